@@ -1,0 +1,1 @@
+"""Hyper-parameter optimisation service: studies that are pure functions of their specs."""

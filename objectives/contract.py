@@ -1,0 +1,126 @@
+"""The objective contract: what the service asks of an objective, and all it knows of one.
+
+An objective turns hyper-parameters into a score by training one network, a *member*, from one seed.
+It knows nothing of Optuna, of the database or of other members; the service knows nothing of
+networks. This module is where the two meet, and it imports neither torch nor optuna.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Annotated, ClassVar, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Protocol(StrEnum):
+    """Which data trains a member, and which data scores it."""
+
+    VALIDATION = "validation"
+    """Train on part of the training half, score on the rest of it: the test half stays unseen."""
+    PAPER = "paper"
+    """Train on the whole training half, score every epoch on the test half, as the paper does."""
+    CONFIRM = "confirm"
+    """Train on the whole training half, test once, after the last epoch, on the test half."""
+
+
+class ObjectiveParams(BaseModel):
+    """Hyper-parameters of one training; every objective's ``Params`` derives from it.
+
+    Field names carry units (``tau_ns``), bounds live in the annotations and the description is
+    the documentation: the search space and the study file are validated against this model.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    epochs: Annotated[int, Field(ge=1, le=100_000, description="passes over the training data")] = (
+        60
+    )
+
+
+class TaskParams(BaseModel):
+    """What to learn: the ``[task]`` table of a study; every task's own model derives from it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """What ``on_epoch`` is told after each epoch."""
+
+    epoch: int
+    """Epochs finished so far, from 1."""
+    score: float | None
+    """Score on the scoring data after this epoch; None under ``Protocol.CONFIRM``."""
+    checkpoint: Callable[[], bytes]
+    """Everything needed to go on from here: pass the bytes as ``resume`` to continue bit for bit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one member's training gave."""
+
+    score: float
+    """Final score: for accuracies a fraction in [0, 1]. Always finite."""
+    curve: tuple[float, ...] = ()
+    """Score after each epoch; empty under ``Protocol.CONFIRM``."""
+    loss_curve: tuple[float, ...] = ()
+    """Mean training loss of each epoch (may hold non-finite values after a divergence)."""
+    diverged: bool = False
+    """Whether training met a non-finite number; such predictions count as wrong."""
+    info: dict[str, float | int | str | bool] = field(default_factory=dict)
+    """Facts worth showing, by name with unit: ``n_synapses``, ``n_train`` ..."""
+
+
+OnEpoch = Callable[[Progress], None]
+"""Called after every epoch. It may raise: ``evaluate`` lets the exception through unchanged."""
+
+P = TypeVar("P", bound=ObjectiveParams)
+T = TypeVar("T", bound=TaskParams)
+
+
+class Objective(ABC, Generic[P, T]):
+    """An objective by name: its parameters, its tasks and ``evaluate`` for one member.
+
+    Subclasses are stateless and cheap to construct; heavy imports belong inside ``evaluate``.
+    """
+
+    name: ClassVar[str]
+    Params: ClassVar[type[ObjectiveParams]]
+    tasks: ClassVar[dict[str, type[TaskParams]]]
+    metric: ClassVar[str] = "accuracy"
+    direction: ClassVar[Literal["maximize", "minimize"]] = "maximize"
+
+    @abstractmethod
+    def evaluate(
+        self,
+        params: P,
+        *,
+        task: T,
+        protocol: Protocol,
+        member_seed: int,
+        on_epoch: OnEpoch,
+        resume: bytes | None = None,
+    ) -> Outcome:
+        """Train and score one member.
+
+        Args:
+            params: validated hyper-parameters, an instance of ``Params``.
+            task: the validated ``[task]`` table, an instance of one of ``tasks``.
+            protocol: which data trains and which scores.
+            member_seed: the only source of randomness (initial weights, sparsity, batch order,
+                validation split): the same arguments give the same outcome, bit for bit, on a
+                given kind of CPU.
+            on_epoch: told of every epoch; may raise to stop the training.
+            resume: a checkpoint taken by an earlier, interrupted call with the same arguments;
+                the outcome is the one that an uninterrupted call would have given.
+
+        Raises:
+            Exception: whatever ``on_epoch`` raises passes through unchanged. Any other exception
+                fails the trial; a diverging training is no exception but a score.
+        """

@@ -1,0 +1,1 @@
+"""Tasks: the data that a network learns, and how it is split."""
