@@ -1,0 +1,220 @@
+"""StudySpec: a study file (TOML), validated, frozen and hashed.
+
+A study is a pure function of this object: its trials depend on nothing else. Every mistake is
+reported with the file, the key, the rule, the value found and what to do, before any database is
+touched. The models below are the reference of the file format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+import objectives
+from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
+
+ParamValue = float | int | str | bool
+"""A suggested value, as Optuna's distributions give it."""
+
+SAMPLERS = ("tpe", "random", "qmc", "gp", "grid", "cmaes")
+PRUNERS = ("none", "median", "percentile", "wilcoxon", "successive-halving")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+
+
+class Budget(_Table):
+    """``[budget]``: how much work the study is."""
+
+    trials: Annotated[int, Field(ge=1, le=100_000, description="exact number of search trials")]
+    window: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1024,
+            description="trials in flight at most: trial k is suggested from trials 0..k-window, "
+            "so that results do not depend on the number of workers",
+        ),
+    ] = 8
+    members: Annotated[
+        int, Field(ge=1, le=1000, description="networks per trial, each from its own seed")
+    ] = 3
+    epochs: Annotated[
+        int, Field(ge=1, le=100_000, description="passes over the training data per member")
+    ] = 60
+
+
+class Dimension(_Table):
+    """One entry of ``[space]``: either ``low`` and ``high``, or ``choices``."""
+
+    low: float | int | None = None
+    high: float | int | None = None
+    log: bool = False
+    step: float | int | None = None
+    points: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Number of grid points of a range, for ``sampler.name = "grid"``."""
+    choices: tuple[ParamValue, ...] | None = None
+
+
+class Sampler(BaseModel):
+    """``[sampler]``: an Optuna sampler by name; the other keys are its own options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes"] = "tpe"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments for the Optuna class."""
+        return dict(self.model_extra or {})
+
+
+class Pruner(BaseModel):
+    """``[pruner]``: an Optuna pruner by name; the other keys are its own options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    name: Literal["none", "median", "percentile", "wilcoxon", "successive-halving"] = "none"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments for the Optuna class."""
+        return dict(self.model_extra or {})
+
+
+class Confirm(_Table):
+    """``[confirm]``: what is retrained from fresh seeds and tested once on the test half."""
+
+    top: Annotated[int, Field(ge=1, le=100, description="best configurations to confirm")] = 1
+    members: Annotated[int, Field(ge=2, le=1000, description="fresh seeds of each")] = 10
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Epochs of a confirmation training; without it, as many as in the search."""
+
+
+class Reported(_Table):
+    """``[reported]``: the published optimum that the study is held against, never searched from."""
+
+    score: float
+    std: Annotated[float, Field(ge=0)] | None = None
+    n: Annotated[int, Field(ge=1)] | None = None
+    source: str
+    params: dict[str, ParamValue] = Field(default_factory=dict)
+
+
+class StudySpec(_Table):
+    """A whole study file; ``hpo.studyfile.load`` and ``hpo.specrules.validate`` make one."""
+
+    name: Annotated[str, Field(pattern=r"^[\w][\w.+-]{0,99}$")]
+    description: str = ""
+    objective: str
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    protocol: Literal[Protocol.VALIDATION, Protocol.PAPER] = Protocol.VALIDATION
+    budget: Budget
+    task: dict[str, Any] = Field(default_factory=dict)
+    fixed: dict[str, ParamValue] = Field(default_factory=dict)
+    space: Annotated[dict[str, Dimension], Field(min_length=1)]
+    sampler: Sampler = Sampler()
+    pruner: Pruner = Pruner()
+    confirm: Confirm | None = Confirm()
+    reported: Reported | None = None
+
+    @cached_property
+    def objective_impl(self) -> Objective[Any, Any]:
+        """The objective that ``objective`` names."""
+        return objectives.load(self.objective)
+
+    @cached_property
+    def task_params(self) -> TaskParams:
+        """The validated ``[task]`` table; without one, the objective's first task."""
+        tasks = self.objective_impl.tasks
+        name = str(self.task.get("name", next(iter(tasks))))
+        return tasks[name](**{"name": name, **self.task})
+
+    @property
+    def maximize(self) -> bool:
+        """Whether a larger score is better."""
+        return self.objective_impl.direction == "maximize"
+
+    def params(
+        self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
+    ) -> ObjectiveParams:
+        """The objective's parameters of a trial: fixed values, suggested ones, epochs."""
+        values = {**self.fixed, **suggested, "epochs": epochs or self.budget.epochs}
+        return self.objective_impl.Params(**values)
+
+    @property
+    def confirm_epochs(self) -> int:
+        """Epochs of a confirmation training."""
+        return (self.confirm and self.confirm.epochs) or self.budget.epochs
+
+    def stored(self) -> dict[str, Any]:
+        """JSON-ready form for the database, the report and the hash; ``specrules.restore`` inverts it."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    @cached_property
+    def hash(self) -> str:
+        """16 hex digits over everything that the trials depend on.
+
+        The number of trials (a longer study begins with the shorter one), the name and the
+        description are left out.
+        """
+        essential = self.stored()
+        essential["budget"].pop("trials")
+        essential.pop("name")
+        essential.pop("description")
+        text = json.dumps(essential, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def differences(self, other: StudySpec) -> list[str]:
+        """Dotted keys in which two specs differ, name and description aside."""
+        mine, theirs = _flatten(self.stored()), _flatten(other.stored())
+        keys = sorted(mine.keys() | theirs.keys())
+        return [
+            key
+            for key in keys
+            if key not in ("name", "description") and mine.get(key) != theirs.get(key)
+        ]
+
+    def kind(self, parameter: str) -> Literal["float", "int", "categorical"]:
+        """How a parameter of the space is searched, from the objective's own annotation."""
+        if self.space[parameter].choices is not None:
+            return "categorical"
+        annotation = self.objective_impl.Params.model_fields[parameter].annotation
+        return "int" if annotation is int else "float"
+
+    def grid(self, parameter: str) -> list[ParamValue]:
+        """The grid values of a parameter: its choices, its steps, or ``points`` of its range."""
+        dimension = self.space[parameter]
+        if dimension.choices is not None:
+            return list(dimension.choices)
+        low, high = float(dimension.low or 0), float(dimension.high or 0)
+        if dimension.points is None:
+            step = float(dimension.step or 1)
+            values = [low + i * step for i in range(math.floor((high - low) / step + 1e-9) + 1)]
+        elif dimension.points == 1:
+            values = [low]
+        else:
+            fractions = [i / (dimension.points - 1) for i in range(dimension.points)]
+            if dimension.log:
+                values = [low * (high / low) ** f for f in fractions]
+            else:
+                values = [low + (high - low) * f for f in fractions]
+            values[-1] = high
+        if self.kind(parameter) == "int":
+            return list(dict.fromkeys(round(v) for v in values))
+        return list(values)
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat

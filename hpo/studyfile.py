@@ -1,0 +1,108 @@
+"""Finding and reading study files: ``--study NAME|FILE`` with ``--set key=value`` overrides."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from hpo.errors import SpecError
+from hpo.spec import StudySpec
+from hpo.specrules import did_you_mean, validate
+
+
+def directories() -> list[Path]:
+    """Where study files are looked for by name: ``./studies``, then the ones installed with us."""
+    found = [Path("studies"), Path(str(resources.files("studies")))]
+    unique = {directory.resolve(): directory for directory in reversed(found)}
+    return [d for d in reversed(unique.values()) if d.is_dir()]
+
+
+def available() -> dict[str, Path]:
+    """Study files by name; a file in ``./studies`` hides an installed one of the same name."""
+    files: dict[str, Path] = {}
+    for directory in directories():
+        for path in sorted(directory.glob("*.toml")):
+            files.setdefault(path.stem, path)
+    return files
+
+
+def find(study: str) -> Path:
+    """The file of a study given by name or by path.
+
+    Raises:
+        SpecError: there is none; the message lists those that exist.
+    """
+    if study.endswith(".toml") or "/" in study:
+        path = Path(study)
+        if not path.is_file():
+            raise SpecError(
+                f"{study}: the study file must exist, but there is none. Check the path."
+            )
+        return path
+    files = available()
+    if study not in files:
+        raise SpecError(f"unknown study {study!r}. {did_you_mean(study, files)}")
+    return files[study]
+
+
+def load(
+    study: str, *, overrides: Sequence[str] = (), values: Mapping[str, Any] | None = None
+) -> StudySpec:
+    """Read, override and validate a study.
+
+    Args:
+        study: name or path of a study file.
+        overrides: ``key=value`` as given to ``--set``; the value is read as TOML, else as text.
+        values: further overrides by dotted key (``budget.trials``), from options of their own.
+
+    Raises:
+        SpecError: the first problem, located by file (or option) and key.
+    """
+    path = find(study)
+    raw = _parse(path)
+    given = dict(_parse_override(text) for text in overrides)
+    given.update(values or {})
+    for key, value in given.items():
+        _assign(raw, key, value)
+    raw.setdefault("name", path.stem)
+    where = str(path)
+    if given:
+        where += " with " + ", ".join(f"{key}={value!r}" for key, value in given.items())
+    return validate(raw, where=where)
+
+
+def _parse(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{path}: not valid TOML: {error}. Mend that line.") from None
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path}: must be UTF-8 text, but {error}. Save it as UTF-8.") from None
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror}.") from None
+
+
+def _parse_override(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    key = key.strip()
+    if not equals or not key or not all(key.split(".")):
+        raise SpecError(
+            f"--set {text}: `key=value` must hold. Write for instance --set space.tau_ns.high=40."
+        )
+    try:
+        return key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key, value.strip()
+
+
+def _assign(raw: dict[str, Any], key: str, value: Any) -> None:
+    *tables, last = key.split(".")
+    node: Any = raw
+    for table in tables:
+        node = node.setdefault(table, {})
+        if not isinstance(node, dict):
+            raise SpecError(f"--set {key}: {table!r} must be a table, but it is a value.")
+    node[last] = value
