@@ -1,0 +1,55 @@
+# Everything starts here: `make run`, `make test`. Needs python3 (3.11 or newer), git and make only.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STUDY ?= seqdigits
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test test-all check format bench clean
+
+help: ## what can be made
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.ready ## install into .venv and compile the kernels
+
+run: $(VENV)/.ready ## run the study seqdigits (STUDY=... another) and show its result
+	@$(PY) -m hpo.launch --study $(STUDY)
+
+test: $(VENV)/.ready-dev ## the tests that fit in five minutes
+	$(PY) -m pytest -m "not slow"
+
+test-all: $(VENV)/.ready-dev ## all tests, the long ones too
+	$(PY) -m pytest
+
+check: $(VENV)/.ready-dev ## format, lint, types, layers
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.ready-dev ## mend format and imports
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+bench: $(VENV)/.ready-dev ## measure the kernel against PyTorch loops, side by side
+	$(PY) -m benchmarks
+
+clean: ## remove the installation (studies are kept: see `hpo storage status`)
+	rm -rf $(VENV)
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: Python 3.11 or newer must be there, but $(PYTHON) is older. Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "error: $(PYTHON) must be able to make a virtual environment. On Debian: apt install python3-venv"; exit 1; }
+
+$(VENV)/.ready: pyproject.toml | $(PY)
+	@echo "installing into $(VENV) (a few minutes the first time) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e .
+	@echo "compiling the kernels ..."
+	@$(PY) -m objectives.networks.fused
+	@touch $@
+
+$(VENV)/.ready-dev: pyproject.toml $(VENV)/.ready
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@

@@ -1,0 +1,242 @@
+"""Claiming: which slot a worker works on next.
+
+All of it happens in one transaction that holds the lock on the study's row, so that slots are
+opened one by one: the budget is exact and the window is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
+
+from hpo import mirror, reading
+from hpo.settling import NOW, after, finish
+from hpo.snapshot import Member, Phase, SlotState, StudyState
+from hpo.spec import Confirm, StudySpec
+from hpo.suggest import Suggestion
+from hpo.tables import checkpoints, slots, studies
+
+MAX_LOSSES = 3
+"""A slot whose workers were lost this often fails: it may be what kills them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """An unfinished training, as saved by a worker that stopped or kept it safe."""
+
+    member: int
+    curve: tuple[float, ...]
+    """Scores that were reported before it."""
+    seconds: float
+    """Wall time spent up to it."""
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A slot in a worker's hands."""
+
+    slot_id: int
+    study_id: int
+    spec: StudySpec
+    phase: Phase
+    number: int
+    source: int | None
+    attempt: int
+    worker: str
+    suggestion: Suggestion | None
+    optuna_trial_id: int | None
+    finished: tuple[Member, ...]
+    """Members that were stored by earlier attempts, in order."""
+    checkpoint: Checkpoint | None
+
+    @property
+    def fresh_seed(self) -> int:
+        """Which of the fresh seeds a confirmation trains, from 0."""
+        return 0 if self.spec.confirm is None else self.number % self.spec.confirm.members
+
+    def __str__(self) -> str:
+        """In words, for logs and views."""
+        if self.phase == Phase.SEARCH or self.spec.confirm is None:
+            return f"{self.spec.name}: trial {self.number}"
+        seeds = f"seed {self.fresh_seed + 1} of {self.spec.confirm.members}"
+        return f"{self.spec.name}: confirming trial {self.source}, {seeds}"
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to claim just now."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Over:
+    """Nothing to claim ever again, unless the study is extended."""
+
+    reason: str
+
+
+def claim(
+    connection: Connection,
+    study: Row[Any],
+    spec: StudySpec,
+    *,
+    worker: str,
+    lease_s: float,
+    confirm: bool,
+) -> Claim | Wait | Over:
+    """Take the next slot of a study, the oldest abandoned one first.
+
+    Args:
+        connection: a transaction that holds the lock on the study's row.
+        study: that row.
+        spec: its spec.
+        worker: name of the worker, who holds one slot at a time.
+        lease_s: seconds for which the slot is the worker's without a sign of life.
+        confirm: whether confirmation trainings are wanted, too.
+    """
+    if study.state != StudyState.OPEN:
+        return Over(f"{spec.name} is {study.state}")
+    slot = _abandoned(connection, study.id, worker, confirm)
+    if slot is None:
+        state = connection.execute(
+            select(studies.c.state).where(studies.c.id == study.id)
+        ).scalar_one()
+        if state != StudyState.OPEN:  # giving up on a lost slot has stopped it
+            return Over(f"{spec.name} is {state}")
+        opened = _next(connection, study, spec, confirm)
+        if not isinstance(opened, Row):
+            return opened
+        slot = opened
+    return _take(connection, slot, spec, worker, lease_s)
+
+
+def _abandoned(
+    connection: Connection, study_id: int, worker: str, confirm: bool
+) -> Row[Any] | None:
+    """A slot that its worker released or lost; slots lost too often are failed on the way."""
+    phases = [Phase.SEARCH, Phase.CONFIRM] if confirm else [Phase.SEARCH]
+    free = or_(slots.c.lease_until.is_(None), slots.c.lease_until < NOW)
+    query = (
+        select(slots)
+        .where(
+            slots.c.study_id == study_id,
+            slots.c.state == SlotState.RUNNING,
+            slots.c.phase.in_(phases),
+            or_(slots.c.worker == worker, free),
+        )
+        .order_by(slots.c.phase.desc(), slots.c.number)
+        .limit(1)
+        .with_for_update()
+    )
+    while True:
+        slot = connection.execute(query).one_or_none()
+        if slot is None or slot.worker == worker or slot.lease_until is None:
+            return slot
+        losses = slot.losses + 1
+        connection.execute(update(slots).where(slots.c.id == slot.id).values(losses=losses))
+        if losses < MAX_LOSSES:
+            return slot
+        message = (
+            f"lost {losses} workers, the last one {slot.worker}: killed, out of memory, or cut "
+            f"off from the database. Look at their logs and at the memory of their hosts."
+        )
+        finish(connection, slot, SlotState.FAILED, message=message)
+
+
+def _next(
+    connection: Connection, study: Row[Any], spec: StudySpec, confirm: bool
+) -> Row[Any] | Wait | Over:
+    """Open the next slot, if the window and the budget allow it."""
+    own = (slots.c.study_id == study.id) & (slots.c.phase == Phase.SEARCH)
+    oldest_running = func.min(slots.c.number).filter(slots.c.state == SlotState.RUNNING)
+    count, oldest = connection.execute(select(func.count(), oldest_running).where(own)).one()
+    if count < spec.budget.trials:
+        if oldest is not None and oldest <= count - spec.budget.window:
+            return Wait(
+                f"{spec.name}: trial {count} waits for trial {oldest} "
+                f"(budget.window = {spec.budget.window})"
+            )
+        trial_id = mirror.open_trial(connection, study.optuna_study_id, count)
+        return _open(connection, study.id, Phase.SEARCH, count, optuna_trial_id=trial_id)
+    if oldest is not None:
+        return Wait(f"{spec.name}: every trial is taken, trial {oldest} is still running")
+    if not confirm:
+        return Over(f"{spec.name}: every trial is settled")
+    return _next_confirmation(connection, study, spec)
+
+
+def _next_confirmation(
+    connection: Connection, study: Row[Any], spec: StudySpec
+) -> Row[Any] | Wait | Over:
+    """Open the next confirmation training; without one left, the study is done."""
+    snapshot = reading.snapshot(connection, spec.name, curves=False)
+    taken = {slot.number: slot for slot in snapshot.confirm}
+    wanted = _wanted(spec.confirm, [s.number for s in snapshot.ranking]) if spec.confirm else []
+    for number, source in wanted:
+        if number not in taken:
+            params = dict(snapshot.search[source].params)
+            return _open(connection, study.id, Phase.CONFIRM, number, source=source, params=params)
+    if any(slot.state == SlotState.RUNNING for slot in taken.values()):
+        return Wait(f"{spec.name}: the last confirmations are running")
+    done = update(studies).where(studies.c.id == study.id).values(state=StudyState.DONE)
+    connection.execute(done)
+    mirror.publish_confirmed(connection, study.optuna_study_id, snapshot.confirmations)
+    return Over(f"{spec.name} is {StudyState.DONE}")
+
+
+def _wanted(confirm: Confirm, ranking: list[int]) -> list[tuple[int, int]]:
+    """Number and source of every confirmation training, the best trial's first."""
+    return [
+        (source * confirm.members + member, source)
+        for source in ranking[: confirm.top]
+        for member in range(confirm.members)
+    ]
+
+
+def _open(
+    connection: Connection, study_id: int, phase: Phase, number: int, **values: Any
+) -> Row[Any]:
+    row = {"study_id": study_id, "phase": phase, "number": number, "state": SlotState.RUNNING}
+    return connection.execute(
+        insert(slots).values(**row, attempts=0, **values).returning(slots)
+    ).one()
+
+
+def _take(
+    connection: Connection, slot: Row[Any], spec: StudySpec, worker: str, lease_s: float
+) -> Claim:
+    again = slot.worker == worker and slot.lease_until is not None  # our answer was lost
+    attempt = slot.attempts if again else slot.attempts + 1
+    connection.execute(
+        update(slots)
+        .where(slots.c.id == slot.id)
+        .values(worker=worker, attempts=attempt, lease_until=after(lease_s))
+    )
+    saved = connection.execute(
+        select(checkpoints).where(checkpoints.c.slot_id == slot.id)
+    ).one_or_none()
+    checkpoint = (
+        None
+        if saved is None
+        else Checkpoint(
+            member=saved.member, curve=tuple(saved.curve), seconds=saved.seconds, data=saved.data
+        )
+    )
+    return Claim(
+        slot_id=slot.id,
+        study_id=slot.study_id,
+        spec=spec,
+        phase=Phase(slot.phase),
+        number=slot.number,
+        source=slot.source,
+        attempt=attempt,
+        worker=worker,
+        suggestion=Suggestion(params=slot.params, attrs=slot.attrs) if slot.params else None,
+        optuna_trial_id=slot.optuna_trial_id,
+        finished=reading.members_of(connection, slot.id),
+        checkpoint=checkpoint,
+    )

@@ -1,0 +1,346 @@
+"""The ledger: studies, slots, leases, member outcomes and workers, in PostgreSQL.
+
+A study has slots 0 .. trials-1. A worker *claims* a slot under a lease that it keeps renewing;
+when a lease expires, the next worker claims the same slot and goes on with it. Every method is
+one transaction, and safe to repeat when the answer to it was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+
+from sqlalchemy import Connection, Row, func, insert, null, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from hpo import claims, mirror, reading, settling, specrules
+from hpo.claims import Checkpoint, Claim, Over, Wait
+from hpo.errors import StudyError
+from hpo.retry import retry
+from hpo.settling import NOW, after, is_mine
+from hpo.snapshot import Member, Phase, SlotState, StudySnapshot, StudyState, WorkerInfo
+from hpo.spec import StudySpec
+from hpo.storage import Storage, prepare_database
+from hpo.suggest import Past, Suggestion
+from hpo.tables import checkpoints, schema, slots, studies, workers
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _transaction(
+    method: Callable[Concatenate[Ledger, Connection, P], T],
+) -> Callable[Concatenate[Ledger, P], T]:
+    """Run a method in one transaction, and again while the database is away."""
+
+    @wraps(method)
+    def transact(self: Ledger, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        def once() -> T:
+            with self._engine.begin() as connection:
+                return method(self, connection, *args, **kwargs)
+
+        if not self._patience_s:
+            return once()
+        return retry(once, patience_s=self._patience_s, on_wait=self._on_wait)
+
+    return transact
+
+
+class Ledger:
+    """All that the service writes down about studies."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        *,
+        patience_s: float = 0.0,
+        on_wait: Callable[[float, Exception], None] | None = None,
+    ) -> None:
+        """Open the ledger of a database; create its tables if there are none.
+
+        Args:
+            storage: the database.
+            patience_s: for how long every method waits for a database that is away; with 0, its
+                errors (``sqlalchemy.exc.SQLAlchemyError``) are raised at once.
+            on_wait: told of every wait, with the seconds waited so far and the error.
+
+        Raises:
+            StorageError: the tables are those of a newer version of this software.
+        """
+        self._storage, self._engine = storage, storage.engine
+        self._patience_s, self._on_wait = patience_s, on_wait
+        self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
+        prepare_database(storage, schema)
+
+    # --- studies -------------------------------------------------------------------------
+
+    @_transaction
+    def register(
+        self, connection: Connection, spec: StudySpec
+    ) -> Literal["created", "continued", "extended"]:
+        """Write a study down, or find it again.
+
+        Raises:
+            StudyError: a study of this name exists with another spec; only a larger budget of
+                trials is accepted. The message names the keys that differ.
+        """
+        storage = self._storage.optuna()
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
+        row = connection.execute(
+            select(studies).where(studies.c.name == spec.name).with_for_update()
+        ).one_or_none()
+        if row is None:
+            new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
+            optuna_id = mirror.create_study(storage, spec)
+            connection.execute(
+                insert(studies).values(**new, state=StudyState.OPEN, optuna_study_id=optuna_id)
+            )
+            return "created"
+        if not _extends(specrules.restore(row.spec), spec):
+            return "continued"
+        state = StudyState.OPEN if row.state == StudyState.DONE else row.state
+        connection.execute(
+            update(studies).where(studies.c.id == row.id).values(spec=spec.stored(), state=state)
+        )
+        mirror.publish_study(storage, row.optuna_study_id, spec)
+        return "extended"
+
+    @_transaction
+    def snapshot(self, connection: Connection, name: str, *, curves: bool = False) -> StudySnapshot:
+        """A study as it is now; without ``curves``, members come without their curves.
+
+        Raises:
+            StudyError: there is no such study; the message lists those that exist.
+        """
+        return reading.snapshot(connection, name, curves=curves)
+
+    @_transaction
+    def studies(self, connection: Connection) -> list[reading.StudySummary]:
+        """Every study of the database, oldest first."""
+        return reading.summaries(connection)
+
+    @_transaction
+    def open_studies(self, connection: Connection) -> list[str]:
+        """Names of the studies with work left, those with the fewest running slots first."""
+        return reading.open_studies(connection)
+
+    # --- workers -------------------------------------------------------------------------
+
+    @_transaction
+    def workers(self, connection: Connection) -> list[WorkerInfo]:
+        """Workers that are at work, or were within the last hour."""
+        return reading.seen_workers(connection)
+
+    @_transaction
+    def enlist(
+        self, connection: Connection, worker: str, *, host: str, pid: int, lease_s: float
+    ) -> None:
+        """Write a worker down as alive."""
+        row = {"name": worker, "host": host, "pid": pid, "doing": "starting", "lease_s": lease_s}
+        connection.execute(upsert(workers).values(row).on_conflict_do_nothing())
+
+    @_transaction
+    def renew(
+        self,
+        connection: Connection,
+        worker: str,
+        claim: Claim | None,
+        *,
+        doing: str,
+        lease_s: float,
+    ) -> None:
+        """Sign of life of a worker, and of the slot that it holds.
+
+        Raises:
+            LeaseLostError: the slot is another worker's by now.
+        """
+        alive = {"seen_at": NOW, "doing": doing, "ended_at": null()}
+        connection.execute(update(workers).where(workers.c.name == worker).values(alive))
+        if claim is not None:
+            held = update(slots).where(is_mine(claim), slots.c.lease_until.is_not(None))
+            if connection.execute(held.values(lease_until=after(lease_s))).rowcount == 0:
+                raise settling.lost(claim)
+
+    @_transaction
+    def discharge(self, connection: Connection, worker: str) -> None:
+        """Write a worker down as ended."""
+        ended = {"seen_at": NOW, "ended_at": NOW, "doing": "ended"}
+        connection.execute(update(workers).where(workers.c.name == worker).values(ended))
+
+    # --- slots ---------------------------------------------------------------------------
+
+    @_transaction
+    def claim(
+        self,
+        connection: Connection,
+        study: str,
+        worker: str,
+        *,
+        lease_s: float,
+        confirm: bool = True,
+    ) -> Claim | Wait | Over:
+        """Take the next slot of a study; see ``claims.claim``.
+
+        Raises:
+            StudyError: there is no such study.
+        """
+        row = connection.execute(
+            select(studies).where(studies.c.name == study).with_for_update()
+        ).one_or_none()
+        if row is None:
+            raise StudyError(reading.no_such_study(connection, study))
+        spec = self._spec(row)
+        return claims.claim(connection, row, spec, worker=worker, lease_s=lease_s, confirm=confirm)
+
+    def _spec(self, row: Row[Any]) -> StudySpec:
+        """The spec of a study's row, validated once per version of it."""
+        known = self._specs.get(row.id)
+        if known is None or known[0] != row.spec:
+            known = self._specs[row.id] = (row.spec, specrules.restore(row.spec))
+        return known[1]
+
+    @_transaction
+    def history(self, connection: Connection, claim: Claim) -> list[Past]:
+        """Trials 0 .. number-1 of the claimed trial's study, with what is known of them now."""
+        query = (
+            select(slots.c.state, slots.c.params, slots.c.attrs, slots.c.score, slots.c.steps)
+            .where(
+                slots.c.study_id == claim.study_id,
+                slots.c.phase == Phase.SEARCH,
+                slots.c.number < claim.number,
+            )
+            .order_by(slots.c.number)
+        )
+        rows = connection.execute(query).all()
+        return [
+            Past(
+                suggestion=Suggestion(params=row.params or {}, attrs=row.attrs),
+                state=SlotState(row.state),
+                score=row.score,
+                steps=tuple(row.steps),
+            )
+            for row in rows
+        ]
+
+    @_transaction
+    def store_suggestion(
+        self, connection: Connection, claim: Claim, suggestion: Suggestion
+    ) -> None:
+        """Write down what was suggested for a claimed trial.
+
+        Raises:
+            LeaseLostError: the slot is another worker's by now.
+        """
+        suggested = {"params": dict(suggestion.params), "attrs": dict(suggestion.attrs)}
+        settling.lock(connection, claim)
+        connection.execute(update(slots).where(slots.c.id == claim.slot_id).values(suggested))
+        if claim.optuna_trial_id is not None:
+            mirror.set_params(connection, claim.optuna_trial_id, claim.spec, suggestion)
+
+    @_transaction
+    def store_checkpoint(
+        self, connection: Connection, claim: Claim, checkpoint: Checkpoint
+    ) -> None:
+        """Keep an unfinished training safe.
+
+        Raises:
+            LeaseLostError: the slot is another worker's by now.
+        """
+        row = {
+            "member": checkpoint.member,
+            "curve": list(checkpoint.curve),
+            "seconds": checkpoint.seconds,
+            "data": checkpoint.data,
+        }
+        settling.lock(connection, claim)
+        connection.execute(
+            upsert(checkpoints)
+            .values(slot_id=claim.slot_id, **row)
+            .on_conflict_do_update(index_elements=[checkpoints.c.slot_id], set_=row)
+        )
+
+    @_transaction
+    def release(self, connection: Connection, claim: Claim) -> None:
+        """Give a slot back, to be claimed by the next worker.
+
+        Raises:
+            LeaseLostError: the slot is another worker's by now.
+        """
+        settling.lock(connection, claim)
+        settling.release(connection, claim)
+
+    @_transaction
+    def store_member(self, connection: Connection, claim: Claim, member: Member) -> None:
+        """Write down a finished training.
+
+        Raises:
+            LeaseLostError: the slot is another worker's by now.
+        """
+        settling.lock(connection, claim)
+        settling.store_member(connection, claim, member)
+
+    @_transaction
+    def settle(
+        self,
+        connection: Connection,
+        claim: Claim,
+        state: SlotState,
+        *,
+        score: float | None = None,
+        steps: Sequence[float] = (),
+        attrs: Mapping[str, Any] | None = None,
+        message: str | None = None,
+        lineage: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Finish a slot; see ``settling.finish`` for the arguments.
+
+        Raises:
+            LeaseLostError: the slot is another worker's by now.
+        """
+        _lock_study(connection, claim.study_id)
+        slot = connection.execute(select(slots).where(slots.c.id == claim.slot_id)).one()
+        if (slot.worker, slot.attempts) != (claim.worker, claim.attempt):
+            raise settling.lost(claim)
+        if slot.state != SlotState.RUNNING:
+            return  # settled by this very attempt; the answer was lost
+        settling.finish(
+            connection,
+            slot,
+            state,
+            score=score,
+            steps=steps,
+            attrs=attrs,
+            message=message,
+            lineage=lineage,
+        )
+
+
+def _lock_study(connection: Connection, study_id: int) -> None:
+    connection.execute(select(studies.c.id).where(studies.c.id == study_id).with_for_update())
+
+
+def _extends(known: StudySpec, spec: StudySpec) -> bool:
+    """Whether ``spec`` asks for more trials than ``known``; False if they are the same.
+
+    Raises:
+        StudyError: they differ in anything else.
+    """
+    changed = known.differences(spec)
+    if not changed:
+        return False
+    if changed == ["budget.trials"] and spec.budget.trials > known.budget.trials:
+        return True
+    if changed == ["budget.trials"]:
+        raise StudyError(
+            f"study {spec.name!r}: budget.trials must not shrink, but got "
+            f"trials={spec.budget.trials} where the database has {known.budget.trials}. "
+            f"Ask for at least {known.budget.trials}, or choose another name: --name NEW."
+        )
+    old, new = known.flat(), spec.flat()
+    listed = ", ".join(f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed)
+    raise StudyError(
+        f"study {spec.name!r}: the spec must not change once the study exists, but it differs in "
+        f"{listed}. Only a larger budget.trials is accepted; otherwise choose another name: "
+        f"--name NEW."
+    )

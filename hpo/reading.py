@@ -1,0 +1,217 @@
+"""Reading the ledger: snapshots of a study, the list of studies, the workers."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, literal, select
+
+from hpo import specrules
+from hpo.errors import StudyError
+from hpo.snapshot import (
+    Member,
+    Phase,
+    Slot,
+    SlotState,
+    StudySnapshot,
+    StudyState,
+    WorkerInfo,
+)
+from hpo.tables import members, slots, studies, workers
+
+_NOW = func.clock_timestamp()
+_RECENT_S = 3600.0
+"""Ended or silent workers are shown for this long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySummary:
+    """One line about a study."""
+
+    name: str
+    objective: str
+    state: StudyState
+    reason: str | None
+    trials: int
+    """The budget."""
+    settled: int
+    running: int
+    best_score: float | None
+    created_at: datetime
+
+
+def no_such_study(connection: Connection, name: str) -> str:
+    """The message for an unknown study, listing those that exist."""
+    names = list(connection.execute(select(studies.c.name).order_by(studies.c.name)).scalars())
+    return (
+        f"study {name!r}: the database must hold it, but it holds "
+        f"{', '.join(names) or 'no study yet'}. "
+        f"Start one with: python -m hpo.launch --study NAME."
+    )
+
+
+def snapshot(connection: Connection, name: str, *, curves: bool) -> StudySnapshot:
+    """A study as it is now.
+
+    Raises:
+        StudyError: there is no such study; the message lists those that exist.
+    """
+    row = connection.execute(
+        select(studies, _NOW.label("now")).where(studies.c.name == name)
+    ).one_or_none()
+    if row is None:
+        raise StudyError(no_such_study(connection, name))
+    trained = _members_by_slot(connection, _member_query(curves).where(slots.c.study_id == row.id))
+    found = connection.execute(
+        select(slots).where(slots.c.study_id == row.id).order_by(slots.c.phase, slots.c.number)
+    ).all()
+    built = [_slot(slot, trained[slot.id]) for slot in found]
+    return StudySnapshot(
+        spec=specrules.restore(row.spec),
+        state=StudyState(row.state),
+        reason=row.reason,
+        created_at=row.created_at,
+        now=row.now,
+        search=tuple(slot for slot in built if slot.phase == Phase.SEARCH),
+        confirm=tuple(slot for slot in built if slot.phase == Phase.CONFIRM),
+        workers=tuple(seen_workers(connection)),
+    )
+
+
+def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
+    """The stored members of a slot, with their curves, in order."""
+    query = _member_query(curves=True).where(slots.c.id == slot_id)
+    return tuple(_members_by_slot(connection, query)[slot_id])
+
+
+def summaries(connection: Connection) -> list[StudySummary]:
+    """Every study, oldest first."""
+    running = slots.c.state == SlotState.RUNNING
+    scored = slots.c.state == SlotState.COMPLETE
+    query = (
+        select(
+            studies,
+            func.count(slots.c.id).filter(~running).label("settled"),
+            func.count(slots.c.id).filter(running).label("running"),
+            func.max(slots.c.score).filter(scored).label("largest"),
+            func.min(slots.c.score).filter(scored).label("smallest"),
+        )
+        .outerjoin(slots, (slots.c.study_id == studies.c.id) & (slots.c.phase == Phase.SEARCH))
+        .group_by(studies.c.id)
+        .order_by(studies.c.created_at)
+    )
+    found = []
+    for row in connection.execute(query):
+        spec = specrules.restore(row.spec)
+        found.append(
+            StudySummary(
+                name=row.name,
+                objective=spec.objective,
+                state=StudyState(row.state),
+                reason=row.reason,
+                trials=spec.budget.trials,
+                settled=row.settled,
+                running=row.running,
+                best_score=row.largest if spec.maximize else row.smallest,
+                created_at=row.created_at,
+            )
+        )
+    return found
+
+
+def open_studies(connection: Connection) -> list[str]:
+    """Names of the studies with work left, those with the fewest running slots first."""
+    running = (
+        select(func.count())
+        .where(slots.c.study_id == studies.c.id, slots.c.state == SlotState.RUNNING)
+        .scalar_subquery()
+    )
+    query = (
+        select(studies.c.name)
+        .where(studies.c.state == StudyState.OPEN)
+        .order_by(running, studies.c.created_at)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def seen_workers(connection: Connection) -> list[WorkerInfo]:
+    """Workers that are at work, or were within the last hour."""
+    silent = func.extract("epoch", _NOW - workers.c.seen_at)
+    query = (
+        select(workers, silent.label("silent"))
+        .where(silent < _RECENT_S)
+        .order_by(workers.c.started_at, workers.c.name)
+    )
+    return [
+        WorkerInfo(
+            name=row.name,
+            host=row.host,
+            pid=row.pid,
+            doing=row.doing,
+            started_at=row.started_at,
+            seconds_silent=max(0.0, float(row.silent)),
+            alive=row.ended_at is None and float(row.silent) < row.lease_s,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _member_query(curves: bool) -> Select[Any]:
+    none = literal(None)
+    return (
+        select(
+            members.c.slot_id,
+            members.c.member,
+            members.c.seed,
+            members.c.score,
+            members.c.diverged,
+            members.c.info,
+            members.c.seconds,
+            members.c.curve if curves else none.label("curve"),
+            members.c.loss_curve if curves else none.label("loss_curve"),
+        )
+        .join(slots, slots.c.id == members.c.slot_id)
+        .order_by(members.c.slot_id, members.c.member)
+    )
+
+
+def _members_by_slot(connection: Connection, query: Select[Any]) -> dict[int, list[Member]]:
+    found: defaultdict[int, list[Member]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.slot_id].append(
+            Member(
+                member=row.member,
+                seed=row.seed,
+                score=row.score,
+                curve=tuple(row.curve or ()),
+                loss_curve=tuple(row.loss_curve or ()),
+                diverged=row.diverged,
+                info=row.info,
+                seconds=row.seconds,
+            )
+        )
+    return found
+
+
+def _slot(row: Row[Any], trained: Iterable[Member]) -> Slot:
+    return Slot(
+        phase=Phase(row.phase),
+        number=row.number,
+        source=row.source,
+        state=SlotState(row.state),
+        params=row.params or {},
+        score=row.score,
+        steps=tuple(row.steps),
+        members=tuple(trained),
+        attempts=row.attempts,
+        losses=row.losses,
+        worker=row.worker,
+        started_at=row.started_at,
+        settled_at=row.settled_at,
+        message=row.message,
+        lineage=row.lineage,
+    )

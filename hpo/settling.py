@@ -1,0 +1,191 @@
+"""What the holder of a slot writes down: suggestion, checkpoints, members, the end.
+
+Every write first checks, in its own transaction, that the slot is still its writer's: a worker
+that was silent beyond its lease finds its successor there and is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from sqlalchemy import Connection, Row, and_, delete, func, null, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from hpo import mirror, reading
+from hpo.errors import HpoError
+from hpo.snapshot import Member, SlotState, StudyState
+from hpo.tables import checkpoints, members, slots, studies
+
+FAILURES_IN_A_ROW = 3
+"""So many failed slots, settled one after the other, stop the study."""
+FAILED_SHARE = 5
+"""Failures of one slot in this many stop the study, too."""
+
+NOW = func.clock_timestamp()
+
+
+class LeaseLostError(HpoError):
+    """The slot was given to another worker: this one was silent for longer than its lease."""
+
+
+class Held(Protocol):
+    """A slot in a worker's hands, as far as ownership goes."""
+
+    @property
+    def slot_id(self) -> int:
+        """The slot."""
+
+    @property
+    def worker(self) -> str:
+        """Its holder."""
+
+    @property
+    def attempt(self) -> int:
+        """Which claim of the slot this is."""
+
+
+def after(seconds: float) -> Any:
+    """The database's time, so many seconds from now."""
+    return NOW + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
+def is_mine(held: Held) -> Any:
+    """The condition that a running slot is still held under this claim."""
+    return and_(
+        slots.c.id == held.slot_id,
+        slots.c.worker == held.worker,
+        slots.c.attempts == held.attempt,
+        slots.c.state == SlotState.RUNNING,
+    )
+
+
+def lost(held: Held) -> LeaseLostError:
+    """The refusal of a late write."""
+    return LeaseLostError(f"{held}: the lease of {held.worker} has passed to another worker")
+
+
+def lock(connection: Connection, held: Held) -> Row[Any]:
+    """The slot's row, locked.
+
+    Raises:
+        LeaseLostError: the slot is another worker's by now.
+    """
+    slot = connection.execute(select(slots).where(is_mine(held)).with_for_update()).one_or_none()
+    if slot is None:
+        raise lost(held)
+    return slot
+
+
+def release(connection: Connection, held: Held) -> None:
+    """Give a slot back, to be claimed by the next worker."""
+    connection.execute(update(slots).where(slots.c.id == held.slot_id).values(lease_until=null()))
+
+
+def store_member(connection: Connection, held: Held, member: Member) -> None:
+    """Write down a finished training; its checkpoint is no longer needed."""
+    row = {
+        "slot_id": held.slot_id,
+        "member": member.member,
+        "seed": member.seed,
+        "score": member.score,
+        "curve": list(member.curve),
+        "loss_curve": list(member.loss_curve),
+        "diverged": member.diverged,
+        "info": dict(member.info),
+        "seconds": member.seconds,
+        "worker": held.worker,
+    }
+    connection.execute(upsert(members).values(row).on_conflict_do_nothing())
+    connection.execute(delete(checkpoints).where(checkpoints.c.slot_id == held.slot_id))
+
+
+def finish(
+    connection: Connection,
+    slot: Row[Any],
+    state: SlotState,
+    *,
+    score: float | None = None,
+    steps: Sequence[float] = (),
+    attrs: Mapping[str, Any] | None = None,
+    message: str | None = None,
+    lineage: Mapping[str, Any] | None = None,
+) -> None:
+    """Settle a slot, in the ledger and in Optuna's tables alike.
+
+    Args:
+        connection: a transaction that holds the lock on the study's row.
+        slot: the slot's row, running.
+        state: how it ended.
+        score: mean over the members that were trained.
+        steps: values reported to the pruner.
+        attrs: the sampler's and pruner's memory of the trial, added to what was stored.
+        message: why it failed or was pruned.
+        lineage: where the result comes from.
+    """
+    all_attrs = {**slot.attrs, **(attrs or {})}
+    values = {
+        "state": state,
+        "score": score,
+        "steps": list(steps),
+        "attrs": all_attrs,
+        "message": message,
+        "lineage": dict(lineage or {}),
+        "lease_until": null(),
+        "settled_at": NOW,
+    }
+    connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
+    connection.execute(delete(checkpoints).where(checkpoints.c.slot_id == slot.id))
+    if slot.optuna_trial_id is not None:
+        trained = reading.members_of(connection, slot.id)
+        mirror.settle_trial(
+            connection,
+            slot.optuna_trial_id,
+            state=state,
+            score=score,
+            steps=steps,
+            user_attrs=_shown(slot, trained, message, lineage or {}),
+            system_attrs=all_attrs,
+        )
+    if state == SlotState.FAILED:
+        _apply_failure_policy(connection, slot.study_id)
+
+
+def _shown(
+    slot: Row[Any], trained: Sequence[Member], message: str | None, lineage: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A trial's user attributes in Optuna's tables."""
+    shown: dict[str, Any] = {f"lineage:{key}": value for key, value in lineage.items()}
+    shown["attempts"] = slot.attempts
+    if trained:
+        shown["members:score"] = [m.score for m in trained]
+        shown["members:seed"] = [m.seed for m in trained]
+        shown["members:diverged"] = sum(m.diverged for m in trained)
+    if message:
+        shown["message"] = message
+    return shown
+
+
+def _apply_failure_policy(connection: Connection, study_id: int) -> None:
+    """Stop a study whose objective fails systematically: every further slot would be wasted."""
+    settled = connection.execute(
+        select(slots.c.state, slots.c.message)
+        .where(slots.c.study_id == study_id, slots.c.state != SlotState.RUNNING)
+        .order_by(slots.c.settled_at.desc())
+    ).all()
+    budget = connection.execute(
+        select(studies.c.spec["budget"]["trials"].as_integer()).where(studies.c.id == study_id)
+    ).scalar_one()
+    failures = [row.message for row in settled if row.state == SlotState.FAILED]
+    newest = [row.state for row in settled[:FAILURES_IN_A_ROW]]
+    if newest == [SlotState.FAILED] * FAILURES_IN_A_ROW:
+        rule = f"{FAILURES_IN_A_ROW} slots in a row failed"
+    elif len(failures) >= FAILURES_IN_A_ROW and len(failures) * FAILED_SHARE >= budget:
+        rule = f"{len(failures)} of {budget} slots failed"
+    else:
+        return
+    connection.execute(
+        update(studies)
+        .where(studies.c.id == study_id)
+        .values(state=StudyState.FAILED, reason=f"{rule}; the last one:\n{failures[0]}")
+    )

@@ -1,0 +1,331 @@
+"""The pure part of a study: ``(spec, number, history) -> parameters`` and ``-> prune or go on``.
+
+Optuna's own samplers and pruners decide, on an in-memory study that holds just the history which
+the window allows. Nothing here reads the clock, the database or global random state, so any
+worker, at any time, comes to the same decision.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from hpo import seeds
+from hpo.errors import SpecError
+from hpo.snapshot import SlotState
+from hpo.spec import ParamValue, StudySpec
+
+EPOCH = datetime(2000, 1, 1)  # Optuna wants time stamps; decisions must not depend on them
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """What a sampler decided for one trial."""
+
+    params: Mapping[str, ParamValue]
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    """The sampler's and pruner's memory (Optuna's system attributes), replayed to them later."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """An earlier trial, as far as the history knows it."""
+
+    suggestion: Suggestion
+    state: SlotState = SlotState.RUNNING
+    score: float | None = None
+    steps: tuple[float, ...] = ()
+    """Values it reported, step 1 first."""
+
+
+def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
+    """The history that trial ``number`` may see: within the window, outcomes are hidden.
+
+    Args:
+        spec: the study.
+        number: the trial that is suggested or judged.
+        trials: trials 0 .. number-1, those up to ``number - window`` settled.
+
+    Raises:
+        ValueError: a trial that had to be settled is not.
+    """
+    horizon = number - spec.budget.window
+    for k, trial in enumerate(trials[: horizon + 1]) if horizon >= 0 else ():
+        if trial.state == SlotState.RUNNING:
+            raise ValueError(f"trial {k} must be settled before trial {number} is suggested")
+    return [
+        trial
+        if k <= horizon
+        else Past(
+            suggestion=Suggestion(params=trial.suggestion.params, attrs=_sampler_attrs(trial))
+        )
+        for k, trial in enumerate(trials[:number])
+    ]
+
+
+def _sampler_attrs(trial: Past) -> dict[str, Any]:
+    """Attributes known at suggestion; those that pruning added are an outcome, and hidden."""
+    return {k: v for k, v in trial.suggestion.attrs.items() if not k.startswith("completed_rung_")}
+
+
+def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
+    """Parameters of trial ``number``, from the spec and the history alone.
+
+    Args:
+        spec: the study.
+        number: the trial's number, from 0.
+        trials: trials 0 .. number-1 with their suggestions; see ``visible``.
+    """
+    with _quiet():
+        study = _view(spec, number, visible(spec, number, trials), sampler(spec, number))
+        trial = study.ask(distributions(spec))
+        frozen = study._storage.get_trial(trial._trial_id)
+    return Suggestion(params=dict(frozen.params), attrs=dict(frozen.system_attrs))
+
+
+class Judge:
+    """Decides whether a running trial is pruned, step by step; feed it every step in order.
+
+    A resumed trial is judged alike: its stored steps are fed again before the new ones.
+    """
+
+    def __init__(
+        self, spec: StudySpec, number: int, trials: Sequence[Past], own: Suggestion
+    ) -> None:
+        """See ``suggest`` for the arguments; ``own`` is the trial's own suggestion."""
+        self._pruner = pruner(spec)
+        self.steps: list[float] = []
+        if isinstance(self._pruner, optuna.pruners.NopPruner):
+            return
+        with _quiet():
+            history = visible(spec, number, trials)
+            self._study = _view(spec, number, history, optuna.samplers.RandomSampler(seed=0))
+            template = _frozen(spec, Past(suggestion=own))
+            self._trial_id = self._study._storage.create_new_trial(
+                self._study._study_id, template_trial=template
+            )
+
+    def report(self, value: float) -> bool:
+        """Report the next step's value; True when the trial is to be pruned."""
+        self.steps.append(value)
+        if isinstance(self._pruner, optuna.pruners.NopPruner):
+            return False
+        storage = self._study._storage
+        with _quiet():
+            storage.set_trial_intermediate_value(self._trial_id, len(self.steps), value)
+            return self._pruner.prune(self._study, storage.get_trial(self._trial_id))
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """The pruner's memory of this trial, to be stored with it."""
+        if isinstance(self._pruner, optuna.pruners.NopPruner):
+            return {}
+        return dict(self._study._storage.get_trial(self._trial_id).system_attrs)
+
+
+class Timeline:
+    """Which values a trial reports, and at which steps.
+
+    Pruners that compare learning curves see steps 1 .. epochs from the first member's curve, then
+    one step for every further member: the mean score so far. The Wilcoxon pruner compares member
+    by member (the same seeds in all trials): step m is the score of member m - 1.
+    """
+
+    def __init__(self, spec: StudySpec) -> None:
+        """Take what matters from the spec."""
+        self.by_member = spec.pruner.name == "wilcoxon"
+        members, epochs = spec.budget.members, spec.budget.epochs
+        self.length = members if self.by_member else epochs + members - 1
+        """How many steps an unpruned trial reports."""
+
+    def epoch(self, member: int, score: float | None) -> float | None:
+        """The value to report after an epoch of a member, if this is a step."""
+        return None if self.by_member or member > 0 else score
+
+    def member(self, scores: Sequence[float]) -> float | None:
+        """The value to report when the last of ``scores`` is finished, if this is a step."""
+        if self.by_member:
+            return scores[-1]
+        return sum(scores) / len(scores) if len(scores) > 1 else None
+
+
+def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
+    """The search space in Optuna's terms, in the order of the study file."""
+    return {name: _distribution(spec, name) for name in spec.space}
+
+
+def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
+    dimension = spec.space[name]
+    kind = spec.kind(name)
+    if dimension.choices is not None:
+        return CategoricalDistribution(dimension.choices)
+    low, high = dimension.low, dimension.high
+    if low is None or high is None:
+        raise ValueError(f"space.{name} was not validated")
+    if kind == "int":
+        step = 1 if dimension.step is None else int(dimension.step)
+        return IntDistribution(int(low), int(high), log=dimension.log, step=step)
+    return FloatDistribution(float(low), float(high), log=dimension.log, step=dimension.step)
+
+
+class _SlotQMC(optuna.samplers.QMCSampler):
+    """Optuna's QMC sampler, with the trial's own number as its place in the sequence.
+
+    Optuna counts places in the database, which would depend on the order of arrival, and draws
+    the first trial at random to learn the search space, which we know.
+    """
+
+    def __init__(self, number: int, space: dict[str, BaseDistribution], **options: Any) -> None:
+        super().__init__(**options)
+        self._number, self._space = number, space
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return self._space
+
+    def _find_sample_id(self, study: optuna.Study, search_space: dict[str, Any]) -> int:
+        return self._number
+
+
+_SAMPLERS: dict[str, type[BaseSampler]] = {
+    "tpe": optuna.samplers.TPESampler,
+    "random": optuna.samplers.RandomSampler,
+    "qmc": optuna.samplers.QMCSampler,
+    "gp": optuna.samplers.GPSampler,
+    "grid": optuna.samplers.GridSampler,
+    "cmaes": optuna.samplers.CmaEsSampler,
+}
+_PRUNERS: dict[str, type[BasePruner]] = {
+    "none": optuna.pruners.NopPruner,
+    "median": optuna.pruners.MedianPruner,
+    "percentile": optuna.pruners.PercentilePruner,
+    "wilcoxon": optuna.pruners.WilcoxonPruner,
+    "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
+}
+_OURS = {"self", "seed", "search_space"}
+"""Constructor arguments that the study sets itself."""
+
+
+def sampler(spec: StudySpec, number: int) -> BaseSampler:
+    """Optuna's sampler of the spec, with the random state of trial ``number``."""
+    name, options = spec.sampler.name, spec.sampler.options
+    with _quiet():
+        if name == "grid":  # every trial must shuffle the grid alike: the study's seed
+            grid = {parameter: spec.grid(parameter) for parameter in spec.space}
+            return optuna.samplers.GridSampler(grid, seed=spec.seed)
+        if name == "qmc":
+            return _SlotQMC(number, distributions(spec), seed=spec.seed, **options)
+        seed = seeds.derive(spec.seed, "suggest", number)
+        build: Callable[..., BaseSampler] = _SAMPLERS[name]
+        return build(seed=seed, **options)
+
+
+def pruner(spec: StudySpec) -> BasePruner:
+    """Optuna's pruner of the spec."""
+    build: Callable[..., BasePruner] = _PRUNERS[spec.pruner.name]
+    with _quiet():
+        return build(**spec.pruner.options)
+
+
+def check(spec: StudySpec, where: str) -> None:
+    """Check the options of ``[sampler]`` and ``[pruner]`` against Optuna's own classes.
+
+    Args:
+        spec: a spec that passed every other rule.
+        where: the study file, for messages.
+
+    Raises:
+        SpecError: an unknown option, or a value that Optuna refuses.
+    """
+    choices: tuple[tuple[str, Any, Any, Callable[[], object]], ...] = (
+        ("sampler", spec.sampler, _SAMPLERS, lambda: suggest(spec, 0, [])),
+        ("pruner", spec.pruner, _PRUNERS, lambda: pruner(spec)),
+    )
+    for table, choice, classes, build in choices:
+        known = set(inspect.signature(classes[choice.name].__init__).parameters) - _OURS
+        known = {option for option in known if option not in ("args", "kwargs")}
+        for option in choice.options:
+            if option not in known:
+                raise SpecError(
+                    f"{where}: {table}.{option}: {choice.name!r} has no such option. "
+                    f"Valid: {', '.join(sorted(known)) or '(none)'}."
+                )
+        try:
+            build()
+        except (TypeError, ValueError) as error:
+            raise SpecError(
+                f"{where}: {table}: Optuna refuses these options of {choice.name!r}: {error}"
+            ) from None
+
+
+def _view(
+    spec: StudySpec, number: int, history: Sequence[Past], sampler: BaseSampler
+) -> optuna.Study:
+    """An in-memory study whose trials 0 .. number-1 are the history."""
+    if len(history) != number:
+        raise ValueError(f"trial {number} needs a history of {number} trials, got {len(history)}")
+    study = optuna.create_study(
+        storage=InMemoryStorage(),
+        sampler=sampler,
+        pruner=optuna.pruners.NopPruner(),
+        direction=spec.objective_impl.direction,
+    )
+    for trial in history:
+        study._storage.create_new_trial(study._study_id, template_trial=_frozen(spec, trial))
+    return study
+
+
+def _frozen(spec: StudySpec, trial: Past) -> FrozenTrial:
+    state = {
+        SlotState.RUNNING: TrialState.RUNNING,
+        SlotState.COMPLETE: TrialState.COMPLETE,
+        SlotState.PRUNED: TrialState.PRUNED,
+        SlotState.FAILED: TrialState.FAIL,
+    }[trial.state]
+    if state == TrialState.PRUNED and spec.pruner.name == "wilcoxon":
+        state = TrialState.COMPLETE  # its mean so far is an unbiased score: see WilcoxonPruner
+    scored = state in (TrialState.COMPLETE, TrialState.PRUNED)
+    return FrozenTrial(
+        number=-1,
+        trial_id=-1,
+        state=state,
+        value=trial.score if scored else None,
+        datetime_start=EPOCH,
+        datetime_complete=EPOCH if state.is_finished() else None,
+        params=dict(trial.suggestion.params),
+        distributions=distributions(spec) if trial.suggestion.params else {},
+        user_attrs={},
+        system_attrs=dict(trial.suggestion.attrs),
+        intermediate_values=dict(enumerate(trial.steps, start=1)),
+    )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Optuna's notices that a sampler is experimental: the study file asked for it."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)

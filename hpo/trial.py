@@ -1,0 +1,269 @@
+"""Working on one claimed slot: suggest, train its members one by one, judge, settle.
+
+Whatever an earlier attempt finished is taken from the ledger, not repeated: stored members, and
+the checkpoint of the member that was in training. Its reported values are judged again in the same
+order, so a resumed trial ends exactly like an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from hpo import lineage, seeds, suggest
+from hpo.claims import Checkpoint, Claim
+from hpo.ledger import Ledger
+from hpo.settling import LeaseLostError
+from hpo.snapshot import Member, Phase, SlotState
+from hpo.suggest import Judge, Past, Suggestion, Timeline
+from objectives.contract import OnEpoch, Outcome, Progress, Protocol
+
+CHECKPOINT_S = 30.0
+"""At most so much work is lost with a worker."""
+_MESSAGE_CHARS = 4000
+
+
+class StoppedError(Exception):
+    """The worker was told to stop; the slot is safe and free for the next one."""
+
+
+class _PrunedError(Exception):
+    """The judge has seen enough."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signals:
+    """What a trial asks its worker, and tells it, after every epoch."""
+
+    stopping: Callable[[], bool]
+    """Whether the worker was told to stop."""
+    lost: Callable[[], bool]
+    """Whether the lease has passed to another worker."""
+    doing: Callable[[str], None]
+    """Told what is being done, for the people who watch."""
+
+
+class Trial:
+    """One claimed slot in work."""
+
+    def __init__(self, ledger: Ledger, claim: Claim, signals: Signals) -> None:
+        """Everything that the trial needs to know; nothing is done yet."""
+        self._ledger, self._claim, self._signals = ledger, claim, signals
+        self._spec = claim.spec
+        self._timeline = Timeline(claim.spec)
+        self._judge: Judge | None = None
+        self._started = time.monotonic()
+
+    def run(self) -> None:
+        """Bring the slot to its end, and write that down.
+
+        Raises:
+            StoppedError: the worker was told to stop; the slot was released.
+            LeaseLostError: the slot is another worker's by now.
+        """
+        try:
+            if self._claim.phase == Phase.CONFIRM:
+                self._confirm()
+            else:
+                self._search()
+        except (StoppedError, LeaseLostError):
+            raise
+        except Exception:
+            text = traceback.format_exc()
+            self._settle(SlotState.FAILED, message=text[-_MESSAGE_CHARS:])
+
+    # --- search --------------------------------------------------------------------------
+
+    def _search(self) -> None:
+        history = _filled(self._claim, self._ledger.history(self._claim))
+        suggestion = self._claim.suggestion
+        if suggestion is None:
+            suggestion = suggest.suggest(self._spec, self._claim.number, history)
+            self._ledger.store_suggestion(self._claim, suggestion)
+        self._judge = Judge(self._spec, self._claim.number, history, suggestion)
+        members = list(self._claim.finished)
+        try:
+            self._replay(members)
+            for index in range(len(members), self._spec.budget.members):
+                seed = seeds.derive(self._spec.seed, "member", index)
+                members.append(self._train(index, seed, self._spec.protocol, suggestion))
+                self._report(self._timeline.member([m.score for m in members]))
+        except _PrunedError:
+            self._prune([m.score for m in members])
+            return
+        score = statistics.fmean(m.score for m in members)
+        self._settle(SlotState.COMPLETE, score=score)
+
+    def _replay(self, members: Sequence[Member]) -> None:
+        """Show the judge what earlier attempts reported."""
+        for count, member in enumerate(members, start=1):
+            for value in member.curve:
+                self._report(self._timeline.epoch(member.member, value))
+            self._report(self._timeline.member([m.score for m in members[:count]]))
+        checkpoint = self._claim.checkpoint
+        if checkpoint is not None and checkpoint.member == len(members):
+            for value in checkpoint.curve:
+                self._report(self._timeline.epoch(checkpoint.member, value))
+
+    def _report(self, value: float | None) -> None:
+        if value is None or self._judge is None:
+            return
+        if self._judge.report(value) and not self._at_the_end():
+            raise _PrunedError
+
+    def _at_the_end(self) -> bool:
+        """Whether the last step was reported: then there is nothing left to save by pruning."""
+        assert self._judge is not None
+        return len(self._judge.steps) == self._timeline.length
+
+    def _prune(self, scores: Sequence[float]) -> None:
+        assert self._judge is not None
+        steps = self._judge.steps
+        score = statistics.fmean(scores) if self._timeline.by_member else steps[-1]
+        self._settle(
+            SlotState.PRUNED, score=score, message=f"pruned at step {len(steps)} by the judge"
+        )
+
+    # --- confirmation --------------------------------------------------------------------
+
+    def _confirm(self) -> None:
+        assert self._claim.suggestion is not None
+        members = list(self._claim.finished)
+        if not members:
+            seed = seeds.derive(self._spec.seed, "confirm", self._claim.fresh_seed)
+            members.append(self._train(0, seed, Protocol.CONFIRM, self._claim.suggestion))
+        self._settle(SlotState.COMPLETE, score=members[0].score)
+
+    # --- both ----------------------------------------------------------------------------
+
+    def _train(self, index: int, seed: int, protocol: Protocol, suggestion: Suggestion) -> Member:
+        """Train one member, from its checkpoint if there is one, and store its outcome."""
+        saved = self._claim.checkpoint
+        if saved is not None and saved.member != index:
+            saved = None
+        confirming = protocol == Protocol.CONFIRM
+        epochs = self._spec.confirm_epochs if confirming else self._spec.budget.epochs
+        watch = _Watch(self._signals, f"{self._claim}{self._of(index)}", epochs, saved)
+        spent = saved.seconds if saved else 0.0
+        begun = time.monotonic()
+
+        def seconds() -> float:
+            return spent + time.monotonic() - begun
+
+        outcome = self._spec.objective_impl.evaluate(
+            self._spec.params(suggestion.params, epochs=epochs),
+            task=self._spec.task_params,
+            protocol=protocol,
+            member_seed=seed,
+            on_epoch=self._on_epoch(index, watch, seconds),
+            resume=saved.data if saved else None,
+        )
+        member = _member(index, seed, outcome, seconds())
+        self._ledger.store_member(self._claim, member)
+        return member
+
+    def _of(self, index: int) -> str:
+        if self._claim.phase == Phase.CONFIRM:
+            return ""
+        return f", member {index + 1} of {self._spec.budget.members}"
+
+    def _on_epoch(self, index: int, watch: _Watch, seconds: Callable[[], float]) -> OnEpoch:
+        def on_epoch(progress: Progress) -> None:
+            if self._signals.lost():
+                raise LeaseLostError(f"{self._claim}: the lease has passed to another worker")
+            watch.see(progress)
+            self._report(self._timeline.epoch(index, progress.score))
+            stopping = self._signals.stopping()
+            if stopping or watch.due():
+                self._ledger.store_checkpoint(
+                    self._claim,
+                    Checkpoint(
+                        member=index,
+                        curve=tuple(watch.curve),
+                        seconds=seconds(),
+                        data=progress.checkpoint(),
+                    ),
+                )
+            if stopping:
+                self._ledger.release(self._claim)
+                raise StoppedError
+
+        return on_epoch
+
+    def _settle(
+        self, state: SlotState, *, score: float | None = None, message: str | None = None
+    ) -> None:
+        self._ledger.settle(
+            self._claim,
+            state,
+            score=score,
+            steps=self._judge.steps if self._judge else (),
+            attrs=self._judge.attrs if self._judge else None,
+            message=message,
+            lineage={
+                "spec_hash": self._spec.hash,
+                **lineage.of_this_process(),
+                "worker": self._claim.worker,
+                "attempts": self._claim.attempt,
+                "seconds": round(time.monotonic() - self._started, 3),
+            },
+        )
+
+
+class _Watch:
+    """What a member's training has shown so far, and when it was last saved."""
+
+    def __init__(self, signals: Signals, what: str, epochs: int, saved: Checkpoint | None) -> None:
+        self.curve: list[float] = list(saved.curve) if saved else []
+        self._signals, self._what, self._epochs = signals, what, epochs
+        self._saved_at = time.monotonic()
+
+    def see(self, progress: Progress) -> None:
+        if progress.score is not None:
+            self.curve.append(float(progress.score))
+        self._signals.doing(f"{self._what}, epoch {progress.epoch} of {self._epochs}")
+
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint; asking resets the clock."""
+        now = time.monotonic()
+        if now - self._saved_at < CHECKPOINT_S:
+            return False
+        self._saved_at = now
+        return True
+
+
+def _member(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
+    if not math.isfinite(outcome.score):
+        raise ValueError(
+            f"the objective's score must be finite, but got score={outcome.score}. "
+            f"Score a diverged training as wrong instead."
+        )
+    return Member(
+        member=index,
+        seed=seed,
+        score=float(outcome.score),
+        curve=tuple(float(value) for value in outcome.curve),
+        loss_curve=tuple(float(value) for value in outcome.loss_curve),
+        diverged=bool(outcome.diverged),
+        info=dict(outcome.info),
+        seconds=seconds,
+    )
+
+
+def _filled(claim: Claim, history: list[Past]) -> list[Past]:
+    """The history with every suggestion in it.
+
+    A trial that was claimed a moment ago may not have written down its suggestion yet. It is a
+    pure function of what is known here, so it need not be waited for.
+    """
+    for number, past in enumerate(history):
+        if not past.suggestion.params:
+            suggestion = suggest.suggest(claim.spec, number, history[:number])
+            history[number] = Past(
+                suggestion=suggestion, state=past.state, score=past.score, steps=past.steps
+            )
+    return history

@@ -1,0 +1,175 @@
+"""The worker's loop: claim, work, settle, until the work is done or it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import threading
+import time
+import uuid
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from hpo.claims import Claim, Over, Wait
+from hpo.ledger import Ledger
+from hpo.settling import LeaseLostError
+from hpo.storage import Storage
+from hpo.trial import Signals, StoppedError, Trial
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 3600.0
+"""For so long a worker waits for a database that is away."""
+LEASE_S = 30.0
+"""A worker that is silent for so long is given up, and its slot goes on elsewhere."""
+_POLL_S = (0.1, 2.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a worker is asked to do."""
+
+    study: str | None = None
+    """Work for this study until it is over; without one, serve every open study for ever."""
+    confirm: bool = True
+    """Whether to run confirmation trainings, too."""
+    lease_s: float = LEASE_S
+    parent_pid: int | None = None
+    """Stop when this process is gone."""
+
+
+class Heartbeat(threading.Thread):
+    """Tells the database that the worker lives, three times per lease, beside the training."""
+
+    def __init__(self, ledger: Ledger, worker: str, order: Order) -> None:
+        """A daemon thread; ``start`` it."""
+        super().__init__(name="heartbeat", daemon=True)
+        self._ledger, self._worker, self._order = ledger, worker, order
+        self._claim: Claim | None = None
+        self._ended = threading.Event()
+        self._mutex = threading.Lock()
+        self.stop_requested = threading.Event()
+        self.lost = False
+        self.doing = "starting"
+
+    def hold(self, claim: Claim | None) -> None:
+        """Renew this claim from now on; None holds nothing. Waits for a beat under way."""
+        with self._mutex:
+            self._claim, self.lost = claim, False
+
+    def run(self) -> None:
+        """Beat until ``end``."""
+        while not self._ended.wait(self._order.lease_s / 3):
+            self._beat()
+            if self._order.parent_pid is not None and os.getppid() != self._order.parent_pid:
+                log.warning("the launcher is gone: stopping")
+                self.stop_requested.set()
+
+    def _beat(self) -> None:
+        with self._mutex:
+            try:
+                self._ledger.renew(
+                    self._worker, self._claim, doing=self.doing, lease_s=self._order.lease_s
+                )
+            except LeaseLostError as error:
+                log.warning("%s", error)
+                self.lost = True
+            except SQLAlchemyError as error:  # the next beat tries again; training goes on
+                log.warning("no heartbeat: %s", error)
+
+    def end(self) -> None:
+        """Stop beating."""
+        self._ended.set()
+        self.join(timeout=self._order.lease_s)
+
+
+class Worker:
+    """One worker: it holds one slot at a time."""
+
+    def __init__(self, storage: Storage, order: Order, name: str | None = None) -> None:
+        """Nothing happens before ``run``."""
+        self._order = order
+        self.name = name or f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._ledger = Ledger(storage, patience_s=PATIENCE_S, on_wait=self._database_away)
+        self._heart = Heartbeat(Ledger(storage), self.name, order)
+
+    def stop(self) -> None:
+        """Ask it to stop: it keeps its training safe, releases its slot and returns."""
+        self._heart.stop_requested.set()
+
+    def run(self) -> None:
+        """Work until the work is over, or ``stop``.
+
+        Raises:
+            StudyError: there is no such study.
+        """
+        self._ledger.enlist(
+            self.name, host=platform.node(), pid=os.getpid(), lease_s=self._order.lease_s
+        )
+        self._heart.start()
+        try:
+            self._loop()
+        finally:
+            self._heart.end()
+            self._ledger.discharge(self.name)
+
+    def _loop(self) -> None:
+        pause_s = _POLL_S[0]
+        while not self._heart.stop_requested.is_set():
+            found = self._claim()
+            if isinstance(found, Claim):
+                pause_s = _POLL_S[0]
+                self._work(found)
+            elif isinstance(found, Over):
+                log.info("%s", found.reason)
+                return
+            else:
+                self._doing(f"waits: {found.reason}")
+                self._heart.stop_requested.wait(pause_s)
+                pause_s = min(2 * pause_s, _POLL_S[1])
+
+    def _claim(self) -> Claim | Wait | Over:
+        study = self._order.study
+        if study is not None:
+            return self._claim_from(study)
+        waits = []
+        for name in self._ledger.open_studies():
+            found = self._claim_from(name)
+            if isinstance(found, Claim):
+                return found
+            if isinstance(found, Wait):
+                waits.append(found.reason)
+        return Wait("; ".join(waits) or "no study is open")
+
+    def _claim_from(self, study: str) -> Claim | Wait | Over:
+        return self._ledger.claim(
+            study, self.name, lease_s=self._order.lease_s, confirm=self._order.confirm
+        )
+
+    def _work(self, claim: Claim) -> None:
+        self._heart.hold(claim)
+        self._doing(str(claim))
+        signals = Signals(
+            stopping=self._heart.stop_requested.is_set,
+            lost=lambda: self._heart.lost,
+            doing=self._doing,
+        )
+        begun = time.monotonic()
+        try:
+            Trial(self._ledger, claim, signals).run()
+            log.info("%s settled after %.1f s", claim, time.monotonic() - begun)
+        except StoppedError:
+            log.info("%s released", claim)
+        except LeaseLostError as error:
+            log.warning("%s; its result is not needed, taking other work", error)
+        finally:
+            self._heart.hold(None)
+
+    def _doing(self, text: str) -> None:
+        self._heart.doing = text
+
+    def _database_away(self, seconds: float, error: Exception) -> None:
+        self._doing(f"waits: database unreachable for {seconds:.0f} s")
+        log.warning("database unreachable for %.0f s: %s", seconds, error)

@@ -1,0 +1,84 @@
+"""``python -m hpo.worker``: one worker process; start as many as there are cores, on any host."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+_EXAMPLES = """\
+examples:
+  python -m hpo.worker --study seqdigits
+      work for one study until it is finished
+  python -m hpo.worker --storage postgresql://me@server/hpo
+      serve every open study of that database until told to stop
+  HPO_STORAGE=postgresql://me@server/hpo python -m hpo.worker
+      the same, with the address (and a password) out of the process list
+
+A worker may be stopped (Ctrl-C, SIGTERM) or killed at any time: nothing is lost.
+"""
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of a worker."""
+    p = argparse.ArgumentParser(
+        prog="python -m hpo.worker",
+        description="One worker: claims trials, trains their networks, writes down the results.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("--study", metavar="NAME", help="work for this study alone, until it is over")
+    p.add_argument("--storage", metavar="URL", help="PostgreSQL URL (default: HPO_STORAGE)")
+    p.add_argument("--no-confirm", action="store_true", help="leave confirmations to others")
+    p.add_argument("--name", help="name of this worker in every view (default: host-pid-random)")
+    p.add_argument("--parent", type=int, metavar="PID", help="stop when this process is gone")
+    p.add_argument(
+        "--lease",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="silence after which others take over this worker's trial (default: 30)",
+    )
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a worker; returns the exit status."""
+    arguments = parser().parse_args(argv)
+    for variable in _THREADS:  # before numpy and torch load: one thread per worker
+        os.environ.setdefault(variable, "1")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+
+    from hpo.errors import HpoError
+    from hpo.storage import open_storage
+    from hpo.work import Order, Worker
+
+    order = Order(
+        study=arguments.study,
+        confirm=not arguments.no_confirm,
+        lease_s=arguments.lease,
+        parent_pid=arguments.parent,
+    )
+    try:
+        with open_storage(arguments.storage) as storage:
+            worker = Worker(storage, order, arguments.name)
+
+            def stop(signum: int, frame: FrameType | None) -> None:
+                worker.stop()
+
+            signal.signal(signal.SIGTERM, stop)
+            signal.signal(signal.SIGINT, stop)
+            worker.run()
+    except HpoError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
