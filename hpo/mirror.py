@@ -42,7 +42,8 @@ def create_study(storage: RDBStorage, spec: StudySpec) -> int:
     """
     direction = StudyDirection[spec.objective_impl.direction.upper()]
     try:
-        study_id = storage.create_new_study([direction], study_name=spec.name)
+        with suggest.quiet():
+            study_id = storage.create_new_study([direction], study_name=spec.name)
     except optuna.exceptions.DuplicatedStudyError:
         study_id = storage.get_study_id_from_name(spec.name)
         owner = storage.get_study_user_attrs(study_id).get("hpo:spec_hash")
@@ -52,8 +53,9 @@ def create_study(storage: RDBStorage, spec: StudySpec) -> int:
                 f"study {spec.name!r}: the database must not hold an Optuna study of this name "
                 f"that something else made, but it does. Choose another name: --name NEW."
             ) from None
-    optuna_study = optuna.load_study(study_name=spec.name, storage=storage)
-    optuna_study.set_metric_names([spec.objective_impl.metric])
+    with suggest.quiet():
+        optuna_study = optuna.load_study(study_name=spec.name, storage=storage)
+        optuna_study.set_metric_names([spec.objective_impl.metric])
     publish_study(storage, study_id, spec)
     return study_id
 

@@ -93,7 +93,7 @@ def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
         number: the trial's number, from 0.
         trials: trials 0 .. number-1 with their suggestions; see ``visible``.
     """
-    with _quiet():
+    with quiet():
         study = _view(spec, number, visible(spec, number, trials), sampler(spec, number))
         trial = study.ask(distributions(spec))
         frozen = study._storage.get_trial(trial._trial_id)
@@ -114,7 +114,7 @@ class Judge:
         self.steps: list[float] = []
         if isinstance(self._pruner, optuna.pruners.NopPruner):
             return
-        with _quiet():
+        with quiet():
             history = visible(spec, number, trials)
             self._study = _view(spec, number, history, optuna.samplers.RandomSampler(seed=0))
             template = _frozen(spec, Past(suggestion=own))
@@ -128,7 +128,7 @@ class Judge:
         if isinstance(self._pruner, optuna.pruners.NopPruner):
             return False
         storage = self._study._storage
-        with _quiet():
+        with quiet():
             storage.set_trial_intermediate_value(self._trial_id, len(self.steps), value)
             return self._pruner.prune(self._study, storage.get_trial(self._trial_id))
 
@@ -167,8 +167,8 @@ class Timeline:
 
 
 def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
-    """The search space in Optuna's terms, in the order of the study file."""
-    return {name: _distribution(spec, name) for name in spec.space}
+    """The search space in Optuna's terms, by name: the order of the study file must not matter."""
+    return {name: _distribution(spec, name) for name in sorted(spec.space)}
 
 
 def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
@@ -227,9 +227,9 @@ _OURS = {"self", "seed", "search_space"}
 def sampler(spec: StudySpec, number: int) -> BaseSampler:
     """Optuna's sampler of the spec, with the random state of trial ``number``."""
     name, options = spec.sampler.name, spec.sampler.options
-    with _quiet():
+    with quiet():
         if name == "grid":  # every trial must shuffle the grid alike: the study's seed
-            grid = {parameter: spec.grid(parameter) for parameter in spec.space}
+            grid = {parameter: spec.grid(parameter) for parameter in sorted(spec.space)}
             return optuna.samplers.GridSampler(grid, seed=spec.seed)
         if name == "qmc":
             return _SlotQMC(number, distributions(spec), seed=spec.seed, **options)
@@ -241,7 +241,7 @@ def sampler(spec: StudySpec, number: int) -> BaseSampler:
 def pruner(spec: StudySpec) -> BasePruner:
     """Optuna's pruner of the spec."""
     build: Callable[..., BasePruner] = _PRUNERS[spec.pruner.name]
-    with _quiet():
+    with quiet():
         return build(**spec.pruner.options)
 
 
@@ -302,6 +302,7 @@ def _frozen(spec: StudySpec, trial: Past) -> FrozenTrial:
     }[trial.state]
     if state == TrialState.PRUNED and spec.pruner.name == "wilcoxon":
         state = TrialState.COMPLETE  # its mean so far is an unbiased score: see WilcoxonPruner
+    params = trial.suggestion.params
     scored = state in (TrialState.COMPLETE, TrialState.PRUNED)
     return FrozenTrial(
         number=-1,
@@ -310,8 +311,8 @@ def _frozen(spec: StudySpec, trial: Past) -> FrozenTrial:
         value=trial.score if scored else None,
         datetime_start=EPOCH,
         datetime_complete=EPOCH if state.is_finished() else None,
-        params=dict(trial.suggestion.params),
-        distributions=distributions(spec) if trial.suggestion.params else {},
+        params={name: params[name] for name in sorted(params)},
+        distributions=distributions(spec) if params else {},
         user_attrs={},
         system_attrs=dict(trial.suggestion.attrs),
         intermediate_values=dict(enumerate(trial.steps, start=1)),
@@ -319,7 +320,7 @@ def _frozen(spec: StudySpec, trial: Past) -> FrozenTrial:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without Optuna's notices that a sampler is experimental: the study file asked for it."""
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)

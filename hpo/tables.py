@@ -24,14 +24,14 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.schema import CreateSchema
 
 from hpo.errors import StorageError
 from hpo.storage import Schema
 
-SCHEMA = "hpo"
+SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
 SCHEMA_VERSION = 1
 
 metadata = MetaData(schema=SCHEMA)
@@ -48,7 +48,7 @@ studies = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
-    Column("spec", JSONB, nullable=False),
+    Column("spec", JSON, nullable=False),
     Column("spec_hash", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("reason", Text),
@@ -78,8 +78,8 @@ slots = Table(
     Column("number", Integer, nullable=False),
     Column("source", Integer),
     Column("state", Text, nullable=False),
-    Column("params", JSONB),
-    Column("attrs", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("params", JSON),
+    Column("attrs", JSON, nullable=False, server_default=text("'{}'")),
     Column("score", Float(53)),
     Column("steps", ARRAY(Float(53)), nullable=False, server_default=text("'{}'")),
     Column("worker", Text),
@@ -87,7 +87,7 @@ slots = Table(
     Column("attempts", Integer, nullable=False),
     Column("losses", Integer, nullable=False, server_default=text("0")),
     Column("message", Text),
-    Column("lineage", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("lineage", JSON, nullable=False, server_default=text("'{}'")),
     Column("optuna_trial_id", Integer),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("settled_at", DateTime(timezone=True)),
@@ -105,7 +105,7 @@ members = Table(
     Column("curve", ARRAY(Float(53)), nullable=False),
     Column("loss_curve", ARRAY(Float(53)), nullable=False),
     Column("diverged", Boolean, nullable=False),
-    Column("info", JSONB, nullable=False),
+    Column("info", JSON, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("worker", Text, nullable=False),
 )
@@ -127,7 +127,7 @@ def _is_current(connection: Connection) -> bool:
     Raises:
         StorageError: they are of a newer version.
     """
-    if connection.scalar(text("SELECT to_regclass('hpo.version')")) is None:
+    if connection.scalar(select(func.to_regclass(f"{SCHEMA}.version"))) is None:
         return False
     found = connection.scalar(select(version.c.version))
     if found is not None and found > SCHEMA_VERSION:

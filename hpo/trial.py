@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hpo import lineage, seeds, suggest
+from hpo import provenance, seeds, suggest
 from hpo.claims import Checkpoint, Claim
 from hpo.ledger import Ledger
 from hpo.settling import LeaseLostError
@@ -206,7 +206,7 @@ class Trial:
             message=message,
             lineage={
                 "spec_hash": self._spec.hash,
-                **lineage.of_this_process(),
+                **provenance.of_this_process(),
                 "worker": self._claim.worker,
                 "attempts": self._claim.attempt,
                 "seconds": round(time.monotonic() - self._started, 3),

@@ -1,0 +1,108 @@
+"""Real studies on a real database, run by real worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hpo.ledger import Ledger
+from hpo.snapshot import StudySnapshot
+from hpo.spec import StudySpec
+from hpo.specrules import validate
+from hpo.storage import open_storage
+
+SUPPORT = Path(__file__).parent
+
+
+def toy_spec(name: str = "toy", **tables: Any) -> StudySpec:
+    """A small study of the toy objective; tables given are merged into the defaults."""
+    raw: dict[str, Any] = {
+        "name": name,
+        "objective": "toy_objective:ToyObjective",
+        "seed": 3,
+        "budget": {"trials": 24, "window": 4, "members": 2, "epochs": 6},
+        "space": {
+            "x": {"low": 0.0, "high": 1.0},
+            "k": {"low": 1, "high": 8},
+            "rate_per_ns": {"low": 1e-3, "high": 10.0, "log": True},
+            "colour": {"choices": ["red", "green"]},
+        },
+        "sampler": {"name": "tpe", "n_startup_trials": 4},
+        "pruner": {"name": "median", "n_startup_trials": 4, "n_warmup_steps": 2},
+        "confirm": {"top": 2, "members": 3},
+    }
+    for key, value in tables.items():
+        merge = isinstance(value, dict) and key in ("budget", "fixed")
+        raw[key] = {**raw.get(key, {}), **value} if merge else value
+    return validate(raw, where="test")
+
+
+@contextmanager
+def ledger_at(url: str) -> Iterator[Ledger]:
+    """The ledger of a database."""
+    with open_storage(url) as storage:
+        yield Ledger(storage)
+
+
+def start_worker(url: str, *arguments: str) -> subprocess.Popen[str]:
+    """A real worker process."""
+    environment = {**os.environ, "HPO_STORAGE": url, "PYTHONPATH": str(SUPPORT)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "hpo.worker", *arguments],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_workers(url: str, study: str, count: int, *arguments: str) -> None:
+    """Run a study to its end with so many workers."""
+    workers = [start_worker(url, "--study", study, *arguments) for _ in range(count)]
+    for worker in workers:
+        _, errors = worker.communicate(timeout=120)
+        assert worker.returncode == 0, errors
+
+
+def kill(worker: subprocess.Popen[str], signum: int = signal.SIGKILL) -> str:
+    """Send a signal, wait for the end, and return what the worker had said."""
+    worker.send_signal(signum)
+    return worker.communicate(timeout=30)[1]
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    """Wait for a condition."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.02)
+
+
+def table(snapshot: StudySnapshot) -> list[tuple[Any, ...]]:
+    """All that must not depend on who ran a study: the search, then the confirmations."""
+    return [
+        (
+            slot.phase,
+            slot.number,
+            dict(slot.params),
+            slot.state,
+            slot.score,
+            slot.steps,
+            [(m.member, m.seed, m.score, m.curve, m.loss_curve) for m in slot.members],
+        )
+        for slot in (*snapshot.search, *snapshot.confirm)
+    ]
+
+
+def undisturbed(url: str, spec: StudySpec) -> list[tuple[Any, ...]]:
+    """The table that one worker gives in one go."""
+    with ledger_at(url) as ledger:
+        ledger.register(spec)
+        run_workers(url, spec.name, 1)
+        return table(ledger.snapshot(spec.name, curves=True))
