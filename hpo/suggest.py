@@ -130,7 +130,7 @@ class Judge:
         storage = self._study._storage
         with quiet():
             storage.set_trial_intermediate_value(self._trial_id, len(self.steps), value)
-            return self._pruner.prune(self._study, storage.get_trial(self._trial_id))
+            return bool(self._pruner.prune(self._study, storage.get_trial(self._trial_id)))
 
     @property
     def attrs(self) -> dict[str, Any]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 
 import pytest
-
-from hpo.snapshot import SlotState, StudyState
 from workers import (
     kill,
     ledger_at,
@@ -17,6 +15,8 @@ from workers import (
     undisturbed,
     wait_until,
 )
+
+from hpo.snapshot import SlotState, StudyState
 
 SAMPLERS = [
     {"name": "tpe", "n_startup_trials": 4},

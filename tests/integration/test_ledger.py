@@ -1,0 +1,277 @@
+"""The ledger's promises, one by one, on a real database."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import optuna
+import pytest
+from workers import toy_spec
+
+from hpo.claims import Claim, Over, Wait
+from hpo.errors import StudyError
+from hpo.ledger import Ledger
+from hpo.settling import LeaseLostError
+from hpo.snapshot import Member, Phase, SlotState, StudyState
+from hpo.storage import Storage, open_storage
+from hpo.suggest import Suggestion, suggest
+
+LEASE_S = 0.3
+
+
+@pytest.fixture
+def storage(database_url: str) -> Iterator[Storage]:
+    with open_storage(database_url) as storage:
+        yield storage
+
+
+@pytest.fixture
+def ledger(storage: Storage) -> Ledger:
+    return Ledger(storage)
+
+
+def claim(ledger: Ledger, worker: str, *, study: str = "toy", lease_s: float = 60.0) -> Claim:
+    found = ledger.claim(study, worker, lease_s=lease_s)
+    assert isinstance(found, Claim), found
+    return found
+
+
+def member(index: int = 0, score: float = 0.5) -> Member:
+    return Member(
+        member=index,
+        seed=1,
+        score=score,
+        curve=(0.1, score),
+        loss_curve=(1.0, float("inf")),
+        diverged=False,
+        info={"n": 1},
+        seconds=0.1,
+    )
+
+
+def finish(ledger: Ledger, held: Claim, score: float = 0.5) -> None:
+    if held.phase == Phase.SEARCH:
+        past = ledger.history(held)
+        ledger.store_suggestion(held, suggest(held.spec, held.number, past))
+    ledger.store_member(held, member(score=score))
+    ledger.settle(held, SlotState.COMPLETE, score=score, steps=(0.1, score))
+
+
+def test_slots_are_claimed_in_order_and_within_the_window(ledger: Ledger) -> None:
+    ledger.register(toy_spec(budget={"window": 3}))
+    held = [claim(ledger, f"w{i}") for i in range(3)]
+    assert [c.number for c in held] == [0, 1, 2]
+    waiting = ledger.claim("toy", "w3", lease_s=60)
+    assert waiting == Wait("toy: trial 3 waits for trial 0 (budget.window = 3)")
+    finish(ledger, held[0])
+    assert claim(ledger, "w3").number == 3
+
+
+def test_released_slot_is_next(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    held = [claim(ledger, f"w{i}") for i in range(3)]
+    ledger.release(held[1])
+    again = claim(ledger, "w9")
+    assert (again.number, again.attempt) == (1, 2)
+    assert ledger.snapshot("toy").search[1].losses == 0
+
+
+def test_silent_worker_loses_its_slot_and_its_late_result(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    late = claim(ledger, "late", lease_s=LEASE_S)
+    ledger.store_member(late, member(0))
+    time.sleep(LEASE_S + 0.1)
+    heir = claim(ledger, "heir")
+    assert heir.number == late.number == 0
+    assert [m.member for m in heir.finished] == [0], "what was finished is kept"
+    for write in (
+        lambda: ledger.store_member(late, member(1)),
+        lambda: ledger.store_suggestion(late, Suggestion(params={"x": 0.1})),
+        lambda: ledger.settle(late, SlotState.COMPLETE, score=1.0),
+        lambda: ledger.renew("late", late, doing="", lease_s=60),
+        lambda: ledger.release(late),
+    ):
+        with pytest.raises(LeaseLostError, match="the lease of late has passed to another worker"):
+            write()
+    finish(ledger, heir, score=0.25)
+    slot = ledger.snapshot("toy").search[0]
+    assert (slot.score, slot.losses, slot.attempts) == (0.25, 1, 2)
+
+
+def test_lease_is_kept_by_renewal(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    held = claim(ledger, "alive", lease_s=LEASE_S)
+    for _ in range(4):
+        time.sleep(LEASE_S / 2)
+        ledger.renew("alive", held, doing="training", lease_s=LEASE_S)
+    assert claim(ledger, "other").number == 1
+
+
+def test_third_loss_fails_the_slot(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    for attempt in range(1, 4):
+        held = claim(ledger, f"victim-{attempt}", lease_s=0.05)
+        assert (held.number, held.attempt) == (0, attempt)
+        time.sleep(0.1)
+    assert claim(ledger, "next").number == 1
+    slot = ledger.snapshot("toy").search[0]
+    assert slot.state == SlotState.FAILED
+    assert slot.message is not None
+    assert slot.message.startswith("lost 3 workers, the last one victim-3: killed, out of memory")
+
+
+def test_repeated_calls_are_harmless(ledger: Ledger) -> None:
+    """The answer to a commit can be lost; the call is then repeated."""
+    ledger.register(toy_spec())
+    first = claim(ledger, "w")
+    assert claim(ledger, "w") == first
+    finish(ledger, first)
+    ledger.settle(first, SlotState.COMPLETE, score=0.5)
+    snapshot = ledger.snapshot("toy")
+    assert len(snapshot.search) == 1
+    assert len(snapshot.search[0].members) == 1
+
+
+def test_exceptions_in_a_row_stop_the_study(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    for number in range(3):
+        ledger.settle(claim(ledger, "w"), SlotState.FAILED, message=f"ValueError: {number}")
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.FAILED
+    assert snapshot.reason == "3 slots in a row failed; the last one:\nValueError: 2"
+    assert ledger.claim("toy", "w", lease_s=60) == Over("toy is failed")
+
+
+def test_a_fifth_of_failures_stops_the_study(ledger: Ledger) -> None:
+    ledger.register(toy_spec(budget={"trials": 15, "window": 4}))
+    for number in range(5):
+        held = claim(ledger, "w")
+        if number % 2 == 0:
+            ledger.settle(held, SlotState.FAILED, message="boom")
+        else:
+            finish(ledger, held)
+    assert ledger.snapshot("toy").reason == "3 of 15 slots failed; the last one:\nboom"
+
+
+def run(ledger: Ledger, study: str = "toy") -> None:
+    """Settle whatever there is to claim."""
+    while isinstance(held := ledger.claim(study, "w", lease_s=60), Claim):
+        finish(ledger, held, score=0.5 + held.number % 7 / 100)
+
+
+def test_confirmation_of_the_best_and_extension(ledger: Ledger) -> None:
+    spec = toy_spec(budget={"trials": 10})
+    assert ledger.register(spec) == "created"
+    run(ledger)
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.DONE
+    assert [c.source for c in snapshot.confirmations] == [6, 5]
+    assert [slot.number for slot in snapshot.confirm] == [15, 16, 17, 18, 19, 20]
+    assert all(c.complete for c in snapshot.confirmations)
+    assert ledger.register(spec) == "continued"
+    assert ledger.register(toy_spec(budget={"trials": 14})) == "extended"
+    assert ledger.snapshot("toy").state == StudyState.OPEN
+    run(ledger)
+    snapshot = ledger.snapshot("toy")
+    assert len(snapshot.search) == 14
+    assert [c.source for c in snapshot.confirmations] == [6, 13, 5], "confirmed ones are kept"
+
+
+def test_without_confirmation_the_study_stays_open(ledger: Ledger) -> None:
+    ledger.register(toy_spec(budget={"trials": 1}))
+    finish(ledger, claim(ledger, "w"))
+    over = ledger.claim("toy", "w", lease_s=60, confirm=False)
+    assert over == Over("toy: every trial is settled")
+    assert ledger.snapshot("toy").state == StudyState.OPEN
+
+
+@pytest.mark.parametrize(
+    ("tables", "text"),
+    [
+        (
+            {"seed": 4, "budget": {"window": 5}},
+            "study 'toy': the spec must not change once the study exists, but it differs in "
+            "budget.window: 4 -> 5, seed: 3 -> 4. Only a larger budget.trials is accepted; "
+            "otherwise choose another name: --name NEW.",
+        ),
+        (
+            {"budget": {"trials": 20}},
+            "study 'toy': budget.trials must not shrink, but got trials=20 where the database has "
+            "24. Ask for at least 24, or choose another name: --name NEW.",
+        ),
+        (
+            {"space": {"x": {"low": 0.0, "high": 0.5}}},
+            "space.x.high: 1.0 -> 0.5",
+        ),
+    ],
+)
+def test_changed_spec_is_refused(ledger: Ledger, tables: dict[str, Any], text: str) -> None:
+    ledger.register(toy_spec())
+    with pytest.raises(StudyError) as caught:
+        ledger.register(toy_spec(**tables))
+    assert text in str(caught.value)
+    assert ledger.snapshot("toy").spec == toy_spec()
+
+
+def test_study_of_something_else_is_refused(ledger: Ledger, storage: Storage) -> None:
+    foreign = optuna.create_study(study_name="toy", storage=storage.optuna(), direction="maximize")
+    foreign.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    with pytest.raises(StudyError, match="must not hold an Optuna study of this name"):
+        ledger.register(toy_spec())
+
+
+def test_unknown_study_lists_those_that_exist(ledger: Ledger) -> None:
+    with pytest.raises(StudyError, match="but it holds no study yet"):
+        ledger.snapshot("nope")
+    ledger.register(toy_spec())
+    with pytest.raises(
+        StudyError, match="study 'nope': the database must hold it, but it holds toy"
+    ):
+        ledger.claim("nope", "w", lease_s=60)
+
+
+def test_busy_studies_come_last(ledger: Ledger) -> None:
+    for name in ("a", "b"):
+        ledger.register(toy_spec(name))
+    claim(ledger, "w", study="a")
+    assert ledger.open_studies() == ["b", "a"]
+
+
+def test_optuna_sees_the_same_trials(ledger: Ledger, storage: Storage) -> None:
+    ledger.register(toy_spec(sampler={"name": "cmaes", "n_startup_trials": 1}))
+    for state in (SlotState.COMPLETE, SlotState.PRUNED, SlotState.FAILED, SlotState.RUNNING):
+        held = claim(ledger, "w" + state)
+        own = suggest(held.spec, held.number, ledger.history(held))
+        ledger.store_suggestion(held, own)
+        if state == SlotState.RUNNING:
+            break
+        ledger.store_member(held, member())
+        score = None if state == SlotState.FAILED else 0.5
+        ledger.settle(
+            held,
+            state,
+            score=score,
+            steps=(0.25, float("nan"), 0.5),
+            message="why" if state == SlotState.FAILED else None,
+            lineage={"spec_hash": held.spec.hash},
+        )
+    study = optuna.load_study(study_name="toy", storage=storage.optuna())
+    slots = ledger.snapshot("toy").search
+    assert [t.number for t in study.trials] == [s.number for s in slots] == [0, 1, 2, 3]
+    assert [t.params for t in study.trials] == [dict(s.params) for s in slots]
+    assert [t.state.name for t in study.trials] == ["COMPLETE", "PRUNED", "FAIL", "RUNNING"]
+    assert [t.value for t in study.trials] == [0.5, 0.5, None, None]
+    done = study.trials[0]
+    assert list(done.intermediate_values) == [1, 2, 3]
+    assert done.intermediate_values[3] == 0.5
+    assert done.intermediate_values[2] != done.intermediate_values[2], "NaN stays NaN"
+    assert done.user_attrs["lineage:spec_hash"] == study.user_attrs["hpo:spec_hash"]
+    assert done.user_attrs["members:score"] == [0.5]
+    assert study.trials[2].user_attrs["message"] == "why"
+    started = slots[0].started_at.astimezone().replace(tzinfo=None)
+    assert done.datetime_start is not None
+    assert abs((done.datetime_start - started).total_seconds()) < 5
+    assert study.best_trial.number == 0
+    assert study.metric_names == ["accuracy"]

@@ -1,0 +1,213 @@
+"""Suggesting and pruning: pure functions of the spec and the visible history."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from scipy.stats import qmc
+from workers import toy_spec
+
+from hpo.errors import SpecError
+from hpo.snapshot import SlotState
+from hpo.spec import StudySpec
+from hpo.suggest import Judge, Past, Suggestion, Timeline, check, suggest, visible
+
+
+def history(spec: StudySpec, count: int, *, settled: int | None = None) -> list[Past]:
+    """Trials suggested one by one, with made-up scores; those from ``settled`` on still run."""
+    trials: list[Past] = []
+    for number in range(count):
+        past = Past(suggestion=suggest(spec, number, trials))
+        score = 0.5 + 0.4 * float(past.suggestion.params["x"])
+        done = replace(past, state=SlotState.COMPLETE, score=score, steps=(score,))
+        trials.append(done)
+    cut = count if settled is None else settled
+    return [t if k < cut else Past(suggestion=t.suggestion) for k, t in enumerate(trials)]
+
+
+def with_score(past: Past, score: float) -> Past:
+    return replace(past, score=score, steps=(score,))
+
+
+def test_same_arguments_same_suggestion() -> None:
+    spec = toy_spec()
+    trials = history(spec, 10)
+    assert suggest(spec, 10, trials) == suggest(spec, 10, trials)
+    other = spec.model_copy(update={"seed": 4})
+    assert suggest(spec, 10, trials) != suggest(other, 10, trials)
+
+
+def test_outcomes_within_the_window_do_not_count() -> None:
+    spec = toy_spec(budget={"window": 4})
+    trials = history(spec, 12)
+    running = [t if k <= 8 else Past(suggestion=t.suggestion) for k, t in enumerate(trials)]
+    assert suggest(spec, 12, trials) == suggest(spec, 12, running)
+    changed = [*trials[:9], *(with_score(t, 0.0) for t in trials[9:])]
+    assert suggest(spec, 12, changed) == suggest(spec, 12, trials)
+
+
+def test_outcomes_before_the_window_count() -> None:
+    spec = toy_spec(budget={"window": 4})
+    trials = history(spec, 12)
+    best = max(range(9), key=lambda k: trials[k].score or 0.0)
+    changed = [with_score(t, 0.0) if k == best else t for k, t in enumerate(trials)]
+    assert suggest(spec, 12, changed) != suggest(spec, 12, trials)
+
+
+def test_a_trial_that_must_be_settled_is_waited_for() -> None:
+    spec = toy_spec(budget={"window": 4})
+    with pytest.raises(ValueError, match="trial 8 must be settled before trial 12 is suggested"):
+        visible(spec, 12, history(spec, 12, settled=8))
+
+
+def test_order_of_the_space_does_not_matter() -> None:
+    spec = toy_spec()
+    turned = spec.model_copy(update={"space": dict(reversed(spec.space.items()))})
+    assert turned.hash == spec.hash
+    assert suggest(turned, 0, []) == suggest(spec, 0, [])
+
+
+def test_qmc_follows_the_sobol_sequence() -> None:
+    space = {"x": {"low": 0.0, "high": 1.0}, "noise": {"low": 0.0, "high": 1.0}}
+    spec = toy_spec(space=space, sampler={"name": "qmc"}, budget={"window": 3})
+    points = [(p.suggestion.params["noise"], p.suggestion.params["x"]) for p in history(spec, 8)]
+    assert points == [tuple(row) for row in qmc.Sobol(2, scramble=False).random(8).tolist()]
+
+
+def test_grid_visits_every_point_once() -> None:
+    space = {"x": {"low": 0.0, "high": 1.0, "points": 4}, "colour": {"choices": ["red", "green"]}}
+    spec = toy_spec(space=space, sampler={"name": "grid"}, budget={"trials": 8})
+    points = {tuple(sorted(p.suggestion.params.items())) for p in history(spec, 8)}
+    assert len(points) == 8
+    assert {dict(p)["x"] for p in points} == {0.0, 1 / 3, 2 / 3, 1.0}
+
+
+def test_cmaes_goes_on_from_its_memory() -> None:
+    space = {"x": {"low": 0.0, "high": 1.0}, "noise": {"low": 0.0, "high": 1.0}}
+    spec = toy_spec(space=space, sampler={"name": "cmaes", "n_startup_trials": 2})
+    trials = history(spec, 20)
+    generations = [
+        value
+        for t in trials
+        for key, value in t.suggestion.attrs.items()
+        if key.startswith("cma:") and key.endswith("generation")
+    ]
+    assert max(generations) > min(generations), "no generation was ever finished"
+
+
+@pytest.mark.parametrize(
+    ("tables", "text"),
+    [
+        (
+            {"sampler": {"name": "tpe", "n_startups": 3}},
+            "f.toml: sampler.n_startups: 'tpe' has no such option. Valid: ",
+        ),
+        (
+            {"pruner": {"name": "median", "n_warmup": 3}},
+            "f.toml: pruner.n_warmup: 'median' has no such option. Valid: ",
+        ),
+        (
+            {"sampler": {"name": "tpe", "seed": 3}},
+            "f.toml: sampler.seed: 'tpe' has no such option",
+        ),
+        (
+            {"pruner": {"name": "percentile", "percentile": 140.0}},
+            "f.toml: pruner: Optuna refuses these options of 'percentile'",
+        ),
+        (
+            {"pruner": {"name": "percentile"}},
+            "f.toml: pruner: Optuna refuses these options of 'percentile'",
+        ),
+    ],
+)
+def test_wrong_options_are_refused(tables: dict[str, Any], text: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        check(toy_spec(**tables), "f.toml")
+    assert str(caught.value).startswith(text)
+
+
+def test_timeline_of_learning_curves() -> None:
+    timeline = Timeline(toy_spec(budget={"members": 3, "epochs": 5}))
+    assert timeline.length == 7
+    assert timeline.epoch(0, 0.5) == 0.5
+    assert timeline.epoch(1, 0.5) is None
+    assert timeline.member([0.5]) is None
+    assert timeline.member([0.5, 0.7]) == pytest.approx(0.6)
+
+
+def test_timeline_of_members() -> None:
+    spec = toy_spec(pruner={"name": "wilcoxon"}, budget={"members": 3, "epochs": 5})
+    timeline = Timeline(spec)
+    assert timeline.length == 3
+    assert timeline.epoch(0, 0.5) is None
+    assert timeline.member([0.5, 0.75]) == 0.75
+
+
+def curves(spec: StudySpec, count: int) -> list[Past]:
+    """Settled trials whose curves rise to their number's share of 0.9."""
+    return [
+        Past(
+            suggestion=suggest(spec, k, []) if k == 0 else Suggestion(params=_params(k)),
+            state=SlotState.COMPLETE,
+            score=0.9 * k / count,
+            steps=tuple(0.9 * k / count * (e + 1) / 7 for e in range(7)),
+        )
+        for k in range(count)
+    ]
+
+
+def _params(k: int) -> dict[str, Any]:
+    return {"x": k / 100, "k": 1 + k % 8, "rate_per_ns": 0.1, "colour": "red"}
+
+
+@pytest.mark.parametrize("score", [0.0, 0.9])
+def test_median_pruner_judges_against_the_visible_median(score: float) -> None:
+    spec = toy_spec()
+    past = curves(spec, 12)
+    judge = Judge(spec, 12, past, Suggestion(params=_params(50)))
+    verdicts = [judge.report(score * (e + 1) / 7) for e in range(7)]
+    assert verdicts[0] is False, "warm-up"
+    assert any(verdicts) == (score == 0.0)
+
+
+def test_judge_gives_the_same_verdicts_again() -> None:
+    spec = toy_spec(pruner={"name": "successive-halving", "min_resource": 2, "reduction_factor": 2})
+    past = curves(spec, 12)
+    values = [0.3, 0.31, 0.35, 0.4, 0.41, 0.5, 0.52]
+    first, second = (Judge(spec, 12, past, Suggestion(params=_params(50))) for _ in range(2))
+    assert [first.report(v) for v in values] == [second.report(v) for v in values]
+    assert first.attrs == second.attrs
+    assert any(key.startswith("completed_rung_") for key in first.attrs)
+
+
+def test_rungs_within_the_window_are_hidden() -> None:
+    """What a pruner noted about a running trial is an outcome, too."""
+    spec = toy_spec(pruner={"name": "successive-halving", "min_resource": 1, "reduction_factor": 2})
+    past = curves(spec, 8)
+    rungs = [
+        replace(t, suggestion=replace(t.suggestion, attrs={"completed_rung_0": 1.0})) for t in past
+    ]
+    shown = visible(spec, 8, rungs)
+    kept = ["completed_rung_0" in t.suggestion.attrs for t in shown]
+    assert kept == [True] * 5 + [False] * 3
+
+
+def test_wilcoxon_prunes_a_clearly_worse_trial() -> None:
+    spec = toy_spec(
+        pruner={"name": "wilcoxon", "p_threshold": 0.2, "n_startup_steps": 2},
+        budget={"members": 6, "window": 1},
+    )
+    scores = tuple(0.9 + 0.001 * m for m in range(6))
+    best = Past(
+        suggestion=Suggestion(params=_params(1)),
+        state=SlotState.COMPLETE,
+        score=sum(scores) / 6,
+        steps=scores,
+    )
+    judge = Judge(spec, 1, [best], Suggestion(params=_params(2)))
+    verdicts = [judge.report(0.5 + 0.001 * m) for m in range(6)]
+    assert True in verdicts
+    assert list(itertools.takewhile(lambda v: not v, verdicts)), "not before its start-up"
