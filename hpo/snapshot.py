@@ -172,21 +172,21 @@ class StudySnapshot:
         confirm = self.spec.confirm
         if confirm is None:
             return []
-        found = []
-        for slot in self.ranking:
-            own = [c for c in self.confirm if c.source == slot.number]
-            if own:
-                found.append(
-                    Confirmation(
-                        source=slot.number,
-                        params=slot.params,
-                        search_score=slot.score if slot.score is not None else float("nan"),
-                        scores=tuple(c.score for c in own if c.score is not None),
-                        wanted=confirm.members,
-                        failed=sum(c.state == SlotState.FAILED for c in own),
-                    )
-                )
-        return found
+        by_source: dict[int | None, list[Slot]] = {}
+        for slot in self.confirm:
+            by_source.setdefault(slot.source, []).append(slot)
+        return [
+            Confirmation(
+                source=slot.number,
+                params=slot.params,
+                search_score=slot.score if slot.score is not None else float("nan"),
+                scores=tuple(c.score for c in by_source[slot.number] if c.score is not None),
+                wanted=confirm.members,
+                failed=sum(c.state == SlotState.FAILED for c in by_source[slot.number]),
+            )
+            for slot in self.ranking
+            if slot.number in by_source
+        ]
 
 
 def rank(spec: StudySpec, slots: tuple[Slot, ...]) -> list[Slot]:
