@@ -10,11 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import types
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 import objectives
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
@@ -27,7 +28,7 @@ PRUNERS = ("none", "median", "percentile", "wilcoxon", "successive-halving")
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
 class Budget(_Table):
@@ -66,7 +67,7 @@ class Dimension(_Table):
 class Sampler(BaseModel):
     """``[sampler]``: an Optuna sampler by name; the other keys are its own options."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes"] = "tpe"
 
     @property
@@ -78,7 +79,7 @@ class Sampler(BaseModel):
 class Pruner(BaseModel):
     """``[pruner]``: an Optuna pruner by name; the other keys are its own options."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     name: Literal["none", "median", "percentile", "wilcoxon", "successive-halving"] = "none"
 
     @property
@@ -94,6 +95,10 @@ class Confirm(_Table):
     members: Annotated[int, Field(ge=2, le=1000, description="fresh seeds of each")] = 10
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Epochs of a confirmation training; without it, as many as in the search."""
+
+
+def _false_is_none(value: Any) -> Any:
+    return None if value is False else value
 
 
 class Reported(_Table):
@@ -120,7 +125,8 @@ class StudySpec(_Table):
     space: Annotated[dict[str, Dimension], Field(min_length=1)]
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
-    confirm: Confirm | None = Confirm()
+    confirm: Annotated[Confirm | None, BeforeValidator(_false_is_none)] = Confirm()
+    """``confirm = false``: the study is done when its search is."""
     reported: Reported | None = None
 
     @cached_property
@@ -144,7 +150,7 @@ class StudySpec(_Table):
         self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
     ) -> ObjectiveParams:
         """The objective's parameters of a trial: fixed values, suggested ones, epochs."""
-        values = {**self.fixed, **suggested, "epochs": epochs or self.budget.epochs}
+        values: dict[str, Any] = {**self.fixed, **suggested, "epochs": epochs or self.budget.epochs}
         return self.objective_impl.Params(**values)
 
     @property
@@ -153,17 +159,18 @@ class StudySpec(_Table):
         return (self.confirm and self.confirm.epochs) or self.budget.epochs
 
     def stored(self) -> dict[str, Any]:
-        """JSON-ready form for the database, the report and the hash; ``specrules.restore`` inverts it."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """JSON-ready form, for database, report and hash; ``specrules.restore`` inverts it."""
+        tree = self.model_dump(mode="json", exclude_none=True)
+        return tree if self.confirm else {**tree, "confirm": False}
 
     @cached_property
     def hash(self) -> str:
         """16 hex digits over everything that the trials depend on.
 
         The number of trials (a longer study begins with the shorter one), the name and the
-        description are left out.
+        description are left out; 1 and 1.0 are the same.
         """
-        essential = self.stored()
+        essential = _canonical(self.stored())
         essential["budget"].pop("trials")
         essential.pop("name")
         essential.pop("description")
@@ -172,7 +179,7 @@ class StudySpec(_Table):
 
     def differences(self, other: StudySpec) -> list[str]:
         """Dotted keys in which two specs differ, name and description aside."""
-        mine, theirs = _flatten(self.stored()), _flatten(other.stored())
+        mine, theirs = self.flat(), other.flat()
         keys = sorted(mine.keys() | theirs.keys())
         return [
             key
@@ -180,12 +187,21 @@ class StudySpec(_Table):
             if key not in ("name", "description") and mine.get(key) != theirs.get(key)
         ]
 
+    def flat(self) -> dict[str, Any]:
+        """The stored form by dotted keys (``space.tau_ns.high``)."""
+        return _flatten(self.stored())
+
     def kind(self, parameter: str) -> Literal["float", "int", "categorical"]:
         """How a parameter of the space is searched, from the objective's own annotation."""
         if self.space[parameter].choices is not None:
             return "categorical"
+        return "int" if int in self.accepted_types(parameter) else "float"
+
+    def accepted_types(self, parameter: str) -> set[Any]:
+        """The types that the objective accepts for a parameter: ``int`` of ``int | None``."""
         annotation = self.objective_impl.Params.model_fields[parameter].annotation
-        return "int" if annotation is int else "float"
+        union = get_origin(annotation) in (Union, types.UnionType)
+        return set(get_args(annotation)) - {type(None)} if union else {annotation}
 
     def grid(self, parameter: str) -> list[ParamValue]:
         """The grid values of a parameter: its choices, its steps, or ``points`` of its range."""
@@ -204,7 +220,7 @@ class StudySpec(_Table):
                 values = [low * (high / low) ** f for f in fractions]
             else:
                 values = [low + (high - low) * f for f in fractions]
-            values[-1] = high
+            values[-1] = high  # the power may miss it by a rounding
         if self.kind(parameter) == "int":
             return list(dict.fromkeys(round(v) for v in values))
         return list(values)
@@ -218,3 +234,12 @@ def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + key] = value
     return flat
+
+
+def _canonical(value: Any) -> Any:
+    """The same JSON tree with whole numbers written as integers."""
+    if isinstance(value, Mapping):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,22 +1,24 @@
-"""The rules of a study file that need more than one key, and the words for broken ones.
+"""The rules of a study file that need more than one key, and those of its objective.
 
 Form of every message: ``<file>: <key>: <rule> must hold, but got <name>=<value>. <what to do>``.
 """
 
 from __future__ import annotations
 
-import difflib
+import json
 import math
-import types
-from collections.abc import Iterable, Mapping
-from typing import Any, Union, get_args, get_origin
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 import objectives
 from hpo.errors import SpecError
 from hpo.spec import Dimension, StudySpec
-from objectives.contract import ObjectiveParams
+from hpo.specwords import did_you_mean, explain, rule
+
+M = TypeVar("M", bound=BaseModel)
 
 
 def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
@@ -30,7 +32,7 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
         SpecError: the first broken rule, located.
     """
     try:
-        spec = StudySpec.model_validate(raw)
+        spec = _strictly(StudySpec, raw)
     except ValidationError as error:
         raise SpecError(explain(error, StudySpec, where)) from None
     check(spec, where)
@@ -46,51 +48,13 @@ def restore(stored: Mapping[str, Any]) -> StudySpec:
     return validate(stored, where=f"study {stored.get('name')!r} in the database")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint that names the closest valid word, if one is close, and lists them all."""
-    known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    hint = f"Did you mean {close[0]!r}? " if close else ""
-    return f"{hint}Valid: {', '.join(known) or '(none)'}."
+def _strictly(model: type[M], values: Mapping[str, Any]) -> M:
+    """Validate without conversions: neither "40" nor true is a number.
 
-
-def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
-    """One line for the first problem of a pydantic error, located and with what to do."""
-    problem = error.errors(include_url=False)[0]
-    parts = [str(part) for part in problem["loc"]]
-    found = problem.get("input")
-    kind = problem["type"]
-    if kind == "extra_forbidden":
-        owner = _model_at(model, parts[:-1])
-        valid = [name for name in owner.model_fields if name != "name" or owner is not StudySpec]
-        return f"{where}: {'.'.join(parts)}: unknown key. {did_you_mean(parts[-1], valid)}"
-    if kind == "missing":
-        return f"{where}: {'.'.join(parts)}: this key must be given. Add it."
-    rule = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    key = ".".join(_without_union_branches(parts))
-    return f"{where}: {key}: {rule} must hold, but got {parts[-1]}={found!r}. Change it."
-
-
-def _without_union_branches(parts: list[str]) -> list[str]:
-    branches = {"float", "int", "str", "bool"}
-    return parts[:-1] if len(parts) > 1 and parts[-1] in branches else parts
-
-
-def _model_at(model: type[BaseModel], parts: list[str]) -> type[BaseModel]:
-    current: type[BaseModel] = model
-    for part in parts:
-        annotation = current.model_fields[part].annotation if part in current.model_fields else None
-        for candidate in _models_in(annotation):
-            current = candidate
-    return current
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    if get_origin(annotation) in (Union, types.UnionType, dict):
-        return [m for argument in get_args(annotation) for m in _models_in(argument)]
-    return []
+    By way of JSON, because only there a strict model takes a list for a tuple and a text for an
+    enum; a study file holds nothing else that JSON lacks, dates aside.
+    """
+    return model.model_validate_json(json.dumps(values, default=str), strict=True)
 
 
 def check(spec: StudySpec, where: str) -> None:
@@ -106,7 +70,12 @@ def check(spec: StudySpec, where: str) -> None:
     _check_task(spec, where)
     fields = objective.Params.model_fields
     searchable = [name for name in fields if name != "epochs"]
-    for table, keys in (("space", spec.space), ("fixed", spec.fixed)):
+    reported = spec.reported.params if spec.reported else {}
+    for table, keys in (
+        ("space", spec.space),
+        ("fixed", spec.fixed),
+        ("reported.params", reported),
+    ):
         for key in keys:
             if key == "epochs":
                 raise SpecError(
@@ -128,7 +97,7 @@ def check(spec: StudySpec, where: str) -> None:
         _check_dimension(spec, name, dimension, where)
     _check_values(spec, where)
     _check_grid(spec, where)
-    _check_reported(spec, where, searchable)
+    _check_reported(spec, where)
 
 
 def _check_task(spec: StudySpec, where: str) -> None:
@@ -140,7 +109,7 @@ def _check_task(spec: StudySpec, where: str) -> None:
             f"{did_you_mean(name, tasks)}"
         )
     try:
-        _ = spec.task_params
+        _strictly(tasks[name], {"name": name, **spec.task})
     except ValidationError as error:
         raise SpecError(explain(error, tasks[name], f"{where}: task")) from None
 
@@ -149,18 +118,12 @@ def _check_dimension(spec: StudySpec, name: str, dimension: Dimension, where: st
     key = f"{where}: space.{name}"
     low, high = dimension.low, dimension.high
     if dimension.choices is not None:
-        if not dimension.choices:
-            raise SpecError(f"{key}.choices: at least one choice must be given. Add some.")
-        if len(set(map(repr, dimension.choices))) < len(dimension.choices):
-            raise SpecError(f"{key}.choices: every choice must be given once. Remove the double.")
-        extra = [k for k in ("low", "high", "step", "points") if getattr(dimension, k) is not None]
-        if extra or dimension.log:
-            raise SpecError(
-                f"{key}: `choices` must stand alone, but got {extra or ['log']} too. Remove either."
-            )
+        _check_choices(dimension, key)
         return
     if low is None or high is None:
         raise SpecError(f"{key}: `low` and `high`, or `choices`, must be given. Add them.")
+    if not spec.accepted_types(name) & {int, float}:
+        raise SpecError(f"{key}: only a number has a range. Give `choices` instead.")
     if not low < high:
         raise SpecError(
             f"{key}: `low < high` must hold, but got low={low}, high={high}. "
@@ -171,51 +134,106 @@ def _check_dimension(spec: StudySpec, name: str, dimension: Dimension, where: st
             f"{key}: a log range must begin above 0, but got low={low}. "
             f"Raise `low`, or remove `log`."
         )
-    _check_step(spec, name, dimension, key)
-
-
-def _check_step(spec: StudySpec, name: str, dimension: Dimension, key: str) -> None:
-    if dimension.step is not None and dimension.log:
-        raise SpecError(f"{key}: `step` and `log` must not be combined. Remove one.")
-    if dimension.step is not None and dimension.step <= 0:
-        raise SpecError(f"{key}.step: a step must be above 0, but got step={dimension.step}.")
     if spec.kind(name) == "int":
         for field in ("low", "high", "step"):
             value = getattr(dimension, field)
             if value is not None and value != int(value):
                 raise SpecError(f"{key}.{field}: must be a whole number, but got {field}={value}.")
+    if dimension.step is not None:
+        _check_step(dimension, dimension.step, low, high, key)
+
+
+def _check_choices(dimension: Dimension, key: str) -> None:
+    choices = dimension.choices or ()
+    if not choices:
+        raise SpecError(f"{key}.choices: at least one choice must be given. Add some.")
+    if len({(isinstance(choice, bool), choice) for choice in choices}) < len(choices):
+        raise SpecError(f"{key}.choices: every choice must be given once. Remove the double.")
+    extra = [k for k in ("low", "high", "step", "points") if getattr(dimension, k) is not None]
+    extra += ["log"] if dimension.log else []
+    if extra:
+        raise SpecError(
+            f"{key}: `choices` must stand alone, but got {', '.join(extra)} too. Remove either."
+        )
+
+
+def _check_step(dimension: Dimension, step: float, low: float, high: float, key: str) -> None:
+    if dimension.log:
+        raise SpecError(f"{key}: `step` and `log` must not be combined. Remove one.")
+    if dimension.points is not None:
+        raise SpecError(f"{key}: `step` and `points` must not be combined. Remove one.")
+    if step <= 0:
+        raise SpecError(f"{key}.step: a step must be above 0, but got step={step}. Change it.")
+    steps = (high - low) / step
+    if not math.isclose(steps, round(steps), abs_tol=1e-9):
+        last = low + math.floor(steps) * step
+        raise SpecError(
+            f"{key}.step: `high` must be `low` plus whole steps, but got low={low}, high={high}, "
+            f"step={step}. Set high = {last if steps >= 1 else low + step:.12g}."
+        )
 
 
 def _check_values(spec: StudySpec, where: str) -> None:
-    """Every fixed value, and the ends of every range, within the objective's own bounds."""
-    base: dict[str, Any] = {**spec.fixed, "epochs": spec.budget.epochs}
-    try:
-        spec.objective_impl.Params(**base)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        if problem["type"] != "missing":
-            raise SpecError(explain(error, ObjectiveParams, f"{where}: fixed")) from None
-    middle = {name: _some_value(dimension) for name, dimension in spec.space.items()}
-    for name, dimension in spec.space.items():
-        ends = (
-            [("choices", choice) for choice in dimension.choices]
-            if dimension.choices is not None
-            else [("low", dimension.low), ("high", dimension.high)]
+    """Fixed values, and the ends of every range, within the objective's own bounds.
+
+    An end may be impossible together with some values of the other parameters, but not both with
+    all of their low ends and with all of their high ones.
+    """
+    lows = {name: _ends(spec, name)[0][1] for name in spec.space}
+    highs = {name: _ends(spec, name)[-1][1] for name in spec.space}
+    _check_fixed(spec, _first_error(spec, lows, highs), where)
+    for name in spec.space:
+        for end, value in _ends(spec, name):
+            problem = _first_error(spec, {**lows, name: value}, {**highs, name: value})
+            if problem is None:
+                continue
+            key = f"{where}: space.{name}.{end}"
+            if not problem["loc"]:  # a rule between several parameters
+                raise SpecError(f"{key}={value!r}: {rule(problem)}")
+            raise SpecError(
+                f"{key}: {rule(problem)} must hold, but got {end}={value!r}. "
+                f"Stay within the bounds of the objective {spec.objective!r}."
+            )
+
+
+def _check_fixed(spec: StudySpec, problem: ErrorDetails | None, where: str) -> None:
+    if problem is None:
+        return
+    if not problem["loc"]:  # a rule between several parameters, whose message names them
+        raise SpecError(f"{where}: {rule(problem)}")
+    name = str(problem["loc"][0])
+    if problem["type"] == "missing":
+        raise SpecError(
+            f"{where}: fixed.{name}: objective {spec.objective!r} has no default for this "
+            f"parameter. Give it in [fixed] or [space]."
         )
-        for end, value in ends:
-            cast = int(value) if spec.kind(name) == "int" and value is not None else value
-            try:
-                spec.objective_impl.Params(**{**base, **middle, name: cast})
-            except ValidationError as error:
-                rule = error.errors()[0]["msg"].removeprefix("Input should be ")
-                raise SpecError(
-                    f"{where}: space.{name}.{end}: {rule} must hold, but got {end}={value!r}. "
-                    f"Stay within the bounds of the objective {spec.objective!r}."
-                ) from None
+    if name in spec.fixed:
+        raise SpecError(
+            f"{where}: fixed.{name}: {rule(problem)} must hold, but got "
+            f"{name}={problem['input']!r}. Stay within the bounds of the objective "
+            f"{spec.objective!r}."
+        )
 
 
-def _some_value(dimension: Dimension) -> Any:
-    return dimension.choices[0] if dimension.choices is not None else dimension.low
+def _first_error(spec: StudySpec, *candidates: Mapping[str, Any]) -> ErrorDetails | None:
+    """What the objective has against the first of these choices; None if one of them is right."""
+    found = []
+    for suggested in candidates:
+        values = {**spec.fixed, **suggested, "epochs": spec.budget.epochs}
+        try:
+            _strictly(spec.objective_impl.Params, values)
+        except ValidationError as error:
+            found.append(error.errors(include_url=False)[0])
+    return found[0] if len(found) == len(candidates) else None
+
+
+def _ends(spec: StudySpec, name: str) -> list[tuple[str, Any]]:
+    """What must be possible for a parameter: its ends or choices, each with its key."""
+    dimension = spec.space[name]
+    if dimension.choices is not None:
+        return [("choices", choice) for choice in dimension.choices]
+    cast = int if spec.kind(name) == "int" else float
+    return [("low", cast(dimension.low or 0)), ("high", cast(dimension.high or 0))]
 
 
 def _check_grid(spec: StudySpec, where: str) -> None:
@@ -235,10 +253,21 @@ def _check_grid(spec: StudySpec, where: str) -> None:
         )
 
 
-def _check_reported(spec: StudySpec, where: str, searchable: list[str]) -> None:
-    for key in spec.reported.params if spec.reported else ():
-        if key not in searchable:
-            raise SpecError(
-                f"{where}: reported.params.{key}: objective {spec.objective!r} has no such "
-                f"parameter. {did_you_mean(key, searchable)}"
-            )
+def _check_reported(spec: StudySpec, where: str) -> None:
+    """The reported optimum must be one of this objective, though it may lie outside the space."""
+    reported = spec.reported
+    if reported is None:
+        return
+    if spec.objective_impl.metric == "accuracy" and not 0 <= reported.score <= 1:
+        raise SpecError(
+            f"{where}: reported.score: an accuracy must lie within 0 and 1, but got "
+            f"score={reported.score}. Write 89.83 % as 0.8983."
+        )
+    lows = {name: _ends(spec, name)[0][1] for name in spec.space}
+    problem = _first_error(spec, {**lows, **reported.params})
+    if problem is not None and problem["loc"] and problem["loc"][0] in reported.params:
+        name = problem["loc"][0]
+        raise SpecError(
+            f"{where}: reported.params.{name}: {rule(problem)} must hold, but got "
+            f"{name}={problem['input']!r}. Change it."
+        )

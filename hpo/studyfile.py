@@ -10,7 +10,8 @@ from typing import Any
 
 from hpo.errors import SpecError
 from hpo.spec import StudySpec
-from hpo.specrules import did_you_mean, validate
+from hpo.specrules import validate
+from hpo.specwords import did_you_mean
 
 
 def directories() -> list[Path]:
@@ -27,6 +28,14 @@ def available() -> dict[str, Path]:
         for path in sorted(directory.glob("*.toml")):
             files.setdefault(path.stem, path)
     return files
+
+
+def describe(path: Path) -> str:
+    """What a study file says that it is, or what is wrong with it; reads nothing but the file."""
+    try:
+        return str(_parse(path).get("description", ""))
+    except SpecError as error:
+        return f"broken: {error}"
 
 
 def find(study: str) -> Path:

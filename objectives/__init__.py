@@ -31,9 +31,13 @@ def load(name: str) -> Objective[Any, Any]:
             f'your own is given as "package.module:Class"'
         )
     try:
-        objective = getattr(importlib.import_module(module_name), class_name)()
+        found = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
-        raise LookupError(f"objective {name!r} cannot be imported: {error}. Built in: {known}") from error
-    if not isinstance(objective, Objective):
-        raise LookupError(f"{name!r} is not an Objective: derive it from objectives.contract.Objective")
-    return objective
+        raise LookupError(
+            f"objective {name!r} cannot be imported: {error}. Built in: {known}"
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Objective)):
+        raise LookupError(
+            f"{name!r} is not an Objective: derive it from objectives.contract.Objective"
+        )
+    return found()

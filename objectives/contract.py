@@ -58,7 +58,7 @@ class Progress:
     score: float | None
     """Score on the scoring data after this epoch; None under ``Protocol.CONFIRM``."""
     checkpoint: Callable[[], bytes]
-    """Everything needed to go on from here: pass the bytes as ``resume`` to continue bit for bit."""
+    """Everything needed to go on from here: given as ``resume``, training continues bit for bit."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""Dynamical networks: one readable reference per equation, in PyTorch, and the CPU kernels behind them."""
+"""Dynamical networks: readable references in PyTorch, and the CPU kernels behind them."""

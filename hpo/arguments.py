@@ -1,0 +1,112 @@
+"""What every command of `hpo` shares: its parser, its errors and its exit status.
+
+Imports nothing heavy: `hpo --help` and a mistyped command answer at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from hpo.errors import HpoError
+
+EXIT_ERROR = 1
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+EXIT_BROKEN_PIPE = 141
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the same wish as Ctrl-C, with another exit status."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse that shows examples below the options and suggests what was meant.
+
+    An option must be spelt out, so that a script never breaks when a new one is added.
+    """
+
+    def __init__(self, prog: str, description: str, examples: str) -> None:
+        """A parser with its text of examples, given without indentation."""
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog="examples:\n" + "\n".join(f"  {line}" for line in examples.splitlines()),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Argparse's message, with the closest valid option where one was mistyped."""
+        options = set(re.findall(r"--[\w-]+", self.format_help()))
+        wrong = re.findall(r"--[\w-]+", message) if "unrecognized" in message else []
+        for word in wrong:
+            if close := difflib.get_close_matches(word, options, n=1):
+                message += f" (did you mean {close[0]}?)"
+        super().error(f"{message}\n{self.prog} --help shows every option, with examples")
+
+    def add_storage(self) -> None:
+        """``--storage``, the same wherever a database is used."""
+        self.add_argument(
+            "--storage",
+            metavar="URL",
+            help="PostgreSQL database, as postgresql://user@host/database "
+            "(default: $HPO_STORAGE, else the embedded server)",
+        )
+
+    def add_json(self, what: str = "strict JSON on stdout, for programs") -> None:
+        """``--json``, the same wherever a program may read."""
+        self.add_argument("--json", action="store_true", help=what)
+
+
+def at_least(minimum: int) -> Callable[[str], int]:
+    """An argparse type: a whole number that is not below ``minimum``."""
+
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"a whole number is needed, not {text!r}") from None
+        if number < minimum:
+            raise argparse.ArgumentTypeError(f"must be at least {minimum}, but got {number}")
+        return number
+
+    return convert
+
+
+def seconds(text: str) -> float:
+    """An argparse type: a positive, finite time in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"seconds are needed, not {text!r}") from None
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be above 0 and finite, but got {text}")
+    return value
+
+
+def answer(run: Callable[[], int]) -> int:
+    """Run a command; what a user can mend becomes one message on stderr, without a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure: Callable[..., Any] | None = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")  # a terminal without ± shows ? for it
+    try:
+        status = run()
+        sys.stdout.flush()
+    except HpoError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except Terminated:
+        return EXIT_TERMINATED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `hpo trials | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    return status

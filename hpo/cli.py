@@ -1,0 +1,85 @@
+"""The console script ``hpo``: finds the command and hands the rest of the line to it.
+
+Each command is a module with ``main(argv)`` that is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+COMMANDS = {
+    "launch": ("hpo.launch", "run a study: search, confirm, report"),
+    "worker": ("hpo.worker", "work for the studies of a database"),
+    "studies": ("hpo.commands.studies", "studies in the database, and study files to launch"),
+    "status": ("hpo.commands.status", "how far a study is, and who works"),
+    "trials": ("hpo.commands.trials", "every trial of a study, as a table"),
+    "best": ("hpo.commands.best", "the best configurations beside the reported one"),
+    "report": ("hpo.commands.report", "write a study as one HTML file"),
+    "export": ("hpo.commands.export", "write every trial and member as CSV or JSON lines"),
+    "storage": ("hpo.commands.storage", "the database: where it is, its URL, stop it"),
+}
+"""Command -> its module, and what it does in one line."""
+
+_HELP = """\
+usage: hpo COMMAND [options]
+
+Hyper-parameter optimisation of trainable dynamical hardware. A study is a file; its results depend
+on that file alone, not on how many workers ran it, nor on stops and crashes.
+
+commands:
+{commands}
+
+examples:
+  hpo studies                                what can be launched, and what is there
+  hpo launch --study seqdigits               run a study; again to go on
+  hpo status seqdigits                       look at it, from anywhere
+  hpo best seqdigits --top 3                 what it found, beside the reported optimum
+
+hpo COMMAND --help shows the options of a command, with examples. Every command that uses a
+database takes --storage URL (default: $HPO_STORAGE, else a server of its own).
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``hpo`` and return its exit status."""
+    command, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
+    if command in ("--help", "-h", "help"):
+        return main([rest[0], "--help"]) if rest else _say(_help())
+    if command == "--version":
+        from importlib.metadata import version
+
+        return _say(f"hpo {version('hpo-dynamics')}\n")
+    if command not in COMMANDS:
+        return _unknown(command)
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # as `python -m` does: objectives of the user's own
+    module = import_module(COMMANDS[command][0])
+    status: int = module.main(rest)
+    return status
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS)) + 2
+    lines = (f"  {name:{width}}{help_}" for name, (_, help_) in COMMANDS.items())
+    return _HELP.format(commands="\n".join(lines))
+
+
+def _say(text: str) -> int:
+    sys.stdout.write(text)
+    return 0
+
+
+def _unknown(command: str) -> int:
+    close = difflib.get_close_matches(command, COMMANDS, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    what = "option" if command.startswith("-") else "command"
+    print(
+        f"hpo: error: unknown {what} {command!r}.{hint} Commands: {', '.join(COMMANDS)}.\n"
+        f"hpo --help shows what they do",
+        file=sys.stderr,
+    )
+    return 2

@@ -1,0 +1,36 @@
+"""The commands of ``hpo``: each a module with its parser, light to import, and its work."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from hpo.errors import StorageError
+
+if TYPE_CHECKING:
+    from hpo.ledger import Ledger
+
+
+@contextmanager
+def opened(arguments: argparse.Namespace) -> Iterator[Ledger]:
+    """The ledger of the database that ``--storage`` names; use it within ``with``.
+
+    Raises:
+        StorageError: the database cannot be reached, or went away meanwhile.
+    """
+    from hpo.ledger import Ledger
+    from hpo.retry import is_passing
+    from hpo.storage import open_storage
+
+    with open_storage(arguments.storage) as storage:
+        try:
+            yield Ledger(storage)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            words = " ".join(str(error).split())[:300]
+            raise StorageError(
+                f"{storage.place()}: the database must answer, but got: {words}. Try again."
+            ) from error

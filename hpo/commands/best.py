@@ -1,0 +1,51 @@
+"""``hpo best``: the best configurations beside the reported one."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from hpo.arguments import Parser, answer, at_least
+from hpo.commands import opened
+
+_EXAMPLES = """\
+hpo best seqdigits
+    the best configuration, its confirmation, and the reported optimum
+hpo best seqdigits --top 5
+    the best five, side by side
+hpo best seqdigits --json | jq .best[0].params
+    its parameters, for a program"""
+
+
+def parser() -> Parser:
+    """The command line."""
+    p = Parser("hpo best", "Show the best configurations beside the reported one.", _EXAMPLES)
+    p.add_argument("study", metavar="STUDY", help="name of the study")
+    p.add_argument("--top", type=at_least(1), default=1, metavar="N", help="how many (default: 1)")
+    p.add_storage()
+    p.add_json()
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, show, and return the exit status."""
+    arguments = parser().parse_args(argv)
+    return answer(lambda: run(arguments))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Show them."""
+    with opened(arguments) as ledger:
+        snapshot = ledger.snapshot(arguments.study)
+    from hpo import records, results, termchart
+
+    if arguments.json:
+        best = [records.trial(slot) for slot in snapshot.ranking[: arguments.top]]
+        print(records.dumps({**records.study(snapshot), "best": best}))
+        return 0
+    print(f"{arguments.study}: {results.verdict(snapshot)}")
+    if snapshot.best is not None:
+        print("\n".join(["", *results.best_table(snapshot, arguments.top)]))
+        if chart := termchart.chart(snapshot):
+            print("\n".join(["", *chart]))
+    return 0

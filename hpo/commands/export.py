@@ -1,0 +1,123 @@
+"""``hpo export``: every trial with every member, for other programs."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from hpo.arguments import Parser, answer
+from hpo.commands import opened
+from hpo.errors import HpoError
+
+if TYPE_CHECKING:
+    from hpo.snapshot import StudySnapshot
+
+_EXAMPLES = """\
+hpo export seqdigits -o seqdigits.csv
+    one row per trained network: parameters, seed, score, seconds
+hpo export seqdigits -o seqdigits.jsonl --curves
+    one JSON object per trial, with the learning curves of its members
+hpo export seqdigits --format jsonl | jq -c '[.number, .score]'
+    to a pipe"""
+
+_FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")
+_TIMES = ("started_at", "settled_at", "message")
+_MEMBER = ("member", "seed", "score", "diverged", "seconds")
+
+
+def parser() -> Parser:
+    """The command line."""
+    p = Parser("hpo export", "Write every trial of a study with every member.", _EXAMPLES)
+    p.add_argument("study", metavar="STUDY", help="name of the study")
+    p.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout")
+    p.add_argument(
+        "--format",
+        choices=["csv", "jsonl"],
+        help="default: by the file's ending (.csv, .jsonl), else csv",
+    )
+    p.add_argument("--curves", action="store_true", help="with score and loss after every epoch")
+    p.add_storage()
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, write, and return the exit status."""
+    arguments = parser().parse_args(argv)
+    return answer(lambda: run(arguments))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write it.
+
+    Raises:
+        HpoError: the format is unknown, or the file cannot be written.
+    """
+    form = _format(arguments.format, arguments.output)
+    with opened(arguments) as ledger:
+        snapshot = ledger.snapshot(arguments.study, curves=arguments.curves)
+    write = _write_csv if form == "csv" else _write_jsonl
+    output: Path | None = arguments.output
+    try:
+        target = (
+            nullcontext(sys.stdout)
+            if output is None
+            else output.open("w", encoding="utf-8", newline="")
+        )
+        with target as stream:
+            write(snapshot, stream, arguments.curves)
+    except OSError as error:
+        if output is None:  # a closed pipe
+            raise
+        raise HpoError(f"{output}: cannot be written: {error.strerror}.") from error
+    if output is not None:
+        print(output)
+    return 0
+
+
+def _format(given: str | None, output: Path | None) -> str:
+    if given is not None:
+        return given
+    ending = output.suffix if output is not None else ".csv"
+    if ending not in (".csv", ".jsonl"):
+        raise HpoError(
+            f"{output}: the ending must be .csv or .jsonl, but got {ending or 'none'}. "
+            f"Choose one, or say --format."
+        )
+    return ending.removeprefix(".")
+
+
+def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
+    from hpo import records
+
+    for slot in (*snapshot.search, *snapshot.confirm):
+        record = {"study": snapshot.spec.name, **records.trial(slot, curves=curves)}
+        stream.write(records.dumps(record) + "\n")
+
+
+def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
+    curve_names = ("curve", "loss_curve") if curves else ()
+    head = [*_FACTS, *(f"member_{name}" if name == "score" else name for name in _MEMBER)]
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*head, *snapshot.spec.space, *curve_names, *_TIMES])
+    writer.writerows(_csv_rows(snapshot, curve_names))
+
+
+def _csv_rows(snapshot: StudySnapshot, curve_names: Sequence[str]) -> Iterator[list[object]]:
+    """One row per member; a slot without any has one row without member."""
+    from hpo import records
+
+    for slot in (*snapshot.search, *snapshot.confirm):
+        record = json.loads(records.dumps(records.trial(slot, curves=bool(curve_names))))
+        facts = [record[name] for name in _FACTS]
+        params = [record["params"].get(name) for name in snapshot.spec.space]
+        times = [record[name] for name in _TIMES]
+        for member in record["members"] or [{}]:
+            own = [member.get(name) for name in _MEMBER]
+            curves = [json.dumps(member[name]) if member else None for name in curve_names]
+            yield [*facts, *own, *params, *curves, *times]

@@ -1,0 +1,102 @@
+"""``hpo storage``: the database, and the embedded server behind it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+from collections.abc import Sequence
+
+from hpo.arguments import Parser, answer
+
+_EXAMPLES = """\
+hpo storage status
+    which database is used, and what the embedded server is doing; starts nothing
+hpo storage stop
+    shut the embedded server down; --force also while processes use it
+hpo storage url --hold
+    print a URL for other programs, and keep the embedded server running until Ctrl-C
+optuna-dashboard "$(hpo storage url)"
+    the URL alone; the embedded server ends 2 s after its last user, so let a launch, or
+    `hpo storage url --hold` in another terminal, run until the dashboard has started"""
+
+
+def parser() -> Parser:
+    """The command line."""
+    p = Parser(
+        "hpo storage", "Look at the database, print its URL, stop the embedded server.", _EXAMPLES
+    )
+    p.add_argument("action", choices=["status", "stop", "url"], help="what to do")
+    p.add_argument("--force", action="store_true", help="stop: although processes use it")
+    p.add_argument("--hold", action="store_true", help="url: keep the server until Ctrl-C")
+    p.add_storage()
+    p.add_json()
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, act, and return the exit status."""
+    p = parser()
+    arguments = p.parse_args(argv)
+    for option, action in (("force", "stop"), ("hold", "url")):
+        if getattr(arguments, option) and arguments.action != action:
+            p.error(f"--{option} goes with `hpo storage {action}`")
+    actions = {"status": _status, "stop": _stop, "url": _url}
+    return answer(lambda: actions[arguments.action](arguments))
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from hpo import embedded, records, results, settings
+
+    url = arguments.storage or settings.storage_url()
+    server = embedded.status(settings.home())
+    if arguments.json:
+        chosen = "url" if url else "embedded"
+        print(records.dumps({"storage": chosen, "server": asdict(server)}))
+        return 0
+    if url:
+        from hpo.storage import open_storage
+
+        with open_storage(url) as storage:
+            print(storage.describe())
+        return 0
+    state = f"running, pid {server.pid}" if server.running else "not running; starts when needed"
+    users = "unknown" if server.users is None else ", ".join(map(str, server.users)) or "none"
+    rows = [
+        ["embedded server", state],
+        ["PostgreSQL", server.version or "not yet set up"],
+        ["home", str(server.home)],
+        ["data", f"{server.data_directory} ({server.size_bytes / 1e6:.0f} MB)"],
+        ["log", str(server.log)],
+        ["used by pids", users],
+    ]
+    print("\n".join(results.columns(rows)))
+    return 0
+
+
+def _stop(arguments: argparse.Namespace) -> int:
+    from hpo import embedded, records, settings
+
+    home = settings.home()
+    embedded.stop(home, force=arguments.force)
+    if arguments.json:
+        print(records.dumps({"stopped": True, "home": home}))
+    else:
+        print(f"the embedded server in {home} is stopped")
+    return 0
+
+
+def _url(arguments: argparse.Namespace) -> int:
+    from hpo import records
+    from hpo.storage import open_storage
+
+    with open_storage(arguments.storage) as storage:
+        print(records.dumps({"url": storage.url}) if arguments.json else storage.url, flush=True)
+        if arguments.hold:
+            print("Ctrl-C ends it; the embedded server runs until then", file=sys.stderr)
+            threading.Event().wait()
+        elif storage.embedded:
+            print("the server ends 2 s after its last user; --hold keeps it", file=sys.stderr)
+    return 0

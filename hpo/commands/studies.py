@@ -1,0 +1,91 @@
+"""``hpo studies``: what is in the database, and what can be launched."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hpo.arguments import Parser, answer
+from hpo.commands import opened
+
+if TYPE_CHECKING:
+    from hpo.reading import StudySummary
+
+_EXAMPLES = """\
+hpo studies
+    studies of the database, and study files in ./studies and of this installation
+hpo studies --files
+    study files alone, without a database
+hpo studies --json
+    the same for a program"""
+
+
+def parser() -> Parser:
+    """The command line."""
+    p = Parser("hpo studies", "List the studies in the database and the study files.", _EXAMPLES)
+    p.add_argument("--files", action="store_true", help="study files alone; opens no database")
+    p.add_storage()
+    p.add_json()
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, list, and return the exit status."""
+    arguments = parser().parse_args(argv)
+    return answer(lambda: run(arguments))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List them."""
+    from hpo import records, studyfile
+
+    files = [
+        {"name": name, "file": path, "description": studyfile.describe(path)}
+        for name, path in studyfile.available().items()
+    ]
+    summaries = []
+    if not arguments.files:
+        with opened(arguments) as ledger:
+            summaries = ledger.studies()
+    if arguments.json:
+        known = {} if arguments.files else {"studies": summaries}
+        print(records.dumps({**known, "files": files}))
+        return 0
+    if not arguments.files:
+        show_studies(summaries)
+        print()
+    _show_files(files)
+    return 0
+
+
+def show_studies(summaries: Sequence[StudySummary]) -> None:
+    """Print a line about each study."""
+    from hpo import results
+
+    if not summaries:
+        print("The database holds no study yet.")
+        return
+    rows = [["study", "state", "settled", "running", "best", "objective", "since"]]
+    for study in summaries:
+        rows.append(
+            [
+                study.name,
+                study.state,
+                f"{study.settled}/{study.trials}",
+                str(study.running),
+                "–" if study.best_score is None else f"{study.best_score:.4g}",
+                study.objective,
+                f"{study.created_at:%Y-%m-%d %H:%M}",
+            ]
+        )
+    print("\n".join(results.columns(rows, right=[2, 3, 4])))
+
+
+def _show_files(files: Sequence[dict[str, object]]) -> None:
+    from hpo import results
+
+    rows = [["study file", "path", "what it is"]]
+    rows += [[str(f["name"]), str(f["file"]), str(f["description"])] for f in files]
+    print("\n".join(results.columns(rows)))
+    print("\nLaunch one with: hpo launch --study NAME")

@@ -1,0 +1,102 @@
+"""``hpo trials``: every slot of a study, as a table."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from hpo.arguments import Parser, answer
+from hpo.commands import opened
+
+if TYPE_CHECKING:
+    from hpo.snapshot import Slot, StudySnapshot
+
+_EXAMPLES = """\
+hpo trials seqdigits
+    search and confirmation, with parameters, scores and times
+hpo trials seqdigits --state failed
+    what failed, and the last line of each error
+hpo trials seqdigits --csv > trials.csv
+    one row per trial, for a spreadsheet
+hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") | .score'
+    everything that is known, for a program"""
+
+
+def parser() -> Parser:
+    """The command line."""
+    p = Parser("hpo trials", "List every trial of a study.", _EXAMPLES)
+    p.add_argument("study", metavar="STUDY", help="name of the study")
+    p.add_argument(
+        "--state",
+        choices=["running", "complete", "pruned", "failed"],
+        help="trials in this state only",
+    )
+    form = p.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="comma-separated, one row per trial")
+    form.add_argument("--json", action="store_true", help="strict JSON on stdout, for programs")
+    p.add_storage()
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, list, and return the exit status."""
+    arguments = parser().parse_args(argv)
+    return answer(lambda: run(arguments))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List them."""
+    with opened(arguments) as ledger:
+        snapshot = ledger.snapshot(arguments.study)
+    from hpo import records, results
+
+    slots = [
+        slot
+        for slot in (*snapshot.search, *snapshot.confirm)
+        if arguments.state in (None, slot.state)
+    ]
+    if arguments.json:
+        trials = [records.trial(slot) for slot in slots]
+        print(records.dumps({"study": arguments.study, "trials": trials}))
+    elif arguments.csv:
+        _print_csv(snapshot, slots)
+    else:
+        print("\n".join(results.columns(_rows(snapshot, slots), right=[2, 3, 4])))
+    return 0
+
+
+def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
+    from hpo import results, words
+
+    spec = snapshot.spec
+    rows = [["trial", "state", "score", "members", "seconds", *spec.space, ""]]
+    sources = {slot.number: slot.params for slot in snapshot.search}
+    for slot in slots:
+        params = slot.params or (sources.get(slot.source, {}) if slot.source is not None else {})
+        name = results.slot_name(snapshot, slot)
+        rows.append(
+            [
+                name.removeprefix("trial ").replace("fresh seed", "seed"),
+                slot.state,
+                results.score_cell(spec, slot),
+                str(len(slot.members)),
+                f"{sum(member.seconds for member in slot.members):.1f}",
+                *(words.value_text(params[key]) if key in params else "–" for key in spec.space),
+                results.last_line(slot.message) if slot.message else "",
+            ]
+        )
+    return rows
+
+
+def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
+    import csv
+    import sys
+
+    names = list(snapshot.spec.space)
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["phase", "trial", "source", "state", "score", "members", "seconds", *names])
+    for slot in slots:
+        seconds = sum(member.seconds for member in slot.members)
+        facts = [slot.phase, slot.number, slot.source, slot.state, slot.score, len(slot.members)]
+        writer.writerow([*facts, seconds, *(slot.params.get(name) for name in names)])

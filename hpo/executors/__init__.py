@@ -1,0 +1,57 @@
+"""Who starts workers: local processes, a cluster's scheduler.
+
+A study never depends on how its workers are started, nor on how many there are. So the contract is
+small, and a new kind of executor is one class: start some workers, keep their number up, stop them.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+GRACE_S = 10.0
+"""A worker that is asked to stop keeps its training safe well within this time."""
+
+
+class Executor(ABC):
+    """Starts the workers of one study and looks after them.
+
+    Examples:
+        >>> class Nobody(Executor):
+        ...     '''Leaves the work to workers that were started elsewhere.'''
+        ...
+        ...     def start(self, n: int) -> None: ...
+        ...     def poll(self) -> list[str]:
+        ...         return []
+        ...     def stop(self, grace_s: float = GRACE_S) -> None: ...
+        >>> Nobody().poll()
+        []
+    """
+
+    @abstractmethod
+    def start(self, n: int) -> None:
+        """Start ``n`` workers, or ask for them, and return without waiting for them.
+
+        Raises:
+            HpoError: no worker can be started here.
+        """
+
+    @abstractmethod
+    def poll(self) -> list[str]:
+        """Start workers that were lost again, later each time, and tell what happened.
+
+        Called every second or so while the study is open and its database answers.
+
+        Returns:
+            What is worth telling the user, one line each; mostly nothing.
+
+        Raises:
+            HpoError: workers cannot live here; the message quotes what they said last.
+        """
+
+    @abstractmethod
+    def stop(self, grace_s: float = GRACE_S) -> None:
+        """End all workers: ask them, wait up to ``grace_s``, then kill what is left.
+
+        Killed or not, nothing is lost: the ledger hands their trials to other workers. May be
+        called again, and is the only way that workers end early.
+        """

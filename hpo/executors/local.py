@@ -1,0 +1,191 @@
+"""Workers as processes on this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpo.errors import HpoError
+from hpo.executors import GRACE_S, Executor
+
+HEALTHY_S = 60.0
+"""A worker that lived for so long had nothing wrong from the start."""
+PAUSE_S = (1.0, 60.0)
+"""Shortest and longest pause before a worker is started again."""
+DEATHS_AT_START = 3
+"""After so many in a row there is no point in trying again."""
+KEPT_LOGS = 40
+_ONE_THREAD = {
+    name: "1"
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+}
+_FROM_OUTSIDE = {0, -signal.SIGKILL, -signal.SIGTERM}
+"""Exit statuses that say nothing against the worker: told to stop, killed, out of memory."""
+
+
+class WorkerError(HpoError):
+    """Workers die as soon as they are started."""
+
+
+@dataclass(kw_only=True)
+class _Seat:
+    """The place of one worker: its process, and those before it."""
+
+    log: Path
+    pause_s: float
+    """How long to wait before the next process."""
+    process: subprocess.Popen[bytes] | None = None
+    started_s: float = 0.0
+    due_s: float = 0.0
+    """When to start the next process, once this one is gone."""
+    deaths_at_start: int = 0
+
+
+class LocalExecutor(Executor):
+    """Runs ``python -m hpo.worker`` processes; each in a session of its own.
+
+    Ctrl-C therefore reaches the launcher only, which stops its workers in order. If the launcher
+    itself is killed, they notice and stop by themselves (``--parent``).
+    """
+
+    def __init__(
+        self,
+        study: str,
+        *,
+        storage_url: str,
+        logs: Path,
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            study: name of the study.
+            storage_url: handed over in the environment, since anybody may read a command line.
+            logs: directory of the log files, one per worker.
+            options: more options for every worker.
+            environment: variables besides those of this process.
+        """
+        self._study, self._logs = study, logs
+        self._options = list(options)
+        self._environment = {
+            **os.environ,
+            **_ONE_THREAD,
+            **(environment or {}),
+            "HPO_STORAGE": storage_url,
+        }
+        self._seats: list[_Seat] = []
+
+    @property
+    def logs(self) -> Path:
+        """The directory of the log files."""
+        return self._logs
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers that live."""
+        processes = [seat.process for seat in self._seats]
+        return [p.pid for p in processes if p is not None and p.poll() is None]
+
+    def start(self, n: int) -> None:
+        """Start ``n`` processes."""
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self._remove_old_logs(KEPT_LOGS - n)
+        stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        for _ in range(n):
+            log = self._logs / f"{stamp}-{len(self._seats) + 1}.log"
+            seat = _Seat(log=log, pause_s=PAUSE_S[0])
+            self._seats.append(seat)
+            self._spawn(seat)
+
+    def poll(self) -> list[str]:
+        """Start processes that ended again, after a pause that grows from 1 s to 60 s."""
+        now = time.monotonic()
+        events = []
+        for seat in self._seats:
+            if seat.process is None:
+                if now >= seat.due_s:
+                    self._spawn(seat)
+            elif (status := seat.process.poll()) is not None:
+                events.append(self._ended(seat, status, now))
+        return events
+
+    def stop(self, grace_s: float = GRACE_S) -> None:
+        """SIGTERM to all, then SIGKILL to those that are left after ``grace_s``."""
+        processes = [seat.process for seat in self._seats if seat.process is not None]
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + grace_s
+        try:
+            for process in processes:
+                try:
+                    process.wait(max(0.0, deadline - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    break
+        finally:  # also when a second Ctrl-C ends the waiting
+            for process in processes:
+                process.kill()
+            for process in processes:
+                process.wait()
+            self._seats.clear()
+
+    def _spawn(self, seat: _Seat) -> None:
+        name = f"{self._study}@{platform.node()}-{uuid.uuid4().hex[:6]}"
+        parent = ["--parent", str(os.getpid())]
+        command = [sys.executable, "-m", "hpo.worker", "--study", self._study, "--name", name]
+        with seat.log.open("ab") as log:
+            seat.process = subprocess.Popen(
+                [*command, *parent, *self._options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=self._environment,
+                start_new_session=True,
+            )
+        seat.started_s = time.monotonic()
+
+    def _ended(self, seat: _Seat, status: int, now: float) -> str:
+        """Plan the next process of a seat whose process ended."""
+        lived_s = now - seat.started_s
+        seat.process = None
+        if lived_s >= HEALTHY_S:
+            seat.pause_s, seat.deaths_at_start = PAUSE_S[0], 0
+        elif status not in _FROM_OUTSIDE:
+            seat.deaths_at_start += 1
+            if seat.deaths_at_start >= DEATHS_AT_START:
+                raise WorkerError(
+                    f"workers must live, but {DEATHS_AT_START} in a row ended at once "
+                    f"({_how(status)}). The last one said:\n{_tail(seat.log)}\n"
+                    f"Its log: {seat.log}"
+                )
+        pause_s = seat.pause_s
+        seat.due_s, seat.pause_s = now + pause_s, min(2 * pause_s, PAUSE_S[1])
+        return (
+            f"a worker ended after {lived_s:.0f} s ({_how(status)}); the next one starts in "
+            f"{pause_s:.0f} s; log: {seat.log}"
+        )
+
+    def _remove_old_logs(self, keep: int) -> None:
+        logs = sorted(self._logs.glob("*.log"), key=lambda path: path.name)
+        for path in logs[: max(0, len(logs) - max(0, keep))]:
+            path.unlink(missing_ok=True)
+
+
+def _how(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    return f"killed by {signal.Signals(-status).name}"
+
+
+def _tail(log: Path, lines: int = 8) -> str:
+    """The last lines of a log, indented."""
+    text = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
+    return "\n".join(f"  {line}" for line in text[-lines:]) or "  (nothing)"

@@ -1,0 +1,399 @@
+"""The figures of a study: pure functions of a snapshot, for the report and the dashboard."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from hpo import words
+from hpo.plotting import (
+    BLUE,
+    GREEN,
+    GREY,
+    GRID,
+    INK,
+    ORANGE,
+    VERMILLION,
+    add_reported_band,
+    axis_score,
+    focus,
+    hover,
+    markers,
+    position,
+    safe,
+    scored,
+    short,
+    style,
+)
+from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot
+from hpo.spec import StudySpec
+
+MAX_CURVES, MAX_CURVE_POINTS, MAX_MEMBERS = 100, 200, 10
+BEST_COLOURS = (BLUE, ORANGE, GREEN)
+
+# --- convergence ----------------------------------------------------------------------------------
+
+
+class _Clock:
+    """Where slots stand on the x axis: at their number, or at the time when they settled."""
+
+    def __init__(self, name: str, title: str, positions: dict[int, float]) -> None:
+        self.name = name
+        self.title = title
+        self.at = positions
+        self.end = max(positions.values(), default=0.0)
+
+
+def _at(clock: _Clock, slots: list[Slot]) -> list[float]:
+    return [clock.at[slot.number] for slot in slots]
+
+
+def _clocks(snapshot: StudySnapshot) -> list[_Clock]:
+    numbers = {slot.number: float(slot.number) for slot in snapshot.search}
+    seconds = {
+        slot.number: ((slot.settled_at or snapshot.now) - snapshot.created_at).total_seconds()
+        for slot in snapshot.search
+    }
+    longest = max(seconds.values(), default=0.0)
+    unit, size = ("s", 1.0) if longest < 120 else ("min", 60.0) if longest < 7200 else ("h", 3600.0)
+    return [
+        _Clock("by trial", "trial", numbers),
+        _Clock("by time", f"time since start ({unit})", {n: s / size for n, s in seconds.items()}),
+    ]
+
+
+def convergence(snapshot: StudySnapshot) -> go.Figure:
+    """Every trial's score and the best so far, against the reported value and its band."""
+    spec = snapshot.spec
+    figure = style(go.Figure(), height=480)
+    low, high = focus(snapshot)
+    clocks = _clocks(snapshot)
+    hidden = [s for s in scored(snapshot) if not low <= axis_score(spec, s) <= high]
+    for clock in clocks:
+        traces = _convergence_traces(snapshot, clock)
+        traces += [_off_scale(spec, hidden, clock)] if hidden else []
+        for trace in traces:
+            figure.add_trace(trace.update(meta=clock.name, visible=clock is clocks[0]))
+    add_reported_band(figure, spec)
+    figure.update_layout(
+        xaxis_title_text=clocks[0].title,
+        yaxis={"title": {"text": words.metric(spec)}, "range": [low, high]},
+        yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
+    )
+    if figure.data:
+        figure.update_layout(updatemenus=[_x_menu(figure, clocks), _y_menu(figure, snapshot)])
+    return figure
+
+
+def _convergence_traces(snapshot: StudySnapshot, clock: _Clock) -> list[go.Scatter]:
+    spec = snapshot.spec
+    traces = []
+    for state, symbol in ((SlotState.COMPLETE, "circle"), (SlotState.PRUNED, "circle-open")):
+        slots = [s for s in scored(snapshot) if s.state == state]
+        y = [axis_score(spec, slot) for slot in slots]
+        text = [hover(spec, slot) for slot in slots]
+        marker = {"color": BLUE, "size": 7, "symbol": symbol, "opacity": 0.75}
+        traces.append(markers(_at(clock, slots), y, text, name=f"{state} trial", marker=marker))
+    failed = [s for s in snapshot.search if s.state == SlotState.FAILED]
+    text = [f"trial {s.number} failed<br>{safe(short(s.message))}" for s in failed]
+    marker = {"color": INK, "size": 8, "symbol": "x-thin", "line": {"width": 2, "color": INK}}
+    bottom = markers(
+        _at(clock, failed), [0.0] * len(failed), text, name="failed", marker=marker, on_edge=True
+    )
+    traces.append(bottom.update(yaxis="y2"))
+    traces.append(_best_line(snapshot, clock))
+    traces.append(_confirmed_points(snapshot, clock))
+    return [trace for trace in traces if len(trace.x)]
+
+
+def _off_scale(spec: StudySpec, slots: list[Slot], clock: _Clock) -> go.Scatter:
+    symbol, y = ("triangle-down-open", 0.02) if spec.maximize else ("triangle-up-open", 0.98)
+    return markers(
+        _at(clock, slots),
+        [y] * len(slots),
+        [f"off scale: {hover(spec, slot)}" for slot in slots],
+        name="off scale",
+        marker={"color": BLUE, "size": 8, "symbol": symbol, "opacity": 0.75},
+    ).update(yaxis="y2")
+
+
+def _best_line(snapshot: StudySnapshot, clock: _Clock) -> go.Scatter:
+    """The best complete score along a clock, held until the last trial."""
+    spec = snapshot.spec
+    x: list[float] = []
+    y: list[float] = []
+    complete = [s for s in scored(snapshot) if s.state == SlotState.COMPLETE]
+    for slot in sorted(complete, key=lambda s: (clock.at[s.number], s.number)):
+        value = axis_score(spec, slot)
+        if not y or (value > y[-1] if spec.maximize else value < y[-1]):
+            x.append(clock.at[slot.number])
+            y.append(value)
+    if y:
+        x, y = [*x, clock.end], [*y, y[-1]]
+    line = {"color": INK, "width": 2.2, "shape": "hv"}
+    return go.Scatter(x=x, y=y, mode="lines", name="best so far", line=line, hoverinfo="skip")
+
+
+def _confirmed_points(snapshot: StudySnapshot, clock: _Clock) -> go.Scatter:
+    spec = snapshot.spec
+    found = [c for c in snapshot.confirmations if c.scores]
+    stds = [words.shown(spec, c.std) if len(c.scores) > 1 else 0.0 for c in found]
+    step = 0.035 * (clock.end or 1.0)
+    return go.Scatter(
+        x=[clock.end + step * (i + 1) for i in range(len(found))],
+        y=[words.shown(spec, c.mean) for c in found],
+        error_y={"array": stds, "color": GREEN, "thickness": 2, "width": 5},
+        mode="markers",
+        name="confirmed on fresh seeds",
+        marker={"color": GREEN, "size": 9, "symbol": "diamond"},
+        text=[_confirmed_hover(spec, c) for c in found],
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def _x_menu(figure: go.Figure, clocks: list[_Clock]) -> dict[str, Any]:
+    """Buttons that switch between trial number and time."""
+    buttons = []
+    for clock in clocks:
+        visible = {"visible": [trace.meta == clock.name for trace in figure.data]}
+        axis = {"xaxis.title.text": clock.title, "xaxis.autorange": True}
+        buttons.append({"label": clock.name, "method": "update", "args": [visible, axis]})
+    return {**_MENU, "x": 0, "xanchor": "left", "buttons": buttons}
+
+
+def _y_menu(figure: go.Figure, snapshot: StudySnapshot) -> dict[str, Any]:
+    """Buttons that choose the score range; what is off scale is marked in the overview only."""
+    marks = [i for i, trace in enumerate(figure.data) if trace.name == "off scale"]
+    ranges = {
+        "overview": {"yaxis.range": list(focus(snapshot))},
+        "close-up": {"yaxis.range": list(focus(snapshot, close=True))},
+        "all scores": {"yaxis.autorange": True},
+    }
+    buttons = []
+    for label, axis in ranges.items():
+        opacity = {"marker.opacity": 0.75 if label == "overview" else 0}
+        args = [opacity, axis, marks] if marks else [{}, axis]
+        buttons.append({"label": label, "method": "update", "args": args})
+    return {**_MENU, "x": 0.25, "xanchor": "left", "buttons": buttons}
+
+
+_MENU = {
+    "type": "buttons",
+    "direction": "right",
+    "y": 1.02,
+    "yanchor": "bottom",
+    "pad": {"b": 2},
+    "font": {"size": 12},
+    "bgcolor": "white",
+    "bordercolor": GRID,
+}
+
+
+# --- parameters -----------------------------------------------------------------------------------
+
+
+def parameters(snapshot: StudySnapshot) -> go.Figure:
+    """Each parameter against the score, coloured by trial number, as a grid of small plots."""
+    spec = snapshot.spec
+    names = list(spec.space)
+    columns = min(len(names), 4 if len(names) in (4, 7, 8) else 3)
+    rows = math.ceil(len(names) / columns)
+    figure = make_subplots(
+        rows, columns, shared_yaxes=True, horizontal_spacing=0.035, vertical_spacing=0.24 / rows
+    )
+    style(figure, height=80 + 250 * rows).update_layout(showlegend=False, margin_b=60)
+    low, high = focus(snapshot)
+    for i, name in enumerate(names):
+        place = {"row": i // columns + 1, "col": i % columns + 1}
+        for trace in _parameter_traces(snapshot, name, (low, high)):
+            figure.add_trace(trace, **place)
+        _style_parameter_axis(figure, spec, name, place)
+        title = words.metric(spec) if place["col"] == 1 else None
+        figure.update_yaxes(range=[low, high], title_text=title, **place)
+    bar = {"title": {"text": "trial"}, "thickness": 12, "len": min(1.0, 0.6 + 0.4 / rows)}
+    figure.update_layout(coloraxis={"colorscale": "Viridis", "reversescale": True, "colorbar": bar})
+    return figure
+
+
+def _parameter_traces(
+    snapshot: StudySnapshot, name: str, view: tuple[float, float]
+) -> list[go.Scatter]:
+    spec = snapshot.spec
+    traces = []
+    for state, symbol in ((SlotState.COMPLETE, "circle"), (SlotState.PRUNED, "circle-open")):
+        slots = [s for s in scored(snapshot) if s.state == state and name in s.params]
+        scores = [axis_score(spec, slot) for slot in slots]
+        trace = markers(
+            [position(slot.params[name]) for slot in slots],
+            [min(max(score, view[0]), view[1]) for score in scores],
+            [f"trial {s.number}: {words.score_text(spec, s.score or 0.0)}" for s in slots],
+            name=f"{state} trial",
+            marker={"color": [s.number for s in slots], "coloraxis": "coloraxis"},
+            on_edge=True,
+        )
+        trace.marker.update(symbol=symbol, size=6, opacity=0.8)
+        trace.hovertemplate = f"%{{text}}<br>{safe(name)} = %{{x}}<extra></extra>"
+        traces.append(trace)
+    best = snapshot.best
+    if best is not None and name in best.params:
+        marker = {"color": ORANGE, "size": 15, "symbol": "star"}
+        x, y = [position(best.params[name])], [axis_score(spec, best)]
+        marker["line"] = {"width": 1, "color": INK}
+        star = markers(x, y, [f"best, {hover(spec, best)}"], name="best", marker=marker)
+        traces.append(star)
+    if spec.reported is not None and name in spec.reported.params:
+        value = spec.reported.params[name]
+        line = go.Scatter(x=[position(value)] * 2, y=list(view), mode="lines", name="reported")
+        line.update(line={"color": VERMILLION, "dash": "dash", "width": 1.6})
+        text = safe(f"reported {name} = {words.value_text(value)}")
+        traces.append(line.update(hovertemplate=f"{text}<extra></extra>"))
+    return traces
+
+
+def _style_parameter_axis(
+    figure: go.Figure, spec: StudySpec, name: str, place: dict[str, int]
+) -> None:
+    dimension = spec.space[name]
+    unit = words.unit(name)
+    title = {"text": safe(f"{name} ({unit})" if unit else name), "standoff": 4}
+    axis: dict[str, Any] = {"title": title, "tickfont": {"size": 11}}
+    if dimension.choices is not None:
+        order = [position(choice) for choice in dimension.choices]
+        axis |= {"type": "category", "categoryorder": "array", "categoryarray": order}
+    elif dimension.log:
+        axis |= {"type": "log", "dtick": 1, "exponentformat": "power", "minor_ticks": "outside"}
+    figure.update_xaxes(**axis, **place)
+
+
+# --- learning curves ------------------------------------------------------------------------------
+
+
+def learning_curves(snapshot: StudySnapshot) -> go.Figure:
+    """Score after each epoch: the best trials member by member, a sample of the others in grey."""
+    spec = snapshot.spec
+    figure = style(go.Figure(), height=460)
+    best = [slot for slot in snapshot.ranking if _curves(spec, slot)][: len(BEST_COLOURS)]
+    numbers = {slot.number for slot in best}
+    others = [s for s in snapshot.search if s.number not in numbers and _curves(spec, s)]
+    stride = max(1, math.ceil(len(others) / MAX_CURVES))
+    _add_grey_curves(figure, spec, others[::stride])
+    for slot, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
+        _add_best_curves(figure, spec, slot, colour)
+    add_reported_band(figure, spec)
+    figure.update_layout(
+        xaxis_title_text="epoch", yaxis_title_text=words.metric(spec), legend_traceorder="reversed"
+    )
+    return figure
+
+
+def _add_best_curves(figure: go.Figure, spec: StudySpec, slot: Slot, colour: str) -> None:
+    """A thin line per member and a thick one for their mean."""
+    curves = _curves(spec, slot)
+    name = f"trial {slot.number}: {words.score_text(spec, slot.score or 0.0)}"
+    x, y = _joined(curves[:MAX_MEMBERS])
+    members = go.Scatter(x=x, y=y, mode="lines", line={"color": colour, "width": 1}, name=name)
+    members.update(legendgroup=name, showlegend=False, opacity=0.6, hoverinfo="skip")
+    x, y = _joined([_mean_curve(curves)])
+    mean = go.Scatter(x=x, y=y, mode="lines", line={"color": colour, "width": 3}, name=name)
+    mean.update(
+        legendgroup=name, hovertemplate=f"{name}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>"
+    )
+    figure.add_traces([members, mean])
+
+
+def _add_grey_curves(figure: go.Figure, spec: StudySpec, slots: list[Slot]) -> None:
+    """One line per trial, the mean of its networks, and a ring where it was pruned."""
+    curves = {slot.number: _mean_curve(_curves(spec, slot)) for slot in slots}
+    if slots:
+        x, y = _joined(list(curves.values()))
+        others = go.Scatter(x=x, y=y, mode="lines", name="other trials", hoverinfo="skip")
+        figure.add_trace(others.update(line={"color": GREY, "width": 0.8}, opacity=0.6))
+    pruned = [slot for slot in slots if slot.state == SlotState.PRUNED]
+    if pruned:
+        ends = [curves[slot.number] for slot in pruned]
+        text = [
+            f"trial {slot.number} pruned "
+            + (f"after {len(slot.members)} members" if slot.members else f"at epoch {len(end)}")
+            for slot, end in zip(pruned, ends, strict=True)
+        ]
+        marker = {"color": GREY, "size": 6, "symbol": "circle-open"}
+        epochs, lasts = [len(end) for end in ends], [end[-1] for end in ends]
+        figure.add_trace(markers(epochs, lasts, text, name="pruned here", marker=marker))
+
+
+def _curves(spec: StudySpec, slot: Slot) -> list[list[float]]:
+    """Curves of the finished members; of a trial that has none, what its first one reported.
+
+    See ``suggest.Timeline``: a trial's first steps are the epochs of its first member.
+    """
+    found = [m.curve for m in slot.members if m.curve] or [slot.steps[: spec.budget.epochs]]
+    finite = [[words.shown(spec, v) for v in curve if math.isfinite(v)] for curve in found]
+    return [curve for curve in finite if curve]
+
+
+def _mean_curve(curves: list[list[float]]) -> list[float]:
+    return [statistics.fmean(values) for values in zip(*curves, strict=False)]
+
+
+def _joined(curves: list[list[float]]) -> tuple[list[float | None], list[float | None]]:
+    """Curves as one line with gaps, thinned to a bounded number of points each."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for curve in curves:
+        stride = max(1, math.ceil(len(curve) / MAX_CURVE_POINTS))
+        epochs = sorted({*range(0, len(curve), stride), len(curve) - 1})
+        x += [*(epoch + 1 for epoch in epochs), None]
+        y += [*(curve[epoch] for epoch in epochs), None]
+    return x[:-1], y[:-1]
+
+
+# --- confirmation ---------------------------------------------------------------------------------
+
+
+def confirmed(snapshot: StudySnapshot) -> go.Figure:
+    """Fresh-seed scores of each confirmed configuration against the search's claim."""
+    spec = snapshot.spec
+    found = [c for c in snapshot.confirmations if c.scores]
+    figure = style(go.Figure(), height=170 + 70 * max(1, len(found)))
+    add_reported_band(figure, spec, vertical=True)
+    for row, item in enumerate(found):
+        for trace in _confirmed_traces(spec, item, row):
+            figure.add_trace(trace.update(showlegend=row == 0))
+    figure.update_xaxes(title_text=words.metric(spec))
+    figure.update_yaxes(
+        tickvals=list(range(len(found))),
+        ticktext=[f"trial {item.source}" for item in found],
+        range=[len(found) - 0.4, -0.6],
+        showgrid=False,
+    )
+    return figure
+
+
+def _confirmed_traces(spec: StudySpec, item: Confirmation, row: int) -> list[go.Scatter]:
+    """The fresh seeds as dots, spread a little; their mean ± std; what the search had claimed."""
+    scores = [words.shown(spec, value) for value in item.scores]
+    spread = [row - 0.1 * (i % 3) - 0.12 for i in range(len(scores))]
+    text = [f"fresh seed {i}: {words.score_text(spec, v)}" for i, v in enumerate(item.scores)]
+    marker = {"color": GREEN, "size": 8, "opacity": 0.55}
+    dots = markers(scores, spread, text, name="fresh seed, test half", marker=marker)
+    std = words.shown(spec, item.std) if len(scores) > 1 else 0.0
+    marker = {"color": GREEN, "size": 13, "symbol": "diamond"}
+    text = [_confirmed_hover(spec, item)]
+    mean = markers(
+        [words.shown(spec, item.mean)], [row + 0.12], text, name="mean ± std", marker=marker
+    )
+    mean.update(error_x={"array": [std], "color": GREEN, "thickness": 2, "width": 6})
+    claim = words.score_text(spec, item.search_score)
+    marker = {"color": BLUE, "size": 13, "symbol": "circle-open", "line": {"width": 2}}
+    text = [f"trial {item.source} in the search: {claim}"]
+    x = [words.shown(spec, item.search_score)]
+    return [dots, mean, markers(x, [row + 0.12], text, name="claimed by the search", marker=marker)]
+
+
+def _confirmed_hover(spec: StudySpec, item: Confirmation) -> str:
+    value = words.score_text(spec, item.mean, item.std)
+    return f"trial {item.source} confirmed: {value}<br>{len(item.scores)} fresh seeds, test half"

@@ -1,0 +1,126 @@
+"""``python -m hpo.launch``: run a study from its file to its result, or go on with it.
+
+This module holds the command line alone, so that ``--help`` answers at once; ``hpo.launcher`` does
+the work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hpo.arguments import Parser, answer, at_least, seconds
+
+_EXAMPLES = """\
+python -m hpo.launch --study seqdigits
+    run the study on all cores of this machine; run it again to go on after a stop
+python -m hpo.launch --study seqdigits --trials 100 --workers 4
+    the same study with a larger budget: what is there already is kept
+python -m hpo.launch --study seqdigits --name wide --set fixed.width=64 --set seed=1
+    a study of another name, with values of the file replaced
+HPO_STORAGE=postgresql://me@server/hpo python -m hpo.launch --study my.toml --workers 0
+    submit to a shared database, and follow the work of the workers there
+python -m hpo.launch --study seqdigits --dry-run
+    check the file and show what would run
+
+Ctrl-C stops the workers in order and loses nothing. Results do not depend on how many workers
+there were, nor on stops. Exit status: 0 done, 1 failed or timed out, 130 after Ctrl-C."""
+
+
+class LaunchArguments(argparse.Namespace):
+    """The options of a launch."""
+
+    study: str
+    name: str | None
+    trials: int | None
+    seed: int | None
+    overrides: list[str]
+    workers: int | None
+    storage: str | None
+    timeout: float | None
+    no_confirm: bool
+    dry_run: bool
+    json: bool
+    report: Path | None
+    no_report: bool
+    command: str
+    """The command line as it was given, without a password."""
+
+
+def parser(prog: str) -> Parser:
+    """The command line of a launch."""
+    p = Parser(prog, "Run a study: search, confirm, report.", _EXAMPLES)
+    study = p.add_argument_group("what to run")
+    study.add_argument(
+        "--study",
+        required=True,
+        metavar="NAME|FILE",
+        help="a study file by name (`hpo studies` lists them) or by path",
+    )
+    study.add_argument("--trials", type=at_least(1), metavar="N", help="replaces budget.trials")
+    study.add_argument("--seed", type=at_least(0), metavar="N", help="replaces seed")
+    study.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="replaces any value of the file, as in space.tau_ns.high=40; may be repeated",
+    )
+    study.add_argument("--name", metavar="NEW", help="another name for the study")
+    study.add_argument("--no-confirm", action="store_true", help="stop when the search is settled")
+    how = p.add_argument_group("how to run it")
+    how.add_argument(
+        "--workers",
+        type=at_least(0),
+        metavar="N",
+        help="worker processes on this machine (default: one per core, or none where workers "
+        "of the database are at hand); 0 submits and follows",
+    )
+    how.add_argument("--timeout", type=seconds, metavar="SECONDS", help="stop after this time")
+    how.add_argument("--dry-run", action="store_true", help="check and show, touch no database")
+    p.add_storage()
+    out = p.add_argument_group("what to write")
+    out.add_argument(
+        "--json",
+        action="store_true",
+        help="JSON lines on stdout: one per settled trial, then the result",
+    )
+    report = out.add_mutually_exclusive_group()
+    report.add_argument(
+        "--report", type=Path, metavar="FILE", help="HTML report (default: ./NAME-report.html)"
+    )
+    report.add_argument("--no-report", action="store_true", help="write no report")
+    return p
+
+
+def without_password(text: str) -> str:
+    """The text with the passwords of its URLs masked.
+
+    Examples:
+        >>> without_password("--storage postgresql://me:secret@host/hpo")
+        '--storage postgresql://me:***@host/hpo'
+    """
+    return re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "hpo launch") -> int:
+    """Parse, run, and return the exit status."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser(prog).parse_args(given, namespace=LaunchArguments())
+    arguments.command = without_password(f"{prog} {shlex.join(given)}")
+
+    def run() -> int:
+        from hpo import launcher
+
+        return launcher.run(arguments)
+
+    return answer(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main(prog="python -m hpo.launch"))

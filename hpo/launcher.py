@@ -1,0 +1,239 @@
+"""The work of a launch: register the study, start workers, follow, report."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from hpo import plan, records, results, settings, studyfile, suggest
+from hpo.arguments import EXIT_ERROR, Terminated
+from hpo.errors import HpoError
+from hpo.executors.local import LocalExecutor
+from hpo.launch import LaunchArguments, without_password
+from hpo.ledger import Ledger
+from hpo.liveview import LiveView
+from hpo.retry import is_passing
+from hpo.snapshot import StudySnapshot, StudyState
+from hpo.spec import StudySpec
+from hpo.storage import Storage, open_storage
+from hpo.view import QUIET_S, JsonView, PlainView, View
+
+POLL_S = (0.4, 10.0)
+"""Shortest and longest pause between two looks at the study."""
+PATIENCE_S = 120.0
+"""How long the first and the last look wait for a database that is away."""
+
+
+def run(arguments: LaunchArguments) -> int:
+    """Run a launch and return its exit status.
+
+    Raises:
+        HpoError: the study file, the database or the workers are not as they must be.
+    """
+    given = {"name": arguments.name, "budget.trials": arguments.trials, "seed": arguments.seed}
+    values = {key: value for key, value in given.items() if value is not None}
+    spec = studyfile.load(arguments.study, overrides=arguments.overrides, values=values)
+    suggest.check(spec, str(studyfile.find(arguments.study)))
+    if arguments.dry_run:
+        plan.show(spec, arguments)
+        return 0
+    with _sigterm_as_interrupt(), open_storage(arguments.storage) as storage:
+        return _Launch(arguments, spec, storage).run()
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[None]:
+    """SIGTERM stops a launch just as Ctrl-C does."""
+
+    def terminate(signum: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Launch:
+    """One launch on an open database."""
+
+    def __init__(self, arguments: LaunchArguments, spec: StudySpec, storage: Storage) -> None:
+        self._arguments, self._spec, self._storage = arguments, spec, storage
+        self._ledger = Ledger(storage)
+        self._patient = Ledger(
+            storage,
+            patience_s=PATIENCE_S,
+            on_wait=lambda waited_s, _: (
+                None if waited_s else _say("database unreachable, retrying")
+            ),
+        )
+        self._began_s = time.monotonic()
+        self._executor = LocalExecutor(
+            spec.name,
+            storage_url=storage.url,
+            logs=settings.home() / "logs" / spec.name,
+            options=["--no-confirm"] if arguments.no_confirm else [],
+        )
+
+    def run(self) -> int:
+        how = self._patient.register(self._spec)
+        first = self._patient.snapshot(self._spec.name)
+        if self._is_over(first):
+            _say(f"{self._spec.name}: finished already; nothing is left to run")
+            return self._result(first.state)
+        workers = self._workers(first)
+        self._greet(first, how, workers)
+        view = self._view(first)
+        try:
+            try:
+                self._executor.start(workers)
+                outcome = self._follow(view, first)
+            finally:
+                view.close()
+        except KeyboardInterrupt:
+            self._interrupted()
+            raise
+        finally:
+            self._executor.stop()
+        return self._result(outcome)
+
+    def _is_over(self, snapshot: StudySnapshot) -> bool:
+        searched = snapshot.settled >= snapshot.spec.budget.trials
+        return snapshot.state != StudyState.OPEN or (self._arguments.no_confirm and searched)
+
+    def _workers(self, first: StudySnapshot) -> int:
+        if self._arguments.workers is not None:
+            return self._arguments.workers
+        helpers = 0 if self._storage.embedded else plan.helpers(first)
+        if helpers:
+            _say(f"{helpers} workers of this database are at hand: starting none here (--workers)")
+            return 0
+        return plan.default_workers(self._spec)
+
+    def _greet(self, first: StudySnapshot, how: str, workers: int) -> None:
+        where = self._storage.describe()
+        _say(f"{self._spec.name}: {how} in {where}")
+        if workers:
+            _say(f"{workers} workers start here; logs in {self._executor.logs}")
+        elif not any(worker.alive for worker in first.workers):
+            _say(self._how_to_start_a_worker())
+
+    def _how_to_start_a_worker(self) -> str:
+        where = "" if self._storage.embedded else "with HPO_STORAGE set to this database: "
+        return f"no worker is alive; start some, {where}hpo worker --study {self._spec.name}"
+
+    def _view(self, first: StudySnapshot) -> View:
+        if self._arguments.json:
+            return JsonView(first)
+        console = Console(file=sys.stdout)
+        if sys.stdout.isatty() and not console.is_dumb_terminal:
+            return LiveView(first, storage=self._storage.place(), console=console)
+        return PlainView(first)
+
+    def _follow(self, view: View, first: StudySnapshot) -> str:
+        """Show the study until it is over, or the time is; returns its state, or ``timeout``."""
+        timeout_s = self._arguments.timeout
+        lonely_s = time.monotonic()
+        latest, away = first, False
+        while True:
+            looked_s = time.monotonic()
+            seen = self._look()
+            if (seen is None) != away:
+                away = seen is None
+                view.note("database unreachable, retrying" if away else "the database is back")
+            if seen is not None:
+                latest = seen
+                view.update(latest)
+                if self._is_over(latest):
+                    return latest.state
+                for event in self._executor.poll():
+                    view.note(event)
+            now = time.monotonic()
+            if timeout_s is not None and now - self._began_s >= timeout_s:
+                return "timeout"
+            if self._executor.pids or any(worker.alive for worker in latest.workers):
+                lonely_s = now
+            elif now - lonely_s >= QUIET_S:
+                view.note(self._how_to_start_a_worker())
+                lonely_s = now
+            time.sleep(min(POLL_S[1], max(POLL_S[0], 10 * (now - looked_s))))
+
+    def _look(self) -> StudySnapshot | None:
+        """The study as it is now, None while its database is away."""
+        try:
+            return self._ledger.snapshot(self._spec.name)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            return None
+
+    def _interrupted(self) -> None:
+        _say("stopping the workers … nothing is lost (Ctrl-C again: at once)")
+        try:
+            self._executor.stop()
+        except KeyboardInterrupt:  # on its way through it, it killed them
+            _say("killed; still nothing is lost")
+        if self._arguments.json:
+            self._print_record(self._patient.snapshot(self._spec.name), "interrupted", None)
+        _say(f"stopped. Go on with:\n  {self._arguments.command}")
+
+    def _result(self, outcome: str) -> int:
+        self._executor.stop()
+        complete = outcome != "timeout" and outcome != StudyState.FAILED
+        snapshot = self._patient.snapshot(self._spec.name, curves=complete)
+        report = self._report(snapshot) if complete else None
+        if self._arguments.json:
+            self._print_record(snapshot, outcome, report)
+        else:
+            width = shutil.get_terminal_size().columns
+            given = self._arguments.storage
+            storage = f" --storage {shlex.quote(without_password(given))}" if given else ""
+            lines = results.result(
+                snapshot, report=str(report) if report else None, storage=storage, width=width
+            )
+            print("\n".join(lines), flush=True)
+        if outcome == "timeout":
+            _say(
+                f"error: {self._spec.name}: stopped after {self._arguments.timeout:g} s, as "
+                f"--timeout says; nothing is lost. Go on with:\n  {self._arguments.command}"
+            )
+        if outcome == StudyState.FAILED:
+            raise HpoError(f"{self._spec.name}: study failed: {snapshot.reason}")
+        return 0 if complete else EXIT_ERROR
+
+    def _print_record(self, snapshot: StudySnapshot, outcome: str, report: Path | None) -> None:
+        record = {
+            "event": "result",
+            "outcome": outcome,
+            **records.study(snapshot),
+            "seconds": time.monotonic() - self._began_s,
+            "report": report,
+        }
+        print(records.dumps(record), flush=True)
+
+    def _report(self, snapshot: StudySnapshot) -> Path | None:
+        from hpo import report  # plotly, which most of a launch does not need
+
+        if self._arguments.no_report:
+            return None
+        path = self._arguments.report or Path(f"{self._spec.name}-report.html")
+        try:
+            return report.write(snapshot, path)
+        except OSError as error:
+            _say(f"the report cannot be written: {error}; see `hpo report --help`")
+            return None
+
+
+def _say(text: str) -> None:
+    """A word to the user, out of the way of what a program reads."""
+    print(text, file=sys.stderr, flush=True)

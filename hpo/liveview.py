@@ -1,0 +1,187 @@
+"""The live view of a study on a terminal, redrawn in place at every update."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from hpo import results, termchart, words
+from hpo.snapshot import Slot, SlotState, StudySnapshot, WorkerInfo
+from hpo.view import Tracker, View, confirmations_wanted, left_text
+
+_COLOURS = {
+    SlotState.COMPLETE: "green",
+    SlotState.PRUNED: "yellow",
+    SlotState.FAILED: "red",
+    SlotState.RUNNING: "cyan",
+}
+_FIXED_LINES = 9
+"""Lines of the view without its two lists and its notes."""
+
+
+class LiveView(View):
+    """Progress, best against reported, workers and the last trials, in one screen."""
+
+    def __init__(self, first: StudySnapshot, *, storage: str, console: Console) -> None:
+        """Take over the cursor until ``close``.
+
+        Args:
+            first: the study as it is.
+            storage: where it is kept, in words.
+            console: the terminal.
+        """
+        self._storage, self._console = storage, console
+        self._tracker = Tracker(first)
+        self._last: list[Slot] = []
+        self._notes: list[str] = []
+        self._snapshot = first
+        self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
+        self._live.start()
+        self.update(first)
+
+    def update(self, snapshot: StudySnapshot) -> None:
+        """Redraw."""
+        self._snapshot = snapshot
+        self._last = [*self._last, *self._tracker.news(snapshot)][-5:]
+        self._draw()
+
+    def note(self, text: str) -> None:
+        """Show a line below the view, with the two before it."""
+        self._notes = [*self._notes, text][-3:]
+        self._draw()
+
+    def close(self) -> None:
+        """Give the cursor back."""
+        self._live.stop()
+
+    def _draw(self) -> None:
+        view = screen(
+            self._snapshot,
+            storage=self._storage,
+            last=self._last,
+            notes=self._notes,
+            seconds_left=self._tracker.seconds_left(self._snapshot),
+            width=self._console.width,
+            height=self._console.height,
+        )
+        self._live.update(view, refresh=True)
+
+
+def screen(
+    snapshot: StudySnapshot,
+    *,
+    storage: str,
+    last: list[Slot],
+    notes: list[str],
+    seconds_left: float | None,
+    width: int,
+    height: int,
+) -> RenderableType:
+    """The whole view for one moment, for a terminal of ``width`` by ``height`` characters."""
+    spec = snapshot.spec
+    title = Text.assemble((spec.name, "bold"), f"  {spec.objective}  ", (storage, "dim"))
+    parts: list[Text | Table] = [title, bar(snapshot, width), counts(snapshot, seconds_left)]
+    if snapshot.confirm:
+        parts.append(confirming(snapshot))
+    parts.append(best_line(snapshot))
+    curve = [score for _, score in termchart.best_so_far(snapshot)]
+    room = height - _FIXED_LINES - len(notes)
+    if len(curve) > 1 and room > 0:
+        parts.append(Text(f"best so far {termchart.sparkline(curve, min(60, width - 14))}", "dim"))
+    alive = [worker for worker in snapshot.workers if worker.alive]
+    if room > 2:
+        parts.append(worker_table(snapshot, alive, max(1, min(len(alive), room - 2 - len(last)))))
+    if last and room > 4:
+        parts.append(trial_table(snapshot, last[-max(1, room - 2 - len(alive)) :]))
+    parts += [Text(text, "yellow") for text in notes]
+    for part in parts:
+        if isinstance(part, Text):
+            part.no_wrap, part.overflow = True, "ellipsis"
+    return Group(*parts)
+
+
+def bar(snapshot: StudySnapshot, width: int) -> Text:
+    """The budget as a bar: complete, pruned, failed and running trials in their colours."""
+    total = snapshot.spec.budget.trials
+    numbers = f" {snapshot.settled}/{total}"
+    cells = max(5, min(60, width - len(numbers) - 1))
+    text = Text()
+    done = drawn = 0
+    for state, colour in _COLOURS.items():
+        done += snapshot.count(state)
+        upto = min(cells, round(cells * done / total))
+        text.append(("░" if state == SlotState.RUNNING else "█") * (upto - drawn), colour)
+        drawn = upto
+    return text.append("·" * (cells - drawn), "dim").append(numbers)
+
+
+def counts(snapshot: StudySnapshot, seconds_left: float | None) -> Text:
+    """How many trials are in which state, and the time left."""
+    text = Text()
+    for state, colour in _COLOURS.items():
+        text.append(f"{snapshot.count(state)} {state}", colour).append("  ")
+    return text.append(left_text(snapshot, seconds_left), "dim")
+
+
+def confirming(snapshot: StudySnapshot) -> Text:
+    """Progress of the confirmation."""
+    done = sum(slot.state != SlotState.RUNNING for slot in snapshot.confirm)
+    text = Text(f"confirming {done}/{confirmations_wanted(snapshot)}")
+    first = next((c for c in snapshot.confirmations if c.scores), None)
+    if first is not None:
+        mean = words.score_text(snapshot.spec, first.mean, first.std)
+        text.append(f"  trial {first.source}: {mean} on {len(first.scores)} fresh seeds")
+    return text
+
+
+def best_line(snapshot: StudySnapshot) -> Text:
+    """The incumbent held against the reported score."""
+    spec, best = snapshot.spec, snapshot.best
+    if best is None or best.score is None:
+        return Text(f"no complete trial yet  {words.reported_text(spec)}".rstrip(), "dim")
+    text = Text.assemble(
+        "best ", (words.score_text(spec, best.score), "bold green"), f" (trial {best.number})"
+    )
+    if spec.reported is not None:
+        points = " points" if words.is_percent(spec) else ""
+        gap = words.difference_text(spec, best.score)
+        text.append(f"  {gap}{points} against {words.reported_text(spec)}")
+    return text
+
+
+def worker_table(snapshot: StudySnapshot, alive: list[WorkerInfo], rows: int) -> Table:
+    """Who works, on what, and how long it has been silent."""
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", expand=True)
+    table.add_column("worker", no_wrap=True, overflow="ellipsis", ratio=2)
+    table.add_column("doing", no_wrap=True, overflow="ellipsis", ratio=4)
+    table.add_column("silent", justify="right", no_wrap=True)
+    for worker in alive[:rows]:
+        doing = results.doing(snapshot, worker)
+        table.add_row(Text(worker.name), Text(doing), f"{worker.seconds_silent:.0f} s")
+    if len(alive) > rows:
+        table.add_row(f"and {len(alive) - rows} more", "", "")
+    if not alive:
+        table.add_row("none yet", "", "")
+    return table
+
+
+def trial_table(snapshot: StudySnapshot, last: list[Slot]) -> Table:
+    """The trials that were settled last."""
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("settled", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("score", no_wrap=True, justify="right")
+    table.add_column("parameters", no_wrap=True, overflow="ellipsis")
+    for slot in last:
+        what = results.params_text(slot.params, snapshot.spec)
+        if slot.state == SlotState.FAILED:
+            what = results.last_line(slot.message)
+        table.add_row(
+            Text(results.slot_name(snapshot, slot)),
+            Text(slot.state, _COLOURS[slot.state]),
+            Text(results.score_cell(snapshot.spec, slot)),
+            Text(what),
+        )
+    return table

@@ -1,0 +1,110 @@
+"""What a launch would run: the words of ``--dry-run``, and the number of workers."""
+
+from __future__ import annotations
+
+import os
+
+from hpo import records, results, settings, studyfile, words
+from hpo.launch import LaunchArguments
+from hpo.snapshot import StudySnapshot
+from hpo.spec import Dimension, StudySpec
+from hpo.storage import parse_url
+
+
+def default_workers(spec: StudySpec) -> int:
+    """One worker per core that this process may use, but no more than find work."""
+    confirm = spec.confirm
+    search = min(spec.budget.window, spec.budget.trials)
+    useful = max(search, confirm.top * confirm.members if confirm else 0)
+    return min(cores(), useful)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def helpers(snapshot: StudySnapshot) -> int:
+    """Living workers that will take this study up: those that serve every study, or just it.
+
+    A launch calls its workers ``STUDY@HOST-…``; who is at work without an @ serves every study.
+    """
+    alive = [worker.name for worker in snapshot.workers if worker.alive]
+    own = f"{snapshot.spec.name}@"
+    return sum("@" not in name or name.startswith(own) for name in alive)
+
+
+def show(spec: StudySpec, arguments: LaunchArguments) -> None:
+    """Print what would run, without touching any database."""
+    storage = _storage(arguments.storage)
+    workers = default_workers(spec) if arguments.workers is None else arguments.workers
+    file = studyfile.find(arguments.study)
+    if arguments.json:
+        record = {
+            "event": "dry-run",
+            "study": spec.name,
+            "file": file,
+            "spec_hash": spec.hash,
+            "spec": spec.stored(),
+            "storage": storage,
+            "workers": workers,
+        }
+        print(records.dumps(record))
+        return
+    budget = spec.budget
+    facts = [
+        ["study", f"{spec.name} (from {file}, spec {spec.hash})"],
+        ["objective", f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}"],
+        [
+            "budget",
+            f"{budget.trials:,} trials × {budget.members} networks × {budget.epochs} epochs, "
+            f"{budget.window} trials in flight at most",
+        ],
+        ["sampler", _choice(spec.sampler.name, spec.sampler.options)],
+        ["pruner", _choice(spec.pruner.name, spec.pruner.options)],
+        ["confirm", _confirm(spec)],
+        ["reported", words.reported_text(spec).removeprefix("reported ") or "nothing"],
+        ["fixed", results.params_text(spec.fixed) or "nothing"],
+        ["storage", storage],
+        ["workers", str(workers)],
+    ]
+    print("\n".join(results.columns(facts)), end="\n\n")
+    reported = spec.reported.params if spec.reported else {}
+    rows = [["parameter", "searched", "unit", "reported"]]
+    for name, dimension in spec.space.items():
+        value = words.value_text(reported[name]) if name in reported else "–"
+        rows.append([name, _range(dimension, spec.kind(name)), words.unit(name), value])
+    print("\n".join(results.columns(rows, right=[3])))
+
+
+def _storage(given: str | None) -> str:
+    url = given or settings.storage_url()
+    if url is None:
+        return f"the embedded server in {settings.home()}"
+    return parse_url(url).render_as_string(hide_password=True)
+
+
+def _choice(name: str, options: dict[str, object]) -> str:
+    return f"{name} {' '.join(f'{key}={value}' for key, value in options.items())}".strip()
+
+
+def _confirm(spec: StudySpec) -> str:
+    confirm = spec.confirm
+    if confirm is None:
+        return "nothing"
+    best = "the best trial" if confirm.top == 1 else f"the best {confirm.top} trials"
+    return f"{best}, on {confirm.members} fresh seeds each, {spec.confirm_epochs} epochs"
+
+
+def _range(dimension: Dimension, kind: str) -> str:
+    if dimension.choices is not None:
+        return " | ".join(words.value_text(choice) for choice in dimension.choices)
+    if dimension.low is None or dimension.high is None:
+        raise ValueError("the dimension was not validated")
+    text = f"{words.value_text(dimension.low)} … {words.value_text(dimension.high)}"
+    for name in ("step", "points"):
+        if (value := getattr(dimension, name)) is not None:
+            text += f", {name} {words.value_text(value)}"
+    return text + (", log" if dimension.log else "") + (", whole numbers" if kind == "int" else "")

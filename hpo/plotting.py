@@ -1,0 +1,160 @@
+"""What the figures of a study share: colours, markers, hover texts and the range worth a look.
+
+Colours are Okabe and Ito's, and every distinction is made by shape as well. Text that users wrote
+goes through ``safe``, since plotly reads tags in its labels.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+from hpo import words
+from hpo.snapshot import Slot, SlotState, StudySnapshot
+from hpo.spec import ParamValue, StudySpec
+
+BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+INK, GREY, GRID = "#1f2933", "#9aa5b1", "#e4e7eb"
+BAND = "rgba(213, 94, 0, 0.10)"
+
+SVG_POINTS = 1000
+"""Above so many points, markers are drawn by WebGL."""
+
+
+def safe(text: object) -> str:
+    """Text that plotly shows as it is, tags and all."""
+    return html.escape(str(text), quote=False)
+
+
+def style(figure: go.Figure, *, height: int) -> go.Figure:
+    """Give a figure the look of them all: light, thin grid, legend below, system font."""
+    axis = {"gridcolor": GRID, "zeroline": False, "linecolor": GREY, "ticks": "outside"}
+    axis |= {"tickcolor": GREY, "automargin": True}
+    figure.update_layout(
+        template="none",
+        height=height,
+        font={"family": "system-ui, Segoe UI, Helvetica, Arial, sans-serif", "size": 13},
+        font_color=INK,
+        paper_bgcolor="white",
+        plot_bgcolor="white",
+        margin={"l": 60, "r": 20, "t": 40, "b": 90},
+        legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
+        hoverlabel={"align": "left", "bgcolor": "white", "font": {"color": INK}},
+    )
+    figure.update_xaxes(**axis)
+    figure.update_yaxes(**axis)
+    return figure
+
+
+def markers(
+    x: Sequence[Any],
+    y: Sequence[float],
+    text: Sequence[str],
+    *,
+    name: str,
+    marker: Mapping[str, Any],
+    on_edge: bool = False,
+) -> go.Scatter | go.Scattergl:
+    """Markers whose hover text is ready-made; ``on_edge`` draws those on an axis in full."""
+    few = len(x) <= SVG_POINTS
+    trace = go.Scatter(cliponaxis=not on_edge) if few else go.Scattergl()
+    return trace.update(
+        x=x,
+        y=y,
+        mode="markers",
+        name=name,
+        marker=dict(marker),
+        text=text,
+        hovertemplate="%{text}<extra></extra>",
+    )
+
+
+def position(value: ParamValue) -> float | int | str:
+    """Where a value stands on an axis: a number at itself, anything else at its text."""
+    return safe(words.value_text(value)) if isinstance(value, str | bool) else value
+
+
+def scored(snapshot: StudySnapshot) -> list[Slot]:
+    """Settled search trials with a score: complete and pruned ones."""
+    states = (SlotState.COMPLETE, SlotState.PRUNED)
+    return [
+        slot
+        for slot in snapshot.search
+        if slot.state in states and slot.score is not None and math.isfinite(slot.score)
+    ]
+
+
+def axis_score(spec: StudySpec, slot: Slot) -> float:
+    """The score of a scored slot, in the unit of the axes."""
+    return words.shown(spec, slot.score if slot.score is not None else math.nan)
+
+
+def hover(spec: StudySpec, slot: Slot) -> str:
+    """What a scored trial says when pointed at: its score, and its parameters with units."""
+    lines = [f"trial {slot.number}: {words.score_text(spec, slot.score or 0.0)}"]
+    if slot.state != SlotState.COMPLETE:
+        lines[0] += f", {slot.state}"
+    for name, value in slot.params.items():
+        lines.append(safe(f"{name} = {words.value_text(value)} {words.unit(name)}".rstrip()))
+    return "<br>".join(lines)
+
+
+def short(text: str | None, length: int = 120) -> str:
+    """The last line of a message, which of a traceback is the one that tells, cut to a length."""
+    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    last = lines[-1] if lines else "no message"
+    return last if len(last) <= length else last[: length - 1] + "…"
+
+
+def focus(snapshot: StudySnapshot, *, close: bool = False) -> tuple[float, float]:
+    """The score range worth a look: all but the outliers on the bad side.
+
+    Args:
+        snapshot: the study.
+        close: leave out the worse half of the scores too.
+    """
+    spec = snapshot.spec
+    sign = 1.0 if spec.maximize else -1.0
+    values = [sign * axis_score(spec, slot) for slot in scored(snapshot)]
+    if len(values) >= 8:
+        quarter, middle, upper = statistics.quantiles(values, n=4)
+        fence = middle if close else quarter - (upper - quarter)
+        values = [value for value in values if value >= fence]
+    if (reported := spec.reported) is not None:
+        std = reported.std or 0.0
+        edges = (reported.score - std, reported.score + std)
+        values += [sign * words.shown(spec, edge) for edge in edges]
+    values += [sign * words.shown(spec, s) for c in snapshot.confirmations for s in c.scores]
+    if not values:
+        return (0.0, 100.0) if words.is_percent(spec) else (0.0, 1.0)
+    margin = 0.06 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 1.0
+    low, high = sorted((sign * (min(values) - margin), sign * (max(values) + margin)))
+    return low, high
+
+
+def add_reported_band(figure: go.Figure, spec: StudySpec, *, vertical: bool = False) -> None:
+    """The reported score as a dashed line with its ± std band, labelled."""
+    reported = spec.reported
+    if reported is None:
+        return
+    value, std = words.shown(spec, reported.score), words.shown(spec, reported.std or 0.0)
+    line = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
+    band = {"fillcolor": BAND, "line_width": 0, "layer": "below"}
+    label = {"text": safe(words.reported_text(spec)), "showarrow": False}
+    label |= {"font": {"color": "#a34700", "size": 12}}
+    if vertical:
+        figure.add_vrect(value - std, value + std, **band)
+        figure.add_vline(value, **line)
+        figure.add_annotation(**label, x=value, y=1, yref="paper", yanchor="bottom")
+        return
+    figure.add_hrect(value - std, value + std, **band)
+    figure.add_hline(value, **line)
+    label |= {"bgcolor": "rgba(255, 255, 255, 0.7)", "borderpad": 1}
+    figure.add_annotation(
+        **label, y=value, x=0, xref="paper", xanchor="left", yanchor="bottom", yshift=2, xshift=2
+    )

@@ -1,0 +1,347 @@
+"""The report of a study: one HTML file that needs no network, for reading, printing and archiving.
+
+Every text that a user, an objective or a machine wrote passes ``_e``, the one escape.
+"""
+
+from __future__ import annotations
+
+import html as _html
+import os
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from hpo import figures, lineage, plotting, spectoml, words
+from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot, StudyState
+from hpo.spec import ParamValue, StudySpec
+from hpo.words import verdict as verdict
+from objectives.contract import Protocol
+
+BEST_ROWS, FAILURE_ROWS = 10, 50
+
+
+def write(snapshot: StudySnapshot, path: Path) -> Path:
+    """Write the report, whole or not at all, and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(html(snapshot), encoding="utf-8", errors="replace")
+    os.replace(draft, path)
+    return path
+
+
+def html(snapshot: StudySnapshot) -> str:
+    """The report as one self-contained page: a pure function of the snapshot."""
+    spec = snapshot.spec
+    sections = [
+        _convergence(snapshot),
+        _parameters(snapshot),
+        _learning_curves(snapshot),
+        _confirmation(snapshot),
+        _best(snapshot),
+        _failures(snapshot),
+        _reproduce(spec),
+        _lineage(snapshot),
+    ]
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{_e(spec.name)}: hyper-parameter study</title>
+<link rel="icon" href="data:,">
+<style>{_CSS}</style>
+<script>{get_plotlyjs()}</script>
+</head>
+<body>
+<main>
+{_header(snapshot)}
+{"".join(sections)}
+</main>
+{_SCRIPT}
+</body>
+</html>
+"""
+
+
+def _e(text: object) -> str:
+    """Escape a text for HTML, content or attribute."""
+    return _html.escape(str(text))
+
+
+def _header(snapshot: StudySnapshot) -> str:
+    spec = snapshot.spec
+    state = {StudyState.OPEN: "running", StudyState.DONE: "done", StudyState.FAILED: "failed"}
+    sentence = verdict(snapshot)
+    trained = sum(m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
+    facts = [
+        words.progress(snapshot),
+        f"{spec.budget.members} networks per trial, {spec.budget.epochs} epochs each",
+        f"{words.duration_text(trained)} of training",
+        f"as of {snapshot.now:%Y-%m-%d %H:%M %Z}",
+    ]
+    description = f'<p class="description">{_e(spec.description)}</p>' if spec.description else ""
+    return f"""<header>
+<h1>{_e(spec.name)} <span class="state {snapshot.state}">{state[snapshot.state]}</span></h1>
+{description}
+<p class="verdict">{_e(sentence[:1].upper() + sentence[1:])}.</p>
+<p class="facts">{" · ".join(_e(fact) for fact in facts)}</p>
+</header>"""
+
+
+def _section(name: str, title: str, note: str, body: str) -> str:
+    """A section; ``note`` and ``body`` are HTML already."""
+    head = f'<h2 id="{name}-title">{title}</h2>'
+    return (
+        f'<section id="{name}" aria-labelledby="{name}-title">{head}<p>{note}</p>{body}</section>'
+    )
+
+
+def _plot(name: str, figure: go.Figure, label: str) -> str:
+    drawing = figure.to_html(
+        full_html=False,
+        include_plotlyjs=False,
+        div_id=f"{name}-plot",
+        config=_CONFIG,
+    )
+    return f'<figure role="img" aria-label="{_e(label)}"><div>{drawing}</div></figure>'
+
+
+def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], css: str = "") -> str:
+    """A table of cells that are HTML already; the first of each row is its header."""
+    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    lines = []
+    for first, *others in rows:
+        cells = "".join(f"<td>{cell}</td>" for cell in others)
+        lines.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
+    return (
+        f'<div class="scroll"><table class="{css}"><caption>{caption}</caption>'
+        f"<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+# --- sections -------------------------------------------------------------------------------------
+
+
+def _convergence(snapshot: StudySnapshot) -> str:
+    spec = snapshot.spec
+    where = "on the test set" if spec.protocol == Protocol.PAPER else "on validation data"
+    note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
+    label = f"Score of every trial; {verdict(snapshot)}"
+    plot = _plot("convergence", figures.convergence(snapshot), label)
+    return _section("convergence", "Convergence", note, plot)
+
+
+def _passed(snapshot: StudySnapshot) -> str:
+    """When the search went past the reported value, and past its band."""
+    reported = snapshot.spec.reported
+    if reported is None:
+        return "The study reports no optimum to compare with."
+    sign = 1.0 if snapshot.spec.maximize else -1.0
+    complete = [(s.number, sign * s.score) for s in snapshot.ranking if s.score is not None]
+    target = sign * reported.score
+    past = [number for number, score in complete if score > target]
+    if not past:
+        return "No trial has gone past the reported value yet."
+    text = f"Trial {min(past)} is the first to go past the reported value"
+    above = [number for number, score in complete if score > target + (reported.std or 0.0)]
+    if reported.std and above:
+        text += f", trial {min(above)} past its whole band"
+    share = f"{len(past)} of {len(complete)} complete trials do"
+    return f"{text}; {share}."
+
+
+def _parameters(snapshot: StudySnapshot) -> str:
+    note = "Each searched parameter against the score: hollow points were pruned, a star marks the "
+    note += "best, a dashed line the reported value; later trials are darker. Scores off the scale "
+    note += "sit on its edge."
+    names = ", ".join(snapshot.spec.space)
+    plot = _plot("parameters", figures.parameters(snapshot), f"Score against each of: {names}")
+    return _section("parameters", "Parameters", note, plot)
+
+
+def _learning_curves(snapshot: StudySnapshot) -> str:
+    note = "Score after each epoch: the best trials with a thin line per network and a thick one "
+    note += "for their mean; in grey other trials, at most "
+    note += f"{figures.MAX_CURVES} of them, ending where they were pruned."
+    plot = _plot("curves", figures.learning_curves(snapshot), "Score after each epoch")
+    return _section("curves", "Learning curves", note, plot)
+
+
+def _confirmation(snapshot: StudySnapshot) -> str:
+    spec = snapshot.spec
+    found = snapshot.confirmations
+    if not found:
+        note = "Nothing has been confirmed yet."
+        if spec.confirm is None:
+            note = "The study asks for no confirmation."
+        return _section("confirmation", "Confirmation", note, "")
+    note = (
+        f"The best of the search, trained on the whole training half from fresh seeds "
+        f"({spec.confirm_epochs} epochs) and tested once on the test half."
+    )
+    if spec.protocol == Protocol.PAPER:
+        note += f" Their parameters were {words.PAPER_PROTOCOL}."
+    plot = ""
+    if any(item.scores for item in found):
+        label = f"Fresh-seed scores of each configuration; {verdict(snapshot)}"
+        plot = _plot("confirmed", figures.confirmed(snapshot), label)
+    return _section("confirmation", "Confirmation", note, plot + _confirmation_table(spec, found))
+
+
+def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
+    head = ["configuration", "search claimed", "confirmed, mean ± std", "range", "fresh seeds"]
+    if spec.reported is not None:
+        head.append("minus reported" + (" (points)" if words.is_percent(spec) else ""))
+    rows = []
+    for item in found:
+        failed = f", {item.failed} failed" if item.failed else ""
+        row = [f"trial {item.source}", words.score_text(spec, item.search_score)]
+        if item.scores:
+            low, high = (words.shown(spec, f(item.scores)) for f in (min, max))
+            row += [words.score_text(spec, item.mean, item.std), f"{low:.4g} – {high:.4g}"]
+        else:
+            row += ["–", "–"]
+        row.append(f"{len(item.scores)} of {item.wanted}{failed}")
+        if spec.reported is not None:
+            row.append(words.difference_text(spec, item.mean) if item.scores else "–")
+        rows.append([_e(cell) for cell in row])
+    caption = "Confirmed configurations against what the search claimed"
+    reported = words.reported_text(spec)
+    return _table(f"{caption}; {_e(reported)}" if reported else caption, head, rows, "numbers")
+
+
+def _best(snapshot: StudySnapshot) -> str:
+    spec = snapshot.spec
+    names = list(spec.space)
+    score_head = "score (%)" if words.is_percent(spec) else _e(words.metric(spec))
+    head = ["", score_head, *(_parameter_head(name) for name in names)]
+    if spec.reported is not None:
+        head.insert(2, "minus reported")
+    rows = []
+    if spec.reported is not None:
+        number, std = (words.shown(spec, v) for v in (spec.reported.score, spec.reported.std or 0))
+        spread = f" ± {std:.4g}" if std else ""
+        rows.append(["reported", f"{number:.4g}{spread}", ""])
+        rows[0] += [_value(spec.reported.params.get(name)) for name in names]
+    for slot in snapshot.ranking[:BEST_ROWS]:
+        row = [f"trial {slot.number}", _member_scores(spec, slot)]
+        if spec.reported is not None:
+            row.append(_e(words.difference_text(spec, slot.score or 0.0)))
+        rows.append(row + [_value(slot.params.get(name)) for name in names])
+    caption = f"The best {BEST_ROWS} complete trials of the search"
+    note = "Scores of the search, mean ± standard deviation over the networks of a trial."
+    return _section("best", "Best trials", note, _table(caption, head, rows, "numbers"))
+
+
+def _parameter_head(name: str) -> str:
+    unit = words.unit(name)
+    return f"<code>{_e(name)}</code>" + (f"<br><small>{_e(unit)}</small>" if unit else "")
+
+
+def _value(value: ParamValue | None) -> str:
+    return "–" if value is None else _e(words.value_text(value))
+
+
+def _member_scores(spec: StudySpec, slot: Slot) -> str:
+    """Mean ± std over the members, and how many of them diverged."""
+    scores = [member.score for member in slot.members]
+    std = statistics.stdev(scores) if len(scores) > 1 else None
+    text = words.score_text(spec, slot.score or 0.0, std).removesuffix(" %")
+    diverged = sum(member.diverged for member in slot.members)
+    return _e(text) + (f"<br><small>{diverged} diverged</small>" if diverged else "")
+
+
+def _failures(snapshot: StudySnapshot) -> str:
+    failed = [s for s in (*snapshot.search, *snapshot.confirm) if s.state == SlotState.FAILED]
+    if not failed:
+        return ""
+    rows = []
+    for slot in failed[:FAILURE_ROWS]:
+        message = slot.message or "no message"
+        text = f"<code>{_e(plotting.short(message))}</code>"
+        if len(message.strip().splitlines()) > 1 or len(message) > 120:
+            text = f"<details><summary>{text}</summary><pre>{_e(message)}</pre></details>"
+        lost = f"{slot.attempts}" + (f", {slot.losses} workers lost" if slot.losses else "")
+        what = f"trial {slot.number}" if slot.source is None else f"fresh seed of {slot.source}"
+        rows.append([what, lost, _e(slot.worker or "–"), text])
+    more = len(failed) - FAILURE_ROWS
+    note = f"{len(failed)} failed" + (f", of which {more} are not listed." if more > 0 else ".")
+    table = _table("Failed trials", ["", "attempts", "worker", "message"], rows)
+    return _section("failures", "Failures", note, table)
+
+
+def _reproduce(spec: StudySpec) -> str:
+    note = (
+        f"<code>python -m hpo.launch --study {_e(spec.name)}</code> runs this study; saved as "
+        f"<code>{_e(spec.name)}.toml</code>, the text below is its study file."
+    )
+    body = f'<pre tabindex="0" aria-label="study file">{_e(spectoml.dumps(spec))}</pre>'
+    return _section("reproduce", "Reproduce", note, body)
+
+
+def _lineage(snapshot: StudySnapshot) -> str:
+    facts = lineage.summary(snapshot)
+    rows = [[f"<code>{_e(key)}</code>", _e(text)] for key, text in facts.items()]
+    rows.insert(0, ["<code>spec hash</code>", f"<code>{_e(snapshot.spec.hash)}</code>"])
+    note = "What the trials ran on; in brackets how many of them, where they differ."
+    return _section("lineage", "Lineage", note, _table("Lineage", ["", "value"], rows))
+
+
+_CONFIG = {
+    "responsive": True,
+    "displaylogo": False,
+    "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+}
+
+_SCRIPT = """<script>
+const plots = () => document.querySelectorAll(".js-plotly-plot");
+addEventListener("beforeprint", () =>
+  plots().forEach((plot) => Plotly.relayout(plot, { autosize: false, width: 680 })));
+addEventListener("afterprint", () =>
+  plots().forEach((plot) => Plotly.relayout(plot, { autosize: true, width: null })));
+</script>"""
+
+_CSS = """
+:root { color-scheme: light; --ink: #1f2933; --soft: #52606d; --line: #e4e7eb; --accent: #0072b2; }
+* { box-sizing: border-box; }
+body { margin: 0; background: #f5f7fa; color: var(--ink);
+  font: 16px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
+main { max-width: 1180px; margin: 0 auto; padding: 24px 16px 64px; }
+header, section { background: white; border: 1px solid var(--line); border-radius: 8px;
+  padding: 20px 24px; margin-bottom: 16px; }
+h1 { font-size: 1.6rem; margin: 0; overflow-wrap: anywhere; }
+h2 { font-size: 1.15rem; margin: 0 0 4px; }
+p { margin: 4px 0 12px; max-width: 85ch; overflow-wrap: anywhere; }
+section > p, .description, .facts, caption { color: var(--soft); }
+.verdict { font-size: 1.3rem; font-weight: 600; line-height: 1.35; margin: 12px 0 8px; }
+.facts { font-size: 0.9rem; margin: 0; max-width: none; }
+.state { font-size: 0.8rem; font-weight: 600; vertical-align: middle; padding: 2px 10px;
+  border-radius: 99px; color: white; background: var(--accent); }
+.state.done { background: #00735a; } .state.failed { background: #a34700; }
+figure { margin: 0; overflow-x: auto; } figure > div { min-width: 640px; }
+.scroll { overflow-x: auto; margin-top: 12px; }
+table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
+caption { text-align: left; padding-bottom: 6px; font-size: 0.85rem; }
+th, td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--line); text-align: left;
+  vertical-align: top; }
+td { overflow-wrap: anywhere; }
+thead th { border-bottom: 2px solid #9aa5b1; vertical-align: bottom; }
+tbody th { font-weight: 500; white-space: nowrap; }
+.numbers td, .numbers thead th:not(:first-child) { text-align: right; white-space: nowrap; }
+code, pre { font: 0.88em/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+pre { background: #f5f7fa; border: 1px solid var(--line); border-radius: 6px; padding: 12px 16px;
+  overflow-x: auto; margin: 8px 0 0; }
+summary { cursor: pointer; }
+@media print {
+  body { background: white; font-size: 11pt; } main { max-width: none; padding: 0; }
+  header, section { border: 0; padding: 0 0 8px; } figure, tr { break-inside: avoid; }
+  figure, .scroll { overflow: visible; } figure > div { min-width: 0; }
+  table { font-size: 7.5pt; } th, td { padding-right: 8px; } .numbers th { white-space: normal; }
+  h2, section > p, caption { break-after: avoid; }
+  .modebar, .updatemenu-container { display: none !important; }
+  pre { white-space: pre-wrap; }
+}
+"""

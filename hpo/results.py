@@ -1,0 +1,146 @@
+"""A study's result as plain text: tables, best beside reported, what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from hpo import termchart, words
+from hpo.snapshot import Phase, Slot, SlotState, StudySnapshot, StudyState, WorkerInfo
+from hpo.spec import ParamValue, StudySpec
+
+
+def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
+    """Rows of cells as aligned lines.
+
+    Args:
+        rows: cells; every row as long as the first, the header.
+        right: indices of the columns that are aligned to the right.
+
+    Examples:
+        >>> columns([["name", "n"], ["a", "10"]], right=[1])
+        ['name   n', 'a     10']
+    """
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def params_text(params: Mapping[str, ParamValue], spec: StudySpec | None = None) -> str:
+    """``tau_ns=2.3 lr0=0.15``, in the order of the spec's space if it is given."""
+    order = list(spec.space) if spec else []
+    known = [key for key in order if key in params] or list(params)
+    return " ".join(f"{key}={words.value_text(params[key])}" for key in known)
+
+
+def score_cell(spec: StudySpec, slot: Slot) -> str:
+    """The score of a slot, or a dash."""
+    return "–" if slot.score is None else words.score_text(spec, slot.score)
+
+
+def last_line(message: str | None) -> str:
+    """The line of a message or traceback that says most: its last one."""
+    lines = (message or "no reason was stored").strip().splitlines()
+    return lines[-1].strip() if lines else ""
+
+
+def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
+    """The best configurations, a column each, beside the reported one; a row per parameter."""
+    spec, ranking = snapshot.spec, snapshot.ranking[:top]
+    confirmed = {item.source: item for item in snapshot.confirmations if item.scores}
+    reported = spec.reported
+    rows = [["", *(f"trial {slot.number}" for slot in ranking)]]
+    rows.append(["search score", *(score_cell(spec, slot) for slot in ranking)])
+    if confirmed:
+        found = [confirmed.get(slot.number) for slot in ranking]
+        cells = ["–" if c is None else words.score_text(spec, c.mean, c.std) for c in found]
+        rows.append(["confirmed", *cells])
+        rows.append(["  fresh seeds", *("–" if c is None else str(len(c.scores)) for c in found)])
+    for name in spec.space:
+        values = [slot.params.get(name) for slot in ranking]
+        rows.append([name, *("–" if v is None else words.value_text(v) for v in values)])
+    if reported is not None:
+        score = words.reported_text(spec).removeprefix("reported ").partition(" (")[0]
+        beside = {"": "reported", "confirmed" if confirmed else "search score": score}
+        beside["  fresh seeds"] = str(reported.n or "–")
+        beside |= {name: words.value_text(value) for name, value in reported.params.items()}
+        rows = [[*row, beside.get(row[0], "–")] for row in rows]
+    return columns(rows, right=range(1, len(rows[0])))
+
+
+def failures(snapshot: StudySnapshot) -> list[str]:
+    """One line about each of the last failed slots; empty if none failed."""
+    failed = [s for s in (*snapshot.search, *snapshot.confirm) if s.state == SlotState.FAILED]
+    lines = [f"  {slot_name(snapshot, slot)}: {last_line(slot.message)}" for slot in failed[-3:]]
+    return [f"{len(failed)} failed; the last:", *lines] if failed else []
+
+
+def slot_name(snapshot: StudySnapshot, slot: Slot) -> str:
+    """``trial 12``, or ``trial 7, fresh seed 3 of 10``."""
+    if slot.phase == Phase.SEARCH or slot.source is None or snapshot.spec.confirm is None:
+        return f"trial {slot.number}"
+    members = snapshot.spec.confirm.members
+    return f"trial {slot.source}, fresh seed {slot.number % members + 1} of {members}"
+
+
+def doing(snapshot: StudySnapshot, worker: WorkerInfo) -> str:
+    """What a worker does: the slot that it holds, else its own words, which are older."""
+    for slot in (*snapshot.search, *snapshot.confirm):
+        if slot.state == SlotState.RUNNING and slot.worker == worker.name:
+            name = f"{snapshot.spec.name}: {slot_name(snapshot, slot)}"
+            if slot.phase == Phase.CONFIRM:
+                return name
+            return f"{name}, network {len(slot.members) + 1} of {snapshot.spec.budget.members}"
+    return worker.doing
+
+
+def verdict(snapshot: StudySnapshot) -> str:
+    """The verdict in one line: of a failure's reason, with its traceback, the first and last."""
+    lines = (snapshot.reason or "").strip().splitlines()
+    if len(lines) > 1:
+        snapshot = replace(snapshot, reason=f"{lines[0]} {lines[-1].strip()}")
+    return words.verdict(snapshot)
+
+
+def next_step(snapshot: StudySnapshot) -> str:
+    """What to do about a study that is not done; empty if there is nothing to do."""
+    name = snapshot.spec.name
+    if snapshot.state == StudyState.FAILED:
+        return (
+            f"see the errors with `hpo trials {name}`; mend the cause, then run it under another "
+            f"name: `hpo launch --study {name} --name NEW`"
+        )
+    if snapshot.state == StudyState.OPEN and not any(w.alive for w in snapshot.workers):
+        return f"no worker is alive; go on with `hpo launch --study {name}`"
+    return ""
+
+
+def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: int) -> list[str]:
+    """The whole result as lines: chart, verdict, best beside reported, report, next commands.
+
+    Args:
+        snapshot: the study, done or not.
+        report: path of the written report.
+        storage: options that lead the next commands to the same database, mostly empty.
+        width: characters per line of the chart.
+    """
+    name = shlex.quote(snapshot.spec.name)
+    lines = [*termchart.chart(snapshot, width=min(width - 1, 100)), ""]
+    lines += [f"{snapshot.spec.name}: {verdict(snapshot)}", words.progress(snapshot)]
+    lines += failures(snapshot)
+    if snapshot.best is not None:
+        lines += ["", *best_table(snapshot, 1)]
+    lines.append("")
+    if report is not None:
+        lines.append(f"report     {report}")
+    else:
+        lines.append(f"report     hpo report {name}{storage} --open")
+    lines.append(f"more       hpo best {name}{storage}; hpo trials {name}{storage}")
+    lines.append(f'dashboard  optuna-dashboard "$(hpo storage url{storage})"')
+    return lines

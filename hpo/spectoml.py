@@ -1,0 +1,51 @@
+"""A spec written back as a study file: what a report shows can be saved and run again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from hpo.spec import StudySpec
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def dumps(spec: StudySpec) -> str:
+    """The study file of a spec: valid TOML that ``specrules.validate`` turns into an equal spec."""
+    tree = {key: value for key, value in spec.stored().items() if value not in ({}, "")}
+    return "\n".join(_table((), tree)).strip() + "\n"
+
+
+def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> list[str]:
+    """Lines of a table: its values first, then its subtables; ``[space]`` holds inline tables."""
+    inline = path[:1] == ("space",)
+    lines = ["", f"[{'.'.join(map(_key, path))}]"] if path else []
+    subtables = []
+    for key, value in table.items():
+        if isinstance(value, Mapping) and not inline:
+            subtables.append((key, value))
+        else:
+            lines.append(f"{_key(key)} = {_value(value)}")
+    for key, value in subtables:
+        lines += _table((*path, key), value)
+    return lines
+
+
+def _key(key: str) -> str:
+    return key if _BARE_KEY.fullmatch(key) else _value(key)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        items = ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items())
+        return f"{{ {items} }}" if items else "{}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    # A TOML basic string is a JSON string, but for DEL, which TOML wants escaped.
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,100 @@
+"""The words for a broken rule of a study file: where, which rule, what was found, what to do.
+
+Form of every message: ``<file>: <key>: <rule> must hold, but got <name>=<value>. <what to do>``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+from collections.abc import Iterable, Mapping
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from hpo.spec import StudySpec
+
+_RULES = {
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "finite_number": "a finite number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+}
+"""pydantic's kinds of error that are clearer in the terms of a study file."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A hint that names the closest valid word, if one is close, and lists them all."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    hint = f"Did you mean {close[0]!r}? " if close else ""
+    return f"{hint}Valid: {', '.join(known) or '(none)'}."
+
+
+def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
+    """One line for the first problem of a pydantic error, located and with what to do."""
+    problem = error.errors(include_url=False)[0]
+    parts = _without_union_branch([str(part) for part in problem["loc"]])
+    key = ".".join(parts)
+    kind = problem["type"]
+    if not parts:  # a rule between several keys, whose message says all itself
+        return f"{where}: {rule(problem)}"
+    if kind == "extra_forbidden":
+        return f"{where}: {key}: unknown key. {did_you_mean(parts[-1], _valid(model, parts))}"
+    if kind == "missing":
+        return f"{where}: {key}: this key must be given. Add it."
+    if model is StudySpec and key == "name" and kind == "string_pattern_mismatch":
+        return (
+            f"{where}: name: a name must have 1 to 100 letters, digits or . _ + - and begin with "
+            f"a letter, a digit or _, but got name={problem['input']!r}. Give another: --name NEW."
+        )
+    found = problem["input"]
+    got = "a table" if isinstance(found, Mapping) and found else f"{parts[-1]}={found!r}"
+    return f"{where}: {key}: {rule(problem)} must hold, but got {got}. Change it."
+
+
+def rule(problem: ErrorDetails) -> str:
+    """The broken rule of one pydantic problem."""
+    if problem["type"] == "too_short":
+        return f"at least {problem['ctx']['min_length']} entry"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", message)  # a member of an enum
+    return _RULES.get(problem["type"], message)
+
+
+def _without_union_branch(parts: list[str]) -> list[str]:
+    """pydantic ends the place of a problem in ``float | int`` with the branch that it tried."""
+    branches = {"float", "int", "str", "bool"}
+    return parts[:-1] if len(parts) > 1 and parts[-1] in branches else parts
+
+
+def _valid(model: type[BaseModel], parts: list[str]) -> list[str]:
+    owner = _model_at(model, parts[:-1])
+    names = list(owner.model_fields)
+    if owner is StudySpec:
+        names.remove("name")  # the name of the file, or --name
+    return names
+
+
+def _model_at(model: type[BaseModel], parts: list[str]) -> type[BaseModel]:
+    current: type[BaseModel] = model
+    for part in parts:
+        annotation = current.model_fields[part].annotation if part in current.model_fields else None
+        for candidate in _models_in(annotation):
+            current = candidate
+    return current
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (Union, types.UnionType, dict):
+        return [m for argument in get_args(annotation) for m in _models_in(argument)]
+    return []

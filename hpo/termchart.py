@@ -1,0 +1,155 @@
+"""Convergence in a terminal: plain lines of text that also work in a pipe or a log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hpo import words
+from hpo.snapshot import SlotState, StudySnapshot
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_LABEL = 9
+
+
+def best_so_far(snapshot: StudySnapshot) -> list[tuple[int, float]]:
+    """Trial number and incumbent's score, at every complete trial, by number."""
+    better = max if snapshot.spec.maximize else min
+    curve: list[tuple[int, float]] = []
+    for number, score in _scores(snapshot):
+        curve.append((number, better(score, curve[-1][1]) if curve else score))
+    return curve
+
+
+def sparkline(values: list[float], width: int) -> str:
+    """The values in one line, thinned to ``width`` characters.
+
+    Examples:
+        >>> sparkline([0.0, 0.5, 1.0], 3)
+        '▁▅█'
+        >>> sparkline([], 3)
+        ''
+    """
+    if not values or width < 1:
+        return ""
+    if len(values) > width:
+        last = len(values) - 1
+        values = [values[round(i * last / max(1, width - 1))] for i in range(width)]
+    low, high = min(values), max(values)
+    scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_BLOCKS[int((value - low) * scale + 0.5)] for value in values)
+
+
+def _scores(snapshot: StudySnapshot) -> list[tuple[int, float]]:
+    return [
+        (slot.number, slot.score)
+        for slot in snapshot.search
+        if slot.state == SlotState.COMPLETE and slot.score is not None
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Canvas:
+    """Rows of characters, and where scores and trial numbers lie on them."""
+
+    cells: list[list[str]]
+    low: float
+    high: float
+    last: int
+    """The trial number at the right edge."""
+
+    def column(self, number: int) -> int:
+        return round(number * (len(self.cells[0]) - 1) / max(1, self.last))
+
+    def row(self, score: float) -> int:
+        place = (self.high - score) / (self.high - self.low)
+        return min(len(self.cells) - 1, max(0, round(place * (len(self.cells) - 1))))
+
+    def put(self, row: int, column: int, character: str) -> None:
+        self.cells[row][column] = character
+
+
+def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[str]:
+    """The trials, the best so far and the reported score, over the trial number.
+
+    Args:
+        snapshot: the study.
+        width: characters per line.
+        rows: lines of the plot itself; three more hold axis and legend.
+
+    Returns:
+        Lines of text; none as long as fewer than two trials are complete, or if ``width`` is
+        too small.
+    """
+    scores = _scores(snapshot)
+    if len(scores) < 2 or width < 30:
+        return []
+    low, high = _range(snapshot, [score for _, score in scores])
+    columns = width - _LABEL - 2
+    cells = [[" "] * columns for _ in range(rows)]
+    last = max(slot.number for slot in snapshot.search)
+    canvas = _Canvas(cells=cells, low=low, high=high, last=last)
+    reported = snapshot.spec.reported
+    if reported is not None:
+        cells[canvas.row(reported.score)] = ["╌"] * columns
+    for number, score in scores:
+        canvas.put(canvas.row(score), canvas.column(number), "·")
+    _draw_steps(canvas, best_so_far(snapshot))
+    return [*_labelled(snapshot, canvas), *_axis(snapshot, canvas)]
+
+
+def _range(snapshot: StudySnapshot, scores: list[float]) -> tuple[float, float]:
+    """From the worst trial worth drawing to the best; worse ones sit on the edge."""
+    sign = 1.0 if snapshot.spec.maximize else -1.0
+    good = sorted(sign * score for score in scores)
+    worst = good[len(good) // 4]
+    best = good[-1]
+    if snapshot.spec.reported is not None:
+        worst = min(worst, sign * snapshot.spec.reported.score)
+        best = max(best, sign * snapshot.spec.reported.score)
+    margin = 0.05 * (best - worst) or 0.01 * abs(best) or 0.01
+    low, high = sorted((sign * (worst - margin), sign * (best + margin)))
+    return low, high
+
+
+def _draw_steps(canvas: _Canvas, curve: list[tuple[int, float]]) -> None:
+    """The incumbent's line, with corners where it improves."""
+    row = canvas.row(curve[0][1])
+    column = canvas.column(curve[0][0])
+    steps = [(canvas.column(number), canvas.row(score)) for number, score in curve[1:]]
+    for next_column, next_row in [*steps, (len(canvas.cells[0]) - 1, None)]:
+        for passed in range(column, next_column):
+            canvas.put(row, passed, "━")
+        column = next_column
+        if next_row is None:
+            canvas.put(row, column, "━")
+        elif next_row != row:
+            up = next_row < row
+            for between in range(min(row, next_row) + 1, max(row, next_row)):
+                canvas.put(between, column, "┃")
+            canvas.put(row, column, "┛" if up else "┓")
+            canvas.put(next_row, column, "┏" if up else "┗")
+            row = next_row
+            column += 1
+
+
+def _labelled(snapshot: StudySnapshot, canvas: _Canvas) -> list[str]:
+    rows = len(canvas.cells)
+    lines = []
+    for index, cells in enumerate(canvas.cells):
+        label = ""
+        if index % 3 == 0 or index == rows - 1:
+            score = canvas.high - index * (canvas.high - canvas.low) / (rows - 1)
+            label = words.score_text(snapshot.spec, score)
+        axis = "┤" if label else "│"
+        lines.append(f"{label:>{_LABEL}} {axis}{''.join(cells)}".rstrip())
+    return lines
+
+
+def _axis(snapshot: StudySnapshot, canvas: _Canvas) -> list[str]:
+    columns = len(canvas.cells[0])
+    numbers = f"0{'trial':^{max(5, columns - 1 - len(str(canvas.last)))}}{canvas.last}"
+    legend = "· trial   ━ best so far"
+    if reported := words.reported_text(snapshot.spec):
+        legend += f"   ╌ {reported}"
+    indent = " " * (_LABEL + 1)
+    return [f"{indent}└{'─' * columns}", f"{indent} {numbers}", f"{indent} {legend}"]

@@ -1,0 +1,166 @@
+"""What a launch shows while it follows a study: a live view, plain lines, or JSON lines."""
+
+from __future__ import annotations
+
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from hpo import records, results, words
+from hpo.snapshot import Phase, Slot, SlotState, StudySnapshot
+
+QUIET_S = 60.0
+"""After so long without news, plain output says that it is still there."""
+
+
+class Tracker:
+    """Tells what is new in each snapshot, and how long the rest will take."""
+
+    def __init__(self, first: StudySnapshot) -> None:
+        """What is settled in the first snapshot is no news."""
+        self._seen = {_key(slot) for slot in _settled(first)}
+        self._began, self._before = first.now, first.settled
+
+    def news(self, snapshot: StudySnapshot) -> list[Slot]:
+        """Slots that were settled since the last call, in that order."""
+        new = [slot for slot in _settled(snapshot) if _key(slot) not in self._seen]
+        self._seen |= {_key(slot) for slot in new}
+        return sorted(new, key=lambda slot: (slot.settled_at or snapshot.now, _key(slot)))
+
+    def seconds_left(self, snapshot: StudySnapshot) -> float | None:
+        """Until the search is settled, at the rate of this launch; None while that says little."""
+        done = snapshot.settled - self._before
+        elapsed = (snapshot.now - self._began).total_seconds()
+        if done < 3 or elapsed <= 0:
+            return None
+        return (snapshot.spec.budget.trials - snapshot.settled) * elapsed / done
+
+
+def _settled(snapshot: StudySnapshot) -> list[Slot]:
+    return [s for s in (*snapshot.search, *snapshot.confirm) if s.state != SlotState.RUNNING]
+
+
+def _key(slot: Slot) -> tuple[Phase, int]:
+    return slot.phase, slot.number
+
+
+class View(ABC):
+    """Shows a study while it runs; ``close`` before anything else is printed."""
+
+    @abstractmethod
+    def update(self, snapshot: StudySnapshot) -> None:
+        """Show the study as it is now; called a few times per second."""
+
+    @abstractmethod
+    def note(self, text: str) -> None:
+        """Say something besides, such as that a worker was started again."""
+
+    def close(self) -> None:  # noqa: B027 - most views have nothing to clear away
+        """Leave the terminal as it was."""
+
+
+class PlainView(View):
+    """One line per settled slot, for logs and pipes."""
+
+    def __init__(
+        self,
+        first: StudySnapshot,
+        *,
+        say: Callable[[str], None] = lambda line: print(line, flush=True),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin with a line on what is there already."""
+        self._say, self._clock = say, clock
+        self._tracker = Tracker(first)
+        self._last_s = clock()
+        self._say(f"{first.spec.name}: {words.progress(first)}")
+
+    def update(self, snapshot: StudySnapshot) -> None:
+        """Print what is new."""
+        news = self._tracker.news(snapshot)
+        before = snapshot.settled - sum(slot.phase == Phase.SEARCH for slot in news)
+        confirmed = len([s for s in snapshot.confirm if s.state != SlotState.RUNNING])
+        confirmed -= sum(slot.phase == Phase.CONFIRM for slot in news)
+        for slot in news:
+            before += slot.phase == Phase.SEARCH
+            confirmed += slot.phase == Phase.CONFIRM
+            count = before if slot.phase == Phase.SEARCH else confirmed
+            self.note(settled_line(snapshot, slot, count))
+        if self._clock() - self._last_s >= QUIET_S:
+            self.note(waiting_line(snapshot, self._tracker.seconds_left(snapshot)))
+
+    def note(self, text: str) -> None:
+        """Print a line."""
+        self._say(text)
+        self._last_s = self._clock()
+
+
+class JsonView(View):
+    """One JSON object per settled slot on stdout; notes go to stderr."""
+
+    def __init__(self, first: StudySnapshot) -> None:
+        """Nothing is printed for what is settled already."""
+        self._tracker = Tracker(first)
+
+    def update(self, snapshot: StudySnapshot) -> None:
+        """Print what is new."""
+        for slot in self._tracker.news(snapshot):
+            event = "trial" if slot.phase == Phase.SEARCH else "confirmation"
+            best = snapshot.best.score if snapshot.best else None
+            counts = {"settled": snapshot.settled, "trials": snapshot.spec.budget.trials}
+            record = {"event": event, **records.trial(slot), **counts, "best": best}
+            print(records.dumps(record), flush=True)
+
+    def note(self, text: str) -> None:
+        """Print to stderr, out of the way of the program that reads stdout."""
+        print(text, file=sys.stderr, flush=True)
+
+
+def settled_line(snapshot: StudySnapshot, slot: Slot, count: int) -> str:
+    """``[13/60] trial 12 complete 93.4 % (best 94.1 % #7) tau_ns=2.3 …``."""
+    spec, best = snapshot.spec, snapshot.best
+    name = results.slot_name(snapshot, slot)
+    if slot.phase == Phase.CONFIRM:
+        head = f"[confirmation {count}/{confirmations_wanted(snapshot)}] {name}"
+    else:
+        head = f"[{count}/{spec.budget.trials}] {name} {slot.state}"
+    if slot.state == SlotState.FAILED:
+        return f"{head}: {results.last_line(slot.message)}"
+    if slot.phase == Phase.CONFIRM:
+        return f"{head}: {results.score_cell(spec, slot)}"
+    head += f" {results.score_cell(spec, slot)}" if slot.score is not None else ""
+    if best is not None and best.score is not None:
+        head += f" (best {words.score_text(spec, best.score)} #{best.number})"
+    return f"{head} {results.params_text(slot.params, spec)}"
+
+
+def confirmations_wanted(snapshot: StudySnapshot) -> int:
+    """How many confirmation trainings there will be, by what is known now."""
+    confirm = snapshot.spec.confirm
+    if confirm is None:
+        return 0
+    wanted = min(confirm.top, len(snapshot.ranking)) * confirm.members
+    return max(wanted, len(snapshot.confirm))  # a longer search may change who is confirmed
+
+
+def waiting_line(snapshot: StudySnapshot, seconds_left: float | None) -> str:
+    """That the launch is alive, and what it waits for."""
+    alive = [worker for worker in snapshot.workers if worker.alive]
+    left = left_text(snapshot, seconds_left)
+    if not alive:
+        return f"waiting: {words.progress(snapshot)}; no worker is alive"
+    silent = min(worker.seconds_silent for worker in alive)
+    return (
+        f"waiting: {words.progress(snapshot)}; {len(alive)} workers alive, last heard of "
+        f"{silent:.0f} s ago" + (f"; {left}" if left else "")
+    )
+
+
+def left_text(snapshot: StudySnapshot, seconds_left: float | None) -> str:
+    """``about 12 min 05 s left for the search``; an honest word while that is unknown."""
+    if snapshot.settled >= snapshot.spec.budget.trials:
+        return ""
+    if seconds_left is None:
+        return "estimating the time left…"
+    return f"about {words.duration_text(seconds_left)} left for the search"

@@ -1,0 +1,166 @@
+"""A study in words: scores, parameters and the verdict, as terminal, report and figures say them.
+
+Plain text throughout: whoever puts it into HTML escapes it there.
+"""
+
+from __future__ import annotations
+
+import math
+
+from hpo.snapshot import Confirmation, SlotState, StudySnapshot, StudyState
+from hpo.spec import ParamValue, StudySpec
+from objectives.contract import Protocol
+
+_UNITS = {
+    **{unit: unit for unit in ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")},
+    **{"hz": "Hz", "khz": "kHz", "mhz": "MHz", "ghz": "GHz", "thz": "THz"},
+    **{"aj": "aJ", "fj": "fJ", "pj": "pJ", "nj": "nJ", "uw": "µW", "mw": "mW", "mv": "mV"},
+    **{"ua": "µA", "ma": "mA", "mt": "mT", "ohm": "Ω", "um2": "µm²"},
+}
+
+PAPER_PROTOCOL = "searched on the test set, as the paper does"
+
+
+def is_percent(spec: StudySpec) -> bool:
+    """Whether scores are shown in per cent: accuracies, and nothing else."""
+    return spec.objective_impl.metric == "accuracy"
+
+
+def shown(spec: StudySpec, score: float) -> float:
+    """A score in the unit in which it is shown."""
+    return 100.0 * score if is_percent(spec) else score
+
+
+def metric(spec: StudySpec) -> str:
+    """What a score axis is called."""
+    return "accuracy (%)" if is_percent(spec) else spec.objective_impl.metric
+
+
+def score_text(spec: StudySpec, mean: float, std: float | None = None) -> str:
+    """A score with its deviation: ``94.9 ± 0.7 %``, or ``0.0312 ± 0.0011``."""
+    known = std is not None and math.isfinite(std)
+    if not is_percent(spec):
+        return f"{mean:.4g} ± {std:.2g}" if known else f"{mean:.4g}"
+    spread = 100.0 * std if known and std is not None else 1.0
+    decimals = 2 if 0 < spread < 0.1 else 1
+    text = f"{100.0 * mean:.{decimals}f}"
+    return f"{text} ± {spread:.{decimals}f} %" if known else f"{text} %"
+
+
+def difference_text(spec: StudySpec, score: float) -> str:
+    """A score minus the reported one, with its sign; empty where nothing is reported."""
+    if spec.reported is None:
+        return ""
+    difference = score - spec.reported.score
+    return f"{100.0 * difference:+.1f}" if is_percent(spec) else f"{difference:+.3g}"
+
+
+def reported_text(spec: StudySpec) -> str:
+    """``reported 89.83 ± 2.91 % (arXiv:2408.02835)``; empty where nothing is reported."""
+    reported = spec.reported
+    if reported is None:
+        return ""
+    if is_percent(spec):
+        std = "" if reported.std is None else f" ± {100.0 * reported.std:.2f}"
+        number = f"{100.0 * reported.score:.2f}{std} %"
+    else:
+        number = score_text(spec, reported.score, reported.std)
+    return f"reported {number} ({reported.source})"
+
+
+def value_text(value: ParamValue) -> str:
+    """A parameter's value: four digits, ``true`` and ``false`` as in a study file."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def unit(parameter: str) -> str:
+    """The unit in a parameter's name, or an empty text.
+
+    Examples:
+        >>> unit("tau_ns"), unit("f_cut_per_ns"), unit("steps_per_point"), unit("s")
+        ('ns', '1/ns', '', '')
+    """
+    stem, _, last = parameter.rpartition("_")
+    name = _UNITS.get(last, "") if stem else ""
+    return f"1/{name}" if name and stem.endswith("_per") else name
+
+
+def duration_text(seconds: float) -> str:
+    """A duration in the two largest units that fit: ``2 h 05 min``."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def progress(snapshot: StudySnapshot) -> str:
+    """How far the search is: ``57 of 60 trials settled: 41 complete, 14 pruned, 2 failed``."""
+    states = [s for s in SlotState if s != SlotState.RUNNING and snapshot.count(s)]
+    counts = ", ".join(f"{snapshot.count(state):,} {state}" for state in states)
+    running = snapshot.count(SlotState.RUNNING)
+    text = f"{snapshot.settled:,} of {snapshot.spec.budget.trials:,} trials settled"
+    text += f": {counts}" if counts else ""
+    return f"{text}; {running} running" if running else text
+
+
+def verdict(snapshot: StudySnapshot) -> str:
+    """The study in one sentence: its key number, held against the reported one.
+
+    ``confirmed 94.9 ± 0.7 % on 10 fresh seeds; reported 89.83 ± 2.91 % (arXiv:2408.02835)``
+    """
+    parts = []
+    if snapshot.state == StudyState.FAILED:
+        parts.append(f"study failed: {snapshot.reason or 'no reason was stored'}")
+    confirmations = snapshot.confirmations
+    confirmed = next((c for c in confirmations if c.scores), None)
+    if confirmed is not None:
+        parts.append(_confirmed(snapshot, confirmed))
+    else:
+        parts += _searched(snapshot, confirmations)
+    parts.append(reported_text(snapshot.spec))
+    return "; ".join(part for part in parts if part)
+
+
+def _confirmed(snapshot: StudySnapshot, confirmed: Confirmation) -> str:
+    spec = snapshot.spec
+    n = len(confirmed.scores)
+    name = "" if is_percent(spec) else f"{metric(spec)} "
+    text = f"confirmed {name}{score_text(spec, confirmed.mean, confirmed.std)} on {n}"
+    text += " fresh seeds" if n == confirmed.wanted else f" of {confirmed.wanted} fresh seeds"
+    if confirmed.failed:
+        text += f" ({confirmed.failed} failed)"
+    if not confirmed.complete:
+        text += " so far"
+    best = snapshot.best
+    if best is not None and best.number != confirmed.source:
+        text += f" for trial {confirmed.source}, not the best of the search"
+    if spec.protocol == Protocol.PAPER:
+        text += f", {PAPER_PROTOCOL}"
+    return text
+
+
+def _searched(snapshot: StudySnapshot, confirmations: list[Confirmation]) -> list[str]:
+    spec, best = snapshot.spec, snapshot.best
+    if best is None or best.score is None:
+        if snapshot.settled == 0:
+            return ["no trial has finished yet"]
+        others = (SlotState.PRUNED, SlotState.FAILED)
+        counts = [f"{snapshot.count(s):,} {s}" for s in others if snapshot.count(s)]
+        return [f"no trial is complete: {', '.join(counts)}"]
+    members = f"mean of {len(best.members)} members" if len(best.members) != 1 else "1 member"
+    how = PAPER_PROTOCOL if spec.protocol == Protocol.PAPER else "validation"
+    name = "" if is_percent(spec) else f"{metric(spec)} "
+    so_far = " so far" if snapshot.state == StudyState.OPEN else ""
+    text = f"best{so_far} {name}{score_text(spec, best.score)} ({members}, {how})"
+    failed = sum(c.failed for c in confirmations)
+    if spec.confirm is None:
+        return [text, "no confirmation was asked for"]
+    if confirmations and all(c.complete for c in confirmations):
+        return [text, f"not confirmed: all {failed} confirmation trainings failed"]
+    return [text, "not confirmed yet"]

@@ -1,0 +1,220 @@
+"""Lanes: short float32 vectors for numba kernels, in which the batch is the vector dimension.
+
+LLVM vectorises plain loops as it sees fit, at a width that depends on the CPU's name. Kernels
+written with explicit vectors do not depend on that: ``load(array, start, n)`` gives ``n``
+consecutive float32 as one value, arithmetic on it is lane by lane, scalars broadcast, and LLVM
+splits the value into as many machine registers as it takes (512 bits wide where there are any).
+
+These functions exist inside ``numba.njit`` code only. Offsets are not checked. numba's cache does
+not watch this file: after a change here, save ``kernels.py`` too.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, cast
+
+import numba
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core.typing import templates
+from numba.extending import models
+
+types: Any = numba.types
+extending: Any = numba.extending
+signature: Any = templates.signature
+
+_F32 = ir.FloatType()
+_I32 = ir.IntType(32)
+
+
+def _intrinsic(function: Callable[..., Any]) -> Callable[..., Any]:
+    """numba's decorator, with a type."""
+    return cast(Callable[..., Any], extending.intrinsic(prefer_literal=True)(function))
+
+
+class Lanes(numba.types.Type):
+    """The numba type of float32 lanes."""
+
+    def __init__(self, n: int) -> None:
+        """``n`` lanes."""
+        self.n = n
+        super().__init__(name=f"Lanes({n})")
+
+
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, lanes: Lanes) -> None:
+        initialise: Any = super().__init__
+        initialise(manager, lanes, _vector(_F32, lanes.n))
+
+
+extending.register_model(Lanes)(_LanesModel)
+
+
+def _vector(element: Any, n: int) -> Any:
+    return ir.VectorType(element, n)
+
+
+def _splat(builder: Any, scalar: Any, n: int) -> Any:
+    """One scalar in all ``n`` lanes."""
+    one = builder.insert_element(
+        ir.Constant(_vector(scalar.type, n), ir.Undefined), scalar, ir.Constant(_I32, 0)
+    )
+    zeros = ir.Constant(_vector(_I32, n), [0] * n)
+    return builder.shuffle_vector(one, one, zeros)
+
+
+def _constant(value: float, n: int) -> Any:
+    return ir.Constant(_vector(_F32, n), [value] * n)
+
+
+def _as_lanes(context: Any, builder: Any, value: Any, of: Any, lanes: Lanes) -> Any:
+    """``value`` itself if it is lanes, else the number cast to float32 in every lane."""
+    if isinstance(of, Lanes):
+        return value
+    return _splat(builder, context.cast(builder, value, of, types.float32), lanes.n)
+
+
+def _widest(args: tuple[Any, ...]) -> Lanes | None:
+    """The one Lanes type among ``args``, if all the others are it or numbers."""
+    found = {a for a in args if isinstance(a, Lanes)}
+    if len(found) != 1 or not all(isinstance(a, Lanes | types.Number) for a in args):
+        return None
+    return found.pop()
+
+
+def _define_operator(function: Callable[..., Any], instruction: str) -> None:
+    """Let ``function`` (an operator) act lane by lane through an instruction of LLVM."""
+
+    class Template(templates.AbstractTemplate):
+        def generic(self, args: tuple[Any, ...], kws: Any) -> Any:
+            lanes = _widest(args)
+            return None if lanes is None else signature(lanes, *args)
+
+    register: Any = templates.infer_global
+    register(function)(Template)
+
+    def lower(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        a, b = (
+            _as_lanes(context, builder, value, of, sig.return_type)
+            for value, of in zip(args, sig.args, strict=True)
+        )
+        return getattr(builder, instruction)(a, b)
+
+    for left, right in [(Lanes, Lanes), (Lanes, types.Number), (types.Number, Lanes)]:
+        extending.lower_builtin(function, left, right)(lower)
+
+
+for _function, _instruction in [
+    (operator.add, "fadd"),
+    (operator.sub, "fsub"),
+    (operator.mul, "fmul"),
+    (operator.truediv, "fdiv"),
+]:
+    _define_operator(_function, _instruction)
+
+
+def _address(context: Any, builder: Any, array_type: Any, array: Any, start: Any) -> Any:
+    data = context.make_array(array_type)(context, builder, array).data
+    return builder.gep(data, [start], inbounds=True, source_etype=_F32)
+
+
+@_intrinsic
+def load(typingctx: Any, array: Any, start: Any, n: Any) -> Any:
+    """``n`` (a literal) consecutive elements of a flat float32 array, from ``start``."""
+    lanes = Lanes(n.literal_value)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _address(context, builder, sig.args[0], args[0], args[1])
+        pointer = builder.bitcast(pointer, _vector(_F32, lanes.n).as_pointer())
+        return builder.load(pointer, align=4)
+
+    return signature(lanes, array, types.intp, n), codegen
+
+
+@_intrinsic
+def store(typingctx: Any, array: Any, start: Any, value: Any) -> Any:
+    """Write lanes to a flat float32 array, from ``start``."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        pointer = _address(context, builder, sig.args[0], args[0], args[1])
+        pointer = builder.bitcast(pointer, args[2].type.as_pointer())
+        builder.store(args[2], pointer, align=4)
+        return context.get_dummy_value()
+
+    return signature(types.void, array, types.intp, value), codegen
+
+
+@_intrinsic
+def splat(typingctx: Any, scalar: Any, n: Any) -> Any:
+    """A number in each of ``n`` (a literal) lanes."""
+    lanes = Lanes(n.literal_value)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _splat(builder, args[0], lanes.n)
+
+    return signature(lanes, types.float32, n), codegen
+
+
+@_intrinsic
+def where_less(typingctx: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any:
+    """``then`` where ``a < b``, else (NaN too) ``otherwise``: numbers or lanes."""
+    lanes = _widest((a, b, then, otherwise))
+    if lanes is None:
+        return None
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        x, y, yes, no = (
+            _as_lanes(context, builder, value, of, lanes)
+            for value, of in zip(args, sig.args, strict=True)
+        )
+        return builder.select(builder.fcmp_ordered("<", x, y), yes, no)
+
+    return signature(lanes, a, b, then, otherwise), codegen
+
+
+@_intrinsic
+def round_by_shift(typingctx: Any, x: Any) -> Any:
+    """``x + M`` and the whole number ``(x + M) - M`` next to x, M = 1.5 * 2^23, abs(x) < 2^22.
+
+    The additions are given flags of their own, so that fast-math does not cancel them out.
+    """
+    both = types.UniTuple(x, 2)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        shift = _constant(1.5 * 2.0**23, x.n)
+        shifted = builder.fadd(args[0], shift, flags=("nsz",))
+        whole = builder.fsub(shifted, shift, flags=("nsz",))
+        return context.make_tuple(builder, both, (shifted, whole))
+
+    return signature(both, x), codegen
+
+
+@_intrinsic
+def times_power_of_two(typingctx: Any, x: Any, shifted: Any) -> Any:
+    """``x * 2^k``, ``shifted`` being k + 1.5 * 2^23: adds k to the exponent field of x."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        integers = _vector(_I32, x.n)
+        k = builder.shl(builder.bitcast(args[1], integers), ir.Constant(integers, [23] * x.n))
+        return builder.bitcast(builder.add(builder.bitcast(args[0], integers), k), args[0].type)
+
+    return signature(x, x, shifted), codegen
+
+
+@_intrinsic
+def add_products(typingctx: Any, total: Any, a: Any, b: Any) -> Any:
+    """``total + a * b`` folded onto the fewer lanes of ``total``: a dot product in the making."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        result, x, y = args
+        n = sig.args[0].n
+        for first in range(0, sig.args[1].n, n):
+            mask = ir.Constant(_vector(_I32, n), list(range(first, first + n)))
+            product = builder.fmul(
+                builder.shuffle_vector(x, x, mask), builder.shuffle_vector(y, y, mask)
+            )
+            result = builder.fadd(product, result)
+        return result
+
+    return signature(total, total, a, b), codegen

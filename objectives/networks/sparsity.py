@@ -1,0 +1,37 @@
+"""Sparse connections: masks drawn at random before training and kept throughout it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def n_connections(n: int, density: float) -> int:
+    """How many of ``n`` possible connections exist at ``density``: the nearest whole number.
+
+    Raises:
+        ValueError: ``density`` lies outside [0, 1].
+
+    >>> n_connections(32 * 32, 0.5)
+    512
+    """
+    if not 0.0 <= density <= 1.0:
+        raise ValueError(
+            f"sparsity: `0 <= density <= 1` must hold, but got density={density}. "
+            "Give the fraction of connections to keep."
+        )
+    return round(density * n)
+
+
+def random_mask(
+    generator: np.random.Generator, shape: tuple[int, ...], density: float
+) -> NDArray[np.bool_]:
+    """A mask of ``shape`` with exactly ``n_connections(size, density)`` entries True.
+
+    The connections join in a random order that does not depend on the density: with the same
+    generator, the mask of a lower density is part of the mask of a higher one.
+    """
+    size = int(np.prod(shape))
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[generator.permutation(size)[: n_connections(size, density)]] = True
+    return mask.reshape(shape)

@@ -1,0 +1,40 @@
+"""What a task hands to the training: examples to train on and examples to score on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Labelled time series."""
+
+    x: NDArray[np.float32]
+    """Input, (n, time, channels)."""
+    label: NDArray[np.int64]
+    """Class of each series, (n,), from 0."""
+
+    def __len__(self) -> int:
+        """Number of series."""
+        return len(self.label)
+
+    def take(self, index: NDArray[np.intp]) -> Examples:
+        """The series at ``index``, (k,), in that order."""
+        return Examples(x=self.x[index], label=self.label[index])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Examples to train on and examples to score on; they share none."""
+
+    train: Examples
+    score: Examples
+    n_classes: int
+
+    @property
+    def n_channels(self) -> int:
+        """Input values per time point."""
+        return int(self.train.x.shape[2])

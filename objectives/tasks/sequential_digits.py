@@ -1,0 +1,90 @@
+"""Sequential digits: an 8 × 8 image of a handwritten digit, presented pixel by pixel.
+
+The 1797 images of scikit-learn's ``load_digits``, read row by row as a time series of 64 points of
+one value in [0, 1] (arXiv:2408.02835, section III). Half of the images, 898, are for training and
+half, 899, for testing; every split keeps the proportions of the ten digits.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from objectives.contract import Protocol, TaskParams
+
+if TYPE_CHECKING:  # hpo validates the parameters without loading scikit-learn
+    from objectives.tasks.data import Examples, Split
+
+N_CLASSES = 10
+N_TRAIN = 898
+MAX_PIXEL = 16.0
+
+
+class SequentialDigitsParams(TaskParams):
+    """The ``[task]`` table of a study on sequential digits."""
+
+    name: Literal["sequential-digits"] = "sequential-digits"
+    split_seed: Annotated[
+        int,
+        Field(ge=0, lt=2**32, description="chooses which half of the images trains, which tests"),
+    ] = 0
+    validation_fraction: Annotated[
+        float,
+        Field(
+            ge=0.05,
+            le=0.95,
+            description="part of the training half that scores under the validation protocol",
+        ),
+    ] = 0.3
+
+
+def load(task: SequentialDigitsParams, *, protocol: Protocol, member_seed: int) -> Split:
+    """The examples that train and score the member ``member_seed``.
+
+    Under ``Protocol.VALIDATION`` the training half is split again, differently for each member and
+    in the same way in every trial; the test half stays untouched. Otherwise the whole training
+    half trains and the test half scores.
+
+    Returns:
+        Split of series of shape (64, 1).
+    """
+    from objectives.tasks.data import Split
+
+    train, test = halves(task.split_seed)
+    if protocol is Protocol.VALIDATION:
+        seed = _validation_seed(member_seed)
+        train, test = stratified_split(
+            train, n_second=round(task.validation_fraction * len(train)), seed=seed
+        )
+    return Split(train=train, score=test, n_classes=N_CLASSES)
+
+
+def halves(split_seed: int) -> tuple[Examples, Examples]:
+    """The training half, 898 images, and the test half, 899 images."""
+    import numpy as np
+    from sklearn.datasets import load_digits
+
+    from objectives.tasks.data import Examples
+
+    images, labels = load_digits(return_X_y=True)
+    x = (images / MAX_PIXEL).astype(np.float32)[:, :, np.newaxis]
+    every = Examples(x=x, label=labels.astype(np.int64))
+    return stratified_split(every, n_second=len(every) - N_TRAIN, seed=split_seed)
+
+
+def stratified_split(examples: Examples, *, n_second: int, seed: int) -> tuple[Examples, Examples]:
+    """Two disjoint parts, the second of ``n_second`` examples, with equal shares of each class."""
+    import numpy as np
+    from sklearn.model_selection import train_test_split
+
+    first, second = train_test_split(
+        np.arange(len(examples)), test_size=n_second, stratify=examples.label, random_state=seed
+    )
+    return examples.take(first), examples.take(second)
+
+
+def _validation_seed(member_seed: int) -> int:
+    from objectives.randomness import stream
+
+    return int(stream(member_seed, "validation split").integers(2**32))

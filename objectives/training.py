@@ -1,0 +1,222 @@
+"""Training of one member by backpropagation through time, whatever its network.
+
+As in arXiv:2408.02835, section III: Adam on the negative log-likelihood of the class read out after
+the last time point, every gradient element clipped, a learning rate that decays with the epochs.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from objectives.contract import OnEpoch, Outcome, Progress, Protocol
+from objectives.randomness import stream
+from objectives.tasks.data import Examples, Split
+
+Identity = Mapping[str, str | int | float | bool]
+"""What a checkpoint belongs to: parameters, task, protocol and seed, by name."""
+
+CHECKPOINT_FORMAT = 1
+SCORING_BATCH = 512
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How to train."""
+
+    epochs: int
+    batch_size: int
+    lr0: float
+    """Learning rate of the first epoch."""
+    lr_decay: float
+    """Epochs after which the learning rate has halved."""
+    max_gradient: float = 1.0
+    """Every element of every gradient is clipped to ± this."""
+
+    def learning_rate(self, epoch: int) -> float:
+        """Learning rate of ``epoch``, from 0: ``lr0 / (epoch / lr_decay + 1)``."""
+        return self.lr0 / (epoch / self.lr_decay + 1.0)
+
+
+@dataclass(kw_only=True)
+class _Run:
+    """A training under way; its state is the checkpoint."""
+
+    network: nn.Module
+    optimizer: torch.optim.Adam
+    epoch: int = 0
+    """Epochs finished."""
+    curve: list[float] = field(default_factory=list)
+    loss_curve: list[float] = field(default_factory=list)
+    diverged: bool = False
+
+    def progress(self, identity: Identity) -> Progress:
+        score = self.curve[-1] if self.curve else None
+        return Progress(epoch=self.epoch, score=score, checkpoint=partial(self.save, identity))
+
+    def save(self, identity: Identity) -> bytes:
+        buffer = io.BytesIO()
+        state = {
+            "format": CHECKPOINT_FORMAT,
+            "identity": dict(identity),
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "curve": self.curve,
+            "loss_curve": self.loss_curve,
+            "diverged": self.diverged,
+        }
+        torch.save(state, buffer)
+        return buffer.getvalue()
+
+    def restore(self, checkpoint: bytes, identity: Identity) -> None:
+        state = _read_checkpoint(checkpoint, identity)
+        for name, constant in self.network.named_buffers():
+            if not torch.equal(constant.cpu(), state["network"][name]):
+                raise ValueError(
+                    f"checkpoint: `{name}` as drawn from the seed must hold, but got another one. "
+                    "It was written with another version of numpy: train this member anew."
+                )
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch = state["epoch"]
+        self.curve = state["curve"]
+        self.loss_curve = state["loss_curve"]
+        self.diverged = state["diverged"]
+
+
+def train(
+    network: nn.Module,
+    split: Split,
+    recipe: Recipe,
+    *,
+    protocol: Protocol,
+    member_seed: int,
+    identity: Identity,
+    on_epoch: OnEpoch,
+    resume: bytes | None = None,
+) -> Outcome:
+    """Train and score ``network``, a single member, in place.
+
+    Args:
+        network: maps inputs (batch, time, channels) to logits (1, batch, classes). Its parameters
+            are trained; its buffers are constants drawn from the seed.
+        split: examples to train and to score on.
+        recipe: how to train.
+        protocol: under ``Protocol.CONFIRM`` the score is taken once, after the last epoch.
+        member_seed: seed of the batch order.
+        identity: what makes this training the one that it is; written into every checkpoint.
+        on_epoch: told of every epoch; what it raises passes through.
+        resume: a checkpoint to go on from.
+
+    Returns:
+        The outcome, without ``info``. After a divergence its curves keep their full length.
+
+    Raises:
+        ValueError: the checkpoint is damaged or belongs to another training.
+    """
+    run = _Run(network=network, optimizer=torch.optim.Adam(network.parameters(), lr=recipe.lr0))
+    if resume is not None:
+        run.restore(resume, identity)
+    while run.epoch < recipe.epochs:
+        order = stream(member_seed, f"batch order/{run.epoch}").permutation(len(split.train))
+        run.loss_curve.append(_train_epoch(run, split.train.take(order), recipe))
+        if protocol is not Protocol.CONFIRM:
+            run.curve.append(_score(run, split.score))
+        run.epoch += 1
+        on_epoch(run.progress(identity))
+    score = run.curve[-1] if run.curve else _score(run, split.score)
+    return Outcome(
+        score=score,
+        curve=tuple(run.curve),
+        loss_curve=tuple(run.loss_curve),
+        diverged=run.diverged,
+    )
+
+
+def _train_epoch(run: _Run, examples: Examples, recipe: Recipe) -> float:
+    """Train once on ``examples``, in their order; the mean loss, NaN without any training.
+
+    A weight that is not finite never becomes finite again: nothing is left to train then.
+    """
+    if not _is_finite(run.network):
+        run.diverged = True
+        return math.nan
+    for group in run.optimizer.param_groups:
+        group["lr"] = recipe.learning_rate(run.epoch)
+    total = 0.0
+    for x, label in _batches(examples, recipe.batch_size, _device(run.network)):
+        run.optimizer.zero_grad()
+        loss = functional.cross_entropy(run.network(x)[0], label)  # log-softmax, then NLL
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_value_(run.network.parameters(), recipe.max_gradient)
+        run.optimizer.step()
+        total += loss.item() * len(label)
+    if not math.isfinite(total):
+        run.diverged = True
+    return total / len(examples)
+
+
+def _score(run: _Run, examples: Examples) -> float:
+    """Fraction of ``examples`` classified rightly; a prediction that is not finite is wrong."""
+    if not _is_finite(run.network):
+        run.diverged = True
+        return 0.0
+    n_right = 0
+    with torch.no_grad():
+        for x, label in _batches(examples, SCORING_BATCH, _device(run.network)):
+            logits = run.network(x)[0]
+            finite = logits.isfinite().all(dim=1)
+            n_right += int(((logits.argmax(dim=1) == label) & finite).sum())
+            run.diverged = run.diverged or not bool(finite.all())
+    return n_right / len(examples)
+
+
+def _batches(examples: Examples, size: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
+    """Batches of ``size`` in order, the last one possibly smaller: (input, label) on ``device``."""
+    x = torch.from_numpy(examples.x).to(device)
+    label = torch.from_numpy(examples.label).to(device)
+    return list(zip(torch.split(x, size), torch.split(label, size), strict=True))
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
+
+
+def _is_finite(network: nn.Module) -> bool:
+    return all(bool(parameter.isfinite().all()) for parameter in network.parameters())
+
+
+def _read_checkpoint(checkpoint: bytes, identity: Identity) -> dict[str, Any]:
+    """The state in ``checkpoint``, once it is known to belong to the training ``identity``."""
+    try:
+        state: dict[str, Any] = torch.load(
+            io.BytesIO(checkpoint), map_location="cpu", weights_only=True
+        )
+        found, version = state["identity"], state["format"]
+    except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise ValueError(
+            "checkpoint: bytes of `Progress.checkpoint()` must hold, but got "
+            f"{len(checkpoint)} other bytes ({type(error).__name__}). Train this member anew."
+        ) from error
+    if version != CHECKPOINT_FORMAT:
+        raise ValueError(
+            f"checkpoint: `format == {CHECKPOINT_FORMAT}` must hold, but got format={version}. "
+            "It was written by another version: train this member anew."
+        )
+    for name in sorted(found.keys() | identity.keys()):
+        if found.get(name) != identity.get(name):
+            raise ValueError(
+                f"checkpoint: `{name} == {identity.get(name)!r}` must hold, but got "
+                f"{name}={found.get(name)!r}. Resume with the arguments that wrote it."
+            )
+    return state

@@ -1,0 +1,57 @@
+"""Python programs as real processes, which tests start, talk to and kill."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+ENTER = "import sys; from pathlib import Path; from hpo.embedded import Embedded, status, stop\n"
+HOLD = "print('ready', flush=True); sys.stdin.read()\n"
+USER = ENTER + "url = Embedded(Path(sys.argv[1])).acquire()\n" + HOLD
+
+
+def start(
+    code: str, *arguments: object, python: str = sys.executable, **options: Any
+) -> subprocess.Popen[str]:
+    """Start `code`; its streams are pipes."""
+    return subprocess.Popen(
+        [python, "-c", code, *map(str, arguments)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    """Let `process` end, and return what it printed; fail with its trace if it failed."""
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return out
+
+
+@contextmanager
+def running(code: str, *arguments: object, **options: Any) -> Iterator[subprocess.Popen[str]]:
+    """A process that has printed "ready", and is killed at the end."""
+    with start(code, *arguments, **options) as process:
+        try:
+            assert process.stdout is not None
+            if process.stdout.readline() != "ready\n":
+                finish(process)
+                raise AssertionError("it ended without getting ready")
+            yield process
+        finally:
+            process.kill()
+
+
+def eventually(condition: Callable[[], bool], *, within_s: float = 15.0) -> None:
+    """Wait until `condition` holds."""
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not so within {within_s} s"
+        time.sleep(0.05)

@@ -1,0 +1,217 @@
+"""Synthetic snapshots for tests of everything that shows a study."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from hpo.snapshot import Member, Phase, Slot, SlotState, StudySnapshot, StudyState
+from hpo.spec import ParamValue, StudySpec
+from hpo.specrules import validate
+
+START = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)
+EPOCHS = 30
+
+SPEC: dict[str, Any] = {
+    "name": "toy-study",
+    "description": "A toy reads digits.",
+    "objective": "toy_objective:ToyObjective",
+    "seed": 7,
+    "budget": {"trials": 60, "window": 4, "members": 3, "epochs": EPOCHS},
+    "fixed": {"noise": 0.02},
+    "space": {
+        "x": {"low": 0.0, "high": 1.0},
+        "k": {"low": 1, "high": 8},
+        "rate_per_ns": {"low": 1e-3, "high": 10.0, "log": True},
+        "colour": {"choices": ["red", "green"]},
+    },
+    "sampler": {"name": "tpe", "n_startup_trials": 12},
+    "pruner": {"name": "median"},
+    "confirm": {"top": 2, "members": 10, "epochs": 60},
+    "reported": {
+        "score": 0.8983,
+        "std": 0.0291,
+        "n": 10,
+        "source": "arXiv:2408.02835",
+        "params": {"x": 0.5, "rate_per_ns": 0.07, "colour": "red"},
+    },
+}
+
+
+def spec(**changes: Any) -> StudySpec:
+    """The toy study's spec with some top-level keys changed; a key given as None is left out."""
+    raw = {key: value for key, value in {**SPEC, **changes}.items() if value is not None}
+    return validate(raw, where="test")
+
+
+def unchecked(**changes: Any) -> StudySpec:
+    """The same without the rules of the objective: hostile texts, options of any kind."""
+    return StudySpec.model_validate_json(json.dumps({**SPEC, **changes}))
+
+
+def member(index: int, curve: tuple[float, ...], *, score: float | None = None) -> Member:
+    """A trained network."""
+    return Member(
+        member=index,
+        seed=1000 + index,
+        score=curve[-1] if score is None else score,
+        curve=curve,
+        loss_curve=tuple(1.0 - value for value in curve),
+        diverged=False,
+        info={"n_synapses": 4192},
+        seconds=40.0,
+    )
+
+
+def slot(number: int, state: SlotState, **changes: Any) -> Slot:
+    """A search slot with plausible defaults."""
+    values: dict[str, Any] = {
+        "phase": Phase.SEARCH,
+        "number": number,
+        "source": None,
+        "state": state,
+        "params": {"x": 0.4, "k": 3, "rate_per_ns": 0.02, "colour": "red"},
+        "score": 0.9 if state == SlotState.COMPLETE else None,
+        "steps": (),
+        "members": (),
+        "attempts": 1,
+        "losses": 0,
+        "worker": "host-a-1",
+        "started_at": START + timedelta(minutes=2 * number),
+        "settled_at": START + timedelta(minutes=2 * number + 5),
+        "message": None,
+        "lineage": {
+            "spec_hash": "0123456789abcdef",
+            "revision": "1358058",
+            "dirty": False,
+            "versions": {"torch": "2.9.0", "numpy": "2.3.5"},
+            "host": "host-a" if number % 3 else "host-b",
+            "cpu": "AMD EPYC 7763",
+            "seconds": 120.0 + number,
+        },
+    }
+    return Slot(**{**values, **changes})
+
+
+def confirmation(source: int, index: int, score: float | None, **changes: Any) -> Slot:
+    """One fresh seed of a confirmation; without a score, a failed one."""
+    state = SlotState.FAILED if score is None else SlotState.COMPLETE
+    members = () if score is None else (replace(member(index, (score,)), curve=()),)
+    values = {
+        "phase": Phase.CONFIRM,
+        "source": source,
+        "score": score,
+        "members": members,
+        "message": "RuntimeError: no" if score is None else None,
+        **changes,
+    }
+    return slot(source * 10 + index, state, **values)
+
+
+def snapshot(
+    study: StudySpec,
+    search: tuple[Slot, ...] = (),
+    confirm: tuple[Slot, ...] = (),
+    **changes: Any,
+) -> StudySnapshot:
+    """A snapshot of some slots."""
+    values: dict[str, Any] = {
+        "spec": study,
+        "state": StudyState.OPEN,
+        "reason": None,
+        "created_at": START,
+        "now": START + timedelta(hours=3),
+        "search": search,
+        "confirm": confirm,
+    }
+    return StudySnapshot(**{**values, **changes})
+
+
+def realistic(study: StudySpec, *, confirmed: bool = True, seed: int = 0) -> StudySnapshot:
+    """A finished study as a search would leave it: better with time, with pruned, failed trials."""
+    generator = random.Random(seed)
+    search = tuple(_trial(study, number, generator) for number in range(study.budget.trials))
+    plain = snapshot(study, search, state=StudyState.DONE)
+    fresh = []
+    if confirmed and study.confirm is not None:
+        for source in plain.ranking[: study.confirm.top]:
+            for index in range(study.confirm.members):
+                score = min(0.995, (source.score or 0.0) + generator.gauss(-0.006, 0.007))
+                fresh.append(confirmation(source.number, index, score))
+    return replace(plain, confirm=tuple(fresh))
+
+
+def _trial(study: StudySpec, number: int, generator: random.Random) -> Slot:
+    skill = min(1.0, number / study.budget.trials + 0.15)
+    params = {name: _suggest(study, name, skill, generator) for name in study.space}
+    lost = sum(_badness(study, name, value) for name, value in params.items())
+    reach = max(0.1, 0.955 - lost + generator.gauss(0.0, 0.004))
+    started = START + timedelta(minutes=2 * number)
+    times: dict[str, Any] = {"started_at": started, "params": params}
+    if generator.random() < 0.03:
+        message = "Traceback (most recent call last):\n  ...\nValueError: tau_ns is too short"
+        return slot(number, SlotState.FAILED, message=message, **times)
+    curves = [_curve(reach, study.budget.epochs, generator) for _ in range(study.budget.members)]
+    if number >= 8 and reach < 0.85 and generator.random() < 0.8:
+        stop = max(1, generator.randint(study.budget.epochs // 4, study.budget.epochs - 1))
+        steps = curves[0][:stop]
+        times |= {"steps": steps, "score": steps[-1], "message": f"pruned at epoch {stop}"}
+        settled = started + timedelta(minutes=1 + 3 * stop / study.budget.epochs)
+        return slot(number, SlotState.PRUNED, settled_at=settled, **times)
+    members = tuple(member(i, curve) for i, curve in enumerate(curves))
+    score = math.fsum(m.score for m in members) / len(members)
+    settled = started + timedelta(minutes=generator.uniform(5, 9))
+    return slot(
+        number, SlotState.COMPLETE, score=score, members=members, settled_at=settled, **times
+    )
+
+
+def _suggest(study: StudySpec, name: str, skill: float, generator: random.Random) -> ParamValue:
+    dimension = study.space[name]
+    if dimension.choices is not None:
+        good = dimension.choices[-1]
+        return good if generator.random() < skill else generator.choice(dimension.choices)
+    target = 0.45
+    spread = 0.5 * (1.05 - skill)
+    place = min(1.0, max(0.0, generator.gauss(target, spread)))
+    low, high = float(dimension.low or 0), float(dimension.high or 0)
+    value = low * (high / low) ** place if dimension.log else low + (high - low) * place
+    return round(value) if study.kind(name) == "int" else value
+
+
+def _badness(study: StudySpec, name: str, value: ParamValue) -> float:
+    dimension = study.space[name]
+    if dimension.choices is not None:
+        return 0.0 if value == dimension.choices[-1] else 0.01
+    low, high = float(dimension.low or 0), float(dimension.high or 0)
+    if dimension.log:
+        place = math.log(float(value) / low) / math.log(high / low)
+    else:
+        place = (float(value) - low) / (high - low)
+    return 0.7 * math.pow(abs(place - 0.45), 2.2)
+
+
+def _curve(reach: float, epochs: int, generator: random.Random) -> tuple[float, ...]:
+    pace = generator.uniform(2.0, 5.0)
+    target = reach + generator.gauss(0.0, 0.006)
+    return tuple(
+        min(
+            1.0,
+            max(0.0, 0.1 + (target - 0.1) * (1 - math.exp(-e / pace)) + generator.gauss(0, 0.004)),
+        )
+        for e in range(1, epochs + 1)
+    )
+
+
+def hostile(text: str) -> Mapping[str, Any]:
+    """Keyword arguments that put a text into every free-text field of a slot."""
+    return {
+        "worker": text,
+        "message": f"{text}\n{text}",
+        "lineage": {text: text, "versions": {text: [text, {text: text}]}},
+    }

@@ -1,0 +1,163 @@
+"""A toy objective for tests of the service: instant, deterministic, and broken on demand.
+
+``objective = "toy_objective:ToyObjective"``; processes that a test starts need
+``PYTHONPATH=tests/support``. The score is a quadratic with its optimum at ``x = 0.3, k = 5,
+colour = "green"``, reached exponentially over the epochs, plus noise drawn from the member's seed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from objectives.contract import (
+    Objective,
+    ObjectiveParams,
+    OnEpoch,
+    Outcome,
+    Progress,
+    Protocol,
+    TaskParams,
+)
+
+
+class ToyParams(ObjectiveParams):
+    """What can be searched, and how the training misbehaves."""
+
+    x: Annotated[float, Field(ge=0, le=1, description="best at 0.3")] = 0.5
+    k: Annotated[int, Field(ge=1, le=8, description="best at 5")] = 4
+    rate_per_ns: Annotated[float, Field(gt=0, le=10, description="best at 0.1")] = 0.1
+    colour: Annotated[Literal["red", "green"], Field(description="best when green")] = "red"
+    noise: Annotated[float, Field(ge=0, description="standard deviation of the score")] = 0.01
+    sleep_s: Annotated[float, Field(ge=0, description="seconds that an epoch takes")] = 0.0
+    fail: Annotated[
+        Literal["no", "always", "odd-x", "odd-k", "late", "diverge"],
+        Field(
+            description="raise: never, always, where the third decimal of x is odd, where k is "
+            "odd, after the first epoch; or diverge: a score, not an error"
+        ),
+    ] = "no"
+
+
+class ToyTask(TaskParams):
+    """The one task."""
+
+    name: Literal["toy"] = "toy"
+    test_gap: Annotated[float, Field(description="what the test half scores below")] = 0.01
+
+
+class ToyObjective(Objective[ToyParams, ToyTask]):
+    """Maximises a noisy quadratic, called accuracy."""
+
+    name: ClassVar[str] = "toy"
+    Params: ClassVar[type[ObjectiveParams]] = ToyParams
+    tasks: ClassVar[dict[str, type[TaskParams]]] = {"toy": ToyTask}
+
+    def evaluate(
+        self,
+        params: ToyParams,
+        *,
+        task: ToyTask,
+        protocol: Protocol,
+        member_seed: int,
+        on_epoch: OnEpoch,
+        resume: bytes | None = None,
+    ) -> Outcome:
+        """Pretend to train; a checkpoint holds the curves so far."""
+        curve, loss_curve = json.loads(resume) if resume is not None else ([], [])
+        curve, loss_curve = list(curve), list(loss_curve)
+        confirming = protocol == Protocol.CONFIRM
+        if _fails_at_once(params):
+            raise RuntimeError(f"the toy breaks, as fail={params.fail!r} asks of it")
+        for epoch in range(len(curve) + 1, params.epochs + 1):
+            time.sleep(params.sleep_s)
+            if params.fail == "late" and epoch > 1:
+                raise RuntimeError("the toy breaks after its first epoch, as fail='late' asks")
+            score = _score(params, epoch, member_seed, protocol, task.test_gap)
+            curve.append(score)
+            loss_curve.append(math.inf if params.fail == "diverge" else 1.0 - score)
+            state = json.dumps([curve, loss_curve]).encode()
+            on_epoch(
+                Progress(
+                    epoch=epoch,
+                    score=None if confirming else score,
+                    checkpoint=lambda state=state: state,  # type: ignore[misc]
+                )
+            )
+        return Outcome(
+            score=curve[-1],
+            curve=() if confirming else tuple(curve),
+            loss_curve=tuple(loss_curve),
+            diverged=params.fail == "diverge",
+            info={"n_epochs": params.epochs},
+        )
+
+
+class ToyLossObjective(ToyObjective):
+    """The same toy to be minimised: an objective whose metric is no accuracy."""
+
+    name: ClassVar[str] = "toy-loss"
+    metric: ClassVar[str] = "rmse_mv"
+    direction: ClassVar[Literal["maximize", "minimize"]] = "minimize"
+
+    def evaluate(
+        self,
+        params: ToyParams,
+        *,
+        task: ToyTask,
+        protocol: Protocol,
+        member_seed: int,
+        on_epoch: OnEpoch,
+        resume: bytes | None = None,
+    ) -> Outcome:
+        """One minus the accuracy, in the outcome and in every report."""
+
+        def flipped(progress: Progress) -> None:
+            score = None if progress.score is None else 1.0 - progress.score
+            on_epoch(Progress(epoch=progress.epoch, score=score, checkpoint=progress.checkpoint))
+
+        outcome = super().evaluate(
+            params,
+            task=task,
+            protocol=protocol,
+            member_seed=member_seed,
+            on_epoch=flipped,
+            resume=resume,
+        )
+        return Outcome(
+            score=1.0 - outcome.score,
+            curve=tuple(1.0 - s for s in outcome.curve),
+            loss_curve=outcome.loss_curve,
+            diverged=outcome.diverged,
+            info=outcome.info,
+        )
+
+
+def _fails_at_once(params: ToyParams) -> bool:
+    return (
+        params.fail == "always"
+        or (params.fail == "odd-x" and int(params.x * 1000) % 2 == 1)
+        or (params.fail == "odd-k" and params.k % 2 == 1)
+    )
+
+
+def _score(
+    params: ToyParams, epoch: int, member_seed: int, protocol: Protocol, test_gap: float
+) -> float:
+    """Accuracy after an epoch, a pure function of its arguments."""
+    if params.fail == "diverge":
+        return 0.1
+    reach = 0.97 - 0.8 * (params.x - 0.3) ** 2 - 0.005 * (params.k - 5) ** 2
+    reach -= 0.05 * abs(math.log10(params.rate_per_ns / 0.1))
+    reach -= 0.03 if params.colour == "red" else 0.0
+    learned = 1.0 - math.exp(-epoch / 4.0)
+    generator = random.Random(f"{member_seed}/{epoch}")
+    score = 0.1 + (reach - 0.1) * learned + generator.gauss(0.0, params.noise)
+    if protocol != Protocol.VALIDATION:
+        score -= test_gap
+    return min(max(score, 0.0), 1.0)

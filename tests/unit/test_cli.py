@@ -1,0 +1,145 @@
+"""The command line without a database: help, mistakes, exit statuses."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from importlib import import_module
+
+import pytest
+
+from hpo import cli
+from hpo.arguments import Terminated, answer
+from hpo.errors import HpoError
+
+HEAVY = {"torch", "numba", "optuna", "sqlalchemy", "pydantic", "plotly", "rich", "numpy", "psycopg"}
+HELPS = [
+    ["-m", "hpo.launch", "--help"],
+    ["-m", "hpo", "--help"],
+    *(["-m", "hpo", command, "--help"] for command in cli.COMMANDS),
+]
+
+
+@pytest.mark.parametrize("command", HELPS, ids=" ".join)
+def test_help_answers_at_once_and_teaches_by_example(command: list[str]) -> None:
+    began_s = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *command], capture_output=True, text=True, check=True
+    )
+    took_s = time.monotonic() - began_s
+    imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
+    assert imported & HEAVY == set()
+    assert took_s < 2.0, "importing little takes 0.05 s; the rest is a busy machine"
+    assert "examples:" in done.stdout
+    assert len(re.findall(r"hpo[ .]\w+.*", done.stdout.split("examples:")[1])) >= 2
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 0
+    listed = capsys.readouterr().out
+    assert all(f"\n  {command} " in listed for command in cli.COMMANDS)
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_has_its_module(command: str) -> None:
+    assert callable(import_module(cli.COMMANDS[command][0]).main)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert re.fullmatch(r"hpo \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def test_an_unknown_command_is_refused_with_a_suggestion(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert cli.main(["statsu"]) == 2
+    assert capsys.readouterr().err == (
+        "hpo: error: unknown command 'statsu'. Did you mean 'status'? Commands: "
+        f"{', '.join(cli.COMMANDS)}.\nhpo --help shows what they do\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (["best", "x", "--tpo", "3"], "unrecognized arguments: --tpo 3 (did you mean --top?)"),
+        (["status", "--jsn"], "unrecognized arguments: --jsn (did you mean --json?)"),
+        (["best", "x", "--top", "0"], "argument --top: must be at least 1, but got 0"),
+        (["launch"], "the following arguments are required: --study"),
+        (
+            ["launch", "--study", "x", "--trails", "3"],
+            "unrecognized arguments: --trails 3 (did you mean --trials?)",
+        ),
+        (
+            ["launch", "--study", "x", "--trials", "many"],
+            "argument --trials: a whole number is needed, not 'many'",
+        ),
+        (["launch", "--study", "x", "--stor", "u"], "unrecognized arguments: --stor u"),
+        (
+            ["launch", "--study", "x", "--timeout", "-1"],
+            "argument --timeout: must be above 0 and finite, but got -1",
+        ),
+        (
+            ["launch", "--study", "x", "--report", "r", "--no-report"],
+            "argument --no-report: not allowed with argument --report",
+        ),
+        (["storage", "url", "--force"], "--force goes with `hpo storage stop`"),
+        (["trials", "x", "--csv", "--json"], "argument --json: not allowed with argument --csv"),
+    ],
+)
+def test_a_mistyped_line_is_refused_in_words(
+    line: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(line)
+    said = capsys.readouterr().err
+    assert f"hpo {line[0]}: error: {message}" in said
+    assert f"hpo {line[0]} --help shows every option, with examples" in said
+
+
+def raising(error: BaseException) -> int:
+    raise error
+
+
+def test_an_error_that_can_be_mended_is_one_message(capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(lambda: raising(HpoError("x: y must hold."))) == 1
+    assert capsys.readouterr() == ("", "error: x: y must hold.\n")
+
+
+def test_signals_have_their_own_exit_statuses() -> None:
+    assert answer(lambda: raising(KeyboardInterrupt())) == 130
+    assert answer(lambda: raising(Terminated())) == 143
+
+
+def test_a_bug_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        answer(lambda: 1 // 0)
+
+
+def test_a_closed_pipe_is_silent() -> None:
+    program = (
+        "import sys; from hpo.arguments import answer;"
+        "sys.exit(answer(lambda: print('x\\n' * 1_000_000) or 0))"
+    )
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-c", program], stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_terminal_without_unicode_is_no_error() -> None:
+    program = "from hpo.arguments import answer; answer(lambda: print('1 ± 2') or 0)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout == b"1 ? 2\n"

@@ -1,0 +1,192 @@
+"""The figures hold what the snapshot says, for studies of every kind."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import plotly.graph_objects as go
+import pytest
+import snapshots
+
+from hpo import figures, plotting
+from hpo.snapshot import SlotState, StudySnapshot
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+ALL = [figures.convergence, figures.parameters, figures.learning_curves, figures.confirmed]
+
+
+def trace(figure: go.Figure, name: str) -> go.Scatter:
+    return next(t for t in figure.data if t.name == name and t.visible is not False)
+
+
+def trials(*scores: float) -> StudySnapshot:
+    slots = [snapshots.slot(i, SlotState.COMPLETE, score=score) for i, score in enumerate(scores)]
+    return snapshots.snapshot(snapshots.spec(), tuple(slots))
+
+
+def test_best_line_counts_complete_trials_only() -> None:
+    plain = trials(0.5, 0.7, 0.6, 0.8)
+    pruned = snapshots.slot(4, SlotState.PRUNED, score=0.99)
+    line = trace(figures.convergence(replace(plain, search=(*plain.search, pruned))), "best so far")
+    assert list(line.x) == [0, 1, 3, 4]
+    assert list(line.y) == pytest.approx([50, 70, 80, 80])
+    assert line.line.shape == "hv"
+
+
+def test_best_line_goes_down_where_less_is_better() -> None:
+    spec = snapshots.spec(objective="toy_objective:ToyLossObjective", reported=None)
+    line = trace(figures.convergence(replace(trials(0.5, 0.7, 0.4), spec=spec)), "best so far")
+    assert list(line.y) == pytest.approx([0.5, 0.4, 0.4])
+
+
+def test_best_line_by_time_follows_the_order_of_settling() -> None:
+    early, late = trials(0.9, 0.8).search
+    swapped = (
+        replace(early, settled_at=late.settled_at),
+        replace(late, settled_at=early.settled_at),
+    )
+    figure = figures.convergence(replace(trials(), search=swapped))
+    line = next(t for t in figure.data if t.name == "best so far" and t.meta == "by time")
+    assert list(line.y) == pytest.approx([80, 90, 90])
+    assert list(line.x) == pytest.approx([5, 7, 7])
+
+
+def test_reported_value_is_a_line_with_its_band() -> None:
+    band, line = figures.convergence(trials(0.9)).layout.shapes
+    assert (band.y0, band.y1) == pytest.approx((86.92, 92.74))
+    assert (line.y0, line.y1) == pytest.approx((89.83, 89.83))
+
+
+def test_one_outlier_does_not_squash_the_rest_and_is_marked() -> None:
+    figure = figures.convergence(trials(*[0.9 + 0.001 * i for i in range(20)], 0.1))
+    assert figure.layout.yaxis.range[0] > 80
+    mark = trace(figure, "off scale")
+    assert list(mark.x) == [20]
+    assert "trial 20: 10.0 %" in mark.text[0]
+
+
+def test_a_failed_trial_is_a_cross_on_the_axis_with_its_message() -> None:
+    failed = snapshots.slot(1, SlotState.FAILED, message="Traceback\nValueError: too small")
+    plain = trials(0.9)
+    mark = trace(figures.convergence(replace(plain, search=(*plain.search, failed))), "failed")
+    assert (list(mark.x), list(mark.y), mark.yaxis) == ([1], [0], "y2")
+    assert mark.text[0] == "trial 1 failed<br>ValueError: too small"
+
+
+def test_every_button_chooses_traces_that_exist() -> None:
+    figure = figures.convergence(snapshots.realistic(snapshots.spec()))
+    by_trial, by_time = figure.layout.updatemenus[0].buttons
+    assert [t.visible for t in figure.data] == by_trial.args[0]["visible"]
+    assert [not v for v in by_trial.args[0]["visible"]] == by_time.args[0]["visible"]
+    assert [b.label for b in figure.layout.updatemenus[1].buttons] == [
+        "overview",
+        "close-up",
+        "all scores",
+    ]
+
+
+def test_parameters_have_the_axes_of_the_space() -> None:
+    figure = figures.parameters(snapshots.realistic(snapshots.spec()))
+    axes = [figure.layout[f"xaxis{i}"] for i in ("", 2, 3, 4)]
+    assert [a.title.text for a in axes] == ["x", "k", "rate_per_ns (1/ns)", "colour"]
+    assert [a.type for a in axes] == [None, None, "log", "category"]
+    reported = [t for t in figure.data if t.name == "reported"]
+    assert [t.x[0] for t in reported] == [0.5, 0.07, "red"]
+    assert sum(t.name == "best" for t in figure.data) == 4
+
+
+def test_learning_curves_draw_members_and_a_bounded_number_of_others() -> None:
+    spec = snapshots.spec(budget={"trials": 400, "members": 3, "epochs": 30})
+    snapshot = snapshots.realistic(spec)
+    figure = figures.learning_curves(snapshot)
+    best = [t for t in figure.data if t.line.width == 3]
+    assert [t.name for t in best][-1].startswith(f"trial {snapshot.ranking[0].number}:")
+    members = [t for t in figure.data if t.line.width == 1]
+    assert [list(t.y).count(None) for t in members] == [2, 2, 2]
+    grey = trace(figure, "other trials")
+    assert 50 < list(grey.y).count(None) + 1 <= figures.MAX_CURVES
+
+
+def test_a_pruned_curve_ends_where_it_was_pruned() -> None:
+    slot = snapshots.slot(0, SlotState.PRUNED, score=0.3, steps=(0.2, 0.3))
+    figure = figures.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
+    assert list(trace(figure, "other trials").y) == pytest.approx([20, 30])
+    assert trace(figure, "pruned here").text[0] == "trial 0 pruned at epoch 2"
+
+
+def test_steps_after_the_first_member_are_no_epochs() -> None:
+    members = tuple(snapshots.member(i, (0.4 + 0.2 * i,) * 30) for i in range(2))
+    steps = (*members[0].curve, 0.5)  # the mean of two members, see suggest.Timeline
+    slot = snapshots.slot(0, SlotState.PRUNED, score=0.5, members=members, steps=steps)
+    figure = figures.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
+    assert list(trace(figure, "other trials").y) == pytest.approx([50] * 30)
+    assert trace(figure, "pruned here").text[0] == "trial 0 pruned after 2 members"
+
+
+def test_long_curves_are_thinned_and_keep_their_end() -> None:
+    curve = tuple(i / 10_000 for i in range(10_000))
+    slot = snapshots.slot(0, SlotState.COMPLETE, members=(snapshots.member(0, curve),))
+    figure = figures.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
+    x = list(figure.data[-1].x)
+    assert len(x) <= figures.MAX_CURVE_POINTS + 1
+    assert x[-1] == 10_000
+
+
+def test_confirmed_shows_every_seed_mean_and_claim() -> None:
+    source = snapshots.slot(3, SlotState.COMPLETE, score=0.95)
+    fresh = tuple(snapshots.confirmation(3, i, s) for i, s in enumerate((0.90, 0.94, None)))
+    figure = figures.confirmed(snapshots.snapshot(snapshots.spec(), (source,), fresh))
+    assert list(trace(figure, "fresh seed, test half").x) == pytest.approx([90, 94])
+    assert list(trace(figure, "mean ± std").x) == pytest.approx([92])
+    assert trace(figure, "mean ± std").error_x.array[0] == pytest.approx(2.828, abs=1e-3)
+    assert list(trace(figure, "claimed by the search").x) == pytest.approx([95])
+    assert list(figure.layout.yaxis.ticktext) == ["trial 3"]
+
+
+@pytest.mark.parametrize("draw", ALL)
+@pytest.mark.parametrize(
+    "search",
+    [
+        (),
+        (snapshots.slot(0, SlotState.RUNNING, params={}, settled_at=None),),
+        (snapshots.slot(0, SlotState.COMPLETE),),
+        (snapshots.slot(0, SlotState.COMPLETE, score=math.nan),),
+        (snapshots.slot(0, SlotState.PRUNED),),
+        tuple(snapshots.slot(i, SlotState.FAILED, params={}) for i in range(3)),
+    ],
+    ids=["empty", "running", "one", "nan", "pruned without score", "all failed"],
+)
+def test_any_study_can_be_drawn(draw, search) -> None:  # type: ignore[no-untyped-def]
+    for reported in (snapshots.SPEC["reported"], None):
+        spec = snapshots.spec(reported=reported)
+        text = draw(snapshots.snapshot(spec, search)).to_json()
+        json.loads(text, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("draw", ALL)
+def test_tags_in_texts_are_shown_and_never_read(draw) -> None:  # type: ignore[no-untyped-def]
+    reported = {"score": 0.9, "std": 0.01, "source": HOSTILE, "params": {"colour": HOSTILE}}
+    space = {"x": {"low": 0.0, "high": 1.0}, "colour": {"choices": (HOSTILE, "red")}}
+    spec = snapshots.unchecked(reported=reported, space=space)
+    search = tuple(
+        snapshots.slot(
+            i,
+            state,
+            score=0.9,
+            params={"x": 0.5, HOSTILE: HOSTILE, "colour": HOSTILE},
+            message=HOSTILE,
+        )
+        for i, state in enumerate((SlotState.COMPLETE, SlotState.PRUNED, SlotState.FAILED))
+    )
+    snapshot = snapshots.snapshot(spec, search, (snapshots.confirmation(0, 0, 0.9),))
+    text = draw(snapshot).to_json()
+    assert "<img" not in text
+    assert "\\u003cimg" not in text
+
+
+def test_many_points_are_drawn_by_webgl() -> None:
+    few = plotting.markers([1], [1.0], [""], name="a", marker={})
+    many = plotting.markers([1] * 2000, [1.0] * 2000, [""] * 2000, name="a", marker={})
+    assert (few.type, many.type) == ("scatter", "scattergl")

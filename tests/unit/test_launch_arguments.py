@@ -1,0 +1,140 @@
+"""A launch before it touches a database: its options, its plan, its dry run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import snapshots
+
+from hpo import launch, plan
+from hpo.snapshot import WorkerInfo
+
+
+def test_the_command_to_go_on_with_hides_passwords() -> None:
+    line = "hpo launch --study x --storage 'postgresql://me:p%40ss@host:5432/hpo?a=b'"
+    assert launch.without_password(line) == (
+        "hpo launch --study x --storage 'postgresql://me:***@host:5432/hpo?a=b'"
+    )
+    assert launch.without_password("postgresql://me@host/hpo") == "postgresql://me@host/hpo"
+
+
+def test_default_workers_are_no_more_than_cores_or_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = snapshots.spec(confirm=False, budget={"trials": 60, "window": 4})
+    monkeypatch.setattr(plan, "cores", lambda: 64)
+    assert plan.default_workers(spec) == 4
+    assert plan.default_workers(snapshots.spec()) == 20, "2 configurations, 10 fresh seeds each"
+    monkeypatch.setattr(plan, "cores", lambda: 2)
+    assert plan.default_workers(spec) == 2
+
+
+def test_helpers_are_workers_that_will_take_this_study_up() -> None:
+    def worker(name: str, *, alive: bool = True) -> WorkerInfo:
+        return WorkerInfo(
+            name=name,
+            host="h",
+            pid=1,
+            doing="",
+            started_at=snapshots.START,
+            seconds_silent=0.0,
+            alive=alive,
+        )
+
+    names = ["host-12-ab", "toy-study@host-1", "other@host-1"]
+    workers = (*map(worker, names), worker("host-13-cd", alive=False))
+    assert plan.helpers(snapshots.snapshot(snapshots.spec(), workers=workers)) == 2
+
+
+STUDY = """
+objective = "toy_objective:ToyObjective"
+[budget]
+trials = 6
+[space]
+x = { low = 0.0, high = 1.0, step = 0.5 }
+k = { low = 1, high = 8 }
+colour = { choices = ["red", "green"] }
+[sampler]
+n_startup_trials = 3
+[reported]
+score = 0.9
+source = "toy"
+[reported.params]
+x = 0.5
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    path = tmp_path / "toy.toml"
+    path.write_text(STUDY)
+    return path
+
+
+def dry_run(study: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    home = study.parent / "home"
+    done = subprocess.run(
+        [sys.executable, "-m", "hpo.launch", "--study", str(study), "--dry-run", *options],
+        env={
+            **os.environ,
+            "HPO_HOME": str(home),
+            "HPO_STORAGE": "postgresql://me:secret@127.0.0.1:1/nowhere",
+            "PYTHONPATH": str(Path(snapshots.__file__).parent),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not home.exists(), "a dry run starts no server"
+    assert "secret" not in done.stdout + done.stderr
+    return done
+
+
+def test_a_dry_run_shows_the_plan_and_touches_no_database(study: Path) -> None:
+    done = dry_run(study, "--trials", "7", "--workers", "3", "--set", "seed=5")
+    assert (done.returncode, done.stderr) == (0, "")
+    for words in (
+        "toy (from ",
+        "7 trials × 3 networks × 60 epochs, 8 trials in flight at most",
+        "tpe n_startup_trials=3",
+        "the best trial, on 10 fresh seeds each, 60 epochs",
+        "90.00 % (toy)",
+        "postgresql+psycopg://me:***@127.0.0.1:1/nowhere",
+    ):
+        assert words in done.stdout
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["x", "0", "…", "1,", "step", "0.5", "0.5"] in rows
+    assert ["k", "1", "…", "8,", "whole", "numbers", "–"] in rows
+    assert ["colour", "red", "|", "green", "–"] in rows
+    assert ["workers", "3"] in rows
+
+
+def test_a_dry_run_for_programs(study: Path) -> None:
+    done = dry_run(study, "--json", "--name", "other", "--seed", "9")
+    plan_ = json.loads(done.stdout)
+    assert (plan_["event"], plan_["study"], plan_["spec"]["seed"]) == ("dry-run", "other", 9)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--set", "bugdet.trials=3"], "bugdet: unknown key. Did you mean 'budget'?"),
+        (["--set", "budget.trials"], "error: --set budget.trials: `key=value` must hold."),
+        (["--set", "space.x.low=2"], "space.x: `low < high` must hold, but got low=2, high=1.0."),
+        (["--set", "sampler.n_start=2"], "sampler.n_start: 'tpe' has no such option."),
+        (["--name", "a b"], "name: a name must have 1 to 100 letters"),
+        (["--storage", "sqlite:///x.db"], "the storage must be a PostgreSQL database"),
+    ],
+)
+def test_a_mistake_is_one_message_before_anything_runs(
+    study: Path, options: list[str], message: str
+) -> None:
+    done = dry_run(study, *options)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

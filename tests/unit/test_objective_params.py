@@ -1,0 +1,88 @@
+"""Parameters of the objective ``spintronic``: defaults, bounds, documentation, imports."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from pydantic import ValidationError
+
+from objectives import load
+from objectives.spintronic import SpintronicObjective, SpintronicParams
+from objectives.tasks.sequential_digits import SequentialDigitsParams
+
+
+def test_objective_is_found_by_name() -> None:
+    objective = load("spintronic")
+    assert isinstance(objective, SpintronicObjective)
+    assert objective.Params is SpintronicParams
+    assert objective.tasks == {"sequential-digits": SequentialDigitsParams}
+
+
+def test_importing_the_objective_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, objectives; objectives.load('spintronic').Params(); "
+        "print([m for m in ('torch', 'numba', 'sklearn', 'scipy', 'numpy') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_defaults_are_the_paper() -> None:
+    params = SpintronicParams()
+    assert (params.tau_ns, params.lr0, params.lr_decay) == (14.12, 0.149, 8.077)
+    assert (params.s, params.density_inter, params.density_intra) == (0.5, 0.5, 0.5)
+    assert (params.layers, params.width, params.batch_size, params.dt_ns) == (3, 32, 120, 1.0)
+    assert params.integrator == "exponential"
+
+
+def test_every_parameter_is_described() -> None:
+    for model in (SpintronicParams, SequentialDigitsParams):
+        for name, field in model.model_fields.items():
+            assert field.description or name == "name", name
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tau_ns", 0.0),
+        ("lr0", 0.0),
+        ("lr0", 11.0),
+        ("lr_decay", 0.0),
+        ("s", -0.1),
+        ("density_inter", 1.1),
+        ("density_intra", -0.1),
+        ("f_cut_per_ns", -1e-9),
+        ("dt_ns", 0.0),
+        ("layers", 0),
+        ("width", 0),
+        ("batch_size", 0),
+        ("epochs", 0),
+        ("integrator", "rk4"),
+        ("tau_ns", float("nan")),
+        ("tau", 14.0),
+    ],
+)
+def test_values_outside_their_bounds_are_refused(name: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=name):
+        SpintronicParams.model_validate({name: value})
+
+
+def test_an_input_without_connections_is_refused() -> None:
+    SpintronicParams(density_inter=0.02)
+    with pytest.raises(
+        ValidationError,
+        match=r"`round\(density_inter \* width\) >= 1` must hold, "
+        r"but got density_inter=0.01, width=32. Raise density_inter",
+    ):
+        SpintronicParams(density_inter=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("split_seed", -1), ("validation_fraction", 0.0), ("validation_fraction", 1.0), ("name", "x")],
+)
+def test_task_values_outside_their_bounds_are_refused(name: str, value: object) -> None:
+    with pytest.raises(ValidationError, match=name):
+        SequentialDigitsParams.model_validate({name: value})

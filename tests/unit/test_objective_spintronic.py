@@ -1,0 +1,99 @@
+"""The objective ``spintronic`` as the service calls it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from objectives.contract import OnEpoch, Outcome, Progress, Protocol
+from objectives.spintronic import SpintronicObjective, SpintronicParams
+from objectives.tasks.sequential_digits import SequentialDigitsParams
+
+TASK = SequentialDigitsParams()
+
+
+def evaluate(
+    *,
+    protocol: Protocol = Protocol.VALIDATION,
+    member_seed: int = 0,
+    on_epoch: OnEpoch = lambda progress: None,
+    resume: bytes | None = None,
+    **params: float | str,
+) -> Outcome:
+    return SpintronicObjective().evaluate(
+        SpintronicParams.model_validate({"epochs": 3} | params),
+        task=TASK,
+        protocol=protocol,
+        member_seed=member_seed,
+        on_epoch=on_epoch,
+        resume=resume,
+    )
+
+
+class Interrupted(Exception):
+    """Raised by on_epoch."""
+
+
+def checkpoint_after(epoch: int, *, member_seed: int = 0) -> bytes:
+    kept: list[bytes] = []
+
+    def stop(progress: Progress) -> None:
+        if progress.epoch == epoch:
+            kept.append(progress.checkpoint())
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        evaluate(on_epoch=stop, member_seed=member_seed)
+    return kept[0]
+
+
+def test_outcome_says_what_was_trained_and_scored() -> None:
+    info = evaluate(epochs=1).info
+    assert info == {"n_synapses": 2896, "n_neurons": 96, "n_train": 629, "n_scored": 269}
+    info = evaluate(epochs=1, protocol=Protocol.CONFIRM).info
+    assert (info["n_train"], info["n_scored"]) == (898, 899)
+
+
+def test_a_few_epochs_beat_chance_by_far() -> None:
+    outcome = evaluate(epochs=10, tau_ns=2.29, s=0.131, lr0=0.5, f_cut_per_ns=0.007)
+    assert outcome.score > 0.4
+    assert outcome.loss_curve[-1] < outcome.loss_curve[0]
+
+
+def test_outcome_depends_on_the_seed_and_on_nothing_else() -> None:
+    assert evaluate() == evaluate()
+    assert evaluate().loss_curve != evaluate(member_seed=1).loss_curve
+
+
+def test_resumed_evaluation_gives_the_outcome_of_an_uninterrupted_one() -> None:
+    assert evaluate(resume=checkpoint_after(2)) == evaluate()
+
+
+def test_checkpoint_of_another_member_task_or_parameter_is_refused() -> None:
+    checkpoint = checkpoint_after(1, member_seed=1)
+    with pytest.raises(
+        ValueError, match=r"`member_seed == 0` must hold, but got member_seed=1. Resume with"
+    ):
+        evaluate(resume=checkpoint)
+    with pytest.raises(ValueError, match=r"`lr0 == 0.2` must hold, but got lr0=0.149"):
+        evaluate(resume=checkpoint, member_seed=1, lr0=0.2)
+    with pytest.raises(ValueError, match="`protocol == 'paper'` must hold"):
+        evaluate(resume=checkpoint, member_seed=1, protocol=Protocol.PAPER)
+
+
+def test_euler_diverges_at_the_learning_rate_of_the_paper_and_scores_zero() -> None:
+    outcome = evaluate(integrator="euler", lr0=1.0, epochs=4)
+    assert outcome.diverged
+    assert outcome.score == outcome.curve[-1] == 0.0
+    assert len(outcome.curve) == len(outcome.loss_curve) == 4
+    assert math.isnan(outcome.loss_curve[-1])
+    assert not evaluate(lr0=1.0, epochs=4).diverged
+
+
+@pytest.mark.slow
+def test_optimum_of_the_paper_reaches_the_accuracy_of_the_paper() -> None:
+    scores = [
+        evaluate(epochs=60, protocol=Protocol.CONFIRM, member_seed=seed).score for seed in range(4)
+    ]
+    assert 0.87 < sum(scores) / 4 < 0.93  # reported: 0.8983 ± 0.0291

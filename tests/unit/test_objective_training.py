@@ -1,0 +1,272 @@
+"""The training loop, on a network that is none of ours: a linear layer, or worse."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from objectives.contract import OnEpoch, Outcome, Progress, Protocol
+from objectives.randomness import stream
+from objectives.tasks.data import Examples, Split
+from objectives.training import Identity, Recipe, train
+
+N_TRAIN, N_SCORE, N_CLASSES = 50, 20, 3
+IDENTITY = {"lr0": 0.05, "member_seed": 0}
+RECIPE = Recipe(epochs=4, batch_size=16, lr0=0.05, lr_decay=3.0)
+
+
+class Linear(nn.Module):
+    """Logits (1, batch, classes) of a linear layer; remembers the sizes of its batches."""
+
+    constant: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(N_CLASSES, 4))
+        self.register_buffer("constant", torch.ones(2))
+        self.sizes: list[int] = []
+
+    def forward(self, u: Tensor) -> Tensor:
+        self.sizes.append(len(u))
+        return (u[:, :, 0] @ self.weight.mT).unsqueeze(0)
+
+
+def split() -> Split:
+    generator = stream(0, "data")
+
+    def examples(n: int) -> Examples:
+        label = generator.integers(N_CLASSES, size=n)
+        x = generator.normal(size=(n, 4, 1)) + np.eye(N_CLASSES, 4)[label][:, :, None] * 2
+        return Examples(x=x.astype(np.float32), label=label)
+
+    return Split(train=examples(N_TRAIN), score=examples(N_SCORE), n_classes=N_CLASSES)
+
+
+def run(
+    network: nn.Module | None = None,
+    *,
+    recipe: Recipe = RECIPE,
+    protocol: Protocol = Protocol.VALIDATION,
+    identity: Identity = IDENTITY,
+    on_epoch: OnEpoch = lambda progress: None,
+    resume: bytes | None = None,
+) -> Outcome:
+    return train(
+        network or Linear(),
+        split(),
+        recipe,
+        protocol=protocol,
+        member_seed=0,
+        identity=identity,
+        on_epoch=on_epoch,
+        resume=resume,
+    )
+
+
+class Interrupted(Exception):
+    """Raised by on_epoch."""
+
+
+def checkpoint_after(epoch: int, *, protocol: Protocol = Protocol.VALIDATION) -> bytes:
+    kept: list[bytes] = []
+
+    def stop(progress: Progress) -> None:
+        if progress.epoch == epoch:
+            kept.append(progress.checkpoint())
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        run(on_epoch=stop, protocol=protocol)
+    return kept[0]
+
+
+def test_it_learns() -> None:
+    outcome = run(recipe=replace(RECIPE, epochs=20))
+    assert outcome.score > 0.7
+    assert outcome.loss_curve[0] == pytest.approx(math.log(N_CLASSES), abs=0.2)
+    assert outcome.loss_curve[-1] < 0.7
+    assert not outcome.diverged
+
+
+def test_learning_rate_follows_the_paper() -> None:
+    recipe = Recipe(epochs=1, batch_size=1, lr0=0.149, lr_decay=8.077)
+    assert recipe.learning_rate(0) == 0.149
+    assert recipe.learning_rate(20) == 0.149 / (20 / 8.077 + 1)
+
+
+def test_learning_rate_of_each_epoch_reaches_the_weights() -> None:
+    """Adam moves a weight of constant gradient by the learning rate, whatever its size."""
+
+    class Slope(Linear):
+        def forward(self, u: Tensor) -> Tensor:
+            rows = self.weight[:, :1].mT.expand(len(u), N_CLASSES)
+            return (rows - rows.detach() + torch.tensor([0.0, -99.0, -99.0])).unsqueeze(0)
+
+    network = Slope()
+    seen = [0.0]
+    data = split()
+    data.train.label[:] = 1
+    train(
+        network,
+        data,
+        Recipe(epochs=3, batch_size=N_TRAIN, lr0=0.1, lr_decay=2.0),
+        protocol=Protocol.CONFIRM,
+        member_seed=0,
+        identity=IDENTITY,
+        on_epoch=lambda progress: seen.append(network.weight[1, 0].item()),
+    )
+    assert np.diff(seen) == pytest.approx([0.1, 0.1 / 1.5, 0.1 / 2.0], rel=1e-4)
+
+
+def test_every_gradient_element_is_clipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    gradients: list[Tensor] = []
+    step = torch.optim.Adam.step
+
+    def spy(self: torch.optim.Adam) -> None:
+        gradients.extend(p.grad.clone() for g in self.param_groups for p in g["params"])
+        step(self)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", spy)
+    run(recipe=replace(RECIPE, max_gradient=0.01, epochs=1))
+    clipped = torch.stack(gradients).abs()
+    assert clipped.max() == pytest.approx(0.01)
+    assert (clipped < 0.009).any()
+    gradients.clear()
+    run(recipe=replace(RECIPE, max_gradient=1e9, epochs=1))
+    assert torch.stack(gradients).abs().max() > 0.02
+
+
+def test_every_image_is_seen_once_an_epoch_and_the_last_batch_is_smaller() -> None:
+    network = Linear()
+    run(network, protocol=Protocol.CONFIRM, recipe=replace(RECIPE, epochs=2))
+    assert network.sizes == [16, 16, 16, 2] * 2 + [N_SCORE]
+
+
+@pytest.mark.parametrize("protocol", [Protocol.VALIDATION, Protocol.PAPER])
+def test_search_protocols_score_every_epoch(protocol: Protocol) -> None:
+    told: list[float | None] = []
+    outcome = run(protocol=protocol, on_epoch=lambda progress: told.append(progress.score))
+    assert len(told) == 4
+    assert tuple(told) == outcome.curve
+    assert outcome.score == outcome.curve[-1]
+
+
+def test_confirm_scores_once_at_the_end() -> None:
+    told: list[Progress] = []
+    outcome = run(protocol=Protocol.CONFIRM, on_epoch=told.append)
+    assert [(progress.epoch, progress.score) for progress in told] == [
+        (1, None),
+        (2, None),
+        (3, None),
+        (4, None),
+    ]
+    assert outcome.curve == ()
+    assert outcome.score == run(protocol=Protocol.PAPER).score
+
+
+def test_same_arguments_same_outcome_whatever_the_global_random_state() -> None:
+    torch.manual_seed(0)
+    first = run()
+    torch.manual_seed(1)
+    assert run() == first
+
+
+@pytest.mark.parametrize("protocol", list(Protocol))
+@pytest.mark.parametrize("epoch", [1, 3, 4])
+def test_resumed_training_gives_the_outcome_of_an_uninterrupted_one(
+    protocol: Protocol, epoch: int
+) -> None:
+    checkpoint = checkpoint_after(epoch, protocol=protocol)
+    told: list[int] = []
+    resumed = run(
+        protocol=protocol, resume=checkpoint, on_epoch=lambda progress: told.append(progress.epoch)
+    )
+    assert resumed == run(protocol=protocol)
+    assert told == list(range(epoch + 1, 5))
+
+
+def test_resumed_weights_are_those_of_an_uninterrupted_training_bit_for_bit() -> None:
+    straight, resumed = Linear(), Linear()
+    run(straight)
+    run(resumed, resume=checkpoint_after(2))
+    assert torch.equal(straight.weight, resumed.weight)
+
+
+def test_checkpoint_of_another_training_is_refused() -> None:
+    checkpoint = checkpoint_after(1)
+    with pytest.raises(
+        ValueError,
+        match=r"^checkpoint: `lr0 == 0.1` must hold, but got lr0=0.05. Resume with the arguments",
+    ):
+        run(resume=checkpoint, identity=IDENTITY | {"lr0": 0.1})
+
+
+def test_checkpoint_whose_constants_were_drawn_otherwise_is_refused() -> None:
+    network = Linear()
+    network.constant += 1
+    with pytest.raises(ValueError, match="another version of numpy"):
+        run(network, resume=checkpoint_after(1))
+
+
+@pytest.mark.parametrize("cut", [0, 10, 500])
+def test_damaged_checkpoint_is_refused(cut: int) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^checkpoint: .* but got {cut} other bytes .*Train this member anew"
+    ):
+        run(resume=checkpoint_after(1)[:cut])
+
+
+class Diverging(Linear):
+    """Its weights become NaN in the second epoch (batches 5 to 8)."""
+
+    def forward(self, u: Tensor) -> Tensor:
+        logits: Tensor = super().forward(u)
+        return logits * math.nan if self.training_batches() == 6 else logits
+
+    def training_batches(self) -> int:
+        return sum(size != N_SCORE for size in self.sizes)
+
+
+@pytest.mark.parametrize("protocol", list(Protocol))
+def test_divergence_is_a_score_with_curves_of_full_length(protocol: Protocol) -> None:
+    network = Diverging()
+    told: list[int] = []
+    outcome = run(
+        network,
+        protocol=protocol,
+        recipe=replace(RECIPE, epochs=9),
+        on_epoch=lambda progress: told.append(progress.epoch),
+    )
+    assert outcome.diverged
+    assert outcome.score == 0.0
+    assert told == list(range(1, 10))
+    assert len(outcome.loss_curve) == 9
+    assert math.isfinite(outcome.loss_curve[0])
+    assert all(math.isnan(loss) for loss in outcome.loss_curve[1:])
+    assert network.training_batches() == 8  # nothing is computed once the weights are NaN
+    if protocol is not Protocol.CONFIRM:
+        assert outcome.curve[0] > 0.0
+        assert outcome.curve[1:] == (0.0,) * 8
+
+
+def test_a_prediction_that_is_not_finite_is_wrong() -> None:
+    class Blind(Linear):
+        def forward(self, u: Tensor) -> Tensor:
+            logits: Tensor = super().forward(u)
+            if torch.is_grad_enabled():
+                return logits
+            logits[:, ::2, 0] = math.inf
+            return logits
+
+    sighted, blind = (
+        run(recipe=replace(RECIPE, epochs=20)),
+        run(Blind(), recipe=replace(RECIPE, epochs=20)),
+    )
+    assert not sighted.diverged
+    assert blind.diverged
+    assert 0.0 < blind.score <= 0.5

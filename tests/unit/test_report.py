@@ -1,0 +1,258 @@
+"""The report: its verdict, its safety, its study file, its size, and what a browser says to it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+import tomllib
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import snapshots
+
+from hpo import lineage, report, spectoml, words
+from hpo.snapshot import SlotState, StudySnapshot, StudyState
+from hpo.specrules import validate
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+REPORTED = "reported 89.83 ± 2.91 % (arXiv:2408.02835)"
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def study(scores: list[float | None] | None = None, **changes: Any) -> StudySnapshot:
+    """A study with one complete trial of three members, and its confirmations."""
+    members = tuple(snapshots.member(i, (0.931,)) for i in range(3))
+    best = snapshots.slot(0, SlotState.COMPLETE, score=0.931, members=members)
+    fresh = tuple(snapshots.confirmation(0, i, score) for i, score in enumerate(scores or []))
+    return snapshots.snapshot(snapshots.spec(**changes), (best,), fresh)
+
+
+TEN: list[float | None] = [0.942, 0.956] * 5
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "sentence"),
+    [
+        (study(TEN), f"confirmed 94.9 ± 0.7 % on 10 fresh seeds; {REPORTED}"),
+        (study(TEN, reported=None), "confirmed 94.9 ± 0.7 % on 10 fresh seeds"),
+        (study(TEN[:4]), f"confirmed 94.9 ± 0.8 % on 4 of 10 fresh seeds so far; {REPORTED}"),
+        (study(TEN[:1]), f"confirmed 94.2 % on 1 of 10 fresh seeds so far; {REPORTED}"),
+        (
+            study([*TEN[:8], None, None]),
+            f"confirmed 94.9 ± 0.7 % on 8 of 10 fresh seeds (2 failed); {REPORTED}",
+        ),
+        (
+            study([None] * 10),
+            "best so far 93.1 % (mean of 3 members, validation); not confirmed: all 10 "
+            f"confirmation trainings failed; {REPORTED}",
+        ),
+        (
+            study(),
+            "best so far 93.1 % (mean of 3 members, validation); not confirmed yet; " + REPORTED,
+        ),
+        (
+            study(confirm=False, reported=None),
+            "best so far 93.1 % (mean of 3 members, validation); no confirmation was asked for",
+        ),
+        (
+            study(protocol="paper", reported=None),
+            "best so far 93.1 % (mean of 3 members, searched on the test set, as the paper does); "
+            "not confirmed yet",
+        ),
+        (
+            study(TEN, protocol="paper", reported=None),
+            "confirmed 94.9 ± 0.7 % on 10 fresh seeds, searched on the test set, as the paper does",
+        ),
+        (
+            study(
+                [0.03, 0.032],
+                objective="toy_objective:ToyLossObjective",
+                reported={"score": 0.05, "std": 0.01, "source": "us"},
+            ),
+            "confirmed rmse_mv 0.031 ± 0.0014 on 2 of 10 fresh seeds so far; "
+            "reported 0.05 ± 0.01 (us)",
+        ),
+        (
+            replace(study(reported=None), state=StudyState.FAILED, reason="3 failures in a row"),
+            "study failed: 3 failures in a row; best 93.1 % (mean of 3 members, validation); "
+            "not confirmed yet",
+        ),
+        (replace(study(), search=()), f"no trial has finished yet; {REPORTED}"),
+        (
+            replace(
+                study(reported=None),
+                search=(
+                    snapshots.slot(0, SlotState.FAILED),
+                    snapshots.slot(1, SlotState.PRUNED, score=0.3),
+                ),
+            ),
+            "no trial is complete: 1 pruned, 1 failed",
+        ),
+    ],
+)
+def test_verdict(snapshot: StudySnapshot, sentence: str) -> None:
+    assert report.verdict(snapshot) == sentence
+
+
+def test_verdict_names_a_confirmed_trial_that_is_no_longer_the_best() -> None:
+    better = snapshots.slot(1, SlotState.COMPLETE, score=0.99)
+    snapshot = study(TEN, reported=None)
+    snapshot = replace(snapshot, search=(*snapshot.search, better))
+    assert report.verdict(snapshot).endswith("for trial 0, not the best of the search")
+
+
+def test_the_page_has_every_section_in_order() -> None:
+    page = report.html(snapshots.realistic(snapshots.spec()))
+    assert re.findall(r"<h2[^>]*>([^<]*)", page) == [
+        "Convergence",
+        "Parameters",
+        "Learning curves",
+        "Confirmation",
+        "Best trials",
+        "Failures",
+        "Reproduce",
+        "Lineage",
+    ]
+    assert page.count("<h1") == 1
+    assert page.count("<caption>") == page.count("<table") == 4
+    assert "python -m hpo.launch --study toy-study" in page
+    assert "Trial 16 is the first to go past the reported value" in page
+
+
+def test_the_page_is_a_pure_function_and_self_contained() -> None:
+    snapshot = snapshots.realistic(snapshots.spec())
+    page = report.html(snapshot)
+    assert page == report.html(snapshot)
+    assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=[\"'](?!data:)", page)
+
+
+class Tags(HTMLParser):
+    """Every tag and attribute that a browser would see."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen += [tag, *(name for name, _ in attrs)]
+
+
+def test_hostile_text_in_every_place_stays_text() -> None:
+    spec = snapshots.unchecked(
+        space={"x": {"low": 0.0, "high": 1.0}, "colour": {"choices": (HOSTILE, "red")}},
+        description=HOSTILE,
+        reported={"score": 0.9, "source": HOSTILE, "params": {"colour": HOSTILE}},
+        sampler={"name": "tpe", HOSTILE: HOSTILE},
+    )
+    params = {"x": 0.5, "colour": HOSTILE, HOSTILE: HOSTILE}
+    search = tuple(
+        snapshots.slot(i, state, score=0.9, params=params, **snapshots.hostile(HOSTILE))
+        for i, state in enumerate((SlotState.COMPLETE, SlotState.PRUNED, SlotState.FAILED))
+    )
+    fresh = (snapshots.confirmation(0, 0, 0.9), snapshots.confirmation(0, 1, None))
+    page = report.html(
+        snapshots.snapshot(spec, search, fresh, state=StudyState.FAILED, reason=HOSTILE)
+    )
+    tags = Tags()
+    tags.feed(page)
+    assert "img" not in tags.seen
+    assert "onerror" not in tags.seen
+    harmless = report.html(snapshots.realistic(snapshots.spec()))
+    assert page.count("</script>") == harmless.count("</script>")
+    assert page.count("&lt;img src=x") > 10
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        (),
+        (snapshots.slot(0, SlotState.RUNNING, params={}, lineage={}, settled_at=None),),
+        (snapshots.slot(0, SlotState.COMPLETE),),
+        tuple(snapshots.slot(i, SlotState.FAILED, params={}) for i in range(60)),
+    ],
+    ids=["empty", "running", "one", "all failed"],
+)
+def test_any_study_makes_a_page(search: tuple[Any, ...]) -> None:
+    for spec in (snapshots.spec(), snapshots.spec(reported=None, confirm=False, fixed=None)):
+        page = report.html(snapshots.snapshot(spec, search))
+        body = page[page.index("<body>") :]
+        assert "NaN" not in body
+        assert "Infinity" not in body
+
+
+def test_write_makes_the_folder_and_leaves_one_file(tmp_path: Path) -> None:
+    path = report.write(study(TEN), tmp_path / "new folder" / "report.html")
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert [p.name for p in path.parent.iterdir()] == ["report.html"]
+
+
+def test_5000_trials_fit_into_15_mb_and_10_s(tmp_path: Path) -> None:
+    spec = snapshots.spec(budget={"trials": 5000, "members": 3, "epochs": 30})
+    snapshot = snapshots.realistic(spec)
+    start = time.perf_counter()
+    path = report.write(snapshot, tmp_path / "big.html")
+    assert time.perf_counter() - start < 10
+    assert path.stat().st_size < 15_000_000
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"reported": None, "fixed": None, "description": None},
+        {"confirm": False},
+        {"description": 'quotes " and \\ and\nlines\tand \x7f\x01 and é 🌀', "protocol": "paper"},
+        {
+            "space": {"x": {"low": 1e-05, "high": 1.0, "log": True}, "k": {"low": 1, "high": 8}},
+        },
+    ],
+)
+def test_the_study_file_in_the_report_gives_the_same_spec(changes: dict[str, Any]) -> None:
+    spec = snapshots.spec(**changes)
+    again = validate(tomllib.loads(spectoml.dumps(spec)), where="report")
+    assert again == spec
+    assert again.hash == spec.hash
+
+
+def test_a_study_file_can_hold_options_of_any_kind() -> None:
+    options = {"a b": [1, 2.5, "x", True], "nested": {"k": {"v": 1e-7}}, "rows": [{"n": 1}, {}]}
+    spec = snapshots.unchecked(sampler={"name": "tpe", **options})
+    assert tomllib.loads(spectoml.dumps(spec))["sampler"] == {"name": "tpe", **options}
+
+
+def test_lineage_groups_what_agrees_and_sums_what_differs() -> None:
+    slots = tuple(snapshots.slot(i, SlotState.COMPLETE) for i in range(9))
+    facts = lineage.summary(snapshots.snapshot(snapshots.spec(), slots))
+    assert facts["cpu"] == "AMD EPYC 7763"
+    assert facts["versions.torch"] == "2.9.0"
+    assert facts["host"] == "host-a (6), host-b (3)"
+    assert facts["seconds"] == "120 – 128, in all 1,116"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(5, "5 s"), (65, "1 min 05 s"), (7500, "2 h 05 min"), (200_000, "2 d 7 h")],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert words.duration_text(seconds) == text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
+def test_a_browser_draws_every_figure_without_a_complaint(tmp_path: Path) -> None:
+    path = report.write(snapshots.realistic(snapshots.spec()), tmp_path / "report.html")
+    flags = (
+        "--no-sandbox --headless=new --disable-gpu --disable-background-networking --no-first-run"
+    )
+    flags += " --disable-component-update --disable-sync --virtual-time-budget=8000 --dump-dom"
+    command = [str(CHROMIUM), *flags.split(), "--enable-logging=stderr"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert len(re.findall(r'class="[^"]*js-plotly-plot', done.stdout)) == 4
+    assert done.stdout.count('class="main-svg"') >= 4
+    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []

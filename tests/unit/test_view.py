@@ -1,0 +1,241 @@
+"""What a launch shows: plain lines, JSON lines, the live view, the chart and the result."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import math
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import snapshots
+from rich.console import Console
+from rich.text import Text
+
+from hpo import liveview, records, results, termchart
+from hpo.snapshot import SlotState, StudySnapshot, StudyState, WorkerInfo
+from hpo.view import QUIET_S, JsonView, PlainView, Tracker, waiting_line
+
+DONE = snapshots.realistic(snapshots.spec())
+
+
+def worker(name: str = "toy-study@host-1", **changes: object) -> WorkerInfo:
+    values: dict[str, object] = {
+        "name": name,
+        "host": "host",
+        "pid": 7,
+        "doing": "waiting [for] trial 3",
+        "started_at": snapshots.START,
+        "seconds_silent": 3.0,
+        "alive": True,
+    }
+    return WorkerInfo(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def at(settled: int, *, running: int = 0, minutes: float = 0.0, **changes: object) -> StudySnapshot:
+    """The realistic study when so many trials were settled and so many were running."""
+    slots = DONE.search[: settled + running]
+    search = slots[:settled] + tuple(
+        replace(slot, state=SlotState.RUNNING, score=None, settled_at=None, members=())
+        for slot in slots[settled:]
+    )
+    values = {"search": search, "confirm": (), "state": StudyState.OPEN, "workers": (worker(),)}
+    now = snapshots.START + timedelta(minutes=minutes)
+    return replace(DONE, **{**values, "now": now, **changes})  # type: ignore[arg-type]
+
+
+def test_news_are_told_once_and_what_was_there_is_no_news() -> None:
+    tracker = Tracker(at(3))
+    assert [slot.number for slot in tracker.news(at(5))] in ([3, 4], [4, 3])
+    assert tracker.news(at(5)) == []
+    assert {slot.phase for slot in tracker.news(DONE)} == {"search", "confirm"}
+
+
+def test_the_time_left_is_unknown_at_first_and_then_follows_the_rate_of_this_launch() -> None:
+    tracker = Tracker(at(20))
+    assert tracker.seconds_left(at(22, minutes=1)) is None
+    assert tracker.seconds_left(at(30, minutes=5)) == pytest.approx(30 * 30)
+
+
+def test_plain_lines_count_say_the_best_and_give_the_parameters() -> None:
+    said: list[str] = []
+    view = PlainView(at(12), say=said.append)
+    view.update(at(14))
+    assert said[0].startswith("toy-study: 12 of 60 trials settled: ")
+    assert [line.split("] ")[0] for line in said[1:]] == ["[13/60", "[14/60"]
+    number = int(said[1].split("trial ")[1].split()[0])
+    slot = DONE.search[number]
+    assert f"trial {number} {slot.state} " in said[1]
+    assert " (best " in said[1]
+    assert f" x={slot.params['x']:.4g} k={slot.params['k']} rate_per_ns=" in said[1]
+    said.clear()
+    view.update(DONE)
+    failed = next(line for line in said if " failed: " in line)
+    assert failed.endswith("failed: ValueError: tau_ns is too short")
+    assert said[-1].startswith("[confirmation 20/20] trial ")
+    assert "fresh seed 10 of 10: 9" in said[-1]
+
+
+def test_plain_output_says_that_it_waits() -> None:
+    said: list[str] = []
+    clock = iter([0.0, 1.0, QUIET_S + 1, QUIET_S + 1, QUIET_S + 2])
+    view = PlainView(at(12, running=4), say=said.append, clock=lambda: next(clock))
+    for _ in range(3):
+        view.update(at(12, running=4))
+    assert len(said) == 2
+    assert said[1].startswith("waiting: 12 of 60 trials settled")
+    assert said[1].endswith("1 workers alive, last heard of 3 s ago; estimating the time left…")
+    assert waiting_line(at(12, workers=()), None).endswith("; no worker is alive")
+
+
+def test_json_lines_are_strict_json_and_notes_stay_away(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    view = JsonView(at(58))
+    view.note("a worker ended")
+    view.update(DONE)
+    out, err = capsys.readouterr()
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["event"] for event in events] == ["trial"] * 2 + ["confirmation"] * 20
+    assert {"number", "state", "score", "params", "members", "settled", "best"} <= set(events[0])
+    assert err == "a worker ended\n"
+
+
+def test_records_hold_no_nan() -> None:
+    text = records.dumps(
+        {"a": math.nan, "b": [math.inf, 1.0], "c": snapshots.START, "d": DONE.confirmations}
+    )
+    strict = json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    assert (strict["a"], strict["b"]) == (None, [None, 1.0])
+    started = json.loads(records.dumps(records.study(at(0))))
+    assert started["best"] is None
+    assert started["reported"]["score"] == 0.8983
+
+
+def drawn(snapshot: StudySnapshot, width: int, height: int, notes: int = 0) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, height=height, force_terminal=False)
+    view = liveview.screen(
+        snapshot,
+        storage="database hpo of the embedded server",
+        last=list(snapshot.search[:5]),
+        notes=["a worker ended"] * notes,
+        seconds_left=None,
+        width=width,
+        height=height,
+    )
+    with console.capture() as capture:
+        console.print(view)
+    return capture.get().splitlines()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60), (40, 12), (20, 6)])
+@pytest.mark.parametrize("workers", [0, 1, 40])
+@pytest.mark.parametrize("settled", [0, 1, 30])
+def test_the_live_view_fits_every_terminal(
+    size: tuple[int, int], workers: int, settled: int
+) -> None:
+    width, height = size
+    crowd = tuple(worker(f"toy-study@host-{i}") for i in range(workers))
+    lines = drawn(at(settled, running=4, workers=crowd), width, height, notes=1)
+    assert len(lines) <= height
+    assert all(len(line) <= width for line in lines)
+
+
+def test_the_live_view_shows_progress_best_workers_and_trials() -> None:
+    text = "\n".join(drawn(at(30, running=4), 100, 40))
+    assert "toy-study  toy_objective:ToyObjective" in text
+    assert " 30/60" in text
+    assert "4 running" in text
+    assert "estimating the time left…" in text
+    best = at(30).best
+    assert best is not None
+    assert f"(trial {best.number})  +" in text
+    assert "points against reported 89.83 ± 2.91 % (arXiv:2408.02835)" in text
+    assert "waiting [for] trial 3" in text, "brackets are text, not markup"
+    assert "trial 4 " in text
+
+
+def test_a_worker_that_holds_a_slot_is_shown_at_it() -> None:
+    running = at(3, running=1)
+    held = replace(running.search[3], worker="w", members=DONE.search[0].members[:1])
+    snapshot = replace(running, search=(*running.search[:3], held))
+    assert results.doing(snapshot, worker("w")) == "toy-study: trial 3, network 2 of 3"
+
+
+def test_the_bar_is_full_when_all_is_settled() -> None:
+    bar: Text = liveview.bar(DONE, 80)
+    assert bar.plain == "█" * 60 + " 60/60"
+
+
+def test_the_live_view_starts_and_ends_on_a_terminal() -> None:
+    console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
+    view = liveview.LiveView(at(3), storage="x", console=console)
+    view.update(at(5))
+    view.note("a worker ended")
+    view.close()
+    assert isinstance(console.file, io.StringIO)
+    assert "a worker ended" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [30, 76, 120])
+def test_the_chart_fits_its_width_and_draws_reported_and_best(width: int) -> None:
+    lines = termchart.chart(DONE, width=width)
+    assert len(lines) == 15
+    assert all(len(line) <= width for line in lines[:-1])
+    picture = "\n".join(lines[:12])
+    assert "╌" in picture
+    assert "━" in picture
+    assert "·" in picture
+    assert "reported 89.83 ± 2.91 %" in lines[-1]
+
+
+def test_the_chart_of_a_loss_goes_down() -> None:
+    study = snapshots.spec(
+        objective="toy_objective:ToyLossObjective", reported={"score": 0.1, "source": "x"}
+    )
+    lines = termchart.chart(snapshots.realistic(study))
+    best_rows = [index for index, line in enumerate(lines[:12]) if "━" in line]
+    assert best_rows, "the best so far is drawn"
+    curve = termchart.best_so_far(snapshots.realistic(study))
+    assert all(b <= a for (_, a), (_, b) in itertools.pairwise(curve))
+
+
+def test_there_is_no_chart_without_two_trials_or_room() -> None:
+    assert termchart.chart(at(0)) == []
+    assert termchart.chart(at(1)) == []
+    assert termchart.chart(DONE, width=20) == []
+
+
+def test_the_chart_survives_equal_scores() -> None:
+    slots = tuple(snapshots.slot(n, SlotState.COMPLETE, score=0.9) for n in range(3))
+    study = snapshots.spec(reported=None)
+    assert len(termchart.chart(snapshots.snapshot(study, slots))) == 15
+
+
+def test_the_result_holds_verdict_parameters_and_next_commands() -> None:
+    text = "\n".join(results.result(DONE, report="r.html", storage="", width=80))
+    best = DONE.best
+    assert best is not None
+    assert "toy-study: confirmed 9" in text
+    assert "reported 89.83 ± 2.91 % (arXiv:2408.02835)" in text
+    assert f"trial {best.number}" in text
+    row = next(line for line in text.splitlines() if line.startswith("rate_per_ns"))
+    assert row.split() == ["rate_per_ns", f"{best.params['rate_per_ns']:.4g}", "0.07"]
+    assert "report     r.html" in text
+    assert "more       hpo best toy-study; hpo trials toy-study" in text
+    assert 'optuna-dashboard "$(hpo storage url)"' in text
+
+
+def test_a_failed_study_says_why_in_one_line_and_what_to_do() -> None:
+    reason = "3 trials in a row failed; the last one:\nTraceback ...\nValueError: no"
+    failed = at(3, state=StudyState.FAILED, reason=reason)
+    sentence = results.verdict(failed)
+    assert sentence.startswith(
+        "study failed: 3 trials in a row failed; the last one: ValueError: no; "
+    )
+    assert "--name NEW" in results.next_step(failed)
+    assert results.next_step(at(3, workers=())).startswith("no worker is alive; go on with")
+    assert results.next_step(at(3)) == ""
+    assert results.next_step(DONE) == ""
