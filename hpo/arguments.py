@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hpo.errors import HpoError
@@ -62,6 +63,36 @@ class Parser(argparse.ArgumentParser):
     def add_json(self, what: str = "strict JSON on stdout, for programs") -> None:
         """``--json``, the same wherever a program may read."""
         self.add_argument("--json", action="store_true", help=what)
+
+
+class LaunchArguments(argparse.Namespace):
+    """The options of a launch."""
+
+    study: str
+    name: str | None
+    trials: int | None
+    seed: int | None
+    overrides: list[str]
+    workers: int | None
+    storage: str | None
+    timeout: float | None
+    no_confirm: bool
+    dry_run: bool
+    json: bool
+    report: Path | None
+    no_report: bool
+    command: str
+    """The command line as it was given, without a password."""
+
+
+def without_password(text: str) -> str:
+    """The text with the passwords of its URLs masked.
+
+    Examples:
+        >>> without_password("--storage postgresql://me:secret@host/hpo")
+        '--storage postgresql://me:***@host/hpo'
+    """
+    return re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
 
 
 def at_least(minimum: int) -> Callable[[str], int]:

@@ -6,14 +6,12 @@ the work.
 
 from __future__ import annotations
 
-import argparse
-import re
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpo.arguments import Parser, answer, at_least, seconds
+from hpo.arguments import LaunchArguments, Parser, answer, at_least, seconds, without_password
 
 _EXAMPLES = """\
 python -m hpo.launch --study seqdigits
@@ -29,26 +27,6 @@ python -m hpo.launch --study seqdigits --dry-run
 
 Ctrl-C stops the workers in order and loses nothing. Results do not depend on how many workers
 there were, nor on stops. Exit status: 0 done, 1 failed or timed out, 130 after Ctrl-C."""
-
-
-class LaunchArguments(argparse.Namespace):
-    """The options of a launch."""
-
-    study: str
-    name: str | None
-    trials: int | None
-    seed: int | None
-    overrides: list[str]
-    workers: int | None
-    storage: str | None
-    timeout: float | None
-    no_confirm: bool
-    dry_run: bool
-    json: bool
-    report: Path | None
-    no_report: bool
-    command: str
-    """The command line as it was given, without a password."""
 
 
 def parser(prog: str) -> Parser:
@@ -96,16 +74,6 @@ def parser(prog: str) -> Parser:
     )
     report.add_argument("--no-report", action="store_true", help="write no report")
     return p
-
-
-def without_password(text: str) -> str:
-    """The text with the passwords of its URLs masked.
-
-    Examples:
-        >>> without_password("--storage postgresql://me:secret@host/hpo")
-        '--storage postgresql://me:***@host/hpo'
-    """
-    return re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "hpo launch") -> int:

@@ -15,10 +15,9 @@ from types import FrameType
 from rich.console import Console
 
 from hpo import plan, records, results, settings, studyfile, suggest
-from hpo.arguments import EXIT_ERROR, Terminated
+from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
 from hpo.errors import HpoError
 from hpo.executors.local import LocalExecutor
-from hpo.launch import LaunchArguments, without_password
 from hpo.ledger import Ledger
 from hpo.liveview import LiveView
 from hpo.retry import is_passing
@@ -83,6 +82,7 @@ class _Launch:
             storage_url=storage.url,
             logs=settings.home() / "logs" / spec.name,
             options=["--no-confirm"] if arguments.no_confirm else [],
+            on_death=self._bury,
         )
 
     def run(self) -> int:
@@ -176,6 +176,14 @@ class _Launch:
             if not is_passing(error):
                 raise
             return None
+
+    def _bury(self, worker: str) -> None:
+        try:
+            self._ledger.bury(worker)
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            # its lease will run out all the same
 
     def _interrupted(self) -> None:
         _say("stopping the workers … nothing is lost (Ctrl-C again: at once)")

@@ -168,6 +168,20 @@ class Ledger:
         ended = {"seen_at": NOW, "ended_at": NOW, "doing": "ended"}
         connection.execute(update(workers).where(workers.c.name == worker).values(ended))
 
+    @_transaction
+    def bury(self, connection: Connection, worker: str) -> None:
+        """Write a worker down as dead; its slot need not wait for the end of its lease."""
+        dead = {"ended_at": NOW, "doing": "died"}
+        connection.execute(
+            update(workers)
+            .where(workers.c.name == worker, workers.c.ended_at.is_(None))
+            .values(dead)
+        )
+        held = (slots.c.worker == worker) & (slots.c.state == SlotState.RUNNING)
+        connection.execute(
+            update(slots).where(held, slots.c.lease_until.is_not(None)).values(lease_until=NOW)
+        )
+
     # --- slots ---------------------------------------------------------------------------
 
     @_transaction

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from hpo import records, results, settings, studyfile, words
-from hpo.launch import LaunchArguments
+from hpo.arguments import LaunchArguments
 from hpo.snapshot import StudySnapshot
 from hpo.spec import Dimension, StudySpec
 from hpo.storage import parse_url

@@ -91,7 +91,9 @@ class Worker:
     def __init__(self, storage: Storage, order: Order, name: str | None = None) -> None:
         """Nothing happens before ``run``."""
         self._order = order
-        self.name = name or f"{platform.node()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        whose = f"{order.study}@" if order.study else ""  # without @: serves every study
+        host = platform.node()
+        self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._ledger = Ledger(storage, patience_s=PATIENCE_S, on_wait=self._database_away)
         self._heart = Heartbeat(Ledger(storage), self.name, order)
 

@@ -7,6 +7,7 @@ A built-in objective is one line in ``BUILT_IN``; any importable class works too
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any
 
 from objectives.contract import Objective
@@ -32,12 +33,15 @@ def load(name: str) -> Objective[Any, Any]:
         )
     try:
         found = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # a user's module may do anything as it is imported
         raise LookupError(
             f"objective {name!r} cannot be imported: {error}. Built in: {known}"
         ) from error
-    if not (isinstance(found, type) and issubclass(found, Objective)):
+    concrete = isinstance(found, type) and not inspect.isabstract(found)
+    if not (concrete and issubclass(found, Objective)):
         raise LookupError(
-            f"{name!r} is not an Objective: derive it from objectives.contract.Objective"
+            f"{name!r} is not an Objective: derive a class from objectives.contract.Objective "
+            f"and give it `evaluate`"
         )
-    return found()
+    objective: Objective[Any, Any] = found()
+    return objective

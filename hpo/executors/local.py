@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +43,8 @@ class _Seat:
     pause_s: float
     """How long to wait before the next process."""
     process: subprocess.Popen[bytes] | None = None
+    name: str = ""
+    """What the process is called in the ledger."""
     started_s: float = 0.0
     due_s: float = 0.0
     """When to start the next process, once this one is gone."""
@@ -64,6 +66,7 @@ class LocalExecutor(Executor):
         logs: Path,
         options: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        on_death: Callable[[str], None] = lambda name: None,
     ) -> None:
         """Nothing is started yet.
 
@@ -73,9 +76,10 @@ class LocalExecutor(Executor):
             logs: directory of the log files, one per worker.
             options: more options for every worker.
             environment: variables besides those of this process.
+            on_death: told the name of every worker that ended, before another takes its place.
         """
         self._study, self._logs = study, logs
-        self._options = list(options)
+        self._options, self._on_death = list(options), on_death
         self._environment = {
             **os.environ,
             **_ONE_THREAD,
@@ -138,9 +142,9 @@ class LocalExecutor(Executor):
             self._seats.clear()
 
     def _spawn(self, seat: _Seat) -> None:
-        name = f"{self._study}@{platform.node()}-{uuid.uuid4().hex[:6]}"
+        seat.name = f"{self._study}@{platform.node()}-{uuid.uuid4().hex[:6]}"
         parent = ["--parent", str(os.getpid())]
-        command = [sys.executable, "-m", "hpo.worker", "--study", self._study, "--name", name]
+        command = [sys.executable, "-m", "hpo.worker", "--study", self._study, "--name", seat.name]
         with seat.log.open("ab") as log:
             seat.process = subprocess.Popen(
                 [*command, *parent, *self._options],
@@ -156,6 +160,7 @@ class LocalExecutor(Executor):
         """Plan the next process of a seat whose process ended."""
         lived_s = now - seat.started_s
         seat.process = None
+        self._on_death(seat.name)
         if lived_s >= HEALTHY_S:
             seat.pause_s, seat.deaths_at_start = PAUSE_S[0], 0
         elif status not in _FROM_OUTSIDE:

@@ -20,7 +20,8 @@ dx'/dx, dx'/d(I dt)        slopes_x, slopes_drive   (time, neurons, LANES)
 =========================  =======================  ==============================================
 
 Everything here is for one thread and fixed in its order of summation: same input, same bits.
-Fast-math does not include nnan and ninf: a network that diverges says so with NaN or inf.
+Fast-math is contract and nsz: a network that diverges says so with NaN or inf, and the additions
+of ``exponential_parts`` stay as they are.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ from objectives.networks.simd import (
     where_less,
 )
 
-LANES = 128
-PIECE = 32
+LANES = 128  # sequences in a block: eight registers of 512 bits; no worse with sixteen of 256
+PIECE = 32  # lanes of a neuron step, which needs more registers per lane
 FOLD = 16  # lanes in which the gradient of one weight is summed
 
 _F = TypeVar("_F", bound=Callable[..., Any])

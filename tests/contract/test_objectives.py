@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,7 +114,7 @@ def test_validation_needs_no_heavy_library(name: str) -> None:
     code = (
         "import sys, objectives; p = objectives.load(sys.argv[1]).Params(); "
         "heavy = {'torch', 'numba', 'sklearn', 'optuna', 'sqlalchemy'} & set(sys.modules); "
-        "sys.exit(', '.join(sorted(heavy)))"
+        "sys.exit(', '.join(sorted(heavy)) or 0)"
     )
     run = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
@@ -127,9 +128,16 @@ def test_validation_needs_no_heavy_library(name: str) -> None:
         ("objectives.contract:Nothing", "cannot be imported: module 'objectives.contract' has no"),
         ("objectives.contract:Outcome", "'objectives.contract:Outcome' is not an Objective"),
         ("toy_objective:ToyTask", "'toy_objective:ToyTask' is not an Objective"),
+        ("objectives.contract:Objective", "is not an Objective: derive a class"),
+        (":X", "objective ':X' cannot be imported: Empty module name"),
+        ("broken_module:X", "'broken_module:X' cannot be imported: invalid syntax"),
     ],
 )
-def test_unknown_objectives_are_refused(name: str, text: str) -> None:
+def test_unknown_objectives_are_refused(
+    name: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken_module.py").write_text("def (")
+    monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(LookupError) as caught:
         objectives.load(name)
     assert text in str(caught.value)

@@ -109,6 +109,17 @@ def test_lease_is_kept_by_renewal(ledger: Ledger) -> None:
     assert claim(ledger, "other").number == 1
 
 
+def test_buried_worker_is_not_waited_for(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    ledger.enlist("dead", host="h", pid=1, lease_s=60)
+    held = claim(ledger, "dead", lease_s=3600)
+    ledger.bury("dead")
+    heir = claim(ledger, "heir")
+    assert (heir.number, heir.attempt) == (held.number, 2)
+    assert ledger.snapshot("toy").search[0].losses == 1
+    assert [w.alive for w in ledger.workers()] == [False]
+
+
 def test_third_loss_fails_the_slot(ledger: Ledger) -> None:
     ledger.register(toy_spec())
     for attempt in range(1, 4):
