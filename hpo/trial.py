@@ -14,8 +14,11 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from hpo import provenance, seeds, suggest
 from hpo.claims import Checkpoint, Claim
+from hpo.errors import HpoError
 from hpo.ledger import Ledger
 from hpo.settling import LeaseLostError
 from hpo.snapshot import Member, Phase, SlotState
@@ -62,16 +65,17 @@ class Trial:
         """Bring the slot to its end, and write that down.
 
         Raises:
-            StoppedError: the worker was told to stop; the slot was released.
+            StoppedError: the worker was told to stop; the slot is left to the next one.
             LeaseLostError: the slot is another worker's by now.
+            SQLAlchemyError: the database fails in a way that waiting does not mend.
         """
         try:
             if self._claim.phase == Phase.CONFIRM:
                 self._confirm()
             else:
                 self._search()
-        except (StoppedError, LeaseLostError):
-            raise
+        except (StoppedError, HpoError, SQLAlchemyError):
+            raise  # a broken world, not a broken trial
         except Exception:
             text = traceback.format_exc()
             self._settle(SlotState.FAILED, message=text[-_MESSAGE_CHARS:])

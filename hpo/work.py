@@ -10,10 +10,9 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from hpo.claims import Claim, Over, Wait
 from hpo.ledger import Ledger
+from hpo.retry import is_passing
 from hpo.settling import LeaseLostError
 from hpo.storage import Storage
 from hpo.trial import Signals, StoppedError, Trial
@@ -22,6 +21,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 3600.0
 """For so long a worker waits for a database that is away."""
+STOP_PATIENCE_S = 3.0
+"""For so long if it was told to stop; what it could not write down is done again."""
 LEASE_S = 30.0
 """A worker that is silent for so long is given up, and its slot goes on elsewhere."""
 _POLL_S = (0.1, 2.0)
@@ -76,8 +77,8 @@ class Heartbeat(threading.Thread):
             except LeaseLostError as error:
                 log.warning("%s", error)
                 self.lost = True
-            except SQLAlchemyError as error:  # the next beat tries again; training goes on
-                log.warning("no heartbeat: %s", error)
+            except Exception as error:  # training goes on, and the next beat tries again
+                log.warning("no heartbeat: %s", error, exc_info=not is_passing(error))
 
     def end(self) -> None:
         """Stop beating."""
@@ -113,9 +114,11 @@ class Worker:
         self._heart.start()
         try:
             self._loop()
+            self._ledger.discharge(self.name)
+        except StoppedError:
+            log.warning("stopped while the database is away: the lease will run out")
         finally:
             self._heart.end()
-            self._ledger.discharge(self.name)
 
     def _loop(self) -> None:
         pause_s = _POLL_S[0]
@@ -163,7 +166,7 @@ class Worker:
             Trial(self._ledger, claim, signals).run()
             log.info("%s settled after %.1f s", claim, time.monotonic() - begun)
         except StoppedError:
-            log.info("%s released", claim)
+            log.info("%s is left to the next worker", claim)
         except LeaseLostError as error:
             log.warning("%s; its result is not needed, taking other work", error)
         finally:
@@ -175,3 +178,5 @@ class Worker:
     def _database_away(self, seconds: float, error: Exception) -> None:
         self._doing(f"waits: database unreachable for {seconds:.0f} s")
         log.warning("database unreachable for %.0f s: %s", seconds, error)
+        if self._heart.stop_requested.is_set() and seconds >= STOP_PATIENCE_S:
+            raise StoppedError from error

@@ -1,0 +1,116 @@
+"""A real worker process in trouble: signals, pauses, failures, a database that goes away."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
+
+from hpo.ledger import Ledger
+from hpo.snapshot import SlotState, StudyState
+from hpo.storage import open_storage
+
+
+@pytest.fixture
+def ledger(database_url: str) -> Iterator[Ledger]:
+    with open_storage(database_url) as storage:
+        yield Ledger(storage)
+
+
+def test_sigterm_stops_within_seconds_and_keeps_the_training(
+    ledger: Ledger, database_url: str
+) -> None:
+    spec = toy_spec("toy", fixed={"sleep_s": 0.1}, budget={"trials": 2, "members": 1, "epochs": 40})
+    ledger.register(spec)
+    worker = start_worker(database_url, "--study", "toy")
+    wait_until(lambda: bool(ledger.snapshot("toy").search))
+    time.sleep(1.5)
+    began = time.monotonic()
+    said = kill(worker, signal.SIGTERM)
+    assert worker.returncode == 0, said
+    assert time.monotonic() - began < 5
+    assert "trial 0 is left to the next worker" in said
+    claim = ledger.claim("toy", "next", lease_s=60)
+    checkpoint = getattr(claim, "checkpoint", None)
+    assert checkpoint is not None, "the trial would have to start anew"
+    assert len(checkpoint.curve) >= 5
+    assert ledger.snapshot("toy").search[0].losses == 0
+
+
+def test_paused_worker_finds_its_slot_taken_and_goes_on(ledger: Ledger, database_url: str) -> None:
+    alone = undisturbed(database_url, toy_spec("alone", budget={"trials": 6}))
+    spec = toy_spec("toy", fixed={"sleep_s": 0.05}, budget={"trials": 6})
+    ledger.register(spec)
+    paused = start_worker(database_url, "--study", "toy", "--lease", "1", "--name", "paused")
+    wait_until(lambda: any(s.worker == "paused" for s in ledger.snapshot("toy").search))
+    time.sleep(0.2)
+    os.kill(paused.pid, signal.SIGSTOP)
+    heir = start_worker(database_url, "--study", "toy", "--lease", "1", "--name", "heir")
+    wait_until(lambda: ledger.snapshot("toy").settled >= 2)
+    os.kill(paused.pid, signal.SIGCONT)
+    _, said = paused.communicate(timeout=60)
+    _, heard = heir.communicate(timeout=60)
+    assert (paused.returncode, heir.returncode) == (0, 0), said + heard
+    assert "the lease of paused has passed to another worker" in said
+    assert "taking other work" in said
+    assert table(ledger.snapshot("toy", curves=True)) == alone
+
+
+def test_raising_objective_stops_the_study_with_its_traceback(
+    ledger: Ledger, database_url: str
+) -> None:
+    ledger.register(toy_spec(fixed={"fail": "late"}))
+    run_workers(database_url, "toy", 1)
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.FAILED
+    assert [s.state for s in snapshot.search] == [SlotState.FAILED] * 3
+    assert snapshot.reason is not None
+    assert snapshot.reason.startswith("3 slots in a row failed; the last one:\nTraceback")
+    assert "RuntimeError: the toy breaks after its first epoch" in snapshot.reason
+
+
+def test_diverging_training_is_a_score(ledger: Ledger, database_url: str) -> None:
+    ledger.register(toy_spec(fixed={"fail": "diverge"}, budget={"trials": 3}))
+    run_workers(database_url, "toy", 1)
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.DONE
+    assert all(m.diverged for slot in snapshot.search for m in slot.members)
+
+
+def test_serving_worker_takes_every_open_study(ledger: Ledger, database_url: str) -> None:
+    for name in ("a", "b"):
+        ledger.register(toy_spec(name, budget={"trials": 4}))
+    worker = start_worker(database_url)
+    done = StudyState.DONE
+    wait_until(lambda: all(ledger.snapshot(n).state == done for n in ("a", "b")), 60)
+    assert kill(worker, signal.SIGTERM).count("trial") >= 8
+    assert worker.returncode == 0
+
+
+def test_orphan_stops_by_itself(ledger: Ledger, database_url: str) -> None:
+    ledger.register(toy_spec(fixed={"sleep_s": 0.05}, budget={"trials": 1000}))
+    worker = start_worker(
+        database_url, "--study", "toy", "--lease", "1", "--parent", str(os.getpid() + 1)
+    )
+    _, said = worker.communicate(timeout=30)
+    assert worker.returncode == 0
+    assert "the launcher is gone: stopping" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--study", "nope"], "error: study 'nope': the database must hold it, but it holds no"),
+        (["--storage", "sqlite:///x.db"], "error: storage URL: the storage must be a PostgreSQL"),
+    ],
+)
+def test_errors_are_one_message(database_url: str, arguments: list[str], text: str) -> None:
+    worker = start_worker(database_url, *arguments)
+    _, said = worker.communicate(timeout=30)
+    assert worker.returncode == 1
+    assert text in said
+    assert "Traceback" not in said
