@@ -205,10 +205,11 @@ class _Run:
         work = _Work(
             structure.pool,
             values=n_points * (row + n_channels * LANES),
+            x=n_points * row,
             slopes_x=n_kept,
             slopes_drive=n_kept,
             weights=n_nonzeros,
-            rows=(4 * n_neurons + 1) * LANES,
+            rows=4 * row + LANES,
             sums=(n_nonzeros + n_neurons) * FOLD if keep else 0,
         )
         output = torch.empty(self._n_batch, width)
@@ -223,7 +224,7 @@ class _Run:
             keep,
             self._shape,
             work["weights"],
-            work["rows"][:row],
+            work["x"],
             work["rows"][4 * row :],
             work["values"],
             work["slopes_x"],
@@ -247,7 +248,9 @@ class _Run:
             structure.source_index,
             parameters.numpy(),
             self._constants,
+            self._exponential,
             self._shape,
+            work["x"],
             work["values"],
             work["slopes_x"],
             work["slopes_drive"],

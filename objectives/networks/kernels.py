@@ -20,8 +20,7 @@ dx'/dx, dx'/d(I dt)        slopes_x, slopes_drive   (time, neurons, LANES)
 =========================  =======================  ==============================================
 
 Everything here is for one thread and fixed in its order of summation: same input, same bits.
-Fast-math is contract and nsz: a network that diverges says so with NaN or inf, and the additions
-of ``exponential_parts`` stay as they are.
+Fast-math is contract and nsz only: a network that diverges says so with NaN or inf.
 """
 
 from __future__ import annotations
@@ -118,6 +117,8 @@ _ZERO, _HALF, _ONE, _TWO = (np.float32(v) for v in (0.0, 0.5, 1.0, 2.0))
 _LOG2_E = np.float32(math.log2(math.e))
 _LN2_HIGH = np.float32(0.693359375)  # ln 2 in two parts: k * high is exact
 _LN2_LOW = np.float32(math.log(2.0) - 0.693359375)
+X_MIN = np.float32(1e-30)
+"""Amplitudes do not fall below: what has underflowed to 0 could never grow again."""
 _MAX_EXPONENT = np.float32(40.0)
 _MAX_SQUARED = _MAX_EXPONENT * _MAX_EXPONENT
 _NEAR_SQUARED = np.float32(0.34**2)  # just within (ln(2)/2)^2: there k = 0 and r = z
@@ -153,16 +154,20 @@ def exponential_parts(z: Any) -> Any:
 
 @_inlined
 def exponential_step(x: Any, drive: Any, g: Any) -> Any:
-    """Eq. (2) over a step of constant drive: x', dx'/dx and dx'/d(drive).
+    """Eq. (2) over a step of constant drive: x', d ln x'/d ln x and d ln x'/d(drive).
 
     A Bernoulli equation. With z = drive - g, E = exp(z), P = (E - 1)/z and Q = (P - 1)/z:
 
-        x'           = x E / D,   D = 1 + drive x P = (1 - x) + x (E + g P)
-        dx'/dx       = E / D^2
-        dx'/d(drive) = x E / D^2 ((1 - x) + g x Q)
+        x'               = x E / D,   D = 1 + drive x P = (1 - x) + x (E + g P)
+        d ln x'/d ln x   = 1 / D
+        d ln x'/d(drive) = ((1 - x) + g x Q) / D
+
+    The slopes of the logarithm stay moderate where those of x span the range of E, e^-40 to e^40,
+    and their products over the steps leave that of float32.
 
     Near z = 0, P and Q come from the polynomial of the exponential instead of from differences.
     The exponent is clipped to +-40: beyond, E is constant and each 1 in the last line and Q is 0.
+    x' is kept from falling below X_MIN; there its slopes are 0.
     """
     z = drive - g
     z_squared = z * z
@@ -170,12 +175,12 @@ def exponential_step(x: Any, drive: Any, g: Any) -> Any:
     inverse = _ONE / z
     p = where_less(z_squared, _NEAR_SQUARED, p, (e - _ONE) * inverse)
     ratio = _ONE / ((_ONE - x) + x * (e + g * p))
-    grown = e * ratio
-    slope_x = grown * ratio
+    after = x * (e * ratio)
     free = where_less(z_squared, _MAX_SQUARED, _ONE, _ZERO)
     q = where_less(z_squared, _NEAR_SQUARED, q, (p - free) * inverse)
-    slope_drive = x * slope_x * (free * (_ONE - x) + g * x * q)
-    return x * grown, slope_x, slope_drive
+    slope_x = where_less(after, X_MIN, _ZERO, ratio)
+    slope_drive = slope_x * (free * (_ONE - x) + g * x * q)
+    return where_less(after, X_MIN, X_MIN, after), slope_x, slope_drive
 
 
 @_inlined
@@ -243,8 +248,8 @@ def forward(
 ) -> None:
     """Take every block through time from x = 1/2, y = 0; write y after the last point to output.
 
-    With ``keep``, values and slopes of every point are kept for ``backward``; without it ``values``
-    has two points, used in turn, and the slopes are not touched.
+    With ``keep``, all of every point is kept for ``backward``; without it ``values`` and ``x`` have
+    two points, used in turn, and the slopes are not touched.
 
     Args:
         u: input, (batch, time, channels), flat as all that follow.
@@ -257,7 +262,7 @@ def forward(
         keep: see above.
         shape: blocks, time, neurons, channels, neurons of the last layer.
         weights: scratch for dt S weight of each non-zero, (nonzeros,).
-        x: scratch for x, (neurons, LANES).
+        x: (blocks, time + 1, neurons, LANES).
         drive: scratch for one neuron's drive, (LANES,).
         values: y and u, (blocks, time + 1, rows, LANES).
         slopes_x, slopes_drive: (blocks, time, neurons, LANES).
@@ -273,8 +278,10 @@ def forward(
     for block in range(n_blocks):
         now = block * (n_times + 1) * point if keep else 0
         later = now + point
+        x_now = block * (n_times + 1) * row if keep else 0
+        x_later = x_now + row
         slope = block * n_times * row
-        _fill(x, 0, row, _HALF)
+        _fill(x, x_now, row, _HALF)
         _fill(values, now, row, _ZERO)
         for t in range(n_times):
             _to_lanes(u, block, t * n_channels, n_times * n_channels, n_channels, values, now + row)
@@ -285,13 +292,13 @@ def forward(
                 # a bound that LLVM does not know: it would take total apart lane by lane
                 for piece in range(0, len(drive), PIECE):
                     here = i * LANES + piece
-                    before = load(x, here, PIECE)
+                    before = load(x, x_now + here, PIECE)
                     force = load(drive, piece, PIECE)
                     if exponential:
                         after, slope_x, slope_drive = exponential_step(before, force, g)
                     else:
                         after, slope_x, slope_drive = euler_step(before, force, g)
-                    store(x, here, after)
+                    store(x, x_later + here, after)
                     y = load(values, now + here, PIECE)
                     store(values, later + here, decay * y + gain * (after - before))  # Eq. (5)
                     if keep:
@@ -299,6 +306,7 @@ def forward(
                         store(slopes_drive, slope + here, slope_drive)
             slope += row
             now, later = later, later + point if keep else now
+            x_now, x_later = x_later, x_later + row if keep else x_now
         for lane in range(min(LANES, len(output) // n_last - block * LANES)):
             for j in range(n_last):
                 here = (block * LANES + lane) * n_last + j
@@ -313,7 +321,9 @@ def backward(
     index: Any,
     parameters: Any,
     constants: Any,
+    exponential: bool,
     shape: Any,
+    x: Any,
     values: Any,
     slopes_x: Any,
     slopes_drive: Any,
@@ -332,10 +342,16 @@ def backward(
     through the drives of the next step, and primes at the end of the step,
 
         Y' = decay Y'' + G'                         Y'' = 0 and G' = output_grad at the last point
-        A' = slope_x' A'' - drag Y'' + gain G'
-        J  = slope_drive A'                         adjoint of the drive
+        A' = dx''/dx' A'' - drag Y'' + gain G'
+        J  = dx'/d(drive) A'                        adjoint of the drive
         G  = sum over targets of weight J
 
+    The exponential step carries M = x A, the adjoint of ln x, instead of A:
+
+        M' = slope_x' M'' + x' (gain G' - drag Y'')
+        J  = slope_drive M'
+
+    Euler's carries A: its slopes are those of x, and 1 stands for the x in front.
     Carried as X and Y, A' would be a difference of like numbers where x rests at 0 or 1.
 
     Args:
@@ -343,10 +359,10 @@ def backward(
         starts: first non-zero of each row, neurons then channels, (rows + 1,).
         targets: the neuron which each non-zero drives, (nonzeros,).
         index: where each non-zero is among the parameters, (nonzeros,).
-        parameters, constants, shape: as in ``forward``.
-        values, slopes_x, slopes_drive: as ``forward`` left them.
+        parameters, constants, exponential, shape: as in ``forward``.
+        x, values, slopes_x, slopes_drive: as ``forward`` left them.
         weights: scratch for dt S weight of each non-zero, (nonzeros,).
-        adjoint_x: scratch for A without its last term, (neurons, LANES).
+        adjoint_x: scratch for M or A without its last term, (neurons, LANES).
         adjoint_y: scratch for Y, (neurons, LANES).
         adjoint_drive: scratch for J, (neurons, LANES).
         pulled: scratch for G, (neurons, LANES).
@@ -368,13 +384,18 @@ def backward(
         for t in range(n_times - 1, -1, -1):
             at = (block * (n_times + 1) + t) * n_rows * LANES
             slope = (block * n_times + t) * n_neurons * LANES
+            x_now = (block * (n_times + 1) + t) * n_neurons * LANES
+            x_later = x_now + n_neurons * LANES
             for i in range(n_neurons):
                 row = i * LANES
+                before = load(x, x_now + row, LANES) if exponential else one
+                after = load(x, x_later + row, LANES) if exponential else one
                 entering = load(pulled, row, LANES)
                 y = decay * load(adjoint_y, row, LANES) + entering
                 store(adjoint_y, row, y)
-                a = load(adjoint_x, row, LANES) + gain * entering
-                store(adjoint_x, row, load(slopes_x, slope + row, LANES) * a - drag * y)
+                a = load(adjoint_x, row, LANES) + gain * after * entering
+                rest = drag * before * y
+                store(adjoint_x, row, load(slopes_x, slope + row, LANES) * a - rest)
                 adjoint = load(slopes_drive, slope + row, LANES) * a
                 store(adjoint_drive, row, adjoint)
                 k = (n_nonzeros + i) * FOLD

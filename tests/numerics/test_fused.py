@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -18,6 +18,15 @@ from objectives.networks import fused
 from objectives.networks.fused import SparseStructure, fused_spintronic
 
 INTEGRATORS = ["exponential", "euler"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """The dense loop is all small operations, which threads only slow down."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
 
 
 def dense_loop(
@@ -176,8 +185,10 @@ def test_is_as_exact_as_a_float32_loop(integrator: str, settings: dict[str, floa
         assert error(mine, grad) < 1e-5 + 4 * error(theirs, grad)
 
 
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_neuron_step_is_exact_from_one_end_of_the_clip_to_beyond_the_other(times: int) -> None:
+@pytest.mark.parametrize(("times", "rtol"), [(1, 4e-6), (2, 2e-5)])
+def test_a_neuron_step_is_exact_from_one_end_of_the_clip_to_beyond_the_other(
+    times: int, rtol: float
+) -> None:
     drive = torch.linspace(-60, 60, 1201)
     masks = [torch.zeros(shape).bool() for shape in [(1201, 1), (0, 1201, 1201), (1, 1201, 1201)]]
     bias = drive[None].clone().requires_grad_()
@@ -188,10 +199,10 @@ def test_a_neuron_step_is_exact_from_one_end_of_the_clip_to_beyond_the_other(tim
     output = case.run(u, **settings)
     leaf = drive[None].double().requires_grad_()
     wanted = dense_loop(u.double(), *(p.double() for p in parameters[:3]), leaf, **settings)
-    torch.testing.assert_close(output.double(), wanted, rtol=0, atol=2e-7)
+    torch.testing.assert_close(output.double(), wanted, rtol=0, atol=2.5e-7)
     [found] = torch.autograd.grad(output.sum(), bias)
     [grad] = torch.autograd.grad(wanted.sum(), leaf)
-    torch.testing.assert_close(found.double(), grad, rtol=2e-5, atol=1e-25)
+    torch.testing.assert_close(found.double(), grad, rtol=rtol, atol=1e-25)
 
 
 def test_agrees_where_the_exponent_is_clipped() -> None:
