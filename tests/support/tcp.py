@@ -1,26 +1,21 @@
-"""A way to the database over TCP."""
+"""A way to a server's socket over TCP, which the embedded server itself does not offer."""
 
 from __future__ import annotations
 
 import selectors
 import socket
 import threading
-from collections.abc import Callable, Iterator
-
-import pytest
-import sqlalchemy as sa
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
-@pytest.fixture
-def proxy(database_url: str) -> Iterator[Callable[[str], str]]:
-    """A way to the test's database over TCP: maps user:password to a URL."""
-    url = sa.make_url(database_url)
-    target = f"{url.query['host']}/.s.PGSQL.5432"
-    listener = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=_serve, args=(listener, target), daemon=True).start()
-    yield lambda user: f"postgresql://{user}@127.0.0.1:{listener.getsockname()[1]}/{url.database}"
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
+@contextmanager
+def forwarded(target: str) -> Iterator[int]:
+    """The port on 127.0.0.1 that leads to the socket at `target`."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=_serve, args=(listener, target), daemon=True).start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
 
 
 def _serve(listener: socket.socket, target: str) -> None:

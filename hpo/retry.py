@@ -1,0 +1,98 @@
+"""Work on the database that survives its restart."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import psycopg
+import sqlalchemy as sa
+
+from hpo.errors import StorageError
+from hpo.storage import REFUSALS
+
+T = TypeVar("T")
+
+PATIENCE_S = 600.0
+SHORTEST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+# Classes of SQLSTATE: connection, rollback (serialization, deadlock), resources, operator's
+# intervention (a shutdown), system error (a full disk); then single codes that time does (not)
+# mend.
+PASSING_CLASSES = {"08", "40", "53", "57", "58"}
+PASSING = {"55P03"}  # lock not available
+LASTING = {"57014", "57P04"}  # query cancelled (as by statement_timeout), database dropped
+
+
+def retry(
+    work: Callable[[], T],
+    *,
+    patience_s: float = PATIENCE_S,
+    on_wait: Callable[[float, Exception], None] | None = None,
+) -> T:
+    """Return `work()`, done again while the database is away or asks for a repetition.
+
+    Pauses grow from 0.1 s to 5 s, and are random up to that, so that many workers do not come back
+    at once.
+
+    Args:
+        work: opens its own transaction, and may be done twice: a connection can be lost after the
+            server committed and before it said so.
+        patience_s: time after the first failure at which to give up.
+        on_wait: called before each pause with the seconds since the first failure and the error. It
+            may raise, to end the waiting.
+
+    Raises:
+        StorageError: the database stayed away for too long.
+        Exception: whatever else `work` raises, at once; so are wrong passwords and missing
+            databases.
+    """
+    began: float | None = None
+    longest_s = SHORTEST_PAUSE_S
+    while True:
+        try:
+            return work()
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            now = time.monotonic()
+            began = now if began is None else began
+            waited_s = now - began
+            if waited_s >= patience_s:
+                raise StorageError(
+                    f"database: it must answer within {patience_s:.0f} s, but got: {error}. "
+                    "Start the server again, then the worker: the study goes on where it was."
+                ) from error
+            if on_wait:
+                on_wait(waited_s, error)
+            time.sleep(min(random.uniform(0, longest_s), patience_s - waited_s))
+            longest_s = min(LONGEST_PAUSE_S, 2 * longest_s)
+
+
+def is_passing(error: BaseException | None) -> bool:
+    """Return whether time may mend `error`; the causes of an error count, too.
+
+    Optuna raises errors of its own from SQLAlchemy's, and so does `open_storage`.
+    """
+    while error is not None:
+        if isinstance(error, sa.exc.DBAPIError):
+            if error.connection_invalidated or _is_passing(error.orig):
+                return True
+        elif _is_passing(error):
+            return True
+        error = error.__cause__
+    return False
+
+
+def _is_passing(error: BaseException | None) -> bool:
+    if isinstance(error, psycopg.InterfaceError):  # the connection is closed
+        return True
+    if not isinstance(error, psycopg.OperationalError):
+        return False
+    state = error.sqlstate
+    if state is None:  # it failed to connect
+        return not any(re.search(pattern, str(error)) for pattern, _, _ in REFUSALS)
+    return state in PASSING or (state[:2] in PASSING_CLASSES and state not in LASTING)

@@ -1,0 +1,38 @@
+"""What the environment decides: where the data lives and which database is used.
+
+| Variable          | Meaning                                  | Default                           |
+|-------------------|------------------------------------------|-----------------------------------|
+| `HPO_STORAGE`     | PostgreSQL URL of the studies            | the embedded server in `HPO_HOME` |
+| `HPO_HOME`        | directory of the embedded server         | `/var/lib/hpo` for root, else XDG |
+| `HPO_SERVER_USER` | who runs the embedded server, under root | `nobody`                          |
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def home() -> Path:
+    """Return the directory that holds the embedded server and its data.
+
+    Root's default is not below `/root`: PostgreSQL refuses to run as root, and the unprivileged
+    account that it runs as instead must be able to reach the directory.
+    """
+    if chosen := os.environ.get("HPO_HOME"):
+        return Path(chosen).expanduser().absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/hpo")
+    import platformdirs  # not at the top: the keeper process reads these settings and stays small
+
+    return platformdirs.user_data_path("hpo")
+
+
+def storage_url() -> str | None:
+    """Return the PostgreSQL URL in `HPO_STORAGE`, or None where it is unset or empty."""
+    return os.environ.get("HPO_STORAGE") or None
+
+
+def server_user() -> str:
+    """Return the name of the account that runs the embedded server when root starts it."""
+    return os.environ.get("HPO_SERVER_USER") or "nobody"

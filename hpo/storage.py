@@ -1,0 +1,382 @@
+"""One way to reach PostgreSQL: a URL, or the embedded server.
+
+Which database: the argument of `open_storage`, else `HPO_STORAGE`, else the embedded server in
+`HPO_HOME`.
+
+    with open_storage(prepare=Schema.of(metadata)) as storage:
+        with storage.engine.begin() as connection: ...
+        optuna.load_study(study_name="seqdigits", storage=storage.optuna())
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy import URL, Connection, MetaData, event
+
+from hpo import settings
+from hpo.embedded.client import Embedded, read_password
+from hpo.errors import StorageError
+
+if TYPE_CHECKING:  # optuna takes a second to import, which only those pay who use it
+    from optuna.storages import RDBStorage
+
+EXAMPLE = "postgresql://user:password@host:5432/database"
+SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
+OLDEST_MAJOR = 13
+CONNECT_TIMEOUT_S = 10
+SCHEMA_LOCK = 0x68706F  # "hpo", the key of the advisory lock
+
+# What libpq says, in the order of asking; it gives no error code when a connection fails.
+REFUSALS = (
+    (
+        r"no pg_hba\.conf entry",
+        "the server must let this user in from this host",
+        "Ask its administrator for a line in pg_hba.conf.",
+    ),
+    (
+        r"authentication failed|no password supplied|role .* does not exist|not permitted to log",
+        "user and password must be right",
+        "Correct them in the URL; write special characters as in %40 for @.",
+    ),
+    (
+        r"database .* does not exist",
+        "the database must exist",
+        "Create it with `createdb`, or correct its name in the URL.",
+    ),
+    (
+        r"support SSL|SSL was required|certificate|SSL error: (?!unexpected eof)",
+        "an encrypted connection must be possible as asked for",
+        "Check sslmode, sslrootcert and the like in the URL, or ask the server's administrator.",
+    ),
+    (
+        r"invalid connection option|invalid \w+ value|bad value for",
+        "what follows the ? must be options of libpq",
+        "Correct or remove the option in the URL.",
+    ),
+)
+
+
+def parse_url(text: str, source: str = "storage URL") -> URL:
+    """Return `text` as the URL of a PostgreSQL database, reached through psycopg 3.
+
+    Args:
+        text: a URL that starts with `postgresql://`, `postgres://` or `postgresql+psycopg://`.
+        source: where the text comes from, for the message.
+
+    Raises:
+        StorageError: it is anything else. The message never repeats the text, which may hold a
+            password.
+
+    >>> parse_url("postgres://me:secret@db.example.org/studies")
+    postgresql+psycopg://me:***@db.example.org/studies
+    """
+    scheme, separator, _ = text.strip().partition("://")
+    if not separator or scheme not in SCHEMES:
+        got = f"scheme={scheme}" if re.fullmatch(r"[a-z0-9+.]+", scheme) and separator else "no URL"
+        raise StorageError(
+            f"{source}: the storage must be a PostgreSQL database, but got {got}. Many workers "
+            "share a study, and their leases need row locks, which files and other databases "
+            f"do not give. Use a URL like {EXAMPLE}, or none for the embedded server."
+        )
+    try:
+        url = sa.make_url(text.strip())
+    except (sa.exc.ArgumentError, ValueError):
+        url = None
+    if url is None or "@" in (url.host or ""):
+        raise StorageError(
+            f"{source}: the URL must read like {EXAMPLE}, but got one that cannot be taken apart. "
+            "Write special characters of the password as in %40 for @, %2F for / and %3A for :."
+        ) from None  # the cause would show the text
+    return url.set(drivername="postgresql+psycopg")
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The tables of a program, and how to make them.
+
+    Attributes:
+        is_current: says whether everything is there, with SELECTs only.
+        create: creates or upgrades; runs in one transaction, in one process at a time.
+    """
+
+    is_current: Callable[[Connection], bool]
+    create: Callable[[Connection], None]
+
+    @classmethod
+    def of(cls, metadata: MetaData) -> Schema:
+        """Return the schema that consists of the tables of `metadata`."""
+
+        def is_current(connection: Connection) -> bool:
+            inspector = sa.inspect(connection)
+            tables = metadata.tables.values()
+            return all(inspector.has_table(t.name, schema=t.schema) for t in tables)
+
+        def create(connection: Connection) -> None:
+            for name in sorted({t.schema for t in metadata.tables.values() if t.schema}):
+                connection.execute(sa.schema.CreateSchema(name, if_not_exists=True))
+            metadata.create_all(connection)
+
+        return cls(is_current, create)
+
+
+class Storage:
+    """A PostgreSQL database with Optuna's tables. Close it, or use it in `with`.
+
+    Attributes:
+        engine: SQLAlchemy engine; its sessions are in UTC.
+        url: with it, another process reaches the same database. It holds the password, if the
+            database was given by a URL with one: do not print it.
+        embedded: whether this is the embedded server.
+    """
+
+    def __init__(self, url: URL, embedded: Embedded | None) -> None:
+        """Take what `open_storage` found out."""
+        self.url = url.render_as_string(hide_password=False)
+        self.embedded = embedded is not None
+        self._server = embedded
+        self._optuna: RDBStorage | None = None
+        self.engine = sa.create_engine(
+            url,
+            pool_size=2,
+            max_overflow=2,
+            pool_pre_ping=True,
+            connect_args=_connect_options(url, embedded),
+        )
+        event.listen(self.engine, "do_connect", self._revive)
+        event.listen(self.engine, "connect", _use_utc)
+
+    def describe(self) -> str:
+        """Return which database this is, for people: without any password."""
+        with self.engine.connect() as connection:
+            version = _server_version(connection)
+        return f"PostgreSQL {version // 10000}.{version % 10000}, {self.place()}"
+
+    def place(self) -> str:
+        """Return where the database is, without asking it."""
+        if self._server:
+            home = self._server.layout.home
+            return f"database {self.engine.url.database} of the embedded server in {home}"
+        return _place(self.engine.url)
+
+    def optuna(self) -> RDBStorage:
+        """Return Optuna's view of the database. Only reads, since the tables are there.
+
+        Raises:
+            StorageError: Optuna's tables are of another version.
+        """
+        if self._optuna is None:
+            self._optuna = self._rdb_storage(skip_table_creation=True)
+        return self._optuna
+
+    def close(self) -> None:
+        """Close the connections, and leave the embedded server."""
+        self.engine.dispose()
+        if self._optuna is not None:
+            self._optuna.engine.dispose()
+        if self._server:
+            self._server.release()
+
+    def __enter__(self) -> Self:
+        """Return the storage itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the storage."""
+        self.close()
+
+    def _revive(self, dialect: Any, record: Any, arguments: Any, options: Any) -> None:
+        """Before each new connection: start the embedded server again if it died."""
+        if self._server is None:
+            return
+        try:
+            self._server.revive()
+        except StorageError as error:  # so that it is retried like any other failure to connect
+            raise psycopg.OperationalError(str(error)) from error
+
+    def _rdb_storage(self, *, skip_table_creation: bool) -> RDBStorage:
+        from optuna.storages import RDBStorage
+
+        pool = self.engine.pool.recreate()  # the same settings and events, connections of its own
+        try:
+            storage = RDBStorage(
+                self.url,
+                engine_kwargs={"pool": pool},
+                skip_table_creation=skip_table_creation,
+                skip_compatibility_check=True,  # ours says what to do
+            )
+            found, wanted = storage.get_current_version(), storage.get_head_version()
+            if found != wanted:
+                raise StorageError(
+                    f"{self.place()}: Optuna's tables must be of version {wanted}, but got "
+                    f"version={found}. If it is older, back the database up and run `optuna "
+                    "storage upgrade --storage URL`; if it is newer, upgrade this project."
+                )
+        except BaseException:
+            pool.dispose()
+            raise
+        return storage
+
+
+def open_storage(url: str | None = None, *, prepare: Schema | None = None) -> Storage:
+    """Return the database at `url`, else `HPO_STORAGE`, else on the embedded server.
+
+    Args:
+        url: PostgreSQL URL. That of a `Storage` on the embedded server of this HPO_HOME keeps that
+            server alive, too.
+        prepare: tables of our own, created beside Optuna's if they are not there.
+
+    Raises:
+        StorageError: it cannot be reached or used; the message says why and what to do.
+    """
+    parsed, server = _locate(url)
+    try:
+        storage = Storage(parsed, server)
+        try:
+            _check_version(storage)
+            prepare_database(storage, prepare)
+        except BaseException:
+            storage.close()
+            raise
+    except BaseException:
+        if server:
+            server.release()
+        raise
+    return storage
+
+
+def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
+    """Create what is missing of Optuna's tables and of `schema`, once, however many processes ask.
+
+    A complete database costs a few SELECTs; no lock, and no right to create anything.
+
+    Raises:
+        StorageError: the user may not create tables, or Optuna's are of another version.
+    """
+
+    def is_current(connection: Connection) -> bool:
+        ours = schema is None or schema.is_current(connection)
+        return ours and _has_optuna(connection)
+
+    try:
+        with storage.engine.connect() as connection:
+            if is_current(connection):
+                return
+        with storage.engine.begin() as connection:
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": SCHEMA_LOCK})
+            if not _has_optuna(connection):
+                storage._rdb_storage(skip_table_creation=False).engine.dispose()
+            if schema is not None and not schema.is_current(connection):
+                schema.create(connection)
+    except sa.exc.DBAPIError as error:
+        if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise
+        raise StorageError(
+            f"{storage.place()}: the user must be allowed to create tables the first time, but "
+            f"got: {_words(error)}. Open the database once as a user who is, or grant it: "
+            "GRANT CREATE ON DATABASE ..., GRANT CREATE ON SCHEMA public."
+        ) from error
+
+
+def _has_optuna(connection: Connection) -> bool:
+    """Return whether Optuna's tables are complete: it writes the row of `alembic_version` last."""
+    there = connection.scalar(sa.text("SELECT to_regclass('alembic_version') IS NOT NULL"))
+    return bool(there) and bool(connection.scalar(sa.text("SELECT count(*) FROM alembic_version")))
+
+
+def _locate(given: str | None) -> tuple[URL, Embedded | None]:
+    """Return the database's URL, and our share in the embedded server if it is there."""
+    from_environment = settings.storage_url()
+    server = Embedded(settings.home())
+    if given is None and from_environment is None:
+        return sa.make_url(server.acquire()), server
+    url = (
+        parse_url(given, "storage URL")
+        if given
+        else parse_url(from_environment or "", "HPO_STORAGE")
+    )
+    if url.query.get("passfile") == str(server.layout.password):
+        server.acquire()
+        return url, server
+    return url, None
+
+
+def _connect_options(url: URL, embedded: Embedded | None) -> dict[str, Any]:
+    """Return options of libpq for what the URL leaves open."""
+    options: dict[str, Any] = {
+        "application_name": "hpo",
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        # A host that vanished is noticed within a minute rather than hours.
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+    }
+    options = {name: value for name, value in options.items() if name not in url.query}
+    if embedded:
+        options["password"] = read_password(embedded.layout)  # else PGPASSWORD would win
+    return options
+
+
+def _use_utc(connection: psycopg.Connection[Any], record: Any) -> None:
+    connection.autocommit = True
+    connection.execute("SET TIME ZONE 'UTC'")
+    connection.autocommit = False
+
+
+def _server_version(connection: Connection) -> int:
+    """Return the server's version as in 180004 for 18.4."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return driver.info.server_version
+
+
+def _check_version(storage: Storage) -> None:
+    """Connect for the first time, and explain what is wrong if that fails."""
+    try:
+        with storage.engine.connect() as connection:
+            version = _server_version(connection)
+    except (sa.exc.DBAPIError, psycopg.Error) as error:
+        raise _explain(error, storage.place()) from error
+    if version < OLDEST_MAJOR * 10000:
+        raise StorageError(
+            f"{storage.place()}: the server must be PostgreSQL {OLDEST_MAJOR} or newer, but got "
+            f"version={version // 10000}.{version % 10000}. Use a newer server, or the embedded "
+            "one."
+        )
+
+
+def _explain(error: Exception, place: str) -> StorageError:
+    words = _words(error)
+    for pattern, rule, remedy in REFUSALS:
+        if re.search(pattern, words):
+            return StorageError(f"{place}: {rule}, but got: {words}. {remedy}")
+    return StorageError(
+        f"{place}: the server must accept connections within {CONNECT_TIMEOUT_S} s, but got: "
+        f"{words}. Check host and port in the URL, that the server runs, and that no firewall is "
+        "between."
+    )
+
+
+def _words(error: Exception) -> str:
+    """Return what the driver said, on one line."""
+    said = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
+    words = re.sub(r"Is the server running[^?]*\?", "", str(said))
+    return " ".join(words.split())[:500].rstrip(".")
+
+
+def _place(url: URL) -> str:
+    host = url.host or url.query.get("host") or "the default host"
+    database, user = url.database or "(default)", url.username or "(default)"
+    return f"database {database} at {host}:{url.port or 5432}, user {user}"

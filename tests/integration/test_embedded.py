@@ -1,0 +1,247 @@
+"""The embedded server against real processes and real kills."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import stat
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from processes import ENTER, HOLD, USER, eventually, finish, running, start
+from servers import gone, read, write
+
+from hpo.embedded import Embedded, EmbeddedStatus, status, stop
+from hpo.embedded.layout import Layout, read_keeper
+from hpo.embedded.server import LARGEST_LOG, Server
+from hpo.errors import StorageError
+
+
+def kill(pid: int | None) -> None:
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+def runs_anew(home: Path, before: EmbeddedStatus) -> bool:
+    now = status(home)  # one look: between two of them the server may have changed
+    return now.running and now.pid != before.pid
+
+
+def phase(home: Path) -> str:
+    keeper = read_keeper(Layout.of(home))
+    assert keeper is not None
+    return keeper.phase
+
+
+# --- many users, one server ----------------------------------------------------------------------
+
+
+def test_eight_processes_at_once_start_one_server(hpo_home: Path) -> None:
+    code = ENTER + (
+        "import psycopg\n"
+        "url = Embedded(Path(sys.argv[1])).acquire()\n"
+        "with psycopg.connect(url.replace('+psycopg', '')) as c: c.execute('SELECT 1')\n"
+        "print(status(Path(sys.argv[1])).pid, flush=True); sys.stdin.read()\n"
+    )
+    processes = [start(code, hpo_home) for _ in range(8)]
+    pids = {p.stdout.readline() for p in processes if p.stdout}
+    assert pids == {f"{status(hpo_home).pid}\n"}
+    assert set(status(hpo_home).users or ()) == {p.pid for p in processes}
+    for process in processes:
+        finish(process)
+
+
+def test_server_outlives_who_started_it_and_stops_after_the_last(hpo_home: Path) -> None:
+    with running(USER, hpo_home) as first:
+        pid = status(hpo_home).pid
+        with running(USER, hpo_home):
+            first.kill()
+            first.wait()
+            time.sleep(3.0)  # longer than the keeper's grace
+            assert status(hpo_home).running
+            assert status(hpo_home).pid == pid
+    killed = time.monotonic()
+    eventually(lambda: gone(hpo_home))
+    assert time.monotonic() - killed < 6.0
+    assert not Layout.of(hpo_home).socket_directory.exists()
+
+
+def test_a_forked_child_does_not_keep_the_server_alive(hpo_home: Path) -> None:
+    fork = "import os, time\nif os.fork() == 0:\n    os.close(1); os.close(2); time.sleep(60)\n"
+    with running(
+        ENTER + "url = Embedded(Path(sys.argv[1])).acquire()\n" + fork + HOLD, hpo_home
+    ) as user:
+        children = psutil.Process(user.pid).children()
+        user.kill()
+        user.wait()
+        eventually(lambda: gone(hpo_home))
+        assert [child.is_running() for child in children] == [True]
+        for child in children:
+            child.kill()
+
+
+def test_starting_while_it_is_stopping(hpo_home: Path) -> None:
+    with Embedded(hpo_home) as embedded:
+        write(embedded.acquire())
+    for _ in range(3):
+        keeper = status(hpo_home).keeper_pid
+        assert keeper is not None
+        os.kill(keeper, signal.SIGTERM)
+        eventually(lambda: phase(hpo_home) != "running")
+        with Embedded(hpo_home) as embedded:
+            assert read(embedded.acquire()) == 42
+            assert status(hpo_home).keeper_pid != keeper
+
+
+# --- kills ---------------------------------------------------------------------------------------
+
+
+def test_a_server_whose_keeper_was_killed_is_adopted(hpo_home: Path) -> None:
+    with Embedded(hpo_home) as embedded:
+        write(embedded.acquire())
+        before = status(hpo_home)
+        kill(before.keeper_pid)
+        eventually(lambda: status(hpo_home).keeper_pid is None)
+        with running(USER, hpo_home):
+            after = status(hpo_home)
+            assert after.pid == before.pid
+            assert after.keeper_pid not in (None, before.keeper_pid)
+            assert read(embedded.acquire()) == 42
+    eventually(lambda: gone(hpo_home))
+
+
+def test_stop_reaches_a_server_whose_keeper_was_killed(hpo_home: Path) -> None:
+    with Embedded(hpo_home) as embedded:
+        embedded.acquire()
+        kill(status(hpo_home).keeper_pid)
+    eventually(lambda: status(hpo_home).keeper_pid is None)
+    stop(hpo_home)
+    assert gone(hpo_home)
+
+
+def test_a_killed_server_is_restarted_with_its_data(hpo_home: Path) -> None:
+    with Embedded(hpo_home) as embedded:
+        url = embedded.acquire()
+        write(url)
+        before = status(hpo_home)
+        kill(before.pid)
+        eventually(lambda: runs_anew(hpo_home, before), within_s=60.0)
+        assert status(hpo_home).keeper_pid == before.keeper_pid
+        assert read(url) == 42
+
+
+def test_everything_killed_starts_again_with_its_data(hpo_home: Path) -> None:
+    with Embedded(hpo_home) as embedded:
+        url = embedded.acquire()
+        write(url)
+        before = status(hpo_home)
+        kill(before.keeper_pid)
+        kill(before.pid)
+        eventually(lambda: gone(hpo_home))
+        embedded.revive()
+        assert read(url) == 42
+
+
+def test_a_stale_pid_that_another_program_has_now(hpo_home: Path) -> None:
+    with Embedded(hpo_home) as embedded:
+        write(embedded.acquire())
+    stop(hpo_home)
+    layout = Layout.of(hpo_home)
+    lines = [os.getpid(), layout.data, 1, 5432, layout.socket_directory, "", " 1 1", "ready   "]
+    (layout.data / "postmaster.pid").write_text("\n".join(map(str, lines)) + "\n")
+    assert not status(hpo_home).running
+    with Embedded(hpo_home) as embedded:
+        assert read(embedded.acquire()) == 42
+
+
+def test_an_initialisation_cut_short_is_done_again(hpo_home: Path) -> None:
+    partial = hpo_home / "postgres.partial"
+    partial.mkdir()
+    (partial / "PG_VERSION").write_text("18\n")
+    with Embedded(hpo_home) as embedded:
+        write(embedded.acquire())
+    assert not partial.exists()
+
+
+def test_the_keeper_ends_when_its_home_is_removed(hpo_home: Path) -> None:
+    with running(USER, hpo_home):
+        pid, keeper = status(hpo_home).pid, status(hpo_home).keeper_pid
+        shutil.rmtree(hpo_home / "server")
+        eventually(lambda: not psutil.pid_exists(keeper or 0) and not psutil.pid_exists(pid or 0))
+
+
+# --- stop and status -----------------------------------------------------------------------------
+
+
+def test_stop_and_start_keep_the_data(hpo_home: Path) -> None:
+    with Embedded(hpo_home) as embedded:
+        write(embedded.acquire())
+    stop(hpo_home)
+    assert gone(hpo_home)
+    stop(hpo_home)  # nothing to do
+    with Embedded(hpo_home) as embedded:
+        assert read(embedded.acquire()) == 42
+
+
+def test_stop_refuses_while_others_use_it_unless_forced(hpo_home: Path) -> None:
+    with running(USER, hpo_home) as user:
+        with pytest.raises(StorageError) as caught:
+            stop(hpo_home)
+        assert str(caught.value) == (
+            f"{hpo_home}: the embedded server must be unused to be stopped, but got "
+            f"users=({user.pid},). Stop those processes first, or force it: `hpo storage stop "
+            "--force`."
+        )
+        assert status(hpo_home).running
+        stop(hpo_home, force=True)
+        assert gone(hpo_home)
+
+
+def test_a_server_stopped_by_force_is_not_revived_by_its_users(hpo_home: Path) -> None:
+    with Embedded(hpo_home) as embedded:
+        embedded.acquire()
+        stop(hpo_home, force=True)
+        with pytest.raises(StorageError) as caught:
+            embedded.revive()
+        assert str(caught.value) == (
+            f"{hpo_home}: the embedded server must run, but got it stopped by `hpo storage stop`. "
+            "Start the study again; that starts the server."
+        )
+        with Embedded(hpo_home) as starter:
+            starter.acquire()
+            embedded.revive()
+
+
+def test_status_without_and_with_a_server(hpo_home: Path) -> None:
+    data, log = hpo_home / "postgres", hpo_home / "server" / "postgres.log"
+    assert status(hpo_home) == EmbeddedStatus(
+        hpo_home, data, log, False, None, None, None, None, size_bytes=0, users=()
+    )
+    with Embedded(hpo_home) as embedded:
+        embedded.acquire()
+        now = status(hpo_home)
+        assert now.running
+        assert now.pid is not None
+        assert now.keeper_pid is not None
+        assert psutil.Process(now.pid).ppid() == now.keeper_pid
+        assert psutil.Process(now.keeper_pid).memory_info().rss < 40e6
+        assert now.socket is not None
+        assert stat.S_ISSOCK(now.socket.stat().st_mode)
+        assert (now.version, now.users) == ("18", (os.getpid(),))
+        assert 10e6 < now.size_bytes < 200e6
+        assert log.read_text().count("ready to accept connections") == 1
+
+
+def test_a_large_log_is_moved_aside(tmp_path: Path) -> None:
+    layout = Layout.of(tmp_path)
+    layout.create()
+    with layout.log.open("ab") as server_side:
+        server_side.write(b"x" * (LARGEST_LOG + 1))
+        server_side.flush()
+        Server(layout).trim_log()
+        server_side.write(b"and on")
+    assert layout.log.read_text() == "and on"
+    assert (tmp_path / "server" / "postgres.log.1").stat().st_size == LARGEST_LOG + 1

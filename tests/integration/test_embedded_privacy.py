@@ -1,0 +1,276 @@
+"""The embedded server against other users, strange places and versions."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+from processes import ENTER, USER, eventually, finish, running, start
+from servers import connect, gone, read, write
+
+from hpo.embedded import Embedded, status, stop
+from hpo.embedded.installation import Account, shipped
+from hpo.embedded.layout import Layout
+from hpo.embedded.server import claim_socket_directory
+from hpo.errors import StorageError
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to act as other users")
+NOBODY = 65534
+STRANGER = 12345
+
+
+def mode(path: Path) -> str:
+    return oct(stat.S_IMODE(path.stat().st_mode))
+
+
+def become(uid: int) -> str:
+    """Code with which a process of root's becomes another user, all imports done.
+
+    Unlike with the arguments of `subprocess`, Python itself may be out of that user's reach.
+    """
+    return f"import os, psycopg; os.setgroups([]); os.setgid({uid}); os.setuid({uid})\n"
+
+
+def as_nobody() -> dict[str, Any]:
+    """Arguments for `start` that make Python run as nobody; skips if that user can reach none."""
+    who: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": [], "cwd": "/"}
+    who["env"] = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for python in (sys.executable, f"/usr/bin/{name}"):
+        try:
+            finish(start("import hpo.embedded, psycopg", python=python, **who))
+        except (OSError, AssertionError):
+            continue
+        return who | {"python": python}
+    pytest.skip("Python or this project is out of an unprivileged user's reach")
+
+
+# --- privacy -------------------------------------------------------------------------------------
+
+
+def test_files_are_private_and_the_network_is_shut(hpo_home: Path) -> None:
+    layout = Layout.of(hpo_home)
+    with Embedded(hpo_home) as embedded:
+        url = embedded.acquire()
+        assert mode(layout.data) == mode(layout.control) == mode(layout.socket_directory) == "0o700"
+        assert mode(layout.password) == mode(layout.log) == mode(layout.users_lock) == "0o600"
+        pid = status(hpo_home).pid
+        assert pid is not None
+        server = psutil.Process(pid)
+        assert server.uids().real == (NOBODY if os.geteuid() == 0 else os.geteuid())
+        assert server.net_connections(kind="inet") == []
+        with connect(url) as connection:
+            rules = connection.execute("SELECT type, auth_method FROM pg_hba_file_rules").fetchall()
+            shown = "fsync", "full_page_writes", "TimeZone", "server_encoding", "max_connections"
+            values = [connection.execute(f"SHOW {name}").fetchone() for name in shown]
+        assert rules == [("local", "scram-sha-256")]
+        assert values == [("on",), ("on",), ("UTC",), ("UTF8",), ("200",)]
+
+
+def test_no_entrance_without_the_password(hpo_home: Path) -> None:
+    with Embedded(hpo_home) as embedded:
+        url = embedded.acquire()
+        password = Layout.of(hpo_home).password.read_text().strip().rsplit(":", 1)[-1]
+        assert len(password) == 32
+        assert password not in url
+        with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+            connect(url, passfile=os.devnull)
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            connect(url, password="guess")
+
+
+def test_a_lost_password_is_made_anew(hpo_home: Path) -> None:
+    layout = Layout.of(hpo_home)
+    with Embedded(hpo_home) as embedded:
+        write(embedded.acquire())
+        old = layout.password.read_text()
+        layout.password.unlink()
+        with pytest.raises(
+            StorageError, match=r"must be there, but got no password file\. Look at"
+        ):
+            Embedded(hpo_home).acquire()
+    stop(hpo_home)
+    with Embedded(hpo_home) as embedded:
+        assert read(embedded.acquire()) == 42
+    assert layout.password.read_text() != old
+
+
+@as_root
+@pytest.mark.parametrize("uid", [NOBODY, STRANGER])
+def test_another_user_is_refused(hpo_home: Path, uid: int) -> None:
+    with Embedded(hpo_home) as embedded:
+        url = embedded.acquire().replace("+psycopg", "")
+        with start(ENTER + become(uid) + "psycopg.connect(sys.argv[1])", url) as thief:
+            error = thief.communicate(timeout=30)[1]
+        # The server's own account may knock, but has no password.
+        assert ("no password supplied" if uid == NOBODY else "Permission denied") in error
+        acquire = "Embedded(Path(sys.argv[1])).acquire()"
+        with start(ENTER + become(uid) + acquire, hpo_home) as thief:
+            error = thief.communicate(timeout=30)[1]
+        assert (
+            f"{hpo_home}/server: an embedded server must belong to the user who uses it, but got "
+            f"owner uid=0 and user uid={uid}. Set HPO_HOME to a directory of your own"
+        ) in error
+        with start(ENTER + become(uid) + "status(Path(sys.argv[1]))", hpo_home) as thief:
+            error = thief.communicate(timeout=30)[1]
+        assert (
+            "an embedded server must belong to the user who uses it, but got owner uid=0" in error
+        )
+
+
+@as_root
+def test_a_home_of_somebody_else_is_refused(hpo_home: Path) -> None:
+    control = hpo_home / "server"
+    control.mkdir()
+    os.chown(control, STRANGER, STRANGER)
+    for use in (lambda: Embedded(hpo_home).acquire(), lambda: stop(hpo_home)):
+        with pytest.raises(StorageError) as caught:
+            use()
+        said = str(caught.value)
+    assert said == (
+        f"{control}: an embedded server must belong to the user who uses it, but got owner "
+        "uid=12345 and user uid=0. Set HPO_HOME to a directory of your own, or HPO_STORAGE to a "
+        "PostgreSQL URL."
+    )
+    shutil.rmtree(control)
+
+
+@as_root
+def test_a_socket_directory_of_somebody_else_is_refused(hpo_home: Path) -> None:
+    planted = hpo_home / "planted"
+    planted.mkdir()
+    os.chown(planted, STRANGER, STRANGER)
+    with pytest.raises(StorageError) as caught:
+        claim_socket_directory(planted, Account("nobody", NOBODY, NOBODY))
+    assert str(caught.value) == (
+        f"{planted}: the socket's directory must be our own, but got uid=12345. Somebody else "
+        "made it; have it removed, or set HPO_HOME to another directory."
+    )
+
+
+def test_a_link_in_place_of_the_socket_directory_is_refused(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    with pytest.raises(StorageError, match="the socket's directory must be our own"):
+        claim_socket_directory(link, None)
+
+
+# --- places --------------------------------------------------------------------------------------
+
+
+def test_a_long_and_foreign_path(hpo_home: Path) -> None:
+    home = hpo_home / "größe α" / ("long " * 30).strip()
+    home.mkdir(parents=True)
+    try:
+        with Embedded(home) as embedded:
+            url = embedded.acquire()
+            write(url)
+            assert read(url) == 42
+    finally:
+        stop(home, force=True)
+
+
+@as_root
+def test_an_ordinary_user_has_a_server_of_his_own(hpo_home: Path) -> None:
+    who = as_nobody()
+    home = hpo_home / "mine"
+    home.mkdir(mode=0o700)
+    os.chown(home, NOBODY, NOBODY)
+    with running(USER, home, **who):
+        pid = status(home).pid
+        assert pid is not None
+        assert psutil.Process(pid).uids().real == NOBODY
+        assert (home / "server" / "password").stat().st_uid == NOBODY
+        for process in [start(USER, home, **who) for _ in range(4)]:
+            finish(process)
+    eventually(lambda: gone(home))
+
+
+@as_root
+def test_a_home_out_of_the_servers_reach_is_refused(hpo_home: Path) -> None:
+    blocked = hpo_home / "blocked"
+    blocked.mkdir(mode=0o700)
+    with pytest.raises(StorageError) as caught:
+        Embedded(blocked / "home").acquire()
+    assert str(caught.value) == (
+        f"HPO_HOME: the account that runs PostgreSQL must be able to pass {blocked}, but got "
+        f"mode=0700 for account nobody on the way to {blocked}/home. Run `chmod o+x '{blocked}'`, "
+        "or set HPO_HOME to a directory that it can reach, such as /var/lib/hpo."
+    )
+
+
+@as_root
+@pytest.mark.parametrize("name", ["nosuchuser", "root"])
+def test_the_servers_account_must_exist_and_not_be_root(
+    hpo_home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("HPO_SERVER_USER", name)
+    with pytest.raises(StorageError) as caught:
+        Embedded(hpo_home).acquire()
+    assert str(caught.value) == (
+        "HPO_SERVER_USER: PostgreSQL must run as an existing account other than root, but got "
+        f"HPO_SERVER_USER={name}. Set it to an unprivileged account, such as nobody."
+    )
+
+
+@as_root
+def test_programs_out_of_the_servers_reach_are_copied(
+    hpo_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = shipped()[0].directory.parent
+    private = hpo_home / "private"
+    private.mkdir(mode=0o700)
+    for name in (wheel.name, f"{wheel.name}.libs"):
+        (private / name).symlink_to(wheel.parent / name)
+    monkeypatch.setenv("PYTHONPATH", str(private))
+    with Embedded(hpo_home) as embedded:
+        write(embedded.acquire())
+        pid = status(hpo_home).pid
+        assert pid is not None
+        (copy,) = hpo_home.glob("postgresql-*")
+        assert Path(psutil.Process(pid).exe()).is_relative_to(copy)
+    stop(hpo_home)
+    with Embedded(hpo_home) as embedded:
+        assert read(embedded.acquire()) == 42
+
+
+def test_data_of_another_version_are_refused(hpo_home: Path) -> None:
+    data = hpo_home / "postgres"
+    data.mkdir()
+    (data / "PG_VERSION").write_text("12\n")
+    with pytest.raises(StorageError) as caught:
+        Embedded(hpo_home).acquire()
+    assert str(caught.value) == (
+        f"{data}: the data directory must be of PostgreSQL 18 or 16, but got version=12. Dump it "
+        "with a PostgreSQL 12 server (pg_dump), move the directory away and restore the dump into "
+        "the new one; or go back to the version of this project that made it."
+    )
+    assert status(hpo_home).keeper_pid is None
+
+
+def test_a_server_that_cannot_start_says_why(hpo_home: Path) -> None:
+    with Embedded(hpo_home) as embedded:
+        embedded.acquire()
+    stop(hpo_home)
+    with (hpo_home / "postgres" / "postgresql.conf").open("a") as settings:
+        settings.write("shared_buffers = 'plenty'\n")
+    with pytest.raises(StorageError) as caught:
+        Embedded(hpo_home).acquire()
+    assert 'invalid value for parameter "shared_buffers": "plenty"' in str(caught.value)
+    assert f"the whole log is {hpo_home}/server/postgres.log." in str(caught.value)
+
+
+def test_another_host_is_refused(hpo_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(USER, hpo_home):
+        monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+        with pytest.raises(
+            StorageError, match="must be used on the host that runs it, but got host=el"
+        ):
+            Embedded(hpo_home).acquire()
