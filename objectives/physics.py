@@ -1,0 +1,204 @@
+"""Design rules and energy of a spintronic network, arXiv:2408.02835, sections III-V.
+
+The paper's equations, with γ the damping and S the amplification:
+
+    I = S <|W|> sqrt(N)                 (9)   drive of a neuron with fan-in N
+    I Δt / τ ≈ γ                        (10)  balance of drive and damping
+    I Δt ≈ 1                            (11)  the same, as γ = 1 / τ
+
+======================  =======================  ==============  =================================
+paper                   code                     unit            meaning
+======================  =======================  ==============  =================================
+I                       ``drive_per_ns``         1/ns            drive of a neuron
+S                       ``s``                    dimensionless   amplification of the weights
+<|W|>                   ``mean_weight_per_ns``   1/ns            mean absolute weight
+N_neurons               ``fan_in``               dimensionless   connections into a neuron
+Δt                      ``dt_ns``                ns              time between two input points
+τ                       ``tau_ns``               ns              relaxation time of a neuron
+======================  =======================  ==============  =================================
+
+They hold where τ > Δt, as Fig. 3c shows (a sentence beside it says the reverse by mistake).
+Pure functions of numbers; nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+PAPER_DT_NS = 1.0
+PAPER_TAU_NS = 14.12
+PAPER_WINDOW_NS = (0.4, 2.5)
+"""Input time scales over which that optimum keeps its accuracy (Fig. 2b)."""
+PAPER_F_CUT_PER_NS = 0.1
+"""Not given in the paper; it reproduces the paper's accuracy."""
+LEARNING_RATE_PER_WEIGHT = 0.01
+"""Section IV: "in the range of one hundredth of the optimal weights values"."""
+NEURON_FJ_PER_100_NS = 100.0
+SYNAPSE_FJ_PER_100_NS = 10.0
+
+
+class Range(NamedTuple):
+    """A range with the value inside it that is recommended."""
+
+    low: float
+    best: float
+    high: float
+
+
+def fan_in(*, width: int, density_inter: float, density_intra: float) -> float:
+    """Mean number of connections into a neuron, N_neurons, as given below Eq. (9).
+
+    Args:
+        width: neurons per layer.
+        density_inter: fraction of the connections from the layer below that exist.
+        density_intra: fraction of the connections within the layer that exist.
+
+    >>> fan_in(width=32, density_inter=0.5, density_intra=0.5)
+    32.0
+    """
+    _check("fan-in", width >= 1, "width >= 1", width=width)
+    for name, density in (("density_inter", density_inter), ("density_intra", density_intra)):
+        _check("fan-in", 0 <= density <= 1, f"0 <= {name} <= 1", **{name: density})
+    return density_inter * width + density_intra * width  # below Eq. (9)
+
+
+def drive_per_ns(*, s: float, mean_weight_per_ns: float, fan_in: float) -> float:
+    """Drive of a neuron, in 1/ns: the sum of ``fan_in`` weights of random signs.
+
+    >>> round(drive_per_ns(s=0.5, mean_weight_per_ns=0.3536, fan_in=32.0), 3)
+    1.0
+    """
+    return s * mean_weight_per_ns * math.sqrt(fan_in)  # Eq. (9)
+
+
+def cumulative_drive(*, drive_per_ns: float, dt_ns: float) -> float:
+    """Drive that a neuron collects during one input point, dimensionless; best around 1.
+
+    >>> cumulative_drive(drive_per_ns=2.0, dt_ns=0.5)
+    1.0
+    """
+    _positive("cumulative drive", dt_ns=dt_ns)
+    return drive_per_ns * dt_ns  # left side of Eq. (11)
+
+
+def recommended_weight_per_ns(*, dt_ns: float, s: float, fan_in: float) -> float:
+    """Mean absolute weight, in 1/ns, for which the cumulative drive is 1: Eq. (9) in Eq. (11).
+
+    >>> round(recommended_weight_per_ns(dt_ns=1.0, s=0.5, fan_in=32.0), 4)
+    0.3536
+    """
+    _positive("recommended weight", dt_ns=dt_ns, s=s, fan_in=fan_in)
+    return 1.0 / (dt_ns * s * math.sqrt(fan_in))  # Eq. (11), solved for <|W|> of Eq. (9)
+
+
+def recommended_learning_rate(*, dt_ns: float, s: float, fan_in: float) -> float:
+    """Learning rate of the order that the paper recommends: a hundredth of the weights.
+
+    >>> round(recommended_learning_rate(dt_ns=1.0, s=0.5, fan_in=32.0), 5)
+    0.00354
+    """
+    weight = recommended_weight_per_ns(dt_ns=dt_ns, s=s, fan_in=fan_in)
+    return LEARNING_RATE_PER_WEIGHT * weight  # text below Eq. (11)
+
+
+def recommended_tau_ns(dt_ns: float) -> Range:
+    """Relaxation times, in ns, that suit inputs ``dt_ns`` apart; all of them are above ``dt_ns``.
+
+    τ / Δt at the paper's optimum, and at the ends of the window in which that network keeps its
+    accuracy. The ratio is what counts: Eq. (2)-(5) stay the same when times are multiplied by a
+    factor and τ with them, and weights and f_cut are divided by it.
+
+    >>> tuple(round(tau, 2) for tau in recommended_tau_ns(1.0))
+    (5.65, 14.12, 35.3)
+    """
+    _positive("recommended relaxation time", dt_ns=dt_ns)
+    fastest, slowest = PAPER_WINDOW_NS
+    return Range(
+        low=dt_ns * PAPER_TAU_NS / slowest,
+        best=dt_ns * PAPER_TAU_NS / PAPER_DT_NS,
+        high=dt_ns * PAPER_TAU_NS / fastest,
+    )
+
+
+def recommended_f_cut_per_ns(dt_ns: float) -> float:
+    """Cut-off frequency of the high-pass filter, Eq. (5), in 1/ns, scaled as ``tau_ns`` is.
+
+    >>> recommended_f_cut_per_ns(0.5)
+    0.2
+    """
+    _positive("recommended cut-off frequency", dt_ns=dt_ns)
+    return PAPER_F_CUT_PER_NS * PAPER_DT_NS / dt_ns
+
+
+def n_neurons(*, layers: int, width: int) -> int:
+    """Neurons of a network.
+
+    >>> n_neurons(layers=3, width=32)
+    96
+    """
+    _check("neurons", layers >= 1, "layers >= 1", layers=layers)
+    _check("neurons", width >= 1, "width >= 1", width=width)
+    return layers * width
+
+
+def n_synapses(
+    *,
+    layers: int,
+    width: int,
+    density_inter: float,
+    density_intra: float,
+    channels: int = 1,
+    classes: int = 10,
+) -> int:
+    """Connections of a network: into and between layers, within layers, and the full readout.
+
+    >>> n_synapses(layers=3, width=32, density_inter=0.5, density_intra=0.5)
+    2896
+    """
+    fan_in(width=width, density_inter=density_inter, density_intra=density_intra)  # checks
+    _check("synapses", layers >= 1, "layers >= 1", layers=layers)
+    _check("synapses", channels >= 1, "channels >= 1", channels=channels)
+    _check("synapses", classes >= 1, "classes >= 1", classes=classes)
+    from_input = round(density_inter * channels * width)
+    between = (layers - 1) * round(density_inter * width * width)
+    within = layers * round(density_intra * width * width)
+    return from_input + between + within + width * classes
+
+
+def presentation_ns(*, points: int, dt_ns: float) -> float:
+    """Time, in ns, that one series of ``points`` input points takes.
+
+    >>> presentation_ns(points=64, dt_ns=1.0)
+    64.0
+    """
+    _check("presentation", points >= 1, "points >= 1", points=points)
+    _positive("presentation", dt_ns=dt_ns)
+    return points * dt_ns
+
+
+def energy_pj(*, n_neurons: int, n_synapses: int, presentation_ns: float) -> float:
+    """Energy, in pJ, that a network consumes while one series is presented.
+
+    100 fJ per neuron and 10 fJ per synapse for about 100 ns (section V, after Ross et al.), in
+    proportion to the time. The paper's 96 neurons and 2896 synapses, "about 40 pJ" in 100 ns:
+
+    >>> round(energy_pj(n_neurons=96, n_synapses=2896, presentation_ns=100.0), 2)
+    38.56
+    """
+    _positive("energy", presentation_ns=presentation_ns)
+    fj_per_100_ns = NEURON_FJ_PER_100_NS * n_neurons + SYNAPSE_FJ_PER_100_NS * n_synapses
+    return fj_per_100_ns * (presentation_ns / 100.0) / 1000.0  # section V; 1 pJ = 1000 fJ
+
+
+def _positive(where: str, **values: float) -> None:
+    for name, value in values.items():
+        _check(where, 0 < value < math.inf, f"{name} > 0", **{name: value})
+
+
+def _check(where: str, holds: bool, rule: str, **value: float) -> None:
+    if not holds:
+        ((name, number),) = value.items()
+        raise ValueError(
+            f"{where}: `{rule}` must hold, but got {name}={number}. Give another {name}."
+        )

@@ -1,0 +1,100 @@
+"""``hpo guide``: the rules with numbers, a study that validates, and refusals by text."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Any
+
+import pytest
+
+from hpo import cli
+from hpo.specrules import validate
+
+
+def said(capsys: pytest.CaptureFixture[str], *line: str) -> str:
+    assert cli.main(["guide", *line]) == 0
+    return capsys.readouterr().out
+
+
+def test_every_rule_is_explained_with_its_equation(capsys: pytest.CaptureFixture[str]) -> None:
+    page = said(capsys, "--dt-ns", "0.5")
+    for text in (
+        "τ = 14.12 × 0.5 = 7.06 ns",
+        "= 2.824 ns to 14.12 / 0.4 × 0.5 = 17.65 ns",
+        "N = 0.5 × 32 + 0.5 × 32 = 32",
+        "(Eq. 11, Eq. 9)",
+        "(Eq. 10)",
+        "1 / (0.5 × 0.5 × √32) = 0.7071 per ns",
+        "I × Δt = 0.5 × 0.7071 × √32 × 0.5 = 1\n",
+        "lr = 0.7071 / 100 = 0.007071",
+        "96 neurons × 100 fJ + 2896 synapses × 10 fJ = 38.56 pJ in 100 ns",
+        "64 points × 0.5 ns = 32 ns per series: 12.34 pJ",
+    ):
+        assert text in page
+    assert max(map(len, page.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("dt_ns", ["0.0001", "0.01", "0.5", "1", "1000"])
+def test_it_ends_with_a_study_that_validates(
+    dt_ns: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = said(capsys, "--dt-ns", dt_ns, "--width", "16", "--density-intra", "0")
+    study: dict[str, Any] = tomllib.loads(page[page.index('objective = "spintronic"') :])
+    spec = validate({"name": "guided", "budget": {"trials": 1}, **study}, where="guide")
+    assert spec.fixed["dt_ns"] == float(dt_ns)
+    assert set(spec.space) == {"tau_ns", "lr0", "f_cut_per_ns", "lr_decay"}
+
+
+def test_the_reported_optimum_lies_in_the_space_of_its_time_scale(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    page = said(capsys)
+    space = tomllib.loads(page[page.index("[space]") :])["space"]
+    reported = {"tau_ns": 14.12, "lr0": 0.149, "lr_decay": 8.077, "f_cut_per_ns": 0.1}
+    for name, value in reported.items():
+        assert space[name]["low"] < value < space[name]["high"]
+
+
+def test_json_has_names_with_units(capsys: pytest.CaptureFixture[str]) -> None:
+    found = json.loads(said(capsys, "--json", "--channels", "2", "--classes", "3"))
+    assert found["tau_ns"] == {"low": 5.648, "best": 14.12, "high": pytest.approx(35.3)}
+    assert found["n_synapses"] == 2896 + 16 - 7 * 32
+    assert found["presentation_ns"] == 64.0
+    assert found["energy_pj"] == pytest.approx(0.64 * (96 * 0.1 + found["n_synapses"] * 0.01))
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (
+            ["--dt-ns", "0"],
+            "recommended relaxation time: `dt_ns > 0` must hold, but got dt_ns=0.0. "
+            "Give another dt_ns.",
+        ),
+        (["--dt-ns", "nan"], "`dt_ns > 0` must hold, but got dt_ns=nan."),
+        (["--dt-ns", "5000"], "dt_ns: less than or equal to 1000 must hold, but got dt_ns=5000.0."),
+        (
+            ["--density-inter", "-0.5"],
+            "fan-in: `0 <= density_inter <= 1` must hold, but got density_inter=-0.5.",
+        ),
+        (["--density-inter", "0"], "`round(density_inter * width) >= 1` must hold, but got"),
+        (["--s", "0"], "recommended weight: `s > 0` must hold, but got s=0.0."),
+        (["--width", "0"], "fan-in: `width >= 1` must hold, but got width=0."),
+        (["--points", "0"], "presentation: `points >= 1` must hold, but got points=0."),
+    ],
+)
+def test_numbers_outside_the_rules_are_refused(
+    line: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["guide", *line]) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: hpo guide: ")
+    assert text in err
+
+
+def test_what_is_no_number_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["guide", "--dt-ns", "fast"])
+    assert "argument --dt-ns: invalid float value: 'fast'" in capsys.readouterr().err
