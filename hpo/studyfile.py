@@ -80,7 +80,20 @@ def load(
     where = str(path)
     if given:
         where += " with " + ", ".join(f"{key}={value!r}" for key, value in given.items())
-    return validate(raw, where=where)
+    spec = validate(raw, where=where)
+    pinned = _pinned_task(spec, path.absolute().parent, where)
+    return validate({**raw, "task": pinned}, where=where) if pinned != spec.task else spec
+
+
+def _pinned_task(spec: StudySpec, base: Path, where: str) -> dict[str, Any]:
+    """The ``[task]`` table with what the task makes absolute and pins, see ``resolved``."""
+    task = spec.task_params
+    try:
+        resolved = task.resolved(base)
+    except ValueError as error:
+        raise SpecError(f"{where}: task: {error}") from None
+    before, after = task.model_dump(mode="json"), resolved.model_dump(mode="json")
+    return {**spec.task, **{key: after[key] for key in after if after[key] != before[key]}}
 
 
 def _parse(path: Path) -> dict[str, Any]:

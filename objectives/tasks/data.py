@@ -33,6 +33,13 @@ class Split:
     train: Examples
     score: Examples
     n_classes: int
+    classes: tuple[str, ...] = ()
+    """Label of each class in the user's words; empty where they are the numbers from 0."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each class."""
+        return self.classes or tuple(str(number) for number in range(self.n_classes))
 
     @property
     def n_channels(self) -> int:

@@ -40,24 +40,21 @@ class SequentialDigitsParams(TaskParams):
 
 
 def load(task: SequentialDigitsParams, *, protocol: Protocol, member_seed: int) -> Split:
-    """The examples that train and score the member ``member_seed``.
-
-    Under ``Protocol.VALIDATION`` the training half is split again, differently for each member and
-    in the same way in every trial; the test half stays untouched. Otherwise the whole training
-    half trains and the test half scores.
+    """The examples that train and score the member ``member_seed``; see ``splitting.for_member``.
 
     Returns:
         Split of series of shape (64, 1).
     """
     from objectives.tasks.data import Split
+    from objectives.tasks.splitting import for_member
 
-    train, test = halves(task.split_seed)
-    if protocol is Protocol.VALIDATION:
-        seed = _validation_seed(member_seed)
-        train, test = stratified_split(
-            train, n_second=round(task.validation_fraction * len(train)), seed=seed
-        )
-    return Split(train=train, score=test, n_classes=N_CLASSES)
+    train, score = for_member(
+        *halves(task.split_seed),
+        protocol=protocol,
+        validation_fraction=task.validation_fraction,
+        member_seed=member_seed,
+    )
+    return Split(train=train, score=score, n_classes=N_CLASSES)
 
 
 def halves(split_seed: int) -> tuple[Examples, Examples]:
@@ -66,25 +63,9 @@ def halves(split_seed: int) -> tuple[Examples, Examples]:
     from sklearn.datasets import load_digits
 
     from objectives.tasks.data import Examples
+    from objectives.tasks.splitting import stratified_split
 
     images, labels = load_digits(return_X_y=True)
     x = (images / MAX_PIXEL).astype(np.float32)[:, :, np.newaxis]
     every = Examples(x=x, label=labels.astype(np.int64))
     return stratified_split(every, n_second=len(every) - N_TRAIN, seed=split_seed)
-
-
-def stratified_split(examples: Examples, *, n_second: int, seed: int) -> tuple[Examples, Examples]:
-    """Two disjoint parts, the second of ``n_second`` examples, with equal shares of each class."""
-    import numpy as np
-    from sklearn.model_selection import train_test_split
-
-    first, second = train_test_split(
-        np.arange(len(examples)), test_size=n_second, stratify=examples.label, random_state=seed
-    )
-    return examples.take(first), examples.take(second)
-
-
-def _validation_seed(member_seed: int) -> int:
-    from objectives.randomness import stream
-
-    return int(stream(member_seed, "validation split").integers(2**32))

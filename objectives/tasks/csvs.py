@@ -1,0 +1,163 @@
+"""Reading a directory of CSV files: one file per series, and ``labels.csv``.
+
+A series is a row per time point and a column per channel, separated by commas; a first line without
+any number is a line of names. ``labels.csv`` has the columns ``file,label`` and, optionally,
+``test`` (0 or 1). Files that it does not name are not read.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectives.tasks.recording import Raw, refuse
+
+LABELS = "labels.csv"
+TEST_WORDS = {"0": False, "1": True, "false": False, "true": True}
+
+
+def read(directory: Path) -> Raw:
+    """The series that ``labels.csv`` names, in its order, and the hash of all that was read.
+
+    Raises:
+        ValueError: a file is missing, a cell is no number, or the series differ in shape.
+    """
+    digest = hashlib.sha256()
+    rows = _label_rows(directory / LABELS, digest)
+    series: list[NDArray[np.float64]] = []
+    for row in rows:
+        path = directory / row["file"]
+        one = _series(path, _text(path, digest))
+        if series and one.shape != series[0].shape:
+            refuse(
+                path,
+                f"{_shape(series[0])}, as in {rows[0]['file']},",
+                _shape(one),
+                "Cut or pad the series to one length.",
+            )
+        series.append(one)
+    return Raw(
+        x=np.stack(series),
+        y=_labels([row["label"] for row in rows]),
+        test=_test(directory / LABELS, rows),
+        sha256=digest.hexdigest(),
+    )
+
+
+def _text(path: Path, digest: hashlib._Hash) -> str:
+    """The text of a file; its content joins the digest."""
+    remedy = "Correct the path; workers on other hosts need the data at the same place."
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        refuse(path, "a readable file", f"{error.strerror}", remedy)
+    digest.update(hashlib.sha256(content).digest())
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        refuse(path, "UTF-8 text", str(error), "Save it as UTF-8.")
+
+
+def _label_rows(path: Path, digest: hashlib._Hash) -> list[dict[str, str]]:
+    """The rows of ``labels.csv`` by column."""
+    rows = [row for _, row in _rows(path, _text(path, digest))]
+    names = [name.strip() for name in rows[0]] if rows else []
+    if names not in (["file", "label"], ["file", "label", "test"]):
+        refuse(
+            path,
+            "a first line `file,label` or `file,label,test`",
+            repr(",".join(names)),
+            "Name the columns.",
+        )
+    if len(rows) < 2:
+        refuse(path, "at least one series", "the first line only", "Add a line per series.")
+    seen: set[str] = set()
+    found = []
+    for number, row in enumerate(rows[1:], start=2):
+        values = [value.strip() for value in row]
+        if len(values) != len(names) or not all(values):
+            refuse(
+                path,
+                f"a value for {', '.join(names)} in row {number}",
+                repr(",".join(row)),
+                "Mend that row.",
+            )
+        if values[0] in seen:
+            refuse(path, "each file once", f"{values[0]!r} again in row {number}", "Remove one.")
+        seen.add(values[0])
+        found.append(dict(zip(names, values, strict=True)))
+    return found
+
+
+def _series(path: Path, text: str) -> NDArray[np.float64]:
+    """One series, (time, channels)."""
+    rows = _rows(path, text)
+    if rows and all(_number(cell) is None for cell in rows[0][1]):
+        rows = rows[1:]
+    if not rows:
+        refuse(path, "at least one time point", "no row of numbers", "Add a row per time point.")
+    columns = len(rows[0][1])
+    values = []
+    for line, row in rows:
+        if len(row) != columns:
+            refuse(
+                path,
+                f"{columns} channels in every row",
+                f"{len(row)} in line {line}",
+                "Give each row the same number of columns, separated by commas.",
+            )
+        for column, cell in enumerate(row, start=1):
+            number = _number(cell)
+            if number is None or not math.isfinite(number):
+                refuse(
+                    path,
+                    "finite numbers, separated by commas,",
+                    f"{cell!r} in line {line}, column {column}",
+                    "Mend that cell.",
+                )
+        values.append([float(cell) for cell in row])
+    return np.array(values, dtype=np.float64)
+
+
+def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
+    """The rows that are not blank, each with its line number."""
+    lines = csv.reader(io.StringIO(text))
+    try:
+        return [(lines.line_num, row) for row in lines if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        refuse(path, "CSV text", f"{error} in line {lines.line_num}", "Mend that line.")
+
+
+def _number(cell: str) -> float | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def _shape(series: NDArray[np.float64]) -> str:
+    return f"{series.shape[0]} time points of {series.shape[1]} channels"
+
+
+def _labels(texts: list[str]) -> NDArray[Any]:
+    """Labels as whole numbers if all of them are, so that 2 comes before 10; else as texts."""
+    try:
+        return np.array([int(text) for text in texts])
+    except (ValueError, OverflowError):
+        return np.array(texts)
+
+
+def _test(path: Path, rows: list[dict[str, str]]) -> NDArray[np.bool_] | None:
+    if "test" not in rows[0]:
+        return None
+    for number, row in enumerate(rows, start=2):
+        if row["test"].lower() not in TEST_WORDS:
+            refuse(path, "0 or 1", f"test={row['test']!r} in row {number}", "Mend that row.")
+    return np.array([TEST_WORDS[row["test"].lower()] for row in rows])

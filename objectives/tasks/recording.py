@@ -1,0 +1,140 @@
+"""A user's recording: labelled series read from an ``.npz`` file or a directory of CSV files.
+
+Every rule that the data must keep is checked here, once it is in memory; how files look is in
+``npz`` and ``csvs``. No file can run code: pickles are refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectives.tasks.data import Examples
+
+
+@dataclass(frozen=True, kw_only=True)
+class Raw:
+    """What a file holds, before any check."""
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    test: NDArray[Any] | None
+    sha256: str
+    """Hash of the content that the arrays were read from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """Checked data."""
+
+    examples: Examples
+    classes: tuple[str, ...]
+    """Label of each class, in sorted order."""
+    test: NDArray[np.bool_] | None
+    """Which series test, (n,), where the user says so."""
+    sha256: str
+
+
+def read(path: Path) -> Recording:
+    """Read and check the data at ``path``.
+
+    Raises:
+        ValueError: it is not there, or breaks a rule; the message says where and what to do.
+    """
+    from objectives.tasks import csvs, npz
+
+    if path.is_dir():
+        raw = csvs.read(path)
+    elif path.suffix == ".npz":
+        raw = npz.read(path)
+    else:
+        refuse(
+            path,
+            "an .npz file, or a directory of CSV files with labels.csv,",
+            f"path={str(path)!r}" if path.exists() else "nothing there",
+            "Correct the path; workers on other hosts need the data at the same place.",
+        )
+    x = _series(path, raw.x)
+    label, classes = _labels(path, raw.y, len(x))
+    test = None if raw.test is None else _test(path, raw.test, len(x))
+    examples = Examples(x=x, label=label)
+    return Recording(examples=examples, classes=classes, test=test, sha256=raw.sha256)
+
+
+def refuse(where: Path | str, rule: str, got: str, remedy: str) -> NoReturn:
+    """Raise the project's form of an error.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(f"{where}: {rule} must hold, but got {got}. {remedy}")
+
+
+def _series(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
+    """The input, (n, time, channels), once it is known to be numbers and finite."""
+    if x.dtype.kind not in "biuf":
+        refuse(path, "numbers in `x`", f"x.dtype={x.dtype}", "Convert it: x.astype(float).")
+    if x.ndim not in (2, 3):
+        refuse(
+            path,
+            "`x` of shape (n, time) or (n, time, channels)",
+            f"x.shape={x.shape}",
+            "Reshape it: x[n] is one series.",
+        )
+    if x.size == 0:
+        refuse(path, "at least one series, time point and channel", f"x.shape={x.shape}", "Add it.")
+    with np.errstate(over="ignore"):
+        series = x.astype(np.float32)
+    finite = np.isfinite(series)
+    if not finite.all():
+        at = tuple(int(i) for i in np.argwhere(~finite)[0])
+        refuse(
+            path,
+            "finite numbers in `x` (up to 3.4e38)",
+            f"x[{', '.join(map(str, at))}]={x[at]} ({np.count_nonzero(~finite)} such values)",
+            "Mend or leave out that series.",
+        )
+    return series if series.ndim == 3 else series[:, :, np.newaxis]
+
+
+def _labels(path: Path, y: NDArray[Any], n: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+    """The class of each series, from 0, and the label of each class."""
+    if y.dtype.kind not in "biuU":
+        refuse(
+            path,
+            "whole numbers or texts in `y`",
+            f"y.dtype={y.dtype}",
+            "Convert it: y.astype(int) or y.astype(str).",
+        )
+    if y.shape != (n,):
+        refuse(
+            path,
+            f"one label per series, `y.shape == ({n},)`,",
+            f"y.shape={y.shape}",
+            "Give as many labels as series.",
+        )
+    classes, label = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        refuse(
+            path,
+            "at least two classes in `y`",
+            f"the label {classes[0].item()!r} only",
+            "There is nothing to tell apart: add series of another class.",
+        )
+    return label.astype(np.int64), tuple(str(name) for name in classes)
+
+
+def _test(path: Path, test: NDArray[Any], n: int) -> NDArray[np.bool_]:
+    """Which series test."""
+    if test.dtype.kind != "b" or test.shape != (n,):
+        refuse(
+            path,
+            f"true or false per series, `test.shape == ({n},)`,",
+            f"test.dtype={test.dtype}, test.shape={test.shape}",
+            "Convert it: test.astype(bool).",
+        )
+    return test.astype(np.bool_)
