@@ -13,6 +13,7 @@ from typing import Any
 from objectives.contract import Objective
 
 BUILT_IN = {
+    "ctrnn": "objectives.ctrnn:CtrnnObjective",
     "spintronic": "objectives.spintronic:SpintronicObjective",
 }
 

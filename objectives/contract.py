@@ -11,7 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, ClassVar, Generic, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, ClassVar, Generic, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -47,6 +48,20 @@ class TaskParams(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
+
+    def resolved(self, base: Path) -> Self:
+        """The task as a study stores it, so that the study stays a pure function of its spec.
+
+        Called when a study file is read. A task that reads a user's data checks it here, makes its
+        path absolute and pins its content by a hash, which workers verify; others stay as they are.
+
+        Args:
+            base: directory of the study file, where relative paths begin.
+
+        Raises:
+            ValueError: the data breaks a rule; the message says where, which and what to do.
+        """
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)

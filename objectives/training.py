@@ -12,6 +12,7 @@ import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -58,6 +59,7 @@ class _Run:
     curve: list[float] = field(default_factory=list)
     loss_curve: list[float] = field(default_factory=list)
     diverged: bool = False
+    n_skipped_updates: int = 0
 
     def progress(self, identity: Identity) -> Progress:
         score = self.curve[-1] if self.curve else None
@@ -74,12 +76,13 @@ class _Run:
             "curve": self.curve,
             "loss_curve": self.loss_curve,
             "diverged": self.diverged,
+            "n_skipped_updates": self.n_skipped_updates,
         }
         torch.save(state, buffer)
         return buffer.getvalue()
 
-    def restore(self, checkpoint: bytes, identity: Identity) -> None:
-        state = _read_checkpoint(checkpoint, identity)
+    def restore(self, checkpoint: bytes, identity: Identity, defaults: Identity) -> None:
+        state = _read_checkpoint(checkpoint, identity, defaults)
         for name, constant in self.network.named_buffers():
             if not torch.equal(constant.cpu(), state["network"][name]):
                 raise ValueError(
@@ -92,6 +95,7 @@ class _Run:
         self.curve = state["curve"]
         self.loss_curve = state["loss_curve"]
         self.diverged = state["diverged"]
+        self.n_skipped_updates = state.get("n_skipped_updates", 0)  # later than the first format
 
 
 def train(
@@ -104,6 +108,7 @@ def train(
     identity: Identity,
     on_epoch: OnEpoch,
     resume: bytes | None = None,
+    defaults: Identity = MappingProxyType({}),
 ) -> Outcome:
     """Train and score ``network``, a single member, in place.
 
@@ -117,16 +122,21 @@ def train(
         identity: what makes this training the one that it is; written into every checkpoint.
         on_epoch: told of every epoch; what it raises passes through.
         resume: a checkpoint to go on from.
+        defaults: what a checkpoint was written with whose identity lacks the name: the defaults
+            of parameters that came later.
 
     Returns:
-        The outcome, without ``info``. After a divergence its curves keep their full length.
+        The outcome; its ``info`` holds ``n_skipped_updates``, see ``_update``. After a divergence
+        its curves keep their full length.
 
     Raises:
         ValueError: the checkpoint is damaged or belongs to another training.
     """
-    run = _Run(network=network, optimizer=torch.optim.Adam(network.parameters(), lr=recipe.lr0))
+    # fused: one operation for each weight matrix instead of a dozen
+    optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr0, fused=True)
+    run = _Run(network=network, optimizer=optimizer)
     if resume is not None:
-        run.restore(resume, identity)
+        run.restore(resume, identity, defaults)
     while run.epoch < recipe.epochs:
         order = stream(member_seed, f"batch order/{run.epoch}").permutation(len(split.train))
         run.loss_curve.append(_train_epoch(run, split.train.take(order), recipe))
@@ -140,6 +150,7 @@ def train(
         curve=tuple(run.curve),
         loss_curve=tuple(run.loss_curve),
         diverged=run.diverged,
+        info={"n_skipped_updates": run.n_skipped_updates},
     )
 
 
@@ -158,12 +169,25 @@ def _train_epoch(run: _Run, examples: Examples, recipe: Recipe) -> float:
         run.optimizer.zero_grad()
         loss = functional.cross_entropy(run.network(x)[0], label)  # log-softmax, then NLL
         torch.autograd.backward(loss)
-        nn.utils.clip_grad_value_(run.network.parameters(), recipe.max_gradient)
-        run.optimizer.step()
+        _update(run, recipe.max_gradient)
         total += loss.item() * len(label)
     if not math.isfinite(total):
         run.diverged = True
     return total / len(examples)
+
+
+def _update(run: _Run, max_gradient: float) -> None:
+    """Clip the gradient and follow it, unless it holds a NaN: one would spoil the weights for good.
+
+    The update is then skipped, as PyTorch's ``GradScaler`` does. An infinite element has a
+    direction, and is clipped as any other.
+    """
+    gradients = [p.grad for p in run.network.parameters() if p.grad is not None]
+    if any(bool(gradient.isnan().any()) for gradient in gradients):
+        run.n_skipped_updates += 1
+        return
+    nn.utils.clip_grad_value_(run.network.parameters(), max_gradient)
+    run.optimizer.step()
 
 
 def _score(run: _Run, examples: Examples) -> float:
@@ -196,7 +220,7 @@ def _is_finite(network: nn.Module) -> bool:
     return all(bool(parameter.isfinite().all()) for parameter in network.parameters())
 
 
-def _read_checkpoint(checkpoint: bytes, identity: Identity) -> dict[str, Any]:
+def _read_checkpoint(checkpoint: bytes, identity: Identity, defaults: Identity) -> dict[str, Any]:
     """The state in ``checkpoint``, once it is known to belong to the training ``identity``."""
     try:
         state: dict[str, Any] = torch.load(
@@ -213,6 +237,7 @@ def _read_checkpoint(checkpoint: bytes, identity: Identity) -> dict[str, Any]:
             f"checkpoint: `format == {CHECKPOINT_FORMAT}` must hold, but got format={version}. "
             "It was written by another version: train this member anew."
         )
+    found = {**defaults, **found}
     for name in sorted(found.keys() | identity.keys()):
         if found.get(name) != identity.get(name):
             raise ValueError(

@@ -5,12 +5,14 @@ integrators are explicit: the state of every layer at the start of the step ente
 all layers step together. The input is held constant over the step.
 
 References:
+    E. Hairer, S. P. Nørsett and G. Wanner, Solving Ordinary Differential Equations I, II.1 (1993).
     M. Hochbruck and A. Ostermann, Exponential integrators, Acta Numerica 19, 209 (2010).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
@@ -19,7 +21,7 @@ from torch import Tensor
 State = tuple[Tensor, ...]
 """The state variables of every neuron, each of shape (members, layers, batch, width)."""
 
-IntegratorName = Literal["exponential", "euler"]
+IntegratorName = Literal["exponential", "euler", "heun", "rk4"]
 
 MAX_EXPONENT = 40.0
 """Exponents are clipped to ±40: e^40 squared still fits float32, so gradients stay finite."""
@@ -52,11 +54,71 @@ def exponential(dynamics: Dynamics, state: State, u: Tensor, dt_ns: float) -> St
 
 def euler(dynamics: Dynamics, state: State, u: Tensor, dt_ns: float) -> State:
     """First order: explicit Euler. Unstable where the drive is large compared with ``1/dt_ns``."""
-    rate = dynamics.rate(state, dynamics.drive(state, u))
-    return tuple(value + dt_ns * slope for value, slope in zip(state, rate, strict=True))
+    return _moved(state, dt_ns, _slope(dynamics, state, u))
 
 
-INTEGRATORS: Mapping[IntegratorName, Integrator] = {"exponential": exponential, "euler": euler}
+def heun(dynamics: Dynamics, state: State, u: Tensor, dt_ns: float) -> State:
+    """Second order: the mean of the slopes at both ends, the far end reached by explicit Euler."""
+    k1 = _slope(dynamics, state, u)
+    k2 = _slope(dynamics, _moved(state, dt_ns, k1), u)
+    return _moved(_moved(state, dt_ns / 2, k1), dt_ns / 2, k2)
+
+
+def rk4(dynamics: Dynamics, state: State, u: Tensor, dt_ns: float) -> State:
+    """Fourth order: the classical Runge-Kutta method."""
+    k1 = _slope(dynamics, state, u)
+    k2 = _slope(dynamics, _moved(state, dt_ns / 2, k1), u)
+    k3 = _slope(dynamics, _moved(state, dt_ns / 2, k2), u)
+    k4 = _slope(dynamics, _moved(state, dt_ns, k3), u)
+    outer = _moved(_moved(state, dt_ns / 6, k1), dt_ns / 6, k4)
+    return _moved(_moved(outer, dt_ns / 3, k2), dt_ns / 3, k3)
+
+
+INTEGRATORS: Mapping[IntegratorName, Integrator] = {
+    "exponential": exponential,
+    "euler": euler,
+    "heun": heun,
+    "rk4": rk4,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stepping:
+    """How a network is taken from one input point to the next."""
+
+    dt_ns: float = 1.0
+    """Time between two input points; each is held constant for as long."""
+    integrator: IntegratorName = "exponential"
+    steps_per_point: int = 1
+    """Equal steps into which ``dt_ns`` is divided."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be integrated."""
+        if self.integrator not in INTEGRATORS:
+            raise ValueError(
+                f"integrator: `integrator in {list(INTEGRATORS)}` must hold, but got "
+                f"integrator={self.integrator!r}. Name one of these."
+            )
+        if self.steps_per_point < 1:
+            raise ValueError(
+                "integrator: `steps_per_point >= 1` must hold, but got "
+                f"steps_per_point={self.steps_per_point}. Give a whole number from 1."
+            )
+
+    def advance(self, dynamics: Dynamics, state: State, u: Tensor) -> State:
+        """The state one point later, ``dt_ns`` after ``state``, under the constant input ``u``."""
+        step = INTEGRATORS[self.integrator]
+        for _ in range(self.steps_per_point):
+            state = step(dynamics, state, u, self.dt_ns / self.steps_per_point)
+        return state
+
+
+def _slope(dynamics: Dynamics, state: State, u: Tensor) -> State:
+    return dynamics.rate(state, dynamics.drive(state, u))
+
+
+def _moved(state: State, dt_ns: float, slope: State) -> State:
+    return tuple(value + dt_ns * rate for value, rate in zip(state, slope, strict=True))
 
 
 def growth(z: Tensor) -> Tensor:

@@ -1,23 +1,32 @@
-"""The fused CPU path against a dense loop of Eq. (2)-(5) that lives here, in float64."""
+"""The fused CPU path of the spintronic network against a dense loop of Eq. (2)-(5) in float64."""
 
 from __future__ import annotations
 
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
 import pytest
 import torch
+from dense import (
+    INTEGRATORS,
+    Case,
+    assert_agrees,
+    dense_spintronic,
+    error,
+    gradients,
+    inputs,
+    make,
+    physics,
+)
 from torch import Tensor
 
 from objectives.networks import fused
-from objectives.networks.fused import SparseStructure, fused_spintronic
-
-INTEGRATORS = ["exponential", "euler"]
+from objectives.networks.fused import fused_spintronic
+from objectives.networks.structure import SparseStructure
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -27,127 +36,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(n_threads)
-
-
-def dense_loop(
-    u: Tensor,
-    w_in: Tensor,
-    w_inter: Tensor,
-    w_intra: Tensor,
-    bias: Tensor,
-    *,
-    gamma_per_ns: float,
-    s: float,
-    f_cut_per_ns: float,
-    dt_ns: float,
-    integrator: str,
-) -> Tensor:
-    """The mathematics, with nothing clever: all layers step from the state at t_n."""
-    x = torch.full((len(bias), len(u), bias.shape[1]), 0.5, dtype=u.dtype)
-    y = torch.zeros_like(x)
-    c = 2 * math.pi * f_cut_per_ns * dt_ns
-    for u_n in u.unbind(1):
-        external = torch.stack([u_n @ w_in.T, *(y[:-1] @ w_inter.mT)])
-        drive = s * (external + y @ w_intra.mT + bias[:, None]) + 2 * gamma_per_ns
-        if integrator == "euler":
-            x_next = x + dt_ns * (-gamma_per_ns * x + drive * x * (1 - x))
-            y = y - c * y + (x_next - x)
-        else:
-            a = drive - gamma_per_ns
-            z = torch.clamp(a * dt_ns, -40, 40)
-            near = z.abs() < 1e-3
-            series = dt_ns * (1 + z / 2 + z**2 / 6 + z**3 / 24)
-            p = torch.where(near, series, torch.expm1(z) / torch.where(near, torch.ones(()), a))
-            x_next = x * torch.exp(z) / (1 + drive * x * p)
-            y = math.exp(-c) * y + (x_next - x) * ((1 - math.exp(-c)) / c if c else 1)
-        x = x_next
-    return y[-1]
-
-
-@dataclass(frozen=True)
-class Case:
-    """Parameters and masks of one network."""
-
-    parameters: tuple[Tensor, ...]
-    masks: tuple[Tensor, ...]
-    structure: SparseStructure
-
-    def run(self, u: Tensor, **settings: Any) -> Tensor:
-        return fused_spintronic(u, *self.parameters, self.structure, **physics(**settings))
-
-    def dense(self, u: Tensor, dtype: torch.dtype, **settings: Any) -> tuple[Tensor, list[Tensor]]:
-        """Output and gradients of the dense loop."""
-        leaves = [p.detach().to(dtype).requires_grad_() for p in self.parameters]
-        weights = [leaf * mask for leaf, mask in zip(leaves, self.masks, strict=False)]
-        output = dense_loop(u.to(dtype), *weights, leaves[3], **physics(**settings))
-        return output.detach(), gradients(output, leaves)
-
-
-def physics(**settings: Any) -> dict[str, Any]:
-    """The paper's optimum with f_cut = 0.1/ns, and what a test changes."""
-    tau_ns = settings.pop("tau_ns", 14.12)
-    return {
-        "gamma_per_ns": 1 / tau_ns,
-        "s": 0.5,
-        "f_cut_per_ns": 0.1,
-        "dt_ns": 1.0,
-        "integrator": "exponential",
-    } | settings
-
-
-def make(
-    *,
-    width: int = 5,
-    layers: int = 3,
-    channels: int = 1,
-    density: float = 0.5,
-    scale: float = 1.0,
-) -> Case:
-    generator = torch.Generator().manual_seed(1)
-    shapes = [(width, channels), (layers - 1, width, width), (layers, width, width)]
-    masks = [torch.rand(shape, generator=generator) < density for shape in shapes]
-    drawn = [torch.randn(shape, generator=generator) for shape in [*shapes, (layers, width)]]
-    parameters = [scale / math.sqrt(width) * values for values in drawn]
-    return Case(
-        parameters=tuple(p.requires_grad_() for p in parameters),
-        masks=tuple(masks),
-        structure=SparseStructure.from_masks(*masks),
-    )
-
-
-def inputs(batch: int, times: int, channels: int = 1) -> Tensor:
-    return torch.rand(batch, times, channels, generator=torch.Generator().manual_seed(2))
-
-
-def gradients(output: Tensor, leaves: Sequence[Tensor], **options: Any) -> list[Tensor]:
-    """Gradients of a random projection of the output."""
-    generator = torch.Generator().manual_seed(3)
-    projection = torch.randn(output.shape, generator=generator).to(output.dtype)
-    found = torch.autograd.grad(output, leaves, projection, allow_unused=True, **options)
-    return [
-        torch.zeros_like(leaf) if grad is None else grad
-        for grad, leaf in zip(found, leaves, strict=True)
-    ]
-
-
-def error(found: Tensor, wanted: Tensor) -> float:
-    """Largest error, relative to the largest element."""
-    if not wanted.numel() or not wanted.any():
-        return float(found.abs().sum())
-    return float((found.detach() - wanted).abs().max() / wanted.abs().max())
-
-
-def assert_agrees(case: Case, u: Tensor, **settings: Any) -> None:
-    """Output to 1e-5, gradients to 1e-4, unless a float32 loop does not get that far either."""
-    output = case.run(u, **settings)
-    wanted, wanted_gradients = case.dense(u, torch.float64, **settings)
-    torch.testing.assert_close(output.double(), wanted, rtol=0, atol=1e-5)
-    found = gradients(output, case.parameters)
-    assert all(grad.dtype == torch.float32 for grad in found)
-    errors = list(map(error, found, wanted_gradients))
-    if max(errors) > 1e-4:  # x at 0 or 1, say: the gradient is a difference of like numbers
-        _, loop = case.dense(u, torch.float32, **settings)
-        assert max(errors) < 4 * max(map(error, loop, wanted_gradients))
 
 
 SIZES = list(product([1, 5, 32], [1, 3], [1, 3], [0.0, 0.1, 0.5, 1.0]))
@@ -193,12 +81,12 @@ def test_a_neuron_step_is_exact_from_one_end_of_the_clip_to_beyond_the_other(
     masks = [torch.zeros(shape).bool() for shape in [(1201, 1), (0, 1201, 1201), (1, 1201, 1201)]]
     bias = drive[None].clone().requires_grad_()
     parameters = (*(torch.zeros(mask.shape) for mask in masks), bias)
-    case = Case(parameters, tuple(masks), SparseStructure.from_masks(*masks))
+    case = Case("spintronic", parameters, tuple(masks), SparseStructure.from_masks(*masks))
     u = torch.zeros(1, times, 1)
     settings = physics(s=1.0, f_cut_per_ns=0.0)
     output = case.run(u, **settings)
     leaf = drive[None].double().requires_grad_()
-    wanted = dense_loop(u.double(), *(p.double() for p in parameters[:3]), leaf, **settings)
+    wanted = dense_spintronic(u.double(), *(p.double() for p in parameters[:3]), leaf, **settings)
     torch.testing.assert_close(output.double(), wanted, rtol=0, atol=2.5e-7)
     [found] = torch.autograd.grad(output.sum(), bias)
     [grad] = torch.autograd.grad(wanted.sum(), leaf)
@@ -260,7 +148,7 @@ def test_same_input_same_bits(integrator: str) -> None:
         output = case.run(inputs(batch, 64), integrator=integrator)
         runs.append([output, *gradients(output, case.parameters)])
     assert all(map(torch.equal, runs[0], runs[3]))
-    fresh = Case(case.parameters, case.masks, SparseStructure.from_masks(*case.masks))
+    fresh = Case(case.kind, case.parameters, case.masks, SparseStructure.from_masks(*case.masks))
     output = fresh.run(inputs(300, 64), integrator=integrator)
     assert all(map(torch.equal, runs[0], [output, *gradients(output, case.parameters)]))
 
@@ -284,7 +172,7 @@ def test_two_graphs_at_once_and_one_twice() -> None:
 def test_without_gradients_same_value_and_no_trajectory(integrator: str) -> None:
     case, u = make(width=32), inputs(300, 64)
     wanted = case.run(u, integrator=integrator)
-    case = Case(case.parameters, case.masks, SparseStructure.from_masks(*case.masks))
+    case = Case(case.kind, case.parameters, case.masks, SparseStructure.from_masks(*case.masks))
     with torch.no_grad():
         output = case.run(u, integrator=integrator)
     assert torch.equal(output, wanted)
@@ -297,6 +185,7 @@ def test_layouts_in_memory_make_no_difference() -> None:
     case, u = make(width=32, channels=3), inputs(58, 64, 3)
     wanted = gradients(case.run(u), case.parameters)
     case = Case(
+        case.kind,
         tuple(p.detach().mT.contiguous().mT.requires_grad_() for p in case.parameters),
         case.masks,
         case.structure,

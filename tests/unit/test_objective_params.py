@@ -1,4 +1,4 @@
-"""Parameters of the objective ``spintronic``: defaults, bounds, documentation, imports."""
+"""Parameters of the layered objectives: defaults, bounds, documentation, imports."""
 
 from __future__ import annotations
 
@@ -9,36 +9,60 @@ import pytest
 from pydantic import ValidationError
 
 from objectives import load
+from objectives.ctrnn import CtrnnObjective, CtrnnParams
+from objectives.layered import LayeredParams
 from objectives.spintronic import SpintronicObjective, SpintronicParams
+from objectives.tasks import TASKS
 from objectives.tasks.sequential_digits import SequentialDigitsParams
 
 
-def test_objective_is_found_by_name() -> None:
-    objective = load("spintronic")
-    assert isinstance(objective, SpintronicObjective)
-    assert objective.Params is SpintronicParams
-    assert objective.tasks == {"sequential-digits": SequentialDigitsParams}
+@pytest.mark.parametrize(
+    ("name", "kind", "params"),
+    [
+        ("ctrnn", CtrnnObjective, CtrnnParams),
+        ("spintronic", SpintronicObjective, SpintronicParams),
+    ],
+)
+def test_objective_is_found_by_name(name: str, kind: type, params: type) -> None:
+    objective = load(name)
+    assert isinstance(objective, kind)
+    assert objective.Params is params
+    assert objective.tasks == TASKS
 
 
-def test_importing_the_objective_loads_nothing_heavy() -> None:
+@pytest.mark.parametrize("name", ["ctrnn", "spintronic"])
+def test_importing_the_objective_loads_nothing_heavy(name: str) -> None:
     code = (
-        "import sys, objectives; objectives.load('spintronic').Params(); "
+        "import sys, objectives; objectives.load(sys.argv[1]).Params(); "
         "print([m for m in ('torch', 'numba', 'sklearn', 'scipy', 'numpy') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", code, name]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_defaults_are_the_paper() -> None:
     params = SpintronicParams()
     assert (params.tau_ns, params.lr0, params.lr_decay) == (14.12, 0.149, 8.077)
-    assert (params.s, params.density_inter, params.density_intra) == (0.5, 0.5, 0.5)
+    assert (params.s, params.q, params.sigma) == (0.5, 0.0, 1.0)
+
+
+@pytest.mark.parametrize("model", [CtrnnParams, SpintronicParams])
+def test_architecture_and_batches_are_those_of_the_paper(model: type[LayeredParams]) -> None:
+    params = model()
+    assert (params.density_inter, params.density_intra) == (0.5, 0.5)
     assert (params.layers, params.width, params.batch_size, params.dt_ns) == (3, 32, 120, 1.0)
-    assert params.integrator == "exponential"
+    assert (params.integrator, params.steps_per_point) == ("exponential", 1)
+
+
+def test_a_ctrnn_has_neither_filter_nor_oscillators() -> None:
+    only = set(SpintronicParams.model_fields) - set(CtrnnParams.model_fields)
+    assert only == {"f_cut_per_ns", "q", "sigma"}
+    assert set(CtrnnParams.model_fields) < set(SpintronicParams.model_fields)
 
 
 def test_every_parameter_is_described() -> None:
-    for model in (SpintronicParams, SequentialDigitsParams):
+    for model in (CtrnnParams, SpintronicParams, SequentialDigitsParams):
         for name, field in model.model_fields.items():
             assert field.description or name == "name", name
 
@@ -59,7 +83,10 @@ def test_every_parameter_is_described() -> None:
         ("width", 0),
         ("batch_size", 0),
         ("epochs", 0),
-        ("integrator", "rk4"),
+        ("integrator", "rk5"),
+        ("steps_per_point", 0),
+        ("q", -0.1),
+        ("sigma", 0.5),
         ("tau_ns", float("nan")),
         ("tau", 14.0),
     ],

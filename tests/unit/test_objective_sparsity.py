@@ -9,11 +9,12 @@ import torch
 from objectives.networks.sparsity import n_connections, random_mask
 from objectives.networks.spintronic import SpintronicNetwork
 from objectives.randomness import stream
-from objectives.spintronic import SpintronicParams, build
+from objectives.spintronic import SpintronicObjective, SpintronicParams
 
 
 def network(seeds: list[int], **params: float) -> SpintronicNetwork:
-    return build(SpintronicParams.model_validate(params), seeds, channels=1, outputs=10)
+    validated = SpintronicParams.model_validate(params)
+    return SpintronicObjective().network(validated, seeds, channels=1, outputs=10)
 
 
 @pytest.mark.parametrize("density", [0.0, 0.03, 0.5, 0.997, 1.0])

@@ -50,7 +50,13 @@ def checkpoint_after(epoch: int, *, member_seed: int = 0) -> bytes:
 
 def test_outcome_says_what_was_trained_and_scored() -> None:
     info = evaluate(epochs=1).info
-    assert info == {"n_synapses": 2896, "n_neurons": 96, "n_train": 629, "n_scored": 269}
+    assert info == {
+        "n_synapses": 2896,
+        "n_neurons": 96,
+        "n_train": 629,
+        "n_scored": 269,
+        "n_skipped_updates": 0,
+    }
     info = evaluate(epochs=1, protocol=Protocol.CONFIRM).info
     assert (info["n_train"], info["n_scored"]) == (898, 899)
 

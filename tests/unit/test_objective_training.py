@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +57,7 @@ def run(
     identity: Identity = IDENTITY,
     on_epoch: OnEpoch = lambda progress: None,
     resume: bytes | None = None,
+    defaults: Identity = IDENTITY,
 ) -> Outcome:
     return train(
         network or Linear(),
@@ -65,6 +68,7 @@ def run(
         identity=identity,
         on_epoch=on_epoch,
         resume=resume,
+        defaults=defaults,
     )
 
 
@@ -221,20 +225,45 @@ def test_damaged_checkpoint_is_refused(cut: int) -> None:
         run(resume=checkpoint_after(1)[:cut])
 
 
-class Diverging(Linear):
-    """Its weights become NaN in the second epoch (batches 5 to 8)."""
+class Troubled(Linear):
+    """Linear, but for the sixth batch: ``trouble`` happens to it in the second epoch."""
+
+    def __init__(self, trouble: Callable[[Linear, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.trouble = trouble
 
     def forward(self, u: Tensor) -> Tensor:
         logits: Tensor = super().forward(u)
-        return logits * math.nan if self.training_batches() == 6 else logits
+        return self.trouble(self, logits) if self.training_batches() == 6 else logits
 
     def training_batches(self) -> int:
         return sum(size != N_SCORE for size in self.sizes)
 
 
+def nan_logits(network: Linear, logits: Tensor) -> Tensor:
+    return logits * math.nan
+
+
+def with_gradients(value: float, logits: Tensor) -> Tensor:
+    """The same logits; one element of their gradient becomes ``value``."""
+
+    def spoil(gradient: Tensor) -> Tensor:
+        spoiled = gradient.clone()
+        spoiled[0, 0, 0] = value
+        return spoiled
+
+    logits.register_hook(spoil)
+    return logits
+
+
+def spoil_weights(network: Linear, logits: Tensor) -> Tensor:
+    network.weight.data.fill_(math.nan)
+    return logits
+
+
 @pytest.mark.parametrize("protocol", list(Protocol))
 def test_divergence_is_a_score_with_curves_of_full_length(protocol: Protocol) -> None:
-    network = Diverging()
+    network = Troubled(spoil_weights)
     told: list[int] = []
     outcome = run(
         network,
@@ -252,6 +281,92 @@ def test_divergence_is_a_score_with_curves_of_full_length(protocol: Protocol) ->
     if protocol is not Protocol.CONFIRM:
         assert outcome.curve[0] > 0.0
         assert outcome.curve[1:] == (0.0,) * 8
+
+
+def test_an_update_whose_gradient_holds_a_nan_is_skipped_and_counted() -> None:
+    network = Troubled(lambda _, logits: with_gradients(math.nan, logits))
+    outcome = run(network)
+    assert outcome.info == {"n_skipped_updates": 1}
+    assert not outcome.diverged  # no prediction and no loss was other than finite
+    assert network.weight.isfinite().all()
+    assert outcome.score > 0.7
+    assert run().info == {"n_skipped_updates": 0}
+
+
+def test_a_skipped_update_leaves_weights_and_moments_as_they_were() -> None:
+    seen: dict[int, Tensor] = {}
+
+    class Watched(Troubled):
+        def forward(self, u: Tensor) -> Tensor:
+            logits: Tensor = super().forward(u)
+            seen[self.training_batches()] = self.weight.detach().clone()
+            return logits
+
+    run(Watched(lambda _, logits: with_gradients(math.nan, logits)))
+    assert torch.equal(seen[6], seen[7])
+    assert not torch.equal(seen[7], seen[8])
+
+
+def test_a_loss_of_nan_costs_one_update_and_is_flagged() -> None:
+    outcome = run(Troubled(nan_logits))
+    assert outcome.diverged
+    assert outcome.info == {"n_skipped_updates": 1}
+    assert math.isnan(outcome.loss_curve[1])
+    assert all(map(math.isfinite, outcome.loss_curve[2:]))
+    assert outcome.score > 0.7
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf])
+def test_an_infinite_gradient_is_clipped_as_any_other(value: float) -> None:
+    class Far(Linear):
+        """Class 0 of the sixth batch has an infinite gradient through a bias of its own."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.zeros(N_CLASSES))
+            self.steps: list[Tensor] = []
+
+        def forward(self, u: Tensor) -> Tensor:
+            logits: Tensor = super().forward(u) + self.bias
+            if torch.is_grad_enabled():
+                self.steps.append(self.bias.detach().clone())
+                if len(self.steps) == 1:
+                    self.bias.register_hook(lambda grad: torch.full_like(grad, value))
+            return logits
+
+    network = Far()
+    outcome = run(network)
+    assert outcome.info == {"n_skipped_updates": 0}
+    first = network.steps[1] - network.steps[0]
+    rate = RECIPE.learning_rate(0)
+    assert first.tolist() == pytest.approx([-math.copysign(rate, value)] * N_CLASSES)
+    assert all(parameter.isfinite().all() for parameter in network.parameters())
+
+
+def test_skipped_updates_survive_a_checkpoint() -> None:
+    kept: list[bytes] = []
+    network = Troubled(lambda _, logits: with_gradients(math.nan, logits))
+    whole = run(network, on_epoch=lambda progress: kept.append(progress.checkpoint()))
+    assert run(resume=kept[1]) == whole
+    assert whole.info == {"n_skipped_updates": 1}
+
+
+def test_a_checkpoint_older_than_a_parameter_was_written_with_its_default() -> None:
+    old = checkpoint_after(2)
+    identity = IDENTITY | {"q": 0.0}
+    assert run(resume=old, identity=identity, defaults={"q": 0.0}) == run()
+    with pytest.raises(ValueError, match=r"^checkpoint: `q == 0.5` must hold, but got q=0.0."):
+        run(resume=old, identity=IDENTITY | {"q": 0.5}, defaults={"q": 0.0})
+    with pytest.raises(ValueError, match=r"^checkpoint: `q == 0.0` must hold, but got q=None."):
+        run(resume=old, identity=identity)
+
+
+def test_a_checkpoint_older_than_the_count_of_skipped_updates_is_good() -> None:
+    state = torch.load(io.BytesIO(checkpoint_after(2)), weights_only=True)
+    del state["n_skipped_updates"]
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    assert run(resume=buffer.getvalue()) == run()
 
 
 def test_a_prediction_that_is_not_finite_is_wrong() -> None:

@@ -300,7 +300,7 @@ def test_a_wrong_dimension_is_located(dimension: dict[str, Any], message: str) -
         ),
         (
             {"objective": "spintronik"},
-            "objective: unknown objective 'spintronik'. Built in: spintronic; "
+            "objective: unknown objective 'spintronik'. Built in: ctrnn, spintronic; "
             'your own is given as "package.module:Class".',
         ),
         (

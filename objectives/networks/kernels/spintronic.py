@@ -1,158 +1,50 @@
-"""numba kernels of the fused CPU path: sparse passes, neuron steps and their adjoints.
+"""Kernels of the spintronic network: oscillator steps, the passage through time, its adjoint.
 
-Spintronic network: arXiv:2408.02835, Eq. (2)-(5). The whole network is one sparse matrix: *rows*
-are the neurons, layer after layer, then the input channels; neuron i is driven by its *sources*,
-
-    I_i = bias_i + sum_k weight_k v[source_k]        Eq. (4), S and the fixed bias folded in
-
-where v holds y of every neuron and u of every channel. The batch is the vector dimension: a *block*
-is ``LANES`` sequences side by side, and all that belongs to one row at one point is ``LANES``
-consecutive float32. Blocks do not interact; each is taken through the whole of time on its own.
+arXiv:2408.02835, Eq. (2)-(5); S and the fixed bias of Eq. (4) are folded into weights and drives.
 
 =========================  =======================  ==============================================
 Paper                      Code                     Unit, shape
 =========================  =======================  ==============================================
-x                          x                        (neurons, LANES)
+x                          x                        (time + 1, neurons, LANES)
 y, and u after it          values                   (time + 1, rows, LANES)
 I dt                       drive                    (LANES,)
 gamma dt                   g
 dx'/dx, dx'/d(I dt)        slopes_x, slopes_drive   (time, neurons, LANES)
 =========================  =======================  ==============================================
-
-Everything here is for one thread and fixed in its order of summation: same input, same bits.
-Fast-math is contract and nsz only: a network that diverges says so with NaN or inf.
 """
 
 from __future__ import annotations
 
-import math
-import warnings
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any
 
-import numba
 import numpy as np
 
-from objectives.networks.simd import (
-    add_products,
-    load,
-    round_by_shift,
-    splat,
-    store,
-    times_power_of_two,
-    where_less,
+from objectives.networks.kernels.compiling import inlined, kernel
+from objectives.networks.kernels.elementary import HALF, ONE, TWO, ZERO, clip, exponential_parts
+from objectives.networks.kernels.simd import load, splat, store, where_less
+from objectives.networks.kernels.sparse import (
+    LANES,
+    PIECE,
+    add_to_sum,
+    deliver,
+    fill,
+    from_lanes,
+    gather,
+    pull,
+    to_lanes,
+    weigh,
 )
 
-LANES = 128  # sequences in a block: eight registers of 512 bits; no worse with sixteen of 256
-PIECE = 32  # lanes of a neuron step, which needs more registers per lane
-FOLD = 16  # lanes in which the gradient of one weight is summed
-
-_F = TypeVar("_F", bound=Callable[..., Any])
-_njit: Any = numba.njit
-_FAST = {"contract", "nsz"}
-
-
-def _kernel(function: _F) -> _F:
-    """Compile a kernel: cached on disk, and run without holding the interpreter lock."""
-    options: dict[str, Any] = {"nogil": True, "fastmath": _FAST, "error_model": "numpy"}
-    try:
-        return cast(_F, _njit(cache=True, **options)(function))
-    except RuntimeError as error:  # neither here nor in the user's cache directory
-        warnings.warn(
-            f"{__name__}: a writable cache directory must exist, but got: {error}. Every process "
-            "will compile its kernels anew, in seconds. Set NUMBA_CACHE_DIR to a writable one.",
-            stacklevel=2,
-        )
-        return cast(_F, _njit(**options)(function))
-
-
-def _inlined(function: _F) -> _F:
-    """Compile a part of a kernel, to be inlined there."""
-    compiled = _njit(
-        forceinline=True, no_cpython_wrapper=True, fastmath=_FAST, error_model="numpy"
-    )(function)
-    return cast(_F, compiled)
-
-
-# --- sparse passes: any network's drives -------------------------------------------------------
-
-
-@_inlined
-def gather(
-    total: Any, weights: Any, sources: Any, first: Any, last: Any, values: Any, at: Any
-) -> Any:
-    """total + sum over k in [first, last) of weights[k] * values[row sources[k]]: Eq. (4)."""
-    for k in range(first, last):
-        total = weights[k] * load(values, at + sources[k] * LANES, LANES) + total
-    return total
-
-
-@_inlined
-def gather_adjoint(
-    total: Any,
-    weights: Any,
-    targets: Any,
-    first: Any,
-    last: Any,
-    adjoints: Any,
-    value: Any,
-    sums: Any,
-) -> Any:
-    """Transposed pass over one source: its adjoint, and the gradients of its weights.
-
-    Returns total + sum over k of weights[k] * adjoints[row targets[k]], and adds
-    adjoints[row targets[k]] * value to sums[k], which is still spread over FOLD lanes.
-    """
-    for k in range(first, last):
-        adjoint = load(adjoints, targets[k] * LANES, LANES)
-        total = weights[k] * adjoint + total
-        store(sums, k * FOLD, add_products(load(sums, k * FOLD, FOLD), adjoint, value))
-    return total
-
-
-# --- neuron steps: the spintronic oscillator, without dimensions -------------------------------
-# With time in units of dt: drive = I dt and g = gamma dt.
-
-_ZERO, _HALF, _ONE, _TWO = (np.float32(v) for v in (0.0, 0.5, 1.0, 2.0))
-_LOG2_E = np.float32(math.log2(math.e))
-_LN2_HIGH = np.float32(0.693359375)  # ln 2 in two parts: k * high is exact
-_LN2_LOW = np.float32(math.log(2.0) - 0.693359375)
 X_MIN = np.float32(1e-30)
 """Amplitudes do not fall below: what has underflowed to 0 could never grow again."""
 _MAX_EXPONENT = np.float32(40.0)
 _MAX_SQUARED = _MAX_EXPONENT * _MAX_EXPONENT
 _NEAR_SQUARED = np.float32(0.34**2)  # just within (ln(2)/2)^2: there k = 0 and r = z
-_Q0, _Q1, _Q2, _Q3, _Q4 = (
-    np.float32(c) for c in (0.5, 0.16666576, 0.041666552, 0.008363353, 0.00139264)
-)
+
+# --- neuron steps, without dimensions: in units of dt, drive = I dt and g = gamma dt --------------
 
 
-@_inlined
-def clip(x: Any, bound: Any) -> Any:
-    """``x`` between -bound and bound; NaN becomes bound."""
-    x = where_less(x, bound, x, bound)
-    return where_less(x, -bound, -bound, x)
-
-
-@_inlined
-def exponential_parts(z: Any) -> Any:
-    """exp(z), p and q, for abs(z) < 88: r = z - k ln 2, p = (e^r - 1)/r, q = (p - 1)/r.
-
-    q is a polynomial, interpolated at Chebyshev's points of abs(r) <= ln(2)/2: e^r = 1 + r p is
-    then good to an ulp, p and q to 2e-7.
-    """
-    shifted, k = round_by_shift(z * _LOG2_E)
-    r = z - k * _LN2_HIGH
-    r = r - k * _LN2_LOW
-    q = _Q3 + r * _Q4
-    q = _Q2 + r * q
-    q = _Q1 + r * q
-    q = _Q0 + r * q
-    p = _ONE + r * q
-    return times_power_of_two(_ONE + r * p, shifted), p, q
-
-
-@_inlined
+@inlined
 def exponential_step(x: Any, drive: Any, g: Any) -> Any:
     """Eq. (2) over a step of constant drive: x', d ln x'/d ln x and d ln x'/d(drive).
 
@@ -172,62 +64,30 @@ def exponential_step(x: Any, drive: Any, g: Any) -> Any:
     z = drive - g
     z_squared = z * z
     e, p, q = exponential_parts(clip(z, _MAX_EXPONENT))
-    inverse = _ONE / z
-    p = where_less(z_squared, _NEAR_SQUARED, p, (e - _ONE) * inverse)
-    ratio = _ONE / ((_ONE - x) + x * (e + g * p))
+    inverse = ONE / z
+    p = where_less(z_squared, _NEAR_SQUARED, p, (e - ONE) * inverse)
+    ratio = ONE / ((ONE - x) + x * (e + g * p))
     after = x * (e * ratio)
-    free = where_less(z_squared, _MAX_SQUARED, _ONE, _ZERO)
+    free = where_less(z_squared, _MAX_SQUARED, ONE, ZERO)
     q = where_less(z_squared, _NEAR_SQUARED, q, (p - free) * inverse)
-    slope_x = where_less(after, X_MIN, _ZERO, ratio)
-    slope_drive = slope_x * (free * (_ONE - x) + g * x * q)
+    slope_x = where_less(after, X_MIN, ZERO, ratio)
+    slope_drive = slope_x * (free * (ONE - x) + g * x * q)
     return where_less(after, X_MIN, X_MIN, after), slope_x, slope_drive
 
 
-@_inlined
+@inlined
 def euler_step(x: Any, drive: Any, g: Any) -> Any:
     """Eq. (2) by an explicit Euler step: x', dx'/dx and dx'/d(drive)."""
-    room = _ONE - x
+    room = ONE - x
     after = x + (drive * x * room - g * x)
-    slope_x = _ONE + (drive * (room - x) - g)
+    slope_x = ONE + (drive * (room - x) - g)
     return after, slope_x, x * room
 
 
-# --- kernels ------------------------------------------------------------------------------------
+# --- kernels --------------------------------------------------------------------------------------
 
 
-@_inlined
-def _fill(target: Any, at: Any, n: Any, number: Any) -> None:
-    for i in range(0, n, FOLD):
-        store(target, at + i, splat(number, FOLD))
-
-
-@_inlined
-def _to_lanes(
-    array: Any, block: Any, start: Any, stride: Any, n: Any, values: Any, at: Any
-) -> None:
-    """Rows at ``at`` from array[sequence, start : start + n], 0 where there is no sequence."""
-    for lane in range(LANES):
-        sequence = block * LANES + lane
-        for row in range(n):
-            here = sequence * stride + start + row
-            values[at + row * LANES + lane] = array[here] if here < len(array) else _ZERO
-
-
-@_inlined
-def _weigh(s: Any, parameters: Any, index: Any, weights: Any) -> None:
-    for k in range(len(index)):
-        weights[k] = s * parameters[index[k]]
-
-
-@_inlined
-def _sum(array: Any, start: Any) -> Any:
-    total = _ZERO
-    for i in range(FOLD):
-        total += array[start + i]
-    return total
-
-
-@_kernel
+@kernel
 def forward(
     u: Any,
     starts: Any,
@@ -274,19 +134,19 @@ def forward(
     point = row + n_channels * LANES
     last = row - n_last * LANES
     first_bias = len(parameters) - n_neurons
-    _weigh(s, parameters, index, weights)
+    weigh(s, parameters, index, weights)
     for block in range(n_blocks):
         now = block * (n_times + 1) * point if keep else 0
         later = now + point
         x_now = block * (n_times + 1) * row if keep else 0
         x_later = x_now + row
         slope = block * n_times * row
-        _fill(x, x_now, row, _HALF)
-        _fill(values, now, row, _ZERO)
+        fill(x, x_now, row, HALF)
+        fill(values, now, row, ZERO)
         for t in range(n_times):
-            _to_lanes(u, block, t * n_channels, n_times * n_channels, n_channels, values, now + row)
+            to_lanes(u, block, t * n_channels, n_times * n_channels, n_channels, values, now + row)
             for i in range(n_neurons):
-                total = splat(s * parameters[first_bias + i] + _TWO * g, LANES)
+                total = splat(s * parameters[first_bias + i] + TWO * g, LANES)
                 total = gather(total, weights, sources, starts[i], starts[i + 1], values, now)
                 store(drive, 0, total)
                 # a bound that LLVM does not know: it would take total apart lane by lane
@@ -307,13 +167,10 @@ def forward(
             slope += row
             now, later = later, later + point if keep else now
             x_now, x_later = x_later, x_later + row if keep else x_now
-        for lane in range(min(LANES, len(output) // n_last - block * LANES)):
-            for j in range(n_last):
-                here = (block * LANES + lane) * n_last + j
-                output[here] = values[now + last + j * LANES + lane]
+        from_lanes(values, now + last, block, n_last, output)
 
 
-@_kernel
+@kernel
 def backward(
     output_grad: Any,
     starts: Any,
@@ -373,14 +230,14 @@ def backward(
     n_blocks, n_times, n_neurons, n_channels, n_last = shape
     n_rows = n_neurons + n_channels
     last = (n_neurons - n_last) * LANES
-    one = splat(_ONE, LANES)
+    one = splat(ONE, LANES)
     n_nonzeros = len(index)
-    _weigh(s, parameters, index, weights)
-    _fill(sums, 0, (n_nonzeros + n_neurons) * FOLD, _ZERO)
+    weigh(s, parameters, index, weights)
+    fill(sums, 0, len(sums), ZERO)
     for block in range(n_blocks):
         for work in (adjoint_x, adjoint_y, pulled):
-            _fill(work, 0, n_neurons * LANES, _ZERO)
-        _to_lanes(output_grad, block, 0, n_last, n_last, pulled, last)
+            fill(work, 0, n_neurons * LANES, ZERO)
+        to_lanes(output_grad, block, 0, n_last, n_last, pulled, last)
         for t in range(n_times - 1, -1, -1):
             at = (block * (n_times + 1) + t) * n_rows * LANES
             slope = (block * n_times + t) * n_neurons * LANES
@@ -398,25 +255,6 @@ def backward(
                 store(adjoint_x, row, load(slopes_x, slope + row, LANES) * a - rest)
                 adjoint = load(slopes_drive, slope + row, LANES) * a
                 store(adjoint_drive, row, adjoint)
-                k = (n_nonzeros + i) * FOLD
-                store(sums, k, add_products(load(sums, k, FOLD), adjoint, one))
-            for j in range(n_rows):
-                row = j * LANES
-                value = load(values, at + row, LANES)
-                total = splat(_ZERO, LANES)
-                total = gather_adjoint(
-                    total,
-                    weights,
-                    targets,
-                    starts[j],
-                    starts[j + 1],
-                    adjoint_drive,
-                    value,
-                    sums,
-                )
-                if j < n_neurons:
-                    store(pulled, row, total)
-    for k in range(n_nonzeros):
-        gradient[index[k]] = s * _sum(sums, k * FOLD)
-    for i in range(n_neurons):
-        gradient[len(gradient) - n_neurons + i] = s * _sum(sums, (n_nonzeros + i) * FOLD)
+                add_to_sum(sums, n_nonzeros + i, adjoint)
+            pull(weights, starts, targets, adjoint_drive, values, at, pulled, sums)
+    deliver(sums, index, s, gradient)

@@ -5,8 +5,7 @@ written with explicit vectors do not depend on that: ``load(array, start, n)`` g
 consecutive float32 as one value, arithmetic on it is lane by lane, scalars broadcast, and LLVM
 splits the value into as many machine registers as it takes (512 bits wide where there are any).
 
-These functions exist inside ``numba.njit`` code only. Offsets are not checked. numba's cache does
-not watch this file: after a change here, save ``kernels.py`` too.
+These functions exist inside ``numba.njit`` code only. Offsets are not checked.
 """
 
 from __future__ import annotations
@@ -195,11 +194,12 @@ def times_power_of_two(typingctx: Any, x: Any, shifted: Any) -> Any:
     """``x * 2^k``, ``shifted`` being k + 1.5 * 2^23: adds k to the exponent field of x."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        integers = _vector(_I32, x.n)
-        k = builder.shl(builder.bitcast(args[1], integers), ir.Constant(integers, [23] * x.n))
-        return builder.bitcast(builder.add(builder.bitcast(args[0], integers), k), args[0].type)
+        integers = _vector(_I32, shifted.n)
+        k = builder.shl(builder.bitcast(args[1], integers), ir.Constant(integers, [23] * shifted.n))
+        one = _as_lanes(context, builder, args[0], sig.args[0], shifted)
+        return builder.bitcast(builder.add(builder.bitcast(one, integers), k), args[1].type)
 
-    return signature(x, x, shifted), codegen
+    return signature(shifted, x, shifted), codegen
 
 
 @_intrinsic

@@ -1,0 +1,181 @@
+"""Trained networks as files: weights and masks in safetensors, what they are in JSON.
+
+    from objectives.artifacts import load_network
+    network = load_network("best.safetensors")
+    logits = network(x)  # x: (batch, time, channels), logits: (1, batch, classes)
+
+``best.safetensors`` holds everything: dense tensors named as in ``objectives.networks.layered``,
+the masks of the connections, and the description as text in its header. ``best.json`` is a copy of
+that description to read. No such file can run code: safetensors holds numbers only, and the class
+of the network is chosen by the name of a built-in objective.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+
+import objectives
+from objectives.inspection import NetworkObjective
+
+if TYPE_CHECKING:
+    from objectives.networks.layered import LayeredNetwork
+
+FORMAT = 1
+"""Written into every file; a reader refuses what is newer than itself."""
+_KEY = "hpo_network"
+"""Where the header holds the description."""
+_REMEDY = "Export it again: hpo export STUDY --network FILE.safetensors."
+
+
+def save(network: LayeredNetwork, path: Path, description: Mapping[str, Any]) -> None:
+    """Write a network of one member to ``path``, and its description beside it.
+
+    Args:
+        network: what to write.
+        path: file to write; the description goes to the same name with the ending ``.json``.
+        description: JSON-ready; holds at least ``objective``, its registered name, and
+            ``parameters``, by which ``load_network`` builds the network again.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    members, layers, width = network.bias.shape
+    whole = {
+        "format": FORMAT,
+        "network": f"{type(network).__module__}.{type(network).__name__}",
+        "architecture": {
+            "members": members,
+            "layers": layers,
+            "width": width,
+            "channels": network.w_in.shape[-1],
+            "outputs": network.w_out.shape[-2],
+        },
+        "connectivity": connectivity(network),
+        **description,
+    }
+    text = json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False)
+    tensors = {name: value.contiguous() for name, value in network.state_dict().items()}
+    beside = path.with_suffix(".json")
+    _draft(path).write_bytes(to_bytes(tensors, metadata={_KEY: text}))
+    _draft(beside).write_text(text + "\n", encoding="utf-8")
+    for target in (path, beside):
+        os.replace(_draft(target), target)
+
+
+def connectivity(network: LayeredNetwork) -> dict[str, Any]:
+    """Neurons and synapses of one member, and how many connections each mask has kept."""
+    masks = {name: mask[0] for name, mask in network.named_buffers() if mask.dtype == torch.bool}
+    return {
+        "n_neurons": network.n_neurons,
+        "n_synapses": network.n_synapses,
+        **{
+            name: {"kept": int(mask.sum()), "possible": mask.numel()}
+            for name, mask in masks.items()
+        },
+    }
+
+
+def load_network(path: str | Path) -> LayeredNetwork:
+    """The network in a file that ``hpo export --network`` wrote, ready to compute.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no such file, is damaged, or was written by a newer version.
+    """
+    path = Path(path)
+    tensors, description = _read(path)
+    network = _build(path, description)
+    network.to(next(value.dtype for value in tensors.values() if value.is_floating_point()))
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        words = " ".join(str(error).split())
+        _refuse(path, f"the tensors of a {description['objective']} network", words, _REMEDY)
+    return network.eval()
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """What the file says about its network: parameters, scores, lineage, as in its JSON.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no such file, is damaged, or was written by a newer version.
+    """
+    return _read(Path(path))[1]
+
+
+def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    if path.is_dir():
+        _refuse(path, "a file", "a directory", "Give the .safetensors file in it.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        size = path.stat().st_size
+        _refuse(path, "a whole safetensors file", f"{size} bytes that are none ({error})", _REMEDY)
+    if _KEY not in header:
+        found = ", ".join(sorted(tensors)[:5]) or "none"
+        _refuse(
+            path,
+            "the description of a network in the header",
+            f"none (its tensors: {found})",
+            "Give a file that `hpo export STUDY --network FILE.safetensors` wrote.",
+        )
+    try:
+        description: dict[str, Any] = dict(json.loads(header[_KEY]))
+    except (ValueError, TypeError) as error:
+        _refuse(path, "a description in JSON", f"another header ({error})", _REMEDY)
+    version = description.get("format")
+    if not isinstance(version, int) or version > FORMAT:
+        _refuse(
+            path,
+            f"`format <= {FORMAT}`",
+            f"format={version}",
+            "It was written by a newer version of hpo-dynamics: install that one.",
+        )
+    return tensors, description
+
+
+def _build(path: Path, description: Mapping[str, Any]) -> LayeredNetwork:
+    """The network that the description asks for, with weights still to be read."""
+    name = description.get("objective")
+    if name not in objectives.BUILT_IN:
+        _refuse(
+            path,
+            f"`objective` in {', '.join(sorted(objectives.BUILT_IN))}",
+            f"objective={name!r}",
+            "It was written by another version of hpo-dynamics: install that one.",
+        )
+    objective = objectives.load(name)
+    assert isinstance(objective, NetworkObjective)
+    try:
+        params = objective.Params(**description["parameters"])
+        shape = description["architecture"]
+        network: LayeredNetwork = objective.network(
+            params,
+            [0] * shape["members"],
+            channels=shape["channels"],
+            outputs=shape["outputs"],
+        )
+    except (KeyError, TypeError, ValidationError) as error:
+        words = " ".join(str(error).split())
+        _refuse(path, f"parameters of the objective {name}", words, _REMEDY)
+    return network
+
+
+def _draft(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")
+
+
+def _refuse(path: Path, rule: str, found: str, remedy: str) -> NoReturn:
+    raise ValueError(f"{path}: {rule} must hold, but got {found}. {remedy}")

@@ -1,0 +1,146 @@
+"""A network that classifies time series, from its seed to its file.
+
+What every objective on layered networks does with one member: training, replay, saving.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from objectives import artifacts
+from objectives.contract import ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
+from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
+from objectives.tasks import load
+from objectives.tasks.data import Examples
+from objectives.training import Recipe, train
+
+if TYPE_CHECKING:
+    from objectives.networks.layered import LayeredNetwork
+
+
+class Classifier(NetworkMember):
+    """One member of an objective on layered networks.
+
+    Args:
+        objective: what the network belongs to.
+        params: its validated hyper-parameters.
+        task: what it learns.
+        protocol: which data trains and which scores.
+        member_seed: its seed.
+        recipe: how it is trained.
+
+    Raises:
+        ValueError: the data of the task is not there, or not what it was.
+    """
+
+    def __init__(
+        self,
+        objective: NetworkObjective[Any, Any],
+        params: ObjectiveParams,
+        task: TaskParams,
+        *,
+        protocol: Protocol,
+        member_seed: int,
+        recipe: Recipe,
+    ) -> None:
+        """Load the data and draw the network."""
+        self._objective, self._params, self._task = objective, params, task
+        self._protocol, self._member_seed, self._recipe = protocol, member_seed, recipe
+        self._split = load(task, protocol=protocol, member_seed=member_seed)
+        self.network: LayeredNetwork = objective.network(
+            params,
+            [member_seed],
+            channels=self._split.n_channels,
+            outputs=self._split.n_classes,
+        )
+        self.classes = self._split.names
+        _, self.n_layers, self.width = self.network.bias.shape
+
+    def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
+        """Train and score it, once; see ``Objective.evaluate``."""
+        outcome = train(
+            self.network,
+            self._split,
+            self._recipe,
+            protocol=self._protocol,
+            member_seed=self._member_seed,
+            identity={
+                "objective": self._objective.name,
+                "protocol": self._protocol.value,
+                "member_seed": self._member_seed,
+                **self._params.model_dump(),
+                **_of_task(self._task.model_dump()),
+            },
+            defaults={**_defaults(type(self._params)), **_of_task(_defaults(type(self._task)))},
+            on_epoch=on_epoch,
+            resume=resume,
+        )
+        sizes = {"n_train": len(self._split.train), "n_scored": len(self._split.score)}
+        counts = {"n_synapses": self.network.n_synapses, "n_neurons": self.network.n_neurons}
+        return replace(outcome, info={**counts, **sizes, **outcome.info})
+
+    @property
+    def test_labels(self) -> NDArray[np.int64]:
+        """Class of each series of the test half, (n,)."""
+        return self._test.label
+
+    @cached_property
+    def _test(self) -> Examples:
+        if self._protocol is not Protocol.VALIDATION:
+            return self._split.score
+        return load(self._task, protocol=Protocol.CONFIRM, member_seed=self._member_seed).score
+
+    def save(self, path: Path, about: Mapping[str, Any]) -> None:
+        """Write it to ``path`` and its description beside it; see ``NetworkMember.save``."""
+        description = {
+            "objective": self._objective.name,
+            "parameters": self._params.model_dump(mode="json"),
+            "task": self._task.model_dump(mode="json"),
+            "classes": list(self.classes),
+            "member_seed": self._member_seed,
+            "saved_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        }
+        artifacts.save(self.network, path, {**description, **about})
+
+    def trace(self, images: Sequence[int], quantity: str) -> Trace:
+        """Replay it on series of the test half; see ``NetworkMember.trace``."""
+        shown = self._test.take(np.asarray(images, dtype=np.intp))
+        u = torch.from_numpy(shown.x)
+        with torch.no_grad():
+            logits = self.network(u)[0]
+        finite = logits.isfinite().all(dim=1)
+        values = self.network.trajectories(u)[quantity][0]  # (layers, series, times, neurons)
+        dt_ns = self.network.physics.dt_ns
+        return Trace(
+            quantity=quantity,
+            unit=QUANTITIES[quantity],
+            images=np.asarray(images, dtype=np.int64),
+            labels=shown.label,
+            predicted=torch.where(finite, logits.argmax(dim=1), -1).numpy(),
+            dt_ns=dt_ns,
+            inputs=shown.x,
+            time_ns=dt_ns * np.arange(values.shape[2], dtype=np.float64),
+            values=values.transpose(2, 3).contiguous().numpy(),
+        )
+
+
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    return {
+        name: field.get_default(call_default_factory=True, validated_data={})
+        for name, field in model.model_fields.items()
+        if not field.is_required()
+    }
+
+
+def _of_task(values: dict[str, Any]) -> dict[str, Any]:
+    return {f"task.{name}": value for name, value in values.items()}

@@ -1,0 +1,138 @@
+"""The contract of objectives that train networks one can look at, keep and replay.
+
+A trained network needs no storage: it is a pure function of its parameters and its seed. Such an
+objective builds a *member*, which trains itself (again), is saved as a file, and shows the time
+series of its neurons. This module, like ``objectives.contract``, imports no torch.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from objectives.contract import (
+    Objective,
+    ObjectiveParams,
+    OnEpoch,
+    Outcome,
+    Protocol,
+    TaskParams,
+)
+
+if TYPE_CHECKING:  # hpo validates parameters without loading NumPy
+    import numpy as np
+    from numpy.typing import NDArray
+
+P = TypeVar("P", bound=ObjectiveParams)
+T = TypeVar("T", bound=TaskParams)
+
+QUANTITIES = {"x": "", "y": "", "drive": "1/ns"}
+"""What a trace can show: state x, output y and drive of the neurons; with its unit."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trace:
+    """One quantity of every neuron over time, for some series of the test half."""
+
+    quantity: str
+    """A key of ``QUANTITIES``."""
+    unit: str
+    """Unit of ``values``; empty for a dimensionless quantity."""
+    images: NDArray[np.int64]
+    """Position of each series in the test half, (series,)."""
+    labels: NDArray[np.int64]
+    """True class of each series, (series,)."""
+    predicted: NDArray[np.int64]
+    """Class that the network reads, (series,); -1 where its output is not finite."""
+    dt_ns: float
+    """How long each input point is held, in ns."""
+    inputs: NDArray[np.float32]
+    """Input, (series, points, channels): point k is held from ``k dt_ns`` to ``(k + 1) dt_ns``."""
+    time_ns: NDArray[np.float64]
+    """Times of ``values``, (times,), in ns."""
+    values: NDArray[np.float32]
+    """The quantity, (layers, series, neurons, times)."""
+
+
+class NetworkMember(ABC):
+    """One network, drawn from its seed and not trained yet."""
+
+    n_layers: int
+    width: int
+    """Neurons per layer."""
+    classes: tuple[str, ...]
+    """Name of each class."""
+
+    @property
+    @abstractmethod
+    def test_labels(self) -> NDArray[np.int64]:
+        """Class of each series of the test half, (n,); its positions are what ``trace`` takes."""
+
+    @abstractmethod
+    def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
+        """Train and score it, once; see ``Objective.evaluate``."""
+
+    @abstractmethod
+    def save(self, path: Path, about: Mapping[str, Any]) -> None:
+        """Write it to ``path`` and a description of it beside it, each whole or not at all.
+
+        Args:
+            path: file to write, ending in ``.safetensors``.
+            about: what the caller knows of it (scores, lineage), JSON-ready, for the description.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+
+    @abstractmethod
+    def trace(self, images: Sequence[int], quantity: str) -> Trace:
+        """Replay it on the series of the test half at the positions ``images``.
+
+        Args:
+            images: positions in the test half, each in ``range(len(test_labels))``.
+            quantity: a key of ``QUANTITIES``.
+        """
+
+
+class NetworkObjective(Objective[P, T]):
+    """An objective whose members are networks: what trains one is what shows and saves it."""
+
+    @abstractmethod
+    def member(self, params: P, *, task: T, protocol: Protocol, member_seed: int) -> NetworkMember:
+        """The network of these arguments, see ``Objective.evaluate``, not trained yet.
+
+        Raises:
+            ValueError: the data of the task is not there, or not what it was.
+        """
+
+    @abstractmethod
+    def network(self, params: P, seeds: Sequence[int], *, channels: int, outputs: int) -> Any:
+        """The bare network, a ``torch.nn.Module`` with one member per seed.
+
+        Args:
+            params: validated hyper-parameters.
+            seeds: seed of each member.
+            channels: input values per time point.
+            outputs: values read out.
+        """
+
+    def evaluate(
+        self,
+        params: P,
+        *,
+        task: T,
+        protocol: Protocol,
+        member_seed: int,
+        on_epoch: OnEpoch,
+        resume: bytes | None = None,
+    ) -> Outcome:
+        """Train and score one member; see ``Objective.evaluate``.
+
+        Raises:
+            ValueError: ``resume`` is damaged or was written with other arguments.
+        """
+        member = self.member(params, task=task, protocol=protocol, member_seed=member_seed)
+        return member.train(on_epoch, resume)

@@ -1,0 +1,127 @@
+"""What the objectives on layered networks share: parameters of architecture and training.
+
+Light to import: PyTorch, numba and scikit-learn are loaded by ``member`` only.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
+
+from pydantic import Field, model_validator
+
+from objectives.contract import ObjectiveParams, Protocol, TaskParams
+from objectives.inspection import NetworkMember, NetworkObjective
+from objectives.tasks import TASKS
+
+if TYPE_CHECKING:
+    from objectives.networks.layered import LayeredNetwork
+
+RelaxationTime = Annotated[
+    float, Field(gt=0, le=1e6, description="relaxation time of a neuron, in ns")
+]
+LearningRate = Annotated[float, Field(gt=0, le=10, description="learning rate of the first epoch")]
+LearningRateDecay = Annotated[
+    float, Field(gt=0, le=1e6, description="epochs after which the learning rate has halved")
+]
+Amplification = Annotated[
+    float, Field(ge=0, le=100, description="amplification S of weights and trainable biases")
+]
+
+
+class LayeredParams(ObjectiveParams):
+    """Hyper-parameters of a layered network and of its training.
+
+    The defaults are the architecture of arXiv:2408.02835; each network adds those of its optimum.
+    """
+
+    tau_ns: RelaxationTime
+    lr0: LearningRate
+    lr_decay: LearningRateDecay
+    s: Amplification
+    density_inter: Annotated[
+        float,
+        Field(ge=0, le=1, description="fraction of connections kept between layers and from input"),
+    ] = 0.5
+    density_intra: Annotated[
+        float, Field(ge=0, le=1, description="fraction of connections kept within a layer")
+    ] = 0.5
+    dt_ns: Annotated[
+        float, Field(gt=0, le=1e3, description="time between two input points, in ns")
+    ] = 1.0
+    layers: Annotated[int, Field(ge=1, le=100, description="layers of neurons")] = 3
+    width: Annotated[int, Field(ge=1, le=4096, description="neurons per layer")] = 32
+    batch_size: Annotated[
+        int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
+    ] = 120
+    integrator: Annotated[
+        Literal["exponential", "euler", "heun", "rk4"],
+        Field(
+            description="exponential: exact for a drive constant over a step, never unstable;"
+            " euler, heun, rk4: explicit, of order 1, 2 and 4, unstable for strong drives"
+        ),
+    ] = "exponential"
+    steps_per_point: Annotated[
+        int, Field(ge=1, le=10_000, description="equal steps into which dt_ns is divided")
+    ] = 1
+
+    @model_validator(mode="after")
+    def _input_is_connected(self) -> Self:
+        if round(self.density_inter * self.width) < 1:
+            raise ValueError(
+                "density_inter: `round(density_inter * width) >= 1` must hold, but got "
+                f"density_inter={self.density_inter}, width={self.width}. "
+                "Raise density_inter: no connection from the input is left."
+            )
+        return self
+
+
+P = TypeVar("P", bound=LayeredParams)
+
+
+class LayeredObjective(NetworkObjective[P, TaskParams]):
+    """Trains a layered network on a task of time-series classification."""
+
+    tasks: ClassVar[dict[str, type[TaskParams]]] = TASKS
+
+    @abstractmethod
+    def network(
+        self, params: P, seeds: Sequence[int], *, channels: int, outputs: int
+    ) -> LayeredNetwork:
+        """The network that ``params`` describe, one member per seed.
+
+        Args:
+            params: validated hyper-parameters.
+            seeds: seed of each member.
+            channels: input values per time point.
+            outputs: values read out.
+        """
+
+    def member(
+        self, params: P, *, task: TaskParams, protocol: Protocol, member_seed: int
+    ) -> NetworkMember:
+        """The network of these arguments, not trained yet; see ``NetworkObjective.member``."""
+        from objectives.classifier import Classifier
+        from objectives.training import Recipe
+
+        recipe = Recipe(
+            epochs=params.epochs,
+            batch_size=params.batch_size,
+            lr0=params.lr0,
+            lr_decay=params.lr_decay,
+        )
+        return Classifier(
+            self, params, task, protocol=protocol, member_seed=member_seed, recipe=recipe
+        )
+
+
+def architecture(params: LayeredParams) -> dict[str, Any]:
+    """The arguments of every ``LayeredNetwork`` that ``params`` set."""
+    names = ("layers", "width", "density_inter", "density_intra")
+    return {name: getattr(params, name) for name in names}
+
+
+def stepping(params: LayeredParams) -> dict[str, Any]:
+    """The arguments of every ``Stepping`` that ``params`` set."""
+    return {name: getattr(params, name) for name in ("dt_ns", "integrator", "steps_per_point")}

@@ -1,0 +1,117 @@
+"""The continuous-time recurrent network, the software yardstick of arXiv:2408.02835.
+
+K. Funahashi and Y. Nakamura, Approximation of dynamical systems by continuous time recurrent
+neural networks, Neural Networks 6, 801 (1993).
+
+The state x of a neuron i of layer n+1, its drive I and its output y::
+
+    dx/dt = -γ x + I                                                            Eq. (6)
+    I     = S (W_ext y_n + W_int y_{n+1} + b)                                   Eq. (7)
+    y     = tanh(x)                                                             Eq. (8)
+
+It has the architecture of the spintronic network (see ``layered``), no fixed bias and no filter;
+its state is not bounded, its output is. Layer 0 receives the input u in place of y_n.
+
+============  =================  ======  =======================================
+paper symbol  code name          unit    shape
+============  =================  ======  =======================================
+x             x                  1       (members, layers, batch, width)
+y             y                  1       (members, layers, batch, width)
+I             drive              1/ns    (members, layers, batch, width)
+γ = 1/τ       gamma_per_ns       1/ns    scalar
+τ             tau_ns             ns      scalar
+S             s                  1       scalar
+Δt            dt_ns              ns      scalar
+============  =================  ======  =======================================
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from objectives.networks.fused import KERNEL_INTEGRATORS, fused_ctrnn
+from objectives.networks.integrators import State, Stepping
+from objectives.networks.layered import LayeredNetwork, Synapses
+
+
+@dataclass(frozen=True, kw_only=True)
+class CtrnnPhysics(Stepping):
+    """The constants of Eq. (6) and (7), and how they are integrated."""
+
+    tau_ns: float
+    s: float
+
+    @property
+    def gamma_per_ns(self) -> float:
+        """Leak γ = 1/τ."""
+        return 1.0 / self.tau_ns
+
+
+@dataclass(frozen=True, kw_only=True)
+class CtrnnDynamics:
+    """Eq. (6) to (8) as a pure vector field, with the weights of one forward pass."""
+
+    physics: CtrnnPhysics
+    synapses: Synapses
+
+    def rest(self, batch: int) -> State:
+        """State without drive: x = 0."""
+        members, layers, width = self.synapses.bias.shape
+        return (self.synapses.bias.new_zeros(members, layers, batch, width),)
+
+    def drive(self, state: State, u: Tensor) -> Tensor:
+        """Drive of every neuron, (members, layers, batch, width), per ns.
+
+        Args:
+            state: x alone, (members, layers, batch, width).
+            u: input, (batch, channels) or (members, batch, channels).
+        """
+        return self.physics.s * self.synapses.weighted_sum(self.output(state), u)  # Eq. (7)
+
+    def rate(self, state: State, drive: Tensor) -> State:
+        """Time derivative of x, per ns."""
+        (x,) = state
+        return (-self.physics.gamma_per_ns * x + drive,)  # Eq. (6)
+
+    def flow(self, state: State, drive: Tensor, dt_ns: float) -> State:
+        """State after ``dt_ns`` of constant drive: a linear relaxation towards I/γ.
+
+        x' = e^(-γ Δt) x + I (1 - e^(-γ Δt)) / γ
+        """
+        (x,) = state
+        gamma = self.physics.gamma_per_ns
+        gain_ns = -math.expm1(-gamma * dt_ns) / gamma
+        return (math.exp(-gamma * dt_ns) * x + gain_ns * drive,)  # Eq. (6), solved
+
+    def output(self, state: State) -> Tensor:
+        """The activation y."""
+        return torch.tanh(state[0])  # Eq. (8)
+
+
+class CtrnnNetwork(LayeredNetwork):
+    """Members of a multilayer CTRNN; arguments as for ``LayeredNetwork``."""
+
+    physics: CtrnnPhysics
+
+    def dynamics(self) -> CtrnnDynamics:
+        """The vector field with the present weights; no gradient reaches a masked weight."""
+        return CtrnnDynamics(physics=self.physics, synapses=self.synapses())
+
+    @property
+    def beyond_kernel(self) -> str:
+        """See ``LayeredNetwork``: the kernel has two integrators."""
+        known = self.physics.integrator in KERNEL_INTEGRATORS
+        return "" if known else f"integrator={self.physics.integrator!r}"
+
+    def output_fused(self, member: int, u: Tensor) -> Tensor:
+        """See ``LayeredNetwork``."""
+        return fused_ctrnn(
+            *self.kernel_inputs(member, u),
+            gamma_per_ns=self.physics.gamma_per_ns,
+            s=self.physics.s,
+            **self.kernel_stepping(),
+        )

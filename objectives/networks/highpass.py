@@ -1,0 +1,29 @@
+"""The high-pass filter behind every spintronic neuron, Eq. (5) of arXiv:2408.02835.
+
+    dy/dt = -2π f_cut y + dx/dt                                                 Eq. (5)
+
+Its transfer function is ``s / (s + 2π f_cut)``: a slow x is forgotten, a fast one passes.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+
+def rate(y: Tensor, dx: Tensor, f_cut_per_ns: float) -> Tensor:
+    """Time derivative of the output y, per ns, given ``dx``, that of the amplitude x."""
+    return -2.0 * math.pi * f_cut_per_ns * y + dx  # Eq. (5)
+
+
+def flow(y: Tensor, change: Tensor, f_cut_per_ns: float, dt_ns: float) -> Tensor:
+    """Output ``dt_ns`` later, x having changed by ``change`` at a constant rate meanwhile.
+
+    With c = 2π f_cut Δt::
+
+        y' = e^(-c) y + (x' - x) (1 - e^(-c)) / c
+    """
+    c = 2.0 * math.pi * f_cut_per_ns * dt_ns
+    gain = -math.expm1(-c) / c if c > 0.0 else 1.0
+    return math.exp(-c) * y + gain * change  # Eq. (5), solved

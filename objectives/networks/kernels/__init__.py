@@ -1,0 +1,23 @@
+"""The fused CPU path: numba kernels, forward and adjoint, of networks with sparse synapses.
+
+A whole network is one sparse matrix: *rows* are the neurons, layer after layer, then the input
+channels; neuron i is driven by its *sources*,
+
+    I_i = bias_i + sum_k weight_k v[source_k]
+
+where v holds y of every neuron and u of every channel. The batch is the vector dimension: a *block*
+is ``LANES`` sequences side by side, and all that belongs to one row at one point is ``LANES``
+consecutive float32. Blocks do not interact; each is taken through the whole of time on its own.
+
+``spintronic``, ``ctrnn``
+    The kernels of the two networks: their neuron steps, ``forward`` and ``backward``.
+``sparse``
+    What they share: blocks, drives, and the transposed pass of the adjoint.
+``elementary``, ``simd``
+    exp and tanh on lanes; lanes.
+``compiling``
+    numba's options, and a cache that notices a change in any of these files.
+
+Everything here is for one thread and fixed in its order of summation: same input, same bits.
+Fast-math is contract and nsz only: a network that diverges says so with NaN or inf.
+"""

@@ -1,0 +1,319 @@
+"""Layers of dynamical neurons: sparse synapses, the passage through time, and the readout.
+
+What the networks of arXiv:2408.02835 share (Fig. 1a). Layer 0 receives the input, every other
+layer the outputs of the layer below; the neurons of a layer receive each other's outputs, too.
+What a neuron does with its drive is up to the network: see ``spintronic`` and ``ctrnn``.
+
+============  =================  ======  =======================================
+paper symbol  code name          unit    shape
+============  =================  ======  =======================================
+input         u                  1       (batch, time, channels)
+W_ext         w_in               1/ns    (members, width, channels)
+W_ext         w_inter            1/ns    (members, layers - 1, width, width)
+W_int         w_intra            1/ns    (members, layers, width, width)
+b             bias               1/ns    (members, layers, width)
+W_out         w_out              1       (members, outputs, width)
+b_out         bias_out           1       (members, outputs)
+============  =================  ======  =======================================
+
+Matrices are stored [target, source]. All layers step together: the drives of a step depend on the
+outputs at its start, so a signal needs one step per layer.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from objectives.networks.integrators import Dynamics, State, Stepping
+from objectives.networks.sparsity import random_mask
+from objectives.networks.structure import SparseStructure
+from objectives.randomness import stream
+
+Backend = Literal["auto", "reference", "fused"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Synapses:
+    """The weights and biases of one forward pass; shapes as in the module's table."""
+
+    w_in: Tensor
+    w_inter: Tensor
+    w_intra: Tensor
+    bias: Tensor
+
+    def weighted_sum(self, y: Tensor, u: Tensor) -> Tensor:
+        """The bracket of Eq. (4) and (7): W_ext y_n + W_int y_{n+1} + b, per ns.
+
+        Args:
+            y: outputs, (members, layers, batch, width).
+            u: input, (batch, channels) or (members, batch, channels).
+
+        Returns:
+            Tensor of shape (members, layers, batch, width).
+        """
+        from_input = u @ self.w_in.mT
+        from_below = y[:, :-1] @ self.w_inter.mT
+        external = torch.cat((from_input.unsqueeze(1), from_below), dim=1)
+        internal = y @ self.w_intra.mT
+        return external + internal + self.bias.unsqueeze(2)
+
+
+class LayeredDynamics(Dynamics, Protocol):
+    """The equations of a layered network; the first state variable is the paper's x."""
+
+    def rest(self, batch: int) -> State:
+        """The state before any input."""
+
+    def output(self, state: State) -> Tensor:
+        """What the neurons pass on, the paper's y, (members, layers, batch, width)."""
+
+
+class LayeredNetwork(nn.Module, ABC):
+    """Members of a multilayer network with a linear readout, trained side by side.
+
+    Each member's masks and initial weights are drawn from its own seed, so several members at once
+    compute what each computes alone. Weights are drawn from U(-1/√n, 1/√n), n the fan-in before
+    sparsification; masked weights are zero and receive no gradient.
+
+    Args:
+        seeds: seed of each member, non-negative, at least one.
+        physics: constants of the neurons, and how they are integrated.
+        channels: number of input values per time point.
+        outputs: number of values read out.
+        layers: number of layers, at least 1.
+        width: neurons per layer.
+        density_inter: fraction of connections kept between layers and from the input.
+        density_intra: fraction of connections kept within each layer.
+        dtype: type of the parameters.
+        backend: "reference" computes by the equations of the module, "fused" by the CPU
+            kernel, "auto" by the kernel where it can.
+
+    Raises:
+        ValueError: a size is below 1, or a density outside [0, 1].
+    """
+
+    w_in: nn.Parameter
+    w_inter: nn.Parameter
+    w_intra: nn.Parameter
+    mask_in: Tensor
+    mask_inter: Tensor
+    mask_intra: Tensor
+    physics: Stepping
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        *,
+        physics: Stepping,
+        channels: int,
+        outputs: int,
+        layers: int = 3,
+        width: int = 32,
+        density_inter: float = 0.5,
+        density_intra: float = 0.5,
+        dtype: torch.dtype = torch.float32,
+        backend: Backend = "auto",
+    ) -> None:
+        """Draw the members ``seeds``."""
+        super().__init__()
+        _check_sizes(
+            members=len(seeds), channels=channels, outputs=outputs, layers=layers, width=width
+        )
+        self.physics = physics
+        self.backend: Backend = backend
+
+        def mask(name: str, n: int, shape: tuple[int, ...], density: float) -> Tensor:
+            return _draw(seeds, name, n, shape, partial(random_mask, density=density)).bool()
+
+        def uniform(name: str, n: int, shape: tuple[int, ...], fan_in: int) -> Tensor:
+            return _draw(seeds, name, n, shape, partial(_uniform, bound=fan_in**-0.5)).to(dtype)
+
+        mask_in = mask("mask_in", 1, (width, channels), density_inter)[:, 0]
+        mask_inter = mask("mask_inter", layers - 1, (width, width), density_inter)
+        mask_intra = mask("mask_intra", layers, (width, width), density_intra)
+        self.register_buffer("mask_in", mask_in)
+        self.register_buffer("mask_inter", mask_inter)
+        self.register_buffer("mask_intra", mask_intra)
+        w_in = uniform("w_in", 1, (width, channels), channels)[:, 0]
+        w_inter = uniform("w_inter", layers - 1, (width, width), width)
+        w_intra = uniform("w_intra", layers, (width, width), width)
+        self.w_in = nn.Parameter(w_in * mask_in)
+        self.w_inter = nn.Parameter(w_inter * mask_inter)
+        self.w_intra = nn.Parameter(w_intra * mask_intra)
+        self.bias = nn.Parameter(uniform("bias", layers, (width,), width))
+        self.w_out = nn.Parameter(uniform("w_out", 1, (outputs, width), width)[:, 0])
+        self.bias_out = nn.Parameter(uniform("bias_out", 1, (outputs,), width)[:, 0])
+
+    @abstractmethod
+    def dynamics(self) -> LayeredDynamics:
+        """The vector field with the present weights; no gradient reaches a masked weight."""
+
+    @property
+    @abstractmethod
+    def beyond_kernel(self) -> str:
+        """What the network asks for that its kernel cannot do, as ``name=value``; else empty."""
+
+    def output_fused(self, member: int, u: Tensor) -> Tensor:
+        """What ``output`` gives for one member, (batch, width), by the network's kernel."""
+        raise NotImplementedError(f"{type(self).__name__} has no kernel")
+
+    def kernel_inputs(self, member: int, u: Tensor) -> tuple[Any, ...]:
+        """What every kernel is given of one member; to it, a step is a point of its own."""
+        steps = self.physics.steps_per_point
+        inputs = u.repeat_interleave(steps, dim=1) if steps > 1 else u
+        weights = (self.w_in, self.w_inter, self.w_intra, self.bias)
+        return (inputs, *(tensor[member] for tensor in weights), self.structures[member])
+
+    def kernel_stepping(self) -> dict[str, Any]:
+        """How every kernel is told to step."""
+        dt_ns = self.physics.dt_ns / self.physics.steps_per_point
+        return {"dt_ns": dt_ns, "integrator": self.physics.integrator}
+
+    @property
+    def n_neurons(self) -> int:
+        """Neurons of one member."""
+        return self.bias[0].numel()
+
+    @property
+    def n_synapses(self) -> int:
+        """Weights of one member, without the biases: unmasked connections and the readout."""
+        masks = (self.mask_in, self.mask_inter, self.mask_intra)
+        return sum(int(mask[0].sum()) for mask in masks) + self.w_out[0].numel()
+
+    def forward(self, u: Tensor) -> Tensor:
+        """Linear readout of the last layer after the last time point.
+
+        Args:
+            u: input, (batch, time, channels), the same for all members, or
+                (members, batch, time, channels); each value is held for ``dt_ns``.
+
+        Returns:
+            Logits, (members, batch, outputs).
+
+        Raises:
+            ValueError: ``u`` has another shape, or no time point.
+        """
+        return self.output(u) @ self.w_out.mT + self.bias_out.unsqueeze(1)
+
+    def output(self, u: Tensor) -> Tensor:
+        """Output y of the last layer after the last time point, (members, batch, width)."""
+        self._check_input(u)
+        if resolve_backend(self.backend, u, self.bias, self.beyond_kernel) == "fused":
+            inputs = u.expand(len(self.bias), *u.shape[-3:])
+            return torch.stack([self.output_fused(m, own) for m, own in enumerate(inputs)])
+        dynamics = self.dynamics()
+        state = dynamics.rest(batch=u.shape[-3])
+        for u_point in u.unbind(dim=-2):
+            state = self.physics.advance(dynamics, state, u_point)
+        return dynamics.output(state)[:, -1]
+
+    @torch.no_grad()
+    def trajectories(self, u: Tensor) -> dict[str, Tensor]:
+        """Time series of every neuron, computed by the reference, without gradients.
+
+        Args:
+            u: input, as for ``forward``.
+
+        Returns:
+            ``x`` and ``y``: state and output at the times ``k dt_ns``, k from 0 (at rest) to
+            ``time``, each (members, layers, batch, time + 1, width).
+            ``drive``: drive per ns at the times ``k dt_ns`` under input point k, k from 0 to
+            ``time - 1``, (members, layers, batch, time, width).
+        """
+        self._check_input(u)
+        dynamics = self.dynamics()
+        states, drives = [dynamics.rest(batch=u.shape[-3])], []
+        for u_point in u.unbind(dim=-2):
+            drives.append(dynamics.drive(states[-1], u_point))
+            states.append(self.physics.advance(dynamics, states[-1], u_point))
+        series = {
+            "x": [state[0] for state in states],
+            "y": [dynamics.output(state) for state in states],
+            "drive": drives,
+        }
+        return {name: torch.stack(values, dim=3) for name, values in series.items()}
+
+    def synapses(self) -> Synapses:
+        """The present weights, zero where they are masked."""
+        return Synapses(
+            w_in=self.w_in * self.mask_in,
+            w_inter=self.w_inter * self.mask_inter,
+            w_intra=self.w_intra * self.mask_intra,
+            bias=self.bias,
+        )
+
+    @cached_property
+    def structures(self) -> list[SparseStructure]:
+        """Where the synapses of each member are, as the kernels want it."""
+        masks = zip(self.mask_in, self.mask_inter, self.mask_intra, strict=True)
+        return [SparseStructure.from_masks(*member) for member in masks]
+
+    def _check_input(self, u: Tensor) -> None:
+        members, _, channels = self.w_in.shape
+        fits = u.dim() in (3, 4) and u.shape[-1] == channels and u.shape[-2] >= 1
+        if not fits or (u.dim() == 4 and len(u) != members):
+            raise ValueError(
+                f"layered network: `u.shape == (batch, time >= 1, {channels})`, or the same after "
+                f"{members} members, must hold, but got u.shape={tuple(u.shape)}. "
+                "Give one series of points per example."
+            )
+
+
+def resolve_backend(
+    backend: Backend, u: Tensor, parameter: Tensor, beyond_kernel: str
+) -> Literal["reference", "fused"]:
+    """The backend that computes: "auto" is "fused" where the kernel can, else "reference".
+
+    Raises:
+        ValueError: "fused" was asked for where the kernel cannot compute.
+    """
+    on_cpu = u.device.type == parameter.device.type == "cpu"
+    single = u.dtype == parameter.dtype == torch.float32
+    if backend == "auto":
+        return "fused" if on_cpu and single and not beyond_kernel else "reference"
+    if backend == "fused" and not (on_cpu and single):
+        raise ValueError(
+            "layered network: float32 on the CPU must hold for backend 'fused', but got "
+            f"dtype={parameter.dtype}, device={parameter.device}. Use backend 'reference'."
+        )
+    if backend == "fused" and beyond_kernel:
+        raise ValueError(
+            "layered network: a kernel must exist for backend 'fused', but got "
+            f"{beyond_kernel}. Use backend 'reference'."
+        )
+    return backend
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(
+                f"layered network: `{name} >= 1` must hold, but got {name}={size}. "
+                "Give a whole number from 1."
+            )
+
+
+Sample = Callable[[np.random.Generator, tuple[int, ...]], NDArray[Any]]
+
+
+def _draw(
+    seeds: Sequence[int], name: str, n: int, shape: tuple[int, ...], sample: Sample
+) -> Tensor:
+    """``n`` arrays for each member, (members, n, *shape), each from a stream of its own."""
+    drawn = [[sample(stream(seed, f"{name}/{k}"), shape) for k in range(n)] for seed in seeds]
+    return torch.from_numpy(np.array(drawn)).reshape(len(seeds), n, *shape)
+
+
+def _uniform(
+    generator: np.random.Generator, shape: tuple[int, ...], bound: float
+) -> NDArray[np.float64]:
+    return generator.uniform(-bound, bound, shape)

@@ -1,0 +1,143 @@
+"""Where the synapses of one network are, as the fused kernels want them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Floats = NDArray[np.float32]
+Integers = NDArray[np.int32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SparseStructure:
+    """Where the synapses of one network are: built once, from its masks.
+
+    The network is one matrix. Its targets are the neurons, layer after layer; its sources are the
+    neurons, then the input channels. The non-zeros are listed by target and by source; an index
+    says where each is in (w_in, w_inter, w_intra), flattened and joined.
+    """
+
+    n_layers: int
+    width: int
+    n_channels: int
+    target_starts: Integers
+    """First non-zero of each target, (neurons + 1,)."""
+    sources: Integers
+    """Source of each non-zero, by target, (nonzeros,)."""
+    target_index: Integers
+    source_starts: Integers
+    """First non-zero of each source, (neurons + channels + 1,)."""
+    targets: Integers
+    """Target of each non-zero, by source, (nonzeros,)."""
+    source_index: Integers
+    pool: list[Floats] = field(default_factory=list, repr=False)
+    """Work arrays that no computation holds at present."""
+
+    @property
+    def n_neurons(self) -> int:
+        """Neurons of all layers."""
+        return self.n_layers * self.width
+
+    @classmethod
+    def from_masks(cls, mask_in: Tensor, mask_inter: Tensor, mask_intra: Tensor) -> SparseStructure:
+        """The structure of a network whose weights are non-zero where the masks are true.
+
+        Args:
+            mask_in: bool, (width, channels).
+            mask_inter: bool, (layers - 1, width, width), [target, source].
+            mask_intra: bool, (layers, width, width), [target, source].
+
+        Raises:
+            TypeError: a mask is not boolean.
+            ValueError: the shapes do not fit together.
+        """
+        where = "SparseStructure"
+        check_tensor(where, "mask_intra", mask_intra, torch.bool, ("layers", "width", "width"))
+        check_tensor(where, "mask_in", mask_in, torch.bool, ("width", "channels"))
+        n_layers, width = mask_intra.shape[:2]
+        n_channels = mask_in.shape[1]
+        masks = {"mask_in": mask_in, "mask_inter": mask_inter, "mask_intra": mask_intra}
+        for (name, mask), shape in zip(
+            masks.items(), weight_shapes(n_layers, width, n_channels), strict=True
+        ):
+            check_tensor(where, name, mask, torch.bool, shape)
+        place = _places(mask_in.numpy(), mask_inter.numpy(), mask_intra.numpy())
+        target, source = np.nonzero(place >= 0)
+        source_t, target_t = np.nonzero(place.T >= 0)
+        return cls(
+            n_layers=n_layers,
+            width=width,
+            n_channels=n_channels,
+            target_starts=_starts(target, n_layers * width),
+            sources=source.astype(np.int32),
+            target_index=place[target, source],
+            source_starts=_starts(source_t, n_layers * width + n_channels),
+            targets=target_t.astype(np.int32),
+            source_index=place[target_t, source_t],
+        )
+
+
+def weight_shapes(n_layers: int, width: int, n_channels: int) -> list[tuple[int | str, ...]]:
+    """Shapes of w_in, w_inter and w_intra."""
+    return [(width, n_channels), (n_layers - 1, width, width), (n_layers, width, width)]
+
+
+def _places(
+    mask_in: NDArray[np.bool_], mask_inter: NDArray[np.bool_], mask_intra: NDArray[np.bool_]
+) -> Integers:
+    """Where each weight of the network's matrix is among the joined weights; -1 for none."""
+    n_layers, width = mask_intra.shape[:2]
+    n_neurons = n_layers * width
+    place = np.full((n_neurons, n_neurons + mask_in.shape[1]), -1, np.int32)
+    first = 0
+
+    def put(mask: NDArray[np.bool_], row: int, column: int) -> None:
+        nonlocal first
+        here = np.arange(first, first + mask.size, dtype=np.int32).reshape(mask.shape)
+        place[row : row + width, column : column + mask.shape[1]] = np.where(mask, here, -1)
+        first += mask.size
+
+    put(mask_in, 0, n_neurons)
+    for layer, mask in enumerate(mask_inter):
+        put(mask, (layer + 1) * width, layer * width)
+    for layer, mask in enumerate(mask_intra):
+        put(mask, layer * width, layer * width)
+    return place
+
+
+def _starts(rows: NDArray[np.intp], n_rows: int) -> Integers:
+    """First entry of each row, given the sorted row of each entry; (n_rows + 1,)."""
+    counts = np.bincount(rows, minlength=n_rows)
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+
+
+def check_tensor(
+    where: str, name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int | str, ...]
+) -> None:
+    """Refuse a tensor of another type, on another device or of another shape (a word: any size)."""
+    if tensor.dtype != dtype:
+        remedy = f"Convert it with .to({dtype})."
+        raise TypeError(
+            message(where, f"{name}.dtype == {dtype}", f"{name}.dtype", tensor.dtype, remedy)
+        )
+    if not tensor.is_cpu:
+        rule = f'{name}.device == "cpu"'
+        remedy = "Move it with .cpu(), or use the reference, which runs anywhere."
+        raise ValueError(message(where, rule, f"{name}.device", tensor.device, remedy))
+    if tensor.dim() != len(shape) or any(
+        size != want and not isinstance(want, str)
+        for size, want in zip(tensor.shape, shape, strict=True)
+    ):
+        rule = f"{name}.shape == ({', '.join(map(str, shape))})"
+        remedy = "Give tensors that fit together."
+        raise ValueError(message(where, rule, f"{name}.shape", tuple(tensor.shape), remedy))
+
+
+def message(where: str, rule: str, name: str, value: object, remedy: str) -> str:
+    """What a refusal says."""
+    return f"{where}: `{rule}` must hold, but got {name}={value}. {remedy}"

@@ -1,0 +1,153 @@
+"""Trained networks of a real study, through the command line: exported, loaded, traced."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from workers import SUPPORT, ledger_at, run_workers
+
+from hpo import cli
+from hpo.snapshot import StudySnapshot
+from hpo.specrules import validate
+from objectives.artifacts import load_network
+from objectives.contract import Protocol
+from objectives.tasks import load
+
+SPEC: dict[str, Any] = {
+    "budget": {"trials": 3, "window": 3, "members": 2, "epochs": 2},
+    "fixed": {"width": 6, "batch_size": 100},
+    "space": {"lr0": {"low": 0.05, "high": 0.2}},
+    "sampler": {"name": "random"},
+    "confirm": {"top": 1, "members": 2, "epochs": 3},
+}
+
+
+MISTAKES = [
+    ("trace small --trial 3", "Trials with networks: 0-2."),
+    ("trace small --member 2", "must hold for --member, but got 2. Valid: 0-1."),
+    ("trace small --fresh-seed 3", "must hold for --fresh-seed, but got 3. Valid: 1-2."),
+    ("trace small --images 899", "--images 899: a position in the test half must hold"),
+    ("trace small --classes ten", "must hold, but got 'ten'. Valid: 0, 1, 2, 3, 4, 5, 6"),
+    ("trace small --layer 3", "Valid: 0 to 2, last, all."),
+    ("trace small --neurons 6", "Valid: 0 to 5, auto, all."),
+    ("trace small -o t.png", "t.png: the ending must be one of .html, .csv, .json, but got"),
+    ("trace small -o /proc/t.html", "/proc/t.html: cannot be written: "),
+    ("export small --network best", "--network best: the ending must be .safetensors, but go"),
+    ("export small --network /proc/b.safetensors", "/proc/b.safetensors: cannot be written: "),
+    ("export none --network b.safetensors", "study 'none': the database must hold it"),
+]
+
+
+class User:
+    """Somebody with a finished study called ``small``."""
+
+    def __init__(self, directory: Path, url: str, objective: str = "spintronic") -> None:
+        self.directory, self.url = directory, url
+        self.spec = validate({"name": "small", "objective": objective, **SPEC}, where="test")
+        with ledger_at(url) as ledger:
+            ledger.register(self.spec)
+            run_workers(url, "small", 1)
+            self.snapshot: StudySnapshot = ledger.snapshot("small", curves=True)
+
+    def run(self, *line: str, status: int = 0) -> tuple[str, str]:
+        """Run ``hpo`` to its end; returns what it said on stdout and stderr."""
+        done = subprocess.run(
+            [sys.executable, "-m", "hpo", *line],
+            cwd=self.directory,
+            env={**os.environ, "HPO_STORAGE": self.url, "PYTHONPATH": str(SUPPORT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == status, done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("objective", ["spintronic", "ctrnn"])
+def test_an_exported_network_has_the_score_that_the_study_claims(
+    objective: str, tmp_path: Path, database_url: str
+) -> None:
+    user = User(tmp_path, database_url, objective)
+    best = user.snapshot.confirmations[0]
+    out, err = user.run("export", "small", "--network", "out/best.safetensors")
+    assert out == "out/best.safetensors\nout/best.json\n"
+    name = f"trial {best.source}, fresh seed 1 of 2"
+    assert f"training {name} again: 3 epochs\n" in err
+    assert f"{name}: trained again, bit for bit the stored network (" in err
+
+    network = load_network(tmp_path / "out" / "best.safetensors")
+    test = load(user.spec.task_params, protocol=Protocol.CONFIRM, member_seed=0).score
+    with torch.no_grad():
+        read = network(torch.from_numpy(test.x))[0].argmax(dim=1).numpy()
+    assert (read == test.label).mean() == best.scores[0]
+
+    about = json.loads((tmp_path / "out" / "best.json").read_text(encoding="utf-8"))
+    assert about["scores"]["score"] == about["scores"]["stored_score"] == best.scores[0]
+    assert about["scores"]["identical_to_stored"] is True
+    assert about["parameters"]["lr0"] == best.params["lr0"]
+    assert about["parameters"]["epochs"] == 3
+    assert about["parameter_units"]["tau_ns"] == "ns"
+    assert about["lineage"]["spec_hash"] == user.spec.hash
+    assert about["lineage"]["fresh_seed"] == 1
+
+
+@pytest.fixture
+def user(tmp_path: Path, database_url: str) -> User:
+    return User(tmp_path, database_url)
+
+
+def test_a_member_of_the_search_is_exported_by_its_number(user: User) -> None:
+    options = ("--trial", "0", "--member", "1")
+    _, err = user.run("export", "small", "--network", "m.safetensors", *options)
+    assert "trial 0, member 1: trained again, bit for bit the stored network" in err
+    about = json.loads((user.directory / "m.json").read_text(encoding="utf-8"))
+    assert about["scores"]["score"] == user.snapshot.search[0].members[1].score
+    assert about["scores"]["protocol"] == "validation"
+    assert about["member_seed"] == user.snapshot.search[0].members[1].seed
+
+
+def test_traces_are_drawn_and_written_as_numbers(user: User) -> None:
+    out, err = user.run("trace", "--study", "small", "--classes", "0,1,5", "--layer", "0,last")
+    assert out == "small-trace.html\n"
+    assert "bit for bit the stored network" in err
+    page = (user.directory / "small-trace.html").read_text(encoding="utf-8")
+    assert page.startswith("<!DOCTYPE html>")
+    assert "hpo trace --study small --classes 0,1,5 --layer 0,last" in page
+    assert "layer 2, neuron" in page
+    assert "layer 1, neuron" not in page
+
+    user.run("trace", "small", "--images", "0,7", "--quantity", "drive", "-o", "t.csv")
+    with (user.directory / "t.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 2 * 64 * (1 + 3 * 6)
+    assert {row["image"] for row in rows} == {"0", "7"}
+
+    user.run("trace", "small", "--neurons", "auto", "-o", "t.json", "--trial", "0")
+    found = json.loads((user.directory / "t.json").read_text(encoding="utf-8"))
+    assert [series["class"] for series in found["series"]] == ["0", "1", "2", "3"]
+    assert [len(layer["values"][0]) for layer in found["series"][0]["layers"]] == [65] * 3
+    assert found["lineage"]["trial"] == 0
+    assert not list(user.directory.glob(".*")), "no drafts are left behind"
+
+
+def test_mistakes_are_found_before_any_training(
+    user: User, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HPO_STORAGE", user.url)
+    monkeypatch.setattr("objectives.classifier.train", pytest.fail)
+    for line, message in MISTAKES:
+        assert cli.main(line.split()) == 1, line
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("error: ")
+        assert message in err

@@ -1,0 +1,136 @@
+"""The integrators: order of convergence against SciPy, gradients, steps within a point."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from networks import GAMMA, KINDS, METHODS, inputs, scaled, solved_by_scipy, tiny
+from torch import Tensor
+
+from objectives.networks.integrators import IntegratorName, Stepping, phi1
+
+ORDERS: dict[IntegratorName, int] = {"exponential": 1, "euler": 1, "heun": 2, "rk4": 4}
+STEPS: dict[int, list[int]] = {1: [32, 64, 128, 256], 2: [16, 32, 64, 128], 4: [4, 8, 16, 32]}
+"""Steps per point by order: few enough that rk4 stays above SciPy's 1e-10."""
+
+
+def test_every_integrator_has_an_order() -> None:
+    assert set(METHODS) == set(ORDERS)
+
+
+@pytest.mark.parametrize("material", [{}, {"q": 0.8, "sigma": 1.3}], ids=["Eq. (2)", "Eq. (1)"])
+@pytest.mark.parametrize("integrator", METHODS)
+def test_spintronic_network_converges_to_scipy(
+    integrator: IntegratorName, material: dict[str, float]
+) -> None:
+    assert_converges("spintronic", integrator, **material)
+
+
+@pytest.mark.parametrize("integrator", METHODS)
+def test_ctrnn_converges_to_scipy(integrator: IntegratorName) -> None:
+    assert_converges("ctrnn", integrator)
+
+
+def assert_converges(kind: str, integrator: IntegratorName, **physics: float) -> None:
+    """The error of the outputs of all layers falls as a power of the step, the order.
+
+    To 5 %: at the longest step the next term of the error is still about a tenth of the first.
+    """
+    points = inputs(batch=1)
+    network = scaled(tiny(kind, integrator=integrator, **physics), 3.0)
+    exact = solved_by_scipy(network, points[0])
+    assert np.abs(exact).max() > 0.05
+    steps, errors = STEPS[ORDERS[integrator]], []
+    for steps_per_point in steps:
+        network.physics = replace(network.physics, steps_per_point=steps_per_point)
+        found = network.trajectories(points)["y"][0, :, 0, -1].numpy()
+        errors.append(np.abs(found - exact).max())
+    slope, _ = np.polyfit(np.log(steps), np.log(errors), 1)
+    assert errors[-1] < 0.01
+    assert -slope == pytest.approx(ORDERS[integrator], rel=0.05)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_exponential_is_exact_for_a_neuron_under_constant_drive(kind: str) -> None:
+    """One neuron that nobody feeds back to: SciPy's rtol, 1e-10, is all that is between them."""
+    none = {"f_cut_per_ns": 0.0} if kind == "spintronic" else {}
+    network = tiny(kind, layers=1, width=1, density_inter=1, density_intra=0, dt_ns=3.0, **none)
+    points = inputs(batch=1)
+    found = network.output(points).detach().numpy()[0]
+    assert found == pytest.approx(solved_by_scipy(network, points[0]), abs=1e-9)
+
+
+@pytest.mark.parametrize("integrator", METHODS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_step_of_a_point_is_a_point_of_its_own(kind: str, integrator: IntegratorName) -> None:
+    """The same operations in the same order, up to the rounding of dt / 4 * 4."""
+    few = tiny(kind, integrator=integrator, steps_per_point=4)
+    many = tiny(kind, integrator=integrator, dt_ns=0.25)
+    u = inputs()
+    torch.testing.assert_close(few(u), many(u.repeat_interleave(4, dim=1)), rtol=1e-14, atol=0)
+
+
+@pytest.mark.parametrize("integrator", METHODS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_are_those_of_finite_differences(kind: str, integrator: IntegratorName) -> None:
+    assert_gradients(tiny(kind, integrator=integrator, steps_per_point=2))
+
+
+def test_gradients_of_the_whole_auto_oscillator_are_those_of_finite_differences() -> None:
+    assert_gradients(tiny(q=0.8, sigma=1.3))
+
+
+def assert_gradients(network: Any) -> None:
+    """Of the logits with respect to every parameter and to the input."""
+    names = [name for name, _ in network.named_parameters()]
+    values = [parameter.detach().clone().requires_grad_() for parameter in network.parameters()]
+
+    def logits(u: Tensor, *parameters: Tensor) -> Tensor:
+        named = dict(zip(names, parameters, strict=True))
+        result: Tensor = torch.func.functional_call(network, named, (u,))
+        return result
+
+    u = inputs(batch=2, time=3).requires_grad_()
+    assert torch.autograd.gradcheck(logits, [u, *values])
+
+
+@pytest.mark.parametrize("z", [0.0, 1e-12, -0.0499999, 0.0499999, 0.0500001, 3.0, -30.0])
+def test_phi1_and_its_derivative_are_exact_on_both_sides_of_the_series(z: float) -> None:
+    at = torch.tensor(z, dtype=torch.float64, requires_grad=True)
+    value = phi1(at)
+    (slope,) = torch.autograd.grad(value, at)
+    terms = [z**k / math.factorial(k + 1) for k in range(60)]
+    slopes = [(k + 1) * z**k / math.factorial(k + 2) for k in range(60)]
+    exact = math.expm1(z) / z if abs(z) > 1 else math.fsum(terms)
+    exact_slope = (math.exp(z) - exact) / z if abs(z) > 1 else math.fsum(slopes)
+    assert value.item() == pytest.approx(exact, rel=1e-15)
+    assert slope.item() == pytest.approx(exact_slope, rel=1e-12)
+
+
+def test_what_cannot_be_integrated_is_refused() -> None:
+    unknown: Any = "rk5"
+    with pytest.raises(
+        ValueError,
+        match=r"^integrator: `integrator in \['exponential', 'euler', 'heun', 'rk4'\]` must hold, "
+        r"but got integrator='rk5'. Name one of these.$",
+    ):
+        Stepping(integrator=unknown)
+    with pytest.raises(
+        ValueError,
+        match=r"^integrator: `steps_per_point >= 1` must hold, but got steps_per_point=0. Give",
+    ):
+        Stepping(steps_per_point=0)
+
+
+def test_explicit_integrators_blow_up_where_the_exponential_one_cannot() -> None:
+    """Why it is the default: a strong drive makes the step of Euler a chaotic logistic map."""
+    u = inputs(time=40)
+    for method in METHODS:
+        network = scaled(tiny(integrator=method, tau_ns=1 / GAMMA), 300.0)
+        bounded = bool((network.trajectories(u)["x"] <= 1.0).all())
+        assert bounded == (method == "exponential")

@@ -1,0 +1,227 @@
+"""What layered networks share: members, masks, sizes at the edge, backends, trajectories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from networks import KINDS, METHODS, inputs, scaled, tiny
+
+from objectives.networks.integrators import IntegratorName
+from objectives.networks.layered import Backend, resolve_backend
+
+KERNEL_METHODS: list[IntegratorName] = ["exponential", "euler"]
+
+
+@pytest.mark.parametrize("integrator", METHODS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_members_at_once_compute_what_each_computes_alone(
+    kind: str, integrator: IntegratorName
+) -> None:
+    """To rounding: a product of several matrices may add in another order than one alone."""
+    seeds = (3, 4, 5)
+    together = tiny(kind, seeds=seeds, integrator=integrator)
+    u = inputs()
+    own = torch.stack([u, u.flip(0), u * 0.5])
+    together(own).square().sum().backward()
+    for index, seed in enumerate(seeds):
+        alone = tiny(kind, seeds=(seed,), integrator=integrator)
+        torch.testing.assert_close(together(u)[index], alone(u)[0], rtol=1e-13, atol=1e-15)
+        alone(own[index]).square().sum().backward()
+        for name, parameter in alone.named_parameters():
+            gradient = together.get_parameter(name).grad
+            torch.testing.assert_close(gradient[index], parameter.grad[0], rtol=1e-11, atol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("kind", "backend"),
+    [("spintronic", "reference"), ("spintronic", "fused"), ("ctrnn", "reference")],
+)
+def test_masked_weights_get_no_gradient_and_the_others_do(kind: str, backend: Backend) -> None:
+    network = tiny(kind, seeds=(0, 1)).float()
+    network.backend = backend
+    network(inputs(time=8).float()).square().sum().backward()
+    for name in ("in", "inter", "intra"):
+        gradient = getattr(network, f"w_{name}").grad
+        assert torch.equal(gradient != 0, getattr(network, f"mask_{name}")), name
+
+
+EDGES: dict[str, dict[str, Any]] = {
+    "no connection at all": {"density_inter": 0.0, "density_intra": 0.0},
+    "every connection": {"density_inter": 1.0, "density_intra": 1.0},
+    "one layer": {"layers": 1},
+    "one neuron": {"layers": 1, "width": 1, "density_inter": 1.0},
+    "one neuron per layer": {"width": 1, "density_inter": 1.0, "density_intra": 1.0},
+    "one channel": {"channels": 1},
+    "one class": {"outputs": 1},
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(3, 5), (1, 1), (200, 1)], ids=["usual", "one point", "wide"])
+@pytest.mark.parametrize("changes", EDGES.values(), ids=EDGES.keys())
+@pytest.mark.parametrize("kind", KINDS)
+def test_networks_at_the_edge_work(
+    kind: str, changes: dict[str, Any], shape: tuple[int, int], dtype: torch.dtype
+) -> None:
+    """Forward, backward and trajectories; by the kernel, too, where there is one for float32."""
+    network = tiny(kind, **changes).to(dtype)
+    u = inputs(*shape, channels=changes.get("channels", 2)).to(dtype)
+    logits = network(u)
+    assert logits.shape == (1, shape[0], changes.get("outputs", 3))
+    logits.square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+    series = network.trajectories(u)
+    layers, width = network.bias.shape[1:]
+    assert series["x"].shape == series["y"].shape == (1, layers, shape[0], shape[1] + 1, width)
+    assert series["drive"].shape == (1, layers, shape[0], shape[1], width)
+
+
+def test_without_connections_the_input_changes_nothing() -> None:
+    for kind in KINDS:
+        network = tiny(kind, density_inter=0.0, density_intra=0.0)
+        assert torch.equal(network(inputs()), network(1.0 - inputs())), kind
+        assert network.n_synapses == 3 * 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"layers": 0}, "`layers >= 1` must hold, but got layers=0. Give a whole number from 1."),
+        ({"width": 0}, "`width >= 1` must hold, but got width=0."),
+        ({"channels": 0}, "`channels >= 1` must hold, but got channels=0."),
+        ({"outputs": 0}, "`outputs >= 1` must hold, but got outputs=0."),
+        ({"seeds": ()}, "`members >= 1` must hold, but got members=0."),
+        ({"density_inter": 1.1}, "`0 <= density <= 1` must hold, but got density=1.1."),
+    ],
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_sizes_that_make_no_network_are_refused(
+    kind: str, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=r"must hold, but got") as caught:
+        tiny(kind, **changes)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(3, 0, 2), (3, 5, 1), (3, 5), (3, 3, 5, 2), (1, 2, 3, 5, 2)])
+def test_an_input_of_another_shape_is_refused(kind: str, shape: tuple[int, ...]) -> None:
+    network = tiny(kind, seeds=(0, 1))
+    for compute in (network, network.trajectories):
+        with pytest.raises(
+            ValueError,
+            match=r"^layered network: `u.shape == \(batch, time >= 1, 2\)`, or the same after 2 "
+            r"members, must hold, but got u.shape=\(.*\). Give one series of points per example.$",
+        ):
+            compute(torch.zeros(shape, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_trajectories_are_the_passage_that_gives_the_output(kind: str) -> None:
+    network = tiny(kind, seeds=(0, 1), steps_per_point=2)
+    u = inputs()
+    series = network.trajectories(u)
+    assert not any(values.requires_grad for values in series.values())
+    assert torch.equal(series["y"][:, -1, :, -1], network.output(u).detach())
+    dynamics = network.dynamics()
+    state = dynamics.rest(batch=len(u))
+    assert torch.equal(series["x"][:, :, :, 0], state[0])
+    for k, point in enumerate(u.unbind(1)):
+        assert torch.equal(series["drive"][:, :, :, k], dynamics.drive(state, point).detach())
+        state = network.physics.advance(dynamics, state, point)
+        assert torch.equal(series["x"][:, :, :, k + 1], state[0].detach())
+        assert torch.equal(series["y"][:, :, :, k + 1], dynamics.output(state).detach())
+
+
+def test_trajectories_do_not_ask_the_kernel() -> None:
+    network = tiny().float()
+    network.backend = "fused"
+    assert network.trajectories(inputs().float())["y"].shape == (1, 3, 3, 6, 4)
+
+
+@pytest.mark.parametrize("steps_per_point", [1, 3])
+@pytest.mark.parametrize("integrator", KERNEL_METHODS)
+def test_fused_backend_agrees_with_the_reference(
+    integrator: IntegratorName, steps_per_point: int
+) -> None:
+    network = tiny(seeds=(1, 2), integrator=integrator, steps_per_point=steps_per_point).float()
+    u = torch.stack([inputs(batch=7), inputs(batch=7) * 0.5]).float()
+    results = []
+    for backend in ("reference", "fused"):
+        network.backend = backend
+        network.zero_grad()
+        logits = network(u)
+        logits.square().sum().backward()
+        results.append([logits.detach(), *(p.grad for p in network.parameters())])
+    for reference, fused in zip(*results, strict=True):
+        torch.testing.assert_close(fused, reference, rtol=1e-4, atol=1e-6)
+
+
+def test_auto_is_the_kernel_for_float32_on_the_cpu_and_the_reference_elsewhere() -> None:
+    single, double = torch.zeros(1), torch.zeros(1, dtype=torch.float64)
+    meta = torch.zeros(1, device="meta")
+    assert resolve_backend("auto", single, single, "") == "fused"
+    assert resolve_backend("auto", double, double, "") == "reference"
+    assert resolve_backend("auto", meta, meta, "") == "reference"
+    assert resolve_backend("auto", single, single, "q=0.5") == "reference"
+    assert resolve_backend("reference", single, single, "") == "reference"
+
+
+BEYOND: list[tuple[str, dict[str, Any], str]] = [
+    ("spintronic", {}, ""),
+    ("spintronic", {"integrator": "euler", "steps_per_point": 4}, ""),
+    ("spintronic", {"integrator": "heun"}, "integrator='heun'"),
+    ("spintronic", {"integrator": "rk4"}, "integrator='rk4'"),
+    ("spintronic", {"q": 0.5}, "q=0.5"),
+    ("spintronic", {"sigma": 0.9}, "sigma=0.9"),
+    ("ctrnn", {}, ""),
+    ("ctrnn", {"integrator": "euler", "steps_per_point": 4}, ""),
+    ("ctrnn", {"integrator": "rk4"}, "integrator='rk4'"),
+]
+
+
+@pytest.mark.parametrize(("kind", "changes", "beyond"), BEYOND)
+def test_what_the_kernel_cannot_do_is_left_to_the_reference_or_refused(
+    kind: str, changes: dict[str, Any], beyond: str
+) -> None:
+    network, u = tiny(kind, **changes).float(), inputs().float()
+    assert network.beyond_kernel == beyond
+    automatic = network(u)
+    network.backend = "fused"
+    if not beyond:
+        assert torch.equal(automatic, network(u))
+        return
+    with pytest.raises(
+        ValueError,
+        match=r"^layered network: a kernel must exist for backend 'fused', but got "
+        rf"{beyond}. Use backend 'reference'.$",
+    ):
+        network(u)
+    network.backend = "reference"
+    assert torch.equal(automatic, network(u))
+
+
+def test_fused_where_it_cannot_compute_is_refused() -> None:
+    network = tiny()
+    network.backend = "fused"
+    with pytest.raises(
+        ValueError,
+        match=r"^layered network: float32 on the CPU must hold for backend 'fused', "
+        r"but got dtype=torch.float64, device=cpu. Use backend 'reference'.$",
+    ):
+        network(inputs())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_signals_need_one_step_per_layer(kind: str) -> None:
+    """All layers step together: the last of three hears of the input in the third step."""
+    network = scaled(tiny(kind, density_inter=1.0), 2.0)
+    calm, loud = inputs(batch=1, time=4), inputs(batch=1, time=4)
+    loud[:, 0] += 1.0
+    difference = network.trajectories(loud)["y"] - network.trajectories(calm)["y"]
+    reached = difference.abs().amax(dim=(0, 2, 4)) > 0  # (layers, time + 1)
+    assert reached.tolist() == [[k > layer for k in range(5)] for layer in range(3)]

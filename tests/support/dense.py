@@ -1,0 +1,170 @@
+"""The networks as dense loops with nothing clever, which the fused kernels are held against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from objectives.networks.fused import fused_ctrnn, fused_spintronic
+from objectives.networks.structure import SparseStructure
+
+INTEGRATORS = ["exponential", "euler"]
+
+
+def dense_spintronic(
+    u: Tensor,
+    w_in: Tensor,
+    w_inter: Tensor,
+    w_intra: Tensor,
+    bias: Tensor,
+    *,
+    gamma_per_ns: float,
+    s: float,
+    f_cut_per_ns: float,
+    dt_ns: float,
+    integrator: str,
+) -> Tensor:
+    """The mathematics, with nothing clever: all layers step from the state at t_n."""
+    x = torch.full((len(bias), len(u), bias.shape[1]), 0.5, dtype=u.dtype)
+    y = torch.zeros_like(x)
+    c = 2 * math.pi * f_cut_per_ns * dt_ns
+    for u_n in u.unbind(1):
+        external = torch.stack([u_n @ w_in.T, *(y[:-1] @ w_inter.mT)])
+        drive = s * (external + y @ w_intra.mT + bias[:, None]) + 2 * gamma_per_ns
+        if integrator == "euler":
+            x_next = x + dt_ns * (-gamma_per_ns * x + drive * x * (1 - x))
+            y = y - c * y + (x_next - x)
+        else:
+            a = drive - gamma_per_ns
+            z = torch.clamp(a * dt_ns, -40, 40)
+            near = z.abs() < 1e-3
+            series = dt_ns * (1 + z / 2 + z**2 / 6 + z**3 / 24)
+            p = torch.where(near, series, torch.expm1(z) / torch.where(near, torch.ones(()), a))
+            x_next = x * torch.exp(z) / (1 + drive * x * p)
+            y = math.exp(-c) * y + (x_next - x) * ((1 - math.exp(-c)) / c if c else 1)
+        x = x_next
+    return y[-1]
+
+
+def dense_ctrnn(
+    u: Tensor,
+    w_in: Tensor,
+    w_inter: Tensor,
+    w_intra: Tensor,
+    bias: Tensor,
+    *,
+    gamma_per_ns: float,
+    s: float,
+    dt_ns: float,
+    integrator: str,
+) -> Tensor:
+    """As ``dense_spintronic``."""
+    x = torch.zeros(len(bias), len(u), bias.shape[1], dtype=u.dtype)
+    for u_n in u.unbind(1):
+        y = torch.tanh(x)
+        external = torch.stack([u_n @ w_in.T, *(y[:-1] @ w_inter.mT)])
+        drive = s * (external + y @ w_intra.mT + bias[:, None])
+        if integrator == "euler":
+            x = x + dt_ns * (drive - gamma_per_ns * x)
+        else:
+            gain_ns = -math.expm1(-gamma_per_ns * dt_ns) / gamma_per_ns
+            x = math.exp(-gamma_per_ns * dt_ns) * x + gain_ns * drive
+    return torch.tanh(x)[-1]
+
+
+FUSED: dict[str, Any] = {"spintronic": fused_spintronic, "ctrnn": fused_ctrnn}
+DENSE: dict[str, Any] = {"spintronic": dense_spintronic, "ctrnn": dense_ctrnn}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Parameters and masks of one network."""
+
+    kind: str
+    parameters: tuple[Tensor, ...]
+    masks: tuple[Tensor, ...]
+    structure: SparseStructure
+
+    def run(self, u: Tensor, **settings: Any) -> Tensor:
+        output: Tensor = FUSED[self.kind](
+            u, *self.parameters, self.structure, **physics(self.kind, **settings)
+        )
+        return output
+
+    def dense(self, u: Tensor, dtype: torch.dtype, **settings: Any) -> tuple[Tensor, list[Tensor]]:
+        """Output and gradients of the dense loop."""
+        leaves = [p.detach().to(dtype).requires_grad_() for p in self.parameters]
+        weights = [leaf * mask for leaf, mask in zip(leaves, self.masks, strict=False)]
+        arguments = physics(self.kind, **settings)
+        output = DENSE[self.kind](u.to(dtype), *weights, leaves[3], **arguments)
+        return output.detach(), gradients(output, leaves)
+
+
+def physics(kind: str = "spintronic", **settings: Any) -> dict[str, Any]:
+    """The paper's optimum with f_cut = 0.1/ns, or a CTRNN that learns, and what a test changes."""
+    tau_ns = settings.pop("tau_ns", {"spintronic": 14.12, "ctrnn": 3.0}[kind])
+    own = {"spintronic": {"s": 0.5, "f_cut_per_ns": 0.1}, "ctrnn": {"s": 0.2}}[kind]
+    common = {"gamma_per_ns": 1 / tau_ns, "dt_ns": 1.0, "integrator": "exponential"}
+    return {**common, **own, **settings}
+
+
+def make(
+    kind: str = "spintronic",
+    *,
+    width: int = 5,
+    layers: int = 3,
+    channels: int = 1,
+    density: float = 0.5,
+    scale: float = 1.0,
+) -> Case:
+    generator = torch.Generator().manual_seed(1)
+    shapes = [(width, channels), (layers - 1, width, width), (layers, width, width)]
+    masks = [torch.rand(shape, generator=generator) < density for shape in shapes]
+    drawn = [torch.randn(shape, generator=generator) for shape in [*shapes, (layers, width)]]
+    parameters = [scale / math.sqrt(width) * values for values in drawn]
+    return Case(
+        kind=kind,
+        parameters=tuple(p.requires_grad_() for p in parameters),
+        masks=tuple(masks),
+        structure=SparseStructure.from_masks(*masks),
+    )
+
+
+def inputs(batch: int, times: int, channels: int = 1) -> Tensor:
+    return torch.rand(batch, times, channels, generator=torch.Generator().manual_seed(2))
+
+
+def gradients(output: Tensor, leaves: Sequence[Tensor], **options: Any) -> list[Tensor]:
+    """Gradients of a random projection of the output."""
+    generator = torch.Generator().manual_seed(3)
+    projection = torch.randn(output.shape, generator=generator).to(output.dtype)
+    found = torch.autograd.grad(output, leaves, projection, allow_unused=True, **options)
+    return [
+        torch.zeros_like(leaf) if grad is None else grad
+        for grad, leaf in zip(found, leaves, strict=True)
+    ]
+
+
+def error(found: Tensor, wanted: Tensor) -> float:
+    """Largest error, relative to the largest element."""
+    if not wanted.numel() or not wanted.any():
+        return float(found.abs().sum())
+    return float((found.detach() - wanted).abs().max() / wanted.abs().max())
+
+
+def assert_agrees(case: Case, u: Tensor, **settings: Any) -> None:
+    """Output to 1e-5, gradients to 1e-4, unless a float32 loop does not get that far either."""
+    output = case.run(u, **settings)
+    wanted, wanted_gradients = case.dense(u, torch.float64, **settings)
+    torch.testing.assert_close(output.double(), wanted, rtol=0, atol=1e-5)
+    found = gradients(output, case.parameters)
+    assert all(grad.dtype == torch.float32 for grad in found)
+    errors = list(map(error, found, wanted_gradients))
+    if max(errors) > 1e-4:  # x at 0 or 1, say: the gradient is a difference of like numbers
+        _, loop = case.dense(u, torch.float32, **settings)
+        assert max(errors) < 4 * max(map(error, loop, wanted_gradients))

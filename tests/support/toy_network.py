@@ -1,0 +1,81 @@
+"""The toy of ``toy_objective`` as an objective on networks: waves instead of neurons, no torch.
+
+``objective = "toy_network:ToyNetworkObjective"``. Two layers of three neurons, twelve series of
+three classes in the test half; one class has a name that a browser would run if it could.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from toy_objective import ToyObjective, ToyParams, ToyTask
+
+from objectives.contract import ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
+from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+POINTS, DT_NS = 8, 0.5
+
+
+class ToyMember(NetworkMember):
+    """Sines whose frequency is the class; layer 1, neuron 2 tells the classes apart best."""
+
+    n_layers, width = 2, 3
+    classes = ("sine", "square", HOSTILE)
+
+    def __init__(self, params: ToyParams, task: ToyTask, protocol: Protocol, seed: int) -> None:
+        self._arguments = (params, task, protocol, seed)
+
+    @property
+    def test_labels(self) -> NDArray[np.int64]:
+        return np.arange(12) % 3
+
+    def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
+        params, task, protocol, seed = self._arguments
+        return ToyObjective().evaluate(
+            params, task=task, protocol=protocol, member_seed=seed, on_epoch=on_epoch, resume=resume
+        )
+
+    def save(self, path: Path, about: Mapping[str, Any]) -> None:
+        path.write_text("weights")
+        path.with_suffix(".json").write_text(json.dumps(about))
+
+    def trace(self, images: Sequence[int], quantity: str) -> Trace:
+        labels = self.test_labels[list(images)]
+        time_ns = DT_NS * np.arange(POINTS + 1.0)
+        strength = np.arange(1.0, 7.0).reshape(2, 1, 3, 1)
+        waves = strength * np.sin((labels + 1)[:, np.newaxis, np.newaxis] * time_ns)
+        return Trace(
+            quantity=quantity,
+            unit=QUANTITIES[quantity],
+            images=np.asarray(images, dtype=np.int64),
+            labels=labels,
+            predicted=np.where(labels == 1, 2, labels),
+            dt_ns=DT_NS,
+            inputs=np.ones((len(labels), POINTS, 2), dtype=np.float32),
+            time_ns=time_ns,
+            values=waves.astype(np.float32),
+        )
+
+
+class ToyNetworkObjective(NetworkObjective[ToyParams, ToyTask]):
+    """The same scores as ``ToyObjective``, by way of a member."""
+
+    name: ClassVar[str] = "toy-network"
+    Params: ClassVar[type[ObjectiveParams]] = ToyParams
+    tasks: ClassVar[dict[str, type[TaskParams]]] = {"toy": ToyTask}
+
+    def member(
+        self, params: ToyParams, *, task: ToyTask, protocol: Protocol, member_seed: int
+    ) -> ToyMember:
+        return ToyMember(params, task, protocol, member_seed)
+
+    def network(
+        self, params: ToyParams, seeds: Sequence[int], *, channels: int, outputs: int
+    ) -> Any:
+        raise NotImplementedError

@@ -1,0 +1,213 @@
+"""Trained networks: one path of training, files that load bit for bit, truthful replays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import objectives
+from objectives.artifacts import FORMAT, describe, load_network
+from objectives.classifier import Classifier
+from objectives.contract import Progress, Protocol
+from objectives.inspection import QUANTITIES, NetworkObjective
+from objectives.tasks import load
+
+KINDS = ["ctrnn", "spintronic"]
+SMALL: dict[str, Any] = {"layers": 2, "width": 6, "epochs": 1, "batch_size": 300}
+ABOUT = {"scores": {"score": 0.5}, "lineage": {"study": "µ-study"}}
+
+
+def ignore(progress: Progress) -> None:
+    """An ``on_epoch`` that wants nothing."""
+
+
+def member(
+    kind: str = "spintronic", protocol: Protocol = Protocol.VALIDATION, **changes: Any
+) -> Classifier:
+    """A small network of the objective ``kind``, not trained yet."""
+    objective: Any = objectives.load(kind)
+    assert isinstance(objective, NetworkObjective)
+    found = objective.member(
+        objective.Params(**SMALL, **changes),
+        task=objective.tasks["sequential-digits"](),
+        protocol=protocol,
+        member_seed=7,
+    )
+    assert isinstance(found, Classifier)
+    return found
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("networks") / "small.safetensors"
+    member().save(path, ABOUT)
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("protocol", list(Protocol))
+def test_a_member_trains_as_evaluate_does(kind: str, protocol: Protocol) -> None:
+    objective = objectives.load(kind)
+    evaluated = objective.evaluate(
+        objective.Params(**SMALL),
+        task=objective.tasks["sequential-digits"](),  # type: ignore[call-arg]
+        protocol=protocol,
+        member_seed=7,
+        on_epoch=ignore,
+    )
+    assert member(kind, protocol).train(ignore) == evaluated
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("changes", [{}, {"integrator": "rk4", "density_intra": 0.0}])
+def test_a_saved_network_gives_the_same_logits_bit_for_bit(
+    kind: str, changes: dict[str, Any], tmp_path: Path
+) -> None:
+    trained = member(kind, **changes)
+    trained.train(ignore)
+    trained.save(tmp_path / "best.safetensors", ABOUT)
+    network = load_network(tmp_path / "best.safetensors")
+    x = torch.from_numpy(np.random.default_rng(0).uniform(size=(5, 64, 1)).astype(np.float32))
+    with torch.no_grad():
+        assert torch.equal(network(x), trained.network(x))
+    assert network(x).shape == (1, 5, 10)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["best.json", "best.safetensors"]
+
+
+def test_a_saved_network_can_be_trained_further(saved: Path) -> None:
+    network = load_network(str(saved))
+    network(torch.rand(3, 64, 1)).sum().backward()  # type: ignore[no-untyped-call]
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_the_description_says_what_the_network_is(saved: Path) -> None:
+    found = json.loads(saved.with_suffix(".json").read_text(encoding="utf-8"))
+    assert found == describe(saved)
+    assert found["format"] == FORMAT
+    assert found["objective"] == "spintronic"
+    assert found["network"] == "objectives.networks.spintronic.SpintronicNetwork"
+    assert found["parameters"]["tau_ns"] == 14.12
+    assert found["architecture"] == {
+        "members": 1,
+        "layers": 2,
+        "width": 6,
+        "channels": 1,
+        "outputs": 10,
+    }
+    assert found["connectivity"]["mask_inter"] == {"kept": 18, "possible": 36}
+    assert found["connectivity"]["n_neurons"] == 12
+    assert found["classes"] == [str(digit) for digit in range(10)]
+    assert found["task"]["name"] == "sequential-digits"
+    assert found["scores"] == ABOUT["scores"]
+    assert found["lineage"] == ABOUT["lineage"]
+
+
+def rewritten(saved: Path, target: Path, tensors: dict[str, Any], **changes: Any) -> Path:
+    """The saved network with another description and other tensors."""
+    text = json.dumps({**describe(saved), **changes})
+    save_file({**load_file(saved), **tensors}, target, metadata={"hpo_network": text})
+    return target
+
+
+@pytest.mark.parametrize("kept", [0, 5, 100, -1])
+def test_a_truncated_file_is_refused(saved: Path, tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "cut.safetensors"
+    path.write_bytes(saved.read_bytes()[:kept])
+    size = path.stat().st_size
+    with pytest.raises(ValueError, match="a whole safetensors file must hold") as caught:
+        load_network(path)
+    assert str(caught.value).startswith(f"{path}: a whole safetensors file must hold, but got")
+    assert f"but got {size} bytes that are none (" in str(caught.value)
+    assert "Export it again: hpo export STUDY --network FILE.safetensors." in str(caught.value)
+
+
+def test_foreign_files_are_refused(saved: Path, tmp_path: Path) -> None:
+    save_file({"weight": torch.zeros(2)}, tmp_path / "foreign.safetensors")
+    with pytest.raises(ValueError, match=r"in the header must hold, but got none \(its tensors: w"):
+        load_network(tmp_path / "foreign.safetensors")
+    with pytest.raises(ValueError, match=r"small\.json: a whole safetensors file must hold"):
+        load_network(saved.with_suffix(".json"))
+    with pytest.raises(ValueError, match="a file must hold, but got a directory"):
+        load_network(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        load_network(tmp_path / "none.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": 2}, "`format <= 1` must hold, but got format=2. It was written by a newer"),
+        ({"format": "x"}, "`format <= 1` must hold, but got format=x"),
+        (
+            {"objective": "os:system"},
+            "`objective` in ctrnn, spintronic must hold, but got objective='os:system'",
+        ),
+        ({"parameters": {"tau_ns": -1}}, "parameters of the objective spintronic must hold"),
+        ({"architecture": {}}, "parameters of the objective spintronic must hold, but got 'memb"),
+    ],
+)
+def test_descriptions_of_another_kind_are_refused(
+    saved: Path, tmp_path: Path, changes: dict[str, Any], message: str
+) -> None:
+    path = rewritten(saved, tmp_path / "other.safetensors", {}, **changes)
+    with pytest.raises(ValueError, match="must hold, but got") as caught:
+        load_network(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+def test_tensors_that_do_not_fit_are_refused(saved: Path, tmp_path: Path) -> None:
+    path = rewritten(saved, tmp_path / "other.safetensors", {"bias": torch.zeros(1, 2, 7)})
+    with pytest.raises(ValueError, match="the tensors of a spintronic network must hold, but got"):
+        load_network(path)
+    save_file(load_file(saved), path, metadata={"hpo_network": "{"})
+    with pytest.raises(ValueError, match="a description in JSON must hold, but got another header"):
+        load_network(path)
+
+
+def test_a_file_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        member().save(tmp_path / "none" / "best.safetensors", ABOUT)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("quantity", sorted(QUANTITIES))
+def test_a_trace_shows_what_the_network_computes(kind: str, quantity: str) -> None:
+    trained = member(kind, dt_ns=0.5)
+    trained.train(ignore)
+    trace = trained.trace([3, 800], quantity)
+    network = trained.network
+    u = torch.from_numpy(trace.inputs)
+    expected = network.trajectories(u)[quantity][0].transpose(2, 3)
+    times = 64 if quantity == "drive" else 65
+    assert trace.values.shape == (2, 2, 6, times)
+    assert np.array_equal(trace.values, expected.numpy())
+    assert trace.unit == ("1/ns" if quantity == "drive" else "")
+    assert trace.time_ns.tolist() == [0.5 * k for k in range(times)]
+    assert trace.labels.tolist() == trained.test_labels[[3, 800]].tolist()
+    with torch.no_grad():
+        assert trace.predicted.tolist() == network(u)[0].argmax(dim=1).tolist()
+        if quantity == "y":  # what is shown last is what is read out
+            last = torch.from_numpy(trace.values[-1, :, :, -1])
+            logits = last @ network.w_out[0].mT + network.bias_out[0]
+            torch.testing.assert_close(logits, network(u)[0])
+
+
+@pytest.mark.parametrize("protocol", list(Protocol))
+def test_replays_use_the_test_half_whatever_the_protocol(protocol: Protocol) -> None:
+    task: Any = objectives.load("spintronic").tasks["sequential-digits"]()  # type: ignore[call-arg]
+    test = load(task, protocol=Protocol.CONFIRM, member_seed=0).score
+    found = member(protocol=protocol)
+    assert np.array_equal(found.test_labels, test.label)
+    assert np.array_equal(found.trace([0, 898], "x").inputs, test.x[[0, 898]])
+
+
+def test_a_prediction_that_is_not_finite_reads_no_class() -> None:
+    broken = member()
+    broken.network.w_out.data[:] = float("nan")
+    assert broken.trace([0, 1], "x").predicted.tolist() == [-1, -1]
