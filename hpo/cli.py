@@ -19,7 +19,9 @@ COMMANDS = {
     "trials": ("hpo.commands.trials", "every trial of a study, as a table"),
     "best": ("hpo.commands.best", "the best configurations beside the reported one"),
     "report": ("hpo.commands.report", "write a study as one HTML file"),
-    "export": ("hpo.commands.export", "write every trial and member as CSV or JSON lines"),
+    "export": ("hpo.commands.export", "write every trial as a table, or one trained network"),
+    "trace": ("hpo.commands.trace", "draw the time series of a trained network's neurons"),
+    "guide": ("hpo.commands.guide", "design rules of the paper, with your numbers"),
     "storage": ("hpo.commands.storage", "the database: where it is, its URL, stop it"),
 }
 """Command -> its module, and what it does in one line."""

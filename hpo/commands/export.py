@@ -1,4 +1,4 @@
-"""``hpo export``: every trial with every member, for other programs."""
+"""``hpo export``: every trial with every member, or one trained network, for other programs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from hpo.arguments import Parser, answer
-from hpo.commands import opened
+from hpo.commands import networks, opened
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -24,7 +24,13 @@ hpo export seqdigits -o seqdigits.csv
 hpo export seqdigits -o seqdigits.jsonl --curves
     one JSON object per trial, with the learning curves of its members
 hpo export seqdigits --format jsonl | jq -c '[.number, .score]'
-    to a pipe"""
+    to a pipe
+hpo export seqdigits --network best.safetensors
+    a trained network of the best trial: its weights, and best.json beside them, which says what
+    it is; it is trained again for that, which takes seconds to a minute. In Python:
+    from objectives.artifacts import load_network; network = load_network("best.safetensors")
+hpo export seqdigits --network t7.safetensors --trial 7 --member 2
+    another one: network 2 of trial 7"""
 
 _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")
 _TIMES = ("started_at", "settled_at", "message")
@@ -33,7 +39,11 @@ _MEMBER = ("member", "seed", "score", "diverged", "seconds")
 
 def parser() -> Parser:
     """The command line."""
-    p = Parser("hpo export", "Write every trial of a study with every member.", _EXAMPLES)
+    p = Parser(
+        "hpo export",
+        "Write every trial of a study with every member, as a table; or one trained network.",
+        _EXAMPLES,
+    )
     p.add_argument("study", metavar="STUDY", help="name of the study")
     p.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout")
     p.add_argument(
@@ -42,18 +52,42 @@ def parser() -> Parser:
         help="default: by the file's ending (.csv, .jsonl), else csv",
     )
     p.add_argument("--curves", action="store_true", help="with score and loss after every epoch")
+    p.add_argument(
+        "--network",
+        type=Path,
+        metavar="FILE",
+        help="instead of the table, write one trained network to FILE.safetensors",
+    )
+    networks.add_options(p)
     p.add_storage()
     return p
 
 
 def main(argv: Sequence[str]) -> int:
     """Parse, write, and return the exit status."""
-    arguments = parser().parse_args(argv)
+    p = parser()
+    arguments = p.parse_args(argv)
+    _check(p, arguments)
+    if arguments.network is not None:
+        return answer(lambda: networks.export(arguments))
     return answer(lambda: run(arguments))
 
 
+def _check(p: Parser, arguments: argparse.Namespace) -> None:
+    """Refuse options of the table beside ``--network``, and of the network without it."""
+    table = {"--output": arguments.output, "--format": arguments.format}
+    table |= {"--curves": arguments.curves or None}
+    network = {"--trial": arguments.trial, "--member": arguments.member}
+    network |= {"--fresh-seed": arguments.fresh_seed}
+    with_network = arguments.network is not None
+    for option, value in (table if with_network else network).items():
+        if value is not None:
+            beside = "not allowed with" if with_network else "goes with"
+            p.error(f"argument {option}: {beside} argument --network")
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Write it.
+    """Write the table.
 
     Raises:
         HpoError: the format is unknown, or the file cannot be written.

@@ -1,0 +1,203 @@
+"""``hpo trace``: the time series of a trained network's neurons, as a figure or as numbers."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpo.arguments import Parser, answer, at_least, without_password
+from hpo.commands import networks
+from hpo.errors import HpoError
+
+if TYPE_CHECKING:
+    from hpo.replay import Replay
+    from objectives.inspection import NetworkMember, Trace
+
+_EXAMPLES = """\
+hpo trace seqdigits
+    the best trial: input and one neuron of every layer, one image of each of four classes
+hpo trace --study seqdigits --classes 0,1,5 --per-class 2 --layer last
+    other classes (digits), two images of each, the last layer alone
+hpo trace seqdigits --trial 12 --images 0,7 --neurons 3,8,30 --quantity y -o y.html --open
+    the outputs of three neurons of every layer, for two images of the test half by position
+hpo trace seqdigits --fresh-seed 2 -o trace.csv
+    every neuron of another network of the same trial, as numbers (or .json)"""
+
+_ENDINGS = (".html", ".csv", ".json")
+_QUANTITIES = ("x", "y", "drive")
+_MAX_COLUMNS = 6
+
+
+def parser() -> Parser:
+    """The command line."""
+    p = Parser(
+        "hpo trace",
+        "Train a network of a study again, which takes seconds to a minute, replay it on series of "
+        "the test half, and draw the time series of its neurons as one HTML file.",
+        _EXAMPLES,
+    )
+    p.add_argument("study", nargs="?", metavar="STUDY", help="name of the study")
+    p.add_argument("--study", dest="study_option", metavar="STUDY", help="the same")
+    networks.add_options(p)
+    _add_selection(p)
+    p.add_argument(
+        "--quantity",
+        choices=_QUANTITIES,
+        default="x",
+        help="state x, output y, or drive (default: x)",
+    )
+    p.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=".html, .csv or .json (default: ./STUDY-trace.html)",
+    )
+    p.add_argument("--open", action="store_true", help="open it in the browser")
+    p.add_storage()
+    return p
+
+
+def _add_selection(p: Parser) -> None:
+    """Which series, layers and neurons."""
+    what = p.add_mutually_exclusive_group()
+    what.add_argument(
+        "--images", type=numbers, metavar="I,J", help="series by position in the test half"
+    )
+    what.add_argument(
+        "--classes",
+        type=names,
+        metavar="A,B",
+        help="series by class: the first of each in the test half (default: of four classes)",
+    )
+    p.add_argument(
+        "--per-class",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="how many of each of --classes",
+    )
+    p.add_argument(
+        "--layer", type=names, default=["all"], metavar="L", help="0,1 … or last or all (default)"
+    )
+    p.add_argument(
+        "--neurons",
+        type=neurons,
+        metavar="I,J",
+        help="of each layer, a column each; or auto, the one that tells the series apart best; "
+        "or all (default: auto for .html, else all)",
+    )
+
+
+def numbers(text: str) -> list[int]:
+    """An argparse type: whole numbers from 0 with commas between them."""
+    try:
+        found = [int(word) for word in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"numbers as in 0,1,5 are needed, not {text!r}") from None
+    if min(found) < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0, but got {min(found)}")
+    return found
+
+
+def names(text: str) -> list[str]:
+    """An argparse type: words with commas between them."""
+    return [word.strip() for word in text.split(",")]
+
+
+def neurons(text: str) -> list[int] | str:
+    """An argparse type: ``auto``, ``all``, or numbers."""
+    return text if text in ("auto", "all") else numbers(text)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, draw, and return the exit status."""
+    p = parser()
+    arguments = p.parse_args(argv)
+    if (arguments.study is None) == (arguments.study_option is None):
+        p.error("name one study: hpo trace STUDY, or hpo trace --study STUDY")
+    if arguments.per_class > 1 and arguments.classes is None:
+        p.error("argument --per-class: goes with argument --classes")
+    arguments.study = arguments.study or arguments.study_option
+    arguments.command = without_password(shlex.join(["hpo", "trace", *argv]))
+    return answer(lambda: run(arguments))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check what is asked for, train, draw.
+
+    Raises:
+        HpoError: there is no such network, series, layer or neuron, or no file can be written.
+    """
+    target: Path = arguments.output or Path(f"{arguments.study}-trace.html")
+    if target.suffix not in _ENDINGS:
+        raise HpoError(
+            f"{target}: the ending must be one of {', '.join(_ENDINGS)}, but got "
+            f"{target.suffix or 'none'}. Choose one."
+        )
+    choice = networks.choose(arguments, arguments.study)
+    networks.prepare(target)
+    from hpo import replay, retrain
+
+    network = retrain.build(choice)
+    if arguments.classes is not None:
+        images = replay.pick_classes(network, arguments.classes, arguments.per_class)
+    else:
+        images = replay.pick_images(network, arguments.images)
+    layers = replay.pick_layers(network, arguments.layer)
+    select = _selector(network, arguments.neurons, target)
+    retrained = networks.train(choice, network)
+    trace = network.trace(images, arguments.quantity)
+    chosen = tuple(select(trace, layer) for layer in layers)
+    _write(
+        replay.Replay(retrained=retrained, trace=trace, layers=layers, neurons=chosen),
+        target,
+        arguments.command,
+    )
+    print(target)
+    if arguments.open:
+        import webbrowser
+
+        webbrowser.open(target.resolve().as_uri())
+    return 0
+
+
+def _selector(
+    network: NetworkMember, wanted: list[int] | str | None, target: Path
+) -> Callable[[Trace, int], tuple[int, ...]]:
+    """What picks the neurons of a layer; numbers are checked now, before any training."""
+    from hpo import replay
+
+    if wanted == "all" and target.suffix == ".html":
+        wanted = list(range(network.width))
+    if isinstance(wanted, list):
+        given = replay.check_neurons(network, wanted)
+        if target.suffix == ".html" and len(given) > _MAX_COLUMNS:
+            raise HpoError(
+                f"--neurons: at most {_MAX_COLUMNS} must hold for a figure, but got {len(given)}. "
+                f"Choose some, or write all of them with -o FILE.csv."
+            )
+        return lambda trace, layer: given
+    if wanted == "auto" or (wanted is None and target.suffix == ".html"):
+        return lambda trace, layer: (replay.telling_neuron(trace, layer),)
+    return lambda trace, layer: tuple(range(network.width))
+
+
+def _write(shown: Replay, target: Path, command: str) -> None:
+    """Write the file, whole or not at all."""
+    from hpo import replay, traceview
+
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    with networks.writing(target):
+        with draft.open("w", encoding="utf-8", errors="replace", newline="") as stream:
+            if target.suffix == ".html":
+                stream.write(traceview.page(shown, command))
+            elif target.suffix == ".csv":
+                replay.write_csv(shown, stream)
+            else:
+                replay.write_json(shown, stream)
+        os.replace(draft, target)

@@ -1,0 +1,192 @@
+"""A trained network replayed on some series: what to show of it, and the numbers as CSV or JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from hpo import records
+from hpo.errors import HpoError
+from hpo.retrain import Retrained, about
+from objectives.inspection import NetworkMember, Trace
+
+DEFAULT_CLASSES = 4
+"""Without a choice, one series of each of so many classes is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """Some neurons of a trained network, on some series of the test half."""
+
+    retrained: Retrained
+    trace: Trace
+    layers: tuple[int, ...]
+    neurons: tuple[tuple[int, ...], ...]
+    """Neurons that are shown of each of ``layers``."""
+
+    def class_name(self, number: int) -> str:
+        """Name of a class by its number; of the number -1: that nothing was read."""
+        return self.retrained.network.classes[number] if number >= 0 else "nothing finite"
+
+
+def pick_images(network: NetworkMember, images: Sequence[int] | None) -> list[int]:
+    """Positions in the test half, checked; without any, one of each of the first classes.
+
+    Raises:
+        HpoError: a position does not exist.
+    """
+    if images is None:
+        present = sorted(set(network.test_labels.tolist()))[:DEFAULT_CLASSES]
+        return pick_classes(network, [network.classes[number] for number in present], 1)
+    count = len(network.test_labels)
+    for image in images:
+        if not 0 <= image < count:
+            raise HpoError(
+                f"--images {image}: a position in the test half must hold, but got {image}. "
+                f"Valid: 0 to {count - 1}."
+            )
+    return list(dict.fromkeys(images))
+
+
+def pick_classes(network: NetworkMember, classes: Sequence[str], each: int) -> list[int]:
+    """The first ``each`` series of each class in the test half, class by class.
+
+    Raises:
+        HpoError: a class does not exist, or has fewer series.
+    """
+    labels = network.test_labels.tolist()
+    picked: list[int] = []
+    for name in dict.fromkeys(classes):
+        if name not in network.classes:
+            raise HpoError(
+                f"--classes {name}: a class of the task must hold, but got {name!r}. "
+                f"Valid: {', '.join(network.classes)}."
+            )
+        number = network.classes.index(name)
+        found = [position for position, label in enumerate(labels) if label == number]
+        if len(found) < each:
+            raise HpoError(
+                f"--per-class {each}: as many series of every class in the test half must hold, "
+                f"but got {len(found)} of class {name}. Ask for fewer."
+            )
+        picked += found[:each]
+    return picked
+
+
+def pick_layers(network: NetworkMember, layers: Sequence[str]) -> tuple[int, ...]:
+    """Layers by number or as ``all`` or ``last``, checked.
+
+    Raises:
+        HpoError: there is no such layer.
+    """
+    n = network.n_layers
+    words = {
+        "all": range(n),
+        "last": range(n - 1, n),
+        **{str(i): range(i, i + 1) for i in range(n)},
+    }
+    picked: list[int] = []
+    for name in layers:
+        if name not in words:
+            numbers = "0" if n == 1 else f"0 to {n - 1}"
+            raise HpoError(
+                f"--layer {name}: a layer of the network must hold, but got {name!r}. "
+                f"Valid: {numbers}, last, all."
+            )
+        picked += words[name]
+    return tuple(dict.fromkeys(picked))
+
+
+def check_neurons(network: NetworkMember, neurons: Sequence[int]) -> tuple[int, ...]:
+    """Neurons by their position in a layer, checked.
+
+    Raises:
+        HpoError: there is no such neuron.
+    """
+    for neuron in neurons:
+        if not 0 <= neuron < network.width:
+            raise HpoError(
+                f"--neurons {neuron}: a neuron of a layer must hold, but got {neuron}. "
+                f"Valid: 0 to {network.width - 1}, auto, all."
+            )
+    return tuple(dict.fromkeys(neurons))
+
+
+def telling_neuron(trace: Trace, layer: int) -> int:
+    """The neuron of a layer that tells the shown series apart best.
+
+    It has the largest standard deviation between the series, averaged over time; over time
+    itself where one series is shown. The first one if all are alike.
+    """
+    import numpy as np
+
+    values = trace.values[layer].astype(np.float64)  # (series, neurons, times)
+    spread = values.std(axis=0).mean(axis=1) if len(values) > 1 else values[0].std(axis=1)
+    return int(np.nan_to_num(spread, nan=-1.0, posinf=-1.0).argmax())
+
+
+def write_csv(replay: Replay, stream: TextIO) -> None:
+    """One row per value, the input as ``layer = input`` with its channel in place of a neuron."""
+    trace = replay.trace
+    writer = csv.writer(stream, lineterminator="\n")
+    value = f"{trace.quantity}_{trace.unit.replace('1/', 'per_')}" if trace.unit else trace.quantity
+    writer.writerow(["image", "class", "read_as", "layer", "neuron", "time_ns", value])
+    for series, head in _heads(replay):
+        lines: list[tuple[object, object, Any]] = [
+            ("input", channel, values) for channel, values in enumerate(trace.inputs[series].T)
+        ]
+        for layer, neurons in zip(replay.layers, replay.neurons, strict=True):
+            lines += [(layer, neuron, trace.values[layer, series, neuron]) for neuron in neurons]
+        for layer_name, neuron, values in lines:
+            times = trace.time_ns if layer_name != "input" else _input_times(trace)
+            for time_ns, item in zip(times.tolist(), values.tolist(), strict=True):
+                writer.writerow([*head.values(), layer_name, neuron, time_ns, item])
+
+
+def write_json(replay: Replay, stream: TextIO) -> None:
+    """One object: what the network is, the times, and every series with its neurons."""
+    trace = replay.trace
+    series = [
+        {
+            **head,
+            "input": trace.inputs[index].T.tolist(),
+            "layers": [
+                {
+                    "layer": layer,
+                    "neurons": list(neurons),
+                    "values": trace.values[layer, index, list(neurons)].tolist(),
+                }
+                for layer, neurons in zip(replay.layers, replay.neurons, strict=True)
+            ],
+        }
+        for index, head in _heads(replay)
+    ]
+    whole = {
+        "quantity": trace.quantity,
+        "unit": trace.unit or "1",
+        "dt_ns": trace.dt_ns,
+        "input_time_ns": _input_times(trace).tolist(),
+        "time_ns": trace.time_ns.tolist(),
+        "series": series,
+        "parameters": replay.retrained.choice.params.model_dump(mode="json"),
+        **about(replay.retrained),
+    }
+    stream.write(json.dumps(json.loads(records.dumps(whole)), indent=1) + "\n")
+
+
+def _heads(replay: Replay) -> Iterator[tuple[int, dict[str, Any]]]:
+    trace = replay.trace
+    facts = zip(trace.images.tolist(), trace.labels.tolist(), trace.predicted.tolist(), strict=True)
+    for index, (image, label, predicted) in enumerate(facts):
+        read_as = replay.class_name(predicted) if predicted >= 0 else None
+        yield index, {"image": image, "class": replay.class_name(label), "read_as": read_as}
+
+
+def _input_times(trace: Trace) -> Any:
+    """When each input point begins to be held, in ns."""
+    import numpy as np
+
+    return trace.dt_ns * np.arange(trace.inputs.shape[1], dtype=np.float64)

@@ -1,0 +1,248 @@
+"""The time series of a trained network's neurons as a figure, in the manner of Fig. 1(b-d).
+
+Rows are the input and the layers, columns are neurons, colours are classes.
+"""
+
+from __future__ import annotations
+
+import html
+import math
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+from plotly.subplots import make_subplots
+
+from hpo import results, words
+from hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, VERMILLION, safe, style
+from hpo.replay import Replay
+
+_MORE = ("#CC79A7", "#56B4E9", INK, "#8C6D31", "#7B3294", "#7F8C00")
+COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, *_MORE)
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_LABELS = {"x": "state x", "y": "output y", "drive": "drive I"}
+_ROW, _HEAD, _FOOT, _LINE = 150, 82, 80, 20
+"""Pixels of a panel, of the title without parameters, of axis and legend, of a line of text."""
+_PER_LINE = 4
+"""Parameters, or entries of the legend, in a line."""
+
+
+def figure(replay: Replay) -> go.Figure:
+    """The input and every chosen neuron against time, all series in one panel each."""
+    trace, columns = replay.trace, max(map(len, replay.neurons))
+    rows = 1 + len(replay.layers)
+    parameters = _parameter_lines(replay)
+    head = _HEAD + _LINE * len(parameters)
+    foot = _FOOT + _LINE * math.ceil(len(trace.images) / _PER_LINE)
+    height = head + foot + _ROW * rows
+    figure = make_subplots(
+        rows,
+        columns,
+        shared_xaxes=True,
+        vertical_spacing=36 / (height - head - foot),
+        horizontal_spacing=0.16 / columns,
+        subplot_titles=_panel_titles(replay, columns),
+    )
+    _left_align(figure, columns)
+    style(figure, height=height).update_layout(margin={"t": head, "b": foot})
+    for column in range(columns):
+        _add_input(figure, replay, column)
+        for row in range(len(replay.layers)):
+            _add_neuron(figure, replay, row, column)
+    figure.update_xaxes(range=[0, trace.dt_ns * trace.inputs.shape[1]], showgrid=False)
+    figure.update_xaxes(title_text="time (ns)", row=rows)
+    figure.update_yaxes(title_text="input", row=1, col=1)
+    label = _LABELS[trace.quantity] + (f" ({trace.unit})" if trace.unit else "")
+    for row in range(2, rows + 1):
+        figure.update_yaxes(range=_common_range(replay), row=row)
+        figure.update_yaxes(title_text=label, row=row, col=1)
+    figure.update_layout(title=_title(replay, parameters))
+    return figure
+
+
+def _left_align(figure: go.Figure, columns: int) -> None:
+    """Move the titles of the panels, which so far are the only annotations, to their left edges."""
+    for index, annotation in enumerate(figure.layout.annotations):
+        axis = figure.get_subplot(index // columns + 1, index % columns + 1).xaxis
+        annotation.update(x=axis.domain[0], xanchor="left", font={"size": 13, "color": INK})
+
+
+def _common_range(replay: Replay) -> list[float] | None:
+    """One range for all layers, so that they can be compared; None where nothing is finite."""
+    shown = [
+        value
+        for layer, neurons in zip(replay.layers, replay.neurons, strict=True)
+        for value in replay.trace.values[layer][:, list(neurons)].ravel().tolist()
+        if math.isfinite(value)
+    ]
+    if not shown:
+        return None
+    margin = 0.06 * (max(shown) - min(shown)) or 0.5
+    return [min(shown) - margin, max(shown) + margin]
+
+
+def _panel_titles(replay: Replay, columns: int) -> list[str]:
+    """Row by row; empty where a layer shows fewer neurons."""
+    channels = replay.trace.inputs.shape[2]
+    titles = [f"input, {channels} channels" if channels > 1 else "input"] * columns
+    for layer, neurons in zip(replay.layers, replay.neurons, strict=True):
+        titles += [f"layer {layer}, neuron {neuron}" for neuron in neurons]
+    return titles
+
+
+def _parameter_lines(replay: Replay) -> list[str]:
+    """The searched parameters with their units."""
+    choice = replay.retrained.choice
+    texts = [
+        f"{name} = {words.value_text(choice.suggested[name])} {words.unit(name)}".rstrip()
+        for name in choice.snapshot.spec.space
+        if name in choice.suggested
+    ]
+    return [", ".join(texts[i : i + _PER_LINE]) for i in range(0, len(texts), _PER_LINE)]
+
+
+def _title(replay: Replay, parameters: list[str]) -> dict[str, Any]:
+    """Which network, how good it is, on what, and its parameters."""
+    choice = replay.retrained.choice
+    spec = choice.snapshot.spec
+    network = replay.retrained.network
+    score = words.score_text(spec, replay.retrained.outcome.score)
+    diverged = ", diverged" if replay.retrained.outcome.diverged else ""
+    head = f"{spec.name}, {choice.name}: {spec.objective_impl.metric} {score}{diverged}"
+    what = f"{spec.objective}, {network.n_layers} × {network.width} neurons, scored on "
+    text = "<br>".join(safe(line) for line in (what + choice.scored_on, *parameters))
+    return {
+        "text": f"<b>{safe(head)}</b><br><span style='font-size:13px'>{text}</span>",
+        "font": {"size": 17},
+        "x": 0,
+        "xref": "paper",
+        "xanchor": "left",
+        "y": 1,
+        "yref": "container",
+        "yanchor": "top",
+        "pad": {"t": 14},
+    }
+
+
+def _looks(replay: Replay, series: int) -> dict[str, Any]:
+    """Line and legend of a series: a colour and a dash for each class, thinner the later ones."""
+    trace = replay.trace
+    label, image = int(trace.labels[series]), int(trace.images[series])
+    order = list(dict.fromkeys(trace.labels.tolist()))
+    earlier = int((trace.labels[:series] == label).sum())
+    read_as, name = int(trace.predicted[series]), replay.class_name(label)
+    verdict = "" if read_as == label else f" ✗ read as {replay.class_name(read_as)}"
+    text = safe(f"class {name} (image {image}){verdict}")
+    place = order.index(label)
+    line = {"color": COLOURS[label % len(COLOURS)], "width": max(0.8, 2.2 - 0.5 * earlier)}
+    line["dash"] = _DASHES[place % len(_DASHES)]
+    return {"name": text, "legendgroup": str(series), "line": line, "mode": "lines"}
+
+
+def _add_input(figure: go.Figure, replay: Replay, column: int) -> None:
+    """The input as steps: each point is held for ``dt_ns``."""
+    trace = replay.trace
+    points = trace.inputs.shape[1]
+    time_ns = [k * trace.dt_ns for k in range(points + 1)]
+    for series in range(len(trace.images)):
+        for channel, values in enumerate(trace.inputs[series].T.tolist()):
+            looks = _looks(replay, series)
+            line = go.Scatter(x=time_ns, y=[*values, values[-1]], **looks)
+            line.update(line_shape="hv", line_width=1.4, showlegend=column == channel == 0)
+            line.hovertemplate = f"{looks['name']}<br>%{{x:.4g}} ns: %{{y:.4g}}<extra></extra>"
+            figure.add_trace(line, row=1, col=column + 1)
+
+
+def _add_neuron(figure: go.Figure, replay: Replay, row: int, column: int) -> None:
+    """One neuron of a layer under every series, and where it rests without any."""
+    trace = replay.trace
+    layer, neuron = replay.layers[row], replay.neurons[row][column]
+    place = {"row": row + 2, "col": column + 1}
+    for series in range(len(trace.images)):
+        looks = _looks(replay, series)
+        values = trace.values[layer, series, neuron].tolist()
+        line = go.Scatter(x=trace.time_ns.tolist(), y=values, showlegend=False, **looks)
+        line.hovertemplate = f"{looks['name']}<br>%{{x:.4g}} ns: %{{y:.4g}}<extra></extra>"
+        figure.add_trace(line, **place)
+    if trace.quantity != "drive":
+        rest = float(trace.values[layer, 0, neuron, 0])
+        figure.add_hline(y=rest, line={"color": GREY, "width": 1, "dash": "dot"}, **place)
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+def page(replay: Replay, command: str) -> str:
+    """The figure as one self-contained page, with what it shows and how to draw it again.
+
+    Args:
+        replay: what to draw.
+        command: the command line that draws it.
+    """
+    choice = replay.retrained.choice
+    spec = choice.snapshot.spec
+    name = f"{spec.name}-trial-{choice.trial}-{replay.trace.quantity}"
+    config = {
+        "responsive": True,
+        "displaylogo": False,
+        "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
+        "toImageButtonOptions": {"format": "svg", "filename": name},
+    }
+    drawing = figure(replay).to_html(
+        full_html=False, include_plotlyjs=False, div_id="trace", config=config
+    )
+    title = html.escape(f"{spec.name}, {choice.name}: {_LABELS[replay.trace.quantity]}")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<style>{_CSS}</style>
+<script>{get_plotlyjs()}</script>
+</head>
+<body>
+<main>
+<figure role="img" aria-label="{title}"><div>{drawing}</div></figure>
+{_caption(replay, command)}
+</main>
+</body>
+</html>
+"""
+
+
+def _caption(replay: Replay, command: str) -> str:
+    """What is drawn, in sentences, for those who were not there."""
+    trace, choice = replay.trace, replay.retrained.choice
+    wrong = int((trace.labels != trace.predicted).sum())
+    n = len(trace.images)
+    read = "reads all of them rightly" if not wrong else f"reads {wrong} of them wrongly"
+    sentences = [
+        f"Each line is one series of the test half ({n} in all); the network {read}.",
+        f"An input point lasts {trace.dt_ns:.4g} ns; the class is read from the last layer at the "
+        f"end.",
+    ]
+    if trace.quantity != "drive":
+        sentences.append("The dotted grey line is the state of rest at the start.")
+    check = replay.retrained.check
+    sentences.append(f"{check[:1].upper()}{check[1:].removesuffix('.')}.")
+    sentences.append(f"Spec {choice.snapshot.spec.hash}, seed {choice.stored.seed}.")
+    all_params = results.params_text(choice.params.model_dump())
+    return (
+        f"<p>{html.escape(' '.join(sentences))}</p>"
+        f"<p><b>All parameters</b> {html.escape(all_params)}</p>"
+        f"<p><b>Draw it again</b> <code>{html.escape(command)}</code></p>"
+    )
+
+
+_CSS = """
+:root { color-scheme: light; }
+body { margin: 0; background: white; color: #1f2933;
+  font: 15px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
+main { max-width: 1100px; margin: 0 auto; padding: 8px 16px 48px; }
+figure { margin: 0; overflow-x: auto; } figure > div { min-width: 640px; }
+p { margin: 4px 0 8px; max-width: 95ch; overflow-wrap: anywhere; color: #52606d; }
+code { font: 0.9em ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+@media print { .modebar { display: none !important; } }
+"""
