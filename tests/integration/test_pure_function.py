@@ -17,6 +17,8 @@ from workers import (
 )
 
 from hpo.snapshot import SlotState, StudyState
+from hpo.spec import StudySpec
+from hpo.studyfile import load
 
 SAMPLERS = [
     {"name": "tpe", "n_startup_trials": 4},
@@ -106,3 +108,43 @@ def test_grid_runs_each_point_once(database_url: str) -> None:
         points = [(s.params["x"], s.params["k"]) for s in ledger.snapshot(spec.name).search]
     assert len(points) == len(set(points)) == 30
     assert set(points) == {(x / 4, k) for x in range(5) for k in range(1, 7)}
+
+
+def networks(name: str, **changes: object) -> StudySpec:
+    """24 trials of the shipped study with another name, and with other values by dotted key."""
+    return load("seqdigits", values={"name": name, "budget.trials": 24, **changes})
+
+
+SMALL = {
+    "fixed.width": 10,
+    "fixed.layers": 2,
+    "budget.epochs": 4,
+    "pruner.n_warmup_steps": 2,
+    "confirm.epochs": 3,
+    "confirm.members": 3,
+}
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        pytest.param(SMALL, id="small"),
+        pytest.param(
+            {"budget.epochs": 20, "confirm.epochs": 20}, id="paper", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_real_networks_by_one_worker_and_by_three_with_a_kill(
+    database_url: str, size: dict[str, object]
+) -> None:
+    alone = undisturbed(database_url, networks("alone", **size))
+    spec = networks("three", **size)
+    with ledger_at(database_url) as ledger:
+        ledger.register(spec)
+        victim = start_worker(database_url, "--study", spec.name, "--lease", "2")
+        wait_until(lambda: ledger.snapshot(spec.name).settled >= 5, 120)
+        kill(victim, signal.SIGKILL)
+        run_workers(database_url, spec.name, 3, "--lease", "2", timeout_s=280)
+        snapshot = ledger.snapshot(spec.name, curves=True)
+    assert table(snapshot) == alone
+    assert len({slot.worker for slot in snapshot.search}) > 2

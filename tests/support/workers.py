@@ -62,11 +62,11 @@ def start_worker(url: str, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def run_workers(url: str, study: str, count: int, *arguments: str) -> None:
+def run_workers(url: str, study: str, count: int, *arguments: str, timeout_s: float = 280) -> None:
     """Run a study to its end with so many workers."""
     workers = [start_worker(url, "--study", study, *arguments) for _ in range(count)]
     for worker in workers:
-        _, errors = worker.communicate(timeout=120)
+        _, errors = worker.communicate(timeout=timeout_s)
         assert worker.returncode == 0, errors
 
 
