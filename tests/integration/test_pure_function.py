@@ -116,7 +116,7 @@ def networks(name: str, **changes: object) -> StudySpec:
 
 
 SMALL = {
-    "fixed.width": 10,
+    "fixed.width": 12,
     "fixed.layers": 2,
     "budget.epochs": 4,
     "pruner.n_warmup_steps": 2,
