@@ -6,6 +6,7 @@ opened one by one: the budget is exact and the window is kept.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from hpo.settling import NOW, after, finish
 from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.spec import Confirm, StudySpec
 from hpo.suggest import Suggestion
-from hpo.tables import checkpoints, slots, studies
+from hpo.tables import IS_RUNNING, checkpoints, slots, studies
 
 MAX_LOSSES = 3
 """A slot whose workers were lost this often fails: it may be what kills them."""
@@ -124,7 +125,7 @@ def _abandoned(
         select(slots)
         .where(
             slots.c.study_id == study_id,
-            slots.c.state == SlotState.RUNNING,
+            IS_RUNNING,
             slots.c.phase.in_(phases),
             or_(slots.c.worker == worker, free),
         )
@@ -152,8 +153,10 @@ def _next(
 ) -> Row[Any] | Wait | Over:
     """Open the next slot, if the window and the budget allow it."""
     own = (slots.c.study_id == study.id) & (slots.c.phase == Phase.SEARCH)
-    oldest_running = func.min(slots.c.number).filter(slots.c.state == SlotState.RUNNING)
-    count, oldest = connection.execute(select(func.count(), oldest_running).where(own)).one()
+    last = connection.execute(select(func.max(slots.c.number)).where(own)).scalar_one()
+    count = 0 if last is None else last + 1  # slots are opened in order, and never removed
+    oldest_running = select(func.min(slots.c.number)).where(own, IS_RUNNING)
+    oldest = connection.execute(oldest_running).scalar_one()
     if count < spec.budget.trials:
         if oldest is not None and oldest <= count - spec.budget.window:
             return Wait(
@@ -173,28 +176,30 @@ def _next_confirmation(
     connection: Connection, study: Row[Any], spec: StudySpec
 ) -> Row[Any] | Wait | Over:
     """Open the next confirmation training; without one left, the study is done."""
-    snapshot = reading.snapshot(connection, spec.name, curves=False)
-    taken = {slot.number: slot for slot in snapshot.confirm}
-    wanted = _wanted(spec.confirm, [s.number for s in snapshot.ranking]) if spec.confirm else []
-    for number, source in wanted:
-        if number not in taken:
-            params = dict(snapshot.search[source].params)
-            return _open(connection, study.id, Phase.CONFIRM, number, source=source, params=params)
-    if any(slot.state == SlotState.RUNNING for slot in taken.values()):
+    query = select(slots.c.number, slots.c.state).where(
+        slots.c.study_id == study.id, slots.c.phase == Phase.CONFIRM
+    )
+    taken = {row.number: row.state for row in connection.execute(query)}
+    if spec.confirm is not None:
+        best = reading.best(connection, study.id, spec, spec.confirm.top)
+        for number, source, params in _wanted(spec.confirm, best):
+            if number not in taken:
+                values = {"source": source, "params": params}
+                return _open(connection, study.id, Phase.CONFIRM, number, **values)
+    if SlotState.RUNNING in taken.values():
         return Wait(f"{spec.name}: the last confirmations are running")
     done = update(studies).where(studies.c.id == study.id).values(state=StudyState.DONE)
     connection.execute(done)
+    snapshot = reading.snapshot(connection, spec.name, curves=False)
     mirror.publish_confirmed(connection, study.optuna_study_id, snapshot.confirmations)
     return Over(f"{spec.name} is {StudyState.DONE}")
 
 
-def _wanted(confirm: Confirm, ranking: list[int]) -> list[tuple[int, int]]:
-    """Number and source of every confirmation training, the best trial's first."""
-    return [
-        (source * confirm.members + member, source)
-        for source in ranking[: confirm.top]
-        for member in range(confirm.members)
-    ]
+def _wanted(confirm: Confirm, best: Sequence[Row[Any]]) -> Iterator[tuple[int, int, Any]]:
+    """Number, source and parameters of every confirmation training, the best trial's first."""
+    for row in best:
+        for member in range(confirm.members):
+            yield row.number * confirm.members + member, row.number, row.params
 
 
 def _open(

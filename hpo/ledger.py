@@ -19,7 +19,7 @@ from hpo.claims import Checkpoint, Claim, Over, Wait
 from hpo.errors import StudyError
 from hpo.retry import retry
 from hpo.settling import NOW, after, is_mine
-from hpo.snapshot import Member, Phase, SlotState, StudySnapshot, StudyState, WorkerInfo
+from hpo.snapshot import Member, SlotState, StudySnapshot, StudyState, WorkerInfo
 from hpo.spec import StudySpec
 from hpo.storage import Storage, prepare_database
 from hpo.suggest import Past, Suggestion
@@ -71,6 +71,7 @@ class Ledger:
         self._storage, self._engine = storage, storage.engine
         self._patience_s, self._on_wait = patience_s, on_wait
         self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
+        self._settled: dict[int, list[Past]] = {}
         prepare_database(storage, schema)
 
     # --- studies -------------------------------------------------------------------------
@@ -216,26 +217,18 @@ class Ledger:
 
     @_transaction
     def history(self, connection: Connection, claim: Claim) -> list[Past]:
-        """Trials 0 .. number-1 of the claimed trial's study, with what is known of them now."""
-        query = (
-            select(slots.c.state, slots.c.params, slots.c.attrs, slots.c.score, slots.c.steps)
-            .where(
-                slots.c.study_id == claim.study_id,
-                slots.c.phase == Phase.SEARCH,
-                slots.c.number < claim.number,
-            )
-            .order_by(slots.c.number)
+        """Trials 0 .. number-1 of the claimed trial's study, with what is known of them now.
+
+        A settled trial never changes: those before the first running one are read once.
+        """
+        settled = self._settled.setdefault(claim.study_id, [])
+        newer = reading.history(
+            connection, claim.study_id, range(min(len(settled), claim.number), claim.number)
         )
-        rows = connection.execute(query).all()
-        return [
-            Past(
-                suggestion=Suggestion(params=row.params or {}, attrs=row.attrs),
-                state=SlotState(row.state),
-                score=row.score,
-                steps=tuple(row.steps),
-            )
-            for row in rows
-        ]
+        known = [*settled[: claim.number], *newer]
+        while len(settled) < len(known) and known[len(settled)].state != SlotState.RUNNING:
+            settled.append(known[len(settled)])
+        return known
 
     @_transaction
     def store_suggestion(

@@ -21,6 +21,8 @@ from hpo.snapshot import (
     StudyState,
     WorkerInfo,
 )
+from hpo.spec import StudySpec
+from hpo.suggest import Past, Suggestion
 from hpo.tables import members, slots, studies, workers
 
 _NOW = func.clock_timestamp()
@@ -80,6 +82,46 @@ def snapshot(connection: Connection, name: str, *, curves: bool) -> StudySnapsho
         confirm=tuple(slot for slot in built if slot.phase == Phase.CONFIRM),
         workers=tuple(seen_workers(connection)),
     )
+
+
+def history(connection: Connection, study_id: int, numbers: range) -> list[Past]:
+    """Search trials by their numbers, as suggestions see them."""
+    query = (
+        select(slots.c.state, slots.c.params, slots.c.attrs, slots.c.score, slots.c.steps)
+        .where(
+            slots.c.study_id == study_id,
+            slots.c.phase == Phase.SEARCH,
+            slots.c.number >= numbers.start,
+            slots.c.number < numbers.stop,
+        )
+        .order_by(slots.c.number)
+    )
+    return [
+        Past(
+            suggestion=Suggestion(params=row.params or {}, attrs=row.attrs),
+            state=SlotState(row.state),
+            score=row.score,
+            steps=tuple(row.steps),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def best(connection: Connection, study_id: int, spec: StudySpec, n: int) -> list[Row[Any]]:
+    """Number and parameters of the ``n`` best complete trials; see ``snapshot.rank``."""
+    score = slots.c.score
+    query = (
+        select(slots.c.number, slots.c.params)
+        .where(
+            slots.c.study_id == study_id,
+            slots.c.phase == Phase.SEARCH,
+            slots.c.state == SlotState.COMPLETE,
+            score.is_not(None),
+        )
+        .order_by(score.desc() if spec.maximize else score, slots.c.number)
+        .limit(n)
+    )
+    return list(connection.execute(query))
 
 
 def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:

@@ -12,7 +12,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from functools import lru_cache
+from operator import is_
 from typing import Any
 
 import optuna
@@ -24,15 +25,14 @@ from optuna.distributions import (
 )
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo import seeds
+from hpo import history, seeds
 from hpo.errors import SpecError
+from hpo.history import HistoryStorage
 from hpo.snapshot import SlotState
 from hpo.spec import ParamValue, StudySpec
-
-EPOCH = datetime(2000, 1, 1)  # Optuna wants time stamps; decisions must not depend on them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,18 +66,17 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
     Raises:
         ValueError: a trial that had to be settled is not.
     """
-    horizon = number - spec.budget.window
-    for k, trial in enumerate(trials[: horizon + 1]) if horizon >= 0 else ():
-        if trial.state == SlotState.RUNNING:
-            raise ValueError(f"trial {k} must be settled before trial {number} is suggested")
-    return [
-        trial
-        if k <= horizon
-        else Past(
-            suggestion=Suggestion(params=trial.suggestion.params, attrs=_sampler_attrs(trial))
-        )
-        for k, trial in enumerate(trials[:number])
-    ]
+    n_seen = max(0, number - spec.budget.window + 1)
+    seen = list(trials[:n_seen])
+    states = [trial.state for trial in seen]
+    if SlotState.RUNNING in states:
+        k = states.index(SlotState.RUNNING)
+        raise ValueError(f"trial {k} must be settled before trial {number} is suggested")
+    hidden = (
+        Suggestion(params=trial.suggestion.params, attrs=_sampler_attrs(trial))
+        for trial in trials[n_seen:number]
+    )
+    return [*seen, *(Past(suggestion=suggestion) for suggestion in hidden)]
 
 
 def _sampler_attrs(trial: Past) -> dict[str, Any]:
@@ -115,9 +114,9 @@ class Judge:
         if isinstance(self._pruner, optuna.pruners.NopPruner):
             return
         with quiet():
-            history = visible(spec, number, trials)
-            self._study = _view(spec, number, history, optuna.samplers.RandomSampler(seed=0))
-            template = _frozen(spec, Past(suggestion=own))
+            seen = visible(spec, number, trials)
+            self._study = _view(spec, number, seen, optuna.samplers.RandomSampler(seed=0))
+            template = _frozen(spec, distributions(spec), number, Past(suggestion=own))
             self._trial_id = self._study._storage.create_new_trial(
                 self._study._study_id, template_trial=template
             )
@@ -276,24 +275,50 @@ def check(spec: StudySpec, where: str) -> None:
             ) from None
 
 
-def _view(
-    spec: StudySpec, number: int, history: Sequence[Past], sampler: BaseSampler
-) -> optuna.Study:
-    """An in-memory study whose trials 0 .. number-1 are the history."""
-    if len(history) != number:
-        raise ValueError(f"trial {number} needs a history of {number} trials, got {len(history)}")
-    study = optuna.create_study(
-        storage=InMemoryStorage(),
+def _view(spec: StudySpec, number: int, past: Sequence[Past], sampler: BaseSampler) -> optuna.Study:
+    """A study in memory whose trials 0 .. number-1 are the past."""
+    if len(past) != number:
+        raise ValueError(f"trial {number} needs a history of {number} trials, got {len(past)}")
+    direction = StudyDirection[spec.objective_impl.direction.upper()]
+    storage = HistoryStorage(_memory(spec.hash).frozen(spec, past), direction)
+    return optuna.load_study(
+        study_name=history.STUDY,
+        storage=storage,
         sampler=sampler,
         pruner=optuna.pruners.NopPruner(),
-        direction=spec.objective_impl.direction,
     )
-    for trial in history:
-        study._storage.create_new_trial(study._study_id, template_trial=_frozen(spec, trial))
-    return study
 
 
-def _frozen(spec: StudySpec, trial: Past) -> FrozenTrial:
+class _Memory:
+    """The past in Optuna's terms, as far as it was asked for before.
+
+    Past trials are immutable, so what was made of the very same ones is still right; it only saves
+    making them again, and no decision depends on it.
+    """
+
+    def __init__(self) -> None:
+        self._past: list[Past] = []
+        self._made: list[FrozenTrial] = []
+
+    def frozen(self, spec: StudySpec, past: Sequence[Past]) -> list[FrozenTrial]:
+        same = [*map(is_, self._past, past), False].index(False)
+        made = self._made[:same]
+        if same < len(past):
+            space = distributions(spec)
+            made += [_frozen(spec, space, k, past[k]) for k in range(same, len(past))]
+            self._past, self._made = list(past), made
+        return made
+
+
+@lru_cache(maxsize=8)
+def _memory(spec_hash: str) -> _Memory:
+    """The memory of this process for a study."""
+    return _Memory()
+
+
+def _frozen(
+    spec: StudySpec, space: Mapping[str, BaseDistribution], number: int, trial: Past
+) -> FrozenTrial:
     state = {
         SlotState.RUNNING: TrialState.RUNNING,
         SlotState.COMPLETE: TrialState.COMPLETE,
@@ -305,14 +330,14 @@ def _frozen(spec: StudySpec, trial: Past) -> FrozenTrial:
     params = trial.suggestion.params
     scored = state in (TrialState.COMPLETE, TrialState.PRUNED)
     return FrozenTrial(
-        number=-1,
-        trial_id=-1,
+        number=number,
+        trial_id=number,
         state=state,
         value=trial.score if scored else None,
-        datetime_start=EPOCH,
-        datetime_complete=EPOCH if state.is_finished() else None,
+        datetime_start=history.EPOCH,
+        datetime_complete=history.EPOCH if state.is_finished() else None,
         params={name: params[name] for name in sorted(params)},
-        distributions=distributions(spec) if params else {},
+        distributions=dict(space) if params else {},
         user_attrs={},
         system_attrs=dict(trial.suggestion.attrs),
         intermediate_values=dict(enumerate(trial.steps, start=1)),
@@ -323,10 +348,13 @@ def _frozen(spec: StudySpec, trial: Past) -> FrozenTrial:
 def quiet() -> Iterator[None]:
     """Without Optuna's notices that a sampler is experimental: the study file asked for it."""
     level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    loud = level < optuna.logging.WARNING  # setting it costs more than a pruner's decision
+    if loud:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             yield
     finally:
-        optuna.logging.set_verbosity(level)
+        if loud:
+            optuna.logging.set_verbosity(level)

@@ -69,6 +69,9 @@ workers = Table(
     Column("ended_at", DateTime(timezone=True)),
 )
 
+IS_RUNNING = text("state = 'running'")
+"""A running slot: spelt out, so that its index serves prepared statements, too."""
+
 slots = Table(
     "slots",
     metadata,
@@ -92,7 +95,7 @@ slots = Table(
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("settled_at", DateTime(timezone=True)),
     UniqueConstraint("study_id", "phase", "number"),
-    Index("slots_running", "study_id", "number", postgresql_where=text("state = 'running'")),
+    Index("slots_running", "study_id", "number", postgresql_where=IS_RUNNING),
 )
 
 members = Table(

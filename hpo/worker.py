@@ -54,10 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault(variable, "1")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
 
+    import optuna
+
     from hpo.errors import HpoError
     from hpo.storage import open_storage
     from hpo.work import Order, Worker
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     order = Order(
         study=arguments.study,
         confirm=not arguments.no_confirm,

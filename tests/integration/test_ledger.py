@@ -172,6 +172,22 @@ def run(ledger: Ledger, study: str = "toy") -> None:
         finish(ledger, held, score=0.5 + held.number % 7 / 100)
 
 
+def test_what_is_settled_is_read_once(ledger: Ledger, storage: Storage) -> None:
+    ledger.register(toy_spec(budget={"window": 3}))
+    for _ in range(3):
+        finish(ledger, claim(ledger, "me"))
+    held, other = claim(ledger, "me"), claim(ledger, "other")
+    assert other.number == 4
+    before = ledger.history(other)
+    assert [past.state for past in before] == [*[SlotState.COMPLETE] * 3, SlotState.RUNNING]
+    finish(ledger, held)
+    after = ledger.history(other)
+    assert all(past is known for past, known in zip(after[:3], before, strict=False))
+    assert after[3].state == SlotState.COMPLETE
+    assert after == Ledger(storage).history(other)
+    assert ledger.history(held) == after[:3]
+
+
 def test_confirmation_of_the_best_and_extension(ledger: Ledger) -> None:
     spec = toy_spec(budget={"trials": 10})
     assert ledger.register(spec) == "created"
