@@ -1,0 +1,126 @@
+"""What was measured, as ``RESULTS.md``."""
+
+from __future__ import annotations
+
+import platform
+import time
+from collections.abc import Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from itertools import groupby
+
+from benchmarks.networks import MEMBERS, Timing
+from benchmarks.service import EPOCHS, REPORTS, Overhead
+from benchmarks.service import MEMBERS as TRAINED
+from benchmarks.workers import Throughput
+
+_PACKAGES = ("torch", "numba", "numpy", "jax", "optuna", "psycopg")
+_HEAD = """\
+# Benchmarks
+
+`python -m benchmarks` (`make bench`) wrote this file on {date}, in {minutes:.0f} minutes.
+
+Machine: {cpu}, {cores} cores, load {load} at the start. {versions}.
+
+Ratios compare medians of runs that took turns in one process on one core. Other work on the
+machine shows in them all the same: repeat before you believe a few per cent.
+"""
+_NETWORKS = """\
+
+## Networks
+
+One epoch of training: sequential digits, 898 series of 64 points in batches of 120, forward,
+backward, clipping and Adam, float32, exponential step; three layers; milliseconds per member.
+Rows without a density are dense: masked weights cost them as much as others. Every implementation
+began from the same weights and found the same loss.
+
+"eager" is the loop of the equations, layer by layer, as a user would write it; "layers stacked" has
+one batched product for all layers, and "{members} members" trains so many networks at once.
+`torch.compile` compiles the step; the whole loop takes minutes to compile.
+
+**Ratio** is the time of an implementation divided by ours at the density of its column.
+"""
+_SERVICE = """\
+
+## Service
+
+CPU milliseconds of the worker's process per trial, training aside, once the study holds so many
+trials; in brackets those of PostgreSQL. A trial of ours writes down {members} members with learning
+curves of {epochs} epochs each; one of plain Optuna reports {reports} values and tests for pruning.
+"first": until the first trial of a fresh process begins to train.
+
+The time of Optuna's own sampler and pruner is part of both: the rows without a pruner and with
+random sampling show the service alone.
+"""
+
+
+def report(
+    *,
+    timings: Sequence[Timing],
+    overheads: Sequence[Overhead],
+    throughput: Throughput,
+    notes: Sequence[str],
+    cpu: str,
+    cores: int,
+    load: str,
+    seconds: float,
+) -> str:
+    """The whole page."""
+    head = _HEAD.format(
+        date=time.strftime("%Y-%m-%d"),
+        minutes=seconds / 60,
+        cpu=cpu,
+        cores=cores,
+        load=load,
+        versions=_versions(),
+    )
+    networks = _NETWORKS.format(members=MEMBERS)
+    service = _SERVICE.format(members=TRAINED, epochs=EPOCHS, reports=REPORTS)
+    lines = [head, networks, *_networks(timings), *(f"- {note}" for note in notes)]
+    lines += [service, *_service(overheads), "", "## Workers", ""]
+    lines.append(
+        f"Trials per minute of a small spintronic study: {throughput.one:.0f} with one worker, "
+        f"{throughput.two:.0f} with two: **{throughput.two / throughput.one:.2f} x**."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _versions() -> str:
+    found = [f"Python {platform.python_version()}"]
+    for package in _PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"{package} not installed")
+    return ", ".join(found)
+
+
+def _networks(timings: Iterable[Timing]) -> list[str]:
+    lines: list[str] = []
+    for (kind, width), group in groupby(timings, key=lambda t: (t.kind, t.width)):
+        found = list(group)
+        ours = {t.density: t.seconds for t in found if t.what == "ours"}
+        titles = [f"ratio at {density}" for density in ours]
+        lines += ["", f"### {kind}, width {width}", "", _row(["", "ms", *titles])]
+        lines.append(_row(["---", *["---:"] * (len(ours) + 1)]))
+        for timing in found:
+            name = timing.what if timing.density is None else f"ours, density {timing.density}"
+            ratios = [f"{timing.seconds / second:.1f}" for second in ours.values()]
+            if timing.density is not None:
+                ratios = [f"{timing.seconds / second:.2f}" for second in ours.values()]
+            lines.append(_row([name, f"{1e3 * timing.seconds:.1f}", *ratios]))
+    return [*lines, ""]
+
+
+def _service(overheads: Sequence[Overhead]) -> list[str]:
+    lines = [_row(["sampler, pruner", "trials", "ours", "first", "plain Optuna", "first", "ratio"])]
+    lines.append(_row(["---", *["---:"] * 6]))
+    for mine, theirs in zip(overheads[::2], overheads[1::2], strict=True):
+        cells = [f"{mine.sampler}, {mine.pruner}", f"{mine.size:,}"]
+        for o in (mine, theirs):
+            cells += [f"{o.trial_ms:.0f} ({o.server_ms:.0f})", f"{o.first_ms:.0f}"]
+        lines.append(_row([*cells, f"{theirs.trial_ms / mine.trial_ms:.1f}"]))
+    return lines
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

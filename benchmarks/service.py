@@ -1,0 +1,216 @@
+"""Service overhead: CPU time per trial outside the objective, beside plain Optuna.
+
+A trial of ours trains 5 members that report 60 epochs each, and judges the first curve by the
+median pruner; a trial of plain Optuna asks, reports and tests for pruning 20 times, tells. Both use
+the same PostgreSQL, in a study that holds many trials already.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+import psutil
+from sqlalchemy import text
+
+from benchmarks import instant
+from hpo import embedded, settings
+from hpo.ledger import Ledger
+from hpo.snapshot import Phase, SlotState
+from hpo.spec import StudySpec
+from hpo.specrules import validate
+from hpo.storage import Storage, open_storage
+from hpo.work import Order, Worker
+
+SIZES = (100, 1_000, 10_000)
+"""Trials that a study holds already."""
+TRIALS = 20
+EPOCHS, MEMBERS, REPORTS = 60, 5, 20
+NAMES = "abcde"
+WARM_UP: dict[str, dict[str, Any]] = {"none": {}, "median": {"n_warmup_steps": 5}}
+
+_SLOTS = """
+insert into hpo_ledger.slots (study_id, phase, number, state, params, score, steps, attempts,
+                              worker, settled_at)
+select id, :phase, g, :state, json_build_object({params}), random(),
+       array(select 0.1 * random() from generate_series(1, :steps) where g is not null),
+       1, 'bench', now()
+from hpo_ledger.studies, generate_series(0, :n - 1) g where name = :study"""
+_MEMBERS = """
+insert into hpo_ledger.members (slot_id, member, seed, score, curve, loss_curve, diverged, info,
+                                seconds, worker)
+select slots.id, m, m, random(), c, c, false, '{{}}', 1, 'bench'
+from hpo_ledger.slots, generate_series(0, :members - 1) m,
+     (select array(select 0.1 * random() from generate_series(1, :epochs)) c) curve"""
+_OPTUNA = (
+    """
+insert into trials (number, study_id, state, datetime_start, datetime_complete)
+select g, :id, 'COMPLETE', now(), now() from generate_series(0, :n - 1) g""",
+    """
+insert into trial_values (trial_id, objective, value, value_type)
+select trial_id, 0, random(), 'FINITE' from trials where study_id = :id""",
+    """
+insert into trial_params (trial_id, param_name, param_value, distribution_json)
+select trial_id, p, random(), :distribution
+from trials, unnest(string_to_array(:names, null)) p where study_id = :id""",
+    """
+insert into trial_intermediate_values
+       (trial_id, step, intermediate_value, intermediate_value_type)
+select trial_id, s, 0.1 * random(), 'FINITE'
+from trials, generate_series(1, :reports) s where study_id = :id""",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overhead:
+    """CPU milliseconds."""
+
+    size: int
+    sampler: str
+    pruner: str
+    service: str
+    first_ms: float
+    """Of the process, until the first trial of a worker begins to train."""
+    trial_ms: float
+    """Of the process, per trial after that."""
+    server_ms: float
+    """Of PostgreSQL, per trial."""
+
+
+def measure() -> Iterator[Overhead]:
+    """Both services, for every sampler, pruner and size; each in a database of its own."""
+    for sampler, pruner in (("random", "none"), ("random", "median"), ("tpe", "median")):
+        for size in SIZES:
+            with _database() as storage:
+                yield _ours(storage, sampler, pruner, size)
+            with _database() as storage:
+                yield _plain_optuna(storage, sampler, pruner, size)
+
+
+def _spec(sampler: str, pruner: str, trials: int) -> StudySpec:
+    """A study of the instant objective."""
+    raw: dict[str, Any] = {
+        "name": f"{sampler}-{trials}",
+        "objective": "benchmarks.instant:InstantObjective",
+        "budget": {"trials": trials, "window": 4, "members": MEMBERS, "epochs": EPOCHS},
+        "task": {"name": "instant"},
+        "space": {name: {"low": 0.0, "high": 1.0} for name in NAMES},
+        "sampler": {"name": sampler},
+        "pruner": {"name": pruner, **WARM_UP[pruner]},  # never prunes: the others did worse
+    }
+    return validate(raw, where="benchmark")
+
+
+def _ours(storage: Storage, sampler: str, pruner: str, size: int) -> Overhead:
+    spec = _spec(sampler, pruner, size + 1 + TRIALS)
+    Ledger(storage).register(spec)
+    _fill(storage, spec, size)
+    instant.starts_s.clear()
+    began_s = time.process_time()
+    server_s = _server_cpu_s()
+    Worker(storage, Order(study=spec.name, confirm=False)).run()
+    served_s = _server_cpu_s() - server_s
+    starts_s = instant.starts_s[::MEMBERS]
+    return Overhead(
+        size=size,
+        sampler=sampler,
+        pruner=pruner,
+        service="ours",
+        first_ms=1e3 * (starts_s[0] - began_s),
+        trial_ms=1e3 * (starts_s[-1] - starts_s[0]) / TRIALS,
+        server_ms=1e3 * served_s / (TRIALS + 1),
+    )
+
+
+def _fill(storage: Storage, spec: StudySpec, size: int) -> None:
+    pairs = ", ".join(f"'{name}', random()" for name in NAMES)
+    common = {"n": size, "study": spec.name, "phase": Phase.SEARCH, "state": SlotState.COMPLETE}
+    steps = EPOCHS + MEMBERS - 1
+    with storage.engine.begin() as connection:
+        connection.execute(text(_SLOTS.format(params=pairs)), {**common, "steps": steps})
+        sizes = {"members": MEMBERS, "epochs": EPOCHS}
+        connection.execute(text(_MEMBERS.format()), sizes)
+        connection.execute(text("analyze"))
+
+
+def _plain_optuna(storage: Storage, sampler: str, pruner: str, size: int) -> Overhead:
+    rdb = storage.optuna()
+    kind = {"random": optuna.samplers.RandomSampler, "tpe": optuna.samplers.TPESampler}[sampler]
+    kinds = {"none": optuna.pruners.NopPruner, "median": optuna.pruners.MedianPruner}
+    optuna.create_study(storage=rdb, study_name="plain", direction="maximize")
+    distribution = optuna.distributions.FloatDistribution(0.0, 1.0)
+    values = {
+        "id": rdb.get_study_id_from_name("plain"),
+        "n": size,
+        "names": NAMES,
+        "reports": REPORTS,
+        "distribution": optuna.distributions.distribution_to_json(distribution),
+    }
+    with storage.engine.begin() as connection:
+        for statement in _OPTUNA:
+            connection.execute(text(statement), values)
+        connection.execute(text("analyze"))
+    study = optuna.load_study(
+        storage=rdb,
+        study_name="plain",
+        sampler=kind(seed=0),
+        pruner=kinds[pruner](**WARM_UP[pruner]),
+    )
+    began_s, server_s = time.process_time(), _server_cpu_s()
+    starts_s = [_one_plain_trial(study) for _ in range(TRIALS + 1)]
+    return Overhead(
+        size=size,
+        sampler=sampler,
+        pruner=pruner,
+        service="Optuna",
+        first_ms=1e3 * (starts_s[0] - began_s),
+        trial_ms=1e3 * (starts_s[-1] - starts_s[0]) / TRIALS,
+        server_ms=1e3 * (_server_cpu_s() - server_s) / (TRIALS + 1),
+    )
+
+
+def _one_plain_trial(study: optuna.Study) -> float:
+    """CPU time of this process at which the trial began to train."""
+    trial = study.ask()
+    values = [trial.suggest_float(name, 0.0, 1.0) for name in NAMES]
+    started_s = time.process_time()
+    for step in range(1, REPORTS + 1):
+        trial.report(statistics.fmean(values) * step, step)
+        trial.should_prune()
+    study.tell(trial, statistics.fmean(values))
+    return started_s
+
+
+@contextmanager
+def _database() -> Iterator[Storage]:
+    """An empty database on the embedded server."""
+    name = f"bench_{time.time_ns()}"
+    with open_storage() as server:
+
+        def admin(statement: str) -> None:
+            with server.engine.connect() as connection:
+                connection.execution_options(isolation_level="AUTOCOMMIT").execute(text(statement))
+
+        admin(f"create database {name}")
+        try:
+            with open_storage(server.url.replace("/hpo?", f"/{name}?")) as storage:
+                yield storage
+        finally:
+            admin(f"drop database {name} with (force)")
+
+
+def _server_cpu_s() -> float:
+    """CPU time of the embedded server's present processes."""
+    pid = embedded.status(settings.home()).pid
+    if pid is None:
+        return 0.0
+    total = 0.0
+    for process in [psutil.Process(pid), *psutil.Process(pid).children()]:
+        times = process.cpu_times()
+        total += times.user + times.system
+    return total

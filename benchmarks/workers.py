@@ -1,0 +1,61 @@
+"""Throughput of one worker and of two, on a small real study."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from hpo.ledger import Ledger
+from hpo.specrules import validate
+from hpo.storage import Storage
+
+TRIALS, EPOCHS, REPEATS = 32, 12, 3
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Throughput:
+    """Trials per minute, once every worker is at work."""
+
+    one: float
+    two: float
+
+
+def measure(storage: Storage) -> Throughput:
+    """Medians over studies that take turns."""
+    rates: dict[int, list[float]] = {1: [], 2: []}
+    for repeat in range(REPEATS):
+        for workers in rates:
+            rates[workers].append(_rate(storage, f"workers-{workers}-{repeat}", workers))
+    return Throughput(one=statistics.median(rates[1]), two=statistics.median(rates[2]))
+
+
+def _rate(storage: Storage, name: str, workers: int) -> float:
+    ledger = Ledger(storage)
+    raw: dict[str, Any] = {
+        "name": name,
+        "objective": "spintronic",
+        "budget": {"trials": TRIALS, "window": 8, "members": 1, "epochs": EPOCHS},
+        "task": {"name": "sequential-digits"},
+        "space": {"tau_ns": {"low": 5.0, "high": 30.0}},
+        "sampler": {"name": "random"},
+        "pruner": {"name": "none"},
+    }
+    ledger.register(validate(raw, where="benchmark"))
+    environment = {**os.environ, **_ONE_THREAD, "HPO_STORAGE": storage.url}
+    command = [sys.executable, "-m", "hpo.worker", "--study", name, "--no-confirm"]
+    running = [
+        subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+        for _ in range(workers)
+    ]
+    for worker in running:
+        if worker.wait() != 0:
+            raise RuntimeError(f"a worker ended with exit status {worker.returncode}")
+    slots = ledger.snapshot(name).search
+    ends = sorted(slot.settled_at for slot in slots if slot.settled_at is not None)
+    counted = ends[workers - 1 :]  # every worker is at work by then: starting is no throughput
+    return 60.0 * (len(counted) - 1) / (counted[-1] - counted[0]).total_seconds()
