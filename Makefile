@@ -31,7 +31,8 @@ format: $(VENV)/.ready-dev ## mend format and imports
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-bench: $(VENV)/.ready-dev ## measure the kernel against PyTorch loops, side by side
+bench: $(VENV)/.ready-dev ## measure networks and service side by side, in 8 minutes
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]' || echo "without JAX"
 	$(PY) -m benchmarks
 
 clean: ## remove the installation (studies are kept: see `hpo storage status`)

@@ -110,8 +110,8 @@ def _physics(kind: str) -> loops.Physics:
 
 
 def _params(kind: str, width: int, density: float) -> Any:
-    densities = {"density_inter": density, "density_intra": density}
-    return objectives.load(kind).Params(**{"width": width, **densities})
+    changes: dict[str, Any] = {"density_inter": density, "density_intra": density, "width": width}
+    return objectives.load(kind).Params(**changes)
 
 
 def _data() -> tuple[Tensor, Tensor]:
@@ -159,7 +159,7 @@ def _epoch(
     logits: Callable[[Tensor], Tensor], parameters: list[Tensor], optimizer: torch.optim.Adam
 ) -> Epoch:
     x, label = _data()
-    batches = list(zip(x.split(BATCH), label.split(BATCH), strict=True))
+    batches = list(zip(torch.split(x, BATCH), torch.split(label, BATCH), strict=True))
     start = [p.detach().clone() for p in parameters]
 
     def epoch() -> float:
@@ -194,7 +194,7 @@ def _jax(kind: str, width: int) -> Epoch:
     x, label = _data()
     batches = [
         (jnp.asarray(u.numpy()), jnp.asarray(wanted.numpy().astype(np.int32)))
-        for u, wanted in zip(x.split(BATCH), label.split(BATCH), strict=True)
+        for u, wanted in zip(torch.split(x, BATCH), torch.split(label, BATCH), strict=True)
     ]
 
     def epoch() -> float:

@@ -79,7 +79,7 @@ def report(
     lines += [service, *_service(overheads), "", "## Workers", ""]
     lines.append(
         f"Trials per minute of a small spintronic study: {throughput.one:.0f} with one worker, "
-        f"{throughput.two:.0f} with two: **{throughput.two / throughput.one:.2f} x**."
+        f"{throughput.two:.0f} with two: **{throughput.two / throughput.one:.2f} x** (best of a few runs)."  # noqa: E501
     )
     return "\n".join(lines) + "\n"
 

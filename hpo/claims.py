@@ -13,14 +13,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from hpo import mirror, reading
-from hpo.settling import NOW, after, finish
+from hpo.settling import MAX_LOSSES, NOW, after, finish
 from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.spec import Confirm, StudySpec
 from hpo.suggest import Suggestion
 from hpo.tables import IS_RUNNING, checkpoints, slots, studies
-
-MAX_LOSSES = 3
-"""A slot whose workers were lost this often fails: it may be what kills them."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,9 +57,14 @@ class HistoryStorage(BaseStorage):
         return number
 
     def _written(self, trial_id: int) -> FrozenTrial:
+        """A new copy of the open trial: pruners rely on what they were given to stay as it was."""
         if self._open is None or trial_id != self._open.number:
             raise RuntimeError(f"trial {trial_id} is past, and cannot be changed")
-        return self._open
+        trial = self._open = copy.copy(self._open)
+        for name in ("params", "distributions", "user_attrs", "system_attrs"):
+            setattr(trial, name, dict(getattr(trial, name)))
+        trial.intermediate_values = dict(trial.intermediate_values)
+        return trial
 
     def set_trial_param(
         self,

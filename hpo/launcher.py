@@ -89,7 +89,9 @@ class _Launch:
         how = self._patient.register(self._spec)
         first = self._patient.snapshot(self._spec.name)
         if self._is_over(first):
-            _say(f"{self._spec.name}: finished already; nothing is left to run")
+            failed = first.state == StudyState.FAILED
+            end = "failed, and stays so (--name NEW starts anew)" if failed else "finished already"
+            _say(f"{self._spec.name}: {end}; nothing is left to run")
             return self._result(first.state)
         workers = self._workers(first)
         self._greet(first, how, workers)

@@ -14,11 +14,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo import mirror, reading
 from hpo.errors import HpoError
-from hpo.snapshot import Member, SlotState, StudyState
+from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.tables import checkpoints, members, slots, studies
 
+MAX_LOSSES = 3
+"""A slot whose workers were lost this often fails: it may be what kills them."""
 FAILURES_IN_A_ROW = 3
-"""So many failed slots, settled one after the other, stop the study."""
+"""So many failed trials, one number after the other, stop the study."""
 FAILED_SHARE = 5
 """Failures of one slot in this many stop the study, too."""
 
@@ -147,8 +149,7 @@ def finish(
             user_attrs=_shown(slot, trained, message, lineage or {}),
             system_attrs=all_attrs,
         )
-    if state == SlotState.FAILED:
-        _apply_failure_policy(connection, slot.study_id)
+    _apply_failure_policy(connection, slot.study_id)
 
 
 def _shown(
@@ -167,25 +168,34 @@ def _shown(
 
 
 def _apply_failure_policy(connection: Connection, study_id: int) -> None:
-    """Stop a study whose objective fails systematically: every further slot would be wasted."""
-    settled = connection.execute(
-        select(slots.c.state, slots.c.message)
-        .where(slots.c.study_id == study_id, slots.c.state != SlotState.RUNNING)
-        .order_by(slots.c.settled_at.desc())
-    ).all()
+    """Stop a study whose objective fails systematically: every further slot would be wasted.
+
+    Only trials before the first running one count, by their numbers, so that the verdict does not
+    depend on who was faster. Lost workers do not count: they say nothing about the objective.
+    """
+    search = (slots.c.study_id == study_id) & (slots.c.phase == Phase.SEARCH)
+    oldest = select(func.min(slots.c.number)).where(search, slots.c.state == SlotState.RUNNING)
+    raised = search & (slots.c.state == SlotState.FAILED) & (slots.c.losses < MAX_LOSSES)
+    before = slots.c.number < func.coalesce(oldest.scalar_subquery(), 2**31 - 1)
+    query = select(slots.c.number).where(raised, before).order_by(slots.c.number)
+    failed = list(connection.execute(query).scalars())
+    if len(failed) < FAILURES_IN_A_ROW:
+        return
     budget = connection.execute(
         select(studies.c.spec["budget"]["trials"].as_integer()).where(studies.c.id == study_id)
     ).scalar_one()
-    failures = [row.message for row in settled if row.state == SlotState.FAILED]
-    newest = [row.state for row in settled[:FAILURES_IN_A_ROW]]
-    if newest == [SlotState.FAILED] * FAILURES_IN_A_ROW:
+    runs = zip(failed, failed[FAILURES_IN_A_ROW - 1 :], strict=False)
+    if any(last - first == FAILURES_IN_A_ROW - 1 for first, last in runs):
         rule = f"{FAILURES_IN_A_ROW} slots in a row failed"
-    elif len(failures) >= FAILURES_IN_A_ROW and len(failures) * FAILED_SHARE >= budget:
-        rule = f"{len(failures)} of {budget} slots failed"
+    elif len(failed) * FAILED_SHARE >= budget:
+        rule = f"{len(failed)} of {budget} slots failed"
     else:
         return
+    message = connection.execute(
+        select(slots.c.message).where(search, slots.c.number == failed[-1])
+    ).scalar_one()
     connection.execute(
         update(studies)
         .where(studies.c.id == study_id)
-        .values(state=StudyState.FAILED, reason=f"{rule}; the last one:\n{failures[0]}")
+        .values(state=StudyState.FAILED, reason=f"{rule}; the last one:\n{message}")
     )

@@ -7,6 +7,7 @@ order, so a resumed trial ends exactly like an undisturbed one.
 
 from __future__ import annotations
 
+import json
 import math
 import statistics
 import time
@@ -77,8 +78,9 @@ class Trial:
         except (StoppedError, HpoError, SQLAlchemyError):
             raise  # a broken world, not a broken trial
         except Exception:
-            text = traceback.format_exc()
-            self._settle(SlotState.FAILED, message=text[-_MESSAGE_CHARS:])
+            text = traceback.format_exc()[-_MESSAGE_CHARS:].replace("\0", "\\0")
+            storable = text.encode("utf-8", "backslashreplace").decode("utf-8")
+            self._settle(SlotState.FAILED, message=storable)
 
     # --- search --------------------------------------------------------------------------
 
@@ -179,8 +181,7 @@ class Trial:
         def on_epoch(progress: Progress) -> None:
             if self._signals.lost():
                 raise LeaseLostError(f"{self._claim}: the lease has passed to another worker")
-            watch.see(progress)
-            self._report(self._timeline.epoch(index, progress.score))
+            self._report(self._timeline.epoch(index, watch.see(progress)))
             stopping = self._signals.stopping()
             if stopping or watch.due():
                 self._ledger.store_checkpoint(
@@ -226,10 +227,14 @@ class _Watch:
         self._signals, self._what, self._epochs = signals, what, epochs
         self._saved_at = time.monotonic()
 
-    def see(self, progress: Progress) -> None:
-        if progress.score is not None:
-            self.curve.append(float(progress.score))
+    def see(self, progress: Progress) -> float | None:
+        """Take down an epoch; its score, as a number that can be stored."""
         self._signals.doing(f"{self._what}, epoch {progress.epoch} of {self._epochs}")
+        if progress.score is None:
+            return None
+        score = _finite(float(progress.score), f"score of epoch {progress.epoch}")
+        self.curve.append(score)
+        return score
 
     def due(self) -> bool:
         """Whether it is time for a checkpoint; asking resets the clock."""
@@ -240,20 +245,25 @@ class _Watch:
         return True
 
 
-def _member(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
-    if not math.isfinite(outcome.score):
+def _finite(value: float, what: str) -> float:
+    if not math.isfinite(value):
         raise ValueError(
-            f"the objective's score must be finite, but got score={outcome.score}. "
+            f"the objective's {what} must be finite, but got score={value}. "
             f"Score a diverged training as wrong instead."
         )
+    return value
+
+
+def _member(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
+    info = json.loads(json.dumps(dict(outcome.info), allow_nan=False))
     return Member(
         member=index,
         seed=seed,
-        score=float(outcome.score),
+        score=_finite(float(outcome.score), "score"),
         curve=tuple(float(value) for value in outcome.curve),
         loss_curve=tuple(float(value) for value in outcome.loss_curve),
         diverged=bool(outcome.diverged),
-        info=dict(outcome.info),
+        info=info,
         seconds=seconds,
     )
 
