@@ -77,9 +77,10 @@ def report(
     service = _SERVICE.format(members=TRAINED, epochs=EPOCHS, reports=REPORTS)
     lines = [head, networks, *_networks(timings), *(f"- {note}" for note in notes)]
     lines += [service, *_service(overheads), "", "## Workers", ""]
+    one, two = throughput.one, throughput.two
     lines.append(
-        f"Trials per minute of a small spintronic study: {throughput.one:.0f} with one worker, "
-        f"{throughput.two:.0f} with two: **{throughput.two / throughput.one:.2f} x** (best of a few runs)."  # noqa: E501
+        f"Trials per minute of a small spintronic study: {one:.0f} with one worker, "
+        f"{two:.0f} with two: **{two / one:.2f} x** (best of a few runs)."
     )
     return "\n".join(lines) + "\n"
 

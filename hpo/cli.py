@@ -22,6 +22,7 @@ COMMANDS = {
     "export": ("hpo.commands.export", "write every trial as a table, or one trained network"),
     "trace": ("hpo.commands.trace", "draw the time series of a trained network's neurons"),
     "guide": ("hpo.commands.guide", "design rules of the paper, with your numbers"),
+    "doctor": ("hpo.commands.doctor", "is this machine ready: kernels, storage, versions"),
     "storage": ("hpo.commands.storage", "the database: where it is, its URL, stop it"),
 }
 """Command -> its module, and what it does in one line."""

@@ -61,9 +61,14 @@ class HistoryStorage(BaseStorage):
         if self._open is None or trial_id != self._open.number:
             raise RuntimeError(f"trial {trial_id} is past, and cannot be changed")
         trial = self._open = copy.copy(self._open)
-        for name in ("params", "distributions", "user_attrs", "system_attrs"):
+        for name in (
+            "params",
+            "distributions",
+            "intermediate_values",
+            "user_attrs",
+            "system_attrs",
+        ):
             setattr(trial, name, dict(getattr(trial, name)))
-        trial.intermediate_values = dict(trial.intermediate_values)
         return trial
 
     def set_trial_param(

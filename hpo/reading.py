@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, literal, select
 
 from hpo import specrules
-from hpo.errors import StudyError
+from hpo.errors import SpecError, StudyError
 from hpo.snapshot import (
     Member,
     Phase,
@@ -67,10 +67,11 @@ def snapshot(connection: Connection, name: str, *, curves: bool) -> StudySnapsho
     ).one_or_none()
     if row is None:
         raise StudyError(no_such_study(connection, name))
-    trained = _members_by_slot(connection, _member_query(curves).where(slots.c.study_id == row.id))
+    # slots first: members are stored before their slot is settled, so none can be missing
     found = connection.execute(
         select(slots).where(slots.c.study_id == row.id).order_by(slots.c.phase, slots.c.number)
     ).all()
+    trained = _members_by_slot(connection, _member_query(curves).where(slots.c.study_id == row.id))
     built = [_slot(slot, trained[slot.id]) for slot in found]
     return StudySnapshot(
         spec=specrules.restore(row.spec),
@@ -148,21 +149,29 @@ def summaries(connection: Connection) -> list[StudySummary]:
     )
     found = []
     for row in connection.execute(query):
-        spec = specrules.restore(row.spec)
+        largest, smallest = row.largest, row.smallest
         found.append(
             StudySummary(
                 name=row.name,
-                objective=spec.objective,
+                objective=row.spec["objective"],
                 state=StudyState(row.state),
                 reason=row.reason,
-                trials=spec.budget.trials,
+                trials=row.spec["budget"]["trials"],
                 settled=row.settled,
                 running=row.running,
-                best_score=row.largest if spec.maximize else row.smallest,
+                best_score=largest if _maximizes(row.spec) else smallest,
                 created_at=row.created_at,
             )
         )
     return found
+
+
+def _maximizes(stored: Mapping[str, Any]) -> bool:
+    """Whether a larger score is better; a study whose objective is not at hand counts as such."""
+    try:
+        return specrules.restore(stored).maximize
+    except SpecError:
+        return True
 
 
 def open_studies(connection: Connection) -> list[str]:

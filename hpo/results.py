@@ -142,5 +142,6 @@ def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: 
     else:
         lines.append(f"report     hpo report {name}{storage} --open")
     lines.append(f"more       hpo best {name}{storage}; hpo trials {name}{storage}")
-    lines.append(f'dashboard  optuna-dashboard "$(hpo storage url{storage})"')
+    lines.append(f"dashboard  hpo storage url{storage} --hold  (and, in another terminal:)")
+    lines.append(f'           optuna-dashboard "$(hpo storage url{storage})"')
     return lines

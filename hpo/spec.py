@@ -23,9 +23,6 @@ from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 ParamValue = float | int | str | bool
 """A suggested value, as Optuna's distributions give it."""
 
-SAMPLERS = ("tpe", "random", "qmc", "gp", "grid", "cmaes")
-PRUNERS = ("none", "median", "percentile", "wilcoxon", "successive-halving")
-
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)

@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass
 
 from hpo.claims import Claim, Over, Wait
+from hpo.errors import SpecError
 from hpo.ledger import Ledger
 from hpo.retry import is_passing
 from hpo.settling import LeaseLostError
@@ -92,6 +93,7 @@ class Worker:
     def __init__(self, storage: Storage, order: Order, name: str | None = None) -> None:
         """Nothing happens before ``run``."""
         self._order = order
+        self._unreadable: set[str] = set()
         whose = f"{order.study}@" if order.study else ""  # without @: serves every study
         host = platform.node()
         self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
@@ -141,7 +143,13 @@ class Worker:
             return self._claim_from(study)
         waits = []
         for name in self._ledger.open_studies():
-            found = self._claim_from(name)
+            try:
+                found = self._claim_from(name)
+            except SpecError as error:  # this host cannot read it; others are served all the same
+                if name not in self._unreadable:
+                    log.warning("leaving out study %s: %s", name, error)
+                    self._unreadable.add(name)
+                continue
             if isinstance(found, Claim):
                 return found
             if isinstance(found, Wait):

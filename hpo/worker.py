@@ -10,6 +10,8 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
+from hpo.arguments import seconds
+
 _EXAMPLES = """\
 examples:
   python -m hpo.worker --study seqdigits
@@ -39,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--parent", type=int, metavar="PID", help="stop when this process is gone")
     p.add_argument(
         "--lease",
-        type=float,
+        type=seconds,
         default=30.0,
         metavar="SECONDS",
         help="silence after which others take over this worker's trial (default: 30)",

@@ -40,7 +40,7 @@ class Classifier(NetworkMember):
         recipe: how it is trained.
 
     Raises:
-        ValueError: the data of the task is not there, or not what it was.
+        ValueError: the data of the task is not there, or not what it was; or the device is not.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Classifier(NetworkMember):
             [member_seed],
             channels=self._split.n_channels,
             outputs=self._split.n_classes,
-        )
+        ).to(_device(params))
         self.classes = self._split.names
         _, self.n_layers, self.width = self.network.bias.shape
 
     def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
-        """Train and score it, once; see ``Objective.evaluate``."""
+        """Train and score it, once, and leave it on the CPU; see ``Objective.evaluate``."""
         outcome = train(
             self.network,
             self._split,
@@ -85,6 +85,7 @@ class Classifier(NetworkMember):
             on_epoch=on_epoch,
             resume=resume,
         )
+        self.network.cpu()
         sizes = {"n_train": len(self._split.train), "n_scored": len(self._split.score)}
         counts = {"n_synapses": self.network.n_synapses, "n_neurons": self.network.n_neurons}
         return replace(outcome, info={**counts, **sizes, **outcome.info})
@@ -132,6 +133,23 @@ class Classifier(NetworkMember):
             time_ns=dt_ns * np.arange(values.shape[2], dtype=np.float64),
             values=values.transpose(2, 3).contiguous().numpy(),
         )
+
+
+def _device(params: ObjectiveParams) -> torch.device:
+    """The device that ``params`` ask for.
+
+    Raises:
+        ValueError: it is not there.
+    """
+    name = getattr(params, "device", "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        built_for = torch.version.cuda or "the CPU alone"
+        raise ValueError(
+            "device: a CUDA device that PyTorch can use must be there, but got device='cuda' on a "
+            f'host without one (PyTorch is built for {built_for}). Use device = "cpu", or run '
+            "the workers on hosts with a GPU and its PyTorch."
+        )
+    return torch.device(name)
 
 
 def _defaults(model: type[BaseModel]) -> dict[str, Any]:

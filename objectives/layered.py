@@ -65,6 +65,10 @@ class LayeredParams(ObjectiveParams):
     steps_per_point: Annotated[
         int, Field(ge=1, le=10_000, description="equal steps into which dt_ns is divided")
     ] = 1
+    device: Annotated[
+        Literal["cpu", "cuda"],
+        Field(description="cpu: fused kernels, one core; cuda: the PyTorch reference on a GPU"),
+    ] = "cpu"
 
     @model_validator(mode="after")
     def _input_is_connected(self) -> Self:

@@ -166,6 +166,20 @@ def test_a_fifth_of_failures_stops_the_study(ledger: Ledger) -> None:
     assert ledger.snapshot("toy").reason == "3 of 15 slots failed; the last one:\nboom"
 
 
+def test_failures_count_by_number_not_by_time(ledger: Ledger) -> None:
+    """Fast failures that overtake slower trials stop nothing by themselves."""
+    ledger.register(toy_spec(budget={"window": 8}))
+    held = [claim(ledger, f"w{i}") for i in range(5)]
+    for number in (0, 1, 4):
+        ledger.settle(held[number], SlotState.FAILED, message=f"boom {number}")
+    assert ledger.snapshot("toy").state == StudyState.OPEN
+    finish(ledger, held[3])
+    ledger.settle(held[2], SlotState.FAILED, message="boom 2")
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.FAILED
+    assert snapshot.reason == "3 slots in a row failed; the last one:\nboom 4"
+
+
 def run(ledger: Ledger, study: str = "toy") -> None:
     """Settle whatever there is to claim."""
     while isinstance(held := ledger.claim(study, "w", lease_s=60), Claim):

@@ -6,9 +6,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 from objectives import load
+from objectives.contract import Protocol
 from objectives.ctrnn import CtrnnObjective, CtrnnParams
 from objectives.layered import LayeredParams
 from objectives.spintronic import SpintronicObjective, SpintronicParams
@@ -113,3 +115,39 @@ def test_an_input_without_connections_is_refused() -> None:
 def test_task_values_outside_their_bounds_are_refused(name: str, value: object) -> None:
     with pytest.raises(ValidationError, match=name):
         SequentialDigitsParams.model_validate({name: value})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize("name", ["ctrnn", "spintronic"])
+def test_a_device_that_is_not_there_is_refused(name: str) -> None:
+    objective = load(name)
+    with pytest.raises(ValueError, match=r"`?device") as caught:
+        objective.evaluate(
+            objective.Params(device="cuda"),  # type: ignore[call-arg]
+            task=SequentialDigitsParams(name="sequential-digits"),
+            protocol=Protocol.VALIDATION,
+            member_seed=0,
+            on_epoch=lambda progress: None,
+        )
+    assert str(caught.value).startswith(
+        "device: a CUDA device that PyTorch can use must be there, but got device='cuda' on a host "
+        "without one (PyTorch is built for "
+    )
+    assert 'Use device = "cpu"' in str(caught.value)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+@pytest.mark.parametrize("name", ["ctrnn", "spintronic"])
+def test_a_cuda_device_trains_as_the_cpu_does(name: str) -> None:
+    objective = load(name)
+    losses = []
+    for device in ("cpu", "cuda"):
+        outcome = objective.evaluate(
+            objective.Params(device=device, epochs=1),  # type: ignore[call-arg]
+            task=SequentialDigitsParams(name="sequential-digits"),
+            protocol=Protocol.VALIDATION,
+            member_seed=0,
+            on_epoch=lambda progress: None,
+        )
+        losses.append(outcome.loss_curve[0])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)

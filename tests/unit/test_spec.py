@@ -465,3 +465,17 @@ def test_an_unknown_study_lists_those_that_exist(tmp_path: Path) -> None:
     assert file_refusal(missing) == (
         f"{missing}: the study file must exist, but there is none. Check the path."
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"seed = {'9' * 5000}", "not a readable number"),
+        (f"seed = {'[' * 3000}{']' * 3000}", "must not be nested so deeply"),
+    ],
+)
+def test_what_python_cannot_read_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "odd.toml"
+    file.write_text(text)
+    with pytest.raises(SpecError, match=message):
+        studyfile.load(str(file))

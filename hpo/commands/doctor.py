@@ -1,0 +1,204 @@
+"""``hpo doctor``: whether this machine is ready to run studies, and what to do if it is not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from hpo.arguments import EXIT_ERROR, Parser, answer
+
+_EXAMPLES = """\
+hpo doctor
+    processor, threads, kernels, storage, versions, free space: each with OK or what to do
+hpo doctor --storage postgresql://me@server/hpo
+    the same, with that database instead of the embedded server
+hpo doctor --json | jq '.findings[] | select(.verdict != "ok")'
+    what is not OK, for a program"""
+
+# In a fresh process, everything that a worker loads before it trains.
+_AS_A_WORKER = "import hpo.work; from objectives.machine import main; main()"
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+_SLOW_START_S = 10.0
+_LITTLE_BYTES = 1e9
+
+
+class Verdict(StrEnum):
+    """What a finding means."""
+
+    OK = "ok"
+    WARNING = "warning"
+    """Studies run, but not as well as they could."""
+    ERROR = "error"
+    """Studies do not run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line."""
+
+    what: str
+    found: str
+    verdict: Verdict = Verdict.OK
+    remedy: str = ""
+
+
+def parser() -> Parser:
+    """The command line."""
+    p = Parser("hpo doctor", "Say whether this machine is ready to run studies.", _EXAMPLES)
+    p.add_storage()
+    p.add_json()
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, look, and return the exit status: 1 if studies cannot run."""
+    arguments = parser().parse_args(argv)
+    return answer(lambda: run(arguments))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Look at everything; a line is shown as soon as it is known."""
+    findings = []
+    for finding in examine(arguments.storage):
+        findings.append(finding)
+        if not arguments.json:
+            print(line(finding), flush=True)
+    healthy = all(finding.verdict != Verdict.ERROR for finding in findings)
+    if arguments.json:
+        from hpo import records
+
+        print(records.dumps({"healthy": healthy, "findings": findings}))
+    elif healthy:
+        print("\nready: hpo launch --study seqdigits")
+    return 0 if healthy else EXIT_ERROR
+
+
+def line(finding: Finding) -> str:
+    """A finding for people."""
+    word = "OK" if finding.verdict == Verdict.OK else finding.verdict.upper()
+    text = f"{finding.what:<16}  {word:<7}  {finding.found}"
+    return f"{text}\n{'':27}{finding.remedy}" if finding.remedy else text
+
+
+def examine(storage: str | None) -> Iterator[Finding]:
+    """All findings, the quick ones first."""
+    yield _versions()
+    yield _cores()
+    yield from _processor()
+    yield from _storage(storage)
+    yield _space()
+
+
+def _versions() -> Finding:
+    from hpo import provenance
+
+    facts = provenance.of_this_process()
+    named = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
+    return Finding(what="versions", found=named)
+
+
+def _cores() -> Finding:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = f"{usable} usable of {os.cpu_count()}: as many workers by default, load "
+    return Finding(what="cores", found=f"{found}{os.getloadavg()[0]:.1f} now")
+
+
+def _processor() -> Iterator[Finding]:
+    """What a fresh process says of the processor, the kernels and itself."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", _AS_A_WORKER],
+        env={**os.environ, **_ONE_THREAD},
+        capture_output=True,
+        text=True,
+    )
+    took_s = time.monotonic() - began
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["(nothing)"])[-1]
+        remedy = "Install the project anew: make clean setup, or pip install --force-reinstall."
+        yield Finding(what="kernels", found=last, verdict=Verdict.ERROR, remedy=remedy)
+        return
+    about = json.loads(done.stdout.splitlines()[-1])
+    yield from judge(about, took_s)
+
+
+def judge(about: dict[str, Any], took_s: float) -> Iterator[Finding]:
+    """What the facts of ``objectives.machine`` mean, found by a process that took ``took_s``."""
+    simd = ", ".join(about["simd"])
+    yield Finding(
+        what="processor",
+        found=f"{about['cpu']}, {simd or 'no vector instructions that we know'}",
+        verdict=Verdict.OK if simd else Verdict.WARNING,
+        remedy="" if simd else "Networks train several times slower here; use another machine.",
+    )
+    threads = about["torch_threads"]
+    yield Finding(
+        what="threads",
+        found=f"{threads} per worker",
+        verdict=Verdict.OK if threads == 1 else Verdict.WARNING,
+        remedy="" if threads == 1 else "Workers get into each other's way: OMP_NUM_THREADS=1.",
+    )
+    yield _kernels(about)
+    slow = took_s > _SLOW_START_S and about["kernels_cached"]
+    yield Finding(
+        what="worker start",
+        found=f"{took_s:.1f} s until it can train",
+        verdict=Verdict.WARNING if slow else Verdict.OK,
+        remedy="The disk is slow or the machine busy; put .venv on a local disk." if slow else "",
+    )
+    gpus = ", ".join(about["gpus"]) or "none; networks train on the CPU, which is the default"
+    yield Finding(what="CUDA devices", found=gpus)
+
+
+def _kernels(about: dict[str, Any]) -> Finding:
+    seconds, cache = f"{about['kernels_s']:.1f} s", about["kernel_cache"]
+    if about["complaints"]:
+        return Finding(
+            what="kernels",
+            found=f"compiled in {seconds}, by every process anew: no cache can be written",
+            verdict=Verdict.WARNING,
+            remedy="Set NUMBA_CACHE_DIR to a writable directory.",
+        )
+    if about["kernels_cached"]:
+        return Finding(what="kernels", found=f"compiled; loaded in {seconds} from {cache}")
+    return Finding(what="kernels", found=f"compiled just now in {seconds}, kept in {cache}")
+
+
+def _storage(url: str | None) -> Iterator[Finding]:
+    from hpo.errors import StorageError
+    from hpo.storage import open_storage
+    from hpo.tables import SCHEMA_VERSION, schema
+
+    try:
+        with open_storage(url) as storage:
+            yield Finding(what="storage", found=storage.describe())
+            with storage.engine.connect() as connection:
+                current = schema.is_current(connection)
+        made = f"version {SCHEMA_VERSION}" if current else "not there; the first launch makes it"
+        yield Finding(what="schema", found=made)
+    except StorageError as error:
+        yield Finding(what="storage", found=str(error), verdict=Verdict.ERROR)
+
+
+def _space() -> Finding:
+    from hpo import settings
+
+    home = settings.home()
+    there = next(path for path in (home, *home.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    return Finding(
+        what="data directory",
+        found=f"{home}, {free / 1e9:.0f} GB free" + ("" if Path(home).exists() else " (not there)"),
+        verdict=Verdict.OK if free > _LITTLE_BYTES else Verdict.WARNING,
+        remedy="" if free > _LITTLE_BYTES else "Make room, or set HPO_HOME to another disk.",
+    )

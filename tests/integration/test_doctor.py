@@ -1,0 +1,105 @@
+"""``hpo doctor`` on this machine, and what it says of others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpo.commands import doctor
+from hpo.commands.doctor import Finding, Verdict, judge, line
+
+WHATS = [
+    "versions",
+    "cores",
+    "processor",
+    "threads",
+    "kernels",
+    "worker start",
+    "CUDA devices",
+    "storage",
+    "schema",
+    "data directory",
+]
+GOOD: dict[str, Any] = {
+    "cpu": "znver4",
+    "simd": ["avx512f", "fma"],
+    "torch_threads": 1,
+    "kernels_s": 0.3,
+    "kernels_cached": True,
+    "kernel_cache": "/somewhere",
+    "complaints": [],
+    "gpus": ["NVIDIA H100"],
+}
+
+
+def test_a_machine_that_is_ready(hpo_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.main(["--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    findings = said["findings"]
+    assert said["healthy"] is True
+    assert [finding["what"] for finding in findings] == WHATS
+    assert {f["verdict"] for f in findings} == {"ok"}, findings
+    found = {finding["what"]: finding["found"] for finding in findings}
+    assert found["threads"] == "1 per worker"
+    assert str(hpo_home) in found["storage"]
+    assert found["schema"] == "not there; the first launch makes it"
+
+
+def test_lines_for_people(database_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.main(["--storage", database_url]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(any(row.startswith(what) for row in lines) for what in WHATS)
+    assert lines[-1] == "ready: hpo launch --study seqdigits"
+
+
+def test_a_database_out_of_reach_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor.main(["--storage", "postgresql://me:secret@127.0.0.1:1/hpo"]) == 1
+    said = capsys.readouterr().out
+    [row] = [row for row in said.splitlines() if row.startswith("storage")]
+    assert "ERROR" in row
+    assert "127.0.0.1:1" in row
+    assert "secret" not in said
+    assert "ready" not in said.splitlines()[-1]
+
+
+def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_AS_A_WORKER", "raise ImportError('no module named torch')")
+    [finding] = doctor._processor()
+    assert finding.verdict == Verdict.ERROR
+    assert finding.found == "ImportError: no module named torch"
+    assert finding.remedy.startswith("Install the project anew")
+
+
+@pytest.mark.parametrize(
+    ("facts", "took_s", "what", "verdict", "text"),
+    [
+        ({}, 1.0, "processor", Verdict.OK, "znver4, avx512f, fma"),
+        ({"simd": []}, 1.0, "processor", Verdict.WARNING, "several times slower here"),
+        ({"torch_threads": 4}, 1.0, "threads", Verdict.WARNING, "OMP_NUM_THREADS=1"),
+        ({}, 1.0, "kernels", Verdict.OK, "compiled; loaded in 0.3 s from /somewhere"),
+        ({"kernels_cached": False}, 1.0, "kernels", Verdict.OK, "compiled just now in 0.3 s"),
+        ({"complaints": ["no cache"]}, 1.0, "kernels", Verdict.WARNING, "Set NUMBA_CACHE_DIR"),
+        ({}, 12.0, "worker start", Verdict.WARNING, "12.0 s until it can train"),
+        ({"kernels_cached": False}, 12.0, "worker start", Verdict.OK, "12.0 s"),
+        ({}, 1.0, "CUDA devices", Verdict.OK, "NVIDIA H100"),
+        ({"gpus": []}, 1.0, "CUDA devices", Verdict.OK, "none; networks train on the CPU"),
+    ],
+)
+def test_what_facts_mean(
+    facts: dict[str, Any], took_s: float, what: str, verdict: Verdict, text: str
+) -> None:
+    [finding] = [f for f in judge(GOOD | facts, took_s) if f.what == what]
+    assert finding.verdict == verdict
+    assert text in line(finding)
+
+
+def test_a_full_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HPO_HOME", str(tmp_path / "not there yet"))
+    monkeypatch.setattr(doctor, "_LITTLE_BYTES", 1e30)
+    finding = doctor._space()
+    assert finding.verdict == Verdict.WARNING
+    assert finding.found.endswith("(not there)")
+    assert line(Finding(what="a", found="b")) == "a                 OK       b"

@@ -1,0 +1,61 @@
+"""The benchmarks compare like with like, and their page says what was measured."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from benchmarks import loops, networks, results
+from benchmarks.service import Overhead
+from benchmarks.workers import Throughput
+
+
+@pytest.mark.parametrize("kind", networks.KINDS)
+def test_the_loops_are_the_networks(kind: str) -> None:
+    u = torch.rand(4, 16, 1, generator=torch.Generator().manual_seed(0))
+    physics, case = networks._physics(kind), networks._case(kind, 8, 0.5)
+    wanted = networks._network(kind, 8, 0.5)(u)[0]
+    for build in (loops.layer_by_layer, loops.stacked):
+        torch.testing.assert_close(build(kind, physics)(u, *case), wanted, rtol=0, atol=1e-5)
+    many = networks._case(kind, 8, 0.5, members=3)
+    together = loops.stacked(kind, physics)(u, *many)
+    torch.testing.assert_close(together, networks._network(kind, 8, 0.5, 3)(u), rtol=0, atol=1e-5)
+
+
+def test_implementations_that_disagree_are_refused() -> None:
+    with pytest.raises(RuntimeError, match=r"the implementations disagree: \{'a': 2.3, 'b'"):
+        networks._check_losses({"a": 2.3, "b": 2.4})
+
+
+def test_page() -> None:
+    def timing(what: str, density: float | None, seconds: float) -> networks.Timing:
+        return networks.Timing(
+            kind="spintronic", width=32, what=what, density=density, seconds=seconds
+        )
+
+    def overhead(service: str, trial_ms: float) -> Overhead:
+        return Overhead(
+            size=1000,
+            sampler="tpe",
+            pruner="none",
+            service=service,
+            first_ms=50.0,
+            trial_ms=trial_ms,
+            server_ms=6.0,
+        )
+
+    page = results.report(
+        timings=[timing("ours", 0.1, 0.01), timing("ours", 1.0, 0.02), timing("eager", None, 0.5)],
+        overheads=[overhead("ours", 20.0), overhead("Optuna", 100.0)],
+        throughput=Throughput(one=100.0, two=195.0),
+        notes=["JAX does not run: ModuleNotFoundError: No module named 'jax'"],
+        cpu="a processor",
+        cores=2,
+        load="0.1",
+        seconds=400.0,
+    )
+    assert "| ours, density 0.1 | 10.0 | 1.00 | 0.50 |" in page
+    assert "| eager | 500.0 | 50.0 | 25.0 |" in page
+    assert "- JAX does not run: ModuleNotFoundError" in page
+    assert "| tpe, none | 1,000 | 20 (6) | 50 | 100 (6) | 50 | 5.0 |" in page
+    assert "100 with one worker, 195 with two: **1.95 x**" in page
