@@ -16,6 +16,8 @@ from typing import Any, NoReturn
 
 from hpo.errors import HpoError
 
+LEASE_S = 30.0
+"""A worker that is silent for so long is given up, and its trial goes on elsewhere."""
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
@@ -74,6 +76,7 @@ class LaunchArguments(argparse.Namespace):
     seed: int | None
     overrides: list[str]
     workers: int | None
+    lease: float
     storage: str | None
     timeout: float | None
     no_confirm: bool

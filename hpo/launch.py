@@ -11,7 +11,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpo.arguments import LaunchArguments, Parser, answer, at_least, seconds, without_password
+from hpo.arguments import (
+    LEASE_S,
+    LaunchArguments,
+    Parser,
+    answer,
+    at_least,
+    seconds,
+    without_password,
+)
 
 _EXAMPLES = """\
 python -m hpo.launch --study seqdigits
@@ -58,6 +66,14 @@ def parser(prog: str) -> Parser:
         metavar="N",
         help="worker processes on this machine (default: one per core, or none where workers "
         "of the database are at hand); 0 submits and follows",
+    )
+    how.add_argument(
+        "--lease",
+        type=seconds,
+        default=LEASE_S,
+        metavar="SECONDS",
+        help="silence after which a worker's trial goes on elsewhere "
+        f"(default: {LEASE_S:g}; of the workers started here)",
     )
     how.add_argument("--timeout", type=seconds, metavar="SECONDS", help="stop after this time")
     how.add_argument("--dry-run", action="store_true", help="check and show, touch no database")

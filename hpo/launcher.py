@@ -81,7 +81,10 @@ class _Launch:
             spec.name,
             storage_url=storage.url,
             logs=settings.home() / "logs" / spec.name,
-            options=["--no-confirm"] if arguments.no_confirm else [],
+            options=[
+                f"--lease={arguments.lease:g}",
+                *(["--no-confirm"] if arguments.no_confirm else []),
+            ],
             on_death=self._bury,
         )
 

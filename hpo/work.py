@@ -10,6 +10,7 @@ import time
 import uuid
 from dataclasses import dataclass
 
+from hpo.arguments import LEASE_S
 from hpo.claims import Claim, Over, Wait
 from hpo.errors import SpecError
 from hpo.ledger import Ledger
@@ -24,8 +25,6 @@ PATIENCE_S = 3600.0
 """For so long a worker waits for a database that is away."""
 STOP_PATIENCE_S = 3.0
 """For so long if it was told to stop; what it could not write down is done again."""
-LEASE_S = 30.0
-"""A worker that is silent for so long is given up, and its slot goes on elsewhere."""
 _POLL_S = (0.1, 2.0)
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from hpo.arguments import seconds
+from hpo.arguments import LEASE_S, seconds
 
 _EXAMPLES = """\
 examples:
@@ -42,9 +42,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--lease",
         type=seconds,
-        default=30.0,
+        default=LEASE_S,
         metavar="SECONDS",
-        help="silence after which others take over this worker's trial (default: 30)",
+        help=f"silence after which others take over this worker's trial (default: {LEASE_S:g})",
     )
     return p
 

@@ -1,0 +1,103 @@
+"""``python -m chaos``: disturb studies as badly as can be, and show that nothing was lost."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from hpo.arguments import Parser, answer, at_least, seconds
+
+_EXAMPLES = """\
+make chaos
+    ten minutes of it, on an embedded server of its own
+make chaos CHAOS="--seconds 60 --seed 7"
+    a minute of it, with the same decisions as another run with seed 7
+python -m chaos --storage postgresql://me@server/postgres
+    on a given server, in databases that it creates there and drops: no restarts then
+python -m chaos --seconds 3600 --workers 8
+    an hour with twice the workers
+
+Round by round: one worker runs a study of small spintronic networks undisturbed. Then several run
+it again while workers and launchers are killed, terminated and paused beyond their leases, the
+database is stopped, crashed and restarted, connections are cut and more launchers come and go. Both
+must give the same table, bit for bit; no budget overrun, nothing left running, nothing trained
+again once it was stored. Exit status: 0 all of it holds, 1 it does not (the evidence is kept)."""
+
+
+def parser() -> Parser:
+    """The command line of a chaos run."""
+    p = Parser("python -m chaos", "Disturb studies, and show that nothing was lost.", _EXAMPLES)
+    p.add_argument(
+        "--seed", type=at_least(0), metavar="N", help="of all decisions (default: a new one)"
+    )
+    p.add_argument("--seconds", type=seconds, default=600.0, help="in all (default: 600)")
+    p.add_argument("--workers", type=at_least(1), default=4, metavar="N", help="(default: 4)")
+    p.add_argument(
+        "--trials", type=at_least(1), metavar="N", help="per round (default: 16 to 60, by the time)"
+    )
+    p.add_argument(
+        "--lease", type=seconds, default=3.0, help="of every worker, in seconds (default: 3)"
+    )
+    p.add_argument(
+        "--pace",
+        type=seconds,
+        default=0.7,
+        help="seconds from one disturbance to the next, on average (default: 0.7)",
+    )
+    p.add_argument(
+        "--storage",
+        metavar="URL",
+        help="PostgreSQL server whose user may create databases (default: an embedded one)",
+    )
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run round after round; returns the exit status."""
+    arguments = parser().parse_args(argv)
+    return answer(lambda: run(arguments))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run rounds until the time is used; returns the exit status."""
+    import optuna
+
+    from chaos.rounds import Round, summary
+    from chaos.server import Given, Own
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(10**6)
+    folder = Path(tempfile.mkdtemp(prefix=f"hpo-chaos-{seed}-"))
+    folder.chmod(0o711)  # an embedded server under root runs as somebody else
+    print(f"chaos: seed {seed}, {arguments.seconds:g} s, evidence in {folder}", flush=True)
+    began = time.monotonic()
+    server = Given(arguments.storage) if arguments.storage else Own(folder / "home")
+    rounds: list[Round] = []
+    try:
+        while True:
+            left_s = arguments.seconds - (time.monotonic() - began)
+            this = Round(arguments, server, folder / f"round-{len(rounds) + 1}", seed + len(rounds))
+            rounds.append(this)
+            this.run(left_s)
+            left_s = arguments.seconds - (time.monotonic() - began)
+            if this.failures or left_s < 1.2 * max(r.seconds for r in rounds):
+                break
+    finally:
+        server.drop()
+        server.close()
+    print(summary(rounds))
+    if any(r.failures for r in rounds):
+        print(f"chaos: FAILED with seed {seed}; the evidence is in {folder}", flush=True)
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

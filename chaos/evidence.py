@@ -1,0 +1,165 @@
+"""What a chaos run must show at its end, from three witnesses.
+
+The ledger itself; Optuna, reading its own tables; and, for what was trained twice, the journal of
+the objective against a log of claims that PostgreSQL writes by a trigger.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection
+
+from chaos import objective
+from hpo.ledger import Ledger
+from hpo.snapshot import Slot, SlotState, StudySnapshot, StudyState
+from hpo.storage import Storage
+from hpo.tables import checkpoints, slots
+
+Table = list[tuple[Any, ...]]
+
+_WATCH = """
+CREATE SCHEMA chaos;
+CREATE TABLE chaos.claims (
+    worker text, slot_id bigint, attempt int, stored bigint[],
+    at timestamptz DEFAULT clock_timestamp()
+);
+CREATE FUNCTION chaos.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO chaos.claims (worker, slot_id, attempt, stored)
+    SELECT NEW.worker, NEW.id, NEW.attempts,
+           array(SELECT seed FROM hpo_ledger.members WHERE slot_id = NEW.id);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER note AFTER UPDATE OF attempts ON hpo_ledger.slots
+    FOR EACH ROW WHEN (NEW.attempts > OLD.attempts) EXECUTE FUNCTION chaos.note();
+"""
+
+
+def watch(storage: Storage) -> None:
+    """Have PostgreSQL write down every claim, with what was stored of the slot by then."""
+    with storage.engine.begin() as connection:
+        connection.exec_driver_sql(_WATCH)
+
+
+def table(snapshot: StudySnapshot) -> Table:
+    """All of a study that must not depend on who ran it: the search, then the confirmations."""
+    return [
+        (
+            str(slot.phase),
+            slot.number,
+            slot.source,
+            dict(slot.params),
+            str(slot.state),
+            slot.score,
+            slot.steps,
+            [(m.member, m.seed, m.score, m.curve, m.loss_curve, m.diverged) for m in slot.members],
+        )
+        for slot in (*snapshot.search, *snapshot.confirm)
+    ]
+
+
+def differences(calm: Table, stormy: Table) -> Iterator[str]:
+    """Rows in which two tables differ, in words; floats are shown to the last bit."""
+    for one, other in zip(calm, stormy, strict=False):
+        if repr(one) != repr(other):  # NaN equals NaN in a curve, and 0.0 is not -0.0
+            yield f"undisturbed: {one}\n  disturbed: {other}"
+    if len(calm) != len(stormy):
+        yield f"{len(calm)} rows undisturbed, {len(stormy)} disturbed"
+
+
+def violations(storage: Storage, ledger: Ledger, name: str, journal: Path) -> Iterator[str]:
+    """Everything that must hold and does not."""
+    snapshot = ledger.snapshot(name, curves=True)
+    yield from _ledger_violations(snapshot)
+    with storage.engine.connect() as connection:
+        left = connection.scalar(sa.select(sa.func.count()).select_from(checkpoints))
+        if left:
+            yield f"{left} checkpoints are left"
+        yield from _trained_again(connection, journal)
+    yield from _optuna_violations(storage, snapshot)
+
+
+def _ledger_violations(snapshot: StudySnapshot) -> Iterator[str]:
+    spec = snapshot.spec
+    if snapshot.state != StudyState.DONE:
+        yield f"the study is {snapshot.state}: {snapshot.reason}"
+    numbers = [slot.number for slot in snapshot.search]
+    if numbers != list(range(spec.budget.trials)):
+        yield f"trials 0 .. {spec.budget.trials - 1} must be there once, but got {numbers}"
+    assert spec.confirm is not None
+    wanted = min(spec.confirm.top, len(snapshot.ranking)) * spec.confirm.members
+    confirmed = {slot.number for slot in snapshot.confirm}
+    if len(snapshot.confirm) != wanted or len(confirmed) != wanted:
+        yield f"{wanted} confirmations must be there, but got {sorted(confirmed)}"
+    for slot in (*snapshot.search, *snapshot.confirm):
+        if slot.state not in (SlotState.COMPLETE, SlotState.PRUNED):
+            yield f"{slot.phase} {slot.number} is {slot.state}: {slot.message}"
+        members = [member.member for member in slot.members]
+        if members != list(range(len(members))):
+            yield f"{slot.phase} {slot.number} has members {members}"
+
+
+def _trained_again(connection: Connection, journal: Path) -> Iterator[str]:
+    """Trainings that began under a claim that had found them stored.
+
+    A worker that was paused beyond its lease may train what its heir stored meanwhile, until it
+    notices; its result is refused. But whoever claims a slot must leave out what is stored of it.
+    """
+    claims: defaultdict[str, list[tuple[float, sa.Row[Any]]]] = defaultdict(list)
+    for row in connection.execute(sa.text("SELECT * FROM chaos.claims ORDER BY at")):
+        claims[row.worker].append((row.at.timestamp(), row))
+    params = {
+        row.id: (row.phase, row.number, row.params)
+        for row in connection.execute(sa.select(slots.c["id", "phase", "number", "params"]))
+    }
+    for entry in objective.read(journal):
+        if entry.event != "begin":
+            continue
+        mine = claims[entry.worker]
+        last = bisect.bisect_right(mine, entry.at, key=lambda claim: claim[0]) - 1
+        if last < 0:
+            yield f"{entry.worker} trained seed {entry.seed} without any claim"
+            continue
+        claim = mine[last][1]
+        phase, number, suggested = params[claim.slot_id]
+        if {**entry.params, **suggested} != entry.params:
+            yield f"{entry.worker} held {phase} {number}, but trained {entry.params}"
+        if entry.seed in claim.stored:
+            yield f"{entry.worker} trained {phase} {number}, seed {entry.seed} again: it was stored"
+
+
+def _optuna_violations(storage: Storage, snapshot: StudySnapshot) -> Iterator[str]:
+    """Where Optuna reads something else than the ledger."""
+    import optuna
+
+    study = optuna.load_study(study_name=snapshot.spec.name, storage=storage.optuna())
+    trials = study.get_trials(deepcopy=False)
+    if len(trials) != len(snapshot.search):
+        yield f"Optuna has {len(trials)} trials, the ledger {len(snapshot.search)}"
+    for trial, slot in zip(trials, snapshot.search, strict=False):
+        seen = (
+            trial.number,
+            trial.state.name.lower().removesuffix("fail") or "failed",
+            trial.value,
+            trial.params,
+            tuple(trial.intermediate_values[step] for step in sorted(trial.intermediate_values)),
+        )
+        ours = _as_optuna(slot)
+        if seen != ours:
+            yield f"Optuna reads {seen}, the ledger {ours}"
+
+
+def _as_optuna(slot: Slot) -> tuple[Any, ...]:
+    return (slot.number, str(slot.state), slot.score, dict(slot.params), slot.steps)
+
+
+def epochs(journal: Path) -> tuple[int, int]:
+    """How many trainings began, and how many epochs were trained in all."""
+    entries = list(objective.read(journal))
+    begun = sum(entry.event == "begin" for entry in entries)
+    return begun, sum(entry.event == "epoch" for entry in entries)

@@ -1,0 +1,108 @@
+"""The database of a chaos run: an embedded server of its own, or a given one that others may use."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import psycopg
+import sqlalchemy as sa
+
+from hpo.embedded import Embedded, status, stop
+from hpo.storage import parse_url
+
+RESTART_S = 60.0
+
+
+class Given:
+    """A server of somebody's: only the databases that were created here are touched."""
+
+    ours = False
+
+    def __init__(self, url: str) -> None:
+        """Take the URL of any database on it; its user must be allowed to create others."""
+        self._url = parse_url(url)
+        self._created: list[str] = []
+
+    def create(self, name: str) -> str:
+        """Create a database and return its URL."""
+        with self._connect() as connection:
+            connection.execute(f'CREATE DATABASE "{name}"')
+        self._created.append(name)
+        return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def drop(self) -> None:
+        """Drop the databases that were created here."""
+        with self._connect() as connection:
+            for name in self._created:
+                connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self._created.clear()
+
+    def cut(self, url: str) -> int:
+        """End every session of a database, as an administrator or a firewall does; how many."""
+        with self._connect() as connection:
+            name = sa.make_url(url).database
+            ended = connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+            return len(ended.fetchall())
+
+    def close(self) -> None:
+        """Leave the server."""
+
+    def _connect(self) -> psycopg.Connection:
+        url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return psycopg.connect(url, autocommit=True, connect_timeout=10)
+
+
+class Own(Given):
+    """An embedded server that may be stopped and killed."""
+
+    ours = True
+
+    def __init__(self, home: Path) -> None:
+        """Start it in ``home``, and make it the embedded server of this process's children."""
+        os.environ["HPO_HOME"] = str(home)
+        self.home = home
+        self._share = Embedded(home)
+        super().__init__(self._share.acquire())
+
+    def end(self, how: signal.Signals) -> float:
+        """Signal the server and wait until its keeper has started it again; seconds that it took.
+
+        SIGQUIT is PostgreSQL's immediate stop, without a checkpoint; SIGINT its fast one.
+        """
+        before = status(self.home).pid
+        began = time.monotonic()
+        if before is not None:
+            os.kill(before, how)
+        while True:
+            now = status(self.home)
+            if now.running and now.pid != before:
+                return time.monotonic() - began
+            if time.monotonic() - began > RESTART_S:
+                raise TimeoutError(f"the server is not back {RESTART_S:.0f} s after {how.name}")
+            time.sleep(0.05)
+
+    def kill_keeper(self) -> None:
+        """Kill the process that looks after the server; the next user starts another one."""
+        keeper = status(self.home).keeper_pid
+        if keeper is not None:
+            os.kill(keeper, signal.SIGKILL)
+
+    def away(self, seconds: float) -> None:
+        """Stop the server for good, and start it again after some time."""
+        stop(self.home, force=True)
+        time.sleep(seconds)
+        self.ensure()
+
+    def ensure(self) -> None:
+        """See to it that it runs."""
+        self._share.acquire()
+
+    def close(self) -> None:
+        """Stop it."""
+        self._share.release()
+        stop(self.home, force=True)

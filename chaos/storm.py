@@ -1,0 +1,219 @@
+"""The storm: a seeded driver that does to a study whatever happens to computers, only more often."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from chaos.crew import Crew, Hand
+from chaos.server import Given, Own
+from hpo.ledger import Ledger
+from hpo.retry import retry
+from hpo.snapshot import SlotState
+from hpo.storage import Storage
+from hpo.tables import slots
+
+TICK_S = 0.1
+AT_WORK = 0.8
+"""How often somebody is hit who holds a slot, if there is anybody."""
+MOST = 2
+"""Workers and launchers started beyond the usual number."""
+
+
+class Storm:
+    """Disturbs the work of a crew on one study."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        server: Given,
+        storage: Storage,
+        *,
+        study: str,
+        rng: random.Random,
+        workers: int,
+        lease_s: float,
+        say: Callable[[str], None],
+    ) -> None:
+        """Nothing happens before ``blow``."""
+        self.counts: Counter[str] = Counter()
+        self._crew, self._server, self._storage = crew, server, storage
+        self._study, self._rng, self._workers, self._lease_s = study, rng, workers, lease_s
+        self._say = say
+        self._ledger = Ledger(storage, patience_s=60.0)
+        self._actions: dict[Callable[[], str | None], float] = {
+            self._kill_worker: 10,
+            self._term_worker: 4,
+            self._pause_worker: 4,
+            self._kill_launcher: 2,
+            self._term_launcher: 1,
+            self._pause_launcher: 1,
+            self._cut_connections: 4,
+            self._start_launcher: 2,
+            self._start_worker: 1,
+        }
+        if isinstance(server, Own):
+            self._actions |= {self._restart: 3, self._kill_keeper: 1, self._away: 1}
+
+    def gather(self, timeout_s: float) -> None:
+        """Bring the crew to work: a launcher with half of the workers, and the other half."""
+        launched = self._workers // 2
+        self._crew.start_launcher(launched)
+        for _ in range(self._workers - launched):
+            self._crew.start_worker(self._study)
+        until = time.monotonic() + timeout_s
+        while not self.settled() and time.monotonic() < until:
+            time.sleep(TICK_S)
+
+    def blow(self, seconds: float, pace_s: float) -> None:
+        """Disturb for so long, every ``pace_s`` on average, or until the study is done."""
+        until = time.monotonic() + seconds
+        due = time.monotonic()
+        while (now := time.monotonic()) < until and not self._done():
+            self._tend(now)
+            if now >= due:
+                due = now + self._rng.uniform(0.3, 1.7) * pace_s
+                (act,) = self._rng.choices([*self._actions], [*self._actions.values()])
+                if (what := act()) is not None:
+                    self._say(what)
+            time.sleep(TICK_S)
+        self._crew.wake()
+        if isinstance(self._server, Own):
+            self._server.ensure()
+
+    def finish(self, timeout_s: float) -> bool:
+        """Let the rest be done undisturbed; whether it was, in time."""
+        until = time.monotonic() + timeout_s
+        while not (done := self._done()) and time.monotonic() < until:
+            self._tend(time.monotonic())
+            time.sleep(TICK_S)
+        return done
+
+    def settled(self) -> int:
+        """How many trials are settled."""
+        return self._ledger.snapshot(self._study).settled
+
+    def _done(self) -> bool:
+        return any(s.name == self._study and s.state != "open" for s in self._ledger.studies())
+
+    def _tend(self, now: float) -> None:
+        self._crew.look()
+        self._crew.wake(now)
+        if len(self._crew.workers()) < self._workers:
+            self._crew.start_worker(self._study)
+
+    # --- whom to hit ---------------------------------------------------------------------
+
+    def _victim(self, hands: list[Hand], *, spare: bool = False) -> Hand | None:
+        """One of those that are not paused; rather one that holds a slot than one that starts.
+
+        Args:
+            hands: whom to choose from.
+            spare: leave out those whose slot has been lost before. After three losses a slot fails,
+                as it must; but no undisturbed study has such a slot.
+        """
+        losses = self._losses()
+        awake = [h for h in hands if h.resume_at is None and signal.SIGTERM not in h.sent]
+        if spare:
+            awake = [hand for hand in awake if not losses.get(hand.name)]
+        at_work = [hand for hand in awake if hand.name in losses]
+        if at_work and self._rng.random() < AT_WORK:
+            return self._rng.choice(at_work)
+        return self._rng.choice(awake) if awake else None
+
+    def _losses(self) -> dict[str, int]:
+        """Who holds a slot, and how often that slot has been lost."""
+        query = sa.select(slots.c.worker, slots.c.losses).where(slots.c.state == SlotState.RUNNING)
+
+        def read() -> dict[str, int]:
+            with self._storage.engine.connect() as connection:
+                return {row.worker: row.losses for row in connection.execute(query)}
+
+        return retry(read, patience_s=60.0)
+
+    def _launchers(self) -> list[Hand]:
+        return [hand for hand in self._crew.hands if hand.is_launcher]
+
+    def _hit(
+        self, hands: list[Hand], signum: signal.Signals, what: str, *, spare: bool = False
+    ) -> str | None:
+        victim = self._victim(hands, spare=spare)
+        if victim is None:
+            return None
+        victim.send(signum)
+        self.counts[what] += 1
+        return f"{signum.name} to {victim.name}"
+
+    # --- what happens --------------------------------------------------------------------
+
+    def _kill_worker(self) -> str | None:
+        return self._hit(self._crew.workers(), signal.SIGKILL, "kills", spare=True)
+
+    def _term_worker(self) -> str | None:
+        return self._hit(self._crew.workers(), signal.SIGTERM, "terms")
+
+    def _kill_launcher(self) -> str | None:
+        return self._hit(self._launchers(), signal.SIGKILL, "kills")
+
+    def _term_launcher(self) -> str | None:
+        return self._hit(self._launchers(), signal.SIGTERM, "terms")
+
+    def _pause_worker(self) -> str | None:
+        return self._pause(self._victim(self._crew.workers(), spare=True))
+
+    def _pause_launcher(self) -> str | None:
+        return self._pause(self._victim(self._launchers()))
+
+    def _pause(self, victim: Hand | None) -> str | None:
+        if victim is None:
+            return None
+        seconds = self._lease_s * self._rng.uniform(1.2, 2.0)
+        victim.resume_at = time.monotonic() + seconds
+        victim.send(signal.SIGSTOP)
+        self.counts["pauses"] += 1
+        return f"SIGSTOP to {victim.name} for {seconds:.1f} s"
+
+    def _cut_connections(self) -> str:
+        self.counts["cuts"] += 1
+        sessions = self._server.cut(self._storage.url)
+        return f"{sessions} connections cut"
+
+    def _restart(self) -> str:
+        assert isinstance(self._server, Own)
+        how = self._rng.choice([signal.SIGQUIT, signal.SIGINT, signal.SIGKILL])
+        seconds = self._server.end(how)
+        self.counts["restarts"] += 1
+        return f"{how.name} to the database, back after {seconds:.1f} s"
+
+    def _away(self) -> str:
+        assert isinstance(self._server, Own)
+        seconds = self._lease_s * self._rng.uniform(0.5, 1.5)
+        self._server.away(seconds)
+        self.counts["restarts"] += 1
+        return f"the database was away for {seconds:.1f} s"
+
+    def _kill_keeper(self) -> str:
+        assert isinstance(self._server, Own)
+        self._server.kill_keeper()
+        self.counts["kills"] += 1
+        return "SIGKILL to the keeper of the database"
+
+    def _start_launcher(self) -> str | None:
+        if len(self._launchers()) > MOST:
+            return None
+        workers = self._rng.choice([0, 1, 2])
+        if len(self._crew.workers()) >= self._workers + MOST:
+            workers = 0
+        self.counts["starts"] += 1
+        return f"started {self._crew.start_launcher(workers).name} with {workers} workers"
+
+    def _start_worker(self) -> str | None:
+        if len(self._crew.workers()) >= self._workers + MOST:
+            return None
+        self.counts["starts"] += 1
+        return f"started {self._crew.start_worker(self._study).name}"
