@@ -10,7 +10,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from hpo import mirror, reading
 from hpo.settling import MAX_LOSSES, NOW, after, finish
@@ -85,6 +96,7 @@ def claim(
     worker: str,
     lease_s: float,
     confirm: bool,
+    take_over: bool,
 ) -> Claim | Wait | Over:
     """Take the next slot of a study, the oldest abandoned one first.
 
@@ -95,10 +107,13 @@ def claim(
         worker: name of the worker, who holds one slot at a time.
         lease_s: seconds for which the slot is the worker's without a sign of life.
         confirm: whether confirmation trainings are wanted, too.
+        take_over: whether slots may be taken whose lease has run out. Not by a worker that was
+            cut off from the database: the others may have been, too, and yet be at work.
     """
     if study.state != StudyState.OPEN:
         return Over(f"{spec.name} is {study.state}")
-    slot = _abandoned(connection, study.id, worker, confirm)
+    expired = _has_expired(lease_s) if take_over else false()
+    slot = _abandoned(connection, study.id, worker, confirm, expired)
     if slot is None:
         state = connection.execute(
             select(studies.c.state).where(studies.c.id == study.id)
@@ -112,12 +127,26 @@ def claim(
     return _take(connection, slot, spec, worker, lease_s)
 
 
+def _has_expired(lease_s: float) -> ColumnElement[bool]:
+    """The condition that a slot's lease has run out.
+
+    A server that has just started could not be reached before: no silence counts until every
+    worker had the time to renew its lease.
+    """
+    answered = func.pg_postmaster_start_time() < after(-lease_s)
+    return and_(slots.c.lease_until < NOW, answered)
+
+
 def _abandoned(
-    connection: Connection, study_id: int, worker: str, confirm: bool
+    connection: Connection,
+    study_id: int,
+    worker: str,
+    confirm: bool,
+    expired: ColumnElement[bool],
 ) -> Row[Any] | None:
     """A slot that its worker released or lost; slots lost too often are failed on the way."""
     phases = [Phase.SEARCH, Phase.CONFIRM] if confirm else [Phase.SEARCH]
-    free = or_(slots.c.lease_until.is_(None), slots.c.lease_until < NOW)
+    free = or_(slots.c.lease_until.is_(None), expired)
     query = (
         select(slots)
         .where(

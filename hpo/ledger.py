@@ -7,6 +7,7 @@ one transaction, and safe to repeat when the answer to it was lost.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
@@ -72,7 +73,19 @@ class Ledger:
         self._patience_s, self._on_wait = patience_s, on_wait
         self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
         self._settled: dict[int, list[Past]] = {}
-        prepare_database(storage, schema)
+        if patience_s:
+            retry(self._prepare, patience_s=patience_s, on_wait=on_wait)
+        else:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        prepare_database(self._storage, schema)
+
+    def impatient(self) -> Ledger:
+        """The same ledger, whose methods raise at once while the database is away."""
+        other = copy.copy(self)
+        other._patience_s = 0.0
+        return other
 
     # --- studies -------------------------------------------------------------------------
 
@@ -194,8 +207,17 @@ class Ledger:
         *,
         lease_s: float,
         confirm: bool = True,
+        in_touch: Callable[[], bool] = lambda: True,
     ) -> Claim | Wait | Over:
         """Take the next slot of a study; see ``claims.claim``.
+
+        Args:
+            study: its name.
+            worker: who takes it.
+            lease_s: for how long without a sign of life.
+            confirm: whether confirmation trainings are wanted, too.
+            in_touch: whether the worker could reach the database all through the last lease,
+                asked anew whenever the database was away; see ``claims.claim``, ``take_over``.
 
         Raises:
             StudyError: there is no such study.
@@ -206,7 +228,15 @@ class Ledger:
         if row is None:
             raise StudyError(reading.no_such_study(connection, study))
         spec = self._spec(row)
-        return claims.claim(connection, row, spec, worker=worker, lease_s=lease_s, confirm=confirm)
+        return claims.claim(
+            connection,
+            row,
+            spec,
+            worker=worker,
+            lease_s=lease_s,
+            confirm=confirm,
+            take_over=in_touch(),
+        )
 
     def _spec(self, row: Row[Any]) -> StudySpec:
         """The spec of a study's row, validated once per version of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import platform
 import threading
@@ -54,6 +55,13 @@ class Heartbeat(threading.Thread):
         self.stop_requested = threading.Event()
         self.lost = False
         self.doing = "starting"
+        self._heard_s = time.monotonic()
+        self._cut_off_s = -math.inf
+        """When the database was last found unreachable."""
+
+    def in_touch(self) -> bool:
+        """Whether the database could be reached all through the last lease."""
+        return time.monotonic() - self._cut_off_s > self._order.lease_s
 
     def hold(self, claim: Claim | None) -> None:
         """Renew this claim from now on; None holds nothing. Waits for a beat under way."""
@@ -79,6 +87,12 @@ class Heartbeat(threading.Thread):
                 self.lost = True
             except Exception as error:  # training goes on, and the next beat tries again
                 log.warning("no heartbeat: %s", error, exc_info=not is_passing(error))
+                self._cut_off_s = time.monotonic()
+                return
+        now = time.monotonic()
+        if now - self._heard_s > self._order.lease_s:  # it hung, or this process was paused
+            self._cut_off_s = now
+        self._heard_s = now
 
     def end(self) -> None:
         """Stop beating."""
@@ -97,7 +111,7 @@ class Worker:
         host = platform.node()
         self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._ledger = Ledger(storage, patience_s=PATIENCE_S, on_wait=self._database_away)
-        self._heart = Heartbeat(Ledger(storage), self.name, order)
+        self._heart = Heartbeat(self._ledger.impatient(), self.name, order)
 
     def stop(self) -> None:
         """Ask it to stop: it keeps its training safe, releases its slot and returns."""
@@ -157,7 +171,11 @@ class Worker:
 
     def _claim_from(self, study: str) -> Claim | Wait | Over:
         return self._ledger.claim(
-            study, self.name, lease_s=self._order.lease_s, confirm=self._order.confirm
+            study,
+            self.name,
+            lease_s=self._order.lease_s,
+            confirm=self._order.confirm,
+            in_touch=self._heart.in_touch,
         )
 
     def _work(self, claim: Claim) -> None:

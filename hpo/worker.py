@@ -23,6 +23,8 @@ examples:
 
 A worker may be stopped (Ctrl-C, SIGTERM) or killed at any time: nothing is lost.
 """
+START_PATIENCE_S = 60.0
+"""For so long a worker that starts waits for a database that is away: it may be restarting."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -59,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     import optuna
 
     from hpo.errors import HpoError
+    from hpo.retry import retry
     from hpo.storage import open_storage
     from hpo.work import Order, Worker
 
@@ -70,7 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         parent_pid=arguments.parent,
     )
     try:
-        with open_storage(arguments.storage) as storage:
+        with retry(
+            lambda: open_storage(arguments.storage),
+            patience_s=START_PATIENCE_S,
+            on_wait=lambda waited_s, error: logging.warning("%s", error),
+        ) as storage:
             worker = Worker(storage, order, arguments.name)
 
             def stop(signum: int, frame: FrameType | None) -> None:

@@ -1,0 +1,135 @@
+"""A worker killed at any moment: its heir goes on within the lease, and ends as if nothing was."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from gates import Gate, locked_study, wait_for_waiting
+from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
+
+from hpo.ledger import Ledger
+from hpo.snapshot import Slot, StudyState
+from hpo.spec import StudySpec
+
+LEASE_S = 2.0
+HEIR_S = 5.0
+"""Beyond the lease, until the heir of a slot has begun."""
+
+
+def one_trial(name: str, **fixed: object) -> StudySpec:
+    budget = {"trials": 1, "members": 2, "epochs": 6}
+    return toy_spec(name, budget=budget, fixed=fixed, confirm={"top": 1, "members": 2})
+
+
+def slot(ledger: Ledger) -> Slot:
+    return ledger.snapshot("killed").search[0]
+
+
+class Scene:
+    """A victim at the moment of its death, an heir that waits, and what becomes of the study."""
+
+    def __init__(self, url: str, ledger: Ledger) -> None:
+        self.url, self.ledger = url, ledger
+        self.workers: list[subprocess.Popen[str]] = []
+
+    def start(self, name: str, *options: str) -> subprocess.Popen[str]:
+        arguments = ["--study", "killed", "--name", name, f"--lease={LEASE_S}", *options]
+        worker = start_worker(self.url, *arguments)
+        self.workers.append(worker)
+        return worker
+
+    def succeed(self, victim: subprocess.Popen[str], open_gate: Callable[[], object]) -> str:
+        """Kill the victim while an heir waits; returns what the heir said, in the end."""
+        heir = self.start("heir")
+        wait_until(lambda: "heir" in [worker.name for worker in self.ledger.workers()])
+        kill(victim, signal.SIGKILL)
+        killed_s = time.monotonic()
+        open_gate()
+        wait_until(lambda: slot(self.ledger).worker == "heir", LEASE_S + HEIR_S)
+        assert time.monotonic() - killed_s < LEASE_S + HEIR_S
+        _, said = heir.communicate(timeout=60)
+        assert heir.returncode == 0, said
+        assert self.ledger.snapshot("killed").state == StudyState.DONE
+        return said
+
+
+@pytest.fixture
+def scene(database_url: str) -> Iterator[Scene]:
+    with ledger_at(database_url) as ledger:
+        scene = Scene(database_url, ledger)
+        yield scene
+    for worker in scene.workers:
+        if worker.poll() is None:
+            kill(worker)
+
+
+def check(scene: Scene, *, trained_by_victim: int) -> None:
+    """The table is that of an undisturbed study; what the victim had stored was not repeated."""
+    disturbed = scene.ledger.snapshot("killed", curves=True)
+    assert table(disturbed) == undisturbed(scene.url, one_trial("alone"))
+    only = disturbed.search[0]
+    assert (only.attempts, only.losses) == (2, 1)
+    query = "SELECT worker FROM hpo_ledger.members WHERE slot_id = 1 ORDER BY member"
+    with scene.ledger._engine.connect() as connection:
+        by = list(connection.exec_driver_sql(query).scalars())
+    assert by == ["victim"] * trained_by_victim + ["heir"] * (2 - trained_by_victim)
+
+
+def test_before_its_first_sign_of_life(scene: Scene) -> None:
+    scene.ledger.register(one_trial("killed", sleep_s=0.3))
+    victim = scene.start("victim", "--lease=4")
+    wait_until(lambda: bool(scene.ledger.snapshot("killed").search))
+    kill(victim, signal.SIGKILL)
+    (dead,) = scene.ledger.workers()
+    with scene.ledger._engine.connect() as connection:
+        query = "SELECT started_at = seen_at FROM hpo_ledger.workers"
+        assert connection.exec_driver_sql(query).scalar_one(), "it had renewed its lease: no test"
+    assert dead.doing == "starting"
+    heir = scene.start("heir")
+    wait_until(lambda: slot(scene.ledger).worker == "heir", 4 + HEIR_S)
+    _, said = heir.communicate(timeout=60)
+    assert heir.returncode == 0, said
+    check(scene, trained_by_victim=0)
+
+
+@pytest.mark.parametrize(
+    ("statement", "when", "trained"),
+    [
+        pytest.param("UPDATE OF params ON hpo_ledger.slots", "true", 0, id="before-suggestion"),
+        pytest.param("INSERT ON hpo_ledger.members", "NEW.member = 1", 1, id="storing-a-member"),
+        pytest.param("UPDATE OF settled_at ON hpo_ledger.slots", "true", 2, id="settling"),
+        pytest.param("UPDATE OF datetime_complete ON trials", "true", 2, id="end-of-settling"),
+    ],
+)
+def test_at_a_statement(scene: Scene, statement: str, when: str, trained: int) -> None:
+    scene.ledger.register(one_trial("killed"))
+    with Gate(scene.url, statement, when) as gate:
+        victim = scene.start("victim")
+        gate.wait()
+        scene.succeed(victim, gate.open)
+    check(scene, trained_by_victim=trained)
+
+
+def test_between_the_last_member_and_settling(scene: Scene) -> None:
+    scene.ledger.register(one_trial("killed", sleep_s=0.1))
+    victim = scene.start("victim")
+    wait_until(lambda: bool(scene.ledger.snapshot("killed").search))
+    with ExitStack() as gate:
+        gate.enter_context(locked_study(scene.url, "killed"))  # settling begins with this lock
+        wait_for_waiting(scene.url)
+        assert len(slot(scene.ledger).members) == 2
+        scene.succeed(victim, gate.close)
+    check(scene, trained_by_victim=2)
+
+
+def test_during_training(scene: Scene) -> None:
+    scene.ledger.register(one_trial("killed", sleep_s=0.2))
+    victim = scene.start("victim")
+    wait_until(lambda: any("member 2 of 2, epoch" in w.doing for w in scene.ledger.workers()))
+    scene.succeed(victim, lambda: None)
+    check(scene, trained_by_victim=1)

@@ -1,0 +1,117 @@
+"""A database that goes away and comes back: nobody's work is taken, nothing is done twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from gates import Gate
+from servers import connect
+from workers import ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
+
+from hpo.embedded import Embedded, status, stop
+from hpo.ledger import Ledger
+from hpo.snapshot import StudyState
+from hpo.storage import open_storage
+
+LEASE_S = 2.0
+
+
+@pytest.fixture
+def url(hpo_home: Path) -> Iterator[str]:
+    """A database on a server that may be stopped."""
+    with Embedded(hpo_home) as server:
+        yield server.acquire()
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[Ledger]:
+    """Its ledger, which waits for it."""
+    with open_storage(url) as storage:
+        yield Ledger(storage, patience_s=60.0)
+
+
+def start(url: str, name: str) -> subprocess.Popen[str]:
+    return start_worker(url, "--study", "toy", "--name", name, f"--lease={LEASE_S}")
+
+
+def two_at_work(ledger: Ledger, url: str, sleep_s: float) -> list[subprocess.Popen[str]]:
+    """Two workers, each with a trial of its own in training."""
+    budget = {"trials": 2, "members": 2, "epochs": 10}
+    ledger.register(toy_spec(budget=budget, fixed={"sleep_s": sleep_s}))
+    workers = [start(url, name) for name in ("one", "two")]
+    wait_until(lambda: {"one", "two"} == {s.worker for s in ledger.snapshot("toy").search})
+    return workers
+
+
+def finish(workers: list[subprocess.Popen[str]]) -> str:
+    said = ""
+    for worker in workers:
+        said += worker.communicate(timeout=60)[1]
+        assert worker.returncode == 0, said
+    return said
+
+
+def check_untouched(ledger: Ledger, url: str) -> None:
+    """Every trial was claimed once, by who finished it, and ended as it should."""
+    snapshot = ledger.snapshot("toy", curves=True)
+    assert snapshot.state == StudyState.DONE
+    assert [(s.attempts, s.losses) for s in snapshot.search] == [(1, 0), (1, 0)]
+    budget = {"trials": 2, "members": 2, "epochs": 10}
+    assert table(snapshot) == undisturbed(url, toy_spec("alone", budget=budget))
+
+
+@pytest.mark.parametrize(
+    "away_s", [pytest.param(3.0, id="briefly"), pytest.param(60.0, marks=pytest.mark.slow)]
+)
+def test_results_are_delivered_after_an_outage_longer_than_the_lease(
+    ledger: Ledger, url: str, hpo_home: Path, away_s: float
+) -> None:
+    workers = two_at_work(ledger, url, sleep_s=0.2)
+    stop(hpo_home, force=True)
+    time.sleep(away_s)
+    with Embedded(hpo_home) as server:
+        server.acquire()
+        late = start(url, "late")  # it must leave alone what it finds
+        said = finish([*workers, late])
+        assert "database unreachable for" in said
+        check_untouched(ledger, url)
+
+
+def test_trials_survive_a_network_that_cuts_everybody_off(database_url: str) -> None:
+    with ledger_at(database_url) as ledger:
+        workers = two_at_work(ledger, database_url, sleep_s=0.4)
+        admin_url = database_url.replace(f"/{sa.make_url(database_url).database}?", "/hpo?")
+        name = sa.make_url(database_url).database
+        with connect(admin_url) as admin:
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            admin.execute(
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            )
+            time.sleep(1.5 * LEASE_S)
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        finish(workers)
+        check_untouched(ledger, database_url)
+
+
+@pytest.mark.parametrize("how", [signal.SIGQUIT, signal.SIGINT, signal.SIGKILL])
+def test_the_server_ends_while_a_trial_is_settled(
+    ledger: Ledger, url: str, hpo_home: Path, how: signal.Signals
+) -> None:
+    """SIGQUIT is ``pg_ctl stop -m immediate``, SIGINT is ``-m fast``."""
+    ledger.register(toy_spec(budget={"trials": 2, "members": 2, "epochs": 10}))
+    with Gate(url, "UPDATE OF datetime_complete ON trials") as gate:
+        worker = start(url, "one")
+        gate.wait()
+        before = status(hpo_home).pid
+        assert before is not None
+        os.kill(before, how)
+        wait_until(lambda: status(hpo_home).running and status(hpo_home).pid != before, 60)
+    finish([worker])
+    check_untouched(ledger, url)

@@ -1,0 +1,90 @@
+"""Gates in the database: a worker's own SQL stops at a chosen statement until the test lets it go.
+
+Nothing in the worker knows of them: a trigger asks for an advisory lock that the test holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import psycopg
+from servers import connect
+
+_KEY = 4711
+_numbers = itertools.count()
+
+
+class Gate:
+    """A gate before a statement; use it in ``with``.
+
+    Args:
+        url: the database.
+        statement: as in ``UPDATE OF params ON hpo_ledger.slots``.
+        when: condition on the rows OLD and NEW under which the gate is shut.
+    """
+
+    def __init__(self, url: str, statement: str, when: str = "true") -> None:
+        self._url, self._name = url, f"gate_{next(_numbers)}"
+        self._key = _KEY + next(_numbers)
+        name = self._name
+        with connect(url) as connection:
+            connection.execute(
+                f"CREATE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                f"PERFORM pg_advisory_xact_lock({self._key}); RETURN NEW; END $$"
+            )
+            connection.execute(
+                f"CREATE TRIGGER {name} BEFORE {statement} FOR EACH ROW WHEN ({when}) "
+                f"EXECUTE FUNCTION {name}()"
+            )
+        self._holder = connect(url)
+        self._holder.execute(f"SELECT pg_advisory_lock({self._key})")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.open()
+
+    def wait(self, timeout_s: float = 30.0) -> None:
+        """Return when somebody stands before the gate."""
+        deadline = time.monotonic() + timeout_s
+        query = f"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = {self._key}"
+        with connect(self._url) as connection:
+            while connection.execute(f"{query} AND NOT granted").fetchone() == (0,):
+                assert time.monotonic() < deadline, "nobody came to the gate"
+                time.sleep(0.02)
+
+    def open(self) -> None:
+        """Let everybody through."""
+        self._holder.close()
+
+
+@contextlib.contextmanager
+def locked_study(url: str, name: str) -> Iterator[psycopg.Connection]:
+    """Hold the lock on a study's row: nobody claims or settles."""
+    with connect(url) as connection, connection.transaction():
+        connection.execute("SELECT id FROM hpo_ledger.studies WHERE name = %s FOR UPDATE", [name])
+        yield connection
+
+
+def wait_for_waiting(url: str, timeout_s: float = 30.0) -> None:
+    """Return when a worker waits for a lock on a row."""
+    deadline = time.monotonic() + timeout_s
+    query = (
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
+        "AND datname = current_database()"
+    )
+    with connect(url) as connection:
+        while connection.execute(query).fetchone() == (0,):
+            assert time.monotonic() < deadline, "nobody waits"
+            time.sleep(0.02)
