@@ -88,8 +88,9 @@ def run(arguments: argparse.Namespace) -> int:
             left_s = arguments.seconds - (time.monotonic() - began)
             if this.failures or left_s < 1.2 * max(r.seconds for r in rounds):
                 break
+        if not any(r.failures for r in rounds):
+            server.drop()
     finally:
-        server.drop()
         server.close()
     print(summary(rounds))
     if any(r.failures for r in rounds):

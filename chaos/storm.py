@@ -45,6 +45,7 @@ class Storm:
         self._crew, self._server, self._storage = crew, server, storage
         self._study, self._rng, self._workers, self._lease_s = study, rng, workers, lease_s
         self._say = say
+        self._held: dict[str, tuple[str, int]] = {}
         self._ledger = Ledger(storage, patience_s=60.0)
         self._actions: dict[Callable[[], str | None], float] = {
             self._kill_worker: 10,
@@ -117,24 +118,30 @@ class Storm:
             spare: leave out those whose slot has been lost before. After three losses a slot fails,
                 as it must; but no undisturbed study has such a slot.
         """
-        losses = self._losses()
+        self._held = self._slots()
         awake = [h for h in hands if h.resume_at is None and signal.SIGTERM not in h.sent]
         if spare:
-            awake = [hand for hand in awake if not losses.get(hand.name)]
-        at_work = [hand for hand in awake if hand.name in losses]
+            lost = {name for name, (_, losses) in self._held.items() if losses}
+            awake = [hand for hand in awake if hand.name not in lost]
+        at_work = [hand for hand in awake if hand.name in self._held]
         if at_work and self._rng.random() < AT_WORK:
             return self._rng.choice(at_work)
         return self._rng.choice(awake) if awake else None
 
-    def _losses(self) -> dict[str, int]:
-        """Who holds a slot, and how often that slot has been lost."""
-        query = sa.select(slots.c.worker, slots.c.losses).where(slots.c.state == SlotState.RUNNING)
+    def _slots(self) -> dict[str, tuple[str, int]]:
+        """Who holds a slot: which, and how often it has been lost."""
+        columns = slots.c["worker", "phase", "number", "losses"]
+        query = sa.select(*columns).where(slots.c.state == SlotState.RUNNING)
 
-        def read() -> dict[str, int]:
+        def read() -> dict[str, tuple[str, int]]:
             with self._storage.engine.connect() as connection:
-                return {row.worker: row.losses for row in connection.execute(query)}
+                found = connection.execute(query).all()
+            return {row.worker: (f"{row.phase} {row.number}", row.losses) for row in found}
 
         return retry(read, patience_s=60.0)
+
+    def _held_by(self, hand: Hand) -> str:
+        return f", at {self._held[hand.name][0]}" if hand.name in self._held else ""
 
     def _launchers(self) -> list[Hand]:
         return [hand for hand in self._crew.hands if hand.is_launcher]
@@ -147,7 +154,7 @@ class Storm:
             return None
         victim.send(signum)
         self.counts[what] += 1
-        return f"{signum.name} to {victim.name}"
+        return f"{signum.name} to {victim.name}{self._held_by(victim)}"
 
     # --- what happens --------------------------------------------------------------------
 
@@ -155,7 +162,7 @@ class Storm:
         return self._hit(self._crew.workers(), signal.SIGKILL, "kills", spare=True)
 
     def _term_worker(self) -> str | None:
-        return self._hit(self._crew.workers(), signal.SIGTERM, "terms")
+        return self._hit(self._crew.workers(), signal.SIGTERM, "terms", spare=True)
 
     def _kill_launcher(self) -> str | None:
         return self._hit(self._launchers(), signal.SIGKILL, "kills")
@@ -176,7 +183,7 @@ class Storm:
         victim.resume_at = time.monotonic() + seconds
         victim.send(signal.SIGSTOP)
         self.counts["pauses"] += 1
-        return f"SIGSTOP to {victim.name} for {seconds:.1f} s"
+        return f"SIGSTOP to {victim.name} for {seconds:.1f} s{self._held_by(victim)}"
 
     def _cut_connections(self) -> str:
         self.counts["cuts"] += 1

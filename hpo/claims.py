@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     Row,
-    and_,
     false,
     func,
     insert,
@@ -24,7 +22,7 @@ from sqlalchemy import (
 )
 
 from hpo import mirror, reading
-from hpo.settling import MAX_LOSSES, NOW, after, finish
+from hpo.settling import NOW, SILENT, after, lose
 from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.spec import Confirm, StudySpec
 from hpo.suggest import Suggestion
@@ -107,13 +105,13 @@ def claim(
         worker: name of the worker, who holds one slot at a time.
         lease_s: seconds for which the slot is the worker's without a sign of life.
         confirm: whether confirmation trainings are wanted, too.
-        take_over: whether slots may be taken whose lease has run out. Not by a worker that was
-            cut off from the database: the others may have been, too, and yet be at work.
+        take_over: whether slots may be taken whose lease has run out. Only by a worker that could
+            reach the database for a whole lease: after an outage the others, who could not renew
+            theirs, may still be at work.
     """
     if study.state != StudyState.OPEN:
         return Over(f"{spec.name} is {study.state}")
-    expired = _has_expired(lease_s) if take_over else false()
-    slot = _abandoned(connection, study.id, worker, confirm, expired)
+    slot = _abandoned(connection, study.id, worker, confirm=confirm, take_over=take_over)
     if slot is None:
         state = connection.execute(
             select(studies.c.state).where(studies.c.id == study.id)
@@ -127,25 +125,12 @@ def claim(
     return _take(connection, slot, spec, worker, lease_s)
 
 
-def _has_expired(lease_s: float) -> ColumnElement[bool]:
-    """The condition that a slot's lease has run out.
-
-    A server that has just started could not be reached before: no silence counts until every
-    worker had the time to renew its lease.
-    """
-    answered = func.pg_postmaster_start_time() < after(-lease_s)
-    return and_(slots.c.lease_until < NOW, answered)
-
-
 def _abandoned(
-    connection: Connection,
-    study_id: int,
-    worker: str,
-    confirm: bool,
-    expired: ColumnElement[bool],
+    connection: Connection, study_id: int, worker: str, *, confirm: bool, take_over: bool
 ) -> Row[Any] | None:
     """A slot that its worker released or lost; slots lost too often are failed on the way."""
     phases = [Phase.SEARCH, Phase.CONFIRM] if confirm else [Phase.SEARCH]
+    expired = slots.c.lease_until < NOW if take_over else false()
     free = or_(slots.c.lease_until.is_(None), expired)
     query = (
         select(slots)
@@ -163,15 +148,8 @@ def _abandoned(
         slot = connection.execute(query).one_or_none()
         if slot is None or slot.worker == worker or slot.lease_until is None:
             return slot
-        losses = slot.losses + 1
-        connection.execute(update(slots).where(slots.c.id == slot.id).values(losses=losses))
-        if losses < MAX_LOSSES:
+        if lose(connection, slot, SILENT):
             return slot
-        message = (
-            f"lost {losses} workers, the last one {slot.worker}: killed, out of memory, or cut "
-            f"off from the database. Look at their logs and at the memory of their hosts."
-        )
-        finish(connection, slot, SlotState.FAILED, message=message)
 
 
 def _next(

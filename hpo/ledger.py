@@ -191,10 +191,15 @@ class Ledger:
             .where(workers.c.name == worker, workers.c.ended_at.is_(None))
             .values(dead)
         )
-        held = (slots.c.worker == worker) & (slots.c.state == SlotState.RUNNING)
-        connection.execute(
-            update(slots).where(held, slots.c.lease_until.is_not(None)).values(lease_until=NOW)
+        held = select(slots).where(
+            slots.c.worker == worker,
+            slots.c.state == SlotState.RUNNING,
+            slots.c.lease_until.is_not(None),
         )
+        for found in connection.execute(held).all():
+            _lock_study(connection, found.study_id)
+            for slot in connection.execute(held.where(slots.c.id == found.id).with_for_update()):
+                settling.lose(connection, slot, settling.SILENT)
 
     # --- slots ---------------------------------------------------------------------------
 
@@ -216,8 +221,8 @@ class Ledger:
             worker: who takes it.
             lease_s: for how long without a sign of life.
             confirm: whether confirmation trainings are wanted, too.
-            in_touch: whether the worker could reach the database all through the last lease,
-                asked anew whenever the database was away; see ``claims.claim``, ``take_over``.
+            in_touch: whether the worker could reach the database for a whole lease, asked anew
+                whenever it was away; see ``take_over`` of ``claims.claim``.
 
         Raises:
             StudyError: there is no such study.
@@ -306,6 +311,16 @@ class Ledger:
         """
         settling.lock(connection, claim)
         settling.release(connection, claim)
+
+    @_transaction
+    def lose(self, connection: Connection, claim: Claim, why: str) -> None:
+        """Give a slot back as lost; see ``settling.lose``.
+
+        Raises:
+            LeaseLostError: the slot is another worker's by now.
+        """
+        _lock_study(connection, claim.study_id)
+        settling.lose(connection, settling.lock(connection, claim), why)
 
     @_transaction
     def store_member(self, connection: Connection, claim: Claim, member: Member) -> None:

@@ -24,6 +24,12 @@ FAILURES_IN_A_ROW = 3
 FAILED_SHARE = 5
 """Failures of one slot in this many stop the study, too."""
 
+SILENT = (
+    "killed, out of memory, or cut off from the database. Look at their logs and at the memory of "
+    "their hosts."
+)
+"""What may have become of workers that were lost."""
+
 NOW = func.clock_timestamp()
 
 
@@ -82,6 +88,25 @@ def lock(connection: Connection, held: Held) -> Row[Any]:
 def release(connection: Connection, held: Held) -> None:
     """Give a slot back, to be claimed by the next worker."""
     connection.execute(update(slots).where(slots.c.id == held.slot_id).values(lease_until=null()))
+
+
+def lose(connection: Connection, slot: Row[Any], why: str) -> bool:
+    """Count a lost worker against its slot, and free it; whether the slot may still go on.
+
+    Args:
+        connection: a transaction that holds the lock on the study's row.
+        slot: the slot's row, running.
+        why: what became of the worker, and what to do; for the message of a slot that fails.
+    """
+    losses = slot.losses + 1
+    connection.execute(
+        update(slots).where(slots.c.id == slot.id).values(losses=losses, lease_until=null())
+    )
+    if losses < MAX_LOSSES:
+        return True
+    message = f"lost {losses} workers, the last one {slot.worker}: {why}"
+    finish(connection, slot, SlotState.FAILED, message=message)
+    return False
 
 
 def store_member(connection: Connection, held: Held, member: Member) -> None:

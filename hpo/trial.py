@@ -29,6 +29,9 @@ from objectives.contract import OnEpoch, Outcome, Progress, Protocol
 CHECKPOINT_S = 30.0
 """At most so much work is lost with a worker."""
 _MESSAGE_CHARS = 4000
+_MORE_MEMORY = (
+    "Run fewer workers at a time, use hosts with more memory, or make the networks smaller."
+)
 
 
 class StoppedError(Exception):
@@ -68,6 +71,7 @@ class Trial:
         Raises:
             StoppedError: the worker was told to stop; the slot is left to the next one.
             LeaseLostError: the slot is another worker's by now.
+            MemoryError: this host has not enough memory; the slot is left to others.
             SQLAlchemyError: the database fails in a way that waiting does not mend.
         """
         try:
@@ -77,6 +81,9 @@ class Trial:
                 self._search()
         except (StoppedError, HpoError, SQLAlchemyError):
             raise  # a broken world, not a broken trial
+        except MemoryError as error:  # so is a host that is too small, or shared with others
+            self._ledger.lose(self._claim, f"out of memory ({error}). {_MORE_MEMORY}")
+            raise
         except Exception:
             text = traceback.format_exc()[-_MESSAGE_CHARS:].replace("\0", "\\0")
             storable = text.encode("utf-8", "backslashreplace").decode("utf-8")

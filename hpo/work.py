@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import platform
 import threading
@@ -55,12 +54,10 @@ class Heartbeat(threading.Thread):
         self.stop_requested = threading.Event()
         self.lost = False
         self.doing = "starting"
-        self._heard_s = time.monotonic()
-        self._cut_off_s = -math.inf
-        """When the database was last found unreachable."""
+        self._heard_s = self._cut_off_s = time.monotonic()
 
     def in_touch(self) -> bool:
-        """Whether the database could be reached all through the last lease."""
+        """Whether this worker lives, and could reach the database, for a whole lease."""
         return time.monotonic() - self._cut_off_s > self._order.lease_s
 
     def hold(self, claim: Claim | None) -> None:
@@ -186,7 +183,7 @@ class Worker:
             lost=lambda: self._heart.lost,
             doing=self._doing,
         )
-        begun = time.monotonic()
+        begun, pause_s = time.monotonic(), 0.0
         try:
             Trial(self._ledger, claim, signals).run()
             log.info("%s settled after %.1f s", claim, time.monotonic() - begun)
@@ -194,8 +191,13 @@ class Worker:
             log.info("%s is left to the next worker", claim)
         except LeaseLostError as error:
             log.warning("%s; its result is not needed, taking other work", error)
+        except MemoryError:
+            pause_s = self._order.lease_s
+            log.warning("%s: out of memory; leaving it to others for %.0f s", claim, pause_s)
+            self._doing("waits: out of memory")
         finally:
             self._heart.hold(None)
+        self._heart.stop_requested.wait(pause_s)
 
     def _doing(self, text: str) -> None:
         self._heart.doing = text

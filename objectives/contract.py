@@ -136,6 +136,8 @@ class Objective(ABC, Generic[P, T]):
                 the outcome is the one that an uninterrupted call would have given.
 
         Raises:
+            MemoryError: the host has not enough memory: the trial is left to others, and fails
+                after three times.
             Exception: whatever ``on_epoch`` raises passes through unchanged. Any other exception
                 fails the trial; a diverging training is no exception but a score.
         """

@@ -133,6 +133,18 @@ class NetworkObjective(Objective[P, T]):
 
         Raises:
             ValueError: ``resume`` is damaged or was written with other arguments.
+            MemoryError: the host, or its GPU, has not enough memory.
         """
-        member = self.member(params, task=task, protocol=protocol, member_seed=member_seed)
-        return member.train(on_epoch, resume)
+        try:
+            member = self.member(params, task=task, protocol=protocol, member_seed=member_seed)
+            return member.train(on_epoch, resume)
+        except RuntimeError as error:
+            if _is_out_of_memory(error):
+                raise MemoryError(str(error).partition("\n")[0]) from error
+            raise
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether PyTorch, which is not imported here, got no memory: of a GPU, or of the host."""
+    of_gpu = type(error).__name__ == "OutOfMemoryError"
+    return of_gpu or "DefaultCPUAllocator: can't allocate memory" in str(error)

@@ -7,13 +7,15 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from gates import Gate, locked_study, wait_for_waiting
+from servers import connect
 from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.ledger import Ledger
-from hpo.snapshot import Slot, StudyState
+from hpo.snapshot import Member, Slot, StudyState
 from hpo.spec import StudySpec
 
 LEASE_S = 2.0
@@ -36,6 +38,7 @@ class Scene:
     def __init__(self, url: str, ledger: Ledger) -> None:
         self.url, self.ledger = url, ledger
         self.workers: list[subprocess.Popen[str]] = []
+        self.stored_at_death: tuple[Member, ...] = ()
 
     def start(self, name: str, *options: str) -> subprocess.Popen[str]:
         arguments = ["--study", "killed", "--name", name, f"--lease={LEASE_S}", *options]
@@ -49,6 +52,7 @@ class Scene:
         wait_until(lambda: "heir" in [worker.name for worker in self.ledger.workers()])
         kill(victim, signal.SIGKILL)
         killed_s = time.monotonic()
+        self.stored_at_death = slot(self.ledger).members
         open_gate()
         wait_until(lambda: slot(self.ledger).worker == "heir", LEASE_S + HEIR_S)
         assert time.monotonic() - killed_s < LEASE_S + HEIR_S
@@ -68,10 +72,18 @@ def scene(database_url: str) -> Iterator[Scene]:
             kill(worker)
 
 
-def check(scene: Scene, *, trained_by_victim: int) -> None:
+@pytest.fixture(scope="module")
+def alone(server_url: str) -> list[tuple[Any, ...]]:
+    """The table of an undisturbed study, in a database of its own."""
+    with connect(server_url) as connection:
+        connection.execute("CREATE DATABASE alone")
+    return undisturbed(server_url.replace("/hpo?", "/alone?"), one_trial("alone"))
+
+
+def check(scene: Scene, alone: list[tuple[Any, ...]], *, trained_by_victim: int) -> None:
     """The table is that of an undisturbed study; what the victim had stored was not repeated."""
     disturbed = scene.ledger.snapshot("killed", curves=True)
-    assert table(disturbed) == undisturbed(scene.url, one_trial("alone"))
+    assert table(disturbed) == alone
     only = disturbed.search[0]
     assert (only.attempts, only.losses) == (2, 1)
     query = "SELECT worker FROM hpo_ledger.members WHERE slot_id = 1 ORDER BY member"
@@ -80,7 +92,7 @@ def check(scene: Scene, *, trained_by_victim: int) -> None:
     assert by == ["victim"] * trained_by_victim + ["heir"] * (2 - trained_by_victim)
 
 
-def test_before_its_first_sign_of_life(scene: Scene) -> None:
+def test_before_its_first_sign_of_life(scene: Scene, alone: list[tuple[Any, ...]]) -> None:
     scene.ledger.register(one_trial("killed", sleep_s=0.3))
     victim = scene.start("victim", "--lease=4")
     wait_until(lambda: bool(scene.ledger.snapshot("killed").search))
@@ -94,7 +106,7 @@ def test_before_its_first_sign_of_life(scene: Scene) -> None:
     wait_until(lambda: slot(scene.ledger).worker == "heir", 4 + HEIR_S)
     _, said = heir.communicate(timeout=60)
     assert heir.returncode == 0, said
-    check(scene, trained_by_victim=0)
+    check(scene, alone, trained_by_victim=0)
 
 
 @pytest.mark.parametrize(
@@ -106,16 +118,18 @@ def test_before_its_first_sign_of_life(scene: Scene) -> None:
         pytest.param("UPDATE OF datetime_complete ON trials", "true", 2, id="end-of-settling"),
     ],
 )
-def test_at_a_statement(scene: Scene, statement: str, when: str, trained: int) -> None:
+def test_at_a_statement(
+    scene: Scene, alone: list[tuple[Any, ...]], statement: str, when: str, trained: int
+) -> None:
     scene.ledger.register(one_trial("killed"))
     with Gate(scene.url, statement, when) as gate:
         victim = scene.start("victim")
         gate.wait()
         scene.succeed(victim, gate.open)
-    check(scene, trained_by_victim=trained)
+    check(scene, alone, trained_by_victim=trained)
 
 
-def test_between_the_last_member_and_settling(scene: Scene) -> None:
+def test_between_the_last_member_and_settling(scene: Scene, alone: list[tuple[Any, ...]]) -> None:
     scene.ledger.register(one_trial("killed", sleep_s=0.1))
     victim = scene.start("victim")
     wait_until(lambda: bool(scene.ledger.snapshot("killed").search))
@@ -124,12 +138,12 @@ def test_between_the_last_member_and_settling(scene: Scene) -> None:
         wait_for_waiting(scene.url)
         assert len(slot(scene.ledger).members) == 2
         scene.succeed(victim, gate.close)
-    check(scene, trained_by_victim=2)
+    check(scene, alone, trained_by_victim=2)
 
 
-def test_during_training(scene: Scene) -> None:
-    scene.ledger.register(one_trial("killed", sleep_s=0.2))
+def test_during_training(scene: Scene, alone: list[tuple[Any, ...]]) -> None:
+    scene.ledger.register(one_trial("killed", sleep_s=0.7))
     victim = scene.start("victim")
-    wait_until(lambda: any("member 2 of 2, epoch" in w.doing for w in scene.ledger.workers()))
+    wait_until(lambda: bool(scene.ledger.snapshot("killed").search))
     scene.succeed(victim, lambda: None)
-    check(scene, trained_by_victim=1)
+    check(scene, alone, trained_by_victim=len(scene.stored_at_death))

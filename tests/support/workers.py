@@ -51,11 +51,18 @@ def ledger_at(url: str) -> Iterator[Ledger]:
         yield Ledger(storage)
 
 
-def start_worker(url: str, *arguments: str) -> subprocess.Popen[str]:
-    """A real worker process."""
+def start_worker(url: str, *arguments: str, code: str = "") -> subprocess.Popen[str]:
+    """A real worker process.
+
+    Args:
+        url: its database.
+        arguments: its command line.
+        code: what it does first, to be on another kind of host.
+    """
     environment = {**os.environ, "HPO_STORAGE": url, "PYTHONPATH": str(SUPPORT)}
+    start = f"{code}\nimport runpy; runpy.run_module('hpo.worker', run_name='__main__')"
     return subprocess.Popen(
-        [sys.executable, "-m", "hpo.worker", *arguments],
+        [sys.executable, *(["-c", start] if code else ["-m", "hpo.worker"]), *arguments],
         env=environment,
         stderr=subprocess.PIPE,
         text=True,

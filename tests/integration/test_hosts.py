@@ -1,0 +1,170 @@
+"""Workers on difficult hosts: short of memory, with a wrong clock, on a full disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from servers import connect
+from workers import ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
+
+from hpo.embedded import Embedded
+from hpo.ledger import Ledger
+from hpo.snapshot import SlotState, StudyState
+
+LITTLE_MEMORY = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))"
+WRONG_CLOCK = """
+import datetime, time
+true_time, true_ns, truth = time.time, time.time_ns, datetime.datetime
+time.time = lambda: true_time() + {off_s}
+time.time_ns = lambda: true_ns() + {off_s} * 10**9
+class Wrong(truth):
+    @classmethod
+    def now(cls, tz=None):
+        return truth.now(tz) + datetime.timedelta(seconds={off_s})
+datetime.datetime = Wrong
+"""
+
+
+@pytest.fixture
+def ledger(database_url: str) -> Iterator[Ledger]:
+    with ledger_at(database_url) as ledger:
+        yield ledger
+
+
+def start(url: str, name: str, code: str = "") -> subprocess.Popen[str]:
+    return start_worker(url, "--study", "toy", "--name", name, "--lease=1", code=code)
+
+
+# --- memory --------------------------------------------------------------------------------------
+
+
+def test_a_host_with_little_memory_leaves_the_trial_to_one_with_more(
+    ledger: Ledger, database_url: str
+) -> None:
+    one = {"budget": {"trials": 1}, "confirm": None}
+    ledger.register(toy_spec(**one, fixed={"memory_gib": 3.0}))
+    small = start(database_url, "small", LITTLE_MEMORY)
+    wait_until(lambda: any(s.losses for s in ledger.snapshot("toy").search))
+    os.kill(small.pid, signal.SIGSTOP)
+    large = start(database_url, "large")
+    _, heard = large.communicate(timeout=60)
+    assert large.returncode == 0, heard
+    os.kill(small.pid, signal.SIGCONT)
+    _, said = small.communicate(timeout=60)
+    assert small.returncode == 0, said
+    assert "toy: trial 0: out of memory; leaving it to others for 1 s" in said
+    snapshot = ledger.snapshot("toy", curves=True)
+    assert (snapshot.state, snapshot.search[0].worker) == (StudyState.DONE, "large")
+    assert table(snapshot) == undisturbed(database_url, toy_spec("alone", **one))
+
+
+def test_too_little_memory_everywhere_fails_the_trial_and_says_so(
+    ledger: Ledger, database_url: str
+) -> None:
+    ledger.register(toy_spec(budget={"trials": 1}, confirm=None, fixed={"memory_gib": 3.0}))
+    small = start(database_url, "small", LITTLE_MEMORY)
+    _, said = small.communicate(timeout=60)
+    assert small.returncode == 0, said
+    snapshot = ledger.snapshot("toy")
+    (slot,) = snapshot.search
+    assert (slot.state, slot.losses, slot.attempts) == (SlotState.FAILED, 3, 3)
+    assert slot.message is not None
+    assert slot.message.startswith(
+        "lost 3 workers, the last one small: out of memory (Unable to allocate 3.00 GiB for an "
+        "array with shape "
+    )
+    assert slot.message.endswith(
+        "Run fewer workers at a time, use hosts with more memory, or make the networks smaller."
+    )
+
+
+# --- clock ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("off_s", [3600, -3600])
+def test_a_clock_that_is_an_hour_off_moves_no_lease(
+    ledger: Ledger, database_url: str, off_s: int
+) -> None:
+    spec = toy_spec(budget={"trials": 2, "members": 1, "epochs": 20}, fixed={"sleep_s": 0.2})
+    ledger.register(spec)
+    wrong = start(database_url, "wrong", WRONG_CLOCK.format(off_s=off_s))
+    right = start(database_url, "right")
+    wait_until(lambda: len(ledger.snapshot("toy").search) == 2)
+    for worker in (wrong, right):
+        _, said = worker.communicate(timeout=60)
+        assert worker.returncode == 0, said
+    snapshot = ledger.snapshot("toy")
+    assert [(s.attempts, s.losses) for s in snapshot.search] == [(1, 0), (1, 0)]
+    assert {s.worker for s in snapshot.search} == {"wrong", "right"}
+    for slot in snapshot.search:
+        assert slot.settled_at is not None
+        assert 0 <= (slot.settled_at - slot.started_at).total_seconds() < 60
+
+
+# --- disk ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(hpo_home: Path) -> Iterator[Path]:
+    """HPO_HOME on a file system of 120 MB."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=120m,mode=0711", "none", str(hpo_home)]
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a small file system")
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        pytest.skip(f"no small file system can be mounted here: {done.stderr.strip()}")
+    try:
+        yield hpo_home
+    finally:
+        subprocess.run(["umount", "--lazy", str(hpo_home)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Leave no room on a disk; returns the file that takes it."""
+    ballast = disk / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (1 << 20, 1 << 12):
+            while True:
+                try:
+                    file.write(b"\0" * size)
+                except OSError:
+                    break
+    return ballast
+
+
+def test_a_full_disk_is_waited_for(small_disk: Path) -> None:
+    with Embedded(small_disk) as server:
+        url = server.acquire()
+        with connect(url) as admin:  # so that the disk is full soon, and not only the next WAL file
+            admin.execute(
+                "CREATE TABLE room AS SELECT repeat('x', 1000) FROM generate_series(1, 9)"
+            )
+        with ledger_at(url) as ledger:
+            patient = Ledger(ledger._storage, patience_s=60.0)
+            spec = toy_spec(budget={"trials": 40, "members": 2, "epochs": 4}, confirm=None)
+            patient.register(spec)
+            ballast = fill(small_disk)
+            worker = start(url, "worker")
+            wait_until(lambda: "No space left on device" in log(small_disk), 60)
+            time.sleep(1.0)
+            assert worker.poll() is None
+            ballast.unlink()
+            _, said = worker.communicate(timeout=120)
+            assert worker.returncode == 0, said
+            assert "database unreachable for" in said
+            snapshot = patient.snapshot("toy", curves=True)
+            assert snapshot.state == StudyState.DONE
+            alone = toy_spec(
+                "alone", budget={"trials": 40, "members": 2, "epochs": 4}, confirm=None
+            )
+            assert table(snapshot) == undisturbed(url, alone)
+
+
+def log(home: Path) -> str:
+    return (home / "server" / "postgres.log").read_text(errors="replace")
