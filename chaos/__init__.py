@@ -1,4 +1,4 @@
-"""The chaos run: a study of real trainings, disturbed as badly as can be, must end as if nothing was.
+"""The chaos run: a study disturbed as badly as can be must end as if it had not been.
 
 ``python -m chaos --help`` says what it does and shows examples.
 """

@@ -1,4 +1,4 @@
-"""The database of a chaos run: an embedded server of its own, or a given one that others may use."""
+"""The database of a chaos run: an embedded server of its own, or a given one."""
 
 from __future__ import annotations
 

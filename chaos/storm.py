@@ -1,4 +1,4 @@
-"""The storm: a seeded driver that does to a study whatever happens to computers, only more often."""
+"""The storm: a seeded driver that does what happens to computers, only more often."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ one transaction, and safe to repeat when the answer to it was lost.
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
@@ -41,9 +42,7 @@ def _transaction(
             with self._engine.begin() as connection:
                 return method(self, connection, *args, **kwargs)
 
-        if not self._patience_s:
-            return once()
-        return retry(once, patience_s=self._patience_s, on_wait=self._on_wait)
+        return self._retry(once)
 
     return transact
 
@@ -57,6 +56,7 @@ class Ledger:
         *,
         patience_s: float = 0.0,
         on_wait: Callable[[float, Exception], None] | None = None,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         """Open the ledger of a database; create its tables if there are none.
 
@@ -65,21 +65,21 @@ class Ledger:
             patience_s: for how long every method waits for a database that is away; with 0, its
                 errors (``sqlalchemy.exc.SQLAlchemyError``) are raised at once.
             on_wait: told of every wait, with the seconds waited so far and the error.
+            pause: waits for so many seconds, or less if something calls.
 
         Raises:
             StorageError: the tables are those of a newer version of this software.
         """
         self._storage, self._engine = storage, storage.engine
-        self._patience_s, self._on_wait = patience_s, on_wait
+        self._patience_s, self._on_wait, self._pause = patience_s, on_wait, pause
         self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
         self._settled: dict[int, list[Past]] = {}
-        if patience_s:
-            retry(self._prepare, patience_s=patience_s, on_wait=on_wait)
-        else:
-            self._prepare()
+        self._retry(lambda: prepare_database(storage, schema))
 
-    def _prepare(self) -> None:
-        prepare_database(self._storage, schema)
+    def _retry(self, work: Callable[[], T]) -> T:
+        if not self._patience_s:
+            return work()
+        return retry(work, patience_s=self._patience_s, on_wait=self._on_wait, pause=self._pause)
 
     def impatient(self) -> Ledger:
         """The same ledger, whose methods raise at once while the database is away."""

@@ -32,6 +32,7 @@ def retry(
     *,
     patience_s: float = PATIENCE_S,
     on_wait: Callable[[float, Exception], None] | None = None,
+    pause: Callable[[float], object] = time.sleep,
 ) -> T:
     """Return `work()`, done again while the database is away or asks for a repetition.
 
@@ -44,6 +45,7 @@ def retry(
         patience_s: time after the first failure at which to give up.
         on_wait: called before each pause with the seconds since the first failure and the error. It
             may raise, to end the waiting.
+        pause: waits for so many seconds, or shorter if there is a reason to.
 
     Raises:
         StorageError: the database stayed away for too long.
@@ -68,7 +70,7 @@ def retry(
                 ) from error
             if on_wait:
                 on_wait(waited_s, error)
-            time.sleep(min(random.uniform(0, longest_s), patience_s - waited_s))
+            pause(min(random.uniform(0, longest_s), patience_s - waited_s))
             longest_s = min(LONGEST_PAUSE_S, 2 * longest_s)
 
 

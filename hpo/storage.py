@@ -31,6 +31,9 @@ EXAMPLE = "postgresql://user:password@host:5432/database"
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 OLDEST_MAJOR = 13
 CONNECT_TIMEOUT_S = 10
+IDLE_S = 20
+"""A process that says nothing for so long in the middle of a transaction, holding its locks, is
+paused or gone: the server ends its session."""
 SCHEMA_LOCK = 0x68706F  # "hpo", the key of the advisory lock
 
 # What libpq says, in the order of asking; it gives no error code when a connection fails.
@@ -150,7 +153,7 @@ class Storage:
             connect_args=_connect_options(url, embedded),
         )
         event.listen(self.engine, "do_connect", self._revive)
-        event.listen(self.engine, "connect", _use_utc)
+        event.listen(self.engine, "connect", _set_up)
 
     def describe(self) -> str:
         """Return which database this is, for people: without any password."""
@@ -329,9 +332,10 @@ def _connect_options(url: URL, embedded: Embedded | None) -> dict[str, Any]:
     return options
 
 
-def _use_utc(connection: psycopg.Connection[Any], record: Any) -> None:
+def _set_up(connection: psycopg.Connection[Any], record: Any) -> None:
     connection.autocommit = True
     connection.execute("SET TIME ZONE 'UTC'")
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_S}s'")
     connection.autocommit = False
 
 

@@ -44,10 +44,10 @@ class Order:
 class Heartbeat(threading.Thread):
     """Tells the database that the worker lives, three times per lease, beside the training."""
 
-    def __init__(self, ledger: Ledger, worker: str, order: Order) -> None:
-        """A daemon thread; ``start`` it."""
+    def __init__(self, worker: str, order: Order) -> None:
+        """A daemon thread; ``begin`` starts it."""
         super().__init__(name="heartbeat", daemon=True)
-        self._ledger, self._worker, self._order = ledger, worker, order
+        self._worker, self._order = worker, order
         self._claim: Claim | None = None
         self._ended = threading.Event()
         self._mutex = threading.Lock()
@@ -59,6 +59,11 @@ class Heartbeat(threading.Thread):
     def in_touch(self) -> bool:
         """Whether this worker lives, and could reach the database, for a whole lease."""
         return time.monotonic() - self._cut_off_s > self._order.lease_s
+
+    def begin(self, ledger: Ledger) -> None:
+        """Beat from now on, in this ledger; it should raise at once if the database is away."""
+        self._ledger = ledger
+        self.start()
 
     def hold(self, claim: Claim | None) -> None:
         """Renew this claim from now on; None holds nothing. Waits for a beat under way."""
@@ -107,8 +112,10 @@ class Worker:
         whose = f"{order.study}@" if order.study else ""  # without @: serves every study
         host = platform.node()
         self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self._ledger = Ledger(storage, patience_s=PATIENCE_S, on_wait=self._database_away)
-        self._heart = Heartbeat(self._ledger.impatient(), self.name, order)
+        self._heart = Heartbeat(self.name, order)
+        self._ledger = Ledger(
+            storage, patience_s=PATIENCE_S, on_wait=self._database_away, pause=self._pause
+        )
 
     def stop(self) -> None:
         """Ask it to stop: it keeps its training safe, releases its slot and returns."""
@@ -123,7 +130,7 @@ class Worker:
         self._ledger.enlist(
             self.name, host=platform.node(), pid=os.getpid(), lease_s=self._order.lease_s
         )
-        self._heart.start()
+        self._heart.begin(self._ledger.impatient())
         try:
             self._loop()
             self._ledger.discharge(self.name)
@@ -207,3 +214,10 @@ class Worker:
         log.warning("database unreachable for %.0f s: %s", seconds, error)
         if self._heart.stop_requested.is_set() and seconds >= STOP_PATIENCE_S:
             raise StoppedError from error
+
+    def _pause(self, seconds: float) -> None:
+        """Sleep, but wake up when told to stop, and ask the database more often then."""
+        if self._heart.stop_requested.is_set():
+            time.sleep(min(seconds, _POLL_S[0]))
+        else:
+            self._heart.stop_requested.wait(seconds)

@@ -87,21 +87,17 @@ def test_too_little_memory_everywhere_fails_the_trial_and_says_so(
 # --- clock ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("off_s", [3600, -3600])
-def test_a_clock_that_is_an_hour_off_moves_no_lease(
-    ledger: Ledger, database_url: str, off_s: int
-) -> None:
-    spec = toy_spec(budget={"trials": 2, "members": 1, "epochs": 20}, fixed={"sleep_s": 0.2})
-    ledger.register(spec)
-    wrong = start(database_url, "wrong", WRONG_CLOCK.format(off_s=off_s))
-    right = start(database_url, "right")
-    wait_until(lambda: len(ledger.snapshot("toy").search) == 2)
-    for worker in (wrong, right):
+def test_clocks_that_are_an_hour_off_move_no_lease(ledger: Ledger, database_url: str) -> None:
+    ledger.register(toy_spec(budget={"trials": 2, "members": 1}, fixed={"sleep_s": 0.7}))
+    workers = [
+        start(database_url, "ahead", WRONG_CLOCK.format(off_s=3600)),
+        start(database_url, "behind", WRONG_CLOCK.format(off_s=-3600)),
+    ]
+    for worker in workers:
         _, said = worker.communicate(timeout=60)
         assert worker.returncode == 0, said
     snapshot = ledger.snapshot("toy")
     assert [(s.attempts, s.losses) for s in snapshot.search] == [(1, 0), (1, 0)]
-    assert {s.worker for s in snapshot.search} == {"wrong", "right"}
     for slot in snapshot.search:
         assert slot.settled_at is not None
         assert 0 <= (slot.settled_at - slot.started_at).total_seconds() < 60

@@ -21,6 +21,16 @@ from hpo.spec import StudySpec
 LEASE_S = 2.0
 HEIR_S = 5.0
 """Beyond the lease, until the heir of a slot has begun."""
+EPOCHS_TOLD = """
+import sys, toy_objective
+evaluate = toy_objective.ToyObjective.evaluate
+def told(self, params, *, resume=None, **rest):
+    done = len(__import__("json").loads(resume)[0]) if resume else 0
+    print("trains", done + 1, params.epochs, file=sys.stderr)
+    return evaluate(self, params, resume=resume, **rest)
+toy_objective.ToyObjective.evaluate = told
+"""
+"""A worker that says from which epoch to which it trains."""
 
 
 def one_trial(name: str, **fixed: object) -> StudySpec:
@@ -40,9 +50,9 @@ class Scene:
         self.workers: list[subprocess.Popen[str]] = []
         self.stored_at_death: tuple[Member, ...] = ()
 
-    def start(self, name: str, *options: str) -> subprocess.Popen[str]:
+    def start(self, name: str, *options: str, code: str = "") -> subprocess.Popen[str]:
         arguments = ["--study", "killed", "--name", name, f"--lease={LEASE_S}", *options]
-        worker = start_worker(self.url, *arguments)
+        worker = start_worker(self.url, *arguments, code=code)
         self.workers.append(worker)
         return worker
 
@@ -147,3 +157,43 @@ def test_during_training(scene: Scene, alone: list[tuple[Any, ...]]) -> None:
     wait_until(lambda: bool(scene.ledger.snapshot("killed").search))
     scene.succeed(victim, lambda: None)
     check(scene, alone, trained_by_victim=len(scene.stored_at_death))
+
+
+def test_a_worker_paused_in_the_middle_of_a_transaction_holds_nobody_up(
+    scene: Scene, alone: list[tuple[Any, ...]]
+) -> None:
+    """It holds the lock on the study; its session is ended, and its result refused."""
+    scene.ledger.register(one_trial("killed"))
+    code = "import hpo.storage; hpo.storage.IDLE_S = 1"
+    with Gate(scene.url, "UPDATE OF settled_at ON hpo_ledger.slots") as gate:
+        victim = scene.start("victim", code=code)
+        gate.wait()
+        victim.send_signal(signal.SIGSTOP)
+    heir = scene.start("heir")
+    _, heard = heir.communicate(timeout=60)
+    assert heir.returncode == 0, heard
+    victim.send_signal(signal.SIGCONT)
+    _, said = victim.communicate(timeout=60)
+    assert victim.returncode == 0, said
+    assert "the lease of victim has passed to another worker" in said
+    check(scene, alone, trained_by_victim=2)
+
+
+def test_a_killed_training_goes_on_from_its_checkpoint(
+    scene: Scene, alone: list[tuple[Any, ...]]
+) -> None:
+    scene.ledger.register(one_trial("killed", sleep_s=0.5))
+    victim = scene.start("victim", code="import hpo.trial; hpo.trial.CHECKPOINT_S = 0.1")
+    with scene.ledger._engine.connect() as connection:
+        kept = "SELECT cardinality(curve) FROM hpo_ledger.checkpoints"
+        read = connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql
+        wait_until(lambda: (read(kept).scalar() or 0) >= 3)
+        kill(victim, signal.SIGKILL)
+        member, epochs = read("SELECT member, cardinality(curve) FROM hpo_ledger.checkpoints").one()
+        heir = scene.start("heir", code=EPOCHS_TOLD)
+        _, said = heir.communicate(timeout=60)
+        assert heir.returncode == 0, said
+        trained = [line.split()[1:] for line in said.splitlines() if line.startswith("trains ")]
+        assert trained[0] == [str(epochs + 1), "6"]
+        assert read(kept).scalar() is None, "a settled trial needs no checkpoint"
+    check(scene, alone, trained_by_victim=member)

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 from gates import Gate
 from servers import connect
-from workers import ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
+from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.embedded import Embedded, status, stop
 from hpo.ledger import Ledger
@@ -115,3 +115,17 @@ def test_the_server_ends_while_a_trial_is_settled(
         wait_until(lambda: status(hpo_home).running and status(hpo_home).pid != before, 60)
     finish([worker])
     check_untouched(ledger, url)
+
+
+def test_sigterm_ends_a_worker_within_seconds_though_the_database_is_away(
+    ledger: Ledger, url: str, hpo_home: Path
+) -> None:
+    ledger.register(toy_spec(budget={"trials": 2, "epochs": 10}, fixed={"sleep_s": 0.2}))
+    worker = start(url, "one")
+    wait_until(lambda: bool(ledger.snapshot("toy").search))
+    stop(hpo_home, force=True)
+    began_s = time.monotonic()
+    said = kill(worker, signal.SIGTERM)
+    assert time.monotonic() - began_s < 5
+    assert worker.returncode == 0, said
+    assert "stopped while the database is away: the lease will run out" in said

@@ -1,0 +1,54 @@
+"""The chaos run, as ``make chaos`` starts it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from chaos.__main__ import parser
+from chaos.crew import ROOT
+
+
+def chaos(*arguments: str, timeout_s: float) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "chaos", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def check(said: str) -> None:
+    """Tables are equal, and there was something to withstand."""
+    *_, last, total = said.splitlines()
+    assert last.endswith("tables equal")
+    heads = said[said.index("seed  seconds") :].splitlines()[0].split()
+    counts = dict(zip(heads, total.split(), strict=False))
+    for what in ("kills", "terms", "pauses", "restarts", "cuts"):
+        assert what in counts
+    assert sum(int(counts[what]) for what in ("kills", "terms", "pauses", "restarts", "cuts")) >= 5
+
+
+def test_a_minute_of_chaos() -> None:
+    check(chaos("--seconds", "60", "--seed", "1", timeout_s=280))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+def test_ten_minutes_of_chaos() -> None:
+    check(chaos("--seconds", "600", timeout_s=1400))
+
+
+def test_help_teaches(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["--help"])
+    said = capsys.readouterr().out
+    for line in ("make chaos", "python -m chaos --storage postgresql://", "bit for bit"):
+        assert line in said
