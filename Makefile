@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STUDY ?= seqdigits
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all check format bench clean
+.PHONY: help setup run test test-all chaos check format bench clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ test: $(VENV)/.ready-dev ## the tests that fit in five minutes
 
 test-all: $(VENV)/.ready-dev ## all tests, the long ones too
 	$(PY) -m pytest
+
+chaos: $(VENV)/.ready ## ten minutes of kills, pauses and restarts that a study must not notice (CHAOS="--seconds 60" less)
+	@$(PY) -m chaos $(CHAOS)
 
 check: $(VENV)/.ready-dev ## format, lint, types, layers
 	$(PY) -m ruff format --check .

@@ -115,7 +115,7 @@ def _trained_again(connection: Connection, journal: Path) -> Iterator[str]:
         claims[row.worker].append((row.at.timestamp(), row))
     params = {
         row.id: (row.phase, row.number, row.params)
-        for row in connection.execute(sa.select(slots.c["id", "phase", "number", "params"]))
+        for row in connection.execute(sa.select(*slots.c["id", "phase", "number", "params"]))
     }
     for entry in objective.read(journal):
         if entry.event != "begin":

@@ -109,6 +109,7 @@ class Worker:
         """Nothing happens before ``run``."""
         self._order = order
         self._unreadable: set[str] = set()
+        self._gave_up = False
         whose = f"{order.study}@" if order.study else ""  # without @: serves every study
         host = platform.node()
         self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
@@ -212,7 +213,8 @@ class Worker:
     def _database_away(self, seconds: float, error: Exception) -> None:
         self._doing(f"waits: database unreachable for {seconds:.0f} s")
         log.warning("database unreachable for %.0f s: %s", seconds, error)
-        if self._heart.stop_requested.is_set() and seconds >= STOP_PATIENCE_S:
+        if self._heart.stop_requested.is_set() and (self._gave_up or seconds >= STOP_PATIENCE_S):
+            self._gave_up = True  # what else there is to write down is not waited for, either
             raise StoppedError from error
 
     def _pause(self, seconds: float) -> None:

@@ -133,6 +133,44 @@ def test_third_loss_fails_the_slot(ledger: Ledger) -> None:
     assert slot.message.startswith("lost 3 workers, the last one victim-3: killed, out of memory")
 
 
+def test_buried_for_the_third_time_a_slot_fails_at_once(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    for attempt in range(1, 4):
+        held = claim(ledger, f"victim-{attempt}", lease_s=3600)
+        assert (held.number, held.attempt) == (0, attempt)
+        ledger.bury(f"victim-{attempt}")
+        ledger.bury(f"victim-{attempt}")  # it died once
+    slot = ledger.snapshot("toy").search[0]
+    assert (slot.state, slot.losses) == (SlotState.FAILED, 3)
+
+
+def test_short_memory_counts_as_a_loss_and_its_reason_is_kept(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    for _ in range(3):
+        ledger.lose(claim(ledger, "small"), "out of memory (1 GiB). Use another host.")
+    slot = ledger.snapshot("toy").search[0]
+    assert (slot.state, slot.losses) == (SlotState.FAILED, 3)
+    assert slot.message == (
+        "lost 3 workers, the last one small: out of memory (1 GiB). Use another host."
+    )
+
+
+def test_a_worker_that_was_cut_off_takes_nothing_over(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    silent = claim(ledger, "silent", lease_s=LEASE_S)
+    released = claim(ledger, "released")
+    ledger.release(released)
+    time.sleep(LEASE_S + 0.1)
+    numbers = []
+    for worker in ("back-1", "back-2"):
+        found = ledger.claim("toy", worker, lease_s=60, in_touch=lambda: False)
+        assert isinstance(found, Claim)
+        numbers.append(found.number)
+    assert numbers == [released.number, 2]
+    ledger.renew("silent", silent, doing="training", lease_s=60)
+    assert ledger.snapshot("toy").search[0].losses == 0
+
+
 def test_repeated_calls_are_harmless(ledger: Ledger) -> None:
     """The answer to a commit can be lost; the call is then repeated."""
     ledger.register(toy_spec())

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import torch
 from pydantic import ValidationError
+from toy_network import ToyMember, ToyNetworkObjective
+from toy_objective import ToyParams, ToyTask
 
 import objectives
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol
@@ -114,3 +116,25 @@ def test_ctrnn_reaches_the_accuracy_of_the_paper() -> None:
         for seed in range(10)
     ]
     assert sum(scores) / 10 == pytest.approx(0.89, abs=0.0348)
+
+
+def test_memory_that_torch_cannot_get_is_a_memory_error() -> None:
+    class Greedy(ToyMember):
+        def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
+            torch.empty(1 << 50)
+            raise AssertionError("there is no petabyte")
+
+    class GreedyObjective(ToyNetworkObjective):
+        def member(
+            self, params: ToyParams, *, task: ToyTask, protocol: Protocol, member_seed: int
+        ) -> ToyMember:
+            return Greedy(params, task, protocol, member_seed)
+
+    with pytest.raises(MemoryError, match="can't allocate memory: you tried to allocate"):
+        GreedyObjective().evaluate(
+            ToyParams(epochs=1),
+            task=ToyTask(),
+            protocol=Protocol.VALIDATION,
+            member_seed=0,
+            on_epoch=lambda progress: None,
+        )
