@@ -88,7 +88,8 @@ def test_too_little_memory_everywhere_fails_the_trial_and_says_so(
 
 
 def test_clocks_that_are_an_hour_off_move_no_lease(ledger: Ledger, database_url: str) -> None:
-    ledger.register(toy_spec(budget={"trials": 2, "members": 1}, fixed={"sleep_s": 0.7}))
+    budget = {"trials": 2, "members": 1}
+    ledger.register(toy_spec(budget=budget, fixed={"sleep_s": 0.7}, confirm=None))
     workers = [
         start(database_url, "ahead", WRONG_CLOCK.format(off_s=3600)),
         start(database_url, "behind", WRONG_CLOCK.format(off_s=-3600)),

@@ -44,7 +44,7 @@ def start(url: str, name: str) -> subprocess.Popen[str]:
 def two_at_work(ledger: Ledger, url: str, sleep_s: float) -> list[subprocess.Popen[str]]:
     """Two workers, each with a trial of its own in training."""
     budget = {"trials": 2, "members": 2, "epochs": 10}
-    ledger.register(toy_spec(budget=budget, fixed={"sleep_s": sleep_s}))
+    ledger.register(toy_spec(budget=budget, fixed={"sleep_s": sleep_s}, confirm=None))
     workers = [start(url, name) for name in ("one", "two")]
     wait_until(lambda: {"one", "two"} == {s.worker for s in ledger.snapshot("toy").search})
     return workers
@@ -64,7 +64,7 @@ def check_untouched(ledger: Ledger, url: str) -> None:
     assert snapshot.state == StudyState.DONE
     assert [(s.attempts, s.losses) for s in snapshot.search] == [(1, 0), (1, 0)]
     budget = {"trials": 2, "members": 2, "epochs": 10}
-    assert table(snapshot) == undisturbed(url, toy_spec("alone", budget=budget))
+    assert table(snapshot) == undisturbed(url, toy_spec("alone", budget=budget, confirm=None))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_results_are_delivered_after_an_outage_longer_than_the_lease(
 
 def test_trials_survive_a_network_that_cuts_everybody_off(database_url: str) -> None:
     with ledger_at(database_url) as ledger:
-        workers = two_at_work(ledger, database_url, sleep_s=0.4)
+        workers = two_at_work(ledger, database_url, sleep_s=0.3)
         admin_url = database_url.replace(f"/{sa.make_url(database_url).database}?", "/hpo?")
         name = sa.make_url(database_url).database
         with connect(admin_url) as admin:
@@ -112,7 +112,7 @@ def test_the_server_ends_while_a_trial_is_settled(
     ledger: Ledger, url: str, hpo_home: Path, how: signal.Signals
 ) -> None:
     """SIGQUIT is ``pg_ctl stop -m immediate``, SIGINT is ``-m fast``."""
-    ledger.register(toy_spec(budget={"trials": 2, "members": 2, "epochs": 10}))
+    ledger.register(toy_spec(budget={"trials": 2, "members": 2, "epochs": 10}, confirm=None))
     with Gate(url, "UPDATE OF datetime_complete ON trials") as gate:
         worker = start(url, "one")
         gate.wait()
