@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from hpo.embedded import Embedded, status, stop
 from hpo.ledger import Ledger
 from hpo.snapshot import StudyState
 from hpo.storage import open_storage
+from hpo.work import Heartbeat, Order
 
 LEASE_S = 2.0
 
@@ -87,17 +89,53 @@ def test_results_are_delivered_after_an_outage_longer_than_the_lease(
 def test_trials_survive_a_network_that_cuts_everybody_off(database_url: str) -> None:
     with ledger_at(database_url) as ledger:
         workers = two_at_work(ledger, database_url, sleep_s=0.3)
-        admin_url = database_url.replace(f"/{sa.make_url(database_url).database}?", "/hpo?")
-        name = sa.make_url(database_url).database
-        with connect(admin_url) as admin:
-            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-            admin.execute(
-                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-            )
+        with cut_off(database_url):
             time.sleep(1.5 * LEASE_S)
-            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         finish(workers)
         check_untouched(ledger, database_url)
+
+
+@contextmanager
+def cut_off(database_url: str) -> Iterator[None]:
+    """Nobody reaches the database, though its server runs."""
+    name = sa.make_url(database_url).database
+    with connect(database_url.replace(f"/{name}?", "/hpo?")) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+        yield
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+def test_a_worker_is_in_touch_after_a_lease_without_an_outage(database_url: str) -> None:
+    began_s = time.monotonic()
+    heart = Heartbeat("w", Order(lease_s=1.0))
+    with ledger_at(database_url) as ledger:
+        heart.begin(ledger)
+        assert not heart.in_touch()
+        wait_until(heart.in_touch)
+        assert time.monotonic() - began_s > 0.9
+        with cut_off(database_url):
+            wait_until(lambda: not heart.in_touch())
+        back_s = time.monotonic()
+        assert not heart.in_touch(), "the others could not renew their leases"
+        wait_until(heart.in_touch)
+        assert time.monotonic() - back_s > 0.5  # the last beat that failed was a third lease ago
+        heart.end()
+
+
+def test_a_newcomer_takes_over_after_a_lease(database_url: str) -> None:
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(budget={"trials": 1}, confirm=None))
+        ledger.claim("toy", "gone", lease_s=0.1)
+        time.sleep(0.2)
+        heir = start(database_url, "heir")
+        wait_until(lambda: ledger.snapshot("toy").search[0].worker == "heir")
+        snapshot = ledger.snapshot("toy")
+        (worker,) = snapshot.workers
+        assert (snapshot.now - worker.started_at).total_seconds() > 0.9 * LEASE_S
+        finish([heir])
 
 
 @pytest.mark.parametrize(
