@@ -107,7 +107,8 @@ class Round:
             try:
                 began = time.monotonic()
                 storm.gather(FINISH_S)
-                storm.blow(storm_s - (time.monotonic() - began), self._arguments.pace)
+                gathering_s = time.monotonic() - began
+                storm.blow(max(storm_s - gathering_s, STORM_S[0]), self._arguments.pace)
                 self.say(f"[{storm.settled()}/{spec.budget.trials}] calm again: the rest")
                 if not storm.finish(FINISH_S):
                     self.failures.append(f"the rest did not finish within {FINISH_S:.0f} s")

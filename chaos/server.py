@@ -7,10 +7,10 @@ import signal
 import time
 from pathlib import Path
 
-import psycopg
 import sqlalchemy as sa
 
 from hpo.embedded import Embedded, status, stop
+from hpo.errors import StorageError
 from hpo.storage import parse_url
 
 RESTART_S = 60.0
@@ -23,13 +23,26 @@ class Given:
 
     def __init__(self, url: str) -> None:
         """Take the URL of any database on it; its user must be allowed to create others."""
-        self._url = parse_url(url)
+        self._url = parse_url(url, "--storage")
+        self._engine = sa.create_engine(
+            self._url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+        )
         self._created: list[str] = []
 
     def create(self, name: str) -> str:
-        """Create a database and return its URL."""
-        with self._connect() as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
+        """Create a database and return its URL.
+
+        Raises:
+            StorageError: the server does not answer, or its user may not create any.
+        """
+        try:
+            with self._connect() as connection:
+                connection.exec_driver_sql(f'CREATE DATABASE "{name}"')
+        except sa.exc.DBAPIError as error:
+            raise StorageError(
+                f"--storage: the user must be allowed to create databases, but got: {error.orig}. "
+                "Give the URL of one who is, or none for an embedded server."
+            ) from error
         self._created.append(name)
         return self._url.set(database=name).render_as_string(hide_password=False)
 
@@ -37,24 +50,21 @@ class Given:
         """Drop the databases that were created here."""
         with self._connect() as connection:
             for name in self._created:
-                connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+                connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self._created.clear()
 
     def cut(self, url: str) -> int:
         """End every session of a database, as an administrator or a firewall does; how many."""
         with self._connect() as connection:
             name = sa.make_url(url).database
-            ended = connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
-            )
-            return len(ended.fetchall())
+            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+            return len(connection.exec_driver_sql(end, (name,)).all())
 
     def close(self) -> None:
         """Leave the server."""
 
-    def _connect(self) -> psycopg.Connection:
-        url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return psycopg.connect(url, autocommit=True, connect_timeout=10)
+    def _connect(self) -> sa.Connection:
+        return self._engine.connect()
 
 
 class Own(Given):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -111,8 +111,9 @@ def cut_off(database_url: str) -> Iterator[None]:
 def test_a_worker_is_in_touch_after_a_lease_without_an_outage(database_url: str) -> None:
     began_s = time.monotonic()
     heart = Heartbeat("w", Order(lease_s=1.0))
-    with ledger_at(database_url) as ledger:
-        heart.begin(ledger)
+    with ExitStack() as stack:
+        heart.begin(stack.enter_context(ledger_at(database_url)))
+        stack.callback(heart.end)
         assert not heart.in_touch()
         wait_until(heart.in_touch)
         assert time.monotonic() - began_s > 0.9
@@ -122,7 +123,6 @@ def test_a_worker_is_in_touch_after_a_lease_without_an_outage(database_url: str)
         assert not heart.in_touch(), "the others could not renew their leases"
         wait_until(heart.in_touch)
         assert time.monotonic() - back_s > 0.5  # the last beat that failed was a third lease ago
-        heart.end()
 
 
 def test_a_newcomer_takes_over_after_a_lease(database_url: str) -> None:
