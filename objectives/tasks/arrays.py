@@ -84,7 +84,8 @@ class ArraysParams(TaskParams):
 
     def resolved(self, base: Path) -> Self:
         """With an absolute path and the hash of the data, which is checked as a whole."""
-        path = Path(os.path.abspath(base / Path(self.path).expanduser()))  # symbolic links stay
+        # neither Path.expanduser, which raises, nor Path.resolve: symbolic links stay
+        path = Path(os.path.abspath(base / os.path.expanduser(self.path)))
         recording = _verified(path, self.sha256)
         _check_shares(self, recording, path)
         return self.model_copy(update={"path": str(path), "sha256": recording.sha256})
