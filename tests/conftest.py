@@ -36,6 +36,14 @@ def temporary_home() -> Iterator[Path]:
         shutil.rmtree(home)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """PyTorch computes as in a worker: on a busy machine, two threads are six times as slow."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """URL of the session's server."""
