@@ -4,6 +4,9 @@
     network = load_network("best.safetensors")
     logits = network(x)  # x: (batch, time, channels), logits: (1, batch, classes)
 
+A network that was trained on normalised data wants such data: ``(x - shift) / scale``, channel by
+channel, with the numbers in ``describe("best.safetensors")["input_scaling"]``.
+
 ``best.safetensors`` holds everything: dense tensors named as in ``objectives.networks.layered``,
 the masks of the connections, and the description as text in its header. ``best.json`` is a copy of
 that description to read. No such file can run code: safetensors holds numbers only, and the class

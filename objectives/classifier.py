@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -108,6 +108,7 @@ class Classifier(NetworkMember):
             "parameters": self._params.model_dump(mode="json"),
             "task": self._task.model_dump(mode="json"),
             "classes": list(self.classes),
+            "input_scaling": asdict(scaling) if (scaling := self._split.scaling) else None,
             "member_seed": self._member_seed,
             "saved_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }

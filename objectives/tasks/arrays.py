@@ -23,7 +23,7 @@ from pydantic import Field
 from objectives.contract import Protocol, TaskParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
-    from objectives.tasks.data import Examples, Split
+    from objectives.tasks.data import Examples, Scaling, Split
     from objectives.tasks.recording import Recording
 
 Normalisation = Literal["none", "minmax", "standard"]
@@ -105,7 +105,7 @@ def load(task: ArraysParams, *, protocol: Protocol, member_seed: int) -> Split:
 
     path = Path(task.path)
     recording = _recording(path, task.sha256) if task.sha256 else _verified(path, None)
-    train, test = halves(task, recording)
+    train, test, scaling = halves(task, recording)
     train, score = for_member(
         train,
         test,
@@ -114,11 +114,11 @@ def load(task: ArraysParams, *, protocol: Protocol, member_seed: int) -> Split:
         member_seed=member_seed,
     )
     classes = recording.classes
-    return Split(train=train, score=score, n_classes=len(classes), classes=classes)
+    return Split(train=train, score=score, n_classes=len(classes), classes=classes, scaling=scaling)
 
 
-def halves(task: ArraysParams, recording: Recording) -> tuple[Examples, Examples]:
-    """The training half and the test half, normalised.
+def halves(task: ArraysParams, recording: Recording) -> tuple[Examples, Examples, Scaling | None]:
+    """The training half and the test half, normalised, and how.
 
     Raises:
         ValueError: a class has too few series for the split.
@@ -135,26 +135,26 @@ def halves(task: ArraysParams, recording: Recording) -> tuple[Examples, Examples
     else:
         train = every.take(np.flatnonzero(~recording.test))
         test = every.take(np.flatnonzero(recording.test))
-    return _normalised(task.normalise, train, test)
+    scaling = _scaling(task.normalise, train)
+    if scaling is not None:
+        train, test = scaling.apply(train), scaling.apply(test)
+    return train, test, scaling
 
 
-def _normalised(how: Normalisation, train: Examples, test: Examples) -> tuple[Examples, Examples]:
-    """Both halves scaled channel by channel, as the training half alone says."""
+def _scaling(how: Normalisation, train: Examples) -> Scaling | None:
+    """What ``how`` asks for, by the statistics of the training half alone."""
     import numpy as np
 
-    from objectives.tasks.data import Examples
+    from objectives.tasks.data import Scaling
 
     if how == "none":
-        return train, test
+        return None
     x = train.x.astype(np.float64)
     low, high = x.min(axis=(0, 1)), x.max(axis=(0, 1))
     shift, scale = (low, high - low) if how == "minmax" else (x.mean((0, 1)), x.std((0, 1)))
     scale = np.where(high > low, scale, 1.0)  # a constant channel becomes 0
     shift = np.where(high > low, shift, low)
-    return (
-        Examples(x=((train.x - shift) / scale).astype(np.float32), label=train.label),
-        Examples(x=((test.x - shift) / scale).astype(np.float32), label=test.label),
-    )
+    return Scaling(shift=tuple(shift.tolist()), scale=tuple(scale.tolist()))
 
 
 def _check_shares(task: ArraysParams, recording: Recording, path: Path) -> None:

@@ -379,7 +379,10 @@ def encrypted(path: Path) -> None:
         (damaged, "an array of numbers or texts `x` must hold, but got Bad CRC-32"),
         (bare_member, "an array `x` must hold, but got other bytes. Write it with numpy.savez."),
         (claims_too_much, "an array of numbers or texts `x` must hold, but got Unable to allocate"),
-        (encrypted, "an array of numbers or texts `x` must hold, but got File 'x.npy' is encrypted"),
+        (
+            encrypted,
+            "an array of numbers or texts `x` must hold, but got File 'x.npy' is encrypted",
+        ),
         (lambda path: path.write_bytes(b""), "an .npz file must hold, but got No data left in"),
         (Path.mkdir, "labels.csv: a readable file must hold, but got No such file or directory."),
     ],

@@ -97,10 +97,31 @@ def test_the_description_says_what_the_network_is(saved: Path) -> None:
     assert found["architecture"] == SIZES
     assert found["connectivity"]["mask_inter"] == {"kept": 18, "possible": 36}
     assert found["connectivity"]["n_neurons"] == 12
+    assert found["input_scaling"] is None
     assert found["classes"] == [str(digit) for digit in range(10)]
     assert found["task"]["name"] == "sequential-digits"
     assert found["scores"] == ABOUT["scores"]
     assert found["lineage"] == ABOUT["lineage"]
+
+
+def test_a_network_of_normalised_data_says_how_to_normalise_more(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(40, 6, 2)) * [3.0, 100.0] + [5.0, -7.0]).astype(np.float32)
+    np.savez(tmp_path / "data.npz", x=x, y=np.arange(40) % 2, test=np.arange(40) >= 20)
+    objective: Any = objectives.load("spintronic")
+    trained = objective.member(
+        objective.Params(**SMALL),
+        task=objective.tasks["arrays"](path=str(tmp_path / "data.npz"), normalise="standard"),
+        protocol=Protocol.CONFIRM,
+        member_seed=7,
+    )
+    trained.save(tmp_path / "best.safetensors", ABOUT)
+    scaling = describe(tmp_path / "best.safetensors")["input_scaling"]
+    wanted = (x - np.array(scaling["shift"])) / np.array(scaling["scale"])
+    seen = trained.trace([0, 19], "x").inputs
+    np.testing.assert_array_equal(seen, wanted[[20, 39]].astype(np.float32))
+    network = load_network(tmp_path / "best.safetensors")
+    assert network(torch.from_numpy(seen)).shape == (1, 2, 2)
 
 
 def rewritten(saved: Path, target: Path, tensors: dict[str, Any], **changes: Any) -> Path:
@@ -150,7 +171,10 @@ def test_foreign_files_are_refused(saved: Path, tmp_path: Path) -> None:
         ),
         ({"parameters": {"tau_ns": -1}}, "parameters of the objective spintronic must hold"),
         ({"architecture": []}, "parameters of the objective spintronic must hold, but got 'list'"),
-        ({"architecture": {}}, "tensors of the size {'layers': 2, 'width': 6} must hold, but got {"),
+        (
+            {"architecture": {}},
+            "tensors of the size {'layers': 2, 'width': 6} must hold, but got {",
+        ),
         (
             {"architecture": {**SIZES, "members": 10**9}},
             "tensors of the size {'members': 1000000000, 'layers': 2, 'width': 6, 'channels': 1, "
