@@ -201,7 +201,7 @@ def test_tensors_that_do_not_fit_are_refused(saved: Path, tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="the tensors of a spintronic network must hold, but got"):
         load_network(path)
     save_file({}, path, metadata={"hpo_network": json.dumps(describe(saved))})
-    with pytest.raises(ValueError, match="'outputs': 10} must hold, but got others. Export it aga"):
+    with pytest.raises(ValueError, match=r"'outputs': 10} must hold, but got others\. Exp"):
         load_network(path)
 
 
