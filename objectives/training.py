@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any
+from typing import Protocol as Interface
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol
+from objectives.networks.layered import LayeredNetwork
+from objectives.networks.updating import FusedUpdates
 from objectives.randomness import stream
 from objectives.tasks.data import Examples, Split
 
@@ -49,7 +52,7 @@ class Recipe:
 
 
 @dataclass(kw_only=True)
-class _Run:
+class Run:
     """A training under way; its state is the checkpoint."""
 
     network: nn.Module
@@ -134,12 +137,13 @@ def train(
     """
     # fused: one operation for each weight matrix instead of a dozen
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr0, fused=True)
-    run = _Run(network=network, optimizer=optimizer)
+    run = Run(network=network, optimizer=optimizer)
     if resume is not None:
         run.restore(resume, identity, defaults)
+    updates = updates_of(network, optimizer, split.train)
     while run.epoch < recipe.epochs:
         order = stream(member_seed, f"batch order/{run.epoch}").permutation(len(split.train))
-        run.loss_curve.append(_train_epoch(run, split.train.take(order), recipe))
+        run.loss_curve.append(train_epoch(run, updates, split.train.take(order), recipe))
         if protocol is not Protocol.CONFIRM:
             run.curve.append(_score(run, split.score))
         run.epoch += 1
@@ -154,7 +158,60 @@ def train(
     )
 
 
-def _train_epoch(run: _Run, examples: Examples, recipe: Recipe) -> float:
+class Updates(Interface):
+    """How a batch changes the weights."""
+
+    def update(
+        self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
+    ) -> tuple[float, bool]:
+        """Follow the gradient of the mean loss, every element clipped to ± ``max_gradient``.
+
+        Unless the gradient holds a NaN: one would spoil the weights for good. The update is then
+        skipped, as PyTorch's ``GradScaler`` does. An infinite element has a direction, and is
+        clipped as any other.
+
+        Returns:
+            The loss before, and whether the weights have moved.
+        """
+
+    def settle(self) -> None:
+        """Bring network and optimizer up to date, as they must be between two epochs."""
+
+
+class _TorchUpdates:
+    """The reference: autograd and Adam of PyTorch, for any network."""
+
+    def __init__(self, network: nn.Module, optimizer: torch.optim.Adam) -> None:
+        self._network, self._optimizer = network, optimizer
+
+    def update(
+        self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
+    ) -> tuple[float, bool]:
+        self._optimizer.zero_grad()
+        loss = functional.cross_entropy(self._network(u)[0], label)  # log-softmax, then NLL
+        torch.autograd.backward(loss)
+        gradients = [p.grad for p in self._network.parameters() if p.grad is not None]
+        if any(bool(gradient.isnan().any()) for gradient in gradients):
+            return loss.item(), False
+        nn.utils.clip_grad_value_(self._network.parameters(), max_gradient)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._optimizer.step()
+        return loss.item(), True
+
+    def settle(self) -> None:
+        pass
+
+
+def updates_of(network: nn.Module, optimizer: torch.optim.Adam, examples: Examples) -> Updates:
+    """Updates by the kernels where they can, else by PyTorch."""
+    if isinstance(network, LayeredNetwork) and len(network.bias) == 1:
+        if network.computes_fused(torch.from_numpy(examples.x)):
+            return FusedUpdates(network.kernel(0), list(network.parameters()), optimizer)
+    return _TorchUpdates(network, optimizer)
+
+
+def train_epoch(run: Run, updates: Updates, examples: Examples, recipe: Recipe) -> float:
     """Train once on ``examples``, in their order; the mean loss, NaN without any training.
 
     A weight that is not finite never becomes finite again: nothing is left to train then.
@@ -162,35 +219,19 @@ def _train_epoch(run: _Run, examples: Examples, recipe: Recipe) -> float:
     if not _is_finite(run.network):
         run.diverged = True
         return math.nan
-    for group in run.optimizer.param_groups:
-        group["lr"] = recipe.learning_rate(run.epoch)
     total = 0.0
-    for x, label in _batches(examples, recipe.batch_size, _device(run.network)):
-        run.optimizer.zero_grad()
-        loss = functional.cross_entropy(run.network(x)[0], label)  # log-softmax, then NLL
-        torch.autograd.backward(loss)
-        _update(run, recipe.max_gradient)
-        total += loss.item() * len(label)
+    how = {"learning_rate": recipe.learning_rate(run.epoch), "max_gradient": recipe.max_gradient}
+    for u, label in _batches(examples, recipe.batch_size, _device(run.network)):
+        loss, moved = updates.update(u, label, **how)
+        run.n_skipped_updates += not moved
+        total += loss * len(label)
+    updates.settle()
     if not math.isfinite(total):
         run.diverged = True
     return total / len(examples)
 
 
-def _update(run: _Run, max_gradient: float) -> None:
-    """Clip the gradient and follow it, unless it holds a NaN: one would spoil the weights for good.
-
-    The update is then skipped, as PyTorch's ``GradScaler`` does. An infinite element has a
-    direction, and is clipped as any other.
-    """
-    gradients = [p.grad for p in run.network.parameters() if p.grad is not None]
-    if any(bool(gradient.isnan().any()) for gradient in gradients):
-        run.n_skipped_updates += 1
-        return
-    nn.utils.clip_grad_value_(run.network.parameters(), max_gradient)
-    run.optimizer.step()
-
-
-def _score(run: _Run, examples: Examples) -> float:
+def _score(run: Run, examples: Examples) -> float:
     """Fraction of ``examples`` classified rightly; a prediction that is not finite is wrong."""
     if not _is_finite(run.network):
         run.diverged = True

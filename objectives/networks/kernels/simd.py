@@ -145,6 +145,17 @@ def store(typingctx: Any, array: Any, start: Any, value: Any) -> Any:
 
 
 @_intrinsic
+def element(typingctx: Any, array: Any, k: Any) -> Any:
+    """``array[k]``, k >= 0: numba's own would look for a k < 0, which counts from the end."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return builder.load(builder.gep(data, [args[1]], inbounds=True))
+
+    return signature(array.dtype, array, types.intp), codegen
+
+
+@_intrinsic
 def splat(typingctx: Any, scalar: Any, n: Any) -> Any:
     """A number in each of ``n`` (a literal) lanes."""
     lanes = Lanes(n.literal_value)

@@ -25,14 +25,12 @@ from objectives.networks.kernels.simd import load, splat, store, where_less
 from objectives.networks.kernels.sparse import (
     LANES,
     PIECE,
-    add_to_sum,
-    deliver,
+    add_products_to,
+    copy,
     fill,
-    from_lanes,
     gather,
-    pull,
+    gather_adjoint,
     to_lanes,
-    weigh,
 )
 
 X_MIN = np.float32(1e-30)
@@ -90,171 +88,139 @@ def euler_step(x: Any, drive: Any, g: Any) -> Any:
 @kernel
 def forward(
     u: Any,
+    block: int,
     starts: Any,
     sources: Any,
-    index: Any,
-    parameters: Any,
+    weights: Any,
+    biases: Any,
     constants: Any,
     exponential: bool,
     keep: bool,
     shape: Any,
-    weights: Any,
-    x: Any,
     drive: Any,
     values: Any,
+    x: Any,
     slopes_x: Any,
     slopes_drive: Any,
-    output: Any,
+    last_y: Any,
 ) -> None:
-    """Take every block through time from x = 1/2, y = 0; write y after the last point to output.
+    """Take one block through time from x = 1/2, y = 0; write y of the last layer after the last point.
 
-    With ``keep``, all of every point is kept for ``backward``; without it ``values`` and ``x`` have
+    With ``keep``, x and the slopes of every point are kept for ``backward``; without it ``x`` has
     two points, used in turn, and the slopes are not touched.
-
-    Args:
-        u: input, (batch, time, channels), flat as all that follow.
-        starts: first non-zero of each neuron, (neurons + 1,).
-        sources: row of each non-zero's source, (nonzeros,).
-        index: where each non-zero is among the parameters, (nonzeros,).
-        parameters: all weights, masked ones too, then the biases of the neurons, 1/ns.
-        constants: g; dt S; decay, gain in y' = decay y + gain (x' - x); drag = gain (1 - decay).
-        exponential: exponential step; else explicit Euler.
-        keep: see above.
-        shape: blocks, time, neurons, channels, neurons of the last layer.
-        weights: scratch for dt S weight of each non-zero, (nonzeros,).
-        x: (blocks, time + 1, neurons, LANES).
-        drive: scratch for one neuron's drive, (LANES,).
-        values: y and u, (blocks, time + 1, rows, LANES).
-        slopes_x, slopes_drive: (blocks, time, neurons, LANES).
-        output: (batch, last layer).
     """
-    g, s, decay, gain, _ = constants
-    n_blocks, n_times, n_neurons, n_channels, n_last = shape
-    row = n_neurons * LANES  # of the input; also the size of one point's slopes
-    point = row + n_channels * LANES
-    last = row - n_last * LANES
-    first_bias = len(parameters) - n_neurons
-    weigh(s, parameters, index, weights)
-    for block in range(n_blocks):
-        now = block * (n_times + 1) * point if keep else 0
-        later = now + point
-        x_now = block * (n_times + 1) * row if keep else 0
-        x_later = x_now + row
-        slope = block * n_times * row
-        fill(x, x_now, row, HALF)
-        fill(values, now, row, ZERO)
-        for t in range(n_times):
-            to_lanes(u, block, t * n_channels, n_times * n_channels, n_channels, values, now + row)
-            for i in range(n_neurons):
-                total = splat(s * parameters[first_bias + i] + TWO * g, LANES)
-                total = gather(total, weights, sources, starts[i], starts[i + 1], values, now)
-                store(drive, 0, total)
-                # a bound that LLVM does not know: it would take total apart lane by lane
-                for piece in range(0, len(drive), PIECE):
-                    here = i * LANES + piece
-                    before = load(x, x_now + here, PIECE)
-                    force = load(drive, piece, PIECE)
-                    if exponential:
-                        after, slope_x, slope_drive = exponential_step(before, force, g)
-                    else:
-                        after, slope_x, slope_drive = euler_step(before, force, g)
-                    store(x, x_later + here, after)
-                    y = load(values, now + here, PIECE)
-                    store(values, later + here, decay * y + gain * (after - before))  # Eq. (5)
-                    if keep:
-                        store(slopes_x, slope + here, slope_x)
-                        store(slopes_drive, slope + here, slope_drive)
-            slope += row
-            now, later = later, later + point if keep else now
-            x_now, x_later = x_later, x_later + row if keep else x_now
-        from_lanes(values, now + last, block, n_last, output)
+    g, decay, gain = constants
+    n_times, n_neurons, n_channels, n_last = shape
+    row = n_neurons * LANES  # of the input; also the size of one point of x and of its slopes
+    now, later = 0, row + n_channels * LANES
+    x_now, x_later, slope = 0, row, 0
+    fill(x, x_now, row, HALF)
+    fill(values, now, row, ZERO)
+    for t in range(n_times):
+        to_lanes(u, block, t * n_channels, n_times * n_channels, n_channels, values, now + row)
+        for i in range(n_neurons):
+            total = splat(biases[i] + TWO * g, LANES)
+            total = gather(total, weights, sources, starts[i], starts[i + 1], values, now)
+            store(drive, 0, total)
+            # a bound that LLVM does not know: it would take total apart lane by lane
+            for piece in range(0, len(drive), PIECE):
+                here = i * LANES + piece
+                before = load(x, x_now + here, PIECE)
+                force = load(drive, piece, PIECE)
+                if exponential:
+                    after, slope_x, slope_drive = exponential_step(before, force, g)
+                else:
+                    after, slope_x, slope_drive = euler_step(before, force, g)
+                store(x, x_later + here, after)
+                y = load(values, now + here, PIECE)
+                store(values, later + here, decay * y + gain * (after - before))  # Eq. (5)
+                if keep:
+                    store(slopes_x, slope + here, slope_x)
+                    store(slopes_drive, slope + here, slope_drive)
+        now, later = later, now
+        slope += row
+        x_now, x_later = x_later, x_later + row if keep else x_now
+    copy(values, now + row - n_last * LANES, n_last * LANES, last_y)
 
 
 @kernel
 def backward(
-    output_grad: Any,
+    u: Any,
+    block: int,
     starts: Any,
     targets: Any,
-    index: Any,
-    parameters: Any,
+    weights: Any,
     constants: Any,
     exponential: bool,
     shape: Any,
+    inputs: Any,
     x: Any,
-    values: Any,
     slopes_x: Any,
     slopes_drive: Any,
-    weights: Any,
+    entering: Any,
     adjoint_x: Any,
     adjoint_y: Any,
-    adjoint_drive: Any,
-    pulled: Any,
+    filtered: Any,
     sums: Any,
-    gradient: Any,
 ) -> None:
-    """The adjoint of ``forward``, from the last point to the first.
-
-    Let Y be the adjoint of y and A that of x in all that follows from it, y of the same point
-    included: A = X + gain Y, X being the adjoint of the state x. With G the part of Y that comes
-    through the drives of the next step, and primes at the end of the step,
-
-        Y' = decay Y'' + G'                         Y'' = 0 and G' = output_grad at the last point
-        A' = dx''/dx' A'' - drag Y'' + gain G'
-        J  = dx'/d(drive) A'                        adjoint of the drive
-        G  = sum over targets of weight J
-
-    The exponential step carries M = x A, the adjoint of ln x, instead of A:
-
-        M' = slope_x' M'' + x' (gain G' - drag Y'')
-        J  = slope_drive M'
-
-    Euler's carries A: its slopes are those of x, and 1 stands for the x in front.
-    Carried as X and Y, A' would be a difference of like numbers where x rests at 0 or 1.
-
-    Args:
-        output_grad: adjoint of output, (batch, last layer).
-        starts: first non-zero of each row, neurons then channels, (rows + 1,).
-        targets: the neuron which each non-zero drives, (nonzeros,).
-        index: where each non-zero is among the parameters, (nonzeros,).
-        parameters, constants, exponential, shape: as in ``forward``.
-        x, values, slopes_x, slopes_drive: as ``forward`` left them.
-        weights: scratch for dt S weight of each non-zero, (nonzeros,).
-        adjoint_x: scratch for M or A without its last term, (neurons, LANES).
-        adjoint_y: scratch for Y, (neurons, LANES).
-        adjoint_drive: scratch for J, (neurons, LANES).
-        pulled: scratch for G, (neurons, LANES).
-        sums: scratch, adjoints of weights and drives over FOLD lanes, (nonzeros + neurons, FOLD).
-        gradient: adjoint of parameters, which enters as zeros.
-    """
-    _, s, decay, gain, drag = constants
-    n_blocks, n_times, n_neurons, n_channels, n_last = shape
-    n_rows = n_neurons + n_channels
-    last = (n_neurons - n_last) * LANES
+    """The adjoint of ``forward``"""
+    _, decay, gain = constants
+    n_times, n_neurons, n_channels, n_last = shape
+    row = n_neurons * LANES
+    last = row - n_last * LANES
+    n_nonzeros = len(targets)
     one = splat(ONE, LANES)
-    n_nonzeros = len(index)
-    weigh(s, parameters, index, weights)
-    fill(sums, 0, len(sums), ZERO)
-    for block in range(n_blocks):
-        for work in (adjoint_x, adjoint_y, pulled):
-            fill(work, 0, n_neurons * LANES, ZERO)
-        to_lanes(output_grad, block, 0, n_last, n_last, pulled, last)
-        for t in range(n_times - 1, -1, -1):
-            at = (block * (n_times + 1) + t) * n_rows * LANES
-            slope = (block * n_times + t) * n_neurons * LANES
-            x_now = (block * (n_times + 1) + t) * n_neurons * LANES
-            x_later = x_now + n_neurons * LANES
-            for i in range(n_neurons):
-                row = i * LANES
-                before = load(x, x_now + row, LANES) if exponential else one
-                after = load(x, x_later + row, LANES) if exponential else one
-                entering = load(pulled, row, LANES)
-                y = decay * load(adjoint_y, row, LANES) + entering
-                store(adjoint_y, row, y)
-                a = load(adjoint_x, row, LANES) + gain * after * entering
-                rest = drag * before * y
-                store(adjoint_x, row, load(slopes_x, slope + row, LANES) * a - rest)
-                adjoint = load(slopes_drive, slope + row, LANES) * a
-                store(adjoint_drive, row, adjoint)
-                add_to_sum(sums, n_nonzeros + i, adjoint)
-            pull(weights, starts, targets, adjoint_drive, values, at, pulled, sums)
-    deliver(sums, index, s, gradient)
+    now, later = 0, row
+    t = n_times - 1
+    for work in (adjoint_x, adjoint_y, filtered):
+        fill(work, 0, last, ZERO)
+    for at in range(last, row, LANES):
+        y = load(entering, at - last, LANES)
+        after = load(x, n_times * row + at, LANES) if exponential else one
+        m = gain * after * y
+        store(adjoint_y, at, y)
+        store(adjoint_x, at, load(slopes_x, t * row + at, LANES) * m)
+        j_drive = load(slopes_drive, t * row + at, LANES) * m
+        store(filtered, now + at, j_drive)
+        add_products_to(sums, n_nonzeros + at // LANES, j_drive, one)
+    power = ONE
+    for t in range(n_times - 1, -1, -1):
+        # inputs and biases
+        to_lanes(u, block, t * n_channels, n_times * n_channels, n_channels, inputs, 0)
+        if t > 0:
+            to_lanes(
+                u, block, (t - 1) * n_channels, n_times * n_channels, n_channels, inputs,
+                n_channels * LANES,
+            )
+        else:
+            fill(inputs, n_channels * LANES, n_channels * LANES, ZERO)
+        for c in range(n_channels):
+            value = load(inputs, c * LANES, LANES) - decay * load(inputs, (n_channels + c) * LANES, LANES)
+            j = n_neurons + c
+            for k in range(starts[j], starts[j + 1]):
+                add_products_to(sums, k, load(filtered, now + targets[k] * LANES, LANES), value)
+        if t == 0:
+            break
+        power *= decay
+        for j in range(n_neurons):
+            at = j * LANES
+            here = t * row + at
+            before = load(x, here, LANES)
+            value = gain * (before - load(x, here - row, LANES))
+            total = splat(ZERO, LANES)
+            if at >= last:
+                total = power * load(entering, at - last, LANES)
+            total = gather_adjoint(
+                total, weights, targets, starts[j], starts[j + 1], filtered, now, value, sums
+            )
+            # a bound that LLVM does not know
+            push = gain * (total - load(adjoint_y, at, LANES))
+            if exponential:
+                push = push * before
+            m = load(adjoint_x, at, LANES) + push
+            store(adjoint_y, at, total)
+            store(adjoint_x, at, load(slopes_x, here - row, LANES) * m)
+            j_drive = load(slopes_drive, here - row, LANES) * m
+            add_products_to(sums, n_nonzeros + j, j_drive, one)
+            store(filtered, later + at, j_drive + decay * load(filtered, now + at, LANES))
+        now, later = later, now
