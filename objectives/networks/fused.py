@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from objectives.networks.kernels.sparse import LANES
 from objectives.networks.passage import CtrnnKernel, Kernel, Passage, SpintronicKernel
-from objectives.networks.structure import SparseStructure, check_tensor, message, weight_shapes
+from objectives.networks.structure import Floats, SparseStructure, check_tensor, message, weight_shapes
 from objectives.networks.updating import FusedUpdates
 
 
@@ -51,7 +51,8 @@ def fused_output(
         return _Fused.apply(parameters, u, kernel)  # type: ignore[no-any-return, no-untyped-call]
     passage = Passage(kernel, u.shape[1], keep=False)
     passage.begin(parameters.numpy())
-    return _through(u, [passage] * _n_blocks(u))
+    blocks = kernel.lanes(u)
+    return _through(blocks, [passage] * len(blocks), len(u))
 
 
 def _check(structure: SparseStructure, u: Tensor, weights: dict[str, Tensor]) -> None:
@@ -72,39 +73,32 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, parameters: Tensor, u: Tensor, kernel: Kernel) -> Tensor:
-        passages = [Passage(kernel, u.shape[1], keep=True) for _ in range(_n_blocks(u))]
-        ctx.u, ctx.kernel, ctx.passages, ctx.parameters = u, kernel, passages, parameters.detach()
-        for passage in passages:
+        ctx.parameters, ctx.u = parameters.detach(), kernel.lanes(u)
+        ctx.passages = [Passage(kernel, u.shape[1], keep=True) for _ in ctx.u]
+        for passage in ctx.passages:
             passage.begin(ctx.parameters.numpy())
-        return _through(u, passages)
+        return _through(ctx.u, ctx.passages, len(u))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, output_grad: Tensor) -> tuple[Tensor, None, None]:
         gradient = torch.zeros_like(ctx.parameters)
-        flat = ctx.kernel.flat(ctx.u)
-        adjoint = output_grad.detach().mT.numpy()
-        for block, passage in enumerate(ctx.passages):
-            here = adjoint[:, block * LANES : (block + 1) * LANES]
+        blocks = zip(ctx.passages, ctx.u, output_grad.detach().split(LANES), strict=True)
+        for passage, u, adjoint in blocks:
+            here = adjoint.mT.numpy()
             passage.begin(ctx.parameters.numpy())
             passage.entering[:, : here.shape[1]] = here
             passage.entering[:, here.shape[1] :] = 0.0
-            passage.backward(flat, block)
+            passage.backward(u)
             passage.deliver(gradient.numpy())
         return gradient, None, None
 
 
-def _n_blocks(u: Tensor) -> int:
-    return -(-len(u) // LANES)
-
-
-def _through(u: Tensor, passages: list[Passage]) -> Tensor:
+def _through(blocks: Floats, passages: list[Passage], n_batch: int) -> Tensor:
     """The output of every block by its passage, (batch, width)."""
-    kernel = passages[0].kernel
-    flat = kernel.flat(u)
-    output = torch.empty(len(u), kernel.structure.width)
-    for block, (passage, here) in enumerate(zip(passages, output.split(LANES), strict=True)):
-        here.copy_(torch.from_numpy(passage.forward(flat, block)[:, : len(here)]).mT)
+    output = torch.empty(n_batch, passages[0].kernel.structure.width)
+    for u, passage, here in zip(blocks, passages, output.split(LANES), strict=True):
+        here.copy_(torch.from_numpy(passage.forward(u)[:, : len(here)]).mT)
     return output
 
 

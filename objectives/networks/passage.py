@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,8 @@ from objectives.networks.structure import Floats, SparseStructure, message
 Integrator = Literal["exponential", "euler"]
 KERNEL_INTEGRATORS: tuple[Integrator, ...] = ("exponential", "euler")
 """Those that the kernels know."""
+Run = Callable[[Floats], None]
+"""A kernel on the input of one block, flat."""
 
 
 class Kernel(ABC):
@@ -58,23 +61,28 @@ class Kernel(ABC):
         self.point = self.row + structure.n_channels * LANES
         """The same with the input."""
 
-    def flat(self, u: Tensor) -> Floats:
-        """Input (batch, time, channels) as the kernels want it: a step is a point of its own."""
+    def lanes(self, u: Tensor) -> Floats:
+        """Input (batch, time, channels) as the kernels want it: (blocks, time, channels, LANES).
+
+        A step is a point of its own. Lanes without a sequence are zero.
+        """
+        sequences = u.numpy()
         if self.steps_per_point > 1:
-            u = u.repeat_interleave(self.steps_per_point, dim=1)
-        return u.contiguous().view(-1).numpy()  # type: ignore[no-any-return]
+            sequences = sequences.repeat(self.steps_per_point, axis=1)
+        n_batch, n_times, n_channels = sequences.shape
+        blocks = np.zeros((-(-n_batch // LANES), n_times, n_channels, LANES), np.float32)
+        for k, block in enumerate(blocks):
+            here = sequences[k * LANES : (k + 1) * LANES]
+            block[:, :, : len(here)] = here.transpose(1, 2, 0)
+        return blocks
 
     @abstractmethod
     def sizes(self, n_times: int, keep: bool) -> dict[str, int]:
         """Work arrays besides those that every network needs."""
 
     @abstractmethod
-    def forward(self, passage: Passage, u: Floats, block: int) -> None:
-        """Take a block through time; y of the last layer goes to ``last_y`` of the passage."""
-
-    @abstractmethod
-    def backward(self, passage: Passage, u: Floats, block: int) -> None:
-        """The adjoint, from that of y in ``entering`` to the sums of the passage."""
+    def bind(self, passage: Passage) -> tuple[Run, Run]:
+        """The forward and the backward kernel with all arguments but the input of a block."""
 
 
 class SpintronicKernel(Kernel):
@@ -119,23 +127,18 @@ class SpintronicKernel(Kernel):
         row, n_points = self.row, n_times if keep else 1
         slopes = n_times * row if keep else 0
         sizes = {"values": 2 * self.point, "x": (n_points + 1) * row, "filtered": 2 * row}
-        sizes["inputs"] = 2 * (self.point - row)
         sizes |= dict.fromkeys(("slopes_x", "slopes_drive"), slopes)
         return sizes | dict.fromkeys(("adjoint_x", "adjoint_y"), row)
 
-    def forward(self, passage: Passage, u: Floats, block: int) -> None:
+    def bind(self, passage: Passage) -> tuple[Run, Run]:
         """See ``Kernel``."""
         names = ("drive", "values", "x", "slopes_x", "slopes_drive", "last_y")
-        arrays = (passage.work[name] for name in names)
         how = (self.constants, self._exponential, passage.keep, passage.shape)
-        spintronic.forward(u, block, *passage.drives, *how, *arrays)
-
-    def backward(self, passage: Passage, u: Floats, block: int) -> None:
-        """See ``Kernel``."""
-        names = ("inputs", "x", "slopes_x", "slopes_drive", "entering", "adjoint_x", "adjoint_y")
+        there = (*passage.drives, *how, *(passage.work[name] for name in names))
+        names = ("x", "slopes_x", "slopes_drive", "entering", "adjoint_x", "adjoint_y")
         arrays = (passage.work[name] for name in (*names, "filtered", "sums"))
-        how = (self.constants, self._exponential, passage.shape)
-        spintronic.backward(u, block, *passage.pulls, *how, *arrays)
+        back = (*passage.pulls, self.constants, self._exponential, passage.shape, *arrays)
+        return (lambda u: spintronic.forward(u, *there)), (lambda u: spintronic.backward(u, *back))
 
 
 class CtrnnKernel(Kernel):
@@ -164,16 +167,13 @@ class CtrnnKernel(Kernel):
         n_points = n_times + 1 if keep else 2
         return {"values": n_points * self.point, "x": self.row, "adjoint_x": 2 * self.row}
 
-    def forward(self, passage: Passage, u: Floats, block: int) -> None:
+    def bind(self, passage: Passage) -> tuple[Run, Run]:
         """See ``Kernel``."""
         arrays = (passage.work[name] for name in ("drive", "values", "x", "last_y"))
-        how = (self.constants, passage.keep, passage.shape)
-        ctrnn.forward(u, block, *passage.drives, *how, *arrays)
-
-    def backward(self, passage: Passage, u: Floats, block: int) -> None:
-        """See ``Kernel``."""
+        there = (*passage.drives, self.constants, passage.keep, passage.shape, *arrays)
         arrays = (passage.work[name] for name in ("values", "entering", "adjoint_x", "sums"))
-        ctrnn.backward(*passage.pulls, self.constants, passage.shape, *arrays)
+        back = (*passage.pulls, self.constants, passage.shape, *arrays)
+        return (lambda u: ctrnn.forward(u, *there)), (lambda u: ctrnn.backward(*back))
 
 
 class Passage:
@@ -211,6 +211,11 @@ class Passage:
         """Arguments of every forward kernel."""
         self.pulls = (s.source_starts, s.targets, work["weights_by_source"])
         """Arguments of every backward kernel."""
+        self.last_y = work["last_y"].reshape(-1, LANES)
+        """y of the last layer after the last point of the present block, (width, LANES)."""
+        self.entering = work["entering"].reshape(-1, LANES)
+        """Its adjoint, to be written before ``backward``, (width, LANES)."""
+        self._forward, self._backward = kernel.bind(self)
 
     def begin(self, parameters: Floats) -> None:
         """Take the weights and biases of the network, joined, and clear the sums."""
@@ -221,19 +226,14 @@ class Passage:
             sparse.weigh(scale, parameters, structure.source_index, work["weights_by_source"])
             work["sums"].fill(0.0)
 
-    def forward(self, u: Floats, block: int) -> Floats:
-        """Output of the last layer of block ``block`` of ``u``, (width, LANES): lent, not given."""
-        self.kernel.forward(self, u, block)
-        return self.work["last_y"].reshape(-1, LANES)
+    def forward(self, u: Floats) -> Floats:
+        """Take a block of input, (time, channels, LANES), through time; ``last_y`` afterwards."""
+        self._forward(u.reshape(-1))
+        return self.last_y
 
-    @property
-    def entering(self) -> Floats:
-        """Where the adjoint of the output is to be written before ``backward``, (width, LANES)."""
-        return self.work["entering"].reshape(-1, LANES)
-
-    def backward(self, u: Floats, block: int) -> None:
+    def backward(self, u: Floats) -> None:
         """Add up the gradient over the block that ``forward`` took last."""
-        self.kernel.backward(self, u, block)
+        self._backward(u.reshape(-1))
 
     def deliver(self, gradient: Floats) -> None:
         """Add the gradient since ``begin`` to ``gradient``, joined as the parameters are."""

@@ -60,19 +60,18 @@ class FusedUpdates:
             self._n_points = u.shape[1]
             self._passage = Passage(self._kernel, u.shape[1], keep=True)
         n_batch, passage = len(u), self._passage
-        flat, labels = self._kernel.flat(u), label.numpy()
+        labels = label.numpy()
         network, readout = np.split(self._parameters, [self._n_network])
         w_out, bias_out = np.split(readout, [-self._n_classes])
         passage.begin(network)
         self._sums.fill(0.0)
         total, share = 0.0, np.float32(1.0 / n_batch)
-        for block, first in enumerate(range(0, n_batch, LANES)):
-            y, adjoint_y = passage.forward(flat, block), passage.entering
-            here = labels[first : first + LANES]
-            total += learning.read_out(
-                y.reshape(-1), w_out, bias_out, here, share, self._logits, adjoint_y.reshape(-1), self._sums
-            )
-            passage.backward(flat, block)
+        for k, block in enumerate(self._kernel.lanes(u)):
+            passage.forward(block)
+            here = labels[k * LANES : (k + 1) * LANES]
+            arrays = (self._logits, passage.entering, self._sums)
+            total += learning.read_out(passage.last_y, w_out, bias_out, here, share, *arrays)
+            passage.backward(block)
         self._gradient.fill(0.0)
         passage.deliver(self._gradient[: self._n_network])
         sparse.deliver(self._sums, _NOTHING, np.float32(1.0), self._gradient[self._n_network :])

@@ -29,14 +29,12 @@ from objectives.networks.kernels.sparse import (
     fill,
     gather,
     gather_adjoint,
-    to_lanes,
 )
 
 
 @kernel
 def forward(
     u: Any,
-    block: int,
     starts: Any,
     sources: Any,
     weights: Any,
@@ -55,8 +53,7 @@ def forward(
     two points, used in turn.
 
     Args:
-        u: input, (batch, time, channels), flat as all that follow.
-        block: which LANES sequences of the batch.
+        u: input, (time, channels, LANES), flat as all that follow.
         starts: first non-zero of each neuron, (neurons + 1,).
         sources: row of each non-zero's source, (nonzeros,).
         weights: gain weight of each non-zero, (nonzeros,).
@@ -71,13 +68,13 @@ def forward(
     """
     (decay,) = constants
     n_times, n_neurons, n_channels, n_last = shape
-    row = n_neurons * LANES  # of the input
-    point = row + n_channels * LANES
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - n_last) * LANES
+    point = row + inputs
     now, later = 0, point
     fill(x, 0, row, ZERO)
     fill(values, now, row, ZERO)
     for t in range(n_times):
-        to_lanes(u, block, t * n_channels, n_times * n_channels, n_channels, values, now + row)
+        copy(u, t * inputs, inputs, values, now + row)
         for i in range(n_neurons):
             total = splat(biases[i], LANES)
             total = gather(total, weights, sources, starts[i], starts[i + 1], values, now)
@@ -89,7 +86,7 @@ def forward(
                 store(x, here, after)
                 store(values, later + here, tanh(after))
         now, later = later, later + point if keep else now
-    copy(values, now + row - n_last * LANES, n_last * LANES, last_y)
+    copy(values, now + last, row - last, last_y, 0)
 
 
 @kernel

@@ -23,7 +23,7 @@ def read_out(
     """Loss of one block, summed over its sequences, and its adjoint times ``scale``.
 
     Args:
-        y: output of the last layer, (width, LANES), flat as all that follow.
+        y: output of the last layer, (width, LANES).
         w_out: readout weights, (classes, width).
         bias_out: biases, (classes,).
         labels: class of each sequence of the block, at most LANES.
@@ -33,7 +33,7 @@ def read_out(
         sums: products for weights and biases over FOLD lanes, added to,
             (classes width + classes, FOLD).
     """
-    n_classes, width = len(bias_out), len(y) // LANES
+    n_classes, width = len(bias_out), len(y)
     for c in range(n_classes):
         total = splat(bias_out[c], LANES)
         for j in range(width):

@@ -24,20 +24,10 @@ def fill(target: Any, at: Any, n: Any, number: Any) -> None:
 
 
 @inlined
-def to_lanes(array: Any, block: Any, start: Any, stride: Any, n: Any, values: Any, at: Any) -> None:
-    """Rows at ``at`` from array[sequence, start : start + n], 0 where there is no sequence."""
-    for lane in range(LANES):
-        sequence = block * LANES + lane
-        for row in range(n):
-            here = sequence * stride + start + row
-            values[at + row * LANES + lane] = array[here] if here < len(array) else ZERO
-
-
-@inlined
-def copy(source: Any, at: Any, n: Any, target: Any) -> None:
-    """``n`` elements from ``at``, a multiple of FOLD, to the beginning of ``target``."""
+def copy(source: Any, start: Any, n: Any, target: Any, at: Any) -> None:
+    """``n`` elements from ``start`` to ``at``, ``n`` a multiple of FOLD."""
     for i in range(0, n, FOLD):
-        store(target, i, load(source, at + i, FOLD))
+        store(target, at + i, load(source, start + i, FOLD))
 
 
 @kernel

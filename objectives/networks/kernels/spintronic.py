@@ -21,7 +21,7 @@ import numpy as np
 
 from objectives.networks.kernels.compiling import inlined, kernel
 from objectives.networks.kernels.elementary import HALF, ONE, TWO, ZERO, clip, exponential_parts
-from objectives.networks.kernels.simd import load, splat, store, where_less
+from objectives.networks.kernels.simd import element, load, splat, store, where_less
 from objectives.networks.kernels.sparse import (
     LANES,
     PIECE,
@@ -30,7 +30,6 @@ from objectives.networks.kernels.sparse import (
     fill,
     gather,
     gather_adjoint,
-    to_lanes,
 )
 
 X_MIN = np.float32(1e-30)
@@ -88,7 +87,6 @@ def euler_step(x: Any, drive: Any, g: Any) -> Any:
 @kernel
 def forward(
     u: Any,
-    block: int,
     starts: Any,
     sources: Any,
     weights: Any,
@@ -111,13 +109,13 @@ def forward(
     """
     g, decay, gain = constants
     n_times, n_neurons, n_channels, n_last = shape
-    row = n_neurons * LANES  # of the input; also the size of one point of x and of its slopes
-    now, later = 0, row + n_channels * LANES
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - n_last) * LANES
+    now, later = 0, row + inputs
     x_now, x_later, slope = 0, row, 0
     fill(x, x_now, row, HALF)
     fill(values, now, row, ZERO)
     for t in range(n_times):
-        to_lanes(u, block, t * n_channels, n_times * n_channels, n_channels, values, now + row)
+        copy(u, t * inputs, inputs, values, now + row)
         for i in range(n_neurons):
             total = splat(biases[i] + TWO * g, LANES)
             total = gather(total, weights, sources, starts[i], starts[i + 1], values, now)
@@ -140,20 +138,18 @@ def forward(
         now, later = later, now
         slope += row
         x_now, x_later = x_later, x_later + row if keep else x_now
-    copy(values, now + row - n_last * LANES, n_last * LANES, last_y)
+    copy(values, now + last, row - last, last_y, 0)
 
 
 @kernel
 def backward(
     u: Any,
-    block: int,
     starts: Any,
     targets: Any,
     weights: Any,
     constants: Any,
     exponential: bool,
     shape: Any,
-    inputs: Any,
     x: Any,
     slopes_x: Any,
     slopes_drive: Any,
@@ -185,20 +181,14 @@ def backward(
         add_products_to(sums, n_nonzeros + at // LANES, j_drive, one)
     power = ONE
     for t in range(n_times - 1, -1, -1):
-        # inputs and biases
-        to_lanes(u, block, t * n_channels, n_times * n_channels, n_channels, inputs, 0)
-        if t > 0:
-            to_lanes(
-                u, block, (t - 1) * n_channels, n_times * n_channels, n_channels, inputs,
-                n_channels * LANES,
-            )
-        else:
-            fill(inputs, n_channels * LANES, n_channels * LANES, ZERO)
         for c in range(n_channels):
-            value = load(inputs, c * LANES, LANES) - decay * load(inputs, (n_channels + c) * LANES, LANES)
-            j = n_neurons + c
-            for k in range(starts[j], starts[j + 1]):
-                add_products_to(sums, k, load(filtered, now + targets[k] * LANES, LANES), value)
+            at = (t * n_channels + c) * LANES
+            value = load(u, at, LANES)
+            if t > 0:
+                value = value - decay * load(u, at - n_channels * LANES, LANES)
+            for k in range(starts[n_neurons + c], starts[n_neurons + c + 1]):
+                here = load(filtered, now + element(targets, k) * LANES, LANES)
+                add_products_to(sums, k, here, value)
         if t == 0:
             break
         power *= decay
