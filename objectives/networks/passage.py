@@ -124,19 +124,17 @@ class SpintronicKernel(Kernel):
 
     def sizes(self, n_times: int, keep: bool) -> dict[str, int]:
         """See ``Kernel``."""
-        row, n_points = self.row, n_times if keep else 1
-        slopes = n_times * row if keep else 0
-        sizes = {"values": 2 * self.point, "x": (n_points + 1) * row, "filtered": 2 * row}
-        sizes |= dict.fromkeys(("slopes_x", "slopes_drive"), slopes)
-        return sizes | dict.fromkeys(("adjoint_x", "adjoint_y"), row)
+        row, n_points = self.row, n_times + 1 if keep else 2
+        sizes = {"values": 2 * self.point, "states": n_points * spintronic.STATE * row}
+        return sizes | {"adjoint_x": row, "adjoint_y": row, "filtered": 2 * row}
 
     def bind(self, passage: Passage) -> tuple[Run, Run]:
         """See ``Kernel``."""
-        names = ("drive", "values", "x", "slopes_x", "slopes_drive", "last_y")
+        names = ("drive", "values", "states", "last_y")
         how = (self.constants, self._exponential, passage.keep, passage.shape)
         there = (*passage.drives, *how, *(passage.work[name] for name in names))
-        names = ("x", "slopes_x", "slopes_drive", "entering", "adjoint_x", "adjoint_y")
-        arrays = (passage.work[name] for name in (*names, "filtered", "sums"))
+        names = ("states", "entering", "adjoint_x", "adjoint_y", "filtered", "sums")
+        arrays = (passage.work[name] for name in names)
         back = (*passage.pulls, self.constants, self._exponential, passage.shape, *arrays)
         return (lambda u: spintronic.forward(u, *there)), (lambda u: spintronic.backward(u, *back))
 
@@ -173,7 +171,7 @@ class CtrnnKernel(Kernel):
         there = (*passage.drives, self.constants, passage.keep, passage.shape, *arrays)
         arrays = (passage.work[name] for name in ("values", "entering", "adjoint_x", "sums"))
         back = (*passage.pulls, self.constants, passage.shape, *arrays)
-        return (lambda u: ctrnn.forward(u, *there)), (lambda u: ctrnn.backward(*back))
+        return (lambda u: ctrnn.forward(u, *there)), (lambda u: ctrnn.backward(u, *back))
 
 
 class Passage:

@@ -29,6 +29,7 @@ from objectives.networks.kernels.sparse import (
     fill,
     gather,
     gather_adjoint,
+    gather_products,
 )
 
 
@@ -91,6 +92,7 @@ def forward(
 
 @kernel
 def backward(
+    u: Any,
     starts: Any,
     targets: Any,
     weights: Any,
@@ -110,6 +112,7 @@ def backward(
         G = sum over targets of gain weight A'
 
     Args:
+        u: as in ``forward``.
         starts: first non-zero of each row, neurons then channels, (rows + 1,).
         targets: the neuron which each non-zero drives, (nonzeros,).
         weights: gain weight of each non-zero, (nonzeros,).
@@ -121,28 +124,26 @@ def backward(
     """
     (decay,) = constants
     n_times, n_neurons, n_channels, n_last = shape
-    row = n_neurons * LANES
-    point = row + n_channels * LANES
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - n_last) * LANES
     one = splat(ONE, LANES)
-    last = row - n_last * LANES
-    now, later = 0, row
-    fill(adjoint_x, later, last, ZERO)
-    for at in range(last, row, LANES):
-        y = load(values, n_times * point + at, LANES)
-        store(adjoint_x, later + at, (ONE - y * y) * load(entering, at - last, LANES))
-    for t in range(n_times - 1, -1, -1):
-        here = t * point
-        for i in range(n_neurons):
-            adjoint = load(adjoint_x, later + i * LANES, LANES)
-            add_products_to(sums, len(targets) + i, adjoint, one)
-        for j in range(n_neurons + n_channels):
+    now, later = 0, row  # of adjoint_x
+    fill(adjoint_x, later, row, ZERO)
+    for t in range(n_times, 0, -1):  # a point, after step t - 1 and before step t
+        for j in range(n_neurons):
             at = j * LANES
-            y = load(values, here + at, LANES)
+            y = load(values, t * (row + inputs) + at, LANES)
             total = splat(ZERO, LANES)
-            total = gather_adjoint(
-                total, weights, targets, starts[j], starts[j + 1], adjoint_x, later, y, sums
-            )
-            if j < n_neurons:
-                after = load(adjoint_x, later + at, LANES)
-                store(adjoint_x, now + at, decay * after + (ONE - y * y) * total)
+            if t < n_times:
+                total = gather_adjoint(
+                    total, weights, targets, starts[j], starts[j + 1], adjoint_x, later, y, sums
+                )
+            elif at >= last:
+                total = load(entering, at - last, LANES)
+            adjoint = decay * load(adjoint_x, later + at, LANES) + (ONE - y * y) * total
+            store(adjoint_x, now + at, adjoint)
+            add_products_to(sums, len(targets) + j, adjoint, one)
+        for c in range(n_channels):
+            value = load(u, (t - 1) * inputs + c * LANES, LANES)
+            first, end = starts[n_neurons + c], starts[n_neurons + c + 1]
+            gather_products(targets, first, end, adjoint_x, now, value, sums)
         now, later = later, now

@@ -80,6 +80,16 @@ def gather_adjoint(
 
 
 @inlined
+def gather_products(
+    targets: Any, first: Any, last: Any, adjoints: Any, at: Any, value: Any, sums: Any
+) -> None:
+    """``gather_adjoint`` for a source that no gradient goes on from: an input."""
+    for k in range(first, last):
+        adjoint = load(adjoints, at + element(targets, k) * LANES, LANES)
+        add_products_to(sums, k, adjoint, value)
+
+
+@inlined
 def add_products_to(sums: Any, k: Any, adjoint: Any, value: Any) -> None:
     """Add the products of two rows to sums[k], over FOLD lanes."""
     store(sums, k * FOLD, add_products(load(sums, k * FOLD, FOLD), adjoint, value))
