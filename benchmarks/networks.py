@@ -18,7 +18,7 @@ from benchmarks import loops
 from objectives.contract import Protocol
 from objectives.tasks import TASKS, load
 from objectives.tasks.data import Examples
-from objectives.training import Recipe, Run, train_epoch, updates_of
+from objectives.training import Recipe, train_epoch, updates_of
 
 KINDS = ("spintronic", "ctrnn")
 WIDTHS = (32, 64, 128)
@@ -167,8 +167,8 @@ def _ours(kind: str, width: int, density: float, backend: str) -> Epoch:
             for parameter, value in zip(network.parameters(), start, strict=True):
                 parameter.copy_(value)
         optimizer = torch.optim.Adam(network.parameters(), lr=LR, fused=True)
-        run = Run(network=network, optimizer=optimizer)
-        return train_epoch(run, updates_of(network, optimizer, examples), examples, recipe)
+        updates = updates_of(network, optimizer, examples)
+        return train_epoch(network, updates, examples, recipe=recipe, epoch=0)[0]
 
     return epoch
 

@@ -14,15 +14,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any
-from typing import Protocol as Interface
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol
 from objectives.networks.layered import LayeredNetwork
-from objectives.networks.updating import FusedUpdates
+from objectives.networks.updating import FusedUpdates, TorchUpdates, Updates
 from objectives.randomness import stream
 from objectives.tasks.data import Examples, Split
 
@@ -52,7 +50,7 @@ class Recipe:
 
 
 @dataclass(kw_only=True)
-class Run:
+class _Run:
     """A training under way; its state is the checkpoint."""
 
     network: nn.Module
@@ -129,7 +127,7 @@ def train(
             of parameters that came later.
 
     Returns:
-        The outcome; its ``info`` holds ``n_skipped_updates``, see ``_update``. After a divergence
+        The outcome; its ``info`` holds ``n_skipped_updates``, see ``Updates``. After a divergence
         its curves keep their full length.
 
     Raises:
@@ -137,13 +135,18 @@ def train(
     """
     # fused: one operation for each weight matrix instead of a dozen
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr0, fused=True)
-    run = Run(network=network, optimizer=optimizer)
+    run = _Run(network=network, optimizer=optimizer)
     if resume is not None:
         run.restore(resume, identity, defaults)
     updates = updates_of(network, optimizer, split.train)
     while run.epoch < recipe.epochs:
         order = stream(member_seed, f"batch order/{run.epoch}").permutation(len(split.train))
-        run.loss_curve.append(train_epoch(run, updates, split.train.take(order), recipe))
+        loss, n_skipped = train_epoch(
+            network, updates, split.train.take(order), recipe=recipe, epoch=run.epoch
+        )
+        run.loss_curve.append(loss)
+        run.n_skipped_updates += n_skipped
+        run.diverged = run.diverged or not math.isfinite(loss)
         if protocol is not Protocol.CONFIRM:
             run.curve.append(_score(run, split.score))
         run.epoch += 1
@@ -158,80 +161,40 @@ def train(
     )
 
 
-class Updates(Interface):
-    """How a batch changes the weights."""
-
-    def update(
-        self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
-    ) -> tuple[float, bool]:
-        """Follow the gradient of the mean loss, every element clipped to ± ``max_gradient``.
-
-        Unless the gradient holds a NaN: one would spoil the weights for good. The update is then
-        skipped, as PyTorch's ``GradScaler`` does. An infinite element has a direction, and is
-        clipped as any other.
-
-        Returns:
-            The loss before, and whether the weights have moved.
-        """
-
-    def settle(self) -> None:
-        """Bring network and optimizer up to date, as they must be between two epochs."""
-
-
-class _TorchUpdates:
-    """The reference: autograd and Adam of PyTorch, for any network."""
-
-    def __init__(self, network: nn.Module, optimizer: torch.optim.Adam) -> None:
-        self._network, self._optimizer = network, optimizer
-
-    def update(
-        self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
-    ) -> tuple[float, bool]:
-        self._optimizer.zero_grad()
-        loss = functional.cross_entropy(self._network(u)[0], label)  # log-softmax, then NLL
-        torch.autograd.backward(loss)
-        gradients = [p.grad for p in self._network.parameters() if p.grad is not None]
-        if any(bool(gradient.isnan().any()) for gradient in gradients):
-            return loss.item(), False
-        nn.utils.clip_grad_value_(self._network.parameters(), max_gradient)
-        for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
-        self._optimizer.step()
-        return loss.item(), True
-
-    def settle(self) -> None:
-        pass
-
-
 def updates_of(network: nn.Module, optimizer: torch.optim.Adam, examples: Examples) -> Updates:
     """Updates by the kernels where they can, else by PyTorch."""
-    if isinstance(network, LayeredNetwork) and len(network.bias) == 1:
-        if network.computes_fused(torch.from_numpy(examples.x)):
-            return FusedUpdates(network.kernel(0), list(network.parameters()), optimizer)
-    return _TorchUpdates(network, optimizer)
+    if not isinstance(network, LayeredNetwork) or len(network.bias) > 1:
+        return TorchUpdates(network, optimizer)
+    if not network.computes_fused(torch.from_numpy(examples.x)):
+        return TorchUpdates(network, optimizer)
+    return FusedUpdates(network.kernel(0), list(network.parameters()), optimizer)
 
 
-def train_epoch(run: Run, updates: Updates, examples: Examples, recipe: Recipe) -> float:
-    """Train once on ``examples``, in their order; the mean loss, NaN without any training.
+def train_epoch(
+    network: nn.Module, updates: Updates, examples: Examples, *, recipe: Recipe, epoch: int
+) -> tuple[float, int]:
+    """Train once on ``examples``, in their order.
 
     A weight that is not finite never becomes finite again: nothing is left to train then.
+
+    Returns:
+        The mean loss, NaN without any training, and the number of updates skipped.
     """
-    if not _is_finite(run.network):
-        run.diverged = True
-        return math.nan
-    total = 0.0
-    how = {"learning_rate": recipe.learning_rate(run.epoch), "max_gradient": recipe.max_gradient}
-    for u, label in _batches(examples, recipe.batch_size, _device(run.network)):
-        loss, moved = updates.update(u, label, **how)
-        run.n_skipped_updates += not moved
+    if not _is_finite(network):
+        return math.nan, 0
+    total, n_skipped = 0.0, 0
+    learning_rate = recipe.learning_rate(epoch)
+    for u, label in _batches(examples, recipe.batch_size, _device(network)):
+        loss, moved = updates.update(
+            u, label, learning_rate=learning_rate, max_gradient=recipe.max_gradient
+        )
         total += loss * len(label)
+        n_skipped += not moved
     updates.settle()
-    if not math.isfinite(total):
-        run.diverged = True
-    return total / len(examples)
+    return total / len(examples), n_skipped
 
 
-def _score(run: Run, examples: Examples) -> float:
+def _score(run: _Run, examples: Examples) -> float:
     """Fraction of ``examples`` classified rightly; a prediction that is not finite is wrong."""
     if not _is_finite(run.network):
         run.diverged = True

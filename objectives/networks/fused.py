@@ -17,7 +17,13 @@ from torch import Tensor, nn
 
 from objectives.networks.kernels.sparse import LANES
 from objectives.networks.passage import CtrnnKernel, Kernel, Passage, SpintronicKernel
-from objectives.networks.structure import Floats, SparseStructure, check_tensor, message, weight_shapes
+from objectives.networks.structure import (
+    Floats,
+    SparseStructure,
+    check_tensor,
+    message,
+    weight_shapes,
+)
 from objectives.networks.updating import FusedUpdates
 
 
@@ -83,7 +89,7 @@ class _Fused(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, output_grad: Tensor) -> tuple[Tensor, None, None]:
         gradient = torch.zeros_like(ctx.parameters)
-        blocks = zip(ctx.passages, ctx.u, output_grad.detach().split(LANES), strict=True)
+        blocks = zip(ctx.passages, ctx.u, torch.split(output_grad.detach(), LANES), strict=True)
         for passage, u, adjoint in blocks:
             here = adjoint.mT.numpy()
             passage.begin(ctx.parameters.numpy())
@@ -97,7 +103,7 @@ class _Fused(torch.autograd.Function):
 def _through(blocks: Floats, passages: list[Passage], n_batch: int) -> Tensor:
     """The output of every block by its passage, (batch, width)."""
     output = torch.empty(n_batch, passages[0].kernel.structure.width)
-    for u, passage, here in zip(blocks, passages, output.split(LANES), strict=True):
+    for u, passage, here in zip(blocks, passages, torch.split(output, LANES), strict=True):
         here.copy_(torch.from_numpy(passage.forward(u)[:, : len(here)]).mT)
     return output
 

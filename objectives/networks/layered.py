@@ -208,7 +208,9 @@ class LayeredNetwork(nn.Module, ABC):
         if self.computes_fused(u):
             inputs = u.expand(len(self.bias), *u.shape[-3:])
             weights = zip(inputs, self.w_in, self.w_inter, self.w_intra, self.bias, strict=True)
-            return torch.stack([fused_output(self.kernel(m), *own) for m, own in enumerate(weights)])
+            return torch.stack(
+                [fused_output(self.kernel(m), *own) for m, own in enumerate(weights)]
+            )
         dynamics = self.dynamics()
         state = dynamics.rest(batch=u.shape[-3])
         for u_point in u.unbind(dim=-2):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ class Kernel(ABC):
         """The same with the input."""
 
     def lanes(self, u: Tensor) -> Floats:
-        """Input (batch, time, channels) as the kernels want it: (blocks, time, channels, LANES).
+        """Input (batch, time, channels) as the kernels want it, (blocks, time, channels, LANES).
 
         A step is a point of its own. Lanes without a sequence are zero.
         """
@@ -130,12 +130,11 @@ class SpintronicKernel(Kernel):
 
     def bind(self, passage: Passage) -> tuple[Run, Run]:
         """See ``Kernel``."""
-        names = ("drive", "values", "states", "last_y")
-        how = (self.constants, self._exponential, passage.keep, passage.shape)
-        there = (*passage.drives, *how, *(passage.work[name] for name in names))
+        how = (self.constants, self._exponential)
+        arrays = passage.work.parts("drive", "values", "states", "last_y")
+        there = (*passage.drives, *how, passage.keep, passage.shape, *arrays)
         names = ("states", "entering", "adjoint_x", "adjoint_y", "filtered", "sums")
-        arrays = (passage.work[name] for name in names)
-        back = (*passage.pulls, self.constants, self._exponential, passage.shape, *arrays)
+        back = (*passage.pulls, *how, passage.shape, *passage.work.parts(*names))
         return (lambda u: spintronic.forward(u, *there)), (lambda u: spintronic.backward(u, *back))
 
 
@@ -167,9 +166,9 @@ class CtrnnKernel(Kernel):
 
     def bind(self, passage: Passage) -> tuple[Run, Run]:
         """See ``Kernel``."""
-        arrays = (passage.work[name] for name in ("drive", "values", "x", "last_y"))
+        arrays = passage.work.parts("drive", "values", "x", "last_y")
         there = (*passage.drives, self.constants, passage.keep, passage.shape, *arrays)
-        arrays = (passage.work[name] for name in ("values", "entering", "adjoint_x", "sums"))
+        arrays = passage.work.parts("values", "entering", "adjoint_x", "sums")
         back = (*passage.pulls, self.constants, passage.shape, *arrays)
         return (lambda u: ctrnn.forward(u, *there)), (lambda u: ctrnn.backward(u, *back))
 
@@ -190,7 +189,7 @@ class Passage:
         structure = kernel.structure
         n_nonzeros, n_neurons = len(structure.sources), structure.n_neurons
         n_times = n_points * kernel.steps_per_point
-        self.kernel, self.keep = kernel, keep
+        self.kernel, self.n_points, self.keep = kernel, n_points, keep
         self.shape = (n_times, n_neurons, structure.n_channels, structure.width)
         last_layer = structure.width * LANES
         self.work = Work(
@@ -266,6 +265,10 @@ class Work:
     def __getitem__(self, name: str) -> Floats:
         """The part ``name``."""
         return self._parts[name]
+
+    def parts(self, *names: str) -> tuple[Any, ...]:
+        """Several parts, as arguments of a kernel."""
+        return tuple(self._parts[name] for name in names)
 
     def __del__(self) -> None:
         """Give it back."""

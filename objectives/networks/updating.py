@@ -1,17 +1,15 @@
-"""Weight updates by the kernels alone: forward, readout, adjoint, clipping and Adam.
-
-Without autograd's graph and PyTorch's dispatch, which cost as much as the kernels themselves. What
-they hold between two updates is PyTorch's all the same: ``settle`` writes it there.
-"""
+"""How a batch changes the weights: by PyTorch, the reference, or by the kernels alone."""
 
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from objectives.networks.kernels import learning, sparse
 from objectives.networks.kernels.sparse import FOLD, LANES
@@ -19,10 +17,62 @@ from objectives.networks.passage import Kernel, Passage
 from objectives.networks.structure import Floats, Integers
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
+_NO_INDEX: Integers = np.empty(0, np.int32)
 
 
-class FusedUpdates:
-    """Updates of one member on its kernel.
+class Updates(ABC):
+    """How a batch changes the weights."""
+
+    @abstractmethod
+    def update(
+        self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
+    ) -> tuple[float, bool]:
+        """Follow the gradient of the mean loss, every element clipped to ± ``max_gradient``.
+
+        Unless the gradient holds a NaN: one would spoil the weights for good. The update is then
+        skipped, as PyTorch's ``GradScaler`` does. An infinite element has a direction, and is
+        clipped as any other.
+
+        Returns:
+            The loss before, and whether the weights have moved.
+        """
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Bring network and optimizer up to date, as they must be between two epochs."""
+
+
+class TorchUpdates(Updates):
+    """The reference: autograd and Adam of PyTorch, for any network."""
+
+    def __init__(self, network: nn.Module, optimizer: torch.optim.Adam) -> None:
+        """Take both as they are."""
+        self._network, self._optimizer = network, optimizer
+
+    def update(
+        self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
+    ) -> tuple[float, bool]:
+        """See ``Updates``."""
+        self._optimizer.zero_grad()
+        loss = functional.cross_entropy(self._network(u)[0], label)  # log-softmax, then NLL
+        torch.autograd.backward(loss)
+        gradients = [p.grad for p in self._network.parameters() if p.grad is not None]
+        if any(bool(gradient.isnan().any()) for gradient in gradients):
+            return loss.item(), False
+        nn.utils.clip_grad_value_(self._network.parameters(), max_gradient)
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
+        self._optimizer.step()
+        return loss.item(), True
+
+    def settle(self) -> None:
+        """They are."""
+
+
+class FusedUpdates(Updates):
+    """The kernels alone: forward, readout, adjoint, clipping and Adam, for one member.
+
+    Autograd's graph and PyTorch's dispatch would cost half as much again.
 
     Args:
         kernel: the kernel of its network.
@@ -35,47 +85,51 @@ class FusedUpdates:
     ) -> None:
         """Take over the parameters and the state of the optimizer."""
         self._kernel, self._tensors, self._optimizer = kernel, list(parameters), optimizer
-        *_, w_out, bias_out = parameters
         self._parameters = _joined(self._tensors)
         self._gradient = np.zeros_like(self._parameters)
-        self._n_network = len(self._parameters) - w_out.numel() - bias_out.numel()
         states = [optimizer.state.get(p, {}) for p in self._tensors]
+        pairs = list(zip(self._tensors, states, strict=True))
         self._n_steps = int(states[0].get("step", 0))
         self._moments = [
-            _joined([s.get(name, torch.zeros_like(p)) for s, p in zip(states, parameters)])
+            _joined([state.get(name, torch.zeros_like(p)) for p, state in pairs])
             for name in _MOMENTS
         ]
-        n_readout = len(self._parameters) - self._n_network
-        self._n_classes = bias_out.numel()
-        self._logits = np.empty(self._n_classes * LANES, np.float32)
-        self._sums = np.empty(n_readout * FOLD, np.float32)
+        *_, w_out, bias_out = (p.numel() for p in parameters)
+        self._network = slice(0, len(self._parameters) - w_out - bias_out)
+        self._readout = slice(self._network.stop, None)
+        self._w_out, self._bias_out = (
+            self._parameters[-w_out - bias_out : -bias_out],
+            self._parameters[-bias_out:],
+        )
+        self._logits = np.empty(bias_out * LANES, np.float32)
+        self._sums = np.empty((w_out + bias_out) * FOLD, np.float32)
         self._passage: Passage | None = None
-        self._n_points = 0
 
     def update(
         self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
     ) -> tuple[float, bool]:
-        """One update on a batch: its mean loss before, and whether its gradient could be used."""
-        if self._passage is None or self._n_points != u.shape[1]:
-            self._n_points = u.shape[1]
-            self._passage = Passage(self._kernel, u.shape[1], keep=True)
-        n_batch, passage = len(u), self._passage
-        labels = label.numpy()
-        network, readout = np.split(self._parameters, [self._n_network])
-        w_out, bias_out = np.split(readout, [-self._n_classes])
-        passage.begin(network)
+        """See ``Updates``."""
+        blocks, labels = self._kernel.lanes(u), label.numpy()
+        passage = self._passage_for(u.shape[1])
+        passage.begin(self._parameters[self._network])
         self._sums.fill(0.0)
-        total, share = 0.0, np.float32(1.0 / n_batch)
-        for k, block in enumerate(self._kernel.lanes(u)):
+        loss, share = 0.0, np.float32(1.0 / len(labels))
+        for k, block in enumerate(blocks):
             passage.forward(block)
             here = labels[k * LANES : (k + 1) * LANES]
-            arrays = (self._logits, passage.entering, self._sums)
-            total += learning.read_out(passage.last_y, w_out, bias_out, here, share, *arrays)
+            readout = (self._w_out, self._bias_out, here, share, self._logits)
+            loss += learning.read_out(passage.last_y, *readout, passage.entering, self._sums)
             passage.backward(block)
         self._gradient.fill(0.0)
-        passage.deliver(self._gradient[: self._n_network])
-        sparse.deliver(self._sums, _NOTHING, np.float32(1.0), self._gradient[self._n_network :])
-        return total / n_batch, self._step(learning_rate, max_gradient)
+        passage.deliver(self._gradient[self._network])
+        sparse.deliver(self._sums, _NO_INDEX, np.float32(1.0), self._gradient[self._readout])
+        return loss / len(labels), self._step(learning_rate, max_gradient)
+
+    def _passage_for(self, n_points: int) -> Passage:
+        """One passage serves all batches and all blocks of as many points."""
+        if self._passage is None or self._passage.n_points != n_points:
+            self._passage = Passage(self._kernel, n_points, keep=True)
+        return self._passage
 
     def _step(self, learning_rate: float, max_gradient: float) -> bool:
         group = self._optimizer.param_groups[0]
@@ -83,27 +137,24 @@ class FusedUpdates:
         t = self._n_steps + 1
         size, correction = learning_rate / (1 - beta1**t), 1 / math.sqrt(1 - beta2**t)
         constants = tuple(map(np.float32, (beta1, beta2, size, correction, group["eps"])))
-        moved = learning.adam(
-            self._parameters, self._gradient, *self._moments, np.float32(max_gradient), constants
-        )
+        first, second = self._moments
+        bound = np.float32(max_gradient)
+        moved = learning.adam(self._parameters, self._gradient, first, second, bound, constants)
         self._n_steps += moved
         return bool(moved)
 
     def settle(self) -> None:
-        """Bring the parameters and the state of the optimizer up to date."""
-        _write(self._parameters, [p.data for p in self._tensors])
+        """Write to PyTorch's tensors what is held here, joined."""
+        _split(self._parameters, [p.data for p in self._tensors])
         if not self._n_steps:
             return
         states = [self._optimizer.state[p] for p in self._tensors]
-        for state, p in zip(states, self._tensors):
+        for p, state in zip(self._tensors, states, strict=True):
             state["step"] = torch.tensor(float(self._n_steps))
             for name in _MOMENTS:
-                state.setdefault(name, torch.zeros_like(p))
-        for name, values in zip(_MOMENTS, self._moments, strict=True):
-            _write(values, [state[name] for state in states])
-
-
-_NOTHING: Integers = np.empty(0, np.int32)
+                state.setdefault(name, torch.empty_like(p))
+        for name, moment in zip(_MOMENTS, self._moments, strict=True):
+            _split(moment, [state[name] for state in states])
 
 
 def _joined(tensors: Sequence[Tensor]) -> Floats:
@@ -111,7 +162,9 @@ def _joined(tensors: Sequence[Tensor]) -> Floats:
     return joined
 
 
-def _write(values: Floats, tensors: Sequence[Tensor]) -> None:
-    source = torch.from_numpy(values)
-    for tensor, part in zip(tensors, source.split([t.numel() for t in tensors]), strict=True):
+def _split(joined: Floats, tensors: Sequence[Tensor]) -> None:
+    """Write ``joined`` to the tensors that it is made of."""
+    sizes = [tensor.numel() for tensor in tensors]
+    parts = torch.split(torch.from_numpy(joined), sizes)
+    for tensor, part in zip(tensors, parts, strict=True):
         tensor.copy_(part.view_as(tensor))

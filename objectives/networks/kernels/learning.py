@@ -13,12 +13,19 @@ import numpy as np
 from objectives.networks.kernels.compiling import kernel
 from objectives.networks.kernels.elementary import ONE, ZERO
 from objectives.networks.kernels.simd import element, load, splat, store
-from objectives.networks.kernels.sparse import FOLD, LANES, add_products_to
+from objectives.networks.kernels.sparse import LANES, add_products_to
 
 
 @kernel
 def read_out(
-    y: Any, w_out: Any, bias_out: Any, labels: Any, scale: Any, logits: Any, adjoint_y: Any, sums: Any
+    y: Any,
+    w_out: Any,
+    bias_out: Any,
+    labels: Any,
+    scale: Any,
+    logits: Any,
+    adjoint_y: Any,
+    sums: Any,
 ) -> float:
     """Loss of one block, summed over its sequences, and its adjoint times ``scale``.
 

@@ -97,12 +97,12 @@ def add_products_to(sums: Any, k: Any, adjoint: Any, value: Any) -> None:
 
 @kernel
 def deliver(sums: Any, index: Any, scale: Any, gradient: Any) -> None:
-    """Add ``sums`` to the gradient of the parameters: weights by ``index``, the biases at the end."""
+    """Add ``sums`` to the gradient: of weights by ``index``, of what is dense at its end."""
     n_nonzeros = len(index)
-    n_biases = len(sums) // FOLD - n_nonzeros
-    for k in range(n_nonzeros + n_biases):
+    n_dense = len(sums) // FOLD - n_nonzeros
+    for k in range(n_nonzeros + n_dense):
         total = ZERO
         for i in range(FOLD):
             total += sums[k * FOLD + i]
-        where = index[k] if k < n_nonzeros else len(gradient) - n_biases + k - n_nonzeros
+        where = index[k] if k < n_nonzeros else len(gradient) - n_dense + k - n_nonzeros
         gradient[where] += scale * total
