@@ -10,10 +10,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 ENVIRONMENT = {  # before torch and JAX load
     "OMP_NUM_THREADS": "1",
@@ -29,7 +25,7 @@ def main() -> int:
     os.environ.update(ENVIRONMENT)
     import optuna
 
-    from benchmarks import networks, results, service, workers
+    from benchmarks import networks, parts, results, service, workers
     from hpo import provenance
     from hpo.storage import open_storage
 
@@ -44,6 +40,8 @@ def main() -> int:
 
     with _one_core():
         timings = list(networks.measure(say))
+        say("parts")
+        taken_apart = list(parts.measure(timings))
     with _temporary_home():
         say("workers")
         with open_storage() as storage:
@@ -56,6 +54,7 @@ def main() -> int:
             overheads.append(overhead)
     page = results.report(
         timings=timings,
+        parts=taken_apart,
         overheads=overheads,
         throughput=throughput,
         notes=notes,

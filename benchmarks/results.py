@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 
 from benchmarks.networks import MEMBERS, Timing
+from benchmarks.parts import REPEATS, WIDTH, Parts
 from benchmarks.service import EPOCHS, REPORTS, Overhead
 from benchmarks.service import MEMBERS as TRAINED
 from benchmarks.workers import Throughput
@@ -39,6 +40,16 @@ one batched product for all layers, and "{members} members" trains so many netwo
 
 **Ratio** is the time of an implementation divided by ours at the density of its column.
 """
+_PARTS = """\
+
+### Where our time goes, width {width}
+
+Milliseconds of the epochs above. "neurons" is what the kernels take for the same network without a
+synapse, "synapses" what synapses add to that; each is forward + adjoint, the best of {repeats}
+repeats. "rest" is what is left: readout, loss, clipping, Adam, batches, and what the caches lose to
+it. "bound": the multiply-adds on the non-zeros of an epoch, three per synapse, series and point, at
+the peak of this core, which was measured too: {peak:.0f} billion a second.
+"""
 _SERVICE = """\
 
 ## Service
@@ -56,6 +67,7 @@ random sampling show the service alone.
 def report(
     *,
     timings: Sequence[Timing],
+    parts: Sequence[Parts],
     overheads: Sequence[Overhead],
     throughput: Throughput,
     notes: Sequence[str],
@@ -75,7 +87,7 @@ def report(
     )
     networks = _NETWORKS.format(members=MEMBERS)
     service = _SERVICE.format(members=TRAINED, epochs=EPOCHS, reports=REPORTS)
-    lines = [head, networks, *_networks(timings), *(f"- {note}" for note in notes)]
+    lines = [head, networks, *_networks(timings), *(f"- {note}" for note in notes), *_parts(parts)]
     lines += [service, *_service(overheads), "", "## Workers", ""]
     one, two = throughput.one, throughput.two
     lines.append(
@@ -110,6 +122,21 @@ def _networks(timings: Iterable[Timing]) -> list[str]:
                 ratios = [f"{timing.seconds / second:.2f}" for second in ours.values()]
             lines.append(_row([name, f"{1e3 * timing.seconds:.1f}", *ratios]))
     return [*lines, ""]
+
+
+def _parts(parts: Sequence[Parts]) -> list[str]:
+    if not parts:
+        return []
+    titles = ["", "ours", "synapses", "neurons", "rest", "bound", "bound / ours"]
+    lines = [_PARTS.format(width=WIDTH, repeats=REPEATS, peak=parts[0].peak / 1e9), _row(titles)]
+    lines.append(_row(["---", *["---:"] * (len(titles) - 1)]))
+    for part in parts:
+        cells = [f"{part.kind}, density {part.density}", f"{1e3 * part.whole:.1f}"]
+        for there, back in (part.synapses, part.neurons):
+            cells.append(f"{1e3 * there:.1f} + {1e3 * back:.1f}")
+        cells += [f"{1e3 * part.rest:.1f}", f"{1e3 * part.bound:.1f}"]
+        lines.append(_row([*cells, f"{part.bound / part.whole:.2f}"]))
+    return lines
 
 
 def _service(overheads: Sequence[Overhead]) -> list[str]:
