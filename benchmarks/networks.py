@@ -41,7 +41,7 @@ class Timing:
     density: float | None
     """None: dense, so that the density does not matter."""
     seconds: float
-    """Per epoch and member; median over the rounds."""
+    """CPU time per epoch and member; median over the rounds."""
 
 
 def measure(say: Callable[[str], None]) -> Iterator[Timing]:
@@ -82,9 +82,9 @@ def _measure_one(kind: str, width: int, say: Callable[[str], None]) -> Iterator[
     times: dict[tuple[str, float | None], list[float]] = {key: [] for key in entries}
     for _ in range(ROUNDS[width]):
         for key, (epoch, members) in entries.items():
-            began = time.perf_counter()
+            began = time.process_time()
             epoch()
-            times[key].append((time.perf_counter() - began) / members)
+            times[key].append((time.process_time() - began) / members)
     for (what, density), seconds in times.items():
         median = statistics.median(seconds)
         yield Timing(kind=kind, width=width, what=what, density=density, seconds=median)

@@ -167,7 +167,9 @@ def updates_of(network: nn.Module, optimizer: torch.optim.Adam, examples: Exampl
         return TorchUpdates(network, optimizer)
     if not network.computes_fused(torch.from_numpy(examples.x)):
         return TorchUpdates(network, optimizer)
-    return FusedUpdates(network.kernel(0), list(network.parameters()), optimizer)
+    n = network
+    parameters = (n.w_in, n.w_inter, n.w_intra, n.bias, n.w_out, n.bias_out)
+    return FusedUpdates(network.kernel(0), parameters, optimizer)
 
 
 def train_epoch(

@@ -97,10 +97,8 @@ class FusedUpdates(Updates):
         *_, w_out, bias_out = (p.numel() for p in parameters)
         self._network = slice(0, len(self._parameters) - w_out - bias_out)
         self._readout = slice(self._network.stop, None)
-        self._w_out, self._bias_out = (
-            self._parameters[-w_out - bias_out : -bias_out],
-            self._parameters[-bias_out:],
-        )
+        self._w_out = self._parameters[-w_out - bias_out : -bias_out]
+        self._bias_out = self._parameters[-bias_out:]
         self._logits = np.empty(bias_out * LANES, np.float32)
         self._sums = np.empty((w_out + bias_out) * FOLD, np.float32)
         self._passage: Passage | None = None
