@@ -111,7 +111,8 @@ LOW_HIGH = {"low": 1.0, "high": 10.0}
         (
             {"bugdet": {"trials": 3}},
             "bugdet: unknown key. Did you mean 'budget'? Valid: budget, confirm, description, "
-            "fixed, objective, protocol, pruner, reported, sampler, seed, space, task.",
+            "figure, fixed, objective, protocol, pruner, reported, sampler, seed, space, sweep, "
+            "task.",
         ),
         (
             {"space": {}},
