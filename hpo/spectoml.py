@@ -24,9 +24,8 @@ def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> list[str]:
     lines = ["", f"[{_name(path)}]"] if path else []
     subtables = []
     for key, value in table.items():
-        if isinstance(value, Mapping) and not inline:
-            subtables.append((key, value))
-        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+        tables = isinstance(value, list) and value and isinstance(value[0], Mapping)
+        if (isinstance(value, Mapping) and not inline) or tables:
             subtables.append((key, value))
         else:
             lines.append(f"{_key(key)} = {_value(value)}")
