@@ -36,8 +36,10 @@ def completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
         _refuse_search(tree, where)
         try:
             sweep = strictly(Sweep, tree["sweep"])
-        except (ValidationError, TypeError) as error:
+        except ValidationError as error:
             raise SpecError(_located(error, where)) from None
+        for index, curve in enumerate(sweep.curves):
+            _check_points(curve, f"{where}: sweep.curves.{index}")
         budget = tree.get("budget", {})
         if isinstance(budget, Mapping):
             _check_size(sweep, budget, where)
@@ -74,8 +76,8 @@ def _check_size(sweep: Sweep, budget: Mapping[str, Any], where: str) -> None:
         )
 
 
-def _located(error: Exception, where: str) -> str:
-    if not isinstance(error, ValidationError):
+def _located(error: ValidationError, where: str) -> str:
+    if not error.errors()[0]["loc"]:
         return f"{where}: sweep: a table must hold. Write [[sweep.curves]]."
     return explain(error, Sweep, f"{where}: sweep")
 
@@ -129,7 +131,6 @@ def _check_sweep(spec: StudySpec, sweep: Sweep, where: str) -> None:
             )
         labels.add(curve.label)
         _check_names(spec, curve, set(fields) - {"epochs"}, key)
-        _check_points(curve, key)
         missing = [name for name in sweep.parameters if name not in {*curve.names, *curve.fixed}]
         if missing:
             raise SpecError(

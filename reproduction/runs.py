@@ -17,6 +17,8 @@ from reproduction.jobs import Job
 from reproduction.judges import curves, finished
 
 FOLDER = "reproduction"
+START_S = 10.0
+"""What the workers of a study take to start."""
 
 
 def run(figure: str | None, overrides: Sequence[str], workers: int | None, docs: Path) -> None:
@@ -81,7 +83,7 @@ def _estimate(
         left = 0.0 if done and done.state == StudyState.DONE else jobs.epochs_of(spec, done)
         if left and spec.objective not in costs:
             costs[spec.objective] = jobs.seconds_per_epoch(spec)
-        seconds = left * costs.get(spec.objective, 0.0) / cores
+        seconds = left * costs.get(spec.objective, 0.0) / cores + (START_S if left else 0.0)
         total += seconds
         _say(f"{job.name:18} {words.duration_text(seconds) + ' left' if left else 'finished':>16}")
     _say(f"about {words.duration_text(total)} on {cores} cores; stopped, it goes on when run again")

@@ -35,8 +35,8 @@ def record(snapshot: StudySnapshot, folder: Path) -> None:
             (s.number for s in snapshot.search if math.isclose(float(s.params["dt_ns"]), dt_ns)),
             None,
         )
-        if trial is not None:
-            path = folder / f"trace-{name}.json"
+        path = folder / f"trace-{name}.json"
+        if trial is not None and read_hash(path) != snapshot.spec.hash:
             path.write_text(json.dumps(_trace(snapshot.spec.name, trial)) + "\n", encoding="utf-8")
 
 
@@ -54,6 +54,7 @@ def _compact(tree: dict[str, Any]) -> dict[str, Any]:
     """What the figures need, to five digits."""
     return {
         "dt_ns": tree["dt_ns"],
+        "spec_hash": tree["lineage"]["spec_hash"],
         "trial": tree["lineage"]["trial"],
         "seed": tree["lineage"]["seed"],
         "time_ns": [_short(t) for t in tree["time_ns"]],
@@ -79,6 +80,13 @@ def _compact(tree: dict[str, Any]) -> dict[str, Any]:
 
 def _short(value: float | None) -> float | None:
     return None if value is None else float(f"{value:.5g}")
+
+
+def read_hash(path: Path) -> str | None:
+    """Hash of the study that a trace was made from; None without the trace."""
+    if not path.is_file():
+        return None
+    return str(json.loads(path.read_text(encoding="utf-8"))["spec_hash"])
 
 
 def read(folder: Path) -> dict[str, dict[str, Any]]:
