@@ -86,7 +86,7 @@ def screen(
     if snapshot.confirm:
         parts.append(confirming(snapshot))
     room = height - _FIXED_LINES - len(notes)
-    if spec.sweep is not None:
+    if not spec.selects:
         lines = curve_lines(snapshot, width)[: max(1, room // 2)]
         room -= len(lines) - 2
         parts += lines

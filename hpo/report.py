@@ -43,8 +43,9 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
     searching = [_convergence, _parameters, _learning_curves, _confirmation, _best]
     sections = [
         _figure(snapshot, others),
-        *([section(snapshot) for section in searching] if spec.sweep is None else []),
-        _points(snapshot) if spec.sweep is not None else "",
+        *([section(snapshot) for section in searching] if spec.selects else []),
+        _parameters(snapshot) if not spec.selects and spec.sweep is None else "",
+        _points(snapshot) if not spec.selects else "",
         _failures(snapshot),
         _reproduce(spec),
         _lineage(snapshot),
@@ -156,16 +157,18 @@ def _overlay(spec: StudySpec) -> tuple[str, ...]:
 def _points(snapshot: StudySnapshot) -> str:
     """Every point of a sweep as a table."""
     chart = charts.chart(snapshot)
+    if chart is None:
+        return ""
     names = snapshot.spec.parameters
     unit = " (%)" if words.is_percent(snapshot.spec) else ""
     head = ["", "curve", *map(_parameter_head, names), f"median{unit}", "quartiles", "n"]
     rows = []
-    for group in chart.groups if chart else ():
+    for group in chart.groups:
         for point in group.points:
             values = [_value(point.params.get(name)) for name in names]
             scores = [f"{point.median:.4g}", f"{point.low:.4g} – {point.high:.4g}", str(point.n)]
             rows.append([f"trial {point.trial}", _e(group.label), *values, *scores])
-    table = _table("Points of the sweep", head, rows, "numbers")
+    table = _table("Every point", head, rows, "numbers")
     return _section("points", "Points", "In the order of the study file.", table)
 
 

@@ -134,14 +134,14 @@ def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: 
     lines = [*termchart.chart(snapshot, width=min(width - 1, 100)), ""]
     lines += [f"{snapshot.spec.name}: {verdict(snapshot)}", words.progress(snapshot)]
     lines += failures(snapshot)
-    if snapshot.best is not None and snapshot.spec.sweep is None:
+    if snapshot.best is not None and snapshot.spec.selects:
         lines += ["", *best_table(snapshot, 1)]
     lines.append("")
     if report is not None:
         lines.append(f"report     {report}")
     else:
         lines.append(f"report     hpo report {name}{storage} --open")
-    best = f"hpo best {name}{storage}; " if snapshot.spec.sweep is None else ""
+    best = f"hpo best {name}{storage}; " if snapshot.spec.selects else ""
     lines.append(f"more       {best}hpo trials {name}{storage}")
     lines.append(f"dashboard  hpo storage url{storage} --hold  (and, in another terminal:)")
     lines.append(f'           optuna-dashboard "$(hpo storage url{storage})"')

@@ -199,6 +199,11 @@ class StudySpec(Table):
         """What differs between trials, in the order of the study file."""
         return tuple(self.space) if self.sweep is None else self.sweep.parameters
 
+    @property
+    def selects(self) -> bool:
+        """Whether it looks for a best trial: no sweep does, nor a set that is tested at once."""
+        return self.sweep is None and self.protocol != Protocol.CONFIRM
+
     def kind(self, parameter: str) -> Literal["float", "int", "categorical"]:
         """How a parameter of the space is searched, from the objective's own annotation."""
         if self.space[parameter].choices is not None:

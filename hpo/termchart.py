@@ -83,7 +83,7 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
         Lines of text; none as long as fewer than two trials are complete, or if ``width`` is
         too small.
     """
-    if snapshot.spec.sweep is not None:
+    if not snapshot.spec.selects:
         return sweep_chart(snapshot, width=width, rows=rows)
     scores = _scores(snapshot)
     if len(scores) < 2 or width < 30:

@@ -120,7 +120,7 @@ def verdict(snapshot: StudySnapshot) -> str:
     if snapshot.state == StudyState.FAILED:
         parts.append(f"study failed: {snapshot.reason or 'no reason was stored'}")
     confirmations = snapshot.confirmations
-    if snapshot.spec.sweep is not None:
+    if not snapshot.spec.selects:
         return "; ".join([*parts, swept(snapshot)])
     confirmed = next((c for c in confirmations if c.scores), None)
     if confirmed is not None:
@@ -132,7 +132,7 @@ def verdict(snapshot: StudySnapshot) -> str:
 
 
 def swept(snapshot: StudySnapshot) -> str:
-    """A sweep in one sentence; no point of it is called the best."""
+    """A study that selects nothing in one sentence; no point of it is called the best."""
     spec = snapshot.spec
     scores = [statistics.median(m.score for m in s.members) for s in snapshot.search if s.members]
     points = f"{snapshot.settled:,} of {spec.budget.trials:,} points measured"

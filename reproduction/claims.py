@@ -1,7 +1,6 @@
 """The paper's claims: each with a rule that was fixed before the measurement, and its verdict.
 
-Two points are *alike* when the median of the worse one lies within the quartiles of the better one;
-see ``reproduction.judges``.
+What is *alike* is said in ``reproduction.judges``.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def judge_all(studies: Studies) -> list[Claim]:
     return found
 
 
-_ALIKE = "median within the quartiles of"
+_ALIKE = "alike to"
 _FACTOR = "geometric mean within a factor of 3: reproduced, of 10: partly"
 QUESTIONS = (
     Question(
@@ -89,7 +88,7 @@ QUESTIONS = (
     Question(
         "kept from 0.4 to 2.5 ns, about 5-fold",
         "Fig. 2b",
-        f"the unbroken run of points around the best with {_ALIKE} it is this window, to one point"
+        "the plateau is this window, to one point"
         " of the grid at either end; partly: it shares two points with it",
         ("fig2b",),
         judges.window,
@@ -118,7 +117,7 @@ QUESTIONS = (
     Question(
         "always bell-shaped",
         "Fig. 3a, b",
-        "both ends of all six curves outside the quartiles of the best; partly: of most",
+        "no end of the six curves is alike to its best; partly: of most",
         ("fig3a", "fig3b"),
         judges.bells,
     ),
@@ -153,7 +152,7 @@ QUESTIONS = (
     Question(
         "without any, degraded but still high",
         "Fig. 4",
-        "median below the quartiles of 100 %, and at least 70 %; partly: one of both",
+        "not alike to 100 %, and a median of at least 70 %; partly: one of both",
         ("fig4",),
         judges.no_intra,
     ),
@@ -175,7 +174,7 @@ QUESTIONS = (
     Question(
         "global optimum near 50 %",
         "Fig. 4",
-        f"highest median between 35 and 75 %; partly: 50 % has its {_ALIKE} the best",
+        f"highest median between 35 and 75 %; partly: 50 % is {_ALIKE} the best",
         ("fig4",),
         judges.global_optimum,
     ),

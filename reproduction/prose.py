@@ -16,7 +16,7 @@ trained on the whole training half from ten seeds for 60 epochs and tested once,
 
 RULES = """\
 Each rule was written down before the measurement. Two points are *alike* when the median of the worse one lies within
-the quartiles of the better one; *the plateau* of a curve is the unbroken run of points around its best one that are
+the quartiles of the better one, or less than 2 points below its median; *the plateau* of a curve is the unbroken run of points around its best one that are
 alike to it, and its *centre* their geometric mean."""
 
 ACCURACY = """\
