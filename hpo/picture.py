@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hpo.charts import Chart, Group
 from hpo.errors import HpoError
 from hpo.plotting import GRID, INK, VERMILLION
-from hpo.sweepfigure import COLOURS
+from hpo.sweepfigure import colour_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +95,7 @@ def draw(axes: Axes, chart: Chart) -> None:
     if chart.log_x:
         axes.set_xscale("log")
     for index, group in enumerate(chart.groups):
-        colour, marker = COLOURS[index % len(COLOURS)], _MARKERS[index % len(_MARKERS)]
+        colour, marker = colour_of(chart, index), _MARKERS[index % len(_MARKERS)]
         (_curve if chart.joined else _cloud)(axes, group, colour, marker)
     for mark in chart.marks:
         axes.axvline(mark, color=VERMILLION, linestyle="--", linewidth=1.2)
