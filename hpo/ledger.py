@@ -100,10 +100,9 @@ class Ledger:
             return "created"
         known = specrules.restore(row.spec)
         if not _extends(known, spec):
-            if spec.figure != known.figure:  # drawn otherwise, and nothing else
-                redrawn = {**row.spec, "figure": spec.stored().get("figure")}
+            if spec != known:  # told or drawn otherwise: nothing that a trial depends on
                 own = update(studies).where(studies.c.id == row.id)
-                connection.execute(own.values(spec=_without_none(redrawn)))
+                connection.execute(own.values(spec=spec.stored()))
             return "continued"
         state = StudyState.OPEN if row.state == StudyState.DONE else row.state
         connection.execute(
@@ -332,10 +331,6 @@ class Ledger:
             message=message,
             lineage=lineage,
         )
-
-
-def _without_none(tree: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in tree.items() if value is not None}
 
 
 def _lock_study(connection: Connection, study_id: int) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hpo.charts import Group, Point, chart
+from hpo.charts import Group, Point, chart, trained
 from hpo.snapshot import Slot, StudySnapshot
 from objectives import physics
 
@@ -39,8 +39,8 @@ class Verdict(StrEnum):
 
 
 def finished(snapshot: StudySnapshot) -> bool:
-    """Whether every trial of a study is there."""
-    return snapshot.settled >= snapshot.spec.budget.trials
+    """Whether every network of a study without pruning is there; none of its trials failed."""
+    return len(trained(snapshot)) == snapshot.spec.budget.trials
 
 
 def curves(snapshot: StudySnapshot) -> list[Group]:

@@ -12,7 +12,7 @@ from hpo.snapshot import StudySnapshot
 from reproduction import prose
 from reproduction.claims import Claim, judge_all
 from reproduction.data import core_seconds, n_networks, spread_text
-from reproduction.judges import PAPER, Studies, curves, scores_at_1_ns
+from reproduction.judges import PAPER, Studies, curves, finished, scores_at_1_ns
 
 
 def write(studies: Studies, pictures: Sequence[Path], path: Path) -> None:
@@ -56,12 +56,13 @@ def _claims(claims: Sequence[Claim]) -> str:
 def _accuracy(studies: Studies) -> str:
     """Spintronic network against CTRNN over ten seeds, and what searches claimed and confirmed."""
     rows = []
+    measured = {name for name, snapshot in studies.items() if finished(snapshot)}
     for label, key, names in (
         ("spintronic, the paper's hyper-parameters", "fig2b", ("fig2b", "split1")),
         ("CTRNN, chosen by hand", "fig2b-ctrnn", ("fig2b-ctrnn", "split1-ctrnn")),
     ):
         cells = [
-            spread_text(s / 100 for s in scores_at_1_ns(studies[name])) if name in studies else "–"
+            spread_text(s / 100 for s in scores_at_1_ns(studies[name])) if name in measured else "–"
             for name in names
         ]
         rows.append([label, *cells, f"{PAPER[key][0]:.2f} ± {PAPER[key][1]:.2f} %"])

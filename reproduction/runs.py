@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from hpo import plan, words
@@ -62,6 +64,10 @@ def draw(docs: Path) -> None:
     studies = data.read_all(folder, [job.name for job in jobs.JOBS])
     if not studies:
         raise HpoError(f"{folder}: data must be there, but there are none. Run: make reproduce")
+    for job in jobs.JOBS:  # a figure that was declared anew is drawn anew
+        spec = job.spec()
+        if job.name in studies and spec.hash == studies[job.name].spec.hash:
+            studies[job.name] = replace(studies[job.name], spec=spec)
     drawn = pictures.draw_all(studies, traces.read(folder), folder)
     target = docs / "reproduction.md"
     page.write(studies, drawn, target)
@@ -94,11 +100,25 @@ def _launch(job: Job, overrides: Sequence[str], workers: int | None) -> None:
     for text in (*job.overrides, *overrides):
         command += ["--set", text]
     command += ["--no-report", *(["--workers", str(workers)] if workers else [])]
-    status = subprocess.run(command, check=False).returncode
+    status = _follow(command)
     if status == 1:
         raise HpoError(f"{job.name}: the study could not be run to its end; see above.")
     if status:
         raise subprocess.CalledProcessError(status, command)
+
+
+def _follow(command: Sequence[str]) -> int:
+    """Run a launch to its end; Ctrl-C and SIGTERM are for it, which stops its workers in order."""
+    with subprocess.Popen(command) as launch:
+        before = {
+            signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),  # the terminal told it
+            signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: launch.terminate()),
+        }
+        try:
+            return launch.wait()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
 
 def _compare(path: Path, snapshot: StudySnapshot) -> None:
