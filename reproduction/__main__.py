@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return answer(run)
     except subprocess.CalledProcessError as error:
+        print("stopped. The same command goes on from here.", file=sys.stderr)
         return int(error.returncode)
 
 
