@@ -238,7 +238,7 @@ class _Launch:
             return None
         path = self._arguments.report or Path(f"{self._spec.name}-report.html")
         try:
-            return report.write(snapshot, path)
+            return report.write(snapshot, path, self._patient.overlays(snapshot.spec))
         except OSError as error:
             _say(f"the report cannot be written: {error}; see `hpo report --help`")
             return None

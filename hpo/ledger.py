@@ -98,7 +98,11 @@ class Ledger:
                 insert(studies).values(**new, state=StudyState.OPEN, optuna_study_id=optuna_id)
             )
             return "created"
-        if not _extends(specrules.restore(row.spec), spec):
+        known = specrules.restore(row.spec)
+        if not _extends(known, spec):
+            if spec != known:  # told or drawn otherwise: nothing that a trial depends on
+                own = update(studies).where(studies.c.id == row.id)
+                connection.execute(own.values(spec=spec.stored()))
             return "continued"
         state = StudyState.OPEN if row.state == StudyState.DONE else row.state
         connection.execute(
@@ -115,6 +119,12 @@ class Ledger:
             StudyError: there is no such study; the message lists those that exist.
         """
         return reading.snapshot(connection, name, curves=curves)
+
+    def overlays(self, spec: StudySpec) -> list[StudySnapshot]:
+        """The other studies that a study's figure asks for, as far as they are there."""
+        wanted = spec.figure.overlay if spec.figure else ()
+        there = {summary.name for summary in self.studies()} if wanted else set()
+        return [self.snapshot(name) for name in wanted if name in there]
 
     @_transaction
     def studies(self, connection: Connection) -> list[reading.StudySummary]:

@@ -34,7 +34,7 @@ def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list
 
 def params_text(params: Mapping[str, ParamValue], spec: StudySpec | None = None) -> str:
     """``tau_ns=2.3 lr0=0.15``, in the order of the spec's space if it is given."""
-    order = list(spec.space) if spec else []
+    order = list(spec.parameters) if spec else []
     known = [key for key in order if key in params] or list(params)
     return " ".join(f"{key}={words.value_text(params[key])}" for key in known)
 
@@ -62,7 +62,7 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
         cells = ["–" if c is None else words.score_text(spec, c.mean, c.std) for c in found]
         rows.append(["confirmed", *cells])
         rows.append(["  fresh seeds", *("–" if c is None else str(len(c.scores)) for c in found)])
-    for name in spec.space:
+    for name in spec.parameters:
         values = [slot.params.get(name) for slot in ranking]
         rows.append([name, *("–" if v is None else words.value_text(v) for v in values)])
     if reported is not None:
@@ -134,14 +134,15 @@ def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: 
     lines = [*termchart.chart(snapshot, width=min(width - 1, 100)), ""]
     lines += [f"{snapshot.spec.name}: {verdict(snapshot)}", words.progress(snapshot)]
     lines += failures(snapshot)
-    if snapshot.best is not None:
+    if snapshot.best is not None and snapshot.spec.selects:
         lines += ["", *best_table(snapshot, 1)]
     lines.append("")
     if report is not None:
         lines.append(f"report     {report}")
     else:
         lines.append(f"report     hpo report {name}{storage} --open")
-    lines.append(f"more       hpo best {name}{storage}; hpo trials {name}{storage}")
+    best = f"hpo best {name}{storage}; " if snapshot.spec.selects else ""
+    lines.append(f"more       {best}hpo trials {name}{storage}")
     lines.append(f"dashboard  hpo storage url{storage} --hold  (and, in another terminal:)")
     lines.append(f'           optuna-dashboard "$(hpo storage url{storage})"')
     return lines

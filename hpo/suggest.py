@@ -33,6 +33,7 @@ from hpo.errors import SpecError
 from hpo.history import HistoryStorage
 from hpo.snapshot import SlotState
 from hpo.spec import ParamValue, StudySpec
+from objectives.contract import Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,8 @@ def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
         number: the trial's number, from 0.
         trials: trials 0 .. number-1 with their suggestions; see ``visible``.
     """
+    if spec.sweep is not None:
+        return Suggestion(params=spec.point(number))
     with quiet():
         study = _view(spec, number, visible(spec, number, trials), sampler(spec, number))
         trial = study.ask(distributions(spec))
@@ -144,13 +147,15 @@ class Timeline:
 
     Pruners that compare learning curves see steps 1 .. epochs from the first member's curve, then
     one step for every further member: the mean score so far. The Wilcoxon pruner compares member
-    by member (the same seeds in all trials): step m is the score of member m - 1.
+    by member (the same seeds in all trials): step m is the score of member m - 1. Under
+    ``Protocol.CONFIRM`` nothing is scored on the way, and nothing reported.
     """
 
     def __init__(self, spec: StudySpec) -> None:
         """Take what matters from the spec."""
         self.by_member = spec.pruner.name == "wilcoxon"
         members, epochs = spec.budget.members, spec.budget.epochs
+        self.silent = spec.protocol == Protocol.CONFIRM
         self.length = members if self.by_member else epochs + members - 1
         """How many steps an unpruned trial reports."""
 
@@ -160,6 +165,8 @@ class Timeline:
 
     def member(self, scores: Sequence[float]) -> float | None:
         """The value to report when the last of ``scores`` is finished, if this is a step."""
+        if self.silent:
+            return None
         if self.by_member:
             return scores[-1]
         return sum(scores) / len(scores) if len(scores) > 1 else None
@@ -167,7 +174,21 @@ class Timeline:
 
 def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
     """The search space in Optuna's terms, by name: the order of the study file must not matter."""
-    return {name: _distribution(spec, name) for name in sorted(spec.space)}
+    make = _distribution if spec.sweep is None else _swept
+    return {name: make(spec, name) for name in sorted(spec.parameters)}
+
+
+def _swept(spec: StudySpec, name: str) -> BaseDistribution:
+    """What a sweep makes of a parameter: the range of its values, on a log axis from a decade."""
+    assert spec.sweep is not None
+    values = [spec.as_param(name, params[name]) for _, _, params in spec.sweep.points]
+    numbers = [v for v in values if not isinstance(v, str | bool)]
+    if len(numbers) < len(values):
+        return CategoricalDistribution(tuple(dict.fromkeys(values)))
+    low, high = min(numbers), max(numbers)
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high)
+    return FloatDistribution(low, high, log=0 < 10 * low <= high)
 
 
 def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
@@ -254,6 +275,8 @@ def check(spec: StudySpec, where: str) -> None:
     Raises:
         SpecError: an unknown option, or a value that Optuna refuses.
     """
+    if spec.sweep is not None:
+        return
     choices: tuple[tuple[str, Any, Any, Callable[[], object]], ...] = (
         ("sampler", spec.sampler, _SAMPLERS, lambda: suggest(spec, 0, [])),
         ("pruner", spec.pruner, _PRUNERS, lambda: pruner(spec)),

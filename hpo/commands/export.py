@@ -138,7 +138,7 @@ def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     curve_names = ("curve", "loss_curve") if curves else ()
     head = [*_FACTS, *(f"member_{name}" if name == "score" else name for name in _MEMBER)]
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*head, *snapshot.spec.space, *curve_names, *_TIMES])
+    writer.writerow([*head, *snapshot.spec.parameters, *curve_names, *_TIMES])
     writer.writerows(_csv_rows(snapshot, curve_names))
 
 
@@ -149,7 +149,7 @@ def _csv_rows(snapshot: StudySnapshot, curve_names: Sequence[str]) -> Iterator[l
     for slot in (*snapshot.search, *snapshot.confirm):
         record = json.loads(records.dumps(records.trial(slot, curves=bool(curve_names))))
         facts = [record[name] for name in _FACTS]
-        params = [record["params"].get(name) for name in snapshot.spec.space]
+        params = [record["params"].get(name) for name in snapshot.spec.parameters]
         times = [record[name] for name in _TIMES]
         for member in record["members"] or [{}]:
             own = [member.get(name) for name in _MEMBER]

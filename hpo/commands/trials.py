@@ -70,7 +70,7 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
     from hpo import results, words
 
     spec = snapshot.spec
-    rows = [["trial", "state", "score", "members", "seconds", *spec.space, ""]]
+    rows = [["trial", "state", "score", "members", "seconds", *spec.parameters, ""]]
     sources = {slot.number: slot.params for slot in snapshot.search}
     for slot in slots:
         params = slot.params or (sources.get(slot.source, {}) if slot.source is not None else {})
@@ -82,7 +82,10 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
                 results.score_cell(spec, slot),
                 str(len(slot.members)),
                 f"{sum(member.seconds for member in slot.members):.1f}",
-                *(words.value_text(params[key]) if key in params else "–" for key in spec.space),
+                *(
+                    words.value_text(params[key]) if key in params else "–"
+                    for key in spec.parameters
+                ),
                 results.last_line(slot.message) if slot.message else "",
             ]
         )
@@ -93,7 +96,7 @@ def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
     import csv
     import sys
 
-    names = list(snapshot.spec.space)
+    names = list(snapshot.spec.parameters)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["phase", "trial", "source", "state", "score", "members", "seconds", *names])
     for slot in slots:

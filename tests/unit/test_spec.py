@@ -111,7 +111,8 @@ LOW_HIGH = {"low": 1.0, "high": 10.0}
         (
             {"bugdet": {"trials": 3}},
             "bugdet: unknown key. Did you mean 'budget'? Valid: budget, confirm, description, "
-            "fixed, objective, protocol, pruner, reported, sampler, seed, space, task.",
+            "figure, fixed, objective, protocol, pruner, reported, sampler, seed, space, sweep, "
+            "task.",
         ),
         (
             {"space": {}},
@@ -124,8 +125,9 @@ LOW_HIGH = {"low": 1.0, "high": 10.0}
         ),
         ({"seed": -1}, "seed: greater than or equal to 0 must hold, but got seed=-1. Change it."),
         (
-            {"protocol": "confirm"},
-            "protocol: 'validation' or 'paper' must hold, but got protocol='confirm'. Change it.",
+            {"protocol": "test"},
+            "protocol: 'validation', 'paper' or 'confirm' must hold, but got protocol='test'. "
+            "Change it.",
         ),
         (
             {"sampler__name": "tpee"},
