@@ -59,7 +59,7 @@ JOBS = (
         name="seqdigits-single",
         study="seqdigits",
         figure="search",
-        overrides=("protocol=paper", "budget.members=1"),
+        overrides=("protocol=paper", "budget.members=1", "confirm.epochs=40"),
     ),
 )
 FIGURES = tuple(dict.fromkeys(job.figure for job in JOBS))
