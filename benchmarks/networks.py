@@ -26,6 +26,7 @@ DENSITIES = (0.1, 0.5, 1.0)
 MEMBERS = 10
 BATCH, LR = 120, 1e-3
 ROUNDS = {32: 5, 64: 3, 128: 3}
+TURN_S = 0.1
 
 Epoch = Callable[[], float]
 """Trains for one epoch and gives its mean loss."""
@@ -82,12 +83,19 @@ def _measure_one(kind: str, width: int, say: Callable[[str], None]) -> Iterator[
     times: dict[tuple[str, float | None], list[float]] = {key: [] for key in entries}
     for _ in range(ROUNDS[width]):
         for key, (epoch, members) in entries.items():
-            began = time.process_time()
-            epoch()
-            times[key].append((time.process_time() - began) / members)
+            times[key].append(_turn(epoch) / members)
     for (what, density), seconds in times.items():
         median = statistics.median(seconds)
         yield Timing(kind=kind, width=width, what=what, density=density, seconds=median)
+
+
+def _turn(epoch: Epoch) -> float:
+    """CPU seconds per epoch, over TURN_S: one short epoch would measure others' caches."""
+    began, n = time.process_time(), 0
+    while n == 0 or time.process_time() - began < TURN_S:
+        epoch()
+        n += 1
+    return (time.process_time() - began) / n
 
 
 def _twins(entries: dict[tuple[str, float | None], Any]) -> dict[str, Any]:

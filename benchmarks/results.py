@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 
-from benchmarks.networks import MEMBERS, Timing
+from benchmarks.networks import MEMBERS, TURN_S, Timing
 from benchmarks.parts import REPEATS, WIDTH, Parts
 from benchmarks.service import EPOCHS, REPORTS, Overhead
 from benchmarks.service import MEMBERS as TRAINED
@@ -38,8 +38,9 @@ backward, clipping and Adam, float32, exponential step; three layers; millisecon
 Rows without a density are dense: masked weights cost them as much as others. Every implementation
 began from the same weights and found the same loss.
 
-They took turns in one process on one core; a time is the median of the process's CPU time. Other
-work on the machine shows all the same, in caches and clock: repeat before you believe 5 %.
+They took turns of at least {turn_s} s in one process on one core; a time is the median of the
+process's CPU time. Other work on the machine shows all the same, in caches and clock: repeat before
+you believe a few per cent.
 
 "eager" is the loop of the equations, layer by layer, as a user would write it; "layers stacked" has
 one batched product for all layers, and "{members} members" trains so many networks at once.
@@ -70,7 +71,7 @@ random sampling show the service alone.
 
 def networks(timings: Sequence[Timing], parts: Sequence[Parts], notes: Sequence[str]) -> str:
     """The body of the section."""
-    lines = [_NETWORKS.format(members=MEMBERS), *_networks(timings)]
+    lines = [_NETWORKS.format(members=MEMBERS, turn_s=TURN_S), *_networks(timings)]
     return "\n".join([*lines, *(f"- {note}" for note in notes), *_parts(parts)])
 
 
