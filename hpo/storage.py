@@ -10,6 +10,7 @@ Which database: the argument of `open_storage`, else `HPO_STORAGE`, else the emb
 
 from __future__ import annotations
 
+import atexit
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -208,9 +209,13 @@ class Storage:
     def _rdb_storage(self, *, skip_table_creation: bool) -> RDBStorage:
         from optuna.storages import RDBStorage
 
+        class OurRDBStorage(RDBStorage):
+            def __reduce__(self) -> tuple[Callable[[str], RDBStorage], tuple[str]]:
+                return _reopen, (self.url,)
+
         pool = self.engine.pool.recreate()  # the same settings and events, connections of its own
         try:
-            storage = RDBStorage(
+            storage = OurRDBStorage(
                 self.url,
                 engine_kwargs={"pool": pool},
                 skip_table_creation=skip_table_creation,
@@ -254,6 +259,13 @@ def open_storage(url: str | None = None, *, prepare: Schema | None = None) -> St
             server.release()
         raise
     return storage
+
+
+def _reopen(url: str) -> RDBStorage:
+    """Return Optuna's view of a database, in the process that a pickle of it was sent to."""
+    storage = open_storage(url)
+    atexit.register(storage.close)
+    return storage.optuna()
 
 
 def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
