@@ -23,7 +23,7 @@ from hpo.snapshot import Member, SlotState, StudySnapshot, StudyState, WorkerInf
 from hpo.spec import StudySpec
 from hpo.storage import Storage, prepare_database
 from hpo.suggest import Past, Suggestion
-from hpo.tables import checkpoints, schema, slots, studies, workers
+from hpo.tables import check_version, checkpoints, schema, slots, studies, workers
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -199,7 +199,9 @@ class Ledger:
 
         Raises:
             StudyError: there is no such study.
+            StorageError: a newer version of this software has upgraded the database.
         """
+        check_version(connection)
         row = connection.execute(
             select(studies).where(studies.c.name == study).with_for_update()
         ).one_or_none()

@@ -38,9 +38,13 @@ def temporary_home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """URL of the session's server."""
+    """URL of the session's server, which need not survive a crash of the machine."""
     with temporary_home() as home, Embedded(home) as embedded:
-        yield embedded.acquire()
+        url = embedded.acquire()
+        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield url
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Optuna's own conformance suite for storages, on ours: its RDB storage as `open_storage` sets it up."""
+"""Optuna's own conformance suite for storages, on its RDB storage as `open_storage` makes it."""
 
 from __future__ import annotations
 

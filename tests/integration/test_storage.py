@@ -234,7 +234,8 @@ def test_a_user_who_may_not_create_tables(database_url: str) -> None:
         finally:
             connection.execute("DROP ROLE guest")
     assert (
-        "user guest: the user must be allowed to create tables the first time, but got: "
+        "user guest: the user must be allowed to create tables the first time, and own them to "
+        "upgrade them, but got: "
         "permission denied for schema public"
     ) in said
     assert said.endswith("GRANT CREATE ON DATABASE ..., GRANT CREATE ON SCHEMA public.")
