@@ -89,7 +89,7 @@ slots = Table(
     Column("number", Integer, nullable=False),
     Column("source", Integer),
     Column("state", Text, nullable=False),
-    Column("params", JSON),
+    Column("params", JSON(none_as_null=True)),
     Column("attrs", JSON, nullable=False, server_default=text("'{}'")),
     Column("score", Float(53)),
     Column("steps", ARRAY(Float(53)), nullable=False, server_default=text("'{}'")),
