@@ -154,6 +154,10 @@ def _line(path: Path, number: int, stream: IO[bytes]) -> tuple[bytes, dict[str, 
             f"{where}: a backup must begin with its header, but does not. `hpo export STUDY "
             f"--backup FILE` writes one; a table of trials cannot be imported."
         )
+    if len(line) == LONGEST_LINE:
+        raise BackupError(
+            f"{where}: a line must be shorter than {LONGEST_LINE:,} bytes, but is not."
+        )
     if not line.endswith(b"\n"):
         raise BackupError(
             f"{where}: a backup must end with its seal, but ends {'here' if line else 'before it'}"

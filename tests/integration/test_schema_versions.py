@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 import pytest
 import sqlalchemy as sa
-from frozen import thaw
+from frozen import comparable, thaw
 from processes import finish, start
 from servers import connect
 from workers import ledger_at, run_workers, table, toy_spec, undisturbed
@@ -98,15 +98,6 @@ def test_a_study_begun_by_an_old_release_ends_as_if_it_were_new(old_url: str) ->
     assert comparable(table(after)) == comparable(new)
     kept = [slot.number for slot in before.search if slot.state != SlotState.RUNNING]
     assert [after.search[n].settled_at for n in kept] == [before.search[n].settled_at for n in kept]
-
-
-def comparable(value: Any) -> Any:
-    """Floats to nine digits: the frozen half was computed by another processor and libm."""
-    if isinstance(value, float):
-        return float(f"{value:.9g}")
-    if isinstance(value, dict):
-        return {key: comparable(item) for key, item in value.items()}
-    return [comparable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def test_no_upgrade_under_the_hands_of_older_workers(old_url: str) -> None:
