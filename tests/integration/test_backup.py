@@ -9,7 +9,6 @@ from typing import Any
 
 import optuna
 import optuna_dashboard
-import psycopg
 import pytest
 import sqlalchemy as sa
 from frozen import FIXTURES, comparable, thaw
@@ -36,16 +35,6 @@ KEYS = "id study_id slot_id lease_until optuna_study_id optuna_trial_id"
 
 
 @pytest.fixture
-def other_url(server_url: str, database_url: str) -> Iterator[str]:
-    """A second empty database."""
-    name = sa.make_url(database_url).database
-    with psycopg.connect(server_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}_other")
-        yield database_url.replace(f"/{name}?", f"/{name}_other?")
-        connection.execute(f"DROP DATABASE {name}_other WITH (FORCE)")
-
-
-@pytest.fixture
 def here(database_url: str) -> Iterator[Storage]:
     with open_storage(database_url) as storage:
         Ledger(storage)
@@ -53,8 +42,8 @@ def here(database_url: str) -> Iterator[Storage]:
 
 
 @pytest.fixture
-def there(other_url: str) -> Iterator[Storage]:
-    with open_storage(other_url) as storage:
+def there(empty_database_url: str) -> Iterator[Storage]:
+    with open_storage(empty_database_url) as storage:
         yield storage
 
 
@@ -198,7 +187,7 @@ def test_what_others_added_comes_along(here: Storage, there: Storage, tmp_path: 
 
 
 def test_a_half_finished_study_ends_as_if_it_had_never_moved(
-    here: Storage, there: Storage, other_url: str, database_url: str, tmp_path: Path
+    here: Storage, there: Storage, empty_database_url: str, database_url: str, tmp_path: Path
 ) -> None:
     """Exported while two workers are at it, and after one was stopped and the other killed."""
     spec = toy_spec(fixed={"sleep_s": 0.02}, budget={"trials": 14})
@@ -215,7 +204,7 @@ def test_a_half_finished_study_ends_as_if_it_had_never_moved(
         found = backup.restore(there, tmp_path / file, name)
         assert found.states["running"] > 0
         assert 0 < found.states["complete"] < 14
-        run_workers(other_url, name, 1)
+        run_workers(empty_database_url, name, 1)
         snapshot = Ledger(there).snapshot(name, curves=True)
         assert snapshot.state == StudyState.DONE
         assert table(snapshot) == alone
@@ -237,10 +226,12 @@ def test_a_backup_of_version_2_is_read(here: Storage, database_url: str) -> None
     assert comparable(table(ledger.snapshot("half", curves=True))) == comparable(new)
 
 
-def test_a_frozen_database_and_its_backup_are_the_same(here: Storage, other_url: str) -> None:
+def test_a_frozen_database_and_its_backup_are_the_same(
+    here: Storage, empty_database_url: str
+) -> None:
     backup.restore(here, FIXTURES / "backup-v2.jsonl.gz")
-    thaw(other_url, 1)
-    with open_storage(other_url) as storage:
+    thaw(empty_database_url, 1)
+    with open_storage(empty_database_url) as storage:
         Ledger(storage)
         assert rows(storage, "half") == rows(here, "half")
 

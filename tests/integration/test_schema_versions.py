@@ -23,10 +23,10 @@ from hpo.tables import SCHEMA_VERSION, UPGRADES
 
 
 @pytest.fixture
-def old_url(database_url: str) -> str:
+def old_url(empty_database_url: str) -> str:
     """A database as release 0.1.0 left it."""
-    thaw(database_url, 1)
-    return database_url
+    thaw(empty_database_url, 1)
+    return empty_database_url
 
 
 def layout(url: str) -> list[tuple[Any, ...]]:
