@@ -17,7 +17,7 @@ import os
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -56,7 +56,8 @@ def write(path: Path, header: Mapping[str, Any], records: Iterator[Mapping[str, 
     except OSError as error:
         raise BackupError(f"{path}: cannot be written: {error.strerror or error}.") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 @contextmanager
@@ -64,7 +65,7 @@ def _compressed(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
     if not path.name.endswith(".gz"):
         yield raw
         return
-    with gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0) as stream:
+    with gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as stream:
         yield stream  # type: ignore[misc]
 
 

@@ -181,7 +181,7 @@ def test_a_server_that_is_too_old(empty_database_url: str, monkeypatch: pytest.M
 # --- tables --------------------------------------------------------------------------------------
 
 
-def test_eight_processes_create_the_tables_once(empty_database_url: str) -> None:
+def test_four_processes_create_the_tables_once(empty_database_url: str) -> None:
     code = (
         "import sys\n"
         "from tables import SCHEMA, THINGS\n"
@@ -194,7 +194,7 @@ def test_eight_processes_create_the_tables_once(empty_database_url: str) -> None
     )
     support = str(Path(__file__).parents[1] / "support")
     environment = os.environ | {"PYTHONPATH": support}
-    processes = [start(code, empty_database_url, env=environment) for _ in range(8)]
+    processes = [start(code, empty_database_url, env=environment) for _ in range(4)]
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -206,7 +206,7 @@ def test_eight_processes_create_the_tables_once(empty_database_url: str) -> None
         finish(process)
     with connect(empty_database_url) as connection:
         counts = "SELECT (SELECT count(*) FROM ours.things), (SELECT count(*) FROM alembic_version)"
-        assert connection.execute(counts).fetchone() == (8, 1)
+        assert connection.execute(counts).fetchone() == (4, 1)
 
 
 def test_a_complete_database_is_only_read(empty_database_url: str) -> None:
