@@ -23,7 +23,7 @@ from hpo.snapshot import Member, SlotState, StudySnapshot, StudyState, WorkerInf
 from hpo.spec import StudySpec
 from hpo.storage import Storage, prepare_database
 from hpo.suggest import Past, Suggestion
-from hpo.tables import checkpoints, schema, slots, studies, workers
+from hpo.tables import check_version, checkpoints, schema, slots, studies, workers
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -68,7 +68,7 @@ class Ledger:
         Raises:
             StorageError: the tables are those of a newer version of this software.
         """
-        self._storage, self._engine = storage, storage.engine
+        self._engine = storage.engine
         self._patience_s, self._on_wait = patience_s, on_wait
         self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
         self._settled: dict[int, list[Past]] = {}
@@ -86,14 +86,13 @@ class Ledger:
             StudyError: a study of this name exists with another spec; only a larger budget of
                 trials is accepted. The message names the keys that differ.
         """
-        storage = self._storage.optuna()
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
         row = connection.execute(
             select(studies).where(studies.c.name == spec.name).with_for_update()
         ).one_or_none()
         if row is None:
             new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
-            optuna_id = mirror.create_study(storage, spec)
+            optuna_id = mirror.create_study(connection, spec)
             connection.execute(
                 insert(studies).values(**new, state=StudyState.OPEN, optuna_study_id=optuna_id)
             )
@@ -108,7 +107,7 @@ class Ledger:
         connection.execute(
             update(studies).where(studies.c.id == row.id).values(spec=spec.stored(), state=state)
         )
-        mirror.publish_study(storage, row.optuna_study_id, spec)
+        mirror.publish_study(connection, row.optuna_study_id, spec)
         return "extended"
 
     @_transaction
@@ -209,7 +208,9 @@ class Ledger:
 
         Raises:
             StudyError: there is no such study.
+            StorageError: a newer version of this software has upgraded the database.
         """
+        check_version(connection)
         row = connection.execute(
             select(studies).where(studies.c.name == study).with_for_update()
         ).one_or_none()

@@ -136,7 +136,8 @@ def finish(
         "lease_until": null(),
         "settled_at": NOW,
     }
-    connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
+    settled = update(slots).where(slots.c.id == slot.id).values(values)
+    at = connection.execute(settled.returning(slots.c.settled_at)).scalar_one()
     connection.execute(delete(checkpoints).where(checkpoints.c.slot_id == slot.id))
     if slot.optuna_trial_id is not None:
         trained = reading.members_of(connection, slot.id)
@@ -144,27 +145,28 @@ def finish(
             connection,
             slot.optuna_trial_id,
             state=state,
+            at=at,
             score=score,
             steps=steps,
-            user_attrs=_shown(slot, trained, message, lineage or {}),
+            user_attrs=shown(slot, trained, message, lineage or {}),
             system_attrs=all_attrs,
         )
     _apply_failure_policy(connection, slot.study_id)
 
 
-def _shown(
+def shown(
     slot: Row[Any], trained: Sequence[Member], message: str | None, lineage: Mapping[str, Any]
 ) -> dict[str, Any]:
     """A trial's user attributes in Optuna's tables."""
-    shown: dict[str, Any] = {f"lineage:{key}": value for key, value in lineage.items()}
-    shown["attempts"] = slot.attempts
+    facts: dict[str, Any] = {f"lineage:{key}": value for key, value in lineage.items()}
+    facts["attempts"] = slot.attempts
     if trained:
-        shown["members:score"] = [m.score for m in trained]
-        shown["members:seed"] = [m.seed for m in trained]
-        shown["members:diverged"] = sum(m.diverged for m in trained)
+        facts["members:score"] = [m.score for m in trained]
+        facts["members:seed"] = [m.seed for m in trained]
+        facts["members:diverged"] = sum(m.diverged for m in trained)
     if message:
-        shown["message"] = message
-    return shown
+        facts["message"] = message
+    return facts
 
 
 def _apply_failure_policy(connection: Connection, study_id: int) -> None:

@@ -11,6 +11,7 @@ from hpo.errors import StorageError
 
 if TYPE_CHECKING:
     from hpo.ledger import Ledger
+    from hpo.storage import Storage
 
 
 @contextmanager
@@ -21,12 +22,24 @@ def opened(arguments: argparse.Namespace) -> Iterator[Ledger]:
         StorageError: the database cannot be reached, or went away meanwhile.
     """
     from hpo.ledger import Ledger
+
+    with opened_storage(arguments) as storage:
+        yield Ledger(storage)
+
+
+@contextmanager
+def opened_storage(arguments: argparse.Namespace) -> Iterator[Storage]:
+    """The database that ``--storage`` names, for use within ``with``.
+
+    Raises:
+        StorageError: it cannot be reached, or went away meanwhile.
+    """
     from hpo.retry import is_passing
     from hpo.storage import open_storage
 
     with open_storage(arguments.storage) as storage:
         try:
-            yield Ledger(storage)
+            yield storage
         except Exception as error:
             if not is_passing(error):
                 raise
