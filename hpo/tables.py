@@ -53,6 +53,8 @@ studies = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("optuna_study_id", Integer, nullable=False),
+    Column("amendments", Integer, nullable=False, server_default=text("0")),
+    Column("failures_from", Integer, nullable=False, server_default=text("0")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
@@ -71,6 +73,8 @@ workers = Table(
 
 IS_RUNNING = text("state = 'running'")
 """A running slot: spelt out, so that its index serves prepared statements, too."""
+IS_FAILED = text("state = 'failed'")
+"""A failed slot, likewise."""
 
 slots = Table(
     "slots",
@@ -86,16 +90,20 @@ slots = Table(
     Column("score", Float(53)),
     Column("steps", ARRAY(Float(53)), nullable=False, server_default=text("'{}'")),
     Column("worker", Text),
+    Column("token", Text),
     Column("lease_until", DateTime(timezone=True)),
     Column("attempts", Integer, nullable=False),
     Column("losses", Integer, nullable=False, server_default=text("0")),
+    Column("losses_in_a_row", Integer, nullable=False, server_default=text("0")),
     Column("message", Text),
     Column("lineage", JSON, nullable=False, server_default=text("'{}'")),
+    Column("amendments", JSON, nullable=False, server_default=text("'[]'")),
     Column("optuna_trial_id", Integer),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("settled_at", DateTime(timezone=True)),
     UniqueConstraint("study_id", "phase", "number"),
     Index("slots_running", "study_id", "number", postgresql_where=IS_RUNNING),
+    Index("slots_failed", "study_id", "number", postgresql_where=IS_FAILED),
 )
 
 members = Table(

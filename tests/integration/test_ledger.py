@@ -217,7 +217,7 @@ def test_confirmation_of_the_best_and_extension(ledger: Ledger) -> None:
     run(ledger)
     snapshot = ledger.snapshot("toy")
     assert len(snapshot.search) == 14
-    assert [c.source for c in snapshot.confirmations] == [6, 13, 5], "confirmed ones are kept"
+    assert [c.source for c in snapshot.confirmations] == [6, 13]
 
 
 def test_without_confirmation_the_study_stays_open(ledger: Ledger) -> None:
