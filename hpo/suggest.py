@@ -301,13 +301,15 @@ def _rehearse_sampler(spec: StudySpec) -> None:
     suggest(spec, 0, [])
     startup = spec.sampler.options.get("n_startup_trials", 10)
     number = min(startup + 2, spec.budget.trials - 1)
-    if spec.sampler.name not in ("tpe", "gp", "cmaes") or not 0 < number <= _REHEARSED:
-        return
+    if spec.sampler.name not in ("tpe", "cmaes") or not 0 < number <= _REHEARSED:
+        return  # the others have no options that bite later, and gp would load torch
     step_by_step = spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})})
     trials: list[Past] = []
-    for k in range(number + 1):
-        own = suggest(step_by_step, k, trials)
-        trials.append(Past(suggestion=own, state=SlotState.COMPLETE, score=(7 * k % 11) / 11))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # told once is enough
+        for k in range(number + 1):
+            own = suggest(step_by_step, k, trials)
+            trials.append(Past(suggestion=own, state=SlotState.COMPLETE, score=(7 * k % 11) / 11))
 
 
 def _rehearse_pruner(spec: StudySpec) -> None:
