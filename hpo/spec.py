@@ -164,10 +164,12 @@ class StudySpec(_Table):
     def hash(self) -> str:
         """16 hex digits over everything that the trials depend on.
 
-        The number of trials (a longer study begins with the shorter one), the name and the
-        description are left out; 1 and 1.0 are the same.
+        The number of trials (a longer study begins with the shorter one), the name, the
+        description and places of data are left out; 1 and 1.0 are the same.
         """
         essential = _canonical(self.stored())
+        for place in self.task_params.places & essential["task"].keys():
+            essential["task"].pop(place)
         essential["budget"].pop("trials")
         essential.pop("name")
         essential.pop("description")
@@ -175,14 +177,11 @@ class StudySpec(_Table):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: StudySpec) -> list[str]:
-        """Dotted keys in which two specs differ, name and description aside."""
+        """Dotted keys in which two specs differ: name, description and places of data aside."""
         mine, theirs = self.flat(), other.flat()
-        keys = sorted(mine.keys() | theirs.keys())
-        return [
-            key
-            for key in keys
-            if key not in ("name", "description") and mine.get(key) != theirs.get(key)
-        ]
+        free = {"name", "description", *(f"task.{place}" for place in self.task_params.places)}
+        keys = sorted((mine.keys() | theirs.keys()) - free)
+        return [key for key in keys if mine.get(key) != theirs.get(key)]
 
     def flat(self) -> dict[str, Any]:
         """The stored form by dotted keys (``space.tau_ns.high``)."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import date, time
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 import objectives
-from hpo.errors import SpecError
+from hpo.errors import SpecError, StudyError
 from hpo.spec import Dimension, StudySpec
 from hpo.specwords import did_you_mean, explain, rule
 
@@ -31,12 +32,27 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     Raises:
         SpecError: the first broken rule, located.
     """
+    _refuse_dates(raw, where)
     try:
         spec = _strictly(StudySpec, raw)
     except ValidationError as error:
         raise SpecError(explain(error, StudySpec, where)) from None
     check(spec, where)
     return spec
+
+
+def _refuse_dates(tree: Mapping[str, Any], where: str) -> None:
+    """A study file has no dates, and none may become a text on its way to the database."""
+    for key, value in tree.items():
+        items = value if isinstance(value, list) else [value]
+        for item in items:
+            if isinstance(item, Mapping):
+                _refuse_dates(item, f"{where}: {key}")
+            elif isinstance(item, date | time):
+                raise SpecError(
+                    f"{where}: {key}: a number, a text, true or false must be given, but got the "
+                    f'date or time {item}. A text stands in quotes: {key} = "{item}".'
+                )
 
 
 def restore(stored: Mapping[str, Any]) -> StudySpec:
@@ -48,13 +64,39 @@ def restore(stored: Mapping[str, Any]) -> StudySpec:
     return validate(stored, where=f"study {stored.get('name')!r} in the database")
 
 
+def extends(known: StudySpec, spec: StudySpec) -> bool:
+    """Whether ``spec`` asks for more trials than ``known``; False if they are the same.
+
+    Raises:
+        StudyError: they differ in anything else.
+    """
+    changed = known.differences(spec)
+    if not changed:
+        return False
+    if changed == ["budget.trials"] and spec.budget.trials > known.budget.trials:
+        return True
+    if changed == ["budget.trials"]:
+        raise StudyError(
+            f"study {spec.name!r}: budget.trials must not shrink, but got "
+            f"trials={spec.budget.trials} where the database has {known.budget.trials}. "
+            f"Ask for at least {known.budget.trials}, or choose another name: --name NEW."
+        )
+    old, new = known.flat(), spec.flat()
+    listed = ", ".join(f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed)
+    raise StudyError(
+        f"study {spec.name!r}: the spec must not change once the study exists, but it differs in "
+        f"{listed}. Only a larger budget.trials is accepted; otherwise choose another name: "
+        f"--name NEW."
+    )
+
+
 def _strictly(model: type[M], values: Mapping[str, Any]) -> M:
     """Validate without conversions: neither "40" nor true is a number.
 
     By way of JSON, because only there a strict model takes a list for a tuple and a text for an
-    enum; a study file holds nothing else that JSON lacks, dates aside.
+    enum; a study file holds nothing that JSON lacks: dates are refused.
     """
-    return model.model_validate_json(json.dumps(values, default=str), strict=True)
+    return model.model_validate_json(json.dumps(values), strict=True)
 
 
 def check(spec: StudySpec, where: str) -> None:
