@@ -25,7 +25,7 @@ _KINDS: dict[str, tuple[Any, str]] = {
     "system": (models.StudySystemAttributeModel, rf"^(?!{mirror.METRIC_NAMES}$)"),
     "trial_user": (
         models.TrialUserAttributeModel,
-        r"^(?!(lineage|members):|(attempts|message|amendments)$)",
+        r"^(?!(lineage|members):|(attempts|message|amendments|excluded:score)$)",
     ),
     "trial_system": (models.TrialSystemAttributeModel, r"^(artifacts|dashboard):"),
 }

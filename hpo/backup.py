@@ -150,6 +150,7 @@ def _insert(
         mirror.set_params(connection, slot.optuna_trial_id, backup.spec, suggestion)
     if slot.state != SlotState.RUNNING:
         trained = reading.members_of(connection, slot.id)
+        attrs = settling.shown(slot, trained, slot.message, slot.lineage)
         mirror.settle_trial(
             connection,
             slot.optuna_trial_id,
@@ -157,9 +158,11 @@ def _insert(
             at=slot.settled_at,
             score=slot.score,
             steps=slot.steps,
-            user_attrs=settling.shown(slot, trained, slot.message, slot.lineage),
+            user_attrs=attrs,
             system_attrs=slot.attrs,
         )
+        if slot.state == SlotState.EXCLUDED:
+            mirror.exclude_trial(connection, slot.optuna_trial_id, attrs)
 
 
 def _taken(connection: Connection, study: Row[Any], backup: Backup) -> str:

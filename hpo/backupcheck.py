@@ -13,7 +13,7 @@ from hpo import additions, backupfile, suggest
 from hpo.additions import Additions
 from hpo.backupcodec import decode
 from hpo.backupfile import BackupError
-from hpo.snapshot import Phase, SlotState, StudyState
+from hpo.snapshot import Amendment, Phase, SlotState, StudyState
 from hpo.spec import StudySpec
 from hpo.specrules import validate
 from hpo.tables import SCHEMA_VERSION, checkpoints, members, slots, studies
@@ -156,6 +156,10 @@ class _Judge:
         _must(settled, f"{where}.settled_at", "settled slots alone have it", slot["settled_at"])
         for name in ("attrs", "lineage"):
             _must(isinstance(slot[name], dict), f"{where}.{name}", "it is an object", slot[name])
+        amendments = slot.get("amendments", [])
+        _must(
+            _amended(amendments), f"{where}.amendments", "they are what amendments are", amendments
+        )
         if params or scored:
             _must(self._fits(params), f"{where}.params", "they lie in the spec's space", params)
 
@@ -169,6 +173,13 @@ class _Judge:
             )
         except (ValueError, TypeError, OverflowError):
             return False
+
+
+def _amended(amendments: Any) -> bool:
+    try:
+        return all(Amendment.restored(item).since >= 0 for item in amendments)
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def _must(holds: bool, where: str, rule: str, got: Any) -> None:

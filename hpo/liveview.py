@@ -15,6 +15,7 @@ _COLOURS = {
     SlotState.COMPLETE: "green",
     SlotState.PRUNED: "yellow",
     SlotState.FAILED: "red",
+    SlotState.EXCLUDED: "magenta",
     SlotState.RUNNING: "cyan",
 }
 _FIXED_LINES = 9
@@ -127,7 +128,8 @@ def counts(snapshot: StudySnapshot, seconds_left: float | None) -> Text:
     """How many trials are in which state, and the time left."""
     text = Text()
     for state, colour in _COLOURS.items():
-        text.append(f"{snapshot.count(state)} {state}", colour).append("  ")
+        if state != SlotState.EXCLUDED or snapshot.count(state):
+            text.append(f"{snapshot.count(state)} {state}", colour).append("  ")
     return text.append(left_text(snapshot, seconds_left), "dim")
 
 

@@ -32,6 +32,7 @@ _STATES = {
     SlotState.COMPLETE: TrialState.COMPLETE,
     SlotState.PRUNED: TrialState.PRUNED,
     SlotState.FAILED: TrialState.FAIL,
+    SlotState.EXCLUDED: TrialState.FAIL,  # for Optuna, which passes over it
 }
 
 
@@ -77,6 +78,18 @@ def set_attrs(connection: Connection, model: Any, owner_id: int, texts: Mapping[
         connection.execute(new.on_conflict_do_update(index_elements=keys, set_=shown), rows)
 
 
+def delete_study(connection: Connection, study_id: int) -> None:
+    """Delete a study with all its trials; it need not be there."""
+    trials = models.TrialModel.__table__
+    own = select(trials.c.trial_id).where(trials.c.study_id == study_id)
+    tables = reversed(models.BaseModel.metadata.sorted_tables)  # those that refer to others first
+    for table in tables:
+        if "study_id" in table.c:
+            connection.execute(table.delete().where(table.c.study_id == study_id))
+        elif "trial_id" in table.c:
+            connection.execute(table.delete().where(table.c.trial_id.in_(own)))
+
+
 def publish_confirmed(
     connection: Connection, study_id: int, confirmations: Sequence[Confirmation]
 ) -> None:
@@ -88,6 +101,29 @@ def publish_confirmed(
     ]
     shown = {"hpo:confirmed": json.dumps(confirmed)}
     set_attrs(connection, models.StudyUserAttributeModel, study_id, shown)
+
+
+def require_study(connection: Connection, study_id: int, name: str) -> None:
+    """Check that a study is still in Optuna's tables.
+
+    Raises:
+        StudyError: it was deleted there, as optuna-dashboard can.
+    """
+    table = models.StudyModel.__table__
+    query = select(table.c.study_id).where(table.c.study_id == study_id)
+    if connection.scalar(query) is None:
+        raise StudyError(
+            f"study {name!r}: Optuna's tables must hold it, too, but it was deleted there (as "
+            f"optuna-dashboard can). Its trials can still be read and exported; to use the name "
+            f"again: hpo delete {name}."
+        )
+
+
+def _has_trial(connection: Connection, trial_id: int) -> bool:
+    """Whether a trial is still in Optuna's tables; if so, it stays for this transaction."""
+    table = models.TrialModel.__table__
+    query = select(table.c.trial_id).where(table.c.trial_id == trial_id)
+    return connection.scalar(query.with_for_update(read=True, key_share=True)) is not None
 
 
 def open_trial(
@@ -109,10 +145,55 @@ def open_trial(
     return int(connection.execute(row.returning(table.c.trial_id)).scalar_one())
 
 
+def reopen_trial(connection: Connection, trial_id: int) -> None:
+    """Make a failed trial a running one again."""
+    _forget_outcome(connection, trial_id)
+    trials = models.TrialModel.__table__
+    connection.execute(
+        update(trials)
+        .where(trials.c.trial_id == trial_id)
+        .values(state=TrialState.RUNNING, datetime_complete=None)
+    )
+
+
+def exclude_trial(connection: Connection, trial_id: int, user_attrs: Mapping[str, Any]) -> None:
+    """Make a complete or pruned trial a failed one, which Optuna passes over, and say why."""
+    if not _has_trial(connection, trial_id):
+        return  # deleted by optuna-dashboard: nothing is left to mirror
+    _forget_outcome(connection, trial_id)
+    _set_attrs(connection, models.TrialUserAttributeModel.__table__, trial_id, user_attrs)
+    trials = models.TrialModel.__table__
+    fail = update(trials).where(trials.c.trial_id == trial_id).values(state=TrialState.FAIL)
+    connection.execute(fail)
+
+
+def _forget_outcome(connection: Connection, trial_id: int) -> None:
+    """Delete what ``settle_trial`` has written."""
+    for model in (
+        models.TrialValueModel,
+        models.TrialIntermediateValueModel,
+        models.TrialUserAttributeModel,
+        models.TrialSystemAttributeModel,
+    ):
+        table = model.__table__
+        connection.execute(table.delete().where(table.c.trial_id == trial_id))
+
+
+def _set_attrs(connection: Connection, table: Any, trial_id: int, attrs: Mapping[str, Any]) -> None:
+    rows = [
+        {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
+        for key, value in attrs.items()
+    ]
+    if rows:
+        connection.execute(insert(table), rows)
+
+
 def set_params(
     connection: Connection, trial_id: int, spec: StudySpec, suggestion: suggest.Suggestion
 ) -> None:
     """Record what was suggested for a trial; it may be called again with the same suggestion."""
+    if not _has_trial(connection, trial_id):
+        return  # deleted by optuna-dashboard: nothing is left to mirror
     table = models.TrialParamModel.__table__
     connection.execute(table.delete().where(table.c.trial_id == trial_id))
     rows = [
@@ -139,6 +220,8 @@ def settle_trial(
     system_attrs: Mapping[str, Any],
 ) -> None:
     """Finish a trial with everything it has to say, in one statement per table."""
+    if not _has_trial(connection, trial_id):
+        return  # deleted by optuna-dashboard: nothing is left to mirror
     values, curve = models.TrialValueModel, models.TrialIntermediateValueModel
     if score is not None and state in (SlotState.COMPLETE, SlotState.PRUNED):
         kind = values.TrialValueType.FINITE
@@ -156,16 +239,8 @@ def settle_trial(
             for step, value in enumerate(steps, start=1)
         ]
         connection.execute(insert(curve.__table__), rows)
-    for model, attrs in (
-        (models.TrialUserAttributeModel, user_attrs),
-        (models.TrialSystemAttributeModel, system_attrs),
-    ):
-        pairs = [
-            {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
-            for key, value in attrs.items()
-        ]
-        if pairs:
-            connection.execute(insert(model.__table__), pairs)
+    _set_attrs(connection, models.TrialUserAttributeModel.__table__, trial_id, user_attrs)
+    _set_attrs(connection, models.TrialSystemAttributeModel.__table__, trial_id, system_attrs)
     trials = models.TrialModel.__table__
     connection.execute(
         update(trials)

@@ -96,7 +96,7 @@ def _curves(sweep: Sweep) -> list[list[str]]:
 
 
 def _storage(given: str | None) -> str:
-    url = given or settings.storage_url()
+    url = settings.storage_url() if given is None else given
     if url is None:
         return f"the embedded server in {settings.home()}"
     return parse_url(url).render_as_string(hide_password=True)

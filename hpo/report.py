@@ -47,6 +47,7 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
         _parameters(snapshot) if not spec.selects and spec.sweep is None else "",
         _points(snapshot) if not spec.selects else "",
         _failures(snapshot),
+        _excluded(snapshot),
         _reproduce(spec),
         _lineage(snapshot),
     ]
@@ -78,7 +79,7 @@ def _e(text: object) -> str:
 
 def _header(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
-    state = {StudyState.OPEN: "running", StudyState.DONE: "done", StudyState.FAILED: "failed"}
+    shown = "running" if snapshot.state == StudyState.OPEN else snapshot.state
     sentence = verdict(snapshot)
     trained = sum(m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
     facts = [
@@ -89,7 +90,7 @@ def _header(snapshot: StudySnapshot) -> str:
     ]
     description = f'<p class="description">{_e(spec.description)}</p>' if spec.description else ""
     return f"""<header>
-<h1>{_e(spec.name)} <span class="state {snapshot.state}">{state[snapshot.state]}</span></h1>
+<h1>{_e(spec.name)} <span class="state {snapshot.state}">{shown}</span></h1>
 {description}
 <p class="verdict">{_e(sentence[:1].upper() + sentence[1:])}.</p>
 <p class="facts">{" · ".join(_e(fact) for fact in facts)}</p>
@@ -321,6 +322,23 @@ def _failures(snapshot: StudySnapshot) -> str:
     return _section("failures", "Failures", note, table)
 
 
+def _excluded(snapshot: StudySnapshot) -> str:
+    found = [slot for slot in snapshot.search if slot.state == SlotState.EXCLUDED]
+    if not found:
+        return ""
+    rows = [
+        [
+            f"trial {slot.number}",
+            _e("–" if slot.score is None else words.score_text(snapshot.spec, slot.score)),
+            _e(slot.message or ""),
+        ]
+        for slot in found
+    ]
+    note = "Results that were taken out of the search by hand, with <code>hpo exclude</code>."
+    table = _table("Excluded trials", ["", "score", "why"], rows)
+    return _section("excluded", "Excluded", note, table)
+
+
 def _reproduce(spec: StudySpec) -> str:
     note = (
         f"<code>python -m hpo.launch --study {_e(spec.name)}</code> runs this study; saved as "
@@ -368,7 +386,7 @@ section > p, .description, .facts, caption { color: var(--soft); }
 .facts { font-size: 0.9rem; margin: 0; max-width: none; }
 .state { font-size: 0.8rem; font-weight: 600; vertical-align: middle; padding: 2px 10px;
   border-radius: 99px; color: white; background: var(--accent); }
-.state.done { background: #00735a; } .state.failed { background: #a34700; }
+.state.done { background: #00735a; } .state.failed, .state.stopped { background: #a34700; }
 figure { margin: 0; overflow-x: auto; } figure > div { min-width: 640px; }
 .scroll { overflow-x: auto; margin-top: 12px; }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }

@@ -74,11 +74,20 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
     return columns(rows, right=range(1, len(rows[0])))
 
 
-def failures(snapshot: StudySnapshot) -> list[str]:
-    """One line about each of the last failed slots; empty if none failed."""
-    failed = [s for s in (*snapshot.search, *snapshot.confirm) if s.state == SlotState.FAILED]
-    lines = [f"  {slot_name(snapshot, slot)}: {last_line(slot.message)}" for slot in failed[-3:]]
-    return [f"{len(failed)} failed; the last:", *lines] if failed else []
+def failures(snapshot: StudySnapshot, storage: str = "") -> list[str]:
+    """A line about each of the last failed and excluded slots, and how to run them again."""
+    name = shlex.quote(snapshot.spec.name)
+    lines = []
+    for state in (SlotState.FAILED, SlotState.EXCLUDED):
+        found = [s for s in (*snapshot.search, *snapshot.confirm) if s.state == state]
+        if found:
+            lines.append(f"{len(found)} {state}; the last:")
+            lines += [f"  {slot_name(snapshot, s)}: {last_line(s.message)}" for s in found[-3:]]
+        if found and state == SlotState.FAILED:
+            trial = found[-1].number if found[-1].source is None else found[-1].source
+            one = f" --trial {trial}" if len(found) == 1 else ""
+            lines.append(f"  once the cause is mended: hpo retry {name}{one}{storage}")
+    return lines
 
 
 def slot_name(snapshot: StudySnapshot, slot: Slot) -> str:
@@ -108,16 +117,25 @@ def verdict(snapshot: StudySnapshot) -> str:
     return words.verdict(snapshot)
 
 
-def next_step(snapshot: StudySnapshot) -> str:
-    """What to do about a study that is not done; empty if there is nothing to do."""
-    name = snapshot.spec.name
+def next_step(snapshot: StudySnapshot, storage: str = "") -> str:
+    """What to do about a study that is not done; empty if there is nothing to do.
+
+    Args:
+        snapshot: the study.
+        storage: options that lead the commands to the same database, mostly empty.
+    """
+    name = shlex.quote(snapshot.spec.name)
     if snapshot.state == StudyState.FAILED:
         return (
-            f"see the errors with `hpo trials {name}`; mend the cause, then run it under another "
-            f"name: `hpo launch --study {name} --name NEW`"
+            f"see the errors with `hpo trials {name}{storage} --state failed`; mend the cause and "
+            f"run these trials again with `hpo retry {name}{storage}`, or accept their failures "
+            f"with `hpo resume {name}{storage}`; a changed study file needs another name: "
+            f"`hpo launch --study {name}{storage} --name NEW`"
         )
+    if snapshot.state == StudyState.STOPPED:
+        return f"`hpo resume {name}{storage}`"
     if snapshot.state == StudyState.OPEN and not any(w.alive for w in snapshot.workers):
-        return f"no worker is alive; go on with `hpo launch --study {name}`"
+        return f"no worker is alive; go on with `hpo launch --study {name}{storage}`"
     return ""
 
 
@@ -133,7 +151,7 @@ def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: 
     name = shlex.quote(snapshot.spec.name)
     lines = [*termchart.chart(snapshot, width=min(width - 1, 100)), ""]
     lines += [f"{snapshot.spec.name}: {verdict(snapshot)}", words.progress(snapshot)]
-    lines += failures(snapshot)
+    lines += failures(snapshot, storage)
     if snapshot.best is not None and snapshot.spec.selects:
         lines += ["", *best_table(snapshot, 1)]
     lines.append("")

@@ -15,10 +15,14 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from hpo import mirror, reading
 from hpo.errors import HpoError
 from hpo.snapshot import Member, Phase, SlotState, StudyState
-from hpo.tables import checkpoints, members, slots, studies
+from hpo.tables import IS_FAILED, IS_RUNNING, checkpoints, members, slots, studies
 
 MAX_LOSSES = 3
-"""A slot whose workers were lost this often fails: it may be what kills them."""
+"""A slot that loses so many workers in a row fails: it may be what kills them.
+
+A stored member or checkpoint begins the count anew: a long trial on hosts that come and go is lost
+often, but never at the same place.
+"""
 FAILURES_IN_A_ROW = 3
 """So many failed trials, one number after the other, stop the study."""
 FAILED_SHARE = 5
@@ -28,7 +32,7 @@ NOW = func.clock_timestamp()
 
 
 class LeaseLostError(HpoError):
-    """The slot was given to another worker: this one was silent for longer than its lease."""
+    """The slot is no longer its worker's, which was silent for longer than its lease."""
 
 
 class Held(Protocol):
@@ -46,6 +50,10 @@ class Held(Protocol):
     def attempt(self) -> int:
         """Which claim of the slot this is."""
 
+    @property
+    def token(self) -> str:
+        """What tells its holder from others of the same name, living or dead."""
+
 
 def after(seconds: float) -> Any:
     """The database's time, so many seconds from now."""
@@ -53,30 +61,46 @@ def after(seconds: float) -> Any:
 
 
 def is_mine(held: Held) -> Any:
-    """The condition that a running slot is still held under this claim."""
+    """The condition that a slot is held under this claim, or was settled under it."""
     return and_(
         slots.c.id == held.slot_id,
         slots.c.worker == held.worker,
         slots.c.attempts == held.attempt,
-        slots.c.state == SlotState.RUNNING,
+        slots.c.token == held.token,
     )
 
 
-def lost(held: Held) -> LeaseLostError:
-    """The refusal of a late write."""
+def lost(connection: Connection, held: Held) -> LeaseLostError:
+    """The refusal of a late write, and what became of the slot."""
+    query = select(slots.c.token, slots.c.state).where(slots.c.id == held.slot_id)
+    slot = connection.execute(query).one_or_none()
+    if slot is None:
+        return LeaseLostError(f"{held}: it was deleted while {held.worker} was at work on it")
+    if slot.token is None and slot.state == SlotState.FAILED:
+        return LeaseLostError(
+            f"{held}: the lease of {held.worker} ran out as the {MAX_LOSSES}rd in a row, and the "
+            f"slot has failed. Its late result is not taken: `hpo retry` runs it again"
+        )
     return LeaseLostError(f"{held}: the lease of {held.worker} has passed to another worker")
 
 
 def lock(connection: Connection, held: Held) -> Row[Any]:
-    """The slot's row, locked.
+    """The running slot's row, locked.
 
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
-    slot = connection.execute(select(slots).where(is_mine(held)).with_for_update()).one_or_none()
+    mine = is_mine(held) & (slots.c.state == SlotState.RUNNING)
+    slot = connection.execute(select(slots).where(mine).with_for_update()).one_or_none()
     if slot is None:
-        raise lost(held)
+        raise lost(connection, held)
     return slot
+
+
+def progressed(connection: Connection, slot: Row[Any]) -> None:
+    """Begin the count of lost workers anew: this one has brought the slot further."""
+    if slot.losses_in_a_row:
+        connection.execute(update(slots).where(slots.c.id == slot.id).values(losses_in_a_row=0))
 
 
 def release(connection: Connection, held: Held) -> None:
@@ -166,6 +190,10 @@ def shown(
         facts["members:diverged"] = sum(m.diverged for m in trained)
     if message:
         facts["message"] = message
+    if slot.amendments:
+        facts["amendments"] = [{"what": a["what"], "since": a["since"]} for a in slot.amendments]
+    if slot.state == SlotState.EXCLUDED:
+        facts["excluded:score"] = slot.score
     return facts
 
 
@@ -173,13 +201,20 @@ def _apply_failure_policy(connection: Connection, study_id: int) -> None:
     """Stop a study whose objective fails systematically: every further slot would be wasted.
 
     Only trials before the first running one count, by their numbers, so that the verdict does not
-    depend on who was faster. Lost workers do not count: they say nothing about the objective.
+    depend on who was faster. Lost workers do not count: they say nothing about the objective; nor
+    do failures that were accepted (``hpo resume``).
     """
     search = (slots.c.study_id == study_id) & (slots.c.phase == Phase.SEARCH)
-    oldest = select(func.min(slots.c.number)).where(search, slots.c.state == SlotState.RUNNING)
-    raised = search & (slots.c.state == SlotState.FAILED) & (slots.c.losses < MAX_LOSSES)
-    before = slots.c.number < func.coalesce(oldest.scalar_subquery(), 2**31 - 1)
-    query = select(slots.c.number).where(raised, before).order_by(slots.c.number)
+    oldest = select(func.min(slots.c.number)).where(search, IS_RUNNING)
+    accepted = select(studies.c.failures_from).where(studies.c.id == study_id)
+    raised = and_(
+        search,
+        IS_FAILED,
+        slots.c.losses_in_a_row < MAX_LOSSES,
+        slots.c.number >= accepted.scalar_subquery(),
+        slots.c.number < func.coalesce(oldest.scalar_subquery(), 2**31 - 1),
+    )
+    query = select(slots.c.number).where(raised).order_by(slots.c.number)
     failed = list(connection.execute(query).scalars())
     if len(failed) < FAILURES_IN_A_ROW:
         return

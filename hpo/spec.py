@@ -164,8 +164,10 @@ class StudySpec(Table):
         return tree if self.confirm else {**tree, "confirm": False}
 
     def essential(self) -> dict[str, Any]:
-        """The stored form without what no trial depends on: names, words and figures."""
+        """The stored form without what no trial depends on: words, figures, places of data."""
         tree = self.stored()
+        for place in self.task_params.places & tree["task"].keys():
+            tree["task"].pop(place)
         for key in ("name", "description", "figure"):
             tree.pop(key, None)
         for curve in tree.get("sweep", {}).get("curves", ()):

@@ -18,9 +18,9 @@ def strictly(model: type[M], values: Mapping[str, Any]) -> M:
     """Validate without conversions: neither "40" nor true is a number.
 
     By way of JSON, because only there a strict model takes a list for a tuple and a text for an
-    enum; a study file holds nothing else that JSON lacks, dates aside.
+    enum; a study file holds nothing that JSON lacks: dates are refused.
     """
-    return model.model_validate_json(json.dumps(values, default=str), strict=True)
+    return model.model_validate_json(json.dumps(values), strict=True)
 
 
 def first_error(spec: StudySpec, *candidates: Mapping[str, Any]) -> ErrorDetails | None:

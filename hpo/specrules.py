@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import date, time
 from typing import Any
 
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 import objectives
 from hpo import sweeprules
-from hpo.errors import SpecError
+from hpo.errors import SpecError, StudyError
 from hpo.spec import Dimension, StudySpec
 from hpo.specmodel import first_error, strictly
 from hpo.specwords import did_you_mean, explain, rule
@@ -33,6 +34,7 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     Raises:
         SpecError: the first broken rule, located.
     """
+    _refuse_dates(raw, where)
     raw = sweeprules.completed(raw, where)
     try:
         spec = strictly(StudySpec, raw)
@@ -42,6 +44,20 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     return spec
 
 
+def _refuse_dates(tree: Mapping[str, Any], where: str) -> None:
+    """A study file has no dates, and none may become a text on its way to the database."""
+    for key, value in tree.items():
+        items = value if isinstance(value, list) else [value]
+        for item in items:
+            if isinstance(item, Mapping):
+                _refuse_dates(item, f"{where}: {key}")
+            elif isinstance(item, date | time):
+                raise SpecError(
+                    f"{where}: {key}: a number, a text, true or false must be given, but got the "
+                    f'date or time {item}. A text stands in quotes: {key} = "{item}".'
+                )
+
+
 def restore(stored: Mapping[str, Any]) -> StudySpec:
     """The spec that a database holds, written by ``StudySpec.stored``.
 
@@ -49,6 +65,32 @@ def restore(stored: Mapping[str, Any]) -> StudySpec:
         SpecError: it does not fit this version of the software.
     """
     return validate(stored, where=f"study {stored.get('name')!r} in the database")
+
+
+def extends(known: StudySpec, spec: StudySpec) -> bool:
+    """Whether ``spec`` asks for more trials than ``known``; False if they are the same.
+
+    Raises:
+        StudyError: they differ in anything else.
+    """
+    changed = known.differences(spec)
+    if not changed:
+        return False
+    if changed == ["budget.trials"] and spec.budget.trials > known.budget.trials:
+        return True
+    if changed == ["budget.trials"]:
+        raise StudyError(
+            f"study {spec.name!r}: budget.trials must not shrink, but got "
+            f"trials={spec.budget.trials} where the database has {known.budget.trials}. "
+            f"Ask for at least {known.budget.trials}, or choose another name: --name NEW."
+        )
+    old, new = known.flat(), spec.flat()
+    listed = ", ".join(f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed)
+    raise StudyError(
+        f"study {spec.name!r}: the spec must not change once the study exists, but it differs in "
+        f"{listed}. Only a larger budget.trials is accepted; otherwise choose another name: "
+        f"--name NEW."
+    )
 
 
 def check(spec: StudySpec, where: str) -> None:

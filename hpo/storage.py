@@ -316,7 +316,7 @@ def _locate(given: str | None) -> tuple[URL, Embedded | None]:
         return sa.make_url(server.acquire()), server
     url = (
         parse_url(given, "storage URL")
-        if given
+        if given is not None
         else parse_url(from_environment or "", "HPO_STORAGE")
     )
     if url.query.get("passfile") == str(server.layout.password):

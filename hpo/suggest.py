@@ -11,7 +11,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import is_
 from typing import Any
@@ -54,6 +54,19 @@ class Past:
     score: float | None = None
     steps: tuple[float, ...] = ()
     """Values it reported, step 1 first."""
+    before: tuple[tuple[int, Past], ...] = ()
+    """Outcomes that a retry or an exclusion replaced, each with the first trial that no longer sees
+    it, in order."""
+
+    def seen_by(self, number: int) -> Past:
+        """The outcome that trial ``number`` sees: amendments count for later trials alone."""
+        return next((outcome for until, outcome in self.before if number < until), self)
+
+    def suggested(self, suggestion: Suggestion) -> Past:
+        """The same trial with its suggestion, where that was not written down."""
+        before = tuple((until, outcome.suggested(suggestion)) for until, outcome in self.before)
+        own = self.suggestion if self.suggestion.params else suggestion
+        return replace(self, suggestion=own, before=before)
 
 
 def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
@@ -68,21 +81,21 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
         ValueError: a trial that had to be settled is not.
     """
     n_seen = max(0, number - spec.budget.window + 1)
-    seen = list(trials[:n_seen])
+    seen = [trial.seen_by(number) for trial in trials[:n_seen]]
     states = [trial.state for trial in seen]
     if SlotState.RUNNING in states:
         k = states.index(SlotState.RUNNING)
         raise ValueError(f"trial {k} must be settled before trial {number} is suggested")
     hidden = (
-        Suggestion(params=trial.suggestion.params, attrs=_sampler_attrs(trial))
+        Suggestion(params=trial.suggestion.params, attrs=sampler_attrs(trial.suggestion.attrs))
         for trial in trials[n_seen:number]
     )
     return [*seen, *(Past(suggestion=suggestion) for suggestion in hidden)]
 
 
-def _sampler_attrs(trial: Past) -> dict[str, Any]:
+def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes known at suggestion; those that pruning added are an outcome, and hidden."""
-    return {k: v for k, v in trial.suggestion.attrs.items() if not k.startswith("completed_rung_")}
+    return {k: v for k, v in attrs.items() if not k.startswith("completed_rung_")}
 
 
 def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
@@ -278,8 +291,8 @@ def check(spec: StudySpec, where: str) -> None:
     if spec.sweep is not None:
         return
     choices: tuple[tuple[str, Any, Any, Callable[[], object]], ...] = (
-        ("sampler", spec.sampler, _SAMPLERS, lambda: suggest(spec, 0, [])),
-        ("pruner", spec.pruner, _PRUNERS, lambda: pruner(spec)),
+        ("sampler", spec.sampler, _SAMPLERS, lambda: _rehearse_sampler(spec)),
+        ("pruner", spec.pruner, _PRUNERS, lambda: _rehearse_pruner(spec)),
     )
     for table, choice, classes, build in choices:
         known = set(inspect.signature(classes[choice.name].__init__).parameters) - _OURS
@@ -292,10 +305,50 @@ def check(spec: StudySpec, where: str) -> None:
                 )
         try:
             build()
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # whatever Optuna's own code makes of an odd option
             raise SpecError(
-                f"{where}: {table}: Optuna refuses these options of {choice.name!r}: {error}"
+                f"{where}: {table}: Optuna refuses these options of {choice.name!r}: "
+                f"{error or type(error).__name__}"
             ) from None
+
+
+_REHEARSED = 64
+"""Samplers that begin at random for longer are tried without a history."""
+
+
+def _rehearse_sampler(spec: StudySpec) -> None:
+    """Suggest the first trial, and the first one that is not random: some options bite only then.
+
+    The history is drawn at random from the study's own space, with scores of its own.
+    """
+    suggest(spec, 0, [])
+    startup = spec.sampler.options.get("n_startup_trials", 10)
+    number = min(startup + 2, spec.budget.trials - 1)
+    if spec.sampler.name not in ("tpe", "cmaes") or not 0 < number <= _REHEARSED:
+        return  # the others have no options that bite later, and gp would load torch
+    step_by_step = spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})})
+    trials: list[Past] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # told once is enough
+        for k in range(number + 1):
+            own = suggest(step_by_step, k, trials)
+            trials.append(Past(suggestion=own, state=SlotState.COMPLETE, score=(7 * k % 11) / 11))
+
+
+def _rehearse_pruner(spec: StudySpec) -> None:
+    """Judge a trial of a few steps after one that has reported as many."""
+    pruner(spec)
+    steps = (0.1, 0.2, 0.3)
+    other = spec.model_copy(update={"sampler": type(spec.sampler)(name="random")})
+    past = Past(suggestion=suggest(other, 0, []), state=SlotState.COMPLETE, score=0.3, steps=steps)
+    judge = Judge(
+        spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})}),
+        1,
+        [past],
+        past.suggestion,
+    )
+    for step in steps:
+        judge.report(step)
 
 
 def _view(spec: StudySpec, number: int, past: Sequence[Past], sampler: BaseSampler) -> optuna.Study:
@@ -347,6 +400,7 @@ def _frozen(
         SlotState.COMPLETE: TrialState.COMPLETE,
         SlotState.PRUNED: TrialState.PRUNED,
         SlotState.FAILED: TrialState.FAIL,
+        SlotState.EXCLUDED: TrialState.FAIL,  # which samplers and pruners pass over
     }[trial.state]
     if state == TrialState.PRUNED and spec.pruner.name == "wilcoxon":
         state = TrialState.COMPLETE  # its mean so far is an unbiased score: see WilcoxonPruner

@@ -36,7 +36,15 @@ SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named l
 SCHEMA_VERSION = 2
 
 UPGRADES: dict[int, tuple[str, ...]] = {
-    1: (f"CREATE INDEX slots_failed ON {SCHEMA}.slots (study_id, number) WHERE state = 'failed'",),
+    1: (
+        f"CREATE INDEX slots_failed ON {SCHEMA}.slots (study_id, number) WHERE state = 'failed'",
+        f"ALTER TABLE {SCHEMA}.studies ADD amendments INTEGER NOT NULL DEFAULT 0",
+        f"ALTER TABLE {SCHEMA}.studies ADD failures_from INTEGER NOT NULL DEFAULT 0",
+        f"ALTER TABLE {SCHEMA}.slots ADD token TEXT",
+        f"ALTER TABLE {SCHEMA}.slots ADD losses_in_a_row INTEGER NOT NULL DEFAULT 0",
+        f"ALTER TABLE {SCHEMA}.slots ADD amendments JSON NOT NULL DEFAULT '[]'",
+        f"UPDATE {SCHEMA}.slots SET losses_in_a_row = losses",  # version 1 judged by all of them
+    ),
 }
 """Version -> the statements that turn its tables into those of the next version, declared below."""
 
@@ -59,6 +67,8 @@ studies = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("optuna_study_id", Integer, nullable=False),
+    Column("amendments", Integer, nullable=False, server_default=text("0")),
+    Column("failures_from", Integer, nullable=False, server_default=text("0")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
@@ -94,11 +104,14 @@ slots = Table(
     Column("score", Float(53)),
     Column("steps", ARRAY(Float(53)), nullable=False, server_default=text("'{}'")),
     Column("worker", Text),
+    Column("token", Text),
     Column("lease_until", DateTime(timezone=True)),
     Column("attempts", Integer, nullable=False),
     Column("losses", Integer, nullable=False, server_default=text("0")),
+    Column("losses_in_a_row", Integer, nullable=False, server_default=text("0")),
     Column("message", Text),
     Column("lineage", JSON, nullable=False, server_default=text("'{}'")),
+    Column("amendments", JSON, nullable=False, server_default=text("'[]'")),
     Column("optuna_trial_id", Integer),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("settled_at", DateTime(timezone=True)),

@@ -140,8 +140,7 @@ def confirmations_wanted(snapshot: StudySnapshot) -> int:
     confirm = snapshot.spec.confirm
     if confirm is None:
         return 0
-    wanted = min(confirm.top, len(snapshot.ranking)) * confirm.members
-    return max(wanted, len(snapshot.confirm))  # a longer search may change who is confirmed
+    return min(confirm.top, len(snapshot.ranking)) * confirm.members
 
 
 def waiting_line(snapshot: StudySnapshot, seconds_left: float | None) -> str:

@@ -105,10 +105,12 @@ def progress(snapshot: StudySnapshot) -> str:
     """How far the search is: ``57 of 60 trials settled: 41 complete, 14 pruned, 2 failed``."""
     states = [s for s in SlotState if s != SlotState.RUNNING and snapshot.count(s)]
     counts = ", ".join(f"{snapshot.count(state):,} {state}" for state in states)
-    running = snapshot.count(SlotState.RUNNING)
+    unsettled = snapshot.count(SlotState.RUNNING)
+    held = sum(slot.held for slot in snapshot.search)
     text = f"{snapshot.settled:,} of {snapshot.spec.budget.trials:,} trials settled"
     text += f": {counts}" if counts else ""
-    return f"{text}; {running} running" if running else text
+    text += f"; {held} running" if held else ""
+    return text + (f"; {unsettled - held} begun, waiting for a worker" if unsettled > held else "")
 
 
 def verdict(snapshot: StudySnapshot) -> str:
@@ -119,6 +121,8 @@ def verdict(snapshot: StudySnapshot) -> str:
     parts = []
     if snapshot.state == StudyState.FAILED:
         parts.append(f"study failed: {snapshot.reason or 'no reason was stored'}")
+    if snapshot.state == StudyState.STOPPED:
+        parts.append(f"stopped by {snapshot.reason or 'somebody'}")
     confirmations = snapshot.confirmations
     if not snapshot.spec.selects:
         return "; ".join([*parts, swept(snapshot)])
@@ -175,7 +179,7 @@ def _searched(snapshot: StudySnapshot, confirmations: list[Confirmation]) -> lis
     if best is None or best.score is None:
         if snapshot.settled == 0:
             return ["no trial has finished yet"]
-        others = (SlotState.PRUNED, SlotState.FAILED)
+        others = (SlotState.PRUNED, SlotState.FAILED, SlotState.EXCLUDED)
         counts = [f"{snapshot.count(s):,} {s}" for s in others if snapshot.count(s)]
         return [f"no trial is complete: {', '.join(counts)}"]
     members = f"mean of {len(best.members)} members" if len(best.members) != 1 else "1 member"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hpo.arguments import without_password
 from hpo.errors import StorageError
 
 if TYPE_CHECKING:
@@ -47,3 +49,17 @@ def opened_storage(arguments: argparse.Namespace) -> Iterator[Storage]:
             raise StorageError(
                 f"{storage.place()}: the database must answer, but got: {words}. Try again."
             ) from error
+
+
+def storage_option(arguments: argparse.Namespace) -> str:
+    """What a command that is printed needs at its end to reach the same database, mostly empty."""
+    given = arguments.storage
+    return f" --storage {shlex.quote(without_password(given))}" if given else ""
+
+
+def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: str) -> int:
+    """Print what a command did, as JSON or in words; returns the exit status."""
+    from hpo import records
+
+    print(records.dumps(record) if arguments.json else "\n".join(line for line in lines if line))
+    return 0

@@ -29,7 +29,7 @@ def parser() -> Parser:
     p.add_argument("study", metavar="STUDY", help="name of the study")
     p.add_argument(
         "--state",
-        choices=["running", "complete", "pruned", "failed"],
+        choices=["running", "complete", "pruned", "failed", "excluded"],
         help="trials in this state only",
     )
     form = p.add_mutually_exclusive_group()
@@ -78,7 +78,7 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
         rows.append(
             [
                 name.removeprefix("trial ").replace("fresh seed", "seed"),
-                slot.state,
+                "waiting" if slot.state == "running" and not slot.held else slot.state,
                 results.score_cell(spec, slot),
                 str(len(slot.members)),
                 f"{sum(member.seconds for member in slot.members):.1f}",

@@ -16,11 +16,11 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from objectives.contract import Protocol, TaskParams
+from objectives.contract import Protocol, TaskParams, UnavailableError
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
     from objectives.tasks.data import Examples, Scaling, Split
@@ -31,6 +31,8 @@ Normalisation = Literal["none", "minmax", "standard"]
 
 class ArraysParams(TaskParams):
     """The ``[task]`` table of a study on a user's own data."""
+
+    places: ClassVar[frozenset[str]] = frozenset({"path"})
 
     name: Literal["arrays"] = "arrays"
     path: Annotated[
@@ -98,13 +100,14 @@ def load(task: ArraysParams, *, protocol: Protocol, member_seed: int) -> Split:
         Split of series of shape (time, channels).
 
     Raises:
-        ValueError: the data is not there, breaks a rule, or is not the one of ``task.sha256``.
+        UnavailableError: the data of ``task.sha256`` is not at hand on this host.
+        ValueError: without it: the data is not there, or breaks a rule.
     """
     from objectives.tasks.data import Split
     from objectives.tasks.splitting import for_member
 
     path = Path(task.path)
-    recording = _recording(path, task.sha256) if task.sha256 else _verified(path, None)
+    recording = _pinned(path, task.sha256) if task.sha256 else _verified(path, None)
     train, test, scaling = halves(task, recording)
     train, score = for_member(
         train,
@@ -187,6 +190,14 @@ def _check_shares(task: ArraysParams, recording: Recording, path: Path) -> None:
             f"but got {count[worst]} of the class {recording.classes[worst]!r} with {fractions}"
             f"validation_fraction={task.validation_fraction}. {remedy}"
         )
+
+
+def _pinned(path: Path, sha256: str) -> Recording:
+    """The data with this content, which was checked when the study began."""
+    try:
+        return _recording(path, sha256)
+    except (ValueError, OSError) as error:
+        raise UnavailableError(str(error)) from error
 
 
 @lru_cache(maxsize=2)

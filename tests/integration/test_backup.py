@@ -22,7 +22,7 @@ from workers import (
     wait_until,
 )
 
-from hpo import backup, cli
+from hpo import backup, cli, interventions
 from hpo.backupfile import BackupError
 from hpo.claims import Claim
 from hpo.errors import StudyError
@@ -162,6 +162,19 @@ def test_odd_values_stay_what_they_are(here: Storage, there: Storage, tmp_path: 
     moved(here, there, "toy", tmp_path)
     assert rows(there, "toy") == rows(here, "toy")
     assert seen_by_optuna(there, "toy") == seen_by_optuna(here, "toy")
+
+
+def test_what_was_done_by_hand_comes_along(here: Storage, there: Storage, tmp_path: Path) -> None:
+    ledger = Ledger(here)
+    odd_study(ledger)
+    interventions.exclude(ledger, "toy", 0, "a loose cable")
+    interventions.retry(ledger, "toy", 2)
+    interventions.stop(ledger, "toy")
+    moved(here, there, "toy", tmp_path)
+    assert rows(there, "toy") == rows(here, "toy")
+    assert seen_by_optuna(there, "toy") == seen_by_optuna(here, "toy")
+    states = [slot.state for slot in Ledger(there).snapshot("toy").search]
+    assert states == ["excluded", "pruned", "running", "running"]
 
 
 def test_what_others_added_comes_along(here: Storage, there: Storage, tmp_path: Path) -> None:

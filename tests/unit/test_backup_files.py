@@ -203,6 +203,10 @@ Change = Callable[[dict[str, Any], list[dict[str, Any]]], object]
             "slots.params: they lie in the spec",
         ),
         (lambda h, r: slot(r).update(attrs=[]), "line 2: slots.attrs: it is an object, but got []"),
+        (
+            lambda h, r: slot(r).update(amendments=[{"what": "retry"}]),
+            "line 2: slots.amendments: they are what amendments are, but got [{'what': 'retry'}].",
+        ),
         (lambda h, r: slot(r, 4).update(number=3), "line 6: slots.number: search slots count up"),
         (
             lambda h, r: slot(r, 11).update(phase="confirm", source=99),

@@ -450,6 +450,15 @@ def test_a_misspelt_override_is_refused_like_a_key(study: Path) -> None:
     )
 
 
+def test_a_date_becomes_no_text(study: Path) -> None:
+    text = study.read_text()
+    study.write_text(text + "\n[reported]\nscore = 0.5\nsource = 2024-08-05\n")
+    assert file_refusal(str(study)) == (
+        f"{study}: reported: source: a number, a text, true or false must be given, but got the "
+        'date or time 2024-08-05. A text stands in quotes: source = "2024-08-05".'
+    )
+
+
 def test_a_file_that_is_not_toml_is_refused_with_its_line(study: Path) -> None:
     study.write_text('objective = "x"\nseed = = 1\n')
     assert file_refusal(str(study)) == (
