@@ -91,7 +91,7 @@ def test_the_argument_wins_over_the_variable_and_that_over_the_embedded_server(
     monkeypatch.setenv("HPO_STORAGE", "sqlite:///x.db")
     with pytest.raises(StorageError, match="HPO_STORAGE: the storage must be a PostgreSQL"):
         open_storage()
-    with pytest.raises(StorageError, match="^storage URL: the storage must be"):
+    with pytest.raises(StorageError, match=r"^storage URL: the storage must be"):
         open_storage("")
 
 
