@@ -13,10 +13,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, null, or_, select, update
 
 from hpo import mirror, reading
+from hpo.past import Suggestion
 from hpo.settling import MAX_LOSSES, NOW, after, finish
 from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.spec import Confirm, StudySpec
-from hpo.suggest import Suggestion
 from hpo.tables import IS_RUNNING, checkpoints, slots, studies
 
 

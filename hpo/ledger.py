@@ -19,12 +19,12 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from hpo import claims, mirror, reading, settling, specrules
 from hpo.claims import Checkpoint, Claim, Over, Wait
 from hpo.errors import StudyError
+from hpo.past import Past, Suggestion
 from hpo.retry import retry
 from hpo.settling import NOW, after, is_mine
 from hpo.snapshot import Member, SlotState, StudySnapshot, StudyState, WorkerInfo
 from hpo.spec import StudySpec
 from hpo.storage import Storage, prepare_database
-from hpo.suggest import Past, Suggestion
 from hpo.tables import check_version, checkpoints, schema, slots, studies, workers
 
 P = ParamSpec("P")

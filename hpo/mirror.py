@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo import suggest
 from hpo.errors import StudyError
+from hpo.past import Suggestion
 from hpo.snapshot import Confirmation, SlotState
 from hpo.spec import StudySpec
 
@@ -189,7 +190,7 @@ def _set_attrs(connection: Connection, table: Any, trial_id: int, attrs: Mapping
 
 
 def set_params(
-    connection: Connection, trial_id: int, spec: StudySpec, suggestion: suggest.Suggestion
+    connection: Connection, trial_id: int, spec: StudySpec, suggestion: Suggestion
 ) -> None:
     """Record what was suggested for a trial; it may be called again with the same suggestion."""
     if not _has_trial(connection, trial_id):

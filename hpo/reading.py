@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, Select, func, literal, select
 
 from hpo import specrules
 from hpo.errors import SpecError, StudyError
+from hpo.past import Past, Suggestion
 from hpo.snapshot import (
     Amendment,
     Member,
@@ -23,7 +24,7 @@ from hpo.snapshot import (
     WorkerInfo,
 )
 from hpo.spec import StudySpec
-from hpo.suggest import Past, Suggestion, sampler_attrs
+from hpo.suggest import sampler_attrs
 from hpo.tables import IS_RUNNING, members, slots, studies, workers
 
 _NOW = func.clock_timestamp()

@@ -21,9 +21,10 @@ from hpo import provenance, seeds, suggest
 from hpo.claims import Checkpoint, Claim
 from hpo.errors import HpoError
 from hpo.ledger import Ledger
+from hpo.past import Past, Suggestion
 from hpo.settling import LeaseLostError
 from hpo.snapshot import Member, Phase, SlotState
-from hpo.suggest import Judge, Past, Suggestion, Timeline
+from hpo.suggest import Judge, Timeline
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 CHECKPOINT_S = 30.0
