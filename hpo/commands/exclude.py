@@ -12,6 +12,8 @@ _EXAMPLES = """\
 hpo exclude seqdigits --trial 7 --reason "wrong data on host b"
     it leaves the ranking, the confirmation, and the history that later suggestions see; every
     view shows it as excluded, with the reason
+hpo exclude --study seqdigits --trial 7 --json
+    what happened, for scripts
 
 Results stay reproducible: a trial that was claimed before goes on seeing it, those after it do not.
 From which trial on is stored with it."""

@@ -10,7 +10,9 @@ from hpo.commands import opened, storage_option, tell
 
 _EXAMPLES = """\
 hpo extend seqdigits --trials 200
-    200 trials in all; what is there is kept, and what is confirmed is chosen from all of them"""
+    200 trials in all; what is there is kept, and what is confirmed is chosen from all of them
+hpo launch --study seqdigits --trials 200
+    the same, with workers that run them at once"""
 
 
 def parser() -> Parser:
