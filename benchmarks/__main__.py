@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: measure everything, and write ``benchmarks/RESULTS.md``."""
+"""``python -m benchmarks [SECTION ...]``: measure, and write ``benchmarks/RESULTS.md``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 ENVIRONMENT = {  # before torch and JAX load
     "OMP_NUM_THREADS": "1",
@@ -24,49 +20,79 @@ ENVIRONMENT = {  # before torch and JAX load
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
-def main() -> int:
-    """Measure and write; returns the exit status."""
+def main(arguments: Sequence[str]) -> int:
+    """Measure the sections named, or all, and write; returns the exit status."""
     os.environ.update(ENVIRONMENT)
     import optuna
 
-    from benchmarks import networks, results, service, workers
+    from benchmarks import results
     from hpo import provenance
-    from hpo.storage import open_storage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    began = time.monotonic()
-    load, notes = f"{os.getloadavg()[0]:.1f}", []
+    measures: dict[str, Callable[[Callable[[str], None]], str]]
+    measures = {"networks": _networks, "workers": _workers, "service": _service}
+    unknown = sorted(set(arguments) - set(measures))
+    if unknown:
+        print(
+            f"benchmarks: sections of {', '.join(measures)} must be named, but got {unknown[0]}. "
+            "Name some, or none for all.",
+            file=sys.stderr,
+        )
+        return 2
+    start = time.monotonic()
 
     def say(text: str) -> None:
-        print(f"{time.monotonic() - began:5.0f} s  {text}", flush=True)
+        print(f"{time.monotonic() - start:5.0f} s  {text}", flush=True)
+
+    for name in arguments or measures:
+        began, load = time.monotonic(), f"{os.getloadavg()[0]:.1f}"
+        say(name)
+        section = results.section(
+            name,
+            measures[name](say),
+            cpu=provenance.of_this_process()["cpu"],
+            cores=os.cpu_count() or 1,
+            load=load,
+            seconds=time.monotonic() - began,
+        )
+        old = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+        RESULTS.write_text(results.page(old, {name: section}), encoding="utf-8")
+    say(f"wrote {RESULTS}")
+    return 0
+
+
+def _networks(say: Callable[[str], None]) -> str:
+    from benchmarks import networks, parts, results
+
+    notes = []
+
+    def note(text: str) -> None:
+        say(text)
         if "does not run" in text:
             notes.append(text.strip())
 
     with _one_core():
-        timings = list(networks.measure(say))
+        timings = list(networks.measure(note))
+        return results.networks(timings, list(parts.measure(timings)), notes)
+
+
+def _workers(say: Callable[[str], None]) -> str:
+    from benchmarks import results, workers
+    from hpo.storage import open_storage
+
+    with _temporary_home(), open_storage() as storage:
+        return results.workers(workers.measure(storage))
+
+
+def _service(say: Callable[[str], None]) -> str:
+    from benchmarks import results, service
+
+    overheads = []
     with _temporary_home():
-        say("workers")
-        with open_storage() as storage:
-            throughput = workers.measure(storage)
-        overheads = []
-        for overhead in service.measure():
-            say(
-                f"{overhead.service}: {overhead.sampler}, {overhead.pruner}, {overhead.size} trials"
-            )
-            overheads.append(overhead)
-    page = results.report(
-        timings=timings,
-        overheads=overheads,
-        throughput=throughput,
-        notes=notes,
-        cpu=provenance.of_this_process()["cpu"],
-        cores=os.cpu_count() or 1,
-        load=load,
-        seconds=time.monotonic() - began,
-    )
-    RESULTS.write_text(page, encoding="utf-8")
-    say(f"wrote {RESULTS}")
-    return 0
+        for found in service.measure():
+            say(f"  {found.service}: {found.sampler}, {found.pruner}, {found.size} trials")
+            overheads.append(found)
+    return results.service(overheads)
 
 
 @contextlib.contextmanager
@@ -103,4 +129,4 @@ def _temporary_home() -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

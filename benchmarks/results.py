@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
+import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 
-from benchmarks.networks import MEMBERS, Timing
+from benchmarks.networks import MEMBERS, TURN_S, Timing
+from benchmarks.parts import REPEATS, WIDTH, Parts
 from benchmarks.service import EPOCHS, REPORTS, Overhead
 from benchmarks.service import MEMBERS as TRAINED
 from benchmarks.workers import Throughput
@@ -17,21 +19,28 @@ _PACKAGES = ("torch", "numba", "numpy", "jax", "optuna", "psycopg")
 _HEAD = """\
 # Benchmarks
 
-`python -m benchmarks` (`make bench`) wrote this file on {date}, in {minutes:.0f} minutes.
-
-Machine: {cpu}, {cores} cores, load {load} at the start. {versions}.
-
-Ratios compare medians of runs that took turns in one process on one core. Other work on the
-machine shows in them all the same: repeat before you believe a few per cent.
+`python -m benchmarks` (`make bench`) wrote this file. `python -m benchmarks networks` measures that
+section anew and leaves the others as they are; so do `workers` and `service`.
 """
+_SECTION = """\
+
+## {title}
+
+Measured on {date} in {minutes:.0f} minutes: {cpu}, {cores} cores, load {load} at the start.
+{versions}.
+
+"""
+TITLES = {"networks": "Networks", "service": "Service", "workers": "Workers"}
+"""Sections of the page, in their order."""
 _NETWORKS = """\
-
-## Networks
-
 One epoch of training: sequential digits, 898 series of 64 points in batches of 120, forward,
 backward, clipping and Adam, float32, exponential step; three layers; milliseconds per member.
 Rows without a density are dense: masked weights cost them as much as others. Every implementation
 began from the same weights and found the same loss.
+
+They took turns of at least {turn_s} s in one process on one core; a time is the median of the
+process's CPU time. Other work on the machine shows all the same, in caches and clock: repeat before
+you believe a few per cent.
 
 "eager" is the loop of the equations, layer by layer, as a user would write it; "layers stacked" has
 one batched product for all layers, and "{members} members" trains so many networks at once.
@@ -39,10 +48,17 @@ one batched product for all layers, and "{members} members" trains so many netwo
 
 **Ratio** is the time of an implementation divided by ours at the density of its column.
 """
+_PARTS = """\
+
+### Where our time goes, width {width}
+
+Milliseconds of the epochs above. "neurons" is what the kernels take for the same network without a
+synapse, "synapses" what synapses add to that; each is forward + adjoint, the best of {repeats}
+repeats. "rest" is what is left: readout, loss, clipping, Adam, batches, and what the caches lose to
+it. "bound": the multiply-adds on the non-zeros of an epoch, three per synapse, series and point, at
+the peak of this core, which was measured too: {peak:.0f} billion a second.
+"""
 _SERVICE = """\
-
-## Service
-
 CPU milliseconds of the worker's process per trial, training aside, once the study holds so many
 trials; in brackets those of PostgreSQL. A trial of ours writes down {members} members with learning
 curves of {epochs} epochs each; one of plain Optuna reports {reports} values and tests for pruning.
@@ -53,19 +69,31 @@ random sampling show the service alone.
 """
 
 
-def report(
-    *,
-    timings: Sequence[Timing],
-    overheads: Sequence[Overhead],
-    throughput: Throughput,
-    notes: Sequence[str],
-    cpu: str,
-    cores: int,
-    load: str,
-    seconds: float,
-) -> str:
-    """The whole page."""
-    head = _HEAD.format(
+def networks(timings: Sequence[Timing], parts: Sequence[Parts], notes: Sequence[str]) -> str:
+    """The body of the section."""
+    lines = [_NETWORKS.format(members=MEMBERS, turn_s=TURN_S), *_networks(timings)]
+    return "\n".join([*lines, *(f"- {note}" for note in notes), *_parts(parts)])
+
+
+def service(overheads: Sequence[Overhead]) -> str:
+    """The body of the section."""
+    about = _SERVICE.format(members=TRAINED, epochs=EPOCHS, reports=REPORTS)
+    return "\n".join([about, *_service(overheads)])
+
+
+def workers(throughput: Throughput) -> str:
+    """The body of the section."""
+    one, two = throughput.one, throughput.two
+    return (
+        f"Trials per minute of a small spintronic study: {one:.0f} with one worker, "
+        f"{two:.0f} with two: **{two / one:.2f} x** (best of a few runs)."
+    )
+
+
+def section(name: str, body: str, *, cpu: str, cores: int, load: str, seconds: float) -> str:
+    """A whole section: title, circumstances, body."""
+    head = _SECTION.format(
+        title=TITLES[name],
         date=time.strftime("%Y-%m-%d"),
         minutes=seconds / 60,
         cpu=cpu,
@@ -73,16 +101,16 @@ def report(
         load=load,
         versions=_versions(),
     )
-    networks = _NETWORKS.format(members=MEMBERS)
-    service = _SERVICE.format(members=TRAINED, epochs=EPOCHS, reports=REPORTS)
-    lines = [head, networks, *_networks(timings), *(f"- {note}" for note in notes)]
-    lines += [service, *_service(overheads), "", "## Workers", ""]
-    one, two = throughput.one, throughput.two
-    lines.append(
-        f"Trials per minute of a small spintronic study: {one:.0f} with one worker, "
-        f"{two:.0f} with two: **{two / one:.2f} x** (best of a few runs)."
-    )
-    return "\n".join(lines) + "\n"
+    return f"{head}{body}\n"
+
+
+def page(old: str, new: Mapping[str, str]) -> str:
+    """The page with the sections ``new``, by name, and what ``old`` has of the others."""
+    sections = [_HEAD]
+    for name, title in TITLES.items():
+        found = re.search(rf"\n## {title}\n.*?(?=\n## |\Z)", old, re.DOTALL)
+        sections.append(new.get(name, found[0].rstrip() + "\n" if found else ""))
+    return "".join(sections)
 
 
 def _versions() -> str:
@@ -110,6 +138,21 @@ def _networks(timings: Iterable[Timing]) -> list[str]:
                 ratios = [f"{timing.seconds / second:.2f}" for second in ours.values()]
             lines.append(_row([name, f"{1e3 * timing.seconds:.1f}", *ratios]))
     return [*lines, ""]
+
+
+def _parts(parts: Sequence[Parts]) -> list[str]:
+    if not parts:
+        return []
+    titles = ["", "ours", "synapses", "neurons", "rest", "bound", "bound / ours"]
+    lines = [_PARTS.format(width=WIDTH, repeats=REPEATS, peak=parts[0].peak / 1e9), _row(titles)]
+    lines.append(_row(["---", *["---:"] * (len(titles) - 1)]))
+    for part in parts:
+        cells = [f"{part.kind}, density {part.density}", f"{1e3 * part.whole:.1f}"]
+        for there, back in (part.synapses, part.neurons):
+            cells.append(f"{1e3 * there:.1f} + {1e3 * back:.1f}")
+        cells += [f"{1e3 * part.rest:.1f}", f"{1e3 * part.bound:.1f}"]
+        lines.append(_row([*cells, f"{part.bound / part.whole:.2f}"]))
+    return lines
 
 
 def _service(overheads: Sequence[Overhead]) -> list[str]:

@@ -115,8 +115,8 @@ class Storm:
 
         Args:
             hands: whom to choose from.
-            spare: leave out those whose slot has been lost before. After three losses a slot fails,
-                as it must; but no undisturbed study has such a slot.
+            spare: leave out those whose slot was just lost. After three losses without progress a
+                slot fails, as it must; but no undisturbed study has such a slot.
         """
         self._held = self._slots()
         awake = [h for h in hands if h.resume_at is None and signal.SIGTERM not in h.sent]
@@ -129,14 +129,14 @@ class Storm:
         return self._rng.choice(awake) if awake else None
 
     def _slots(self) -> dict[str, tuple[str, int]]:
-        """Who holds a slot: which, and how often it has been lost."""
-        columns = slots.c["worker", "phase", "number", "losses"]
+        """Who holds a slot: which, and how often it was lost without progress."""
+        columns = slots.c["worker", "phase", "number", "losses_in_a_row"]
         query = sa.select(*columns).where(slots.c.state == SlotState.RUNNING)
 
         def read() -> dict[str, tuple[str, int]]:
             with self._storage.engine.connect() as connection:
                 found = connection.execute(query).all()
-            return {row.worker: (f"{row.phase} {row.number}", row.losses) for row in found}
+            return {row.worker: (f"{row.phase} {row.number}", row.losses_in_a_row) for row in found}
 
         return retry(read, patience_s=60.0)
 

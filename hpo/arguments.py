@@ -10,7 +10,7 @@ import difflib
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -52,6 +52,22 @@ class Parser(argparse.ArgumentParser):
             if close := difflib.get_close_matches(word, options, n=1):
                 message += f" (did you mean {close[0]}?)"
         super().error(f"{message}\n{self.prog} --help shows every option, with examples")
+
+    def add_study(self) -> None:
+        """The study, as an argument or as ``--study``; see ``parse_with_study``."""
+        self.add_argument("study", nargs="?", metavar="STUDY", help="name of the study")
+        self.add_argument("--study", dest="study_option", metavar="NAME", help="the same")
+
+    def parse_with_study(self, argv: Sequence[str]) -> argparse.Namespace:
+        """Parse a command line whose study is given in one of the two ways."""
+        arguments = self.parse_args(argv)
+        given = [name for name in (arguments.study, arguments.study_option) if name is not None]
+        if not given:
+            self.error("the following arguments are required: STUDY")
+        if len(given) > 1:
+            self.error("argument --study: not allowed with argument STUDY")
+        arguments.study = given[0]
+        return arguments
 
     def add_storage(self) -> None:
         """``--storage``, the same wherever a database is used."""

@@ -6,26 +6,17 @@ opened one by one: the budget is exact and the window is kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    false,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Row, delete, false, func, insert, or_, select, update
 
 from hpo import mirror, reading
+from hpo.past import Suggestion
 from hpo.settling import NOW, SILENT, after, lose
 from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.spec import Confirm, StudySpec
-from hpo.suggest import Suggestion
 from hpo.tables import IS_RUNNING, checkpoints, slots, studies
 
 
@@ -53,6 +44,9 @@ class Claim:
     source: int | None
     attempt: int
     worker: str
+    token: str
+    amendments: int
+    """How often trials of the study had been retried or excluded."""
     suggestion: Suggestion | None
     optuna_trial_id: int | None
     finished: tuple[Member, ...]
@@ -86,15 +80,23 @@ class Over:
     reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Claimant:
+    """Who asks for a slot."""
+
+    worker: str
+    """Its name; it holds one slot at a time."""
+    token: str
+    """Its process: one of the same name that was started later does not inherit its slot."""
+    lease_s: float
+    """Seconds for which the slot is its own without a sign of life."""
+    take_over: bool = True
+    """Whether it may take slots whose lease has run out: only if it could reach the database for a
+    whole lease. After an outage the others, who could not renew theirs, may still be at work."""
+
+
 def claim(
-    connection: Connection,
-    study: Row[Any],
-    spec: StudySpec,
-    *,
-    worker: str,
-    lease_s: float,
-    confirm: bool,
-    take_over: bool,
+    connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant, *, confirm: bool
 ) -> Claim | Wait | Over:
     """Take the next slot of a study, the oldest abandoned one first.
 
@@ -102,60 +104,74 @@ def claim(
         connection: a transaction that holds the lock on the study's row.
         study: that row.
         spec: its spec.
-        worker: name of the worker, who holds one slot at a time.
-        lease_s: seconds for which the slot is the worker's without a sign of life.
+        who: the worker.
         confirm: whether confirmation trainings are wanted, too.
-        take_over: whether slots may be taken whose lease has run out. Only by a worker that could
-            reach the database for a whole lease: after an outage the others, who could not renew
-            theirs, may still be at work.
+
+    Raises:
+        StudyError: the study was deleted from Optuna's tables.
     """
     if study.state != StudyState.OPEN:
         return Over(f"{spec.name} is {study.state}")
-    slot = _abandoned(connection, study.id, worker, confirm=confirm, take_over=take_over)
-    if slot is None:
-        state = connection.execute(
-            select(studies.c.state).where(studies.c.id == study.id)
-        ).scalar_one()
-        if state != StudyState.OPEN:  # giving up on a lost slot has stopped it
-            return Over(f"{spec.name} is {state}")
-        opened = _next(connection, study, spec, confirm)
-        if not isinstance(opened, Row):
-            return opened
-        slot = opened
-    return _take(connection, slot, spec, worker, lease_s)
+    mirror.require_study(connection, study.optuna_study_id, spec.name)
+    found = _abandoned(connection, study.id, who, Phase.SEARCH) or _next(
+        connection, study, spec, who, confirm
+    )
+    return _take(connection, found, study, spec, who) if isinstance(found, Row) else found
 
 
 def _abandoned(
-    connection: Connection, study_id: int, worker: str, *, confirm: bool, take_over: bool
+    connection: Connection,
+    study_id: int,
+    who: Claimant,
+    phase: Phase,
+    numbers: Sequence[int] | None = None,
 ) -> Row[Any] | None:
-    """A slot that its worker released or lost; slots lost too often are failed on the way."""
-    phases = [Phase.SEARCH, Phase.CONFIRM] if confirm else [Phase.SEARCH]
-    expired = slots.c.lease_until < NOW if take_over else false()
+    """A slot that its worker released or lost; slots lost too often are failed on the way.
+
+    Args:
+        connection: as for ``claim``.
+        study_id: the study.
+        who: the worker; a slot that it holds already is its own: our answer was lost.
+        phase: which slots.
+        numbers: those among them that are wanted; without it, all.
+    """
+    held = slots.c.lease_until.is_not(None)
+    again = held & (slots.c.worker == who.worker) & (slots.c.token == who.token)
+    expired = slots.c.lease_until < NOW if who.take_over else false()
     free = or_(slots.c.lease_until.is_(None), expired)
-    query = (
-        select(slots)
-        .where(
-            slots.c.study_id == study_id,
-            IS_RUNNING,
-            slots.c.phase.in_(phases),
-            or_(slots.c.worker == worker, free),
-        )
-        .order_by(slots.c.phase.desc(), slots.c.number)
-        .limit(1)
-        .with_for_update()
+    query = select(slots).where(
+        slots.c.study_id == study_id, IS_RUNNING, slots.c.phase == phase, or_(again, free)
     )
+    if numbers is not None:
+        query = query.where(slots.c.number.in_(numbers))
+    query = query.order_by(slots.c.number).limit(1).with_for_update()
     while True:
         slot = connection.execute(query).one_or_none()
-        if slot is None or slot.worker == worker or slot.lease_until is None:
+        if slot is None or slot.lease_until is None or _is_own(slot, who):
             return slot
         if lose(connection, slot, SILENT):
             return slot
+        if _state(connection, study_id) != StudyState.OPEN:
+            return None
+
+
+def _is_own(slot: Row[Any], who: Claimant) -> bool:
+    """Whether a leased slot is the worker's already: our answer to its claim was lost."""
+    return bool((slot.worker, slot.token) == (who.worker, who.token))
+
+
+def _state(connection: Connection, study_id: int) -> str:
+    query = select(studies.c.state).where(studies.c.id == study_id)
+    return str(connection.execute(query).scalar_one())
 
 
 def _next(
-    connection: Connection, study: Row[Any], spec: StudySpec, confirm: bool
+    connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant, confirm: bool
 ) -> Row[Any] | Wait | Over:
     """Open the next slot, if the window and the budget allow it."""
+    state = _state(connection, study.id)
+    if state != StudyState.OPEN:  # giving up on a lost slot has stopped it
+        return Over(f"{spec.name} is {state}")
     own = (slots.c.study_id == study.id) & (slots.c.phase == Phase.SEARCH)
     last = connection.execute(select(func.max(slots.c.number)).where(own)).scalar_one()
     count = 0 if last is None else last + 1  # slots are opened in order, and never removed
@@ -173,25 +189,33 @@ def _next(
         return Wait(f"{spec.name}: every trial is taken, trial {oldest} is still running")
     if not confirm:
         return Over(f"{spec.name}: every trial is settled")
-    return _next_confirmation(connection, study, spec)
+    return _next_confirmation(connection, study, spec, who)
 
 
 def _next_confirmation(
-    connection: Connection, study: Row[Any], spec: StudySpec
+    connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant
 ) -> Row[Any] | Wait | Over:
-    """Open the next confirmation training; without one left, the study is done."""
-    query = select(slots.c.number, slots.c.state).where(
-        slots.c.study_id == study.id, slots.c.phase == Phase.CONFIRM
-    )
-    taken = {row.number: row.state for row in connection.execute(query)}
+    """The next confirmation training; without one left, the study is done.
+
+    Only what is among the best now is confirmed: a longer search, or a trial that was excluded,
+    may have changed who that is. What was finished for others is kept, but no longer counts.
+    """
+    wanted: dict[int, tuple[int, Any]] = {}
     if spec.confirm is not None:
         best = reading.best(connection, study.id, spec, spec.confirm.top)
-        for number, source, params in _wanted(spec.confirm, best):
-            if number not in taken:
-                values = {"source": source, "params": params}
-                return _open(connection, study.id, Phase.CONFIRM, number, **values)
-    if SlotState.RUNNING in taken.values():
+        wanted = _wanted(spec.confirm, best)
+        slot = _abandoned(connection, study.id, who, Phase.CONFIRM, list(wanted))
+        if slot is not None:
+            return slot
+    own = (slots.c.study_id == study.id) & (slots.c.phase == Phase.CONFIRM)
+    query = select(slots.c.number, slots.c.state).where(own)
+    taken = {row.number: row.state for row in connection.execute(query)}
+    for number, (source, params) in wanted.items():
+        if number not in taken:
+            return _open(connection, study.id, Phase.CONFIRM, number, source=source, params=params)
+    if any(taken[number] == SlotState.RUNNING for number in wanted):
         return Wait(f"{spec.name}: the last confirmations are running")
+    connection.execute(delete(slots).where(own, IS_RUNNING))  # those of others
     done = update(studies).where(studies.c.id == study.id).values(state=StudyState.DONE)
     connection.execute(done)
     snapshot = reading.snapshot(connection, spec.name, curves=False)
@@ -199,11 +223,13 @@ def _next_confirmation(
     return Over(f"{spec.name} is {StudyState.DONE}")
 
 
-def _wanted(confirm: Confirm, best: Sequence[Row[Any]]) -> Iterator[tuple[int, int, Any]]:
-    """Number, source and parameters of every confirmation training, the best trial's first."""
-    for row in best:
-        for member in range(confirm.members):
-            yield row.number * confirm.members + member, row.number, row.params
+def _wanted(confirm: Confirm, best: Sequence[Row[Any]]) -> dict[int, tuple[int, Any]]:
+    """Source and parameters of every confirmation training by number, the best trial's first."""
+    return {
+        row.number * confirm.members + member: (row.number, row.params)
+        for row in best
+        for member in range(confirm.members)
+    }
 
 
 def _open(
@@ -216,14 +242,19 @@ def _open(
 
 
 def _take(
-    connection: Connection, slot: Row[Any], spec: StudySpec, worker: str, lease_s: float
+    connection: Connection, slot: Row[Any], study: Row[Any], spec: StudySpec, who: Claimant
 ) -> Claim:
-    again = slot.worker == worker and slot.lease_until is not None  # our answer was lost
+    again = slot.lease_until is not None and _is_own(slot, who)
     attempt = slot.attempts if again else slot.attempts + 1
     connection.execute(
         update(slots)
         .where(slots.c.id == slot.id)
-        .values(worker=worker, attempts=attempt, lease_until=after(lease_s))
+        .values(
+            worker=who.worker,
+            token=who.token,
+            attempts=attempt,
+            lease_until=after(who.lease_s),
+        )
     )
     saved = connection.execute(
         select(checkpoints).where(checkpoints.c.slot_id == slot.id)
@@ -243,7 +274,9 @@ def _take(
         number=slot.number,
         source=slot.source,
         attempt=attempt,
-        worker=worker,
+        worker=who.worker,
+        token=who.token,
+        amendments=study.amendments,
         suggestion=Suggestion(params=slot.params, attrs=slot.attrs) if slot.params else None,
         optuna_trial_id=slot.optuna_trial_id,
         finished=reading.members_of(connection, slot.id),

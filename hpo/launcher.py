@@ -17,6 +17,7 @@ from rich.console import Console
 from hpo import plan, records, results, settings, studyfile, suggest
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
 from hpo.errors import HpoError
+from hpo.executors import GRACE_S
 from hpo.executors.local import LocalExecutor
 from hpo.ledger import Ledger
 from hpo.liveview import LiveView
@@ -86,14 +87,17 @@ class _Launch:
                 *(["--no-confirm"] if arguments.no_confirm else []),
             ],
             on_death=self._bury,
+            on_kill=lambda worker: self._bury(worker, lost=False),
         )
 
     def run(self) -> int:
         how = self._patient.register(self._spec)
         first = self._patient.snapshot(self._spec.name)
         if self._is_over(first):
-            failed = first.state == StudyState.FAILED
-            end = "failed, and stays so (--name NEW starts anew)" if failed else "finished already"
+            end = {
+                StudyState.FAILED: "failed, until `hpo retry` or `hpo resume`",
+                StudyState.STOPPED: "stopped, until `hpo resume`",
+            }.get(first.state, "finished already")
             _say(f"{self._spec.name}: {end}; nothing is left to run")
             return self._result(first.state)
         workers = self._workers(first)
@@ -105,8 +109,8 @@ class _Launch:
                 outcome = self._follow(view, first)
             finally:
                 view.close()
-        except KeyboardInterrupt:
-            self._interrupted()
+        except KeyboardInterrupt as wish:
+            self._interrupted(GRACE_S if isinstance(wish, Terminated) else None)
             raise
         finally:
             self._executor.stop()
@@ -182,18 +186,23 @@ class _Launch:
                 raise
             return None
 
-    def _bury(self, worker: str) -> None:
+    def _bury(self, worker: str, *, lost: bool = True) -> bool | None:
+        """Free the slot of a dead worker; whether it held one, None while that is unknown."""
         try:
-            self._ledger.bury(worker)
+            return self._ledger.bury(worker, lost=lost)
         except Exception as error:
             if not is_passing(error):
                 raise
-            # its lease will run out all the same
+            return None  # its lease will run out all the same
 
-    def _interrupted(self) -> None:
-        _say("stopping the workers … nothing is lost (Ctrl-C again: at once)")
+    def _interrupted(self, grace_s: float | None) -> None:
+        """Stop in order: Ctrl-C waits for the workers' epochs, SIGTERM must not wait for long."""
+        _say(
+            "stopping the workers: each ends its epoch and keeps it safe, nothing is lost … "
+            "(Ctrl-C again: at once)"
+        )
         try:
-            self._executor.stop()
+            self._executor.stop(grace_s)
         except KeyboardInterrupt:  # on its way through it, it killed them
             _say("killed; still nothing is lost")
         if self._arguments.json:
@@ -202,15 +211,14 @@ class _Launch:
 
     def _result(self, outcome: str) -> int:
         self._executor.stop()
-        complete = outcome != "timeout" and outcome != StudyState.FAILED
+        complete = outcome not in ("timeout", StudyState.FAILED, StudyState.STOPPED)
         snapshot = self._patient.snapshot(self._spec.name, curves=complete)
         report = self._report(snapshot) if complete else None
         if self._arguments.json:
             self._print_record(snapshot, outcome, report)
         else:
             width = shutil.get_terminal_size().columns
-            given = self._arguments.storage
-            storage = f" --storage {shlex.quote(without_password(given))}" if given else ""
+            storage = self._storage_option()
             lines = results.result(
                 snapshot, report=str(report) if report else None, storage=storage, width=width
             )
@@ -220,9 +228,21 @@ class _Launch:
                 f"error: {self._spec.name}: stopped after {self._arguments.timeout:g} s, as "
                 f"--timeout says; nothing is lost. Go on with:\n  {self._arguments.command}"
             )
+        step = results.next_step(snapshot, self._storage_option())
+        if outcome == StudyState.STOPPED:
+            raise HpoError(
+                f"{self._spec.name}: stopped by {snapshot.reason}; nothing is lost. Go on with:\n"
+                f"  hpo resume {shlex.quote(self._spec.name)}{self._storage_option()}\n"
+                f"  {self._arguments.command}"
+            )
         if outcome == StudyState.FAILED:
-            raise HpoError(f"{self._spec.name}: study failed: {snapshot.reason}")
+            raise HpoError(f"{self._spec.name}: study failed: {snapshot.reason}\nnext: {step}")
         return 0 if complete else EXIT_ERROR
+
+    def _storage_option(self) -> str:
+        """What a printed command needs to reach the same database, mostly empty."""
+        given = self._arguments.storage
+        return f" --storage {shlex.quote(without_password(given))}" if given else ""
 
     def _print_record(self, snapshot: StudySnapshot, outcome: str, report: Path | None) -> None:
         record = {
@@ -241,7 +261,7 @@ class _Launch:
             return None
         path = self._arguments.report or Path(f"{self._spec.name}-report.html")
         try:
-            return report.write(snapshot, path)
+            return report.write(snapshot, path, self._patient.overlays(snapshot.spec))
         except OSError as error:
             _say(f"the report cannot be written: {error}; see `hpo report --help`")
             return None

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
@@ -19,13 +21,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from hpo import claims, mirror, reading, settling, specrules
 from hpo.claims import Checkpoint, Claim, Over, Wait
 from hpo.errors import StudyError
+from hpo.past import Past, Suggestion
 from hpo.retry import retry
 from hpo.settling import NOW, after, is_mine
 from hpo.snapshot import Member, SlotState, StudySnapshot, StudyState, WorkerInfo
 from hpo.spec import StudySpec
 from hpo.storage import Storage, prepare_database
-from hpo.suggest import Past, Suggestion
-from hpo.tables import checkpoints, schema, slots, studies, workers
+from hpo.tables import check_version, checkpoints, schema, slots, studies, workers
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,10 +72,11 @@ class Ledger:
         Raises:
             StorageError: the tables are those of a newer version of this software.
         """
-        self._storage, self._engine = storage, storage.engine
+        self._engine = storage.engine
         self._patience_s, self._on_wait, self._pause = patience_s, on_wait, pause
+        self._token = uuid.uuid4().hex
         self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
-        self._settled: dict[int, list[Past]] = {}
+        self._settled: dict[int, tuple[int, list[Past]]] = {}
         self._retry(lambda: prepare_database(storage, schema))
 
     def _retry(self, work: Callable[[], T]) -> T:
@@ -99,26 +102,39 @@ class Ledger:
             StudyError: a study of this name exists with another spec; only a larger budget of
                 trials is accepted. The message names the keys that differ.
         """
-        storage = self._storage.optuna()
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
-        row = connection.execute(
-            select(studies).where(studies.c.name == spec.name).with_for_update()
-        ).one_or_none()
+        row = _locked(connection, spec.name)
         if row is None:
             new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
-            optuna_id = mirror.create_study(storage, spec)
+            optuna_id = mirror.create_study(connection, spec)
             connection.execute(
                 insert(studies).values(**new, state=StudyState.OPEN, optuna_study_id=optuna_id)
             )
             return "created"
-        if not _extends(specrules.restore(row.spec), spec):
+        mirror.require_study(connection, row.optuna_study_id, spec.name)
+        extended = specrules.extends(specrules.restore(row.spec), spec)
+        if not extended and row.spec == spec.stored():
             return "continued"
-        state = StudyState.OPEN if row.state == StudyState.DONE else row.state
-        connection.execute(
-            update(studies).where(studies.c.id == row.id).values(spec=spec.stored(), state=state)
-        )
-        mirror.publish_study(storage, row.optuna_study_id, spec)
-        return "extended"
+        own = studies.c.id == row.id
+        connection.execute(update(studies).where(own).values(spec=spec.stored()))
+        if extended:
+            done = studies.c.state == StudyState.DONE
+            connection.execute(update(studies).where(own, done).values(state=StudyState.OPEN))
+        mirror.publish_study(connection, row.optuna_study_id, spec)
+        return "extended" if extended else "continued"
+
+    @contextmanager
+    def locked(self, name: str) -> Iterator[tuple[Connection, Row[Any]]]:
+        """One transaction of somebody who intervenes in a study: no slot is claimed meanwhile.
+
+        Raises:
+            StudyError: there is no such study.
+        """
+        with self._engine.begin() as connection:
+            row = _locked(connection, name)
+            if row is None:
+                raise StudyError(reading.no_such_study(connection, name))
+            yield connection, row
 
     @_transaction
     def snapshot(self, connection: Connection, name: str, *, curves: bool = False) -> StudySnapshot:
@@ -128,6 +144,12 @@ class Ledger:
             StudyError: there is no such study; the message lists those that exist.
         """
         return reading.snapshot(connection, name, curves=curves)
+
+    def overlays(self, spec: StudySpec) -> list[StudySnapshot]:
+        """The other studies that a study's figure asks for, as far as they are there."""
+        wanted = spec.figure.overlay if spec.figure else ()
+        there = {summary.name for summary in self.studies()} if wanted else set()
+        return [self.snapshot(name) for name in wanted if name in there]
 
     @_transaction
     def studies(self, connection: Connection) -> list[reading.StudySummary]:
@@ -150,9 +172,14 @@ class Ledger:
     def enlist(
         self, connection: Connection, worker: str, *, host: str, pid: int, lease_s: float
     ) -> None:
-        """Write a worker down as alive."""
-        row = {"name": worker, "host": host, "pid": pid, "doing": "starting", "lease_s": lease_s}
-        connection.execute(upsert(workers).values(row).on_conflict_do_nothing())
+        """Write a worker down as alive; one of the same name is taken for its predecessor."""
+        row = {"host": host, "pid": pid, "doing": "starting", "lease_s": lease_s}
+        again = {**row, "started_at": NOW, "seen_at": NOW, "ended_at": null()}
+        connection.execute(
+            upsert(workers)
+            .values(name=worker, **row)
+            .on_conflict_do_update(index_elements=[workers.c.name], set_=again)
+        )
 
     @_transaction
     def renew(
@@ -163,43 +190,48 @@ class Ledger:
         *,
         doing: str,
         lease_s: float,
-    ) -> None:
+    ) -> bool:
         """Sign of life of a worker, and of the slot that it holds.
+
+        Returns:
+            Whether the slot's study is still open: if not, its worker should release the slot.
 
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
         alive = {"seen_at": NOW, "doing": doing, "ended_at": null()}
         connection.execute(update(workers).where(workers.c.name == worker).values(alive))
-        if claim is not None:
-            held = update(slots).where(is_mine(claim), slots.c.lease_until.is_not(None))
-            if connection.execute(held.values(lease_until=after(lease_s))).rowcount == 0:
-                raise settling.lost(claim)
+        if claim is None:
+            return True
+        lease = {"lease_until": after(lease_s)}  # unless settled or released a moment ago
+        held = update(slots).where(is_mine(claim), slots.c.lease_until.is_not(None))
+        renewed = connection.execute(held.values(lease)).rowcount
+        if not renewed and connection.scalar(select(slots.c.id).where(is_mine(claim))) is None:
+            raise settling.lost(connection, claim)
+        query = select(studies.c.state).where(studies.c.id == claim.study_id)
+        return connection.scalar(query) == StudyState.OPEN
 
     @_transaction
-    def discharge(self, connection: Connection, worker: str) -> None:
-        """Write a worker down as ended."""
-        ended = {"seen_at": NOW, "ended_at": NOW, "doing": "ended"}
+    def discharge(self, connection: Connection, worker: str, *, doing: str = "ended") -> None:
+        """Write a worker down as ended, or as having refused to serve."""
+        ended = {"seen_at": NOW, "ended_at": NOW, "doing": doing}
         connection.execute(update(workers).where(workers.c.name == worker).values(ended))
 
     @_transaction
-    def bury(self, connection: Connection, worker: str) -> None:
-        """Write a worker down as dead; its slot need not wait for the end of its lease."""
-        dead = {"ended_at": NOW, "doing": "died"}
-        connection.execute(
-            update(workers)
-            .where(workers.c.name == worker, workers.c.ended_at.is_(None))
-            .values(dead)
-        )
-        held = select(slots).where(
-            slots.c.worker == worker,
-            slots.c.state == SlotState.RUNNING,
-            slots.c.lease_until.is_not(None),
-        )
-        for found in connection.execute(held).all():
-            _lock_study(connection, found.study_id)
-            for slot in connection.execute(held.where(slots.c.id == found.id).with_for_update()):
-                settling.lose(connection, slot, settling.SILENT)
+    def bury(self, connection: Connection, worker: str, *, lost: bool = True) -> bool:
+        """Write a worker down as dead; its slot need not wait for the end of its lease.
+
+        Args:
+            connection: the transaction.
+            worker: its name.
+            lost: whether its end counts as a loss of its slot; not if it was killed on purpose.
+
+        Returns:
+            Whether it held a slot.
+        """
+        alive = (workers.c.name == worker) & workers.c.ended_at.is_(None)
+        connection.execute(update(workers).where(alive).values(ended_at=NOW, doing="died"))
+        return settling.bereave(connection, worker, lost=lost)
 
     # --- slots ---------------------------------------------------------------------------
 
@@ -216,32 +248,21 @@ class Ledger:
     ) -> Claim | Wait | Over:
         """Take the next slot of a study; see ``claims.claim``.
 
-        Args:
-            study: its name.
-            worker: who takes it.
-            lease_s: for how long without a sign of life.
-            confirm: whether confirmation trainings are wanted, too.
-            in_touch: whether the worker could reach the database for a whole lease, asked anew
-                whenever it was away; see ``take_over`` of ``claims.claim``.
+        ``in_touch`` is asked for ``Claimant.take_over``, anew whenever the database was away.
 
         Raises:
             StudyError: there is no such study.
+            StorageError: a newer version of this software has upgraded the database.
         """
-        row = connection.execute(
-            select(studies).where(studies.c.name == study).with_for_update()
-        ).one_or_none()
+        check_version(connection)
+        row = _locked(connection, study)
         if row is None:
             raise StudyError(reading.no_such_study(connection, study))
         spec = self._spec(row)
-        return claims.claim(
-            connection,
-            row,
-            spec,
-            worker=worker,
-            lease_s=lease_s,
-            confirm=confirm,
-            take_over=in_touch(),
+        who = claims.Claimant(
+            worker=worker, token=self._token, lease_s=lease_s, take_over=in_touch()
         )
+        return claims.claim(connection, row, spec, who, confirm=confirm)
 
     def _spec(self, row: Row[Any]) -> StudySpec:
         """The spec of a study's row, validated once per version of it."""
@@ -254,9 +275,13 @@ class Ledger:
     def history(self, connection: Connection, claim: Claim) -> list[Past]:
         """Trials 0 .. number-1 of the claimed trial's study, with what is known of them now.
 
-        A settled trial never changes: those before the first running one are read once.
+        A settled trial never changes but by an amendment, which counts for trials that are claimed
+        later: those before the first running one are read once.
         """
-        settled = self._settled.setdefault(claim.study_id, [])
+        amendments, settled = self._settled.get(claim.study_id, (0, []))
+        if amendments != claim.amendments:
+            settled = []
+        self._settled[claim.study_id] = claim.amendments, settled
         newer = reading.history(
             connection, claim.study_id, range(min(len(settled), claim.number), claim.number)
         )
@@ -295,7 +320,7 @@ class Ledger:
             "seconds": checkpoint.seconds,
             "data": checkpoint.data,
         }
-        settling.lock(connection, claim)
+        settling.progressed(connection, settling.lock(connection, claim))
         connection.execute(
             upsert(checkpoints)
             .values(slot_id=claim.slot_id, **row)
@@ -310,7 +335,7 @@ class Ledger:
             LeaseLostError: the slot is another worker's by now.
         """
         settling.lock(connection, claim)
-        settling.release(connection, claim)
+        settling.free(connection, claim.slot_id)
 
     @_transaction
     def lose(self, connection: Connection, claim: Claim, why: str) -> None:
@@ -319,7 +344,7 @@ class Ledger:
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        _lock_study(connection, claim.study_id)
+        settling.lock_study(connection, claim.study_id)
         settling.lose(connection, settling.lock(connection, claim), why)
 
     @_transaction
@@ -329,7 +354,7 @@ class Ledger:
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        settling.lock(connection, claim)
+        settling.progressed(connection, settling.lock(connection, claim))
         settling.store_member(connection, claim, member)
 
     @_transaction
@@ -350,10 +375,10 @@ class Ledger:
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        _lock_study(connection, claim.study_id)
-        slot = connection.execute(select(slots).where(slots.c.id == claim.slot_id)).one()
-        if (slot.worker, slot.attempts) != (claim.worker, claim.attempt):
-            raise settling.lost(claim)
+        settling.lock_study(connection, claim.study_id)
+        slot = connection.execute(select(slots).where(is_mine(claim))).one_or_none()
+        if slot is None:
+            raise settling.lost(connection, claim)
         if slot.state != SlotState.RUNNING:
             return  # settled by this very attempt; the answer was lost
         settling.finish(
@@ -368,31 +393,7 @@ class Ledger:
         )
 
 
-def _lock_study(connection: Connection, study_id: int) -> None:
-    connection.execute(select(studies.c.id).where(studies.c.id == study_id).with_for_update())
-
-
-def _extends(known: StudySpec, spec: StudySpec) -> bool:
-    """Whether ``spec`` asks for more trials than ``known``; False if they are the same.
-
-    Raises:
-        StudyError: they differ in anything else.
-    """
-    changed = known.differences(spec)
-    if not changed:
-        return False
-    if changed == ["budget.trials"] and spec.budget.trials > known.budget.trials:
-        return True
-    if changed == ["budget.trials"]:
-        raise StudyError(
-            f"study {spec.name!r}: budget.trials must not shrink, but got "
-            f"trials={spec.budget.trials} where the database has {known.budget.trials}. "
-            f"Ask for at least {known.budget.trials}, or choose another name: --name NEW."
-        )
-    old, new = known.flat(), spec.flat()
-    listed = ", ".join(f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed)
-    raise StudyError(
-        f"study {spec.name!r}: the spec must not change once the study exists, but it differs in "
-        f"{listed}. Only a larger budget.trials is accepted; otherwise choose another name: "
-        f"--name NEW."
-    )
+def _locked(connection: Connection, name: str) -> Row[Any] | None:
+    """A study's row, locked until the transaction ends."""
+    query = select(studies).where(studies.c.name == name).with_for_update()
+    return connection.execute(query).one_or_none()

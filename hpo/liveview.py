@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hpo import results, termchart, words
+from hpo import charts, results, termchart, words
 from hpo.snapshot import Slot, SlotState, StudySnapshot, WorkerInfo
 from hpo.view import Tracker, View, confirmations_wanted, left_text
 
@@ -15,6 +15,7 @@ _COLOURS = {
     SlotState.COMPLETE: "green",
     SlotState.PRUNED: "yellow",
     SlotState.FAILED: "red",
+    SlotState.EXCLUDED: "magenta",
     SlotState.RUNNING: "cyan",
 }
 _FIXED_LINES = 9
@@ -85,11 +86,17 @@ def screen(
     parts: list[Text | Table] = [title, bar(snapshot, width), counts(snapshot, seconds_left)]
     if snapshot.confirm:
         parts.append(confirming(snapshot))
-    parts.append(best_line(snapshot))
-    curve = [score for _, score in termchart.best_so_far(snapshot)]
     room = height - _FIXED_LINES - len(notes)
-    if len(curve) > 1 and room > 0:
-        parts.append(Text(f"best so far {termchart.sparkline(curve, min(60, width - 14))}", "dim"))
+    if not spec.selects:
+        lines = curve_lines(snapshot, width)[: max(1, room // 2)]
+        room -= len(lines) - 2
+        parts += lines
+    else:
+        parts.append(best_line(snapshot))
+        curve = [score for _, score in termchart.best_so_far(snapshot)]
+        if len(curve) > 1 and room > 0:
+            spark = termchart.sparkline(curve, min(60, width - 14))
+            parts.append(Text(f"best so far {spark}", "dim"))
     alive = [worker for worker in snapshot.workers if worker.alive]
     if room > 2:
         parts.append(worker_table(snapshot, alive, max(1, min(len(alive), room - 2 - len(last)))))
@@ -121,7 +128,8 @@ def counts(snapshot: StudySnapshot, seconds_left: float | None) -> Text:
     """How many trials are in which state, and the time left."""
     text = Text()
     for state, colour in _COLOURS.items():
-        text.append(f"{snapshot.count(state)} {state}", colour).append("  ")
+        if state != SlotState.EXCLUDED or snapshot.count(state):
+            text.append(f"{snapshot.count(state)} {state}", colour).append("  ")
     return text.append(left_text(snapshot, seconds_left), "dim")
 
 
@@ -149,6 +157,22 @@ def best_line(snapshot: StudySnapshot) -> Text:
         gap = words.difference_text(spec, best.score)
         text.append(f"  {gap}{points} against {words.reported_text(spec)}")
     return text
+
+
+def curve_lines(snapshot: StudySnapshot, width: int) -> list[Text]:
+    """Every curve of a sweep: how many of its points there are, and their medians."""
+    found = charts.chart(snapshot)
+    groups = {group.label: group for group in found.groups} if found else {}
+    lines = []
+    for curve in snapshot.spec.sweep.curves if snapshot.spec.sweep else ():
+        points = groups[curve.label].points if curve.label in groups else ()
+        text = Text.assemble((curve.label, "bold"), f"  {len(points)}/{curve.size} points")
+        if points:
+            medians = [point.median for point in points]
+            spark = termchart.sparkline(medians, max(1, min(curve.size, width // 2)))
+            text.append(f"  medians {min(medians):.4g} – {max(medians):.4g}  {spark}")
+        lines.append(text)
+    return lines
 
 
 def worker_table(snapshot: StudySnapshot, alive: list[WorkerInfo], rows: int) -> Table:

@@ -10,63 +10,85 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-import optuna
 from optuna.distributions import distribution_to_json
-from optuna.storages import RDBStorage
 from optuna.storages._rdb import models
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo import suggest
 from hpo.errors import StudyError
+from hpo.past import Suggestion
 from hpo.snapshot import Confirmation, SlotState
 from hpo.spec import StudySpec
 
+METRIC_NAMES = "study:metric_names"
 _UTC_NOW = func.timezone("UTC", func.now())
 _STATES = {
     SlotState.RUNNING: TrialState.RUNNING,
     SlotState.COMPLETE: TrialState.COMPLETE,
     SlotState.PRUNED: TrialState.PRUNED,
     SlotState.FAILED: TrialState.FAIL,
+    SlotState.EXCLUDED: TrialState.FAIL,  # for Optuna, which passes over it
 }
 
 
-def create_study(storage: RDBStorage, spec: StudySpec) -> int:
+def create_study(connection: Connection, spec: StudySpec) -> int:
     """Create the Optuna study of a spec and return its id.
 
     Raises:
         StudyError: Optuna already has a study of this name, made by something else.
     """
+    table = models.StudyModel.__table__
+    new = upsert(table).values(study_name=spec.name).on_conflict_do_nothing()
+    study_id = connection.scalar(new.returning(table.c.study_id))
+    if study_id is None:
+        raise StudyError(
+            f"study {spec.name!r}: the database must not hold an Optuna study of this name "
+            f"that something else made, but it does. Choose another name: --name NEW."
+        )
     direction = StudyDirection[spec.objective_impl.direction.upper()]
-    try:
-        with suggest.quiet():
-            study_id = storage.create_new_study([direction], study_name=spec.name)
-    except optuna.exceptions.DuplicatedStudyError:
-        study_id = storage.get_study_id_from_name(spec.name)
-        owner = storage.get_study_user_attrs(study_id).get("hpo:spec_hash")
-        foreign = storage.get_study_directions(study_id) != [direction]
-        if foreign or owner not in (None, spec.hash) or storage.get_n_trials(study_id) > 0:
-            raise StudyError(
-                f"study {spec.name!r}: the database must not hold an Optuna study of this name "
-                f"that something else made, but it does. Choose another name: --name NEW."
-            ) from None
-    with suggest.quiet():
-        optuna_study = optuna.load_study(study_name=spec.name, storage=storage)
-        optuna_study.set_metric_names([spec.objective_impl.metric])
-    publish_study(storage, study_id, spec)
-    return study_id
+    row = {"study_id": study_id, "objective": 0, "direction": direction}
+    connection.execute(insert(models.StudyDirectionModel.__table__).values(row))
+    metric = {METRIC_NAMES: json.dumps([spec.objective_impl.metric])}
+    set_attrs(connection, models.StudySystemAttributeModel, study_id, metric)
+    publish_study(connection, study_id, spec)
+    return int(study_id)
 
 
-def publish_study(storage: RDBStorage, study_id: int, spec: StudySpec) -> None:
+def publish_study(connection: Connection, study_id: int, spec: StudySpec) -> None:
     """Show the spec, its hash and the reported optimum as the study's user attributes."""
-    storage.set_study_user_attr(study_id, "hpo:spec_hash", spec.hash)
-    storage.set_study_user_attr(study_id, "hpo:spec", spec.stored())
+    shown: dict[str, Any] = {"hpo:spec_hash": spec.hash, "hpo:spec": spec.stored()}
     if spec.reported is not None:
-        reported = spec.reported.model_dump(exclude_none=True)
-        storage.set_study_user_attr(study_id, "hpo:reported", reported)
+        shown["hpo:reported"] = spec.reported.model_dump(exclude_none=True)
+    texts = {key: json.dumps(value) for key, value in shown.items()}
+    set_attrs(connection, models.StudyUserAttributeModel, study_id, texts)
+
+
+def set_attrs(connection: Connection, model: Any, owner_id: int, texts: Mapping[str, str]) -> None:
+    """Write attributes of a study or trial, given as JSON, over those of the same keys."""
+    owner = "study_id" if "study_id" in model.__table__.c else "trial_id"
+    rows = [{owner: owner_id, "key": key, "value_json": text} for key, text in texts.items()]
+    if rows:
+        new = upsert(model.__table__)
+        keys, shown = [owner, "key"], {"value_json": new.excluded.value_json}
+        connection.execute(new.on_conflict_do_update(index_elements=keys, set_=shown), rows)
+
+
+def delete_study(connection: Connection, study_id: int) -> None:
+    """Delete a study with all its trials; it need not be there."""
+    trials = models.TrialModel.__table__
+    own = select(trials.c.trial_id).where(trials.c.study_id == study_id)
+    tables = reversed(models.BaseModel.metadata.sorted_tables)  # those that refer to others first
+    for table in tables:
+        if "study_id" in table.c:
+            connection.execute(table.delete().where(table.c.study_id == study_id))
+        elif "trial_id" in table.c:
+            connection.execute(table.delete().where(table.c.trial_id.in_(own)))
 
 
 def publish_confirmed(
@@ -78,15 +100,37 @@ def publish_confirmed(
         for c in confirmations
         if len(c.scores) > 1
     ]
-    table = models.StudyUserAttributeModel.__table__
-    owner = (table.c.study_id == study_id) & (table.c.key == "hpo:confirmed")
-    connection.execute(table.delete().where(owner))
-    row = {"study_id": study_id, "key": "hpo:confirmed", "value_json": json.dumps(confirmed)}
-    connection.execute(insert(table).values(row))
+    shown = {"hpo:confirmed": json.dumps(confirmed)}
+    set_attrs(connection, models.StudyUserAttributeModel, study_id, shown)
 
 
-def open_trial(connection: Connection, study_id: int, number: int) -> int:
-    """Add a running trial with this number and return Optuna's id of it."""
+def require_study(connection: Connection, study_id: int, name: str) -> None:
+    """Check that a study is still in Optuna's tables.
+
+    Raises:
+        StudyError: it was deleted there, as optuna-dashboard can.
+    """
+    table = models.StudyModel.__table__
+    query = select(table.c.study_id).where(table.c.study_id == study_id)
+    if connection.scalar(query) is None:
+        raise StudyError(
+            f"study {name!r}: Optuna's tables must hold it, too, but it was deleted there (as "
+            f"optuna-dashboard can). Its trials can still be read and exported; to use the name "
+            f"again: hpo delete {name}."
+        )
+
+
+def _has_trial(connection: Connection, trial_id: int) -> bool:
+    """Whether a trial is still in Optuna's tables; if so, it stays for this transaction."""
+    table = models.TrialModel.__table__
+    query = select(table.c.trial_id).where(table.c.trial_id == trial_id)
+    return connection.scalar(query.with_for_update(read=True, key_share=True)) is not None
+
+
+def open_trial(
+    connection: Connection, study_id: int, number: int, *, at: datetime | None = None
+) -> int:
+    """Add a running trial with this number, begun now or ``at``, and return Optuna's id of it."""
     # Optuna's readers take the largest trial_id as the newest: serialise as Optuna itself does.
     study = models.StudyModel.__table__
     connection.execute(
@@ -94,15 +138,63 @@ def open_trial(connection: Connection, study_id: int, number: int) -> int:
     )
     table = models.TrialModel.__table__
     row = insert(table).values(
-        study_id=study_id, number=number, state=TrialState.RUNNING, datetime_start=_UTC_NOW
+        study_id=study_id,
+        number=number,
+        state=TrialState.RUNNING,
+        datetime_start=_utc(at) if at else _UTC_NOW,
     )
     return int(connection.execute(row.returning(table.c.trial_id)).scalar_one())
 
 
+def reopen_trial(connection: Connection, trial_id: int) -> None:
+    """Make a failed trial a running one again."""
+    _forget_outcome(connection, trial_id)
+    trials = models.TrialModel.__table__
+    connection.execute(
+        update(trials)
+        .where(trials.c.trial_id == trial_id)
+        .values(state=TrialState.RUNNING, datetime_complete=None)
+    )
+
+
+def exclude_trial(connection: Connection, trial_id: int, user_attrs: Mapping[str, Any]) -> None:
+    """Make a complete or pruned trial a failed one, which Optuna passes over, and say why."""
+    if not _has_trial(connection, trial_id):
+        return  # deleted by optuna-dashboard: nothing is left to mirror
+    _forget_outcome(connection, trial_id)
+    _set_attrs(connection, models.TrialUserAttributeModel.__table__, trial_id, user_attrs)
+    trials = models.TrialModel.__table__
+    fail = update(trials).where(trials.c.trial_id == trial_id).values(state=TrialState.FAIL)
+    connection.execute(fail)
+
+
+def _forget_outcome(connection: Connection, trial_id: int) -> None:
+    """Delete what ``settle_trial`` has written."""
+    for model in (
+        models.TrialValueModel,
+        models.TrialIntermediateValueModel,
+        models.TrialUserAttributeModel,
+        models.TrialSystemAttributeModel,
+    ):
+        table = model.__table__
+        connection.execute(table.delete().where(table.c.trial_id == trial_id))
+
+
+def _set_attrs(connection: Connection, table: Any, trial_id: int, attrs: Mapping[str, Any]) -> None:
+    rows = [
+        {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
+        for key, value in attrs.items()
+    ]
+    if rows:
+        connection.execute(insert(table), rows)
+
+
 def set_params(
-    connection: Connection, trial_id: int, spec: StudySpec, suggestion: suggest.Suggestion
+    connection: Connection, trial_id: int, spec: StudySpec, suggestion: Suggestion
 ) -> None:
     """Record what was suggested for a trial; it may be called again with the same suggestion."""
+    if not _has_trial(connection, trial_id):
+        return  # deleted by optuna-dashboard: nothing is left to mirror
     table = models.TrialParamModel.__table__
     connection.execute(table.delete().where(table.c.trial_id == trial_id))
     rows = [
@@ -122,12 +214,15 @@ def settle_trial(
     trial_id: int,
     *,
     state: SlotState,
+    at: datetime,
     score: float | None,
     steps: Sequence[float],
     user_attrs: Mapping[str, Any],
     system_attrs: Mapping[str, Any],
 ) -> None:
     """Finish a trial with everything it has to say, in one statement per table."""
+    if not _has_trial(connection, trial_id):
+        return  # deleted by optuna-dashboard: nothing is left to mirror
     values, curve = models.TrialValueModel, models.TrialIntermediateValueModel
     if score is not None and state in (SlotState.COMPLETE, SlotState.PRUNED):
         kind = values.TrialValueType.FINITE
@@ -145,19 +240,16 @@ def settle_trial(
             for step, value in enumerate(steps, start=1)
         ]
         connection.execute(insert(curve.__table__), rows)
-    for model, attrs in (
-        (models.TrialUserAttributeModel, user_attrs),
-        (models.TrialSystemAttributeModel, system_attrs),
-    ):
-        pairs = [
-            {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
-            for key, value in attrs.items()
-        ]
-        if pairs:
-            connection.execute(insert(model.__table__), pairs)
+    _set_attrs(connection, models.TrialUserAttributeModel.__table__, trial_id, user_attrs)
+    _set_attrs(connection, models.TrialSystemAttributeModel.__table__, trial_id, system_attrs)
     trials = models.TrialModel.__table__
     connection.execute(
         update(trials)
         .where(trials.c.trial_id == trial_id)
-        .values(state=_STATES[state], datetime_complete=text("timezone('UTC', now())"))
+        .values(state=_STATES[state], datetime_complete=_utc(at))
     )
+
+
+def _utc(at: datetime) -> datetime:
+    """Optuna's time stamps are in UTC, and do not say so."""
+    return at.astimezone(UTC).replace(tzinfo=None)

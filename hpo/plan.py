@@ -9,6 +9,7 @@ from hpo.arguments import LaunchArguments
 from hpo.snapshot import StudySnapshot
 from hpo.spec import Dimension, StudySpec
 from hpo.storage import parse_url
+from hpo.sweep import Sweep
 
 
 def default_workers(spec: StudySpec) -> int:
@@ -54,6 +55,11 @@ def show(spec: StudySpec, arguments: LaunchArguments) -> None:
         print(records.dumps(record))
         return
     budget = spec.budget
+    searching = [
+        ["sampler", _choice(spec.sampler.name, spec.sampler.options)],
+        ["pruner", _choice(spec.pruner.name, spec.pruner.options)],
+        ["confirm", _confirm(spec)],
+    ]
     facts = [
         ["study", f"{spec.name} (from {file}, spec {spec.hash})"],
         ["objective", f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}"],
@@ -62,15 +68,16 @@ def show(spec: StudySpec, arguments: LaunchArguments) -> None:
             f"{budget.trials:,} trials × {budget.members} networks × {budget.epochs} epochs, "
             f"{budget.window} trials in flight at most",
         ],
-        ["sampler", _choice(spec.sampler.name, spec.sampler.options)],
-        ["pruner", _choice(spec.pruner.name, spec.pruner.options)],
-        ["confirm", _confirm(spec)],
+        *(searching if spec.sweep is None else []),
         ["reported", words.reported_text(spec).removeprefix("reported ") or "nothing"],
         ["fixed", results.params_text(spec.fixed) or "nothing"],
         ["storage", storage],
         ["workers", str(workers)],
     ]
     print("\n".join(results.columns(facts)), end="\n\n")
+    if spec.sweep is not None:
+        print("\n".join(results.columns(_curves(spec.sweep), right=[2])))
+        return
     reported = spec.reported.params if spec.reported else {}
     rows = [["parameter", "searched", "unit", "reported"]]
     for name, dimension in spec.space.items():
@@ -79,8 +86,17 @@ def show(spec: StudySpec, arguments: LaunchArguments) -> None:
     print("\n".join(results.columns(rows, right=[3])))
 
 
+def _curves(sweep: Sweep) -> list[list[str]]:
+    rows = [["curve", "varies", "points", "from", "to", "fixed"]]
+    for curve in sweep.curves:
+        ends = [words.value_text(curve.at[0]), words.value_text(curve.at[-1])]
+        fixed = results.params_text(curve.fixed) or "–"
+        rows.append([curve.label, " = ".join(curve.names), str(curve.size), *ends, fixed])
+    return rows
+
+
 def _storage(given: str | None) -> str:
-    url = given or settings.storage_url()
+    url = settings.storage_url() if given is None else given
     if url is None:
         return f"the embedded server in {settings.home()}"
     return parse_url(url).render_as_string(hide_password=True)

@@ -12,7 +12,9 @@ from sqlalchemy import Connection, Row, Select, func, literal, select
 
 from hpo import specrules
 from hpo.errors import SpecError, StudyError
+from hpo.past import Past, Suggestion
 from hpo.snapshot import (
+    Amendment,
     Member,
     Phase,
     Slot,
@@ -22,8 +24,8 @@ from hpo.snapshot import (
     WorkerInfo,
 )
 from hpo.spec import StudySpec
-from hpo.suggest import Past, Suggestion
-from hpo.tables import members, slots, studies, workers
+from hpo.suggest import sampler_attrs
+from hpo.tables import IS_RUNNING, members, slots, studies, workers
 
 _NOW = func.clock_timestamp()
 _RECENT_S = 3600.0
@@ -42,6 +44,7 @@ class StudySummary:
     """The budget."""
     settled: int
     running: int
+    """Trials that a worker is at work on."""
     best_score: float | None
     created_at: datetime
 
@@ -72,7 +75,7 @@ def snapshot(connection: Connection, name: str, *, curves: bool) -> StudySnapsho
         select(slots).where(slots.c.study_id == row.id).order_by(slots.c.phase, slots.c.number)
     ).all()
     trained = _members_by_slot(connection, _member_query(curves).where(slots.c.study_id == row.id))
-    built = [_slot(slot, trained[slot.id]) for slot in found]
+    built = [_slot(slot, trained[slot.id], row.now) for slot in found]
     return StudySnapshot(
         spec=specrules.restore(row.spec),
         state=StudyState(row.state),
@@ -87,8 +90,9 @@ def snapshot(connection: Connection, name: str, *, curves: bool) -> StudySnapsho
 
 def history(connection: Connection, study_id: int, numbers: range) -> list[Past]:
     """Search trials by their numbers, as suggestions see them."""
+    outcome = [slots.c[name] for name in ("state", "params", "attrs", "score", "steps")]
     query = (
-        select(slots.c.state, slots.c.params, slots.c.attrs, slots.c.score, slots.c.steps)
+        select(*outcome, slots.c.amendments)
         .where(
             slots.c.study_id == study_id,
             slots.c.phase == Phase.SEARCH,
@@ -97,15 +101,28 @@ def history(connection: Connection, study_id: int, numbers: range) -> list[Past]
         )
         .order_by(slots.c.number)
     )
-    return [
-        Past(
-            suggestion=Suggestion(params=row.params or {}, attrs=row.attrs),
-            state=SlotState(row.state),
-            score=row.score,
-            steps=tuple(row.steps),
+    return [_past(row) for row in connection.execute(query)]
+
+
+def _past(row: Any) -> Past:
+    params = row.params or {}
+    before = []
+    for amendment in map(Amendment.restored, row.amendments):
+        attrs = amendment.attrs or sampler_attrs(row.attrs)
+        outcome = Past(
+            suggestion=Suggestion(params=params, attrs=attrs),
+            state=amendment.state,
+            score=amendment.score,
+            steps=amendment.steps,
         )
-        for row in connection.execute(query)
-    ]
+        before.append((amendment.since, outcome))
+    return Past(
+        suggestion=Suggestion(params=params, attrs=row.attrs),
+        state=SlotState(row.state),
+        score=row.score,
+        steps=tuple(row.steps),
+        before=tuple(before),
+    )
 
 
 def best(connection: Connection, study_id: int, spec: StudySpec, n: int) -> list[Row[Any]]:
@@ -133,13 +150,12 @@ def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
 
 def summaries(connection: Connection) -> list[StudySummary]:
     """Every study, oldest first."""
-    running = slots.c.state == SlotState.RUNNING
     scored = slots.c.state == SlotState.COMPLETE
     query = (
         select(
             studies,
-            func.count(slots.c.id).filter(~running).label("settled"),
-            func.count(slots.c.id).filter(running).label("running"),
+            func.count(slots.c.id).filter(slots.c.state != SlotState.RUNNING).label("settled"),
+            func.count(slots.c.id).filter(slots.c.lease_until > _NOW).label("running"),
             func.max(slots.c.score).filter(scored).label("largest"),
             func.min(slots.c.score).filter(scored).label("smallest"),
         )
@@ -177,9 +193,7 @@ def _maximizes(stored: Mapping[str, Any]) -> bool:
 def open_studies(connection: Connection) -> list[str]:
     """Names of the studies with work left, those with the fewest running slots first."""
     running = (
-        select(func.count())
-        .where(slots.c.study_id == studies.c.id, slots.c.state == SlotState.RUNNING)
-        .scalar_subquery()
+        select(func.count()).where(slots.c.study_id == studies.c.id, IS_RUNNING).scalar_subquery()
     )
     query = (
         select(studies.c.name)
@@ -248,7 +262,7 @@ def _members_by_slot(connection: Connection, query: Select[Any]) -> dict[int, li
     return found
 
 
-def _slot(row: Row[Any], trained: Iterable[Member]) -> Slot:
+def _slot(row: Row[Any], trained: Iterable[Member], now: datetime) -> Slot:
     return Slot(
         phase=Phase(row.phase),
         number=row.number,
@@ -265,4 +279,6 @@ def _slot(row: Row[Any], trained: Iterable[Member]) -> Slot:
         settled_at=row.settled_at,
         message=row.message,
         lineage=row.lineage,
+        held=row.lease_until is not None and row.lease_until > now,
+        amendments=tuple(map(Amendment.restored, row.amendments)),
     )

@@ -92,6 +92,8 @@ def trial(slot: Slot, *, curves: bool = False) -> dict[str, Any]:
         "settled_at": slot.settled_at,
         "message": slot.message,
         "lineage": slot.lineage,
+        "held": slot.held,
+        "amendments": [item.stored() for item in slot.amendments],
     }
 
 

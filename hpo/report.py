@@ -14,7 +14,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from hpo import figures, lineage, plotting, spectoml, words
+from hpo import charts, figures, lineage, plotting, spectoml, sweepfigure, words
 from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot, StudyState
 from hpo.spec import ParamValue, StudySpec
 from hpo.words import verdict as verdict
@@ -23,25 +23,31 @@ from objectives.contract import Protocol
 BEST_ROWS, FAILURE_ROWS = 10, 50
 
 
-def write(snapshot: StudySnapshot, path: Path) -> Path:
-    """Write the report, whole or not at all, and return its path."""
+def write(snapshot: StudySnapshot, path: Path, others: Sequence[StudySnapshot] = ()) -> Path:
+    """Write the report, whole or not at all, and return its path; see ``html``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(html(snapshot), encoding="utf-8", errors="replace")
+    draft.write_text(html(snapshot, others), encoding="utf-8", errors="replace")
     os.replace(draft, path)
     return path
 
 
-def html(snapshot: StudySnapshot) -> str:
-    """The report as one self-contained page: a pure function of the snapshot."""
+def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
+    """The report as one self-contained page: a pure function of the snapshots.
+
+    Args:
+        snapshot: the study.
+        others: the studies that its figure is drawn with, as far as they are there.
+    """
     spec = snapshot.spec
+    searching = [_convergence, _parameters, _learning_curves, _confirmation, _best]
     sections = [
-        _convergence(snapshot),
-        _parameters(snapshot),
-        _learning_curves(snapshot),
-        _confirmation(snapshot),
-        _best(snapshot),
+        _figure(snapshot, others),
+        *([section(snapshot) for section in searching] if spec.selects else []),
+        _parameters(snapshot) if not spec.selects and spec.sweep is None else "",
+        _points(snapshot) if not spec.selects else "",
         _failures(snapshot),
+        _excluded(snapshot),
         _reproduce(spec),
         _lineage(snapshot),
     ]
@@ -73,7 +79,7 @@ def _e(text: object) -> str:
 
 def _header(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
-    state = {StudyState.OPEN: "running", StudyState.DONE: "done", StudyState.FAILED: "failed"}
+    shown = "running" if snapshot.state == StudyState.OPEN else snapshot.state
     sentence = verdict(snapshot)
     trained = sum(m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
     facts = [
@@ -84,7 +90,7 @@ def _header(snapshot: StudySnapshot) -> str:
     ]
     description = f'<p class="description">{_e(spec.description)}</p>' if spec.description else ""
     return f"""<header>
-<h1>{_e(spec.name)} <span class="state {snapshot.state}">{state[snapshot.state]}</span></h1>
+<h1>{_e(spec.name)} <span class="state {snapshot.state}">{shown}</span></h1>
 {description}
 <p class="verdict">{_e(sentence[:1].upper() + sentence[1:])}.</p>
 <p class="facts">{" · ".join(_e(fact) for fact in facts)}</p>
@@ -125,9 +131,52 @@ def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], css
 # --- sections -------------------------------------------------------------------------------------
 
 
+def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
+    spec, chart = snapshot.spec, charts.chart(snapshot, others)
+    if chart is None:
+        return ""
+    what = "a curve with its band" if chart.joined else "a point"
+    note = f"The median of {spec.budget.members} networks, each from its own seed, is {what}"
+    note += ", which spans the 25th to the 75th percentile" if chart.joined else ""
+    note += f". Networks: {words.protocol_text(spec)}"
+    note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
+    if others:
+        note += f" Drawn with {', '.join(other.spec.name for other in others)}."
+    missing = {*_overlay(spec)} - {other.spec.name for other in others}
+    if missing:
+        note += f" Not there yet: {', '.join(sorted(missing))}."
+    title = _e(chart.title or "Figure")
+    plot = _plot("figure", sweepfigure.figure(chart), f"{chart.y_label} against {chart.x_label}")
+    return _section("figure", title, _e(note), plot)
+
+
+def _overlay(spec: StudySpec) -> tuple[str, ...]:
+    """Names of the studies that the figure of a study is drawn with."""
+    return spec.figure.overlay if spec.figure else ()
+
+
+def _points(snapshot: StudySnapshot) -> str:
+    """Every point of a sweep as a table."""
+    chart = charts.chart(snapshot)
+    if chart is None:
+        return ""
+    names = snapshot.spec.parameters
+    unit = " (%)" if words.is_percent(snapshot.spec) else ""
+    head = ["", "curve", *map(_parameter_head, names), f"median{unit}", "quartiles", "n"]
+    rows = []
+    for group in chart.groups:
+        for point in group.points:
+            values = [_value(point.params.get(name)) for name in names]
+            scores = [f"{point.median:.4g}", f"{point.low:.4g} – {point.high:.4g}", str(point.n)]
+            rows.append([f"trial {point.trial}", _e(group.label), *values, *scores])
+    table = _table("Every point", head, rows, "numbers")
+    return _section("points", "Points", "In the order of the study file.", table)
+
+
 def _convergence(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
-    where = "on the test set" if spec.protocol == Protocol.PAPER else "on validation data"
+    tested = spec.protocol in (Protocol.PAPER, Protocol.CONFIRM)
+    where = "on the test set" if tested else "on validation data"
     note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
     label = f"Score of every trial; {verdict(snapshot)}"
     plot = _plot("convergence", figures.convergence(snapshot), label)
@@ -157,7 +206,7 @@ def _parameters(snapshot: StudySnapshot) -> str:
     note = "Each searched parameter against the score: hollow points were pruned, a star marks the "
     note += "best, a dashed line the reported value; later trials are darker. Scores off the scale "
     note += "sit on its edge."
-    names = ", ".join(snapshot.spec.space)
+    names = ", ".join(snapshot.spec.parameters)
     plot = _plot("parameters", figures.parameters(snapshot), f"Score against each of: {names}")
     return _section("parameters", "Parameters", note, plot)
 
@@ -215,7 +264,7 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
 
 def _best(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
-    names = list(spec.space)
+    names = list(spec.parameters)
     score_head = "score (%)" if words.is_percent(spec) else _e(words.metric(spec))
     head = ["", score_head, *(_parameter_head(name) for name in names)]
     if spec.reported is not None:
@@ -273,6 +322,23 @@ def _failures(snapshot: StudySnapshot) -> str:
     return _section("failures", "Failures", note, table)
 
 
+def _excluded(snapshot: StudySnapshot) -> str:
+    found = [slot for slot in snapshot.search if slot.state == SlotState.EXCLUDED]
+    if not found:
+        return ""
+    rows = [
+        [
+            f"trial {slot.number}",
+            _e("–" if slot.score is None else words.score_text(snapshot.spec, slot.score)),
+            _e(slot.message or ""),
+        ]
+        for slot in found
+    ]
+    note = "Results that were taken out of the search by hand, with <code>hpo exclude</code>."
+    table = _table("Excluded trials", ["", "score", "why"], rows)
+    return _section("excluded", "Excluded", note, table)
+
+
 def _reproduce(spec: StudySpec) -> str:
     note = (
         f"<code>python -m hpo.launch --study {_e(spec.name)}</code> runs this study; saved as "
@@ -320,7 +386,7 @@ section > p, .description, .facts, caption { color: var(--soft); }
 .facts { font-size: 0.9rem; margin: 0; max-width: none; }
 .state { font-size: 0.8rem; font-weight: 600; vertical-align: middle; padding: 2px 10px;
   border-radius: 99px; color: white; background: var(--accent); }
-.state.done { background: #00735a; } .state.failed { background: #a34700; }
+.state.done { background: #00735a; } .state.failed, .state.stopped { background: #a34700; }
 figure { margin: 0; overflow-x: auto; } figure > div { min-width: 640px; }
 .scroll { overflow-x: auto; margin-top: 12px; }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }

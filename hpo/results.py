@@ -34,7 +34,7 @@ def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list
 
 def params_text(params: Mapping[str, ParamValue], spec: StudySpec | None = None) -> str:
     """``tau_ns=2.3 lr0=0.15``, in the order of the spec's space if it is given."""
-    order = list(spec.space) if spec else []
+    order = list(spec.parameters) if spec else []
     known = [key for key in order if key in params] or list(params)
     return " ".join(f"{key}={words.value_text(params[key])}" for key in known)
 
@@ -62,7 +62,7 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
         cells = ["–" if c is None else words.score_text(spec, c.mean, c.std) for c in found]
         rows.append(["confirmed", *cells])
         rows.append(["  fresh seeds", *("–" if c is None else str(len(c.scores)) for c in found)])
-    for name in spec.space:
+    for name in spec.parameters:
         values = [slot.params.get(name) for slot in ranking]
         rows.append([name, *("–" if v is None else words.value_text(v) for v in values)])
     if reported is not None:
@@ -74,11 +74,20 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
     return columns(rows, right=range(1, len(rows[0])))
 
 
-def failures(snapshot: StudySnapshot) -> list[str]:
-    """One line about each of the last failed slots; empty if none failed."""
-    failed = [s for s in (*snapshot.search, *snapshot.confirm) if s.state == SlotState.FAILED]
-    lines = [f"  {slot_name(snapshot, slot)}: {last_line(slot.message)}" for slot in failed[-3:]]
-    return [f"{len(failed)} failed; the last:", *lines] if failed else []
+def failures(snapshot: StudySnapshot, storage: str = "") -> list[str]:
+    """A line about each of the last failed and excluded slots, and how to run them again."""
+    name = shlex.quote(snapshot.spec.name)
+    lines = []
+    for state in (SlotState.FAILED, SlotState.EXCLUDED):
+        found = [s for s in (*snapshot.search, *snapshot.confirm) if s.state == state]
+        if found:
+            lines.append(f"{len(found)} {state}; the last:")
+            lines += [f"  {slot_name(snapshot, s)}: {last_line(s.message)}" for s in found[-3:]]
+        if found and state == SlotState.FAILED:
+            trial = found[-1].number if found[-1].source is None else found[-1].source
+            one = f" --trial {trial}" if len(found) == 1 else ""
+            lines.append(f"  once the cause is mended: hpo retry {name}{one}{storage}")
+    return lines
 
 
 def slot_name(snapshot: StudySnapshot, slot: Slot) -> str:
@@ -108,16 +117,25 @@ def verdict(snapshot: StudySnapshot) -> str:
     return words.verdict(snapshot)
 
 
-def next_step(snapshot: StudySnapshot) -> str:
-    """What to do about a study that is not done; empty if there is nothing to do."""
-    name = snapshot.spec.name
+def next_step(snapshot: StudySnapshot, storage: str = "") -> str:
+    """What to do about a study that is not done; empty if there is nothing to do.
+
+    Args:
+        snapshot: the study.
+        storage: options that lead the commands to the same database, mostly empty.
+    """
+    name = shlex.quote(snapshot.spec.name)
     if snapshot.state == StudyState.FAILED:
         return (
-            f"see the errors with `hpo trials {name}`; mend the cause, then run it under another "
-            f"name: `hpo launch --study {name} --name NEW`"
+            f"see the errors with `hpo trials {name}{storage} --state failed`; mend the cause and "
+            f"run these trials again with `hpo retry {name}{storage}`, or accept their failures "
+            f"with `hpo resume {name}{storage}`; a changed study file needs another name: "
+            f"`hpo launch --study {name}{storage} --name NEW`"
         )
+    if snapshot.state == StudyState.STOPPED:
+        return f"`hpo resume {name}{storage}`"
     if snapshot.state == StudyState.OPEN and not any(w.alive for w in snapshot.workers):
-        return f"no worker is alive; go on with `hpo launch --study {name}`"
+        return f"no worker is alive; go on with `hpo launch --study {name}{storage}`"
     return ""
 
 
@@ -133,15 +151,16 @@ def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: 
     name = shlex.quote(snapshot.spec.name)
     lines = [*termchart.chart(snapshot, width=min(width - 1, 100)), ""]
     lines += [f"{snapshot.spec.name}: {verdict(snapshot)}", words.progress(snapshot)]
-    lines += failures(snapshot)
-    if snapshot.best is not None:
+    lines += failures(snapshot, storage)
+    if snapshot.best is not None and snapshot.spec.selects:
         lines += ["", *best_table(snapshot, 1)]
     lines.append("")
     if report is not None:
         lines.append(f"report     {report}")
     else:
         lines.append(f"report     hpo report {name}{storage} --open")
-    lines.append(f"more       hpo best {name}{storage}; hpo trials {name}{storage}")
+    best = f"hpo best {name}{storage}; " if snapshot.spec.selects else ""
+    lines.append(f"more       {best}hpo trials {name}{storage}")
     lines.append(f"dashboard  hpo storage url{storage} --hold  (and, in another terminal:)")
     lines.append(f'           optuna-dashboard "$(hpo storage url{storage})"')
     return lines

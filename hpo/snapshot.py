@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, Self
 
 from hpo.spec import ParamValue, StudySpec
 
@@ -26,6 +27,8 @@ class SlotState(StrEnum):
     COMPLETE = "complete"
     PRUNED = "pruned"
     FAILED = "failed"
+    EXCLUDED = "excluded"
+    """A result that somebody has taken out of the search (``hpo exclude``)."""
 
 
 class StudyState(StrEnum):
@@ -34,6 +37,8 @@ class StudyState(StrEnum):
     OPEN = "open"
     DONE = "done"
     FAILED = "failed"
+    STOPPED = "stopped"
+    """By ``hpo stop``, until ``hpo resume``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +56,36 @@ class Member:
     info: Mapping[str, Any]
     seconds: float
     """Wall time of the training on its worker."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Amendment:
+    """What somebody changed about a settled slot, by hand."""
+
+    what: Literal["retry", "exclude"]
+    since: int
+    """The first trial whose suggestion knows of it: those before saw the outcome below."""
+    at: str
+    """When, in UTC, as ISO 8601."""
+    host: str
+    state: SlotState
+    """How the slot had ended before; so for the rest."""
+    score: float | None
+    steps: tuple[float, ...]
+    attrs: Mapping[str, Any]
+    """The sampler's and pruner's memory."""
+    message: str | None
+
+    def stored(self) -> dict[str, Any]:
+        """JSON-ready form; ``restored`` inverts it."""
+        steps = [step if math.isfinite(step) else None for step in self.steps]
+        return {**asdict(self), "steps": steps}
+
+    @classmethod
+    def restored(cls, stored: Mapping[str, Any]) -> Self:
+        """From what the database holds."""
+        steps = tuple(math.nan if step is None else step for step in stored["steps"])
+        return cls(**{**stored, "state": SlotState(stored["state"]), "steps": steps})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +111,16 @@ class Slot:
     """How many workers died or vanished while holding it."""
     worker: str | None
     """Name of the worker that holds or settled it."""
+    held: bool = False
+    """Whether a worker is at work on it: a running slot without one waits for the next."""
     started_at: datetime
     settled_at: datetime | None
     message: str | None
-    """Why it failed or was pruned."""
+    """Why it failed, was pruned or excluded."""
     lineage: Mapping[str, Any]
     """Spec hash, source revision, versions, host, CPU, worker, seconds."""
+    amendments: tuple[Amendment, ...] = ()
+    """How often, when and from which trial on it was retried or excluded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +176,7 @@ class StudySnapshot:
     spec: StudySpec
     state: StudyState
     reason: str | None
-    """Why the study failed."""
+    """Why the study failed, or was stopped."""
     created_at: datetime
     now: datetime
     """The database's clock."""
@@ -168,7 +207,11 @@ class StudySnapshot:
 
     @property
     def confirmations(self) -> list[Confirmation]:
-        """Confirmed configurations, in the order of the search's ranking."""
+        """Confirmed configurations, in the order of the search's ranking.
+
+        Only those among the best ``confirm.top``: a longer search, or an excluded trial, can put
+        others there, and what was confirmed before is then no longer a result of the study.
+        """
         confirm = self.spec.confirm
         if confirm is None:
             return []
@@ -184,7 +227,7 @@ class StudySnapshot:
                 wanted=confirm.members,
                 failed=sum(c.state == SlotState.FAILED for c in by_source[slot.number]),
             )
-            for slot in self.ranking
+            for slot in self.ranking[: confirm.top]
             if slot.number in by_source
         ]
 

@@ -18,17 +18,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 import objectives
+from hpo.figurespec import Figure
+from hpo.spectable import ParamValue as ParamValue
+from hpo.spectable import Table
+from hpo.sweep import Sweep, spaced
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
-ParamValue = float | int | str | bool
-"""A suggested value, as Optuna's distributions give it."""
 
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
-
-
-class Budget(_Table):
+class Budget(Table):
     """``[budget]``: how much work the study is."""
 
     trials: Annotated[int, Field(ge=1, le=100_000, description="exact number of search trials")]
@@ -49,7 +46,7 @@ class Budget(_Table):
     ] = 60
 
 
-class Dimension(_Table):
+class Dimension(Table):
     """One entry of ``[space]``: either ``low`` and ``high``, or ``choices``."""
 
     low: float | int | None = None
@@ -85,7 +82,7 @@ class Pruner(BaseModel):
         return dict(self.model_extra or {})
 
 
-class Confirm(_Table):
+class Confirm(Table):
     """``[confirm]``: what is retrained from fresh seeds and tested once on the test half."""
 
     top: Annotated[int, Field(ge=1, le=100, description="best configurations to confirm")] = 1
@@ -98,7 +95,7 @@ def _false_is_none(value: Any) -> Any:
     return None if value is False else value
 
 
-class Reported(_Table):
+class Reported(Table):
     """``[reported]``: the published optimum that the study is held against, never searched from."""
 
     score: float
@@ -108,23 +105,26 @@ class Reported(_Table):
     params: dict[str, ParamValue] = Field(default_factory=dict)
 
 
-class StudySpec(_Table):
+class StudySpec(Table):
     """A whole study file; ``hpo.studyfile.load`` and ``hpo.specrules.validate`` make one."""
 
     name: Annotated[str, Field(pattern=r"^[\w][\w.+-]{0,99}$")]
     description: str = ""
     objective: str
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
-    protocol: Literal[Protocol.VALIDATION, Protocol.PAPER] = Protocol.VALIDATION
+    protocol: Protocol = Protocol.VALIDATION
     budget: Budget
     task: dict[str, Any] = Field(default_factory=dict)
     fixed: dict[str, ParamValue] = Field(default_factory=dict)
-    space: Annotated[dict[str, Dimension], Field(min_length=1)]
+    space: dict[str, Dimension] = Field(default_factory=dict)
+    sweep: Sweep | None = None
+    """In place of a space and a sampler: points that are all measured."""
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
     confirm: Annotated[Confirm | None, BeforeValidator(_false_is_none)] = Confirm()
     """``confirm = false``: the study is done when its search is."""
     reported: Reported | None = None
+    figure: Figure | None = None
 
     @cached_property
     def objective_impl(self) -> Objective[Any, Any]:
@@ -158,41 +158,75 @@ class StudySpec(_Table):
     def stored(self) -> dict[str, Any]:
         """JSON-ready form, for database, report and hash; ``specrules.restore`` inverts it."""
         tree = self.model_dump(mode="json", exclude_none=True)
+        if self.sweep is not None:
+            for table in ("space", "sampler", "pruner"):
+                tree.pop(table)
         return tree if self.confirm else {**tree, "confirm": False}
+
+    def essential(self) -> dict[str, Any]:
+        """The stored form without what no trial depends on: words, figures, places of data."""
+        tree = self.stored()
+        for place in self.task_params.places & tree["task"].keys():
+            tree["task"].pop(place)
+        for key in ("name", "description", "figure"):
+            tree.pop(key, None)
+        for curve in tree.get("sweep", {}).get("curves", ()):
+            curve.pop("label")
+        return tree
 
     @cached_property
     def hash(self) -> str:
         """16 hex digits over everything that the trials depend on.
 
-        The number of trials (a longer study begins with the shorter one), the name and the
-        description are left out; 1 and 1.0 are the same.
+        The number of trials is left out, too (a longer study begins with the shorter one); 1 and
+        1.0 are the same.
         """
-        essential = _canonical(self.stored())
+        essential = _canonical(self.essential())
         essential["budget"].pop("trials")
-        essential.pop("name")
-        essential.pop("description")
         text = json.dumps(essential, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: StudySpec) -> list[str]:
-        """Dotted keys in which two specs differ, name and description aside."""
-        mine, theirs = self.flat(), other.flat()
+        """Dotted keys in which two specs differ, presentation aside; see ``essential``."""
+        mine, theirs = _flatten(self.essential()), _flatten(other.essential())
         keys = sorted(mine.keys() | theirs.keys())
-        return [
-            key
-            for key in keys
-            if key not in ("name", "description") and mine.get(key) != theirs.get(key)
-        ]
+        return [key for key in keys if mine.get(key) != theirs.get(key)]
 
     def flat(self) -> dict[str, Any]:
         """The stored form by dotted keys (``space.tau_ns.high``)."""
         return _flatten(self.stored())
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """What differs between trials, in the order of the study file."""
+        return tuple(self.space) if self.sweep is None else self.sweep.parameters
+
+    @property
+    def selects(self) -> bool:
+        """Whether it looks for a best trial: no sweep does, nor a set that is tested at once."""
+        return self.sweep is None and self.protocol != Protocol.CONFIRM
+
     def kind(self, parameter: str) -> Literal["float", "int", "categorical"]:
         """How a parameter of the space is searched, from the objective's own annotation."""
         if self.space[parameter].choices is not None:
             return "categorical"
+        return self.number_kind(parameter)
+
+    def number_kind(self, parameter: str) -> Literal["float", "int"]:
+        """Whether a parameter that is a number is a whole one."""
         return "int" if int in self.accepted_types(parameter) else "float"
+
+    def point(self, number: int) -> dict[str, ParamValue]:
+        """The parameters of trial ``number`` of a sweep."""
+        assert self.sweep is not None
+        params = self.sweep.points[number][2]
+        return {name: self.as_param(name, params[name]) for name in self.parameters}
+
+    def as_param(self, name: str, value: ParamValue) -> ParamValue:
+        """A number in the type of its parameter: 1 as 1.0 where the objective takes a float."""
+        if isinstance(value, bool | str):
+            return value
+        return int(value) if self.number_kind(name) == "int" else float(value)
 
     def accepted_types(self, parameter: str) -> set[Any]:
         """The types that the objective accepts for a parameter: ``int`` of ``int | None``."""
@@ -208,19 +242,22 @@ class StudySpec(_Table):
         low, high = float(dimension.low or 0), float(dimension.high or 0)
         if dimension.points is None:
             step = float(dimension.step or 1)
-            values = [low + i * step for i in range(math.floor((high - low) / step + 1e-9) + 1)]
-        elif dimension.points == 1:
-            values = [low]
+            values = [low + i * step for i in range(self.grid_size(parameter))]
         else:
-            fractions = [i / (dimension.points - 1) for i in range(dimension.points)]
-            if dimension.log:
-                values = [low * (high / low) ** f for f in fractions]
-            else:
-                values = [low + (high - low) * f for f in fractions]
-            values[-1] = high  # the power may miss it by a rounding
+            values = spaced(low, high, dimension.points, log=dimension.log)
         if self.kind(parameter) == "int":
             return list(dict.fromkeys(round(v) for v in values))
         return list(values)
+
+    def grid_size(self, parameter: str) -> int:
+        """How many values ``grid`` would make at most, without making them."""
+        dimension = self.space[parameter]
+        if dimension.choices is not None:
+            return len(dimension.choices)
+        if dimension.points is not None:
+            return dimension.points
+        low, high = float(dimension.low or 0), float(dimension.high or 0)
+        return math.floor((high - low) / float(dimension.step or 1) + 1e-9) + 1
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

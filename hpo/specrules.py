@@ -5,20 +5,23 @@ Form of every message: ``<file>: <key>: <rule> must hold, but got <name>=<value>
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from datetime import date, time
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 import objectives
-from hpo.errors import SpecError
+from hpo import sweeprules
+from hpo.errors import SpecError, StudyError
 from hpo.spec import Dimension, StudySpec
+from hpo.specmodel import first_error, strictly
 from hpo.specwords import did_you_mean, explain, rule
 
-M = TypeVar("M", bound=BaseModel)
+MAX_GRID = 100_000
+"""Points of a grid: Optuna makes them all before the first trial."""
 
 
 def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
@@ -31,12 +34,28 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     Raises:
         SpecError: the first broken rule, located.
     """
+    _refuse_dates(raw, where)
+    raw = sweeprules.completed(raw, where)
     try:
-        spec = _strictly(StudySpec, raw)
+        spec = strictly(StudySpec, raw)
     except ValidationError as error:
         raise SpecError(explain(error, StudySpec, where)) from None
     check(spec, where)
     return spec
+
+
+def _refuse_dates(tree: Mapping[str, Any], where: str) -> None:
+    """A study file has no dates, and none may become a text on its way to the database."""
+    for key, value in tree.items():
+        items = value if isinstance(value, list) else [value]
+        for item in items:
+            if isinstance(item, Mapping):
+                _refuse_dates(item, f"{where}: {key}")
+            elif isinstance(item, date | time):
+                raise SpecError(
+                    f"{where}: {key}: a number, a text, true or false must be given, but got the "
+                    f'date or time {item}. A text stands in quotes: {key} = "{item}".'
+                )
 
 
 def restore(stored: Mapping[str, Any]) -> StudySpec:
@@ -48,13 +67,30 @@ def restore(stored: Mapping[str, Any]) -> StudySpec:
     return validate(stored, where=f"study {stored.get('name')!r} in the database")
 
 
-def _strictly(model: type[M], values: Mapping[str, Any]) -> M:
-    """Validate without conversions: neither "40" nor true is a number.
+def extends(known: StudySpec, spec: StudySpec) -> bool:
+    """Whether ``spec`` asks for more trials than ``known``; False if they are the same.
 
-    By way of JSON, because only there a strict model takes a list for a tuple and a text for an
-    enum; a study file holds nothing else that JSON lacks, dates aside.
+    Raises:
+        StudyError: they differ in anything else.
     """
-    return model.model_validate_json(json.dumps(values, default=str), strict=True)
+    changed = known.differences(spec)
+    if not changed:
+        return False
+    if changed == ["budget.trials"] and spec.budget.trials > known.budget.trials:
+        return True
+    if changed == ["budget.trials"]:
+        raise StudyError(
+            f"study {spec.name!r}: budget.trials must not shrink, but got "
+            f"trials={spec.budget.trials} where the database has {known.budget.trials}. "
+            f"Ask for at least {known.budget.trials}, or choose another name: --name NEW."
+        )
+    old, new = known.flat(), spec.flat()
+    listed = ", ".join(f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed)
+    raise StudyError(
+        f"study {spec.name!r}: the spec must not change once the study exists, but it differs in "
+        f"{listed}. Only a larger budget.trials is accepted; otherwise choose another name: "
+        f"--name NEW."
+    )
 
 
 def check(spec: StudySpec, where: str) -> None:
@@ -68,6 +104,10 @@ def check(spec: StudySpec, where: str) -> None:
     except LookupError as error:
         raise SpecError(f"{where}: objective: {error}.") from None
     _check_task(spec, where)
+    if spec.sweep is None and not spec.space:
+        raise SpecError(
+            f"{where}: space: at least 1 entry must hold, but got space={{}}. Change it."
+        )
     fields = objective.Params.model_fields
     searchable = [name for name in fields if name != "epochs"]
     reported = spec.reported.params if spec.reported else {}
@@ -95,7 +135,9 @@ def check(spec: StudySpec, where: str) -> None:
         )
     for name, dimension in spec.space.items():
         _check_dimension(spec, name, dimension, where)
-    _check_values(spec, where)
+    if spec.sweep is None:
+        _check_values(spec, where)
+    sweeprules.check(spec, where)
     _check_grid(spec, where)
     _check_reported(spec, where)
 
@@ -109,7 +151,7 @@ def _check_task(spec: StudySpec, where: str) -> None:
             f"{did_you_mean(name, tasks)}"
         )
     try:
-        _strictly(tasks[name], {"name": name, **spec.task})
+        strictly(tasks[name], {"name": name, **spec.task})
     except ValidationError as error:
         raise SpecError(explain(error, tasks[name], f"{where}: task")) from None
 
@@ -181,10 +223,10 @@ def _check_values(spec: StudySpec, where: str) -> None:
     """
     lows = {name: _ends(spec, name)[0][1] for name in spec.space}
     highs = {name: _ends(spec, name)[-1][1] for name in spec.space}
-    _check_fixed(spec, _first_error(spec, lows, highs), where)
+    _check_fixed(spec, first_error(spec, lows, highs), where)
     for name in spec.space:
         for end, value in _ends(spec, name):
-            problem = _first_error(spec, {**lows, name: value}, {**highs, name: value})
+            problem = first_error(spec, {**lows, name: value}, {**highs, name: value})
             if problem is None:
                 continue
             key = f"{where}: space.{name}.{end}"
@@ -215,18 +257,6 @@ def _check_fixed(spec: StudySpec, problem: ErrorDetails | None, where: str) -> N
         )
 
 
-def _first_error(spec: StudySpec, *candidates: Mapping[str, Any]) -> ErrorDetails | None:
-    """What the objective has against the first of these choices; None if one of them is right."""
-    found = []
-    for suggested in candidates:
-        values = {**spec.fixed, **suggested, "epochs": spec.budget.epochs}
-        try:
-            _strictly(spec.objective_impl.Params, values)
-        except ValidationError as error:
-            found.append(error.errors(include_url=False)[0])
-    return found[0] if len(found) == len(candidates) else None
-
-
 def _ends(spec: StudySpec, name: str) -> list[tuple[str, Any]]:
     """What must be possible for a parameter: its ends or choices, each with its key."""
     dimension = spec.space[name]
@@ -245,6 +275,12 @@ def _check_grid(spec: StudySpec, where: str) -> None:
                 f"{where}: space.{name}: a grid must know its points. "
                 f"Give `points`, `step` or `choices`."
             )
+    size = math.prod(spec.grid_size(name) for name in spec.space)
+    if size > MAX_GRID:
+        raise SpecError(
+            f"{where}: sampler.name: a grid must have at most {MAX_GRID:,} points, but got "
+            f"{size:,}. Take fewer points, or another sampler."
+        )
     size = math.prod(len(spec.grid(name)) for name in spec.space)
     if spec.budget.trials > size:
         raise SpecError(
@@ -264,7 +300,8 @@ def _check_reported(spec: StudySpec, where: str) -> None:
             f"score={reported.score}. Write 89.83 % as 0.8983."
         )
     lows = {name: _ends(spec, name)[0][1] for name in spec.space}
-    problem = _first_error(spec, {**lows, **reported.params})
+    lows |= spec.point(0) if spec.sweep is not None else {}
+    problem = first_error(spec, {**lows, **reported.params})
     if problem is not None and problem["loc"] and problem["loc"][0] in reported.params:
         name = problem["loc"][0]
         raise SpecError(

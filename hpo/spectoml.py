@@ -21,16 +21,25 @@ def dumps(spec: StudySpec) -> str:
 def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> list[str]:
     """Lines of a table: its values first, then its subtables; ``[space]`` holds inline tables."""
     inline = path[:1] == ("space",)
-    lines = ["", f"[{'.'.join(map(_key, path))}]"] if path else []
+    lines = ["", f"[{_name(path)}]"] if path else []
     subtables = []
     for key, value in table.items():
-        if isinstance(value, Mapping) and not inline:
+        tables = isinstance(value, list) and value and isinstance(value[0], Mapping)
+        if (isinstance(value, Mapping) and not inline) or tables:
             subtables.append((key, value))
         else:
             lines.append(f"{_key(key)} = {_value(value)}")
     for key, value in subtables:
-        lines += _table((*path, key), value)
+        if isinstance(value, Mapping):
+            lines += _table((*path, key), value)
+        for item in value if isinstance(value, list) else ():
+            pairs = [f"{_key(name)} = {_value(entry)}" for name, entry in item.items()]
+            lines += ["", f"[[{_name((*path, key))}]]", *pairs]
     return lines
+
+
+def _name(path: tuple[str, ...]) -> str:
+    return ".".join(map(_key, path))
 
 
 def _key(key: str) -> str:

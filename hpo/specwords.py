@@ -86,6 +86,8 @@ def _valid(model: type[BaseModel], parts: list[str]) -> list[str]:
 def _model_at(model: type[BaseModel], parts: list[str]) -> type[BaseModel]:
     current: type[BaseModel] = model
     for part in parts:
+        if part.isdecimal():  # of a list; its model was found already
+            continue
         annotation = current.model_fields[part].annotation if part in current.model_fields else None
         for candidate in _models_in(annotation):
             current = candidate
@@ -95,6 +97,6 @@ def _model_at(model: type[BaseModel], parts: list[str]) -> type[BaseModel]:
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    if get_origin(annotation) in (Union, types.UnionType, dict):
+    if get_origin(annotation) in (Union, types.UnionType, dict, tuple):
         return [m for argument in get_args(annotation) for m in _models_in(argument)]
     return []

@@ -10,6 +10,7 @@ Which database: the argument of `open_storage`, else `HPO_STORAGE`, else the emb
 
 from __future__ import annotations
 
+import atexit
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -211,9 +212,13 @@ class Storage:
     def _rdb_storage(self, *, skip_table_creation: bool) -> RDBStorage:
         from optuna.storages import RDBStorage
 
+        class OurRDBStorage(RDBStorage):
+            def __reduce__(self) -> tuple[Callable[[str], RDBStorage], tuple[str]]:
+                return _reopen, (self.url,)
+
         pool = self.engine.pool.recreate()  # the same settings and events, connections of its own
         try:
-            storage = RDBStorage(
+            storage = OurRDBStorage(
                 self.url,
                 engine_kwargs={"pool": pool},
                 skip_table_creation=skip_table_creation,
@@ -259,6 +264,13 @@ def open_storage(url: str | None = None, *, prepare: Schema | None = None) -> St
     return storage
 
 
+def _reopen(url: str) -> RDBStorage:
+    """Return Optuna's view of a database, in the process that a pickle of it was sent to."""
+    storage = open_storage(url)
+    atexit.register(storage.close)
+    return storage.optuna()
+
+
 def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
     """Create what is missing of Optuna's tables and of `schema`, once, however many processes ask.
 
@@ -286,9 +298,10 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
         if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise
         raise StorageError(
-            f"{storage.place()}: the user must be allowed to create tables the first time, but "
-            f"got: {_words(error)}. Open the database once as a user who is, or grant it: "
-            "GRANT CREATE ON DATABASE ..., GRANT CREATE ON SCHEMA public."
+            f"{storage.place()}: the user must be allowed to create tables the first time, and "
+            f"own them to upgrade them, but got: {_words(error)}. Open the database once as a user "
+            "who does, or for the first time: GRANT CREATE ON DATABASE ..., GRANT CREATE ON SCHEMA "
+            "public."
         ) from error
 
 
@@ -306,7 +319,7 @@ def _locate(given: str | None) -> tuple[URL, Embedded | None]:
         return sa.make_url(server.acquire()), server
     url = (
         parse_url(given, "storage URL")
-        if given
+        if given is not None
         else parse_url(from_environment or "", "HPO_STORAGE")
     )
     if url.query.get("passfile") == str(server.layout.password):

@@ -11,7 +11,6 @@ import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import is_
 from typing import Any
@@ -31,28 +30,10 @@ from optuna.trial import FrozenTrial, TrialState
 from hpo import history, seeds
 from hpo.errors import SpecError
 from hpo.history import HistoryStorage
+from hpo.past import Past, Suggestion
 from hpo.snapshot import SlotState
-from hpo.spec import ParamValue, StudySpec
-
-
-@dataclass(frozen=True, kw_only=True)
-class Suggestion:
-    """What a sampler decided for one trial."""
-
-    params: Mapping[str, ParamValue]
-    attrs: Mapping[str, Any] = field(default_factory=dict)
-    """The sampler's and pruner's memory (Optuna's system attributes), replayed to them later."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Past:
-    """An earlier trial, as far as the history knows it."""
-
-    suggestion: Suggestion
-    state: SlotState = SlotState.RUNNING
-    score: float | None = None
-    steps: tuple[float, ...] = ()
-    """Values it reported, step 1 first."""
+from hpo.spec import StudySpec
+from objectives.contract import Protocol
 
 
 def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
@@ -67,21 +48,21 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
         ValueError: a trial that had to be settled is not.
     """
     n_seen = max(0, number - spec.budget.window + 1)
-    seen = list(trials[:n_seen])
+    seen = [trial.seen_by(number) for trial in trials[:n_seen]]
     states = [trial.state for trial in seen]
     if SlotState.RUNNING in states:
         k = states.index(SlotState.RUNNING)
         raise ValueError(f"trial {k} must be settled before trial {number} is suggested")
     hidden = (
-        Suggestion(params=trial.suggestion.params, attrs=_sampler_attrs(trial))
+        Suggestion(params=trial.suggestion.params, attrs=sampler_attrs(trial.suggestion.attrs))
         for trial in trials[n_seen:number]
     )
     return [*seen, *(Past(suggestion=suggestion) for suggestion in hidden)]
 
 
-def _sampler_attrs(trial: Past) -> dict[str, Any]:
+def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes known at suggestion; those that pruning added are an outcome, and hidden."""
-    return {k: v for k, v in trial.suggestion.attrs.items() if not k.startswith("completed_rung_")}
+    return {k: v for k, v in attrs.items() if not k.startswith("completed_rung_")}
 
 
 def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
@@ -92,6 +73,8 @@ def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
         number: the trial's number, from 0.
         trials: trials 0 .. number-1 with their suggestions; see ``visible``.
     """
+    if spec.sweep is not None:
+        return Suggestion(params=spec.point(number))
     with quiet():
         study = _view(spec, number, visible(spec, number, trials), sampler(spec, number))
         trial = study.ask(distributions(spec))
@@ -144,13 +127,15 @@ class Timeline:
 
     Pruners that compare learning curves see steps 1 .. epochs from the first member's curve, then
     one step for every further member: the mean score so far. The Wilcoxon pruner compares member
-    by member (the same seeds in all trials): step m is the score of member m - 1.
+    by member (the same seeds in all trials): step m is the score of member m - 1. Under
+    ``Protocol.CONFIRM`` nothing is scored on the way, and nothing reported.
     """
 
     def __init__(self, spec: StudySpec) -> None:
         """Take what matters from the spec."""
         self.by_member = spec.pruner.name == "wilcoxon"
         members, epochs = spec.budget.members, spec.budget.epochs
+        self.silent = spec.protocol == Protocol.CONFIRM
         self.length = members if self.by_member else epochs + members - 1
         """How many steps an unpruned trial reports."""
 
@@ -160,6 +145,8 @@ class Timeline:
 
     def member(self, scores: Sequence[float]) -> float | None:
         """The value to report when the last of ``scores`` is finished, if this is a step."""
+        if self.silent:
+            return None
         if self.by_member:
             return scores[-1]
         return sum(scores) / len(scores) if len(scores) > 1 else None
@@ -167,7 +154,21 @@ class Timeline:
 
 def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
     """The search space in Optuna's terms, by name: the order of the study file must not matter."""
-    return {name: _distribution(spec, name) for name in sorted(spec.space)}
+    make = _distribution if spec.sweep is None else _swept
+    return {name: make(spec, name) for name in sorted(spec.parameters)}
+
+
+def _swept(spec: StudySpec, name: str) -> BaseDistribution:
+    """What a sweep makes of a parameter: the range of its values, on a log axis from a decade."""
+    assert spec.sweep is not None
+    values = [spec.as_param(name, params[name]) for _, _, params in spec.sweep.points]
+    numbers = [v for v in values if not isinstance(v, str | bool)]
+    if len(numbers) < len(values):
+        return CategoricalDistribution(tuple(dict.fromkeys(values)))
+    low, high = min(numbers), max(numbers)
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high)
+    return FloatDistribution(low, high, log=0 < 10 * low <= high)
 
 
 def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
@@ -254,9 +255,11 @@ def check(spec: StudySpec, where: str) -> None:
     Raises:
         SpecError: an unknown option, or a value that Optuna refuses.
     """
+    if spec.sweep is not None:
+        return
     choices: tuple[tuple[str, Any, Any, Callable[[], object]], ...] = (
-        ("sampler", spec.sampler, _SAMPLERS, lambda: suggest(spec, 0, [])),
-        ("pruner", spec.pruner, _PRUNERS, lambda: pruner(spec)),
+        ("sampler", spec.sampler, _SAMPLERS, lambda: _rehearse_sampler(spec)),
+        ("pruner", spec.pruner, _PRUNERS, lambda: _rehearse_pruner(spec)),
     )
     for table, choice, classes, build in choices:
         known = set(inspect.signature(classes[choice.name].__init__).parameters) - _OURS
@@ -269,10 +272,50 @@ def check(spec: StudySpec, where: str) -> None:
                 )
         try:
             build()
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # whatever Optuna's own code makes of an odd option
             raise SpecError(
-                f"{where}: {table}: Optuna refuses these options of {choice.name!r}: {error}"
+                f"{where}: {table}: Optuna refuses these options of {choice.name!r}: "
+                f"{error or type(error).__name__}"
             ) from None
+
+
+_REHEARSED = 64
+"""Samplers that begin at random for longer are tried without a history."""
+
+
+def _rehearse_sampler(spec: StudySpec) -> None:
+    """Suggest the first trial, and the first one that is not random: some options bite only then.
+
+    The history is drawn at random from the study's own space, with scores of its own.
+    """
+    suggest(spec, 0, [])
+    startup = spec.sampler.options.get("n_startup_trials", 10)
+    number = min(startup + 2, spec.budget.trials - 1)
+    if spec.sampler.name not in ("tpe", "cmaes") or not 0 < number <= _REHEARSED:
+        return  # the others have no options that bite later, and gp would load torch
+    step_by_step = spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})})
+    trials: list[Past] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # told once is enough
+        for k in range(number + 1):
+            own = suggest(step_by_step, k, trials)
+            trials.append(Past(suggestion=own, state=SlotState.COMPLETE, score=(7 * k % 11) / 11))
+
+
+def _rehearse_pruner(spec: StudySpec) -> None:
+    """Judge a trial of a few steps after one that has reported as many."""
+    pruner(spec)
+    steps = (0.1, 0.2, 0.3)
+    other = spec.model_copy(update={"sampler": type(spec.sampler)(name="random")})
+    past = Past(suggestion=suggest(other, 0, []), state=SlotState.COMPLETE, score=0.3, steps=steps)
+    judge = Judge(
+        spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})}),
+        1,
+        [past],
+        past.suggestion,
+    )
+    for step in steps:
+        judge.report(step)
 
 
 def _view(spec: StudySpec, number: int, past: Sequence[Past], sampler: BaseSampler) -> optuna.Study:
@@ -324,6 +367,7 @@ def _frozen(
         SlotState.COMPLETE: TrialState.COMPLETE,
         SlotState.PRUNED: TrialState.PRUNED,
         SlotState.FAILED: TrialState.FAIL,
+        SlotState.EXCLUDED: TrialState.FAIL,  # which samplers and pruners pass over
     }[trial.state]
     if state == TrialState.PRUNED and spec.pruner.name == "wilcoxon":
         state = TrialState.COMPLETE  # its mean so far is an unbiased score: see WilcoxonPruner

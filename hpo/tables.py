@@ -23,6 +23,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -32,7 +33,20 @@ from hpo.errors import StorageError
 from hpo.storage import Schema
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+UPGRADES: dict[int, tuple[str, ...]] = {
+    1: (
+        f"CREATE INDEX slots_failed ON {SCHEMA}.slots (study_id, number) WHERE state = 'failed'",
+        f"ALTER TABLE {SCHEMA}.studies ADD amendments INTEGER NOT NULL DEFAULT 0",
+        f"ALTER TABLE {SCHEMA}.studies ADD failures_from INTEGER NOT NULL DEFAULT 0",
+        f"ALTER TABLE {SCHEMA}.slots ADD token TEXT",
+        f"ALTER TABLE {SCHEMA}.slots ADD losses_in_a_row INTEGER NOT NULL DEFAULT 0",
+        f"ALTER TABLE {SCHEMA}.slots ADD amendments JSON NOT NULL DEFAULT '[]'",
+        f"UPDATE {SCHEMA}.slots SET losses_in_a_row = losses",  # version 1 judged by all of them
+    ),
+}
+"""Version -> the statements that turn its tables into those of the next version, declared below."""
 
 metadata = MetaData(schema=SCHEMA)
 
@@ -53,6 +67,8 @@ studies = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text),
     Column("optuna_study_id", Integer, nullable=False),
+    Column("amendments", Integer, nullable=False, server_default=text("0")),
+    Column("failures_from", Integer, nullable=False, server_default=text("0")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
@@ -71,6 +87,8 @@ workers = Table(
 
 IS_RUNNING = text("state = 'running'")
 """A running slot: spelt out, so that its index serves prepared statements, too."""
+IS_FAILED = text("state = 'failed'")
+"""A failed slot, likewise."""
 
 slots = Table(
     "slots",
@@ -81,21 +99,25 @@ slots = Table(
     Column("number", Integer, nullable=False),
     Column("source", Integer),
     Column("state", Text, nullable=False),
-    Column("params", JSON),
+    Column("params", JSON(none_as_null=True)),
     Column("attrs", JSON, nullable=False, server_default=text("'{}'")),
     Column("score", Float(53)),
     Column("steps", ARRAY(Float(53)), nullable=False, server_default=text("'{}'")),
     Column("worker", Text),
+    Column("token", Text),
     Column("lease_until", DateTime(timezone=True)),
     Column("attempts", Integer, nullable=False),
     Column("losses", Integer, nullable=False, server_default=text("0")),
+    Column("losses_in_a_row", Integer, nullable=False, server_default=text("0")),
     Column("message", Text),
     Column("lineage", JSON, nullable=False, server_default=text("'{}'")),
+    Column("amendments", JSON, nullable=False, server_default=text("'[]'")),
     Column("optuna_trial_id", Integer),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("settled_at", DateTime(timezone=True)),
     UniqueConstraint("study_id", "phase", "number"),
     Index("slots_running", "study_id", "number", postgresql_where=IS_RUNNING),
+    Index("slots_failed", "study_id", "number", postgresql_where=IS_FAILED),
 )
 
 members = Table(
@@ -124,15 +146,13 @@ checkpoints = Table(
 )
 
 
-def _is_current(connection: Connection) -> bool:
+def check_version(connection: Connection) -> bool:
     """Whether the tables are there, and of this version.
 
     Raises:
         StorageError: they are of a newer version.
     """
-    if connection.scalar(select(func.to_regclass(f"{SCHEMA}.version"))) is None:
-        return False
-    found = connection.scalar(select(version.c.version))
+    found = _version(connection)
     if found is not None and found > SCHEMA_VERSION:
         raise StorageError(
             f"database {connection.engine.url.database}: its tables must be of version "
@@ -142,11 +162,44 @@ def _is_current(connection: Connection) -> bool:
     return found == SCHEMA_VERSION
 
 
-def _create(connection: Connection) -> None:
-    connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
-    metadata.create_all(connection)
-    connection.execute(upsert(version).values(version=SCHEMA_VERSION).on_conflict_do_nothing())
+def _version(connection: Connection) -> int | None:
+    if connection.scalar(select(func.to_regclass(f"{SCHEMA}.version"))) is None:
+        return None
+    return connection.scalar(select(version.c.version))
 
 
-schema = Schema(is_current=_is_current, create=_create)
+def _make_current(connection: Connection) -> None:
+    """Create the tables, or upgrade those of an older version.
+
+    Raises:
+        StorageError: workers of the older version are at work.
+    """
+    found = _version(connection)
+    if found is None:
+        connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
+        metadata.create_all(connection)
+        connection.execute(upsert(version).values(version=SCHEMA_VERSION).on_conflict_do_nothing())
+        return
+    _refuse_while_at_work(connection, found)
+    for older in range(found, SCHEMA_VERSION):
+        for statement in UPGRADES[older]:
+            connection.execute(text(statement))
+    connection.execute(update(version).values(version=SCHEMA_VERSION))
+
+
+def _refuse_while_at_work(connection: Connection, found: int) -> None:
+    """Older workers would go on by older rules: the study would depend on who ran it."""
+    silent = func.extract("epoch", func.clock_timestamp() - workers.c.seen_at)
+    alive = workers.c.ended_at.is_(None) & (silent < workers.c.lease_s)
+    names = list(connection.scalars(select(workers.c.name).where(alive).order_by(workers.c.name)))
+    if names:
+        raise StorageError(
+            f"database {connection.engine.url.database}: no worker must be at work while its "
+            f"tables are upgraded from version {found} to {SCHEMA_VERSION}, but got "
+            f"workers={', '.join(names)}. Stop them (SIGTERM or Ctrl-C: nothing is lost), then "
+            f"try again."
+        )
+
+
+schema = Schema(is_current=check_version, create=_make_current)
 """The ledger's tables, for ``storage.prepare_database``."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from hpo import words
+from hpo.charts import Chart
+from hpo.charts import chart as numbers
 from hpo.snapshot import SlotState, StudySnapshot
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -80,6 +83,8 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
         Lines of text; none as long as fewer than two trials are complete, or if ``width`` is
         too small.
     """
+    if not snapshot.spec.selects:
+        return sweep_chart(snapshot, width=width, rows=rows)
     scores = _scores(snapshot)
     if len(scores) < 2 or width < 30:
         return []
@@ -95,6 +100,58 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
         canvas.put(canvas.row(score), canvas.column(number), "·")
     _draw_steps(canvas, best_so_far(snapshot))
     return [*_labelled(snapshot, canvas), *_axis(snapshot, canvas)]
+
+
+_MARKS = "ox+*#@%&"
+
+
+def sweep_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
+    """The medians of a sweep over what varies, a mark per curve; see ``chart``."""
+    found = numbers(snapshot)
+    points = [point for group in found.groups for point in group.points] if found else []
+    if found is None or len(points) < 2 or width < 30:
+        return []
+    scale = 100.0 if words.is_percent(snapshot.spec) else 1.0
+    scores = [point.median / scale for point in points]
+    margin = 0.05 * (max(scores) - min(scores)) or 0.01
+    columns = width - _LABEL - 2
+    canvas = _Canvas(
+        cells=[[" "] * columns for _ in range(rows)],
+        low=min(scores) - margin,
+        high=max(scores) + margin,
+        last=columns - 1,
+    )
+    place = _places([point.x for point in points], columns)
+    for index, group in enumerate(found.groups):
+        for point in group.points:
+            mark = _MARKS[index % len(_MARKS)]
+            canvas.put(canvas.row(point.median / scale), place[point.x], mark)
+    return [*_labelled(snapshot, canvas), *_sweep_axis(found, place, columns)]
+
+
+def _places(xs: list[float | str], columns: int) -> dict[float | str, int]:
+    """The column of every x: on a log axis where all are positive and span a decade."""
+    values: list[float] = [x for x in xs if not isinstance(x, str)]
+    if len(values) < len(xs):
+        named = list(dict.fromkeys(xs))
+        return {x: round(i * (columns - 1) / max(1, len(named) - 1)) for i, x in enumerate(named)}
+    log = min(values) > 0 and max(values) >= 10 * min(values)
+    at = {x: math.log(x) if log else x for x in values}
+    low, span = min(at.values()), max(at.values()) - min(at.values())
+    return {x: round((at[x] - low) / span * (columns - 1)) if span else 0 for x in values}
+
+
+def _sweep_axis(found: Chart, place: dict[float | str, int], columns: int) -> list[str]:
+    first, *_, last = sorted(place, key=lambda x: place[x]) if len(place) > 1 else [*place, *place]
+    left, right = (x if isinstance(x, str) else f"{x:.4g}" for x in (first, last))
+    middle = max(1, columns - len(left) - len(right))
+    indent = " " * (_LABEL + 1)
+    marks = "   ".join(f"{_MARKS[i % len(_MARKS)]} {g.label}" for i, g in enumerate(found.groups))
+    return [
+        f"{indent}└{'─' * columns}",
+        f"{indent} {left}{found.x_label:^{middle}}{right}",
+        f"{indent} medians:   {marks}",
+    ]
 
 
 def _range(snapshot: StudySnapshot, scores: list[float]) -> tuple[float, float]:

@@ -95,7 +95,7 @@ def _parameter_lines(replay: Replay) -> list[str]:
     choice = replay.retrained.choice
     texts = [
         f"{name} = {words.value_text(choice.suggested[name])} {words.unit(name)}".rstrip()
-        for name in choice.snapshot.spec.space
+        for name in choice.snapshot.spec.parameters
         if name in choice.suggested
     ]
     return [", ".join(texts[i : i + _PER_LINE]) for i in range(0, len(texts), _PER_LINE)]

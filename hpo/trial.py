@@ -21,10 +21,11 @@ from hpo import provenance, seeds, suggest
 from hpo.claims import Checkpoint, Claim
 from hpo.errors import HpoError
 from hpo.ledger import Ledger
+from hpo.past import Past, Suggestion
 from hpo.settling import LeaseLostError
 from hpo.snapshot import Member, Phase, SlotState
-from hpo.suggest import Judge, Past, Suggestion, Timeline
-from objectives.contract import OnEpoch, Outcome, Progress, Protocol
+from hpo.suggest import Judge, Timeline
+from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 CHECKPOINT_S = 30.0
 """At most so much work is lost with a worker."""
@@ -72,6 +73,7 @@ class Trial:
             StoppedError: the worker was told to stop; the slot is left to the next one.
             LeaseLostError: the slot is another worker's by now.
             MemoryError: this host has not enough memory; the slot is left to others.
+            UnavailableError: this host lacks what the trial needs; the slot is left to others.
             SQLAlchemyError: the database fails in a way that waiting does not mend.
         """
         try:
@@ -79,6 +81,9 @@ class Trial:
                 self._confirm()
             else:
                 self._search()
+        except UnavailableError:
+            self._ledger.release(self._claim)
+            raise  # a broken host, not a broken trial: others may have what is missing here
         except (StoppedError, HpoError, SQLAlchemyError):
             raise  # a broken world, not a broken trial
         except MemoryError as error:  # so is a host that is too small, or shared with others
@@ -284,7 +289,5 @@ def _filled(claim: Claim, history: list[Past]) -> list[Past]:
     for number, past in enumerate(history):
         if not past.suggestion.params:
             suggestion = suggest.suggest(claim.spec, number, history[:number])
-            history[number] = Past(
-                suggestion=suggestion, state=past.state, score=past.score, steps=past.steps
-            )
+            history[number] = past.suggested(suggestion)
     return history

@@ -130,7 +130,7 @@ def settled_line(snapshot: StudySnapshot, slot: Slot, count: int) -> str:
     if slot.phase == Phase.CONFIRM:
         return f"{head}: {results.score_cell(spec, slot)}"
     head += f" {results.score_cell(spec, slot)}" if slot.score is not None else ""
-    if best is not None and best.score is not None:
+    if best is not None and best.score is not None and spec.selects:
         head += f" (best {words.score_text(spec, best.score)} #{best.number})"
     return f"{head} {results.params_text(slot.params, spec)}"
 
@@ -140,8 +140,7 @@ def confirmations_wanted(snapshot: StudySnapshot) -> int:
     confirm = snapshot.spec.confirm
     if confirm is None:
         return 0
-    wanted = min(confirm.top, len(snapshot.ranking)) * confirm.members
-    return max(wanted, len(snapshot.confirm))  # a longer search may change who is confirmed
+    return min(confirm.top, len(snapshot.ranking)) * confirm.members
 
 
 def waiting_line(snapshot: StudySnapshot, seconds_left: float | None) -> str:
@@ -163,4 +162,5 @@ def left_text(snapshot: StudySnapshot, seconds_left: float | None) -> str:
         return ""
     if seconds_left is None:
         return "estimating the time left…"
-    return f"about {words.duration_text(seconds_left)} left for the search"
+    what = "search" if snapshot.spec.sweep is None else "sweep"
+    return f"about {words.duration_text(seconds_left)} left for the {what}"

@@ -6,6 +6,7 @@ Plain text throughout: whoever puts it into HTML escapes it there.
 from __future__ import annotations
 
 import math
+import statistics
 
 from hpo.snapshot import Confirmation, SlotState, StudySnapshot, StudyState
 from hpo.spec import ParamValue, StudySpec
@@ -19,6 +20,7 @@ _UNITS = {
 }
 
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
+CONFIRM_PROTOCOL = "trained on the whole training half, tested once on the test half"
 
 
 def is_percent(spec: StudySpec) -> bool:
@@ -103,10 +105,12 @@ def progress(snapshot: StudySnapshot) -> str:
     """How far the search is: ``57 of 60 trials settled: 41 complete, 14 pruned, 2 failed``."""
     states = [s for s in SlotState if s != SlotState.RUNNING and snapshot.count(s)]
     counts = ", ".join(f"{snapshot.count(state):,} {state}" for state in states)
-    running = snapshot.count(SlotState.RUNNING)
+    unsettled = snapshot.count(SlotState.RUNNING)
+    held = sum(slot.held for slot in snapshot.search)
     text = f"{snapshot.settled:,} of {snapshot.spec.budget.trials:,} trials settled"
     text += f": {counts}" if counts else ""
-    return f"{text}; {running} running" if running else text
+    text += f"; {held} running" if held else ""
+    return text + (f"; {unsettled - held} begun, waiting for a worker" if unsettled > held else "")
 
 
 def verdict(snapshot: StudySnapshot) -> str:
@@ -117,7 +121,11 @@ def verdict(snapshot: StudySnapshot) -> str:
     parts = []
     if snapshot.state == StudyState.FAILED:
         parts.append(f"study failed: {snapshot.reason or 'no reason was stored'}")
+    if snapshot.state == StudyState.STOPPED:
+        parts.append(f"stopped by {snapshot.reason or 'somebody'}")
     confirmations = snapshot.confirmations
+    if not snapshot.spec.selects:
+        return "; ".join([*parts, swept(snapshot)])
     confirmed = next((c for c in confirmations if c.scores), None)
     if confirmed is not None:
         parts.append(_confirmed(snapshot, confirmed))
@@ -125,6 +133,27 @@ def verdict(snapshot: StudySnapshot) -> str:
         parts += _searched(snapshot, confirmations)
     parts.append(reported_text(snapshot.spec))
     return "; ".join(part for part in parts if part)
+
+
+def swept(snapshot: StudySnapshot) -> str:
+    """A study that selects nothing in one sentence; no point of it is called the best."""
+    spec = snapshot.spec
+    scores = [statistics.median(m.score for m in s.members) for s in snapshot.search if s.members]
+    points = f"{snapshot.settled:,} of {spec.budget.trials:,} points measured"
+    if not scores:
+        return points
+    low, high = score_text(spec, min(scores)), score_text(spec, max(scores))
+    n = spec.budget.members
+    return f"{points}, medians of {n} networks from {low} to {high} ({protocol_text(spec)})"
+
+
+def protocol_text(spec: StudySpec) -> str:
+    """Which data trained and scored, in words."""
+    return {
+        Protocol.PAPER: PAPER_PROTOCOL if spec.sweep is None else "scored on the test half",
+        Protocol.CONFIRM: CONFIRM_PROTOCOL,
+        Protocol.VALIDATION: "validation",
+    }[spec.protocol]
 
 
 def _confirmed(snapshot: StudySnapshot, confirmed: Confirmation) -> str:
@@ -150,11 +179,11 @@ def _searched(snapshot: StudySnapshot, confirmations: list[Confirmation]) -> lis
     if best is None or best.score is None:
         if snapshot.settled == 0:
             return ["no trial has finished yet"]
-        others = (SlotState.PRUNED, SlotState.FAILED)
+        others = (SlotState.PRUNED, SlotState.FAILED, SlotState.EXCLUDED)
         counts = [f"{snapshot.count(s):,} {s}" for s in others if snapshot.count(s)]
         return [f"no trial is complete: {', '.join(counts)}"]
     members = f"mean of {len(best.members)} members" if len(best.members) != 1 else "1 member"
-    how = PAPER_PROTOCOL if spec.protocol == Protocol.PAPER else "validation"
+    how = protocol_text(spec)
     name = "" if is_percent(spec) else f"{metric(spec)} "
     so_far = " so far" if snapshot.state == StudyState.OPEN else ""
     text = f"best{so_far} {name}{score_text(spec, best.score)} ({members}, {how})"

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from hpo.arguments import LEASE_S
 from hpo.claims import Claim, Over, Wait
-from hpo.errors import SpecError
+from hpo.errors import HpoError, StorageError, StudyError
 from hpo.ledger import Ledger
 from hpo.retry import is_passing
 from hpo.settling import LeaseLostError
 from hpo.storage import Storage
 from hpo.trial import Signals, StoppedError, Trial
+from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class Heartbeat(threading.Thread):
         self._mutex = threading.Lock()
         self.stop_requested = threading.Event()
         self.lost = False
+        self.closed = False
+        """Whether the study of the claim was stopped, or has failed."""
         self.doing = "starting"
         self._heard_s = self._cut_off_s = time.monotonic()
 
@@ -68,7 +71,7 @@ class Heartbeat(threading.Thread):
     def hold(self, claim: Claim | None) -> None:
         """Renew this claim from now on; None holds nothing. Waits for a beat under way."""
         with self._mutex:
-            self._claim, self.lost = claim, False
+            self._claim, self.lost, self.closed = claim, False, False
 
     def run(self) -> None:
         """Beat until ``end``."""
@@ -81,7 +84,7 @@ class Heartbeat(threading.Thread):
     def _beat(self) -> None:
         with self._mutex:
             try:
-                self._ledger.renew(
+                self.closed = not self._ledger.renew(
                     self._worker, self._claim, doing=self.doing, lease_s=self._order.lease_s
                 )
             except LeaseLostError as error:
@@ -99,7 +102,8 @@ class Heartbeat(threading.Thread):
     def end(self) -> None:
         """Stop beating."""
         self._ended.set()
-        self.join(timeout=self._order.lease_s)
+        if self.is_alive():
+            self.join(timeout=self._order.lease_s)
 
 
 class Worker:
@@ -108,7 +112,7 @@ class Worker:
     def __init__(self, storage: Storage, order: Order, name: str | None = None) -> None:
         """Nothing happens before ``run``."""
         self._order = order
-        self._unreadable: set[str] = set()
+        self._left_out: dict[str, str] = {}
         self._gave_up = False
         whose = f"{order.study}@" if order.study else ""  # without @: serves every study
         host = platform.node()
@@ -126,34 +130,42 @@ class Worker:
         """Work until the work is over, or ``stop``.
 
         Raises:
-            StudyError: there is no such study.
+            StudyError: there is no such study, or this host cannot serve it.
         """
-        self._ledger.enlist(
-            self.name, host=platform.node(), pid=os.getpid(), lease_s=self._order.lease_s
-        )
-        self._heart.begin(self._ledger.impatient())
+        refusal: str | None = None
         try:
-            self._loop()
-            self._ledger.discharge(self.name)
+            self._ledger.enlist(
+                self.name, host=platform.node(), pid=os.getpid(), lease_s=self._order.lease_s
+            )
+            self._heart.begin(self._ledger.impatient())
+            refusal = self._loop()
+            self._heart.end()
+            self._ledger.discharge(self.name, doing=refusal or "ended")
         except StoppedError:
             log.warning("stopped while the database is away: the lease will run out")
         finally:
             self._heart.end()
+        if refusal is not None:
+            raise StudyError(refusal)
 
-    def _loop(self) -> None:
+    def _loop(self) -> str | None:
+        """Work; returns why this host refuses the one study that it was to serve, if it does."""
         pause_s = _POLL_S[0]
         while not self._heart.stop_requested.is_set():
             found = self._claim()
             if isinstance(found, Claim):
                 pause_s = _POLL_S[0]
                 self._work(found)
+                if self._order.study in self._left_out:
+                    return f"refuses {self._order.study}: {self._left_out[self._order.study]}"
             elif isinstance(found, Over):
                 log.info("%s", found.reason)
-                return
+                return None
             else:
                 self._doing(f"waits: {found.reason}")
                 self._heart.stop_requested.wait(pause_s)
                 pause_s = min(2 * pause_s, _POLL_S[1])
+        return None
 
     def _claim(self) -> Claim | Wait | Over:
         study = self._order.study
@@ -161,18 +173,26 @@ class Worker:
             return self._claim_from(study)
         waits = []
         for name in self._ledger.open_studies():
+            if name in self._left_out:
+                continue
             try:
                 found = self._claim_from(name)
-            except SpecError as error:  # this host cannot read it; others are served all the same
-                if name not in self._unreadable:
-                    log.warning("leaving out study %s: %s", name, error)
-                    self._unreadable.add(name)
+            except HpoError as error:  # this host cannot read it, or it was deleted meanwhile
+                if isinstance(error, StorageError):
+                    raise
+                self._leave_out(name, str(error))
                 continue
             if isinstance(found, Claim):
                 return found
             if isinstance(found, Wait):
                 waits.append(found.reason)
-        return Wait("; ".join(waits) or "no study is open")
+        refusals = (f"refuses {name}: {why}" for name, why in self._left_out.items())
+        return Wait("; ".join([*(waits or ["no study is open"]), *refusals]))
+
+    def _leave_out(self, study: str, why: str) -> None:
+        """Claim no more of a study's slots: other hosts may have what this one lacks."""
+        log.warning("leaving out study %s: %s", study, why)
+        self._left_out[study] = why
 
     def _claim_from(self, study: str) -> Claim | Wait | Over:
         return self._ledger.claim(
@@ -187,7 +207,7 @@ class Worker:
         self._heart.hold(claim)
         self._doing(str(claim))
         signals = Signals(
-            stopping=self._heart.stop_requested.is_set,
+            stopping=lambda: self._heart.stop_requested.is_set() or self._heart.closed,
             lost=lambda: self._heart.lost,
             doing=self._doing,
         )
@@ -199,6 +219,8 @@ class Worker:
             log.info("%s is left to the next worker", claim)
         except LeaseLostError as error:
             log.warning("%s; its result is not needed, taking other work", error)
+        except UnavailableError as error:
+            self._leave_out(claim.spec.name, str(error))
         except MemoryError:
             pause_s = self._order.lease_s
             log.warning("%s: out of memory; leaving it to others for %.0f s", claim, pause_s)

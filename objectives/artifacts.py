@@ -4,6 +4,9 @@
     network = load_network("best.safetensors")
     logits = network(x)  # x: (batch, time, channels), logits: (1, batch, classes)
 
+A network that was trained on normalised data wants such data: ``(x - shift) / scale``, channel by
+channel, with the numbers in ``describe("best.safetensors")["input_scaling"]``.
+
 ``best.safetensors`` holds everything: dense tensors named as in ``objectives.networks.layered``,
 the masks of the connections, and the description as text in its header. ``best.json`` is a copy of
 that description to read. No such file can run code: safetensors holds numbers only, and the class
@@ -33,6 +36,7 @@ FORMAT = 1
 """Written into every file; a reader refuses what is newer than itself."""
 _KEY = "hpo_network"
 """Where the header holds the description."""
+_FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 _REMEDY = "Export it again: hpo export STUDY --network FILE.safetensors."
 
 
@@ -48,17 +52,10 @@ def save(network: LayeredNetwork, path: Path, description: Mapping[str, Any]) ->
     Raises:
         OSError: a file cannot be written.
     """
-    members, layers, width = network.bias.shape
     whole = {
         "format": FORMAT,
         "network": f"{type(network).__module__}.{type(network).__name__}",
-        "architecture": {
-            "members": members,
-            "layers": layers,
-            "width": width,
-            "channels": network.w_in.shape[-1],
-            "outputs": network.w_out.shape[-2],
-        },
+        "architecture": _architecture(network.state_dict()),
         "connectivity": connectivity(network),
         **description,
     }
@@ -93,8 +90,7 @@ def load_network(path: str | Path) -> LayeredNetwork:
     """
     path = Path(path)
     tensors, description = _read(path)
-    network = _build(path, description)
-    network.to(next(value.dtype for value in tensors.values() if value.is_floating_point()))
+    network = _build(path, description, tensors).to(_float_type(path, tensors))
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
@@ -133,10 +129,12 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         )
     try:
         description: dict[str, Any] = dict(json.loads(header[_KEY]))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         _refuse(path, "a description in JSON", f"another header ({error})", _REMEDY)
     version = description.get("format")
-    if not isinstance(version, int) or version > FORMAT:
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        _refuse(path, "a whole number `format`", f"format={version!r}", _REMEDY)
+    if version > FORMAT:
         _refuse(
             path,
             f"`format <= {FORMAT}`",
@@ -146,10 +144,15 @@ def _read(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     return tensors, description
 
 
-def _build(path: Path, description: Mapping[str, Any]) -> LayeredNetwork:
-    """The network that the description asks for, with weights still to be read."""
+def _build(
+    path: Path, description: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
+) -> LayeredNetwork:
+    """The network that the description asks for, with weights still to be read.
+
+    Its sizes must be those of the tensors, so that it is no larger than the file.
+    """
     name = description.get("objective")
-    if name not in objectives.BUILT_IN:
+    if not isinstance(name, str) or name not in objectives.BUILT_IN:
         _refuse(
             path,
             f"`objective` in {', '.join(sorted(objectives.BUILT_IN))}",
@@ -160,17 +163,39 @@ def _build(path: Path, description: Mapping[str, Any]) -> LayeredNetwork:
     assert isinstance(objective, NetworkObjective)
     try:
         params = objective.Params(**description["parameters"])
-        shape = description["architecture"]
-        network: LayeredNetwork = objective.network(
-            params,
-            [0] * shape["members"],
-            channels=shape["channels"],
-            outputs=shape["outputs"],
-        )
+        described = {**description["architecture"]}
     except (KeyError, TypeError, ValidationError) as error:
         words = " ".join(str(error).split())
         _refuse(path, f"parameters of the objective {name}", words, _REMEDY)
+    found = _architecture(tensors)
+    described |= {size: getattr(params, size, None) for size in ("layers", "width")}
+    if not found or found != described:
+        _refuse(path, f"tensors of the size {described}", f"{found or 'others'}", _REMEDY)
+    network: LayeredNetwork = objective.network(
+        params, [0] * found["members"], channels=found["channels"], outputs=found["outputs"]
+    )
     return network
+
+
+def _architecture(tensors: Mapping[str, torch.Tensor]) -> dict[str, int]:
+    """Sizes of a network, by the shapes of its tensors; none where they do not fit together."""
+    try:
+        members, layers, width, _ = tensors["w_intra"].shape
+        channels, outputs = tensors["w_in"].shape[-1], tensors["w_out"].shape[-2]
+    except (KeyError, IndexError, ValueError):
+        return {}
+    sizes = {"members": members, "layers": layers, "width": width}
+    sizes |= {"channels": channels, "outputs": outputs}
+    return sizes if min(sizes.values()) >= 1 else {}
+
+
+def _float_type(path: Path, tensors: Mapping[str, torch.Tensor]) -> torch.dtype:
+    """The one type of all weights and biases."""
+    types = {value.dtype for name, value in tensors.items() if not name.startswith("mask_")}
+    if len(types) > 1 or not types <= _FLOATS:
+        found = ", ".join(sorted(map(str, types)))
+        _refuse(path, "weights of one floating-point type", found, _REMEDY)
+    return types.pop()
 
 
 def _draft(path: Path) -> Path:

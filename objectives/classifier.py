@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from objectives import artifacts
+from objectives import artifacts, physics
 from objectives.contract import ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
 from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
 from objectives.tasks import load
@@ -88,7 +88,9 @@ class Classifier(NetworkMember):
         self.network.cpu()
         sizes = {"n_train": len(self._split.train), "n_scored": len(self._split.score)}
         counts = {"n_synapses": self.network.n_synapses, "n_neurons": self.network.n_neurons}
-        return replace(outcome, info={**counts, **sizes, **outcome.info})
+        s = float(getattr(self._params, "s", 1.0))  # networks without amplification
+        drive = _cumulative_drive(self.network, s)
+        return replace(outcome, info={**counts, **sizes, **drive, **outcome.info})
 
     @property
     def test_labels(self) -> NDArray[np.int64]:
@@ -108,6 +110,7 @@ class Classifier(NetworkMember):
             "parameters": self._params.model_dump(mode="json"),
             "task": self._task.model_dump(mode="json"),
             "classes": list(self.classes),
+            "input_scaling": asdict(scaling) if (scaling := self._split.scaling) else None,
             "member_seed": self._member_seed,
             "saved_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
@@ -133,6 +136,35 @@ class Classifier(NetworkMember):
             time_ns=dt_ns * np.arange(values.shape[2], dtype=np.float64),
             values=values.transpose(2, 3).contiguous().numpy(),
         )
+
+
+def _cumulative_drive(network: LayeredNetwork, s: float) -> dict[str, float]:
+    """S <|W|> sqrt(N) dt of a trained network of one member, Eq. (9) and the left of Eq. (11).
+
+    <|W|> is the mean absolute value of the connections that exist between and within layers: those
+    which the fan-in N counts, the mean number of them into a neuron as the paper counts it below
+    Eq. (9). Weights from the input, biases and readout are left out. Nothing is said of a network
+    without such connections, or with a weight that is not finite.
+    """
+    masks = torch.cat((network.mask_inter.flatten(), network.mask_intra.flatten())).numpy()
+    with torch.no_grad():
+        weights = torch.cat((network.w_inter.flatten(), network.w_intra.flatten())).numpy()
+    existing = np.abs(weights[masks].astype(np.float64))
+    if not existing.size or not np.isfinite(existing).all():
+        return {}
+    _, n_layers, width = network.bias.shape
+    mean = float(existing.mean())
+    drive = physics.drive_per_ns(
+        s=s,
+        mean_weight_per_ns=mean,
+        fan_in=physics.fan_in(
+            width=width,
+            density_inter=float(network.mask_inter.double().mean()) if n_layers > 1 else 0.0,
+            density_intra=float(network.mask_intra.double().mean()),
+        ),
+    )
+    cumulative = physics.cumulative_drive(drive_per_ns=drive, dt_ns=network.physics.dt_ns)
+    return {"mean_weight_per_ns": mean, "cumulative_drive": cumulative}
 
 
 def _device(params: ObjectiveParams) -> torch.device:

@@ -28,6 +28,13 @@ class Protocol(StrEnum):
     """Train on the whole training half, test once, after the last epoch, on the test half."""
 
 
+class UnavailableError(ValueError):
+    """What a study needs is not on this host, such as a data file: no fault of the trial.
+
+    An objective raises it from ``evaluate``; the worker then leaves the study to other hosts.
+    """
+
+
 class ObjectiveParams(BaseModel):
     """Hyper-parameters of one training; every objective's ``Params`` derives from it.
 
@@ -46,6 +53,9 @@ class TaskParams(BaseModel):
     """What to learn: the ``[task]`` table of a study; every task's own model derives from it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    places: ClassVar[frozenset[str]] = frozenset()
+    """Fields that say where the data is, whose content another field pins: it may be moved."""
 
     name: str
 
@@ -138,6 +148,7 @@ class Objective(ABC, Generic[P, T]):
         Raises:
             MemoryError: the host has not enough memory: the trial is left to others, and fails
                 after three times.
+            UnavailableError: this host lacks what the study needs; others may have it.
             Exception: whatever ``on_epoch`` raises passes through unchanged. Any other exception
                 fails the trial; a diverging training is no exception but a score.
         """

@@ -160,9 +160,9 @@ def n_synapses(
     _check("synapses", layers >= 1, "layers >= 1", layers=layers)
     _check("synapses", channels >= 1, "channels >= 1", channels=channels)
     _check("synapses", classes >= 1, "classes >= 1", classes=classes)
-    from_input = round(density_inter * channels * width)
-    between = (layers - 1) * round(density_inter * width * width)
-    within = layers * round(density_intra * width * width)
+    from_input = round(density_inter * (channels * width))
+    between = (layers - 1) * round(density_inter * (width * width))
+    within = layers * round(density_intra * (width * width))
     return from_input + between + within + width * classes
 
 

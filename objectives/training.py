@@ -17,9 +17,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol
+from objectives.networks.layered import LayeredNetwork
+from objectives.networks.updating import FusedUpdates, TorchUpdates, Updates
 from objectives.randomness import stream
 from objectives.tasks.data import Examples, Split
 
@@ -126,7 +127,7 @@ def train(
             of parameters that came later.
 
     Returns:
-        The outcome; its ``info`` holds ``n_skipped_updates``, see ``_update``. After a divergence
+        The outcome; its ``info`` holds ``n_skipped_updates``, see ``Updates``. After a divergence
         its curves keep their full length.
 
     Raises:
@@ -137,9 +138,15 @@ def train(
     run = _Run(network=network, optimizer=optimizer)
     if resume is not None:
         run.restore(resume, identity, defaults)
+    updates = updates_of(network, optimizer, split.train)
     while run.epoch < recipe.epochs:
         order = stream(member_seed, f"batch order/{run.epoch}").permutation(len(split.train))
-        run.loss_curve.append(_train_epoch(run, split.train.take(order), recipe))
+        loss, n_skipped = train_epoch(
+            network, updates, split.train.take(order), recipe=recipe, epoch=run.epoch
+        )
+        run.loss_curve.append(loss)
+        run.n_skipped_updates += n_skipped
+        run.diverged = run.diverged or not math.isfinite(loss)
         if protocol is not Protocol.CONFIRM:
             run.curve.append(_score(run, split.score))
         run.epoch += 1
@@ -154,40 +161,39 @@ def train(
     )
 
 
-def _train_epoch(run: _Run, examples: Examples, recipe: Recipe) -> float:
-    """Train once on ``examples``, in their order; the mean loss, NaN without any training.
+def updates_of(network: nn.Module, optimizer: torch.optim.Adam, examples: Examples) -> Updates:
+    """Updates by the kernels where they can, else by PyTorch."""
+    if not isinstance(network, LayeredNetwork) or len(network.bias) > 1:
+        return TorchUpdates(network, optimizer)
+    if not network.computes_fused(torch.from_numpy(examples.x)):
+        return TorchUpdates(network, optimizer)
+    n = network
+    parameters = (n.w_in, n.w_inter, n.w_intra, n.bias, n.w_out, n.bias_out)
+    return FusedUpdates(network.kernel(0), parameters, optimizer)
+
+
+def train_epoch(
+    network: nn.Module, updates: Updates, examples: Examples, *, recipe: Recipe, epoch: int
+) -> tuple[float, int]:
+    """Train once on ``examples``, in their order.
 
     A weight that is not finite never becomes finite again: nothing is left to train then.
+
+    Returns:
+        The mean loss, NaN without any training, and the number of updates skipped.
     """
-    if not _is_finite(run.network):
-        run.diverged = True
-        return math.nan
-    for group in run.optimizer.param_groups:
-        group["lr"] = recipe.learning_rate(run.epoch)
-    total = 0.0
-    for x, label in _batches(examples, recipe.batch_size, _device(run.network)):
-        run.optimizer.zero_grad()
-        loss = functional.cross_entropy(run.network(x)[0], label)  # log-softmax, then NLL
-        torch.autograd.backward(loss)
-        _update(run, recipe.max_gradient)
-        total += loss.item() * len(label)
-    if not math.isfinite(total):
-        run.diverged = True
-    return total / len(examples)
-
-
-def _update(run: _Run, max_gradient: float) -> None:
-    """Clip the gradient and follow it, unless it holds a NaN: one would spoil the weights for good.
-
-    The update is then skipped, as PyTorch's ``GradScaler`` does. An infinite element has a
-    direction, and is clipped as any other.
-    """
-    gradients = [p.grad for p in run.network.parameters() if p.grad is not None]
-    if any(bool(gradient.isnan().any()) for gradient in gradients):
-        run.n_skipped_updates += 1
-        return
-    nn.utils.clip_grad_value_(run.network.parameters(), max_gradient)
-    run.optimizer.step()
+    if not _is_finite(network):
+        return math.nan, 0
+    total, n_skipped = 0.0, 0
+    learning_rate = recipe.learning_rate(epoch)
+    for u, label in _batches(examples, recipe.batch_size, _device(network)):
+        loss, moved = updates.update(
+            u, label, learning_rate=learning_rate, max_gradient=recipe.max_gradient
+        )
+        total += loss * len(label)
+        n_skipped += not moved
+    updates.settle()
+    return total / len(examples), n_skipped
 
 
 def _score(run: _Run, examples: Examples) -> float:

@@ -1,8 +1,9 @@
 """Fixtures for tests against a real PostgreSQL.
 
-`database_url`  URL of a fresh, empty database, on one embedded server for the whole session
-`tcp_url`       the same database over TCP
-`hpo_home`      HPO_HOME of a server of its own, which the test may start, kill and inspect
+`database_url`        URL of a fresh database with all tables, on one server for the whole session
+`empty_database_url`  the same without any tables
+`tcp_url`             the same over TCP, without any tables
+`hpo_home`            HPO_HOME of a server of its own, which the test may start, kill and inspect
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -20,6 +22,8 @@ import sqlalchemy as sa
 from tcp import forwarded
 
 from hpo.embedded import Embedded, stop
+from hpo.ledger import Ledger
+from hpo.storage import open_storage
 
 _numbers = itertools.count()
 
@@ -36,27 +40,68 @@ def temporary_home() -> Iterator[Path]:
         shutil.rmtree(home)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """PyTorch computes as in a worker: on a busy machine, two threads are six times as slow."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """URL of the session's server."""
+    """URL of the session's server, which need not survive a crash of the machine."""
     with temporary_home() as home, Embedded(home) as embedded:
-        yield embedded.acquire()
+        url = embedded.acquire()
+        with _connected(url) as connection:
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
+        yield url
+
+
+@pytest.fixture(scope="session")
+def with_tables(server_url: str) -> str:
+    """Name of a database with Optuna's tables and the ledger's, to be copied."""
+    with _connected(server_url) as connection:
+        connection.execute("CREATE DATABASE with_tables")
+    with open_storage(server_url.replace("/hpo?", "/with_tables?")) as storage:
+        Ledger(storage)
+    return "with_tables"
 
 
 @pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
+def database_url(server_url: str, with_tables: str) -> Iterator[str]:
+    """URL of a database whose tables are empty, dropped after the test."""
+    with _database(server_url, with_tables) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(server_url: str) -> Iterator[str]:
     """URL of a database without any tables, dropped after the test."""
+    with _database(server_url, "template1") as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _database(server_url: str, template: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
-    with psycopg.connect(server_url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        yield server_url.replace("/hpo?", f"/{name}?")
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with _connected(server_url) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield server_url.replace("/hpo?", f"/{name}?")
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _connected(url: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
 
 
 @pytest.fixture
-def tcp_url(database_url: str) -> Iterator[Callable[[str], str]]:
-    """The same database over TCP: a function from ``user:password`` to its URL."""
-    url = sa.make_url(database_url)
+def tcp_url(empty_database_url: str) -> Iterator[Callable[[str], str]]:
+    """A database over TCP: a function from ``user:password`` to its URL."""
+    url = sa.make_url(empty_database_url)
     with forwarded(f"{url.query['host']}/.s.PGSQL.5432") as port:
         yield lambda user: f"postgresql://{user}@127.0.0.1:{port}/{url.database}"
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from hpo.arguments import without_password
 from hpo.errors import StorageError
 
 if TYPE_CHECKING:
     from hpo.ledger import Ledger
+    from hpo.storage import Storage
 
 
 @contextmanager
@@ -21,12 +24,24 @@ def opened(arguments: argparse.Namespace) -> Iterator[Ledger]:
         StorageError: the database cannot be reached, or went away meanwhile.
     """
     from hpo.ledger import Ledger
+
+    with opened_storage(arguments) as storage:
+        yield Ledger(storage)
+
+
+@contextmanager
+def opened_storage(arguments: argparse.Namespace) -> Iterator[Storage]:
+    """The database that ``--storage`` names, for use within ``with``.
+
+    Raises:
+        StorageError: it cannot be reached, or went away meanwhile.
+    """
     from hpo.retry import is_passing
     from hpo.storage import open_storage
 
     with open_storage(arguments.storage) as storage:
         try:
-            yield Ledger(storage)
+            yield storage
         except Exception as error:
             if not is_passing(error):
                 raise
@@ -34,3 +49,17 @@ def opened(arguments: argparse.Namespace) -> Iterator[Ledger]:
             raise StorageError(
                 f"{storage.place()}: the database must answer, but got: {words}. Try again."
             ) from error
+
+
+def storage_option(arguments: argparse.Namespace) -> str:
+    """What a command that is printed needs at its end to reach the same database, mostly empty."""
+    given = arguments.storage
+    return f" --storage {shlex.quote(without_password(given))}" if given else ""
+
+
+def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: str) -> int:
+    """Print what a command did, as JSON or in words; returns the exit status."""
+    from hpo import records
+
+    print(records.dumps(record) if arguments.json else "\n".join(line for line in lines if line))
+    return 0

@@ -1,4 +1,4 @@
-"""``hpo export``: every trial with every member, or one trained network, for other programs."""
+"""``hpo export``: trials as a table, a whole study as a backup, or one trained network."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from hpo.arguments import Parser, answer
-from hpo.commands import networks, opened
+from hpo.commands import networks, opened, opened_storage
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ hpo export seqdigits -o seqdigits.jsonl --curves
     one JSON object per trial, with the learning curves of its members
 hpo export seqdigits --format jsonl | jq -c '[.number, .score]'
     to a pipe
+hpo export seqdigits --backup seqdigits.jsonl.gz
+    the whole study, for `hpo import` into another database: specification, trials, networks,
+    curves, lineage, checkpoints; it goes on there as if it had never moved. Workers may go on
+    meanwhile: the file holds one moment. A table (-o) is for other programs, and cannot be imported
 hpo export seqdigits --network best.safetensors
     a trained network of the best trial: its weights, and best.json beside them, which says what
     it is; it is trained again for that, which takes seconds to a minute. In Python:
@@ -41,7 +45,7 @@ def parser() -> Parser:
     """The command line."""
     p = Parser(
         "hpo export",
-        "Write every trial of a study with every member, as a table; or one trained network.",
+        "Write a study: its trials as a table, all of it as a backup, or one trained network.",
         _EXAMPLES,
     )
     p.add_argument("study", metavar="STUDY", help="name of the study")
@@ -52,6 +56,12 @@ def parser() -> Parser:
         help="default: by the file's ending (.csv, .jsonl), else csv",
     )
     p.add_argument("--curves", action="store_true", help="with score and loss after every epoch")
+    p.add_argument(
+        "--backup",
+        type=Path,
+        metavar="FILE",
+        help="instead of the table, write all there is of the study to FILE.jsonl or FILE.jsonl.gz",
+    )
     p.add_argument(
         "--network",
         type=Path,
@@ -70,20 +80,45 @@ def main(argv: Sequence[str]) -> int:
     _check(p, arguments)
     if arguments.network is not None:
         return answer(lambda: networks.export(arguments))
+    if arguments.backup is not None:
+        return answer(lambda: back_up(arguments))
     return answer(lambda: run(arguments))
 
 
 def _check(p: Parser, arguments: argparse.Namespace) -> None:
-    """Refuse options of the table beside ``--network``, and of the network without it."""
+    """Refuse options of one kind of file beside another."""
     table = {"--output": arguments.output, "--format": arguments.format}
     table |= {"--curves": arguments.curves or None}
     network = {"--trial": arguments.trial, "--member": arguments.member}
     network |= {"--fresh-seed": arguments.fresh_seed}
-    with_network = arguments.network is not None
-    for option, value in (table if with_network else network).items():
-        if value is not None:
-            beside = "not allowed with" if with_network else "goes with"
-            p.error(f"argument {option}: {beside} argument --network")
+    wrong: dict[str, str] = {}
+    if arguments.network is None:
+        wrong |= dict.fromkeys(_given(network), "goes with argument --network")
+    else:
+        wrong |= dict.fromkeys(_given(table), "not allowed with argument --network")
+    if arguments.backup is not None:
+        beside = _given({**table, "--network": arguments.network})
+        wrong |= dict.fromkeys(beside, "not allowed with argument --backup")
+    for option, why in wrong.items():
+        p.error(f"argument {option}: {why}")
+
+
+def _given(options: Mapping[str, object]) -> list[str]:
+    return [option for option, value in options.items() if value is not None]
+
+
+def back_up(arguments: argparse.Namespace) -> int:
+    """Write a backup.
+
+    Raises:
+        HpoError: there is no such study, or the file cannot be written.
+    """
+    from hpo import backup
+
+    with opened_storage(arguments) as storage:
+        backup.export(storage, arguments.study, arguments.backup)
+    print(arguments.backup)
+    return 0
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -138,7 +173,7 @@ def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     curve_names = ("curve", "loss_curve") if curves else ()
     head = [*_FACTS, *(f"member_{name}" if name == "score" else name for name in _MEMBER)]
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*head, *snapshot.spec.space, *curve_names, *_TIMES])
+    writer.writerow([*head, *snapshot.spec.parameters, *curve_names, *_TIMES])
     writer.writerows(_csv_rows(snapshot, curve_names))
 
 
@@ -149,7 +184,7 @@ def _csv_rows(snapshot: StudySnapshot, curve_names: Sequence[str]) -> Iterator[l
     for slot in (*snapshot.search, *snapshot.confirm):
         record = json.loads(records.dumps(records.trial(slot, curves=bool(curve_names))))
         facts = [record[name] for name in _FACTS]
-        params = [record["params"].get(name) for name in snapshot.spec.space]
+        params = [record["params"].get(name) for name in snapshot.spec.parameters]
         times = [record[name] for name in _TIMES]
         for member in record["members"] or [{}]:
             own = [member.get(name) for name in _MEMBER]

@@ -90,6 +90,11 @@ def run(arguments: argparse.Namespace) -> int:
         found = guide(arguments)
     except ValueError as error:
         raise HpoError(f"hpo guide: {error}") from None
+    except OverflowError as error:
+        raise HpoError(
+            f"hpo guide: numbers that a float can hold must be given, but got {error}. "
+            "Give smaller ones."
+        ) from None
     _check_bounds(found)
     print(json.dumps(asdict(found)) if arguments.json else _page(found))
     return 0

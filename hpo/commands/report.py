@@ -1,14 +1,19 @@
-"""``hpo report``: a study as one HTML file."""
+"""``hpo report``: a study as one HTML file, or its figure as a picture."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hpo.arguments import Parser, answer
 from hpo.commands import opened
 from hpo.errors import HpoError
+
+if TYPE_CHECKING:
+    from hpo.charts import Chart
+    from hpo.snapshot import StudySnapshot
 
 _EXAMPLES = """\
 hpo report seqdigits
@@ -16,14 +21,27 @@ hpo report seqdigits
 hpo report seqdigits --open
     and opens it in the browser
 hpo report seqdigits -o results/seqdigits.html
-    somewhere else; running studies have reports, too"""
+    somewhere else; running studies have reports, too
+hpo report fig2b --picture fig2b.svg
+    the figure that the study's file declares in [figure], for a paper: .svg, .pdf or .png"""
 
 
 def parser() -> Parser:
     """The command line."""
-    p = Parser("hpo report", "Write a study as one HTML file and print its path.", _EXAMPLES)
+    p = Parser(
+        "hpo report",
+        "Write a study as one HTML file, or its figure as a picture, and print the path.",
+        _EXAMPLES,
+    )
     p.add_argument("study", metavar="STUDY", help="name of the study")
     p.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: ./STUDY-report.html")
+    p.add_argument(
+        "--picture",
+        type=Path,
+        metavar="FILE",
+        help="instead of the report, draw the study's [figure] as FILE.svg, .pdf or .png "
+        "(needs the extra: pip install 'hpo-dynamics[pictures]')",
+    )
     p.add_argument("--open", action="store_true", help="open it in the browser")
     p.add_storage()
     p.add_json()
@@ -32,7 +50,10 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str]) -> int:
     """Parse, write, and return the exit status."""
-    arguments = parser().parse_args(argv)
+    p = parser()
+    arguments = p.parse_args(argv)
+    if arguments.picture is not None and arguments.output is not None:
+        p.error("argument --output: not allowed with argument --picture")
     return answer(lambda: run(arguments))
 
 
@@ -40,23 +61,49 @@ def run(arguments: argparse.Namespace) -> int:
     """Write it.
 
     Raises:
-        HpoError: the file cannot be written.
+        HpoError: the file cannot be written, or the study declares no figure.
     """
+    if arguments.picture is not None:
+        from hpo import picture
+
+        picture.check(arguments.picture)
     with opened(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study, curves=True)
+        others = ledger.overlays(snapshot.spec)
     from hpo import records, report, words
 
+    if arguments.picture is not None:
+        path = picture.write(_chart(snapshot, others), arguments.picture)
+        print(records.dumps({"picture": path}) if arguments.json else path)
+        _open(arguments, path)
+        return 0
     target = arguments.output or Path(f"{arguments.study}-report.html")
     try:
-        path = report.write(snapshot, target)
+        path = report.write(snapshot, target, others)
     except OSError as error:
         raise HpoError(f"{target}: the report cannot be written: {error.strerror}.") from error
     if arguments.json:
         print(records.dumps({"report": path, "verdict": words.verdict(snapshot)}))
     else:
         print(path)
+    _open(arguments, path)
+    return 0
+
+
+def _chart(snapshot: StudySnapshot, others: list[StudySnapshot]) -> Chart:
+    from hpo import charts
+
+    chart = charts.chart(snapshot, others)
+    if chart is None:
+        raise HpoError(
+            f"study {snapshot.spec.name!r}: a [figure] in its file must say what to draw, but "
+            f"there is none. Add one and launch the study again: its trials are kept."
+        )
+    return chart
+
+
+def _open(arguments: argparse.Namespace, path: Path) -> None:
     if arguments.open:
         import webbrowser
 
         webbrowser.open(path.resolve().as_uri())
-    return 0

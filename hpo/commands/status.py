@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hpo.arguments import Parser, answer
-from hpo.commands import opened
+from hpo.commands import opened, storage_option
 
 if TYPE_CHECKING:
     from hpo.reading import StudySummary
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(records.dumps({**records.study(snapshot), "workers": snapshot.workers}))
     else:
-        print("\n".join(_lines(snapshot)))
+        print("\n".join(_lines(snapshot, storage_option(arguments))))
     return 0
 
 
@@ -67,7 +67,7 @@ def _overview(studies: Sequence[StudySummary], workers: Sequence[WorkerInfo], js
     return 0
 
 
-def _lines(snapshot: StudySnapshot) -> list[str]:
+def _lines(snapshot: StudySnapshot, storage: str) -> list[str]:
     from dataclasses import replace
 
     from hpo import results, words
@@ -76,7 +76,7 @@ def _lines(snapshot: StudySnapshot) -> list[str]:
 
     spec = snapshot.spec
     lines = [f"{spec.name}: {snapshot.state}, {results.verdict(snapshot)}"]
-    if snapshot.state == StudyState.FAILED:
+    if snapshot.state in (StudyState.FAILED, StudyState.STOPPED):
         lines[0] = f"{spec.name}: {results.verdict(snapshot)}"
     lines.append(words.progress(snapshot))
     if snapshot.confirm:
@@ -86,11 +86,11 @@ def _lines(snapshot: StudySnapshot) -> list[str]:
         lines += ["", *results.best_table(snapshot, 1)]
     workers = [replace(w, doing=results.doing(snapshot, w)) for w in snapshot.workers]
     lines += ["", *worker_lines(workers)]
-    if failures := results.failures(snapshot):
+    if failures := results.failures(snapshot, storage):
         lines += ["", *failures]
-    if snapshot.reason:
+    if snapshot.reason and snapshot.state == StudyState.FAILED:
         lines += ["", "why it failed:", *(f"  {line}" for line in snapshot.reason.splitlines())]
-    if step := results.next_step(snapshot):
+    if step := results.next_step(snapshot, storage):
         lines += ["", f"next: {step}"]
     return lines
 
@@ -104,6 +104,7 @@ def worker_lines(workers: Sequence[WorkerInfo]) -> list[str]:
         return ["No worker is alive."]
     rows = [["worker", "host", "doing", "silent"]]
     for worker in present:
-        doing = worker.doing if worker.alive else f"lost: {worker.doing}"
+        said = worker.alive or worker.doing.startswith("refuses ")
+        doing = worker.doing if said else f"lost: {worker.doing}"
         rows.append([worker.name, worker.host, doing, words.duration_text(worker.seconds_silent)])
     return results.columns(rows, right=[3])

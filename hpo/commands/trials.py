@@ -29,7 +29,7 @@ def parser() -> Parser:
     p.add_argument("study", metavar="STUDY", help="name of the study")
     p.add_argument(
         "--state",
-        choices=["running", "complete", "pruned", "failed"],
+        choices=["running", "complete", "pruned", "failed", "excluded"],
         help="trials in this state only",
     )
     form = p.add_mutually_exclusive_group()
@@ -70,7 +70,7 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
     from hpo import results, words
 
     spec = snapshot.spec
-    rows = [["trial", "state", "score", "members", "seconds", *spec.space, ""]]
+    rows = [["trial", "state", "score", "members", "seconds", *spec.parameters, ""]]
     sources = {slot.number: slot.params for slot in snapshot.search}
     for slot in slots:
         params = slot.params or (sources.get(slot.source, {}) if slot.source is not None else {})
@@ -78,11 +78,14 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
         rows.append(
             [
                 name.removeprefix("trial ").replace("fresh seed", "seed"),
-                slot.state,
+                "waiting" if slot.state == "running" and not slot.held else slot.state,
                 results.score_cell(spec, slot),
                 str(len(slot.members)),
                 f"{sum(member.seconds for member in slot.members):.1f}",
-                *(words.value_text(params[key]) if key in params else "–" for key in spec.space),
+                *(
+                    words.value_text(params[key]) if key in params else "–"
+                    for key in spec.parameters
+                ),
                 results.last_line(slot.message) if slot.message else "",
             ]
         )
@@ -93,7 +96,7 @@ def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
     import csv
     import sys
 
-    names = list(snapshot.spec.space)
+    names = list(snapshot.spec.parameters)
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["phase", "trial", "source", "state", "score", "members", "seconds", *names])
     for slot in slots:

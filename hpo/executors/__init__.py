@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 GRACE_S = 10.0
-"""A worker that is asked to stop keeps its training safe well within this time."""
+"""A worker that is asked to stop keeps its training safe at its next epoch, mostly within this."""
 
 
 class Executor(ABC):
@@ -22,7 +22,7 @@ class Executor(ABC):
         ...     def start(self, n: int) -> None: ...
         ...     def poll(self) -> list[str]:
         ...         return []
-        ...     def stop(self, grace_s: float = GRACE_S) -> None: ...
+        ...     def stop(self, grace_s: float | None = GRACE_S) -> None: ...
         >>> Nobody().poll()
         []
     """
@@ -49,8 +49,8 @@ class Executor(ABC):
         """
 
     @abstractmethod
-    def stop(self, grace_s: float = GRACE_S) -> None:
-        """End all workers: ask them, wait up to ``grace_s``, then kill what is left.
+    def stop(self, grace_s: float | None = GRACE_S) -> None:
+        """End all workers: ask them, wait up to ``grace_s`` (None: for ever), then kill the rest.
 
         Killed or not, nothing is lost: the ledger hands their trials to other workers. May be
         called again, and is the only way that workers end early.

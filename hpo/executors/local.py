@@ -22,6 +22,8 @@ PAUSE_S = (1.0, 60.0)
 """Shortest and longest pause before a worker is started again."""
 DEATHS_AT_START = 3
 """After so many in a row there is no point in trying again."""
+DEATHS_AT_WORK = 10
+"""Likewise of those that held a trial: it may be what kills them, and fails after 3 losses."""
 KEPT_LOGS = 40
 _ONE_THREAD = {
     name: "1"
@@ -49,6 +51,7 @@ class _Seat:
     due_s: float = 0.0
     """When to start the next process, once this one is gone."""
     deaths_at_start: int = 0
+    deaths_at_work: int = 0
 
 
 class LocalExecutor(Executor):
@@ -66,7 +69,8 @@ class LocalExecutor(Executor):
         logs: Path,
         options: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
-        on_death: Callable[[str], None] = lambda name: None,
+        on_death: Callable[[str], bool | None] = lambda name: False,
+        on_kill: Callable[[str], object] = lambda name: None,
     ) -> None:
         """Nothing is started yet.
 
@@ -76,10 +80,12 @@ class LocalExecutor(Executor):
             logs: directory of the log files, one per worker.
             options: more options for every worker.
             environment: variables besides those of this process.
-            on_death: told the name of every worker that ended, before another takes its place.
+            on_death: told the name of every worker that ended, before another takes its place;
+                returns whether it held a trial, None if that is unknown.
+            on_kill: told the name of every worker that ``stop`` had to kill.
         """
         self._study, self._logs = study, logs
-        self._options, self._on_death = list(options), on_death
+        self._options, self._on_death, self._on_kill = list(options), on_death, on_kill
         self._environment = {
             **os.environ,
             **_ONE_THREAD,
@@ -122,24 +128,28 @@ class LocalExecutor(Executor):
                 events.append(self._ended(seat, status, now))
         return events
 
-    def stop(self, grace_s: float = GRACE_S) -> None:
+    def stop(self, grace_s: float | None = GRACE_S) -> None:
         """SIGTERM to all, then SIGKILL to those that are left after ``grace_s``."""
-        processes = [seat.process for seat in self._seats if seat.process is not None]
-        for process in processes:
+        processes = {seat.name: seat.process for seat in self._seats if seat.process is not None}
+        for process in processes.values():
             process.terminate()
-        deadline = time.monotonic() + grace_s
+        deadline = None if grace_s is None else time.monotonic() + grace_s
+        killed = []
         try:
-            for process in processes:
+            for process in processes.values():
                 try:
-                    process.wait(max(0.0, deadline - time.monotonic()))
+                    process.wait(deadline and max(0.0, deadline - time.monotonic()))
                 except subprocess.TimeoutExpired:
                     break
         finally:  # also when a second Ctrl-C ends the waiting
-            for process in processes:
+            killed = [name for name, process in processes.items() if process.poll() is None]
+            for process in processes.values():
                 process.kill()
-            for process in processes:
+            for process in processes.values():
                 process.wait()
             self._seats.clear()
+            for name in killed:
+                self._on_kill(name)
 
     def _spawn(self, seat: _Seat) -> None:
         seat.name = f"{self._study}@{platform.node()}-{uuid.uuid4().hex[:6]}"
@@ -160,14 +170,16 @@ class LocalExecutor(Executor):
         """Plan the next process of a seat whose process ended."""
         lived_s = now - seat.started_s
         seat.process = None
-        self._on_death(seat.name)
+        held = self._on_death(seat.name)
         if lived_s >= HEALTHY_S:
-            seat.pause_s, seat.deaths_at_start = PAUSE_S[0], 0
-        elif status not in _FROM_OUTSIDE:
-            seat.deaths_at_start += 1
-            if seat.deaths_at_start >= DEATHS_AT_START:
+            seat.pause_s, seat.deaths_at_start, seat.deaths_at_work = PAUSE_S[0], 0, 0
+        elif status not in _FROM_OUTSIDE and held is not None:
+            seat.deaths_at_work += held
+            seat.deaths_at_start = 0 if held else seat.deaths_at_start + 1
+            if seat.deaths_at_start >= DEATHS_AT_START or seat.deaths_at_work >= DEATHS_AT_WORK:
+                deaths = max(seat.deaths_at_start, seat.deaths_at_work)
                 raise WorkerError(
-                    f"workers must live, but {DEATHS_AT_START} in a row ended at once "
+                    f"workers must live, but {deaths} in a row ended at once "
                     f"({_how(status)}). The last one said:\n{_tail(seat.log)}\n"
                     f"Its log: {seat.log}"
                 )

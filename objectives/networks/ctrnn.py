@@ -33,9 +33,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from objectives.networks.fused import KERNEL_INTEGRATORS, fused_ctrnn
 from objectives.networks.integrators import State, Stepping
 from objectives.networks.layered import LayeredNetwork, Synapses
+from objectives.networks.passage import KERNEL_INTEGRATORS, CtrnnKernel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,10 +107,10 @@ class CtrnnNetwork(LayeredNetwork):
         known = self.physics.integrator in KERNEL_INTEGRATORS
         return "" if known else f"integrator={self.physics.integrator!r}"
 
-    def output_fused(self, member: int, u: Tensor) -> Tensor:
+    def kernel(self, member: int) -> CtrnnKernel:
         """See ``LayeredNetwork``."""
-        return fused_ctrnn(
-            *self.kernel_inputs(member, u),
+        return CtrnnKernel(
+            self.structures[member],
             gamma_per_ns=self.physics.gamma_per_ns,
             s=self.physics.s,
             **self.kernel_stepping(),

@@ -11,6 +11,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -24,7 +25,10 @@ State = tuple[Tensor, ...]
 IntegratorName = Literal["exponential", "euler", "heun", "rk4"]
 
 MAX_EXPONENT = 40.0
-"""Exponents are clipped to ±40: e^40 squared still fits float32, so gradients stay finite."""
+"""Exponents are clipped to ±40: e^40 squared still fits float32, so gradients stay finite.
+
+Of a type that reaches less far, float16, the exponents are clipped earlier, by the same rule.
+"""
 
 
 class Dynamics(Protocol):
@@ -123,7 +127,12 @@ def _moved(state: State, dt_ns: float, slope: State) -> State:
 
 def growth(z: Tensor) -> Tensor:
     """``exp(z)``, with ``z`` clipped to ±MAX_EXPONENT."""
-    return torch.exp(z.clamp(-MAX_EXPONENT, MAX_EXPONENT))
+    return torch.exp(_clipped(z))
+
+
+def _clipped(z: Tensor) -> Tensor:
+    bound = min(MAX_EXPONENT, math.log(torch.finfo(z.dtype).max) / 2)
+    return z.clamp(-bound, bound)
 
 
 def phi1(z: Tensor) -> Tensor:
@@ -138,5 +147,5 @@ def phi1(z: Tensor) -> Tensor:
     for k in (8, 7, 6, 5, 4, 3, 2):  # 1 + z/2 (1 + z/3 (1 + ...)): truncated below 1e-16
         series = 1.0 + small / k * series
     large = torch.where(near, torch.ones_like(z), z)
-    quotient = torch.expm1(large.clamp(-MAX_EXPONENT, MAX_EXPONENT)) / large
+    quotient = torch.expm1(_clipped(large)) / large
     return torch.where(near, series, quotient)

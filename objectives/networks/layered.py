@@ -33,7 +33,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from objectives.networks.fused import fused_output
 from objectives.networks.integrators import Dynamics, State, Stepping
+from objectives.networks.passage import Kernel
 from objectives.networks.sparsity import random_mask
 from objectives.networks.structure import SparseStructure
 from objectives.randomness import stream
@@ -162,21 +164,17 @@ class LayeredNetwork(nn.Module, ABC):
     def beyond_kernel(self) -> str:
         """What the network asks for that its kernel cannot do, as ``name=value``; else empty."""
 
-    def output_fused(self, member: int, u: Tensor) -> Tensor:
-        """What ``output`` gives for one member, (batch, width), by the network's kernel."""
+    def kernel(self, member: int) -> Kernel:
+        """What one member computes with on the CPU: see ``passage``."""
         raise NotImplementedError(f"{type(self).__name__} has no kernel")
 
-    def kernel_inputs(self, member: int, u: Tensor) -> tuple[Any, ...]:
-        """What every kernel is given of one member; to it, a step is a point of its own."""
-        steps = self.physics.steps_per_point
-        inputs = u.repeat_interleave(steps, dim=1) if steps > 1 else u
-        weights = (self.w_in, self.w_inter, self.w_intra, self.bias)
-        return (inputs, *(tensor[member] for tensor in weights), self.structures[member])
+    def computes_fused(self, u: Tensor) -> bool:
+        """Whether the kernel computes the output for ``u``; see ``resolve_backend``."""
+        return resolve_backend(self.backend, u, self.bias, self.beyond_kernel) == "fused"
 
     def kernel_stepping(self) -> dict[str, Any]:
         """How every kernel is told to step."""
-        dt_ns = self.physics.dt_ns / self.physics.steps_per_point
-        return {"dt_ns": dt_ns, "integrator": self.physics.integrator}
+        return {n: getattr(self.physics, n) for n in ("dt_ns", "integrator", "steps_per_point")}
 
     @property
     def n_neurons(self) -> int:
@@ -207,9 +205,12 @@ class LayeredNetwork(nn.Module, ABC):
     def output(self, u: Tensor) -> Tensor:
         """Output y of the last layer after the last time point, (members, batch, width)."""
         self._check_input(u)
-        if resolve_backend(self.backend, u, self.bias, self.beyond_kernel) == "fused":
+        if self.computes_fused(u):
             inputs = u.expand(len(self.bias), *u.shape[-3:])
-            return torch.stack([self.output_fused(m, own) for m, own in enumerate(inputs)])
+            weights = zip(inputs, self.w_in, self.w_inter, self.w_intra, self.bias, strict=True)
+            return torch.stack(
+                [fused_output(self.kernel(m), *own) for m, own in enumerate(weights)]
+            )
         dynamics = self.dynamics()
         state = dynamics.rest(batch=u.shape[-3])
         for u_point in u.unbind(dim=-2):

@@ -28,6 +28,7 @@ Q             q             1     scalar, at least 0
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from objectives.networks.integrators import growth, phi1
@@ -37,7 +38,8 @@ X_MIN = 1e-30
 
 Strong inhibition divides x by up to e^40 in a step. An amplitude that has underflowed to 0 could
 never grow again, and its adjoint, of the order of 1/x, overflows float32: 0 times infinity is a
-NaN in every gradient. Thermal noise keeps a real oscillator far above this floor.
+NaN in every gradient. Thermal noise keeps a real oscillator far above this floor. Of float16, whose
+normal numbers end at 6e-5, the floor is there.
 """
 
 
@@ -63,7 +65,7 @@ def flow(
     e = growth(z)
     p = dt_ns * phi1(z)
     x_next = x * e / ((1.0 - x) + x * (e + gamma_per_ns * (1.0 + q) * p))  # Eq. (1), solved
-    return x_next.clamp(min=X_MIN)
+    return x_next.clamp(min=max(X_MIN, torch.finfo(x.dtype).tiny))
 
 
 def fixed_point(drive: float, *, gamma_per_ns: float, q: float, sigma: float) -> float:

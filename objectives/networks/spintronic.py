@@ -41,9 +41,9 @@ import torch
 from torch import Tensor
 
 from objectives.networks import highpass, oscillator
-from objectives.networks.fused import KERNEL_INTEGRATORS, fused_spintronic
 from objectives.networks.integrators import State, Stepping
 from objectives.networks.layered import LayeredNetwork, Synapses
+from objectives.networks.passage import KERNEL_INTEGRATORS, SpintronicKernel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,10 +154,10 @@ class SpintronicNetwork(LayeredNetwork):
             return f"q={self.physics.q}"
         return f"sigma={self.physics.sigma}" if self.physics.sigma != 1.0 else ""
 
-    def output_fused(self, member: int, u: Tensor) -> Tensor:
+    def kernel(self, member: int) -> SpintronicKernel:
         """See ``LayeredNetwork``."""
-        return fused_spintronic(
-            *self.kernel_inputs(member, u),
+        return SpintronicKernel(
+            self.structures[member],
             gamma_per_ns=self.physics.gamma_per_ns,
             s=self.physics.s,
             f_cut_per_ns=self.physics.f_cut_per_ns,

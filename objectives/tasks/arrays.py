@@ -16,14 +16,14 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from objectives.contract import Protocol, TaskParams
+from objectives.contract import Protocol, TaskParams, UnavailableError
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
-    from objectives.tasks.data import Examples, Split
+    from objectives.tasks.data import Examples, Scaling, Split
     from objectives.tasks.recording import Recording
 
 Normalisation = Literal["none", "minmax", "standard"]
@@ -31,6 +31,8 @@ Normalisation = Literal["none", "minmax", "standard"]
 
 class ArraysParams(TaskParams):
     """The ``[task]`` table of a study on a user's own data."""
+
+    places: ClassVar[frozenset[str]] = frozenset({"path"})
 
     name: Literal["arrays"] = "arrays"
     path: Annotated[
@@ -84,7 +86,8 @@ class ArraysParams(TaskParams):
 
     def resolved(self, base: Path) -> Self:
         """With an absolute path and the hash of the data, which is checked as a whole."""
-        path = Path(os.path.abspath(base / Path(self.path).expanduser()))  # symbolic links stay
+        # neither Path.expanduser, which raises, nor Path.resolve: symbolic links stay
+        path = Path(os.path.abspath(base / os.path.expanduser(self.path)))
         recording = _verified(path, self.sha256)
         _check_shares(self, recording, path)
         return self.model_copy(update={"path": str(path), "sha256": recording.sha256})
@@ -97,14 +100,15 @@ def load(task: ArraysParams, *, protocol: Protocol, member_seed: int) -> Split:
         Split of series of shape (time, channels).
 
     Raises:
-        ValueError: the data is not there, breaks a rule, or is not the one of ``task.sha256``.
+        UnavailableError: the data of ``task.sha256`` is not at hand on this host.
+        ValueError: without it: the data is not there, or breaks a rule.
     """
     from objectives.tasks.data import Split
     from objectives.tasks.splitting import for_member
 
     path = Path(task.path)
-    recording = _recording(path, task.sha256) if task.sha256 else _verified(path, None)
-    train, test = halves(task, recording)
+    recording = _pinned(path, task.sha256) if task.sha256 else _verified(path, None)
+    train, test, scaling = halves(task, recording)
     train, score = for_member(
         train,
         test,
@@ -113,11 +117,11 @@ def load(task: ArraysParams, *, protocol: Protocol, member_seed: int) -> Split:
         member_seed=member_seed,
     )
     classes = recording.classes
-    return Split(train=train, score=score, n_classes=len(classes), classes=classes)
+    return Split(train=train, score=score, n_classes=len(classes), classes=classes, scaling=scaling)
 
 
-def halves(task: ArraysParams, recording: Recording) -> tuple[Examples, Examples]:
-    """The training half and the test half, normalised.
+def halves(task: ArraysParams, recording: Recording) -> tuple[Examples, Examples, Scaling | None]:
+    """The training half and the test half, normalised, and how.
 
     Raises:
         ValueError: a class has too few series for the split.
@@ -134,26 +138,26 @@ def halves(task: ArraysParams, recording: Recording) -> tuple[Examples, Examples
     else:
         train = every.take(np.flatnonzero(~recording.test))
         test = every.take(np.flatnonzero(recording.test))
-    return _normalised(task.normalise, train, test)
+    scaling = _scaling(task.normalise, train)
+    if scaling is not None:
+        train, test = scaling.apply(train), scaling.apply(test)
+    return train, test, scaling
 
 
-def _normalised(how: Normalisation, train: Examples, test: Examples) -> tuple[Examples, Examples]:
-    """Both halves scaled channel by channel, as the training half alone says."""
+def _scaling(how: Normalisation, train: Examples) -> Scaling | None:
+    """What ``how`` asks for, by the statistics of the training half alone."""
     import numpy as np
 
-    from objectives.tasks.data import Examples
+    from objectives.tasks.data import Scaling
 
     if how == "none":
-        return train, test
+        return None
     x = train.x.astype(np.float64)
     low, high = x.min(axis=(0, 1)), x.max(axis=(0, 1))
     shift, scale = (low, high - low) if how == "minmax" else (x.mean((0, 1)), x.std((0, 1)))
     scale = np.where(high > low, scale, 1.0)  # a constant channel becomes 0
     shift = np.where(high > low, shift, low)
-    return (
-        Examples(x=((train.x - shift) / scale).astype(np.float32), label=train.label),
-        Examples(x=((test.x - shift) / scale).astype(np.float32), label=test.label),
-    )
+    return Scaling(shift=tuple(shift.tolist()), scale=tuple(scale.tolist()))
 
 
 def _check_shares(task: ArraysParams, recording: Recording, path: Path) -> None:
@@ -186,6 +190,14 @@ def _check_shares(task: ArraysParams, recording: Recording, path: Path) -> None:
             f"but got {count[worst]} of the class {recording.classes[worst]!r} with {fractions}"
             f"validation_fraction={task.validation_fraction}. {remedy}"
         )
+
+
+def _pinned(path: Path, sha256: str) -> Recording:
+    """The data with this content, which was checked when the study began."""
+    try:
+        return _recording(path, sha256)
+    except (ValueError, OSError) as error:
+        raise UnavailableError(str(error)) from error
 
 
 @lru_cache(maxsize=2)

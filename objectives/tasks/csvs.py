@@ -11,6 +11,7 @@ import csv
 import hashlib
 import io
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,8 @@ def _text(path: Path, digest: hashlib._Hash) -> str:
     remedy = "Correct the path; workers on other hosts need the data at the same place."
     try:
         content = path.read_bytes()
-    except OSError as error:
-        refuse(path, "a readable file", f"{error.strerror}", remedy)
+    except (OSError, ValueError) as error:  # the latter: a zero byte in the name
+        refuse(path, "a readable file", getattr(error, "strerror", None) or str(error), remedy)
     digest.update(hashlib.sha256(content).digest())
     try:
         return content.decode("utf-8-sig")
@@ -137,7 +138,7 @@ def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
 
 def _number(cell: str) -> float | None:
     try:
-        return float(cell)
+        return None if "_" in cell else float(cell)  # 1_0 is a number to Python alone
     except ValueError:
         return None
 
@@ -147,11 +148,13 @@ def _shape(series: NDArray[np.float64]) -> str:
 
 
 def _labels(texts: list[str]) -> NDArray[Any]:
-    """Labels as whole numbers if all of them are, so that 2 comes before 10; else as texts."""
-    try:
+    """Labels as whole numbers if all of them are written as such, so that 2 comes before 10.
+
+    Else as texts: 01 and 1 are two classes.
+    """
+    if all(re.fullmatch("0|-?[1-9][0-9]{0,17}", text) for text in texts):  # within 64 bits
         return np.array([int(text) for text in texts])
-    except (ValueError, OverflowError):
-        return np.array(texts)
+    return np.array(texts)
 
 
 def _test(path: Path, rows: list[dict[str, str]]) -> NDArray[np.bool_] | None:

@@ -27,6 +27,19 @@ class Examples:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """How the input was made of the user's numbers: ``(x - shift) / scale``, channel by channel."""
+
+    shift: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def apply(self, examples: Examples) -> Examples:
+        """The examples with scaled input."""
+        x = (examples.x - np.array(self.shift)) / np.array(self.scale)
+        return Examples(x=x.astype(np.float32), label=examples.label)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Split:
     """Examples to train on and examples to score on; they share none."""
 
@@ -35,6 +48,8 @@ class Split:
     n_classes: int
     classes: tuple[str, ...] = ()
     """Label of each class in the user's words; empty where they are the numbers from 0."""
+    scaling: Scaling | None = None
+    """How the input was scaled; None where it was not."""
 
     @property
     def names(self) -> tuple[str, ...]:

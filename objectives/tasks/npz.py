@@ -25,11 +25,11 @@ def read(path: Path) -> Raw:
     """
     try:
         content = path.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter: a zero byte in the name
         refuse(
             path,
             "a readable .npz file",
-            f"{error.strerror}",
+            getattr(error, "strerror", None) or str(error),
             "Correct the path; workers on other hosts need the data at the same place.",
         )
     arrays = _arrays(path, content)
@@ -51,7 +51,10 @@ def read(path: Path) -> Raw:
 
 def _arrays(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
     """The arrays that we know, and the names of the others with empty ones."""
-    damaged = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
+    damaged = (
+        *(OSError, EOFError, KeyError, ValueError, MemoryError),  # a header may claim any size
+        *(zipfile.BadZipFile, zlib.error, RuntimeError),  # the last: encrypted, or packed otherwise
+    )
     try:
         loaded = np.load(io.BytesIO(content), allow_pickle=False)
     except damaged as error:
@@ -70,4 +73,6 @@ def _arrays(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
                     " ".join(str(error).split()),
                     "Series of different lengths must be cut or padded to one length.",
                 )
+            if not isinstance(arrays[name], np.ndarray):
+                refuse(path, f"an array `{name}`", "other bytes", "Write it with numpy.savez.")
     return arrays

@@ -47,7 +47,11 @@ def read(path: Path) -> Recording:
     """
     from objectives.tasks import csvs, npz
 
-    if path.is_dir():
+    try:
+        is_directory = path.is_dir()
+    except OSError as error:  # a name that is too long, a directory that is not ours
+        refuse(path, "a path that can be read", f"{error.strerror}", "Correct it.")
+    if is_directory:
         raw = csvs.read(path)
     elif path.suffix == ".npz":
         raw = npz.read(path)

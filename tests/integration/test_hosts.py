@@ -16,6 +16,7 @@ from workers import ledger_at, start_worker, table, toy_spec, undisturbed, wait_
 from hpo.embedded import Embedded
 from hpo.ledger import Ledger
 from hpo.snapshot import SlotState, StudyState
+from hpo.storage import open_storage
 
 LITTLE_MEMORY = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))"
 WRONG_CLOCK = """
@@ -142,8 +143,8 @@ def test_a_full_disk_is_waited_for(small_disk: Path) -> None:
             admin.execute(
                 "CREATE TABLE room AS SELECT repeat('x', 1000) FROM generate_series(1, 9)"
             )
-        with ledger_at(url) as ledger:
-            patient = Ledger(ledger._storage, patience_s=60.0)
+        with open_storage(url) as storage:
+            patient = Ledger(storage, patience_s=60.0)
             spec = toy_spec(budget={"trials": 40, "members": 2, "epochs": 4}, confirm=None)
             patient.register(spec)
             ballast = fill(small_disk)

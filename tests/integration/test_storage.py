@@ -23,8 +23,8 @@ from hpo.storage import Schema, open_storage, prepare_database
 
 
 @pytest.fixture
-def password(database_url: str) -> str:
-    passfile = sa.make_url(database_url).query["passfile"]
+def password(empty_database_url: str) -> str:
+    passfile = sa.make_url(empty_database_url).query["passfile"]
     assert isinstance(passfile, str)
     return Path(passfile).read_text().strip().rsplit(":", 1)[-1]
 
@@ -42,8 +42,8 @@ def refusal(url: str) -> str:
 # --- the right way -------------------------------------------------------------------------------
 
 
-def test_a_database_by_url(database_url: str) -> None:
-    storage = open_storage(database_url, prepare=SCHEMA)
+def test_a_database_by_url(empty_database_url: str) -> None:
+    storage = open_storage(empty_database_url, prepare=SCHEMA)
     with storage, storage.engine.begin() as connection:
         at = connection.scalar(sa.insert(THINGS).returning(THINGS.c.at))
         assert at is not None
@@ -65,8 +65,8 @@ def test_over_tcp_with_a_password(tcp_url: Callable[[str], str], password: str) 
             assert again.url == storage.url
 
 
-def test_optuna_shares_the_database(database_url: str) -> None:
-    with open_storage(database_url) as storage:
+def test_optuna_shares_the_database(empty_database_url: str) -> None:
+    with open_storage(empty_database_url) as storage:
         rdb = storage.optuna()
         study = optuna.create_study(storage=rdb, study_name="s")
         study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
@@ -79,18 +79,20 @@ def test_optuna_shares_the_database(database_url: str) -> None:
 
 
 def test_the_argument_wins_over_the_variable_and_that_over_the_embedded_server(
-    database_url: str, hpo_home: Path, monkeypatch: pytest.MonkeyPatch
+    empty_database_url: str, hpo_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HPO_STORAGE", "postgresql://hpo@127.0.0.1:1/nowhere")
-    with open_storage(database_url) as storage:
+    with open_storage(empty_database_url) as storage:
         assert not storage.embedded
-    monkeypatch.setenv("HPO_STORAGE", database_url)
+    monkeypatch.setenv("HPO_STORAGE", empty_database_url)
     with open_storage() as storage:
-        assert storage.engine.url.database == sa.make_url(database_url).database
+        assert storage.engine.url.database == sa.make_url(empty_database_url).database
     assert not status(hpo_home).running
     monkeypatch.setenv("HPO_STORAGE", "sqlite:///x.db")
     with pytest.raises(StorageError, match="HPO_STORAGE: the storage must be a PostgreSQL"):
         open_storage()
+    with pytest.raises(StorageError, match=r"^storage URL: the storage must be"):
+        open_storage("")
 
 
 def test_the_embedded_server_is_kept_alive_by_its_url_too(
@@ -143,8 +145,12 @@ def test_a_wrong_password(tcp_url: Callable[[str], str]) -> None:
     assert "user and password must be right" in refusal(tcp_url("stranger:geheim"))
 
 
-def test_a_database_that_does_not_exist(database_url: str) -> None:
-    url = sa.make_url(database_url).set(database="nothere").render_as_string(hide_password=False)
+def test_a_database_that_does_not_exist(empty_database_url: str) -> None:
+    url = (
+        sa.make_url(empty_database_url)
+        .set(database="nothere")
+        .render_as_string(hide_password=False)
+    )
     said = refusal(url)
     assert ": the database must exist, but got: " in said
     assert said.endswith(
@@ -166,9 +172,9 @@ def test_an_option_that_libpq_does_not_know(option: str) -> None:
     assert said.endswith(". Correct or remove the option in the URL.")
 
 
-def test_a_server_that_is_too_old(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_too_old(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage_module, "OLDEST_MAJOR", 99)
-    assert refusal(database_url).endswith(
+    assert refusal(empty_database_url).endswith(
         ": the server must be PostgreSQL 99 or newer, but got version=18.4. Use a newer server, "
         "or the embedded one."
     )
@@ -177,7 +183,7 @@ def test_a_server_that_is_too_old(database_url: str, monkeypatch: pytest.MonkeyP
 # --- tables --------------------------------------------------------------------------------------
 
 
-def test_eight_processes_create_the_tables_once(database_url: str) -> None:
+def test_four_processes_create_the_tables_once(empty_database_url: str) -> None:
     code = (
         "import sys\n"
         "from tables import SCHEMA, THINGS\n"
@@ -190,7 +196,7 @@ def test_eight_processes_create_the_tables_once(database_url: str) -> None:
     )
     support = str(Path(__file__).parents[1] / "support")
     environment = os.environ | {"PYTHONPATH": support}
-    processes = [start(code, database_url, env=environment) for _ in range(8)]
+    processes = [start(code, empty_database_url, env=environment) for _ in range(4)]
     for process in processes:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -200,21 +206,21 @@ def test_eight_processes_create_the_tables_once(database_url: str) -> None:
     for process in processes:
         process.stdin = None
         finish(process)
-    with connect(database_url) as connection:
+    with connect(empty_database_url) as connection:
         counts = "SELECT (SELECT count(*) FROM ours.things), (SELECT count(*) FROM alembic_version)"
-        assert connection.execute(counts).fetchone() == (8, 1)
+        assert connection.execute(counts).fetchone() == (4, 1)
 
 
-def test_a_complete_database_is_only_read(database_url: str) -> None:
-    open_storage(database_url, prepare=SCHEMA).close()
-    with connect(database_url) as connection:
+def test_a_complete_database_is_only_read(empty_database_url: str) -> None:
+    open_storage(empty_database_url, prepare=SCHEMA).close()
+    with connect(empty_database_url) as connection:
         connection.execute("DROP ROLE IF EXISTS reader")
         connection.execute("CREATE ROLE reader LOGIN PASSWORD 'r'")
         connection.execute("GRANT USAGE ON SCHEMA ours TO reader")
         connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public, ours TO reader")
         connection.execute("ALTER ROLE reader SET default_transaction_read_only = on")
         try:
-            url = sa.make_url(database_url).set(username="reader", password="r")
+            url = sa.make_url(empty_database_url).set(username="reader", password="r")
             with open_storage(url.render_as_string(hide_password=False), prepare=SCHEMA) as storage:
                 rdb = storage.optuna()
                 assert rdb.get_all_studies() == []
@@ -224,24 +230,25 @@ def test_a_complete_database_is_only_read(database_url: str) -> None:
             connection.execute("DROP ROLE reader")
 
 
-def test_a_user_who_may_not_create_tables(database_url: str) -> None:
-    with connect(database_url) as connection:
+def test_a_user_who_may_not_create_tables(empty_database_url: str) -> None:
+    with connect(empty_database_url) as connection:
         connection.execute("DROP ROLE IF EXISTS guest")
         connection.execute("CREATE ROLE guest LOGIN PASSWORD 'geheim'")
         try:
-            url = sa.make_url(database_url).set(username="guest", password="geheim")
+            url = sa.make_url(empty_database_url).set(username="guest", password="geheim")
             said = refusal(url.render_as_string(hide_password=False))
         finally:
             connection.execute("DROP ROLE guest")
     assert (
-        "user guest: the user must be allowed to create tables the first time, but got: "
+        "user guest: the user must be allowed to create tables the first time, and own them to "
+        "upgrade them, but got: "
         "permission denied for schema public"
     ) in said
     assert said.endswith("GRANT CREATE ON DATABASE ..., GRANT CREATE ON SCHEMA public.")
 
 
-def test_tables_of_another_optuna(database_url: str) -> None:
-    with open_storage(database_url) as storage:
+def test_tables_of_another_optuna(empty_database_url: str) -> None:
+    with open_storage(empty_database_url) as storage:
         with storage.engine.begin() as connection:
             connection.execute(sa.text("UPDATE alembic_version SET version_num = 'v3.0.0.d'"))
         with pytest.raises(StorageError) as caught:
@@ -254,12 +261,12 @@ def test_tables_of_another_optuna(database_url: str) -> None:
     )
 
 
-def test_a_creation_that_fails_leaves_nothing(database_url: str) -> None:
+def test_a_creation_that_fails_leaves_nothing(empty_database_url: str) -> None:
     def fail(connection: sa.Connection) -> None:
         METADATA.create_all(connection.execution_options())
         raise RuntimeError("half way")
 
-    with open_storage(database_url) as storage:
+    with open_storage(empty_database_url) as storage:
         with storage.engine.begin() as connection:
             connection.execute(sa.schema.CreateSchema("ours"))
         with pytest.raises(RuntimeError, match="half way"):

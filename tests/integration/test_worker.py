@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from servers import connect
 from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
 
+from hpo import work
 from hpo.ledger import Ledger
 from hpo.snapshot import SlotState, StudyState
 from hpo.storage import open_storage
+from hpo.work import Order, Worker
 
 
 @pytest.fixture
@@ -114,6 +118,23 @@ def test_orphan_stops_by_itself(ledger: Ledger, database_url: str) -> None:
     _, said = worker.communicate(timeout=30)
     assert worker.returncode == 0
     assert "the launcher is gone: stopping" in said
+
+
+def test_a_worker_told_to_stop_before_it_could_enlist_ends_quietly(
+    ledger: Ledger, database_url: str, server_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work, "STOP_PATIENCE_S", 0.2)
+    name = sa.make_url(database_url).database
+    with open_storage(database_url) as storage, connect(server_url) as admin:
+        worker = Worker(storage, Order())
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+        worker.stop()
+        worker.run()
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert ledger.workers() == []
 
 
 @pytest.mark.parametrize(

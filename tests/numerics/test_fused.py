@@ -25,7 +25,8 @@ from dense import (
 from torch import Tensor
 
 from objectives.networks import fused
-from objectives.networks.fused import fused_spintronic
+from objectives.networks.fused import fused_output
+from objectives.networks.passage import SpintronicKernel
 from objectives.networks.structure import SparseStructure
 
 
@@ -227,9 +228,9 @@ def test_warm_up_returns_seconds() -> None:
     assert 0 < fused.warm_up() < 60
 
 
-FLOAT = "fused_spintronic: `{0}.dtype == torch.float32` must hold, but got {0}.dtype=torch.float64."
-SHAPE = "fused_spintronic: `{0}.shape == {1}` must hold, but got {0}.shape={2}."
-DEVICE = 'fused_spintronic: `{0}.device == "cpu"` must hold, but got {0}.device=meta.'
+FLOAT = "fused_output: `{0}.dtype == torch.float32` must hold, but got {0}.dtype=torch.float64."
+SHAPE = "fused_output: `{0}.shape == {1}` must hold, but got {0}.shape={2}."
+DEVICE = 'fused_output: `{0}.device == "cpu"` must hold, but got {0}.device=meta.'
 
 
 @pytest.mark.parametrize(
@@ -249,7 +250,7 @@ DEVICE = 'fused_spintronic: `{0}.device == "cpu"` must hold, but got {0}.device=
             "integrator",
             lambda _: "rk4",
             ValueError,
-            "fused_spintronic: `integrator in ('exponential', 'euler')` must hold, "
+            "SpintronicKernel: `integrator in ('exponential', 'euler')` must hold, "
             "but got integrator=rk4. Name one of these.",
         ),
     ],
@@ -257,11 +258,12 @@ DEVICE = 'fused_spintronic: `{0}.device == "cpu"` must hold, but got {0}.device=
 def test_refuses(name: str, change: Any, kind: type[Exception], message: str) -> None:
     case = make()
     names = ("w_in", "w_inter", "w_intra", "bias")
-    arguments = physics() | {"u": inputs(4, 8), "structure": case.structure}
+    arguments: dict[str, Any] = physics() | {"u": inputs(4, 8)}
     arguments |= {name: p.detach() for name, p in zip(names, case.parameters, strict=True)}
     arguments[name] = change(arguments[name])
+    tensors = [arguments.pop(name) for name in ("u", *names)]
     with pytest.raises(kind) as caught:
-        fused_spintronic(**arguments)
+        fused_output(SpintronicKernel(case.structure, **arguments), *tensors)
     assert message in str(caught.value)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from itertools import product
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ import torch
 from dense import INTEGRATORS, Case, assert_agrees, error, gradients, inputs, make, physics
 from torch import Tensor
 
-from objectives.networks.fused import fused_ctrnn
+from objectives.networks.passage import CtrnnKernel
 from objectives.networks.structure import SparseStructure
 
 SIZES = list(product([1, 5, 32], [1, 3], [1, 3], [0.0, 0.1, 0.5, 1.0]))
@@ -127,20 +126,7 @@ def test_without_gradients_same_value_and_no_trajectory(integrator: str) -> None
     assert len(work) < 10 * 96 * 128
 
 
-@pytest.mark.parametrize(
-    ("name", "change", "kind", "message"),
-    [
-        ("u", Tensor.double, TypeError, "fused_ctrnn: `u.dtype == torch.float32` must hold"),
-        ("bias", lambda t: t[0], ValueError, "fused_ctrnn: `bias.shape == (3, 5)` must hold"),
-        ("integrator", lambda _: "rk4", ValueError, "fused_ctrnn: `integrator in"),
-    ],
-)
-def test_refuses(name: str, change: Any, kind: type[Exception], message: str) -> None:
-    case = make("ctrnn")
-    names = ("w_in", "w_inter", "w_intra", "bias")
-    arguments = physics("ctrnn") | {"u": inputs(4, 8), "structure": case.structure}
-    arguments |= {name: p.detach() for name, p in zip(names, case.parameters, strict=True)}
-    arguments[name] = change(arguments[name])
-    with pytest.raises(kind) as caught:
-        fused_ctrnn(**arguments)
-    assert message in str(caught.value)
+def test_refuses_an_integrator_without_a_kernel() -> None:
+    settings = physics("ctrnn", integrator="rk4")
+    with pytest.raises(ValueError, match="CtrnnKernel: `integrator in"):
+        CtrnnKernel(make("ctrnn").structure, **settings)

@@ -80,6 +80,27 @@ def test_networks_at_the_edge_work(
     assert series["drive"].shape == (1, layers, shape[0], shape[1], width)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("factor", [1.0, 30.0])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_reference_computes_in_any_float_type(
+    kind: str, factor: float, dtype: torch.dtype
+) -> None:
+    """As float64 does, to the rounding of the type, which a strong drive multiplies."""
+    exact, u = scaled(tiny(kind), factor), inputs(time=20)
+    network = scaled(tiny(kind), factor).to(dtype)
+    network.backend = "reference"
+    found = network.output(u.to(dtype))
+    assert found.dtype == dtype
+    rounding = 4 * factor * torch.finfo(dtype).eps
+    torch.testing.assert_close(found.double(), exact.output(u), rtol=0, atol=rounding)
+    found.sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is None or parameter.grad.isfinite().all(), name
+    x = network.trajectories(u.to(dtype))["x"]
+    assert kind == "ctrnn" or ((x > 0) & (x <= 1)).all()
+
+
 def test_without_connections_the_input_changes_nothing() -> None:
     for kind in KINDS:
         network = tiny(kind, density_inter=0.0, density_intra=0.0)

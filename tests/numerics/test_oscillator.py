@@ -114,7 +114,7 @@ def test_amplitudes_stay_within_0_and_1_whatever_drive_and_step(
         assert ((x > 0) & (x < 1)).all()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
 def test_gradients_of_a_step_are_finite_even_at_the_ends(dtype: torch.dtype) -> None:
     strengths = torch.cat([torch.logspace(-12, 3, 61), torch.tensor([0.0, GAMMA])]).to(dtype)
     pieces = (strengths, -strengths, GAMMA + strengths, GAMMA - strengths)

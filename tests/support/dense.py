@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from objectives.networks.fused import fused_ctrnn, fused_spintronic
+from objectives.networks.fused import fused_output
+from objectives.networks.passage import CtrnnKernel, SpintronicKernel
 from objectives.networks.structure import SparseStructure
 
 INTEGRATORS = ["exponential", "euler"]
@@ -77,7 +78,7 @@ def dense_ctrnn(
     return torch.tanh(x)[-1]
 
 
-FUSED: dict[str, Any] = {"spintronic": fused_spintronic, "ctrnn": fused_ctrnn}
+KERNELS: dict[str, Any] = {"spintronic": SpintronicKernel, "ctrnn": CtrnnKernel}
 DENSE: dict[str, Any] = {"spintronic": dense_spintronic, "ctrnn": dense_ctrnn}
 
 
@@ -91,10 +92,8 @@ class Case:
     structure: SparseStructure
 
     def run(self, u: Tensor, **settings: Any) -> Tensor:
-        output: Tensor = FUSED[self.kind](
-            u, *self.parameters, self.structure, **physics(self.kind, **settings)
-        )
-        return output
+        kernel = KERNELS[self.kind](self.structure, **physics(self.kind, **settings))
+        return fused_output(kernel, u, *self.parameters)
 
     def dense(self, u: Tensor, dtype: torch.dtype, **settings: Any) -> tuple[Tensor, list[Tensor]]:
         """Output and gradients of the dense loop."""

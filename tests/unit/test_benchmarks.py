@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
-from benchmarks import loops, networks, results
+from benchmarks import __main__, loops, networks, parts, results
 from benchmarks.service import Overhead
 from benchmarks.workers import Throughput
 
@@ -44,18 +46,56 @@ def test_page() -> None:
             server_ms=6.0,
         )
 
-    page = results.report(
-        timings=[timing("ours", 0.1, 0.01), timing("ours", 1.0, 0.02), timing("eager", None, 0.5)],
-        overheads=[overhead("ours", 20.0), overhead("Optuna", 100.0)],
-        throughput=Throughput(one=100.0, two=195.0),
-        notes=["JAX does not run: ModuleNotFoundError: No module named 'jax'"],
-        cpu="a processor",
-        cores=2,
-        load="0.1",
-        seconds=400.0,
+    apart = parts.Parts(
+        kind="ctrnn",
+        density=0.5,
+        whole=0.008,
+        neurons=(0.001, 0.0005),
+        synapses=(0.002, 0.003),
+        multiply_adds=444_000_000,
+        peak=111e9,
     )
+    timings = [timing("ours", 0.1, 0.01), timing("ours", 1.0, 0.02), timing("eager", None, 0.5)]
+    notes = ["JAX does not run: ModuleNotFoundError: No module named 'jax'"]
+    bodies = {
+        "service": results.service([overhead("ours", 20.0), overhead("Optuna", 100.0)]),
+        "networks": results.networks(timings, [apart], notes),
+        "workers": results.workers(Throughput(one=100.0, two=195.0)),
+    }
+    page = ""
+    for name, body in bodies.items():
+        about: dict[str, Any] = {"cpu": "a processor", "cores": 2, "load": "0.1", "seconds": 60.0}
+        page = results.page(page, {name: results.section(name, body, **about)})
+    assert page.count("a processor, 2 cores, load 0.1 at the start") == 3
+    assert [line for line in page.splitlines() if line.startswith("## ")] == [
+        "## Networks",
+        "## Service",
+        "## Workers",
+    ]
     assert "| ours, density 0.1 | 10.0 | 1.00 | 0.50 |" in page
     assert "| eager | 500.0 | 50.0 | 25.0 |" in page
     assert "- JAX does not run: ModuleNotFoundError" in page
     assert "| tpe, none | 1,000 | 20 (6) | 50 | 100 (6) | 50 | 5.0 |" in page
     assert "100 with one worker, 195 with two: **1.95 x**" in page
+    assert "| ctrnn, density 0.5 | 8.0 | 2.0 + 3.0 | 1.0 + 0.5 | 1.5 | 4.0 | 0.50 |" in page
+
+
+def test_parts_add_up_to_what_was_measured() -> None:
+    """Of a network with synapses, and of nothing but ours at the width that is taken apart."""
+
+    def timing(what: str, width: int) -> networks.Timing:
+        return networks.Timing(kind="ctrnn", width=width, what=what, density=0.5, seconds=1.0)
+
+    [found] = parts.measure([timing("ours", 32), timing("ours", 64), timing("eager", 32)])
+    assert sum(found.neurons) + sum(found.synapses) + found.rest == pytest.approx(1.0)
+    assert found.multiply_adds == 3 * 898 * 64 * 2576
+    assert all(seconds > 0 for seconds in (*found.neurons, *found.synapses))
+    assert 0 < found.bound < 1
+
+
+def test_an_unknown_section_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["netwroks"]) == 2
+    assert capsys.readouterr().err == (
+        "benchmarks: sections of networks, workers, service must be named, but got netwroks. "
+        "Name some, or none for all.\n"
+    )

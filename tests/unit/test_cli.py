@@ -87,6 +87,8 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
             ["launch", "--study", "x", "--report", "r", "--no-report"],
             "argument --no-report: not allowed with argument --report",
         ),
+        (["retry"], "the following arguments are required: STUDY"),
+        (["stop", "x", "--study", "y"], "argument --study: not allowed with argument STUDY"),
         (["storage", "url", "--force"], "--force goes with `hpo storage stop`"),
         (["trials", "x", "--csv", "--json"], "argument --json: not allowed with argument --csv"),
     ],

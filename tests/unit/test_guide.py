@@ -81,6 +81,11 @@ def test_json_has_names_with_units(capsys: pytest.CaptureFixture[str]) -> None:
         (["--density-inter", "0"], "`round(density_inter * width) >= 1` must hold, but got"),
         (["--s", "0"], "recommended weight: `s > 0` must hold, but got s=0.0."),
         (["--width", "0"], "fan-in: `width >= 1` must hold, but got width=0."),
+        (
+            ["--width", "9" * 400],
+            "numbers that a float can hold must be given, but got int too large to convert to "
+            "float. Give smaller ones.",
+        ),
         (["--points", "0"], "presentation: `points >= 1` must hold, but got points=0."),
     ],
 )

@@ -45,7 +45,7 @@ def past(spec: StudySpec, count: int) -> list[Past]:
         steps = tuple(draw.random() for _ in range(6))
         rung = {"completed_rung_0": draw.random()}  # the memory of successive halving
         suggestion = Suggestion(params=suggestion.params, attrs={**suggestion.attrs, **rung})
-        state = draw.choices([*SlotState][1:], [6, 3, 1])[0]
+        state = draw.choices([*SlotState][1:4], [6, 3, 1])[0]
         score = None if state == SlotState.FAILED else steps[-1]
         trials.append(Past(suggestion=suggestion, state=state, score=score, steps=steps))
     return trials

@@ -44,6 +44,27 @@ def test_workers_that_die_at_start_are_given_up_with_their_log(executor: LocalEx
     assert message.endswith(f"Its log: {executor.logs}/{next(executor.logs.iterdir()).name}")
 
 
+def test_a_worker_that_dies_with_a_trial_is_started_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trial, if it is what kills them, fails after three losses: the launch must live on."""
+    monkeypatch.setattr(local, "PAUSE_S", (0.01, 0.01))
+    deaths: list[str] = []
+
+    def held(name: str) -> bool:
+        deaths.append(name)
+        return True
+
+    executor = LocalExecutor("toy", storage_url=WRONG_URL, logs=tmp_path, on_death=held)
+    executor.start(1)
+    deadline = time.monotonic() + 60
+    while len(deaths) <= local.DEATHS_AT_START and time.monotonic() < deadline:
+        executor.poll()
+        time.sleep(0.05)
+    executor.stop(grace_s=0)
+    assert len(set(deaths)) == local.DEATHS_AT_START + 1
+
+
 def test_the_address_of_the_database_is_not_on_the_command_line(executor: LocalExecutor) -> None:
     executor.start(1)
     (pid,) = executor.pids

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -142,6 +144,25 @@ def test_csv_files_are_the_same_data(tmp_path: Path, header: str) -> None:
 def test_csv_labels_that_are_numbers_are_sorted_as_numbers(tmp_path: Path) -> None:
     directory = save_csv(tmp_path / "series", series(), labels() * 5 + 2)
     assert read(directory).classes == ("2", "7", "12")
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"),
+    [
+        (["01", "1", "2"], ("01", "1", "2")),
+        (["-3", "10", "2"], ("-3", "2", "10")),
+        (["1_0", "2", "3"], ("1_0", "2", "3")),
+        (["9" * 30, "9" * 29, "1"], ("1", "9" * 29, "9" * 30)),
+        (["0.5", "1", "10"], ("0.5", "1", "10")),
+    ],
+)
+def test_csv_labels_are_whole_numbers_only_if_written_as_such(
+    tmp_path: Path, names: list[str], classes: tuple[str, ...]
+) -> None:
+    directory = save_csv(tmp_path / "series", series(), np.array(names)[labels()])
+    recording = read(directory)
+    assert recording.classes == classes
+    assert [classes[k] for k in recording.examples.label] == [names[k] for k in labels()]
 
 
 def test_csv_with_a_split_of_ones_own_and_blank_lines(tmp_path: Path) -> None:
@@ -325,6 +346,26 @@ def damaged(path: Path) -> None:
     path.write_bytes(content)
 
 
+def bare_member(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("x.npy", "1,2")
+        file.writestr("y.npy", "1,2")
+
+
+def claims_too_much(path: Path) -> None:
+    buffer = io.BytesIO()
+    np.save(buffer, series())
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("x.npy", buffer.getvalue().replace(b"(60, 5, 2), }  ", b"(60000000000000,)}"))
+
+
+def encrypted(path: Path) -> None:
+    content = bytearray(save(path).read_bytes())
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):  # the flags of both headers
+        content[content.index(mark) + place] |= 1
+    path.write_bytes(content)
+
+
 @pytest.mark.parametrize(
     ("write", "text"),
     [
@@ -336,6 +377,12 @@ def damaged(path: Path) -> None:
         (single_array, "an .npz file must hold, but got a single array. Write it with numpy.savez"),
         (cut_off, "an .npz file must hold, but got File is not a zip file. Write it with"),
         (damaged, "an array of numbers or texts `x` must hold, but got Bad CRC-32"),
+        (bare_member, "an array `x` must hold, but got other bytes. Write it with numpy.savez."),
+        (claims_too_much, "an array of numbers or texts `x` must hold, but got Unable to allocate"),
+        (
+            encrypted,
+            "an array of numbers or texts `x` must hold, but got File 'x.npy' is encrypted",
+        ),
         (lambda path: path.write_bytes(b""), "an .npz file must hold, but got No data left in"),
         (Path.mkdir, "labels.csv: a readable file must hold, but got No such file or directory."),
     ],
@@ -345,6 +392,19 @@ def test_broken_files_are_refused(tmp_path: Path, write: Callable[[Path], Any], 
     write(path)
     with pytest.raises(ValueError, match=f"^{re.escape(str(path))}.*{re.escape(text)}"):
         ArraysParams(path="data.npz").resolved(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("~nobody-of-that-name/d.npz", "a readable .npz file must hold, but got No such file"),
+        ("d\0.npz", "a readable .npz file must hold, but got embedded null byte. Correct the path"),
+        ("d" * 300 + ".npz", "a path that can be read must hold, but got File name too long."),
+    ],
+)
+def test_a_path_that_no_file_can_have_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(str(tmp_path / name))}: {re.escape(text)}"):
+        ArraysParams(path=name).resolved(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -393,6 +453,12 @@ def test_other_paths_are_refused(tmp_path: Path, name: str, got: str | None) -> 
             "Mend that cell.",
         ),
         ("1.csv", "1;2\n3;4\n", "must hold, but got '3;4' in line 2, column 1."),
+        ("1.csv", "1_0,2\n", "must hold, but got '1_0' in line 1, column 1."),
+        (
+            "labels.csv",
+            "file,label\na\0.csv,1\n",
+            "a\0.csv: a readable file must hold, but got embedded null byte. Correct",
+        ),
         ("1.csv", "1,nan\n", "must hold, but got 'nan' in line 1, column 2."),
         ("1.csv", "1,\n", "must hold, but got '' in line 1, column 2."),
         (
@@ -421,7 +487,8 @@ def test_broken_csv_is_refused_by_file_line_and_column(
         path.unlink()
     else:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
-    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: .*{re.escape(text)}"):
+    where = directory if "null byte" in text else path
+    with pytest.raises(ValueError, match=f"^{re.escape(str(where))}.*{re.escape(text)}"):
         ArraysParams(path="series").resolved(tmp_path)
 
 

@@ -20,6 +20,7 @@ from objectives.tasks import load
 
 KINDS = ["ctrnn", "spintronic"]
 SMALL: dict[str, Any] = {"layers": 2, "width": 6, "epochs": 1, "batch_size": 300}
+SIZES = {"members": 1, "layers": 2, "width": 6, "channels": 1, "outputs": 10}
 ABOUT = {"scores": {"score": 0.5}, "lineage": {"study": "µ-study"}}
 
 
@@ -93,19 +94,34 @@ def test_the_description_says_what_the_network_is(saved: Path) -> None:
     assert found["objective"] == "spintronic"
     assert found["network"] == "objectives.networks.spintronic.SpintronicNetwork"
     assert found["parameters"]["tau_ns"] == 14.12
-    assert found["architecture"] == {
-        "members": 1,
-        "layers": 2,
-        "width": 6,
-        "channels": 1,
-        "outputs": 10,
-    }
+    assert found["architecture"] == SIZES
     assert found["connectivity"]["mask_inter"] == {"kept": 18, "possible": 36}
     assert found["connectivity"]["n_neurons"] == 12
+    assert found["input_scaling"] is None
     assert found["classes"] == [str(digit) for digit in range(10)]
     assert found["task"]["name"] == "sequential-digits"
     assert found["scores"] == ABOUT["scores"]
     assert found["lineage"] == ABOUT["lineage"]
+
+
+def test_a_network_of_normalised_data_says_how_to_normalise_more(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(40, 6, 2)) * [3.0, 100.0] + [5.0, -7.0]).astype(np.float32)
+    np.savez(tmp_path / "data.npz", x=x, y=np.arange(40) % 2, test=np.arange(40) >= 20)
+    objective: Any = objectives.load("spintronic")
+    trained = objective.member(
+        objective.Params(**SMALL),
+        task=objective.tasks["arrays"](path=str(tmp_path / "data.npz"), normalise="standard"),
+        protocol=Protocol.CONFIRM,
+        member_seed=7,
+    )
+    trained.save(tmp_path / "best.safetensors", ABOUT)
+    scaling = describe(tmp_path / "best.safetensors")["input_scaling"]
+    wanted = (x - np.array(scaling["shift"])) / np.array(scaling["scale"])
+    seen = trained.trace([0, 19], "x").inputs
+    np.testing.assert_array_equal(seen, wanted[[20, 39]].astype(np.float32))
+    network = load_network(tmp_path / "best.safetensors")
+    assert network(torch.from_numpy(seen)).shape == (1, 2, 2)
 
 
 def rewritten(saved: Path, target: Path, tensors: dict[str, Any], **changes: Any) -> Path:
@@ -143,13 +159,32 @@ def test_foreign_files_are_refused(saved: Path, tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"format": 2}, "`format <= 1` must hold, but got format=2. It was written by a newer"),
-        ({"format": "x"}, "`format <= 1` must hold, but got format=x"),
+        ({"format": "x"}, "a whole number `format` must hold, but got format='x'. Export it again"),
+        ({"format": 0}, "a whole number `format` must hold, but got format=0."),
         (
             {"objective": "os:system"},
             "`objective` in ctrnn, spintronic must hold, but got objective='os:system'",
         ),
+        (
+            {"objective": ["spintronic"]},
+            "`objective` in ctrnn, spintronic must hold, but got objective=['spintronic']",
+        ),
         ({"parameters": {"tau_ns": -1}}, "parameters of the objective spintronic must hold"),
-        ({"architecture": {}}, "parameters of the objective spintronic must hold, but got 'memb"),
+        ({"architecture": []}, "parameters of the objective spintronic must hold, but got 'list'"),
+        (
+            {"architecture": {}},
+            "tensors of the size {'layers': 2, 'width': 6} must hold, but got {",
+        ),
+        (
+            {"architecture": {**SIZES, "members": 10**9}},
+            "tensors of the size {'members': 1000000000, 'layers': 2, 'width': 6, 'channels': 1, "
+            "'outputs': 10} must hold, but got {'members': 1, 'layers': 2, 'width': 6, 'channels': "
+            "1, 'outputs': 10}. Export it again: hpo export STUDY --network FILE.safetensors.",
+        ),
+        (
+            {"parameters": {"layers": 2, "width": 4096}},
+            "tensors of the size {'members': 1, 'layers': 2, 'width': 4096, 'channels': 1, ",
+        ),
     ],
 )
 def test_descriptions_of_another_kind_are_refused(
@@ -165,8 +200,47 @@ def test_tensors_that_do_not_fit_are_refused(saved: Path, tmp_path: Path) -> Non
     path = rewritten(saved, tmp_path / "other.safetensors", {"bias": torch.zeros(1, 2, 7)})
     with pytest.raises(ValueError, match="the tensors of a spintronic network must hold, but got"):
         load_network(path)
-    save_file(load_file(saved), path, metadata={"hpo_network": "{"})
-    with pytest.raises(ValueError, match="a description in JSON must hold, but got another header"):
+    save_file({}, path, metadata={"hpo_network": json.dumps(describe(saved))})
+    with pytest.raises(ValueError, match=r"'outputs': 10} must hold, but got others\. Exp"):
+        load_network(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("{", "Expecting property name"), ("3", "'int' object"), ("[" * 100_000, "maximum recursion")],
+)
+def test_a_header_that_describes_nothing_is_refused(
+    saved: Path, tmp_path: Path, text: str, found: str
+) -> None:
+    path = tmp_path / "other.safetensors"
+    save_file(load_file(saved), path, metadata={"hpo_network": text})
+    with pytest.raises(ValueError, match="a description in JSON must hold, but got") as caught:
+        load_network(path)
+    assert f"but got another header ({found}" in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+def test_a_network_of_another_float_type_keeps_it(
+    saved: Path, tmp_path: Path, dtype: torch.dtype
+) -> None:
+    weights = {name: value for name, value in load_file(saved).items() if value.dtype != torch.bool}
+    cast = {name: value.to(dtype) for name, value in weights.items()}
+    network = load_network(rewritten(saved, tmp_path / "cast.safetensors", cast))
+    assert {parameter.dtype for parameter in network.parameters()} == {dtype}
+    assert torch.equal(network.w_out, cast["w_out"])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "found"),
+    [(torch.float64, "torch.float32, torch.float64"), (torch.int32, "torch.float32, torch.int32")],
+)
+def test_weights_of_several_types_are_refused(
+    saved: Path, tmp_path: Path, dtype: torch.dtype, found: str
+) -> None:
+    path = rewritten(saved, tmp_path / "other.safetensors", {"w_in": torch.ones(1, 6, 1).to(dtype)})
+    with pytest.raises(
+        ValueError, match=f"weights of one floating-point type must hold, but got {found}. Export"
+    ):
         load_network(path)
 
 

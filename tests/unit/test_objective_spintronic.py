@@ -10,20 +10,19 @@ from objectives.contract import OnEpoch, Outcome, Progress, Protocol
 from objectives.spintronic import SpintronicObjective, SpintronicParams
 from objectives.tasks.sequential_digits import SequentialDigitsParams
 
-TASK = SequentialDigitsParams()
-
 
 def evaluate(
     *,
     protocol: Protocol = Protocol.VALIDATION,
     member_seed: int = 0,
+    split_seed: int = 0,
     on_epoch: OnEpoch = lambda progress: None,
     resume: bytes | None = None,
     **params: float | str,
 ) -> Outcome:
     return SpintronicObjective().evaluate(
         SpintronicParams.model_validate({"epochs": 3} | params),
-        task=TASK,
+        task=SequentialDigitsParams(split_seed=split_seed),
         protocol=protocol,
         member_seed=member_seed,
         on_epoch=on_epoch,
@@ -50,6 +49,11 @@ def checkpoint_after(epoch: int, *, member_seed: int = 0) -> bytes:
 
 def test_outcome_says_what_was_trained_and_scored() -> None:
     info = evaluate(epochs=1).info
+    drive = info.pop("cumulative_drive")
+    weight = info.pop("mean_weight_per_ns")
+    assert isinstance(drive, float)
+    assert isinstance(weight, float)
+    assert drive == pytest.approx(0.5 * weight * 32**0.5 * 1.0)  # Eq. (9) times dt, at the defaults
     assert info == {
         "n_synapses": 2896,
         "n_neurons": 96,
@@ -99,7 +103,14 @@ def test_euler_diverges_at_the_learning_rate_of_the_paper_and_scores_zero() -> N
 
 @pytest.mark.slow
 def test_optimum_of_the_paper_reaches_the_accuracy_of_the_paper() -> None:
+    """89.83 ± 2.91 % over ten runs is reported, without a word on how the images were split.
+
+    Which half trains matters as much as the seed: over 16 splits, ten seeds each, we measured means
+    of 88.0 to 91.2 %, 89.7 ± 1.0 %, and about ± 1.4 % from seed to seed. So each of ten runs has a
+    split of its own here; their mean is good to 1.7 / √10 = 0.55 %, of which three are allowed.
+    """
     scores = [
-        evaluate(epochs=60, protocol=Protocol.CONFIRM, member_seed=seed).score for seed in range(4)
+        evaluate(epochs=60, protocol=Protocol.CONFIRM, member_seed=run, split_seed=run).score
+        for run in range(10)
     ]
-    assert 0.87 < sum(scores) / 4 < 0.93  # reported: 0.8983 ± 0.0291
+    assert sum(scores) / 10 == pytest.approx(0.897, abs=0.0165)

@@ -30,8 +30,16 @@ def test_the_paper_consumes_about_40_pj_in_about_100_ns() -> None:
     assert physics.energy_pj(**counts, presentation_ns=image_ns) == pytest.approx(0.64 * in_100_ns)
 
 
-@pytest.mark.parametrize("change", [{}, {"layers": 1}, {"width": 7, "density_intra": 0.3}])
-@pytest.mark.parametrize(("channels", "classes"), [(1, 10), (3, 2)])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"layers": 1},
+        {"width": 7, "density_intra": 0.3},
+        {"width": 5, "density_inter": 0.94},  # 0.94 × 25 = 23.5, but 0.94 × 5 × 5 is below it
+    ],
+)
+@pytest.mark.parametrize(("channels", "classes"), [(1, 10), (5, 2)])
 def test_counts_are_those_of_the_network(
     change: dict[str, Any], channels: int, classes: int
 ) -> None:

@@ -111,7 +111,8 @@ LOW_HIGH = {"low": 1.0, "high": 10.0}
         (
             {"bugdet": {"trials": 3}},
             "bugdet: unknown key. Did you mean 'budget'? Valid: budget, confirm, description, "
-            "fixed, objective, protocol, pruner, reported, sampler, seed, space, task.",
+            "figure, fixed, objective, protocol, pruner, reported, sampler, seed, space, sweep, "
+            "task.",
         ),
         (
             {"space": {}},
@@ -124,8 +125,9 @@ LOW_HIGH = {"low": 1.0, "high": 10.0}
         ),
         ({"seed": -1}, "seed: greater than or equal to 0 must hold, but got seed=-1. Change it."),
         (
-            {"protocol": "confirm"},
-            "protocol: 'validation' or 'paper' must hold, but got protocol='confirm'. Change it.",
+            {"protocol": "test"},
+            "protocol: 'validation', 'paper' or 'confirm' must hold, but got protocol='test'. "
+            "Change it.",
         ),
         (
             {"sampler__name": "tpee"},
@@ -445,6 +447,15 @@ def test_a_misspelt_override_is_refused_like_a_key(study: Path) -> None:
     )
     assert file_refusal(str(study), "seed.x=1", "seed=3", "seed.y=1") == (
         "--set seed.y: 'seed' must be a table, but it is a value."
+    )
+
+
+def test_a_date_becomes_no_text(study: Path) -> None:
+    text = study.read_text()
+    study.write_text(text + "\n[reported]\nscore = 0.5\nsource = 2024-08-05\n")
+    assert file_refusal(str(study)) == (
+        f"{study}: reported: source: a number, a text, true or false must be given, but got the "
+        'date or time 2024-08-05. A text stands in quotes: source = "2024-08-05".'
     )
 
 

@@ -121,6 +121,14 @@ def test_cmaes_goes_on_from_its_memory() -> None:
             {"pruner": {"name": "percentile"}},
             "f.toml: pruner: Optuna refuses these options of 'percentile'",
         ),
+        (  # which bites once the sampler has a history
+            {"sampler": {"name": "tpe", "n_ei_candidates": 0}},
+            "f.toml: sampler: Optuna refuses these options of 'tpe': ",
+        ),
+        (
+            {"pruner": {"name": "median", "n_startup_trials": 0, "n_warmup_steps": "a"}},
+            "f.toml: pruner: Optuna refuses these options of 'median': '",
+        ),
     ],
 )
 def test_wrong_options_are_refused(tables: dict[str, Any], text: str) -> None:

@@ -12,7 +12,9 @@ consecutive float32. Blocks do not interact; each is taken through the whole of 
 ``spintronic``, ``ctrnn``
     The kernels of the two networks: their neuron steps, ``forward`` and ``backward``.
 ``sparse``
-    What they share: blocks, drives, and the transposed pass of the adjoint.
+    What they share: drives, and the transposed pass of the adjoint.
+``learning``
+    The rest of a weight update: readout, loss, clipping and Adam.
 ``elementary``, ``simd``
     exp and tanh on lanes; lanes.
 ``compiling``

@@ -17,7 +17,13 @@ from numba.core.caching import FunctionCache
 
 F = TypeVar("F", bound=Callable[..., Any])
 _njit: Any = numba.njit
-_OPTIONS: dict[str, Any] = {"fastmath": {"contract", "nsz"}, "error_model": "numpy"}
+_OPTIONS: dict[str, Any] = {
+    "fastmath": {"contract", "nsz"},
+    "error_model": "numpy",
+    # no kernel allocates; numba's counts of references would be calls within the loops, which
+    # spill every vector: two chains in ``sparse.gather`` made a forward pass twice as slow
+    "_nrt": False,
+}
 
 
 def digest(folder: Path) -> str:

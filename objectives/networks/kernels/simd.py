@@ -145,6 +145,20 @@ def store(typingctx: Any, array: Any, start: Any, value: Any) -> Any:
 
 
 @_intrinsic
+def element(typingctx: Any, array: Any, k: Any) -> Any:
+    """``array[k]``, k >= 0.
+
+    numba's own looks whether k < 0 counts from the end: a quarter of the time of ``gather``.
+    """
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        data = context.make_array(sig.args[0])(context, builder, args[0]).data
+        return builder.load(builder.gep(data, [args[1]], inbounds=True))
+
+    return signature(array.dtype, array, types.intp), codegen
+
+
+@_intrinsic
 def splat(typingctx: Any, scalar: Any, n: Any) -> Any:
     """A number in each of ``n`` (a literal) lanes."""
     lanes = Lanes(n.literal_value)

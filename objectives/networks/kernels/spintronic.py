@@ -5,11 +5,10 @@ arXiv:2408.02835, Eq. (2)-(5); S and the fixed bias of Eq. (4) are folded into w
 =========================  =======================  ==============================================
 Paper                      Code                     Unit, shape
 =========================  =======================  ==============================================
-x                          x                        (time + 1, neurons, LANES)
-y, and u after it          values                   (time + 1, rows, LANES)
+x, dx'/dx, dx'/d(I dt)     states                   (time + 1, neurons, 3, LANES)
+y, and u after it          values                   (2, rows, LANES)
 I dt                       drive                    (LANES,)
 gamma dt                   g
-dx'/dx, dx'/d(I dt)        slopes_x, slopes_drive   (time, neurons, LANES)
 =========================  =======================  ==============================================
 """
 
@@ -25,16 +24,15 @@ from objectives.networks.kernels.simd import load, splat, store, where_less
 from objectives.networks.kernels.sparse import (
     LANES,
     PIECE,
-    add_to_sum,
-    deliver,
+    add_products_to,
+    copy,
     fill,
-    from_lanes,
     gather,
-    pull,
-    to_lanes,
-    weigh,
+    gather_adjoint,
+    gather_products,
 )
 
+STATE = 3  # rows of a neuron's state; one stream of memory is 2 % faster than three
 X_MIN = np.float32(1e-30)
 """Amplitudes do not fall below: what has underflowed to 0 could never grow again."""
 _MAX_EXPONENT = np.float32(40.0)
@@ -92,169 +90,160 @@ def forward(
     u: Any,
     starts: Any,
     sources: Any,
-    index: Any,
-    parameters: Any,
+    weights: Any,
+    biases: Any,
     constants: Any,
     exponential: bool,
     keep: bool,
     shape: Any,
-    weights: Any,
-    x: Any,
     drive: Any,
     values: Any,
-    slopes_x: Any,
-    slopes_drive: Any,
-    output: Any,
+    states: Any,
+    last_y: Any,
 ) -> None:
-    """Take every block through time from x = 1/2, y = 0; write y after the last point to output.
+    """Take one block through time from x = 1/2, y = 0; write y of the last layer after the end.
 
-    With ``keep``, all of every point is kept for ``backward``; without it ``values`` and ``x`` have
-    two points, used in turn, and the slopes are not touched.
+    With ``keep``, the states of every point are kept for ``backward``; without it ``states`` has
+    two points, used in turn, and no slopes.
 
     Args:
-        u: input, (batch, time, channels), flat as all that follow.
+        u: input, (time, channels, LANES), flat as all that follow.
         starts: first non-zero of each neuron, (neurons + 1,).
         sources: row of each non-zero's source, (nonzeros,).
-        index: where each non-zero is among the parameters, (nonzeros,).
-        parameters: all weights, masked ones too, then the biases of the neurons, 1/ns.
-        constants: g; dt S; decay, gain in y' = decay y + gain (x' - x); drag = gain (1 - decay).
+        weights: dt S weight of each non-zero, (nonzeros,).
+        biases: dt S b of each neuron, (neurons,).
+        constants: g; decay and gain in y' = decay y + gain (x' - x).
         exponential: exponential step; else explicit Euler.
         keep: see above.
-        shape: blocks, time, neurons, channels, neurons of the last layer.
-        weights: scratch for dt S weight of each non-zero, (nonzeros,).
-        x: (blocks, time + 1, neurons, LANES).
+        shape: time, neurons, channels, neurons of the last layer.
         drive: scratch for one neuron's drive, (LANES,).
-        values: y and u, (blocks, time + 1, rows, LANES).
-        slopes_x, slopes_drive: (blocks, time, neurons, LANES).
-        output: (batch, last layer).
+        values: scratch for y and u of two points, used in turn, (2, rows, LANES).
+        states: x, and the slopes of the step that begins there, (time + 1, neurons, 3, LANES).
+        last_y: what is asked for, (last layer, LANES).
     """
-    g, s, decay, gain, _ = constants
-    n_blocks, n_times, n_neurons, n_channels, n_last = shape
-    row = n_neurons * LANES  # of the input; also the size of one point's slopes
-    point = row + n_channels * LANES
-    last = row - n_last * LANES
-    first_bias = len(parameters) - n_neurons
-    weigh(s, parameters, index, weights)
-    for block in range(n_blocks):
-        now = block * (n_times + 1) * point if keep else 0
-        later = now + point
-        x_now = block * (n_times + 1) * row if keep else 0
-        x_later = x_now + row
-        slope = block * n_times * row
-        fill(x, x_now, row, HALF)
-        fill(values, now, row, ZERO)
-        for t in range(n_times):
-            to_lanes(u, block, t * n_channels, n_times * n_channels, n_channels, values, now + row)
-            for i in range(n_neurons):
-                total = splat(s * parameters[first_bias + i] + TWO * g, LANES)
-                total = gather(total, weights, sources, starts[i], starts[i + 1], values, now)
-                store(drive, 0, total)
-                # a bound that LLVM does not know: it would take total apart lane by lane
-                for piece in range(0, len(drive), PIECE):
-                    here = i * LANES + piece
-                    before = load(x, x_now + here, PIECE)
-                    force = load(drive, piece, PIECE)
-                    if exponential:
-                        after, slope_x, slope_drive = exponential_step(before, force, g)
-                    else:
-                        after, slope_x, slope_drive = euler_step(before, force, g)
-                    store(x, x_later + here, after)
-                    y = load(values, now + here, PIECE)
-                    store(values, later + here, decay * y + gain * (after - before))  # Eq. (5)
-                    if keep:
-                        store(slopes_x, slope + here, slope_x)
-                        store(slopes_drive, slope + here, slope_drive)
-            slope += row
-            now, later = later, later + point if keep else now
-            x_now, x_later = x_later, x_later + row if keep else x_now
-        from_lanes(values, now + last, block, n_last, output)
+    g, decay, gain = constants
+    n_times, n_neurons, n_channels, n_last = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - n_last) * LANES
+    now, later = 0, row + inputs
+    state, next_state = 0, STATE * row
+    fill(states, state, STATE * row, HALF)
+    fill(values, now, row, ZERO)
+    for t in range(n_times):
+        copy(u, t * inputs, inputs, values, now + row)
+        for i in range(n_neurons):
+            total = splat(biases[i] + TWO * g, LANES)
+            total = gather(total, weights, sources, starts[i], starts[i + 1], values, now)
+            store(drive, 0, total)
+            # a bound that LLVM does not know: it would take total apart lane by lane
+            for piece in range(0, len(drive), PIECE):
+                here, at = i * LANES + piece, STATE * i * LANES + piece
+                before = load(states, state + at, PIECE)
+                force = load(drive, piece, PIECE)
+                if exponential:
+                    after, slope_x, slope_drive = exponential_step(before, force, g)
+                else:
+                    after, slope_x, slope_drive = euler_step(before, force, g)
+                store(states, next_state + at, after)
+                y = load(values, now + here, PIECE)
+                store(values, later + here, decay * y + gain * (after - before))  # Eq. (5)
+                if keep:
+                    store(states, state + at + LANES, slope_x)
+                    store(states, state + at + 2 * LANES, slope_drive)
+        now, later = later, now
+        state, next_state = next_state, next_state + STATE * row if keep else state
+    copy(values, now + last, row - last, last_y, 0)
 
 
 @kernel
 def backward(
-    output_grad: Any,
+    u: Any,
     starts: Any,
     targets: Any,
-    index: Any,
-    parameters: Any,
+    weights: Any,
     constants: Any,
     exponential: bool,
     shape: Any,
-    x: Any,
-    values: Any,
-    slopes_x: Any,
-    slopes_drive: Any,
-    weights: Any,
+    states: Any,
+    entering: Any,
     adjoint_x: Any,
     adjoint_y: Any,
-    adjoint_drive: Any,
-    pulled: Any,
+    filtered: Any,
     sums: Any,
-    gradient: Any,
 ) -> None:
     """The adjoint of ``forward``, from the last point to the first.
 
-    Let Y be the adjoint of y and A that of x in all that follows from it, y of the same point
-    included: A = X + gain Y, X being the adjoint of the state x. With G the part of Y that comes
-    through the drives of the next step, and primes at the end of the step,
+    Let Y be the adjoint of y in all that follows from it, A that of x, y of the same point
+    included, and J that of a drive; a prime stands for the end of the step:
 
-        Y' = decay Y'' + G'                         Y'' = 0 and G' = output_grad at the last point
-        A' = dx''/dx' A'' - drag Y'' + gain G'
-        J  = dx'/d(drive) A'                        adjoint of the drive
-        G  = sum over targets of weight J
+        J = dx'/d(drive) A'
+        A = dx'/dx A' + gain (Y - Y')        by Eq. (5), y holds gain x, and y' holds -gain x
+        Y = decay Y' + sum over targets of weight J
+
+    with J = 0 after the last point, where Y enters. Y is linear in the J of all later steps; passed
+    through the filter from the end, F = J + decay F', they give at once
+
+        Y = decay^(steps to the end) entering + sum over targets of weight F
+
+    and the gradient of a weight, the sum over time of J y, is that of F (y - decay y_before), which
+    is F gain (x - x_before): no y has to be kept. For an input it is F (u - decay u_before).
 
     The exponential step carries M = x A, the adjoint of ln x, instead of A:
 
-        M' = slope_x' M'' + x' (gain G' - drag Y'')
-        J  = slope_drive M'
+        J = slope_drive M'
+        M = slope_x M' + x gain (Y - Y')
 
     Euler's carries A: its slopes are those of x, and 1 stands for the x in front.
-    Carried as X and Y, A' would be a difference of like numbers where x rests at 0 or 1.
 
     Args:
-        output_grad: adjoint of output, (batch, last layer).
+        u: as in ``forward``.
         starts: first non-zero of each row, neurons then channels, (rows + 1,).
         targets: the neuron which each non-zero drives, (nonzeros,).
-        index: where each non-zero is among the parameters, (nonzeros,).
-        parameters, constants, exponential, shape: as in ``forward``.
-        x, values, slopes_x, slopes_drive: as ``forward`` left them.
-        weights: scratch for dt S weight of each non-zero, (nonzeros,).
-        adjoint_x: scratch for M or A without its last term, (neurons, LANES).
-        adjoint_y: scratch for Y, (neurons, LANES).
-        adjoint_drive: scratch for J, (neurons, LANES).
-        pulled: scratch for G, (neurons, LANES).
-        sums: scratch, adjoints of weights and drives over FOLD lanes, (nonzeros + neurons, FOLD).
-        gradient: adjoint of parameters, which enters as zeros.
+        weights: dt S weight of each non-zero, (nonzeros,).
+        constants, exponential, shape: as in ``forward``.
+        states: as ``forward`` left them.
+        entering: Y of the last layer after the last point, (last layer, LANES).
+        adjoint_x: scratch for slope_x M' or slope_x A', (neurons, LANES).
+        adjoint_y: scratch for Y', (neurons, LANES).
+        filtered: scratch for F of two steps, used in turn, (2, neurons, LANES).
+        sums: products for weights and biases over FOLD lanes, added to, (nonzeros + neurons, FOLD).
     """
-    _, s, decay, gain, drag = constants
-    n_blocks, n_times, n_neurons, n_channels, n_last = shape
-    n_rows = n_neurons + n_channels
-    last = (n_neurons - n_last) * LANES
+    _, decay, gain = constants
+    n_times, n_neurons, n_channels, n_last = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - n_last) * LANES
     one = splat(ONE, LANES)
-    n_nonzeros = len(index)
-    weigh(s, parameters, index, weights)
-    fill(sums, 0, len(sums), ZERO)
-    for block in range(n_blocks):
-        for work in (adjoint_x, adjoint_y, pulled):
-            fill(work, 0, n_neurons * LANES, ZERO)
-        to_lanes(output_grad, block, 0, n_last, n_last, pulled, last)
-        for t in range(n_times - 1, -1, -1):
-            at = (block * (n_times + 1) + t) * n_rows * LANES
-            slope = (block * n_times + t) * n_neurons * LANES
-            x_now = (block * (n_times + 1) + t) * n_neurons * LANES
-            x_later = x_now + n_neurons * LANES
-            for i in range(n_neurons):
-                row = i * LANES
-                before = load(x, x_now + row, LANES) if exponential else one
-                after = load(x, x_later + row, LANES) if exponential else one
-                entering = load(pulled, row, LANES)
-                y = decay * load(adjoint_y, row, LANES) + entering
-                store(adjoint_y, row, y)
-                a = load(adjoint_x, row, LANES) + gain * after * entering
-                rest = drag * before * y
-                store(adjoint_x, row, load(slopes_x, slope + row, LANES) * a - rest)
-                adjoint = load(slopes_drive, slope + row, LANES) * a
-                store(adjoint_drive, row, adjoint)
-                add_to_sum(sums, n_nonzeros + i, adjoint)
-            pull(weights, starts, targets, adjoint_drive, values, at, pulled, sums)
-    deliver(sums, index, s, gradient)
+    power = ONE
+    step, next_step = 0, row  # of filtered
+    for scratch in (adjoint_x, adjoint_y, filtered):
+        fill(scratch, 0, row, ZERO)
+    for t in range(n_times, 0, -1):  # a point, after step t - 1 and before step t
+        for j in range(n_neurons):
+            at = j * LANES
+            state = STATE * (t * row + at)
+            state_before = state - STATE * row
+            x = load(states, state, LANES)
+            total = splat(ZERO, LANES)
+            if at >= last:
+                total = power * load(entering, at - last, LANES)
+            if t < n_times:
+                value = gain * (x - load(states, state_before, LANES))
+                total = gather_adjoint(
+                    total, weights, targets, starts[j], starts[j + 1], filtered, step, value, sums
+                )
+            push = gain * (total - load(adjoint_y, at, LANES))
+            if exponential:
+                push = x * push
+            m = load(adjoint_x, at, LANES) + push
+            adjoint = load(states, state_before + 2 * LANES, LANES) * m
+            store(adjoint_y, at, total)
+            store(adjoint_x, at, load(states, state_before + LANES, LANES) * m)
+            store(filtered, next_step + at, adjoint + decay * load(filtered, step + at, LANES))
+            add_products_to(sums, len(targets) + j, adjoint, one)
+        step, next_step = next_step, step
+        for c in range(n_channels):
+            at = (t - 1) * inputs + c * LANES
+            value = load(u, at, LANES)
+            if t > 1:
+                value = value - decay * load(u, at - inputs, LANES)
+            first, end = starts[n_neurons + c], starts[n_neurons + c + 1]
+            gather_products(targets, first, end, filtered, step, value, sums)
+        power *= decay

@@ -1,0 +1,198 @@
+"""Backup files, format 1: lines of JSON, the first a header, the last a seal.
+
+    {"hpo_backup": 1, "counts": {"slots": 80, ...}, ...}
+    {...}                                   one line per slot
+    {"sha256": "..."}                       over every byte before this line
+
+Text of any size passes through line by line. A file that ends in ``.gz`` is compressed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import itertools
+import json
+import os
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from hpo.errors import HpoError
+
+FORMAT = 1
+ENDINGS = (".jsonl", ".jsonl.gz")
+LONGEST_LINE = 2**30
+"""Bytes of one slot at most: no file makes us ask for more memory than that."""
+_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+
+
+class BackupError(HpoError):
+    """A backup file cannot be written, or cannot be trusted."""
+
+
+def write(path: Path, header: Mapping[str, Any], records: Iterator[Mapping[str, Any]]) -> None:
+    """Write a backup file, whole or not at all.
+
+    Raises:
+        BackupError: the ending of its name is none of ``ENDINGS``, or the file cannot be written.
+    """
+    if not path.name.endswith(ENDINGS):
+        raise BackupError(
+            f"{path}: the name of a backup must end in {' or '.join(ENDINGS)}, but got "
+            f"name={path.name}. Choose one of them; any tool may compress a .jsonl further."
+        )
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as raw:
+            with _compressed(raw, path) as stream:
+                _write_lines(stream, {"hpo_backup": FORMAT, **header}, records)
+            raw.flush()
+            os.fsync(raw.fileno())
+        partial.replace(path)
+    except OSError as error:
+        raise BackupError(f"{path}: cannot be written: {error.strerror or error}.") from error
+    finally:
+        with suppress(OSError):
+            partial.unlink()
+
+
+@contextmanager
+def _compressed(raw: IO[bytes], path: Path) -> Iterator[IO[bytes]]:
+    if not path.name.endswith(".gz"):
+        yield raw
+        return
+    with gzip.GzipFile("", "wb", compresslevel=1, fileobj=raw, mtime=0) as stream:
+        yield stream  # type: ignore[misc]
+
+
+def _write_lines(
+    stream: IO[bytes], header: Mapping[str, Any], records: Iterator[Mapping[str, Any]]
+) -> None:
+    seal = hashlib.sha256()
+    for record in itertools.chain([header], records):
+        line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        seal.update(line)
+        stream.write(line)
+    stream.write(json.dumps({"sha256": seal.hexdigest()}).encode() + b"\n")
+
+
+def read(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the header of a backup file, then its records.
+
+    Nothing that was yielded may be kept before the iterator has come to its end: only then is the
+    file known to be whole.
+
+    Raises:
+        BackupError: the file cannot be read, is no backup, is of a newer format, was cut short,
+            changed or continued. The message says at which line.
+    """
+    try:
+        with path.open("rb") as raw:
+            magic = raw.read(4)
+            raw.seek(0)
+            if magic == _ZSTD:
+                raise BackupError(
+                    f"{path}: a backup must be plain or gzip, but got zstd. Run `zstd -d` on it."
+                )
+            if magic.startswith(_GZIP):
+                with gzip.GzipFile(fileobj=raw) as stream:
+                    yield from _records(path, stream)  # type: ignore[arg-type]
+            else:
+                yield from _records(path, raw)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BackupError(
+            f"{path}: its compression must be sound, but got: {error}. It was cut short or "
+            f"changed; take another copy."
+        ) from error
+    except OSError as error:
+        raise BackupError(f"{path}: cannot be read: {error.strerror or error}.") from error
+
+
+def _records(path: Path, stream: IO[bytes]) -> Iterator[dict[str, Any]]:
+    seal = hashlib.sha256()
+    number, line, record = 1, *_line(path, 1, stream)
+    header = _checked_header(path, record)
+    yield record
+    found: Counter[str] = Counter()
+    while True:
+        seal.update(line)
+        number += 1
+        line, record = _line(path, number, stream)
+        if "sha256" in record:
+            break
+        found["slots"] += 1
+        members = record.get("members")
+        found["members"] += len(members) if isinstance(members, list) else 0
+        found["checkpoints"] += record.get("checkpoint") is not None
+        yield record
+    if record["sha256"] != seal.hexdigest():
+        raise BackupError(
+            f"{path}: line {number}: the sum over the file must be sha256={seal.hexdigest()}, but "
+            f"got sha256={record['sha256']}. It was changed; take another copy."
+        )
+    if stream.read(1):
+        raise BackupError(
+            f"{path}: line {number + 1}: the file must end after its seal, but goes on. Two "
+            f"backups in one? Split them."
+        )
+    if header != {name: found[name] for name in header}:
+        raise BackupError(
+            f"{path}: it must hold as many records as its header says, {header}, but got "
+            f"{dict(found)}. Take another copy."
+        )
+
+
+def _line(path: Path, number: int, stream: IO[bytes]) -> tuple[bytes, dict[str, Any]]:
+    """The next line and what it says."""
+    line = stream.readline(LONGEST_LINE)
+    where = f"{path}: line {number}"
+    if number == 1 and not line.startswith(b'{"hpo_backup"'):
+        raise BackupError(
+            f"{where}: a backup must begin with its header, but does not. `hpo export STUDY "
+            f"--backup FILE` writes one; a table of trials cannot be imported."
+        )
+    if len(line) == LONGEST_LINE:
+        raise BackupError(
+            f"{where}: a line must be shorter than {LONGEST_LINE:,} bytes, but is not."
+        )
+    if not line.endswith(b"\n"):
+        raise BackupError(
+            f"{where}: a backup must end with its seal, but ends {'here' if line else 'before it'}"
+            f". It was cut short; take another copy."
+        )
+    try:
+        record = json.loads(line, parse_constant=_refuse)
+        if not isinstance(record, dict):
+            raise ValueError("no object")
+    except (ValueError, RecursionError) as error:  # of JSON, and of UTF-8
+        raise BackupError(
+            f"{where}: a line must be a JSON object, but got: {error}. It was changed; take "
+            f"another copy."
+        ) from error
+    return line, record
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _checked_header(path: Path, header: Mapping[str, Any]) -> dict[str, int]:
+    """The counts that a header gives."""
+    found = header["hpo_backup"]
+    if found != FORMAT:
+        raise BackupError(
+            f"{path}: line 1: its format must be {FORMAT}, but got hpo_backup={found!r}. Update "
+            f"this installation: a newer one wrote the file."
+        )
+    counts = header.get("counts")
+    names = ("slots", "members", "checkpoints")
+    if not isinstance(counts, dict) or set(counts) != set(names):
+        raise BackupError(
+            f"{path}: line 1: counts must give {', '.join(names)}, but got counts={counts!r}. It "
+            f"was changed; take another copy."
+        )
+    return {name: counts[name] for name in names}

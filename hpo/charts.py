@@ -1,0 +1,193 @@
+"""What a study's ``[figure]`` shows, as numbers: the one source of the interactive figure, of the
+picture for a paper and of the chart in a terminal. Pure functions of snapshots.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hpo import words
+from hpo.figurespec import Figure
+from hpo.snapshot import Slot, SlotState, StudySnapshot
+from hpo.spec import ParamValue, StudySpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """The networks of one trial, at one place of the x axis; scores in the unit of the axes."""
+
+    x: float | str
+    median: float
+    low: float
+    """25th percentile over the networks."""
+    high: float
+    """75th percentile."""
+    n: int
+    trial: int
+    params: Mapping[str, ParamValue]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Points of one colour: a curve, or the points for which a rule holds."""
+
+    label: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A figure in numbers."""
+
+    title: str
+    x_label: str
+    y_label: str
+    log_x: bool
+    marks: tuple[float, ...]
+    joined: bool
+    """Whether points are joined and have bands: curves, as opposed to a scatter."""
+    groups: tuple[Group, ...]
+
+
+def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
+    """25th percentile, median and 75th percentile, with linear interpolation (NumPy's default).
+
+    Examples:
+        >>> quartiles([4.0, 1.0, 2.0, 3.0]), quartiles([2.0])
+        ((1.75, 2.5, 3.25), (2.0, 2.0, 2.0))
+    """
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, middle, high
+
+
+def chart(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> Chart | None:
+    """What the study's figure shows; None if its file declares none and it is no sweep.
+
+    Args:
+        snapshot: the study, finished or not.
+        others: studies of ``figure.overlay`` that are there; those of another kind are left out.
+    """
+    figure = figure_of(snapshot.spec)
+    if figure is None:
+        return None
+    groups = _groups(snapshot, figure)
+    for other in others:
+        groups += _groups(other, figure)
+    if figure.kind == "scatter":
+        groups = _merged(groups)
+    return Chart(
+        title=figure.title or snapshot.spec.description,
+        x_label=figure.x_label or _x_name(snapshot.spec, figure),
+        y_label=figure.y_label or words.metric(snapshot.spec),
+        log_x=figure.log_x and all(_positive(p.x) for g in groups for p in g.points),
+        marks=tuple(float(mark) for mark in figure.marks),
+        joined=figure.kind == "curves",
+        groups=tuple(group for group in groups if group.points),
+    )
+
+
+def figure_of(spec: StudySpec) -> Figure | None:
+    """The figure that the file declares; a sweep without one is drawn as curves all the same."""
+    if spec.figure is None and spec.sweep is not None:
+        return Figure(kind="curves")
+    return spec.figure
+
+
+def _positive(x: float | str) -> bool:
+    return isinstance(x, str) or x > 0
+
+
+def _x_name(spec: StudySpec, figure: Figure) -> str:
+    if figure.x is not None:
+        name = figure.x.removeprefix("info.")
+    elif spec.sweep is not None:
+        name = ", ".join(dict.fromkeys(n for curve in spec.sweep.curves for n in curve.names))
+    else:
+        return ""
+    unit = words.unit(name)
+    return f"{name} ({unit})" if unit else name
+
+
+def _groups(snapshot: StudySnapshot, figure: Figure) -> list[Group]:
+    if figure.kind == "scatter":
+        return _clouds(snapshot, figure)
+    if snapshot.spec.sweep is None:
+        return []
+    return _curves(snapshot)
+
+
+def _curves(snapshot: StudySnapshot) -> list[Group]:
+    spec = snapshot.spec
+    assert spec.sweep is not None
+    found: list[list[Point]] = [[] for _ in spec.sweep.curves]
+    for slot in trained(snapshot):
+        curve, x, _ = spec.sweep.points[slot.number]
+        place = words.value_text(x) if isinstance(x, bool | str) else float(x)
+        found[curve].append(_point(spec, slot, place))
+    return [
+        Group(label=curve.label, points=tuple(points))
+        for curve, points in zip(spec.sweep.curves, found, strict=True)
+    ]
+
+
+def trained(snapshot: StudySnapshot) -> list[Slot]:
+    """Search trials of which every network is trained, in order."""
+    return [s for s in snapshot.search if s.state == SlotState.COMPLETE and s.members]
+
+
+def _point(spec: StudySpec, slot: Slot, x: float | str) -> Point:
+    low, median, high = quartiles([words.shown(spec, m.score) for m in slot.members])
+    number, n = slot.number, len(slot.members)
+    return Point(x=x, median=median, low=low, high=high, n=n, trial=number, params=slot.params)
+
+
+def _clouds(snapshot: StudySnapshot, figure: Figure) -> list[Group]:
+    spec, rule = snapshot.spec, figure.rule()
+    labels = _labels(figure)
+    found: dict[str, list[Point]] = {label: [] for label in labels}
+    for slot in trained(snapshot):
+        values = spec.params(slot.params).model_dump()
+        x = _place(slot, figure, values)
+        if x is None:
+            continue
+        label = labels[0]
+        if rule is not None:
+            left, right = (values.get(side) if isinstance(side, str) else side for side in rule)
+            if not (isinstance(left, int | float) and isinstance(right, int | float)):
+                continue  # another objective, which lacks the parameter
+            label = labels[0] if left < right else labels[1]
+        found[label].append(_point(spec, slot, x))
+    return [Group(label=label, points=tuple(points)) for label, points in found.items()]
+
+
+def _labels(figure: Figure) -> tuple[str, ...]:
+    if figure.colour is None:
+        return ("trial",)
+    left, _, right = figure.colour.partition(" < ")
+    return figure.colour_labels or (figure.colour, f"{left} ≥ {right}")
+
+
+def _place(slot: Slot, figure: Figure, values: Mapping[str, Any]) -> float | str | None:
+    """Where a trial stands on the x axis; None if that is not known of it."""
+    assert figure.x is not None
+    name = figure.x.removeprefix("info.")
+    if name == figure.x:
+        value = values.get(name)
+        return float(value) if isinstance(value, int | float) else None
+    measured = [m.info[name] for m in slot.members if isinstance(m.info.get(name), int | float)]
+    finite = [float(value) for value in measured if math.isfinite(value)]
+    return statistics.median(finite) if finite else None
+
+
+def _merged(groups: Sequence[Group]) -> list[Group]:
+    """Clouds of one label from several studies as one."""
+    found: dict[str, tuple[Point, ...]] = {}
+    for group in groups:
+        found[group.label] = (*found.get(group.label, ()), *group.points)
+    return [Group(label=label, points=points) for label, points in found.items()]

@@ -1,0 +1,74 @@
+"""``hpo import``: a study from a backup file, into this database."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpo.arguments import Parser, answer
+from hpo.commands import opened_storage
+
+if TYPE_CHECKING:
+    from hpo.backupcheck import Backup
+
+_EXAMPLES = """\
+hpo import seqdigits.jsonl.gz
+    bring a study into the database, as `hpo export seqdigits --backup seqdigits.jsonl.gz` wrote it
+hpo worker --study seqdigits
+    ... and go on with it, if it was not finished: its table ends as if it had never moved
+hpo import seqdigits.jsonl.gz --name seqdigits-copy
+    under another name
+hpo import seqdigits.jsonl.gz --dry-run
+    check that the file is whole and sound, without a database
+hpo import seqdigits.jsonl.gz --storage postgresql://me@server/hpo
+    from your own machine to the shared database
+
+All of it is imported, or nothing: a file that was cut short or changed is refused."""
+
+
+def parser() -> Parser:
+    """The command line."""
+    p = Parser("hpo import", "Bring a study from a backup file into the database.", _EXAMPLES)
+    p.add_argument("file", type=Path, metavar="FILE", help="a backup; see `hpo export --help`")
+    p.add_argument("--name", metavar="NEW", help="another name for the study")
+    p.add_argument("--dry-run", action="store_true", help="check the file, touch no database")
+    p.add_storage()
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, import, and return the exit status."""
+    arguments = parser().parse_args(argv)
+    return answer(lambda: run(arguments))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Import a study, or check its file.
+
+    Raises:
+        HpoError: the file cannot be trusted, or the database holds a study of this name.
+    """
+    from hpo import backup, backupcheck
+
+    if arguments.dry_run:
+        print(
+            f"{arguments.file} is sound: {_told(backupcheck.check(arguments.file, arguments.name))}"
+        )
+        return 0
+    with opened_storage(arguments) as storage:
+        found = backup.restore(storage, arguments.file, arguments.name)
+    print(f"imported {_told(found)}")
+    name = found.spec.name
+    print(f"look at it  hpo status {name}")
+    if found.study["state"] == "open":
+        print(f"go on       hpo worker --study {name}")
+    return 0
+
+
+def _told(found: Backup) -> str:
+    settled = found.states.total() - found.states["running"]
+    kinds = ", ".join(f"{count:,} {state}" for state, count in sorted(found.states.items()))
+    trials = found.spec.budget.trials
+    return f"{found.spec.name}, {settled:,} of {trials:,} trials settled ({kinds or 'none begun'})"

@@ -1,0 +1,245 @@
+"""What people do to a study by hand: stop, resume, extend, retry, exclude, delete.
+
+Each is one transaction that holds the study's lock, so it is safe beside running workers, from any
+host, and whole or not at all.
+
+Retries and exclusions change an outcome that later trials may have learnt from. They therefore
+count from the next trial on that is not yet claimed, and that number is stored with the outcome
+that was replaced (``Amendment``): whoever resumes or repeats an earlier trial sees the history that
+it saw. The study stays a pure function: of its spec and its amendments.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Row, delete, func, null, select, update
+
+from hpo import mirror, reading, specrules
+from hpo.errors import StudyError
+from hpo.ledger import Ledger
+from hpo.settling import NOW, shown
+from hpo.snapshot import Amendment, Phase, SlotState, StudyState
+from hpo.suggest import sampler_attrs
+from hpo.tables import slots, studies
+
+
+def stop(ledger: Ledger, name: str) -> int:
+    """Stop an open study: its workers keep their training safe and give up its slots.
+
+    Returns:
+        How many slots workers are still at work on.
+
+    Raises:
+        StudyError: there is no such study, or it is over.
+    """
+    with ledger.locked(name) as (connection, study):
+        if study.state not in (StudyState.OPEN, StudyState.STOPPED):
+            raise StudyError(
+                f"study {name!r}: an open study must be given to be stopped, but it is "
+                f"{study.state}. Nothing is to be done: no worker claims its trials."
+            )
+        reason = f"hpo stop, on {platform.node()} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        stopped = {"state": StudyState.STOPPED, "reason": reason}
+        if study.state == StudyState.OPEN:
+            connection.execute(update(studies).where(studies.c.id == study.id).values(stopped))
+        return len(_holders(connection, study.id))
+
+
+def resume(ledger: Ledger, name: str) -> StudyState:
+    """Let workers claim the slots of a stopped study again; of a failed one, too.
+
+    The failures of a failed study so far are accepted: they count no longer against it.
+
+    Returns:
+        The state that it was in.
+
+    Raises:
+        StudyError: there is no such study.
+    """
+    with ledger.locked(name) as (connection, study):
+        state = StudyState(study.state)
+        values = {"state": StudyState.OPEN, "reason": null()}
+        if state == StudyState.FAILED:
+            values["failures_from"] = _opened(connection, study.id)
+        if state in (StudyState.STOPPED, StudyState.FAILED):
+            connection.execute(update(studies).where(studies.c.id == study.id).values(values))
+        return state
+
+
+def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "extended"]:
+    """Enlarge the budget of trials, as a larger ``budget.trials`` in the study file does.
+
+    Raises:
+        StudyError: there is no such study, or its budget is larger.
+        SpecError: the spec does not allow so many, as a grid of fewer points.
+    """
+    raw = ledger.snapshot(name).spec.stored()
+    raw["budget"]["trials"] = trials
+    spec = specrules.validate(raw, where=f"study {name!r}, extended")
+    return "extended" if ledger.register(spec) == "extended" else "continued"
+
+
+def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Phase, int]]:
+    """Open failed slots again, with the parameters they had; a failed or done study, too.
+
+    Args:
+        ledger: the ledger.
+        name: the study.
+        trial: a search trial, with its confirmation trainings; without it, all that failed.
+
+    Returns:
+        Phase and number of every slot that was opened.
+
+    Raises:
+        StudyError: there is no such study or trial, or that trial has not failed.
+    """
+    with ledger.locked(name) as (connection, study):
+        mirror.require_study(connection, study.optuna_study_id, name)
+        query = select(slots).where(slots.c.study_id == study.id).with_for_update()
+        query = query.order_by(slots.c.phase.desc(), slots.c.number)
+        if trial is not None:
+            query = query.where(func.coalesce(slots.c.source, slots.c.number) == trial)
+        found = connection.execute(query).all()
+        failed = [slot for slot in found if slot.state == SlotState.FAILED]
+        if trial is not None and not failed:
+            own = _trial(connection, study, trial)
+            if own.state == SlotState.RUNNING:
+                return []  # as after a retry a moment ago
+            raise StudyError(
+                f"study {name!r}, trial {trial}: a failed trial must be given to be retried, but "
+                f"it is {own.state}. See those that failed: hpo trials {name} --state failed."
+            )
+        since = _opened(connection, study.id)
+        for slot in failed:
+            _reopen(connection, slot, since)
+        if failed:
+            _amended(connection, study, reopen=(StudyState.FAILED, StudyState.DONE))
+        return [(Phase(slot.phase), slot.number) for slot in failed]
+
+
+def _reopen(connection: Connection, slot: Row[Any], since: int) -> None:
+    """Make a failed slot a running one that nobody holds; stored members are kept."""
+    values = {
+        "state": SlotState.RUNNING,
+        "amendments": _with_amendment(slot, "retry", since),
+        "attrs": sampler_attrs(slot.attrs),
+        "steps": [],
+        "message": null(),
+        "losses_in_a_row": 0,
+        "token": null(),
+        "lease_until": null(),
+        "settled_at": null(),
+    }
+    connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
+    if slot.optuna_trial_id is not None:
+        mirror.reopen_trial(connection, slot.optuna_trial_id)
+
+
+def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
+    """Take a settled trial out of the search: out of the ranking, and of what suggestions see.
+
+    Returns:
+        The first trial whose suggestion does not see it any more.
+
+    Raises:
+        StudyError: there is no such study or trial, or it is not complete or pruned.
+    """
+    with ledger.locked(name) as (connection, study):
+        slot = _trial(connection, study, trial)
+        if slot.state == SlotState.EXCLUDED:
+            return int(slot.amendments[-1]["since"])
+        if slot.state not in (SlotState.COMPLETE, SlotState.PRUNED):
+            todo = "It counts in no ranking as it is; to run it again: hpo retry"
+            if slot.state == SlotState.RUNNING:
+                todo = "Wait until it is settled: hpo status"
+            raise StudyError(
+                f"study {name!r}, trial {trial}: a complete or pruned trial must be given to be "
+                f"excluded, but it is {slot.state}. {todo} {name}."
+            )
+        since = _opened(connection, study.id)
+        amendments = _with_amendment(slot, "exclude", since)
+        message = f"excluded, for trials from {since} on" + (f": {reason}" if reason else "")
+        values = {"state": SlotState.EXCLUDED, "message": message, "amendments": amendments}
+        connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
+        if slot.optuna_trial_id is not None:
+            new = connection.execute(select(slots).where(slots.c.id == slot.id)).one()
+            trained = reading.members_of(connection, slot.id)
+            attrs = shown(new, trained, message, slot.lineage)
+            mirror.exclude_trial(connection, slot.optuna_trial_id, attrs)
+        confirmed = (slots.c.study_id == study.id) & (slots.c.source == trial)
+        was_confirmed = connection.scalar(select(slots.c.id).where(confirmed).limit(1))
+        _amended(connection, study, reopen=(StudyState.DONE,) if was_confirmed else ())
+        return since
+
+
+def delete_study(ledger: Ledger, name: str) -> None:
+    """Delete a study with everything that is stored of it, in Optuna's tables, too.
+
+    Raises:
+        StudyError: there is no such study, or workers are at work on it.
+    """
+    with ledger.locked(name) as (connection, study):
+        holders = _holders(connection, study.id)
+        if holders:
+            raise StudyError(
+                f"study {name!r}: no worker must be at work on it when it is deleted, but "
+                f"{len(holders)} are: {', '.join(holders[:3])}. Stop it first, and wait until "
+                f"`hpo status {name}` shows no running trial: hpo stop {name}."
+            )
+        connection.execute(delete(studies).where(studies.c.id == study.id))
+        mirror.delete_study(connection, study.optuna_study_id)
+
+
+def _holders(connection: Connection, study_id: int) -> Sequence[str]:
+    """Workers with a lease on one of the study's slots."""
+    held = (slots.c.study_id == study_id) & (slots.c.lease_until > NOW)
+    return connection.execute(select(slots.c.worker).where(held)).scalars().all()
+
+
+def _opened(connection: Connection, study_id: int) -> int:
+    """How many search slots were opened: the number of the next one."""
+    own = (slots.c.study_id == study_id) & (slots.c.phase == Phase.SEARCH)
+    return int(connection.execute(select(func.count()).where(own)).scalar_one())
+
+
+def _trial(connection: Connection, study: Row[Any], number: int) -> Row[Any]:
+    own = (slots.c.study_id == study.id) & (slots.c.phase == Phase.SEARCH)
+    query = select(slots).where(own, slots.c.number == number).with_for_update()
+    slot = connection.execute(query).one_or_none()
+    if slot is None:
+        opened = _opened(connection, study.id)
+        there = f"0 to {opened - 1}" if opened else "none yet"
+        raise StudyError(
+            f"study {study.name!r}: the trial must have begun, but got trial={number}. "
+            f"There are: {there}."
+        )
+    return slot
+
+
+def _with_amendment(
+    slot: Row[Any], what: Literal["retry", "exclude"], since: int
+) -> list[dict[str, Any]]:
+    amendment = Amendment(
+        what=what,
+        since=since,
+        at=datetime.now(UTC).isoformat(timespec="seconds"),
+        host=platform.node(),
+        state=SlotState(slot.state),
+        score=slot.score,
+        steps=tuple(slot.steps),
+        attrs=slot.attrs,
+        message=slot.message,
+    )
+    return [*slot.amendments, amendment.stored()]
+
+
+def _amended(connection: Connection, study: Row[Any], *, reopen: Sequence[StudyState]) -> None:
+    """Note that the history has changed; a study in one of the states ``reopen`` is open again."""
+    values: dict[str, Any] = {"amendments": study.amendments + 1}
+    if study.state in reopen:
+        values |= {"state": StudyState.OPEN, "reason": null()}
+    connection.execute(update(studies).where(studies.c.id == study.id).values(values))

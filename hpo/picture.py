@@ -1,0 +1,149 @@
+"""A study's ``[figure]`` as a file for a paper: SVG, PDF or PNG, drawn by Matplotlib.
+
+Matplotlib, an optional extra, and not plotly's own export: that drives a Chrome or Chromium, which
+the hosts that run studies (clusters, containers, root accounts) mostly lack. Files depend on the
+numbers and on the version of Matplotlib alone: they hold no date and no random names.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.charts import Chart, Group
+from hpo.errors import HpoError
+from hpo.plotting import GRID, INK, VERMILLION
+from hpo.sweepfigure import colour_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ENDINGS = (".svg", ".pdf", ".png")
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
+_STYLE: dict[str, Any] = {
+    "font.size": 9,
+    "axes.edgecolor": INK,
+    "axes.grid": True,
+    "grid.color": GRID,
+    "axes.axisbelow": True,
+    "svg.hashsalt": "hpo-dynamics",
+    "legend.frameon": False,
+}
+
+
+def write(chart: Chart, path: Path) -> Path:
+    """Draw a chart into a file and return its path.
+
+    Raises:
+        HpoError: the ending is unknown, Matplotlib is not installed, or the file cannot be written.
+    """
+    check(path)
+    matplotlib = _matplotlib(path)
+    with matplotlib.rc_context(_STYLE):
+        figure = canvas(5.2, 3.6)
+        draw(figure.add_subplot(), chart)
+        save(figure, path)
+    return path
+
+
+def check(path: Path) -> None:
+    """Refuse a file of another kind, before anything is read or trained.
+
+    Raises:
+        HpoError: the ending is unknown, or Matplotlib is not installed.
+    """
+    if path.suffix not in ENDINGS:
+        raise HpoError(
+            f"--picture {path}: the ending must be {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, "
+            f"but got {path.suffix or 'none'}. Choose one."
+        )
+    _matplotlib(path)
+
+
+def style() -> Any:
+    """The context in which every picture is drawn."""
+    return _matplotlib(Path("a picture")).rc_context(_STYLE)
+
+
+def canvas(width: float, height: float) -> Figure:
+    """An empty figure, so many inches wide and high, that belongs to no window."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure, whole or not at all.
+
+    Raises:
+        HpoError: the file cannot be written.
+    """
+    draft = path.with_name(f".{os.getpid()}.{path.name}")
+    dated = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(draft, dpi=160, metadata={dated: None} if dated else None)
+        os.replace(draft, path)
+    except OSError as error:
+        raise HpoError(f"{path}: the picture cannot be written: {error.strerror}.") from error
+
+
+def draw(axes: Axes, chart: Chart) -> None:
+    """Draw a chart into axes."""
+    if chart.log_x:
+        axes.set_xscale("log")
+    for index, group in enumerate(chart.groups):
+        colour, marker = colour_of(chart, index), _MARKERS[index % len(_MARKERS)]
+        (_curve if chart.joined else _cloud)(axes, group, colour, marker)
+    for mark in chart.marks:
+        axes.axvline(mark, color=VERMILLION, linestyle="--", linewidth=1.2)
+    axes.set_xlabel(_plain(chart.x_label))
+    axes.set_ylabel(_plain(chart.y_label))
+    if len(chart.groups) > 1:
+        axes.legend()
+
+
+def _curve(axes: Axes, group: Group, colour: str, marker: str) -> None:
+    x = [p.x for p in group.points]
+    axes.fill_between(
+        x,
+        [p.low for p in group.points],
+        [p.high for p in group.points],
+        color=colour,
+        alpha=0.18,
+        linewidth=0,
+    )
+    y = [p.median for p in group.points]
+    axes.plot(x, y, color=colour, marker=marker, markersize=4, label=_plain(group.label))
+
+
+def _cloud(axes: Axes, group: Group, colour: str, marker: str) -> None:
+    x, y = [p.x for p in group.points], [p.median for p in group.points]
+    axes.plot(
+        x,
+        y,
+        color=colour,
+        marker=marker,
+        markersize=4,
+        alpha=0.75,
+        linestyle="none",
+        label=_plain(group.label),
+    )
+
+
+def _plain(text: str) -> str:
+    """Text without mathematics: a dollar sign is one."""
+    return text.replace("$", r"\$")
+
+
+def _matplotlib(path: Path) -> Any:
+    try:
+        import matplotlib
+    except ImportError:
+        raise HpoError(
+            f"{path}: Matplotlib must be installed to draw pictures, but it is not. "
+            f"Install it: pip install 'hpo-dynamics[pictures]'"
+        ) from None
+    return matplotlib

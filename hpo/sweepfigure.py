@@ -1,0 +1,81 @@
+"""A study's ``[figure]`` as an interactive figure: curves with quartile bands, or a scatter."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+
+from hpo import words
+from hpo.charts import Chart, Group, Point
+from hpo.plotting import BLUE, GREEN, INK, ORANGE, VERMILLION, markers, safe, style
+
+COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, "#CC79A7", "#56B4E9", "#8C6D31")
+CLOUD_COLOURS = (GREEN, ORANGE, *COLOURS[2:])
+"""Of a scatter: where its rule holds, and where it does not."""
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
+
+
+def figure(chart: Chart) -> go.Figure:
+    """The figure of a chart."""
+    drawing = style(go.Figure(), height=520)
+    for index, group in enumerate(chart.groups):
+        colour = colour_of(chart, index)
+        if chart.joined:
+            drawing.add_traces(_curve(group, colour, SYMBOLS[index % len(SYMBOLS)]))
+        else:
+            drawing.add_trace(_cloud(group, colour, SYMBOLS[index % len(SYMBOLS)]))
+    for mark in chart.marks:
+        drawing.add_vline(mark, line_color=VERMILLION, line_dash="dash", line_width=1.6)
+    if chart.log_x:
+        drawing.update_xaxes(type="log", dtick=1, minor_ticks="outside")
+    drawing.update_xaxes(title_text=safe(chart.x_label))
+    drawing.update_yaxes(title_text=safe(chart.y_label))
+    return drawing
+
+
+def colour_of(chart: Chart, group: int) -> str:
+    """Colour of a group of a chart."""
+    colours = COLOURS if chart.joined else CLOUD_COLOURS
+    return colours[group % len(colours)]
+
+
+def rgba(colour: str, opacity: float) -> str:
+    """A colour with an opacity.
+
+    Examples:
+        >>> rgba("#009E73", 0.25)
+        'rgba(0, 158, 115, 0.25)'
+    """
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity:g})"
+
+
+def _curve(group: Group, colour: str, symbol: str) -> list[go.Scatter]:
+    x = [safe(p.x) if isinstance(p.x, str) else p.x for p in group.points]
+    low, high = [p.low for p in group.points], [p.high for p in group.points]
+    band = go.Scatter(x=[*x, *reversed(x)], y=[*high, *reversed(low)], fill="toself")
+    band.update(mode="lines", line_width=0, fillcolor=rgba(colour, 0.18), hoverinfo="skip")
+    band.update(legendgroup=safe(group.label), showlegend=False, name=safe(group.label))
+    text = [hover(group, point) for point in group.points]
+    marker = {"color": colour, "size": 8, "symbol": symbol}
+    y = [p.median for p in group.points]
+    line = markers(x, y, text, name=safe(group.label), marker=marker, on_edge=True)
+    line.update(mode="lines+markers", legendgroup=safe(group.label))
+    return [band, line.update(line={"color": colour, "width": 2})]
+
+
+def _cloud(group: Group, colour: str, symbol: str) -> go.Scatter:
+    text = [hover(group, point) for point in group.points]
+    marker = {"color": colour, "size": 8, "symbol": symbol, "opacity": 0.75}
+    x, y = [p.x for p in group.points], [p.median for p in group.points]
+    return markers(x, y, text, name=safe(group.label), marker=marker, on_edge=True)
+
+
+def hover(group: Group, point: Point) -> str:
+    """What a point says when pointed at."""
+    lines = [
+        f"{group.label}, trial {point.trial}",
+        f"median {point.median:.4g}, quartiles {point.low:.4g} – {point.high:.4g}, n = {point.n}",
+    ]
+    for name, value in point.params.items():
+        lines.append(f"{name} = {words.value_text(value)} {words.unit(name)}".rstrip())
+    return "<br>".join(safe(line) for line in lines)

@@ -1,0 +1,109 @@
+"""Kernels of a weight update: the readout with its loss and adjoint, and Adam.
+
+As ``cross_entropy``, ``clip_grad_value_`` and ``Adam`` of PyTorch, which are the reference.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from objectives.networks.kernels.compiling import kernel
+from objectives.networks.kernels.elementary import ONE, ZERO
+from objectives.networks.kernels.simd import element, load, splat, store
+from objectives.networks.kernels.sparse import LANES, add_products_to
+
+
+@kernel
+def read_out(
+    y: Any,
+    w_out: Any,
+    bias_out: Any,
+    labels: Any,
+    scale: Any,
+    logits: Any,
+    adjoint_y: Any,
+    sums: Any,
+) -> float:
+    """Loss of one block, summed over its sequences, and its adjoint times ``scale``.
+
+    Args:
+        y: output of the last layer, (width, LANES).
+        w_out: readout weights, (classes, width).
+        bias_out: biases, (classes,).
+        labels: class of each sequence of the block, at most LANES.
+        scale: factor of the adjoint, 1 / batch.
+        logits: scratch, logits and their adjoint, (classes, LANES).
+        adjoint_y: adjoint of y, written, (width, LANES).
+        sums: products for weights and biases over FOLD lanes, added to,
+            (classes width + classes, FOLD).
+    """
+    n_classes, width = len(bias_out), len(y)
+    for c in range(n_classes):
+        total = splat(bias_out[c], LANES)
+        for j in range(width):
+            total = element(w_out, c * width + j) * load(y, j * LANES, LANES) + total
+        store(logits, c * LANES, total)
+    loss = 0.0
+    for lane in range(LANES):
+        if lane >= len(labels):
+            for c in range(n_classes):
+                logits[c * LANES + lane] = ZERO
+            continue
+        highest = logits[lane]
+        for c in range(1, n_classes):
+            highest = max(highest, logits[c * LANES + lane])
+        whole = 0.0
+        for c in range(n_classes):
+            whole += math.exp(np.float64(logits[c * LANES + lane] - highest))
+        loss += math.log(whole) + (highest - logits[labels[lane] * LANES + lane])
+        for c in range(n_classes):
+            p = math.exp(np.float64(logits[c * LANES + lane] - highest)) / whole
+            logits[c * LANES + lane] = scale * np.float32(p - (1.0 if c == labels[lane] else 0.0))
+    one = splat(ONE, LANES)
+    for c in range(n_classes):
+        add_products_to(sums, n_classes * width + c, load(logits, c * LANES, LANES), one)
+    for j in range(width):
+        total = splat(ZERO, LANES)
+        here = load(y, j * LANES, LANES)
+        for c in range(n_classes):
+            adjoint = load(logits, c * LANES, LANES)
+            total = element(w_out, c * width + j) * adjoint + total
+            add_products_to(sums, c * width + j, adjoint, here)
+        store(adjoint_y, j * LANES, total)
+    return loss
+
+
+@kernel
+def adam(
+    parameters: Any, gradient: Any, first: Any, second: Any, bound: Any, constants: Any
+) -> bool:
+    """One step of Adam after clipping to ``bound``, unless the gradient holds a NaN.
+
+    D. P. Kingma, J. Ba, arXiv:1412.6980, algorithm 1, with its biases corrected.
+
+    Args:
+        parameters: what to move.
+        gradient: its gradient.
+        first, second: running means of the gradient and of its square.
+        bound: every element is clipped to +- this.
+        constants: beta1; beta2; lr / (1 - beta1^t); 1 / sqrt(1 - beta2^t); epsilon.
+
+    Returns:
+        Whether it moved.
+    """
+    beta1, beta2, size, correction, epsilon = constants
+    n_nan = 0
+    for k in range(len(gradient)):
+        n_nan += gradient[k] != gradient[k]
+    if n_nan:
+        return False
+    for k in range(len(gradient)):
+        g = min(max(gradient[k], -bound), bound)
+        m = first[k] + (ONE - beta1) * (g - first[k])
+        v = beta2 * second[k] + (ONE - beta2) * g * g
+        first[k], second[k] = m, v
+        parameters[k] -= size * m / (np.sqrt(v) * correction + epsilon)
+    return True

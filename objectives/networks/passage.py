@@ -1,0 +1,282 @@
+"""The kernels of a network, with the memory that they work in.
+
+A ``Kernel`` is what one member computes with: structure and physics. A ``Passage`` is the memory in
+which its blocks go through time and back, one after the other (see ``kernels``).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from objectives.networks.kernels import ctrnn, sparse, spintronic
+from objectives.networks.kernels.sparse import FOLD, LANES
+from objectives.networks.structure import Floats, SparseStructure, message
+
+Integrator = Literal["exponential", "euler"]
+KERNEL_INTEGRATORS: tuple[Integrator, ...] = ("exponential", "euler")
+"""Those that the kernels know."""
+Run = Callable[[Floats], None]
+"""A kernel on the input of one block, flat."""
+
+
+class Kernel(ABC):
+    """What a member computes with.
+
+    Args:
+        structure: where the weights are non-zero.
+        integrator: "exponential" or "euler".
+        steps_per_point: equal steps from one input point to the next.
+        scale: what weights and biases are multiplied by.
+        constants: what else the kernels want to know of the physics.
+
+    Raises:
+        ValueError: an unknown integrator.
+    """
+
+    def __init__(
+        self,
+        structure: SparseStructure,
+        integrator: Integrator,
+        steps_per_point: int,
+        scale: float,
+        *constants: float,
+    ) -> None:
+        """Round the numbers to float32."""
+        if integrator not in KERNEL_INTEGRATORS:
+            rule = f"integrator in {KERNEL_INTEGRATORS}"
+            where, remedy = type(self).__name__, "Name one of these."
+            raise ValueError(message(where, rule, "integrator", integrator, remedy))
+        self.structure, self.steps_per_point = structure, steps_per_point
+        self.scale = np.float32(scale)
+        self.constants = tuple(map(np.float32, constants))
+        self.row = structure.n_neurons * LANES
+        """Floats for one value of every neuron of a block."""
+        self.point = self.row + structure.n_channels * LANES
+        """The same with the input."""
+
+    def lanes(self, u: Tensor) -> Floats:
+        """Input (batch, time, channels) as the kernels want it, (blocks, time, channels, LANES).
+
+        A step is a point of its own. Lanes without a sequence are zero.
+        """
+        sequences = u.numpy()
+        if self.steps_per_point > 1:
+            sequences = sequences.repeat(self.steps_per_point, axis=1)
+        n_batch, n_times, n_channels = sequences.shape
+        blocks = np.zeros((-(-n_batch // LANES), n_times, n_channels, LANES), np.float32)
+        for k, block in enumerate(blocks):
+            here = sequences[k * LANES : (k + 1) * LANES]
+            block[:, :, : len(here)] = here.transpose(1, 2, 0)
+        return blocks
+
+    @abstractmethod
+    def sizes(self, n_times: int, keep: bool) -> dict[str, int]:
+        """Work arrays besides those that every network needs."""
+
+    @abstractmethod
+    def bind(self, passage: Passage) -> tuple[Run, Run]:
+        """The forward and the backward kernel with all arguments but the input of a block."""
+
+
+class SpintronicKernel(Kernel):
+    """Eq. (2)-(5) of arXiv:2408.02835, Q = 0 and sigma = 1.
+
+    Args:
+        structure: where the weights are non-zero.
+        gamma_per_ns: damping, 1/tau.
+        s: amplification S of weights and biases.
+        f_cut_per_ns: cut-off of the high-pass filter; 0 leaves only y = x - 1/2.
+        dt_ns: time between two input points.
+        integrator: "exponential" or "euler".
+        steps_per_point: equal steps into which it is divided.
+
+    Raises:
+        ValueError: an unknown integrator.
+    """
+
+    def __init__(
+        self,
+        structure: SparseStructure,
+        *,
+        gamma_per_ns: float,
+        s: float,
+        f_cut_per_ns: float,
+        dt_ns: float,
+        integrator: Integrator,
+        steps_per_point: int = 1,
+    ) -> None:
+        """Turn the physics into numbers of a step."""
+        dt_ns /= steps_per_point
+        c = 2.0 * math.pi * f_cut_per_ns * dt_ns  # Eq. (5): decay and gain of the filter
+        self._exponential = integrator == "exponential"
+        decay, gain = 1.0 - c, 1.0
+        if self._exponential:
+            decay, gain = math.exp(-c), -math.expm1(-c) / c if c else 1.0
+        constants = (gamma_per_ns * dt_ns, decay, gain)
+        super().__init__(structure, integrator, steps_per_point, s * dt_ns, *constants)
+
+    def sizes(self, n_times: int, keep: bool) -> dict[str, int]:
+        """See ``Kernel``."""
+        row, n_points = self.row, n_times + 1 if keep else 2
+        sizes = {"values": 2 * self.point, "states": n_points * spintronic.STATE * row}
+        return sizes | {"adjoint_x": row, "adjoint_y": row, "filtered": 2 * row}
+
+    def bind(self, passage: Passage) -> tuple[Run, Run]:
+        """See ``Kernel``."""
+        how = (self.constants, self._exponential)
+        arrays = passage.work.parts("drive", "values", "states", "last_y")
+        there = (*passage.drives, *how, passage.keep, passage.shape, *arrays)
+        names = ("states", "entering", "adjoint_x", "adjoint_y", "filtered", "sums")
+        back = (*passage.pulls, *how, passage.shape, *passage.work.parts(*names))
+        return (lambda u: spintronic.forward(u, *there)), (lambda u: spintronic.backward(u, *back))
+
+
+class CtrnnKernel(Kernel):
+    """Eq. (6)-(8) of arXiv:2408.02835; arguments as for ``SpintronicKernel``, gamma the leak."""
+
+    def __init__(
+        self,
+        structure: SparseStructure,
+        *,
+        gamma_per_ns: float,
+        s: float,
+        dt_ns: float,
+        integrator: Integrator,
+        steps_per_point: int = 1,
+    ) -> None:
+        """Turn the physics into numbers of a step."""
+        dt_ns /= steps_per_point
+        decay, gain_ns = 1.0 - gamma_per_ns * dt_ns, dt_ns  # Eq. (6): explicit Euler, or solved
+        if integrator == "exponential":
+            decay = math.exp(-gamma_per_ns * dt_ns)
+            gain_ns = -math.expm1(-gamma_per_ns * dt_ns) / gamma_per_ns
+        super().__init__(structure, integrator, steps_per_point, gain_ns * s, decay)
+
+    def sizes(self, n_times: int, keep: bool) -> dict[str, int]:
+        """See ``Kernel``."""
+        n_points = n_times + 1 if keep else 2
+        return {"values": n_points * self.point, "x": self.row, "adjoint_x": 2 * self.row}
+
+    def bind(self, passage: Passage) -> tuple[Run, Run]:
+        """See ``Kernel``."""
+        arrays = passage.work.parts("drive", "values", "x", "last_y")
+        there = (*passage.drives, self.constants, passage.keep, passage.shape, *arrays)
+        arrays = passage.work.parts("values", "entering", "adjoint_x", "sums")
+        back = (*passage.pulls, self.constants, passage.shape, *arrays)
+        return (lambda u: ctrnn.forward(u, *there)), (lambda u: ctrnn.backward(u, *back))
+
+
+class Passage:
+    """Memory in which a block goes through time and, with ``keep``, back.
+
+    Usage: ``begin``, then for every block ``forward`` and ``backward``, then ``deliver``.
+
+    Args:
+        kernel: what computes.
+        n_points: time points of the input.
+        keep: whether the trajectory is kept for ``backward``.
+    """
+
+    def __init__(self, kernel: Kernel, n_points: int, *, keep: bool) -> None:
+        """Reserve the memory; it goes back with the last reference."""
+        structure = kernel.structure
+        n_nonzeros, n_neurons = len(structure.sources), structure.n_neurons
+        n_times = n_points * kernel.steps_per_point
+        self.kernel, self.n_points, self.keep = kernel, n_points, keep
+        self.shape = (n_times, n_neurons, structure.n_channels, structure.width)
+        last_layer = structure.width * LANES
+        self.work = Work(
+            structure.pool,
+            drive=LANES,
+            last_y=last_layer,
+            entering=last_layer,
+            biases=n_neurons,
+            weights=n_nonzeros,
+            weights_by_source=n_nonzeros if keep else 0,
+            sums=(n_nonzeros + n_neurons) * FOLD if keep else 0,
+            **kernel.sizes(n_times, keep),
+        )
+        s, work = structure, self.work
+        self.drives = (s.target_starts, s.sources, work["weights"], work["biases"])
+        """Arguments of every forward kernel."""
+        self.pulls = (s.source_starts, s.targets, work["weights_by_source"])
+        """Arguments of every backward kernel."""
+        self.last_y = work["last_y"].reshape(-1, LANES)
+        """y of the last layer after the last point of the present block, (width, LANES)."""
+        self.entering = work["entering"].reshape(-1, LANES)
+        """Its adjoint, to be written before ``backward``, (width, LANES)."""
+        self._forward, self._backward = kernel.bind(self)
+
+    def begin(self, parameters: Floats) -> None:
+        """Take the weights and biases of the network, joined, and clear the sums."""
+        structure, scale, work = self.kernel.structure, self.kernel.scale, self.work
+        sparse.weigh(scale, parameters, structure.target_index, work["weights"])
+        np.multiply(parameters[len(parameters) - structure.n_neurons :], scale, work["biases"])
+        if self.keep:
+            sparse.weigh(scale, parameters, structure.source_index, work["weights_by_source"])
+            work["sums"].fill(0.0)
+
+    def forward(self, u: Floats) -> Floats:
+        """Take a block of input, (time, channels, LANES), through time; ``last_y`` afterwards."""
+        self._forward(u.reshape(-1))
+        return self.last_y
+
+    def backward(self, u: Floats) -> None:
+        """Add up the gradient over the block that ``forward`` took last."""
+        self._backward(u.reshape(-1))
+
+    def deliver(self, gradient: Floats) -> None:
+        """Add the gradient since ``begin`` to ``gradient``, joined as the parameters are."""
+        index, scale = self.kernel.structure.source_index, self.kernel.scale
+        sparse.deliver(self.work["sums"], index, scale, gradient)
+
+
+class Work:
+    """Named parts of a work array out of a pool; it goes back with the last reference to it.
+
+    A trajectory is megabytes: fresh memory each time would cost more in page faults than the
+    storing itself.
+    """
+
+    def __init__(self, pool: list[Floats], **sizes: int) -> None:
+        """Take an array that is large enough, or make one."""
+        self._pool = pool
+        starts = [0]
+        for size in sizes.values():
+            starts.append(starts[-1] + -(-size // 16) * 16)  # cache lines
+        try:
+            self._whole = pool.pop()
+        except IndexError:
+            self._whole = np.empty(0, np.float32)
+        if len(self._whole) < starts[-1]:
+            self._whole = _aligned(starts[-1])
+        self._parts = {
+            name: self._whole[start : start + size]
+            for (name, size), start in zip(sizes.items(), starts, strict=False)
+        }
+
+    def __getitem__(self, name: str) -> Floats:
+        """The part ``name``."""
+        return self._parts[name]
+
+    def parts(self, *names: str) -> tuple[Any, ...]:
+        """Several parts, as arguments of a kernel."""
+        return tuple(self._parts[name] for name in names)
+
+    def __del__(self) -> None:
+        """Give it back."""
+        self._pool.append(self._whole)
+
+
+def _aligned(n: int) -> Floats:
+    """``n`` float32 from the beginning of a cache line."""
+    whole: NDArray[np.float32] = np.empty(n + 16, np.float32)
+    first = -whole.ctypes.data // 4 % 16
+    return whole[first : first + n]

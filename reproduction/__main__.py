@@ -1,0 +1,66 @@
+"""``python -m reproduction``: measure every figure of the paper, or draw what is committed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from hpo.arguments import Parser, answer, at_least
+
+_EXAMPLES = """\
+python -m reproduction run
+    measure everything, which takes an hour or two on two cores, and write docs/reproduction.md;
+    stopped or killed, the same command goes on
+python -m reproduction run --fig fig4
+    one figure
+python -m reproduction run --fig fig4 --set budget.epochs=2 --docs /tmp/try
+    a quick trial of it, written somewhere else
+python -m reproduction draw
+    draw and write all of it from the committed data, without training and without a database"""
+
+
+def parser() -> Parser:
+    """The command line."""
+    p = Parser("python -m reproduction", "Every figure of arXiv:2408.02835, measured.", _EXAMPLES)
+    p.add_argument("action", choices=["run", "draw"], help="measure and draw; or draw alone")
+    p.add_argument("--fig", metavar="FIG", help="one figure: fig2b fig3a fig3b fig3c fig4, or ...")
+    p.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="KEY=VALUE",
+        help="replaces a value of every study file; needs --docs",
+    )
+    p.add_argument("--workers", type=at_least(1), metavar="N", help="default: one per core")
+    p.add_argument("--docs", type=Path, metavar="DIR", help="where to write (default: docs)")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, run, and return the exit status."""
+    p = parser()
+    arguments = p.parse_args(argv)
+    if arguments.overrides and arguments.docs is None:
+        p.error("argument --set: needs --docs, so that the committed data stay as they are")
+    docs = arguments.docs or Path("docs")
+
+    def run() -> int:
+        from reproduction import runs
+
+        if arguments.action == "run":
+            runs.run(arguments.fig, arguments.overrides, arguments.workers, docs)
+        runs.draw(docs)
+        return 0
+
+    try:
+        return answer(run)
+    except subprocess.CalledProcessError as error:
+        print("stopped. The same command goes on from here.", file=sys.stderr)
+        return int(error.returncode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

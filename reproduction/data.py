@@ -1,0 +1,140 @@
+"""Studies as compact files that are committed, and read back as the snapshots that they were.
+
+One JSON file per study: its spec, what it ran on, a line per trial with a row per network.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hpo import lineage, records, specrules
+from hpo.snapshot import Member, Phase, Slot, SlotState, StudySnapshot, StudyState
+
+FORMAT = 1
+_LINEAGE = ("revision", "dirty", "cpu", "versions.numpy", "versions.numba", "versions.torch")
+_COLUMNS = ("seed", "score", "diverged", "seconds")
+_INFO = ("n_synapses", "n_train", "n_scored", "cumulative_drive", "mean_weight_per_ns")
+
+
+def write(snapshot: StudySnapshot, path: Path) -> None:
+    """Write a study, whole or not at all."""
+    head = {
+        "format": FORMAT,
+        "study": snapshot.spec.name,
+        "spec_hash": snapshot.spec.hash,
+        "state": snapshot.state,
+        "created_at": snapshot.created_at,
+        "now": snapshot.now,
+        "lineage": {k: v for k, v in lineage.summary(snapshot).items() if k in _LINEAGE},
+        "spec": snapshot.spec.stored(),
+        "columns": [*_COLUMNS, *_INFO],
+    }
+    lines = [records.dumps(_trial(slot)) for slot in (*snapshot.search, *snapshot.confirm)]
+    text = records.dumps(head)[:-1] + ', "trials": [\n' + ",\n".join(lines) + "\n]}\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{os.getpid()}.{path.name}")
+    draft.write_text(text, encoding="utf-8")
+    os.replace(draft, path)
+
+
+def _trial(slot: Slot) -> dict[str, Any]:
+    return {
+        "phase": slot.phase,
+        "number": slot.number,
+        "source": slot.source,
+        "state": slot.state,
+        "params": slot.params,
+        "score": slot.score,
+        "message": slot.message,
+        "members": [
+            [m.seed, m.score, m.diverged, round(m.seconds, 2), *(_short(m, name) for name in _INFO)]
+            for m in slot.members
+        ],
+    }
+
+
+def _short(member: Member, name: str) -> float | int | None:
+    value = member.info.get(name)
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
+def read(path: Path) -> StudySnapshot:
+    """A study as it was written.
+
+    Raises:
+        ValueError: the file is of another format.
+    """
+    tree = json.loads(path.read_text(encoding="utf-8"))
+    if tree.get("format") != FORMAT:
+        raise ValueError(
+            f"{path}: `format == {FORMAT}` must hold, but got format={tree.get('format')!r}. "
+            f"Run that study again: make reproduce"
+        )
+    created, now = (datetime.fromisoformat(tree[key]) for key in ("created_at", "now"))
+    slots = [_slot(item, tree["columns"], created, tree["lineage"]) for item in tree["trials"]]
+    return StudySnapshot(
+        spec=specrules.restore(tree["spec"]),
+        state=StudyState(tree["state"]),
+        reason=None,
+        created_at=created,
+        now=now,
+        search=tuple(slot for slot in slots if slot.phase == Phase.SEARCH),
+        confirm=tuple(slot for slot in slots if slot.phase == Phase.CONFIRM),
+    )
+
+
+def _slot(item: dict[str, Any], columns: list[str], at: datetime, came: dict[str, Any]) -> Slot:
+    return Slot(
+        phase=Phase(item["phase"]),
+        number=item["number"],
+        source=item["source"],
+        state=SlotState(item["state"]),
+        params=item["params"],
+        score=item["score"],
+        steps=(),
+        members=tuple(_member(i, row, columns) for i, row in enumerate(item["members"])),
+        attempts=1,
+        losses=0,
+        worker=None,
+        started_at=at,
+        settled_at=at,
+        message=item["message"],
+        lineage=came,
+    )
+
+
+def _member(index: int, row: list[Any], columns: list[str]) -> Member:
+    values = dict(zip(columns, row, strict=True))
+    own = {name: values.pop(name) for name in _COLUMNS}
+    info = {name: value for name, value in values.items() if value is not None}
+    return Member(member=index, curve=(), loss_curve=(), info=info, **own)
+
+
+def read_all(folder: Path, names: Iterable[str]) -> dict[str, StudySnapshot]:
+    """The studies of a folder by name, in the order of ``names``, as far as they are there."""
+    found = {name: folder / f"{name}.json" for name in names}
+    return {name: read(path) for name, path in found.items() if path.is_file()}
+
+
+def core_seconds(snapshot: StudySnapshot) -> float:
+    """Seconds of training, over all networks."""
+    slots = (*snapshot.search, *snapshot.confirm)
+    return sum(member.seconds for slot in slots for member in slot.members)
+
+
+def n_networks(snapshot: StudySnapshot) -> int:
+    """Networks that were trained to their end."""
+    return sum(len(slot.members) for slot in (*snapshot.search, *snapshot.confirm))
+
+
+def spread_text(scores: Iterable[float]) -> str:
+    """Mean ± standard deviation of accuracies, in per cent, with n."""
+    values = [100.0 * score for score in scores]
+    std = f" ± {statistics.stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{statistics.fmean(values):.2f}{std} % (n = {len(values)})"

@@ -1,0 +1,122 @@
+"""What is run for which figure, and how long it will take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hpo import studyfile
+from hpo.errors import HpoError
+from hpo.snapshot import Phase, StudySnapshot
+from hpo.spec import StudySpec
+from objectives.contract import Protocol
+from objectives.physics import n_synapses
+
+_ONE_POINT = 'sweep.curves=[{label="split 1", x="dt_ns", values=[1.0]}]'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A study that is run to its end."""
+
+    name: str
+    study: str
+    """Its study file."""
+    figure: str
+    """What it is run for: a value of FIG."""
+    overrides: tuple[str, ...] = ()
+
+    def spec(self, more: Sequence[str] = ()) -> StudySpec:
+        """Its spec, with further ``key=value`` overrides."""
+        return studyfile.load(
+            self.study, overrides=[*self.overrides, *more], values={"name": self.name}
+        )
+
+
+JOBS = (
+    Job(name="fig2b", study="fig2b", figure="fig2b"),
+    Job(name="fig2b-ctrnn", study="fig2b-ctrnn", figure="fig2b"),
+    Job(name="fig3a", study="fig3a", figure="fig3a"),
+    Job(name="fig3b", study="fig3b", figure="fig3b"),
+    Job(name="fig3c", study="fig3c", figure="fig3c"),
+    Job(name="fig4", study="fig4", figure="fig4"),
+    Job(
+        name="split1",
+        study="fig2b",
+        figure="table",
+        overrides=("task.split_seed=1", _ONE_POINT),
+    ),
+    Job(
+        name="split1-ctrnn",
+        study="fig2b-ctrnn",
+        figure="table",
+        overrides=("task.split_seed=1", _ONE_POINT),
+    ),
+    Job(name="seqdigits", study="seqdigits", figure="search"),
+    Job(name="seqdigits-ctrnn", study="seqdigits-ctrnn", figure="search"),
+    Job(
+        name="seqdigits-single",
+        study="seqdigits",
+        figure="search",
+        overrides=("protocol=paper", "budget.members=1", "confirm.epochs=40"),
+    ),
+)
+FIGURES = tuple(dict.fromkeys(job.figure for job in JOBS))
+
+
+def chosen(figure: str | None) -> list[Job]:
+    """The jobs of a figure; of None, all.
+
+    Raises:
+        HpoError: there is no such figure.
+    """
+    if figure is not None and figure not in FIGURES:
+        raise HpoError(
+            f"FIG={figure}: a figure of the reproduction must hold, but got {figure!r}. "
+            f"Valid: {', '.join(FIGURES)}. Without FIG, everything is run."
+        )
+    return [job for job in JOBS if figure in (None, job.figure)]
+
+
+def epochs_of(spec: StudySpec, done: StudySnapshot | None) -> float:
+    """Epochs of training that are left, in units of a network of 2,896 synapses.
+
+    The cost of an epoch is taken to be affine in the number of synapses; what is pruned, or half
+    done, is counted in full.
+    """
+    settled = {slot.number for slot in done.search if slot.members} if done else set()
+    total = 0.0
+    for number in range(spec.budget.trials):
+        if number not in settled:
+            params = spec.point(number) if spec.sweep is not None else {}
+            total += spec.budget.members * spec.budget.epochs * _weight(spec, params)
+    if spec.confirm is not None:
+        wanted = spec.confirm.top * spec.confirm.members
+        finished = sum(slot.phase == Phase.CONFIRM for slot in done.confirm) if done else 0
+        total += (wanted - min(wanted, finished)) * spec.confirm_epochs
+    return total
+
+
+def _weight(spec: StudySpec, params: Mapping[str, object]) -> float:
+    """Cost of an epoch against that of the paper's network."""
+    values = {**spec.objective_impl.Params().model_dump(), **spec.fixed, **params}
+    sizes = {name: values[name] for name in ("layers", "width", "density_inter", "density_intra")}
+    return 0.4 + 0.6 * n_synapses(**sizes) / 2896
+
+
+def seconds_per_epoch(spec: StudySpec) -> float:
+    """What an epoch of the paper's network takes one core of this machine, tried for a moment."""
+    import torch
+
+    torch.set_num_threads(1)
+    params = spec.params({"dt_ns": 1.0} if spec.sweep else {}, epochs=4)
+    marks: list[float] = []
+    spec.objective_impl.evaluate(
+        params,
+        task=spec.task_params,
+        protocol=Protocol.CONFIRM,
+        member_seed=0,
+        on_epoch=lambda progress: marks.append(time.monotonic()),
+    )
+    return (marks[-1] - marks[0]) / (len(marks) - 1)

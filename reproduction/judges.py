@@ -1,0 +1,386 @@
+"""How the claims of the paper are judged: a function per rule, from the measured studies.
+
+Rules speak of medians and quartiles over the networks of a point, as the paper's figures do. Two
+points are *alike* when the median of the worse one lies within the quartiles of the better one, or
+less than 2 points below its median.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hpo.charts import Group, Point, chart, trained
+from hpo.snapshot import Slot, StudySnapshot
+from objectives import physics
+
+Studies = Mapping[str, StudySnapshot]
+
+PAPER = {"fig2b": (89.83, 2.91), "fig2b-ctrnn": (89.00, 3.48)}
+"""Accuracy and standard deviation over ten runs, in per cent: section III."""
+WINDOW_NS = physics.PAPER_WINDOW_NS
+TOLERANCE = 2.0
+"""Points of accuracy below the better median that are no loss: less than the paper's spread."""
+TOP = 10
+"""Fig. 3(c): a tenth of the points, the most accurate, are the best ones."""
+
+
+class Verdict(StrEnum):
+    """What became of a claim."""
+
+    YES = "reproduced"
+    PARTLY = "partly"
+    NO = "not reproduced"
+    UNKNOWN = "not measured"
+
+
+def finished(snapshot: StudySnapshot) -> bool:
+    """Whether every network of a study without pruning is there; none of its trials failed."""
+    return len(trained(snapshot)) == snapshot.spec.budget.trials
+
+
+def curves(snapshot: StudySnapshot) -> list[Group]:
+    """The curves of a sweep, accuracies in per cent."""
+    found = chart(snapshot)
+    return list(found.groups) if found else []
+
+
+def at(group: Group, x: float) -> Point:
+    """The point of a curve at ``x``."""
+    return next(p for p in group.points if isinstance(p.x, float) and math.isclose(p.x, x))
+
+
+def best(points: Sequence[Point]) -> Point:
+    """The point with the highest median."""
+    return max(points, key=lambda p: p.median)
+
+
+def alike(worse: Point, better: Point) -> bool:
+    """Whether the worse point's median lies within the better one's quartiles, or not far below.
+
+    The best of many equal points is the luckiest: without the tolerance, narrow quartiles would
+    part it from its equals.
+    """
+    return worse.median >= min(better.low, better.median - TOLERANCE)
+
+
+def plateau(group: Group) -> list[Point]:
+    """The unbroken run of points around the best of a curve that are alike to it."""
+    top = best(group.points)
+    place = first = last = group.points.index(top)
+    while first > 0 and alike(group.points[first - 1], top):
+        first -= 1
+    while last + 1 < len(group.points) and alike(group.points[last + 1], top):
+        last += 1
+    assert first <= place <= last
+    return list(group.points[first : last + 1])
+
+
+def centre(group: Group) -> float:
+    """Geometric mean of the plateau of a curve: where its optimum is, grid and noise allowing."""
+    return geometric_mean([float(p.x) for p in plateau(group)])
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """Geometric mean of positive numbers."""
+    return math.exp(statistics.fmean(math.log(value) for value in values))
+
+
+def _yes(holds: bool, otherwise: Verdict = Verdict.NO) -> Verdict:
+    return Verdict.YES if holds else otherwise
+
+
+def _text(point: Point) -> str:
+    return f"{point.median:.1f} % ({point.low:.1f} – {point.high:.1f})"
+
+
+def scores_at_1_ns(snapshot: StudySnapshot) -> list[float]:
+    """Accuracies, in per cent, of the networks at 1 ns."""
+    slot = next(s for s in snapshot.search if math.isclose(float(s.params["dt_ns"]), 1.0))
+    return [100.0 * member.score for member in slot.members]
+
+
+# --- accuracy -------------------------------------------------------------------------------------
+
+
+def accuracy(name: str) -> Callable[[Studies], tuple[str, Verdict]]:
+    """Mean over the seeds at 1 ns against what is reported of this study."""
+
+    def judge(studies: Studies) -> tuple[str, Verdict]:
+        scores = scores_at_1_ns(studies[name])
+        mean, std = statistics.fmean(scores), _std(scores)
+        reported, spread = PAPER[name]
+        text = f"{mean:.2f} ± {std:.2f} % (n = {len(scores)})"
+        return text, _yes(abs(mean - reported) <= spread)
+
+    return judge
+
+
+def _std(values: Sequence[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else 0.0
+
+
+def as_good(studies: Studies) -> tuple[str, Verdict]:
+    """Spintronic network against CTRNN at 1 ns."""
+    ours, theirs = (scores_at_1_ns(studies[name]) for name in ("fig2b", "fig2b-ctrnn"))
+    gap = statistics.fmean(ours) - statistics.fmean(theirs)
+    spread = math.hypot(_std(ours), _std(theirs))
+    text = f"{gap:+.2f} points, spread {spread:.2f}"
+    return text, _yes(gap >= -spread)
+
+
+def as_good_everywhere(studies: Studies) -> tuple[str, Verdict]:
+    """Spintronic network against CTRNN within the window of Fig. 2(b)."""
+    (ours,), (theirs,) = curves(studies["fig2b"]), curves(studies["fig2b-ctrnn"])
+    within = [p for p in ours.points if WINDOW_NS[0] <= float(p.x) <= WINDOW_NS[1]]
+    behind = [p.x for p in within if not alike(p, at(theirs, float(p.x)))]
+    outside = [p.x for p in ours.points if not alike(p, at(theirs, float(p.x)))]
+    text = f"behind at {len(behind)} of {len(within)} points of the window, "
+    text += f"{len(outside)} of {len(ours.points)} in all"
+    if not behind:
+        return text, Verdict.YES
+    return text, _yes(False, Verdict.PARTLY if len(behind) < len(within) else Verdict.NO)
+
+
+# --- time scales ----------------------------------------------------------------------------------
+
+
+def maximum(studies: Studies) -> tuple[str, Verdict]:
+    """Whether the highest median of Fig. 2(b) is at 1 ns."""
+    (curve,) = curves(studies["fig2b"])
+    top, one = best(curve.points), at(curve, 1.0)
+    text = f"highest median at {float(top.x):g} ns: {_text(top)}; at 1 ns: {_text(one)}"
+    if top is one:
+        return text, Verdict.YES
+    return text, _yes(False, Verdict.PARTLY if alike(one, top) else Verdict.NO)
+
+
+def window(studies: Studies) -> tuple[str, Verdict]:
+    """Where the accuracy of Fig. 2(b) is kept."""
+    (curve,) = curves(studies["fig2b"])
+    kept = plateau(curve)
+    low, high = float(kept[0].x), float(kept[-1].x)
+    text = f"{low:g} – {high:g} ns, {high / low:.1f}-fold"
+    wanted = {float(p.x) for p in curve.points if WINDOW_NS[0] <= float(p.x) <= WINDOW_NS[1]}
+    held = {float(p.x) for p in kept}
+    neighbours = _neighbours(curve, wanted)
+    if wanted <= held <= wanted | neighbours:
+        return text, Verdict.YES
+    return text, _yes(False, Verdict.PARTLY if len(wanted & held) >= 2 else Verdict.NO)
+
+
+def _neighbours(curve: Group, wanted: set[float]) -> set[float]:
+    """The grid points next to a window: its ends are known to one grid point only."""
+    xs = [float(p.x) for p in curve.points]
+    first, last = xs.index(min(wanted)), xs.index(max(wanted))
+    return {*xs[max(0, first - 1) : first], *xs[last + 1 : last + 2]}
+
+
+def degraded(studies: Studies) -> tuple[str, Verdict]:
+    """Whether both ends of Fig. 2(b) are worse."""
+    (curve,) = curves(studies["fig2b"])
+    top = best(curve.points)
+    ends = [curve.points[0], curve.points[-1]]
+    text = ", ".join(f"{float(p.x):g} ns: {_text(p)}" for p in ends)
+    lost = [p for p in ends if not alike(p, top) and p.high < top.low]
+    return text, (Verdict.NO, Verdict.PARTLY, Verdict.YES)[len(lost)]
+
+
+def shift(name: str, *, rising: bool) -> Callable[[Studies], tuple[str, Verdict]]:
+    """Whether the optimal time scale moves along the curves of a figure."""
+
+    def judge(studies: Studies) -> tuple[str, Verdict]:
+        found = curves(studies[name])
+        centres = [centre(curve) for curve in found]
+        text = "; ".join(
+            f"{curve.label}: {c:.2g} ns" for curve, c in zip(found, centres, strict=True)
+        )
+        sign = 1.0 if rising else -1.0
+        steps = [sign * (b - a) for a, b in itertools.pairwise(centres)]
+        if all(step > 0 for step in steps):
+            return text, Verdict.YES
+        return text, _yes(
+            False, Verdict.PARTLY if sign * (centres[-1] - centres[0]) > 0 else Verdict.NO
+        )
+
+    return judge
+
+
+def bells(studies: Studies) -> tuple[str, Verdict]:
+    """How many curves of Fig. 3(a, b) fall on both sides."""
+    found = [*curves(studies["fig3a"]), *curves(studies["fig3b"])]
+    bells = [
+        curve
+        for curve in found
+        if all(not alike(end, best(curve.points)) for end in (curve.points[0], curve.points[-1]))
+    ]
+    text = f"{len(bells)} of {len(found)} curves fall on both sides"
+    if len(bells) == len(found):
+        return text, Verdict.YES
+    return text, _yes(False, Verdict.PARTLY if 2 * len(bells) > len(found) else Verdict.NO)
+
+
+# --- design rules ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A point of Fig. 3(c)."""
+
+    median: float
+    low: float
+    drive: float
+    """Cumulative drive on the trained weights, median over the networks."""
+    dt_ns: float
+    tau_ns: float
+    lr_ratio: float
+    """Learning rate over the optimal weight 1 / (dt S sqrt(N))."""
+
+
+def conditions(studies: Studies) -> list[Condition]:
+    """The points of Fig. 3(c): its own broad set, and those of Fig. 2(b), 3(a), 3(b)."""
+    found = []
+    for name in ("fig3c", "fig2b", "fig3a", "fig3b"):
+        snapshot = studies.get(name)
+        for slot in snapshot.search if snapshot else ():
+            condition = _condition(snapshot, slot) if snapshot else None
+            found += [condition] if condition else []
+    return found
+
+
+def _condition(snapshot: StudySnapshot, slot: Slot) -> Condition | None:
+    drives = [m.info["cumulative_drive"] for m in slot.members if "cumulative_drive" in m.info]
+    if not drives:
+        return None
+    values = snapshot.spec.params(slot.params).model_dump()
+    fan_in = physics.fan_in(
+        width=values["width"],
+        density_inter=values["density_inter"],
+        density_intra=values["density_intra"],
+    )
+    weight = physics.recommended_weight_per_ns(dt_ns=values["dt_ns"], s=values["s"], fan_in=fan_in)
+    scores = sorted(100.0 * m.score for m in slot.members)
+    low = statistics.quantiles(scores, n=4, method="inclusive")[0] if len(scores) > 1 else scores[0]
+    return Condition(
+        median=statistics.median(scores),
+        low=low,
+        drive=statistics.median(drives),
+        dt_ns=values["dt_ns"],
+        tau_ns=values["tau_ns"],
+        lr_ratio=values["lr0"] / weight,
+    )
+
+
+def _top(points: Sequence[Condition]) -> list[Condition]:
+    ordered = sorted(points, key=lambda c: -c.median)
+    return ordered[: max(1, math.ceil(len(ordered) / TOP))]
+
+
+def _factor(value: float, wanted: float, text: str) -> tuple[str, Verdict]:
+    """Within a factor of 3 reproduced, of 10 partly."""
+    off = max(value / wanted, wanted / value)
+    if off <= 3.0:
+        return text, Verdict.YES
+    return text, _yes(False, Verdict.PARTLY if off <= 10.0 else Verdict.NO)
+
+
+def drive(studies: Studies) -> tuple[str, Verdict]:
+    """Cumulative drive of the most accurate conditions of Fig. 3(c) with dt < tau."""
+    points = [c for c in conditions(studies) if c.dt_ns < c.tau_ns and c.drive > 0]
+    top = _top(points)
+    mean = geometric_mean([c.drive for c in top])
+    low, high = min(c.drive for c in top), max(c.drive for c in top)
+    text = f"{mean:.2g} ({low:.2g} – {high:.2g}) over the best {len(top)} of {len(points)}"
+    return _factor(mean, 1.0, text)
+
+
+def needs_memory(studies: Studies) -> tuple[str, Verdict]:
+    """The best condition with dt >= tau against the best with dt < tau."""
+    found = conditions(studies)
+    slow = [c for c in found if c.dt_ns >= c.tau_ns]
+    fast = [c for c in found if c.dt_ns < c.tau_ns]
+    if not slow or not fast:
+        return f"{len(slow)} points with Δt ≥ τ", Verdict.UNKNOWN
+    worse, better = (max(group, key=lambda c: c.median) for group in (slow, fast))
+    text = f"best with Δt ≥ τ {worse.median:.1f} % (n = {len(slow)}), "
+    text += f"with Δt < τ {better.median:.1f} % (n = {len(fast)})"
+    return text, _yes(worse.median < better.low)
+
+
+def learning_rate(studies: Studies) -> tuple[str, Verdict]:
+    """Learning rates of the most accurate conditions against the rule."""
+    points = [c for c in conditions({"fig3c": studies["fig3c"]}) if c.dt_ns < c.tau_ns]
+    top = _top(points)
+    mean = geometric_mean([c.lr_ratio for c in top])
+    low, high = min(c.lr_ratio for c in top), max(c.lr_ratio for c in top)
+    text = f"{mean:.2g} ({low:.2g} – {high:.2g}) of it over the best {len(top)} of {len(points)}; "
+    text += f"the paper's own optimum has {0.149 / 0.35355:.2g}"
+    return _factor(mean, physics.LEARNING_RATE_PER_WEIGHT, text)
+
+
+# --- architecture ---------------------------------------------------------------------------------
+
+
+def reduced(index: int, density: float) -> Callable[[Studies], tuple[str, Verdict]]:
+    """Whether a curve of Fig. 4 has lost nothing at a density."""
+
+    def judge(studies: Studies) -> tuple[str, Verdict]:
+        curve = curves(studies["fig4"])[index]
+        few, full = at(curve, density), at(curve, 1.0)
+        text = f"at {100 * density:g} %: {_text(few)}; at 100 %: {_text(full)}"
+        return text, _yes(alike(few, full))
+
+    return judge
+
+
+def no_intra(studies: Studies) -> tuple[str, Verdict]:
+    """What is left without intra-layer connections."""
+    curve = curves(studies["fig4"])[0]
+    none, full = at(curve, 0.0), at(curve, 1.0)
+    text = f"at 0: {_text(none)}; at 100 %: {_text(full)}"
+    degraded, high = not alike(none, full), none.median >= 70.0
+    return text, (Verdict.NO, Verdict.PARTLY, Verdict.YES)[degraded + high]
+
+
+def variability(studies: Studies) -> tuple[str, Verdict]:
+    """Interquartile ranges of dense networks against those of sparse ones."""
+    grows, parts = 0, []
+    found = curves(studies["fig4"])
+    for curve in found:
+        spreads = {float(p.x): p.high - p.low for p in curve.points}
+        dense = statistics.fmean(s for x, s in spreads.items() if x >= 0.5)
+        sparse = statistics.fmean(s for x, s in spreads.items() if 0.1 <= x < 0.5)
+        grows += dense > sparse
+        parts.append(f"{sparse:.1f} → {dense:.1f}")
+    text = "interquartile range, sparse → dense: " + "; ".join(parts) + " points"
+    return text, _yes(grows == len(found), Verdict.PARTLY if grows else Verdict.NO)
+
+
+def global_optimum(studies: Studies) -> tuple[str, Verdict]:
+    """The best density of all connections."""
+    curve = curves(studies["fig4"])[2]
+    top, half = best(curve.points), at(curve, 0.5)
+    text = f"best at {100 * float(top.x):g} %: {_text(top)}; at 50 %: {_text(half)}"
+    if 0.35 <= float(top.x) <= 0.75:
+        return text, Verdict.YES
+    return text, _yes(False, Verdict.PARTLY if alike(half, top) else Verdict.NO)
+
+
+def synapses(studies: Studies) -> tuple[str, Verdict]:
+    """Synapses of the trained networks."""
+    counted = {m.info["n_synapses"] for s in studies["fig2b"].search for m in s.members}
+    text = ", ".join(f"{n:,}" for n in sorted(counted))
+    return text, _yes(counted == {2896})
+
+
+def energy(studies: Studies) -> tuple[str, Verdict]:
+    """Energy per image, by the figures of section V."""
+    counted = max(m.info["n_synapses"] for s in studies["fig2b"].search for m in s.members)
+    energy = physics.energy_pj(n_neurons=96, n_synapses=counted, presentation_ns=100.0)
+    shown = physics.energy_pj(n_neurons=96, n_synapses=counted, presentation_ns=64.0)
+    text = f"{energy:.1f} pJ in 100 ns; {shown:.1f} pJ in the 64 ns that an image takes at 1 ns"
+    return text, _yes(abs(energy / 40.0 - 1.0) <= 0.1)

@@ -1,0 +1,357 @@
+"""A study that moves: exported from one database, imported into another, continued there."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import optuna_dashboard
+import pytest
+import sqlalchemy as sa
+from frozen import FIXTURES, comparable, thaw
+from workers import (
+    kill,
+    run_workers,
+    start_worker,
+    table,
+    toy_spec,
+    undisturbed,
+    wait_until,
+)
+
+from hpo import backup, cli, interventions
+from hpo.backupfile import BackupError
+from hpo.claims import Claim
+from hpo.errors import StudyError
+from hpo.ledger import Ledger
+from hpo.snapshot import Member, SlotState, StudyState
+from hpo.storage import Storage, open_storage
+from hpo.suggest import suggest
+
+KEYS = "id study_id slot_id lease_until optuna_study_id optuna_trial_id"
+
+
+@pytest.fixture
+def here(database_url: str) -> Iterator[Storage]:
+    with open_storage(database_url) as storage:
+        Ledger(storage)
+        yield storage
+
+
+@pytest.fixture
+def there(empty_database_url: str) -> Iterator[Storage]:
+    with open_storage(empty_database_url) as storage:
+        yield storage
+
+
+def rows(storage: Storage, study: str) -> dict[str, list[Any]]:
+    """Every column of the study but keys and leases; NaN as text, which is equal to itself."""
+    queries = {
+        "studies": "SELECT t.* FROM hpo_ledger.studies t WHERE name = :study",
+        "slots": "SELECT t.* FROM hpo_ledger.slots t JOIN hpo_ledger.studies s ON s.id = study_id "
+        "WHERE name = :study ORDER BY phase, number",
+        "members": "SELECT phase, number, t.* FROM hpo_ledger.members t JOIN hpo_ledger.slots l ON "
+        "l.id = slot_id JOIN hpo_ledger.studies s ON s.id = study_id WHERE name = :study "
+        "ORDER BY phase, number, member",
+        "checkpoints": "SELECT phase, number, t.* FROM hpo_ledger.checkpoints t JOIN "
+        "hpo_ledger.slots l ON l.id = slot_id JOIN hpo_ledger.studies s ON s.id = study_id WHERE "
+        "name = :study ORDER BY phase, number",
+    }
+    with storage.engine.connect() as connection:
+        return {
+            name: [
+                {key: repr(value) for key, value in row.items() if key not in KEYS.split()}
+                for row in connection.execute(sa.text(query), {"study": study}).mappings()
+            ]
+            for name, query in queries.items()
+        }
+
+
+def seen_by_optuna(storage: Storage, study: str) -> tuple[Any, ...]:
+    """Everything that Optuna knows of a study, but its own ids."""
+    found = optuna.load_study(study_name=study, storage=storage.optuna())
+    trials = []
+    for trial in found.trials:
+        facts = {key: value for key, value in vars(trial).items() if key != "_trial_id"}
+        trials.append({key: repr(value) for key, value in facts.items()})
+    own = found._storage.get_study_system_attrs(found._study_id)
+    return found.direction, found.metric_names, found.user_attrs, own, trials
+
+
+def counts(storage: Storage) -> list[int]:
+    """How many rows there are in every table, Optuna's and ours."""
+    with storage.engine.connect() as connection:
+        inspector = sa.inspect(connection)
+        names = [(s, t) for s in ("public", "hpo_ledger") for t in inspector.get_table_names(s)]
+        return [
+            connection.execute(sa.text(f'SELECT count(*) FROM {s}."{t}"')).scalar_one()
+            for s, t in names
+        ]
+
+
+def moved(here: Storage, there: Storage, study: str, tmp_path: Path) -> Path:
+    """Carry a study over and return the file."""
+    file = tmp_path / f"{study}.jsonl.gz"
+    backup.export(here, study, file)
+    backup.restore(there, file)
+    return file
+
+
+# --- equality ------------------------------------------------------------------------------------
+
+
+def test_every_column_and_what_optuna_sees(
+    here: Storage, there: Storage, tmp_path: Path, database_url: str
+) -> None:
+    ledger = Ledger(here)
+    ledger.register(toy_spec(description="Größe „ä“ \U0001f9ea", sampler={"name": "cmaes"}))
+    run_workers(database_url, "toy", 2)
+    file = moved(here, there, "toy", tmp_path)
+    assert rows(there, "toy") == rows(here, "toy")
+    assert seen_by_optuna(there, "toy") == seen_by_optuna(here, "toy")
+    assert Ledger(there).snapshot("toy").state == StudyState.DONE
+    backup.export(there, "toy", tmp_path / "again.jsonl")
+    backup.export(here, "toy", tmp_path / "before.jsonl")
+    again, before = (
+        (tmp_path / f).read_text().splitlines() for f in ("again.jsonl", "before.jsonl")
+    )
+    assert again[1:-1] == before[1:-1], "a backup of the copy is a backup of the study"
+    assert file.stat().st_size < (tmp_path / "before.jsonl").stat().st_size / 2
+
+
+def odd_study(ledger: Ledger) -> None:
+    """Trials of every state, with values that a file easily spoils."""
+    ledger.register(toy_spec(budget={"window": 8}))
+    infinity, nan = float("inf"), float("nan")
+    for number, state in enumerate([SlotState.COMPLETE, SlotState.PRUNED, SlotState.FAILED]):
+        held = ledger.claim("toy", "wörker „1“", lease_s=60)
+        assert isinstance(held, Claim)
+        ledger.store_suggestion(held, suggest(held.spec, number, ledger.history(held)))
+        curve = (-0.0, 5e-324, 1.7976931348623157e308, nan, infinity, -infinity)
+        losses, info = (nan, 0.1 + 0.2), {"big": 2**80, "tiny": 1e-320, "": None, "a\0b": '\\ "'}
+        ledger.store_member(
+            held,
+            Member(
+                member=0,
+                seed=2**63 - 1,
+                score=-0.0,
+                curve=curve,
+                loss_curve=losses,
+                diverged=True,
+                info=info,
+                seconds=1e-9,
+            ),
+        )
+        score = None if state == SlotState.FAILED else 0.1
+        ledger.settle(
+            held,
+            state,
+            score=score,
+            steps=curve,
+            message=f"{state}\n\t\x7f „\U0001f9ea",
+            lineage={"versions": {"ü": [1, 2.5, None, True]}},
+        )
+    ledger.claim("toy", "not yet suggested", lease_s=60)
+
+
+def test_odd_values_stay_what_they_are(here: Storage, there: Storage, tmp_path: Path) -> None:
+    odd_study(Ledger(here))
+    moved(here, there, "toy", tmp_path)
+    assert rows(there, "toy") == rows(here, "toy")
+    assert seen_by_optuna(there, "toy") == seen_by_optuna(here, "toy")
+
+
+def test_what_was_done_by_hand_comes_along(here: Storage, there: Storage, tmp_path: Path) -> None:
+    ledger = Ledger(here)
+    odd_study(ledger)
+    interventions.exclude(ledger, "toy", 0, "a loose cable")
+    interventions.retry(ledger, "toy", 2)
+    interventions.stop(ledger, "toy")
+    moved(here, there, "toy", tmp_path)
+    assert rows(there, "toy") == rows(here, "toy")
+    assert seen_by_optuna(there, "toy") == seen_by_optuna(here, "toy")
+    states = [slot.state for slot in Ledger(there).snapshot("toy").search]
+    assert states == ["excluded", "pruned", "running", "running"]
+
+
+def test_what_others_added_comes_along(here: Storage, there: Storage, tmp_path: Path) -> None:
+    odd_study(Ledger(here))
+    odd = optuna.load_study(study_name="toy", storage=here.optuna())
+    optuna.create_study(study_name="so that ids differ", storage=there.optuna()).ask()
+    trial = optuna.trial.Trial(odd, odd.trials[1]._trial_id)
+    optuna_dashboard.save_note(odd, "of the **study**")
+    optuna_dashboard.save_note(trial, "of trial 1")
+    here.optuna().set_trial_user_attr(odd.trials[3]._trial_id, "seen by", ["me", float("nan")])
+    odd.set_user_attr("cite", "2408.02835")
+    moved(here, there, "toy", tmp_path)
+    copy = optuna.load_study(study_name="toy", storage=there.optuna())
+    assert copy.trials[1]._trial_id != odd.trials[1]._trial_id
+    same = optuna.trial.Trial(copy, copy.trials[1]._trial_id)
+    assert optuna_dashboard.get_note(copy) == "of the **study**"
+    assert optuna_dashboard.get_note(same) == "of trial 1"
+    assert copy.user_attrs["cite"] == "2408.02835"
+    assert repr(copy.trials[3].user_attrs) == "{'seen by': ['me', nan]}"
+
+
+# --- going on ------------------------------------------------------------------------------------
+
+
+def test_a_half_finished_study_ends_as_if_it_had_never_moved(
+    here: Storage, there: Storage, empty_database_url: str, database_url: str, tmp_path: Path
+) -> None:
+    """Exported while two workers are at it, and after one was stopped and the other killed."""
+    spec = toy_spec(fixed={"sleep_s": 0.02}, budget={"trials": 14})
+    ledger = Ledger(here)
+    ledger.register(spec)
+    workers = [start_worker(database_url, "--study", "toy") for _ in range(2)]
+    wait_until(lambda: ledger.snapshot("toy").settled >= 6)
+    backup.export(here, "toy", tmp_path / "at-work.jsonl")
+    kill(workers[0], signal.SIGTERM)
+    kill(workers[1], signal.SIGKILL)
+    backup.export(here, "toy", tmp_path / "stopped.jsonl.gz")
+    alone = undisturbed(database_url, toy_spec("alone", budget={"trials": 14}))
+    for file, name in (("at-work.jsonl", "one"), ("stopped.jsonl.gz", "two")):
+        found = backup.restore(there, tmp_path / file, name)
+        assert found.states["running"] > 0
+        assert 0 < found.states["complete"] < 14
+        run_workers(empty_database_url, name, 1)
+        snapshot = Ledger(there).snapshot(name, curves=True)
+        assert snapshot.state == StudyState.DONE
+        assert table(snapshot) == alone
+        assert sum(slot.losses for slot in snapshot.search) == 0
+
+
+def test_a_backup_of_version_2_is_read(here: Storage, database_url: str) -> None:
+    """It goes on from its checkpoint, and ends like a study that was never frozen."""
+    ledger = Ledger(here)
+    backup.restore(here, FIXTURES / "backup-v2.jsonl.gz")
+    held = ledger.claim("half", "w", lease_s=60)
+    assert isinstance(held, Claim)
+    assert held.checkpoint is not None
+    assert (held.number, held.checkpoint.member, len(held.checkpoint.curve)) == (10, 1, 5)
+    ledger.release(held)
+    swift = {"name": "new", "fixed": {"sleep_s": 0.0}}
+    new = undisturbed(database_url, held.spec.model_copy(update=swift))
+    run_workers(database_url, "half", 2)
+    assert comparable(table(ledger.snapshot("half", curves=True))) == comparable(new)
+
+
+def test_a_frozen_database_and_its_backup_are_the_same(
+    here: Storage, empty_database_url: str
+) -> None:
+    backup.restore(here, FIXTURES / "backup-v2.jsonl.gz")
+    thaw(empty_database_url, 1)
+    with open_storage(empty_database_url) as storage:
+        Ledger(storage)
+        assert rows(storage, "half") == rows(here, "half")
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(here: Storage, tmp_path: Path) -> Path:
+    """A backup of the odd study, which is still in the database."""
+    odd_study(Ledger(here))
+    backup.export(here, "toy", tmp_path / "toy.jsonl")
+    return tmp_path / "toy.jsonl"
+
+
+def refused(storage: Storage, file: Path, name: str | None = None) -> str:
+    """Why an import is refused, which leaves no trace."""
+    before = counts(storage)
+    with pytest.raises((BackupError, StudyError)) as caught:
+        backup.restore(storage, file, name)
+    assert counts(storage) == before
+    return str(caught.value)
+
+
+def test_a_name_that_is_taken(here: Storage, file: Path) -> None:
+    taken = f"study 'toy': the name must be free for {file}, but the database holds "
+    assert refused(here, file) == (
+        f"{taken}this very study, the same in every slot. Nothing is left to do."
+    )
+    ledger = Ledger(here)
+    held = ledger.claim("toy", "w", lease_s=60)
+    assert isinstance(held, Claim)
+    ledger.settle(held, SlotState.FAILED, message="boom")
+    assert refused(here, file) == (
+        f"{taken}a study of the same spec in another state. Look at it: `hpo status toy`. Keep "
+        f"both: --name NEW."
+    )
+    backup.restore(here, file, "copy")
+    assert ledger.snapshot("copy").spec.hash == ledger.snapshot("toy").spec.hash
+    optuna.create_study(study_name="foreign", storage=here.optuna())
+    assert refused(here, file, "foreign").startswith(
+        "study 'foreign': the database must not hold an Optuna study of this name that something "
+        "else made, but it does."
+    )
+    ledger.register(toy_spec("third", seed=4))
+    assert refused(here, file, "third").startswith(
+        f"study 'third': the name must be free for {file}, but the database holds another study "
+        f"under it (spec "
+    )
+
+
+def test_whatever_does_not_fit_the_database_is_undone(here: Storage, file: Path) -> None:
+    with here.engine.begin() as connection:
+        limit = "ALTER TABLE hpo_ledger.members ADD CHECK (slot_id < 4 OR seconds > 1) NOT VALID"
+        connection.execute(sa.text(limit))
+    said = refused(here, file, "copy")
+    assert said.startswith(f"{file}: line 2: the slot must fit the database, but got: new row for")
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hpo(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """``hpo`` in this process: what it prints; on stderr, if it fails."""
+    monkeypatch.setenv("HPO_STORAGE", database_url)
+
+    def run(*arguments: object, status: int = 0) -> str:
+        assert cli.main([*map(str, arguments)]) == status
+        printed = capsys.readouterr()
+        return printed.err if status else printed.out
+
+    return run
+
+
+def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "toy.jsonl.gz"
+    assert hpo("export", "toy", "--backup", packed) == f"{packed}\n"
+    told = "3 of 24 trials settled (1 complete, 1 failed, 1 pruned, 1 running)\n"
+    assert hpo("import", packed, "--dry-run") == f"{packed} is sound: toy, {told}"
+    assert hpo("import", packed, "--name", "copy") == (
+        f"imported copy, {told}look at it  hpo status copy\ngo on       hpo worker --study copy\n"
+    )
+    assert "the same in every slot" in hpo("import", packed, status=1)
+    assert hpo("import", packed, "--name", "../../x", status=1).startswith(
+        f"error: {packed}: line 1: spec: name: "
+    )
+    hpo("export", "toy", "-o", tmp_path / "table.jsonl")
+    assert hpo("import", tmp_path / "table.jsonl", status=1) == (
+        f"error: {tmp_path}/table.jsonl: line 1: a backup must begin with its header, but does "
+        "not. `hpo export STUDY --backup FILE` writes one; a table of trials cannot be imported.\n"
+    )
+    assert hpo("import", tmp_path / "none.jsonl", status=1) == (
+        f"error: {tmp_path}/none.jsonl: cannot be read: No such file or directory.\n"
+    )
+    assert hpo("export", "toy", "--backup", tmp_path / "toy.zst", status=1) == (
+        f"error: {tmp_path}/toy.zst: the name of a backup must end in .jsonl or .jsonl.gz, but "
+        "got name=toy.zst. Choose one of them; any tool may compress a .jsonl further.\n"
+    )
+    assert hpo("export", "toy", "--backup", "/proc/toy.jsonl", status=1).startswith(
+        "error: /proc/toy.jsonl: cannot be written: "
+    )
+    assert "error: study 'no': the database must" in hpo("export", "no", "--backup", file, status=1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "table.jsonl",
+        "toy.jsonl",
+        "toy.jsonl.gz",
+    ], "nothing half-written is left"

@@ -1,0 +1,403 @@
+"""What people do to a study by hand: retry, exclude, stop, resume, extend, delete."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import optuna
+import pytest
+import sqlalchemy as sa
+from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
+
+from hpo import cli, interventions, tables
+from hpo.claims import Claim, Over
+from hpo.errors import SpecError, StudyError
+from hpo.ledger import Ledger
+from hpo.settling import LeaseLostError
+from hpo.snapshot import Member, Phase, SlotState, StudyState
+from hpo.storage import Storage, open_storage
+from hpo.suggest import Suggestion, suggest
+from hpo.trial import _filled
+
+
+@pytest.fixture
+def storage(database_url: str) -> Iterator[Storage]:
+    with open_storage(database_url) as storage:
+        yield storage
+
+
+@pytest.fixture
+def ledger(storage: Storage) -> Ledger:
+    return Ledger(storage)
+
+
+@pytest.fixture
+def hpo(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """Run a command; returns what it said."""
+    monkeypatch.setenv("HPO_STORAGE", database_url)
+
+    def run(*line: str, status: int = 0) -> str:
+        assert cli.main(line) == status
+        said = capsys.readouterr()
+        return said.err if status else said.out
+
+    return run
+
+
+def claim(ledger: Ledger, worker: str = "w", lease_s: float = 60.0) -> Claim:
+    found = ledger.claim("toy", worker, lease_s=lease_s)
+    assert isinstance(found, Claim), found
+    return found
+
+
+def decide(ledger: Ledger, held: Claim) -> Suggestion:
+    """What is suggested for a claimed trial, as the history is now."""
+    return suggest(held.spec, held.number, _filled(held, ledger.history(held)))
+
+
+def finish(ledger: Ledger, held: Claim, state: SlotState = SlotState.COMPLETE) -> None:
+    if held.phase == Phase.SEARCH and held.suggestion is None:
+        ledger.store_suggestion(held, decide(ledger, held))
+    score = (held.number * 7 + held.fresh_seed) % 11 / 11
+    trained = Member(
+        member=0,
+        seed=1,
+        score=score,
+        curve=(score,),
+        loss_curve=(1.0,),
+        diverged=False,
+        info={},
+        seconds=0.1,
+    )
+    if state == SlotState.FAILED:
+        ledger.settle(held, state, message=f"ValueError: trial {held.number}")
+        return
+    ledger.store_member(held, trained)
+    ledger.settle(held, state, score=score, steps=(score,))
+
+
+def run(ledger: Ledger, until: int = 1000) -> None:
+    """Settle whatever there is to claim, in the search up to trial ``until``."""
+    while isinstance(held := ledger.claim("toy", "w", lease_s=60), Claim):
+        finish(ledger, held)
+        if held.phase == Phase.SEARCH and held.number + 1 >= until:
+            return
+
+
+def params(ledger: Ledger) -> list[dict[str, object]]:
+    return [dict(slot.params) for slot in ledger.snapshot("toy").search]
+
+
+# --- exclude ----------------------------------------------------------------------------------
+
+
+def test_an_excluded_trial_counts_for_later_trials_alone(ledger: Ledger, storage: Storage) -> None:
+    ledger.register(toy_spec(budget={"window": 2}))  # trial 3 is the best of them
+    run(ledger, until=8)
+    before, other = claim(ledger, "before"), claim(ledger, "other")
+    assert (before.number, other.number) == (8, 9)
+    decided = decide(ledger, before)
+    assert interventions.exclude(ledger, "toy", 3, "bad data") == 10
+    assert interventions.exclude(ledger, "toy", 3) == 10, "again is harmless"
+    for anybody in (ledger, Ledger(storage)):
+        assert decide(anybody, before) == decided, "it was claimed before"
+    finish(ledger, before)
+    finish(ledger, other)
+    after = claim(ledger)
+    history = ledger.history(after)
+    assert history[3].state == SlotState.EXCLUDED
+    assert history == Ledger(storage).history(after)
+    assert decide(ledger, after) == decide(Ledger(storage), after)
+    without = [*history]
+    without[3] = type(history[3])(suggestion=history[3].suggestion, state=SlotState.FAILED)
+    assert decide(ledger, after) == suggest(after.spec, 10, without)
+    seen = [*history]
+    seen[3] = history[3].before[0][1]
+    specs = [toy_spec(seed=seed, budget={"window": 2}) for seed in range(9)]
+    matters = [suggest(s, 10, without) != suggest(s, 10, seen) for s in specs]
+    assert any(matters), "otherwise this test says nothing"
+
+
+def test_an_excluded_trial_is_in_no_ranking_and_every_view_says_so(
+    ledger: Ledger, storage: Storage, hpo: Callable[..., str]
+) -> None:
+    ledger.register(toy_spec(budget={"trials": 10}))
+    run(ledger)
+    first, *others = [c.source for c in ledger.snapshot("toy").confirmations]
+    said = hpo("exclude", "toy", "--trial", str(first), "--reason", "wrong data")
+    assert f"toy: trial {first} is excluded; trials from 10 on do not see it" in said
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.OPEN, "another trial is to be confirmed now"
+    assert first not in [slot.number for slot in snapshot.ranking]
+    assert "hpo launch --study toy" in said
+    run(ledger)
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.DONE
+    assert [c.source for c in snapshot.confirmations][:1] == others
+    assert len(snapshot.confirmations) == 2
+    assert all(c.complete for c in snapshot.confirmations)
+    message = "excluded, for trials from 10 on: wrong data"
+    assert f"  trial {first}: {message}" in hpo("status", "toy")
+    assert "1 excluded" in hpo("status", "toy")
+    assert message in hpo("trials", "toy", "--state", "excluded")
+    assert f"search,{first},,excluded," in hpo("export", "toy")
+    record = json.loads(hpo("trials", "toy", "--json"))["trials"][first]
+    assert record["amendments"][0]["what"] == "exclude"
+    assert record["amendments"][0]["since"] == 10
+    from hpo import report
+
+    assert f">trial {first}</th>" in report.html(snapshot).partition('id="excluded"')[2]
+    trial = optuna.load_study(study_name="toy", storage=storage.optuna()).trials[first]
+    assert trial.state == optuna.trial.TrialState.FAIL
+    assert trial.user_attrs["message"] == message
+    assert trial.user_attrs["excluded:score"] == snapshot.search[first].score
+
+
+def test_only_a_result_can_be_excluded(ledger: Ledger, hpo: Callable[..., str]) -> None:
+    ledger.register(toy_spec())
+    finish(ledger, claim(ledger), SlotState.FAILED)
+    claim(ledger)
+    for number, text in (
+        (0, "trial 0: a complete or pruned trial must be given to be excluded, but it is failed."),
+        (1, "but it is running. Wait until it is settled: hpo status toy."),
+        (7, "trial 7: the trial must have begun, but got trial=7. There are: 0 to 1."),
+    ):
+        said = hpo("exclude", "--study", "toy", "--trial", str(number), status=1)
+        assert said.startswith("error: study 'toy'")
+        assert text.removeprefix("trial 7: ") in said
+
+
+# --- retry ------------------------------------------------------------------------------------
+
+
+def test_a_retried_trial_counts_for_later_trials_alone(ledger: Ledger, storage: Storage) -> None:
+    ledger.register(toy_spec(budget={"window": 2}))
+    run(ledger, until=5)
+    finish(ledger, claim(ledger), SlotState.FAILED)
+    run(ledger, until=9)
+    before, other = claim(ledger, "before"), claim(ledger, "other")
+    decided = decide(ledger, before)
+    assert interventions.retry(ledger, "toy", 5) == [(Phase.SEARCH, 5)]
+    assert interventions.retry(ledger, "toy", 5) == [], "again is harmless"
+    again = claim(ledger, "again")
+    assert (again.number, again.attempt) == (5, 2)
+    assert again.suggestion is not None, "its parameters are kept"
+    finish(ledger, before)
+    finish(ledger, other)
+    assert decide(Ledger(storage), before) == decided, "it was claimed before"
+    waits = ledger.claim("toy", "next", lease_s=60)
+    assert "trial 11 waits for trial 5" in str(waits), "those after it learn from the result"
+    finish(ledger, again)
+    after = claim(ledger)
+    assert ledger.history(after)[5].state == SlotState.COMPLETE
+    assert decide(Ledger(storage), before) == decided
+    assert decide(ledger, after) == decide(Ledger(storage), after)
+    trial = optuna.load_study(study_name="toy", storage=storage.optuna()).trials[5]
+    assert trial.state == optuna.trial.TrialState.COMPLETE
+    assert trial.user_attrs["amendments"] == [{"what": "retry", "since": 11}]
+    assert "message" not in trial.user_attrs
+
+
+def test_a_failed_study_is_shown_with_its_next_step_and_goes_on_after_a_retry(
+    ledger: Ledger, hpo: Callable[..., str]
+) -> None:
+    ledger.register(toy_spec(budget={"trials": 6, "window": 4}, confirm=False))
+    held = [claim(ledger, f"w{number}") for number in range(4)]
+    for number in range(3):
+        finish(ledger, held[number], SlotState.FAILED)
+    assert not ledger.renew("w3", held[3], doing="", lease_s=60), "its study is not open"
+    ledger.release(held[3])
+    shown = hpo("status", "toy")
+    assert "toy: study failed: 3 slots in a row failed; the last one: ValueError: trial 2" in shown
+    assert "3 of 6 trials settled: 3 failed; 1 begun, waiting for a worker" in shown
+    assert "3 failed; the last:\n  trial 0: ValueError: trial 0" in shown
+    assert "  once the cause is mended: hpo retry toy\n" in shown
+    assert "run these trials again with `hpo retry toy`" in shown
+    assert "waiting" in hpo("trials", "toy")
+    assert "toy: to be run again: trial 0; trial 1; trial 2" in hpo("retry", "toy")
+    assert ledger.snapshot("toy").state == StudyState.OPEN
+    run(ledger)
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.DONE
+    assert [slot.attempts for slot in snapshot.search] == [2, 2, 2, 2, 1, 1]
+    assert hpo("retry", "--study", "toy") == "toy: nothing has failed\n"
+    assert "a failed trial must be given to be retried, but it is complete." in hpo(
+        "retry", "toy", "--trial", "0", status=1
+    )
+
+
+def test_a_failed_confirmation_is_retried(ledger: Ledger) -> None:
+    ledger.register(toy_spec(budget={"trials": 2}, confirm={"top": 1, "members": 2}))
+    run(ledger, until=2)
+    held = claim(ledger)
+    assert held.phase == Phase.CONFIRM
+    finish(ledger, held, SlotState.FAILED)
+    run(ledger)
+    snapshot = ledger.snapshot("toy")
+    assert (snapshot.state, snapshot.confirmations[0].failed) == (StudyState.DONE, 1)
+    assert interventions.retry(ledger, "toy", held.source) == [(Phase.CONFIRM, held.number)]
+    run(ledger)
+    snapshot = ledger.snapshot("toy")
+    assert (snapshot.state, snapshot.confirmations[0].failed) == (StudyState.DONE, 0)
+
+
+def test_resuming_a_failed_study_accepts_its_failures(
+    ledger: Ledger, hpo: Callable[..., str]
+) -> None:
+    ledger.register(toy_spec(budget={"trials": 8}, confirm=False))
+    for _ in range(3):
+        finish(ledger, claim(ledger), SlotState.FAILED)
+    assert ledger.claim("toy", "w", lease_s=60) == Over("toy is failed")
+    assert "open again; the failures so far count no longer" in hpo("resume", "toy")
+    for _ in range(2):
+        finish(ledger, claim(ledger), SlotState.FAILED)
+    assert ledger.snapshot("toy").state == StudyState.OPEN, "5 failed, but 2 of them since"
+    finish(ledger, claim(ledger), SlotState.FAILED)
+    assert ledger.snapshot("toy").state == StudyState.FAILED
+    hpo("resume", "toy")
+    run(ledger)
+    assert ledger.snapshot("toy").state == StudyState.DONE
+    assert "is done; for more trials: hpo extend" in hpo("resume", "toy")
+
+
+# --- stop, resume, delete: with real workers --------------------------------------------------
+
+
+def test_a_stopped_study_is_left_at_once_and_goes_on_to_the_same_table(
+    ledger: Ledger, database_url: str, hpo: Callable[..., str]
+) -> None:
+    alone = undisturbed(database_url, toy_spec("alone", budget={"trials": 6}))
+    ledger.register(toy_spec(fixed={"sleep_s": 0.05}, budget={"trials": 6}))
+    worker = start_worker(database_url, "--study", "toy", "--lease", "1.5")
+    wait_until(lambda: ledger.snapshot("toy").settled >= 1)
+    wait_until(lambda: any(slot.held for slot in ledger.snapshot("toy").search))
+    said = hpo("stop", "toy")
+    assert "toy: stopped" in said
+    assert "go on with: hpo resume toy" in said
+    _, heard = worker.communicate(timeout=60)
+    assert worker.returncode == 0
+    assert "toy is stopped" in heard
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.STOPPED
+    assert not any(slot.held or slot.losses for slot in snapshot.search)
+    shown = hpo("status", "toy")
+    assert "toy: stopped by hpo stop, on " in shown
+    assert "next: `hpo resume toy`" in shown
+    assert "toy: stopped" in hpo("stop", "toy"), "again is harmless"
+    assert "toy: open again" in hpo("resume", "toy")
+    run_workers(database_url, "toy", 1)
+    assert table(ledger.snapshot("toy", curves=True)) == alone
+
+
+def test_a_done_study_cannot_be_stopped(ledger: Ledger, hpo: Callable[..., str]) -> None:
+    ledger.register(toy_spec(budget={"trials": 1}, confirm=False))
+    run(ledger)
+    assert "an open study must be given to be stopped, but it is done." in hpo(
+        "stop", "toy", status=1
+    )
+
+
+def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
+    ledger: Ledger, storage: Storage, hpo: Callable[..., str]
+) -> None:
+    ledger.register(toy_spec("kept"))
+    ledger.register(toy_spec())
+    run(ledger, until=3)
+    held = claim(ledger)
+    assert "there is no terminal to ask on. Say so with: hpo delete toy --yes." in hpo(
+        "delete", "toy", status=1
+    )
+    said = hpo("delete", "toy", "--yes", status=1)
+    assert "no worker must be at work on it when it is deleted, but 1 are: w." in said
+    assert ledger.snapshot("toy").settled == 3
+    ledger.release(held)
+    assert hpo("delete", "toy", "--yes") == "toy: deleted\n"
+    assert [study.name for study in ledger.studies()] == ["kept"]
+    with storage.engine.connect() as connection:
+        for table_ in (tables.slots, tables.members, sa.table("trials"), sa.table("trial_params")):
+            count = connection.scalar(sa.select(sa.func.count()).select_from(table_))
+            assert count == 0, table_.name
+    for late in (
+        lambda: ledger.settle(held, SlotState.COMPLETE, score=1.0),
+        lambda: ledger.renew("w", held, doing="", lease_s=60),
+    ):
+        with pytest.raises(LeaseLostError, match="trial 3: it was deleted while w was at work"):
+            late()
+    assert ledger.register(toy_spec(seed=4)) == "created", "the name is free"
+
+
+def test_a_study_deleted_in_the_dashboard_can_be_deleted_here(
+    ledger: Ledger, storage: Storage, hpo: Callable[..., str]
+) -> None:
+    ledger.register(toy_spec())
+    run(ledger, until=2)
+    held = claim(ledger)
+    optuna.delete_study(study_name="toy", storage=storage.optuna())
+    finish(ledger, held)  # no result is lost
+    text = (
+        r"study 'toy': Optuna's tables must hold it, too, but it was deleted there .* "
+        r"to use the name again: hpo delete toy"
+    )
+    for again in (
+        lambda: ledger.claim("toy", "w", lease_s=60),
+        lambda: ledger.register(toy_spec(budget={"trials": 30})),
+    ):
+        with pytest.raises(StudyError, match=text):
+            again()
+    assert ledger.snapshot("toy").settled == 3
+    hpo("delete", "toy", "--yes")
+    assert ledger.register(toy_spec()) == "created"
+
+
+def test_a_serving_worker_outlives_a_study_deleted_in_the_dashboard(
+    ledger: Ledger, storage: Storage, database_url: str
+) -> None:
+    ledger.register(toy_spec())
+    optuna.delete_study(study_name="toy", storage=storage.optuna())
+    ledger.register(toy_spec("good", budget={"trials": 2}))
+    worker = start_worker(database_url)
+    wait_until(lambda: ledger.snapshot("good").state == StudyState.DONE, 60)
+    said = kill(worker, signal.SIGTERM)
+    assert worker.returncode == 0
+    assert "leaving out study toy: study 'toy': Optuna's tables must hold it, too" in said
+
+
+# --- extend -----------------------------------------------------------------------------------
+
+
+def test_extending_during_a_confirmation_leaves_no_partial_one(
+    ledger: Ledger, hpo: Callable[..., str]
+) -> None:
+    ledger.register(toy_spec(budget={"trials": 3}, confirm={"top": 1, "members": 3}))
+    run(ledger, until=3)
+    settled, running = claim(ledger, "a"), claim(ledger, "b", lease_s=0.2)
+    finish(ledger, settled)
+    source = settled.source
+    assert "toy: extended; 3 of 12 trials settled" in hpo("extend", "toy", "--trials", "12")
+    assert "has that budget already" in hpo("extend", "--study", "toy", "--trials", "12")
+    time.sleep(0.3)
+    run(ledger)
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.DONE
+    assert snapshot.best is not None
+    assert snapshot.best.number != source
+    assert [(c.source, c.complete) for c in snapshot.confirmations] == [
+        (snapshot.best.number, True)
+    ]
+    assert all(slot.state != SlotState.RUNNING for slot in snapshot.confirm)
+    with pytest.raises(LeaseLostError):
+        ledger.settle(running, SlotState.COMPLETE, score=0.5)
+    assert "budget.trials must not shrink" in hpo("extend", "toy", "--trials", "2", status=1)
+
+
+def test_a_grid_is_extended_to_its_size_only(ledger: Ledger) -> None:
+    space = {"k": {"low": 1, "high": 4, "step": 1}}
+    ledger.register(toy_spec(space=space, sampler={"name": "grid"}, budget={"trials": 2}))
+    with pytest.raises(SpecError, match="a grid of 4 points must not be run more often"):
+        interventions.extend(ledger, "toy", 5)
+    assert interventions.extend(ledger, "toy", 4) == "extended"

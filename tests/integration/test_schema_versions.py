@@ -1,0 +1,177 @@
+"""Databases of other versions, and of users with few rights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import optuna
+import pytest
+import sqlalchemy as sa
+from frozen import comparable, thaw
+from processes import finish, start
+from servers import connect
+from workers import ledger_at, run_workers, table, toy_spec, undisturbed
+
+from hpo.claims import Claim
+from hpo.errors import StorageError
+from hpo.ledger import Ledger
+from hpo.snapshot import SlotState, StudyState
+from hpo.storage import open_storage
+from hpo.suggest import suggest
+from hpo.tables import SCHEMA_VERSION, UPGRADES
+
+
+@pytest.fixture
+def old_url(empty_database_url: str) -> str:
+    """A database as release 0.1.0 left it."""
+    thaw(empty_database_url, 1)
+    return empty_database_url
+
+
+def layout(url: str) -> list[tuple[Any, ...]]:
+    """Columns and indexes of the ledger's tables."""
+    with connect(url) as connection:
+        columns = connection.execute(
+            "SELECT table_name, column_name, data_type, is_nullable, column_default "
+            "FROM information_schema.columns WHERE table_schema = 'hpo_ledger'"
+        ).fetchall()
+        indexes = connection.execute(
+            "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'hpo_ledger'"
+        ).fetchall()
+    return [*sorted(columns, key=str), *sorted(indexes, key=str)]
+
+
+def test_every_older_version_has_its_upgrade() -> None:
+    assert list(UPGRADES) == list(range(1, SCHEMA_VERSION))
+
+
+def test_an_old_database_is_upgraded_once_by_many_starters(old_url: str, server_url: str) -> None:
+    code = (
+        "import sys\n"
+        "from hpo.ledger import Ledger\n"
+        "from hpo.storage import open_storage\n"
+        "print('ready', flush=True); sys.stdin.read()\n"
+        "with open_storage(sys.argv[1]) as storage: print(len(Ledger(storage).studies()))\n"
+    )
+    processes = [start(code, old_url) for _ in range(4)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.close()
+    for process in processes:
+        process.stdin = None
+        assert finish(process) == "3\n"
+    with ledger_at(server_url):
+        assert layout(old_url) == layout(server_url), "an upgraded database is like a new one"
+    with connect(old_url) as connection:
+        found = connection.execute("SELECT version FROM hpo_ledger.version").fetchall()
+    assert found == [(SCHEMA_VERSION,)]
+
+
+def test_studies_of_an_old_database_can_be_read(old_url: str) -> None:
+    with open_storage(old_url) as storage:
+        ledger = Ledger(storage)
+        done, failed = ledger.snapshot("done", curves=True), ledger.snapshot("failed")
+        seen = optuna.load_study(study_name="half", storage=storage.optuna())
+        states = [trial.state.name for trial in seen.trials]
+    assert done.state == StudyState.DONE
+    assert [c.complete for c in done.confirmations] == [True, True]
+    assert all(len(m.curve) == 4 for s in done.search for m in s.members if m.curve)
+    assert failed.state == StudyState.FAILED
+    assert failed.reason is not None
+    assert failed.reason.startswith("3 slots in a row failed; the last one:\nTraceback")
+    assert states == ["COMPLETE"] * 8 + ["PRUNED", "COMPLETE", "RUNNING", "RUNNING"]
+
+
+def test_a_study_begun_by_an_old_release_ends_as_if_it_were_new(old_url: str) -> None:
+    with ledger_at(old_url) as ledger:
+        before = ledger.snapshot("half", curves=True)
+        assert before.count(SlotState.RUNNING) == 2
+        run_workers(old_url, "half", 2)
+        after = ledger.snapshot("half", curves=True)
+        swift = {"name": "new", "fixed": {"sleep_s": 0.0}}
+        new = undisturbed(old_url, before.spec.model_copy(update=swift))
+    assert after.state == StudyState.DONE
+    assert comparable(table(after)) == comparable(new)
+    kept = [slot.number for slot in before.search if slot.state != SlotState.RUNNING]
+    assert [after.search[n].settled_at for n in kept] == [before.search[n].settled_at for n in kept]
+
+
+def test_no_upgrade_under_the_hands_of_older_workers(old_url: str) -> None:
+    with connect(old_url) as connection:
+        connection.execute(
+            "INSERT INTO hpo_ledger.workers (name, host, pid, doing, lease_s) "
+            "VALUES ('busy-1', 'h', 1, 'half: trial 3', 60)"
+        )
+        with open_storage(old_url) as storage, pytest.raises(StorageError) as caught:
+            Ledger(storage)
+        assert str(caught.value).endswith(
+            f": no worker must be at work while its tables are upgraded from version 1 to "
+            f"{SCHEMA_VERSION}, but got workers=busy-1. Stop them (SIGTERM or Ctrl-C: nothing is "
+            f"lost), then try again."
+        )
+        assert connection.execute("SELECT version FROM hpo_ledger.version").fetchone() == (1,)
+        connection.execute("UPDATE hpo_ledger.workers SET ended_at = now()")
+    with ledger_at(old_url) as ledger:
+        assert len(ledger.studies()) == 3
+
+
+def test_a_newer_database_is_refused_at_the_start_and_by_the_next_claim(database_url: str) -> None:
+    newer = SCHEMA_VERSION + 1
+    said = (
+        f"its tables must be of version {SCHEMA_VERSION} or older, but got version={newer}. "
+        "Update this installation: a newer one has used the database."
+    )
+    with open_storage(database_url) as storage:
+        ledger = Ledger(storage)
+        ledger.register(toy_spec())
+        with storage.engine.begin() as connection:
+            connection.execute(sa.text(f"UPDATE hpo_ledger.version SET version = {newer}"))
+        with pytest.raises(StorageError) as caught:
+            ledger.claim("toy", "w", lease_s=60)
+        assert str(caught.value).endswith(said)
+        with pytest.raises(StorageError) as caught:
+            Ledger(storage)
+        assert str(caught.value).endswith(said)
+
+
+@pytest.fixture
+def plain_user(database_url: str) -> Iterator[str]:
+    """URL for a user who may read and write the rows of the tables there are, and nothing else."""
+    with ledger_at(database_url), connect(database_url) as connection:
+        connection.execute("DROP ROLE IF EXISTS plain")
+        connection.execute("CREATE ROLE plain LOGIN PASSWORD 'p'")
+        for schema in ("public", "hpo_ledger"):
+            connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO plain")
+            for what in ("SELECT, INSERT, UPDATE, DELETE ON ALL TABLES", "USAGE ON ALL SEQUENCES"):
+                connection.execute(f"GRANT {what} IN SCHEMA {schema} TO plain")
+        try:
+            url = sa.make_url(database_url).set(username="plain", password="p")
+            yield url.render_as_string(hide_password=False)
+        finally:
+            connection.execute("DROP OWNED BY plain")
+            connection.execute("DROP ROLE plain")
+
+
+def test_a_user_without_rights_on_the_schema_runs_studies(plain_user: str) -> None:
+    with ledger_at(plain_user) as ledger:
+        ledger.register(toy_spec(budget={"trials": 2}, confirm=False))
+        while isinstance(held := ledger.claim("toy", "w", lease_s=60), Claim):
+            ledger.store_suggestion(held, suggest(held.spec, held.number, ledger.history(held)))
+            ledger.settle(held, SlotState.COMPLETE, score=0.5)
+        assert ledger.snapshot("toy").state == StudyState.DONE
+
+
+def test_a_user_without_rights_cannot_upgrade(plain_user: str, database_url: str) -> None:
+    with connect(database_url) as connection:
+        connection.execute("UPDATE hpo_ledger.version SET version = 1")
+        connection.execute("DROP INDEX hpo_ledger.slots_failed")
+    with open_storage(plain_user) as storage, pytest.raises(StorageError) as caught:
+        Ledger(storage)
+    assert "user plain: the user must be allowed to create tables the first time, and own " in str(
+        caught.value
+    )
+    assert "must be owner of table slots" in str(caught.value)

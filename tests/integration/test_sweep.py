@@ -1,0 +1,65 @@
+"""A sweep on a real database: whoever runs it, and however often its figure is changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from workers import ledger_at, run_workers, table
+
+from hpo import charts
+from hpo.cli import main
+from hpo.snapshot import StudyState
+from hpo.spec import StudySpec
+from hpo.specrules import validate
+from hpo.storage import open_storage
+
+
+def sweep_spec(name: str, **changes: Any) -> StudySpec:
+    raw: dict[str, Any] = {
+        "name": name,
+        "objective": "toy_objective:ToyObjective",
+        "seed": 3,
+        "budget": {"members": 3, "epochs": 3},
+        "sweep": {
+            "curves": [
+                {"label": f"k = {k}", "x": "x", "values": [0.1, 0.3, 0.9], "fixed": {"k": k}}
+                for k in (2, 5)
+            ]
+        },
+        **changes,
+    }
+    return validate(raw, where="test")
+
+
+def test_three_workers_measure_what_one_does_and_a_new_figure_only_redraws(
+    database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone, many = sweep_spec("alone"), sweep_spec("many", fixed={"sleep_s": 0.01})
+    with ledger_at(database_url) as ledger:
+        ledger.register(alone)
+        ledger.register(many)
+        run_workers(database_url, "alone", 1)
+        run_workers(database_url, "many", 3)
+        first, second = (ledger.snapshot(name, curves=True) for name in ("alone", "many"))
+        assert first.state == second.state == StudyState.DONE
+        assert table(first) == table(second)
+        assert [dict(s.params) for s in first.search] == [alone.point(k) for k in range(6)]
+        redrawn = sweep_spec("alone", figure={"kind": "curves", "overlay": ["many", "none"]})
+        assert ledger.register(redrawn) == "continued"
+        assert ledger.snapshot("alone").spec == redrawn
+        assert [s.spec.name for s in ledger.overlays(redrawn)] == ["many"]
+        chart = charts.chart(first)
+        assert chart is not None
+        assert chart.groups[1].points[1].median > chart.groups[0].points[2].median
+    with open_storage(database_url) as storage:
+        shown = optuna.load_study(study_name="alone", storage=storage.optuna()).trials
+    assert [trial.params for trial in shown] == [alone.point(k) for k in range(6)]
+    target = tmp_path / "figure.svg"
+    command = ["report", "alone", "--picture", str(target), "--storage", database_url, "--json"]
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out) == {"picture": str(target)}
+    assert target.read_text().startswith("<?xml")

@@ -1,0 +1,117 @@
+"""Weight updates by the kernels against the same updates by PyTorch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+import objectives
+from objectives.networks.kernels import learning
+from objectives.networks.layered import LayeredNetwork
+from objectives.networks.updating import FusedUpdates, TorchUpdates, Updates
+
+KINDS = ["spintronic", "ctrnn"]
+HOW = {"learning_rate": 0.01, "max_gradient": 1e-3}
+
+
+def network(kind: str, **changes: Any) -> LayeredNetwork:
+    objective: Any = objectives.load(kind)
+    params = objective.Params(width=8, **changes)
+    drawn: LayeredNetwork = objective.network(params, [3], channels=2, outputs=4)
+    return drawn
+
+
+def updates(net: LayeredNetwork, how: type[Updates]) -> tuple[Updates, torch.optim.Adam]:
+    optimizer = torch.optim.Adam(net.parameters(), lr=1.0, fused=True)
+    if how is FusedUpdates:
+        return FusedUpdates(net.kernel(0), list(net.parameters()), optimizer), optimizer
+    return TorchUpdates(net, optimizer), optimizer
+
+
+def batch(n: int, points: int = 6) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(n)
+    u = torch.rand(n, points, 2, generator=generator)
+    return u, torch.randint(4, (n,), generator=generator)
+
+
+@pytest.mark.parametrize("changes", [{}, {"steps_per_point": 3}, {"integrator": "euler"}])
+@pytest.mark.parametrize("kind", KINDS)
+def test_losses_moments_and_weights_are_those_of_torch(kind: str, changes: dict[str, Any]) -> None:
+    """Over batches of one block, of several and of part of one, and of another length in time."""
+    results = []
+    for how in (FusedUpdates, TorchUpdates):
+        net = network(kind, **changes)
+        update, optimizer = updates(net, how)
+        losses = [update.update(*batch(*size), **HOW) for size in [(64,), (150,), (3,), (70, 9)]]
+        update.settle()
+        states = [optimizer.state[p] for p in net.parameters()]
+        assert all(float(state["step"]) == 4.0 for state in states)
+        results.append((losses, states, list(net.parameters())))
+    (losses, states, weights), (wanted_losses, wanted_states, wanted_weights) = results
+    assert all(moved for _, moved in losses)
+    assert [loss for loss, _ in losses] == pytest.approx([loss for loss, _ in wanted_losses], 1e-5)
+    for state, wanted in zip(states, wanted_states, strict=True):
+        assert state["exp_avg"].abs().max() < 1e-3  # clipped
+        for name in ("exp_avg", "exp_avg_sq"):
+            bound = 1e-4 * float(wanted[name].abs().max())
+            torch.testing.assert_close(state[name], wanted[name], rtol=0, atol=bound)
+    for found, expected in zip(weights, wanted_weights, strict=True):
+        near = (found - expected).abs() < 1e-4
+        assert near.float().mean() > 0.98  # Adam divides by the size of a gradient, be it rounding
+
+
+@pytest.mark.parametrize("how", [FusedUpdates, TorchUpdates])
+def test_a_gradient_with_a_nan_moves_nothing(how: type[Updates]) -> None:
+    net = network("spintronic")
+    update, optimizer = updates(net, how)
+    before = [p.detach().clone() for p in net.parameters()]
+    u, label = batch(5)
+    u[2] = math.nan
+    loss, moved = update.update(u, label, **HOW)
+    update.settle()
+    assert math.isnan(loss)
+    assert not moved
+    assert all(map(torch.equal, before, net.parameters()))
+    assert not any("exp_avg" in state for state in optimizer.state.values())
+
+
+def test_an_infinite_gradient_is_clipped() -> None:
+    weights, first, second = (np.zeros(3, np.float32) for _ in range(3))
+    gradient = np.array([math.inf, -math.inf, 0.25], np.float32)
+    constants = tuple(map(np.float32, (0.9, 0.999, 0.1, 1.0, 1e-8)))
+    assert learning.adam(weights, gradient, first, second, np.float32(0.5), constants)
+    np.testing.assert_allclose(first, [0.05, -0.05, 0.025], rtol=1e-6)
+    np.testing.assert_allclose(second, [2.5e-4, 2.5e-4, 6.25e-5], rtol=1e-4)
+    np.testing.assert_allclose(weights, -0.1 * first / np.sqrt(second), rtol=1e-5)
+
+
+def test_another_takes_over_bit_for_bit() -> None:
+    """From the tensors of network and optimizer alone, as after a checkpoint."""
+    straight = network("spintronic")
+    update, _ = updates(straight, FusedUpdates)
+    for n in (64, 70, 3):
+        update.update(*batch(n), **HOW)
+    update.settle()
+    interrupted = network("spintronic")
+    first, optimizer = updates(interrupted, FusedUpdates)
+    first.update(*batch(64), **HOW)
+    first.settle()
+    second = FusedUpdates(interrupted.kernel(0), list(interrupted.parameters()), optimizer)
+    for n in (70, 3):
+        second.update(*batch(n), **HOW)
+    second.settle()
+    assert all(map(torch.equal, straight.parameters(), interrupted.parameters()))
+
+
+def test_masked_weights_stay_as_they_are() -> None:
+    net = network("ctrnn")
+    update, _ = updates(net, FusedUpdates)
+    update.update(*batch(64), **HOW)
+    update.settle()
+    assert not net.w_intra[~net.mask_intra].any()
+    assert (net.w_intra[net.mask_intra] != 0).all()

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from snapshots import member, slot, snapshot
+
+from hpo import charts, picture, report, sweepfigure, termchart, words
+from hpo.errors import HpoError
+from hpo.liveview import curve_lines
+from hpo.snapshot import Slot, SlotState, StudySnapshot
+from hpo.spec import StudySpec
+from hpo.specrules import validate
+
+SCORES = (0.5, 0.7, 0.8)
+
+
+def sweep_spec(**figure: Any) -> StudySpec:
+    curves = [
+        {"label": "k = 2", "x": "x", "values": [0.01, 0.1, 1.0], "fixed": {"k": 2}},
+        {"label": "k = 5", "x": "x", "values": [0.01, 0.1, 1.0], "fixed": {"k": 5}},
+    ]
+    raw: dict[str, Any] = {
+        "name": "sweep",
+        "objective": "toy_objective:ToyObjective",
+        "budget": {"members": 3},
+        "sweep": {"curves": curves},
+        "figure": {"kind": "curves", **figure},
+    }
+    return validate(raw, where="test")
+
+
+def measured(study: StudySpec, count: int, shift: float = 0.0) -> StudySnapshot:
+    """The first ``count`` trials; the networks of trial k score 0.5, 0.7, 0.8 plus k / 100."""
+
+    def one(number: int) -> Slot:
+        members = tuple(
+            replace(
+                member(i, (), score=score + number / 100 + shift),
+                info={"drive": 0.5 * 2**number},
+            )
+            for i, score in enumerate(SCORES)
+        )
+        params = study.point(number) if study.sweep else {"x": 0.1 * (number + 1), "k": 4}
+        return slot(number, SlotState.COMPLETE, params=params, members=members, score=0.6)
+
+    return snapshot(study, tuple(one(number) for number in range(count)))
+
+
+def test_medians_and_quartiles_curve_by_curve() -> None:
+    chart = charts.chart(measured(sweep_spec(log_x=True, marks=[0.3]), 5))
+    assert chart is not None
+    assert [group.label for group in chart.groups] == ["k = 2", "k = 5"]
+    assert [[p.x for p in group.points] for group in chart.groups] == [
+        [0.01, 0.1, 1.0],
+        [0.01, 0.1],
+    ]
+    point = chart.groups[1].points[1]
+    assert (point.low, point.median, point.high) == pytest.approx((64.0, 74.0, 79.0))
+    assert (point.n, chart.log_x, chart.marks) == (3, True, (0.3,))
+    assert (chart.x_label, chart.y_label) == ("x", "accuracy (%)")
+
+
+def test_overlay_adds_the_curves_of_another_study() -> None:
+    other = measured(sweep_spec(), 6, shift=0.1)
+    chart = charts.chart(measured(sweep_spec(), 6), [other])
+    assert chart is not None
+    assert len(chart.groups) == 4
+    assert chart.groups[2].points[0].median == pytest.approx(80.0)
+
+
+def scatter_spec() -> StudySpec:
+    raw: dict[str, Any] = {
+        "name": "broad",
+        "objective": "toy_objective:ToyObjective",
+        "protocol": "confirm",
+        "budget": {"trials": 6, "members": 3},
+        "fixed": {"rate_per_ns": 0.35},
+        "space": {"x": {"low": 0.0, "high": 1.0}, "k": {"low": 1, "high": 8}},
+        "sampler": {"name": "random"},
+        "figure": {
+            "kind": "scatter",
+            "x": "info.drive",
+            "log_x": True,
+            "colour": "x < rate_per_ns",
+            "colour_labels": ["slow", "fast"],
+            "marks": [1.0],
+        },
+    }
+    return validate(raw, where="test")
+
+
+def test_scatter_takes_x_from_what_was_measured_and_its_colour_from_a_rule() -> None:
+    chart = charts.chart(measured(scatter_spec(), 6))
+    assert chart is not None
+    slow, fast = chart.groups
+    assert (slow.label, [p.x for p in slow.points]) == ("slow", [0.5, 1.0, 2.0])
+    assert (fast.label, [p.x for p in fast.points]) == ("fast", [4.0, 8.0, 16.0])
+
+
+@pytest.mark.parametrize("study", [sweep_spec(log_x=True, marks=[0.3]), scatter_spec()])
+def test_drawn_interactively_and_for_a_paper_it_shows_the_same(
+    study: StudySpec, tmp_path: Path
+) -> None:
+    chart = charts.chart(measured(study, 6))
+    assert chart is not None
+    drawn = {t.name: list(t.y) for t in sweepfigure.figure(chart).data if "markers" in t.mode}
+    assert drawn == {g.label: [p.median for p in g.points] for g in chart.groups}
+    first, second = (picture.write(chart, tmp_path / name) for name in ("a.svg", "b.svg"))
+    assert first.read_bytes() == second.read_bytes(), "a picture depends on its numbers alone"
+    png = picture.write(chart, tmp_path / "a.png").read_bytes()
+    assert png.startswith(b"\x89PNG")
+
+
+def test_report_of_a_sweep_has_its_figure_and_no_search() -> None:
+    study = sweep_spec(title="A <title>", overlay=["elsewhere"])
+    page = report.html(measured(study, 6))
+    assert "A &lt;title&gt;" in page
+    assert "Not there yet: elsewhere." in page
+    assert "tested once on the test half; nothing was selected." in page
+    assert 'id="points"' in page
+    assert 'id="convergence"' not in page
+    assert "best" not in words.verdict(measured(study, 6))
+
+
+def test_terminal_shows_medians_over_what_varies() -> None:
+    lines = termchart.chart(measured(sweep_spec(), 6), width=60, rows=8)
+    text = "\n".join(lines)
+    assert "o k = 2   x k = 5" in text
+    assert "best so far" not in text
+    assert text.count("o") - lines[-1].count("o") >= 3
+    live = [line.plain for line in curve_lines(measured(sweep_spec(), 4), 80)]
+    assert live[0].startswith("k = 2  3/3 points  medians 70 – 72")
+    assert live[1].startswith("k = 5  1/3 points")
+
+
+def test_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
+    chart = charts.chart(measured(sweep_spec(), 6))
+    assert chart is not None
+    with pytest.raises(HpoError) as caught:
+        picture.write(chart, tmp_path / "a.gif")
+    assert str(caught.value) == (
+        f"--picture {tmp_path}/a.gif: the ending must be .svg, .pdf or .png, but got .gif. "
+        "Choose one."
+    )
+
+
+def test_picture_without_matplotlib_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    with pytest.raises(HpoError) as caught:
+        picture.check(tmp_path / "a.svg")
+    assert str(caught.value) == (
+        f"{tmp_path}/a.svg: Matplotlib must be installed to draw pictures, but it is not. "
+        "Install it: pip install 'hpo-dynamics[pictures]'"
+    )
+
+
+def test_what_is_not_finite_has_no_place() -> None:
+    study = scatter_spec()
+    shown = measured(study, 1)
+    lost = replace(shown.search[0].members[0], info={"drive": math.inf})
+    first = replace(shown.search[0], members=(lost,))
+    chart = charts.chart(replace(shown, search=(first,)))
+    assert chart is not None
+    assert chart.groups == ()

@@ -1,0 +1,229 @@
+"""Properties that hold for whatever is put in: specs, values, names, files."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import tomllib
+import unicodedata
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import BigInteger, Boolean, DateTime, Float, Integer, LargeBinary, Table
+from sqlalchemy.dialects.postgresql import ARRAY, JSON
+
+from hpo import backupcheck, backupcodec, backupfile, seeds, spectoml
+from hpo.backupfile import BackupError
+from hpo.errors import SpecError
+from hpo.specrules import validate
+from hpo.tables import checkpoints, members, slots, studies
+
+# The same examples in every run, however slow the machine is.
+settings.register_profile(
+    "steady",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=30,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("steady")
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+FLOATS = st.floats()
+JSONS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-9, minutes=-30)), timezone.max])
+TIMES = st.datetimes(datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=ZONES)
+
+
+# --- specs ---------------------------------------------------------------------------------------
+
+
+def ranges(low: float, high: float, *, log: bool = False) -> st.SearchStrategy[dict[str, Any]]:
+    """A dimension within these bounds."""
+    ends = st.tuples(st.floats(low, high), st.floats(low, high)).filter(lambda e: e[0] != e[1])
+    return ends.map(lambda e: {"low": min(e), "high": max(e), "log": log})
+
+
+SPECS = st.fixed_dictionaries(
+    {
+        "name": st.from_regex(r"[A-Za-z0-9_äß][A-Za-z0-9_.+-]{0,99}", fullmatch=True),
+        "objective": st.just("toy_objective:ToyObjective"),
+        "budget": st.fixed_dictionaries(
+            {"trials": st.integers(1, 100_000), "window": st.integers(1, 1024)},
+            optional={"members": st.integers(1, 1000), "epochs": st.integers(1, 100_000)},
+        ),
+        "space": st.fixed_dictionaries(
+            {"x": ranges(0.0, 1.0)},
+            optional={
+                "rate_per_ns": ranges(1e-300, 10.0, log=True),
+                "colour": st.just({"choices": ["red", "green"]}),
+                "k": st.just({"low": 1, "high": 8}) | st.just({"choices": [1, 5, 8]}),
+            },
+        ),
+    },
+    optional={
+        "description": TEXT,
+        "seed": st.integers(0, 2**31 - 1),
+        "protocol": st.sampled_from(["validation", "paper"]),
+        "task": st.fixed_dictionaries({"test_gap": st.floats(-1e300, 1e300)}),
+        "fixed": st.fixed_dictionaries({"noise": st.floats(0, 1e308)}),
+        "sampler": st.just({"name": "tpe", "n_startup_trials": 3, "multivariate": False}),
+        "pruner": st.just({"name": "median"}),
+        "confirm": st.just(False)
+        | st.fixed_dictionaries({"top": st.integers(1, 100), "members": st.integers(2, 1000)}),
+        "reported": st.fixed_dictionaries(
+            {"score": st.floats(0, 1), "source": TEXT},
+            optional={"std": st.floats(0, 1e9), "params": st.just({"x": 0.25, "colour": "red"})},
+        ),
+    },
+)
+
+
+@given(SPECS)
+def test_a_spec_written_as_a_file_is_the_same_spec(raw: dict[str, Any]) -> None:
+    spec = validate(raw, where="property")
+    parsed = tomllib.loads(spectoml.dumps(spec))
+    again = validate(parsed, where="written")
+    assert again == spec
+    assert again.hash == spec.hash
+    assert again.differences(spec) == []
+
+
+@given(SPECS)
+def test_a_spec_in_the_database_is_the_same_spec(raw: dict[str, Any]) -> None:
+    spec = validate(raw, where="property")
+    again = validate(json.loads(json.dumps(spec.stored())), where="database")
+    assert (again, again.hash) == (spec, spec.hash)
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "../../x", "a'b\"c", "x" * 600, "-o", ".", "a/b", "a\nb", "a "]
+)
+def test_odd_names_are_refused_with_the_reason(odd: str) -> None:
+    with pytest.raises(SpecError, match=r"^f.toml: name: a name must have 1 to 100 letters"):
+        named(odd)
+
+
+@given(st.text(max_size=110))
+def test_a_name_that_is_taken_harms_nothing(text: str) -> None:
+    try:
+        name = named(text)
+    except SpecError:
+        return
+    assert 1 <= len(name) <= 100
+    assert name[0] not in ".+-"
+    assert all(letter in "_.+-" or unicodedata.category(letter)[0] in "LMN" for letter in name)
+
+
+def named(name: str) -> str:
+    """The name of a study that is given this one."""
+    raw = {"name": name, "objective": "toy_objective:ToyObjective", "budget": {"trials": 1}}
+    return validate({**raw, "space": {"x": {"low": 0.0, "high": 1.0}}}, where="f.toml").name
+
+
+# --- backups -------------------------------------------------------------------------------------
+
+
+def values(kind: Any) -> st.SearchStrategy[Any]:
+    """Whatever a column of this type can hold."""
+    if isinstance(kind, ARRAY):
+        return st.lists(values(kind.item_type), max_size=5)
+    if isinstance(kind, Integer):
+        limit = 2**63 if isinstance(kind, BigInteger) else 2**31
+        return st.integers(-limit, limit - 1)
+    for type_, strategy in (
+        (JSON, JSONS),
+        (Float, FLOATS),
+        (DateTime, TIMES),
+        (Boolean, st.booleans()),
+        (LargeBinary, st.binary()),
+    ):
+        if isinstance(kind, type_):
+            return strategy
+    return TEXT.filter(lambda text: "\0" not in text)
+
+
+def rows(table: Table) -> st.SearchStrategy[dict[Any, Any]]:
+    """Rows of a table, by column."""
+    return st.fixed_dictionaries(
+        {
+            column: values(column.type) | st.none() if column.nullable else values(column.type)
+            for column in backupcodec.columns(table)
+        }
+    )
+
+
+@pytest.mark.parametrize("table", [studies, slots, members, checkpoints], ids=lambda t: str(t.name))
+@given(st.data())
+def test_a_row_survives_its_file(table: Table, data: st.DataObject) -> None:
+    row = data.draw(rows(table))
+    encoded = backupcodec.encode(table, SimpleNamespace(_mapping=row))  # type: ignore[arg-type]
+    read = json.loads(json.dumps(encoded, allow_nan=False))
+    decoded = backupcodec.decode(table, read, "f")
+    for column, value in row.items():
+        if isinstance(value, datetime):
+            assert decoded[column.name] == value
+        else:
+            assert repr(decoded[column.name]) == repr(value)
+
+
+@given(st.lists(st.dictionaries(TEXT.filter(lambda k: k != "sha256"), JSONS), max_size=5))
+@pytest.mark.parametrize("ending", backupfile.ENDINGS)
+def test_records_survive_their_file(ending: str, records: list[dict[str, Any]]) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / f"b{ending}"
+        found = sum(isinstance(r.get("members"), list) and len(r["members"]) for r in records)
+        saved = sum(r.get("checkpoint") is not None for r in records)
+        counts = {"slots": len(records), "members": int(found), "checkpoints": saved}
+        backupfile.write(file, {"counts": counts}, iter(records))
+        header, *again = backupfile.read(file)
+        assert header == {"hpo_backup": 1, "counts": counts}
+        assert repr(again) == repr(records)
+
+
+@given(st.binary(max_size=300) | JSONS.map(lambda value: json.dumps(value).encode()))
+@pytest.mark.parametrize("before", [b"", b'{"hpo_backup":1', b'{"hpo_backup":1,"schema":1}\n'])
+def test_no_file_does_worse_than_being_refused(before: bytes, content: bytes) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "f"
+        file.write_bytes(before + content)
+        with pytest.raises(BackupError, match=r"^.*/f: "):
+            backupcheck.check(file)
+
+
+@given(table=st.sampled_from([slots, members]), value=JSONS, data=st.data())
+def test_no_value_does_worse_than_being_refused(
+    table: Table, value: Any, data: st.DataObject
+) -> None:
+    row = data.draw(rows(table))
+    encoded = backupcodec.encode(table, SimpleNamespace(_mapping=row))  # type: ignore[arg-type]
+    column = data.draw(st.sampled_from(sorted(encoded)))
+    with suppress(BackupError):
+        backupcodec.decode(table, {**encoded, column: value}, "f: line 1")
+
+
+# --- seeds ---------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 2**31 - 1), st.integers(0, 2**31 - 1), st.integers(0, 10**6))
+def test_seeds_are_fixed_in_range_and_apart(seed: int, other: int, index: int) -> None:
+    own = [seeds.derive(seed, purpose, index) for purpose in ("suggest", "member", "confirm")]
+    assert own == [seeds.derive(seed, p, index) for p in ("suggest", "member", "confirm")]
+    assert all(0 <= value < 2**32 for value in own)
+    assert len(set(own)) == 3
+    if other != seed:
+        assert seeds.derive(other, "member", index) != own[1]
+    assert not math.isnan(sum(own))

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from hpo.errors import HpoError
+from hpo.snapshot import Member, Phase, Slot, SlotState, StudySnapshot, StudyState
+from reproduction import claims, data, jobs, judges, runs
+from reproduction.judges import Verdict
+
+DAY = datetime(2026, 1, 2, tzinfo=UTC)
+Accuracy = Callable[[dict[str, float]], float]
+
+
+def study(name: str, accuracy: Accuracy, drive: Accuracy = lambda p: 1.0) -> StudySnapshot:
+    """A study of the reproduction whose networks score around ``accuracy`` of their parameters."""
+    spec = next(job for job in jobs.JOBS if job.name == name).spec()
+    draw = random.Random(0)
+
+    def one(number: int) -> Slot:
+        params = spec.point(number)
+        values = {k: v for k, v in {**spec.fixed, **params}.items() if isinstance(v, int | float)}
+        info = {"n_synapses": 2896, "cumulative_drive": drive(values)}
+        members = tuple(
+            Member(
+                member=i,
+                seed=i,
+                score=accuracy(values) + draw.uniform(-0.01, 0.01),
+                curve=(),
+                loss_curve=(),
+                diverged=False,
+                info=info,
+                seconds=1.25,
+            )
+            for i in range(10)
+        )
+        return Slot(
+            phase=Phase.SEARCH,
+            number=number,
+            source=None,
+            state=SlotState.COMPLETE,
+            params=params,
+            score=sum(m.score for m in members) / 10,
+            steps=(),
+            members=members,
+            attempts=1,
+            losses=0,
+            worker=None,
+            started_at=DAY,
+            settled_at=DAY,
+            message=None,
+            lineage={"revision": "0123456789", "cpu": "a CPU"},
+        )
+
+    return StudySnapshot(
+        spec=spec,
+        state=StudyState.DONE,
+        reason=None,
+        created_at=DAY,
+        now=DAY,
+        search=tuple(one(number) for number in range(spec.budget.trials)),
+    )
+
+
+def bell(optimum_ns: Callable[[dict[str, float]], float]) -> Accuracy:
+    """0.9 up to a factor of three from the optimal time scale, and 0.3 beyond."""
+
+    def accuracy(p: dict[str, float]) -> float:
+        ratio = p["dt_ns"] / optimum_ns(p)
+        return 0.9 if 1 / 3 < ratio < 3 else 0.3
+
+    return accuracy
+
+
+def verdicts(*studies: StudySnapshot) -> dict[str, Verdict]:
+    found = claims.judge_all({s.spec.name: s for s in studies})
+    return {claim.text: claim.verdict for claim in found}
+
+
+def test_what_agrees_is_reproduced_and_what_was_not_run_is_not_judged() -> None:
+    found = verdicts(
+        study("fig2b", bell(lambda p: 1.0)),
+        study("fig2b-ctrnn", bell(lambda p: 1.0)),
+        study("fig3a", bell(lambda p: p["tau_ns"] / 14.12)),
+        study("fig3b", bell(lambda p: 0.149 / p["lr0"])),
+    )
+    assert found["spintronic network: 89.83 ± 2.91 %"] == Verdict.YES
+    assert found["kept from 0.4 to 2.5 ns, about 5-fold"] == Verdict.YES
+    assert found["significantly degraded well below and well above"] == Verdict.YES
+    assert found["the optimal time scale grows with τ"] == Verdict.YES
+    assert found["faster inputs require higher learning rates"] == Verdict.YES
+    assert found["global optimum near 50 %"] == Verdict.UNKNOWN
+    unfinished = study("fig2b", bell(lambda p: 1.0))
+    found = verdicts(replace(unfinished, search=unfinished.search[:-1]))
+    assert found["maximum at 1 ns"] == Verdict.UNKNOWN
+
+
+def test_what_disagrees_is_not_reproduced() -> None:
+    found = verdicts(
+        study("fig2b", bell(lambda p: 10.0)),
+        study("fig2b-ctrnn", lambda p: 0.95),
+        study("fig3a", bell(lambda p: 14.12 / p["tau_ns"])),
+        study("fig3b", lambda p: 0.5),
+    )
+    assert found["spintronic network: 89.83 ± 2.91 %"] == Verdict.NO
+    assert found["CTRNN: 89.00 ± 3.48 %"] == Verdict.NO
+    assert found["the spintronic network is as good as the CTRNN"] == Verdict.NO
+    assert found["so it is at other time scales"] == Verdict.NO
+    assert found["maximum at 1 ns"] == Verdict.NO
+    assert found["kept from 0.4 to 2.5 ns, about 5-fold"] == Verdict.NO
+    assert found["the optimal time scale grows with τ"] == Verdict.NO
+    assert found["always bell-shaped"] == Verdict.NO
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "expected"),
+    [
+        (lambda p: 0.9, {"intra": Verdict.YES, "inter": Verdict.YES}),
+        (
+            lambda p: 0.9 * min(p["density_intra"], p["density_inter"]),
+            {"intra": Verdict.NO, "inter": Verdict.NO},
+        ),
+    ],
+)
+def test_densities(accuracy: Accuracy, expected: dict[str, Verdict]) -> None:
+    found = verdicts(study("fig4", accuracy))
+    assert found["intra-layer connections down to 10 % without loss"] == expected["intra"]
+    assert found["inter-layer connections down to 20 % without loss"] == expected["inter"]
+
+
+def test_plateau_is_the_unbroken_run_around_the_best() -> None:
+    (curve,) = judges.curves(study("fig2b", bell(lambda p: 1.0)))
+    xs = [p.x for p in judges.plateau(curve)]
+    assert set(xs) <= {0.4, 0.63, 1.0, 1.6, 2.5}
+    assert 0.4 <= judges.centre(curve) <= 2.5
+
+
+def test_data_come_back_as_they_were_written(tmp_path: Path) -> None:
+    written = study("fig2b", bell(lambda p: 1.0), drive=lambda p: 1.2345678)
+    data.write(written, tmp_path / "fig2b.json")
+    read = data.read(tmp_path / "fig2b.json")
+    assert (read.spec, read.state) == (written.spec, written.state)
+    assert read.search[3].params == written.search[3].params
+    first, same = written.search[3].members[2], read.search[3].members[2]
+    assert (same.score, same.seed, same.seconds) == (first.score, first.seed, first.seconds)
+    assert same.info["cumulative_drive"] == 1.2346
+
+
+def test_everything_is_redrawn_from_data_alone(tmp_path: Path) -> None:
+    """Without a database, without training, and twice the same."""
+    folder = tmp_path / runs.FOLDER
+    for name in ("fig2b", "fig2b-ctrnn"):
+        data.write(study(name, bell(lambda p: 1.0)), folder / f"{name}.json")
+    data.write(study("fig4", lambda p: 0.9), folder / "fig4.json")
+    command = [sys.executable, "-m", "reproduction", "draw", "--docs", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
+    assert "| spintronic network: 89.83 ± 2.91 % | III |" in text
+    assert "![Figure 4: density of connections](reproduction/fig4.svg)" in text
+    before = {path.name: path.read_bytes() for path in folder.glob("*.svg")}
+    assert set(before) == {"fig2b.svg", "fig4.svg"}
+    runs.draw(tmp_path)
+    assert {path.name: path.read_bytes() for path in folder.glob("*.svg")} == before
+    assert (tmp_path / "reproduction.md").read_text(encoding="utf-8") == text
+
+
+def test_committed_data_give_the_committed_document(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[2] / "docs"
+    if not (docs / runs.FOLDER).is_dir():
+        pytest.skip("nothing is committed yet")
+    shutil.copytree(docs / runs.FOLDER, tmp_path / runs.FOLDER)
+    runs.draw(tmp_path)
+    written = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
+    assert written == (docs / "reproduction.md").read_text(encoding="utf-8")
+
+
+def test_unknown_figure_and_missing_data_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(HpoError) as caught:
+        jobs.chosen("fig5")
+    assert str(caught.value) == (
+        "FIG=fig5: a figure of the reproduction must hold, but got 'fig5'. Valid: fig2b, fig3a, "
+        "fig3b, fig3c, fig4, table, search. Without FIG, everything is run."
+    )
+    with pytest.raises(HpoError) as caught:
+        runs.draw(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}/reproduction: data must be there, but there are none. Run: make reproduce"
+    )
+
+
+def test_help_teaches_by_examples() -> None:
+    command = [sys.executable, "-m", "reproduction", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "python -m reproduction run --fig fig4" in done.stdout
+
+
+def test_trial_runs_leave_the_committed_data_alone() -> None:
+    command = [sys.executable, "-m", "reproduction", "run", "--set", "budget.epochs=2"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--set: needs --docs, so that the committed data stay as they are" in done.stderr
+
+
+def test_estimate_counts_what_is_left() -> None:
+    done = study("fig2b", lambda p: 0.9)
+    assert jobs.epochs_of(done.spec, None) == pytest.approx(13 * 10 * 60)
+    half = replace(done, search=done.search[:6])
+    assert jobs.epochs_of(done.spec, half) == pytest.approx(7 * 10 * 60)
