@@ -23,7 +23,7 @@ from hpo.backupfile import BackupError
 from hpo.errors import StudyError
 from hpo.snapshot import Phase, SlotState
 from hpo.storage import Storage, prepare_database
-from hpo.suggest import Suggestion
+from hpo.past import Suggestion
 from hpo.tables import SCHEMA_VERSION, checkpoints, members, schema, slots, studies
 
 BATCH = 50
