@@ -13,7 +13,9 @@ from hpo.spec import StudySpec
 from objectives.contract import Protocol
 from objectives.physics import n_synapses
 
-_ONE_POINT = 'sweep.curves=[{label="split 1", x="dt_ns", values=[1.0]}]'
+_ONE_POINT = 'sweep.curves=[{label="1 ns", x="dt_ns", values=[1.0]}]'
+SPLITS = tuple(range(1, 8))
+"""Splits of the images at which the point at 1 ns is measured again; the figures have split 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,11 @@ class Job:
         )
 
 
+def split_of(study: str, split: int) -> str:
+    """Name of the study that measures the point at 1 ns of ``study`` on another split."""
+    return f"{study}-split{split}" if split else study
+
+
 JOBS = (
     Job(name="fig2b", study="fig2b", figure="fig2b"),
     Job(name="fig2b-ctrnn", study="fig2b-ctrnn", figure="fig2b"),
@@ -41,17 +48,15 @@ JOBS = (
     Job(name="fig3b", study="fig3b", figure="fig3b"),
     Job(name="fig3c", study="fig3c", figure="fig3c"),
     Job(name="fig4", study="fig4", figure="fig4"),
-    Job(
-        name="split1",
-        study="fig2b",
-        figure="table",
-        overrides=("task.split_seed=1", _ONE_POINT),
-    ),
-    Job(
-        name="split1-ctrnn",
-        study="fig2b-ctrnn",
-        figure="table",
-        overrides=("task.split_seed=1", _ONE_POINT),
+    *(
+        Job(
+            name=split_of(study, split),
+            study=study,
+            figure="table",
+            overrides=(f"task.split_seed={split}", _ONE_POINT),
+        )
+        for study in ("fig2b", "fig2b-ctrnn")
+        for split in SPLITS
     ),
     Job(name="seqdigits", study="seqdigits", figure="search"),
     Job(name="seqdigits-ctrnn", study="seqdigits-ctrnn", figure="search"),

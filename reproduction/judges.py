@@ -38,9 +38,9 @@ class Verdict(StrEnum):
     UNKNOWN = "not measured"
 
 
-def finished(snapshot: StudySnapshot) -> bool:
+def finished(snapshot: StudySnapshot | None) -> bool:
     """Whether every network of a study without pruning is there; none of its trials failed."""
-    return len(trained(snapshot)) == snapshot.spec.budget.trials
+    return snapshot is not None and len(trained(snapshot)) == snapshot.spec.budget.trials
 
 
 def curves(snapshot: StudySnapshot) -> list[Group]:
