@@ -162,8 +162,14 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
             )
         since = _opened(connection, study.id)
         amendments = _with_amendment(slot, "exclude", since)
-        message = f"excluded, for trials from {since} on" + (f": {reason}" if reason else "")
-        values = {"state": SlotState.EXCLUDED, "message": message, "amendments": amendments}
+        why = " ".join(reason.split())  # one line, as every view shows it
+        message = f"excluded, for trials from {since} on" + (f": {why}" if why else "")
+        values = {
+            "state": SlotState.EXCLUDED,
+            "message": message,
+            "attrs": sampler_attrs(slot.attrs),  # successive halving would go on comparing with it
+            "amendments": amendments,
+        }
         connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
         if slot.optuna_trial_id is not None:
             new = connection.execute(select(slots).where(slots.c.id == slot.id)).one()

@@ -123,6 +123,19 @@ def test_an_excluded_trial_counts_for_later_trials_alone(ledger: Ledger, storage
     assert any(matters), "otherwise this test says nothing"
 
 
+def test_an_excluded_trial_leaves_the_memory_of_the_pruner(ledger: Ledger) -> None:
+    ledger.register(toy_spec(budget={"window": 1}))
+    first = claim(ledger)
+    ledger.store_suggestion(first, decide(ledger, first))
+    rung = {"completed_rung_0": 0.9}  # successive halving compares with every trial that has it
+    ledger.settle(first, SlotState.PRUNED, score=0.9, steps=(0.9,), attrs=rung)
+    before = claim(ledger)
+    interventions.exclude(ledger, "toy", 0, "wrong\n  data")
+    assert ledger.snapshot("toy").search[0].message == "excluded, for trials from 2 on: wrong data"
+    assert ledger.history(before)[0].seen_by(1).suggestion.attrs["completed_rung_0"] == 0.9
+    assert "completed_rung_0" not in ledger.history(before)[0].seen_by(2).suggestion.attrs
+
+
 def test_an_excluded_trial_is_in_no_ranking_and_every_view_says_so(
     ledger: Ledger, storage: Storage, hpo: Callable[..., str]
 ) -> None:
@@ -134,7 +147,7 @@ def test_an_excluded_trial_is_in_no_ranking_and_every_view_says_so(
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.OPEN, "another trial is to be confirmed now"
     assert first not in [slot.number for slot in snapshot.ranking]
-    assert "hpo launch --study toy" in said
+    assert "hpo worker --study toy" in said
     run(ledger)
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.DONE
