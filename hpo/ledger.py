@@ -345,7 +345,9 @@ class Ledger:
             LeaseLostError: the slot is another worker's by now.
         """
         settling.lock_study(connection, claim.study_id)
-        settling.lose(connection, settling.lock(connection, claim), why)
+        slot = settling.lock(connection, claim)
+        if slot.lease_until is not None:  # else it was given back: the answer was lost
+            settling.lose(connection, slot, why)
 
     @_transaction
     def store_member(self, connection: Connection, claim: Claim, member: Member) -> None:

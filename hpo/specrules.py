@@ -82,7 +82,8 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
         raise StudyError(
             f"study {spec.name!r}: budget.trials must not shrink, but got "
             f"trials={spec.budget.trials} where the database has {known.budget.trials}. "
-            f"Ask for at least {known.budget.trials}, or choose another name: --name NEW."
+            f"Ask for at least as many (--trials {known.budget.trials}), or choose another name: "
+            f"--name NEW."
         )
     old, new = known.flat(), spec.flat()
     listed = ", ".join(f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed)

@@ -146,8 +146,12 @@ def test_buried_for_the_third_time_a_slot_fails_at_once(ledger: Ledger) -> None:
 
 def test_short_memory_counts_as_a_loss_and_its_reason_is_kept(ledger: Ledger) -> None:
     ledger.register(toy_spec())
-    for _ in range(3):
-        ledger.lose(claim(ledger, "small"), "out of memory (1 GiB). Use another host.")
+    for count in range(1, 4):
+        held = claim(ledger, "small")
+        ledger.lose(held, "out of memory (1 GiB). Use another host.")
+        if count < 3:
+            ledger.lose(held, "told again, since the answer was lost")
+        assert ledger.snapshot("toy").search[0].losses == count
     slot = ledger.snapshot("toy").search[0]
     assert (slot.state, slot.losses) == (SlotState.FAILED, 3)
     assert slot.message == (
@@ -351,7 +355,7 @@ def test_without_confirmation_the_study_stays_open(ledger: Ledger) -> None:
         (
             {"budget": {"trials": 20}},
             "study 'toy': budget.trials must not shrink, but got trials=20 where the database has "
-            "24. Ask for at least 24, or choose another name: --name NEW.",
+            "24. Ask for at least as many (--trials 24), or choose another name: --name NEW.",
         ),
         (
             {"space": {"x": {"low": 0.0, "high": 0.5}}},

@@ -125,6 +125,12 @@ def test_a_worker_is_in_touch_after_a_lease_without_an_outage(database_url: str)
         assert time.monotonic() - back_s > 0.5  # the last beat that failed was a third lease ago
 
 
+def test_a_worker_that_was_paused_is_not_in_touch_before_its_heart_beats_again() -> None:
+    heart = Heartbeat("w", Order(lease_s=0.1))  # which does not beat, as one that was paused
+    time.sleep(0.2)
+    assert not heart.in_touch()
+
+
 def test_a_newcomer_takes_over_after_a_lease(database_url: str) -> None:
     with ledger_at(database_url) as ledger:
         ledger.register(toy_spec(budget={"trials": 1}, confirm=None))
