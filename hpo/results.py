@@ -130,12 +130,16 @@ def next_step(snapshot: StudySnapshot, storage: str = "") -> str:
             f"see the errors with `hpo trials {name}{storage} --state failed`; mend the cause and "
             f"run these trials again with `hpo retry {name}{storage}`, or accept their failures "
             f"with `hpo resume {name}{storage}`; a changed study file needs another name: "
-            f"`hpo launch --study {name}{storage} --name NEW`"
+            f"`hpo launch --study FILE{storage} --name NEW`"
         )
     if snapshot.state == StudyState.STOPPED:
         return f"`hpo resume {name}{storage}`"
     if snapshot.state == StudyState.OPEN and not any(w.alive for w in snapshot.workers):
-        return f"no worker is alive; go on with `hpo launch --study {name}{storage}`"
+        # a launch needs the study's file, which an import or another directory does not have
+        return (
+            f"no worker is alive; start some with `hpo worker --study {name}{storage}`, or launch "
+            f"it again"
+        )
     return ""
 
 

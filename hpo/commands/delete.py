@@ -12,7 +12,7 @@ from hpo.errors import HpoError
 
 _EXAMPLES = """\
 hpo delete seqdigits
-    asks first; `hpo export seqdigits -o seqdigits.csv` keeps its results
+    asks first; what `hpo export seqdigits --backup seqdigits.jsonl.gz` kept can be imported again
 hpo delete seqdigits --yes
     without asking, as scripts need
 hpo stop seqdigits

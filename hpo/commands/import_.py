@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.arguments import Parser, answer
-from hpo.commands import opened_storage
+from hpo.commands import opened_storage, storage_option
 
 if TYPE_CHECKING:
     from hpo.backupcheck import Backup
@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         HpoError: the file cannot be trusted, or the database holds a study of this name.
     """
-    from hpo import backup, backupcheck
+    from hpo import backup, backupcheck, results
+    from hpo.ledger import Ledger
 
     if arguments.dry_run:
         print(
@@ -59,11 +60,11 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     with opened_storage(arguments) as storage:
         found = backup.restore(storage, arguments.file, arguments.name)
+        snapshot = Ledger(storage).snapshot(found.spec.name)
     print(f"imported {_told(found)}")
-    name = found.spec.name
-    print(f"look at it  hpo status {name}")
-    if found.study["state"] == "open":
-        print(f"go on       hpo worker --study {name}")
+    print(f"look at it: hpo status {found.spec.name}{storage_option(arguments)}")
+    if step := results.next_step(snapshot, storage_option(arguments)):
+        print(f"next: {step}")
     return 0
 
 

@@ -328,7 +328,13 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
     told = "3 of 24 trials settled (1 complete, 1 failed, 1 pruned, 1 running)\n"
     assert hpo("import", packed, "--dry-run") == f"{packed} is sound: toy, {told}"
     assert hpo("import", packed, "--name", "copy") == (
-        f"imported copy, {told}look at it  hpo status copy\ngo on       hpo worker --study copy\n"
+        f"imported copy, {told}look at it: hpo status copy\nnext: no worker is alive; start some "
+        "with `hpo worker --study copy`, or launch it again\n"
+    )
+    hpo("stop", "copy")
+    hpo("export", "copy", "--backup", packed.with_name("stopped.jsonl"))
+    assert hpo("import", packed.with_name("stopped.jsonl"), "--name", "again") == (
+        f"imported again, {told}look at it: hpo status again\nnext: `hpo resume again`\n"
     )
     assert "the same in every slot" in hpo("import", packed, status=1)
     assert hpo("import", packed, "--name", "../../x", status=1).startswith(
@@ -351,6 +357,7 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
     )
     assert "error: study 'no': the database must" in hpo("export", "no", "--backup", file, status=1)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "stopped.jsonl",
         "table.jsonl",
         "toy.jsonl",
         "toy.jsonl.gz",

@@ -236,6 +236,8 @@ def test_a_failed_study_says_why_in_one_line_and_what_to_do() -> None:
         "study failed: 3 trials in a row failed; the last one: ValueError: no; "
     )
     assert "--name NEW" in results.next_step(failed)
-    assert results.next_step(at(3, workers=())).startswith("no worker is alive; go on with")
+    assert results.next_step(at(3, workers=())).startswith(
+        "no worker is alive; start some with `hpo worker --study toy-study`"
+    )
     assert results.next_step(at(3)) == ""
     assert results.next_step(DONE) == ""
