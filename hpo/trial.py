@@ -87,7 +87,8 @@ class Trial:
         except (StoppedError, HpoError, SQLAlchemyError):
             raise  # a broken world, not a broken trial
         except MemoryError as error:  # so is a host that is too small, or shared with others
-            self._ledger.lose(self._claim, f"out of memory ({error}). {_MORE_MEMORY}")
+            said = f" ({error})" if str(error) else ""
+            self._ledger.lose(self._claim, f"out of memory{said}. {_MORE_MEMORY}")
             raise
         except Exception:
             text = traceback.format_exc()[-_MESSAGE_CHARS:].replace("\0", "\\0")

@@ -60,8 +60,12 @@ class Heartbeat(threading.Thread):
         self._heard_s = self._cut_off_s = time.monotonic()
 
     def in_touch(self) -> bool:
-        """Whether this worker lives, and could reach the database, for a whole lease."""
-        return time.monotonic() - self._cut_off_s > self._order.lease_s
+        """Whether this worker lives, and could reach the database, for a whole lease.
+
+        One that was paused may ask before its heart has noticed: not having heard counts, too.
+        """
+        now, lease_s = time.monotonic(), self._order.lease_s
+        return now - self._cut_off_s > lease_s >= now - self._heard_s
 
     def begin(self, ledger: Ledger) -> None:
         """Beat from now on, in this ledger; it should raise at once if the database is away."""
@@ -143,6 +147,10 @@ class Worker:
             self._ledger.discharge(self.name, doing=refusal or "ended")
         except StoppedError:
             log.warning("stopped while the database is away: the lease will run out")
+        except StudyError:  # it was deleted: this worker ends, it is not lost
+            self._heart.end()
+            self._ledger.discharge(self.name)
+            raise
         finally:
             self._heart.end()
         if refusal is not None:

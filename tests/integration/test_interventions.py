@@ -21,6 +21,7 @@ from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.storage import Storage, open_storage
 from hpo.suggest import Suggestion, suggest
 from hpo.trial import _filled
+from hpo.work import Order, Worker
 
 
 @pytest.fixture
@@ -362,6 +363,10 @@ def test_a_study_deleted_in_the_dashboard_can_be_deleted_here(
     ):
         with pytest.raises(StudyError, match=text):
             again()
+    with pytest.raises(StudyError, match=text):
+        Worker(storage, Order(study="toy"), "hers").run()
+    (seen,) = ledger.workers()
+    assert (seen.alive, seen.doing) == (False, "ended"), "it is not lost"
     assert ledger.snapshot("toy").settled == 3
     hpo("delete", "toy", "--yes")
     assert ledger.register(toy_spec()) == "created"
