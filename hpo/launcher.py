@@ -123,7 +123,7 @@ class _Launch:
     def _workers(self, first: StudySnapshot) -> int:
         if self._arguments.workers is not None:
             return self._arguments.workers
-        helpers = 0 if self._storage.embedded else plan.helpers(first)
+        helpers = 0 if self._storage.embedded else len(first.helpers)
         if helpers:
             _say(f"{helpers} workers of this database are at hand: starting none here (--workers)")
             return 0
@@ -134,7 +134,7 @@ class _Launch:
         _say(f"{self._spec.name}: {how} in {where}")
         if workers:
             _say(f"{workers} workers start here; logs in {self._executor.logs}")
-        elif not any(worker.alive for worker in first.workers):
+        elif not first.helpers:
             _say(self._how_to_start_a_worker())
 
     def _how_to_start_a_worker(self) -> str:
@@ -170,7 +170,7 @@ class _Launch:
             now = time.monotonic()
             if timeout_s is not None and now - self._began_s >= timeout_s:
                 return "timeout"
-            if self._executor.pids or any(worker.alive for worker in latest.workers):
+            if self._executor.pids or latest.helpers:
                 lonely_s = now
             elif now - lonely_s >= QUIET_S:
                 view.note(self._how_to_start_a_worker())

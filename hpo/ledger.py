@@ -191,10 +191,9 @@ class Ledger:
         doing: str,
         lease_s: float,
     ) -> bool:
-        """Sign of life of a worker, and of the slot that it holds.
+        """Sign of life of a worker and its slot; whether the slot's study is still open.
 
-        Returns:
-            Whether the slot's study is still open: if not, its worker should release the slot.
+        If it is not, the worker should release the slot.
 
         Raises:
             LeaseLostError: the slot is another worker's by now.

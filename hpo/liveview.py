@@ -97,7 +97,7 @@ def screen(
         if len(curve) > 1 and room > 0:
             spark = termchart.sparkline(curve, min(60, width - 14))
             parts.append(Text(f"best so far {spark}", "dim"))
-    alive = [worker for worker in snapshot.workers if worker.alive]
+    alive = snapshot.helpers
     if room > 2:
         parts.append(worker_table(snapshot, alive, max(1, min(len(alive), room - 2 - len(last)))))
     if last and room > 4:

@@ -6,7 +6,6 @@ import os
 
 from hpo import records, results, settings, studyfile, words
 from hpo.arguments import LaunchArguments
-from hpo.snapshot import StudySnapshot
 from hpo.spec import Dimension, StudySpec
 from hpo.storage import parse_url
 from hpo.sweep import Sweep
@@ -25,16 +24,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def helpers(snapshot: StudySnapshot) -> int:
-    """Living workers that will take this study up: those that serve every study, or just it.
-
-    A launch calls its workers ``STUDY@HOST-…``; who is at work without an @ serves every study.
-    """
-    alive = [worker.name for worker in snapshot.workers if worker.alive]
-    own = f"{snapshot.spec.name}@"
-    return sum("@" not in name or name.startswith(own) for name in alive)
 
 
 def show(spec: StudySpec, arguments: LaunchArguments) -> None:

@@ -99,9 +99,12 @@ def slot_name(snapshot: StudySnapshot, slot: Slot) -> str:
 
 
 def doing(snapshot: StudySnapshot, worker: WorkerInfo) -> str:
-    """What a worker does: the slot that it holds, else its own words, which are older."""
+    """What a worker does: the slot that it holds, else its own words, which are older.
+
+    A slot that it lost or gave back still bears its name, until somebody else takes it up.
+    """
     for slot in (*snapshot.search, *snapshot.confirm):
-        if slot.state == SlotState.RUNNING and slot.worker == worker.name:
+        if slot.held and slot.worker == worker.name:
             name = f"{snapshot.spec.name}: {slot_name(snapshot, slot)}"
             if slot.phase == Phase.CONFIRM:
                 return name
@@ -134,11 +137,11 @@ def next_step(snapshot: StudySnapshot, storage: str = "") -> str:
         )
     if snapshot.state == StudyState.STOPPED:
         return f"`hpo resume {name}{storage}`"
-    if snapshot.state == StudyState.OPEN and not any(w.alive for w in snapshot.workers):
+    if snapshot.state == StudyState.OPEN and not snapshot.helpers:
         # a launch needs the study's file, which an import or another directory does not have
         return (
-            f"no worker is alive; start some with `hpo worker --study {name}{storage}`, or launch "
-            f"it again"
+            f"no worker is at hand; start some with `hpo worker --study {name}{storage}`, or "
+            f"launch it again"
         )
     return ""
 

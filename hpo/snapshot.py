@@ -186,6 +186,16 @@ class StudySnapshot:
     workers: tuple[WorkerInfo, ...] = field(default=())
     """Workers seen on this database lately, whatever study they work on."""
 
+    @property
+    def helpers(self) -> list[WorkerInfo]:
+        """Living workers that work for this study: those that serve every study, or just it.
+
+        Workers for one study are called ``STUDY@HOST-…``; who has no @ serves every study.
+        """
+        own = f"{self.spec.name}@"
+        alive = [worker for worker in self.workers if worker.alive]
+        return [w for w in alive if "@" not in w.name or w.name.startswith(own)]
+
     def count(self, state: SlotState) -> int:
         """How many search slots are in a state."""
         return sum(slot.state == state for slot in self.search)

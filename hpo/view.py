@@ -145,7 +145,7 @@ def confirmations_wanted(snapshot: StudySnapshot) -> int:
 
 def waiting_line(snapshot: StudySnapshot, seconds_left: float | None) -> str:
     """That the launch is alive, and what it waits for."""
-    alive = [worker for worker in snapshot.workers if worker.alive]
+    alive = snapshot.helpers
     left = left_text(snapshot, seconds_left)
     if not alive:
         return f"waiting: {words.progress(snapshot)}; no worker is alive"

@@ -328,7 +328,7 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
     told = "3 of 24 trials settled (1 complete, 1 failed, 1 pruned, 1 running)\n"
     assert hpo("import", packed, "--dry-run") == f"{packed} is sound: toy, {told}"
     assert hpo("import", packed, "--name", "copy") == (
-        f"imported copy, {told}look at it: hpo status copy\nnext: no worker is alive; start some "
+        f"imported copy, {told}look at it: hpo status copy\nnext: no worker is at hand; start some "
         "with `hpo worker --study copy`, or launch it again\n"
     )
     hpo("stop", "copy")

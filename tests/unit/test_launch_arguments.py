@@ -46,7 +46,7 @@ def test_helpers_are_workers_that_will_take_this_study_up() -> None:
 
     names = ["host-12-ab", "toy-study@host-1", "other@host-1"]
     workers = (*map(worker, names), worker("host-13-cd", alive=False))
-    assert plan.helpers(snapshots.snapshot(snapshots.spec(), workers=workers)) == 2
+    assert len(snapshots.snapshot(snapshots.spec(), workers=workers).helpers) == 2
 
 
 STUDY = """

@@ -159,9 +159,11 @@ def test_the_live_view_shows_progress_best_workers_and_trials() -> None:
 
 def test_a_worker_that_holds_a_slot_is_shown_at_it() -> None:
     running = at(3, running=1)
-    held = replace(running.search[3], worker="w", members=DONE.search[0].members[:1])
+    held = replace(running.search[3], worker="w", held=True, members=DONE.search[0].members[:1])
     snapshot = replace(running, search=(*running.search[:3], held))
     assert results.doing(snapshot, worker("w")) == "toy-study: trial 3, network 2 of 3"
+    released = replace(running, search=(*running.search[:3], replace(held, held=False)))
+    assert results.doing(released, worker("w", doing="ended")) == "ended"
 
 
 def test_the_bar_is_full_when_all_is_settled() -> None:
@@ -237,7 +239,8 @@ def test_a_failed_study_says_why_in_one_line_and_what_to_do() -> None:
     )
     assert "--name NEW" in results.next_step(failed)
     assert results.next_step(at(3, workers=())).startswith(
-        "no worker is alive; start some with `hpo worker --study toy-study`"
+        "no worker is at hand; start some with `hpo worker --study toy-study`"
     )
     assert results.next_step(at(3)) == ""
+    assert "no worker is at hand" in results.next_step(at(3, workers=(worker("other@host"),)))
     assert results.next_step(DONE) == ""
