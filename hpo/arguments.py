@@ -53,6 +53,16 @@ class Parser(argparse.ArgumentParser):
                 message += f" (did you mean {close[0]}?)"
         super().error(f"{message}\n{self.prog} --help shows every option, with examples")
 
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[Any, list[str]]:
+        """As argparse does, but refuse bytes that are no text: no database can hold them."""
+        given = list(sys.argv[1:] if args is None else args)
+        for text in given:
+            if any("\ud800" <= character <= "\udfff" for character in text):
+                self.error(f"every argument must be UTF-8 text, but got {text!r}")
+        return super().parse_known_args(given, namespace)
+
     def add_study(self) -> None:
         """The study, as an argument or as ``--study``; see ``parse_with_study``."""
         self.add_argument("study", nargs="?", metavar="STUDY", help="name of the study")

@@ -99,14 +99,14 @@ def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Pha
     """
     with ledger.locked(name) as (connection, study):
         mirror.require_study(connection, study.optuna_study_id, name)
+        own = None if trial is None else _trial(connection, study, trial)
         query = select(slots).where(slots.c.study_id == study.id).with_for_update()
         query = query.order_by(slots.c.phase.desc(), slots.c.number)
         if trial is not None:
             query = query.where(func.coalesce(slots.c.source, slots.c.number) == trial)
         found = connection.execute(query).all()
         failed = [slot for slot in found if slot.state == SlotState.FAILED]
-        if trial is not None and not failed:
-            own = _trial(connection, study, trial)
+        if own is not None and not failed:
             if own.state == SlotState.RUNNING:
                 return []  # as after a retry a moment ago
             raise StudyError(
@@ -213,17 +213,16 @@ def _opened(connection: Connection, study_id: int) -> int:
 
 
 def _trial(connection: Connection, study: Row[Any], number: int) -> Row[Any]:
-    own = (slots.c.study_id == study.id) & (slots.c.phase == Phase.SEARCH)
-    query = select(slots).where(own, slots.c.number == number).with_for_update()
-    slot = connection.execute(query).one_or_none()
-    if slot is None:
-        opened = _opened(connection, study.id)
+    opened = _opened(connection, study.id)
+    if not 0 <= number < opened:
         there = f"0 to {opened - 1}" if opened else "none yet"
         raise StudyError(
             f"study {study.name!r}: the trial must have begun, but got trial={number}. "
             f"There are: {there}."
         )
-    return slot
+    own = (slots.c.study_id == study.id) & (slots.c.phase == Phase.SEARCH)
+    query = select(slots).where(own, slots.c.number == number).with_for_update()
+    return connection.execute(query).one()
 
 
 def _with_amendment(

@@ -229,6 +229,11 @@ class _Launch:
                 f"--timeout says; nothing is lost. Go on with:\n  {self._arguments.command}"
             )
         step = results.next_step(snapshot, self._storage_option())
+        if outcome in (StudyState.STOPPED, StudyState.FAILED) and snapshot.state != outcome:
+            raise HpoError(
+                f"{self._spec.name}: was {outcome}, and is {snapshot.state} again: somebody "
+                f"resumed it meanwhile. Nothing is lost; go on with:\n  {self._arguments.command}"
+            )
         if outcome == StudyState.STOPPED:
             raise HpoError(
                 f"{self._spec.name}: stopped by {snapshot.reason}; nothing is lost. Go on with:\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import signal
@@ -10,31 +9,28 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from hpo.arguments import LEASE_S, seconds
+from hpo.arguments import LEASE_S, Parser, seconds
 
 _EXAMPLES = """\
-examples:
-  python -m hpo.worker --study seqdigits
-      work for one study until it is finished
-  python -m hpo.worker --storage postgresql://me@server/hpo
-      serve every open study of that database until told to stop
-  HPO_STORAGE=postgresql://me@server/hpo python -m hpo.worker
-      the same, with the address (and a password) out of the process list
+python -m hpo.worker --study seqdigits
+    work for one study until it is finished
+python -m hpo.worker --storage postgresql://me@server/hpo
+    serve every open study of that database until told to stop
+HPO_STORAGE=postgresql://me@server/hpo python -m hpo.worker
+    the same, with the address (and a password) out of the process list
 
-A worker may be stopped (Ctrl-C, SIGTERM) or killed at any time: nothing is lost.
-"""
+A worker may be stopped (Ctrl-C, SIGTERM) or killed at any time: nothing is lost."""
 START_PATIENCE_S = 60.0
 """For so long a worker that starts waits for a database that is away: it may be restarting."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """The command line of a worker."""
-    p = argparse.ArgumentParser(
-        prog="python -m hpo.worker",
-        description="One worker: claims trials, trains their networks, writes down the results.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    p = Parser(
+        "python -m hpo.worker",
+        "One worker: claims trials, trains their networks, writes down the results.",
+        _EXAMPLES,
     )
     p.add_argument("--study", metavar="NAME", help="work for this study alone, until it is over")
     p.add_argument("--storage", metavar="URL", help="PostgreSQL URL (default: HPO_STORAGE)")

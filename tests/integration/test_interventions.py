@@ -12,9 +12,11 @@ import pytest
 import sqlalchemy as sa
 from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo import cli, interventions, tables
+from hpo import cli, interventions, launch, tables
+from hpo.arguments import LaunchArguments
 from hpo.claims import Claim, Over
-from hpo.errors import SpecError, StudyError
+from hpo.errors import HpoError, SpecError, StudyError
+from hpo.launcher import _Launch
 from hpo.ledger import Ledger
 from hpo.settling import LeaseLostError
 from hpo.snapshot import Member, Phase, SlotState, StudyState
@@ -184,6 +186,9 @@ def test_only_a_result_can_be_excluded(ledger: Ledger, hpo: Callable[..., str]) 
         said = hpo("exclude", "--study", "toy", "--trial", str(number), status=1)
         assert said.startswith("error: study 'toy'")
         assert text.removeprefix("trial 7: ") in said
+    for command in ("retry", "exclude"):
+        said = hpo(command, "toy", "--trial", "9" * 20, status=1)
+        assert f"the trial must have begun, but got trial={'9' * 20}." in said
 
 
 # --- retry ------------------------------------------------------------------------------------
@@ -306,6 +311,22 @@ def test_a_stopped_study_is_left_at_once_and_goes_on_to_the_same_table(
     assert "toy: open again" in hpo("resume", "toy")
     run_workers(database_url, "toy", 1)
     assert table(ledger.snapshot("toy", curves=True)) == alone
+
+
+def test_a_launch_whose_study_was_stopped_and_resumed_says_so(
+    ledger: Ledger, storage: Storage
+) -> None:
+    ledger.register(toy_spec())  # open again, when the launch comes to tell why it ended
+    arguments = launch.parser("hpo launch").parse_args(
+        ["--study", "toy.toml", "--no-report"], namespace=LaunchArguments()
+    )
+    arguments.command = "hpo launch --study toy.toml"
+    with pytest.raises(HpoError) as refused:
+        _Launch(arguments, toy_spec(), storage)._result(StudyState.STOPPED)
+    assert str(refused.value) == (
+        "toy: was stopped, and is open again: somebody resumed it meanwhile. Nothing is lost; go "
+        "on with:\n  hpo launch --study toy.toml"
+    )
 
 
 def test_a_done_study_cannot_be_stopped(ledger: Ledger, hpo: Callable[..., str]) -> None:

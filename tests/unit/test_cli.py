@@ -87,6 +87,7 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
             ["launch", "--study", "x", "--report", "r", "--no-report"],
             "argument --no-report: not allowed with argument --report",
         ),
+        (["status", "a\udcff"], r"every argument must be UTF-8 text, but got 'a\udcff'"),
         (["retry"], "the following arguments are required: STUDY"),
         (["stop", "x", "--study", "y"], "argument --study: not allowed with argument STUDY"),
         (["storage", "url", "--force"], "--force goes with `hpo storage stop`"),
