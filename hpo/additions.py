@@ -23,11 +23,8 @@ Additions = Mapping[str, Mapping[str, Any]]
 _KINDS: dict[str, tuple[Any, str]] = {
     "user": (models.StudyUserAttributeModel, r"^(?!hpo:(spec|spec_hash|reported)$)"),
     "system": (models.StudySystemAttributeModel, rf"^(?!{mirror.METRIC_NAMES}$)"),
-    "trial_user": (
-        models.TrialUserAttributeModel,
-        r"^(?!(lineage|members):|(attempts|message|amendments|excluded:score)$)",
-    ),
-    "trial_system": (models.TrialSystemAttributeModel, r"^(artifacts|dashboard):"),
+    "trial_user": (models.TrialUserAttributeModel, mirror.TRIAL_USER_OF_OTHERS),
+    "trial_system": (models.TrialSystemAttributeModel, mirror.TRIAL_SYSTEM_OF_OTHERS),
 }
 """Where they are, and the keys that are not ours."""
 _OF_TRIAL = re.compile(r"^dashboard:(\d+):")

@@ -74,10 +74,17 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
     """Enlarge the budget of trials, as a larger ``budget.trials`` in the study file does.
 
     Raises:
-        StudyError: there is no such study, or its budget is larger.
+        StudyError: there is no such study, its budget is larger, or it is a sweep.
         SpecError: the spec does not allow so many, as a grid of fewer points.
     """
-    raw = ledger.snapshot(name).spec.stored()
+    known = ledger.snapshot(name).spec
+    if known.sweep is not None:
+        raise StudyError(
+            f"study {name!r}: the study must be a search to be extended, but it is a sweep of "
+            f"{known.budget.trials} points. Add points to its file and launch it under another "
+            f"name: --name NEW."
+        )
+    raw = known.stored()
     raw["budget"]["trials"] = trials
     spec = specrules.validate(raw, where=f"study {name!r}, extended")
     return "extended" if ledger.register(spec) == "extended" else "continued"

@@ -27,6 +27,10 @@ from hpo.snapshot import Confirmation, SlotState
 from hpo.spec import StudySpec
 
 METRIC_NAMES = "study:metric_names"
+TRIAL_USER_OF_OTHERS = r"^(?!(lineage|members):|(attempts|message|amendments|excluded:score)$)"
+"""Keys of a trial's user attributes that are not ours."""
+TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
+"""Likewise of its system attributes, which else are the sampler's and the pruner's."""
 _UTC_NOW = func.timezone("UTC", func.now())
 _STATES = {
     SlotState.RUNNING: TrialState.RUNNING,
@@ -169,15 +173,18 @@ def exclude_trial(connection: Connection, trial_id: int, user_attrs: Mapping[str
 
 
 def _forget_outcome(connection: Connection, trial_id: int) -> None:
-    """Delete what ``settle_trial`` has written."""
-    for model in (
-        models.TrialValueModel,
-        models.TrialIntermediateValueModel,
-        models.TrialUserAttributeModel,
-        models.TrialSystemAttributeModel,
+    """Delete what ``settle_trial`` has written; what others have added stays."""
+    for model, others in (
+        (models.TrialValueModel, None),
+        (models.TrialIntermediateValueModel, None),
+        (models.TrialUserAttributeModel, TRIAL_USER_OF_OTHERS),
+        (models.TrialSystemAttributeModel, TRIAL_SYSTEM_OF_OTHERS),
     ):
         table = model.__table__
-        connection.execute(table.delete().where(table.c.trial_id == trial_id))
+        own = table.delete().where(table.c.trial_id == trial_id)
+        if others is not None:
+            own = own.where(~table.c.key.regexp_match(others))
+        connection.execute(own)
 
 
 def _set_attrs(connection: Connection, table: Any, trial_id: int, attrs: Mapping[str, Any]) -> None:

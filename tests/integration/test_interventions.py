@@ -126,6 +126,30 @@ def test_an_excluded_trial_counts_for_later_trials_alone(ledger: Ledger, storage
     assert any(matters), "otherwise this test says nothing"
 
 
+def test_what_others_added_to_a_trial_stays_when_it_is_excluded_or_retried(
+    ledger: Ledger, storage: Storage
+) -> None:
+    ledger.register(toy_spec(budget={"trials": 2}, confirm=None))
+    theirs = storage.optuna()
+    for state in (SlotState.COMPLETE, SlotState.FAILED):
+        held = claim(ledger)
+        assert held.optuna_trial_id is not None
+        theirs.set_trial_system_attr(held.optuna_trial_id, "artifacts:1", "a photograph")
+        theirs.set_trial_user_attr(held.optuna_trial_id, "seen by", "me")
+        finish(ledger, held, state)
+    interventions.exclude(ledger, "toy", 0)
+    interventions.retry(ledger, "toy", 1)
+    finish(ledger, claim(ledger))
+    excluded, retried = optuna.load_study(study_name="toy", storage=storage.optuna()).trials
+    for trial in (excluded, retried):
+        assert trial.system_attrs["artifacts:1"] == "a photograph"
+        assert trial.user_attrs["seen by"] == "me"
+    assert (excluded.user_attrs["amendments"], retried.user_attrs["attempts"]) == (
+        [{"what": "exclude", "since": 2}],
+        2,
+    )
+
+
 def test_an_excluded_trial_leaves_the_memory_of_the_pruner(ledger: Ledger) -> None:
     ledger.register(toy_spec(budget={"window": 1}))
     first = claim(ledger)
