@@ -63,3 +63,19 @@ def test_three_workers_measure_what_one_does_and_a_new_figure_only_redraws(
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out) == {"picture": str(target)}
     assert target.read_text().startswith("<?xml")
+    at = ["--storage", database_url]
+    assert main(["best", "alone", *at]) == 1
+    assert capsys.readouterr().err == (
+        "error: study 'alone': it must search for a best trial, but it measures every point and "
+        "selects none. See `hpo trials alone`.\n"
+    )
+    assert main(["status", "alone", *at]) == 0
+    assert "search score" not in capsys.readouterr().out
+    scatter = {"kind": "scatter", "x": "info.nothing"}
+    with ledger_at(database_url) as ledger:
+        ledger.register(sweep_spec("alone", figure=scatter))
+    assert main(command) == 1
+    assert capsys.readouterr().err == (
+        "error: study 'alone': a trial must have its place on the x axis (nothing), but got none: "
+        "6 of 6 trials settled: 6 complete. Wait for one, or change `x` of its [figure].\n"
+    )
