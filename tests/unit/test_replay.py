@@ -119,6 +119,12 @@ def test_without_a_confirmation_member_0_is_chosen() -> None:
             "with --trial, or run the study further.",
         ),
         (
+            study(protocol="confirm", sampler={"name": "random"}, pruner=None, confirm=None),
+            {},
+            "toy-study: a trial must be named, but got none: every point was measured, and no best "
+            "one selected. Choose one with --trial.",
+        ),
+        (
             snapshots.snapshot(snapshots.spec()),
             {},
             "toy-study: networks that can be trained again must be what its objective trains, but "
