@@ -140,11 +140,16 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
     note += ", which spans the 25th to the 75th percentile" if chart.joined else ""
     note += f". Networks: {words.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
-    if others:
-        note += f" Drawn with {', '.join(other.spec.name for other in others)}."
-    missing = {*_overlay(spec)} - {other.spec.name for other in others}
-    if missing:
+    fitting = {other.spec.name for other in charts.fitting(snapshot, others)}
+    if fitting:
+        note += f" Drawn with {', '.join(sorted(fitting))}."
+    there = {other.spec.name for other in others}
+    if missing := {*_overlay(spec)} - there:
         note += f" Not there yet: {', '.join(sorted(missing))}."
+    if there - fitting:
+        note += f" Without points on these axes: {', '.join(sorted(there - fitting))}."
+    if lost := charts.homeless(snapshot):
+        note += f" {lost} of its complete trials have no place on the x axis."
     title = _e(chart.title or "Figure")
     plot = _plot("figure", sweepfigure.figure(chart), f"{chart.y_label} against {chart.x_label}")
     return _section("figure", title, _e(note), plot)
@@ -165,7 +170,7 @@ def _points(snapshot: StudySnapshot) -> str:
     head = ["", "curve", *map(_parameter_head, names), f"median{unit}", "quartiles", "n"]
     rows = []
     for group in chart.groups:
-        for point in group.points:
+        for point in sorted(group.points, key=lambda point: point.trial):
             values = [_value(point.params.get(name)) for name in names]
             scores = [f"{point.median:.4g}", f"{point.low:.4g} – {point.high:.4g}", str(point.n)]
             rows.append([f"trial {point.trial}", _e(group.label), *values, *scores])
@@ -203,8 +208,9 @@ def _passed(snapshot: StudySnapshot) -> str:
 
 
 def _parameters(snapshot: StudySnapshot) -> str:
-    note = "Each searched parameter against the score: hollow points were pruned, a star marks the "
-    note += "best, a dashed line the reported value; later trials are darker. Scores off the scale "
+    note = "Each searched parameter against the score: hollow points were pruned, "
+    note += "a star marks the best, " if snapshot.spec.selects else ""
+    note += "a dashed line the reported value; later trials are darker. Scores off the scale "
     note += "sit on its edge."
     names = ", ".join(snapshot.spec.parameters)
     plot = _plot("parameters", figures.parameters(snapshot), f"Score against each of: {names}")
