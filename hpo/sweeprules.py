@@ -72,7 +72,7 @@ def _check_size(sweep: Sweep, budget: Mapping[str, Any], where: str) -> None:
     if trials != sweep.size:
         raise SpecError(
             f"{where}: budget.trials: a sweep of {sweep.size} points must run each of them once, "
-            f"but got trials={trials}. Leave it out."
+            f"but got trials={trials}. Leave it out; other points are another study."
         )
 
 

@@ -69,6 +69,9 @@ def test_three_workers_measure_what_one_does_and_a_new_figure_only_redraws(
         "error: study 'alone': it must search for a best trial, but it measures every point and "
         "selects none. See `hpo trials alone`.\n"
     )
+    assert main(["status", *at]) == 0
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("alone "))
+    assert line.split()[1:5] == ["done", "6/6", "0", "–"], "no best score"
     assert main(["status", "alone", *at]) == 0
     assert "search score" not in capsys.readouterr().out
     scatter = {"kind": "scatter", "x": "info.nothing"}

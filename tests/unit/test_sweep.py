@@ -158,7 +158,7 @@ KNOWN = "Valid: colour, fail, k, noise, rate_per_ns, sleep_s, x."
         (
             {"budget": {"trials": 5}},
             "budget.trials: a sweep of 6 points must run each of them once, but got trials=5. "
-            "Leave it out.",
+            "Leave it out; other points are another study.",
         ),
         (
             {"sweep": {"curves": [CURVES[0], {**CURVES[1], "label": "few"}]}},
