@@ -13,7 +13,7 @@ import pytest
 
 from hpo.errors import HpoError
 from hpo.snapshot import Member, Phase, Slot, SlotState, StudySnapshot, StudyState
-from reproduction import claims, data, jobs, judges, runs
+from reproduction import __main__, claims, data, jobs, judges, runs
 from reproduction.judges import Verdict
 
 DAY = datetime(2026, 1, 2, tzinfo=UTC)
@@ -214,6 +214,12 @@ def test_help_teaches_by_examples() -> None:
     command = [sys.executable, "-m", "reproduction", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "python -m reproduction run --fig fig4" in done.stdout
+
+
+def test_draw_takes_no_options_of_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        __main__.main(["draw", "--fig", "fig4"])
+    assert "draw takes --docs alone: it draws all that there are data for" in capsys.readouterr().err
 
 
 def test_trial_runs_leave_the_committed_data_alone() -> None:
