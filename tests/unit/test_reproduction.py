@@ -219,7 +219,9 @@ def test_help_teaches_by_examples() -> None:
 def test_draw_takes_no_options_of_run(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         __main__.main(["draw", "--fig", "fig4"])
-    assert "draw takes --docs alone: it draws all that there are data for" in capsys.readouterr().err
+    assert (
+        "draw takes --docs alone: it draws all that there are data for" in capsys.readouterr().err
+    )
 
 
 def test_trial_runs_leave_the_committed_data_alone() -> None:
