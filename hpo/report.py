@@ -140,10 +140,11 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
     note += ", which spans the 25th to the 75th percentile" if chart.joined else ""
     note += f". Networks: {words.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
-    fitting = {other.spec.name for other in charts.fitting(snapshot, others)}
-    if fitting:
-        note += f" Drawn with {', '.join(sorted(fitting))}."
-    there = {other.spec.name for other in others}
+    drawn = [other.spec for other in charts.fitting(snapshot, others)]
+    if drawn:
+        names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in drawn)
+        note += f" Drawn with {', '.join(names)}."
+    fitting, there = {other.name for other in drawn}, {other.spec.name for other in others}
     if missing := {*_overlay(spec)} - there:
         note += f" Not there yet: {', '.join(sorted(missing))}."
     if there - fitting:
@@ -153,6 +154,11 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
     title = _e(chart.title or "Figure")
     plot = _plot("figure", sweepfigure.figure(chart), f"{chart.y_label} against {chart.x_label}")
     return _section("figure", title, _e(note), plot)
+
+
+def _otherwise(spec: StudySpec) -> str:
+    """A study whose networks learnt and were scored on other data."""
+    return f"{spec.name} ({words.protocol_text(spec)})"
 
 
 def _overlay(spec: StudySpec) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ eight such splits. The figures below have split 0; how typical it is, the table 
 
 SEARCHED = """\
 The two searches score on part of the training half, confirm their winner on ten fresh seeds, and test it once. Beside
-them a search as the paper made it: one network per trial, scored on the test half. What its best trial claims is what
+them a search as we read the paper's: one network per trial, scored on the test half. What its best trial claims is what
 such a search reports; confirmed is the same configuration on fresh seeds, after the same 40 epochs. The winners of the
 other two are confirmed after 100 epochs, so that their gain is of data and training, too."""
 

@@ -15,6 +15,7 @@ from hpo.liveview import curve_lines
 from hpo.snapshot import Slot, SlotState, StudySnapshot
 from hpo.spec import StudySpec
 from hpo.specrules import validate
+from objectives.contract import Protocol
 
 SCORES = (0.5, 0.7, 0.8)
 
@@ -119,6 +120,9 @@ def test_an_overlay_that_does_not_fit_the_axes_is_left_out_and_named() -> None:
     page = report.html(study, others)
     assert "Drawn with same. Not there yet: none." in page
     assert "Without points on these axes: empty, names." in page
+    validated = same.model_copy(update={"protocol": Protocol.VALIDATION})
+    page = report.html(study, [measured(validated, 6)])
+    assert "Drawn with same (validation)." in page
 
 
 def scatter_spec(**figure: Any) -> StudySpec:
