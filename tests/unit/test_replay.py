@@ -73,6 +73,7 @@ def test_the_first_fresh_seed_of_the_best_trial_is_chosen_or_what_is_asked_for(
         "epochs": epochs,
         "sleep_s": 0.0,
         "fail": "no",
+        "memory_gib": 0.0,
     }
 
 

@@ -132,7 +132,7 @@ def test_a_broad_set_is_a_search_that_selects_nothing() -> None:
 
 
 BOUNDS = "Stay within the bounds of the objective 'toy_objective:ToyObjective'."
-KNOWN = "Valid: colour, fail, k, noise, rate_per_ns, sleep_s, x."
+KNOWN = "Valid: colour, fail, k, memory_gib, noise, rate_per_ns, sleep_s, x."
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ KNOWN = "Valid: colour, fail, k, noise, rate_per_ns, sleep_s, x."
         (
             {"figure": {"kind": "scatter", "x": "drive"}},
             "figure.x: objective 'toy_objective:ToyObjective' has no parameter 'drive'. Valid: "
-            "colour, epochs, fail, k, noise, rate_per_ns, sleep_s, x. "
+            "colour, epochs, fail, k, memory_gib, noise, rate_per_ns, sleep_s, x. "
             "Or info.NAME for what a training measured.",
         ),
         (
@@ -339,7 +339,7 @@ KNOWN = "Valid: colour, fail, k, noise, rate_per_ns, sleep_s, x."
         (
             {"figure": {"kind": "scatter", "x": "x", "colour": "x < kk"}},
             "figure.colour: objective 'toy_objective:ToyObjective' has no parameter 'kk'. Did you "
-            "mean 'k'? Valid: colour, epochs, fail, k, noise, rate_per_ns, sleep_s, x.",
+            "mean 'k'? Valid: colour, epochs, fail, k, memory_gib, noise, rate_per_ns, sleep_s, x.",
         ),
         (
             {"figure": {"kind": "scatter", "x": "x", "colour": "x < 1.2.3"}},
@@ -354,7 +354,7 @@ KNOWN = "Valid: colour, fail, k, noise, rate_per_ns, sleep_s, x."
         (
             {"figure": {"kind": "scatter", "x": "info."}},
             "figure.x: objective 'toy_objective:ToyObjective' has no parameter 'info.'. Valid: "
-            "colour, epochs, fail, k, noise, rate_per_ns, sleep_s, x. "
+            "colour, epochs, fail, k, memory_gib, noise, rate_per_ns, sleep_s, x. "
             "Or info.NAME for what a training measured.",
         ),
         (
