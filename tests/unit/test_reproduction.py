@@ -13,7 +13,7 @@ import pytest
 
 from hpo.errors import HpoError
 from hpo.snapshot import Member, Phase, Slot, SlotState, StudySnapshot, StudyState
-from reproduction import claims, data, jobs, judges, runs
+from reproduction import __main__, claims, data, jobs, judges, runs
 from reproduction.judges import Verdict
 
 DAY = datetime(2026, 1, 2, tzinfo=UTC)
@@ -166,11 +166,24 @@ def test_everything_is_redrawn_from_data_alone(tmp_path: Path) -> None:
     text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
     assert "| spintronic network: 89.83 ± 2.91 % | III |" in text
     assert "![Figure 4: density of connections](reproduction/fig4.svg)" in text
+    assert "| time between input points Δt (ns) | spintronic | CTRNN |" in text
+    assert "Not what is said here" not in text
     before = {path.name: path.read_bytes() for path in folder.glob("*.svg")}
     assert set(before) == {"fig2b.svg", "fig4.svg"}
     runs.draw(tmp_path)
     assert {path.name: path.read_bytes() for path in folder.glob("*.svg")} == before
     assert (tmp_path / "reproduction.md").read_text(encoding="utf-8") == text
+
+
+def test_a_page_of_a_trial_run_says_so(tmp_path: Path) -> None:
+    """Its words tell of ten seeds and sixty epochs."""
+    other = study("fig4", lambda p: 0.9)
+    budget = other.spec.budget.model_copy(update={"epochs": 2})
+    tried = replace(other, spec=other.spec.model_copy(update={"budget": budget}))
+    data.write(tried, tmp_path / runs.FOLDER / "fig4.json")
+    runs.draw(tmp_path)
+    text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
+    assert "these data differ from the study files.\n\n- `fig4`: budget.epochs\n" in text
 
 
 def test_committed_data_give_the_committed_document(tmp_path: Path) -> None:
@@ -201,6 +214,14 @@ def test_help_teaches_by_examples() -> None:
     command = [sys.executable, "-m", "reproduction", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "python -m reproduction run --fig fig4" in done.stdout
+
+
+def test_draw_takes_no_options_of_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        __main__.main(["draw", "--fig", "fig4"])
+    assert (
+        "draw takes --docs alone: it draws all that there are data for" in capsys.readouterr().err
+    )
 
 
 def test_trial_runs_leave_the_committed_data_alone() -> None:
