@@ -125,6 +125,8 @@ def _figure(name: str, studies: Studies, there: Mapping[str, Path], claims: Sequ
     if about:
         lines = [f"- {c.text}: {c.measured}. *{c.verdict}*" for c in about]
         parts.append("**Measured.**\n\n" + "\n".join(lines))
+    if about and name in prose.WHY:
+        parts.append(f"**Agreement or not, and why.** {prose.WHY[name]}")
     if name in studies and studies[name].spec.sweep is not None:
         parts.append(_medians([studies[k] for k in prose.TABLES.get(name, ()) if k in studies]))
     return "\n\n".join(parts)

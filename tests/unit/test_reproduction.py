@@ -80,6 +80,10 @@ def bell(optimum_ns: Callable[[dict[str, float]], float]) -> Accuracy:
     return accuracy
 
 
+def on_all_splits(name: str, accuracy: Accuracy) -> list[StudySnapshot]:
+    return [study(jobs.split_of(name, split), accuracy) for split in (0, *jobs.SPLITS)]
+
+
 def verdicts(*studies: StudySnapshot) -> dict[str, Verdict]:
     found = claims.judge_all({s.spec.name: s for s in studies})
     return {claim.text: claim.verdict for claim in found}
@@ -87,13 +91,15 @@ def verdicts(*studies: StudySnapshot) -> dict[str, Verdict]:
 
 def test_what_agrees_is_reproduced_and_what_was_not_run_is_not_judged() -> None:
     found = verdicts(
-        study("fig2b", bell(lambda p: 1.0)),
-        study("fig2b-ctrnn", bell(lambda p: 1.0)),
+        *on_all_splits("fig2b", bell(lambda p: 1.0)),
+        *on_all_splits("fig2b-ctrnn", bell(lambda p: 1.0)),
         study("fig3a", bell(lambda p: p["tau_ns"] / 14.12)),
         study("fig3b", bell(lambda p: 0.149 / p["lr0"])),
     )
     assert found["spintronic network: 89.83 ± 2.91 %"] == Verdict.YES
     assert found["kept from 0.4 to 2.5 ns, about 5-fold"] == Verdict.YES
+    assert found["the spintronic network is as good as the CTRNN"] == Verdict.YES
+    assert found["always bell-shaped"] == Verdict.YES
     assert found["significantly degraded well below and well above"] == Verdict.YES
     assert found["the optimal time scale grows with τ"] == Verdict.YES
     assert found["faster inputs require higher learning rates"] == Verdict.YES
@@ -105,8 +111,8 @@ def test_what_agrees_is_reproduced_and_what_was_not_run_is_not_judged() -> None:
 
 def test_what_disagrees_is_not_reproduced() -> None:
     found = verdicts(
-        study("fig2b", bell(lambda p: 10.0)),
-        study("fig2b-ctrnn", lambda p: 0.95),
+        *on_all_splits("fig2b", bell(lambda p: 10.0)),
+        *on_all_splits("fig2b-ctrnn", lambda p: 0.95),
         study("fig3a", bell(lambda p: 14.12 / p["tau_ns"])),
         study("fig3b", lambda p: 0.5),
     )
@@ -118,6 +124,21 @@ def test_what_disagrees_is_not_reproduced() -> None:
     assert found["kept from 0.4 to 2.5 ns, about 5-fold"] == Verdict.NO
     assert found["the optimal time scale grows with τ"] == Verdict.NO
     assert found["always bell-shaped"] == Verdict.NO
+
+
+def test_a_curve_with_two_peaks_is_no_bell() -> None:
+    def camel(p: dict[str, float]) -> float:
+        return {0.1: 0.8, 0.4: 0.6, 1.0: 0.9}.get(p["dt_ns"], 0.3)
+
+    found = verdicts(study("fig3a", camel), study("fig3b", camel))
+    assert found["always bell-shaped"] == Verdict.NO
+
+
+def test_a_flat_curve_has_no_optimal_density() -> None:
+    found = verdicts(study("fig4", lambda p: 0.9 if p["density_inter"] == 0.5 else 0.89))
+    assert found["global optimum near 50 %"] == Verdict.PARTLY
+    found = verdicts(study("fig4", lambda p: 0.9 if p["density_inter"] == 0.5 else 0.8))
+    assert found["global optimum near 50 %"] == Verdict.YES
 
 
 @pytest.mark.parametrize(
