@@ -71,25 +71,49 @@ def chart(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> Char
 
     Args:
         snapshot: the study, finished or not.
-        others: studies of ``figure.overlay`` that are there; those of another kind are left out.
+        others: studies of ``figure.overlay`` that are there; see ``fitting``.
     """
     figure = figure_of(snapshot.spec)
     if figure is None:
         return None
     groups = _groups(snapshot, figure)
-    for other in others:
+    for other in fitting(snapshot, others):
         groups += _groups(other, figure)
     if figure.kind == "scatter":
         groups = _merged(groups)
+    named = True in _sorts(groups)
     return Chart(
         title=figure.title or snapshot.spec.description,
         x_label=figure.x_label or _x_name(snapshot.spec, figure),
         y_label=figure.y_label or words.metric(snapshot.spec),
         log_x=figure.log_x and all(_positive(p.x) for g in groups for p in g.points),
-        marks=tuple(float(mark) for mark in figure.marks),
+        marks=() if named else tuple(float(mark) for mark in figure.marks),
         joined=figure.kind == "curves",
         groups=tuple(group for group in groups if group.points),
     )
+
+
+def fitting(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> list[StudySnapshot]:
+    """Those of ``others`` that fit the axes of a study: its score, and numbers or names as its x.
+
+    Studies without a point are none of them, nor is a search where curves are drawn.
+    """
+    figure = figure_of(snapshot.spec)
+    if figure is None:
+        return []
+    found, sorts = [], _sorts(_groups(snapshot, figure))
+    for other in others:
+        own = _sorts(_groups(other, figure))
+        same = words.metric(other.spec) == words.metric(snapshot.spec)
+        if same and own and len(sorts | own) == 1:
+            found.append(other)
+            sorts |= own
+    return found
+
+
+def _sorts(groups: Sequence[Group]) -> set[bool]:
+    """Whether the points stand at names, at numbers, or there are none."""
+    return {isinstance(p.x, str) for group in groups for p in group.points}
 
 
 def figure_of(spec: StudySpec) -> Figure | None:
@@ -100,7 +124,7 @@ def figure_of(spec: StudySpec) -> Figure | None:
 
 
 def _positive(x: float | str) -> bool:
-    return isinstance(x, str) or x > 0
+    return not isinstance(x, str) and x > 0
 
 
 def _x_name(spec: StudySpec, figure: Figure) -> str:
@@ -126,10 +150,13 @@ def _curves(snapshot: StudySnapshot) -> list[Group]:
     spec = snapshot.spec
     assert spec.sweep is not None
     found: list[list[Point]] = [[] for _ in spec.sweep.curves]
+    named = any(isinstance(x, bool | str) for _, x, _ in spec.sweep.points)
     for slot in trained(snapshot):
         curve, x, _ = spec.sweep.points[slot.number]
-        place = words.value_text(x) if isinstance(x, bool | str) else float(x)
+        place = words.value_text(x) if isinstance(x, bool | str) or named else float(x)
         found[curve].append(_point(spec, slot, place))
+    if not named:  # a line runs along the axis, in whatever order the file gives the values
+        found = [sorted(points, key=lambda point: point.x) for points in found]
     return [
         Group(label=curve.label, points=tuple(points))
         for curve, points in zip(spec.sweep.curves, found, strict=True)
@@ -179,10 +206,19 @@ def _place(slot: Slot, figure: Figure, values: Mapping[str, Any]) -> float | str
     name = figure.x.removeprefix("info.")
     if name == figure.x:
         value = values.get(name)
+        if isinstance(value, bool | str):
+            return words.value_text(value)
         return float(value) if isinstance(value, int | float) else None
     measured = [m.info[name] for m in slot.members if isinstance(m.info.get(name), int | float)]
     finite = [float(value) for value in measured if math.isfinite(value)]
     return statistics.median(finite) if finite else None
+
+
+def homeless(snapshot: StudySnapshot) -> int:
+    """How many trained trials are not drawn: nothing is known of them to stand at."""
+    drawn = chart(snapshot)
+    points = sum(len(group.points) for group in drawn.groups) if drawn else 0
+    return len(trained(snapshot)) - points
 
 
 def _merged(groups: Sequence[Group]) -> list[Group]:

@@ -15,6 +15,7 @@ from pydantic import Field
 from hpo.spectable import Table
 
 _RULE = re.compile(r"([A-Za-z_]\w*) < ([A-Za-z_]\w*|[0-9.eE+-]+)")
+_FORM = "a rule `A < B` between parameters or numbers"
 
 
 class Figure(Table):
@@ -46,6 +47,11 @@ class Figure(Table):
             return None
         found = _RULE.fullmatch(self.colour.strip())
         if found is None:
-            raise ValueError("a rule `A < B` between parameters or numbers")
+            raise ValueError(_FORM)
         left, right = found.groups()
-        return left, right if right[0].isalpha() or right[0] == "_" else float(right)
+        if right[0].isalpha() or right[0] == "_":
+            return left, right
+        try:
+            return left, float(right)
+        except ValueError:
+            raise ValueError(_FORM) from None

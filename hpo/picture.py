@@ -134,8 +134,8 @@ def _cloud(axes: Axes, group: Group, colour: str, marker: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """Text without mathematics: a dollar sign is one."""
-    return text.replace("$", r"\$")
+    """Text without mathematics: a dollar sign is one. A label that begins with _ is no secret."""
+    return text.replace("$", r"\$") if text[:1] != "_" else _plain(f" {text}")
 
 
 def _matplotlib(path: Path) -> Any:

@@ -14,10 +14,14 @@ _PACKAGES = ("hpo-dynamics", "optuna", "torch", "numba", "numpy", "scikit-learn"
 
 @cache
 def of_this_process() -> dict[str, Any]:
-    """What is the same for every result of this process, by name."""
+    """What is the same for every result of this process, by name.
+
+    ``dirty``: whether tracked files differ from the revision, documents aside: no result depends on
+    them, and the reproduction writes some while it runs.
+    """
     return {
         "revision": _git("rev-parse", "HEAD") or "unknown (not a git checkout)",
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no", "--", ":!docs")),
         "versions": {"python": platform.python_version(), **_versions()},
         "host": platform.node(),
         "cpu": _cpu(),

@@ -46,6 +46,7 @@ class StudySummary:
     running: int
     """Trials that a worker is at work on."""
     best_score: float | None
+    """None, too, of a study that selects nothing."""
     created_at: datetime
 
 
@@ -165,7 +166,6 @@ def summaries(connection: Connection) -> list[StudySummary]:
     )
     found = []
     for row in connection.execute(query):
-        largest, smallest = row.largest, row.smallest
         found.append(
             StudySummary(
                 name=row.name,
@@ -175,19 +175,24 @@ def summaries(connection: Connection) -> list[StudySummary]:
                 trials=row.spec["budget"]["trials"],
                 settled=row.settled,
                 running=row.running,
-                best_score=largest if _maximizes(row.spec) else smallest,
+                best_score=_best_score(row.spec, row.largest, row.smallest),
                 created_at=row.created_at,
             )
         )
     return found
 
 
-def _maximizes(stored: Mapping[str, Any]) -> bool:
-    """Whether a larger score is better; a study whose objective is not at hand counts as such."""
+def _best_score(
+    stored: Mapping[str, Any], largest: float | None, smallest: float | None
+) -> float | None:
+    """The better of both, if the study selects; the larger if its objective is not at hand."""
     try:
-        return specrules.restore(stored).maximize
+        spec = specrules.restore(stored)
     except SpecError:
-        return True
+        return largest
+    if not spec.selects:
+        return None
+    return largest if spec.maximize else smallest
 
 
 def open_studies(connection: Connection) -> list[str]:

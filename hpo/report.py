@@ -14,7 +14,7 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from hpo import charts, figures, lineage, plotting, spectoml, sweepfigure, words
+from hpo import charts, figures, lineage, plotting, reportstyle, spectoml, sweepfigure, words
 from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot, StudyState
 from hpo.spec import ParamValue, StudySpec
 from hpo.words import verdict as verdict
@@ -58,7 +58,7 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{_e(spec.name)}: hyper-parameter study</title>
 <link rel="icon" href="data:,">
-<style>{_CSS}</style>
+<style>{reportstyle.CSS}</style>
 <script>{get_plotlyjs()}</script>
 </head>
 <body>
@@ -66,7 +66,7 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
 {_header(snapshot)}
 {"".join(sections)}
 </main>
-{_SCRIPT}
+{reportstyle.SCRIPT}
 </body>
 </html>
 """
@@ -110,7 +110,7 @@ def _plot(name: str, figure: go.Figure, label: str) -> str:
         full_html=False,
         include_plotlyjs=False,
         div_id=f"{name}-plot",
-        config=_CONFIG,
+        config=reportstyle.CONFIG,
     )
     return f'<figure role="img" aria-label="{_e(label)}"><div>{drawing}</div></figure>'
 
@@ -140,14 +140,25 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
     note += ", which spans the 25th to the 75th percentile" if chart.joined else ""
     note += f". Networks: {words.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
-    if others:
-        note += f" Drawn with {', '.join(other.spec.name for other in others)}."
-    missing = {*_overlay(spec)} - {other.spec.name for other in others}
-    if missing:
+    drawn = [other.spec for other in charts.fitting(snapshot, others)]
+    if drawn:
+        names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in drawn)
+        note += f" Drawn with {', '.join(names)}."
+    fitting, there = {other.name for other in drawn}, {other.spec.name for other in others}
+    if missing := {*_overlay(spec)} - there:
         note += f" Not there yet: {', '.join(sorted(missing))}."
+    if there - fitting:
+        note += f" Without points on these axes: {', '.join(sorted(there - fitting))}."
+    if lost := charts.homeless(snapshot):
+        note += f" {lost} of its complete trials have no place on the x axis."
     title = _e(chart.title or "Figure")
     plot = _plot("figure", sweepfigure.figure(chart), f"{chart.y_label} against {chart.x_label}")
     return _section("figure", title, _e(note), plot)
+
+
+def _otherwise(spec: StudySpec) -> str:
+    """A study whose networks learnt and were scored on other data."""
+    return f"{spec.name} ({words.protocol_text(spec)})"
 
 
 def _overlay(spec: StudySpec) -> tuple[str, ...]:
@@ -165,7 +176,7 @@ def _points(snapshot: StudySnapshot) -> str:
     head = ["", "curve", *map(_parameter_head, names), f"median{unit}", "quartiles", "n"]
     rows = []
     for group in chart.groups:
-        for point in group.points:
+        for point in sorted(group.points, key=lambda point: point.trial):
             values = [_value(point.params.get(name)) for name in names]
             scores = [f"{point.median:.4g}", f"{point.low:.4g} – {point.high:.4g}", str(point.n)]
             rows.append([f"trial {point.trial}", _e(group.label), *values, *scores])
@@ -203,8 +214,9 @@ def _passed(snapshot: StudySnapshot) -> str:
 
 
 def _parameters(snapshot: StudySnapshot) -> str:
-    note = "Each searched parameter against the score: hollow points were pruned, a star marks the "
-    note += "best, a dashed line the reported value; later trials are darker. Scores off the scale "
+    note = "Each searched parameter against the score: hollow points were pruned, "
+    note += "a star marks the best, " if snapshot.spec.selects else ""
+    note += "a dashed line the reported value; later trials are darker. Scores off the scale "
     note += "sit on its edge."
     names = ", ".join(snapshot.spec.parameters)
     plot = _plot("parameters", figures.parameters(snapshot), f"Score against each of: {names}")
@@ -354,60 +366,3 @@ def _lineage(snapshot: StudySnapshot) -> str:
     rows.insert(0, ["<code>spec hash</code>", f"<code>{_e(snapshot.spec.hash)}</code>"])
     note = "What the trials ran on; in brackets how many of them, where they differ."
     return _section("lineage", "Lineage", note, _table("Lineage", ["", "value"], rows))
-
-
-_CONFIG = {
-    "responsive": True,
-    "displaylogo": False,
-    "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
-}
-
-_SCRIPT = """<script>
-const plots = () => document.querySelectorAll(".js-plotly-plot");
-addEventListener("beforeprint", () =>
-  plots().forEach((plot) => Plotly.relayout(plot, { autosize: false, width: 680 })));
-addEventListener("afterprint", () =>
-  plots().forEach((plot) => Plotly.relayout(plot, { autosize: true, width: null })));
-</script>"""
-
-_CSS = """
-:root { color-scheme: light; --ink: #1f2933; --soft: #52606d; --line: #e4e7eb; --accent: #0072b2; }
-* { box-sizing: border-box; }
-body { margin: 0; background: #f5f7fa; color: var(--ink);
-  font: 16px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 24px 16px 64px; }
-header, section { background: white; border: 1px solid var(--line); border-radius: 8px;
-  padding: 20px 24px; margin-bottom: 16px; }
-h1 { font-size: 1.6rem; margin: 0; overflow-wrap: anywhere; }
-h2 { font-size: 1.15rem; margin: 0 0 4px; }
-p { margin: 4px 0 12px; max-width: 85ch; overflow-wrap: anywhere; }
-section > p, .description, .facts, caption { color: var(--soft); }
-.verdict { font-size: 1.3rem; font-weight: 600; line-height: 1.35; margin: 12px 0 8px; }
-.facts { font-size: 0.9rem; margin: 0; max-width: none; }
-.state { font-size: 0.8rem; font-weight: 600; vertical-align: middle; padding: 2px 10px;
-  border-radius: 99px; color: white; background: var(--accent); }
-.state.done { background: #00735a; } .state.failed, .state.stopped { background: #a34700; }
-figure { margin: 0; overflow-x: auto; } figure > div { min-width: 640px; }
-.scroll { overflow-x: auto; margin-top: 12px; }
-table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; padding-bottom: 6px; font-size: 0.85rem; }
-th, td { padding: 5px 14px 5px 0; border-bottom: 1px solid var(--line); text-align: left;
-  vertical-align: top; }
-td { overflow-wrap: anywhere; }
-thead th { border-bottom: 2px solid #9aa5b1; vertical-align: bottom; }
-tbody th { font-weight: 500; white-space: nowrap; }
-.numbers td, .numbers thead th:not(:first-child) { text-align: right; white-space: nowrap; }
-code, pre { font: 0.88em/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
-pre { background: #f5f7fa; border: 1px solid var(--line); border-radius: 6px; padding: 12px 16px;
-  overflow-x: auto; margin: 8px 0 0; }
-summary { cursor: pointer; }
-@media print {
-  body { background: white; font-size: 11pt; } main { max-width: none; padding: 0; }
-  header, section { border: 0; padding: 0 0 8px; } figure, tr { break-inside: avoid; }
-  figure, .scroll { overflow: visible; } figure > div { min-width: 0; }
-  table { font-size: 7.5pt; } th, td { padding-right: 8px; } .numbers th { white-space: normal; }
-  h2, section > p, caption { break-after: avoid; }
-  .modebar, .updatemenu-container { display: none !important; }
-  pre { white-space: pre-wrap; }
-}
-"""

@@ -159,7 +159,7 @@ def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: 
     lines = [*termchart.chart(snapshot, width=min(width - 1, 100)), ""]
     lines += [f"{snapshot.spec.name}: {verdict(snapshot)}", words.progress(snapshot)]
     lines += failures(snapshot, storage)
-    if snapshot.best is not None and snapshot.spec.selects:
+    if snapshot.best is not None:
         lines += ["", *best_table(snapshot, 1)]
     lines.append("")
     if report is not None:

@@ -161,8 +161,13 @@ def _pick(found: Mapping[int, Any], wanted: int | None, default: int) -> Any:
 
 
 def _slot(snapshot: StudySnapshot, trial: int | None) -> Slot:
-    """The search trial of that number, or the best one."""
+    """The search trial of that number, or the best one of a search."""
     if trial is None:
+        if not snapshot.spec.selects:
+            raise StudyError(
+                f"{snapshot.spec.name}: a trial must be named, but got none: every point was "
+                "measured, and no best one selected. Choose one with --trial."
+            )
         if snapshot.best is None:
             raise StudyError(
                 f"{snapshot.spec.name}: a complete trial must exist, but got "

@@ -212,8 +212,8 @@ class StudySnapshot:
 
     @property
     def best(self) -> Slot | None:
-        """The incumbent."""
-        return next(iter(self.ranking), None)
+        """The incumbent; None of a study that selects nothing: see ``StudySpec.selects``."""
+        return next(iter(self.ranking), None) if self.spec.selects else None
 
     @property
     def confirmations(self) -> list[Confirmation]:

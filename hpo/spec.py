@@ -224,7 +224,7 @@ class StudySpec(Table):
 
     def as_param(self, name: str, value: ParamValue) -> ParamValue:
         """A number in the type of its parameter: 1 as 1.0 where the objective takes a float."""
-        if isinstance(value, bool | str):
+        if isinstance(value, bool | str) or not self.accepted_types(name) & {int, float}:
             return value
         return int(value) if self.number_kind(name) == "int" else float(value)
 

@@ -34,7 +34,7 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     Raises:
         SpecError: the first broken rule, located.
     """
-    _refuse_dates(raw, where)
+    _refuse_foreign(raw, where)
     raw = sweeprules.completed(raw, where)
     try:
         spec = strictly(StudySpec, raw)
@@ -44,17 +44,22 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     return spec
 
 
-def _refuse_dates(tree: Mapping[str, Any], where: str) -> None:
-    """A study file has no dates, and none may become a text on its way to the database."""
+def _refuse_foreign(tree: Mapping[str, Any], where: str) -> None:
+    """Refuse what TOML has and the database lacks: dates, and whole numbers beyond 64 bits."""
     for key, value in tree.items():
         items = value if isinstance(value, list) else [value]
         for item in items:
             if isinstance(item, Mapping):
-                _refuse_dates(item, f"{where}: {key}")
+                _refuse_foreign(item, f"{where}: {key}")
             elif isinstance(item, date | time):
                 raise SpecError(
                     f"{where}: {key}: a number, a text, true or false must be given, but got the "
                     f'date or time {item}. A text stands in quotes: {key} = "{item}".'
+                )
+            elif isinstance(item, int) and abs(item) >= 2**63:
+                raise SpecError(
+                    f"{where}: {key}: a whole number must fit 64 bits, but got one of "
+                    f"{item.bit_length()} bits. Write a larger number as 1e30."
                 )
 
 

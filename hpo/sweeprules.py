@@ -72,7 +72,7 @@ def _check_size(sweep: Sweep, budget: Mapping[str, Any], where: str) -> None:
     if trials != sweep.size:
         raise SpecError(
             f"{where}: budget.trials: a sweep of {sweep.size} points must run each of them once, "
-            f"but got trials={trials}. Leave it out."
+            f"but got trials={trials}. Leave it out; other points are another study."
         )
 
 
@@ -130,6 +130,11 @@ def _check_sweep(spec: StudySpec, sweep: Sweep, where: str) -> None:
                 f"label={curve.label!r} twice. Change one."
             )
         labels.add(curve.label)
+        if min(curve.label) < " ":
+            raise SpecError(
+                f"{key}.label: a label must stand on one line, but got label={curve.label!r}. "
+                f"Change it."
+            )
         _check_names(spec, curve, set(fields) - {"epochs"}, key)
         missing = [name for name in sweep.parameters if name not in {*curve.names, *curve.fixed}]
         if missing:
@@ -262,7 +267,9 @@ def _check_scatter(spec: StudySpec, key: str) -> None:
     known = sorted(spec.objective_impl.Params.model_fields)
     if figure.x is None:
         raise SpecError(f"{key}.x: this key must be given. Name a parameter, or info.NAME.")
-    if not figure.x.startswith("info.") and figure.x not in known:
+    if not figure.x.removeprefix("info.") or (
+        not figure.x.startswith("info.") and figure.x not in known
+    ):
         raise SpecError(
             f"{key}.x: objective {spec.objective!r} has no parameter {figure.x!r}. "
             f"{did_you_mean(figure.x, known)} Or info.NAME for what a training measured."
@@ -279,6 +286,11 @@ def _check_scatter(spec: StudySpec, key: str) -> None:
             raise SpecError(
                 f"{key}.colour: objective {spec.objective!r} has no parameter {side!r}. "
                 f"{did_you_mean(side, known)}"
+            )
+        if isinstance(side, str) and not spec.accepted_types(side) & {int, float}:
+            raise SpecError(
+                f"{key}.colour: only numbers are smaller than others, but got the parameter "
+                f"{side!r}. Compare others."
             )
     if figure.colour_labels is not None and figure.colour is None:
         raise SpecError(f"{key}.colour_labels: a rule must be given, too. Add `colour`.")

@@ -130,7 +130,7 @@ def settled_line(snapshot: StudySnapshot, slot: Slot, count: int) -> str:
     if slot.phase == Phase.CONFIRM:
         return f"{head}: {results.score_cell(spec, slot)}"
     head += f" {results.score_cell(spec, slot)}" if slot.score is not None else ""
-    if best is not None and best.score is not None and spec.selects:
+    if best is not None and best.score is not None:
         head += f" (best {words.score_text(spec, best.score)} #{best.number})"
     return f"{head} {results.params_text(slot.params, spec)}"
 

@@ -138,8 +138,9 @@ def verdict(snapshot: StudySnapshot) -> str:
 def swept(snapshot: StudySnapshot) -> str:
     """A study that selects nothing in one sentence; no point of it is called the best."""
     spec = snapshot.spec
-    scores = [statistics.median(m.score for m in s.members) for s in snapshot.search if s.members]
-    points = f"{snapshot.settled:,} of {spec.budget.trials:,} points measured"
+    complete = [s for s in snapshot.search if s.state == SlotState.COMPLETE and s.members]
+    scores = [statistics.median(m.score for m in s.members) for s in complete]
+    points = f"{len(complete):,} of {spec.budget.trials:,} points measured"
     if not scores:
         return points
     low, high = score_text(spec, min(scores)), score_text(spec, max(scores))

@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from objectives import artifacts, physics
-from objectives.contract import ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
+from objectives.contract import (
+    ObjectiveParams,
+    OnEpoch,
+    Outcome,
+    Protocol,
+    TaskParams,
+    UnavailableError,
+)
 from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
 from objectives.tasks import load
 from objectives.tasks.data import Examples
@@ -40,7 +47,8 @@ class Classifier(NetworkMember):
         recipe: how it is trained.
 
     Raises:
-        ValueError: the data of the task is not there, or not what it was; or the device is not.
+        UnavailableError: the data of the task, or the device, is not there.
+        ValueError: the data are not what they should be.
     """
 
     def __init__(
@@ -171,12 +179,12 @@ def _device(params: ObjectiveParams) -> torch.device:
     """The device that ``params`` ask for.
 
     Raises:
-        ValueError: it is not there.
+        UnavailableError: it is not there.
     """
     name = getattr(params, "device", "cpu")
     if name == "cuda" and not torch.cuda.is_available():
         built_for = torch.version.cuda or "the CPU alone"
-        raise ValueError(
+        raise UnavailableError(
             "device: a CUDA device that PyTorch can use must be there, but got device='cuda' on a "
             f'host without one (PyTorch is built for {built_for}). Use device = "cpu", or run '
             "the workers on hosts with a GPU and its PyTorch."

@@ -45,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = p.parse_args(argv)
     if arguments.overrides and arguments.docs is None:
         p.error("argument --set: needs --docs, so that the committed data stay as they are")
+    if arguments.action == "draw" and (arguments.fig or arguments.overrides or arguments.workers):
+        p.error("draw takes --docs alone: it draws all that there are data for")
     docs = arguments.docs or Path("docs")
 
     def run() -> int:

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hpo import words
+from hpo.charts import chart
 from hpo.snapshot import StudySnapshot
 from reproduction import prose
 from reproduction.claims import Claim, judge_all
 from reproduction.data import core_seconds, n_networks, spread_text
-from reproduction.jobs import SPLITS, split_of
+from reproduction.jobs import JOBS, SPLITS, split_of
 from reproduction.judges import PAPER, Studies, curves, finished, scores_at_1_ns
 
 
@@ -23,6 +24,7 @@ def write(studies: Studies, pictures: Sequence[Path], path: Path) -> None:
     parts = [
         prose.TITLE,
         _summary(claims),
+        _strays(studies),
         "## The claims\n\n" + prose.RULES + "\n\n" + _claims(claims),
         "## Accuracy\n\n" + _accuracy(studies),
         *(_figure(name, studies, there, claims) for name in prose.FIGURES),
@@ -44,6 +46,18 @@ def _summary(claims: Sequence[Claim]) -> str:
     counts = Counter(str(claim.verdict) for claim in claims)
     found = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
     return f"Of {len(claims)} claims: {found}."
+
+
+def _strays(studies: Studies) -> str:
+    """Studies that are not those of their files: trial runs, or files that changed since."""
+    changed = {
+        job.name: job.spec().differences(studies[job.name].spec)
+        for job in JOBS
+        if job.name in studies
+    }
+    lines = [f"- `{name}`: {', '.join(keys)}" for name, keys in changed.items() if keys]
+    head = "**Not what is said here:** these data differ from the study files.\n\n"
+    return head + "\n".join(lines) if lines else ""
 
 
 def _claims(claims: Sequence[Claim]) -> str:
@@ -111,6 +125,8 @@ def _figure(name: str, studies: Studies, there: Mapping[str, Path], claims: Sequ
     if about:
         lines = [f"- {c.text}: {c.measured}. *{c.verdict}*" for c in about]
         parts.append("**Measured.**\n\n" + "\n".join(lines))
+    if about and name in prose.WHY:
+        parts.append(f"**Agreement or not, and why.** {prose.WHY[name]}")
     if name in studies and studies[name].spec.sweep is not None:
         parts.append(_medians([studies[k] for k in prose.TABLES.get(name, ()) if k in studies]))
     return "\n\n".join(parts)
@@ -129,7 +145,8 @@ def _medians(snapshots: Sequence[StudySnapshot]) -> str:
             cells.append(f"{p.median:.1f} ({p.low:.1f} – {p.high:.1f})" if p else "–")
         rows.append([f"{x:g}", *cells])
     n = {p.n for group in groups for p in group.points}
-    head = ["x", *(group.label for group in groups)]
+    axis = chart(snapshots[0])
+    head = [axis.x_label if axis else "x", *(group.label for group in groups)]
     text = table(head, rows) if rows else ""
     return f"Medians and quartiles in per cent, n = {', '.join(map(str, sorted(n)))}:\n\n{text}"
 

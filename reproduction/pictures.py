@@ -12,6 +12,7 @@ from reproduction.judges import Studies
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FIGURES = ("fig2b", "fig3a", "fig3b", "fig3c", "fig4")
 COLOURS = ("#7B3294", "#CC79A7", BLUE, GREEN, ORANGE, VERMILLION, INK)
@@ -46,7 +47,7 @@ def _fig1(trace: dict[str, Any], folder: Path) -> Path:
             _neuron(axes, trace, layer)
             axes.set_title(f"({'bcdefgh'[layer]}) layer {layer}")
         panels[0].set_ylabel("output power x")
-        panels[0].legend(title="digit", fontsize=7)
+        _legend(figure, panels[0], "digit")
         picture.save(figure, path)
     return path
 
@@ -60,11 +61,10 @@ def _fig2a(trace: dict[str, Any], folder: Path) -> Path:
         for series, colour in zip(trace["series"][:2], COLOURS, strict=False):
             values = series["input"]
             times = [trace["dt_ns"] * k for k in range(len(values))]
-            label = f"label {series['class']}"
-            axes.step(times, values, where="post", color=colour, label=label)
+            axes.step(times, values, where="post", color=colour, label=series["class"])
         axes.set_xlabel("time (ns)")
         axes.set_ylabel("input")
-        axes.legend()
+        _legend(figure, axes, "digit")
         picture.save(figure, path)
     return path
 
@@ -79,9 +79,14 @@ def _fig2cde(traces: Mapping[str, dict[str, Any]], folder: Path) -> Path:
             _neuron(axes, trace, -1)
             axes.set_title(f"({letter}) Δt = {trace['dt_ns']:g} ns")
         panels[0].set_ylabel("output power x")
-        panels[0].legend(title="digit", fontsize=7)
+        _legend(figure, panels[0], "digit")
         picture.save(figure, path)
     return path
+
+
+def _legend(figure: Figure, axes: Axes, title: str) -> None:
+    """What the colours of ``axes`` mean, beside the panels: they are full."""
+    figure.legend(*axes.get_legend_handles_labels(), title=title, loc="outside right upper")
 
 
 def _neuron(axes: Axes, trace: dict[str, Any], layer: int) -> None:

@@ -12,21 +12,24 @@ Each figure is a study file in `studies/`, and this page is written from the com
 The networks are those of Eq. (2)-(8): three layers of 32 neurons on sequential digits, 898 images to train and 899 to
 test (stratified, `split_seed`), batches of 120, Adam, gradient elements clipped to 1. Points of the figures are
 trained on the whole training half from ten seeds for 60 epochs and tested once, after the last epoch, on the test half
-(`protocol = "confirm"`); nothing was selected by them, and nothing was tuned towards the paper."""
+(`protocol = "confirm"`); nothing was selected by them. Of what the paper leaves open, f_cut and the constants of the CTRNN
+were chosen by the accuracy that they give at 1 ns; nothing else was."""
 
 RULES = """\
-Each rule was written down before the measurement. Two points are *alike* when the median of the worse one lies within
+The rules were written down before the measurement. A reviewer then found some of them lenient, and with the data at hand they
+were made stricter, none milder: accuracies are judged over all splits, the CTRNN within the standard error, *partly* asks for most
+points or half of a window, a bell for a single peak, a global optimum for worse results at full density. Two points are *alike* when the median of the worse one lies within
 the quartiles of the better one, or less than 2 points below its median; *the plateau* of a curve is the unbroken run of points around its best one that are
 alike to it, and its *centre* their geometric mean."""
 
 ACCURACY = """\
-Ten seeds, mean ± standard deviation. Which half of the images is learnt matters as much as the seed, and the paper does not tell its
-split: so the point at 1 ns is measured on eight of them. The figures below have split 0."""
+Ten seeds, mean ± standard deviation. The paper does not tell which half of the images is learnt: so the point at 1 ns is measured on
+eight such splits. The figures below have split 0; how typical it is, the table shows."""
 
 SEARCHED = """\
 The two searches score on part of the training half, confirm their winner on ten fresh seeds, and test it once. Beside
-them a search as the paper made it: one network per trial, scored on the test half. What its best trial claims is what a
-paper would have printed; confirmed is the same configuration on fresh seeds, after the same 40 epochs. The winners of the
+them a search as we read the paper's: one network per trial, scored on the test half. What its best trial claims is what
+such a search reports; confirmed is the same configuration on fresh seeds, after the same 40 epochs. The winners of the
 other two are confirmed after 100 epochs, so that their gain is of data and training, too."""
 
 SEARCHES = {
@@ -79,6 +82,32 @@ FIGURES = {
 }
 """Title, what the paper says, where its claims are, and pictures."""
 
+WHY = {
+    "fig2b": """\
+The maximum and the loss at both ends are there; the window is narrower, above all on the fast side. The equations say why: they
+stay the same when all times are scaled, weights, learning rate and f_cut inversely. At 0.4 ns (5 seeds, split 0) the
+hyper-parameters of 1 ns give 80.1 %, and so they do after 240 epochs (79.1 %), with lr0 = 0.3 (79.8 %), or with f_cut = 0.25/ns (76.7 %);
+lr0 and f_cut together give 86.5 %, and with τ scaled, too, 88.3 %. So the window depends on f_cut, which the paper does not
+give. Below 0.8 ns networks of both kinds fall into two groups, near 80 and near 88 %: hence the dip at 0.63 ns. The CTRNN has its
+own hand-picked constants, and its window lies at slower inputs.""",
+    "fig3a": """\
+The optimum moves with τ, but less than in proportion: 16-fold in τ moves it 2.5-fold, while lr0 and f_cut stay. Two groups of
+networks, near 80 and near 88 %, make shoulders and dips on the fast side.""",
+    "fig3b": """\
+As the paper says. At the lowest learning rate the weights stay small at every Δt, and the curve is low and uneven.""",
+    "fig3c": """\
+The shape agrees, and the need for τ > Δt; the best drive is higher. Eq. (9) takes every input of a neuron for 1, but what arrives
+are outputs y of the filter: in three networks at 1 ns their root mean square is 0.10 to 0.21, so that the drive that arrives is 0.4 to
+0.9 where Eq. (9) says about 4. The rule for the learning rate holds neither here nor for the paper's own optimum, which is 42 times as
+high: Adam moves a weight by about the learning rate at every update, and 8 updates per epoch must reach weights of
+the order of 1.""",
+    "fig4": """\
+Both reductions hold to about two points: 10 % of the intra-layer connections miss the tolerance at its edge, 20 % pass. All
+three curves are flat from 50 to 100 %, so no global optimum can be told near 50 %. Variability falls with density, on all
+curves: every seed draws its own connections, and few connections differ more from one another than many.""",
+}
+"""What agrees, what does not, and why, as far as we know; figures quoted here were measured aside."""
+
 TABLES = {
     "fig2b": ("fig2b", "fig2b-ctrnn"),
     "fig3a": ("fig3a",),
@@ -91,7 +120,7 @@ DIFFERENCE = """\
 ## What else was tried at the paper's point
 
 An earlier prototype of ours, in C++, had given 91.5 ± 0.7 % and 91.0 ± 0.8 % on two splits (6 seeds). Its source is lost; those
-were probably two of the better splits. While we looked for the difference, these were tried one at a time, on 6 to 10 seeds and two
+may have been better splits, or there was another difference. While we looked for the difference, these were tried one at a time, on 6 to 10 seeds and two
 splits, and changed the mean by less than the splits do: the reference instead of the kernel; layers stepped one after
 the other; three other discretisations of the filter; nine scales and another distribution of the initial weights; biases that
 begin at zero; the readout scaled; other Adam constants; a learning rate that decays with every update; the loss summed instead of
@@ -104,7 +133,7 @@ OPEN_POINTS = """\
 
 | Open point | Choice |
 |---|---|
-| f_cut of the high-pass filter | 0.1/ns in every figure, at every Δt and τ; searched (0.001-1/ns) in `seqdigits` |
+| f_cut of the high-pass filter | 0.1/ns in every figure, at every Δt and τ, since 0.07 to 0.1/ns is best at the paper's point; searched (0.001-1/ns) in `seqdigits` |
 | τ and lr0 of the curves of Fig. 3 | a quarter of, once and four times τ = 14.12 ns; a fifth of, once and five times lr0 = 0.149 |
 | broad set of Fig. 3 (c) | 64 points of a scrambled Sobol sequence over Δt, τ, lr0 and S, and the points of Fig. 2 (b), 3 (a), 3 (b) |
 | ⟨\\|W\\|⟩ and N of Eq. (9) | mean over the connections that exist between and within layers, after training; N = d_inter 32 + d_intra 32, as below Eq. (9) |

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 
 from hpo.arguments import Parser, answer, at_least
 from hpo.commands import opened
+from hpo.errors import StudyError
 
 _EXAMPLES = """\
 hpo best seqdigits
@@ -34,9 +36,18 @@ def main(argv: Sequence[str]) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Show them."""
+    """Show them.
+
+    Raises:
+        StudyError: the study selects nothing.
+    """
     with opened(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study)
+    if not snapshot.spec.selects:
+        raise StudyError(
+            f"study {arguments.study!r}: it must search for a best trial, but it measures every "
+            f"point and selects none. See `hpo trials {shlex.quote(arguments.study)}`."
+        )
     from hpo import records, results, termchart
 
     if arguments.json:

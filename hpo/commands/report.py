@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write it.
 
     Raises:
-        HpoError: the file cannot be written, or the study declares no figure.
+        HpoError: the file cannot be written, or the study has no figure to draw.
     """
     if arguments.picture is not None:
         from hpo import picture
@@ -91,13 +91,19 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _chart(snapshot: StudySnapshot, others: list[StudySnapshot]) -> Chart:
-    from hpo import charts
+    from hpo import charts, words
 
     chart = charts.chart(snapshot, others)
     if chart is None:
         raise HpoError(
             f"study {snapshot.spec.name!r}: a [figure] in its file must say what to draw, but "
             f"there is none. Add one and launch the study again: its trials are kept."
+        )
+    if not chart.groups:
+        raise HpoError(
+            f"study {snapshot.spec.name!r}: a trial must have its place on the x axis "
+            f"({chart.x_label}), but got none: {words.progress(snapshot)}. Wait for one, or change "
+            f"`x` of its [figure]."
         )
     return chart
 

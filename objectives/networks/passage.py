@@ -64,16 +64,18 @@ class Kernel(ABC):
     def lanes(self, u: Tensor) -> Floats:
         """Input (batch, time, channels) as the kernels want it, (blocks, time, channels, LANES).
 
-        A step is a point of its own. Lanes without a sequence are zero.
+        A step is a point of its own. Lanes without a sequence repeat the first of their block:
+        zeros might diverge where no sequence does, and 0 times NaN is a NaN in the gradient.
         """
         sequences = u.numpy()
         if self.steps_per_point > 1:
             sequences = sequences.repeat(self.steps_per_point, axis=1)
         n_batch, n_times, n_channels = sequences.shape
-        blocks = np.zeros((-(-n_batch // LANES), n_times, n_channels, LANES), np.float32)
+        blocks = np.empty((-(-n_batch // LANES), n_times, n_channels, LANES), np.float32)
         for k, block in enumerate(blocks):
             here = sequences[k * LANES : (k + 1) * LANES]
             block[:, :, : len(here)] = here.transpose(1, 2, 0)
+            block[:, :, len(here) :] = block[:, :, :1]
         return blocks
 
     @abstractmethod

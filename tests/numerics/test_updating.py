@@ -80,6 +80,22 @@ def test_a_gradient_with_a_nan_moves_nothing(how: type[Updates]) -> None:
     assert not any("exp_avg" in state for state in optimizer.state.values())
 
 
+@pytest.mark.parametrize("how", [FusedUpdates, TorchUpdates])
+def test_no_sequence_but_those_of_the_batch_matters(how: type[Updates]) -> None:
+    """A series of zeros would diverge here, and blocks are not filled up with any."""
+    net = network("spintronic", integrator="euler", density_inter=1.0, layers=1, tau_ns=10.0, s=1.0)
+    net.backend = "fused" if how is FusedUpdates else "reference"
+    with torch.no_grad():
+        net.bias.fill_(6.0)
+        net.w_in.fill_(-2.9)
+        net.w_intra.zero_()
+        assert not net(torch.zeros(1, 40, 2)).isfinite().any()
+    update, _ = updates(net, how)
+    loss, moved = update.update(torch.ones(5, 40, 2), torch.zeros(5, dtype=torch.int64), **HOW)
+    assert math.isfinite(loss)
+    assert moved
+
+
 def test_an_infinite_gradient_is_clipped() -> None:
     weights, first, second = (np.zeros(3, np.float32) for _ in range(3))
     gradient = np.array([math.inf, -math.inf, 0.25], np.float32)

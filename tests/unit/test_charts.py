@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,24 @@ from hpo.liveview import curve_lines
 from hpo.snapshot import Slot, SlotState, StudySnapshot
 from hpo.spec import StudySpec
 from hpo.specrules import validate
+from objectives.contract import Protocol
 
 SCORES = (0.5, 0.7, 0.8)
 
 
-def sweep_spec(**figure: Any) -> StudySpec:
-    curves = [
-        {"label": "k = 2", "x": "x", "values": [0.01, 0.1, 1.0], "fixed": {"k": 2}},
-        {"label": "k = 5", "x": "x", "values": [0.01, 0.1, 1.0], "fixed": {"k": 5}},
-    ]
+CURVES = (
+    {"label": "k = 2", "x": "x", "values": [0.01, 0.1, 1.0], "fixed": {"k": 2}},
+    {"label": "k = 5", "x": "x", "values": [0.01, 0.1, 1.0], "fixed": {"k": 5}},
+)
+NAMES = ({"label": "_names $", "x": "colour", "values": ["red", "green"]},)
+
+
+def sweep_spec(curves: Sequence[dict[str, Any]] = CURVES, **figure: Any) -> StudySpec:
     raw: dict[str, Any] = {
         "name": "sweep",
         "objective": "toy_objective:ToyObjective",
         "budget": {"members": 3},
-        "sweep": {"curves": curves},
+        "sweep": {"curves": list(curves)},
         "figure": {"kind": "curves", **figure},
     }
     return validate(raw, where="test")
@@ -72,7 +77,55 @@ def test_overlay_adds_the_curves_of_another_study() -> None:
     assert chart.groups[2].points[0].median == pytest.approx(80.0)
 
 
-def scatter_spec() -> StudySpec:
+def test_a_curve_runs_along_the_axis_whatever_the_order_of_its_values() -> None:
+    study = sweep_spec([{"label": "a", "x": "x", "values": [0.5, 0.1, 1.0]}])
+    chart = charts.chart(measured(study, 3))
+    assert chart is not None
+    assert [(p.x, p.trial) for p in chart.groups[0].points] == [(0.1, 1), (0.5, 0), (1.0, 2)]
+    page = report.html(measured(study, 3))
+    assert page.index("trial 0</th>") < page.index("trial 1</th>"), "a table in order of the file"
+
+
+def test_names_have_no_logarithm_and_no_marks(tmp_path: Path) -> None:
+    chart = charts.chart(measured(sweep_spec(NAMES, log_x=True, marks=[1]), 2))
+    assert chart is not None
+    assert ([p.x for p in chart.groups[0].points], chart.log_x, chart.marks) == (
+        ["red", "green"],
+        False,
+        (),
+    )
+    both = measured(sweep_spec([*CURVES[:1], {**CURVES[1], "label": "_hid $"}]), 6)
+    drawn = charts.chart(both)
+    assert drawn is not None
+    assert "_hid" in picture.write(drawn, tmp_path / "a.svg").read_text()
+
+
+def test_curves_over_names_and_over_numbers_share_an_axis_of_names() -> None:
+    curves = [{**NAMES[0], "fixed": {"k": 2}}, {"label": "k", "x": "k", "values": [2, 5]}]
+    curves[1]["fixed"] = {"colour": "red"}
+    chart = charts.chart(measured(sweep_spec(curves), 4))
+    assert chart is not None
+    assert [[p.x for p in group.points] for group in chart.groups] == [["red", "green"], ["2", "5"]]
+
+
+def test_an_overlay_that_does_not_fit_the_axes_is_left_out_and_named() -> None:
+    study = measured(sweep_spec(overlay=["names", "empty", "same", "none"]), 6)
+    spec = sweep_spec(NAMES).model_copy(update={"name": "names"})
+    empty, same = (sweep_spec().model_copy(update={"name": n}) for n in ("empty", "same"))
+    others = [measured(spec, 2), measured(empty, 0), measured(same, 6)]
+    assert [other.spec.name for other in charts.fitting(study, others)] == ["same"]
+    chart = charts.chart(study, others)
+    assert chart is not None
+    assert [group.label for group in chart.groups] == ["k = 2", "k = 5"] * 2
+    page = report.html(study, others)
+    assert "Drawn with same. Not there yet: none." in page
+    assert "Without points on these axes: empty, names." in page
+    validated = same.model_copy(update={"protocol": Protocol.VALIDATION})
+    page = report.html(study, [measured(validated, 6)])
+    assert "Drawn with same (validation)." in page
+
+
+def scatter_spec(**figure: Any) -> StudySpec:
     raw: dict[str, Any] = {
         "name": "broad",
         "objective": "toy_objective:ToyObjective",
@@ -88,6 +141,7 @@ def scatter_spec() -> StudySpec:
             "colour": "x < rate_per_ns",
             "colour_labels": ["slow", "fast"],
             "marks": [1.0],
+            **figure,
         },
     }
     return validate(raw, where="test")
@@ -99,6 +153,9 @@ def test_scatter_takes_x_from_what_was_measured_and_its_colour_from_a_rule() -> 
     slow, fast = chart.groups
     assert (slow.label, [p.x for p in slow.points]) == ("slow", [0.5, 1.0, 2.0])
     assert (fast.label, [p.x for p in fast.points]) == ("fast", [4.0, 8.0, 16.0])
+    named = charts.chart(measured(scatter_spec(x="colour"), 6))
+    assert named is not None
+    assert [[p.x for p in group.points] for group in named.groups] == [["red"] * 3, ["red"] * 3]
 
 
 @pytest.mark.parametrize("study", [sweep_spec(log_x=True, marks=[0.3]), scatter_spec()])
@@ -123,7 +180,13 @@ def test_report_of_a_sweep_has_its_figure_and_no_search() -> None:
     assert "tested once on the test half; nothing was selected." in page
     assert 'id="points"' in page
     assert 'id="convergence"' not in page
-    assert "best" not in words.verdict(measured(study, 6))
+    shown = measured(study, 6)
+    assert "best" not in words.verdict(shown)
+    assert shown.best is None
+    lost = (replace(shown.search[0], state=SlotState.EXCLUDED), *shown.search[1:5])
+    assert words.verdict(replace(shown, search=lost)).startswith(
+        "4 of 6 points measured, medians of 3 networks from 71.0 % to 74.0 %"
+    )
 
 
 def test_terminal_shows_medians_over_what_varies() -> None:
@@ -168,3 +231,5 @@ def test_what_is_not_finite_has_no_place() -> None:
     chart = charts.chart(replace(shown, search=(first,)))
     assert chart is not None
     assert chart.groups == ()
+    page = report.html(replace(shown, search=(first,)))
+    assert "1 of its complete trials have no place on the x axis." in page

@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from objectives import load
-from objectives.contract import Protocol
+from objectives.contract import Protocol, UnavailableError
 from objectives.ctrnn import CtrnnObjective, CtrnnParams
 from objectives.layered import LayeredParams
 from objectives.spintronic import SpintronicObjective, SpintronicParams
@@ -121,7 +121,7 @@ def test_task_values_outside_their_bounds_are_refused(name: str, value: object) 
 @pytest.mark.parametrize("name", ["ctrnn", "spintronic"])
 def test_a_device_that_is_not_there_is_refused(name: str) -> None:
     objective = load(name)
-    with pytest.raises(ValueError, match=r"`?device") as caught:
+    with pytest.raises(UnavailableError, match=r"`?device") as caught:
         objective.evaluate(
             objective.Params(device="cuda"),  # type: ignore[call-arg]
             task=SequentialDigitsParams(name="sequential-digits"),

@@ -73,6 +73,7 @@ def test_the_first_fresh_seed_of_the_best_trial_is_chosen_or_what_is_asked_for(
         "epochs": epochs,
         "sleep_s": 0.0,
         "fail": "no",
+        "memory_gib": 0.0,
     }
 
 
@@ -117,6 +118,12 @@ def test_without_a_confirmation_member_0_is_chosen() -> None:
             {},
             "toy-study: a complete trial must exist, but got 0 of 60 trials settled. Choose one "
             "with --trial, or run the study further.",
+        ),
+        (
+            study(protocol="confirm", sampler={"name": "random"}, pruner=None, confirm=None),
+            {},
+            "toy-study: a trial must be named, but got none: every point was measured, and no best "
+            "one selected. Choose one with --trial.",
         ),
         (
             snapshots.snapshot(snapshots.spec()),

@@ -13,7 +13,7 @@ import pytest
 
 from hpo.errors import HpoError
 from hpo.snapshot import Member, Phase, Slot, SlotState, StudySnapshot, StudyState
-from reproduction import claims, data, jobs, judges, runs
+from reproduction import __main__, claims, data, jobs, judges, runs
 from reproduction.judges import Verdict
 
 DAY = datetime(2026, 1, 2, tzinfo=UTC)
@@ -80,6 +80,10 @@ def bell(optimum_ns: Callable[[dict[str, float]], float]) -> Accuracy:
     return accuracy
 
 
+def on_all_splits(name: str, accuracy: Accuracy) -> list[StudySnapshot]:
+    return [study(jobs.split_of(name, split), accuracy) for split in (0, *jobs.SPLITS)]
+
+
 def verdicts(*studies: StudySnapshot) -> dict[str, Verdict]:
     found = claims.judge_all({s.spec.name: s for s in studies})
     return {claim.text: claim.verdict for claim in found}
@@ -87,13 +91,15 @@ def verdicts(*studies: StudySnapshot) -> dict[str, Verdict]:
 
 def test_what_agrees_is_reproduced_and_what_was_not_run_is_not_judged() -> None:
     found = verdicts(
-        study("fig2b", bell(lambda p: 1.0)),
-        study("fig2b-ctrnn", bell(lambda p: 1.0)),
+        *on_all_splits("fig2b", bell(lambda p: 1.0)),
+        *on_all_splits("fig2b-ctrnn", bell(lambda p: 1.0)),
         study("fig3a", bell(lambda p: p["tau_ns"] / 14.12)),
         study("fig3b", bell(lambda p: 0.149 / p["lr0"])),
     )
     assert found["spintronic network: 89.83 ± 2.91 %"] == Verdict.YES
     assert found["kept from 0.4 to 2.5 ns, about 5-fold"] == Verdict.YES
+    assert found["the spintronic network is as good as the CTRNN"] == Verdict.YES
+    assert found["always bell-shaped"] == Verdict.YES
     assert found["significantly degraded well below and well above"] == Verdict.YES
     assert found["the optimal time scale grows with τ"] == Verdict.YES
     assert found["faster inputs require higher learning rates"] == Verdict.YES
@@ -105,8 +111,8 @@ def test_what_agrees_is_reproduced_and_what_was_not_run_is_not_judged() -> None:
 
 def test_what_disagrees_is_not_reproduced() -> None:
     found = verdicts(
-        study("fig2b", bell(lambda p: 10.0)),
-        study("fig2b-ctrnn", lambda p: 0.95),
+        *on_all_splits("fig2b", bell(lambda p: 10.0)),
+        *on_all_splits("fig2b-ctrnn", lambda p: 0.95),
         study("fig3a", bell(lambda p: 14.12 / p["tau_ns"])),
         study("fig3b", lambda p: 0.5),
     )
@@ -118,6 +124,21 @@ def test_what_disagrees_is_not_reproduced() -> None:
     assert found["kept from 0.4 to 2.5 ns, about 5-fold"] == Verdict.NO
     assert found["the optimal time scale grows with τ"] == Verdict.NO
     assert found["always bell-shaped"] == Verdict.NO
+
+
+def test_a_curve_with_two_peaks_is_no_bell() -> None:
+    def camel(p: dict[str, float]) -> float:
+        return {0.1: 0.8, 0.4: 0.6, 1.0: 0.9}.get(p["dt_ns"], 0.3)
+
+    found = verdicts(study("fig3a", camel), study("fig3b", camel))
+    assert found["always bell-shaped"] == Verdict.NO
+
+
+def test_a_flat_curve_has_no_optimal_density() -> None:
+    found = verdicts(study("fig4", lambda p: 0.9 if p["density_inter"] == 0.5 else 0.89))
+    assert found["global optimum near 50 %"] == Verdict.PARTLY
+    found = verdicts(study("fig4", lambda p: 0.9 if p["density_inter"] == 0.5 else 0.8))
+    assert found["global optimum near 50 %"] == Verdict.YES
 
 
 @pytest.mark.parametrize(
@@ -166,11 +187,24 @@ def test_everything_is_redrawn_from_data_alone(tmp_path: Path) -> None:
     text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
     assert "| spintronic network: 89.83 ± 2.91 % | III |" in text
     assert "![Figure 4: density of connections](reproduction/fig4.svg)" in text
+    assert "| time between input points Δt (ns) | spintronic | CTRNN |" in text
+    assert "Not what is said here" not in text
     before = {path.name: path.read_bytes() for path in folder.glob("*.svg")}
     assert set(before) == {"fig2b.svg", "fig4.svg"}
     runs.draw(tmp_path)
     assert {path.name: path.read_bytes() for path in folder.glob("*.svg")} == before
     assert (tmp_path / "reproduction.md").read_text(encoding="utf-8") == text
+
+
+def test_a_page_of_a_trial_run_says_so(tmp_path: Path) -> None:
+    """Its words tell of ten seeds and sixty epochs."""
+    other = study("fig4", lambda p: 0.9)
+    budget = other.spec.budget.model_copy(update={"epochs": 2})
+    tried = replace(other, spec=other.spec.model_copy(update={"budget": budget}))
+    data.write(tried, tmp_path / runs.FOLDER / "fig4.json")
+    runs.draw(tmp_path)
+    text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
+    assert "these data differ from the study files.\n\n- `fig4`: budget.epochs\n" in text
 
 
 def test_committed_data_give_the_committed_document(tmp_path: Path) -> None:
@@ -201,6 +235,14 @@ def test_help_teaches_by_examples() -> None:
     command = [sys.executable, "-m", "reproduction", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "python -m reproduction run --fig fig4" in done.stdout
+
+
+def test_draw_takes_no_options_of_run(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        __main__.main(["draw", "--fig", "fig4"])
+    assert (
+        "draw takes --docs alone: it draws all that there are data for" in capsys.readouterr().err
+    )
 
 
 def test_trial_runs_leave_the_committed_data_alone() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import tomllib
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 from optuna.distributions import (
@@ -10,12 +10,14 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from pydantic import Field
+from toy_objective import ToyObjective, ToyParams
 
 from hpo import spectoml, suggest
 from hpo.errors import SpecError
 from hpo.spec import StudySpec
 from hpo.specrules import restore, validate
-from objectives.contract import Protocol
+from objectives.contract import ObjectiveParams, Protocol
 
 CURVES: list[dict[str, Any]] = [
     {"label": "few", "x": "x", "values": [0.2, 0.1, 1], "fixed": {"k": 2}},
@@ -74,6 +76,25 @@ def test_distributions_hold_every_point() -> None:
     assert chosen == CategoricalDistribution(("red", "green"))
 
 
+class ChoosyParams(ToyParams):
+    """Whole numbers that are not annotated as ``int`` alone."""
+
+    size: Literal[8, 16] = 8
+    limit: Annotated[int, Field(ge=1)] | None = None
+
+
+class Choosy(ToyObjective):
+    """An objective of a user's own."""
+
+    Params: ClassVar[type[ObjectiveParams]] = ChoosyParams
+
+
+@pytest.mark.parametrize("name", ["size", "limit"])
+def test_a_value_keeps_its_type_where_the_annotation_names_none(name: str) -> None:
+    study = spec(objective=f"{__name__}:Choosy", **curve(x=name, values=[8, 16]))
+    assert repr(study.point(1)[name]) == "16"
+
+
 def test_several_parameters_take_the_same_value() -> None:
     study = spec(**curve(x=["x", "rate_per_ns"], values=[0.1, 0.5]))
     assert study.point(1) == {"x": 0.5, "rate_per_ns": 0.5, "k": 2}
@@ -111,7 +132,7 @@ def test_a_broad_set_is_a_search_that_selects_nothing() -> None:
 
 
 BOUNDS = "Stay within the bounds of the objective 'toy_objective:ToyObjective'."
-KNOWN = "Valid: colour, fail, k, noise, rate_per_ns, sleep_s, x."
+KNOWN = "Valid: colour, fail, k, memory_gib, noise, rate_per_ns, sleep_s, x."
 
 
 @pytest.mark.parametrize(
@@ -137,7 +158,7 @@ KNOWN = "Valid: colour, fail, k, noise, rate_per_ns, sleep_s, x."
         (
             {"budget": {"trials": 5}},
             "budget.trials: a sweep of 6 points must run each of them once, but got trials=5. "
-            "Leave it out.",
+            "Leave it out; other points are another study.",
         ),
         (
             {"sweep": {"curves": [CURVES[0], {**CURVES[1], "label": "few"}]}},
@@ -206,6 +227,16 @@ KNOWN = "Valid: colour, fail, k, noise, rate_per_ns, sleep_s, x."
         (
             curve(fixed={"k": 2.5}),
             "sweep.curves.0: k must be a whole number, but got k=2.5. Give `values`.",
+        ),
+        (
+            curve(label="a\nb"),
+            "sweep.curves.0.label: a label must stand on one line, but got label='a\\nb'. "
+            "Change it.",
+        ),
+        (
+            curve(values=[10**400]),
+            "sweep: curves: values: a whole number must fit 64 bits, but got one of 1329 bits. "
+            "Write a larger number as 1e30.",
         ),
         (
             curve(values=None, range={"low": 1.0, "high": 0.1, "points": 3}),
@@ -297,7 +328,7 @@ KNOWN = "Valid: colour, fail, k, noise, rate_per_ns, sleep_s, x."
         (
             {"figure": {"kind": "scatter", "x": "drive"}},
             "figure.x: objective 'toy_objective:ToyObjective' has no parameter 'drive'. Valid: "
-            "colour, epochs, fail, k, noise, rate_per_ns, sleep_s, x. "
+            "colour, epochs, fail, k, memory_gib, noise, rate_per_ns, sleep_s, x. "
             "Or info.NAME for what a training measured.",
         ),
         (
@@ -308,7 +339,23 @@ KNOWN = "Valid: colour, fail, k, noise, rate_per_ns, sleep_s, x."
         (
             {"figure": {"kind": "scatter", "x": "x", "colour": "x < kk"}},
             "figure.colour: objective 'toy_objective:ToyObjective' has no parameter 'kk'. Did you "
-            "mean 'k'? Valid: colour, epochs, fail, k, noise, rate_per_ns, sleep_s, x.",
+            "mean 'k'? Valid: colour, epochs, fail, k, memory_gib, noise, rate_per_ns, sleep_s, x.",
+        ),
+        (
+            {"figure": {"kind": "scatter", "x": "x", "colour": "x < 1.2.3"}},
+            "figure.colour: a rule `A < B` between parameters or numbers must hold, but got "
+            "colour='x < 1.2.3'. Write for instance colour = \"dt_ns < tau_ns\".",
+        ),
+        (
+            {"figure": {"kind": "scatter", "x": "x", "colour": "x < colour"}},
+            "figure.colour: only numbers are smaller than others, but got the parameter 'colour'. "
+            "Compare others.",
+        ),
+        (
+            {"figure": {"kind": "scatter", "x": "info."}},
+            "figure.x: objective 'toy_objective:ToyObjective' has no parameter 'info.'. Valid: "
+            "colour, epochs, fail, k, memory_gib, noise, rate_per_ns, sleep_s, x. "
+            "Or info.NAME for what a training measured.",
         ),
         (
             {"figure": {"kind": "scatter", "x": "x", "colour_labels": ["a", "b"]}},

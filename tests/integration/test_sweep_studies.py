@@ -63,3 +63,22 @@ def test_three_workers_measure_what_one_does_and_a_new_figure_only_redraws(
     assert main(command) == 0
     assert json.loads(capsys.readouterr().out) == {"picture": str(target)}
     assert target.read_text().startswith("<?xml")
+    at = ["--storage", database_url]
+    assert main(["best", "alone", *at]) == 1
+    assert capsys.readouterr().err == (
+        "error: study 'alone': it must search for a best trial, but it measures every point and "
+        "selects none. See `hpo trials alone`.\n"
+    )
+    assert main(["status", *at]) == 0
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("alone "))
+    assert line.split()[1:5] == ["done", "6/6", "0", "–"], "no best score"
+    assert main(["status", "alone", *at]) == 0
+    assert "search score" not in capsys.readouterr().out
+    scatter = {"kind": "scatter", "x": "info.nothing"}
+    with ledger_at(database_url) as ledger:
+        ledger.register(sweep_spec("alone", figure=scatter))
+    assert main(command) == 1
+    assert capsys.readouterr().err == (
+        "error: study 'alone': a trial must have its place on the x axis (nothing), but got none: "
+        "6 of 6 trials settled: 6 complete. Wait for one, or change `x` of its [figure].\n"
+    )
