@@ -10,8 +10,9 @@ import optuna
 import pytest
 from workers import ledger_at, run_workers, table
 
-from hpo import charts
+from hpo import charts, interventions
 from hpo.cli import main
+from hpo.errors import StudyError
 from hpo.snapshot import StudyState
 from hpo.spec import StudySpec
 from hpo.specrules import validate
@@ -81,4 +82,15 @@ def test_three_workers_measure_what_one_does_and_a_new_figure_only_redraws(
     assert capsys.readouterr().err == (
         "error: study 'alone': a trial must have its place on the x axis (nothing), but got none: "
         "6 of 6 trials settled: 6 complete. Wait for one, or change `x` of its [figure].\n"
+    )
+
+
+def test_a_sweep_cannot_be_extended(database_url: str) -> None:
+    with ledger_at(database_url) as ledger:
+        ledger.register(sweep_spec("measured"))
+        with pytest.raises(StudyError) as refused:
+            interventions.extend(ledger, "measured", 9)
+    assert str(refused.value) == (
+        "study 'measured': the study must be a search to be extended, but it is a sweep of 6 "
+        "points. Add points to its file and launch it under another name: --name NEW."
     )
