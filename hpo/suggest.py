@@ -31,6 +31,7 @@ from hpo import history, seeds
 from hpo.errors import SpecError
 from hpo.history import HistoryStorage
 from hpo.past import Past, Suggestion
+from hpo.qmc import SlotQMC
 from hpo.snapshot import SlotState
 from hpo.spec import StudySpec
 from objectives.contract import Protocol
@@ -185,26 +186,6 @@ def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
     return FloatDistribution(float(low), float(high), log=dimension.log, step=dimension.step)
 
 
-class _SlotQMC(optuna.samplers.QMCSampler):
-    """Optuna's QMC sampler, with the trial's own number as its place in the sequence.
-
-    Optuna counts places in the database, which would depend on the order of arrival, and draws
-    the first trial at random to learn the search space, which we know.
-    """
-
-    def __init__(self, number: int, space: dict[str, BaseDistribution], **options: Any) -> None:
-        super().__init__(**options)
-        self._number, self._space = number, space
-
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        return self._space
-
-    def _find_sample_id(self, study: optuna.Study, search_space: dict[str, Any]) -> int:
-        return self._number
-
-
 _SAMPLERS: dict[str, type[BaseSampler]] = {
     "tpe": optuna.samplers.TPESampler,
     "random": optuna.samplers.RandomSampler,
@@ -232,7 +213,7 @@ def sampler(spec: StudySpec, number: int) -> BaseSampler:
             grid = {parameter: spec.grid(parameter) for parameter in sorted(spec.space)}
             return optuna.samplers.GridSampler(grid, seed=spec.seed)
         if name == "qmc":
-            return _SlotQMC(number, distributions(spec), seed=spec.seed, **options)
+            return SlotQMC(number, distributions(spec), seed=spec.seed, **options)
         seed = seeds.derive(spec.seed, "suggest", number)
         build: Callable[..., BaseSampler] = _SAMPLERS[name]
         return build(seed=seed, **options)
