@@ -144,6 +144,6 @@ def _matplotlib(path: Path) -> Any:
     except ImportError:
         raise HpoError(
             f"{path}: Matplotlib must be installed to draw pictures, but it is not. "
-            f"Install it: pip install 'hpo-dynamics[pictures]'"
+            f"Install it: pip install 'matplotlib>=3.9'"
         ) from None
     return matplotlib

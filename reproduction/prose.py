@@ -85,19 +85,21 @@ FIGURES = {
 WHY = {
     "fig2b": """\
 The maximum and the loss at both ends are there; the window is narrower, above all on the fast side. The equations say why: they
-stay the same when all times are scaled, weights, learning rate and f_cut inversely. At 0.4 ns (5 seeds, split 0) the
+stay the same when all times are scaled, weights, learning rate and f_cut inversely. At 0.4 ns (seeds 0 to 4, split 0) the
 hyper-parameters of 1 ns give 80.1 %, and so they do after 240 epochs (79.1 %), with lr0 = 0.3 (79.8 %), or with f_cut = 0.25/ns (76.7 %);
 lr0 and f_cut together give 86.5 %, and with τ scaled, too, 88.3 %. So the window depends on f_cut, which the paper does not
-give. Below 0.8 ns networks of both kinds fall into two groups, near 80 and near 88 %: hence the dip at 0.63 ns. The CTRNN has its
+give. Between 0.63 and 1 ns there is a step: every spintronic network of the figure is below 82 % before it, and above 85 % at 1 and 1.6 ns; at 0.7
+and 0.8 ns (seeds 0 to 3) both kinds occur. We do not know what is learnt there, nor why 0.63 ns lies a little below 0.4. The CTRNN has its
 own hand-picked constants, and its window lies at slower inputs.""",
     "fig3a": """\
-The optimum moves with τ, but less than in proportion: 16-fold in τ moves it 2.5-fold, while lr0 and f_cut stay. Two groups of
-networks, near 80 and near 88 %, make shoulders and dips on the fast side.""",
+The optimum moves with τ, but less than in proportion: 16-fold in τ moves it 2.5-fold, while lr0 and f_cut stay. The step of
+Fig. 2 (b), which we cannot explain, makes the shoulders on the fast side.""",
     "fig3b": """\
-As the paper says. At the lowest learning rate the weights stay small at every Δt, and the curve is low and uneven.""",
+As the paper says. At the lowest learning rate the mean weights stay at 0.7 to 0.9 per ns, where 0.149 reaches 1.2
+to 1.5, and the curve is low and uneven.""",
     "fig3c": """\
 The shape agrees, and the need for τ > Δt; the best drive is higher. Eq. (9) takes every input of a neuron for 1, but what arrives
-are outputs y of the filter: in three networks at 1 ns their root mean square is 0.10 to 0.21, so that the drive that arrives is 0.4 to
+are outputs y of the filter: in three networks at 1 ns (seeds 0 to 2) their root mean square is 0.10 to 0.21, so that the drive that arrives is 0.4 to
 0.9 where Eq. (9) says about 4. The rule for the learning rate holds neither here nor for the paper's own optimum, which is 42 times as
 high: Adam moves a weight by about the learning rate at every update, and 8 updates per epoch must reach weights of
 the order of 1.""",

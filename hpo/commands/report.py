@@ -40,7 +40,7 @@ def parser() -> Parser:
         type=Path,
         metavar="FILE",
         help="instead of the report, draw the study's [figure] as FILE.svg, .pdf or .png "
-        "(needs the extra: pip install 'hpo-dynamics[pictures]')",
+        "(needs Matplotlib: pip install 'matplotlib>=3.9')",
     )
     p.add_argument("--open", action="store_true", help="open it in the browser")
     p.add_storage()

@@ -219,7 +219,7 @@ def test_picture_without_matplotlib_says_what_to_install(
         picture.check(tmp_path / "a.svg")
     assert str(caught.value) == (
         f"{tmp_path}/a.svg: Matplotlib must be installed to draw pictures, but it is not. "
-        "Install it: pip install 'hpo-dynamics[pictures]'"
+        "Install it: pip install 'matplotlib>=3.9'"
     )
 
 
