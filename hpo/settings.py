@@ -4,6 +4,7 @@
 |-------------------|------------------------------------------|-----------------------------------|
 | `HPO_STORAGE`     | PostgreSQL URL of the studies            | the embedded server in `HPO_HOME` |
 | `HPO_HOME`        | directory of the embedded server         | `/var/lib/hpo` for root, else XDG |
+| `HPO_DASHBOARD_PASSWORD_FILE` | password of `hpo dashboard` | none, and loopback only |
 | `HPO_SERVER_USER` | who runs the embedded server, under root | `nobody`                          |
 """
 
@@ -36,3 +37,9 @@ def storage_url() -> str | None:
 def server_user() -> str:
     """Return the name of the account that runs the embedded server when root starts it."""
     return os.environ.get("HPO_SERVER_USER") or "nobody"
+
+
+def dashboard_password_file() -> Path | None:
+    """Return the file in `HPO_DASHBOARD_PASSWORD_FILE`, or None where it is unset or empty."""
+    chosen = os.environ.get("HPO_DASHBOARD_PASSWORD_FILE")
+    return Path(chosen).expanduser() if chosen else None
