@@ -106,7 +106,10 @@ class Site:
             self._away = None
             if kind is Kind.PAGE and not has_studies:
                 return _send(_page(pages.no_study(self._option)), start_response)
-            if environ["PATH_INFO"] == "/" or kind in (Kind.PAGE, Kind.FILE, Kind.API, Kind.NOTE):
+            if environ["PATH_INFO"] == "/":  # relative: a proxy before us may speak TLS
+                start_response("302 Found", [("Location", "/dashboard"), ("Content-Length", "0")])
+                return []
+            if kind in (Kind.PAGE, Kind.FILE, Kind.API, Kind.NOTE):
                 return opened.app(environ, start_response)
             return _send(self._answer(opened, kind, environ), start_response)
         except Away as away:

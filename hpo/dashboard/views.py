@@ -6,9 +6,11 @@ once. Files are handed out so that no browser takes one for a page.
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
+import math
 import re
 import zlib
 from collections import defaultdict
@@ -167,7 +169,14 @@ def _serialized(study_id: int, trial: FrozenTrial, attrs: dict[str, Any]) -> dic
 
     Without the zone, a browser takes the times of a server elsewhere for its own.
     """
-    record: dict[str, Any] = serializer.serialize_frozen_trial(study_id, trial, attrs)
+    bare = copy.copy(trial)
+    bare.intermediate_values = {}  # of which optuna-dashboard asks NumPy three questions each
+    record: dict[str, Any] = serializer.serialize_frozen_trial(study_id, bare, attrs)
+    curve = sorted(trial.intermediate_values.items())
+    record["intermediate_values"] = [
+        {"step": step, "value": value if math.isfinite(value) else str(value)}
+        for step, value in curve
+    ]
     for name in ("datetime_start", "datetime_complete"):
         at = getattr(trial, name)
         if at is not None:
