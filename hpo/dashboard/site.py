@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -85,10 +86,8 @@ class Site:
         Raises:
             HpoError: it refuses, for a reason that time does not mend.
         """
-        try:
+        with suppress(Away):  # said in the log
             self._reached()
-        except Away as away:
-            _log.warning("%s", away)
 
     def close(self) -> None:
         """Leave the database."""
