@@ -12,8 +12,13 @@ from typing import Any
 
 from hpo import words
 from hpo.figurespec import Figure
+from hpo.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from hpo.snapshot import Slot, SlotState, StudySnapshot
 from hpo.spec import ParamValue, StudySpec
+
+COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
+CLOUD_COLOURS = (GREEN, ORANGE, *COLOURS[2:])
+"""Of a scatter: where its rule holds, and where it does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +56,12 @@ class Chart:
     joined: bool
     """Whether points are joined and have bands: curves, as opposed to a scatter."""
     groups: tuple[Group, ...]
+
+
+def colour_of(chart: Chart, group: int) -> str:
+    """Colour of a group of a chart."""
+    colours = COLOURS if chart.joined else CLOUD_COLOURS
+    return colours[group % len(colours)]
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:

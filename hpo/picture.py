@@ -1,7 +1,7 @@
 """A study's ``[figure]`` as a file for a paper: SVG, PDF or PNG, drawn by Matplotlib.
 
-Matplotlib, an optional extra, and not plotly's own export: that drives a Chrome or Chromium, which
-the hosts that run studies (clusters, containers, root accounts) mostly lack. Files depend on the
+Matplotlib and not plotly's own export: that drives a Chrome or Chromium, which the hosts that run
+studies (clusters, containers, root accounts) mostly lack. Files depend on the
 numbers and on the version of Matplotlib alone: they hold no date and no random names.
 """
 
@@ -11,10 +11,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.charts import Chart, Group
+from hpo.charts import Chart, Group, colour_of
 from hpo.errors import HpoError
-from hpo.plotting import GRID, INK, VERMILLION
-from hpo.sweepfigure import colour_of
+from hpo.palette import GRID, INK, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".svg", ".pdf", ".png")
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
-_STYLE: dict[str, Any] = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": INK,
     "axes.grid": True,
@@ -37,11 +36,10 @@ def write(chart: Chart, path: Path) -> Path:
     """Draw a chart into a file and return its path.
 
     Raises:
-        HpoError: the ending is unknown, Matplotlib is not installed, or the file cannot be written.
+        HpoError: the ending is unknown, or the file cannot be written.
     """
     check(path)
-    matplotlib = _matplotlib(path)
-    with matplotlib.rc_context(_STYLE):
+    with style():
         figure = canvas(5.2, 3.6)
         draw(figure.add_subplot(), chart)
         save(figure, path)
@@ -52,19 +50,20 @@ def check(path: Path) -> None:
     """Refuse a file of another kind, before anything is read or trained.
 
     Raises:
-        HpoError: the ending is unknown, or Matplotlib is not installed.
+        HpoError: the ending is unknown.
     """
     if path.suffix not in ENDINGS:
         raise HpoError(
             f"--picture {path}: the ending must be {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, "
             f"but got {path.suffix or 'none'}. Choose one."
         )
-    _matplotlib(path)
 
 
 def style() -> Any:
     """The context in which every picture is drawn."""
-    return _matplotlib(Path("a picture")).rc_context(_STYLE)
+    import matplotlib
+
+    return matplotlib.rc_context(_STYLE)
 
 
 def canvas(width: float, height: float) -> Figure:
@@ -99,8 +98,8 @@ def draw(axes: Axes, chart: Chart) -> None:
         (_curve if chart.joined else _cloud)(axes, group, colour, marker)
     for mark in chart.marks:
         axes.axvline(mark, color=VERMILLION, linestyle="--", linewidth=1.2)
-    axes.set_xlabel(_plain(chart.x_label))
-    axes.set_ylabel(_plain(chart.y_label))
+    axes.set_xlabel(plain(chart.x_label))
+    axes.set_ylabel(plain(chart.y_label))
     if len(chart.groups) > 1:
         axes.legend()
 
@@ -116,7 +115,7 @@ def _curve(axes: Axes, group: Group, colour: str, marker: str) -> None:
         linewidth=0,
     )
     y = [p.median for p in group.points]
-    axes.plot(x, y, color=colour, marker=marker, markersize=4, label=_plain(group.label))
+    axes.plot(x, y, color=colour, marker=marker, markersize=4, label=plain(group.label))
 
 
 def _cloud(axes: Axes, group: Group, colour: str, marker: str) -> None:
@@ -129,21 +128,10 @@ def _cloud(axes: Axes, group: Group, colour: str, marker: str) -> None:
         markersize=4,
         alpha=0.75,
         linestyle="none",
-        label=_plain(group.label),
+        label=plain(group.label),
     )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text without mathematics: a dollar sign is one. A label that begins with _ is no secret."""
-    return text.replace("$", r"\$") if text[:1] != "_" else _plain(f" {text}")
-
-
-def _matplotlib(path: Path) -> Any:
-    try:
-        import matplotlib
-    except ImportError:
-        raise HpoError(
-            f"{path}: Matplotlib must be installed to draw pictures, but it is not. "
-            f"Install it: pip install 'matplotlib>=3.9'"
-        ) from None
-    return matplotlib
+    return text.replace("$", r"\$") if text[:1] != "_" else plain(f" {text}")
