@@ -4,11 +4,12 @@ picture for a paper and of the chart in a terminal. Pure functions of snapshots.
 
 from __future__ import annotations
 
+import csv
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from hpo import words
 from hpo.figurespec import Figure
@@ -102,6 +103,18 @@ def chart(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> Char
         joined=figure.kind == "curves",
         groups=tuple(group for group in groups if group.points),
     )
+
+
+def write_csv(chart: Chart, stream: TextIO) -> None:
+    """One row per point, with its parameters; scores in the unit of the axes."""
+    points = [(group.label, point) for group in chart.groups for point in group.points]
+    names = list(dict.fromkeys(name for _, point in points for name in point.params))
+    writer = csv.writer(stream, lineterminator="\n")
+    score = ["median", "quartile_25", "quartile_75", "networks"]
+    writer.writerow(["group", "trial", "x", *score, *names])
+    for label, p in points:
+        values = [p.params.get(name) for name in names]
+        writer.writerow([label, p.trial, p.x, p.median, p.low, p.high, p.n, *values])
 
 
 def fitting(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> list[StudySnapshot]:

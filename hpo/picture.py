@@ -7,6 +7,7 @@ numbers and on the version of Matplotlib alone: they hold no date and no random 
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,10 +41,15 @@ def write(chart: Chart, path: Path) -> Path:
     """
     check(path)
     with style():
-        figure = canvas(5.2, 3.6)
-        draw(figure.add_subplot(), chart)
-        save(figure, path)
+        save(figure(chart), path)
     return path
+
+
+def figure(chart: Chart) -> Figure:
+    """A chart as a figure of its own."""
+    drawing = canvas(5.2, 3.6)
+    draw(drawing.add_subplot(), chart)
+    return drawing
 
 
 def check(path: Path) -> None:
@@ -73,6 +79,15 @@ def canvas(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def rendered(figure: Figure, ending: str) -> bytes:
+    """A figure as the content of a file with one of ``ENDINGS``."""
+    dated = {".svg": "Date", ".pdf": "CreationDate"}.get(ending)
+    stream = io.BytesIO()
+    metadata = {dated: None} if dated else None
+    figure.savefig(stream, format=ending[1:], dpi=160, metadata=metadata)
+    return stream.getvalue()
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure, whole or not at all.
 
@@ -80,10 +95,10 @@ def save(figure: Figure, path: Path) -> None:
         HpoError: the file cannot be written.
     """
     draft = path.with_name(f".{os.getpid()}.{path.name}")
-    dated = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix)
+    data = rendered(figure, path.suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(draft, dpi=160, metadata={dated: None} if dated else None)
+        draft.write_bytes(data)
         os.replace(draft, path)
     except OSError as error:
         raise HpoError(f"{path}: the picture cannot be written: {error.strerror}.") from error

@@ -117,6 +117,15 @@ class Replay:
         return head, what + choice.scored_on
 
 
+def default(retrained: Retrained) -> Replay:
+    """The state of one neuron of every layer on one series of each of the first classes."""
+    network = retrained.network
+    trace = network.trace(pick_images(network, None), "x")
+    layers = pick_layers(network, ["all"])
+    neurons = tuple((telling_neuron(trace, layer),) for layer in layers)
+    return Replay(retrained=retrained, trace=trace, layers=layers, neurons=neurons)
+
+
 def pick_images(network: NetworkMember, images: Sequence[int] | None) -> list[int]:
     """Positions in the test half, checked; without any, one of each of the first classes.
 
