@@ -101,15 +101,18 @@ def figure(snapshot: StudySnapshot, trial: Slot) -> Figure:
     if with_loss:
         _draw_losses(panels[1], found)
     panels[-1].set_xlabel("epoch")
+    panels[-1].set_xlim(left=0)
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
     panels[0].set_title(_title(snapshot, trial), loc="left", fontsize=10)
     handles, labels = panels[0].get_legend_handles_labels()
-    drawing.legend(handles, labels, loc="outside lower left", ncols=2, fontsize=9)
+    drawing.legend(handles, labels, loc="outside lower left", fontsize=9)
+    drawing.align_ylabels()
     return drawing
 
 
 def _title(snapshot: StudySnapshot, trial: Slot) -> str:
     spec = snapshot.spec
-    text = f"{spec.name}, trial {trial.number}: {spec.objective_impl.metric} "
+    text = f"{spec.name}, trial {trial.number}\n{spec.objective_impl.metric} "
     text += f"{words.score_text(spec, trial.score or 0.0)} in the search"
     if (confirmed := _confirmation(snapshot, trial)) is not None:
         text += f", confirmed {words.score_text(spec, confirmed.mean, confirmed.std)}"
@@ -151,6 +154,8 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
 
 def _draw_losses(axes: Axes, found: Sequence[Network]) -> None:
     """A line per network; logarithmic if no loss is negative or zero."""
+    from matplotlib.ticker import LogLocator
+
     lowest = math.inf
     for network in found:
         losses = [loss if math.isfinite(loss) else math.nan for loss in network.loss_curve]
@@ -159,5 +164,7 @@ def _draw_losses(axes: Axes, found: Sequence[Network]) -> None:
         axes.plot(range(1, len(losses) + 1), losses, color=colour, linewidth=0.9, alpha=0.7)
     if lowest > 0:
         axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
     axes.set_ylabel("training loss")
-    axes.set_xlim(left=0)
