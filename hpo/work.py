@@ -40,6 +40,8 @@ class Order:
     """Work for this study until it is over; without one, serve every open study for ever."""
     confirm: bool = True
     """Whether to run confirmation trainings, too."""
+    artifacts: bool = True
+    """Whether to make the artifacts of finished studies, too."""
     lease_s: float = LEASE_S
     parent_pid: int | None = None
     """Stop when this process is gone."""
@@ -180,7 +182,7 @@ class Worker:
                 self._work(found)
                 if self._order.study in self._left_out:
                     return f"refuses {self._order.study}: {self._left_out[self._order.study]}"
-            elif self._order.confirm and self._keeper.keep(self._order.study):
+            elif self._order.artifacts and self._keeper.keep(self._order.study):
                 pause_s = _POLL_S[0]
             elif isinstance(found, Over):
                 log.info("%s", found.reason)

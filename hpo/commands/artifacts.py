@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 from hpo.arguments import Parser, answer
 from hpo.commands import opened_storage, storage_option, tell
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _told(
     study: str, found: Sequence[Listed], error: str | None, folder: Path | None
-) -> tuple[dict[str, Any], Unpack[tuple[str, ...]]]:
+) -> tuple[dict[str, Any], *tuple[str, ...]]:
     """What there is, for programs, then in lines for people."""
     from hpo import results
 
