@@ -28,6 +28,7 @@ COMMANDS = {
     "resume": ("hpo.commands.resume", "let workers go on with a stopped or failed study"),
     "extend": ("hpo.commands.extend", "more trials for a study"),
     "delete": ("hpo.commands.delete", "delete a study"),
+    "artifacts": ("hpo.commands.artifacts", "what is kept of a finished study: network, curves"),
     "trace": ("hpo.commands.trace", "draw the time series of a trained network's neurons"),
     "guide": ("hpo.commands.guide", "design rules of the paper, with your numbers"),
     "doctor": ("hpo.commands.doctor", "is this machine ready: kernels, storage, versions"),

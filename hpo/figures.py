@@ -10,14 +10,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from hpo import words
+from hpo.palette import BLUE, GREEN, GREY, GRID, INK, ORANGE, VERMILLION
 from hpo.plotting import (
-    BLUE,
-    GREEN,
-    GREY,
-    GRID,
-    INK,
-    ORANGE,
-    VERMILLION,
     add_reported_band,
     axis_score,
     focus,
