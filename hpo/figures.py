@@ -107,10 +107,12 @@ def _best_line(snapshot: StudySnapshot, clock: Clock) -> go.Scatter:
     return go.Scatter(x=x, y=y, mode="lines", name="best so far", line=line, hoverinfo="skip")
 
 
-def confirmed_points(snapshot: StudySnapshot, clock: Clock) -> go.Scatter:
-    """Confirmed results as points with error bars, beyond the end of a clock."""
+def confirmed_points(
+    snapshot: StudySnapshot, clock: Clock, *, most: int | None = None
+) -> go.Scatter:
+    """Confirmed results, or the best ones, as points with error bars beyond the end of a clock."""
     spec = snapshot.spec
-    found = [c for c in snapshot.confirmations if c.scores]
+    found = [c for c in snapshot.confirmations if c.scores][:most]
     stds = [words.shown(spec, c.std) if len(c.scores) > 1 else 0.0 for c in found]
     step = 0.035 * (clock.end or 1.0)
     return go.Scatter(
@@ -248,10 +250,10 @@ def _joined(curves: list[list[float]]) -> tuple[list[float | None], list[float |
 # --- confirmation ---------------------------------------------------------------------------------
 
 
-def confirmed(snapshot: StudySnapshot) -> go.Figure:
-    """Fresh-seed scores of each confirmed configuration against the search's claim."""
+def confirmed(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
+    """Fresh-seed scores of confirmed configurations, or the best, against the search's claim."""
     spec = snapshot.spec
-    found = [c for c in snapshot.confirmations if c.scores]
+    found = [c for c in snapshot.confirmations if c.scores][:most]
     figure = style(go.Figure(), height=170 + 70 * max(1, len(found)))
     add_reported_band(figure, spec, vertical=True)
     for row, item in enumerate(found):
