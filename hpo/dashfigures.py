@@ -138,7 +138,7 @@ def convergence(snapshot: StudySnapshot, clock: Clock) -> go.Figure:
     The best so far is the median over the networks of the incumbent, with its quartiles; which
     trial that is, is the study's own ranking: by mean score.
     """
-    spec, view = snapshot.spec, focus(snapshot)
+    spec, view = snapshot.spec, focus(snapshot, close=True)
     figure = _card(f"Convergence against {'time' if clock.name == 'by time' else 'trial number'}")
     traces = [
         *_trials(snapshot, clock, view),
@@ -146,7 +146,8 @@ def convergence(snapshot: StudySnapshot, clock: Clock) -> go.Figure:
         figures.confirmed_points(snapshot, clock, most=MAX_CONFIRMED),
     ]
     figure.add_traces([trace for trace in traces if len(trace.x)])
-    add_reported_band(figure, spec)
+    add_reported_band(figure, spec, above=True)
+    figure.update_layout(legend_traceorder="normal")
     figure.update_xaxes(title_text=clock.title, title_standoff=4)
     return figure.update_yaxes(title_text=words.metric(spec), range=list(view))
 
@@ -158,11 +159,14 @@ def _trials(snapshot: StudySnapshot, clock: Clock, view: tuple[float, float]) ->
     inside = [s for s in slots if low <= axis_score(spec, s) <= high]
     edge = low if spec.maximize else high
     traces = []
-    for state, symbol in ((SlotState.COMPLETE, "circle"), (SlotState.PRUNED, "circle-open")):
+    for state, symbol, name in (
+        (SlotState.COMPLETE, "circle", "trial"),
+        (SlotState.PRUNED, "circle-open", "pruned"),
+    ):
         found = [s for s in inside if s.state == state]
         y = [axis_score(spec, s) for s in found]
         marker = {"color": BLUE, "size": 5, "symbol": symbol, "opacity": 0.6}
-        traces.append(_points(clock, found, y, name=str(state), marker=marker))
+        traces.append(_points(clock, found, y, name=name, marker=marker))
     off = [s for s in slots if not low <= axis_score(spec, s) <= high]
     symbol = "triangle-down-open" if spec.maximize else "triangle-up-open"
     marker = {"color": BLUE, "size": 6, "symbol": symbol, "opacity": 0.6}
@@ -298,6 +302,9 @@ def parameters(snapshot: StudySnapshot) -> go.Figure:
     title = "Parameters against score"
     if len(names) < total:
         title += f": the {len(names)} of {total} that separate scores best"
+    key = ["★ best", *(["╌ reported"] if snapshot.spec.reported else []), "hollow: pruned"]
+    figure.add_annotation(text=" · ".join(key), x=1, y=1, xref="paper", yref="paper", font_size=11)
+    figure.update_annotations(xanchor="right", yanchor="bottom", showarrow=False, yshift=4)
     return _titled(figure, title).update_layout(margin_b=45)
 
 

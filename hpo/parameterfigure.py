@@ -31,7 +31,7 @@ from hpo.spec import StudySpec
 def parameters(snapshot: StudySnapshot) -> go.Figure:
     """Every parameter, coloured by trial number."""
     names = list(snapshot.spec.space)
-    columns = min(len(names), 4 if len(names) in (4, 7, 8) else 3)
+    columns = _columns(names)
     rows = math.ceil(len(names) / columns)
     figure = make_subplots(
         rows, columns, shared_yaxes=True, horizontal_spacing=0.035, vertical_spacing=0.24 / rows
@@ -54,15 +54,20 @@ def compact(
         shown: trials with a score.
         height: in pixels.
     """
-    columns = min(len(names), 2 if len(names) == 4 else 3)
+    columns = _columns(names)
     rows = math.ceil(len(names) / columns)
     figure = make_subplots(
-        rows, columns, shared_yaxes=True, horizontal_spacing=0.03, vertical_spacing=0.36 / rows
+        rows, columns, shared_yaxes=True, horizontal_spacing=0.03, vertical_spacing=0.42 / rows
     )
     style(figure, height=height).update_layout(showlegend=False)
     _fill(figure, columns, snapshot, names, shown, coloured=False)
+    figure.update_traces(marker_size=11, selector={"name": "best"})
     figure.update_xaxes(tickfont_size=10, title_font_size=11, title_standoff=2)
     return figure.update_yaxes(tickfont_size=10, title_font_size=11, nticks=5)
+
+
+def _columns(names: Sequence[str]) -> int:
+    return min(len(names), 4 if len(names) in (4, 7, 8) else 3)
 
 
 def _fill(
