@@ -124,19 +124,13 @@ class Ledger:
         return "extended" if extended else "continued"
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
-        """One transaction for what the ledger has no method of its own for."""
-        with self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
     def locked(self, name: str) -> Iterator[tuple[Connection, Row[Any]]]:
         """One transaction of somebody who intervenes in a study: no slot is claimed meanwhile.
 
         Raises:
             StudyError: there is no such study.
         """
-        with self.transaction() as connection:
+        with self._engine.begin() as connection:
             row = _locked(connection, name)
             if row is None:
                 raise StudyError(reading.no_such_study(connection, name))

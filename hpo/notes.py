@@ -36,6 +36,15 @@ def written(attrs: Mapping[str, str], body: str) -> dict[str, str]:
     return {VERSION: json.dumps(version), f"{_TEXT}0": json.dumps(body)}
 
 
+def without_ours(attrs: Mapping[str, str]) -> dict[str, str]:
+    """Attributes with the note, if there is one, as people wrote it; its version stays."""
+    others = {key: text for key, text in attrs.items() if not is_part(key)}
+    body = of_people(read(attrs))
+    if not body:
+        return others
+    return others | {VERSION: attrs.get(VERSION, "1"), f"{_TEXT}0": json.dumps(body)}
+
+
 def of_people(note: str) -> str:
     """What people wrote: below the marker line, or all of a note without it.
 

@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from hpo import dashfigures, publications, reading, studynote
+from hpo import publications, reading
 from hpo.errors import StudyError
-from hpo.ledger import Ledger
 from hpo.publications import Publication
 from hpo.retry import is_passing
-from hpo.storage import Storage
+from hpo.storage import Storage, prepare_database
+from hpo.tables import schema
 
 LEAST_S = 4.0
 """A study is published again after so many seconds at the earliest."""
@@ -31,13 +31,18 @@ STOP_S = 2.0
 class Publisher:
     """Publishes the studies of a database."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Publish what a ledger holds."""
-        self._ledger = ledger
+    def __init__(self, storage: Storage) -> None:
+        """Publish what a database holds.
+
+        Raises:
+            StorageError: its tables are those of a newer version of this software.
+        """
+        prepare_database(storage, schema)
+        self._engine = storage.engine
 
     def stale(self) -> list[Publication]:
         """The studies of which the dashboard shows another state than theirs, or none."""
-        with self._ledger.transaction() as connection:
+        with self._engine.begin() as connection:
             return [found for found in publications.find(connection).values() if found.stale]
 
     def publish(self, study: str, *, least_s: float = LEAST_S) -> bool:
@@ -56,7 +61,9 @@ class Publisher:
             StudyError: there is no such study.
             SpecError: its spec cannot be read here, as where its objective is not installed.
         """
-        with self._ledger.transaction() as connection:
+        from hpo import dashfigures, studynote  # plotly, for which a launch need not wait
+
+        with self._engine.begin() as connection:
             if not publications.try_lock(connection, study):
                 return False
             known = publications.find(connection)  # before the study is read: it may move on
@@ -134,7 +141,7 @@ class PublishingThread(threading.Thread):
     def _look(self, least_s: float) -> bool | None:
         """Publish what has changed; whether all is shown then, None if the database is away."""
         try:
-            self._publisher = self._publisher or Publisher(Ledger(self._storage))
+            self._publisher = self._publisher or Publisher(self._storage)
             stale = self._publisher.stale()
         except Exception as error:
             return self._failed(error)
