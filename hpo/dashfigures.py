@@ -103,6 +103,13 @@ def _titled(figure: go.Figure, title: str) -> go.Figure:
     return figure.update_layout(title=text, height=HEIGHT, margin=margin, font_size=12)
 
 
+def _remark(figure: go.Figure, text: str) -> None:
+    """Say something at the right end above the plot."""
+    place = {"x": 1, "y": 1, "xref": "paper", "yref": "paper"}
+    figure.add_annotation(text=text, font_size=11, showarrow=False, **place)
+    figure.update_annotations(xanchor="right", yanchor="bottom", yshift=4)
+
+
 # --- which trials ---------------------------------------------------------------------------------
 
 
@@ -285,10 +292,10 @@ def distance(snapshot: StudySnapshot) -> go.Figure:
         line.update(mode="lines", line={"color": INK, "width": 2.2, "shape": "hv"})
         line.update(name="best so far", hovertemplate="%{y:.3g}<extra>best so far</extra>")
         figure.add_trace(line)
-    what = f"root mean square over {n} parameters" if n > 1 else "of one parameter"
+    what = f"root mean square over {n} parameters" if n > 1 else safe(compared(spec)[0])
+    _remark(figure, f"{what}; 0: at the reported ones, 1: a whole range away")
     figure.update_xaxes(title_text=clock.title, title_standoff=4)
-    figure.update_yaxes(title_text=f"distance, as a share of the range<br>({what})")
-    return figure.update_yaxes(rangemode="tozero")
+    return figure.update_yaxes(title_text="distance, in searched ranges", rangemode="tozero")
 
 
 # --- parameters -----------------------------------------------------------------------------------
@@ -303,8 +310,7 @@ def parameters(snapshot: StudySnapshot) -> go.Figure:
     if len(names) < total:
         title += f": the {len(names)} of {total} that separate scores best"
     key = ["★ best", *(["╌ reported"] if snapshot.spec.reported else []), "hollow: pruned"]
-    figure.add_annotation(text=" · ".join(key), x=1, y=1, xref="paper", yref="paper", font_size=11)
-    figure.update_annotations(xanchor="right", yanchor="bottom", showarrow=False, yshift=4)
+    _remark(figure, " · ".join(key))
     return _titled(figure, title).update_layout(margin_b=45)
 
 

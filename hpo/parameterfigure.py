@@ -63,7 +63,7 @@ def compact(
     _fill(figure, columns, snapshot, names, shown, coloured=False)
     figure.update_traces(marker_size=11, selector={"name": "best"})
     figure.update_xaxes(tickfont_size=10, title_font_size=11, title_standoff=2)
-    return figure.update_yaxes(tickfont_size=10, title_font_size=11, nticks=5)
+    return figure.update_yaxes(tickfont_size=10, title_font_size=11)
 
 
 def _columns(names: Sequence[str]) -> int:
