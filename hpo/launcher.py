@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 
 from rich.console import Console
@@ -22,6 +23,7 @@ from hpo.executors import GRACE_S
 from hpo.executors.local import LocalExecutor
 from hpo.ledger import Ledger
 from hpo.liveview import LiveView
+from hpo.publish import PublishingThread
 from hpo.retry import is_passing
 from hpo.snapshot import StudySnapshot, StudyState
 from hpo.spec import StudySpec
@@ -30,6 +32,8 @@ from hpo.view import QUIET_S, JsonView, PlainView, View
 
 POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two looks at the study."""
+LAST_S = 1.0
+"""How long a launch that ends waits for the dashboard to show its last state."""
 PATIENCE_S = 120.0
 """How long the first and the last look wait for a database that is away."""
 ARTIFACTS_S = 60.0
@@ -81,6 +85,8 @@ class _Launch:
                 None if waited_s else _say("database unreachable, retrying")
             ),
         )
+        self._trouble: SimpleQueue[str] = SimpleQueue()
+        self._publishing = PublishingThread(storage, [spec.name], say=self._trouble.put)
         self._began_s = time.monotonic()
         self._executor = LocalExecutor(
             spec.name,
@@ -96,6 +102,13 @@ class _Launch:
 
     def run(self) -> int:
         how = self._patient.register(self._spec)
+        self._publishing.start()
+        try:
+            return self._run(how)
+        finally:
+            self._publishing.stop(last_s=LAST_S)
+
+    def _run(self, how: str) -> int:
         first = self._patient.snapshot(self._spec.name)
         if self._is_over(first):
             end = {
@@ -171,6 +184,8 @@ class _Launch:
                     return latest.state
                 for event in self._executor.poll():
                     view.note(event)
+            while not self._trouble.empty():
+                view.note(f"figures for the dashboard: {self._trouble.get()}")
             now = time.monotonic()
             if timeout_s is not None and now - self._began_s >= timeout_s:
                 return "timeout"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from hpo.ledger import Ledger
-from hpo.spec import StudySpec
 from hpo.storage import Storage
 
 _STATEMENTS = """
