@@ -33,8 +33,6 @@ from hpo.artifactstore import ArtifactStore
 from hpo.dashboard.readonly import ReadOnlyStorage
 from hpo.dashboard.trials import View, complete
 
-PREFERENTIAL = "preference:is_preferential"
-"""Studies that people judge by looking, which we leave to optuna-dashboard."""
 _SHOWN = ("image/png", "image/jpeg", "image/svg+xml", "text/csv", "application/json", "text/plain")
 """Media types that the page shows; anything else is only handed out."""
 _OF_TRIAL = re.compile(r"dashboard:(?:artifacts:)?([0-9]+):")

@@ -13,6 +13,7 @@ import psutil
 import pytest
 from dashboards import Dashboard, dashboard
 
+from hpo.ledger import Ledger
 from hpo.storage import open_storage
 
 TRIALS, POINTS = 5000, 60
@@ -22,9 +23,9 @@ PLOTS = ("contour", "rank", "slice", "parallel_coordinate", "edf", "timeline")
 @pytest.fixture
 def running(database_url: str) -> Iterator[Dashboard]:
     with open_storage(database_url) as storage:
-        study = optuna.create_study(
-            study_name="large", storage=storage.optuna(), direction="maximize"
-        )
+        Ledger(storage).register(large.spec(TRIALS, POINTS))
+        large.fill(storage, 1, trials=TRIALS, points=POINTS)
+        study = optuna.create_study(study_name="wide", storage=storage.optuna())
         large.fill(storage, study._study_id, trials=TRIALS, points=POINTS)
     with dashboard("--storage", database_url) as running:
         yield running
@@ -67,12 +68,18 @@ def test_many_viewers_of_a_large_study(running: Dashboard) -> None:
     assert min(used for used, _ in warm) < 1.0
     assert min(took for _, took in warm) < 3.0
 
-    paths = ["/api/studies/1", "/csv/1", "/api/studies/1/param_importances", "/api/studies"]
-    paths += [f"/api/studies/1/plot/{name}" for name in PLOTS]
+    paths = ["/api/studies"]
+    for study in ("1", "2"):
+        paths += [f"/api/studies/{study}", f"/csv/{study}"]
+        paths += [f"/api/studies/{study}/param_importances"]
+        paths += [f"/api/studies/{study}/plot/{name}" for name in PLOTS]
     with ThreadPoolExecutor(12) as viewers:
         for _ in range(3):
-            list(viewers.map(get, paths * 4))
-            print(f"12 viewers: {memory_mib(running):.0f} MiB")
+            list(viewers.map(get, paths * 2))
+            print(f"12 viewers of two such studies: {memory_mib(running):.0f} MiB")
+    shown = running.get("/api/studies/1?after=5000").json["plotly_graph_objects"]
+    assert shown, running.errors
+    print(f"{len(shown)} published figures, {max(len(f['graph_object']) for f in shown)} bytes")
     plain = running.get("/api/studies/1").body
     assert len(plain) > 20e6
     print(f"and uncompressed, {len(plain) / 1e6:.0f} MB: {memory_mib(running):.0f} MiB")
