@@ -59,9 +59,14 @@ def problem(status: str, reason: str) -> Reply:
     return Reply(json.dumps({"reason": reason}).encode(), status=status)
 
 
+def takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding header lets answers be compressed."""
+    return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
+
+
 def packed(pieces: Iterable[bytes], accepted: str, media: str = "application/json") -> Reply:
     """An answer in pieces, compressed if the client accepts that: never whole and plain at once."""
-    if not re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted):
+    if not takes_gzip(accepted):
         return Reply(b"".join(pieces), media)
     packer = zlib.compressobj(level=1, wbits=31)
     body = b"".join([*map(packer.compress, pieces), packer.flush()])
