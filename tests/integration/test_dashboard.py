@@ -216,6 +216,9 @@ def test_plots_are_bounded_and_say_so(storage: Storage, database_url: str) -> No
             got = running.get(f"/api/studies/1/plot/{name}")
             assert got.status == 200, got.body
             assert "even sample" not in got.body.decode()
+        front = running.get("/api/studies/1/plot/pareto_front")
+        assert front.status == 400
+        assert front.reason.startswith("pareto_front: ")
         assert running.get("/api/studies/1/plot/other").reason == (
             "plot_type=other is not supported."
         )
