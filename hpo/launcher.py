@@ -125,7 +125,8 @@ class _Launch:
             return self._arguments.workers
         helpers = 0 if self._storage.embedded else len(first.helpers)
         if helpers:
-            _say(f"{helpers} workers of this database are at hand: starting none here (--workers)")
+            there = "1 worker serves" if helpers == 1 else f"{helpers} workers serve"
+            _say(f"{there} this study: starting none here (--workers)")
             return 0
         return plan.default_workers(self._spec)
 
@@ -139,7 +140,9 @@ class _Launch:
 
     def _how_to_start_a_worker(self) -> str:
         where = "" if self._storage.embedded else "with HPO_STORAGE set to this database: "
-        return f"no worker is alive; start some, {where}hpo worker --study {self._spec.name}"
+        return (
+            f"no worker serves this study; start some, {where}hpo worker --study {self._spec.name}"
+        )
 
     def _view(self, first: StudySnapshot) -> View:
         if self._arguments.json:

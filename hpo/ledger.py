@@ -18,9 +18,10 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from sqlalchemy import Connection, Row, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from hpo import claims, mirror, reading, settling, specrules
+from hpo import claims, mirror, overview, reading, settling, specrules
 from hpo.claims import Checkpoint, Claim, Over, Wait
 from hpo.errors import StudyError
+from hpo.overview import StudySummary
 from hpo.past import Past, Suggestion
 from hpo.retry import retry
 from hpo.settling import NOW, after, is_mine
@@ -152,9 +153,9 @@ class Ledger:
         return [self.snapshot(name) for name in wanted if name in there]
 
     @_transaction
-    def studies(self, connection: Connection) -> list[reading.StudySummary]:
+    def studies(self, connection: Connection) -> list[StudySummary]:
         """Every study of the database, oldest first."""
-        return reading.summaries(connection)
+        return overview.summaries(connection)
 
     @_transaction
     def open_studies(self, connection: Connection) -> list[str]:
