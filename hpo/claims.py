@@ -92,6 +92,9 @@ class Claimant:
     take_over: bool = True
     """Whether it may take slots whose lease has run out: only if it could reach the database for a
     whole lease. After an outage the others, who could not renew theirs, may still be at work."""
+    at_work: int | None = None
+    """Slots of the study that were being worked on when the worker chose it among several; if there
+    are more by now, others were faster, and it should look again which study has the fewest."""
 
 
 def claim(
@@ -112,6 +115,8 @@ def claim(
     if study.state != StudyState.OPEN:
         return Over(f"{spec.name} is {study.state}")
     mirror.require_study(connection, study.optuna_study_id, spec.name)
+    if who.at_work is not None and reading.at_work(connection, study.id, who.token) > who.at_work:
+        return Wait(f"{spec.name}: another worker was faster")
     found = _abandoned(connection, study.id, who, Phase.SEARCH) or _next(
         connection, study, spec, who, confirm
     )

@@ -7,7 +7,17 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    Select,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from hpo import specrules
 from hpo.errors import StudyError
@@ -30,6 +40,12 @@ from hpo.tables import IS_RUNNING, members, slots, studies, workers
 _NOW = func.clock_timestamp()
 _RECENT_S = 3600.0
 """Ended or silent workers are shown for this long."""
+
+
+def locked(connection: Connection, name: str) -> Row[Any] | None:
+    """A study's row if there is one, locked until the transaction ends."""
+    query = select(studies).where(studies.c.name == name).with_for_update()
+    return connection.execute(query).one_or_none()
 
 
 def no_such_study(connection: Connection, name: str) -> str:
@@ -131,17 +147,38 @@ def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
     return tuple(_members_by_slot(connection, query)[slot_id])
 
 
-def open_studies(connection: Connection) -> list[str]:
-    """Names of the studies with work left, those with the fewest running slots first."""
-    running = (
-        select(func.count()).where(slots.c.study_id == studies.c.id, IS_RUNNING).scalar_subquery()
-    )
+def open_studies(connection: Connection) -> list[tuple[str, int]]:
+    """Studies with work left and how many of their slots are at work, in the order of fairness.
+
+    Those with the fewest slots at work come first; among them, those that have waited the longest
+    since a slot of theirs was opened.
+    """
+    at_work = _count_at_work(studies.c.id).label("at_work")
+    opened = func.greatest(*(_last_opened(phase) for phase in Phase))  # of those that are not null
     query = (
-        select(studies.c.name)
+        select(studies.c.name, at_work)
         .where(studies.c.state == StudyState.OPEN)
-        .order_by(running, studies.c.created_at)
+        .order_by(at_work, opened.nulls_first(), studies.c.created_at)
     )
-    return list(connection.execute(query).scalars())
+    return [(row.name, row.at_work) for row in connection.execute(query)]
+
+
+def at_work(connection: Connection, study_id: int, but: str) -> int:
+    """How many slots of a study workers are at work on, without those of the process ``but``."""
+    others = or_(slots.c.token.is_(None), slots.c.token != but)
+    return connection.execute(select(_count_at_work(literal(study_id), others))).scalar_one()
+
+
+def _count_at_work(study_id: ColumnElement[int], *more: ColumnElement[bool]) -> ScalarSelect[int]:
+    held = (slots.c.study_id == study_id, IS_RUNNING, slots.c.lease_until > _NOW)
+    return select(func.count()).where(*held, *more).scalar_subquery()
+
+
+def _last_opened(phase: Phase) -> ScalarSelect[datetime]:
+    """When a study's last slot of a phase was opened: that of the highest number."""
+    own = (slots.c.study_id == studies.c.id, slots.c.phase == phase)
+    last = select(slots.c.started_at).where(*own).order_by(slots.c.number.desc()).limit(1)
+    return last.scalar_subquery()
 
 
 def seen_workers(connection: Connection) -> list[WorkerInfo]:

@@ -24,12 +24,11 @@ from sqlalchemy import URL, Connection, MetaData, event
 from hpo import settings
 from hpo.embedded.client import Embedded, read_password
 from hpo.errors import StorageError
+from hpo.storageurl import parse_url, password_from_file, place
 
 if TYPE_CHECKING:  # optuna takes a second to import, which only those pay who use it
     from optuna.storages import RDBStorage
 
-EXAMPLE = "postgresql://user:password@host:5432/database"
-SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 OLDEST_MAJOR = 13
 CONNECT_TIMEOUT_S = 10
 IDLE_S = 20
@@ -47,7 +46,8 @@ REFUSALS = (
     (
         r"authentication failed|no password supplied|role .* does not exist|not permitted to log",
         "user and password must be right",
-        "Correct them in the URL; write special characters as in %40 for @.",
+        "Correct them in the URL (write special characters as in %40 for @), or the password in "
+        "the file that HPO_STORAGE_PASSWORD_FILE names.",
     ),
     (
         r"database .* does not exist",
@@ -65,40 +65,6 @@ REFUSALS = (
         "Correct or remove the option in the URL.",
     ),
 )
-
-
-def parse_url(text: str, source: str = "storage URL") -> URL:
-    """Return `text` as the URL of a PostgreSQL database, reached through psycopg 3.
-
-    Args:
-        text: a URL that starts with `postgresql://`, `postgres://` or `postgresql+psycopg://`.
-        source: where the text comes from, for the message.
-
-    Raises:
-        StorageError: it is anything else. The message never repeats the text, which may hold a
-            password.
-
-    >>> parse_url("postgres://me:secret@db.example.org/studies")
-    postgresql+psycopg://me:***@db.example.org/studies
-    """
-    scheme, separator, _ = text.strip().partition("://")
-    if not separator or scheme not in SCHEMES:
-        got = f"scheme={scheme}" if re.fullmatch(r"[a-z0-9+.]+", scheme) and separator else "no URL"
-        raise StorageError(
-            f"{source}: the storage must be a PostgreSQL database, but got {got}. Many workers "
-            "share a study, and their leases need row locks, which files and other databases "
-            f"do not give. Use a URL like {EXAMPLE}, or none for the embedded server."
-        )
-    try:
-        url = sa.make_url(text.strip())
-    except (sa.exc.ArgumentError, ValueError):
-        url = None
-    if url is None or "@" in (url.host or ""):
-        raise StorageError(
-            f"{source}: the URL must read like {EXAMPLE}, but got one that cannot be taken apart. "
-            "Write special characters of the password as in %40 for @, %2F for / and %3A for :."
-        ) from None  # the cause would show the text
-    return url.set(drivername="postgresql+psycopg")
 
 
 @dataclass(frozen=True)
@@ -135,8 +101,8 @@ class Storage:
 
     Attributes:
         engine: SQLAlchemy engine; its sessions are in UTC.
-        url: with it, another process reaches the same database. It holds the password, if the
-            database was given by a URL with one: do not print it.
+        url: with it, another process of the same environment reaches the same database. It holds
+            the password, if the database was given by a URL with one: do not print it.
         embedded: whether this is the embedded server.
     """
 
@@ -153,7 +119,7 @@ class Storage:
             pool_pre_ping=True,
             connect_args=_connect_options(url, embedded),
         )
-        event.listen(self.engine, "do_connect", self._revive)
+        event.listen(self.engine, "do_connect", self._before_connecting)
         event.listen(self.engine, "connect", _set_up)
 
     def describe(self) -> str:
@@ -167,7 +133,7 @@ class Storage:
         if self._server:
             home = self._server.layout.home
             return f"database {self.engine.url.database} of the embedded server in {home}"
-        return _place(self.engine.url)
+        return place(self.engine.url)
 
     def optuna(self) -> RDBStorage:
         """Return Optuna's view of the database. Only reads, since the tables are there.
@@ -200,9 +166,14 @@ class Storage:
         """Close the storage."""
         self.close()
 
-    def _revive(self, dialect: Any, record: Any, arguments: Any, options: Any) -> None:
-        """Before each new connection: start the embedded server again if it died."""
+    def _before_connecting(self, dialect: Any, record: Any, arguments: Any, options: Any) -> None:
+        """Before each new connection: start the embedded server again if it died.
+
+        A password in a file is read anew: it may have been changed while a worker runs.
+        """
         if self._server is None:
+            if password := password_from_file(self.engine.url):
+                options["password"] = password
             return
         try:
             self._server.revive()
@@ -391,9 +362,3 @@ def _words(error: Exception) -> str:
     said = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
     words = re.sub(r"Is the server running[^?]*\?", "", str(said))
     return " ".join(words.split())[:500].rstrip(".")
-
-
-def _place(url: URL) -> str:
-    host = url.host or url.query.get("host") or "the default host"
-    database, user = url.database or "(default)", url.username or "(default)"
-    return f"database {database} at {host}:{url.port or 5432}, user {user}"

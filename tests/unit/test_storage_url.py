@@ -4,7 +4,7 @@ import pytest
 
 from hpo import settings
 from hpo.errors import StorageError
-from hpo.storage import parse_url
+from hpo.storageurl import parse_url
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
