@@ -16,6 +16,7 @@ import psycopg
 import sqlalchemy as sa
 from optuna.storages._rdb import models
 
+from hpo.artifactstore import ArtifactStore
 from hpo.dashboard import pages, views
 from hpo.dashboard.plots import Plots
 from hpo.dashboard.readonly import ReadOnlyStorage
@@ -23,13 +24,15 @@ from hpo.dashboard.routes import Kind
 from hpo.dashboard.trials import Trials
 from hpo.dashboard.views import Reply, packed, problem
 from hpo.errors import HpoError
+from hpo.publish import PublishingThread
 from hpo.retry import is_passing
 from hpo.storage import Storage
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-    from optuna.artifacts._protocol import ArtifactStore
 
+STOP_S = 0.5
+"""For so long the end waits for a figure that is being published; else whoever looks next does."""
 PAUSE_S = 2.0
 """A database that is away is asked again after this time, by one request."""
 _log = logging.getLogger(__name__)
@@ -49,7 +52,8 @@ class _Opened:
     details: views.Details
     plots: Plots
     app: WSGIApplication
-    artifacts: ArtifactStore | None
+    artifacts: ArtifactStore
+    publishing: PublishingThread
 
 
 class Site:
@@ -61,8 +65,6 @@ class Site:
         *,
         notes: bool = False,
         option: str = "",
-        artifacts: Callable[[Storage], ArtifactStore] | None = None,
-        on_open: Callable[[Storage], None] = lambda _: None,
     ) -> None:
         """Open the database when it is first needed.
 
@@ -70,11 +72,8 @@ class Site:
             open_: reaches the database, with its tables.
             notes: whether notes may be written.
             option: what a printed command needs to reach the same database.
-            artifacts: makes the store of the studies' files.
-            on_open: called once with the database.
         """
         self._open, self._notes, self._option = open_, notes, option
-        self._artifacts, self._on_open = artifacts, on_open
         self._opened: _Opened | None = None
         self._lock = threading.Lock()
         self._away: tuple[float, str] | None = None
@@ -90,8 +89,9 @@ class Site:
             self._reached()
 
     def close(self) -> None:
-        """Leave the database."""
+        """Leave the database, soon."""
         if self._opened is not None:
+            self._opened.publishing.stop(wait_s=STOP_S)
             self._opened.storage.close()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -175,7 +175,6 @@ class Site:
                         raise
                     raise Away(self._note_away(error)) from error
                 self._opened, self._empty = self._prepare(storage), False
-                self._on_open(storage)
             return self._opened
 
     def _prepare(self, storage: Storage) -> _Opened:
@@ -183,9 +182,13 @@ class Site:
         readonly = ReadOnlyStorage(
             storage.engine, lambda study_id: trials.of(study_id).trials, notes=self._notes
         )
-        store = self._artifacts(storage) if self._artifacts else None
+        store = ArtifactStore(storage.engine)
         app = optuna_dashboard.wsgi(readonly, artifact_store=store)
-        return _Opened(storage, trials, readonly, views.Details(readonly), Plots(), app, store)
+        publishing = PublishingThread(storage)
+        publishing.start()
+        return _Opened(
+            storage, trials, readonly, views.Details(readonly), Plots(), app, store, publishing
+        )
 
     def _note_away(self, error: Exception) -> str:
         """Remember that the database is away, and why in words; they name no password."""

@@ -16,9 +16,10 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
+from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial
@@ -28,11 +29,9 @@ from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from optuna_dashboard._pareto_front import get_pareto_front_trials
 from optuna_dashboard.artifact import _backend as artifacts
 
+from hpo.artifactstore import ArtifactStore
 from hpo.dashboard.readonly import ReadOnlyStorage
 from hpo.dashboard.trials import View, complete
-
-if TYPE_CHECKING:
-    from optuna.artifacts._protocol import ArtifactStore
 
 PREFERENTIAL = "preference:is_preferential"
 """Studies that people judge by looking, which we leave to optuna-dashboard."""
@@ -222,10 +221,8 @@ def attachment(filename: str) -> tuple[str, str]:
     return "Content-Disposition", f"attachment; filename=\"{plain}\"; filename*=UTF-8''{full}"
 
 
-def artifact(storage: ReadOnlyStorage, store: ArtifactStore | None, path: str) -> Reply:
+def artifact(storage: ReadOnlyStorage, store: ArtifactStore, path: str) -> Reply:
     """A file of a study or a trial; ``path`` is that of the request."""
-    from optuna.artifacts.exceptions import ArtifactNotFound
-
     *ids, artifact_id = path.split("/")[2:]
     numbers = [int(text) for text in ids]
     find = (
@@ -235,7 +232,7 @@ def artifact(storage: ReadOnlyStorage, store: ArtifactStore | None, path: str) -
     )
     try:
         meta = find(storage, *numbers, artifact_id)
-        if store is None or meta is None:
+        if meta is None:
             raise KeyError(artifact_id)
         with store.open_reader(artifact_id) as stream:
             body = stream.read()

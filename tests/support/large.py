@@ -13,12 +13,14 @@ FROM generate_series(0, :trials - 1) k;
 
 INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
 SELECT trial_id, 'rate', 1e-3 * 10 ^ (3 * random()),
-  '{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.001, "high": 1.0, "log": true}}'
+  '{"name": "FloatDistribution", '
+  '"attributes": {"step": null, "low": 0.001, "high": 1.0, "log": true}}'
 FROM trials WHERE study_id = :study;
 
 INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
 SELECT trial_id, name, random(),
-  '{"name": "FloatDistribution", "attributes": {"step": null, "low": 0.0, "high": 1.0, "log": false}}'
+  '{"name": "FloatDistribution", '
+  '"attributes": {"step": null, "low": 0.0, "high": 1.0, "log": false}}'
 FROM trials, unnest(ARRAY['a', 'b', 'c', 'd', 'e', 'f']) name WHERE study_id = :study;
 
 INSERT INTO trial_values (trial_id, objective, value, value_type)
@@ -35,7 +37,7 @@ SELECT trial_id, key, value FROM trials, (VALUES
   ('lineage:revision', '"0123456789abcdef0123456789abcdef01234567"'), ('lineage:dirty', 'false'),
   ('lineage:cpu', '"AMD EPYC 7763 64-Core Processor"'), ('lineage:seconds', '12.25'),
   ('lineage:worker', '"host-1-4711-ab12"'),
-  ('lineage:versions', '{"python": "3.13.1", "torch": "2.9.0", "numpy": "2.3.1", "numba": "0.62.0"}')
+  ('lineage:versions', '{"python": "3.13.1", "torch": "2.9.0", "numpy": "2.3.1"}')
 ) attribute (key, value) WHERE study_id = :study
 """
 
