@@ -1,32 +1,34 @@
 # One image for every service of docker-compose.yml: migrations, workers, the dashboard.
 
+# What the project depends on, as a file that changes with nothing else in pyproject.toml.
+FROM python:3.13-slim AS dependencies
+COPY pyproject.toml /
+RUN python -c "import tomllib; print(*tomllib.load(open('/pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > /all.txt \
+ && grep '^torch' /all.txt > /torch.txt
+
 FROM python:3.13-slim AS build
-SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/hpo
 ENV PATH=/opt/hpo/bin:$PATH
-WORKDIR /src
 
-# What the project depends on: kept until pyproject.toml changes. PyTorch from the package index as
-# pip is set up holds CUDA, several GB; PyTorch's own index of builds for CPUs, for which see its
-# installation page, makes the image small: --build-arg TORCH_INDEX=...
+# PyTorch from the usual package index holds CUDA, several GB. PyTorch's own index of builds for
+# CPUs, for which see its installation page, makes the image small: TORCH_INDEX=... in .env, or
+# --build-arg.
 ARG TORCH_INDEX=""
-COPY pyproject.toml ./
-RUN python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' > /tmp/dependencies.txt \
- && grep '^torch' /tmp/dependencies.txt > /tmp/torch.txt \
- && pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r /tmp/torch.txt \
- && pip install -r /tmp/dependencies.txt
+COPY --from=dependencies /all.txt /torch.txt /
+RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r /torch.txt && pip install -r /all.txt
 
 # The project, with the revision that its results name: there is no git in the image. The kernels
 # are compiled into a cache of the image's own, from which every container takes a copy (start.sh).
+WORKDIR /src
 COPY . .
-ENV NUMBA_CACHE_DIR=/opt/hpo/kernels
-RUN python -m hpo.provenance > /tmp/revision.json && cp /tmp/revision.json hpo/revision.json \
+RUN python -m hpo.provenance > /revision.json && mv /revision.json hpo/ \
  && pip install --no-deps . \
- && cd / && python -m objectives.networks.fused \
- && install -m 755 /src/docker/start.sh /opt/hpo/bin/start.sh
+ && install -m 755 docker/start.sh /opt/hpo/bin/
+WORKDIR /
+RUN NUMBA_CACHE_DIR=/opt/hpo/kernels python -m objectives.networks.fused
 
 FROM python:3.13-slim
 COPY --from=build /opt/hpo /opt/hpo

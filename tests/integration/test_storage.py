@@ -65,6 +65,26 @@ def test_over_tcp_with_a_password(tcp_url: Callable[[str], str], password: str) 
             assert again.url == storage.url
 
 
+def test_a_password_in_a_file_that_changes_meanwhile(
+    tcp_url: Callable[[str], str], password: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "password"
+    monkeypatch.setenv("HPO_STORAGE_PASSWORD_FILE", str(file))
+    file.write_text("geheim")
+    assert "user and password must be right" in refusal(tcp_url("hpo"))
+    file.write_text(f"{password}\n")
+    with open_storage(tcp_url("hpo")) as storage:
+        assert password not in storage.url
+        storage.optuna().get_all_studies()
+        storage.engine.dispose()
+        file.write_text("no longer")
+        with pytest.raises(sa.exc.OperationalError), storage.engine.connect():
+            pass
+        file.write_text(password)
+        with storage.engine.connect() as connection:
+            assert connection.scalar(sa.text("SELECT 1")) == 1
+
+
 def test_optuna_shares_the_database(empty_database_url: str) -> None:
     with open_storage(empty_database_url) as storage:
         rdb = storage.optuna()
