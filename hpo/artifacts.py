@@ -47,7 +47,7 @@ def make(
     found = []
     for item in _files(snapshot, others, say):
         if len(item.data) > LARGEST:
-            size = f"{len(item.data) / 2**20:.0f} MB"
+            size = f"{len(item.data)} bytes, more than {LARGEST}"
             log.warning("%s is left out: it has %s", item.filename, size)
         else:
             found.append(item)
