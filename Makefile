@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STUDY ?= seqdigits
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reproduce figures test test-all chaos check format bench clean
+.PHONY: help setup run secrets reproduce figures test test-all chaos check format bench clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -21,6 +21,9 @@ test: $(VENV)/.ready-dev ## all tests but the long ones, in seven minutes on two
 test-all: $(VENV)/.ready-dev ## all tests, the long ones too
 	$(PY) -m pytest
 
+secrets: ## passwords for `docker compose up`, made once (README, "A lab server")
+	@docker/secrets.sh
+
 chaos: $(VENV)/.ready ## ten minutes of kills, pauses and restarts that a study must not notice (CHAOS="--seconds 60" less)
 	@$(PY) -m chaos $(CHAOS)
 
@@ -34,10 +37,10 @@ format: $(VENV)/.ready-dev ## mend format and imports
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-reproduce: $(VENV)/.ready-pictures ## measure every figure of the paper (FIG=fig2b ... one), about an hour
+reproduce: $(VENV)/.ready ## measure every figure of the paper (FIG=fig2b ... one), about an hour
 	@$(PY) -m reproduction run $(if $(FIG),--fig $(FIG))
 
-figures: $(VENV)/.ready-pictures ## draw every figure from the committed data, without training
+figures: $(VENV)/.ready ## draw every figure from the committed data, without training
 	@$(PY) -m reproduction draw
 
 bench: $(VENV)/.ready-dev ## measure networks and service side by side, in 8 minutes
@@ -58,10 +61,6 @@ $(VENV)/.ready: pyproject.toml | $(PY)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e .
 	@echo "compiling the kernels ..."
 	@$(PY) -m objectives.networks.fused
-	@touch $@
-
-$(VENV)/.ready-pictures: pyproject.toml $(VENV)/.ready
-	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[pictures]'
 	@touch $@
 
 $(VENV)/.ready-dev: pyproject.toml $(VENV)/.ready

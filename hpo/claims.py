@@ -10,14 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, false, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, false, func, insert, null, or_, select, update
 
 from hpo import mirror, reading
 from hpo.past import Suggestion
 from hpo.settling import NOW, SILENT, after, lose
-from hpo.snapshot import Member, Phase, SlotState, StudyState
+from hpo.snapshot import Member, Phase, SlotState, StudyState, slot_name
 from hpo.spec import Confirm, StudySpec
 from hpo.tables import IS_RUNNING, checkpoints, slots, studies
+
+ARTIFACT_TRIES = 3
+"""So many workers may be lost while they make the artifacts of a finished study."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +63,9 @@ class Claim:
 
     def __str__(self) -> str:
         """In words, for logs and views."""
-        if self.phase == Phase.SEARCH or self.spec.confirm is None:
-            return f"{self.spec.name}: trial {self.number}"
-        seeds = f"seed {self.fresh_seed + 1} of {self.spec.confirm.members}"
-        return f"{self.spec.name}: confirming trial {self.source}, {seeds}"
+        confirm = self.spec.confirm
+        name = slot_name(self.number, self.source, confirm.members if confirm else None)
+        return f"{self.spec.name}: {name}"
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,9 @@ class Claimant:
     take_over: bool = True
     """Whether it may take slots whose lease has run out: only if it could reach the database for a
     whole lease. After an outage the others, who could not renew theirs, may still be at work."""
+    at_work: int | None = None
+    """Slots of the study that were being worked on when the worker chose it among several; if there
+    are more by now, others were faster, and it should look again which study has the fewest."""
 
 
 def claim(
@@ -113,6 +118,8 @@ def claim(
     if study.state != StudyState.OPEN:
         return Over(f"{spec.name} is {study.state}")
     mirror.require_study(connection, study.optuna_study_id, spec.name)
+    if who.at_work is not None and reading.at_work(connection, study.id, who.token) > who.at_work:
+        return Wait(f"{spec.name}: another worker was faster")
     found = _abandoned(connection, study.id, who, Phase.SEARCH) or _next(
         connection, study, spec, who, confirm
     )
@@ -216,8 +223,8 @@ def _next_confirmation(
     if any(taken[number] == SlotState.RUNNING for number in wanted):
         return Wait(f"{spec.name}: the last confirmations are running")
     connection.execute(delete(slots).where(own, IS_RUNNING))  # those of others
-    done = update(studies).where(studies.c.id == study.id).values(state=StudyState.DONE)
-    connection.execute(done)
+    done = {"state": StudyState.DONE, "artifact_tries": ARTIFACT_TRIES, "artifact_error": null()}
+    connection.execute(update(studies).where(studies.c.id == study.id).values(done))
     snapshot = reading.snapshot(connection, spec.name, curves=False)
     mirror.publish_confirmed(connection, study.optuna_study_id, snapshot.confirmations)
     return Over(f"{spec.name} is {StudyState.DONE}")

@@ -19,10 +19,8 @@ import plotly.graph_objects as go
 
 from hpo import charts, figures, parameterfigure, sweepfigure, words
 from hpo.clocks import Clock, clocks, incumbents
+from hpo.palette import BLUE, GREY, INK
 from hpo.plotting import (
-    BLUE,
-    GREY,
-    INK,
     add_reported_band,
     axis_score,
     focus,

@@ -11,13 +11,8 @@ import plotly.graph_objects as go
 
 from hpo import words
 from hpo.clocks import Clock, clocks, incumbents
+from hpo.palette import BLUE, GREEN, GREY, GRID, INK, ORANGE
 from hpo.plotting import (
-    BLUE,
-    GREEN,
-    GREY,
-    GRID,
-    INK,
-    ORANGE,
     add_reported_band,
     axis_score,
     focus,

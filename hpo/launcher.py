@@ -17,6 +17,7 @@ from rich.console import Console
 
 from hpo import plan, records, results, settings, studyfile, suggest
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
+from hpo.artifactstore import ArtifactStore
 from hpo.errors import HpoError
 from hpo.executors import GRACE_S
 from hpo.executors.local import LocalExecutor
@@ -36,6 +37,9 @@ FIRST_S, LAST_S = 3.0, 5.0
 its end for the last state to be shown, which takes a third of a second where nothing is amiss."""
 PATIENCE_S = 120.0
 """How long the first and the last look wait for a database that is away."""
+ARTIFACTS_S = 60.0
+"""How long a launch waits for artifacts, besides the time of three trainings."""
+ARTIFACTS_POLL_S = 0.1
 
 
 def run(arguments: LaunchArguments) -> int:
@@ -125,12 +129,12 @@ class _Launch:
                 outcome = self._follow(view, first)
             finally:
                 view.close()
+            return self._result(outcome)
         except KeyboardInterrupt as wish:
             self._interrupted(GRACE_S if isinstance(wish, Terminated) else None)
             raise
         finally:
             self._executor.stop()
-        return self._result(outcome)
 
     def _is_over(self, snapshot: StudySnapshot) -> bool:
         searched = snapshot.settled >= snapshot.spec.budget.trials
@@ -141,7 +145,8 @@ class _Launch:
             return self._arguments.workers
         helpers = 0 if self._storage.embedded else len(first.helpers)
         if helpers:
-            _say(f"{helpers} workers of this database are at hand: starting none here (--workers)")
+            there = "1 worker serves" if helpers == 1 else f"{helpers} workers serve"
+            _say(f"{there} this study: starting none here (--workers)")
             return 0
         return plan.default_workers(self._spec)
 
@@ -155,7 +160,9 @@ class _Launch:
 
     def _how_to_start_a_worker(self) -> str:
         where = "" if self._storage.embedded else "with HPO_STORAGE set to this database: "
-        return f"no worker is alive; start some, {where}hpo worker --study {self._spec.name}"
+        return (
+            f"no worker serves this study; start some, {where}hpo worker --study {self._spec.name}"
+        )
 
     def _view(self, first: StudySnapshot) -> View:
         if self._arguments.json:
@@ -228,10 +235,14 @@ class _Launch:
         _say(f"stopped. Go on with:\n  {self._arguments.command}")
 
     def _result(self, outcome: str) -> int:
-        self._executor.stop()
         complete = outcome not in ("timeout", StudyState.FAILED, StudyState.STOPPED)
+        if not complete:
+            self._executor.stop()
         snapshot = self._patient.snapshot(self._spec.name, curves=complete)
         report = self._report(snapshot) if complete else None
+        if complete:
+            self._await_artifacts(snapshot)
+            self._executor.stop()
         if self._arguments.json:
             self._print_record(snapshot, outcome, report)
         else:
@@ -261,6 +272,32 @@ class _Launch:
         if outcome == StudyState.FAILED:
             raise HpoError(f"{self._spec.name}: study failed: {snapshot.reason}\nnext: {step}")
         return 0 if complete else EXIT_ERROR
+
+    def _await_artifacts(self, snapshot: StudySnapshot) -> None:
+        """Let the workers that were started here make the artifacts of the finished study."""
+        if not (self._executor.pids and self._artifacts_due()):
+            return
+        _say(f"{self._spec.name}: a worker keeps the best network (Ctrl-C: not now)")
+        trained = (m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
+        until_s = time.monotonic() + ARTIFACTS_S + 3 * max(trained, default=0.0)
+        try:
+            while self._executor.pids and self._artifacts_due() and time.monotonic() < until_s:
+                time.sleep(ARTIFACTS_POLL_S)
+        except KeyboardInterrupt as wish:
+            if isinstance(wish, Terminated):
+                raise
+        if self._artifacts_due():
+            option = self._storage_option()
+            _say(f"not kept; later: hpo artifacts {shlex.quote(self._spec.name)}{option} --make")
+
+    def _artifacts_due(self) -> bool:
+        """Whether they are still to be made, as far as the database can be asked."""
+        try:
+            return self._spec.name in ArtifactStore(self._storage.engine).due()
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            return True
 
     def _storage_option(self) -> str:
         """What a printed command needs to reach the same database, mostly empty."""

@@ -27,6 +27,8 @@ from hpo.snapshot import Confirmation, SlotState
 from hpo.spec import StudySpec
 
 METRIC_NAMES = "study:metric_names"
+ARTIFACT = "artifacts:"
+"""Before its id: the key under which Optuna describes an artifact of a study or trial."""
 PUBLISHED = "hpo:published"
 """System attribute of a study: which state of it the dashboard shows."""
 CARD = "dashboard:plot_data:hpo-"
@@ -138,6 +140,46 @@ def publish_confirmed(
     ]
     shown = {"hpo:confirmed": json.dumps(confirmed)}
     set_attrs(connection, models.StudyUserAttributeModel, study_id, shown)
+
+
+def replace_artifacts(
+    connection: Connection, study_id: int, gone: Sequence[str], new: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """List other artifacts of a study.
+
+    Args:
+        connection: the transaction.
+        study_id: Optuna's id of the study.
+        gone: ids of the artifacts to strike off.
+        new: what ``optuna.artifacts.ArtifactMeta`` says of those to list, by id.
+    """
+    table = models.StudySystemAttributeModel.__table__
+    keys = [ARTIFACT + artifact_id for artifact_id in gone]
+    old = table.delete().where(table.c.study_id == study_id, table.c.key.in_(keys))
+    connection.execute(old)
+    texts = {  # Optuna stores JSON within JSON
+        ARTIFACT + artifact_id: json.dumps(json.dumps({**meta, "artifact_id": artifact_id}))
+        for artifact_id, meta in new.items()
+    }
+    set_attrs(connection, models.StudySystemAttributeModel, study_id, texts)
+
+
+def artifact_owner(
+    connection: Connection, artifact_id: str
+) -> tuple[int, Mapping[str, Any]] | None:
+    """Optuna's id of the study that lists an artifact, or has a trial that does, and its facts."""
+    trials, of_trial = models.TrialModel.__table__, models.TrialSystemAttributeModel.__table__
+    of_study = models.StudySystemAttributeModel.__table__
+    key = ARTIFACT + artifact_id
+    for query in (
+        select(of_study.c.study_id, of_study.c.value_json).where(of_study.c.key == key),
+        select(trials.c.study_id, of_trial.c.value_json)
+        .join(of_trial, of_trial.c.trial_id == trials.c.trial_id)
+        .where(of_trial.c.key == key),
+    ):
+        if (row := connection.execute(query).first()) is not None:
+            return int(row.study_id), json.loads(json.loads(row.value_json))
+    return None
 
 
 def has_study(connection: Connection, study_id: int) -> bool:

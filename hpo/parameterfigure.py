@@ -10,11 +10,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from hpo import words
+from hpo.palette import BLUE, INK, ORANGE, VERMILLION
 from hpo.plotting import (
-    BLUE,
-    INK,
-    ORANGE,
-    VERMILLION,
     axis_score,
     focus,
     hover,

@@ -1,7 +1,7 @@
-"""What the figures of a study share: colours, markers, hover texts and the range worth a look.
+"""What the figures of a study share: markers, hover texts and the range worth a look.
 
-Colours are Okabe and Ito's, and every distinction is made by shape as well. Text that users wrote
-goes through ``safe``, since plotly reads tags in its labels.
+Every distinction by colour (``hpo.palette``) is made by shape as well. Text that users wrote goes
+through ``safe``, since plotly reads tags in its labels.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from typing import Any
 import plotly.graph_objects as go
 
 from hpo import words
+from hpo.palette import GREY, GRID, INK, VERMILLION
 from hpo.snapshot import Slot, SlotState, StudySnapshot
 from hpo.spec import ParamValue, StudySpec
 
-BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-INK, GREY, GRID = "#1f2933", "#9aa5b1", "#e4e7eb"
 BAND = "rgba(213, 94, 0, 0.10)"
 
 SVG_POINTS = 1000

@@ -117,17 +117,18 @@ class PublishingThread(threading.Thread):
         self._refused: dict[str, str] = {}
         """Study -> fingerprint of the state that could not be published."""
 
-    def stop(self, *, last_s: float = 0.0) -> None:
+    def stop(self, *, last_s: float = 0.0, wait_s: float = STOP_S) -> None:
         """Stop, soon.
 
         Args:
             last_s: seconds that may pass until the last state is shown; with 0, it is left to
                 whoever looks next.
+            wait_s: seconds for which a publication that is being made is waited for.
         """
         self._deadline_s = time.monotonic() + last_s
         self._ended.set()
         if self.is_alive():
-            self.join(last_s or STOP_S)
+            self.join(last_s or wait_s)
 
     def run(self) -> None:
         """Look for changes until told to stop; then once more, if there is time for it."""
