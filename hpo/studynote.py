@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import shlex
-import string
 
 from hpo import spectoml, words
 from hpo.snapshot import StudySnapshot, StudyState
 from hpo.spec import Dimension, StudySpec
 from objectives.contract import Protocol
 
-_SPECIAL = re.compile(rf"([{re.escape(string.punctuation)}])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>&~|#])")
+_BLOCK_START = re.compile(r"(\d*)([-+=.)]+)")
 _LINK = re.compile(r"://|www\.|@|\\", re.IGNORECASE)
 _LONGEST = 1000
 _HOW = {
@@ -47,13 +47,19 @@ def prose(foreign: str) -> str:
     Words that a renderer would make links of by itself are shown as code.
 
     Examples:
-        >>> print(prose("a *b* <img src=x>  see https://x.y"))
-        a \\*b\\* \\<img src\\=x\\> see `https://x.y`
+        >>> print(prose("1. *b* <img src=x> see https://x.y"))
+        1\\. \\*b\\* \\<img src=x\\> see `https://x.y`
     """
     shown = foreign if len(foreign) <= _LONGEST else foreign[: _LONGEST - 1] + "…"
-    return " ".join(
+    words_ = [
         code(word) if _LINK.search(word) else _SPECIAL.sub(r"\\\1", word) for word in shown.split()
-    )
+    ]
+    return " ".join([*(_begun(word) for word in words_[:1]), *words_[1:]])
+
+
+def _begun(word: str) -> str:
+    """A word that begins a paragraph, and no list, line or heading."""
+    return _BLOCK_START.sub(r"\1\\\2", word) if _BLOCK_START.fullmatch(word) else word
 
 
 def code(foreign: object) -> str:
