@@ -15,7 +15,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from hpo import plan, records, results, settings, studyfile, suggest
+from hpo import artifacts, plan, records, results, settings, studyfile, suggest
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
 from hpo.artifactstore import ArtifactStore
 from hpo.errors import HpoError
@@ -277,7 +277,8 @@ class _Launch:
         """Let the workers that were started here make the artifacts of the finished study."""
         if not (self._executor.pids and self._artifacts_due()):
             return
-        _say(f"{self._spec.name}: a worker keeps the best network (Ctrl-C: not now)")
+        what = artifacts.what(self._spec)
+        _say(f"{self._spec.name}: a worker keeps the {what} for the dashboard (Ctrl-C: not now)")
         trained = (m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
         until_s = time.monotonic() + ARTIFACTS_S + 3 * max(trained, default=0.0)
         try:

@@ -180,6 +180,5 @@ def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: 
         lines.append(f"report     hpo report {name}{storage} --open")
     best = f"hpo best {name}{storage}; " if snapshot.spec.selects else ""
     lines.append(f"more       {best}hpo trials {name}{storage}")
-    lines.append(f"dashboard  hpo storage url{storage} --hold  (and, in another terminal:)")
-    lines.append(f'           optuna-dashboard "$(hpo storage url{storage})"')
+    lines.append(f"dashboard  hpo dashboard{storage}")
     return lines

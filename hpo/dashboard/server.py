@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import signal
 import socket
@@ -44,22 +45,24 @@ def listen(host: str, port: int) -> socket.socket:
             f"{where}: --host must be a name or an address of this machine, but got host={host}: "
             f"{error}. 127.0.0.1 serves this machine alone, 0.0.0.0 every one that reaches it."
         ) from error
-    family, _, _, _, address = found[0]
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     try:
         return socket.create_server(address, family=family, backlog=128)
     except OSError as error:
-        said = error.strerror or str(error)
-        raise HpoError(f"{where}: {_unusable(error, host, port)}, but got: {said}.") from error
+        rule, remedy = _unusable(error, port)
+        said = (error.strerror or str(error)).partition(" (")[0]
+        raise HpoError(f"{where}: {rule}, but got: {said}. {remedy}") from error
 
 
-def _unusable(error: OSError, host: str, port: int) -> str:
-    import errno
-
+def _unusable(error: OSError, port: int) -> tuple[str, str]:
+    """The rule that a socket breaks, and what to do."""
     if error.errno == errno.EADDRINUSE:
-        return f"the port must be free (is another dashboard running? else --port {port + 1})"
+        remedy = f"Is another dashboard running there? Else choose one: --port {port + 1}."
+        return "the port must be free", remedy
     if error.errno in (errno.EACCES, errno.EPERM):
-        return "the port must be one that this user may open (--port 8080, say)"
-    return f"--host must be an address of this machine (not {host})"
+        return "this user must be allowed to open the port", "Choose one above 1023: --port 8080."
+    remedy = "127.0.0.1 serves this machine alone, 0.0.0.0 every one that reaches it."
+    return "--host must be an address of this machine", remedy
 
 
 def is_loopback(listening: socket.socket) -> bool:

@@ -339,6 +339,20 @@ def test_an_extended_study_gets_others(
     assert store.open_reader(own).read() == upload.read_bytes(), "what a user uploaded stays"
 
 
+def test_an_excluded_best_is_not_kept(
+    ledger: Ledger, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(small(confirm=False))
+    start_worker(database_url, "--study", "toy").communicate(timeout=60)
+    best = ledger.snapshot("toy").best
+    assert best is not None
+    interventions.exclude(ledger, "toy", best.number)
+    assert ledger.snapshot("toy").state == StudyState.DONE
+    start_worker(database_url, "--study", "toy").communicate(timeout=60)
+    assert not [name for name in names(store) if name.startswith(f"toy-trial-{best.number}")]
+    assert len(names(store)) == 6
+
+
 def test_artifacts_of_a_study_that_has_gone_on_are_not_written(
     ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str
 ) -> None:
