@@ -1,11 +1,12 @@
 """What the environment decides: where the data lives and which database is used.
 
-| Variable          | Meaning                                  | Default                           |
-|-------------------|------------------------------------------|-----------------------------------|
-| `HPO_STORAGE`     | PostgreSQL URL of the studies            | the embedded server in `HPO_HOME` |
-| `HPO_HOME`        | directory of the embedded server         | `/var/lib/hpo` for root, else XDG |
-| `HPO_DASHBOARD_PASSWORD_FILE` | password of `hpo dashboard` | none, and loopback only |
-| `HPO_SERVER_USER` | who runs the embedded server, under root | `nobody`                          |
+| Variable                      | Meaning                               | Default                   |
+|-------------------------------|---------------------------------------|---------------------------|
+| `HPO_STORAGE`                 | PostgreSQL URL of the studies         | the embedded server       |
+| `HPO_STORAGE_PASSWORD_FILE`   | file of the password its URL lacks    | none                      |
+| `HPO_DASHBOARD_PASSWORD_FILE` | file of the password of the dashboard | none, and loopback only   |
+| `HPO_HOME`                    | directory of the embedded server      | XDG; root: `/var/lib/hpo` |
+| `HPO_SERVER_USER`             | who runs the embedded server for root | `nobody`                  |
 """
 
 from __future__ import annotations
@@ -32,6 +33,12 @@ def home() -> Path:
 def storage_url() -> str | None:
     """Return the PostgreSQL URL in `HPO_STORAGE`, or None where it is unset or empty."""
     return os.environ.get("HPO_STORAGE") or None
+
+
+def storage_password_file() -> Path | None:
+    """Return the file named by `HPO_STORAGE_PASSWORD_FILE`, or None where it is unset or empty."""
+    chosen = os.environ.get("HPO_STORAGE_PASSWORD_FILE")
+    return Path(chosen).expanduser() if chosen else None
 
 
 def server_user() -> str:

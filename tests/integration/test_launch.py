@@ -334,13 +334,13 @@ def test_a_standing_worker_is_used_and_a_launch_without_workers_follows(user: Us
     with ledger_at(user.url) as ledger:
         wait_until(lambda: any(w.alive for w in ledger.workers()))
     _, err = user.run("launch", "--study", "toy.toml")
-    assert "1 workers of this database are at hand: starting none here" in err
+    assert "1 worker serves this study: starting none here" in err
     assert user.snapshot().state == StudyState.DONE
     kill(worker, signal.SIGTERM)
     launcher = user.launch("--name", "other", "--workers", "0", "--timeout", "3")
     _, err = end(launcher)
     assert launcher.returncode == 1
-    assert "no worker is alive; start some, with HPO_STORAGE set to this database: " in err
+    assert "no worker serves this study; start some, with HPO_STORAGE set to this database: " in err
     assert "hpo worker --study other" in err
 
 
