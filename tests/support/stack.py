@@ -1,4 +1,4 @@
-"""The services of docker-compose.yml, started for real beside whatever else runs on this machine."""
+"""The services of docker-compose.yml, started for real beside what else runs on this machine."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ class Stack:
 
     def compose(self, *line: str, timeout_s: float = 300) -> str:
         """``docker compose``, to its end; returns what it printed."""
-        return self._run("docker", "compose", *line, timeout_s=timeout_s)
+        settings = str(self.directory / ".env")
+        return self._run("docker", "compose", "--env-file", settings, *line, timeout_s=timeout_s)
 
     def docker(self, *line: str) -> str:
         """``docker``, to its end; returns what it printed."""
