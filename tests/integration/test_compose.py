@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 from stack import NEEDED_GB, ROOT, SERVICES, Stack, missing
 from workers import ledger_at, table, wait_until
 
 from hpo import provenance
+from hpo.errors import StorageError
+from hpo.retry import is_passing
 from hpo.snapshot import StudySnapshot, StudyState
 
 N_WORKERS = 3
@@ -87,7 +90,7 @@ def test_containers_have_no_more_rights_than_they_need(running: list[dict[str, A
 def test_nothing_runs_as_root(stack: Stack) -> None:
     for service in ("postgres", "workers"):
         for container in stack.containers(service):
-            _, *lines = stack.docker("top", container, "-eo", "uid,args").splitlines()
+            _, *lines = stack.docker("top", container, "-eo", "uid,pid,args").splitlines()
             assert lines
             assert "0" not in {line.split()[0] for line in lines}
 
@@ -100,7 +103,7 @@ def test_passwords_are_in_files_alone(stack: Stack, running: list[dict[str, Any]
     ]
     for container in running:
         if container["State"]["Running"]:
-            told.append(stack.docker("top", container["Id"], "-eo", "args"))
+            told.append(stack.docker("top", container["Id"], "-eo", "pid,args"))
             told.append(stack.docker("exec", container["Id"], "env"))
     for password in stack.secrets.values():
         assert len(password) == 32
@@ -137,6 +140,7 @@ def test_a_study_survives_kills_a_stop_and_a_start(
         out, said = submitted.communicate(timeout=600)
     finally:
         submitted.kill()
+        submitted.communicate()
     print(f"down took {took_s:.1f} s")
     assert submitted.returncode == 0, said
     assert took_s < 10
@@ -182,8 +186,12 @@ def _wait_for(stack: Stack, trials: int) -> None:
     """Wait until so many trials are settled."""
 
     def settled() -> bool:
-        with ledger_at(stack.url) as ledger:
-            known = {study.name: study.settled for study in ledger.studies()}
+        try:
+            with ledger_at(stack.url) as ledger:
+                known = {study.name: study.settled for study in ledger.studies()}
+        except (StorageError, SQLAlchemyError) as error:
+            assert is_passing(error), error
+            return False
         return known.get("digits", 0) >= trials
 
     wait_until(settled, timeout_s=300)
