@@ -37,10 +37,10 @@ format: $(VENV)/.ready-dev ## mend format and imports
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-reproduce: $(VENV)/.ready-pictures ## measure every figure of the paper (FIG=fig2b ... one), about an hour
+reproduce: $(VENV)/.ready ## measure every figure of the paper (FIG=fig2b ... one), about an hour
 	@$(PY) -m reproduction run $(if $(FIG),--fig $(FIG))
 
-figures: $(VENV)/.ready-pictures ## draw every figure from the committed data, without training
+figures: $(VENV)/.ready ## draw every figure from the committed data, without training
 	@$(PY) -m reproduction draw
 
 bench: $(VENV)/.ready-dev ## measure networks and service side by side, in 8 minutes
@@ -61,10 +61,6 @@ $(VENV)/.ready: pyproject.toml | $(PY)
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e .
 	@echo "compiling the kernels ..."
 	@$(PY) -m objectives.networks.fused
-	@touch $@
-
-$(VENV)/.ready-pictures: pyproject.toml $(VENV)/.ready
-	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[pictures]'
 	@touch $@
 
 $(VENV)/.ready-dev: pyproject.toml $(VENV)/.ready

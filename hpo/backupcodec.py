@@ -28,7 +28,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from hpo.backupfile import BackupError
 
-LEFT_OUT = {"id", "study_id", "slot_id", "optuna_study_id", "optuna_trial_id", "lease_until"}
+_KEYS = {"id", "study_id", "slot_id", "optuna_study_id", "optuna_trial_id"}
+LEFT_OUT = {*_KEYS, "lease_until", "artifact_tries", "artifact_error"}
 """Columns that mean something in their own database, or at their own time, only."""
 _ODD_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 

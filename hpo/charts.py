@@ -4,16 +4,22 @@ picture for a paper and of the chart in a terminal. Pure functions of snapshots.
 
 from __future__ import annotations
 
+import csv
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 from hpo import words
 from hpo.figurespec import Figure
+from hpo.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from hpo.snapshot import Slot, SlotState, StudySnapshot
 from hpo.spec import ParamValue, StudySpec
+
+COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
+CLOUD_COLOURS = (GREEN, ORANGE, *COLOURS[2:])
+"""Of a scatter: where its rule holds, and where it does not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +57,12 @@ class Chart:
     joined: bool
     """Whether points are joined and have bands: curves, as opposed to a scatter."""
     groups: tuple[Group, ...]
+
+
+def colour_of(chart: Chart, group: int) -> str:
+    """Colour of a group of a chart."""
+    colours = COLOURS if chart.joined else CLOUD_COLOURS
+    return colours[group % len(colours)]
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
@@ -91,6 +103,18 @@ def chart(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> Char
         joined=figure.kind == "curves",
         groups=tuple(group for group in groups if group.points),
     )
+
+
+def write_csv(chart: Chart, stream: TextIO) -> None:
+    """One row per point, with its parameters; scores in the unit of the axes."""
+    points = [(group.label, point) for group in chart.groups for point in group.points]
+    names = list(dict.fromkeys(name for _, point in points for name in point.params))
+    writer = csv.writer(stream, lineterminator="\n")
+    score = ["median", "quartile_25", "quartile_75", "networks"]
+    writer.writerow(["group", "trial", "x", *score, *names])
+    for label, p in points:
+        values = [p.params.get(name) for name in names]
+        writer.writerow([label, p.trial, p.x, p.median, p.low, p.high, p.n, *values])
 
 
 def fitting(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> list[StudySnapshot]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, false, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, false, func, insert, null, or_, select, update
 
 from hpo import mirror, reading
 from hpo.past import Suggestion
@@ -18,6 +18,9 @@ from hpo.settling import NOW, SILENT, after, lose
 from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.spec import Confirm, StudySpec
 from hpo.tables import IS_RUNNING, checkpoints, slots, studies
+
+ARTIFACT_TRIES = 3
+"""So many workers may be lost while they make the artifacts of a finished study."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,8 +224,8 @@ def _next_confirmation(
     if any(taken[number] == SlotState.RUNNING for number in wanted):
         return Wait(f"{spec.name}: the last confirmations are running")
     connection.execute(delete(slots).where(own, IS_RUNNING))  # those of others
-    done = update(studies).where(studies.c.id == study.id).values(state=StudyState.DONE)
-    connection.execute(done)
+    done = {"state": StudyState.DONE, "artifact_tries": ARTIFACT_TRIES, "artifact_error": null()}
+    connection.execute(update(studies).where(studies.c.id == study.id).values(done))
     snapshot = reading.snapshot(connection, spec.name, curves=False)
     mirror.publish_confirmed(connection, study.optuna_study_id, snapshot.confirmations)
     return Over(f"{spec.name} is {StudyState.DONE}")

@@ -10,17 +10,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 
 from rich.console import Console
 
 from hpo import plan, records, results, settings, studyfile, suggest
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
+from hpo.artifactstore import ArtifactStore
 from hpo.errors import HpoError
 from hpo.executors import GRACE_S
 from hpo.executors.local import LocalExecutor
 from hpo.ledger import Ledger
 from hpo.liveview import LiveView
+from hpo.publish import PublishingThread
 from hpo.retry import is_passing
 from hpo.snapshot import StudySnapshot, StudyState
 from hpo.spec import StudySpec
@@ -29,8 +32,13 @@ from hpo.view import QUIET_S, JsonView, PlainView, View
 
 POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two looks at the study."""
+LAST_S = 1.0
+"""How long a launch that ends waits for the dashboard to show its last state."""
 PATIENCE_S = 120.0
 """How long the first and the last look wait for a database that is away."""
+ARTIFACTS_S = 60.0
+"""How long a launch waits for artifacts, besides the time of three trainings."""
+ARTIFACTS_POLL_S = 0.1
 
 
 def run(arguments: LaunchArguments) -> int:
@@ -77,6 +85,8 @@ class _Launch:
                 None if waited_s else _say("database unreachable, retrying")
             ),
         )
+        self._trouble: SimpleQueue[str] = SimpleQueue()
+        self._publishing = PublishingThread(storage, [spec.name], say=self._trouble.put)
         self._began_s = time.monotonic()
         self._executor = LocalExecutor(
             spec.name,
@@ -92,6 +102,13 @@ class _Launch:
 
     def run(self) -> int:
         how = self._patient.register(self._spec)
+        self._publishing.start()
+        try:
+            return self._run(how)
+        finally:
+            self._publishing.stop(last_s=LAST_S)
+
+    def _run(self, how: str) -> int:
         first = self._patient.snapshot(self._spec.name)
         if self._is_over(first):
             end = {
@@ -109,12 +126,12 @@ class _Launch:
                 outcome = self._follow(view, first)
             finally:
                 view.close()
+            return self._result(outcome)
         except KeyboardInterrupt as wish:
             self._interrupted(GRACE_S if isinstance(wish, Terminated) else None)
             raise
         finally:
             self._executor.stop()
-        return self._result(outcome)
 
     def _is_over(self, snapshot: StudySnapshot) -> bool:
         searched = snapshot.settled >= snapshot.spec.budget.trials
@@ -173,6 +190,8 @@ class _Launch:
                     return latest.state
                 for event in self._executor.poll():
                     view.note(event)
+            while not self._trouble.empty():
+                view.note(f"figures for the dashboard: {self._trouble.get()}")
             now = time.monotonic()
             if timeout_s is not None and now - self._began_s >= timeout_s:
                 return "timeout"
@@ -217,10 +236,14 @@ class _Launch:
         _say(f"stopped. Go on with:\n  {self._arguments.command}")
 
     def _result(self, outcome: str) -> int:
-        self._executor.stop()
         complete = outcome not in ("timeout", StudyState.FAILED, StudyState.STOPPED)
+        if not complete:
+            self._executor.stop()
         snapshot = self._patient.snapshot(self._spec.name, curves=complete)
         report = self._report(snapshot) if complete else None
+        if complete:
+            self._await_artifacts(snapshot)
+            self._executor.stop()
         if self._arguments.json:
             self._print_record(snapshot, outcome, report)
         else:
@@ -250,6 +273,32 @@ class _Launch:
         if outcome == StudyState.FAILED:
             raise HpoError(f"{self._spec.name}: study failed: {snapshot.reason}\nnext: {step}")
         return 0 if complete else EXIT_ERROR
+
+    def _await_artifacts(self, snapshot: StudySnapshot) -> None:
+        """Let the workers that were started here make the artifacts of the finished study."""
+        if not (self._executor.pids and self._artifacts_due()):
+            return
+        _say(f"{self._spec.name}: a worker keeps the best network (Ctrl-C: not now)")
+        trained = (m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
+        until_s = time.monotonic() + ARTIFACTS_S + 3 * max(trained, default=0.0)
+        try:
+            while self._executor.pids and self._artifacts_due() and time.monotonic() < until_s:
+                time.sleep(ARTIFACTS_POLL_S)
+        except KeyboardInterrupt as wish:
+            if isinstance(wish, Terminated):
+                raise
+        if self._artifacts_due():
+            option = self._storage_option()
+            _say(f"not kept; later: hpo artifacts {shlex.quote(self._spec.name)}{option} --make")
+
+    def _artifacts_due(self) -> bool:
+        """Whether they are still to be made, as far as the database can be asked."""
+        try:
+            return self._spec.name in ArtifactStore(self._storage.engine).due()
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            return True
 
     def _storage_option(self) -> str:
         """What a printed command needs to reach the same database, mostly empty."""

@@ -1,20 +1,20 @@
 """A study's ``[figure]`` as a file for a paper: SVG, PDF or PNG, drawn by Matplotlib.
 
-Matplotlib, an optional extra, and not plotly's own export: that drives a Chrome or Chromium, which
-the hosts that run studies (clusters, containers, root accounts) mostly lack. Files depend on the
+Matplotlib and not plotly's own export: that drives a Chrome or Chromium, which the hosts that run
+studies (clusters, containers, root accounts) mostly lack. Files depend on the
 numbers and on the version of Matplotlib alone: they hold no date and no random names.
 """
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.charts import Chart, Group
+from hpo.charts import Chart, Group, colour_of
 from hpo.errors import HpoError
-from hpo.plotting import GRID, INK, VERMILLION
-from hpo.sweepfigure import colour_of
+from hpo.palette import GRID, INK, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".svg", ".pdf", ".png")
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
-_STYLE: dict[str, Any] = {
+_STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": INK,
     "axes.grid": True,
@@ -37,34 +37,39 @@ def write(chart: Chart, path: Path) -> Path:
     """Draw a chart into a file and return its path.
 
     Raises:
-        HpoError: the ending is unknown, Matplotlib is not installed, or the file cannot be written.
+        HpoError: the ending is unknown, or the file cannot be written.
     """
     check(path)
-    matplotlib = _matplotlib(path)
-    with matplotlib.rc_context(_STYLE):
-        figure = canvas(5.2, 3.6)
-        draw(figure.add_subplot(), chart)
-        save(figure, path)
+    with style():
+        save(figure(chart), path)
     return path
+
+
+def figure(chart: Chart) -> Figure:
+    """A chart as a figure of its own."""
+    drawing = canvas(5.2, 3.6)
+    draw(drawing.add_subplot(), chart)
+    return drawing
 
 
 def check(path: Path) -> None:
     """Refuse a file of another kind, before anything is read or trained.
 
     Raises:
-        HpoError: the ending is unknown, or Matplotlib is not installed.
+        HpoError: the ending is unknown.
     """
     if path.suffix not in ENDINGS:
         raise HpoError(
             f"--picture {path}: the ending must be {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}, "
             f"but got {path.suffix or 'none'}. Choose one."
         )
-    _matplotlib(path)
 
 
 def style() -> Any:
     """The context in which every picture is drawn."""
-    return _matplotlib(Path("a picture")).rc_context(_STYLE)
+    import matplotlib
+
+    return matplotlib.rc_context(_STYLE)
 
 
 def canvas(width: float, height: float) -> Figure:
@@ -74,6 +79,15 @@ def canvas(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def rendered(figure: Figure, ending: str) -> bytes:
+    """A figure as the content of a file with one of ``ENDINGS``."""
+    dated = {".svg": "Date", ".pdf": "CreationDate"}.get(ending)
+    stream = io.BytesIO()
+    metadata = {dated: None} if dated else None
+    figure.savefig(stream, format=ending[1:], dpi=160, metadata=metadata)
+    return stream.getvalue()
+
+
 def save(figure: Figure, path: Path) -> None:
     """Write a figure, whole or not at all.
 
@@ -81,10 +95,10 @@ def save(figure: Figure, path: Path) -> None:
         HpoError: the file cannot be written.
     """
     draft = path.with_name(f".{os.getpid()}.{path.name}")
-    dated = {".svg": "Date", ".pdf": "CreationDate"}.get(path.suffix)
+    data = rendered(figure, path.suffix)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(draft, dpi=160, metadata={dated: None} if dated else None)
+        draft.write_bytes(data)
         os.replace(draft, path)
     except OSError as error:
         raise HpoError(f"{path}: the picture cannot be written: {error.strerror}.") from error
@@ -99,8 +113,8 @@ def draw(axes: Axes, chart: Chart) -> None:
         (_curve if chart.joined else _cloud)(axes, group, colour, marker)
     for mark in chart.marks:
         axes.axvline(mark, color=VERMILLION, linestyle="--", linewidth=1.2)
-    axes.set_xlabel(_plain(chart.x_label))
-    axes.set_ylabel(_plain(chart.y_label))
+    axes.set_xlabel(plain(chart.x_label))
+    axes.set_ylabel(plain(chart.y_label))
     if len(chart.groups) > 1:
         axes.legend()
 
@@ -116,7 +130,7 @@ def _curve(axes: Axes, group: Group, colour: str, marker: str) -> None:
         linewidth=0,
     )
     y = [p.median for p in group.points]
-    axes.plot(x, y, color=colour, marker=marker, markersize=4, label=_plain(group.label))
+    axes.plot(x, y, color=colour, marker=marker, markersize=4, label=plain(group.label))
 
 
 def _cloud(axes: Axes, group: Group, colour: str, marker: str) -> None:
@@ -129,21 +143,10 @@ def _cloud(axes: Axes, group: Group, colour: str, marker: str) -> None:
         markersize=4,
         alpha=0.75,
         linestyle="none",
-        label=_plain(group.label),
+        label=plain(group.label),
     )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text without mathematics: a dollar sign is one. A label that begins with _ is no secret."""
-    return text.replace("$", r"\$") if text[:1] != "_" else _plain(f" {text}")
-
-
-def _matplotlib(path: Path) -> Any:
-    try:
-        import matplotlib
-    except ImportError:
-        raise HpoError(
-            f"{path}: Matplotlib must be installed to draw pictures, but it is not. "
-            f"Install it: pip install 'matplotlib>=3.9'"
-        ) from None
-    return matplotlib
+    return text.replace("$", r"\$") if text[:1] != "_" else plain(f" {text}")

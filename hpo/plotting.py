@@ -1,7 +1,7 @@
-"""What the figures of a study share: colours, markers, hover texts and the range worth a look.
+"""What the figures of a study share: markers, hover texts and the range worth a look.
 
-Colours are Okabe and Ito's, and every distinction is made by shape as well. Text that users wrote
-goes through ``safe``, since plotly reads tags in its labels.
+Every distinction by colour (``hpo.palette``) is made by shape as well. Text that users wrote goes
+through ``safe``, since plotly reads tags in its labels.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from typing import Any
 import plotly.graph_objects as go
 
 from hpo import words
+from hpo.palette import GREY, GRID, INK, VERMILLION
 from hpo.snapshot import Slot, SlotState, StudySnapshot
 from hpo.spec import ParamValue, StudySpec
 
-BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
-INK, GREY, GRID = "#1f2933", "#9aa5b1", "#e4e7eb"
 BAND = "rgba(213, 94, 0, 0.10)"
 
 SVG_POINTS = 1000
@@ -137,8 +136,18 @@ def focus(snapshot: StudySnapshot, *, close: bool = False) -> tuple[float, float
     return low, high
 
 
-def add_reported_band(figure: go.Figure, spec: StudySpec, *, vertical: bool = False) -> None:
-    """The reported score as a dashed line with its ± std band, labelled."""
+def add_reported_band(
+    figure: go.Figure, spec: StudySpec, *, vertical: bool = False, above: bool = False
+) -> None:
+    """The reported score as a dashed line with its ± std band, labelled.
+
+    Args:
+        figure: where to draw.
+        spec: what is reported, if anything.
+        vertical: whether scores are on the x axis.
+        above: whether the label stands above the plot, rather than at its line, where it can
+            cover what is drawn.
+    """
     reported = spec.reported
     if reported is None:
         return
@@ -154,6 +163,12 @@ def add_reported_band(figure: go.Figure, spec: StudySpec, *, vertical: bool = Fa
         return
     figure.add_hrect(value - std, value + std, **band)
     figure.add_hline(value, **line)
+    if above:
+        label |= {"text": f"╌╌ {label['text']}"}
+        figure.add_annotation(
+            **label, x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="bottom"
+        )
+        return
     label |= {"bgcolor": "rgba(255, 255, 255, 0.7)", "borderpad": 1}
     figure.add_annotation(
         **label, y=value, x=0, xref="paper", xanchor="left", yanchor="bottom", yshift=2, xshift=2

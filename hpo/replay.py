@@ -4,17 +4,37 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from hpo import records
+from hpo import records, words
 from hpo.errors import HpoError
+from hpo.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from hpo.retrain import Retrained, about
 from objectives.inspection import NetworkMember, Trace
 
 DEFAULT_CLASSES = 4
 """Without a choice, one series of each of so many classes is shown."""
+COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, INK, BROWN, "#7B3294", "#7F8C00")
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+LABELS = {"x": "state x", "y": "output y", "drive": "drive I"}
+"""What a quantity is called."""
+_PER_LINE = 4
+"""Parameters in a line of text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """How a series is drawn: a colour and a dash for each class, thinner the later ones."""
+
+    text: str
+    colour: str
+    dash: str
+    """As plotly calls them."""
+    width: float
+    """In pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +50,80 @@ class Replay:
     def class_name(self, number: int) -> str:
         """Name of a class by its number; of the number -1: that nothing was read."""
         return self.retrained.network.classes[number] if number >= 0 else "nothing finite"
+
+    def look(self, series: int) -> Look:
+        """How a series is drawn, and what its legend says."""
+        trace = self.trace
+        label, image = int(trace.labels[series]), int(trace.images[series])
+        place = list(dict.fromkeys(trace.labels.tolist())).index(label)
+        earlier = int((trace.labels[:series] == label).sum())
+        read_as = int(trace.predicted[series])
+        verdict = "" if read_as == label else f" ✗ read as {self.class_name(read_as)}"
+        return Look(
+            text=f"class {self.class_name(label)} (image {image}){verdict}",
+            colour=COLOURS[label % len(COLOURS)],
+            dash=_DASHES[place % len(_DASHES)],
+            width=max(0.8, 2.2 - 0.5 * earlier),
+        )
+
+    @property
+    def label(self) -> str:
+        """The quantity that is shown, with its unit."""
+        unit = f" ({self.trace.unit})" if self.trace.unit else ""
+        return LABELS[self.trace.quantity] + unit
+
+    @property
+    def common_range(self) -> list[float] | None:
+        """One range for all layers, so that they can be compared; None without finite values."""
+        shown = [
+            value
+            for layer, neurons in zip(self.layers, self.neurons, strict=True)
+            for value in self.trace.values[layer][:, list(neurons)].ravel().tolist()
+            if math.isfinite(value)
+        ]
+        if not shown:
+            return None
+        margin = 0.06 * (max(shown) - min(shown)) or 0.5
+        return [min(shown) - margin, max(shown) + margin]
+
+    def panel_titles(self, columns: int) -> list[str]:
+        """Row by row, the input first; empty where a layer shows fewer than ``columns`` neurons."""
+        channels = self.trace.inputs.shape[2]
+        titles = [f"input, {channels} channels" if channels > 1 else "input"] * columns
+        for layer, neurons in zip(self.layers, self.neurons, strict=True):
+            own = [f"layer {layer}, neuron {neuron}" for neuron in neurons]
+            titles += own + [""] * (columns - len(own))
+        return titles
+
+    @property
+    def parameter_lines(self) -> list[str]:
+        """The searched parameters with their units."""
+        choice = self.retrained.choice
+        texts = [
+            f"{name} = {words.value_text(choice.suggested[name])} {words.unit(name)}".rstrip()
+            for name in choice.snapshot.spec.parameters
+            if name in choice.suggested
+        ]
+        return [", ".join(texts[i : i + _PER_LINE]) for i in range(0, len(texts), _PER_LINE)]
+
+    @property
+    def heading(self) -> tuple[str, str]:
+        """Which network and how good it is; on what it was scored."""
+        choice, network = self.retrained.choice, self.retrained.network
+        spec, outcome = choice.snapshot.spec, self.retrained.outcome
+        score = words.score_text(spec, outcome.score) + (", diverged" * outcome.diverged)
+        what = f"{spec.objective}, {network.n_layers} × {network.width} neurons, scored on "
+        head = f"{spec.name}, {choice.name}: {spec.objective_impl.metric} {score}"
+        return head, what + choice.scored_on
+
+
+def default(retrained: Retrained) -> Replay:
+    """The state of one neuron of every layer on one series of each of the first classes."""
+    network = retrained.network
+    trace = network.trace(pick_images(network, None), "x")
+    layers = pick_layers(network, ["all"])
+    neurons = tuple((telling_neuron(trace, layer),) for layer in layers)
+    return Replay(retrained=retrained, trace=trace, layers=layers, neurons=neurons)
 
 
 def pick_images(network: NetworkMember, images: Sequence[int] | None) -> list[int]:

@@ -22,11 +22,12 @@ from objectives.contract import ObjectiveParams, Outcome, Progress, Protocol
 from objectives.inspection import NetworkMember, NetworkObjective
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-_SPLITS = {
+SPLITS = {
     Protocol.VALIDATION: "validation data of the training half",
     Protocol.PAPER: "the test half, on which the search was made, too",
     Protocol.CONFIRM: "the test half",
 }
+"""The data that scores a network, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class Choice:
     @property
     def scored_on(self) -> str:
         """The data that scored it, in words."""
-        return _SPLITS[self.protocol]
+        return SPLITS[self.protocol]
 
     @property
     def params(self) -> ObjectiveParams:

@@ -1,11 +1,12 @@
 """What the environment decides: where the data lives and which database is used.
 
-| Variable                    | Meaning                               | Default                   |
-|-----------------------------|---------------------------------------|---------------------------|
-| `HPO_STORAGE`               | PostgreSQL URL of the studies         | the embedded server       |
-| `HPO_STORAGE_PASSWORD_FILE` | file of the password its URL lacks    | none                      |
-| `HPO_HOME`                  | directory of the embedded server      | XDG; root: `/var/lib/hpo` |
-| `HPO_SERVER_USER`           | who runs the embedded server for root | `nobody`                  |
+| Variable                      | Meaning                            | Default                   |
+|-------------------------------|------------------------------------|---------------------------|
+| `HPO_STORAGE`                 | PostgreSQL URL of the studies      | the embedded server       |
+| `HPO_STORAGE_PASSWORD_FILE`   | file of the password its URL lacks | none                      |
+| `HPO_HOME`                    | directory of the embedded server   | XDG; root: `/var/lib/hpo` |
+| `HPO_DASHBOARD_PASSWORD_FILE` | password of `hpo dashboard`        | none, and loopback only   |
+| `HPO_SERVER_USER`             | who runs the server for root       | `nobody`                  |
 """
 
 from __future__ import annotations
@@ -43,3 +44,9 @@ def storage_password_file() -> Path | None:
 def server_user() -> str:
     """Return the name of the account that runs the embedded server when root starts it."""
     return os.environ.get("HPO_SERVER_USER") or "nobody"
+
+
+def dashboard_password_file() -> Path | None:
+    """Return the file in `HPO_DASHBOARD_PASSWORD_FILE`, or None where it is unset or empty."""
+    chosen = os.environ.get("HPO_DASHBOARD_PASSWORD_FILE")
+    return Path(chosen).expanduser() if chosen else None

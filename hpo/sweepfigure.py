@@ -5,12 +5,10 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from hpo import words
-from hpo.charts import Chart, Group, Point
-from hpo.plotting import BLUE, GREEN, INK, ORANGE, VERMILLION, markers, safe, style
+from hpo.charts import Chart, Group, Point, colour_of
+from hpo.palette import VERMILLION
+from hpo.plotting import markers, safe, style
 
-COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, "#CC79A7", "#56B4E9", "#8C6D31")
-CLOUD_COLOURS = (GREEN, ORANGE, *COLOURS[2:])
-"""Of a scatter: where its rule holds, and where it does not."""
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 
 
@@ -30,12 +28,6 @@ def figure(chart: Chart) -> go.Figure:
     drawing.update_xaxes(title_text=safe(chart.x_label))
     drawing.update_yaxes(title_text=safe(chart.y_label))
     return drawing
-
-
-def colour_of(chart: Chart, group: int) -> str:
-    """Colour of a group of a chart."""
-    colours = COLOURS if chart.joined else CLOUD_COLOURS
-    return colours[group % len(colours)]
 
 
 def rgba(colour: str, opacity: float) -> str:

@@ -33,7 +33,7 @@ from hpo.errors import StorageError
 from hpo.storage import Schema
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 UPGRADES: dict[int, tuple[str, ...]] = {
     1: (
@@ -44,6 +44,14 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         f"ALTER TABLE {SCHEMA}.slots ADD losses_in_a_row INTEGER NOT NULL DEFAULT 0",
         f"ALTER TABLE {SCHEMA}.slots ADD amendments JSON NOT NULL DEFAULT '[]'",
         f"UPDATE {SCHEMA}.slots SET losses_in_a_row = losses",  # version 1 judged by all of them
+    ),
+    2: (
+        f"ALTER TABLE {SCHEMA}.studies ADD artifact_tries INTEGER NOT NULL DEFAULT 0",
+        f"ALTER TABLE {SCHEMA}.studies ADD artifact_error TEXT",
+        f"CREATE TABLE {SCHEMA}.artifacts (artifact_id TEXT PRIMARY KEY, study_id INTEGER NOT NULL "
+        f"REFERENCES {SCHEMA}.studies ON DELETE CASCADE, filename TEXT NOT NULL, media_type TEXT "
+        "NOT NULL, data BYTEA NOT NULL, created_at TIMESTAMPTZ NOT NULL DEFAULT now())",
+        f"CREATE INDEX artifacts_of_study ON {SCHEMA}.artifacts (study_id)",
     ),
 }
 """Version -> the statements that turn its tables into those of the next version, declared below."""
@@ -69,6 +77,8 @@ studies = Table(
     Column("optuna_study_id", Integer, nullable=False),
     Column("amendments", Integer, nullable=False, server_default=text("0")),
     Column("failures_from", Integer, nullable=False, server_default=text("0")),
+    Column("artifact_tries", Integer, nullable=False, server_default=text("0")),
+    Column("artifact_error", Text),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
@@ -143,6 +153,18 @@ checkpoints = Table(
     Column("curve", ARRAY(Float(53)), nullable=False),
     Column("seconds", Float, nullable=False),
     Column("data", LargeBinary, nullable=False),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("artifact_id", Text, primary_key=True),
+    Column("study_id", Integer, ForeignKey(studies.c.id, ondelete="CASCADE"), nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("artifacts_of_study", "study_id"),
 )
 
 

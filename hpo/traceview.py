@@ -13,25 +13,22 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
-from hpo import results, words
-from hpo.plotting import BLUE, GREEN, GREY, INK, ORANGE, VERMILLION, safe, style
-from hpo.replay import Replay
+from hpo import results
+from hpo.palette import GREY, INK
+from hpo.plotting import safe, style
+from hpo.replay import LABELS, Look, Replay
 
-_MORE = ("#CC79A7", "#56B4E9", INK, "#8C6D31", "#7B3294", "#7F8C00")
-COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, *_MORE)
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-_LABELS = {"x": "state x", "y": "output y", "drive": "drive I"}
 _ROW, _HEAD, _FOOT, _LINE = 150, 82, 80, 20
 """Pixels of a panel, of the title without parameters, of axis and legend, of a line of text."""
 _PER_LINE = 4
-"""Parameters, or entries of the legend, in a line."""
+"""Entries of the legend in a line."""
 
 
 def figure(replay: Replay) -> go.Figure:
     """The input and every chosen neuron against time, all series in one panel each."""
     trace, columns = replay.trace, max(map(len, replay.neurons))
     rows = 1 + len(replay.layers)
-    parameters = _parameter_lines(replay)
+    parameters = replay.parameter_lines
     head = _HEAD + _LINE * len(parameters)
     foot = _FOOT + _LINE * math.ceil(len(trace.images) / _PER_LINE)
     height = head + foot + _ROW * rows
@@ -41,7 +38,7 @@ def figure(replay: Replay) -> go.Figure:
         shared_xaxes=True,
         vertical_spacing=36 / (height - head - foot),
         horizontal_spacing=0.16 / columns,
-        subplot_titles=_panel_titles(replay, columns),
+        subplot_titles=replay.panel_titles(columns),
     )
     _left_align(figure, columns)
     style(figure, height=height).update_layout(margin={"t": head, "b": foot})
@@ -52,10 +49,9 @@ def figure(replay: Replay) -> go.Figure:
     figure.update_xaxes(range=[0, trace.dt_ns * trace.inputs.shape[1]], showgrid=False)
     figure.update_xaxes(title_text="time (ns)", row=rows)
     figure.update_yaxes(title_text="input", row=1, col=1)
-    label = _LABELS[trace.quantity] + (f" ({trace.unit})" if trace.unit else "")
     for row in range(2, rows + 1):
-        figure.update_yaxes(range=_common_range(replay), row=row)
-        figure.update_yaxes(title_text=label, row=row, col=1)
+        figure.update_yaxes(range=replay.common_range, row=row)
+        figure.update_yaxes(title_text=replay.label, row=row, col=1)
     figure.update_layout(title=_title(replay, parameters))
     return figure
 
@@ -67,50 +63,10 @@ def _left_align(figure: go.Figure, columns: int) -> None:
         annotation.update(x=axis.domain[0], xanchor="left", font={"size": 13, "color": INK})
 
 
-def _common_range(replay: Replay) -> list[float] | None:
-    """One range for all layers, so that they can be compared; None where nothing is finite."""
-    shown = [
-        value
-        for layer, neurons in zip(replay.layers, replay.neurons, strict=True)
-        for value in replay.trace.values[layer][:, list(neurons)].ravel().tolist()
-        if math.isfinite(value)
-    ]
-    if not shown:
-        return None
-    margin = 0.06 * (max(shown) - min(shown)) or 0.5
-    return [min(shown) - margin, max(shown) + margin]
-
-
-def _panel_titles(replay: Replay, columns: int) -> list[str]:
-    """Row by row; empty where a layer shows fewer neurons."""
-    channels = replay.trace.inputs.shape[2]
-    titles = [f"input, {channels} channels" if channels > 1 else "input"] * columns
-    for layer, neurons in zip(replay.layers, replay.neurons, strict=True):
-        titles += [f"layer {layer}, neuron {neuron}" for neuron in neurons]
-    return titles
-
-
-def _parameter_lines(replay: Replay) -> list[str]:
-    """The searched parameters with their units."""
-    choice = replay.retrained.choice
-    texts = [
-        f"{name} = {words.value_text(choice.suggested[name])} {words.unit(name)}".rstrip()
-        for name in choice.snapshot.spec.parameters
-        if name in choice.suggested
-    ]
-    return [", ".join(texts[i : i + _PER_LINE]) for i in range(0, len(texts), _PER_LINE)]
-
-
 def _title(replay: Replay, parameters: list[str]) -> dict[str, Any]:
     """Which network, how good it is, on what, and its parameters."""
-    choice = replay.retrained.choice
-    spec = choice.snapshot.spec
-    network = replay.retrained.network
-    score = words.score_text(spec, replay.retrained.outcome.score)
-    diverged = ", diverged" if replay.retrained.outcome.diverged else ""
-    head = f"{spec.name}, {choice.name}: {spec.objective_impl.metric} {score}{diverged}"
-    what = f"{spec.objective}, {network.n_layers} × {network.width} neurons, scored on "
-    text = "<br>".join(safe(line) for line in (what + choice.scored_on, *parameters))
+    head, *more = replay.heading
+    text = "<br>".join(safe(line) for line in (*more, *parameters))
     return {
         "text": f"<b>{safe(head)}</b><br><span style='font-size:13px'>{text}</span>",
         "font": {"size": 17},
@@ -124,19 +80,10 @@ def _title(replay: Replay, parameters: list[str]) -> dict[str, Any]:
     }
 
 
-def _looks(replay: Replay, series: int) -> dict[str, Any]:
-    """Line and legend of a series: a colour and a dash for each class, thinner the later ones."""
-    trace = replay.trace
-    label, image = int(trace.labels[series]), int(trace.images[series])
-    order = list(dict.fromkeys(trace.labels.tolist()))
-    earlier = int((trace.labels[:series] == label).sum())
-    read_as, name = int(trace.predicted[series]), replay.class_name(label)
-    verdict = "" if read_as == label else f" ✗ read as {replay.class_name(read_as)}"
-    text = safe(f"class {name} (image {image}){verdict}")
-    place = order.index(label)
-    line = {"color": COLOURS[label % len(COLOURS)], "width": max(0.8, 2.2 - 0.5 * earlier)}
-    line["dash"] = _DASHES[place % len(_DASHES)]
-    return {"name": text, "legendgroup": str(series), "line": line, "mode": "lines"}
+def _looks(look: Look, series: int) -> dict[str, Any]:
+    """Line and legend of a series."""
+    line = {"color": look.colour, "width": look.width, "dash": look.dash}
+    return {"name": safe(look.text), "legendgroup": str(series), "line": line, "mode": "lines"}
 
 
 def _add_input(figure: go.Figure, replay: Replay, column: int) -> None:
@@ -146,7 +93,7 @@ def _add_input(figure: go.Figure, replay: Replay, column: int) -> None:
     time_ns = [k * trace.dt_ns for k in range(points + 1)]
     for series in range(len(trace.images)):
         for channel, values in enumerate(trace.inputs[series].T.tolist()):
-            looks = _looks(replay, series)
+            looks = _looks(replay.look(series), series)
             line = go.Scatter(x=time_ns, y=[*values, values[-1]], **looks)
             line.update(line_shape="hv", line_width=1.4, showlegend=column == channel == 0)
             line.hovertemplate = f"{looks['name']}<br>%{{x:.4g}} ns: %{{y:.4g}}<extra></extra>"
@@ -159,7 +106,7 @@ def _add_neuron(figure: go.Figure, replay: Replay, row: int, column: int) -> Non
     layer, neuron = replay.layers[row], replay.neurons[row][column]
     place = {"row": row + 2, "col": column + 1}
     for series in range(len(trace.images)):
-        looks = _looks(replay, series)
+        looks = _looks(replay.look(series), series)
         values = trace.values[layer, series, neuron].tolist()
         line = go.Scatter(x=trace.time_ns.tolist(), y=values, showlegend=False, **looks)
         line.hovertemplate = f"{looks['name']}<br>%{{x:.4g}} ns: %{{y:.4g}}<extra></extra>"
@@ -191,7 +138,7 @@ def page(replay: Replay, command: str) -> str:
     drawing = figure(replay).to_html(
         full_html=False, include_plotlyjs=False, div_id="trace", config=config
     )
-    title = html.escape(f"{spec.name}, {choice.name}: {_LABELS[replay.trace.quantity]}")
+    title = html.escape(f"{spec.name}, {choice.name}: {LABELS[replay.trace.quantity]}")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>

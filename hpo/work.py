@@ -10,12 +10,15 @@ import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hpo.arguments import LEASE_S
+from hpo.artifactstore import ArtifactStore
 from hpo.claims import Claim, Over, Wait
 from hpo.errors import HpoError, StorageError, StudyError
+from hpo.keeping import Keeper
 from hpo.ledger import Ledger
-from hpo.retry import is_passing
+from hpo.retry import is_passing, retry
 from hpo.settling import LeaseLostError
 from hpo.storage import Storage
 from hpo.trial import Signals, StoppedError, Trial
@@ -40,6 +43,8 @@ class Order:
     """Work for this study until it is over; without one, serve every open study for ever."""
     confirm: bool = True
     """Whether to run confirmation trainings, too."""
+    artifacts: bool = True
+    """Whether to make the artifacts of finished studies, too."""
     lease_s: float = LEASE_S
     parent_pid: int | None = None
     """Stop when this process is gone."""
@@ -149,8 +154,19 @@ class Worker:
         host = platform.node()
         self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._heart = Heartbeat(self.name, order)
-        self._ledger = Ledger(
-            storage, patience_s=PATIENCE_S, on_wait=self._database_away, pause=self._pause
+        patience: dict[str, Any] = {
+            "patience_s": PATIENCE_S,
+            "on_wait": self._database_away,
+            "pause": self._pause,
+        }
+        self._ledger = Ledger(storage, **patience)
+        self._keeper = Keeper(
+            self._ledger,
+            ArtifactStore(storage.engine),
+            self.name,
+            patiently=lambda work: retry(work, **patience),
+            stopping=self._heart.stop_requested.is_set,
+            doing=self._doing,
         )
 
     def stop(self) -> None:
@@ -193,6 +209,8 @@ class Worker:
                 self._work(found)
                 if self._order.study in self._left_out:
                     return str(self._left_out[self._order.study])
+            elif self._order.artifacts and self._keeper.keep(self._order.study):
+                pause_s = _POLL_S[0]
             elif isinstance(found, Over):
                 log.info("%s", found.reason)
                 return None

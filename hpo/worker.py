@@ -36,6 +36,11 @@ def parser() -> Parser:
     p.add_argument("--study", metavar="NAME", help="work for this study alone, until it is over")
     p.add_argument("--storage", metavar="URL", help="PostgreSQL URL (default: HPO_STORAGE)")
     p.add_argument("--no-confirm", action="store_true", help="leave confirmations to others")
+    p.add_argument(
+        "--no-artifacts",
+        action="store_true",
+        help="leave it to others to keep the best network of a finished study",
+    )
     p.add_argument("--name", help="name of this worker in every view (default: host-pid-random)")
     p.add_argument("--parent", type=int, metavar="PID", help="stop when this process is gone")
     p.add_argument(
@@ -72,6 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     order = Order(
         study=arguments.study,
         confirm=not arguments.no_confirm,
+        artifacts=not (arguments.no_confirm or arguments.no_artifacts),
         lease_s=arguments.lease,
         parent_pid=arguments.parent,
         heartbeat_file=arguments.heartbeat_file,

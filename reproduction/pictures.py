@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo import charts, picture
-from hpo.plotting import BLUE, GREEN, INK, ORANGE, VERMILLION
+from hpo.palette import BLUE, GREEN, INK, ORANGE, VERMILLION
 from reproduction.judges import Studies
 
 if TYPE_CHECKING:

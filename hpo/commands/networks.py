@@ -58,7 +58,7 @@ def train(choice: Choice, network: NetworkMember) -> Retrained:
     """Train it again, with a line of progress and a check against the ledger on stderr."""
     from hpo import retrain
 
-    with _progress() as say:
+    with progress() as say:
         retrained = retrain.train(choice, network, say)
     print(f"{retrained.check} ({retrained.seconds:.1f} s)", file=sys.stderr)
     return retrained
@@ -118,7 +118,7 @@ def writing(target: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
+def progress() -> Iterator[Callable[[str], None]]:
     """One line on stderr: rewritten on a terminal; in a log it says once what is going on."""
     terminal, said = sys.stderr.isatty(), False
 

@@ -39,8 +39,7 @@ def parser() -> Parser:
         "--picture",
         type=Path,
         metavar="FILE",
-        help="instead of the report, draw the study's [figure] as FILE.svg, .pdf or .png "
-        "(needs Matplotlib: pip install 'matplotlib>=3.9')",
+        help="instead of the report, draw the study's [figure] as FILE.svg, .pdf or .png",
     )
     p.add_argument("--open", action="store_true", help="open it in the browser")
     p.add_storage()

@@ -31,7 +31,9 @@ from hpo.snapshot import Member, SlotState, StudyState
 from hpo.storage import Storage, open_storage
 from hpo.suggest import suggest
 
-KEYS = "id study_id slot_id lease_until optuna_study_id optuna_trial_id"
+KEYS = (
+    "id study_id slot_id lease_until optuna_study_id optuna_trial_id artifact_tries artifact_error"
+)
 
 
 @pytest.fixture

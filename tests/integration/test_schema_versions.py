@@ -13,6 +13,7 @@ from processes import finish, start
 from servers import connect
 from workers import ledger_at, run_workers, table, toy_spec, undisturbed
 
+from hpo.artifactstore import ArtifactStore
 from hpo.claims import Claim
 from hpo.errors import StorageError
 from hpo.ledger import Ledger
@@ -22,10 +23,16 @@ from hpo.suggest import suggest
 from hpo.tables import SCHEMA_VERSION, UPGRADES
 
 
+@pytest.fixture(params=range(1, SCHEMA_VERSION))
+def version(request: pytest.FixtureRequest) -> int:
+    """An older version of the tables."""
+    return int(request.param)
+
+
 @pytest.fixture
-def old_url(empty_database_url: str) -> str:
-    """A database as release 0.1.0 left it."""
-    thaw(empty_database_url, 1)
+def old_url(empty_database_url: str, version: int) -> str:
+    """A database as an earlier release left it."""
+    thaw(empty_database_url, version)
     return empty_database_url
 
 
@@ -100,7 +107,16 @@ def test_a_study_begun_by_an_old_release_ends_as_if_it_were_new(old_url: str) ->
     assert [after.search[n].settled_at for n in kept] == [before.search[n].settled_at for n in kept]
 
 
-def test_no_upgrade_under_the_hands_of_older_workers(old_url: str) -> None:
+def test_what_an_old_release_has_finished_is_not_trained_again(old_url: str) -> None:
+    with open_storage(old_url) as storage:
+        ledger, store = Ledger(storage), ArtifactStore(storage.engine)
+        assert ledger.snapshot("done").state == StudyState.DONE
+        assert store.due() == []
+        run_workers(old_url, "half", 1)
+        assert store.due() == ["half"], "what ends now is kept"
+
+
+def test_no_upgrade_under_the_hands_of_older_workers(old_url: str, version: int) -> None:
     with connect(old_url) as connection:
         connection.execute(
             "INSERT INTO hpo_ledger.workers (name, host, pid, doing, lease_s) "
@@ -109,11 +125,11 @@ def test_no_upgrade_under_the_hands_of_older_workers(old_url: str) -> None:
         with open_storage(old_url) as storage, pytest.raises(StorageError) as caught:
             Ledger(storage)
         assert str(caught.value).endswith(
-            f": no worker must be at work while its tables are upgraded from version 1 to "
-            f"{SCHEMA_VERSION}, but got workers=busy-1. Stop them (SIGTERM or Ctrl-C: nothing is "
-            f"lost), then try again."
+            f": no worker must be at work while its tables are upgraded from version {version} "
+            f"to {SCHEMA_VERSION}, but got workers=busy-1. Stop them (SIGTERM or Ctrl-C: nothing "
+            f"is lost), then try again."
         )
-        assert connection.execute("SELECT version FROM hpo_ledger.version").fetchone() == (1,)
+        assert connection.execute("SELECT version FROM hpo_ledger.version").fetchone() == (version,)
         connection.execute("UPDATE hpo_ledger.workers SET ended_at = now()")
     with ledger_at(old_url) as ledger:
         assert len(ledger.studies()) == 3

@@ -79,3 +79,21 @@ class ToyNetworkObjective(NetworkObjective[ToyParams, ToyTask]):
         self, params: ToyParams, seeds: Sequence[int], *, channels: int, outputs: int
     ) -> Any:
         raise NotImplementedError
+
+
+class BrittleMember(ToyMember):
+    """It trains, and breaks when it is saved."""
+
+    def save(self, path: Path, about: Mapping[str, Any]) -> None:
+        raise RuntimeError("the toy breaks when it is saved")
+
+
+class BrittleObjective(ToyNetworkObjective):
+    """The same scores, and a network that cannot be kept."""
+
+    name: ClassVar[str] = "toy-brittle"
+
+    def member(
+        self, params: ToyParams, *, task: ToyTask, protocol: Protocol, member_seed: int
+    ) -> BrittleMember:
+        return BrittleMember(params, task, protocol, member_seed)

@@ -211,18 +211,6 @@ def test_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
     )
 
 
-def test_picture_without_matplotlib_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    with pytest.raises(HpoError) as caught:
-        picture.check(tmp_path / "a.svg")
-    assert str(caught.value) == (
-        f"{tmp_path}/a.svg: Matplotlib must be installed to draw pictures, but it is not. "
-        "Install it: pip install 'matplotlib>=3.9'"
-    )
-
-
 def test_what_is_not_finite_has_no_place() -> None:
     study = scatter_spec()
     shown = measured(study, 1)

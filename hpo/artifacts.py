@@ -1,0 +1,110 @@
+"""What is kept of a finished study: its best network, how it learnt, and what its neurons do.
+
+A study stores no networks, but the people who look at it want the best one at hand: a worker trains
+it once more when the study is over. Of a sweep, which has no best, the figure is kept.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from hpo import charts, learningcurve, picture, replay, retrain, tracepicture
+from hpo.artifactstore import Artifact
+from hpo.charts import Chart
+from hpo.snapshot import Slot, StudySnapshot
+from objectives.inspection import NetworkObjective
+
+log = logging.getLogger(__name__)
+
+LARGEST = 16 * 2**20
+"""Bytes of an artifact; what is larger is left out."""
+_MEDIA_TYPES = {
+    ".safetensors": "application/octet-stream",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".csv": "text/csv",
+}
+
+
+def make(
+    snapshot: StudySnapshot, others: Sequence[StudySnapshot], say: Callable[[str], None]
+) -> list[Artifact]:
+    """The artifacts of a study.
+
+    Args:
+        snapshot: the study, with curves.
+        others: those of its figure's ``overlay``.
+        say: told what is going on, in one short line, after every epoch; what it raises passes.
+
+    Raises:
+        StudyError: the data of its task is not there, or not what it was.
+    """
+    found = []
+    for item in _files(snapshot, others, say):
+        if len(item.data) > LARGEST:
+            size = f"{len(item.data) / 2**20:.0f} MB"
+            log.warning("%s is left out: it has %s", item.filename, size)
+        else:
+            found.append(item)
+    return found
+
+
+def _files(
+    snapshot: StudySnapshot, others: Sequence[StudySnapshot], say: Callable[[str], None]
+) -> Iterator[Artifact]:
+    best = snapshot.best
+    if best is not None:
+        stem = f"{snapshot.spec.name}-trial-{best.number}"
+        yield from _learning_curve(snapshot, best, stem)
+        if isinstance(snapshot.spec.objective_impl, NetworkObjective):
+            yield from _network(snapshot, stem, say)
+        return
+    chart = charts.chart(snapshot, others)
+    if chart is not None and chart.groups:
+        yield from _figure(chart, snapshot.spec.name)
+
+
+def _learning_curve(snapshot: StudySnapshot, best: Slot, stem: str) -> Iterator[Artifact]:
+    with picture.style():
+        drawn = learningcurve.figure(snapshot, best)
+        yield _artifact(f"{stem}-learning.png", picture.rendered(drawn, ".png"))
+    text = io.StringIO(newline="")
+    learningcurve.write_csv(snapshot, best, text)
+    yield _artifact(f"{stem}-learning.csv", text.getvalue().encode())
+
+
+def _network(snapshot: StudySnapshot, stem: str, say: Callable[[str], None]) -> Iterator[Artifact]:
+    """The best network, as ``hpo export --network`` writes it and ``hpo trace`` draws it."""
+    choice = retrain.choose(snapshot)
+    network = retrain.build(choice)
+    retrained = retrain.train(choice, network, say)
+    log.info("%s", retrained.check)
+    with tempfile.TemporaryDirectory(prefix="hpo-") as folder:
+        target = Path(folder) / f"{stem}.safetensors"
+        network.save(target, retrain.about(retrained))
+        for path in (target, target.with_suffix(".json")):
+            yield _artifact(path.name, path.read_bytes())
+    shown = replay.default(retrained)
+    with picture.style():
+        yield _artifact(f"{stem}-traces.png", picture.rendered(tracepicture.figure(shown), ".png"))
+    text = io.StringIO(newline="")
+    replay.write_csv(shown, text)
+    yield _artifact(f"{stem}-traces.csv", text.getvalue().encode())
+
+
+def _figure(chart: Chart, stem: str) -> Iterator[Artifact]:
+    with picture.style():
+        yield _artifact(f"{stem}-figure.svg", picture.rendered(picture.figure(chart), ".svg"))
+    text = io.StringIO(newline="")
+    charts.write_csv(chart, text)
+    yield _artifact(f"{stem}-figure.csv", text.getvalue().encode())
+
+
+def _artifact(filename: str, data: bytes) -> Artifact:
+    media_type = _MEDIA_TYPES[Path(filename).suffix]
+    return Artifact(filename=filename, media_type=media_type, data=data)

@@ -1,0 +1,280 @@
+"""Artifacts of studies in the database, the one thing that all hosts of a study share.
+
+Optuna lists artifacts among the attributes of its studies and trials; their content is in the table
+``artifacts``. What workers make of a finished study (``hpo.artifacts``) has ids that follow from
+study and file name (UUIDs of version 5), so that making them again replaces them; what somebody
+uploads with ``optuna.artifacts.upload_artifact`` has random ids (version 4), and stays.
+"""
+
+from __future__ import annotations
+
+import io
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, BinaryIO
+
+from optuna.artifacts.exceptions import ArtifactNotFound
+from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, null, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from hpo import mirror, reading
+from hpo.errors import StorageError, StudyError
+from hpo.snapshot import StudyState
+from hpo.tables import artifacts, studies
+
+_NAMESPACE = uuid.UUID("6d1f4b5e-2f0a-5c43-9a52-0f6f3b9a7c11")
+_LOCKS = 0x68706F41
+"""First half of the key of the locks on making the artifacts of a study; its id is the other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """A file to keep."""
+
+    filename: str
+    media_type: str
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """An artifact in the database."""
+
+    artifact_id: str
+    filename: str
+    media_type: str
+    size: int
+    """In bytes."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edition:
+    """A study at the moment when its artifacts were asked for: they are those of no other."""
+
+    study_id: int
+    name: str
+    state: StudyState
+    spec: Mapping[str, Any]
+    amendments: int
+
+
+class ArtifactStore:
+    """The artifacts of a database; ``optuna.artifacts`` and optuna-dashboard can use it.
+
+    Every method is one transaction, and safe to repeat when the answer to it was lost.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """The database must have the ledger's tables."""
+        self._engine = engine
+
+    # --- Optuna's protocol ---------------------------------------------------------------
+
+    def open_reader(self, artifact_id: str) -> BinaryIO:
+        """The content of an artifact.
+
+        Raises:
+            ArtifactNotFound: there is none of this id.
+        """
+        query = select(artifacts.c.data).where(artifacts.c.artifact_id == artifact_id)
+        with self._engine.begin() as connection:
+            data = connection.scalar(query)
+        if data is None:
+            raise _not_found(artifact_id)
+        return io.BytesIO(data)
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        """Keep an artifact that one of our studies, or a trial of it, lists already.
+
+        Raises:
+            StorageError: no study of the ledger lists it.
+        """
+        with self._engine.begin() as connection:
+            owner = mirror.artifact_owner(connection, artifact_id)
+            query = select(studies.c.id).where(studies.c.optuna_study_id == (owner or [None])[0])
+            study_id = connection.scalar(query)
+            if owner is None or study_id is None:
+                raise StorageError(
+                    f"artifact {artifact_id}: a study made by hpo must list it, but none does. "
+                    f"Use optuna.artifacts.upload_artifact with such a study or its trial."
+                )
+            row = {
+                "study_id": study_id,
+                "filename": owner[1]["filename"],
+                "media_type": owner[1]["mimetype"],
+                "data": content_body.read(),
+            }
+            connection.execute(
+                upsert(artifacts)
+                .values(artifact_id=artifact_id, **row)
+                .on_conflict_do_update(index_elements=[artifacts.c.artifact_id], set_=row)
+            )
+
+    def remove(self, artifact_id: str) -> None:
+        """Delete the content of an artifact.
+
+        Raises:
+            ArtifactNotFound: there is none of this id.
+        """
+        own = delete(artifacts).where(artifacts.c.artifact_id == artifact_id)
+        with self._engine.begin() as connection:
+            if not connection.execute(own).rowcount:
+                raise _not_found(artifact_id)
+
+    # --- what workers make ---------------------------------------------------------------
+
+    def listed(self, study: str) -> list[Listed]:
+        """The artifacts of a study by file name.
+
+        Raises:
+            StudyError: there is no such study.
+        """
+        columns = [artifacts.c[name] for name in ("artifact_id", "filename", "media_type")]
+        size = func.octet_length(artifacts.c.data).label("size")
+        query = select(*columns, size, artifacts.c.created_at).order_by(artifacts.c.filename)
+        with self._engine.begin() as connection:
+            row = _study(connection, study)
+            found = connection.execute(query.where(artifacts.c.study_id == row.id)).all()
+        return [Listed(**row._mapping) for row in found]
+
+    def error(self, study: str) -> str | None:
+        """Why the artifacts of a study could not be made, if so."""
+        with self._engine.begin() as connection:
+            error: str | None = _study(connection, study).artifact_error
+        return error
+
+    def due(self) -> list[str]:
+        """Names of the finished studies whose artifacts are still to be made, oldest first."""
+        wanted = (studies.c.state == StudyState.DONE) & (studies.c.artifact_tries > 0)
+        with self._engine.begin() as connection:
+            query = select(studies.c.name).where(wanted).order_by(studies.c.id)
+            return list(connection.scalars(query))
+
+    @contextmanager
+    def alone(self, study: str) -> Iterator[bool]:
+        """Whether nobody else makes the artifacts of a study, nor will until this ends.
+
+        The lock is that of a session: it ends with the process that holds it.
+        """
+        with self._engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")  # idle, in no transaction
+            connection.detach()  # closed in the end, and the lock with it
+            row = connection.execute(_by_name(study)).one_or_none()
+            lock = select(func.pg_try_advisory_lock(_LOCKS, row.id if row else 0))
+            yield row is not None and bool(connection.scalar(lock))
+
+    def begin(self, study: str, worker: str) -> Edition | None:
+        """Take one of the tries at the artifacts of a study; None if they are not due.
+
+        Should the worker die at it, the error says so.
+        """
+        with self._engine.begin() as connection:
+            row = connection.execute(_by_name(study).with_for_update()).one_or_none()
+            if row is None or row.state != StudyState.DONE or row.artifact_tries <= 0:
+                return None
+            lost = f"{worker} was lost while it made them"
+            values = {"artifact_tries": row.artifact_tries - 1, "artifact_error": lost}
+            connection.execute(update(studies).where(studies.c.id == row.id).values(values))
+            return _edition(row)
+
+    def edition(self, study: str) -> Edition:
+        """The study as it is now, for somebody who makes artifacts by hand.
+
+        Raises:
+            StudyError: there is no such study.
+        """
+        with self._engine.begin() as connection:
+            return _edition(_study(connection, study))
+
+    def leave(self, edition: Edition, why: str | None = None) -> None:
+        """Leave to others what was begun: it was no failure, though ``why`` may say what lacked."""
+        tries = studies.c.artifact_tries + 1
+        self._update(edition, {"artifact_tries": tries, "artifact_error": _storable(why)})
+
+    def fail(self, edition: Edition, why: str) -> None:
+        """Write down that the artifacts cannot be made; nobody tries again."""
+        self._update(edition, {"artifact_tries": 0, "artifact_error": _storable(why)})
+
+    def _update(self, edition: Edition, values: Mapping[str, Any]) -> None:
+        with self._engine.begin() as connection:
+            if _still(connection, edition) is not None:
+                own = studies.c.id == edition.study_id
+                connection.execute(update(studies).where(own).values(values))
+
+    def replace(self, edition: Edition, made: Sequence[Artifact]) -> bool:
+        """Put what was made in the place of what was made before.
+
+        Returns:
+            False, and nothing is written, if the study has gone on, or away, meanwhile.
+        """
+        with self._engine.begin() as connection:
+            row = _still(connection, edition)
+            if row is None:
+                return False
+            own = artifacts.c.study_id == row.id
+            ids = connection.scalars(select(artifacts.c.artifact_id).where(own)).all()
+            gone = [known for known in ids if uuid.UUID(known).version == 5]
+            connection.execute(delete(artifacts).where(artifacts.c.artifact_id.in_(gone)))
+            new = {_id(row.id, item.filename): item for item in made}
+            for artifact_id, item in new.items():
+                values = {"artifact_id": artifact_id, "study_id": row.id}
+                values |= {"filename": item.filename, "media_type": item.media_type}
+                connection.execute(insert(artifacts).values(**values, data=item.data))
+            listed = {
+                key: {"filename": item.filename, "mimetype": item.media_type, "encoding": None}
+                for key, item in new.items()
+            }
+            mirror.replace_artifacts(connection, row.optuna_study_id, gone, listed)
+            made_them = {"artifact_tries": 0, "artifact_error": null()}
+            connection.execute(update(studies).where(studies.c.id == row.id).values(made_them))
+            return True
+
+
+def _by_name(study: str) -> Select[Any]:
+    return select(studies).where(studies.c.name == study)
+
+
+def _study(connection: Connection, name: str) -> Row[Any]:
+    row = connection.execute(_by_name(name)).one_or_none()
+    if row is None:
+        raise StudyError(reading.no_such_study(connection, name))
+    return row
+
+
+def _edition(row: Row[Any]) -> Edition:
+    return Edition(
+        study_id=row.id,
+        name=row.name,
+        state=StudyState(row.state),
+        spec=row.spec,
+        amendments=row.amendments,
+    )
+
+
+def _still(connection: Connection, edition: Edition) -> Row[Any] | None:
+    """The row of a study that is the same edition still, locked until the transaction ends."""
+    query = select(studies).where(studies.c.id == edition.study_id).with_for_update()
+    row = connection.execute(query).one_or_none()
+    return row if row is not None and _edition(row) == edition else None
+
+
+def _id(study_id: int, filename: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, f"{study_id}/{filename}"))
+
+
+def _storable(text: str | None) -> str | None:
+    """Text that PostgreSQL can hold."""
+    if text is None:
+        return None
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _not_found(artifact_id: str) -> ArtifactNotFound:
+    return ArtifactNotFound(
+        f"artifact {artifact_id}: the database must hold it, but it does not. It was deleted, or "
+        f"made anew under another name: reload the page."
+    )

@@ -1,0 +1,128 @@
+"""``hpo artifacts``: what is kept of a finished study: its best network, curves, traces."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.arguments import Parser, answer
+from hpo.commands import opened_storage, storage_option, tell
+from hpo.errors import HpoError
+
+if TYPE_CHECKING:
+    from hpo.artifactstore import ArtifactStore, Listed
+    from hpo.ledger import Ledger
+
+_EXAMPLES = """\
+hpo artifacts seqdigits
+    the files that are kept of it in the database, as the dashboard shows them
+hpo artifacts seqdigits -o kept
+    writes them into the directory kept: the network for objectives.artifacts.load_network, its
+    learning curve and the traces of its neurons as pictures and as CSV
+hpo artifacts old --make
+    makes them now, as workers do when a study is finished: for one that was imported, finished by
+    an earlier release, or has failed
+
+Made again, they take the place of those before."""
+
+
+def parser() -> Parser:
+    """The command line."""
+    p = Parser(
+        "hpo artifacts",
+        "List what is kept of a finished study: its best network, learning curve and traces.",
+        _EXAMPLES,
+    )
+    p.add_study()
+    p.add_argument("--make", action="store_true", help="make them now, in place of those before")
+    p.add_argument("-o", "--output", type=Path, metavar="DIR", help="write them into a directory")
+    p.add_storage()
+    p.add_json()
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, do it, and return the exit status."""
+    arguments = parser().parse_with_study(argv)
+    return answer(lambda: run(arguments))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make, write and list them.
+
+    Raises:
+        HpoError: there is no such study, it is not finished, or a file cannot be written.
+    """
+    from hpo.artifactstore import ArtifactStore
+    from hpo.ledger import Ledger
+
+    with opened_storage(arguments) as storage:
+        ledger = Ledger(storage)
+        store = ArtifactStore(storage.engine)
+        if arguments.make:
+            _make(ledger, store, arguments.study)
+        found = store.listed(arguments.study)
+        if arguments.output is not None:
+            _write(store, found, arguments.output)
+        error = store.error(arguments.study)
+    if not found and not arguments.json:
+        why = f" ({error.strip().splitlines()[-1]})" if error else ""
+        again = f"hpo artifacts {arguments.study}{storage_option(arguments)} --make"
+        print(f"{arguments.study}: nothing is kept of it{why}; make it: {again}", file=sys.stderr)
+    return tell(arguments, *_told(arguments.study, found, error, arguments.output))
+
+
+def _told(
+    study: str, found: Sequence[Listed], error: str | None, folder: Path | None
+) -> tuple[dict[str, Any], *tuple[str, ...]]:
+    """What there is, for programs, then in lines for people."""
+    from hpo import results
+
+    names = [str(_target(folder, item)) if folder else item.filename for item in found]
+    sizes = [item.size for item in found]
+    files = [{"file": n, "bytes": size} for n, size in zip(names, sizes, strict=True)]
+    rows = [[n, _size(size)] for n, size in zip(names, sizes, strict=True)]
+    record = {"study": study, "artifacts": files, "error": error}
+    return record, *(results.columns(rows, right=[1]) if rows else [])
+
+
+def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:
+    from hpo import artifacts
+    from hpo.commands import networks
+    from hpo.snapshot import StudyState
+
+    edition = store.edition(study)
+    if edition.state == StudyState.OPEN:
+        raise HpoError(
+            f"study {study!r}: it must be over to make its artifacts, but it is {edition.state}. "
+            f"Workers make them when it is finished; now: hpo export {study} --network FILE."
+        )
+    snapshot = ledger.snapshot(study, curves=True)
+    with networks.progress() as say:
+        made = artifacts.make(snapshot, ledger.overlays(snapshot.spec), say)
+    if not store.replace(edition, made):
+        raise HpoError(
+            f"study {study!r}: it must stay as it is while its artifacts are made, but it went on. "
+            f"Its workers make them when it is finished."
+        )
+
+
+def _write(store: ArtifactStore, found: Sequence[Listed], folder: Path) -> None:
+    from hpo.commands import networks
+
+    for item in found:
+        target = _target(folder, item)
+        with networks.writing(target):
+            folder.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(store.open_reader(item.artifact_id).read())
+
+
+def _target(folder: Path, item: Listed) -> Path:
+    return folder / Path(item.filename).name  # an uploaded file may be called anything
+
+
+def _size(count: int) -> str:
+    return f"{count / 1000:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"

@@ -1,0 +1,111 @@
+"""Who makes the artifacts of a finished study: one worker, once, when there is no trial to run."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Protocol, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from hpo import artifacts
+from hpo.artifactstore import ArtifactStore, Edition
+from hpo.errors import HpoError, StorageError
+from hpo.ledger import Ledger
+from hpo.trial import StoppedError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+_MESSAGE_CHARS = 4000
+
+
+class Patiently(Protocol):
+    """Does a piece of work, and does it again while the database is away."""
+
+    def __call__(self, work: Callable[[], T], /) -> T:
+        """What the work returns."""
+
+
+class Keeper:
+    """Makes the artifacts of finished studies for one worker."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: ArtifactStore,
+        worker: str,
+        *,
+        patiently: Patiently,
+        stopping: Callable[[], bool],
+        doing: Callable[[str], None],
+    ) -> None:
+        """Nothing is made yet.
+
+        Args:
+            ledger: the ledger.
+            store: where artifacts go, in the same database.
+            worker: name of the worker.
+            patiently: how the store is asked.
+            stopping: whether the worker was told to stop; asked after every epoch.
+            doing: told what is being done, for the people who watch.
+        """
+        self._ledger, self._store, self._worker = ledger, store, worker
+        self._patiently, self._stopping, self._doing = patiently, stopping, doing
+        self._refused: set[str] = set()
+
+    def keep(self, study: str | None = None) -> bool:
+        """Make the artifacts of a study that is finished and whose artifacts are due.
+
+        Args:
+            study: of this one alone; without it, of the first one that nobody else is at.
+
+        Returns:
+            Whether there was something to do.
+        """
+        for name in self._patiently(self._store.due):
+            wanted = study in (None, name) and name not in self._refused
+            if wanted and self._keep_alone(name):
+                return True
+        return False
+
+    def _keep_alone(self, name: str) -> bool:
+        """Make the artifacts of a study unless somebody else is at it."""
+        with ExitStack() as stack:
+            if not self._patiently(lambda: stack.enter_context(self._store.alone(name))):
+                return False
+            edition = self._patiently(lambda: self._store.begin(name, self._worker))
+            if edition is not None:
+                self._keep(edition)
+            return edition is not None
+
+    def _keep(self, edition: Edition) -> None:
+        name, say = edition.name, self._say
+        self._doing(f"keeps the best network of {name}")
+        try:
+            snapshot = self._ledger.snapshot(name, curves=True)
+            made = artifacts.make(snapshot, self._ledger.overlays(snapshot.spec), say)
+        except StoppedError:
+            log.info("%s: its artifacts are left to the next worker", name)
+            self._patiently(lambda: self._store.leave(edition))
+        except (StorageError, SQLAlchemyError):
+            raise
+        except (HpoError, MemoryError) as error:  # another host may have what this one lacks
+            log.warning("%s: its artifacts are left to other hosts: %s", name, error)
+            self._refused.add(name)
+            why = f"{self._worker}: {error}"
+            self._patiently(lambda: self._store.leave(edition, why))
+        except Exception:
+            why = traceback.format_exc()[-_MESSAGE_CHARS:]
+            log.exception("%s: its artifacts cannot be made", name)
+            self._patiently(lambda: self._store.fail(edition, why))
+        else:
+            kept = self._patiently(lambda: self._store.replace(edition, made))
+            log.info("%s: %s", name, f"{len(made)} artifacts" if kept else "it has gone on")
+
+    def _say(self, text: str) -> None:
+        if self._stopping():
+            raise StoppedError

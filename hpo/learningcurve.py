@@ -1,0 +1,170 @@
+"""How the best trial of a study learnt: all its networks, epoch by epoch, as numbers and a picture.
+
+Those of the search are scored after each epoch; those of the confirmation once, at their end, since
+the test half chooses nothing. The loss is that of the training data.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import TYPE_CHECKING, TextIO
+
+from hpo import picture, words
+from hpo.palette import BLUE, GREEN, VERMILLION
+from hpo.retrain import SPLITS
+from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot
+from objectives.contract import Protocol
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """One trained network of a trial."""
+
+    name: str
+    """``member 0``, or ``fresh seed 1``."""
+    confirmed: bool
+    """Whether it belongs to the confirmation."""
+    score: float
+    curve: tuple[float, ...]
+    """Score after each epoch; empty in a confirmation."""
+    loss_curve: tuple[float, ...]
+
+
+def networks(snapshot: StudySnapshot, trial: Slot) -> list[Network]:
+    """The networks of a search trial, then those of its confirmation.
+
+    Args:
+        snapshot: the study, with curves.
+        trial: one of its search trials.
+    """
+    found = [
+        Network(
+            name=f"member {m.member}",
+            confirmed=False,
+            score=m.score,
+            curve=m.curve,
+            loss_curve=m.loss_curve,
+        )
+        for m in trial.members
+    ]
+    confirm = snapshot.spec.confirm
+    for slot in snapshot.confirm:
+        if confirm and slot.source == trial.number and slot.state == SlotState.COMPLETE:
+            seed, member = slot.number % confirm.members + 1, slot.members[0]
+            name = f"fresh seed {seed}"
+            found.append(
+                Network(
+                    name=name,
+                    confirmed=True,
+                    score=member.score,
+                    curve=member.curve,
+                    loss_curve=member.loss_curve,
+                )
+            )
+    return found
+
+
+def write_csv(snapshot: StudySnapshot, trial: Slot, stream: TextIO) -> None:
+    """One row per network and epoch; ``final_score`` is that of the network, on its last row."""
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["trial", "network", "epoch", "score", "loss", "final_score"])
+    for network in networks(snapshot, trial):
+        rows = list(zip_longest(network.curve, network.loss_curve)) or [(None, None)]
+        for epoch, (score, loss) in enumerate(rows, start=1):
+            final = network.score if epoch == len(rows) else None
+            writer.writerow([trial.number, network.name, epoch, score, loss, final])
+
+
+def figure(snapshot: StudySnapshot, trial: Slot) -> Figure:
+    """Score and loss against the epoch, with the reported score as a line.
+
+    Args:
+        snapshot: the study, with curves.
+        trial: one of its search trials, which is complete.
+    """
+    found = networks(snapshot, trial)
+    with_loss = any(map(math.isfinite, (x for n in found for x in n.loss_curve)))
+    drawing = picture.canvas(7.0, 5.6 if with_loss else 3.8)
+    heights = [3, 2] if with_loss else [1]
+    panels = drawing.subplots(
+        len(heights), sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
+    )[:, 0]
+    _draw_scores(panels[0], snapshot, found)
+    if with_loss:
+        _draw_losses(panels[1], found)
+    panels[-1].set_xlabel("epoch")
+    panels[-1].set_xlim(left=0)
+    panels[-1].xaxis.get_major_locator().set_params(integer=True)
+    panels[0].set_title(_title(snapshot, trial), loc="left", fontsize=10)
+    handles, labels = panels[0].get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside lower left", fontsize=9)
+    drawing.align_ylabels()
+    return drawing
+
+
+def _title(snapshot: StudySnapshot, trial: Slot) -> str:
+    spec = snapshot.spec
+    text = f"{spec.name}, trial {trial.number}\n{spec.objective_impl.metric} "
+    text += f"{words.score_text(spec, trial.score or 0.0)} in the search"
+    if (confirmed := _confirmation(snapshot, trial)) is not None:
+        text += f", confirmed {words.score_text(spec, confirmed.mean, confirmed.std)}"
+    return picture.plain(text)
+
+
+def _confirmation(snapshot: StudySnapshot, trial: Slot) -> Confirmation | None:
+    found = (c for c in snapshot.confirmations if c.source == trial.number and c.scores)
+    return next(found, None)
+
+
+def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) -> None:
+    """A line per network of the search, a point per confirmed one, the reported score."""
+    spec = snapshot.spec
+    searched = [n for n in found if not n.confirmed]
+    fresh = [n for n in found if n.confirmed]
+    data = SPLITS[spec.protocol]
+    label = f"search: {len(searched)} networks, {data}"
+    for network in searched:
+        curve = network.curve or (network.score,)
+        y = [words.shown(spec, score) for score in curve]
+        x = range(1, len(y) + 1) if network.curve else [len(network.loss_curve) or 1]
+        style = {"linewidth": 1.4, "alpha": 0.9} if len(y) > 1 else {"marker": "o"}
+        axes.plot(x, y, color=BLUE, label=label, **style)
+        label = "_"  # once in the legend
+    if fresh:
+        x = [len(n.loss_curve) or 1 for n in fresh]
+        y = [words.shown(spec, n.score) for n in fresh]
+        label = f"confirmation: {len(fresh)} fresh seeds, {SPLITS[Protocol.CONFIRM]}"
+        axes.plot(x, y, "D", color=GREEN, markersize=4, alpha=0.7, clip_on=False, label=label)
+    if (reported := spec.reported) is not None:
+        value, std = words.shown(spec, reported.score), words.shown(spec, reported.std or 0.0)
+        text = picture.plain(words.reported_text(spec))
+        axes.axhline(value, color=VERMILLION, linestyle="--", linewidth=1.2, label=text)
+        if std:
+            axes.axhspan(value - std, value + std, color=VERMILLION, alpha=0.08, linewidth=0)
+    axes.set_ylabel(picture.plain(words.metric(spec)))
+
+
+def _draw_losses(axes: Axes, found: Sequence[Network]) -> None:
+    """A line per network; logarithmic if no loss is negative or zero."""
+    from matplotlib.ticker import LogLocator
+
+    lowest = math.inf
+    for network in found:
+        losses = [loss if math.isfinite(loss) else math.nan for loss in network.loss_curve]
+        lowest = min([lowest, *(loss for loss in losses if not math.isnan(loss))])
+        colour = GREEN if network.confirmed else BLUE
+        axes.plot(range(1, len(losses) + 1), losses, color=colour, linewidth=0.9, alpha=0.7)
+    if lowest > 0:
+        axes.set_yscale("log")
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("{x:g}")
+    axes.set_ylabel("training loss")

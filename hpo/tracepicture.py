@@ -1,0 +1,88 @@
+"""The time series of a trained network's neurons as a picture; ``hpo.traceview`` is interactive.
+
+Rows are the input and the layers, columns are neurons, colours are classes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hpo import picture
+from hpo.palette import GREY
+from hpo.replay import Look, Replay
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_DASHES = {
+    "solid": "-",
+    "dash": "--",
+    "dot": ":",
+    "dashdot": "-.",
+    "longdash": (0, (8, 3)),
+    "longdashdot": (0, (8, 3, 2, 3)),
+}
+"""Plotly's names of dashes, as Matplotlib draws them."""
+
+
+def figure(replay: Replay) -> Figure:
+    """The input and every chosen neuron against time, all series in one panel each."""
+    columns, rows = max(map(len, replay.neurons)), 1 + len(replay.layers)
+    drawing = picture.canvas(7.0 * max(1.0, columns / 3), 1.5 + 1.35 * rows)
+    grid = drawing.subplots(rows, columns, sharex=True, squeeze=False)
+    titles = replay.panel_titles(columns)
+    for row, panels in enumerate(grid):
+        for column, axes in enumerate(panels):
+            title = titles[row * columns + column]
+            if not title:
+                axes.set_axis_off()
+                continue
+            axes.set_title(title, loc="left", fontsize=9)
+            if row == 0:
+                _draw_input(axes, replay)
+            else:
+                _draw_neuron(axes, replay, row - 1, replay.neurons[row - 1][column])
+        panels[0].set_ylabel(replay.label if row else "input")
+    for axes in grid[-1]:
+        axes.set_xlabel("time (ns)")
+    grid[0][0].set_xlim(0, replay.trace.dt_ns * replay.trace.inputs.shape[1])
+    head, *more = replay.heading
+    text = "\n".join(picture.plain(line) for line in (head, *more, *replay.parameter_lines))
+    drawing.suptitle(text, x=0.01, ha="left", fontsize=9, linespacing=1.4)
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside lower left", ncols=2, fontsize=9)
+    return drawing
+
+
+def _draw_input(axes: Axes, replay: Replay) -> None:
+    """The input as steps: each point is held for ``dt_ns``."""
+    trace = replay.trace
+    times = [k * trace.dt_ns for k in range(trace.inputs.shape[1] + 1)]
+    for series in range(len(trace.images)):
+        look = replay.look(series)
+        for channel, values in enumerate(trace.inputs[series].T.tolist()):
+            style = {**_line(look), "linewidth": 1.1}
+            label = picture.plain(look.text) if channel == 0 else None
+            axes.step(times, [*values, values[-1]], where="post", label=label, **style)
+
+
+def _draw_neuron(axes: Axes, replay: Replay, row: int, neuron: int) -> None:
+    """One neuron of a layer under every series, and where it rests without any."""
+    trace, layer = replay.trace, replay.layers[row]
+    for series in range(len(trace.images)):
+        values = trace.values[layer, series, neuron].tolist()
+        axes.plot(trace.time_ns.tolist(), values, **_line(replay.look(series)))
+    if trace.quantity != "drive":
+        rest = float(trace.values[layer, 0, neuron, 0])
+        axes.axhline(rest, color=GREY, linewidth=0.8, linestyle=":")
+    if (limits := replay.common_range) is not None:
+        axes.set_ylim(*limits)
+
+
+def _line(look: Look) -> dict[str, Any]:
+    return {
+        "color": look.colour,
+        "linestyle": _DASHES[look.dash],
+        "linewidth": 0.7 * look.width,
+    }

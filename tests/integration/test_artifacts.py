@@ -1,0 +1,484 @@
+"""What is kept of a finished study: made once by real workers, whatever happens to them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import optuna_dashboard
+import pytest
+import sqlalchemy as sa
+import torch
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna_dashboard.artifact._backend import list_study_artifacts
+from servers import connect
+from test_trained_networks import User
+from workers import kill, run_workers, start_worker, toy_spec, wait_until
+
+from hpo import artifacts, backup, cli, interventions
+from hpo.artifactstore import Artifact, ArtifactStore
+from hpo.claims import ARTIFACT_TRIES
+from hpo.errors import StorageError
+from hpo.ledger import Ledger
+from hpo.snapshot import StudyState
+from hpo.spec import StudySpec
+from hpo.specrules import validate
+from hpo.storage import Storage, open_storage
+from objectives.artifacts import load_network
+from objectives.contract import Protocol
+from objectives.tasks import load
+
+NETWORK = "toy_network:ToyNetworkObjective"
+MADE = r"INFO toy: \d+ artifacts$"
+
+
+@pytest.fixture
+def storage(database_url: str) -> Iterator[Storage]:
+    with open_storage(database_url) as storage:
+        yield storage
+
+
+@pytest.fixture
+def ledger(storage: Storage) -> Ledger:
+    return Ledger(storage)
+
+
+@pytest.fixture
+def store(storage: Storage) -> ArtifactStore:
+    return ArtifactStore(storage.engine)
+
+
+def small(name: str = "toy", **tables: Any) -> StudySpec:
+    """A study that ends within a second."""
+    budget = {"trials": 4, **tables.pop("budget", {})}
+    return toy_spec(name, **{"objective": NETWORK, "budget": budget, **tables})
+
+
+def slow(**tables: Any) -> StudySpec:
+    """Its confirmations take seconds, and so does keeping the best network."""
+    confirm = {"top": 1, "members": 1, "epochs": 60}
+    return small(fixed={"sleep_s": 0.05}, confirm=confirm, budget={"trials": 1}, **tables)
+
+
+def names(store: ArtifactStore, study: str = "toy") -> list[str]:
+    return [item.filename for item in store.listed(study)]
+
+
+def tries(storage: Storage) -> int:
+    with storage.engine.connect() as connection:
+        query = sa.text("SELECT artifact_tries FROM hpo_ledger.studies")
+        return int(connection.execute(query).scalar_one())
+
+
+def content(store: ArtifactStore, filename: str, study: str) -> bytes:
+    item = next(item for item in store.listed(study) if item.filename == filename)
+    return store.open_reader(item.artifact_id).read()
+
+
+# --- one worker, once ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_workers_keep_the_best_network_once(
+    count: int, ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(small())
+    line = (database_url, "--study", "toy", "--lease", "5")
+    workers = [start_worker(*line) for _ in range(count)]
+    said = [worker.communicate(timeout=120)[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * count, said
+    assert len(re.findall(MADE, "\n".join(said), re.MULTILINE)) == 1, said
+    best = ledger.snapshot("toy").best
+    assert best is not None
+    endings = ["-learning.csv", "-learning.png", "-traces.csv", "-traces.png"]
+    endings += [".json", ".safetensors"]
+    assert names(store) == [f"toy-trial-{best.number}{ending}" for ending in endings]
+    assert (store.due(), store.error("toy"), tries(storage)) == ([], None, 0)
+    again = start_worker(*line)
+    assert not re.search(MADE, again.communicate(timeout=60)[1], re.MULTILINE)
+
+
+def test_a_kept_network_is_the_exported_one(
+    tmp_path: Path, database_url: str, storage: Storage, store: ArtifactStore
+) -> None:
+    user = User(tmp_path, database_url)
+    worker = start_worker(database_url, "--study", "small")
+    assert "bit for bit the stored network" in worker.communicate(timeout=120)[1]
+    best = user.snapshot.confirmations[0]
+    stem = f"small-trial-{best.source}"
+    user.run("artifacts", "small", "-o", "kept")
+    user.run("export", "small", "--network", f"{stem}.safetensors")
+    for ending in (".safetensors", ".json"):
+        kept, exported = (
+            re.sub(rb'(saved_at\W+)[^"\\]+', rb"\1", (tmp_path / folder / name).read_bytes())
+            for folder, name in (("kept", stem + ending), (".", stem + ending))
+        )
+        assert kept == exported
+
+    network = load_network(tmp_path / "kept" / f"{stem}.safetensors")
+    test = load(user.spec.task_params, protocol=Protocol.CONFIRM, member_seed=0).score
+    with torch.no_grad():
+        read = network(torch.from_numpy(test.x))[0].argmax(dim=1).numpy()
+    assert (read == test.label).mean() == best.scores[0]
+
+    learning = list(
+        csv.DictReader(io.StringIO(content(store, f"{stem}-learning.csv", "small").decode()))
+    )
+    assert {row["network"] for row in learning} == {
+        *("member 0", "member 1", "fresh seed 1", "fresh seed 2")
+    }
+    finals = [float(row["final_score"]) for row in learning if row["final_score"]]
+    slot = user.snapshot.search[best.source]
+    assert finals == [*(m.score for m in slot.members), *best.scores]
+    traces = list(
+        csv.DictReader(io.StringIO(content(store, f"{stem}-traces.csv", "small").decode()))
+    )
+    assert [*dict.fromkeys(row["layer"] for row in traces)] == ["input", "0", "1", "2"]
+    assert len({row["image"] for row in traces}) == 4
+
+
+def test_optuna_dashboard_lists_and_serves_them(
+    ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(small())
+    start_worker(database_url, "--study", "toy").communicate(timeout=60)
+    optuna_storage = storage.optuna()
+    study_id = optuna_storage.get_study_id_from_name("toy")
+    found = list_study_artifacts(optuna_storage.get_study_system_attrs(study_id))
+    assert sorted(item["filename"] for item in found) == names(store)
+    kinds = {item["filename"].rpartition(".")[2]: item["mimetype"] for item in found}
+    assert kinds == {
+        "csv": "text/csv",
+        "png": "image/png",
+        "json": "application/json",
+        "safetensors": "application/octet-stream",
+    }
+    application = optuna_dashboard.wsgi(optuna_storage, artifact_store=store)
+    for item in found:
+        status, body = _get(application, f"/artifacts/{study_id}/{item['artifact_id']}")
+        assert status == "200 OK"
+        assert body == store.open_reader(item["artifact_id"]).read()
+    assert body
+
+
+def _get(application: Any, path: str) -> tuple[str, bytes]:
+    """Answer of a WSGI application to a request of a browser."""
+    answered: list[str] = []
+    environment = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "HTTP_ACCEPT_ENCODING": "gzip"}
+    environment |= {"SERVER_NAME": "localhost", "SERVER_PORT": "80", "wsgi.url_scheme": "http"}
+    environment |= {"QUERY_STRING": "", "SCRIPT_NAME": "", "SERVER_PROTOCOL": "HTTP/1.1"}
+    whole = {**environment, "wsgi.input": io.BytesIO(), "wsgi.errors": io.StringIO()}
+    body = b"".join(application(whole, lambda status, *_: answered.append(status)))
+    return answered[0], body
+
+
+# --- trouble ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("study", [("--study", "toy"), ()])
+def test_a_killed_worker_leaves_them_to_a_standing_one(
+    study: tuple[str, ...],
+    ledger: Ledger,
+    storage: Storage,
+    store: ArtifactStore,
+    database_url: str,
+) -> None:
+    ledger.register(slow())
+    victim = start_worker(database_url, *study, "--name", "victim", "--lease", "1")
+    wait_until(lambda: store.error("toy") == "victim was lost while it made them", 60)
+    words = "keeps the best network of toy"
+    wait_until(lambda: ledger.snapshot("toy").workers[0].doing == words)
+    kill(victim)
+    assert (names(store), store.due()) == ([], ["toy"])
+    heir = start_worker(database_url, "--lease", "1")
+    wait_until(lambda: len(names(store)) == 6, 60)
+    assert store.error("toy") is None
+    kill(heir, signal.SIGTERM)
+    assert heir.returncode == 0
+
+
+def test_sigterm_leaves_them_to_the_next_worker(
+    ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(slow())
+    worker = start_worker(database_url, "--study", "toy")
+    wait_until(lambda: store.error("toy") is not None, 60)
+    said = kill(worker, signal.SIGTERM)
+    assert worker.returncode == 0
+    assert "toy: its artifacts are left to the next worker" in said
+    assert (tries(storage), store.error("toy"), names(store)) == (ARTIFACT_TRIES, None, [])
+
+
+def test_cut_connections_do_not_spoil_them(
+    ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(slow())
+    worker = start_worker(database_url, "--study", "toy")
+    wait_until(lambda: store.error("toy") is not None, 60)
+    with connect(database_url) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    said = worker.communicate(timeout=60)[1]
+    assert worker.returncode == 0, said
+    assert re.search(MADE, said, re.MULTILINE), said
+    storage.engine.dispose()
+    assert len(names(store)) == 6
+
+
+def test_nobody_tries_for_ever(
+    ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(small())
+    run_workers(database_url, "toy", 1)
+    for attempt in range(ARTIFACT_TRIES):
+        assert store.begin("toy", f"w{attempt}") is not None, "as if each died at it"
+    assert store.begin("toy", "w") is None
+    assert store.due() == []
+    assert store.error("toy") == f"w{ARTIFACT_TRIES - 1} was lost while it made them"
+
+
+def test_what_breaks_is_written_down_once_and_fails_no_study(
+    ledger: Ledger, store: ArtifactStore, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger.register(small(objective="toy_network:BrittleObjective"))
+    worker = start_worker(database_url, "--study", "toy")
+    said = worker.communicate(timeout=60)[1]
+    assert worker.returncode == 0
+    assert "toy: its artifacts cannot be made" in said
+    assert ledger.snapshot("toy").state == StudyState.DONE
+    assert (store.due(), names(store)) == ([], [])
+    error = store.error("toy")
+    assert error is not None
+    assert error.endswith("RuntimeError: the toy breaks when it is saved\n")
+    assert cli.main(["artifacts", "toy", "--storage", database_url]) == 0
+    out, err = capsys.readouterr()
+    assert out == "\n"
+    assert err.startswith(
+        "toy: nothing is kept of it (RuntimeError: the toy breaks when it is saved); make it: hpo "
+    )
+
+
+def test_a_host_that_lacks_the_objective_leaves_them_to_others(
+    ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(small())
+    run_workers(database_url, "toy", 1)
+    code = "import sys; sys.modules['toy_network'] = None"
+    lacking = start_worker(database_url, "--lease", "1", "--name", "lacking", code=code)
+    wait_until(lambda: (store.error("toy") or "").startswith("lacking: "), 60)
+    assert tries(storage) == ARTIFACT_TRIES
+    worker = start_worker(database_url, "--study", "toy")
+    assert re.search(MADE, worker.communicate(timeout=60)[1], re.MULTILINE)
+    kill(lacking, signal.SIGTERM)
+
+
+# --- studies of other kinds, and what people do to them -----------------------------------
+
+
+def test_of_an_objective_without_networks_the_learning_curve_is_kept(
+    ledger: Ledger, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(small(objective="toy_objective:ToyObjective", confirm=False))
+    start_worker(database_url, "--study", "toy").communicate(timeout=60)
+    assert [re.sub(r"\d+", "K", name) for name in names(store)] == [
+        "toy-trial-K-learning.csv",
+        "toy-trial-K-learning.png",
+    ]
+
+
+def test_of_a_sweep_the_figure_is_kept(
+    ledger: Ledger, store: ArtifactStore, database_url: str
+) -> None:
+    curves = [{"label": "= $x^2$", "x": "x", "values": [0.1, 0.3, 0.5]}]
+    sweep = {"sweep": {"curves": curves}, "protocol": "confirm", "budget": {"members": 3}}
+    raw = {"name": "swept", "objective": "toy_objective:ToyObjective", "seed": 1, **sweep}
+    ledger.register(validate(raw, where="test"))
+    start_worker(database_url, "--study", "swept").communicate(timeout=60)
+    assert names(store, "swept") == ["swept-figure.csv", "swept-figure.svg"]
+    assert b"<svg" in content(store, "swept-figure.svg", "swept")
+    rows = list(csv.DictReader(io.StringIO(content(store, "swept-figure.csv", "swept").decode())))
+    assert [(row["x"], row["networks"], row["group"]) for row in rows] == [
+        (x, "3", "= $x^2$") for x in ("0.1", "0.3", "0.5")
+    ]
+
+
+def test_an_extended_study_gets_others(
+    ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(small(budget={"trials": 2}))
+    start_worker(database_url, "--study", "toy").communicate(timeout=60)
+    before = ledger.snapshot("toy").best
+    study = optuna.load_study(study_name="toy", storage=storage.optuna())
+    upload = Path(__file__)
+    own = optuna.artifacts.upload_artifact(
+        artifact_store=store, file_path=str(upload), study_or_trial=study
+    )
+    interventions.extend(ledger, "toy", 24)
+    assert store.due() == [], "it is open"
+    start_worker(database_url, "--study", "toy").communicate(timeout=120)
+    after = ledger.snapshot("toy").best
+    assert before is not None
+    assert after is not None
+    assert before.number != after.number
+    made = [name for name in names(store) if name != upload.name]
+    assert len(made) == 6
+    assert {name.split("-")[2].split(".")[0] for name in made} == {str(after.number)}
+    listed = list_study_artifacts(storage.optuna().get_study_system_attrs(study._study_id))
+    assert sorted(item["filename"] for item in listed) == sorted([*made, upload.name])
+    assert store.open_reader(own).read() == upload.read_bytes(), "what a user uploaded stays"
+
+
+def test_artifacts_of_a_study_that_has_gone_on_are_not_written(
+    ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(small())
+    run_workers(database_url, "toy", 1)
+    edition = store.begin("toy", "w")
+    assert edition is not None
+    interventions.extend(ledger, "toy", 6)
+    item = Artifact(filename="a.csv", media_type="text/csv", data=b"a")
+    assert not store.replace(edition, [item])
+    run_workers(database_url, "toy", 1)
+    store.leave(edition)
+    store.fail(edition, "late")
+    assert (tries(storage), store.error("toy")) == (ARTIFACT_TRIES, None)
+    assert not store.replace(edition, [item])
+    interventions.delete_study(ledger, "toy")
+    assert not store.replace(edition, [item])
+
+
+def test_nothing_is_kept_twice_when_two_ask_at_once(
+    ledger: Ledger, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(small())
+    run_workers(database_url, "toy", 1)
+    found: list[bool] = []
+
+    def ask() -> None:
+        with store.alone("toy") as alone:
+            found.append(alone)
+
+    with store.alone("toy") as alone:
+        assert alone
+        other = threading.Thread(target=ask)
+        other.start()
+        other.join()
+    ask()
+    assert found == [False, True]
+
+
+def test_backups_leave_them_out_and_a_finished_import_trains_nothing(
+    ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str, tmp_path: Path
+) -> None:
+    ledger.register(small())
+    victim = start_worker(database_url, "--study", "toy", "--no-artifacts")
+    wait_until(lambda: ledger.snapshot("toy").settled >= 1)
+    kill(victim, signal.SIGTERM)
+    backup.export(storage, "toy", tmp_path / "half.jsonl")
+    start_worker(database_url, "--study", "toy").communicate(timeout=60)
+    backup.export(storage, "toy", tmp_path / "done.jsonl")
+    assert "artifact" not in (tmp_path / "done.jsonl").read_text()
+    backup.restore(storage, tmp_path / "done.jsonl", "again")
+    assert (store.due(), names(store, "again")) == ([], [])
+    if '"open"' in (tmp_path / "half.jsonl").read_text():
+        backup.restore(storage, tmp_path / "half.jsonl", "half")
+        start_worker(database_url, "--study", "half").communicate(timeout=60)
+        assert len(names(store, "half")) == 6
+    ids = [item.artifact_id for item in store.listed("toy")]
+    interventions.delete_study(ledger, "toy")
+    with pytest.raises(ArtifactNotFound):
+        store.open_reader(ids[0])
+
+
+# --- the store, and the command -----------------------------------------------------------
+
+
+def test_the_store_refuses_what_belongs_to_no_study(store: ArtifactStore, storage: Storage) -> None:
+    with pytest.raises(StorageError) as caught:
+        store.write("nobody", io.BytesIO(b"a"))
+    assert str(caught.value) == (
+        "artifact nobody: a study made by hpo must list it, but none does. Use "
+        "optuna.artifacts.upload_artifact with such a study or its trial."
+    )
+    for method in (store.open_reader, store.remove):
+        with pytest.raises(ArtifactNotFound) as missing:
+            method("nobody")
+        assert str(missing.value) == (
+            "artifact nobody: the database must hold it, but it does not. It was deleted, or made "
+            "anew under another name: reload the page."
+        )
+    foreign = optuna.create_study(storage=storage.optuna(), study_name="foreign")
+    with pytest.raises(StorageError, match="a study made by hpo must list it"):
+        optuna.artifacts.upload_artifact(
+            artifact_store=store, file_path=__file__, study_or_trial=foreign
+        )
+
+
+def test_a_trial_has_artifacts_too(
+    ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(small())
+    run_workers(database_url, "toy", 1)
+    study = optuna.load_study(study_name="toy", storage=storage.optuna())
+    trial = study.trials[0]
+    key = optuna.artifacts.upload_artifact(
+        artifact_store=store,
+        file_path=__file__,
+        study_or_trial=trial,
+        storage=storage.optuna(),
+    )
+    assert store.open_reader(key).read() == Path(__file__).read_bytes()
+    store.remove(key)
+    assert names(store) == []
+
+
+def test_what_is_too_large_is_left_out(
+    ledger: Ledger,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ledger.register(small(objective="toy_objective:ToyObjective"))
+    run_workers(database_url, "toy", 1)
+    monkeypatch.setattr(artifacts, "LARGEST", 10_000)
+    made = artifacts.make(ledger.snapshot("toy", curves=True), [], lambda text: None)
+    assert [item.filename.rpartition("-")[2] for item in made] == ["learning.csv"]
+    assert "-learning.png is left out: it has 0 MB" in caplog.text
+
+
+def test_the_command_makes_and_writes_them(
+    ledger: Ledger, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["artifacts", "toy", "--storage", database_url]
+    ledger.register(small())
+    assert cli.main([*line, "--make"]) == 1
+    assert capsys.readouterr().err == (
+        "error: study 'toy': it must be over to make its artifacts, but it is open. Workers make "
+        "them when it is finished; now: hpo export toy --network FILE.\n"
+    )
+    run_workers(database_url, "toy", 1)
+    assert cli.main([*line, "--make", "-o", str(tmp_path / "kept")]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    files = sorted((tmp_path / "kept").iterdir())
+    assert [text.split("  ")[0] for text in shown] == [str(path) for path in files]
+    assert all(re.search(r" \d+\.\d kB$", text) for text in shown)
+    assert cli.main([*line, "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["error"] is None
+    assert [item["file"] for item in record["artifacts"]] == [path.name for path in files]
+    assert [item["bytes"] for item in record["artifacts"]] == [p.stat().st_size for p in files]
+    assert cli.main(["artifacts", "none", "--storage", database_url]) == 1
+    assert "study 'none': the database must hold it" in capsys.readouterr().err
+    (tmp_path / "file").touch()
+    assert cli.main([*line, "-o", str(tmp_path / "file")]) == 1
+    assert "cannot be written: " in capsys.readouterr().err
