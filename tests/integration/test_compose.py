@@ -6,6 +6,7 @@ the image.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -59,7 +60,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="module")
 def running(stack: Stack) -> list[dict[str, Any]]:
-    """What Docker tells of every container."""
+    """What Docker tells of every container, once all services are up."""
+    stack.up()
     return [stack.inspect(c) for service in SERVICES for c in stack.containers(service)]
 
 
@@ -74,7 +76,7 @@ def test_up_workers_brings_what_they_need(stack: Stack) -> None:
 
 
 def test_containers_have_no_more_rights_than_they_need(running: list[dict[str, Any]]) -> None:
-    assert len(running) == N_WORKERS + 2
+    assert len(running) == N_WORKERS + 3
     for container in running:
         host = container["HostConfig"]
         assert host["ReadonlyRootfs"]
@@ -88,7 +90,7 @@ def test_containers_have_no_more_rights_than_they_need(running: list[dict[str, A
 
 
 def test_nothing_runs_as_root(stack: Stack) -> None:
-    for service in ("postgres", "workers"):
+    for service in ("postgres", "workers", "dashboard"):
         for container in stack.containers(service):
             _, *lines = stack.docker("top", container, "-eo", "uid,pid,args").splitlines()
             assert lines
@@ -136,7 +138,7 @@ def test_a_study_survives_kills_a_stop_and_a_start(
         began = time.monotonic()
         stack.compose("down")
         took_s = time.monotonic() - began
-        stack.up("workers")
+        stack.up()
         out, said = submitted.communicate(timeout=600)
     finally:
         submitted.kill()
@@ -154,6 +156,26 @@ def test_a_study_survives_kills_a_stop_and_a_start(
     _check_lineage(snapshot)
 
 
+def test_the_dashboard_shows_the_study_to_who_has_the_password(stack: Stack) -> None:
+    assert stack.ask("/healthz", password=None)[0] == 200
+    assert stack.ask("/api/studies", password=None)[0] == 401
+    assert stack.ask("/api/studies", password="wrong password")[0] == 401
+    assert stack.ask("/api/studies", method="DELETE")[0] == 403
+    status, body = stack.ask("/api/studies")
+    assert (status, [s["study_name"] for s in json.loads(body)["study_summaries"]]) == (
+        200,
+        ["digits"],
+    )
+    study = json.loads(body)["study_summaries"][0]["study_id"]
+
+    def published() -> bool:
+        return b"arXiv:2408.02835" in stack.ask(f"/api/studies/{study}")[1]
+
+    wait_until(published, 60)
+    (dashboard,) = stack.containers("dashboard")
+    assert stack.inspect(dashboard)["HostConfig"]["Memory"] == 2**30
+
+
 def test_no_worker_compiled_a_kernel(stack: Stack) -> None:
     for worker in stack.containers("workers"):
         stack.docker("exec", worker, "diff", "-rq", "/opt/hpo/kernels", "/tmp/kernels")
@@ -162,7 +184,7 @@ def test_no_worker_compiled_a_kernel(stack: Stack) -> None:
 def test_down_and_up_keep_everything(stack: Stack) -> None:
     before = table(_snapshot(stack.url))
     stack.compose("down")
-    stack.up("workers")
+    stack.up()
     assert table(_snapshot(stack.url)) == before
     assert set(stack.restarts().values()) == {0}
 

@@ -8,6 +8,8 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,22 @@ class Stack:
         while self.inspect(container)["RestartCount"] == before:
             assert time.monotonic() < deadline, "it was not started again"
             time.sleep(0.1)
+
+    def ask(
+        self, path: str, *, method: str = "GET", password: str | None = ""
+    ) -> tuple[int, bytes]:
+        """Ask the dashboard; returns status and body. The password is the right one if empty."""
+        address = f"http://127.0.0.1:{self.dashboard_port}{path}"
+        request = urllib.request.Request(address, method=method)
+        if password is not None:
+            token = password or self.secrets["dashboard"]
+            request.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
 
     def remove(self) -> None:
         """Stop all, and delete the volumes; the image stays, for the next time."""
