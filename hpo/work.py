@@ -224,8 +224,11 @@ class Worker:
         study = self._order.study
         if study is not None:
             return self._claim_from(study)
-        waits = []
-        for name, at_work in self._ledger.open_studies():
+        waits, studies = [], self._ledger.open_studies()
+        self._left_out = {
+            name: self._left_out[name] for name, _ in studies if name in self._left_out
+        }
+        for name, at_work in studies:
             found = self._claim_unless_refused(name, at_work)
             if isinstance(found, Claim):
                 return found
@@ -236,13 +239,13 @@ class Worker:
     def _claim_unless_refused(self, study: str, at_work: int) -> Claim | Wait | Over:
         refusal = self._left_out.get(study)
         if refusal is not None and time.monotonic() < refusal.until_s:
-            return Wait(str(refusal))
+            return Over(str(refusal))
         try:
             found = self._claim_from(study, at_work)
         except HpoError as error:  # this host cannot read it, or it was deleted meanwhile
             if isinstance(error, StorageError):
                 raise
-            return Wait(str(self._leave_out(study, str(error))))
+            return Over(str(self._leave_out(study, str(error))))
         self._left_out.pop(study, None)
         return found
 
@@ -290,7 +293,8 @@ class Worker:
         self._heart.stop_requested.wait(pause_s)
 
     def _doing(self, text: str) -> None:
-        self._heart.doing = text
+        """Say what it does, and what it does not: both are of interest to who waits for a study."""
+        self._heart.doing = "; ".join([text, *map(str, self._left_out.values())])
 
     def _database_away(self, seconds: float, error: Exception) -> None:
         self._doing(f"waits: database unreachable for {seconds:.0f} s")

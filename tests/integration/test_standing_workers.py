@@ -94,9 +94,9 @@ def test_a_refused_study_is_tried_again(
     thread = threading.Thread(target=worker.run)
     thread.start()
     try:
-        wait_until(lambda: "waits: refuses gone: " in doing(ledger), 30)
+        wait_until(lambda: "; refuses gone: study " in doing(ledger), 30)
         time.sleep(1.5)
-        wait_until(lambda: "waits: refuses gone: " in doing(ledger), 30)
+        wait_until(lambda: "; refuses gone: study " in doing(ledger), 30)
         (tmp_path / "elsewhere.py").rename(module)
         importlib.invalidate_caches()
         wait_until(lambda: ledger.snapshot("gone").state == StudyState.DONE, 60)
