@@ -32,8 +32,9 @@ from hpo.view import QUIET_S, JsonView, PlainView, View
 
 POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two looks at the study."""
-LAST_S = 1.0
-"""How long a launch that ends waits for the dashboard to show its last state."""
+FIRST_S, LAST_S = 3.0, 5.0
+"""When a launch first publishes for the dashboard: its workers start before. How long it waits at
+its end for the last state to be shown, which takes a third of a second where nothing is amiss."""
 PATIENCE_S = 120.0
 """How long the first and the last look wait for a database that is away."""
 ARTIFACTS_S = 60.0
@@ -86,7 +87,9 @@ class _Launch:
             ),
         )
         self._trouble: SimpleQueue[str] = SimpleQueue()
-        self._publishing = PublishingThread(storage, [spec.name], say=self._trouble.put)
+        self._publishing = PublishingThread(
+            storage, [spec.name], after_s=FIRST_S, say=self._trouble.put
+        )
         self._began_s = time.monotonic()
         self._executor = LocalExecutor(
             spec.name,
