@@ -32,9 +32,10 @@ def main() -> None:
         page.goto(address)
         page.get_by_text(STUDY).first.click()
         watched.wait_until(lambda: "Confirmed on fresh seeds and the test half" in watched.cards())
-        page.set_viewport_size({"width": 1440, "height": BAR_PX + 930})
+        page.set_viewport_size({"width": 1440, "height": BAR_PX + 1000})
         top = page.locator(".js-plotly-plot", has_text="Convergence against trial number")
         top.evaluate(f"plot => window.scrollBy(0, plot.getBoundingClientRect().top - {BAR_PX + 8})")
+        page.mouse.move(0, 0)
         page.wait_for_timeout(2000)  # for what comes into view to be drawn
         save(page, "dashboard.png")
         page.locator("a[href$='/note']").click()
@@ -47,7 +48,7 @@ def main() -> None:
 def save(page: Page, name: str) -> None:
     """Write what is in view as a small PNG."""
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.quantize(128, dither=Image.Dither.NONE).save(HERE / name, optimize=True)
+    picture.quantize(256, dither=Image.Dither.NONE).save(HERE / name, optimize=True)
     print(HERE / name, f"{(HERE / name).stat().st_size / 1e3:.0f} kB")
 
 
