@@ -107,8 +107,7 @@ def test_a_refused_study_is_tried_again(
 
 
 def doing(ledger: Ledger) -> str:
-    (worker,) = ledger.workers()
-    return worker.doing
+    return ", ".join(worker.doing for worker in ledger.workers())
 
 
 def test_the_heartbeat_file_is_touched_while_the_database_answers(

@@ -13,6 +13,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from hpo import provenance
+
 ROOT = Path(__file__).parents[2]
 SERVICES = ("postgres", "migrate", "workers", "dashboard")
 BUILD_S = 1500
@@ -44,7 +46,7 @@ class Stack:
     """One instance: own project name, image tag, ports and secrets."""
 
     def __init__(self, directory: Path, workers: int) -> None:
-        """Make its secrets; nothing is started."""
+        """Make its secrets; nothing is built or started."""
         self.directory, self.workers = directory, workers
         self.port, self.dashboard_port = free_port(), free_port()
         secrets = [str(ROOT / "docker/secrets.sh")]
@@ -79,9 +81,14 @@ class Stack:
         """``docker``, to its end; returns what it printed."""
         return self._run("docker", *line, timeout_s=120)
 
+    def build(self) -> None:
+        """Build the image from the sources as they are now."""
+        self.source = provenance.source(ROOT)
+        self.compose("build", "workers", timeout_s=BUILD_S)
+
     def up(self, *services: str) -> None:
         """Start services, and wait until they are healthy."""
-        self.compose("up", "--wait", *services, timeout_s=BUILD_S)
+        self.compose("up", "--wait", *services)
 
     def containers(self, service: str) -> list[str]:
         """Ids of the containers of a service, those that ended, too."""
