@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import sqlalchemy as sa
-from conftest import temporary_home
+from servers import temporary_home
 from tls import PASSWORD, TlsServer, tls_server
 from workers import SUPPORT, ledger_at, run_workers, toy_spec
 
