@@ -16,6 +16,7 @@ from hpo import charts, learningcurve, picture, replay, retrain, tracepicture
 from hpo.artifactstore import Artifact
 from hpo.charts import Chart
 from hpo.snapshot import Slot, StudySnapshot
+from hpo.spec import StudySpec
 from objectives.inspection import NetworkObjective
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,13 @@ _MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".csv": "text/csv",
 }
+
+
+def what(spec: StudySpec) -> str:
+    """What is made of a study, in words."""
+    if not spec.selects:
+        return "figure"
+    return "best network" if isinstance(spec.objective_impl, NetworkObjective) else "learning curve"
 
 
 def make(
@@ -47,7 +55,7 @@ def make(
     found = []
     for item in _files(snapshot, others, say):
         if len(item.data) > LARGEST:
-            size = f"{len(item.data) / 2**20:.0f} MB"
+            size = f"{len(item.data)} bytes, more than {LARGEST}"
             log.warning("%s is left out: it has %s", item.filename, size)
         else:
             found.append(item)

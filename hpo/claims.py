@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, delete, false, func, insert, null, or_, 
 from hpo import mirror, reading
 from hpo.past import Suggestion
 from hpo.settling import NOW, SILENT, after, lose
-from hpo.snapshot import Member, Phase, SlotState, StudyState
+from hpo.snapshot import Member, Phase, SlotState, StudyState, slot_name
 from hpo.spec import Confirm, StudySpec
 from hpo.tables import IS_RUNNING, checkpoints, slots, studies
 
@@ -63,10 +63,9 @@ class Claim:
 
     def __str__(self) -> str:
         """In words, for logs and views."""
-        if self.phase == Phase.SEARCH or self.spec.confirm is None:
-            return f"{self.spec.name}: trial {self.number}"
-        seeds = f"seed {self.fresh_seed + 1} of {self.spec.confirm.members}"
-        return f"{self.spec.name}: confirming trial {self.source}, {seeds}"
+        confirm = self.spec.confirm
+        name = slot_name(self.number, self.source, confirm.members if confirm else None)
+        return f"{self.spec.name}: {name}"
 
 
 @dataclass(frozen=True)

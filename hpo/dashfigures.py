@@ -37,9 +37,9 @@ T = TypeVar("T")
 
 HEIGHT = 450
 """Of a card of optuna-dashboard, in pixels."""
-MAX_TRIALS, MAX_NEWEST, MAX_FAILED = 700, 100, 60
+MAX_TRIALS, MAX_NEWEST, MAX_FAILED = 700, 60, 60
 """So many trials a card shows at most; so many of them are the newest; failed ones besides."""
-MAX_PANELS, PANEL_POINTS = 9, 1500
+MAX_PANELS, PANEL_POINTS = 9, 1300
 """So many parameters share a card, and so many points, all panels together."""
 MAX_STEPS, MAX_CONFIRMED, MAX_SEEDS = 200, 8, 40
 MAX_CHART_POINTS, MAX_TOLD = 300, 100

@@ -19,6 +19,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, delete, func, null, select, update
 
 from hpo import mirror, reading, specrules
+from hpo.claims import ARTIFACT_TRIES
 from hpo.errors import StudyError
 from hpo.ledger import Ledger
 from hpo.settling import NOW, shown
@@ -250,8 +251,11 @@ def _with_amendment(
 
 
 def _amended(connection: Connection, study: Row[Any], *, reopen: Sequence[StudyState]) -> None:
-    """Note that the history has changed; a study in one of the states ``reopen`` is open again."""
-    values: dict[str, Any] = {"amendments": study.amendments + 1}
+    """Note that the history has changed; a study in one of the states ``reopen`` is open again.
+
+    The best trial of a finished study may be another one now: its artifacts are to be made anew.
+    """
+    values: dict[str, Any] = {"amendments": study.amendments + 1, "artifact_tries": ARTIFACT_TRIES}
     if study.state in reopen:
         values |= {"state": StudyState.OPEN, "reason": null()}
     connection.execute(update(studies).where(studies.c.id == study.id).values(values))

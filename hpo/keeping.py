@@ -84,9 +84,9 @@ class Keeper:
 
     def _keep(self, edition: Edition) -> None:
         name, say = edition.name, self._say
-        self._doing(f"keeps the best network of {name}")
         try:
             snapshot = self._ledger.snapshot(name, curves=True)
+            self._doing(f"keeps the {artifacts.what(snapshot.spec)} of {name}")
             made = artifacts.make(snapshot, self._ledger.overlays(snapshot.spec), say)
         except StoppedError:
             log.info("%s: its artifacts are left to the next worker", name)

@@ -15,7 +15,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from hpo import plan, records, results, settings, studyfile, suggest
+from hpo import artifacts, plan, records, results, settings, studyfile, suggest
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
 from hpo.artifactstore import ArtifactStore
 from hpo.errors import HpoError
@@ -32,8 +32,9 @@ from hpo.view import QUIET_S, JsonView, PlainView, View
 
 POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two looks at the study."""
-LAST_S = 1.0
-"""How long a launch that ends waits for the dashboard to show its last state."""
+FIRST_S, LAST_S = 3.0, 5.0
+"""When a launch first publishes for the dashboard: its workers start before. How long it waits at
+its end for the last state to be shown, which takes a third of a second where nothing is amiss."""
 PATIENCE_S = 120.0
 """How long the first and the last look wait for a database that is away."""
 ARTIFACTS_S = 60.0
@@ -86,7 +87,9 @@ class _Launch:
             ),
         )
         self._trouble: SimpleQueue[str] = SimpleQueue()
-        self._publishing = PublishingThread(storage, [spec.name], say=self._trouble.put)
+        self._publishing = PublishingThread(
+            storage, [spec.name], after_s=FIRST_S, say=self._trouble.put
+        )
         self._began_s = time.monotonic()
         self._executor = LocalExecutor(
             spec.name,
@@ -142,7 +145,8 @@ class _Launch:
             return self._arguments.workers
         helpers = 0 if self._storage.embedded else len(first.helpers)
         if helpers:
-            _say(f"{helpers} workers of this database are at hand: starting none here (--workers)")
+            there = "1 worker serves" if helpers == 1 else f"{helpers} workers serve"
+            _say(f"{there} this study: starting none here (--workers)")
             return 0
         return plan.default_workers(self._spec)
 
@@ -160,7 +164,7 @@ class _Launch:
         what = (
             f"{len(refusing)} workers refuse this study, such as {refusing[0]}\nmend that, or"
             if refusing
-            else "no worker is alive;"
+            else "no worker serves this study;"
         )
         return f"{what} start some, {where}hpo worker --study {self._spec.name}"
 
@@ -278,7 +282,8 @@ class _Launch:
         """Let the workers that were started here make the artifacts of the finished study."""
         if not (self._executor.pids and self._artifacts_due()):
             return
-        _say(f"{self._spec.name}: a worker keeps the best network (Ctrl-C: not now)")
+        what = artifacts.what(self._spec)
+        _say(f"{self._spec.name}: a worker keeps the {what} for the dashboard (Ctrl-C: not now)")
         trained = (m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
         until_s = time.monotonic() + ARTIFACTS_S + 3 * max(trained, default=0.0)
         try:

@@ -18,9 +18,10 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from sqlalchemy import Connection, Row, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from hpo import claims, mirror, reading, settling, specrules
-from hpo.claims import Checkpoint, Claim, Over, Wait
+from hpo import claims, mirror, overview, reading, settling, specrules
+from hpo.claims import ARTIFACT_TRIES, Checkpoint, Claim, Over, Wait
 from hpo.errors import StudyError
+from hpo.overview import StudySummary
 from hpo.past import Past, Suggestion
 from hpo.retry import retry
 from hpo.settling import NOW, after, is_mine
@@ -115,11 +116,10 @@ class Ledger:
         extended = specrules.extends(specrules.restore(row.spec), spec)
         if not extended and row.spec == spec.stored():
             return "continued"
-        own = studies.c.id == row.id
-        connection.execute(update(studies).where(own).values(spec=spec.stored()))
-        if extended:
-            done = studies.c.state == StudyState.DONE
-            connection.execute(update(studies).where(own, done).values(state=StudyState.OPEN))
+        values: dict[str, Any] = {"spec": spec.stored(), "artifact_tries": ARTIFACT_TRIES}
+        if extended and row.state == StudyState.DONE:
+            values["state"] = StudyState.OPEN
+        connection.execute(update(studies).where(studies.c.id == row.id).values(values))
         mirror.publish_study(connection, row.optuna_study_id, spec)
         return "extended" if extended else "continued"
 
@@ -152,9 +152,9 @@ class Ledger:
         return [self.snapshot(name) for name in wanted if name in there]
 
     @_transaction
-    def studies(self, connection: Connection) -> list[reading.StudySummary]:
+    def studies(self, connection: Connection) -> list[StudySummary]:
         """Every study of the database, oldest first."""
-        return reading.summaries(connection)
+        return overview.summaries(connection)
 
     @_transaction
     def open_studies(self, connection: Connection) -> list[tuple[str, int]]:

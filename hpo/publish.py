@@ -22,10 +22,10 @@ LEAST_S = 4.0
 """A study is published again after so many seconds at the earliest."""
 EVERY_S, LONGEST_PAUSE_S = 5.0, 60.0
 """How often a thread looks for changes; how long it waits at most for a database that is away."""
-SHARE = 0.05
-"""A thread works for this share of its time at most."""
+SHARE = 0.1
+"""A thread takes at most this share of one core."""
 STOP_S = 2.0
-"""A publication that is being made when its thread is stopped is waited for so long."""
+"""How long a publication is waited for that is being made when its thread is stopped."""
 
 
 class Publisher:
@@ -94,6 +94,7 @@ class PublishingThread(threading.Thread):
         storage: Storage,
         studies: Sequence[str] | None = None,
         *,
+        after_s: float = 0.0,
         every_s: float = EVERY_S,
         say: Callable[[str], None] = _complain,
     ) -> None:
@@ -102,11 +103,13 @@ class PublishingThread(threading.Thread):
         Args:
             storage: the database; it stays open until ``stop`` has returned.
             studies: names, or None for every study that there is and will be.
-            every_s: seconds between two looks for changes.
+            after_s: seconds until the first look for changes.
+            every_s: seconds between two looks, at least.
             say: told of each kind of trouble once, in this thread.
         """
         super().__init__(name="publishing", daemon=True)
-        self._storage, self._studies, self._every_s, self._say = storage, studies, every_s, say
+        self._storage, self._studies, self._say = storage, studies, say
+        self._after_s, self._every_s = after_s, every_s
         self._ended = threading.Event()
         self._deadline_s = 0.0
         self._publisher: Publisher | None = None
@@ -125,18 +128,18 @@ class PublishingThread(threading.Thread):
         self._deadline_s = time.monotonic() + last_s
         self._ended.set()
         if self.is_alive():
-            self.join(max(last_s, wait_s))
+            self.join(last_s or wait_s)
 
     def run(self) -> None:
         """Look for changes until told to stop; then once more, if there is time for it."""
-        pause_s = 0.0
+        pause_s = self._after_s
         while not self._ended.wait(pause_s):
-            began_s = time.monotonic()
+            began_s = time.thread_time()
             if self._look(LEAST_S) is None:
                 pause_s = min(LONGEST_PAUSE_S, max(self._every_s, 2 * pause_s))
             else:
-                pause_s = max(self._every_s, (time.monotonic() - began_s) / SHARE)
-        while time.monotonic() < self._deadline_s and not self._look(0.0):
+                pause_s = max(self._every_s, (time.thread_time() - began_s) / SHARE)
+        while time.monotonic() < self._deadline_s and self._look(0.0) is False:
             time.sleep(0.05)  # another process is at it, maybe with an earlier state
 
     def _look(self, least_s: float) -> bool | None:

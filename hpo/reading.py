@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +20,7 @@ from sqlalchemy import (
 )
 
 from hpo import specrules
-from hpo.errors import SpecError, StudyError
+from hpo.errors import StudyError
 from hpo.past import Past, Suggestion
 from hpo.snapshot import (
     Amendment,
@@ -32,6 +31,7 @@ from hpo.snapshot import (
     StudySnapshot,
     StudyState,
     WorkerInfo,
+    slot_name,
 )
 from hpo.spec import StudySpec
 from hpo.suggest import sampler_attrs
@@ -40,24 +40,6 @@ from hpo.tables import IS_RUNNING, members, slots, studies, workers
 _NOW = func.clock_timestamp()
 _RECENT_S = 3600.0
 """Ended or silent workers are shown for this long."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudySummary:
-    """One line about a study."""
-
-    name: str
-    objective: str
-    state: StudyState
-    reason: str | None
-    trials: int
-    """The budget."""
-    settled: int
-    running: int
-    """Trials that a worker is at work on."""
-    best_score: float | None
-    """None, too, of a study that selects nothing."""
-    created_at: datetime
 
 
 def locked(connection: Connection, name: str) -> Row[Any] | None:
@@ -165,52 +147,6 @@ def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
     return tuple(_members_by_slot(connection, query)[slot_id])
 
 
-def summaries(connection: Connection) -> list[StudySummary]:
-    """Every study, oldest first."""
-    scored = slots.c.state == SlotState.COMPLETE
-    query = (
-        select(
-            studies,
-            func.count(slots.c.id).filter(slots.c.state != SlotState.RUNNING).label("settled"),
-            func.count(slots.c.id).filter(slots.c.lease_until > _NOW).label("running"),
-            func.max(slots.c.score).filter(scored).label("largest"),
-            func.min(slots.c.score).filter(scored).label("smallest"),
-        )
-        .outerjoin(slots, (slots.c.study_id == studies.c.id) & (slots.c.phase == Phase.SEARCH))
-        .group_by(studies.c.id)
-        .order_by(studies.c.created_at)
-    )
-    found = []
-    for row in connection.execute(query):
-        found.append(
-            StudySummary(
-                name=row.name,
-                objective=row.spec["objective"],
-                state=StudyState(row.state),
-                reason=row.reason,
-                trials=row.spec["budget"]["trials"],
-                settled=row.settled,
-                running=row.running,
-                best_score=_best_score(row.spec, row.largest, row.smallest),
-                created_at=row.created_at,
-            )
-        )
-    return found
-
-
-def _best_score(
-    stored: Mapping[str, Any], largest: float | None, smallest: float | None
-) -> float | None:
-    """The better of both, if the study selects; the larger if its objective is not at hand."""
-    try:
-        spec = specrules.restore(stored)
-    except SpecError:
-        return largest
-    if not spec.selects:
-        return None
-    return largest if spec.maximize else smallest
-
-
 def open_studies(connection: Connection) -> list[tuple[str, int]]:
     """Studies with work left and how many of their slots are at work, in the order of fairness.
 
@@ -246,25 +182,52 @@ def _last_opened(phase: Phase) -> ScalarSelect[datetime]:
 
 
 def seen_workers(connection: Connection) -> list[WorkerInfo]:
-    """Workers that are at work, or were within the last hour."""
+    """Workers that are at work, or were within the last hour, and what they hold just now."""
     silent = func.extract("epoch", _NOW - workers.c.seen_at)
     query = (
-        select(workers, silent.label("silent"))
+        select(
+            workers,
+            silent.label("silent"),
+            studies.c.name.label("study"),
+            studies.c.spec,
+            *(slots.c[name] for name in ("phase", "number", "source")),
+        )
+        .outerjoin(
+            slots, (slots.c.worker == workers.c.name) & IS_RUNNING & (slots.c.lease_until > _NOW)
+        )
+        .outerjoin(studies, studies.c.id == slots.c.study_id)
         .where(silent < _RECENT_S)
         .order_by(workers.c.started_at, workers.c.name)
     )
-    return [
-        WorkerInfo(
-            name=row.name,
-            host=row.host,
-            pid=row.pid,
-            doing=row.doing,
-            started_at=row.started_at,
-            seconds_silent=max(0.0, float(row.silent)),
-            alive=row.ended_at is None and float(row.silent) < row.lease_s,
-        )
-        for row in connection.execute(query)
-    ]
+    return [_worker(row) for row in connection.execute(query)]
+
+
+def _worker(row: Row[Any]) -> WorkerInfo:
+    return WorkerInfo(
+        name=row.name,
+        host=row.host,
+        pid=row.pid,
+        doing=_doing(row),
+        study=row.study,
+        phase=None if row.phase is None else Phase(row.phase),
+        trial=row.number if row.source is None else row.source,
+        started_at=row.started_at,
+        seconds_silent=max(0.0, float(row.silent)),
+        alive=row.ended_at is None and float(row.silent) < row.lease_s,
+    )
+
+
+def _doing(row: Row[Any]) -> str:
+    """The slot that a worker holds, else its own words, which are older but may tell the epoch.
+
+    A slot that it lost or gave back still bears its name, until somebody else takes it up.
+    """
+    said: str = row.doing
+    if row.study is None:
+        return said
+    confirm = row.spec.get("confirm") or {}
+    held = f"{row.study}: {slot_name(row.number, row.source, confirm.get('members'))}"
+    return said if said == held or said.startswith(f"{held},") else held
 
 
 def _member_query(curves: bool) -> Select[Any]:

@@ -42,6 +42,23 @@ class StudyState(StrEnum):
     """By ``hpo stop``, until ``hpo resume``."""
 
 
+def slot_name(number: int, source: int | None, fresh_seeds: int | None) -> str:
+    """What a slot is called in every view: its trial, and of a confirmation which seed.
+
+    Args:
+        number: of the slot.
+        source: the trial that a confirmation retrains; None in the search.
+        fresh_seeds: ``confirm.members``.
+
+    Examples:
+        >>> slot_name(12, None, 10), slot_name(72, 7, 10)
+        ('trial 12', 'trial 7, fresh seed 3 of 10')
+    """
+    if source is None or fresh_seeds is None:
+        return f"trial {number}"
+    return f"trial {source}, fresh seed {number % fresh_seeds + 1} of {fresh_seeds}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Member:
     """One trained network, as stored."""
@@ -133,6 +150,11 @@ class WorkerInfo:
     pid: int
     doing: str
     """What it does, in words: ``seqdigits: trial 12, member 2 of 3``, or why it waits."""
+    study: str | None = None
+    """The study whose slot it holds just now; None if it holds none."""
+    phase: Phase | None = None
+    trial: int | None = None
+    """The trial that it trains, in a confirmation that which it retrains."""
     started_at: datetime
     seconds_silent: float
     """Seconds since its last sign of life, by the database's clock."""

@@ -11,7 +11,6 @@ Which database: the argument of `open_storage`, else `HPO_STORAGE`, else the emb
 from __future__ import annotations
 
 import atexit
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,7 +20,7 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection, MetaData, event
 
-from hpo import settings
+from hpo import refusals, settings
 from hpo.embedded.client import Embedded, read_password
 from hpo.errors import StorageError
 from hpo.storageurl import parse_url, password_from_file, place
@@ -35,36 +34,6 @@ IDLE_S = 20
 """A process that says nothing for so long in the middle of a transaction, holding its locks, is
 paused or gone: the server ends its session."""
 SCHEMA_LOCK = 0x68706F  # "hpo", the key of the advisory lock
-
-# What libpq says, in the order of asking; it gives no error code when a connection fails.
-REFUSALS = (
-    (
-        r"no pg_hba\.conf entry",
-        "the server must let this user in from this host",
-        "Ask its administrator for a line in pg_hba.conf.",
-    ),
-    (
-        r"authentication failed|no password supplied|role .* does not exist|not permitted to log",
-        "user and password must be right",
-        "Correct them in the URL (write special characters as in %40 for @), or the password in "
-        "the file that HPO_STORAGE_PASSWORD_FILE names.",
-    ),
-    (
-        r"database .* does not exist",
-        "the database must exist",
-        "Create it with `createdb`, or correct its name in the URL.",
-    ),
-    (
-        r"support SSL|SSL was required|certificate|SSL error: (?!unexpected eof)",
-        "an encrypted connection must be possible as asked for",
-        "Check sslmode, sslrootcert and the like in the URL, or ask the server's administrator.",
-    ),
-    (
-        r"invalid connection option|invalid \w+ value|bad value for",
-        "what follows the ? must be options of libpq",
-        "Correct or remove the option in the URL.",
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -127,6 +96,18 @@ class Storage:
         with self.engine.connect() as connection:
             version = _server_version(connection)
         return f"PostgreSQL {version // 10000}.{version % 10000}, {self.place()}"
+
+    def encryption(self) -> tuple[bool, bool] | None:
+        """Return whether the connection is encrypted, and whether it is known whose server it is.
+
+        None where nothing leaves this host, and nobody asked for more.
+        """
+        with self.engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            verified = driver.info.get_parameters().get("sslmode") == "verify-full"
+            local = driver.info.host.startswith(("/", "127.", "::1", "localhost"))
+            return None if local and not verified else (driver.pgconn.ssl_in_use, verified)
 
     def place(self) -> str:
         """Return where the database is, without asking it."""
@@ -270,9 +251,9 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
             raise
         raise StorageError(
             f"{storage.place()}: the user must be allowed to create tables the first time, and "
-            f"own them to upgrade them, but got: {_words(error)}. Run `hpo storage migrate` as a "
-            "user who does, or for the first time: GRANT CREATE ON DATABASE ..., GRANT CREATE ON "
-            "SCHEMA public."
+            f"own them to upgrade them, but got: {refusals.said_by(error)}. Run `hpo storage "
+            "migrate` as a user who does, or for the first time: GRANT CREATE ON DATABASE ..., "
+            "GRANT CREATE ON SCHEMA public."
         ) from error
 
 
@@ -336,29 +317,10 @@ def _check_version(storage: Storage) -> None:
         with storage.engine.connect() as connection:
             version = _server_version(connection)
     except (sa.exc.DBAPIError, psycopg.Error) as error:
-        raise _explain(error, storage.place()) from error
+        raise refusals.explained(error, storage.place(), CONNECT_TIMEOUT_S) from error
     if version < OLDEST_MAJOR * 10000:
         raise StorageError(
             f"{storage.place()}: the server must be PostgreSQL {OLDEST_MAJOR} or newer, but got "
             f"version={version // 10000}.{version % 10000}. Use a newer server, or the embedded "
             "one."
         )
-
-
-def _explain(error: Exception, place: str) -> StorageError:
-    words = _words(error)
-    for pattern, rule, remedy in REFUSALS:
-        if re.search(pattern, words):
-            return StorageError(f"{place}: {rule}, but got: {words}. {remedy}")
-    return StorageError(
-        f"{place}: the server must accept connections within {CONNECT_TIMEOUT_S} s, but got: "
-        f"{words}. Check host and port in the URL, that the server runs, and that no firewall is "
-        "between."
-    )
-
-
-def _words(error: Exception) -> str:
-    """Return what the driver said, on one line."""
-    said = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
-    words = re.sub(r"Is the server running[^?]*\?", "", str(said))
-    return " ".join(words.split())[:500].rstrip(".")

@@ -12,6 +12,8 @@ from hpo import settings
 from hpo.errors import StorageError
 
 EXAMPLE = "postgresql://user:password@host:5432/database"
+_FILES = {"sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile"}
+"""Options of libpq that are paths; it takes `~` for a directory of that name."""
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 
 
@@ -46,7 +48,18 @@ def parse_url(text: str, source: str = "storage URL") -> URL:
             f"{source}: the URL must read like {EXAMPLE}, but got one that cannot be taken apart. "
             "Write special characters of the password as in %40 for @, %2F for / and %3A for :."
         ) from None  # the cause would show the text
-    return url.set(drivername="postgresql+psycopg")
+    return _with_whole_paths(url).set(drivername="postgresql+psycopg")
+
+
+def _with_whole_paths(url: URL) -> URL:
+    """The URL with its files by absolute paths: workers may be started from another directory."""
+    paths = {name: url.query[name] for name in _FILES & url.query.keys()}
+    whole = {
+        name: str(Path(path).expanduser().absolute())
+        for name, path in paths.items()
+        if isinstance(path, str) and path not in ("", "system")
+    }
+    return url.update_query_dict(whole)
 
 
 def password_from_file(url: URL) -> str | None:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import shlex
-import string
 
 from hpo import spectoml, words
 from hpo.snapshot import StudySnapshot, StudyState
 from hpo.spec import Dimension, StudySpec
 from objectives.contract import Protocol
 
-_SPECIAL = re.compile(rf"([{re.escape(string.punctuation)}])")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>&~|#])")
+_BLOCK_START = re.compile(r"(\d*)([-+=.)]+)")
 _LINK = re.compile(r"://|www\.|@|\\", re.IGNORECASE)
 _LONGEST = 1000
 _HOW = {
@@ -47,13 +47,19 @@ def prose(foreign: str) -> str:
     Words that a renderer would make links of by itself are shown as code.
 
     Examples:
-        >>> print(prose("a *b* <img src=x>  see https://x.y"))
-        a \\*b\\* \\<img src\\=x\\> see `https://x.y`
+        >>> print(prose("1. *b* <img src=x> see https://x.y"))
+        1\\. \\*b\\* \\<img src=x\\> see `https://x.y`
     """
     shown = foreign if len(foreign) <= _LONGEST else foreign[: _LONGEST - 1] + "…"
-    return " ".join(
+    words_ = [
         code(word) if _LINK.search(word) else _SPECIAL.sub(r"\\\1", word) for word in shown.split()
-    )
+    ]
+    return " ".join([*(_begun(word) for word in words_[:1]), *words_[1:]])
+
+
+def _begun(word: str) -> str:
+    """A word that begins a paragraph, and no list, line or heading."""
+    return _BLOCK_START.sub(r"\1\\\2", word) if _BLOCK_START.fullmatch(word) else word
 
 
 def code(foreign: object) -> str:
@@ -97,9 +103,11 @@ def _result(snapshot: StudySnapshot) -> str:
         mean = words.score_text(spec, item.mean, item.std)
         claim = words.score_text(spec, item.search_score)
         failed = f", {item.failed} failed" if item.failed else ""
+        gap = f", {prose(gap)}" if (gap := words.gap_text(spec, item.mean)) else ""
         lines.append(
-            f"trial {item.source}: {prose(words.metric(spec))} **{prose(mean)}** on "
-            f"n = {len(item.scores)} fresh seeds{failed} (the search had claimed {prose(claim)})"
+            f"trial {item.source}: {prose(spec.objective_impl.metric)} **{prose(mean)}** on "
+            f"n = {len(item.scores)} fresh seeds{failed}{gap} (the search had claimed "
+            f"{prose(claim)})"
         )
     return "confirmed, " + "; ".join(lines) + "."
 

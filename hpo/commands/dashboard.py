@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import re
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -13,8 +14,11 @@ from typing import TYPE_CHECKING
 
 from hpo.arguments import Parser, answer, at_least
 from hpo.commands import storage_option
+from hpo.errors import HpoError
 
 if TYPE_CHECKING:
+    import socket
+
     from hpo.dashboard.site import Site
 
 _EXAMPLES = """\
@@ -27,7 +31,10 @@ ssh -L 8080:127.0.0.1:8080 labserver
 (umask 077; openssl rand -base64 24 > dashboard-password)
 hpo dashboard --host 0.0.0.0 --password-file dashboard-password --allowed-host labserver
     for other machines, which need the password (under any user name). It crosses the network as
-    it is: put TLS before it, a reverse proxy that keeps the Host header, say
+    it is: put TLS before it, as by a reverse proxy on the same machine that keeps the Host header
+    (nginx: proxy_pass http://127.0.0.1:8080; proxy_set_header Host $host;)
+systemd-run --user --unit hpo-dashboard hpo dashboard
+    as a service of yours; `systemctl --user stop hpo-dashboard` ends it
 curl -H "Authorization: Bearer $(cat dashboard-password)" http://labserver:8080/api/studies
     for programs; /healthz answers without a password, and tells nothing
 
@@ -72,12 +79,20 @@ def main(argv: Sequence[str]) -> int:
     arguments = p.parse_args(argv)
     if arguments.port > 65535:
         p.error(f"argument --port: must be at most 65535, but got {arguments.port}")
+    for name in arguments.allowed_host:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+            p.error(f"argument --allowed-host: must be a name without a port, but got {name!r}")
     return answer(lambda: run(arguments))
 
 
 _IN_THE_OPEN = (
     "note: the password and all else cross the network as they are: put TLS before the dashboard "
     "(a reverse proxy), or serve at 127.0.0.1 and reach it by an SSH tunnel (ssh -L)"
+)
+
+_BEHIND_A_PROXY = (
+    "note: there is no password: whoever reaches a proxy before the dashboard sees everything; "
+    "the proxy must ask for one, or say --password-file FILE"
 )
 
 
@@ -89,40 +104,56 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from hpo import settings
     from hpo.dashboard import server
-    from hpo.dashboard.guard import Guard
-    from hpo.dashboard.passwords import HOW, Gate, read_password
-    from hpo.errors import HpoError
+    from hpo.dashboard.passwords import HOW, read_password
 
     server.end_at_signals()
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     file = arguments.password_file or settings.dashboard_password_file()
     password = read_password(file) if file is not None else None
     with server.listen(arguments.host, arguments.port) as listening:
-        public = not server.is_loopback(listening)
-        if public and password is None:
-            raise HpoError(
-                f"dashboard at {arguments.host}: other machines must need a password, but got "
-                f"none. {HOW}; then say --password-file dashboard-password. Or leave --host out, "
-                f"and reach it by `ssh -L 8080:127.0.0.1:8080 THIS_MACHINE`."
-            )
-        site = _site(arguments)
-        try:
-            site.open()
-            names = {name.lower().rstrip(".") for name in (*arguments.allowed_host, arguments.host)}
-            gate = Gate(password) if password is not None else None
-            guard = Guard(site, frozenset(names), gate, notes=arguments.notes)
-            serving = server.Server(guard, listening)
-            url = server.address_of(listening, arguments.host)
-            print(f"{url}  (Ctrl-C ends it)", flush=True)
-            if public:
-                print(_IN_THE_OPEN, file=sys.stderr)
-            if arguments.open:
-                webbrowser.open(url)
-            serving.run()
-        finally:
-            site.close()
-            gc.freeze()  # else the interpreter's end visits a million objects, for two seconds
+        notes = []
+        if not server.is_loopback(listening):
+            if password is None:
+                raise HpoError(
+                    f"dashboard at {arguments.host}: other machines must need a password, but got "
+                    f"none. {HOW}; then say --password-file dashboard-password. Or leave --host "
+                    f"out, and reach it by `ssh -L 8080:127.0.0.1:8080 THIS_MACHINE`."
+                )
+            notes.append(_IN_THE_OPEN)
+        elif arguments.allowed_host and password is None:
+            notes.append(_BEHIND_A_PROXY)
+        _serve(arguments, password, listening, notes)
     return 0
+
+
+def _serve(
+    arguments: argparse.Namespace,
+    password: str | None,
+    listening: socket.socket,
+    notes: Sequence[str],
+) -> None:
+    """Serve until a signal, and say so."""
+    from hpo.dashboard import server
+    from hpo.dashboard.guard import Guard, host_name
+    from hpo.dashboard.passwords import Gate
+
+    names = {host_name(name) for name in (*arguments.allowed_host, arguments.host)}
+    gate = Gate(password) if password is not None else None
+    site = _site(arguments)
+    try:
+        site.open()
+        guard = Guard(site, frozenset(names), gate, notes=arguments.notes)
+        serving = server.Server(guard, listening)
+        url = server.address_of(listening, arguments.host)
+        print(f"{url}  (Ctrl-C ends it)", flush=True)
+        print("\n".join(notes), end="\n" * bool(notes), file=sys.stderr)
+        if arguments.open:
+            webbrowser.open(url)
+        serving.run()
+    finally:
+        site.close()
+        gc.freeze()  # else the interpreter's end visits a million objects, for two seconds
 
 
 def _site(arguments: argparse.Namespace) -> Site:

@@ -17,9 +17,9 @@ hpo storage stop
     shut the embedded server down; --force also while processes use it
 hpo storage url --hold
     print a URL for other programs, and keep the embedded server running until Ctrl-C
-optuna-dashboard "$(hpo storage url)"
-    the URL alone; the embedded server ends 2 s after its last user, so let a launch, or
-    `hpo storage url --hold` in another terminal, run until the dashboard has started
+psql "$(hpo storage url | sed s/+psycopg//)"
+    the URL alone; the embedded server ends 2 s after its last user, so let a launch, `hpo
+    dashboard`, or `hpo storage url --hold` in another terminal, run until psql has started
 hpo storage migrate --storage postgresql://owner@server/hpo
     create the tables, or upgrade those of an older version
 hpo storage migrate --worker-role hpo_worker --worker-password-file secrets/worker

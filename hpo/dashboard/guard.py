@@ -119,7 +119,7 @@ class Guard:
         raise Refused("403 Forbidden", routes.refusal(path))
 
     def _check_host(self, host: str) -> None:
-        name = _host_name(host)
+        name = host_name(host)
         if not name:
             raise Refused("400 Bad Request", "A request must name the host that it is for.")
         if name == "localhost" or name in self.names or _is_address(name):
@@ -144,8 +144,8 @@ def _checked_path(environ: WSGIEnvironment) -> str:
     return path
 
 
-def _host_name(host: str) -> str:
-    """The name of a Host header, without its port; empty if it is none."""
+def host_name(host: str) -> str:
+    """The name in a Host header, in lower case and without its port; empty if it is none."""
     match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", host)
     return match[1].lower().strip("[]").rstrip(".") if match else ""
 
@@ -169,6 +169,8 @@ def _knock(gate: Gate, environ: WSGIEnvironment, extra: list[tuple[str, str]]) -
             "Too many wrong passwords came from this address. Wait a minute.",
             ("Retry-After", "60"),
         )
+    if answer is Answer.WRONG and environ.get("HTTP_AUTHORIZATION"):
+        _log.warning("a wrong password from %s", address)
     if answer is Answer.WRONG:
         raise Refused(
             "401 Unauthorized",

@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from hpo.dashboard.readonly import ReadOnlyStorage
 from hpo.dashboard.trials import View, complete
-from hpo.dashboard.views import Reply, packed, problem
+from hpo.dashboard.views import Reply, packed, problem, takes_gzip
 
 _KEPT = 16
 
@@ -54,7 +54,7 @@ class Plots:
     def __init__(self) -> None:
         """Nothing is drawn yet."""
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[int, str, str], tuple[int, Reply]] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, str, bool], tuple[int, Reply]] = OrderedDict()
 
     def get(
         self, storage: ReadOnlyStorage, study_id: int, name: str, view: View, accepted: str
@@ -66,7 +66,7 @@ class Plots:
         """
         if name not in PLOTS:
             return problem("404 Not Found", f"plot_type={name} is not supported.")
-        key = (study_id, name, "gzip" if "gzip" in accepted else "")
+        key = (study_id, name, takes_gzip(accepted))
         with self._lock:
             version, reply = self._kept.get(key, (None, None))
             if reply is None or version != view.version:

@@ -140,6 +140,9 @@ class ReadOnlyStorage(BaseStorage):
                 columns = (table.c.study_id, table.c.key, table.c.value_json)
                 figures = table.c.key.startswith(FIGURES, autoescape=True)
                 attrs.append(connection.execute(select(*columns).where(~figures)).all())
+        directed: dict[int, list[StudyDirection]] = {}
+        for study_id, way in ways:
+            directed.setdefault(study_id, []).append(way)
         by_study: list[dict[int, dict[str, Any]]] = [{}, {}]
         for found, texts in zip(by_study, attrs, strict=True):
             for study_id, key, text in texts:
@@ -148,7 +151,7 @@ class ReadOnlyStorage(BaseStorage):
             FrozenStudy(
                 study_name=row.study_name,
                 direction=None,
-                directions=[way for study_id, way in ways if study_id == row.study_id],
+                directions=directed.get(row.study_id, []),
                 user_attrs=by_study[0].get(row.study_id, {}),
                 system_attrs=by_study[1].get(row.study_id, {}),
                 study_id=row.study_id,

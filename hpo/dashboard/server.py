@@ -45,7 +45,7 @@ def listen(host: str, port: int) -> socket.socket:
             f"{where}: --host must be a name or an address of this machine, but got host={host}: "
             f"{error}. 127.0.0.1 serves this machine alone, 0.0.0.0 every one that reaches it."
         ) from error
-    family, _, _, _, address = found[0]
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     try:
         return socket.create_server(address, family=family, backlog=128)
     except OSError as error:

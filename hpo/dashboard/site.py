@@ -35,6 +35,8 @@ STOP_S = 0.5
 """For so long the end waits for a figure that is being published; else whoever looks next does."""
 PAUSE_S = 2.0
 """A database that is away is asked again after this time, by one request."""
+_TROUBLE = (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.TimeoutError)
+"""The database's trouble and not ours: a password that was changed, tables that were dropped."""
 _log = logging.getLogger(__name__)
 
 
@@ -99,9 +101,11 @@ class Site:
         kind: Kind = environ["hpo.kind"]
         if kind is Kind.HEALTH:
             return _send(Reply(b"ok\n", "text/plain"), start_response)
+        if kind is Kind.FILE and self._opened is not None:  # they are there without the database
+            return self._opened.app(environ, start_response)
         try:
             opened = self._reached()
-            has_studies = kind is Kind.FILE or _ask(opened.storage)
+            has_studies = _ask(opened.storage)
             self._away = None
             if kind is Kind.PAGE and not has_studies:
                 return _send(_page(pages.no_study(self._option)), start_response)
@@ -116,7 +120,7 @@ class Site:
         except HpoError as error:
             text = str(error)
         except Exception as error:
-            if not is_passing(error):
+            if not isinstance(error, _TROUBLE) and not is_passing(error):
                 raise
             text = self._note_away(error)
         return _send(_unavailable(kind, text, self._empty, self._option), start_response)

@@ -33,8 +33,6 @@ from hpo.artifactstore import ArtifactStore
 from hpo.dashboard.readonly import ReadOnlyStorage
 from hpo.dashboard.trials import View, complete
 
-PREFERENTIAL = "preference:is_preferential"
-"""Studies that people judge by looking, which we leave to optuna-dashboard."""
 _SHOWN = ("image/png", "image/jpeg", "image/svg+xml", "text/csv", "application/json", "text/plain")
 """Media types that the page shows; anything else is only handed out."""
 _OF_TRIAL = re.compile(r"dashboard:(?:artifacts:)?([0-9]+):")
@@ -61,9 +59,14 @@ def problem(status: str, reason: str) -> Reply:
     return Reply(json.dumps({"reason": reason}).encode(), status=status)
 
 
+def takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding header lets answers be compressed."""
+    return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
+
+
 def packed(pieces: Iterable[bytes], accepted: str, media: str = "application/json") -> Reply:
     """An answer in pieces, compressed if the client accepts that: never whole and plain at once."""
-    if not re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted):
+    if not takes_gzip(accepted):
         return Reply(b"".join(pieces), media)
     packer = zlib.compressobj(level=1, wbits=31)
     body = b"".join([*map(packer.compress, pieces), packer.flush()])

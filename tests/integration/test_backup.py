@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ from hpo.ledger import Ledger
 from hpo.snapshot import Member, SlotState, StudyState
 from hpo.storage import Storage, open_storage
 from hpo.suggest import suggest
+from hpo.tables import SCHEMA_VERSION
 
 KEYS = (
     "id study_id slot_id lease_until optuna_study_id optuna_trial_id artifact_tries artifact_error"
@@ -226,10 +228,11 @@ def test_a_half_finished_study_ends_as_if_it_had_never_moved(
         assert sum(slot.losses for slot in snapshot.search) == 0
 
 
-def test_a_backup_of_version_2_is_read(here: Storage, database_url: str) -> None:
+@pytest.mark.parametrize("version", range(2, SCHEMA_VERSION + 1))
+def test_a_backup_of_any_version_is_read(version: int, here: Storage, database_url: str) -> None:
     """It goes on from its checkpoint, and ends like a study that was never frozen."""
     ledger = Ledger(here)
-    backup.restore(here, FIXTURES / "backup-v2.jsonl.gz")
+    backup.restore(here, FIXTURES / f"backup-v{version}.jsonl.gz")
     held = ledger.claim("half", "w", lease_s=60)
     assert isinstance(held, Claim)
     assert held.checkpoint is not None
@@ -330,9 +333,14 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
     told = "3 of 24 trials settled (1 complete, 1 failed, 1 pruned, 1 running)\n"
     assert hpo("import", packed, "--dry-run") == f"{packed} is sound: toy, {told}"
     assert hpo("import", packed, "--name", "copy") == (
-        f"imported copy, {told}look at it: hpo status copy\nnext: no worker is at hand; start some "
-        "with `hpo worker --study copy`, or launch it again\n"
+        f"imported copy, {told}look at it: hpo status copy\nnext: no worker serves this study; "
+        "start some with `hpo worker --study copy`, or launch it again\n"
     )
+    record = {"study": "third", "state": "open", "trials": 24, "settled": 3}
+    record |= {"running": 1, "complete": 1, "pruned": 1, "failed": 1, "excluded": 0}
+    assert json.loads(hpo("import", packed, "--name", "third", "--json", "--dry-run")) == record
+    assert json.loads(hpo("import", packed, "--name", "third", "--json")) == record
+    assert hpo("status", "third", status=0).startswith("third: open")
     hpo("stop", "copy")
     hpo("export", "copy", "--backup", packed.with_name("stopped.jsonl"))
     assert hpo("import", packed.with_name("stopped.jsonl"), "--name", "again") == (

@@ -17,7 +17,9 @@ import sqlalchemy as sa
 from servers import connect
 from workers import SUPPORT, kill, ledger_at, start_worker, table, wait_until
 
+from hpo.artifactstore import ArtifactStore
 from hpo.snapshot import StudySnapshot, StudyState
+from hpo.storage import open_storage
 
 STUDY = """
 objective = "toy_objective:ToyObjective"
@@ -266,6 +268,34 @@ def test_a_timeout_stops_and_says_how_to_go_on(user: User) -> None:
     assert user.snapshot().state == StudyState.OPEN
 
 
+def test_a_launch_waits_for_the_learning_curve(user: User) -> None:
+    _, err = user.run("launch", "--study", "toy.toml", "--workers", "2")
+    assert "toy: a worker keeps the learning curve for the dashboard (Ctrl-C: not now)\n" in err
+    out, _ = user.run("artifacts", "toy")
+    assert len(out.splitlines()) == 2
+    _, err = user.run("launch", "--study", "toy.toml")
+    assert "a worker keeps" not in err
+
+
+@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
+def test_the_best_network_can_be_left_for_later(
+    user: User, signum: signal.Signals, status: int
+) -> None:
+    line = ("--set", "objective=toy_network:ToyNetworkObjective", "--set", "confirm.epochs=40")
+    launch = user.start("launch", "--study", "toy.toml", "--workers", "1", *SLOW, *line)
+    with open_storage(user.url) as storage:
+        store = ArtifactStore(storage.engine)
+        assert launch.stderr is not None
+        said = iter(launch.stderr.readline, "")
+        assert any("toy: a worker keeps the best network" in line for line in said)
+        launch.send_signal(signum)
+        out, err = launch.communicate(timeout=60)
+        assert launch.returncode == status, err
+        assert ("toy: confirmed" in out) == (signum == signal.SIGINT)
+        assert ("not kept; later: hpo artifacts toy --make\n" in err) == (signum == signal.SIGINT)
+        assert (store.due(), store.listed("toy")) == (["toy"], [])
+
+
 def test_no_confirm_ends_with_the_search(user: User) -> None:
     out, _ = user.run("launch", "--study", "toy.toml", "--workers", "1", "--no-confirm")
     assert user.snapshot().settled == 12
@@ -304,13 +334,13 @@ def test_a_standing_worker_is_used_and_a_launch_without_workers_follows(user: Us
     with ledger_at(user.url) as ledger:
         wait_until(lambda: any(w.alive for w in ledger.workers()))
     _, err = user.run("launch", "--study", "toy.toml")
-    assert "1 workers of this database are at hand: starting none here" in err
+    assert "1 worker serves this study: starting none here" in err
     assert user.snapshot().state == StudyState.DONE
     kill(worker, signal.SIGTERM)
     launcher = user.launch("--name", "other", "--workers", "0", "--timeout", "3")
     _, err = end(launcher)
     assert launcher.returncode == 1
-    assert "no worker is alive; start some, with HPO_STORAGE set to this database: " in err
+    assert "no worker serves this study; start some, with HPO_STORAGE set to this database: " in err
     assert "hpo worker --study other" in err
 
 

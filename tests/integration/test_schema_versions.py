@@ -125,9 +125,9 @@ def test_no_upgrade_under_the_hands_of_older_workers(old_url: str, version: int)
         with open_storage(old_url) as storage, pytest.raises(StorageError) as caught:
             Ledger(storage)
         assert str(caught.value).endswith(
-            f": no worker must be at work while its tables are upgraded from version {version} "
-            f"to {SCHEMA_VERSION}, but got workers=busy-1. Stop them (SIGTERM or Ctrl-C: nothing "
-            f"is lost), then try again."
+            f": no worker must be at work while its tables are upgraded from version {version} to "
+            f"{SCHEMA_VERSION}, but got workers=busy-1. Stop them (SIGTERM or Ctrl-C: nothing is "
+            f"lost), then try again."
         )
         assert connection.execute("SELECT version FROM hpo_ledger.version").fetchone() == (version,)
         connection.execute("UPDATE hpo_ledger.workers SET ended_at = now()")
