@@ -156,13 +156,17 @@ class _Launch:
         if workers:
             _say(f"{workers} workers start here; logs in {self._executor.logs}")
         elif not first.helpers:
-            _say(self._how_to_start_a_worker())
+            _say(self._how_to_start_a_worker(first))
 
-    def _how_to_start_a_worker(self) -> str:
+    def _how_to_start_a_worker(self, snapshot: StudySnapshot) -> str:
         where = "" if self._storage.embedded else "with HPO_STORAGE set to this database: "
-        return (
-            f"no worker serves this study; start some, {where}hpo worker --study {self._spec.name}"
+        refusing = [f"{worker.name} {why}" for worker, why in snapshot.refusing.items()]
+        what = (
+            f"{len(refusing)} workers refuse this study, such as {refusing[0]}\nmend that, or"
+            if refusing
+            else "no worker serves this study;"
         )
+        return f"{what} start some, {where}hpo worker --study {self._spec.name}"
 
     def _view(self, first: StudySnapshot) -> View:
         if self._arguments.json:
@@ -176,7 +180,7 @@ class _Launch:
         """Show the study until it is over, or the time is; returns its state, or ``timeout``."""
         timeout_s = self._arguments.timeout
         lonely_s = time.monotonic()
-        latest, away = first, False
+        latest, away, refused = first, False, False
         while True:
             looked_s = time.monotonic()
             seen = self._look()
@@ -197,9 +201,10 @@ class _Launch:
                 return "timeout"
             if self._executor.pids or latest.helpers:
                 lonely_s = now
-            elif now - lonely_s >= QUIET_S:
-                view.note(self._how_to_start_a_worker())
+            elif now - lonely_s >= QUIET_S or (latest.refusing and not refused):
+                view.note(self._how_to_start_a_worker(latest))
                 lonely_s = now
+            refused = bool(latest.refusing)
             time.sleep(min(POLL_S[1], max(POLL_S[0], 10 * (now - looked_s))))
 
     def _look(self) -> StudySnapshot | None:

@@ -1,12 +1,12 @@
 """What the environment decides: where the data lives and which database is used.
 
-| Variable                      | Meaning                               | Default                   |
-|-------------------------------|---------------------------------------|---------------------------|
-| `HPO_STORAGE`                 | PostgreSQL URL of the studies         | the embedded server       |
-| `HPO_STORAGE_PASSWORD_FILE`   | file of the password its URL lacks    | none                      |
-| `HPO_DASHBOARD_PASSWORD_FILE` | file of the password of the dashboard | none, and loopback only   |
-| `HPO_HOME`                    | directory of the embedded server      | XDG; root: `/var/lib/hpo` |
-| `HPO_SERVER_USER`             | who runs the embedded server for root | `nobody`                  |
+| Variable                      | Meaning                            | Default                   |
+|-------------------------------|------------------------------------|---------------------------|
+| `HPO_STORAGE`                 | PostgreSQL URL of the studies      | the embedded server       |
+| `HPO_STORAGE_PASSWORD_FILE`   | file of the password its URL lacks | none                      |
+| `HPO_HOME`                    | directory of the embedded server   | XDG; root: `/var/lib/hpo` |
+| `HPO_DASHBOARD_PASSWORD_FILE` | password of `hpo dashboard`        | none, and loopback only   |
+| `HPO_SERVER_USER`             | who runs the server for root       | `nobody`                  |
 """
 
 from __future__ import annotations

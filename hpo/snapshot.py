@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -214,9 +215,19 @@ class StudySnapshot:
 
         Workers for one study are called ``STUDY@HOST-…``; who has no @ serves every study.
         """
-        own = f"{self.spec.name}@"
-        alive = [worker for worker in self.workers if worker.alive]
+        own, refusing = f"{self.spec.name}@", self.refusing
+        alive = [worker for worker in self.workers if worker.alive and worker not in refusing]
         return [w for w in alive if "@" not in w.name or w.name.startswith(own)]
+
+    @property
+    def refusing(self) -> dict[WorkerInfo, str]:
+        """Living workers that cannot work for this study as it is, each with its reason.
+
+        They may be of another version, or lack its data or objective; they try again now and then.
+        """
+        reason = re.compile(rf"\brefuses {re.escape(self.spec.name)}: (.*?)(; refuses |$)", re.S)
+        found = {worker: reason.search(worker.doing) for worker in self.workers if worker.alive}
+        return {worker: match[1] for worker, match in found.items() if match is not None}
 
     def count(self, state: SlotState) -> int:
         """How many search slots are in a state."""

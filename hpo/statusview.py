@@ -8,6 +8,7 @@ from hpo import results, words
 from hpo.overview import StudySummary
 from hpo.snapshot import StudySnapshot, StudyState, WorkerInfo
 
+_AGAINST = "against the reported"
 FINISHED = 10
 """So many finished studies are shown beside the others."""
 
@@ -49,7 +50,7 @@ def _chosen(studies: Sequence[StudySummary], rows: int) -> list[StudySummary]:
 
 def study_lines(studies: Sequence[StudySummary], *, width: int | None = None) -> list[str]:
     """A table of studies."""
-    rows = [["study", "state", "settled", "running", "score", "", "objective", "since"]]
+    rows = [["study", "state", "settled", "running", "score", _AGAINST, "objective", "since"]]
     for study in studies:
         rows.append(
             [
@@ -72,10 +73,11 @@ def _score(study: StudySummary) -> tuple[str, str]:
         return ("–" if best is None else f"{best:.4g}"), "its objective is not installed here"
     if confirmed is not None:
         score = words.score_text(study.spec, confirmed.mean, confirmed.std)
-        return f"{score} confirmed", words.gap_text(study.spec, confirmed.mean)
+        return f"{score} confirmed", words.gap_text(study.spec, confirmed.mean, "")
     if best is None:
         return "–", ""
-    return f"{words.score_text(study.spec, best)} in the search", words.gap_text(study.spec, best)
+    score = words.score_text(study.spec, best)
+    return f"{score} in the search", words.gap_text(study.spec, best, "")
 
 
 def gap(snapshot: StudySnapshot) -> str:

@@ -251,9 +251,9 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
             raise
         raise StorageError(
             f"{storage.place()}: the user must be allowed to create tables the first time, and "
-            f"own them to upgrade them, but got: {refusals.said_by(error)}. Open the database once "
-            "as a user who does, or for the first time: GRANT CREATE ON DATABASE ..., GRANT CREATE "
-            "ON SCHEMA public."
+            f"own them to upgrade them, but got: {refusals.said_by(error)}. Run `hpo storage "
+            "migrate` as a user who does, or for the first time: GRANT CREATE ON DATABASE ..., "
+            "GRANT CREATE ON SCHEMA public."
         ) from error
 
 

@@ -103,9 +103,11 @@ def _result(snapshot: StudySnapshot) -> str:
         mean = words.score_text(spec, item.mean, item.std)
         claim = words.score_text(spec, item.search_score)
         failed = f", {item.failed} failed" if item.failed else ""
+        gap = f", {prose(gap)}" if (gap := words.gap_text(spec, item.mean)) else ""
         lines.append(
-            f"trial {item.source}: {prose(words.metric(spec))} **{prose(mean)}** on "
-            f"n = {len(item.scores)} fresh seeds{failed} (the search had claimed {prose(claim)})"
+            f"trial {item.source}: {prose(spec.objective_impl.metric)} **{prose(mean)}** on "
+            f"n = {len(item.scores)} fresh seeds{failed}{gap} (the search had claimed "
+            f"{prose(claim)})"
         )
     return "confirmed, " + "; ".join(lines) + "."
 

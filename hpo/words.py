@@ -57,16 +57,16 @@ def difference_text(spec: StudySpec, score: float) -> str:
     return f"{100.0 * difference:+.1f}" if is_percent(spec) else f"{difference:+.3g}"
 
 
-def gap_text(spec: StudySpec, score: float) -> str:
+def gap_text(spec: StudySpec, score: float, what: str = "the reported ") -> str:
     """A score held against the reported one; empty where nothing is reported.
 
     ``0.7 points below the reported 89.83 ± 2.91 %``; of a metric that is no accuracy:
-    ``0.0041 below the reported 0.0312 (less is better)``.
+    ``0.0041 below the reported 0.0312 (less is better)``. ``what`` stands before the number.
     """
     if spec.reported is None:
         return ""
     size = difference_text(spec, score).lstrip("+-")
-    reported = f"the reported {reported_number(spec)}"
+    reported = f"{what}{reported_number(spec)}"
     where = "above" if score > spec.reported.score else "below"
     if float(size) == 0.0:
         text = f"level with {reported}"

@@ -224,29 +224,37 @@ class Worker:
         study = self._order.study
         if study is not None:
             return self._claim_from(study)
-        waits = []
-        refused = {n for n, refusal in self._left_out.items() if time.monotonic() < refusal.until_s}
-        for name, at_work in self._ledger.open_studies():
-            if name in refused:
-                continue
-            try:
-                found = self._claim_from(name, at_work)
-            except HpoError as error:  # this host cannot read it, or it was deleted meanwhile
-                if isinstance(error, StorageError):
-                    raise
-                self._leave_out(name, str(error))
-                continue
+        waits, studies = [], self._ledger.open_studies()
+        self._left_out = {
+            name: self._left_out[name] for name, _ in studies if name in self._left_out
+        }
+        for name, at_work in studies:
+            found = self._claim_unless_refused(name, at_work)
             if isinstance(found, Claim):
                 return found
             if isinstance(found, Wait):
                 waits.append(found.reason)
-        refusals = (str(self._left_out[name]) for name in sorted(refused))
-        return Wait("; ".join([*(waits or ["no study is open"]), *refusals]))
+        return Wait("; ".join(waits) or "no study is open")
 
-    def _leave_out(self, study: str, why: str) -> None:
+    def _claim_unless_refused(self, study: str, at_work: int) -> Claim | Wait | Over:
+        refusal = self._left_out.get(study)
+        if refusal is not None and time.monotonic() < refusal.until_s:
+            return Over(str(refusal))
+        try:
+            found = self._claim_from(study, at_work)
+        except HpoError as error:  # this host cannot read it, or it was deleted meanwhile
+            if isinstance(error, StorageError):
+                raise
+            return Over(str(self._leave_out(study, str(error))))
+        self._left_out.pop(study, None)
+        return found
+
+    def _leave_out(self, study: str, why: str) -> _Refusal:
         """Claim none of a study's slots for a while: other hosts may have what this one lacks."""
         log.warning("leaving out study %s: %s", study, why)
-        self._left_out[study] = _Refusal(study, why, time.monotonic() + self._order.refusal_s)
+        refusal = _Refusal(study, why, time.monotonic() + self._order.refusal_s)
+        self._left_out[study] = refusal
+        return refusal
 
     def _claim_from(self, study: str, at_work: int | None = None) -> Claim | Wait | Over:
         return self._ledger.claim(
@@ -285,7 +293,8 @@ class Worker:
         self._heart.stop_requested.wait(pause_s)
 
     def _doing(self, text: str) -> None:
-        self._heart.doing = text
+        """Say what it does, and what it does not: both are of interest to who waits for a study."""
+        self._heart.doing = "; ".join([text, *map(str, self._left_out.values())])
 
     def _database_away(self, seconds: float, error: Exception) -> None:
         self._doing(f"waits: database unreachable for {seconds:.0f} s")

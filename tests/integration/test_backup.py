@@ -31,6 +31,7 @@ from hpo.ledger import Ledger
 from hpo.snapshot import Member, SlotState, StudyState
 from hpo.storage import Storage, open_storage
 from hpo.suggest import suggest
+from hpo.tables import SCHEMA_VERSION
 
 KEYS = (
     "id study_id slot_id lease_until optuna_study_id optuna_trial_id artifact_tries artifact_error"
@@ -227,10 +228,11 @@ def test_a_half_finished_study_ends_as_if_it_had_never_moved(
         assert sum(slot.losses for slot in snapshot.search) == 0
 
 
-def test_a_backup_of_version_2_is_read(here: Storage, database_url: str) -> None:
+@pytest.mark.parametrize("version", range(2, SCHEMA_VERSION + 1))
+def test_a_backup_of_any_version_is_read(version: int, here: Storage, database_url: str) -> None:
     """It goes on from its checkpoint, and ends like a study that was never frozen."""
     ledger = Ledger(here)
-    backup.restore(here, FIXTURES / "backup-v2.jsonl.gz")
+    backup.restore(here, FIXTURES / f"backup-v{version}.jsonl.gz")
     held = ledger.claim("half", "w", lease_s=60)
     assert isinstance(held, Claim)
     assert held.checkpoint is not None

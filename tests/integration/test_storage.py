@@ -264,7 +264,10 @@ def test_a_user_who_may_not_create_tables(empty_database_url: str) -> None:
         "upgrade them, but got: "
         "permission denied for schema public"
     ) in said
-    assert said.endswith("GRANT CREATE ON DATABASE ..., GRANT CREATE ON SCHEMA public.")
+    assert said.endswith(
+        ". Run `hpo storage migrate` as a user who does, or for the first time: GRANT CREATE ON "
+        "DATABASE ..., GRANT CREATE ON SCHEMA public."
+    )
 
 
 def test_tables_of_another_optuna(empty_database_url: str) -> None:

@@ -11,11 +11,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import psycopg
 import pytest
 import sqlalchemy as sa
-from conftest import temporary_home
+from browsing import dashboard
+from servers import temporary_home
 from tls import PASSWORD, TlsServer, tls_server
 from workers import SUPPORT, ledger_at, run_workers, toy_spec
 
@@ -53,7 +55,7 @@ def refusal(url: str) -> str:
     return str(caught.value)
 
 
-def test_launch_workers_and_status_work_over_a_verified_connection(
+def test_launch_workers_status_and_dashboard_work_over_a_verified_connection(
     server: TlsServer, tmp_path: Path
 ) -> None:
     study = tmp_path / "over-tls.toml"
@@ -80,6 +82,8 @@ def test_launch_workers_and_status_work_over_a_verified_connection(
     said = hpo("launch", "--study", study, "--workers", 2, "--no-report")
     assert "4 of 4 trials settled" in said
     assert "over-tls" in hpo("status")
+    with dashboard(server.verified()) as address, urlopen(f"{address}/api/studies") as answer:
+        assert b"over-tls" in answer.read()
     with psycopg.connect(server.verified()) as connection:
         connection.execute("SELECT 1")
         encrypted = connection.execute("SELECT bool_and(ssl) FROM pg_stat_ssl").fetchone()

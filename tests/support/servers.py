@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +12,19 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from hpo.embedded import status
+from hpo.embedded import status, stop
+
+
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """A home with spaces that the server's account can reach (pytest's tmp_path is 0700)."""
+    home = Path(tempfile.mkdtemp(prefix="h p o "))
+    home.chmod(0o711)
+    try:
+        yield home
+    finally:
+        stop(home, force=True)
+        shutil.rmtree(home)
 
 
 def connect(url: str, **options: Any) -> psycopg.Connection[Any]:

@@ -1,4 +1,4 @@
-"""The services of docker-compose.yml, started for real beside whatever else runs on this machine."""
+"""The services of docker-compose.yml, started for real beside what else runs on this machine."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import shutil
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 from typing import Any
+
+from hpo import provenance
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("postgres", "migrate", "workers", "dashboard")
@@ -42,7 +46,7 @@ class Stack:
     """One instance: own project name, image tag, ports and secrets."""
 
     def __init__(self, directory: Path, workers: int) -> None:
-        """Make its secrets; nothing is started."""
+        """Make its secrets; nothing is built or started."""
         self.directory, self.workers = directory, workers
         self.port, self.dashboard_port = free_port(), free_port()
         secrets = [str(ROOT / "docker/secrets.sh")]
@@ -70,15 +74,21 @@ class Stack:
 
     def compose(self, *line: str, timeout_s: float = 300) -> str:
         """``docker compose``, to its end; returns what it printed."""
-        return self._run("docker", "compose", *line, timeout_s=timeout_s)
+        settings = str(self.directory / ".env")
+        return self._run("docker", "compose", "--env-file", settings, *line, timeout_s=timeout_s)
 
     def docker(self, *line: str) -> str:
         """``docker``, to its end; returns what it printed."""
         return self._run("docker", *line, timeout_s=120)
 
+    def build(self) -> None:
+        """Build the image from the sources as they are now."""
+        self.source = provenance.source(ROOT)
+        self.compose("build", "workers", timeout_s=BUILD_S)
+
     def up(self, *services: str) -> None:
         """Start services, and wait until they are healthy."""
-        self.compose("up", "--wait", *services, timeout_s=BUILD_S)
+        self.compose("up", "--wait", *services)
 
     def containers(self, service: str) -> list[str]:
         """Ids of the containers of a service, those that ended, too."""
@@ -102,6 +112,22 @@ class Stack:
         while self.inspect(container)["RestartCount"] == before:
             assert time.monotonic() < deadline, "it was not started again"
             time.sleep(0.1)
+
+    def ask(
+        self, path: str, *, method: str = "GET", password: str | None = ""
+    ) -> tuple[int, bytes]:
+        """Ask the dashboard; returns status and body. The password is the right one if empty."""
+        address = f"http://127.0.0.1:{self.dashboard_port}{path}"
+        request = urllib.request.Request(address, method=method)
+        if password is not None:
+            token = password or self.secrets["dashboard"]
+            request.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
 
     def remove(self) -> None:
         """Stop all, and delete the volumes; the image stays, for the next time."""

@@ -19,7 +19,8 @@ from hpo.backupfile import BackupError
 from hpo.errors import HpoError, SpecError
 from hpo.tables import SCHEMA_VERSION
 
-PACKED = (FIXTURES / "backup-v2.jsonl.gz").read_bytes()
+FILE = FIXTURES / f"backup-v{SCHEMA_VERSION}.jsonl.gz"
+PACKED = FILE.read_bytes()
 PLAIN = gzip.decompress(PACKED)
 COPY = "It was changed; take another copy."
 
@@ -36,7 +37,7 @@ def said(tmp_path: Path, content: bytes) -> str:
 
 def test_a_sound_one(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(PLAIN)
-    for file in (FIXTURES / "backup-v2.jsonl.gz", tmp_path / "f"):
+    for file in (FILE, tmp_path / "f"):
         found = check(file)
         assert found.spec.name == "half"
         assert dict(found.states) == {"complete": 9, "pruned": 1, "running": 2}

@@ -68,9 +68,9 @@ def test_a_study_is_held_against_the_reported_score_by_what_is_confirmed() -> No
     lines = statusview.study_lines([summary(), summary("done", confirmed=CONFIRMED)])
     assert lines[1].split("  ")[0] == "toy-study"
     assert "90.5 % in the search" in lines[1]
-    assert "0.7 points above the reported 89.83 ± 2.91 %" in lines[1]
+    assert "0.7 points above 89.83 ± 2.91 %" in lines[1]
     assert "89.1 ± 1.2 % confirmed" in lines[2]
-    assert "0.7 points below the reported 89.83 ± 2.91 %" in lines[2]
+    assert "0.7 points below 89.83 ± 2.91 %" in lines[2]
 
 
 def test_a_study_whose_objective_is_missing_here_is_shown_without_units() -> None:
@@ -116,7 +116,7 @@ def test_in_80_columns_the_numbers_stay_whole() -> None:
     assert max(map(len, lines)) <= 80
     assert "41/60" in lines[1]
     assert "89.1 ± 1.2 %" in lines[1]
-    assert "0.7 points below" in lines[1]
+    assert "0.7 points below 89.83 ±" in lines[1]
 
 
 def test_workers_are_listed_with_host_slot_and_silence_the_living_first() -> None:

@@ -12,7 +12,7 @@ import snapshots
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from hpo import notes, studynote
+from hpo import notes, studynote, words
 from hpo.snapshot import SlotState, StudyState
 from hpo.specrules import validate
 
@@ -123,8 +123,9 @@ def test_a_confirmed_result_is_told_with_its_n() -> None:
     note = studynote.text(snapshot).replace("\\", "")
     assert "**State:** finished, all 60 trials settled." in note
     claim = f"(the search had claimed {100 * first.search_score:.1f} %)"
-    mean = f"**{100 * first.mean:.1f} ± {100 * first.std:.1f} %** on n = 10 fresh seeds {claim}"
-    assert f"confirmed, trial {first.source}: accuracy (%) {mean}; trial " in note
+    gap = words.gap_text(snapshot.spec, first.mean)
+    mean = f"**{100 * first.mean:.1f} ± {100 * first.std:.1f} %** on n = 10 fresh seeds, {gap}"
+    assert f"confirmed, trial {first.source}: accuracy {mean} {claim}; trial " in note
 
 
 @pytest.mark.parametrize(
