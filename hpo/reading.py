@@ -227,7 +227,7 @@ def _doing(row: Row[Any]) -> str:
         return said
     confirm = row.spec.get("confirm") or {}
     held = f"{row.study}: {slot_name(row.number, row.source, confirm.get('members'))}"
-    return said if said == held or said.startswith(f"{held},") else held
+    return said if said == held or said.startswith((f"{held},", f"{held};")) else held
 
 
 def _member_query(curves: bool) -> Select[Any]:
