@@ -29,7 +29,8 @@ N_WORKERS = 3
 N_TRIALS = 40
 STUDY = [
     *("--study", "seqdigits", "--name", "digits", "--trials", str(N_TRIALS)),
-    *("--set", "budget.epochs=8", "--set", "confirm.epochs=8", "--set", "confirm.members=4"),
+    *("--set", "fixed.width=16", "--set", "budget.epochs=20"),
+    *("--set", "confirm.epochs=20", "--set", "confirm.members=4"),
 ]
 SUBMIT = [sys.executable, "-m", "hpo.launch", *STUDY, "--no-report", "--json"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
