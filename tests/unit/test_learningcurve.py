@@ -81,4 +81,4 @@ def test_losses_of_any_kind(loss: tuple[float, ...]) -> None:
 def test_text_of_users_is_no_mathematics() -> None:
     study = realistic(spec(reported={"score": 0.9, "source": "$x^{"}))
     assert r"(\$x^{)" in texts(learningcurve.figure(study, best(study)))
-    assert picture.wrapped("a $b$ " * 30).count("\n") == 2
+    assert picture.wrapped("a $b$ " * 30).count("\n") == 1
