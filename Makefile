@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STUDY ?= seqdigits
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run reproduce figures test test-all chaos check format bench clean
+.PHONY: help setup run secrets reproduce figures test test-all chaos check format bench screenshots clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -20,6 +20,9 @@ test: $(VENV)/.ready-dev ## all tests but the long ones, in seven minutes on two
 
 test-all: $(VENV)/.ready-dev ## all tests, the long ones too
 	$(PY) -m pytest
+
+secrets: ## passwords for `docker compose up`, made once (README, "A lab server")
+	@docker/secrets.sh
 
 chaos: $(VENV)/.ready ## ten minutes of kills, pauses and restarts that a study must not notice (CHAOS="--seconds 60" less)
 	@$(PY) -m chaos $(CHAOS)
@@ -43,6 +46,10 @@ figures: $(VENV)/.ready ## draw every figure from the committed data, without tr
 bench: $(VENV)/.ready-dev ## measure networks and service side by side, in 8 minutes
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]' || echo "without JAX"
 	$(PY) -m benchmarks
+
+screenshots: $(VENV)/.ready-dev ## the pictures of the dashboard in README.md; needs chromium
+	@$(PY) -m hpo.launch --study seqdigits --no-report > /dev/null
+	@PYTHONPATH=tests/support $(PY) docs/screenshots.py
 
 clean: ## remove the installation (studies are kept: see `hpo storage status`)
 	rm -rf $(VENV)

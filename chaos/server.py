@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from hpo.embedded import Embedded, status, stop
 from hpo.errors import StorageError
-from hpo.storage import parse_url
+from hpo.storageurl import parse_url
 
 RESTART_S = 60.0
 

@@ -1,7 +1,8 @@
 """What others added to a study in Optuna's tables: notes, artifacts, a user's own attributes.
 
-`hpo.mirror` writes our rows, which a backup makes anew; these it has to carry. Artifacts whose
-content is in the database are not among them: a backup does not hold it.
+`hpo.mirror` writes our rows, which a backup makes anew; these it has to carry. Of a note it carries
+what people wrote, and no published figures: whoever watches the study publishes it anew. Artifacts
+whose content is in the database are not among them: a backup does not hold it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from optuna.storages._rdb import models
 from sqlalchemy import Connection, select
 
-from hpo import mirror
+from hpo import mirror, notes
 from hpo.tables import artifacts, studies
 
 Additions = Mapping[str, Mapping[str, Any]]
@@ -24,7 +25,10 @@ Additions = Mapping[str, Mapping[str, Any]]
 
 _KINDS: dict[str, tuple[Any, str]] = {
     "user": (models.StudyUserAttributeModel, r"^(?!hpo:(spec|spec_hash|reported)$)"),
-    "system": (models.StudySystemAttributeModel, rf"^(?!{mirror.METRIC_NAMES}$)"),
+    "system": (
+        models.StudySystemAttributeModel,
+        rf"^(?!({mirror.METRIC_NAMES}|{mirror.PUBLISHED})$|{mirror.CARD})",
+    ),
     "trial_user": (models.TrialUserAttributeModel, mirror.TRIAL_USER_OF_OTHERS),
     "trial_system": (models.TrialSystemAttributeModel, mirror.TRIAL_SYSTEM_OF_OTHERS),
 }
@@ -52,6 +56,7 @@ def find(connection: Connection, study_id: int) -> Additions:
         else:
             for row in connection.execute(query.where(table.c.study_id == study_id)):
                 found[kind][_renamed(row.key, numbers)] = row.value_json
+    found["system"] = notes.without_ours(found["system"])
     return found
 
 
@@ -78,13 +83,17 @@ def check(found: Any) -> Additions:
 def add(connection: Connection, study_id: int, additions: Additions) -> None:
     """Add them to a study that has all its trials."""
     ids = _trial_ids(connection, study_id)
-    for kind, (model, _) in _KINDS.items():
+    for kind, (model, pattern) in _KINDS.items():
         if kind.startswith("trial"):
             for number, texts in additions[kind].items():
                 if int(number) in ids:
                     mirror.set_attrs(connection, model, ids[int(number)], texts)
         else:
-            texts = {_renamed(key, ids): text for key, text in additions[kind].items()}
+            texts = {
+                _renamed(key, ids): text
+                for key, text in additions[kind].items()
+                if re.match(pattern, key)
+            }
             mirror.set_attrs(connection, model, study_id, texts)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, delete, false, func, insert, null, or_, 
 from hpo import mirror, reading
 from hpo.past import Suggestion
 from hpo.settling import NOW, SILENT, after, lose
-from hpo.snapshot import Member, Phase, SlotState, StudyState
+from hpo.snapshot import Member, Phase, SlotState, StudyState, slot_name
 from hpo.spec import Confirm, StudySpec
 from hpo.tables import IS_RUNNING, checkpoints, slots, studies
 
@@ -63,10 +63,9 @@ class Claim:
 
     def __str__(self) -> str:
         """In words, for logs and views."""
-        if self.phase == Phase.SEARCH or self.spec.confirm is None:
-            return f"{self.spec.name}: trial {self.number}"
-        seeds = f"seed {self.fresh_seed + 1} of {self.spec.confirm.members}"
-        return f"{self.spec.name}: confirming trial {self.source}, {seeds}"
+        confirm = self.spec.confirm
+        name = slot_name(self.number, self.source, confirm.members if confirm else None)
+        return f"{self.spec.name}: {name}"
 
 
 @dataclass(frozen=True)
@@ -96,6 +95,9 @@ class Claimant:
     take_over: bool = True
     """Whether it may take slots whose lease has run out: only if it could reach the database for a
     whole lease. After an outage the others, who could not renew theirs, may still be at work."""
+    at_work: int | None = None
+    """Slots of the study that were being worked on when the worker chose it among several; if there
+    are more by now, others were faster, and it should look again which study has the fewest."""
 
 
 def claim(
@@ -116,6 +118,8 @@ def claim(
     if study.state != StudyState.OPEN:
         return Over(f"{spec.name} is {study.state}")
     mirror.require_study(connection, study.optuna_study_id, spec.name)
+    if who.at_work is not None and reading.at_work(connection, study.id, who.token) > who.at_work:
+        return Wait(f"{spec.name}: another worker was faster")
     found = _abandoned(connection, study.id, who, Phase.SEARCH) or _next(
         connection, study, spec, who, confirm
     )

@@ -19,6 +19,8 @@ COMMANDS = {
     "trials": ("hpo.commands.trials", "every trial of a study, as a table"),
     "best": ("hpo.commands.best", "the best configurations beside the reported one"),
     "report": ("hpo.commands.report", "write a study as one HTML file"),
+    "dashboard": ("hpo.commands.dashboard", "show the studies in the browser"),
+    "publish": ("hpo.commands.publish", "show a study on the dashboard as it is now"),
     "export": ("hpo.commands.export", "write trials as a table, a study as a backup, or a network"),
     "import": ("hpo.commands.import_", "bring a study from a backup into the database"),
     "retry": ("hpo.commands.retry", "run failed trials again"),

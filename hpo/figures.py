@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Sequence
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from hpo import words
-from hpo.palette import BLUE, GREEN, GREY, GRID, INK, ORANGE, VERMILLION
+from hpo.clocks import Clock, clocks, incumbents
+from hpo.palette import BLUE, GREEN, GREY, GRID, INK, ORANGE
 from hpo.plotting import (
     add_reported_band,
     axis_score,
     focus,
     hover,
     markers,
-    position,
     safe,
     scored,
     short,
@@ -32,32 +32,8 @@ BEST_COLOURS = (BLUE, ORANGE, GREEN)
 # --- convergence ----------------------------------------------------------------------------------
 
 
-class _Clock:
-    """Where slots stand on the x axis: at their number, or at the time when they settled."""
-
-    def __init__(self, name: str, title: str, positions: dict[int, float]) -> None:
-        self.name = name
-        self.title = title
-        self.at = positions
-        self.end = max(positions.values(), default=0.0)
-
-
-def _at(clock: _Clock, slots: list[Slot]) -> list[float]:
+def _at(clock: Clock, slots: list[Slot]) -> list[float]:
     return [clock.at[slot.number] for slot in slots]
-
-
-def _clocks(snapshot: StudySnapshot) -> list[_Clock]:
-    numbers = {slot.number: float(slot.number) for slot in snapshot.search}
-    seconds = {
-        slot.number: ((slot.settled_at or snapshot.now) - snapshot.created_at).total_seconds()
-        for slot in snapshot.search
-    }
-    longest = max(seconds.values(), default=0.0)
-    unit, size = ("s", 1.0) if longest < 120 else ("min", 60.0) if longest < 7200 else ("h", 3600.0)
-    return [
-        _Clock("by trial", "trial", numbers),
-        _Clock("by time", f"time since start ({unit})", {n: s / size for n, s in seconds.items()}),
-    ]
 
 
 def convergence(snapshot: StudySnapshot) -> go.Figure:
@@ -65,25 +41,25 @@ def convergence(snapshot: StudySnapshot) -> go.Figure:
     spec = snapshot.spec
     figure = style(go.Figure(), height=480)
     low, high = focus(snapshot)
-    clocks = _clocks(snapshot)
+    both = clocks(snapshot)
     hidden = [s for s in scored(snapshot) if not low <= axis_score(spec, s) <= high]
-    for clock in clocks:
+    for clock in both:
         traces = _convergence_traces(snapshot, clock)
         traces += [_off_scale(spec, hidden, clock)] if hidden else []
         for trace in traces:
-            figure.add_trace(trace.update(meta=clock.name, visible=clock is clocks[0]))
+            figure.add_trace(trace.update(meta=clock.name, visible=clock is both[0]))
     add_reported_band(figure, spec)
     figure.update_layout(
-        xaxis_title_text=clocks[0].title,
+        xaxis_title_text=both[0].title,
         yaxis={"title": {"text": words.metric(spec)}, "range": [low, high]},
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
     )
     if figure.data:
-        figure.update_layout(updatemenus=[_x_menu(figure, clocks), _y_menu(figure, snapshot)])
+        figure.update_layout(updatemenus=[_x_menu(figure, both), _y_menu(figure, snapshot)])
     return figure
 
 
-def _convergence_traces(snapshot: StudySnapshot, clock: _Clock) -> list[go.Scatter]:
+def _convergence_traces(snapshot: StudySnapshot, clock: Clock) -> list[go.Scatter]:
     spec = snapshot.spec
     traces = []
     for state, symbol in ((SlotState.COMPLETE, "circle"), (SlotState.PRUNED, "circle-open")):
@@ -100,11 +76,11 @@ def _convergence_traces(snapshot: StudySnapshot, clock: _Clock) -> list[go.Scatt
     )
     traces.append(bottom.update(yaxis="y2"))
     traces.append(_best_line(snapshot, clock))
-    traces.append(_confirmed_points(snapshot, clock))
+    traces.append(confirmed_points(snapshot, clock))
     return [trace for trace in traces if len(trace.x)]
 
 
-def _off_scale(spec: StudySpec, slots: list[Slot], clock: _Clock) -> go.Scatter:
+def _off_scale(spec: StudySpec, slots: list[Slot], clock: Clock) -> go.Scatter:
     symbol, y = ("triangle-down-open", 0.02) if spec.maximize else ("triangle-up-open", 0.98)
     return markers(
         _at(clock, slots),
@@ -115,26 +91,23 @@ def _off_scale(spec: StudySpec, slots: list[Slot], clock: _Clock) -> go.Scatter:
     ).update(yaxis="y2")
 
 
-def _best_line(snapshot: StudySnapshot, clock: _Clock) -> go.Scatter:
+def _best_line(snapshot: StudySnapshot, clock: Clock) -> go.Scatter:
     """The best complete score along a clock, held until the last trial."""
-    spec = snapshot.spec
-    x: list[float] = []
-    y: list[float] = []
-    complete = [s for s in scored(snapshot) if s.state == SlotState.COMPLETE]
-    for slot in sorted(complete, key=lambda s: (clock.at[s.number], s.number)):
-        value = axis_score(spec, slot)
-        if not y or (value > y[-1] if spec.maximize else value < y[-1]):
-            x.append(clock.at[slot.number])
-            y.append(value)
+    best = incumbents(snapshot, clock)
+    x = _at(clock, best)
+    y = [axis_score(snapshot.spec, slot) for slot in best]
     if y:
         x, y = [*x, clock.end], [*y, y[-1]]
     line = {"color": INK, "width": 2.2, "shape": "hv"}
     return go.Scatter(x=x, y=y, mode="lines", name="best so far", line=line, hoverinfo="skip")
 
 
-def _confirmed_points(snapshot: StudySnapshot, clock: _Clock) -> go.Scatter:
+def confirmed_points(
+    snapshot: StudySnapshot, clock: Clock, *, most: int | None = None
+) -> go.Scatter:
+    """Confirmed results, or the best ones, as points with error bars beyond the end of a clock."""
     spec = snapshot.spec
-    found = [c for c in snapshot.confirmations if c.scores]
+    found = [c for c in snapshot.confirmations if c.scores][:most]
     stds = [words.shown(spec, c.std) if len(c.scores) > 1 else 0.0 for c in found]
     step = 0.035 * (clock.end or 1.0)
     return go.Scatter(
@@ -149,10 +122,10 @@ def _confirmed_points(snapshot: StudySnapshot, clock: _Clock) -> go.Scatter:
     )
 
 
-def _x_menu(figure: go.Figure, clocks: list[_Clock]) -> dict[str, Any]:
+def _x_menu(figure: go.Figure, both: Sequence[Clock]) -> dict[str, Any]:
     """Buttons that switch between trial number and time."""
     buttons = []
-    for clock in clocks:
+    for clock in both:
         visible = {"visible": [trace.meta == clock.name for trace in figure.data]}
         axis = {"xaxis.title.text": clock.title, "xaxis.autorange": True}
         buttons.append({"label": clock.name, "method": "update", "args": [visible, axis]})
@@ -185,82 +158,6 @@ _MENU = {
     "bgcolor": "white",
     "bordercolor": GRID,
 }
-
-
-# --- parameters -----------------------------------------------------------------------------------
-
-
-def parameters(snapshot: StudySnapshot) -> go.Figure:
-    """Each parameter against the score, coloured by trial number, as a grid of small plots."""
-    spec = snapshot.spec
-    names = list(spec.space)
-    columns = min(len(names), 4 if len(names) in (4, 7, 8) else 3)
-    rows = math.ceil(len(names) / columns)
-    figure = make_subplots(
-        rows, columns, shared_yaxes=True, horizontal_spacing=0.035, vertical_spacing=0.24 / rows
-    )
-    style(figure, height=80 + 250 * rows).update_layout(showlegend=False, margin_b=60)
-    low, high = focus(snapshot)
-    for i, name in enumerate(names):
-        place = {"row": i // columns + 1, "col": i % columns + 1}
-        for trace in _parameter_traces(snapshot, name, (low, high)):
-            figure.add_trace(trace, **place)
-        _style_parameter_axis(figure, spec, name, place)
-        title = words.metric(spec) if place["col"] == 1 else None
-        figure.update_yaxes(range=[low, high], title_text=title, **place)
-    bar = {"title": {"text": "trial"}, "thickness": 12, "len": min(1.0, 0.6 + 0.4 / rows)}
-    figure.update_layout(coloraxis={"colorscale": "Viridis", "reversescale": True, "colorbar": bar})
-    return figure
-
-
-def _parameter_traces(
-    snapshot: StudySnapshot, name: str, view: tuple[float, float]
-) -> list[go.Scatter]:
-    spec = snapshot.spec
-    traces = []
-    for state, symbol in ((SlotState.COMPLETE, "circle"), (SlotState.PRUNED, "circle-open")):
-        slots = [s for s in scored(snapshot) if s.state == state and name in s.params]
-        scores = [axis_score(spec, slot) for slot in slots]
-        trace = markers(
-            [position(slot.params[name]) for slot in slots],
-            [min(max(score, view[0]), view[1]) for score in scores],
-            [f"trial {s.number}: {words.score_text(spec, s.score or 0.0)}" for s in slots],
-            name=f"{state} trial",
-            marker={"color": [s.number for s in slots], "coloraxis": "coloraxis"},
-            on_edge=True,
-        )
-        trace.marker.update(symbol=symbol, size=6, opacity=0.8)
-        trace.hovertemplate = f"%{{text}}<br>{safe(name)} = %{{x}}<extra></extra>"
-        traces.append(trace)
-    best = snapshot.best
-    if best is not None and name in best.params:
-        marker = {"color": ORANGE, "size": 15, "symbol": "star"}
-        x, y = [position(best.params[name])], [axis_score(spec, best)]
-        marker["line"] = {"width": 1, "color": INK}
-        star = markers(x, y, [f"best, {hover(spec, best)}"], name="best", marker=marker)
-        traces.append(star)
-    if spec.reported is not None and name in spec.reported.params:
-        value = spec.reported.params[name]
-        line = go.Scatter(x=[position(value)] * 2, y=list(view), mode="lines", name="reported")
-        line.update(line={"color": VERMILLION, "dash": "dash", "width": 1.6})
-        text = safe(f"reported {name} = {words.value_text(value)}")
-        traces.append(line.update(hovertemplate=f"{text}<extra></extra>"))
-    return traces
-
-
-def _style_parameter_axis(
-    figure: go.Figure, spec: StudySpec, name: str, place: dict[str, int]
-) -> None:
-    dimension = spec.space[name]
-    unit = words.unit(name)
-    title = {"text": safe(f"{name} ({unit})" if unit else name), "standoff": 4}
-    axis: dict[str, Any] = {"title": title, "tickfont": {"size": 11}}
-    if dimension.choices is not None:
-        order = [position(choice) for choice in dimension.choices]
-        axis |= {"type": "category", "categoryorder": "array", "categoryarray": order}
-    elif dimension.log:
-        axis |= {"type": "log", "dtick": 1, "exponentformat": "power", "minor_ticks": "outside"}
-    figure.update_xaxes(**axis, **place)
 
 
 # --- learning curves ------------------------------------------------------------------------------
@@ -348,10 +245,10 @@ def _joined(curves: list[list[float]]) -> tuple[list[float | None], list[float |
 # --- confirmation ---------------------------------------------------------------------------------
 
 
-def confirmed(snapshot: StudySnapshot) -> go.Figure:
-    """Fresh-seed scores of each confirmed configuration against the search's claim."""
+def confirmed(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
+    """Fresh-seed scores of confirmed configurations, or the best, against the search's claim."""
     spec = snapshot.spec
-    found = [c for c in snapshot.confirmations if c.scores]
+    found = [c for c in snapshot.confirmations if c.scores][:most]
     figure = style(go.Figure(), height=170 + 70 * max(1, len(found)))
     add_reported_band(figure, spec, vertical=True)
     for row, item in enumerate(found):

@@ -64,8 +64,8 @@ def parser(prog: str) -> Parser:
         "--workers",
         type=at_least(0),
         metavar="N",
-        help="worker processes on this machine (default: one per core, or none where workers "
-        "of the database are at hand); 0 submits and follows",
+        help="worker processes on this machine (default: one per core, or none where "
+        "workers serve the study already); 0 submits and follows",
     )
     how.add_argument(
         "--lease",

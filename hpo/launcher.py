@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
 
 from rich.console import Console
@@ -22,6 +23,7 @@ from hpo.executors import GRACE_S
 from hpo.executors.local import LocalExecutor
 from hpo.ledger import Ledger
 from hpo.liveview import LiveView
+from hpo.publish import PublishingThread
 from hpo.retry import is_passing
 from hpo.snapshot import StudySnapshot, StudyState
 from hpo.spec import StudySpec
@@ -30,6 +32,9 @@ from hpo.view import QUIET_S, JsonView, PlainView, View
 
 POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two looks at the study."""
+FIRST_S, LAST_S = 3.0, 5.0
+"""When a launch first publishes for the dashboard: its workers start before. How long it waits at
+its end for the last state to be shown, which takes a third of a second where nothing is amiss."""
 PATIENCE_S = 120.0
 """How long the first and the last look wait for a database that is away."""
 ARTIFACTS_S = 60.0
@@ -81,6 +86,10 @@ class _Launch:
                 None if waited_s else _say("database unreachable, retrying")
             ),
         )
+        self._trouble: SimpleQueue[str] = SimpleQueue()
+        self._publishing = PublishingThread(
+            storage, [spec.name], after_s=FIRST_S, say=self._trouble.put
+        )
         self._began_s = time.monotonic()
         self._executor = LocalExecutor(
             spec.name,
@@ -96,6 +105,13 @@ class _Launch:
 
     def run(self) -> int:
         how = self._patient.register(self._spec)
+        self._publishing.start()
+        try:
+            return self._run(how)
+        finally:
+            self._publishing.stop(last_s=LAST_S)
+
+    def _run(self, how: str) -> int:
         first = self._patient.snapshot(self._spec.name)
         if self._is_over(first):
             end = {
@@ -129,7 +145,8 @@ class _Launch:
             return self._arguments.workers
         helpers = 0 if self._storage.embedded else len(first.helpers)
         if helpers:
-            _say(f"{helpers} workers of this database are at hand: starting none here (--workers)")
+            there = "1 worker serves" if helpers == 1 else f"{helpers} workers serve"
+            _say(f"{there} this study: starting none here (--workers)")
             return 0
         return plan.default_workers(self._spec)
 
@@ -139,11 +156,17 @@ class _Launch:
         if workers:
             _say(f"{workers} workers start here; logs in {self._executor.logs}")
         elif not first.helpers:
-            _say(self._how_to_start_a_worker())
+            _say(self._how_to_start_a_worker(first))
 
-    def _how_to_start_a_worker(self) -> str:
+    def _how_to_start_a_worker(self, snapshot: StudySnapshot) -> str:
         where = "" if self._storage.embedded else "with HPO_STORAGE set to this database: "
-        return f"no worker is alive; start some, {where}hpo worker --study {self._spec.name}"
+        refusing = [f"{worker.name} {why}" for worker, why in snapshot.refusing.items()]
+        what = (
+            f"{len(refusing)} workers refuse this study, such as {refusing[0]}\nmend that, or"
+            if refusing
+            else "no worker serves this study;"
+        )
+        return f"{what} start some, {where}hpo worker --study {self._spec.name}"
 
     def _view(self, first: StudySnapshot) -> View:
         if self._arguments.json:
@@ -157,7 +180,7 @@ class _Launch:
         """Show the study until it is over, or the time is; returns its state, or ``timeout``."""
         timeout_s = self._arguments.timeout
         lonely_s = time.monotonic()
-        latest, away = first, False
+        latest, away, refused = first, False, False
         while True:
             looked_s = time.monotonic()
             seen = self._look()
@@ -171,14 +194,17 @@ class _Launch:
                     return latest.state
                 for event in self._executor.poll():
                     view.note(event)
+            while not self._trouble.empty():
+                view.note(f"figures for the dashboard: {self._trouble.get()}")
             now = time.monotonic()
             if timeout_s is not None and now - self._began_s >= timeout_s:
                 return "timeout"
             if self._executor.pids or latest.helpers:
                 lonely_s = now
-            elif now - lonely_s >= QUIET_S:
-                view.note(self._how_to_start_a_worker())
+            elif now - lonely_s >= QUIET_S or (latest.refusing and not refused):
+                view.note(self._how_to_start_a_worker(latest))
                 lonely_s = now
+            refused = bool(latest.refusing)
             time.sleep(min(POLL_S[1], max(POLL_S[0], 10 * (now - looked_s))))
 
     def _look(self) -> StudySnapshot | None:
@@ -257,10 +283,12 @@ class _Launch:
         if not (self._executor.pids and self._artifacts_due()):
             return
         what = artifacts.what(self._spec)
-        _say(f"{self._spec.name}: a worker keeps the {what} for the dashboard (Ctrl-C: not now)")
         trained = (m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
         until_s = time.monotonic() + ARTIFACTS_S + 3 * max(trained, default=0.0)
         try:
+            _say(
+                f"{self._spec.name}: a worker keeps the {what} for the dashboard (Ctrl-C: not now)"
+            )
             while self._executor.pids and self._artifacts_due() and time.monotonic() < until_s:
                 time.sleep(ARTIFACTS_POLL_S)
         except KeyboardInterrupt as wish:

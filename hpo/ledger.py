@@ -18,9 +18,10 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from sqlalchemy import Connection, Row, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from hpo import claims, mirror, reading, settling, specrules
+from hpo import claims, mirror, overview, reading, settling, specrules
 from hpo.claims import ARTIFACT_TRIES, Checkpoint, Claim, Over, Wait
 from hpo.errors import StudyError
+from hpo.overview import StudySummary
 from hpo.past import Past, Suggestion
 from hpo.retry import retry
 from hpo.settling import NOW, after, is_mine
@@ -103,7 +104,7 @@ class Ledger:
                 trials is accepted. The message names the keys that differ.
         """
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
-        row = _locked(connection, spec.name)
+        row = reading.locked(connection, spec.name)
         if row is None:
             new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
             optuna_id = mirror.create_study(connection, spec)
@@ -130,7 +131,7 @@ class Ledger:
             StudyError: there is no such study.
         """
         with self._engine.begin() as connection:
-            row = _locked(connection, name)
+            row = reading.locked(connection, name)
             if row is None:
                 raise StudyError(reading.no_such_study(connection, name))
             yield connection, row
@@ -151,13 +152,13 @@ class Ledger:
         return [self.snapshot(name) for name in wanted if name in there]
 
     @_transaction
-    def studies(self, connection: Connection) -> list[reading.StudySummary]:
+    def studies(self, connection: Connection) -> list[StudySummary]:
         """Every study of the database, oldest first."""
-        return reading.summaries(connection)
+        return overview.summaries(connection)
 
     @_transaction
-    def open_studies(self, connection: Connection) -> list[str]:
-        """Names of the studies with work left, those with the fewest running slots first."""
+    def open_studies(self, connection: Connection) -> list[tuple[str, int]]:
+        """Studies with work left, in the order of fairness; see ``reading.open_studies``."""
         return reading.open_studies(connection)
 
     # --- workers -------------------------------------------------------------------------
@@ -243,8 +244,9 @@ class Ledger:
         lease_s: float,
         confirm: bool = True,
         in_touch: Callable[[], bool] = lambda: True,
+        at_work: int | None = None,
     ) -> Claim | Wait | Over:
-        """Take the next slot of a study; see ``claims.claim``.
+        """Take the next slot of a study; see ``claims.claim`` and ``Claimant.at_work``.
 
         ``in_touch`` is asked for ``Claimant.take_over``, anew whenever the database was away.
 
@@ -253,12 +255,16 @@ class Ledger:
             StorageError: a newer version of this software has upgraded the database.
         """
         check_version(connection)
-        row = _locked(connection, study)
+        row = reading.locked(connection, study)
         if row is None:
             raise StudyError(reading.no_such_study(connection, study))
         spec = self._spec(row)
         who = claims.Claimant(
-            worker=worker, token=self._token, lease_s=lease_s, take_over=in_touch()
+            worker=worker,
+            token=self._token,
+            lease_s=lease_s,
+            take_over=in_touch(),
+            at_work=at_work,
         )
         return claims.claim(connection, row, spec, who, confirm=confirm)
 
@@ -391,9 +397,3 @@ class Ledger:
             message=message,
             lineage=lineage,
         )
-
-
-def _locked(connection: Connection, name: str) -> Row[Any] | None:
-    """A study's row, locked until the transaction ends."""
-    query = select(studies).where(studies.c.name == name).with_for_update()
-    return connection.execute(query).one_or_none()

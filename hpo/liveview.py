@@ -153,9 +153,7 @@ def best_line(snapshot: StudySnapshot) -> Text:
         "best ", (words.score_text(spec, best.score), "bold green"), f" (trial {best.number})"
     )
     if spec.reported is not None:
-        points = " points" if words.is_percent(spec) else ""
-        gap = words.difference_text(spec, best.score)
-        text.append(f"  {gap}{points} against {words.reported_text(spec)}")
+        text.append(f"  {words.gap_text(spec, best.score)} ({spec.reported.source})")
     return text
 
 
@@ -182,8 +180,7 @@ def worker_table(snapshot: StudySnapshot, alive: list[WorkerInfo], rows: int) ->
     table.add_column("doing", no_wrap=True, overflow="ellipsis", ratio=4)
     table.add_column("silent", justify="right", no_wrap=True)
     for worker in alive[:rows]:
-        doing = results.doing(snapshot, worker)
-        table.add_row(Text(worker.name), Text(doing), f"{worker.seconds_silent:.0f} s")
+        table.add_row(Text(worker.name), Text(worker.doing), f"{worker.seconds_silent:.0f} s")
     if len(alive) > rows:
         table.add_row(f"and {len(alive) - rows} more", "", "")
     if not alive:

@@ -2,14 +2,14 @@
 
 Each function runs inside the ledger's transaction, so both always tell the same: Optuna's storage
 interface cannot do that (every call is a transaction of its own, some forty of them per trial).
-This is the one module that knows Optuna's tables; a test reads what it wrote through Optuna.
+This is the one module that writes Optuna's tables; a test reads what it wrote through Optuna.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +29,11 @@ from hpo.spec import StudySpec
 METRIC_NAMES = "study:metric_names"
 ARTIFACT = "artifacts:"
 """Before its id: the key under which Optuna describes an artifact of a study or trial."""
+PUBLISHED = "hpo:published"
+"""System attribute of a study: which state of it the dashboard shows."""
+CARD = "dashboard:plot_data:hpo-"
+"""So begin the system attributes that hold our figures; one row each, which optuna-dashboard reads
+as a figure of one chunk."""
 TRIAL_USER_OF_OTHERS = r"^(?!(lineage|members):|(attempts|message|amendments|excluded:score)$)"
 """Keys of a trial's user attributes that are not ours."""
 TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
@@ -61,7 +66,7 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
     row = {"study_id": study_id, "objective": 0, "direction": direction}
     connection.execute(insert(models.StudyDirectionModel.__table__).values(row))
     metric = {METRIC_NAMES: json.dumps([spec.objective_impl.metric])}
-    set_attrs(connection, models.StudySystemAttributeModel, study_id, metric)
+    set_system_attrs(connection, study_id, metric)
     publish_study(connection, study_id, spec)
     return int(study_id)
 
@@ -83,6 +88,33 @@ def set_attrs(connection: Connection, model: Any, owner_id: int, texts: Mapping[
         new = upsert(model.__table__)
         keys, shown = [owner, "key"], {"value_json": new.excluded.value_json}
         connection.execute(new.on_conflict_do_update(index_elements=keys, set_=shown), rows)
+
+
+def set_system_attrs(connection: Connection, study_id: int, texts: Mapping[str, str]) -> None:
+    """Write system attributes of a study, given as JSON, over those of the same keys."""
+    set_attrs(connection, models.StudySystemAttributeModel, study_id, texts)
+
+
+def system_attrs(connection: Connection, study_id: int) -> dict[str, str]:
+    """The system attributes of a study, as JSON by key."""
+    table = models.StudySystemAttributeModel.__table__
+    query = select(table.c.key, table.c.value_json).where(table.c.study_id == study_id)
+    return {row.key: row.value_json for row in connection.execute(query)}
+
+
+def drop_system_attrs(connection: Connection, study_id: int, keys: Collection[str]) -> None:
+    """Delete system attributes of a study."""
+    table = models.StudySystemAttributeModel.__table__
+    own = (table.c.study_id == study_id) & table.c.key.in_(keys)
+    connection.execute(table.delete().where(own))
+
+
+def system_attr_of_all(connection: Connection, key: str) -> dict[int, str | None]:
+    """A system attribute of every study in Optuna's tables, as JSON by Optuna's id of it."""
+    table, all_ = models.StudySystemAttributeModel.__table__, models.StudyModel.__table__
+    own = (table.c.study_id == all_.c.study_id) & (table.c.key == key)
+    query = select(all_.c.study_id, table.c.value_json).outerjoin_from(all_, table, own)
+    return {row.study_id: row.value_json for row in connection.execute(query)}
 
 
 def delete_study(connection: Connection, study_id: int) -> None:
@@ -148,6 +180,13 @@ def artifact_owner(
         if (row := connection.execute(query).first()) is not None:
             return int(row.study_id), json.loads(json.loads(row.value_json))
     return None
+
+
+def has_study(connection: Connection, study_id: int) -> bool:
+    """Whether a study is still in Optuna's tables; if so, it stays for this transaction."""
+    table = models.StudyModel.__table__
+    query = select(table.c.study_id).where(table.c.study_id == study_id)
+    return connection.scalar(query.with_for_update(read=True, key_share=True)) is not None
 
 
 def require_study(connection: Connection, study_id: int, name: str) -> None:

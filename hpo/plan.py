@@ -7,7 +7,7 @@ import os
 from hpo import records, results, settings, studyfile, words
 from hpo.arguments import LaunchArguments
 from hpo.spec import Dimension, StudySpec
-from hpo.storage import parse_url
+from hpo.storageurl import parse_url
 from hpo.sweep import Sweep
 
 

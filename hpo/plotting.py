@@ -136,8 +136,18 @@ def focus(snapshot: StudySnapshot, *, close: bool = False) -> tuple[float, float
     return low, high
 
 
-def add_reported_band(figure: go.Figure, spec: StudySpec, *, vertical: bool = False) -> None:
-    """The reported score as a dashed line with its ± std band, labelled."""
+def add_reported_band(
+    figure: go.Figure, spec: StudySpec, *, vertical: bool = False, above: bool = False
+) -> None:
+    """The reported score as a dashed line with its ± std band, labelled.
+
+    Args:
+        figure: where to draw.
+        spec: what is reported, if anything.
+        vertical: whether scores are on the x axis.
+        above: whether the label stands above the plot, rather than at its line, where it can
+            cover what is drawn.
+    """
     reported = spec.reported
     if reported is None:
         return
@@ -153,6 +163,12 @@ def add_reported_band(figure: go.Figure, spec: StudySpec, *, vertical: bool = Fa
         return
     figure.add_hrect(value - std, value + std, **band)
     figure.add_hline(value, **line)
+    if above:
+        label |= {"text": f"╌╌ {label['text']}"}
+        figure.add_annotation(
+            **label, x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="bottom"
+        )
+        return
     label |= {"bgcolor": "rgba(255, 255, 255, 0.7)", "borderpad": 1}
     figure.add_annotation(
         **label, y=value, x=0, xref="paper", xanchor="left", yanchor="bottom", yshift=2, xshift=2

@@ -1,8 +1,13 @@
-"""Where the results of this process come from: source revision, versions, host, CPU."""
+"""Where the results of this process come from: source revision, versions, host, CPU.
+
+``python -m hpo.provenance`` prints the revision of a checkout as JSON. Kept as `hpo/revision.json`,
+it tells an installation without the checkout, such as a container, what it was made from.
+"""
 
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import subprocess
 from functools import cache
@@ -20,12 +25,23 @@ def of_this_process() -> dict[str, Any]:
     them, and the reproduction writes some while it runs.
     """
     return {
-        "revision": _git("rev-parse", "HEAD") or "unknown (not a git checkout)",
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no", "--", ":!docs")),
+        **source(Path(__file__).resolve().parent.parent),
         "versions": {"python": platform.python_version(), **_versions()},
         "host": platform.node(),
         "cpu": _cpu(),
     }
+
+
+def source(root: Path) -> dict[str, Any]:
+    """Revision and dirty flag of a checkout, or of the one that an installation was made from."""
+    if revision := _git(root, "rev-parse", "HEAD"):
+        changed = _git(root, "status", "--porcelain", "--untracked-files=no", "--", ":!docs")
+        return {"revision": revision, "dirty": bool(changed)}
+    try:
+        kept: dict[str, Any] = json.loads((root / "hpo/revision.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"revision": "unknown (not a git checkout)", "dirty": False}
+    return kept
 
 
 def _versions() -> dict[str, str]:
@@ -38,8 +54,7 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _git(*arguments: str) -> str | None:
-    root = Path(__file__).resolve().parent.parent
+def _git(root: Path, *arguments: str) -> str | None:
     if not (root / ".git").exists():
         return None
     command = ["git", "-C", str(root), *arguments]
@@ -58,3 +73,7 @@ def _cpu() -> str:
     except OSError:
         pass  # not Linux
     return platform.processor() or platform.machine()
+
+
+if __name__ == "__main__":
+    print(json.dumps(source(Path(__file__).resolve().parent.parent)))

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    ScalarSelect,
+    Select,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from hpo import specrules
-from hpo.errors import SpecError, StudyError
+from hpo.errors import StudyError
 from hpo.past import Past, Suggestion
 from hpo.snapshot import (
     Amendment,
@@ -22,6 +31,7 @@ from hpo.snapshot import (
     StudySnapshot,
     StudyState,
     WorkerInfo,
+    slot_name,
 )
 from hpo.spec import StudySpec
 from hpo.suggest import sampler_attrs
@@ -32,22 +42,10 @@ _RECENT_S = 3600.0
 """Ended or silent workers are shown for this long."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StudySummary:
-    """One line about a study."""
-
-    name: str
-    objective: str
-    state: StudyState
-    reason: str | None
-    trials: int
-    """The budget."""
-    settled: int
-    running: int
-    """Trials that a worker is at work on."""
-    best_score: float | None
-    """None, too, of a study that selects nothing."""
-    created_at: datetime
+def locked(connection: Connection, name: str) -> Row[Any] | None:
+    """A study's row if there is one, locked until the transaction ends."""
+    query = select(studies).where(studies.c.name == name).with_for_update()
+    return connection.execute(query).one_or_none()
 
 
 def no_such_study(connection: Connection, name: str) -> str:
@@ -149,85 +147,87 @@ def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
     return tuple(_members_by_slot(connection, query)[slot_id])
 
 
-def summaries(connection: Connection) -> list[StudySummary]:
-    """Every study, oldest first."""
-    scored = slots.c.state == SlotState.COMPLETE
+def open_studies(connection: Connection) -> list[tuple[str, int]]:
+    """Studies with work left and how many of their slots are at work, in the order of fairness.
+
+    Those with the fewest slots at work come first; among them, those that have waited the longest
+    since a slot of theirs was opened.
+    """
+    at_work = _count_at_work(studies.c.id).label("at_work")
+    opened = func.greatest(*(_last_opened(phase) for phase in Phase))  # of those that are not null
     query = (
-        select(
-            studies,
-            func.count(slots.c.id).filter(slots.c.state != SlotState.RUNNING).label("settled"),
-            func.count(slots.c.id).filter(slots.c.lease_until > _NOW).label("running"),
-            func.max(slots.c.score).filter(scored).label("largest"),
-            func.min(slots.c.score).filter(scored).label("smallest"),
-        )
-        .outerjoin(slots, (slots.c.study_id == studies.c.id) & (slots.c.phase == Phase.SEARCH))
-        .group_by(studies.c.id)
-        .order_by(studies.c.created_at)
-    )
-    found = []
-    for row in connection.execute(query):
-        found.append(
-            StudySummary(
-                name=row.name,
-                objective=row.spec["objective"],
-                state=StudyState(row.state),
-                reason=row.reason,
-                trials=row.spec["budget"]["trials"],
-                settled=row.settled,
-                running=row.running,
-                best_score=_best_score(row.spec, row.largest, row.smallest),
-                created_at=row.created_at,
-            )
-        )
-    return found
-
-
-def _best_score(
-    stored: Mapping[str, Any], largest: float | None, smallest: float | None
-) -> float | None:
-    """The better of both, if the study selects; the larger if its objective is not at hand."""
-    try:
-        spec = specrules.restore(stored)
-    except SpecError:
-        return largest
-    if not spec.selects:
-        return None
-    return largest if spec.maximize else smallest
-
-
-def open_studies(connection: Connection) -> list[str]:
-    """Names of the studies with work left, those with the fewest running slots first."""
-    running = (
-        select(func.count()).where(slots.c.study_id == studies.c.id, IS_RUNNING).scalar_subquery()
-    )
-    query = (
-        select(studies.c.name)
+        select(studies.c.name, at_work)
         .where(studies.c.state == StudyState.OPEN)
-        .order_by(running, studies.c.created_at)
+        .order_by(at_work, opened.nulls_first(), studies.c.created_at)
     )
-    return list(connection.execute(query).scalars())
+    return [(row.name, row.at_work) for row in connection.execute(query)]
+
+
+def at_work(connection: Connection, study_id: int, but: str) -> int:
+    """How many slots of a study workers are at work on, without those of the process ``but``."""
+    others = or_(slots.c.token.is_(None), slots.c.token != but)
+    return connection.execute(select(_count_at_work(literal(study_id), others))).scalar_one()
+
+
+def _count_at_work(study_id: ColumnElement[int], *more: ColumnElement[bool]) -> ScalarSelect[int]:
+    held = (slots.c.study_id == study_id, IS_RUNNING, slots.c.lease_until > _NOW)
+    return select(func.count()).where(*held, *more).scalar_subquery()
+
+
+def _last_opened(phase: Phase) -> ScalarSelect[datetime]:
+    """When a study's last slot of a phase was opened: that of the highest number."""
+    own = (slots.c.study_id == studies.c.id, slots.c.phase == phase)
+    last = select(slots.c.started_at).where(*own).order_by(slots.c.number.desc()).limit(1)
+    return last.scalar_subquery()
 
 
 def seen_workers(connection: Connection) -> list[WorkerInfo]:
-    """Workers that are at work, or were within the last hour."""
+    """Workers that are at work, or were within the last hour, and what they hold just now."""
     silent = func.extract("epoch", _NOW - workers.c.seen_at)
     query = (
-        select(workers, silent.label("silent"))
+        select(
+            workers,
+            silent.label("silent"),
+            studies.c.name.label("study"),
+            studies.c.spec,
+            *(slots.c[name] for name in ("phase", "number", "source")),
+        )
+        .outerjoin(
+            slots, (slots.c.worker == workers.c.name) & IS_RUNNING & (slots.c.lease_until > _NOW)
+        )
+        .outerjoin(studies, studies.c.id == slots.c.study_id)
         .where(silent < _RECENT_S)
         .order_by(workers.c.started_at, workers.c.name)
     )
-    return [
-        WorkerInfo(
-            name=row.name,
-            host=row.host,
-            pid=row.pid,
-            doing=row.doing,
-            started_at=row.started_at,
-            seconds_silent=max(0.0, float(row.silent)),
-            alive=row.ended_at is None and float(row.silent) < row.lease_s,
-        )
-        for row in connection.execute(query)
-    ]
+    return [_worker(row) for row in connection.execute(query)]
+
+
+def _worker(row: Row[Any]) -> WorkerInfo:
+    return WorkerInfo(
+        name=row.name,
+        host=row.host,
+        pid=row.pid,
+        doing=_doing(row),
+        study=row.study,
+        phase=None if row.phase is None else Phase(row.phase),
+        trial=row.number if row.source is None else row.source,
+        started_at=row.started_at,
+        seconds_silent=max(0.0, float(row.silent)),
+        alive=row.ended_at is None and float(row.silent) < row.lease_s,
+    )
+
+
+def _doing(row: Row[Any]) -> str:
+    """The slot that a worker holds, else its own words, which are older but may tell the epoch.
+
+    A slot that it lost or gave back still bears its name, until somebody else takes it up.
+    """
+    said: str = row.doing
+    if row.study is None:
+        return said
+    confirm = row.spec.get("confirm") or {}
+    held = f"{row.study}: {slot_name(row.number, row.source, confirm.get('members'))}"
+    return said if said == held or said.startswith((f"{held},", f"{held};")) else held
 
 
 def _member_query(curves: bool) -> Select[Any]:

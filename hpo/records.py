@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from hpo import words
+from hpo.overview import StudySummary
 from hpo.snapshot import Confirmation, Member, Slot, SlotState, StudySnapshot
+from hpo.spec import StudySpec
 
 
 def dumps(value: Any) -> str:
@@ -39,6 +41,9 @@ def _plain(value: Any) -> Any:
 def study(snapshot: StudySnapshot) -> dict[str, Any]:
     """A study in one record: progress, best, reported, confirmations."""
     spec, best = snapshot.spec, snapshot.best
+    confirmed = next((item.mean for item in snapshot.confirmations if item.scores), None)
+    if not spec.selects:
+        confirmed = None
     return {
         "study": spec.name,
         "objective": spec.objective,
@@ -55,7 +60,40 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "verdict": words.verdict(snapshot),
         "best": best and {"number": best.number, "score": best.score, "params": dict(best.params)},
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
+        **_gap(spec, confirmed, best.score if best else None),
         "confirmations": [confirmation(item) for item in snapshot.confirmations],
+    }
+
+
+def _gap(spec: StudySpec, confirmed: float | None, best: float | None) -> dict[str, Any]:
+    """The confirmed mean, else the best search score, minus the reported score."""
+    score = best if confirmed is None else confirmed
+    if spec.reported is None or score is None:
+        return {"gap": None, "gap_of": None}
+    of = "search" if confirmed is None else "confirmed"
+    return {"gap": score - spec.reported.score, "gap_of": of}
+
+
+def summary(item: StudySummary) -> dict[str, Any]:
+    """A study in the record of an overview."""
+    spec, confirmed = item.spec, item.confirmed
+    known: dict[str, Any] = {"gap": None, "gap_of": None, "reported": None, "metric": None}
+    if spec is not None:
+        known = _gap(spec, confirmed.mean if confirmed else None, item.best_score)
+        known["reported"] = spec.reported and spec.reported.model_dump(exclude_none=True)
+        known["metric"] = spec.objective_impl.metric
+    return {
+        "name": item.name,
+        "objective": item.objective,
+        "state": item.state,
+        "reason": item.reason,
+        "trials": item.trials,
+        "settled": item.settled,
+        "running": item.running,
+        "best_score": item.best_score,
+        "confirmed": confirmed,
+        **known,
+        "created_at": item.created_at,
     }
 
 

@@ -14,7 +14,17 @@ from pathlib import Path
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from hpo import charts, figures, lineage, plotting, reportstyle, spectoml, sweepfigure, words
+from hpo import (
+    charts,
+    figures,
+    lineage,
+    parameterfigure,
+    plotting,
+    reportstyle,
+    spectoml,
+    sweepfigure,
+    words,
+)
 from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot, StudyState
 from hpo.spec import ParamValue, StudySpec
 from hpo.words import verdict as verdict
@@ -219,7 +229,9 @@ def _parameters(snapshot: StudySnapshot) -> str:
     note += "a dashed line the reported value; later trials are darker. Scores off the scale "
     note += "sit on its edge."
     names = ", ".join(snapshot.spec.parameters)
-    plot = _plot("parameters", figures.parameters(snapshot), f"Score against each of: {names}")
+    plot = _plot(
+        "parameters", parameterfigure.parameters(snapshot), f"Score against each of: {names}"
+    )
     return _section("parameters", "Parameters", note, plot)
 
 

@@ -3,33 +3,61 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from hpo import termchart, words
-from hpo.snapshot import Phase, Slot, SlotState, StudySnapshot, StudyState, WorkerInfo
+from hpo.snapshot import Slot, SlotState, StudySnapshot, StudyState
+from hpo.snapshot import slot_name as slot_text
 from hpo.spec import ParamValue, StudySpec
 
 
-def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
+def columns(
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Collection[int] = (),
+    width: int | None = None,
+    drop: Sequence[int] = (),
+) -> list[str]:
     """Rows of cells as aligned lines.
 
     Args:
         rows: cells; every row as long as the first, the header.
         right: indices of the columns that are aligned to the right.
+        width: characters that a line may have; None for any number.
+        drop: columns to leave out where there is no room, the first one first. If that does not
+            suffice, the widest columns are cut.
 
     Examples:
         >>> columns([["name", "n"], ["a", "10"]], right=[1])
         ['name   n', 'a     10']
+        >>> columns([["name", "n", "since"], ["an-example", "10", "Monday"]], width=10, drop=[2])
+        ['name    n', 'an-ex…  10']
     """
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    widths = {i: max(map(len, column)) for i, column in enumerate(zip(*rows, strict=True))}
+
+    def too_wide() -> bool:
+        return width is not None and sum(widths.values()) + 2 * (len(widths) - 1) > width
+
+    for index in drop:
+        if too_wide():
+            del widths[index]
+    while too_wide() and max(widths.values()) > _NARROWEST:
+        widths[max(widths, key=lambda i: widths[i])] -= 1
     return [
         "  ".join(
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+            _cut(row[i], room).rjust(room) if i in right else _cut(row[i], room).ljust(room)
+            for i, room in widths.items()
         ).rstrip()
         for row in rows
     ]
+
+
+_NARROWEST = 4
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else f"{cell[: width - 1]}…"
 
 
 def params_text(params: Mapping[str, ParamValue], spec: StudySpec | None = None) -> str:
@@ -66,7 +94,7 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
         values = [slot.params.get(name) for slot in ranking]
         rows.append([name, *("–" if v is None else words.value_text(v) for v in values)])
     if reported is not None:
-        score = words.reported_text(spec).removeprefix("reported ").partition(" (")[0]
+        score = words.reported_number(spec)
         beside = {"": "reported", "confirmed" if confirmed else "search score": score}
         beside["  fresh seeds"] = str(reported.n or "–")
         beside |= {name: words.value_text(value) for name, value in reported.params.items()}
@@ -92,24 +120,8 @@ def failures(snapshot: StudySnapshot, storage: str = "") -> list[str]:
 
 def slot_name(snapshot: StudySnapshot, slot: Slot) -> str:
     """``trial 12``, or ``trial 7, fresh seed 3 of 10``."""
-    if slot.phase == Phase.SEARCH or slot.source is None or snapshot.spec.confirm is None:
-        return f"trial {slot.number}"
-    members = snapshot.spec.confirm.members
-    return f"trial {slot.source}, fresh seed {slot.number % members + 1} of {members}"
-
-
-def doing(snapshot: StudySnapshot, worker: WorkerInfo) -> str:
-    """What a worker does: the slot that it holds, else its own words, which are older.
-
-    A slot that it lost or gave back still bears its name, until somebody else takes it up.
-    """
-    for slot in (*snapshot.search, *snapshot.confirm):
-        if slot.held and slot.worker == worker.name:
-            name = f"{snapshot.spec.name}: {slot_name(snapshot, slot)}"
-            if slot.phase == Phase.CONFIRM:
-                return name
-            return f"{name}, network {len(slot.members) + 1} of {snapshot.spec.budget.members}"
-    return worker.doing
+    confirm = snapshot.spec.confirm
+    return slot_text(slot.number, slot.source, confirm.members if confirm else None)
 
 
 def verdict(snapshot: StudySnapshot) -> str:
@@ -140,8 +152,8 @@ def next_step(snapshot: StudySnapshot, storage: str = "") -> str:
     if snapshot.state == StudyState.OPEN and not snapshot.helpers:
         # a launch needs the study's file, which an import or another directory does not have
         return (
-            f"no worker is at hand; start some with `hpo worker --study {name}{storage}`, or "
-            f"launch it again"
+            f"no worker serves this study; start some with `hpo worker --study {name}{storage}`, "
+            f"or launch it again"
         )
     return ""
 
@@ -168,6 +180,5 @@ def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: 
         lines.append(f"report     hpo report {name}{storage} --open")
     best = f"hpo best {name}{storage}; " if snapshot.spec.selects else ""
     lines.append(f"more       {best}hpo trials {name}{storage}")
-    lines.append(f"dashboard  hpo storage url{storage} --hold  (and, in another terminal:)")
-    lines.append(f'           optuna-dashboard "$(hpo storage url{storage})"')
+    lines.append(f"dashboard  hpo dashboard{storage}")
     return lines

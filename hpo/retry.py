@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,8 +10,8 @@ from typing import TypeVar
 import psycopg
 import sqlalchemy as sa
 
+from hpo import refusals
 from hpo.errors import StorageError
-from hpo.storage import REFUSALS
 
 T = TypeVar("T")
 
@@ -96,5 +95,5 @@ def _is_passing(error: BaseException | None) -> bool:
         return False
     state = error.sqlstate
     if state is None:  # it failed to connect
-        return not any(re.search(pattern, str(error)) for pattern, _, _ in REFUSALS)
+        return not refusals.is_lasting(error)
     return state in PASSING or (state[:2] in PASSING_CLASSES and state not in LASTING)

@@ -1,10 +1,12 @@
 """What the environment decides: where the data lives and which database is used.
 
-| Variable          | Meaning                                  | Default                           |
-|-------------------|------------------------------------------|-----------------------------------|
-| `HPO_STORAGE`     | PostgreSQL URL of the studies            | the embedded server in `HPO_HOME` |
-| `HPO_HOME`        | directory of the embedded server         | `/var/lib/hpo` for root, else XDG |
-| `HPO_SERVER_USER` | who runs the embedded server, under root | `nobody`                          |
+| Variable                      | Meaning                            | Default                   |
+|-------------------------------|------------------------------------|---------------------------|
+| `HPO_STORAGE`                 | PostgreSQL URL of the studies      | the embedded server       |
+| `HPO_STORAGE_PASSWORD_FILE`   | file of the password its URL lacks | none                      |
+| `HPO_HOME`                    | directory of the embedded server   | XDG; root: `/var/lib/hpo` |
+| `HPO_DASHBOARD_PASSWORD_FILE` | password of `hpo dashboard`        | none, and loopback only   |
+| `HPO_SERVER_USER`             | who runs the server for root       | `nobody`                  |
 """
 
 from __future__ import annotations
@@ -33,6 +35,18 @@ def storage_url() -> str | None:
     return os.environ.get("HPO_STORAGE") or None
 
 
+def storage_password_file() -> Path | None:
+    """Return the file named by `HPO_STORAGE_PASSWORD_FILE`, or None where it is unset or empty."""
+    chosen = os.environ.get("HPO_STORAGE_PASSWORD_FILE")
+    return Path(chosen).expanduser() if chosen else None
+
+
 def server_user() -> str:
     """Return the name of the account that runs the embedded server when root starts it."""
     return os.environ.get("HPO_SERVER_USER") or "nobody"
+
+
+def dashboard_password_file() -> Path | None:
+    """Return the file in `HPO_DASHBOARD_PASSWORD_FILE`, or None where it is unset or empty."""
+    chosen = os.environ.get("HPO_DASHBOARD_PASSWORD_FILE")
+    return Path(chosen).expanduser() if chosen else None

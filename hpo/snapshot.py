@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -39,6 +40,23 @@ class StudyState(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"
     """By ``hpo stop``, until ``hpo resume``."""
+
+
+def slot_name(number: int, source: int | None, fresh_seeds: int | None) -> str:
+    """What a slot is called in every view: its trial, and of a confirmation which seed.
+
+    Args:
+        number: of the slot.
+        source: the trial that a confirmation retrains; None in the search.
+        fresh_seeds: ``confirm.members``.
+
+    Examples:
+        >>> slot_name(12, None, 10), slot_name(72, 7, 10)
+        ('trial 12', 'trial 7, fresh seed 3 of 10')
+    """
+    if source is None or fresh_seeds is None:
+        return f"trial {number}"
+    return f"trial {source}, fresh seed {number % fresh_seeds + 1} of {fresh_seeds}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +150,11 @@ class WorkerInfo:
     pid: int
     doing: str
     """What it does, in words: ``seqdigits: trial 12, member 2 of 3``, or why it waits."""
+    study: str | None = None
+    """The study whose slot it holds just now; None if it holds none."""
+    phase: Phase | None = None
+    trial: int | None = None
+    """The trial that it trains, in a confirmation that which it retrains."""
     started_at: datetime
     seconds_silent: float
     """Seconds since its last sign of life, by the database's clock."""
@@ -192,9 +215,19 @@ class StudySnapshot:
 
         Workers for one study are called ``STUDY@HOST-…``; who has no @ serves every study.
         """
-        own = f"{self.spec.name}@"
-        alive = [worker for worker in self.workers if worker.alive]
+        own, refusing = f"{self.spec.name}@", self.refusing
+        alive = [worker for worker in self.workers if worker.alive and worker not in refusing]
         return [w for w in alive if "@" not in w.name or w.name.startswith(own)]
+
+    @property
+    def refusing(self) -> dict[WorkerInfo, str]:
+        """Living workers that cannot work for this study as it is, each with its reason.
+
+        They may be of another version, or lack its data or objective; they try again now and then.
+        """
+        reason = re.compile(rf"\brefuses {re.escape(self.spec.name)}: (.*?)(; refuses |$)", re.S)
+        found = {worker: reason.search(worker.doing) for worker in self.workers if worker.alive}
+        return {worker: match[1] for worker, match in found.items() if match is not None}
 
     def count(self, state: SlotState) -> int:
         """How many search slots are in a state."""

@@ -11,7 +11,6 @@ Which database: the argument of `open_storage`, else `HPO_STORAGE`, else the emb
 from __future__ import annotations
 
 import atexit
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -21,84 +20,20 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection, MetaData, event
 
-from hpo import settings
+from hpo import refusals, settings
 from hpo.embedded.client import Embedded, read_password
 from hpo.errors import StorageError
+from hpo.storageurl import parse_url, password_from_file, place
 
 if TYPE_CHECKING:  # optuna takes a second to import, which only those pay who use it
     from optuna.storages import RDBStorage
 
-EXAMPLE = "postgresql://user:password@host:5432/database"
-SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
 OLDEST_MAJOR = 13
 CONNECT_TIMEOUT_S = 10
 IDLE_S = 20
 """A process that says nothing for so long in the middle of a transaction, holding its locks, is
 paused or gone: the server ends its session."""
 SCHEMA_LOCK = 0x68706F  # "hpo", the key of the advisory lock
-
-# What libpq says, in the order of asking; it gives no error code when a connection fails.
-REFUSALS = (
-    (
-        r"no pg_hba\.conf entry",
-        "the server must let this user in from this host",
-        "Ask its administrator for a line in pg_hba.conf.",
-    ),
-    (
-        r"authentication failed|no password supplied|role .* does not exist|not permitted to log",
-        "user and password must be right",
-        "Correct them in the URL; write special characters as in %40 for @.",
-    ),
-    (
-        r"database .* does not exist",
-        "the database must exist",
-        "Create it with `createdb`, or correct its name in the URL.",
-    ),
-    (
-        r"support SSL|SSL was required|certificate|SSL error: (?!unexpected eof)",
-        "an encrypted connection must be possible as asked for",
-        "Check sslmode, sslrootcert and the like in the URL, or ask the server's administrator.",
-    ),
-    (
-        r"invalid connection option|invalid \w+ value|bad value for",
-        "what follows the ? must be options of libpq",
-        "Correct or remove the option in the URL.",
-    ),
-)
-
-
-def parse_url(text: str, source: str = "storage URL") -> URL:
-    """Return `text` as the URL of a PostgreSQL database, reached through psycopg 3.
-
-    Args:
-        text: a URL that starts with `postgresql://`, `postgres://` or `postgresql+psycopg://`.
-        source: where the text comes from, for the message.
-
-    Raises:
-        StorageError: it is anything else. The message never repeats the text, which may hold a
-            password.
-
-    >>> parse_url("postgres://me:secret@db.example.org/studies")
-    postgresql+psycopg://me:***@db.example.org/studies
-    """
-    scheme, separator, _ = text.strip().partition("://")
-    if not separator or scheme not in SCHEMES:
-        got = f"scheme={scheme}" if re.fullmatch(r"[a-z0-9+.]+", scheme) and separator else "no URL"
-        raise StorageError(
-            f"{source}: the storage must be a PostgreSQL database, but got {got}. Many workers "
-            "share a study, and their leases need row locks, which files and other databases "
-            f"do not give. Use a URL like {EXAMPLE}, or none for the embedded server."
-        )
-    try:
-        url = sa.make_url(text.strip())
-    except (sa.exc.ArgumentError, ValueError):
-        url = None
-    if url is None or "@" in (url.host or ""):
-        raise StorageError(
-            f"{source}: the URL must read like {EXAMPLE}, but got one that cannot be taken apart. "
-            "Write special characters of the password as in %40 for @, %2F for / and %3A for :."
-        ) from None  # the cause would show the text
-    return url.set(drivername="postgresql+psycopg")
 
 
 @dataclass(frozen=True)
@@ -135,8 +70,8 @@ class Storage:
 
     Attributes:
         engine: SQLAlchemy engine; its sessions are in UTC.
-        url: with it, another process reaches the same database. It holds the password, if the
-            database was given by a URL with one: do not print it.
+        url: with it, another process of the same environment reaches the same database. It holds
+            the password, if the database was given by a URL with one: do not print it.
         embedded: whether this is the embedded server.
     """
 
@@ -153,7 +88,7 @@ class Storage:
             pool_pre_ping=True,
             connect_args=_connect_options(url, embedded),
         )
-        event.listen(self.engine, "do_connect", self._revive)
+        event.listen(self.engine, "do_connect", self._before_connecting)
         event.listen(self.engine, "connect", _set_up)
 
     def describe(self) -> str:
@@ -162,12 +97,24 @@ class Storage:
             version = _server_version(connection)
         return f"PostgreSQL {version // 10000}.{version % 10000}, {self.place()}"
 
+    def encryption(self) -> tuple[bool, bool] | None:
+        """Return whether the connection is encrypted, and whether it is known whose server it is.
+
+        None where nothing leaves this host, and nobody asked for more.
+        """
+        with self.engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            verified = driver.info.get_parameters().get("sslmode") == "verify-full"
+            local = driver.info.host.startswith(("/", "127.", "::1", "localhost"))
+            return None if local and not verified else (driver.pgconn.ssl_in_use, verified)
+
     def place(self) -> str:
         """Return where the database is, without asking it."""
         if self._server:
             home = self._server.layout.home
             return f"database {self.engine.url.database} of the embedded server in {home}"
-        return _place(self.engine.url)
+        return place(self.engine.url)
 
     def optuna(self) -> RDBStorage:
         """Return Optuna's view of the database. Only reads, since the tables are there.
@@ -200,9 +147,14 @@ class Storage:
         """Close the storage."""
         self.close()
 
-    def _revive(self, dialect: Any, record: Any, arguments: Any, options: Any) -> None:
-        """Before each new connection: start the embedded server again if it died."""
+    def _before_connecting(self, dialect: Any, record: Any, arguments: Any, options: Any) -> None:
+        """Before each new connection: start the embedded server again if it died.
+
+        A password in a file is read anew: it may have been changed while a worker runs.
+        """
         if self._server is None:
+            if password := password_from_file(self.engine.url):
+                options["password"] = password
             return
         try:
             self._server.revive()
@@ -299,9 +251,9 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
             raise
         raise StorageError(
             f"{storage.place()}: the user must be allowed to create tables the first time, and "
-            f"own them to upgrade them, but got: {_words(error)}. Open the database once as a user "
-            "who does, or for the first time: GRANT CREATE ON DATABASE ..., GRANT CREATE ON SCHEMA "
-            "public."
+            f"own them to upgrade them, but got: {refusals.said_by(error)}. Run `hpo storage "
+            "migrate` as a user who does, or for the first time: GRANT CREATE ON DATABASE ..., "
+            "GRANT CREATE ON SCHEMA public."
         ) from error
 
 
@@ -365,35 +317,10 @@ def _check_version(storage: Storage) -> None:
         with storage.engine.connect() as connection:
             version = _server_version(connection)
     except (sa.exc.DBAPIError, psycopg.Error) as error:
-        raise _explain(error, storage.place()) from error
+        raise refusals.explained(error, storage.place(), CONNECT_TIMEOUT_S) from error
     if version < OLDEST_MAJOR * 10000:
         raise StorageError(
             f"{storage.place()}: the server must be PostgreSQL {OLDEST_MAJOR} or newer, but got "
             f"version={version // 10000}.{version % 10000}. Use a newer server, or the embedded "
             "one."
         )
-
-
-def _explain(error: Exception, place: str) -> StorageError:
-    words = _words(error)
-    for pattern, rule, remedy in REFUSALS:
-        if re.search(pattern, words):
-            return StorageError(f"{place}: {rule}, but got: {words}. {remedy}")
-    return StorageError(
-        f"{place}: the server must accept connections within {CONNECT_TIMEOUT_S} s, but got: "
-        f"{words}. Check host and port in the URL, that the server runs, and that no firewall is "
-        "between."
-    )
-
-
-def _words(error: Exception) -> str:
-    """Return what the driver said, on one line."""
-    said = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
-    words = re.sub(r"Is the server running[^?]*\?", "", str(said))
-    return " ".join(words.split())[:500].rstrip(".")
-
-
-def _place(url: URL) -> str:
-    host = url.host or url.query.get("host") or "the default host"
-    database, user = url.database or "(default)", url.username or "(default)"
-    return f"database {database} at {host}:{url.port or 5432}, user {user}"

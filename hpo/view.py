@@ -148,7 +148,7 @@ def waiting_line(snapshot: StudySnapshot, seconds_left: float | None) -> str:
     alive = snapshot.helpers
     left = left_text(snapshot, seconds_left)
     if not alive:
-        return f"waiting: {words.progress(snapshot)}; no worker is alive"
+        return f"waiting: {words.progress(snapshot)}; no worker serves this study"
     silent = min(worker.seconds_silent for worker in alive)
     return (
         f"waiting: {words.progress(snapshot)}; {len(alive)} workers alive, last heard of "

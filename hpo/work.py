@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hpo.arguments import LEASE_S
@@ -29,6 +30,8 @@ PATIENCE_S = 3600.0
 """For so long a worker waits for a database that is away."""
 STOP_PATIENCE_S = 3.0
 """For so long if it was told to stop; what it could not write down is done again."""
+REFUSAL_S = 300.0
+"""For so long a worker leaves out a study that its host cannot serve, such as for missing data."""
 _POLL_S = (0.1, 2.0)
 
 
@@ -45,6 +48,9 @@ class Order:
     lease_s: float = LEASE_S
     parent_pid: int | None = None
     """Stop when this process is gone."""
+    heartbeat_file: Path | None = None
+    """Touched by every heartbeat that reached the database, for whoever watches the process."""
+    refusal_s: float = REFUSAL_S
 
 
 class Heartbeat(threading.Thread):
@@ -75,6 +81,7 @@ class Heartbeat(threading.Thread):
     def begin(self, ledger: Ledger) -> None:
         """Beat from now on, in this ledger; it should raise at once if the database is away."""
         self._ledger = ledger
+        self._heard()
         self.start()
 
     def hold(self, claim: Claim | None) -> None:
@@ -103,10 +110,16 @@ class Heartbeat(threading.Thread):
                 log.warning("no heartbeat: %s", error, exc_info=not is_passing(error))
                 self._cut_off_s = time.monotonic()
                 return
+        self._heard()
+
+    def _heard(self) -> None:
+        """Remember that the database has answered just now."""
         now = time.monotonic()
         if now - self._heard_s > self._order.lease_s:  # it hung, or this process was paused
             self._cut_off_s = now
         self._heard_s = now
+        if self._order.heartbeat_file is not None:
+            self._order.heartbeat_file.touch()
 
     def end(self) -> None:
         """Stop beating."""
@@ -115,13 +128,27 @@ class Heartbeat(threading.Thread):
             self.join(timeout=self._order.lease_s)
 
 
+@dataclass(frozen=True)
+class _Refusal:
+    """A study that this host cannot serve as it is now."""
+
+    study: str
+    why: str
+    until_s: float
+    """Monotonic time from which on it may be tried again."""
+
+    def __str__(self) -> str:
+        """In words, for views."""
+        return f"refuses {self.study}: {self.why}"
+
+
 class Worker:
     """One worker: it holds one slot at a time."""
 
     def __init__(self, storage: Storage, order: Order, name: str | None = None) -> None:
         """Nothing happens before ``run``."""
         self._order = order
-        self._left_out: dict[str, str] = {}
+        self._left_out: dict[str, _Refusal] = {}
         self._gave_up = False
         whose = f"{order.study}@" if order.study else ""  # without @: serves every study
         host = platform.node()
@@ -181,7 +208,7 @@ class Worker:
                 pause_s = _POLL_S[0]
                 self._work(found)
                 if self._order.study in self._left_out:
-                    return f"refuses {self._order.study}: {self._left_out[self._order.study]}"
+                    return str(self._left_out[self._order.study])
             elif self._order.artifacts and self._keeper.keep(self._order.study):
                 pause_s = _POLL_S[0]
             elif isinstance(found, Over):
@@ -197,36 +224,46 @@ class Worker:
         study = self._order.study
         if study is not None:
             return self._claim_from(study)
-        waits = []
-        for name in self._ledger.open_studies():
-            if name in self._left_out:
-                continue
-            try:
-                found = self._claim_from(name)
-            except HpoError as error:  # this host cannot read it, or it was deleted meanwhile
-                if isinstance(error, StorageError):
-                    raise
-                self._leave_out(name, str(error))
-                continue
+        waits, studies = [], self._ledger.open_studies()
+        self._left_out = {
+            name: self._left_out[name] for name, _ in studies if name in self._left_out
+        }
+        for name, at_work in studies:
+            found = self._claim_unless_refused(name, at_work)
             if isinstance(found, Claim):
                 return found
             if isinstance(found, Wait):
                 waits.append(found.reason)
-        refusals = (f"refuses {name}: {why}" for name, why in self._left_out.items())
-        return Wait("; ".join([*(waits or ["no study is open"]), *refusals]))
+        return Wait("; ".join(waits) or "no study is open")
 
-    def _leave_out(self, study: str, why: str) -> None:
-        """Claim no more of a study's slots: other hosts may have what this one lacks."""
+    def _claim_unless_refused(self, study: str, at_work: int) -> Claim | Wait | Over:
+        refusal = self._left_out.get(study)
+        if refusal is not None and time.monotonic() < refusal.until_s:
+            return Over(str(refusal))
+        try:
+            found = self._claim_from(study, at_work)
+        except HpoError as error:  # this host cannot read it, or it was deleted meanwhile
+            if isinstance(error, StorageError):
+                raise
+            return Over(str(self._leave_out(study, str(error))))
+        self._left_out.pop(study, None)
+        return found
+
+    def _leave_out(self, study: str, why: str) -> _Refusal:
+        """Claim none of a study's slots for a while: other hosts may have what this one lacks."""
         log.warning("leaving out study %s: %s", study, why)
-        self._left_out[study] = why
+        refusal = _Refusal(study, why, time.monotonic() + self._order.refusal_s)
+        self._left_out[study] = refusal
+        return refusal
 
-    def _claim_from(self, study: str) -> Claim | Wait | Over:
+    def _claim_from(self, study: str, at_work: int | None = None) -> Claim | Wait | Over:
         return self._ledger.claim(
             study,
             self.name,
             lease_s=self._order.lease_s,
             confirm=self._order.confirm,
             in_touch=self._heart.in_touch,
+            at_work=at_work,
         )
 
     def _work(self, claim: Claim) -> None:
@@ -256,7 +293,8 @@ class Worker:
         self._heart.stop_requested.wait(pause_s)
 
     def _doing(self, text: str) -> None:
-        self._heart.doing = text
+        """Say what it does, and what it does not: both are of interest to who waits for a study."""
+        self._heart.doing = "; ".join([text, *map(str, self._left_out.values())])
 
     def _database_away(self, seconds: float, error: Exception) -> None:
         self._doing(f"waits: database unreachable for {seconds:.0f} s")

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 from hpo.arguments import LEASE_S, Parser, seconds
@@ -49,6 +50,12 @@ def parser() -> Parser:
         metavar="SECONDS",
         help=f"silence after which others take over this worker's trial (default: {LEASE_S:g})",
     )
+    p.add_argument(
+        "--heartbeat-file",
+        type=Path,
+        metavar="FILE",
+        help="touched three times per lease while the database answers, for health checks",
+    )
     return p
 
 
@@ -73,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         artifacts=not (arguments.no_confirm or arguments.no_artifacts),
         lease_s=arguments.lease,
         parent_pid=arguments.parent,
+        heartbeat_file=arguments.heartbeat_file,
     )
     try:
         with retry(

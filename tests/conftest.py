@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,25 +17,14 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+from servers import temporary_home
 from tcp import forwarded
 
-from hpo.embedded import Embedded, stop
+from hpo.embedded import Embedded
 from hpo.ledger import Ledger
 from hpo.storage import open_storage
 
 _numbers = itertools.count()
-
-
-@contextlib.contextmanager
-def temporary_home() -> Iterator[Path]:
-    """A home with spaces that the server's account can reach (pytest's tmp_path is 0700)."""
-    home = Path(tempfile.mkdtemp(prefix="h p o "))
-    home.chmod(0o711)
-    try:
-        yield home
-    finally:
-        stop(home, force=True)
-        shutil.rmtree(home)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -55,6 +57,11 @@ def storage_option(arguments: argparse.Namespace) -> str:
     """What a command that is printed needs at its end to reach the same database, mostly empty."""
     given = arguments.storage
     return f" --storage {shlex.quote(without_password(given))}" if given else ""
+
+
+def terminal_width() -> int | None:
+    """Characters in a line of the terminal; None where the output goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: str) -> int:

@@ -95,7 +95,7 @@ def examine(storage: str | None) -> Iterator[Finding]:
     yield _versions()
     yield _cores()
     yield from _processor()
-    yield from _storage(storage)
+    yield from of_storage(storage)
     yield _space()
 
 
@@ -174,7 +174,8 @@ def _kernels(about: dict[str, Any]) -> Finding:
     return Finding(what="kernels", found=f"compiled just now in {seconds}, kept in {cache}")
 
 
-def _storage(url: str | None) -> Iterator[Finding]:
+def of_storage(url: str | None) -> Iterator[Finding]:
+    """What there is to say of the database at ``url``, else of the one that commands use."""
     from hpo.errors import StorageError
     from hpo.storage import open_storage
     from hpo.tables import SCHEMA_VERSION, schema
@@ -182,12 +183,26 @@ def _storage(url: str | None) -> Iterator[Finding]:
     try:
         with open_storage(url) as storage:
             yield Finding(what="storage", found=storage.describe())
+            if (encryption := storage.encryption()) is not None:
+                yield _encryption(*encryption)
             with storage.engine.connect() as connection:
                 current = schema.is_current(connection)
         made = f"version {SCHEMA_VERSION}" if current else "not there; the first launch makes it"
         yield Finding(what="schema", found=made)
     except StorageError as error:
         yield Finding(what="storage", found=str(error), verdict=Verdict.ERROR)
+
+
+def _encryption(encrypted: bool, verified: bool) -> Finding:
+    """How safe the way over the network to the database is."""
+    if encrypted and verified:
+        return Finding(what="encryption", found="TLS; the server is the one that the URL names")
+    return Finding(
+        what="encryption",
+        found="TLS, but whose server it is was not verified" if encrypted else "none",
+        verdict=Verdict.WARNING,
+        remedy="Add ?sslmode=verify-full&sslrootcert=CA.crt to the URL; see README.md.",
+    )
 
 
 def _space() -> Finding:

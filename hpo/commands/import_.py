@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpo.arguments import Parser, answer
-from hpo.commands import opened_storage, storage_option
+from hpo.commands import opened_storage, storage_option, tell
 
 if TYPE_CHECKING:
     from hpo.backupcheck import Backup
@@ -24,6 +24,8 @@ hpo import seqdigits.jsonl.gz --dry-run
     check that the file is whole and sound, without a database
 hpo import seqdigits.jsonl.gz --storage postgresql://me@server/hpo
     from your own machine to the shared database
+hpo import seqdigits.jsonl.gz --json | jq .settled
+    what was imported, for scripts
 
 All of it is imported, or nothing: a file that was cut short or changed is refused."""
 
@@ -35,6 +37,7 @@ def parser() -> Parser:
     p.add_argument("--name", metavar="NEW", help="another name for the study")
     p.add_argument("--dry-run", action="store_true", help="check the file, touch no database")
     p.add_storage()
+    p.add_json()
     return p
 
 
@@ -54,18 +57,31 @@ def run(arguments: argparse.Namespace) -> int:
     from hpo.ledger import Ledger
 
     if arguments.dry_run:
-        print(
-            f"{arguments.file} is sound: {_told(backupcheck.check(arguments.file, arguments.name))}"
-        )
-        return 0
+        found = backupcheck.check(arguments.file, arguments.name)
+        return tell(arguments, _record(found), f"{arguments.file} is sound: {_told(found)}")
     with opened_storage(arguments) as storage:
         found = backup.restore(storage, arguments.file, arguments.name)
         snapshot = Ledger(storage).snapshot(found.spec.name)
-    print(f"imported {_told(found)}")
-    print(f"look at it: hpo status {found.spec.name}{storage_option(arguments)}")
-    if step := results.next_step(snapshot, storage_option(arguments)):
-        print(f"next: {step}")
-    return 0
+    step = results.next_step(snapshot, storage_option(arguments))
+    return tell(
+        arguments,
+        _record(found),
+        f"imported {_told(found)}",
+        f"look at it: hpo status {found.spec.name}{storage_option(arguments)}",
+        f"next: {step}" if step else "",
+    )
+
+
+def _record(found: Backup) -> dict[str, Any]:
+    from hpo.snapshot import SlotState
+
+    return {
+        "study": found.spec.name,
+        "state": found.study["state"],
+        "trials": found.spec.budget.trials,
+        "settled": found.states.total() - found.states["running"],
+        **{str(state): found.states[state] for state in SlotState},
+    }
 
 
 def _told(found: Backup) -> str:

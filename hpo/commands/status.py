@@ -3,31 +3,47 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hpo.arguments import Parser, answer
-from hpo.commands import opened, storage_option
+from hpo.arguments import Parser, answer, seconds
+from hpo.commands import opened, opened_storage, storage_option, terminal_width
 
 if TYPE_CHECKING:
-    from hpo.reading import StudySummary
-    from hpo.snapshot import StudySnapshot, WorkerInfo
+    from hpo.snapshot import StudySnapshot
 
 _EXAMPLES = """\
 hpo status
-    every study of the database, and its workers
+    the studies of the database that are not finished, the last ten that are, and the workers:
+    host, the slot that each holds, how long ago it gave its last sign of life
 hpo status seqdigits
-    one study: progress, best against reported, workers, reason of a failure
-watch -n 2 hpo status seqdigits
-    the same, again and again
-hpo status seqdigits --json | jq .best.score
-    one number for a program"""
+    one study: progress, how far its best is from the reported optimum, workers, reason of a failure
+hpo status --watch
+    the same again and again, every 2 seconds; also of one study: hpo status seqdigits --watch 10
+hpo status --json | jq '.studies[] | select(.gap > 0) | .name'
+    studies that are above what is reported; of one study: hpo status seqdigits --json | jq .gap
+
+In --json, `gap` is a score minus the reported one, in the unit of the score (an accuracy as a
+fraction): of the confirmed mean if `gap_of` says "confirmed", else of the best of the search.
+Both are null where nothing is reported, or nothing is complete yet. `workers` have `name`, `host`,
+`pid`, `alive`, `seconds_silent`, `doing` in words, and of the slot that they hold `study`, `phase`
+and `trial`, else null."""
 
 
 def parser() -> Parser:
     """The command line."""
-    p = Parser("hpo status", "Show how far a study is and who works for it.", _EXAMPLES)
+    p = Parser("hpo status", "Show how far studies are and who works for them.", _EXAMPLES)
     p.add_argument("study", nargs="?", metavar="STUDY", help="name (default: an overview)")
+    p.add_argument(
+        "--watch",
+        type=seconds,
+        nargs="?",
+        const=2.0,
+        metavar="SECONDS",
+        help="draw it again after so many seconds (default: 2), until Ctrl-C",
+    )
     p.add_storage()
     p.add_json()
     return p
@@ -35,42 +51,60 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str]) -> int:
     """Parse, show, and return the exit status."""
-    arguments = parser().parse_args(argv)
-    return answer(lambda: run(arguments))
+    p = parser()
+    arguments = p.parse_args(argv)
+    if arguments.watch is not None and arguments.json:
+        p.error("argument --json: not allowed with argument --watch")
+    if arguments.watch is not None and not sys.stdout.isatty():
+        p.error("argument --watch: stdout must be a terminal, but it is not. Leave --watch out")
+    return answer(lambda: run(arguments) if arguments.watch is None else watch(arguments))
+
+
+def watch(arguments: argparse.Namespace) -> int:
+    """Show it until Ctrl-C, the usual end."""
+    from rich.console import Console
+
+    from hpo import watch as watching
+    from hpo.ledger import Ledger
+
+    with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
+        watching.watch(
+            Ledger(storage),
+            arguments.study,
+            every_s=arguments.watch,
+            where=storage.place(),
+            console=Console(),
+        )
+    return 0
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Show one study, or all."""
     with opened(arguments) as ledger:
         if arguments.study is None:
-            return _overview(ledger.studies(), ledger.workers(), arguments.json)
-        snapshot = ledger.snapshot(arguments.study)
-    from hpo import records
+            studies, workers = ledger.studies(), ledger.workers()
+        else:
+            snapshot = ledger.snapshot(arguments.study)
+    from hpo import records, statusview
 
-    if arguments.json:
+    if arguments.study is None:
+        if arguments.json:
+            print(
+                records.dumps(
+                    {"studies": [records.summary(s) for s in studies], "workers": workers}
+                )
+            )
+        else:
+            print("\n".join(statusview.overview(studies, workers, width=terminal_width())))
+    elif arguments.json:
         print(records.dumps({**records.study(snapshot), "workers": snapshot.workers}))
     else:
         print("\n".join(_lines(snapshot, storage_option(arguments))))
     return 0
 
 
-def _overview(studies: Sequence[StudySummary], workers: Sequence[WorkerInfo], json: bool) -> int:
-    from hpo import records
-    from hpo.commands.studies import show_studies
-
-    if json:
-        print(records.dumps({"studies": studies, "workers": workers}))
-        return 0
-    show_studies(studies)
-    print()
-    print("\n".join(worker_lines(workers)))
-    return 0
-
-
 def _lines(snapshot: StudySnapshot, storage: str) -> list[str]:
-    from dataclasses import replace
-
-    from hpo import results, words
+    from hpo import results, statusview, words
     from hpo.snapshot import StudyState
     from hpo.view import confirmations_wanted
 
@@ -78,14 +112,15 @@ def _lines(snapshot: StudySnapshot, storage: str) -> list[str]:
     lines = [f"{spec.name}: {snapshot.state}, {results.verdict(snapshot)}"]
     if snapshot.state in (StudyState.FAILED, StudyState.STOPPED):
         lines[0] = f"{spec.name}: {results.verdict(snapshot)}"
+    if gap := statusview.gap(snapshot):
+        lines.append(gap)
     lines.append(words.progress(snapshot))
     if snapshot.confirm:
         settled = sum(len(c.scores) + c.failed for c in snapshot.confirmations)
         lines.append(f"{settled} of {confirmations_wanted(snapshot)} confirmations settled")
     if snapshot.best is not None:
         lines += ["", *results.best_table(snapshot, 1)]
-    workers = [replace(w, doing=results.doing(snapshot, w)) for w in snapshot.workers]
-    lines += ["", *worker_lines(workers)]
+    lines += ["", *statusview.worker_lines(snapshot.workers, width=terminal_width())]
     if failures := results.failures(snapshot, storage):
         lines += ["", *failures]
     if snapshot.reason and snapshot.state == StudyState.FAILED:
@@ -93,18 +128,3 @@ def _lines(snapshot: StudySnapshot, storage: str) -> list[str]:
     if step := results.next_step(snapshot, storage):
         lines += ["", f"next: {step}"]
     return lines
-
-
-def worker_lines(workers: Sequence[WorkerInfo]) -> list[str]:
-    """Workers that live or were lost lately: name, host, what they do, how long silent."""
-    from hpo import results, words
-
-    present = [worker for worker in workers if worker.alive or worker.doing != "ended"]
-    if not present:
-        return ["No worker is alive."]
-    rows = [["worker", "host", "doing", "silent"]]
-    for worker in present:
-        said = worker.alive or worker.doing.startswith("refuses ")
-        doing = worker.doing if said else f"lost: {worker.doing}"
-        rows.append([worker.name, worker.host, doing, words.duration_text(worker.seconds_silent)])
-    return results.columns(rows, right=[3])

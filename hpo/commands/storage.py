@@ -1,4 +1,4 @@
-"""``hpo storage``: the database, and the embedded server behind it."""
+"""``hpo storage``: the database, its tables and roles, and the embedded server behind it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import sys
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 from hpo.arguments import Parser, answer
 
@@ -16,19 +17,43 @@ hpo storage stop
     shut the embedded server down; --force also while processes use it
 hpo storage url --hold
     print a URL for other programs, and keep the embedded server running until Ctrl-C
-optuna-dashboard "$(hpo storage url)"
-    the URL alone; the embedded server ends 2 s after its last user, so let a launch, or
-    `hpo storage url --hold` in another terminal, run until the dashboard has started"""
+psql "$(hpo storage url | sed s/+psycopg//)"
+    the URL alone; the embedded server ends 2 s after its last user, so let a launch, `hpo
+    dashboard`, or `hpo storage url --hold` in another terminal, run until psql has started
+hpo storage migrate --storage postgresql://owner@server/hpo
+    create the tables, or upgrade those of an older version
+hpo storage migrate --worker-role hpo_worker --worker-password-file secrets/worker
+    the same, and a role for workers that may neither create, alter nor drop anything; run
+    again, it sets the role's rights and password again"""
+
+_GOES_WITH = {
+    "force": "stop",
+    "hold": "url",
+    "worker_role": "migrate",
+    "worker_password_file": "migrate",
+}
+"""Option -> the action that it belongs to."""
 
 
 def parser() -> Parser:
     """The command line."""
     p = Parser(
-        "hpo storage", "Look at the database, print its URL, stop the embedded server.", _EXAMPLES
+        "hpo storage",
+        "Look at the database, print its URL, make its tables and roles, stop the embedded server.",
+        _EXAMPLES,
     )
-    p.add_argument("action", choices=["status", "stop", "url"], help="what to do")
+    p.add_argument("action", choices=["status", "stop", "url", "migrate"], help="what to do")
     p.add_argument("--force", action="store_true", help="stop: although processes use it")
     p.add_argument("--hold", action="store_true", help="url: keep the server until Ctrl-C")
+    p.add_argument(
+        "--worker-role", metavar="NAME", help="migrate: the role that workers connect as"
+    )
+    p.add_argument(
+        "--worker-password-file",
+        metavar="FILE",
+        type=Path,
+        help="migrate: its password, alone on one line (default: it keeps what it has)",
+    )
     p.add_storage()
     p.add_json()
     return p
@@ -38,10 +63,12 @@ def main(argv: Sequence[str]) -> int:
     """Parse, act, and return the exit status."""
     p = parser()
     arguments = p.parse_args(argv)
-    for option, action in (("force", "stop"), ("hold", "url")):
+    for option, action in _GOES_WITH.items():
         if getattr(arguments, option) and arguments.action != action:
-            p.error(f"--{option} goes with `hpo storage {action}`")
-    actions = {"status": _status, "stop": _stop, "url": _url}
+            p.error(f"--{option.replace('_', '-')} goes with `hpo storage {action}`")
+    if arguments.worker_password_file and not arguments.worker_role:
+        p.error("--worker-password-file goes with --worker-role")
+    actions = {"status": _status, "stop": _stop, "url": _url, "migrate": _migrate}
     return answer(lambda: actions[arguments.action](arguments))
 
 
@@ -99,4 +126,25 @@ def _url(arguments: argparse.Namespace) -> int:
             threading.Event().wait()
         elif storage.embedded:
             print("the server ends 2 s after its last user; --hold keeps it", file=sys.stderr)
+    return 0
+
+
+def _migrate(arguments: argparse.Namespace) -> int:
+    from hpo import records, workerrole
+    from hpo.storage import open_storage
+    from hpo.storageurl import password_in
+    from hpo.tables import SCHEMA_VERSION, schema
+
+    role, file = arguments.worker_role, arguments.worker_password_file
+    password = password_in(file, "--worker-password-file") if file else None
+    with open_storage(arguments.storage, prepare=schema) as storage:
+        if role:
+            workerrole.set_up(storage, role, password)
+        place = storage.place()
+    if arguments.json:
+        print(records.dumps({"version": SCHEMA_VERSION, "worker_role": role}))
+    else:
+        print(f"{place}: tables of version {SCHEMA_VERSION}")
+        if role:
+            print(f"workers connect as {role}")
     return 0

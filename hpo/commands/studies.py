@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from hpo.arguments import Parser, answer
-from hpo.commands import opened
-
-if TYPE_CHECKING:
-    from hpo.reading import StudySummary
+from hpo.commands import opened, terminal_width
 
 _EXAMPLES = """\
 hpo studies
@@ -38,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """List them."""
-    from hpo import records, studyfile
+    from hpo import records, statusview, studyfile
 
     files = [
         {"name": name, "file": path, "description": studyfile.describe(path)}
@@ -49,37 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
         with opened(arguments) as ledger:
             summaries = ledger.studies()
     if arguments.json:
-        known = {} if arguments.files else {"studies": summaries}
+        known = {} if arguments.files else {"studies": [records.summary(s) for s in summaries]}
         print(records.dumps({**known, "files": files}))
         return 0
     if not arguments.files:
-        show_studies(summaries)
-        print()
+        lines = statusview.study_lines(summaries, width=terminal_width())
+        print("\n".join(lines if summaries else ["The database holds no study yet."]), end="\n\n")
     _show_files(files)
     return 0
-
-
-def show_studies(summaries: Sequence[StudySummary]) -> None:
-    """Print a line about each study."""
-    from hpo import results
-
-    if not summaries:
-        print("The database holds no study yet.")
-        return
-    rows = [["study", "state", "settled", "running", "best", "objective", "since"]]
-    for study in summaries:
-        rows.append(
-            [
-                study.name,
-                study.state,
-                f"{study.settled}/{study.trials}",
-                str(study.running),
-                "–" if study.best_score is None else f"{study.best_score:.4g}",
-                study.objective,
-                f"{study.created_at:%Y-%m-%d %H:%M}",
-            ]
-        )
-    print("\n".join(results.columns(rows, right=[2, 3, 4])))
 
 
 def _show_files(files: Sequence[dict[str, object]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -332,9 +333,14 @@ def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) 
     told = "3 of 24 trials settled (1 complete, 1 failed, 1 pruned, 1 running)\n"
     assert hpo("import", packed, "--dry-run") == f"{packed} is sound: toy, {told}"
     assert hpo("import", packed, "--name", "copy") == (
-        f"imported copy, {told}look at it: hpo status copy\nnext: no worker is at hand; start some "
-        "with `hpo worker --study copy`, or launch it again\n"
+        f"imported copy, {told}look at it: hpo status copy\nnext: no worker serves this study; "
+        "start some with `hpo worker --study copy`, or launch it again\n"
     )
+    record = {"study": "third", "state": "open", "trials": 24, "settled": 3}
+    record |= {"running": 1, "complete": 1, "pruned": 1, "failed": 1, "excluded": 0}
+    assert json.loads(hpo("import", packed, "--name", "third", "--json", "--dry-run")) == record
+    assert json.loads(hpo("import", packed, "--name", "third", "--json")) == record
+    assert hpo("status", "third", status=0).startswith("third: open")
     hpo("stop", "copy")
     hpo("export", "copy", "--backup", packed.with_name("stopped.jsonl"))
     assert hpo("import", packed.with_name("stopped.jsonl"), "--name", "again") == (

@@ -334,14 +334,43 @@ def test_a_standing_worker_is_used_and_a_launch_without_workers_follows(user: Us
     with ledger_at(user.url) as ledger:
         wait_until(lambda: any(w.alive for w in ledger.workers()))
     _, err = user.run("launch", "--study", "toy.toml")
-    assert "1 workers of this database are at hand: starting none here" in err
+    assert "1 worker serves this study: starting none here" in err
     assert user.snapshot().state == StudyState.DONE
     kill(worker, signal.SIGTERM)
     launcher = user.launch("--name", "other", "--workers", "0", "--timeout", "3")
     _, err = end(launcher)
     assert launcher.returncode == 1
-    assert "no worker is alive; start some, with HPO_STORAGE set to this database: " in err
+    assert "no worker serves this study; start some, with HPO_STORAGE set to this database: " in err
     assert "hpo worker --study other" in err
+
+
+def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
+    user: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its objective is known here, and not where they are."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "mine.py").write_text("from toy_objective import ToyObjective as Mine")
+    study = STUDY.replace("toy_objective:ToyObjective", "mine:Mine")
+    (tmp_path / "mine.toml").write_text(study)
+    workers = [start_worker(user.url, "--name", f"standing-{k}", "--lease=3") for k in range(2)]
+    with ledger_at(user.url) as ledger:
+        wait_until(lambda: sum(w.alive for w in ledger.workers()) == 2)
+    launcher = user.start("launch", "--study", "mine.toml", "--timeout", "40")
+    with ledger_at(user.url) as ledger:
+        wait_until(lambda: all("refuses mine: " in w.doing for w in ledger.workers()))
+        assert ledger.snapshot("mine").helpers == []
+        assert set(ledger.snapshot("mine").refusing.values()) == {
+            "study 'mine' in the database: objective: objective 'mine:Mine' cannot be imported: No "
+            "module named 'mine'. Built in: ctrnn, spintronic."
+        }
+    out, err = end(launcher)
+    assert launcher.returncode == 1
+    assert "2 workers of this database are at hand: starting none here" in err
+    assert "2 workers refuse this study, such as standing-" in out
+    assert "objective 'mine:Mine' cannot be imported: No module named 'mine'. Built in: " in out
+    assert "mend that, or start some, with HPO_STORAGE set to this database: hpo worker" in out
+    for worker in workers:
+        kill(worker, signal.SIGTERM)
 
 
 def test_every_view_of_a_study(user: User) -> None:

@@ -7,13 +7,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from gates import Gate
-from servers import connect
+from servers import cut_off
 from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.embedded import Embedded, status, stop
@@ -93,19 +92,6 @@ def test_trials_survive_a_network_that_cuts_everybody_off(database_url: str) -> 
             time.sleep(1.5 * LEASE_S)
         finish(workers)
         check_untouched(ledger, database_url)
-
-
-@contextmanager
-def cut_off(database_url: str) -> Iterator[None]:
-    """Nobody reaches the database, though its server runs."""
-    name = sa.make_url(database_url).database
-    with connect(database_url.replace(f"/{name}?", "/hpo?")) as admin:
-        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
-        admin.execute(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-        )
-        yield
-        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 
 def test_a_worker_is_in_touch_after_a_lease_without_an_outage(database_url: str) -> None:

@@ -12,8 +12,8 @@ import pytest
 from workers import ledger_at, start_worker
 
 from hpo import studyfile
-from hpo.commands.status import worker_lines
 from hpo.snapshot import SlotState, StudyState
+from hpo.statusview import worker_lines
 
 STUDY = """
 objective = "spintronic"

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
+import sqlalchemy as sa
 
-from hpo.embedded import status
+from hpo.embedded import status, stop
+
+
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """A home with spaces that the server's account can reach (pytest's tmp_path is 0700)."""
+    home = Path(tempfile.mkdtemp(prefix="h p o "))
+    home.chmod(0o711)
+    try:
+        yield home
+    finally:
+        stop(home, force=True)
+        shutil.rmtree(home)
 
 
 def connect(url: str, **options: Any) -> psycopg.Connection[Any]:
@@ -33,3 +50,16 @@ def gone(home: Path) -> bool:
     """Return whether neither server nor keeper run."""
     now = status(home)
     return not now.running and now.keeper_pid is None
+
+
+@contextmanager
+def cut_off(database_url: str) -> Iterator[None]:
+    """Nobody reaches the database, though its server runs."""
+    name = sa.make_url(database_url).database
+    with connect(database_url.replace(f"/{name}?", "/hpo?")) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+        )
+        yield
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")

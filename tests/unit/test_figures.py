@@ -10,11 +10,11 @@ import plotly.graph_objects as go
 import pytest
 import snapshots
 
-from hpo import figures, plotting
+from hpo import figures, parameterfigure, plotting
 from hpo.snapshot import SlotState, StudySnapshot
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-ALL = [figures.convergence, figures.parameters, figures.learning_curves, figures.confirmed]
+ALL = [figures.convergence, parameterfigure.parameters, figures.learning_curves, figures.confirmed]
 
 
 def trace(figure: go.Figure, name: str) -> go.Scatter:
@@ -88,7 +88,7 @@ def test_every_button_chooses_traces_that_exist() -> None:
 
 
 def test_parameters_have_the_axes_of_the_space() -> None:
-    figure = figures.parameters(snapshots.realistic(snapshots.spec()))
+    figure = parameterfigure.parameters(snapshots.realistic(snapshots.spec()))
     axes = [figure.layout[f"xaxis{i}"] for i in ("", 2, 3, 4)]
     assert [a.title.text for a in axes] == ["x", "k", "rate_per_ns (1/ns)", "colour"]
     assert [a.type for a in axes] == [None, None, "log", "category"]

@@ -4,7 +4,7 @@ import pytest
 
 from hpo import settings
 from hpo.errors import StorageError
-from hpo.storage import parse_url
+from hpo.storageurl import parse_url, password_from_file
 
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+psycopg"])
@@ -81,3 +81,66 @@ def test_an_empty_variable_is_no_choice(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("HPO_SERVER_USER", "")
     assert settings.storage_url() is None
     assert settings.server_user() == "nobody"
+
+
+# --- a password in a file ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HPO_STORAGE_PASSWORD_FILE", str(tmp_path / "password"))
+    return tmp_path / "password"
+
+
+@pytest.mark.parametrize("text", ["ge heim", "ge heim\n", "ge heim\r\n"])
+def test_a_password_is_read_from_its_file(file: Path, text: str) -> None:
+    file.write_text(text)
+    assert password_from_file(parse_url("postgresql://me@host/db")) == "ge heim"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:own@host/db",
+        "postgresql://me@host/db?password=own",
+        "postgresql://me@host/db?passfile=/some/file",
+    ],
+)
+def test_a_password_of_the_url_needs_no_file(file: Path, url: str) -> None:
+    assert password_from_file(parse_url(url)) is None
+
+
+def test_without_the_variable_there_is_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HPO_STORAGE_PASSWORD_FILE", "")
+    assert password_from_file(parse_url("postgresql://me@host/db")) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "0 lines"),
+        (b"  \n", "an empty line"),
+        (b"geheim\nsehr geheim\n", "2 lines"),
+    ],
+)
+def test_a_file_that_is_no_password_is_refused(file: Path, content: bytes, said: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(StorageError) as caught:
+        password_from_file(parse_url("postgresql://me@host/db"))
+    assert str(caught.value) == (
+        "HPO_STORAGE_PASSWORD_FILE: the file must hold the password and nothing else, on one line, "
+        f"but got {file} with {said}. Write it anew."
+    )
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfegeheim"])
+def test_a_file_that_cannot_be_read_is_refused(file: Path, content: bytes | None) -> None:
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(StorageError) as caught:
+        password_from_file(parse_url("postgresql://me@host/db"))
+    why = "No such file or directory" if content is None else "not UTF-8 text"
+    assert str(caught.value) == (
+        f"HPO_STORAGE_PASSWORD_FILE: the file must be readable, but got {file}: {why}. Correct the "
+        "path, or let this user read it."
+    )

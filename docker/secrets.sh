@@ -1,0 +1,33 @@
+#!/bin/sh
+# `make secrets`: random passwords for docker-compose.yml, and .env. What is there already is kept.
+set -eu
+umask 077
+mkdir -p secrets
+made=
+for name in owner worker dashboard; do
+  [ -s "secrets/$name" ] && continue
+  LC_ALL=C tr -dc 'A-Za-z0-9' </dev/urandom | head -c 32 >"secrets/$name.new"
+  # Containers read the file as users of their own; on this machine, the directory keeps others out.
+  chmod 444 "secrets/$name.new"
+  mv "secrets/$name.new" "secrets/$name"
+  made="$made secrets/$name"
+done
+if ! grep -qs '^HPO_SECRETS=' .env; then
+  {
+    echo "HPO_SECRETS=./secrets"
+    echo "HPO_WORKERS=$(getconf _NPROCESSORS_ONLN)"
+    echo "HPO_HOST=$(uname -n)"
+  } >>.env
+  made="$made .env"
+fi
+echo "made:${made:- nothing, it is all there}"
+cat <<TEXT
+secrets/owner      PostgreSQL, role hpo: owns the tables
+secrets/worker     PostgreSQL, role hpo_worker: works on studies
+secrets/dashboard  the password that a browser asks for, with any user name
+.env               what docker-compose.yml asks for: HPO_WORKERS is how many workers there are
+
+next:  docker compose up -d
+       HPO_STORAGE_PASSWORD_FILE=secrets/worker \\
+         .venv/bin/python -m hpo.launch --study seqdigits --storage postgresql://hpo_worker@127.0.0.1:5433/hpo
+TEXT

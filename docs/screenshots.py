@@ -1,0 +1,56 @@
+"""Takes the pictures of the dashboard in README.md, of the finished study seqdigits (`make run`).
+
+PYTHONPATH=tests/support python docs/screenshots.py
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import browsing
+from PIL import Image
+from playwright.sync_api import Page
+
+from hpo.storage import open_storage
+
+HERE = Path(__file__).parent
+STUDY = "seqdigits"
+BAR_PX = 64
+"""Height of the bar at the top of the page, which stays there."""
+
+
+def main() -> None:
+    """Take them."""
+    with (
+        open_storage() as storage,
+        browsing.dashboard(storage.url) as address,
+        browsing.browser() as browser,
+        browsing.watched(browser) as watched,
+    ):
+        page = watched.page
+        page.goto(address)
+        page.get_by_text(STUDY).first.click()
+        watched.wait_until(lambda: "Confirmed on fresh seeds and the test half" in watched.cards())
+        page.set_viewport_size({"width": 1440, "height": BAR_PX + 1000})
+        top = page.locator(".js-plotly-plot", has_text="Convergence against trial number")
+        top.evaluate(f"plot => window.scrollBy(0, plot.getBoundingClientRect().top - {BAR_PX + 8})")
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(2000)  # for what comes into view to be drawn
+        save(page, "dashboard.png")
+        page.locator("a[href$='/note']").click()
+        page.get_by_text("Reported:").wait_for()
+        page.set_viewport_size({"width": 1440, "height": 720})
+        page.wait_for_timeout(1000)
+        save(page, "dashboard-note.png")
+
+
+def save(page: Page, name: str) -> None:
+    """Write what is in view as a small PNG."""
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    picture.quantize(256, dither=Image.Dither.NONE).save(HERE / name, optimize=True)
+    print(HERE / name, f"{(HERE / name).stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

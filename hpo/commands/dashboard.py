@@ -1,0 +1,171 @@
+"""``hpo dashboard``: the studies in a browser, for this machine or for a group."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import logging
+import re
+import sys
+import webbrowser
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpo.arguments import Parser, answer, at_least
+from hpo.commands import storage_option
+from hpo.errors import HpoError
+
+if TYPE_CHECKING:
+    import socket
+
+    from hpo.dashboard.site import Site
+
+_EXAMPLES = """\
+hpo dashboard
+    the studies of the embedded server, on http://127.0.0.1:8080/ until Ctrl-C
+hpo dashboard --storage postgresql://me@server/hpo --port 8081 --open
+    those of another database, and open the browser
+ssh -L 8080:127.0.0.1:8080 labserver
+    on your own machine: the dashboard that runs on labserver is then at http://127.0.0.1:8080/
+(umask 077; openssl rand -base64 24 > dashboard-password)
+hpo dashboard --host 0.0.0.0 --password-file dashboard-password --allowed-host labserver
+    for other machines, which need the password (under any user name). It crosses the network as
+    it is: put TLS before it, as by a reverse proxy on the same machine that keeps the Host header
+    (nginx: proxy_pass http://127.0.0.1:8080; proxy_set_header Host $host;)
+systemd-run --user --unit hpo-dashboard hpo dashboard
+    as a service of yours; `systemctl --user stop hpo-dashboard` ends it
+curl -H "Authorization: Bearer $(cat dashboard-password)" http://labserver:8080/api/studies
+    for programs; /healthz answers without a password, and tells nothing
+
+The page only shows: studies are started, stopped, extended and deleted with `hpo`. --notes lets
+people write notes. SIGTERM ends it within two seconds with exit status 0, as systemd and
+containers expect."""
+
+
+def parser() -> Parser:
+    """The command line."""
+    p = Parser("hpo dashboard", "Show the studies of a database in the browser.", _EXAMPLES)
+    p.add_storage()
+    p.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to serve at (default: 127.0.0.1, this machine alone)",
+    )
+    p.add_argument(
+        "--port", type=at_least(0), default=8080, help="port (default: 8080; 0: any free one)"
+    )
+    p.add_argument(
+        "--password-file",
+        type=Path,
+        metavar="FILE",
+        help="one line of 12 characters or more (default: $HPO_DASHBOARD_PASSWORD_FILE)",
+    )
+    p.add_argument(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="host name under which browsers reach it, besides localhost; may be repeated",
+    )
+    p.add_argument("--notes", action="store_true", help="let people write notes")
+    p.add_argument("--open", action="store_true", help="open the browser")
+    return p
+
+
+def main(argv: Sequence[str]) -> int:
+    """Parse, serve, and return the exit status."""
+    p = parser()
+    arguments = p.parse_args(argv)
+    if arguments.port > 65535:
+        p.error(f"argument --port: must be at most 65535, but got {arguments.port}")
+    for name in arguments.allowed_host:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+            p.error(f"argument --allowed-host: must be a name without a port, but got {name!r}")
+    return answer(lambda: run(arguments))
+
+
+_IN_THE_OPEN = (
+    "note: the password and all else cross the network as they are: put TLS before the dashboard "
+    "(a reverse proxy), or serve at 127.0.0.1 and reach it by an SSH tunnel (ssh -L)"
+)
+
+_BEHIND_A_PROXY = (
+    "note: there is no password: whoever reaches a proxy before the dashboard sees everything; "
+    "the proxy must ask for one, or say --password-file FILE"
+)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until a signal.
+
+    Raises:
+        HpoError: the port, the password or the database cannot be had.
+    """
+    from hpo import settings
+    from hpo.dashboard import server
+    from hpo.dashboard.passwords import HOW, read_password
+
+    server.end_at_signals()
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    file = arguments.password_file or settings.dashboard_password_file()
+    password = read_password(file) if file is not None else None
+    with server.listen(arguments.host, arguments.port) as listening:
+        notes = []
+        if not server.is_loopback(listening):
+            if password is None:
+                raise HpoError(
+                    f"dashboard at {arguments.host}: other machines must need a password, but got "
+                    f"none. {HOW}; then say --password-file dashboard-password. Or leave --host "
+                    f"out, and reach it by `ssh -L 8080:127.0.0.1:8080 THIS_MACHINE`."
+                )
+            notes.append(_IN_THE_OPEN)
+        elif arguments.allowed_host and password is None:
+            notes.append(_BEHIND_A_PROXY)
+        _serve(arguments, password, listening, notes)
+    return 0
+
+
+def _serve(
+    arguments: argparse.Namespace,
+    password: str | None,
+    listening: socket.socket,
+    notes: Sequence[str],
+) -> None:
+    """Serve until a signal, and say so."""
+    from hpo.dashboard import server
+    from hpo.dashboard.guard import Guard, host_name
+    from hpo.dashboard.passwords import Gate
+
+    names = {host_name(name) for name in (*arguments.allowed_host, arguments.host)}
+    gate = Gate(password) if password is not None else None
+    site = _site(arguments)
+    try:
+        site.open()
+        guard = Guard(site, frozenset(names), gate, notes=arguments.notes)
+        serving = server.Server(guard, listening)
+        url = server.address_of(listening, arguments.host)
+        print(f"{url}  (Ctrl-C ends it)", flush=True)
+        print("\n".join(notes), end="\n" * bool(notes), file=sys.stderr)
+        if arguments.open:
+            webbrowser.open(url)
+        serving.run()
+    finally:
+        site.close()
+        gc.freeze()  # else the interpreter's end visits a million objects, for two seconds
+
+
+def _site(arguments: argparse.Namespace) -> Site:
+    import optuna
+
+    from hpo.dashboard.site import Site
+    from hpo.storage import open_storage
+    from hpo.tables import schema
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return Site(
+        lambda: open_storage(arguments.storage, prepare=schema),
+        notes=arguments.notes,
+        option=storage_option(arguments),
+    )

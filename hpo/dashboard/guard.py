@@ -1,0 +1,244 @@
+"""The guard: a WSGI application around another, which sees known and harmless requests alone."""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import json
+import logging
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from hpo.dashboard import routes
+from hpo.dashboard.passwords import Answer, Gate
+from hpo.dashboard.routes import Kind
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+LARGEST_BODY = 1 << 20
+"""Bytes of a request's body: a long note."""
+_PAGE_POLICY = (
+    "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob: data:; "
+    "media-src 'self'; worker-src 'self' blob:; frame-src 'self'; object-src 'none'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""'unsafe-eval' is what plotly.js needs for plots in WebGL, as optuna-dashboard's own policy."""
+_FILE_POLICY = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
+)
+_OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+_DROPPED = re.compile(r"(server|via|access-control-.*|x-powered-by)", re.IGNORECASE)
+_log = logging.getLogger(__name__)
+
+
+class Refused(Exception):
+    """A request that goes no further: its status, and why."""
+
+    def __init__(self, status: str, reason: str, *headers: tuple[str, str]) -> None:
+        """The status line, the text that the page shows, and further headers."""
+        super().__init__(reason)
+        self.status, self.reason, self.headers = status, reason, headers
+
+
+@dataclass(frozen=True)
+class Guard:
+    """Wraps an application; sets ``hpo.kind`` (`Kind`) in the environment of what it lets through.
+
+    Attributes:
+        app: answers what is let through.
+        names: host names, in lower case, under which the dashboard is reached besides localhost
+            and addresses in digits. A page elsewhere whose name was made to lead here (DNS
+            rebinding) is refused by it.
+        gate: asks for the password, if there is one.
+        notes: whether notes may be edited.
+    """
+
+    app: WSGIApplication
+    names: frozenset[str] = frozenset()
+    gate: Gate | None = None
+    notes: bool = False
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        head = environ.get("REQUEST_METHOD") == "HEAD"
+        kind = None
+        extra: list[tuple[str, str]] = []
+        try:
+            kind = self._admit(environ, extra)
+            environ["hpo.kind"] = kind
+            environ.setdefault("HTTP_ACCEPT_ENCODING", "")  # optuna-dashboard relies on it
+            body = self.app(environ, _Response(start_response, kind, extra))
+        except Refused as refused:
+            body = _refuse(refused, _Response(start_response, None, extra))
+        except Exception:
+            _log.exception("%s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
+            failed = Refused("500 Internal Server Error", "The dashboard failed; see its log.")
+            body = _refuse(failed, _Response(start_response, None, extra))
+        if head:
+            close: Callable[[], None] | None = getattr(body, "close", None)
+            if close is not None:
+                close()
+            return []
+        return body
+
+    def _admit(self, environ: WSGIEnvironment, extra: list[tuple[str, str]]) -> Kind:
+        """The kind of a request that may pass.
+
+        Raises:
+            Refused: it may not.
+        """
+        path = _checked_path(environ)
+        self._check_host(environ.get("HTTP_HOST", ""))
+        kind = routes.readable(path)
+        method = environ["REQUEST_METHOD"]
+        if method in ("GET", "HEAD") and kind is Kind.HEALTH:
+            return kind
+        if self.gate is not None:
+            _knock(self.gate, environ, extra)
+        if method in ("GET", "HEAD"):
+            if kind is None:
+                raise Refused("404 Not Found", "There is no such page.")
+            return kind
+        if method == "PUT" and self.notes and routes.is_note(path):
+            _check_note(environ)
+            return Kind.NOTE
+        raise Refused("403 Forbidden", routes.refusal(path))
+
+    def _check_host(self, host: str) -> None:
+        name = host_name(host)
+        if not name:
+            raise Refused("400 Bad Request", "A request must name the host that it is for.")
+        if name == "localhost" or name in self.names or _is_address(name):
+            return
+        raise Refused(
+            "421 Misdirected Request",
+            f"host: it must be localhost, an address in digits, or a name that was allowed, but "
+            f"got {name}. Start the dashboard with --allowed-host {name} if that is its name.",
+        )
+
+
+def _checked_path(environ: WSGIEnvironment) -> str:
+    path: str = environ.get("PATH_INFO", "")
+    try:
+        path.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        raise Refused("400 Bad Request", "The path must be UTF-8.") from None
+    if not path.startswith("/") or re.search(r"[\x00-\x1f\x7f\\]|(^|/)\.\.?(/|$)", path):
+        raise Refused("400 Bad Request", "The path is malformed.")
+    if re.search(r"[\x00-\x1f\x7f]|%(?![0-9a-fA-F]{2})", environ.get("QUERY_STRING", "")):
+        raise Refused("400 Bad Request", "The query is malformed.")
+    return path
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, in lower case and without its port; empty if it is none."""
+    match = re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?", host)
+    return match[1].lower().strip("[]").rstrip(".") if match else ""
+
+
+def _is_address(name: str) -> bool:
+    """No foreign name can be made to lead to an address that is written in digits."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _knock(gate: Gate, environ: WSGIEnvironment, extra: list[tuple[str, str]]) -> None:
+    cookies = environ.get("HTTP_COOKIE", "")
+    address = environ.get("REMOTE_ADDR", "")
+    answer = gate.ask(address, environ.get("HTTP_AUTHORIZATION", ""), cookies)
+    if answer is Answer.LATER:
+        raise Refused(
+            "429 Too Many Requests",
+            "Too many wrong passwords came from this address. Wait a minute.",
+            ("Retry-After", "60"),
+        )
+    if answer is Answer.WRONG and environ.get("HTTP_AUTHORIZATION"):
+        _log.warning("a wrong password from %s", address)
+    if answer is Answer.WRONG:
+        raise Refused(
+            "401 Unauthorized",
+            "The dashboard's password is needed, under any user name (or as a bearer token).",
+            ("WWW-Authenticate", 'Basic realm="hpo dashboard", charset="UTF-8"'),
+        )
+    if not gate.is_known(cookies):
+        extra.append(("Set-Cookie", gate.cookie))
+
+
+def _check_note(environ: WSGIEnvironment) -> None:
+    """A page of somebody else's must not write through the browser of somebody who may."""
+    origin, site = environ.get("HTTP_ORIGIN"), environ.get("HTTP_SEC_FETCH_SITE")
+    foreign = site not in (None, "same-origin")
+    if origin is not None:
+        foreign = foreign or urlsplit(origin).netloc.lower() != environ["HTTP_HOST"].lower()
+    if foreign or (origin is None and site is None):
+        raise Refused("403 Forbidden", "Notes can be edited on the dashboard's own page alone.")
+    if environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
+        raise Refused("415 Unsupported Media Type", "A note must be sent as application/json.")
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) > LARGEST_BODY:
+        raise Refused("413 Content Too Large", f"A note may have {LARGEST_BODY} bytes.")
+    body = environ["wsgi.input"].read(int(length))
+    try:
+        note = json.loads(body)
+    except ValueError:
+        note = None
+    fits = isinstance(note, dict) and type(note.get("version")) is int
+    if not fits or not isinstance(note.get("body"), str) or "\0" in note["body"]:
+        raise Refused("400 Bad Request", "A note must be a version, a number, and a body, text.")
+    environ["wsgi.input"] = io.BytesIO(body)
+
+
+@dataclass(frozen=True)
+class _Response:
+    """``start_response`` with the headers that every answer bears."""
+
+    start_response: StartResponse
+    kind: Kind | None
+    extra: list[tuple[str, str]]
+
+    def __call__(
+        self,
+        status: str,
+        headers: list[tuple[str, str]],
+        exc_info: tuple[type[BaseException], BaseException, TracebackType]
+        | tuple[None, None, None]
+        | None = None,
+        /,
+    ) -> Any:
+        kept = [(name, value) for name, value in headers if not _DROPPED.fullmatch(name)]
+        ours = dict(_HEADERS)
+        if self.kind is Kind.ARTIFACT:
+            ours["X-Frame-Options"] = "SAMEORIGIN"
+        policy = {Kind.PAGE: _PAGE_POLICY, Kind.ARTIFACT: _FILE_POLICY}
+        ours["Content-Security-Policy"] = (
+            policy.get(self.kind, _OTHER_POLICY) if self.kind else _OTHER_POLICY
+        )
+        # revalidated: an update of the package must not meet the script of the last one
+        ours["Cache-Control"] = "no-cache" if self.kind is Kind.FILE else "no-store"
+        names = {name.lower() for name in ours}
+        kept = [(name, value) for name, value in kept if name.lower() not in names]
+        return self.start_response(status, [*kept, *ours.items(), *self.extra], exc_info)
+
+
+def _refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
+    body = json.dumps({"reason": refused.reason}).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start_response(refused.status, [*headers, *refused.headers])
+    return [body]

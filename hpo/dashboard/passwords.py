@@ -1,0 +1,161 @@
+"""The dashboard's password: its file, its comparison, and slowing down whoever guesses."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import ipaddress
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from enum import Enum
+from http.cookies import CookieError, SimpleCookie
+from pathlib import Path
+
+from hpo.errors import HpoError
+
+SHORTEST = 12
+HOW = "Make one: (umask 077; openssl rand -base64 24 > dashboard-password)"
+COOKIE = "hpo_known"
+FREE_FAILURES = 10
+"""So many wrong passwords from one address cost nothing; then there is one try per pause."""
+PAUSE_S = 5.0
+_ADDRESSES = 4096
+
+
+class Answer(Enum):
+    """What the gate says."""
+
+    OPEN = "open"
+    WRONG = "wrong"
+    LATER = "later"
+
+
+def read_password(path: Path) -> str:
+    """The password in a file: one line, a newline at its end does not count.
+
+    Raises:
+        HpoError: it cannot be read, or holds no password that would do.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
+        raise HpoError(
+            f"dashboard password: its file must be readable, but got {path}: {why}. {HOW}"
+        ) from error
+    password = text.removesuffix("\n").removesuffix("\r")
+    if "\n" in password or password != password.strip():
+        raise HpoError(
+            f"dashboard password: its file must hold one line without blanks around it, but got "
+            f"{path} with another text. {HOW}"
+        )
+    if len(password) < SHORTEST:
+        raise HpoError(
+            f"dashboard password: it must have at least {SHORTEST} characters, but got "
+            f"{path} with {len(password)}. {HOW}"
+        )
+    return password
+
+
+class Gate:
+    """Lets in who knows the password: HTTP Basic under any user name, or a bearer token.
+
+    Whoever guesses is slowed down by address. A browser that once knew the password carries a
+    cookie that tells it apart from others at the same address (a proxy's, say); the cookie alone
+    opens nothing.
+    """
+
+    def __init__(self, password: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """A gate with one password."""
+        self._digest = _digest(password)
+        self._clock = clock
+        self._known = secrets.token_urlsafe(24)
+        self._failures: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def cookie(self) -> str:
+        """What a browser that knew the password is given."""
+        return f"{COOKIE}={self._known}; Path=/; HttpOnly; SameSite=Strict"
+
+    def ask(self, address: str, authorization: str, cookies: str) -> Answer:
+        """Judge a request by its address and two of its headers."""
+        key = _network(address)
+        known = self._is_known(cookies)
+        if not known and self._must_wait(key):
+            return Answer.LATER
+        password = _presented(authorization)
+        if password is not None and hmac.compare_digest(_digest(password), self._digest):
+            return Answer.OPEN
+        if password is not None and not known:
+            self._count(key)
+        return Answer.WRONG
+
+    def is_known(self, cookies: str) -> bool:
+        """Whether a browser need not be given the cookie."""
+        return self._is_known(cookies)
+
+    def _is_known(self, cookies: str) -> bool:
+        try:
+            morsel = SimpleCookie(cookies).get(COOKIE)
+        except CookieError:
+            return False
+        return morsel is not None and hmac.compare_digest(
+            morsel.value.encode(), self._known.encode()
+        )
+
+    def _must_wait(self, key: str) -> bool:
+        with self._lock:
+            return self._left(key) >= FREE_FAILURES
+
+    def _left(self, key: str) -> float:
+        """Failures that count still: one is forgiven per pause."""
+        failures, at = self._failures.get(key, (0.0, self._clock()))
+        return max(0.0, failures - (self._clock() - at) / PAUSE_S)
+
+    def _count(self, key: str) -> None:
+        with self._lock:
+            self._failures[key] = (self._left(key) + 1, self._clock())
+            self._failures.move_to_end(key)
+            while len(self._failures) > _ADDRESSES:
+                self._failures.popitem(last=False)
+
+
+def _digest(password: str) -> bytes:
+    """Of one length, so that the comparison tells nothing about the password's."""
+    return hashlib.sha256(password.encode()).digest()
+
+
+def _presented(authorization: str) -> str | None:
+    """The password of an Authorization header; None without a header that could hold one."""
+    scheme, _, value = authorization.strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return _utf8(value.strip())
+    if scheme.lower() != "basic":
+        return None
+    try:
+        decoded = base64.b64decode(value.strip(), validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        return ""
+    return decoded.partition(":")[2]
+
+
+def _utf8(header: str) -> str:
+    """A header's text: WSGI hands its bytes on as Latin-1."""
+    return header.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _network(address: str) -> str:
+    """Who is slowed down together: an IPv4 address, or the IPv6 network of one line."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if ip.version == 4:
+        return address
+    return str(ipaddress.ip_network((ip, 64), strict=False))

@@ -1,0 +1,123 @@
+"""The server around the dashboard: its socket, its threads, its end."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import signal
+import socket
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from waitress import wasyncore
+from waitress.server import create_server
+
+from hpo.dashboard.guard import LARGEST_BODY
+from hpo.errors import HpoError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+THREADS = 8
+CONNECTIONS = 100
+SILENCE_S = 60
+LARGEST_HEADERS = 32 * 1024
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+PATIENCE_S = 1
+"""For so long the end waits for answers that are being given."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens.
+
+    Args:
+        host: a name or an address.
+        port: its number; 0 for any that is free.
+
+    Raises:
+        HpoError: it cannot be had.
+    """
+    where = f"dashboard at {host}:{port}"
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (socket.gaierror, UnicodeError) as error:
+        raise HpoError(
+            f"{where}: --host must be a name or an address of this machine, but got host={host}: "
+            f"{error}. 127.0.0.1 serves this machine alone, 0.0.0.0 every one that reaches it."
+        ) from error
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    try:
+        return socket.create_server(address, family=family, backlog=128)
+    except OSError as error:
+        rule, remedy = _unusable(error, port)
+        said = (error.strerror or str(error)).partition(" (")[0]
+        raise HpoError(f"{where}: {rule}, but got: {said}. {remedy}") from error
+
+
+def _unusable(error: OSError, port: int) -> tuple[str, str]:
+    """The rule that a socket breaks, and what to do."""
+    if error.errno == errno.EADDRINUSE:
+        remedy = f"Is another dashboard running there? Else choose one: --port {port + 1}."
+        return "the port must be free", remedy
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return "this user must be allowed to open the port", "Choose one above 1023: --port 8080."
+    remedy = "127.0.0.1 serves this machine alone, 0.0.0.0 every one that reaches it."
+    return "--host must be an address of this machine", remedy
+
+
+def is_loopback(listening: socket.socket) -> bool:
+    """Whether only this machine reaches a socket."""
+    return ipaddress.ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback
+
+
+def address_of(listening: socket.socket, host: str) -> str:
+    """The URL to open."""
+    port = listening.getsockname()[1]
+    if host in ("0.0.0.0", "::", ""):
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def end_at_signals() -> None:
+    """Have SIGTERM and SIGINT raise SystemExit in the main thread: once, the end is under way then.
+
+    Process 1 of a container gets no signal that it does not ask for.
+    """
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        raise SystemExit(0)
+
+    for number in _SIGNALS:
+        signal.signal(number, end)
+
+
+class Server:
+    """Answers until SystemExit is raised in its thread, as `end_at_signals` arranges."""
+
+    def __init__(self, app: WSGIApplication, listening: socket.socket) -> None:
+        """Serve an application at a listening socket."""
+        self._map: dict[int, Any] = {}
+        self._server = create_server(
+            app,
+            map=self._map,
+            sockets=[listening],
+            threads=THREADS,
+            ident=None,
+            connection_limit=CONNECTIONS,
+            channel_timeout=SILENCE_S,
+            max_request_header_size=LARGEST_HEADERS,
+            max_request_body_size=LARGEST_BODY,
+            clear_untrusted_proxy_headers=True,
+            outbuf_overflow=64 << 20,  # in memory: answers are compressed, and files need a disk
+            expose_tracebacks=False,
+        )
+
+    def run(self) -> None:
+        """Answer until a signal says to end."""
+        try:
+            wasyncore.loop(timeout=1, map=self._map, use_poll=True)
+        except SystemExit:
+            self._server.task_dispatcher.shutdown(timeout=PATIENCE_S)
+            wasyncore.close_all(self._map, ignore_all=True)

@@ -1,0 +1,232 @@
+"""Who answers which route, and what is answered while the database is empty or away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+import optuna_dashboard
+import psycopg
+import sqlalchemy as sa
+from optuna.storages._rdb import models
+
+from hpo.artifactstore import ArtifactStore
+from hpo.dashboard import pages, views
+from hpo.dashboard.plots import Plots
+from hpo.dashboard.readonly import ReadOnlyStorage
+from hpo.dashboard.routes import Kind
+from hpo.dashboard.trials import Trials
+from hpo.dashboard.views import Reply, packed, problem
+from hpo.errors import HpoError
+from hpo.publish import PublishingThread
+from hpo.retry import is_passing
+from hpo.storage import Storage
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+STOP_S = 0.5
+"""For so long the end waits for a figure that is being published; else whoever looks next does."""
+PAUSE_S = 2.0
+"""A database that is away is asked again after this time, by one request."""
+_TROUBLE = (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.TimeoutError)
+"""The database's trouble and not ours: a password that was changed, tables that were dropped."""
+_log = logging.getLogger(__name__)
+
+
+class Away(Exception):
+    """The database cannot answer now; the text says why, for people."""
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """What there is once the database was reached."""
+
+    storage: Storage
+    trials: Trials
+    readonly: ReadOnlyStorage
+    details: views.Details
+    plots: Plots
+    app: WSGIApplication
+    artifacts: ArtifactStore
+    publishing: PublishingThread
+
+
+class Site:
+    """A WSGI application behind the guard, which sets ``hpo.kind``."""
+
+    def __init__(
+        self,
+        open_: Callable[[], Storage],
+        *,
+        notes: bool = False,
+        option: str = "",
+    ) -> None:
+        """Open the database when it is first needed.
+
+        Args:
+            open_: reaches the database, with its tables.
+            notes: whether notes may be written.
+            option: what a printed command needs to reach the same database.
+        """
+        self._open, self._notes, self._option = open_, notes, option
+        self._opened: _Opened | None = None
+        self._lock = threading.Lock()
+        self._away: tuple[float, str] | None = None
+        self._empty = False
+
+    def open(self) -> None:
+        """Reach the database, so that the first page finds it open.
+
+        Raises:
+            HpoError: it refuses, for a reason that time does not mend.
+        """
+        with suppress(Away):  # said in the log
+            self._reached()
+
+    def close(self) -> None:
+        """Leave the database, soon."""
+        if self._opened is not None:
+            self._opened.publishing.stop(wait_s=STOP_S)
+            self._opened.storage.close()
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        kind: Kind = environ["hpo.kind"]
+        if kind is Kind.HEALTH:
+            return _send(Reply(b"ok\n", "text/plain"), start_response)
+        if kind is Kind.FILE and self._opened is not None:  # they are there without the database
+            return self._opened.app(environ, start_response)
+        try:
+            opened = self._reached()
+            has_studies = _ask(opened.storage)
+            self._away = None
+            if kind is Kind.PAGE and not has_studies:
+                return _send(_page(pages.no_study(self._option)), start_response)
+            if environ["PATH_INFO"] == "/":  # relative: a proxy before us may speak TLS
+                start_response("302 Found", [("Location", "/dashboard"), ("Content-Length", "0")])
+                return []
+            if kind in (Kind.PAGE, Kind.FILE, Kind.API, Kind.NOTE):
+                return opened.app(environ, start_response)
+            return _send(self._answer(opened, kind, environ), start_response)
+        except Away as away:
+            text = str(away)
+        except HpoError as error:
+            text = str(error)
+        except Exception as error:
+            if not isinstance(error, _TROUBLE) and not is_passing(error):
+                raise
+            text = self._note_away(error)
+        return _send(_unavailable(kind, text, self._empty, self._option), start_response)
+
+    def _answer(self, opened: _Opened, kind: Kind, environ: WSGIEnvironment) -> Reply:
+        path: str = environ["PATH_INFO"]
+        accepted: str = environ["HTTP_ACCEPT_ENCODING"]
+        if kind is Kind.ARTIFACT:
+            return views.artifact(opened.readonly, opened.artifacts, path)
+        study_id = int(path.split("/")[2 if kind is Kind.TABLE else 3])
+        query = parse_qs(environ.get("QUERY_STRING", ""))
+        try:
+            after = int(query.get("after", ["0"])[0])
+            given = query.get("trial_ids")
+            chosen = [int(number) for number in given[0].split(",")] if given else None
+        except ValueError:
+            return problem("400 Bad Request", "Trials are chosen by whole numbers.")
+        if after < 0:
+            return problem("400 Bad Request", "`after` should be larger or equal 0.")
+        try:
+            study = opened.readonly.get_study(study_id)
+        except KeyError:
+            return problem("404 Not Found", f"study_id={study_id} is not found")
+        view = opened.trials.of(study_id)
+        if kind is Kind.PLOT:
+            return opened.plots.get(opened.readonly, study, path.rsplit("/", 1)[1], view, accepted)
+        if kind is Kind.TABLE:
+            return views.table(study, view, chosen, accepted)
+        opened.details.forget(opened.trials.kept())
+        return packed(opened.details.pieces(study, view, after), accepted)
+
+    # --- the database -------------------------------------------------------------------
+
+    def _reached(self) -> _Opened:
+        """What is behind the site.
+
+        Raises:
+            Away: it cannot be reached now.
+            HpoError: it refuses.
+        """
+        if self._away is not None and time.monotonic() - self._away[0] < PAUSE_S:
+            raise Away(self._away[1])
+        if self._opened is not None:
+            return self._opened
+        with self._lock:
+            if self._opened is None:
+                try:
+                    storage = self._open()
+                except HpoError as error:
+                    self._empty = _lacks_tables(error)
+                    if not self._empty and not is_passing(error):
+                        raise
+                    raise Away(self._note_away(error)) from error
+                self._opened, self._empty = self._prepare(storage), False
+            return self._opened
+
+    def _prepare(self, storage: Storage) -> _Opened:
+        trials = Trials(storage.engine)
+        readonly = ReadOnlyStorage(
+            storage.engine, lambda study_id: trials.of(study_id).trials, notes=self._notes
+        )
+        store = ArtifactStore(storage.engine)
+        app = optuna_dashboard.wsgi(readonly, artifact_store=store)
+        publishing = PublishingThread(storage)
+        publishing.start()
+        return _Opened(
+            storage, trials, readonly, views.Details(readonly), Plots(), app, store, publishing
+        )
+
+    def _note_away(self, error: Exception) -> str:
+        """Remember that the database is away, and why in words; they name no password."""
+        said = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
+        text = " ".join(str(said).split())[:400]
+        if self._away is None:
+            _log.warning("%s", text)
+        self._away = time.monotonic(), text
+        return text
+
+
+def _ask(storage: Storage) -> bool:
+    """Whether there is any study: also the question whether the database is there at all."""
+    with storage.engine.connect() as connection:
+        table = models.StudyModel.__table__
+        return bool(connection.scalar(sa.select(sa.exists(sa.select(table.c.study_id)))))
+
+
+def _lacks_tables(error: HpoError) -> bool:
+    """Whether the database is empty, and we have no right to change that."""
+    cause = error.__cause__
+    return isinstance(cause, sa.exc.DBAPIError) and isinstance(
+        cause.orig, psycopg.errors.InsufficientPrivilege
+    )
+
+
+def _unavailable(kind: Kind, text: str, empty: bool, option: str) -> Reply:
+    if kind is Kind.PAGE:
+        if empty:
+            return _page(pages.no_study(option))
+        return _page(pages.unavailable(text), "503 Service Unavailable")
+    return problem("503 Service Unavailable", f"The database does not answer: {text}")
+
+
+def _page(text: str, status: str = "200 OK") -> Reply:
+    return Reply(text.encode(), "text/html; charset=utf-8", status)
+
+
+def _send(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:
+    start_response(reply.status, reply.head())
+    return [reply.body]

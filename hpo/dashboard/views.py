@@ -1,0 +1,254 @@
+"""The answers that optuna-dashboard's own code cannot give within bounds of time and memory.
+
+`detail` and the CSV are what optuna-dashboard answers, from trials that are read and serialised
+once. Files are handed out so that no browser takes one for a page.
+"""
+
+from __future__ import annotations
+
+import copy
+import csv
+import io
+import json
+import math
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from optuna.artifacts.exceptions import ArtifactNotFound
+from optuna.study import StudyDirection
+from optuna.study._frozen import FrozenStudy
+from optuna.trial import FrozenTrial
+from optuna_dashboard import _inmemory_cache as derived
+from optuna_dashboard import _serializer as serializer
+from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
+from optuna_dashboard._pareto_front import get_pareto_front_trials
+from optuna_dashboard.artifact import _backend as artifacts
+
+from hpo.artifactstore import ArtifactStore
+from hpo.dashboard.readonly import ReadOnlyStorage
+from hpo.dashboard.trials import View, complete
+
+_SHOWN = ("image/png", "image/jpeg", "image/svg+xml", "text/csv", "application/json", "text/plain")
+"""Media types that the page shows; anything else is only handed out."""
+_OF_TRIAL = re.compile(r"dashboard:(?:artifacts:)?([0-9]+):")
+_PIECES = 64
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is answered: a status, headers, and bytes."""
+
+    body: bytes
+    media: str = "application/json"
+    status: str = "200 OK"
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def head(self) -> list[tuple[str, str]]:
+        """All headers."""
+        length = ("Content-Length", str(len(self.body)))
+        return [("Content-Type", self.media), length, *self.headers]
+
+
+def problem(status: str, reason: str) -> Reply:
+    """An answer whose reason the page shows."""
+    return Reply(json.dumps({"reason": reason}).encode(), status=status)
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding header lets answers be compressed."""
+    return re.search(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", accepted) is not None
+
+
+def packed(pieces: Iterable[bytes], accepted: str, media: str = "application/json") -> Reply:
+    """An answer in pieces, compressed if the client accepts that: never whole and plain at once."""
+    if not takes_gzip(accepted):
+        return Reply(b"".join(pieces), media)
+    packer = zlib.compressobj(level=1, wbits=31)
+    body = b"".join([*map(packer.compress, pieces), packer.flush()])
+    return Reply(body, media, headers=(("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")))
+
+
+@dataclass
+class Details:
+    """``GET /api/studies/ID``: every trial is serialised once, unless its note changes."""
+
+    storage: ReadOnlyStorage
+    kept: dict[int, dict[int, tuple[FrozenTrial, Any, bytes]]] = field(default_factory=dict)
+
+    def pieces(self, study: FrozenStudy, view: View, after: int) -> Iterator[bytes]:
+        """The study as JSON, with its trials from number ``after`` on."""
+        notes = _by_trial(study.system_attrs)
+        head = json.dumps(_head(study, view)).encode()
+        yield b'{"trials": ['
+        kept = self.kept.setdefault(study._study_id, {})
+        shown = view.trials[after:]
+        for first in range(0, len(shown), _PIECES):
+            some = shown[first : first + _PIECES]
+            texts = (self._trial(kept, study._study_id, trial, notes) for trial in some)
+            yield (b", " if first else b"") + b", ".join(texts)
+        yield b"], " + head[1:]
+
+    def _trial(
+        self,
+        kept: dict[int, tuple[FrozenTrial, Any, bytes]],
+        study_id: int,
+        trial: FrozenTrial,
+        notes: dict[int, dict[str, Any]],
+    ) -> bytes:
+        note = notes.get(trial._trial_id, {})
+        found = kept.get(trial._trial_id)
+        if found is not None and found[0] is trial and found[1] == note:
+            return found[2]
+        text = json.dumps(_serialized(study_id, trial, note)).encode()
+        kept[trial._trial_id] = trial, note, text
+        return text
+
+    def forget(self, but: Iterable[int]) -> None:
+        """Drop what is kept of studies that are not among these."""
+        for study_id in set(self.kept.copy()).difference(but):
+            self.kept.pop(study_id, None)
+
+
+def _head(study: FrozenStudy, view: View) -> dict[str, Any]:
+    """All but the trials."""
+    system = study.system_attrs
+    # by name: optuna-dashboard takes them from a set, in another order in every process
+    graphs = dict(sorted(get_plotly_graph_objects(system).items()))
+    best = [t for t in _best(study, view) if t is not None]
+    head: dict[str, Any] = serializer.serialize_study_detail(
+        study, best, [], *_properties(study._study_id, view), graphs, []
+    )
+    trials = _by_trial(system)
+    head["best_trials"] = [
+        _serialized(study._study_id, t, trials.get(t._trial_id, {})) for t in best
+    ]
+    del head["trials"]
+    return head
+
+
+def _properties(study_id: int, view: View) -> Any:
+    """What all trials have in common, computed once per view."""
+    if "properties" not in view.shared:
+        view.shared["properties"] = derived.get_cached_extra_study_property(
+            derived.InMemoryCache(), study_id, view.trials
+        )
+    return view.shared["properties"]
+
+
+def _best(study: FrozenStudy, view: View) -> list[FrozenTrial]:
+    if "best" not in view.shared:
+        view.shared["best"] = list(_best_of(study.directions, complete(view.trials)))
+    found: list[FrozenTrial] = view.shared["best"]
+    return found
+
+
+def _best_of(directions: list[StudyDirection], trials: list[FrozenTrial]) -> Iterable[FrozenTrial]:
+    if not trials:
+        return []
+    if len(directions) > 1:
+        front: list[FrozenTrial] = get_pareto_front_trials(trials=trials, directions=directions)
+        return front
+    pick = max if directions[0] == StudyDirection.MAXIMIZE else min
+    return [pick(trials, key=lambda trial: trial.value or 0.0)]
+
+
+def _by_trial(system_attrs: dict[str, Any]) -> dict[int, dict[str, Any]]:
+    """The attributes of a study that say something of one of its trials."""
+    found: dict[int, dict[str, Any]] = defaultdict(dict)
+    for key, value in system_attrs.items():
+        if match := _OF_TRIAL.match(key):
+            found[int(match[1])][key] = value
+    return found
+
+
+def _serialized(study_id: int, trial: FrozenTrial, attrs: dict[str, Any]) -> dict[str, Any]:
+    """A trial as optuna-dashboard's page takes it, with the zone of its times.
+
+    Without the zone, a browser takes the times of a server elsewhere for its own.
+    """
+    bare = copy.copy(trial)
+    bare.intermediate_values = {}  # of which optuna-dashboard asks NumPy three questions each
+    record: dict[str, Any] = serializer.serialize_frozen_trial(study_id, bare, attrs)
+    curve = sorted(trial.intermediate_values.items())
+    record["intermediate_values"] = [
+        {"step": step, "value": value if math.isfinite(value) else str(value)}
+        for step, value in curve
+    ]
+    for name in ("datetime_start", "datetime_complete"):
+        at = getattr(trial, name)
+        if at is not None:
+            record[name] = at.astimezone().isoformat()
+    return record
+
+
+def table(study: FrozenStudy, view: View, numbers: Iterable[int] | None, accepted: str) -> Reply:
+    """A study as CSV, with the columns of optuna-dashboard; ``numbers`` choose trials."""
+    wanted = None if numbers is None else set(numbers)
+    trials = [t for t in view.trials if wanted is None or t.number in wanted]
+    reply = packed(_rows(study, trials), accepted, "text/csv; charset=utf-8")
+    name = attachment(f"{study.study_name}.csv")
+    return Reply(reply.body, reply.media, headers=(*reply.headers, name))
+
+
+def _rows(study: FrozenStudy, trials: Sequence[FrozenTrial]) -> Iterator[bytes]:
+    params = sorted({name for t in trials for name in t.params})
+    attrs = sorted({name for t in trials for name in t.user_attrs})
+    names = study.system_attrs.get("study:metric_names")
+    many = [f"Objective {i}" for i in range(len(study.directions))]
+    values = names or (many if len(many) > 1 else ["Value"])
+    head = [f"Param {name}" for name in params] + [f"UserAttribute {name}" for name in attrs]
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(map(_cell, ["Number", "State", *values, *head]))
+    for number, trial in enumerate(trials, start=1):
+        row = [trial.number, trial.state.name, *(trial.values or [None] * len(many))]
+        row += [trial.params.get(name) for name in params]
+        row += [trial.user_attrs.get(name) for name in attrs]
+        writer.writerow(map(_cell, row))
+        if number % _PIECES == 0:
+            yield buffer.getvalue().encode()
+            buffer.seek(0)
+            buffer.truncate()
+    yield buffer.getvalue().encode()
+
+
+def _cell(value: Any) -> Any:
+    """A cell that no spreadsheet takes for a formula."""
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return value
+
+
+def attachment(filename: str) -> tuple[str, str]:
+    """The header that has a file saved under a name, whatever is in the name."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", filename).lstrip(".")[:100] or "file"
+    full = quote(filename[:200], safe="")
+    return "Content-Disposition", f"attachment; filename=\"{plain}\"; filename*=UTF-8''{full}"
+
+
+def artifact(storage: ReadOnlyStorage, store: ArtifactStore, path: str) -> Reply:
+    """A file of a study or a trial; ``path`` is that of the request."""
+    *ids, artifact_id = path.split("/")[2:]
+    numbers = [int(text) for text in ids]
+    find = (
+        artifacts.get_study_artifact_meta
+        if len(numbers) == 1
+        else (artifacts.get_trial_artifact_meta)
+    )
+    try:
+        meta = find(storage, *numbers, artifact_id)
+        if meta is None:
+            raise KeyError(artifact_id)
+        with store.open_reader(artifact_id) as stream:
+            body = stream.read()
+    except (KeyError, ArtifactNotFound):
+        return problem("404 Not Found", "There is no such file.")
+    media = meta["mimetype"] if meta["mimetype"] in _SHOWN else "application/octet-stream"
+    image = media.startswith("image/")
+    headers = () if image else (attachment(meta["filename"]),)
+    return Reply(body, media, headers=headers)

@@ -1,0 +1,155 @@
+"""Every study of a database in one line each, counted by the database: no trial is loaded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, select
+
+from hpo import specrules
+from hpo.errors import SpecError
+from hpo.snapshot import Phase, SlotState, StudyState
+from hpo.spec import StudySpec
+from hpo.tables import slots, studies
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySummary:
+    """One line about a study."""
+
+    name: str
+    spec: StudySpec | None
+    """None where this installation cannot read it: an objective that is not installed here."""
+    objective: str
+    state: StudyState
+    reason: str | None
+    trials: int
+    """The budget."""
+    settled: int
+    running: int
+    """Trials that a worker is at work on."""
+    best_score: float | None
+    """None, too, of a study that selects nothing."""
+    confirmed: ConfirmedSummary | None
+    """The best configuration that has been retrained from fresh seeds."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmedSummary:
+    """The scores of a configuration on fresh seeds; see ``snapshot.Confirmation``."""
+
+    source: int
+    """Number of the search trial."""
+    mean: float
+    std: float | None
+    """Sample standard deviation (n - 1); None below two scores."""
+    n: int
+
+
+def summaries(connection: Connection) -> list[StudySummary]:
+    """Every study, oldest first."""
+    scored = slots.c.state == SlotState.COMPLETE
+    now = func.clock_timestamp()
+    query = (
+        select(
+            studies,
+            func.count(slots.c.id).filter(slots.c.state != SlotState.RUNNING).label("settled"),
+            func.count(slots.c.id).filter(slots.c.lease_until > now).label("running"),
+            func.max(slots.c.score).filter(scored).label("largest"),
+            func.min(slots.c.score).filter(scored).label("smallest"),
+        )
+        .outerjoin(slots, (slots.c.study_id == studies.c.id) & (slots.c.phase == Phase.SEARCH))
+        .group_by(studies.c.id)
+        .order_by(studies.c.created_at, studies.c.id)
+    )
+    confirmed = _confirmed(connection)
+    return [_summary(row, confirmed[row.id]) for row in connection.execute(query)]
+
+
+def _summary(row: Row[Any], confirmed: Sequence[Row[Any]]) -> StudySummary:
+    spec = _restored(row.spec)
+    best = row.largest if spec is None or spec.maximize else row.smallest
+    return StudySummary(
+        name=row.name,
+        spec=spec,
+        objective=row.spec["objective"],
+        state=StudyState(row.state),
+        reason=row.reason,
+        trials=row.spec["budget"]["trials"],
+        settled=row.settled,
+        running=row.running,
+        best_score=best if spec is None or spec.selects else None,
+        confirmed=_first(spec, confirmed),
+        created_at=row.created_at,
+    )
+
+
+def _restored(stored: Mapping[str, Any]) -> StudySpec | None:
+    try:
+        return specrules.restore(stored)
+    except SpecError:
+        return None
+
+
+def _confirmed(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
+    """What has been confirmed, by study, with its rank in the search if more, or less, is better.
+
+    Which of both holds is the objective's to say, which the database does not know.
+    """
+    fresh = (
+        select(
+            slots.c.study_id,
+            slots.c.source,
+            func.count(slots.c.score).label("n"),
+            func.avg(slots.c.score).label("mean"),
+            func.stddev_samp(slots.c.score).label("std"),
+        )
+        .where(slots.c.phase == Phase.CONFIRM, slots.c.score.is_not(None))
+        .group_by(slots.c.study_id, slots.c.source)
+        .cte("fresh")
+    )
+
+    def place(score: ColumnElement[float]) -> ColumnElement[int]:
+        order = [score, slots.c.number.asc()]
+        return func.row_number().over(partition_by=slots.c.study_id, order_by=order)
+
+    ranked = (
+        select(
+            slots.c.study_id,
+            slots.c.number,
+            place(slots.c.score.desc()).label("if_more"),
+            place(slots.c.score).label("if_less"),
+        )
+        .where(
+            slots.c.study_id.in_(select(fresh.c.study_id)),
+            slots.c.phase == Phase.SEARCH,
+            slots.c.state == SlotState.COMPLETE,
+            slots.c.score.is_not(None),
+        )
+        .cte("ranked")
+    )
+    query = select(fresh, ranked.c.if_more, ranked.c.if_less).join(
+        ranked,
+        (ranked.c.study_id == fresh.c.study_id) & (ranked.c.number == fresh.c.source),
+    )
+    found: defaultdict[int, list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(query):
+        found[row.study_id].append(row)
+    return found
+
+
+def _first(spec: StudySpec | None, confirmed: Sequence[Row[Any]]) -> ConfirmedSummary | None:
+    """The best ranked of what is among the best ``confirm.top``: only that is a result."""
+    if spec is None or spec.confirm is None:
+        return None
+    ranks = {(row.if_more if spec.maximize else row.if_less): row for row in confirmed}
+    best = min(ranks, default=None)
+    if best is None or best > spec.confirm.top:
+        return None
+    row = ranks[best]
+    return ConfirmedSummary(source=row.source, mean=row.mean, std=row.std, n=row.n)

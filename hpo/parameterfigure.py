@@ -1,0 +1,140 @@
+"""Each searched parameter against the score, as a grid of small plots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from hpo import words
+from hpo.palette import BLUE, INK, ORANGE, VERMILLION
+from hpo.plotting import (
+    axis_score,
+    focus,
+    hover,
+    markers,
+    position,
+    safe,
+    scored,
+    style,
+)
+from hpo.snapshot import Slot, SlotState, StudySnapshot
+from hpo.spec import StudySpec
+
+
+def parameters(snapshot: StudySnapshot) -> go.Figure:
+    """Every parameter, coloured by trial number."""
+    names = list(snapshot.spec.space)
+    columns = _columns(names)
+    rows = math.ceil(len(names) / columns)
+    figure = make_subplots(
+        rows, columns, shared_yaxes=True, horizontal_spacing=0.035, vertical_spacing=0.24 / rows
+    )
+    style(figure, height=80 + 250 * rows).update_layout(showlegend=False, margin_b=60)
+    _fill(figure, columns, snapshot, names, scored(snapshot), coloured=True)
+    bar = {"title": {"text": "trial"}, "thickness": 12, "len": min(1.0, 0.6 + 0.4 / rows)}
+    figure.update_layout(coloraxis={"colorscale": "Viridis", "reversescale": True, "colorbar": bar})
+    return figure
+
+
+def compact(
+    snapshot: StudySnapshot, names: Sequence[str], shown: Sequence[Slot], *, height: int
+) -> go.Figure:
+    """Some parameters and some trials, in few bytes and in little space.
+
+    Args:
+        snapshot: the study.
+        names: parameters of its space, from one to nine.
+        shown: trials with a score.
+        height: in pixels.
+    """
+    columns = _columns(names)
+    rows = math.ceil(len(names) / columns)
+    figure = make_subplots(
+        rows, columns, shared_yaxes=True, horizontal_spacing=0.03, vertical_spacing=0.42 / rows
+    )
+    style(figure, height=height).update_layout(showlegend=False)
+    _fill(figure, columns, snapshot, names, shown, coloured=False)
+    figure.update_traces(marker_size=11, selector={"name": "best"})
+    figure.update_xaxes(tickfont_size=10, title_font_size=11, title_standoff=2)
+    return figure.update_yaxes(tickfont_size=10, title_font_size=11)
+
+
+def _columns(names: Sequence[str]) -> int:
+    return min(len(names), 4 if len(names) in (4, 7, 8) else 3)
+
+
+def _fill(
+    figure: go.Figure,
+    columns: int,
+    snapshot: StudySnapshot,
+    names: Sequence[str],
+    shown: Sequence[Slot],
+    *,
+    coloured: bool,
+) -> None:
+    """Draw parameters into a grid, row by row; scores off the scale sit on its edge."""
+    spec, view = snapshot.spec, focus(snapshot)
+    for i, name in enumerate(names):
+        place = {"row": i // columns + 1, "col": i % columns + 1}
+        for state, symbol in ((SlotState.COMPLETE, "circle"), (SlotState.PRUNED, "circle-open")):
+            slots = [s for s in shown if s.state == state and name in s.params]
+            cloud = _cloud(spec, slots, name, view, coloured=coloured)
+            figure.add_trace(cloud.update(name=f"{state} trial", marker_symbol=symbol), **place)
+        for trace in _marks(snapshot, name, view):
+            figure.add_trace(trace, **place)
+        _style_axis(figure, spec, name, place)
+        title = words.metric(spec) if place["col"] == 1 else None
+        figure.update_yaxes(range=list(view), title_text=title, **place)
+
+
+def _cloud(
+    spec: StudySpec, slots: Sequence[Slot], name: str, view: tuple[float, float], *, coloured: bool
+) -> go.Scatter | go.Scattergl:
+    """Trials along one parameter; if coloured, each says who it is when pointed at."""
+    x = [position(slot.params[name]) for slot in slots]
+    y = [min(max(axis_score(spec, slot), view[0]), view[1]) for slot in slots]
+    if coloured:
+        text = [f"trial {s.number}: {words.score_text(spec, s.score or 0.0)}" for s in slots]
+        marker = {"color": [s.number for s in slots], "coloraxis": "coloraxis"}
+        trace = markers(x, y, text, name="", marker=marker, on_edge=True)
+        trace.marker.update(size=6, opacity=0.8)
+        return trace.update(hovertemplate=f"%{{text}}<br>{safe(name)} = %{{x}}<extra></extra>")
+    trace = go.Scatter(x=x, y=y, mode="markers", cliponaxis=False)
+    trace.update(marker={"color": BLUE, "size": 4, "opacity": 0.5})
+    return trace.update(hovertemplate=f"{safe(name)} = %{{x}}: %{{y:.4g}}<extra></extra>")
+
+
+def _marks(snapshot: StudySnapshot, name: str, view: tuple[float, float]) -> list[go.Scatter]:
+    """A star at the best value, and a line at the reported one."""
+    spec, best = snapshot.spec, snapshot.best
+    traces = []
+    if best is not None and name in best.params:
+        marker = {"color": ORANGE, "size": 15, "symbol": "star"}
+        x, y = [position(best.params[name])], [axis_score(spec, best)]
+        marker["line"] = {"width": 1, "color": INK}
+        star = markers(x, y, [f"best, {hover(spec, best)}"], name="best", marker=marker)
+        traces.append(star)
+    if spec.reported is not None and name in spec.reported.params:
+        value = spec.reported.params[name]
+        line = go.Scatter(x=[position(value)] * 2, y=list(view), mode="lines", name="reported")
+        line.update(line={"color": VERMILLION, "dash": "dash", "width": 1.6})
+        text = safe(f"reported {name} = {words.value_text(value)}")
+        traces.append(line.update(hovertemplate=f"{text}<extra></extra>"))
+    return traces
+
+
+def _style_axis(figure: go.Figure, spec: StudySpec, name: str, place: dict[str, int]) -> None:
+    dimension = spec.space[name]
+    unit = words.unit(name)
+    title = {"text": safe(f"{name} ({unit})" if unit else name), "standoff": 4}
+    axis: dict[str, Any] = {"title": title, "tickfont": {"size": 11}}
+    if dimension.choices is not None:
+        order = [position(choice) for choice in dimension.choices]
+        axis |= {"type": "category", "categoryorder": "array", "categoryarray": order}
+    elif dimension.log:
+        axis |= {"type": "log", "dtick": 1, "exponentformat": "power", "minor_ticks": "outside"}
+    figure.update_xaxes(**axis, **place)

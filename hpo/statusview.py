@@ -1,0 +1,120 @@
+"""What ``hpo status`` shows: a line per study and per worker, in the room that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hpo import results, words
+from hpo.overview import StudySummary
+from hpo.snapshot import StudySnapshot, StudyState, WorkerInfo
+
+_AGAINST = "against the reported"
+FINISHED = 10
+"""So many finished studies are shown beside the others."""
+
+
+def overview(
+    studies: Sequence[StudySummary],
+    workers: Sequence[WorkerInfo],
+    *,
+    width: int | None = None,
+    height: int | None = None,
+) -> list[str]:
+    """Studies that are not finished, some that are, and the workers.
+
+    Args:
+        studies: every study of the database, oldest first.
+        workers: those seen lately.
+        width: characters that a line may have.
+        height: lines that there may be; None for as many as it takes.
+    """
+    if not studies:
+        lines = ["The database holds no study yet. Start one with: hpo launch --study NAME"]
+    else:
+        unfinished = sum(study.state != StudyState.DONE for study in studies)
+        rows = unfinished + FINISHED
+        if height is not None:
+            rows = min(rows, max(1, height - 4 - min(len(present(workers)), height // 2)))
+        lines = study_lines(_chosen(studies, rows), width=width)
+        if rows < len(studies):
+            lines.append(f"and {len(studies) - rows:,} more: hpo studies")
+    room = None if height is None else height - len(lines) - 1
+    return [*lines, "", *worker_lines(workers, width=width, height=room)]
+
+
+def _chosen(studies: Sequence[StudySummary], rows: int) -> list[StudySummary]:
+    """So many of them, those that are not finished and those begun last first; in their order."""
+    newest = sorted(range(len(studies)), key=lambda i: (studies[i].state == StudyState.DONE, -i))
+    return [studies[i] for i in sorted(newest[:rows])]
+
+
+def study_lines(studies: Sequence[StudySummary], *, width: int | None = None) -> list[str]:
+    """A table of studies."""
+    rows = [["study", "state", "settled", "running", "score", _AGAINST, "objective", "since"]]
+    for study in studies:
+        rows.append(
+            [
+                study.name,
+                study.state,
+                f"{study.settled}/{study.trials}",
+                str(study.running),
+                *_score(study),
+                study.objective,
+                f"{study.created_at:%Y-%m-%d %H:%M}",
+            ]
+        )
+    return results.columns(rows, right=[2, 3], width=width, drop=[6, 7, 3])
+
+
+def _score(study: StudySummary) -> tuple[str, str]:
+    """The confirmed score, else the best of the search, and how far it is from the reported one."""
+    confirmed, best = study.confirmed, study.best_score
+    if study.spec is None:
+        return ("–" if best is None else f"{best:.4g}"), "its objective is not installed here"
+    if confirmed is not None:
+        score = words.score_text(study.spec, confirmed.mean, confirmed.std)
+        return f"{score} confirmed", words.gap_text(study.spec, confirmed.mean, "")
+    if best is None:
+        return "–", ""
+    score = words.score_text(study.spec, best)
+    return f"{score} in the search", words.gap_text(study.spec, best, "")
+
+
+def gap(snapshot: StudySnapshot) -> str:
+    """How far a study is from the reported optimum, in one sentence; empty without one."""
+    spec, best = snapshot.spec, snapshot.best
+    if spec.reported is None or not spec.selects:
+        return ""
+    confirmed = next((item for item in snapshot.confirmations if item.scores), None)
+    if confirmed is not None:
+        return f"the confirmed score is {words.gap_text(spec, confirmed.mean)}"
+    if best is None or best.score is None:
+        return f"no score yet to hold against the reported {words.reported_number(spec)}"
+    return f"the best search score is {words.gap_text(spec, best.score)}"
+
+
+def present(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
+    """Workers that live or were lost lately, the living first."""
+    found = [worker for worker in workers if worker.alive or worker.doing != "ended"]
+    return sorted(found, key=lambda worker: not worker.alive)
+
+
+def worker_lines(
+    workers: Sequence[WorkerInfo], *, width: int | None = None, height: int | None = None
+) -> list[str]:
+    """A table of workers: name, host, the slot they hold, seconds since their last sign of life."""
+    found = present(workers)
+    if not found:
+        return ["No worker is alive."]
+    rows = [["worker", "host", "doing", "last seen"]]
+    for worker in found:
+        said = worker.alive or worker.doing.startswith("refuses ")
+        doing = worker.doing if said else f"lost: {worker.doing}"
+        silent = f"{words.duration_text(worker.seconds_silent)} ago"
+        rows.append([worker.name, worker.host, doing, silent])
+    more: list[str] = []
+    if height is not None and len(rows) > max(2, height):
+        shown = max(1, height - 2)
+        more = [f"and {len(found) - shown:,} more workers"]
+        rows = rows[: shown + 1]
+    return [*results.columns(rows, right=[3], width=width, drop=[1]), *more]

@@ -1,0 +1,177 @@
+"""The note of a study on the dashboard, in Markdown: what it is, not how far it is.
+
+It changes with the study's state alone, so that an editor that is open on it is not disturbed all
+the time. Foreign text is escaped or put into code: none of it is read as Markdown.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from hpo import spectoml, words
+from hpo.snapshot import StudySnapshot, StudyState
+from hpo.spec import Dimension, StudySpec
+from objectives.contract import Protocol
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>&~|#])")
+_BLOCK_START = re.compile(r"(\d*)([-+=.)]+)")
+_LINK = re.compile(r"://|www\.|@|\\", re.IGNORECASE)
+_LONGEST = 1000
+_HOW = {
+    Protocol.VALIDATION: "The search never sees the test half of the data: networks train on a "
+    "part of the training half and are scored on the rest.",
+    Protocol.PAPER: "The search is scored on the test half, as the paper does.",
+    Protocol.CONFIRM: "Nothing is selected: every network trains on the whole training half and is "
+    "tested once on the test half.",
+}
+
+
+def text(snapshot: StudySnapshot) -> str:
+    """Our part of the note."""
+    spec = snapshot.spec
+    parts = [
+        prose(spec.description),
+        f"**State:** {_state(snapshot)}",
+        f"**Result:** {_result(snapshot)}",
+        _reported(spec),
+        _searched(spec),
+        _reproduce(spec),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def prose(foreign: str) -> str:
+    """Text in one paragraph in which nothing is Markdown, HTML, a link or an image.
+
+    Words that a renderer would make links of by itself are shown as code.
+
+    Examples:
+        >>> print(prose("1. *b* <img src=x> see https://x.y"))
+        1\\. \\*b\\* \\<img src=x\\> see `https://x.y`
+    """
+    shown = foreign if len(foreign) <= _LONGEST else foreign[: _LONGEST - 1] + "…"
+    words_ = [
+        code(word) if _LINK.search(word) else _SPECIAL.sub(r"\\\1", word) for word in shown.split()
+    ]
+    return " ".join([*(_begun(word) for word in words_[:1]), *words_[1:]])
+
+
+def _begun(word: str) -> str:
+    """A word that begins a paragraph, and no list, line or heading."""
+    return _BLOCK_START.sub(r"\1\\\2", word) if _BLOCK_START.fullmatch(word) else word
+
+
+def code(foreign: object) -> str:
+    """Text on one line as code, whatever backticks it holds; ``|`` does not end a table's cell."""
+    inside = " ".join(str(foreign).split()).replace("|", "¦")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", inside)), default=0))
+    space = " " if len(fence) > 1 else ""
+    return f"{fence}{space}{inside}{space}{fence}"
+
+
+def _block(foreign: str, language: str = "") -> str:
+    longest = max((len(run) for run in re.findall("`+", foreign)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{foreign.rstrip()}\n{fence}"
+
+
+def _state(snapshot: StudySnapshot) -> str:
+    budget = snapshot.spec.budget
+    if snapshot.state == StudyState.DONE:
+        return f"finished, all {budget.trials:,} trials settled."
+    if snapshot.state == StudyState.OPEN:
+        return "open; workers go on with it as long as there are any."
+    name = snapshot.spec.name
+    lines = [line.strip() for line in (snapshot.reason or "").splitlines() if line.strip()]
+    reason = f" ({prose(lines[0] if len(lines) < 2 else f'{lines[0]} {lines[-1]}')})" * bool(lines)
+    if snapshot.state == StudyState.STOPPED:
+        return f"stopped{reason}; goes on after {code(f'hpo resume {shlex.quote(name)}')}."
+    return f"failed{reason}; what to do: {code(f'hpo status {shlex.quote(name)}')}."
+
+
+def _result(snapshot: StudySnapshot) -> str:
+    """What is certain: confirmed results, and of a finished study the verdict."""
+    spec = snapshot.spec
+    certain = [item for item in snapshot.confirmations if item.complete and item.scores]
+    if not certain:
+        if snapshot.state == StudyState.DONE:
+            return f"{prose(words.verdict(snapshot))}."
+        return "none yet." if spec.confirm and spec.selects else "not before it is finished."
+    lines = []
+    for item in certain:
+        mean = words.score_text(spec, item.mean, item.std)
+        claim = words.score_text(spec, item.search_score)
+        failed = f", {item.failed} failed" if item.failed else ""
+        gap = f", {prose(gap)}" if (gap := words.gap_text(spec, item.mean)) else ""
+        lines.append(
+            f"trial {item.source}: {prose(spec.objective_impl.metric)} **{prose(mean)}** on "
+            f"n = {len(item.scores)} fresh seeds{failed}{gap} (the search had claimed "
+            f"{prose(claim)})"
+        )
+    return "confirmed, " + "; ".join(lines) + "."
+
+
+def _reported(spec: StudySpec) -> str:
+    reported = spec.reported
+    if reported is None:
+        return ""
+    value = prose(words.reported_text(spec).removeprefix("reported "))
+    n = f", n = {reported.n}" if reported.n else ""
+    return f"**Reported:** {value}{n}. The search is not told."
+
+
+def _searched(spec: StudySpec) -> str:
+    budget = spec.budget
+    what = "Search" if spec.selects else "Measurement" if spec.sweep is None else "Sweep"
+    sampler = "" if spec.sweep is not None else f", sampler {code(spec.sampler.name)}"
+    pruner = "" if spec.pruner.name == "none" else f", pruner {code(spec.pruner.name)}"
+    lines = [
+        f"**{what}:** {budget.trials:,} trials of objective {code(spec.objective)}, "
+        f"{budget.members} networks each, {budget.epochs:,} epochs{sampler}{pruner}. "
+        f"{_HOW[spec.protocol]}"
+    ]
+    if spec.confirm is not None and spec.selects:
+        best = (
+            "The best configuration is"
+            if spec.confirm.top == 1
+            else (f"The best {spec.confirm.top} configurations are")
+        )
+        lines[0] += (
+            f" {best} then trained from {spec.confirm.members} fresh seeds on the whole training "
+            f"half, and tested once on the test half."
+        )
+    return "\n\n".join([*lines, _table(spec)])
+
+
+def _table(spec: StudySpec) -> str:
+    """Parameters with units, ranges and reported values."""
+    reported = spec.reported.params if spec.reported else {}
+    head = ["parameter", "unit", "values", *(["reported"] if reported else [])]
+    rows = [head, ["---"] * len(head)]
+    for name in spec.parameters:
+        cells = [code(name), prose(words.unit(name)), _range(spec, name)]
+        if reported:
+            cells.append(code(words.value_text(reported[name])) if name in reported else "–")
+        rows.append(cells)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _range(spec: StudySpec, name: str) -> str:
+    if spec.sweep is not None:
+        return "see the figure"
+    dimension: Dimension = spec.space[name]
+    if dimension.choices is not None:
+        return ", ".join(code(words.value_text(value)) for value in dimension.choices)
+    low, high = (words.value_text(v) for v in (dimension.low or 0, dimension.high or 0))
+    return f"{low} – {high}{', logarithmic' if dimension.log else ''}"
+
+
+def _reproduce(spec: StudySpec) -> str:
+    name = shlex.quote(spec.name)
+    return (
+        f"**To run it again,** anywhere, with the same result: save the text below as "
+        f"{code(spec.name + '.toml')}, then {code(f'python -m hpo.launch --study {name}.toml')}. "
+        f"More of this study: {code(f'hpo report {name}')}, {code(f'hpo best {name}')}.\n\n"
+        + _block(spectoml.dumps(spec), "toml")
+    )

@@ -1,0 +1,88 @@
+"""What the page lets a visitor do: with the password, look; nothing else."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from pathlib import Path
+
+import browsing
+import pytest
+from browsing import Watched, dashboard, write_password
+from playwright.sync_api import Browser, Error
+from workers import ledger_at, toy_spec
+
+REFUSED = "Delete a study with: hpo delete NAME."
+
+
+@pytest.fixture
+def study(database_url: str) -> str:
+    """A database with an open study that nobody works on."""
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec("kept"))
+    return database_url
+
+
+def test_an_empty_database_says_how_to_start_a_study(database_url: str, watched: Watched) -> None:
+    page = watched.page
+    with dashboard(database_url) as address:
+        page.goto(address)
+        assert page.get_by_role("heading", name="No study yet").is_visible()
+        assert page.get_by_text("hpo launch --study seqdigits").is_visible()
+        with ledger_at(database_url) as ledger:
+            ledger.register(toy_spec("first"))
+        page.get_by_text(re.compile(r"\bfirst$")).wait_for()
+
+
+def test_a_wrong_password_shows_nothing_and_the_right_one_everything(
+    study: str, browser: Browser, tmp_path: Path
+) -> None:
+    password, file = write_password(tmp_path)
+    with dashboard(study, "--password-file", str(file)) as address:
+        for wrong in (None, {"username": "me", "password": "wrong horse battery"}):
+            with browsing.watched(browser, http_credentials=wrong) as watched:
+                statuses = []
+                watched.page.on(
+                    "response", lambda answer, found=statuses: found.append(answer.status)
+                )
+                with suppress(Error):  # nobody is there whom Chromium could ask for a password
+                    watched.page.goto(address)
+                assert set(statuses) == {401}
+                assert "kept" not in watched.page.locator("body").inner_text()
+        right = {"username": "me", "password": password}
+        with browsing.watched(browser, http_credentials=right) as watched:
+            watched.page.goto(address)
+            watched.page.get_by_text(re.compile(r"\bkept$")).click()
+            watched.page.get_by_text("kept (id=1)").wait_for()
+            assert watched.troubles == []
+            assert watched.violations() == []
+
+
+def test_the_buttons_of_the_page_change_nothing_and_say_what_to_do_instead(
+    study: str, browser: Browser
+) -> None:
+    with browsing.watched(browser) as watched, dashboard(study) as address:
+        page = watched.page
+        page.goto(address)
+        page.get_by_label("delete study").click()
+        page.get_by_role("dialog").get_by_role("button", name="Yes").click()
+        page.get_by_text("Failed to delete study (id=1)").wait_for()
+        for method, path, said in (
+            ("DELETE", "/api/studies/1", REFUSED),
+            ("POST", "/api/studies/1/rename", "A study keeps its name"),
+            ("POST", "/api/studies", "Start a study with: hpo launch --study FILE."),
+            ("POST", "/api/trials/1/tell", "Trials are settled by workers alone"),
+        ):
+            status, text = page.evaluate(
+                """([method, path]) => fetch(path, {method, body: "{}",
+                  headers: {"Content-Type": "application/json"}}
+                ).then(async answer => [answer.status, await answer.text()])""",
+                [method, path],
+            )
+            assert status == 403, path
+            assert said in text
+        page.reload()
+        page.get_by_text(re.compile(r"\bkept$")).wait_for()
+        assert all("403" in trouble for trouble in watched.troubles), watched.troubles
+    with ledger_at(study) as ledger:
+        assert [found.name for found in ledger.studies()] == ["kept"]

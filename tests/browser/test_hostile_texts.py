@@ -1,0 +1,92 @@
+"""Names and texts that look like HTML or Markdown are shown as they were written."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import optuna
+import pytest
+from browsing import Watched, dashboard
+from workers import ledger_at, run_workers, toy_spec
+
+from hpo import cli
+from hpo.storage import open_storage
+
+HOSTILE = "<img src=x onerror=window.hacked=1>"
+SCRIPT = "</script><script>window.hacked=1</script>"
+MARKDOWN = "![x](https://evil.example/x.png) [link](javascript:window.hacked=1)"
+
+
+def check_harmless(watched: Watched) -> None:
+    """Nothing of the hostile texts has become an element, or has run."""
+    page = watched.page
+    assert page.evaluate("window.hacked") is None
+    assert page.locator("img[src='x'], img[src*='evil.example']").count() == 0
+    assert page.locator("a[href^='javascript:'], a[href*='evil.example']").count() == 0
+    assert page.locator("script", has_text="window.hacked").count() == 0
+
+
+def test_a_study_of_optuna_with_hostile_names(database_url: str, watched: Watched) -> None:
+    with open_storage(database_url) as storage:
+        study = optuna.create_study(study_name=HOSTILE, storage=storage.optuna())
+        study.set_user_attr(HOSTILE, HOSTILE)
+        for number in range(4):
+            trial = study.ask()
+            trial.suggest_float(HOSTILE, 0.0, 1.0)
+            trial.suggest_categorical("choice", [HOSTILE, MARKDOWN])
+            trial.set_user_attr(HOSTILE, HOSTILE)
+            study.tell(trial, float(number))
+    page = watched.page
+    with dashboard(database_url) as address:
+        page.goto(address)
+        page.get_by_text(HOSTILE).first.wait_for()
+        check_harmless(watched)
+        for path in ("", "/analytics", "/trials", "/trialTable", "/note"):
+            page.goto(f"{address}/dashboard/studies/1{path}")
+            page.get_by_text(HOSTILE).first.wait_for()
+            page.wait_for_timeout(1000)  # for plots, which draw parameters' names
+            check_harmless(watched)
+
+
+@pytest.fixture
+def study(database_url: str) -> str:
+    """A finished study of ours whose every text is hostile."""
+    reported = {"score": 0.9, "source": f"{HOSTILE} {MARKDOWN} {SCRIPT}", "params": {"x": 0.5}}
+    spec = toy_spec(
+        "ours",
+        description=f"{HOSTILE} {MARKDOWN} {SCRIPT}",
+        reported=reported,
+        budget={"trials": 6, "members": 2, "epochs": 3},
+    )
+    with ledger_at(database_url) as ledger:
+        ledger.register(spec)
+    run_workers(database_url, "ours", 1)
+    return database_url
+
+
+def test_hostile_texts_of_a_study_file_in_cards_and_note(study: str, watched: Watched) -> None:
+    page = watched.page
+    with dashboard(study) as address:
+        page.goto(f"{address}/dashboard/studies/1")
+        watched.wait_until(lambda: "Convergence against trial number" in watched.cards())
+        plot = page.locator(".js-plotly-plot", has_text="Convergence against trial number")
+        plot.get_by_text(re.compile(r"reported 90\.00 % \(<img src=x")).first.wait_for()
+        check_harmless(watched)
+        page.locator("a[href$='/note']").click()
+        page.get_by_text("Reported:").wait_for()
+        said = page.locator("body").inner_text()
+        assert f"{HOSTILE} ![x](https://evil.example/x.png)" in said
+        check_harmless(watched)
+
+
+def test_hostile_texts_of_a_study_file_in_the_report(
+    study: str, watched: Watched, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.html"
+    assert cli.main(["report", "ours", "--storage", study, "-o", str(report)]) == 0
+    page = watched.page
+    page.goto(report.as_uri())
+    page.locator(".js-plotly-plot").first.wait_for()
+    assert HOSTILE in page.locator("body").inner_text()
+    check_harmless(watched)

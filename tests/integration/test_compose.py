@@ -1,0 +1,218 @@
+"""The lab server, for real: docker-compose.yml with three workers, kills, a stop and a start.
+
+Needs a Docker engine with Compose, about 20 GB of disk and, the first time, five minutes to build
+the image.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+from stack import NEEDED_GB, SERVICES, Stack, missing
+from workers import ledger_at, table, wait_until
+
+from hpo.errors import StorageError
+from hpo.retry import is_passing
+from hpo.snapshot import StudySnapshot, StudyState
+
+N_WORKERS = 3
+N_TRIALS = 40
+STUDY = [
+    *("--study", "seqdigits", "--name", "digits", "--trials", str(N_TRIALS)),
+    *("--set", "budget.epochs=8", "--set", "confirm.epochs=8", "--set", "confirm.members=4"),
+]
+SUBMIT = [sys.executable, "-m", "hpo.launch", *STUDY, "--no-report", "--json"]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """PostgreSQL and the workers, up and healthy."""
+    if why := missing():
+        pytest.skip(f"needs a Docker engine with Compose: {why}")
+    built = subprocess.run(["docker", "image", "inspect", "hpo-dynamics-test"], capture_output=True)
+    free_gb = shutil.disk_usage("/var").free / 1e9
+    if built.returncode != 0 and free_gb < NEEDED_GB:
+        pytest.skip(
+            f"needs {NEEDED_GB:g} GB of disk to build the image, but {free_gb:.0f} are free"
+        )
+    stack = Stack(tmp_path_factory.mktemp("stack"), N_WORKERS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HPO_STORAGE_PASSWORD_FILE", str(stack.directory / "secrets/worker"))
+        try:
+            stack.build()
+            stack.up("workers")
+            yield stack
+        finally:
+            stack.remove()
+
+
+@pytest.fixture(scope="module")
+def running(stack: Stack) -> list[dict[str, Any]]:
+    """What Docker tells of every container, once all services are up."""
+    stack.up()
+    return [stack.inspect(c) for service in SERVICES for c in stack.containers(service)]
+
+
+def test_up_workers_brings_what_they_need(stack: Stack) -> None:
+    counts = {service: len(stack.containers(service)) for service in SERVICES}
+    assert counts == {"postgres": 1, "migrate": 1, "workers": N_WORKERS, "dashboard": 0}
+    assert set(stack.restarts().values()) == {0}
+    with ledger_at(stack.url) as ledger:
+        workers = [worker for worker in ledger.workers() if worker.alive]
+        assert len(workers) == N_WORKERS
+        assert {worker.host for worker in workers} == {os.uname().nodename}
+
+
+def test_containers_have_no_more_rights_than_they_need(running: list[dict[str, Any]]) -> None:
+    assert len(running) == N_WORKERS + 3
+    for container in running:
+        host = container["HostConfig"]
+        assert host["ReadonlyRootfs"]
+        assert (host["CapDrop"], host["CapAdd"]) == (["ALL"], None)
+        assert any(option.startswith("no-new-privileges") for option in host["SecurityOpt"])
+        assert host["Init"]
+        assert host["PidsLimit"] == 256
+        assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}
+        published = [p for ports in host["PortBindings"].values() for p in ports]
+        assert {port["HostIp"] for port in published} <= {"127.0.0.1"}
+
+
+def test_nothing_runs_as_root(stack: Stack) -> None:
+    for service in ("postgres", "workers", "dashboard"):
+        for container in stack.containers(service):
+            _, *lines = stack.docker("top", container, "-eo", "uid,pid,args").splitlines()
+            assert lines
+            assert "0" not in {line.split()[0] for line in lines}
+
+
+def test_passwords_are_in_files_alone(stack: Stack, running: list[dict[str, Any]]) -> None:
+    told = [
+        str(running),
+        stack.compose("logs"),
+        stack.docker("history", "--no-trunc", "hpo-dynamics-test"),
+    ]
+    for container in running:
+        if container["State"]["Running"]:
+            told.append(stack.docker("top", container["Id"], "-eo", "pid,args"))
+            told.append(stack.docker("exec", container["Id"], "env"))
+    for password in stack.secrets.values():
+        assert len(password) == 32
+        assert not any(password in text for text in told)
+    (worker, *_) = stack.containers("workers")
+    found = "ls /run/secrets; find / -name .env -o -name .git -o -name owner 2>/dev/null || true"
+    assert stack.docker("exec", worker, "sh", "-c", found).split() == ["worker"]
+
+
+def test_a_study_survives_kills_a_stop_and_a_start(
+    stack: Stack, database_url: str, tmp_path: Path
+) -> None:
+    alone = _local(database_url, tmp_path)
+    environment = {**os.environ, "HPO_STORAGE": stack.url, "HPO_HOME": str(tmp_path / "home")}
+    submitted = subprocess.Popen(
+        SUBMIT, cwd=tmp_path, env=environment, stdout=-1, stderr=-1, text=True
+    )
+    try:
+        _wait_for(stack, 4)
+        killed = [stack.containers("workers")[0], *stack.containers("postgres")]
+        stack.kill(killed[0])
+        _wait_for(stack, 10)
+        stack.kill(killed[1])
+        _wait_for(stack, 20)
+        restarts = stack.restarts()
+        assert restarts == {container: int(container in killed) for container in restarts}
+        began = time.monotonic()
+        stack.compose("down")
+        took_s = time.monotonic() - began
+        stack.up()
+        out, said = submitted.communicate(timeout=600)
+    finally:
+        submitted.kill()
+        submitted.communicate()
+    print(f"down took {took_s:.1f} s")
+    assert submitted.returncode == 0, said
+    assert took_s < 10
+    assert f"{N_WORKERS} workers of this database are at hand: starting none here" in said
+    assert "database unreachable, retrying" in said
+    assert out.splitlines()[-1].startswith('{"event": "result", "outcome": "done", ')
+    snapshot = _snapshot(stack.url)
+    assert (snapshot.state, len(snapshot.search)) == (StudyState.DONE, N_TRIALS)
+    assert table(snapshot) == table(alone)
+    assert sum(slot.losses for slot in snapshot.search) <= 2
+    for slot in snapshot.search:  # the revision that the image was built from, and this machine
+        assert slot.lineage.items() >= stack.source.items()
+        assert slot.lineage["host"] == os.uname().nodename
+
+
+def test_the_dashboard_shows_the_study_to_who_has_the_password(stack: Stack) -> None:
+    assert stack.ask("/healthz", password=None)[0] == 200
+    assert stack.ask("/api/studies", password=None)[0] == 401
+    assert stack.ask("/api/studies", password="wrong password")[0] == 401
+    assert stack.ask("/api/studies", method="DELETE")[0] == 403
+    status, body = stack.ask("/api/studies")
+    assert (status, [s["study_name"] for s in json.loads(body)["study_summaries"]]) == (
+        200,
+        ["digits"],
+    )
+    study = json.loads(body)["study_summaries"][0]["study_id"]
+
+    def published() -> bool:
+        return b"arXiv:2408.02835" in stack.ask(f"/api/studies/{study}")[1]
+
+    wait_until(published, 60)
+    (dashboard,) = stack.containers("dashboard")
+    assert stack.inspect(dashboard)["HostConfig"]["Memory"] == 2**30
+
+
+def test_no_worker_compiled_a_kernel(stack: Stack) -> None:
+    for worker in stack.containers("workers"):
+        stack.docker("exec", worker, "diff", "-rq", "/opt/hpo/kernels", "/tmp/kernels")
+
+
+def test_down_and_up_keep_everything(stack: Stack) -> None:
+    before = table(_snapshot(stack.url))
+    stack.compose("down")
+    stack.up()
+    assert table(_snapshot(stack.url)) == before
+    assert set(stack.restarts().values()) == {0}
+
+
+def _local(url: str, directory: Path) -> StudySnapshot:
+    """The same study by two local workers on another database."""
+    environment = {**os.environ, "HPO_STORAGE": url, "HPO_HOME": str(directory / "home")}
+    command = [*SUBMIT, "--workers", "2"]
+    subprocess.run(
+        command, cwd=directory, env=environment, check=True, capture_output=True, timeout=600
+    )
+    return _snapshot(url)
+
+
+def _snapshot(url: str) -> StudySnapshot:
+    with ledger_at(url) as ledger:
+        return ledger.snapshot("digits", curves=True)
+
+
+def _wait_for(stack: Stack, trials: int) -> None:
+    """Wait until so many trials are settled."""
+
+    def settled() -> bool:
+        try:
+            with ledger_at(stack.url) as ledger:
+                known = {study.name: study.settled for study in ledger.studies()}
+        except (StorageError, SQLAlchemyError) as error:
+            if not is_passing(error):
+                raise
+            return False
+        return known.get("digits", 0) >= trials
+
+    wait_until(settled, timeout_s=300)

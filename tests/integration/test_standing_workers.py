@@ -1,0 +1,128 @@
+"""Workers that serve every open study: fair between them, and patient with those they refuse."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
+
+from hpo.ledger import Ledger
+from hpo.snapshot import StudySnapshot, StudyState
+from hpo.storage import Storage, open_storage
+from hpo.work import Order, Worker
+
+NAMES = ("a", "b", "c")
+
+
+@pytest.fixture
+def storage(database_url: str) -> Iterator[Storage]:
+    with open_storage(database_url) as storage:
+        yield storage
+
+
+@pytest.fixture
+def ledger(storage: Storage) -> Ledger:
+    return Ledger(storage)
+
+
+def opened(snapshots: list[StudySnapshot]) -> list[str]:
+    """The study of every trial, in the order in which trials were begun."""
+    trials = [(slot.started_at, s.spec.name) for s in snapshots for slot in s.search]
+    return [name for _, name in sorted(trials)]
+
+
+def test_one_worker_serves_three_studies_in_turn(ledger: Ledger, database_url: str) -> None:
+    for name in NAMES:
+        ledger.register(toy_spec(name, budget={"trials": 5}, confirm=None))
+    worker = start_worker(database_url)
+    wait_until(lambda: all(ledger.snapshot(n).state == StudyState.DONE for n in NAMES), 120)
+    kill(worker, signal.SIGTERM)
+    assert opened([ledger.snapshot(name) for name in NAMES]) == [*NAMES] * 5
+
+
+def test_four_workers_advance_three_studies_together(ledger: Ledger, database_url: str) -> None:
+    """Windows of 16, 4 and 1: the first could take all four workers, and must not."""
+    budget = {"trials": 16, "members": 1}
+    for name, window in zip(NAMES, (16, 4, 1), strict=True):
+        ledger.register(
+            toy_spec(
+                name, budget=budget | {"window": window}, fixed={"sleep_s": 0.05}, confirm=None
+            )
+        )
+    workers = [start_worker(database_url) for _ in range(4)]
+    settled = []
+
+    def one_is_done() -> bool:
+        snapshots = [ledger.snapshot(name) for name in NAMES]
+        at_work = [sum(slot.held for slot in s.search) for s in snapshots]
+        settled[:] = [s.settled for s in snapshots]
+        assert max(at_work) <= 3, "no study has all the workers while others wait"
+        return max(settled) == 16
+
+    wait_until(lambda: sum(worker.alive for worker in ledger.workers()) == 4, 60)
+    wait_until(one_is_done, 120)
+    assert min(settled) >= 16 // 4
+    wait_until(lambda: all(ledger.snapshot(n).state == StudyState.DONE for n in NAMES), 120)
+    for worker in workers:
+        kill(worker, signal.SIGTERM)
+    for name, window in zip(NAMES, (16, 4, 1), strict=True):
+        spec = toy_spec(f"{name}-alone", budget=budget | {"window": window}, confirm=None)
+        ledger.register(spec)
+        assert table(ledger.snapshot(name, curves=True)) == undisturbed(database_url, spec)
+
+
+def test_a_refused_study_is_tried_again(
+    storage: Storage, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its objective is missing on this host, and is installed while the worker runs."""
+    module = tmp_path / "fleeting.py"
+    module.write_text("from toy_objective import ToyObjective as Gone")
+    monkeypatch.syspath_prepend(tmp_path)
+    ledger.register(toy_spec("gone", objective="fleeting:Gone", budget={"trials": 2}))
+    monkeypatch.delitem(sys.modules, "fleeting")
+    module.rename(tmp_path / "elsewhere.py")
+    importlib.invalidate_caches()
+    worker = Worker(storage, Order(refusal_s=1.0, lease_s=0.3), "patient")
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        wait_until(lambda: "; refuses gone: study " in doing(ledger), 30)
+        time.sleep(1.5)
+        wait_until(lambda: "; refuses gone: study " in doing(ledger), 30)
+        (tmp_path / "elsewhere.py").rename(module)
+        importlib.invalidate_caches()
+        wait_until(lambda: ledger.snapshot("gone").state == StudyState.DONE, 60)
+        wait_until(lambda: doing(ledger) == "waits: no study is open", 30)
+    finally:
+        worker.stop()
+        thread.join()
+
+
+def doing(ledger: Ledger) -> str:
+    return ", ".join(worker.doing for worker in ledger.workers())
+
+
+def test_the_heartbeat_file_is_touched_while_the_database_answers(
+    ledger: Ledger, database_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "heartbeat"
+    worker = start_worker(database_url, "--lease", "0.6", "--heartbeat-file", str(file))
+    wait_until(file.exists, 60)
+    for _ in range(3):
+        before = file.stat().st_mtime_ns
+        wait_until(lambda before=before: file.stat().st_mtime_ns > before)  # type: ignore[misc]
+    os.kill(worker.pid, signal.SIGSTOP)
+    before = file.stat().st_mtime_ns
+    time.sleep(1.0)
+    assert file.stat().st_mtime_ns == before
+    os.kill(worker.pid, signal.SIGCONT)
+    kill(worker, signal.SIGTERM)
+    assert worker.returncode == 0

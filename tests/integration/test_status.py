@@ -1,0 +1,208 @@
+"""``hpo status`` on a real database: one study, many studies, workers, and ``--watch``."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from servers import connect
+from workers import ledger_at, run_workers, start_worker, toy_spec, wait_until
+
+from hpo import cli
+from hpo.ledger import Ledger
+from hpo.snapshot import Phase
+from hpo.storage import open_storage
+
+REPORTED = {"score": 0.95, "std": 0.01, "source": "us"}
+SMALL = {"trials": 6, "window": 2, "members": 1, "epochs": 2}
+
+
+@pytest.fixture
+def hpo(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """``hpo`` in this process: what it prints."""
+    monkeypatch.setenv("HPO_STORAGE", database_url)
+
+    def run(*arguments: str) -> str:
+        assert cli.main(arguments) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_the_overview_agrees_with_the_snapshot(database_url: str, hpo: Callable[..., str]) -> None:
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec("more", budget=SMALL, reported=REPORTED))
+        less = "toy_objective:ToyLossObjective"
+        ledger.register(toy_spec("less", budget=SMALL, reported=REPORTED, objective=less))
+        for name in ("more", "less"):
+            run_workers(database_url, name, 1)
+        listed = {study["name"]: study for study in json.loads(hpo("status", "--json"))["studies"]}
+        for name in ("more", "less"):
+            snapshot = ledger.snapshot(name)
+            first, best = snapshot.confirmations[0], snapshot.best
+            assert best is not None
+            assert listed[name]["best_score"] == best.score
+            confirmed = listed[name]["confirmed"]
+            assert (confirmed["source"], confirmed["n"]) == (first.source, 3)
+            assert confirmed["mean"] == pytest.approx(first.mean)
+            assert confirmed["std"] == pytest.approx(first.std)
+            one = json.loads(hpo("status", name, "--json"))
+            for record in (one, listed[name]):
+                assert record["gap"] == pytest.approx(first.mean - 0.95)
+                assert record["gap_of"] == "confirmed"
+    assert "the confirmed score is " in hpo("status", "more")
+    assert " below the reported 95.00 ± 1.00 %" in hpo("status", "more")
+    assert "(less is better)" in hpo("status", "less")
+
+
+def test_a_configuration_that_is_no_longer_among_the_best_is_no_result(
+    database_url: str, hpo: Callable[..., str]
+) -> None:
+    confirm = {"top": 1, "members": 2}
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(budget=SMALL, reported=REPORTED, confirm=confirm))
+        run_workers(database_url, "toy", 1)
+        best = ledger.snapshot("toy").best
+    assert best is not None
+    hpo("exclude", "toy", "--trial", str(best.number))
+    (study,) = json.loads(hpo("status", "--json"))["studies"]
+    assert study["confirmed"] is None
+    assert study["gap_of"] == "search"
+
+
+def test_workers_are_shown_at_the_slot_that_they_hold(
+    database_url: str, hpo: Callable[..., str]
+) -> None:
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(budget={**SMALL, "epochs": 1000}, fixed={"sleep_s": 0.05}))
+        workers = [start_worker(database_url, "--name", name) for name in ("one", "two")]
+        try:
+            wait_until(lambda: {w.trial for w in ledger.workers()} == {0, 1}, timeout_s=60)
+            found = json.loads(hpo("status", "--json"))["workers"]
+            assert {(w["study"], w["phase"], w["alive"]) for w in found} == {
+                ("toy", Phase.SEARCH, True)
+            }
+            shown = hpo("status")
+        finally:
+            for process in workers:
+                process.terminate()
+            for process in workers:
+                process.communicate(timeout=60)
+        assert re.search(r"^one +\S+ +toy: trial [01](, member 1 of 1.*)? +\d s ago$", shown, re.M)
+        assert all(w.study is None for w in ledger.workers()), "they gave their slots back"
+
+
+def test_an_overview_of_200_studies_and_one_of_10000_trials_is_counted_by_the_database(
+    database_url: str,
+) -> None:
+    with open_storage(database_url) as storage:
+        ledger = Ledger(storage)
+        for number in range(200):
+            ledger.register(toy_spec(f"study-{number}", reported=REPORTED))
+        ledger.register(toy_spec("large", reported=REPORTED, budget={"trials": 10_000}))
+        with storage.engine.begin() as connection:
+            connection.execute(sa.text(_TRIALS))
+            connection.execute(sa.text(_FRESH_SEEDS))
+        began_s = time.monotonic()
+        studies = ledger.studies()
+        took_s = time.monotonic() - began_s
+    assert [study.settled for study in studies] == [80] * 200 + [10_000]
+    assert all(study.confirmed and study.confirmed.source == 0 for study in studies)
+    assert took_s < 3.0, "it takes 0.1 s; the rest is a busy machine"
+
+
+_TRIALS = """
+INSERT INTO hpo_ledger.slots (study_id, phase, number, state, score, attempts, settled_at)
+SELECT s.id, 'search', n, 'complete', 1 - n / 20000.0, 1, now()
+FROM hpo_ledger.studies s, generate_series(0, CASE name WHEN 'large' THEN 9999 ELSE 79 END) n
+"""
+_FRESH_SEEDS = """
+INSERT INTO hpo_ledger.slots (study_id, phase, number, source, state, score, attempts, settled_at)
+SELECT s.id, 'confirm', 3 * source + i, source, 'complete', 0.9, 1, now()
+FROM hpo_ledger.studies s, generate_series(0, 1) source, generate_series(0, 2) i
+"""
+
+
+class Terminal:
+    """A command on a terminal of 24 lines by 80 characters."""
+
+    def __init__(self, *command: str, env: dict[str, str]) -> None:
+        self._end, its_end = pty.openpty()
+        fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.process = subprocess.Popen(
+            command, stdin=its_end, stdout=its_end, stderr=its_end, env=env, start_new_session=True
+        )
+        os.close(its_end)
+        self.said = ""
+
+    def shows(self, text: str, timeout_s: float = 60.0) -> bool:
+        """Read on until a text appears that was not read before."""
+        begun, deadline = len(self.said), time.monotonic() + timeout_s
+        while text not in self.said[begun:]:
+            assert time.monotonic() < deadline, self.said[-3000:]
+            if select.select([self._end], [], [], 0.2)[0]:
+                self.said += os.read(self._end, 65536).decode(errors="replace")
+        return True
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._end)
+
+
+@pytest.mark.parametrize("study", [[], ["toy"]], ids=["overview", "study"])
+def test_watching_survives_an_outage_and_ends_with_ctrl_c(
+    database_url: str, server_url: str, study: list[str]
+) -> None:
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(budget=SMALL, reported=REPORTED))
+    name = sa.make_url(database_url).database
+    support = str(Path(__file__).parents[1] / "support")
+    env = {**os.environ, "HPO_STORAGE": database_url, "TERM": "xterm", "PYTHONPATH": support}
+    hpo = [sys.executable, "-m", "hpo", "status", *study, "--watch", "0.3"]
+    terminal = Terminal(*hpo, env=env)
+    try:
+        assert terminal.shows("0/6")
+        with connect(server_url) as connection:
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+            )
+            assert terminal.shows("database unreachable for")
+            assert terminal.shows("retrying")
+            connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        run_workers(database_url, "toy", 1)
+        assert terminal.shows("6/6")
+        assert terminal.shows("Ctrl-C ends the watching")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.process.wait(timeout=30) == 0
+        assert "Traceback" not in terminal.said
+    finally:
+        terminal.close()
+
+
+def test_watching_needs_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    for options, said in (
+        (["--watch", "--json"], "argument --json: not allowed with argument --watch"),
+        (["--watch"], "argument --watch: stdout must be a terminal, but it is not. Leave --watch"),
+        (["--watch", "0"], "argument --watch: must be above 0 and finite, but got 0"),
+    ):
+        with pytest.raises(SystemExit):
+            cli.main(["status", *options])
+        assert said in capsys.readouterr().err

@@ -1,0 +1,198 @@
+"""Databases over an encrypted connection, set up as README.md says.
+
+Real certificates, a real server, real clients.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from browsing import dashboard
+from servers import temporary_home
+from tls import PASSWORD, TlsServer, tls_server
+from workers import SUPPORT, ledger_at, run_workers, toy_spec
+
+from hpo.commands import doctor
+from hpo.errors import StorageError
+from hpo.snapshot import StudyState
+from hpo.storage import open_storage
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+ANOTHER_CA = (
+    "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj '/CN=another' -keyout other.key "
+    "-out other.crt"
+)
+
+
+def block(begins: str) -> str:
+    """The code block of README.md that begins so, for a server on this host."""
+    (found,) = re.findall(rf"^```\w*\n({re.escape(begins)}.*?)^```", README, re.M | re.S)
+    return str(found).replace("db.lab.example", "localhost").replace("10.0.0.0/8", "127.0.0.0/8")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[TlsServer]:
+    """A server as README.md sets it up."""
+    with temporary_home() as home:
+        certificates = f"{block('openssl req')}\n{ANOTHER_CA}"
+        with tls_server(home, certificates, block("hostssl"), block("listen_addresses")) as found:
+            yield found
+
+
+def refusal(url: str) -> str:
+    with pytest.raises(StorageError) as caught:
+        open_storage(url)
+    assert PASSWORD not in str(caught.value)
+    return str(caught.value)
+
+
+def test_launch_workers_status_and_dashboard_work_over_a_verified_connection(
+    server: TlsServer, tmp_path: Path
+) -> None:
+    study = tmp_path / "over-tls.toml"
+    study.write_text(
+        'objective = "toy_objective:ToyObjective"\nconfirm = false\n'
+        "[budget]\ntrials = 4\nwindow = 2\nmembers = 1\nepochs = 2\n"
+        "[space]\nx = { low = 0.0, high = 1.0 }\n"
+    )
+    password = tmp_path / "pgpass"
+    password.write_text(f"localhost:{server.port}:hpo:hpo:{PASSWORD}\n")
+    password.chmod(0o600)
+    url = server.verified().replace(f":{PASSWORD}@", "@")
+    environment = {**os.environ, "HPO_STORAGE": url, "PGPASSFILE": str(password)}
+    environment |= {"PYTHONPATH": str(SUPPORT)}
+
+    def hpo(*arguments: object) -> str:
+        command = [sys.executable, "-m", "hpo", *map(str, arguments)]
+        done = subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    said = hpo("launch", "--study", study, "--workers", 2, "--no-report")
+    assert "4 of 4 trials settled" in said
+    assert "over-tls" in hpo("status")
+    with dashboard(server.verified()) as address, urlopen(f"{address}/api/studies") as answer:
+        assert b"over-tls" in answer.read()
+    with psycopg.connect(server.verified()) as connection:
+        connection.execute("SELECT 1")
+        encrypted = connection.execute("SELECT bool_and(ssl) FROM pg_stat_ssl").fetchone()
+    assert encrypted == (True,)
+
+
+def test_workers_serve_a_study_over_a_verified_connection(server: TlsServer) -> None:
+    with ledger_at(server.verified()) as ledger:
+        ledger.register(toy_spec("served", budget={"trials": 4}, confirm=None))
+        run_workers(server.verified(), "served", 2)
+        assert ledger.snapshot("served").state == StudyState.DONE
+
+
+def test_paths_in_the_url_are_those_of_this_process_and_home(
+    server: TlsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(server.directory)
+    monkeypatch.setenv("HOME", str(server.directory))
+    for path in ("ca.crt", "~/ca.crt"):
+        with open_storage(server.url(sslmode="verify-full", sslrootcert=path)) as storage:
+            monkeypatch.chdir("/")
+            assert sa.make_url(storage.url).query["sslrootcert"] == str(server.ca)
+            storage.describe()
+            monkeypatch.chdir(server.directory)
+
+
+def test_a_certificate_for_another_name(server: TlsServer) -> None:
+    said = refusal(server.url("127.0.0.1", sslmode="verify-full", sslrootcert=server.ca))
+    assert "the server's certificate must be made for the host name in the URL, but got: " in said
+    assert said.endswith(
+        'does not match host name "127.0.0.1". Write the name that the certificate bears, or have '
+        "one made for this name (subjectAltName). Do not lower sslmode: this may be another server."
+    )
+
+
+def test_a_certificate_of_an_unknown_ca(server: TlsServer) -> None:
+    other = server.directory / "other.crt"
+    for root in (other, "system"):
+        said = refusal(server.url(sslmode="verify-full", sslrootcert=root))
+        assert (
+            "the server's certificate must be valid, and signed by the CA that sslrootcert names, "
+            "but got: "
+        ) in said
+        assert said.endswith(
+            "certificate verify failed. Get ca.crt from the server's administrator; if it is the "
+            "right one, the certificate may have expired. Do not lower sslmode: this may be "
+            "another server."
+        )
+
+
+def test_a_ca_that_is_not_on_this_host(server: TlsServer) -> None:
+    none = server.directory / "none.crt"
+    said = refusal(server.url(sslmode="verify-full", sslrootcert=none))
+    assert (
+        "sslrootcert must name a readable file with the certificate of the server's CA, but got: "
+    ) in said
+    assert said.endswith(
+        f'root certificate file "{none}" does not exist. Copy ca.crt from the server to this host, '
+        f"and give its path in the URL."
+    )
+
+
+def test_plain_text_is_refused_by_the_server(server: TlsServer) -> None:
+    said = refusal(server.url(sslmode="disable"))
+    assert "the server must let this user in from this host without encryption, but got: " in said
+    assert said.endswith(
+        "no encryption. Add ?sslmode=verify-full&sslrootcert=CA.crt to the URL if its pg_hba.conf "
+        "says hostssl, else ask its administrator for such a line."
+    )
+
+
+def test_a_server_without_tls_gets_no_plain_text(
+    tcp_url: Callable[[str], str], server: TlsServer
+) -> None:
+    url = tcp_url("hpo:geheim")
+    said = refusal(f"{url}?sslmode=verify-full&sslrootcert={server.ca}".replace(" ", "%20"))
+    assert "the server must offer TLS, since sslmode in the URL asks for it, but got: " in said
+    assert said.endswith(
+        "server does not support SSL, but SSL was required. Switch it on in its postgresql.conf "
+        "(ssl = on, ssl_cert_file, ssl_key_file); nothing was sent in plain text."
+    )
+
+
+def test_a_worker_that_is_refused_says_why_and_does_not_wait(server: TlsServer) -> None:
+    url = server.url("127.0.0.1", sslmode="verify-full", sslrootcert=server.ca)
+    command = [sys.executable, "-m", "hpo.worker"]
+    environment = {**os.environ, "HPO_STORAGE": url}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=50)
+    assert done.returncode == 1
+    assert "Write the name that the certificate bears" in done.stderr
+    assert PASSWORD not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "sslmode", "told"),
+    [
+        ("localhost", "verify-full", "encryption        OK       TLS; the server is the one that"),
+        (
+            "0.0.0.0",
+            "require",
+            "encryption        WARNING  TLS, but whose server it is was not ver",
+        ),
+        ("localhost", "require", ""),
+    ],
+)
+def test_the_doctor_tells_whether_the_way_to_the_database_is_safe(
+    server: TlsServer, host: str, sslmode: str, told: str
+) -> None:
+    root = {"sslrootcert": server.ca} if sslmode == "verify-full" else {}
+    url = server.url(host, sslmode=sslmode, **root)
+    said = "\n".join(map(doctor.line, doctor.of_storage(url)))
+    assert told in said if told else "encryption" not in said

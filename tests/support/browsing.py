@@ -1,0 +1,136 @@
+"""A real browser on a real dashboard."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, Page, sync_playwright
+from required import chromium
+from workers import SUPPORT
+
+FLAGS = (
+    "--no-sandbox",
+    "--headless=new",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+PATIENCE_MS = 60_000
+"""For what a person would see within seconds, on a busy machine."""
+_WATCH = """
+window.violations = [];
+document.addEventListener(
+  "securitypolicyviolation",
+  event => window.violations.push(`${event.violatedDirective}: ${event.blockedURI}`));
+"""
+
+
+@contextmanager
+def browser() -> Iterator[Browser]:
+    """A Chromium with a profile of its own."""
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium(), args=[*FLAGS])
+        try:
+            yield started
+        finally:
+            started.close()
+
+
+@dataclass
+class Watched:
+    """A page, and what went wrong on it."""
+
+    page: Page
+    troubles: list[str] = field(default_factory=list)
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float = 120.0) -> None:
+        """Wait for a condition, asking seldom: the page draws with the same processor."""
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, (self.page.url, [*self.cards()], self.troubles)
+            self.page.wait_for_timeout(500)
+
+    def violations(self) -> list[str]:
+        """What the content security policy refused since the page was loaded."""
+        return list(self.page.evaluate("window.violations"))
+
+    def cards(self) -> dict[str, dict[str, Any]]:
+        """The plots that are drawn, by title: plotly's own traces and layout."""
+        found = self.page.evaluate(
+            """[...document.querySelectorAll(".js-plotly-plot")].map(plot => [
+              (plot.layout.title && plot.layout.title.text || "").replace(/<[^>]*>/g, ""),
+              JSON.parse(JSON.stringify({
+                traces: plot.data, shapes: plot.layout.shapes || [],
+                texts: (plot.layout.annotations || []).map(each => each.text)}))])"""
+        )
+        return dict(found)
+
+
+@contextmanager
+def watched(started: Browser, **options: Any) -> Iterator[Watched]:
+    """A fresh page that takes down errors, dialogs and refusals.
+
+    Args:
+        started: the browser.
+        options: of ``Browser.new_context``.
+    """
+    with started.new_context(
+        viewport={"width": 1440, "height": 1000}, locale="en-GB", timezone_id="UTC", **options
+    ) as context:
+        context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(_WATCH)
+        found = Watched(context.new_page())
+
+        def say(kind: str, text: str) -> None:
+            found.troubles.append(f"{kind}: {text}")
+
+        found.page.on("pageerror", lambda error: say("exception", str(error)))
+        found.page.on("dialog", lambda dialog: (say("dialog", dialog.message), dialog.dismiss()))
+        found.page.on(
+            "console",
+            lambda message: say("console", message.text) if message.type == "error" else None,
+        )
+        yield found
+
+
+@contextmanager
+def dashboard(url: str, *options: str) -> Iterator[str]:
+    """``hpo dashboard`` on a database, as a process; the address of its page."""
+    environment = {**os.environ, "HPO_STORAGE": url, "PYTHONPATH": str(SUPPORT)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "hpo", "dashboard", "--port", "0", *options],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line.startswith("http"):
+            raise AssertionError(process.communicate(timeout=30)[1])
+        yield line.split()[0].rstrip("/")
+    finally:
+        process.terminate()
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+
+
+def write_password(directory: Path) -> tuple[str, Path]:
+    """A password, and the file that holds it."""
+    password, path = "correct horse battery", directory / "password"
+    path.write_text(f"{password}\n")
+    path.chmod(0o600)
+    return password, path

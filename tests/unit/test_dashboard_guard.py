@@ -1,0 +1,474 @@
+"""The guard of the dashboard, asked as a WSGI server asks; no database."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import io
+import json
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hpo.dashboard import routes
+from hpo.dashboard.guard import Guard
+from hpo.dashboard.passwords import FREE_FAILURES, PAUSE_S, Answer, Gate, read_password
+from hpo.dashboard.routes import Kind
+from hpo.dashboard.server import _unusable, address_of, listen
+from hpo.errors import HpoError
+
+PASSWORD = "correct horse 1"
+
+
+def inner(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+    """What is guarded: says what it was asked for, and gives away too much."""
+    headers = [
+        ("Content-Type", "text/plain"),
+        ("Server", "Secret/1.2.3"),
+        ("Access-Control-Allow-Origin", "*"),
+        ("Cache-Control", "public"),
+    ]
+    start_response("200 OK", headers)
+    body = environ["wsgi.input"].read().decode()
+    return [f"{environ['hpo.kind']} {environ['PATH_INFO']} {body}".encode()]
+
+
+class Client:
+    """Asks a guard."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        self.status, self.headers = "", {}
+
+    def __call__(self, path: str, method: str = "GET", body: str = "", **environ: str) -> str:
+        def start_response(status: str, headers: list[tuple[str, str]], _: Any = None) -> None:
+            self.status, self.headers = status, dict(headers)
+
+        asked: dict[str, Any] = {
+            "REQUEST_METHOD": method,
+            "PATH_INFO": path,
+            "QUERY_STRING": "",
+            "HTTP_HOST": "localhost:8080",
+            "REMOTE_ADDR": "192.0.2.1",
+            "CONTENT_LENGTH": str(len(body.encode())),
+            "wsgi.input": io.BytesIO(body.encode()),
+            **environ,
+        }
+        got = b"".join(self.guard(asked, start_response)).decode()
+        return str(json.loads(got)["reason"]) if got.startswith('{"reason"') else got
+
+
+@pytest.fixture
+def ask() -> Client:
+    return Client(Guard(inner, frozenset({"labserver"})))
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "page"),
+        ("/dashboard", "page"),
+        ("/dashboard/studies/12/trialTable", "page"),
+        ("/healthz", "health"),
+        ("/static/bundle.js", "file"),
+        ("/favicon.ico", "file"),
+        ("/api/studies", "api"),
+        ("/api/studies/12", "study"),
+        ("/api/studies/12/plot/contour", "plot"),
+        ("/api/studies/12/param_importances", "api"),
+        ("/csv/12", "table"),
+        ("/artifacts/12/0a1b-2c", "artifact"),
+        ("/artifacts/12/3/0a1b-2c", "artifact"),
+    ],
+)
+def test_known_routes_pass(ask: Client, path: str, kind: str) -> None:
+    assert ask(path) == f"{kind} {path} "
+    assert ask.status == "200 OK"
+    assert ask(path, "HEAD") == ""
+    assert ask.status == "200 OK"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/incompatible-rdb-schema",
+        "/api/llm/trial_filter_query",
+        "/sql-profiler",
+        "/api/studies/12/note",
+        "/api/studies/x",
+        "/api/studies/99999999999999999999",
+        "/static/sub/bundle.js",
+        "/admin",
+        "/dashboard/x",
+        "/healthz/",
+    ],
+)
+def test_other_routes_do_not_exist(ask: Client, path: str) -> None:
+    assert ask(path) == "There is no such page."
+    assert ask.status == "404 Not Found"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "x", "/static/../x", "/static/..", "/./x", "/static/a\\b", "/a\0b", "/a\nb", "/\xff"],
+)
+def test_malformed_paths_are_refused(ask: Client, path: str) -> None:
+    assert ask(path) in ("The path is malformed.", "The path must be UTF-8.")
+    assert ask.status == "400 Bad Request"
+
+
+def test_a_malformed_query_is_refused(ask: Client) -> None:
+    assert ask("/api/studies/1", QUERY_STRING="after=%zz") == "The query is malformed."
+    assert ask.status == "400 Bad Request"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "instead"),
+    [
+        ("POST", "/api/studies", "hpo launch --study FILE"),
+        ("DELETE", "/api/studies/1", "hpo delete NAME"),
+        ("POST", "/api/studies/1/rename", "A study keeps its name"),
+        ("PUT", "/api/studies/1/note", "started with --notes"),
+        ("PUT", "/api/studies/1/2/note", "started with --notes"),
+        ("POST", "/api/trials/1/tell", "settled by workers alone"),
+        ("POST", "/api/trials/1/user-attrs", "hpo --help"),
+        ("POST", "/api/artifacts/1", "made by its workers"),
+        ("DELETE", "/api/artifacts/1/2/ab", "made by its workers"),
+        ("POST", "/incompatible-rdb-schema", "hpo --help"),
+        ("POST", "/api/llm/trial_filter_query", "hpo --help"),
+        ("OPTIONS", "/api/studies", "hpo launch"),
+        ("PATCH", "/healthz", "hpo --help"),
+        ("TRACE", "/", "hpo --help"),
+    ],
+)
+def test_nothing_can_be_changed(ask: Client, method: str, path: str, instead: str) -> None:
+    reason = ask(path, method)
+    assert reason.startswith("This dashboard only shows. ")
+    assert instead in reason
+    assert ask.status == "403 Forbidden"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:80", "127.0.0.1:8080", "[::1]:8080", "10.1.2.3", "labserver:81"],
+)
+def test_hosts_that_are_meant(ask: Client, host: str) -> None:
+    ask("/", HTTP_HOST=host)
+    assert ask.status == "200 OK"
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io"])
+def test_a_foreign_host_is_refused(ask: Client, host: str) -> None:
+    """A page elsewhere whose name leads here would else read everything."""
+    for path in ("/", "/healthz", "/api/studies"):
+        assert ask(path, HTTP_HOST=host) == (
+            f"host: it must be localhost, an address in digits, or a name that was allowed, but "
+            f"got {host}. Start the dashboard with --allowed-host {host} if that is its name."
+        )
+        assert ask.status == "421 Misdirected Request"
+    ask("/", HTTP_HOST=host, HTTP_X_FORWARDED_HOST="localhost")
+    assert ask.status == "421 Misdirected Request"
+
+
+@pytest.mark.parametrize("host", ["", "a b", "evil.example/localhost", "localhost, evil", "é", ":"])
+def test_a_request_without_a_proper_host_is_refused(ask: Client, host: str) -> None:
+    assert ask("/", HTTP_HOST=host) == "A request must name the host that it is for."
+    assert ask.status == "400 Bad Request"
+
+
+def test_headers_of_every_answer(ask: Client) -> None:
+    answers = [("/", "GET"), ("/artifacts/1/ab", "GET"), ("/x", "GET"), ("/api/studies", "POST")]
+    for path, method in answers:
+        ask(path, method)
+        assert ask.headers["X-Content-Type-Options"] == "nosniff"
+        assert ask.headers["Referrer-Policy"] == "no-referrer"
+        assert ask.headers["Cache-Control"] == "no-store"
+        assert ask.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "frame-ancestors" in ask.headers["Content-Security-Policy"]
+        assert not {"Server", "Access-Control-Allow-Origin"} & ask.headers.keys()
+    ask("/dashboard")
+    policy = ask.headers["Content-Security-Policy"]
+    assert "script-src 'self' 'unsafe-eval';" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe-inline" not in policy.partition("style-src")[0]
+    assert ask.headers["X-Frame-Options"] == "DENY"
+    ask("/artifacts/1/ab")
+    assert ask.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+
+
+def test_a_failure_inside_shows_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        raise RuntimeError("secret detail")
+
+    ask = Client(Guard(broken))
+    assert ask("/") == "The dashboard failed; see its log."
+    assert ask.status == "500 Internal Server Error"
+    assert "secret detail" in caplog.text
+
+
+# --- notes ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def edit() -> Callable[..., str]:
+    ask = Client(Guard(inner, notes=True))
+
+    def send(path: str = "/api/studies/1/note", body: str | None = None, **environ: str) -> str:
+        note = json.dumps({"version": 1, "body": "text"}) if body is None else body
+        own = {"CONTENT_TYPE": "application/json", "HTTP_SEC_FETCH_SITE": "same-origin"}
+        said = ask(path, "PUT", note, **{**own, **environ})
+        return f"{ask.status[:3]} {said}"
+
+    return send
+
+
+def test_notes_can_be_let_through(edit: Callable[..., str]) -> None:
+    assert edit() == '200 note /api/studies/1/note {"version": 1, "body": "text"}'
+    assert edit("/api/studies/1/2/note").startswith("200 ")
+    assert edit(CONTENT_TYPE="application/json; charset=utf-8").startswith("200 ")
+    assert edit(HTTP_ORIGIN="http://localhost:8080").startswith("200 ")
+    assert edit("/api/studies/1/rename").startswith("403 ")
+
+
+def test_notes_from_elsewhere_are_refused(edit: Callable[..., str]) -> None:
+    refused = "403 Notes can be edited on the dashboard's own page alone."
+    assert edit(HTTP_SEC_FETCH_SITE="cross-site") == refused
+    assert edit(HTTP_SEC_FETCH_SITE="same-site") == refused
+    assert edit(HTTP_ORIGIN="http://evil.example") == refused
+    assert edit(HTTP_ORIGIN="null") == refused
+    assert edit(HTTP_ORIGIN="http://localhost:9999") == refused
+    ask = Client(Guard(inner, notes=True))
+    ask("/api/studies/1/note", "PUT", "{}", CONTENT_TYPE="application/json")
+    assert ask.status == "403 Forbidden"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "{",
+        '{"version": "1", "body": ""}',
+        '{"version": true, "body": ""}',
+        '{"version": 1, "body": ["a"]}',
+        '{"version": 1, "body": "\\u0000"}',
+        '{"version": 1}',
+    ],
+)
+def test_a_note_must_be_one(edit: Callable[..., str], body: str) -> None:
+    """optuna-dashboard would store a list as text, and never show the study again."""
+    assert edit(body=body) == "400 A note must be a version, a number, and a body, text."
+
+
+def test_notes_are_bounded_json(edit: Callable[..., str]) -> None:
+    assert edit(CONTENT_TYPE="text/plain") == "415 A note must be sent as application/json."
+    assert edit(CONTENT_LENGTH="1048577") == "413 A note may have 1048576 bytes."
+    assert edit(CONTENT_LENGTH="-1").startswith("413 ")
+
+
+# --- the password -----------------------------------------------------------------------------
+
+
+def basic(password: str, user: str = "anyone") -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def locked(clock: Clock) -> Client:
+    return Client(Guard(inner, gate=Gate(PASSWORD, clock)))
+
+
+def test_the_password_opens(locked: Client) -> None:
+    needed = "The dashboard's password is needed, under any user name (or as a bearer token)."
+    assert locked("/api/studies") == needed
+    assert locked.status == "401 Unauthorized"
+    assert locked.headers["WWW-Authenticate"] == 'Basic realm="hpo dashboard", charset="UTF-8"'
+    for header in (
+        basic(PASSWORD),
+        basic(PASSWORD, ""),
+        f"Bearer {PASSWORD}",
+        f"bearer {PASSWORD}",
+    ):
+        assert locked("/", HTTP_AUTHORIZATION=header) == "page / "
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        basic("wrong"),
+        basic(""),
+        "Basic",
+        "Basic !!!",
+        "Basic /w==",
+        "Bearer",
+        "Bearer x",
+        "Digest a",
+        f"Basic {PASSWORD}",
+        PASSWORD,
+        "Bearer ÿþ",
+    ],
+)
+def test_anything_else_does_not(locked: Client, header: str) -> None:
+    for path, method in (("/", "GET"), ("/api/studies", "DELETE"), ("/nothing", "GET")):
+        locked(path, method, HTTP_AUTHORIZATION=header)
+        assert locked.status == "401 Unauthorized"
+
+
+def test_a_password_beyond_ascii() -> None:
+    ask = Client(Guard(inner, gate=Gate("schöne Grüße zusammen")))
+    assert ask("/", HTTP_AUTHORIZATION=basic("schöne Grüße zusammen")) == "page / "
+    bearer = "Bearer schöne Grüße zusammen".encode().decode("latin-1")  # as WSGI hands it on
+    assert ask("/", HTTP_AUTHORIZATION=bearer) == "page / "
+
+
+def test_health_needs_no_password(locked: Client) -> None:
+    assert locked("/healthz") == "health /healthz "
+
+
+def test_who_guesses_is_slowed_down_alone(locked: Client, clock: Clock) -> None:
+    for _ in range(FREE_FAILURES):
+        locked("/", HTTP_AUTHORIZATION=basic("wrong"))
+        assert locked.status == "401 Unauthorized"
+    too_many = "Too many wrong passwords came from this address. Wait a minute."
+    assert locked("/", HTTP_AUTHORIZATION=basic(PASSWORD)) == too_many
+    assert locked.status == "429 Too Many Requests"
+    assert locked.headers["Retry-After"] == "60"
+    locked("/", HTTP_AUTHORIZATION=basic(PASSWORD), REMOTE_ADDR="192.0.2.2")
+    assert locked.status == "200 OK"
+    clock.now_s += PAUSE_S
+    locked("/", HTTP_AUTHORIZATION=basic("wrong"))
+    assert locked.status == "401 Unauthorized"
+    locked("/", HTTP_AUTHORIZATION=basic("wrong"))
+    assert locked.status == "429 Too Many Requests"
+    clock.now_s += PAUSE_S
+    locked("/", HTTP_AUTHORIZATION=basic(PASSWORD))
+    assert locked.status == "200 OK"
+
+
+def test_a_browser_that_knew_the_password_is_told_apart(locked: Client) -> None:
+    locked("/", HTTP_AUTHORIZATION=basic(PASSWORD))
+    cookie = locked.headers["Set-Cookie"]
+    assert cookie.endswith("; Path=/; HttpOnly; SameSite=Strict")
+    known = cookie.partition(";")[0]
+    for _ in range(FREE_FAILURES + 1):
+        locked("/", HTTP_AUTHORIZATION=basic("wrong"))
+    assert locked.status == "429 Too Many Requests"
+    locked("/", HTTP_AUTHORIZATION=basic(PASSWORD), HTTP_COOKIE=known)
+    assert locked.status == "200 OK"
+    assert "Set-Cookie" not in locked.headers
+    locked("/", HTTP_COOKIE=known)  # it opens nothing
+    assert locked.status == "401 Unauthorized"
+    locked("/", HTTP_AUTHORIZATION=basic(PASSWORD), HTTP_COOKIE="hpo_known=guessed; \x00=;")
+    assert locked.status == "429 Too Many Requests"
+
+
+def test_without_a_password_nobody_is_counted(clock: Clock) -> None:
+    """A browser asks without it first, each time."""
+    gate = Gate(PASSWORD, clock)
+    assert {gate.ask("192.0.2.1", "", "") for _ in range(50)} == {Answer.WRONG}
+
+
+def test_addresses_of_one_ipv6_network_are_one(clock: Clock) -> None:
+    gate = Gate(PASSWORD, clock)
+    for i in range(FREE_FAILURES):
+        assert gate.ask(f"2001:db8::{i:x}", basic("wrong"), "") == Answer.WRONG
+    assert gate.ask("2001:db8::ffff", basic("wrong"), "") == Answer.LATER
+    assert gate.ask("2001:db8:0:1::1", basic("wrong"), "") == Answer.WRONG
+    assert gate.ask("", basic("wrong"), "") == Answer.WRONG
+
+
+# --- the password's file ----------------------------------------------------------------------
+
+
+def test_the_password_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    for end in ("", "\n", "\r\n"):
+        file.write_text(PASSWORD + end, newline="")
+        assert read_password(file) == PASSWORD
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it must have at least 12 characters, but got FILE with 0."),
+        (b"\n", "it must have at least 12 characters, but got FILE with 0."),
+        (b"short\n", "it must have at least 12 characters, but got FILE with 5."),
+        (b"two lines of\ntext here\n", "its file must hold one line without blanks around it, but"),
+        (b"  blanks around  \n", "its file must hold one line without blanks around it, but got"),
+        (b"\xff\xfe bytes of no text", "its file must be readable, but got FILE: it is no UTF-8"),
+        (None, "its file must be readable, but got FILE: No such file or directory. Make one: "),
+    ],
+)
+def test_a_file_without_a_password(tmp_path: Path, content: bytes | None, message: str) -> None:
+    file = tmp_path / "password"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(HpoError) as caught:
+        read_password(file)
+    said = str(caught.value)
+    assert said.startswith(f"dashboard password: {message}".replace("FILE", str(file)))
+    assert said.endswith("Make one: (umask 077; openssl rand -base64 24 > dashboard-password)")
+
+
+# --- the socket -------------------------------------------------------------------------------
+
+
+def test_a_port_that_is_taken() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        assert address_of(taken, "127.0.0.1") == f"http://127.0.0.1:{port}/"
+        with pytest.raises(HpoError) as caught:
+            listen("127.0.0.1", port)
+    assert str(caught.value) == (
+        f"dashboard at 127.0.0.1:{port}: the port must be free, but got: Address already in use. "
+        f"Is another dashboard running there? Else choose one: --port {port + 1}."
+    )
+
+
+def test_a_port_that_only_root_may_open() -> None:
+    assert _unusable(PermissionError(errno.EACCES, "Permission denied"), 80) == (
+        "this user must be allowed to open the port",
+        "Choose one above 1023: --port 8080.",
+    )
+
+
+def test_an_address_of_another_machine() -> None:
+    with pytest.raises(HpoError) as caught:
+        listen("192.0.2.77", 8080)
+    assert str(caught.value).startswith(
+        "dashboard at 192.0.2.77:8080: --host must be an address of this machine, but got: Cannot "
+        "assign requested address"
+    )
+
+
+def test_a_name_that_nobody_knows() -> None:
+    with pytest.raises(HpoError) as caught:
+        listen("no such name", 8080)
+    assert str(caught.value).startswith(
+        "dashboard at no such name:8080: --host must be a name or an address of this machine, but "
+        "got host=no such name: "
+    )
+
+
+def test_every_refusal_says_what_to_do() -> None:
+    assert routes.readable("/api/studies/1") is Kind.STUDY
+    assert routes.is_note("/api/studies/1/note")
+    assert not routes.is_note("/api/studies/1/note/x")
+    assert re.search("hpo delete", routes.refusal("/api/studies/1"))

@@ -1,0 +1,331 @@
+"""The dashboard's cards: what they show, that they stay small, and that hostile text stays text."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import snapshots
+
+from hpo import dashfigures
+from hpo.charts import chart
+from hpo.clocks import clocks, incumbents
+from hpo.snapshot import SlotState, StudySnapshot, StudyState
+from hpo.spec import StudySpec
+from hpo.specrules import validate
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+LARGEST = 40_000
+"""Characters of a card, at any number of trials."""
+
+
+def drawn(snapshot: StudySnapshot, card: str) -> dict[str, Any]:
+    """A card as the browser gets it; NaN and infinity are no JSON."""
+    figure: dict[str, Any] = json.loads(
+        dashfigures.cards(snapshot)[card], parse_constant=pytest.fail
+    )
+    return figure
+
+
+def trace(figure: dict[str, Any], name: str) -> dict[str, Any]:
+    found: dict[str, Any] = next(t for t in figure["data"] if t.get("name") == name)
+    return found
+
+
+def trial(number: int, scores: list[float], **changes: Any) -> Any:
+    members = tuple(snapshots.member(i, (score,)) for i, score in enumerate(scores))
+    mean = math.fsum(scores) / len(scores)
+    return snapshots.slot(number, SlotState.COMPLETE, score=mean, members=members, **changes)
+
+
+def test_the_best_so_far_is_the_median_of_the_incumbent_with_its_quartiles() -> None:
+    search = (
+        trial(0, [0.80, 0.84, 0.90]),
+        trial(1, [0.10, 0.20, 0.30]),
+        trial(2, [0.84, 0.88, 0.96]),  # the best by its mean, which is the study's ranking
+    )
+    figure = drawn(snapshots.snapshot(snapshots.spec(), search), "1-convergence")
+    best = trace(figure, "best so far, median of 3")
+    assert best["x"] == [0, 2, 2]
+    assert best["y"] == [84, 88, 88]
+    assert best["line"]["shape"] == "hv"
+    assert best["text"] == ["trial 0", "trial 2", "trial 2"]
+    low, high = [t for t in figure["data"] if t.get("line", {}).get("width") == 0]
+    assert low["y"] == [82, 86, 86]
+    assert high["y"] == [87, 92, 92]
+    assert (high["fill"], high["name"]) == ("tonexty", "its quartiles")
+
+
+def test_one_network_per_trial_has_no_quartiles() -> None:
+    spec = snapshots.spec(budget={"trials": 9, "members": 1, "epochs": 30})
+    figure = drawn(snapshots.snapshot(spec, (trial(0, [0.8]),)), "1-convergence")
+    assert trace(figure, "best so far")["y"] == [80, 80]
+    assert "its quartiles" not in [t.get("name") for t in figure["data"]]
+
+
+def test_the_reported_value_is_a_dashed_line_with_its_band_and_a_label_above() -> None:
+    layout = drawn(snapshots.realistic(snapshots.spec()), "1-convergence")["layout"]
+    band, line = layout["shapes"]
+    assert (band["y0"], band["y1"]) == (86.92, 92.74)
+    assert (line["y0"], line["y1"], line["line"]["dash"]) == (89.83, 89.83, "dash")
+    (label,) = layout["annotations"]
+    assert label["text"] == "╌╌ reported 89.83 ± 2.91 % (arXiv:2408.02835)"
+    assert (label["yref"], label["y"]) == ("paper", 1)
+
+
+def test_confirmed_results_stand_beyond_the_last_trial_with_their_deviation() -> None:
+    snapshot = snapshots.realistic(snapshots.spec())
+    points = trace(drawn(snapshot, "1-convergence"), "confirmed on fresh seeds")
+    assert min(points["x"]) > 59
+    assert points["y"] == pytest.approx([100 * c.mean for c in snapshot.confirmations], rel=1e-4)
+    stds = [100 * c.std for c in snapshot.confirmations]
+    assert points["error_y"]["array"] == pytest.approx(stds, rel=1e-4)
+
+
+def test_against_time_trials_stand_where_they_settled_and_name_themselves() -> None:
+    early, late = trial(0, [0.8]), trial(1, [0.9])
+    search = (
+        replace(early, settled_at=late.settled_at),
+        replace(late, settled_at=early.settled_at),
+    )
+    figure = drawn(snapshots.snapshot(snapshots.spec(), search), "2-time")
+    points = trace(figure, "trial")
+    assert points["customdata"] == [0, 1]
+    assert points["x"][0] > points["x"][1]
+    assert trace(figure, "best so far, median of 3")["text"] == ["trial 1", "trial 1"]
+    assert figure["layout"]["xaxis"]["title"]["text"] == "time since start (min)"
+
+
+def test_scores_off_the_scale_and_failures_stand_on_its_edge() -> None:
+    search = [trial(i, [0.9 + 0.001 * i]) for i in range(20)]
+    failed = snapshots.slot(21, SlotState.FAILED, message="Traceback\nValueError: too small")
+    snapshot = snapshots.snapshot(snapshots.spec(), (*search, trial(20, [0.1]), failed))
+    figure = drawn(snapshot, "1-convergence")
+    edge = figure["layout"]["yaxis"]["range"][0]
+    assert 20 in trace(figure, "off scale")["x"]
+    assert {*trace(figure, "off scale")["y"]} == {edge}
+    assert (trace(figure, "failed")["x"], trace(figure, "failed")["y"]) == ([21], [edge])
+    assert trace(figure, "failed")["text"] == ["trial 21 failed<br>ValueError: too small"]
+
+
+# --- distance -------------------------------------------------------------------------------------
+
+
+def reported(**params: Any) -> StudySpec:
+    return snapshots.spec(reported={"score": 0.9, "source": "here", "params": params})
+
+
+@pytest.mark.parametrize(
+    ("params", "distance"),
+    [
+        ({"x": 0.5, "rate_per_ns": 0.1, "colour": "red"}, 0.0),
+        ({"x": 1.0, "rate_per_ns": 0.1, "colour": "red"}, math.sqrt(0.25 / 3)),
+        (
+            {"x": 0.5, "rate_per_ns": 10.0, "colour": "red"},
+            math.sqrt(0.25 / 3),
+        ),  # half of 4 decades
+        ({"x": 0.5, "rate_per_ns": 0.1, "colour": "green"}, math.sqrt(1 / 3)),
+        ({"x": 0.0, "rate_per_ns": 0.001, "colour": "green"}, math.sqrt(1.5 / 3)),
+    ],
+)
+def test_distance_is_in_searched_ranges(params: dict[str, Any], distance: float) -> None:
+    spec = reported(x=0.5, rate_per_ns=0.1, colour="red")
+    found = dashfigures.distance_to_reported(spec, {**params, "k": 8})
+    assert found == pytest.approx(distance)
+
+
+def test_distance_leaves_out_what_is_not_searched_or_has_no_place() -> None:
+    assert dashfigures.compared(reported(x=0.5, noise=0.1)) == ["x"]
+    reports = {"score": 0.9, "source": "here", "params": {"rate_per_ns": 0, "x": "much"}}
+    assert dashfigures.compared(snapshots.unchecked(reported=reports)) == []
+    assert dashfigures.compared(reported()) == []
+    assert dashfigures.compared(snapshots.spec(reported=None)) == []
+
+
+def test_distance_of_the_incumbent_along_the_search() -> None:
+    spec = reported(x=0.5)
+    search = tuple(
+        trial(i, [s], params={"x": x})
+        for i, (s, x) in enumerate([(0.5, 0.9), (0.6, 0.6), (0.4, 0.5)])
+    )
+    figure = drawn(snapshots.snapshot(spec, search), "3-distance")
+    assert trace(figure, "best so far")["x"] == [0, 1, 2]
+    assert trace(figure, "best so far")["y"] == pytest.approx([0.4, 0.1, 0.1])
+    assert figure["layout"]["annotations"][0]["text"].startswith("x; 0: at the reported ones")
+
+
+# --- parameters -----------------------------------------------------------------------------------
+
+
+def test_parameters_mark_the_best_and_the_reported_value() -> None:
+    figure = drawn(snapshots.realistic(snapshots.spec()), "4-parameters")
+    axes = [figure["layout"][f"xaxis{i}"] for i in ("", 2, 3, 4)]
+    assert [a["title"]["text"] for a in axes] == ["x", "k", "rate_per_ns (1/ns)", "colour"]
+    lines = [t["x"][0] for t in figure["data"] if t.get("name") == "reported"]
+    assert lines == [0.5, 0.07, "red"]
+    assert sum(t.get("name") == "best" for t in figure["data"]) == 4
+
+
+def test_of_many_parameters_those_that_separate_scores_have_panels() -> None:
+    names = [f"p{i}" for i in range(14)]
+    spec = snapshots.unchecked(space={name: {"low": 0.0, "high": 1.0} for name in names})
+    generator = random.Random(0)
+    search = []
+    for number in range(200):
+        params = {name: generator.random() for name in names}
+        score = 0.5 + sum((i + 1) * (params[f"p{i}"] - 0.5) ** 2 for i in range(9)) / 40
+        search.append(trial(number, [score], params=params))
+    snapshot = snapshots.snapshot(spec, tuple(search))
+    figure = drawn(snapshot, "4-parameters")
+    shown = [figure["layout"][f"xaxis{i or ''}"]["title"]["text"] for i in (0, *range(2, 10))]
+    assert len(shown) == 9
+    assert {f"p{i}" for i in range(4, 9)} < {*shown}
+    assert shown == sorted(shown, key=names.index)
+    assert "the 9 of 14 that separate scores best" in figure["layout"]["title"]["text"]
+
+
+def test_separation_is_the_share_of_variance_between_groups() -> None:
+    def study(score_of: Any) -> StudySnapshot:
+        params = [{"x": (i * 37 % 64) / 64, "colour": ("red", "green")[i % 2]} for i in range(64)]
+        slots = (trial(i, [score_of(p)], params=p) for i, p in enumerate(params))
+        return snapshots.snapshot(snapshots.spec(), tuple(slots))
+
+    by_x = study(lambda p: 0.9 - (p["x"] - 0.5) ** 2)
+    assert dashfigures.separation(by_x, "x") > 0.9
+    assert dashfigures.separation(by_x, "colour") < 0.1
+    assert dashfigures.separation(study(lambda p: len(p["colour"]) / 10), "colour") == 1.0
+    assert dashfigures.separation(study(lambda p: 0.5), "x") == 0.0
+
+
+# --- confirmed, sweeps ----------------------------------------------------------------------------
+
+
+def test_confirmed_shows_claims_beside_what_fresh_seeds_gave() -> None:
+    snapshot = snapshots.realistic(snapshots.spec())
+    figure = drawn(snapshot, "5-confirmed")
+    first = snapshot.confirmations[0]
+    assert trace(figure, "claimed by the search")["x"] == [
+        pytest.approx(100 * first.search_score, rel=1e-4)
+    ]
+    assert trace(figure, "mean ± std")["x"] == [pytest.approx(100 * first.mean, rel=1e-4)]
+    assert figure["layout"]["height"] == dashfigures.HEIGHT
+
+
+def test_a_sweep_shows_its_figure_alone() -> None:
+    raw = {key: snapshots.SPEC[key] for key in ("name", "objective")}
+    curves = [{"label": HOSTILE, "x": "x", "values": [0.1, 0.4]}]
+    spec = validate(
+        {**raw, "description": HOSTILE, "budget": {"members": 3}, "sweep": {"curves": curves}},
+        where="test",
+    )
+    search = tuple(trial(i, [0.5, 0.6, 0.8]) for i in range(2))
+    cards = dashfigures.cards(snapshots.snapshot(spec, search))
+    assert [*cards] == ["6-figure"]
+    figure = json.loads(cards["6-figure"])
+    assert [t["y"] for t in figure["data"] if t.get("mode") == "lines+markers"] == [[60, 60]]
+    assert "&lt;img" in figure["layout"]["title"]["text"]
+    assert "<img" not in cards["6-figure"]
+
+
+# --- every study ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        (),
+        (snapshots.slot(0, SlotState.RUNNING, params={}, settled_at=None),),
+        (snapshots.slot(0, SlotState.COMPLETE),),
+        (snapshots.slot(0, SlotState.COMPLETE, score=math.nan),),
+        (snapshots.slot(0, SlotState.PRUNED),),
+        tuple(snapshots.slot(i, SlotState.FAILED, params={}) for i in range(3)),
+    ],
+    ids=["empty", "running", "one", "nan", "pruned without score", "all failed"],
+)
+@pytest.mark.parametrize("reports", [snapshots.SPEC["reported"], None], ids=["reported", "not"])
+def test_any_study_has_its_cards(search: Any, reports: Any) -> None:
+    snapshot = snapshots.snapshot(snapshots.spec(reported=reports), search)
+    names = ["1-convergence", "2-time", *(["3-distance"] if reports else []), "4-parameters"]
+    assert [*dashfigures.cards(snapshot)] == names
+    for name in names:
+        drawn(snapshot, name)
+
+
+def test_a_study_whose_less_is_better_has_its_line_go_down() -> None:
+    spec = snapshots.spec(objective="toy_objective:ToyLossObjective", reported=None)
+    search = (trial(0, [0.5]), trial(1, [0.7]), trial(2, [0.4]))
+    figure = drawn(snapshots.snapshot(spec, search), "1-convergence")
+    assert trace(figure, "best so far, median of 3")["y"] == [0.5, 0.4, 0.4]
+    assert figure["layout"]["yaxis"]["title"]["text"] == "rmse_mv"
+
+
+def test_tags_in_texts_are_shown_and_never_read() -> None:
+    reports = {"score": 0.9, "std": 0.01, "source": HOSTILE, "params": {"colour": HOSTILE}}
+    space = {"x": {"low": 0.0, "high": 1.0}, "colour": {"choices": (HOSTILE, "red")}}
+    space |= {HOSTILE: {"low": 0.0, "high": 1.0}}
+    spec = snapshots.unchecked(reported=reports, space=space, description=HOSTILE)
+    states = (SlotState.COMPLETE, SlotState.PRUNED, SlotState.FAILED)
+    params = {"x": 0.5, HOSTILE: 0.5, "colour": HOSTILE}
+    search = tuple(
+        snapshots.slot(i, state, score=0.9, params=params, message=HOSTILE)
+        for i, state in enumerate(states)
+    )
+    snapshot = snapshots.snapshot(spec, search, (snapshots.confirmation(0, 0, 0.9),))
+    cards = dashfigures.cards(snapshot)
+    assert len(cards) == 5
+    assert all("<img" not in card for card in cards.values())
+    assert "&lt;img" in cards["4-parameters"]
+
+
+# --- size -----------------------------------------------------------------------------------------
+
+
+def test_cards_of_5000_trials_stay_small() -> None:
+    spec = snapshots.spec(budget={"trials": 5000, "members": 3, "epochs": 2})
+    snapshot = snapshots.realistic(spec)
+    cards = dashfigures.cards(snapshot)
+    assert {name: len(card) for name, card in cards.items() if len(card) > LARGEST} == {}
+    assert "bdata" not in "".join(cards.values())
+    clouds = [t for t in drawn(snapshot, "1-convergence")["data"] if t.get("mode") == "markers"]
+    shown = sum(len(t["x"]) for t in clouds if t["name"] in ("trial", "pruned", "off scale"))
+    assert shown == dashfigures.MAX_TRIALS
+
+
+def test_a_study_that_improves_all_the_time_stays_small_too() -> None:
+    spec = snapshots.spec(budget={"trials": 5000, "members": 3, "epochs": 2})
+    search = tuple(trial(i, [0.5 + i / 20_000] * 3) for i in range(5000))
+    cards = dashfigures.cards(snapshots.snapshot(spec, search, state=StudyState.DONE))
+    assert max(map(len, cards.values())) <= LARGEST
+    best = trace(json.loads(cards["1-convergence"]), "best so far, median of 3")
+    assert best["y"][-1] == pytest.approx(74.995, rel=1e-4)
+
+
+def test_thinning_keeps_the_best_so_far_and_the_newest() -> None:
+    snapshot = snapshots.realistic(
+        snapshots.spec(budget={"trials": 3000, "members": 1, "epochs": 2})
+    )
+    kept = {slot.number for slot in dashfigures.chosen(snapshot, 300)}
+    assert len(kept) == 300
+    for clock in clocks(snapshot):
+        assert {slot.number for slot in incumbents(snapshot, clock)} <= kept
+    newest = [s.number for s in snapshot.search if s.state != SlotState.FAILED][-60:]
+    assert {*newest} <= kept
+
+
+def test_a_declared_figure_of_many_points_is_thinned() -> None:
+    spec = snapshots.spec(figure={"kind": "scatter", "x": "x", "colour": "x < 0.5"})
+    search = tuple(trial(i, [0.5], params={"x": i / 5000}) for i in range(5000))
+    whole = chart(snapshots.snapshot(spec, search))
+    assert whole is not None
+    card = dashfigures.compact(dashfigures.declared(whole))
+    assert len(card) < LARGEST
+    assert sum(len(t["x"]) for t in json.loads(card)["data"]) == dashfigures.MAX_CHART_POINTS
+
+
+def test_numbers_have_five_significant_digits() -> None:
+    figure = drawn(snapshots.snapshot(snapshots.spec(), (trial(0, [1 / 3]),)), "1-convergence")
+    assert trace(figure, "best so far, median of 3")["y"] == [33.333, 33.333]

@@ -1,0 +1,138 @@
+"""The overview: which studies it shows in how much room, the gap in words, the workers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import snapshots
+
+from hpo import results, statusview, words
+from hpo.overview import ConfirmedSummary, StudySummary
+from hpo.snapshot import StudyState, WorkerInfo
+
+CONFIRMED = ConfirmedSummary(source=3, mean=0.8913, std=0.012, n=10)
+
+
+def summary(name: str = "toy-study", **changes: Any) -> StudySummary:
+    values: dict[str, Any] = {
+        "name": name,
+        "spec": snapshots.spec(),
+        "objective": "toy_objective:ToyObjective",
+        "state": StudyState.OPEN,
+        "reason": None,
+        "trials": 60,
+        "settled": 41,
+        "running": 4,
+        "best_score": 0.9051,
+        "confirmed": None,
+        "created_at": snapshots.START,
+    }
+    return StudySummary(**{**values, **changes})
+
+
+def worker(number: int, **changes: Any) -> WorkerInfo:
+    values: dict[str, Any] = {
+        "name": f"node-{number}-1234-abcdef",
+        "host": f"node-{number}.example.org",
+        "pid": 1234,
+        "doing": f"toy-study: trial {number}, member 1 of 3, epoch 7 of 30",
+        "started_at": snapshots.START,
+        "seconds_silent": 4.0,
+        "alive": True,
+    }
+    return WorkerInfo(**{**values, **changes})
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (0.8913, "0.7 points below the reported 89.83 ± 2.91 %"),
+        (0.9363, "3.8 points above the reported 89.83 ± 2.91 %"),
+        (0.9083, "1.0 point above the reported 89.83 ± 2.91 %"),
+        (0.89834, "level with the reported 89.83 ± 2.91 %"),
+    ],
+)
+def test_the_gap_of_an_accuracy_is_told_in_points(score: float, text: str) -> None:
+    assert words.gap_text(snapshots.spec(), score) == text
+
+
+def test_the_gap_of_another_metric_says_which_way_is_better() -> None:
+    reported = {"score": 0.03, "source": "us"}
+    spec = snapshots.spec(objective="toy_objective:ToyLossObjective", reported=reported)
+    assert words.gap_text(spec, 0.0312) == "0.0012 above the reported 0.03 (less is better)"
+    assert words.gap_text(snapshots.spec(reported=None), 0.9) == ""
+
+
+def test_a_study_is_held_against_the_reported_score_by_what_is_confirmed() -> None:
+    lines = statusview.study_lines([summary(), summary("done", confirmed=CONFIRMED)])
+    assert lines[1].split("  ")[0] == "toy-study"
+    assert "90.5 % in the search" in lines[1]
+    assert "0.7 points above 89.83 ± 2.91 %" in lines[1]
+    assert "89.1 ± 1.2 % confirmed" in lines[2]
+    assert "0.7 points below 89.83 ± 2.91 %" in lines[2]
+
+
+def test_a_study_whose_objective_is_missing_here_is_shown_without_units() -> None:
+    line = statusview.study_lines([summary(spec=None)])[1]
+    assert "0.9051" in line
+    assert "its objective is not installed here" in line
+
+
+def test_the_gap_of_one_study_in_a_sentence() -> None:
+    spec = snapshots.spec()
+    done = snapshots.realistic(spec)
+    mean = words.gap_text(spec, done.confirmations[0].mean)
+    assert statusview.gap(done) == f"the confirmed score is {mean}"
+    searched = snapshots.realistic(spec, confirmed=False)
+    assert statusview.gap(searched).startswith("the best search score is ")
+    nothing = "no score yet to hold against the reported 89.83 ± 2.91 %"
+    assert statusview.gap(snapshots.snapshot(spec)) == nothing
+    assert statusview.gap(snapshots.realistic(snapshots.spec(reported=None))) == ""
+
+
+def test_every_unfinished_study_is_shown_and_ten_finished_ones() -> None:
+    done = [summary(f"done-{i:03}", state=StudyState.DONE) for i in range(150)]
+    others = [summary("failed", state=StudyState.FAILED), summary("stopped", state="stopped")]
+    lines = statusview.overview([others[0], *done, others[1]], [])
+    names = [line.split()[0] for line in lines[1:13]]
+    assert names == ["failed", *(f"done-{i}" for i in range(140, 150)), "stopped"]
+    assert lines[13:] == ["and 140 more: hpo studies", "", "No worker is alive."]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (40, 10), (120, 50), (32, 7)])
+def test_the_overview_keeps_within_the_terminal(width: int, height: int) -> None:
+    studies = [summary(f"study-of-a-long-name-{i:03}") for i in range(200)]
+    workers = [worker(i) for i in range(64)]
+    lines = statusview.overview(studies, workers, width=width, height=height)
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+    assert any("more: hpo studies" in line for line in lines)
+    assert any("more workers" in line for line in lines)
+
+
+def test_in_80_columns_the_numbers_stay_whole() -> None:
+    lines = statusview.study_lines([summary(confirmed=CONFIRMED)], width=80)
+    assert max(map(len, lines)) <= 80
+    assert "41/60" in lines[1]
+    assert "89.1 ± 1.2 %" in lines[1]
+    assert "0.7 points below 89.83 ±" in lines[1]
+
+
+def test_workers_are_listed_with_host_slot_and_silence_the_living_first() -> None:
+    lost = worker(7, alive=False, seconds_silent=95.0)
+    ended = worker(8, alive=False, doing="ended")
+    lines = statusview.worker_lines([lost, worker(2), ended])
+    assert lines[0].split() == ["worker", "host", "doing", "last", "seen"]
+    assert lines[1].startswith("node-2-1234-abcdef  node-2.example.org  toy-study: trial 2, member")
+    assert lines[1].endswith("  4 s ago")
+    assert "lost: toy-study: trial 7" in lines[2]
+    assert lines[2].endswith("1 min 35 s ago")
+    assert len(lines) == 3
+
+
+def test_columns_that_find_no_room_are_dropped_and_then_the_widest_are_cut() -> None:
+    rows = [["name", "n", "since"], ["a-long-example", "10", "Monday"]]
+    assert results.columns(rows, width=24, drop=[2]) == ["name            n", "a-long-example  10"]
+    assert results.columns(rows, width=12, drop=[2]) == ["name      n", "a-long-…  10"]
+    assert results.columns(rows, width=1) == ["name  n   sin…", "a-l…  10  Mon…"]
