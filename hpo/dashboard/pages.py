@@ -38,6 +38,8 @@ _OURS_FIRST = """\
 /* Figures of hpo, and the grid that holds them, before those of Optuna. */
 .MuiGrid-root:has([id^="user-defined-plot:hpo-"]) { order: -1; }
 .MuiGrid-container:has([id^="user-defined-plot:hpo-"]) { padding-top: 16px; }
+/* Tables of notes, whose columns touch otherwise. */
+.MuiCardContent-root table:not([class]) :is(th, td) { padding: 2px 20px 2px 0; text-align: left; }
 </style>
 """
 
