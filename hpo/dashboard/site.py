@@ -112,7 +112,9 @@ class Site:
             if environ["PATH_INFO"] == "/":  # relative: a proxy before us may speak TLS
                 start_response("302 Found", [("Location", "/dashboard"), ("Content-Length", "0")])
                 return []
-            if kind in (Kind.PAGE, Kind.FILE, Kind.API, Kind.NOTE):
+            if kind is Kind.PAGE:
+                return _send(_page(pages.studies()), start_response)
+            if kind in (Kind.FILE, Kind.API, Kind.NOTE):
                 return opened.app(environ, start_response)
             return _send(self._answer(opened, kind, environ), start_response)
         except Away as away:

@@ -82,6 +82,8 @@ def test_a_worker_can_do_everything_to_studies(
         assert snapshot.count(SlotState.EXCLUDED) == 1
         optuna.load_study(study_name="toy", storage=storage.optuna()).set_user_attr("note", "text")
         for line in (
+            ["publish", "toy"],
+            ["artifacts", "toy", "--make"],
             ["export", "toy", "--backup", backup],
             ["import", backup, "--name", "again"],
             ["delete", "toy", "--yes"],

@@ -13,27 +13,38 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from required import missing
+
 from hpo import provenance
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("postgres", "migrate", "workers", "dashboard")
+IMAGE = "hpo-dynamics-test"
 BUILD_S = 1500
 NEEDED_GB = 20.0
 """Free space that building the image takes at most."""
 
 
-def missing() -> str | None:
-    """Why the services cannot be started here, None if they can."""
-    if shutil.which("docker") is None:
-        return "no Docker client"
+def require_engine() -> None:
+    """Skip the test where the services cannot be started, or fail it if they must."""
+    require_client()
     for command in (["docker", "info"], ["docker", "compose", "version"]):
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         except subprocess.TimeoutExpired:
-            return f"`{' '.join(command)}` does not answer"
+            missing("docker", f"`{' '.join(command)}` does not answer")
         if done.returncode != 0:
-            return f"`{' '.join(command)}` says: {done.stderr.strip().splitlines()[-1:]}"
-    return None
+            missing("docker", f"`{' '.join(command)}` says: {done.stderr.strip()[-300:]}")
+    built = subprocess.run(["docker", "image", "inspect", IMAGE], capture_output=True, check=False)
+    free_gb = shutil.disk_usage("/var").free / 1e9
+    if built.returncode != 0 and free_gb < NEEDED_GB:
+        missing("docker", f"the image takes {NEEDED_GB:g} GB of disk to build, of {free_gb:.0f} GB")
+
+
+def require_client() -> None:
+    """Skip the test where there is no Docker at all, or fail it if there must be."""
+    if shutil.which("docker") is None:
+        missing("docker", "no Docker was found in PATH")
 
 
 def free_port() -> int:
@@ -54,7 +65,7 @@ class Stack:
         self.environment = {
             **os.environ,
             "COMPOSE_PROJECT_NAME": f"hpo-test-{os.getpid()}",
-            "HPO_IMAGE": "hpo-dynamics-test",
+            "HPO_IMAGE": IMAGE,
             "HPO_PORT": str(self.port),
             "HPO_DASHBOARD_PORT": str(self.dashboard_port),
             "HPO_SECRETS": str(directory / "secrets"),

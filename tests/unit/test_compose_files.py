@@ -10,14 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from stack import ROOT, require_client
 
-ROOT = Path(__file__).parents[2]
 SECRETS = ROOT / "docker/secrets.sh"
 
 
 def compose(*line: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    if shutil.which("docker") is None:
-        pytest.skip("no Docker client")
+    require_client()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HPO_")}
     return subprocess.run(
         ["docker", "compose", "--env-file", os.devnull, *line],

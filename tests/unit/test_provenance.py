@@ -1,0 +1,63 @@
+"""Which revision results name: that of the checkout, or the one that an installation kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hpo import provenance
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A git checkout with one commit."""
+    (tmp_path / "hpo").mkdir()
+    (tmp_path / "hpo/code.py").write_text("1\n")
+    _git(tmp_path, "init", "--quiet")
+    _git(tmp_path, "add", "hpo/code.py")
+    _git(tmp_path, "commit", "--quiet", "--message", "one")
+    return tmp_path
+
+
+def _git(root: Path, *arguments: str) -> str:
+    who = ["-c", "user.name=me", "-c", "user.email=me@example.org"]
+    done = subprocess.run(
+        ["git", "-C", str(root), *who, *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_a_checkout_tells_its_revision_and_whether_it_was_changed(checkout: Path) -> None:
+    revision = _git(checkout, "rev-parse", "HEAD")
+    assert provenance.source(checkout) == {"revision": revision, "dirty": False}
+    (checkout / "untracked.txt").write_text("no result depends on it")
+    assert provenance.source(checkout)["dirty"] is False
+    (checkout / "hpo/code.py").write_text("2\n")
+    assert provenance.source(checkout) == {"revision": revision, "dirty": True}
+
+
+def test_an_installation_tells_what_it_was_made_from(tmp_path: Path) -> None:
+    unknown = {"revision": "unknown (not a git checkout)", "dirty": False}
+    assert provenance.source(tmp_path) == unknown
+    (tmp_path / "hpo").mkdir()
+    kept = {"revision": "0123", "dirty": True}
+    (tmp_path / "hpo/revision.json").write_text(json.dumps(kept))
+    assert provenance.source(tmp_path) == kept
+
+
+def test_the_program_prints_what_an_installation_keeps() -> None:
+    root = Path(provenance.__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    printed = subprocess.run(
+        [sys.executable, "-m", "hpo.provenance"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(printed.stdout) == provenance.source(root)
