@@ -51,6 +51,7 @@ def make(
 
     Raises:
         StudyError: the data of its task is not there, or not what it was.
+        OSError: this host has no room for temporary files.
     """
     found = []
     for item in _files(snapshot, others, say):
@@ -90,13 +91,13 @@ def _network(snapshot: StudySnapshot, stem: str, say: Callable[[str], None]) -> 
     """The best network, as ``hpo export --network`` writes it and ``hpo trace`` draws it."""
     choice = retrain.choose(snapshot)
     network = retrain.build(choice)
-    retrained = retrain.train(choice, network, say)
-    log.info("%s", retrained.check)
     with tempfile.TemporaryDirectory(prefix="hpo-") as folder:
-        target = Path(folder) / f"{stem}.safetensors"
+        retrained = retrain.train(choice, network, say)
+        log.info("%s", retrained.check)
+        target = Path(folder) / "network.safetensors"  # a study's name may be too long for a file
         network.save(target, retrain.about(retrained))
         for path in (target, target.with_suffix(".json")):
-            yield _artifact(path.name, path.read_bytes())
+            yield _artifact(stem + path.suffix, path.read_bytes())
     shown = replay.default(retrained)
     with picture.style():
         yield _artifact(f"{stem}-traces.png", picture.rendered(tracepicture.figure(shown), ".png"))

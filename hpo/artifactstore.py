@@ -162,10 +162,12 @@ class ArtifactStore:
         """
         with self._engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")  # idle, in no transaction
-            connection.detach()  # closed in the end, and the lock with it
             row = connection.execute(_by_name(study)).one_or_none()
             lock = select(func.pg_try_advisory_lock(_LOCKS, row.id if row else 0))
-            yield row is not None and bool(connection.scalar(lock))
+            alone = row is not None and bool(connection.scalar(lock))
+            if alone:
+                connection.detach()  # closed in the end, and the lock with it
+            yield alone
 
     def begin(self, study: str, worker: str) -> Edition | None:
         """Take one of the tries at the artifacts of a study; None if they are not due.

@@ -1,4 +1,4 @@
-"""Who makes the artifacts of a finished study: one worker, once, when there is no trial to run."""
+"""Who makes the artifacts of a finished study: one worker, once, between two trials."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from hpo.errors import HpoError, StorageError, StudyError
 from hpo.ledger import Ledger
 from hpo.retry import is_passing
 from hpo.trial import StoppedError
+from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 _MESSAGE_CHARS = 4000
+_LACKING = (HpoError, UnavailableError, OSError, MemoryError)
+"""What says that another host may have what this one lacks: data, a GPU, room on its disk."""
 
 
 class Patiently(Protocol):
@@ -94,9 +97,9 @@ class Keeper:
             self._patiently(lambda: self._store.leave(edition))
         except StorageError:
             raise
-        except (HpoError, MemoryError) as error:  # another host may have what this one lacks
+        except _LACKING as error:
             self._refuse(name, error)
-            why = f"{self._worker}: {error}"
+            why = f"{self._worker}: {str(error) or type(error).__name__}"
             self._patiently(lambda: self._store.leave(edition, why))
         except Exception as error:
             if is_passing(error):

@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -119,6 +119,8 @@ class _Launch:
                 StudyState.STOPPED: "stopped, until `hpo resume`",
             }.get(first.state, "finished already")
             _say(f"{self._spec.name}: {end}; nothing is left to run")
+            if not first.helpers:
+                self._tell_of_artifacts()
             return self._result(first.state)
         workers = self._workers(first)
         self._greet(first, how, workers)
@@ -294,18 +296,36 @@ class _Launch:
         except KeyboardInterrupt as wish:
             if isinstance(wish, Terminated):
                 raise
-        if self._artifacts_due():
-            option = self._storage_option()
-            _say(f"not kept; later: hpo artifacts {shlex.quote(self._spec.name)}{option} --make")
+        self._tell_of_artifacts()
+
+    def _tell_of_artifacts(self) -> None:
+        """Say how artifacts can be made that nobody is going to make by himself."""
+        if self._artifacts_due() and (self._executor.pids or not self._artifacts_made_elsewhere()):
+            command = f"hpo artifacts {shlex.quote(self._spec.name)}{self._storage_option()} --make"
+            _say(
+                f"the {artifacts.what(self._spec)} for the dashboard is not kept; later: {command}"
+            )
 
     def _artifacts_due(self) -> bool:
         """Whether they are still to be made, as far as the database can be asked."""
+        return self._asked(lambda store: self._spec.name in store.due(), otherwise=True)
+
+    def _artifacts_made_elsewhere(self) -> bool:
+        """Whether a worker is at it, such as one of another launch of the same study."""
+
+        def held(store: ArtifactStore) -> bool:
+            with store.alone(self._spec.name) as alone:
+                return not alone
+
+        return self._asked(held, otherwise=False)
+
+    def _asked(self, question: Callable[[ArtifactStore], bool], *, otherwise: bool) -> bool:
         try:
-            return self._spec.name in ArtifactStore(self._storage.engine).due()
+            return question(ArtifactStore(self._storage.engine))
         except Exception as error:
             if not is_passing(error):
                 raise
-            return True
+            return otherwise
 
     def _storage_option(self) -> str:
         """What a printed command needs to reach the same database, mostly empty."""

@@ -205,11 +205,11 @@ class Worker:
         while not self._heart.stop_requested.is_set():
             found = self._claim()
             if isinstance(found, Claim):
-                pause_s = _POLL_S[0]
                 self._work(found)
                 if self._order.study in self._left_out:
                     return str(self._left_out[self._order.study])
-            elif self._order.artifacts and self._keeper.keep(self._order.study):
+            kept = self._keep()  # after every trial: another study may never be finished
+            if kept or isinstance(found, Claim):
                 pause_s = _POLL_S[0]
             elif isinstance(found, Over):
                 log.info("%s", found.reason)
@@ -219,6 +219,12 @@ class Worker:
                 self._heart.stop_requested.wait(pause_s)
                 pause_s = min(2 * pause_s, _POLL_S[1])
         return None
+
+    def _keep(self) -> bool:
+        """Make the artifacts of a finished study; whether there was something to do."""
+        if not self._order.artifacts or self._heart.stop_requested.is_set():
+            return False
+        return self._keeper.keep(self._order.study)
 
     def _claim(self) -> Claim | Wait | Over:
         study = self._order.study

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,8 @@ def _told(
     """What there is, for programs, then in lines for people."""
     from hpo import results
 
-    names = [str(_target(folder, item)) if folder else item.filename for item in found]
+    listed = [item.filename for item in found]
+    names = [str(path) for path in _targets(folder, found)] if folder else listed
     sizes = [item.size for item in found]
     files = [{"file": n, "bytes": size} for n, size in zip(names, sizes, strict=True)]
     rows = [[n, _size(size)] for n, size in zip(names, sizes, strict=True)]
@@ -101,7 +103,8 @@ def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:
             f"Workers make them when it is finished; now: hpo export {study} --network FILE."
         )
     snapshot = ledger.snapshot(study, curves=True)
-    with networks.progress() as say:
+    temporary = Path(tempfile.gettempdir())
+    with networks.progress() as say, networks.writing(temporary):
         made = artifacts.make(snapshot, ledger.overlays(snapshot.spec), say)
     if not store.replace(edition, made):
         raise HpoError(
@@ -113,15 +116,21 @@ def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:
 def _write(store: ArtifactStore, found: Sequence[Listed], folder: Path) -> None:
     from hpo.commands import networks
 
-    for item in found:
-        target = _target(folder, item)
+    for target, item in zip(_targets(folder, found), found, strict=True):
         with networks.writing(target):
             folder.mkdir(parents=True, exist_ok=True)
             target.write_bytes(store.open_reader(item.artifact_id).read())
 
 
-def _target(folder: Path, item: Listed) -> Path:
-    return folder / Path(item.filename).name  # an uploaded file may be called anything
+def _targets(folder: Path, found: Sequence[Listed]) -> list[Path]:
+    """A file for each; uploaded ones may be called anything, and several alike."""
+    names = [Path(item.filename).name for item in found]
+    paths = []
+    for name, item in zip(names, found, strict=True):
+        path = folder / (item.artifact_id if name in ("", "..") else name)
+        alike = names.count(name) > 1
+        paths.append(path.with_stem(f"{path.stem}-{item.artifact_id}") if alike else path)
+    return paths
 
 
 def _size(count: int) -> str:

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna_dashboard.artifact._backend import list_study_artifacts
 from servers import connect
-from workers import kill, run_workers, start_worker, toy_spec, wait_until
+from workers import SUPPORT, kill, run_workers, start_worker, toy_spec, wait_until
 
 from hpo import artifacts, backup, cli, interventions
 from hpo.artifactstore import Artifact, ArtifactStore
@@ -243,6 +243,60 @@ def test_a_host_that_lacks_the_objective_leaves_them_to_others(
     kill(lacking, signal.SIGTERM)
 
 
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("import tempfile; tempfile.tempdir = '/nowhere'", "[Errno 2] No such file or directory"),
+        (
+            "from objectives.contract import UnavailableError\n"
+            "def train(self, on_epoch):\n"
+            "    raise UnavailableError('toy: a GPU must be there')\n"
+            "toy_network.ToyMember.train = train\n",
+            "toy: a GPU must be there",
+        ),
+    ],
+)
+def test_a_host_that_lacks_room_or_a_gpu_leaves_them_to_others(
+    code: str,
+    why: str,
+    ledger: Ledger,
+    storage: Storage,
+    store: ArtifactStore,
+    database_url: str,
+) -> None:
+    ledger.register(small())
+    run_workers(database_url, "toy", 1)
+    line = ("--study", "toy", "--name", "lacking")
+    path = f"import sys; sys.path.insert(0, {str(SUPPORT)!r}); import toy_network\n"
+    lacking = start_worker(database_url, *line, code=path + code)
+    said = lacking.communicate(timeout=60)[1]
+    assert (lacking.returncode, tries(storage)) == (0, ARTIFACT_TRIES), said
+    assert (store.error("toy") or "").startswith(f"lacking: {why}")
+    worker = start_worker(database_url, "--study", "toy")
+    assert re.search(MADE, worker.communicate(timeout=60)[1], re.MULTILINE)
+
+
+def test_a_worker_that_never_runs_out_of_trials_makes_them_in_between(
+    ledger: Ledger, store: ArtifactStore, database_url: str
+) -> None:
+    many = {"trials": 10_000, "window": 1}
+    ledger.register(small("long", sampler={"name": "random"}, budget=many, confirm=False))
+    ledger.register(small("short"))
+    worker = start_worker(database_url, "--lease", "5")
+    wait_until(lambda: len(names(store, "short")) == 6, 60)
+    assert ledger.snapshot("long").state == StudyState.OPEN
+    kill(worker)
+
+
+def test_a_study_may_have_a_longer_name_than_a_file(
+    ledger: Ledger, store: ArtifactStore, database_url: str
+) -> None:
+    name = "漢" * 90
+    ledger.register(small(name))
+    start_worker(database_url, "--study", name).communicate(timeout=60)
+    assert len(names(store, name)) == 6
+
+
 def test_a_study_that_optuna_dashboard_deleted_takes_no_worker_down(
     ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str
 ) -> None:
@@ -449,7 +503,12 @@ def test_what_is_too_large_is_left_out(
 
 
 def test_the_command_makes_and_writes_them(
-    ledger: Ledger, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ledger: Ledger,
+    storage: Storage,
+    store: ArtifactStore,
+    database_url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     line = ["artifacts", "toy", "--storage", database_url]
     ledger.register(small())
@@ -471,6 +530,21 @@ def test_the_command_makes_and_writes_them(
     assert [item["bytes"] for item in record["artifacts"]] == [p.stat().st_size for p in files]
     assert cli.main(["artifacts", "none", "--storage", database_url]) == 1
     assert "study 'none': the database must hold it" in capsys.readouterr().err
+    study = optuna.load_study(study_name="toy", storage=storage.optuna())
+    own = []
+    for content_of in ("one", "two"):
+        upload = tmp_path / content_of / "alike.txt"
+        upload.parent.mkdir()
+        upload.write_text(content_of)
+        own.append(
+            optuna.artifacts.upload_artifact(
+                artifact_store=store, file_path=str(upload), study_or_trial=study
+            )
+        )
+    assert cli.main([*line, "-o", str(tmp_path / "all")]) == 0
+    found = [(tmp_path / "all" / f"alike-{key}.txt").read_text() for key in own]
+    assert found == ["one", "two"]
+    assert len(list((tmp_path / "all").iterdir())) == 8
     (tmp_path / "file").touch()
     assert cli.main([*line, "-o", str(tmp_path / "file")]) == 1
     assert "cannot be written: " in capsys.readouterr().err

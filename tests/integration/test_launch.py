@@ -48,6 +48,7 @@ source = "toy paper"
 x = 0.5
 """
 SLOW = ("--set", "fixed.sleep_s=0.1")
+NOT_KEPT = "the best network for the dashboard is not kept; later: hpo artifacts toy --make\n"
 
 
 class User:
@@ -292,8 +293,24 @@ def test_the_best_network_can_be_left_for_later(
         out, err = launch.communicate(timeout=60)
         assert launch.returncode == status, err
         assert ("toy: confirmed" in out) == (signum == signal.SIGINT)
-        assert ("not kept; later: hpo artifacts toy --make\n" in err) == (signum == signal.SIGINT)
+        assert (NOT_KEPT in err) == (signum == signal.SIGINT)
         assert (store.due(), store.listed("toy")) == (["toy"], [])
+        _, err = user.run("launch", "--study", "toy.toml", *SLOW, *line)
+        assert NOT_KEPT in err, "again, since nothing makes it by itself"
+
+
+def test_two_launches_keep_the_best_network_once(user: User) -> None:
+    line = ("--set", "objective=toy_network:ToyNetworkObjective", "--set", "confirm.epochs=40")
+    launches = [
+        user.start("launch", "--study", "toy.toml", "--workers", "1", *SLOW, *line, "--report", f)
+        for f in ("a.html", "b.html")
+    ]
+    for launch in launches:
+        _, err = launch.communicate(timeout=120)
+        assert launch.returncode == 0, err
+        assert "not kept" not in err, "the other one's worker was at it"
+    out, _ = user.run("artifacts", "toy")
+    assert len(out.splitlines()) == 6
 
 
 def test_no_confirm_ends_with_the_search(user: User) -> None:
