@@ -16,8 +16,6 @@ from hpo.storage import open_storage
 
 HERE = Path(__file__).parent
 STUDY = "seqdigits"
-BAR_PX = 64
-"""Height of the bar at the top of the page, which stays there."""
 
 
 def main() -> None:
@@ -32,9 +30,7 @@ def main() -> None:
         page.goto(address)
         page.get_by_text(STUDY).first.click()
         watched.wait_until(lambda: "Confirmed on fresh seeds and the test half" in watched.cards())
-        page.set_viewport_size({"width": 1440, "height": BAR_PX + 1000})
-        top = page.locator(".js-plotly-plot", has_text="Convergence against trial number")
-        top.evaluate(f"plot => window.scrollBy(0, plot.getBoundingClientRect().top - {BAR_PX + 8})")
+        page.set_viewport_size({"width": 1440, "height": 1080})
         page.mouse.move(0, 0)
         page.wait_for_timeout(2000)  # for what comes into view to be drawn
         save(page, "dashboard.png")

@@ -171,11 +171,15 @@ class ArtifactStore:
         """Take one of the tries at the artifacts of a study; None if they are not due.
 
         Should the worker die at it, the error says so.
+
+        Raises:
+            StudyError: the study was deleted from Optuna's tables, which list artifacts.
         """
         with self._engine.begin() as connection:
             row = connection.execute(_by_name(study).with_for_update()).one_or_none()
             if row is None or row.state != StudyState.DONE or row.artifact_tries <= 0:
                 return None
+            mirror.require_study(connection, row.optuna_study_id, study)
             lost = f"{worker} was lost while it made them"
             values = {"artifact_tries": row.artifact_tries - 1, "artifact_error": lost}
             connection.execute(update(studies).where(studies.c.id == row.id).values(values))
@@ -210,11 +214,15 @@ class ArtifactStore:
 
         Returns:
             False, and nothing is written, if the study has gone on, or away, meanwhile.
+
+        Raises:
+            StudyError: the study was deleted from Optuna's tables, which list artifacts.
         """
         with self._engine.begin() as connection:
             row = _still(connection, edition)
             if row is None:
                 return False
+            mirror.require_study(connection, row.optuna_study_id, row.name)
             own = artifacts.c.study_id == row.id
             ids = connection.scalars(select(artifacts.c.artifact_id).where(own)).all()
             gone = [known for known in ids if uuid.UUID(known).version == 5]

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Protocol, TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from hpo import artifacts
 from hpo.artifactstore import ArtifactStore, Edition
-from hpo.errors import HpoError, StorageError
+from hpo.errors import HpoError, StorageError, StudyError
 from hpo.ledger import Ledger
+from hpo.retry import is_passing
 from hpo.trial import StoppedError
 
 log = logging.getLogger(__name__)
@@ -77,34 +76,46 @@ class Keeper:
         with ExitStack() as stack:
             if not self._patiently(lambda: stack.enter_context(self._store.alone(name))):
                 return False
-            edition = self._patiently(lambda: self._store.begin(name, self._worker))
+            try:
+                edition = self._patiently(lambda: self._store.begin(name, self._worker))
+            except StudyError as error:
+                self._refuse(name, error)
+                return False
             if edition is not None:
                 self._keep(edition)
             return edition is not None
 
     def _keep(self, edition: Edition) -> None:
-        name, say = edition.name, self._say
+        name = edition.name
         try:
-            snapshot = self._ledger.snapshot(name, curves=True)
-            self._doing(f"keeps the {artifacts.what(snapshot.spec)} of {name}")
-            made = artifacts.make(snapshot, self._ledger.overlays(snapshot.spec), say)
+            self._make(edition)
         except StoppedError:
             log.info("%s: its artifacts are left to the next worker", name)
             self._patiently(lambda: self._store.leave(edition))
-        except (StorageError, SQLAlchemyError):
+        except StorageError:
             raise
         except (HpoError, MemoryError) as error:  # another host may have what this one lacks
-            log.warning("%s: its artifacts are left to other hosts: %s", name, error)
-            self._refused.add(name)
+            self._refuse(name, error)
             why = f"{self._worker}: {error}"
             self._patiently(lambda: self._store.leave(edition, why))
-        except Exception:
+        except Exception as error:
+            if is_passing(error):
+                raise
             why = traceback.format_exc()[-_MESSAGE_CHARS:]
             log.exception("%s: its artifacts cannot be made", name)
             self._patiently(lambda: self._store.fail(edition, why))
-        else:
-            kept = self._patiently(lambda: self._store.replace(edition, made))
-            log.info("%s: %s", name, f"{len(made)} artifacts" if kept else "it has gone on")
+
+    def _make(self, edition: Edition) -> None:
+        name = edition.name
+        snapshot = self._ledger.snapshot(name, curves=True)
+        self._doing(f"keeps the {artifacts.what(snapshot.spec)} of {name}")
+        made = artifacts.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
+        kept = self._patiently(lambda: self._store.replace(edition, made))
+        log.info("%s: %s", name, f"{len(made)} artifacts" if kept else "it has gone on meanwhile")
+
+    def _refuse(self, name: str, error: Exception) -> None:
+        log.warning("%s: its artifacts are left to other hosts: %s", name, error)
+        self._refused.add(name)
 
     def _say(self, text: str) -> None:
         if self._stopping():

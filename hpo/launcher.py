@@ -283,10 +283,12 @@ class _Launch:
         if not (self._executor.pids and self._artifacts_due()):
             return
         what = artifacts.what(self._spec)
-        _say(f"{self._spec.name}: a worker keeps the {what} for the dashboard (Ctrl-C: not now)")
         trained = (m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
         until_s = time.monotonic() + ARTIFACTS_S + 3 * max(trained, default=0.0)
         try:
+            _say(
+                f"{self._spec.name}: a worker keeps the {what} for the dashboard (Ctrl-C: not now)"
+            )
             while self._executor.pids and self._artifacts_due() and time.monotonic() < until_s:
                 time.sleep(ARTIFACTS_POLL_S)
         except KeyboardInterrupt as wish:

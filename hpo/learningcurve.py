@@ -112,11 +112,11 @@ def figure(snapshot: StudySnapshot, trial: Slot) -> Figure:
 
 def _title(snapshot: StudySnapshot, trial: Slot) -> str:
     spec = snapshot.spec
-    text = f"{spec.name}, trial {trial.number}\n{spec.objective_impl.metric} "
+    text = f"{spec.objective_impl.metric} "
     text += f"{words.score_text(spec, trial.score or 0.0)} in the search"
     if (confirmed := _confirmation(snapshot, trial)) is not None:
         text += f", confirmed {words.score_text(spec, confirmed.mean, confirmed.std)}"
-    return picture.plain(text)
+    return "\n".join(map(picture.wrapped, (f"{spec.name}, trial {trial.number}", text)))
 
 
 def _confirmation(snapshot: StudySnapshot, trial: Slot) -> Confirmation | None:
@@ -145,7 +145,7 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
         axes.plot(x, y, "D", color=GREEN, markersize=4, alpha=0.7, clip_on=False, label=label)
     if (reported := spec.reported) is not None:
         value, std = words.shown(spec, reported.score), words.shown(spec, reported.std or 0.0)
-        text = picture.plain(words.reported_text(spec))
+        text = picture.wrapped(words.reported_text(spec))
         axes.axhline(value, color=VERMILLION, linestyle="--", linewidth=1.2, label=text)
         if std:
             axes.axhspan(value - std, value + std, color=VERMILLION, alpha=0.08, linewidth=0)

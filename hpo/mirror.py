@@ -2,7 +2,7 @@
 
 Each function runs inside the ledger's transaction, so both always tell the same: Optuna's storage
 interface cannot do that (every call is a transaction of its own, some forty of them per trial).
-This is the one module that knows Optuna's tables; a test reads what it wrote through Optuna.
+This is the one module that writes Optuna's tables; a test reads what it wrote through Optuna.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,6 +146,11 @@ def _cloud(axes: Axes, group: Group, colour: str, marker: str) -> None:
         linestyle="none",
         label=plain(group.label),
     )
+
+
+def wrapped(text: str, width: int = 90) -> str:
+    """Text without mathematics, in lines of so many characters at most."""
+    return "\n".join(plain(line) for line in textwrap.wrap(text, width))
 
 
 def plain(text: str) -> str:

@@ -1,7 +1,8 @@
 """A network of a study once more: chosen, trained again, checked against the ledger.
 
-A study stores no networks. Each is a pure function of its parameters and its seed, and so it is
-trained again within seconds; on the same kind of CPU the result is the same, bit for bit.
+A study stores no networks, but for the best one when it is over. Each is a pure function of its
+parameters and its seed, and so it is trained again within seconds; on the same kind of CPU the
+result is the same, bit for bit.
 """
 
 from __future__ import annotations

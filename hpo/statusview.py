@@ -8,7 +8,6 @@ from hpo import results, words
 from hpo.overview import StudySummary
 from hpo.snapshot import StudySnapshot, StudyState, WorkerInfo
 
-_AGAINST = "against the reported"
 FINISHED = 10
 """So many finished studies are shown beside the others."""
 
@@ -50,7 +49,7 @@ def _chosen(studies: Sequence[StudySummary], rows: int) -> list[StudySummary]:
 
 def study_lines(studies: Sequence[StudySummary], *, width: int | None = None) -> list[str]:
     """A table of studies."""
-    rows = [["study", "state", "settled", "running", "score", _AGAINST, "objective", "since"]]
+    rows = [["study", "state", "settled", "running", "score", "reported", "objective", "since"]]
     for study in studies:
         rows.append(
             [

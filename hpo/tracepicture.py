@@ -24,6 +24,8 @@ _DASHES = {
     "longdashdot": (0, (8, 3, 2, 3)),
 }
 """Plotly's names of dashes, as Matplotlib draws them."""
+_SHORT = 45
+"""Entries of the legend with fewer characters stand side by side."""
 
 
 def figure(replay: Replay) -> Figure:
@@ -48,10 +50,11 @@ def figure(replay: Replay) -> Figure:
         axes.set_xlabel("time (ns)")
     grid[0][0].set_xlim(0, replay.trace.dt_ns * replay.trace.inputs.shape[1])
     head, *more = replay.heading
-    text = "\n".join(picture.plain(line) for line in (head, *more, *replay.parameter_lines))
+    text = "\n".join(picture.wrapped(line) for line in (head, *more, *replay.parameter_lines))
     drawing.suptitle(text, x=0.01, ha="left", fontsize=9, linespacing=1.4)
     handles, labels = grid[0][0].get_legend_handles_labels()
-    drawing.legend(handles, labels, loc="outside lower left", ncols=2, fontsize=9)
+    columns = 2 if max(map(len, labels)) < _SHORT else 1
+    drawing.legend(handles, labels, loc="outside lower left", ncols=columns, fontsize=9)
     return drawing
 
 
@@ -63,7 +66,7 @@ def _draw_input(axes: Axes, replay: Replay) -> None:
         look = replay.look(series)
         for channel, values in enumerate(trace.inputs[series].T.tolist()):
             style = {**_line(look), "linewidth": 1.1}
-            label = picture.plain(look.text) if channel == 0 else None
+            label = picture.wrapped(look.text) if channel == 0 else None
             axes.step(times, [*values, values[-1]], where="post", label=label, **style)
 
 

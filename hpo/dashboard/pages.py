@@ -1,8 +1,10 @@
-"""The pages of our own, for when there is no study to show, or no database to ask."""
+"""The page, and those of our own for when there is no study to show, or no database to ask."""
 
 from __future__ import annotations
 
+from functools import cache
 from html import escape
+from pathlib import Path
 
 _PAGE = """\
 <!DOCTYPE html>
@@ -29,6 +31,26 @@ p.small {{ font-size: 0.85rem; opacity: 0.7; }}
 </body>
 </html>
 """
+
+
+_OURS_FIRST = """\
+<style>
+/* Figures of hpo, and the grid that holds them, before those of Optuna. */
+.MuiGrid-root:has([id^="user-defined-plot:hpo-"]) { order: -1; }
+.MuiGrid-container:has([id^="user-defined-plot:hpo-"]) { padding-top: 16px; }
+/* Tables of notes, whose columns touch otherwise. */
+.MuiCardContent-root table:not([class]) :is(th, td) { padding: 2px 20px 2px 0; text-align: left; }
+</style>
+"""
+
+
+@cache
+def studies() -> str:
+    """optuna-dashboard's page, on which a study begins with our figures."""
+    import optuna_dashboard
+
+    page = Path(optuna_dashboard.__file__).with_name("index.html").read_text(encoding="utf-8")
+    return page.replace("</head>", f"{_OURS_FIRST}</head>", 1)
 
 
 def no_study(storage: str) -> str:

@@ -18,6 +18,7 @@ import optuna
 from optuna import visualization
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import Study, StudyDirection
+from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
 from hpo.dashboard.readonly import ReadOnlyStorage
@@ -57,21 +58,20 @@ class Plots:
         self._kept: OrderedDict[tuple[int, str, bool], tuple[int, Reply]] = OrderedDict()
 
     def get(
-        self, storage: ReadOnlyStorage, study_id: int, name: str, view: View, accepted: str
+        self, storage: ReadOnlyStorage, study: FrozenStudy, name: str, view: View, accepted: str
     ) -> Reply:
-        """A plot as plotly's JSON.
-
-        Raises:
-            KeyError: there is no such study.
-        """
+        """A plot as plotly's JSON."""
         if name not in PLOTS:
             return problem("404 Not Found", f"plot_type={name} is not supported.")
-        key = (study_id, name, takes_gzip(accepted))
+        key = (study._study_id, name, takes_gzip(accepted))
         with self._lock:
             version, reply = self._kept.get(key, (None, None))
             if reply is None or version != view.version:
-                text = _draw(storage, study_id, PLOTS[name], view.trials).to_json()
-                reply = packed([text.encode()], accepted)
+                try:
+                    figure = _draw(storage, study, PLOTS[name], view.trials)
+                except ValueError as error:  # not for this study: a front of one score, say
+                    return problem("400 Bad Request", f"{name}: {error}")
+                reply = packed([figure.to_json().encode()], accepted)
                 self._kept[key] = view.version, reply
             self._kept.move_to_end(key)
             while len(self._kept) > _KEPT:
@@ -79,11 +79,13 @@ class Plots:
             return reply
 
 
-def _draw(storage: ReadOnlyStorage, study_id: int, plot: _Plot, trials: list[FrozenTrial]) -> Any:
-    directions = storage.get_study_directions(study_id)
+def _draw(
+    storage: ReadOnlyStorage, frozen: FrozenStudy, plot: _Plot, trials: list[FrozenTrial]
+) -> Any:
+    directions = frozen.directions
     chosen = choose(trials, plot.trials, directions)
     seen = storage.with_trials(chosen)
-    study = optuna.load_study(study_name=storage.get_study_name_from_id(study_id), storage=seen)
+    study = optuna.load_study(study_name=frozen.study_name, storage=seen)
     options: dict[str, Any] = {}
     if plot.of_values:
         options["target_name"] = "Objective Value"

@@ -13,7 +13,7 @@ from optuna.storages._rdb import models
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, Select, select
 
 from hpo import mirror
 
@@ -65,7 +65,8 @@ class ReadOnlyStorage(BaseStorage):
             KeyError: there is no such study.
         """
         query = select(_STUDIES.c.study_id).where(_STUDIES.c.study_name == study_name)
-        return int(self._one(query, study_name))
+        with self._engine.connect() as connection:
+            return int(_one(connection, query, study_name))
 
     def get_study_name_from_id(self, study_id: int) -> str:
         """The name of a study.
@@ -73,15 +74,8 @@ class ReadOnlyStorage(BaseStorage):
         Raises:
             KeyError: there is no such study.
         """
-        query = select(_STUDIES.c.study_name).where(_STUDIES.c.study_id == study_id)
-        return str(self._one(query, study_id))
-
-    def _one(self, query: Any, asked: object) -> Any:
         with self._engine.connect() as connection:
-            found = connection.scalar(query)
-        if found is None:
-            raise KeyError(asked)
-        return found
+            return _name(connection, study_id)
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
         """The directions of a study's scores.
@@ -89,28 +83,19 @@ class ReadOnlyStorage(BaseStorage):
         Raises:
             KeyError: there is no such study.
         """
-        table = models.StudyDirectionModel.__table__
-        query = select(table.c.direction).where(table.c.study_id == study_id)
         with self._engine.connect() as connection:
-            found = list(connection.scalars(query.order_by(table.c.objective)))
-        if not found:
-            raise KeyError(study_id)
-        return found
+            _name(connection, study_id)
+            return _directions(connection, study_id)
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
         """What users noted of a study."""
-        return self._attrs(models.StudyUserAttributeModel, study_id)
+        with self._engine.connect() as connection:
+            return _attrs(connection, models.StudyUserAttributeModel, study_id)
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
         """What programs noted of a study: notes, figures, files."""
-        return self._attrs(models.StudySystemAttributeModel, study_id)
-
-    def _attrs(self, model: Any, study_id: int) -> dict[str, Any]:
-        table = model.__table__
-        query = select(table.c.key, table.c.value_json).where(table.c.study_id == study_id)
         with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-        return {key: json.loads(text) for key, text in rows}
+            return _attrs(connection, models.StudySystemAttributeModel, study_id)
 
     def get_study(self, study_id: int) -> FrozenStudy:
         """One study with all its attributes.
@@ -118,14 +103,15 @@ class ReadOnlyStorage(BaseStorage):
         Raises:
             KeyError: there is no such study.
         """
-        return FrozenStudy(
-            study_name=self.get_study_name_from_id(study_id),
-            direction=None,
-            directions=self.get_study_directions(study_id),
-            user_attrs=self.get_study_user_attrs(study_id),
-            system_attrs=self.get_study_system_attrs(study_id),
-            study_id=study_id,
-        )
+        with self._engine.connect() as connection:
+            return FrozenStudy(
+                study_name=_name(connection, study_id),
+                direction=None,
+                directions=_directions(connection, study_id),
+                user_attrs=_attrs(connection, models.StudyUserAttributeModel, study_id),
+                system_attrs=_attrs(connection, models.StudySystemAttributeModel, study_id),
+                study_id=study_id,
+            )
 
     def get_all_studies(self) -> list[FrozenStudy]:
         """All studies, without their figures: those may be megabytes, and no list shows them."""
@@ -169,7 +155,8 @@ class ReadOnlyStorage(BaseStorage):
         """
         table = models.TrialModel.__table__
         query = select(table.c.study_id).where(table.c.trial_id == trial_id)
-        study_id = self._one(query, trial_id)
+        with self._engine.connect() as connection:
+            study_id = _one(connection, query, trial_id)
         for trial in self._trials_of(study_id):
             if trial._trial_id == trial_id:
                 return trial
@@ -185,3 +172,27 @@ class ReadOnlyStorage(BaseStorage):
         trials = self._trials_of(study_id)
         found = [t for t in trials if states is None or t.state in states]
         return copy.deepcopy(found) if deepcopy else found
+
+
+def _one(connection: Connection, query: Select[Any], asked: object) -> Any:
+    found = connection.scalar(query)
+    if found is None:
+        raise KeyError(asked)
+    return found
+
+
+def _name(connection: Connection, study_id: int) -> str:
+    query = select(_STUDIES.c.study_name).where(_STUDIES.c.study_id == study_id)
+    return str(_one(connection, query, study_id))
+
+
+def _directions(connection: Connection, study_id: int) -> list[StudyDirection]:
+    table = models.StudyDirectionModel.__table__
+    query = select(table.c.direction).where(table.c.study_id == study_id)
+    return list(connection.scalars(query.order_by(table.c.objective)))
+
+
+def _attrs(connection: Connection, model: Any, study_id: int) -> dict[str, Any]:
+    table = model.__table__
+    query = select(table.c.key, table.c.value_json).where(table.c.study_id == study_id)
+    return {key: json.loads(text) for key, text in connection.execute(query)}

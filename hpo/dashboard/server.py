@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 THREADS = 8
-CONNECTIONS = 200
+CONNECTIONS = 100
 SILENCE_S = 60
 LARGEST_HEADERS = 32 * 1024
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)

@@ -112,7 +112,9 @@ class Site:
             if environ["PATH_INFO"] == "/":  # relative: a proxy before us may speak TLS
                 start_response("302 Found", [("Location", "/dashboard"), ("Content-Length", "0")])
                 return []
-            if kind in (Kind.PAGE, Kind.FILE, Kind.API, Kind.NOTE):
+            if kind is Kind.PAGE:
+                return _send(_page(pages.studies()), start_response)
+            if kind in (Kind.FILE, Kind.API, Kind.NOTE):
                 return opened.app(environ, start_response)
             return _send(self._answer(opened, kind, environ), start_response)
         except Away as away:
@@ -133,26 +135,22 @@ class Site:
         study_id = int(path.split("/")[2 if kind is Kind.TABLE else 3])
         query = parse_qs(environ.get("QUERY_STRING", ""))
         try:
-            study = opened.readonly.get_study(study_id)
-            view = opened.trials.of(study_id)
-            if kind is Kind.PLOT:
-                name = path.rsplit("/", 1)[1]
-                return opened.plots.get(opened.readonly, study_id, name, view, accepted)
-            if kind is Kind.TABLE:
-                given = query.get("trial_ids")
-                numbers = {int(text) for text in given[0].split(",")} if given else None
-                reply = packed(
-                    views.table(study, view, numbers), accepted, "text/csv; charset=utf-8"
-                )
-                file = views.attachment(f"{study.study_name}.csv")
-                return Reply(reply.body, reply.media, headers=(*reply.headers, file))
             after = int(query.get("after", ["0"])[0])
-        except KeyError:
-            return problem("404 Not Found", f"study_id={study_id} is not found")
+            given = query.get("trial_ids")
+            chosen = [int(number) for number in given[0].split(",")] if given else None
         except ValueError:
             return problem("400 Bad Request", "Trials are chosen by whole numbers.")
         if after < 0:
             return problem("400 Bad Request", "`after` should be larger or equal 0.")
+        try:
+            study = opened.readonly.get_study(study_id)
+        except KeyError:
+            return problem("404 Not Found", f"study_id={study_id} is not found")
+        view = opened.trials.of(study_id)
+        if kind is Kind.PLOT:
+            return opened.plots.get(opened.readonly, study, path.rsplit("/", 1)[1], view, accepted)
+        if kind is Kind.TABLE:
+            return views.table(study, view, chosen, accepted)
         opened.details.forget(opened.trials.kept())
         return packed(opened.details.pieces(study, view, after), accepted)
 
@@ -196,7 +194,8 @@ class Site:
 
     def _note_away(self, error: Exception) -> str:
         """Remember that the database is away, and why in words; they name no password."""
-        text = " ".join(str(error).split())[:400]
+        said = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
+        text = " ".join(str(said).split())[:400]
         if self._away is None:
             _log.warning("%s", text)
         self._away = time.monotonic(), text

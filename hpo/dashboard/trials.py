@@ -26,7 +26,7 @@ from sqlalchemy import Connection, Engine, Select, Text, cast, func, select
 
 SHORTEST_S = 1.0
 """Viewers that ask within this time see the same."""
-MOST_TRIALS = 20_000
+MOST_TRIALS = 15_000
 """So many trials are kept, of the studies that were looked at last."""
 _CHUNK = 1000
 _TRIALS = models.TrialModel.__table__

@@ -14,7 +14,7 @@ import math
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -186,9 +186,16 @@ def _serialized(study_id: int, trial: FrozenTrial, attrs: dict[str, Any]) -> dic
     return record
 
 
-def table(study: FrozenStudy, view: View, numbers: set[int] | None) -> Iterator[bytes]:
+def table(study: FrozenStudy, view: View, numbers: Iterable[int] | None, accepted: str) -> Reply:
     """A study as CSV, with the columns of optuna-dashboard; ``numbers`` choose trials."""
-    trials = [t for t in view.trials if numbers is None or t.number in numbers]
+    wanted = None if numbers is None else set(numbers)
+    trials = [t for t in view.trials if wanted is None or t.number in wanted]
+    reply = packed(_rows(study, trials), accepted, "text/csv; charset=utf-8")
+    name = attachment(f"{study.study_name}.csv")
+    return Reply(reply.body, reply.media, headers=(*reply.headers, name))
+
+
+def _rows(study: FrozenStudy, trials: Sequence[FrozenTrial]) -> Iterator[bytes]:
     params = sorted({name for t in trials for name in t.params})
     attrs = sorted({name for t in trials for name in t.user_attrs})
     names = study.system_attrs.get("study:metric_names")

@@ -16,25 +16,20 @@ import optuna
 import optuna_dashboard
 import pytest
 import sqlalchemy as sa
-import torch
 from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna_dashboard.artifact._backend import list_study_artifacts
 from servers import connect
-from test_trained_networks import User
 from workers import kill, run_workers, start_worker, toy_spec, wait_until
 
 from hpo import artifacts, backup, cli, interventions
 from hpo.artifactstore import Artifact, ArtifactStore
 from hpo.claims import ARTIFACT_TRIES
-from hpo.errors import StorageError
+from hpo.errors import StorageError, StudyError
 from hpo.ledger import Ledger
 from hpo.snapshot import StudyState
 from hpo.spec import StudySpec
 from hpo.specrules import validate
 from hpo.storage import Storage, open_storage
-from objectives.artifacts import load_network
-from objectives.contract import Protocol
-from objectives.tasks import load
 
 NETWORK = "toy_network:ToyNetworkObjective"
 MADE = r"INFO toy: \d+ artifacts$"
@@ -109,41 +104,6 @@ def test_workers_keep_the_best_network_once(
     assert (store.due(), store.error("toy"), tries(storage)) == ([], None, 0)
     again = start_worker(*line)
     assert not re.search(MADE, again.communicate(timeout=60)[1], re.MULTILINE)
-
-
-def test_a_kept_network_is_the_exported_one(
-    tmp_path: Path, database_url: str, storage: Storage, store: ArtifactStore
-) -> None:
-    user = User(tmp_path, database_url)
-    worker = start_worker(database_url, "--study", "small")
-    assert "bit for bit the stored network" in worker.communicate(timeout=120)[1]
-    best = user.snapshot.confirmations[0]
-    stem = f"small-trial-{best.source}"
-    user.run("artifacts", "small", "-o", "kept")
-    user.run("export", "small", "--network", f"{stem}.safetensors")
-    for ending in (".safetensors", ".json"):
-        kept, exported = (
-            re.sub(rb'(saved_at\W+)[^"\\]+', rb"\1", (tmp_path / folder / name).read_bytes())
-            for folder, name in (("kept", stem + ending), (".", stem + ending))
-        )
-        assert kept == exported
-
-    network = load_network(tmp_path / "kept" / f"{stem}.safetensors")
-    test = load(user.spec.task_params, protocol=Protocol.CONFIRM, member_seed=0).score
-    with torch.no_grad():
-        read = network(torch.from_numpy(test.x))[0].argmax(dim=1).numpy()
-    assert (read == test.label).mean() == best.scores[0]
-
-    learning = table(store, f"{stem}-learning.csv", "small")
-    assert {row["network"] for row in learning} == {
-        *("member 0", "member 1", "fresh seed 1", "fresh seed 2")
-    }
-    finals = [float(row["final_score"]) for row in learning if row["final_score"]]
-    slot = user.snapshot.search[best.source]
-    assert finals == [*(m.score for m in slot.members), *best.scores]
-    traces = table(store, f"{stem}-traces.csv", "small")
-    assert [*dict.fromkeys(row["layer"] for row in traces)] == ["input", "0", "1", "2"]
-    assert len({row["image"] for row in traces}) == 4
 
 
 def test_optuna_dashboard_lists_and_serves_them(
@@ -281,6 +241,26 @@ def test_a_host_that_lacks_the_objective_leaves_them_to_others(
     worker = start_worker(database_url, "--study", "toy")
     assert re.search(MADE, worker.communicate(timeout=60)[1], re.MULTILINE)
     kill(lacking, signal.SIGTERM)
+
+
+def test_a_study_that_optuna_dashboard_deleted_takes_no_worker_down(
+    ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(small())
+    run_workers(database_url, "toy", 1)
+    edition = store.edition("toy")
+    optuna.delete_study(study_name="toy", storage=storage.optuna())
+    worker = start_worker(database_url, "--lease", "1")
+    wait_until(lambda: bool(ledger.workers()))
+    ledger.register(small("other"))
+    wait_until(lambda: len(names(store, "other")) == 6, 60)
+    said = kill(worker, signal.SIGTERM)
+    assert worker.returncode == 0
+    assert (
+        said.count("toy: its artifacts are left to other hosts: study 'toy': Optuna's tables") == 1
+    )
+    with pytest.raises(StudyError, match="Optuna's tables must hold it, too"):
+        store.replace(edition, [])
 
 
 # --- studies of other kinds, and what people do to them -----------------------------------

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from dashboards import Dashboard, dashboard
 from optuna.artifacts import upload_artifact
 from servers import connect
-from workers import ledger_at, run_workers, toy_spec, wait_until
+from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_until
 
 from hpo import interventions
 from hpo.artifactstore import ArtifactStore
@@ -181,6 +181,31 @@ def test_it_publishes_what_is_not_shown_yet(database_url: str) -> None:
         assert running.errors == ""
 
 
+def test_a_live_study_is_followed(database_url: str) -> None:
+    """As the page does: it keeps what is finished, and asks from the first unfinished trial on."""
+    spec = toy_spec(budget={"trials": 10, "epochs": 4}, fixed={"sleep_s": 0.1})
+    with ledger_at(database_url) as ledger:
+        ledger.register(spec)
+    worker = start_worker(database_url, "--study", "toy")
+    kept: list[dict[str, object]] = []
+    seen = set()
+    try:
+        with dashboard("--storage", database_url) as running:
+
+            def finished() -> bool:
+                after = next((i for i, t in enumerate(kept) if t["state"] == "Running"), len(kept))
+                new = running.get(f"/api/studies/1?after={after}").json["trials"]
+                kept[after:] = new
+                seen.update(t["state"] for t in new)
+                return len(kept) == 10 and all(t["state"] != "Running" for t in kept)
+
+            wait_until(finished, 120)
+            assert {"Running", "Complete"} <= seen
+            assert kept == running.get("/api/studies/1").json["trials"]
+    finally:
+        kill(worker)
+
+
 def test_retried_excluded_and_deleted_trials_are_shown_as_they_are(database_url: str) -> None:
     run_toy(database_url)
     with dashboard("--storage", database_url) as running, ledger_at(database_url) as ledger:
@@ -216,6 +241,9 @@ def test_plots_are_bounded_and_say_so(storage: Storage, database_url: str) -> No
             got = running.get(f"/api/studies/1/plot/{name}")
             assert got.status == 200, got.body
             assert "even sample" not in got.body.decode()
+        front = running.get("/api/studies/1/plot/pareto_front")
+        assert front.status == 400
+        assert front.reason.startswith("pareto_front: ")
         assert running.get("/api/studies/1/plot/other").reason == (
             "plot_type=other is not supported."
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any
 
 import pytest
 import torch
-from workers import SUPPORT, ledger_at, run_workers
+from workers import SUPPORT, ledger_at, run_workers, start_worker
 
 from hpo import cli
 from hpo.snapshot import StudySnapshot
+from hpo.spec import StudySpec
 from hpo.specrules import validate
 from objectives.artifacts import load_network
 from objectives.contract import Protocol
@@ -73,6 +75,20 @@ class User:
         return done.stdout, done.stderr
 
 
+def accuracy(spec: StudySpec, file: Path) -> float:
+    """How much of the test half a network in a file reads rightly."""
+    network = load_network(file)
+    test = load(spec.task_params, protocol=Protocol.CONFIRM, member_seed=0).score
+    with torch.no_grad():
+        read = network(torch.from_numpy(test.x))[0].argmax(dim=1).numpy()
+    return float((read == test.label).mean())
+
+
+def table(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
 @pytest.mark.parametrize("objective", ["spintronic", "ctrnn"])
 def test_an_exported_network_has_the_score_that_the_study_claims(
     objective: str, tmp_path: Path, database_url: str
@@ -85,11 +101,7 @@ def test_an_exported_network_has_the_score_that_the_study_claims(
     assert f"training {name} again: 3 epochs\n" in err
     assert f"{name}: trained again, bit for bit the stored network (" in err
 
-    network = load_network(tmp_path / "out" / "best.safetensors")
-    test = load(user.spec.task_params, protocol=Protocol.CONFIRM, member_seed=0).score
-    with torch.no_grad():
-        read = network(torch.from_numpy(test.x))[0].argmax(dim=1).numpy()
-    assert (read == test.label).mean() == best.scores[0]
+    assert accuracy(user.spec, tmp_path / "out" / "best.safetensors") == best.scores[0]
 
     about = json.loads((tmp_path / "out" / "best.json").read_text(encoding="utf-8"))
     assert about["scores"]["score"] == about["scores"]["stored_score"] == best.scores[0]
@@ -127,8 +139,7 @@ def test_traces_are_drawn_and_written_as_numbers(user: User) -> None:
     assert "layer 1, neuron" not in page
 
     user.run("trace", "small", "--images", "0,7", "--quantity", "drive", "-o", "t.csv")
-    with (user.directory / "t.csv").open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = table(user.directory / "t.csv")
     assert len(rows) == 2 * 64 * (1 + 3 * 6)
     assert {row["image"] for row in rows} == {"0", "7"}
 
@@ -138,6 +149,34 @@ def test_traces_are_drawn_and_written_as_numbers(user: User) -> None:
     assert [len(layer["values"][0]) for layer in found["series"][0]["layers"]] == [65] * 3
     assert found["lineage"]["trial"] == 0
     assert not list(user.directory.glob(".*")), "no drafts are left behind"
+
+
+def test_the_network_that_a_worker_keeps_is_the_exported_one(user: User) -> None:
+    worker = start_worker(user.url, "--study", "small")
+    assert "bit for bit the stored network" in worker.communicate(timeout=120)[1]
+    best, folder = user.snapshot.confirmations[0], user.directory
+    stem = f"small-trial-{best.source}"
+    user.run("artifacts", "small", "-o", "kept")
+    user.run("export", "small", "--network", f"{stem}.safetensors")
+    for ending in (".safetensors", ".json"):
+        files = (folder / "kept" / f"{stem}{ending}", folder / f"{stem}{ending}")
+        kept, exported = (
+            re.sub(rb'(saved_at\W+)[^"\\]+', rb"\1", file.read_bytes()) for file in files
+        )
+        assert kept == exported, "the same in every byte but the time"
+    assert accuracy(user.spec, folder / "kept" / f"{stem}.safetensors") == best.scores[0]
+
+    learning = table(folder / "kept" / f"{stem}-learning.csv")
+    seen = list(dict.fromkeys(row["network"] for row in learning))
+    assert seen == ["member 0", "member 1", "fresh seed 1", "fresh seed 2"]
+    finals = [float(row["final_score"]) for row in learning if row["final_score"]]
+    slot = user.snapshot.search[best.source]
+    assert finals == [*(m.score for m in slot.members), *best.scores]
+    losses = [float(row["loss"]) for row in learning if row["network"] == "fresh seed 1"]
+    assert losses == [*user.snapshot.confirm[0].members[0].loss_curve]
+    traces = table(folder / "kept" / f"{stem}-traces.csv")
+    assert [*dict.fromkeys(row["layer"] for row in traces)] == ["input", "0", "1", "2"]
+    assert len({row["image"] for row in traces}) == 4
 
 
 def test_mistakes_are_found_before_any_training(

@@ -62,10 +62,11 @@ class Dashboard:
     def send(self, text: bytes) -> bytes:
         """Send bytes as they are; what comes back until the connection is closed."""
         with socket.create_connection((self.host, self.port), timeout=30) as connection:
-            connection.sendall(text)
-            connection.shutdown(socket.SHUT_WR)
             got = b""
-            with suppress(ConnectionResetError):  # it had not read all when it had answered
+            with suppress(ConnectionError):  # it had not read all when it had answered and closed
+                connection.sendall(text)
+                with suppress(OSError):
+                    connection.shutdown(socket.SHUT_WR)
                 while part := connection.recv(65536):
                     got += part
         return got

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import io
 import json
 import re
@@ -16,7 +17,7 @@ from hpo.dashboard import routes
 from hpo.dashboard.guard import Guard
 from hpo.dashboard.passwords import FREE_FAILURES, PAUSE_S, Answer, Gate, read_password
 from hpo.dashboard.routes import Kind
-from hpo.dashboard.server import address_of, listen
+from hpo.dashboard.server import _unusable, address_of, listen
 from hpo.errors import HpoError
 
 PASSWORD = "correct horse 1"
@@ -438,6 +439,13 @@ def test_a_port_that_is_taken() -> None:
     assert str(caught.value) == (
         f"dashboard at 127.0.0.1:{port}: the port must be free, but got: Address already in use. "
         f"Is another dashboard running there? Else choose one: --port {port + 1}."
+    )
+
+
+def test_a_port_that_only_root_may_open() -> None:
+    assert _unusable(PermissionError(errno.EACCES, "Permission denied"), 80) == (
+        "this user must be allowed to open the port",
+        "Choose one above 1023: --port 8080.",
     )
 
 
