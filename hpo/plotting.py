@@ -164,7 +164,7 @@ def add_reported_band(
     figure.add_hrect(value - std, value + std, **band)
     figure.add_hline(value, **line)
     if above:
-        label |= {"text": f"╌╌ {label['text']}"}
+        label |= {"text": f"╌╌ {safe(short(words.reported_text(spec), 70))}"}
         figure.add_annotation(
             **label, x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="bottom"
         )

@@ -77,6 +77,15 @@ def test_the_reported_value_is_a_dashed_line_with_its_band_and_a_label_above() -
     assert (label["yref"], label["y"]) == ("paper", 1)
 
 
+def test_a_long_source_is_cut_to_fit_the_card() -> None:
+    spec = snapshots.spec(reported={"score": 0.9, "source": "<long> " * 50})
+    layout = drawn(snapshots.snapshot(spec), "1-convergence")["layout"]
+    (label,) = layout["annotations"]
+    assert label["text"].startswith("╌╌ reported 90.00 % (&lt;long&gt; &lt;long&gt;")
+    assert label["text"].endswith("…")
+    assert len(label["text"].replace("&lt;", "<").replace("&gt;", ">")) == 73
+
+
 def test_confirmed_results_stand_beyond_the_last_trial_with_their_deviation() -> None:
     snapshot = snapshots.realistic(snapshots.spec())
     points = trace(drawn(snapshot, "1-convergence"), "confirmed on fresh seeds")
