@@ -194,7 +194,7 @@ def trial_table(snapshot: StudySnapshot, last: list[Slot]) -> Table:
     table.add_column("settled", no_wrap=True)
     table.add_column("", no_wrap=True)
     table.add_column("score", no_wrap=True, justify="right")
-    table.add_column("parameters", no_wrap=True, overflow="ellipsis")
+    table.add_column("parameters")  # the one to be cut: those with no_wrap keep their width
     for slot in last:
         what = results.params_text(slot.params, snapshot.spec)
         if slot.state == SlotState.FAILED:
@@ -203,6 +203,6 @@ def trial_table(snapshot: StudySnapshot, last: list[Slot]) -> Table:
             Text(results.slot_name(snapshot, slot)),
             Text(slot.state, _COLOURS[slot.state]),
             Text(results.score_cell(snapshot.spec, slot)),
-            Text(what),
+            Text(what, no_wrap=True, overflow="ellipsis"),
         )
     return table

@@ -46,6 +46,20 @@ def at(settled: int, *, running: int = 0, minutes: float = 0.0, **changes: objec
     return replace(DONE, **{**values, "now": now, **changes})  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_only_parameters_are_cut_where_a_line_is_short(width: int) -> None:
+    slots = [*DONE.search[:2], *DONE.confirm[:1]]
+    console = Console(width=width, file=io.StringIO())
+    console.print(liveview.trial_table(DONE, slots))
+    assert isinstance(console.file, io.StringIO)
+    lines = console.file.getvalue().splitlines()[1:]
+    assert len(lines) == len(slots)
+    for line, slot in zip(lines, slots, strict=True):
+        assert line.startswith(results.slot_name(DONE, slot))
+        assert f" {slot.state} " in line
+        assert f" {results.score_cell(DONE.spec, slot)} " in line
+
+
 def test_news_are_told_once_and_what_was_there_is_no_news() -> None:
     tracker = Tracker(at(3))
     assert [slot.number for slot in tracker.news(at(5))] in ([3, 4], [4, 3])
