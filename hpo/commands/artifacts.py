@@ -16,6 +16,7 @@ from hpo.errors import HpoError
 if TYPE_CHECKING:
     from hpo.artifactstore import ArtifactStore, Listed
     from hpo.ledger import Ledger
+    from hpo.snapshot import StudyState
 
 _EXAMPLES = """\
 hpo artifacts seqdigits
@@ -68,12 +69,29 @@ def run(arguments: argparse.Namespace) -> int:
         found = store.listed(arguments.study)
         if arguments.output is not None:
             _write(store, found, arguments.output)
-        error = store.error(arguments.study)
+        with store.alone(arguments.study) as nobody_at_it:
+            error = store.error(arguments.study) if nobody_at_it else None
+        state = store.edition(arguments.study).state
     if not found and not arguments.json:
-        why = f" ({error.strip().splitlines()[-1]})" if error else ""
-        again = f"hpo artifacts {arguments.study}{storage_option(arguments)} --make"
-        print(f"{arguments.study}: nothing is kept of it{why}; make it: {again}", file=sys.stderr)
+        hint = _hint(arguments, state, nobody_at_it=nobody_at_it, error=error)
+        print(f"{arguments.study}: nothing is kept of it{hint}", file=sys.stderr)
     return tell(arguments, *_told(arguments.study, found, error, arguments.output))
+
+
+def _hint(
+    arguments: argparse.Namespace, state: StudyState, *, nobody_at_it: bool, error: str | None
+) -> str:
+    """Why nothing is kept of a study, and what to do about it."""
+    from hpo.snapshot import StudyState
+
+    if state == StudyState.OPEN:
+        return ": workers make it when it is finished"
+    if not nobody_at_it:
+        return " yet: a worker is at it"
+    if arguments.make:
+        return ": it has nothing to keep, such as a complete trial"
+    why = f" ({error.strip().splitlines()[-1]})" if error else ""
+    return f"{why}; make it: hpo artifacts {arguments.study}{storage_option(arguments)} --make"
 
 
 def _told(

@@ -151,12 +151,15 @@ def test_a_killed_worker_leaves_them_to_a_standing_one(
     storage: Storage,
     store: ArtifactStore,
     database_url: str,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     ledger.register(slow())
     victim = start_worker(database_url, *study, "--name", "victim", "--lease", "1")
     wait_until(lambda: store.error("toy") == "victim was lost while it made them", 60)
     words = "keeps the best network of toy"
     wait_until(lambda: ledger.snapshot("toy").workers[0].doing == words)
+    assert cli.main(["artifacts", "toy", "--storage", database_url]) == 0
+    assert capsys.readouterr().err == "toy: nothing is kept of it yet: a worker is at it\n"
     kill(victim)
     assert (names(store), store.due()) == ([], ["toy"])
     heir = start_worker(database_url, "--lease", "1")
@@ -502,6 +505,18 @@ def test_what_is_too_large_is_left_out(
     assert "-learning.png is left out: it has " in caplog.text
 
 
+def test_a_study_without_a_complete_trial_has_nothing_to_keep(
+    ledger: Ledger, database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger.register(small(fixed={"fail": "always"}))
+    start_worker(database_url, "--study", "toy").communicate(timeout=60)
+    assert ledger.snapshot("toy").state == StudyState.FAILED
+    assert cli.main(["artifacts", "toy", "--storage", database_url, "--make"]) == 0
+    assert capsys.readouterr().err == (
+        "toy: nothing is kept of it: it has nothing to keep, such as a complete trial\n"
+    )
+
+
 def test_the_command_makes_and_writes_them(
     ledger: Ledger,
     storage: Storage,
@@ -512,6 +527,9 @@ def test_the_command_makes_and_writes_them(
 ) -> None:
     line = ["artifacts", "toy", "--storage", database_url]
     ledger.register(small())
+    assert cli.main(line) == 0
+    said = "toy: nothing is kept of it: workers make it when it is finished\n"
+    assert capsys.readouterr().err == said
     assert cli.main([*line, "--make"]) == 1
     assert capsys.readouterr().err == (
         "error: study 'toy': it must be over to make its artifacts, but it is open. Workers make "
