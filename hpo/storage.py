@@ -299,8 +299,12 @@ def _connect_options(url: URL, embedded: Embedded | None) -> dict[str, Any]:
 
 def _set_up(connection: psycopg.Connection[Any], record: Any) -> None:
     connection.autocommit = True
-    connection.execute("SET TIME ZONE 'UTC'")
-    connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_S}s'")
+    connection.execute(
+        f"SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '{IDLE_S}s';"
+        # The server, too, notices a host that vanished, and ends its session with all its locks.
+        "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10;"
+        "SET tcp_keepalives_count = 3"
+    )
     connection.autocommit = False
 
 

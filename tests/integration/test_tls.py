@@ -97,6 +97,16 @@ def test_workers_serve_a_study_over_a_verified_connection(server: TlsServer) -> 
         assert ledger.snapshot("served").state == StudyState.DONE
 
 
+def test_the_server_notices_within_a_minute_that_a_host_is_gone(server: TlsServer) -> None:
+    """A session that keeps a lock, such as on the artifacts of a study, must not outlive it."""
+    with open_storage(server.verified()) as storage, storage.engine.connect() as connection:
+        found = [
+            int(connection.scalar(sa.text(f"SHOW tcp_keepalives_{name}")) or 0)
+            for name in ("idle", "interval", "count")
+        ]
+    assert found == [30, 10, 3]
+
+
 def test_paths_in_the_url_are_those_of_this_process_and_home(
     server: TlsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
