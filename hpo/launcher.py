@@ -287,6 +287,8 @@ class _Launch:
         what = artifacts.what(self._spec)
         trained = (m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
         until_s = time.monotonic() + ARTIFACTS_S + 3 * max(trained, default=0.0)
+        if self._arguments.timeout is not None:
+            until_s = min(until_s, self._began_s + self._arguments.timeout)
         try:
             _say(
                 f"{self._spec.name}: a worker keeps the {what} for the dashboard (Ctrl-C: not now)"

@@ -299,6 +299,15 @@ def test_the_best_network_can_be_left_for_later(
         assert NOT_KEPT in err, "again, since nothing makes it by itself"
 
 
+@pytest.mark.slow  # a worker that is busy for so long must be killed, after its grace
+def test_a_launch_waits_for_the_best_network_no_longer_than_its_timeout(user: User) -> None:
+    line = ("--set", "objective=toy_network:LingeringObjective")
+    begun_s = time.monotonic()
+    _, err = user.run("launch", "--study", "toy.toml", "--workers", "1", "--timeout", "30", *line)
+    assert 30 < time.monotonic() - begun_s < 60, "and not the minute that it would wait"
+    assert NOT_KEPT in err
+
+
 def test_two_launches_keep_the_best_network_once(user: User) -> None:
     line = ("--set", "objective=toy_network:ToyNetworkObjective", "--set", "confirm.epochs=40")
     launches = [

@@ -7,6 +7,7 @@ three classes in the test half; one class has a name that a browser would run if
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -97,3 +98,21 @@ class BrittleObjective(ToyNetworkObjective):
         self, params: ToyParams, *, task: ToyTask, protocol: Protocol, member_seed: int
     ) -> BrittleMember:
         return BrittleMember(params, task, protocol, member_seed)
+
+
+class LingeringMember(ToyMember):
+    """It trains, and takes ten minutes to be saved."""
+
+    def save(self, path: Path, about: Mapping[str, Any]) -> None:
+        time.sleep(600)
+
+
+class LingeringObjective(ToyNetworkObjective):
+    """The same scores, and a network that nobody waits for."""
+
+    name: ClassVar[str] = "toy-lingering"
+
+    def member(
+        self, params: ToyParams, *, task: ToyTask, protocol: Protocol, member_seed: int
+    ) -> LingeringMember:
+        return LingeringMember(params, task, protocol, member_seed)
