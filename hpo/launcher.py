@@ -163,11 +163,10 @@ class _Launch:
     def _how_to_start_a_worker(self, snapshot: StudySnapshot) -> str:
         where = "" if self._storage.embedded else "with HPO_STORAGE set to this database: "
         refusing = [f"{worker.name} {why}" for worker, why in snapshot.refusing.items()]
-        what = (
-            f"{len(refusing)} workers refuse this study, such as {refusing[0]}\nmend that, or"
-            if refusing
-            else "no worker serves this study;"
-        )
+        what = "no worker serves this study;"
+        if refusing:
+            who = f"{len(refusing)} workers refuse" if len(refusing) > 1 else "1 worker refuses"
+            what = f"{who} this study, such as {refusing[0]}\nmend that, or"
         return f"{what} start some, {where}hpo worker --study {self._spec.name}"
 
     def _view(self, first: StudySnapshot) -> View:
@@ -202,11 +201,10 @@ class _Launch:
             if timeout_s is not None and now - self._began_s >= timeout_s:
                 return "timeout"
             if self._executor.pids or latest.helpers:
-                lonely_s = now
+                lonely_s, refused = now, False
             elif now - lonely_s >= QUIET_S or (latest.refusing and not refused):
                 view.note(self._how_to_start_a_worker(latest))
-                lonely_s = now
-            refused = bool(latest.refusing)
+                lonely_s, refused = now, bool(latest.refusing)
             time.sleep(min(POLL_S[1], max(POLL_S[0], 10 * (now - looked_s))))
 
     def _look(self) -> StudySnapshot | None:
@@ -305,7 +303,7 @@ class _Launch:
         if self._artifacts_due() and (self._executor.pids or not self._artifacts_made_elsewhere()):
             command = f"hpo artifacts {shlex.quote(self._spec.name)}{self._storage_option()} --make"
             _say(
-                f"the {artifacts.what(self._spec)} for the dashboard is not kept; later: {command}"
+                f"the {artifacts.what(self._spec)} for the dashboard is still to be made: {command}"
             )
 
     def _artifacts_due(self) -> bool:

@@ -20,6 +20,7 @@ from workers import SUPPORT, kill, ledger_at, start_worker, table, wait_until
 from hpo.artifactstore import ArtifactStore
 from hpo.snapshot import StudySnapshot, StudyState
 from hpo.storage import open_storage
+from hpo.view import QUIET_S
 
 STUDY = """
 objective = "toy_objective:ToyObjective"
@@ -48,7 +49,13 @@ source = "toy paper"
 x = 0.5
 """
 SLOW = ("--set", "fixed.sleep_s=0.1")
-NOT_KEPT = "the best network for the dashboard is not kept; later: hpo artifacts toy --make\n"
+NETWORK = (
+    "--set=objective=toy_network:ToyNetworkObjective",
+    "--set=confirm.epochs=40",
+    "--set=confirm.members=2",
+    "--trials=4",
+)
+TO_BE_MADE = "the best network for the dashboard is still to be made: hpo artifacts toy --make\n"
 
 
 class User:
@@ -271,7 +278,7 @@ def test_a_timeout_stops_and_says_how_to_go_on(user: User) -> None:
 
 def test_a_launch_waits_for_the_learning_curve(user: User) -> None:
     _, err = user.run("launch", "--study", "toy.toml", "--workers", "2")
-    assert "not kept" not in err
+    assert "to be made" not in err
     out, _ = user.run("artifacts", "toy")
     assert len(out.splitlines()) == 2
     _, err = user.run("launch", "--study", "toy.toml")
@@ -282,8 +289,7 @@ def test_a_launch_waits_for_the_learning_curve(user: User) -> None:
 def test_the_best_network_can_be_left_for_later(
     user: User, signum: signal.Signals, status: int
 ) -> None:
-    line = ("--set", "objective=toy_network:ToyNetworkObjective", "--set", "confirm.epochs=40")
-    launch = user.start("launch", "--study", "toy.toml", "--workers", "1", *SLOW, *line)
+    launch = user.start("launch", "--study", "toy.toml", "--workers", "1", *SLOW, *NETWORK)
     with open_storage(user.url) as storage:
         store = ArtifactStore(storage.engine)
         assert launch.stderr is not None
@@ -293,10 +299,10 @@ def test_the_best_network_can_be_left_for_later(
         out, err = launch.communicate(timeout=60)
         assert launch.returncode == status, err
         assert ("toy: confirmed" in out) == (signum == signal.SIGINT)
-        assert (NOT_KEPT in err) == (signum == signal.SIGINT)
+        assert (TO_BE_MADE in err) == (signum == signal.SIGINT)
         assert (store.due(), store.listed("toy")) == (["toy"], [])
-        _, err = user.run("launch", "--study", "toy.toml", *SLOW, *line)
-        assert NOT_KEPT in err, "again, since nothing makes it by itself"
+        _, err = user.run("launch", "--study", "toy.toml", *SLOW, *NETWORK)
+        assert TO_BE_MADE in err, "again, since nothing makes it by itself"
 
 
 @pytest.mark.slow  # a worker that is busy for so long must be killed, after its grace
@@ -305,19 +311,39 @@ def test_a_launch_waits_for_the_best_network_no_longer_than_its_timeout(user: Us
     begun_s = time.monotonic()
     _, err = user.run("launch", "--study", "toy.toml", "--workers", "1", "--timeout", "30", *line)
     assert 30 < time.monotonic() - begun_s < 60, "and not the minute that it would wait"
-    assert NOT_KEPT in err
+    assert TO_BE_MADE in err
+
+
+def test_a_sweep_whose_figure_was_changed_says_how_its_artifact_is_made_anew(user: User) -> None:
+    study = (
+        'objective = "toy_objective:ToyObjective"\nprotocol = "confirm"\n'
+        "[budget]\nmembers = 2\nepochs = 2\n"
+        '[[sweep.curves]]\nlabel = "toy"\nx = "x"\nvalues = [0.1, 0.5]\n'
+        '[figure]\nkind = "curves"\nx_label = '
+    )
+    file = user.directory / "swept.toml"
+    file.write_text(f'{study}"before"\n')
+    user.run("launch", "--study", "swept.toml", "--workers", "1")
+    file.write_text(f'{study}"after"\n')
+    command = "hpo artifacts swept --make\n"
+    _, err = user.run("launch", "--study", "swept.toml")
+    assert f"the figure for the dashboard is still to be made: {command}" in err
+    user.run(*command.split()[1:])
+    _, err = user.run("launch", "--study", "swept.toml")
+    assert "to be made" not in err
 
 
 def test_two_launches_keep_the_best_network_once(user: User) -> None:
-    line = ("--set", "objective=toy_network:ToyNetworkObjective", "--set", "confirm.epochs=40")
     launches = [
-        user.start("launch", "--study", "toy.toml", "--workers", "1", *SLOW, *line, "--report", f)
+        user.start(
+            "launch", "--study", "toy.toml", "--workers", "1", *SLOW, *NETWORK, "--report", f
+        )
         for f in ("a.html", "b.html")
     ]
     for launch in launches:
         _, err = launch.communicate(timeout=120)
         assert launch.returncode == 0, err
-        assert "not kept" not in err, "the other one's worker was at it"
+        assert "to be made" not in err, "the other one's worker was at it"
     out, _ = user.run("artifacts", "toy")
     assert len(out.splitlines()) == 6
 
@@ -378,23 +404,36 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
     (tmp_path / "mine.py").write_text("from toy_objective import ToyObjective as Mine")
     study = STUDY.replace("toy_objective:ToyObjective", "mine:Mine")
     (tmp_path / "mine.toml").write_text(study)
-    workers = [start_worker(user.url, "--name", f"standing-{k}", "--lease=3") for k in range(2)]
+    leases_s = (3, 15)
+    workers = [
+        start_worker(user.url, "--name", f"standing-{k}", f"--lease={lease_s}")
+        for k, lease_s in enumerate(leases_s)
+    ]
     with ledger_at(user.url) as ledger:
         wait_until(lambda: sum(w.alive for w in ledger.workers()) == 2)
-    launcher = user.start("launch", "--study", "mine.toml", "--timeout", "40")
-    with ledger_at(user.url) as ledger:
+        workers[1].send_signal(signal.SIGSTOP)  # it refuses later than the other
+        launcher = user.start("launch", "--study", "mine.toml")
+        wait_until(lambda: any("refuses mine: " in w.doing for w in ledger.workers()))
+        time.sleep(2.0)  # the launch looks twice a second
+        workers[1].send_signal(signal.SIGCONT)
+        going_on_s = time.monotonic()
         wait_until(lambda: all("refuses mine: " in w.doing for w in ledger.workers()))
         assert ledger.snapshot("mine").helpers == []
         assert set(ledger.snapshot("mine").refusing.values()) == {
             "study 'mine' in the database: objective: objective 'mine:Mine' cannot be imported: No "
             "module named 'mine'. Built in: ctrnn, spintronic."
         }
-    out, err = end(launcher)
-    assert launcher.returncode == 1
-    assert "2 workers serve this study: starting none here (--workers)" in err
-    assert "2 workers refuse this study, such as standing-" in out
+    assert launcher.stdout is not None
+    lines = iter(launcher.stdout.readline, "")
+    advice = "mend that, or start some, with HPO_STORAGE set to this database: hpo worker"
+    out = next(line for line in lines if "2 workers refuse this study, such as standing-" in line)
+    assert time.monotonic() - going_on_s < QUIET_S / 2, "at once, although one refused before"
     assert "objective 'mine:Mine' cannot be imported: No module named 'mine'. Built in: " in out
-    assert "mend that, or start some, with HPO_STORAGE set to this database: hpo worker" in out
+    assert advice in next(lines)
+    launcher.send_signal(signal.SIGINT)
+    _, err = end(launcher)
+    assert launcher.returncode == 130
+    assert "2 workers serve this study: starting none here (--workers)" in err
     for worker in workers:
         kill(worker, signal.SIGTERM)
 
