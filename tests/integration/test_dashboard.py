@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import http.client
 import io
 import json
 import re
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import large
@@ -25,6 +27,7 @@ from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_u
 
 from hpo import interventions
 from hpo.artifactstore import ArtifactStore
+from hpo.dashboard.server import THREADS
 from hpo.embedded import status
 from hpo.ledger import Ledger
 from hpo.storage import Storage, open_storage
@@ -399,6 +402,31 @@ def test_malformed_requests(shared: Dashboard, request_: bytes, status: int) -> 
     assert re.match(rb"HTTP/1\.[01] (\d+)", answer)[1] == str(status).encode(), answer  # type: ignore[index]
     assert b"Traceback" not in answer
     assert b"waitress" not in answer.lower()
+
+
+def test_who_asks_on_and_on_and_takes_nothing_keeps_no_thread(shared: Dashboard) -> None:
+    """Else so many as there are threads would hold them until they leave."""
+    ask = b"GET /static/bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(2 * THREADS):
+            connection = stack.enter_context(
+                socket.create_connection((shared.host, shared.port), timeout=60)
+            )
+            connection.sendall(20 * ask)
+        for _ in range(3):  # whoever waits for a thread comes after those that are there already
+            assert shared.get("/healthz").status == 200
+    assert shared.send(20 * ask).count(b"HTTP/1.1 200 OK") == 1
+
+
+def test_connections_stay_open_for_who_asks_one_by_one(shared: Dashboard) -> None:
+    connection = http.client.HTTPConnection(shared.host, shared.port, timeout=60)
+    connection.connect()
+    first = connection.sock
+    for _ in range(3):
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() == b"ok\n"
+    assert connection.sock is first
+    connection.close()
 
 
 @pytest.fixture(scope="module")
