@@ -166,6 +166,5 @@ def _site(arguments: argparse.Namespace) -> Site:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return Site(
         lambda: open_storage(arguments.storage, prepare=schema),
-        notes=arguments.notes,
         option=storage_option(arguments),
     )

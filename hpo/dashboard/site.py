@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -65,17 +66,15 @@ class Site:
         self,
         open_: Callable[[], Storage],
         *,
-        notes: bool = False,
         option: str = "",
     ) -> None:
         """Open the database when it is first needed.
 
         Args:
             open_: reaches the database, with its tables.
-            notes: whether notes may be written.
             option: what a printed command needs to reach the same database.
         """
-        self._open, self._notes, self._option = open_, notes, option
+        self._open, self._option = open_, option
         self._opened: _Opened | None = None
         self._lock = threading.Lock()
         self._away: tuple[float, str] | None = None
@@ -114,7 +113,7 @@ class Site:
                 return []
             if kind is Kind.PAGE:
                 return _send(_page(pages.studies()), start_response)
-            if kind in (Kind.FILE, Kind.API, Kind.NOTE):
+            if kind in (Kind.FILE, Kind.API):
                 return opened.app(environ, start_response)
             return _send(self._answer(opened, kind, environ), start_response)
         except Away as away:
@@ -147,6 +146,10 @@ class Site:
         except KeyError:
             return problem("404 Not Found", f"study_id={study_id} is not found")
         view = opened.trials.of(study_id)
+        if kind is Kind.NOTE:
+            of_trial = [int(part) for part in path.split("/")[4:-1]]
+            sent = json.load(environ["wsgi.input"])
+            return views.note(opened.storage.engine, study_id, view, of_trial, sent)
         if kind is Kind.PLOT:
             return opened.plots.get(opened.readonly, study, path.rsplit("/", 1)[1], view, accepted)
         if kind is Kind.TABLE:
@@ -181,9 +184,7 @@ class Site:
 
     def _prepare(self, storage: Storage) -> _Opened:
         trials = Trials(storage.engine)
-        readonly = ReadOnlyStorage(
-            storage.engine, lambda study_id: trials.of(study_id).trials, notes=self._notes
-        )
+        readonly = ReadOnlyStorage(storage.engine, lambda study_id: trials.of(study_id).trials)
         store = ArtifactStore(storage.engine)
         app = optuna_dashboard.wsgi(readonly, artifact_store=store)
         publishing = PublishingThread(storage)

@@ -14,7 +14,7 @@ import math
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -24,11 +24,14 @@ from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial
 from optuna_dashboard import _inmemory_cache as derived
+from optuna_dashboard import _note as notebook
 from optuna_dashboard import _serializer as serializer
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from optuna_dashboard._pareto_front import get_pareto_front_trials
 from optuna_dashboard.artifact import _backend as artifacts
+from sqlalchemy import Engine
 
+from hpo import mirror
 from hpo.artifactstore import ArtifactStore
 from hpo.dashboard.readonly import ReadOnlyStorage
 from hpo.dashboard.trials import View, complete
@@ -50,6 +53,8 @@ class Reply:
 
     def head(self) -> list[tuple[str, str]]:
         """All headers."""
+        if self.status.startswith("204"):
+            return list(self.headers)
         length = ("Content-Length", str(len(self.body)))
         return [("Content-Type", self.media), length, *self.headers]
 
@@ -229,6 +234,41 @@ def attachment(filename: str) -> tuple[str, str]:
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", filename).lstrip(".")[:100] or "file"
     full = quote(filename[:200], safe="")
     return "Content-Disposition", f"attachment; filename=\"{plain}\"; filename*=UTF-8''{full}"
+
+
+def note(
+    engine: Engine, study_id: int, view: View, of_trial: Sequence[int], sent: Mapping[str, Any]
+) -> Reply:
+    """Save an edited note, if nobody else has changed it meanwhile.
+
+    In one transaction: optuna-dashboard's own takes one per row, so that a reader, or whoever
+    publishes the study's note, can meet half a note.
+
+    Args:
+        engine: the database.
+        study_id: Optuna's id of the study.
+        view: its trials.
+        of_trial: the id of the trial whose note it is; empty for that of the study.
+        sent: ``version``, the next one, and ``body``.
+    """
+    trial_id = of_trial[0] if of_trial else None
+    known = {trial._trial_id for trial in view.trials}.issuperset(of_trial)
+    with engine.begin() as connection:
+        if not known or not mirror.lock_study(connection, study_id):
+            return problem("404 Not Found", "What the note belongs to was deleted.")
+        texts = mirror.system_attrs(connection, study_id)
+        prefix = notebook.note_str_key_prefix(trial_id)
+        version = notebook.note_ver_key(trial_id)
+        old = {key: json.loads(texts[key]) for key in texts if key.startswith((prefix, version))}
+        if not notebook.version_is_incremented(old, trial_id, sent["version"]):
+            reason = "The note has changed meanwhile. Copy your edits, and reload the page."
+            known_note = notebook.get_note_from_system_attrs(old, trial_id)
+            text = json.dumps({"reason": reason, "note": known_note})
+            return Reply(text.encode(), status="409 Conflict")
+        new = {version: json.dumps(sent["version"]), f"{prefix}0": json.dumps(sent["body"])}
+        mirror.drop_system_attrs(connection, study_id, old.keys() - new.keys())
+        mirror.set_system_attrs(connection, study_id, new)
+    return Reply(b"", status="204 No Content")
 
 
 def artifact(storage: ReadOnlyStorage, store: ArtifactStore, path: str) -> Reply:

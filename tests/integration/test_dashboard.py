@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -346,10 +347,36 @@ def test_notes_where_they_are_allowed(storage: Storage, database_url: str) -> No
         detail = running.get("/api/studies/1").json
         assert detail["note"] == json.loads(note)
         assert [t["note"]["version"] for t in detail["trials"]] == [0, 1, 0]
-        assert running.get("/api/studies/1/note", "PUT", note, **own).status == 409
+        late = running.get("/api/studies/1/note", "PUT", note, **own)
+        assert late.status == 409
+        assert late.json["note"] == json.loads(note)
         foreign = {**own, "Origin": "http://evil.example", "Sec_Fetch_Site": "cross-site"}
         assert running.get("/api/studies/1/note", "PUT", note, **foreign).status == 403
         assert running.get("/api/studies/1", "DELETE", "{}", **own).status == 403
+
+        # of many who save at once, one does, and its note is whole
+        bodies = [str(i) * 6000 for i in range(6)]
+        saved: dict[str, int] = {}
+
+        def save(body: str) -> None:
+            sent = json.dumps({"version": 2, "body": body})
+            saved[body] = running.get("/api/studies/1/note", "PUT", sent, **own).status
+
+        savers = [threading.Thread(target=save, args=(body,)) for body in bodies]
+        for saver in savers:
+            saver.start()
+        for saver in savers:
+            saver.join()
+        assert sorted(saved.values()) == [204, *[409] * 5]
+        (winner,) = [body for body, status in saved.items() if status == 204]
+        assert running.get("/api/studies/1").json["note"] == {"version": 2, "body": winner}
+
+        # what was deleted while its page is open has no note
+        assert running.get("/api/studies/1/999/note", "PUT", note, **own).status == 404
+        optuna.delete_study(study_name="noted", storage=storage.optuna())
+        gone = running.get("/api/studies/1/note", "PUT", note, **own)
+        assert (gone.status, gone.reason) == (404, "study_id=1 is not found")
+        assert "Traceback" not in running.errors
 
 
 def test_the_password(database_url: str, tmp_path: Path) -> None:
