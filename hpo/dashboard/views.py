@@ -29,6 +29,7 @@ from optuna_dashboard import _serializer as serializer
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from optuna_dashboard._pareto_front import get_pareto_front_trials
 from optuna_dashboard.artifact import _backend as artifacts
+from optuna_dashboard.preferential import _system_attrs as preferences
 from sqlalchemy import Engine
 
 from hpo import mirror
@@ -124,9 +125,11 @@ def _head(study: FrozenStudy, view: View) -> dict[str, Any]:
     system = study.system_attrs
     # by name: optuna-dashboard takes them from a set, in another order in every process
     graphs = dict(sorted(get_plotly_graph_objects(system).items()))
-    best = [t for t in _best(study, view) if t is not None]
+    best = _best(study, view)
+    skipped = set(preferences.get_skipped_trial_ids(system))
+    numbers = [trial.number for trial in view.trials if trial._trial_id in skipped]
     head: dict[str, Any] = serializer.serialize_study_detail(
-        study, best, [], *_properties(study._study_id, view), graphs, []
+        study, best, [], *_properties(study._study_id, view), graphs, numbers
     )
     trials = _by_trial(system)
     head["best_trials"] = [
@@ -146,10 +149,24 @@ def _properties(study_id: int, view: View) -> Any:
 
 
 def _best(study: FrozenStudy, view: View) -> list[FrozenTrial]:
+    if study.system_attrs.get("preference:is_preferential", False):
+        return _preferred(study, view)
     if "best" not in view.shared:
         view.shared["best"] = list(_best_of(study.directions, complete(view.trials)))
     found: list[FrozenTrial] = view.shared["best"]
     return found
+
+
+def _preferred(study: FrozenStudy, view: View) -> list[FrozenTrial]:
+    """Of trials that people compared, those that were never the worse one, nor skipped."""
+    pairs = preferences.get_preferences(study.system_attrs)
+    best = {better for better, _ in pairs} - {worse for _, worse in pairs}
+    return [
+        trial
+        for trial in view.trials
+        if trial.number in best
+        and not preferences.is_skipped_trial(trial._trial_id, study.system_attrs)
+    ]
 
 
 def _best_of(directions: list[StudyDirection], trials: list[FrozenTrial]) -> Iterable[FrozenTrial]:
@@ -201,6 +218,7 @@ def table(study: FrozenStudy, view: View, numbers: Iterable[int] | None, accepte
 
 
 def _rows(study: FrozenStudy, trials: Sequence[FrozenTrial]) -> Iterator[bytes]:
+    """The table; a "?" stands for what UTF-8 lacks, as in names of files that are no text."""
     params = sorted({name for t in trials for name in t.params})
     attrs = sorted({name for t in trials for name in t.user_attrs})
     names = study.system_attrs.get("study:metric_names")
@@ -216,10 +234,10 @@ def _rows(study: FrozenStudy, trials: Sequence[FrozenTrial]) -> Iterator[bytes]:
         row += [trial.user_attrs.get(name) for name in attrs]
         writer.writerow(map(_cell, row))
         if number % _PIECES == 0:
-            yield buffer.getvalue().encode()
+            yield buffer.getvalue().encode(errors="replace")
             buffer.seek(0)
             buffer.truncate()
-    yield buffer.getvalue().encode()
+    yield buffer.getvalue().encode(errors="replace")
 
 
 def _cell(value: Any) -> Any:
@@ -232,7 +250,7 @@ def _cell(value: Any) -> Any:
 def attachment(filename: str) -> tuple[str, str]:
     """The header that has a file saved under a name, whatever is in the name."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", filename).lstrip(".")[:100] or "file"
-    full = quote(filename[:200], safe="")
+    full = quote(filename[:200], safe="", errors="replace")
     return "Content-Disposition", f"attachment; filename=\"{plain}\"; filename*=UTF-8''{full}"
 
 

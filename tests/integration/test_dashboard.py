@@ -7,6 +7,7 @@ import csv
 import http.client
 import io
 import json
+import os
 import re
 import signal
 import socket
@@ -23,6 +24,7 @@ import pytest
 import sqlalchemy as sa
 from dashboards import Dashboard, dashboard
 from optuna.artifacts import upload_artifact
+from optuna_dashboard.preferential._system_attrs import report_preferences, report_skip
 from servers import connect
 from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_until
 
@@ -130,6 +132,14 @@ def test_it_answers_what_optuna_dashboard_does(storage: Storage, database_url: s
     study.enqueue_trial({"x": 0.25})
     study.ask()
     study.enqueue_trial({"x": 0.5})
+    compared = optuna.create_study(study_name="compared", storage=storage.optuna())
+    own = compared._study_id
+    ids = [
+        compared.ask({"x": optuna.distributions.FloatDistribution(0, 1)})._trial_id for _ in "abcd"
+    ]
+    storage.optuna().set_study_system_attr(own, "preference:is_preferential", True)
+    report_preferences(own, storage.optuna(), [(0, 1), (2, 1), (3, 1)])
+    report_skip(own, ids[3], storage.optuna())
 
     def asked(path: str) -> object:
         body: list[bytes] = []
@@ -150,6 +160,10 @@ def test_it_answers_what_optuna_dashboard_does(storage: Storage, database_url: s
     path = f"/api/studies/{study._study_id}"
     with dashboard("--storage", database_url) as running:
         assert without_zones(running.get(path).json) == asked(path)
+        preferred = without_zones(running.get(f"/api/studies/{own}").json)
+        assert preferred == asked(f"/api/studies/{own}")
+        assert [t["number"] for t in preferred["best_trials"]] == [0, 2]  # type: ignore[index]
+        assert preferred["skipped_trial_numbers"] == [3]  # type: ignore[index]
         assert running.get("/api/studies").json == asked("/api/studies")
         assert running.get("/api/meta").json == {
             **asked("/api/meta"),  # type: ignore[dict-item]
@@ -258,6 +272,7 @@ def test_the_table_holds_no_formulas(storage: Storage, database_url: str) -> Non
     trial = study.ask()
     trial.set_user_attr("message", "=cmd|' /C calc'!A0")
     trial.set_user_attr("@name", -1.5)
+    trial.set_user_attr("file", os.fsdecode(b"r\xe9sum\xe9.csv"))
     study.tell(trial, -2.0)
     with dashboard("--storage", database_url) as running:
         got = running.get("/csv/1", Accept_Encoding="")
@@ -269,6 +284,7 @@ def test_the_table_holds_no_formulas(storage: Storage, database_url: str) -> Non
         assert [row["Number"] for row in rows] == ["0", "1", "2"]
         assert rows[2]["UserAttribute message"] == "'=cmd|' /C calc'!A0"
         assert rows[2]["UserAttribute @name"] == "-1.5"
+        assert rows[2]["UserAttribute file"] == "r?sum?.csv"
         assert rows[2]["Value"] == "-2.0"
         chosen = running.get("/csv/1?trial_ids=1,%202", Accept_Encoding="").body.decode()
         assert len(chosen.splitlines()) == 3
