@@ -76,7 +76,7 @@ class Site:
         """
         self._open, self._option = open_, option
         self._opened: _Opened | None = None
-        self._lock = threading.Lock()
+        self._lock, self._asking = threading.Lock(), threading.Lock()
         self._away: tuple[float, str] | None = None
         self._empty = False
 
@@ -87,7 +87,7 @@ class Site:
             HpoError: it refuses, for a reason that time does not mend.
         """
         with suppress(Away):  # said in the log
-            self._reached()
+            self._prepared()
 
     def close(self) -> None:
         """Leave the database, soon."""
@@ -103,9 +103,7 @@ class Site:
         if kind is Kind.FILE and self._opened is not None:  # they are there without the database
             return self._opened.app(environ, start_response)
         try:
-            opened = self._reached()
-            has_studies = _ask(opened.storage)
-            self._away = None
+            opened, has_studies = self._reached()
             if kind is Kind.PAGE and not has_studies:
                 return _send(_page(pages.no_study(self._option)), start_response)
             if environ["PATH_INFO"] == "/":  # relative: a proxy before us may speak TLS
@@ -159,15 +157,31 @@ class Site:
 
     # --- the database -------------------------------------------------------------------
 
-    def _reached(self) -> _Opened:
-        """What is behind the site.
+    def _reached(self) -> tuple[_Opened, bool]:
+        """What is behind the site, and whether there is any study.
+
+        While the database is away, one request asks for it, which may take its time; all others
+        are answered at once, so that threads are left for whoever asks after our health.
 
         Raises:
             Away: it cannot be reached now.
             HpoError: it refuses.
         """
-        if self._away is not None and time.monotonic() - self._away[0] < PAUSE_S:
-            raise Away(self._away[1])
+        away = self._away
+        if away is None:
+            opened = self._prepared()
+            return opened, _ask(opened.storage)
+        if time.monotonic() - away[0] < PAUSE_S or not self._asking.acquire(blocking=False):
+            raise Away(away[1])
+        try:
+            opened = self._prepared()
+            has_studies = _ask(opened.storage)
+            self._away = None
+            return opened, has_studies
+        finally:
+            self._asking.release()
+
+    def _prepared(self) -> _Opened:
         if self._opened is not None:
             return self._opened
         with self._lock:

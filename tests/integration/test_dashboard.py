@@ -14,7 +14,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -31,6 +33,7 @@ from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_u
 from hpo import interventions
 from hpo.artifactstore import ArtifactStore
 from hpo.dashboard.server import THREADS
+from hpo.dashboard.site import PAUSE_S
 from hpo.embedded import status
 from hpo.ledger import Ledger
 from hpo.storage import Storage, open_storage
@@ -619,3 +622,18 @@ def test_the_database_goes_away_and_comes_back(hpo_home: Path) -> None:
                 wait_until(lambda: running.get("/api/studies/1").status == 200, 60)
                 assert running.get("/").status == 302
                 assert running.end()[0] == 0
+
+
+def test_a_database_that_is_silent_holds_no_thread_but_one(tmp_path: Path) -> None:
+    """A host that is gone refuses nothing: to ask it takes ten seconds each time."""
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
+        url = f"postgresql://me:secret@127.0.0.1:{silent.getsockname()[1]}/hpo"
+        with dashboard("--storage", url, HPO_HOME=str(tmp_path)) as running:
+            wait_until(lambda: "must accept connections" in running.errors)
+            time.sleep(2 * PAUSE_S)  # so that it is asked again
+            with ThreadPoolExecutor(2 * THREADS) as pool:
+                asked = [pool.submit(running.get, "/dashboard") for _ in range(2 * THREADS)]
+                wait_until(lambda: all(one.done() for one in asked), 45)  # not ten for each
+                answers = [one.result() for one in asked]
+    assert {got.status for got in answers} == {503}
+    assert not any(b"secret" in got.body for got in answers)
