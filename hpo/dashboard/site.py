@@ -150,6 +150,8 @@ class Site:
             return views.note(opened.storage.engine, study_id, view, of_trial, sent)
         if kind is Kind.PLOT:
             return opened.plots.get(opened.readonly, study, path.rsplit("/", 1)[1], view, accepted)
+        if kind is Kind.IMPORTANCE:
+            return views.importances(opened.readonly, study, view)
         if kind is Kind.TABLE:
             return views.table(study, view, chosen, accepted)
         opened.details.forget(opened.trials.kept())

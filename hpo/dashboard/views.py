@@ -23,6 +23,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial
+from optuna_dashboard import _importance as importance
 from optuna_dashboard import _inmemory_cache as derived
 from optuna_dashboard import _note as notebook
 from optuna_dashboard import _serializer as serializer
@@ -146,6 +147,29 @@ def _properties(study_id: int, view: View) -> Any:
             derived.InMemoryCache(), study_id, view.trials
         )
     return view.shared["properties"]
+
+
+def importances(storage: ReadOnlyStorage, study: FrozenStudy, view: View) -> Reply:
+    """How much each parameter matters for each score, computed once per view.
+
+    optuna-dashboard's own answer holds the trials of every study that it was ever asked for, and
+    is not another after as many trials were excluded as have come.
+    """
+    if "importances" not in view.shared:
+        study_id, seen = study._study_id, storage.with_trials(view.trials)
+        named = any(trial.params for trial in complete(view.trials))
+        found = []
+        for i in range(len(study.directions)):
+            with importance.param_importance_cache_lock:
+                importance.param_importance_cache.pop(f"{study_id}:{i}", None)
+            asked = derived.InMemoryCache(), seen, study_id, i, view.trials
+            try:
+                calculate = importance.get_param_importance_from_trials_cache
+                found.append(calculate(*asked) if named else [])
+            except ValueError as error:
+                return problem("400 Bad Request", f"importances: {error}")
+        view.shared["importances"] = found
+    return Reply(json.dumps({"param_importances": view.shared["importances"]}).encode())
 
 
 def _best(study: FrozenStudy, view: View) -> list[FrozenTrial]:

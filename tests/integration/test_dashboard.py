@@ -174,6 +174,33 @@ def test_it_answers_what_optuna_dashboard_does(storage: Storage, database_url: s
         }
 
 
+def test_importances_are_those_of_the_trials_there_are(storage: Storage, database_url: str) -> None:
+    """Also when as many trials are complete as before, as after `hpo exclude` and another trial."""
+    study = optuna.create_study(storage=storage.optuna())
+    study.sampler = optuna.samplers.RandomSampler(seed=0)
+    study.optimize(
+        lambda t: t.suggest_float("x", 0, 1) + 1e-3 * t.suggest_float("y", 0, 1), n_trials=40
+    )
+    bare = optuna.create_study(storage=storage.optuna())
+    bare.optimize(lambda t: float(t.number), n_trials=3)
+
+    def first(running: Dashboard) -> str:
+        (found,) = running.get("/api/studies/1/param_importances").json["param_importances"]
+        assert {one["name"] for one in found} == {"x", "y"}
+        return str(max(found, key=lambda one: one["importance"])["name"])
+
+    with dashboard("--storage", database_url) as running:
+        assert first(running) == "x"
+        assert running.get("/api/studies/2/param_importances").json == {"param_importances": [[]]}
+        assert running.get("/api/studies/3/param_importances").status == 404
+        with storage.engine.begin() as connection:
+            for old, new in (("x", "z"), ("y", "x"), ("z", "y")):
+                query = "UPDATE trial_params SET param_name = :new WHERE param_name = :old"
+                connection.execute(sa.text(query), {"old": old, "new": new})
+            connection.execute(sa.text("UPDATE trials SET datetime_complete = now()"))
+        wait_until(lambda: first(running) == "y")
+
+
 def test_figures_come_in_the_order_of_their_names(storage: Storage, database_url: str) -> None:
     """optuna-dashboard takes them from a set, in another order in every process."""
     import plotly.graph_objects as go

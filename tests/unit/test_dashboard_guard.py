@@ -78,7 +78,7 @@ def ask() -> Client:
         ("/api/studies", "api"),
         ("/api/studies/12", "study"),
         ("/api/studies/12/plot/contour", "plot"),
-        ("/api/studies/12/param_importances", "api"),
+        ("/api/studies/12/param_importances", "importance"),
         ("/csv/12", "table"),
         ("/artifacts/12/0a1b-2c", "artifact"),
         ("/artifacts/12/3/0a1b-2c", "artifact"),
