@@ -168,6 +168,8 @@ def test_it_answers_what_optuna_dashboard_does(storage: Storage, database_url: s
         assert [t["number"] for t in preferred["best_trials"]] == [0, 2]  # type: ignore[index]
         assert preferred["skipped_trial_numbers"] == [3]  # type: ignore[index]
         assert running.get("/api/studies").json == asked("/api/studies")
+        assert running.get(f"{path}/plot/slice").status == 200
+        assert "omitted" not in running.errors  # of the one trial that is infinite, at each look
         assert running.get("/api/meta").json == {
             **asked("/api/meta"),  # type: ignore[dict-item]
             "artifact_is_available": True,
