@@ -37,4 +37,4 @@ ENV PATH=/opt/hpo/bin:$PATH HOME=/tmp HPO_HOME=/tmp/hpo NUMBA_CACHE_DIR=/tmp/ker
 USER 10001:10001
 WORKDIR /tmp
 ENTRYPOINT ["start.sh"]
-CMD ["hpo", "worker"]
+CMD ["python", "-m", "hpo.worker"]

@@ -135,7 +135,7 @@ def test_a_study_survives_kills_a_stop_and_a_start(
     print(f"down took {took_s:.1f} s")
     assert submitted.returncode == 0, said
     assert took_s < 10
-    assert f"{N_WORKERS} workers of this database are at hand: starting none here" in said
+    assert f"{N_WORKERS} workers serve this study: starting none here" in said
     assert "database unreachable, retrying" in said
     assert out.splitlines()[-1].startswith('{"event": "result", "outcome": "done", ')
     snapshot = _snapshot(stack.url)

@@ -365,7 +365,7 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
         }
     out, err = end(launcher)
     assert launcher.returncode == 1
-    assert "2 workers of this database are at hand: starting none here" in err
+    assert "2 workers serve this study: starting none here (--workers)" in err
     assert "2 workers refuse this study, such as standing-" in out
     assert "objective 'mine:Mine' cannot be imported: No module named 'mine'. Built in: " in out
     assert "mend that, or start some, with HPO_STORAGE set to this database: hpo worker" in out
