@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 THREADS = 8
-CONNECTIONS = 100
+CONNECTIONS = 500
+"""A browser holds up to six, most of them idle; each needs a file descriptor, of 1,024 mostly."""
 SILENCE_S = 60
 """A connection is closed whose other end has asked nothing, or taken nothing, for so long."""
 LARGEST_HEADERS = 32 * 1024

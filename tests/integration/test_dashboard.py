@@ -493,6 +493,14 @@ def test_who_asks_on_and_on_and_takes_nothing_keeps_no_thread(shared: Dashboard)
     assert shared.send(20 * ask).count(b"HTTP/1.1 200 OK") == 1
 
 
+def test_idle_connections_of_many_browsers_keep_nobody_out(shared: Dashboard) -> None:
+    with ExitStack() as stack:
+        for _ in range(200):
+            idle = socket.create_connection((shared.host, shared.port), timeout=60)
+            stack.enter_context(idle).sendall(b"GET /")
+        assert shared.get("/api/studies").status == 200
+
+
 def test_connections_stay_open_for_who_asks_one_by_one(shared: Dashboard) -> None:
     connection = http.client.HTTPConnection(shared.host, shared.port, timeout=60)
     connection.connect()
