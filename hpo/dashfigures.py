@@ -127,6 +127,12 @@ def chosen(snapshot: StudySnapshot, limit: int = MAX_TRIALS) -> list[Slot]:
     return sorted(kept, key=lambda slot: slot.number)
 
 
+def _share(snapshot: StudySnapshot, shown: Sequence[Slot]) -> str:
+    """What a title says where not all scored trials are shown."""
+    total = len(scored(snapshot))
+    return f" ({len(shown):,} of {total:,} trials)" if len(shown) < total else ""
+
+
 def _sample(items: Sequence[T], limit: int) -> list[T]:
     """At most so many of some items, evenly spread, the last among them."""
     if len(items) <= limit:
@@ -144,7 +150,8 @@ def convergence(snapshot: StudySnapshot, clock: Clock) -> go.Figure:
     trial that is, is the study's own ranking: by mean score.
     """
     spec, view = snapshot.spec, focus(snapshot, close=True)
-    figure = _card(f"Convergence against {'time' if clock.name == 'by time' else 'trial number'}")
+    against = "time" if clock.name == "by time" else "trial number"
+    figure = _card(f"Convergence against {against}{_share(snapshot, chosen(snapshot))}")
     traces = [
         *_trials(snapshot, clock, view),
         *_best(snapshot, clock),
@@ -278,8 +285,8 @@ def distance(snapshot: StudySnapshot) -> go.Figure:
     """How far each trial, and the best so far, is from the reported parameters."""
     spec, (clock, _) = snapshot.spec, clocks(snapshot)
     n = len(compared(spec))
-    figure = _card("Distance to the reported parameters")
     slots = [s for s in chosen(snapshot) if s.params]
+    figure = _card(f"Distance to the reported parameters{_share(snapshot, slots)}")
     y = [distance_to_reported(spec, s.params) for s in slots]
     marker = {"color": GREY, "size": 4, "opacity": 0.6}
     figure.add_trace(_points(clock, slots, y, name="trial", marker=marker))
@@ -307,6 +314,7 @@ def parameters(snapshot: StudySnapshot) -> go.Figure:
     title = "Parameters against score"
     if len(names) < total:
         title += f": the {len(names)} of {total} that separate scores best"
+    title += _share(snapshot, shown)
     key = ["★ best", *(["╌ reported"] if snapshot.spec.reported else []), "hollow: pruned"]
     _remark(figure, " · ".join(key))
     return _titled(figure, title).update_layout(margin_b=45)

@@ -189,6 +189,16 @@ def has_study(connection: Connection, study_id: int) -> bool:
     return connection.scalar(query.with_for_update(read=True, key_share=True)) is not None
 
 
+def lock_study(connection: Connection, study_id: int) -> bool:
+    """Whether a study is still in Optuna's tables; if so, it is this transaction's alone.
+
+    Until its end, nobody else adds a trial, or gets past ``has_study``.
+    """
+    table = models.StudyModel.__table__
+    query = select(table.c.study_id).where(table.c.study_id == study_id)
+    return connection.scalar(query.with_for_update()) is not None
+
+
 def require_study(connection: Connection, study_id: int, name: str) -> None:
     """Check that a study is still in Optuna's tables.
 
@@ -217,10 +227,7 @@ def open_trial(
 ) -> int:
     """Add a running trial with this number, begun now or ``at``, and return Optuna's id of it."""
     # Optuna's readers take the largest trial_id as the newest: serialise as Optuna itself does.
-    study = models.StudyModel.__table__
-    connection.execute(
-        select(study.c.study_id).where(study.c.study_id == study_id).with_for_update()
-    )
+    lock_study(connection, study_id)
     table = models.TrialModel.__table__
     row = insert(table).values(
         study_id=study_id,

@@ -15,6 +15,7 @@ from hpo.plotting import (
     axis_score,
     focus,
     hover,
+    log_axis,
     markers,
     position,
     safe,
@@ -86,7 +87,7 @@ def _fill(
             figure.add_trace(cloud.update(name=f"{state} trial", marker_symbol=symbol), **place)
         for trace in _marks(snapshot, name, view):
             figure.add_trace(trace, **place)
-        _style_axis(figure, spec, name, place)
+        _style_axis(figure, spec, name, shown, place)
         title = words.metric(spec) if place["col"] == 1 else None
         figure.update_yaxes(range=list(view), title_text=title, **place)
 
@@ -127,7 +128,13 @@ def _marks(snapshot: StudySnapshot, name: str, view: tuple[float, float]) -> lis
     return traces
 
 
-def _style_axis(figure: go.Figure, spec: StudySpec, name: str, place: dict[str, int]) -> None:
+def _style_axis(
+    figure: go.Figure,
+    spec: StudySpec,
+    name: str,
+    shown: Sequence[Slot],
+    place: dict[str, int],
+) -> None:
     dimension = spec.space[name]
     unit = words.unit(name)
     title = {"text": safe(f"{name} ({unit})" if unit else name), "standoff": 4}
@@ -136,5 +143,9 @@ def _style_axis(figure: go.Figure, spec: StudySpec, name: str, place: dict[str, 
         order = [position(choice) for choice in dimension.choices]
         axis |= {"type": "category", "categoryorder": "array", "categoryarray": order}
     elif dimension.log:
-        axis |= {"type": "log", "dtick": 1, "exponentformat": "power", "minor_ticks": "outside"}
+        drawn = [slot.params[name] for slot in shown if name in slot.params]
+        if spec.reported is not None and name in spec.reported.params:
+            drawn.append(spec.reported.params[name])
+        numbers = [float(value) for value in drawn if float(value) > 0]
+        axis |= {**log_axis(numbers), "exponentformat": "power"}
     figure.update_xaxes(**axis, **place)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -71,6 +71,18 @@ def markers(
         text=text,
         hovertemplate="%{text}<extra></extra>",
     )
+
+
+def log_axis(values: Iterable[float]) -> dict[str, Any]:
+    """A logarithmic axis with ticks at powers of ten, or at more if two of those are not in view.
+
+    Args:
+        values: what is drawn, positive numbers.
+    """
+    logs = [math.log10(value) for value in values]
+    powers = math.floor(max(logs)) - math.ceil(min(logs)) + 1 if logs else 0
+    axis = {"type": "log", "minor_ticks": "outside"}
+    return {**axis, "dtick": 1} if powers > 1 else axis
 
 
 def position(value: ParamValue) -> float | int | str:

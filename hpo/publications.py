@@ -38,7 +38,7 @@ class Publication:
     shown: str | None
     """Fingerprint of the state that is shown; None if none is."""
     seconds_old: float
-    """Since it was published, by the database's clock; infinite if it was not."""
+    """Since it was published, by the database's clock; infinite if it was not, or by another."""
 
     @property
     def stale(self) -> bool:
@@ -143,4 +143,6 @@ def _fingerprint(*rows: Row[Any]) -> str:
 
 
 def _seconds_since(at: str | None, now: datetime) -> float:
-    return (now - datetime.fromisoformat(at)).total_seconds() if at else float("inf")
+    """The age of a time stamp; infinite of none, and of one by a clock that was ahead of this."""
+    seconds = (now - datetime.fromisoformat(at)).total_seconds() if at else -1.0
+    return seconds if seconds >= 0 else float("inf")

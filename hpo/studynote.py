@@ -36,7 +36,7 @@ def text(snapshot: StudySnapshot) -> str:
         f"**Result:** {_result(snapshot)}",
         _reported(spec),
         _searched(spec),
-        _reproduce(spec),
+        _reproduce(snapshot),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -167,10 +167,12 @@ def _range(spec: StudySpec, name: str) -> str:
     return f"{low} – {high}{', logarithmic' if dimension.log else ''}"
 
 
-def _reproduce(spec: StudySpec) -> str:
-    name = shlex.quote(spec.name)
+def _reproduce(snapshot: StudySnapshot) -> str:
+    spec, name = snapshot.spec, shlex.quote(snapshot.spec.name)
+    amended = [slot.number for slot in snapshot.search if slot.amendments]
+    but = f" up to trial {min(amended)}, which was retried or excluded here" if amended else ""
     return (
-        f"**To run it again,** anywhere, with the same result: save the text below as "
+        f"**To run it again,** anywhere, with the same result{but}: save the text below as "
         f"{code(spec.name + '.toml')}, then {code(f'python -m hpo.launch --study {name}.toml')}. "
         f"More of this study: {code(f'hpo report {name}')}, {code(f'hpo best {name}')}.\n\n"
         + _block(spectoml.dumps(spec), "toml")

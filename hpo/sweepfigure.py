@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from hpo import words
 from hpo.charts import Chart, Group, Point, colour_of
 from hpo.palette import VERMILLION
-from hpo.plotting import markers, safe, style
+from hpo.plotting import log_axis, markers, safe, style
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 
@@ -24,7 +24,7 @@ def figure(chart: Chart) -> go.Figure:
     for mark in chart.marks:
         drawing.add_vline(mark, line_color=VERMILLION, line_dash="dash", line_width=1.6)
     if chart.log_x:
-        drawing.update_xaxes(type="log", dtick=1, minor_ticks="outside")
+        drawing.update_xaxes(log_axis(float(p.x) for g in chart.groups for p in g.points))
     drawing.update_xaxes(title_text=safe(chart.x_label))
     drawing.update_yaxes(title_text=safe(chart.y_label))
     return drawing

@@ -4,15 +4,17 @@
 `empty_database_url`  the same without any tables
 `tcp_url`             the same over TCP, without any tables
 `hpo_home`            HPO_HOME of a server of its own, which the test may start, kill and inspect
+`watched`             a page of a real browser, which fails the test if anything goes wrong on it
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -24,7 +26,14 @@ from hpo.embedded import Embedded
 from hpo.ledger import Ledger
 from hpo.storage import open_storage
 
+if TYPE_CHECKING:
+    from browsing import Watched
+    from playwright.sync_api import Browser
+
 _numbers = itertools.count()
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # `make test &` in a script: what the tests
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # start would be deaf to Ctrl-C, too
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -100,3 +109,23 @@ def hpo_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("HPO_HOME", str(home))
         monkeypatch.delenv("HPO_STORAGE", raising=False)
         yield home
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium with a profile of its own."""
+    import browsing  # and Playwright, which other tests can do without
+
+    with browsing.browser() as started:
+        yield started
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    """A fresh page; whatever went wrong on it fails the test."""
+    import browsing
+
+    with browsing.watched(browser) as found:
+        yield found
+        assert found.troubles == []
+        assert found.violations() == []

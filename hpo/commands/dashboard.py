@@ -163,9 +163,8 @@ def _site(arguments: argparse.Namespace) -> Site:
     from hpo.storage import open_storage
     from hpo.tables import schema
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of each trial that no plot shows
     return Site(
         lambda: open_storage(arguments.storage, prepare=schema),
-        notes=arguments.notes,
         option=storage_option(arguments),
     )

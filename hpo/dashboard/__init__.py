@@ -7,7 +7,7 @@ site.py         the database: there, empty or away; who answers which route
 views.py        the answers that optuna-dashboard's own code cannot give within bounds
 plots.py        Optuna's plots of at most so many trials and parameters
 trials.py       a study's trials, read once and kept
-readonly.py     the storage that optuna-dashboard gets: it reads, and writes notes at most
+readonly.py     the storage that optuna-dashboard gets: it only reads
 pages.py        the pages of our own
 server.py       sockets, threads, signals
 """

@@ -1,10 +1,9 @@
-"""The storage that optuna-dashboard gets: it reads, and writes notes at most."""
+"""The storage that optuna-dashboard gets: it only reads."""
 
 from __future__ import annotations
 
 import copy
 import json
-import re
 from collections.abc import Callable, Container
 from typing import Any, NoReturn
 
@@ -15,45 +14,27 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Engine, Select, select
 
-from hpo import mirror
-
 FIGURES = "dashboard:plot_data:"
-_NOTE = re.compile(r"dashboard:([0-9]+:)?(note_ver|note_str:[0-9]+)")
 _STUDIES = models.StudyModel.__table__
 
 
 class ReadOnlyStorage(BaseStorage):
     """Optuna's storage interface for viewers. Trials are shared: they must not be changed."""
 
-    def __init__(
-        self, engine: Engine, trials_of: Callable[[int], list[FrozenTrial]], *, notes: bool = False
-    ) -> None:
-        """Read studies through ``engine`` and trials by ``trials_of``; ``notes`` may be written."""
-        self._engine, self._trials_of, self._notes = engine, trials_of, notes
+    def __init__(self, engine: Engine, trials_of: Callable[[int], list[FrozenTrial]]) -> None:
+        """Read studies through ``engine`` and trials by ``trials_of``."""
+        self._engine, self._trials_of = engine, trials_of
 
     def with_trials(self, trials: list[FrozenTrial]) -> ReadOnlyStorage:
         """The same studies, as if they had just these trials."""
         return ReadOnlyStorage(self._engine, lambda _: trials)
 
-    # --- what is written: notes --------------------------------------------------------
-
-    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
-        """Write a part of a note.
-
-        Raises:
-            PermissionError: it is something else, or notes are not to be edited.
-        """
-        if not self._notes or not _NOTE.fullmatch(key):
-            self._refuse()
-        with self._engine.begin() as connection:
-            model = models.StudySystemAttributeModel
-            mirror.set_attrs(connection, model, study_id, {key: json.dumps(value)})
-
     def _refuse(self, *_: Any, **__: Any) -> NoReturn:
         raise PermissionError("dashboard: its storage must only be read, but got a write")
 
-    create_new_study = delete_study = set_study_user_attr = create_new_trial = _refuse
-    set_trial_param = set_trial_state_values = set_trial_intermediate_value = _refuse
+    create_new_study = delete_study = create_new_trial = _refuse
+    set_study_user_attr = set_study_system_attr = set_trial_param = _refuse
+    set_trial_state_values = set_trial_intermediate_value = _refuse
     set_trial_user_attr = set_trial_system_attr = _refuse
 
     # --- studies -----------------------------------------------------------------------

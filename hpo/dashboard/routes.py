@@ -14,6 +14,7 @@ class Kind(StrEnum):
     FILE = "file"
     API = "api"
     STUDY = "study"
+    IMPORTANCE = "importance"
     PLOT = "plot"
     TABLE = "table"
     ARTIFACT = "artifact"
@@ -25,8 +26,9 @@ _READ = (
     (Kind.HEALTH, r"/healthz"),
     (Kind.PAGE, rf"/|/dashboard(/|/studies/{_ID}(/[A-Za-z0-9-]+)*/?|/compare-studies/?)?"),
     (Kind.FILE, r"/favicon\.ico|/static/[A-Za-z0-9._-]+"),
-    (Kind.API, rf"/api/meta|/api/studies|/api/studies/{_ID}/param_importances"),
+    (Kind.API, r"/api/meta|/api/studies"),
     (Kind.STUDY, rf"/api/studies/{_ID}"),
+    (Kind.IMPORTANCE, rf"/api/studies/{_ID}/param_importances"),
     (Kind.PLOT, rf"/api/studies/{_ID}/plot/[a-z_]+"),
     (Kind.TABLE, rf"/csv/{_ID}"),
     (Kind.ARTIFACT, rf"/artifacts/{_ID}(/{_ID})?/[0-9a-fA-F-]{{1,64}}"),

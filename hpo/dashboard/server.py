@@ -6,11 +6,13 @@ import errno
 import ipaddress
 import signal
 import socket
+import sys
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from waitress import wasyncore
-from waitress.server import create_server
+from waitress.channel import HTTPChannel
+from waitress.server import BaseWSGIServer, create_server
 
 from hpo.dashboard.guard import LARGEST_BODY
 from hpo.errors import HpoError
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 THREADS = 8
-CONNECTIONS = 100
+CONNECTIONS = 500
+"""A browser holds up to six, most of them idle; each needs a file descriptor, of 1,024 mostly."""
 SILENCE_S = 60
+"""A connection is closed whose other end has asked nothing, or taken nothing, for so long."""
 LARGEST_HEADERS = 32 * 1024
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PATIENCE_S = 1
@@ -47,11 +51,14 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
     family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     try:
-        return socket.create_server(address, family=family, backlog=128)
+        listening = socket.create_server(address, family=family, backlog=128)
     except OSError as error:
         rule, remedy = _unusable(error, port)
         said = (error.strerror or str(error)).partition(" (")[0]
         raise HpoError(f"{where}: {rule}, but got: {said}. {remedy}") from error
+    if sys.platform == "linux":  # connections inherit it; waitress waits for who takes nothing
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * SILENCE_S)
+    return listening
 
 
 def _unusable(error: OSError, port: int) -> tuple[str, str]:
@@ -93,13 +100,26 @@ def end_at_signals() -> None:
         signal.signal(number, end)
 
 
+class _Channel(HTTPChannel):
+    """A connection: who asks again without waiting for the answer gets that one, and no other.
+
+    Else eight clients that ask on and on, and take nothing, keep every thread for themselves.
+    """
+
+    def service(self) -> None:
+        """Answer one request."""
+        if len(self.requests) > 1:
+            cast("dict[str, str]", self.requests[0].headers)["CONNECTION"] = "close"
+        super().service()
+
+
 class Server:
     """Answers until SystemExit is raised in its thread, as `end_at_signals` arranges."""
 
     def __init__(self, app: WSGIApplication, listening: socket.socket) -> None:
         """Serve an application at a listening socket."""
         self._map: dict[int, Any] = {}
-        self._server = create_server(
+        server = create_server(
             app,
             map=self._map,
             sockets=[listening],
@@ -113,6 +133,9 @@ class Server:
             outbuf_overflow=64 << 20,  # in memory: answers are compressed, and files need a disk
             expose_tracebacks=False,
         )
+        assert isinstance(server, BaseWSGIServer)  # of one socket
+        server.channel_class = _Channel
+        self._server = server
 
     def run(self) -> None:
         """Answer until a signal says to end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -65,19 +66,17 @@ class Site:
         self,
         open_: Callable[[], Storage],
         *,
-        notes: bool = False,
         option: str = "",
     ) -> None:
         """Open the database when it is first needed.
 
         Args:
             open_: reaches the database, with its tables.
-            notes: whether notes may be written.
             option: what a printed command needs to reach the same database.
         """
-        self._open, self._notes, self._option = open_, notes, option
+        self._open, self._option = open_, option
         self._opened: _Opened | None = None
-        self._lock = threading.Lock()
+        self._lock, self._asking = threading.Lock(), threading.Lock()
         self._away: tuple[float, str] | None = None
         self._empty = False
 
@@ -88,7 +87,7 @@ class Site:
             HpoError: it refuses, for a reason that time does not mend.
         """
         with suppress(Away):  # said in the log
-            self._reached()
+            self._prepared()
 
     def close(self) -> None:
         """Leave the database, soon."""
@@ -104,9 +103,7 @@ class Site:
         if kind is Kind.FILE and self._opened is not None:  # they are there without the database
             return self._opened.app(environ, start_response)
         try:
-            opened = self._reached()
-            has_studies = _ask(opened.storage)
-            self._away = None
+            opened, has_studies = self._reached()
             if kind is Kind.PAGE and not has_studies:
                 return _send(_page(pages.no_study(self._option)), start_response)
             if environ["PATH_INFO"] == "/":  # relative: a proxy before us may speak TLS
@@ -114,7 +111,7 @@ class Site:
                 return []
             if kind is Kind.PAGE:
                 return _send(_page(pages.studies()), start_response)
-            if kind in (Kind.FILE, Kind.API, Kind.NOTE):
+            if kind in (Kind.FILE, Kind.API):
                 return opened.app(environ, start_response)
             return _send(self._answer(opened, kind, environ), start_response)
         except Away as away:
@@ -147,8 +144,14 @@ class Site:
         except KeyError:
             return problem("404 Not Found", f"study_id={study_id} is not found")
         view = opened.trials.of(study_id)
+        if kind is Kind.NOTE:
+            of_trial = [int(part) for part in path.split("/")[4:-1]]
+            sent = json.load(environ["wsgi.input"])
+            return views.note(opened.storage.engine, study_id, view, of_trial, sent)
         if kind is Kind.PLOT:
             return opened.plots.get(opened.readonly, study, path.rsplit("/", 1)[1], view, accepted)
+        if kind is Kind.IMPORTANCE:
+            return views.importances(opened.readonly, study, view)
         if kind is Kind.TABLE:
             return views.table(study, view, chosen, accepted)
         opened.details.forget(opened.trials.kept())
@@ -156,15 +159,31 @@ class Site:
 
     # --- the database -------------------------------------------------------------------
 
-    def _reached(self) -> _Opened:
-        """What is behind the site.
+    def _reached(self) -> tuple[_Opened, bool]:
+        """What is behind the site, and whether there is any study.
+
+        While the database is away, one request asks for it, which may take its time; all others
+        are answered at once, so that threads are left for whoever asks after our health.
 
         Raises:
             Away: it cannot be reached now.
             HpoError: it refuses.
         """
-        if self._away is not None and time.monotonic() - self._away[0] < PAUSE_S:
-            raise Away(self._away[1])
+        away = self._away
+        if away is None:
+            opened = self._prepared()
+            return opened, _ask(opened.storage)
+        if time.monotonic() - away[0] < PAUSE_S or not self._asking.acquire(blocking=False):
+            raise Away(away[1])
+        try:
+            opened = self._prepared()
+            has_studies = _ask(opened.storage)
+            self._away = None
+            return opened, has_studies
+        finally:
+            self._asking.release()
+
+    def _prepared(self) -> _Opened:
         if self._opened is not None:
             return self._opened
         with self._lock:
@@ -181,9 +200,7 @@ class Site:
 
     def _prepare(self, storage: Storage) -> _Opened:
         trials = Trials(storage.engine)
-        readonly = ReadOnlyStorage(
-            storage.engine, lambda study_id: trials.of(study_id).trials, notes=self._notes
-        )
+        readonly = ReadOnlyStorage(storage.engine, lambda study_id: trials.of(study_id).trials)
         store = ArtifactStore(storage.engine)
         app = optuna_dashboard.wsgi(readonly, artifact_store=store)
         publishing = PublishingThread(storage)

@@ -29,6 +29,8 @@ SHORTEST_S = 1.0
 MOST_TRIALS = 15_000
 """So many trials are kept, of the studies that were looked at last."""
 _CHUNK = 1000
+_LONGEST_SHARED = 100
+"""Characters; longer texts are not held when their studies are gone."""
 _TRIALS = models.TrialModel.__table__
 _INFINITE = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
 _Stamp = tuple[TrialState, datetime | None]
@@ -206,8 +208,9 @@ def _scalar(text: str) -> Any:
 
 
 def _json(text: str) -> Any:
-    """What a JSON text says; equal texts of scalars share it."""
-    return json.loads(text) if text[:1] in ("[", "{") else _scalar(text)
+    """What a JSON text says; equal texts of short scalars share it."""
+    long = len(text) > _LONGEST_SHARED or text[:1] in ("[", "{")
+    return json.loads(text) if long else _scalar(text)
 
 
 def _local(at: datetime | None) -> datetime | None:

@@ -14,7 +14,7 @@ import math
 import re
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -23,12 +23,17 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial
+from optuna_dashboard import _importance as importance
 from optuna_dashboard import _inmemory_cache as derived
+from optuna_dashboard import _note as notebook
 from optuna_dashboard import _serializer as serializer
 from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from optuna_dashboard._pareto_front import get_pareto_front_trials
 from optuna_dashboard.artifact import _backend as artifacts
+from optuna_dashboard.preferential import _system_attrs as preferences
+from sqlalchemy import Engine
 
+from hpo import mirror
 from hpo.artifactstore import ArtifactStore
 from hpo.dashboard.readonly import ReadOnlyStorage
 from hpo.dashboard.trials import View, complete
@@ -50,6 +55,8 @@ class Reply:
 
     def head(self) -> list[tuple[str, str]]:
         """All headers."""
+        if self.status.startswith("204"):
+            return list(self.headers)
         length = ("Content-Length", str(len(self.body)))
         return [("Content-Type", self.media), length, *self.headers]
 
@@ -119,9 +126,11 @@ def _head(study: FrozenStudy, view: View) -> dict[str, Any]:
     system = study.system_attrs
     # by name: optuna-dashboard takes them from a set, in another order in every process
     graphs = dict(sorted(get_plotly_graph_objects(system).items()))
-    best = [t for t in _best(study, view) if t is not None]
+    best = _best(study, view)
+    skipped = set(preferences.get_skipped_trial_ids(system))
+    numbers = [trial.number for trial in view.trials if trial._trial_id in skipped]
     head: dict[str, Any] = serializer.serialize_study_detail(
-        study, best, [], *_properties(study._study_id, view), graphs, []
+        study, best, [], *_properties(study._study_id, view), graphs, numbers
     )
     trials = _by_trial(system)
     head["best_trials"] = [
@@ -140,11 +149,48 @@ def _properties(study_id: int, view: View) -> Any:
     return view.shared["properties"]
 
 
+def importances(storage: ReadOnlyStorage, study: FrozenStudy, view: View) -> Reply:
+    """How much each parameter matters for each score, computed once per view.
+
+    optuna-dashboard's own answer holds the trials of every study that it was ever asked for, and
+    is not another after as many trials were excluded as have come.
+    """
+    if "importances" not in view.shared:
+        study_id, seen = study._study_id, storage.with_trials(view.trials)
+        named = any(trial.params for trial in complete(view.trials))
+        found = []
+        for i in range(len(study.directions)):
+            with importance.param_importance_cache_lock:
+                importance.param_importance_cache.pop(f"{study_id}:{i}", None)
+            asked = derived.InMemoryCache(), seen, study_id, i, view.trials
+            try:
+                calculate = importance.get_param_importance_from_trials_cache
+                found.append(calculate(*asked) if named else [])
+            except ValueError as error:
+                return problem("400 Bad Request", f"importances: {error}")
+        view.shared["importances"] = found
+    return Reply(json.dumps({"param_importances": view.shared["importances"]}).encode())
+
+
 def _best(study: FrozenStudy, view: View) -> list[FrozenTrial]:
+    if study.system_attrs.get("preference:is_preferential", False):
+        return _preferred(study, view)
     if "best" not in view.shared:
         view.shared["best"] = list(_best_of(study.directions, complete(view.trials)))
     found: list[FrozenTrial] = view.shared["best"]
     return found
+
+
+def _preferred(study: FrozenStudy, view: View) -> list[FrozenTrial]:
+    """Of trials that people compared, those that were never the worse one, nor skipped."""
+    pairs = preferences.get_preferences(study.system_attrs)
+    best = {better for better, _ in pairs} - {worse for _, worse in pairs}
+    return [
+        trial
+        for trial in view.trials
+        if trial.number in best
+        and not preferences.is_skipped_trial(trial._trial_id, study.system_attrs)
+    ]
 
 
 def _best_of(directions: list[StudyDirection], trials: list[FrozenTrial]) -> Iterable[FrozenTrial]:
@@ -196,6 +242,7 @@ def table(study: FrozenStudy, view: View, numbers: Iterable[int] | None, accepte
 
 
 def _rows(study: FrozenStudy, trials: Sequence[FrozenTrial]) -> Iterator[bytes]:
+    """The table; a "?" stands for what UTF-8 lacks, as in names of files that are no text."""
     params = sorted({name for t in trials for name in t.params})
     attrs = sorted({name for t in trials for name in t.user_attrs})
     names = study.system_attrs.get("study:metric_names")
@@ -211,10 +258,10 @@ def _rows(study: FrozenStudy, trials: Sequence[FrozenTrial]) -> Iterator[bytes]:
         row += [trial.user_attrs.get(name) for name in attrs]
         writer.writerow(map(_cell, row))
         if number % _PIECES == 0:
-            yield buffer.getvalue().encode()
+            yield buffer.getvalue().encode(errors="replace")
             buffer.seek(0)
             buffer.truncate()
-    yield buffer.getvalue().encode()
+    yield buffer.getvalue().encode(errors="replace")
 
 
 def _cell(value: Any) -> Any:
@@ -227,8 +274,43 @@ def _cell(value: Any) -> Any:
 def attachment(filename: str) -> tuple[str, str]:
     """The header that has a file saved under a name, whatever is in the name."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", filename).lstrip(".")[:100] or "file"
-    full = quote(filename[:200], safe="")
+    full = quote(filename[:200], safe="", errors="replace")
     return "Content-Disposition", f"attachment; filename=\"{plain}\"; filename*=UTF-8''{full}"
+
+
+def note(
+    engine: Engine, study_id: int, view: View, of_trial: Sequence[int], sent: Mapping[str, Any]
+) -> Reply:
+    """Save an edited note, if nobody else has changed it meanwhile.
+
+    In one transaction: optuna-dashboard's own takes one per row, so that a reader, or whoever
+    publishes the study's note, can meet half a note.
+
+    Args:
+        engine: the database.
+        study_id: Optuna's id of the study.
+        view: its trials.
+        of_trial: the id of the trial whose note it is; empty for that of the study.
+        sent: ``version``, the next one, and ``body``.
+    """
+    trial_id = of_trial[0] if of_trial else None
+    known = {trial._trial_id for trial in view.trials}.issuperset(of_trial)
+    with engine.begin() as connection:
+        if not known or not mirror.lock_study(connection, study_id):
+            return problem("404 Not Found", "What the note belongs to was deleted.")
+        texts = mirror.system_attrs(connection, study_id)
+        prefix = notebook.note_str_key_prefix(trial_id)
+        version = notebook.note_ver_key(trial_id)
+        old = {key: json.loads(texts[key]) for key in texts if key.startswith((prefix, version))}
+        if not notebook.version_is_incremented(old, trial_id, sent["version"]):
+            reason = "The note has changed meanwhile. Copy your edits, and reload the page."
+            known_note = notebook.get_note_from_system_attrs(old, trial_id)
+            text = json.dumps({"reason": reason, "note": known_note})
+            return Reply(text.encode(), status="409 Conflict")
+        new = {version: json.dumps(sent["version"]), f"{prefix}0": json.dumps(sent["body"])}
+        mirror.drop_system_attrs(connection, study_id, old.keys() - new.keys())
+        mirror.set_system_attrs(connection, study_id, new)
+    return Reply(b"", status="204 No Content")
 
 
 def artifact(storage: ReadOnlyStorage, store: ArtifactStore, path: str) -> Reply:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import base64
 import csv
+import http.client
 import io
 import json
+import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import large
@@ -20,11 +26,14 @@ import pytest
 import sqlalchemy as sa
 from dashboards import Dashboard, dashboard
 from optuna.artifacts import upload_artifact
+from optuna_dashboard.preferential._system_attrs import report_preferences, report_skip
 from servers import connect
 from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_until
 
 from hpo import interventions
 from hpo.artifactstore import ArtifactStore
+from hpo.dashboard.server import THREADS
+from hpo.dashboard.site import PAUSE_S
 from hpo.embedded import status
 from hpo.ledger import Ledger
 from hpo.storage import Storage, open_storage
@@ -126,6 +135,14 @@ def test_it_answers_what_optuna_dashboard_does(storage: Storage, database_url: s
     study.enqueue_trial({"x": 0.25})
     study.ask()
     study.enqueue_trial({"x": 0.5})
+    compared = optuna.create_study(study_name="compared", storage=storage.optuna())
+    own = compared._study_id
+    ids = [
+        compared.ask({"x": optuna.distributions.FloatDistribution(0, 1)})._trial_id for _ in "abcd"
+    ]
+    storage.optuna().set_study_system_attr(own, "preference:is_preferential", True)
+    report_preferences(own, storage.optuna(), [(0, 1), (2, 1), (3, 1)])
+    report_skip(own, ids[3], storage.optuna())
 
     def asked(path: str) -> object:
         body: list[bytes] = []
@@ -146,11 +163,44 @@ def test_it_answers_what_optuna_dashboard_does(storage: Storage, database_url: s
     path = f"/api/studies/{study._study_id}"
     with dashboard("--storage", database_url) as running:
         assert without_zones(running.get(path).json) == asked(path)
+        preferred = without_zones(running.get(f"/api/studies/{own}").json)
+        assert preferred == asked(f"/api/studies/{own}")
+        assert [t["number"] for t in preferred["best_trials"]] == [0, 2]  # type: ignore[index]
+        assert preferred["skipped_trial_numbers"] == [3]  # type: ignore[index]
         assert running.get("/api/studies").json == asked("/api/studies")
+        assert running.get(f"{path}/plot/slice").status == 200
+        assert "omitted" not in running.errors  # of the one trial that is infinite, at each look
         assert running.get("/api/meta").json == {
             **asked("/api/meta"),  # type: ignore[dict-item]
             "artifact_is_available": True,
         }
+
+
+def test_importances_are_those_of_the_trials_there_are(storage: Storage, database_url: str) -> None:
+    """Also when as many trials are complete as before, as after `hpo exclude` and another trial."""
+    study = optuna.create_study(storage=storage.optuna())
+    study.sampler = optuna.samplers.RandomSampler(seed=0)
+    study.optimize(
+        lambda t: t.suggest_float("x", 0, 1) + 1e-3 * t.suggest_float("y", 0, 1), n_trials=40
+    )
+    bare = optuna.create_study(storage=storage.optuna())
+    bare.optimize(lambda t: float(t.number), n_trials=3)
+
+    def first(running: Dashboard) -> str:
+        (found,) = running.get("/api/studies/1/param_importances").json["param_importances"]
+        assert {one["name"] for one in found} == {"x", "y"}
+        return str(max(found, key=lambda one: one["importance"])["name"])
+
+    with dashboard("--storage", database_url) as running:
+        assert first(running) == "x"
+        assert running.get("/api/studies/2/param_importances").json == {"param_importances": [[]]}
+        assert running.get("/api/studies/3/param_importances").status == 404
+        with storage.engine.begin() as connection:
+            for old, new in (("x", "z"), ("y", "x"), ("z", "y")):
+                query = "UPDATE trial_params SET param_name = :new WHERE param_name = :old"
+                connection.execute(sa.text(query), {"old": old, "new": new})
+            connection.execute(sa.text("UPDATE trials SET datetime_complete = now()"))
+        wait_until(lambda: first(running) == "y")
 
 
 def test_figures_come_in_the_order_of_their_names(storage: Storage, database_url: str) -> None:
@@ -254,6 +304,7 @@ def test_the_table_holds_no_formulas(storage: Storage, database_url: str) -> Non
     trial = study.ask()
     trial.set_user_attr("message", "=cmd|' /C calc'!A0")
     trial.set_user_attr("@name", -1.5)
+    trial.set_user_attr("file", os.fsdecode(b"r\xe9sum\xe9.csv"))
     study.tell(trial, -2.0)
     with dashboard("--storage", database_url) as running:
         got = running.get("/csv/1", Accept_Encoding="")
@@ -265,6 +316,7 @@ def test_the_table_holds_no_formulas(storage: Storage, database_url: str) -> Non
         assert [row["Number"] for row in rows] == ["0", "1", "2"]
         assert rows[2]["UserAttribute message"] == "'=cmd|' /C calc'!A0"
         assert rows[2]["UserAttribute @name"] == "-1.5"
+        assert rows[2]["UserAttribute file"] == "r?sum?.csv"
         assert rows[2]["Value"] == "-2.0"
         chosen = running.get("/csv/1?trial_ids=1,%202", Accept_Encoding="").body.decode()
         assert len(chosen.splitlines()) == 3
@@ -343,10 +395,36 @@ def test_notes_where_they_are_allowed(storage: Storage, database_url: str) -> No
         detail = running.get("/api/studies/1").json
         assert detail["note"] == json.loads(note)
         assert [t["note"]["version"] for t in detail["trials"]] == [0, 1, 0]
-        assert running.get("/api/studies/1/note", "PUT", note, **own).status == 409
+        late = running.get("/api/studies/1/note", "PUT", note, **own)
+        assert late.status == 409
+        assert late.json["note"] == json.loads(note)
         foreign = {**own, "Origin": "http://evil.example", "Sec_Fetch_Site": "cross-site"}
         assert running.get("/api/studies/1/note", "PUT", note, **foreign).status == 403
         assert running.get("/api/studies/1", "DELETE", "{}", **own).status == 403
+
+        # of many who save at once, one does, and its note is whole
+        bodies = [str(i) * 6000 for i in range(6)]
+        saved: dict[str, int] = {}
+
+        def save(body: str) -> None:
+            sent = json.dumps({"version": 2, "body": body})
+            saved[body] = running.get("/api/studies/1/note", "PUT", sent, **own).status
+
+        savers = [threading.Thread(target=save, args=(body,)) for body in bodies]
+        for saver in savers:
+            saver.start()
+        for saver in savers:
+            saver.join()
+        assert sorted(saved.values()) == [204, *[409] * 5]
+        (winner,) = [body for body, status in saved.items() if status == 204]
+        assert running.get("/api/studies/1").json["note"] == {"version": 2, "body": winner}
+
+        # what was deleted while its page is open has no note
+        assert running.get("/api/studies/1/999/note", "PUT", note, **own).status == 404
+        optuna.delete_study(study_name="noted", storage=storage.optuna())
+        gone = running.get("/api/studies/1/note", "PUT", note, **own)
+        assert (gone.status, gone.reason) == (404, "study_id=1 is not found")
+        assert "Traceback" not in running.errors
 
 
 def test_the_password(database_url: str, tmp_path: Path) -> None:
@@ -399,6 +477,39 @@ def test_malformed_requests(shared: Dashboard, request_: bytes, status: int) -> 
     assert re.match(rb"HTTP/1\.[01] (\d+)", answer)[1] == str(status).encode(), answer  # type: ignore[index]
     assert b"Traceback" not in answer
     assert b"waitress" not in answer.lower()
+
+
+def test_who_asks_on_and_on_and_takes_nothing_keeps_no_thread(shared: Dashboard) -> None:
+    """Else so many as there are threads would hold them until they leave."""
+    ask = b"GET /static/bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(2 * THREADS):
+            connection = stack.enter_context(
+                socket.create_connection((shared.host, shared.port), timeout=60)
+            )
+            connection.sendall(20 * ask)
+        for _ in range(3):  # whoever waits for a thread comes after those that are there already
+            assert shared.get("/healthz").status == 200
+    assert shared.send(20 * ask).count(b"HTTP/1.1 200 OK") == 1
+
+
+def test_idle_connections_of_many_browsers_keep_nobody_out(shared: Dashboard) -> None:
+    with ExitStack() as stack:
+        for _ in range(200):
+            idle = socket.create_connection((shared.host, shared.port), timeout=60)
+            stack.enter_context(idle).sendall(b"GET /")
+        assert shared.get("/api/studies").status == 200
+
+
+def test_connections_stay_open_for_who_asks_one_by_one(shared: Dashboard) -> None:
+    connection = http.client.HTTPConnection(shared.host, shared.port, timeout=60)
+    connection.connect()
+    first = connection.sock
+    for _ in range(3):
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() == b"ok\n"
+    assert connection.sock is first
+    connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -548,3 +659,18 @@ def test_the_database_goes_away_and_comes_back(hpo_home: Path) -> None:
                 wait_until(lambda: running.get("/api/studies/1").status == 200, 60)
                 assert running.get("/").status == 302
                 assert running.end()[0] == 0
+
+
+def test_a_database_that_is_silent_holds_no_thread_but_one(tmp_path: Path) -> None:
+    """A host that is gone refuses nothing: to ask it takes ten seconds each time."""
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
+        url = f"postgresql://me:secret@127.0.0.1:{silent.getsockname()[1]}/hpo"
+        with dashboard("--storage", url, HPO_HOME=str(tmp_path)) as running:
+            wait_until(lambda: "must accept connections" in running.errors)
+            time.sleep(2 * PAUSE_S)  # so that it is asked again
+            with ThreadPoolExecutor(2 * THREADS) as pool:
+                asked = [pool.submit(running.get, "/dashboard") for _ in range(2 * THREADS)]
+                wait_until(lambda: all(one.done() for one in asked), 45)  # not ten for each
+                answers = [one.result() for one in asked]
+    assert {got.status for got in answers} == {503}
+    assert not any(b"secret" in got.body for got in answers)

@@ -22,7 +22,7 @@ from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from servers import cut_off
 from workers import SUPPORT, run_workers, toy_spec, wait_until
 
-from hpo import backup, cli, interventions, notes, spectoml
+from hpo import backup, cli, interventions, mirror, notes, spectoml
 from hpo.claims import Claim
 from hpo.errors import StudyError
 from hpo.ledger import Ledger
@@ -166,6 +166,11 @@ def test_a_study_is_published_every_few_seconds_at_most(
     assert shown_trials(storage) == 0
     assert publisher.publish("toy", least_s=0)
     assert shown_trials(storage) == 1
+    settle(ledger)
+    shown = {**system_attrs(storage)[mirror.PUBLISHED], "at": "2100-01-01T00:00:00+00:00"}
+    study_id = storage.optuna().get_study_id_from_name("toy")
+    storage.optuna().set_study_system_attr(study_id, mirror.PUBLISHED, shown)
+    assert publisher.publish("toy", least_s=3600), "that clock was ahead of this one"
 
 
 @pytest.mark.parametrize("what", ["exclude", "stop", "extend"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
+import os
 
 import optuna
 import pytest
@@ -15,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from hpo import cli
 from hpo.dashboard import pages
 from hpo.dashboard.plots import choose, most_important
+from hpo.dashboard.trials import _json
 from hpo.dashboard.views import _cell, attachment, packed
 
 
@@ -97,6 +99,15 @@ def test_names_of_files_are_inert_in_headers() -> None:
         "filename*=UTF-8''..%2F..%2F%C3%A9%22%0D%0ASet-Cookie%3A%20x%3D1%3B%00.html"
     )
     assert 'filename="file"' in attachment("..")[1]
+    assert attachment(os.fsdecode(b"\xe9.csv"))[1].endswith("filename*=UTF-8''%3F.csv")
+
+
+def test_long_texts_are_not_held() -> None:
+    """Attributes may be megabytes, and their studies be deleted."""
+    assert _json('"short"') is _json('"short"')
+    long = json.dumps("x" * 1000)
+    assert _json(long) == "x" * 1000
+    assert _json(long) is not _json(long)
 
 
 def test_pages_show_texts_as_texts() -> None:

@@ -14,6 +14,7 @@ import snapshots
 from hpo import dashfigures
 from hpo.charts import chart
 from hpo.clocks import clocks, incumbents
+from hpo.plotting import scored
 from hpo.snapshot import SlotState, StudySnapshot, StudyState
 from hpo.spec import StudySpec
 from hpo.specrules import validate
@@ -302,6 +303,13 @@ def test_cards_of_5000_trials_stay_small() -> None:
     clouds = [t for t in drawn(snapshot, "1-convergence")["data"] if t.get("mode") == "markers"]
     shown = sum(len(t["x"]) for t in clouds if t["name"] in ("trial", "pruned", "off scale"))
     assert shown == dashfigures.MAX_TRIALS
+    whole = len(scored(snapshot))
+    for card in ("1-convergence", "2-time", "3-distance"):
+        title = json.loads(cards[card])["layout"]["title"]["text"]
+        assert title.endswith(f" (700 of {whole:,} trials)</b>")
+    assert f" of {whole:,} trials)" in cards["4-parameters"]
+    few = snapshots.realistic(snapshots.spec())
+    assert " of " not in drawn(few, "1-convergence")["layout"]["title"]["text"]
 
 
 def test_a_study_that_improves_all_the_time_stays_small_too() -> None:

@@ -190,3 +190,26 @@ def test_many_points_are_drawn_by_webgl() -> None:
     few = plotting.markers([1], [1.0], [""], name="a", marker={})
     many = plotting.markers([1] * 2000, [1.0] * 2000, [""] * 2000, name="a", marker={})
     assert (few.type, many.type) == ("scatter", "scattergl")
+
+
+def test_a_narrow_logarithmic_axis_has_ticks_too() -> None:
+    """At powers of ten alone, it would have one, or none."""
+    wide = {"type": "log", "minor_ticks": "outside", "dtick": 1}
+    narrow = {"type": "log", "minor_ticks": "outside"}
+    assert plotting.log_axis([0.02, 0.5, 3.0]) == wide
+    assert plotting.log_axis([0.02, 0.08]) == narrow
+    assert plotting.log_axis([0.02, 0.5]) == narrow
+    assert plotting.log_axis([0.1, 1.0]) == wide
+    assert plotting.log_axis([]) == narrow
+    plain = snapshots.slot(0, SlotState.COMPLETE).params
+    near, far = (
+        tuple(
+            snapshots.slot(i, SlotState.COMPLETE, params={**plain, "rate_per_ns": rate})
+            for i, rate in enumerate(rates)
+        )
+        for rates in ((0.02, 0.04, 0.08), (0.02, 0.04, 8.0))
+    )
+    for search, dtick in ((near, None), (far, 1)):
+        axis = parameterfigure.parameters(snapshots.snapshot(snapshots.spec(), search))
+        assert axis.layout.xaxis3.type == "log"
+        assert axis.layout.xaxis3.dtick == dtick

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from hpo import notes, studynote, words
-from hpo.snapshot import SlotState, StudyState
+from hpo.snapshot import Amendment, SlotState, StudyState
 from hpo.specrules import validate
 
 HOSTILE = [
@@ -115,6 +115,28 @@ def test_the_study_file_in_it_is_the_study() -> None:
     spec = snapshots.spec()
     (block,) = [t for t in tokens(studynote.text(snapshots.snapshot(spec))) if t.type == "fence"]
     assert validate(tomllib.loads(block.content), where="note") == spec
+
+
+def test_an_amended_study_runs_again_to_the_same_only_up_to_its_amendment() -> None:
+    change = Amendment(
+        what="exclude",
+        since=9,
+        at="2025-03-01T10:00:00+00:00",
+        host="host-a",
+        state=SlotState.COMPLETE,
+        score=0.9,
+        steps=(),
+        attrs={},
+        message=None,
+    )
+    search = (
+        snapshots.slot(0, SlotState.COMPLETE),
+        snapshots.slot(1, SlotState.EXCLUDED, amendments=(change,)),
+    )
+    plain = studynote.text(snapshots.snapshot(snapshots.spec(), search[:1]))
+    assert "anywhere, with the same result: save" in plain
+    amended = studynote.text(snapshots.snapshot(snapshots.spec(), search))
+    assert "with the same result up to trial 1, which was retried or excluded here: save" in amended
 
 
 def test_a_confirmed_result_is_told_with_its_n() -> None:
