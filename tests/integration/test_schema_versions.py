@@ -97,7 +97,7 @@ def test_a_study_begun_by_an_old_release_ends_as_if_it_were_new(old_url: str) ->
     with ledger_at(old_url) as ledger:
         before = ledger.snapshot("half", curves=True)
         assert before.count(SlotState.RUNNING) == 2
-        run_workers(old_url, "half", 2)
+        run_workers(old_url, "half", 2, "--lease=4")
         after = ledger.snapshot("half", curves=True)
         swift = {"name": "new", "fixed": {"sleep_s": 0.0}}
         new = undisturbed(old_url, before.spec.model_copy(update=swift))
@@ -112,7 +112,7 @@ def test_what_an_old_release_has_finished_is_not_trained_again(old_url: str) -> 
         ledger, store = Ledger(storage), ArtifactStore(storage.engine)
         assert ledger.snapshot("done").state == StudyState.DONE
         assert store.due() == []
-        run_workers(old_url, "half", 1)
+        run_workers(old_url, "half", 1, "--lease=4")
         assert store.due() == ["half"], "what ends now is kept"
 
 
