@@ -6,15 +6,16 @@ opened one by one: the budget is exact and the window is kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, false, func, insert, null, or_, select, update
 
 from hpo import mirror, reading
+from hpo.holding import NOW, after
 from hpo.past import Suggestion
-from hpo.settling import NOW, SILENT, after, lose
+from hpo.settling import SILENT, apply_failure_policy, lose
 from hpo.snapshot import Member, Phase, SlotState, StudyState, slot_name
 from hpo.spec import Confirm, StudySpec
 from hpo.tables import IS_RUNNING, checkpoints, slots, studies
@@ -55,6 +56,8 @@ class Claim:
     finished: tuple[Member, ...]
     """Members that were stored by earlier attempts, in order."""
     checkpoint: Checkpoint | None
+    slot_amendments: tuple[Mapping[str, Any], ...] = ()
+    """What somebody changed about the slot before, as stored."""
 
     @property
     def fresh_seed(self) -> int:
@@ -73,6 +76,11 @@ class Wait:
     """Nothing to claim just now."""
 
     reason: str
+
+
+def waits_for_window(study: str, number: int, oldest: int, window: int) -> Wait:
+    """Trial ``number`` cannot be opened before trial ``oldest`` is settled."""
+    return Wait(f"{study}: trial {number} waits for trial {oldest} (budget.window = {window})")
 
 
 @dataclass(frozen=True)
@@ -186,14 +194,14 @@ def _next(
     oldest = connection.execute(oldest_running).scalar_one()
     if count < spec.budget.trials:
         if oldest is not None and oldest <= count - spec.budget.window:
-            return Wait(
-                f"{spec.name}: trial {count} waits for trial {oldest} "
-                f"(budget.window = {spec.budget.window})"
-            )
+            return waits_for_window(spec.name, count, oldest, spec.budget.window)
         trial_id = mirror.open_trial(connection, study.optuna_study_id, count)
         return _open(connection, study.id, Phase.SEARCH, count, optuna_trial_id=trial_id)
     if oldest is not None:
         return Wait(f"{spec.name}: every trial is taken, trial {oldest} is still running")
+    apply_failure_policy(connection, study.id)  # whoever settled the last one may have died at it
+    if (state := _state(connection, study.id)) != StudyState.OPEN:
+        return Over(f"{spec.name} is {state}")
     if not confirm:
         return Over(f"{spec.name}: every trial is settled")
     return _next_confirmation(connection, study, spec, who)
@@ -288,4 +296,5 @@ def _take(
         optuna_trial_id=slot.optuna_trial_id,
         finished=reading.members_of(connection, slot.id),
         checkpoint=checkpoint,
+        slot_amendments=tuple(slot.amendments),
     )

@@ -21,8 +21,9 @@ from sqlalchemy import Connection, Row, delete, func, null, select, update
 from hpo import mirror, reading, specrules
 from hpo.claims import ARTIFACT_TRIES
 from hpo.errors import StudyError
+from hpo.holding import NOW
 from hpo.ledger import Ledger
-from hpo.settling import NOW, shown
+from hpo.settling import shown
 from hpo.snapshot import Amendment, Phase, SlotState, StudyState
 from hpo.suggest import sampler_attrs
 from hpo.tables import slots, studies

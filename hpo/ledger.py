@@ -18,17 +18,18 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from sqlalchemy import Connection, Row, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from hpo import claims, mirror, overview, reading, settling, specrules
+from hpo import claims, holding, mirror, opening, overview, reading, settling, specrules
 from hpo.claims import ARTIFACT_TRIES, Checkpoint, Claim, Over, Wait
 from hpo.errors import StudyError
+from hpo.holding import NOW, after, is_mine
 from hpo.overview import StudySummary
 from hpo.past import Past, Suggestion
 from hpo.retry import retry
-from hpo.settling import NOW, after, is_mine
+from hpo.settling import End
 from hpo.snapshot import Member, SlotState, StudySnapshot, StudyState, WorkerInfo
 from hpo.spec import StudySpec
 from hpo.storage import Storage, prepare_database
-from hpo.tables import check_version, checkpoints, schema, slots, studies, workers
+from hpo.tables import check_version, schema, slots, studies, workers
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,6 +49,22 @@ def _transaction(
         return self._retry(once)
 
     return transact
+
+
+def _statement(
+    method: Callable[Concatenate[Ledger, Connection, P], T],
+) -> Callable[Concatenate[Ledger, P], T]:
+    """Run a method whose one statement needs no transaction around it; else as above."""
+
+    @wraps(method)
+    def execute(self: Ledger, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        def once() -> T:
+            with self._autocommit.connect() as connection:
+                return method(self, connection, *args, **kwargs)
+
+        return self._retry(once)
+
+    return execute
 
 
 class Ledger:
@@ -74,6 +91,7 @@ class Ledger:
             StorageError: the tables are those of a newer version of this software.
         """
         self._engine = storage.engine
+        self._autocommit = storage.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._patience_s, self._on_wait, self._pause = patience_s, on_wait, pause
         self._token = uuid.uuid4().hex
         self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
@@ -206,7 +224,7 @@ class Ledger:
         held = update(slots).where(is_mine(claim), slots.c.lease_until.is_not(None))
         renewed = connection.execute(held.values(lease)).rowcount
         if not renewed and connection.scalar(select(slots.c.id).where(is_mine(claim))) is None:
-            raise settling.lost(connection, claim)
+            raise holding.lost(connection, claim)
         query = select(studies.c.state).where(studies.c.id == claim.study_id)
         return connection.scalar(query) == StudyState.OPEN
 
@@ -234,10 +252,8 @@ class Ledger:
 
     # --- slots ---------------------------------------------------------------------------
 
-    @_transaction
     def claim(
         self,
-        connection: Connection,
         study: str,
         worker: str,
         *,
@@ -254,25 +270,38 @@ class Ledger:
             StudyError: there is no such study.
             StorageError: a newer version of this software has upgraded the database.
         """
+
+        def once() -> Claim | Wait | Over:
+            who = claims.Claimant(
+                worker=worker,
+                token=self._token,
+                lease_s=lease_s,
+                take_over=in_touch(),
+                at_work=at_work,
+            )
+            with self._autocommit.connect() as connection:
+                opened = opening.try_open(connection, study, who, self._spec)
+            if opened is not None:
+                return opened
+            with self._engine.begin() as connection:
+                return self._claim(connection, study, who, confirm)
+
+        return self._retry(once)
+
+    def _claim(
+        self, connection: Connection, study: str, who: claims.Claimant, confirm: bool
+    ) -> Claim | Wait | Over:
         check_version(connection)
         row = reading.locked(connection, study)
         if row is None:
             raise StudyError(reading.no_such_study(connection, study))
-        spec = self._spec(row)
-        who = claims.Claimant(
-            worker=worker,
-            token=self._token,
-            lease_s=lease_s,
-            take_over=in_touch(),
-            at_work=at_work,
-        )
-        return claims.claim(connection, row, spec, who, confirm=confirm)
+        return claims.claim(connection, row, self._spec(row.id, row.spec), who, confirm=confirm)
 
-    def _spec(self, row: Row[Any]) -> StudySpec:
-        """The spec of a study's row, validated once per version of it."""
-        known = self._specs.get(row.id)
-        if known is None or known[0] != row.spec:
-            known = self._specs[row.id] = (row.spec, specrules.restore(row.spec))
+    def _spec(self, study_id: int, stored: Mapping[str, Any]) -> StudySpec:
+        """The spec of a study, validated once per version of it."""
+        known = self._specs.get(study_id)
+        if known is None or known[0] != stored:
+            known = self._specs[study_id] = (stored, specrules.restore(stored))
         return known[1]
 
     @_transaction
@@ -294,7 +323,7 @@ class Ledger:
             settled.append(known[len(settled)])
         return known
 
-    @_transaction
+    @_statement
     def store_suggestion(
         self, connection: Connection, claim: Claim, suggestion: Suggestion
     ) -> None:
@@ -303,13 +332,9 @@ class Ledger:
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        suggested = {"params": dict(suggestion.params), "attrs": dict(suggestion.attrs)}
-        settling.lock(connection, claim)
-        connection.execute(update(slots).where(slots.c.id == claim.slot_id).values(suggested))
-        if claim.optuna_trial_id is not None:
-            mirror.set_params(connection, claim.optuna_trial_id, claim.spec, suggestion)
+        holding.store_suggestion(connection, claim, claim.spec, suggestion)
 
-    @_transaction
+    @_statement
     def store_checkpoint(
         self, connection: Connection, claim: Claim, checkpoint: Checkpoint
     ) -> None:
@@ -318,17 +343,13 @@ class Ledger:
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        row = {
-            "member": checkpoint.member,
-            "curve": list(checkpoint.curve),
-            "seconds": checkpoint.seconds,
-            "data": checkpoint.data,
-        }
-        settling.progressed(connection, settling.lock(connection, claim))
-        connection.execute(
-            upsert(checkpoints)
-            .values(slot_id=claim.slot_id, **row)
-            .on_conflict_do_update(index_elements=[checkpoints.c.slot_id], set_=row)
+        holding.store_checkpoint(
+            connection,
+            claim,
+            member=checkpoint.member,
+            curve=list(checkpoint.curve),
+            seconds=checkpoint.seconds,
+            data=checkpoint.data,
         )
 
     @_transaction
@@ -338,8 +359,8 @@ class Ledger:
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        settling.lock(connection, claim)
-        settling.free(connection, claim.slot_id)
+        holding.lock(connection, claim)
+        holding.free(connection, claim.slot_id)
 
     @_transaction
     def lose(self, connection: Connection, claim: Claim, why: str) -> None:
@@ -349,24 +370,21 @@ class Ledger:
             LeaseLostError: the slot is another worker's by now.
         """
         settling.lock_study(connection, claim.study_id)
-        slot = settling.lock(connection, claim)
+        slot = holding.lock(connection, claim)
         if slot.lease_until is not None:  # else it was given back: the answer was lost
             settling.lose(connection, slot, why)
 
-    @_transaction
+    @_statement
     def store_member(self, connection: Connection, claim: Claim, member: Member) -> None:
         """Write down a finished training.
 
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        settling.progressed(connection, settling.lock(connection, claim))
-        settling.store_member(connection, claim, member)
+        holding.store_member(connection, claim, member)
 
-    @_transaction
     def settle(
         self,
-        connection: Connection,
         claim: Claim,
         state: SlotState,
         *,
@@ -375,25 +393,47 @@ class Ledger:
         attrs: Mapping[str, Any] | None = None,
         message: str | None = None,
         lineage: Mapping[str, Any] | None = None,
+        trained: Sequence[Member] | None = None,
     ) -> None:
-        """Finish a slot; see ``settling.finish`` for the arguments.
+        """Finish a slot: one statement, and where a slot has failed, the failure policy.
+
+        Args:
+            claim: the slot.
+            state: how it ends.
+            score: mean over the members that were trained.
+            steps: values reported to the pruner.
+            attrs: the sampler's and pruner's memory of the trial; None for what was stored with it.
+            message: why it failed or was pruned.
+            lineage: where the result comes from.
+            trained: the members that were stored, where the caller knows them.
 
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        settling.lock_study(connection, claim.study_id)
-        slot = connection.execute(select(slots).where(is_mine(claim))).one_or_none()
-        if slot is None:
-            raise settling.lost(connection, claim)
-        if slot.state != SlotState.RUNNING:
-            return  # settled by this very attempt; the answer was lost
-        settling.finish(
-            connection,
-            slot,
-            state,
+        end = End(
+            state=state,
             score=score,
             steps=steps,
             attrs=attrs,
             message=message,
-            lineage=lineage,
+            lineage=lineage or {},
         )
+        if self._finish(claim, end, trained):
+            self._apply_failure_policy(claim.study_id)
+
+    @_statement
+    def _finish(
+        self,
+        connection: Connection,
+        claim: Claim,
+        end: End,
+        trained: Sequence[Member] | None,
+    ) -> bool:
+        if trained is None:
+            trained = reading.members_of(connection, claim.slot_id)
+        return settling.finish(connection, claim, end, claim.slot_amendments, trained)
+
+    @_transaction
+    def _apply_failure_policy(self, connection: Connection, study_id: int) -> None:
+        settling.lock_study(connection, study_id)
+        settling.apply_failure_policy(connection, study_id)

@@ -17,7 +17,7 @@ from optuna.distributions import distribution_to_json
 from optuna.storages._rdb import models
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo import suggest
@@ -284,24 +284,88 @@ def _set_attrs(connection: Connection, table: Any, trial_id: int, attrs: Mapping
         connection.execute(insert(table), rows)
 
 
+_PARAMS = """
+params AS (
+  INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
+  SELECT trial_id, name, value, distribution
+  FROM mirrored, unnest(CAST(:names AS text[]), CAST(:values AS float8[]),
+                        CAST(:distributions AS text[])) AS p (name, value, distribution)
+  ON CONFLICT (trial_id, param_name) DO UPDATE
+  SET param_value = excluded.param_value, distribution_json = excluded.distribution_json)"""
+_OUTCOME = """
+value AS (
+  INSERT INTO trial_values (trial_id, objective, value, value_type)
+  SELECT trial_id, 0, CAST(:score AS float8), 'FINITE' FROM mirrored
+  WHERE CAST(:scored AS boolean)),
+steps AS (
+  INSERT INTO trial_intermediate_values
+    (trial_id, step, intermediate_value, intermediate_value_type)
+  SELECT trial_id, step, nullif(value, 'NaN'),
+         CAST(CASE WHEN value = 'NaN' THEN 'NAN' ELSE 'FINITE' END AS trialintermediatevaluetype)
+  FROM mirrored, unnest(CAST(:mirrored_steps AS float8[])) WITH ORDINALITY AS s (value, step)),
+user_attrs AS (
+  INSERT INTO trial_user_attributes (trial_id, key, value_json)
+  SELECT trial_id, key, CAST(value AS text) FROM mirrored, json_each(CAST(:user_attrs AS json))),
+system_attrs AS (
+  INSERT INTO trial_system_attributes (trial_id, key, value_json)
+  SELECT trial_id, key, CAST(value AS text) FROM mirrored, json_each(system_attrs)),
+finished AS (
+  UPDATE trials SET state = CAST(:trial_state AS trialstate),
+                    datetime_complete = timezone('UTC', mirrored.at)
+  FROM mirrored WHERE trials.trial_id = mirrored.trial_id)"""
+
+
+def _mirrored(source: str, *columns: str) -> str:
+    """The trial in Optuna's tables that a row of ``source`` names, unless it was deleted there.
+
+    It stays for this transaction.
+    """
+    wanted = ", ".join(("trials.trial_id", *columns))
+    return (
+        f"mirrored AS (SELECT {wanted} FROM trials JOIN {source} "
+        f"ON trials.trial_id = {source}.optuna_trial_id FOR KEY SHARE OF trials)"
+    )
+
+
+SUGGESTED = f"{_mirrored('suggested')},{_PARAMS}"
+"""SQL that records what was suggested for the trial ``optuna_trial_id`` of the row ``suggested``,
+with the values of ``params_of``; it may run again with the same suggestion."""
+SETTLED = f"{_mirrored('settled', 'settled_at AS at', 'attrs AS system_attrs')},{_OUTCOME}"
+"""SQL that finishes the trial ``optuna_trial_id`` of the row ``settled``, with its ``settled_at``
+and ``attrs``, and the values of ``outcome_of``: everything that it has to say."""
+
+
+def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
+    """The values of ``SUGGESTED``."""
+    space = suggest.distributions(spec)
+    known = [name for name in space if name in suggestion.params]
+    return {
+        "names": known,
+        "values": [float(space[k].to_internal_repr(suggestion.params[k])) for k in known],
+        "distributions": [distribution_to_json(space[name]) for name in known],
+    }
+
+
+def outcome_of(
+    state: SlotState, score: float | None, steps: Sequence[float], user_attrs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The values of ``SETTLED``."""
+    return {
+        "trial_state": _STATES[state].name,
+        "score": score,
+        "scored": score is not None and state in (SlotState.COMPLETE, SlotState.PRUNED),
+        "mirrored_steps": [step if math.isfinite(step) else math.nan for step in steps],
+        "user_attrs": json.dumps(user_attrs),
+    }
+
+
 def set_params(
     connection: Connection, trial_id: int, spec: StudySpec, suggestion: Suggestion
 ) -> None:
-    """Record what was suggested for a trial; it may be called again with the same suggestion."""
-    if not _has_trial(connection, trial_id):
-        return  # deleted by optuna-dashboard: nothing is left to mirror
-    table = models.TrialParamModel.__table__
-    connection.execute(table.delete().where(table.c.trial_id == trial_id))
-    rows = [
-        {
-            "trial_id": trial_id,
-            "param_name": name,
-            "param_value": distribution.to_internal_repr(suggestion.params[name]),
-            "distribution_json": distribution_to_json(distribution),
-        }
-        for name, distribution in suggest.distributions(spec).items()
-    ]
-    connection.execute(insert(table), rows)
+    """Record what was suggested for a trial."""
+    row = "suggested AS (SELECT CAST(:trial_id AS integer) AS optuna_trial_id)"
+    values = {"trial_id": trial_id, **params_of(spec, suggestion)}
+    connection.execute(text(f"WITH {row}, {SUGGESTED} SELECT 1"), values)
 
 
 def settle_trial(
@@ -315,34 +379,14 @@ def settle_trial(
     user_attrs: Mapping[str, Any],
     system_attrs: Mapping[str, Any],
 ) -> None:
-    """Finish a trial with everything it has to say, in one statement per table."""
-    if not _has_trial(connection, trial_id):
-        return  # deleted by optuna-dashboard: nothing is left to mirror
-    values, curve = models.TrialValueModel, models.TrialIntermediateValueModel
-    if score is not None and state in (SlotState.COMPLETE, SlotState.PRUNED):
-        kind = values.TrialValueType.FINITE
-        row = {"trial_id": trial_id, "objective": 0, "value": score, "value_type": kind}
-        connection.execute(insert(values.__table__), [row])
-    if steps:
-        kinds = curve.TrialIntermediateValueType
-        rows = [
-            {
-                "trial_id": trial_id,
-                "step": step,
-                "intermediate_value": value if math.isfinite(value) else None,
-                "intermediate_value_type": kinds.FINITE if math.isfinite(value) else kinds.NAN,
-            }
-            for step, value in enumerate(steps, start=1)
-        ]
-        connection.execute(insert(curve.__table__), rows)
-    _set_attrs(connection, models.TrialUserAttributeModel.__table__, trial_id, user_attrs)
-    _set_attrs(connection, models.TrialSystemAttributeModel.__table__, trial_id, system_attrs)
-    trials = models.TrialModel.__table__
-    connection.execute(
-        update(trials)
-        .where(trials.c.trial_id == trial_id)
-        .values(state=_STATES[state], datetime_complete=_utc(at))
+    """Finish a trial with everything it has to say."""
+    row = (
+        "settled AS (SELECT CAST(:trial_id AS integer) AS optuna_trial_id, "
+        "CAST(:at AS timestamptz) AS settled_at, CAST(:attrs AS json) AS attrs)"
     )
+    values = {"trial_id": trial_id, "at": at, "attrs": json.dumps(system_attrs)}
+    values |= outcome_of(state, score, steps, user_attrs)
+    connection.execute(text(f"WITH {row}, {SETTLED} SELECT 1"), values)
 
 
 def _utc(at: datetime) -> datetime:

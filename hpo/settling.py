@@ -1,28 +1,19 @@
-"""What the holder of a slot writes down: suggestion, checkpoints, members, the end.
-
-Every write first checks, in its own transaction, that the slot is still its writer's: a worker
-that was silent beyond its lease finds its successor there and is refused.
-"""
+"""How slots end: settled by their holder, or given up when too many workers were lost."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, null, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, Row, and_, func, null, select, text, update
 
 from hpo import mirror, reading
-from hpo.errors import HpoError
+from hpo.holding import MAX_LOSSES, MINE, Held, free, is_mine, lost, whose
 from hpo.snapshot import Member, Phase, SlotState, StudyState
-from hpo.tables import IS_FAILED, IS_RUNNING, checkpoints, members, slots, studies
+from hpo.tables import IS_FAILED, IS_RUNNING, SCHEMA, slots, studies
 
-MAX_LOSSES = 3
-"""A slot that loses so many workers in a row fails: it may be what kills them.
-
-A stored member or checkpoint begins the count anew: a long trial on hosts that come and go is lost
-often, but never at the same place.
-"""
 FAILURES_IN_A_ROW = 3
 """So many failed trials, one number after the other, stop the study."""
 FAILED_SHARE = 5
@@ -33,85 +24,6 @@ SILENT = (
     "before. Look at their logs and at the memory of their hosts."
 )
 """What may have become of workers that were lost."""
-
-NOW = func.clock_timestamp()
-
-
-class LeaseLostError(HpoError):
-    """The slot is no longer its worker's, which was silent for longer than its lease."""
-
-
-class Held(Protocol):
-    """A slot in a worker's hands, as far as ownership goes."""
-
-    @property
-    def slot_id(self) -> int:
-        """The slot."""
-
-    @property
-    def worker(self) -> str:
-        """Its holder."""
-
-    @property
-    def attempt(self) -> int:
-        """Which claim of the slot this is."""
-
-    @property
-    def token(self) -> str:
-        """What tells its holder from others of the same name, living or dead."""
-
-
-def after(seconds: float) -> Any:
-    """The database's time, so many seconds from now."""
-    return NOW + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
-
-
-def is_mine(held: Held) -> Any:
-    """The condition that a slot is held under this claim, or was settled under it."""
-    return and_(
-        slots.c.id == held.slot_id,
-        slots.c.worker == held.worker,
-        slots.c.attempts == held.attempt,
-        slots.c.token == held.token,
-    )
-
-
-def lost(connection: Connection, held: Held) -> LeaseLostError:
-    """The refusal of a late write, and what became of the slot."""
-    query = select(slots.c.token, slots.c.state).where(slots.c.id == held.slot_id)
-    slot = connection.execute(query).one_or_none()
-    if slot is None:
-        return LeaseLostError(f"{held}: it was deleted while {held.worker} was at work on it")
-    if slot.token is None and slot.state == SlotState.FAILED:
-        return LeaseLostError(
-            f"{held}: the lease of {held.worker} ran out as the {MAX_LOSSES}rd in a row, and the "
-            f"slot has failed. Its late result is not taken: `hpo retry` runs it again"
-        )
-    return LeaseLostError(f"{held}: the lease of {held.worker} has passed to another worker")
-
-
-def lock(connection: Connection, held: Held) -> Row[Any]:
-    """The running slot's row, locked.
-
-    Raises:
-        LeaseLostError: the slot is another worker's by now.
-    """
-    mine = is_mine(held) & (slots.c.state == SlotState.RUNNING)
-    slot = connection.execute(select(slots).where(mine).with_for_update()).one_or_none()
-    if slot is None:
-        raise lost(connection, held)
-    return slot
-
-
-def progressed(connection: Connection, slot: Row[Any]) -> None:
-    """Begin the count of lost workers anew: this one has brought the slot further."""
-    if slot.losses_in_a_row:
-        connection.execute(update(slots).where(slots.c.id == slot.id).values(losses_in_a_row=0))
-
-
-def free(connection: Connection, slot_id: int) -> None:
-    """Give a slot back, to be claimed by the next worker."""
-    connection.execute(update(slots).where(slots.c.id == slot_id).values(lease_until=null()))
 
 
 def lock_study(connection: Connection, study_id: int) -> None:
@@ -150,100 +62,128 @@ def lose(connection: Connection, slot: Row[Any], why: str) -> bool:
         return True
     connection.execute(update(slots).where(own).values(token=null()))
     message = f"lost {MAX_LOSSES} workers, the last one {slot.worker}: {why}"
-    finish(connection, slot, SlotState.FAILED, message=message)
+    _give_up(connection, slot, message)
     return False
 
 
-def store_member(connection: Connection, held: Held, member: Member) -> None:
-    """Write down a finished training; its checkpoint is no longer needed."""
-    row = {
-        "slot_id": held.slot_id,
-        "member": member.member,
-        "seed": member.seed,
-        "score": member.score,
-        "curve": list(member.curve),
-        "loss_curve": list(member.loss_curve),
-        "diverged": member.diverged,
-        "info": dict(member.info),
-        "seconds": member.seconds,
-        "worker": held.worker,
-    }
-    connection.execute(upsert(members).values(row).on_conflict_do_nothing())
-    connection.execute(delete(checkpoints).where(checkpoints.c.slot_id == held.slot_id))
+_FINISH = f"""
+settled AS (
+  UPDATE {SCHEMA}.slots
+  SET state = :state, score = CAST(:slot_score AS float8), steps = CAST(:steps AS float8[]),
+      attrs = coalesce(CAST(:attrs AS json), attrs), message = CAST(:message AS text),
+      lineage = CAST(:lineage AS json), lease_until = NULL, settled_at = clock_timestamp()
+  WHERE %s AND state = 'running'
+  RETURNING id, study_id, settled_at, attrs, optuna_trial_id),
+needless AS (DELETE FROM {SCHEMA}.checkpoints USING settled WHERE slot_id = settled.id),
+{mirror.SETTLED}
+SELECT EXISTS (SELECT FROM {SCHEMA}.slots failed WHERE failed.study_id = settled.study_id
+               AND failed.state = 'failed') AS failures FROM settled"""
+_FINISH_MINE = text(f"WITH {_FINISH % MINE}")
+_FINISH_LOCKED = text(f"WITH {_FINISH % 'id = :slot_id'}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How a slot ends."""
+
+    state: SlotState
+    score: float | None = None
+    """Mean over the members that were trained."""
+    steps: Sequence[float] = ()
+    """Values reported to the pruner."""
+    attrs: Mapping[str, Any] | None = None
+    """The sampler's and pruner's memory of the trial; None for what was stored with it."""
+    message: str | None = None
+    """Why it failed or was pruned."""
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    """Where the result comes from."""
+
+    def values(self, user_attrs: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of ``_FINISH``; ``user_attrs`` is what Optuna's tables show of the trial."""
+        return {
+            "state": self.state,
+            "slot_score": self.score,
+            "steps": list(self.steps),
+            "attrs": None if self.attrs is None else json.dumps(self.attrs),
+            "message": self.message,
+            "lineage": json.dumps(self.lineage),
+            **mirror.outcome_of(self.state, self.score, self.steps, user_attrs),
+        }
 
 
 def finish(
     connection: Connection,
-    slot: Row[Any],
-    state: SlotState,
-    *,
-    score: float | None = None,
-    steps: Sequence[float] = (),
-    attrs: Mapping[str, Any] | None = None,
-    message: str | None = None,
-    lineage: Mapping[str, Any] | None = None,
-) -> None:
+    held: Held,
+    end: End,
+    amendments: Sequence[Mapping[str, Any]],
+    trained: Sequence[Member],
+) -> bool:
     """Settle a slot, in the ledger and in Optuna's tables alike.
 
     Args:
-        connection: a transaction that holds the lock on the study's row.
-        slot: the slot's row, running.
-        state: how it ended.
-        score: mean over the members that were trained.
-        steps: values reported to the pruner.
-        attrs: the sampler's and pruner's memory of the trial, added to what was stored.
-        message: why it failed or was pruned.
-        lineage: where the result comes from.
+        connection: a transaction.
+        held: who holds it.
+        end: how it ends.
+        amendments: of the slot.
+        trained: its members.
+
+    Returns:
+        Whether the failure policy must be asked; see ``apply_failure_policy``.
+
+    Raises:
+        LeaseLostError: the slot is another worker's by now.
     """
-    all_attrs = {**slot.attrs, **(attrs or {})}
-    values = {
-        "state": state,
-        "score": score,
-        "steps": list(steps),
-        "attrs": all_attrs,
-        "message": message,
-        "lineage": dict(lineage or {}),
-        "lease_until": null(),
-        "settled_at": NOW,
-    }
-    settled = update(slots).where(slots.c.id == slot.id).values(values)
-    at = connection.execute(settled.returning(slots.c.settled_at)).scalar_one()
-    connection.execute(delete(checkpoints).where(checkpoints.c.slot_id == slot.id))
-    if slot.optuna_trial_id is not None:
-        trained = reading.members_of(connection, slot.id)
-        mirror.settle_trial(
-            connection,
-            slot.optuna_trial_id,
-            state=state,
-            at=at,
-            score=score,
-            steps=steps,
-            user_attrs=shown(slot, trained, message, lineage or {}),
-            system_attrs=all_attrs,
-        )
-    _apply_failure_policy(connection, slot.study_id)
+    facts = _facts(held.attempt, trained, end.message, end.lineage, amendments)
+    values = {**whose(held), **end.values(facts)}
+    row = connection.execute(_FINISH_MINE, values).first()
+    if row is None:
+        state = connection.scalar(select(slots.c.state).where(is_mine(held)))
+        if state is None:
+            raise lost(connection, held)
+        return False  # settled by this very attempt: the answer was lost
+    return bool(row.failures) or end.state == SlotState.FAILED
+
+
+def _give_up(connection: Connection, slot: Row[Any], message: str) -> None:
+    """Fail a slot whose row is locked, and that of its study."""
+    end = End(state=SlotState.FAILED, message=message)
+    trained = reading.members_of(connection, slot.id)
+    facts = _facts(slot.attempts, trained, message, {}, slot.amendments)
+    connection.execute(_FINISH_LOCKED, {"slot_id": slot.id, **end.values(facts)})
+    apply_failure_policy(connection, slot.study_id)
 
 
 def shown(
     slot: Row[Any], trained: Sequence[Member], message: str | None, lineage: Mapping[str, Any]
 ) -> dict[str, Any]:
     """A trial's user attributes in Optuna's tables."""
+    facts = _facts(slot.attempts, trained, message, lineage, slot.amendments)
+    if slot.state == SlotState.EXCLUDED:
+        facts["excluded:score"] = slot.score
+    return facts
+
+
+def _facts(
+    attempts: int,
+    trained: Sequence[Member],
+    message: str | None,
+    lineage: Mapping[str, Any],
+    amendments: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
     facts: dict[str, Any] = {f"lineage:{key}": value for key, value in lineage.items()}
-    facts["attempts"] = slot.attempts
+    facts["attempts"] = attempts
     if trained:
         facts["members:score"] = [m.score for m in trained]
         facts["members:seed"] = [m.seed for m in trained]
         facts["members:diverged"] = sum(m.diverged for m in trained)
     if message:
         facts["message"] = message
-    if slot.amendments:
-        facts["amendments"] = [{"what": a["what"], "since": a["since"]} for a in slot.amendments]
-    if slot.state == SlotState.EXCLUDED:
-        facts["excluded:score"] = slot.score
+    if amendments:
+        facts["amendments"] = [{"what": a["what"], "since": a["since"]} for a in amendments]
     return facts
 
 
-def _apply_failure_policy(connection: Connection, study_id: int) -> None:
+def apply_failure_policy(connection: Connection, study_id: int) -> None:
     """Stop a study whose objective fails systematically: every further slot would be wasted.
 
     Only trials before the first running one count, by their numbers, so that the verdict does not

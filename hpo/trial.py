@@ -12,17 +12,18 @@ import math
 import statistics
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from hpo import provenance, seeds, suggest
 from hpo.claims import Checkpoint, Claim
 from hpo.errors import HpoError
+from hpo.holding import LeaseLostError
 from hpo.ledger import Ledger
 from hpo.past import Past, Suggestion
-from hpo.settling import LeaseLostError
 from hpo.snapshot import Member, Phase, SlotState
 from hpo.suggest import Judge, Timeline
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
@@ -64,6 +65,8 @@ class Trial:
         self._spec = claim.spec
         self._timeline = Timeline(claim.spec)
         self._judge: Judge | None = None
+        self._members = list(claim.finished)
+        self._suggested: Mapping[str, Any] = {}
         self._started = time.monotonic()
 
     def run(self) -> None:
@@ -104,7 +107,8 @@ class Trial:
             suggestion = suggest.suggest(self._spec, self._claim.number, history)
             self._ledger.store_suggestion(self._claim, suggestion)
         self._judge = Judge(self._spec, self._claim.number, history, suggestion)
-        members = list(self._claim.finished)
+        self._suggested = suggestion.attrs
+        members = self._members
         try:
             self._replay(members)
             for index in range(len(members), self._spec.budget.members):
@@ -151,7 +155,7 @@ class Trial:
 
     def _confirm(self) -> None:
         assert self._claim.suggestion is not None
-        members = list(self._claim.finished)
+        members = self._members
         if not members:
             seed = seeds.derive(self._spec.seed, "confirm", self._claim.fresh_seed)
             members.append(self._train(0, seed, Protocol.CONFIRM, self._claim.suggestion))
@@ -220,7 +224,7 @@ class Trial:
             state,
             score=score,
             steps=self._judge.steps if self._judge else (),
-            attrs=self._judge.attrs if self._judge else None,
+            attrs=self._attrs(),
             message=message,
             lineage={
                 "spec_hash": self._spec.hash,
@@ -229,7 +233,14 @@ class Trial:
                 "attempts": self._claim.attempt,
                 "seconds": round(time.monotonic() - self._started, 3),
             },
+            trained=self._members,
         )
+
+    def _attrs(self) -> dict[str, Any] | None:
+        """The sampler's memory of this trial, and the pruner's."""
+        if self._judge is None:
+            return None
+        return {**self._suggested, **self._judge.attrs}
 
 
 class _Watch:

@@ -16,10 +16,10 @@ from hpo.arguments import LEASE_S
 from hpo.artifactstore import ArtifactStore
 from hpo.claims import Claim, Over, Wait
 from hpo.errors import HpoError, StorageError, StudyError
+from hpo.holding import LeaseLostError
 from hpo.keeping import Keeper
 from hpo.ledger import Ledger
 from hpo.retry import is_passing, retry
-from hpo.settling import LeaseLostError
 from hpo.storage import Storage
 from hpo.trial import Signals, StoppedError, Trial
 from objectives.contract import UnavailableError

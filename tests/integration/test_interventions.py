@@ -16,9 +16,9 @@ from hpo import cli, interventions, launch, tables
 from hpo.arguments import LaunchArguments
 from hpo.claims import Claim, Over
 from hpo.errors import HpoError, SpecError, StudyError
+from hpo.holding import LeaseLostError
 from hpo.launcher import _Launch
 from hpo.ledger import Ledger
-from hpo.settling import LeaseLostError
 from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.storage import Storage, open_storage
 from hpo.suggest import Suggestion, suggest

@@ -6,16 +6,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from gates import Gate, locked_study, wait_for_waiting
+from gates import Gate
 from servers import connect
 from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.ledger import Ledger
-from hpo.snapshot import Member, Slot, StudyState
+from hpo.snapshot import Member, Slot, SlotState, StudyState
 from hpo.spec import StudySpec
 
 LEASE_S = 2.0
@@ -133,20 +132,25 @@ def test_at_a_statement(
     with Gate(scene.url, statement, when) as gate:
         victim = scene.start("victim")
         gate.wait()
-        scene.succeed(victim, gate.open)
+        scene.succeed(victim, lambda: (gate.cut(), gate.open()))
     check(scene, alone, trained_by_victim=trained)
 
 
-def test_between_the_last_member_and_settling(scene: Scene, alone: list[tuple[Any, ...]]) -> None:
-    scene.ledger.register(one_trial("killed", sleep_s=0.1))
-    victim = scene.start("victim")
-    wait_until(lambda: bool(scene.ledger.snapshot("killed").search))
-    with ExitStack() as gate:
-        gate.enter_context(locked_study(scene.url, "killed"))  # settling begins with this lock
-        wait_for_waiting(scene.url)
-        assert len(slot(scene.ledger).members) == 2
-        scene.succeed(victim, gate.close)
-    check(scene, alone, trained_by_victim=2)
+def test_what_has_reached_the_database_counts(scene: Scene, alone: list[tuple[Any, ...]]) -> None:
+    """A result is one statement: it is written down though its worker is dead by then."""
+    scene.ledger.register(one_trial("killed"))
+    with Gate(scene.url, "UPDATE OF settled_at ON hpo_ledger.slots") as gate:
+        victim = scene.start("victim")
+        gate.wait()
+        kill(victim, signal.SIGKILL)
+    wait_until(lambda: slot(scene.ledger).state == SlotState.COMPLETE)
+    heir = scene.start("heir")
+    _, said = heir.communicate(timeout=60)
+    assert heir.returncode == 0, said
+    snapshot = scene.ledger.snapshot("killed", curves=True)
+    assert (snapshot.state, table(snapshot)) == (StudyState.DONE, alone)
+    only = snapshot.search[0]
+    assert (only.worker, only.attempts, only.losses) == ("victim", 1, 0)
 
 
 def test_during_training(scene: Scene, alone: list[tuple[Any, ...]]) -> None:
@@ -158,12 +162,14 @@ def test_during_training(scene: Scene, alone: list[tuple[Any, ...]]) -> None:
 
 
 def test_a_worker_paused_in_the_middle_of_a_transaction_holds_nobody_up(
-    scene: Scene, alone: list[tuple[Any, ...]]
+    scene: Scene, database_url: str
 ) -> None:
-    """It holds the lock on the study; its session is ended, and its result refused."""
-    scene.ledger.register(one_trial("killed"))
+    """It holds the lock on the study while it opens a confirmation; its session is ended."""
+    tables = {"budget": {"trials": 1, "members": 1}, "confirm": {"top": 1, "members": 2}}
+    scene.ledger.register(toy_spec("killed", **tables))
     code = "import hpo.storage; hpo.storage.IDLE_S = 1"
-    with Gate(scene.url, "UPDATE OF settled_at ON hpo_ledger.slots") as gate:
+    opens = Gate(scene.url, "INSERT ON hpo_ledger.slots", "NEW.phase = 'confirm'")
+    with opens as gate:
         victim = scene.start("victim", code=code)
         gate.wait()
         victim.send_signal(signal.SIGSTOP)
@@ -173,8 +179,9 @@ def test_a_worker_paused_in_the_middle_of_a_transaction_holds_nobody_up(
     victim.send_signal(signal.SIGCONT)
     _, said = victim.communicate(timeout=60)
     assert victim.returncode == 0, said
-    assert "the lease of victim has passed to another worker" in said
-    check(scene, alone, trained_by_victim=2)
+    snapshot = scene.ledger.snapshot("killed", curves=True)
+    assert [s.worker for s in snapshot.confirm] == ["heir", "heir"]
+    assert table(snapshot) == undisturbed(database_url, toy_spec("undisturbed", **tables))
 
 
 def test_a_killed_training_goes_on_from_its_checkpoint(

@@ -12,8 +12,8 @@ from workers import toy_spec
 
 from hpo.claims import Checkpoint, Claim, Over, Wait
 from hpo.errors import StudyError
+from hpo.holding import LeaseLostError
 from hpo.ledger import Ledger
-from hpo.settling import LeaseLostError
 from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.storage import Storage, open_storage
 from hpo.suggest import Suggestion, suggest

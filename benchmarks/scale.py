@@ -1,0 +1,215 @@
+"""Many workers on one database: trials that take no time, everything else as it is.
+
+Workers are real processes that run the real loop on the real tables, over a network that delays
+every byte (``benchmarks.delay``); only the training takes no time, so the database is as busy as it
+can be. A study of 10,000 trials holds 9,000 of them at the start.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import signal
+import statistics
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.synchronize import Barrier
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import func, select
+
+from benchmarks import service
+from benchmarks.delay import delayed
+from hpo import settings
+from hpo.claims import Claim
+from hpo.embedded.client import read_password
+from hpo.embedded.layout import PORT, Layout
+from hpo.ledger import Ledger
+from hpo.snapshot import SlotState
+from hpo.spec import StudySpec
+from hpo.specrules import validate
+from hpo.storage import Storage, open_storage
+from hpo.tables import slots
+from hpo.work import Order, Worker
+
+WORKERS = (8, 32, 64, 128)
+ROUND_TRIP_S = 0.001
+RUN = 1_000
+"""Trials that are run; a larger study holds the others already."""
+STUDIES = 3
+"""Studies that standing workers serve side by side."""
+
+_FORK = multiprocessing.get_context("fork")  # 128 processes that import nothing anew
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What so many workers do to one database."""
+
+    workers: int
+    trials: int
+    sampler: str
+    claims_per_s: float
+    claim_median_ms: float
+    """Time that a claim takes, as its worker sees it, network and queueing included."""
+    claim_p99_ms: float
+    connections: int
+    """The most that were open at a time, without those of the benchmark."""
+    server_ms: float
+    """CPU time of PostgreSQL per trial."""
+    worker_ms: float
+    """CPU time of the workers per trial."""
+    round_trips: float
+    """To the database, per trial."""
+    shares: tuple[float, ...]
+    """Of the claims while every study was open."""
+
+
+def measure(workers: int, trials: int, sampler: str, *, n_studies: int = 1, run: int = RUN) -> Load:
+    """Run a study of ``trials``, or several side by side, with so many workers."""
+    with service._database() as storage:
+        specs = [_spec(f"{sampler}-{k}", trials, sampler, workers) for k in range(n_studies)]
+        for spec in specs:
+            Ledger(storage).register(spec)
+            if trials > run:
+                service._fill(storage, spec, trials - run)
+        with _network(storage) as url:
+            return _run(storage, url, specs, workers, sampler)
+
+
+def _spec(name: str, trials: int, sampler: str, workers: int) -> StudySpec:
+    raw: dict[str, Any] = {
+        "name": name,
+        "objective": "benchmarks.instant:InstantObjective",
+        "budget": {"trials": trials, "window": 2 * workers, "members": 1, "epochs": 3},
+        "task": {"name": "instant"},
+        "space": {parameter: {"low": 0.0, "high": 1.0} for parameter in service.NAMES},
+        "sampler": {"name": sampler},
+        "pruner": {"name": "none"},
+    }
+    return validate(raw, where="benchmark")
+
+
+@contextmanager
+def _network(storage: Storage) -> Iterator[str]:
+    """The address of the database over the network."""
+    url, layout = sa.make_url(storage.url), Layout.of(settings.home())
+    with delayed(f"{url.query['host']}/.s.PGSQL.{PORT}", ROUND_TRIP_S / 2) as port:
+        user = f"{url.username}:{read_password(layout)}"
+        yield f"postgresql://{user}@127.0.0.1:{port}/{url.database}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What a worker has measured."""
+
+    claims: list[tuple[str, float, float]]
+    """Study, monotonic time of the answer, seconds that it took."""
+    cpu_s: float
+    round_trips: int
+
+
+def _run(
+    storage: Storage, url: str, specs: Sequence[StudySpec], workers: int, sampler: str
+) -> Load:
+    study = specs[0].name if len(specs) == 1 else None
+    start, told = _FORK.Barrier(workers + 1), _FORK.SimpleQueue()
+    storage.engine.dispose()  # no connection is shared with the workers
+    processes = [
+        _FORK.Process(target=_work, args=(url, study, start, told)) for _ in range(workers)
+    ]
+    for process in processes:
+        process.start()
+    start.wait()
+    served_s = service._server_cpu_s()
+    connections, found = 0, []
+    with storage.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        while not _over(connection, specs):
+            connections = max(connections, _connections(connection) - 1)
+            time.sleep(0.2)
+        served_s = service._server_cpu_s() - served_s
+        for process in processes:
+            process.terminate()  # standing workers serve for ever
+        found = [told.get() for _ in processes]
+    for process in processes:
+        process.join()
+    return _load(specs, workers, sampler, found, connections, served_s)
+
+
+def _work(url: str, study: str | None, start: Barrier, told: Any) -> None:
+    """One worker, from its first claim on."""
+    with open_storage(url) as storage:
+        worker = Worker(storage, Order(study=study, confirm=False, artifacts=False))
+        signal.signal(signal.SIGTERM, lambda signum, frame: worker.stop())
+        claims: list[tuple[str, float, float]] = []
+        claim, trips = worker._ledger.claim, itertools.count()
+
+        def timed(name: str, *args: Any, **kwargs: Any) -> Any:
+            began_s = time.monotonic()
+            found = claim(name, *args, **kwargs)
+            if isinstance(found, Claim):
+                now_s = time.monotonic()
+                claims.append((name, now_s, now_s - began_s))
+            return found
+
+        worker._ledger.claim = timed  # type: ignore[method-assign]
+        for event in ("before_cursor_execute", "begin", "commit", "rollback"):
+            sa.event.listen(storage.engine, event, lambda *_: next(trips))
+        start.wait()
+        began_s, before = time.process_time(), next(trips)
+        worker.run()
+        told.put(
+            _Told(
+                claims=claims,
+                cpu_s=time.process_time() - began_s,
+                round_trips=next(trips) - before - 1,
+            )
+        )
+
+
+def _over(connection: sa.Connection, specs: Sequence[StudySpec]) -> bool:
+    query = select(func.count()).where(slots.c.state != SlotState.RUNNING)
+    return bool(connection.scalar(query) == sum(spec.budget.trials for spec in specs))
+
+
+def _connections(connection: sa.Connection) -> int:
+    query = "select count(*) from pg_stat_activity where datname = current_database()"
+    return int(connection.scalar(sa.text(query)) or 0)
+
+
+def _load(
+    specs: Sequence[StudySpec],
+    workers: int,
+    sampler: str,
+    found: Sequence[_Told],
+    connections: int,
+    served_s: float,
+) -> Load:
+    claims = sorted((at_s, took_s, name) for told in found for name, at_s, took_s in told.claims)
+    times_ms = sorted(1e3 * took_s for _, took_s, _ in claims)
+    n = len(claims)
+    return Load(
+        workers=workers,
+        trials=specs[0].budget.trials,
+        sampler=sampler,
+        claims_per_s=(n - 1) / (claims[-1][0] - claims[0][0]),
+        claim_median_ms=statistics.median(times_ms),
+        claim_p99_ms=times_ms[int(0.99 * n)],
+        connections=connections,
+        server_ms=1e3 * served_s / n,
+        worker_ms=1e3 * sum(told.cpu_s for told in found) / n,
+        round_trips=sum(told.round_trips for told in found) / n,
+        shares=_shares([name for _, _, name in claims], [spec.name for spec in specs]),
+    )
+
+
+def _shares(claimed: Sequence[str], names: Sequence[str]) -> tuple[float, ...]:
+    """The share of every study, as long as all were open."""
+    first_end = min(max(k for k, name in enumerate(claimed) if name == own) for own in names)
+    counts = Counter(claimed[: first_end + 1])
+    return tuple(counts[name] / (first_end + 1) for name in names)
