@@ -11,6 +11,7 @@ Which database: the argument of `open_storage`, else `HPO_STORAGE`, else the emb
 from __future__ import annotations
 
 import atexit
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -30,6 +31,12 @@ if TYPE_CHECKING:  # optuna takes a second to import, which only those pay who u
 
 OLDEST_MAJOR = 13
 CONNECT_TIMEOUT_S = 10
+CONNECTIONS = 4
+"""The most that a process holds, unless it asks for fewer."""
+POOL_TIMEOUT_S = 600
+"""How long a thread waits for another one of its process to give a connection back."""
+PING_S = 1.0
+"""A connection that was idle for longer may have been cut off meanwhile: it is tried first."""
 IDLE_S = 20
 """A process that says nothing for so long in the middle of a transaction, holding its locks, is
 paused or gone: the server ends its session."""
@@ -75,7 +82,7 @@ class Storage:
         embedded: whether this is the embedded server.
     """
 
-    def __init__(self, url: URL, embedded: Embedded | None) -> None:
+    def __init__(self, url: URL, embedded: Embedded | None, connections: int) -> None:
         """Take what `open_storage` found out."""
         self.url = url.render_as_string(hide_password=False)
         self.embedded = embedded is not None
@@ -83,11 +90,13 @@ class Storage:
         self._optuna: RDBStorage | None = None
         self.engine = sa.create_engine(
             url,
-            pool_size=2,
-            max_overflow=2,
-            pool_pre_ping=True,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_S,
             connect_args=_connect_options(url, embedded),
         )
+        event.listen(self.engine, "checkin", _note_use)
+        event.listen(self.engine, "checkout", self._check_idle)
         event.listen(self.engine, "do_connect", self._before_connecting)
         event.listen(self.engine, "connect", _set_up)
 
@@ -161,6 +170,15 @@ class Storage:
         except StorageError as error:  # so that it is retried like any other failure to connect
             raise psycopg.OperationalError(str(error)) from error
 
+    def _check_idle(self, connection: Any, record: Any, proxy: Any) -> None:
+        """Ask a connection that was idle for a while whether it still stands: a round trip."""
+        if time.monotonic() - record.info.get("used_s", 0.0) < PING_S:
+            return
+        try:
+            self.engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise sa.exc.DisconnectionError(str(error)) from error
+
     def _rdb_storage(self, *, skip_table_creation: bool) -> RDBStorage:
         from optuna.storages import RDBStorage
 
@@ -189,20 +207,23 @@ class Storage:
         return storage
 
 
-def open_storage(url: str | None = None, *, prepare: Schema | None = None) -> Storage:
+def open_storage(
+    url: str | None = None, *, prepare: Schema | None = None, connections: int = CONNECTIONS
+) -> Storage:
     """Return the database at `url`, else `HPO_STORAGE`, else on the embedded server.
 
     Args:
         url: PostgreSQL URL. That of a `Storage` on the embedded server of this HPO_HOME keeps that
             server alive, too.
         prepare: tables of our own, created beside Optuna's if they are not there.
+        connections: the most to be held at a time; threads share them.
 
     Raises:
         StorageError: it cannot be reached or used; the message says why and what to do.
     """
     parsed, server = _locate(url)
     try:
-        storage = Storage(parsed, server)
+        storage = Storage(parsed, server, connections)
         try:
             _check_version(storage)
             prepare_database(storage, prepare)
@@ -306,6 +327,10 @@ def _set_up(connection: psycopg.Connection[Any], record: Any) -> None:
         "SET tcp_keepalives_count = 3"
     )
     connection.autocommit = False
+
+
+def _note_use(connection: Any, record: Any) -> None:
+    record.info["used_s"] = time.monotonic()
 
 
 def _server_version(connection: Connection) -> int:

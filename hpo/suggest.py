@@ -66,18 +66,26 @@ def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in attrs.items() if not k.startswith("completed_rung_")}
 
 
+def learns(spec: StudySpec) -> bool:
+    """Whether trials depend on earlier ones at all: if not, there is no history to be read."""
+    drawn = spec.sweep is not None or spec.sampler.name == "random"
+    return not drawn or spec.pruner.name != "none"
+
+
 def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
     """Parameters of trial ``number``, from the spec and the history alone.
 
     Args:
         spec: the study.
         number: the trial's number, from 0.
-        trials: trials 0 .. number-1 with their suggestions; see ``visible``.
+        trials: trials 0 .. number-1 with their suggestions; see ``visible``. Not asked for unless
+            the study ``learns``.
     """
     if spec.sweep is not None:
         return Suggestion(params=spec.point(number))
     with quiet():
-        study = _view(spec, number, visible(spec, number, trials), sampler(spec, number))
+        seen = visible(spec, number, trials) if learns(spec) else []
+        study = _view(spec, len(seen), seen, sampler(spec, number))
         trial = study.ask(distributions(spec))
         frozen = study._storage.get_trial(trial._trial_id)
     return Suggestion(params=dict(frozen.params), attrs=dict(frozen.system_attrs))

@@ -30,6 +30,9 @@ from objectives.contract import OnEpoch, Outcome, Progress, Protocol, Unavailabl
 
 CHECKPOINT_S = 30.0
 """At most so much work is lost with a worker."""
+SUGGESTIONS_S = (0.02, 0.5)
+"""How often to look for suggestions that are still to be written down, and for how long without
+news of any; a suggestion takes about 0.1 s after 10,000 trials."""
 _MESSAGE_CHARS = 4000
 _MORE_MEMORY = (
     "Run fewer workers at a time, use hosts with more memory, or make the networks smaller."
@@ -101,7 +104,7 @@ class Trial:
     # --- search --------------------------------------------------------------------------
 
     def _search(self) -> None:
-        history = _filled(self._claim, self._ledger.history(self._claim))
+        history = self._history() if suggest.learns(self._spec) else []
         suggestion = self._claim.suggestion
         if suggestion is None:
             suggestion = suggest.suggest(self._spec, self._claim.number, history)
@@ -120,6 +123,22 @@ class Trial:
             return
         score = statistics.fmean(m.score for m in members)
         self._settle(SlotState.COMPLETE, score=score)
+
+    def _history(self) -> list[Past]:
+        """Earlier trials, every one with its suggestion.
+
+        Trials that were claimed a moment ago may not have written theirs down yet. They depend on
+        one another, so to wait for them takes no longer than to work them out; but their workers
+        may be dead, and they are pure functions of what is known here, so in the end that is done.
+        """
+        pause_s, unchanged_s, missing = SUGGESTIONS_S[0], 0.0, -1
+        while True:
+            history = self._ledger.history(self._claim)
+            before, missing = missing, sum(not past.suggestion.params for past in history)
+            unchanged_s = unchanged_s + pause_s if missing == before else 0.0
+            if not missing or unchanged_s >= SUGGESTIONS_S[1] or self._signals.stopping():
+                return _filled(self._claim, history)
+            time.sleep(pause_s)
 
     def _replay(self, members: Sequence[Member]) -> None:
         """Show the judge what earlier attempts reported."""
@@ -293,11 +312,7 @@ def _member(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
 
 
 def _filled(claim: Claim, history: list[Past]) -> list[Past]:
-    """The history with every suggestion in it.
-
-    A trial that was claimed a moment ago may not have written down its suggestion yet. It is a
-    pure function of what is known here, so it need not be waited for.
-    """
+    """The history with every suggestion in it: those that are missing are worked out."""
     for number, past in enumerate(history):
         if not past.suggestion.params:
             suggestion = suggest.suggest(claim.spec, number, history[:number])
