@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, Unpack
 
 from sqlalchemy import Connection, Row, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -25,7 +25,7 @@ from hpo.overview import StudySummary
 from hpo.past import Past, Suggestion
 from hpo.retry import retry
 from hpo.settling import NOW, after, is_mine
-from hpo.snapshot import Member, SlotState, StudySnapshot, StudyState, WorkerInfo
+from hpo.snapshot import Enlisted, Member, SlotState, StudySnapshot, StudyState, WorkerInfo
 from hpo.spec import StudySpec
 from hpo.storage import Storage, prepare_database
 from hpo.tables import check_version, checkpoints, schema, slots, studies, workers
@@ -169,11 +169,9 @@ class Ledger:
         return reading.seen_workers(connection)
 
     @_transaction
-    def enlist(
-        self, connection: Connection, worker: str, *, host: str, pid: int, lease_s: float
-    ) -> None:
+    def enlist(self, connection: Connection, worker: str, **about: Unpack[Enlisted]) -> None:
         """Write a worker down as alive; one of the same name is taken for its predecessor."""
-        row = {"host": host, "pid": pid, "doing": "starting", "lease_s": lease_s}
+        row = {"job": None, "log": None, **about, "doing": "starting"}
         again = {**row, "started_at": NOW, "seen_at": NOW, "ended_at": null()}
         connection.execute(
             upsert(workers)

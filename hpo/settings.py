@@ -41,6 +41,13 @@ def storage_password_file() -> Path | None:
     return Path(chosen).expanduser() if chosen else None
 
 
+def job() -> str | None:
+    """Return the SLURM job that this process belongs to, as in `slurm 4711_3`, or None."""
+    array, number = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    single = os.environ.get("SLURM_JOB_ID")
+    return f"slurm {array}_{number}" if array and number else single and f"slurm {single}"
+
+
 def server_user() -> str:
     """Return the name of the account that runs the embedded server when root starts it."""
     return os.environ.get("HPO_SERVER_USER") or "nobody"
