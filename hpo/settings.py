@@ -7,6 +7,9 @@
 | `HPO_HOME`                    | directory of the embedded server   | XDG; root: `/var/lib/hpo` |
 | `HPO_DASHBOARD_PASSWORD_FILE` | password of `hpo dashboard`        | none, and loopback only   |
 | `HPO_SERVER_USER`             | who runs the server for root       | `nobody`                  |
+| `HPO_CONFIG`                  | file of a site's defaults          | `hpo.toml`: see `hpo.site`|
+| `HPO_EXECUTOR`, `HPO_WORKERS` | a key of its table `[launch]`      | what the file says        |
+| `HPO_SLURM_PARTITION`         | a key of its table `[slurm]`       | what the file says        |
 """
 
 from __future__ import annotations
@@ -28,6 +31,17 @@ def home() -> Path:
     import platformdirs  # not at the top: the keeper process reads these settings and stays small
 
     return platformdirs.user_data_path("hpo")
+
+
+def config_files() -> list[Path]:
+    """Return where a site's defaults may be, the first that is there counts."""
+    import platformdirs
+
+    if chosen := os.environ.get("HPO_CONFIG"):
+        named = [Path(chosen).expanduser()]
+    else:
+        named = [platformdirs.user_config_path("hpo") / "hpo.toml"]
+    return [Path("hpo.toml"), *named]
 
 
 def storage_url() -> str | None:
