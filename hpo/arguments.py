@@ -101,8 +101,13 @@ class LaunchArguments(argparse.Namespace):
     trials: int | None
     seed: int | None
     overrides: list[str]
+    executor: str | None
     workers: int | None
-    lease: float
+    threads: int | None
+    lease: float | None
+    on_cancel: str | None
+    slurm_options: list[str]
+    slurm_probe: bool | None
     storage: str | None
     timeout: float | None
     no_confirm: bool

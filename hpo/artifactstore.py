@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import io
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -21,13 +20,13 @@ from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, nu
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo import mirror, reading
+from hpo.arguments import LEASE_S
 from hpo.errors import StorageError, StudyError
+from hpo.holding import NOW, after
 from hpo.snapshot import StudyState
 from hpo.tables import artifacts, studies
 
 _NAMESPACE = uuid.UUID("6d1f4b5e-2f0a-5c43-9a52-0f6f3b9a7c11")
-_LOCKS = 0x68706F41
-"""First half of the key of the locks on making the artifacts of a study; its id is the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +59,8 @@ class Edition:
     state: StudyState
     spec: Mapping[str, Any]
     amendments: int
+    worker: str | None = None
+    """Who makes them under a lease; None if somebody does by hand."""
 
 
 class ArtifactStore:
@@ -154,38 +155,43 @@ class ArtifactStore:
             query = select(studies.c.name).where(wanted).order_by(studies.c.id)
             return list(connection.scalars(query))
 
-    @contextmanager
-    def alone(self, study: str) -> Iterator[bool]:
-        """Whether nobody else makes the artifacts of a study, nor will until this ends.
+    def held(self, study: str) -> bool:
+        """Whether a worker makes the artifacts of a study just now."""
+        query = select(studies.c.artifact_until > NOW).where(studies.c.name == study)
+        with self._engine.begin() as connection:
+            return bool(connection.scalar(query))
 
-        The lock is that of a session: it ends with the process that holds it.
-        """
-        with self._engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT")  # idle, in no transaction
-            row = connection.execute(_by_name(study)).one_or_none()
-            lock = select(func.pg_try_advisory_lock(_LOCKS, row.id if row else 0))
-            alone = row is not None and bool(connection.scalar(lock))
-            if alone:
-                connection.detach()  # closed in the end, and the lock with it
-            yield alone
+    def begin(self, study: str, worker: str, lease_s: float = LEASE_S) -> Edition | None:
+        """Take one of the tries at the artifacts of a study, under a lease.
 
-    def begin(self, study: str, worker: str) -> Edition | None:
-        """Take one of the tries at the artifacts of a study; None if they are not due.
-
-        Should the worker die at it, the error says so.
+        None if they are not due, or another worker is at it. Should this one die at it, its lease
+        runs out, and the error says so; ``Ledger.renew`` renews it, ``release`` ends it.
 
         Raises:
             StudyError: the study was deleted from Optuna's tables, which list artifacts.
         """
+        taken = (studies.c.artifact_worker != worker) & (studies.c.artifact_until > NOW)
+        query = select(studies, taken.label("taken")).where(studies.c.name == study)
         with self._engine.begin() as connection:
-            row = connection.execute(_by_name(study).with_for_update()).one_or_none()
-            if row is None or row.state != StudyState.DONE or row.artifact_tries <= 0:
+            row = connection.execute(query.with_for_update()).one_or_none()
+            if row is None or row.taken or row.state != StudyState.DONE or row.artifact_tries <= 0:
                 return None
             mirror.require_study(connection, row.optuna_study_id, study)
-            lost = f"{worker} was lost while it made them"
-            values = {"artifact_tries": row.artifact_tries - 1, "artifact_error": lost}
+            values = {
+                "artifact_tries": row.artifact_tries - 1,
+                "artifact_error": f"{worker} was lost while it made them",
+                "artifact_worker": worker,
+                "artifact_until": after(lease_s),
+            }
             connection.execute(update(studies).where(studies.c.id == row.id).values(values))
-            return _edition(row)
+            return _edition(row, worker)
+
+    def release(self, edition: Edition) -> None:
+        """End the lease that ``begin`` gave."""
+        own = (studies.c.id == edition.study_id) & (studies.c.artifact_worker == edition.worker)
+        values = {"artifact_worker": null(), "artifact_until": null()}
+        with self._engine.begin() as connection:
+            connection.execute(update(studies).where(own).values(values))
 
     def edition(self, study: str) -> Edition:
         """The study as it is now, for somebody who makes artifacts by hand.
@@ -255,21 +261,27 @@ def _study(connection: Connection, name: str) -> Row[Any]:
     return row
 
 
-def _edition(row: Row[Any]) -> Edition:
+def _edition(row: Row[Any], worker: str | None = None) -> Edition:
     return Edition(
         study_id=row.id,
         name=row.name,
         state=StudyState(row.state),
         spec=row.spec,
         amendments=row.amendments,
+        worker=worker,
     )
 
 
 def _still(connection: Connection, edition: Edition) -> Row[Any] | None:
-    """The row of a study that is the same edition still, locked until the transaction ends."""
+    """The row of a study that is the same edition still, locked until the transaction ends.
+
+    It is not if its worker was silent for longer than its lease, and another one has begun.
+    """
     query = select(studies).where(studies.c.id == edition.study_id).with_for_update()
     row = connection.execute(query).one_or_none()
-    return row if row is not None and _edition(row) == edition else None
+    if row is None or edition.worker not in (None, row.artifact_worker):
+        return None
+    return row if _edition(row, edition.worker) == edition else None
 
 
 def _id(study_id: int, filename: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import Protocol, TypeVar
 
 from hpo import artifacts
@@ -41,6 +40,7 @@ class Keeper:
         store: ArtifactStore,
         worker: str,
         *,
+        lease_s: float,
         patiently: Patiently,
         stopping: Callable[[], bool],
         doing: Callable[[str], None],
@@ -51,11 +51,12 @@ class Keeper:
             ledger: the ledger.
             store: where artifacts go, in the same database.
             worker: name of the worker.
+            lease_s: seconds after which others may begin, without a sign of life from it.
             patiently: how the store is asked.
             stopping: whether the worker was told to stop; asked after every epoch.
             doing: told what is being done, for the people who watch.
         """
-        self._ledger, self._store, self._worker = ledger, store, worker
+        self._ledger, self._store, self._worker, self._lease_s = ledger, store, worker, lease_s
         self._patiently, self._stopping, self._doing = patiently, stopping, doing
         self._refused: set[str] = set()
 
@@ -76,17 +77,18 @@ class Keeper:
 
     def _keep_alone(self, name: str) -> bool:
         """Make the artifacts of a study unless somebody else is at it."""
-        with ExitStack() as stack:
-            if not self._patiently(lambda: stack.enter_context(self._store.alone(name))):
-                return False
-            try:
-                edition = self._patiently(lambda: self._store.begin(name, self._worker))
-            except StudyError as error:
-                self._refuse(name, error)
-                return False
-            if edition is not None:
-                self._keep(edition)
-            return edition is not None
+        try:
+            edition = self._patiently(lambda: self._store.begin(name, self._worker, self._lease_s))
+        except StudyError as error:
+            self._refuse(name, error)
+            return False
+        if edition is None:
+            return False
+        try:
+            self._keep(edition)
+        finally:
+            self._patiently(lambda: self._store.release(edition))
+        return True
 
     def _keep(self, edition: Edition) -> None:
         name = edition.name

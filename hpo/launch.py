@@ -30,8 +30,11 @@ python -m hpo.launch --study seqdigits --name wide --set fixed.width=64 --set se
     a study of another name, with values of the file replaced
 HPO_STORAGE=postgresql://me@server/hpo python -m hpo.launch --study my.toml --workers 0
     submit to a shared database, and follow the work of the workers there
+python -m hpo.launch --study seqdigits --executor slurm --workers 64 --workers-per-job 8 \\
+        --slurm-partition compute --slurm-time 4:00:00
+    8 jobs of SLURM with 8 workers each; hpo.toml or HPO_SLURM_PARTITION keep what a site needs
 python -m hpo.launch --study seqdigits --dry-run
-    check the file and show what would run
+    check the file and show what would run, with --executor slurm also the script of the jobs
 
 Ctrl-C stops the workers in order and loses nothing. Results do not depend on how many workers
 there were, nor on stops. Exit status: 0 done, 1 failed or timed out, 130 after Ctrl-C."""
@@ -61,6 +64,11 @@ def parser(prog: str) -> Parser:
     study.add_argument("--no-confirm", action="store_true", help="stop when the search is settled")
     how = p.add_argument_group("how to run it")
     how.add_argument(
+        "--executor",
+        choices=["local", "slurm"],
+        help="where workers start: on this machine (default), or as jobs of a cluster",
+    )
+    how.add_argument(
         "--workers",
         type=at_least(0),
         metavar="N",
@@ -68,9 +76,11 @@ def parser(prog: str) -> Parser:
         "workers serve the study already); 0 submits and follows",
     )
     how.add_argument(
+        "--threads", type=at_least(1), metavar="N", help="of every worker (default: 1)"
+    )
+    how.add_argument(
         "--lease",
         type=seconds,
-        default=LEASE_S,
         metavar="SECONDS",
         help="silence after which a worker's trial goes on elsewhere "
         f"(default: {LEASE_S:g}; of the workers started here)",
@@ -78,6 +88,7 @@ def parser(prog: str) -> Parser:
     how.add_argument("--timeout", type=seconds, metavar="SECONDS", help="stop after this time")
     how.add_argument("--dry-run", action="store_true", help="check and show, touch no database")
     p.add_storage()
+    _add_slurm(p)
     out = p.add_argument_group("what to write")
     out.add_argument(
         "--json",
@@ -90,6 +101,48 @@ def parser(prog: str) -> Parser:
     )
     report.add_argument("--no-report", action="store_true", help="write no report")
     return p
+
+
+def _add_slurm(p: Parser) -> None:
+    slurm = p.add_argument_group(
+        "with --executor slurm", "each also a key of hpo.toml, and a variable HPO_SLURM_..."
+    )
+    slurm.add_argument(
+        "--workers-per-job",
+        dest="slurm_workers_per_job",
+        type=at_least(1),
+        metavar="N",
+        help="workers that share a job, each with its own GPU if there are some (default: 1)",
+    )
+    for name, metavar, what in (
+        ("partition", "NAME", "partition (default: the cluster's own)"),
+        ("time", "H:MM:SS", "time limit of a job; shortly before it, the job queues again"),
+        ("account", "NAME", "who pays"),
+        ("qos", "NAME", "quality of service"),
+        ("constraint", "FEATURE", "what a node must have"),
+        ("mem", "SIZE", "memory of a job, as in 8G"),
+    ):
+        slurm.add_argument(f"--slurm-{name}", metavar=metavar, help=what)
+    slurm.add_argument("--slurm-gpus", type=at_least(1), metavar="N", help="GPUs of a job")
+    slurm.add_argument(
+        "--slurm-option",
+        dest="slurm_options",
+        action="append",
+        metavar="KEY=VALUE",
+        help="any other option of sbatch, as in reservation=lab; may be repeated",
+    )
+    slurm.add_argument(
+        "--no-probe",
+        dest="slurm_probe",
+        action="store_false",
+        default=None,
+        help="submit at once, without a job that tries first to reach the database from a node",
+    )
+    slurm.add_argument(
+        "--on-cancel",
+        choices=["ask", "leave", "cancel"],
+        help="what becomes of the jobs after Ctrl-C (default: ask at a terminal, else leave)",
+    )
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "hpo launch") -> int:

@@ -15,16 +15,16 @@ from types import FrameType
 
 from rich.console import Console
 
-from hpo import artifacts, plan, records, results, settings, studyfile, suggest
+from hpo import artifacts, hiring, plan, records, results, site, studyfile, suggest
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
 from hpo.artifactstore import ArtifactStore
 from hpo.errors import HpoError
 from hpo.executors import GRACE_S
-from hpo.executors.local import LocalExecutor
 from hpo.ledger import Ledger
 from hpo.liveview import LiveView
 from hpo.publish import PublishingThread
 from hpo.retry import is_passing
+from hpo.site import Site
 from hpo.snapshot import StudySnapshot, StudyState
 from hpo.spec import StudySpec
 from hpo.storage import Storage, open_storage
@@ -52,11 +52,14 @@ def run(arguments: LaunchArguments) -> int:
     values = {key: value for key, value in given.items() if value is not None}
     spec = studyfile.load(arguments.study, overrides=arguments.overrides, values=values)
     suggest.check(spec, str(studyfile.find(arguments.study)))
+    defaults = site.load(arguments)
+    hiring.check(defaults)
     if arguments.dry_run:
-        plan.show(spec, arguments)
+        script = hiring.script(arguments, defaults, spec)
+        plan.show(spec, arguments, defaults.launch, script)
         return 0
     with _sigterm_as_interrupt(), open_storage(arguments.storage) as storage:
-        return _Launch(arguments, spec, storage).run()
+        return _Launch(arguments, defaults, spec, storage).run()
 
 
 @contextmanager
@@ -76,8 +79,11 @@ def _sigterm_as_interrupt() -> Iterator[None]:
 class _Launch:
     """One launch on an open database."""
 
-    def __init__(self, arguments: LaunchArguments, spec: StudySpec, storage: Storage) -> None:
+    def __init__(
+        self, arguments: LaunchArguments, defaults: Site, spec: StudySpec, storage: Storage
+    ) -> None:
         self._arguments, self._spec, self._storage = arguments, spec, storage
+        self._defaults = defaults.launch
         self._ledger = Ledger(storage)
         self._patient = Ledger(
             storage,
@@ -91,17 +97,7 @@ class _Launch:
             storage, [spec.name], after_s=FIRST_S, say=self._trouble.put
         )
         self._began_s = time.monotonic()
-        self._executor = LocalExecutor(
-            spec.name,
-            storage_url=storage.url,
-            logs=settings.home() / "logs" / spec.name,
-            options=[
-                f"--lease={arguments.lease:g}",
-                *(["--no-confirm"] if arguments.no_confirm else []),
-            ],
-            on_death=self._bury,
-            on_kill=lambda worker: self._bury(worker, lost=False),
-        )
+        self._executor = hiring.executor(arguments, defaults, spec, storage, self._ledger)
 
     def run(self) -> int:
         how = self._patient.register(self._spec)
@@ -133,7 +129,7 @@ class _Launch:
                 view.close()
             return self._result(outcome)
         except KeyboardInterrupt as wish:
-            self._interrupted(GRACE_S if isinstance(wish, Terminated) else None)
+            self._interrupted(wish)
             raise
         finally:
             self._executor.stop()
@@ -143,8 +139,8 @@ class _Launch:
         return snapshot.state != StudyState.OPEN or (self._arguments.no_confirm and searched)
 
     def _workers(self, first: StudySnapshot) -> int:
-        if self._arguments.workers is not None:
-            return self._arguments.workers
+        if self._defaults.workers is not None:
+            return self._defaults.workers
         helpers = 0 if self._storage.embedded else len(first.helpers)
         if helpers:
             there = "1 worker serves" if helpers == 1 else f"{helpers} workers serve"
@@ -156,7 +152,7 @@ class _Launch:
         where = self._storage.describe()
         _say(f"{self._spec.name}: {how} in {where}")
         if workers:
-            _say(f"{workers} workers start here; logs in {self._executor.logs}")
+            _say(self._executor.where(workers))
         elif not first.helpers:
             _say(self._how_to_start_a_worker(first))
 
@@ -200,7 +196,7 @@ class _Launch:
             now = time.monotonic()
             if timeout_s is not None and now - self._began_s >= timeout_s:
                 return "timeout"
-            if self._executor.pids or latest.helpers:
+            if self._executor.alive or latest.helpers:
                 lonely_s, refused = now, False
             elif now - lonely_s >= QUIET_S or (latest.refusing and not refused):
                 view.note(self._how_to_start_a_worker(latest))
@@ -216,28 +212,42 @@ class _Launch:
                 raise
             return None
 
-    def _bury(self, worker: str, *, lost: bool = True) -> bool | None:
-        """Free the slot of a dead worker; whether it held one, None while that is unknown."""
-        try:
-            return self._ledger.bury(worker, lost=lost)
-        except Exception as error:
-            if not is_passing(error):
-                raise
-            return None  # its lease will run out all the same
-
-    def _interrupted(self, grace_s: float | None) -> None:
+    def _interrupted(self, wish: KeyboardInterrupt) -> None:
         """Stop in order: Ctrl-C waits for the workers' epochs, SIGTERM must not wait for long."""
-        _say(
-            "stopping the workers: each ends its epoch and keeps it safe, nothing is lost … "
-            "(Ctrl-C again: at once)"
-        )
-        try:
-            self._executor.stop(grace_s)
-        except KeyboardInterrupt:  # on its way through it, it killed them
-            _say("killed; still nothing is lost")
+        end = "stopped. Go on with"
+        if self._executor.outlives and not self._cancels(wish):
+            end = f"{self._executor.leave()}. Follow them again with"
+        else:
+            _say(
+                "stopping the workers: each ends its epoch and keeps it safe, nothing is lost … "
+                "(Ctrl-C again: at once)"
+            )
+            try:
+                self._executor.stop(GRACE_S if isinstance(wish, Terminated) else None)
+            except KeyboardInterrupt:  # on its way through it, it killed them
+                _say("killed; still nothing is lost")
         if self._arguments.json:
             self._print_record(self._patient.snapshot(self._spec.name), "interrupted", None)
-        _say(f"stopped. Go on with:\n  {self._arguments.command}")
+        _say(f"{end}:\n  {self._arguments.command}")
+
+    def _cancels(self, wish: KeyboardInterrupt) -> bool:
+        """Whether workers that could go on without the launch are to end with it."""
+        choice = self._defaults.on_cancel or "ask"
+        if choice != "ask":
+            return choice == "cancel"
+        if isinstance(wish, Terminated) or not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return False
+        print(
+            f"leave the {self._executor.alive} workers running, or cancel them? [L/c] ",
+            end="",
+            file=sys.stderr,
+            flush=True,
+        )
+        try:
+            return sys.stdin.readline().strip().lower().startswith("c")
+        except KeyboardInterrupt:
+            _say("")
+            return False
 
     def _result(self, outcome: str) -> int:
         complete = outcome not in ("timeout", StudyState.FAILED, StudyState.STOPPED)
@@ -280,7 +290,7 @@ class _Launch:
 
     def _await_artifacts(self, snapshot: StudySnapshot) -> None:
         """Let the workers that were started here make the artifacts of the finished study."""
-        if not (self._executor.pids and self._artifacts_due()):
+        if not (self._executor.alive and self._artifacts_due()):
             return
         what = artifacts.what(self._spec)
         trained = (m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
@@ -291,7 +301,7 @@ class _Launch:
             _say(
                 f"{self._spec.name}: a worker keeps the {what} for the dashboard (Ctrl-C: not now)"
             )
-            while self._executor.pids and self._artifacts_due() and time.monotonic() < until_s:
+            while self._executor.alive and self._artifacts_due() and time.monotonic() < until_s:
                 time.sleep(ARTIFACTS_POLL_S)
         except KeyboardInterrupt as wish:
             if isinstance(wish, Terminated):
@@ -300,7 +310,7 @@ class _Launch:
 
     def _tell_of_artifacts(self) -> None:
         """Say how artifacts can be made that nobody is going to make by himself."""
-        if self._artifacts_due() and (self._executor.pids or not self._artifacts_made_elsewhere()):
+        if self._artifacts_due() and (self._executor.alive or not self._artifacts_made_elsewhere()):
             command = f"hpo artifacts {shlex.quote(self._spec.name)}{self._storage_option()} --make"
             _say(
                 f"the {artifacts.what(self._spec)} for the dashboard is still to be made: {command}"
@@ -312,12 +322,7 @@ class _Launch:
 
     def _artifacts_made_elsewhere(self) -> bool:
         """Whether a worker is at it, such as one of another launch of the same study."""
-
-        def held(store: ArtifactStore) -> bool:
-            with store.alone(self._spec.name) as alone:
-                return not alone
-
-        return self._asked(held, otherwise=False)
+        return self._asked(lambda store: store.held(self._spec.name), otherwise=False)
 
     def _asked(self, question: Callable[[ArtifactStore], bool], *, otherwise: bool) -> bool:
         try:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, Unpack
 
 from sqlalchemy import Connection, Row, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -26,7 +26,7 @@ from hpo.overview import StudySummary
 from hpo.past import Past, Suggestion
 from hpo.retry import retry
 from hpo.settling import End
-from hpo.snapshot import Member, SlotState, StudySnapshot, StudyState, WorkerInfo
+from hpo.snapshot import Enlisted, Member, SlotState, StudySnapshot, StudyState, WorkerInfo
 from hpo.spec import StudySpec
 from hpo.storage import Storage, prepare_database
 from hpo.tables import check_version, schema, slots, studies, workers
@@ -187,11 +187,9 @@ class Ledger:
         return reading.seen_workers(connection)
 
     @_transaction
-    def enlist(
-        self, connection: Connection, worker: str, *, host: str, pid: int, lease_s: float
-    ) -> None:
+    def enlist(self, connection: Connection, worker: str, **about: Unpack[Enlisted]) -> None:
         """Write a worker down as alive; one of the same name is taken for its predecessor."""
-        row = {"host": host, "pid": pid, "doing": "starting", "lease_s": lease_s}
+        row = {"job": None, "log": None, **about, "doing": "starting"}
         again = {**row, "started_at": NOW, "seen_at": NOW, "ended_at": null()}
         connection.execute(
             upsert(workers)
@@ -209,7 +207,7 @@ class Ledger:
         doing: str,
         lease_s: float,
     ) -> bool:
-        """Sign of life of a worker and its slot; whether the slot's study is still open.
+        """Sign of life of a worker and of what it holds; whether its slot's study is still open.
 
         If it is not, the worker should release the slot.
 
@@ -219,6 +217,9 @@ class Ledger:
         alive = {"seen_at": NOW, "doing": doing, "ended_at": null()}
         connection.execute(update(workers).where(workers.c.name == worker).values(alive))
         if claim is None:
+            keeps = (studies.c.artifact_worker == worker) & studies.c.artifact_until.is_not(None)
+            lease = {"artifact_until": after(lease_s)}
+            connection.execute(update(studies).where(keeps).values(lease))
             return True
         lease = {"lease_until": after(lease_s)}  # unless settled or released a moment ago
         held = update(slots).where(is_mine(claim), slots.c.lease_until.is_not(None))
@@ -236,7 +237,7 @@ class Ledger:
 
     @_transaction
     def bury(self, connection: Connection, worker: str, *, lost: bool = True) -> bool:
-        """Write a worker down as dead; its slot need not wait for the end of its lease.
+        """Write a worker down as dead; what it held need not wait for the end of its lease.
 
         Args:
             connection: the transaction.
@@ -248,6 +249,8 @@ class Ledger:
         """
         alive = (workers.c.name == worker) & workers.c.ended_at.is_(None)
         connection.execute(update(workers).where(alive).values(ended_at=NOW, doing="died"))
+        kept = update(studies).where(studies.c.artifact_worker == worker)
+        connection.execute(kept.values(artifact_worker=null(), artifact_until=null()))
         return settling.bereave(connection, worker, lost=lost)
 
     # --- slots ---------------------------------------------------------------------------

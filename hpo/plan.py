@@ -6,9 +6,12 @@ import os
 
 from hpo import records, results, settings, studyfile, words
 from hpo.arguments import LaunchArguments
+from hpo.site import LaunchDefaults
+from hpo.snapshot import SlotState, StudySnapshot
 from hpo.spec import Dimension, StudySpec
 from hpo.storageurl import parse_url
 from hpo.sweep import Sweep
+from hpo.view import confirmations_wanted
 
 
 def default_workers(spec: StudySpec) -> int:
@@ -19,6 +22,14 @@ def default_workers(spec: StudySpec) -> int:
     return min(cores(), useful)
 
 
+def useful_workers(snapshot: StudySnapshot) -> int:
+    """How many workers would find work in a study as it is now, or in its confirmation."""
+    budget = snapshot.spec.budget
+    search = min(budget.window, budget.trials - snapshot.settled)
+    settled = sum(slot.state != SlotState.RUNNING for slot in snapshot.confirm)
+    return max(search, confirmations_wanted(snapshot) - settled)
+
+
 def cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
@@ -26,10 +37,12 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def show(spec: StudySpec, arguments: LaunchArguments) -> None:
-    """Print what would run, without touching any database."""
+def show(
+    spec: StudySpec, arguments: LaunchArguments, launch: LaunchDefaults, script: str | None
+) -> None:
+    """Print what would run, without touching any database; at last the script of jobs."""
     storage = _storage(arguments.storage)
-    workers = default_workers(spec) if arguments.workers is None else arguments.workers
+    workers = default_workers(spec) if launch.workers is None else launch.workers
     file = studyfile.find(arguments.study)
     if arguments.json:
         record = {
@@ -40,6 +53,8 @@ def show(spec: StudySpec, arguments: LaunchArguments) -> None:
             "spec": spec.stored(),
             "storage": storage,
             "workers": workers,
+            "executor": launch.executor,
+            "script": script,
         }
         print(records.dumps(record))
         return
@@ -61,27 +76,30 @@ def show(spec: StudySpec, arguments: LaunchArguments) -> None:
         ["reported", words.reported_text(spec).removeprefix("reported ") or "nothing"],
         ["fixed", results.params_text(spec.fixed) or "nothing"],
         ["storage", storage],
-        ["workers", str(workers)],
+        ["workers", str(workers) if script is None else f"{workers}, by jobs of SLURM"],
     ]
     print("\n".join(results.columns(facts)), end="\n\n")
-    if spec.sweep is not None:
-        print("\n".join(results.columns(_curves(spec.sweep), right=[2])))
-        return
+    print("\n".join(_curves(spec.sweep) if spec.sweep is not None else _space(spec)))
+    if script is not None:
+        print(f"\n{script}", end="")
+
+
+def _space(spec: StudySpec) -> list[str]:
     reported = spec.reported.params if spec.reported else {}
     rows = [["parameter", "searched", "unit", "reported"]]
     for name, dimension in spec.space.items():
         value = words.value_text(reported[name]) if name in reported else "–"
         rows.append([name, _range(dimension, spec.kind(name)), words.unit(name), value])
-    print("\n".join(results.columns(rows, right=[3])))
+    return results.columns(rows, right=[3])
 
 
-def _curves(sweep: Sweep) -> list[list[str]]:
+def _curves(sweep: Sweep) -> list[str]:
     rows = [["curve", "varies", "points", "from", "to", "fixed"]]
     for curve in sweep.curves:
         ends = [words.value_text(curve.at[0]), words.value_text(curve.at[-1])]
         fixed = results.params_text(curve.fixed) or "–"
         rows.append([curve.label, " = ".join(curve.names), str(curve.size), *ends, fixed])
-    return rows
+    return results.columns(rows, right=[2])
 
 
 def _storage(given: str | None) -> str:

@@ -208,6 +208,8 @@ def _worker(row: Row[Any]) -> WorkerInfo:
         host=row.host,
         pid=row.pid,
         doing=_doing(row),
+        job=row.job,
+        log=row.log,
         study=row.study,
         phase=None if row.phase is None else Phase(row.phase),
         trial=row.number if row.source is None else row.source,

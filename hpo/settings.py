@@ -7,6 +7,9 @@
 | `HPO_HOME`                    | directory of the embedded server   | XDG; root: `/var/lib/hpo` |
 | `HPO_DASHBOARD_PASSWORD_FILE` | password of `hpo dashboard`        | none, and loopback only   |
 | `HPO_SERVER_USER`             | who runs the server for root       | `nobody`                  |
+| `HPO_CONFIG`                  | file of a site's defaults          | `hpo.toml`: see `hpo.site`|
+| `HPO_EXECUTOR`, `HPO_WORKERS` | a key of its table `[launch]`      | what the file says        |
+| `HPO_SLURM_PARTITION`         | a key of its table `[slurm]`       | what the file says        |
 """
 
 from __future__ import annotations
@@ -30,6 +33,17 @@ def home() -> Path:
     return platformdirs.user_data_path("hpo")
 
 
+def config_files() -> list[Path]:
+    """Return where a site's defaults may be, the first that is there counts."""
+    import platformdirs
+
+    if chosen := os.environ.get("HPO_CONFIG"):
+        named = [Path(chosen).expanduser()]
+    else:
+        named = [platformdirs.user_config_path("hpo") / "hpo.toml"]
+    return [Path("hpo.toml"), *named]
+
+
 def storage_url() -> str | None:
     """Return the PostgreSQL URL in `HPO_STORAGE`, or None where it is unset or empty."""
     return os.environ.get("HPO_STORAGE") or None
@@ -39,6 +53,13 @@ def storage_password_file() -> Path | None:
     """Return the file named by `HPO_STORAGE_PASSWORD_FILE`, or None where it is unset or empty."""
     chosen = os.environ.get("HPO_STORAGE_PASSWORD_FILE")
     return Path(chosen).expanduser() if chosen else None
+
+
+def job() -> str | None:
+    """Return the SLURM job that this process belongs to, as in `slurm 4711_3`, or None."""
+    array, number = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    single = os.environ.get("SLURM_JOB_ID")
+    return f"slurm {array}_{number}" if array and number else single and f"slurm {single}"
 
 
 def server_user() -> str:

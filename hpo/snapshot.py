@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Any, Literal, NotRequired, Self, TypedDict
 
 from hpo.spec import ParamValue, StudySpec
 
@@ -141,6 +141,16 @@ class Slot:
     """How often, when and from which trial on it was retried or excluded."""
 
 
+class Enlisted(TypedDict):
+    """What a worker says of itself when it begins."""
+
+    host: str
+    pid: int
+    lease_s: float
+    job: NotRequired[str | None]
+    log: NotRequired[str | None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkerInfo:
     """A worker that has been seen at work on this database."""
@@ -150,6 +160,10 @@ class WorkerInfo:
     pid: int
     doing: str
     """What it does, in words: ``seqdigits: trial 12, member 2 of 3``, or why it waits."""
+    job: str | None = None
+    """The cluster's job that it runs in, as in ``slurm 4711_3``."""
+    log: str | None = None
+    """The file that its output goes to, on its host or on a file system that it shares."""
     study: str | None = None
     """The study whose slot it holds just now; None if it holds none."""
     phase: Phase | None = None

@@ -20,6 +20,8 @@ _RULES = {
     "float_type": "a number",
     "int_type": "a whole number",
     "finite_number": "a finite number",
+    "int_parsing": "a whole number",
+    "float_parsing": "a number",
     "string_type": "a text",
     "bool_type": "true or false",
     "tuple_type": "a list",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from hpo import results, words
 from hpo.overview import StudySummary
@@ -101,7 +102,10 @@ def present(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
 def worker_lines(
     workers: Sequence[WorkerInfo], *, width: int | None = None, height: int | None = None
 ) -> list[str]:
-    """A table of workers: name, host, the slot they hold, seconds since their last sign of life."""
+    """A table of workers: name, host, the slot they hold, seconds since their last sign of life.
+
+    Where lines are not counted (``height``), also the job and the log of those that have some.
+    """
     found = present(workers)
     if not found:
         return ["No worker is alive."]
@@ -112,8 +116,26 @@ def worker_lines(
         silent = f"{words.duration_text(worker.seconds_silent)} ago"
         rows.append([worker.name, worker.host, doing, silent])
     more: list[str] = []
-    if height is not None and len(rows) > max(2, height):
+    if height is None:
+        more = _add_logs(rows, found)
+    elif len(rows) > max(2, height):
         shown = max(1, height - 2)
         more = [f"and {len(found) - shown:,} more workers"]
         rows = rows[: shown + 1]
-    return [*results.columns(rows, right=[3], width=width, drop=[1]), *more]
+    drop = [index for index in (1, 5) if index < len(rows[0])]
+    return [*results.columns(rows, right=[3], width=width, drop=drop), *more]
+
+
+def _add_logs(rows: list[list[str]], found: Sequence[WorkerInfo]) -> list[str]:
+    """Add the columns log and job, as far as they are known; returns where the logs are."""
+    if any(worker.log for worker in found):
+        _add(rows, "log", [PurePath(worker.log or "").name for worker in found])
+    if any(worker.job for worker in found):
+        _add(rows, "job", [worker.job or "" for worker in found])
+    directories = {str(PurePath(worker.log).parent) for worker in found if worker.log}
+    return [f"logs in {directory}" for directory in sorted(directories)]
+
+
+def _add(rows: list[list[str]], name: str, cells: Sequence[str]) -> None:
+    for row, cell in zip(rows, [name, *cells], strict=True):
+        row.append(cell)

@@ -106,3 +106,16 @@ def place(url: URL) -> str:
     host = url.host or url.query.get("host") or "the default host"
     database, user = url.database or "(default)", url.username or "(default)"
     return f"database {database} at {host}:{url.port or 5432}, user {user}"
+
+
+def is_of_this_host(url: URL) -> bool:
+    """Whether no other host reaches the database by this URL: a socket, or the loopback address.
+
+    Examples:
+        >>> is_of_this_host(parse_url("postgresql://me@127.0.0.1/hpo"))
+        True
+        >>> is_of_this_host(parse_url("postgresql://me@db.lab.example/hpo"))
+        False
+    """
+    host = str(url.host or url.query.get("host") or "/")
+    return host.startswith(("/", "127.", "::1", "localhost"))

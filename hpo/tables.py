@@ -33,7 +33,7 @@ from hpo.errors import StorageError
 from hpo.storage import Schema
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 UPGRADES: dict[int, tuple[str, ...]] = {
     1: (
@@ -52,6 +52,12 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         f"REFERENCES {SCHEMA}.studies ON DELETE CASCADE, filename TEXT NOT NULL, media_type TEXT "
         "NOT NULL, data BYTEA NOT NULL, created_at TIMESTAMPTZ NOT NULL DEFAULT now())",
         f"CREATE INDEX artifacts_of_study ON {SCHEMA}.artifacts (study_id)",
+    ),
+    3: (
+        f"ALTER TABLE {SCHEMA}.workers ADD job TEXT",
+        f"ALTER TABLE {SCHEMA}.workers ADD log TEXT",
+        f"ALTER TABLE {SCHEMA}.studies ADD artifact_worker TEXT",
+        f"ALTER TABLE {SCHEMA}.studies ADD artifact_until TIMESTAMPTZ",
     ),
 }
 """Version -> the statements that turn its tables into those of the next version, declared below."""
@@ -79,6 +85,8 @@ studies = Table(
     Column("failures_from", Integer, nullable=False, server_default=text("0")),
     Column("artifact_tries", Integer, nullable=False, server_default=text("0")),
     Column("artifact_error", Text),
+    Column("artifact_worker", Text),
+    Column("artifact_until", DateTime(timezone=True)),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
@@ -90,6 +98,8 @@ workers = Table(
     Column("pid", Integer, nullable=False),
     Column("doing", Text, nullable=False),
     Column("lease_s", Float, nullable=False),
+    Column("job", Text),
+    Column("log", Text),
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("ended_at", DateTime(timezone=True)),

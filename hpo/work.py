@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hpo import settings
 from hpo.arguments import LEASE_S
 from hpo.artifactstore import ArtifactStore
 from hpo.claims import Claim, Over, Wait
@@ -51,6 +52,8 @@ class Order:
     heartbeat_file: Path | None = None
     """Touched by every heartbeat that reached the database, for whoever watches the process."""
     refusal_s: float = REFUSAL_S
+    log: str | None = None
+    """The file that its output goes to, for whoever looks for it."""
 
 
 class Heartbeat(threading.Thread):
@@ -164,6 +167,7 @@ class Worker:
             self._ledger,
             ArtifactStore(storage.engine),
             self.name,
+            lease_s=order.lease_s,
             patiently=lambda work: retry(work, **patience),
             stopping=self._heart.stop_requested.is_set,
             doing=self._doing,
@@ -182,7 +186,12 @@ class Worker:
         refusal: str | None = None
         try:
             self._ledger.enlist(
-                self.name, host=platform.node(), pid=os.getpid(), lease_s=self._order.lease_s
+                self.name,
+                host=platform.node(),
+                pid=os.getpid(),
+                lease_s=self._order.lease_s,
+                job=settings.job(),
+                log=self._order.log,
             )
             self._heart.begin(self._ledger.impatient())
             refusal = self._loop()

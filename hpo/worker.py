@@ -23,6 +23,8 @@ HPO_STORAGE=postgresql://me@server/hpo python -m hpo.worker
 A worker may be stopped (Ctrl-C, SIGTERM) or killed at any time: nothing is lost."""
 START_PATIENCE_S = 60.0
 """For so long a worker that starts waits for a database that is away: it may be restarting."""
+STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
+"""What asks a worker to stop; SLURM sends the last one before a time limit."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -49,6 +51,11 @@ def parser() -> Parser:
         default=LEASE_S,
         metavar="SECONDS",
         help=f"silence after which others take over this worker's trial (default: {LEASE_S:g})",
+    )
+    p.add_argument(
+        "--log",
+        metavar="FILE",
+        help="where its output goes: said by who redirects it, shown by `hpo status`",
     )
     p.add_argument(
         "--heartbeat-file",
@@ -81,6 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         lease_s=arguments.lease,
         parent_pid=arguments.parent,
         heartbeat_file=arguments.heartbeat_file,
+        log=arguments.log,
     )
     try:
         with retry(
@@ -93,8 +101,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             def stop(signum: int, frame: FrameType | None) -> None:
                 worker.stop()
 
-            signal.signal(signal.SIGTERM, stop)
-            signal.signal(signal.SIGINT, stop)
+            for signum in STOPPING:
+                signal.signal(signum, stop)
             worker.run()
     except HpoError as error:
         print(f"error: {error}", file=sys.stderr)

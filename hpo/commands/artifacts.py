@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
         found = store.listed(arguments.study)
         if arguments.output is not None:
             _write(store, found, arguments.output)
-        with store.alone(arguments.study) as nobody_at_it:
-            error = store.error(arguments.study) if nobody_at_it else None
+        nobody_at_it = not store.held(arguments.study)
+        error = store.error(arguments.study) if nobody_at_it else None
         state = store.edition(arguments.study).state
     if not found and not arguments.json:
         hint = _hint(arguments, state, nobody_at_it=nobody_at_it, error=error)

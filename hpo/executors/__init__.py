@@ -2,11 +2,13 @@
 
 A study never depends on how its workers are started, nor on how many there are. So the contract is
 small, and a new kind of executor is one class: start some workers, keep their number up, stop them.
+A launch uses nothing else, and never asks which kind it has.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 GRACE_S = 10.0
 """A worker that is asked to stop keeps its training safe at its next epoch, mostly within this."""
@@ -19,6 +21,9 @@ class Executor(ABC):
         >>> class Nobody(Executor):
         ...     '''Leaves the work to workers that were started elsewhere.'''
         ...
+        ...     alive = 0
+        ...     def where(self, n: int) -> str:
+        ...         return "no worker starts here"
         ...     def start(self, n: int) -> None: ...
         ...     def poll(self) -> list[str]:
         ...         return []
@@ -27,9 +32,23 @@ class Executor(ABC):
         []
     """
 
+    outlives: ClassVar[bool] = False
+    """Whether workers can go on without the launch; then there must be a ``leave``."""
+
+    @property
+    @abstractmethod
+    def alive(self) -> int:
+        """How many of its workers live, or wait to be started."""
+
+    @abstractmethod
+    def where(self, n: int) -> str:
+        """``n`` workers in words: how many start, where, and where their logs are."""
+
     @abstractmethod
     def start(self, n: int) -> None:
         """Start ``n`` workers, or ask for them, and return without waiting for them.
+
+        Where ``outlives``, those of an earlier launch of the study count: it is never run by more.
 
         Raises:
             HpoError: no worker can be started here.
@@ -55,3 +74,11 @@ class Executor(ABC):
         Killed or not, nothing is lost: the ledger hands their trials to other workers. May be
         called again, and is the only way that workers end early.
         """
+
+    def leave(self) -> str:
+        """Let the workers go on by themselves; ``stop`` then ends none of them.
+
+        Returns:
+            What goes on, and how to end it, in words.
+        """
+        raise NotImplementedError("its workers end with the launch")

@@ -25,11 +25,9 @@ DEATHS_AT_START = 3
 DEATHS_AT_WORK = 10
 """Likewise of those that held a trial: it may be what kills them, and fails after 3 losses."""
 KEPT_LOGS = 40
-_ONE_THREAD = {
-    name: "1"
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-}
-_FROM_OUTSIDE = {0, -signal.SIGKILL, -signal.SIGTERM}
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+_DEVICES = "CUDA_VISIBLE_DEVICES"
+_FROM_OUTSIDE = {0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGUSR2}
 """Exit statuses that say nothing against the worker: told to stop, killed, out of memory."""
 
 
@@ -42,7 +40,8 @@ class _Seat:
     """The place of one worker: its process, and those before it."""
 
     log: Path
-    pause_s: float
+    environment: Mapping[str, str]
+    pause_s: float = PAUSE_S[0]
     """How long to wait before the next process."""
     process: subprocess.Popen[bytes] | None = None
     name: str = ""
@@ -58,7 +57,8 @@ class LocalExecutor(Executor):
     """Runs ``python -m hpo.worker`` processes; each in a session of its own.
 
     Ctrl-C therefore reaches the launcher only, which stops its workers in order. If the launcher
-    itself is killed, they notice and stop by themselves (``--parent``).
+    itself is killed, they notice and stop by themselves (``--parent``). If several GPUs are to be
+    used (``CUDA_VISIBLE_DEVICES``), every worker sees one of them.
     """
 
     def __init__(
@@ -67,8 +67,10 @@ class LocalExecutor(Executor):
         *,
         storage_url: str,
         logs: Path,
+        threads: int = 1,
         options: Sequence[str] = (),
-        environment: Mapping[str, str] | None = None,
+        prefix: str | None = None,
+        once: bool = False,
         on_death: Callable[[str], bool | None] = lambda name: False,
         on_kill: Callable[[str], object] = lambda name: None,
     ) -> None:
@@ -78,18 +80,22 @@ class LocalExecutor(Executor):
             study: name of the study.
             storage_url: handed over in the environment, since anybody may read a command line.
             logs: directory of the log files, one per worker.
+            threads: with so many threads computes every worker.
             options: more options for every worker.
-            environment: variables besides those of this process.
+            prefix: what names of log files begin with; without it the time, and only the last ones
+                are kept.
+            once: whether a worker that ended with exit status 0 is not started again: its study is
+                over, or it was told to stop.
             on_death: told the name of every worker that ended, before another takes its place;
                 returns whether it held a trial, None if that is unknown.
             on_kill: told the name of every worker that ``stop`` had to kill.
         """
         self._study, self._logs = study, logs
         self._options, self._on_death, self._on_kill = list(options), on_death, on_kill
+        self._prefix, self._once = prefix, once
         self._environment = {
             **os.environ,
-            **_ONE_THREAD,
-            **(environment or {}),
+            **dict.fromkeys(_THREADS, str(threads)),
             "HPO_STORAGE": storage_url,
         }
         self._seats: list[_Seat] = []
@@ -105,14 +111,28 @@ class LocalExecutor(Executor):
         processes = [seat.process for seat in self._seats]
         return [p.pid for p in processes if p is not None and p.poll() is None]
 
+    @property
+    def alive(self) -> int:
+        """Processes that live, and those that are about to be started again."""
+        return sum(s.process is None or s.process.poll() is None for s in self._seats)
+
+    def where(self, n: int) -> str:
+        """In words."""
+        return f"{n} workers start here; logs in {self._logs}"
+
     def start(self, n: int) -> None:
         """Start ``n`` processes."""
         self._logs.mkdir(parents=True, exist_ok=True)
-        self._remove_old_logs(KEPT_LOGS - n)
-        stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+        prefix = self._prefix
+        if prefix is None:
+            prefix = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+            self._remove_old_logs(KEPT_LOGS - n)
+        devices = [d.strip() for d in os.environ.get(_DEVICES, "").split(",") if d.strip()]
         for _ in range(n):
-            log = self._logs / f"{stamp}-{len(self._seats) + 1}.log"
-            seat = _Seat(log=log, pause_s=PAUSE_S[0])
+            i = len(self._seats)
+            own = {_DEVICES: devices[i % len(devices)]} if len(devices) > 1 else {}
+            log = self._logs / f"{prefix}-{i + 1}.log"
+            seat = _Seat(log=log, environment={**self._environment, **own}, pause_s=PAUSE_S[0])
             self._seats.append(seat)
             self._spawn(seat)
 
@@ -120,11 +140,13 @@ class LocalExecutor(Executor):
         """Start processes that ended again, after a pause that grows from 1 s to 60 s."""
         now = time.monotonic()
         events = []
-        for seat in self._seats:
+        for seat in list(self._seats):
             if seat.process is None:
                 if now >= seat.due_s:
                     self._spawn(seat)
-            elif (status := seat.process.poll()) is not None:
+            elif (status := seat.process.poll()) == 0 and self._once:
+                self._seats.remove(seat)
+            elif status is not None:
                 events.append(self._ended(seat, status, now))
         return events
 
@@ -153,7 +175,7 @@ class LocalExecutor(Executor):
 
     def _spawn(self, seat: _Seat) -> None:
         seat.name = f"{self._study}@{platform.node()}-{uuid.uuid4().hex[:6]}"
-        parent = ["--parent", str(os.getpid())]
+        parent = ["--parent", str(os.getpid()), "--log", str(seat.log)]
         command = [sys.executable, "-m", "hpo.worker", "--study", self._study, "--name", seat.name]
         with seat.log.open("ab") as log:
             seat.process = subprocess.Popen(
@@ -161,7 +183,7 @@ class LocalExecutor(Executor):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=self._environment,
+                env=seat.environment,
                 start_new_session=True,
             )
         seat.started_s = time.monotonic()
@@ -180,7 +202,7 @@ class LocalExecutor(Executor):
                 deaths = max(seat.deaths_at_start, seat.deaths_at_work)
                 raise WorkerError(
                     f"workers must live, but {deaths} in a row ended at once "
-                    f"({_how(status)}). The last one said:\n{_tail(seat.log)}\n"
+                    f"({_how(status)}). The last one said:\n{tail(seat.log)}\n"
                     f"Its log: {seat.log}"
                 )
         pause_s = seat.pause_s
@@ -202,7 +224,7 @@ def _how(status: int) -> str:
     return f"killed by {signal.Signals(-status).name}"
 
 
-def _tail(log: Path, lines: int = 8) -> str:
+def tail(log: Path, lines: int = 8) -> str:
     """The last lines of a log, indented."""
     text = log.read_text(encoding="utf-8", errors="replace").rstrip().splitlines()
     return "\n".join(f"  {line}" for line in text[-lines:]) or "  (nothing)"

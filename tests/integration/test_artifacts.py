@@ -7,7 +7,7 @@ import io
 import json
 import re
 import signal
-import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -206,6 +206,7 @@ def test_nobody_tries_for_ever(
     run_workers(database_url, "toy", 1)
     for attempt in range(ARTIFACT_TRIES):
         assert store.begin("toy", f"w{attempt}") is not None, "as if each died at it"
+        ledger.bury(f"w{attempt}")
     assert store.begin("toy", "w") is None
     assert store.due() == []
     assert store.error("toy") == f"w{ARTIFACT_TRIES - 1} was lost while it made them"
@@ -409,24 +410,42 @@ def test_artifacts_of_a_study_that_has_gone_on_are_not_written(
     assert not store.replace(edition, [item])
 
 
-def test_nothing_is_kept_twice_when_two_ask_at_once(
+def test_one_worker_makes_them_under_a_lease(
     ledger: Ledger, store: ArtifactStore, database_url: str
 ) -> None:
     ledger.register(small())
     run_workers(database_url, "toy", 1)
-    found: list[bool] = []
+    item = Artifact(filename="a.csv", media_type="text/csv", data=b"a")
+    for name in ("frozen", "heir"):
+        ledger.enlist(name, host="host", pid=1, lease_s=60.0)
+    frozen = store.begin("toy", "frozen", lease_s=0.5)
+    assert frozen is not None
+    assert (store.held("toy"), store.begin("toy", "heir")) == (True, None)
+    ledger.renew("frozen", None, doing="keeps", lease_s=1.0)
+    time.sleep(0.6)
+    assert store.held("toy"), "its lease was renewed"
+    wait_until(lambda: not store.held("toy"))
+    heir = store.begin("toy", "heir", lease_s=60)
+    assert heir is not None
+    ledger.renew("frozen", None, doing="keeps", lease_s=60)
+    assert not store.replace(frozen, [item]), "its lease has passed to another worker"
+    store.fail(frozen, "late")
+    store.release(frozen)
+    assert (store.held("toy"), store.due()) == (True, ["toy"])
+    assert store.replace(heir, [item])
+    store.release(heir)
+    assert (store.held("toy"), names(store)) == (False, ["a.csv"])
 
-    def ask() -> None:
-        with store.alone("toy") as alone:
-            found.append(alone)
 
-    with store.alone("toy") as alone:
-        assert alone
-        other = threading.Thread(target=ask)
-        other.start()
-        other.join()
-    ask()
-    assert found == [False, True]
+def test_a_worker_that_is_known_to_be_dead_holds_up_nobody(
+    ledger: Ledger, store: ArtifactStore, database_url: str
+) -> None:
+    ledger.register(small())
+    run_workers(database_url, "toy", 1)
+    assert store.begin("toy", "dead", lease_s=3600) is not None
+    ledger.bury("dead")
+    assert not store.held("toy")
+    assert store.begin("toy", "heir") is not None
 
 
 def test_backups_leave_them_out_and_a_finished_import_trains_nothing(

@@ -107,13 +107,14 @@ def test_a_study_begun_by_an_old_release_ends_as_if_it_were_new(old_url: str) ->
     assert [after.search[n].settled_at for n in kept] == [before.search[n].settled_at for n in kept]
 
 
-def test_what_an_old_release_has_finished_is_not_trained_again(old_url: str) -> None:
+def test_what_an_old_release_has_finished_is_not_trained_again(old_url: str, version: int) -> None:
     with open_storage(old_url) as storage:
         ledger, store = Ledger(storage), ArtifactStore(storage.engine)
         assert ledger.snapshot("done").state == StudyState.DONE
-        assert store.due() == []
+        owed = [] if version < 3 else ["done"]  # version 3 kept networks, and was told not to
+        assert store.due() == owed
         run_workers(old_url, "half", 1, "--lease=4")
-        assert store.due() == ["half"], "what ends now is kept"
+        assert sorted(store.due()) == [*owed, "half"], "what ends now is kept"
 
 
 def test_no_upgrade_under_the_hands_of_older_workers(old_url: str, version: int) -> None:

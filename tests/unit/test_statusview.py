@@ -131,6 +131,19 @@ def test_workers_are_listed_with_host_slot_and_silence_the_living_first() -> Non
     assert len(lines) == 3
 
 
+def test_a_worker_is_listed_with_its_job_and_log_whose_name_stays_whole() -> None:
+    log = "/home/me/logs/toy/slurm/4711_3-1.log"
+    workers = [worker(1, log=log, job="slurm 4711_3"), worker(2)]
+    lines = statusview.worker_lines(workers)
+    assert lines[0].split() == ["worker", "host", "doing", "last", "seen", "log", "job"]
+    assert lines[1].endswith("  4 s ago  4711_3-1.log  slurm 4711_3")
+    assert lines[3:] == ["logs in /home/me/logs/toy/slurm"]
+    narrow = statusview.worker_lines(workers, width=60)
+    assert max(map(len, narrow)) <= 60
+    assert narrow[1].endswith("4711_3-1.log")
+    assert "log" not in statusview.worker_lines(workers, height=10)[0], "counted lines are scarce"
+
+
 def test_columns_that_find_no_room_are_dropped_and_then_the_widest_are_cut() -> None:
     rows = [["name", "n", "since"], ["a-long-example", "10", "Monday"]]
     assert results.columns(rows, width=24, drop=[2]) == ["name            n", "a-long-example  10"]

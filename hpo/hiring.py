@@ -1,0 +1,153 @@
+"""Which executor a launch has, and what binds it to the study's ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hpo import plan, settings
+from hpo.arguments import LaunchArguments
+from hpo.errors import HpoError
+from hpo.executors import Executor
+from hpo.executors.local import LocalExecutor
+from hpo.ledger import Ledger
+from hpo.retry import is_passing
+from hpo.site import Site
+from hpo.spec import StudySpec
+from hpo.storage import Storage
+from hpo.storageurl import is_of_this_host, parse_url, place
+
+if TYPE_CHECKING:
+    from hpo.executors.slurm import SlurmExecutor
+
+T = TypeVar("T")
+
+
+def check(site: Site) -> None:
+    """Check what depends on the executor before anything is touched.
+
+    Raises:
+        HpoError: it must be told how many workers there are.
+    """
+    if site.launch.executor == "slurm" and not site.launch.workers:
+        raise HpoError(
+            "slurm: the number of workers must be given, but got "
+            f"workers={site.launch.workers or 'none'}. Give it: --workers N, or workers in "
+            "[launch] of hpo.toml."
+        )
+
+
+def executor(
+    arguments: LaunchArguments, site: Site, spec: StudySpec, storage: Storage, ledger: Ledger
+) -> Executor:
+    """The executor that options and defaults ask for.
+
+    Raises:
+        HpoError: what it needs is not installed.
+    """
+    bonds = _Bonds(spec.name, ledger)
+    if site.launch.executor == "slurm":
+        return _slurm(arguments, site, spec, storage.url, bonds)
+    return LocalExecutor(
+        spec.name,
+        storage_url=storage.url,
+        logs=_logs(spec),
+        threads=site.launch.threads,
+        options=_options(arguments, site),
+        on_death=bonds.bury,
+        on_kill=lambda worker: bonds.bury(worker, lost=False),
+    )
+
+
+def script(arguments: LaunchArguments, site: Site, spec: StudySpec) -> str | None:
+    """The script of jobs, without touching database or cluster; None where there are no jobs.
+
+    Raises:
+        HpoError: what it needs is not installed.
+    """
+    if site.launch.executor != "slurm":
+        return None
+    return _slurm(arguments, site, spec).script(site.launch.workers or 0)
+
+
+def _slurm(
+    arguments: LaunchArguments,
+    site: Site,
+    spec: StudySpec,
+    storage_url: str = "",
+    bonds: _Bonds | None = None,
+) -> SlurmExecutor:
+    try:
+        from hpo.executors.slurm import SlurmExecutor
+    except ImportError as error:
+        raise HpoError(
+            f"slurm: submitit must be installed, but got: {error}. Install it: "
+            "pip install 'submitit>=1.5.3,<1.6'."
+        ) from None
+    callbacks: dict[str, Any] = {}
+    if bonds is not None:
+        callbacks = {
+            "useful": bonds.useful,
+            "probed": bonds.probed,
+            "on_death": bonds.bury_job,
+            "on_kill": lambda job: bonds.bury_job(job, lost=False),
+        }
+    url = settings.storage_url() if arguments.storage is None else arguments.storage
+    where = place(parse_url(url)) if url else f"the embedded server in {settings.home()}"
+    return SlurmExecutor(
+        spec.name,
+        site=site.slurm,
+        storage_url=storage_url,
+        place=where,
+        logs=_logs(spec) / "slurm",
+        **callbacks,
+        threads=site.launch.threads,
+        options=_options(arguments, site),
+        only_here=where if url is None or is_of_this_host(parse_url(url)) else None,
+    )
+
+
+def _logs(spec: StudySpec) -> Path:
+    return settings.home() / "logs" / spec.name
+
+
+def _options(arguments: LaunchArguments, site: Site) -> list[str]:
+    options = ["--no-confirm"] if arguments.no_confirm else []
+    return [f"--lease={site.launch.lease:g}", *options]
+
+
+class _Bonds:
+    """What an executor learns from the ledger and tells it; nothing while the database is away."""
+
+    def __init__(self, study: str, ledger: Ledger) -> None:
+        self._study, self._ledger = study, ledger
+
+    def useful(self) -> int:
+        """How many workers would find work now."""
+        return self._asked(lambda: plan.useful_workers(self._ledger.snapshot(self._study))) or 0
+
+    def probed(self, name: str) -> bool:
+        """Whether a worker of this name has been there."""
+        return bool(self._asked(lambda: any(w.name == name for w in self._ledger.workers())))
+
+    def bury(self, worker: str, *, lost: bool = True) -> bool | None:
+        """Free the slot of a dead worker; whether it held one, None while that is unknown."""
+        return self._asked(lambda: self._ledger.bury(worker, lost=lost))
+
+    def bury_job(self, job: str, *, lost: bool = True) -> bool | None:
+        """Free the slots of all workers of a job of SLURM; whether they held any."""
+
+        def bury() -> bool:
+            names = [w.name for w in self._ledger.workers() if w.job == f"slurm {job}"]
+            return any([self._ledger.bury(name, lost=lost) for name in names])
+
+        return self._asked(bury)
+
+    def _asked(self, question: Callable[[], T]) -> T | None:
+        try:
+            return question()
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            return None  # leases will run out all the same

@@ -1,0 +1,244 @@
+"""A site's defaults: ``hpo.toml``, so that a launch need not name its cluster's partition again.
+
+The file is ``./hpo.toml``, else ``$HPO_CONFIG``, else ``hpo.toml`` in the user's directory of
+configurations. Every key is also an environment variable: ``HPO_SLURM_PARTITION`` is ``partition``
+of ``[slurm]``, ``HPO_EXECUTOR`` is ``executor`` of ``[launch]``. The command line wins over the
+environment, the environment over the file.
+
+    [launch]
+    executor = "slurm"
+    workers = 64
+
+    [slurm]
+    partition = "compute"
+    time = "4:00:00"
+    setup = ["module load python/3.12"]
+    options = { reservation = "hpo" }
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hpo import settings
+from hpo.arguments import LEASE_S, LaunchArguments
+from hpo.errors import HpoError
+from hpo.specmodel import strictly
+from hpo.specwords import did_you_mean, explain
+
+Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$")]
+
+
+class SiteError(HpoError):
+    """A default of the site, or an option in its place, breaks a rule."""
+
+
+class LaunchDefaults(BaseModel):
+    """``[launch]``: how workers are started."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    executor: Literal["local", "slurm"] = "local"
+    workers: Annotated[int, Field(ge=0)] | None = None
+    lease: Annotated[float, Field(gt=0, allow_inf_nan=False)] = LEASE_S
+    """Seconds."""
+    threads: Annotated[int, Field(ge=1)] = 1
+    """Of every worker."""
+    on_cancel: Literal["ask", "leave", "cancel"] | None = None
+    """What becomes of jobs when their launch is stopped; without it: ask at a terminal."""
+
+
+class SlurmDefaults(BaseModel):
+    """``[slurm]``: what the jobs ask of the cluster."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    partition: Text | None = None
+    time: Annotated[str, Field(pattern=r"^(\d+-)?\d+(:\d+){0,2}$")] | None = None
+    """As sbatch takes it: minutes, ``H:MM:SS`` or ``D-H:MM:SS``."""
+    account: Text | None = None
+    qos: Text | None = None
+    constraint: Text | None = None
+    mem: Text | None = None
+    """Memory of a job, as in ``8G``."""
+    gpus: Annotated[int, Field(ge=1)] | None = None
+    """Of a job; each of its workers gets one."""
+    workers_per_job: Annotated[int, Field(ge=1)] = 1
+    cpus_per_worker: Annotated[int, Field(ge=1)] | None = None
+    """Without it: as many as threads."""
+    signal_s: Annotated[int, Field(ge=20, le=3600)] = 90
+    """How long before its time limit a job is told to stop and to queue again."""
+    probe: bool = True
+    """Whether a small job tries first if the database can be reached from a node."""
+    setup: tuple[Text, ...] = ()
+    """Shell commands that a job begins with."""
+    options: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    """Any other option of sbatch, without its dashes."""
+
+
+class Site(BaseModel):
+    """All defaults, with what environment and command line say instead."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    launch: LaunchDefaults = LaunchDefaults()
+    slurm: SlurmDefaults = SlurmDefaults()
+
+
+_TABLES: dict[str, tuple[type[BaseModel], str]] = {
+    "launch": (LaunchDefaults, "HPO_"),
+    "slurm": (SlurmDefaults, "HPO_SLURM_"),
+}
+
+
+def load(arguments: LaunchArguments | None = None) -> Site:
+    """The defaults that hold here.
+
+    Args:
+        arguments: of a launch, whose options win: ``workers`` for ``workers`` of ``[launch]``,
+            ``slurm_time`` for ``time`` of ``[slurm]``; None is no option.
+
+    Raises:
+        SiteError: the first broken rule, located by file, variable or option.
+    """
+    file = find()
+    tree: dict[str, dict[str, Any]] = {"launch": {}, "slurm": {}}
+    if file is not None:
+        raw = _read(file)
+        _check(raw, str(file), strict=True)
+        for table, values in raw.items():
+            tree[table].update(values)
+    for table, key, variable, text in _variables():
+        _replace(tree, table, key, text, variable)
+    usual = tree["launch"].get("executor")
+    for table, key, option, value in _options(arguments):
+        _replace(tree, table, key, value, option)
+    if arguments and arguments.workers is None and tree["launch"].get("executor") != usual:
+        tree["launch"].pop("workers", None)  # that of the cluster is none for this machine
+    return Site.model_validate(tree)
+
+
+def find() -> Path | None:
+    """The file of defaults that is used; None where there is none.
+
+    Raises:
+        SiteError: ``HPO_CONFIG`` names a file that is not there.
+    """
+    for path in settings.config_files():
+        if path.is_file():
+            return path
+    if named := os.environ.get("HPO_CONFIG"):
+        raise SiteError(
+            f"HPO_CONFIG: the file must exist, but got {named}. Correct the path, or unset it."
+        )
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8
+        raise SiteError(f"{path}: not valid TOML: {error}. Mend that line.") from None
+    except OSError as error:
+        raise SiteError(f"{path}: cannot be read: {error.strerror}.") from None
+    for table in (raw, *(value for value in raw.values() if isinstance(value, Mapping))):
+        if "storage" in table:
+            raise SiteError(
+                f"{path}: storage: the database's address must not stand in this file, which "
+                "others may read. Set HPO_STORAGE, and keep its password in ~/.pgpass or in the "
+                "file that HPO_STORAGE_PASSWORD_FILE names."
+            )
+    return raw
+
+
+def _variables() -> list[tuple[str, str, str, Any]]:
+    """Table, key, name and value of every variable that is set, most of them texts."""
+    found: list[tuple[str, str, str, Any]] = []
+    for table, (model, prefix) in _TABLES.items():
+        for key in model.model_fields:
+            variable = prefix + key.upper()
+            if text := os.environ.get(variable):
+                found.append((table, key, variable, _lines(key, text, variable)))
+    known = {variable for _, _, variable, _ in found}
+    for name in sorted(os.environ):
+        if name.startswith("HPO_SLURM_") and os.environ[name] and name not in known:
+            valid = [f"HPO_SLURM_{key.upper()}" for key in SlurmDefaults.model_fields]
+            raise SiteError(f"{name}: unknown variable. {did_you_mean(name, valid)}")
+    return found
+
+
+def _lines(key: str, text: str, where: str) -> Any:
+    """Of a variable that stands for several values: one a line."""
+    if key == "setup":
+        return tuple(line for line in text.splitlines() if line.strip())
+    return dict(option(line, where) for line in text.splitlines()) if key == "options" else text
+
+
+def option(text: str, where: str = "--slurm-option") -> tuple[str, str | bool]:
+    """An option of sbatch as ``KEY=VALUE``, or ``KEY`` alone.
+
+    Raises:
+        SiteError: there is no key.
+    """
+    key, equals, value = text.strip().removeprefix("--").partition("=")
+    if not key or any(character.isspace() for character in key):
+        raise SiteError(
+            f"{where}: `KEY=VALUE` must hold, but got {text!r}. Write for instance reservation=hpo."
+        )
+    return key, value if equals else True
+
+
+def _options(arguments: LaunchArguments | None) -> list[tuple[str, str, str, Any]]:
+    found: list[tuple[str, str, str, Any]] = []
+    for table, (model, prefix) in _TABLES.items():
+        for key in model.model_fields:
+            name = prefix.removeprefix("HPO_").lower() + key
+            value = getattr(arguments, name, None)
+            if key == "options":
+                value = dict(map(option, value)) if value else None
+            if value is not None:
+                found.append((table, key, f"--{name.replace('_', '-')}", value))
+    return found
+
+
+def _replace(tree: dict[str, dict[str, Any]], table: str, key: str, value: Any, where: str) -> None:
+    _check({table: {key: value}}, where, strict=False)
+    if key == "options":
+        value = {**tree[table].get(key, {}), **value}
+    tree[table][key] = value
+
+
+def _check(tree: Mapping[str, Any], where: str, *, strict: bool) -> None:
+    try:
+        if strict:
+            strictly(Site, tree)
+        else:
+            Site.model_validate(tree)
+    except ValidationError as error:
+        raise SiteError(explain(error, Site, where)) from None
+    except TypeError as error:  # a date, which JSON lacks
+        raise SiteError(f"{where}: {error}. Write a text in quotes.") from None
+    taken = OURS & tree.get("slurm", {}).get("options", {}).keys()
+    if taken:
+        name = min(taken)
+        raise SiteError(
+            f"{where}: slurm.options: {name} is an option that jobs get already. "
+            f"{OURS_INSTEAD.get(name, 'Leave it out')}."
+        )
+
+
+OURS_INSTEAD = {
+    **{key: f"Give it as slurm.{key}" for key in ("partition", "time", "account", "qos", "mem")},
+    "constraint": "Give it as slurm.constraint",
+    "cpus-per-task": "Give it as slurm.cpus_per_worker",
+    "gpus-per-node": "Give it as slurm.gpus",
+    "signal": "Give it as slurm.signal_s",
+}
+OURS = OURS_INSTEAD.keys() | {"job-name", "array", "output", "error", "open-mode", "requeue"}
+"""Options of sbatch that are ours to give."""
