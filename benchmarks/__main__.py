@@ -30,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     measures: dict[str, Callable[[Callable[[str], None]], str]]
-    measures = {"networks": _networks, "workers": _workers, "service": _service}
+    measures = {"networks": _networks, "workers": _workers, "service": _service, "window": _window}
     unknown = sorted(set(arguments) - set(measures))
     if unknown:
         print(
@@ -93,6 +93,21 @@ def _service(say: Callable[[str], None]) -> str:
             say(f"  {found.service}: {found.sampler}, {found.pruner}, {found.size} trials")
             overheads.append(found)
     return results.service(overheads)
+
+
+def _window(say: Callable[[str], None]) -> str:
+    from benchmarks import window, windowpage
+    from hpo.storage import open_storage
+
+    found = windowpage.Window(costs=list(window.costs()), variants=list(window.variants()))
+    say("  real workers")
+    with _temporary_home(), open_storage() as storage:
+        found.checks = list(window.checks(storage))
+    for quality in window.qualities():
+        say(f"  {quality.function}, {quality.sampler}, window {quality.window}")
+        found.qualities.append(quality)
+    windowpage.draw(found, RESULTS.parents[1] / "docs/window.svg")
+    return windowpage.body(found)
 
 
 @contextlib.contextmanager

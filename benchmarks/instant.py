@@ -1,4 +1,4 @@
-"""An objective that takes no time: what is left is the service."""
+"""An objective that takes no time, or what it is told: what is left is the service."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ starts_s: list[float] = []
 
 
 class InstantParams(ObjectiveParams):
-    """Five numbers."""
+    """Five numbers, and how long it sleeps."""
 
     a: Unit = 0.5
     b: Unit = 0.5
     c: Unit = 0.5
     d: Unit = 0.5
     e: Unit = 0.5
+    sleep_s: Annotated[float, Field(ge=0, description="seconds that a training takes")] = 0.0
 
 
 class InstantTask(TaskParams):
@@ -58,6 +59,7 @@ class InstantObjective(Objective[InstantParams, InstantTask]):
     ) -> Outcome:
         """See ``Objective.evaluate``."""
         starts_s.append(time.process_time())
+        time.sleep(params.sleep_s)
         limit = 1.0 - (params.a - 0.3) ** 2 - (params.b - 0.6) ** 2
         curve = tuple(limit * epoch / (epoch + 5.0) for epoch in range(1, params.epochs + 1))
         for epoch, score in enumerate(curve, start=1):

@@ -20,7 +20,7 @@ _HEAD = """\
 # Benchmarks
 
 `python -m benchmarks` (`make bench`) wrote this file. `python -m benchmarks networks` measures that
-section anew and leaves the others as they are; so do `workers` and `service`.
+section anew and leaves the others as they are; so do `service`, `workers` and `window`.
 """
 _SECTION = """\
 
@@ -30,7 +30,12 @@ Measured on {date} in {minutes:.0f} minutes: {cpu}, {cores} cores, load {load} a
 {versions}.
 
 """
-TITLES = {"networks": "Networks", "service": "Service", "workers": "Workers"}
+TITLES = {
+    "networks": "Networks",
+    "service": "Service",
+    "workers": "Workers",
+    "window": "Window",
+}
 """Sections of the page, in their order."""
 _NETWORKS = """\
 One epoch of training: sequential digits, 898 series of 64 points in batches of 120, forward,

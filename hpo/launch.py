@@ -37,7 +37,8 @@ python -m hpo.launch --study seqdigits --dry-run
     check the file and show what would run, with --executor slurm also the script of the jobs
 
 Ctrl-C stops the workers in order and loses nothing. Results do not depend on how many workers
-there were, nor on stops. Exit status: 0 done, 1 failed or timed out, 130 after Ctrl-C."""
+there were, nor on stops; how many find work at a time is budget.window (docs/window.md).
+Exit status: 0 done, 1 failed or timed out, 130 after Ctrl-C."""
 
 
 def parser(prog: str) -> Parser:

@@ -17,8 +17,7 @@ from hpo.view import confirmations_wanted
 def default_workers(spec: StudySpec) -> int:
     """One worker per core that this process may use, but no more than find work."""
     confirm = spec.confirm
-    search = min(spec.budget.window, spec.budget.trials)
-    useful = max(search, confirm.top * confirm.members if confirm else 0)
+    useful = max(_at_once(spec), confirm.top * confirm.members if confirm else 0)
     return min(cores(), useful)
 
 
@@ -28,6 +27,11 @@ def useful_workers(snapshot: StudySnapshot) -> int:
     search = min(budget.window, budget.trials - snapshot.settled)
     settled = sum(slot.state != SlotState.RUNNING for slot in snapshot.confirm)
     return max(search, confirmations_wanted(snapshot) - settled)
+
+
+def _at_once(spec: StudySpec) -> int:
+    """Trials that the search has in flight at most."""
+    return min(spec.budget.window, spec.budget.trials)
 
 
 def cores() -> int:
@@ -76,7 +80,7 @@ def show(
         ["reported", words.reported_text(spec).removeprefix("reported ") or "nothing"],
         ["fixed", results.params_text(spec.fixed) or "nothing"],
         ["storage", storage],
-        ["workers", str(workers) if script is None else f"{workers}, by jobs of SLURM"],
+        ["workers", _workers(spec, workers) + (", by jobs of SLURM" if script else "")],
     ]
     print("\n".join(results.columns(facts)), end="\n\n")
     print("\n".join(_curves(spec.sweep) if spec.sweep is not None else _space(spec)))
@@ -119,6 +123,14 @@ def _confirm(spec: StudySpec) -> str:
         return "nothing"
     best = "the best trial" if confirm.top == 1 else f"the best {confirm.top} trials"
     return f"{best}, on {confirm.members} fresh seeds each, {spec.confirm_epochs} epochs"
+
+
+def _workers(spec: StudySpec, workers: int) -> str:
+    at_once = _at_once(spec)
+    if workers <= at_once:
+        return str(workers)
+    bound = "window" if spec.budget.window == at_once else "trials"
+    return f"{workers}, of which the search keeps {at_once} at work (budget.{bound} = {at_once})"
 
 
 def _range(dimension: Dimension, kind: str) -> str:

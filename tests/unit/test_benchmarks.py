@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import __main__, loops, networks, parts, results
+from benchmarks import __main__, loops, networks, parts, results, window, windowpage
 from benchmarks.service import Overhead
 from benchmarks.workers import Throughput
 
@@ -80,6 +80,50 @@ def test_page() -> None:
     assert "| ctrnn, density 0.5 | 8.0 | 2.0 + 3.0 | 1.0 + 0.5 | 1.5 | 4.0 | 0.50 |" in page
 
 
+def test_the_section_of_the_window() -> None:
+    """Everything that is measured is in it, where it belongs."""
+    columns = [(function, trials) for function in window.FUNCTIONS for trials in window.LENGTHS]
+    kinds = [*(("tpe", size) for size in window.WINDOWS), ("random", 1)]
+    found = windowpage.Window(
+        costs=[
+            window.Cost(workers=n, window=factor * n, steady=n / 1000, whole={200: 0.2, 1000: 0.1})
+            for n in window.WORKERS
+            for factor in window.FACTORS
+            if factor * n <= window.LARGEST
+        ],
+        variants=[
+            window.Variant(
+                window=8,
+                as_they_were=0.4,
+                all_complete=0.2,
+                two_speeds=0.5,
+                polling=(0.45, 0.41),
+                lost_s=29.4,
+            )
+        ],
+        checks=[window.Check(window=8, measured=0.41, simulated=0.4)],
+        qualities=[
+            window.Quality(
+                function=function,
+                sampler=sampler,
+                window=size,
+                trials=trials,
+                quartiles=(0, 0.5, 1),
+            )
+            for function, trials in columns
+            for sampler, size in kinds
+        ],
+    )
+    lines = windowpage.body(found).splitlines()
+    assert "| 4 | 0.4 % | 0.4 % | 0.4 % | 0.4 % |" in lines
+    assert "| 256 | 25.6 % | 25.6 % | 25.6 % | – |" in lines
+    assert "| 8 | 20.0 % | 20.0 % | 20.0 % | 10.0 % | 10.0 % | 10.0 % |" in lines
+    assert "| 8 | 40.0 % | 20.0 % | 50.0 % | 45.0 % | 41.0 % | 29 s |" in lines
+    assert "| 8 | 41.0 % | 40.0 % |" in lines
+    cells = " | ".join(["0.500 (0.000 – 1.000)"] * 4)
+    assert all(f"| {size} | {cells} |" in lines for size in (1, 128, "random"))
+
+
 def test_parts_add_up_to_what_was_measured() -> None:
     """Of a network with synapses, and of nothing but ours at the width that is taken apart."""
 
@@ -96,6 +140,6 @@ def test_parts_add_up_to_what_was_measured() -> None:
 def test_an_unknown_section_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["netwroks"]) == 2
     assert capsys.readouterr().err == (
-        "benchmarks: sections of networks, workers, service must be named, but got netwroks. "
-        "Name some, or none for all.\n"
+        "benchmarks: sections of networks, workers, service, window must be named, but got "
+        "netwroks. Name some, or none for all.\n"
     )

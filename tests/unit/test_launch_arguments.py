@@ -112,6 +112,25 @@ def test_a_dry_run_shows_the_plan_and_touches_no_database(study: Path) -> None:
     assert ["workers", "3"] in rows
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--set", "budget.window=6"], "6"),
+        (
+            ["--set", "budget.window=4"],
+            "6, of which the search keeps 4 at work (budget.window = 4)",
+        ),
+        (["--trials", "5"], "6, of which the search keeps 5 at work (budget.trials = 5)"),
+    ],
+)
+def test_a_dry_run_tells_of_workers_that_find_no_work(
+    study: Path, options: list[str], said: str
+) -> None:
+    done = dry_run(study, "--workers", "6", *options)
+    [line] = [line for line in done.stdout.splitlines() if line.startswith("workers")]
+    assert line.removeprefix("workers").strip() == said
+
+
 def test_a_dry_run_for_programs(study: Path) -> None:
     done = dry_run(study, "--json", "--name", "other", "--seed", "9")
     plan_ = json.loads(done.stdout)

@@ -1,0 +1,58 @@
+"""What docs/window.md says is what was measured."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from stack import ROOT
+
+from benchmarks import window
+from hpo.spec import Budget
+
+DOCUMENT = (ROOT / "docs/window.md").read_text()
+RESULTS = (ROOT / "benchmarks/RESULTS.md").read_text().partition("\n## Window\n")[2]
+
+
+def test_its_tables_are_those_of_the_benchmarks() -> None:
+    rows = [line for line in DOCUMENT.splitlines() if line.startswith("|")]
+    assert rows
+    assert set(rows) <= set(RESULTS.splitlines())
+
+
+@pytest.mark.parametrize("workers", [2, 8, 16])
+def test_idle_shares_can_be_simulated_again(workers: int) -> None:
+    pool = window.durations()
+    shares = [window.steady(pool, workers, factor * workers) for factor in window.FACTORS]
+    cells = " | ".join(f"{100 * max(share, 0.0):.1f} %" for share in shares)
+    assert f"| {workers} | {cells} |" in RESULTS.splitlines()
+
+
+def test_its_figure_is_there_and_small() -> None:
+    [name] = re.findall(r"!\[[^]]+\]\((\S+)\)", DOCUMENT)
+    assert (ROOT / "docs" / name).stat().st_size < 60_000
+
+
+def test_the_largest_window_is_that_of_a_study() -> None:
+    bounds = Budget.model_fields["window"].metadata
+    assert window.LARGEST in [getattr(bound, "le", None) for bound in bounds]
+
+
+@pytest.mark.parametrize(
+    ("function", "best"),
+    [
+        ("bowl", (0.3, 0.7, 0.5, 0.35, 0.65, 0.45, 0.6)),
+        ("Hartmann", (0.20169, 0.150011, 0.476874, 0.275332, 0.311652, 0.6573, 0.5)),
+    ],
+)
+def test_the_functions_have_their_known_optima(function: str, best: tuple[float, ...]) -> None:
+    value = window.FUNCTIONS[function]
+    assert value(best) == pytest.approx(0.95, abs=1e-5)
+    assert all(value([*best[:k], best[k] + 0.1, *best[k + 1 :]]) < 0.95 for k in range(6))
+
+
+def test_a_search_is_repeatable_and_its_window_matters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "LENGTHS", (20, 30))
+    found = [window.search("bowl", "tpe", size, 0) for size in (1, 1, 16)]
+    assert found[0] == found[1] != found[2]
+    assert max(value for values in found for value in values.values()) <= 0.95

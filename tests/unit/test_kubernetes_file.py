@@ -1,0 +1,98 @@
+"""What can be said of deploy/kubernetes.yaml without a cluster."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from kubernetes_validate.utils import all_versions
+from stack import ROOT
+
+from hpo import settings, worker
+from hpo.storageurl import parse_url
+
+JOB: dict[str, Any] = yaml.safe_load((ROOT / "deploy/kubernetes.yaml").read_text())
+POD = JOB["spec"]["template"]["spec"]
+[CONTAINER] = POD["containers"]
+SCRIPT = CONTAINER["args"][-1]
+COMMAND = r"python -m hpo\.worker ([^&]*) &"
+VERSIONS = [v for v in all_versions() if tuple(map(int, v.split(".")[:2])) >= (1, 31)]
+"""Those in which podFailurePolicy is stable."""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_manifest_is_valid(version: str) -> None:
+    checked = kubernetes_validate.validate(JOB, version, strict=True)
+    assert version.startswith(f"{checked}.")
+
+
+def test_strict_means_strict() -> None:
+    wrong = {**JOB, "spec": {**JOB["spec"], "paralelism": 4}}
+    with pytest.raises(kubernetes_validate.ValidationError, match="paralelism"):
+        kubernetes_validate.validate(wrong, VERSIONS[-1], strict=True)
+
+
+def test_its_worker_is_one_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    [line] = re.findall(COMMAND, SCRIPT)
+    arguments = worker.parser().parse_args(shlex.split(line))
+    assert (ROOT / f"studies/{arguments.study}.toml").exists()
+    assert str(arguments.heartbeat_file) in CONTAINER["readinessProbe"]["exec"]["command"][-1]
+    variables = {entry["name"]: entry["value"] for entry in CONTAINER["env"]}
+    assert set(variables) == {"HPO_STORAGE", "HPO_STORAGE_PASSWORD_FILE"}
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert settings.storage_url() == variables["HPO_STORAGE"]
+    assert parse_url(variables["HPO_STORAGE"]).username == "hpo_worker"
+
+
+def test_its_files_are_where_the_container_looks_for_them() -> None:
+    mounts = {mount["name"]: mount["mountPath"] for mount in CONTAINER["volumeMounts"]}
+    assert {volume["name"] for volume in POD["volumes"]} == set(mounts)
+    assert all(
+        f"{mounts['secret']}/{name}" in str(CONTAINER["env"]) for name in ("password", "ca.crt")
+    )
+    image = (ROOT / "Dockerfile").read_text()
+    assert f"HPO_HOME={mounts['tmp']}/" in image
+    user = f"{POD['securityContext']['runAsUser']}:{POD['securityContext']['runAsGroup']}"
+    assert f"USER {user}\n" in image
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_worker_that_ends_by_itself_gives_its_own_status(status: int) -> None:
+    done = run(f"import sys; sys.exit({status})")
+    assert done.wait(timeout=30) == status
+
+
+def test_a_worker_that_was_told_to_stop_is_no_success(tmp_path: Path) -> None:
+    """It stops in order all the same, and has the time for it."""
+    ready, stopped = tmp_path / "ready", tmp_path / "stopped"
+    script = run(
+        "import pathlib, signal, sys, time\n"
+        f"def stop(*_): time.sleep(0.3); pathlib.Path({str(stopped)!r}).touch(); sys.exit(0)\n"
+        f"signal.signal(signal.SIGTERM, stop); pathlib.Path({str(ready)!r}).touch()\n"
+        "time.sleep(60)"
+    )
+    deadline = time.monotonic() + 30
+    while not ready.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    script.send_signal(signal.SIGTERM)
+    assert script.wait(timeout=30) == 143
+    assert stopped.exists()
+
+
+def run(code: str) -> subprocess.Popen[bytes]:
+    """The container's script, with other Python code in place of the worker."""
+    instead = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} &"
+    script, count = re.subn(COMMAND, lambda _: instead, SCRIPT)
+    assert count == 1
+    return subprocess.Popen(["sh", "-c", script])
