@@ -43,14 +43,16 @@ WITH suggested AS (
   WHERE {MINE} AND state = 'running' RETURNING id, optuna_trial_id),
 {mirror.SUGGESTED}
 SELECT id FROM suggested""")
-_STORE_MEMBER = text(f"""
-WITH {_HELD},
+STORED = f"""
 stored AS (
   INSERT INTO {SCHEMA}.members (slot_id, member, seed, score, curve, loss_curve, diverged, info,
                                 seconds, worker)
-  SELECT id, :member, :seed, :score, CAST(:curve AS float8[]), CAST(:loss_curve AS float8[]),
-         :diverged, CAST(:info AS json), :seconds, :worker FROM held
-  ON CONFLICT DO NOTHING),
+  SELECT id, :m_member, :m_seed, :m_score, CAST(:m_curve AS float8[]),
+         CAST(:m_loss_curve AS float8[]), :m_diverged, CAST(:m_info AS json), :m_seconds, :worker
+  FROM held ON CONFLICT DO NOTHING)"""
+"""SQL that stores a member of the slot ``held``, with the values of ``member_of``."""
+_STORE_MEMBER = text(f"""
+WITH {_HELD}, {STORED},
 needless AS (DELETE FROM {SCHEMA}.checkpoints USING held WHERE slot_id = held.id)
 SELECT id FROM held""")
 _STORE_CHECKPOINT = text(f"""
@@ -173,19 +175,21 @@ def store_member(connection: Connection, held: Held, member: Member) -> None:
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
-    _write(
-        connection,
-        _STORE_MEMBER,
-        held,
-        member=member.member,
-        seed=member.seed,
-        score=member.score,
-        curve=list(member.curve),
-        loss_curve=list(member.loss_curve),
-        diverged=member.diverged,
-        info=json.dumps(dict(member.info)),
-        seconds=member.seconds,
-    )
+    _write(connection, _STORE_MEMBER, held, **member_of(member))
+
+
+def member_of(member: Member) -> dict[str, Any]:
+    """The values of ``STORED``."""
+    return {
+        "m_member": member.member,
+        "m_seed": member.seed,
+        "m_score": member.score,
+        "m_curve": list(member.curve),
+        "m_loss_curve": list(member.loss_curve),
+        "m_diverged": member.diverged,
+        "m_info": json.dumps(dict(member.info)),
+        "m_seconds": member.seconds,
+    }
 
 
 def store_checkpoint(connection: Connection, held: Held, **values: Any) -> None:

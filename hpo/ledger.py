@@ -397,6 +397,7 @@ class Ledger:
         message: str | None = None,
         lineage: Mapping[str, Any] | None = None,
         trained: Sequence[Member] | None = None,
+        last: Member | None = None,
     ) -> None:
         """Finish a slot: one statement, and where a slot has failed, the failure policy.
 
@@ -408,7 +409,8 @@ class Ledger:
             attrs: the sampler's and pruner's memory of the trial; None for what was stored with it.
             message: why it failed or was pruned.
             lineage: where the result comes from.
-            trained: the members that were stored, where the caller knows them.
+            trained: the slot's members, where the caller knows them.
+            last: the one of them that is still to be stored.
 
         Raises:
             LeaseLostError: the slot is another worker's by now.
@@ -421,7 +423,7 @@ class Ledger:
             message=message,
             lineage=lineage or {},
         )
-        if self._finish(claim, end, trained):
+        if self._finish(claim, end, trained, last):
             self._apply_failure_policy(claim.study_id)
 
     @_statement
@@ -431,10 +433,11 @@ class Ledger:
         claim: Claim,
         end: End,
         trained: Sequence[Member] | None,
+        last: Member | None,
     ) -> bool:
         if trained is None:
             trained = reading.members_of(connection, claim.slot_id)
-        return settling.finish(connection, claim, end, claim.slot_amendments, trained)
+        return settling.finish(connection, claim, end, claim.slot_amendments, trained, last)
 
     @_transaction
     def _apply_failure_policy(self, connection: Connection, study_id: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, func, null, select, text, update
 
 from hpo import mirror, reading
-from hpo.holding import MAX_LOSSES, MINE, Held, free, is_mine, lost, whose
+from hpo.holding import MAX_LOSSES, MINE, STORED, Held, free, is_mine, lost, member_of, whose
 from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.tables import IS_FAILED, IS_RUNNING, SCHEMA, slots, studies
 
@@ -79,6 +79,10 @@ needless AS (DELETE FROM {SCHEMA}.checkpoints USING settled WHERE slot_id = sett
 SELECT EXISTS (SELECT FROM {SCHEMA}.slots failed WHERE failed.study_id = settled.study_id
                AND failed.state = 'failed') AS failures FROM settled"""
 _FINISH_MINE = text(f"WITH {_FINISH % MINE}")
+_FINISH_WITH_MEMBER = text(
+    f"WITH held AS (SELECT id FROM {SCHEMA}.slots WHERE {MINE} AND state = 'running' FOR UPDATE), "
+    f"{STORED}, {_FINISH % 'id = (SELECT id FROM held)'}"
+)
 _FINISH_LOCKED = text(f"WITH {_FINISH % 'id = :slot_id'}")
 
 
@@ -117,6 +121,7 @@ def finish(
     end: End,
     amendments: Sequence[Mapping[str, Any]],
     trained: Sequence[Member],
+    last: Member | None = None,
 ) -> bool:
     """Settle a slot, in the ledger and in Optuna's tables alike.
 
@@ -126,6 +131,7 @@ def finish(
         end: how it ends.
         amendments: of the slot.
         trained: its members.
+        last: the one of them that is still to be stored.
 
     Returns:
         Whether the failure policy must be asked; see ``apply_failure_policy``.
@@ -135,7 +141,10 @@ def finish(
     """
     facts = _facts(held.attempt, trained, end.message, end.lineage, amendments)
     values = {**whose(held), **end.values(facts)}
-    row = connection.execute(_FINISH_MINE, values).first()
+    if last is None:
+        row = connection.execute(_FINISH_MINE, values).first()
+    else:
+        row = connection.execute(_FINISH_WITH_MEMBER, {**values, **member_of(last)}).first()
     if row is None:
         state = connection.scalar(select(slots.c.state).where(is_mine(held)))
         if state is None:

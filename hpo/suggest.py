@@ -34,6 +34,7 @@ from hpo.past import Past, Suggestion
 from hpo.qmc import SlotQMC
 from hpo.snapshot import SlotState
 from hpo.spec import StudySpec
+from hpo.tpe import SpaceTPE
 from objectives.contract import Protocol
 
 
@@ -223,6 +224,8 @@ def sampler(spec: StudySpec, number: int) -> BaseSampler:
         if name == "qmc":
             return SlotQMC(number, distributions(spec), seed=spec.seed, **options)
         seed = seeds.derive(spec.seed, "suggest", number)
+        if name == "tpe":
+            return SpaceTPE(distributions(spec), seed=seed, **options)
         build: Callable[..., BaseSampler] = _SAMPLERS[name]
         return build(seed=seed, **options)
 

@@ -69,6 +69,7 @@ class Trial:
         self._timeline = Timeline(claim.spec)
         self._judge: Judge | None = None
         self._members = list(claim.finished)
+        self._last: Member | None = None
         self._suggested: Mapping[str, Any] = {}
         self._started = time.monotonic()
 
@@ -183,7 +184,7 @@ class Trial:
     # --- both ----------------------------------------------------------------------------
 
     def _train(self, index: int, seed: int, protocol: Protocol, suggestion: Suggestion) -> Member:
-        """Train one member, from its checkpoint if there is one, and store its outcome."""
+        """Train one member, from its checkpoint if there is one, and store all but the last."""
         saved = self._claim.checkpoint
         if saved is not None and saved.member != index:
             saved = None
@@ -205,7 +206,10 @@ class Trial:
             resume=saved.data if saved else None,
         )
         member = _member(index, seed, outcome, seconds())
-        self._ledger.store_member(self._claim, member)
+        if index + 1 < (1 if confirming else self._spec.budget.members):
+            self._ledger.store_member(self._claim, member)
+        else:
+            self._last = member  # stored in the statement that settles the slot
         return member
 
     def _of(self, index: int) -> str:
@@ -253,6 +257,7 @@ class Trial:
                 "seconds": round(time.monotonic() - self._started, 3),
             },
             trained=self._members,
+            last=self._last,
         )
 
     def _attrs(self) -> dict[str, Any] | None:

@@ -120,9 +120,9 @@ def test_before_its_first_sign_of_life(scene: Scene, alone: list[tuple[Any, ...]
     ("statement", "when", "trained"),
     [
         pytest.param("UPDATE OF params ON hpo_ledger.slots", "true", 0, id="before-suggestion"),
-        pytest.param("INSERT ON hpo_ledger.members", "NEW.member = 1", 1, id="storing-a-member"),
-        pytest.param("UPDATE OF settled_at ON hpo_ledger.slots", "true", 2, id="settling"),
-        pytest.param("UPDATE OF datetime_complete ON trials", "true", 2, id="end-of-settling"),
+        pytest.param("INSERT ON hpo_ledger.members", "NEW.member = 0", 0, id="storing-a-member"),
+        pytest.param("UPDATE OF settled_at ON hpo_ledger.slots", "true", 1, id="settling"),
+        pytest.param("UPDATE OF datetime_complete ON trials", "true", 1, id="end-of-settling"),
     ],
 )
 def test_at_a_statement(

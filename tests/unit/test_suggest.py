@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 from typing import Any
 
+import optuna
 import pytest
 from scipy.stats import qmc
 from workers import toy_spec
@@ -13,7 +14,7 @@ from workers import toy_spec
 from hpo.errors import SpecError
 from hpo.snapshot import SlotState
 from hpo.spec import StudySpec
-from hpo.suggest import Judge, Past, Suggestion, Timeline, check, suggest, visible
+from hpo.suggest import Judge, Past, Suggestion, Timeline, check, learns, suggest, visible
 
 
 def history(spec: StudySpec, count: int, *, settled: int | None = None) -> list[Past]:
@@ -219,3 +220,25 @@ def test_wilcoxon_prunes_a_clearly_worse_trial() -> None:
     verdicts = [judge.report(0.5 + 0.001 * m) for m in range(6)]
     assert True in verdicts
     assert list(itertools.takewhile(lambda v: not v, verdicts)), "not before its start-up"
+
+
+@pytest.mark.parametrize("options", [{}, {"group": True}, {"multivariate": False}])
+def test_tpe_that_knows_its_space_suggests_what_optunas_does(
+    options: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = toy_spec(sampler={"name": "tpe", "n_startup_trials": 0, **options})
+    trials = history(spec, 12)
+    failed = [replace(t, state=SlotState.FAILED, score=None) for t in trials[:2]]
+    pasts = (trials, [*failed, *trials[2:]], failed)
+    ours = [suggest(spec, len(past), past) for past in pasts]
+    monkeypatch.setattr(
+        "hpo.suggest.SpaceTPE", lambda space, **rest: optuna.samplers.TPESampler(**rest)
+    )
+    assert ours == [suggest(spec, len(past), past) for past in pasts]
+
+
+def test_what_learns_nothing_needs_no_history() -> None:
+    random = toy_spec(sampler={"name": "random"}, pruner={"name": "none"})
+    assert suggest(random, 12, []) == suggest(random, 12, history(random, 12))
+    assert [learns(toy_spec()), learns(random)] == [True, False]
+    assert learns(toy_spec(sampler={"name": "random"})), "its pruner compares with others"
