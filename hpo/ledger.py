@@ -7,13 +7,11 @@ one transaction, and safe to repeat when the answer to it was lost.
 
 from __future__ import annotations
 
-import copy
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, Unpack
+from typing import Any, Literal, Unpack
 
 from sqlalchemy import Connection, Row, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -24,50 +22,15 @@ from hpo.errors import StudyError
 from hpo.holding import NOW, after, is_mine
 from hpo.overview import StudySummary
 from hpo.past import Past, Suggestion
-from hpo.retry import retry
 from hpo.settling import End
 from hpo.snapshot import Enlisted, Member, SlotState, StudySnapshot, StudyState, WorkerInfo
 from hpo.spec import StudySpec
 from hpo.storage import Storage, prepare_database
 from hpo.tables import check_version, schema, slots, studies, workers
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from hpo.transactions import Transactional, statement, transaction
 
 
-def _transaction(
-    method: Callable[Concatenate[Ledger, Connection, P], T],
-) -> Callable[Concatenate[Ledger, P], T]:
-    """Run a method in one transaction, and again while the database is away."""
-
-    @wraps(method)
-    def transact(self: Ledger, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        def once() -> T:
-            with self._engine.begin() as connection:
-                return method(self, connection, *args, **kwargs)
-
-        return self._retry(once)
-
-    return transact
-
-
-def _statement(
-    method: Callable[Concatenate[Ledger, Connection, P], T],
-) -> Callable[Concatenate[Ledger, P], T]:
-    """Run a method whose one statement needs no transaction around it; else as above."""
-
-    @wraps(method)
-    def execute(self: Ledger, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        def once() -> T:
-            with self._autocommit.connect() as connection:
-                return method(self, connection, *args, **kwargs)
-
-        return self._retry(once)
-
-    return execute
-
-
-class Ledger:
+class Ledger(Transactional):
     """All that the service writes down about studies."""
 
     def __init__(
@@ -90,28 +53,15 @@ class Ledger:
         Raises:
             StorageError: the tables are those of a newer version of this software.
         """
-        self._engine = storage.engine
-        self._autocommit = storage.engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._patience_s, self._on_wait, self._pause = patience_s, on_wait, pause
+        super().__init__(storage.engine, patience_s=patience_s, on_wait=on_wait, pause=pause)
         self._token = uuid.uuid4().hex
         self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
         self._settled: dict[int, tuple[int, list[Past]]] = {}
         self._retry(lambda: prepare_database(storage, schema))
 
-    def _retry(self, work: Callable[[], T]) -> T:
-        if not self._patience_s:
-            return work()
-        return retry(work, patience_s=self._patience_s, on_wait=self._on_wait, pause=self._pause)
-
-    def impatient(self) -> Ledger:
-        """The same ledger, whose methods raise at once while the database is away."""
-        other = copy.copy(self)
-        other._patience_s = 0.0
-        return other
-
     # --- studies -------------------------------------------------------------------------
 
-    @_transaction
+    @transaction
     def register(
         self, connection: Connection, spec: StudySpec
     ) -> Literal["created", "continued", "extended"]:
@@ -154,7 +104,7 @@ class Ledger:
                 raise StudyError(reading.no_such_study(connection, name))
             yield connection, row
 
-    @_transaction
+    @transaction
     def snapshot(self, connection: Connection, name: str, *, curves: bool = False) -> StudySnapshot:
         """A study as it is now; without ``curves``, members come without their curves.
 
@@ -169,24 +119,24 @@ class Ledger:
         there = {summary.name for summary in self.studies()} if wanted else set()
         return [self.snapshot(name) for name in wanted if name in there]
 
-    @_transaction
+    @transaction
     def studies(self, connection: Connection) -> list[StudySummary]:
         """Every study of the database, oldest first."""
         return overview.summaries(connection)
 
-    @_transaction
+    @transaction
     def open_studies(self, connection: Connection) -> list[tuple[str, int]]:
         """Studies with work left, in the order of fairness; see ``reading.open_studies``."""
         return reading.open_studies(connection)
 
     # --- workers -------------------------------------------------------------------------
 
-    @_transaction
+    @transaction
     def workers(self, connection: Connection) -> list[WorkerInfo]:
         """Workers that are at work, or were within the last hour."""
         return reading.seen_workers(connection)
 
-    @_transaction
+    @transaction
     def enlist(self, connection: Connection, worker: str, **about: Unpack[Enlisted]) -> None:
         """Write a worker down as alive; one of the same name is taken for its predecessor."""
         row = {"job": None, "log": None, **about, "doing": "starting"}
@@ -197,7 +147,7 @@ class Ledger:
             .on_conflict_do_update(index_elements=[workers.c.name], set_=again)
         )
 
-    @_transaction
+    @transaction
     def renew(
         self,
         connection: Connection,
@@ -229,13 +179,13 @@ class Ledger:
         query = select(studies.c.state).where(studies.c.id == claim.study_id)
         return connection.scalar(query) == StudyState.OPEN
 
-    @_transaction
+    @transaction
     def discharge(self, connection: Connection, worker: str, *, doing: str = "ended") -> None:
         """Write a worker down as ended, or as having refused to serve."""
         ended = {"seen_at": NOW, "ended_at": NOW, "doing": doing}
         connection.execute(update(workers).where(workers.c.name == worker).values(ended))
 
-    @_transaction
+    @transaction
     def bury(self, connection: Connection, worker: str, *, lost: bool = True) -> bool:
         """Write a worker down as dead; what it held need not wait for the end of its lease.
 
@@ -307,7 +257,7 @@ class Ledger:
             known = self._specs[study_id] = (stored, specrules.restore(stored))
         return known[1]
 
-    @_transaction
+    @statement
     def history(self, connection: Connection, claim: Claim) -> list[Past]:
         """Trials 0 .. number-1 of the claimed trial's study, with what is known of them now.
 
@@ -326,7 +276,12 @@ class Ledger:
             settled.append(known[len(settled)])
         return known
 
-    @_statement
+    @statement
+    def unsuggested(self, connection: Connection, claim: Claim) -> int:
+        """How many trials before the claimed one run without a suggestion written down."""
+        return reading.unsuggested(connection, claim.study_id, claim.number)
+
+    @statement
     def store_suggestion(
         self, connection: Connection, claim: Claim, suggestion: Suggestion
     ) -> None:
@@ -337,7 +292,7 @@ class Ledger:
         """
         holding.store_suggestion(connection, claim, claim.spec, suggestion)
 
-    @_statement
+    @statement
     def store_checkpoint(
         self, connection: Connection, claim: Claim, checkpoint: Checkpoint
     ) -> None:
@@ -355,7 +310,7 @@ class Ledger:
             data=checkpoint.data,
         )
 
-    @_transaction
+    @transaction
     def release(self, connection: Connection, claim: Claim) -> None:
         """Give a slot back, to be claimed by the next worker.
 
@@ -365,7 +320,7 @@ class Ledger:
         holding.lock(connection, claim)
         holding.free(connection, claim.slot_id)
 
-    @_transaction
+    @transaction
     def lose(self, connection: Connection, claim: Claim, why: str) -> None:
         """Give a slot back as lost; see ``settling.lose``.
 
@@ -377,7 +332,7 @@ class Ledger:
         if slot.lease_until is not None:  # else it was given back: the answer was lost
             settling.lose(connection, slot, why)
 
-    @_statement
+    @statement
     def store_member(self, connection: Connection, claim: Claim, member: Member) -> None:
         """Write down a finished training.
 
@@ -426,7 +381,7 @@ class Ledger:
         if self._finish(claim, end, trained, last):
             self._apply_failure_policy(claim.study_id)
 
-    @_statement
+    @statement
     def _finish(
         self,
         connection: Connection,
@@ -439,7 +394,7 @@ class Ledger:
             trained = reading.members_of(connection, claim.slot_id)
         return settling.finish(connection, claim, end, claim.slot_amendments, trained, last)
 
-    @_transaction
+    @transaction
     def _apply_failure_policy(self, connection: Connection, study_id: int) -> None:
         settling.lock_study(connection, study_id)
         settling.apply_failure_policy(connection, study_id)

@@ -103,6 +103,13 @@ def history(connection: Connection, study_id: int, numbers: range) -> list[Past]
     return [_past(row) for row in connection.execute(query)]
 
 
+def unsuggested(connection: Connection, study_id: int, before: int) -> int:
+    """How many search trials before this one run without a suggestion."""
+    search = (slots.c.study_id == study_id) & (slots.c.phase == Phase.SEARCH)
+    query = select(func.count()).where(search, IS_RUNNING, slots.c.number < before)
+    return connection.execute(query.where(slots.c.params.is_(None))).scalar_one()
+
+
 def _past(row: Any) -> Past:
     params = row.params or {}
     before = []

@@ -30,9 +30,8 @@ from objectives.contract import OnEpoch, Outcome, Progress, Protocol, Unavailabl
 
 CHECKPOINT_S = 30.0
 """At most so much work is lost with a worker."""
-SUGGESTIONS_S = (0.02, 0.5)
-"""How often to look for suggestions that are still to be written down, and for how long without
-news of any; a suggestion takes about 0.1 s after 10,000 trials."""
+PAUSE_S = (0.02, 1.0)
+"""Shortest and longest pause between two looks for suggestions that others are to write down."""
 _MESSAGE_CHARS = 4000
 _MORE_MEMORY = (
     "Run fewer workers at a time, use hosts with more memory, or make the networks smaller."
@@ -59,12 +58,20 @@ class Signals:
     """Told what is being done, for the people who watch."""
 
 
+@dataclass(kw_only=True)
+class Pace:
+    """How fast a worker is; how long it waits depends on it, and no result."""
+
+    suggestion_s: float = 0.1
+    """Seconds that the last suggestion took."""
+
+
 class Trial:
     """One claimed slot in work."""
 
-    def __init__(self, ledger: Ledger, claim: Claim, signals: Signals) -> None:
+    def __init__(self, ledger: Ledger, claim: Claim, signals: Signals, pace: Pace) -> None:
         """Everything that the trial needs to know; nothing is done yet."""
-        self._ledger, self._claim, self._signals = ledger, claim, signals
+        self._ledger, self._claim, self._signals, self._pace = ledger, claim, signals, pace
         self._spec = claim.spec
         self._timeline = Timeline(claim.spec)
         self._judge: Judge | None = None
@@ -108,7 +115,7 @@ class Trial:
         history = self._history() if suggest.learns(self._spec) else []
         suggestion = self._claim.suggestion
         if suggestion is None:
-            suggestion = suggest.suggest(self._spec, self._claim.number, history)
+            suggestion = self._suggest(history)
             self._ledger.store_suggestion(self._claim, suggestion)
         self._judge = Judge(self._spec, self._claim.number, history, suggestion)
         self._suggested = suggestion.attrs
@@ -126,20 +133,39 @@ class Trial:
         self._settle(SlotState.COMPLETE, score=score)
 
     def _history(self) -> list[Past]:
-        """Earlier trials, every one with its suggestion.
-
-        Trials that were claimed a moment ago may not have written theirs down yet. They depend on
-        one another, so to wait for them takes no longer than to work them out; but their workers
-        may be dead, and they are pure functions of what is known here, so in the end that is done.
-        """
-        pause_s, unchanged_s, missing = SUGGESTIONS_S[0], 0.0, -1
-        while True:
+        """Earlier trials, every one with its suggestion."""
+        history = self._ledger.history(self._claim)
+        if any(past.state == SlotState.RUNNING and not past.suggestion.params for past in history):
+            self._await_suggestions()
             history = self._ledger.history(self._claim)
-            before, missing = missing, sum(not past.suggestion.params for past in history)
-            unchanged_s = unchanged_s + pause_s if missing == before else 0.0
-            if not missing or unchanged_s >= SUGGESTIONS_S[1] or self._signals.stopping():
-                return _filled(self._claim, history)
-            time.sleep(pause_s)
+        return _filled(self._claim, history)
+
+    def _await_suggestions(self) -> None:
+        """Wait until trials that were claimed a moment ago have theirs written down.
+
+        They depend on one another, so to wait takes no longer than to work them out here, and
+        leaves the processor to those who do. But their workers may be dead, and they are pure
+        functions of what is known here: without news for a while, that is done.
+        """
+        missing, news_s = self._ledger.unsuggested(self._claim), time.monotonic()
+        while missing:
+            if self._signals.stopping():
+                self._ledger.release(self._claim)
+                raise StoppedError
+            longest_s = min(PAUSE_S[1], missing * self._pace.suggestion_s / 2)
+            time.sleep(max(PAUSE_S[0], longest_s))
+            before, missing = missing, self._ledger.unsuggested(self._claim)
+            now_s = time.monotonic()
+            if missing != before:
+                news_s = now_s
+            elif now_s - news_s > max(PAUSE_S[1], 10 * self._pace.suggestion_s):
+                return
+
+    def _suggest(self, history: list[Past]) -> Suggestion:
+        began_s = time.monotonic()
+        suggestion = suggest.suggest(self._spec, self._claim.number, history)
+        self._pace.suggestion_s = time.monotonic() - began_s
+        return suggestion
 
     def _replay(self, members: Sequence[Member]) -> None:
         """Show the judge what earlier attempts reported."""

@@ -22,7 +22,7 @@ from hpo.keeping import Keeper
 from hpo.ledger import Ledger
 from hpo.retry import is_passing, retry
 from hpo.storage import Storage
-from hpo.trial import Signals, StoppedError, Trial
+from hpo.trial import Pace, Signals, StoppedError, Trial
 from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -153,6 +153,7 @@ class Worker:
         self._order = order
         self._left_out: dict[str, _Refusal] = {}
         self._gave_up = False
+        self._pace = Pace()
         whose = f"{order.study}@" if order.study else ""  # without @: serves every study
         host = platform.node()
         self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
@@ -291,7 +292,7 @@ class Worker:
         )
         begun, pause_s = time.monotonic(), 0.0
         try:
-            Trial(self._ledger, claim, signals).run()
+            Trial(self._ledger, claim, signals, self._pace).run()
             log.info("%s settled after %.1f s", claim, time.monotonic() - begun)
         except StoppedError:
             log.info("%s is left to the next worker", claim)

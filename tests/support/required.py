@@ -30,6 +30,15 @@ def chromium() -> str:
     raise AssertionError
 
 
+def pgbouncer() -> str:
+    """The path of PgBouncer."""
+    for name in ("pgbouncer", "/usr/sbin/pgbouncer"):
+        if found := shutil.which(name):
+            return found
+    missing("pgbouncer", "no PgBouncer was found in PATH: apt install pgbouncer")
+    raise AssertionError
+
+
 def postgres_with_tls() -> Path:
     """The directory of the programs of a PostgreSQL that was built with OpenSSL."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), reverse=True)
