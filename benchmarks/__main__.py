@@ -30,7 +30,13 @@ def main(arguments: Sequence[str]) -> int:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     measures: dict[str, Callable[[Callable[[str], None]], str]]
-    measures = {"networks": _networks, "workers": _workers, "service": _service, "window": _window}
+    measures = {
+        "networks": _networks,
+        "workers": _workers,
+        "service": _service,
+        "scale": _scale,
+        "window": _window,
+    }
     unknown = sorted(set(arguments) - set(measures))
     if unknown:
         print(
@@ -108,6 +114,15 @@ def _window(say: Callable[[str], None]) -> str:
         found.qualities.append(quality)
     windowpage.draw(found, RESULTS.parents[1] / "docs/window.svg")
     return windowpage.body(found)
+
+
+def _scale(say: Callable[[str], None]) -> str:
+    from benchmarks import results, scale
+
+    with _temporary_home():
+        loads = list(scale.loads(say))
+        begins = [scale.begin(trials) for trials in (1_000, 10_000)]
+    return results.scale(loads, begins, os.cpu_count() or 1)
 
 
 @contextlib.contextmanager

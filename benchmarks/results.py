@@ -11,6 +11,7 @@ from itertools import groupby
 
 from benchmarks.networks import MEMBERS, TURN_S, Timing
 from benchmarks.parts import REPEATS, WIDTH, Parts
+from benchmarks.scale import ROUND_TRIP_S, Begin, Load
 from benchmarks.service import EPOCHS, REPORTS, Overhead
 from benchmarks.service import MEMBERS as TRAINED
 from benchmarks.workers import Throughput
@@ -20,7 +21,8 @@ _HEAD = """\
 # Benchmarks
 
 `python -m benchmarks` (`make bench`) wrote this file. `python -m benchmarks networks` measures that
-section anew and leaves the others as they are; so do `service`, `workers` and `window`.
+section anew and leaves the others as they are; so do `service`, `workers`,
+`scale` and `window`.
 """
 _SECTION = """\
 
@@ -34,6 +36,7 @@ TITLES = {
     "networks": "Networks",
     "service": "Service",
     "workers": "Workers",
+    "scale": "Scale",
     "window": "Window",
 }
 """Sections of the page, in their order."""
@@ -73,6 +76,23 @@ The time of Optuna's own sampler and pruner is part of both: the rows without a 
 random sampling show the service alone.
 """
 
+_SCALE = """\
+Real workers and their real loop on one PostgreSQL, each a process, all of them and the server on
+the same {cores} cores, over a network with a round trip of {round_trip_ms:.0f} ms. Trials train
+nothing: the database is asked as often as it can be. Every trial is claimed, suggested, trained,
+judged and settled, in the ledger and in Optuna's tables. A study of 10,000 trials holds most of
+them already. The window is twice the workers.
+
+"claim" is what a worker waits for its next trial, network and other workers included; "CPU" is
+milliseconds per trial, of the worker and of PostgreSQL; "messages" are statements to the database
+per trial.
+"""
+_BEGIN = """\
+
+A lone worker, TPE: from asking for a trial to its parameters being in the database, median of
+further trials; and for the first one of a fresh process, from the start of that process on.
+"""
+
 
 def networks(timings: Sequence[Timing], parts: Sequence[Parts], notes: Sequence[str]) -> str:
     """The body of the section."""
@@ -93,6 +113,31 @@ def workers(throughput: Throughput) -> str:
         f"Trials per minute of a small spintronic study: {one:.0f} with one worker, "
         f"{two:.0f} with two: **{two / one:.2f} x** (best of a few runs)."
     )
+
+
+def scale(loads: Sequence[Load], begins: Sequence[Begin], cores: int) -> str:
+    """The body of the section."""
+    titles = ["workers", "trials", "sampler", "claims/s", "claim, median", "99 %", "connections"]
+    lines = [_SCALE.format(cores=cores, round_trip_ms=1e3 * ROUND_TRIP_S)]
+    lines.append(_row([*titles, "CPU", "messages"]))
+    lines.append(_row(["---:", "---:", "---", *["---:"] * 6]))
+    fair = [load for load in loads if len(load.shares) > 1]
+    for load in loads:
+        studies = f"{len(load.shares)} × " if load in fair else ""
+        cells = [str(load.workers), f"{studies}{load.trials:,}", load.sampler]
+        cells += [f"{load.claims_per_s:.0f}", f"{load.claim_median_ms:.0f} ms"]
+        cells += [f"{load.claim_p99_ms:.0f} ms", str(load.connections)]
+        cells += [f"{load.worker_ms:.0f} + {load.server_ms:.0f}", f"{load.statements:.0f}"]
+        lines.append(_row(cells))
+    for load in fair:
+        shares = " : ".join(f"{100 * share:.1f}" for share in load.shares)
+        lines += ["", f"Of {len(load.shares)} studies side by side, claims went {shares} %."]
+    lines += [_BEGIN, _row(["trials", "further trials", "first one"]), _row(["---:"] * 3)]
+    for begin in begins:
+        lines.append(
+            _row([f"{begin.trials:,}", f"{begin.warm_ms:.0f} ms", f"{begin.cold_s:.1f} s"])
+        )
+    return "\n".join(lines)
 
 
 def section(name: str, body: str, *, cpu: str, cores: int, load: str, seconds: float) -> str:

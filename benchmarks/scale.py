@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import signal
 import statistics
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
@@ -36,12 +39,20 @@ from hpo.storage import Storage, open_storage
 from hpo.tables import slots
 from hpo.work import Order, Worker
 
-WORKERS = (8, 32, 64, 128)
 ROUND_TRIP_S = 0.001
 RUN = 1_000
 """Trials that are run; a larger study holds the others already."""
-STUDIES = 3
-"""Studies that standing workers serve side by side."""
+BEGUN = 30
+"""Trials of a lone worker."""
+LOADS = (
+    *((1_000, "random", workers, RUN) for workers in (8, 32, 64, 128)),
+    *((10_000, "random", workers, RUN) for workers in (8, 64)),
+    *((1_000, "tpe", workers, RUN) for workers in (8, 64)),
+    (10_000, "tpe", 8, 200),
+)
+"""Trials of a study, sampler, workers, and how many of its trials are run."""
+STUDIES, FAIR = 3, (500, 64)
+"""Studies that standing workers serve side by side; their trials, and the workers."""
 
 _FORK = multiprocessing.get_context("fork")  # 128 processes that import nothing anew
 
@@ -63,8 +74,8 @@ class Load:
     """CPU time of PostgreSQL per trial."""
     worker_ms: float
     """CPU time of the workers per trial."""
-    round_trips: float
-    """To the database, per trial."""
+    statements: float
+    """Messages to the database per trial; BEGIN and COMMIT go uncounted."""
     shares: tuple[float, ...]
     """Of the claims while every study was open."""
 
@@ -78,7 +89,52 @@ def measure(workers: int, trials: int, sampler: str, *, n_studies: int = 1, run:
             if trials > run:
                 service._fill(storage, spec, trials - run)
         with _network(storage) as url:
-            return _run(storage, url, specs, workers, sampler)
+            return _load(specs, workers, sampler, *_run(storage, url, specs, workers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Begin:
+    """How long a lone worker takes from asking for a trial to training it (TPE)."""
+
+    trials: int
+    """That the study holds."""
+    cold_s: float
+    """The first trial of a fresh process, from its start on."""
+    warm_ms: float
+    """Every further one, median."""
+
+
+def begin(trials: int) -> Begin:
+    """Run a few trials of a study that holds so many, by a worker of each kind."""
+    with service._database() as storage:
+        spec = _spec("begin", trials + BEGUN, "tpe", 1)
+        Ledger(storage).register(spec)
+        service._fill(storage, spec, trials)
+        with _network(storage) as url:
+            cold_s = _cold_s(storage, url, spec.name)
+            found, _, _ = _run(storage, url, [spec], 1)
+        warm_ms = 1e3 * statistics.median(found[0].begins_s[1:])
+        return Begin(trials=trials, cold_s=cold_s, warm_ms=warm_ms)
+
+
+def _cold_s(storage: Storage, url: str, study: str) -> float:
+    """Seconds from the start of a process to the parameters of its first trial."""
+    begun = select(func.count()).where(slots.c.state == SlotState.RUNNING)
+    settled = select(func.count()).where(slots.c.state != SlotState.RUNNING)
+    begun = begun.where(slots.c.params.is_not(None))
+    command = [sys.executable, "-m", "hpo.worker", "--study", study, "--no-confirm"]
+    with storage.engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        before, began_s = connection.scalar(settled), time.monotonic()
+        environment = {**os.environ, "HPO_STORAGE": url}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as worker:
+            while not connection.scalar(begun) and connection.scalar(settled) == before:
+                if worker.poll() is not None:
+                    raise RuntimeError(f"the worker ended with exit status {worker.returncode}")
+                time.sleep(0.005)
+            cold_s = time.monotonic() - began_s
+            worker.terminate()
+    return cold_s
 
 
 def _spec(name: str, trials: int, sampler: str, workers: int) -> StudySpec:
@@ -109,13 +165,16 @@ class _Told:
 
     claims: list[tuple[str, float, float]]
     """Study, monotonic time of the answer, seconds that it took."""
+    begins_s: list[float]
+    """From asking for a trial to its parameters being in the database."""
     cpu_s: float
-    round_trips: int
+    statements: int
 
 
 def _run(
-    storage: Storage, url: str, specs: Sequence[StudySpec], workers: int, sampler: str
-) -> Load:
+    storage: Storage, url: str, specs: Sequence[StudySpec], workers: int
+) -> tuple[list[_Told], int, float]:
+    """What workers tell of these studies, connections, and seconds of CPU of PostgreSQL."""
     study = specs[0].name if len(specs) == 1 else None
     start, told = _FORK.Barrier(workers + 1), _FORK.SimpleQueue()
     storage.engine.dispose()  # no connection is shared with the workers
@@ -138,7 +197,7 @@ def _run(
         found = [told.get() for _ in processes]
     for process in processes:
         process.join()
-    return _load(specs, workers, sampler, found, connections, served_s)
+    return found, connections, served_s
 
 
 def _work(url: str, study: str | None, start: Barrier, told: Any) -> None:
@@ -147,27 +206,36 @@ def _work(url: str, study: str | None, start: Barrier, told: Any) -> None:
         worker = Worker(storage, Order(study=study, confirm=False, artifacts=False))
         signal.signal(signal.SIGTERM, lambda signum, frame: worker.stop())
         claims: list[tuple[str, float, float]] = []
-        claim, trips = worker._ledger.claim, itertools.count()
+        begins_s: list[float] = []
+        ledger, statements = worker._ledger, itertools.count()
+        claim, store_suggestion = ledger.claim, ledger.store_suggestion
 
         def timed(name: str, *args: Any, **kwargs: Any) -> Any:
             began_s = time.monotonic()
             found = claim(name, *args, **kwargs)
+            next(statements)
             if isinstance(found, Claim):
                 now_s = time.monotonic()
                 claims.append((name, now_s, now_s - began_s))
             return found
 
-        worker._ledger.claim = timed  # type: ignore[method-assign]
-        for event in ("before_cursor_execute", "begin", "commit", "rollback"):
-            sa.event.listen(storage.engine, event, lambda *_: next(trips))
+        def stored(*args: Any) -> None:
+            store_suggestion(*args)
+            _, claimed_s, took_s = claims[-1]
+            begins_s.append(time.monotonic() - claimed_s + took_s)
+
+        ledger.claim = timed  # type: ignore[assignment, method-assign]
+        ledger.store_suggestion = stored  # type: ignore[assignment, method-assign]
+        sa.event.listen(storage.engine, "before_cursor_execute", lambda *_: next(statements))
         start.wait()
-        began_s, before = time.process_time(), next(trips)
+        began_s, before = time.process_time(), next(statements)
         worker.run()
         told.put(
             _Told(
                 claims=claims,
+                begins_s=begins_s,
                 cpu_s=time.process_time() - began_s,
-                round_trips=next(trips) - before - 1,
+                statements=next(statements) - before - 1,
             )
         )
 
@@ -203,7 +271,7 @@ def _load(
         connections=connections,
         server_ms=1e3 * served_s / n,
         worker_ms=1e3 * sum(told.cpu_s for told in found) / n,
-        round_trips=sum(told.round_trips for told in found) / n,
+        statements=sum(told.statements for told in found) / n,
         shares=_shares([name for _, _, name in claims], [spec.name for spec in specs]),
     )
 
@@ -213,3 +281,12 @@ def _shares(claimed: Sequence[str], names: Sequence[str]) -> tuple[float, ...]:
     first_end = min(max(k for k, name in enumerate(claimed) if name == own) for own in names)
     counts = Counter(claimed[: first_end + 1])
     return tuple(counts[name] / (first_end + 1) for name in names)
+
+
+def loads(say: Callable[[str], None]) -> Iterator[Load]:
+    """Every load of the page."""
+    for trials, sampler, workers, run in LOADS:
+        say(f"  {workers} workers, {trials:,} trials, {sampler}")
+        yield measure(workers, trials, sampler, run=run)
+    say(f"  {FAIR[1]} workers, {STUDIES} studies")
+    yield measure(FAIR[1], FAIR[0], "random", n_studies=STUDIES)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+import sqlalchemy as sa
 import torch
 
-from benchmarks import __main__, loops, networks, parts, results, window, windowpage
+from benchmarks import __main__, loops, networks, parts, results, scale, window, windowpage
+from benchmarks.delay import delayed
 from benchmarks.service import Overhead
 from benchmarks.workers import Throughput
 
@@ -80,6 +85,43 @@ def test_page() -> None:
     assert "| ctrnn, density 0.5 | 8.0 | 2.0 + 3.0 | 1.0 + 0.5 | 1.5 | 4.0 | 0.50 |" in page
 
 
+def test_the_section_of_scale() -> None:
+    def load(shares: tuple[float, ...]) -> scale.Load:
+        return scale.Load(
+            workers=64,
+            trials=1000,
+            sampler="random",
+            claims_per_s=153.4,
+            claim_median_ms=99.4,
+            claim_p99_ms=229.1,
+            connections=64,
+            server_ms=3.4,
+            worker_ms=8.9,
+            statements=4.2,
+            shares=shares,
+        )
+
+    begin = scale.Begin(trials=10_000, cold_s=2.34, warm_ms=120.4)
+    body = results.scale([load((1.0,)), load((0.34, 0.33, 0.33))], [begin], 2)
+    assert "same 2 cores, over a network with a round trip of 1 ms" in body
+    assert "| 64 | 1,000 | random | 153 | 99 ms | 229 ms | 64 | 9 + 3 | 4 |" in body
+    assert "| 64 | 3 × 1,000 | random |" in body
+    assert "Of 3 studies side by side, claims went 34.0 : 33.0 : 33.0 %." in body
+    assert "| 10,000 | 120 ms | 2.3 s |" in body
+
+
+def test_a_network_delays_every_byte(database_url: str) -> None:
+    url = sa.make_url(database_url)
+    password = Path(str(url.query["passfile"])).read_text().strip().rsplit(":", 1)[-1]
+    with delayed(f"{url.query['host']}/.s.PGSQL.5432", 0.05) as port:
+        there = f"postgresql://{url.username}:{password}@127.0.0.1:{port}/{url.database}"
+        with psycopg.connect(there, autocommit=True) as connection:
+            began_s = time.monotonic()
+            for _ in range(3):
+                connection.execute("SELECT 1")
+            assert 0.3 <= time.monotonic() - began_s < 3.0
+
+
 def test_the_section_of_the_window() -> None:
     """Everything that is measured is in it, where it belongs."""
     columns = [(function, trials) for function in window.FUNCTIONS for trials in window.LENGTHS]
@@ -140,6 +182,6 @@ def test_parts_add_up_to_what_was_measured() -> None:
 def test_an_unknown_section_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["netwroks"]) == 2
     assert capsys.readouterr().err == (
-        "benchmarks: sections of networks, workers, service, window must be named, but got "
+        "benchmarks: sections of networks, workers, service, scale, window must be named, but got "
         "netwroks. Name some, or none for all.\n"
     )
