@@ -79,6 +79,8 @@ def is_passing(error: BaseException | None) -> bool:
     Optuna raises errors of its own from SQLAlchemy's, and so does `open_storage`.
     """
     while error is not None:
+        if isinstance(error, sa.exc.TimeoutError):  # another thread has the connection, and waits
+            return True
         if isinstance(error, sa.exc.DBAPIError):
             if error.connection_invalidated or _is_passing(error.orig):
                 return True

@@ -33,8 +33,6 @@ OLDEST_MAJOR = 13
 CONNECT_TIMEOUT_S = 10
 CONNECTIONS = 4
 """The most that a process holds, unless it asks for fewer."""
-POOL_TIMEOUT_S = 600
-"""How long a thread waits for another one of its process to give a connection back."""
 PING_S = 1.0
 """A connection that was idle for longer may have been cut off meanwhile: it is tried first."""
 IDLE_S = 20
@@ -92,7 +90,6 @@ class Storage:
             url,
             pool_size=connections,
             max_overflow=0,
-            pool_timeout=POOL_TIMEOUT_S,
             connect_args=_connect_options(url, embedded),
         )
         event.listen(self.engine, "checkin", _note_use)

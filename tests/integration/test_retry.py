@@ -159,3 +159,39 @@ def test_on_wait_may_end_the_waiting() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         retry(away, on_wait=enough)
+
+
+def test_threads_that_share_one_connection_wait_for_each_other(database_url: str) -> None:
+    with open_storage(database_url, connections=1) as storage:
+        storage.engine.pool._timeout = 0.05  # type: ignore[attr-defined]
+        waits: list[Exception] = []
+
+        def ask() -> int | None:
+            with storage.engine.connect() as connection:
+                return connection.scalar(sa.text("SELECT 42"))
+
+        with storage.engine.connect():
+            with pytest.raises(sa.exc.TimeoutError) as caught:
+                ask()
+            assert is_passing(caught.value)
+        holder = storage.engine.connect()
+
+        def give_back(waited_s: float, error: Exception) -> None:
+            waits.append(error)
+            holder.close()
+
+        assert retry(ask, on_wait=give_back) == 42
+        assert len(waits) == 1
+
+
+def test_a_connection_that_was_cut_off_while_idle_is_replaced(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hpo.storage.PING_S", 0.0)
+    with open_storage(database_url, connections=1) as storage:
+        with storage.engine.connect() as connection:
+            pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
+        with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", [pid])
+        with storage.engine.connect() as connection:
+            assert connection.scalar(sa.text("SELECT pg_backend_pid()")) != pid
