@@ -116,6 +116,11 @@ class LocalExecutor(Executor):
         """Processes that live, and those that are about to be started again."""
         return sum(s.process is None or s.process.poll() is None for s in self._seats)
 
+    @property
+    def over(self) -> bool:
+        """Whether no worker will be started again; see ``once``."""
+        return not self._seats
+
     def where(self, n: int) -> str:
         """In words."""
         return f"{n} workers start here; logs in {self._logs}"
