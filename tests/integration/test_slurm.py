@@ -150,7 +150,7 @@ def test_four_jobs_run_a_study_to_its_exact_budget(user: User) -> None:
     )
     listed = [w for w in json.loads(done.stdout)["workers"] if w["alive"]]
     assert {w["job"] for w in listed} == {w.job for w in workers}
-    assert all("trial" in Path(w["log"]).read_text() for w in listed if w["trial"] is not None)
+    logs = [Path(w["log"]) for w in listed]
     out, err = launcher.communicate(timeout=120)
     assert launcher.returncode == 0, err
     assert "4 jobs of SLURM with 1 worker each; logs in " in err
@@ -160,6 +160,7 @@ def test_four_jobs_run_a_study_to_its_exact_budget(user: User) -> None:
     assert snapshot.state == StudyState.DONE
     assert len(snapshot.search) == 24
     assert table(snapshot) == user.calm()
+    assert all("settled after" in log.read_text() for log in logs)
     wait_until(lambda: not states(), timeout_s=60)
 
 
