@@ -216,6 +216,7 @@ def _options(arguments: LaunchArguments | None) -> list[tuple[str, str, str, Any
             name = prefix.removeprefix("HPO_").lower() + key
             value = getattr(arguments, name, None)
             if key == "options":
+                name = "slurm_option"
                 value = dict(map(option, value)) if value else None
             if value is not None:
                 found.append((table, key, f"--{name.replace('_', '-')}", value))

@@ -41,7 +41,7 @@ class _Seat:
 
     log: Path
     environment: Mapping[str, str]
-    pause_s: float = PAUSE_S[0]
+    pause_s: float
     """How long to wait before the next process."""
     process: subprocess.Popen[bytes] | None = None
     name: str = ""

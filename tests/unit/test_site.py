@@ -152,7 +152,7 @@ def test_a_mistake_in_the_environment(
             "--slurm-time: slurm.time: minutes, H:MM:SS or D-H:MM:SS must hold, but got "
             "time='soon'. Change it.",
         ),
-        (["--slurm-option", "array=3"], "--slurm-options: slurm.options: array is an option that"),
+        (["--slurm-option", "array=3"], "--slurm-option: slurm.options: array is an option that"),
         (["--slurm-option", "a b=3"], "--slurm-option: `KEY=VALUE` must hold, but got 'a b=3'."),
     ],
 )
