@@ -110,7 +110,7 @@ class Crew:
         say(f"{settings.job() or 'no job'} on {platform.node()}: {self._executor.where(workers)}")
         try:
             self._executor.start(workers)
-            while self._executor.alive and not self._told:
+            while not (self._executor.over or self._told):
                 for event in self._executor.poll():
                     say(event)
                 time.sleep(POLL_S)

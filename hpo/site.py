@@ -18,13 +18,15 @@ environment, the environment over the file.
 
 from __future__ import annotations
 
+import datetime
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from hpo import settings
 from hpo.arguments import LEASE_S, LaunchArguments
@@ -37,6 +39,12 @@ Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$")]
 
 class SiteError(HpoError):
     """A default of the site, or an option in its place, breaks a rule."""
+
+
+def _limit(text: str) -> str:
+    if not re.fullmatch(r"(\d+-)?\d+(:\d+){0,2}", text):
+        raise ValueError("minutes, H:MM:SS or D-H:MM:SS")
+    return text
 
 
 class LaunchDefaults(BaseModel):
@@ -60,7 +68,7 @@ class SlurmDefaults(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     partition: Text | None = None
-    time: Annotated[str, Field(pattern=r"^(\d+-)?\d+(:\d+){0,2}$")] | None = None
+    time: Annotated[str, AfterValidator(_limit)] | None = None
     """As sbatch takes it: minutes, ``H:MM:SS`` or ``D-H:MM:SS``."""
     account: Text | None = None
     qos: Text | None = None
@@ -154,7 +162,14 @@ def _read(path: Path) -> dict[str, Any]:
                 "others may read. Set HPO_STORAGE, and keep its password in ~/.pgpass or in the "
                 "file that HPO_STORAGE_PASSWORD_FILE names."
             )
-    return raw
+    return {key: _without_times(value) for key, value in raw.items()}
+
+
+def _without_times(value: Any) -> Any:
+    """``time = 04:00:00`` is a time of day in TOML, and meant as a text."""
+    if isinstance(value, Mapping):
+        return {key: _without_times(item) for key, item in value.items()}
+    return str(value) if isinstance(value, datetime.date | datetime.time) else value
 
 
 def _variables() -> list[tuple[str, str, str, Any]]:
@@ -201,6 +216,7 @@ def _options(arguments: LaunchArguments | None) -> list[tuple[str, str, str, Any
             name = prefix.removeprefix("HPO_").lower() + key
             value = getattr(arguments, name, None)
             if key == "options":
+                name = "slurm_option"
                 value = dict(map(option, value)) if value else None
             if value is not None:
                 found.append((table, key, f"--{name.replace('_', '-')}", value))
@@ -222,8 +238,6 @@ def _check(tree: Mapping[str, Any], where: str, *, strict: bool) -> None:
             Site.model_validate(tree)
     except ValidationError as error:
         raise SiteError(explain(error, Site, where)) from None
-    except TypeError as error:  # a date, which JSON lacks
-        raise SiteError(f"{where}: {error}. Write a text in quotes.") from None
     taken = OURS & tree.get("slurm", {}).get("options", {}).keys()
     if taken:
         name = min(taken)

@@ -4,6 +4,7 @@
 `empty_database_url`  the same without any tables
 `tcp_url`             the same over TCP, without any tables
 `hpo_home`            HPO_HOME of a server of its own, which the test may start, kill and inspect
+`slurm_conf`          a SLURM of one node, for the whole session
 `watched`             a page of a real browser, which fails the test if anything goes wrong on it
 """
 
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import slurm
 import sqlalchemy as sa
 from servers import temporary_home
 from tcp import forwarded
@@ -109,6 +111,14 @@ def hpo_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("HPO_HOME", str(home))
         monkeypatch.delenv("HPO_STORAGE", raising=False)
         yield home
+
+
+@pytest.fixture(scope="session")
+def slurm_conf() -> Iterator[Path]:
+    """The configuration of a running SLURM, which ``SLURM_CONF`` names from now on."""
+    with slurm.cluster() as path, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLURM_CONF", str(path))
+        yield path
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,7 @@ _AS_A_WORKER = "import hpo.work; from objectives.machine import main; main()"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 _SLOW_START_S = 10.0
 _LITTLE_BYTES = 1e9
+_SINFO_S = 5.0
 
 
 class Verdict(StrEnum):
@@ -97,6 +98,7 @@ def examine(storage: str | None) -> Iterator[Finding]:
     yield from _processor()
     yield from of_storage(storage)
     yield _space()
+    yield from of_site()
 
 
 def _versions() -> Finding:
@@ -203,6 +205,29 @@ def _encryption(encrypted: bool, verified: bool) -> Finding:
         verdict=Verdict.WARNING,
         remedy="Add ?sslmode=verify-full&sslrootcert=CA.crt to the URL; see README.md.",
     )
+
+
+def of_site() -> Iterator[Finding]:
+    """The file of defaults, and the partitions of a SLURM if there is one."""
+    from hpo import site
+    from hpo.errors import HpoError
+    from hpo.executors import squeue
+
+    executor = "local"
+    try:
+        file, executor = site.find(), site.load().launch.executor
+        chosen = f"{file}: executor {executor}" if file else "no hpo.toml; every default is ours"
+        yield Finding(what="site", found=chosen)
+    except HpoError as error:
+        yield Finding(what="site", found=str(error), verdict=Verdict.ERROR)
+    try:
+        squeue.require()
+        names = squeue.partitions(timeout_s=_SINFO_S)
+        listed = ", ".join(f"{name} (default)" if own else name for name, own in names.items())
+        yield Finding(what="SLURM", found=f"partitions {listed or '(none)'}")
+    except HpoError as error:
+        if executor == "slurm":  # else its programs are installed, and nobody means to use them
+            yield Finding(what="SLURM", found=str(error), verdict=Verdict.ERROR)
 
 
 def _space() -> Finding:

@@ -41,7 +41,7 @@ class _Seat:
 
     log: Path
     environment: Mapping[str, str]
-    pause_s: float = PAUSE_S[0]
+    pause_s: float
     """How long to wait before the next process."""
     process: subprocess.Popen[bytes] | None = None
     name: str = ""
@@ -115,6 +115,11 @@ class LocalExecutor(Executor):
     def alive(self) -> int:
         """Processes that live, and those that are about to be started again."""
         return sum(s.process is None or s.process.poll() is None for s in self._seats)
+
+    @property
+    def over(self) -> bool:
+        """Whether no worker will be started again; see ``once``."""
+        return not self._seats
 
     def where(self, n: int) -> str:
         """In words."""

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
@@ -139,14 +140,9 @@ class SlurmExecutor(Executor):
         if self._probe is not None:
             self._follow_probe(self._probe)
         else:
-            for job in [job for job in self._jobs.values() if job.gone]:
-                del self._jobs[job.id]
-                self._ended(job)
+            self._bury()
             if len(self._jobs) < self._target and time.monotonic() >= self._due_s:
-                self._due_s = time.monotonic() + ASK_S[0]
-                useful = self._jobs_for(self._useful())
-                if (missing := min(self._target, useful) - len(self._jobs)) > 0:
-                    self._submit(missing)
+                self._replace()
         events, self._events = self._events, []
         return events
 
@@ -155,14 +151,12 @@ class SlurmExecutor(Executor):
         ids = self._forget()
         squeue.cancel(ids)
         deadline = time.monotonic() + (LEAVING_S if grace_s is None else grace_s)
-        gone: set[str] = set()
-        while ids and time.monotonic() < deadline:
-            left = {job.id for job in squeue.jobs(self.name) if not job.gone}
-            gone = set(ids) - left
-            if len(gone) == len(ids):
-                break
-            time.sleep(1.0)
-        for job in gone:
+        left = set(ids)
+        while left and time.monotonic() < deadline:
+            with suppress(SlurmError):  # it was told to end them, and will
+                left &= {job.id for job in squeue.jobs(self.name) if not job.gone}
+            time.sleep(1.0 if left else 0.0)
+        for job in set(ids) - left:
             self._on_kill(job)
 
     def leave(self) -> str:
@@ -249,8 +243,29 @@ class SlurmExecutor(Executor):
             self._events += [words] if words else []
             self._told, self._ask_pause_s = words, ASK_S[0]
 
+    def _bury(self) -> None:
+        """Forget the jobs that are gone, and plan when to submit others."""
+        gone = [job for job in self._jobs.values() if job.gone]
+        for job in gone:
+            del self._jobs[job.id]
+            self._ended(job)
+        if gone:
+            self._due_s = time.monotonic() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, PAUSE_S[1])
+
+    def _replace(self) -> None:
+        """Submit jobs in place of those that are gone, as far as there is work for them."""
+        useful = min(self._target, self._jobs_for(self._useful()))
+        self._due_s = time.monotonic() + ASK_S[0]
+        try:
+            if useful > len(self._jobs):
+                self._submit(useful - len(self._jobs))
+        except SlurmError as error:  # the other jobs go on
+            self._due_s = time.monotonic() + PAUSE_S[1]
+            self._events.append(f"{error} Trying again in {PAUSE_S[1]:.0f} s.")
+
     def _ended(self, job: Job) -> None:
-        """Free what a job held, and plan the next one.
+        """Free what a job held.
 
         Raises:
             WorkerError: jobs end again and again as soon as they have begun.
@@ -266,12 +281,10 @@ class SlurmExecutor(Executor):
                 f"slurm: jobs must live, but {self._deaths} in a row ended at once ({job.state}). "
                 f"The last one said:\n{_said(log)}\nIts log: {log}"
             )
-        self._due_s = time.monotonic() + self._pause_s
         self._events.append(
             f"job {job.id} ended after {job.ran_s:.0f} s ({job.state}); if there is work left, the "
             f"next one is submitted in {self._pause_s:.0f} s; log: {log}"
         )
-        self._pause_s = min(2 * self._pause_s, PAUSE_S[1])
 
     # --- the probe -----------------------------------------------------------------------
 

@@ -140,13 +140,13 @@ def check_partition(names: str | None) -> None:
         )
 
 
-def partitions() -> dict[str, bool]:
+def partitions(*, timeout_s: float = TIMEOUT_S) -> dict[str, bool]:
     """Partitions by name; whether jobs go there that name none.
 
     Raises:
         SlurmError: sinfo does not answer.
     """
-    names = ask("sinfo", "--noheader", "--format=%P").split()
+    names = ask("sinfo", "--noheader", "--format=%P", timeout_s=timeout_s).split()
     return {name.rstrip("*"): name.endswith("*") for name in names}
 
 
@@ -169,7 +169,7 @@ def check_only_here(partition: str | None, what: str) -> None:
         )
 
 
-def ask(program: str, *arguments: str) -> str:
+def ask(program: str, *arguments: str, timeout_s: float = TIMEOUT_S) -> str:
     """What a program of SLURM says.
 
     Raises:
@@ -177,7 +177,7 @@ def ask(program: str, *arguments: str) -> str:
     """
     try:
         done = subprocess.run(
-            [program, *arguments], capture_output=True, text=True, timeout=TIMEOUT_S
+            [program, *arguments], capture_output=True, text=True, timeout=timeout_s
         )
         said, failed = done.stderr, done.returncode != 0
     except (OSError, subprocess.TimeoutExpired) as error:

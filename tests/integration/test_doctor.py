@@ -22,6 +22,7 @@ WHATS = [
     "storage",
     "schema",
     "data directory",
+    "site",
 ]
 GOOD: dict[str, Any] = {
     "cpu": "znver4",
@@ -105,3 +106,25 @@ def test_a_full_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert finding.verdict == Verdict.WARNING
     assert finding.found.endswith("(not there)")
     assert line(Finding(what="a", found="b")) == "a                 OK       b"
+
+
+def test_the_defaults_of_a_site_and_a_slurm_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (tmp_path / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\n')
+    site, slurm = doctor.of_site()
+    assert (site.found, site.verdict) == ("hpo.toml: executor slurm", Verdict.OK)
+    assert slurm.found.startswith("slurm: sbatch must be found in PATH, but got PATH=")
+    assert slurm.verdict == Verdict.ERROR
+    (tmp_path / "hpo.toml").write_text("[launch]\nworkres = 3\n")
+    (wrong,) = doctor.of_site()
+    assert wrong.found.startswith("hpo.toml: launch.workres: unknown key. Did you mean 'workers'?")
+    assert wrong.verdict == Verdict.ERROR
+
+
+@pytest.mark.slow
+def test_the_partitions_of_a_slurm(slurm_conf: Path) -> None:
+    found = {finding.what: finding.found for finding in doctor.of_site()}
+    assert found["SLURM"] == "partitions debug (default), urgent"

@@ -137,9 +137,26 @@ def test_a_dry_run_for_programs(study: Path) -> None:
     assert (plan_["event"], plan_["study"], plan_["spec"]["seed"]) == ("dry-run", "other", 9)
 
 
+def test_a_dry_run_shows_the_script_of_jobs(study: Path) -> None:
+    line = ("--executor", "slurm", "--workers", "6", "--workers-per-job", "2", "--slurm-time", "5")
+    done = dry_run(study, *line)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ["workers", "6,", "by", "jobs", "of", "SLURM"] in [
+        text.split() for text in done.stdout.splitlines()
+    ]
+    script = done.stdout.partition("#!/bin/bash")[2]
+    assert "#SBATCH --array=0-2%3\n#SBATCH --cpus-per-task=2\n" in script
+    assert "#SBATCH --time=5\n" in script
+    assert "/home/logs/toy/slurm/%A_%a.log\n" in script
+    assert "-m hpo.crew --study=toy --workers=2 --threads=1 " in script
+    assert json.loads(dry_run(study, *line, "--json").stdout)["script"].endswith(script)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--executor", "slurm"], "slurm: the number of workers must be given, but got workers="),
+        (["--slurm-time", "soon"], "--slurm-time: slurm.time: minutes, H:MM:SS or D-H:MM:SS must"),
         (["--set", "bugdet.trials=3"], "bugdet: unknown key. Did you mean 'budget'?"),
         (["--set", "budget.trials"], "error: --set budget.trials: `key=value` must hold."),
         (["--set", "space.x.low=2"], "space.x: `low < high` must hold, but got low=2, high=1.0."),

@@ -1,0 +1,205 @@
+"""Every executor keeps the same promises: real workers, a real database, a real SLURM."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workers import SUPPORT, ledger_at, table, toy_spec, undisturbed, wait_until
+
+from hpo.errors import HpoError
+from hpo.executors import Executor
+from hpo.executors import slurm as slurm_executor
+from hpo.executors.local import LocalExecutor
+from hpo.executors.slurm import SlurmExecutor
+from hpo.ledger import Ledger
+from hpo.site import SlurmDefaults
+from hpo.snapshot import StudyState, WorkerInfo
+
+Make = Callable[..., Executor]
+OPTIONS = ("--lease=60",)
+SLOW = {"sleep_s": 0.1}
+
+
+def bury(url: str, worker: str, *, lost: bool = True) -> bool:
+    """Free what a worker held, given by its name or its job."""
+    with ledger_at(url) as ledger:
+        names = [w.name for w in ledger.workers() if worker in (w.name, w.job)]
+        return any([ledger.bury(name, lost=lost) for name in names])
+
+
+def local(url: str, logs: Path, **bonds: Any) -> Executor:
+    options = [*OPTIONS, "--no-artifacts"]
+    return LocalExecutor("toy", storage_url=url, logs=logs, options=options, **bonds)
+
+
+def slurm(url: str, logs: Path, **bonds: Any) -> Executor:
+    site = SlurmDefaults(partition="debug", probe=False)
+    return SlurmExecutor(
+        "toy", site=site, storage_url=url, place=url, logs=logs, options=OPTIONS, **bonds
+    )
+
+
+@pytest.fixture(params=["local", pytest.param("slurm", marks=pytest.mark.slow)])
+def make(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    database_url: str,
+) -> Iterator[Make]:
+    """Makes executors of one kind for the study ``toy``; what they left is ended after the test."""
+    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
+    monkeypatch.setattr(slurm_executor, "ASK_S", (0.5, 1.0))
+    if request.param == "slurm":
+        request.getfixturevalue("slurm_conf")
+    kind, prefix = {"local": (local, ""), "slurm": (slurm, "slurm ")}[request.param]
+    made: list[Executor] = []
+
+    def make_one(url: str) -> Executor:
+        bonds = {
+            "on_death": lambda name: bury(database_url, prefix + name),
+            "on_kill": lambda name: bury(database_url, prefix + name, lost=False),
+        }
+        made.append(kind(url, tmp_path / "logs", **bonds))
+        return made[-1]
+
+    yield make_one
+    for executor in made:
+        executor.stop()
+
+
+def follow(executor: Executor, over: Callable[[], bool], timeout_s: float = 120.0) -> list[str]:
+    """Poll until it is over; what the executor told."""
+    told: list[str] = []
+    deadline = time.monotonic() + timeout_s
+    while not over():
+        assert time.monotonic() < deadline, told
+        told += executor.poll()
+        time.sleep(0.1)
+    return told
+
+
+def done(ledger: Ledger) -> Callable[[], bool]:
+    return lambda: ledger.snapshot("toy").state == StudyState.DONE
+
+
+def at_work(ledger: Ledger) -> list[WorkerInfo]:
+    return [worker for worker in ledger.workers() if worker.alive and worker.trial is not None]
+
+
+def test_a_study_is_run_to_its_exact_budget_with_the_table_of_one_worker(
+    make: Make, database_url: str
+) -> None:
+    calm = undisturbed(database_url, toy_spec("calm"))
+    executor = make(database_url)
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec())
+        executor.start(3)
+        assert executor.alive == 3
+        follow(executor, done(ledger))
+        assert table(ledger.snapshot("toy", curves=True)) == calm
+
+
+def test_a_killed_worker_is_replaced_and_nothing_is_lost(make: Make, database_url: str) -> None:
+    calm = undisturbed(database_url, toy_spec("calm"))
+    executor = make(database_url)
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(fixed=SLOW, budget={"trials": 24}))
+        executor.start(2)
+        follow(executor, lambda: len(at_work(ledger)) == 2)
+        victim = at_work(ledger)[0]
+        os.kill(victim.pid, signal.SIGKILL)
+        began_s = time.monotonic()
+        follow(executor, done(ledger))
+        assert time.monotonic() - began_s < 60, "its trial need not wait for its lease"
+        found = ledger.snapshot("toy", curves=True)
+    assert sum(slot.losses for slot in found.search) == 1
+    assert table(found) == calm
+
+
+def test_stop_ends_all_workers_in_order(make: Make, database_url: str) -> None:
+    executor = make(database_url)
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(fixed=SLOW, budget={"epochs": 100}))
+        executor.start(2)
+        follow(executor, lambda: len(at_work(ledger)) == 2)
+        pids = [worker.pid for worker in at_work(ledger)]
+        executor.stop()
+        assert executor.alive == 0
+        assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+        slots = ledger.snapshot("toy").search
+        assert not any(slot.held or slot.losses for slot in slots), "released, not lost"
+        executor.stop()
+
+
+def test_logs_are_found_by_worker(make: Make, database_url: str) -> None:
+    executor = make(database_url)
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(fixed=SLOW))
+        executor.start(2)
+        follow(executor, lambda: len(at_work(ledger)) == 2)
+        logs = [Path(worker.log or "") for worker in at_work(ledger)]
+        jobs = [worker.job for worker in at_work(ledger)]
+        assert len(set(logs)) == 2
+        assert all(str(log.parent) in executor.where(2) for log in logs)
+        wait_until(lambda: all("trial" in log.read_text() for log in logs))
+        assert all(job is None or job.startswith("slurm ") for job in jobs)
+
+
+def test_no_command_line_and_no_file_has_the_address(
+    make: Make, database_url: str, tmp_path: Path
+) -> None:
+    executor = make(database_url)
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(fixed=SLOW))
+        executor.start(1)
+        follow(executor, lambda: len(at_work(ledger)) == 1)
+        (worker,) = at_work(ledger)
+        assert "passfile" not in Path(f"/proc/{worker.pid}/cmdline").read_text()
+        assert b"passfile" in Path(f"/proc/{worker.pid}/environ").read_bytes()
+    assert not any("passfile" in path.read_text() for path in tmp_path.rglob("*.*"))
+
+
+def test_workers_that_cannot_live_are_given_up_with_their_last_words(make: Make) -> None:
+    executor = make("sqlite:///x.db")
+    executor.start(3)
+    with pytest.raises(HpoError, match="must live, but 3 in a row ended at once") as caught:
+        follow(executor, lambda: False)
+    assert "the storage must be a PostgreSQL database" in str(caught.value)
+    assert "Its log: " in str(caught.value)
+
+
+def test_nothing_to_start_and_nothing_to_stop(make: Make, database_url: str) -> None:
+    executor = make(database_url)
+    executor.stop()
+    executor.start(0)
+    assert (executor.poll(), executor.alive) == ([], 0)
+    executor.stop()
+
+
+def test_workers_that_may_be_left_go_on_and_count_for_the_next_launch(
+    make: Make, database_url: str
+) -> None:
+    executor = make(database_url)
+    if not executor.outlives:
+        with pytest.raises(NotImplementedError, match="its workers end with the launch"):
+            executor.leave()
+        return
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(fixed=SLOW))
+        executor.start(2)
+        follow(executor, lambda: len(at_work(ledger)) == 2)
+        before = {worker.name for worker in at_work(ledger)}
+        assert "2 jobs left" in executor.leave()
+        assert executor.alive == 0
+        executor.stop()
+        again = make(database_url)
+        again.start(2)
+        told = follow(again, done(ledger))
+        assert told[0] == "2 jobs of this study in the queue already"
+        assert {worker.name for worker in ledger.workers()} == before, "none was started anew"

@@ -1,0 +1,338 @@
+"""Launches whose workers are jobs of a real SLURM, and all that may happen to jobs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from slurm import NODE
+from workers import SUPPORT, ledger_at, table, wait_until
+
+from hpo import studyfile
+from hpo.snapshot import StudySnapshot, StudyState, WorkerInfo
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+STUDY = """
+objective = "toy_objective:ToyObjective"
+seed = 3
+[budget]
+trials = 24
+window = 4
+members = 2
+epochs = 6
+[fixed]
+sleep_s = 0.1
+[space]
+x = { low = 0.0, high = 1.0 }
+k = { low = 1, high = 8 }
+colour = { choices = ["red", "green"] }
+[sampler]
+n_startup_trials = 4
+[confirm]
+top = 1
+members = 3
+"""
+PLAIN = ("--executor", "slurm", "--workers", "4", "--no-report", "--lease", "60")
+
+
+class User:
+    """Somebody at a login node, with a directory that the nodes share."""
+
+    def __init__(self, directory: Path, url: str) -> None:
+        self.directory, self.url = directory, url
+        self.started: list[subprocess.Popen[str]] = []
+        (directory / "toy.toml").write_text(STUDY)
+        self.environment = {
+            **os.environ,
+            "HPO_STORAGE": url,
+            "HPO_HOME": str(directory / "home"),
+            "PYTHONPATH": str(SUPPORT),
+        }
+
+    def launch(self, *options: str, **streams: Any) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hpo", "launch", "--study", "toy.toml", *PLAIN, *options],
+            cwd=self.directory,
+            env=self.environment,
+            text=True,
+            start_new_session=True,
+            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, *options: str, status: int = 0) -> tuple[str, str]:
+        launcher = self.launch(*options)
+        out, err = launcher.communicate(timeout=300)
+        assert launcher.returncode == status, err + out
+        assert "Traceback" not in err
+        return out, err
+
+    def snapshot(self) -> StudySnapshot:
+        with ledger_at(self.url) as ledger:
+            return ledger.snapshot("toy", curves=True)
+
+    def workers(self) -> list[WorkerInfo]:
+        """Those that hold a trial."""
+        with ledger_at(self.url) as ledger:
+            return [w for w in ledger.workers() if w.alive and w.trial is not None]
+
+    def wait_for_workers(self, count: int, timeout_s: float = 60) -> list[WorkerInfo]:
+        wait_until(lambda: len(self.workers()) >= count, timeout_s=timeout_s)
+        return self.workers()
+
+    def calm(self) -> list[Any]:
+        """The table that a local worker gives."""
+        with ledger_at(self.url) as ledger:
+            values = {"name": "calm", "fixed.sleep_s": 0.0}
+            ledger.register(studyfile.load(str(self.directory / "toy.toml"), values=values))
+            subprocess.run(
+                [sys.executable, "-m", "hpo.worker", "--study", "calm", "--no-artifacts"],
+                env=self.environment,
+                check=True,
+                capture_output=True,
+            )
+            return table(ledger.snapshot("calm", curves=True))
+
+
+@pytest.fixture
+def user(tmp_path: Path, database_url: str, slurm_conf: Path) -> Iterator[User]:
+    somebody = User(tmp_path, database_url)
+    yield somebody
+    for process in somebody.started:
+        process.kill()
+        process.communicate()
+    slurm("scancel", "--user=root")
+    wait_until(lambda: not slurm("squeue", "-h"), timeout_s=60)
+
+
+def slurm(*command: str) -> str:
+    """What a program of SLURM says."""
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def states() -> dict[str, str]:
+    """State and reason of every job in the queue, by its id."""
+    rows = [line.split("|") for line in slurm("squeue", "-h", "-r", "-o", "%i|%T %r").splitlines()]
+    return {row[0]: row[1] for row in rows}
+
+
+def job_of(worker: WorkerInfo) -> str:
+    return (worker.job or "").removeprefix("slurm ")
+
+
+def crew_of(worker: WorkerInfo) -> int:
+    """Process id of a worker's crew."""
+    return int(Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_four_jobs_run_a_study_to_its_exact_budget(user: User) -> None:
+    launcher = user.launch()
+    workers = user.wait_for_workers(4)
+    done = subprocess.run(
+        [sys.executable, "-m", "hpo", "status", "toy", "--json"],
+        env=user.environment,
+        cwd=user.directory,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    listed = [w for w in json.loads(done.stdout)["workers"] if w["alive"]]
+    assert {w["job"] for w in listed} == {w.job for w in workers}
+    logs = [Path(w["log"]) for w in listed]
+    out, err = launcher.communicate(timeout=120)
+    assert launcher.returncode == 0, err
+    assert "4 jobs of SLURM with 1 worker each; logs in " in err
+    assert "a node reaches the database" in out
+    assert "submitted 4 jobs to SLURM: " in out
+    snapshot = user.snapshot()
+    assert snapshot.state == StudyState.DONE
+    assert len(snapshot.search) == 24
+    assert table(snapshot) == user.calm()
+    assert all("settled after" in log.read_text() for log in logs)
+    wait_until(lambda: not states(), timeout_s=60)
+
+
+def test_scancel_a_kill_and_a_drained_node_lose_nothing(user: User) -> None:
+    launcher = user.launch("--set", "fixed.sleep_s=0.4")
+    workers = user.wait_for_workers(4)
+    slurm("scancel", job_of(workers[0]))
+    os.kill(crew_of(workers[1]), signal.SIGKILL)
+    os.kill(workers[2].pid, signal.SIGKILL)
+    slurm("scontrol", "update", f"NodeName={NODE}", "State=DRAIN", "Reason=test")
+    try:
+        wait_until(lambda: any("PENDING" in s for s in states().values()), timeout_s=60)
+        slurm("scancel", job_of(workers[3]))
+        time.sleep(12)
+    finally:
+        slurm("scontrol", "update", f"NodeName={NODE}", "State=RESUME")
+    out, err = launcher.communicate(timeout=280)
+    assert launcher.returncode == 0, err + out
+    assert re.search(r"job \d+_\d ended after \d+ s \(CANCELLED\); if there is work left", out)
+    assert re.search(r"job \d+_\d ended after \d+ s \(FAILED\); if there is work left", out)
+    assert "in the queue: " in out
+    snapshot = user.snapshot()
+    assert table(snapshot) == user.calm()
+    assert sum(slot.losses for slot in snapshot.search) <= 2, "only those that were killed"
+
+
+def test_before_its_time_limit_a_job_keeps_its_work_and_queues_again(user: User) -> None:
+    launcher = user.launch("--set", "fixed.sleep_s=0.4")
+    first = user.wait_for_workers(4)[0]
+    job = job_of(first)
+    slurm("scancel", "--signal=USR2", "--batch", job)
+    wait_until(lambda: "Restarts=1" in slurm("scontrol", "show", "job", job), timeout_s=60)
+    wait_until(
+        lambda: any(w.job == first.job and w.name != first.name for w in user.workers()),
+        timeout_s=60,
+    )
+    out, err = launcher.communicate(timeout=280)
+    assert launcher.returncode == 0, err + out
+    snapshot = user.snapshot()
+    assert table(snapshot) == user.calm()
+    assert not any(slot.losses for slot in snapshot.search), "released, not lost"
+    log = (user.directory / f"home/logs/toy/slurm/{job}.log").read_text()
+    assert "the time limit is near: the workers have stopped, the job queues again" in log
+
+
+def test_a_job_that_is_pre_empted_keeps_its_work_and_queues_again(user: User) -> None:
+    launcher = user.launch("--set", "fixed.sleep_s=0.4", "--slurm-partition", "debug")
+    workers = user.wait_for_workers(4)
+    jobs = {job_of(worker) for worker in workers}
+    line = ("sbatch", "--parsable", "--partition=urgent", "--ntasks=8", "--output=/dev/null")
+    urgent = slurm(*line, "--wrap=sleep 5")
+    wait_until(lambda: "RUNNING" in states().get(urgent, ""), timeout_s=90)
+    assert "Restarts=1" in "".join(slurm("scontrol", "show", "job", job) for job in jobs)
+    out, err = launcher.communicate(timeout=280)
+    assert launcher.returncode == 0, err + out
+    snapshot = user.snapshot()
+    assert table(snapshot) == user.calm()
+    assert not any(slot.losses for slot in snapshot.search), "released, not lost"
+
+
+def test_a_partition_that_is_not_there(user: User) -> None:
+    _, err = user.run("--slurm-partition", "debgu", status=1)
+    assert (
+        "error: slurm: the partition must be one of the cluster, but got partition=debgu. "
+        "Valid: debug, urgent.\n"
+    ) in err
+    assert not states()
+
+
+def test_an_option_that_sbatch_refuses(user: User) -> None:
+    _, err = user.run("--slurm-option", "licenses=none:3", status=1)
+    assert "error: sbatch: the jobs must be accepted, but got: sbatch: error: " in err
+    assert "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script." in err
+
+
+def test_a_database_that_nodes_cannot_reach_is_found_out_by_a_probe(user: User) -> None:
+    setup = "export HPO_STORAGE=postgresql://me@127.0.0.1:1/hpo"
+    (user.directory / "hpo.toml").write_text(f"[slurm]\nsetup = ['{setup}']\n")
+    out, err = user.run(status=1)
+    assert "can a node reach the database? (--no-probe leaves it out)" in out
+    assert re.search(
+        r"error: slurm: the database must be reachable from a node, but got, from the probe job "
+        rf"\d+_0 \(FAILED on {NODE}\):\n.*the server must accept connections",
+        err,
+        re.DOTALL,
+    )
+    assert not states(), "no job was submitted"
+
+
+def test_a_node_that_shares_no_file_with_us_is_told_apart(user: User) -> None:
+    (user.directory / "hpo.toml").write_text("[slurm]\nsetup = ['exit 3']\n")
+    _, err = user.run(status=1)
+    assert "error: slurm: the logs and this installation must be on a file system that the " in err
+    found = r"got nothing from the probe job \d+_0 \(FAILED on \S+\): neither a sign"
+    assert re.search(found, err)
+    assert f"log={user.directory}/home/logs/toy/slurm/" in err
+    assert f"python={sys.executable}. Set HPO_HOME" in err
+
+
+class Terminal:
+    """A launch at a terminal."""
+
+    def __init__(self, user: User) -> None:
+        self._ours, theirs = pty.openpty()
+        self.said = ""
+        options = ("--no-probe", "--set", "fixed.sleep_s=0.3", "--set", "budget.trials=60")
+        self.process = user.launch(*options, stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
+
+    def read_until(self, text: str, timeout_s: float = 60) -> None:
+        deadline = time.monotonic() + timeout_s
+        while text not in self.said:
+            assert time.monotonic() < deadline, self.said
+            if select.select([self._ours], [], [], 0.5)[0]:
+                self.said += os.read(self._ours, 65536).decode(errors="replace")
+
+    def write(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def end(self) -> int:
+        """Wait for its end, and return its exit status."""
+        status = self.process.wait(timeout=60)
+        os.close(self._ours)
+        return status
+
+
+def test_ctrl_c_at_a_terminal_asks_and_leaves_or_cancels_the_jobs(user: User) -> None:
+    one = Terminal(user)
+    workers = user.wait_for_workers(4)
+    one.process.send_signal(signal.SIGINT)
+    one.read_until("leave the 4 workers running, or cancel them? [L/c] ")
+    one.write("\n")
+    one.read_until("4 jobs left to SLURM; cancel with: scancel --name=hpo-toy-")
+    one.read_until("Follow them again with:")
+    assert one.end() == 130
+    assert len(states()) == 4
+
+    two = Terminal(user)
+    two.read_until("4 jobs of this study in the queue already")
+    assert {job_of(w) for w in user.wait_for_workers(4)} == {job_of(w) for w in workers}
+    two.process.send_signal(signal.SIGINT)
+    two.read_until("[L/c] ")
+    two.write("c\n")
+    two.read_until("stopped. Go on with:")
+    assert two.end() == 130
+    assert not states()
+    assert not any(slot.held or slot.losses for slot in user.snapshot().search), "released"
+
+
+def test_without_a_terminal_jobs_are_left_unless_told_to_cancel_them(user: User) -> None:
+    options = ("--no-probe", "--set", "fixed.sleep_s=0.3")
+    launcher = user.launch(*options)
+    user.wait_for_workers(4)
+    launcher.terminate()
+    _, err = launcher.communicate(timeout=60)
+    assert launcher.returncode == 143
+    assert "4 jobs left to SLURM" in err
+    assert len(states()) == 4
+    launcher = user.launch(*options, "--on-cancel", "cancel")
+    user.wait_for_workers(4)
+    time.sleep(3)
+    launcher.terminate()
+    _, err = launcher.communicate(timeout=60)
+    assert "stopped. Go on with:" in err
+    assert not states()
+
+
+def test_workers_that_share_a_job(user: User) -> None:
+    _, err = user.run("--workers-per-job", "2", "--no-probe")
+    assert "2 jobs of SLURM with 2 workers each; logs in " in err
+    assert table(user.snapshot()) == user.calm()
+    logs = {path.name for path in (user.directory / "home/logs/toy/slurm").glob("*_?-?.log")}
+    assert {name.partition("_")[2] for name in logs} == {
+        f"{job}-{worker}.log" for job in (0, 1) for worker in (1, 2)
+    }

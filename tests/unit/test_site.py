@@ -1,0 +1,172 @@
+"""A site's defaults: who wins, and what is said of mistakes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hpo import hiring, launch, site
+from hpo.arguments import LaunchArguments
+from hpo.errors import HpoError
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and an environment without a word for us."""
+    for name in list(os.environ):
+        if name.startswith(("HPO_SLURM_", "HPO_CONFIG", "HPO_EXECUTOR", "HPO_WORKERS")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def options(*line: str) -> LaunchArguments:
+    parsed: LaunchArguments = launch.parser("hpo launch").parse_args(
+        ["--study", "toy", *line], namespace=LaunchArguments()
+    )
+    return parsed
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (directory / "hpo.toml").write_text(
+        '[launch]\nexecutor = "slurm"\nworkers = 64\n'
+        '[slurm]\npartition = "file"\ntime = 01:00:00\nqos = "file"\noptions = { a = "1", b = 2 }\n'
+    )
+    assert site.load().slurm.time == "01:00:00"
+    monkeypatch.setenv("HPO_SLURM_TIME", "2:00")
+    monkeypatch.setenv("HPO_SLURM_QOS", "variable")
+    monkeypatch.setenv("HPO_SLURM_OPTIONS", "b=3\nc")
+    monkeypatch.setenv("HPO_SLURM_SETUP", "module load a\nmodule load b")
+    found = site.load(options("--slurm-qos", "option", "--slurm-option", "a=4", "--no-probe"))
+    assert (found.launch.executor, found.launch.workers, found.launch.threads) == ("slurm", 64, 1)
+    assert (found.slurm.partition, found.slurm.time, found.slurm.qos) == ("file", "2:00", "option")
+    assert found.slurm.options == {"a": "4", "b": "3", "c": True}
+    assert found.slurm.setup == ("module load a", "module load b")
+    assert not found.slurm.probe
+
+
+def test_the_number_of_the_clusters_workers_is_none_for_this_machine(directory: Path) -> None:
+    (directory / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\nworkers = 64\n')
+    assert site.load(options("--executor", "local")).launch.workers is None
+    assert site.load(options("--executor", "local", "--workers", "2")).launch.workers == 2
+
+
+def test_the_file_is_here_or_named_or_among_the_users_configurations(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert site.find() is None
+    (directory / "config" / "hpo").mkdir(parents=True)
+    theirs = directory / "config" / "hpo" / "hpo.toml"
+    theirs.touch()
+    assert site.find() == theirs
+    (directory / "named.toml").touch()
+    monkeypatch.setenv("HPO_CONFIG", "named.toml")
+    assert site.find() == Path("named.toml")
+    (directory / "hpo.toml").touch()
+    assert site.find() == Path("hpo.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            '[slurm]\npartiton = "x"',
+            "hpo.toml: slurm.partiton: unknown key. Did you mean 'partition'? Valid: account, "
+            "constraint, cpus_per_worker, gpus, mem, options, partition, probe, qos, setup, "
+            "signal_s, time, workers_per_job.",
+        ),
+        ("[slrum]", "hpo.toml: slrum: unknown key. Did you mean 'slurm'? Valid: launch, slurm."),
+        (
+            '[launch]\nworkers = "4"',
+            "hpo.toml: launch.workers: a whole number must hold, but got workers='4'. Change it.",
+        ),
+        (
+            '[launch]\nexecutor = "ray"',
+            "hpo.toml: launch.executor: 'local' or 'slurm' must hold, but got executor='ray'. "
+            "Change it.",
+        ),
+        (
+            "[slurm]\ntime = 2026-11-25",
+            "hpo.toml: slurm.time: minutes, H:MM:SS or D-H:MM:SS must hold, but got "
+            "time='2026-11-25'. Change it.",
+        ),
+        (
+            '[slurm]\noptions = { partition = "x" }',
+            "hpo.toml: slurm.options: partition is an option that jobs get already. Give it as "
+            "slurm.partition.",
+        ),
+        ("[slurm", "hpo.toml: not valid TOML: "),
+        (
+            'storage = "postgresql://me:secret@host/hpo"',
+            "hpo.toml: storage: the database's address must not stand in this file, which others "
+            "may read. Set HPO_STORAGE, and keep its password in ~/.pgpass or in the file that "
+            "HPO_STORAGE_PASSWORD_FILE names.",
+        ),
+    ],
+)
+def test_a_mistake_in_the_file(directory: Path, text: str, message: str) -> None:
+    (directory / "hpo.toml").write_text(text)
+    with pytest.raises(HpoError) as caught:
+        site.load()
+    assert str(caught.value).startswith(message)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        (
+            "HPO_SLURM_SIGNAL_S",
+            "soon",
+            "HPO_SLURM_SIGNAL_S: slurm.signal_s: a whole number must hold, but got "
+            "signal_s='soon'. Change it.",
+        ),
+        (
+            "HPO_SLURM_PARTITON",
+            "x",
+            "HPO_SLURM_PARTITON: unknown variable. Did you mean 'HPO_SLURM_PARTITION'? Valid: ",
+        ),
+        ("HPO_SLURM_OPTIONS", "=3", "HPO_SLURM_OPTIONS: `KEY=VALUE` must hold, but got '=3'."),
+        ("HPO_CONFIG", "none.toml", "HPO_CONFIG: the file must exist, but got none.toml. Correct"),
+    ],
+)
+def test_a_mistake_in_the_environment(
+    name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(HpoError) as caught:
+        site.load()
+    assert str(caught.value).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (
+            ["--slurm-time", "soon"],
+            "--slurm-time: slurm.time: minutes, H:MM:SS or D-H:MM:SS must hold, but got "
+            "time='soon'. Change it.",
+        ),
+        (["--slurm-option", "array=3"], "--slurm-option: slurm.options: array is an option that"),
+        (["--slurm-option", "a b=3"], "--slurm-option: `KEY=VALUE` must hold, but got 'a b=3'."),
+    ],
+)
+def test_a_mistake_on_the_command_line(line: list[str], message: str) -> None:
+    with pytest.raises(HpoError) as caught:
+        site.load(options(*line))
+    assert str(caught.value).startswith(message)
+
+
+def test_jobs_must_know_how_many_workers_there_are() -> None:
+    with pytest.raises(HpoError) as caught:
+        hiring.check(site.load(options("--executor", "slurm")))
+    assert str(caught.value) == (
+        "slurm: the number of workers must be given, but got workers=none. Give it: --workers N, "
+        "or workers in [launch] of hpo.toml."
+    )
+    hiring.check(site.load(options("--executor", "slurm", "--workers", "3")))
