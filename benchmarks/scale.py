@@ -202,7 +202,7 @@ def _run(
 
 def _work(url: str, study: str | None, start: Barrier, told: Any) -> None:
     """One worker, from its first claim on."""
-    with open_storage(url, connections=1) as storage:
+    with open_storage(url, worker=True) as storage:
         worker = Worker(storage, Order(study=study, confirm=False, artifacts=False))
         signal.signal(signal.SIGTERM, lambda signum, frame: worker.stop())
         claims: list[tuple[str, float, float]] = []

@@ -35,7 +35,9 @@ CREATE FUNCTION chaos.note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
            array(SELECT seed FROM hpo_ledger.members WHERE slot_id = NEW.id);
     RETURN NEW;
 END $$;
-CREATE TRIGGER note AFTER UPDATE OF attempts ON hpo_ledger.slots
+CREATE TRIGGER first AFTER INSERT ON hpo_ledger.slots
+    FOR EACH ROW WHEN (NEW.attempts > 0) EXECUTE FUNCTION chaos.note();
+CREATE TRIGGER again AFTER UPDATE OF attempts ON hpo_ledger.slots
     FOR EACH ROW WHEN (NEW.attempts > OLD.attempts) EXECUTE FUNCTION chaos.note();
 """
 

@@ -131,8 +131,13 @@ def _last_row(connection: Connection, statements: str, values: Mapping[str, Any]
     """The row that the last of several statements gives, if any; one message, one transaction."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
-    with psycopg.ClientCursor(driver, row_factory=namedtuple_row) as cursor:
-        cursor.execute(statements, values)
-        while cursor.nextset():
-            pass
-        return cursor.fetchone()
+    try:
+        with psycopg.ClientCursor(driver, row_factory=namedtuple_row) as cursor:
+            cursor.execute(statements, values)
+            while cursor.nextset():
+                pass
+            return cursor.fetchone()
+    except psycopg.Error as error:
+        if driver.closed:
+            connection.invalidate(error)  # as SQLAlchemy does with what goes through it
+        raise

@@ -32,9 +32,10 @@ if TYPE_CHECKING:  # optuna takes a second to import, which only those pay who u
 OLDEST_MAJOR = 13
 CONNECT_TIMEOUT_S = 10
 CONNECTIONS = 4
-"""The most that a process holds, unless it asks for fewer."""
+"""The most that a process holds; a worker holds one."""
 PING_S = 1.0
-"""A connection that was idle for longer may have been cut off meanwhile: it is tried first."""
+"""Workers try a connection that was idle for so long before they use it, which is a round trip.
+Others always do: they do not repeat what fails."""
 IDLE_S = 20
 """A process that says nothing for so long in the middle of a transaction, holding its locks, is
 paused or gone: the server ends its session."""
@@ -80,15 +81,16 @@ class Storage:
         embedded: whether this is the embedded server.
     """
 
-    def __init__(self, url: URL, embedded: Embedded | None, connections: int) -> None:
+    def __init__(self, url: URL, embedded: Embedded | None, *, worker: bool) -> None:
         """Take what `open_storage` found out."""
         self.url = url.render_as_string(hide_password=False)
         self.embedded = embedded is not None
         self._server = embedded
         self._optuna: RDBStorage | None = None
+        self._ping_s = PING_S if worker else 0.0
         self.engine = sa.create_engine(
             url,
-            pool_size=connections,
+            pool_size=1 if worker else CONNECTIONS,
             max_overflow=0,
             connect_args=_connect_options(url, embedded),
         )
@@ -169,7 +171,7 @@ class Storage:
 
     def _check_idle(self, connection: Any, record: Any, proxy: Any) -> None:
         """Ask a connection that was idle for a while whether it still stands: a round trip."""
-        if time.monotonic() - record.info.get("used_s", 0.0) < PING_S:
+        if time.monotonic() - record.info.get("used_s", 0.0) < self._ping_s:
             return
         try:
             self.engine.dialect.do_ping(connection)
@@ -205,7 +207,7 @@ class Storage:
 
 
 def open_storage(
-    url: str | None = None, *, prepare: Schema | None = None, connections: int = CONNECTIONS
+    url: str | None = None, *, prepare: Schema | None = None, worker: bool = False
 ) -> Storage:
     """Return the database at `url`, else `HPO_STORAGE`, else on the embedded server.
 
@@ -213,14 +215,14 @@ def open_storage(
         url: PostgreSQL URL. That of a `Storage` on the embedded server of this HPO_HOME keeps that
             server alive, too.
         prepare: tables of our own, created beside Optuna's if they are not there.
-        connections: the most to be held at a time; threads share them.
+        worker: for a worker, whose threads share one connection.
 
     Raises:
         StorageError: it cannot be reached or used; the message says why and what to do.
     """
     parsed, server = _locate(url)
     try:
-        storage = Storage(parsed, server, connections)
+        storage = Storage(parsed, server, worker=worker)
         try:
             _check_version(storage)
             prepare_database(storage, prepare)

@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     try:
         with retry(
-            lambda: open_storage(arguments.storage, connections=1),
+            lambda: open_storage(arguments.storage, worker=True),
             patience_s=START_PATIENCE_S,
             on_wait=lambda waited_s, error: logging.warning("%s", error),
         ) as storage:

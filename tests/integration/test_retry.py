@@ -162,7 +162,7 @@ def test_on_wait_may_end_the_waiting() -> None:
 
 
 def test_threads_that_share_one_connection_wait_for_each_other(database_url: str) -> None:
-    with open_storage(database_url, connections=1) as storage:
+    with open_storage(database_url, worker=True) as storage:
         storage.engine.pool._timeout = 0.05  # type: ignore[attr-defined]
         waits: list[Exception] = []
 
@@ -188,7 +188,7 @@ def test_a_connection_that_was_cut_off_while_idle_is_replaced(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hpo.storage.PING_S", 0.0)
-    with open_storage(database_url, connections=1) as storage:
+    with open_storage(database_url, worker=True) as storage:
         with storage.engine.connect() as connection:
             pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
         with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as other:
