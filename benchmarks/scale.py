@@ -246,7 +246,8 @@ def _over(connection: sa.Connection, specs: Sequence[StudySpec]) -> bool:
 
 
 def _connections(connection: sa.Connection) -> int:
-    query = "select count(*) from pg_stat_activity where datname = current_database() and backend_type = 'client backend'"
+    query = """select count(*) from pg_stat_activity
+        where datname = current_database() and backend_type = 'client backend'"""
     return int(connection.scalar(sa.text(query)) or 0)
 
 
