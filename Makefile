@@ -43,7 +43,7 @@ reproduce: $(VENV)/.ready ## measure every figure of the paper (FIG=fig2b ... on
 figures: $(VENV)/.ready ## draw every figure from the committed data, without training
 	@$(PY) -m reproduction draw
 
-bench: $(VENV)/.ready-dev ## measure networks, service and the window, in 15 minutes
+bench: $(VENV)/.ready-dev ## measure networks, service, scale and window, in 20 minutes
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]' || echo "without JAX"
 	$(PY) -m benchmarks
 

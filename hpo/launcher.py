@@ -18,7 +18,7 @@ from rich.console import Console
 from hpo import artifacts, hiring, plan, records, results, site, studyfile, suggest
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
 from hpo.artifactstore import ArtifactStore
-from hpo.errors import HpoError
+from hpo.errors import HpoError, StorageError
 from hpo.executors import GRACE_S
 from hpo.ledger import Ledger
 from hpo.liveview import LiveView
@@ -131,6 +131,10 @@ class _Launch:
         except KeyboardInterrupt as wish:
             self._interrupted(wish)
             raise
+        except Exception as error:
+            if isinstance(error, StorageError) or not isinstance(error, HpoError):
+                self._leave()  # the workers are not at fault
+            raise
         finally:
             self._executor.stop()
 
@@ -229,6 +233,12 @@ class _Launch:
         if self._arguments.json:
             self._print_record(self._patient.snapshot(self._spec.name), "interrupted", None)
         _say(f"{end}:\n  {self._arguments.command}")
+
+    def _leave(self) -> None:
+        """Let workers go on that can."""
+        if self._executor.outlives and self._executor.alive:
+            left = self._executor.leave()
+            _say(f"{left}. Follow them again with:\n  {self._arguments.command}")
 
     def _cancels(self, wish: KeyboardInterrupt) -> bool:
         """Whether workers that could go on without the launch are to end with it."""

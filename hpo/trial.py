@@ -122,7 +122,7 @@ class Trial:
         members = self._members
         try:
             self._replay(members)
-            for index in range(len(members), self._spec.budget.members):
+            for index in range(len(members), self._n_members):
                 seed = seeds.derive(self._spec.seed, "member", index)
                 members.append(self._train(index, seed, self._spec.protocol, suggestion))
                 self._report(self._timeline.member([m.score for m in members]))
@@ -232,16 +232,21 @@ class Trial:
             resume=saved.data if saved else None,
         )
         member = _member(index, seed, outcome, seconds())
-        if index + 1 < (1 if confirming else self._spec.budget.members):
+        if index + 1 < self._n_members:
             self._ledger.store_member(self._claim, member)
         else:
             self._last = member  # stored in the statement that settles the slot
         return member
 
+    @property
+    def _n_members(self) -> int:
+        """How many networks the slot trains."""
+        return 1 if self._claim.phase == Phase.CONFIRM else self._spec.budget.members
+
     def _of(self, index: int) -> str:
         if self._claim.phase == Phase.CONFIRM:
             return ""
-        return f", member {index + 1} of {self._spec.budget.members}"
+        return f", member {index + 1} of {self._n_members}"
 
     def _on_epoch(self, index: int, watch: _Watch, seconds: Callable[[], float]) -> OnEpoch:
         def on_epoch(progress: Progress) -> None:

@@ -19,6 +19,7 @@ from hpo.errors import HpoError, SpecError, StudyError
 from hpo.holding import LeaseLostError
 from hpo.launcher import _Launch
 from hpo.ledger import Ledger
+from hpo.site import Site
 from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.storage import Storage, open_storage
 from hpo.suggest import Suggestion, suggest
@@ -346,7 +347,7 @@ def test_a_launch_whose_study_was_stopped_and_resumed_says_so(
     )
     arguments.command = "hpo launch --study toy.toml"
     with pytest.raises(HpoError) as refused:
-        _Launch(arguments, toy_spec(), storage)._result(StudyState.STOPPED)
+        _Launch(arguments, Site(), toy_spec(), storage)._result(StudyState.STOPPED)
     assert str(refused.value) == (
         "toy: was stopped, and is open again: somebody resumed it meanwhile. Nothing is lost; go "
         "on with:\n  hpo launch --study toy.toml"
