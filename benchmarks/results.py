@@ -83,9 +83,10 @@ nothing: the database is asked as often as it can be. Every trial is claimed, su
 judged and settled, in the ledger and in Optuna's tables. A study of 10,000 trials holds most of
 them already. The window is twice the workers.
 
-"claim" is what a worker waits for its next trial, network and other workers included; "CPU" is
-milliseconds per trial, of the worker and of PostgreSQL; "messages" are statements to the database
-per trial.
+"claim": milliseconds that a successful claim takes, network and other workers included, median /
+99 %. "between": from a settled trial to the next one in hand, with claims in vain and pauses.
+"CPU": milliseconds per trial, of the worker + of PostgreSQL. "messages": statements per trial; with
+TPE, most of them ask if the suggestions of earlier trials are there, on which its own depends.
 """
 _BEGIN = """\
 
@@ -117,7 +118,7 @@ def workers(throughput: Throughput) -> str:
 
 def scale(loads: Sequence[Load], begins: Sequence[Begin], cores: int) -> str:
     """The body of the section."""
-    titles = ["workers", "trials", "sampler", "claims/s", "claim, median", "99 %", "connections"]
+    titles = ["workers", "trials", "sampler", "claims/s", "claim", "between", "connections"]
     lines = [_SCALE.format(cores=cores, round_trip_ms=1e3 * ROUND_TRIP_S)]
     lines.append(_row([*titles, "CPU", "messages"]))
     lines.append(_row(["---:", "---:", "---", *["---:"] * 6]))
@@ -125,8 +126,9 @@ def scale(loads: Sequence[Load], begins: Sequence[Begin], cores: int) -> str:
     for load in loads:
         studies = f"{len(load.shares)} × " if load in fair else ""
         cells = [str(load.workers), f"{studies}{load.trials:,}", load.sampler]
-        cells += [f"{load.claims_per_s:.0f}", f"{load.claim_median_ms:.0f} ms"]
-        cells += [f"{load.claim_p99_ms:.0f} ms", str(load.connections)]
+        cells += [f"{load.claims_per_s:.0f}"]
+        cells += [f"{load.claim_median_ms:.0f} / {load.claim_p99_ms:.0f}"]
+        cells += [f"{load.idle_median_ms:.0f} / {load.idle_p99_ms:.0f}", str(load.connections)]
         cells += [f"{load.worker_ms:.0f} + {load.server_ms:.0f}", f"{load.statements:.0f}"]
         lines.append(_row(cells))
     for load in fair:

@@ -66,8 +66,11 @@ class Load:
     sampler: str
     claims_per_s: float
     claim_median_ms: float
-    """Time that a claim takes, as its worker sees it, network and queueing included."""
+    """Time that a successful claim takes, as its worker sees it: network and queueing included."""
     claim_p99_ms: float
+    idle_median_ms: float
+    """From a settled trial to the next one in hand: claims in vain and pauses included."""
+    idle_p99_ms: float
     connections: int
     """The most that were open at a time, without those of the benchmark."""
     server_ms: float
@@ -165,6 +168,8 @@ class _Told:
 
     claims: list[tuple[str, float, float]]
     """Study, monotonic time of the answer, seconds that it took."""
+    idles_s: list[float]
+    """From a settled trial to the next claim."""
     begins_s: list[float]
     """From asking for a trial to its parameters being in the database."""
     cpu_s: float
@@ -207,8 +212,10 @@ def _work(url: str, study: str | None, start: Barrier, told: Any) -> None:
         signal.signal(signal.SIGTERM, lambda signum, frame: worker.stop())
         claims: list[tuple[str, float, float]] = []
         begins_s: list[float] = []
+        idles_s: list[float] = []
+        settled_s: list[float] = []
         ledger, statements = worker._ledger, itertools.count()
-        claim, store_suggestion = ledger.claim, ledger.store_suggestion
+        claim, store_suggestion, settle = ledger.claim, ledger.store_suggestion, ledger.settle
 
         def timed(name: str, *args: Any, **kwargs: Any) -> Any:
             began_s = time.monotonic()
@@ -217,7 +224,12 @@ def _work(url: str, study: str | None, start: Barrier, told: Any) -> None:
             if isinstance(found, Claim):
                 now_s = time.monotonic()
                 claims.append((name, now_s, now_s - began_s))
+                idles_s.extend(now_s - at_s for at_s in settled_s[-1:])
             return found
+
+        def settled(*args: Any, **kwargs: Any) -> None:
+            settle(*args, **kwargs)
+            settled_s.append(time.monotonic())
 
         def stored(*args: Any) -> None:
             store_suggestion(*args)
@@ -225,6 +237,7 @@ def _work(url: str, study: str | None, start: Barrier, told: Any) -> None:
             begins_s.append(time.monotonic() - claimed_s + took_s)
 
         ledger.claim = timed  # type: ignore[assignment, method-assign]
+        ledger.settle = settled  # type: ignore[method-assign]
         ledger.store_suggestion = stored  # type: ignore[assignment, method-assign]
         sa.event.listen(storage.engine, "before_cursor_execute", lambda *_: next(statements))
         start.wait()
@@ -233,6 +246,7 @@ def _work(url: str, study: str | None, start: Barrier, told: Any) -> None:
         told.put(
             _Told(
                 claims=claims,
+                idles_s=idles_s,
                 begins_s=begins_s,
                 cpu_s=time.process_time() - began_s,
                 statements=next(statements) - before - 1,
@@ -261,6 +275,7 @@ def _load(
 ) -> Load:
     claims = sorted((at_s, took_s, name) for told in found for name, at_s, took_s in told.claims)
     times_ms = sorted(1e3 * took_s for _, took_s, _ in claims)
+    idles_ms = sorted(1e3 * idle_s for told in found for idle_s in told.idles_s)
     n = len(claims)
     return Load(
         workers=workers,
@@ -269,6 +284,8 @@ def _load(
         claims_per_s=(n - 1) / (claims[-1][0] - claims[0][0]),
         claim_median_ms=statistics.median(times_ms),
         claim_p99_ms=times_ms[int(0.99 * n)],
+        idle_median_ms=statistics.median(idles_ms),
+        idle_p99_ms=idles_ms[int(0.99 * len(idles_ms))],
         connections=connections,
         server_ms=1e3 * served_s / n,
         worker_ms=1e3 * sum(told.cpu_s for told in found) / n,

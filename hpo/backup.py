@@ -136,7 +136,7 @@ def _insert(
     values = {**record.slot, "study_id": study_id}
     if values["phase"] == Phase.SEARCH:
         number, began = values["number"], values["started_at"]
-        values["optuna_trial_id"] = mirror.open_trial(connection, optuna_id, number, at=began)
+        values["optuna_trial_id"] = mirror.open_trial(connection, optuna_id, number, began)
     slot = connection.execute(insert(slots).values(values).returning(slots)).one()
     owner = {"slot_id": slot.id}
     if record.members:

@@ -6,13 +6,14 @@ opened one by one: the budget is exact and the window is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, false, func, insert, null, or_, select, update
+from sqlalchemy import Connection, Row, delete, false, insert, null, or_, select, update
 
-from hpo import mirror, reading
+from hpo import mirror, opening, reading
 from hpo.holding import NOW, after
 from hpo.past import Suggestion
 from hpo.settling import SILENT, apply_failure_policy, lose
@@ -76,11 +77,8 @@ class Wait:
     """Nothing to claim just now."""
 
     reason: str
-
-
-def waits_for_window(study: str, number: int, oldest: int, window: int) -> Wait:
-    """Trial ``number`` cannot be opened before trial ``oldest`` is settled."""
-    return Wait(f"{study}: trial {number} waits for trial {oldest} (budget.window = {window})")
+    stale: bool = False
+    """Whether others were faster: what there is to choose among has changed."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +106,62 @@ class Claimant:
     are more by now, others were faster, and it should look again which study has the fewest."""
 
 
+def try_open(
+    connection: Connection,
+    study: str,
+    who: Claimant,
+    known_spec: Callable[[int, Mapping[str, Any]], StudySpec],
+) -> Claim | Wait | None:
+    """Open the next trial if that is what there is to claim: one message, and no lock before.
+
+    Args:
+        connection: in autocommit.
+        study: the study's name.
+        who: the worker.
+        known_spec: restores a spec from the study's id and what is stored.
+
+    Returns:
+        The claim, or why there is none just now; None where ``claim`` must look.
+    """
+    row = opening.open_next(connection, study, who, looked_after=False)
+    if row is None:
+        return None
+    if row.slot_id is None:
+        return _why_not(row, study, who)
+    return _opened(row, known_spec(row.id, json.loads(row.spec)), who)
+
+
+def _opened(row: Any, spec: StudySpec, who: Claimant) -> Claim:
+    return Claim(
+        slot_id=row.slot_id,
+        study_id=row.id,
+        spec=spec,
+        phase=Phase.SEARCH,
+        number=row.number,
+        source=None,
+        attempt=1,
+        worker=who.worker,
+        token=who.token,
+        amendments=row.amendments,
+        suggestion=None,
+        optuna_trial_id=row.optuna_trial_id,
+        finished=(),
+        checkpoint=None,
+    )
+
+
+def _why_not(row: Any, study: str, who: Claimant) -> Wait | None:
+    """Why the next trial was not opened; None if there is none."""
+    if who.at_work is not None and row.at_work > who.at_work:
+        return Wait(f"{study}: another worker was faster", stale=True)
+    if row.number < row.trials:
+        return Wait(
+            f"{study}: trial {row.number} waits for trial {row.oldest} "
+            f"(budget.window = {row.width})"
+        )
+    return None
+
+
 def claim(
     connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant, *, confirm: bool
 ) -> Claim | Wait | Over:
@@ -127,7 +181,10 @@ def claim(
         return Over(f"{spec.name} is {study.state}")
     mirror.require_study(connection, study.optuna_study_id, spec.name)
     if who.at_work is not None and reading.at_work(connection, study.id, who.token) > who.at_work:
-        return Wait(f"{spec.name}: another worker was faster")
+        return Wait(f"{spec.name}: another worker was faster", stale=True)
+    apply_failure_policy(connection, study.id)  # whoever settled a trial may have died at it
+    if (state := _state(connection, study.id)) != StudyState.OPEN:
+        return Over(f"{spec.name} is {state}")
     found = _abandoned(connection, study.id, who, Phase.SEARCH) or _next(
         connection, study, spec, who, confirm
     )
@@ -182,26 +239,18 @@ def _state(connection: Connection, study_id: int) -> str:
 
 def _next(
     connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant, confirm: bool
-) -> Row[Any] | Wait | Over:
+) -> Row[Any] | Claim | Wait | Over:
     """Open the next slot, if the window and the budget allow it."""
     state = _state(connection, study.id)
     if state != StudyState.OPEN:  # giving up on a lost slot has stopped it
         return Over(f"{spec.name} is {state}")
-    own = (slots.c.study_id == study.id) & (slots.c.phase == Phase.SEARCH)
-    last = connection.execute(select(func.max(slots.c.number)).where(own)).scalar_one()
-    count = 0 if last is None else last + 1  # slots are opened in order, and never removed
-    oldest_running = select(func.min(slots.c.number)).where(own, IS_RUNNING)
-    oldest = connection.execute(oldest_running).scalar_one()
-    if count < spec.budget.trials:
-        if oldest is not None and oldest <= count - spec.budget.window:
-            return waits_for_window(spec.name, count, oldest, spec.budget.window)
-        trial_id = mirror.open_trial(connection, study.optuna_study_id, count)
-        return _open(connection, study.id, Phase.SEARCH, count, optuna_trial_id=trial_id)
-    if oldest is not None:
-        return Wait(f"{spec.name}: every trial is taken, trial {oldest} is still running")
-    apply_failure_policy(connection, study.id)  # whoever settled the last one may have died at it
-    if (state := _state(connection, study.id)) != StudyState.OPEN:
-        return Over(f"{spec.name} is {state}")
+    row = opening.open_next(connection, spec.name, who, looked_after=True)
+    if row.slot_id is not None:
+        return _opened(row, spec, who)
+    if (wait := _why_not(row, spec.name, who)) is not None:
+        return wait
+    if row.oldest is not None:
+        return Wait(f"{spec.name}: every trial is taken, trial {row.oldest} is still running")
     if not confirm:
         return Over(f"{spec.name}: every trial is settled")
     return _next_confirmation(connection, study, spec, who)

@@ -2,7 +2,7 @@
 
 A study has slots 0 .. trials-1. A worker *claims* a slot under a lease that it keeps renewing;
 when a lease expires, the next worker claims the same slot and goes on with it. Every method is
-one transaction, and safe to repeat when the answer to it was lost.
+one transaction or two, and safe to repeat when the answer to it was lost.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal, Unpack
 
 from sqlalchemy import Connection, Row, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from hpo import claims, holding, mirror, opening, overview, reading, settling, specrules
+from hpo import claims, holding, mirror, overview, reading, settling, specrules
 from hpo.claims import ARTIFACT_TRIES, Checkpoint, Claim, Over, Wait
 from hpo.errors import StudyError
 from hpo.holding import NOW, after, is_mine
@@ -233,7 +234,7 @@ class Ledger(Transactional):
                 at_work=at_work,
             )
             with self._autocommit.connect() as connection:
-                opened = opening.try_open(connection, study, who, self._spec)
+                opened = claims.try_open(connection, study, who, self._spec)
             if opened is not None:
                 return opened
             with self._engine.begin() as connection:
@@ -277,8 +278,8 @@ class Ledger(Transactional):
         return known
 
     @statement
-    def unsuggested(self, connection: Connection, claim: Claim) -> int:
-        """How many trials before the claimed one run without a suggestion written down."""
+    def unsuggested(self, connection: Connection, claim: Claim) -> tuple[int, int | None]:
+        """Trials before this one that run without a suggestion: how many, and the first."""
         return reading.unsuggested(connection, claim.study_id, claim.number)
 
     @statement
@@ -356,16 +357,9 @@ class Ledger(Transactional):
     ) -> None:
         """Finish a slot: one statement, and where a slot has failed, the failure policy.
 
-        Args:
-            claim: the slot.
-            state: how it ends.
-            score: mean over the members that were trained.
-            steps: values reported to the pruner.
-            attrs: the sampler's and pruner's memory of the trial; None for what was stored with it.
-            message: why it failed or was pruned.
-            lineage: where the result comes from.
-            trained: the slot's members, where the caller knows them.
-            last: the one of them that is still to be stored.
+        See ``End`` for most arguments; ``attrs`` may be None for what the suggestion came with.
+        ``trained`` are the slot's members, where the caller knows them, and ``last`` the one of
+        them that is still to be stored.
 
         Raises:
             LeaseLostError: the slot is another worker's by now.
@@ -390,6 +384,9 @@ class Ledger(Transactional):
         trained: Sequence[Member] | None,
         last: Member | None,
     ) -> bool:
+        if end.attrs is None:
+            stored = select(slots.c.attrs).where(slots.c.id == claim.slot_id)
+            end = replace(end, attrs=connection.scalar(stored) or {})
         if trained is None:
             trained = reading.members_of(connection, claim.slot_id)
         return settling.finish(connection, claim, end, claim.slot_amendments, trained, last)

@@ -17,7 +17,7 @@ from optuna.distributions import distribution_to_json
 from optuna.storages._rdb import models
 from optuna.study import StudyDirection
 from optuna.trial import TrialState
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo import suggest
@@ -38,7 +38,6 @@ TRIAL_USER_OF_OTHERS = r"^(?!(lineage|members):|(attempts|message|amendments|exc
 """Keys of a trial's user attributes that are not ours."""
 TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
 """Likewise of its system attributes, which else are the sampler's and the pruner's."""
-_UTC_NOW = func.timezone("UTC", func.now())
 _STATES = {
     SlotState.RUNNING: TrialState.RUNNING,
     SlotState.COMPLETE: TrialState.COMPLETE,
@@ -222,20 +221,12 @@ def _has_trial(connection: Connection, trial_id: int) -> bool:
     return connection.scalar(query.with_for_update(read=True, key_share=True)) is not None
 
 
-def open_trial(
-    connection: Connection, study_id: int, number: int, *, at: datetime | None = None
-) -> int:
-    """Add a running trial with this number, begun now or ``at``, and return Optuna's id of it."""
-    # Optuna's readers take the largest trial_id as the newest: serialise as Optuna itself does.
-    lock_study(connection, study_id)
-    table = models.TrialModel.__table__
-    row = insert(table).values(
-        study_id=study_id,
-        number=number,
-        state=TrialState.RUNNING,
-        datetime_start=_utc(at) if at else _UTC_NOW,
-    )
-    return int(connection.execute(row.returning(table.c.trial_id)).scalar_one())
+def open_trial(connection: Connection, study_id: int, number: int, at: datetime) -> int:
+    """Add a running trial with this number, begun ``at``, and return Optuna's id of it."""
+    lock_study(connection, study_id)  # as in ``opening``
+    row = {"study_id": study_id, "number": number, "state": TrialState.RUNNING}
+    new = insert(models.TrialModel.__table__).values(**row, datetime_start=_utc(at))
+    return int(connection.execute(new.returning(new.table.c.trial_id)).scalar_one())
 
 
 def reopen_trial(connection: Connection, trial_id: int) -> None:
@@ -305,10 +296,12 @@ steps AS (
   FROM mirrored, unnest(CAST(:mirrored_steps AS float8[])) WITH ORDINALITY AS s (value, step)),
 user_attrs AS (
   INSERT INTO trial_user_attributes (trial_id, key, value_json)
-  SELECT trial_id, key, CAST(value AS text) FROM mirrored, json_each(CAST(:user_attrs AS json))),
+  SELECT trial_id, key, value
+  FROM mirrored, unnest(CAST(:user_keys AS text[]), CAST(:user_texts AS text[])) AS a (key, value)),
 system_attrs AS (
   INSERT INTO trial_system_attributes (trial_id, key, value_json)
-  SELECT trial_id, key, CAST(value AS text) FROM mirrored, json_each(system_attrs)),
+  SELECT trial_id, key, value
+  FROM mirrored, unnest(CAST(:own_keys AS text[]), CAST(:own_texts AS text[])) AS a (key, value)),
 finished AS (
   UPDATE trials SET state = CAST(:trial_state AS trialstate),
                     datetime_complete = timezone('UTC', mirrored.at)
@@ -330,9 +323,9 @@ def _mirrored(source: str, *columns: str) -> str:
 SUGGESTED = f"{_mirrored('suggested')},{_PARAMS}"
 """SQL that records what was suggested for the trial ``optuna_trial_id`` of the row ``suggested``,
 with the values of ``params_of``; it may run again with the same suggestion."""
-SETTLED = f"{_mirrored('settled', 'settled_at AS at', 'attrs AS system_attrs')},{_OUTCOME}"
-"""SQL that finishes the trial ``optuna_trial_id`` of the row ``settled``, with its ``settled_at``
-and ``attrs``, and the values of ``outcome_of``: everything that it has to say."""
+SETTLED = f"{_mirrored('settled', 'settled_at AS at')},{_OUTCOME}"
+"""SQL that finishes the trial ``optuna_trial_id`` of the row ``settled``, at its ``settled_at``,
+with the values of ``outcome_of``: everything that it has to say."""
 
 
 def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
@@ -347,7 +340,11 @@ def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
 
 
 def outcome_of(
-    state: SlotState, score: float | None, steps: Sequence[float], user_attrs: Mapping[str, Any]
+    state: SlotState,
+    score: float | None,
+    steps: Sequence[float],
+    user_attrs: Mapping[str, Any],
+    system_attrs: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The values of ``SETTLED``."""
     return {
@@ -355,7 +352,10 @@ def outcome_of(
         "score": score,
         "scored": score is not None and state in (SlotState.COMPLETE, SlotState.PRUNED),
         "mirrored_steps": [step if math.isfinite(step) else math.nan for step in steps],
-        "user_attrs": json.dumps(user_attrs),
+        "user_keys": list(user_attrs),
+        "user_texts": [json.dumps(value) for value in user_attrs.values()],
+        "own_keys": list(system_attrs),
+        "own_texts": [json.dumps(value) for value in system_attrs.values()],
     }
 
 
@@ -382,10 +382,10 @@ def settle_trial(
     """Finish a trial with everything it has to say."""
     row = (
         "settled AS (SELECT CAST(:trial_id AS integer) AS optuna_trial_id, "
-        "CAST(:at AS timestamptz) AS settled_at, CAST(:attrs AS json) AS attrs)"
+        "CAST(:at AS timestamptz) AS settled_at)"
     )
-    values = {"trial_id": trial_id, "at": at, "attrs": json.dumps(system_attrs)}
-    values |= outcome_of(state, score, steps, user_attrs)
+    values = {"trial_id": trial_id, "at": at}
+    values |= outcome_of(state, score, steps, user_attrs, system_attrs)
     connection.execute(text(f"WITH {row}, {SETTLED} SELECT 1"), values)
 
 

@@ -3,23 +3,21 @@
 Workers of a study open its slots one after the other, under the lock on its row. If the statements
 of that were sent one by one, each would keep all other workers waiting for a round trip, and for
 the turn of its worker on a busy host; sent together, the lock is held as long as the server needs.
-What is rarer than a new trial (an abandoned slot, a confirmation, the end) is left to
-``claims.claim``, which asks again under the same lock.
+What is rarer than a new trial (an abandoned slot, a confirmation, the end) ``claims.claim`` looks
+after, under the same lock.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import psycopg
 from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection
 
-from hpo.claims import Claim, Claimant, Wait, waits_for_window
-from hpo.snapshot import Phase
-from hpo.spec import StudySpec
+from hpo.holding import MAX_LOSSES
+from hpo.settling import FAILURES_IN_A_ROW
 from hpo.tables import SCHEMA, SCHEMA_VERSION
 
 _OPEN = f"""
@@ -31,7 +29,7 @@ SELECT study_id FROM studies WHERE study_id = (
 
 WITH
 study AS (
-  SELECT id, optuna_study_id, amendments, CAST(spec AS text) AS spec,
+  SELECT id, optuna_study_id, amendments, failures_from, CAST(spec AS text) AS spec,
          CAST(spec #>> '{{budget,trials}}' AS integer) AS trials,
          CAST(spec #>> '{{budget,window}}' AS integer) AS width
   FROM {SCHEMA}.studies
@@ -49,10 +47,15 @@ facts AS (
     SELECT count(*) FROM running
     WHERE lease_until > clock_timestamp() AND token IS DISTINCT FROM %(token)s) AS at_work
   FROM study
-  WHERE NOT EXISTS (  -- one that was abandoned, or whose claim was not heard of by its worker
-    SELECT FROM running
-    WHERE lease_until IS NULL OR (lease_until < clock_timestamp() AND %(take_over)s)
-       OR (worker = %(worker)s AND token = %(token)s))),
+  WHERE %(looked_after)s OR (
+    NOT EXISTS (  -- one that was abandoned, or whose claim was not heard of by its worker
+      SELECT FROM running
+      WHERE lease_until IS NULL OR (lease_until < clock_timestamp() AND %(take_over)s)
+         OR (worker = %(worker)s AND token = %(token)s))
+    AND {FAILURES_IN_A_ROW} > (  -- the study may have to be stopped
+      SELECT count(*) FROM {SCHEMA}.slots
+      WHERE study_id = study.id AND phase = 'search' AND state = 'failed'
+        AND number >= study.failures_from AND losses_in_a_row < {MAX_LOSSES}))),
 next AS (
   SELECT *, clock_timestamp() AS opened_at FROM facts
   WHERE number < trials AND (oldest IS NULL OR oldest > number - width)
@@ -70,22 +73,44 @@ slot AS (
 SELECT facts.*, slot.id AS slot_id, slot.optuna_trial_id FROM facts LEFT JOIN slot ON true"""
 
 
-def try_open(
-    connection: Connection,
-    study: str,
-    who: Claimant,
-    known_spec: Callable[[int, Mapping[str, Any]], StudySpec],
-) -> Claim | Wait | None:
-    """Open the next trial if that is what there is to claim.
+class Asker(Protocol):
+    """Who asks for a trial; see ``claims.Claimant``."""
+
+    @property
+    def worker(self) -> str:
+        """Its name."""
+
+    @property
+    def token(self) -> str:
+        """Its process."""
+
+    @property
+    def lease_s(self) -> float:
+        """Seconds."""
+
+    @property
+    def take_over(self) -> bool:
+        """Whether slots whose lease has run out are its to take."""
+
+    @property
+    def at_work(self) -> int | None:
+        """How many slots may be at work by now."""
+
+
+def open_next(connection: Connection, study: str, who: Asker, *, looked_after: bool) -> Any:
+    """Open the next trial of a search if budget, window and fairness allow it.
 
     Args:
-        connection: in autocommit: the message is a transaction of its own.
+        connection: in autocommit, the message is a transaction of its own.
         study: the study's name.
         who: the worker.
-        known_spec: restores a spec from the study's id and what is stored.
+        looked_after: whether there is nothing else to be done before, such as an abandoned slot.
 
     Returns:
-        The claim, or why there is none just now; None where ``claims.claim`` must look.
+        A row of facts: ``id optuna_study_id amendments spec trials width`` of the study, ``number``
+        of the next trial, ``oldest`` that runs, how many others are ``at_work``; of the trial that
+        was opened ``slot_id optuna_trial_id``, else null. None if the study is not open, or
+        something must be looked after.
     """
     values = {
         "study": study,
@@ -95,36 +120,9 @@ def try_open(
         "take_over": who.take_over,
         "at_work": who.at_work,
         "lease_s": who.lease_s,
+        "looked_after": looked_after,
     }
-    row = _last_row(connection, _OPEN, values)
-    if row is None:
-        return None
-    if row.slot_id is None:
-        return _why_not(row, study, who)
-    return Claim(
-        slot_id=row.slot_id,
-        study_id=row.id,
-        spec=known_spec(row.id, json.loads(row.spec)),
-        phase=Phase.SEARCH,
-        number=row.number,
-        source=None,
-        attempt=1,
-        worker=who.worker,
-        token=who.token,
-        amendments=row.amendments,
-        suggestion=None,
-        optuna_trial_id=row.optuna_trial_id,
-        finished=(),
-        checkpoint=None,
-    )
-
-
-def _why_not(row: Any, study: str, who: Claimant) -> Wait | None:
-    if who.at_work is not None and row.at_work > who.at_work:
-        return Wait(f"{study}: another worker was faster")
-    if row.number < row.trials:
-        return waits_for_window(study, row.number, row.oldest, row.width)
-    return None
+    return _last_row(connection, _OPEN, values)
 
 
 def _last_row(connection: Connection, statements: str, values: Mapping[str, Any]) -> Any:

@@ -103,11 +103,13 @@ def history(connection: Connection, study_id: int, numbers: range) -> list[Past]
     return [_past(row) for row in connection.execute(query)]
 
 
-def unsuggested(connection: Connection, study_id: int, before: int) -> int:
-    """How many search trials before this one run without a suggestion."""
-    search = (slots.c.study_id == study_id) & (slots.c.phase == Phase.SEARCH)
-    query = select(func.count()).where(search, IS_RUNNING, slots.c.number < before)
-    return connection.execute(query.where(slots.c.params.is_(None))).scalar_one()
+def unsuggested(connection: Connection, study_id: int, before: int) -> tuple[int, int | None]:
+    """How many search trials before this one run without a suggestion, and the first of them."""
+    number = slots.c.number
+    search = (slots.c.study_id == study_id) & (slots.c.phase == Phase.SEARCH) & (number < before)
+    query = select(func.count(), func.min(number)).where(search, IS_RUNNING)
+    row = connection.execute(query.where(slots.c.params.is_(None))).one()
+    return row[0], row[1]
 
 
 def _past(row: Any) -> Past:

@@ -70,10 +70,10 @@ _FINISH = f"""
 settled AS (
   UPDATE {SCHEMA}.slots
   SET state = :state, score = CAST(:slot_score AS float8), steps = CAST(:steps AS float8[]),
-      attrs = coalesce(CAST(:attrs AS json), attrs), message = CAST(:message AS text),
+      attrs = CAST(:attrs AS json), message = CAST(:message AS text),
       lineage = CAST(:lineage AS json), lease_until = NULL, settled_at = clock_timestamp()
   WHERE %s AND state = 'running'
-  RETURNING id, study_id, settled_at, attrs, optuna_trial_id),
+  RETURNING id, study_id, settled_at, optuna_trial_id),
 needless AS (DELETE FROM {SCHEMA}.checkpoints USING settled WHERE slot_id = settled.id),
 {mirror.SETTLED}
 SELECT EXISTS (SELECT FROM {SCHEMA}.slots failed WHERE failed.study_id = settled.study_id
@@ -96,7 +96,7 @@ class End:
     steps: Sequence[float] = ()
     """Values reported to the pruner."""
     attrs: Mapping[str, Any] | None = None
-    """The sampler's and pruner's memory of the trial; None for what was stored with it."""
+    """The sampler's and pruner's memory of the trial."""
     message: str | None = None
     """Why it failed or was pruned."""
     lineage: Mapping[str, Any] = field(default_factory=dict)
@@ -108,10 +108,10 @@ class End:
             "state": self.state,
             "slot_score": self.score,
             "steps": list(self.steps),
-            "attrs": None if self.attrs is None else json.dumps(self.attrs),
+            "attrs": json.dumps(self.attrs),
             "message": self.message,
             "lineage": json.dumps(self.lineage),
-            **mirror.outcome_of(self.state, self.score, self.steps, user_attrs),
+            **mirror.outcome_of(self.state, self.score, self.steps, user_attrs, self.attrs or {}),
         }
 
 
@@ -149,13 +149,13 @@ def finish(
         state = connection.scalar(select(slots.c.state).where(is_mine(held)))
         if state is None:
             raise lost(connection, held)
-        return False  # settled by this very attempt: the answer was lost
+        return True  # settled by this very attempt: the answer was lost
     return bool(row.failures) or end.state == SlotState.FAILED
 
 
 def _give_up(connection: Connection, slot: Row[Any], message: str) -> None:
     """Fail a slot whose row is locked, and that of its study."""
-    end = End(state=SlotState.FAILED, message=message)
+    end = End(state=SlotState.FAILED, message=message, attrs=slot.attrs)
     trained = reading.members_of(connection, slot.id)
     facts = _facts(slot.attempts, trained, message, {}, slot.amendments)
     connection.execute(_FINISH_LOCKED, {"slot_id": slot.id, **end.values(facts)})

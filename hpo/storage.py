@@ -32,7 +32,8 @@ if TYPE_CHECKING:  # optuna takes a second to import, which only those pay who u
 OLDEST_MAJOR = 13
 CONNECT_TIMEOUT_S = 10
 CONNECTIONS = 4
-"""The most that a process holds; a worker holds one."""
+"""The most that a process holds; a worker holds one, and a second one while its heart beats in the
+middle of a transaction: a checkpoint that takes long must not cost it its lease."""
 PING_S = 1.0
 """Workers try a connection that was idle for so long before they use it, which is a round trip.
 Others always do: they do not repeat what fails."""
@@ -91,7 +92,7 @@ class Storage:
         self.engine = sa.create_engine(
             url,
             pool_size=1 if worker else CONNECTIONS,
-            max_overflow=0,
+            max_overflow=1 if worker else 0,
             connect_args=_connect_options(url, embedded),
         )
         event.listen(self.engine, "checkin", _note_use)
@@ -215,7 +216,7 @@ def open_storage(
         url: PostgreSQL URL. That of a `Storage` on the embedded server of this HPO_HOME keeps that
             server alive, too.
         prepare: tables of our own, created beside Optuna's if they are not there.
-        worker: for a worker, whose threads share one connection.
+        worker: for a worker, which holds one connection, and repeats what fails.
 
     Raises:
         StorageError: it cannot be reached or used; the message says why and what to do.

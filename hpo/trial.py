@@ -147,18 +147,19 @@ class Trial:
         leaves the processor to those who do. But their workers may be dead, and they are pure
         functions of what is known here: without news for a while, that is done.
         """
-        missing, news_s = self._ledger.unsuggested(self._claim), time.monotonic()
+        missing, first = self._ledger.unsuggested(self._claim)
+        began_s = time.monotonic()
         while missing:
             if self._signals.stopping():
                 self._ledger.release(self._claim)
                 raise StoppedError
             longest_s = min(PAUSE_S[1], missing * self._pace.suggestion_s / 2)
             time.sleep(max(PAUSE_S[0], longest_s))
-            before, missing = missing, self._ledger.unsuggested(self._claim)
-            now_s = time.monotonic()
-            if missing != before:
-                news_s = now_s
-            elif now_s - news_s > max(PAUSE_S[1], 10 * self._pace.suggestion_s):
+            before = first
+            missing, first = self._ledger.unsuggested(self._claim)
+            if first != before:  # the others wait for this one, too
+                began_s = time.monotonic()
+            elif time.monotonic() - began_s > PAUSE_S[1] + 3 * self._pace.suggestion_s:
                 return
 
     def _suggest(self, history: list[Past]) -> Suggestion:
@@ -291,11 +292,9 @@ class Trial:
             last=self._last,
         )
 
-    def _attrs(self) -> dict[str, Any] | None:
+    def _attrs(self) -> dict[str, Any]:
         """The sampler's memory of this trial, and the pruner's."""
-        if self._judge is None:
-            return None
-        return {**self._suggested, **self._judge.attrs}
+        return {**self._suggested, **(self._judge.attrs if self._judge else {})}
 
 
 class _Watch:

@@ -33,6 +33,8 @@ STOP_PATIENCE_S = 3.0
 """For so long if it was told to stop; what it could not write down is done again."""
 REFUSAL_S = 300.0
 """For so long a worker leaves out a study that its host cannot serve, such as for missing data."""
+RACES = 3
+"""So often a worker that chose among studies looks again at once, because others were faster."""
 _POLL_S = (0.1, 2.0)
 
 
@@ -240,7 +242,16 @@ class Worker:
         study = self._order.study
         if study is not None:
             return self._claim_from(study)
-        waits, studies = [], self._ledger.open_studies()
+        found = self._claim_fairly()
+        for _ in range(RACES):  # others chose the same study: look again which has the fewest
+            if not (isinstance(found, Wait) and found.stale):
+                break
+            found = self._claim_fairly()
+        return found
+
+    def _claim_fairly(self) -> Claim | Wait:
+        """A slot of one of the open studies."""
+        waits, stale, studies = [], False, self._ledger.open_studies()
         self._left_out = {
             name: self._left_out[name] for name, _ in studies if name in self._left_out
         }
@@ -250,7 +261,8 @@ class Worker:
                 return found
             if isinstance(found, Wait):
                 waits.append(found.reason)
-        return Wait("; ".join(waits) or "no study is open")
+                stale = stale or found.stale
+        return Wait("; ".join(waits) or "no study is open", stale)
 
     def _claim_unless_refused(self, study: str, at_work: int) -> Claim | Wait | Over:
         refusal = self._left_out.get(study)

@@ -13,6 +13,7 @@ from gates import Gate
 from servers import connect
 from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
 
+from hpo.claims import Claim
 from hpo.ledger import Ledger
 from hpo.snapshot import Member, Slot, SlotState, StudyState
 from hpo.spec import StudySpec
@@ -151,6 +152,50 @@ def test_what_has_reached_the_database_counts(scene: Scene, alone: list[tuple[An
     assert (snapshot.state, table(snapshot)) == (StudyState.DONE, alone)
     only = snapshot.search[0]
     assert (only.worker, only.attempts, only.losses) == ("victim", 1, 0)
+
+
+def test_between_a_failed_trial_and_the_verdict_on_its_study(
+    scene: Scene, database_url: str
+) -> None:
+    """Three failures in a row stop a study: whoever claims next judges, if their worker is dead."""
+    breaks = toy_spec(
+        "killed",
+        budget={"trials": 20, "window": 1, "members": 1},
+        fixed={"fail": "always"},
+        pruner={"name": "none"},
+    )
+    scene.ledger.register(breaks)
+    verdict = "UPDATE OF state ON hpo_ledger.studies"
+    with Gate(scene.url, verdict, "NEW.state = 'failed'") as gate:
+        victim = scene.start("victim")
+        gate.wait()
+        kill(victim, signal.SIGKILL)
+        gate.cut()
+    assert scene.ledger.snapshot("killed").state == StudyState.OPEN
+    heir = scene.start("heir")
+    _, said = heir.communicate(timeout=60)
+    assert heir.returncode == 0, said
+    snapshot = scene.ledger.snapshot("killed")
+    assert snapshot.state == StudyState.FAILED
+    assert [slot.worker for slot in snapshot.search] == ["victim"] * 3
+
+
+def test_before_a_suggestion_that_many_others_wait_for(scene: Scene, database_url: str) -> None:
+    """They wait for it a while, then work it out themselves, all at about the same moment."""
+    spec = toy_spec("killed", budget={"trials": 8, "window": 6, "members": 1})
+    scene.ledger.register(spec)
+    dead = scene.ledger.claim("killed", "dead", lease_s=3600)
+    assert isinstance(dead, Claim)
+    workers = [scene.start(f"waiter-{k}") for k in range(3)]
+    wait_until(lambda: scene.ledger.snapshot("killed").settled == 5)
+    assert not scene.ledger.snapshot("killed").search[0].params
+    scene.ledger.bury("dead")
+    for worker in workers:
+        _, said = worker.communicate(timeout=60)
+        assert worker.returncode == 0, said
+    alone = toy_spec("undisturbed", budget={"trials": 8, "window": 6, "members": 1})
+    snapshot = scene.ledger.snapshot("killed", curves=True)
+    assert table(snapshot) == undisturbed(database_url, alone)
 
 
 def test_during_training(scene: Scene, alone: list[tuple[Any, ...]]) -> None:

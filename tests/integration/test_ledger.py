@@ -462,3 +462,15 @@ def test_optuna_sees_the_same_trials(ledger: Ledger, storage: Storage) -> None:
     assert abs((done.datetime_start - started).total_seconds()) < 5
     assert study.best_trial.number == 0
     assert study.metric_names == ["accuracy"]
+
+
+def test_texts_that_json_can_hold_and_postgresql_cannot_are_kept(
+    ledger: Ledger, storage: Storage
+) -> None:
+    ledger.register(toy_spec())
+    held = claim(ledger, "w")
+    odd = {"nul": "a\0b", "half": "\ud800", "rung": 0.5}
+    ledger.settle(held, SlotState.COMPLETE, score=0.5, attrs=odd, lineage={"host": "\udc80"})
+    (trial,) = optuna.load_study(study_name="toy", storage=storage.optuna()).trials
+    assert trial.system_attrs == odd
+    assert trial.user_attrs["lineage:host"] == "\udc80"

@@ -19,6 +19,7 @@ from tables import METADATA, SCHEMA, THINGS
 from hpo import storage as storage_module
 from hpo.embedded import status, stop
 from hpo.errors import StorageError
+from hpo.ledger import Ledger
 from hpo.storage import Schema, open_storage, prepare_database
 
 
@@ -297,3 +298,8 @@ def test_a_creation_that_fails_leaves_nothing(empty_database_url: str) -> None:
         with storage.engine.connect() as connection:
             assert not SCHEMA.is_current(connection)
         prepare_database(storage, SCHEMA)
+
+
+def test_a_worker_may_be_the_first_on_an_empty_database(empty_database_url: str) -> None:
+    with open_storage(empty_database_url, worker=True) as storage:
+        assert Ledger(storage).studies() == []

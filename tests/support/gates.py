@@ -5,14 +5,11 @@ Nothing in the worker knows of them: a trigger asks for an advisory lock that th
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import time
-from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
-import psycopg
 from servers import connect
 
 _KEY = 4711
@@ -75,24 +72,3 @@ class Gate:
     def open(self) -> None:
         """Let everybody through."""
         self._holder.close()
-
-
-@contextlib.contextmanager
-def locked_study(url: str, name: str) -> Iterator[psycopg.Connection]:
-    """Hold the lock on a study's row: nobody claims or settles."""
-    with connect(url) as connection, connection.transaction():
-        connection.execute("SELECT id FROM hpo_ledger.studies WHERE name = %s FOR UPDATE", [name])
-        yield connection
-
-
-def wait_for_waiting(url: str, timeout_s: float = 30.0) -> None:
-    """Return when a worker waits for a lock on a row."""
-    deadline = time.monotonic() + timeout_s
-    query = (
-        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' "
-        "AND datname = current_database()"
-    )
-    with connect(url) as connection:
-        while connection.execute(query).fetchone() == (0,):
-            assert time.monotonic() < deadline, "nobody waits"
-            time.sleep(0.02)

@@ -94,6 +94,8 @@ def test_the_section_of_scale() -> None:
             claims_per_s=153.4,
             claim_median_ms=99.4,
             claim_p99_ms=229.1,
+            idle_median_ms=104.2,
+            idle_p99_ms=240.3,
             connections=64,
             server_ms=3.4,
             worker_ms=8.9,
@@ -104,7 +106,7 @@ def test_the_section_of_scale() -> None:
     begin = scale.Begin(trials=10_000, cold_s=2.34, warm_ms=120.4)
     body = results.scale([load((1.0,)), load((0.34, 0.33, 0.33))], [begin], 2)
     assert "same 2 cores, over a network with a round trip of 1 ms" in body
-    assert "| 64 | 1,000 | random | 153 | 99 ms | 229 ms | 64 | 9 + 3 | 4 |" in body
+    assert "| 64 | 1,000 | random | 153 | 99 / 229 | 104 / 240 | 64 | 9 + 3 | 4 |" in body
     assert "| 64 | 3 × 1,000 | random |" in body
     assert "Of 3 studies side by side, claims went 34.0 : 33.0 : 33.0 %." in body
     assert "| 10,000 | 120 ms | 2.3 s |" in body
