@@ -45,7 +45,7 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
 
 
 def _refuse_foreign(tree: Mapping[str, Any], where: str) -> None:
-    """Refuse what TOML has and the database lacks: dates, and whole numbers beyond 64 bits."""
+    """Refuse what TOML has and the database lacks: dates, long whole numbers, the character NUL."""
     for key, value in tree.items():
         items = value if isinstance(value, list) else [value]
         for item in items:
@@ -55,6 +55,11 @@ def _refuse_foreign(tree: Mapping[str, Any], where: str) -> None:
                 raise SpecError(
                     f"{where}: {key}: a number, a text, true or false must be given, but got the "
                     f'date or time {item}. A text stands in quotes: {key} = "{item}".'
+                )
+            elif isinstance(item, str) and "\0" in item:
+                raise SpecError(
+                    f"{where}: {key}: a text must be without the character NUL, which no database "
+                    f"holds, but got {item!r}. Leave it out."
                 )
             elif isinstance(item, int) and abs(item) >= 2**63:
                 raise SpecError(

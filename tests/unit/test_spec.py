@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 from pydantic import Field, model_validator
+from workers import toy_spec
 
 from hpo import specrules, studyfile
 from hpo.errors import SpecError
@@ -490,3 +491,12 @@ def test_what_python_cannot_read_is_refused(tmp_path: Path, text: str, message: 
     file.write_text(text)
     with pytest.raises(SpecError, match=message):
         studyfile.load(str(file))
+
+
+def test_a_text_that_no_database_holds_is_refused() -> None:
+    with pytest.raises(SpecError) as refused:
+        toy_spec(space={"colour": {"choices": ["red", "gre\0en"]}})
+    assert str(refused.value) == (
+        "test: space: colour: choices: a text must be without the character NUL, which no database "
+        r"holds, but got 'gre\x00en'. Leave it out."
+    )
