@@ -13,16 +13,17 @@ from __future__ import annotations
 import os
 import platform
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 from hpo import settings
 from hpo.arguments import EXIT_ERROR, LEASE_S, Parser, answer, at_least, seconds
 from hpo.errors import HpoError
+from hpo.executors import squeue
 from hpo.executors.local import LocalExecutor
 
 TERM_GRACE_S = 20.0
@@ -101,12 +102,14 @@ class Crew:
     def __init__(self, executor: LocalExecutor) -> None:
         """Nothing is started yet."""
         self._executor = executor
-        self._told: list[int] = []
+        self._told: set[int] = set()
+        self._stopping = False
 
     def run(self, workers: int, *, usr2_grace_s: float) -> int:
         """Work until the study is over, or SLURM says to stop; returns the exit status."""
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2):
             signal.signal(signum, self._hear)
+        signal.signal(signal.SIGALRM, self._hurry)
         say(f"{settings.job() or 'no job'} on {platform.node()}: {self._executor.where(workers)}")
         try:
             self._executor.start(workers)
@@ -115,15 +118,27 @@ class Crew:
                     say(event)
                 time.sleep(POLL_S)
         finally:
-            near_limit = signal.SIGUSR2 in self._told
-            self._executor.stop(usr2_grace_s if near_limit else TERM_GRACE_S)
-        if signal.SIGUSR2 in self._told:
+            self._stopping = True
+            with suppress(KeyboardInterrupt):  # on its way through it, it killed them
+                self._executor.stop(usr2_grace_s if self._near_limit else TERM_GRACE_S)
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+        if self._near_limit:
             return self._requeue()
         say("told to stop: the workers have stopped" if self._told else "all workers have ended")
         return 0
 
+    @property
+    def _near_limit(self) -> bool:
+        """Whether it was told of the time limit alone: a job that is cancelled queues no more."""
+        return self._told == {signal.SIGUSR2}
+
     def _hear(self, signum: int, frame: FrameType | None) -> None:
-        self._told.append(signum)
+        self._told.add(signum)
+        if self._stopping and signum != signal.SIGUSR2:  # no time is left for what USR2 gave
+            signal.setitimer(signal.ITIMER_REAL, TERM_GRACE_S)
+
+    def _hurry(self, signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
 
     def _requeue(self) -> int:
         job = settings.job()
@@ -131,12 +146,12 @@ class Crew:
             say("told to stop: the workers have stopped")
             return 0
         say("the time limit is near: the workers have stopped, the job queues again")
-        done = subprocess.run(
-            ["scontrol", "requeue", job.split()[-1]], capture_output=True, text=True
-        )
-        if done.returncode:
-            say(f"scontrol requeue: {done.stderr.strip()}; whoever follows the study replaces it")
-        return EXIT_ERROR if done.returncode else 0
+        try:
+            squeue.ask("scontrol", "requeue", job.split()[-1])
+        except HpoError as error:
+            say(f"{error} Whoever follows the study replaces this job.")
+            return EXIT_ERROR
+        return 0
 
 
 def bury(worker: str, *, lost: bool = True) -> bool | None:

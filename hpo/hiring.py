@@ -30,11 +30,10 @@ def check(site: Site) -> None:
     Raises:
         HpoError: it must be told how many workers there are.
     """
-    if site.launch.executor == "slurm" and not site.launch.workers:
+    if site.launch.executor == "slurm" and site.launch.workers is None:
         raise HpoError(
-            "slurm: the number of workers must be given, but got "
-            f"workers={site.launch.workers or 'none'}. Give it: --workers N, or workers in "
-            "[launch] of hpo.toml."
+            "slurm: the number of workers must be given, but got workers=none. Give it: "
+            "--workers N, or workers in [launch] of hpo.toml."
         )
 
 
@@ -66,7 +65,7 @@ def script(arguments: LaunchArguments, site: Site, spec: StudySpec) -> str | Non
     Raises:
         HpoError: what it needs is not installed.
     """
-    if site.launch.executor != "slurm":
+    if site.launch.executor != "slurm" or not site.launch.workers:
         return None
     return _slurm(arguments, site, spec).script(site.launch.workers or 0)
 

@@ -261,6 +261,8 @@ class _Launch:
 
     def _result(self, outcome: str) -> int:
         complete = outcome not in ("timeout", StudyState.FAILED, StudyState.STOPPED)
+        if outcome == "timeout" and self._defaults.on_cancel == "leave":
+            self._leave()
         if not complete:
             self._executor.stop()
         snapshot = self._patient.snapshot(self._spec.name, curves=complete)
@@ -312,6 +314,7 @@ class _Launch:
                 f"{self._spec.name}: a worker keeps the {what} for the dashboard (Ctrl-C: not now)"
             )
             while self._executor.alive and self._artifacts_due() and time.monotonic() < until_s:
+                self._executor.look()
                 time.sleep(ARTIFACTS_POLL_S)
         except KeyboardInterrupt as wish:
             if isinstance(wish, Terminated):

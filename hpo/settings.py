@@ -8,7 +8,8 @@
 | `HPO_DASHBOARD_PASSWORD_FILE` | password of `hpo dashboard`        | none, and loopback only   |
 | `HPO_SERVER_USER`             | who runs the server for root       | `nobody`                  |
 | `HPO_CONFIG`                  | file of a site's defaults          | `hpo.toml`: see `hpo.site`|
-| `HPO_EXECUTOR`, `HPO_WORKERS` | a key of its table `[launch]`      | what the file says        |
+| `HPO_EXECUTOR`                | `executor` of its table `[launch]` | what the file says        |
+| `HPO_LAUNCH_WORKERS`          | another key of `[launch]`          | what the file says        |
 | `HPO_SLURM_PARTITION`         | a key of its table `[slurm]`       | what the file says        |
 """
 

@@ -2,7 +2,8 @@
 
 The file is ``./hpo.toml``, else ``$HPO_CONFIG``, else ``hpo.toml`` in the user's directory of
 configurations. Every key is also an environment variable: ``HPO_SLURM_PARTITION`` is ``partition``
-of ``[slurm]``, ``HPO_EXECUTOR`` is ``executor`` of ``[launch]``. The command line wins over the
+of ``[slurm]``, ``HPO_LAUNCH_WORKERS`` is ``workers`` of ``[launch]``, whose ``executor`` is called
+``HPO_EXECUTOR``. The command line wins over the
 environment, the environment over the file.
 
     [launch]
@@ -26,7 +27,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from hpo import settings
 from hpo.arguments import LEASE_S, LaunchArguments
@@ -39,6 +40,11 @@ Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$")]
 
 class SiteError(HpoError):
     """A default of the site, or an option in its place, breaks a rule."""
+
+
+def _text(value: Any) -> Any:
+    """``time = 240`` is meant as a text, too."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _limit(text: str) -> str:
@@ -68,12 +74,12 @@ class SlurmDefaults(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     partition: Text | None = None
-    time: Annotated[str, AfterValidator(_limit)] | None = None
-    """As sbatch takes it: minutes, ``H:MM:SS`` or ``D-H:MM:SS``."""
+    time: Annotated[str, BeforeValidator(_text), AfterValidator(_limit)] | None = None
+    """As sbatch takes it: minutes, ``H:MM:SS`` or ``D-H:MM:SS``; ``4:00`` is four minutes."""
     account: Text | None = None
     qos: Text | None = None
     constraint: Text | None = None
-    mem: Text | None = None
+    mem: Annotated[Text, BeforeValidator(_text)] | None = None
     """Memory of a job, as in ``8G``."""
     gpus: Annotated[int, Field(ge=1)] | None = None
     """Of a job; each of its workers gets one."""
@@ -89,6 +95,16 @@ class SlurmDefaults(BaseModel):
     options: dict[str, str | int | float | bool] = Field(default_factory=dict)
     """Any other option of sbatch, without its dashes."""
 
+    @property
+    def limit_s(self) -> int | None:
+        """The time limit in seconds, as sbatch reads it; None without one."""
+        if self.time is None:
+            return None
+        days, dash, rest = self.time.rpartition("-")
+        parts = [int(part) for part in rest.split(":")]
+        units = (3600, 60, 1) if dash or len(parts) == 3 else (60, 1)
+        return 86400 * int(days or 0) + sum(p * u for p, u in zip(parts, units, strict=False))
+
 
 class Site(BaseModel):
     """All defaults, with what environment and command line say instead."""
@@ -99,10 +115,11 @@ class Site(BaseModel):
     slurm: SlurmDefaults = SlurmDefaults()
 
 
-_TABLES: dict[str, tuple[type[BaseModel], str]] = {
-    "launch": (LaunchDefaults, "HPO_"),
-    "slurm": (SlurmDefaults, "HPO_SLURM_"),
-}
+_TABLES: dict[str, type[BaseModel]] = {"launch": LaunchDefaults, "slurm": SlurmDefaults}
+
+
+def _variable(table: str, key: str) -> str:
+    return "HPO_EXECUTOR" if key == "executor" else f"HPO_{table}_{key}".upper()
 
 
 def load(arguments: LaunchArguments | None = None) -> Site:
@@ -122,14 +139,27 @@ def load(arguments: LaunchArguments | None = None) -> Site:
         _check(raw, str(file), strict=True)
         for table, values in raw.items():
             tree[table].update(values)
-    for table, key, variable, text in _variables():
-        _replace(tree, table, key, text, variable)
     usual = tree["launch"].get("executor")
-    for table, key, option, value in _options(arguments):
-        _replace(tree, table, key, value, option)
-    if arguments and arguments.workers is None and tree["launch"].get("executor") != usual:
+    given = [*_variables(), *_options(arguments)]
+    for table, key, where, value in given:
+        _replace(tree, table, key, value, where)
+    chosen = Site.model_validate(tree).launch.executor
+    if usual == "slurm" != chosen and not any(key == "workers" for _, key, _, _ in given):
         tree["launch"].pop("workers", None)  # that of the cluster is none for this machine
-    return Site.model_validate(tree)
+    site = Site.model_validate(tree)
+    _check_limit(site.slurm)
+    return site
+
+
+def _check_limit(slurm: SlurmDefaults) -> None:
+    """Check that a job has time to work in before it is told to queue again."""
+    least_s = slurm.signal_s + 60
+    if slurm.limit_s is not None and slurm.limit_s <= least_s:
+        raise SiteError(
+            f"slurm: time must be longer than signal_s + 60 s, but got time={slurm.time}, which is "
+            f"{slurm.limit_s} s, and signal_s={slurm.signal_s}. Jobs would do nothing but queue "
+            "again: give more time (4:00:00 is four hours, 4:00 four minutes), or less signal_s."
+        )
 
 
 def find() -> Path | None:
@@ -150,7 +180,7 @@ def find() -> Path | None:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8
         raise SiteError(f"{path}: not valid TOML: {error}. Mend that line.") from None
     except OSError as error:
@@ -175,15 +205,16 @@ def _without_times(value: Any) -> Any:
 def _variables() -> list[tuple[str, str, str, Any]]:
     """Table, key, name and value of every variable that is set, most of them texts."""
     found: list[tuple[str, str, str, Any]] = []
-    for table, (model, prefix) in _TABLES.items():
+    for table, model in _TABLES.items():
         for key in model.model_fields:
-            variable = prefix + key.upper()
+            variable = _variable(table, key)
             if text := os.environ.get(variable):
                 found.append((table, key, variable, _lines(key, text, variable)))
     known = {variable for _, _, variable, _ in found}
     for name in sorted(os.environ):
-        if name.startswith("HPO_SLURM_") and os.environ[name] and name not in known:
-            valid = [f"HPO_SLURM_{key.upper()}" for key in SlurmDefaults.model_fields]
+        ours = next((t for t in _TABLES if name.startswith(f"HPO_{t.upper()}_")), None)
+        if ours and os.environ[name] and name not in known:
+            valid = [_variable(ours, key) for key in _TABLES[ours].model_fields]
             raise SiteError(f"{name}: unknown variable. {did_you_mean(name, valid)}")
     return found
 
@@ -211,9 +242,9 @@ def option(text: str, where: str = "--slurm-option") -> tuple[str, str | bool]:
 
 def _options(arguments: LaunchArguments | None) -> list[tuple[str, str, str, Any]]:
     found: list[tuple[str, str, str, Any]] = []
-    for table, (model, prefix) in _TABLES.items():
+    for table, model in _TABLES.items():
         for key in model.model_fields:
-            name = prefix.removeprefix("HPO_").lower() + key
+            name = key if table == "launch" else f"{table}_{key}"
             value = getattr(arguments, name, None)
             if key == "options":
                 name = "slurm_option"
@@ -254,5 +285,8 @@ OURS_INSTEAD = {
     "gpus-per-node": "Give it as slurm.gpus",
     "signal": "Give it as slurm.signal_s",
 }
-OURS = OURS_INSTEAD.keys() | {"job-name", "array", "output", "error", "open-mode", "requeue"}
+OURS = OURS_INSTEAD.keys() | {
+    *("job-name", "array", "output", "error", "open-mode", "requeue", "no-requeue"),
+    *("wait", "test-only", "parsable"),
+}
 """Options of sbatch that are ours to give."""

@@ -38,7 +38,15 @@ class Executor(ABC):
     @property
     @abstractmethod
     def alive(self) -> int:
-        """How many of its workers live, or wait to be started."""
+        """How many of its workers live, or wait to be started, as far as is known: at once."""
+
+    def look(self) -> None:
+        """Bring ``alive`` up to date, where somebody must be asked; ``poll`` does so, too.
+
+        Neither this nor ``alive`` and ``stop`` may block for long, or raise, because a scheduler is
+        away: what they are for is a launch that follows a study, or ends.
+        """
+        return
 
     @abstractmethod
     def where(self, n: int) -> str:

@@ -55,7 +55,7 @@ class _Sbatch(SlurmExecutor):
             "time": order.time or site.time,
             "cpus_per_task": cpus * site.workers_per_job,
             "gpus_per_node": site.gpus,
-            "setup": list(site.setup) or None,
+            "setup": ["trap '' USR2  # until the crew listens", *site.setup],
             "map_count": order.jobs,
             "array_parallelism": order.jobs,
             "stderr_to_stdout": True,
@@ -108,12 +108,12 @@ def submit(order: Order, site: SlurmDefaults, threads: int, storage_url: str) ->
     Raises:
         SlurmError: sbatch refuses.
     """
-    order.logs.mkdir(parents=True, exist_ok=True)
-    sbatch = _Sbatch(order, site, threads)
     try:
+        order.logs.mkdir(parents=True, exist_ok=True)
+        sbatch = _Sbatch(order, site, threads)
         with _environment(HPO_STORAGE=storage_url), redirect_stderr(StringIO()):
             return str(sbatch._submit_command(sbatch._submitit_command_str).job_id)
-    except (FailedJobError, FailedSubmissionError) as error:
+    except (FailedJobError, FailedSubmissionError, OSError) as error:
         said = " ".join(str(error).split())[:500]
         raise SlurmError(
             f"sbatch: the jobs must be accepted, but got: {said}. Correct the options "

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from hpo import words
 from hpo.executors import GRACE_S, Executor, sbatch, squeue
 from hpo.executors.local import DEATHS_AT_START, HEALTHY_S, PAUSE_S, WorkerError, tail
 from hpo.executors.squeue import Job, SlurmError
@@ -31,9 +32,11 @@ PROBE_TIME = "5:00"
 """Minutes and seconds that a probe may run."""
 LATE_S = 15.0
 """After the end of a probe, its log may show up so late on another host."""
+KEPT_DAYS = 30
+"""Logs that are older are removed when jobs are started."""
 LEAVING_S = 120.0
 """Longest wait for jobs that were cancelled; SLURM kills them before, mostly after 30 s."""
-_NO_FAULT = {"CANCELLED", "NODE_FAIL", "PREEMPTED", "TIMEOUT"}
+_NO_FAULT = {"CANCELLED", "COMPLETED", "NODE_FAIL", "PREEMPTED", "TIMEOUT", "VANISHED"}
 """Ends that say nothing against a job."""
 
 
@@ -66,6 +69,7 @@ class SlurmExecutor(Executor):
         probed: Callable[[str], bool] = lambda name: False,
         on_death: Callable[[str], bool | None] = lambda job: False,
         on_kill: Callable[[str], object] = lambda job: None,
+        say: Callable[[str], object] = lambda text: print(text, file=sys.stderr, flush=True),
     ) -> None:
         """Nothing is submitted yet.
 
@@ -83,26 +87,27 @@ class SlurmExecutor(Executor):
             on_death: told every job that ended; returns whether its workers held a trial, None if
                 that is unknown.
             on_kill: told every job that ``stop`` has ended.
+            say: tells the user what cannot wait for ``poll``.
         """
         self._study, self._site, self._url = study, site, storage_url
         self._logs, self._threads = logs, threads
         self._options, self._only_here = list(options), only_here
         self._useful, self._probed = useful, probed
-        self._on_death, self._on_kill = on_death, on_kill
+        self._on_death, self._on_kill, self._say = on_death, on_kill, say
         digest = hashlib.sha256(f"{place}\n{study}".encode()).hexdigest()[:8]
         self.name = f"hpo-{study}-{digest}"
-        self._target = 0
+        self._target, self._started = 0, False
         self._jobs: dict[str, Job] = {}
         self._probe: _Probe | None = None
         self._events: list[str] = []
         self._ask_pause_s, self._ask_due_s = ASK_S[0], 0.0
         self._silent, self._told = False, ""
         self._deaths, self._pause_s, self._due_s = 0, PAUSE_S[0], 0.0
+        self._vain_s = ASK_S[0]  # until it is asked again if more jobs would find work
 
     @property
     def alive(self) -> int:
         """Workers of jobs that run, or wait in the queue."""
-        self._look()
         jobs = self._target if self._probe else sum(not j.gone for j in self._jobs.values())
         return jobs * self._site.workers_per_job
 
@@ -112,7 +117,10 @@ class SlurmExecutor(Executor):
         what = f"{jobs} jobs" if jobs > 1 else "1 job"
         workers = "1 worker" if each == 1 else f"{each} workers"
         partition = f" in partition {self._site.partition}" if self._site.partition else ""
-        return f"{what} of SLURM with {workers} each{partition}; logs in {self._logs}"
+        limit_s = self._site.limit_s
+        limit = f", for {words.duration_text(limit_s)} at a time" if limit_s else ""
+        odd = "" if jobs * each == n else f" ({jobs * each} rather than {n})"
+        return f"{what} of SLURM with {workers} each{odd}{partition}{limit}; logs in {self._logs}"
 
     def script(self, n: int) -> str:
         """The script that ``start`` would submit."""
@@ -124,7 +132,8 @@ class SlurmExecutor(Executor):
         squeue.check_partition(self._site.partition)
         if self._only_here is not None:
             squeue.check_only_here(self._site.partition, self._only_here)
-        self._target = self._jobs_for(n)
+        self._target, self._started = self._jobs_for(n), True
+        self._remove_old_logs()
         self._jobs = {job.id: job for job in squeue.jobs(self.name) if not job.gone}
         if self._jobs:
             self._events.append(f"{_count(len(self._jobs))} of this study in the queue already")
@@ -136,7 +145,7 @@ class SlurmExecutor(Executor):
 
     def poll(self) -> list[str]:
         """Ask squeue if it is time; submit jobs in place of those that ended, ever later."""
-        self._look()
+        self.look()
         if self._probe is not None:
             self._follow_probe(self._probe)
         else:
@@ -147,9 +156,21 @@ class SlurmExecutor(Executor):
         return events
 
     def stop(self, grace_s: float | None = GRACE_S) -> None:
-        """Cancel all jobs and wait until they are gone; SLURM kills what does not end by itself."""
+        """Cancel all jobs and wait until they are gone; SLURM kills what does not end by itself.
+
+        Those, too, whose submission was interrupted. If SLURM is away, it says so and goes on.
+        """
+        if not self._started:
+            return
+        self._started = False
         ids = self._forget()
-        squeue.cancel(ids)
+        with suppress(SlurmError):
+            ids = sorted({*ids, *(job.id for job in squeue.jobs(self.name) if not job.gone)})
+        try:
+            squeue.cancel(ids)
+        except SlurmError as error:
+            self._say(f"{error} Jobs may go on; cancel them later: scancel --name={self.name}")
+            return
         deadline = time.monotonic() + (LEAVING_S if grace_s is None else grace_s)
         left = set(ids)
         while left and time.monotonic() < deadline:
@@ -164,7 +185,8 @@ class SlurmExecutor(Executor):
         if self._probe is not None:
             self.stop(0.0)
             return "no job was submitted yet"
-        jobs = _count(len(self._forget()))
+        self._started, ids = False, self._forget()
+        jobs = _count(len(ids)) if ids else "jobs of this study, if any are queued, are"
         return f"{jobs} left to SLURM; cancel with: scancel --name={self.name}"
 
     def _forget(self) -> list[str]:
@@ -194,13 +216,20 @@ class SlurmExecutor(Executor):
         self._events.append(f"submitted {_count(jobs)} to SLURM: {number}_[0-{jobs - 1}]")
         self._ask_soon()
 
+    def _remove_old_logs(self) -> None:
+        before = time.time() - 86400 * KEPT_DAYS
+        for path in self._logs.glob("*") if self._logs.is_dir() else ():
+            with suppress(OSError):  # another launch was faster
+                if path.suffix in (".log", ".sh") and path.stat().st_mtime < before:
+                    path.unlink()
+
     # --- what squeue says ----------------------------------------------------------------
 
     def _ask_soon(self) -> None:
         self._ask_pause_s = ASK_S[0]
         self._ask_due_s = time.monotonic() + ASK_S[0]
 
-    def _look(self) -> None:
+    def look(self) -> None:
         """Bring the jobs up to date, unless that was done a moment ago or squeue is silent."""
         now = time.monotonic()
         if now < self._ask_due_s or not (self._jobs or self._probe):
@@ -249,41 +278,49 @@ class SlurmExecutor(Executor):
         for job in gone:
             del self._jobs[job.id]
             self._ended(job)
+        running = [job for job in self._jobs.values() if not job.waits]
+        if any(job.ran_s >= HEALTHY_S for job in running):
+            self._deaths, self._pause_s = 0, PAUSE_S[0]
+        if gone and self._deaths >= DEATHS_AT_START and not running:
+            log = self._logs / f"{gone[-1].id}.log"
+            raise WorkerError(
+                f"slurm: jobs must live, but {self._deaths} in a row ended at once "
+                f"({gone[-1].state}), and none runs. The last one said:\n{_said(log)}\n"
+                f"Its log: {log}"
+            )
         if gone:
+            self._vain_s = ASK_S[0]
             self._due_s = time.monotonic() + self._pause_s
             self._pause_s = min(2 * self._pause_s, PAUSE_S[1])
 
     def _replace(self) -> None:
         """Submit jobs in place of those that are gone, as far as there is work for them."""
-        useful = min(self._target, self._jobs_for(self._useful()))
-        self._due_s = time.monotonic() + ASK_S[0]
+        missing = self._missing()
+        self._due_s = time.monotonic() + self._vain_s
+        self._vain_s = min(2 * self._vain_s, PAUSE_S[1])
         try:
-            if useful > len(self._jobs):
-                self._submit(useful - len(self._jobs))
+            if missing > 0:
+                self._submit(missing)
         except SlurmError as error:  # the other jobs go on
             self._due_s = time.monotonic() + PAUSE_S[1]
             self._events.append(f"{error} Trying again in {PAUSE_S[1]:.0f} s.")
 
-    def _ended(self, job: Job) -> None:
-        """Free what a job held.
+    def _missing(self) -> int:
+        """How many more jobs would find work."""
+        return min(self._target, self._jobs_for(self._useful())) - len(self._jobs)
 
-        Raises:
-            WorkerError: jobs end again and again as soon as they have begun.
-        """
+    def _ended(self, job: Job) -> None:
+        """Free what a job held."""
         held = self._on_death(job.id)
         if held or job.ran_s >= HEALTHY_S:
             self._deaths, self._pause_s = 0, PAUSE_S[0]
         elif job.state not in _NO_FAULT and held is not None:
             self._deaths += 1
-        log = self._logs / f"{job.id}.log"
-        if self._deaths >= DEATHS_AT_START:
-            raise WorkerError(
-                f"slurm: jobs must live, but {self._deaths} in a row ended at once ({job.state}). "
-                f"The last one said:\n{_said(log)}\nIts log: {log}"
-            )
+        node = f" on {job.node}" if job.node else ""
         self._events.append(
-            f"job {job.id} ended after {job.ran_s:.0f} s ({job.state}); if there is work left, the "
-            f"next one is submitted in {self._pause_s:.0f} s; log: {log}"
+            f"job {job.id} ended after {job.ran_s:.0f} s{node} ({job.state}); if there is work "
+            f"left, the next one is submitted in {self._pause_s:.0f} s; "
+            f"log: {self._logs / f'{job.id}.log'}"
         )
 
     # --- the probe -----------------------------------------------------------------------
@@ -308,16 +345,18 @@ class SlurmExecutor(Executor):
         self._ask_soon()
 
     def _follow_probe(self, probe: _Probe) -> None:
-        """Submit the jobs once the probe has been in the database.
+        """Have the jobs submitted once the probe has been in the database.
 
         Raises:
             SlurmError: it has ended without.
         """
         now = time.monotonic()
         if self._probed(probe.name):
-            self._probe = None
-            self._events.append("a node reaches the database")
-            self._submit(self._target)
+            with suppress(SlurmError):  # else the next time
+                there = {job.id: job for job in squeue.jobs(self.name) if not job.gone}
+                self._probe, self._jobs = None, there  # of a launch that was faster
+                self._events.append("a node reaches the database")
+                self._due_s = 0.0
         elif probe.job.gone:
             probe.ended_s = probe.ended_s or now
             log = self._logs / f"{probe.job.id}-probe.log"

@@ -13,6 +13,8 @@ from hpo.errors import HpoError
 
 PROGRAMS = ("sbatch", "squeue", "scancel", "sinfo")
 TIMEOUT_S = 60.0
+LOOK_S = 10.0
+"""How long a look at the queue may take: a launch has something else to do meanwhile."""
 _FORMAT = "%i|%T|%r|%N|%M"
 _GONE = {
     "BOOT_FAIL",
@@ -81,7 +83,7 @@ def jobs(name: str) -> list[Job]:
         SlurmError: squeue does not answer.
     """
     options = ("--me", "--noheader", "--array", "--states=all", f"--format={_FORMAT}")
-    return parsed(ask("squeue", *options, f"--name={name}"))
+    return parsed(ask("squeue", *options, f"--name={name}", timeout_s=LOOK_S))
 
 
 def parsed(text: str) -> list[Job]:
