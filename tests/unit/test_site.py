@@ -38,13 +38,17 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
         '[slurm]\npartition = "file"\ntime = 01:00:00\nqos = "file"\noptions = { a = "1", b = 2 }\n'
     )
     assert site.load().slurm.time == "01:00:00"
-    monkeypatch.setenv("HPO_SLURM_TIME", "2:00")
+    monkeypatch.setenv("HPO_SLURM_TIME", "2:00:00")
     monkeypatch.setenv("HPO_SLURM_QOS", "variable")
     monkeypatch.setenv("HPO_SLURM_OPTIONS", "b=3\nc")
     monkeypatch.setenv("HPO_SLURM_SETUP", "module load a\nmodule load b")
     found = site.load(options("--slurm-qos", "option", "--slurm-option", "a=4", "--no-probe"))
     assert (found.launch.executor, found.launch.workers, found.launch.threads) == ("slurm", 64, 1)
-    assert (found.slurm.partition, found.slurm.time, found.slurm.qos) == ("file", "2:00", "option")
+    assert (found.slurm.partition, found.slurm.time, found.slurm.qos) == (
+        "file",
+        "2:00:00",
+        "option",
+    )
     assert found.slurm.options == {"a": "4", "b": "3", "c": True}
     assert found.slurm.setup == ("module load a", "module load b")
     assert not found.slurm.probe

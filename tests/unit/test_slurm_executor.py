@@ -83,8 +83,10 @@ def test_jobs_are_known_by_study_and_database() -> None:
 
 def test_where_jobs_are_in_words() -> None:
     said = executor(partition="compute", workers_per_job=8).where(60)
-    assert said == "8 jobs of SLURM with 8 workers each in partition compute; logs in " + (
-        "/shared/my logs"
+    assert (
+        said
+        == "8 jobs of SLURM with 8 workers each (64 rather than 60) in partition compute; logs in "
+        + ("/shared/my logs")
     )
     assert executor().where(1).startswith("1 job of SLURM with 1 worker each; ")
 
