@@ -179,8 +179,10 @@ def test_scancel_a_kill_and_a_drained_node_lose_nothing(user: User) -> None:
         slurm("scontrol", "update", f"NodeName={NODE}", "State=RESUME")
     out, err = launcher.communicate(timeout=280)
     assert launcher.returncode == 0, err + out
-    assert re.search(r"job \d+_\d ended after \d+ s \(CANCELLED\); if there is work left", out)
-    assert re.search(r"job \d+_\d ended after \d+ s \(FAILED\); if there is work left", out)
+    assert re.search(
+        r"job \d+_\d ended after \d+ s on \S+ \(CANCELLED\); if there is work left", out
+    )
+    assert re.search(r"job \d+_\d ended after \d+ s on \S+ \(FAILED\); if there is work left", out)
     assert "in the queue: " in out
     snapshot = user.snapshot()
     assert table(snapshot) == user.calm()

@@ -16,7 +16,7 @@ from hpo.errors import HpoError
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, and an environment without a word for us."""
     for name in list(os.environ):
-        if name.startswith(("HPO_SLURM_", "HPO_CONFIG", "HPO_EXECUTOR", "HPO_WORKERS")):
+        if name.startswith(("HPO_SLURM_", "HPO_CONFIG", "HPO_EXECUTOR", "HPO_LAUNCH_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
@@ -58,6 +58,40 @@ def test_the_number_of_the_clusters_workers_is_none_for_this_machine(directory: 
     (directory / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\nworkers = 64\n')
     assert site.load(options("--executor", "local")).launch.workers is None
     assert site.load(options("--executor", "local", "--workers", "2")).launch.workers == 2
+
+
+def test_workers_of_the_file_count_where_jobs_are_asked_for(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (directory / "hpo.toml").write_text("[launch]\nworkers = 5\n")
+    assert site.load(options("--executor", "slurm")).launch.workers == 5
+    monkeypatch.setenv("HPO_LAUNCH_WORKERS", "6")
+    monkeypatch.setenv("HPO_WORKERS", "7")  # Docker Compose's
+    assert site.load(options("--executor", "slurm")).launch.workers == 6
+    (directory / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\nworkers = 64\n')
+    monkeypatch.setenv("HPO_EXECUTOR", "local")
+    assert site.load(options()).launch.workers == 6
+    monkeypatch.delenv("HPO_LAUNCH_WORKERS")
+    assert site.load(options()).launch.workers is None
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [("240", 14400), ("4:00", 240), ("4:00:00", 14400), ("1-2", 93600), ("1-2:03:04", 93784)],
+)
+def test_time_limits_are_read_as_sbatch_does(time: str, seconds: int) -> None:
+    assert site.SlurmDefaults(time=time).limit_s == seconds
+
+
+def test_a_limit_that_leaves_no_time_to_work_is_refused(directory: Path) -> None:
+    (directory / "hpo.toml").write_text("[slurm]\ntime = 2\n")
+    with pytest.raises(HpoError) as refused:
+        site.load()
+    assert str(refused.value) == (
+        "slurm: time must be longer than signal_s + 60 s, but got time=2, which is 120 s, and "
+        "signal_s=90. Jobs would do nothing but queue again: give more time (4:00:00 is four "
+        "hours, 4:00 four minutes), or less signal_s."
+    )
 
 
 def test_the_file_is_here_or_named_or_among_the_users_configurations(
