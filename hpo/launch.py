@@ -86,7 +86,12 @@ def parser(prog: str) -> Parser:
         help="silence after which a worker's trial goes on elsewhere "
         f"(default: {LEASE_S:g}; of the workers started here)",
     )
-    how.add_argument("--timeout", type=seconds, metavar="SECONDS", help="stop after this time")
+    how.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help="stop after this time, jobs too unless --on-cancel leave",
+    )
     how.add_argument("--dry-run", action="store_true", help="check and show, touch no database")
     p.add_storage()
     _add_slurm(p)

@@ -56,7 +56,7 @@ def run(arguments: LaunchArguments) -> int:
     hiring.check(defaults)
     if arguments.dry_run:
         script = hiring.script(arguments, defaults, spec)
-        plan.show(spec, arguments, defaults.launch, script)
+        plan.show(spec, arguments, defaults, script)
         return 0
     with _sigterm_as_interrupt(), open_storage(arguments.storage) as storage:
         return _Launch(arguments, defaults, spec, storage).run()

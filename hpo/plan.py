@@ -6,7 +6,7 @@ import os
 
 from hpo import records, results, settings, studyfile, words
 from hpo.arguments import LaunchArguments
-from hpo.site import LaunchDefaults
+from hpo.site import Site, SlurmDefaults
 from hpo.snapshot import SlotState, StudySnapshot
 from hpo.spec import Dimension, StudySpec
 from hpo.storageurl import parse_url
@@ -41,11 +41,9 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def show(
-    spec: StudySpec, arguments: LaunchArguments, launch: LaunchDefaults, script: str | None
-) -> None:
+def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | None) -> None:
     """Print what would run, without touching any database; at last the script of jobs."""
-    storage = _storage(arguments.storage)
+    launch, storage = site.launch, _storage(arguments.storage)
     workers = default_workers(spec) if launch.workers is None else launch.workers
     file = studyfile.find(arguments.study)
     if arguments.json:
@@ -80,7 +78,7 @@ def show(
         ["reported", words.reported_text(spec).removeprefix("reported ") or "nothing"],
         ["fixed", results.params_text(spec.fixed) or "nothing"],
         ["storage", storage],
-        ["workers", _workers(spec, workers) + (", by jobs of SLURM" if script else "")],
+        ["workers", _workers(spec, workers) + (_jobs(site.slurm, workers) if script else "")],
     ]
     print("\n".join(results.columns(facts)), end="\n\n")
     print("\n".join(_curves(spec.sweep) if spec.sweep is not None else _space(spec)))
@@ -131,6 +129,15 @@ def _workers(spec: StudySpec, workers: int) -> str:
         return str(workers)
     bound = "window" if spec.budget.window == at_once else "trials"
     return f"{workers}, of which the search keeps {at_once} at work (budget.{bound} = {at_once})"
+
+
+def _jobs(slurm: SlurmDefaults, workers: int) -> str:
+    each = slurm.workers_per_job
+    jobs = -(-workers // each)
+    text = f", by {jobs} jobs of SLURM" if jobs > 1 else ", by 1 job of SLURM"
+    text += "" if jobs * each == workers else f" ({jobs * each} rather than {workers})"
+    limit_s = slurm.limit_s
+    return text + (f", time limit {words.duration_text(limit_s)}" if limit_s else "")
 
 
 def _range(dimension: Dimension, kind: str) -> str:

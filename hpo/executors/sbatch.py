@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import os
 import shlex
+import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from submitit import SlurmExecutor
-from submitit.core.utils import FailedJobError, FailedSubmissionError
+from submitit.core.utils import FailedSubmissionError
 
+from hpo.executors import squeue
 from hpo.executors.squeue import SlurmError
 from hpo.site import SlurmDefaults
 
@@ -89,6 +91,19 @@ class _Sbatch(SlurmExecutor):
         given = [part for line in options for part in shlex.split(line)]
         return ["sbatch", "--export=ALL", *given, str(submission_file_path)]
 
+    def send(self) -> str:
+        """Submit, and return the number of the array; submitit itself would wait for ever."""
+        path = self.folder / f"{uuid.uuid4().hex}_submission.sh"
+        text = self._make_submission_file_text(self._submitit_command_str, "")
+        path.write_text(text, encoding="utf-8")
+        command = self._make_submission_command(path)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=squeue.TIMEOUT_S)
+        if done.returncode:
+            raise FailedSubmissionError(done.stderr or done.stdout)
+        number = self._get_job_id_from_submission_command(done.stdout)
+        path.rename(path.with_name(f"{number}_submission.sh"))
+        return str(number)
+
 
 def script(order: Order, site: SlurmDefaults, threads: int) -> str:
     """The text of a script; it holds no address of a database."""
@@ -111,9 +126,14 @@ def submit(order: Order, site: SlurmDefaults, threads: int, storage_url: str) ->
     try:
         order.logs.mkdir(parents=True, exist_ok=True)
         sbatch = _Sbatch(order, site, threads)
-        with _environment(HPO_STORAGE=storage_url), redirect_stderr(StringIO()):
-            return str(sbatch._submit_command(sbatch._submitit_command_str).job_id)
-    except (FailedJobError, FailedSubmissionError, OSError) as error:
+        with _environment(HPO_STORAGE=storage_url):
+            return sbatch.send()
+    except subprocess.TimeoutExpired as error:
+        raise SlurmError(
+            f"slurm: sbatch must answer, but got nothing in {error.timeout:g} s. Look at "
+            "`scontrol ping`, or ask the cluster's administrator."
+        ) from None
+    except (FailedSubmissionError, OSError) as error:
         said = " ".join(str(error).split())[:500]
         raise SlurmError(
             f"sbatch: the jobs must be accepted, but got: {said}. Correct the options "

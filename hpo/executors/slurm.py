@@ -96,13 +96,14 @@ class SlurmExecutor(Executor):
         self._on_death, self._on_kill, self._say = on_death, on_kill, say
         digest = hashlib.sha256(f"{place}\n{study}".encode()).hexdigest()[:8]
         self.name = f"hpo-{study}-{digest}"
-        self._target, self._started = 0, False
+        self._target, self._started, self._helpless = 0, False, False
         self._jobs: dict[str, Job] = {}
         self._probe: _Probe | None = None
         self._events: list[str] = []
         self._ask_pause_s, self._ask_due_s = ASK_S[0], 0.0
         self._silent, self._told = False, ""
         self._deaths, self._pause_s, self._due_s = 0, PAUSE_S[0], 0.0
+        self._deaths_on = Counter[str]()  # by node
         self._vain_s = ASK_S[0]  # until it is asked again if more jobs would find work
 
     @property
@@ -148,7 +149,7 @@ class SlurmExecutor(Executor):
         self.look()
         if self._probe is not None:
             self._follow_probe(self._probe)
-        else:
+        if self._probe is None:
             self._bury()
             if len(self._jobs) < self._target and time.monotonic() >= self._due_s:
                 self._replace()
@@ -162,15 +163,18 @@ class SlurmExecutor(Executor):
         """
         if not self._started:
             return
-        self._started = False
-        ids = self._forget()
+        ids = self._known()
         with suppress(SlurmError):
             ids = sorted({*ids, *(job.id for job in squeue.jobs(self.name) if not job.gone)})
         try:
             squeue.cancel(ids)
         except SlurmError as error:
-            self._say(f"{error} Jobs may go on; cancel them later: scancel --name={self.name}")
+            if not self._helpless:
+                later = f"cancel them later: scancel --name={self.name}"
+                self._say(f"{error} {_count(len(ids))} may go on; {later}")
+            self._helpless = True
             return
+        self._forget()
         deadline = time.monotonic() + (LEAVING_S if grace_s is None else grace_s)
         left = set(ids)
         while left and time.monotonic() < deadline:
@@ -185,14 +189,16 @@ class SlurmExecutor(Executor):
         if self._probe is not None:
             self.stop(0.0)
             return "no job was submitted yet"
-        self._started, ids = False, self._forget()
+        ids = self._forget()
         jobs = _count(len(ids)) if ids else "jobs of this study, if any are queued, are"
         return f"{jobs} left to SLURM; cancel with: scancel --name={self.name}"
 
-    def _forget(self) -> list[str]:
+    def _known(self) -> list[str]:
         ids = [job.id for job in self._jobs.values() if not job.gone]
-        ids += [self._probe.job.id] if self._probe else []
-        self._jobs, self._probe = {}, None
+        return ids + ([self._probe.job.id] if self._probe else [])
+
+    def _forget(self) -> list[str]:
+        ids, self._jobs, self._probe, self._started = self._known(), {}, None, False
         return ids
 
     def _jobs_for(self, workers: int) -> int:
@@ -280,7 +286,7 @@ class SlurmExecutor(Executor):
             self._ended(job)
         running = [job for job in self._jobs.values() if not job.waits]
         if any(job.ran_s >= HEALTHY_S for job in running):
-            self._deaths, self._pause_s = 0, PAUSE_S[0]
+            self._deaths = 0  # but a node may be bad: the pause goes on to grow
         if gone and self._deaths >= DEATHS_AT_START and not running:
             log = self._logs / f"{gone[-1].id}.log"
             raise WorkerError(
@@ -316,6 +322,11 @@ class SlurmExecutor(Executor):
             self._deaths, self._pause_s = 0, PAUSE_S[0]
         elif job.state not in _NO_FAULT and held is not None:
             self._deaths += 1
+            self._deaths_on[job.node] += 1
+            if job.node and self._deaths_on[job.node] == DEATHS_AT_START:
+                self._events.append(
+                    f"jobs end at once on {job.node}; avoid it: --slurm-option exclude={job.node}"
+                )
         node = f" on {job.node}" if job.node else ""
         self._events.append(
             f"job {job.id} ended after {job.ran_s:.0f} s{node} ({job.state}); if there is work "

@@ -81,11 +81,27 @@ def test_a_silent_scancel_spoils_no_result(
     (words,) = said
     assert words == (
         "slurm: scancel must answer, but got: Unable to contact slurm controller. Look at "
-        "`scontrol ping`, or ask the cluster's administrator. Jobs may go on; cancel them later: "
+        "`scontrol ping`, or ask the cluster's administrator. 2 jobs may go on; cancel them later: "
         f"scancel --name={executor.name}"
     )
-    executor.stop()
-    assert len(said) == 1
+    assert executor.alive == 2, "forgotten only once they are cancelled"
+    executor.stop(0.1)
+    assert len(said) == 1, "it is said once"
+    program("scancel", "")
+    executor.stop(0.1)
+    assert executor.alive == 0
+
+
+def test_a_silent_sbatch_is_not_waited_for_for_ever(
+    program: Program, executor: SlurmExecutor
+) -> None:
+    program("sbatch", "exec sleep 60")
+    with pytest.raises(squeue.SlurmError) as caught:
+        executor.start(1)
+    assert str(caught.value) == (
+        "slurm: sbatch must answer, but got nothing in 2 s. Look at `scontrol ping`, or ask the "
+        "cluster's administrator."
+    )
 
 
 # submitit leaves its process behind when it is interrupted
@@ -142,6 +158,7 @@ def test_a_bad_node_ends_neither_the_launch_nor_the_jobs_on_others(
     executor.start(2)
     executor.poll()
     healthy = "7_0|RUNNING|None|good|0:05"
+    told: list[str] = []
     for number in range(8, 13):
         program("squeue", queue(healthy, f"{number - 1}_1|FAILED|None|bad|0:01"))
         if number > 8:
@@ -149,7 +166,10 @@ def test_a_bad_node_ends_neither_the_launch_nor_the_jobs_on_others(
         program("sbatch", f"echo Submitted batch job {number}")
         events = executor.poll()
         assert any(" on bad (FAILED)" in event for event in events), events
+        told += events
     assert executor.alive == 2
+    avoid = "jobs end at once on bad; avoid it: --slurm-option exclude=bad"
+    assert told.count(avoid) == 1
     program("squeue", queue("7_0|FAILED|None|bad|0:01", "12_0|FAILED|None|bad|0:01"))
     with pytest.raises(WorkerError) as caught:
         executor.poll()
@@ -182,12 +202,13 @@ def test_a_crew_that_is_cancelled_near_its_limit_does_not_queue_again(tmp_path: 
     command = [sys.executable, "-m", "hpo.crew", "--study=toy", f"--logs={tmp_path}"]
     for signals, queues in (((signal.SIGUSR2,), True), ((signal.SIGUSR2, signal.SIGTERM), False)):
         requeued.unlink(missing_ok=True)
+        for log in tmp_path.glob("*.log"):
+            log.unlink()
         pipe = subprocess.PIPE
         with subprocess.Popen(command, env=environment, stdout=pipe, text=True) as crew:
             assert crew.stdout is not None
             assert crew.stdout.readline()
-            log = next(iter(tmp_path.glob("*.log")))
-            wait_until(lambda log=log: log.stat().st_size > 0)  # type: ignore[misc]
+            wait_until(lambda: any(log.stat().st_size for log in tmp_path.glob("*.log")))
             for signum in signals:
                 crew.send_signal(signum)
             crew.communicate(timeout=60)
