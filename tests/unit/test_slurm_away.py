@@ -6,6 +6,7 @@ has the real ones.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -104,7 +105,7 @@ def test_a_silent_sbatch_is_not_waited_for_for_ever(
     )
 
 
-# submitit leaves its process behind when it is interrupted
+# subprocess.run leaves its process behind when it is interrupted; collected before the next test
 INTERRUPTED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
@@ -116,6 +117,7 @@ def test_jobs_that_were_submitted_while_the_launch_was_interrupted_are_cancelled
     program("sbatch", "kill -INT $PPID; sleep 1; echo Submitted batch job 9")
     with pytest.raises(KeyboardInterrupt):
         executor.start(2)
+    gc.collect()
     program("squeue", queue("9_0|RUNNING|None|n1|0:01", "9_1|PENDING|Priority||0:00"))
     program("scancel", f'echo "$@" >> {cancelled}')
     executor.stop(0.0)
@@ -129,6 +131,7 @@ def test_what_is_left_is_told_though_no_job_is_known(
     program("sbatch", "kill -INT $PPID; sleep 1")
     with pytest.raises(KeyboardInterrupt):
         executor.start(1)
+    gc.collect()
     assert executor.leave() == (
         "jobs of this study, if any are queued, are left to SLURM; cancel with: scancel "
         f"--name={executor.name}"
