@@ -161,27 +161,24 @@ def test_on_wait_may_end_the_waiting() -> None:
         retry(away, on_wait=enough)
 
 
-def test_threads_that_share_one_connection_wait_for_each_other(database_url: str) -> None:
+def test_a_worker_holds_one_connection_and_for_moments_two(database_url: str) -> None:
     with open_storage(database_url, worker=True) as storage:
         storage.engine.pool._timeout = 0.05  # type: ignore[attr-defined]
-        waits: list[Exception] = []
 
         def ask() -> int | None:
             with storage.engine.connect() as connection:
                 return connection.scalar(sa.text("SELECT 42"))
 
-        with storage.engine.connect():
-            with pytest.raises(sa.exc.TimeoutError) as caught:
-                ask()
-            assert is_passing(caught.value)
-        holder = storage.engine.connect()
-
-        def give_back(waited_s: float, error: Exception) -> None:
-            waits.append(error)
-            holder.close()
-
-        assert retry(ask, on_wait=give_back) == 42
-        assert len(waits) == 1
+        busy = storage.engine.connect()
+        assert ask() == 42, "its heart beats in the middle of a transaction"
+        heart = storage.engine.connect()
+        with pytest.raises(sa.exc.TimeoutError) as caught:
+            ask()
+        assert is_passing(caught.value)
+        heart.close()
+        assert retry(ask) == 42
+        busy.close()
+        assert storage.engine.pool.checkedin() == 1  # type: ignore[attr-defined]
 
 
 def test_a_connection_that_was_cut_off_while_idle_is_replaced(
