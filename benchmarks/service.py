@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -211,6 +211,7 @@ def _server_cpu_s() -> float:
         return 0.0
     total = 0.0
     for process in [psutil.Process(pid), *psutil.Process(pid).children()]:
-        times = process.cpu_times()
-        total += times.user + times.system
+        with suppress(psutil.NoSuchProcess):  # a session that has just ended
+            times = process.cpu_times()
+            total += times.user + times.system
     return total
