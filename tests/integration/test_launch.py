@@ -55,6 +55,7 @@ NETWORK = (
     "--set=confirm.members=2",
     "--trials=4",
 )
+LONG = ("--set=confirm.epochs=80",)  # the network is not made before the launch can be asked
 TO_BE_MADE = "the best network for the dashboard is still to be made: hpo artifacts toy --make\n"
 
 
@@ -289,7 +290,7 @@ def test_a_launch_waits_for_the_learning_curve(user: User) -> None:
 def test_the_best_network_can_be_left_for_later(
     user: User, signum: signal.Signals, status: int
 ) -> None:
-    launch = user.start("launch", "--study", "toy.toml", "--workers", "1", *SLOW, *NETWORK)
+    launch = user.start("launch", "--study", "toy.toml", "--workers", "1", *SLOW, *NETWORK, *LONG)
     with open_storage(user.url) as storage:
         store = ArtifactStore(storage.engine)
         assert launch.stderr is not None
@@ -301,7 +302,7 @@ def test_the_best_network_can_be_left_for_later(
         assert ("toy: confirmed" in out) == (signum == signal.SIGINT)
         assert (TO_BE_MADE in err) == (signum == signal.SIGINT)
         assert (store.due(), store.listed("toy")) == (["toy"], [])
-        _, err = user.run("launch", "--study", "toy.toml", *SLOW, *NETWORK)
+        _, err = user.run("launch", "--study", "toy.toml", *SLOW, *NETWORK, *LONG)
         assert TO_BE_MADE in err, "again, since nothing makes it by itself"
 
 
