@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import platform
-import random
 import threading
 import time
 import uuid
@@ -97,10 +96,7 @@ class Heartbeat(threading.Thread):
 
     def run(self) -> None:
         """Beat until ``end``."""
-        pause_s = self._order.lease_s / 3
-        first_s = pause_s * random.uniform(0.5, 1.0)  # workers that start together beat apart
-        while not self._ended.wait(first_s or pause_s):
-            first_s = 0.0
+        while not self._ended.wait(self._order.lease_s / 3):
             self._beat()
             if self._order.parent_pid is not None and os.getppid() != self._order.parent_pid:
                 log.warning("the launcher is gone: stopping")
