@@ -1,0 +1,168 @@
+"""The table of real trainings that strategies are compared on.
+
+Points fill the space of ``studies/seqdigits.toml`` (scrambled Sobol sequences: the whole of it, then
+the box around what was good). At each of them networks are trained as a trial of the study would,
+and others as its confirmation would, from fresh seeds. ``python -m benchmarks.search.table`` makes
+it, which takes an hour on two cores; it goes on where it was interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import math
+import multiprocessing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from hpo import seeds, studyfile
+from hpo.spec import StudySpec
+from objectives.contract import Protocol
+
+STUDY = Path(__file__).parents[2] / "studies" / "seqdigits.toml"
+TABLE = Path(__file__).with_name("table.jsonl.gz")
+EPOCHS = 100
+"""Epochs of every training: those of the study's confirmation."""
+MEMBERS = 10
+"""Seeds of members that the points take in turn."""
+PER_POINT = 2
+"""Members, and fresh seeds, per point."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """A Sobol sequence in a box of the unit cube."""
+
+    name: str
+    n: int
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+
+def space(spec: StudySpec) -> list[str]:
+    """The parameters, in the order of the unit cube's axes."""
+    return sorted(spec.space)
+
+
+def to_params(spec: StudySpec, unit: NDArray[np.float64]) -> dict[str, float]:
+    """A point of the unit cube (d,) as parameters: linear or logarithmic as the study has them."""
+    params = {}
+    for name, u in zip(space(spec), unit, strict=True):
+        dimension = spec.space[name]
+        low, high = float(dimension.low or 0.0), float(dimension.high or 0.0)
+        if dimension.log:
+            params[name] = math.exp(math.log(low) + float(u) * math.log(high / low))
+        else:
+            params[name] = low + float(u) * (high - low)
+    return params
+
+
+def to_unit(spec: StudySpec, params: Mapping[str, Any]) -> NDArray[np.float64]:
+    """The inverse of ``to_params``: (d,)."""
+    unit = []
+    for name in space(spec):
+        dimension = spec.space[name]
+        low, high, value = float(dimension.low or 0), float(dimension.high or 0), params[name]
+        if dimension.log:
+            unit.append(math.log(value / low) / math.log(high / low))
+        else:
+            unit.append((value - low) / (high - low))
+    return np.array(unit)
+
+
+def points(spec: StudySpec, design: Design) -> NDArray[np.float64]:
+    """The points of a design in the unit cube, (n, d)."""
+    sobol = qmc.Sobol(len(spec.space), scramble=True, seed=len(design.name) + spec.seed)
+    low, high = np.array(design.low), np.array(design.high)
+    return low + sobol.random(design.n) * (high - low)
+
+
+def train_point(job: tuple[str, int, tuple[float, ...]]) -> dict[str, Any]:
+    """Train at one point: ``PER_POINT`` members as in the search, as many as in confirmation.
+
+    Returns:
+        A record: counts of rightly classified validation images after every epoch, by member, and
+        of test images in the end, by fresh seed.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    design, index, unit = job
+    spec = studyfile.load(str(STUDY))
+    params = to_params(spec, np.array(unit))
+    search, confirm = {}, {}
+    for k in range(PER_POINT):
+        member = (index * PER_POINT + k) % MEMBERS
+        outcome = _train(spec, params, Protocol.VALIDATION, seeds.derive(0, "member", member))
+        n = int(outcome.info["n_scored"])
+        search[member] = [round(score * n) for score in outcome.curve]
+        fresh = index * PER_POINT + k
+        outcome = _train(spec, params, Protocol.CONFIRM, seeds.derive(1, "confirm", fresh))
+        confirm[fresh] = round(outcome.score * int(outcome.info["n_scored"]))
+    return {
+        "design": design,
+        "index": index,
+        "params": params,
+        "n_synapses": outcome.info["n_synapses"],
+        "search": search,
+        "confirm": confirm,
+    }
+
+
+def _train(spec: StudySpec, params: Mapping[str, Any], protocol: Protocol, seed: int) -> Any:
+    return spec.objective_impl.evaluate(
+        spec.params(params, epochs=EPOCHS),
+        task=spec.task_params,
+        protocol=protocol,
+        member_seed=seed,
+        on_epoch=lambda progress: None,
+    )
+
+
+def read(path: Path = TABLE) -> list[dict[str, Any]]:
+    """The records of a table, in the order of designs and points."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt") as lines:
+        records = [json.loads(line) for line in lines]
+    return sorted(records, key=lambda r: (r["design"], r["index"]))
+
+
+def _missing(path: Path, design: Design, spec: StudySpec) -> Iterator[tuple[str, int, Any]]:
+    done = set()
+    if path.exists():
+        done = {(r["design"], r["index"]) for r in read(path)}
+    for index, unit in enumerate(points(spec, design)):
+        if (design.name, index) not in done:
+            yield design.name, index, tuple(float(u) for u in unit)
+
+
+def main() -> None:
+    """Make the table, or what is missing of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--name", default="whole")
+    parser.add_argument("--n", type=int, default=512)
+    parser.add_argument("--low", type=float, nargs="+")
+    parser.add_argument("--high", type=float, nargs="+")
+    args = parser.parse_args()
+    spec = studyfile.load(str(STUDY))
+    d = len(spec.space)
+    design = Design(args.name, args.n, tuple(args.low or [0.0] * d), tuple(args.high or [1.0] * d))
+    jobs = list(_missing(args.out, design, spec))
+    with multiprocessing.get_context("spawn").Pool(2) as pool, args.out.open("a") as out:
+        for k, record in enumerate(pool.imap(train_point, jobs)):
+            out.write(json.dumps(record) + "\n")
+            out.flush()
+            if k % 10 == 0:
+                print(f"{k + 1} of {len(jobs)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
