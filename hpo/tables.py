@@ -33,7 +33,7 @@ from hpo.errors import StorageError
 from hpo.storage import Schema
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 UPGRADES: dict[int, tuple[str, ...]] = {
     1: (
@@ -58,6 +58,11 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         f"ALTER TABLE {SCHEMA}.workers ADD log TEXT",
         f"ALTER TABLE {SCHEMA}.studies ADD artifact_worker TEXT",
         f"ALTER TABLE {SCHEMA}.studies ADD artifact_until TIMESTAMPTZ",
+    ),
+    4: (
+        f"ALTER TABLE {SCHEMA}.studies ADD search_end INTEGER",
+        f"ALTER TABLE {SCHEMA}.studies ADD search_end_reason TEXT",
+        f"ALTER TABLE {SCHEMA}.slots ADD cost DOUBLE PRECISION",
     ),
 }
 """Version -> the statements that turn its tables into those of the next version, declared below."""
@@ -87,6 +92,8 @@ studies = Table(
     Column("artifact_error", Text),
     Column("artifact_worker", Text),
     Column("artifact_until", DateTime(timezone=True)),
+    Column("search_end", Integer),
+    Column("search_end_reason", Text),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
@@ -122,6 +129,7 @@ slots = Table(
     Column("params", JSON(none_as_null=True)),
     Column("attrs", JSON, nullable=False, server_default=text("'{}'")),
     Column("score", Float(53)),
+    Column("cost", Float(53)),
     Column("steps", ARRAY(Float(53)), nullable=False, server_default=text("'{}'")),
     Column("worker", Text),
     Column("token", Text),
