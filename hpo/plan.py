@@ -80,6 +80,7 @@ def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | 
         *(searching if spec.sweep is None else []),
         ["reported", words.reported_text(spec).removeprefix("reported ") or "nothing"],
         ["fixed", results.params_text(spec.fixed) or "nothing"],
+        *([["score", hardware]] if (hardware := words.hardware_text(spec)) else []),
         ["storage", storage],
         ["workers", _workers(spec, workers) + (_jobs(site.slurm, workers) if script else "")],
     ]

@@ -133,6 +133,8 @@ def _searched(spec: StudySpec) -> str:
         f"{budget.members} networks each, {budget.epochs:,} epochs{sampler}{pruner}{racing}. "
         f"{_HOW[spec.protocol]}"
     ]
+    if hardware := words.hardware_text(spec):
+        lines[0] += f" Every score is the {prose(hardware)}."
     if spec.confirm is not None and spec.selects:
         best = (
             "The best configuration is"

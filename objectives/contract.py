@@ -120,6 +120,12 @@ class Objective(ABC, Generic[P, T]):
     tasks: ClassVar[dict[str, type[TaskParams]]]
     metric: ClassVar[str] = "accuracy"
     direction: ClassVar[Literal["maximize", "minimize"]] = "maximize"
+    variability: ClassVar[type[BaseModel] | None] = None
+    """Model of ``[variability]``, if the objective scores on simulated hardware.
+
+    Every field has a default, and the table reaches ``Params`` as its field ``variability``, whose
+    default is None. Objectives without it refuse the table.
+    """
 
     @abstractmethod
     def evaluate(

@@ -113,7 +113,7 @@ LOW_HIGH = {"low": 1.0, "high": 10.0}
             {"bugdet": {"trials": 3}},
             "bugdet: unknown key. Did you mean 'budget'? Valid: budget, confirm, description, "
             "figure, fixed, objective, protocol, pruner, reported, sampler, seed, space, sweep, "
-            "task.",
+            "task, variability.",
         ),
         (
             {"space": {}},
