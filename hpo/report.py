@@ -23,6 +23,7 @@ from hpo import (
     reportstyle,
     spectoml,
     sweepfigure,
+    warmrules,
     words,
 )
 from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot, StudyState
@@ -199,6 +200,8 @@ def _convergence(snapshot: StudySnapshot) -> str:
     tested = spec.protocol in (Protocol.PAPER, Protocol.CONFIRM)
     where = "on the test set" if tested else "on validation data"
     note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
+    begun = warmrules.summary(spec)
+    note += f" {_e(begun[:1].upper() + begun[1:])}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
     plot = _plot("convergence", figures.convergence(snapshot), label)
     return _section("convergence", "Convergence", note, plot)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from hpo import spectoml, words
+from hpo import spectoml, warmrules, words
 from hpo.snapshot import StudySnapshot, StudyState
 from hpo.spec import Dimension, StudySpec
 from objectives.contract import Protocol
@@ -131,6 +131,9 @@ def _searched(spec: StudySpec) -> str:
         f"{budget.members} networks each, {budget.epochs:,} epochs{sampler}{pruner}. "
         f"{_HOW[spec.protocol]}"
     ]
+    if spec.warm_start is not None:
+        begins = warmrules.summary(spec)
+        lines[0] += f" {prose(begins[:1].upper() + begins[1:])}."
     if spec.confirm is not None and spec.selects:
         best = (
             "The best configuration is"
