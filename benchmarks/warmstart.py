@@ -1,9 +1,9 @@
 """What a warm start gains: the best of seqdigits, at 1 ns between pixels, begin a search at 0.5 ns.
 
 ``python -m benchmarks.warmstart --out FILE`` runs the searches that are not yet in the file, two at
-a time, and prints the tables of ``docs/warm-start.md``. Searches are
-those of ``hpo.suggest``, trial by trial as a worker would run them, on real trainings: each from
-several study seeds, with the best points of the committed study and without them.
+a time, and prints the tables of ``docs/warm-start.md``. Searches are those of ``hpo.suggest``, trial
+by trial as a worker would run them, on real trainings: each from several study seeds, with the best
+points of the committed study and without them.
 """
 
 from __future__ import annotations
@@ -198,7 +198,8 @@ def read(path: Path) -> dict[tuple[int, bool], Found]:
     for line in path.read_text().splitlines() if path.exists() else ():
         tree = json.loads(line)
         true = {int(trials): score for trials, score in tree.pop("true").items()}
-        found[tree.pop("seed"), tree.pop("warm")] = Found(**tree, true=true)
+        key = tree.pop("seed"), tree.pop("warm")
+        found[key] = Found(**tree, true=true)
     return found
 
 
