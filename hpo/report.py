@@ -23,6 +23,7 @@ from hpo import (
     reportstyle,
     spectoml,
     sweepfigure,
+    warmrules,
     words,
 )
 from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot, StudyState
@@ -203,6 +204,8 @@ def _convergence(snapshot: StudySnapshot) -> str:
     hardware = words.hardware_text(snapshot.spec)
     where += f", {hardware}" * bool(hardware)
     note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
+    begun = warmrules.summary(spec)
+    note += f" {_e(begun[:1].upper() + begun[1:])}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
     plot = _plot("convergence", figures.convergence(snapshot), label)
     return _section("convergence", "Convergence", note, plot)

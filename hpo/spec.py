@@ -22,6 +22,7 @@ from hpo.figurespec import Figure
 from hpo.spectable import ParamValue as ParamValue
 from hpo.spectable import Table
 from hpo.sweep import Sweep, spaced
+from hpo.warmspec import WarmStart
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
 VARIABILITY = "variability."
@@ -158,6 +159,8 @@ class StudySpec(Table):
     stop: Stop | None = None
     confirm: Annotated[Confirm | None, BeforeValidator(_false_is_none)] = Confirm()
     """``confirm = false``: the study is done when its search is."""
+    warm_start: WarmStart | None = None
+    """What the first trials begin with."""
     reported: Reported | None = None
     figure: Figure | None = None
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 import objectives
-from hpo import searchrules, sweeprules, variabilityrules
+from hpo import searchrules, sweeprules, variabilityrules, warmrules
 from hpo.errors import SpecError, StudyError
 from hpo.spec import Dimension, StudySpec
 from hpo.specmodel import first_error, strictly
@@ -150,6 +150,7 @@ def check(spec: StudySpec, where: str) -> None:
         _check_values(spec, where)
     sweeprules.check(spec, where)
     searchrules.check(spec, where)
+    warmrules.check(spec, where)
     _check_grid(spec, where)
     _check_reported(spec, where)
 

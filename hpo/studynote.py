@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from hpo import effort, spectoml, words
+from hpo import effort, spectoml, warmrules, words
 from hpo.snapshot import StudySnapshot, StudyState
 from hpo.spec import Dimension, StudySpec
 from objectives.contract import Protocol
@@ -135,6 +135,9 @@ def _searched(spec: StudySpec) -> str:
     ]
     if hardware := words.hardware_text(spec):
         lines[0] += f" Every score is the {prose(hardware)}."
+    if spec.warm_start is not None:
+        begins = warmrules.summary(spec)
+        lines[0] += f" {prose(begins[:1].upper() + begins[1:])}."
     if spec.confirm is not None and spec.selects:
         best = (
             "The best configuration is"
