@@ -62,7 +62,7 @@ class Sampler(BaseModel):
     """``[sampler]``: an Optuna sampler by name; the other keys are its own options."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes"] = "tpe"
+    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes", "nsga2"] = "tpe"
 
     @property
     def options(self) -> dict[str, Any]:
@@ -80,6 +80,13 @@ class Pruner(BaseModel):
     def options(self) -> dict[str, Any]:
         """Keyword arguments for the Optuna class."""
         return dict(self.model_extra or {})
+
+
+class Cost(Table):
+    """``[cost]``: a second objective; as little of it as possible, beside the score."""
+
+    name: str
+    """One of ``Objective.costs``."""
 
 
 class Confirm(Table):
@@ -100,6 +107,8 @@ class Reported(Table):
 
     score: float
     std: Annotated[float, Field(ge=0)] | None = None
+    cost: Annotated[float, Field(gt=0)] | None = None
+    """What it costs, in the unit of ``[cost]``."""
     n: Annotated[int, Field(ge=1)] | None = None
     source: str
     params: dict[str, ParamValue] = Field(default_factory=dict)
@@ -123,6 +132,7 @@ class StudySpec(Table):
     pruner: Pruner = Pruner()
     confirm: Annotated[Confirm | None, BeforeValidator(_false_is_none)] = Confirm()
     """``confirm = false``: the study is done when its search is."""
+    cost: Cost | None = None
     reported: Reported | None = None
     figure: Figure | None = None
 
