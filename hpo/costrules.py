@@ -14,11 +14,13 @@ def check(spec: StudySpec, where: str) -> None:
         SpecError: the first broken rule, located.
     """
     if spec.cost is None:
-        if spec.reported is not None and spec.reported.cost is not None:
-            raise SpecError(
-                f"{where}: reported.cost: a study must have a [cost] to be held against one, but "
-                f"got cost={spec.reported.cost} without it. Add [cost], or remove the key."
-            )
+        for key in ("cost", "cost_here"):
+            value = getattr(spec.reported, key, None)
+            if value is not None:
+                raise SpecError(
+                    f"{where}: reported.{key}: a study must have a [cost] to be held against one, "
+                    f"but got {key}={value} without it. Add [cost], or remove the key."
+                )
         return
     known = spec.objective_impl.costs
     if spec.cost.name not in known:

@@ -136,6 +136,7 @@ def publish_confirmed(
     """Show the confirmed results as the study's user attribute ``hpo:confirmed``."""
     confirmed = [
         {"trial": c.source, "mean": c.mean, "std": c.std, "scores": c.scores, "failed": c.failed}
+        | ({"cost": c.cost} if c.cost is not None else {})
         for c in confirmations
         if len(c.scores) > 1
     ]

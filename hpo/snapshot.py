@@ -284,10 +284,15 @@ class StudySnapshot:
     def best(self) -> Slot | None:
         """The incumbent; None of a study that selects nothing: see ``StudySpec.selects``.
 
-        Of a study with a cost, the first of ``ranking``: the cheapest that reached the reported
-        score.
+        Of a study with a cost, that of ``confirmed``, else the first of ``ranking``: the cheapest
+        that reached the reported score.
         """
-        return next(iter(self.ranking), None) if self.spec.selects else None
+        if not self.spec.selects:
+            return None
+        named = self.confirmed if self.spec.cost else None
+        if named is not None:
+            return next(slot for slot in self.ranking if slot.number == named.source)
+        return next(iter(self.ranking), None)
 
     @property
     def confirmed(self) -> Confirmation | None:
@@ -302,7 +307,7 @@ class StudySnapshot:
 
     @property
     def confirmations(self) -> list[Confirmation]:
-        """Confirmed configurations, in the order of the search's ranking.
+        """Confirmed configurations, in the order of the search's ranking; with a cost, by it.
 
         Only those among the best ``confirm.top``: a longer search, or an excluded trial, can put
         others there, and what was confirmed before is then no longer a result of the study.
@@ -313,20 +318,18 @@ class StudySnapshot:
         by_source: dict[int | None, list[Slot]] = {}
         for slot in self.confirm:
             by_source.setdefault(slot.source, []).append(slot)
+        chosen = [slot for slot in self.ranking[: confirm.top] if slot.number in by_source]
+        if self.spec.cost is not None:
+            chosen.sort(key=lambda slot: (slot.cost or 0.0, slot.number))
         return [
             _confirmation(self.spec, slot, by_source[slot.number], confirm.members)
-            for slot in self.ranking[: confirm.top]
-            if slot.number in by_source
+            for slot in chosen
         ]
 
 
 def _confirmation(spec: StudySpec, slot: Slot, fresh: Sequence[Slot], wanted: int) -> Confirmation:
     """What fresh seeds have made of a trial."""
-    costs = {}
-    for name in spec.objective_impl.costs if spec.cost else ():
-        told = [m.info[name] for c in fresh if c.score is not None for m in c.members]
-        if told:
-            costs[name] = statistics.fmean(float(value) for value in told)
+    costs = told(spec, *(c for c in fresh if c.score is not None))
     return Confirmation(
         source=slot.number,
         params=slot.params,
@@ -338,6 +341,16 @@ def _confirmation(spec: StudySpec, slot: Slot, fresh: Sequence[Slot], wanted: in
         wanted=wanted,
         failed=sum(c.state == SlotState.FAILED for c in fresh),
     )
+
+
+def told(spec: StudySpec, *slots: Slot) -> dict[str, float]:
+    """Means over the networks of slots of all that the objective tells of costs, by name."""
+    costs = {}
+    for name in spec.objective_impl.costs if spec.cost else ():
+        infos = [m.info[name] for slot in slots for m in slot.members if name in m.info]
+        if infos:
+            costs[name] = statistics.fmean(map(float, infos))
+    return costs
 
 
 def complete(slots: Sequence[Slot]) -> list[Slot]:

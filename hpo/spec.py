@@ -108,7 +108,9 @@ class Reported(Table):
     score: float
     std: Annotated[float, Field(ge=0)] | None = None
     cost: Annotated[float, Field(gt=0)] | None = None
-    """What it costs, in the unit of ``[cost]``."""
+    """What it costs, in the unit of ``[cost]``, as it was published."""
+    cost_here: Annotated[float, Field(gt=0)] | None = None
+    """What the reported configuration costs as the objective measures it, if that is another."""
     n: Annotated[int, Field(ge=1)] | None = None
     source: str
     params: dict[str, ParamValue] = Field(default_factory=dict)
@@ -159,6 +161,11 @@ class StudySpec(Table):
         """The objective's parameters of a trial: fixed values, suggested ones, epochs."""
         values: dict[str, Any] = {**self.fixed, **suggested, "epochs": epochs or self.budget.epochs}
         return self.objective_impl.Params(**values)
+
+    @property
+    def cost_name(self) -> str:
+        """What ``[cost]`` names; empty without it."""
+        return self.cost.name if self.cost else ""
 
     @property
     def confirm_epochs(self) -> int:

@@ -92,7 +92,7 @@ def test_what_is_confirmed_is_what_the_snapshot_ranks_first(database_url: str) -
     with ledger_at(database_url) as ledger:
         snapshot = ledger.snapshot(spec.name)
     wanted = [slot.number for slot in snapshot.ranking[:3]]
-    assert [item.source for item in snapshot.confirmations] == wanted
+    assert [item.source for item in snapshot.confirmations] == wanted, "cheapest first, too"
     assert {slot.source for slot in snapshot.confirm} == set(wanted)
     reached = [s for s in snapshot.front if s.score is not None and s.score >= 0.6]
     assert len(reached) > 3, "nothing to choose among: no test"
