@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import signal
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+from dashboards import dashboard
 from optuna.study import StudyDirection
 from workers import (
     kill,
@@ -23,6 +26,7 @@ from workers import (
 from hpo import backup, backupcheck, backupfile, interventions
 from hpo.backupfile import BackupError
 from hpo.claims import Claim
+from hpo.dashboard.plots import PLOTS
 from hpo.snapshot import SlotState, StudyState
 from hpo.spec import StudySpec
 from hpo.storage import open_storage
@@ -160,3 +164,43 @@ def test_an_excluded_trial_leaves_the_front_and_its_cost_stays_known(database_ur
     assert past.state == SlotState.EXCLUDED
     assert [(until, p.cost) for until, p in past.before] == [(16, first.cost)]
     assert snapshot.search[first.number].cost == first.cost
+
+
+def test_the_overview_says_what_the_study_says(database_url: str) -> None:
+    spec = two("two")
+    undisturbed(database_url, spec)
+    with ledger_at(database_url) as ledger:
+        (line,), snapshot = ledger.studies(), ledger.snapshot(spec.name)
+    named, first = snapshot.confirmed, snapshot.ranking[0]
+    assert named is not None
+    assert line.confirmed is not None
+    assert (line.confirmed.source, line.confirmed.n) == (named.source, 2)
+    assert line.confirmed.mean == pytest.approx(named.mean)
+    assert line.confirmed.std == pytest.approx(named.std)
+    assert line.confirmed.cost == pytest.approx(named.cost)
+    assert (line.best_score, line.best_cost) == (first.score, first.cost)
+
+
+def test_the_dashboard_answers_for_two_objectives(database_url: str) -> None:
+    spec = two("two")
+    undisturbed(database_url, spec)
+    with ledger_at(database_url) as ledger:
+        front = [slot.number for slot in ledger.snapshot(spec.name).front]
+    with dashboard("--storage", database_url) as running:
+        path = "/api/studies/1"
+        detail = running.get(path).json
+        assert detail["objective_names"] == ["accuracy", "energy_pj"]
+        assert [d.lower() for d in detail["directions"]] == ["maximize", "minimize"]
+        assert sorted(t["number"] for t in detail["best_trials"]) == sorted(front)
+        importances = running.get(f"{path}/param_importances").json["param_importances"]
+        assert len(importances) == 2
+        for name in PLOTS:
+            got = running.get(f"{path}/plot/{name}")
+            assert got.status == 200, (name, got.body)
+        text = running.get(f"{path}/plot/pareto_front").body.decode()
+        assert "accuracy" in text
+        assert "energy_pj" in text
+        assert "accuracy" in running.get(f"{path}/plot/slice").body.decode()
+        rows = list(csv.DictReader(io.StringIO(running.get("/csv/1").body.decode())))
+        assert len(rows) == 24
+        assert any("energy_pj" in key or key == "Value_1" for key in rows[0]), rows[0]
