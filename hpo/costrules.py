@@ -45,8 +45,8 @@ def check(spec: StudySpec, where: str) -> None:
             f'name="{spec.pruner.name}": a pruner compares scores alone, and would end what is '
             f"cheap. Remove [pruner]."
         )
-    for table in ("racing", "stop"):
-        if getattr(spec, table, None) is not None:
+    for table, given in (("racing", spec.racing), ("stop", spec.stop)):
+        if given is not None:
             raise SpecError(
                 f"{where}: {table}: [cost] must stand without this table, which compares scores "
                 f"alone, but got both. Remove [{table}]."

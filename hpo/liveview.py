@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hpo import charts, results, termchart, words
+from hpo import charts, effort, results, termchart, words
 from hpo.snapshot import Slot, SlotState, StudySnapshot, WorkerInfo
 from hpo.view import Tracker, View, confirmations_wanted, left_text
 
@@ -111,7 +111,7 @@ def screen(
 
 def bar(snapshot: StudySnapshot, width: int) -> Text:
     """The budget as a bar: complete, pruned, failed and running trials in their colours."""
-    total = snapshot.spec.budget.trials
+    total = snapshot.trials
     numbers = f" {snapshot.settled}/{total}"
     cells = max(5, min(60, width - len(numbers) - 1))
     text = Text()
@@ -130,6 +130,7 @@ def counts(snapshot: StudySnapshot, seconds_left: float | None) -> Text:
     for state, colour in _COLOURS.items():
         if state != SlotState.EXCLUDED or snapshot.count(state):
             text.append(f"{snapshot.count(state)} {state}", colour).append("  ")
+    text.append(f"{effort.of_search(snapshot):,} epochs", "dim").append("  ")
     return text.append(left_text(snapshot, seconds_left), "dim")
 
 

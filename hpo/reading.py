@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import (
@@ -79,6 +80,8 @@ def snapshot(connection: Connection, name: str, *, curves: bool) -> StudySnapsho
         spec=specrules.restore(row.spec),
         state=StudyState(row.state),
         reason=row.reason,
+        search_end=row.search_end,
+        search_end_reason=row.search_end_reason,
         created_at=row.created_at,
         now=row.now,
         search=tuple(slot for slot in built if slot.phase == Phase.SEARCH),
@@ -101,6 +104,31 @@ def history(connection: Connection, study_id: int, numbers: range) -> list[Past]
         .order_by(slots.c.number)
     )
     return [_past(row) for row in connection.execute(query)]
+
+
+def opened(connection: Connection, study_id: int) -> int:
+    """How many search slots were opened: the number of the next one."""
+    own = (slots.c.study_id == study_id) & (slots.c.phase == Phase.SEARCH)
+    return int(connection.execute(select(func.count()).where(own)).scalar_one())
+
+
+def outcomes(connection: Connection, study_id: int, n: int) -> list[Past]:
+    """How the first ``n`` search trials ended; of their steps, only how many there are is told."""
+    query = (
+        select(
+            slots.c.state,
+            slots.c.score,
+            slots.c.amendments,
+            func.cardinality(slots.c.steps).label("n_steps"),
+        )
+        .where(slots.c.study_id == study_id, slots.c.phase == Phase.SEARCH, slots.c.number < n)
+        .order_by(slots.c.number)
+    )
+    untold: dict[str, Any] = {"params": None, "attrs": {}, "cost": None}
+    return [
+        _past(SimpleNamespace(**row._mapping, **untold, steps=(0.0,) * row.n_steps))
+        for row in connection.execute(query)
+    ]
 
 
 def unsuggested(connection: Connection, study_id: int, before: int) -> tuple[int, int | None]:

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpo import words
+from hpo import effort, words
 from hpo.overview import StudySummary
 from hpo.snapshot import Confirmation, Member, Slot, SlotState, StudySnapshot
 from hpo.spec import StudySpec
@@ -53,7 +53,10 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "state": snapshot.state,
         "reason": snapshot.reason,
         "created_at": snapshot.created_at,
-        "trials": spec.budget.trials,
+        "trials": snapshot.trials,
+        "search_end_reason": snapshot.search_end_reason,
+        "epochs": effort.of_search(snapshot),
+        "confirmation_epochs": effort.of_confirmation(snapshot),
         "settled": snapshot.settled,
         **{str(state): snapshot.count(state) for state in SlotState},
         "verdict": words.verdict(snapshot),
@@ -110,6 +113,7 @@ def summary(item: StudySummary) -> dict[str, Any]:
         "trials": item.trials,
         "settled": item.settled,
         "running": item.running,
+        "epochs": item.epochs,
         "best_score": item.best_score,
         "best_cost": item.best_cost,
         "confirmed": confirmed,

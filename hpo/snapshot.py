@@ -234,6 +234,15 @@ class StudySnapshot:
     confirm: tuple[Slot, ...] = ()
     workers: tuple[WorkerInfo, ...] = field(default=())
     """Workers seen on this database lately, whatever study they work on."""
+    search_end: int | None = None
+    """How many trials the search has, once ``[stop]`` has ended it."""
+    search_end_reason: str | None = None
+
+    @property
+    def trials(self) -> int:
+        """How many trials the search has as far as is known: its budget, or where it was ended."""
+        budget = self.spec.budget.trials
+        return budget if self.search_end is None else min(budget, self.search_end)
 
     @property
     def helpers(self) -> list[WorkerInfo]:

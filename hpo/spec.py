@@ -89,6 +89,30 @@ class Cost(Table):
     """One of ``Objective.costs``."""
 
 
+class Racing(Table):
+    """``[racing]``: most trials train few networks, and only those that may win train them all."""
+
+    rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=100)]
+    """Numbers of networks after which a trial is compared with those before it; see ``racing``."""
+    reduction_factor: Annotated[
+        int, Field(ge=2, le=100, description="of so many trials that got as far, one goes on")
+    ] = 3
+    keep: Annotated[
+        int, Field(ge=1, le=1000, description="at a rung, only trials among so many best go on")
+    ] = 3
+
+
+class Stop(Table):
+    """``[stop]``: when the search has found enough, before ``budget.trials``; see ``stopping``."""
+
+    target: float | None = None
+    """A complete trial has this score, or a better one."""
+    patience: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """So many trials in a row were not better than the best before them."""
+    max_epochs: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    """So many epochs were trained in the search."""
+
+
 class Confirm(Table):
     """``[confirm]``: what is retrained from fresh seeds and tested once on the test half."""
 
@@ -132,6 +156,8 @@ class StudySpec(Table):
     """In place of a space and a sampler: points that are all measured."""
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
+    racing: Racing | None = None
+    stop: Stop | None = None
     confirm: Annotated[Confirm | None, BeforeValidator(_false_is_none)] = Confirm()
     """``confirm = false``: the study is done when its search is."""
     cost: Cost | None = None

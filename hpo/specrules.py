@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 import objectives
-from hpo import costrules, sweeprules
+from hpo import costrules, searchrules, sweeprules
 from hpo.errors import SpecError, StudyError
 from hpo.spec import Dimension, StudySpec
 from hpo.specmodel import first_error, strictly
@@ -149,6 +149,7 @@ def check(spec: StudySpec, where: str) -> None:
     if spec.sweep is None:
         _check_values(spec, where)
     sweeprules.check(spec, where)
+    searchrules.check(spec, where)
     costrules.check(spec, where)
     _check_grid(spec, where)
     _check_reported(spec, where)

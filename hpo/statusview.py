@@ -50,20 +50,33 @@ def _chosen(studies: Sequence[StudySummary], rows: int) -> list[StudySummary]:
 
 def study_lines(studies: Sequence[StudySummary], *, width: int | None = None) -> list[str]:
     """A table of studies."""
-    rows = [["study", "state", "settled", "running", "score", "reported", "objective", "since"]]
+    rows = [
+        [
+            "study",
+            "state",
+            "settled",
+            "epochs",
+            "running",
+            "score",
+            "reported",
+            "objective",
+            "since",
+        ]
+    ]
     for study in studies:
         rows.append(
             [
                 study.name,
                 study.state,
                 f"{study.settled}/{study.trials}",
+                "–" if study.epochs is None else f"{study.epochs:,}",
                 str(study.running),
                 *_score(study),
                 study.objective,
                 f"{study.created_at:%Y-%m-%d %H:%M}",
             ]
         )
-    return results.columns(rows, right=[2, 3], width=width, drop=[6, 7, 3])
+    return results.columns(rows, right=[2, 3, 4], width=width, drop=[7, 8, 4, 3])
 
 
 def _score(study: StudySummary) -> tuple[str, str]:

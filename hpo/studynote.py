@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from hpo import spectoml, words
+from hpo import effort, spectoml, words
 from hpo.snapshot import StudySnapshot, StudyState
 from hpo.spec import Dimension, StudySpec
 from objectives.contract import Protocol
@@ -77,9 +77,10 @@ def _block(foreign: str, language: str = "") -> str:
 
 
 def _state(snapshot: StudySnapshot) -> str:
-    budget = snapshot.spec.budget
     if snapshot.state == StudyState.DONE:
-        return f"finished, all {budget.trials:,} trials settled."
+        ended = f" ({prose(why)})" if (why := snapshot.search_end_reason) else ""
+        epochs = f"{effort.of_search(snapshot):,} epochs of training"
+        return f"finished, all {snapshot.trials:,} trials settled{ended}, {epochs}."
     if snapshot.state == StudyState.OPEN:
         return "open; workers go on with it as long as there are any."
     name = snapshot.spec.name
@@ -129,9 +130,10 @@ def _searched(spec: StudySpec) -> str:
     what = "Search" if spec.selects else "Measurement" if spec.sweep is None else "Sweep"
     sampler = "" if spec.sweep is not None else f", sampler {code(spec.sampler.name)}"
     pruner = "" if spec.pruner.name == "none" else f", pruner {code(spec.pruner.name)}"
+    racing = f", {words.racing_text(spec)}" if spec.racing else ""
     lines = [
         f"**{what}:** {budget.trials:,} trials of objective {code(spec.objective)}, "
-        f"{budget.members} networks each, {budget.epochs:,} epochs{sampler}{pruner}. "
+        f"{budget.members} networks each, {budget.epochs:,} epochs{sampler}{pruner}{racing}. "
         f"{_HOW[spec.protocol]}{_second(spec)}"
     ]
     if spec.confirm is not None and spec.selects:

@@ -8,6 +8,7 @@ worker, at any time, comes to the same decision.
 from __future__ import annotations
 
 import inspect
+import statistics
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo import history, seeds
+from hpo import history, racing, seeds
 from hpo.directions import directions, values
 from hpo.errors import SpecError
 from hpo.history import HistoryStorage
@@ -35,7 +36,6 @@ from hpo.qmc import SlotQMC
 from hpo.snapshot import SlotState
 from hpo.spec import StudySpec
 from hpo.tpe import SpaceTPE
-from objectives.contract import Protocol
 
 
 def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
@@ -70,7 +70,7 @@ def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
 def learns(spec: StudySpec) -> bool:
     """Whether trials depend on earlier ones at all: if not, there is no history to be read."""
     drawn = spec.sweep is not None or spec.sampler.name == "random"
-    return not drawn or spec.pruner.name != "none"
+    return not drawn or spec.pruner.name != "none" or spec.racing is not None
 
 
 def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
@@ -85,7 +85,7 @@ def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
     if spec.sweep is not None:
         return Suggestion(params=spec.point(number))
     with quiet():
-        seen = visible(spec, number, trials) if learns(spec) else []
+        seen = racing.levelled(spec, visible(spec, number, trials)) if learns(spec) else []
         study = _view(spec, len(seen), seen, sampler(spec, number))
         trial = study.ask(distributions(spec))
         frozen = study._storage.get_trial(trial._trial_id)
@@ -93,21 +93,25 @@ def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
 
 
 class Judge:
-    """Decides whether a running trial is pruned, step by step; feed it every step in order.
+    """Decides whether a running trial ends early; feed it every step in order.
 
-    A resumed trial is judged alike: its stored steps are fed again before the new ones.
+    The pruner compares steps; in a race, those of the first network's curve alone, and ``why_out``
+    decides after every network. A resumed trial is judged alike: its stored steps are fed again
+    before the new ones.
     """
 
     def __init__(
         self, spec: StudySpec, number: int, trials: Sequence[Past], own: Suggestion
     ) -> None:
         """See ``suggest`` for the arguments; ``own`` is the trial's own suggestion."""
-        self._pruner = pruner(spec)
+        self._spec, self._number, self._pruner = spec, number, pruner(spec)
+        self._seen = visible(spec, number, trials) if learns(spec) else []
         self.steps: list[float] = []
-        if isinstance(self._pruner, optuna.pruners.NopPruner):
+        self._prunes = not isinstance(self._pruner, optuna.pruners.NopPruner)
+        if not self._prunes:
             return
         with quiet():
-            seen = visible(spec, number, trials)
+            seen = racing.levelled(spec, self._seen)
             self._study = _view(spec, number, seen, optuna.samplers.RandomSampler(seed=0))
             template = _frozen(spec, distributions(spec), number, Past(suggestion=own))
             self._trial_id = self._study._storage.create_new_trial(
@@ -117,49 +121,24 @@ class Judge:
     def report(self, value: float) -> bool:
         """Report the next step's value; True when the trial is to be pruned."""
         self.steps.append(value)
-        if isinstance(self._pruner, optuna.pruners.NopPruner):
+        if not self._prunes or (self._spec.racing and len(self.steps) >= self._spec.budget.epochs):
             return False
         storage = self._study._storage
         with quiet():
             storage.set_trial_intermediate_value(self._trial_id, len(self.steps), value)
             return bool(self._pruner.prune(self._study, storage.get_trial(self._trial_id)))
 
+    def why_out(self, scores: Sequence[float]) -> str | None:
+        """Why a trial leaves the race after networks of these ``scores``; None if it goes on."""
+        mean = statistics.fmean(scores)
+        return racing.why_out(self._spec, self._number, self._seen, mean, len(scores))
+
     @property
     def attrs(self) -> dict[str, Any]:
         """The pruner's memory of this trial, to be stored with it."""
-        if isinstance(self._pruner, optuna.pruners.NopPruner):
+        if not self._prunes:
             return {}
         return dict(self._study._storage.get_trial(self._trial_id).system_attrs)
-
-
-class Timeline:
-    """Which values a trial reports, and at which steps.
-
-    Pruners that compare learning curves see steps 1 .. epochs from the first member's curve, then
-    one step for every further member: the mean score so far. The Wilcoxon pruner compares member
-    by member (the same seeds in all trials): step m is the score of member m - 1. Under
-    ``Protocol.CONFIRM`` nothing is scored on the way, and nothing reported.
-    """
-
-    def __init__(self, spec: StudySpec) -> None:
-        """Take what matters from the spec."""
-        self.by_member = spec.pruner.name == "wilcoxon"
-        members, epochs = spec.budget.members, spec.budget.epochs
-        self.silent = spec.protocol == Protocol.CONFIRM
-        self.length = members if self.by_member else epochs + members - 1
-        """How many steps an unpruned trial reports."""
-
-    def epoch(self, member: int, score: float | None) -> float | None:
-        """The value to report after an epoch of a member, if this is a step."""
-        return None if self.by_member or member > 0 else score
-
-    def member(self, scores: Sequence[float]) -> float | None:
-        """The value to report when the last of ``scores`` is finished, if this is a step."""
-        if self.silent:
-            return None
-        if self.by_member:
-            return scores[-1]
-        return sum(scores) / len(scores) if len(scores) > 1 else None
 
 
 def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:

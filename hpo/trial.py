@@ -25,7 +25,8 @@ from hpo.holding import LeaseLostError
 from hpo.ledger import Ledger
 from hpo.past import Past, Suggestion
 from hpo.snapshot import Member, Phase, SlotState
-from hpo.suggest import Judge, Timeline
+from hpo.suggest import Judge
+from hpo.timeline import Timeline
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 CHECKPOINT_S = 30.0
@@ -43,7 +44,7 @@ class StoppedError(Exception):
 
 
 class _PrunedError(Exception):
-    """The judge has seen enough."""
+    """The judge has seen enough; the text says of what."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,9 +126,9 @@ class Trial:
             for index in range(len(members), self._n_members):
                 seed = seeds.derive(self._spec.seed, "member", index)
                 members.append(self._train(index, seed, self._spec.protocol, suggestion))
-                self._report(self._timeline.member([m.score for m in members]))
-        except _PrunedError:
-            self._prune([m.score for m in members])
+                self._finished([m.score for m in members])
+        except _PrunedError as why:
+            self._prune([m.score for m in members], str(why))
             return
         score = statistics.fmean(m.score for m in members)
         self._settle(SlotState.COMPLETE, score=score)
@@ -173,7 +174,7 @@ class Trial:
         for count, member in enumerate(members, start=1):
             for value in member.curve:
                 self._report(self._timeline.epoch(member.member, value))
-            self._report(self._timeline.member([m.score for m in members[:count]]))
+            self._finished([m.score for m in members[:count]])
         checkpoint = self._claim.checkpoint
         if checkpoint is not None and checkpoint.member == len(members):
             for value in checkpoint.curve:
@@ -183,20 +184,26 @@ class Trial:
         if value is None or self._judge is None:
             return
         if self._judge.report(value) and not self._at_the_end():
-            raise _PrunedError
+            raise _PrunedError(f"pruned at step {len(self._judge.steps)} by the judge")
+
+    def _finished(self, scores: Sequence[float]) -> None:
+        """Report that networks of these scores are trained."""
+        assert self._judge is not None
+        self._report(self._timeline.member(scores))
+        why = self._judge.why_out(scores)
+        if why is not None:
+            raise _PrunedError(f"left the race {why}")
 
     def _at_the_end(self) -> bool:
         """Whether the last step was reported: then there is nothing left to save by pruning."""
         assert self._judge is not None
         return len(self._judge.steps) == self._timeline.length
 
-    def _prune(self, scores: Sequence[float]) -> None:
+    def _prune(self, scores: Sequence[float], why: str) -> None:
         assert self._judge is not None
         steps = self._judge.steps
         score = statistics.fmean(scores) if self._timeline.by_member else steps[-1]
-        self._settle(
-            SlotState.PRUNED, score=score, message=f"pruned at step {len(steps)} by the judge"
-        )
+        self._settle(SlotState.PRUNED, score=score, message=why)
 
     # --- confirmation --------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 
-from hpo import front
+from hpo import effort, front
 from hpo.snapshot import Confirmation, SlotState, StudySnapshot, StudyState
 from hpo.spec import ParamValue, StudySpec
 from objectives.contract import Protocol
@@ -173,15 +173,31 @@ def duration_text(seconds: float) -> str:
 
 
 def progress(snapshot: StudySnapshot) -> str:
-    """How far the search is: ``57 of 60 trials settled: 41 complete, 14 pruned, 2 failed``."""
+    """How far the search is.
+
+    ``57 of 60 trials settled: 41 complete, 14 pruned, 2 failed; 1,960 epochs of training``
+    """
     states = [s for s in SlotState if s != SlotState.RUNNING and snapshot.count(s)]
     counts = ", ".join(f"{snapshot.count(state):,} {state}" for state in states)
     unsettled = snapshot.count(SlotState.RUNNING)
     held = sum(slot.held for slot in snapshot.search)
-    text = f"{snapshot.settled:,} of {snapshot.spec.budget.trials:,} trials settled"
+    text = f"{snapshot.settled:,} of {snapshot.trials:,} trials settled"
     text += f": {counts}" if counts else ""
+    text += f"; {epochs:,} epochs of training" if (epochs := effort.of_search(snapshot)) else ""
+    text += f"; ended by {why}" if (why := snapshot.search_end_reason) else ""
     text += f"; {held} running" if held else ""
     return text + (f"; {unsettled - held} begun, waiting for a worker" if unsettled > held else "")
+
+
+def racing_text(spec: StudySpec) -> str:
+    """``racing: after 1 and 3 networks, the best 3 go on``; empty without racing."""
+    if spec.racing is None:
+        return ""
+    *first, last = map(str, spec.racing.rungs)
+    rungs = f"{', '.join(first)} and {last}" if first else last
+    networks = "network" if rungs == "1" else "networks"
+    keep = f"the best {spec.racing.keep} go on" if spec.racing.keep > 1 else "the best one goes on"
+    return f"racing: after {rungs} {networks}, {keep}"
 
 
 def verdict(snapshot: StudySnapshot) -> str:

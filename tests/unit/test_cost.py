@@ -73,6 +73,16 @@ def history(spec: StudySpec, count: int) -> list[Past]:
             "compares scores alone, and would end what is cheap. Remove [pruner].",
         ),
         (
+            {"racing": {"rungs": [1]}},
+            "racing: [cost] must stand without this table, which compares scores alone, but got "
+            "both. Remove [racing].",
+        ),
+        (
+            {"stop": {"target": 0.9}},
+            "stop: [cost] must stand without this table, which compares scores alone, but got "
+            "both. Remove [stop].",
+        ),
+        (
             {"protocol": "confirm", "sampler": {"name": "random"}, "confirm": False},
             "cost: a study must search to have this table, but a sweep, and "
             'protocol = "confirm", select nothing. Remove [cost].',
