@@ -129,6 +129,7 @@ def summary(snapshot: StudySnapshot, confirmed: ConfirmedSummary | None) -> Stud
         running=0,
         best_score=0.91,
         best_cost=12.3,
+        epochs=0,
         confirmed=confirmed,
         created_at=snapshot.created_at,
     )
