@@ -10,6 +10,7 @@ from hpo.frontchart import FrontChart, view
 from hpo.palette import BLUE, GREEN, INK, VERMILLION
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -25,12 +26,22 @@ def write(found: FrontChart, path: Path) -> Path:
     return path
 
 
+def _plain_log(axes: Axes) -> None:
+    """A logarithmic x axis whose numbers are written out: 2, 5, 10, 20."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter("{x:g}")
+
+
 def figure(found: FrontChart) -> Figure:
     """A front as a figure of its own."""
     drawing = picture.canvas(5.2, 3.6)
     axes = drawing.add_subplot()
     if found.log_x:
-        axes.set_xscale("log")
+        _plain_log(axes)
     low, high = view(found)
     inside = [spot for spot in found.trials if low <= spot.score <= high]
     x, y = [s.cost for s in inside], [s.score for s in inside]
