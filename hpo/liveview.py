@@ -138,9 +138,9 @@ def confirming(snapshot: StudySnapshot) -> Text:
     """Progress of the confirmation."""
     done = sum(slot.state != SlotState.RUNNING for slot in snapshot.confirm)
     text = Text(f"confirming {done}/{confirmations_wanted(snapshot)}")
-    first = next((c for c in snapshot.confirmations if c.scores), None)
+    first = snapshot.confirmed
     if first is not None:
-        mean = words.score_text(snapshot.spec, first.mean, first.std)
+        mean = words.point_text(snapshot.spec, first.mean, first.std, first.cost)
         text.append(f"  trial {first.source}: {mean} on {len(first.scores)} fresh seeds")
     return text
 
@@ -151,7 +151,9 @@ def best_line(snapshot: StudySnapshot) -> Text:
     if best is None or best.score is None:
         return Text(f"no complete trial yet  {words.reported_text(spec)}".rstrip(), "dim")
     text = Text.assemble(
-        "best ", (words.score_text(spec, best.score), "bold green"), f" (trial {best.number})"
+        f"{words.named(snapshot)} ",
+        (words.point_text(spec, best.score, None, best.cost), "bold green"),
+        f" (trial {best.number})",
     )
     if spec.reported is not None:
         text.append(f"  {words.gap_text(spec, best.score)} ({spec.reported.source})")

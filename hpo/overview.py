@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
-from hpo import effort, specrules
+from hpo import effort, front, specrules
 from hpo.errors import SpecError
 from hpo.snapshot import Phase, SlotState, StudyState
 from hpo.spec import StudySpec
@@ -36,7 +36,8 @@ class StudySummary:
     running: int
     """Trials that a worker is at work on."""
     best_score: float | None
-    """None, too, of a study that selects nothing."""
+    """None, too, of a study that selects nothing; with a cost, that of ``front.order``'s first."""
+    best_cost: float | None = None
     confirmed: ConfirmedSummary | None
     """The best configuration that has been retrained from fresh seeds."""
     created_at: datetime
@@ -52,6 +53,8 @@ class ConfirmedSummary:
     std: float | None
     """Sample standard deviation (n - 1); None below two scores."""
     n: int
+    cost: float | None = None
+    """Its mean over them, of a study that has one."""
 
 
 def summaries(connection: Connection) -> list[StudySummary]:
@@ -71,8 +74,43 @@ def summaries(connection: Connection) -> list[StudySummary]:
         .order_by(studies.c.created_at, studies.c.id)
     )
     confirmed, reported = _confirmed(connection), _reported(connection)
-    rows = connection.execute(query)
-    return [_summary(row, confirmed[row.id], reported[row.id]) for row in rows]
+    rows = connection.execute(query).all()
+    found = [(row, _summary(row, confirmed[row.id], reported[row.id])) for row in rows]
+    return [_with_cost(connection, row.id, summary) for row, summary in found]
+
+
+def _with_cost(connection: Connection, study_id: int, summary: StudySummary) -> StudySummary:
+    """Of a study with a cost, what it is named by; of another, the same summary."""
+    spec = summary.spec
+    if spec is None or spec.cost is None:
+        return summary
+    scored = (slots.c.study_id == study_id, slots.c.state == SlotState.COMPLETE)
+    searched = select(slots.c.number, slots.c.score, slots.c.cost).where(
+        *scored, slots.c.phase == Phase.SEARCH
+    )
+    order = front.order(spec, [*connection.execute(searched)])
+    fresh = (
+        select(
+            slots.c.source,
+            func.count(slots.c.score).label("n"),
+            func.avg(slots.c.score).label("mean"),
+            func.stddev_samp(slots.c.score).label("std"),
+            func.avg(slots.c.cost).label("cost"),
+        )
+        .where(*scored, slots.c.phase == Phase.CONFIRM)
+        .group_by(slots.c.source)
+    )
+    valid = {trial.number for trial in order[: spec.confirm.top if spec.confirm else 0]}
+    tested = [row for row in connection.execute(fresh) if row.source in valid]
+    named = front.headline(spec, tested)
+    first = order[0] if order else None
+    confirmed = None
+    if named is not None:
+        confirmed = ConfirmedSummary(
+            source=named.source, mean=named.mean, std=named.std, n=named.n, cost=named.cost
+        )
+    best: dict[str, Any] = {"best_score": first.score, "best_cost": first.cost} if first else {}
+    return replace(summary, confirmed=confirmed, **best)
 
 
 def _summary(row: Row[Any], confirmed: Sequence[Row[Any]], reported: Sequence[Any]) -> StudySummary:

@@ -66,7 +66,7 @@ class Sampler(BaseModel):
     """``[sampler]``: an Optuna sampler by name; the other keys are its own options."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes"] = "tpe"
+    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes", "nsga2"] = "tpe"
 
     @property
     def options(self) -> dict[str, Any]:
@@ -84,6 +84,13 @@ class Pruner(BaseModel):
     def options(self) -> dict[str, Any]:
         """Keyword arguments for the Optuna class."""
         return dict(self.model_extra or {})
+
+
+class Cost(Table):
+    """``[cost]``: a second objective; as little of it as possible, beside the score."""
+
+    name: str
+    """One of ``Objective.costs``."""
 
 
 class Racing(Table):
@@ -132,6 +139,10 @@ class Reported(Table):
 
     score: float
     std: Annotated[float, Field(ge=0)] | None = None
+    cost: Annotated[float, Field(gt=0)] | None = None
+    """What it costs, in the unit of ``[cost]``, as it was published."""
+    cost_here: Annotated[float, Field(gt=0)] | None = None
+    """What the reported configuration costs as the objective measures it, if that is another."""
     n: Annotated[int, Field(ge=1)] | None = None
     source: str
     params: dict[str, ParamValue] = Field(default_factory=dict)
@@ -161,6 +172,7 @@ class StudySpec(Table):
     """``confirm = false``: the study is done when its search is."""
     warm_start: WarmStart | None = None
     """What the first trials begin with."""
+    cost: Cost | None = None
     reported: Reported | None = None
     figure: Figure | None = None
 
@@ -215,6 +227,11 @@ class StudySpec(Table):
         model = self.objective_impl.variability
         names = model.model_fields if model else {}
         return [*self.searchable, *(VARIABILITY + name for name in names)]
+
+    @property
+    def cost_name(self) -> str:
+        """What ``[cost]`` names; empty without it."""
+        return self.cost.name if self.cost else ""
 
     @property
     def confirm_epochs(self) -> int:

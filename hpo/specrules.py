@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 import objectives
-from hpo import searchrules, sweeprules, variabilityrules, warmrules
+from hpo import costrules, searchrules, sweeprules, variabilityrules, warmrules
 from hpo.errors import SpecError, StudyError
 from hpo.spec import Dimension, StudySpec
 from hpo.specmodel import first_error, strictly
@@ -151,6 +151,7 @@ def check(spec: StudySpec, where: str) -> None:
     sweeprules.check(spec, where)
     searchrules.check(spec, where)
     warmrules.check(spec, where)
+    costrules.check(spec, where)
     _check_grid(spec, where)
     _check_reported(spec, where)
 

@@ -25,10 +25,10 @@ from optuna.distributions import (
 )
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from hpo import history, racing, seeds, warmrules
+from hpo.directions import directions, values
 from hpo.errors import SpecError
 from hpo.history import HistoryStorage
 from hpo.past import Past, Suggestion
@@ -182,6 +182,7 @@ _SAMPLERS: dict[str, type[BaseSampler]] = {
     "gp": optuna.samplers.GPSampler,
     "grid": optuna.samplers.GridSampler,
     "cmaes": optuna.samplers.CmaEsSampler,
+    "nsga2": optuna.samplers.NSGAIISampler,
 }
 _PRUNERS: dict[str, type[BasePruner]] = {
     "none": optuna.pruners.NopPruner,
@@ -251,6 +252,9 @@ def check(spec: StudySpec, where: str) -> None:
             ) from None
 
 
+_STARTUP = dict.fromkeys(("tpe", "cmaes"), ("n_startup_trials", 10))
+_STARTUP |= {"nsga2": ("population_size", 50)}
+"""For how many trials a sampler is random: its option, and what Optuna takes without it."""
 _REHEARSED = 64
 """Samplers that begin at random for longer are tried without a history."""
 
@@ -261,9 +265,9 @@ def _rehearse_sampler(spec: StudySpec) -> None:
     The history is drawn at random from the study's own space, with scores of its own.
     """
     suggest(spec, 0, [])
-    startup = spec.sampler.options.get("n_startup_trials", 10)
-    number = min(startup + 2, spec.budget.trials - 1)
-    if spec.sampler.name not in ("tpe", "cmaes") or not 0 < number <= _REHEARSED:
+    option, usual = _STARTUP.get(spec.sampler.name, ("", 0))
+    number = min(spec.sampler.options.get(option, usual) + 2, spec.budget.trials - 1)
+    if not option or not 0 < number <= _REHEARSED:
         return  # the others have no options that bite later, and gp would load torch
     step_by_step = spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})})
     trials: list[Past] = []
@@ -271,7 +275,8 @@ def _rehearse_sampler(spec: StudySpec) -> None:
         warnings.simplefilter("ignore", FutureWarning)  # told once is enough
         for k in range(number + 1):
             own = suggest(step_by_step, k, trials)
-            trials.append(Past(suggestion=own, state=SlotState.COMPLETE, score=(7 * k % 11) / 11))
+            score, cost = (7 * k % 11) / 11, None if spec.cost is None else float(k % 5)
+            trials += [Past(suggestion=own, state=SlotState.COMPLETE, score=score, cost=cost)]
 
 
 def _rehearse_pruner(spec: StudySpec) -> None:
@@ -294,8 +299,7 @@ def _view(spec: StudySpec, number: int, past: Sequence[Past], sampler: BaseSampl
     """A study in memory whose trials 0 .. number-1 are the past."""
     if len(past) != number:
         raise ValueError(f"trial {number} needs a history of {number} trials, got {len(past)}")
-    direction = StudyDirection[spec.objective_impl.direction.upper()]
-    storage = HistoryStorage(_memory(spec.hash).frozen(spec, past), direction)
+    storage = HistoryStorage(_memory(spec.hash).frozen(spec, past), directions(spec))
     return optuna.load_study(
         study_name=history.STUDY,
         storage=storage,
@@ -349,7 +353,8 @@ def _frozen(
         number=number,
         trial_id=number,
         state=state,
-        value=trial.score if scored else None,
+        value=None,
+        values=(values(trial.score, trial.cost) or None) if scored else None,
         datetime_start=history.EPOCH,
         datetime_complete=history.EPOCH if state.is_finished() else None,
         params={name: params[name] for name in sorted(params)},

@@ -240,6 +240,8 @@ class Trial:
             resume=saved.data if saved else None,
         )
         member = _member(index, seed, outcome, seconds())
+        if self._spec.cost is not None:
+            _cost_of(self._spec.cost.name, member)  # told of the first member, not of the last
         if index + 1 < self._n_members:
             self._ledger.store_member(self._claim, member)
         else:
@@ -285,6 +287,7 @@ class Trial:
             self._claim,
             state,
             score=score,
+            cost=self._cost() if state == SlotState.COMPLETE else None,
             steps=self._judge.steps if self._judge else (),
             attrs=self._attrs(),
             message=message,
@@ -298,6 +301,12 @@ class Trial:
             trained=self._members,
             last=self._last,
         )
+
+    def _cost(self) -> float | None:
+        """The mean cost of the members; None where the study has none."""
+        if self._spec.cost is None:
+            return None
+        return statistics.fmean(_cost_of(self._spec.cost.name, m) for m in self._members)
 
     def _attrs(self) -> dict[str, Any]:
         """The sampler's memory of this trial, and the pruner's."""
@@ -351,6 +360,17 @@ def _member(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
         info=info,
         seconds=seconds,
     )
+
+
+def _cost_of(name: str, member: Member) -> float:
+    """What a trained network costs."""
+    value = member.info.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(
+            f"the objective's info must hold the cost {name!r} as a number, but got "
+            f"{name}={value!r}. Put it into `Outcome.info` of every training."
+        )
+    return float(value)
 
 
 def _filled(claim: Claim, history: list[Past]) -> list[Past]:

@@ -131,7 +131,8 @@ def settled_line(snapshot: StudySnapshot, slot: Slot, count: int) -> str:
         return f"{head}: {results.score_cell(spec, slot)}"
     head += f" {results.score_cell(spec, slot)}" if slot.score is not None else ""
     if best is not None and best.score is not None:
-        head += f" (best {words.score_text(spec, best.score)} #{best.number})"
+        shown = words.point_text(spec, best.score, None, best.cost)
+        head += f" ({words.named(snapshot)} {shown} #{best.number})"
     return f"{head} {results.params_text(slot.params, spec)}"
 
 
