@@ -1,8 +1,8 @@
 """``make bench-search``: which strategy finds a good network soonest.
 
-Searches run on a table of real trainings (``table.jsonl.gz``), continued by a surrogate, so that one
-takes seconds. Results are kept in ``results.json``: only what is missing, or no longer right, is
-run. Then ``docs/search.md`` is written.
+Searches run on a table of real trainings (``table.jsonl.gz``), continued by a surrogate, so that
+one takes seconds. Results are kept in ``results.json``: only what is missing, or no longer right,
+is run. Then ``docs/search.md`` is written.
 """
 
 from __future__ import annotations

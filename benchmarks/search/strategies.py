@@ -1,4 +1,4 @@
-"""The strategies that are compared: study files that differ in how they search, and in nothing else."""
+"""The strategies that are compared: study files that differ in how they search alone."""
 
 from __future__ import annotations
 

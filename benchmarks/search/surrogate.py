@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy import linalg, stats
 
 from benchmarks.search import table
-from hpo import seeds, studyfile
+from hpo import studyfile
 from hpo.spec import StudySpec
 
 Array = NDArray[np.float64]
