@@ -1,0 +1,203 @@
+"""Racing over seeds: who goes on, what samplers are told, what it costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from workers import toy_spec
+
+from hpo import effort, racing, words
+from hpo.course import Course, EndedError
+from hpo.errors import SpecError
+from hpo.past import Past, Suggestion
+from hpo.snapshot import SlotState
+from hpo.spec import StudySpec
+from hpo.suggest import Judge, learns, suggest
+
+EPOCHS = 4
+
+
+def raced(**tables: Any) -> StudySpec:
+    """Six networks of four epochs, compared after one and after three."""
+    given: dict[str, Any] = {
+        "budget": {"members": 6, "epochs": EPOCHS, "window": 1},
+        "pruner": {"name": "none"},
+        "racing": {"rungs": [1, 3], "reduction_factor": 2, "keep": 2},
+    }
+    return toy_spec(**{**given, **tables})
+
+
+def trial(spec: StudySpec, *scores: float, state: SlotState | None = None, **params: Any) -> Past:
+    """An earlier trial whose networks had these scores."""
+    means = [sum(scores[:m]) / m for m in range(2, len(scores) + 1)]
+    steps = (*[0.1] * (EPOCHS - 1), scores[0], *means)
+    whole = SlotState.COMPLETE if len(scores) == spec.budget.members else SlotState.PRUNED
+    known = {"x": 0.5, "k": 3, "rate_per_ns": 0.1, "colour": "red", **params}
+    return Past(
+        suggestion=Suggestion(params=known),
+        state=state or whole,
+        score=sum(scores) / len(scores),
+        steps=steps,
+    )
+
+
+def test_means_after_so_many_networks() -> None:
+    spec = raced()
+    past = trial(spec, 0.5, 0.7, 0.9)
+    found = [racing.mean_after(spec, past, m) for m in (1, 2, 3, 4)]
+    assert found == [0.5, pytest.approx(0.6), pytest.approx(0.7), None]
+    for state in (SlotState.FAILED, SlotState.EXCLUDED, SlotState.RUNNING):
+        assert racing.mean_after(spec, trial(spec, 0.5, state=state), 1) is None
+
+
+def test_the_first_trial_goes_all_the_way() -> None:
+    assert racing.why_out(raced(), 0, [], 0.0, 1) is None
+
+
+def test_too_few_to_compare_with() -> None:
+    assert racing.why_out(raced(), 1, [], 0.99, 1) == (
+        "after 1 of 6 networks: 0 earlier trials had got as far, too few to go on"
+    )
+
+
+def test_the_best_share_goes_on() -> None:
+    spec = raced()
+    seen = [trial(spec, 0.6), trial(spec, 0.7), trial(spec, 0.8)]  # with the own, 4: 2 go on
+    assert racing.why_out(spec, 3, seen, 0.75, 1) is None
+    assert racing.why_out(spec, 3, seen, 0.7, 1) is None, "of equals, none is better"
+    assert racing.why_out(spec, 3, seen, 0.65, 1) == (
+        "after 1 of 6 networks: 2 of 3 earlier trials were better, 2 may go on"
+    )
+    assert racing.why_out(spec, 3, seen, 0.1, 2) is None, "2 is no rung"
+
+
+def test_no_more_than_keep_however_long_the_search() -> None:
+    spec = raced()
+    seen = [trial(spec, 0.01 * k) for k in range(40)]  # half of them would be 20
+    assert racing.why_out(spec, 40, seen, 0.385, 1) is None
+    assert "3 of 40 earlier trials were better, 2 may go on" in str(
+        racing.why_out(spec, 40, seen, 0.365, 1)
+    )
+
+
+def test_a_later_rung_compares_means_over_the_same_networks() -> None:
+    spec = raced()
+    seen = [trial(spec, 0.9, 0.3, 0.3), trial(spec, 0.2, 0.9, 0.9), trial(spec, 0.99)]
+    assert racing.why_out(spec, 3, seen, 0.7, 3) is None, "of two and itself one goes on: it"
+    assert "1 of 2 earlier" in str(racing.why_out(spec, 3, seen, 0.6, 3))
+    assert "2 of 2 earlier" in str(racing.why_out(spec, 3, seen, 0.4, 3))
+
+
+def test_less_is_better_where_the_objective_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = raced()
+    seen = [trial(spec, 0.6), trial(spec, 0.7), trial(spec, 0.8)]
+    monkeypatch.setattr(type(spec.objective_impl), "direction", "minimize")
+    assert racing.why_out(spec, 3, seen, 0.65, 1) is None
+    assert racing.why_out(spec, 3, seen, 0.75, 1) is not None
+
+
+def test_levelled_scores_are_those_of_all_networks() -> None:
+    """Network 0 is easy by 0.1 on average: who trained it alone is not to look better for it."""
+    spec = raced()
+    whole = trial(spec, 0.7, 0.6, 0.6, 0.6, 0.6, 0.6)
+    short = trial(spec, 0.68)
+    pruned = Past(suggestion=short.suggestion, state=SlotState.PRUNED, score=0.2, steps=(0.1, 0.2))
+    told = racing.levelled(spec, [whole, short, pruned])
+    assert told[0] == whole
+    assert told[2] == pruned
+    assert told[1].state == SlotState.COMPLETE
+    assert told[1].score == pytest.approx(0.68 + (whole.score or 0) - 0.7)
+    assert racing.levelled(spec, [short])[0].score == 0.68, "nothing is known of the others yet"
+    assert racing.levelled(toy_spec(), [short]) == [short]
+
+
+def test_a_sampler_learns_from_those_that_left_the_race() -> None:
+    """All good points have left the race after one network: TPE must look near them."""
+    spec = raced(sampler={"name": "tpe", "n_startup_trials": 4})
+    first = trial(spec, *[0.1] * 6, x=0.9)
+    good = [trial(spec, 0.9 + 0.001 * k, x=0.1 + 0.001 * k) for k in range(6)]
+    bad = [trial(spec, 0.2 + 0.001 * k, x=0.9 - 0.001 * k) for k in range(30)]
+    trials = [first, *good, *bad]
+    assert learns(spec)
+    found = [
+        float(suggest(spec.model_copy(update={"seed": s}), len(trials), trials).params["x"])
+        for s in range(20)
+    ]
+    assert sum(x < 0.5 for x in found) > 15
+
+
+def test_a_pruner_judges_the_first_curve_alone() -> None:
+    spec = raced(pruner={"name": "median", "n_startup_trials": 1, "n_warmup_steps": 0})
+    seen = [trial(spec, 0.9) for _ in range(5)]
+    judge = Judge(spec, 5, seen, seen[0].suggestion)
+    assert judge.report(0.0), "below the median of those that left the race"
+    judge = Judge(spec, 5, seen, seen[0].suggestion)
+    assert [judge.report(v) for v in (0.2, 0.2, 0.2)] == [False] * 3
+    assert not judge.report(0.0), "the network is trained: the race decides"
+
+
+def test_the_course_of_a_trial_that_leaves() -> None:
+    spec = raced()
+    seen = [trial(spec, 0.9), trial(spec, 0.8), trial(spec, 0.85)]
+    course = Course(spec, 3, seen, seen[0].suggestion)
+    for value in (0.1, 0.2, 0.3, 0.5):
+        course.epoch(0, value)
+    with pytest.raises(EndedError, match=r"^left the race after 1 of 6 networks: 3 of 3 earlier"):
+        course.networks([0.5])
+    assert course.early_score([0.5]) == 0.5
+    assert effort.of_steps(spec, len(course.steps)) == EPOCHS
+
+
+def test_epochs_of_trials() -> None:
+    spec = raced()
+    counts = [effort.of_steps(spec, n) for n in (0, 2, 4, 5, 9)]
+    assert counts == [0, 2, 4, 8, 24]
+    assert effort.of_steps(spec, 0, complete=True) == 24 == effort.largest(spec) // 24
+    one_by_one = toy_spec(pruner={"name": "wilcoxon"}, budget={"epochs": 4, "members": 6})
+    assert effort.of_steps(one_by_one, 3) == 12
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        (
+            {"racing": {"rungs": [3, 1]}},
+            "test: racing.rungs: numbers of networks must increase and stay below budget.members, "
+            "but got rungs=[3, 1], members=6. Whoever passes the last rung trains all 6.",
+        ),
+        (
+            {"racing": {"rungs": [1, 6]}},
+            "test: racing.rungs: numbers of networks must increase and stay below budget.members, "
+            "but got rungs=[1, 6], members=6. Whoever passes the last rung trains all 6.",
+        ),
+        (
+            {"pruner": {"name": "wilcoxon"}},
+            'test: pruner.name: "wilcoxon" compares networks one by one, as [racing] does rung by '
+            "rung. Remove [racing], or choose another pruner, which then judges the learning curve "
+            "of the first network alone.",
+        ),
+        (
+            {"protocol": "confirm", "sampler": {"name": "random"}},
+            "test: racing: a study must look for a best trial to have this table, but a sweep, and "
+            'protocol = "confirm", do not. Remove [racing].',
+        ),
+    ],
+)
+def test_refusals(tables: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as refused:
+        raced(**tables)
+    assert str(refused.value) == message
+
+
+def test_words() -> None:
+    assert words.racing_text(raced()) == "racing: after 1 and 3 networks, the best 2 go on"
+    one = raced(racing={"rungs": [1], "keep": 1})
+    assert words.racing_text(one) == "racing: after 1 network, the best one goes on"
+    assert words.racing_text(toy_spec()) == ""
+
+
+def test_racing_is_part_of_the_hash_and_absent_without_it() -> None:
+    assert "racing" not in toy_spec().stored()
+    assert "stop" not in toy_spec().stored()
+    assert raced().hash != raced(racing={"rungs": [1]}).hash
