@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hpo import effort, records, results, settings, studyfile, words
+from hpo import effort, records, results, settings, studyfile, warmrules, words
 from hpo.arguments import LaunchArguments
 from hpo.site import Site, SlurmDefaults
 from hpo.snapshot import SlotState, StudySnapshot
@@ -42,7 +42,7 @@ def cores() -> int:
 
 
 def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | None) -> None:
-    """Print what would run, without touching any database; at last the script of jobs."""
+    """Print what would run, without writing anything; at last the script of jobs."""
     launch, storage = site.launch, _storage(arguments.storage)
     workers = default_workers(spec) if launch.workers is None else launch.workers
     file = studyfile.find(arguments.study)
@@ -80,12 +80,16 @@ def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | 
         ],
         *(searching if spec.sweep is None else []),
         ["reported", words.reported_text(spec).removeprefix("reported ") or "nothing"],
+        *([["warm start", warmrules.summary(spec)]] if spec.warm_start else []),
         ["fixed", results.params_text(spec.fixed) or "nothing"],
+        *([["score", hardware]] if (hardware := words.hardware_text(spec)) else []),
         ["storage", storage],
         ["workers", _workers(spec, workers) + (_jobs(site.slurm, workers) if script else "")],
     ]
     print("\n".join(results.columns(facts)), end="\n\n")
     print("\n".join(_curves(spec.sweep) if spec.sweep is not None else _space(spec)))
+    if spec.warm_start is not None:
+        print("\n" + "\n".join(_points(spec)))
     if script is not None:
         print(f"\n{script}", end="")
 
@@ -97,6 +101,17 @@ def _space(spec: StudySpec) -> list[str]:
         value = words.value_text(reported[name]) if name in reported else "–"
         rows.append([name, _range(dimension, spec.kind(name)), words.unit(name), value])
     return results.columns(rows, right=[3])
+
+
+def _points(spec: StudySpec) -> list[str]:
+    """The warm start, a line for each trial; what the sampler draws is left open."""
+    assert spec.warm_start is not None
+    rows = [["trial", *spec.space]]
+    for number in range(spec.warm_start.count):
+        told = warmrules.point(spec, number)
+        cells = [words.value_text(told[name]) if name in told else "–" for name in spec.space]
+        rows.append([str(number), *cells])
+    return results.columns(rows, right=range(1, len(rows[0])))
 
 
 def _curves(sweep: Sweep) -> list[str]:

@@ -24,6 +24,7 @@ from hpo import (
     reportstyle,
     spectoml,
     sweepfigure,
+    warmrules,
     words,
 )
 from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot, StudyState
@@ -150,6 +151,8 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
     what = "a curve with its band" if chart.joined else "a point"
     note = f"The median of {spec.budget.members} networks, each from its own seed, is {what}"
     note += ", which spans the 25th to the 75th percentile" if chart.joined else ""
+    hardware = words.hardware_text(spec)
+    note += f"; scores are the {hardware}" * bool(hardware)
     note += f". Networks: {words.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
     drawn = [other.spec for other in charts.fitting(snapshot, others)]
@@ -200,7 +203,11 @@ def _convergence(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
     tested = spec.protocol in (Protocol.PAPER, Protocol.CONFIRM)
     where = "on the test set" if tested else "on validation data"
+    hardware = words.hardware_text(snapshot.spec)
+    where += f", {hardware}" * bool(hardware)
     note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
+    begun = warmrules.summary(spec)
+    note += f" {_e(begun[:1].upper() + begun[1:])}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
     plot = _plot("convergence", figures.convergence(snapshot), label)
     return _section("convergence", "Convergence", note, plot)

@@ -22,7 +22,11 @@ from hpo.figurespec import Figure
 from hpo.spectable import ParamValue as ParamValue
 from hpo.spectable import Table
 from hpo.sweep import Sweep, spaced
+from hpo.warmspec import WarmStart
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
+
+VARIABILITY = "variability."
+"""Before the name of an entry of ``[variability]`` where a sweep names it."""
 
 
 class Budget(Table):
@@ -126,6 +130,10 @@ def _false_is_none(value: Any) -> Any:
     return None if value is False else value
 
 
+def _empty_is_none(value: Any) -> Any:
+    return None if value == {} else value
+
+
 class Reported(Table):
     """``[reported]``: the published optimum that the study is held against, never searched from."""
 
@@ -151,6 +159,8 @@ class StudySpec(Table):
     budget: Budget
     task: dict[str, Any] = Field(default_factory=dict)
     fixed: dict[str, ParamValue] = Field(default_factory=dict)
+    variability: Annotated[dict[str, ParamValue] | None, BeforeValidator(_empty_is_none)] = None
+    """The hardware that networks are scored on; its keys are those of the objective's own model."""
     space: dict[str, Dimension] = Field(default_factory=dict)
     sweep: Sweep | None = None
     """In place of a space and a sampler: points that are all measured."""
@@ -160,6 +170,8 @@ class StudySpec(Table):
     stop: Stop | None = None
     confirm: Annotated[Confirm | None, BeforeValidator(_false_is_none)] = Confirm()
     """``confirm = false``: the study is done when its search is."""
+    warm_start: WarmStart | None = None
+    """What the first trials begin with."""
     cost: Cost | None = None
     reported: Reported | None = None
     figure: Figure | None = None
@@ -184,9 +196,37 @@ class StudySpec(Table):
     def params(
         self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
     ) -> ObjectiveParams:
-        """The objective's parameters of a trial: fixed values, suggested ones, epochs."""
+        """The objective's parameters of a trial, from its ``values``."""
+        return self.objective_impl.Params(**self.values(suggested, epochs=epochs))
+
+    def values(
+        self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
+    ) -> dict[str, Any]:
+        """Fixed values, suggested ones, epochs and, as a table of its own, variability."""
         values: dict[str, Any] = {**self.fixed, **suggested, "epochs": epochs or self.budget.epochs}
-        return self.objective_impl.Params(**values)
+        table = dict(self.variability or {})
+        for name in [name for name in values if name.startswith(VARIABILITY)]:
+            table[name.removeprefix(VARIABILITY)] = values.pop(name)
+        return values | {"variability": table} if table else values
+
+    @property
+    def varied(self) -> dict[str, ParamValue]:
+        """The entries of ``[variability]``, named as a sweep names them."""
+        return {VARIABILITY + name: value for name, value in (self.variability or {}).items()}
+
+    @property
+    def searchable(self) -> list[str]:
+        """The names that ``[space]`` and ``[fixed]`` know, in the order of the objective."""
+        objective = self.objective_impl
+        others = {"epochs", "variability" if objective.variability else "epochs"}
+        return [name for name in objective.Params.model_fields if name not in others]
+
+    @property
+    def sweepable(self) -> list[str]:
+        """The names that a curve of a sweep knows: those of variability, too."""
+        model = self.objective_impl.variability
+        names = model.model_fields if model else {}
+        return [*self.searchable, *(VARIABILITY + name for name in names)]
 
     @property
     def cost_name(self) -> str:
@@ -273,7 +313,10 @@ class StudySpec(Table):
 
     def accepted_types(self, parameter: str) -> set[Any]:
         """The types that the objective accepts for a parameter: ``int`` of ``int | None``."""
-        annotation = self.objective_impl.Params.model_fields[parameter].annotation
+        model: type[BaseModel] = self.objective_impl.Params
+        if parameter.startswith(VARIABILITY) and self.objective_impl.variability:
+            model = self.objective_impl.variability
+        annotation = model.model_fields[parameter.removeprefix(VARIABILITY)].annotation
         union = get_origin(annotation) in (Union, types.UnionType)
         return set(get_args(annotation)) - {type(None)} if union else {annotation}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from hpo import effort, spectoml, words
+from hpo import effort, spectoml, warmrules, words
 from hpo.snapshot import StudySnapshot, StudyState
 from hpo.spec import Dimension, StudySpec
 from objectives.contract import Protocol
@@ -136,6 +136,11 @@ def _searched(spec: StudySpec) -> str:
         f"{budget.members} networks each, {budget.epochs:,} epochs{sampler}{pruner}{racing}. "
         f"{_HOW[spec.protocol]}{_second(spec)}"
     ]
+    if hardware := words.hardware_text(spec):
+        lines[0] += f" Every score is the {prose(hardware)}."
+    if spec.warm_start is not None:
+        begins = warmrules.summary(spec)
+        lines[0] += f" {prose(begins[:1].upper() + begins[1:])}."
     if spec.confirm is not None and spec.selects:
         several = spec.confirm.top > 1
         best = (

@@ -27,7 +27,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo import history, racing, seeds
+from hpo import history, racing, seeds, warmrules
 from hpo.directions import directions, values
 from hpo.errors import SpecError
 from hpo.history import HistoryStorage
@@ -89,7 +89,8 @@ def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
         study = _view(spec, len(seen), seen, sampler(spec, number))
         trial = study.ask(distributions(spec))
         frozen = study._storage.get_trial(trial._trial_id)
-    return Suggestion(params=dict(frozen.params), attrs=dict(frozen.system_attrs))
+    params = {**frozen.params, **warmrules.point(spec, number)}
+    return Suggestion(params=params, attrs=dict(frozen.system_attrs))
 
 
 class Judge:

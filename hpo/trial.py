@@ -20,13 +20,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hpo import provenance, seeds, suggest
 from hpo.claims import Checkpoint, Claim
+from hpo.course import Course, EndedError
 from hpo.errors import HpoError
 from hpo.holding import LeaseLostError
 from hpo.ledger import Ledger
 from hpo.past import Past, Suggestion
 from hpo.snapshot import Member, Phase, SlotState
-from hpo.suggest import Judge
-from hpo.timeline import Timeline
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 CHECKPOINT_S = 30.0
@@ -41,10 +40,6 @@ _MORE_MEMORY = (
 
 class StoppedError(Exception):
     """The worker was told to stop; the slot is safe and free for the next one."""
-
-
-class _PrunedError(Exception):
-    """The judge has seen enough; the text says of what."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +69,7 @@ class Trial:
         """Everything that the trial needs to know; nothing is done yet."""
         self._ledger, self._claim, self._signals, self._pace = ledger, claim, signals, pace
         self._spec = claim.spec
-        self._timeline = Timeline(claim.spec)
-        self._judge: Judge | None = None
+        self._course: Course | None = None
         self._members = list(claim.finished)
         self._last: Member | None = None
         self._suggested: Mapping[str, Any] = {}
@@ -118,17 +112,18 @@ class Trial:
         if suggestion is None:
             suggestion = self._suggest(history)
             self._ledger.store_suggestion(self._claim, suggestion)
-        self._judge = Judge(self._spec, self._claim.number, history, suggestion)
-        self._suggested = suggestion.attrs
+        course = Course(self._spec, self._claim.number, history, suggestion)
+        self._course, self._suggested = course, suggestion.attrs
         members = self._members
         try:
-            self._replay(members)
+            self._replay(course, members)
             for index in range(len(members), self._n_members):
                 seed = seeds.derive(self._spec.seed, "member", index)
                 members.append(self._train(index, seed, self._spec.protocol, suggestion))
-                self._finished([m.score for m in members])
-        except _PrunedError as why:
-            self._prune([m.score for m in members], str(why))
+                course.networks([m.score for m in members])
+        except EndedError as why:
+            score = course.early_score([m.score for m in members])
+            self._settle(SlotState.PRUNED, score=score, message=str(why))
             return
         score = statistics.fmean(m.score for m in members)
         self._settle(SlotState.COMPLETE, score=score)
@@ -169,41 +164,16 @@ class Trial:
         self._pace.suggestion_s = time.monotonic() - began_s
         return suggestion
 
-    def _replay(self, members: Sequence[Member]) -> None:
-        """Show the judge what earlier attempts reported."""
+    def _replay(self, course: Course, members: Sequence[Member]) -> None:
+        """Follow what earlier attempts reported."""
         for count, member in enumerate(members, start=1):
             for value in member.curve:
-                self._report(self._timeline.epoch(member.member, value))
-            self._finished([m.score for m in members[:count]])
+                course.epoch(member.member, value)
+            course.networks([m.score for m in members[:count]])
         checkpoint = self._claim.checkpoint
         if checkpoint is not None and checkpoint.member == len(members):
             for value in checkpoint.curve:
-                self._report(self._timeline.epoch(checkpoint.member, value))
-
-    def _report(self, value: float | None) -> None:
-        if value is None or self._judge is None:
-            return
-        if self._judge.report(value) and not self._at_the_end():
-            raise _PrunedError(f"pruned at step {len(self._judge.steps)} by the judge")
-
-    def _finished(self, scores: Sequence[float]) -> None:
-        """Report that networks of these scores are trained."""
-        assert self._judge is not None
-        self._report(self._timeline.member(scores))
-        why = self._judge.why_out(scores)
-        if why is not None:
-            raise _PrunedError(f"left the race {why}")
-
-    def _at_the_end(self) -> bool:
-        """Whether the last step was reported: then there is nothing left to save by pruning."""
-        assert self._judge is not None
-        return len(self._judge.steps) == self._timeline.length
-
-    def _prune(self, scores: Sequence[float], why: str) -> None:
-        assert self._judge is not None
-        steps = self._judge.steps
-        score = statistics.fmean(scores) if self._timeline.by_member else steps[-1]
-        self._settle(SlotState.PRUNED, score=score, message=why)
+                course.epoch(checkpoint.member, value)
 
     # --- confirmation --------------------------------------------------------------------
 
@@ -262,7 +232,9 @@ class Trial:
         def on_epoch(progress: Progress) -> None:
             if self._signals.lost():
                 raise LeaseLostError(f"{self._claim}: the lease has passed to another worker")
-            self._report(self._timeline.epoch(index, watch.see(progress)))
+            score = watch.see(progress)
+            if self._course is not None:
+                self._course.epoch(index, score)
             stopping = self._signals.stopping()
             if stopping or watch.due():
                 self._ledger.store_checkpoint(
@@ -288,7 +260,7 @@ class Trial:
             state,
             score=score,
             cost=self._cost() if state == SlotState.COMPLETE else None,
-            steps=self._judge.steps if self._judge else (),
+            steps=self._course.steps if self._course else (),
             attrs=self._attrs(),
             message=message,
             lineage={
@@ -310,7 +282,7 @@ class Trial:
 
     def _attrs(self) -> dict[str, Any]:
         """The sampler's memory of this trial, and the pruner's."""
-        return {**self._suggested, **(self._judge.attrs if self._judge else {})}
+        return {**self._suggested, **(self._course.attrs if self._course else {})}
 
 
 class _Watch:

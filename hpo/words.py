@@ -10,7 +10,7 @@ import statistics
 
 from hpo import effort, front
 from hpo.snapshot import Confirmation, SlotState, StudySnapshot, StudyState
-from hpo.spec import ParamValue, StudySpec
+from hpo.spec import VARIABILITY, ParamValue, StudySpec
 from objectives.contract import Protocol
 
 _UNITS = {
@@ -242,6 +242,14 @@ def protocol_text(spec: StudySpec) -> str:
         Protocol.CONFIRM: CONFIRM_PROTOCOL,
         Protocol.VALIDATION: "validation",
     }[spec.protocol]
+
+
+def hardware_text(spec: StudySpec) -> str:
+    """What scores are the mean over, if not of ideal networks; else empty."""
+    if not any(name.startswith(VARIABILITY) for name in (*spec.varied, *spec.parameters)):
+        return ""
+    table = " ".join(f"{name}={value_text(v)}" for name, v in (spec.variability or {}).items())
+    return f"mean over simulated chips{f' ({table})' * bool(table)}"
 
 
 def _confirmed(snapshot: StudySnapshot, confirmed: Confirmation) -> str:

@@ -120,6 +120,12 @@ class Objective(ABC, Generic[P, T]):
     tasks: ClassVar[dict[str, type[TaskParams]]]
     metric: ClassVar[str] = "accuracy"
     direction: ClassVar[Literal["maximize", "minimize"]] = "maximize"
+    variability: ClassVar[type[BaseModel] | None] = None
+    """Model of ``[variability]``, if the objective scores on simulated hardware.
+
+    Every field has a default, and the table reaches ``Params`` as its field ``variability``, whose
+    default is None. Objectives without it refuse the table.
+    """
     costs: ClassVar[Mapping[str, str]] = {}
     """What a network costs, by name with unit (``energy_pj``), each with its description: numbers
     that every ``Outcome.info`` holds, of which a study may search the least (``[cost]``)."""

@@ -112,8 +112,8 @@ LOW_HIGH = {"low": 1.0, "high": 10.0}
         (
             {"bugdet": {"trials": 3}},
             "bugdet: unknown key. Did you mean 'budget'? Valid: budget, confirm, cost, "
-            "description, figure, fixed, objective, protocol, pruner, reported, sampler, seed, "
-            "space, sweep, task.",
+            "description, figure, fixed, objective, protocol, pruner, racing, reported, sampler, "
+            "seed, space, stop, sweep, task, variability, warm_start.",
         ),
         (
             {"space": {}},
