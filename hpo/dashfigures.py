@@ -44,6 +44,8 @@ MAX_PANELS, PANEL_POINTS = 9, 1300
 MAX_STEPS, MAX_CONFIRMED, MAX_SEEDS = 200, 8, 40
 MAX_CHART_POINTS, MAX_TOLD = 300, 100
 """Points of a declared figure; above so many, they say less when pointed at."""
+MAX_SPOTS = 250
+"""Of a front so many trials on it, and others; each says what it is when pointed at."""
 GROUPS = 8
 DIGITS = 5
 
@@ -67,8 +69,8 @@ def cards(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> dict
 def _searched(snapshot: StudySnapshot) -> dict[str, go.Figure]:
     by_trial, by_time = clocks(snapshot)
     if snapshot.spec.cost is not None:
-        front = frontfigure.figure(snapshot, height=HEIGHT, most=MAX_TRIALS)
-        drawn = {"1-front": _titled(front, frontfigure.title(snapshot, MAX_TRIALS))}
+        front = frontfigure.figure(snapshot, height=HEIGHT, most=MAX_SPOTS)
+        drawn = {"1-front": _titled(front, frontfigure.title(snapshot, MAX_SPOTS))}
     else:
         drawn = {
             "1-convergence": convergence(snapshot, by_trial),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import plotly.graph_objects as go
@@ -21,7 +22,7 @@ def figure(snapshot: StudySnapshot, *, height: int = 520, most: int | None = Non
     Args:
         snapshot: a study that has a cost.
         height: in pixels.
-        most: trials off the front that are drawn at most, an even sample; None for all.
+        most: trials on the front, and others, that are drawn at most, even samples; None for all.
     """
     found = frontchart.chart(snapshot)
     low, high = frontchart.view(found)
@@ -38,7 +39,7 @@ def figure(snapshot: StudySnapshot, *, height: int = 520, most: int | None = Non
             _points(
                 below, name="off scale", marker={**faint, "symbol": triangle}, y=[edge] * len(below)
             ),
-            *_front(found),
+            *_front(replace(found, front=tuple(_some(found.front, most)))),
             _confirmed(found),
         ]
     )

@@ -15,6 +15,8 @@ hpo best seqdigits
     the best configuration, its confirmation, and the reported optimum
 hpo best seqdigits --top 5
     the best five, side by side
+hpo best seqdigits-energy --top 3
+    of a study with a [cost]: the front, then the cheapest that holds the reported score, and others
 hpo best seqdigits --json | jq .best[0].params
     its parameters, for a program"""
 

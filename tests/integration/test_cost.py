@@ -61,7 +61,7 @@ def test_workers_and_kills_do_not_matter(database_url: str, sampler: dict[str, A
         for settled, signum in [(5, signal.SIGTERM), (13, signal.SIGKILL)]:
             workers = [start_worker(database_url, "--study", spec.name, "--lease", "1")]
             workers.append(start_worker(database_url, "--study", spec.name, "--lease", "1"))
-            wait_until(lambda n=settled: ledger.snapshot(spec.name).settled >= n)  # type: ignore[misc]
+            wait_until(lambda n=settled: ledger.snapshot(spec.name).settled >= n, 120.0)  # type: ignore[misc]
             for worker in workers:
                 kill(worker, signum)
         run_workers(database_url, spec.name, 3, "--lease", "1")

@@ -209,10 +209,14 @@ def test_cards_of_the_dashboard() -> None:
     assert sorted(cards) == ["1-front", "4-parameters", "5-confirmed"]
     front = json.loads(cards["1-front"])
     assert "Accuracy against energy" in front["layout"]["title"]["text"]
-    many = [(0.9 - 1e-5 * k, 10.0 + k) for k in range(2000)]
-    crowded = json.loads(dashfigures.cards(fronts.study(trials=many, confirmed={}))["1-front"])
-    assert "700 of 1,999 trials off the front" in crowded["layout"]["title"]["text"]
-    assert len(json.dumps(crowded)) < 100_000
+    falling = [(0.9 - 1e-5 * k, 10.0 + k) for k in range(1000)]  # all but the first off the front
+    rising = [(0.9 + 1e-5 * k, 10.0 - 1e-3 * k) for k in range(1, 1000)][::-1]
+    rising = [(score, 20.0 - cost) for score, cost in rising]  # every one on the front
+    for trials in (falling, rising):
+        card = dashfigures.cards(fronts.study(trials=trials, confirmed={}))["1-front"]
+        assert len(card.encode()) < 40_000
+    title = json.loads(dashfigures.cards(fronts.study(trials=falling, confirmed={}))["1-front"])
+    assert "250 of 999 trials off the front" in title["layout"]["title"]["text"]
 
 
 def test_the_note() -> None:
