@@ -17,6 +17,8 @@ from plotly.offline import get_plotlyjs
 from hpo import (
     charts,
     figures,
+    importance,
+    importancefigure,
     lineage,
     parameterfigure,
     plotting,
@@ -51,7 +53,7 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
         others: the studies that its figure is drawn with, as far as they are there.
     """
     spec = snapshot.spec
-    searching = [_convergence, _parameters, _learning_curves, _confirmation, _best]
+    searching = [_convergence, _parameters, _importance, _learning_curves, _confirmation, _best]
     sections = [
         _figure(snapshot, others),
         *([section(snapshot) for section in searching] if spec.selects else []),
@@ -236,6 +238,20 @@ def _parameters(snapshot: StudySnapshot) -> str:
         "parameters", parameterfigure.parameters(snapshot), f"Score against each of: {names}"
     )
     return _section("parameters", "Parameters", note, plot)
+
+
+def _importance(snapshot: StudySnapshot) -> str:
+    found = importance.measure(snapshot)
+    note, title = importancefigure.note(snapshot, found), "Importance"
+    if found is None:
+        return _section("importance", title, note, "")
+    pairs = found.pairs(importancefigure.PAIRS)
+    body = _plot("importance", importancefigure.bars(found), "Importance of each parameter")
+    if pairs:
+        label = f"Score over {', '.join(' and '.join(pair) for pair in pairs)}"
+        body += f"<p>{importancefigure.CONTOURS}</p>"
+        body += _plot("contours", importancefigure.contours(snapshot, pairs), label)
+    return _section("importance", title, note, body)
 
 
 def _learning_curves(snapshot: StudySnapshot) -> str:
