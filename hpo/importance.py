@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from hpo import history
-from hpo.snapshot import Slot, StudySnapshot
+from hpo.snapshot import Slot, SlotState, StudySnapshot
 from hpo.spec import StudySpec
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ class Importance:
 
 def complete(snapshot: StudySnapshot) -> list[Slot]:
     """The trials that count, in order of their numbers."""
-    ranked = [s for s in snapshot.ranking if s.score is not None and math.isfinite(s.score)]
-    return sorted(ranked, key=lambda slot: slot.number)
+    trials = [slot for slot in snapshot.search if slot.state == SlotState.COMPLETE]
+    return [slot for slot in trials if slot.score is not None and math.isfinite(slot.score)]
 
 
 def measure(snapshot: StudySnapshot) -> Importance | None:
@@ -115,7 +115,7 @@ def _mains(
 
     study = optuna.load_study(
         study_name=history.STUDY,
-        storage=history.HistoryStorage(_frozen(spec, trials), StudyDirection.MINIMIZE),
+        storage=history.HistoryStorage(_frozen(spec, trials), [StudyDirection.MINIMIZE]),
         sampler=optuna.samplers.RandomSampler(seed=_SEED),
         pruner=optuna.pruners.NopPruner(),
     )

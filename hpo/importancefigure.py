@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 PAIRS, GRID, MOST_BARS = 3, 32, 15
-LEARNT, AVERAGED, SHOWN = 2000, 30, 150
-"""Trials that the surrogate learns from, that it averages over, and that are drawn in a panel."""
+LEARNT, SHOWN = 2000, 150
+"""Trials that are smoothed, and trials that are drawn in a panel."""
+_PRIOR = 0.01
 _SHORT = 24
 
 
 CONTOURS = (
-    "The score over pairs of parameters: those that interact, else the most important ones. A "
-    "surrogate (extremely randomised trees) is averaged over the other parameters of the best "
-    f"{AVERAGED} trials; where there are no trials, it guesses. Dots are trials, at most {SHOWN}, "
-    "a star the best one, a cross the reported optimum."
+    "The score over pairs of parameters: those that interact, else the most important ones; "
+    "smoothed, with the other parameters as the trials had them. Where there are no trials, it "
+    f"guesses. Dots are trials, at most {SHOWN}, a star the best one, a cross the reported optimum."
 )
 
 
@@ -42,7 +42,8 @@ def note(snapshot: StudySnapshot, found: Importance | None) -> str:
             f"matter: {LEAST} are needed at least."
         )
     return (
-        f"Of {found.trials:,} complete trials (those that were stopped early are left out). Left: "
+        f"Of {found.trials:,} complete trials (those that were stopped early are left out)"
+        f"{', by their score alone' if snapshot.spec.cost else ''}. Left: "
         "how much each parameter decides who is among the best tenth (PED-ANOVA, "
         "arXiv:2304.10255), as a share of all. Right: what a pair decides together beyond what "
         "each decides alone, as a share of the variance of the ranks. Hollow bars may be chance: "
@@ -98,24 +99,19 @@ def _name(name: str) -> str:
 
 
 def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, str]]) -> go.Figure:
-    """The score over pairs of parameters, as a surrogate sees it, averaged over the others.
+    """The score over pairs of parameters, smoothed: see ``_smooth``.
 
-    Extremely randomised trees (Geurts et al., 2006) learn the score from at most ``LEARNT``
-    trials, evenly taken; the panel shows their mean over ``AVERAGED`` settings of the other
-    parameters, those of the best trials, on a grid of ``GRID`` times ``GRID``.
+    It is drawn on a grid of ``GRID`` times ``GRID``, from at most ``LEARNT`` trials evenly taken.
     """
     spec, trials = snapshot.spec, complete(snapshot)
     figure = make_subplots(1, len(pairs), horizontal_spacing=0.09)
     style(figure, height=430).update_layout(margin={"t": 34, "b": 100})
     learnt = _evenly(trials, LEARNT)
     low, high = focus(snapshot)
-    names = sorted(spec.space)
-    model = _surrogate(spec, names, learnt, (low, high))
-    best = snapshot.ranking[:AVERAGED]
     lows, highs = [], []
     for column, (a, b) in enumerate(pairs, start=1):
         axes = [_grid(spec, name) for name in (a, b)]
-        z = _partial(spec, names, model, best, (a, b), axes)
+        z = _smooth(spec, learnt, (a, b), axes, (low, high))
         lows.append(float(z.min()))
         highs.append(float(z.max()))
         for trace in _panel(snapshot, (a, b), axes, z, _evenly(trials, SHOWN)):
@@ -184,7 +180,7 @@ def _axis(spec: StudySpec, name: str) -> dict[str, Any]:
     return {**axis, "range": ends}
 
 
-# --- the surrogate --------------------------------------------------------------------------------
+# --- the smoother ---------------------------------------------------------------------------------
 
 
 def _evenly(trials: Sequence[Slot], most: int) -> list[Slot]:
@@ -213,31 +209,34 @@ def _place(spec: StudySpec, name: str, value: ParamValue) -> float:
     return math.log(float(value)) if dimension.log else float(value)
 
 
-def _surrogate(
-    spec: StudySpec, names: list[str], trials: Sequence[Slot], view: tuple[float, float]
-) -> Any:
-    from sklearn.ensemble import ExtraTreesRegressor
-
-    x = [[_place(spec, name, slot.params[name]) for name in names] for slot in trials]
-    y = [min(max(axis_score(spec, slot), view[0]), view[1]) for slot in trials]
-    return ExtraTreesRegressor(n_estimators=60, min_samples_leaf=3, random_state=0).fit(x, y)
-
-
-def _partial(
+def _smooth(
     spec: StudySpec,
-    names: list[str],
-    model: Any,
-    best: Sequence[Slot],
+    trials: Sequence[Slot],
     pair: tuple[str, str],
     axes: Sequence[Sequence[ParamValue]],
+    view: tuple[float, float],
 ) -> NDArray[Any]:
-    """The surrogate's mean over the other parameters of ``best``, (values of b, values of a)."""
+    """Kernel regression of the score, (values of the second, values of the first).
+
+    Nadaraya and Watson's estimate ``Σ k_i y_i / Σ k_i`` with a product of Gaussian kernels, widths
+    by Scott's rule, and of 0 or 1 for choices; a kernel of weight ``_PRIOR`` stands for the mean
+    score, so that what has no trials near is drawn as the mean. Scores off ``view`` are at its
+    edge.
+    """
     import numpy as np
 
-    others = np.array([[_place(spec, n, slot.params[n]) for n in names] for slot in best])
-    a, b = ([_place(spec, n, v) for v in axis] for n, axis in zip(pair, axes, strict=True))
-    points = np.tile(others, (len(a) * len(b), 1))
-    points[:, names.index(pair[0])] = np.repeat(np.tile(a, len(b)), len(others))
-    points[:, names.index(pair[1])] = np.repeat(b, len(a) * len(others))
-    found: NDArray[Any] = model.predict(points).reshape(len(b), len(a), len(others)).mean(axis=2)
+    y = np.clip([axis_score(spec, slot) for slot in trials], *view)
+    kernels = []
+    for name, axis in zip(pair, axes, strict=True):
+        at = np.array([_place(spec, name, slot.params[name]) for slot in trials])
+        grid = np.array([_place(spec, name, value) for value in axis])
+        width = len(at) ** (-1 / 6) * float(at.std())
+        if spec.space[name].choices is not None:
+            width = 0.1  # of 1 between two choices
+        else:
+            width = max(width, 0.03 * float(np.ptp(grid)))
+        kernels.append(np.exp(-0.5 * ((grid[:, None] - at) / width) ** 2))
+    weights = kernels[0] @ kernels[1].T
+    sums = (kernels[0] * y) @ kernels[1].T
+    found: NDArray[Any] = ((sums + _PRIOR * y.mean()) / (weights + _PRIOR)).T
     return found

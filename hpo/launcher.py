@@ -150,7 +150,7 @@ class _Launch:
             self._executor.stop()
 
     def _is_over(self, snapshot: StudySnapshot) -> bool:
-        searched = snapshot.settled >= snapshot.spec.budget.trials
+        searched = snapshot.settled >= snapshot.trials
         return snapshot.state != StudyState.OPEN or (self._arguments.no_confirm and searched)
 
     def _workers(self, first: StudySnapshot) -> int:

@@ -349,6 +349,7 @@ class Ledger(Transactional):
         state: SlotState,
         *,
         score: float | None = None,
+        cost: float | None = None,
         steps: Sequence[float] = (),
         attrs: Mapping[str, Any] | None = None,
         message: str | None = None,
@@ -368,6 +369,7 @@ class Ledger(Transactional):
         end = End(
             state=state,
             score=score,
+            cost=cost,
             steps=steps,
             attrs=attrs,
             message=message,

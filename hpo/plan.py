@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from hpo import records, results, settings, studyfile, warmrules, words
+from hpo import effort, records, results, settings, studyfile, warmrules, words
 from hpo.arguments import LaunchArguments
 from hpo.site import Site, SlurmDefaults
 from hpo.snapshot import SlotState, StudySnapshot
-from hpo.spec import Dimension, StudySpec
+from hpo.spec import Dimension, Stop, StudySpec
 from hpo.storageurl import parse_url
 from hpo.sweep import Sweep
 from hpo.view import confirmations_wanted
@@ -24,7 +24,7 @@ def default_workers(spec: StudySpec) -> int:
 def useful_workers(snapshot: StudySnapshot) -> int:
     """How many workers would find work in a study as it is now, or in its confirmation."""
     budget = snapshot.spec.budget
-    search = min(budget.window, budget.trials - snapshot.settled)
+    search = min(budget.window, snapshot.trials - snapshot.settled)
     settled = sum(slot.state != SlotState.RUNNING for slot in snapshot.confirm)
     return max(search, confirmations_wanted(snapshot) - settled)
 
@@ -64,6 +64,8 @@ def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | 
     searching = [
         ["sampler", _choice(spec.sampler.name, spec.sampler.options)],
         ["pruner", _choice(spec.pruner.name, spec.pruner.options)],
+        *([["racing", words.racing_text(spec)]] if spec.racing else []),
+        *([["stop", _stop(spec.stop)]] if spec.stop else []),
         ["confirm", _confirm(spec)],
     ]
     facts = [
@@ -71,13 +73,15 @@ def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | 
         ["objective", f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}"],
         [
             "budget",
-            f"{budget.trials:,} trials × {budget.members} networks × {budget.epochs} epochs, "
+            f"{budget.trials:,} trials × {budget.members} networks × {budget.epochs} epochs "
+            f"({effort.largest(spec):,} at most), "
             f"{budget.window} trials in flight at most",
         ],
         *(searching if spec.sweep is None else []),
         ["reported", words.reported_text(spec).removeprefix("reported ") or "nothing"],
         *([["warm start", warmrules.summary(spec)]] if spec.warm_start else []),
         ["fixed", results.params_text(spec.fixed) or "nothing"],
+        *([["score", hardware]] if (hardware := words.hardware_text(spec)) else []),
         ["storage", storage],
         ["workers", _workers(spec, workers) + (_jobs(site.slurm, workers) if script else "")],
     ]
@@ -127,6 +131,11 @@ def _storage(given: str | None) -> str:
 
 def _choice(name: str, options: dict[str, object]) -> str:
     return f"{name} {' '.join(f'{key}={value}' for key, value in options.items())}".strip()
+
+
+def _stop(stop: Stop) -> str:
+    given = stop.model_dump(exclude_none=True)
+    return ", or ".join(f"{key} = {words.value_text(value)}" for key, value in given.items())
 
 
 def _confirm(spec: StudySpec) -> str:

@@ -5,18 +5,17 @@ Every text that a user, an objective or a machine wrote passes ``_e``, the one e
 
 from __future__ import annotations
 
-import html as _html
 import os
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from hpo import (
     charts,
     figures,
+    frontfigure,
     importance,
     importancefigure,
     lineage,
@@ -28,6 +27,10 @@ from hpo import (
     warmrules,
     words,
 )
+from hpo.reportparts import escape as _e
+from hpo.reportparts import plot as _plot
+from hpo.reportparts import section as _section
+from hpo.reportparts import table as _table
 from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot, StudyState
 from hpo.spec import ParamValue, StudySpec
 from hpo.words import verdict as verdict
@@ -53,7 +56,8 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
         others: the studies that its figure is drawn with, as far as they are there.
     """
     spec = snapshot.spec
-    searching = [_convergence, _parameters, _importance, _learning_curves, _confirmation, _best]
+    first = _convergence if spec.cost is None else _front
+    searching = [first, _parameters, _importance, _learning_curves, _confirmation, _best]
     sections = [
         _figure(snapshot, others),
         *([section(snapshot) for section in searching] if spec.selects else []),
@@ -85,11 +89,6 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
 """
 
 
-def _e(text: object) -> str:
-    """Escape a text for HTML, content or attribute."""
-    return _html.escape(str(text))
-
-
 def _header(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
     shown = "running" if snapshot.state == StudyState.OPEN else snapshot.state
@@ -110,37 +109,6 @@ def _header(snapshot: StudySnapshot) -> str:
 </header>"""
 
 
-def _section(name: str, title: str, note: str, body: str) -> str:
-    """A section; ``note`` and ``body`` are HTML already."""
-    head = f'<h2 id="{name}-title">{title}</h2>'
-    return (
-        f'<section id="{name}" aria-labelledby="{name}-title">{head}<p>{note}</p>{body}</section>'
-    )
-
-
-def _plot(name: str, figure: go.Figure, label: str) -> str:
-    drawing = figure.to_html(
-        full_html=False,
-        include_plotlyjs=False,
-        div_id=f"{name}-plot",
-        config=reportstyle.CONFIG,
-    )
-    return f'<figure role="img" aria-label="{_e(label)}"><div>{drawing}</div></figure>'
-
-
-def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], css: str = "") -> str:
-    """A table of cells that are HTML already; the first of each row is its header."""
-    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    lines = []
-    for first, *others in rows:
-        cells = "".join(f"<td>{cell}</td>" for cell in others)
-        lines.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
-    return (
-        f'<div class="scroll"><table class="{css}"><caption>{caption}</caption>'
-        f"<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
-    )
-
-
 # --- sections -------------------------------------------------------------------------------------
 
 
@@ -151,6 +119,8 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
     what = "a curve with its band" if chart.joined else "a point"
     note = f"The median of {spec.budget.members} networks, each from its own seed, is {what}"
     note += ", which spans the 25th to the 75th percentile" if chart.joined else ""
+    hardware = words.hardware_text(spec)
+    note += f"; scores are the {hardware}" * bool(hardware)
     note += f". Networks: {words.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
     drawn = [other.spec for other in charts.fitting(snapshot, others)]
@@ -201,12 +171,20 @@ def _convergence(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
     tested = spec.protocol in (Protocol.PAPER, Protocol.CONFIRM)
     where = "on the test set" if tested else "on validation data"
+    hardware = words.hardware_text(snapshot.spec)
+    where += f", {hardware}" * bool(hardware)
     note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
     begun = warmrules.summary(spec)
     note += f" {_e(begun[:1].upper() + begun[1:])}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
     plot = _plot("convergence", figures.convergence(snapshot), label)
     return _section("convergence", "Convergence", note, plot)
+
+
+def _front(snapshot: StudySnapshot) -> str:
+    note = _e(frontfigure.note(snapshot.spec))
+    plot = _plot("front", frontfigure.figure(snapshot), f"Score against cost; {verdict(snapshot)}")
+    return _section("front", "Front", note, plot)
 
 
 def _passed(snapshot: StudySnapshot) -> str:
@@ -230,7 +208,7 @@ def _passed(snapshot: StudySnapshot) -> str:
 
 def _parameters(snapshot: StudySnapshot) -> str:
     note = "Each searched parameter against the score: hollow points were pruned, "
-    note += "a star marks the best, " if snapshot.spec.selects else ""
+    note += f"a star marks the {words.named(snapshot)}, " if snapshot.spec.selects else ""
     note += "a dashed line the reported value; later trials are darker. Scores off the scale "
     note += "sit on its edge."
     names = ", ".join(snapshot.spec.parameters)
@@ -255,7 +233,8 @@ def _importance(snapshot: StudySnapshot) -> str:
 
 
 def _learning_curves(snapshot: StudySnapshot) -> str:
-    note = "Score after each epoch: the best trials with a thin line per network and a thick one "
+    some = "the best trials" if snapshot.spec.cost is None else "some trials of the front"
+    note = f"Score after each epoch: {some} with a thin line per network and a thick one "
     note += "for their mean; in grey other trials, at most "
     note += f"{figures.MAX_CURVES} of them, ending where they were pruned."
     plot = _plot("curves", figures.learning_curves(snapshot), "Score after each epoch")
@@ -270,8 +249,9 @@ def _confirmation(snapshot: StudySnapshot) -> str:
         if spec.confirm is None:
             note = "The study asks for no confirmation."
         return _section("confirmation", "Confirmation", note, "")
+    what = "The best of the search" if spec.cost is None else words.confirmed_of(spec)
     note = (
-        f"The best of the search, trained on the whole training half from fresh seeds "
+        f"{what}, trained on the whole training half from fresh seeds "
         f"({spec.confirm_epochs} epochs) and tested once on the test half."
     )
     if spec.protocol == Protocol.PAPER:
@@ -284,13 +264,17 @@ def _confirmation(snapshot: StudySnapshot) -> str:
 
 
 def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
-    head = ["configuration", "search claimed", "confirmed, mean ± std", "range", "fresh seeds"]
+    costs = [] if spec.cost is None else [words.cost_label(spec)]
+    head = ["configuration", *costs, "search claimed", "confirmed, mean ± std", "range"]
+    head.append("fresh seeds")
     if spec.reported is not None:
         head.append("minus reported" + (" (points)" if words.is_percent(spec) else ""))
     rows = []
     for item in found:
         failed = f", {item.failed} failed" if item.failed else ""
         row = [f"trial {item.source}", words.score_text(spec, item.search_score)]
+        if item.cost is not None:
+            row.insert(1, f"{item.cost:.4g}")
         if item.scores:
             low, high = (words.shown(spec, f(item.scores)) for f in (min, max))
             row += [words.score_text(spec, item.mean, item.std), f"{low:.4g} – {high:.4g}"]
@@ -307,25 +291,31 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
 
 def _best(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
-    names = list(spec.parameters)
+    names, two = list(spec.parameters), spec.cost is not None
     score_head = "score (%)" if words.is_percent(spec) else _e(words.metric(spec))
     head = ["", score_head, *(_parameter_head(name) for name in names)]
     if spec.reported is not None:
         head.insert(2, "minus reported")
+    head += [_e(words.cost_label(spec))] if two else []
     rows = []
     if spec.reported is not None:
         number, std = (words.shown(spec, v) for v in (spec.reported.score, spec.reported.std or 0))
         spread = f" ± {std:.4g}" if std else ""
         rows.append(["reported", f"{number:.4g}{spread}", ""])
         rows[0] += [_value(spec.reported.params.get(name)) for name in names]
-    for slot in snapshot.ranking[:BEST_ROWS]:
+        rows[0] += [_value(spec.reported.cost)] if two else []
+    for slot in snapshot.front if two else snapshot.ranking[:BEST_ROWS]:
         row = [f"trial {slot.number}", _member_scores(spec, slot)]
         if spec.reported is not None:
             row.append(_e(words.difference_text(spec, slot.score or 0.0)))
-        rows.append(row + [_value(slot.params.get(name)) for name in names])
+        row += [_value(slot.params.get(name)) for name in names]
+        rows.append(row + ([_value(slot.cost)] if two else []))
     caption = f"The best {BEST_ROWS} complete trials of the search"
+    if two:
+        caption = "The front of the search, cheapest first"
     note = "Scores of the search, mean ± standard deviation over the networks of a trial."
-    return _section("best", "Best trials", note, _table(caption, head, rows, "numbers"))
+    title = "Trials of the front" if two else "Best trials"
+    return _section("best", title, note, _table(caption, head, rows, "numbers"))
 
 
 def _parameter_head(name: str) -> str:

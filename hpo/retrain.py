@@ -296,7 +296,9 @@ def about(retrained: Retrained) -> dict[str, Any]:
         "stored_by": dict(choice.slot.lineage),
     }
     params = choice.params.model_dump()
-    units = {n: words.unit(n) or "1" for n, v in params.items() if not isinstance(v, str | bool)}
+    units = {
+        n: words.unit(n) or "1" for n, v in params.items() if not isinstance(v, str | bool | dict)
+    }
     whole = {"parameter_units": units, "scores": scores, "lineage": lineage}
     plain: dict[str, Any] = json.loads(records.dumps(whole))
     return plain

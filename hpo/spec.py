@@ -25,6 +25,9 @@ from hpo.sweep import Sweep, spaced
 from hpo.warmspec import WarmStart
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
+VARIABILITY = "variability."
+"""Before the name of an entry of ``[variability]`` where a sweep names it."""
+
 
 class Budget(Table):
     """``[budget]``: how much work the study is."""
@@ -63,7 +66,7 @@ class Sampler(BaseModel):
     """``[sampler]``: an Optuna sampler by name; the other keys are its own options."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes"] = "tpe"
+    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes", "nsga2"] = "tpe"
 
     @property
     def options(self) -> dict[str, Any]:
@@ -83,6 +86,37 @@ class Pruner(BaseModel):
         return dict(self.model_extra or {})
 
 
+class Cost(Table):
+    """``[cost]``: a second objective; as little of it as possible, beside the score."""
+
+    name: str
+    """One of ``Objective.costs``."""
+
+
+class Racing(Table):
+    """``[racing]``: most trials train few networks, and only those that may win train them all."""
+
+    rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=100)]
+    """Numbers of networks after which a trial is compared with those before it; see ``racing``."""
+    reduction_factor: Annotated[
+        int, Field(ge=2, le=100, description="of so many trials that got as far, one goes on")
+    ] = 3
+    keep: Annotated[
+        int, Field(ge=1, le=1000, description="at a rung, only trials among so many best go on")
+    ] = 3
+
+
+class Stop(Table):
+    """``[stop]``: when the search has found enough, before ``budget.trials``; see ``stopping``."""
+
+    target: float | None = None
+    """A complete trial has this score, or a better one."""
+    patience: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """So many trials in a row were not better than the best before them."""
+    max_epochs: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    """So many epochs were trained in the search."""
+
+
 class Confirm(Table):
     """``[confirm]``: what is retrained from fresh seeds and tested once on the test half."""
 
@@ -96,11 +130,19 @@ def _false_is_none(value: Any) -> Any:
     return None if value is False else value
 
 
+def _empty_is_none(value: Any) -> Any:
+    return None if value == {} else value
+
+
 class Reported(Table):
     """``[reported]``: the published optimum that the study is held against, never searched from."""
 
     score: float
     std: Annotated[float, Field(ge=0)] | None = None
+    cost: Annotated[float, Field(gt=0)] | None = None
+    """What it costs, in the unit of ``[cost]``, as it was published."""
+    cost_here: Annotated[float, Field(gt=0)] | None = None
+    """What the reported configuration costs as the objective measures it, if that is another."""
     n: Annotated[int, Field(ge=1)] | None = None
     source: str
     params: dict[str, ParamValue] = Field(default_factory=dict)
@@ -117,15 +159,20 @@ class StudySpec(Table):
     budget: Budget
     task: dict[str, Any] = Field(default_factory=dict)
     fixed: dict[str, ParamValue] = Field(default_factory=dict)
+    variability: Annotated[dict[str, ParamValue] | None, BeforeValidator(_empty_is_none)] = None
+    """The hardware that networks are scored on; its keys are those of the objective's own model."""
     space: dict[str, Dimension] = Field(default_factory=dict)
     sweep: Sweep | None = None
     """In place of a space and a sampler: points that are all measured."""
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
+    racing: Racing | None = None
+    stop: Stop | None = None
     confirm: Annotated[Confirm | None, BeforeValidator(_false_is_none)] = Confirm()
     """``confirm = false``: the study is done when its search is."""
     warm_start: WarmStart | None = None
     """What the first trials begin with."""
+    cost: Cost | None = None
     reported: Reported | None = None
     figure: Figure | None = None
 
@@ -149,9 +196,42 @@ class StudySpec(Table):
     def params(
         self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
     ) -> ObjectiveParams:
-        """The objective's parameters of a trial: fixed values, suggested ones, epochs."""
+        """The objective's parameters of a trial, from its ``values``."""
+        return self.objective_impl.Params(**self.values(suggested, epochs=epochs))
+
+    def values(
+        self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
+    ) -> dict[str, Any]:
+        """Fixed values, suggested ones, epochs and, as a table of its own, variability."""
         values: dict[str, Any] = {**self.fixed, **suggested, "epochs": epochs or self.budget.epochs}
-        return self.objective_impl.Params(**values)
+        table = dict(self.variability or {})
+        for name in [name for name in values if name.startswith(VARIABILITY)]:
+            table[name.removeprefix(VARIABILITY)] = values.pop(name)
+        return values | {"variability": table} if table else values
+
+    @property
+    def varied(self) -> dict[str, ParamValue]:
+        """The entries of ``[variability]``, named as a sweep names them."""
+        return {VARIABILITY + name: value for name, value in (self.variability or {}).items()}
+
+    @property
+    def searchable(self) -> list[str]:
+        """The names that ``[space]`` and ``[fixed]`` know, in the order of the objective."""
+        objective = self.objective_impl
+        others = {"epochs", "variability" if objective.variability else "epochs"}
+        return [name for name in objective.Params.model_fields if name not in others]
+
+    @property
+    def sweepable(self) -> list[str]:
+        """The names that a curve of a sweep knows: those of variability, too."""
+        model = self.objective_impl.variability
+        names = model.model_fields if model else {}
+        return [*self.searchable, *(VARIABILITY + name for name in names)]
+
+    @property
+    def cost_name(self) -> str:
+        """What ``[cost]`` names; empty without it."""
+        return self.cost.name if self.cost else ""
 
     @property
     def confirm_epochs(self) -> int:
@@ -233,7 +313,10 @@ class StudySpec(Table):
 
     def accepted_types(self, parameter: str) -> set[Any]:
         """The types that the objective accepts for a parameter: ``int`` of ``int | None``."""
-        annotation = self.objective_impl.Params.model_fields[parameter].annotation
+        model: type[BaseModel] = self.objective_impl.Params
+        if parameter.startswith(VARIABILITY) and self.objective_impl.variability:
+            model = self.objective_impl.variability
+        annotation = model.model_fields[parameter.removeprefix(VARIABILITY)].annotation
         union = get_origin(annotation) in (Union, types.UnionType)
         return set(get_args(annotation)) - {type(None)} if union else {annotation}
 

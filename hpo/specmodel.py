@@ -27,9 +27,8 @@ def first_error(spec: StudySpec, *candidates: Mapping[str, Any]) -> ErrorDetails
     """What the objective has against the first of these choices; None if one of them is right."""
     found = []
     for suggested in candidates:
-        values = {**spec.fixed, **suggested, "epochs": spec.budget.epochs}
         try:
-            strictly(spec.objective_impl.Params, values)
+            strictly(spec.objective_impl.Params, spec.values(suggested))
         except ValidationError as error:
             found.append(error.errors(include_url=False)[0])
     return found[0] if len(found) == len(candidates) else None

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 import objectives
-from hpo import sweeprules, warmrules
+from hpo import costrules, searchrules, sweeprules, variabilityrules, warmrules
 from hpo.errors import SpecError, StudyError
 from hpo.spec import Dimension, StudySpec
 from hpo.specmodel import first_error, strictly
@@ -111,7 +111,7 @@ def check(spec: StudySpec, where: str) -> None:
         SpecError: the first broken rule, located.
     """
     try:
-        objective = objectives.load(spec.objective)
+        objectives.load(spec.objective)
     except LookupError as error:
         raise SpecError(f"{where}: objective: {error}.") from None
     _check_task(spec, where)
@@ -119,8 +119,8 @@ def check(spec: StudySpec, where: str) -> None:
         raise SpecError(
             f"{where}: space: at least 1 entry must hold, but got space={{}}. Change it."
         )
-    fields = objective.Params.model_fields
-    searchable = [name for name in fields if name != "epochs"]
+    variabilityrules.check(spec, where)
+    searchable = spec.searchable
     reported = spec.reported.params if spec.reported else {}
     for table, keys in (
         ("space", spec.space),
@@ -133,7 +133,7 @@ def check(spec: StudySpec, where: str) -> None:
                     f"{where}: {table}.epochs: epochs must be one number for the whole study. "
                     f"Give it as budget.epochs."
                 )
-            if key not in fields:
+            if key not in searchable:
                 raise SpecError(
                     f"{where}: {table}.{key}: objective {spec.objective!r} has no such parameter. "
                     f"{did_you_mean(key, searchable)}"
@@ -149,7 +149,9 @@ def check(spec: StudySpec, where: str) -> None:
     if spec.sweep is None:
         _check_values(spec, where)
     sweeprules.check(spec, where)
+    searchrules.check(spec, where)
     warmrules.check(spec, where)
+    costrules.check(spec, where)
     _check_grid(spec, where)
     _check_reported(spec, where)
 

@@ -120,7 +120,6 @@ def _check_unselected(spec: StudySpec, where: str) -> None:
 
 
 def _check_sweep(spec: StudySpec, sweep: Sweep, where: str) -> None:
-    fields = spec.objective_impl.Params.model_fields
     labels: set[str] = set()
     for index, curve in enumerate(sweep.curves):
         key = f"{where}: sweep.curves.{index}"
@@ -135,7 +134,7 @@ def _check_sweep(spec: StudySpec, sweep: Sweep, where: str) -> None:
                 f"{key}.label: a label must stand on one line, but got label={curve.label!r}. "
                 f"Change it."
             )
-        _check_names(spec, curve, set(fields) - {"epochs"}, key)
+        _check_names(spec, curve, set(spec.sweepable), key)
         missing = [name for name in sweep.parameters if name not in {*curve.names, *curve.fixed}]
         if missing:
             raise SpecError(
@@ -163,11 +162,12 @@ def _check_names(spec: StudySpec, curve: Curve, known: set[str], key: str) -> No
                     f"{key}.{place}: objective {spec.objective!r} has no parameter {name!r}. "
                     f"{did_you_mean(name, known)}"
                 )
-            if name in spec.fixed:
-                raise SpecError(
-                    f"{key}.{place}: a parameter must be either set by the curves or the same for "
-                    f"all, but got {name!r} in [fixed], too. Remove one."
-                )
+            for table, kept in (("fixed", spec.fixed), ("variability", spec.varied)):
+                if name in kept:
+                    raise SpecError(
+                        f"{key}.{place}: a parameter must be either set by the curves or the same "
+                        f"for all, but got {name!r} in [{table}], too. Remove one."
+                    )
     both = [name for name in curve.names if name in curve.fixed]
     if both:
         raise SpecError(
@@ -213,7 +213,7 @@ def _check_point(
         return
     if not problem["loc"]:  # a rule between several parameters, whose message names them
         raise SpecError(f"{key}: {rule(problem)}")
-    name = str(problem["loc"][0])
+    name = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "missing":
         raise SpecError(
             f"{key.partition(': sweep')[0]}: fixed.{name}: objective {spec.objective!r} has no "
@@ -226,8 +226,8 @@ def _check_point(
     else:
         place = f"{key}.fixed.{name}"
     raise SpecError(
-        f"{place}: {rule(problem)} must hold, but got {name}={problem['input']!r}. "
-        f"Stay within the bounds of the objective {spec.objective!r}."
+        f"{place}: {rule(problem)} must hold, but got "
+        f"{name}={problem['input']!r}. Stay within the bounds of the objective {spec.objective!r}."
     )
 
 
@@ -264,7 +264,7 @@ def _check_figure(spec: StudySpec, where: str) -> None:
 def _check_scatter(spec: StudySpec, key: str) -> None:
     figure = spec.figure
     assert figure is not None
-    known = sorted(spec.objective_impl.Params.model_fields)
+    known = sorted([*spec.searchable, "epochs"])
     if figure.x is None:
         raise SpecError(f"{key}.x: this key must be given. Name a parameter, or info.NAME.")
     if not figure.x.removeprefix("info.") or (

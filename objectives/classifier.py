@@ -27,9 +27,11 @@ from objectives.contract import (
     UnavailableError,
 )
 from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
+from objectives.scoring import Hardware, ideal_accuracy
 from objectives.tasks import load
 from objectives.tasks.data import Examples
 from objectives.training import Recipe, train
+from objectives.variability import Variability
 
 if TYPE_CHECKING:
     from objectives.networks.layered import LayeredNetwork
@@ -64,6 +66,8 @@ class Classifier(NetworkMember):
         """Load the data and draw the network."""
         self._objective, self._params, self._task = objective, params, task
         self._protocol, self._member_seed, self._recipe = protocol, member_seed, recipe
+        variability: Variability | None = getattr(params, "variability", None)
+        self._hardware = variability and Hardware(variability, member_seed)
         self._split = load(task, protocol=protocol, member_seed=member_seed)
         self.network: LayeredNetwork = objective.network(
             params,
@@ -86,19 +90,34 @@ class Classifier(NetworkMember):
                 "objective": self._objective.name,
                 "protocol": self._protocol.value,
                 "member_seed": self._member_seed,
-                **self._params.model_dump(),
+                **_flat(self._params.model_dump()),
                 **_of_task(self._task.model_dump()),
             },
             defaults={**_defaults(type(self._params)), **_of_task(_defaults(type(self._task)))},
             on_epoch=on_epoch,
             resume=resume,
+            accuracy=self._hardware.accuracy if self._hardware else ideal_accuracy,
         )
+        on_hardware: dict[str, float] = {}
+        if self._hardware:
+            on_hardware = self._hardware.info(self.network, self._split.score)
         self.network.cpu()
         sizes = {"n_train": len(self._split.train), "n_scored": len(self._split.score)}
-        counts = {"n_synapses": self.network.n_synapses, "n_neurons": self.network.n_neurons}
         s = float(getattr(self._params, "s", 1.0))  # networks without amplification
         drive = _cumulative_drive(self.network, s)
-        return replace(outcome, info={**counts, **sizes, **drive, **outcome.info})
+        info = {**self._costs(), **sizes, **drive, **outcome.info, **on_hardware}
+        return replace(outcome, info=info)
+
+    def _costs(self) -> dict[str, float]:
+        """What the objective can tell of the network's costs: see ``Objective.costs``."""
+        counts = {"n_synapses": self.network.n_synapses, "n_neurons": self.network.n_neurons}
+        presentation_ns = physics.presentation_ns(
+            points=self._split.train.x.shape[1], dt_ns=self.network.physics.dt_ns
+        )
+        costs: dict[str, float] = {**counts, "presentation_ns": presentation_ns}
+        if "energy_pj" in self._objective.costs:
+            costs["energy_pj"] = physics.energy_pj(**counts, presentation_ns=presentation_ns)
+        return costs
 
     @property
     def test_labels(self) -> NDArray[np.int64]:
@@ -198,6 +217,13 @@ def _defaults(model: type[BaseModel]) -> dict[str, Any]:
         for name, field in model.model_fields.items()
         if not field.is_required()
     }
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Parameters by dotted names, as a checkpoint's identity wants them."""
+    tables = {name: value for name, value in values.items() if isinstance(value, dict)}
+    inner = {f"{name}.{key}": v for name, table in tables.items() for key, v in table.items()}
+    return {name: value for name, value in values.items() if name not in tables} | inner
 
 
 def _of_task(values: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ networks. This module is where the two meet, and it imports neither torch nor op
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -120,6 +120,15 @@ class Objective(ABC, Generic[P, T]):
     tasks: ClassVar[dict[str, type[TaskParams]]]
     metric: ClassVar[str] = "accuracy"
     direction: ClassVar[Literal["maximize", "minimize"]] = "maximize"
+    variability: ClassVar[type[BaseModel] | None] = None
+    """Model of ``[variability]``, if the objective scores on simulated hardware.
+
+    Every field has a default, and the table reaches ``Params`` as its field ``variability``, whose
+    default is None. Objectives without it refuse the table.
+    """
+    costs: ClassVar[Mapping[str, str]] = {}
+    """What a network costs, by name with unit (``energy_pj``), each with its description: numbers
+    that every ``Outcome.info`` holds, of which a study may search the least (``[cost]``)."""
 
     @abstractmethod
     def evaluate(

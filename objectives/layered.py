@@ -6,14 +6,22 @@ Light to import: PyTorch, numba and scikit-learn are loaded by ``member`` only.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from objectives.contract import ObjectiveParams, Protocol, TaskParams
 from objectives.inspection import NetworkMember, NetworkObjective
 from objectives.tasks import TASKS
+from objectives.variability import Variability
 
 if TYPE_CHECKING:
     from objectives.networks.layered import LayeredNetwork
@@ -69,6 +77,20 @@ class LayeredParams(ObjectiveParams):
         Literal["cpu", "cuda"],
         Field(description="cpu: fused kernels, one core; cuda: the PyTorch reference on a GPU"),
     ] = "cpu"
+    variability: Annotated[
+        Variability | None,
+        Field(description="[variability]: the devices on which it is scored; without it, as ideal"),
+    ] = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_variability(
+        self, write: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
+        """Parameters of an ideal network are written as they were before there was another."""
+        values: dict[str, Any] = write(self)
+        if values.get("variability", 0) is None:
+            values.pop("variability")
+        return values
 
     @model_validator(mode="after")
     def _input_is_connected(self) -> Self:
@@ -88,6 +110,12 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
     """Trains a layered network on a task of time-series classification."""
 
     tasks: ClassVar[dict[str, type[TaskParams]]] = TASKS
+    variability: ClassVar[type[BaseModel] | None] = Variability
+    costs: ClassVar[Mapping[str, str]] = {
+        "n_synapses": "connections from the input, between and within layers, and of the readout",
+        "n_neurons": "neurons of all layers",
+        "presentation_ns": "time that one series takes",
+    }
 
     @abstractmethod
     def network(

@@ -16,19 +16,19 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol
 from objectives.networks.layered import LayeredNetwork
 from objectives.networks.updating import FusedUpdates, TorchUpdates, Updates
 from objectives.randomness import stream
+from objectives.scoring import Accuracy, batches, device_of, ideal_accuracy, is_finite
 from objectives.tasks.data import Examples, Split
 
 Identity = Mapping[str, str | int | float | bool]
 """What a checkpoint belongs to: parameters, task, protocol and seed, by name."""
 
 CHECKPOINT_FORMAT = 1
-SCORING_BATCH = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +110,7 @@ def train(
     on_epoch: OnEpoch,
     resume: bytes | None = None,
     defaults: Identity = MappingProxyType({}),
+    accuracy: Accuracy = ideal_accuracy,
 ) -> Outcome:
     """Train and score ``network``, a single member, in place.
 
@@ -125,6 +126,7 @@ def train(
         resume: a checkpoint to go on from.
         defaults: what a checkpoint was written with whose identity lacks the name: the defaults
             of parameters that came later.
+        accuracy: how it is scored, after every epoch and at the end.
 
     Returns:
         The outcome; its ``info`` holds ``n_skipped_updates``, see ``Updates``. After a divergence
@@ -148,10 +150,10 @@ def train(
         run.n_skipped_updates += n_skipped
         run.diverged = run.diverged or not math.isfinite(loss)
         if protocol is not Protocol.CONFIRM:
-            run.curve.append(_score(run, split.score))
+            run.curve.append(_score(run, split.score, accuracy))
         run.epoch += 1
         on_epoch(run.progress(identity))
-    score = run.curve[-1] if run.curve else _score(run, split.score)
+    score = run.curve[-1] if run.curve else _score(run, split.score, accuracy)
     return Outcome(
         score=score,
         curve=tuple(run.curve),
@@ -182,11 +184,11 @@ def train_epoch(
     Returns:
         The mean loss, NaN without any training, and the number of updates skipped.
     """
-    if not _is_finite(network):
+    if not is_finite(network):
         return math.nan, 0
     total, n_skipped = 0.0, 0
     learning_rate = recipe.learning_rate(epoch)
-    for u, label in _batches(examples, recipe.batch_size, _device(network)):
+    for u, label in batches(examples, recipe.batch_size, device_of(network)):
         loss, moved = updates.update(
             u, label, learning_rate=learning_rate, max_gradient=recipe.max_gradient
         )
@@ -196,34 +198,14 @@ def train_epoch(
     return total / len(examples), n_skipped
 
 
-def _score(run: _Run, examples: Examples) -> float:
-    """Fraction of ``examples`` classified rightly; a prediction that is not finite is wrong."""
-    if not _is_finite(run.network):
+def _score(run: _Run, examples: Examples, accuracy: Accuracy) -> float:
+    """The accuracy on ``examples``; 0 if a weight is not finite."""
+    if not is_finite(run.network):
         run.diverged = True
         return 0.0
-    n_right = 0
-    with torch.no_grad():
-        for x, label in _batches(examples, SCORING_BATCH, _device(run.network)):
-            logits = run.network(x)[0]
-            finite = logits.isfinite().all(dim=1)
-            n_right += int(((logits.argmax(dim=1) == label) & finite).sum())
-            run.diverged = run.diverged or not bool(finite.all())
-    return n_right / len(examples)
-
-
-def _batches(examples: Examples, size: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
-    """Batches of ``size`` in order, the last one possibly smaller: (input, label) on ``device``."""
-    x = torch.from_numpy(examples.x).to(device)
-    label = torch.from_numpy(examples.label).to(device)
-    return list(zip(torch.split(x, size), torch.split(label, size), strict=True))
-
-
-def _device(network: nn.Module) -> torch.device:
-    return next(network.parameters()).device
-
-
-def _is_finite(network: nn.Module) -> bool:
-    return all(bool(parameter.isfinite().all()) for parameter in network.parameters())
+    score, finite = accuracy(run.network, examples)
+    run.diverged = run.diverged or not finite
+    return score
 
 
 def _read_checkpoint(checkpoint: bytes, identity: Identity, defaults: Identity) -> dict[str, Any]:

@@ -30,9 +30,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from objectives.networks.devicekernels import CtrnnDeviceKernel
 from objectives.networks.integrators import State, Stepping
 from objectives.networks.layered import LayeredNetwork, Synapses
 from objectives.networks.passage import KERNEL_INTEGRATORS, CtrnnKernel
@@ -57,6 +60,14 @@ class CtrnnDynamics:
 
     physics: CtrnnPhysics
     synapses: Synapses
+    tau: Tensor | None = None
+    """Factor on the τ of each neuron, (members, layers, 1, width); None: 1 for all."""
+
+    @property
+    def gamma_per_ns(self) -> float | Tensor:
+        """Leak, of each neuron its own if they differ."""
+        gamma = self.physics.gamma_per_ns
+        return gamma if self.tau is None else gamma / self.tau
 
     def rest(self, batch: int) -> State:
         """State without drive: x = 0."""
@@ -75,7 +86,7 @@ class CtrnnDynamics:
     def rate(self, state: State, drive: Tensor) -> State:
         """Time derivative of x, per ns."""
         (x,) = state
-        return (-self.physics.gamma_per_ns * x + drive,)  # Eq. (6)
+        return (-self.gamma_per_ns * x + drive,)  # Eq. (6)
 
     def flow(self, state: State, drive: Tensor, dt_ns: float) -> State:
         """State after ``dt_ns`` of constant drive: a linear relaxation towards I/γ.
@@ -83,9 +94,16 @@ class CtrnnDynamics:
         x' = e^(-γ Δt) x + I (1 - e^(-γ Δt)) / γ
         """
         (x,) = state
-        gamma = self.physics.gamma_per_ns
+        gamma = self.gamma_per_ns
+        if isinstance(gamma, Tensor):
+            gains_ns = -torch.expm1(-gamma * dt_ns) / gamma
+            return (torch.exp(-gamma * dt_ns) * x + gains_ns * drive,)
         gain_ns = -math.expm1(-gamma * dt_ns) / gamma
         return (math.exp(-gamma * dt_ns) * x + gain_ns * drive,)  # Eq. (6), solved
+
+    def kicked(self, state: State, noise: Tensor) -> State:
+        """State after a jump of x by ``noise``, (members, 1, layers, batch, width)."""
+        return (state[0] + noise[:, 0],)
 
     def output(self, state: State) -> Tensor:
         """The activation y."""
@@ -99,7 +117,11 @@ class CtrnnNetwork(LayeredNetwork):
 
     def dynamics(self) -> CtrnnDynamics:
         """The vector field with the present weights; no gradient reaches a masked weight."""
-        return CtrnnDynamics(physics=self.physics, synapses=self.synapses())
+        return self.varied(self.synapses(), None)
+
+    def varied(self, synapses: Synapses, tau: Tensor | None) -> CtrnnDynamics:
+        """See ``LayeredNetwork``."""
+        return CtrnnDynamics(physics=self.physics, synapses=synapses, tau=tau)
 
     @property
     def beyond_kernel(self) -> str:
@@ -112,6 +134,19 @@ class CtrnnNetwork(LayeredNetwork):
         return CtrnnKernel(
             self.structures[member],
             gamma_per_ns=self.physics.gamma_per_ns,
+            s=self.physics.s,
+            **self.kernel_stepping(),
+        )
+
+    def device_kernel(
+        self, tau: NDArray[np.float64] | None, noise: NDArray[np.float32] | None
+    ) -> CtrnnDeviceKernel:
+        """See ``LayeredNetwork``."""
+        return CtrnnDeviceKernel(
+            self.structures[0],
+            gammas_per_ns=self.physics.gamma_per_ns
+            / (np.ones(self.n_neurons) if tau is None else tau),
+            noise=np.empty(0, np.float32) if noise is None else noise,
             s=self.physics.s,
             **self.kernel_stepping(),
         )

@@ -12,9 +12,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from objectives.networks.devicekernels import CtrnnDeviceKernel, SpintronicDeviceKernel
 from objectives.networks.kernels.sparse import LANES
 from objectives.networks.passage import CtrnnKernel, Kernel, Passage, SpintronicKernel
 from objectives.networks.structure import (
@@ -118,6 +120,10 @@ def warm_up() -> float:
     physics: dict[str, Any] = {"gamma_per_ns": 1.0, "s": 1.0, "dt_ns": 1.0}
     physics["integrator"] = "exponential"  # a switch within the kernels: both are compiled
     u, label = torch.ones(1, 1, 1), torch.zeros(1, dtype=torch.int64)
+    own: dict[str, Any] = {name: physics[name] for name in ("s", "dt_ns", "integrator")}
+    own |= {"gammas_per_ns": np.ones(1), "noise": np.empty(0, np.float32)}
+    of_ctrnn = CtrnnDeviceKernel(structure, **own)
+    own |= {"rest": np.ones(1), "b_fixed_per_ns": 2.0, "f_cut_per_ns": 0.1}
     start = time.perf_counter()
     for kernel in (
         SpintronicKernel(structure, f_cut_per_ns=0.1, **physics),
@@ -125,6 +131,8 @@ def warm_up() -> float:
     ):
         updates = FusedUpdates(kernel, parameters, optimizer)
         updates.update(u, label, learning_rate=1e-3, max_gradient=1.0)
+    for chip in (SpintronicDeviceKernel(structure, **own), of_ctrnn):
+        fused_output(chip, u, *(parameter.detach() for parameter in parameters[:4]))
     return time.perf_counter() - start
 
 

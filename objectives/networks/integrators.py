@@ -111,10 +111,14 @@ class Stepping:
 
     def advance(self, dynamics: Dynamics, state: State, u: Tensor) -> State:
         """The state one point later, ``dt_ns`` after ``state``, under the constant input ``u``."""
-        step = INTEGRATORS[self.integrator]
         for _ in range(self.steps_per_point):
-            state = step(dynamics, state, u, self.dt_ns / self.steps_per_point)
+            state = self.step(dynamics, state, u)
         return state
+
+    def step(self, dynamics: Dynamics, state: State, u: Tensor) -> State:
+        """The state one step later: a part ``1 / steps_per_point`` of ``dt_ns``."""
+        step = INTEGRATORS[self.integrator]
+        return step(dynamics, state, u, self.dt_ns / self.steps_per_point)
 
 
 def _slope(dynamics: Dynamics, state: State, u: Tensor) -> State:

@@ -26,7 +26,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 import torch
@@ -79,6 +79,13 @@ class LayeredDynamics(Dynamics, Protocol):
         """What the neurons pass on, the paper's y, (members, layers, batch, width)."""
 
 
+class NoisyDynamics(LayeredDynamics, Protocol):
+    """The equations of a layered network on simulated devices; see ``devices``."""
+
+    def kicked(self, state: State, noise: Tensor) -> State:
+        """The state after a jump by ``noise``, (members, parts, layers, batch, width)."""
+
+
 class LayeredNetwork(nn.Module, ABC):
     """Members of a multilayer network with a linear readout, trained side by side.
 
@@ -110,6 +117,8 @@ class LayeredNetwork(nn.Module, ABC):
     mask_inter: Tensor
     mask_intra: Tensor
     physics: Stepping
+    noise_parts: ClassVar[int] = 1
+    """Normal numbers that the noise of a neuron takes in a step; see ``devices``."""
 
     def __init__(
         self,
@@ -167,6 +176,26 @@ class LayeredNetwork(nn.Module, ABC):
     def kernel(self, member: int) -> Kernel:
         """What one member computes with on the CPU: see ``passage``."""
         raise NotImplementedError(f"{type(self).__name__} has no kernel")
+
+    def varied(self, synapses: Synapses, tau: Tensor | None) -> NoisyDynamics:
+        """The vector field of other synapses, with neurons that differ from each other.
+
+        Args:
+            synapses: those of each member.
+            tau: factor on the relaxation time, (members, layers, 1, width); None: 1 for all.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no devices")
+
+    def device_kernel(
+        self, tau: NDArray[np.float64] | None, noise: NDArray[np.float32] | None
+    ) -> Kernel:
+        """What the first member computes with on a simulated chip; see ``devicekernels``.
+
+        Args:
+            tau: factor on the relaxation time of each neuron, (neurons,); None: 1 for all.
+            noise: jumps after each step, (steps, parts, neurons, LANES); None: none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no devices")
 
     def computes_fused(self, u: Tensor) -> bool:
         """Whether the kernel computes the output for ``u``; see ``resolve_backend``."""

@@ -19,7 +19,7 @@ paper symbol  code name     unit  shape
 ============  ============  ====  =============================================
 x             x             1     any
 I             drive         1/ns  that of x
-γ             gamma_per_ns  1/ns  scalar
+γ             gamma_per_ns  1/ns  scalar, or that of x: of every neuron its own
 Q             q             1     scalar, at least 0
 σ             sigma         1     scalar, positive
 Δt            dt_ns         ns    scalar
@@ -28,10 +28,14 @@ Q             q             1     scalar, at least 0
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import torch
 from torch import Tensor
 
 from objectives.networks.integrators import growth, phi1
+
+Rate = TypeVar("Rate", float, Tensor)
 
 X_MIN = 1e-30
 """Floor of x after an exponential step.
@@ -43,13 +47,15 @@ normal numbers end at 6e-5, the floor is there.
 """
 
 
-def rate(x: Tensor, drive: Tensor, *, gamma_per_ns: float, q: float, sigma: float) -> Tensor:
+def rate(
+    x: Tensor, drive: Tensor, *, gamma_per_ns: float | Tensor, q: float, sigma: float
+) -> Tensor:
     """Time derivative of x, per ns: Eq. (1); Eq. (2) and (3) for q = 0, sigma = 1."""
     return -gamma_per_ns * (1.0 + q * x) * x + sigma * drive * x * (1.0 - x)
 
 
 def flow(
-    x: Tensor, drive: Tensor, dt_ns: float, *, gamma_per_ns: float, q: float, sigma: float
+    x: Tensor, drive: Tensor, dt_ns: float, *, gamma_per_ns: float | Tensor, q: float, sigma: float
 ) -> Tensor:
     """Amplitude after ``dt_ns`` of constant drive: Eq. (1) is then a Bernoulli equation.
 
@@ -65,12 +71,31 @@ def flow(
     e = growth(z)
     p = dt_ns * phi1(z)
     x_next = x * e / ((1.0 - x) + x * (e + gamma_per_ns * (1.0 + q) * p))  # Eq. (1), solved
-    return x_next.clamp(min=max(X_MIN, torch.finfo(x.dtype).tiny))
+    return x_next.clamp(min=floor(x))
 
 
-def fixed_point(drive: float, *, gamma_per_ns: float, q: float, sigma: float) -> float:
+def kicked(x: Tensor, along: Tensor, across: Tensor) -> Tensor:
+    """Power x = |c|² after a jump of the complex amplitude c, within [X_MIN, 1].
+
+    Eq. (1) is that of the power of an auto-oscillator; thermal noise drives its amplitude, in both
+    quadratures alike (Slavin and Tiberkevich)::
+
+        x' = (√x + along)² + across²
+
+    An oscillator at rest jumps by the square of the noise, one at x = 1 by twice the noise.
+    """
+    x_next = (x.clamp(min=0.0).sqrt() + along) ** 2 + across**2
+    return x_next.clamp(min=floor(x), max=1.0)
+
+
+def floor(x: Tensor) -> float:
+    """The smallest amplitude that the type of ``x`` is given."""
+    return max(X_MIN, torch.finfo(x.dtype).tiny)
+
+
+def fixed_point(drive: float, *, gamma_per_ns: Rate, q: float, sigma: float) -> Rate:
     """Amplitude a/B at which the oscillator rests under a constant drive above γ/σ.
 
-    For q = 0 and sigma = 1 it is 1 - γ/I.
+    For q = 0 and sigma = 1 it is 1 - γ/I. Below γ/σ it is negative: the oscillator rests at 0.
     """
     return (sigma * drive - gamma_per_ns) / (sigma * drive + gamma_per_ns * q)

@@ -36,11 +36,15 @@ x0 = (2σ - 1) / (2σ + Q): one half in the paper's network, and none unless σ 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from objectives.networks import highpass, oscillator
+from objectives.networks.devicekernels import SpintronicDeviceKernel
 from objectives.networks.integrators import State, Stepping
 from objectives.networks.layered import LayeredNetwork, Synapses
 from objectives.networks.passage import KERNEL_INTEGRATORS, SpintronicKernel
@@ -101,12 +105,25 @@ class SpintronicDynamics:
 
     physics: SpintronicPhysics
     synapses: Synapses
+    tau: Tensor | None = None
+    """Factor on the τ of each neuron, (members, layers, 1, width); None: 1 for all."""
+
+    @property
+    def oscillator(self) -> dict[str, Any]:
+        """The constants of the oscillators, each with its own γ if they differ."""
+        constants = self.physics.oscillator
+        if self.tau is None:
+            return constants
+        return constants | {"gamma_per_ns": constants["gamma_per_ns"] / self.tau}
 
     def rest(self, batch: int) -> State:
         """State without drive: x at its fixed point under the fixed bias, y = 0."""
         members, layers, width = self.synapses.bias.shape
         y = self.synapses.bias.new_zeros(members, layers, batch, width)
-        return torch.full_like(y, self.physics.x_rest), y
+        if self.tau is None:
+            return torch.full_like(y, self.physics.x_rest), y
+        x = oscillator.fixed_point(self.physics.b_fixed_per_ns, **self.oscillator)
+        return x.clamp(min=oscillator.floor(x)) + y, y
 
     def drive(self, state: State, u: Tensor) -> Tensor:
         """Drive of every neuron, (members, layers, batch, width), per ns.
@@ -122,14 +139,26 @@ class SpintronicDynamics:
     def rate(self, state: State, drive: Tensor) -> State:
         """Time derivatives of x and y, per ns."""
         x, y = state
-        dx = oscillator.rate(x, drive, **self.physics.oscillator)  # Eq. (1), (3)
+        dx = oscillator.rate(x, drive, **self.oscillator)  # Eq. (1), (3)
         return dx, highpass.rate(y, dx, self.physics.f_cut_per_ns)  # Eq. (5)
 
     def flow(self, state: State, drive: Tensor, dt_ns: float) -> State:
         """State after ``dt_ns`` of constant drive; y as if dx/dt were constant meanwhile."""
         x, y = state
-        x_next = oscillator.flow(x, drive, dt_ns, **self.physics.oscillator)
+        x_next = oscillator.flow(x, drive, dt_ns, **self.oscillator)
         return x_next, highpass.flow(y, x_next - x, self.physics.f_cut_per_ns, dt_ns)
+
+    def kicked(self, state: State, noise: Tensor) -> State:
+        """State after a jump of the complex amplitudes; Eq. (5) passes it on to y.
+
+        Args:
+            state: x and y, each (members, layers, batch, width).
+            noise: what is added to c, x = |c|², along and across it,
+                (members, 2, layers, batch, width).
+        """
+        x, y = state
+        x_next = oscillator.kicked(x, noise[:, 0], noise[:, 1])
+        return x_next, y + (x_next - x)
 
     def output(self, state: State) -> Tensor:
         """The filtered amplitude y."""
@@ -140,10 +169,15 @@ class SpintronicNetwork(LayeredNetwork):
     """Members of a multilayer spintronic network; arguments as for ``LayeredNetwork``."""
 
     physics: SpintronicPhysics
+    noise_parts = 2
 
     def dynamics(self) -> SpintronicDynamics:
         """The vector field with the present weights; no gradient reaches a masked weight."""
-        return SpintronicDynamics(physics=self.physics, synapses=self.synapses())
+        return self.varied(self.synapses(), None)
+
+    def varied(self, synapses: Synapses, tau: Tensor | None) -> SpintronicDynamics:
+        """See ``LayeredNetwork``."""
+        return SpintronicDynamics(physics=self.physics, synapses=synapses, tau=tau)
 
     @property
     def beyond_kernel(self) -> str:
@@ -159,6 +193,23 @@ class SpintronicNetwork(LayeredNetwork):
         return SpintronicKernel(
             self.structures[member],
             gamma_per_ns=self.physics.gamma_per_ns,
+            s=self.physics.s,
+            f_cut_per_ns=self.physics.f_cut_per_ns,
+            **self.kernel_stepping(),
+        )
+
+    def device_kernel(
+        self, tau: NDArray[np.float64] | None, noise: NDArray[np.float32] | None
+    ) -> SpintronicDeviceKernel:
+        """See ``LayeredNetwork``."""
+        bias, gamma = self.physics.b_fixed_per_ns, self.physics.gamma_per_ns
+        gammas = gamma / (np.ones(self.n_neurons) if tau is None else tau)
+        return SpintronicDeviceKernel(
+            self.structures[0],
+            gammas_per_ns=gammas,
+            rest=np.maximum(1.0 - gammas / bias, oscillator.X_MIN),
+            b_fixed_per_ns=bias,
+            noise=np.empty(0, np.float32) if noise is None else noise,
             s=self.physics.s,
             f_cut_per_ns=self.physics.f_cut_per_ns,
             **self.kernel_stepping(),

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import numba
 from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import cgutils
 from numba.core.typing import templates
 from numba.extending import models
 
@@ -184,6 +185,21 @@ def where_less(typingctx: Any, a: Any, b: Any, then: Any, otherwise: Any) -> Any
         return builder.select(builder.fcmp_ordered("<", x, y), yes, no)
 
     return signature(lanes, a, b, then, otherwise), codegen
+
+
+@_intrinsic
+def square_root(typingctx: Any, x: Any) -> Any:
+    """The square root of lanes; NaN below 0."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        vector = _vector(_F32, x.n)
+        of = ir.FunctionType(vector, [vector])
+        name = f"llvm.sqrt.v{x.n}f32"
+        insert: Any = cgutils.get_or_insert_function
+        function = insert(builder.module, of, name)
+        return builder.call(function, [args[0]])
+
+    return signature(x, x), codegen
 
 
 @_intrinsic

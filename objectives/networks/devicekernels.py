@@ -1,0 +1,123 @@
+"""The fused kernels of one simulated chip, for scoring alone: see ``kernels.devices``."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectives.networks.kernels import devices
+from objectives.networks.passage import Integrator, Kernel, Passage, Run
+from objectives.networks.structure import Floats, SparseStructure, message
+
+_NO_NOISE: Floats = np.empty(0, np.float32)
+
+
+class DeviceKernel(Kernel):
+    """A kernel whose neurons have constants and noise of their own; it goes forward only."""
+
+    noise: Floats = _NO_NOISE
+
+    def sizes(self, n_times: int, keep: bool) -> dict[str, int]:
+        """See ``Kernel``."""
+        return {"values": 2 * self.point, "x": self.row}
+
+    def bind(self, passage: Passage) -> tuple[Run, Run]:
+        """See ``Kernel``; there is no way back."""
+
+        def refuse(u: Floats) -> NoReturn:
+            remedy = "Train the ideal network, and score it on devices."
+            where, rule = type(self).__name__, "a forward pass"
+            raise ValueError(message(where, rule, "pass", "backward", remedy))
+
+        return self.bind_forward(passage), refuse
+
+    @abstractmethod
+    def bind_forward(self, passage: Passage) -> Run:
+        """The kernel with all arguments but the input of a block."""
+
+
+class SpintronicDeviceKernel(DeviceKernel):
+    """Eq. (2)-(5) of arXiv:2408.02835, Q = 0 and sigma = 1, with a damping for every neuron.
+
+    Args:
+        structure: where the weights are non-zero.
+        gammas_per_ns: damping of each neuron, (neurons,).
+        rest: amplitude of each at rest, (neurons,).
+        b_fixed_per_ns: fixed bias, the same for all.
+        noise: jumps after each step, see ``devices``, (steps, parts, neurons, LANES); empty for
+            none.
+        s, f_cut_per_ns, dt_ns, integrator, steps_per_point: as for ``SpintronicKernel``.
+
+    Raises:
+        ValueError: an unknown integrator.
+    """
+
+    def __init__(
+        self,
+        structure: SparseStructure,
+        *,
+        gammas_per_ns: NDArray[np.float64],
+        rest: NDArray[np.float64],
+        b_fixed_per_ns: float,
+        noise: Floats,
+        s: float,
+        f_cut_per_ns: float,
+        dt_ns: float,
+        integrator: Integrator,
+        steps_per_point: int = 1,
+    ) -> None:
+        """Turn the physics into numbers of a step."""
+        dt_ns /= steps_per_point
+        c = 2.0 * math.pi * f_cut_per_ns * dt_ns  # Eq. (5): decay and gain of the filter
+        self._exponential = integrator == "exponential"
+        decay, gain = 1.0 - c, 1.0
+        if self._exponential:
+            decay, gain = math.exp(-c), -math.expm1(-c) / c if c else 1.0
+        constants = (b_fixed_per_ns * dt_ns, decay, gain)
+        super().__init__(structure, integrator, steps_per_point, s * dt_ns, *constants)
+        self._gammas = (gammas_per_ns * dt_ns).astype(np.float32)
+        self._rest, self.noise = rest.astype(np.float32), noise.reshape(-1)
+
+    def bind_forward(self, passage: Passage) -> Run:
+        """See ``DeviceKernel``."""
+        how = (self.constants, self._exponential, passage.shape)
+        own = (self._gammas, self._rest, self.noise)
+        arrays = passage.work.parts("drive", "values", "x", "last_y")
+        there = (*passage.drives, *how, *own, *arrays)
+        return lambda u: devices.spintronic(u, *there)
+
+
+class CtrnnDeviceKernel(DeviceKernel):
+    """Eq. (6)-(8) of arXiv:2408.02835; arguments as for ``SpintronicDeviceKernel``."""
+
+    def __init__(
+        self,
+        structure: SparseStructure,
+        *,
+        gammas_per_ns: NDArray[np.float64],
+        noise: Floats,
+        s: float,
+        dt_ns: float,
+        integrator: Integrator,
+        steps_per_point: int = 1,
+    ) -> None:
+        """Turn the physics into numbers of a step."""
+        dt_ns /= steps_per_point
+        decays, gains = 1.0 - gammas_per_ns * dt_ns, np.full_like(gammas_per_ns, dt_ns)
+        if integrator == "exponential":
+            decays = np.exp(-gammas_per_ns * dt_ns)
+            gains = -np.expm1(-gammas_per_ns * dt_ns) / gammas_per_ns
+        super().__init__(structure, integrator, steps_per_point, s)
+        self._decays, self._gains = decays.astype(np.float32), gains.astype(np.float32)
+        self.noise = noise.reshape(-1)
+
+    def bind_forward(self, passage: Passage) -> Run:
+        """See ``DeviceKernel``."""
+        arrays = passage.work.parts("drive", "values", "x", "last_y")
+        own = (self._decays, self._gains, self.noise)
+        there = (*passage.drives, *own, passage.shape, *arrays)
+        return lambda u: devices.ctrnn(u, *there)

@@ -1,0 +1,84 @@
+"""``[variability]``: how real devices differ from the ideal network that was trained.
+
+A network is trained as software and written to hardware: every device has a relaxation time and an
+amplification of its own, inputs and neurons are noisy, and a weight takes few values. The score is
+then the mean accuracy over ``draws`` simulated chips. Light to import; ``hardware`` does the work.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Spread = Annotated[float, Field(ge=0, le=1)]
+
+
+class Variability(BaseModel):
+    """How the devices of a chip differ from the ideal; the defaults are the ideal itself.
+
+    A device-to-device spread is a relative standard deviation. The factor of a device is
+    log-normal with mean 1: the product of many small influences of fabrication, above zero
+    however large the spread (a truncated normal would have another mean and another deviation
+    than those that were asked for).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    tau_spread: Annotated[
+        Spread, Field(description="relative standard deviation of tau_ns from neuron to neuron")
+    ] = 0.0
+    s_spread: Annotated[
+        Spread, Field(description="relative standard deviation of S from neuron to neuron")
+    ] = 0.0
+    input_noise: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=10,
+            description="standard deviation of what is added to every input point for as long as"
+            " it is held, in the units of the input (0 to 1 for the digits)",
+        ),
+    ] = 0.0
+    oscillator_noise_per_sqrt_ns: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=10,
+            description="white noise of every neuron: the standard deviation that x gets in 1 ns,"
+            " and sqrt(t) times that in t ns, however many steps that takes. It is thermal noise of"
+            " the complex amplitude of an oscillator: sqrt(x) times as much where its power x is"
+            " below 1; of a CTRNN it is the same at every x",
+        ),
+    ] = 0.0
+    weight_bits: Annotated[
+        int | None,
+        Field(
+            ge=2,
+            le=16,
+            description="bits of a weight: each trained tensor is rounded to 2^bits - 1 values,"
+            " evenly spaced and symmetric about 0; without it, weights are exact",
+        ),
+    ] = None
+    draws: Annotated[
+        int, Field(ge=1, le=1000, description="simulated chips over which the score is the mean")
+    ] = 8
+
+    @property
+    def is_random(self) -> bool:
+        """Whether chips differ from each other: rounded weights alone are the same on all."""
+        names = ("tau_spread", "s_spread", "input_noise", "oscillator_noise_per_sqrt_ns")
+        return any(getattr(self, name) > 0 for name in names)
+
+
+def log_normal_sigma(spread: float) -> float:
+    """Deviation of the logarithm of a log-normal factor whose relative deviation is ``spread``.
+
+    sigma^2 = ln(1 + spread^2); the factor exp(sigma z - sigma^2 / 2), z standard normal, has the
+    mean 1 and the standard deviation ``spread``.
+
+    >>> log_normal_sigma(0.0), round(log_normal_sigma(0.5), 4)
+    (0.0, 0.4724)
+    """
+    return math.sqrt(math.log1p(spread * spread))
