@@ -5,19 +5,19 @@ Every text that a user, an objective or a machine wrote passes ``_e``, the one e
 
 from __future__ import annotations
 
-import html as _html
 import os
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from hpo import (
     charts,
     figures,
     frontfigure,
+    importance,
+    importancefigure,
     lineage,
     parameterfigure,
     plotting,
@@ -27,6 +27,10 @@ from hpo import (
     warmrules,
     words,
 )
+from hpo.reportparts import escape as _e
+from hpo.reportparts import plot as _plot
+from hpo.reportparts import section as _section
+from hpo.reportparts import table as _table
 from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot, StudyState
 from hpo.spec import ParamValue, StudySpec
 from hpo.words import verdict as verdict
@@ -53,7 +57,7 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
     """
     spec = snapshot.spec
     first = _convergence if spec.cost is None else _front
-    searching = [first, _parameters, _learning_curves, _confirmation, _best]
+    searching = [first, _parameters, _importance, _learning_curves, _confirmation, _best]
     sections = [
         _figure(snapshot, others),
         *([section(snapshot) for section in searching] if spec.selects else []),
@@ -85,11 +89,6 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
 """
 
 
-def _e(text: object) -> str:
-    """Escape a text for HTML, content or attribute."""
-    return _html.escape(str(text))
-
-
 def _header(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
     shown = "running" if snapshot.state == StudyState.OPEN else snapshot.state
@@ -108,37 +107,6 @@ def _header(snapshot: StudySnapshot) -> str:
 <p class="verdict">{_e(sentence[:1].upper() + sentence[1:])}.</p>
 <p class="facts">{" · ".join(_e(fact) for fact in facts)}</p>
 </header>"""
-
-
-def _section(name: str, title: str, note: str, body: str) -> str:
-    """A section; ``note`` and ``body`` are HTML already."""
-    head = f'<h2 id="{name}-title">{title}</h2>'
-    return (
-        f'<section id="{name}" aria-labelledby="{name}-title">{head}<p>{note}</p>{body}</section>'
-    )
-
-
-def _plot(name: str, figure: go.Figure, label: str) -> str:
-    drawing = figure.to_html(
-        full_html=False,
-        include_plotlyjs=False,
-        div_id=f"{name}-plot",
-        config=reportstyle.CONFIG,
-    )
-    return f'<figure role="img" aria-label="{_e(label)}"><div>{drawing}</div></figure>'
-
-
-def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], css: str = "") -> str:
-    """A table of cells that are HTML already; the first of each row is its header."""
-    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
-    lines = []
-    for first, *others in rows:
-        cells = "".join(f"<td>{cell}</td>" for cell in others)
-        lines.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
-    return (
-        f'<div class="scroll"><table class="{css}"><caption>{caption}</caption>'
-        f"<thead><tr>{top}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
-    )
 
 
 # --- sections -------------------------------------------------------------------------------------
@@ -248,6 +216,20 @@ def _parameters(snapshot: StudySnapshot) -> str:
         "parameters", parameterfigure.parameters(snapshot), f"Score against each of: {names}"
     )
     return _section("parameters", "Parameters", note, plot)
+
+
+def _importance(snapshot: StudySnapshot) -> str:
+    found = importance.measure(snapshot)
+    note, title = importancefigure.note(snapshot, found), "Importance"
+    if found is None:
+        return _section("importance", title, note, "")
+    pairs = found.pairs(importancefigure.PAIRS)
+    body = _plot("importance", importancefigure.bars(found), "Importance of each parameter")
+    if pairs:
+        label = f"Score over {', '.join(' and '.join(pair) for pair in pairs)}"
+        body += f"<p>{importancefigure.CONTOURS}</p>"
+        body += _plot("contours", importancefigure.contours(snapshot, pairs), label)
+    return _section("importance", title, note, body)
 
 
 def _learning_curves(snapshot: StudySnapshot) -> str:

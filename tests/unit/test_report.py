@@ -111,6 +111,7 @@ def test_the_page_has_every_section_in_order() -> None:
     assert re.findall(r"<h2[^>]*>([^<]*)", page) == [
         "Convergence",
         "Parameters",
+        "Importance",
         "Learning curves",
         "Confirmation",
         "Best trials",

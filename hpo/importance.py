@@ -1,0 +1,250 @@
+"""Which parameters matter, and which pairs of them together: pure functions of a snapshot.
+
+Of complete trials alone: a trial that was stopped early has the score of a shorter training.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+from hpo import history
+from hpo.snapshot import Slot, SlotState, StudySnapshot
+from hpo.spec import StudySpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Bins = dict[str, NDArray[np.int64]]
+
+LEAST = 50
+"""Complete trials below which nothing is said: then five are the best tenth. Of a bowl of seven
+parameters whose weights halve one by one, the most important one came first in 9 of 20 searches of
+25 random trials, in 14 of 50, in 17 of 100; first or second in 16, 18 and 19."""
+_SEED = 0
+_PER_CELL, _MOST_BINS = 5, 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Main:
+    """How much a parameter by itself matters to be among the best tenth."""
+
+    name: str
+    share: float
+    """Of the importances of all parameters, from 0 to 1."""
+    p: float
+    """Probability that ranks differ as much along it where it does not matter; see ``alone``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interaction:
+    """What two parameters explain together, beyond what each explains alone."""
+
+    names: tuple[str, str]
+    share: float
+    """Of the variance of the ranks, from 0 to 1; see ``interaction``."""
+    p: float
+    """Probability of as much or more where there is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importance:
+    """What the complete trials say."""
+
+    trials: int
+    mains: tuple[Main, ...]
+    """Largest first."""
+    interactions: tuple[Interaction, ...]
+    """Largest first."""
+
+    def certain(self, found: Main | Interaction) -> bool:
+        """Whether it is more than chance, at 5 % for all of its kind together (Bonferroni)."""
+        kind = self.mains if isinstance(found, Main) else self.interactions
+        return found.p < 0.05 / len(kind)
+
+    def pairs(self, most: int) -> list[tuple[str, str]]:
+        """Pairs worth a look: those that interact, then those of the most important parameters."""
+        certain = [pair.names for pair in self.interactions if self.certain(pair)]
+        order = [main.name for main in self.mains]
+        by_main = sorted(combinations(order, 2), key=lambda pair: sum(map(order.index, pair)))
+        found: dict[frozenset[str], tuple[str, str]] = {}
+        for pair in (*certain, *by_main):
+            found.setdefault(frozenset(pair), pair)
+        return list(found.values())[:most]
+
+
+def complete(snapshot: StudySnapshot) -> list[Slot]:
+    """The trials that count, in order of their numbers."""
+    trials = [slot for slot in snapshot.search if slot.state == SlotState.COMPLETE]
+    return [slot for slot in trials if slot.score is not None and math.isfinite(slot.score)]
+
+
+def measure(snapshot: StudySnapshot) -> Importance | None:
+    """Importance and interactions; None below ``LEAST`` complete trials, or if all score alike."""
+    trials, spec = complete(snapshot), snapshot.spec
+    if len(trials) < LEAST or len({slot.score for slot in trials}) == 1:
+        return None
+    import numpy as np
+
+    scores = np.array([slot.score for slot in trials])
+    bins = {name: _bins(spec, name, trials) for name in sorted(spec.space)}
+    return Importance(
+        trials=len(trials),
+        mains=_mains(spec, trials, bins, scores),
+        interactions=_interactions(bins, scores),
+    )
+
+
+def _mains(
+    spec: StudySpec, trials: Sequence[Slot], bins: Bins, scores: NDArray[np.float64]
+) -> tuple[Main, ...]:
+    """PED-ANOVA (Watanabe, Bansal and Hutter, arXiv:2304.10255), as Optuna implements it.
+
+    The importance of a parameter is the Pearson divergence between its density among the best
+    tenth of the trials and among all. A sampler that crowds around the optimum leaves too few
+    among the best to tell this from chance; whether a parameter matters at all, all ranks tell.
+    """
+    import optuna
+    from optuna.importance import PedAnovaImportanceEvaluator
+    from optuna.study import StudyDirection
+
+    study = optuna.load_study(
+        study_name=history.STUDY,
+        storage=history.HistoryStorage(_frozen(spec, trials), [StudyDirection.MINIMIZE]),
+        sampler=optuna.samplers.RandomSampler(seed=_SEED),
+        pruner=optuna.pruners.NopPruner(),
+    )
+    sign = -1.0 if spec.maximize else 1.0
+    losses = [sign * (slot.score or 0.0) for slot in trials]
+    names = sorted(spec.space)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it tells that targets are minimised, which they are to be
+        found = PedAnovaImportanceEvaluator().evaluate(
+            study, names, target=lambda trial: losses[trial.number]
+        )
+    total = sum(found.values()) or 1.0
+    mains = [
+        Main(name=name, share=found[name] / total, p=alone(bins[name], scores)) for name in names
+    ]
+    return tuple(sorted(mains, key=lambda main: (-main.share, main.name)))
+
+
+def _frozen(spec: StudySpec, trials: Sequence[Slot]) -> list[Any]:
+    from optuna.trial import FrozenTrial, TrialState
+
+    from hpo.suggest import distributions
+
+    space = distributions(spec)
+    return [
+        FrozenTrial(
+            number=number,
+            trial_id=number,
+            state=TrialState.COMPLETE,
+            value=slot.score,
+            datetime_start=history.EPOCH,
+            datetime_complete=history.EPOCH,
+            params={name: slot.params[name] for name in space},
+            distributions=space,
+            user_attrs={},
+            system_attrs={},
+            intermediate_values={},
+        )
+        for number, slot in enumerate(trials)
+    ]
+
+
+def _interactions(bins: Bins, scores: NDArray[np.float64]) -> tuple[Interaction, ...]:
+    found = []
+    for pair in combinations(bins, 2):
+        share, p = interaction(bins[pair[0]], bins[pair[1]], scores)
+        found.append(Interaction(names=pair, share=share, p=p))
+    return tuple(sorted(found, key=lambda item: (-item.share, item.names)))
+
+
+def _bins(spec: StudySpec, name: str, trials: Sequence[Slot]) -> NDArray[np.int64]:
+    """The bin of every trial: a choice, or one of ranges that hold as many trials each; (n,)."""
+    import numpy as np
+
+    values = [slot.params[name] for slot in trials]
+    choices = spec.space[name].choices
+    if choices is not None:
+        return np.array([choices.index(value) for value in values])
+    numbers = np.array(values, dtype=float)
+    count = min(_MOST_BINS, max(2, math.isqrt(len(trials) // _PER_CELL)))
+    edges = np.unique(np.quantile(numbers, np.arange(1, count) / count))
+    return np.searchsorted(edges, numbers, side="right")
+
+
+def alone(a: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+    """Probability by chance that the mean ranks of bins differ so much: the F test of one factor.
+
+    Args:
+        a: bin of the parameter by trial, (n,).
+        scores: (n,).
+    """
+    import numpy as np
+    from scipy import stats
+
+    ranks = stats.rankdata(scores)
+    groups = [ranks[a == value] for value in np.unique(a)]
+    more, left = len(groups) - 1, len(ranks) - len(groups)
+    rest = sum(float(np.sum((group - group.mean()) ** 2)) for group in groups)
+    if more < 1 or left < 1 or rest <= 0.0:
+        return 1.0
+    between = float(np.sum((ranks - ranks.mean()) ** 2)) - rest
+    return float(stats.f.sf(between / more / (rest / left), more, left))
+
+
+def interaction(
+    a: NDArray[np.int64], b: NDArray[np.int64], scores: NDArray[np.float64]
+) -> tuple[float, float]:
+    """The interaction of two binned parameters, by analysis of variance of the ranks.
+
+    With the rank y of a trial in cell (a, b), and two models fitted by least squares, ``y = m_ab``
+    (one mean per cell) and ``y = m + f_a + g_b``, whose residual sums of squares are R and R_add:
+
+        share = (R_add - R - d s²) / (Σ (y - mean)² + s²),     s² = R / (n - cells)
+
+    with d the number of parameters that the first model has more: ω², whose expectation is 0 where
+    there is no interaction, other than that of η² = (R_add - R) / Σ (y - mean)². p is that of F.
+
+    PED-ANOVA itself has no use here. It explains who is among the best, which two parameters that
+    do not interact decide together: of ``x + y``, uniform in the unit square, the better half is
+    a triangle, a third of whose Pearson divergence (1, of which 1/3 by x and 1/3 by y) would be
+    called an interaction.
+
+    Args:
+        a: bin of the first parameter by trial, (n,).
+        b: bin of the second, (n,).
+        scores: (n,).
+
+    Returns:
+        Share of the variance of the ranks, not below 0; probability of as much by chance.
+    """
+    import numpy as np
+    from scipy import stats
+
+    y = stats.rankdata(scores)
+    n = len(y)
+    cells, cell = np.unique(np.stack([a, b], axis=1), axis=0, return_inverse=True)
+    cell = cell.ravel()
+    counts = np.bincount(cell)
+    means = np.bincount(cell, weights=y) / counts
+    rest = float(np.sum((y - means[cell]) ** 2))
+    alone = [column[:, None] == np.unique(column) for column in cells.T]
+    design = np.concatenate(alone, axis=1).astype(float) * np.sqrt(counts)[:, None]
+    target = means * np.sqrt(counts)
+    fit, _, rank, _ = np.linalg.lstsq(design, target, rcond=None)
+    together = float(np.sum((target - design @ fit) ** 2))
+    more, left = len(cells) - int(rank), n - len(cells)
+    if more < 1 or left < 1 or rest <= 0.0:
+        return 0.0, 1.0
+    noise = rest / left
+    total = float(np.sum((y - y.mean()) ** 2))
+    share = (together - more * noise) / (total + noise)
+    return max(0.0, share), float(stats.f.sf(together / more / noise, more, left))

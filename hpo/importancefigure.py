@@ -1,0 +1,242 @@
+"""What ``hpo.importance`` found, in figures of bounded size: bars, and contours of pairs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from hpo import words
+from hpo.importance import LEAST, Importance, complete
+from hpo.palette import BLUE, GREY, INK, ORANGE, VERMILLION
+from hpo.plotting import axis_score, focus, hover, position, safe, style
+from hpo.snapshot import Slot, StudySnapshot
+from hpo.spec import ParamValue, StudySpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PAIRS, GRID, MOST_BARS = 3, 32, 15
+LEARNT, SHOWN = 2000, 150
+"""Trials that are smoothed, and trials that are drawn in a panel."""
+_PRIOR = 0.01
+_SHORT = 24
+
+
+CONTOURS = (
+    "The score over pairs of parameters: those that interact, else the most important ones; "
+    "smoothed, with the other parameters as the trials had them. Where there are no trials, it "
+    f"guesses. Dots are trials, at most {SHOWN}, a star the best one, a cross the reported optimum."
+)
+
+
+def note(snapshot: StudySnapshot, found: Importance | None) -> str:
+    """What the bars say, and how far they can be trusted."""
+    if found is None:
+        n = len(complete(snapshot))
+        return (
+            f"{n} complete trials, or scores that are all alike, do not tell which parameters "
+            f"matter: {LEAST} are needed at least."
+        )
+    return (
+        f"Of {found.trials:,} complete trials (those that were stopped early are left out)"
+        f"{', by their score alone' if snapshot.spec.cost else ''}. Left: "
+        "how much each parameter decides who is among the best tenth (PED-ANOVA, "
+        "arXiv:2304.10255), as a share of all. Right: what a pair decides together beyond what "
+        "each decides alone, as a share of the variance of the ranks. Hollow bars may be chance: "
+        "above 5 %, by the F test of the ranks, for all bars of a side together. A parameter of "
+        "which the search has tried few values shows less importance than it has."
+    )
+
+
+def bars(found: Importance) -> go.Figure:
+    """Importance of parameters on the left, interactions of pairs on the right."""
+    mains, pairs = found.mains[:MOST_BARS], found.interactions[:MOST_BARS]
+    rows = max(len(mains), min(len(pairs), 8))
+    figure = make_subplots(1, 2, horizontal_spacing=0.24)
+    style(figure, height=110 + 30 * rows).update_layout(margin={"l": 120, "t": 34, "b": 50})
+    sure = [found.certain(main) for main in mains]
+    _add_bars(figure, 1, [_name(m.name) for m in mains], [m.share for m in mains], sure)
+    shown = pairs[: max(rows, 1)]
+    labels = [" × ".join(map(_name, pair.names)) for pair in shown]
+    sure = [found.certain(pair) for pair in shown]
+    _add_bars(figure, 2, labels, [pair.share for pair in shown], sure)
+    figure.update_xaxes(title_text="importance (%)", row=1, col=1)
+    figure.update_xaxes(range=[0, 118.0 * max(main.share for main in mains)], row=1, col=1)
+    figure.update_xaxes(title_text="interaction (% of variance)", row=1, col=2)
+    top = 118.0 * max([0.05, *(pair.share for pair in shown)])
+    figure.update_xaxes(range=[0, top], row=1, col=2)
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return figure.update_layout(barmode="overlay")
+
+
+def _add_bars(
+    figure: go.Figure, column: int, labels: list[str], shares: list[float], sure: list[bool]
+) -> None:
+    """Bars with their numbers; grey and hollow where chance would do."""
+    bar = go.Bar(
+        x=[100 * share for share in shares],
+        y=labels,
+        orientation="h",
+        showlegend=False,
+        text=[f"{100 * share:.1f}" for share in shares],
+        textposition="outside",
+        cliponaxis=False,
+        marker={
+            "color": [BLUE if certain else "white" for certain in sure],
+            "line": {"color": [BLUE if certain else GREY for certain in sure], "width": 1.5},
+        },
+        hovertemplate="%{y}: %{x:.3g} %<extra></extra>",
+    )
+    figure.add_trace(bar, row=1, col=column)
+
+
+def _name(name: str) -> str:
+    return safe(name if len(name) <= _SHORT else f"{name[: _SHORT - 1]}…")
+
+
+def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, str]]) -> go.Figure:
+    """The score over pairs of parameters, smoothed: see ``_smooth``.
+
+    It is drawn on a grid of ``GRID`` times ``GRID``, from at most ``LEARNT`` trials evenly taken.
+    """
+    spec, trials = snapshot.spec, complete(snapshot)
+    figure = make_subplots(1, len(pairs), horizontal_spacing=0.09)
+    style(figure, height=430).update_layout(margin={"t": 34, "b": 100})
+    learnt = _evenly(trials, LEARNT)
+    low, high = focus(snapshot)
+    lows, highs = [], []
+    for column, (a, b) in enumerate(pairs, start=1):
+        axes = [_grid(spec, name) for name in (a, b)]
+        z = _smooth(spec, learnt, (a, b), axes, (low, high))
+        lows.append(float(z.min()))
+        highs.append(float(z.max()))
+        for trace in _panel(snapshot, (a, b), axes, z, _evenly(trials, SHOWN)):
+            if isinstance(trace, go.Scatter):
+                trace.update(showlegend=column == 1)
+            figure.add_trace(trace, row=1, col=column)
+        figure.update_xaxes(**_axis(spec, a), row=1, col=column)
+        figure.update_yaxes(**_axis(spec, b), row=1, col=column)
+    bar = {"title": {"text": words.metric(spec), "side": "right"}, "thickness": 12}
+    scale = {"colorscale": "Viridis", "reversescale": not spec.maximize, "colorbar": bar}
+    return figure.update_layout(coloraxis={**scale, "cmin": min(lows), "cmax": max(highs)})
+
+
+def _panel(
+    snapshot: StudySnapshot,
+    pair: tuple[str, str],
+    axes: Sequence[Sequence[ParamValue]],
+    z: NDArray[Any],
+    shown: Sequence[Slot],
+) -> list[Any]:
+    spec = snapshot.spec
+    x, y = ([position(value) for value in axis] for axis in axes)
+    rounded = [[float(f"{value:.4g}") for value in row] for row in z]
+    numbers = all(spec.space[name].choices is None for name in pair)
+    kind = go.Contour if numbers else go.Heatmap
+    ground = kind(x=x, y=y, z=rounded, coloraxis="coloraxis", hoverinfo="skip")
+    if numbers:
+        ground.update(line={"width": 0.5, "color": "rgba(255,255,255,0.6)"}, ncontours=14)
+    dots = _dots(spec, pair, shown, name="trial")
+    dots.update(marker={"size": 4, "color": "white", "line": {"width": 0.8, "color": INK}})
+    traces = [ground, dots]
+    reported = spec.reported.params if spec.reported else {}
+    if all(name in reported for name in pair):
+        cross = go.Scatter(x=[position(reported[pair[0]])], y=[position(reported[pair[1]])])
+        cross.update(mode="markers", name="reported", hovertemplate="reported<extra></extra>")
+        line = {"width": 3, "color": VERMILLION}
+        traces.append(cross.update(marker={"symbol": "x-thin", "size": 14, "line": line}))
+    if snapshot.best is not None:
+        star = _dots(spec, pair, [snapshot.best], name="best")
+        line = {"width": 1, "color": INK}
+        traces.append(
+            star.update(marker={"symbol": "star", "size": 16, "color": ORANGE, "line": line})
+        )
+    return traces
+
+
+def _dots(
+    spec: StudySpec, pair: tuple[str, str], slots: Sequence[Slot], *, name: str
+) -> go.Scatter:
+    x, y = ([position(slot.params[key]) for slot in slots] for key in pair)
+    trace = go.Scatter(x=x, y=y, mode="markers", name=name, text=[hover(spec, s) for s in slots])
+    return trace.update(hovertemplate="%{text}<extra></extra>")
+
+
+def _axis(spec: StudySpec, name: str) -> dict[str, Any]:
+    dimension, unit = spec.space[name], words.unit(name)
+    label = f"{name} ({unit})" if unit else name
+    axis: dict[str, Any] = {"title": {"text": safe(label), "standoff": 4}, "showgrid": False}
+    if dimension.choices is not None:
+        return {**axis, "type": "category"}
+    ends = [float(dimension.low or 0.0), float(dimension.high or 0.0)]
+    if dimension.log:
+        ends = [math.log10(end) for end in ends]
+        axis |= {"type": "log", "exponentformat": "power"}
+        axis |= {"dtick": 1} if ends[1] - ends[0] > 1 else {}
+    return {**axis, "range": ends}
+
+
+# --- the smoother ---------------------------------------------------------------------------------
+
+
+def _evenly(trials: Sequence[Slot], most: int) -> list[Slot]:
+    """At most so many of the trials, evenly taken."""
+    stride = max(1, math.ceil(len(trials) / most))
+    return list(trials[::stride])
+
+
+def _grid(spec: StudySpec, name: str) -> list[ParamValue]:
+    """Values along a parameter: its choices, or ``GRID`` of its range, even on its axis."""
+    dimension = spec.space[name]
+    if dimension.choices is not None:
+        return list(dimension.choices[:GRID])
+    low, high = float(dimension.low or 0.0), float(dimension.high or 0.0)
+    steps = [k / (GRID - 1) for k in range(GRID)]
+    if dimension.log:
+        return [float(f"{low * (high / low) ** step:.4g}") for step in steps]
+    return [float(f"{low + (high - low) * step:.4g}") for step in steps]
+
+
+def _place(spec: StudySpec, name: str, value: ParamValue) -> float:
+    """A value as a number: the index of a choice, the logarithm of what is searched so."""
+    dimension = spec.space[name]
+    if dimension.choices is not None:
+        return float(dimension.choices.index(value))
+    return math.log(float(value)) if dimension.log else float(value)
+
+
+def _smooth(
+    spec: StudySpec,
+    trials: Sequence[Slot],
+    pair: tuple[str, str],
+    axes: Sequence[Sequence[ParamValue]],
+    view: tuple[float, float],
+) -> NDArray[Any]:
+    """Kernel regression of the score, (values of the second, values of the first).
+
+    Nadaraya and Watson's estimate ``Σ k_i y_i / Σ k_i`` with a product of Gaussian kernels, widths
+    by Scott's rule, and of 0 or 1 for choices; a kernel of weight ``_PRIOR`` stands for the mean
+    score, so that what has no trials near is drawn as the mean. Scores off ``view`` are at its
+    edge.
+    """
+    import numpy as np
+
+    y = np.clip([axis_score(spec, slot) for slot in trials], *view)
+    kernels = []
+    for name, axis in zip(pair, axes, strict=True):
+        at = np.array([_place(spec, name, slot.params[name]) for slot in trials])
+        grid = np.array([_place(spec, name, value) for value in axis])
+        width = len(at) ** (-1 / 6) * float(at.std())
+        if spec.space[name].choices is not None:
+            width = 0.1  # of 1 between two choices
+        else:
+            width = max(width, 0.03 * float(np.ptp(grid)))
+        kernels.append(np.exp(-0.5 * ((grid[:, None] - at) / width) ** 2))
+    weights = kernels[0] @ kernels[1].T
+    sums = (kernels[0] * y) @ kernels[1].T
+    found: NDArray[Any] = ((sums + _PRIOR * y.mean()) / (weights + _PRIOR)).T
+    return found
