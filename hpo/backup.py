@@ -157,6 +157,7 @@ def _insert(
             state=SlotState(slot.state),
             at=slot.settled_at,
             score=slot.score,
+            cost=slot.cost,
             steps=slot.steps,
             user_attrs=attrs,
             system_attrs=slot.attrs,

@@ -152,6 +152,15 @@ class _Judge:
         if scored or score is not None:
             finite = score is not None and math.isfinite(score)
             _must(finite, f"{where}.score", f"{state} slots have a finite score", score)
+        if state == SlotState.COMPLETE and self._spec.cost is not None:
+            cost = slot.get("cost")
+            finite = cost is not None and math.isfinite(cost)
+            _must(
+                finite,
+                f"{where}.cost",
+                "complete slots of a study with a [cost] have a finite one",
+                cost,
+            )
         settled = (slot["settled_at"] is None) == (state == SlotState.RUNNING)
         _must(settled, f"{where}.settled_at", "settled slots alone have it", slot["settled_at"])
         for name in ("attrs", "lineage"):

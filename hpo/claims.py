@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, false, insert, null, or_, select, update
 
-from hpo import mirror, opening, reading
+from hpo import mirror, opening, reading, stopping
 from hpo.holding import NOW, after
 from hpo.past import Suggestion
 from hpo.settling import SILENT, apply_failure_policy, lose
@@ -244,6 +244,7 @@ def _next(
     state = _state(connection, study.id)
     if state != StudyState.OPEN:  # giving up on a lost slot has stopped it
         return Over(f"{spec.name} is {state}")
+    _end_search(connection, study, spec)
     row = opening.open_next(connection, spec.name, who, looked_after=True)
     if row.slot_id is not None:
         return _opened(row, spec, who)
@@ -254,6 +255,24 @@ def _next(
     if not confirm:
         return Over(f"{spec.name}: every trial is settled")
     return _next_confirmation(connection, study, spec, who)
+
+
+def _end_search(connection: Connection, study: Row[Any], spec: StudySpec) -> None:
+    """Write down before which trial the search ends, if it is the next one; see ``stopping``."""
+    if spec.stop is None or study.search_end is not None:
+        return
+    number = reading.opened(connection, study.id)
+    n_seen = number - spec.budget.window + 1
+    if n_seen < 1 or number >= spec.budget.trials:
+        return
+    outcomes = reading.outcomes(connection, study.id, n_seen)
+    seen = [past.seen_by(number) for past in outcomes]
+    if any(past.state == SlotState.RUNNING for past in seen):
+        return  # the next trial must wait for it
+    why = stopping.why_over(spec, seen)
+    if why is not None:
+        end = {"search_end": number, "search_end_reason": why}
+        connection.execute(update(studies).where(studies.c.id == study.id).values(end))
 
 
 def _next_confirmation(

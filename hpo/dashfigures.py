@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import plotly.graph_objects as go
 
-from hpo import charts, figures, parameterfigure, sweepfigure, words
+from hpo import charts, figures, frontfigure, parameterfigure, sweepfigure, words
 from hpo.clocks import Clock, clocks, incumbents
 from hpo.palette import BLUE, GREY, INK
 from hpo.plotting import (
@@ -66,11 +66,15 @@ def cards(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> dict
 
 def _searched(snapshot: StudySnapshot) -> dict[str, go.Figure]:
     by_trial, by_time = clocks(snapshot)
-    drawn = {
-        "1-convergence": convergence(snapshot, by_trial),
-        "2-time": convergence(snapshot, by_time),
-    }
-    if compared(snapshot.spec):
+    if snapshot.spec.cost is not None:
+        front = frontfigure.figure(snapshot, height=HEIGHT, most=MAX_TRIALS)
+        drawn = {"1-front": _titled(front, frontfigure.title(snapshot, MAX_TRIALS))}
+    else:
+        drawn = {
+            "1-convergence": convergence(snapshot, by_trial),
+            "2-time": convergence(snapshot, by_time),
+        }
+    if snapshot.spec.cost is None and compared(snapshot.spec):
         drawn["3-distance"] = distance(snapshot)
     if any(item.scores for item in snapshot.confirmations):
         drawn["5-confirmed"] = confirmed(snapshot)
@@ -315,7 +319,11 @@ def parameters(snapshot: StudySnapshot) -> go.Figure:
     if len(names) < total:
         title += f": the {len(names)} of {total} that separate scores best"
     title += _share(snapshot, shown)
-    key = ["★ best", *(["╌ reported"] if snapshot.spec.reported else []), "hollow: pruned"]
+    key = [
+        f"★ {words.named(snapshot)}",
+        *(["╌ reported"] if snapshot.spec.reported else []),
+        "hollow: pruned",
+    ]
     _remark(figure, " · ".join(key))
     return _titled(figure, title).update_layout(margin_b=45)
 

@@ -184,7 +184,7 @@ def learning_curves(snapshot: StudySnapshot) -> go.Figure:
 def _add_best_curves(figure: go.Figure, spec: StudySpec, slot: Slot, colour: str) -> None:
     """A thin line per member and a thick one for their mean."""
     curves = _curves(spec, slot)
-    name = f"trial {slot.number}: {words.score_text(spec, slot.score or 0.0)}"
+    name = f"trial {slot.number}: {words.point_text(spec, slot.score or 0.0, None, slot.cost)}"
     x, y = _joined(curves[:MAX_MEMBERS])
     members = go.Scatter(x=x, y=y, mode="lines", line={"color": colour, "width": 1}, name=name)
     members.update(legendgroup=name, showlegend=False, opacity=0.6, hoverinfo="skip")
@@ -219,7 +219,7 @@ def _add_grey_curves(figure: go.Figure, spec: StudySpec, slots: list[Slot]) -> N
 def _curves(spec: StudySpec, slot: Slot) -> list[list[float]]:
     """Curves of the finished members; of a trial that has none, what its first one reported.
 
-    See ``suggest.Timeline``: a trial's first steps are the epochs of its first member.
+    See ``timeline.Timeline``: a trial's first steps are the epochs of its first member.
     """
     found = [m.curve for m in slot.members if m.curve] or [slot.steps[: spec.budget.epochs]]
     finite = [[words.shown(spec, v) for v in curve if math.isfinite(v)] for curve in found]
@@ -257,11 +257,16 @@ def confirmed(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
     figure.update_xaxes(title_text=words.metric(spec))
     figure.update_yaxes(
         tickvals=list(range(len(found))),
-        ticktext=[f"trial {item.source}" for item in found],
+        ticktext=[_configuration(spec, item) for item in found],
         range=[len(found) - 0.4, -0.6],
         showgrid=False,
     )
     return figure
+
+
+def _configuration(spec: StudySpec, item: Confirmation) -> str:
+    cost = "" if item.cost is None else f", {words.cost_text(spec, item.cost)}"
+    return safe(f"trial {item.source}{cost}")
 
 
 def _confirmed_traces(spec: StudySpec, item: Confirmation, row: int) -> list[go.Scatter]:
@@ -286,5 +291,5 @@ def _confirmed_traces(spec: StudySpec, item: Confirmation, row: int) -> list[go.
 
 
 def _confirmed_hover(spec: StudySpec, item: Confirmation) -> str:
-    value = words.score_text(spec, item.mean, item.std)
+    value = words.point_text(spec, item.mean, item.std, item.cost)
     return f"trial {item.source} confirmed: {value}<br>{len(item.scores)} fresh seeds, test half"

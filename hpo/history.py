@@ -27,9 +27,10 @@ _STUDY_ID = 0
 class HistoryStorage(BaseStorage):
     """One study, whose trials 0 .. n-1 are never changed; trial n can be created and written to."""
 
-    def __init__(self, trials: Sequence[FrozenTrial], direction: StudyDirection) -> None:
+    def __init__(self, trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> None:
         """Take the past as it is: ``trials`` with their numbers as ids, in order."""
-        self._past, self._direction = trials, direction
+        self._past, self._directions = trials, list(directions)
+        self._attrs: dict[str, Any] = {}
         self._open: FrozenTrial | None = None
         self._of_state: dict[tuple[bool, ...], list[FrozenTrial]] = {}
 
@@ -127,19 +128,27 @@ class HistoryStorage(BaseStorage):
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
         """See ``BaseStorage``."""
-        return [self._direction]
+        return self._directions
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
         """None: a history is its trials."""
         return {}
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """None: a history is its trials."""
-        return {}
+        """What was noted while this history is looked at: at first nothing."""
+        return dict(self._attrs)
 
     def get_all_studies(self) -> list[FrozenStudy]:
         """See ``BaseStorage``."""
-        return [FrozenStudy(STUDY, self._direction, {}, {}, _STUDY_ID)]
+        attrs = dict(self._attrs)
+        return [FrozenStudy(STUDY, None, {}, attrs, _STUDY_ID, directions=self._directions)]
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        """Note what was worked out (NSGA-II: parents), for as long as this object lives.
+
+        It is forgotten with it: a decision leaves no trace for the next one.
+        """
+        self._attrs[key] = value
 
     # --- what a history refuses --------------------------------------------------------------
 
@@ -154,10 +163,6 @@ class HistoryStorage(BaseStorage):
         raise NotImplementedError
 
     def set_study_user_attr(self, study_id: int, key: str, value: Any) -> NoReturn:
-        """Not possible: a decision must not leave traces."""
-        raise NotImplementedError
-
-    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> NoReturn:
         """Not possible: a decision must not leave traces."""
         raise NotImplementedError
 

@@ -66,7 +66,7 @@ def resume(ledger: Ledger, name: str) -> StudyState:
         state = StudyState(study.state)
         values = {"state": StudyState.OPEN, "reason": null()}
         if state == StudyState.FAILED:
-            values["failures_from"] = _opened(connection, study.id)
+            values["failures_from"] = reading.opened(connection, study.id)
         if state in (StudyState.STOPPED, StudyState.FAILED):
             connection.execute(update(studies).where(studies.c.id == study.id).values(values))
         return state
@@ -79,7 +79,14 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
         StudyError: there is no such study, its budget is larger, or it is a sweep.
         SpecError: the spec does not allow so many, as a grid of fewer points.
     """
-    known = ledger.snapshot(name).spec
+    snapshot = ledger.snapshot(name)
+    known = snapshot.spec
+    if snapshot.search_end is not None:
+        raise StudyError(
+            f"study {name!r}: the search must go on to be extended, but [stop] has ended it before "
+            f"trial {snapshot.search_end} ({snapshot.search_end_reason}). Launch it with another "
+            f"[stop] under another name: --name NEW."
+        )
     if known.sweep is not None:
         raise StudyError(
             f"study {name!r}: the study must be a search to be extended, but it is a sweep of "
@@ -122,7 +129,7 @@ def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Pha
                 f"study {name!r}, trial {trial}: a failed trial must be given to be retried, but "
                 f"it is {own.state}. See those that failed: hpo trials {name} --state failed."
             )
-        since = _opened(connection, study.id)
+        since = reading.opened(connection, study.id)
         for slot in failed:
             _reopen(connection, slot, since)
         if failed:
@@ -169,7 +176,7 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
                 f"study {name!r}, trial {trial}: a complete or pruned trial must be given to be "
                 f"excluded, but it is {slot.state}. {todo} {name}."
             )
-        since = _opened(connection, study.id)
+        since = reading.opened(connection, study.id)
         amendments = _with_amendment(slot, "exclude", since)
         why = " ".join(reason.split())  # one line, as every view shows it
         message = f"excluded, for trials from {since} on" + (f": {why}" if why else "")
@@ -215,14 +222,8 @@ def _holders(connection: Connection, study_id: int) -> Sequence[str]:
     return connection.execute(select(slots.c.worker).where(held)).scalars().all()
 
 
-def _opened(connection: Connection, study_id: int) -> int:
-    """How many search slots were opened: the number of the next one."""
-    own = (slots.c.study_id == study_id) & (slots.c.phase == Phase.SEARCH)
-    return int(connection.execute(select(func.count()).where(own)).scalar_one())
-
-
 def _trial(connection: Connection, study: Row[Any], number: int) -> Row[Any]:
-    opened = _opened(connection, study.id)
+    opened = reading.opened(connection, study.id)
     if not 0 <= number < opened:
         there = f"0 to {opened - 1}" if opened else "none yet"
         raise StudyError(
@@ -244,6 +245,7 @@ def _with_amendment(
         host=platform.node(),
         state=SlotState(slot.state),
         score=slot.score,
+        cost=slot.cost,
         steps=tuple(slot.steps),
         attrs=slot.attrs,
         message=slot.message,

@@ -92,7 +92,7 @@ def parser(prog: str) -> Parser:
         metavar="SECONDS",
         help="stop after this time, jobs too unless --on-cancel leave",
     )
-    how.add_argument("--dry-run", action="store_true", help="check and show, touch no database")
+    how.add_argument("--dry-run", action="store_true", help="check and show, write nothing")
     p.add_storage()
     _add_slurm(p)
     out = p.add_argument_group("what to write")

@@ -15,7 +15,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from hpo import artifacts, hiring, plan, records, results, site, studyfile, suggest
+from hpo import artifacts, hiring, plan, records, results, site, studyfile, suggest, warmstart
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
 from hpo.artifactstore import ArtifactStore
 from hpo.errors import HpoError, StorageError
@@ -55,11 +55,22 @@ def run(arguments: LaunchArguments) -> int:
     defaults = site.load(arguments)
     hiring.check(defaults)
     if arguments.dry_run:
+        spec = _pinned(spec, arguments.storage)
         script = hiring.script(arguments, defaults, spec)
         plan.show(spec, arguments, defaults, script)
         return 0
     with _sigterm_as_interrupt(), open_storage(arguments.storage) as storage:
         return _Launch(arguments, defaults, spec, storage).run()
+
+
+def _pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
+    """The spec as it would be registered; looks into the database only for a warm start."""
+    if spec.warm_start is None or spec.warm_start.points is not None:
+        return spec
+    with open_storage(storage_url) as storage:
+        Ledger(storage)
+        with storage.engine.connect() as connection:
+            return warmstart.pinned(connection, spec)
 
 
 @contextmanager
@@ -139,7 +150,7 @@ class _Launch:
             self._executor.stop()
 
     def _is_over(self, snapshot: StudySnapshot) -> bool:
-        searched = snapshot.settled >= snapshot.spec.budget.trials
+        searched = snapshot.settled >= snapshot.trials
         return snapshot.state != StudyState.OPEN or (self._arguments.no_confirm and searched)
 
     def _workers(self, first: StudySnapshot) -> int:

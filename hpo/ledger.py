@@ -17,7 +17,7 @@ from typing import Any, Literal, Unpack
 from sqlalchemy import Connection, Row, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from hpo import claims, holding, mirror, overview, reading, settling, specrules
+from hpo import claims, holding, mirror, overview, reading, settling, specrules, warmstart
 from hpo.claims import ARTIFACT_TRIES, Checkpoint, Claim, Over, Wait
 from hpo.errors import StudyError
 from hpo.holding import NOW, after, is_mine
@@ -74,6 +74,7 @@ class Ledger(Transactional):
         """
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
         row = reading.locked(connection, spec.name)
+        spec = warmstart.pinned(connection, spec)
         if row is None:
             new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
             optuna_id = mirror.create_study(connection, spec)
@@ -348,6 +349,7 @@ class Ledger(Transactional):
         state: SlotState,
         *,
         score: float | None = None,
+        cost: float | None = None,
         steps: Sequence[float] = (),
         attrs: Mapping[str, Any] | None = None,
         message: str | None = None,
@@ -367,6 +369,7 @@ class Ledger(Transactional):
         end = End(
             state=state,
             score=score,
+            cost=cost,
             steps=steps,
             attrs=attrs,
             message=message,

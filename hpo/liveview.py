@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hpo import charts, results, termchart, words
+from hpo import charts, effort, results, termchart, words
 from hpo.snapshot import Slot, SlotState, StudySnapshot, WorkerInfo
 from hpo.view import Tracker, View, confirmations_wanted, left_text
 
@@ -111,7 +111,7 @@ def screen(
 
 def bar(snapshot: StudySnapshot, width: int) -> Text:
     """The budget as a bar: complete, pruned, failed and running trials in their colours."""
-    total = snapshot.spec.budget.trials
+    total = snapshot.trials
     numbers = f" {snapshot.settled}/{total}"
     cells = max(5, min(60, width - len(numbers) - 1))
     text = Text()
@@ -130,6 +130,7 @@ def counts(snapshot: StudySnapshot, seconds_left: float | None) -> Text:
     for state, colour in _COLOURS.items():
         if state != SlotState.EXCLUDED or snapshot.count(state):
             text.append(f"{snapshot.count(state)} {state}", colour).append("  ")
+    text.append(f"{effort.of_search(snapshot):,} epochs", "dim").append("  ")
     return text.append(left_text(snapshot, seconds_left), "dim")
 
 
@@ -137,9 +138,9 @@ def confirming(snapshot: StudySnapshot) -> Text:
     """Progress of the confirmation."""
     done = sum(slot.state != SlotState.RUNNING for slot in snapshot.confirm)
     text = Text(f"confirming {done}/{confirmations_wanted(snapshot)}")
-    first = next((c for c in snapshot.confirmations if c.scores), None)
+    first = snapshot.confirmed
     if first is not None:
-        mean = words.score_text(snapshot.spec, first.mean, first.std)
+        mean = words.point_text(snapshot.spec, first.mean, first.std, first.cost)
         text.append(f"  trial {first.source}: {mean} on {len(first.scores)} fresh seeds")
     return text
 
@@ -150,7 +151,9 @@ def best_line(snapshot: StudySnapshot) -> Text:
     if best is None or best.score is None:
         return Text(f"no complete trial yet  {words.reported_text(spec)}".rstrip(), "dim")
     text = Text.assemble(
-        "best ", (words.score_text(spec, best.score), "bold green"), f" (trial {best.number})"
+        f"{words.named(snapshot)} ",
+        (words.point_text(spec, best.score, None, best.cost), "bold green"),
+        f" (trial {best.number})",
     )
     if spec.reported is not None:
         text.append(f"  {words.gap_text(spec, best.score)} ({spec.reported.source})")

@@ -15,12 +15,12 @@ from typing import Any
 
 from optuna.distributions import distribution_to_json
 from optuna.storages._rdb import models
-from optuna.study import StudyDirection
 from optuna.trial import TrialState
 from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo import suggest
+from hpo.directions import directions, values
 from hpo.errors import StudyError
 from hpo.past import Suggestion
 from hpo.snapshot import Confirmation, SlotState
@@ -61,11 +61,13 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
             f"study {spec.name!r}: the database must not hold an Optuna study of this name "
             f"that something else made, but it does. Choose another name: --name NEW."
         )
-    direction = StudyDirection[spec.objective_impl.direction.upper()]
-    row = {"study_id": study_id, "objective": 0, "direction": direction}
-    connection.execute(insert(models.StudyDirectionModel.__table__).values(row))
-    metric = {METRIC_NAMES: json.dumps([spec.objective_impl.metric])}
-    set_system_attrs(connection, study_id, metric)
+    rows = [
+        {"study_id": study_id, "objective": objective, "direction": direction}
+        for objective, direction in enumerate(directions(spec))
+    ]
+    connection.execute(insert(models.StudyDirectionModel.__table__).values(rows))
+    metrics = [spec.objective_impl.metric, *([spec.cost.name] if spec.cost else [])]
+    set_system_attrs(connection, study_id, {METRIC_NAMES: json.dumps(metrics)})
     publish_study(connection, study_id, spec)
     return int(study_id)
 
@@ -134,6 +136,7 @@ def publish_confirmed(
     """Show the confirmed results as the study's user attribute ``hpo:confirmed``."""
     confirmed = [
         {"trial": c.source, "mean": c.mean, "std": c.std, "scores": c.scores, "failed": c.failed}
+        | ({"cost": c.cost} if c.cost is not None else {})
         for c in confirmations
         if len(c.scores) > 1
     ]
@@ -286,8 +289,8 @@ params AS (
 _OUTCOME = """
 value AS (
   INSERT INTO trial_values (trial_id, objective, value, value_type)
-  SELECT trial_id, 0, CAST(:score AS float8), 'FINITE' FROM mirrored
-  WHERE CAST(:scored AS boolean)),
+  SELECT trial_id, place - 1, value, 'FINITE'
+  FROM mirrored, unnest(CAST(:scores AS float8[])) WITH ORDINALITY AS v (value, place)),
 steps AS (
   INSERT INTO trial_intermediate_values
     (trial_id, step, intermediate_value, intermediate_value_type)
@@ -342,15 +345,16 @@ def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
 def outcome_of(
     state: SlotState,
     score: float | None,
+    cost: float | None,
     steps: Sequence[float],
     user_attrs: Mapping[str, Any],
     system_attrs: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The values of ``SETTLED``."""
+    scored = state in (SlotState.COMPLETE, SlotState.PRUNED)
     return {
         "trial_state": _STATES[state].name,
-        "score": score,
-        "scored": score is not None and state in (SlotState.COMPLETE, SlotState.PRUNED),
+        "scores": values(score, cost) if scored else [],
         "mirrored_steps": [step if math.isfinite(step) else math.nan for step in steps],
         "user_keys": list(user_attrs),
         "user_texts": [json.dumps(value) for value in user_attrs.values()],
@@ -375,6 +379,7 @@ def settle_trial(
     state: SlotState,
     at: datetime,
     score: float | None,
+    cost: float | None,
     steps: Sequence[float],
     user_attrs: Mapping[str, Any],
     system_attrs: Mapping[str, Any],
@@ -385,7 +390,7 @@ def settle_trial(
         "CAST(:at AS timestamptz) AS settled_at)"
     )
     values = {"trial_id": trial_id, "at": at}
-    values |= outcome_of(state, score, steps, user_attrs, system_attrs)
+    values |= outcome_of(state, score, cost, steps, user_attrs, system_attrs)
     connection.execute(text(f"WITH {row}, {SETTLED} SELECT 1"), values)
 
 

@@ -30,7 +30,8 @@ SELECT study_id FROM studies WHERE study_id = (
 WITH
 study AS (
   SELECT id, optuna_study_id, amendments, failures_from, CAST(spec AS text) AS spec,
-         CAST(spec #>> '{{budget,trials}}' AS integer) AS trials,
+         spec -> 'stop' IS NOT NULL AS may_end,
+         least(CAST(spec #>> '{{budget,trials}}' AS integer), search_end) AS trials,
          CAST(spec #>> '{{budget,window}}' AS integer) AS width
   FROM {SCHEMA}.studies
   WHERE name = %(study)s AND state = 'open'
@@ -48,7 +49,8 @@ facts AS (
     WHERE lease_until > clock_timestamp() AND token IS DISTINCT FROM %(token)s) AS at_work
   FROM study
   WHERE %(looked_after)s OR (
-    NOT EXISTS (  -- one that was abandoned, or whose claim was not heard of by its worker
+    NOT may_end
+    AND NOT EXISTS (  -- one that was abandoned, or whose claim was not heard of by its worker
       SELECT FROM running
       WHERE lease_until IS NULL OR (lease_until < clock_timestamp() AND %(take_over)s)
          OR (worker = %(worker)s AND token = %(token)s))

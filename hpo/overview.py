@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
-from hpo import specrules
+from hpo import effort, front, specrules
 from hpo.errors import SpecError
 from hpo.snapshot import Phase, SlotState, StudyState
 from hpo.spec import StudySpec
@@ -30,10 +31,13 @@ class StudySummary:
     trials: int
     """The budget."""
     settled: int
+    epochs: int | None
+    """Epochs that the settled trials have trained; None where the spec cannot be read."""
     running: int
     """Trials that a worker is at work on."""
     best_score: float | None
-    """None, too, of a study that selects nothing."""
+    """None, too, of a study that selects nothing; with a cost, that of ``front.order``'s first."""
+    best_cost: float | None = None
     confirmed: ConfirmedSummary | None
     """The best configuration that has been retrained from fresh seeds."""
     created_at: datetime
@@ -49,6 +53,8 @@ class ConfirmedSummary:
     std: float | None
     """Sample standard deviation (n - 1); None below two scores."""
     n: int
+    cost: float | None = None
+    """Its mean over them, of a study that has one."""
 
 
 def summaries(connection: Connection) -> list[StudySummary]:
@@ -67,11 +73,47 @@ def summaries(connection: Connection) -> list[StudySummary]:
         .group_by(studies.c.id)
         .order_by(studies.c.created_at, studies.c.id)
     )
-    confirmed = _confirmed(connection)
-    return [_summary(row, confirmed[row.id]) for row in connection.execute(query)]
+    confirmed, reported = _confirmed(connection), _reported(connection)
+    rows = connection.execute(query).all()
+    found = [(row, _summary(row, confirmed[row.id], reported[row.id])) for row in rows]
+    return [_with_cost(connection, row.id, summary) for row, summary in found]
 
 
-def _summary(row: Row[Any], confirmed: Sequence[Row[Any]]) -> StudySummary:
+def _with_cost(connection: Connection, study_id: int, summary: StudySummary) -> StudySummary:
+    """Of a study with a cost, what it is named by; of another, the same summary."""
+    spec = summary.spec
+    if spec is None or spec.cost is None:
+        return summary
+    scored = (slots.c.study_id == study_id, slots.c.state == SlotState.COMPLETE)
+    searched = select(slots.c.number, slots.c.score, slots.c.cost).where(
+        *scored, slots.c.phase == Phase.SEARCH
+    )
+    order = front.order(spec, [*connection.execute(searched)])
+    fresh = (
+        select(
+            slots.c.source,
+            func.count(slots.c.score).label("n"),
+            func.avg(slots.c.score).label("mean"),
+            func.stddev_samp(slots.c.score).label("std"),
+            func.avg(slots.c.cost).label("cost"),
+        )
+        .where(*scored, slots.c.phase == Phase.CONFIRM)
+        .group_by(slots.c.source)
+    )
+    valid = {trial.number for trial in order[: spec.confirm.top if spec.confirm else 0]}
+    tested = [row for row in connection.execute(fresh) if row.source in valid]
+    named = front.headline(spec, tested)
+    first = order[0] if order else None
+    confirmed = None
+    if named is not None:
+        confirmed = ConfirmedSummary(
+            source=named.source, mean=named.mean, std=named.std, n=named.n, cost=named.cost
+        )
+    best: dict[str, Any] = {"best_score": first.score, "best_cost": first.cost} if first else {}
+    return replace(summary, confirmed=confirmed, **best)
+
+
+def _summary(row: Row[Any], confirmed: Sequence[Row[Any]], reported: Sequence[Any]) -> StudySummary:
     spec = _restored(row.spec)
     best = row.largest if spec is None or spec.maximize else row.smallest
     return StudySummary(
@@ -80,12 +122,36 @@ def _summary(row: Row[Any], confirmed: Sequence[Row[Any]]) -> StudySummary:
         objective=row.spec["objective"],
         state=StudyState(row.state),
         reason=row.reason,
-        trials=row.spec["budget"]["trials"],
+        trials=min(row.spec["budget"]["trials"], row.search_end or sys.maxsize),
         settled=row.settled,
+        epochs=_epochs(spec, reported),
         running=row.running,
         best_score=best if spec is None or spec.selects else None,
         confirmed=_first(spec, confirmed),
         created_at=row.created_at,
+    )
+
+
+def _reported(connection: Connection) -> defaultdict[int, list[Any]]:
+    """How many settled trials have reported how many values, by study."""
+    facts = [slots.c.study_id, slots.c.state == SlotState.COMPLETE, func.cardinality(slots.c.steps)]
+    columns = [fact.label(name) for fact, name in zip(facts, _REPORTED, strict=True)]
+    settled = (slots.c.phase == Phase.SEARCH) & (slots.c.state != SlotState.RUNNING)
+    found: defaultdict[int, list[Any]] = defaultdict(list)
+    query = select(*columns, func.count().label("n")).where(settled).group_by(*facts)
+    for row in connection.execute(query):
+        found[row.study_id].append(row)
+    return found
+
+
+_REPORTED = ("study_id", "complete", "n_steps")
+
+
+def _epochs(spec: StudySpec | None, reported: Sequence[Any]) -> int | None:
+    if spec is None:
+        return None
+    return sum(
+        int(row.n) * effort.of_steps(spec, row.n_steps, complete=row.complete) for row in reported
     )
 
 

@@ -117,7 +117,9 @@ def _marks(snapshot: StudySnapshot, name: str, view: tuple[float, float]) -> lis
         marker = {"color": ORANGE, "size": 15, "symbol": "star"}
         x, y = [position(best.params[name])], [axis_score(spec, best)]
         marker["line"] = {"width": 1, "color": INK}
-        star = markers(x, y, [f"best, {hover(spec, best)}"], name="best", marker=marker)
+        star = markers(
+            x, y, [f"{words.named(snapshot)}, {hover(spec, best)}"], name="best", marker=marker
+        )
         traces.append(star)
     if spec.reported is not None and name in spec.reported.params:
         value = spec.reported.params[name]

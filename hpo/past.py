@@ -26,6 +26,8 @@ class Past:
     suggestion: Suggestion
     state: SlotState = SlotState.RUNNING
     score: float | None = None
+    cost: float | None = None
+    """What ``[cost]`` names, of a complete trial of a study that has one."""
     steps: tuple[float, ...] = ()
     """Values it reported, step 1 first."""
     before: tuple[tuple[int, Past], ...] = ()

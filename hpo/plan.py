@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
-from hpo import records, results, settings, studyfile, words
+from hpo import effort, records, results, settings, studyfile, warmrules, words
 from hpo.arguments import LaunchArguments
 from hpo.site import Site, SlurmDefaults
 from hpo.snapshot import SlotState, StudySnapshot
-from hpo.spec import Dimension, StudySpec
+from hpo.spec import Dimension, Stop, StudySpec
 from hpo.storageurl import parse_url
 from hpo.sweep import Sweep
 from hpo.view import confirmations_wanted
@@ -24,7 +24,7 @@ def default_workers(spec: StudySpec) -> int:
 def useful_workers(snapshot: StudySnapshot) -> int:
     """How many workers would find work in a study as it is now, or in its confirmation."""
     budget = snapshot.spec.budget
-    search = min(budget.window, budget.trials - snapshot.settled)
+    search = min(budget.window, snapshot.trials - snapshot.settled)
     settled = sum(slot.state != SlotState.RUNNING for slot in snapshot.confirm)
     return max(search, confirmations_wanted(snapshot) - settled)
 
@@ -42,7 +42,7 @@ def cores() -> int:
 
 
 def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | None) -> None:
-    """Print what would run, without touching any database; at last the script of jobs."""
+    """Print what would run, without writing anything; at last the script of jobs."""
     launch, storage = site.launch, _storage(arguments.storage)
     workers = default_workers(spec) if launch.workers is None else launch.workers
     file = studyfile.find(arguments.study)
@@ -64,6 +64,8 @@ def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | 
     searching = [
         ["sampler", _choice(spec.sampler.name, spec.sampler.options)],
         ["pruner", _choice(spec.pruner.name, spec.pruner.options)],
+        *([["racing", words.racing_text(spec)]] if spec.racing else []),
+        *([["stop", _stop(spec.stop)]] if spec.stop else []),
         ["confirm", _confirm(spec)],
     ]
     facts = [
@@ -71,11 +73,13 @@ def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | 
         ["objective", f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}"],
         [
             "budget",
-            f"{budget.trials:,} trials × {budget.members} networks × {budget.epochs} epochs, "
+            f"{budget.trials:,} trials × {budget.members} networks × {budget.epochs} epochs "
+            f"({effort.largest(spec):,} at most), "
             f"{budget.window} trials in flight at most",
         ],
         *(searching if spec.sweep is None else []),
         ["reported", words.reported_text(spec).removeprefix("reported ") or "nothing"],
+        *([["warm start", warmrules.summary(spec)]] if spec.warm_start else []),
         ["fixed", results.params_text(spec.fixed) or "nothing"],
         *([["score", hardware]] if (hardware := words.hardware_text(spec)) else []),
         ["storage", storage],
@@ -83,6 +87,8 @@ def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | 
     ]
     print("\n".join(results.columns(facts)), end="\n\n")
     print("\n".join(_curves(spec.sweep) if spec.sweep is not None else _space(spec)))
+    if spec.warm_start is not None:
+        print("\n" + "\n".join(_points(spec)))
     if script is not None:
         print(f"\n{script}", end="")
 
@@ -94,6 +100,17 @@ def _space(spec: StudySpec) -> list[str]:
         value = words.value_text(reported[name]) if name in reported else "–"
         rows.append([name, _range(dimension, spec.kind(name)), words.unit(name), value])
     return results.columns(rows, right=[3])
+
+
+def _points(spec: StudySpec) -> list[str]:
+    """The warm start, a line for each trial; what the sampler draws is left open."""
+    assert spec.warm_start is not None
+    rows = [["trial", *spec.space]]
+    for number in range(spec.warm_start.count):
+        told = warmrules.point(spec, number)
+        cells = [words.value_text(told[name]) if name in told else "–" for name in spec.space]
+        rows.append([str(number), *cells])
+    return results.columns(rows, right=range(1, len(rows[0])))
 
 
 def _curves(sweep: Sweep) -> list[str]:
@@ -114,6 +131,11 @@ def _storage(given: str | None) -> str:
 
 def _choice(name: str, options: dict[str, object]) -> str:
     return f"{name} {' '.join(f'{key}={value}' for key, value in options.items())}".strip()
+
+
+def _stop(stop: Stop) -> str:
+    given = stop.model_dump(exclude_none=True)
+    return ", or ".join(f"{key} = {words.value_text(value)}" for key, value in given.items())
 
 
 def _confirm(spec: StudySpec) -> str:

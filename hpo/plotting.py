@@ -107,7 +107,7 @@ def axis_score(spec: StudySpec, slot: Slot) -> float:
 
 def hover(spec: StudySpec, slot: Slot) -> str:
     """What a scored trial says when pointed at: its score, and its parameters with units."""
-    lines = [f"trial {slot.number}: {words.score_text(spec, slot.score or 0.0)}"]
+    lines = [f"trial {slot.number}: {words.point_text(spec, slot.score or 0.0, None, slot.cost)}"]
     if slot.state != SlotState.COMPLETE:
         lines[0] += f", {slot.state}"
     for name, value in slot.params.items():

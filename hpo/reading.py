@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import (
@@ -19,7 +20,7 @@ from sqlalchemy import (
     select,
 )
 
-from hpo import specrules
+from hpo import front, specrules
 from hpo.errors import StudyError
 from hpo.past import Past, Suggestion
 from hpo.snapshot import (
@@ -79,6 +80,8 @@ def snapshot(connection: Connection, name: str, *, curves: bool) -> StudySnapsho
         spec=specrules.restore(row.spec),
         state=StudyState(row.state),
         reason=row.reason,
+        search_end=row.search_end,
+        search_end_reason=row.search_end_reason,
         created_at=row.created_at,
         now=row.now,
         search=tuple(slot for slot in built if slot.phase == Phase.SEARCH),
@@ -89,7 +92,7 @@ def snapshot(connection: Connection, name: str, *, curves: bool) -> StudySnapsho
 
 def history(connection: Connection, study_id: int, numbers: range) -> list[Past]:
     """Search trials by their numbers, as suggestions see them."""
-    outcome = [slots.c[name] for name in ("state", "params", "attrs", "score", "steps")]
+    outcome = [slots.c[name] for name in ("state", "params", "attrs", "score", "cost", "steps")]
     query = (
         select(*outcome, slots.c.amendments)
         .where(
@@ -101,6 +104,31 @@ def history(connection: Connection, study_id: int, numbers: range) -> list[Past]
         .order_by(slots.c.number)
     )
     return [_past(row) for row in connection.execute(query)]
+
+
+def opened(connection: Connection, study_id: int) -> int:
+    """How many search slots were opened: the number of the next one."""
+    own = (slots.c.study_id == study_id) & (slots.c.phase == Phase.SEARCH)
+    return int(connection.execute(select(func.count()).where(own)).scalar_one())
+
+
+def outcomes(connection: Connection, study_id: int, n: int) -> list[Past]:
+    """How the first ``n`` search trials ended; of their steps, only how many there are is told."""
+    query = (
+        select(
+            slots.c.state,
+            slots.c.score,
+            slots.c.amendments,
+            func.cardinality(slots.c.steps).label("n_steps"),
+        )
+        .where(slots.c.study_id == study_id, slots.c.phase == Phase.SEARCH, slots.c.number < n)
+        .order_by(slots.c.number)
+    )
+    untold: dict[str, Any] = {"params": None, "attrs": {}, "cost": None}
+    return [
+        _past(SimpleNamespace(**row._mapping, **untold, steps=(0.0,) * row.n_steps))
+        for row in connection.execute(query)
+    ]
 
 
 def unsuggested(connection: Connection, study_id: int, before: int) -> tuple[int, int | None]:
@@ -121,6 +149,7 @@ def _past(row: Any) -> Past:
             suggestion=Suggestion(params=params, attrs=attrs),
             state=amendment.state,
             score=amendment.score,
+            cost=amendment.cost,
             steps=amendment.steps,
         )
         before.append((amendment.since, outcome))
@@ -128,26 +157,27 @@ def _past(row: Any) -> Past:
         suggestion=Suggestion(params=params, attrs=row.attrs),
         state=SlotState(row.state),
         score=row.score,
+        cost=row.cost,
         steps=tuple(row.steps),
         before=tuple(before),
     )
 
 
 def best(connection: Connection, study_id: int, spec: StudySpec, n: int) -> list[Row[Any]]:
-    """Number and parameters of the ``n`` best complete trials; see ``snapshot.rank``."""
+    """Number and parameters of the first ``n`` trials in the order of ``snapshot.rank``."""
     score = slots.c.score
-    query = (
-        select(slots.c.number, slots.c.params)
-        .where(
-            slots.c.study_id == study_id,
-            slots.c.phase == Phase.SEARCH,
-            slots.c.state == SlotState.COMPLETE,
-            score.is_not(None),
-        )
-        .order_by(score.desc() if spec.maximize else score, slots.c.number)
-        .limit(n)
+    complete = (
+        slots.c.study_id == study_id,
+        slots.c.phase == Phase.SEARCH,
+        slots.c.state == SlotState.COMPLETE,
+        score.is_not(None),
     )
-    return list(connection.execute(query))
+    query = select(slots.c.number, slots.c.params, score, slots.c.cost).where(*complete)
+    if spec.cost is not None:
+        trials: list[Row[Any]] = [*connection.execute(query)]
+        return front.order(spec, trials)[:n]
+    ordered = query.order_by(score.desc() if spec.maximize else score, slots.c.number)
+    return list(connection.execute(ordered.limit(n)))
 
 
 def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
@@ -286,6 +316,7 @@ def _slot(row: Row[Any], trained: Iterable[Member], now: datetime) -> Slot:
         state=SlotState(row.state),
         params=row.params or {},
         score=row.score,
+        cost=row.cost,
         steps=tuple(row.steps),
         members=tuple(trained),
         attempts=row.attempts,

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpo import words
+from hpo import effort, words
 from hpo.overview import StudySummary
 from hpo.snapshot import Confirmation, Member, Slot, SlotState, StudySnapshot
 from hpo.spec import StudySpec
@@ -41,9 +41,8 @@ def _plain(value: Any) -> Any:
 def study(snapshot: StudySnapshot) -> dict[str, Any]:
     """A study in one record: progress, best, reported, confirmations."""
     spec, best = snapshot.spec, snapshot.best
-    confirmed = next((item.mean for item in snapshot.confirmations if item.scores), None)
-    if not spec.selects:
-        confirmed = None
+    named = snapshot.confirmed if spec.selects else None
+    confirmed = named.mean if named is not None else None
     return {
         "study": spec.name,
         "objective": spec.objective,
@@ -54,7 +53,10 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "state": snapshot.state,
         "reason": snapshot.reason,
         "created_at": snapshot.created_at,
-        "trials": spec.budget.trials,
+        "trials": snapshot.trials,
+        "search_end_reason": snapshot.search_end_reason,
+        "epochs": effort.of_search(snapshot),
+        "confirmation_epochs": effort.of_confirmation(snapshot),
         "settled": snapshot.settled,
         **{str(state): snapshot.count(state) for state in SlotState},
         "verdict": words.verdict(snapshot),
@@ -62,6 +64,27 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
         **_gap(spec, confirmed, best.score if best else None),
         "confirmations": [confirmation(item) for item in snapshot.confirmations],
+        **(_two_objectives(snapshot) if spec.cost else {}),
+    }
+
+
+def _two_objectives(snapshot: StudySnapshot) -> dict[str, Any]:
+    """What a study with a cost has besides: its name, the front, and the trial it is named by."""
+    named, best = snapshot.confirmed, snapshot.best
+    return {
+        "cost": snapshot.spec.cost_name,
+        "best": best and _point(best),
+        "front": [_point(slot) for slot in snapshot.front],
+        "confirmed": named and named.source,
+    }
+
+
+def _point(slot: Slot) -> dict[str, Any]:
+    return {
+        "number": slot.number,
+        "score": slot.score,
+        "cost": slot.cost,
+        "params": dict(slot.params),
     }
 
 
@@ -90,7 +113,9 @@ def summary(item: StudySummary) -> dict[str, Any]:
         "trials": item.trials,
         "settled": item.settled,
         "running": item.running,
+        "epochs": item.epochs,
         "best_score": item.best_score,
+        "best_cost": item.best_cost,
         "confirmed": confirmed,
         **known,
         "created_at": item.created_at,
@@ -99,7 +124,9 @@ def summary(item: StudySummary) -> dict[str, Any]:
 
 def confirmation(item: Confirmation) -> dict[str, Any]:
     """A confirmed configuration."""
+    cost = {"cost": item.cost, "costs": item.costs} if item.cost is not None else {}
     return {
+        **cost,
         "source": item.source,
         "params": item.params,
         "search_score": item.search_score,
@@ -120,6 +147,7 @@ def trial(slot: Slot, *, curves: bool = False) -> dict[str, Any]:
         "source": slot.source,
         "state": slot.state,
         "score": slot.score,
+        "cost": slot.cost,
         "params": slot.params,
         "members": [member(item, curves=curves) for item in slot.members],
         "steps": slot.steps,

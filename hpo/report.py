@@ -17,12 +17,14 @@ from plotly.offline import get_plotlyjs
 from hpo import (
     charts,
     figures,
+    frontfigure,
     lineage,
     parameterfigure,
     plotting,
     reportstyle,
     spectoml,
     sweepfigure,
+    warmrules,
     words,
 )
 from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot, StudyState
@@ -50,7 +52,8 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
         others: the studies that its figure is drawn with, as far as they are there.
     """
     spec = snapshot.spec
-    searching = [_convergence, _parameters, _learning_curves, _confirmation, _best]
+    first = _convergence if spec.cost is None else _front
+    searching = [first, _parameters, _learning_curves, _confirmation, _best]
     sections = [
         _figure(snapshot, others),
         *([section(snapshot) for section in searching] if spec.selects else []),
@@ -203,9 +206,17 @@ def _convergence(snapshot: StudySnapshot) -> str:
     hardware = words.hardware_text(snapshot.spec)
     where += f", {hardware}" * bool(hardware)
     note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
+    begun = warmrules.summary(spec)
+    note += f" {_e(begun[:1].upper() + begun[1:])}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
     plot = _plot("convergence", figures.convergence(snapshot), label)
     return _section("convergence", "Convergence", note, plot)
+
+
+def _front(snapshot: StudySnapshot) -> str:
+    note = _e(frontfigure.note(snapshot.spec))
+    plot = _plot("front", frontfigure.figure(snapshot), f"Score against cost; {verdict(snapshot)}")
+    return _section("front", "Front", note, plot)
 
 
 def _passed(snapshot: StudySnapshot) -> str:
@@ -229,7 +240,7 @@ def _passed(snapshot: StudySnapshot) -> str:
 
 def _parameters(snapshot: StudySnapshot) -> str:
     note = "Each searched parameter against the score: hollow points were pruned, "
-    note += "a star marks the best, " if snapshot.spec.selects else ""
+    note += f"a star marks the {words.named(snapshot)}, " if snapshot.spec.selects else ""
     note += "a dashed line the reported value; later trials are darker. Scores off the scale "
     note += "sit on its edge."
     names = ", ".join(snapshot.spec.parameters)
@@ -240,7 +251,8 @@ def _parameters(snapshot: StudySnapshot) -> str:
 
 
 def _learning_curves(snapshot: StudySnapshot) -> str:
-    note = "Score after each epoch: the best trials with a thin line per network and a thick one "
+    some = "the best trials" if snapshot.spec.cost is None else "some trials of the front"
+    note = f"Score after each epoch: {some} with a thin line per network and a thick one "
     note += "for their mean; in grey other trials, at most "
     note += f"{figures.MAX_CURVES} of them, ending where they were pruned."
     plot = _plot("curves", figures.learning_curves(snapshot), "Score after each epoch")
@@ -255,8 +267,9 @@ def _confirmation(snapshot: StudySnapshot) -> str:
         if spec.confirm is None:
             note = "The study asks for no confirmation."
         return _section("confirmation", "Confirmation", note, "")
+    what = "The best of the search" if spec.cost is None else words.confirmed_of(spec)
     note = (
-        f"The best of the search, trained on the whole training half from fresh seeds "
+        f"{what}, trained on the whole training half from fresh seeds "
         f"({spec.confirm_epochs} epochs) and tested once on the test half."
     )
     if spec.protocol == Protocol.PAPER:
@@ -269,13 +282,17 @@ def _confirmation(snapshot: StudySnapshot) -> str:
 
 
 def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
-    head = ["configuration", "search claimed", "confirmed, mean ± std", "range", "fresh seeds"]
+    costs = [] if spec.cost is None else [words.cost_label(spec)]
+    head = ["configuration", *costs, "search claimed", "confirmed, mean ± std", "range"]
+    head.append("fresh seeds")
     if spec.reported is not None:
         head.append("minus reported" + (" (points)" if words.is_percent(spec) else ""))
     rows = []
     for item in found:
         failed = f", {item.failed} failed" if item.failed else ""
         row = [f"trial {item.source}", words.score_text(spec, item.search_score)]
+        if item.cost is not None:
+            row.insert(1, f"{item.cost:.4g}")
         if item.scores:
             low, high = (words.shown(spec, f(item.scores)) for f in (min, max))
             row += [words.score_text(spec, item.mean, item.std), f"{low:.4g} – {high:.4g}"]
@@ -292,25 +309,31 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
 
 def _best(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
-    names = list(spec.parameters)
+    names, two = list(spec.parameters), spec.cost is not None
     score_head = "score (%)" if words.is_percent(spec) else _e(words.metric(spec))
     head = ["", score_head, *(_parameter_head(name) for name in names)]
     if spec.reported is not None:
         head.insert(2, "minus reported")
+    head += [_e(words.cost_label(spec))] if two else []
     rows = []
     if spec.reported is not None:
         number, std = (words.shown(spec, v) for v in (spec.reported.score, spec.reported.std or 0))
         spread = f" ± {std:.4g}" if std else ""
         rows.append(["reported", f"{number:.4g}{spread}", ""])
         rows[0] += [_value(spec.reported.params.get(name)) for name in names]
-    for slot in snapshot.ranking[:BEST_ROWS]:
+        rows[0] += [_value(spec.reported.cost)] if two else []
+    for slot in snapshot.front if two else snapshot.ranking[:BEST_ROWS]:
         row = [f"trial {slot.number}", _member_scores(spec, slot)]
         if spec.reported is not None:
             row.append(_e(words.difference_text(spec, slot.score or 0.0)))
-        rows.append(row + [_value(slot.params.get(name)) for name in names])
+        row += [_value(slot.params.get(name)) for name in names]
+        rows.append(row + ([_value(slot.cost)] if two else []))
     caption = f"The best {BEST_ROWS} complete trials of the search"
+    if two:
+        caption = "The front of the search, cheapest first"
     note = "Scores of the search, mean ± standard deviation over the networks of a trial."
-    return _section("best", "Best trials", note, _table(caption, head, rows, "numbers"))
+    title = "Trials of the front" if two else "Best trials"
+    return _section("best", title, note, _table(caption, head, rows, "numbers"))
 
 
 def _parameter_head(name: str) -> str:

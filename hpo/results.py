@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from hpo import termchart, words
-from hpo.snapshot import Slot, SlotState, StudySnapshot, StudyState
+from hpo.snapshot import Slot, SlotState, StudySnapshot, StudyState, told
 from hpo.snapshot import slot_name as slot_text
 from hpo.spec import ParamValue, StudySpec
 
@@ -68,8 +68,8 @@ def params_text(params: Mapping[str, ParamValue], spec: StudySpec | None = None)
 
 
 def score_cell(spec: StudySpec, slot: Slot) -> str:
-    """The score of a slot, or a dash."""
-    return "–" if slot.score is None else words.score_text(spec, slot.score)
+    """The score of a slot, with its cost where the study has one, or a dash."""
+    return "–" if slot.score is None else words.point_text(spec, slot.score, None, slot.cost)
 
 
 def last_line(message: str | None) -> str:
@@ -80,7 +80,7 @@ def last_line(message: str | None) -> str:
 
 def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
     """The best configurations, a column each, beside the reported one; a row per parameter."""
-    spec, ranking = snapshot.spec, snapshot.ranking[:top]
+    spec, ranking = snapshot.spec, _first(snapshot, top)
     confirmed = {item.source: item for item in snapshot.confirmations if item.scores}
     reported = spec.reported
     rows = [["", *(f"trial {slot.number}" for slot in ranking)]]
@@ -90,6 +90,9 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
         cells = ["–" if c is None else words.score_text(spec, c.mean, c.std) for c in found]
         rows.append(["confirmed", *cells])
         rows.append(["  fresh seeds", *("–" if c is None else str(len(c.scores)) for c in found)])
+        for name in spec.objective_impl.costs if spec.cost else ():
+            costs = [None if c is None else c.costs.get(name) for c in found]
+            rows.append([f"  {words.quantity_label(name)}", *map(_cost_cell, costs)])
     for name in spec.parameters:
         values = [slot.params.get(name) for slot in ranking]
         rows.append([name, *("–" if v is None else words.value_text(v) for v in values)])
@@ -97,8 +100,57 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
         score = words.reported_number(spec)
         beside = {"": "reported", "confirmed" if confirmed else "search score": score}
         beside["  fresh seeds"] = str(reported.n or "–")
+        if reported.cost is not None:
+            beside[f"  {words.cost_label(spec)}"] = _cost_cell(reported.cost)
         beside |= {name: words.value_text(value) for name, value in reported.params.items()}
         rows = [[*row, beside.get(row[0], "–")] for row in rows]
+    return columns(rows, right=range(1, len(rows[0])))
+
+
+def _first(snapshot: StudySnapshot, top: int) -> list[Slot]:
+    """So many of the ranking; with a cost, the trial that the study is named by is the first."""
+    best = snapshot.best
+    if snapshot.spec.cost is None or best is None:
+        return snapshot.ranking[:top]
+    return [best, *(slot for slot in snapshot.ranking if slot.number != best.number)][:top]
+
+
+def _cost_cell(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value == round(value) or value >= 1000 else f"{value:.3g}"
+
+
+def front_table(snapshot: StudySnapshot) -> list[str]:
+    """The confirmed points of a front, cheapest first; before there are any, the search's front.
+
+    A row each: trial, every cost that the objective tells, search score, confirmed mean and
+    deviation with the number of fresh seeds, and the share of the reported cost.
+    """
+    spec = snapshot.spec
+    confirmed = {item.source: item for item in snapshot.confirmations if item.scores}
+    slots = [s for s in snapshot.front if s.number in confirmed] or snapshot.front
+    if spec.cost is None or not slots:
+        return []
+    names = sorted(spec.objective_impl.costs, key=lambda name: name != spec.cost_name)
+    head = ["trial", *map(words.quantity_label, names), "search score"]
+    rows = [[*head, *(["confirmed", "n"] if confirmed else [])]]
+    for slot in slots:
+        item = confirmed.get(slot.number)
+        costs = item.costs if item else told(spec, slot)
+        row = [str(slot.number), *(_cost_cell(costs.get(name)) for name in names)]
+        row.append(words.score_text(spec, slot.score or 0.0))
+        if item is not None:
+            row += [words.score_text(spec, item.mean, item.std), str(len(item.scores))]
+        rows.append(row)
+    reported = spec.reported
+    if reported is not None:
+        row = ["reported", *("–" for _ in names), "–"]
+        row[1] = _cost_cell(reported.cost)
+        if reported.cost_here is not None:
+            row[1] += f" (here {_cost_cell(reported.cost_here)})"
+        number = words.reported_number(spec)
+        rows.append([*row, number, str(reported.n or "–")] if confirmed else [*row[:-1], number])
     return columns(rows, right=range(1, len(rows[0])))
 
 
@@ -171,6 +223,8 @@ def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: 
     lines = [*termchart.chart(snapshot, width=min(width - 1, 100)), ""]
     lines += [f"{snapshot.spec.name}: {verdict(snapshot)}", words.progress(snapshot)]
     lines += failures(snapshot, storage)
+    if front := front_table(snapshot):
+        lines += ["", *front]
     if snapshot.best is not None:
         lines += ["", *best_table(snapshot, 1)]
     lines.append("")

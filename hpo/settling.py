@@ -69,9 +69,10 @@ def lose(connection: Connection, slot: Row[Any], why: str) -> bool:
 _FINISH = f"""
 settled AS (
   UPDATE {SCHEMA}.slots
-  SET state = :state, score = CAST(:slot_score AS float8), steps = CAST(:steps AS float8[]),
-      attrs = CAST(:attrs AS json), message = CAST(:message AS text),
-      lineage = CAST(:lineage AS json), lease_until = NULL, settled_at = clock_timestamp()
+  SET state = :state, score = CAST(:slot_score AS float8), cost = CAST(:slot_cost AS float8),
+      steps = CAST(:steps AS float8[]), attrs = CAST(:attrs AS json),
+      message = CAST(:message AS text), lineage = CAST(:lineage AS json), lease_until = NULL,
+      settled_at = clock_timestamp()
   WHERE %s AND state = 'running'
   RETURNING id, study_id, settled_at, optuna_trial_id),
 needless AS (DELETE FROM {SCHEMA}.checkpoints USING settled WHERE slot_id = settled.id),
@@ -93,6 +94,8 @@ class End:
     state: SlotState
     score: float | None = None
     """Mean over the members that were trained."""
+    cost: float | None = None
+    """Likewise of what ``[cost]`` names; None of a slot that is not complete."""
     steps: Sequence[float] = ()
     """Values reported to the pruner."""
     attrs: Mapping[str, Any] | None = None
@@ -107,11 +110,14 @@ class End:
         return {
             "state": self.state,
             "slot_score": self.score,
+            "slot_cost": self.cost,
             "steps": list(self.steps),
             "attrs": json.dumps(self.attrs),
             "message": self.message,
             "lineage": json.dumps(self.lineage),
-            **mirror.outcome_of(self.state, self.score, self.steps, user_attrs, self.attrs or {}),
+            **mirror.outcome_of(
+                self.state, self.score, self.cost, self.steps, user_attrs, self.attrs or {}
+            ),
         }
 
 

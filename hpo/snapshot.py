@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, NotRequired, Self, TypedDict
 
+from hpo import front
 from hpo.spec import ParamValue, StudySpec
 
 
@@ -93,11 +94,15 @@ class Amendment:
     attrs: Mapping[str, Any]
     """The sampler's and pruner's memory."""
     message: str | None
+    cost: float | None = None
 
     def stored(self) -> dict[str, Any]:
         """JSON-ready form; ``restored`` inverts it."""
         steps = [step if math.isfinite(step) else None for step in self.steps]
-        return {**asdict(self), "steps": steps}
+        stored = {**asdict(self), "steps": steps}
+        if self.cost is None:  # a study without costs is written as before there were any
+            stored.pop("cost")
+        return stored
 
     @classmethod
     def restored(cls, stored: Mapping[str, Any]) -> Self:
@@ -120,6 +125,8 @@ class Slot:
     """Suggested parameters; empty until they are suggested."""
     score: float | None
     """Mean over the members that were trained; None while running or failed."""
+    cost: float | None = None
+    """Likewise of what ``[cost]`` names, of a complete slot; None where the study has none."""
     steps: tuple[float, ...]
     """Values reported to the pruner, step 1 first."""
     members: tuple[Member, ...]
@@ -184,6 +191,11 @@ class Confirmation:
     """Number of the search trial."""
     params: Mapping[str, ParamValue]
     search_score: float
+    search_cost: float | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """Means over the fresh seeds of all that the objective tells of costs, by name."""
+    cost: float | None = None
+    """The one of them that the study searches; before there is one, that of the search."""
     scores: tuple[float, ...]
     """One per settled fresh seed."""
     wanted: int
@@ -222,6 +234,15 @@ class StudySnapshot:
     confirm: tuple[Slot, ...] = ()
     workers: tuple[WorkerInfo, ...] = field(default=())
     """Workers seen on this database lately, whatever study they work on."""
+    search_end: int | None = None
+    """How many trials the search has, once ``[stop]`` has ended it."""
+    search_end_reason: str | None = None
+
+    @property
+    def trials(self) -> int:
+        """How many trials the search has as far as is known: its budget, or where it was ended."""
+        budget = self.spec.budget.trials
+        return budget if self.search_end is None else min(budget, self.search_end)
 
     @property
     def helpers(self) -> list[WorkerInfo]:
@@ -254,17 +275,48 @@ class StudySnapshot:
 
     @property
     def ranking(self) -> list[Slot]:
-        """Complete search slots, best first; of equals the earlier one."""
+        """Complete search slots, best first; of equals the earlier one.
+
+        Of a study with a cost, no trial is simply the best: these are the trials of its front, in
+        the order in which they are confirmed; see ``front.order``.
+        """
         return rank(self.spec, self.search)
 
     @property
+    def front(self) -> list[Slot]:
+        """Complete trials that no other beats in score and cost, cheapest first."""
+        if self.spec.cost is None:
+            return []
+        return front.front(self.spec, complete(self.search))
+
+    @property
     def best(self) -> Slot | None:
-        """The incumbent; None of a study that selects nothing: see ``StudySpec.selects``."""
-        return next(iter(self.ranking), None) if self.spec.selects else None
+        """The incumbent; None of a study that selects nothing: see ``StudySpec.selects``.
+
+        Of a study with a cost, that of ``confirmed``, else the first of ``ranking``: the cheapest
+        that reached the reported score.
+        """
+        if not self.spec.selects:
+            return None
+        named = self.confirmed if self.spec.cost else None
+        if named is not None:
+            return next(slot for slot in self.ranking if slot.number == named.source)
+        return next(iter(self.ranking), None)
+
+    @property
+    def confirmed(self) -> Confirmation | None:
+        """The confirmed result that the study is named by: of the best that has one.
+
+        Of a study with a cost, the cheapest that holds the reported score; see ``front.headline``.
+        """
+        found = [item for item in self.confirmations if item.scores]
+        if self.spec.cost is None:
+            return next(iter(found), None)
+        return front.headline(self.spec, [c for c in found if c.complete] or found)
 
     @property
     def confirmations(self) -> list[Confirmation]:
-        """Confirmed configurations, in the order of the search's ranking.
+        """Confirmed configurations, in the order of the search's ranking; with a cost, by it.
 
         Only those among the best ``confirm.top``: a longer search, or an excluded trial, can put
         others there, and what was confirmed before is then no longer a result of the study.
@@ -275,22 +327,49 @@ class StudySnapshot:
         by_source: dict[int | None, list[Slot]] = {}
         for slot in self.confirm:
             by_source.setdefault(slot.source, []).append(slot)
+        chosen = [slot for slot in self.ranking[: confirm.top] if slot.number in by_source]
+        if self.spec.cost is not None:
+            chosen.sort(key=lambda slot: (slot.cost or 0.0, slot.number))
         return [
-            Confirmation(
-                source=slot.number,
-                params=slot.params,
-                search_score=slot.score if slot.score is not None else float("nan"),
-                scores=tuple(c.score for c in by_source[slot.number] if c.score is not None),
-                wanted=confirm.members,
-                failed=sum(c.state == SlotState.FAILED for c in by_source[slot.number]),
-            )
-            for slot in self.ranking[: confirm.top]
-            if slot.number in by_source
+            _confirmation(self.spec, slot, by_source[slot.number], confirm.members)
+            for slot in chosen
         ]
 
 
-def rank(spec: StudySpec, slots: tuple[Slot, ...]) -> list[Slot]:
-    """Complete slots, best first; of equals the earlier one."""
+def _confirmation(spec: StudySpec, slot: Slot, fresh: Sequence[Slot], wanted: int) -> Confirmation:
+    """What fresh seeds have made of a trial."""
+    costs = told(spec, *(c for c in fresh if c.score is not None))
+    return Confirmation(
+        source=slot.number,
+        params=slot.params,
+        search_score=slot.score if slot.score is not None else float("nan"),
+        search_cost=slot.cost,
+        costs=costs,
+        cost=costs.get(spec.cost.name, slot.cost) if spec.cost else None,
+        scores=tuple(c.score for c in fresh if c.score is not None),
+        wanted=wanted,
+        failed=sum(c.state == SlotState.FAILED for c in fresh),
+    )
+
+
+def told(spec: StudySpec, *slots: Slot) -> dict[str, float]:
+    """Means over the networks of slots of all that the objective tells of costs, by name."""
+    costs = {}
+    for name in spec.objective_impl.costs if spec.cost else ():
+        infos = [m.info[name] for slot in slots for m in slot.members if name in m.info]
+        if infos:
+            costs[name] = statistics.fmean(map(float, infos))
+    return costs
+
+
+def complete(slots: Sequence[Slot]) -> list[Slot]:
+    """Slots with a result that counts."""
+    return [s for s in slots if s.state == SlotState.COMPLETE and s.score is not None]
+
+
+def rank(spec: StudySpec, slots: Sequence[Slot]) -> list[Slot]:
+    """Complete slots, best first; see ``StudySnapshot.ranking``."""
+    if spec.cost is not None:
+        return front.order(spec, complete(slots))
     sign = -1.0 if spec.maximize else 1.0
-    complete = [s for s in slots if s.state == SlotState.COMPLETE and s.score is not None]
-    return sorted(complete, key=lambda s: (sign * (s.score or 0.0), s.number))
+    return sorted(complete(slots), key=lambda s: (sign * (s.score or 0.0), s.number))

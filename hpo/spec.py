@@ -22,6 +22,7 @@ from hpo.figurespec import Figure
 from hpo.spectable import ParamValue as ParamValue
 from hpo.spectable import Table
 from hpo.sweep import Sweep, spaced
+from hpo.warmspec import WarmStart
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
 VARIABILITY = "variability."
@@ -65,7 +66,7 @@ class Sampler(BaseModel):
     """``[sampler]``: an Optuna sampler by name; the other keys are its own options."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
-    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes"] = "tpe"
+    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes", "nsga2"] = "tpe"
 
     @property
     def options(self) -> dict[str, Any]:
@@ -83,6 +84,37 @@ class Pruner(BaseModel):
     def options(self) -> dict[str, Any]:
         """Keyword arguments for the Optuna class."""
         return dict(self.model_extra or {})
+
+
+class Cost(Table):
+    """``[cost]``: a second objective; as little of it as possible, beside the score."""
+
+    name: str
+    """One of ``Objective.costs``."""
+
+
+class Racing(Table):
+    """``[racing]``: most trials train few networks, and only those that may win train them all."""
+
+    rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=100)]
+    """Numbers of networks after which a trial is compared with those before it; see ``racing``."""
+    reduction_factor: Annotated[
+        int, Field(ge=2, le=100, description="of so many trials that got as far, one goes on")
+    ] = 3
+    keep: Annotated[
+        int, Field(ge=1, le=1000, description="at a rung, only trials among so many best go on")
+    ] = 3
+
+
+class Stop(Table):
+    """``[stop]``: when the search has found enough, before ``budget.trials``; see ``stopping``."""
+
+    target: float | None = None
+    """A complete trial has this score, or a better one."""
+    patience: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """So many trials in a row were not better than the best before them."""
+    max_epochs: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    """So many epochs were trained in the search."""
 
 
 class Confirm(Table):
@@ -107,6 +139,10 @@ class Reported(Table):
 
     score: float
     std: Annotated[float, Field(ge=0)] | None = None
+    cost: Annotated[float, Field(gt=0)] | None = None
+    """What it costs, in the unit of ``[cost]``, as it was published."""
+    cost_here: Annotated[float, Field(gt=0)] | None = None
+    """What the reported configuration costs as the objective measures it, if that is another."""
     n: Annotated[int, Field(ge=1)] | None = None
     source: str
     params: dict[str, ParamValue] = Field(default_factory=dict)
@@ -130,8 +166,13 @@ class StudySpec(Table):
     """In place of a space and a sampler: points that are all measured."""
     sampler: Sampler = Sampler()
     pruner: Pruner = Pruner()
+    racing: Racing | None = None
+    stop: Stop | None = None
     confirm: Annotated[Confirm | None, BeforeValidator(_false_is_none)] = Confirm()
     """``confirm = false``: the study is done when its search is."""
+    warm_start: WarmStart | None = None
+    """What the first trials begin with."""
+    cost: Cost | None = None
     reported: Reported | None = None
     figure: Figure | None = None
 
@@ -186,6 +227,11 @@ class StudySpec(Table):
         model = self.objective_impl.variability
         names = model.model_fields if model else {}
         return [*self.searchable, *(VARIABILITY + name for name in names)]
+
+    @property
+    def cost_name(self) -> str:
+        """What ``[cost]`` names; empty without it."""
+        return self.cost.name if self.cost else ""
 
     @property
     def confirm_epochs(self) -> int:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 import objectives
-from hpo import sweeprules, variabilityrules
+from hpo import costrules, searchrules, sweeprules, variabilityrules, warmrules
 from hpo.errors import SpecError, StudyError
 from hpo.spec import Dimension, StudySpec
 from hpo.specmodel import first_error, strictly
@@ -149,6 +149,9 @@ def check(spec: StudySpec, where: str) -> None:
     if spec.sweep is None:
         _check_values(spec, where)
     sweeprules.check(spec, where)
+    searchrules.check(spec, where)
+    warmrules.check(spec, where)
+    costrules.check(spec, where)
     _check_grid(spec, where)
     _check_reported(spec, where)
 

@@ -50,20 +50,33 @@ def _chosen(studies: Sequence[StudySummary], rows: int) -> list[StudySummary]:
 
 def study_lines(studies: Sequence[StudySummary], *, width: int | None = None) -> list[str]:
     """A table of studies."""
-    rows = [["study", "state", "settled", "running", "score", "reported", "objective", "since"]]
+    rows = [
+        [
+            "study",
+            "state",
+            "settled",
+            "epochs",
+            "running",
+            "score",
+            "reported",
+            "objective",
+            "since",
+        ]
+    ]
     for study in studies:
         rows.append(
             [
                 study.name,
                 study.state,
                 f"{study.settled}/{study.trials}",
+                "–" if study.epochs is None else f"{study.epochs:,}",
                 str(study.running),
                 *_score(study),
                 study.objective,
                 f"{study.created_at:%Y-%m-%d %H:%M}",
             ]
         )
-    return results.columns(rows, right=[2, 3], width=width, drop=[6, 7, 3])
+    return results.columns(rows, right=[2, 3, 4], width=width, drop=[7, 8, 4, 3])
 
 
 def _score(study: StudySummary) -> tuple[str, str]:
@@ -72,11 +85,11 @@ def _score(study: StudySummary) -> tuple[str, str]:
     if study.spec is None:
         return ("–" if best is None else f"{best:.4g}"), "its objective is not installed here"
     if confirmed is not None:
-        score = words.score_text(study.spec, confirmed.mean, confirmed.std)
+        score = words.point_text(study.spec, confirmed.mean, confirmed.std, confirmed.cost)
         return f"{score} confirmed", words.gap_text(study.spec, confirmed.mean, "")
     if best is None:
         return "–", ""
-    score = words.score_text(study.spec, best)
+    score = words.point_text(study.spec, best, None, study.best_cost)
     return f"{score} in the search", words.gap_text(study.spec, best, "")
 
 
@@ -85,12 +98,13 @@ def gap(snapshot: StudySnapshot) -> str:
     spec, best = snapshot.spec, snapshot.best
     if spec.reported is None or not spec.selects:
         return ""
-    confirmed = next((item for item in snapshot.confirmations if item.scores), None)
+    confirmed = snapshot.confirmed
     if confirmed is not None:
         return f"the confirmed score is {words.gap_text(spec, confirmed.mean)}"
     if best is None or best.score is None:
         return f"no score yet to hold against the reported {words.reported_number(spec)}"
-    return f"the best search score is {words.gap_text(spec, best.score)}"
+    what = "best search score" if spec.cost is None else f"search score ({words.named(snapshot)})"
+    return f"the {what} is {words.gap_text(spec, best.score)}"
 
 
 def present(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:

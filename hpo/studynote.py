@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from hpo import spectoml, words
+from hpo import effort, spectoml, warmrules, words
 from hpo.snapshot import StudySnapshot, StudyState
 from hpo.spec import Dimension, StudySpec
 from objectives.contract import Protocol
@@ -77,9 +77,10 @@ def _block(foreign: str, language: str = "") -> str:
 
 
 def _state(snapshot: StudySnapshot) -> str:
-    budget = snapshot.spec.budget
     if snapshot.state == StudyState.DONE:
-        return f"finished, all {budget.trials:,} trials settled."
+        ended = f" ({prose(why)})" if (why := snapshot.search_end_reason) else ""
+        epochs = f"{effort.of_search(snapshot):,} epochs of training"
+        return f"finished, all {snapshot.trials:,} trials settled{ended}, {epochs}."
     if snapshot.state == StudyState.OPEN:
         return "open; workers go on with it as long as there are any."
     name = snapshot.spec.name
@@ -100,7 +101,7 @@ def _result(snapshot: StudySnapshot) -> str:
         return "none yet." if spec.confirm and spec.selects else "not before it is finished."
     lines = []
     for item in certain:
-        mean = words.score_text(spec, item.mean, item.std)
+        mean = words.point_text(spec, item.mean, item.std, item.cost)
         claim = words.score_text(spec, item.search_score)
         failed = f", {item.failed} failed" if item.failed else ""
         gap = f", {prose(gap)}" if (gap := words.gap_text(spec, item.mean)) else ""
@@ -109,6 +110,9 @@ def _result(snapshot: StudySnapshot) -> str:
             f"n = {len(item.scores)} fresh seeds{failed}{gap} (the search had claimed "
             f"{prose(claim)})"
         )
+    if spec.cost is not None:  # one sentence says which of them counts
+        lines.insert(0, prose(words.verdict(snapshot)))
+        return ".\n\n- ".join(lines) + "."
     return "confirmed, " + "; ".join(lines) + "."
 
 
@@ -126,24 +130,41 @@ def _searched(spec: StudySpec) -> str:
     what = "Search" if spec.selects else "Measurement" if spec.sweep is None else "Sweep"
     sampler = "" if spec.sweep is not None else f", sampler {code(spec.sampler.name)}"
     pruner = "" if spec.pruner.name == "none" else f", pruner {code(spec.pruner.name)}"
+    racing = f", {words.racing_text(spec)}" if spec.racing else ""
     lines = [
         f"**{what}:** {budget.trials:,} trials of objective {code(spec.objective)}, "
-        f"{budget.members} networks each, {budget.epochs:,} epochs{sampler}{pruner}. "
-        f"{_HOW[spec.protocol]}"
+        f"{budget.members} networks each, {budget.epochs:,} epochs{sampler}{pruner}{racing}. "
+        f"{_HOW[spec.protocol]}{_second(spec)}"
     ]
     if hardware := words.hardware_text(spec):
         lines[0] += f" Every score is the {prose(hardware)}."
+    if spec.warm_start is not None:
+        begins = warmrules.summary(spec)
+        lines[0] += f" {prose(begins[:1].upper() + begins[1:])}."
     if spec.confirm is not None and spec.selects:
+        several = spec.confirm.top > 1
         best = (
-            "The best configuration is"
-            if spec.confirm.top == 1
-            else (f"The best {spec.confirm.top} configurations are")
+            f"The best {spec.confirm.top} configurations" if several else "The best configuration"
         )
+        if spec.cost is not None:
+            best = words.confirmed_of(spec)
+        best += " are" if several else " is"
         lines[0] += (
             f" {best} then trained from {spec.confirm.members} fresh seeds on the whole training "
             f"half, and tested once on the test half."
         )
     return "\n\n".join([*lines, _table(spec)])
+
+
+def _second(spec: StudySpec) -> str:
+    """What a study with a cost searches besides the score."""
+    if spec.cost is None:
+        return ""
+    meaning = prose(spec.objective_impl.costs[spec.cost.name])
+    return (
+        f" It has two objectives: {prose(spec.objective_impl.metric)}, and as little "
+        f"{code(spec.cost.name)} as possible ({meaning})."
+    )
 
 
 def _table(spec: StudySpec) -> str:

@@ -8,6 +8,7 @@ worker, at any time, comes to the same decision.
 from __future__ import annotations
 
 import inspect
+import statistics
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,10 +25,10 @@ from optuna.distributions import (
 )
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo import history, seeds
+from hpo import history, racing, seeds, warmrules
+from hpo.directions import directions, values
 from hpo.errors import SpecError
 from hpo.history import HistoryStorage
 from hpo.past import Past, Suggestion
@@ -35,7 +36,6 @@ from hpo.qmc import SlotQMC
 from hpo.snapshot import SlotState
 from hpo.spec import StudySpec
 from hpo.tpe import SpaceTPE
-from objectives.contract import Protocol
 
 
 def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
@@ -70,7 +70,7 @@ def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
 def learns(spec: StudySpec) -> bool:
     """Whether trials depend on earlier ones at all: if not, there is no history to be read."""
     drawn = spec.sweep is not None or spec.sampler.name == "random"
-    return not drawn or spec.pruner.name != "none"
+    return not drawn or spec.pruner.name != "none" or spec.racing is not None
 
 
 def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
@@ -85,29 +85,34 @@ def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
     if spec.sweep is not None:
         return Suggestion(params=spec.point(number))
     with quiet():
-        seen = visible(spec, number, trials) if learns(spec) else []
+        seen = racing.levelled(spec, visible(spec, number, trials)) if learns(spec) else []
         study = _view(spec, len(seen), seen, sampler(spec, number))
         trial = study.ask(distributions(spec))
         frozen = study._storage.get_trial(trial._trial_id)
-    return Suggestion(params=dict(frozen.params), attrs=dict(frozen.system_attrs))
+    params = {**frozen.params, **warmrules.point(spec, number)}
+    return Suggestion(params=params, attrs=dict(frozen.system_attrs))
 
 
 class Judge:
-    """Decides whether a running trial is pruned, step by step; feed it every step in order.
+    """Decides whether a running trial ends early; feed it every step in order.
 
-    A resumed trial is judged alike: its stored steps are fed again before the new ones.
+    The pruner compares steps; in a race, those of the first network's curve alone, and ``why_out``
+    decides after every network. A resumed trial is judged alike: its stored steps are fed again
+    before the new ones.
     """
 
     def __init__(
         self, spec: StudySpec, number: int, trials: Sequence[Past], own: Suggestion
     ) -> None:
         """See ``suggest`` for the arguments; ``own`` is the trial's own suggestion."""
-        self._pruner = pruner(spec)
+        self._spec, self._number, self._pruner = spec, number, pruner(spec)
+        self._seen = visible(spec, number, trials) if learns(spec) else []
         self.steps: list[float] = []
-        if isinstance(self._pruner, optuna.pruners.NopPruner):
+        self._prunes = not isinstance(self._pruner, optuna.pruners.NopPruner)
+        if not self._prunes:
             return
         with quiet():
-            seen = visible(spec, number, trials)
+            seen = racing.levelled(spec, self._seen)
             self._study = _view(spec, number, seen, optuna.samplers.RandomSampler(seed=0))
             template = _frozen(spec, distributions(spec), number, Past(suggestion=own))
             self._trial_id = self._study._storage.create_new_trial(
@@ -117,49 +122,24 @@ class Judge:
     def report(self, value: float) -> bool:
         """Report the next step's value; True when the trial is to be pruned."""
         self.steps.append(value)
-        if isinstance(self._pruner, optuna.pruners.NopPruner):
+        if not self._prunes or (self._spec.racing and len(self.steps) >= self._spec.budget.epochs):
             return False
         storage = self._study._storage
         with quiet():
             storage.set_trial_intermediate_value(self._trial_id, len(self.steps), value)
             return bool(self._pruner.prune(self._study, storage.get_trial(self._trial_id)))
 
+    def why_out(self, scores: Sequence[float]) -> str | None:
+        """Why a trial leaves the race after networks of these ``scores``; None if it goes on."""
+        mean = statistics.fmean(scores)
+        return racing.why_out(self._spec, self._number, self._seen, mean, len(scores))
+
     @property
     def attrs(self) -> dict[str, Any]:
         """The pruner's memory of this trial, to be stored with it."""
-        if isinstance(self._pruner, optuna.pruners.NopPruner):
+        if not self._prunes:
             return {}
         return dict(self._study._storage.get_trial(self._trial_id).system_attrs)
-
-
-class Timeline:
-    """Which values a trial reports, and at which steps.
-
-    Pruners that compare learning curves see steps 1 .. epochs from the first member's curve, then
-    one step for every further member: the mean score so far. The Wilcoxon pruner compares member
-    by member (the same seeds in all trials): step m is the score of member m - 1. Under
-    ``Protocol.CONFIRM`` nothing is scored on the way, and nothing reported.
-    """
-
-    def __init__(self, spec: StudySpec) -> None:
-        """Take what matters from the spec."""
-        self.by_member = spec.pruner.name == "wilcoxon"
-        members, epochs = spec.budget.members, spec.budget.epochs
-        self.silent = spec.protocol == Protocol.CONFIRM
-        self.length = members if self.by_member else epochs + members - 1
-        """How many steps an unpruned trial reports."""
-
-    def epoch(self, member: int, score: float | None) -> float | None:
-        """The value to report after an epoch of a member, if this is a step."""
-        return None if self.by_member or member > 0 else score
-
-    def member(self, scores: Sequence[float]) -> float | None:
-        """The value to report when the last of ``scores`` is finished, if this is a step."""
-        if self.silent:
-            return None
-        if self.by_member:
-            return scores[-1]
-        return sum(scores) / len(scores) if len(scores) > 1 else None
 
 
 def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
@@ -202,6 +182,7 @@ _SAMPLERS: dict[str, type[BaseSampler]] = {
     "gp": optuna.samplers.GPSampler,
     "grid": optuna.samplers.GridSampler,
     "cmaes": optuna.samplers.CmaEsSampler,
+    "nsga2": optuna.samplers.NSGAIISampler,
 }
 _PRUNERS: dict[str, type[BasePruner]] = {
     "none": optuna.pruners.NopPruner,
@@ -271,6 +252,9 @@ def check(spec: StudySpec, where: str) -> None:
             ) from None
 
 
+_STARTUP = dict.fromkeys(("tpe", "cmaes"), ("n_startup_trials", 10))
+_STARTUP |= {"nsga2": ("population_size", 50)}
+"""For how many trials a sampler is random: its option, and what Optuna takes without it."""
 _REHEARSED = 64
 """Samplers that begin at random for longer are tried without a history."""
 
@@ -281,9 +265,9 @@ def _rehearse_sampler(spec: StudySpec) -> None:
     The history is drawn at random from the study's own space, with scores of its own.
     """
     suggest(spec, 0, [])
-    startup = spec.sampler.options.get("n_startup_trials", 10)
-    number = min(startup + 2, spec.budget.trials - 1)
-    if spec.sampler.name not in ("tpe", "cmaes") or not 0 < number <= _REHEARSED:
+    option, usual = _STARTUP.get(spec.sampler.name, ("", 0))
+    number = min(spec.sampler.options.get(option, usual) + 2, spec.budget.trials - 1)
+    if not option or not 0 < number <= _REHEARSED:
         return  # the others have no options that bite later, and gp would load torch
     step_by_step = spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})})
     trials: list[Past] = []
@@ -291,7 +275,8 @@ def _rehearse_sampler(spec: StudySpec) -> None:
         warnings.simplefilter("ignore", FutureWarning)  # told once is enough
         for k in range(number + 1):
             own = suggest(step_by_step, k, trials)
-            trials.append(Past(suggestion=own, state=SlotState.COMPLETE, score=(7 * k % 11) / 11))
+            score, cost = (7 * k % 11) / 11, None if spec.cost is None else float(k % 5)
+            trials += [Past(suggestion=own, state=SlotState.COMPLETE, score=score, cost=cost)]
 
 
 def _rehearse_pruner(spec: StudySpec) -> None:
@@ -314,8 +299,7 @@ def _view(spec: StudySpec, number: int, past: Sequence[Past], sampler: BaseSampl
     """A study in memory whose trials 0 .. number-1 are the past."""
     if len(past) != number:
         raise ValueError(f"trial {number} needs a history of {number} trials, got {len(past)}")
-    direction = StudyDirection[spec.objective_impl.direction.upper()]
-    storage = HistoryStorage(_memory(spec.hash).frozen(spec, past), direction)
+    storage = HistoryStorage(_memory(spec.hash).frozen(spec, past), directions(spec))
     return optuna.load_study(
         study_name=history.STUDY,
         storage=storage,
@@ -369,7 +353,8 @@ def _frozen(
         number=number,
         trial_id=number,
         state=state,
-        value=trial.score if scored else None,
+        value=None,
+        values=(values(trial.score, trial.cost) or None) if scored else None,
         datetime_start=history.EPOCH,
         datetime_complete=history.EPOCH if state.is_finished() else None,
         params={name: params[name] for name in sorted(params)},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hpo import words
+from hpo import frontchart, words
 from hpo.charts import Chart
 from hpo.charts import chart as numbers
 from hpo.snapshot import SlotState, StudySnapshot
@@ -85,6 +85,8 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
     """
     if not snapshot.spec.selects:
         return sweep_chart(snapshot, width=width, rows=rows)
+    if snapshot.spec.cost is not None:
+        return front_chart(snapshot, width=width, rows=rows)
     scores = _scores(snapshot)
     if len(scores) < 2 or width < 30:
         return []
@@ -127,6 +129,44 @@ def sweep_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
             mark = _MARKS[index % len(_MARKS)]
             canvas.put(canvas.row(point.median / scale), place[point.x], mark)
     return [*_labelled(snapshot, canvas), *_sweep_axis(found, place, columns)]
+
+
+def front_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
+    """The score over the cost: trials, the front, what was confirmed, what is reported."""
+    found = frontchart.chart(snapshot)
+    if len(found.trials) + len(found.front) < 2 or width < 30:
+        return []
+    scale = 100.0 if words.is_percent(snapshot.spec) else 1.0
+    low, high = (edge / scale for edge in frontchart.view(found))
+    columns = width - _LABEL - 2
+    cells = [[" "] * columns for _ in range(rows)]
+    canvas = _Canvas(cells=cells, low=low, high=high, last=columns - 1)
+    spots = [*found.trials, *found.front, *found.confirmed]
+    held_against = [spot for spot in (found.reported_here, found.reported) if spot]
+    known = [spot.cost for spot in (*spots, *held_against)]
+    place = _places([*known], columns)
+    if found.reported_score is not None:
+        cells[canvas.row(found.reported_score[0] / scale)] = ["╌"] * columns
+    for mark, some in (("·", found.trials), ("o", found.front), ("◆", found.confirmed)):
+        for spot in some:
+            if low <= spot.score / scale <= high:
+                canvas.put(canvas.row(spot.score / scale), place[spot.cost], mark)
+    legend = "· trial   o front" + ("   ◆ confirmed" if found.confirmed else "")
+    for spot in held_against:
+        mark = "✚" if spot is found.reported else "+"
+        canvas.put(canvas.row(spot.score / scale), place[spot.cost], mark)
+    if found.reported is not None:
+        legend += f"   ✚ {words.reported_text(snapshot.spec)}"
+    axis = _numbered(found.x_label, min(known), max(known), columns)
+    return [*_labelled(snapshot, canvas), *axis, f"{' ' * (_LABEL + 2)}{legend}"]
+
+
+def _numbered(title: str, low: float, high: float, columns: int) -> list[str]:
+    """The x axis with a number at each end and its title in between."""
+    left, right = f"{low:.3g}", f"{high:.3g}"
+    middle = max(1, columns - len(left) - len(right))
+    indent = " " * (_LABEL + 1)
+    return [f"{indent}└{'─' * columns}", f"{indent} {left}{title:^{middle}}{right}"]
 
 
 def _places(xs: list[float | str], columns: int) -> dict[float | str, int]:

@@ -20,12 +20,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hpo import provenance, seeds, suggest
 from hpo.claims import Checkpoint, Claim
+from hpo.course import Course, EndedError
 from hpo.errors import HpoError
 from hpo.holding import LeaseLostError
 from hpo.ledger import Ledger
 from hpo.past import Past, Suggestion
 from hpo.snapshot import Member, Phase, SlotState
-from hpo.suggest import Judge, Timeline
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 CHECKPOINT_S = 30.0
@@ -40,10 +40,6 @@ _MORE_MEMORY = (
 
 class StoppedError(Exception):
     """The worker was told to stop; the slot is safe and free for the next one."""
-
-
-class _PrunedError(Exception):
-    """The judge has seen enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,8 +69,7 @@ class Trial:
         """Everything that the trial needs to know; nothing is done yet."""
         self._ledger, self._claim, self._signals, self._pace = ledger, claim, signals, pace
         self._spec = claim.spec
-        self._timeline = Timeline(claim.spec)
-        self._judge: Judge | None = None
+        self._course: Course | None = None
         self._members = list(claim.finished)
         self._last: Member | None = None
         self._suggested: Mapping[str, Any] = {}
@@ -117,17 +112,18 @@ class Trial:
         if suggestion is None:
             suggestion = self._suggest(history)
             self._ledger.store_suggestion(self._claim, suggestion)
-        self._judge = Judge(self._spec, self._claim.number, history, suggestion)
-        self._suggested = suggestion.attrs
+        course = Course(self._spec, self._claim.number, history, suggestion)
+        self._course, self._suggested = course, suggestion.attrs
         members = self._members
         try:
-            self._replay(members)
+            self._replay(course, members)
             for index in range(len(members), self._n_members):
                 seed = seeds.derive(self._spec.seed, "member", index)
                 members.append(self._train(index, seed, self._spec.protocol, suggestion))
-                self._report(self._timeline.member([m.score for m in members]))
-        except _PrunedError:
-            self._prune([m.score for m in members])
+                course.networks([m.score for m in members])
+        except EndedError as why:
+            score = course.early_score([m.score for m in members])
+            self._settle(SlotState.PRUNED, score=score, message=str(why))
             return
         score = statistics.fmean(m.score for m in members)
         self._settle(SlotState.COMPLETE, score=score)
@@ -168,35 +164,16 @@ class Trial:
         self._pace.suggestion_s = time.monotonic() - began_s
         return suggestion
 
-    def _replay(self, members: Sequence[Member]) -> None:
-        """Show the judge what earlier attempts reported."""
+    def _replay(self, course: Course, members: Sequence[Member]) -> None:
+        """Follow what earlier attempts reported."""
         for count, member in enumerate(members, start=1):
             for value in member.curve:
-                self._report(self._timeline.epoch(member.member, value))
-            self._report(self._timeline.member([m.score for m in members[:count]]))
+                course.epoch(member.member, value)
+            course.networks([m.score for m in members[:count]])
         checkpoint = self._claim.checkpoint
         if checkpoint is not None and checkpoint.member == len(members):
             for value in checkpoint.curve:
-                self._report(self._timeline.epoch(checkpoint.member, value))
-
-    def _report(self, value: float | None) -> None:
-        if value is None or self._judge is None:
-            return
-        if self._judge.report(value) and not self._at_the_end():
-            raise _PrunedError
-
-    def _at_the_end(self) -> bool:
-        """Whether the last step was reported: then there is nothing left to save by pruning."""
-        assert self._judge is not None
-        return len(self._judge.steps) == self._timeline.length
-
-    def _prune(self, scores: Sequence[float]) -> None:
-        assert self._judge is not None
-        steps = self._judge.steps
-        score = statistics.fmean(scores) if self._timeline.by_member else steps[-1]
-        self._settle(
-            SlotState.PRUNED, score=score, message=f"pruned at step {len(steps)} by the judge"
-        )
+                course.epoch(checkpoint.member, value)
 
     # --- confirmation --------------------------------------------------------------------
 
@@ -233,6 +210,8 @@ class Trial:
             resume=saved.data if saved else None,
         )
         member = _member(index, seed, outcome, seconds())
+        if self._spec.cost is not None:
+            _cost_of(self._spec.cost.name, member)  # told of the first member, not of the last
         if index + 1 < self._n_members:
             self._ledger.store_member(self._claim, member)
         else:
@@ -253,7 +232,9 @@ class Trial:
         def on_epoch(progress: Progress) -> None:
             if self._signals.lost():
                 raise LeaseLostError(f"{self._claim}: the lease has passed to another worker")
-            self._report(self._timeline.epoch(index, watch.see(progress)))
+            score = watch.see(progress)
+            if self._course is not None:
+                self._course.epoch(index, score)
             stopping = self._signals.stopping()
             if stopping or watch.due():
                 self._ledger.store_checkpoint(
@@ -278,7 +259,8 @@ class Trial:
             self._claim,
             state,
             score=score,
-            steps=self._judge.steps if self._judge else (),
+            cost=self._cost() if state == SlotState.COMPLETE else None,
+            steps=self._course.steps if self._course else (),
             attrs=self._attrs(),
             message=message,
             lineage={
@@ -292,9 +274,15 @@ class Trial:
             last=self._last,
         )
 
+    def _cost(self) -> float | None:
+        """The mean cost of the members; None where the study has none."""
+        if self._spec.cost is None:
+            return None
+        return statistics.fmean(_cost_of(self._spec.cost.name, m) for m in self._members)
+
     def _attrs(self) -> dict[str, Any]:
         """The sampler's memory of this trial, and the pruner's."""
-        return {**self._suggested, **(self._judge.attrs if self._judge else {})}
+        return {**self._suggested, **(self._course.attrs if self._course else {})}
 
 
 class _Watch:
@@ -344,6 +332,17 @@ def _member(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
         info=info,
         seconds=seconds,
     )
+
+
+def _cost_of(name: str, member: Member) -> float:
+    """What a trained network costs."""
+    value = member.info.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(
+            f"the objective's info must hold the cost {name!r} as a number, but got "
+            f"{name}={value!r}. Put it into `Outcome.info` of every training."
+        )
+    return float(value)
 
 
 def _filled(claim: Claim, history: list[Past]) -> list[Past]:

@@ -34,7 +34,7 @@ class Tracker:
         elapsed = (snapshot.now - self._began).total_seconds()
         if done < 3 or elapsed <= 0:
             return None
-        return (snapshot.spec.budget.trials - snapshot.settled) * elapsed / done
+        return (snapshot.trials - snapshot.settled) * elapsed / done
 
 
 def _settled(snapshot: StudySnapshot) -> list[Slot]:
@@ -108,7 +108,7 @@ class JsonView(View):
         for slot in self._tracker.news(snapshot):
             event = "trial" if slot.phase == Phase.SEARCH else "confirmation"
             best = snapshot.best.score if snapshot.best else None
-            counts = {"settled": snapshot.settled, "trials": snapshot.spec.budget.trials}
+            counts = {"settled": snapshot.settled, "trials": snapshot.trials}
             record = {"event": event, **records.trial(slot), **counts, "best": best}
             print(records.dumps(record), flush=True)
 
@@ -124,14 +124,15 @@ def settled_line(snapshot: StudySnapshot, slot: Slot, count: int) -> str:
     if slot.phase == Phase.CONFIRM:
         head = f"[confirmation {count}/{confirmations_wanted(snapshot)}] {name}"
     else:
-        head = f"[{count}/{spec.budget.trials}] {name} {slot.state}"
+        head = f"[{count}/{snapshot.trials}] {name} {slot.state}"
     if slot.state == SlotState.FAILED:
         return f"{head}: {results.last_line(slot.message)}"
     if slot.phase == Phase.CONFIRM:
         return f"{head}: {results.score_cell(spec, slot)}"
     head += f" {results.score_cell(spec, slot)}" if slot.score is not None else ""
     if best is not None and best.score is not None:
-        head += f" (best {words.score_text(spec, best.score)} #{best.number})"
+        shown = words.point_text(spec, best.score, None, best.cost)
+        head += f" ({words.named(snapshot)} {shown} #{best.number})"
     return f"{head} {results.params_text(slot.params, spec)}"
 
 
@@ -158,7 +159,7 @@ def waiting_line(snapshot: StudySnapshot, seconds_left: float | None) -> str:
 
 def left_text(snapshot: StudySnapshot, seconds_left: float | None) -> str:
     """``about 12 min 05 s left for the search``; an honest word while that is unknown."""
-    if snapshot.settled >= snapshot.spec.budget.trials:
+    if snapshot.settled >= snapshot.trials:
         return ""
     if seconds_left is None:
         return "estimating the time left…"

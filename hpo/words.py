@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import statistics
 
+from hpo import effort, front
 from hpo.snapshot import Confirmation, SlotState, StudySnapshot, StudyState
 from hpo.spec import VARIABILITY, ParamValue, StudySpec
 from objectives.contract import Protocol
@@ -81,7 +82,9 @@ def reported_text(spec: StudySpec) -> str:
     """``reported 89.83 ± 2.91 % (arXiv:2408.02835)``; empty where nothing is reported."""
     if spec.reported is None:
         return ""
-    return f"reported {reported_number(spec)} ({spec.reported.source})"
+    cost = spec.reported.cost
+    at = "" if cost is None else f" at {quantity(spec.cost_name, cost)}"
+    return f"reported {reported_number(spec)}{at} ({spec.reported.source})"
 
 
 def reported_number(spec: StudySpec) -> str:
@@ -93,6 +96,49 @@ def reported_number(spec: StudySpec) -> str:
         return score_text(spec, reported.score, reported.std)
     std = "" if reported.std is None else f" ± {100.0 * reported.std:.2f}"
     return f"{100.0 * reported.score:.2f}{std} %"
+
+
+def quantity(name: str, value: float) -> str:
+    """A cost by its name, which carries its unit.
+
+    Examples:
+        >>> quantity("energy_pj", 12.345), quantity("n_synapses", 1010), quantity("loss", 0.5)
+        ('12.3 pJ', '1,010 synapses', '0.5 loss')
+    """
+    if name.startswith("n_"):
+        return f"{value:,.4g} {name[2:]}" if value != round(value) else f"{value:,.0f} {name[2:]}"
+    shown = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{shown} {unit(name) or name}"
+
+
+def cost_text(spec: StudySpec, cost: float) -> str:
+    """A cost of a study that has one: ``12.3 pJ``."""
+    return quantity(spec.cost_name, cost)
+
+
+def quantity_label(name: str) -> str:
+    """What a cost is called at an axis or in the head of a table.
+
+    Examples:
+        >>> quantity_label("energy_pj"), quantity_label("n_synapses"), quantity_label("loss")
+        ('energy (pJ)', 'synapses', 'loss')
+    """
+    if name.startswith("n_"):
+        return name[2:].replace("_", " ")
+    found = unit(name)
+    stem = name.rpartition("_")[0] if found else name
+    return f"{stem.replace('_', ' ')} ({found})" if found else name
+
+
+def cost_label(spec: StudySpec) -> str:
+    """``energy (pJ)``: what the cost axis is called."""
+    return quantity_label(spec.cost_name)
+
+
+def point_text(spec: StudySpec, score: float, std: float | None, cost: float | None) -> str:
+    """A score, and where there is one, what it costs: ``90.6 ± 0.9 % at 12.3 pJ``."""
+    text = score_text(spec, score, std)
+    return text if spec.cost is None or cost is None else f"{text} at {cost_text(spec, cost)}"
 
 
 def value_text(value: ParamValue) -> str:
@@ -127,15 +173,31 @@ def duration_text(seconds: float) -> str:
 
 
 def progress(snapshot: StudySnapshot) -> str:
-    """How far the search is: ``57 of 60 trials settled: 41 complete, 14 pruned, 2 failed``."""
+    """How far the search is.
+
+    ``57 of 60 trials settled: 41 complete, 14 pruned, 2 failed; 1,960 epochs of training``
+    """
     states = [s for s in SlotState if s != SlotState.RUNNING and snapshot.count(s)]
     counts = ", ".join(f"{snapshot.count(state):,} {state}" for state in states)
     unsettled = snapshot.count(SlotState.RUNNING)
     held = sum(slot.held for slot in snapshot.search)
-    text = f"{snapshot.settled:,} of {snapshot.spec.budget.trials:,} trials settled"
+    text = f"{snapshot.settled:,} of {snapshot.trials:,} trials settled"
     text += f": {counts}" if counts else ""
+    text += f"; {epochs:,} epochs of training" if (epochs := effort.of_search(snapshot)) else ""
+    text += f"; ended by {why}" if (why := snapshot.search_end_reason) else ""
     text += f"; {held} running" if held else ""
     return text + (f"; {unsettled - held} begun, waiting for a worker" if unsettled > held else "")
+
+
+def racing_text(spec: StudySpec) -> str:
+    """``racing: after 1 and 3 networks, the best 3 go on``; empty without racing."""
+    if spec.racing is None:
+        return ""
+    *first, last = map(str, spec.racing.rungs)
+    rungs = f"{', '.join(first)} and {last}" if first else last
+    networks = "network" if rungs == "1" else "networks"
+    keep = f"the best {spec.racing.keep} go on" if spec.racing.keep > 1 else "the best one goes on"
+    return f"racing: after {rungs} {networks}, {keep}"
 
 
 def verdict(snapshot: StudySnapshot) -> str:
@@ -151,7 +213,7 @@ def verdict(snapshot: StudySnapshot) -> str:
     confirmations = snapshot.confirmations
     if not snapshot.spec.selects:
         return "; ".join([*parts, swept(snapshot)])
-    confirmed = next((c for c in confirmations if c.scores), None)
+    confirmed = snapshot.confirmed
     if confirmed is not None:
         parts.append(_confirmed(snapshot, confirmed))
     else:
@@ -194,18 +256,71 @@ def _confirmed(snapshot: StudySnapshot, confirmed: Confirmation) -> str:
     spec = snapshot.spec
     n = len(confirmed.scores)
     name = "" if is_percent(spec) else f"{metric(spec)} "
-    text = f"confirmed {name}{score_text(spec, confirmed.mean, confirmed.std)} on {n}"
+    score = score_text(spec, confirmed.mean, confirmed.std)
+    text = f"confirmed {name}{score}{_at_cost(spec, confirmed)} on {n}"
+    if spec.cost is not None and spec.reported is not None:
+        tested = sum(bool(item.scores) for item in snapshot.confirmations)
+        if not front.holds(spec, confirmed.mean):
+            text = f"none of {tested} confirmed trials holds the reported score; the best: {text}"
     text += " fresh seeds" if n == confirmed.wanted else f" of {confirmed.wanted} fresh seeds"
     if confirmed.failed:
         text += f" ({confirmed.failed} failed)"
     if not confirmed.complete:
         text += " so far"
+    text += _share_of_reported(spec, confirmed)
     best = snapshot.best
     if best is not None and best.number != confirmed.source:
         text += f" for trial {confirmed.source}, not the best of the search"
     if spec.protocol == Protocol.PAPER:
         text += f", {PAPER_PROTOCOL}"
     return text
+
+
+def _at_cost(spec: StudySpec, item: Confirmation) -> str:
+    """`` at 12.3 pJ (1,010 synapses, 32 neurons, 64 ns)``: the cost, and others that are told."""
+    if spec.cost is None or item.cost is None:
+        return ""
+    others = [quantity(k, v) for k, v in item.costs.items() if k != spec.cost_name]
+    return f" at {cost_text(spec, item.cost)}" + (f" ({', '.join(others)})" if others else "")
+
+
+def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
+    """``: 31 % of the reported 40 pJ, 50 % of the 24.7 pJ that it costs here``."""
+    reported = spec.reported
+    if reported is None or item.cost is None or not front.holds(spec, item.mean):
+        return ""
+    shares = []
+    if reported.cost is not None:
+        share = 100.0 * item.cost / reported.cost
+        shares.append(f"{share:.0f} % of the reported {cost_text(spec, reported.cost)}")
+    if reported.cost_here is not None:
+        share = 100.0 * item.cost / reported.cost_here
+        what = f"{cost_text(spec, reported.cost_here)} that the reported network takes here"
+        shares.append(f"{share:.0f} % of the {what}")
+    return f": {', '.join(shares)}" if shares else ""
+
+
+def confirmed_of(spec: StudySpec) -> str:
+    """Which trials of a study with a cost are confirmed; see ``front.order``."""
+    top = spec.confirm.top if spec.confirm else 0
+    if spec.reported is None:
+        which = "most accurate" if is_percent(spec) else "best by score"
+        return f"Of the front the {top} {which}" if top > 1 else f"The {which} trial of the front"
+    if top == 1:
+        return "The cheapest trial of the front that reached the reported score"
+    others = f"{top - 1} cheapest that" if top > 2 else "cheapest that"
+    last = "the most accurate one" if is_percent(spec) else "the one with the best score"
+    return f"Of the front the {others} reached the reported score, and {last}"
+
+
+def named(snapshot: StudySnapshot) -> str:
+    """What the best trial of a search is called."""
+    spec, best = snapshot.spec, snapshot.best
+    if spec.cost is None or best is None or best.score is None:
+        return "best"
+    if front.holds(spec, best.score):
+        return "cheapest that reaches the reported score"
+    return "most accurate" if is_percent(spec) else "best by score alone"
 
 
 def _searched(snapshot: StudySnapshot, confirmations: list[Confirmation]) -> list[str]:
@@ -220,7 +335,10 @@ def _searched(snapshot: StudySnapshot, confirmations: list[Confirmation]) -> lis
     how = protocol_text(spec)
     name = "" if is_percent(spec) else f"{metric(spec)} "
     so_far = " so far" if snapshot.state == StudyState.OPEN else ""
-    text = f"best{so_far} {name}{score_text(spec, best.score)} ({members}, {how})"
+    score = point_text(spec, best.score, None, best.cost)
+    text = f"{named(snapshot)}{so_far} {name}{score} ({members}, {how})"
+    if spec.cost is not None:
+        text += f", of {len(snapshot.front)} trials on the front"
     failed = sum(c.failed for c in confirmations)
     if spec.confirm is None:
         return [text, "no confirmation was asked for"]

@@ -103,11 +103,21 @@ class Classifier(NetworkMember):
             on_hardware = self._hardware.info(self.network, self._split.score)
         self.network.cpu()
         sizes = {"n_train": len(self._split.train), "n_scored": len(self._split.score)}
-        counts = {"n_synapses": self.network.n_synapses, "n_neurons": self.network.n_neurons}
         s = float(getattr(self._params, "s", 1.0))  # networks without amplification
         drive = _cumulative_drive(self.network, s)
-        info = {**counts, **sizes, **drive, **outcome.info, **on_hardware}
+        info = {**self._costs(), **sizes, **drive, **outcome.info, **on_hardware}
         return replace(outcome, info=info)
+
+    def _costs(self) -> dict[str, float]:
+        """What the objective can tell of the network's costs: see ``Objective.costs``."""
+        counts = {"n_synapses": self.network.n_synapses, "n_neurons": self.network.n_neurons}
+        presentation_ns = physics.presentation_ns(
+            points=self._split.train.x.shape[1], dt_ns=self.network.physics.dt_ns
+        )
+        costs: dict[str, float] = {**counts, "presentation_ns": presentation_ns}
+        if "energy_pj" in self._objective.costs:
+            costs["energy_pj"] = physics.energy_pj(**counts, presentation_ns=presentation_ns)
+        return costs
 
     @property
     def test_labels(self) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ networks. This module is where the two meet, and it imports neither torch nor op
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -126,6 +126,9 @@ class Objective(ABC, Generic[P, T]):
     Every field has a default, and the table reaches ``Params`` as its field ``variability``, whose
     default is None. Objectives without it refuse the table.
     """
+    costs: ClassVar[Mapping[str, str]] = {}
+    """What a network costs, by name with unit (``energy_pj``), each with its description: numbers
+    that every ``Outcome.info`` holds, of which a study may search the least (``[cost]``)."""
 
     @abstractmethod
     def evaluate(

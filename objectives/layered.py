@@ -6,7 +6,7 @@ Light to import: PyTorch, numba and scikit-learn are loaded by ``member`` only.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import (
@@ -111,6 +111,11 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
 
     tasks: ClassVar[dict[str, type[TaskParams]]] = TASKS
     variability: ClassVar[type[BaseModel] | None] = Variability
+    costs: ClassVar[Mapping[str, str]] = {
+        "n_synapses": "connections from the input, between and within layers, and of the readout",
+        "n_neurons": "neurons of all layers",
+        "presentation_ns": "time that one series takes",
+    }
 
     @abstractmethod
     def network(

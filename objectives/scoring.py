@@ -15,7 +15,7 @@ from objectives.variability import Variability
 
 SCORING_BATCH = 512
 MAX_KEPT_NOISE = 2**24
-"""Random numbers kept from epoch to epoch, at most 64 MB; 8 chips of the digits take 25."""
+"""Random numbers kept from epoch to epoch, at most: 64 MB; the digits need 25 for 8 chips."""
 
 Accuracy = Callable[[Any, Examples], tuple[float, bool]]
 """Of a network and examples: the accuracy, and whether every prediction was finite."""

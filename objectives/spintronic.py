@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
@@ -61,6 +61,10 @@ class SpintronicObjective(LayeredObjective[SpintronicParams]):
 
     name: ClassVar[str] = "spintronic"
     Params: ClassVar[type[ObjectiveParams]] = SpintronicParams
+    costs: ClassVar[Mapping[str, str]] = {
+        "energy_pj": "energy while one series is presented, see physics.energy_pj",
+        **LayeredObjective.costs,
+    }
 
     def network(
         self, params: SpintronicParams, seeds: Sequence[int], *, channels: int, outputs: int

@@ -1,9 +1,13 @@
 """The table of real trainings that strategies are compared on.
 
-Points fill the space of ``studies/seqdigits.toml`` (scrambled Sobol sequences: the whole of it, then
-the box around what was good). At each of them networks are trained as a trial of the study would,
-and others as its confirmation would, from fresh seeds. ``python -m benchmarks.search.table`` makes
-it, which takes an hour on two cores; it goes on where it was interrupted.
+Points fill the space of ``studies/seqdigits.toml`` (scrambled Sobol sequences): first the whole of
+it, then, design by design, the share of it that promises most by what was measured so far, since
+few points of the whole are good. At each of them networks are trained as a trial of the study
+would, and others as its confirmation would, from fresh seeds. ``python -m benchmarks.search.table`` makes it,
+design by design, which takes an hour or two on two cores; it goes on where it was interrupted::
+
+    python -m benchmarks.search.table --out table.jsonl --name whole --n 128
+    python -m benchmarks.search.table --out table.jsonl --name good --n 96 --share 0.1 --after whole
 """
 
 from __future__ import annotations
@@ -36,14 +40,20 @@ PER_POINT = 2
 """Members, and fresh seeds, per point."""
 
 
-@dataclass(frozen=True)
+_CANDIDATES = 2**14
+"""Points of the whole space of which the promising ones are taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Design:
-    """A Sobol sequence in a box of the unit cube."""
+    """The first points of a Sobol sequence, of those that promise most."""
 
     name: str
     n: int
-    low: tuple[float, ...]
-    high: tuple[float, ...]
+    share: float = 1.0
+    """Of the whole space: so much of it, by the accuracy that the surrogate predicts."""
+    after: tuple[str, ...] = ()
+    """Designs that the surrogate knows."""
 
 
 def space(spec: StudySpec) -> list[str]:
@@ -77,11 +87,19 @@ def to_unit(spec: StudySpec, params: Mapping[str, Any]) -> NDArray[np.float64]:
     return np.array(unit)
 
 
-def points(spec: StudySpec, design: Design) -> NDArray[np.float64]:
+def points(spec: StudySpec, design: Design, path: Path) -> NDArray[np.float64]:
     """The points of a design in the unit cube, (n, d)."""
     sobol = qmc.Sobol(len(spec.space), scramble=True, seed=len(design.name) + spec.seed)
-    low, high = np.array(design.low), np.array(design.high)
-    return low + sobol.random(design.n) * (high - low)
+    if design.share == 1.0:
+        return sobol.random(design.n)
+    from benchmarks.search import surrogate
+
+    known = surrogate.data(spec, [r for r in read(path) if r["design"] in design.after])
+    model = surrogate.Surrogate(known, surrogate.fit_kernels(known, print))
+    candidates = sobol.random(_CANDIDATES)
+    promise = model.truth(candidates)
+    chosen = promise >= np.quantile(promise, 1.0 - design.share)
+    return candidates[chosen][: design.n]
 
 
 def train_point(job: tuple[str, int, tuple[float, ...]]) -> dict[str, Any]:
@@ -138,7 +156,7 @@ def _missing(path: Path, design: Design, spec: StudySpec) -> Iterator[tuple[str,
     done = set()
     if path.exists():
         done = {(r["design"], r["index"]) for r in read(path)}
-    for index, unit in enumerate(points(spec, design)):
+    for index, unit in enumerate(points(spec, design, path)):
         if (design.name, index) not in done:
             yield design.name, index, tuple(float(u) for u in unit)
 
@@ -147,14 +165,13 @@ def main() -> None:
     """Make the table, or what is missing of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--name", default="whole")
-    parser.add_argument("--n", type=int, default=512)
-    parser.add_argument("--low", type=float, nargs="+")
-    parser.add_argument("--high", type=float, nargs="+")
+    parser.add_argument("--name", required=True, help="of the design")
+    parser.add_argument("--n", type=int, required=True, help="its points")
+    parser.add_argument("--share", type=float, default=1.0, help="of the space: the best so much")
+    parser.add_argument("--after", nargs="*", default=[], help="designs that tell what is good")
     args = parser.parse_args()
     spec = studyfile.load(str(STUDY))
-    d = len(spec.space)
-    design = Design(args.name, args.n, tuple(args.low or [0.0] * d), tuple(args.high or [1.0] * d))
+    design = Design(name=args.name, n=args.n, share=args.share, after=tuple(args.after))
     jobs = list(_missing(args.out, design, spec))
     with multiprocessing.get_context("spawn").Pool(2) as pool, args.out.open("a") as out:
         for k, record in enumerate(pool.imap(train_point, jobs)):

@@ -56,6 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     print(f"{arguments.study}: {results.verdict(snapshot)}")
     if snapshot.best is not None:
+        if front := results.front_table(snapshot):
+            print("\n".join(["", *front]))
         print("\n".join(["", *results.best_table(snapshot, arguments.top)]))
         if chart := termchart.chart(snapshot):
             print("\n".join(["", *chart]))

@@ -171,7 +171,8 @@ def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
 
 def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     curve_names = ("curve", "loss_curve") if curves else ()
-    head = [*_FACTS, *(f"member_{name}" if name == "score" else name for name in _MEMBER)]
+    costs = ("cost",) if snapshot.spec.cost else ()
+    head = [*_FACTS, *costs, *(f"member_{name}" if name == "score" else name for name in _MEMBER)]
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*head, *snapshot.spec.parameters, *curve_names, *_TIMES])
     writer.writerows(_csv_rows(snapshot, curve_names))
@@ -183,7 +184,8 @@ def _csv_rows(snapshot: StudySnapshot, curve_names: Sequence[str]) -> Iterator[l
 
     for slot in (*snapshot.search, *snapshot.confirm):
         record = json.loads(records.dumps(records.trial(slot, curves=bool(curve_names))))
-        facts = [record[name] for name in _FACTS]
+        costs = ("cost",) if snapshot.spec.cost else ()
+        facts = [record[name] for name in (*_FACTS, *costs)]
         params = [record["params"].get(name) for name in snapshot.spec.parameters]
         times = [record[name] for name in _TIMES]
         for member in record["members"] or [{}]:

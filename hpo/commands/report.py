@@ -23,7 +23,8 @@ hpo report seqdigits --open
 hpo report seqdigits -o results/seqdigits.html
     somewhere else; running studies have reports, too
 hpo report fig2b --picture fig2b.svg
-    the figure that the study's file declares in [figure], for a paper: .svg, .pdf or .png"""
+    the figure that the study's file declares in [figure], for a paper: .svg, .pdf or .png; of a
+    study with a [cost] that declares none, its front"""
 
 
 def parser() -> Parser:
@@ -72,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hpo import records, report, words
 
     if arguments.picture is not None:
-        path = picture.write(_chart(snapshot, others), arguments.picture)
+        path = _draw(snapshot, others, arguments.picture)
         print(records.dumps({"picture": path}) if arguments.json else path)
         _open(arguments, path)
         return 0
@@ -87,6 +88,15 @@ def run(arguments: argparse.Namespace) -> int:
         print(path)
     _open(arguments, path)
     return 0
+
+
+def _draw(snapshot: StudySnapshot, others: list[StudySnapshot], path: Path) -> Path:
+    """The study's ``[figure]``; of a study with a cost that declares none, its front."""
+    from hpo import frontchart, frontpicture, picture
+
+    if snapshot.spec.cost is None or snapshot.spec.figure is not None:
+        return picture.write(_chart(snapshot, others), path)
+    return frontpicture.write(frontchart.chart(snapshot), path)
 
 
 def _chart(snapshot: StudySnapshot, others: list[StudySnapshot]) -> Chart:

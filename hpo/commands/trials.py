@@ -98,8 +98,13 @@ def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
 
     names = list(snapshot.spec.parameters)
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["phase", "trial", "source", "state", "score", "members", "seconds", *names])
+    costs = ["cost"] if snapshot.spec.cost else []
+    head = ["phase", "trial", "source", "state", "score", *costs, "members", "seconds"]
+    writer.writerow([*head, *names])
     for slot in slots:
         seconds = sum(member.seconds for member in slot.members)
-        facts = [slot.phase, slot.number, slot.source, slot.state, slot.score, len(slot.members)]
-        writer.writerow([*facts, seconds, *(slot.params.get(name) for name in names)])
+        facts = [slot.phase, slot.number, slot.source, slot.state, slot.score]
+        facts += [slot.cost] if snapshot.spec.cost else []
+        writer.writerow(
+            [*facts, len(slot.members), seconds, *(slot.params.get(name) for name in names)]
+        )

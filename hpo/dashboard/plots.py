@@ -20,6 +20,7 @@ from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.study import Study, StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
+from optuna_dashboard._pareto_front import get_pareto_front_trials
 
 from hpo.dashboard.readonly import ReadOnlyStorage
 from hpo.dashboard.trials import View, complete
@@ -90,7 +91,8 @@ def _draw(
     if plot.of_values:
         options["target_name"] = "Objective Value"
         if len(directions) > 1:
-            options |= {"target": lambda t: t.values[0], "target_name": "Objective 0"}
+            name = (study.metric_names or ["Objective 0"])[0]
+            options |= {"target": lambda t: t.values[0], "target_name": name}
     said = []
     if len(chosen) < len(trials):
         said.append(f"{len(chosen)} of {len(trials)} trials: the best, and an even sample")
@@ -113,11 +115,18 @@ def _draw(
 def choose(
     trials: list[FrozenTrial], limit: int, directions: list[StudyDirection]
 ) -> list[FrozenTrial]:
-    """At most so many trials, by number: half are the best, the others spread over the rest."""
+    """At most so many trials, by number: half are the best, the others spread over the rest.
+
+    Of several objectives the front is the best, then what is best by the first of them.
+    """
     if len(trials) <= limit:
         return trials
     sign = -1.0 if directions[0] == StudyDirection.MAXIMIZE else 1.0
     ranked = sorted(complete(trials), key=lambda t: sign * (t.values or [0.0])[0])
+    if len(directions) > 1:  # what no other beats comes first
+        front = get_pareto_front_trials(trials=ranked, directions=directions)
+        numbers = {trial.number for trial in front}
+        ranked.sort(key=lambda trial: trial.number not in numbers)
     best = {trial.number for trial in ranked[: limit // 2]}
     rest = [trial for trial in trials if trial.number not in best]
     n = limit - len(best)

@@ -11,6 +11,7 @@ import json
 import math
 import random
 import time
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -59,6 +60,10 @@ class ToyObjective(Objective[ToyParams, ToyTask]):
     name: ClassVar[str] = "toy"
     Params: ClassVar[type[ObjectiveParams]] = ToyParams
     tasks: ClassVar[dict[str, type[TaskParams]]] = {"toy": ToyTask}
+    costs: ClassVar[Mapping[str, str]] = {
+        "energy_pj": "grows with x and k, whose best values are in between",
+        "n_synapses": "grows with k",
+    }
 
     def evaluate(
         self,
@@ -97,7 +102,11 @@ class ToyObjective(Objective[ToyParams, ToyTask]):
             curve=() if confirming else tuple(curve),
             loss_curve=tuple(loss_curve),
             diverged=params.fail == "diverge",
-            info={"n_epochs": params.epochs},
+            info={
+                "n_epochs": params.epochs,
+                "energy_pj": round(0.5 * params.k * (0.2 + params.x), 6),
+                "n_synapses": 100 * params.k,
+            },
         )
 
 

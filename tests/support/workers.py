@@ -103,6 +103,7 @@ def table(snapshot: StudySnapshot) -> list[tuple[Any, ...]]:
             slot.score,
             slot.steps,
             [(m.member, m.seed, m.score, m.curve, m.loss_curve) for m in slot.members],
+            slot.cost,
         )
         for slot in (*snapshot.search, *snapshot.confirm)
     ]

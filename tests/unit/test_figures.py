@@ -118,7 +118,7 @@ def test_a_pruned_curve_ends_where_it_was_pruned() -> None:
 
 def test_steps_after_the_first_member_are_no_epochs() -> None:
     members = tuple(snapshots.member(i, (0.4 + 0.2 * i,) * 30) for i in range(2))
-    steps = (*members[0].curve, 0.5)  # the mean of two members, see suggest.Timeline
+    steps = (*members[0].curve, 0.5)  # the mean of two members, see timeline.Timeline
     slot = snapshots.slot(0, SlotState.PRUNED, score=0.5, members=members, steps=steps)
     figure = figures.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
     assert list(trace(figure, "other trials").y) == pytest.approx([50] * 30)

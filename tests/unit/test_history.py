@@ -27,10 +27,10 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def on_optunas_own(storage: HistoryStorage, direction: StudyDirection) -> InMemoryStorage:
+def on_optunas_own(storage: HistoryStorage, directions: list[StudyDirection]) -> InMemoryStorage:
     """The same history in Optuna's in-memory storage."""
     own = InMemoryStorage()
-    study = own.create_new_study([direction], study_name="history")
+    study = own.create_new_study(directions, study_name="history")
     for trial in storage.get_all_trials(0, deepcopy=False):
         own.create_new_trial(study, template_trial=trial)
     return own
@@ -56,8 +56,8 @@ def optunas_own(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A function after which views are built on Optuna's in-memory storage."""
 
     def switch() -> None:
-        def build(trials: list[FrozenTrial], direction: StudyDirection) -> InMemoryStorage:
-            return on_optunas_own(HistoryStorage(trials, direction), direction)
+        def build(trials: list[FrozenTrial], directions: list[StudyDirection]) -> InMemoryStorage:
+            return on_optunas_own(HistoryStorage(trials, directions), directions)
 
         monkeypatch.setattr(suggest, "HistoryStorage", build)
 
@@ -95,7 +95,7 @@ def test_pruners_decide_the_same(pruner: str, optunas_own: Any) -> None:
 
 def test_past_trials_are_not_copied_and_cannot_be_written_to() -> None:
     frozen = optuna.trial.create_trial(value=1.0)
-    storage = HistoryStorage([frozen], StudyDirection.MAXIMIZE)
+    storage = HistoryStorage([frozen], [StudyDirection.MAXIMIZE])
     number = storage.create_new_trial(0)
     assert number == 1
     assert storage.get_all_trials(0, deepcopy=False)[0] is frozen

@@ -57,6 +57,8 @@ def test_outcome_says_what_was_trained_and_scored() -> None:
     assert info == {
         "n_synapses": 2896,
         "n_neurons": 96,
+        "presentation_ns": 64.0,
+        "energy_pj": pytest.approx(38.56 * 0.64),  # section V, for 64 of its 100 ns
         "n_train": 629,
         "n_scored": 269,
         "n_skipped_updates": 0,

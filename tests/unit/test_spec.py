@@ -111,9 +111,9 @@ LOW_HIGH = {"low": 1.0, "high": 10.0}
         ({"budget": 4}, "budget: a table must hold, but got budget=4. Change it."),
         (
             {"bugdet": {"trials": 3}},
-            "bugdet: unknown key. Did you mean 'budget'? Valid: budget, confirm, description, "
-            "figure, fixed, objective, protocol, pruner, reported, sampler, seed, space, sweep, "
-            "task, variability.",
+            "bugdet: unknown key. Did you mean 'budget'? Valid: budget, confirm, cost, "
+            "description, figure, fixed, objective, protocol, pruner, racing, reported, sampler, "
+            "seed, space, stop, sweep, task, variability, warm_start.",
         ),
         (
             {"space": {}},
@@ -132,8 +132,8 @@ LOW_HIGH = {"low": 1.0, "high": 10.0}
         ),
         (
             {"sampler__name": "tpee"},
-            "sampler.name: 'tpe', 'random', 'qmc', 'gp', 'grid' or 'cmaes' must hold, but got "
-            "name='tpee'. Change it.",
+            "sampler.name: 'tpe', 'random', 'qmc', 'gp', 'grid', 'cmaes' or 'nsga2' must hold, but "
+            "got name='tpee'. Change it.",
         ),
         (
             {"confirm__members": 1},

@@ -14,7 +14,8 @@ from workers import toy_spec
 from hpo.errors import SpecError
 from hpo.snapshot import SlotState
 from hpo.spec import StudySpec
-from hpo.suggest import Judge, Past, Suggestion, Timeline, check, learns, suggest, visible
+from hpo.suggest import Judge, Past, Suggestion, check, learns, suggest, visible
+from hpo.timeline import Timeline
 
 
 def history(spec: StudySpec, count: int, *, settled: int | None = None) -> list[Past]:

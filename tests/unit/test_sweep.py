@@ -17,6 +17,7 @@ from hpo import spectoml, suggest
 from hpo.errors import SpecError
 from hpo.spec import StudySpec
 from hpo.specrules import restore, validate
+from hpo.timeline import Timeline
 from objectives.contract import ObjectiveParams, Protocol
 
 CURVES: list[dict[str, Any]] = [
@@ -128,7 +129,7 @@ BROAD: dict[str, Any] = {
 def test_a_broad_set_is_a_search_that_selects_nothing() -> None:
     study = spec(**BROAD, sampler={"name": "qmc", "scramble": True})
     assert study.confirm is None
-    assert suggest.Timeline(study).member([0.5, 0.6]) is None
+    assert Timeline(study).member([0.5, 0.6]) is None
 
 
 BOUNDS = "Stay within the bounds of the objective 'toy_objective:ToyObjective'."

@@ -1,0 +1,91 @@
+"""``make bench-search``: which strategy finds a good network soonest.
+
+Searches run on a table of real trainings (``table.jsonl.gz``), continued by a surrogate, so that
+one takes seconds. Results are kept in ``results.json``: only what is missing, or no longer right,
+is run. Then ``docs/search.md`` is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import sys
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from benchmarks.search import results
+from benchmarks.search.strategies import STRATEGIES
+
+_EXAMPLES = """\
+examples:
+  python -m benchmarks.search                         run what is missing, write docs/search.md
+  python -m benchmarks.search --list                  every strategy, and how much of it was run
+  python -m benchmarks.search --only 'gp*' --again    run some anew
+  python -m benchmarks.search --repetitions 30        so many study seeds of each
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run and write; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.search",
+        description=__doc__,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", metavar="PATTERN", help="strategies by name, such as 'tpe*'")
+    parser.add_argument("--repetitions", type=int, metavar="N", help="study seeds of each")
+    parser.add_argument("--processes", type=int, default=2, metavar="N", help="default 2")
+    parser.add_argument("--again", action="store_true", help="run what was run before, too")
+    parser.add_argument("--list", action="store_true", help="show the strategies and end")
+    parser.add_argument("--no-page", action="store_true", help="leave docs/search.md as it is")
+    args = parser.parse_args(arguments)
+    names = fnmatch.filter(STRATEGIES, args.only or "*")
+    if not names:
+        print(
+            f"benchmarks.search: --only must match a strategy, but got {args.only!r}. See --list.",
+            file=sys.stderr,
+        )
+        return 2
+    found = results.load()
+    if args.list:
+        for name in names:
+            print(f"{len(found.get(name, {})):3} of {STRATEGIES[name].repetitions:3}  {name}")
+        return 0
+    if args.again:
+        found = {name: searches for name, searches in found.items() if name not in names}
+    _run(found, results.missing(found, names, args.repetitions), args.processes)
+    if not args.no_page:
+        from benchmarks.search import page
+
+        page.write(found)
+    return 0
+
+
+def _run(
+    found: dict[str, dict[int, results.Search]], jobs: list[results.Job], processes: int
+) -> None:
+    """Run jobs, with a bar on stderr; what is done is kept every few seconds."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    saved = time.monotonic()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        bar = progress.add_task("searches", total=len(jobs))
+        for job, search in results.execute(jobs, processes):
+            found.setdefault(job.strategy, {})[job.seed] = search
+            progress.update(bar, advance=1, description=job.strategy)
+            if time.monotonic() - saved > 5:
+                results.save(found)
+                saved = time.monotonic()
+    results.save(found)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

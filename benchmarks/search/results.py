@@ -1,0 +1,138 @@
+"""Searches that were run on the surrogate: kept in a file, and run where they are missing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from benchmarks.search import surrogate, table
+from benchmarks.search.simulate import Search, Step, run
+from benchmarks.search.strategies import STRATEGIES, Strategy
+
+RESULTS = Path(__file__).with_name("results.json")
+RULES = 1
+"""Raise it when searches by the same strategy come out differently: all are run anew then."""
+_DIGITS = 4
+
+
+@dataclass(frozen=True)
+class Job:
+    """One search to be run."""
+
+    strategy: str
+    seed: int
+
+
+@cache
+def fingerprint(name: str) -> str:
+    """What the searches of a strategy depend on, as 16 hex digits."""
+    parts = [
+        json.dumps(STRATEGIES[name].raw, sort_keys=True).encode(),
+        f"{STRATEGIES[name].budget} {RULES}".encode(),
+        _world(),
+    ]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+@cache
+def _world() -> bytes:
+    files = (table.TABLE, surrogate.KERNELS)
+    return b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)
+
+
+def load(path: Path = RESULTS) -> dict[str, dict[int, Search]]:
+    """Searches that are still right, by strategy and seed."""
+    if not path.exists():
+        return {}
+    stored = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        name: {int(seed): _read(search) for seed, search in entry["searches"].items()}
+        for name, entry in stored.items()
+        if name in STRATEGIES and entry["of"] == fingerprint(name)
+    }
+
+
+def save(found: Mapping[str, Mapping[int, Search]], path: Path = RESULTS) -> None:
+    """Write them, a line for each search."""
+    lines = []
+    for name in sorted(found):
+        searches = ",\n".join(
+            f'  "{seed}": {json.dumps(_written(search))}'
+            for seed, search in sorted(found[name].items())
+        )
+        of = fingerprint(name)
+        lines.append(f' {json.dumps(name)}: {{"of": "{of}", "searches": {{\n{searches}}}}}')
+    new = path.with_suffix(".new")
+    new.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    new.replace(path)
+
+
+def missing(
+    found: Mapping[str, Mapping[int, Search]], names: Iterable[str], repetitions: int | None
+) -> list[Job]:
+    """What is still to be run: the dearest first, so that no core is idle in the end."""
+    jobs = [
+        Job(name, seed)
+        for name in names
+        for seed in range(STRATEGIES[name].repetitions if repetitions is None else repetitions)
+        if seed not in found.get(name, {})
+    ]
+    return sorted(jobs, key=lambda job: (-_dear(STRATEGIES[job.strategy]), job.seed))
+
+
+def _dear(strategy: Strategy) -> float:
+    """About how long a search takes to simulate."""
+    trials = strategy.budget / strategy.epochs
+    return trials**2 if strategy.sampler["name"] == "gp" else trials
+
+
+def execute(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, Search]]:
+    """Run searches, as they come."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    with multiprocessing.get_context("spawn").Pool(processes, _begin) as pool:
+        yield from pool.imap_unordered(_execute, jobs)
+
+
+def _begin() -> None:
+    import warnings
+
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.simplefilter("ignore")  # Optuna's, of every search again
+
+
+def _execute(job: Job) -> tuple[Job, Search]:
+    strategy = STRATEGIES[job.strategy]
+    return job, run(strategy.spec(job.seed), surrogate.load(), strategy.budget)
+
+
+def _written(search: Search) -> dict[str, Any]:
+    steps = [[_short(value) for value in astuple(step)] for step in search.steps]
+    return {
+        "steps": steps,
+        "trials": search.trials,
+        "complete": search.complete,
+        "epochs": search.epochs,
+        "seconds": round(search.seconds, 1),
+        "suggestion_s": round(search.suggestion_s, 2),
+    }
+
+
+def _short(value: float) -> float:
+    return round(value, _DIGITS) if isinstance(value, float) else value
+
+
+def _read(stored: Mapping[str, Any]) -> Search:
+    steps = [
+        Step(trial=trial, epochs=epochs, seconds=seconds, claimed=claimed, true=true)
+        for trial, epochs, seconds, claimed, true in stored["steps"]
+    ]
+    return Search(**{**stored, "steps": steps})

@@ -1,0 +1,374 @@
+"""The table of real trainings made continuous: outcomes of any point of the space, in a moment.
+
+What varies smoothly with the parameters is predicted by Gaussian processes: the principal
+components of the mean learning curve, and the accuracy of a confirmation. What is noise is drawn
+from what was measured: half of it is common to all trials of a member (its split, its initial
+weights), the other half is the difference between the two networks that a neighbouring point of the
+table trained, a whole curve of it. Everything is in logits of accuracies, so nothing leaves (0, 1).
+
+``python -m benchmarks.search.surrogate`` fits it anew and validates it on points held back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, stats
+
+from benchmarks.search import table
+from hpo import studyfile
+from hpo.spec import StudySpec
+
+Array = NDArray[np.float64]
+
+KERNELS = Path(__file__).with_name("kernels.json")
+"""Length scales of the processes, and how well they do: made once, since that takes minutes."""
+COMPONENTS = 6
+"""Principal components of a learning curve."""
+NEIGHBOURS = 12
+"""Points of the table whose noise a point may get."""
+GOOD = 0.85
+"""True accuracy from which a point counts as good."""
+FOLDS = 10
+_N_SEARCH, _N_CONFIRM = 269, 899
+"""Images that a network is scored on: in the search, in a confirmation."""
+_AXES = ("density_inter", "density_intra", "f_cut_per_ns", "lr0", "lr_decay", "s", "tau_ns")
+_LEVEL = 0.3
+"""Logits of final accuracy that count as much as one length scale when neighbours are sought."""
+
+
+def features(unit: Array) -> Array:
+    """Where points (n, d) lie for the processes, (n, d + 2): two directions are added.
+
+    Along lr0 × s^1.5 and lr0 × lr_decay (the sum of all learning rates) accuracies change most: the
+    likelihood of the table rises by 15 in its logarithm with them.
+    """
+    names = sorted(_AXES)
+    lr0, decay, s = (unit[:, names.index(name)] for name in ("lr0", "lr_decay", "s"))
+    return np.column_stack([unit, lr0 + s, lr0 + 2 / 3 * decay])
+
+
+def logit(share: Array) -> Array:
+    """Logit of an accuracy in (0, 1)."""
+    return np.log(share) - np.log1p(-share)
+
+
+def expit(x: Array) -> Array:
+    """The inverse of ``logit``."""
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+@dataclass(frozen=True)
+class Data:
+    """The table as arrays: n points, d parameters, 2 members, 100 epochs."""
+
+    unit: Array
+    """(n, d) in the unit cube."""
+    x: Array
+    """(n, d + 2): their ``features``."""
+    curves: Array
+    """(n, 2, epochs): logits of validation accuracy."""
+    members: NDArray[np.intp]
+    """(n, 2): which of the ten seeds."""
+    confirmed: Array
+    """(n,): logit of the mean test accuracy."""
+    spread: Array
+    """(n,): standard deviation of a single confirmation, from two."""
+
+    def subset(self, rows: NDArray[Any]) -> Data:
+        """Some of the points."""
+        return Data(
+            self.unit[rows],
+            self.x[rows],
+            self.curves[rows],
+            self.members[rows],
+            self.confirmed[rows],
+            self.spread[rows],
+        )
+
+
+def data(spec: StudySpec, records: Sequence[Mapping[str, Any]]) -> Data:
+    """Records of the table as arrays."""
+    counts = np.array([list(r["search"].values()) for r in records], dtype=float)
+    fresh = np.array([list(r["confirm"].values()) for r in records], dtype=float)
+    share = fresh.mean(axis=1)
+    unit = np.array([table.to_unit(spec, r["params"]) for r in records])
+    return Data(
+        unit=unit,
+        x=features(unit),
+        curves=logit((counts + 0.5) / (_N_SEARCH + 1)),
+        members=np.array([[int(m) for m in r["search"]] for r in records]),
+        confirmed=logit((share + 0.5) / (_N_CONFIRM + 1)),
+        spread=np.abs(fresh[:, 0] - fresh[:, 1]) / math.sqrt(2) / _N_CONFIRM,
+    )
+
+
+# --- Gaussian processes --------------------------------------------------------------------
+
+
+def matern(a: Array, b: Array, scales: Array) -> Array:
+    """Matérn's kernel with ν = 5/2 between points (m, d) and (n, d): (m, n)."""
+    a, b = a / scales, b / scales
+    square = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2 * a @ b.T
+    r = np.sqrt(5.0 * np.maximum(square, 0.0))
+    return (1 + r + r * r / 3) * np.exp(-r)
+
+
+class Process:
+    """A Gaussian process with known kernel: amplitude² × Matérn + noise², about a constant."""
+
+    def __init__(self, x: Array, y: Array, kernel: Mapping[str, Any]) -> None:
+        """Points (n, d), values (n,)."""
+        self.x, self.scales = x, np.array(kernel["scales"])
+        self.mean = float(kernel["mean"])
+        signal, noise = float(kernel["signal"]), float(kernel["noise"])
+        gram = signal * matern(x, x, self.scales) + noise * np.eye(len(x))
+        self.weights = signal * linalg.cho_solve(linalg.cho_factor(gram), y - self.mean)
+
+    def __call__(self, x: Array) -> Array:
+        """Predictions (m,) at points (m, d)."""
+        return self.mean + matern(x, self.x, self.scales) @ self.weights
+
+
+def fit(x: Array, y: Array) -> dict[str, Any]:
+    """The kernel of greatest likelihood, as numbers."""
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+    scale = y.std() or 1.0
+    kernel = ConstantKernel(2.0, (0.1, 100.0)) * Matern(
+        np.full(x.shape[1], 0.7), (0.1, 20.0), nu=2.5
+    ) + WhiteKernel(0.1, (1e-4, 3.0))
+    found = GaussianProcessRegressor(kernel, alpha=1e-8).fit(x, (y - y.mean()) / scale)
+    constant, white = found.kernel_.k1, found.kernel_.k2
+    return {
+        "mean": float(y.mean()),
+        "signal": float(constant.k1.constant_value * scale**2),
+        "noise": float(white.noise_level * scale**2),
+        "scales": [float(s) for s in constant.k2.length_scale],
+    }
+
+
+# --- the surrogate -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Principal components of mean learning curves."""
+
+    mean: Array
+    """(epochs,)"""
+    rows: Array
+    """(COMPONENTS, epochs), orthonormal."""
+
+    def project(self, curves: Array) -> Array:
+        """Coordinates (n, COMPONENTS) of curves (n, epochs)."""
+        return (curves - self.mean) @ self.rows.T
+
+
+def basis(curves: Array) -> Basis:
+    """The basis of curves (n, epochs)."""
+    mean = curves.mean(axis=0)
+    _, _, rows = np.linalg.svd(curves - mean, full_matrices=False)
+    return Basis(mean, rows[:COMPONENTS])
+
+
+class Surrogate:
+    """Outcomes at any point of the space, as a deterministic function of point and seed."""
+
+    def __init__(self, known: Data, kernels: Mapping[str, Any]) -> None:
+        """What was measured, and the kernels that ``fit_kernels`` found for it."""
+        self.known = known
+        self.effects = member_effects(known)
+        own = known.curves - self.effects[known.members]
+        curves = own.mean(axis=1)
+        self.basis = basis(curves)
+        coordinates = self.basis.project(curves)
+        self._curve = [
+            Process(known.x, coordinates[:, k], kernels["curve"][k]) for k in range(COMPONENTS)
+        ]
+        self._confirmed = Process(
+            known.x, known.confirmed - curves[:, -20:].mean(axis=1), kernels["confirmed"]
+        )
+        self.noise = (own[:, 0] - own[:, 1]) / math.sqrt(2)
+        """(n, epochs): a network's own part, in logits, of either sign."""
+        self._scales = np.array(kernels["curve"][0]["scales"])
+        self._levels = curves[:, -20:].mean(axis=1)
+
+    def mean_curves(self, unit: Array) -> Array:
+        """Expected logits (m, epochs) of validation accuracy at points (m, d)."""
+        x = features(unit)
+        coordinates = np.stack([process(x) for process in self._curve], axis=1)
+        return self.basis.mean + coordinates @ self.basis.rows
+
+    def truth(self, unit: Array, curves: Array | None = None) -> Array:
+        """Expected accuracy (m,) of a confirmation at points (m, d): the oracle."""
+        curves = self.mean_curves(unit) if curves is None else curves
+        return expit(curves[:, -20:].mean(axis=1) + self._confirmed(features(unit)))
+
+    def member(self, unit: Array, curve: Array, seed: int) -> Array:
+        """Accuracies (epochs,) that a network of a trial shows, in steps of one image.
+
+        Args:
+            unit: the point (d,).
+            curve: its expected logits (epochs,), see ``mean_curves``.
+            seed: the member's seed: its effect is common to all points, its noise is not.
+        """
+        chance = np.random.default_rng([seed, *np.round(unit * 2**31).astype(np.int64)])
+        far = ((self.known.x - features(unit[None])) / self._scales) ** 2
+        far = far.sum(1) + ((self._levels - curve[-20:].mean()) / _LEVEL) ** 2
+        near = np.argpartition(far, NEIGHBOURS)[:NEIGHBOURS]
+        noise = self.noise[chance.choice(near)] * chance.choice((-1.0, 1.0))
+        share = expit(curve + self.effects[seed % len(self.effects)] + noise)
+        return np.clip(np.round(share * _N_SEARCH), 0, _N_SEARCH) / _N_SEARCH
+
+
+def member_effects(known: Data) -> Array:
+    """What a seed adds to the logits of every point, (10, epochs): its split and its weights.
+
+    Members are trained in pairs (0, 1), (2, 3) ...: within a pair, the difference is exact; between
+    pairs there is a regression on the parameters. Only points that learn count.
+    """
+    n = table.MEMBERS
+    learns = known.curves[:, :, -20:].mean(axis=(1, 2)) > logit(np.array(0.7))
+    use = known.subset(np.flatnonzero(learns))
+    effects = np.zeros((n, known.curves.shape[2]))
+    if len(use.unit) < 4 * n:
+        return effects
+    x = np.column_stack([np.ones(len(use.unit)), use.unit, use.unit**2])
+    member = np.zeros((len(use.unit), n))
+    for k in range(2):
+        member[np.arange(len(use.unit)), use.members[:, k]] += 0.5
+    whole, *_ = np.linalg.lstsq(np.column_stack([x, member]), use.curves.mean(axis=1), rcond=None)
+    found = whole[x.shape[1] :]
+    half = np.zeros_like(effects)
+    for m in range(0, n, 2):
+        rows = use.members[:, 0] == m
+        difference = use.curves[rows, 0] - use.curves[rows, 1]
+        half[m], half[m + 1] = difference.mean(axis=0) / 2, -difference.mean(axis=0) / 2
+    pairs = (found[0::2] + found[1::2]) / 2
+    effects = half + np.repeat(pairs - pairs.mean(axis=0), 2, axis=0)
+    return effects - effects.mean(axis=0)
+
+
+def fit_kernels(known: Data, say: Callable[[str], None]) -> dict[str, Any]:
+    """Kernels of all processes."""
+    curves = (known.curves - member_effects(known)[known.members]).mean(axis=1)
+    coordinates = basis(curves).project(curves)
+    kernels: dict[str, Any] = {"curve": []}
+    for k in range(COMPONENTS):
+        kernels["curve"].append(fit(known.x, coordinates[:, k]))
+        say(f"component {k + 1} of {COMPONENTS}: {kernels['curve'][-1]}")
+    kernels["confirmed"] = fit(known.x, known.confirmed - curves[:, -20:].mean(axis=1))
+    say(f"confirmation: {kernels['confirmed']}")
+    return kernels
+
+
+@lru_cache(maxsize=1)
+def load() -> Surrogate:
+    """The surrogate of the committed table."""
+    spec = studyfile.load(str(table.STUDY))
+    return Surrogate(
+        data(spec, table.read()), json.loads(KERNELS.read_text(encoding="utf-8"))["kernels"]
+    )
+
+
+# --- validation ----------------------------------------------------------------------------
+
+
+def validate(known: Data, kernels: Mapping[str, Any]) -> dict[str, Any]:
+    """What the surrogate says of points that it has not seen, ``FOLDS`` times a part of them."""
+    n = len(known.unit)
+    fold = np.random.default_rng(0).permutation(n) % FOLDS
+    curves, truth = np.zeros((n, known.curves.shape[2])), np.zeros(n)
+    drawn = np.zeros((n, 2, known.curves.shape[2]))
+    for k in range(FOLDS):
+        model = Surrogate(known.subset(np.flatnonzero(fold != k)), kernels)
+        rows = np.flatnonzero(fold == k)
+        curves[rows] = model.mean_curves(known.unit[rows])
+        truth[rows] = model.truth(known.unit[rows], curves[rows])
+        for row in rows:
+            for m in range(2):
+                drawn[row, m] = model.member(
+                    known.unit[row], curves[row], int(known.members[row, m])
+                )
+    measured = expit(known.confirmed)
+    real = expit(known.curves)
+    report: dict[str, Any] = {"points": n}
+    for name, rows in (("all", truth > 0), ("good", truth > GOOD)):
+        report[name] = {
+            "points": int(rows.sum()),
+            "confirmed": _agreement(truth[rows], measured[rows], known.spread[rows] / math.sqrt(2)),
+            **{
+                f"epoch {e}": _agreement(
+                    expit(curves[rows, e - 1]),
+                    real[rows, :, e - 1].mean(axis=1),
+                    np.abs(real[rows, 0, e - 1] - real[rows, 1, e - 1]) / 2,
+                )
+                for e in (8, 40, 100)
+            },
+            "noise": {
+                f"epoch {e}": {
+                    "measured": _sd(real[rows, :, e - 1]),
+                    "drawn": _sd(drawn[rows, :, e - 1]),
+                }
+                for e in (8, 40, 100)
+            },
+        }
+    return report
+
+
+def _sd(pairs: Array) -> float:
+    """Standard deviation of a network about the mean of its point, from pairs (n, 2)."""
+    return float(np.sqrt(np.mean((pairs[:, 0] - pairs[:, 1]) ** 2) / 2))
+
+
+def _agreement(predicted: Array, measured: Array, floor: Array) -> dict[str, float]:
+    """How predictions (n,) agree with measurements (n,) that have errors of their own.
+
+    ``floor`` holds the measurements' standard errors, each estimated from its two networks.
+    """
+    error = predicted - measured
+    noise = float(np.sqrt(np.mean(floor**2)))
+    rms = float(np.sqrt(np.mean(error**2)))
+    return {
+        "r2": 1.0 - float(np.sum(error**2) / np.sum((measured - measured.mean()) ** 2)),
+        "mean_error": float(np.mean(error)),
+        "mean_absolute_error": float(np.mean(np.abs(error))),
+        "rms_error": rms,
+        "rms_noise": noise,
+        "rms_without_noise": math.sqrt(max(rms**2 - noise**2, 0.0)),
+        "rank_correlation": float(stats.spearmanr(predicted, measured).statistic),
+    }
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Fit, validate, write ``kernels.json``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", type=Path, default=table.TABLE, help="the table to fit")
+    parser.add_argument("--out", type=Path, default=KERNELS, help="where the kernels go")
+    args = parser.parse_args(arguments)
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    known = data(studyfile.load(str(table.STUDY)), table.read(args.table))
+    kernels = fit_kernels(known, say)
+    validation = validate(known, kernels)
+    say(json.dumps(validation, indent=1))
+    args.out.write_text(json.dumps({"kernels": kernels, "validation": validation}, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,144 @@
+"""The score against the cost, as numbers: the one source of every figure of a front.
+
+Pure functions of a snapshot; the report, the dashboard, a picture and the terminal draw them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from hpo import words
+from hpo.snapshot import Confirmation, Slot, StudySnapshot, complete
+from hpo.spec import StudySpec
+
+DECADE = 10.0
+"""Costs that span more than this factor stand on a logarithmic axis."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spot:
+    """A trial, what was confirmed of one, or what is reported; scores in the unit of the axis."""
+
+    cost: float
+    score: float
+    std: float = 0.0
+    """Over the fresh seeds, or as reported; 0 where there is none."""
+    trial: int | None = None
+    text: str = ""
+    """What it is, in one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontChart:
+    """A front in numbers."""
+
+    x_label: str
+    y_label: str
+    log_x: bool
+    more_is_better: bool
+    """Whether a larger score is better."""
+    trials: tuple[Spot, ...]
+    """Complete ones that are not on the front, by number."""
+    front: tuple[Spot, ...]
+    """The search's front, cheapest first."""
+    confirmed: tuple[Spot, ...]
+    """On fresh seeds, cheapest first."""
+    reported: Spot | None
+    """None where nothing is reported, or no cost of it."""
+    reported_here: Spot | None
+    """The same at what it costs as the study measures it; None where that is not given."""
+    reported_score: tuple[float, float] | None
+    """Score and deviation that are reported."""
+
+
+def chart(snapshot: StudySnapshot) -> FrontChart:
+    """The front of a study that has a cost."""
+    spec = snapshot.spec
+    on_front = {slot.number for slot in snapshot.front}
+    others = [slot for slot in complete(snapshot.search) if slot.number not in on_front]
+    trials = tuple(_trial(spec, slot) for slot in others)
+    along = tuple(_trial(spec, slot) for slot in snapshot.front)
+    confirmed = tuple(_confirmed(spec, item) for item in snapshot.confirmations if item.scores)
+    reported, here = _reported(spec)
+    drawn = (*trials, *along, *confirmed, *(spot for spot in (reported, here) if spot))
+    return FrontChart(
+        x_label=words.cost_label(spec),
+        y_label=words.metric(spec),
+        more_is_better=spec.maximize,
+        log_x=_spans_a_decade(spot.cost for spot in drawn),
+        trials=trials,
+        front=along,
+        confirmed=confirmed,
+        reported=reported,
+        reported_here=here,
+        reported_score=_reported_score(spec),
+    )
+
+
+def _trial(spec: StudySpec, slot: Slot) -> Spot:
+    score, cost = slot.score or 0.0, slot.cost or 0.0
+    text = f"trial {slot.number}: {words.point_text(spec, score, None, cost)}"
+    return Spot(cost=cost, score=words.shown(spec, score), trial=slot.number, text=text)
+
+
+def _confirmed(spec: StudySpec, item: Confirmation) -> Spot:
+    cost = item.cost or 0.0
+    text = f"trial {item.source} confirmed: {words.point_text(spec, item.mean, item.std, cost)}"
+    return Spot(
+        cost=cost,
+        score=words.shown(spec, item.mean),
+        std=words.shown(spec, item.std) if len(item.scores) > 1 else 0.0,
+        trial=item.source,
+        text=f"{text} on {len(item.scores)} fresh seeds",
+    )
+
+
+def _reported(spec: StudySpec) -> tuple[Spot | None, Spot | None]:
+    """The reported point at its published cost, and at what it costs here."""
+    reported = spec.reported
+    if reported is None:
+        return None, None
+    score, std = words.shown(spec, reported.score), words.shown(spec, reported.std or 0.0)
+    found = [
+        None if cost is None else Spot(cost=cost, score=score, std=std, text=text)
+        for cost, text in (
+            (reported.cost, words.reported_text(spec)),
+            (
+                reported.cost_here,
+                f"reported network, {words.cost_text(spec, reported.cost_here)} as measured here"
+                if reported.cost_here
+                else "",
+            ),
+        )
+    ]
+    return found[0], found[1]
+
+
+def _reported_score(spec: StudySpec) -> tuple[float, float] | None:
+    if spec.reported is None:
+        return None
+    return (
+        words.shown(spec, spec.reported.score),
+        words.shown(spec, spec.reported.std or 0.0),
+    )
+
+
+def _spans_a_decade(costs: Iterable[float]) -> bool:
+    found = list(costs)
+    return bool(found) and min(found) > 0 and max(found) > DECADE * min(found)
+
+
+def view(found: FrontChart) -> tuple[float, float]:
+    """The scores worth a look: the better half of the trials, what was confirmed, the reported."""
+    values = sorted(spot.score for spot in (*found.trials, *found.front))
+    good = values[len(values) // 2 :] if found.more_is_better else values[: len(values) // 2 + 1]
+    for spot in found.confirmed:
+        good += [spot.score - spot.std, spot.score + spot.std]
+    if found.reported_score is not None:
+        score, std = found.reported_score
+        good += [score - std, score + std]
+    if not good:
+        return 0.0, 1.0
+    margin = 0.06 * (max(good) - min(good)) or 0.05 * abs(good[0]) or 1.0
+    return min(good) - margin, max(good) + margin

@@ -1,0 +1,86 @@
+"""Racing over seeds: most trials train one network, and only those that may win train them all.
+
+A trial is compared with earlier ones after so many networks (its *rungs*) as successive halving
+does (asynchronously: Li et al., arXiv:1810.05934): of the trials that got as far, one in
+``reduction_factor`` goes on, and in a long search no more than the ``keep`` best: a sampler learns,
+its trials get better, and to be better than most of the earlier ones is not enough to win.
+
+All trials train their networks from the same seeds in the same order, so means over the same number
+of them are means over the same seeds. Everything here is a pure function of what the window lets a
+trial see.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hpo.past import Past
+from hpo.snapshot import SlotState
+from hpo.spec import StudySpec
+
+
+def mean_after(spec: StudySpec, past: Past, members: int) -> float | None:
+    """Mean score of an earlier trial over its first ``members`` networks; None if it has fewer."""
+    if past.state not in (SlotState.COMPLETE, SlotState.PRUNED):
+        return None
+    step = spec.budget.epochs + members - 2  # see ``timeline.Timeline``
+    return past.steps[step] if step < len(past.steps) else None
+
+
+def why_out(
+    spec: StudySpec, number: int, seen: Sequence[Past], mean: float, members: int
+) -> str | None:
+    """Why a trial ends after ``members`` networks; None if it goes on.
+
+    Trial 0 always goes on, so that there is an incumbent; of the others, those that have too few
+    to be compared with end: the sampler has learnt what there was to learn.
+
+    Args:
+        spec: the study.
+        number: the trial's number.
+        seen: what it may see of earlier ones.
+        mean: its mean score so far.
+        members: how many networks it has trained.
+    """
+    racing = spec.racing
+    if racing is None or members not in racing.rungs or number == 0:
+        return None
+    means = [mean_after(spec, past, members) for past in seen]
+    others = [other for other in means if other is not None]
+    sign = 1.0 if spec.maximize else -1.0
+    better = sum(sign * other > sign * mean for other in others)
+    go_on = min(racing.keep, (1 + len(others)) // racing.reduction_factor)
+    if better < go_on:
+        return None
+    trained = f"after {members} of {spec.budget.members} networks"
+    if go_on == 0:
+        return f"{trained}: {len(others)} earlier trials had got as far, too few to go on"
+    return f"{trained}: {better} of {len(others)} earlier trials were better, {go_on} may go on"
+
+
+def levelled(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
+    """The same trials with scores that a sampler may compare, whatever their number of networks.
+
+    A trial that left the race has an honest score, the mean over its first networks, and counts as
+    complete. But networks differ in how hard their seeds are (each has its own split of the data):
+    the mean difference between all networks and the first ones, over the trials that have both, is
+    added to it.
+    """
+    if spec.racing is None:
+        return list(seen)
+    ahead: dict[int, float] = {}
+    finished = [past for past in seen if past.state == SlotState.COMPLETE]
+    for members in spec.racing.rungs:
+        pairs = [(past.score, mean_after(spec, past, members)) for past in finished]
+        gains = [full - part for full, part in pairs if full is not None and part is not None]
+        ahead[members] = statistics.fmean(gains) if gains else 0.0
+    return [_levelled(spec, past, ahead) for past in seen]
+
+
+def _levelled(spec: StudySpec, past: Past, ahead: dict[int, float]) -> Past:
+    members = len(past.steps) - spec.budget.epochs + 1
+    if past.state != SlotState.PRUNED or past.score is None or members not in ahead:
+        return past  # one that was pruned within its first network is none of the race's
+    return replace(past, state=SlotState.COMPLETE, score=past.score + ahead[members])

@@ -1,0 +1,140 @@
+"""Looking up the points of ``[warm_start] study``: once, when a study is registered.
+
+Its best trials are those of its ranking, by the score of the search. What was confirmed on fresh
+seeds does not count: those networks were tested on the test half, which no search may learn from,
+not even by where it begins. For the same reason the other study must not have been searched on the
+test half, unless this one is, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from hpo import reading, specrules, warmrules
+from hpo.errors import StudyError
+from hpo.spec import ParamValue, StudySpec
+from hpo.tables import studies
+from hpo.warmspec import WarmStart
+from objectives.contract import Protocol
+
+_NAMED = 5
+"""Values that a message lists at most."""
+
+
+def pinned(connection: Connection, spec: StudySpec) -> StudySpec:
+    """The same spec with its points, if it names the study that they come from.
+
+    A study that is registered already keeps the points that it has, whatever became of the other
+    one since.
+
+    Raises:
+        StudyError: the other study is not there, has no complete trial yet, cannot be compared, or
+            lies outside the space of this one.
+        SpecError: the objective refuses one of the points.
+    """
+    warm = spec.warm_start
+    if warm is None or warm.points is not None:
+        return spec
+    query = select(studies.c.spec).where(studies.c.name == spec.name)
+    stored = connection.execute(query).scalar_one_or_none()
+    known = None if stored is None else specrules.restore(stored).warm_start
+    if stored is not None and known is None:
+        return spec  # to be refused, since the study has begun without
+    points = known.points if known is not None else _points(connection, spec, warm)
+    pin = {"study": warm.study, "top": warm.count, "points": points}
+    return specrules.validate({**spec.stored(), "warm_start": pin}, where=f"study {spec.name!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Source:
+    """A trial of the other study, in terms of this one."""
+
+    trial: int
+    params: Mapping[str, ParamValue]
+    """Values of the parameters that this study searches; some may lie outside its space."""
+
+
+def _points(
+    connection: Connection, spec: StudySpec, warm: WarmStart
+) -> tuple[dict[str, ParamValue], ...]:
+    where = f"study {spec.name!r}: warm_start.study"
+    best: list[_Source] = []
+    for source in _sources(connection, spec, str(warm.study), where):
+        if source.params not in [other.params for other in best]:
+            best.append(source)
+        if len(best) == warm.count:
+            break
+    if not best:
+        raise StudyError(
+            f"{where}: the other study must have a complete trial, but {warm.study!r} has none "
+            f"yet. Wait for one (hpo status {warm.study}), or write warm_start.points by hand."
+        )
+    if not best[0].params:
+        raise StudyError(
+            f"{where}: both studies must have a parameter in common, but {warm.study!r} has none "
+            f"of {', '.join(spec.space)}. Name another study."
+        )
+    _refuse_outside(spec, warm, best, where)
+    return tuple(_in_space(spec, source.params) for source in best)
+
+
+def _sources(connection: Connection, spec: StudySpec, name: str, where: str) -> Iterator[_Source]:
+    """The complete trials of the other study, best first, once it is clear that they may serve."""
+    row = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
+    if row is None:
+        query = select(studies.c.name).where(studies.c.name != spec.name).order_by(studies.c.name)
+        there = ", ".join(connection.execute(query).scalars()) or "no other study yet"
+        raise StudyError(
+            f"{where}: the database must hold the other study, but got study={name!r} where it "
+            f"holds {there}. Launch it first, or write warm_start.points by hand."
+        )
+    other = specrules.restore(row.spec)
+    _refuse_other_kind(spec, other, where)
+    for found in reading.best(connection, row.id, other, other.budget.trials):
+        fixed = {
+            key: value
+            for key, value in other.fixed.items()
+            if key in spec.space and warmrules.fitted(spec, key, value) is not None
+        }
+        searched = {key: value for key, value in found.params.items() if key in spec.space}
+        yield _Source(trial=found.number, params={**fixed, **searched})
+
+
+def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
+    mine, theirs = spec.objective_impl, other.objective_impl
+    if (mine.metric, mine.direction) != (theirs.metric, theirs.direction):
+        raise StudyError(
+            f"{where}: both studies must {mine.direction} {mine.metric}, but {other.name!r} has "
+            f"{theirs.direction} {theirs.metric}. Name a study of the same metric."
+        )
+    if other.protocol != Protocol.VALIDATION and spec.protocol != Protocol.PAPER:
+        raise StudyError(
+            f"{where}: the other study must not have been scored on the test half, but "
+            f'{other.name!r} has protocol="{other.protocol}". Name a study with '
+            f'protocol = "validation", or search on the test half here, too: protocol = "paper".'
+        )
+
+
+def _refuse_outside(spec: StudySpec, warm: WarmStart, best: list[_Source], where: str) -> None:
+    outside = [
+        f"{name}={value!r} of trial {source.trial} (space.{name} is "
+        f"{warmrules.range_text(spec.space[name])})"
+        for source in best
+        for name, value in sorted(source.params.items())
+        if warmrules.fitted(spec, name, value) is None
+    ]
+    if outside:
+        more = f" and {len(outside) - _NAMED} more" if len(outside) > _NAMED else ""
+        raise StudyError(
+            f"{where}: the best {len(best)} trials of {warm.study!r} must lie in the space, but "
+            f"got {', '.join(outside[:_NAMED])}{more}. Widen the range, take fewer trials "
+            f"(warm_start.top), or write those that fit as warm_start.points."
+        )
+
+
+def _in_space(spec: StudySpec, params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    found = {name: warmrules.fitted(spec, name, value) for name, value in sorted(params.items())}
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,206 @@
+"""A score and a cost: workers, kills, Optuna's tables, confirmation, backups, exclusion."""
+
+from __future__ import annotations
+
+import csv
+import io
+import signal
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from dashboards import dashboard
+from optuna.study import StudyDirection
+from workers import (
+    kill,
+    ledger_at,
+    run_workers,
+    start_worker,
+    table,
+    toy_spec,
+    undisturbed,
+    wait_until,
+)
+
+from hpo import backup, backupcheck, backupfile, interventions
+from hpo.backupfile import BackupError
+from hpo.claims import Claim
+from hpo.dashboard.plots import PLOTS
+from hpo.snapshot import SlotState, StudyState
+from hpo.spec import StudySpec
+from hpo.storage import open_storage
+
+SAMPLERS = [
+    {"name": "tpe", "n_startup_trials": 4},
+    {"name": "nsga2", "population_size": 6},
+    {"name": "qmc"},
+    {"name": "random"},
+]
+
+
+def two(name: str, **tables: Any) -> StudySpec:
+    """A study of 24 trials with a score and a cost."""
+    given = {
+        "cost": {"name": "energy_pj"},
+        "pruner": {"name": "none"},
+        "sampler": SAMPLERS[0],
+        "reported": {"score": 0.6, "cost": 4.0, "source": "a paper"},
+        "confirm": {"top": 3, "members": 2},
+        **tables,
+    }
+    return toy_spec(name, **given)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: str(s["name"]))
+def test_workers_and_kills_do_not_matter(database_url: str, sampler: dict[str, Any]) -> None:
+    alone = undisturbed(database_url, two("alone", sampler=sampler))
+    spec = two("disturbed", sampler=sampler, fixed={"sleep_s": 0.01})
+    with ledger_at(database_url) as ledger:
+        ledger.register(spec)
+        for settled, signum in [(5, signal.SIGTERM), (13, signal.SIGKILL)]:
+            workers = [start_worker(database_url, "--study", spec.name, "--lease", "1")]
+            workers.append(start_worker(database_url, "--study", spec.name, "--lease", "1"))
+            wait_until(lambda n=settled: ledger.snapshot(spec.name).settled >= n)  # type: ignore[misc]
+            for worker in workers:
+                kill(worker, signum)
+        run_workers(database_url, spec.name, 3, "--lease", "1")
+        snapshot = ledger.snapshot(spec.name, curves=True)
+    assert table(snapshot) == alone
+    assert sum(slot.attempts for slot in snapshot.search) > len(snapshot.search)
+    assert all(slot.cost is not None for slot in (*snapshot.search, *snapshot.confirm))
+
+
+def test_optuna_sees_two_objectives_and_the_same_front(database_url: str) -> None:
+    spec = two("two")
+    undisturbed(database_url, spec)
+    with open_storage(database_url) as storage:
+        study = optuna.load_study(study_name=spec.name, storage=storage.optuna())
+        assert study.directions == [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
+        assert study.metric_names == ["accuracy", "energy_pj"]
+        best = {trial.number: trial.values for trial in study.best_trials}
+        trials = study.trials
+    with ledger_at(database_url) as ledger:
+        snapshot = ledger.snapshot(spec.name)
+    assert {slot.number: [slot.score, slot.cost] for slot in snapshot.front} == best
+    assert 2 <= len(best) < len(trials) == 24
+    for slot, trial in zip(snapshot.search, trials, strict=True):
+        assert trial.values == [slot.score, slot.cost]
+        info = slot.members[0].info
+        assert slot.cost == pytest.approx(info["energy_pj"])
+
+
+def test_what_is_confirmed_is_what_the_snapshot_ranks_first(database_url: str) -> None:
+    spec = two("two")
+    undisturbed(database_url, spec)
+    with ledger_at(database_url) as ledger:
+        snapshot = ledger.snapshot(spec.name)
+    wanted = [slot.number for slot in snapshot.ranking[:3]]
+    assert [item.source for item in snapshot.confirmations] == wanted, "cheapest first, too"
+    assert {slot.source for slot in snapshot.confirm} == set(wanted)
+    reached = [s for s in snapshot.front if s.score is not None and s.score >= 0.6]
+    assert len(reached) > 3, "nothing to choose among: no test"
+    assert wanted == [reached[0].number, reached[1].number, reached[-1].number]
+    for item in snapshot.confirmations:
+        assert item.cost == pytest.approx(item.search_cost)
+        assert item.costs.keys() == {"energy_pj", "n_synapses"}
+    assert snapshot.confirmed is not None
+
+
+def test_an_objective_that_does_not_tell_its_cost_fails_its_trials(database_url: str) -> None:
+    spec = two("mute", objective="mute_objective:MuteObjective", budget={"members": 3})
+    with ledger_at(database_url) as ledger:
+        ledger.register(spec)
+        run_workers(database_url, spec.name, 1)
+        snapshot = ledger.snapshot(spec.name)
+    assert snapshot.state == StudyState.FAILED
+    message = snapshot.search[0].message or ""
+    assert message.endswith(
+        "the objective's info must hold the cost 'energy_pj' as a number, but got "
+        "energy_pj=None. Put it into `Outcome.info` of every training.\n"
+    )
+    assert not snapshot.search[0].members, "told of the first network, not of the last"
+
+
+def test_a_backup_brings_everything_back(database_url: str, tmp_path: Path) -> None:
+    spec, path = two("two"), tmp_path / "two.jsonl"
+    alone = undisturbed(database_url, spec)
+    with open_storage(database_url) as storage:
+        backup.export(storage, spec.name, path)
+        backup.restore(storage, path, "again")
+        again = optuna.load_study(study_name="again", storage=storage.optuna())
+        study = optuna.load_study(study_name=spec.name, storage=storage.optuna())
+        assert [t.values for t in again.trials] == [t.values for t in study.trials]
+        assert again.directions == study.directions
+        assert again.metric_names == study.metric_names
+    with ledger_at(database_url) as ledger:
+        assert table(ledger.snapshot("again", curves=True)) == alone
+    header, *lines = backupfile.read(path)
+    lines[3]["slot"]["cost"] = None
+    backupfile.write(tmp_path / "cut.jsonl", header, iter(lines))
+    with pytest.raises(BackupError) as caught:
+        backupcheck.check(tmp_path / "cut.jsonl", "cut")
+    assert str(caught.value) == (
+        f"{tmp_path}/cut.jsonl: line 5: slots.cost: complete slots of a study with a [cost] have "
+        f"a finite one, but got None. It was changed; take another copy."
+    )
+
+
+def test_an_excluded_trial_leaves_the_front_and_its_cost_stays_known(database_url: str) -> None:
+    spec = two("two", budget={"trials": 16})
+    with ledger_at(database_url) as ledger:
+        ledger.register(spec)
+        run_workers(database_url, spec.name, 1)
+        before = ledger.snapshot(spec.name)
+        first = before.ranking[0]
+        interventions.exclude(ledger, spec.name, first.number)
+        interventions.extend(ledger, spec.name, 24)
+        claim = ledger.claim(spec.name, "w", lease_s=5)
+        assert isinstance(claim, Claim)
+        past = ledger.history(claim)[first.number]
+        ledger.release(claim)
+        snapshot = ledger.snapshot(spec.name)
+    assert first.number not in [slot.number for slot in snapshot.front]
+    assert past.state == SlotState.EXCLUDED
+    assert [(until, p.cost) for until, p in past.before] == [(16, first.cost)]
+    assert snapshot.search[first.number].cost == first.cost
+
+
+def test_the_overview_says_what_the_study_says(database_url: str) -> None:
+    spec = two("two")
+    undisturbed(database_url, spec)
+    with ledger_at(database_url) as ledger:
+        (line,), snapshot = ledger.studies(), ledger.snapshot(spec.name)
+    named, first = snapshot.confirmed, snapshot.ranking[0]
+    assert named is not None
+    assert line.confirmed is not None
+    assert (line.confirmed.source, line.confirmed.n) == (named.source, 2)
+    assert line.confirmed.mean == pytest.approx(named.mean)
+    assert line.confirmed.std == pytest.approx(named.std)
+    assert line.confirmed.cost == pytest.approx(named.cost)
+    assert (line.best_score, line.best_cost) == (first.score, first.cost)
+
+
+def test_the_dashboard_answers_for_two_objectives(database_url: str) -> None:
+    spec = two("two")
+    undisturbed(database_url, spec)
+    with ledger_at(database_url) as ledger:
+        front = [slot.number for slot in ledger.snapshot(spec.name).front]
+    with dashboard("--storage", database_url) as running:
+        path = "/api/studies/1"
+        detail = running.get(path).json
+        assert detail["objective_names"] == ["accuracy", "energy_pj"]
+        assert [d.lower() for d in detail["directions"]] == ["maximize", "minimize"]
+        assert sorted(t["number"] for t in detail["best_trials"]) == sorted(front)
+        importances = running.get(f"{path}/param_importances").json["param_importances"]
+        assert len(importances) == 2
+        for name in PLOTS:
+            got = running.get(f"{path}/plot/{name}")
+            assert got.status == 200, (name, got.body)
+        text = running.get(f"{path}/plot/pareto_front").body.decode()
+        assert "accuracy" in text
+        assert "energy_pj" in text
+        assert "accuracy" in running.get(f"{path}/plot/slice").body.decode()
+        rows = list(csv.DictReader(io.StringIO(running.get("/csv/1").body.decode())))
+        assert len(rows) == 24
+        assert any("energy_pj" in key or key == "Value_1" for key in rows[0]), rows[0]

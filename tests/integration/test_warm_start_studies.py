@@ -1,0 +1,270 @@
+"""A warm start from another study of the same database: looked up once, and kept."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workers import SUPPORT, run_workers, table, toy_spec
+
+from hpo import backup, interventions, specrules, spectoml
+from hpo.claims import Claim
+from hpo.errors import SpecError, StudyError
+from hpo.ledger import Ledger
+from hpo.past import Suggestion
+from hpo.snapshot import Member, SlotState
+from hpo.spec import StudySpec
+from hpo.storage import Storage, open_storage
+
+SPACE: dict[str, Any] = {
+    "x": {"low": 0.0, "high": 1.0},
+    "k": {"low": 1, "high": 8},
+    "colour": {"choices": ["red", "green"]},
+}
+TRIALS: list[tuple[float, int, str, float | None]] = [
+    (0.9, 1, "red", 0.1),
+    (0.3, 5, "green", 0.9),
+    (0.2, 5, "green", None),
+    (0.4, 4, "red", 0.7),
+    (0.35, 6, "green", 0.9),
+    (0.1, 2, "red", 0.3),
+]
+"""x, k, colour and score of the trials of the other study; one of them was pruned."""
+
+
+@pytest.fixture
+def storage(database_url: str) -> Iterator[Storage]:
+    with open_storage(database_url) as storage:
+        yield storage
+
+
+@pytest.fixture
+def ledger(storage: Storage) -> Ledger:
+    return Ledger(storage)
+
+
+def settle(ledger: Ledger, spec: StudySpec, trials: Sequence[Any]) -> None:
+    """Register a study and settle trials with these parameters and scores."""
+    ledger.register(spec)
+    for *values, score in trials:
+        held = ledger.claim(spec.name, "w", lease_s=60.0)
+        assert isinstance(held, Claim), held
+        params = dict(zip(("x", "k", "colour"), values, strict=False))
+        ledger.store_suggestion(held, Suggestion(params=params))
+        member = Member(
+            member=0,
+            seed=1,
+            score=score or 0.0,
+            curve=(score or 0.0,),
+            loss_curve=(1.0,),
+            diverged=False,
+            info={},
+            seconds=0.1,
+        )
+        ledger.store_member(held, member)
+        state = SlotState.PRUNED if score is None else SlotState.COMPLETE
+        ledger.settle(held, state, score=score or 0.05, steps=(score or 0.05,))
+
+
+def source(ledger: Ledger, **tables: Any) -> None:
+    settle(ledger, toy_spec("source", **{"space": SPACE, **tables}), TRIALS)
+
+
+def warm(name: str = "warm", *, top: int = 3, **tables: Any) -> StudySpec:
+    table = {"study": "source", "top": top}
+    return toy_spec(name, **{"space": SPACE, "warm_start": table, **tables})
+
+
+def points(ledger: Ledger, name: str = "warm") -> list[dict[str, Any]]:
+    table = ledger.snapshot(name).spec.warm_start
+    assert table is not None
+    return [dict(point) for point in table.points or ()]
+
+
+BEST = [
+    {"colour": "green", "k": 5, "x": 0.3},
+    {"colour": "green", "k": 6, "x": 0.35},
+    {"colour": "red", "k": 4, "x": 0.4},
+]
+
+
+def test_the_best_trials_are_the_points_and_stay_so(ledger: Ledger, storage: Storage) -> None:
+    source(ledger)
+    assert ledger.register(warm()) == "created"
+    assert points(ledger) == BEST, "by score, of equals the earlier one; pruned ones never"
+    stored = ledger.snapshot("warm").spec
+    assert stored.hash != warm().hash, "points are part of what trials depend on"
+
+    interventions.exclude(ledger, "source", 1)
+    assert ledger.register(warm()) == "continued"
+    assert points(ledger) == BEST
+    interventions.delete_study(ledger, "source")
+    assert ledger.register(warm()) == "continued"
+    assert interventions.extend(ledger, "warm", 30) == "extended"
+    assert ledger.register(warm(budget={"trials": 40})) == "extended"
+    assert points(ledger) == BEST
+    with pytest.raises(StudyError) as caught:
+        ledger.register(warm(top=2, budget={"trials": 40}))
+    assert "it differs in warm_start.top: 3 -> 2. Only a larger budget" in str(caught.value)
+
+
+def test_another_database_needs_the_stored_spec_alone(
+    ledger: Ledger, storage: Storage, tmp_path: Path
+) -> None:
+    source(ledger)
+    ledger.register(warm())
+    spec = ledger.snapshot("warm").spec
+    path = tmp_path / "warm.jsonl.gz"
+    backup.export(storage, "warm", path)
+    interventions.delete_study(ledger, "warm")
+    interventions.delete_study(ledger, "source")
+    backup.restore(storage, path)
+    assert ledger.snapshot("warm").spec == spec
+    assert ledger.register(warm()) == "continued"
+    again = specrules.validate(tomllib.loads(spectoml.dumps(spec)), where="warm.toml")
+    assert ledger.register(again) == "continued", "the study file of a report is the study"
+
+
+def test_workers_begin_with_the_points_however_many_there_are(
+    ledger: Ledger, database_url: str
+) -> None:
+    source(ledger)
+    tables = []
+    for name, workers in (("one", 1), ("two", 2)):
+        ledger.register(warm(name, budget={"trials": 10}, confirm=False))
+        run_workers(database_url, name, workers)
+        found = ledger.snapshot(name, curves=True)
+        assert [dict(slot.params) for slot in found.search[:3]] == BEST
+        tables.append(table(found))
+    assert tables[0] == tables[1]
+
+
+def test_spaces_that_differ(ledger: Ledger) -> None:
+    """Searched there alone: left out. Here alone: as fixed there, if that is in range."""
+    source(ledger, fixed={"noise": 0.5, "rate_per_ns": 0.2})
+    space = {
+        "k": {"low": 1, "high": 8},
+        "noise": {"low": 0.0, "high": 0.1},
+        "rate_per_ns": {"low": 0.01, "high": 1.0, "log": True},
+    }
+    ledger.register(warm(space=space, fixed={"x": 0.5, "colour": "red"}))
+    assert points(ledger) == [{"k": k, "rate_per_ns": 0.2} for k in (5, 6, 4)]
+
+
+def test_trials_that_come_to_the_same_point_count_once(ledger: Ledger) -> None:
+    settle(ledger, toy_spec("source", space=SPACE), [*TRIALS, (0.8, 5, "red", 0.8)])
+    ledger.register(warm(space={"k": SPACE["k"]}, top=3))
+    assert points(ledger) == [{"k": 5}, {"k": 6}, {"k": 4}]
+
+
+def test_confirmations_do_not_rank(ledger: Ledger) -> None:
+    """They were tested on the test half, which must not tell a search where to begin."""
+    spec = toy_spec("source", space=SPACE, budget={"trials": 6}, confirm={"top": 2, "members": 2})
+    settle(ledger, spec, TRIALS)
+    for score in (0.1, 0.1, 0.95, 0.95):
+        held = ledger.claim("source", "w", lease_s=60.0)
+        assert isinstance(held, Claim), held
+        ledger.settle(held, SlotState.COMPLETE, score=score)
+    assert [c.mean for c in ledger.snapshot("source").confirmations] == [0.1, 0.95]
+    ledger.register(warm(top=1))
+    assert points(ledger) == BEST[:1]
+
+
+def refusal(ledger: Ledger, spec: StudySpec) -> str:
+    with pytest.raises((StudyError, SpecError)) as caught:
+        ledger.register(spec)
+    assert spec.name not in [summary.name for summary in ledger.studies()]
+    return str(caught.value).removeprefix("study 'warm': warm_start.study: ")
+
+
+def test_no_such_study(ledger: Ledger) -> None:
+    said = "the database must hold the other study, but got study='source' where it holds {}. "
+    said += "Launch it first, or write warm_start.points by hand."
+    assert refusal(ledger, warm()) == said.format("no other study yet")
+    ledger.register(toy_spec("a"))
+    ledger.register(toy_spec("b"))
+    assert refusal(ledger, warm()) == said.format("a, b")
+
+
+def test_no_complete_trial_yet(ledger: Ledger) -> None:
+    ledger.register(toy_spec("source", space=SPACE))
+    assert refusal(ledger, warm()) == (
+        "the other study must have a complete trial, but 'source' has none yet. Wait for one "
+        "(hpo status source), or write warm_start.points by hand."
+    )
+
+
+def test_another_metric(ledger: Ledger) -> None:
+    source(ledger, objective="toy_objective:ToyLossObjective")
+    assert refusal(ledger, warm()) == (
+        "both studies must maximize accuracy, but 'source' has minimize rmse_mv. Name a study of "
+        "the same metric."
+    )
+
+
+def test_a_study_that_was_searched_on_the_test_half(ledger: Ledger) -> None:
+    source(ledger, protocol="paper")
+    assert refusal(ledger, warm()) == (
+        "the other study must not have been scored on the test half, but 'source' has "
+        'protocol="paper". Name a study with protocol = "validation", or search on the test half '
+        'here, too: protocol = "paper".'
+    )
+    assert ledger.register(warm(protocol="paper")) == "created"
+
+
+def test_values_out_of_range(ledger: Ledger) -> None:
+    source(ledger)
+    space = {**SPACE, "x": {"low": 0.35, "high": 1.0}, "colour": {"choices": ["red", "blue"]}}
+    spec = StudySpec.model_validate_json(json.dumps({**warm().stored(), "space": space}))
+    assert refusal(ledger, spec) == (
+        "the best 3 trials of 'source' must lie in the space, but got colour='green' of trial 1 "
+        "(space.colour is red | blue), x=0.3 of trial 1 (space.x is 0.35 to 1), colour='green' of "
+        "trial 4 (space.colour is red | blue). Widen the range, take fewer trials "
+        "(warm_start.top), or write those that fit as warm_start.points."
+    )
+
+
+def test_nothing_in_common(ledger: Ledger) -> None:
+    source(ledger)
+    spec = warm(space={"rate_per_ns": {"low": 0.01, "high": 1.0}})
+    assert refusal(ledger, spec) == (
+        "both studies must have a parameter in common, but 'source' has none of rate_per_ns. Name "
+        "another study."
+    )
+
+
+def test_a_dry_run_shows_the_points_and_writes_nothing(
+    ledger: Ledger, database_url: str, tmp_path: Path
+) -> None:
+    source(ledger)
+    (tmp_path / "warm.toml").write_text(spectoml.dumps(warm()).replace('name = "warm"\n', ""))
+    line = ["--study", "warm.toml", "--storage", database_url, "--dry-run"]
+    shown = launch(tmp_path, *line)
+    assert "warm start  trials 0 to 2 begin with the best of source\n" in shown
+    assert shown.splitlines()[-4:] == [
+        "trial     x  k  colour",
+        "0       0.3  5   green",
+        "1      0.35  6   green",
+        "2       0.4  4     red",
+    ]
+    record = json.loads(launch(tmp_path, *line, "--json"))
+    assert record["spec"]["warm_start"]["points"] == BEST
+    assert [summary.name for summary in ledger.studies()] == ["source"]
+    ledger.register(warm())
+    assert ledger.snapshot("warm").spec.hash == record["spec_hash"]
+
+
+def launch(directory: Path, *line: str) -> str:
+    command = [sys.executable, "-m", "hpo.launch", *line]
+    environment = {"PYTHONPATH": str(SUPPORT), "PATH": "/usr/bin:/bin", "HOME": str(directory)}
+    done = subprocess.run(
+        command, cwd=directory, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout

@@ -1,0 +1,59 @@
+"""Synthetic studies of a score and a cost, for tests of everything that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import snapshots
+
+from hpo.snapshot import SlotState, StudySnapshot, StudyState
+from hpo.spec import StudySpec
+
+REPORTED = {
+    "score": 0.8983,
+    "std": 0.0291,
+    "n": 10,
+    "cost": 40.0,
+    "cost_here": 24.68,
+    "source": "arXiv:2408.02835",
+    "params": {"x": 0.5},
+}
+TRIALS = [(0.60, 2.0), (0.85, 5.0), (0.91, 12.3), (0.92, 14.0), (0.95, 30.0), (0.90, 31.0)]
+"""Score and cost of each trial; the last one is off the front."""
+CONFIRMED = {2: [0.89, 0.90, 0.895], 3: [0.905, 0.907, 0.909], 4: [0.95, 0.96, 0.94]}
+
+
+def spec(**changes: Any) -> StudySpec:
+    """A study of six trials with a score and a cost."""
+    given = {
+        "cost": {"name": "energy_pj"},
+        "pruner": None,
+        "budget": {"trials": len(TRIALS), "window": 2, "members": 2, "epochs": 30},
+        "confirm": {"top": 3, "members": 3, "epochs": 60},
+        "reported": REPORTED,
+        **changes,
+    }
+    return snapshots.spec(**given)
+
+
+def study(
+    of: StudySpec | None = None,
+    trials: Sequence[tuple[float, float]] = TRIALS,
+    confirmed: dict[int, list[float]] = CONFIRMED,
+) -> StudySnapshot:
+    """A finished study: its trials, and the fresh-seed scores of some of them."""
+    of = of or spec()
+    search, fresh = [], []
+    for number, (score, cost) in enumerate(trials):
+        info = {"energy_pj": cost, "n_synapses": round(100 * cost)}
+        curve = (0.3, 0.5, score)
+        members = tuple(replace(snapshots.member(i, curve), info=info) for i in range(2))
+        given = {"score": score, "cost": cost, "members": members}
+        search.append(snapshots.slot(number, SlotState.COMPLETE, **given))
+        for index, tested in enumerate(confirmed.get(number, ())):
+            slot = snapshots.confirmation(number, index, tested, cost=cost)
+            member = replace(slot.members[0], info=info)
+            fresh.append(replace(slot, number=3 * number + index, members=(member,)))
+    return snapshots.snapshot(of, tuple(search), tuple(fresh), state=StudyState.DONE)

@@ -1,0 +1,268 @@
+"""A score and a cost: rules by text, suggestions as pure functions, the front and its order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import optuna
+import pytest
+from workers import toy_spec
+
+from hpo import front, suggest
+from hpo.directions import directions
+from hpo.errors import SpecError
+from hpo.past import Past, Suggestion
+from hpo.snapshot import Amendment, SlotState
+from hpo.spec import StudySpec
+from hpo.studyfile import load
+
+COST = {"name": "energy_pj"}
+REPORTED = {"score": 0.9, "cost": 40.0, "source": "a paper"}
+SAMPLERS: list[dict[str, Any]] = [
+    {"name": "tpe", "n_startup_trials": 4},
+    {"name": "tpe", "n_startup_trials": 4, "multivariate": True},
+    {"name": "nsga2", "population_size": 6},
+    {"name": "random"},
+    {"name": "qmc"},
+    {"name": "gp", "n_startup_trials": 4},
+]
+
+
+def two(name: str = "two", **tables: Any) -> StudySpec:
+    """The toy study with a cost."""
+    given = {"cost": COST, "pruner": {"name": "none"}, "sampler": SAMPLERS[0], **tables}
+    return toy_spec(name, **given)
+
+
+def history(spec: StudySpec, count: int) -> list[Past]:
+    """Trials suggested one by one, each with a score and a cost of its own."""
+    trials: list[Past] = []
+    for number in range(count):
+        own = suggest.suggest(spec, number, trials)
+        x, k = float(own.params["x"]), int(own.params["k"])
+        outcome = {"score": 0.9 - (x - 0.3) ** 2 - 0.01 * (k - 5) ** 2, "cost": k * (0.2 + x)}
+        trials.append(Past(suggestion=own, state=SlotState.COMPLETE, **outcome))  # type: ignore[arg-type]
+    return trials
+
+
+# --- rules ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("tables", "text"),
+    [
+        (
+            {"cost": {"name": "energy"}},
+            "cost.name: objective 'toy_objective:ToyObjective' tells no cost 'energy'. Did you "
+            "mean 'energy_pj'? Valid: energy_pj, n_synapses.",
+        ),
+        ({"cost": {}}, "cost.name: this key must be given. Add it."),
+        (
+            {"cost": {"name": "energy_pj", "max": 3}},
+            "cost.max: unknown key. Valid: name.",
+        ),
+        (
+            {"sampler": {"name": "cmaes"}},
+            "sampler.name: a sampler for a score and a cost must be one of gp, grid, nsga2, qmc, "
+            'random, tpe, but got name="cmaes", which knows one objective alone. Choose another.',
+        ),
+        (
+            {"pruner": {"name": "median"}},
+            'pruner.name: name = "none" must hold beside [cost], but got name="median": a pruner '
+            "compares scores alone, and would end what is cheap. Remove [pruner].",
+        ),
+        (
+            {"racing": {"rungs": [1]}},
+            "racing: [cost] must stand without this table, which compares scores alone, but got "
+            "both. Remove [racing].",
+        ),
+        (
+            {"stop": {"target": 0.9}},
+            "stop: [cost] must stand without this table, which compares scores alone, but got "
+            "both. Remove [stop].",
+        ),
+        (
+            {"protocol": "confirm", "sampler": {"name": "random"}, "confirm": False},
+            "cost: a study must search to have this table, but a sweep, and "
+            'protocol = "confirm", select nothing. Remove [cost].',
+        ),
+        (
+            {"cost": None, "reported": REPORTED},
+            "reported.cost: a study must have a [cost] to be held against one, but got cost=40.0 "
+            "without it. Add [cost], or remove the key.",
+        ),
+        (
+            {"reported": {**REPORTED, "cost": 0.0}},
+            "reported.cost: greater than 0 must hold, but got cost=0.0. Change it.",
+        ),
+    ],
+)
+def test_a_wrong_cost_is_located(tables: dict[str, Any], text: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        two(**tables)
+    assert str(caught.value) == f"test: {text}"
+
+
+def test_studies_without_a_cost_are_what_they_were() -> None:
+    spec = toy_spec()
+    assert "cost" not in spec.stored()
+    assert spec.hash != two(pruner={"name": "none"}).hash
+    assert load("seqdigits").hash == "7410f616d9abaf6d"
+    assert directions(spec) == [optuna.study.StudyDirection.MAXIMIZE]
+
+
+def test_a_replaced_outcome_keeps_its_cost() -> None:
+    before = Amendment(
+        what="exclude",
+        since=3,
+        at="2025-03-01T09:00:00+00:00",
+        host="a",
+        state=SlotState.COMPLETE,
+        score=0.5,
+        cost=2.5,
+        steps=(),
+        attrs={},
+        message=None,
+    )
+    assert Amendment.restored(before.stored()) == before
+    without = replace(before, cost=None)
+    assert "cost" not in without.stored(), "studies without costs are written as before"
+    assert Amendment.restored(without.stored()) == without
+
+
+# --- suggestions ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: "-".join(map(str, s.values())))
+def test_suggestions_depend_on_the_visible_history_alone(sampler: dict[str, Any]) -> None:
+    """Outcomes within the window, and what a process had worked out before, do not matter."""
+    spec = two(sampler=sampler, budget={"window": 4})
+    trials = history(spec, 22)
+    ours = [suggest.suggest(spec, k, trials[:k]) for k in (0, 9, 15, 22)]
+    hidden = [*trials[:19], *(Past(suggestion=t.suggestion) for t in trials[19:])]
+    assert suggest.suggest(spec, 22, hidden) == ours[-1]
+    changed = [*trials[:19], *(replace(t, cost=0.0, score=1.0) for t in trials[19:])]
+    assert suggest.suggest(spec, 22, changed) == ours[-1]
+    suggest._memory.cache_clear()
+    assert [suggest.suggest(spec, k, trials[:k]) for k in (0, 9, 15, 22)] == ours
+
+
+@pytest.mark.parametrize("sampler", [SAMPLERS[0], SAMPLERS[2]], ids=["tpe", "nsga2"])
+def test_the_cost_counts(sampler: dict[str, Any]) -> None:
+    spec = two(sampler=sampler, budget={"window": 1})
+    trials = history(spec, 22)
+    dear = [replace(t, cost=50.0 - (t.cost or 0.0)) for t in trials]
+    some = range(12, 23)
+    ours = [suggest.suggest(spec, k, trials[:k]).params for k in some]
+    assert [suggest.suggest(spec, k, dear[:k]).params for k in some] != ours
+
+
+def test_nsga2_goes_on_from_generation_to_generation() -> None:
+    spec = two(sampler={"name": "nsga2", "population_size": 6}, budget={"window": 4})
+    key = "NSGAIISampler:generation"
+    generations = [t.suggestion.attrs[key] for t in history(spec, 40)]
+    assert generations == sorted(generations)
+    assert max(generations) >= 3
+    # of a generation there are the population and those that were begun before it was seen whole
+    assert max(map(generations.count, generations)) <= 6 + 4
+
+
+def test_wrong_options_of_nsga2_are_refused() -> None:
+    for options, text in [
+        ({"population_size": 1}, "`population_size` must be greater than or equal to 2"),
+        ({"population": 4}, "sampler.population: 'nsga2' has no such option"),
+    ]:
+        with pytest.raises(SpecError) as caught:
+            suggest.check(two(sampler={"name": "nsga2", **options}), "f.toml")
+        assert text in str(caught.value)
+
+
+def test_every_sampler_of_two_objectives_passes_its_rehearsal() -> None:
+    for sampler in SAMPLERS:
+        suggest.check(two(sampler=sampler), "f.toml")
+
+
+# --- the front ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Point:
+    """A trial in three numbers."""
+
+    number: int
+    score: float
+    cost: float
+
+
+POINTS = [
+    Point(0, 0.95, 30.0),
+    Point(1, 0.93, 20.0),
+    Point(2, 0.93, 20.0),  # the same as an earlier one
+    Point(3, 0.92, 25.0),  # beaten in both
+    Point(4, 0.91, 10.0),
+    Point(5, 0.905, 9.0),
+    Point(6, 0.80, 5.0),
+    Point(7, 0.70, 4.0),
+    Point(8, 0.70, 6.0),  # as good as a cheaper one
+]
+
+
+def numbers(points: list[Point]) -> list[int]:
+    return [point.number for point in points]
+
+
+def test_the_front_is_what_no_other_beats() -> None:
+    assert numbers(front.front(two(), POINTS)) == [7, 6, 5, 4, 1, 0]
+    losses = [replace(p, score=1.0 - p.score) for p in POINTS]
+    less = two(objective="toy_objective:ToyLossObjective")
+    assert numbers(front.front(less, losses)) == [7, 6, 5, 4, 1, 0]
+    assert front.front(two(), []) == []
+
+
+@pytest.mark.parametrize(
+    ("top", "expected"),
+    [
+        (1, [5, 4, 1, 0, 6, 7]),  # the cheapest that reached 0.9
+        (2, [5, 0, 4, 1, 6, 7]),  # and the most accurate one
+        (3, [5, 4, 0, 1, 6, 7]),
+        (9, [5, 4, 1, 0, 6, 7]),  # what missed it comes last, the nearest first
+    ],
+)
+def test_the_cheapest_that_reached_the_reported_score_come_first(
+    top: int, expected: list[int]
+) -> None:
+    spec = two(reported=REPORTED, confirm={"top": top, "members": 3})
+    assert numbers(front.order(spec, POINTS)) == expected
+
+
+def test_without_a_reported_score_the_most_accurate_come_first() -> None:
+    assert numbers(front.order(two(), POINTS)) == [0, 1, 4, 5, 6, 7]
+    none = two(reported={**REPORTED, "score": 0.99})
+    assert numbers(front.order(none, POINTS)) == [0, 1, 4, 5, 6, 7]
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """A confirmed trial in three numbers."""
+
+    source: int
+    mean: float
+    cost: float
+
+
+def test_a_study_is_named_by_the_cheapest_that_holds_the_reported_score() -> None:
+    spec = two(reported=REPORTED)
+    tested = [Fresh(1, 0.95, 30.0), Fresh(2, 0.9, 20.0), Fresh(3, 0.899, 9.0)]
+    assert front.headline(spec, tested) == tested[1]
+    assert front.headline(spec, tested[2:]) == tested[2], "none holds it: the best mean"
+    assert front.headline(two(), tested) == tested[0]
+    assert front.headline(spec, []) is None
+
+
+def test_the_memory_of_nsga2_is_part_of_the_history() -> None:
+    """Generations are stored with the suggestions, and read from there."""
+    spec = two(sampler={"name": "nsga2", "population_size": 4})
+    trials = history(spec, 12)
+    bare = [replace(t, suggestion=Suggestion(params=t.suggestion.params)) for t in trials]
+    assert suggest.suggest(spec, 12, trials).attrs != suggest.suggest(spec, 12, bare).attrs

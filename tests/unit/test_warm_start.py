@@ -1,0 +1,240 @@
+"""``[warm_start]``: its rules, its words, and the trials that begin with it."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import snapshots
+from workers import toy_spec
+
+from hpo import report, spectoml, studynote, suggest, warmrules
+from hpo.errors import SpecError
+from hpo.past import Past
+from hpo.snapshot import SlotState
+from hpo.spec import StudySpec
+from hpo.specrules import validate
+
+POINTS = [
+    {"x": 0.25, "k": 5, "rate_per_ns": 0.1, "colour": "green"},
+    {"x": 0.5, "k": 2, "rate_per_ns": 1, "colour": "red"},
+    {"k": 7},
+]
+
+
+def search(spec: StudySpec, count: int) -> list[Past]:
+    """Trials suggested one by one, better the nearer x is to 0.3."""
+    trials: list[Past] = []
+    for number in range(count):
+        past = Past(suggestion=suggest.suggest(spec, number, trials))
+        score = 1.0 - abs(float(past.suggestion.params["x"]) - 0.3)
+        trials.append(replace(past, state=SlotState.COMPLETE, score=score, steps=(score,)))
+    return trials
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "cmaes", "gp"])
+def test_the_first_trials_get_the_points_and_the_sampler_goes_on(sampler: str) -> None:
+    tables: dict[str, Any] = {"sampler": {"name": sampler}}
+    if sampler == "cmaes":
+        tables["space"] = {
+            "x": {"low": 0.0, "high": 1.0},
+            "k": {"low": 1, "high": 8},
+            "rate_per_ns": {"low": 1e-3, "high": 10.0, "log": True},
+        }
+    keys = toy_spec(**tables).space
+    points = [{k: v for k, v in point.items() if k in keys} for point in POINTS]
+    spec = toy_spec(**tables, warm_start={"points": points})
+    count = 14
+    trials = [trial.suggestion.params for trial in search(spec, count)]
+    for told, params in zip(points, trials, strict=False):
+        assert {name: params[name] for name in told} == told
+    assert trials[1]["rate_per_ns"] == 1.0
+    assert type(trials[1]["rate_per_ns"]) is float, "a float where the objective takes one"
+    assert trials[2].keys() == set(keys), "the sampler draws what a point leaves out"
+    assert trials[3]["x"] not in (0.25, 0.5)
+
+
+def test_without_the_table_suggestions_are_as_before() -> None:
+    """What a point leaves out is drawn as without it; later trials follow from the history."""
+    cold = search(toy_spec(), 6)
+    warm = search(toy_spec(warm_start={"points": [{"k": 7}]}), 6)
+    first = dict(warm[0].suggestion.params)
+    assert first.pop("k") == 7
+    assert first == {k: v for k, v in cold[0].suggestion.params.items() if k != "k"}
+    assert "warm_start" not in toy_spec().stored()
+
+
+def test_the_sampler_learns_from_the_points() -> None:
+    """What trial 0 scored matters to TPE once its random trials are over."""
+    spec = toy_spec(warm_start={"points": POINTS})
+    trials = search(spec, 12)
+    first, *others = trials
+    found = [
+        suggest.suggest(spec, 12, [replace(first, score=score, steps=(score,)), *others])
+        for score in (0.0, 2.0)
+    ]
+    assert found[0] != found[1]
+    assert suggest.suggest(spec, 2, trials[:2]) == trials[2].suggestion
+
+
+def test_points_are_part_of_the_spec() -> None:
+    cold, warm = toy_spec(), toy_spec(warm_start={"points": POINTS})
+    assert cold.hash != warm.hash
+    assert toy_spec(warm_start={"points": POINTS[:2]}).hash != warm.hash
+    assert warm.stored()["warm_start"] == {"points": POINTS}
+    assert validate(warm.stored(), where="again") == warm
+    assert cold.differences(warm) == ["warm_start.points"]
+
+
+@pytest.mark.parametrize("extra", [{}, {"study": 'other "one"', "top": 3}])
+def test_the_study_file_of_a_report_has_the_points(extra: dict[str, Any]) -> None:
+    spec = toy_spec(warm_start={**extra, "points": POINTS})
+    text = spectoml.dumps(spec)
+    assert text.count("[[warm_start.points]]") == 3
+    assert validate(tomllib.loads(text), where="again") == spec
+    assert validate(tomllib.loads(text), where="again").hash == spec.hash
+
+
+def test_words() -> None:
+    assert warmrules.summary(toy_spec()) == ""
+    for table, text in (
+        ({"study": "other"}, "trials 0 to 4 begin with the best of other"),
+        ({"study": "other", "top": 1}, "trial 0 begins with the best of other"),
+        ({"points": POINTS}, "trials 0 to 2 begin with points of the file"),
+    ):
+        assert warmrules.summary(toy_spec(warm_start=table)) == text
+
+
+def test_report_and_note_say_so() -> None:
+    table = {"study": "other", "top": 2, "points": [{"x": 0.5}, {"x": 0.6}]}
+    warm = snapshots.realistic(snapshots.spec(warm_start=table))
+    cold = snapshots.realistic(snapshots.spec())
+    said = "Trials 0 to 1 begin with the best of other."
+    for shown in (report.html, studynote.text):
+        assert said in shown(warm)
+        assert " begin with " not in shown(cold)
+
+
+STEPS: dict[str, Any] = {"x": {"low": 0.0, "high": 1.0, "step": 0.25}, "k": {"low": 1, "high": 8}}
+
+
+@pytest.mark.parametrize(
+    ("tables", "text"),
+    [
+        ({"warm_start": {}}, "warm_start: `study` or `points` must be given. Add one."),
+        (
+            {"warm_start": {"points": POINTS, "top": 2}},
+            "warm_start.top: it must stand beside `study`, but got top=2 with points alone. "
+            "Remove it.",
+        ),
+        (
+            {"warm_start": {"study": "toy"}},
+            "warm_start.study: a study must not begin with its own trials, but got study='toy'. "
+            "Name another study, or give this one another name: --name NEW.",
+        ),
+        (
+            {"warm_start": {"study": "other", "top": 25}},
+            "warm_start.top: there must be a trial for every point, but got 25 points where "
+            "budget.trials=24. Take fewer points.",
+        ),
+        (
+            {"warm_start": {"points": POINTS}, "budget": {"trials": 2}},
+            "warm_start.points: there must be a trial for every point, but got 3 points where "
+            "budget.trials=2. Take fewer points.",
+        ),
+        (
+            {"warm_start": {"points": [{"x": 0.1}, {"z": 1}]}},
+            "warm_start.points.1.z: a point must name searched parameters, but got z=1. Valid: "
+            "colour, k, rate_per_ns, x.",
+        ),
+        (
+            {"warm_start": {"points": [{"x": 1.5}]}},
+            "warm_start.points.0.x: a value must lie in the space, but got x=1.5 where space.x is "
+            "0 to 1. Widen that, or change the point.",
+        ),
+        (
+            {"warm_start": {"points": [{"k": 2.5}]}},
+            "warm_start.points.0.k: a value must lie in the space, but got k=2.5 where space.k is "
+            "1 to 8. Widen that, or change the point.",
+        ),
+        (
+            {"warm_start": {"points": [{"x": True}]}},
+            "warm_start.points.0.x: a value must lie in the space, but got x=True where space.x is "
+            "0 to 1. Widen that, or change the point.",
+        ),
+        (
+            {"warm_start": {"points": [{"colour": "blue"}]}},
+            "warm_start.points.0.colour: a value must lie in the space, but got colour='blue' "
+            "where space.colour is red | green. Widen that, or change the point.",
+        ),
+        (
+            {"space": STEPS, "warm_start": {"points": [{"x": 0.5}, {"x": 0.3}]}},
+            "warm_start.points.1.x: a value must lie in the space, but got x=0.3 where space.x is "
+            "0 to 1 in steps of 0.25. Widen that, or change the point.",
+        ),
+        (
+            {
+                "space": {"x": {"low": 0.0, "high": 1.0, "points": 24}},
+                "sampler": {"name": "grid"},
+                "warm_start": {"study": "other"},
+            },
+            'warm_start: a grid must visit its own points, each once, but got sampler.name="grid". '
+            "Take another sampler, or remove [warm_start].",
+        ),
+        (
+            {
+                "protocol": "confirm",
+                "confirm": False,
+                "sampler": {"name": "random"},
+                "pruner": {"name": "none"},
+                "warm_start": {"study": "other"},
+            },
+            "warm_start: a study must look for a best trial to have this table, but a sweep, and "
+            'protocol = "confirm", do not. Remove [warm_start].',
+        ),
+        (
+            {"warm_start": {"points": [{}]}},
+            "warm_start.points.0: at least 1 entry must hold, but got 0={}. Change it.",
+        ),
+        (
+            {"warm_start": {"from": "other"}},
+            "warm_start.from: unknown key. Valid: points, study, top.",
+        ),
+    ],
+)
+def test_broken_rules(tables: dict[str, Any], text: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        toy_spec(**tables)
+    assert str(caught.value) == f"test: {text}"
+
+
+def test_a_sweep_is_refused() -> None:
+    raw = {
+        "name": "swept",
+        "objective": "toy_objective:ToyObjective",
+        "budget": {"members": 1, "epochs": 2},
+        "sweep": {"curves": [{"label": "a", "x": "x", "values": [0.1, 0.2]}]},
+        "warm_start": {"study": "other"},
+    }
+    with pytest.raises(SpecError, match=r"warm_start: a study must look for a best trial"):
+        validate(raw, where="test")
+
+
+def test_a_point_that_the_objective_refuses_as_a_whole() -> None:
+    """The rule is one between several parameters, each of which is in range."""
+    raw = {
+        "name": "net",
+        "objective": "spintronic",
+        "budget": {"trials": 8},
+        "space": {"width": {"low": 2, "high": 8}, "density_inter": {"low": 0.1, "high": 1.0}},
+        "warm_start": {"points": [{"width": 8}, {"width": 2, "density_inter": 0.1}]},
+    }
+    with pytest.raises(SpecError) as caught:
+        validate(raw, where="test")
+    assert str(caught.value) == (
+        "test: warm_start.points.1: density_inter: `round(density_inter * width) >= 1` must hold, "
+        "but got density_inter=0.1, width=2. Raise density_inter: no connection from the input is "
+        "left. Change the point."
+    )
