@@ -3,7 +3,8 @@
 Points fill the space of ``studies/seqdigits.toml`` (scrambled Sobol sequences): first the whole of
 it, then, design by design, the share of it that promises most by what was measured so far, since
 few points of the whole are good. At each of them networks are trained as a trial of the study
-would, and others as its confirmation would, from fresh seeds. ``python -m benchmarks.search.table`` makes it,
+would, and others as its confirmation would, from fresh seeds.
+``python -m benchmarks.search.table`` makes it,
 design by design, which takes an hour or two on two cores; it goes on where it was interrupted::
 
     python -m benchmarks.search.table --out table.jsonl --name whole --n 128
