@@ -178,7 +178,7 @@ def test_epochs_of_trials() -> None:
             "of the first network alone.",
         ),
         (
-            {"protocol": "confirm", "sampler": {"name": "random"}},
+            {"protocol": "confirm", "sampler": {"name": "random"}, "confirm": False},
             "test: racing: a study must look for a best trial to have this table, but a sweep, and "
             'protocol = "confirm", do not. Remove [racing].',
         ),

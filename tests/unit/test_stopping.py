@@ -64,10 +64,16 @@ def test_epochs_count_early_ends_as_what_they_took() -> None:
         ),
         (
             {"stop": {"patience": 0}},
-            "test: stop.patience: at least 1 must hold, but got patience=0. Change it.",
+            "test: stop.patience: greater than or equal to 1 must hold, but got patience=0. Change it.",
         ),
         (
-            {"stop": {"target": 0.9}, "protocol": "confirm", "sampler": {"name": "random"}},
+            {
+                "stop": {"target": 0.9},
+                "protocol": "confirm",
+                "confirm": False,
+                "sampler": {"name": "random"},
+                "pruner": {"name": "none"},
+            },
             "test: stop: a study must look for a best trial to have this table, but a sweep, and "
             'protocol = "confirm", do not. Remove [stop].',
         ),
