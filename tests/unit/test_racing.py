@@ -201,3 +201,61 @@ def test_racing_is_part_of_the_hash_and_absent_without_it() -> None:
     assert "racing" not in toy_spec().stored()
     assert "stop" not in toy_spec().stored()
     assert raced().hash != raced(racing={"rungs": [1]}).hash
+
+
+def stopped(*steps: float) -> Past:
+    """A trial that the pruner stopped within its first network."""
+    known = {"x": 0.5, "k": 3, "rate_per_ns": 0.1, "colour": "red"}
+    return Past(
+        suggestion=Suggestion(params=known),
+        state=SlotState.PRUNED,
+        score=steps[-1],
+        steps=steps,
+    )
+
+
+@pytest.mark.parametrize("sampler", ["gp", "cmaes"])
+def test_samplers_of_complete_trials_learn_of_pruned_ones(sampler: str) -> None:
+    spec = raced(sampler={"name": sampler}, pruner={"name": "median"}, racing=None)
+    whole = [
+        Past(
+            suggestion=stopped(0.1).suggestion,
+            state=SlotState.COMPLETE,
+            score=score,
+            steps=(0.1, first, 0.3, score),
+        )
+        for score, first in ((0.5, 0.2), (0.7, 0.2), (0.9, 0.2))
+    ]
+    told = racing.extrapolated(spec, [*whole, stopped(0.1, 0.15)])
+    assert told[:3] == whole
+    assert told[3].state == SlotState.COMPLETE
+    assert told[3].score == pytest.approx(0.15 + 0.5), "the median gain from step 2 on"
+    assert racing.extrapolated(spec, [stopped(0.1, 0.15)])[0].state == SlotState.PRUNED
+
+
+def test_tpe_knows_of_pruned_trials_itself() -> None:
+    spec = raced(sampler={"name": "tpe"}, pruner={"name": "median"}, racing=None)
+    seen = [trial(spec, 0.5), stopped(0.1, 0.2)]
+    assert racing.extrapolated(spec, seen) == seen
+
+
+def test_gp_does_not_go_back_to_where_trials_were_pruned() -> None:
+    spec = raced(
+        sampler={"name": "gp", "n_startup_trials": 4}, pruner={"name": "median"}, racing=None
+    )
+    base = {"k": 3, "rate_per_ns": 0.1, "colour": "red"}
+    seen = []
+    for x in (0.1, 0.3, 0.5, 0.7, 0.9):
+        score = 0.9 - abs(x - 0.5)
+        pruned = x > 0.6
+        seen.append(
+            Past(
+                suggestion=Suggestion(params={"x": x, **base}),
+                state=SlotState.PRUNED if pruned else SlotState.COMPLETE,
+                score=0.05 if pruned else score,
+                steps=(0.05,) if pruned else (0.1, 0.2, 0.3, score),
+            )
+        )
+    for seed in range(3):
+        own = spec.model_copy(update={"seed": seed})
+        assert float(suggest(own, 5, seen).params["x"]) < 0.65
