@@ -35,7 +35,13 @@ from hpo.suggest import suggest
 from hpo.trial import _filled
 
 REPORTED = {"score": 0.9, "std": 0.01, "source": "toy paper", "params": {"x": 0.5}}
-CARDS = ["hpo-1-convergence", "hpo-2-time", "hpo-3-distance", "hpo-4-parameters"]
+CARDS = [
+    "hpo-1-convergence",
+    "hpo-2-epochs",
+    "hpo-2-time",
+    "hpo-3-distance",
+    "hpo-4-parameters",
+]
 
 
 @pytest.fixture
