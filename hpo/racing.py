@@ -84,3 +84,34 @@ def _levelled(spec: StudySpec, past: Past, ahead: dict[int, float]) -> Past:
     if past.state != SlotState.PRUNED or past.score is None or members not in ahead:
         return past  # one that was pruned within its first network is none of the race's
     return replace(past, state=SlotState.COMPLETE, score=past.score + ahead[members])
+
+
+_BLIND = ("gp", "cmaes")
+"""Samplers that learn from complete trials alone."""
+
+
+def extrapolated(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
+    """The same trials, with an end for those that the pruner stopped within their first network.
+
+    Optuna's samplers ``gp`` and ``cmaes`` pass over pruned trials, and would go back to where these
+    were. So such a trial counts as complete, with its last value and what the complete trials
+    gained from that step on (their median).
+
+    Args:
+        spec: the study.
+        seen: what is seen of earlier trials, already ``levelled``.
+    """
+    if spec.sampler.name not in _BLIND or spec.pruner.name in ("none", "wilcoxon"):
+        return list(seen)
+    whole = [past for past in seen if past.state == SlotState.COMPLETE and past.steps]
+    gains: dict[int, float] = {}
+    told = []
+    for past in seen:
+        step = len(past.steps)
+        if past.state == SlotState.PRUNED and whole and 0 < step < spec.budget.epochs:
+            if step not in gains:
+                gains[step] = statistics.median((p.score or 0.0) - p.steps[step - 1] for p in whole)
+            score = past.steps[-1] + gains[step]
+            past = replace(past, state=SlotState.COMPLETE, score=score)
+        told.append(past)
+    return told

@@ -85,7 +85,8 @@ def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
     if spec.sweep is not None:
         return Suggestion(params=spec.point(number))
     with quiet():
-        seen = racing.levelled(spec, visible(spec, number, trials)) if learns(spec) else []
+        seen = visible(spec, number, trials) if learns(spec) else []
+        seen = racing.extrapolated(spec, racing.levelled(spec, seen))
         study = _view(spec, len(seen), seen, sampler(spec, number))
         trial = study.ask(distributions(spec))
         frozen = study._storage.get_trial(trial._trial_id)

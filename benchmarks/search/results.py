@@ -7,7 +7,7 @@ import json
 import multiprocessing
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ RESULTS = Path(__file__).with_name("results.json")
 RULES = 1
 """Raise it when searches by the same strategy come out differently: all are run anew then."""
 _DIGITS = 4
+_KEPT = ("trial", "epochs", "seconds", "claimed", "true", "expected")
+"""What is kept of a ``Step``."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,7 @@ def _execute(job: Job) -> tuple[Job, Search]:
 
 
 def _written(search: Search) -> dict[str, Any]:
-    steps = [[_short(value) for value in astuple(step)] for step in search.steps]
+    steps = [[_short(getattr(step, name)) for name in _KEPT] for step in search.steps]
     return {
         "steps": steps,
         "trials": search.trials,
@@ -131,8 +133,5 @@ def _short(value: float) -> float:
 
 
 def _read(stored: Mapping[str, Any]) -> Search:
-    steps = [
-        Step(trial=trial, epochs=epochs, seconds=seconds, claimed=claimed, true=true)
-        for trial, epochs, seconds, claimed, true in stored["steps"]
-    ]
+    steps = [Step(**dict(zip(_KEPT, values, strict=True))) for values in stored["steps"]]
     return Search(**{**stored, "steps": steps})

@@ -1,17 +1,20 @@
-"""One search on the surrogate: the service's own decisions, and what they cost."""
+"""One search in a world: the service's own decisions, and what they cost.
+
+A world tells what networks do at a point of the space: the surrogate at once, ``real.Real`` by
+training them.
+"""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from benchmarks.search import table
-from benchmarks.search.surrogate import Array, Surrogate
+from benchmarks.search.surrogate import Array
 from benchmarks.waiting import simulate as scheduled
 from hpo import seeds
 from hpo.course import Course, EndedError
@@ -29,6 +32,27 @@ _DENSITIES = {"density_inter": 32 + 2 * 32**2, "density_intra": 3 * 32**2}
 _READOUT = 320
 
 
+Params = Mapping[str, Any]
+
+
+class World(Protocol):
+    """Where searches are run."""
+
+    def train(
+        self, spec: StudySpec, params: Params, seed: int, tell: Callable[[float], None]
+    ) -> float:
+        """Train a network for ``budget.epochs``, telling its accuracy after each; the last one.
+
+        What ``tell`` raises ends the training.
+        """
+
+    def true(self, params: Params) -> float:
+        """Expected accuracy of a confirmation; NaN if this is to be found out afterwards."""
+
+    def expected(self, params: Params, epochs: int) -> float:
+        """Expected score of a network after so many epochs; NaN if nobody knows."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Step:
     """The search has another best trial."""
@@ -42,6 +66,9 @@ class Step:
     """Its score in the search."""
     true: float
     """Expected accuracy of its confirmation."""
+    expected: float
+    """What it would score with other seeds: ``claimed`` without the luck."""
+    params: Params = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +82,6 @@ class Search:
     seconds: float
     suggestion_s: float
     """Of them, of one worker: to suggest."""
-    overtakes: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -64,9 +90,10 @@ class _Trial:
     epochs: int
     seconds: float
     true: float
+    expected: float
 
 
-def run(spec: StudySpec, world: Surrogate, epochs: int) -> Search:
+def run(spec: StudySpec, world: World, epochs: int) -> Search:
     """Run a study on the surrogate until ``epochs`` are trained.
 
     Args:
@@ -102,22 +129,22 @@ def run(spec: StudySpec, world: Surrogate, epochs: int) -> Search:
 
 
 def _train(
-    spec: StudySpec, world: Surrogate, number: int, past: Sequence[Past], own: Suggestion
+    spec: StudySpec, world: World, number: int, past: Sequence[Past], own: Suggestion
 ) -> _Trial:
-    """What ``hpo.trial`` does with a slot, with the surrogate for the objective."""
-    unit = table.to_unit(spec, own.params)
-    curve = world.mean_curves(unit[None])[0]
+    """What ``hpo.trial`` does with a slot, in a world."""
     course = Course(spec, number, past, own)
     scores: list[float] = []
     spent = 0
+
+    def tell(accuracy: float) -> None:
+        nonlocal spent
+        spent += 1
+        course.epoch(len(scores), accuracy)
+
     try:
         for index in range(spec.budget.members):
             seed = seeds.derive(spec.seed, "member", index)
-            member = world.member(unit, curve, seed)[: spec.budget.epochs]
-            for value in member:
-                spent += 1
-                course.epoch(index, float(value))
-            scores.append(float(member[-1]))
+            scores.append(world.train(spec, own.params, seed, tell))
             course.networks(scores)
         state, score = SlotState.COMPLETE, statistics.fmean(scores)
     except EndedError:
@@ -131,11 +158,12 @@ def _train(
         ),
         epochs=spent,
         seconds=TRIAL_S + spent * _epoch_s(own.params),
-        true=float(world.truth(unit[None], curve[None])[0]),
+        true=world.true(own.params),
+        expected=world.expected(own.params, spec.budget.epochs),
     )
 
 
-def _epoch_s(params: Any) -> float:
+def _epoch_s(params: Params) -> float:
     """Seconds of an epoch."""
     synapses = _READOUT + sum(n * float(params[name]) for name, n in _DENSITIES.items())
     return EPOCH_S[0] + EPOCH_S[1] * synapses
@@ -161,6 +189,8 @@ def _steps(trials: Sequence[_Trial], ends: Sequence[float]) -> list[Step]:
                 seconds=ends[k],
                 claimed=claimed,
                 true=trial.true,
+                expected=trial.expected,
+                params=trial.past.suggestion.params,
             )
         )
     return steps

@@ -13,6 +13,8 @@ from hpo.spec import StudySpec
 from hpo.specrules import validate
 
 Table = Mapping[str, Any]
+PLAIN = "plain Optuna"
+"""What is written today: TPE, one network per trial, the median pruner, all as Optuna has them."""
 _TRIALS = 100_000
 """A search ends with its epochs."""
 
@@ -51,48 +53,8 @@ class Strategy:
         return validate({**self.raw, "name": "search", "seed": seed}, where=f"strategy {self.name}")
 
 
-_MEDIAN = {"name": "median"}
-_HALVING = {"name": "successive-halving"}
-_SAMPLERS: dict[str, Table] = {
-    "random": {"name": "random"},
-    "qmc": {"name": "qmc", "scramble": True},
-    "tpe": {"name": "tpe"},
-    "cmaes": {"name": "cmaes"},
-    "gp": {"name": "gp"},
-}
-
-
-def _all() -> list[Strategy]:
-    found = [
-        Strategy(name="plain Optuna", sampler={"name": "tpe"}, pruner=_MEDIAN, budget=4000),
-        Strategy(
-            name="our first default",
-            sampler={"name": "tpe", "n_startup_trials": 12},
-            pruner={"name": "median", "n_startup_trials": 8, "n_warmup_steps": 8},
-            members=2,
-            budget=8000,
-        ),
-    ]
-    for epochs in (8, 15, 25, 40):
-        for name, sampler in _SAMPLERS.items():
-            found.append(
-                Strategy(
-                    name=f"{name} {epochs}",
-                    sampler=sampler,
-                    epochs=epochs,
-                    budget=min(100 * epochs, 8000),
-                )
-            )
-        found.append(
-            Strategy(
-                name=f"tpe median {epochs}",
-                sampler={"name": "tpe"},
-                pruner=_MEDIAN,
-                epochs=epochs,
-                budget=2000,
-            )
-        )
-    return found
-
-
-STRATEGIES = {strategy.name: strategy for strategy in _all()}
+DEFAULT = "the default"
+"""``studies/seqdigits.toml`` as it is."""
+WINDOWS: dict[str, str] = {}
+DRAWN: tuple[str, ...] = ()
+STRATEGIES: dict[str, Strategy] = {}

@@ -26,7 +26,6 @@ from numpy.typing import NDArray
 from scipy import linalg, stats
 
 from benchmarks.search import table
-from hpo import studyfile
 from hpo.spec import StudySpec
 
 Array = NDArray[np.float64]
@@ -216,6 +215,29 @@ class Surrogate:
         curves = self.mean_curves(unit) if curves is None else curves
         return expit(curves[:, -20:].mean(axis=1) + self._confirmed(features(unit)))
 
+    def train(
+        self,
+        spec: StudySpec,
+        params: Mapping[str, Any],
+        seed: int,
+        tell: Callable[[float], None],
+    ) -> float:
+        """A network of a trial: see ``simulate.World``."""
+        unit = table.to_unit(spec, params)
+        curve = self.mean_curves(unit[None])[0]
+        for accuracy in self.member(unit, curve, seed)[: spec.budget.epochs]:
+            tell(float(accuracy))
+        return float(accuracy)
+
+    def true(self, params: Mapping[str, Any]) -> float:
+        """Expected accuracy of a confirmation: see ``simulate.World``."""
+        return float(self.truth(table.to_unit(table.spec(), params)[None])[0])
+
+    def expected(self, params: Mapping[str, Any], epochs: int) -> float:
+        """Expected score of a network after so many epochs: see ``simulate.World``."""
+        unit = table.to_unit(table.spec(), params)
+        return float(expit(self.mean_curves(unit[None])[0, epochs - 1]))
+
     def member(self, unit: Array, curve: Array, seed: int) -> Array:
         """Accuracies (epochs,) that a network of a trial shows, in steps of one image.
 
@@ -277,9 +299,8 @@ def fit_kernels(known: Data, say: Callable[[str], None]) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def load() -> Surrogate:
     """The surrogate of the committed table."""
-    spec = studyfile.load(str(table.STUDY))
     return Surrogate(
-        data(spec, table.read()), json.loads(KERNELS.read_text(encoding="utf-8"))["kernels"]
+        data(table.spec(), table.read()), json.loads(KERNELS.read_text(encoding="utf-8"))["kernels"]
     )
 
 
@@ -362,7 +383,7 @@ def main(arguments: Sequence[str]) -> int:
     def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
-    known = data(studyfile.load(str(table.STUDY)), table.read(args.table))
+    known = data(table.spec(), table.read(args.table))
     kernels = fit_kernels(known, say)
     validation = validate(known, kernels)
     say(json.dumps(validation, indent=1))

@@ -20,6 +20,7 @@ import math
 import multiprocessing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,12 @@ PER_POINT = 2
 
 _CANDIDATES = 2**14
 """Points of the whole space of which the promising ones are taken."""
+
+
+@cache
+def spec() -> StudySpec:
+    """The study whose space and networks these are."""
+    return studyfile.load(str(STUDY))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,16 +121,16 @@ def train_point(job: tuple[str, int, tuple[float, ...]]) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     design, index, unit = job
-    spec = studyfile.load(str(STUDY))
-    params = to_params(spec, np.array(unit))
+    study = spec()
+    params = to_params(study, np.array(unit))
     search, confirm = {}, {}
     for k in range(PER_POINT):
         member = (index * PER_POINT + k) % MEMBERS
-        outcome = _train(spec, params, Protocol.VALIDATION, seeds.derive(0, "member", member))
+        outcome = _train(study, params, Protocol.VALIDATION, seeds.derive(0, "member", member))
         n = int(outcome.info["n_scored"])
         search[member] = [round(score * n) for score in outcome.curve]
         fresh = index * PER_POINT + k
-        outcome = _train(spec, params, Protocol.CONFIRM, seeds.derive(1, "confirm", fresh))
+        outcome = _train(study, params, Protocol.CONFIRM, seeds.derive(1, "confirm", fresh))
         confirm[fresh] = round(outcome.score * int(outcome.info["n_scored"]))
     return {
         "design": design,
@@ -153,11 +160,11 @@ def read(path: Path = TABLE) -> list[dict[str, Any]]:
     return sorted(records, key=lambda r: (r["design"], r["index"]))
 
 
-def _missing(path: Path, design: Design, spec: StudySpec) -> Iterator[tuple[str, int, Any]]:
+def _missing(path: Path, design: Design) -> Iterator[tuple[str, int, Any]]:
     done = set()
     if path.exists():
         done = {(r["design"], r["index"]) for r in read(path)}
-    for index, unit in enumerate(points(spec, design, path)):
+    for index, unit in enumerate(points(spec(), design, path)):
         if (design.name, index) not in done:
             yield design.name, index, tuple(float(u) for u in unit)
 
@@ -171,9 +178,8 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="of the space: the best so much")
     parser.add_argument("--after", nargs="*", default=[], help="designs that tell what is good")
     args = parser.parse_args()
-    spec = studyfile.load(str(STUDY))
     design = Design(name=args.name, n=args.n, share=args.share, after=tuple(args.after))
-    jobs = list(_missing(args.out, design, spec))
+    jobs = list(_missing(args.out, design))
     with multiprocessing.get_context("spawn").Pool(2) as pool, args.out.open("a") as out:
         for k, record in enumerate(pool.imap(train_point, jobs)):
             out.write(json.dumps(record) + "\n")

@@ -1,0 +1,247 @@
+"""``docs/search.md``: the tables between its marks, and its figure, from what was found."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchmarks.results import _row as row
+from benchmarks.search import real, surrogate
+from benchmarks.search.simulate import Search, passes, value_at
+from benchmarks.search.strategies import DEFAULT, DRAWN, PLAIN, STRATEGIES, WINDOWS, Strategy
+from hpo import picture
+from hpo.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PAGE = Path(__file__).parents[2] / "docs" / "search.md"
+PICTURE = PAGE.with_suffix(".svg")
+LEVELS = (0.8983, 0.92, 0.94)
+_COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, GREY)
+_RESAMPLED = 10_000
+
+Found = Mapping[str, Mapping[int, Search]]
+
+
+def write(found: Found) -> None:
+    """Write what was found into the page, and draw it."""
+    text = PAGE.read_text(encoding="utf-8")
+    for name, table in tables(found).items():
+        block = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+        if not block.search(text):
+            raise ValueError(f"{PAGE}: <!-- {name} --> ... <!-- end --> is missing")
+        text = block.sub(lambda match, own=table: f"{match[1]}{own}{match[2]}", text)
+    PAGE.write_text(text, encoding="utf-8")
+    draw(found, PICTURE)
+
+
+def tables(found: Found) -> dict[str, str]:
+    """The tables by their marks."""
+    whole = {name: list(found[name].values()) for name in STRATEGIES if name in found}
+    windows = {name: searches for name, searches in whole.items() if name in WINDOWS}
+    others = {name: searches for name, searches in whole.items() if name not in WINDOWS}
+    return {
+        "strategies": _lines(_strategies()),
+        "epochs": _lines(_reached(others, "epochs")),
+        "seconds": _lines(_reached(others, "seconds")),
+        "windows": _lines(_reached({WINDOWS.get(n, n): s for n, s in windows.items()}, "epochs")),
+        "ratio": _lines(_ratios(whole)),
+        "curse": _lines(_curse(others)),
+        "surrogate": _lines(_validation()),
+        "real": _lines(_real()),
+    }
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = rows
+    return "\n".join([row(head), row(["---", *["---:"] * (len(head) - 1)]), *map(row, body)])
+
+
+def _strategies() -> list[list[str]]:
+    rows = [["strategy", "sampler", "pruner", "networks", "rungs", "epochs", "window"]]
+    for name, own in STRATEGIES.items():
+        if name in WINDOWS:
+            continue
+        rungs = own.raw.get("racing", {}).get("rungs")
+        rows.append(
+            [
+                name,
+                _options(own.raw["sampler"]),
+                _options(own.raw["pruner"]),
+                f"{own.raw['budget']['members']}",
+                "–" if rungs is None else ", ".join(map(str, rungs)),
+                f"{own.raw['budget']['epochs']}",
+                f"{own.raw['budget']['window']}",
+            ]
+        )
+    return rows
+
+
+def _options(table: Mapping[str, Any]) -> str:
+    options = [f"{key} = {value}" for key, value in table.items() if key != "name"]
+    return ", ".join([table["name"], *options]).lower()
+
+
+def _reached(whole: Mapping[str, Sequence[Search]], key: str) -> list[list[str]]:
+    titles = [f"{100 * level:.4g} %" for level in LEVELS]
+    spent = "true accuracy in the end"
+    rows = [["strategy", *titles, *(f"{title} for good" for title in titles), spent]]
+    for name, searches in whole.items():
+        cells = [
+            _median([passes(s.steps, level, key, for_good=for_good) for s in searches])
+            for for_good in (False, True)
+            for level in LEVELS
+        ]
+        rows.append([name, *cells, _mean([100 * s.steps[-1].true for s in searches], " %")])
+    return rows
+
+
+def _median(values: Sequence[float]) -> str:
+    """Median, and in how many searches there is a value, if not in all."""
+    reached = sum(map(math.isfinite, values))
+    middle = statistics.median(values)
+    shown = f"{middle:,.0f}" if math.isfinite(middle) else "–"
+    return shown if reached == len(values) else f"{shown} ({reached} of {len(values)})"
+
+
+def _mean(values: Sequence[float], unit: str = "") -> str:
+    return f"{statistics.fmean(values):.1f} ± {statistics.stdev(values):.1f}{unit}"
+
+
+def ratio(
+    ours: Sequence[float], theirs: Sequence[float], level: float = 0.9
+) -> tuple[float, float, float]:
+    """Ratio theirs : ours of medians, and its bootstrap interval of so much probability.
+
+    A search that did not pass counts as infinitely long, so the upper end may be infinite.
+    """
+    chance = np.random.default_rng(0)
+    medians = [
+        np.median(chance.choice(np.array(values), (_RESAMPLED, len(values))), axis=1)
+        for values in (theirs, ours)
+    ]
+    with np.errstate(invalid="ignore"):
+        drawn = medians[0] / medians[1]
+    drawn = np.where(np.isnan(drawn), 1.0, drawn)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], method="nearest")
+    middle = statistics.median(theirs) / statistics.median(ours)
+    return float(middle), float(low), float(high)
+
+
+def _ratios(whole: Mapping[str, Sequence[Search]]) -> list[list[str]]:
+    rows = [["until", "plain Optuna", "the default", "ratio", "90 % interval"]]
+    for for_good in (False, True):
+        for level in LEVELS:
+            theirs, ours = (
+                [passes(s.steps, level, "epochs", for_good=for_good) for s in whole[name]]
+                for name in (PLAIN, DEFAULT)
+            )
+            rows.append(
+                [
+                    f"{100 * level:.4g} %{' for good' if for_good else ''}",
+                    _median(theirs),
+                    _median(ours),
+                    *_ratio(ours, theirs),
+                ]
+            )
+    return rows
+
+
+def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> list[str]:
+    middle, low, high = ratio(ours, theirs)
+    if not math.isfinite(middle):
+        return ["–", f"from {low:.1f}"]
+    return [f"{middle:.1f}", f"{low:.1f} – {high:.1f}" if math.isfinite(high) else f"from {low:.1f}"]
+
+
+def _curse(whole: Mapping[str, Sequence[Search]]) -> list[list[str]]:
+    rows = [["strategy", "claimed", "expected of it", "luck", "confirmed", "claimed - confirmed"]]
+    for name, searches in whole.items():
+        last = [search.steps[-1] for search in searches]
+        columns: list[Callable[[Any], float]] = [
+            lambda step: step.claimed,
+            lambda step: step.expected,
+            lambda step: step.claimed - step.expected,
+            lambda step: step.true,
+            lambda step: step.claimed - step.true,
+        ]
+        rows.append([name, *(_mean([100 * of(step) for step in last]) for of in columns)])
+    return rows
+
+
+def _validation() -> list[list[str]]:
+    report = json.loads(surrogate.KERNELS.read_text(encoding="utf-8"))["validation"]
+    rows = [["points held back", "what", "R²", "rank correlation", "error", "of it noise", "bias"]]
+    for kind in ("all", "good"):
+        for what in ("epoch 8", "epoch 40", "confirmed"):
+            own = report[kind][what]
+            rows.append(
+                [
+                    f"{kind}, {report[kind]['points']}",
+                    what,
+                    f"{own['r2']:.2f}",
+                    f"{own['rank_correlation']:.2f}",
+                    *(f"{100 * own[k]:.1f}" for k in ("rms_error", "rms_noise", "mean_error")),
+                ]
+            )
+    return rows
+
+
+def _real() -> list[list[str]]:
+    rows = [["strategy", "seed", "until 89.83 %", "until 92 %", "last incumbent claims", "is"]]
+    for found in real.load():
+        last = found["steps"][-1]
+        error = f" ± {100 * last['error']:.1f}" if last["error"] is not None else ""
+        rows.append(
+            [
+                found["strategy"],
+                f"{found['seed']}",
+                *(_median([real.passes(found, level)]) for level in LEVELS[:2]),
+                f"{100 * last['claimed']:.1f} %",
+                f"{100 * last['true']:.1f}{error} %",
+            ]
+        )
+    return rows
+
+
+def draw(found: Found, path: Path) -> None:
+    """True accuracy of the incumbent against epochs, and against what it claims."""
+    names = [name for name in DRAWN if name in found]
+    with picture.style():
+        figure = picture.canvas(7.6, 3.2)
+        left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+        for name, colour in zip(names, _COLOURS, strict=False):
+            _draw_course(left, name, list(found[name].values()), colour)
+            last = [search.steps[-1] for search in found[name].values()]
+            right.plot(
+                [100 * step.claimed for step in last],
+                [100 * step.true for step in last],
+                "o",
+                markersize=3.5,
+                color=colour,
+            )
+        left.axhline(89.83, color=GREY, linestyle="--", linewidth=1)
+        left.set(xlabel="epochs of training", ylabel="confirmed accuracy, expected (%)", xscale="log")
+        left.set_ylim(70, 97)
+        left.legend(loc="lower right", fontsize="small")
+        ends = (86, 98)
+        right.plot(ends, ends, color=GREY, linewidth=1)
+        right.set(xlabel="claimed by the search (%)", ylabel="confirmed, expected (%)")
+        picture.save(figure, path)
+
+
+def _draw_course(axes: Axes, name: str, searches: Sequence[Search], colour: str) -> None:
+    own: Strategy = STRATEGIES[name]
+    at = np.geomspace(60, own.budget, 120)
+    values = 100 * np.array([value_at(search.steps, at) for search in searches])
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
+    axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
+    axes.plot(at, middle, color=colour, label=name)
