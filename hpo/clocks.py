@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
+from hpo import effort
 from hpo.plotting import axis_score, scored
 from hpo.snapshot import Slot, SlotState, StudySnapshot
+
+EPOCHS = "epochs of training"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clock:
-    """An x axis: search trials at their numbers, or at the times when they settled."""
+    """An x axis: search trials at their numbers, at the epochs spent, or when they settled."""
 
     name: str
+    """What a button that chooses it is called."""
+    against: str
+    """What a heading calls it."""
     title: str
     """What the axis is called, with its unit."""
     at: Mapping[int, float]
@@ -25,8 +32,14 @@ class Clock:
         return max(self.at.values(), default=0.0)
 
 
-def clocks(snapshot: StudySnapshot) -> tuple[Clock, Clock]:
-    """By trial number, and by time since the study was created, in a unit that fits."""
+def clocks(snapshot: StudySnapshot) -> tuple[Clock, Clock, Clock]:
+    """By trial number, by epochs of training, and by time since the study was created.
+
+    Epochs are those of a trial and of all before it by number: whoever runs the study, however
+    many at a time, trials stand at the same epochs. Time has a unit that fits.
+    """
+    spent = accumulate(effort.of_slot(snapshot.spec, slot) for slot in snapshot.search)
+    epochs = {slot.number: float(n) for slot, n in zip(snapshot.search, spent, strict=True)}
     numbers = {slot.number: float(slot.number) for slot in snapshot.search}
     seconds = {
         slot.number: ((slot.settled_at or snapshot.now) - snapshot.created_at).total_seconds()
@@ -36,8 +49,9 @@ def clocks(snapshot: StudySnapshot) -> tuple[Clock, Clock]:
     unit, size = ("s", 1.0) if longest < 120 else ("min", 60.0) if longest < 7200 else ("h", 3600.0)
     elapsed = {number: s / size for number, s in seconds.items()}
     return (
-        Clock(name="by trial", title="trial", at=numbers),
-        Clock(name="by time", title=f"time since start ({unit})", at=elapsed),
+        Clock(name="by trial", against="trial number", title="trial", at=numbers),
+        Clock(name="by epochs", against=EPOCHS, title=f"{EPOCHS} in the search", at=epochs),
+        Clock(name="by time", against="time", title=f"time since start ({unit})", at=elapsed),
     )
 
 

@@ -67,13 +67,14 @@ def cards(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> dict
 
 
 def _searched(snapshot: StudySnapshot) -> dict[str, go.Figure]:
-    by_trial, by_time = clocks(snapshot)
+    by_trial, by_epochs, by_time = clocks(snapshot)
     if snapshot.spec.cost is not None:
         front = frontfigure.figure(snapshot, height=HEIGHT, most=MAX_SPOTS)
         drawn = {"1-front": _titled(front, frontfigure.title(snapshot, MAX_SPOTS))}
     else:
         drawn = {
             "1-convergence": convergence(snapshot, by_trial),
+            "2-epochs": convergence(snapshot, by_epochs),
             "2-time": convergence(snapshot, by_time),
         }
     if snapshot.spec.cost is None and compared(snapshot.spec):
@@ -156,8 +157,8 @@ def convergence(snapshot: StudySnapshot, clock: Clock) -> go.Figure:
     trial that is, is the study's own ranking: by mean score.
     """
     spec, view = snapshot.spec, focus(snapshot, close=True)
-    against = "time" if clock.name == "by time" else "trial number"
-    figure = _card(f"Convergence against {against}{_share(snapshot, chosen(snapshot))}")
+    shown = _share(snapshot, chosen(snapshot))
+    figure = _card(f"Convergence against {clock.against}{shown}")
     traces = [
         *_trials(snapshot, clock, view),
         *_best(snapshot, clock),
@@ -289,7 +290,7 @@ def _place(spec: StudySpec, name: str, value: ParamValue) -> float | str | None:
 
 def distance(snapshot: StudySnapshot) -> go.Figure:
     """How far each trial, and the best so far, is from the reported parameters."""
-    spec, (clock, _) = snapshot.spec, clocks(snapshot)
+    spec, (clock, *_) = snapshot.spec, clocks(snapshot)
     n = len(compared(spec))
     slots = [s for s in chosen(snapshot) if s.params]
     figure = _card(f"Distance to the reported parameters{_share(snapshot, slots)}")

@@ -41,21 +41,21 @@ def convergence(snapshot: StudySnapshot) -> go.Figure:
     spec = snapshot.spec
     figure = style(go.Figure(), height=480)
     low, high = focus(snapshot)
-    both = clocks(snapshot)
+    axes = clocks(snapshot)
     hidden = [s for s in scored(snapshot) if not low <= axis_score(spec, s) <= high]
-    for clock in both:
+    for clock in axes:
         traces = _convergence_traces(snapshot, clock)
         traces += [_off_scale(spec, hidden, clock)] if hidden else []
         for trace in traces:
-            figure.add_trace(trace.update(meta=clock.name, visible=clock is both[0]))
+            figure.add_trace(trace.update(meta=clock.name, visible=clock is axes[0]))
     add_reported_band(figure, spec)
     figure.update_layout(
-        xaxis_title_text=both[0].title,
+        xaxis_title_text=axes[0].title,
         yaxis={"title": {"text": words.metric(spec)}, "range": [low, high]},
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
     )
     if figure.data:
-        figure.update_layout(updatemenus=[_x_menu(figure, both), _y_menu(figure, snapshot)])
+        figure.update_layout(updatemenus=[_x_menu(figure, axes), _y_menu(figure, snapshot)])
     return figure
 
 
@@ -122,10 +122,10 @@ def confirmed_points(
     )
 
 
-def _x_menu(figure: go.Figure, both: Sequence[Clock]) -> dict[str, Any]:
-    """Buttons that switch between trial number and time."""
+def _x_menu(figure: go.Figure, axes: Sequence[Clock]) -> dict[str, Any]:
+    """Buttons that switch between trial number, epochs and time."""
     buttons = []
-    for clock in both:
+    for clock in axes:
         visible = {"visible": [trace.meta == clock.name for trace in figure.data]}
         axis = {"xaxis.title.text": clock.title, "xaxis.autorange": True}
         buttons.append({"label": clock.name, "method": "update", "args": [visible, axis]})
@@ -145,7 +145,7 @@ def _y_menu(figure: go.Figure, snapshot: StudySnapshot) -> dict[str, Any]:
         opacity = {"marker.opacity": 0.75 if label == "overview" else 0}
         args = [opacity, axis, marks] if marks else [{}, axis]
         buttons.append({"label": label, "method": "update", "args": args})
-    return {**_MENU, "x": 0.25, "xanchor": "left", "buttons": buttons}
+    return {**_MENU, "x": 0.42, "xanchor": "left", "buttons": buttons}
 
 
 _MENU = {

@@ -65,7 +65,7 @@ def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | 
         ["sampler", _choice(spec.sampler.name, spec.sampler.options)],
         ["pruner", _choice(spec.pruner.name, spec.pruner.options)],
         *([["cost", f"{spec.cost.name}, as little as possible"]] if spec.cost else []),
-        *([["racing", words.racing_text(spec)]] if spec.racing else []),
+        *([["racing", words.racing_text(spec).removeprefix("racing: ")]] if spec.racing else []),
         *([["stop", _stop(spec.stop)]] if spec.stop else []),
         ["confirm", _confirm(spec)],
     ]

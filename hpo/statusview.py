@@ -76,7 +76,7 @@ def study_lines(studies: Sequence[StudySummary], *, width: int | None = None) ->
                 f"{study.created_at:%Y-%m-%d %H:%M}",
             ]
         )
-    return results.columns(rows, right=[2, 3, 4], width=width, drop=[7, 8, 4, 3])
+    return results.columns(rows, right=[2, 3, 4], width=width, drop=[7, 8, 3, 4])
 
 
 def _score(study: StudySummary) -> tuple[str, str]:

@@ -196,6 +196,29 @@ A study to begin with; lines to paste into its file (see studies/seqdigits.toml 
 
 {toml}"""
 
+_FURTHER = """\
+# What else a study file can hold; take away the # of what you want (README, "A study file").
+
+# [racing]               # most trials train one network, and only those that may win train them all
+# rungs = [1, 3]         # compared after so many; needs members = 4 or more in [budget]
+
+# [stop]                 # any of these ends the search before budget.trials
+# target = 0.95
+# patience = 100         # so many trials without a better one
+# max_epochs = 50_000    # of training, in the search
+
+# [warm_start]           # the first trials get the best points of another study,
+# study = "seqdigits"    # such as one with other input times; or your own, as [[warm_start.points]]
+
+# [variability]          # accuracy on simulated chips: spread of oscillators, noise, few bits
+# tau_spread = 0.15
+# s_spread = 0.1
+# weight_bits = 5
+
+# [cost]                 # search the front of accuracy and energy; without pruner, racing and stop
+# name = "energy_pj"\
+"""
+
 
 def _page(found: Guide) -> str:
     from objectives import physics
@@ -254,6 +277,8 @@ def _toml(found: Guide) -> str:
                 for name, (low, high) in ranges.items()
             ),
             "lr_decay = { low = 1.0, high = 100.0, log = true }",
+            "",
+            _FURTHER,
         ]
     )
 

@@ -139,7 +139,7 @@ def _shows_the_note(watched: Watched) -> None:
     page.locator("a[href$='/note']").click()
     page.get_by_text("A small network reads digits.", exact=True).wait_for()
     said = page.locator("body").inner_text()
-    assert "State: finished, all 30 trials settled." in said
+    assert "State: finished, all 30 trials settled, 240 epochs of training." in said
     assert re.search(r"Result: confirmed, trial \d+: .* on n = 2 fresh seeds", said)
     assert "Reported: 89.83 ± 2.91 % (arXiv:2408.02835)" in said
     assert "python -m hpo.launch --study small.toml" in said

@@ -446,7 +446,7 @@ def test_every_view_of_a_study(user: User) -> None:
     assert best is not None
 
     out, _ = user.run("studies")
-    assert re.search(r"^toy +done +12/12 +0 ", out, re.MULTILINE)
+    assert re.search(r"^toy +done +12/12 +96 +0 ", out, re.MULTILINE)
     assert "seqdigits" in out
     listed = json.loads(user.run("studies", "--json")[0])
     assert listed["studies"][0]["name"] == "toy"

@@ -35,7 +35,13 @@ from hpo.suggest import suggest
 from hpo.trial import _filled
 
 REPORTED = {"score": 0.9, "std": 0.01, "source": "toy paper", "params": {"x": 0.5}}
-CARDS = ["hpo-1-convergence", "hpo-2-time", "hpo-3-distance", "hpo-4-parameters"]
+CARDS = [
+    "hpo-1-convergence",
+    "hpo-2-epochs",
+    "hpo-2-time",
+    "hpo-3-distance",
+    "hpo-4-parameters",
+]
 
 
 @pytest.fixture
@@ -141,7 +147,7 @@ def test_every_state_up_to_the_last_is_published(
     assert [found.study for found in publisher.stale()] == ["toy"]
     assert publisher.publish("toy", least_s=0)
     assert [*cards(storage)] == [*CARDS, "hpo-5-confirmed"]
-    assert "**State:** finished, all 5 trials settled." in note(storage)
+    assert "**State:** finished, all 5 trials settled, 60 epochs of training." in note(storage)
     assert "n = 2 fresh seeds" in note(storage)
     assert publisher.stale() == []
 
@@ -580,4 +586,4 @@ def test_a_launch_publishes_what_it_watches(
         launch.kill()
         launch.wait(30)
     assert publisher.stale() == []
-    assert "**State:** finished, all 3 trials settled." in note(storage)
+    assert "**State:** finished, all 3 trials settled, 36 epochs of training." in note(storage)

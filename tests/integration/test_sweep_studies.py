@@ -72,7 +72,7 @@ def test_three_workers_measure_what_one_does_and_a_new_figure_only_redraws(
     )
     assert main(["status", *at]) == 0
     line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("alone "))
-    assert line.split()[1:5] == ["done", "6/6", "0", "–"], "no best score"
+    assert line.split()[1:6] == ["done", "6/6", "54", "0", "–"], "no best score"
     assert main(["status", "alone", *at]) == 0
     assert "search score" not in capsys.readouterr().out
     scatter = {"kind": "scatter", "x": "info.nothing"}
@@ -81,7 +81,8 @@ def test_three_workers_measure_what_one_does_and_a_new_figure_only_redraws(
     assert main(command) == 1
     assert capsys.readouterr().err == (
         "error: study 'alone': a trial must have its place on the x axis (nothing), but got none: "
-        "6 of 6 trials settled: 6 complete. Wait for one, or change `x` of its [figure].\n"
+        "6 of 6 trials settled: 6 complete; 54 epochs of training. Wait for one, or change `x` of "
+        "its [figure].\n"
     )
 
 

@@ -110,6 +110,19 @@ def test_against_time_trials_stand_where_they_settled_and_name_themselves() -> N
     assert figure["layout"]["xaxis"]["title"]["text"] == "time since start (min)"
 
 
+def test_against_epochs_trials_stand_at_what_was_trained_and_name_themselves() -> None:
+    pruned = snapshots.slot(1, SlotState.PRUNED, score=0.4, steps=(0.4,) * 12)
+    search = (trial(0, [0.8] * 3), pruned, trial(2, [0.9] * 3))
+    figure = drawn(snapshots.snapshot(snapshots.spec(), search), "2-epochs")
+    assert (trace(figure, "trial")["x"], trace(figure, "trial")["customdata"]) == (
+        [90, 192],
+        [0, 2],
+    )
+    assert trace(figure, "best so far, median of 3")["x"] == [90, 192, 192]
+    assert figure["layout"]["title"]["text"] == "<b>Convergence against epochs of training</b>"
+    assert figure["layout"]["xaxis"]["title"]["text"] == "epochs of training in the search"
+
+
 def test_scores_off_the_scale_and_failures_stand_on_its_edge() -> None:
     search = [trial(i, [0.9 + 0.001 * i]) for i in range(20)]
     failed = snapshots.slot(21, SlotState.FAILED, message="Traceback\nValueError: too small")
@@ -259,7 +272,8 @@ def test_a_sweep_shows_its_figure_alone() -> None:
 @pytest.mark.parametrize("reports", [snapshots.SPEC["reported"], None], ids=["reported", "not"])
 def test_any_study_has_its_cards(search: Any, reports: Any) -> None:
     snapshot = snapshots.snapshot(snapshots.spec(reported=reports), search)
-    names = ["1-convergence", "2-time", *(["3-distance"] if reports else []), "4-parameters"]
+    names = ["1-convergence", "2-epochs", "2-time", *(["3-distance"] if reports else [])]
+    names.append("4-parameters")
     assert [*dashfigures.cards(snapshot)] == names
     for name in names:
         drawn(snapshot, name)
@@ -286,7 +300,7 @@ def test_tags_in_texts_are_shown_and_never_read() -> None:
     )
     snapshot = snapshots.snapshot(spec, search, (snapshots.confirmation(0, 0, 0.9),))
     cards = dashfigures.cards(snapshot)
-    assert len(cards) == 5
+    assert len(cards) == 6
     assert all("<img" not in card for card in cards.values())
     assert "&lt;img" in cards["4-parameters"]
 
@@ -304,7 +318,7 @@ def test_cards_of_5000_trials_stay_small() -> None:
     shown = sum(len(t["x"]) for t in clouds if t["name"] in ("trial", "pruned", "off scale"))
     assert shown == dashfigures.MAX_TRIALS
     whole = len(scored(snapshot))
-    for card in ("1-convergence", "2-time", "3-distance"):
+    for card in ("1-convergence", "2-epochs", "2-time", "3-distance"):
         title = json.loads(cards[card])["layout"]["title"]["text"]
         assert title.endswith(f" (700 of {whole:,} trials)</b>")
     assert f" of {whole:,} trials)" in cards["4-parameters"]

@@ -53,6 +53,36 @@ def test_best_line_by_time_follows_the_order_of_settling() -> None:
     assert list(line.x) == pytest.approx([5, 7, 7])
 
 
+def test_by_epochs_a_trial_stands_at_what_was_trained_up_to_its_end() -> None:
+    """Three networks of 30 epochs each; one trial was pruned in its first, one failed."""
+    first, last = trials(0.5, 0.8).search
+    slots = (
+        first,
+        snapshots.slot(1, SlotState.PRUNED, score=0.4, steps=(0.4,) * 12),
+        snapshots.slot(2, SlotState.FAILED, steps=(0.4,) * 3),
+        replace(last, number=3),
+    )
+    figure = figures.convergence(replace(trials(), search=slots))
+    found = {t.name: t for t in figure.data if t.meta == "by epochs"}
+    assert list(found["complete trial"].x) == [90, 195]
+    assert list(found["pruned trial"].x) == [102]
+    assert list(found["failed"].x) == [105]
+    assert list(found["best so far"].x) == [90, 195, 195]
+    axis = figure.layout.updatemenus[0].buttons[1].args[1]
+    assert axis["xaxis.title.text"] == "epochs of training in the search"
+
+
+def test_by_epochs_it_does_not_matter_who_was_done_first() -> None:
+    early, late = trials(0.9, 0.8).search
+    swapped = (
+        replace(early, settled_at=late.settled_at),
+        replace(late, settled_at=early.settled_at),
+    )
+    figure = figures.convergence(replace(trials(), search=swapped))
+    line = next(t for t in figure.data if t.name == "best so far" and t.meta == "by epochs")
+    assert (list(line.x), list(line.y)) == ([90, 180], pytest.approx([90, 90]))
+
+
 def test_reported_value_is_a_line_with_its_band() -> None:
     band, line = figures.convergence(trials(0.9)).layout.shapes
     assert (band.y0, band.y1) == pytest.approx((86.92, 92.74))
@@ -77,9 +107,12 @@ def test_a_failed_trial_is_a_cross_on_the_axis_with_its_message() -> None:
 
 def test_every_button_chooses_traces_that_exist() -> None:
     figure = figures.convergence(snapshots.realistic(snapshots.spec()))
-    by_trial, by_time = figure.layout.updatemenus[0].buttons
-    assert [t.visible for t in figure.data] == by_trial.args[0]["visible"]
-    assert [not v for v in by_trial.args[0]["visible"]] == by_time.args[0]["visible"]
+    buttons = figure.layout.updatemenus[0].buttons
+    assert [b.label for b in buttons] == ["by trial", "by epochs", "by time"]
+    shown = [b.args[0]["visible"] for b in buttons]
+    assert [t.visible for t in figure.data] == shown[0]
+    assert [sum(of) for of in zip(*shown, strict=True)] == [1] * len(figure.data)
+    assert [sum(s) for s in shown] == [len(figure.data) / 3] * 3
     assert [b.label for b in figure.layout.updatemenus[1].buttons] == [
         "overview",
         "close-up",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from typing import Any
 
@@ -44,6 +45,31 @@ def test_it_ends_with_a_study_that_validates(
     spec = validate({"name": "guided", "budget": {"trials": 1}, **study}, where="guide")
     assert spec.fixed["dt_ns"] == float(dt_ns)
     assert set(spec.space) == {"tau_ns", "lr0", "f_cut_per_ns", "lr_decay"}
+
+
+TABLES = {
+    "racing": {"rungs": [1, 3]},
+    "stop": {"target": 0.95, "patience": 100, "max_epochs": 50_000},
+    "warm_start": {"study": "seqdigits"},
+    "variability": {"tau_spread": 0.15, "s_spread": 0.1, "weight_bits": 5},
+    "cost": {"name": "energy_pj"},
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_every_further_table_that_it_shows_can_be_taken(
+    table: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = said(capsys)
+    text = page[page.index('objective = "spintronic"') :]
+    shown = re.findall(r"^# \[(\w+)\]", text, re.MULTILINE)
+    assert shown == [*TABLES]
+    block = next(b for b in text.split("\n\n") if b.startswith(f"# [{table}]"))
+    study = tomllib.loads(text.replace(block, re.sub("^# ", "", block, flags=re.MULTILINE)))
+    assert study[table] == TABLES[table]
+    budget = {"trials": 200, "members": 4}
+    spec = validate({"name": "guided", "budget": budget, **study}, where="guide")
+    assert getattr(spec, table)
 
 
 def test_the_reported_optimum_lies_in_the_space_of_its_time_scale(

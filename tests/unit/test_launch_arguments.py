@@ -98,7 +98,7 @@ def test_a_dry_run_shows_the_plan_and_touches_no_database(study: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for words in (
         "toy (from ",
-        "7 trials × 3 networks × 60 epochs, 8 trials in flight at most",
+        "7 trials × 3 networks × 60 epochs (1,260 at most), 8 trials in flight at most",
         "tpe n_startup_trials=3",
         "the best trial, on 10 fresh seeds each, 60 epochs",
         "90.00 % (toy)",

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import snapshots
 
-from hpo import lineage, report, spectoml, words
+from hpo import importance, lineage, report, spectoml, words
 from hpo.snapshot import SlotState, StudySnapshot, StudyState
 from hpo.specrules import validate
 
@@ -143,28 +143,39 @@ class Tags(HTMLParser):
         self.seen += [tag, *(name for name, _ in attrs)]
 
 
-def test_hostile_text_in_every_place_stays_text() -> None:
+def with_text_in_every_place(text: str) -> str:
+    """A report with all sections, in which a text stands wherever somebody can write one."""
     spec = snapshots.unchecked(
-        space={"x": {"low": 0.0, "high": 1.0}, "colour": {"choices": (HOSTILE, "red")}},
-        description=HOSTILE,
-        reported={"score": 0.9, "source": HOSTILE, "params": {"colour": HOSTILE}},
-        sampler={"name": "tpe", HOSTILE: HOSTILE},
+        space={"x": {"low": 0.0, "high": 1.0}, "colour": {"choices": (text, "red")}},
+        description=text,
+        reported={"score": 0.9, "source": text, "params": {"colour": text}},
+        sampler={"name": "tpe", text: text},
     )
-    params = {"x": 0.5, "colour": HOSTILE, HOSTILE: HOSTILE}
-    search = tuple(
-        snapshots.slot(i, state, score=0.9, params=params, **snapshots.hostile(HOSTILE))
-        for i, state in enumerate((SlotState.COMPLETE, SlotState.PRUNED, SlotState.FAILED))
-    )
+    states = [*[SlotState.COMPLETE] * importance.LEAST, SlotState.PRUNED, SlotState.FAILED]
+    search = []
+    for i, state in enumerate(states):
+        params = {"x": i / 60, "colour": ("red", text)[i % 2], text: text}
+        score = 0.9 - i / 1000
+        search.append(
+            snapshots.slot(i, state, score=score, params=params, **snapshots.hostile(text))
+        )
     fresh = (snapshots.confirmation(0, 0, 0.9), snapshots.confirmation(0, 1, None))
-    page = report.html(
-        snapshots.snapshot(spec, search, fresh, state=StudyState.FAILED, reason=HOSTILE)
+    ended = {"state": StudyState.FAILED, "reason": text, "search_end": 52}
+    return report.html(
+        snapshots.snapshot(spec, tuple(search), fresh, search_end_reason=text, **ended)
     )
+
+
+def test_hostile_text_in_every_place_stays_text() -> None:
+    page = with_text_in_every_place(HOSTILE)
     tags = Tags()
     tags.feed(page)
     assert "img" not in tags.seen
     assert "onerror" not in tags.seen
-    harmless = report.html(snapshots.realistic(snapshots.spec()))
+    harmless = with_text_in_every_place("harmless")
     assert page.count("</script>") == harmless.count("</script>")
+    for name in ("convergence", "parameters", "importance", "contours", "curves", "confirmed"):
+        assert f'id="{name}-plot"' in page, "each figure had its chance"
     assert page.count("&lt;img src=x") > 10
 
 

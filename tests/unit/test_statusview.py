@@ -23,6 +23,7 @@ def summary(name: str = "toy-study", **changes: Any) -> StudySummary:
         "reason": None,
         "trials": 60,
         "settled": 41,
+        "epochs": 4711,
         "running": 4,
         "best_score": 0.9051,
         "confirmed": None,
@@ -117,6 +118,19 @@ def test_in_80_columns_the_numbers_stay_whole() -> None:
     assert "41/60" in lines[1]
     assert "89.1 ± 1.2 %" in lines[1]
     assert "0.7 points below 89.83 ±" in lines[1]
+
+
+def test_epochs_of_training_stand_beside_the_trials_where_there_is_room() -> None:
+    studies = [summary(epochs=1_234_567), summary("elsewhere", spec=None, epochs=None)]
+    lines = statusview.study_lines(studies)
+    assert lines[0].split()[:5] == ["study", "state", "settled", "epochs", "running"]
+    assert lines[1].split()[:5] == ["toy-study", "open", "41/60", "1,234,567", "4"]
+    assert lines[2].split()[:5] == ["elsewhere", "open", "41/60", "–", "4"]
+    for width, head in ((100, ["running"]), (80, []), (40, []), (32, [])):
+        lines = statusview.study_lines(studies, width=width)
+        assert max(map(len, lines)) <= width
+        assert lines[0].split()[3:-2] == head
+        assert "41/60" in lines[1]
 
 
 def test_workers_are_listed_with_host_slot_and_silence_the_living_first() -> None:

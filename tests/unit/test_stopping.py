@@ -64,7 +64,8 @@ def test_epochs_count_early_ends_as_what_they_took() -> None:
         ),
         (
             {"stop": {"patience": 0}},
-            "test: stop.patience: greater than or equal to 1 must hold, but got patience=0. Change it.",
+            "test: stop.patience: greater than or equal to 1 must hold, but got patience=0. Change "
+            "it.",
         ),
         (
             {

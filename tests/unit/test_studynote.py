@@ -139,11 +139,19 @@ def test_an_amended_study_runs_again_to_the_same_only_up_to_its_amendment() -> N
     assert "with the same result up to trial 1, which was retried or excluded here: save" in amended
 
 
+def test_a_search_that_ended_itself_says_why() -> None:
+    search = tuple(snapshots.slot(i, SlotState.COMPLETE) for i in range(4))
+    why = "stop.target = 0.9: trial 0 has reached 0.9"
+    done = {"state": StudyState.DONE, "search_end": 4, "search_end_reason": why}
+    note = studynote.text(snapshots.snapshot(snapshots.spec(), search, **done))
+    assert f"**State:** finished, all 4 trials settled ({why}), 360 epochs of training." in note
+
+
 def test_a_confirmed_result_is_told_with_its_n() -> None:
     snapshot = snapshots.realistic(snapshots.spec())
     first = snapshot.confirmations[0]
     note = studynote.text(snapshot).replace("\\", "")
-    assert "**State:** finished, all 60 trials settled." in note
+    assert "**State:** finished, all 60 trials settled, 4,711 epochs of training." in note
     claim = f"(the search had claimed {100 * first.search_score:.1f} %)"
     gap = words.gap_text(snapshot.spec, first.mean)
     mean = f"**{100 * first.mean:.1f} ± {100 * first.std:.1f} %** on n = 10 fresh seeds, {gap}"
