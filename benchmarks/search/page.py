@@ -159,7 +159,10 @@ def _ratio(ours: Sequence[float], theirs: Sequence[float]) -> list[str]:
     middle, low, high = ratio(ours, theirs)
     if not math.isfinite(middle):
         return ["–", f"from {low:.1f}"]
-    return [f"{middle:.1f}", f"{low:.1f} – {high:.1f}" if math.isfinite(high) else f"from {low:.1f}"]
+    return [
+        f"{middle:.1f}",
+        f"{low:.1f} – {high:.1f}" if math.isfinite(high) else f"from {low:.1f}",
+    ]
 
 
 def _curse(whole: Mapping[str, Sequence[Search]]) -> list[list[str]]:
@@ -229,7 +232,9 @@ def draw(found: Found, path: Path) -> None:
                 color=colour,
             )
         left.axhline(89.83, color=GREY, linestyle="--", linewidth=1)
-        left.set(xlabel="epochs of training", ylabel="confirmed accuracy, expected (%)", xscale="log")
+        left.set(
+            xlabel="epochs of training", ylabel="confirmed accuracy, expected (%)", xscale="log"
+        )
         left.set_ylim(70, 97)
         left.legend(loc="lower right", fontsize="small")
         ends = (86, 98)
