@@ -1,6 +1,7 @@
 """Which parameters matter, and which pairs of them together: pure functions of a snapshot.
 
-Of complete trials alone: a trial that was stopped early has the score of a shorter training.
+Of trials that trained a network to its end: complete ones, and those that left a race, with the
+mean of fewer networks. A trial that was stopped earlier has the score of a shorter training.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from hpo import history
-from hpo.snapshot import Slot, SlotState, StudySnapshot
+from hpo.snapshot import Slot, StudySnapshot
 from hpo.spec import StudySpec
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Interaction:
 
 @dataclass(frozen=True, kw_only=True)
 class Importance:
-    """What the complete trials say."""
+    """What the trials that count say."""
 
     trials: int
     mains: tuple[Main, ...]
@@ -78,15 +79,15 @@ class Importance:
         return list(found.values())[:most]
 
 
-def complete(snapshot: StudySnapshot) -> list[Slot]:
+def counted(snapshot: StudySnapshot) -> list[Slot]:
     """The trials that count, in order of their numbers."""
-    trials = [slot for slot in snapshot.search if slot.state == SlotState.COMPLETE]
+    trials = [slot for slot in snapshot.search if slot.compares]
     return [slot for slot in trials if slot.score is not None and math.isfinite(slot.score)]
 
 
 def measure(snapshot: StudySnapshot) -> Importance | None:
-    """Importance and interactions; None below ``LEAST`` complete trials, or if all score alike."""
-    trials, spec = complete(snapshot), snapshot.spec
+    """Importance and interactions; None below ``LEAST`` such trials, or if all score alike."""
+    trials, spec = counted(snapshot), snapshot.spec
     if len(trials) < LEAST or len({slot.score for slot in trials}) == 1:
         return None
     import numpy as np

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from hpo import words
-from hpo.importance import LEAST, Importance, complete
+from hpo.importance import LEAST, Importance, counted
 from hpo.palette import BLUE, GREY, INK, ORANGE, VERMILLION
 from hpo.plotting import axis_score, focus, hover, position, safe, style
 from hpo.snapshot import Slot, StudySnapshot
@@ -36,13 +36,13 @@ CONTOURS = (
 def note(snapshot: StudySnapshot, found: Importance | None) -> str:
     """What the bars say, and how far they can be trusted."""
     if found is None:
-        n = len(complete(snapshot))
+        n = len(counted(snapshot))
         return (
-            f"{n} complete trials, or scores that are all alike, do not tell which parameters "
-            f"matter: {LEAST} are needed at least."
+            f"{n} trials that trained a network to its end, or scores that are all alike, do not "
+            f"tell which parameters matter: {LEAST} are needed at least."
         )
     return (
-        f"Of {found.trials:,} complete trials (those that were stopped early are left out)"
+        f"Of {found.trials:,} trials (those that were stopped within a network are left out)"
         f"{', by their score alone' if snapshot.spec.cost else ''}. Left: "
         "how much each parameter decides who is among the best tenth (PED-ANOVA, "
         "arXiv:2304.10255), as a share of all. Right: what a pair decides together beyond what "
@@ -103,7 +103,7 @@ def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, str]]) -> go.Fi
 
     It is drawn on a grid of ``GRID`` times ``GRID``, from at most ``LEARNT`` trials evenly taken.
     """
-    spec, trials = snapshot.spec, complete(snapshot)
+    spec, trials = snapshot.spec, counted(snapshot)
     figure = make_subplots(1, len(pairs), horizontal_spacing=0.09)
     style(figure, height=430).update_layout(margin={"t": 34, "b": 100})
     learnt = _evenly(trials, LEARNT)

@@ -1,9 +1,9 @@
 """Racing over seeds: most trials train one network, and only those that may win train them all.
 
-A trial is compared with earlier ones after so many networks (its *rungs*) as successive halving
-does (asynchronously: Li et al., arXiv:1810.05934): of the trials that got as far, one in
-``reduction_factor`` goes on, and in a long search no more than the ``keep`` best: a sampler learns,
-its trials get better, and to be better than most of the earlier ones is not enough to win.
+A trial is compared with earlier ones after so many networks (its *rungs*), as in asynchronous
+successive halving (Li et al., arXiv:1810.05934). That would let one trial in ``reduction_factor``
+go on; but a sampler learns, its trials get better, and to be among the best share of all earlier
+ones is not enough to win: so no more than the ``keep`` best go on, however long the search.
 
 All trials train their networks from the same seeds in the same order, so means over the same number
 of them are means over the same seeds. Everything here is a pure function of what the window lets a
@@ -20,10 +20,12 @@ from hpo.past import Past
 from hpo.snapshot import SlotState
 from hpo.spec import StudySpec
 
+_ENDED = (SlotState.COMPLETE, SlotState.PRUNED)
+
 
 def mean_after(spec: StudySpec, past: Past, members: int) -> float | None:
     """Mean score of an earlier trial over its first ``members`` networks; None if it has fewer."""
-    if past.state not in (SlotState.COMPLETE, SlotState.PRUNED):
+    if past.state not in _ENDED:
         return None
     step = spec.budget.epochs + members - 2  # see ``timeline.Timeline``
     return past.steps[step] if step < len(past.steps) else None
@@ -34,8 +36,9 @@ def why_out(
 ) -> str | None:
     """Why a trial ends after ``members`` networks; None if it goes on.
 
-    Trial 0 always goes on, so that there is an incumbent; of the others, those that have too few
-    to be compared with end: the sampler has learnt what there was to learn.
+    At the first rung, one of ``reduction_factor`` trials goes on: none before there are so many,
+    since the sampler has only begun to learn, but trial 0 does, so that there is an incumbent. Who
+    has ended before the rung counts as worse. At later rungs, the ``keep`` best so far go on.
 
     Args:
         spec: the study.
@@ -47,16 +50,20 @@ def why_out(
     racing = spec.racing
     if racing is None or members not in racing.rungs or number == 0:
         return None
-    means = [mean_after(spec, past, members) for past in seen]
+    ended = [past for past in seen if past.state in _ENDED]
+    means = [mean_after(spec, past, members) for past in ended]
     others = [other for other in means if other is not None]
     sign = 1.0 if spec.maximize else -1.0
     better = sum(sign * other > sign * mean for other in others)
-    go_on = min(racing.keep, (1 + len(others)) // racing.reduction_factor)
+    go_on = racing.keep
+    if members == racing.rungs[0]:
+        go_on = min(go_on, (1 + len(ended)) // racing.reduction_factor)
     if better < go_on:
         return None
     trained = f"after {members} of {spec.budget.members} networks"
     if go_on == 0:
-        return f"{trained}: {len(others)} earlier trials had got as far, too few to go on"
+        least = racing.reduction_factor - 1
+        return f"{trained}: {len(ended)} trials had ended, {least} must have before one goes on"
     return f"{trained}: {better} of {len(others)} earlier trials were better, {go_on} may go on"
 
 

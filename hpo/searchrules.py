@@ -35,6 +35,12 @@ def _check_racing(spec: StudySpec, racing: Racing, where: str) -> None:
             f"budget.members, but got rungs={list(rungs)}, members={members}. Whoever passes the "
             f"last rung trains all {members}."
         )
+    if racing.reduction_factor > spec.budget.trials:
+        raise SpecError(
+            f"{where}: racing.reduction_factor: budget.trials must be at least as large, but got "
+            f"reduction_factor={racing.reduction_factor}, trials={spec.budget.trials}: nobody "
+            f"but trial 0 would go on. Lower it, or add trials."
+        )
     if spec.pruner.name == "wilcoxon":
         raise SpecError(
             f'{where}: pruner.name: "wilcoxon" compares networks one by one, as [racing] does '

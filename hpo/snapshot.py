@@ -147,6 +147,13 @@ class Slot:
     amendments: tuple[Amendment, ...] = ()
     """How often, when and from which trial on it was retried or excluded."""
 
+    @property
+    def compares(self) -> bool:
+        """Whether a network was trained to its end: complete, or out of a race after some."""
+        return self.state == SlotState.COMPLETE or (
+            self.state == SlotState.PRUNED and bool(self.members)
+        )
+
 
 class Enlisted(TypedDict):
     """What a worker says of itself when it begins."""

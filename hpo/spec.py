@@ -99,11 +99,11 @@ class Racing(Table):
     rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=100)]
     """Numbers of networks after which a trial is compared with those before it; see ``racing``."""
     reduction_factor: Annotated[
-        int, Field(ge=2, le=100, description="of so many trials that got as far, one goes on")
-    ] = 3
+        int, Field(ge=2, le=1000, description="of so many trials, one goes on")
+    ] = 20
     keep: Annotated[
         int, Field(ge=1, le=1000, description="at a rung, only trials among so many best go on")
-    ] = 3
+    ] = 1
 
 
 class Stop(Table):

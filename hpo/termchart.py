@@ -18,7 +18,7 @@ def best_so_far(snapshot: StudySnapshot) -> list[tuple[int, float]]:
     """Trial number and incumbent's score, at every complete trial, by number."""
     better = max if snapshot.spec.maximize else min
     curve: list[tuple[int, float]] = []
-    for number, score in _scores(snapshot):
+    for number, score in _scores(snapshot, complete=True):
         curve.append((number, better(score, curve[-1][1]) if curve else score))
     return curve
 
@@ -42,11 +42,13 @@ def sparkline(values: list[float], width: int) -> str:
     return "".join(_BLOCKS[int((value - low) * scale + 0.5)] for value in values)
 
 
-def _scores(snapshot: StudySnapshot) -> list[tuple[int, float]]:
+def _scores(snapshot: StudySnapshot, *, complete: bool) -> list[tuple[int, float]]:
+    """Of complete trials, or also of those that left a race: few go all the way in one."""
     return [
         (slot.number, slot.score)
         for slot in snapshot.search
-        if slot.state == SlotState.COMPLETE and slot.score is not None
+        if (slot.state == SlotState.COMPLETE if complete else slot.compares)
+        and slot.score is not None
     ]
 
 
@@ -87,7 +89,7 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
         return sweep_chart(snapshot, width=width, rows=rows)
     if snapshot.spec.cost is not None:
         return front_chart(snapshot, width=width, rows=rows)
-    scores = _scores(snapshot)
+    scores = _scores(snapshot, complete=False)
     if len(scores) < 2 or width < 30:
         return []
     low, high = _range(snapshot, [score for _, score in scores])

@@ -15,7 +15,15 @@ import numpy as np
 from benchmarks.results import _row as row
 from benchmarks.search import real, surrogate
 from benchmarks.search.simulate import Search, passes, value_at
-from benchmarks.search.strategies import DEFAULT, DRAWN, PLAIN, STRATEGIES, WINDOWS, Strategy
+from benchmarks.search.strategies import (
+    COMPARED,
+    DEFAULT,
+    DRAWN,
+    PLAIN,
+    STRATEGIES,
+    WINDOWS,
+    Strategy,
+)
 from hpo import picture
 from hpo.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
 
@@ -46,13 +54,13 @@ def write(found: Found) -> None:
 def tables(found: Found) -> dict[str, str]:
     """The tables by their marks."""
     whole = {name: list(found[name].values()) for name in STRATEGIES if name in found}
-    windows = {name: searches for name, searches in whole.items() if name in WINDOWS}
-    others = {name: searches for name, searches in whole.items() if name not in WINDOWS}
+    windows = {WINDOWS[name]: searches for name, searches in whole.items() if name in WINDOWS}
+    others = {name: searches for name, searches in whole.items() if name in COMPARED}
     return {
         "strategies": _lines(_strategies()),
         "epochs": _lines(_reached(others, "epochs")),
         "seconds": _lines(_reached(others, "seconds")),
-        "windows": _lines(_reached({WINDOWS.get(n, n): s for n, s in windows.items()}, "epochs")),
+        "windows": _lines(_reached(windows, "epochs")),
         "ratio": _lines(_ratios(whole)),
         "curse": _lines(_curse(others)),
         "surrogate": _lines(_validation()),
@@ -68,7 +76,7 @@ def _lines(rows: Sequence[Sequence[str]]) -> str:
 def _strategies() -> list[list[str]]:
     rows = [["strategy", "sampler", "pruner", "networks", "rungs", "epochs", "window"]]
     for name, own in STRATEGIES.items():
-        if name in WINDOWS:
+        if name not in COMPARED:
             continue
         rungs = own.raw.get("racing", {}).get("rungs")
         rows.append(
@@ -232,9 +240,7 @@ def draw(found: Found, path: Path) -> None:
                 color=colour,
             )
         left.axhline(89.83, color=GREY, linestyle="--", linewidth=1)
-        left.set(
-            xlabel="epochs of training", ylabel="confirmed accuracy, expected (%)", xscale="log"
-        )
+        left.set(xlabel="epochs of training", ylabel="confirmed, expected (%)", xscale="log")
         left.set_ylim(70, 97)
         left.legend(loc="lower right", fontsize="small")
         ends = (86, 98)
@@ -245,7 +251,7 @@ def draw(found: Found, path: Path) -> None:
 
 def _draw_course(axes: Axes, name: str, searches: Sequence[Search], colour: str) -> None:
     own: Strategy = STRATEGIES[name]
-    at = np.geomspace(60, own.budget, 120)
+    at = np.geomspace(60, own.spend, 120)
     values = 100 * np.array([value_at(search.steps, at) for search in searches])
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], axis=0)
     axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)

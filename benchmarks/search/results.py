@@ -37,7 +37,7 @@ def fingerprint(name: str) -> str:
     """What the searches of a strategy depend on, as 16 hex digits."""
     parts = [
         json.dumps(STRATEGIES[name].raw, sort_keys=True).encode(),
-        f"{STRATEGIES[name].budget} {RULES}".encode(),
+        f"{STRATEGIES[name].spend} {RULES}".encode(),
         _world(),
     ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
@@ -91,8 +91,9 @@ def missing(
 
 def _dear(strategy: Strategy) -> float:
     """About how long a search takes to simulate."""
-    trials = strategy.budget / strategy.epochs
-    return trials**2 if strategy.sampler["name"] == "gp" else trials
+    budget = strategy.raw["budget"]
+    trials = strategy.spend / budget["epochs"] / budget["members"]
+    return 50 * trials if strategy.raw["sampler"]["name"] == "gp" else trials
 
 
 def execute(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, Search]]:
@@ -113,7 +114,7 @@ def _begin() -> None:
 
 def _execute(job: Job) -> tuple[Job, Search]:
     strategy = STRATEGIES[job.strategy]
-    return job, run(strategy.spec(job.seed), surrogate.load(), strategy.budget)
+    return job, run(strategy.spec(job.seed), surrogate.load(), strategy.spend)
 
 
 def _written(search: Search) -> dict[str, Any]:

@@ -15,23 +15,23 @@ from hpo.specrules import validate
 Table = Mapping[str, Any]
 PLAIN = "plain Optuna"
 """What is written today: TPE, one network per trial, the median pruner, all as Optuna has them."""
+DEFAULT = "the default"
+"""``studies/seqdigits.toml`` as it is."""
+FIRST = "our first default"
 _TRIALS = 100_000
 """A search ends with its epochs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Strategy:
-    """A way to search, as tables of a study file."""
+    """A way to search: what it changes in ``studies/seqdigits.toml``."""
 
     name: str
-    sampler: Table
-    pruner: Table = field(default_factory=lambda: {"name": "none"})
-    members: int = 1
-    epochs: int = 40
-    window: int = 4
-    more: Table = field(default_factory=dict)
-    """Further tables, such as ``racing``."""
-    budget: int = 16_000
+    budget: Table = field(default_factory=dict)
+    """Of a trial: members, epochs, window."""
+    tables: Table = field(default_factory=dict)
+    """Whole tables, such as ``sampler``; None removes one."""
+    spend: int = 4000
     """Epochs of a whole search."""
     repetitions: int = 10
 
@@ -39,22 +39,68 @@ class Strategy:
     def raw(self) -> dict[str, Any]:
         """The study file."""
         raw = tomllib.loads(table.STUDY.read_text(encoding="utf-8"))
-        raw.pop("racing", None)
-        raw["budget"] = {
-            "trials": _TRIALS,
-            "window": self.window,
-            "members": self.members,
-            "epochs": self.epochs,
-        }
-        return {**raw, "sampler": dict(self.sampler), "pruner": dict(self.pruner), **self.more}
+        raw.pop("stop", None)
+        raw["budget"] = {**raw["budget"], **self.budget, "trials": _TRIALS}
+        raw |= {name: value for name, value in self.tables.items() if value is not None}
+        for name, value in self.tables.items():
+            if value is None:
+                raw.pop(name, None)
+        return raw
 
     def spec(self, seed: int) -> StudySpec:
         """The study with a seed."""
         return validate({**self.raw, "name": "search", "seed": seed}, where=f"strategy {self.name}")
 
 
-DEFAULT = "the default"
-"""``studies/seqdigits.toml`` as it is."""
-WINDOWS: dict[str, str] = {}
-DRAWN: tuple[str, ...] = ()
-STRATEGIES: dict[str, Strategy] = {}
+_ALONE: Table = {"members": 1}
+_SAMPLERS: dict[str, Table] = {
+    "random": {"name": "random"},
+    "TPE": {"name": "tpe"},
+    "CMA-ES": {"name": "cmaes"},
+    "GP": {"name": "gp"},
+}
+
+
+def _plain(epochs: int, spend: int) -> Strategy:
+    tables = {"sampler": {"name": "tpe"}, "pruner": {"name": "median"}, "racing": None}
+    return Strategy(
+        name=PLAIN if epochs == 40 else f"{PLAIN}, {epochs} epochs",
+        budget={"members": 1, "epochs": epochs, "window": 1},
+        tables=tables,
+        spend=spend,
+    )
+
+
+def _others() -> list[Strategy]:
+    """Every sampler, with racing and with one network per trial, beside what is compared anyway."""
+    first: Table = {
+        "sampler": {"name": "tpe", "n_startup_trials": 12},
+        "pruner": {"name": "median", "n_startup_trials": 8, "n_warmup_steps": 8},
+        "racing": None,
+    }
+    found = [
+        Strategy(name=DEFAULT),
+        _plain(40, 8000),
+        _plain(60, 8000),
+        Strategy(name=FIRST, budget={"members": 2, "epochs": 40, "window": 4}, tables=first),
+    ]
+    for name, sampler in _SAMPLERS.items():
+        alone: Table = {"sampler": sampler, "racing": None}
+        raced: Table = {"sampler": sampler}
+        found.append(Strategy(name=f"{name}, one network", budget=_ALONE, tables=alone))
+        if name != "GP":  # which is the default
+            found.append(Strategy(name=f"{name}, racing", tables=raced))
+    found.append(Strategy(name="GP, racing, no pruner", tables={"pruner": {"name": "none"}}))
+    return found
+
+
+_WINDOWS = (8, 16, 32, 64)
+WINDOWS = {DEFAULT: "4"} | {f"window {size}": f"{size}" for size in _WINDOWS}
+"""Strategies that differ in the window alone, and its size."""
+DRAWN = (DEFAULT, PLAIN, FIRST, "TPE, racing", "CMA-ES, racing", "random, racing")
+"""Strategies in the figure."""
+COMPARED = tuple(strategy.name for strategy in _others())
+"""All but the windows."""
+STRATEGIES = {strategy.name: strategy for strategy in _others()} | {
+    f"window {size}": Strategy(name=f"window {size}", budget={"window": size}) for size in _WINDOWS
+}

@@ -81,6 +81,9 @@ def test_the_same_snapshot_the_same_figures() -> None:
 @pytest.mark.parametrize(("n", "there"), [(importance.LEAST, True), (49, False)])
 def test_the_report_says_when_there_are_too_few(n: int, there: bool) -> None:
     page = report.html(drawn(lambda p: p["x"], 0, n))
-    said = "49 complete trials, or scores that are all alike, do not tell which parameters matter: "
+    said = (
+        "49 trials that trained a network to its end, or scores that are all alike, do not tell "
+        "which parameters matter: "
+    )
     assert (f"{said}50 are needed at least." in page) is not there
     assert ('id="contours-plot"' in page) is there

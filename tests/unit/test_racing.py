@@ -57,8 +57,19 @@ def test_the_first_trial_goes_all_the_way() -> None:
 
 def test_too_few_to_compare_with() -> None:
     assert racing.why_out(raced(), 1, [], 0.99, 1) == (
-        "after 1 of 6 networks: 0 earlier trials had got as far, too few to go on"
+        "after 1 of 6 networks: 0 trials had ended, 1 must have before one goes on"
     )
+
+
+def test_whoever_ended_before_the_rung_counts_as_worse() -> None:
+    spec = raced(racing={"rungs": [1, 3], "reduction_factor": 4, "keep": 1})
+    seen = [trial(spec, 0.6), stopped(0.9), stopped(0.9)]
+    assert racing.why_out(spec, 3, seen, 0.7, 1) is None
+    assert racing.why_out(spec, 3, seen[:2], 0.7, 1) == (
+        "after 1 of 6 networks: 2 trials had ended, 3 must have before one goes on"
+    )
+    failed = trial(spec, 0.1, state=SlotState.FAILED)
+    assert racing.why_out(spec, 3, [*seen[:2], failed], 0.7, 1) is not None
 
 
 def test_the_best_share_goes_on() -> None:
@@ -84,9 +95,12 @@ def test_no_more_than_keep_however_long_the_search() -> None:
 def test_a_later_rung_compares_means_over_the_same_networks() -> None:
     spec = raced()
     seen = [trial(spec, 0.9, 0.3, 0.3), trial(spec, 0.2, 0.9, 0.9), trial(spec, 0.99)]
-    assert racing.why_out(spec, 3, seen, 0.7, 3) is None, "of two and itself one goes on: it"
-    assert "1 of 2 earlier" in str(racing.why_out(spec, 3, seen, 0.6, 3))
-    assert "2 of 2 earlier" in str(racing.why_out(spec, 3, seen, 0.4, 3))
+    assert racing.why_out(spec, 3, seen, 0.7, 3) is None
+    assert racing.why_out(spec, 3, seen, 0.6, 3) is None, "keep is 2"
+    assert racing.why_out(spec, 3, seen, 0.4, 3) == (
+        "after 3 of 6 networks: 2 of 2 earlier trials were better, 2 may go on"
+    )
+    assert racing.why_out(spec, 1, [], 0.1, 3) is None, "the best so far goes on"
 
 
 def test_less_is_better_where_the_objective_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
