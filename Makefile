@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 STUDY ?= seqdigits
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run secrets reproduce figures test test-all chaos check format bench screenshots clean
+.PHONY: help setup run secrets reproduce figures test test-all chaos check format bench bench-search screenshots clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,9 @@ figures: $(VENV)/.ready ## draw every figure from the committed data, without tr
 bench: $(VENV)/.ready-dev ## measure networks, service, scale and window, in 20 minutes
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]' || echo "without JAX"
 	$(PY) -m benchmarks
+
+bench-search: $(VENV)/.ready-dev ## compare searches on the table of real trainings: what is missing, and docs/search.md
+	@$(PY) -m benchmarks.search
 
 screenshots: $(VENV)/.ready-dev ## the pictures of the dashboard in README.md; needs chromium
 	@$(PY) -m hpo.launch --study seqdigits --no-report > /dev/null

@@ -19,6 +19,8 @@ from benchmarks.search.strategies import STRATEGIES, Strategy
 RESULTS = Path(__file__).with_name("results.json")
 RULES = 1
 """Raise it when searches by the same strategy come out differently: all are run anew then."""
+_TABLES = ("space", "budget", "sampler", "pruner", "racing")
+"""What of a study file decides how it searches."""
 _DIGITS = 4
 _KEPT = ("trial", "epochs", "seconds", "claimed", "true", "expected")
 """What is kept of a ``Step``."""
@@ -36,7 +38,7 @@ class Job:
 def fingerprint(name: str) -> str:
     """What the searches of a strategy depend on, as 16 hex digits."""
     parts = [
-        json.dumps(STRATEGIES[name].raw, sort_keys=True).encode(),
+        json.dumps([STRATEGIES[name].raw.get(table) for table in _TABLES]).encode(),
         f"{STRATEGIES[name].spend} {RULES}".encode(),
         _world(),
     ]

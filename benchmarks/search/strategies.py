@@ -81,7 +81,7 @@ def _others() -> list[Strategy]:
     found = [
         Strategy(name=DEFAULT),
         _plain(40, 8000),
-        _plain(60, 8000),
+        _plain(60, 4000),
         Strategy(name=FIRST, budget={"members": 2, "epochs": 40, "window": 4}, tables=first),
     ]
     for name, sampler in _SAMPLERS.items():

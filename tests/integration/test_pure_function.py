@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from typing import Any
 
 import pytest
 from workers import (
@@ -110,32 +111,37 @@ def test_grid_runs_each_point_once(database_url: str) -> None:
     assert set(points) == {(x / 4, k) for x in range(5) for k in range(1, 7)}
 
 
-def networks(name: str, **changes: object) -> StudySpec:
-    """24 trials of the shipped study with another name, and with other values by dotted key."""
-    return load("seqdigits", values={"name": name, "budget.trials": 24, **changes})
+def networks(name: str, *, study: str, **changes: object) -> StudySpec:
+    """24 trials of a shipped study with another name, and with other values by dotted key."""
+    return load(study, values={"name": name, "budget.trials": 24, **changes})
 
 
-SMALL = {
+SMALL: dict[str, Any] = {
     "fixed.width": 12,
     "fixed.layers": 2,
-    "budget.epochs": 4,
-    "pruner.n_warmup_steps": 2,
     "confirm.epochs": 3,
     "confirm.members": 3,
 }
+TPE: dict[str, Any] = {"study": "seqdigits-tpe", "budget.epochs": 4, "pruner.n_warmup_steps": 2}
+RACED: dict[str, Any] = {
+    "study": "seqdigits",
+    "budget.epochs": 6,
+    "pruner.min_resource": 2,
+    "racing.reduction_factor": 6,
+}
+PAPER: dict[str, Any] = {"study": "seqdigits", "budget.epochs": 20, "confirm.epochs": 20}
 
 
 @pytest.mark.parametrize(
     "size",
     [
-        pytest.param(SMALL, id="small"),
-        pytest.param(
-            {"budget.epochs": 20, "confirm.epochs": 20}, id="paper", marks=pytest.mark.slow
-        ),
+        pytest.param(SMALL | TPE, id="small"),
+        pytest.param(SMALL | RACED, id="raced"),
+        pytest.param(PAPER, id="paper", marks=pytest.mark.slow),
     ],
 )
 def test_real_networks_by_one_worker_and_by_three_with_a_kill(
-    database_url: str, size: dict[str, object]
+    database_url: str, size: dict[str, Any]
 ) -> None:
     alone = undisturbed(database_url, networks("alone", **size))
     spec = networks("three", **size)
