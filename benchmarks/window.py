@@ -252,7 +252,7 @@ def _turns(ledger: Ledger, spec: StudySpec) -> list[Turn]:
 
 
 def qualities() -> Iterator[Quality]:
-    """Searches by ``hpo.suggest`` over the space of ``seqdigits``, on functions that are known."""
+    """Searches by ``hpo.suggest`` of ``seqdigits-tpe``, on functions that are known."""
     for function in FUNCTIONS:
         for window in WINDOWS:
             yield from _quality(function, "tpe", window)
@@ -290,7 +290,7 @@ def search(function: str, sampler: str, window: int, seed: int) -> dict[int, flo
 
 def _spec(sampler: str, window: int, seed: int) -> StudySpec:
     overrides = [f"budget.window={window}", f"budget.trials={max(LENGTHS)}"]
-    spec = studyfile.load("seqdigits", overrides=overrides, values={"seed": seed})
+    spec = studyfile.load("seqdigits-tpe", overrides=overrides, values={"seed": seed})
     if sampler == "tpe":
         return spec
     return spec.model_copy(update={"sampler": type(spec.sampler)(name=sampler)})

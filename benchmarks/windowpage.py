@@ -23,8 +23,8 @@ DRAWN = {4: BLUE, 8: ORANGE, 16: GREEN, 32: VERMILLION, 64: PURPLE}
 _COSTS = """\
 Share of the workers' time that is spent waiting for the window, by simulation of the rule of
 `hpo/claims.py`. Every trial takes as long as one that is drawn at random from {trials} real ones of
-`studies/seqdigits.toml` (`durations.json`: mean {mean:.2f} s, standard deviation {spread:.0f} % of
-it, {pruned:.0f} % pruned early). A worker goes on the moment that it may. N workers, window W.
+`studies/seqdigits-tpe.toml` (`durations.json`: mean {mean:.2f} s, standard deviation {spread:.0f} %
+of it, {pruned:.0f} % pruned early). A worker goes on the moment that it may. N workers, window W.
 
 While the search goes on, away from its start and its end:
 """
@@ -44,7 +44,7 @@ Eight real workers on an embedded PostgreSQL, whose {trials} trials sleep as lon
 took, scaled to {mean} s in the mean; beside them a simulation of those very trials.
 """
 _QUALITIES = """
-The other side: searches by `hpo.suggest` over the seven parameters of `seqdigits`, with its
+The other side: searches by `hpo.suggest` over the seven parameters of `seqdigits-tpe`, with its
 sampler, on functions that are known and seen with a noise of {noise}; no pruning. True value of the
 trial that scored best, of 0.95: median (quartiles) of {repeats} repetitions, which have seeds and
 noise in common. "bowl" is a quadratic, "Hartmann" his function of six variables, with several

@@ -103,7 +103,7 @@ class Racing(Table):
     ] = 20
     keep: Annotated[
         int, Field(ge=1, le=1000, description="at a rung, only trials among so many best go on")
-    ] = 1
+    ] = 3
 
 
 class Stop(Table):

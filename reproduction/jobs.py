@@ -58,11 +58,11 @@ JOBS = (
         for study in ("fig2b", "fig2b-ctrnn")
         for split in SPLITS
     ),
-    Job(name="seqdigits", study="seqdigits", figure="search"),
+    Job(name="seqdigits", study="seqdigits-tpe", figure="search"),
     Job(name="seqdigits-ctrnn", study="seqdigits-ctrnn", figure="search"),
     Job(
         name="seqdigits-single",
-        study="seqdigits",
+        study="seqdigits-tpe",
         figure="search",
         overrides=("protocol=paper", "budget.members=1", "confirm.epochs=40"),
     ),

@@ -76,7 +76,6 @@ def test_no_table_and_an_empty_one_are_what_a_study_was_before_there_was_any() -
         ("fig2b", "959989ac115210c8"),
         ("fig2b-ctrnn", "b178f8db0b172f88"),
         ("fig4", "71a509c8ddbd56a2"),
-        ("seqdigits", "7410f616d9abaf6d"),
         ("seqdigits-ctrnn", "78c3611cc2bc367f"),
     ],
 )
@@ -193,6 +192,8 @@ def test_the_study_file_of_robust_hardware() -> None:
         "reported",
         "budget",
         "sampler",
+        "pruner",
+        "racing",
     }
     assert robust.objective_impl.Params(**robust.values({})).model_dump()["variability"]
 
