@@ -140,6 +140,7 @@ def _panel(
     ground = kind(x=x, y=y, z=rounded, coloraxis="coloraxis", hoverinfo="skip")
     if numbers:
         ground.update(line={"width": 0.5, "color": "rgba(255,255,255,0.6)"}, ncontours=14)
+        ground.update(contours_coloring="heatmap")  # else it cannot share the scale of a heatmap
     dots = _dots(spec, pair, shown, name="trial")
     dots.update(marker={"size": 4, "color": "white", "line": {"width": 0.8, "color": INK}})
     traces = [ground, dots]

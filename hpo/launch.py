@@ -33,9 +33,9 @@ HPO_STORAGE=postgresql://me@server/hpo python -m hpo.launch --study my.toml --wo
 python -m hpo.launch --study seqdigits --executor slurm --workers 64 --workers-per-job 8 \\
         --slurm-partition compute --slurm-time 4:00:00
     8 jobs of SLURM with 8 workers each; hpo.toml or HPO_SLURM_PARTITION keep what a site needs
-python -m hpo.launch --study seqdigits --name raced --set budget.members=6 --set racing.rungs=[1,3]
-    most trials train one network, and only those that may win all six; likewise [stop],
-    [warm_start], [variability] and [cost]: `hpo guide` ends with them, README explains them
+python -m hpo.launch --study seqdigits --name short --set stop.target=0.9 --set stop.patience=50
+    a search that ends when it has found enough; likewise [racing], [warm_start], [variability] and
+    [cost]: `hpo guide` ends with them, README.md explains them
 python -m hpo.launch --study seqdigits --dry-run
     check the file and show what would run, with --executor slurm also the script of the jobs
 

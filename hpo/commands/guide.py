@@ -200,7 +200,7 @@ _FURTHER = """\
 # What else a study file can hold; take away the # of what you want (README, "A study file").
 
 # [racing]               # most trials train one network, and only those that may win train them all
-# rungs = [1, 3]         # compared after so many; needs members = 4 or more in [budget]
+# rungs = [1, 2]         # compared after so many; needs members = 3 or more in [budget]
 
 # [stop]                 # any of these ends the search before budget.trials
 # target = 0.95

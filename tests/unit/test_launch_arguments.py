@@ -113,10 +113,16 @@ def test_a_dry_run_shows_the_plan_and_touches_no_database(study: Path) -> None:
 
 
 def test_a_dry_run_shows_the_race_and_the_end_of_the_search(study: Path) -> None:
-    done = dry_run(study, "--set", "racing.rungs=[1]", "--set", "stop={target=0.9, patience=50}")
+    done = dry_run(
+        study,
+        "--set",
+        "racing={rungs=[1], reduction_factor=4}",
+        "--set",
+        "stop={target=0.9, patience=50}",
+    )
     assert (done.returncode, done.stderr) == (0, "")
     facts = dict(line.split(maxsplit=1) for line in done.stdout.split("\n\n")[0].splitlines())
-    assert facts["racing"] == "after 1 network, the best 3 go on"
+    assert facts["racing"] == "after 1 network, the best one goes on"
     assert facts["stop"] == "target = 0.9, or patience = 50"
 
 

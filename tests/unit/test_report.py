@@ -265,6 +265,6 @@ def test_a_browser_draws_every_figure_without_a_complaint(tmp_path: Path) -> Non
     command = [str(CHROMIUM), *flags.split(), "--enable-logging=stderr"]
     command += [f"--user-data-dir={tmp_path / 'profile'}", path.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert len(re.findall(r'class="[^"]*js-plotly-plot', done.stdout)) == 4
+    assert len(re.findall(r'class="[^"]*js-plotly-plot', done.stdout)) == 6
     assert done.stdout.count('class="main-svg"') >= 4
     assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
