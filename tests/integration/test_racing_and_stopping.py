@@ -23,6 +23,7 @@ from hpo.snapshot import SlotState, StudyState
 from hpo.storage import open_storage
 
 RACE: dict[str, Any] = {
+    "objective": "toy_objective:ToyLuckyObjective",
     "budget": {"trials": 60, "members": 5},
     "racing": {"rungs": [1, 3], "reduction_factor": 3, "keep": 3},
     "confirm": {"top": 1, "members": 2},

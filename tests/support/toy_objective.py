@@ -150,6 +150,32 @@ class ToyLossObjective(ToyObjective):
         )
 
 
+class ToyLuckyObjective(ToyObjective):
+    """The same toy, but a seed that suits some parameters does not suit others."""
+
+    name: ClassVar[str] = "toy-lucky"
+
+    def evaluate(
+        self,
+        params: ToyParams,
+        *,
+        task: ToyTask,
+        protocol: Protocol,
+        member_seed: int,
+        on_epoch: OnEpoch,
+        resume: bytes | None = None,
+    ) -> Outcome:
+        """Noise drawn from the seed and ``x`` together."""
+        return super().evaluate(
+            params,
+            task=task,
+            protocol=protocol,
+            member_seed=member_seed ^ int(params.x * 2**32),
+            on_epoch=on_epoch,
+            resume=resume,
+        )
+
+
 def _fails_at_once(params: ToyParams) -> bool:
     return (
         params.fail == "always"
