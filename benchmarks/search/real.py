@@ -28,7 +28,7 @@ from objectives.contract import Outcome, Protocol
 FOUND = Path(__file__).with_name("real.json")
 FRESH = 20
 """Networks that judge an incumbent: none of their seeds was used by a search or by the table."""
-JUDGED = 0.85
+JUDGED = 0.88
 """Incumbents that claim less are not worth twenty networks: they are taken at their word."""
 
 

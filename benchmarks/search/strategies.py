@@ -80,7 +80,7 @@ def _others() -> list[Strategy]:
     }
     found = [
         Strategy(name=DEFAULT),
-        _plain(40, 8000),
+        _plain(40, 10_000),
         _plain(60, 4000),
         Strategy(name=FIRST, budget={"members": 2, "epochs": 40, "window": 4}, tables=first),
     ]
