@@ -43,10 +43,10 @@ def write(found: Found) -> None:
     """Write what was found into the page, and draw it."""
     text = PAGE.read_text(encoding="utf-8")
     for name, table in tables(found).items():
-        block = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+        block = re.compile(rf"(<!-- {name} -->\n)(?:[^<].*?\n)?(<!-- end -->)", re.DOTALL)
         if not block.search(text):
             raise ValueError(f"{PAGE}: <!-- {name} --> ... <!-- end --> is missing")
-        text = block.sub(lambda match, own=table: f"{match[1]}{own}{match[2]}", text)
+        text = block.sub(lambda match, own=table: f"{match[1]}{own}\n{match[2]}", text)
     PAGE.write_text(text, encoding="utf-8")
     draw(found, PICTURE)
 
