@@ -1,0 +1,57 @@
+"""What docs/robust.md says is what its studies do."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from stack import ROOT
+
+from hpo import studyfile
+
+DOCUMENT = (ROOT / "docs/robust.md").read_text()
+SWEEPS = ["robust-spread", "robust-spread-alone"]
+
+
+def test_nothing_is_left_to_be_filled_in() -> None:
+    words = r"\b(?:COST4?|EFFECTS|TABLE[12]|WORDS|TODO|TBD)\b"
+    assert not re.findall(words, DOCUMENT)
+
+
+def test_its_pictures_are_there_and_small() -> None:
+    names = re.findall(r"!\[[^]]+\]\((\S+)\)", DOCUMENT)
+    assert names == [f"{name}.svg" for name in SWEEPS]
+    for name in names:
+        assert 0 < (ROOT / "docs" / name).stat().st_size < 60_000
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+def test_its_tables_have_the_points_of_the_study(name: str) -> None:
+    part = DOCUMENT[DOCUMENT.index(f"({name}.svg)") :]
+    spec = studyfile.load(name)
+    assert spec.sweep is not None
+    rows = [line for line in part.split("\n\n")[1].splitlines() if line.startswith("|")]
+    points = [float(row.split("|")[1].rstrip("% ")) / 100 for row in rows[2:]]
+    assert [tuple(points)] * 3 == [curve.values for curve in spec.sweep.curves]
+
+
+def test_its_optima_are_those_of_the_study_files() -> None:
+    optima = []
+    for name in SWEEPS:
+        spec = studyfile.load(name)
+        assert spec.sweep is not None
+        optima.append([(curve.label, curve.fixed) for curve in spec.sweep.curves])
+    assert optima[0] == optima[1]
+    paper, ideal, robust = [dict(fixed) for _, fixed in optima[0]]
+    reported = studyfile.load("seqdigits-robust").reported
+    assert reported is not None
+    assert {name: paper[name] for name in reported.params} == dict(reported.params)
+    rows = re.findall(r"^\| (?:arXiv|ideal|robust).*$", DOCUMENT, re.MULTILINE)
+    shown = [[float(cell) for cell in row.split("|")[2:-1]] for row in rows]
+    assert shown == [list(curve.values()) for curve in (paper, ideal, robust)]
+
+
+def test_the_hardware_of_the_sweep_is_that_of_the_search() -> None:
+    table = studyfile.load("seqdigits-robust").variability or {}
+    swept = studyfile.load("robust-spread").variability or {}
+    assert swept == {k: v for k, v in table.items() if not k.endswith("_spread")}
