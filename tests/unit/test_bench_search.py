@@ -13,7 +13,7 @@ from stack import ROOT
 
 from benchmarks.search import __main__ as command
 from benchmarks.search import page, real, results, surrogate, table
-from benchmarks.search.simulate import Step, passes, run, value_at
+from benchmarks.search.simulate import Search, Step, passes, run, value_at
 from benchmarks.search.strategies import DEFAULT, PLAIN, STRATEGIES, Strategy
 from hpo import studyfile
 
@@ -133,14 +133,18 @@ def test_when_a_level_is_passed() -> None:
     assert list(value_at(steps, np.array([50, 100, 350]))) == [0.1, 0.8, 0.91]
 
 
-def test_ratios_of_searches_that_never_passed_are_bounded_from_below() -> None:
-    ours, theirs = [100.0] * 10, [math.inf] * 9 + [500.0]
+def test_epochs_per_success_count_those_of_searches_that_failed() -> None:
+    def search(until: int | None) -> Search:
+        steps = [step(50, 0.8)] + ([] if until is None else [step(until, 0.95)])
+        return Search(steps=steps, trials=9, complete=9, epochs=1000, seconds=1.0, suggestion_s=0.1)
+
+    ours = page.per_success([search(100), search(300)], 0.9, for_good=False)
+    theirs = page.per_success([search(200), search(None)], 0.9, for_good=False)
+    assert ours.tolist() == [[100.0, 300.0], [1.0, 1.0]]
+    assert theirs.tolist() == [[200.0, 1000.0], [1.0, 0.0]]
     middle, low, high = page.ratio(ours, theirs)
-    assert middle == high == math.inf
-    assert low == math.inf
-    middle, low, high = page.ratio(ours, [400.0, 600.0] * 5)
-    assert low <= middle == 5.0 <= high
-    assert (low, high) == (4.0, 6.0)
+    assert middle == 1200 / 200
+    assert low < middle < high == math.inf
 
 
 def test_every_search_of_the_page_was_run_with_what_is_committed() -> None:
@@ -158,7 +162,7 @@ def test_the_default_is_the_study_file_and_wins_as_the_page_says() -> None:
     assert own.space == spec.space
     found = results.load()
     ours, theirs = (
-        [passes(search.steps, 0.92, "epochs") for search in found[name].values()]
+        page.per_success(list(found[name].values()), 0.92, for_good=False)
         for name in (DEFAULT, PLAIN)
     )
     assert page.ratio(ours, theirs)[0] >= 5
