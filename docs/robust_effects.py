@@ -22,7 +22,7 @@ SEEDS = range(10)
 def main() -> None:
     """Train, score and print the table, in per cent."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=60)
     epochs = parser.parse_args().epochs
     spec = studyfile.load("robust-spread")
     assert spec.sweep is not None
