@@ -24,7 +24,7 @@ from hpo.arguments import (
 _EXAMPLES = """\
 python -m hpo.launch --study seqdigits
     run the study on all cores of this machine; run it again to go on after a stop
-python -m hpo.launch --study seqdigits --trials 100 --workers 4
+python -m hpo.launch --study seqdigits --trials 800 --workers 4
     the same study with a larger budget: what is there already is kept
 python -m hpo.launch --study seqdigits --name wide --set fixed.width=64 --set seed=1
     a study of another name, with values of the file replaced

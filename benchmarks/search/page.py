@@ -118,7 +118,8 @@ def _median(values: Sequence[float]) -> str:
     reached = sum(map(math.isfinite, values))
     middle = statistics.median(values)
     shown = f"{middle:,.0f}" if math.isfinite(middle) else "–"
-    return shown if reached == len(values) else f"{shown} ({reached} of {len(values)})"
+    whole = reached == len(values) or len(values) == 1
+    return shown if whole else f"{shown} ({reached} of {len(values)})"
 
 
 def _mean(values: Sequence[float], unit: str = "") -> str:
@@ -212,7 +213,16 @@ def _validation() -> list[list[str]]:
 
 
 def _real() -> list[list[str]]:
-    rows = [["strategy", "seed", "until 89.83 %", "until 92 %", "last incumbent claims", "is"]]
+    head = [
+        "strategy",
+        "study seed",
+        "epochs",
+        "until 89.83 %",
+        "until 92 %",
+        "claims in the end",
+        "is",
+    ]
+    rows = [head]
     for found in real.load():
         last = found["steps"][-1]
         error = f" ± {100 * last['error']:.1f}" if last["error"] is not None else ""
@@ -220,6 +230,7 @@ def _real() -> list[list[str]]:
             [
                 found["strategy"],
                 f"{found['seed']}",
+                f"{found['budget']:,}",
                 *(_median([real.passes(found, level)]) for level in LEVELS[:2]),
                 f"{100 * last['claimed']:.1f} %",
                 f"{100 * last['true']:.1f}{error} %",

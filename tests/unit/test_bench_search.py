@@ -173,7 +173,7 @@ def test_incumbents_of_the_real_thing_were_judged() -> None:
     assert {f["strategy"] for f in found} >= {DEFAULT, PLAIN}
     for search in found:
         assert all(s["error"] is not None for s in search["steps"] if s["claimed"] >= real.JUDGED)
-        assert all(a["claimed"] < b["claimed"] for a, b in pairwise(search["steps"]))
+        assert all(a["claimed"] <= b["claimed"] for a, b in pairwise(search["steps"]))
 
 
 def test_plain_optuna_trains_real_networks_and_counts_their_epochs() -> None:
