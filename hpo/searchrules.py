@@ -35,11 +35,13 @@ def _check_racing(spec: StudySpec, racing: Racing, where: str) -> None:
             f"budget.members, but got rungs={list(rungs)}, members={members}. Whoever passes the "
             f"last rung trains all {members}."
         )
-    if racing.reduction_factor > spec.budget.trials:
+    seen = spec.budget.trials - spec.budget.window + 1
+    if racing.reduction_factor > seen:
         raise SpecError(
-            f"{where}: racing.reduction_factor: budget.trials must be at least as large, but got "
-            f"reduction_factor={racing.reduction_factor}, trials={spec.budget.trials}: nobody "
-            f"but trial 0 would go on. Lower it, or add trials."
+            f"{where}: racing.reduction_factor: budget.trials - budget.window + 1 must be at least "
+            f"as large, but got reduction_factor={racing.reduction_factor}, "
+            f"trials={spec.budget.trials}, window={spec.budget.window}: nobody but trial 0 would "
+            f"go on. Lower it, or add trials."
         )
     if spec.pruner.name == "wilcoxon":
         raise SpecError(

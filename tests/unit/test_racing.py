@@ -273,3 +273,15 @@ def test_gp_does_not_go_back_to_where_trials_were_pruned() -> None:
     for seed in range(3):
         own = spec.model_copy(update={"seed": seed})
         assert float(suggest(own, 5, seen).params["x"]) < 0.65
+
+
+def test_a_race_that_nobody_could_win_is_refused() -> None:
+    budget = {"members": 6, "epochs": EPOCHS, "window": 4, "trials": 20}
+    with pytest.raises(SpecError) as caught:
+        raced(budget=budget, racing={"rungs": [1], "reduction_factor": 18})
+    assert str(caught.value) == (
+        "test: racing.reduction_factor: budget.trials - budget.window + 1 must be at least as "
+        "large, but got reduction_factor=18, trials=20, window=4: nobody but trial 0 would go on. "
+        "Lower it, or add trials."
+    )
+    assert raced(budget=budget, racing={"rungs": [1], "reduction_factor": 17}).racing
