@@ -116,7 +116,7 @@ def test_a_dry_run_shows_the_race_and_the_end_of_the_search(study: Path) -> None
     done = dry_run(
         study,
         "--set",
-        "racing={rungs=[1], reduction_factor=4, keep=1}",
+        "racing={rungs=[1], reduction_factor=2, keep=1}",
         "--set",
         "stop={target=0.9, patience=50}",
     )
