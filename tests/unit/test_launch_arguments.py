@@ -118,6 +118,8 @@ def test_a_dry_run_shows_the_race_and_the_end_of_the_search(study: Path) -> None
         "--set",
         "racing={rungs=[1], reduction_factor=2, keep=1}",
         "--set",
+        "budget.window=1",
+        "--set",
         "stop={target=0.9, patience=50}",
     )
     assert (done.returncode, done.stderr) == (0, "")
