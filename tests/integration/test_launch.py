@@ -196,8 +196,17 @@ def test_a_second_ctrl_c_stops_at_once(user: User) -> None:
     launcher = user.launch("--workers", "2", *SLOW)
     user.wait_for_trials(1)
     workers = workers_of(launcher)
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)  # they cannot stop in order
+
+    def stopped_at_work() -> bool:
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)  # they cannot stop in order
+        if any(slot.settled_at is None for slot in user.snapshot().search):
+            return True
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)  # between two trials: try again
+        return False
+
+    wait_until(stopped_at_work)
     launcher.send_signal(signal.SIGINT)
     time.sleep(1.0)
     began_s = time.monotonic()

@@ -52,8 +52,16 @@ def test_paused_worker_finds_its_slot_taken_and_goes_on(ledger: Ledger, database
     ledger.register(spec)
     paused = start_worker(database_url, "--study", "toy", "--lease", "1", "--name", "paused")
     wait_until(lambda: any(s.worker == "paused" for s in ledger.snapshot("toy").search))
-    time.sleep(0.2)
-    os.kill(paused.pid, signal.SIGSTOP)
+
+    def caught_at_work() -> bool:
+        os.kill(paused.pid, signal.SIGSTOP)
+        slots = ledger.snapshot("toy").search
+        if any(s.worker == "paused" and s.settled_at is None for s in slots):
+            return True
+        os.kill(paused.pid, signal.SIGCONT)  # between two trials: try again
+        return False
+
+    wait_until(caught_at_work)
     heir = start_worker(database_url, "--study", "toy", "--lease", "1", "--name", "heir")
     wait_until(lambda: ledger.snapshot("toy").settled >= 2)
     os.kill(paused.pid, signal.SIGCONT)
