@@ -1,14 +1,19 @@
-"""The table of real trainings that strategies are compared on.
+r"""The table of real trainings that strategies are compared on.
 
 Points fill the space of ``studies/seqdigits.toml`` (scrambled Sobol sequences): first the whole of
 it, then, design by design, the share of it that promises most by what was measured so far, since
 few points of the whole are good. At each of them networks are trained as a trial of the study
 would, and others as its confirmation would, from fresh seeds.
 ``python -m benchmarks.search.table`` makes it,
-design by design, which takes an hour or two on two cores; it goes on where it was interrupted::
+design by design, which takes half an hour on two cores; it goes on where it was interrupted. The
+committed table is that of these four, sorted and compressed::
 
-    python -m benchmarks.search.table --out table.jsonl --name whole --n 128
-    python -m benchmarks.search.table --out table.jsonl --name good --n 96 --share 0.1 --after whole
+    python -m benchmarks.search.table --out t.jsonl --name whole --n 112
+    python -m benchmarks.search.table --out t.jsonl --name good --n 112 --share 0.1 --after whole
+    python -m benchmarks.search.table --out t.jsonl --name better --n 112 --share 0.03 \
+        --after whole good
+    python -m benchmarks.search.table --out t.jsonl --name best --n 80 --share 0.006 \
+        --after whole good better
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from typing import NoReturn
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.networks.kernels import devices
-from objectives.networks.passage import Integrator, Kernel, Passage, Run
+from objectives.networks.passage import Integrator, Kernel, Passage, Run, high_pass
 from objectives.networks.structure import Floats, SparseStructure, message
 
 _NO_NOISE: Floats = np.empty(0, np.float32)
@@ -72,11 +71,8 @@ class SpintronicDeviceKernel(DeviceKernel):
     ) -> None:
         """Turn the physics into numbers of a step."""
         dt_ns /= steps_per_point
-        c = 2.0 * math.pi * f_cut_per_ns * dt_ns  # Eq. (5): decay and gain of the filter
         self._exponential = integrator == "exponential"
-        decay, gain = 1.0 - c, 1.0
-        if self._exponential:
-            decay, gain = math.exp(-c), -math.expm1(-c) / c if c else 1.0
+        decay, gain = high_pass(f_cut_per_ns * dt_ns, exponential=self._exponential)
         constants = (b_fixed_per_ns * dt_ns, decay, gain)
         super().__init__(structure, integrator, steps_per_point, s * dt_ns, *constants)
         self._gammas = (gammas_per_ns * dt_ns).astype(np.float32)

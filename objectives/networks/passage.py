@@ -87,6 +87,14 @@ class Kernel(ABC):
         """The forward and the backward kernel with all arguments but the input of a block."""
 
 
+def high_pass(cycles: float, *, exponential: bool) -> tuple[float, float]:
+    """Decay and gain of the filter of Eq. (5) in a step of so many cycles, f_cut × Δt."""
+    c = 2.0 * math.pi * cycles
+    if not exponential:
+        return 1.0 - c, 1.0
+    return math.exp(-c), -math.expm1(-c) / c if c else 1.0
+
+
 class SpintronicKernel(Kernel):
     """Eq. (2)-(5) of arXiv:2408.02835, Q = 0 and sigma = 1.
 
@@ -116,11 +124,8 @@ class SpintronicKernel(Kernel):
     ) -> None:
         """Turn the physics into numbers of a step."""
         dt_ns /= steps_per_point
-        c = 2.0 * math.pi * f_cut_per_ns * dt_ns  # Eq. (5): decay and gain of the filter
         self._exponential = integrator == "exponential"
-        decay, gain = 1.0 - c, 1.0
-        if self._exponential:
-            decay, gain = math.exp(-c), -math.expm1(-c) / c if c else 1.0
+        decay, gain = high_pass(f_cut_per_ns * dt_ns, exponential=self._exponential)
         constants = (gamma_per_ns * dt_ns, decay, gain)
         super().__init__(structure, integrator, steps_per_point, s * dt_ns, *constants)
 
