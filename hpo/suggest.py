@@ -33,6 +33,7 @@ from hpo.errors import SpecError
 from hpo.history import HistoryStorage
 from hpo.past import Past, Suggestion
 from hpo.qmc import SlotQMC
+from hpo.rounding import rounded
 from hpo.snapshot import SlotState
 from hpo.spec import StudySpec
 from hpo.tpe import SpaceTPE
@@ -88,9 +89,11 @@ def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
         seen = visible(spec, number, trials) if learns(spec) else []
         seen = racing.extrapolated(spec, racing.levelled(spec, seen))
         study = _view(spec, len(seen), seen, sampler(spec, number))
-        trial = study.ask(distributions(spec))
+        space = distributions(spec)
+        trial = study.ask(space)
         frozen = study._storage.get_trial(trial._trial_id)
-    params = {**frozen.params, **warmrules.point(spec, number)}
+    params = rounded(space, frozen.params) if spec.sampler.name == "gp" else frozen.params
+    params = {**params, **warmrules.point(spec, number)}
     return Suggestion(params=params, attrs=dict(frozen.system_attrs))
 
 

@@ -8,10 +8,17 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from scipy.stats import qmc
 from workers import toy_spec
 
 from hpo.errors import SpecError
+from hpo.rounding import rounded
 from hpo.snapshot import SlotState
 from hpo.spec import StudySpec
 from hpo.suggest import Judge, Past, Suggestion, check, learns, suggest, visible
@@ -243,3 +250,47 @@ def test_what_learns_nothing_needs_no_history() -> None:
     assert suggest(random, 12, []) == suggest(random, 12, history(random, 12))
     assert [learns(toy_spec()), learns(random)] == [True, False]
     assert learns(toy_spec(sampler={"name": "random"})), "its pruner compares with others"
+
+
+def gp_spec() -> StudySpec:
+    return toy_spec(
+        sampler={"name": "gp"},
+        budget={"window": 1},
+        space={
+            "x": {"low": 0.0, "high": 1.0},
+            "rate_per_ns": {"low": 1e-3, "high": 10.0, "log": True},
+        },
+    )
+
+
+def test_gp_suggests_the_same_where_the_last_digits_differ() -> None:
+    spec = gp_spec()
+    trials = history(spec, 14)
+    elsewhere = [
+        replace(t, score=(t.score or 0.0) * (1 + 1e-14 * (-1) ** k)) for k, t in enumerate(trials)
+    ]
+    for number in (12, 14):
+        here = suggest(spec, number, trials[:number]).params
+        assert suggest(spec, number, elsewhere[:number]).params == here
+
+
+@pytest.mark.parametrize(
+    ("distribution", "value", "expected"),
+    [
+        (FloatDistribution(0.05, 1.0), 0.123456789, 0.1234568),
+        (FloatDistribution(1.0, 100.0), 12.3456789, 12.34568),
+        (FloatDistribution(1e-3, 1.0, log=True), 0.0123456789, 0.01234568),
+        (FloatDistribution(1000.0, 1000.002), 1000.000123456789, 1000.000123457),
+        (FloatDistribution(1.0, 100.0, log=True), 99.99999999, 100.0),
+        (FloatDistribution(0.12345674, 1.0), 0.12345674, 0.12345674),  # never outside
+        (FloatDistribution(0.0, 1.0, step=1e-9), 0.123456789, 0.123456789),
+        (FloatDistribution(2.0, 2.0), 2.0, 2.0),
+        (IntDistribution(1, 10**9), 123456789, 123456789),
+        (CategoricalDistribution((0.123456789, "b")), 0.123456789, 0.123456789),
+    ],
+)
+def test_rounding_keeps_six_places_of_the_range(
+    distribution: BaseDistribution, value: float, expected: float
+) -> None:
+    assert rounded({"x": distribution}, {"x": value}) == {"x": expected}
+    assert rounded({"x": distribution}, {"x": expected}) == {"x": expected}
