@@ -44,17 +44,18 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     return spec
 
 
-def _refuse_foreign(tree: Mapping[str, Any], where: str) -> None:
+def _refuse_foreign(tree: Mapping[str, Any], where: str, table: str = "") -> None:
     """Refuse what TOML has and the database lacks: dates, long whole numbers, the character NUL."""
-    for key, value in tree.items():
+    for name, value in tree.items():
+        key = f"{table}{name}"
         items = value if isinstance(value, list) else [value]
         for item in items:
             if isinstance(item, Mapping):
-                _refuse_foreign(item, f"{where}: {key}")
+                _refuse_foreign(item, where, f"{key}.")
             elif isinstance(item, date | time):
                 raise SpecError(
                     f"{where}: {key}: a number, a text, true or false must be given, but got the "
-                    f'date or time {item}. A text stands in quotes: {key} = "{item}".'
+                    f'date or time {item}. A text stands in quotes: {name} = "{item}".'
                 )
             elif isinstance(item, str) and "\0" in item:
                 raise SpecError(
@@ -167,7 +168,7 @@ def _check_task(spec: StudySpec, where: str) -> None:
     try:
         strictly(tasks[name], {"name": name, **spec.task})
     except ValidationError as error:
-        raise SpecError(explain(error, tasks[name], f"{where}: task")) from None
+        raise SpecError(explain(error, tasks[name], where, "task")) from None
 
 
 def _check_dimension(spec: StudySpec, name: str, dimension: Dimension, where: str) -> None:

@@ -40,14 +40,21 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"{hint}Valid: {', '.join(known) or '(none)'}."
 
 
-def explain(error: ValidationError, model: type[BaseModel], where: str) -> str:
-    """One line for the first problem of a pydantic error, located and with what to do."""
+def explain(error: ValidationError, model: type[BaseModel], where: str, table: str = "") -> str:
+    """One line for the first problem of a pydantic error, located and with what to do.
+
+    Args:
+        error: what pydantic says.
+        model: what it had been told to make.
+        where: the file, or the command.
+        table: the table of the file that is this model, if the whole file is not.
+    """
     problem = error.errors(include_url=False)[0]
     parts = _without_union_branch([str(part) for part in problem["loc"]])
-    key = ".".join(parts)
+    key = ".".join([table, *parts] if table else parts)
     kind = problem["type"]
     if not parts:  # a rule between several keys, whose message says all itself
-        return f"{where}: {rule(problem)}"
+        return f"{where}: {key}: {rule(problem)}" if table else f"{where}: {rule(problem)}"
     if kind == "extra_forbidden":
         return f"{where}: {key}: unknown key. {did_you_mean(parts[-1], _valid(model, parts))}"
     if kind == "missing":

@@ -79,7 +79,7 @@ def _check_size(sweep: Sweep, budget: Mapping[str, Any], where: str) -> None:
 def _located(error: ValidationError, where: str) -> str:
     if not error.errors()[0]["loc"]:
         return f"{where}: sweep: a table must hold. Write [[sweep.curves]]."
-    return explain(error, Sweep, f"{where}: sweep")
+    return explain(error, Sweep, where, "sweep")
 
 
 def check(spec: StudySpec, where: str) -> None:

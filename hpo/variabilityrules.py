@@ -30,7 +30,7 @@ def check(spec: StudySpec, where: str) -> None:
     try:
         strictly(model, spec.variability or {})
     except ValidationError as error:
-        raise SpecError(explain(error, model, f"{where}: variability")) from None
+        raise SpecError(explain(error, model, where, "variability")) from None
     reported = spec.reported.params if spec.reported else {}
     for table, keys in (
         ("space", list(spec.space)),

@@ -312,11 +312,11 @@ def test_a_wrong_dimension_is_located(dimension: dict[str, Any], message: str) -
         ),
         (
             {"task__split_sed": 1},
-            "task: split_sed: unknown key. Did you mean 'split_seed'? Valid: name, split_seed.",
+            "task.split_sed: unknown key. Did you mean 'split_seed'? Valid: name, split_seed.",
         ),
         (
             {"task__split_seed": "0"},
-            "task: split_seed: a whole number must hold, but got split_seed='0'. Change it.",
+            "task.split_seed: a whole number must hold, but got split_seed='0'. Change it.",
         ),
         (
             {"sampler__name": "grid"},
@@ -455,7 +455,7 @@ def test_a_date_becomes_no_text(study: Path) -> None:
     text = study.read_text()
     study.write_text(text + "\n[reported]\nscore = 0.5\nsource = 2024-08-05\n")
     assert file_refusal(str(study)) == (
-        f"{study}: reported: source: a number, a text, true or false must be given, but got the "
+        f"{study}: reported.source: a number, a text, true or false must be given, but got the "
         'date or time 2024-08-05. A text stands in quotes: source = "2024-08-05".'
     )
 
@@ -497,6 +497,6 @@ def test_a_text_that_no_database_holds_is_refused() -> None:
     with pytest.raises(SpecError) as refused:
         toy_spec(space={"colour": {"choices": ["red", "gre\0en"]}})
     assert str(refused.value) == (
-        "test: space: colour: choices: a text must be without the character NUL, which no database "
+        "test: space.colour.choices: a text must be without the character NUL, which no database "
         r"holds, but got 'gre\x00en'. Leave it out."
     )

@@ -89,8 +89,8 @@ def test_broken_data_is_refused_with_study_file_data_and_rule(study: Path) -> No
 
 def test_a_task_table_without_its_path_or_with_a_wrong_option_is_refused(study: Path) -> None:
     assert refused(study, "task.normalise=max") == (
-        f"{study} with task.normalise='max': task: normalise: 'none', 'minmax' or 'standard' must "
+        f"{study} with task.normalise='max': task.normalise: 'none', 'minmax' or 'standard' must "
         "hold, but got normalise='max'. Change it."
     )
     study.write_text(STUDY.replace("path =", "pat ="))
-    assert refused(study) == f"{study}: task: path: this key must be given. Add it."
+    assert refused(study) == f"{study}: task.path: this key must be given. Add it."

@@ -151,10 +151,10 @@ KNOWN = "Valid: colour, fail, k, memory_gib, noise, rate_per_ns, sleep_s, x."
             "and selects none. Remove [pruner] or [sweep].",
         ),
         ({"sweep": 3}, "sweep: a table must hold. Write [[sweep.curves]]."),
-        ({"sweep": {}}, "sweep: curves: this key must be given. Add it."),
+        ({"sweep": {}}, "sweep.curves: this key must be given. Add it."),
         (
             {"sweep": {"curves": []}},
-            "sweep: curves: at least 1 entry must hold, but got curves=[]. Change it.",
+            "sweep.curves: at least 1 entry must hold, but got curves=[]. Change it.",
         ),
         (
             {"budget": {"trials": 5}},
@@ -173,11 +173,11 @@ KNOWN = "Valid: colour, fail, k, memory_gib, noise, rate_per_ns, sleep_s, x."
         ),
         (
             curve(label=None),
-            "sweep: curves.0.label: this key must be given. Add it.",
+            "sweep.curves.0.label: this key must be given. Add it.",
         ),
         (
             curve(vlaues=[1]),
-            "sweep: curves.0.vlaues: unknown key. Did you mean 'values'? "
+            "sweep.curves.0.vlaues: unknown key. Did you mean 'values'? "
             "Valid: fixed, label, range, values, x.",
         ),
         (
@@ -236,7 +236,7 @@ KNOWN = "Valid: colour, fail, k, memory_gib, noise, rate_per_ns, sleep_s, x."
         ),
         (
             curve(values=[10**400]),
-            "sweep: curves: values: a whole number must fit 64 bits, but got one of 1329 bits. "
+            "sweep.curves.values: a whole number must fit 64 bits, but got one of 1329 bits. "
             "Write a larger number as 1e30.",
         ),
         (

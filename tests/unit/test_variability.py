@@ -89,30 +89,29 @@ VALID = (
 REFUSALS: list[tuple[dict[str, Any], str]] = [
     (
         {"variability": {"tau_spraed": 0.1}},
-        f"variability: tau_spraed: unknown key. Did you mean 'tau_spread'? {VALID}",
+        f"variability.tau_spraed: unknown key. Did you mean 'tau_spread'? {VALID}",
     ),
     (
         {"variability": {"tau_spread": -0.1}},
-        "variability: tau_spread: greater than or equal to 0 must hold, but got tau_spread=-0.1. "
+        "variability.tau_spread: greater than or equal to 0 must hold, but got tau_spread=-0.1. "
         "Change it.",
     ),
     (
         {"variability": {"s_spread": 1.5}},
-        "variability: s_spread: less than or equal to 1 must hold, but got s_spread=1.5. "
-        "Change it.",
+        "variability.s_spread: less than or equal to 1 must hold, but got s_spread=1.5. Change it.",
     ),
     (
         {"variability": {"weight_bits": 1}},
-        "variability: weight_bits: greater than or equal to 2 must hold, but got weight_bits=1. "
+        "variability.weight_bits: greater than or equal to 2 must hold, but got weight_bits=1. "
         "Change it.",
     ),
     (
         {"variability": {"weight_bits": 4.5}},
-        "variability: weight_bits: a whole number must hold, but got weight_bits=4.5. Change it.",
+        "variability.weight_bits: a whole number must hold, but got weight_bits=4.5. Change it.",
     ),
     (
         {"variability": {"draws": 0}},
-        "variability: draws: greater than or equal to 1 must hold, but got draws=0. Change it.",
+        "variability.draws: greater than or equal to 1 must hold, but got draws=0. Change it.",
     ),
     (
         {"variability": 0.1},
