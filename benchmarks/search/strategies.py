@@ -1,4 +1,8 @@
-"""The strategies that are compared: study files that differ in how they search alone."""
+"""The strategies that are compared: study files that differ in how they search alone.
+
+All search the space of the table. The default's own is wider, and has the batches, too: what it
+finds there is told by ``real``.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,10 @@ Table = Mapping[str, Any]
 PLAIN = "plain Optuna"
 """What is written today: TPE, one network per trial, the median pruner, all as Optuna has them."""
 DEFAULT = "the default"
-"""``studies/seqdigits.toml`` as it is."""
+"""As ``studies/seqdigits.toml`` searches."""
+SEARCH = table.STUDY.with_name("seqdigits.toml")
+_HOW = ("budget", "sampler", "pruner", "racing")
+"""The tables of it that say so."""
 FIRST = "our first default"
 _TRIALS = 100_000
 """A search ends with its epochs."""
@@ -24,7 +31,7 @@ _TRIALS = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class Strategy:
-    """A way to search: what it changes in ``studies/seqdigits.toml``."""
+    """A way to search: what it changes in how ``studies/seqdigits.toml`` does."""
 
     name: str
     budget: Table = field(default_factory=dict)
@@ -39,7 +46,8 @@ class Strategy:
     def raw(self) -> dict[str, Any]:
         """The study file."""
         raw = tomllib.loads(table.STUDY.read_text(encoding="utf-8"))
-        raw.pop("stop", None)
+        default = tomllib.loads(SEARCH.read_text(encoding="utf-8"))
+        raw |= {name: default[name] for name in _HOW}
         raw["budget"] = {**raw["budget"], **self.budget, "trials": _TRIALS}
         raw |= {name: value for name, value in self.tables.items() if value is not None}
         for name, value in self.tables.items():

@@ -1,6 +1,6 @@
 r"""The table of real trainings that strategies are compared on.
 
-Points fill the space of ``studies/seqdigits.toml`` (scrambled Sobol sequences): first the whole of
+Points fill the space of ``studies/seqdigits-tpe.toml`` (scrambled Sobol sequences): first the whole of
 it, then, design by design, the share of it that promises most by what was measured so far, since
 few points of the whole are good. At each of them networks are trained as a trial of the study
 would, and others as its confirmation would, from fresh seeds.
@@ -37,7 +37,7 @@ from hpo import seeds, studyfile
 from hpo.spec import StudySpec
 from objectives.contract import Protocol
 
-STUDY = Path(__file__).parents[2] / "studies" / "seqdigits.toml"
+STUDY = Path(__file__).parents[2] / "studies" / "seqdigits-tpe.toml"
 TABLE = Path(__file__).with_name("table.jsonl.gz")
 EPOCHS = 100
 """Epochs of every training: those of the study's confirmation."""
