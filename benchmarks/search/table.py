@@ -1,8 +1,8 @@
 r"""The table of real trainings that strategies are compared on.
 
-Points fill the space of ``studies/seqdigits-tpe.toml`` (scrambled Sobol sequences): first the whole of
-it, then, design by design, the share of it that promises most by what was measured so far, since
-few points of the whole are good. At each of them networks are trained as a trial of the study
+Points fill the space of ``studies/seqdigits-tpe.toml`` (scrambled Sobol sequences): first the
+whole of it, then, design by design, the share of it that promises most by what was measured so far,
+since few points of the whole are good. At each of them networks are trained as a trial of the study
 would, and others as its confirmation would, from fresh seeds.
 ``python -m benchmarks.search.table`` makes it,
 design by design, which takes half an hour on two cores; it goes on where it was interrupted. The
