@@ -1,9 +1,10 @@
-"""Suggestions with no more digits than matter, so that other hardware comes to the same ones.
+"""Suggestions with no more digits than matter: those that a machine does not decide.
 
 A sampler that fits a model by linear algebra (``gp``) differs in its last digits between
 processors, builds of a library, even layouts of memory: 1e-12 was measured between two virtual
 environments with the same packages. A history that differs that much makes the next suggestion
-differ more, and a long search another one. Rounded, both are the same history.
+differ more, and a long search another one. Rounded, both are the same history, but for a value in
+a million that lies just between two. What another processor makes of the training is another thing.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ def _rounded(distribution: BaseDistribution, value: Any) -> Any:
     if not isinstance(distribution, FloatDistribution) or distribution.step is not None:
         return value
     low, high = distribution.low, distribution.high
-    scale = value * math.log(high / low) if distribution.log else high - low
-    if scale == 0.0:
+    log_range = math.log(high) - math.log(low) if distribution.log else 0.0
+    scale = value * log_range if distribution.log else high - low
+    if scale == 0.0 or not math.isfinite(scale):
         return value
     places = DIGITS - math.floor(math.log10(scale))
     return min(max(round(value, places), low), high)

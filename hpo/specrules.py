@@ -49,9 +49,9 @@ def _refuse_foreign(tree: Mapping[str, Any], where: str, table: str = "") -> Non
     for name, value in tree.items():
         key = f"{table}{name}"
         items = value if isinstance(value, list) else [value]
-        for item in items:
+        for k, item in enumerate(items):
             if isinstance(item, Mapping):
-                _refuse_foreign(item, where, f"{key}.")
+                _refuse_foreign(item, where, f"{key}.{k}." if items is value else f"{key}.")
             elif isinstance(item, date | time):
                 raise SpecError(
                     f"{where}: {key}: a number, a text, true or false must be given, but got the "

@@ -1,7 +1,7 @@
 """The strategies that are compared: study files that differ in how they search alone.
 
-All search the space of the table. The default's own is wider, and has the batches, too: what it
-finds there is told by ``real``.
+All search the space of the table. The default's own is another, which has the batches, too: see
+"The space" in ``docs/search.md``.
 """
 
 from __future__ import annotations

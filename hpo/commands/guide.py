@@ -208,7 +208,7 @@ _FURTHER = """\
 # max_epochs = 50_000    # of training, in the search
 
 # [warm_start]           # the first trials get the best points of another study,
-# study = "seqdigits"    # such as one with other input times; or your own, as [[warm_start.points]]
+# study = "seqdigits-tpe"  # with other input times; or your own, as [[warm_start.points]]
 
 # [variability]          # accuracy on simulated chips: spread of oscillators, noise, few bits
 # tau_spread = 0.15

@@ -159,7 +159,8 @@ def test_every_search_of_the_page_was_run_with_what_is_committed() -> None:
 def test_the_default_is_the_study_file_and_wins_as_the_page_says() -> None:
     spec, own = studyfile.load("seqdigits"), STRATEGIES[DEFAULT].spec(0)
     assert (own.sampler, own.pruner, own.racing) == (spec.sampler, spec.pruner, spec.racing)
-    assert own.space == spec.space
+    assert own.budget.model_copy(update={"trials": spec.budget.trials}) == spec.budget
+    assert own.space == table.spec().space
     found = results.load()
     ours, theirs = (
         page.per_success(list(found[name].values()), 0.92, for_good=False)

@@ -50,7 +50,7 @@ def test_it_ends_with_a_study_that_validates(
 TABLES = {
     "racing": {"rungs": [1, 2]},
     "stop": {"target": 0.95, "patience": 100, "max_epochs": 50_000},
-    "warm_start": {"study": "seqdigits"},
+    "warm_start": {"study": "seqdigits-tpe"},
     "variability": {"tau_spread": 0.15, "s_spread": 0.1, "weight_bits": 5},
     "cost": {"name": "energy_pj"},
 }

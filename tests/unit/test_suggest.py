@@ -283,6 +283,7 @@ def test_gp_suggests_the_same_where_the_last_digits_differ() -> None:
         (FloatDistribution(1000.0, 1000.002), 1000.000123456789, 1000.000123457),
         (FloatDistribution(1.0, 100.0, log=True), 99.99999999, 100.0),
         (FloatDistribution(0.12345674, 1.0), 0.12345674, 0.12345674),  # never outside
+        (FloatDistribution(1e-300, 1e300, log=True), 1.23456789123, 1.235),
         (FloatDistribution(0.0, 1.0, step=1e-9), 0.123456789, 0.123456789),
         (FloatDistribution(2.0, 2.0), 2.0, 2.0),
         (IntDistribution(1, 10**9), 123456789, 123456789),

@@ -236,7 +236,7 @@ KNOWN = "Valid: colour, fail, k, memory_gib, noise, rate_per_ns, sleep_s, x."
         ),
         (
             curve(values=[10**400]),
-            "sweep.curves.values: a whole number must fit 64 bits, but got one of 1329 bits. "
+            "sweep.curves.0.values: a whole number must fit 64 bits, but got one of 1329 bits. "
             "Write a larger number as 1e30.",
         ),
         (

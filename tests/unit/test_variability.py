@@ -185,7 +185,7 @@ def test_an_objective_without_hardware_has_no_hardware_to_sweep() -> None:
 
 
 def test_the_study_file_of_robust_hardware() -> None:
-    ideal, robust = studyfile.load("seqdigits"), studyfile.load("seqdigits-robust")
+    ideal, robust = studyfile.load("seqdigits-tpe"), studyfile.load("seqdigits-robust")
     assert {key.partition(".")[0] for key in robust.differences(ideal)} <= {
         "variability",
         "reported",
