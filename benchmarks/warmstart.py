@@ -1,4 +1,4 @@
-"""What a warm start gains: the best of seqdigits-tpe, at 1 ns between pixels, begin a search at 0.5 ns.
+"""What a warm start gains: the best of seqdigits-tpe, pixels 1 ns apart, begin a search at 0.5 ns.
 
 ``python -m benchmarks.warmstart --out FILE`` runs the searches that are not yet in the file, two at
 a time, and prints the tables of ``docs/warm-start.md``. Searches are those of ``hpo.suggest``,
