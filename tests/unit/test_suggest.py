@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.metadata
 import itertools
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -295,3 +298,11 @@ def test_rounding_keeps_six_places_of_the_range(
 ) -> None:
     assert rounded({"x": distribution}, {"x": value}) == {"x": expected}
     assert rounded({"x": distribution}, {"x": expected}) == {"x": expected}
+
+
+def test_gp_takes_the_same_steps_in_every_installation() -> None:
+    """Optuna works out candidates together where it finds greenlet, and one by one elsewhere."""
+    required = importlib.metadata.requires("hpo-dynamics") or []
+    always = [line for line in required if "extra ==" not in line]
+    assert any(re.match(r"greenlet\b", line) for line in always), always
+    assert importlib.import_module("optuna._gp.batched_lbfgsb")._greenlet_imports.is_successful()
