@@ -56,7 +56,7 @@ def train(job: Job) -> float:
         params.model_copy(update={"batch_size": batch_size}),
         task=study.task_params,
         protocol=Protocol.CONFIRM,
-        member_seed=seeds.derive(3, "probe", k),  # type: ignore[arg-type]  # nobody else's
+        member_seed=seeds.derive(3, "confirm", k),
         on_epoch=lambda progress: None,
     ).score
 

@@ -58,7 +58,7 @@ def test_a_record_can_be_trained_again() -> None:
 
     with pytest.raises(Enough):
         real.Real().train(spec, record["params"], seeds.derive(0, "member", int(member)), tell)
-    assert [round(accuracy * 269) for accuracy in told] == pytest.approx(curve[:3], abs=5)
+    assert [round(accuracy * 269) for accuracy in told] == pytest.approx(curve[:3], abs=2)
 
 
 def test_points_of_the_cube_are_parameters_and_back() -> None:
