@@ -12,7 +12,7 @@ import pytest
 from stack import ROOT
 
 from benchmarks.search import __main__ as command
-from benchmarks.search import page, real, results, surrogate, table
+from benchmarks.search import page, real, results, ridge, surrogate, table
 from benchmarks.search.simulate import Search, Step, passes, run, value_at
 from benchmarks.search.strategies import DEFAULT, PLAIN, STRATEGIES, Strategy
 from hpo import studyfile
@@ -199,3 +199,9 @@ def test_the_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> N
 
 def test_make_runs_it() -> None:
     assert "-m benchmarks.search\n" in (ROOT / "Makefile").read_text()
+
+
+def test_the_page_shows_every_point_of_the_ridge() -> None:
+    written = page.PAGE.read_text()
+    for amplification, lr0, batch_size in ridge.points():
+        assert f"| {amplification:g} | {lr0:.2g} | {batch_size} | " in written
