@@ -175,7 +175,7 @@ class Storage:
         if time.monotonic() - record.info.get("used_s", 0.0) < self._ping_s:
             return
         try:
-            self.engine.dialect.do_ping(connection)
+            _ping(connection)
         except psycopg.Error as error:
             raise sa.exc.DisconnectionError(str(error)) from error
 
@@ -326,6 +326,21 @@ def _set_up(connection: psycopg.Connection[Any], record: Any) -> None:
         "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10;"
         "SET tcp_keepalives_count = 3"
     )
+    connection.autocommit = False
+
+
+def _ping(connection: psycopg.Connection[Any]) -> None:
+    """Ask the server for anything; what fails closes the connection.
+
+    Not ``do_ping`` of SQLAlchemy: where Ctrl-C comes between question and answer, it hides that
+    behind an error of the driver, and a new connection is opened as if nothing had happened.
+    """
+    connection.autocommit = True
+    try:
+        connection.execute("SELECT 1")
+    except BaseException:
+        connection.close()
+        raise
     connection.autocommit = False
 
 

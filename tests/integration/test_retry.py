@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import optuna
 import psycopg
@@ -190,5 +191,26 @@ def test_a_connection_that_was_cut_off_while_idle_is_replaced(
             pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
         with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(%s)", [pid])
+        with storage.engine.connect() as connection:
+            assert connection.scalar(sa.text("SELECT pg_backend_pid()")) != pid
+
+
+def test_ctrl_c_while_an_idle_connection_is_tried_is_not_lost(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_storage(database_url) as storage:
+        with storage.engine.connect() as connection:
+            pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
+        send, sent = psycopg.Cursor._execute_send, []
+
+        def send_and_press(self: psycopg.Cursor[Any], *args: Any, **kwargs: Any) -> None:
+            send(self, *args, **kwargs)
+            sent.append(args)
+            if len(sent) == 1:  # the server has not answered yet
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(psycopg.Cursor, "_execute_send", send_and_press)
+        with pytest.raises(KeyboardInterrupt), storage.engine.connect():
+            pass
         with storage.engine.connect() as connection:
             assert connection.scalar(sa.text("SELECT pg_backend_pid()")) != pid
