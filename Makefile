@@ -16,7 +16,7 @@ run: $(VENV)/.ready ## run the study seqdigits (STUDY=... another) and show its 
 	@$(PY) -m hpo.launch --study $(STUDY)
 
 test: $(VENV)/.ready-dev ## all tests but the long ones, in 12 to 22 minutes on two cores
-	$(PY) -m pytest -m "not slow" -n 4
+	$(PY) -m pytest -m "not slow" -n 3
 
 test-all: $(VENV)/.ready-dev ## all tests, the long ones too
 	$(PY) -m pytest

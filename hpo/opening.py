@@ -137,7 +137,7 @@ def _last_row(connection: Connection, statements: str, values: Mapping[str, Any]
             while cursor.nextset():
                 pass
             return cursor.fetchone()
-    except psycopg.Error as error:
-        if driver.closed:
+    except BaseException as error:  # Ctrl-C, too: the answer is still to come
+        if driver.closed or not isinstance(error, Exception):
             connection.invalidate(error)  # as SQLAlchemy does with what goes through it
         raise

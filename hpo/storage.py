@@ -337,7 +337,7 @@ def _ping(connection: psycopg.Connection[Any]) -> None:
     """
     connection.autocommit = True
     try:
-        connection.execute("SELECT 1")
+        connection.execute("SELECT 1", prepare=False)
     except BaseException:
         connection.close()
         raise

@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import optuna
+import psycopg
 import pytest
+import sqlalchemy as sa
+from servers import press_ctrl_c
 from workers import toy_spec
 
-from hpo.claims import Checkpoint, Claim, Over, Wait
+from hpo.claims import Checkpoint, Claim, Claimant, Over, Wait
 from hpo.errors import StudyError
 from hpo.holding import LeaseLostError
 from hpo.ledger import Ledger
+from hpo.opening import open_next
 from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.storage import Storage, open_storage
 from hpo.suggest import Suggestion, suggest
@@ -67,6 +71,23 @@ def test_slots_are_claimed_in_order_and_within_the_window(ledger: Ledger) -> Non
     assert waiting == Wait("toy: trial 3 waits for trial 0 (budget.window = 3)")
     finish(ledger, held[0])
     assert claim(ledger, "w3").number == 3
+
+
+def test_ctrl_c_while_a_trial_is_opened_is_not_lost(
+    storage: Storage, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.register(toy_spec())
+    who = Claimant(worker="interrupted", token="1", lease_s=60.0, take_over=True)
+
+    def opened() -> None:
+        with storage.engine.begin() as connection:
+            connection.execute(sa.text("SELECT 1"))
+            open_next(connection, "toy", who, looked_after=True)
+
+    press_ctrl_c(monkeypatch, psycopg.ClientCursor)
+    with pytest.raises(KeyboardInterrupt):
+        opened()
+    assert claim(ledger, "next").number == 0
 
 
 def test_released_slot_is_next(ledger: Ledger) -> None:

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import optuna
 import psycopg
 import pytest
 import sqlalchemy as sa
+from servers import press_ctrl_c
 from tables import SCHEMA, THINGS
 
 from hpo.embedded import status, stop
@@ -201,15 +201,7 @@ def test_ctrl_c_while_an_idle_connection_is_tried_is_not_lost(
     with open_storage(database_url) as storage:
         with storage.engine.connect() as connection:
             pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))
-        send, sent = psycopg.Cursor._execute_send, []
-
-        def send_and_press(self: psycopg.Cursor[Any], *args: Any, **kwargs: Any) -> None:
-            send(self, *args, **kwargs)
-            sent.append(args)
-            if len(sent) == 1:  # the server has not answered yet
-                raise KeyboardInterrupt
-
-        monkeypatch.setattr(psycopg.Cursor, "_execute_send", send_and_press)
+        press_ctrl_c(monkeypatch, psycopg.Cursor)
         with pytest.raises(KeyboardInterrupt), storage.engine.connect():
             pass
         with storage.engine.connect() as connection:

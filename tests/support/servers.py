@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 import sqlalchemy as sa
 
 from hpo.embedded import status, stop
@@ -30,6 +31,19 @@ def temporary_home() -> Iterator[Path]:
 def connect(url: str, **options: Any) -> psycopg.Connection[Any]:
     """Connect without SQLAlchemy."""
     return psycopg.connect(url.replace("+psycopg", ""), autocommit=True, **options)
+
+
+def press_ctrl_c(patch: pytest.MonkeyPatch, cursor: type[psycopg.Cursor[Any]]) -> None:
+    """The next query of such a cursor is sent, and Ctrl-C comes before its answer."""
+    send, sent = cursor._execute_send, []
+
+    def send_and_press(self: psycopg.Cursor[Any], *args: Any, **kwargs: Any) -> None:
+        send(self, *args, **kwargs)
+        sent.append(args)
+        if len(sent) == 1:
+            raise KeyboardInterrupt
+
+    patch.setattr(cursor, "_execute_send", send_and_press)
 
 
 def write(url: str) -> None:
