@@ -1,7 +1,8 @@
 """The real thing: the same searches with networks that are trained, and incumbents judged anew.
 
-``python -m benchmarks.search.real`` runs strategies on a few study seeds, trains every incumbent
-from 20 fresh seeds, and adds what came out to ``real.json``. "plain Optuna" is Optuna itself here:
+``python -m benchmarks.search.real`` runs strategies on a few study seeds, in the space of the table
+or in that of ``studies/seqdigits.toml``, trains every incumbent from 20 fresh seeds, and adds what
+came out to ``real.json``. "plain Optuna" is Optuna itself here:
 its study, ``optimize``, and nothing of ours.
 """
 
@@ -19,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.search import table
-from benchmarks.search.simulate import Params, Step, run
-from benchmarks.search.strategies import PLAIN, STRATEGIES
+from benchmarks.search.simulate import Params, Step, passes, run
+from benchmarks.search.strategies import PLAIN, SEARCH, STRATEGIES
 from hpo import seeds
 from hpo.spec import StudySpec
 from objectives.contract import Outcome, Protocol
@@ -28,6 +29,8 @@ from objectives.contract import Outcome, Protocol
 FOUND = Path(__file__).with_name("real.json")
 FRESH = 20
 """Networks that judge an incumbent: none of their seeds was used by a search or by the table."""
+SPACES = TABLES, OWN = "table", SEARCH.stem
+"""Of the table, and of the study file that searches by default."""
 JUDGED = 0.88
 """Incumbents that claim less are not worth twenty networks: they are taken at their word."""
 
@@ -67,12 +70,10 @@ def _train(
     )
 
 
-def judge(params: Params) -> tuple[float, float]:
+def judge(spec: StudySpec, params: Params) -> tuple[float, float]:
     """Mean test accuracy of ``FRESH`` networks that confirm a point, and its standard error."""
     scores = [
-        _train(
-            table.spec(), params, Protocol.CONFIRM, seeds.derive(2, "confirm", k), table.EPOCHS
-        ).score
+        _train(spec, params, Protocol.CONFIRM, seeds.derive(2, "confirm", k), table.EPOCHS).score
         for k in range(FRESH)
     ]
     return statistics.fmean(scores), statistics.stdev(scores) / FRESH**0.5
@@ -116,11 +117,10 @@ class _Plain:
     def _objective(self, trial: Any) -> float:
         import optuna
 
-        params = {
-            name: trial.suggest_float(name, d.low, d.high, log=d.log)
-            for name, d in self.spec.space.items()
-        }
-
+        params = {}
+        for name, d in self.spec.space.items():
+            suggest = trial.suggest_int if self.spec.kind(name) == "int" else trial.suggest_float
+            params[name] = suggest(name, d.low, d.high, log=d.log)
         began = self.spent
 
         def tell(accuracy: float) -> None:
@@ -135,22 +135,22 @@ class _Plain:
         ).score
 
 
-def search(job: tuple[str, int, int]) -> dict[str, Any]:
-    """Run one strategy with one seed and so many epochs, and judge its incumbents."""
+def search(job: tuple[str, str, int, int]) -> dict[str, Any]:
+    """Run one strategy in a space with one seed and so many epochs, and judge its incumbents."""
     import optuna
     import torch
 
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    name, seed, budget = job
-    spec = STRATEGIES[name].spec(seed)
+    space, name, seed, budget = job
+    spec = STRATEGIES[name].spec(seed, of_table=space == TABLES)
     if name == PLAIN:
         steps = _Plain(spec=spec, budget=budget).search()
     else:
         steps = run(spec, Real(), budget).steps
     found = []
     for step in steps:
-        true, error = judge(step.params) if step.claimed >= JUDGED else (step.claimed, None)
+        true, error = judge(spec, step.params) if step.claimed >= JUDGED else (step.claimed, None)
         found.append(
             {
                 "trial": step.trial,
@@ -158,10 +158,13 @@ def search(job: tuple[str, int, int]) -> dict[str, Any]:
                 "claimed": round(step.claimed, 4),
                 "true": round(true, 4),
                 "error": None if error is None else round(error, 4),
-                "params": {name: float(f"{v:.5g}") for name, v in step.params.items()},
+                "params": {
+                    name: v if isinstance(v, int) else float(f"{v:.5g}")
+                    for name, v in step.params.items()
+                },
             }
         )
-    return {"strategy": name, "seed": seed, "budget": budget, "steps": found}
+    return {"space": space, "strategy": name, "seed": seed, "budget": budget, "steps": found}
 
 
 def load(path: Path = FOUND) -> list[dict[str, Any]]:
@@ -169,16 +172,29 @@ def load(path: Path = FOUND) -> list[dict[str, Any]]:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
 
-def passes(found: Mapping[str, Any], level: float) -> float:
-    """Epochs until an incumbent's mean on fresh seeds reaches a level; infinite if none does."""
-    reached = [step["epochs"] for step in found["steps"] if step["true"] >= level]
-    return float(min(reached, default=float("inf")))
+def steps(found: Mapping[str, Any]) -> list[Step]:
+    """The incumbents of a search that was kept."""
+    return [
+        Step(
+            trial=step["trial"],
+            epochs=step["epochs"],
+            seconds=float("nan"),
+            claimed=step["claimed"],
+            true=step["true"],
+            expected=float("nan"),
+            params=step["params"],
+        )
+        for step in found["steps"]
+    ]
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run what is missing; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.search.real", description=__doc__)
     parser.add_argument("strategies", nargs="+", metavar="STRATEGY", help="by name")
+    parser.add_argument(
+        "--space", choices=SPACES, default=OWN, help=f"of the table, or of {OWN} (the default)"
+    )
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="study seeds of each")
     parser.add_argument("--epochs", type=int, default=3000, metavar="N", help="of every search")
     parser.add_argument("--out", type=Path, default=FOUND, help="default: real.json")
@@ -192,17 +208,24 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 2
     found = load(args.out)
-    done = {(f["strategy"], f["seed"], f["budget"]) for f in found}
-    jobs = [(name, seed, args.epochs) for seed in range(args.seeds) for name in args.strategies]
+    done = {(f["space"], f["strategy"], f["seed"], f["budget"]) for f in found}
+    jobs = [
+        (args.space, name, seed, args.epochs)
+        for seed in range(args.seeds)
+        for name in args.strategies
+    ]
     jobs = [job for job in jobs if job not in done]
     os.environ["OMP_NUM_THREADS"] = "1"
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         for result in pool.imap_unordered(search, jobs):
             found.append(result)
-            found.sort(key=lambda f: (f["strategy"], f["seed"]))
+            found.sort(key=lambda f: (f["space"], f["strategy"], f["seed"]))
             lines = ",\n".join(" " + json.dumps(f) for f in found)
             args.out.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-            print(result["strategy"], result["seed"], passes(result, 0.92), flush=True)
+            reached = passes(steps(result), 0.92, "epochs")
+            print(
+                f"{result['strategy']}, seed {result['seed']}: 92 % after {reached:g}", flush=True
+            )
     return 0
 
 

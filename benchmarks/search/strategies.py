@@ -1,7 +1,7 @@
 """The strategies that are compared: study files that differ in how they search alone.
 
-All search the space of the table. The default's own is another, which has the batches, too: see
-"The space" in ``docs/search.md``.
+All search the space of the table, ``real`` that of ``studies/seqdigits.toml``, too, which has the
+batches: see "The space" in ``docs/search.md``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ DEFAULT = "the default"
 SEARCH = table.STUDY.with_name("seqdigits.toml")
 _HOW = ("budget", "sampler", "pruner", "racing")
 """The tables of it that say so."""
+_WHERE = ("space", "fixed")
+"""The tables of it that say where."""
 FIRST = "our first default"
 _TRIALS = 100_000
 """A search ends with its epochs."""
@@ -55,9 +57,13 @@ class Strategy:
                 raw.pop(name, None)
         return raw
 
-    def spec(self, seed: int) -> StudySpec:
-        """The study with a seed."""
-        return validate({**self.raw, "name": "search", "seed": seed}, where=f"strategy {self.name}")
+    def spec(self, seed: int, *, of_table: bool = True) -> StudySpec:
+        """The study with a seed, in the space of the table or that of ``seqdigits.toml``."""
+        raw = {**self.raw, "name": "search", "seed": seed}
+        if not of_table:
+            default = tomllib.loads(SEARCH.read_text(encoding="utf-8"))
+            raw |= {name: default[name] for name in _WHERE}
+        return validate(raw, where=f"strategy {self.name}")
 
 
 _ALONE: Table = {"members": 1}

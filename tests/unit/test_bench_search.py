@@ -169,20 +169,31 @@ def test_the_default_is_the_study_file_and_wins_as_the_page_says() -> None:
     assert page.ratio(ours, theirs)[0] >= 5
 
 
+def test_real_networks_are_searched_where_the_study_file_does() -> None:
+    spec, own = studyfile.load("seqdigits"), STRATEGIES[DEFAULT].spec(0, of_table=False)
+    alike = ("space", "fixed", "sampler", "pruner", "racing", "task")
+    assert all(getattr(own, name) == getattr(spec, name) for name in alike)
+    plain = STRATEGIES[PLAIN].spec(0, of_table=False)
+    assert (plain.space, plain.budget.members) == (spec.space, 1)
+
+
 def test_incumbents_of_the_real_thing_were_judged() -> None:
     found = real.load()
-    assert {f["strategy"] for f in found} >= {DEFAULT, PLAIN}
+    for space in real.SPACES:
+        assert {f["strategy"] for f in found if f["space"] == space} >= {DEFAULT, PLAIN}
     for search in found:
         assert all(s["error"] is not None for s in search["steps"] if s["claimed"] >= real.JUDGED)
         assert all(a["claimed"] <= b["claimed"] for a, b in pairwise(search["steps"]))
 
 
-def test_plain_optuna_trains_real_networks_and_counts_their_epochs() -> None:
-    spec = STRATEGIES[PLAIN].spec(0)
+@pytest.mark.parametrize("of_table", [True, False])
+def test_plain_optuna_trains_real_networks_and_counts_their_epochs(of_table: bool) -> None:
+    spec = STRATEGIES[PLAIN].spec(0, of_table=of_table)
     search = real._Plain(spec=spec, budget=60)
     steps = search.search()
     assert 60 <= search.spent < 60 + spec.budget.epochs
     assert steps[0].epochs == spec.budget.epochs
+    assert steps[0].params.keys() == spec.space.keys()
     assert 0.0 < steps[0].claimed < 1.0
 
 
