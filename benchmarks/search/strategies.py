@@ -9,7 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from benchmarks.search import table
@@ -31,6 +31,12 @@ _TRIALS = 100_000
 """A search ends with its epochs."""
 
 
+@cache
+def _default() -> dict[str, Any]:
+    """The study file that searches by default."""
+    return tomllib.loads(SEARCH.read_text(encoding="utf-8"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Strategy:
     """A way to search: what it changes in how ``studies/seqdigits.toml`` does."""
@@ -48,8 +54,7 @@ class Strategy:
     def raw(self) -> dict[str, Any]:
         """The study file."""
         raw = tomllib.loads(table.STUDY.read_text(encoding="utf-8"))
-        default = tomllib.loads(SEARCH.read_text(encoding="utf-8"))
-        raw |= {name: default[name] for name in _HOW}
+        raw |= {name: _default()[name] for name in _HOW}
         raw["budget"] = {**raw["budget"], **self.budget, "trials": _TRIALS}
         raw |= {name: value for name, value in self.tables.items() if value is not None}
         for name, value in self.tables.items():
@@ -61,8 +66,7 @@ class Strategy:
         """The study with a seed, in the space of the table or that of ``seqdigits.toml``."""
         raw = {**self.raw, "name": "search", "seed": seed}
         if not of_table:
-            default = tomllib.loads(SEARCH.read_text(encoding="utf-8"))
-            raw |= {name: default[name] for name in _WHERE}
+            raw |= {name: _default()[name] for name in _WHERE}
         return validate(raw, where=f"strategy {self.name}")
 
 

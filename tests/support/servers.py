@@ -35,13 +35,12 @@ def connect(url: str, **options: Any) -> psycopg.Connection[Any]:
 
 def press_ctrl_c(patch: pytest.MonkeyPatch, cursor: type[psycopg.Cursor[Any]]) -> None:
     """The next query of such a cursor is sent, and Ctrl-C comes before its answer."""
-    send, sent = cursor._execute_send, []
+    send = cursor._execute_send
 
     def send_and_press(self: psycopg.Cursor[Any], *args: Any, **kwargs: Any) -> None:
+        patch.setattr(cursor, "_execute_send", send)
         send(self, *args, **kwargs)
-        sent.append(args)
-        if len(sent) == 1:
-            raise KeyboardInterrupt
+        raise KeyboardInterrupt
 
     patch.setattr(cursor, "_execute_send", send_and_press)
 
