@@ -27,7 +27,8 @@ from objectives.contract import (
     UnavailableError,
 )
 from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
-from objectives.scoring import Hardware, ideal_accuracy
+from objectives.scoring import Hardware, ideal_accuracy, score
+from objectives.solving import solve, solving_steps, stepping
 from objectives.tasks import load
 from objectives.tasks.data import Examples
 from objectives.training import Recipe, train
@@ -67,7 +68,6 @@ class Classifier(NetworkMember):
         self._objective, self._params, self._task = objective, params, task
         self._protocol, self._member_seed, self._recipe = protocol, member_seed, recipe
         variability: Variability | None = getattr(params, "variability", None)
-        self._hardware = variability and Hardware(variability, member_seed)
         self._split = load(task, protocol=protocol, member_seed=member_seed)
         self.network: LayeredNetwork = objective.network(
             params,
@@ -75,14 +75,18 @@ class Classifier(NetworkMember):
             channels=self._split.n_channels,
             outputs=self._split.n_classes,
         ).to(_device(params))
+        n_steps = self.network.physics.n_steps
+        self._hardware = variability and Hardware(variability, member_seed, n_steps)
         self.classes = self._split.names
         _, self.n_layers, self.width = self.network.bias.shape
 
     def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
         """Train and score it, once, and leave it on the CPU; see ``Objective.evaluate``."""
+        split = self._split
+        accuracy = self._hardware.accuracy if self._hardware else ideal_accuracy
         outcome = train(
             self.network,
-            self._split,
+            split,
             self._recipe,
             protocol=self._protocol,
             member_seed=self._member_seed,
@@ -93,11 +97,18 @@ class Classifier(NetworkMember):
                 **_flat(self._params.model_dump()),
                 **_of_task(self._task.model_dump()),
             },
-            defaults={**_defaults(type(self._params)), **_of_task(_defaults(type(self._task)))},
+            defaults={
+                **_defaults(type(self._params)),
+                **self._objective.unnamed,
+                **_of_task(_defaults(type(self._task))),
+            },
             on_epoch=on_epoch,
             resume=resume,
-            accuracy=self._hardware.accuracy if self._hardware else ideal_accuracy,
+            accuracy=accuracy,
         )
+        solved = None
+        if self._protocol is Protocol.CONFIRM:
+            solved = solve(self.network, lambda: score(self.network, split.score, accuracy)[0])
         on_hardware: dict[str, float] = {}
         if self._hardware:
             on_hardware = self._hardware.info(self.network, self._split.score)
@@ -106,7 +117,7 @@ class Classifier(NetworkMember):
         s = float(getattr(self._params, "s", 1.0))  # networks without amplification
         drive = _cumulative_drive(self.network, s)
         info = {**self._costs(), **sizes, **drive, **outcome.info, **on_hardware}
-        return replace(outcome, info=info)
+        return replace(outcome, info=info, solved=solved)
 
     def _costs(self) -> dict[str, float]:
         """What the objective can tell of the network's costs: see ``Objective.costs``."""
@@ -147,10 +158,11 @@ class Classifier(NetworkMember):
         """Replay it on series of the test half; see ``NetworkMember.trace``."""
         shown = self._test.take(np.asarray(images, dtype=np.intp))
         u = torch.from_numpy(shown.x)
-        with torch.no_grad():
+        steps = solving_steps(self.network, u)
+        with torch.no_grad(), stepping(self.network, steps):
             logits = self.network(u)[0]
+            values = self.network.trajectories(u)[quantity][0]  # (layers, series, times, neurons)
         finite = logits.isfinite().all(dim=1)
-        values = self.network.trajectories(u)[quantity][0]  # (layers, series, times, neurons)
         dt_ns = self.network.physics.dt_ns
         return Trace(
             quantity=quantity,
@@ -162,6 +174,7 @@ class Classifier(NetworkMember):
             inputs=shown.x,
             time_ns=dt_ns * np.arange(values.shape[2], dtype=np.float64),
             values=values.transpose(2, 3).contiguous().numpy(),
+            steps_per_point=steps,
         )
 
 

@@ -87,6 +87,26 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Solved:
+    """The score of the same trained network on its differential equation: time-step convergence.
+
+    A network is trained with an integration step that is convenient. If its score changes as the
+    step is refined, it is a property of that step, not of the equation.
+    """
+
+    score: float
+    """Score at the finest step, on the same data as ``Outcome.score``. Always finite."""
+    converged: bool
+    """Whether the last two refinements agreed; else the score is that of the finest step tried."""
+    steps_per_point: int
+    """Integration steps per input point at the finest step."""
+    trained_steps_per_point: int
+    """Those with which the network was trained, and ``Outcome.score`` measured."""
+    remedy: str = "Integrate in finer steps."
+    """What to do where the two scores differ: ``Lower max_step_ns.``"""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What one member's training gave."""
 
@@ -100,6 +120,10 @@ class Outcome:
     """Whether training met a non-finite number; such predictions count as wrong."""
     info: dict[str, float | int | str | bool] = field(default_factory=dict)
     """Facts worth showing, by name with unit: ``n_synapses``, ``n_train`` ..."""
+    solved: Solved | None = None
+    """Of an objective that integrates a differential equation: the check of its time step. It is
+    made under ``Protocol.CONFIRM``, and what is confirmed is then ``solved.score``. An objective
+    that integrates nothing has none; your own may give one."""
 
 
 OnEpoch = Callable[[Progress], None]
@@ -125,6 +149,12 @@ class Objective(ABC, Generic[P, T]):
 
     Every field has a default, and the table reaches ``Params`` as its field ``variability``, whose
     default is None. Objectives without it refuse the table.
+    """
+    unnamed: ClassVar[Mapping[str, float | int | str | bool | None]] = {}
+    """Parameters whose defaults have changed, with what a stored study means that names none.
+
+    A study file that names none either gets the present default written into its ``[fixed]`` when
+    it is read, so that a study keeps its meaning when a default changes.
     """
     costs: ClassVar[Mapping[str, str]] = {}
     """What a network costs, by name with unit (``energy_pj``), each with its description: numbers

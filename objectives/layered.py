@@ -64,15 +64,27 @@ class LayeredParams(ObjectiveParams):
         int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
     ] = 120
     integrator: Annotated[
-        Literal["exponential", "euler", "heun", "rk4"],
+        Literal["exponential", "exponential-ab2", "exponential-ab3", "euler", "heun", "rk4"],
         Field(
-            description="exponential: exact for a drive constant over a step, never unstable;"
-            " euler, heun, rk4: explicit, of order 1, 2 and 4, unstable for strong drives"
+            description="exponential: exact for a drive constant over a step, of order 1;"
+            " exponential-ab2, exponential-ab3: the drive extrapolated over the step from the last"
+            " two or three (Adams-Bashforth), of order 2, as cheap; amplitudes stay bounded in all"
+            " three. euler, heun, rk4: explicit, of order 1, 2 and 4, unstable for strong drives"
         ),
-    ] = "exponential"
+    ] = "exponential-ab3"
     steps_per_point: Annotated[
-        int, Field(ge=1, le=10_000, description="equal steps into which dt_ns is divided")
+        int,
+        Field(ge=1, le=10_000, description="equal steps into which dt_ns is divided, at least"),
     ] = 1
+    max_step_ns: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            le=1e4,
+            description="longest integration step, in ns: dt_ns is divided into as many equal"
+            " steps as it takes; one step per point is a map, not the oscillator",
+        ),
+    ] = 0.5
     device: Annotated[
         Literal["cpu", "cuda"],
         Field(description="cpu: fused kernels, one core; cuda: the PyTorch reference on a GPU"),
@@ -110,6 +122,11 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
     """Trains a layered network on a task of time-series classification."""
 
     tasks: ClassVar[dict[str, type[TaskParams]]] = TASKS
+    unnamed: ClassVar[Mapping[str, float | int | str | bool | None]] = {
+        "integrator": "exponential",
+        "steps_per_point": 1,
+        "max_step_ns": None,
+    }
     variability: ClassVar[type[BaseModel] | None] = Variability
     costs: ClassVar[Mapping[str, str]] = {
         "n_synapses": "connections from the input, between and within layers, and of the readout",
@@ -156,4 +173,5 @@ def architecture(params: LayeredParams) -> dict[str, Any]:
 
 def stepping(params: LayeredParams) -> dict[str, Any]:
     """The arguments of every ``Stepping`` that ``params`` set."""
-    return {name: getattr(params, name) for name in ("dt_ns", "integrator", "steps_per_point")}
+    names = ("dt_ns", "integrator", "steps_per_point", "max_step_ns")
+    return {name: getattr(params, name) for name in names}

@@ -37,11 +37,13 @@ class Hardware:
     Args:
         variability: how chips differ from the ideal.
         seed: that of the member, from which the chips are drawn.
+        n_steps: steps per point after which noise makes the neurons jump. A network that takes
+            finer steps, see ``solving``, gets the same jumps, and is solved between them.
     """
 
-    def __init__(self, variability: Variability, seed: int) -> None:
-        """Take both as they are."""
-        self._variability, self._seed = variability, seed
+    def __init__(self, variability: Variability, seed: int, n_steps: int) -> None:
+        """Take all as they are."""
+        self._variability, self._seed, self._n_steps = variability, seed, n_steps
         self._noise: dict[range, Tensor | None] = {}
         self._n_kept = 0
 
@@ -88,13 +90,23 @@ class Hardware:
         if draws in self._noise:
             return self._noise[draws]
         noise = drawn_noise(
-            self._variability, self._seed, draws, network=network, n_points=n_points
+            self._variability,
+            self._seed,
+            draws,
+            network=network,
+            n_points=n_points,
+            n_steps=self._n_steps,
         )
         size = 0 if noise is None else noise.numel()
         if self._n_kept + size <= MAX_KEPT_NOISE:
             self._noise[draws] = noise
             self._n_kept += size
         return noise
+
+
+def score(network: nn.Module, examples: Examples, accuracy: Accuracy) -> tuple[float, bool]:
+    """The accuracy, and whether all is finite; 0 of a network with a weight that is not."""
+    return accuracy(network, examples) if is_finite(network) else (0.0, False)
 
 
 def _right(logits: Tensor, label: Tensor) -> tuple[int, bool]:

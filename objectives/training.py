@@ -22,10 +22,10 @@ from objectives.contract import OnEpoch, Outcome, Progress, Protocol
 from objectives.networks.layered import LayeredNetwork
 from objectives.networks.updating import FusedUpdates, TorchUpdates, Updates
 from objectives.randomness import stream
-from objectives.scoring import Accuracy, batches, device_of, ideal_accuracy, is_finite
+from objectives.scoring import Accuracy, batches, device_of, ideal_accuracy, is_finite, score
 from objectives.tasks.data import Examples, Split
 
-Identity = Mapping[str, str | int | float | bool]
+Identity = Mapping[str, str | int | float | bool | None]
 """What a checkpoint belongs to: parameters, task, protocol and seed, by name."""
 
 CHECKPOINT_FORMAT = 1
@@ -62,9 +62,14 @@ class _Run:
     diverged: bool = False
     n_skipped_updates: int = 0
 
+    def score(self, examples: Examples, accuracy: Accuracy) -> float:
+        found, finite = score(self.network, examples, accuracy)
+        self.diverged = self.diverged or not finite
+        return found
+
     def progress(self, identity: Identity) -> Progress:
-        score = self.curve[-1] if self.curve else None
-        return Progress(epoch=self.epoch, score=score, checkpoint=partial(self.save, identity))
+        last = self.curve[-1] if self.curve else None
+        return Progress(epoch=self.epoch, score=last, checkpoint=partial(self.save, identity))
 
     def save(self, identity: Identity) -> bytes:
         buffer = io.BytesIO()
@@ -150,12 +155,11 @@ def train(
         run.n_skipped_updates += n_skipped
         run.diverged = run.diverged or not math.isfinite(loss)
         if protocol is not Protocol.CONFIRM:
-            run.curve.append(_score(run, split.score, accuracy))
+            run.curve.append(run.score(split.score, accuracy))
         run.epoch += 1
         on_epoch(run.progress(identity))
-    score = run.curve[-1] if run.curve else _score(run, split.score, accuracy)
     return Outcome(
-        score=score,
+        score=run.curve[-1] if run.curve else run.score(split.score, accuracy),
         curve=tuple(run.curve),
         loss_curve=tuple(run.loss_curve),
         diverged=run.diverged,
@@ -196,16 +200,6 @@ def train_epoch(
         n_skipped += not moved
     updates.settle()
     return total / len(examples), n_skipped
-
-
-def _score(run: _Run, examples: Examples, accuracy: Accuracy) -> float:
-    """The accuracy on ``examples``; 0 if a weight is not finite."""
-    if not is_finite(run.network):
-        run.diverged = True
-        return 0.0
-    score, finite = accuracy(run.network, examples)
-    run.diverged = run.diverged or not finite
-    return score
 
 
 def _read_checkpoint(checkpoint: bytes, identity: Identity, defaults: Identity) -> dict[str, Any]:

@@ -36,9 +36,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectives.networks.devicekernels import CtrnnDeviceKernel
-from objectives.networks.integrators import State, Stepping
+from objectives.networks.integrators import EXTRAPOLATION, State, Stepping
 from objectives.networks.layered import LayeredNetwork, Synapses
-from objectives.networks.passage import KERNEL_INTEGRATORS, CtrnnKernel
+from objectives.networks.passage import CtrnnKernel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +74,14 @@ class CtrnnDynamics:
         members, layers, width = self.synapses.bias.shape
         return (self.synapses.bias.new_zeros(members, layers, batch, width),)
 
-    def drive(self, state: State, u: Tensor) -> Tensor:
+    def drive(self, y: Tensor, u: Tensor) -> Tensor:
         """Drive of every neuron, (members, layers, batch, width), per ns.
 
         Args:
-            state: x alone, (members, layers, batch, width).
+            y: outputs, (members, layers, batch, width).
             u: input, (batch, channels) or (members, batch, channels).
         """
-        return self.physics.s * self.synapses.weighted_sum(self.output(state), u)  # Eq. (7)
+        return self.physics.s * self.synapses.weighted_sum(y, u)  # Eq. (7)
 
     def rate(self, state: State, drive: Tensor) -> State:
         """Time derivative of x, per ns."""
@@ -125,8 +125,8 @@ class CtrnnNetwork(LayeredNetwork):
 
     @property
     def beyond_kernel(self) -> str:
-        """See ``LayeredNetwork``: the kernel has two integrators."""
-        known = self.physics.integrator in KERNEL_INTEGRATORS
+        """See ``LayeredNetwork``: the kernel has exponential integrators."""
+        known = self.physics.integrator in EXTRAPOLATION
         return "" if known else f"integrator={self.physics.integrator!r}"
 
     def kernel(self, member: int) -> CtrnnKernel:

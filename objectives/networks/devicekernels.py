@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.networks.kernels import devices
-from objectives.networks.passage import Integrator, Kernel, Passage, Run, high_pass
+from objectives.networks.passage import Kernel, Passage, Run, high_pass
 from objectives.networks.structure import Floats, SparseStructure, message
 
 _NO_NOISE: Floats = np.empty(0, np.float32)
@@ -20,9 +20,9 @@ class DeviceKernel(Kernel):
 
     noise: Floats = _NO_NOISE
 
-    def sizes(self, n_times: int, keep: bool) -> dict[str, int]:
+    def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """See ``Kernel``."""
-        return {"values": 2 * self.point, "x": self.row}
+        return {"outputs": 2 * self.row, "values": 2 * self.row, "x": self.row}
 
     def bind(self, passage: Passage) -> tuple[Run, Run]:
         """See ``Kernel``; there is no way back."""
@@ -47,9 +47,8 @@ class SpintronicDeviceKernel(DeviceKernel):
         gammas_per_ns: damping of each neuron, (neurons,).
         rest: amplitude of each at rest, (neurons,).
         b_fixed_per_ns: fixed bias, the same for all.
-        noise: jumps after each step, see ``devices``, (steps, parts, neurons, LANES); empty for
-            none.
-        s, f_cut_per_ns, dt_ns, integrator, steps_per_point: as for ``SpintronicKernel``.
+        noise: jumps, see ``devices``, (jumps, parts, neurons, LANES); empty for none.
+        s, f_cut_per_ns, dt_ns, integrator, n_steps: as for ``SpintronicKernel``.
 
     Raises:
         ValueError: an unknown integrator.
@@ -66,23 +65,21 @@ class SpintronicDeviceKernel(DeviceKernel):
         s: float,
         f_cut_per_ns: float,
         dt_ns: float,
-        integrator: Integrator,
-        steps_per_point: int = 1,
+        integrator: str,
+        n_steps: int = 1,
     ) -> None:
         """Turn the physics into numbers of a step."""
-        dt_ns /= steps_per_point
-        self._exponential = integrator == "exponential"
-        decay, gain = high_pass(f_cut_per_ns * dt_ns, exponential=self._exponential)
-        constants = (b_fixed_per_ns * dt_ns, decay, gain)
-        super().__init__(structure, integrator, steps_per_point, s * dt_ns, *constants)
-        self._gammas = (gammas_per_ns * dt_ns).astype(np.float32)
+        step_ns = dt_ns / n_steps
+        constants = (b_fixed_per_ns * step_ns, *high_pass(f_cut_per_ns * step_ns))
+        super().__init__(structure, integrator, n_steps, s * step_ns, *constants)
+        self._gammas = (gammas_per_ns * step_ns).astype(np.float32)
         self._rest, self.noise = rest.astype(np.float32), noise.reshape(-1)
 
     def bind_forward(self, passage: Passage) -> Run:
         """See ``DeviceKernel``."""
-        how = (self.constants, self._exponential, passage.shape)
+        how = (self.constants, self.extrapolation, passage.shape)
         own = (self._gammas, self._rest, self.noise)
-        arrays = passage.work.parts("drive", "values", "x", "last_y")
+        arrays = passage.work.parts("held", "drive", "outputs", "values", "x", "last_y")
         there = (*passage.drives, *how, *own, *arrays)
         return lambda u: devices.spintronic(u, *there)
 
@@ -98,22 +95,19 @@ class CtrnnDeviceKernel(DeviceKernel):
         noise: Floats,
         s: float,
         dt_ns: float,
-        integrator: Integrator,
-        steps_per_point: int = 1,
+        integrator: str,
+        n_steps: int = 1,
     ) -> None:
         """Turn the physics into numbers of a step."""
-        dt_ns /= steps_per_point
-        decays, gains = 1.0 - gammas_per_ns * dt_ns, np.full_like(gammas_per_ns, dt_ns)
-        if integrator == "exponential":
-            decays = np.exp(-gammas_per_ns * dt_ns)
-            gains = -np.expm1(-gammas_per_ns * dt_ns) / gammas_per_ns
-        super().__init__(structure, integrator, steps_per_point, s)
+        turns = gammas_per_ns * (dt_ns / n_steps)
+        decays, gains = np.exp(-turns), -np.expm1(-turns) / gammas_per_ns
+        super().__init__(structure, integrator, n_steps, s)
         self._decays, self._gains = decays.astype(np.float32), gains.astype(np.float32)
         self.noise = noise.reshape(-1)
 
     def bind_forward(self, passage: Passage) -> Run:
         """See ``DeviceKernel``."""
-        arrays = passage.work.parts("drive", "values", "x", "last_y")
-        own = (self._decays, self._gains, self.noise)
+        arrays = passage.work.parts("held", "drive", "outputs", "values", "x", "last_y")
+        own = (self._decays, self._gains, self.noise, self.extrapolation)
         there = (*passage.drives, *own, passage.shape, *arrays)
         return lambda u: devices.ctrnn(u, *there)

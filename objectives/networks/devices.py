@@ -5,7 +5,7 @@ Of neuron i of a chip, in the notation of ``spintronic`` and ``ctrnn``::
     γ_i = 1 / (f_i τ),   S_i = g_i S                 f, g log-normal, of mean 1
     W   → Δ round(W / Δ),   Δ = max|W| / (2^(bits - 1) - 1)          for each trained tensor
     u   → u + n                                      n normal, anew for every point of every series
-    c   → c + η/2 √h (ξ + i ξ'),  x = |c|²           ξ, ξ' normal, after every step of h ns
+    c   → c + η/2 √h (ξ + i ξ'),  x = |c|²           ξ, ξ' normal, every h ns: after each step
 
 The fixed bias of the spintronic network stays 2γ of the nominal device: a chip has one supply. A
 neuron with γ_i ≥ 2γ does not oscillate by itself. The noise is white, so η is per √ns and what it
@@ -20,7 +20,7 @@ paper symbol  code name           unit      shape
 ============  ==================  ========  =======================================
 f             tau                 1         (draws, layers, width)
 g             s                   1         (draws, layers, width)
-η √h ξ        noise               1         (draws, steps, parts, neurons, LANES)
+η √h ξ        noise               1         (draws, jumps, parts, neurons, LANES)
 n             input_noise         1         (draws, batch, time, channels)
 ============  ==================  ========  =======================================
 
@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectives.networks.fused import fused_output
+from objectives.networks.integrators import Past
 from objectives.networks.kernels.sparse import LANES
 from objectives.networks.layered import LayeredNetwork, NoisyDynamics, Synapses
 from objectives.randomness import stream
@@ -108,14 +109,15 @@ def drawn_noise(
     *,
     network: LayeredNetwork,
     n_points: int,
+    n_steps: int,
 ) -> Tensor | None:
-    """The noise of the neurons of each chip over ``n_points`` points, or None if there is none."""
+    """The jumps of the neurons of each chip, ``n_steps`` per point, or None if there are none."""
     eta = variability.oscillator_noise_per_sqrt_ns
     if eta == 0.0:
         return None
-    steps, parts = network.physics.steps_per_point, network.noise_parts
-    shape = (n_points * steps, parts, network.n_neurons, LANES)
-    size = np.float32(eta * math.sqrt(network.physics.dt_ns / steps) / parts)
+    parts = network.noise_parts
+    shape = (n_points * n_steps, parts, network.n_neurons, LANES)
+    size = np.float32(eta * math.sqrt(network.physics.dt_ns / n_steps) / parts)
     noise: NDArray[np.float32] = np.empty((len(draws), *shape), np.float32)
     for own, k in zip(noise, draws, strict=True):
         stream(seed, f"variability/oscillator/{k}").standard_normal(out=own, dtype=np.float32)
@@ -180,14 +182,16 @@ def _by_reference(network: LayeredNetwork, chips: Chips, own: Synapses, u: Tenso
     """Output of the last layer, (draws, batch, width), by the equations, all chips at once."""
     tau = None if chips.tau is None else chips.tau.unsqueeze(2).to(own.bias)
     dynamics: NoisyDynamics = network.varied(own, tau)
-    state = dynamics.rest(batch=u.shape[1])
-    steps = network.physics.steps_per_point
+    state, past = dynamics.rest(batch=u.shape[1]), Past()
+    steps = network.physics.n_steps
+    every = 1 if chips.noise is None else u.shape[2] * steps // chips.noise.shape[1]
     lanes = torch.arange(u.shape[1]) % LANES
     for t, point in enumerate(u.unbind(dim=-2)):
         for k in range(steps):
-            state = network.physics.step(dynamics, state, point)
-            if chips.noise is not None:
-                noise = chips.noise[:, t * steps + k][..., lanes].to(own.bias)
+            state, past = network.physics.step(dynamics, state, past, point)
+            jump, rest = divmod(t * steps + k + 1, every)
+            if chips.noise is not None and rest == 0:
+                noise = chips.noise[:, jump - 1][..., lanes].to(own.bias)
                 draws, *layer = own.bias.shape
                 shape = (draws, network.noise_parts, *layer, len(lanes))
                 state = dynamics.kicked(state, noise.view(shape).mT)

@@ -118,7 +118,7 @@ def warm_up() -> float:
     parameters = [nn.Parameter(torch.ones(shape)) for shape in shapes]
     optimizer = torch.optim.Adam(parameters, fused=True)  # PyTorch's own first one: not measured
     physics: dict[str, Any] = {"gamma_per_ns": 1.0, "s": 1.0, "dt_ns": 1.0}
-    physics["integrator"] = "exponential"  # a switch within the kernels: both are compiled
+    physics["integrator"] = "exponential"
     u, label = torch.ones(1, 1, 1), torch.zeros(1, dtype=torch.int64)
     own: dict[str, Any] = {name: physics[name] for name in ("s", "dt_ns", "integrator")}
     own |= {"gammas_per_ns": np.ones(1), "noise": np.empty(0, np.float32)}

@@ -1,20 +1,37 @@
 """Integrators: one step of a driven dynamical network, whatever its equations.
 
-A network is a drive ``I(state, input)`` and a rate of change of the state under that drive. The
-integrators are explicit: the state of every layer at the start of the step enters the drives, so
-all layers step together. The input is held constant over the step.
+A network is a drive ``I(y, u)`` of the outputs y and the input u, and a rate of change of its state
+under that drive. The integrators are explicit: the outputs of every layer at the start of the step
+(and before) enter the drives, so all layers step together. The input is constant over the step.
+
+The exponential ones solve the neurons in closed form for the mean drive of a step. They differ in
+how they get it from the outputs ``y_n`` at the start of the step n and of those before it::
+
+    exponential         y_n                                          order 1
+    exponential-ab2     (3 y_n - y_(n-1)) / 2                        order 2
+    exponential-ab3     (23 y_n - 16 y_(n-1) + 5 y_(n-2)) / 12       order 2
+
+These are the explicit Adams-Bashforth formulas, the mean over the coming step of the polynomial
+through the last outputs. The part of the drive that the input makes is not extrapolated: it is
+constant over a point and thus exact, and a jump of the input spoils nothing. Before the first step
+the network was at rest, so the outputs before it are known: they are that at rest. A drive that
+changes within a step acts through more than its mean, and after a jump of the input the outputs
+have a kink; both cost an error of second order, which is why three outputs gain no order over two.
+They gain a factor: the error that the extrapolation makes is then of third order.
 
 References:
-    E. Hairer, S. P. Nørsett and G. Wanner, Solving Ordinary Differential Equations I, II.1 (1993).
-    M. Hochbruck and A. Ostermann, Exponential integrators, Acta Numerica 19, 209 (2010).
+    E. Hairer, S. P. Nørsett and G. Wanner, Solving Ordinary Differential Equations I, II.1, III.1
+    (1993). M. Hochbruck and A. Ostermann, Exponential integrators, Acta Numerica 19, 209 (2010),
+    section 2.7 (exponential multistep methods).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from functools import partial
+from typing import Literal, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -22,7 +39,22 @@ from torch import Tensor
 State = tuple[Tensor, ...]
 """The state variables of every neuron, each of shape (members, layers, batch, width)."""
 
-IntegratorName = Literal["exponential", "euler", "heun", "rk4"]
+Past = tuple[Tensor, ...]
+"""Outputs at the starts of the last steps, the newest first, each (members, layers, batch, width).
+
+Empty at the beginning: before it, the network was at rest.
+"""
+
+IntegratorName = Literal[
+    "exponential", "exponential-ab2", "exponential-ab3", "euler", "heun", "rk4"
+]
+
+EXTRAPOLATION: Mapping[str, tuple[float, float, float]] = {
+    "exponential": (1.0, 0.0, 0.0),
+    "exponential-ab2": (3 / 2, -1 / 2, 0.0),
+    "exponential-ab3": (23 / 12, -16 / 12, 5 / 12),
+}
+"""What the mean output over a step is made of: see the module. Those that the kernels know."""
 
 MAX_EXPONENT = 40.0
 """Exponents are clipped to ±40: e^40 squared still fits float32, so gradients stay finite.
@@ -34,8 +66,11 @@ Of a type that reaches less far, float16, the exponents are clipped earlier, by 
 class Dynamics(Protocol):
     """The equations of a network whose neurons feel each other through a drive only."""
 
-    def drive(self, state: State, u: Tensor) -> Tensor:
-        """Drive of every neuron, (members, layers, batch, width), under the input ``u``."""
+    def output(self, state: State) -> Tensor:
+        """What the neurons pass on, the paper's y, (members, layers, batch, width)."""
+
+    def drive(self, y: Tensor, u: Tensor) -> Tensor:
+        """Drive of every neuron, shaped as their outputs ``y``, under the input ``u``."""
 
     def rate(self, state: State, drive: Tensor) -> State:
         """Time derivative of the state, per ns."""
@@ -47,28 +82,41 @@ class Dynamics(Protocol):
 class Integrator(Protocol):
     """One step of length ``dt_ns`` under the constant input ``u``."""
 
-    def __call__(self, dynamics: Dynamics, state: State, u: Tensor, dt_ns: float) -> State:
+    def __call__(
+        self, dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float
+    ) -> State:
         """The state at the end of the step."""
 
 
-def exponential(dynamics: Dynamics, state: State, u: Tensor, dt_ns: float) -> State:
-    """First order: the exact solution for a drive that keeps its value over the step."""
-    return dynamics.flow(state, dynamics.drive(state, u), dt_ns)
+def exponential(
+    dynamics: Dynamics,
+    state: State,
+    past: Past,
+    u: Tensor,
+    dt_ns: float,
+    *,
+    weights: Sequence[float],
+) -> State:
+    """The exact solution for the mean drive that the last outputs, so weighted, promise."""
+    outputs = (dynamics.output(state), *past)
+    at_rest = outputs[-1:] * (len(weights) - len(outputs))
+    y = sum(w * y for w, y in zip(weights, outputs + at_rest, strict=False) if w)
+    return dynamics.flow(state, dynamics.drive(cast(Tensor, y), u), dt_ns)
 
 
-def euler(dynamics: Dynamics, state: State, u: Tensor, dt_ns: float) -> State:
+def euler(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
     """First order: explicit Euler. Unstable where the drive is large compared with ``1/dt_ns``."""
     return _moved(state, dt_ns, _slope(dynamics, state, u))
 
 
-def heun(dynamics: Dynamics, state: State, u: Tensor, dt_ns: float) -> State:
+def heun(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
     """Second order: the mean of the slopes at both ends, the far end reached by explicit Euler."""
     k1 = _slope(dynamics, state, u)
     k2 = _slope(dynamics, _moved(state, dt_ns, k1), u)
     return _moved(_moved(state, dt_ns / 2, k1), dt_ns / 2, k2)
 
 
-def rk4(dynamics: Dynamics, state: State, u: Tensor, dt_ns: float) -> State:
+def rk4(dynamics: Dynamics, state: State, past: Past, u: Tensor, dt_ns: float) -> State:
     """Fourth order: the classical Runge-Kutta method."""
     k1 = _slope(dynamics, state, u)
     k2 = _slope(dynamics, _moved(state, dt_ns / 2, k1), u)
@@ -78,8 +126,8 @@ def rk4(dynamics: Dynamics, state: State, u: Tensor, dt_ns: float) -> State:
     return _moved(_moved(outer, dt_ns / 3, k2), dt_ns / 3, k3)
 
 
-INTEGRATORS: Mapping[IntegratorName, Integrator] = {
-    "exponential": exponential,
+INTEGRATORS: Mapping[str, Integrator] = {
+    **{name: partial(exponential, weights=w) for name, w in EXTRAPOLATION.items()},
     "euler": euler,
     "heun": heun,
     "rk4": rk4,
@@ -92,9 +140,11 @@ class Stepping:
 
     dt_ns: float = 1.0
     """Time between two input points; each is held constant for as long."""
-    integrator: IntegratorName = "exponential"
+    integrator: IntegratorName = "exponential-ab3"
     steps_per_point: int = 1
-    """Equal steps into which ``dt_ns`` is divided."""
+    """Equal steps into which ``dt_ns`` is divided, at least."""
+    max_step_ns: float | None = 0.5
+    """Longest step; None for any."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be integrated."""
@@ -108,21 +158,43 @@ class Stepping:
                 "integrator: `steps_per_point >= 1` must hold, but got "
                 f"steps_per_point={self.steps_per_point}. Give a whole number from 1."
             )
+        if self.max_step_ns is not None and not self.max_step_ns > 0.0:
+            raise ValueError(
+                f"integrator: `max_step_ns > 0` must hold, but got max_step_ns={self.max_step_ns}. "
+                "Give a time in ns, or None for steps of any length."
+            )
 
-    def advance(self, dynamics: Dynamics, state: State, u: Tensor) -> State:
-        """The state one point later, ``dt_ns`` after ``state``, under the constant input ``u``."""
-        for _ in range(self.steps_per_point):
-            state = self.step(dynamics, state, u)
-        return state
+    @property
+    def n_steps(self) -> int:
+        """Equal steps into which ``dt_ns`` is divided: none is longer than ``max_step_ns``."""
+        if self.max_step_ns is None:
+            return self.steps_per_point
+        return max(self.steps_per_point, math.ceil(self.dt_ns / self.max_step_ns * (1 - 1e-9)))
 
-    def step(self, dynamics: Dynamics, state: State, u: Tensor) -> State:
-        """The state one step later: a part ``1 / steps_per_point`` of ``dt_ns``."""
-        step = INTEGRATORS[self.integrator]
-        return step(dynamics, state, u, self.dt_ns / self.steps_per_point)
+    @property
+    def step_ns(self) -> float:
+        """Length of a step."""
+        return self.dt_ns / self.n_steps
+
+    def advance(
+        self, dynamics: Dynamics, state: State, past: Past, u: Tensor
+    ) -> tuple[State, Past]:
+        """State and past one point later, ``dt_ns`` on, under the constant input ``u``."""
+        for _ in range(self.n_steps):
+            state, past = self.step(dynamics, state, past, u)
+        return state, past
+
+    def step(self, dynamics: Dynamics, state: State, past: Past, u: Tensor) -> tuple[State, Past]:
+        """The same one step later."""
+        after = INTEGRATORS[self.integrator](dynamics, state, past, u, self.step_ns)
+        return after, (dynamics.output(state), *past)[:_N_PAST]
+
+
+_N_PAST = max(map(len, EXTRAPOLATION.values())) - 1
 
 
 def _slope(dynamics: Dynamics, state: State, u: Tensor) -> State:
-    return dynamics.rate(state, dynamics.drive(state, u))
+    return dynamics.rate(state, dynamics.drive(dynamics.output(state), u))
 
 
 def _moved(state: State, dt_ns: float, slope: State) -> State:

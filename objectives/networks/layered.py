@@ -17,7 +17,7 @@ b_out         bias_out           1       (members, outputs)
 ============  =================  ======  =======================================
 
 Matrices are stored [target, source]. All layers step together: the drives of a step depend on the
-outputs at its start, so a signal needs one step per layer.
+outputs at its start and before, so a signal needs one step per layer.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from objectives.networks.fused import fused_output
-from objectives.networks.integrators import Dynamics, State, Stepping
+from objectives.networks.integrators import Dynamics, Past, State, Stepping
 from objectives.networks.passage import Kernel
 from objectives.networks.sparsity import random_mask
 from objectives.networks.structure import SparseStructure
@@ -74,9 +74,6 @@ class LayeredDynamics(Dynamics, Protocol):
 
     def rest(self, batch: int) -> State:
         """The state before any input."""
-
-    def output(self, state: State) -> Tensor:
-        """What the neurons pass on, the paper's y, (members, layers, batch, width)."""
 
 
 class NoisyDynamics(LayeredDynamics, Protocol):
@@ -193,7 +190,8 @@ class LayeredNetwork(nn.Module, ABC):
 
         Args:
             tau: factor on the relaxation time of each neuron, (neurons,); None: 1 for all.
-            noise: jumps after each step, (steps, parts, neurons, LANES); None: none.
+            noise: jumps, evenly spaced and each after a step, (jumps, parts, neurons, LANES);
+                None: none.
         """
         raise NotImplementedError(f"{type(self).__name__} has no devices")
 
@@ -203,7 +201,7 @@ class LayeredNetwork(nn.Module, ABC):
 
     def kernel_stepping(self) -> dict[str, Any]:
         """How every kernel is told to step."""
-        return {n: getattr(self.physics, n) for n in ("dt_ns", "integrator", "steps_per_point")}
+        return {n: getattr(self.physics, n) for n in ("dt_ns", "integrator", "n_steps")}
 
     @property
     def n_neurons(self) -> int:
@@ -241,9 +239,9 @@ class LayeredNetwork(nn.Module, ABC):
                 [fused_output(self.kernel(m), *own) for m, own in enumerate(weights)]
             )
         dynamics = self.dynamics()
-        state = dynamics.rest(batch=u.shape[-3])
+        state, past = dynamics.rest(batch=u.shape[-3]), Past()
         for u_point in u.unbind(dim=-2):
-            state = self.physics.advance(dynamics, state, u_point)
+            state, past = self.physics.advance(dynamics, state, past, u_point)
         return dynamics.output(state)[:, -1]
 
     @torch.no_grad()
@@ -261,10 +259,11 @@ class LayeredNetwork(nn.Module, ABC):
         """
         self._check_input(u)
         dynamics = self.dynamics()
-        states, drives = [dynamics.rest(batch=u.shape[-3])], []
+        states, drives, past = [dynamics.rest(batch=u.shape[-3])], [], Past()
         for u_point in u.unbind(dim=-2):
-            drives.append(dynamics.drive(states[-1], u_point))
-            states.append(self.physics.advance(dynamics, states[-1], u_point))
+            drives.append(dynamics.drive(dynamics.output(states[-1]), u_point))
+            state, past = self.physics.advance(dynamics, states[-1], past, u_point)
+            states.append(state)
         series = {
             "x": [state[0] for state in states],
             "y": [dynamics.output(state) for state in states],

@@ -9,19 +9,17 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from objectives.networks.integrators import EXTRAPOLATION
 from objectives.networks.kernels import ctrnn, sparse, spintronic
 from objectives.networks.kernels.sparse import FOLD, LANES
 from objectives.networks.structure import Floats, SparseStructure, message
 
-Integrator = Literal["exponential", "euler"]
-KERNEL_INTEGRATORS: tuple[Integrator, ...] = ("exponential", "euler")
-"""Those that the kernels know."""
 Run = Callable[[Floats], None]
 """A kernel on the input of one block, flat."""
 
@@ -31,8 +29,8 @@ class Kernel(ABC):
 
     Args:
         structure: where the weights are non-zero.
-        integrator: "exponential" or "euler".
-        steps_per_point: equal steps from one input point to the next.
+        integrator: a key of ``EXTRAPOLATION``.
+        n_steps: equal steps from one input point to the next.
         scale: what weights and biases are multiplied by.
         constants: what else the kernels want to know of the physics.
 
@@ -43,35 +41,32 @@ class Kernel(ABC):
     def __init__(
         self,
         structure: SparseStructure,
-        integrator: Integrator,
-        steps_per_point: int,
+        integrator: str,
+        n_steps: int,
         scale: float,
         *constants: float,
     ) -> None:
         """Round the numbers to float32."""
-        if integrator not in KERNEL_INTEGRATORS:
-            rule = f"integrator in {KERNEL_INTEGRATORS}"
+        if integrator not in EXTRAPOLATION:
+            rule = f"integrator in {list(EXTRAPOLATION)}"
             where, remedy = type(self).__name__, "Name one of these."
             raise ValueError(message(where, rule, "integrator", integrator, remedy))
-        self.structure, self.steps_per_point = structure, steps_per_point
+        self.structure, self.n_steps = structure, n_steps
+        self.extrapolation = tuple(map(np.float32, EXTRAPOLATION[integrator]))
         self.scale = np.float32(scale)
         self.constants = tuple(map(np.float32, constants))
         self.row = structure.n_neurons * LANES
         """Floats for one value of every neuron of a block."""
-        self.point = self.row + structure.n_channels * LANES
-        """The same with the input."""
 
     def lanes(self, u: Tensor) -> Floats:
-        """Input (batch, time, channels) as the kernels want it, (blocks, time, channels, LANES).
+        """Input (batch, time, channels) as the kernels want it, (blocks, points, channels, LANES).
 
-        A step is a point of its own. Lanes without a sequence repeat the first of their block:
+        Lanes without a sequence repeat the first of their block:
         zeros might diverge where no sequence does, and 0 times NaN is a NaN in the gradient.
         """
         sequences = u.numpy()
-        if self.steps_per_point > 1:
-            sequences = sequences.repeat(self.steps_per_point, axis=1)
-        n_batch, n_times, n_channels = sequences.shape
-        blocks = np.empty((-(-n_batch // LANES), n_times, n_channels, LANES), np.float32)
+        n_batch, n_points, n_channels = sequences.shape
+        blocks = np.empty((-(-n_batch // LANES), n_points, n_channels, LANES), np.float32)
         for k, block in enumerate(blocks):
             here = sequences[k * LANES : (k + 1) * LANES]
             block[:, :, : len(here)] = here.transpose(1, 2, 0)
@@ -79,7 +74,7 @@ class Kernel(ABC):
         return blocks
 
     @abstractmethod
-    def sizes(self, n_times: int, keep: bool) -> dict[str, int]:
+    def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """Work arrays besides those that every network needs."""
 
     @abstractmethod
@@ -87,11 +82,9 @@ class Kernel(ABC):
         """The forward and the backward kernel with all arguments but the input of a block."""
 
 
-def high_pass(cycles: float, *, exponential: bool) -> tuple[float, float]:
-    """Decay and gain of the filter of Eq. (5) in a step of so many cycles, f_cut × Δt."""
+def high_pass(cycles: float) -> tuple[float, float]:
+    """Decay and gain of the filter of Eq. (5) in a step of so many cycles, f_cut times the step."""
     c = 2.0 * math.pi * cycles
-    if not exponential:
-        return 1.0 - c, 1.0
     return math.exp(-c), -math.expm1(-c) / c if c else 1.0
 
 
@@ -104,8 +97,8 @@ class SpintronicKernel(Kernel):
         s: amplification S of weights and biases.
         f_cut_per_ns: cut-off of the high-pass filter; 0 leaves only y = x - 1/2.
         dt_ns: time between two input points.
-        integrator: "exponential" or "euler".
-        steps_per_point: equal steps into which it is divided.
+        integrator: a key of ``EXTRAPOLATION``.
+        n_steps: equal steps into which it is divided.
 
     Raises:
         ValueError: an unknown integrator.
@@ -119,29 +112,29 @@ class SpintronicKernel(Kernel):
         s: float,
         f_cut_per_ns: float,
         dt_ns: float,
-        integrator: Integrator,
-        steps_per_point: int = 1,
+        integrator: str,
+        n_steps: int = 1,
     ) -> None:
         """Turn the physics into numbers of a step."""
-        dt_ns /= steps_per_point
-        self._exponential = integrator == "exponential"
-        decay, gain = high_pass(f_cut_per_ns * dt_ns, exponential=self._exponential)
-        constants = (gamma_per_ns * dt_ns, decay, gain)
-        super().__init__(structure, integrator, steps_per_point, s * dt_ns, *constants)
+        step_ns = dt_ns / n_steps
+        constants = (gamma_per_ns * step_ns, *high_pass(f_cut_per_ns * step_ns))
+        super().__init__(structure, integrator, n_steps, s * step_ns, *constants)
 
-    def sizes(self, n_times: int, keep: bool) -> dict[str, int]:
+    def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """See ``Kernel``."""
-        row, n_points = self.row, n_times + 1 if keep else 2
-        sizes = {"values": 2 * self.point, "states": n_points * spintronic.STATE * row}
-        return sizes | {"adjoint_x": row, "adjoint_y": row, "filtered": 2 * row}
+        row, n_kept = self.row, n_points * self.n_steps + 1 if keep else 2
+        sizes = {"outputs": 2 * row, "values": 2 * row, "states": n_kept * spintronic.STATE * row}
+        adjoints = {"adjoint_x": row, "adjoint_y": row, "adjoint_drive": 2 * row}
+        return sizes | adjoints | {"filtered": 2 * row}
 
     def bind(self, passage: Passage) -> tuple[Run, Run]:
         """See ``Kernel``."""
-        how = (self.constants, self._exponential)
-        arrays = passage.work.parts("drive", "values", "states", "last_y")
+        how = (self.constants, self.extrapolation)
+        arrays = passage.work.parts("held", "drive", "outputs", "values", "states", "last_y")
         there = (*passage.drives, *how, passage.keep, passage.shape, *arrays)
-        names = ("states", "entering", "adjoint_x", "adjoint_y", "filtered", "sums")
-        back = (*passage.pulls, *how, passage.shape, *passage.work.parts(*names))
+        names = ("adjoint_x", "adjoint_y", "adjoint_drive", "held", "filtered", "sums")
+        arrays = passage.work.parts("states", "entering", *names)
+        back = (*passage.pulls, *how, passage.shape, *arrays)
         return (lambda u: spintronic.forward(u, *there)), (lambda u: spintronic.backward(u, *back))
 
 
@@ -155,28 +148,28 @@ class CtrnnKernel(Kernel):
         gamma_per_ns: float,
         s: float,
         dt_ns: float,
-        integrator: Integrator,
-        steps_per_point: int = 1,
+        integrator: str,
+        n_steps: int = 1,
     ) -> None:
         """Turn the physics into numbers of a step."""
-        dt_ns /= steps_per_point
-        decay, gain_ns = 1.0 - gamma_per_ns * dt_ns, dt_ns  # Eq. (6): explicit Euler, or solved
-        if integrator == "exponential":
-            decay = math.exp(-gamma_per_ns * dt_ns)
-            gain_ns = -math.expm1(-gamma_per_ns * dt_ns) / gamma_per_ns
-        super().__init__(structure, integrator, steps_per_point, gain_ns * s, decay)
+        step_ns = dt_ns / n_steps  # Eq. (6), solved
+        gain_ns = -math.expm1(-gamma_per_ns * step_ns) / gamma_per_ns
+        decay = math.exp(-gamma_per_ns * step_ns)
+        super().__init__(structure, integrator, n_steps, gain_ns * s, decay)
 
-    def sizes(self, n_times: int, keep: bool) -> dict[str, int]:
+    def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """See ``Kernel``."""
-        n_points = n_times + 1 if keep else 2
-        return {"values": n_points * self.point, "x": self.row, "adjoint_x": 2 * self.row}
+        row, n_kept = self.row, n_points * self.n_steps + 3 if keep else 3
+        sizes = {"outputs": n_kept * row, "values": 2 * row, "x": row}
+        return sizes | {"adjoint_x": 2 * row, "pulls": 2 * row}
 
     def bind(self, passage: Passage) -> tuple[Run, Run]:
         """See ``Kernel``."""
-        arrays = passage.work.parts("drive", "values", "x", "last_y")
-        there = (*passage.drives, self.constants, passage.keep, passage.shape, *arrays)
-        arrays = passage.work.parts("values", "entering", "adjoint_x", "sums")
-        back = (*passage.pulls, self.constants, passage.shape, *arrays)
+        how = (self.constants, self.extrapolation)
+        arrays = passage.work.parts("held", "drive", "outputs", "values", "x", "last_y")
+        there = (*passage.drives, *how, passage.keep, passage.shape, *arrays)
+        names = ("outputs", "entering", "adjoint_x", "pulls", "held", "sums")
+        back = (*passage.pulls, *how, passage.shape, *passage.work.parts(*names))
         return (lambda u: ctrnn.forward(u, *there)), (lambda u: ctrnn.backward(u, *back))
 
 
@@ -195,20 +188,20 @@ class Passage:
         """Reserve the memory; it goes back with the last reference."""
         structure = kernel.structure
         n_nonzeros, n_neurons = len(structure.sources), structure.n_neurons
-        n_times = n_points * kernel.steps_per_point
         self.kernel, self.n_points, self.keep = kernel, n_points, keep
-        self.shape = (n_times, n_neurons, structure.n_channels, structure.width)
+        self.shape = (n_points, kernel.n_steps, n_neurons, structure.n_channels, structure.width)
         last_layer = structure.width * LANES
         self.work = Work(
             structure.pool,
             drive=LANES,
             last_y=last_layer,
             entering=last_layer,
+            held=kernel.row,
             biases=n_neurons,
             weights=n_nonzeros,
             weights_by_source=n_nonzeros if keep else 0,
             sums=(n_nonzeros + n_neurons) * FOLD if keep else 0,
-            **kernel.sizes(n_times, keep),
+            **kernel.sizes(n_points, keep),
         )
         s, work = structure, self.work
         self.drives = (s.target_starts, s.sources, work["weights"], work["biases"])

@@ -45,9 +45,9 @@ from torch import Tensor
 
 from objectives.networks import highpass, oscillator
 from objectives.networks.devicekernels import SpintronicDeviceKernel
-from objectives.networks.integrators import State, Stepping
+from objectives.networks.integrators import EXTRAPOLATION, State, Stepping
 from objectives.networks.layered import LayeredNetwork, Synapses
-from objectives.networks.passage import KERNEL_INTEGRATORS, SpintronicKernel
+from objectives.networks.passage import SpintronicKernel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,14 +125,13 @@ class SpintronicDynamics:
         x = oscillator.fixed_point(self.physics.b_fixed_per_ns, **self.oscillator)
         return x.clamp(min=oscillator.floor(x)) + y, y
 
-    def drive(self, state: State, u: Tensor) -> Tensor:
+    def drive(self, y: Tensor, u: Tensor) -> Tensor:
         """Drive of every neuron, (members, layers, batch, width), per ns.
 
         Args:
-            state: x and y, each (members, layers, batch, width).
+            y: outputs, (members, layers, batch, width).
             u: input, (batch, channels) or (members, batch, channels).
         """
-        _, y = state
         weighted = self.synapses.weighted_sum(y, u)
         return self.physics.s * weighted + self.physics.b_fixed_per_ns  # Eq. (4)
 
@@ -181,8 +180,8 @@ class SpintronicNetwork(LayeredNetwork):
 
     @property
     def beyond_kernel(self) -> str:
-        """See ``LayeredNetwork``: the kernel has two integrators, and neither Q nor σ."""
-        if self.physics.integrator not in KERNEL_INTEGRATORS:
+        """See ``LayeredNetwork``: the kernel has exponential integrators, and neither Q nor σ."""
+        if self.physics.integrator not in EXTRAPOLATION:
             return f"integrator={self.physics.integrator!r}"
         if self.physics.q != 0.0:
             return f"q={self.physics.q}"

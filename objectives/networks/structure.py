@@ -26,7 +26,7 @@ class SparseStructure:
     width: int
     n_channels: int
     target_starts: Integers
-    """First non-zero of each target, (neurons + 1,)."""
+    """First non-zero of each target, (neurons + 1,), and the first that is an input, (neurons,)."""
     sources: Integers
     """Source of each non-zero, by target, (nonzeros,)."""
     target_index: Integers
@@ -69,11 +69,14 @@ class SparseStructure:
         place = _places(mask_in.numpy(), mask_inter.numpy(), mask_intra.numpy())
         target, source = np.nonzero(place >= 0)
         source_t, target_t = np.nonzero(place.T >= 0)
+        starts = _starts(target, n_layers * width)
+        is_input = source >= n_layers * width
+        inputs = starts[1:] - np.bincount(target[is_input], minlength=n_layers * width)
         return cls(
             n_layers=n_layers,
             width=width,
             n_channels=n_channels,
-            target_starts=_starts(target, n_layers * width),
+            target_starts=np.concatenate([starts, inputs]).astype(np.int32),
             sources=source.astype(np.int32),
             target_index=place[target, source],
             source_starts=_starts(source_t, n_layers * width + n_channels),

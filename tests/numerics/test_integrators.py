@@ -14,7 +14,14 @@ from torch import Tensor
 
 from objectives.networks.integrators import IntegratorName, Stepping, phi1
 
-ORDERS: dict[IntegratorName, int] = {"exponential": 1, "euler": 1, "heun": 2, "rk4": 4}
+ORDERS: dict[IntegratorName, int] = {
+    "exponential": 1,
+    "exponential-ab2": 2,
+    "exponential-ab3": 2,
+    "euler": 1,
+    "heun": 2,
+    "rk4": 4,
+}
 STEPS: dict[int, list[int]] = {1: [32, 64, 128, 256], 2: [16, 32, 64, 128], 4: [4, 8, 16, 32]}
 """Steps per point by order: few enough that rk4 stays above SciPy's 1e-10."""
 
@@ -116,8 +123,8 @@ def test_what_cannot_be_integrated_is_refused() -> None:
     unknown: Any = "rk5"
     with pytest.raises(
         ValueError,
-        match=r"^integrator: `integrator in \['exponential', 'euler', 'heun', 'rk4'\]` must hold, "
-        r"but got integrator='rk5'. Name one of these.$",
+        match=r"^integrator: `integrator in \['exponential', 'exponential-ab2', 'exponential-ab3', "
+        r"'euler', 'heun', 'rk4'\]` must hold, but got integrator='rk5'. Name one of these.$",
     ):
         Stepping(integrator=unknown)
     with pytest.raises(
@@ -125,12 +132,34 @@ def test_what_cannot_be_integrated_is_refused() -> None:
         match=r"^integrator: `steps_per_point >= 1` must hold, but got steps_per_point=0. Give",
     ):
         Stepping(steps_per_point=0)
+    with pytest.raises(ValueError, match=r"^integrator: `max_step_ns > 0` must hold, but got .*=0"):
+        Stepping(max_step_ns=0.0)
 
 
-def test_explicit_integrators_blow_up_where_the_exponential_one_cannot() -> None:
-    """Why it is the default: a strong drive makes the step of Euler a chaotic logistic map."""
+@pytest.mark.parametrize(
+    ("dt_ns", "steps_per_point", "max_step_ns", "n_steps"),
+    [
+        (1.0, 1, 0.5, 2),
+        (1.0, 1, 1 / 3, 3),  # 1 / (1 / 3) is not below 3 by rounding
+        (0.7, 1, 0.1, 7),  # 0.7 / 0.1 is 6.999...; 0.3 / 0.1 is 2.999...
+        (0.05, 1, 0.5, 1),
+        (20.0, 1, 0.5, 40),
+        (1.0, 3, 0.5, 3),
+        (1.0, 3, None, 3),
+    ],
+)
+def test_no_step_is_longer_than_the_longest_nor_are_there_more_than_it_takes(
+    dt_ns: float, steps_per_point: int, max_step_ns: float | None, n_steps: int
+) -> None:
+    stepping = Stepping(dt_ns=dt_ns, steps_per_point=steps_per_point, max_step_ns=max_step_ns)
+    assert stepping.n_steps == n_steps
+    assert stepping.step_ns * n_steps == pytest.approx(dt_ns)
+
+
+def test_explicit_integrators_blow_up_where_the_exponential_ones_cannot() -> None:
+    """Why one is the default: a strong drive makes the step of Euler a chaotic logistic map."""
     u = inputs(time=40)
     for method in METHODS:
         network = scaled(tiny(integrator=method, tau_ns=1 / GAMMA), 300.0)
         bounded = bool((network.trajectories(u)["x"] <= 1.0).all())
-        assert bounded == (method == "exponential")
+        assert bounded == method.startswith("exponential")

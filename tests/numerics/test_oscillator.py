@@ -87,7 +87,7 @@ def test_fixed_bias_holds_the_neurons_at_rest(q: float, sigma: float) -> None:
     state = dynamics.rest(batch=3)
     rest = (2 * sigma - 1) / (2 * sigma + q)  # one half for q = 0, sigma = 1
     assert state[0].flatten().tolist() == pytest.approx([rest] * 36, rel=1e-15)
-    drive = dynamics.drive(state, inputs()[:, 0])
+    drive = dynamics.drive(dynamics.output(state), inputs()[:, 0])
     assert torch.equal(drive, torch.full_like(drive, 2 * GAMMA))
     for after, before in zip(dynamics.flow(state, drive, 1.0), state, strict=True):
         torch.testing.assert_close(after, before, rtol=0, atol=1e-15)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 import objectives
 from objectives.networks.kernels import learning
+from objectives.networks.kernels.sparse import LANES
 from objectives.networks.layered import LayeredNetwork
 from objectives.networks.updating import FusedUpdates, TorchUpdates, Updates
 
@@ -39,7 +40,7 @@ def batch(n: int, points: int = 6) -> tuple[Tensor, Tensor]:
     return u, torch.randint(4, (n,), generator=generator)
 
 
-@pytest.mark.parametrize("changes", [{}, {"steps_per_point": 3}, {"integrator": "euler"}])
+@pytest.mark.parametrize("changes", [{}, {"steps_per_point": 3}, {"integrator": "exponential"}])
 @pytest.mark.parametrize("kind", KINDS)
 def test_losses_moments_and_weights_are_those_of_torch(kind: str, changes: dict[str, Any]) -> None:
     """Over batches of one block, of several and of part of one, and of another length in time."""
@@ -80,20 +81,14 @@ def test_a_gradient_with_a_nan_moves_nothing(how: type[Updates]) -> None:
     assert not any("exp_avg" in state for state in optimizer.state.values())
 
 
-@pytest.mark.parametrize("how", [FusedUpdates, TorchUpdates])
-def test_no_sequence_but_those_of_the_batch_matters(how: type[Updates]) -> None:
-    """A series of zeros would diverge here, and blocks are not filled up with any."""
-    net = network("spintronic", integrator="euler", density_inter=1.0, layers=1, tau_ns=10.0, s=1.0)
-    net.backend = "fused" if how is FusedUpdates else "reference"
-    with torch.no_grad():
-        net.bias.fill_(6.0)
-        net.w_in.fill_(-2.9)
-        net.w_intra.zero_()
-        assert not net(torch.zeros(1, 40, 2)).isfinite().any()
-    update, _ = updates(net, how)
-    loss, moved = update.update(torch.ones(5, 40, 2), torch.zeros(5, dtype=torch.int64), **HOW)
-    assert math.isfinite(loss)
-    assert moved
+def test_lanes_without_a_sequence_repeat_the_first_of_their_block() -> None:
+    """Zeros might diverge where no sequence does, and 0 times NaN is a NaN in the gradient."""
+    u, _ = batch(LANES + 3)
+    blocks = torch.from_numpy(network("spintronic").kernel(0).lanes(u))
+    assert blocks.shape == (2, *u.shape[1:], LANES)
+    assert torch.equal(blocks[0].permute(2, 0, 1), u[:LANES])
+    assert torch.equal(blocks[1, ..., :3].permute(2, 0, 1), u[LANES:])
+    assert (blocks[1, ..., 3:] == blocks[1, ..., :1]).all()
 
 
 def test_an_infinite_gradient_is_clipped() -> None:

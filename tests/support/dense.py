@@ -14,7 +14,17 @@ from objectives.networks.fused import fused_output
 from objectives.networks.passage import CtrnnKernel, SpintronicKernel
 from objectives.networks.structure import SparseStructure
 
-INTEGRATORS = ["exponential", "euler"]
+INTEGRATORS = ["exponential", "exponential-ab2", "exponential-ab3"]
+
+
+def mean_output(ys: Sequence[Tensor], integrator: str) -> Tensor:
+    """Of a step, from the outputs so far, the newest last; at rest before the first."""
+    if integrator == "exponential":
+        return ys[-1]
+    y, before, older = (ys[max(len(ys) - k, 0)] for k in (1, 2, 3))
+    if integrator == "exponential-ab2":
+        return 1.5 * y - 0.5 * before
+    return (23 * y - 16 * before + 5 * older) / 12
 
 
 def dense_spintronic(
@@ -29,27 +39,25 @@ def dense_spintronic(
     f_cut_per_ns: float,
     dt_ns: float,
     integrator: str,
+    n_steps: int,
 ) -> Tensor:
     """The mathematics, with nothing clever: all layers step from the state at t_n."""
     x = torch.full((len(bias), len(u), bias.shape[1]), 0.5, dtype=u.dtype)
-    y = torch.zeros_like(x)
-    c = 2 * math.pi * f_cut_per_ns * dt_ns
-    for u_n in u.unbind(1):
+    ys, h = [torch.zeros_like(x)], dt_ns / n_steps
+    c = 2 * math.pi * f_cut_per_ns * h
+    for u_n in u.repeat_interleave(n_steps, dim=1).unbind(1):
+        y = mean_output(ys, integrator)
         external = torch.stack([u_n @ w_in.T, *(y[:-1] @ w_inter.mT)])
         drive = s * (external + y @ w_intra.mT + bias[:, None]) + 2 * gamma_per_ns
-        if integrator == "euler":
-            x_next = x + dt_ns * (-gamma_per_ns * x + drive * x * (1 - x))
-            y = y - c * y + (x_next - x)
-        else:
-            a = drive - gamma_per_ns
-            z = torch.clamp(a * dt_ns, -40, 40)
-            near = z.abs() < 1e-3
-            series = dt_ns * (1 + z / 2 + z**2 / 6 + z**3 / 24)
-            p = torch.where(near, series, torch.expm1(z) / torch.where(near, torch.ones(()), a))
-            x_next = x * torch.exp(z) / (1 + drive * x * p)
-            y = math.exp(-c) * y + (x_next - x) * ((1 - math.exp(-c)) / c if c else 1)
+        a = drive - gamma_per_ns
+        z = torch.clamp(a * h, -40, 40)
+        near = z.abs() < 1e-3
+        series = h * (1 + z / 2 + z**2 / 6 + z**3 / 24)
+        p = torch.where(near, series, torch.expm1(z) / torch.where(near, torch.ones(()), a))
+        x_next = x * torch.exp(z) / (1 + drive * x * p)
+        ys.append(math.exp(-c) * ys[-1] + (x_next - x) * ((1 - math.exp(-c)) / c if c else 1))
         x = x_next
-    return y[-1]
+    return ys[-1][-1]
 
 
 def dense_ctrnn(
@@ -63,19 +71,18 @@ def dense_ctrnn(
     s: float,
     dt_ns: float,
     integrator: str,
+    n_steps: int,
 ) -> Tensor:
     """As ``dense_spintronic``."""
     x = torch.zeros(len(bias), len(u), bias.shape[1], dtype=u.dtype)
-    for u_n in u.unbind(1):
-        y = torch.tanh(x)
+    ys, turn = [x], gamma_per_ns * dt_ns / n_steps
+    for u_n in u.repeat_interleave(n_steps, dim=1).unbind(1):
+        y = mean_output(ys, integrator)
         external = torch.stack([u_n @ w_in.T, *(y[:-1] @ w_inter.mT)])
         drive = s * (external + y @ w_intra.mT + bias[:, None])
-        if integrator == "euler":
-            x = x + dt_ns * (drive - gamma_per_ns * x)
-        else:
-            gain_ns = -math.expm1(-gamma_per_ns * dt_ns) / gamma_per_ns
-            x = math.exp(-gamma_per_ns * dt_ns) * x + gain_ns * drive
-    return torch.tanh(x)[-1]
+        x = math.exp(-turn) * x - math.expm1(-turn) / gamma_per_ns * drive
+        ys.append(torch.tanh(x))
+    return ys[-1][-1]
 
 
 KERNELS: dict[str, Any] = {"spintronic": SpintronicKernel, "ctrnn": CtrnnKernel}
@@ -108,7 +115,10 @@ def physics(kind: str = "spintronic", **settings: Any) -> dict[str, Any]:
     """The paper's optimum with f_cut = 0.1/ns, or a CTRNN that learns, and what a test changes."""
     tau_ns = settings.pop("tau_ns", {"spintronic": 14.12, "ctrnn": 3.0}[kind])
     own = {"spintronic": {"s": 0.5, "f_cut_per_ns": 0.1}, "ctrnn": {"s": 0.2}}[kind]
-    common = {"gamma_per_ns": 1 / tau_ns, "dt_ns": 1.0, "integrator": "exponential"}
+    common: dict[str, Any] = {"gamma_per_ns": 1 / tau_ns, "dt_ns": 1.0, "integrator": "exponential"}
+    common["n_steps"] = {"exponential-ab2": 3, "exponential-ab3": 2}.get(
+        settings.get("integrator", "exponential"), 1
+    )
     return {**common, **own, **settings}
 
 

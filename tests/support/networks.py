@@ -22,12 +22,12 @@ Slope = Callable[[float, Floats], Floats]
 GAMMA = 0.25
 KINDS = ["spintronic", "ctrnn"]
 METHODS = list(INTEGRATORS)
-STEPPING = {"dt_ns", "integrator", "steps_per_point"}
+STEPPING = {"dt_ns", "integrator", "steps_per_point", "max_step_ns"}
 
 
 def tiny(kind: str = "spintronic", *, seeds: tuple[int, ...] = (0,), **changes: Any) -> Any:
     """Three layers of four neurons, two channels, three outputs, float64; and what is changed."""
-    physics: dict[str, Any] = {"tau_ns": 1 / GAMMA, "s": 0.5}
+    physics: dict[str, Any] = {"tau_ns": 1 / GAMMA, "s": 0.5, "max_step_ns": None}
     if kind == "spintronic":
         physics |= {"f_cut_per_ns": 0.1}
     names = {*physics, *STEPPING, "q", "sigma"}

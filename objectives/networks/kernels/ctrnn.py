@@ -1,16 +1,18 @@
 """Kernels of the CTRNN: the passage of a block through time and its adjoint.
 
-arXiv:2408.02835, Eq. (6)-(8). Both integrators are one linear step, with constants of their own;
-S of Eq. (7) is folded into ``gain``:
+arXiv:2408.02835, Eq. (6)-(8). A step is linear; S of Eq. (7) is folded into ``gain``:
 
-    x' = decay x + gain (weighted sum + b)       Eq. (6), (7)
-    y' = tanh(x')                                Eq. (8)
+    x' = decay x + gain (weighted sum of mean y + b)     Eq. (6), (7)
+    y' = tanh(x')                                        Eq. (8)
+
+A point is the time between two inputs, divided into ``n_steps`` steps; see ``integrators``.
 
 =====================  ==========  ==============================================
 Paper                  Code        Unit, shape
 =====================  ==========  ==============================================
 x                      x           (neurons, LANES)
-y, and u after it      values      (time + 1, rows, LANES)
+y                      outputs     (steps + 3, neurons, LANES)
+mean y over a step     values      (2, neurons, LANES)
 =====================  ==========  ==============================================
 """
 
@@ -24,12 +26,13 @@ from objectives.networks.kernels.simd import load, splat, store
 from objectives.networks.kernels.sparse import (
     LANES,
     PIECE,
-    add_products_to,
     copy,
     fill,
     gather,
     gather_adjoint,
-    gather_products,
+    held_drive,
+    hold,
+    release,
 )
 
 
@@ -41,53 +44,70 @@ def forward(
     weights: Any,
     biases: Any,
     constants: Any,
+    extrapolation: Any,
     keep: bool,
     shape: Any,
+    held: Any,
     drive: Any,
+    outputs: Any,
     values: Any,
     x: Any,
     last_y: Any,
 ) -> None:
-    """Take one block through time from x = 0; write y of the last layer after the last point.
+    """Take one block through time from x = 0; write y of the last layer after the end.
 
-    With ``keep``, the values of every point are kept for ``backward``; without it ``values`` has
-    two points, used in turn.
+    With ``keep``, the outputs of every step are kept for ``backward``; without it ``outputs`` has
+    three steps, used in turn.
 
     Args:
-        u: input, (time, channels, LANES), flat as all that follow.
-        starts: first non-zero of each neuron, (neurons + 1,).
+        u: input, (points, channels, LANES), flat as all that follow.
+        starts: first non-zero of each neuron, (neurons + 1,), and the first that is an input,
+            (neurons,).
         sources: row of each non-zero's source, (nonzeros,).
         weights: gain weight of each non-zero, (nonzeros,).
         biases: gain b of each neuron, (neurons,).
         constants: decay of a step.
+        extrapolation: weights of the last three y in the mean y over a step.
         keep: see above.
-        shape: time, neurons, channels, neurons of the last layer.
+        shape: points, steps per point, neurons, channels, neurons of a layer.
+        held: scratch for the drives of the first layer that a point holds, (layer, LANES).
         drive: scratch for gain I of one neuron, (LANES,).
-        values: y and u, (time + 1, rows, LANES).
+        outputs: y of the two steps before the beginning, and of all from there, (steps + 3,
+            neurons, LANES).
+        values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
         x: scratch, (neurons, LANES).
-        last_y: what is asked for, (last layer, LANES).
+        last_y: what is asked for, (layer, LANES).
     """
     (decay,) = constants
-    n_times, n_neurons, n_channels, n_last = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - n_last) * LANES
-    point = row + inputs
-    now, later = 0, point
+    newest, older, oldest = extrapolation
+    n_points, n_steps, n_neurons, n_channels, width = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    now, later = 0, row  # of values
+    y_before, y_now, y_next = 0, row, 2 * row  # of outputs
     fill(x, 0, row, ZERO)
+    fill(outputs, 0, 3 * row, ZERO)
     fill(values, now, row, ZERO)
-    for t in range(n_times):
-        copy(u, t * inputs, inputs, values, now + row)
-        for i in range(n_neurons):
-            total = splat(biases[i], LANES)
-            total = gather(total, weights, sources, starts[i], starts[i + 1], values, now)
-            store(drive, 0, total)
-            # a bound that LLVM does not know: it would take total apart lane by lane
-            for piece in range(0, len(drive), PIECE):
-                here = i * LANES + piece
-                after = decay * load(x, here, PIECE) + load(drive, piece, PIECE)
-                store(x, here, after)
-                store(values, later + here, tanh(after))
-        now, later = later, later + point if keep else now
-    copy(values, now + last, row - last, last_y, 0)
+    for t in range(n_points):
+        hold(u, t * inputs, starts, sources, weights, biases, ZERO, shape, held)
+        for _ in range(n_steps):
+            y_before, y_now, y_next = y_now, y_next, y_next + row if keep else y_before
+            for i in range(n_neurons):
+                total = held_drive(held, biases, ZERO, i, width)
+                end = starts[n_neurons + 1 + i]
+                total = gather(total, weights, sources, starts[i], end, values, now)
+                store(drive, 0, total)
+                # a bound that LLVM does not know: it would take total apart lane by lane
+                for piece in range(0, len(drive), PIECE):
+                    here = i * LANES + piece
+                    after = decay * load(x, here, PIECE) + load(drive, piece, PIECE)
+                    y = tanh(after)
+                    mean = older * load(outputs, y_now + here, PIECE)
+                    mean = mean + oldest * load(outputs, y_before + here, PIECE)
+                    store(x, here, after)
+                    store(outputs, y_next + here, y)
+                    store(values, later + here, newest * y + mean)
+            now, later = later, now
+    copy(outputs, y_next + last, row - last, last_y, 0)
 
 
 @kernel
@@ -97,53 +117,63 @@ def backward(
     targets: Any,
     weights: Any,
     constants: Any,
+    extrapolation: Any,
     shape: Any,
-    values: Any,
+    outputs: Any,
     entering: Any,
     adjoint_x: Any,
+    pulls: Any,
+    held: Any,
     sums: Any,
 ) -> None:
-    """The adjoint of ``forward``, from the last point to the first.
+    """The adjoint of ``forward``, from the last step to the first.
 
-    Let A be the adjoint of x in all that follows from it, and G that of y. Primes at the end of
-    the step,
+    Let A(n) be the adjoint of x after step n in all that follows from it, and G(n) that of y:
 
-        A = decay A' + (1 - y^2) G           after the last point A' = 0 and G enters
-        G = sum over targets of gain weight A'
+        A(n) = decay A(n + 1) + (1 - y^2) G(n)     after the last step G enters
+        G(n) = sum over targets of gain weight K(n)
+        K(n) = a A(n + 1) + b A(n + 2) + c A(n + 3)
+
+    since y enters the mean of the step that begins there with the weight a, of the next one with
+    b, and of that after with c. There is no A after the last step.
 
     Args:
         u: as in ``forward``.
         starts: first non-zero of each row, neurons then channels, (rows + 1,).
         targets: the neuron which each non-zero drives, (nonzeros,).
         weights: gain weight of each non-zero, (nonzeros,).
-        constants, shape: as in ``forward``.
-        values: as ``forward`` left them.
-        entering: G of the last layer after the last point, (last layer, LANES).
-        adjoint_x: scratch for A at the start and the end of a step, (2, neurons, LANES).
+        constants, extrapolation, shape: as in ``forward``.
+        outputs: as ``forward`` left them.
+        entering: G of the last layer after the last step, (layer, LANES).
+        adjoint_x: scratch for A of two steps, used in turn, (2, neurons, LANES).
+        pulls: scratch for K of two steps, used in turn, (2, neurons, LANES).
+        held: scratch for the sum of a point's A, (neurons, LANES).
         sums: products for weights and biases over FOLD lanes, added to, (nonzeros + neurons, FOLD).
     """
     (decay,) = constants
-    n_times, n_neurons, n_channels, n_last = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - n_last) * LANES
-    one = splat(ONE, LANES)
-    now, later = 0, row  # of adjoint_x
-    fill(adjoint_x, later, row, ZERO)
-    for t in range(n_times, 0, -1):  # a point, after step t - 1 and before step t
-        for j in range(n_neurons):
-            at = j * LANES
-            y = load(values, t * (row + inputs) + at, LANES)
-            total = splat(ZERO, LANES)
-            if t < n_times:
-                total = gather_adjoint(
-                    total, weights, targets, starts[j], starts[j + 1], adjoint_x, later, y, sums
-                )
-            elif at >= last:
-                total = load(entering, at - last, LANES)
-            adjoint = decay * load(adjoint_x, later + at, LANES) + (ONE - y * y) * total
-            store(adjoint_x, now + at, adjoint)
-            add_products_to(sums, len(targets) + j, adjoint, one)
-        for c in range(n_channels):
-            value = load(u, (t - 1) * inputs + c * LANES, LANES)
-            first, end = starts[n_neurons + c], starts[n_neurons + c + 1]
-            gather_products(targets, first, end, adjoint_x, now, value, sums)
-        now, later = later, now
+    newest, older, oldest = extrapolation
+    n_points, n_steps, n_neurons, n_channels, width = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    now, later = 0, row  # of adjoint_x and pulls
+    fill(adjoint_x, 0, 2 * row, ZERO)
+    fill(pulls, 0, 2 * row, ZERO)
+    for t in range(n_points - 1, -1, -1):
+        fill(held, 0, row, ZERO)
+        for n in range((t + 1) * n_steps, t * n_steps, -1):  # after so many steps
+            for j in range(n_neurons):
+                at = j * LANES
+                y = load(outputs, (n + 2) * row + at, LANES)
+                total = splat(ZERO, LANES)
+                if n < n_points * n_steps:
+                    first, end = starts[j], starts[j + 1]
+                    total = gather_adjoint(total, weights, targets, first, end, pulls, now, y, sums)
+                elif at >= last:
+                    total = load(entering, at - last, LANES)
+                next_a = load(adjoint_x, now + at, LANES)
+                a = decay * next_a + (ONE - y * y) * total
+                pull = newest * a + (older * next_a + oldest * load(adjoint_x, later + at, LANES))
+                store(adjoint_x, later + at, a)
+                store(pulls, later + at, pull)
+                store(held, at, load(held, at, LANES) + a)
+            now, later = later, now
+        release(u, t * inputs, starts, targets, shape, held, sums)

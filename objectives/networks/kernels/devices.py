@@ -6,12 +6,13 @@ scalar there, and each neuron's own here:
 =====================  ================  ==============================================
 Paper                  Code              Unit, shape
 =====================  ================  ==============================================
-gamma_i dt             gammas            (neurons,)
+gamma_i h              gammas            (neurons,)
 x of neuron i at rest  rest              (neurons,)
-noise of each step     noise             (time, parts, neurons, LANES); empty without noise
+noise of some steps    noise             (jumps, parts, neurons, LANES); empty without noise
 =====================  ================  ==============================================
 
-The noise of an oscillator has two parts, along and across its amplitude c; that of a CTRNN one.
+Jumps are evenly spaced, each after a step. The noise of an oscillator has two parts, along and
+across its amplitude c; that of a CTRNN one.
 """
 
 from __future__ import annotations
@@ -23,13 +24,20 @@ from objectives.networks.kernels.elementary import ONE, ZERO, tanh
 from objectives.networks.kernels.simd import (
     element,
     load,
-    splat,
     square_root,
     store,
     where_less,
 )
-from objectives.networks.kernels.sparse import LANES, PIECE, copy, fill, gather
-from objectives.networks.kernels.spintronic import X_MIN, euler_step, exponential_step
+from objectives.networks.kernels.sparse import (
+    LANES,
+    PIECE,
+    copy,
+    fill,
+    gather,
+    held_drive,
+    hold,
+)
+from objectives.networks.kernels.spintronic import X_MIN, exponential_step
 
 
 @inlined
@@ -48,60 +56,67 @@ def spintronic(
     weights: Any,
     biases: Any,
     constants: Any,
-    exponential: bool,
+    extrapolation: Any,
     shape: Any,
     gammas: Any,
     rest: Any,
     noise: Any,
+    held: Any,
     drive: Any,
+    outputs: Any,
     values: Any,
     x: Any,
     last_y: Any,
 ) -> None:
-    """Take one block through time from rest; write y of the last layer after the last point.
+    """Take one block through time from rest; write y of the last layer after the end.
 
     Args:
-        u, starts, sources, weights, biases, exponential, shape, drive, values, last_y: as in
-            ``spintronic.forward``.
-        constants: dt times the fixed bias; decay and gain in y' = decay y + gain (x' - x).
+        u, starts, sources, weights, biases, extrapolation, shape, held, drive, outputs, values,
+            last_y: as in ``spintronic.forward``.
+        constants: h times the fixed bias; decay and gain in y' = decay y + gain (x' - x).
         gammas, rest, noise: see the module. A jump of x by noise passes the filter whole.
         x: scratch, (neurons, LANES).
     """
     fixed, decay, gain = constants
-    n_times, n_neurons, n_channels, n_last = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - n_last) * LANES
-    now, later = 0, row + inputs
-    noisy = len(noise) > 0
+    newest, older, oldest = extrapolation
+    n_points, n_steps, n_neurons, n_channels, width = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    now, later = 0, row
+    every = n_points * n_steps * 2 * row // len(noise) if len(noise) > 0 else 0
     for i in range(n_neurons):
         fill(x, i * LANES, LANES, element(rest, i))
+    fill(outputs, 0, 2 * row, ZERO)
     fill(values, now, row, ZERO)
-    for t in range(n_times):
-        copy(u, t * inputs, inputs, values, now + row)
-        for i in range(n_neurons):
-            g = element(gammas, i)
-            total = splat(biases[i] + fixed, LANES)
-            total = gather(total, weights, sources, starts[i], starts[i + 1], values, now)
-            store(drive, 0, total)
-            # a bound that LLVM does not know: it would take total apart lane by lane
-            for piece in range(0, len(drive), PIECE):
-                here = i * LANES + piece
-                before = load(x, here, PIECE)
-                force = load(drive, piece, PIECE)
-                if exponential:
-                    after = exponential_step(before, force, g)[0]
-                else:
-                    after = euler_step(before, force, g)[0]
-                y = decay * load(values, now + here, PIECE) + gain * (after - before)  # Eq. (5)
-                if noisy:
-                    along = load(noise, 2 * t * row + here, PIECE)
-                    across = load(noise, (2 * t + 1) * row + here, PIECE)
-                    jumped = kicked(after, along, across)
-                    y = y + (jumped - after)
-                    after = jumped
-                store(x, here, after)
-                store(values, later + here, y)
-        now, later = later, now
-    copy(values, now + last, row - last, last_y, 0)
+    for t in range(n_points):
+        hold(u, t * inputs, starts, sources, weights, biases, fixed, shape, held)
+        for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
+            noisy = every > 0 and step % every == 0
+            jump = step // every - 1 if noisy else 0
+            for i in range(n_neurons):
+                g = element(gammas, i)
+                total = held_drive(held, biases, fixed, i, width)
+                end = starts[n_neurons + 1 + i]
+                total = gather(total, weights, sources, starts[i], end, values, now)
+                store(drive, 0, total)
+                # a bound that LLVM does not know: it would take total apart lane by lane
+                for piece in range(0, len(drive), PIECE):
+                    here = i * LANES + piece
+                    before = load(x, here, PIECE)
+                    after = exponential_step(before, load(drive, piece, PIECE), g)[0]
+                    y = load(outputs, now + here, PIECE)
+                    next_y = decay * y + gain * (after - before)  # Eq. (5)
+                    if noisy:
+                        along = load(noise, 2 * jump * row + here, PIECE)
+                        across = load(noise, (2 * jump + 1) * row + here, PIECE)
+                        jumped = kicked(after, along, across)
+                        next_y = next_y + (jumped - after)
+                        after = jumped
+                    mean = older * y + oldest * load(outputs, later + here, PIECE)
+                    store(x, here, after)
+                    store(outputs, later + here, next_y)
+                    store(values, later + here, newest * next_y + mean)
+            now, later = later, now
+    copy(outputs, now + last, row - last, last_y, 0)
 
 
 @kernel
@@ -114,42 +129,56 @@ def ctrnn(
     decays: Any,
     gains: Any,
     noise: Any,
+    extrapolation: Any,
     shape: Any,
+    held: Any,
     drive: Any,
+    outputs: Any,
     values: Any,
     x: Any,
     last_y: Any,
 ) -> None:
-    """Take one block through time from x = 0; write y of the last layer after the last point.
+    """Take one block through time from x = 0; write y of the last layer after the end.
 
     Args:
-        u, starts, sources, shape, drive, x, last_y: as in ``ctrnn.forward``.
+        u, starts, sources, extrapolation, shape, held, drive, values, x, last_y: as in
+            ``ctrnn.forward``.
         weights: S weight of each non-zero, (nonzeros,).
         biases: S b of each neuron, (neurons,).
         decays, gains: x' = decay x + gain I of each neuron, (neurons,).
         noise: see the module.
-        values: y and u of two points, used in turn, (2, rows, LANES).
+        outputs: scratch for y of two steps, used in turn, (2, neurons, LANES).
     """
-    n_times, n_neurons, n_channels, n_last = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - n_last) * LANES
-    now, later = 0, row + inputs
-    noisy = len(noise) > 0
+    newest, older, oldest = extrapolation
+    n_points, n_steps, n_neurons, n_channels, width = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    now, later = 0, row
+    every = n_points * n_steps * row // len(noise) if len(noise) > 0 else 0
     fill(x, 0, row, ZERO)
+    fill(outputs, 0, 2 * row, ZERO)
     fill(values, now, row, ZERO)
-    for t in range(n_times):
-        copy(u, t * inputs, inputs, values, now + row)
-        for i in range(n_neurons):
-            decay, gain = element(decays, i), element(gains, i)
-            total = splat(biases[i], LANES)
-            total = gather(total, weights, sources, starts[i], starts[i + 1], values, now)
-            store(drive, 0, total)
-            # a bound that LLVM does not know: it would take total apart lane by lane
-            for piece in range(0, len(drive), PIECE):
-                here = i * LANES + piece
-                after = decay * load(x, here, PIECE) + gain * load(drive, piece, PIECE)
-                if noisy:
-                    after = after + load(noise, t * row + here, PIECE)
-                store(x, here, after)
-                store(values, later + here, tanh(after))
-        now, later = later, now
-    copy(values, now + last, row - last, last_y, 0)
+    for t in range(n_points):
+        hold(u, t * inputs, starts, sources, weights, biases, ZERO, shape, held)
+        for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
+            noisy = every > 0 and step % every == 0
+            jump = step // every - 1 if noisy else 0
+            for i in range(n_neurons):
+                decay, gain = element(decays, i), element(gains, i)
+                total = held_drive(held, biases, ZERO, i, width)
+                end = starts[n_neurons + 1 + i]
+                total = gather(total, weights, sources, starts[i], end, values, now)
+                store(drive, 0, total)
+                # a bound that LLVM does not know: it would take total apart lane by lane
+                for piece in range(0, len(drive), PIECE):
+                    here = i * LANES + piece
+                    after = decay * load(x, here, PIECE) + gain * load(drive, piece, PIECE)
+                    if noisy:
+                        after = after + load(noise, jump * row + here, PIECE)
+                    y = tanh(after)
+                    mean = older * load(outputs, now + here, PIECE)
+                    mean = mean + oldest * load(outputs, later + here, PIECE)
+                    store(x, here, after)
+                    store(outputs, later + here, y)
+                    store(values, later + here, newest * y + mean)
+            now, later = later, now
+    copy(outputs, now + last, row - last, last_y, 0)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from objectives.networks.kernels.compiling import inlined, kernel
-from objectives.networks.kernels.elementary import ZERO
+from objectives.networks.kernels.elementary import ONE, ZERO
 from objectives.networks.kernels.simd import add_products, element, load, splat, store
 
-# sequences in a block: y of 96 neurons fits in L1; batches of 120 fill two blocks, their remainder
-# of 58 one, and blocks of 128 would compute 7 % more
-LANES = 64
+# sequences in a block: with 32, y of 96 neurons fits in half of L1, the sums of a row in the
+# registers of AVX2, and a trajectory of 128 steps in 5 MB; with 64, several steps per point took
+# twice as long
+LANES = 32
 PIECE = 32  # lanes of a neuron step, which needs more registers per lane
 FOLD = 16  # lanes in which the gradient of one weight is summed
 
@@ -82,13 +83,49 @@ def gather_adjoint(
 
 
 @inlined
-def gather_products(
-    targets: Any, first: Any, last: Any, adjoints: Any, at: Any, value: Any, sums: Any
+def hold(
+    u: Any,
+    at: Any,
+    starts: Any,
+    sources: Any,
+    weights: Any,
+    biases: Any,
+    fixed: Any,
+    shape: Any,
+    held: Any,
 ) -> None:
-    """``gather_adjoint`` for a source that no gradient goes on from: an input."""
-    for k in range(first, last):
-        adjoint = load(adjoints, at + element(targets, k) * LANES, LANES)
-        add_products_to(sums, k, adjoint, value)
+    """The drives of the first layer that do not change over a point: bias + fixed + input.
+
+    ``starts`` are those of all non-zeros, then those of inputs; ``at`` is where the point is in u.
+    """
+    _, _, n_neurons, _, width = shape
+    for i in range(width):
+        total = splat(biases[i] + fixed, LANES)
+        first, last = starts[n_neurons + 1 + i], starts[i + 1]
+        total = gather(total, weights, sources, first, last, u, at - n_neurons * LANES)
+        store(held, i * LANES, total)
+
+
+@inlined
+def held_drive(held: Any, biases: Any, fixed: Any, i: Any, width: Any) -> Any:
+    """What ``hold`` has for neuron i; there is no input into layers above the first."""
+    if i < width:
+        return load(held, i * LANES, LANES)
+    return splat(biases[i] + fixed, LANES)
+
+
+@inlined
+def release(u: Any, at: Any, starts: Any, targets: Any, shape: Any, held: Any, sums: Any) -> None:
+    """The adjoint of ``hold`` and of biases, ``held`` being that of all drives over the point."""
+    _, _, n_neurons, n_channels, _ = shape
+    one = splat(ONE, LANES)
+    for i in range(n_neurons):
+        add_products_to(sums, len(targets) + i, load(held, i * LANES, LANES), one)
+    for c in range(n_channels):
+        value = load(u, at + c * LANES, LANES)
+        for k in range(starts[n_neurons + c], starts[n_neurons + c + 1]):
+            adjoint = load(held, element(targets, k) * LANES, LANES)
+            add_products_to(sums, k, adjoint, value)
 
 
 @inlined

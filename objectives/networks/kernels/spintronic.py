@@ -1,14 +1,16 @@
 """Kernels of the spintronic network: oscillator steps, the passage through time, its adjoint.
 
 arXiv:2408.02835, Eq. (2)-(5); S and the fixed bias of Eq. (4) are folded into weights and drives.
+A point is the time between two inputs, divided into ``n_steps`` steps of h; see ``integrators``.
 
 =========================  =======================  ==============================================
 Paper                      Code                     Unit, shape
 =========================  =======================  ==============================================
-x, dx'/dx, dx'/d(I dt)     states                   (time + 1, neurons, 3, LANES)
-y, and u after it          values                   (2, rows, LANES)
-I dt                       drive                    (LANES,)
-gamma dt                   g
+x, dlnx'/dlnx, dlnx'/d(Ih) states                   (steps + 1, neurons, 3, LANES)
+y, and y one step before   outputs                  (2, neurons, LANES)
+mean y over a step         values                   (2, neurons, LANES)
+I h                        drive                    (LANES,)
+gamma h                    g
 =========================  =======================  ==============================================
 """
 
@@ -24,12 +26,13 @@ from objectives.networks.kernels.simd import load, splat, store, where_less
 from objectives.networks.kernels.sparse import (
     LANES,
     PIECE,
-    add_products_to,
     copy,
     fill,
     gather,
     gather_adjoint,
-    gather_products,
+    held_drive,
+    hold,
+    release,
 )
 
 STATE = 3  # rows of a neuron's state; one stream of memory is 2 % faster than three
@@ -38,8 +41,6 @@ X_MIN = np.float32(1e-30)
 _MAX_EXPONENT = np.float32(40.0)
 _MAX_SQUARED = _MAX_EXPONENT * _MAX_EXPONENT
 _NEAR_SQUARED = np.float32(0.34**2)  # just within (ln(2)/2)^2: there k = 0 and r = z
-
-# --- neuron steps, without dimensions: in units of dt, drive = I dt and g = gamma dt --------------
 
 
 @inlined
@@ -73,18 +74,6 @@ def exponential_step(x: Any, drive: Any, g: Any) -> Any:
     return where_less(after, X_MIN, X_MIN, after), slope_x, slope_drive
 
 
-@inlined
-def euler_step(x: Any, drive: Any, g: Any) -> Any:
-    """Eq. (2) by an explicit Euler step: x', dx'/dx and dx'/d(drive)."""
-    room = ONE - x
-    after = x + (drive * x * room - g * x)
-    slope_x = ONE + (drive * (room - x) - g)
-    return after, slope_x, x * room
-
-
-# --- kernels --------------------------------------------------------------------------------------
-
-
 @kernel
 def forward(
     u: Any,
@@ -93,65 +82,74 @@ def forward(
     weights: Any,
     biases: Any,
     constants: Any,
-    exponential: bool,
+    extrapolation: Any,
     keep: bool,
     shape: Any,
+    held: Any,
     drive: Any,
+    outputs: Any,
     values: Any,
     states: Any,
     last_y: Any,
 ) -> None:
     """Take one block through time from x = 1/2, y = 0; write y of the last layer after the end.
 
-    With ``keep``, the states of every point are kept for ``backward``; without it ``states`` has
-    two points, used in turn, and no slopes.
+    With ``keep``, the states of every step are kept for ``backward``; without it ``states`` has
+    two steps, used in turn, and no slopes.
 
     Args:
-        u: input, (time, channels, LANES), flat as all that follow.
-        starts: first non-zero of each neuron, (neurons + 1,).
+        u: input, (points, channels, LANES), flat as all that follow.
+        starts: first non-zero of each neuron, (neurons + 1,), and the first that is an input,
+            (neurons,).
         sources: row of each non-zero's source, (nonzeros,).
-        weights: dt S weight of each non-zero, (nonzeros,).
-        biases: dt S b of each neuron, (neurons,).
+        weights: h S weight of each non-zero, (nonzeros,).
+        biases: h S b of each neuron, (neurons,).
         constants: g; decay and gain in y' = decay y + gain (x' - x).
-        exponential: exponential step; else explicit Euler.
+        extrapolation: weights of the last three y in the mean y over a step.
         keep: see above.
-        shape: time, neurons, channels, neurons of the last layer.
+        shape: points, steps per point, neurons, channels, neurons of a layer.
+        held: scratch for the drives of the first layer that a point holds, (layer, LANES).
         drive: scratch for one neuron's drive, (LANES,).
-        values: scratch for y and u of two points, used in turn, (2, rows, LANES).
-        states: x, and the slopes of the step that begins there, (time + 1, neurons, 3, LANES).
-        last_y: what is asked for, (last layer, LANES).
+        outputs: scratch for y of two steps, used in turn, (2, neurons, LANES).
+        values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
+        states: x, and the slopes of the step that begins there, (steps + 1, neurons, 3, LANES).
+        last_y: what is asked for, (layer, LANES).
     """
     g, decay, gain = constants
-    n_times, n_neurons, n_channels, n_last = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - n_last) * LANES
-    now, later = 0, row + inputs
+    newest, older, oldest = extrapolation
+    n_points, n_steps, n_neurons, n_channels, width = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    now, later = 0, row  # of outputs and values
     state, next_state = 0, STATE * row
     fill(states, state, STATE * row, HALF)
+    fill(outputs, 0, 2 * row, ZERO)
     fill(values, now, row, ZERO)
-    for t in range(n_times):
-        copy(u, t * inputs, inputs, values, now + row)
-        for i in range(n_neurons):
-            total = splat(biases[i] + TWO * g, LANES)
-            total = gather(total, weights, sources, starts[i], starts[i + 1], values, now)
-            store(drive, 0, total)
-            # a bound that LLVM does not know: it would take total apart lane by lane
-            for piece in range(0, len(drive), PIECE):
-                here, at = i * LANES + piece, STATE * i * LANES + piece
-                before = load(states, state + at, PIECE)
-                force = load(drive, piece, PIECE)
-                if exponential:
+    for t in range(n_points):
+        hold(u, t * inputs, starts, sources, weights, biases, TWO * g, shape, held)
+        for _ in range(n_steps):
+            for i in range(n_neurons):
+                total = held_drive(held, biases, TWO * g, i, width)
+                end = starts[n_neurons + 1 + i]
+                total = gather(total, weights, sources, starts[i], end, values, now)
+                store(drive, 0, total)
+                # a bound that LLVM does not know: it would take total apart lane by lane
+                for piece in range(0, len(drive), PIECE):
+                    here, at = i * LANES + piece, STATE * i * LANES + piece
+                    before = load(states, state + at, PIECE)
+                    force = load(drive, piece, PIECE)
                     after, slope_x, slope_drive = exponential_step(before, force, g)
-                else:
-                    after, slope_x, slope_drive = euler_step(before, force, g)
-                store(states, next_state + at, after)
-                y = load(values, now + here, PIECE)
-                store(values, later + here, decay * y + gain * (after - before))  # Eq. (5)
-                if keep:
-                    store(states, state + at + LANES, slope_x)
-                    store(states, state + at + 2 * LANES, slope_drive)
-        now, later = later, now
-        state, next_state = next_state, next_state + STATE * row if keep else state
-    copy(values, now + last, row - last, last_y, 0)
+                    y = load(outputs, now + here, PIECE)
+                    next_y = decay * y + gain * (after - before)  # Eq. (5)
+                    mean = older * y + oldest * load(outputs, later + here, PIECE)
+                    store(states, next_state + at, after)
+                    store(outputs, later + here, next_y)
+                    store(values, later + here, newest * next_y + mean)
+                    if keep:
+                        store(states, state + at + LANES, slope_x)
+                        store(states, state + at + 2 * LANES, slope_drive)
+            now, later = later, now
+            state, next_state = next_state, next_state + STATE * row if keep else state
+    copy(outputs, now + last, row - last, last_y, 0)
 
 
 @kernel
@@ -161,89 +159,96 @@ def backward(
     targets: Any,
     weights: Any,
     constants: Any,
-    exponential: bool,
+    extrapolation: Any,
     shape: Any,
     states: Any,
     entering: Any,
     adjoint_x: Any,
     adjoint_y: Any,
+    adjoint_drive: Any,
+    held: Any,
     filtered: Any,
     sums: Any,
 ) -> None:
-    """The adjoint of ``forward``, from the last point to the first.
+    """The adjoint of ``forward``, from the last step to the first.
 
-    Let Y be the adjoint of y in all that follows from it, A that of x, y of the same point
-    included, and J that of a drive; a prime stands for the end of the step:
+    Let Y be the adjoint of y in all that follows from it, A that of x, y of the same time included,
+    and J that of the drive of a step; a prime stands for the end of the step:
 
         J = dx'/d(drive) A'
         A = dx'/dx A' + gain (Y - Y')        by Eq. (5), y holds gain x, and y' holds -gain x
-        Y = decay Y' + sum over targets of weight J
+        Y = decay Y' + sum over targets of weight K
+        K = a J + b J' + c J''               where y enters the mean of its own step with the
+                                             weight a, of the next one with b, of that after with c
 
-    with J = 0 after the last point, where Y enters. Y is linear in the J of all later steps; passed
-    through the filter from the end, F = J + decay F', they give at once
+    with J = 0 after the end, where Y enters. Y is linear in the K of all later steps; passed
+    through the filter from the end, F = K + decay F', they give at once
 
         Y = decay^(steps to the end) entering + sum over targets of weight F
 
-    and the gradient of a weight, the sum over time of J y, is that of F (y - decay y_before), which
-    is F gain (x - x_before): no y has to be kept. For an input it is F (u - decay u_before).
+    and the gradient of a weight, the sum over time of K y, is that of F (y - decay y_before), which
+    is F gain (x - x_before): no y has to be kept. An input is constant over a point: its weights
+    get the sum of the point's J.
 
-    The exponential step carries M = x A, the adjoint of ln x, instead of A:
+    The step carries M = x A, the adjoint of ln x, instead of A:
 
         J = slope_drive M'
         M = slope_x M' + x gain (Y - Y')
-
-    Euler's carries A: its slopes are those of x, and 1 stands for the x in front.
 
     Args:
         u: as in ``forward``.
         starts: first non-zero of each row, neurons then channels, (rows + 1,).
         targets: the neuron which each non-zero drives, (nonzeros,).
-        weights: dt S weight of each non-zero, (nonzeros,).
-        constants, exponential, shape: as in ``forward``.
+        weights: h S weight of each non-zero, (nonzeros,).
+        constants, extrapolation, shape: as in ``forward``.
         states: as ``forward`` left them.
-        entering: Y of the last layer after the last point, (last layer, LANES).
-        adjoint_x: scratch for slope_x M' or slope_x A', (neurons, LANES).
+        entering: Y of the last layer after the last step, (layer, LANES).
+        adjoint_x: scratch for slope_x M', (neurons, LANES).
         adjoint_y: scratch for Y', (neurons, LANES).
+        adjoint_drive: scratch for J of two steps, used in turn, (2, neurons, LANES).
+        held: scratch for the sum of a point's J, (neurons, LANES).
         filtered: scratch for F of two steps, used in turn, (2, neurons, LANES).
         sums: products for weights and biases over FOLD lanes, added to, (nonzeros + neurons, FOLD).
     """
     _, decay, gain = constants
-    n_times, n_neurons, n_channels, n_last = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - n_last) * LANES
-    one = splat(ONE, LANES)
+    newest, older, oldest = extrapolation
+    n_points, n_steps, n_neurons, n_channels, width = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    end = n_points * n_steps
     power = ONE
-    step, next_step = 0, row  # of filtered
-    for scratch in (adjoint_x, adjoint_y, filtered):
-        fill(scratch, 0, row, ZERO)
-    for t in range(n_times, 0, -1):  # a point, after step t - 1 and before step t
-        for j in range(n_neurons):
-            at = j * LANES
-            state = STATE * (t * row + at)
-            state_before = state - STATE * row
-            x = load(states, state, LANES)
-            total = splat(ZERO, LANES)
-            if at >= last:
-                total = power * load(entering, at - last, LANES)
-            if t < n_times:
-                value = gain * (x - load(states, state_before, LANES))
-                total = gather_adjoint(
-                    total, weights, targets, starts[j], starts[j + 1], filtered, step, value, sums
-                )
-            push = gain * (total - load(adjoint_y, at, LANES))
-            if exponential:
-                push = x * push
-            m = load(adjoint_x, at, LANES) + push
-            adjoint = load(states, state_before + 2 * LANES, LANES) * m
-            store(adjoint_y, at, total)
-            store(adjoint_x, at, load(states, state_before + LANES, LANES) * m)
-            store(filtered, next_step + at, adjoint + decay * load(filtered, step + at, LANES))
-            add_products_to(sums, len(targets) + j, adjoint, one)
-        step, next_step = next_step, step
-        for c in range(n_channels):
-            at = (t - 1) * inputs + c * LANES
-            value = load(u, at, LANES)
-            if t > 1:
-                value = value - decay * load(u, at - inputs, LANES)
-            first, end = starts[n_neurons + c], starts[n_neurons + c + 1]
-            gather_products(targets, first, end, filtered, step, value, sums)
-        power *= decay
+    now, later = 0, row  # of filtered and adjoint_drive
+    fill(adjoint_x, 0, row, ZERO)
+    fill(adjoint_y, 0, row, ZERO)
+    fill(adjoint_drive, 0, 2 * row, ZERO)
+    fill(filtered, 0, 2 * row, ZERO)
+    for t in range(n_points - 1, -1, -1):
+        fill(held, 0, row, ZERO)
+        for n in range((t + 1) * n_steps, t * n_steps, -1):  # after step n - 1 and before step n
+            for j in range(n_neurons):
+                at = j * LANES
+                state = STATE * (n * row + at)
+                state_before = state - STATE * row
+                x = load(states, state, LANES)
+                total = splat(ZERO, LANES)
+                if at >= last:
+                    total = power * load(entering, at - last, LANES)
+                if n < end:
+                    value = gain * (x - load(states, state_before, LANES))
+                    first, stop = starts[j], starts[j + 1]
+                    total = gather_adjoint(
+                        total, weights, targets, first, stop, filtered, now, value, sums
+                    )
+                push = x * (gain * (total - load(adjoint_y, at, LANES)))
+                m = load(adjoint_x, at, LANES) + push
+                adjoint = load(states, state_before + 2 * LANES, LANES) * m
+                next_adjoint = load(adjoint_drive, now + at, LANES)
+                after_next = load(adjoint_drive, later + at, LANES)
+                pull = newest * adjoint + (older * next_adjoint + oldest * after_next)
+                store(adjoint_y, at, total)
+                store(adjoint_x, at, load(states, state_before + LANES, LANES) * m)
+                store(adjoint_drive, later + at, adjoint)
+                store(held, at, load(held, at, LANES) + adjoint)
+                store(filtered, later + at, pull + decay * load(filtered, now + at, LANES))
+            now, later = later, now
+            power *= decay
+        release(u, t * inputs, starts, targets, shape, held, sums)
