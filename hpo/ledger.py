@@ -74,16 +74,15 @@ class Ledger(Transactional):
         """
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
         row = reading.locked(connection, spec.name)
-        spec = warmstart.pinned(connection, spec)
-        if row is None:
+        known = None if row is None else specrules.restore(row.spec)
+        spec = warmstart.pinned(connection, specrules.in_terms_of(known, spec))
+        if row is None or known is None:
             new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
-            optuna_id = mirror.create_study(connection, spec)
-            connection.execute(
-                insert(studies).values(**new, state=StudyState.OPEN, optuna_study_id=optuna_id)
-            )
+            optuna = {"optuna_study_id": mirror.create_study(connection, spec)}
+            connection.execute(insert(studies).values(**new, **optuna, state=StudyState.OPEN))
             return "created"
         mirror.require_study(connection, row.optuna_study_id, spec.name)
-        extended = specrules.extends(specrules.restore(row.spec), spec)
+        extended = specrules.extends(known, spec)
         if not extended and row.spec == spec.stored():
             return "continued"
         values: dict[str, Any] = {"spec": spec.stored(), "artifact_tries": ARTIFACT_TRIES}

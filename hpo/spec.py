@@ -202,8 +202,13 @@ class StudySpec(Table):
     def values(
         self, suggested: Mapping[str, ParamValue], *, epochs: int | None = None
     ) -> dict[str, Any]:
-        """Fixed values, suggested ones, epochs and, as a table of its own, variability."""
-        values: dict[str, Any] = {**self.fixed, **suggested, "epochs": epochs or self.budget.epochs}
+        """Fixed values, suggested ones, epochs and, as a table of its own, variability.
+
+        What a study names nowhere has the meaning that it had when it was stored.
+        """
+        unnamed = self.objective_impl.unnamed
+        epochs = epochs or self.budget.epochs
+        values: dict[str, Any] = {**unnamed, **self.fixed, **suggested, "epochs": epochs}
         table = dict(self.variability or {})
         for name in [name for name in values if name.startswith(VARIABILITY)]:
             table[name.removeprefix(VARIABILITY)] = values.pop(name)
@@ -283,6 +288,22 @@ class StudySpec(Table):
     def parameters(self) -> tuple[str, ...]:
         """What differs between trials, in the order of the study file."""
         return tuple(self.space) if self.sweep is None else self.sweep.parameters
+
+    @property
+    def unnamed(self) -> list[str]:
+        """Parameters with a changed default (``Objective.unnamed``) that the spec does not name."""
+        named = {*self.fixed, *self.parameters}
+        return [name for name in self.objective_impl.unnamed if name not in named]
+
+    @cached_property
+    def filled(self) -> frozenset[str]:
+        """Names in ``[fixed]`` that the study's file lacks: ``studyfile.load`` put them there."""
+        return frozenset()
+
+    @property
+    def integrates(self) -> bool:
+        """Whether the objective integrates a differential equation."""
+        return "integrator" in self.objective_impl.Params.model_fields
 
     @property
     def selects(self) -> bool:

@@ -13,8 +13,14 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def dumps(spec: StudySpec) -> str:
-    """The study file of a spec: valid TOML that ``specrules.validate`` turns into an equal spec."""
-    tree = {key: value for key, value in spec.stored().items() if value not in ({}, "")}
+    """The study file of a spec: valid TOML that ``specrules.validate`` turns into an equal spec.
+
+    Where a default has changed since it was stored, the file names the one that it means.
+    """
+    before = {name: spec.objective_impl.unnamed[name] for name in spec.unnamed}
+    fixed = {**spec.fixed, **{name: value for name, value in before.items() if value is not None}}
+    tree = {**spec.stored(), "fixed": fixed}
+    tree = {key: value for key, value in tree.items() if value not in ({}, "")}
     return "\n".join(_table((), tree)).strip() + "\n"
 
 

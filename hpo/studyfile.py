@@ -62,6 +62,9 @@ def load(
 ) -> StudySpec:
     """Read, override and validate a study.
 
+    Parameters with a changed default (``Objective.unnamed``) that the file names nowhere get the
+    present one in ``[fixed]``: what is stored then keeps its meaning, whatever becomes the default.
+
     Args:
         study: name or path of a study file.
         overrides: ``key=value`` as given to ``--set``; the value is read as TOML, else as text.
@@ -81,8 +84,19 @@ def load(
     if given:
         where += " with " + ", ".join(f"{key}={value!r}" for key, value in given.items())
     spec = validate(raw, where=where)
-    pinned = _pinned_task(spec, path.absolute().parent, where)
-    return validate({**raw, "task": pinned}, where=where) if pinned != spec.task else spec
+    task, defaults = _pinned_task(spec, path.absolute().parent, where), _present_defaults(spec)
+    if task != spec.task or defaults:
+        fixed = {**raw.get("fixed", {}), **defaults}
+        spec = validate({**raw, "task": task, "fixed": fixed}, where=where)
+    spec.__dict__["filled"] = frozenset(defaults)  # no field: two equal specs may differ in it
+    return spec
+
+
+def _present_defaults(spec: StudySpec) -> dict[str, Any]:
+    """Today's defaults of parameters that the file does not name, and once had another."""
+    fields = spec.objective_impl.Params.model_fields
+    found = {name: fields[name].default for name in spec.unnamed}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _pinned_task(spec: StudySpec, base: Path, where: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from hpo.ledger import Ledger
 from hpo.snapshot import StudySnapshot
 from hpo.spec import StudySpec
-from hpo.specrules import validate
+from hpo.specrules import restore, validate
 from hpo.storage import open_storage
 
 SUPPORT = Path(__file__).parent
@@ -42,6 +42,13 @@ def toy_spec(name: str = "toy", **tables: Any) -> StudySpec:
         merge = isinstance(value, dict) and key in ("budget", "fixed")
         raw[key] = {**raw.get(key, {}), **value} if merge else value
     return validate(raw, where="test")
+
+
+def as_first_stored(spec: StudySpec) -> StudySpec:
+    """A study of ours as it was while its file named the integrator alone, and that was another."""
+    unnamed = spec.objective_impl.unnamed
+    fixed = {name: value for name, value in spec.fixed.items() if name not in unnamed}
+    return restore({**spec.stored(), "fixed": {**fixed, "integrator": "exponential"}})
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 import optuna
 import pytest
-from workers import toy_spec
+from workers import as_first_stored, toy_spec
 
 from hpo import front, suggest
 from hpo.directions import directions
@@ -108,7 +108,7 @@ def test_studies_without_a_cost_are_what_they_were() -> None:
     spec = toy_spec()
     assert "cost" not in spec.stored()
     assert spec.hash != two(pruner={"name": "none"}).hash
-    before = load("seqdigits-tpe", values={"name": "seqdigits"})
+    before = as_first_stored(load("seqdigits-tpe", values={"name": "seqdigits"}))
     assert before.hash == "7410f616d9abaf6d", "the CHANGELOG says how a begun study goes on"
     assert directions(spec) == [optuna.study.StudyDirection.MAXIMIZE]
 
