@@ -377,7 +377,14 @@ def confirmed(snapshot: StudySnapshot) -> go.Figure:
     for trace in figure.data:
         few = _sample(range(len(trace.x)), MAX_SEEDS)
         trace.update({key: [trace[key][i] for i in few] for key in ("x", "y", "text")})
-    return _titled(figure, "Confirmed on fresh seeds and the test half").update_layout(margin_t=60)
+    title = "Confirmed on fresh seeds and the test half"
+    named = snapshot.confirmed
+    if named is not None and (basis := words.basis(snapshot.spec, named)):
+        title += f", {basis}"
+    titled = _titled(figure, title).update_layout(margin_t=60)
+    if named is not None and named.checked and (warning := words.warning(snapshot.spec, named)):
+        _remark(titled, f"trial {named.source}: {safe(warning)}")
+    return titled
 
 
 def declared(chart: charts.Chart) -> go.Figure:

@@ -253,7 +253,8 @@ def confirmed(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
     add_reported_band(figure, spec, vertical=True)
     for row, item in enumerate(found):
         for trace in _confirmed_traces(spec, item, row):
-            figure.add_trace(trace.update(showlegend=row == 0))
+            new = trace.name not in {shown.name for shown in figure.data}
+            figure.add_trace(trace.update(showlegend=new))
     figure.update_xaxes(title_text=words.metric(spec))
     figure.update_yaxes(
         tickvals=list(range(len(found))),
@@ -270,7 +271,10 @@ def _configuration(spec: StudySpec, item: Confirmation) -> str:
 
 
 def _confirmed_traces(spec: StudySpec, item: Confirmation, row: int) -> list[go.Scatter]:
-    """The fresh seeds as dots, spread a little; their mean ± std; what the search had claimed."""
+    """The fresh seeds as dots, spread a little; their mean ± std; what the search had claimed.
+
+    Beside them, faint, the mean at the study's own integration step.
+    """
     scores = [words.shown(spec, value) for value in item.scores]
     spread = [row - 0.1 * (i % 3) - 0.12 for i in range(len(scores))]
     text = [f"fresh seed {i}: {words.score_text(spec, v)}" for i, v in enumerate(item.scores)]
@@ -287,9 +291,22 @@ def _confirmed_traces(spec: StudySpec, item: Confirmation, row: int) -> list[go.
     marker = {"color": BLUE, "size": 13, "symbol": "circle-open", "line": {"width": 2}}
     text = [f"trial {item.source} in the search: {claim}"]
     x = [words.shown(spec, item.search_score)]
-    return [dots, mean, markers(x, [row + 0.12], text, name="claimed by the search", marker=marker)]
+    claimed = markers(x, [row + 0.12], text, name="claimed by the search", marker=marker)
+    return [dots, mean, claimed, *_at_step(spec, item, row)]
+
+
+def _at_step(spec: StudySpec, item: Confirmation, row: int) -> list[go.Scatter]:
+    """The mean at the study's integration step, where it is not what is claimed."""
+    if not item.checked:
+        return []
+    score = words.score_text(spec, item.step_mean, item.step_std)
+    marker = {"color": GREY, "size": 11, "symbol": "diamond-open", "line": {"width": 1.5}}
+    text = [f"trial {item.source} {words.AT_STEP}: {score}"]
+    x = [words.shown(spec, item.step_mean)]
+    return [markers(x, [row + 0.12], text, name=f"mean {words.AT_STEP}", marker=marker)]
 
 
 def _confirmed_hover(spec: StudySpec, item: Confirmation) -> str:
     value = words.point_text(spec, item.mean, item.std, item.cost)
-    return f"trial {item.source} confirmed: {value}<br>{len(item.scores)} fresh seeds, test half"
+    text = f"trial {item.source} confirmed: {value}<br>{len(item.scores)} fresh seeds, test half"
+    return f"{text}<br>{beside}" if (beside := words.beside(spec, item)) else text

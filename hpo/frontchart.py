@@ -85,12 +85,14 @@ def _trial(spec: StudySpec, slot: Slot) -> Spot:
 def _confirmed(spec: StudySpec, item: Confirmation) -> Spot:
     cost = item.cost or 0.0
     text = f"trial {item.source} confirmed: {words.point_text(spec, item.mean, item.std, cost)}"
+    text += f" on {len(item.scores)} fresh seeds"
+    text += f", {beside}" if (beside := words.beside(spec, item)) else ""
     return Spot(
         cost=cost,
         score=words.shown(spec, item.mean),
         std=words.shown(spec, item.std) if len(item.scores) > 1 else 0.0,
         trial=item.source,
-        text=f"{text} on {len(item.scores)} fresh seeds",
+        text=text,
     )
 
 

@@ -36,6 +36,8 @@ class Network:
     curve: tuple[float, ...]
     """Score after each epoch; empty in a confirmation."""
     loss_curve: tuple[float, ...]
+    solved_score: float | None = None
+    """On the solved equation; None where its time step was not checked."""
 
 
 def networks(snapshot: StudySnapshot, trial: Slot) -> list[Network]:
@@ -67,20 +69,22 @@ def networks(snapshot: StudySnapshot, trial: Slot) -> list[Network]:
                     score=member.score,
                     curve=member.curve,
                     loss_curve=member.loss_curve,
+                    solved_score=member.solved.score if member.solved else None,
                 )
             )
     return found
 
 
 def write_csv(snapshot: StudySnapshot, trial: Slot, stream: TextIO) -> None:
-    """One row per network and epoch; ``final_score`` is that of the network, on its last row."""
+    """One row per network and epoch; the last has ``final_score``, and what is of it solved."""
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["trial", "network", "epoch", "score", "loss", "final_score"])
+    head = ["trial", "network", "epoch", "score", "loss", "final_score", "solved_score"]
+    writer.writerow(head)
     for network in networks(snapshot, trial):
         rows = list(zip_longest(network.curve, network.loss_curve)) or [(None, None)]
         for epoch, (score, loss) in enumerate(rows, start=1):
-            final = network.score if epoch == len(rows) else None
-            writer.writerow([trial.number, network.name, epoch, score, loss, final])
+            final = [network.score, network.solved_score] if epoch == len(rows) else [None, None]
+            writer.writerow([trial.number, network.name, epoch, score, loss, *final])
 
 
 def figure(snapshot: StudySnapshot, trial: Slot) -> Figure:
@@ -116,6 +120,7 @@ def _title(snapshot: StudySnapshot, trial: Slot) -> str:
     text += f"{words.score_text(spec, trial.score or 0.0)} in the search"
     if (confirmed := _confirmation(snapshot, trial)) is not None:
         text += f", confirmed {words.score_text(spec, confirmed.mean, confirmed.std)}"
+        text += f", {beside}" if (beside := words.beside(spec, confirmed)) else ""
     return "\n".join(map(picture.wrapped, (f"{spec.name}, trial {trial.number}", text)))
 
 
@@ -129,6 +134,7 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
     spec = snapshot.spec
     searched = [n for n in found if not n.confirmed]
     fresh = [n for n in found if n.confirmed]
+    solved = [n.solved_score for n in fresh if n.solved_score is not None]
     data = SPLITS[spec.protocol]
     label = f"search: {len(searched)} networks, {data}"
     for network in searched:
@@ -140,8 +146,10 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
         label = "_"  # once in the legend
     if fresh:
         x = [len(n.loss_curve) or 1 for n in fresh]
-        y = [words.shown(spec, n.score) for n in fresh]
+        checked = len(solved) == len(fresh)
+        y = [words.shown(spec, v) for v in (solved if checked else [n.score for n in fresh])]
         label = f"confirmation: {len(fresh)} fresh seeds, {SPLITS[Protocol.CONFIRM]}"
+        label += f", {words.SOLVED}" * checked
         axes.plot(x, y, "D", color=GREEN, markersize=4, alpha=0.7, clip_on=False, label=label)
     if (reported := spec.reported) is not None:
         value, std = words.shown(spec, reported.score), words.shown(spec, reported.std or 0.0)

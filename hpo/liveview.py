@@ -142,6 +142,8 @@ def confirming(snapshot: StudySnapshot) -> Text:
     if first is not None:
         mean = words.point_text(snapshot.spec, first.mean, first.std, first.cost)
         text.append(f"  trial {first.source}: {mean} on {len(first.scores)} fresh seeds")
+        if beside := words.beside(snapshot.spec, first):
+            text.append(f", {beside}")
     return text
 
 

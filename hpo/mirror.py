@@ -134,14 +134,8 @@ def publish_confirmed(
     connection: Connection, study_id: int, confirmations: Sequence[Confirmation]
 ) -> None:
     """Show the confirmed results as the study's user attribute ``hpo:confirmed``."""
-    confirmed = [
-        {"trial": c.source, "mean": c.mean, "std": c.std, "scores": c.scores, "failed": c.failed}
-        | ({"cost": c.cost} if c.cost is not None else {})
-        for c in confirmations
-        if len(c.scores) > 1
-    ]
-    shown = {"hpo:confirmed": json.dumps(confirmed)}
-    set_attrs(connection, models.StudyUserAttributeModel, study_id, shown)
+    confirmed = json.dumps([item.told() for item in confirmations if len(item.scores) > 1])
+    set_attrs(connection, models.StudyUserAttributeModel, study_id, {"hpo:confirmed": confirmed})
 
 
 def replace_artifacts(

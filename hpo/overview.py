@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, case, func, select
 
 from hpo import effort, front, specrules
+from hpo.confirmation import SOLVED_SCORE
 from hpo.errors import SpecError
 from hpo.snapshot import Phase, SlotState, StudyState
 from hpo.spec import StudySpec
-from hpo.tables import slots, studies
+from hpo.tables import members, slots, studies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,10 @@ class ConfirmedSummary:
     n: int
     cost: float | None = None
     """Its mean over them, of a study that has one."""
+    checked: bool = False
+    """Whether ``mean`` and ``std`` are those on the solved equation."""
+    step_mean: float
+    """Mean score at the study's own integration step."""
 
 
 def summaries(connection: Connection) -> list[StudySummary]:
@@ -93,10 +98,10 @@ def _with_cost(connection: Connection, study_id: int, summary: StudySummary) -> 
         select(
             slots.c.source,
             func.count(slots.c.score).label("n"),
-            func.avg(slots.c.score).label("mean"),
-            func.stddev_samp(slots.c.score).label("std"),
+            *_CLAIMED,
             func.avg(slots.c.cost).label("cost"),
         )
+        .outerjoin(members, _FIRST_MEMBER)
         .where(*scored, slots.c.phase == Phase.CONFIRM)
         .group_by(slots.c.source)
     )
@@ -104,11 +109,7 @@ def _with_cost(connection: Connection, study_id: int, summary: StudySummary) -> 
     tested = [row for row in connection.execute(fresh) if row.source in valid]
     named = front.headline(spec, tested)
     first = order[0] if order else None
-    confirmed = None
-    if named is not None:
-        confirmed = ConfirmedSummary(
-            source=named.source, mean=named.mean, std=named.std, n=named.n, cost=named.cost
-        )
+    confirmed = None if named is None else _confirmed_summary(named, cost=named.cost)
     best: dict[str, Any] = {"best_score": first.score, "best_cost": first.cost} if first else {}
     return replace(summary, confirmed=confirmed, **best)
 
@@ -162,6 +163,19 @@ def _restored(stored: Mapping[str, Any]) -> StudySpec | None:
         return None
 
 
+_SOLVED = members.c.info[SOLVED_SCORE].as_float()
+_CHECKED = func.count(_SOLVED) == func.count(slots.c.score)
+_FIRST_MEMBER = (members.c.slot_id == slots.c.id) & (members.c.member == 0)
+_CLAIMED = (
+    case((_CHECKED, func.avg(_SOLVED)), else_=func.avg(slots.c.score)).label("mean"),
+    case((_CHECKED, func.stddev_samp(_SOLVED)), else_=func.stddev_samp(slots.c.score)).label("std"),
+    _CHECKED.label("checked"),
+    func.avg(slots.c.score).label("step_mean"),
+)
+"""What is claimed of a configuration, as ``confirmation.Confirmation`` claims it: the scores on the
+solved equation if every network has one, else those at the study's step."""
+
+
 def _confirmed(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
     """What has been confirmed, by study, with its rank in the search if more, or less, is better.
 
@@ -172,9 +186,9 @@ def _confirmed(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
             slots.c.study_id,
             slots.c.source,
             func.count(slots.c.score).label("n"),
-            func.avg(slots.c.score).label("mean"),
-            func.stddev_samp(slots.c.score).label("std"),
+            *_CLAIMED,
         )
+        .outerjoin(members, _FIRST_MEMBER)
         .where(slots.c.phase == Phase.CONFIRM, slots.c.score.is_not(None))
         .group_by(slots.c.study_id, slots.c.source)
         .cte("fresh")
@@ -217,5 +231,16 @@ def _first(spec: StudySpec | None, confirmed: Sequence[Row[Any]]) -> ConfirmedSu
     best = min(ranks, default=None)
     if best is None or best > spec.confirm.top:
         return None
-    row = ranks[best]
-    return ConfirmedSummary(source=row.source, mean=row.mean, std=row.std, n=row.n)
+    return _confirmed_summary(ranks[best])
+
+
+def _confirmed_summary(row: Row[Any], cost: float | None = None) -> ConfirmedSummary:
+    return ConfirmedSummary(
+        source=row.source,
+        mean=row.mean,
+        std=row.std,
+        n=row.n,
+        cost=cost,
+        checked=row.checked,
+        step_mean=row.step_mean,
+    )

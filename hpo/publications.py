@@ -20,7 +20,7 @@ from hpo import mirror, notes
 from hpo.snapshot import SlotState, StudyState
 from hpo.tables import slots, studies
 
-FORMAT = 2
+FORMAT = 3
 """Raised when figures or notes come to look different: everything is then published anew."""
 _LOCK = 0x68706F  # first of the two keys of a study's advisory lock
 

@@ -63,7 +63,8 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "best": best and {"number": best.number, "score": best.score, "params": dict(best.params)},
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
         **_gap(spec, confirmed, best.score if best else None),
-        "confirmations": [confirmation(item) for item in snapshot.confirmations],
+        "warning": words.warning(spec, named) if named is not None else "",
+        "confirmations": [confirmation(spec, item) for item in snapshot.confirmations],
         **(_two_objectives(snapshot) if spec.cost else {}),
     }
 
@@ -122,8 +123,8 @@ def summary(item: StudySummary) -> dict[str, Any]:
     }
 
 
-def confirmation(item: Confirmation) -> dict[str, Any]:
-    """A confirmed configuration."""
+def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
+    """A confirmed configuration: ``scores`` are claimed, on the solved equation if ``checked``."""
     cost = {"cost": item.cost, "costs": item.costs} if item.cost is not None else {}
     return {
         **cost,
@@ -136,6 +137,15 @@ def confirmation(item: Confirmation) -> dict[str, Any]:
         "wanted": item.wanted,
         "failed": item.failed,
         "scores": item.scores,
+        "checked": item.checked,
+        "step_scores": item.step_scores,
+        "step_mean": item.step_mean,
+        "step_std": item.step_std,
+        "step_gap": item.step_gap if item.checked else None,
+        "unsettled": item.unsettled,
+        "steps_per_point": item.steps_per_point,
+        "trained_steps_per_point": item.trained_steps_per_point,
+        "warning": words.warning(spec, item),
     }
 
 

@@ -112,9 +112,14 @@ class Replay:
         choice, network = self.retrained.choice, self.retrained.network
         spec, outcome = choice.snapshot.spec, self.retrained.outcome
         score = words.score_text(spec, outcome.score) + (", diverged" * outcome.diverged)
+        if (solved := outcome.solved) is not None:
+            score = (
+                f"{words.score_text(spec, solved.score)} {words.SOLVED}, {score} {words.AT_STEP}"
+            )
         what = f"{spec.objective}, {network.n_layers} × {network.width} neurons, scored on "
         head = f"{spec.name}, {choice.name}: {spec.objective_impl.metric} {score}"
-        return head, what + choice.scored_on
+        drawn = "" if self.trace.steps_per_point is None else f"; time series {words.SOLVED}"
+        return head, what + choice.scored_on + drawn
 
 
 def default(retrained: Retrained) -> Replay:
@@ -264,6 +269,7 @@ def write_json(replay: Replay, stream: TextIO) -> None:
         "dt_ns": trace.dt_ns,
         "input_time_ns": _input_times(trace).tolist(),
         "time_ns": trace.time_ns.tolist(),
+        "steps_per_point": trace.steps_per_point,
         "series": series,
         "parameters": replay.retrained.choice.params.model_dump(mode="json"),
         **about(replay.retrained),

@@ -22,6 +22,7 @@ from hpo import (
     parameterfigure,
     plotting,
     reportstyle,
+    results,
     spectoml,
     sweepfigure,
     warmrules,
@@ -256,6 +257,9 @@ def _confirmation(snapshot: StudySnapshot) -> str:
     )
     if spec.protocol == Protocol.PAPER:
         note += f" Their parameters were {words.PAPER_PROTOCOL}."
+    if any(item.checked for item in found):
+        note += f" Confirmed scores are those {words.SOLVED}. {words.SOLVED_MEANS}"
+    note += "".join(f" <strong>{_e(line)}</strong>" for line in results.warnings(snapshot))
     plot = ""
     if any(item.scores for item in found):
         label = f"Fresh-seed scores of each configuration; {verdict(snapshot)}"
@@ -266,6 +270,8 @@ def _confirmation(snapshot: StudySnapshot) -> str:
 def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
     costs = [] if spec.cost is None else [words.cost_label(spec)]
     head = ["configuration", *costs, "search claimed", "confirmed, mean ± std", "range"]
+    checked = any(item.checked for item in found)
+    head += [words.AT_STEP] if checked else []
     head.append("fresh seeds")
     if spec.reported is not None:
         head.append("minus reported" + (" (points)" if words.is_percent(spec) else ""))
@@ -280,6 +286,8 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
             row += [words.score_text(spec, item.mean, item.std), f"{low:.4g} – {high:.4g}"]
         else:
             row += ["–", "–"]
+        step = words.score_text(spec, item.step_mean, item.step_std)
+        row += [step if item.checked else "–"] if checked else []
         row.append(f"{len(item.scores)} of {item.wanted}{failed}")
         if spec.reported is not None:
             row.append(words.difference_text(spec, item.mean) if item.scores else "–")

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpo import provenance, records, results, words
+from hpo.confirmation import solved_info
 from hpo.errors import StudyError
 from hpo.snapshot import Member, Phase, Slot, SlotState, StudySnapshot
 from hpo.spec import ParamValue
@@ -281,6 +282,10 @@ def about(retrained: Retrained) -> dict[str, Any]:
         "identical_to_stored": retrained.identical,
         "trial_search_score": search.score,
         "trial_confirmed_scores": list(confirmed[0].scores) if confirmed else [],
+        "trial_confirmed_step_scores": list(confirmed[0].step_scores) if confirmed else [],
+        "trial_confirmed_on": words.basis(spec, confirmed[0]) if confirmed else "",
+        "warning": words.warning(spec, confirmed[0]) if confirmed else "",
+        **solved_info(retrained.outcome.solved),
         "info": dict(retrained.outcome.info),
     }
     lineage = {

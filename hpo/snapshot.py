@@ -12,7 +12,10 @@ from enum import StrEnum
 from typing import Any, Literal, NotRequired, Self, TypedDict
 
 from hpo import front
+from hpo.confirmation import Confirmation as Confirmation
+from hpo.confirmation import solved_of
 from hpo.spec import ParamValue, StudySpec
+from objectives.contract import Solved
 
 
 class Phase(StrEnum):
@@ -75,6 +78,11 @@ class Member:
     info: Mapping[str, Any]
     seconds: float
     """Wall time of the training on its worker."""
+
+    @property
+    def solved(self) -> Solved | None:
+        """The check of its time step; None of a search, and of an objective that makes none."""
+        return solved_of(self.info)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,41 +196,6 @@ class WorkerInfo:
     """Seconds since its last sign of life, by the database's clock."""
     alive: bool
     """Not ended, and heard of within its lease."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Confirmation:
-    """A configuration retrained from fresh seeds and tested once on the test half."""
-
-    source: int
-    """Number of the search trial."""
-    params: Mapping[str, ParamValue]
-    search_score: float
-    search_cost: float | None = None
-    costs: Mapping[str, float] = field(default_factory=dict)
-    """Means over the fresh seeds of all that the objective tells of costs, by name."""
-    cost: float | None = None
-    """The one of them that the study searches; before there is one, that of the search."""
-    scores: tuple[float, ...]
-    """One per settled fresh seed."""
-    wanted: int
-    """How many fresh seeds there will be."""
-    failed: int
-
-    @property
-    def mean(self) -> float:
-        """Mean score; NaN while there is none."""
-        return statistics.fmean(self.scores) if self.scores else float("nan")
-
-    @property
-    def std(self) -> float:
-        """Sample standard deviation (n - 1); NaN below two scores."""
-        return statistics.stdev(self.scores) if len(self.scores) > 1 else float("nan")
-
-    @property
-    def complete(self) -> bool:
-        """Whether every fresh seed is settled."""
-        return len(self.scores) + self.failed == self.wanted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -345,7 +318,8 @@ class StudySnapshot:
 
 def _confirmation(spec: StudySpec, slot: Slot, fresh: Sequence[Slot], wanted: int) -> Confirmation:
     """What fresh seeds have made of a trial."""
-    costs = told(spec, *(c for c in fresh if c.score is not None))
+    scored = [(c, c.score) for c in fresh if c.score is not None]
+    costs = told(spec, *(c for c, _ in scored))
     return Confirmation(
         source=slot.number,
         params=slot.params,
@@ -353,7 +327,8 @@ def _confirmation(spec: StudySpec, slot: Slot, fresh: Sequence[Slot], wanted: in
         search_cost=slot.cost,
         costs=costs,
         cost=costs.get(spec.cost.name, slot.cost) if spec.cost else None,
-        scores=tuple(c.score for c in fresh if c.score is not None),
+        step_scores=tuple(score for _, score in scored),
+        solved=tuple(c.members[0].solved if c.members else None for c, _ in scored),
         wanted=wanted,
         failed=sum(c.state == SlotState.FAILED for c in fresh),
     )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 
 from hpo import effort, spectoml, warmrules, words
-from hpo.snapshot import StudySnapshot, StudyState
+from hpo.snapshot import Confirmation, StudySnapshot, StudyState
 from hpo.spec import Dimension, StudySpec
 from objectives.contract import Protocol
 
@@ -107,13 +108,29 @@ def _result(snapshot: StudySnapshot) -> str:
         gap = f", {prose(gap)}" if (gap := words.gap_text(spec, item.mean)) else ""
         lines.append(
             f"trial {item.source}: {prose(spec.objective_impl.metric)} **{prose(mean)}** on "
-            f"n = {len(item.scores)} fresh seeds{failed}{gap} (the search had claimed "
-            f"{prose(claim)})"
+            f"n = {len(item.scores)} fresh seeds{failed}{_beside(spec, item)}{gap} (the search had "
+            f"claimed {prose(claim)}){_warning(spec, item)}"
         )
     if spec.cost is not None:  # one sentence says which of them counts
         lines.insert(0, prose(words.verdict(snapshot)))
-        return ".\n\n- ".join(lines) + "."
-    return "confirmed, " + "; ".join(lines) + "."
+        return ".\n\n- ".join(lines) + "." + _meaning(certain)
+    return "confirmed, " + "; ".join(lines) + "." + _meaning(certain)
+
+
+def _beside(spec: StudySpec, item: Confirmation) -> str:
+    """Whether a confirmed score is that of the equation, and the one at the study's step."""
+    beside = words.beside(spec, item)
+    return f", {prose(beside)}" if beside else ""
+
+
+def _warning(spec: StudySpec, item: Confirmation) -> str:
+    """Why a confirmed score is none of the equation; what was not tested says so already."""
+    warning = words.warning(spec, item).rstrip(".") if item.checked else ""
+    return f": **{prose(warning)}**" if warning else ""
+
+
+def _meaning(certain: Sequence[Confirmation]) -> str:
+    return f" {words.SOLVED_MEANS}" if any(item.checked for item in certain) else ""
 
 
 def _reported(spec: StudySpec) -> str:

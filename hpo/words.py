@@ -22,6 +22,14 @@ _UNITS = {
 
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
 CONFIRM_PROTOCOL = "trained on the whole training half, tested once on the test half"
+SOLVED, AT_STEP = "on the solved equation", "at the study's step"
+"""Where a confirmed score was measured: what is claimed, and what stands beside it."""
+SOLVED_MEANS = (
+    "On the solved equation: the same networks, their integration step refined until the score "
+    "no longer changes."
+)
+LARGEST_GAP = 0.005
+"""Between both scores, in accuracy or as a share of another score: above, it is one of the step."""
 
 
 def is_percent(spec: StudySpec) -> bool:
@@ -219,7 +227,48 @@ def verdict(snapshot: StudySnapshot) -> str:
     else:
         parts += _searched(snapshot, confirmations)
     parts.append(reported_text(snapshot.spec))
+    if confirmed is not None and confirmed.checked:
+        parts.append(warning(snapshot.spec, confirmed).rstrip("."))
     return "; ".join(part for part in parts if part)
+
+
+def basis(spec: StudySpec, item: Confirmation) -> str:
+    """Whether a score is that of the equation; empty where the objective integrates none."""
+    if item.checked:
+        return SOLVED
+    return f"not tested {SOLVED}" if spec.integrates else ""
+
+
+def beside(spec: StudySpec, item: Confirmation) -> str:
+    """What stands beside a confirmed score: its basis, and the score at the study's step."""
+    score = score_text(spec, item.step_mean, item.step_std)
+    return f"{SOLVED}, {score} {AT_STEP}" if item.checked else basis(spec, item)
+
+
+def steps_text(steps: int | None) -> str:
+    """``one step per point``, or ``4 steps per point``."""
+    return "one step per point" if steps == 1 else f"{steps} steps per point"
+
+
+def is_of_step(spec: StudySpec, gap: float, mean: float) -> bool:
+    """Whether a result is one of the integration step: see ``LARGEST_GAP``."""
+    return abs(gap) > LARGEST_GAP * (1.0 if is_percent(spec) else abs(mean)) + 1e-9
+
+
+def warning(spec: StudySpec, item: Confirmation) -> str:
+    """Why a confirmed result may not be one of the equation, and what to do; mostly empty."""
+    if not item.checked:
+        return f"{text[0].upper()}{text[1:]}." if (text := basis(spec, item)) else ""
+    found = []
+    if is_of_step(spec, item.step_gap, item.mean):
+        what = "oscillator" if spec.objective_impl.name == "spintronic" else "equation"
+        step, mean = score_text(spec, item.step_mean), score_text(spec, item.mean)
+        text = f"{step} with {steps_text(item.trained_steps_per_point)}, {mean} solved"
+        found.append(f"a result of the integration step, not of the {what}: {text}")
+    if item.unsettled:
+        text = f"{item.unsettled} of {len(item.scores)} networks do not settle as the step is"
+        found.append(f"{text} refined up to {steps_text(item.steps_per_point)}")
+    return f"{'; '.join(found)}. {item.remedy}".strip() if found else ""
 
 
 def swept(snapshot: StudySnapshot) -> str:
@@ -267,6 +316,7 @@ def _confirmed(snapshot: StudySnapshot, confirmed: Confirmation) -> str:
         text += f" ({confirmed.failed} failed)"
     if not confirmed.complete:
         text += " so far"
+    text += f", {where}" if (where := basis(spec, confirmed)) else ""
     text += _share_of_reported(spec, confirmed)
     best = snapshot.best
     if best is not None and best.number != confirmed.source:

@@ -55,6 +55,8 @@ class Trace:
     """Times of ``values``, (times,), in ns."""
     values: NDArray[np.float32]
     """The quantity, (layers, series, neurons, times)."""
+    steps_per_point: int | None = None
+    """Integration steps per input point, if they are of the solved equation; else None."""
 
 
 class NetworkMember(ABC):

@@ -61,6 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
         if front := results.front_table(snapshot):
             print("\n".join(["", *front]))
         print("\n".join(["", *results.best_table(snapshot, arguments.top)]))
+        named = snapshot.confirmed  # of which the first line says it
+        if warnings := results.warnings(snapshot, but=named.source if named else None):
+            print("\n".join(["", *warnings]))
         if chart := termchart.chart(snapshot):
             print("\n".join(["", *chart]))
     return 0

@@ -96,6 +96,7 @@ def examine(storage: str | None) -> Iterator[Finding]:
     yield _versions()
     yield _cores()
     yield from _processor()
+    yield _equation()
     yield from of_storage(storage)
     yield _space()
     yield from of_site()
@@ -113,6 +114,16 @@ def _cores() -> Finding:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found = f"{usable} usable of {os.cpu_count()}: as many workers by default, load "
     return Finding(what="cores", found=f"{found}{os.getloadavg()[0]:.1f} now")
+
+
+def _equation() -> Finding:
+    """How networks are integrated where a study file does not say it."""
+    import objectives
+
+    fields = objectives.load("spintronic").Params.model_fields
+    integrator, longest = (fields[name].default for name in ("integrator", "max_step_ns"))
+    found = f"{integrator}, steps of at most {longest} ns, where a study file names no others; "
+    return Finding(what="integration", found=found + "confirmed networks are tested in finer ones")
 
 
 def _processor() -> Iterator[Finding]:

@@ -39,6 +39,8 @@ hpo export seqdigits --network t7.safetensors --trial 7 --member 2
 _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")
 _TIMES = ("started_at", "settled_at", "message")
 _MEMBER = ("member", "seed", "score", "diverged", "seconds")
+_SOLVED = ("solved_score", "solved_converged", "solved_steps_per_point", "trained_steps_per_point")
+"""Of a member whose time step was checked, in its ``info``."""
 
 
 def parser() -> Parser:
@@ -174,11 +176,15 @@ def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     costs = ("cost",) if snapshot.spec.cost else ()
     head = [*_FACTS, *costs, *(f"member_{name}" if name == "score" else name for name in _MEMBER)]
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*head, *snapshot.spec.parameters, *curve_names, *_TIMES])
-    writer.writerows(_csv_rows(snapshot, curve_names))
+    slots = (*snapshot.search, *snapshot.confirm)
+    solved = _SOLVED if any(m.solved for slot in slots for m in slot.members) else ()
+    writer.writerow([*head, *snapshot.spec.parameters, *curve_names, *_TIMES, *solved])
+    writer.writerows(_csv_rows(snapshot, curve_names, solved))
 
 
-def _csv_rows(snapshot: StudySnapshot, curve_names: Sequence[str]) -> Iterator[list[object]]:
+def _csv_rows(
+    snapshot: StudySnapshot, curve_names: Sequence[str], solved: Sequence[str]
+) -> Iterator[list[object]]:
     """One row per member; a slot without any has one row without member."""
     from hpo import records
 
@@ -191,4 +197,5 @@ def _csv_rows(snapshot: StudySnapshot, curve_names: Sequence[str]) -> Iterator[l
         for member in record["members"] or [{}]:
             own = [member.get(name) for name in _MEMBER]
             curves = [json.dumps(member[name]) if member else None for name in curve_names]
-            yield [*facts, *own, *params, *curves, *times]
+            checks = [member.get("info", {}).get(name) for name in solved]
+            yield [*facts, *own, *params, *curves, *times, *checks]

@@ -19,6 +19,7 @@ WHATS = [
     "kernels",
     "worker start",
     "CUDA devices",
+    "integration",
     "storage",
     "schema",
     "data directory",

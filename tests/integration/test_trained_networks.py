@@ -101,10 +101,14 @@ def test_an_exported_network_has_the_score_that_the_study_claims(
     assert f"training {name} again: 3 epochs\n" in err
     assert f"{name}: trained again, bit for bit the stored network (" in err
 
-    assert accuracy(user.spec, tmp_path / "out" / "best.safetensors") == best.scores[0]
+    assert accuracy(user.spec, tmp_path / "out" / "best.safetensors") == best.step_scores[0]
 
     about = json.loads((tmp_path / "out" / "best.json").read_text(encoding="utf-8"))
-    assert about["scores"]["score"] == about["scores"]["stored_score"] == best.scores[0]
+    scores = about["scores"]
+    assert scores["score"] == scores["stored_score"] == best.step_scores[0]
+    assert scores["solved_score"] == scores["trial_confirmed_scores"][0] == best.scores[0]
+    assert scores["trial_confirmed_step_scores"] == [*best.step_scores]
+    assert scores["trial_confirmed_on"] == "on the solved equation"
     assert about["scores"]["identical_to_stored"] is True
     assert about["parameters"]["lr0"] == best.params["lr0"]
     assert about["parameters"]["epochs"] == 3
@@ -164,14 +168,16 @@ def test_the_network_that_a_worker_keeps_is_the_exported_one(user: User) -> None
             re.sub(rb'(saved_at\W+)[^"\\]+', rb"\1", file.read_bytes()) for file in files
         )
         assert kept == exported, "the same in every byte but the time"
-    assert accuracy(user.spec, folder / "kept" / f"{stem}.safetensors") == best.scores[0]
+    assert accuracy(user.spec, folder / "kept" / f"{stem}.safetensors") == best.step_scores[0]
 
     learning = table(folder / "kept" / f"{stem}-learning.csv")
     seen = list(dict.fromkeys(row["network"] for row in learning))
     assert seen == ["member 0", "member 1", "fresh seed 1", "fresh seed 2"]
     finals = [float(row["final_score"]) for row in learning if row["final_score"]]
     slot = user.snapshot.search[best.source]
-    assert finals == [*(m.score for m in slot.members), *best.scores]
+    assert finals == [*(m.score for m in slot.members), *best.step_scores]
+    solved = [float(row["solved_score"]) for row in learning if row["solved_score"]]
+    assert solved == [*best.scores]
     losses = [float(row["loss"]) for row in learning if row["network"] == "fresh seed 1"]
     assert losses == [*user.snapshot.confirm[0].members[0].loss_curve]
     traces = table(folder / "kept" / f"{stem}-traces.csv")

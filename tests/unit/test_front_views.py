@@ -137,7 +137,7 @@ def summary(snapshot: StudySnapshot, confirmed: ConfirmedSummary | None) -> Stud
 
 def test_a_line_of_the_overview() -> None:
     snapshot = fronts.study()
-    confirmed = ConfirmedSummary(source=3, mean=0.907, std=0.002, n=3, cost=14.0)
+    confirmed = ConfirmedSummary(source=3, mean=0.907, std=0.002, n=3, cost=14.0, step_mean=0.907)
     _, line = statusview.study_lines([summary(snapshot, confirmed)])
     assert "90.7 ± 0.2 % at 14 pJ confirmed  0.9 points above 89.83 ± 2.91 %" in line
     _, line = statusview.study_lines([summary(snapshot, None)])

@@ -11,7 +11,7 @@ from hpo import results, statusview, words
 from hpo.overview import ConfirmedSummary, StudySummary
 from hpo.snapshot import StudyState, WorkerInfo
 
-CONFIRMED = ConfirmedSummary(source=3, mean=0.8913, std=0.012, n=10)
+CONFIRMED = ConfirmedSummary(source=3, mean=0.8913, std=0.012, n=10, step_mean=0.8913)
 
 
 def summary(name: str = "toy-study", **changes: Any) -> StudySummary:

@@ -1,0 +1,152 @@
+"""A configuration that was trained again from fresh seeds, and the check of its time step.
+
+What is claimed of it is a property of the differential equation: the score of the same networks
+once the integration step is refined. The score at the study's own step stands beside it.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hpo.spec import ParamValue
+from objectives.contract import Solved
+
+SOLVED_SCORE = "solved_score"
+"""Where a member's ``info`` keeps the score on the solved equation; a stored name."""
+
+
+def solved_info(solved: Solved | None) -> dict[str, Any]:
+    """What a member's ``info`` keeps of the check; ``solved_of`` inverts it."""
+    if solved is None:
+        return {}
+    return {
+        SOLVED_SCORE: float(solved.score),
+        "solved_converged": bool(solved.converged),
+        "solved_steps_per_point": int(solved.steps_per_point),
+        "trained_steps_per_point": int(solved.trained_steps_per_point),
+        "solved_remedy": str(solved.remedy),
+    }
+
+
+def solved_of(info: Mapping[str, Any]) -> Solved | None:
+    """The check of a member; None if there was none."""
+    if SOLVED_SCORE not in info:
+        return None
+    return Solved(
+        score=info[SOLVED_SCORE],
+        converged=info["solved_converged"],
+        steps_per_point=info["solved_steps_per_point"],
+        trained_steps_per_point=info["trained_steps_per_point"],
+        remedy=info["solved_remedy"],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """A configuration retrained from fresh seeds and tested once on the test half."""
+
+    source: int
+    """Number of the search trial."""
+    params: Mapping[str, ParamValue]
+    search_score: float
+    search_cost: float | None = None
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """Means over the fresh seeds of all that the objective tells of costs, by name."""
+    cost: float | None = None
+    """The one of them that the study searches; before there is one, that of the search."""
+    step_scores: tuple[float, ...]
+    """One per settled fresh seed, at the integration step of the study."""
+    solved: tuple[Solved | None, ...]
+    """Likewise, the check of its time step."""
+    wanted: int
+    """How many fresh seeds there will be."""
+    failed: int
+
+    @property
+    def checks(self) -> Sequence[Solved]:
+        """The checks, if every network has one; else none."""
+        found = [solved for solved in self.solved if solved is not None]
+        return found if len(found) == len(self.step_scores) else []
+
+    @property
+    def checked(self) -> bool:
+        """Whether every network was tested on the solved equation, too."""
+        return bool(self.checks)
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """What is claimed: on the solved equation if it is checked, else at the study's step."""
+        return tuple(solved.score for solved in self.checks) or self.step_scores
+
+    @property
+    def mean(self) -> float:
+        """Mean score; NaN while there is none."""
+        return _mean(self.scores)
+
+    @property
+    def std(self) -> float:
+        """Sample standard deviation (n - 1); NaN below two scores."""
+        return _std(self.scores)
+
+    @property
+    def step_mean(self) -> float:
+        """Mean score at the study's step; NaN while there is none."""
+        return _mean(self.step_scores)
+
+    @property
+    def step_std(self) -> float:
+        """Its sample standard deviation; NaN below two scores."""
+        return _std(self.step_scores)
+
+    @property
+    def step_gap(self) -> float:
+        """How much of the score at the study's step the solved equation does not have."""
+        return self.step_mean - self.mean
+
+    @property
+    def unsettled(self) -> int:
+        """How many networks' scores still change at the finest step that was tried."""
+        return sum(not solved.converged for solved in self.checks)
+
+    @property
+    def steps_per_point(self) -> int | None:
+        """Steps per input point at the finest step of any network; None if it is not checked."""
+        return max((solved.steps_per_point for solved in self.checks), default=None)
+
+    @property
+    def trained_steps_per_point(self) -> int | None:
+        """Those of the training, and of ``step_scores``."""
+        return max((solved.trained_steps_per_point for solved in self.checks), default=None)
+
+    @property
+    def remedy(self) -> str:
+        """What to do where the two scores differ; empty if it is not checked."""
+        return next((solved.remedy for solved in self.checks), "")
+
+    def told(self) -> dict[str, Any]:
+        """What Optuna's user attribute ``hpo:confirmed`` says of it."""
+        facts: dict[str, Any] = {
+            "trial": self.source,
+            "mean": self.mean,
+            "std": self.std,
+            "scores": self.scores,
+        }
+        facts |= {"failed": self.failed}
+        facts |= {"cost": self.cost} if self.cost is not None else {}
+        return facts | ({"step_scores": self.step_scores} if self.checked else {})
+
+    @property
+    def complete(self) -> bool:
+        """Whether every fresh seed is settled."""
+        return len(self.step_scores) + self.failed == self.wanted
+
+
+def _mean(scores: Sequence[float]) -> float:
+    return statistics.fmean(scores) if scores else float("nan")
+
+
+def _std(scores: Sequence[float]) -> float:
+    return statistics.stdev(scores) if len(scores) > 1 else float("nan")

@@ -1,0 +1,126 @@
+"""The check of the time step through a real database: what is stored, counted and shown."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from frozen import thaw
+from servers import connect
+from workers import ledger_at, run_workers, toy_spec
+
+from hpo import backup, cli, report, spectoml, studyfile, studynote, words
+from hpo.ledger import Ledger
+from hpo.storage import open_storage
+
+STEPPED = "stepped_objective:SteppedObjective"
+COST = {"name": "energy_pj"}
+SMALL = {"trials": 4, "window": 2, "members": 1, "epochs": 2}
+OF_STEP = "a result of the integration step, not of the equation: "
+
+
+@pytest.fixture
+def hpo(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """``hpo`` in this process: what it prints."""
+    monkeypatch.setenv("HPO_STORAGE", database_url)
+
+    def run(*arguments: str) -> str:
+        assert cli.main(arguments) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_every_view_claims_the_solved_score_and_says_that_it_is_another(
+    database_url: str, hpo: Callable[..., str], tmp_path: Path
+) -> None:
+    fixed = {"integrator": "map", "drop": 0.3}
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(objective=STEPPED, budget=SMALL, fixed=fixed))
+        two = {"cost": COST, "pruner": {"name": "none"}}
+        ledger.register(toy_spec("dear", objective=STEPPED, budget=SMALL, fixed=fixed, **two))
+        for name in ("toy", "dear"):
+            run_workers(database_url, name, 1)
+        for name in ("toy", "dear"):
+            snapshot = ledger.snapshot(name)
+            item = snapshot.confirmed
+            assert item is not None
+            assert item.checked
+            assert item.step_scores == tuple(
+                s.score for s in snapshot.confirm if s.source == item.source
+            )
+            assert item.step_gap == pytest.approx(0.3)
+            listed = {s["name"]: s for s in json.loads(hpo("status", "--json"))["studies"]}
+            counted = listed[name]["confirmed"]
+            assert (counted["source"], counted["checked"]) == (item.source, True)
+            assert counted["mean"] == pytest.approx(item.mean)
+            assert counted["std"] == pytest.approx(item.std)
+            assert counted["step_mean"] == pytest.approx(item.step_mean)
+            record = json.loads(hpo("best", name, "--json"))
+            told = next(c for c in record["confirmations"] if c["source"] == item.source)
+            assert (tuple(told["scores"]), tuple(told["step_scores"])) == (
+                item.scores,
+                item.step_scores,
+            )
+            warning = record["warning"]
+            assert warning.startswith(OF_STEP)
+            assert warning.endswith(" solved. Lower max_step_ns.")
+            for said in (hpo("best", name), hpo("status", name), report.html(snapshot)):
+                assert warning.rstrip(".") in said
+                assert words.AT_STEP in said
+            assert f"% {words.AT_STEP}) confirmed" in hpo("status")
+            assert studynote.prose(warning.rstrip(".")) in studynote.text(snapshot)
+    rows = list(csv.DictReader(hpo("export", "toy").splitlines()))
+    solved = [float(r["member_score"]) - float(r["solved_score"]) for r in rows if r["source"]]
+    assert solved == pytest.approx([0.3] * len(solved))
+    assert {r["solved_score"] for r in rows if not r["source"]} == {""}
+    rows = list(csv.DictReader(hpo("trials", "toy", "--csv").splitlines()))
+    assert [float(r["score"]) - float(r["solved_score"]) for r in rows if r["source"]] == (
+        pytest.approx([0.3] * len(solved))
+    )
+    with open_storage(database_url) as storage:
+        backup.export(storage, "toy", tmp_path / "toy.jsonl")
+        backup.restore(storage, tmp_path / "toy.jsonl", "again")
+        ledger = Ledger(storage)
+        assert ledger.snapshot("again").confirmations == ledger.snapshot("toy").confirmations
+
+
+def test_what_an_old_study_confirmed_stays_and_is_called_untested(
+    empty_database_url: str, tmp_path: Path
+) -> None:
+    """A frozen study, whose objective has learnt since to check its time step."""
+    thaw(empty_database_url, 4)
+    with connect(empty_database_url) as connection:
+        connection.execute(
+            "UPDATE hpo_ledger.studies SET spec = "
+            "jsonb_set(spec::jsonb, '{objective}', %s::jsonb)::json WHERE name = 'done'",
+            (json.dumps(STEPPED),),
+        )
+    with ledger_at(empty_database_url) as ledger:
+        snapshot = ledger.snapshot("done")
+        (counted,) = (s.confirmed for s in ledger.studies() if s.name == "done")
+        named = snapshot.confirmed
+        assert named is not None
+        assert counted is not None
+        assert named.scores == tuple(s.score for s in snapshot.confirm if s.source == named.source)
+        assert not counted.checked
+        assert counted.mean == pytest.approx(named.mean)
+        untested = "fresh seeds, not tested on the solved equation"
+        for said in (words.verdict(snapshot), report.html(snapshot)):
+            assert untested in said
+        assert "not tested on the solved equation" in studynote.text(snapshot)
+        params = snapshot.spec.params(snapshot.search[0].params).model_dump()
+        assert (params["integrator"], params["max_step_ns"]) == ("map", None)
+        file = tmp_path / "done.toml"
+        named_map = 'integrator = "map"\n'
+        assert named_map in spectoml.dumps(snapshot.spec)
+        file.write_text(spectoml.dumps(snapshot.spec).replace(named_map, ""))
+        loaded = studyfile.load(str(file))
+        assert loaded.fixed["integrator"] == "exact"
+        assert ledger.register(loaded) == "continued"
+        assert ledger.snapshot("done").spec.hash == snapshot.spec.hash

@@ -1,0 +1,70 @@
+"""The toy of ``toy_objective`` as one that integrates an equation, whose time step can be checked.
+
+``objective = "stepped_objective:SteppedObjective"``. Its defaults have changed once: what a stored
+study means that names none is ``unnamed``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+from toy_objective import ToyObjective, ToyParams, ToyTask
+
+from objectives.contract import ObjectiveParams, OnEpoch, Outcome, Protocol, Solved, TaskParams
+
+
+class SteppedParams(ToyParams):
+    """The toy's, and how it is integrated."""
+
+    integrator: Annotated[Literal["map", "exact"], Field(description="map: one step a point")] = (
+        "exact"
+    )
+    max_step_ns: Annotated[float | None, Field(gt=0, le=10, description="longest step")] = 0.35
+    drop: Annotated[
+        float, Field(ge=0, le=1, description="how much less it scores on the solved equation")
+    ] = 0.0
+
+
+class SteppedObjective(ToyObjective):
+    """The same scores; a confirmed network scores ``drop`` less on the solved equation."""
+
+    name: ClassVar[str] = "toy-stepped"
+    Params: ClassVar[type[ObjectiveParams]] = SteppedParams
+    tasks: ClassVar[dict[str, type[TaskParams]]] = {"toy": ToyTask}
+    unnamed: ClassVar[Mapping[str, float | int | str | bool | None]] = {
+        "integrator": "map",
+        "max_step_ns": None,
+    }
+
+    def evaluate(  # type: ignore[override]
+        self,
+        params: SteppedParams,
+        *,
+        task: ToyTask,
+        protocol: Protocol,
+        member_seed: int,
+        on_epoch: OnEpoch,
+        resume: bytes | None = None,
+    ) -> Outcome:
+        """Train as the toy does; the network of an odd seed does not settle if it drops much."""
+        outcome = super().evaluate(
+            params,
+            task=task,
+            protocol=protocol,
+            member_seed=member_seed,
+            on_epoch=on_epoch,
+            resume=resume,
+        )
+        if protocol != Protocol.CONFIRM:
+            return outcome
+        solved = Solved(
+            score=max(0.0, outcome.score - params.drop),
+            converged=params.drop < 0.5 or member_seed % 2 == 0,
+            steps_per_point=128,
+            trained_steps_per_point=1,
+            remedy="Lower max_step_ns.",
+        )
+        return replace(outcome, solved=solved)

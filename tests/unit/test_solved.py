@@ -1,0 +1,352 @@
+"""The check of the time step: what is claimed, what stands beside it, and what every view says."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import snapshots
+from test_statusview import CONFIRMED, summary
+
+from hpo import (
+    dashfigures,
+    frontchart,
+    learningcurve,
+    liveview,
+    records,
+    report,
+    results,
+    specrules,
+    spectoml,
+    statusview,
+    studyfile,
+    studynote,
+    words,
+)
+from hpo.confirmation import solved_info, solved_of
+from hpo.errors import StudyError
+from hpo.snapshot import SlotState, StudySnapshot, StudyState
+from hpo.trial import _member
+from objectives.contract import Outcome, Solved
+
+STEPPED = "stepped_objective:SteppedObjective"
+REPORTED = "reported 89.83 ± 2.91 % (arXiv:2408.02835)"
+OF_STEP = (
+    "a result of the integration step, not of the equation: 94.4 % with one step per point, "
+    "8.8 % solved"
+)
+UNSETTLED = "2 of 4 networks do not settle as the step is refined up to 128 steps per point"
+
+
+def solved(score: float, **changes: Any) -> Solved:
+    facts: dict[str, Any] = {
+        "converged": True,
+        "steps_per_point": 128,
+        "trained_steps_per_point": 1,
+        "remedy": "Lower max_step_ns.",
+    }
+    return Solved(score=score, **{**facts, **changes})
+
+
+def study(checks: Sequence[Solved | None], *, score: float = 0.944, **spec: Any) -> StudySnapshot:
+    """A finished study that confirmed one trial: 94.4 % at its step, and solved as given."""
+    best = snapshots.slot(
+        0, SlotState.COMPLETE, score=0.951, members=(snapshots.member(0, (0.951,)),)
+    )
+    fresh = []
+    for index, check in enumerate(checks):
+        slot = snapshots.confirmation(0, index, score)
+        info = {**slot.members[0].info, **solved_info(check)}
+        fresh.append(replace(slot, members=(replace(slot.members[0], info=info),)))
+    confirm = {"top": 1, "members": max(2, len(checks))}
+    raw = {"objective": STEPPED, "confirm": confirm, "pruner": {"name": "none"}, **spec}
+    done = StudyState.DONE
+    return snapshots.snapshot(snapshots.spec(**raw), (best,), tuple(fresh), state=done)
+
+
+SETTLED = study([solved(0.942), solved(0.944)] * 2)
+OF_THE_STEP = study([solved(0.083), solved(0.093)] * 2)
+ADRIFT = study([solved(0.083), solved(0.093, converged=False)] * 2)
+OLD = study([None] * 4)
+
+
+# --- what is stored -------------------------------------------------------------------------------
+
+
+def test_the_check_is_stored_under_flat_names_and_read_back() -> None:
+    outcome = Outcome(score=0.9, info={"n_synapses": 7}, solved=solved(0.5, converged=False))
+    member = _member(0, 1, outcome, 0.1)
+    assert member.info == {
+        "n_synapses": 7,
+        "solved_score": 0.5,
+        "solved_converged": False,
+        "solved_steps_per_point": 128,
+        "trained_steps_per_point": 1,
+        "solved_remedy": "Lower max_step_ns.",
+    }
+    assert member.solved == solved_of(json.loads(json.dumps(member.info))) == outcome.solved
+    assert _member(0, 1, Outcome(score=0.9), 0.1).solved is None
+
+
+def test_a_solved_score_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="score on the solved equation must be finite, but got"):
+        _member(0, 1, Outcome(score=0.9, solved=solved(math.nan)), 0.1)
+
+
+# --- what is claimed ------------------------------------------------------------------------------
+
+
+def test_what_is_claimed_is_solved_if_every_network_is() -> None:
+    (item,) = OF_THE_STEP.confirmations
+    assert (item.scores, item.step_scores) == ((0.083, 0.093) * 2, (0.944,) * 4)
+    assert item.mean == pytest.approx(0.088)
+    assert item.step_mean == pytest.approx(0.944)
+    assert item.step_gap == pytest.approx(0.856)
+    assert item.complete
+    assert (item.steps_per_point, item.trained_steps_per_point) == (128, 1)
+    (mixed,) = study([solved(0.083), None, solved(0.083)]).confirmations
+    assert (mixed.checked, mixed.scores) == (False, (0.944,) * 3)
+
+
+CASES: list[tuple[StudySnapshot, str, str]] = [
+    (
+        SETTLED,
+        f"confirmed 94.3 ± 0.1 % on 4 fresh seeds, on the solved equation; {REPORTED}",
+        "",
+    ),
+    (
+        OF_THE_STEP,
+        f"confirmed 8.8 ± 0.6 % on 4 fresh seeds, on the solved equation; {REPORTED}; {OF_STEP}. "
+        "Lower max_step_ns",
+        f"{OF_STEP}. Lower max_step_ns.",
+    ),
+    (
+        ADRIFT,
+        f"confirmed 8.8 ± 0.6 % on 4 fresh seeds, on the solved equation; {REPORTED}; {OF_STEP}; "
+        f"{UNSETTLED}. Lower max_step_ns",
+        f"{OF_STEP}; {UNSETTLED}. Lower max_step_ns.",
+    ),
+    (
+        OLD,
+        f"confirmed 94.4 ± 0.0 % on 4 fresh seeds, not tested on the solved equation; {REPORTED}",
+        "Not tested on the solved equation.",
+    ),
+    (
+        study([None] * 4, objective="toy_objective:ToyObjective"),
+        f"confirmed 94.4 ± 0.0 % on 4 fresh seeds; {REPORTED}",
+        "",
+    ),
+]
+
+
+@pytest.mark.parametrize(("snapshot", "verdict", "warning"), CASES)
+def test_verdict_and_warning(snapshot: StudySnapshot, verdict: str, warning: str) -> None:
+    assert words.verdict(snapshot) == verdict
+    assert words.warning(snapshot.spec, snapshot.confirmations[0]) == warning
+    assert records.study(snapshot)["warning"] == warning
+
+
+def test_a_gap_counts_above_half_a_point_and_half_a_per_cent_of_other_scores() -> None:
+    spec = OLD.spec
+    assert not words.is_of_step(spec, 0.005, 0.2)
+    assert words.is_of_step(spec, -0.0051, 0.9)
+    loss = snapshots.spec(objective="toy_objective:ToyLossObjective", reported=None)
+    assert not words.is_of_step(loss, 0.00014, 0.03)
+    assert words.is_of_step(loss, 0.00016, 0.03)
+
+
+def test_the_oscillator_is_called_one() -> None:
+    objective = type(OF_THE_STEP.spec.objective_impl)
+    before, objective.name = objective.name, "spintronic"
+    try:
+        said = words.warning(OF_THE_STEP.spec, OF_THE_STEP.confirmations[0])
+    finally:
+        objective.name = before
+    assert "not of the oscillator: 94.4 % with one step per point, 8.8 % solved." in said
+
+
+# --- views ----------------------------------------------------------------------------------------
+
+
+def test_tables_have_both_numbers_and_others_the_warning() -> None:
+    table = results.best_table(OF_THE_STEP, 1)
+    place = next(i for i, line in enumerate(table) if line.startswith("confirmed "))
+    assert " ".join(table[place].split()) == "confirmed 8.8 ± 0.6 % 89.83 ± 2.91 %"
+    assert " ".join(table[place + 1].split()) == "at the study's step 94.4 ± 0.0 % –"
+    assert not any(words.AT_STEP in line for line in results.best_table(OLD, 1))
+    assert results.warnings(OF_THE_STEP) == [f"trial 0: {OF_STEP}. Lower max_step_ns."]
+    assert results.warnings(OF_THE_STEP, but=0) == []
+    cell = results.score_cell(OF_THE_STEP.spec, OF_THE_STEP.confirm[0])
+    assert cell == "94.4 %, 8.3 % solved"
+
+
+def test_live_view_and_overview() -> None:
+    text = liveview.confirming(OF_THE_STEP).plain
+    both = "on the solved equation, 94.4 ± 0.0 % at the study's step"
+    assert text == f"confirming 4/4  trial 0: 8.8 ± 0.6 % on 4 fresh seeds, {both}"
+    found = replace(CONFIRMED, mean=0.088, step_mean=0.944, checked=True)
+    _, line = statusview.study_lines([summary(confirmed=found)])
+    assert "8.8 ± 1.2 % (94.4 % at the study's step) confirmed  81.0 points below 89.83" in line
+    found = replace(found, mean=0.943)
+    _, line = statusview.study_lines([summary(confirmed=found)])
+    assert "94.3 ± 1.2 % confirmed" in line
+
+
+def test_the_record_has_both_lists() -> None:
+    (item,) = json.loads(records.dumps(records.study(ADRIFT)))["confirmations"]
+    told = {key: item[key] for key in ("scores", "step_scores", "step_mean", "checked")}
+    assert told == {
+        "scores": [0.083, 0.093] * 2,
+        "step_scores": [0.944] * 4,
+        "step_mean": 0.944,
+        "checked": True,
+    }
+    assert item["step_gap"] == pytest.approx(0.856)
+    assert (item["unsettled"], item["steps_per_point"], item["trained_steps_per_point"]) == (
+        2,
+        128,
+        1,
+    )
+    (old,) = records.study(OLD)["confirmations"]
+    assert (old["checked"], old["step_gap"], old["steps_per_point"]) == (False, None, None)
+    assert ADRIFT.confirmations[0].told()["step_scores"] == (0.944,) * 4
+    assert "step_scores" not in OLD.confirmations[0].told()
+
+
+def test_report_note_and_card_say_it() -> None:
+    page, note = report.html(OF_THE_STEP), studynote.text(OF_THE_STEP)
+    assert f"<strong>trial 0: {OF_STEP}. Lower max_step_ns.</strong>" in page
+    assert words.SOLVED_MEANS in page
+    assert "<th>at the study&#x27;s step</th>" in page or "at the study's step</th>" in page
+    plain = studynote.prose(f"{OF_STEP}. Lower max_step_ns")
+    assert f": **{plain}**. {words.SOLVED_MEANS}" in note
+    card = dashfigures.cards(OF_THE_STEP)["5-confirmed"]
+    assert f"trial 0: {OF_STEP}. Lower max_step_ns." in card
+    assert "half, on the solved equation" in card
+    assert "mean at the study's step" in card
+    for view in (report.html(OLD), studynote.text(OLD), dashfigures.cards(OLD)["5-confirmed"]):
+        assert "not tested on the solved equation" in view
+        assert words.SOLVED_MEANS not in view
+    assert words.SOLVED_MEANS in report.html(SETTLED)
+    assert "a result of the integration step" not in report.html(SETTLED)
+
+
+def test_a_remedy_is_foreign_text() -> None:
+    hostile = "</script><img src=x onerror=alert(1)>"
+    snapshot = study([solved(0.1, remedy=hostile)] * 2)
+    assert hostile in words.verdict(snapshot)
+    assert "<img" not in report.html(snapshot).replace("&lt;img", "")
+    assert "<img" not in dashfigures.cards(snapshot)["5-confirmed"]
+    assert hostile not in studynote.text(snapshot)
+
+
+def test_the_learning_curve_and_its_numbers() -> None:
+    stream = io.StringIO()
+    learningcurve.write_csv(OF_THE_STEP, OF_THE_STEP.search[0], stream)
+    head, *_, last = stream.getvalue().splitlines()
+    assert head == "trial,network,epoch,score,loss,final_score,solved_score"
+    assert last.endswith(",0.944,0.093")
+    drawn = learningcurve.figure(OF_THE_STEP, OF_THE_STEP.search[0])
+    title = drawn.axes[0].get_title(loc="left").replace("\n", " ")
+    assert title.endswith(
+        "confirmed 8.8 ± 0.6 %, on the solved equation, 94.4 ± 0.0 % at the study's step"
+    )
+
+
+def test_a_front_holds_the_solved_score() -> None:
+    reported = {"score": 0.9, "source": "us", "cost": 40.0}
+    cost = {"name": "energy_pj"}
+    snapshot = study([solved(0.083)] * 2, cost=cost, reported=reported)
+    search = (replace(snapshot.search[0], cost=4.0),)
+    fresh = tuple(
+        replace(s, members=tuple(replace(m, info={**m.info, "energy_pj": 5.0}) for m in s.members))
+        for s in snapshot.confirm
+    )
+    snapshot = replace(snapshot, search=search, confirm=fresh)
+    assert words.verdict(snapshot).startswith("none of 1 confirmed trials holds the reported score")
+    (spot,) = frontchart.chart(snapshot).confirmed
+    assert spot.score == pytest.approx(8.3)
+    assert spot.text.endswith("on the solved equation, 94.4 ± 0.0 % at the study's step")
+    head, row, *_ = results.front_table(snapshot)
+    assert "at the study's step  " in head
+    assert "94.4 ± 0.0 %  8.3 ± 0.0 %  2" in row
+
+
+# --- stored studies keep their meaning ------------------------------------------------------------
+
+FILE = """
+objective = "stepped_objective:SteppedObjective"
+[budget]
+trials = 4
+members = 1
+epochs = 2
+[space]
+x = { low = 0.0, high = 1.0 }
+"""
+
+
+def load(folder: Path, *lines: str) -> Any:
+    path = folder / "stepped.toml"
+    path.write_text(FILE + "\n".join(lines))
+    return studyfile.load(str(path))
+
+
+def test_a_file_that_names_none_gets_the_present_defaults(tmp_path: Path) -> None:
+    loaded = load(tmp_path)
+    assert loaded.fixed == {"integrator": "exact", "max_step_ns": 0.35}
+    assert loaded.filled == {"integrator", "max_step_ns"}
+    assert loaded.params({"x": 0.5}).model_dump()["max_step_ns"] == 0.35
+    named = load(tmp_path, "[fixed]", 'integrator = "map"', "max_step_ns = 2")
+    assert named.fixed == {"integrator": "map", "max_step_ns": 2}
+    searched = load(tmp_path, "max_step_ns = { low = 0.1, high = 1.0, log = true }")
+    assert searched.fixed == {"integrator": "exact"}
+    assert searched.kind("max_step_ns") == "float"
+
+
+def test_a_sweep_that_names_one_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "swept.toml"
+    curve = '[[sweep.curves]]\nlabel = "dt"\nx = "max_step_ns"\nvalues = [0.1, 1, 2.5]\n'
+    path.write_text(FILE.partition("[space]")[0].replace("trials = 4\n", "") + curve)
+    loaded = studyfile.load(str(path))
+    assert loaded.fixed == {"integrator": "exact"}
+    found = [loaded.params(loaded.point(k)).model_dump()["max_step_ns"] for k in range(3)]
+    assert found == [0.1, 1.0, 2.5]
+
+
+def test_a_stored_study_that_names_none_keeps_hash_and_meaning(tmp_path: Path) -> None:
+    loaded = load(tmp_path)
+    stored = specrules.restore({**loaded.stored(), "fixed": {}})
+    params = stored.params({"x": 0.5}).model_dump()
+    assert (params["integrator"], params["max_step_ns"]) == ("map", None)
+    assert "integrator" not in json.dumps(stored.stored())
+    assert stored.hash != loaded.hash
+    relaunched = specrules.in_terms_of(stored, loaded)
+    assert relaunched == stored
+    assert not specrules.extends(stored, relaunched)
+    again = tmp_path / "again.toml"
+    again.write_text(spectoml.dumps(stored))
+    assert 'integrator = "map"' in again.read_text()
+    assert (
+        specrules.in_terms_of(stored, studyfile.load(str(again), values={"name": stored.name}))
+        == stored
+    )
+
+
+def test_a_default_that_changes_again_leaves_what_was_stored(tmp_path: Path) -> None:
+    loaded = load(tmp_path)
+    fixed = {"integrator": "exact", "max_step_ns": 0.2}
+    stored = specrules.restore({**loaded.stored(), "fixed": fixed})
+    assert specrules.in_terms_of(stored, loaded) == stored
+
+
+def test_a_file_that_names_todays_default_is_another_study_than_an_old_one(tmp_path: Path) -> None:
+    loaded = load(tmp_path, "[fixed]", 'integrator = "exact"')
+    stored = specrules.restore({**loaded.stored(), "fixed": {}})
+    with pytest.raises(StudyError, match=r"fixed\.integrator: None -> 'exact'\. Only"):
+        specrules.extends(stored, specrules.in_terms_of(stored, loaded))
