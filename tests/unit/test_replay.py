@@ -23,7 +23,7 @@ from hpo.errors import HpoError, StudyError
 from hpo.replay import Replay
 from hpo.retrain import Choice, Retrained
 from hpo.snapshot import Member, SlotState, StudySnapshot
-from objectives.contract import Protocol
+from objectives.contract import Protocol, Solved
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 NETWORK = {"objective": "toy_network:ToyNetworkObjective"}
@@ -349,6 +349,24 @@ def test_a_diverged_network_is_drawn_and_says_so() -> None:
     assert ", diverged</b>" in figure.layout.title.text
     assert figure.data[0].name.endswith("✗ read as nothing finite")
     assert "NaN" not in traceview.page(broken, "hpo trace").split("</script>", 1)[1]
+
+
+def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
+    plain = shown()
+    assert "solved" not in traceview.page(plain, "hpo trace").split("</script>")[-1]
+    solved = Solved(score=0.088, converged=True, steps_per_point=64, trained_steps_per_point=1)
+    outcome = replace(plain.retrained.outcome, score=0.944, solved=solved)
+    trace = replace(plain.trace, steps_per_point=64)
+    replayed = replace(plain, trace=trace, retrained=replace(plain.retrained, outcome=outcome))
+    head, line = replayed.heading
+    assert head.endswith("accuracy 8.8 % on the solved equation, 94.4 % at the study's step")
+    assert line.endswith("; time series on the solved equation")
+    page = traceview.page(replayed, "hpo trace")
+    assert "The time series are those on the solved equation: 64 steps per point." in page
+    stream = io.StringIO()
+    replay.write_json(replayed, stream)
+    written = json.loads(stream.getvalue())
+    assert (written["steps_per_point"], written["scores"]["solved_score"]) == (64, 0.088)
 
 
 class Tags(HTMLParser):
