@@ -193,7 +193,7 @@ def trained(snapshot: StudySnapshot) -> list[Slot]:
 
 
 def _point(spec: StudySpec, slot: Slot, x: float | str) -> Point:
-    low, median, high = quartiles([words.shown(spec, m.score) for m in slot.members])
+    low, median, high = quartiles([words.shown(spec, score) for score in slot.claimed])
     number, n = slot.number, len(slot.members)
     return Point(x=x, median=median, low=low, high=high, n=n, trial=number, params=slot.params)
 

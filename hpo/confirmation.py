@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hpo.spec import ParamValue
+from hpo.spec import ParamValue, StudySpec
 from objectives.contract import Solved
 
+LARGEST_GAP = 0.005
+"""Between both scores, in accuracy or as a share of another score: above, it is one of the step."""
 SOLVED_SCORE = "solved_score"
 """Where a member's ``info`` keeps the score on the solved equation; a stored name."""
 
@@ -42,6 +44,12 @@ def solved_of(info: Mapping[str, Any]) -> Solved | None:
         trained_steps_per_point=info["trained_steps_per_point"],
         remedy=info["solved_remedy"],
     )
+
+
+def is_of_step(spec: StudySpec, step_mean: float, mean: float) -> bool:
+    """Whether a score is a result of the integration step: that on the solved equation differs."""
+    unit = 1.0 if spec.objective_impl.metric == "accuracy" else abs(mean)
+    return abs(step_mean - mean) > LARGEST_GAP * unit + 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)

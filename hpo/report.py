@@ -124,6 +124,7 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
     note += f"; scores are the {hardware}" * bool(hardware)
     note += f". Networks: {words.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
+    note += f" {words.SOLVED_MEANS}" * any(slot.checked for slot in snapshot.search)
     drawn = [other.spec for other in charts.fitting(snapshot, others)]
     if drawn:
         names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in drawn)

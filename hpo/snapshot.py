@@ -156,6 +156,17 @@ class Slot:
     """How often, when and from which trial on it was retried or excluded."""
 
     @property
+    def checked(self) -> bool:
+        """Whether the time step of every network was checked: see ``confirmation``."""
+        return bool(self.members) and all(m.solved is not None for m in self.members)
+
+    @property
+    def claimed(self) -> tuple[float, ...]:
+        """Scores of the networks: on the solved equation if every one was checked."""
+        solved = tuple(m.solved.score for m in self.members if m.solved is not None)
+        return solved if self.checked else tuple(m.score for m in self.members)
+
+    @property
     def compares(self) -> bool:
         """Whether a network was trained to its end: complete, or out of a race after some."""
         return self.state == SlotState.COMPLETE or (

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from hpo import results, words
+from hpo.confirmation import is_of_step
 from hpo.overview import StudySummary
 from hpo.snapshot import StudySnapshot, StudyState, WorkerInfo
 
@@ -86,8 +87,7 @@ def _score(study: StudySummary) -> tuple[str, str]:
         return ("–" if best is None else f"{best:.4g}"), "its objective is not installed here"
     if confirmed is not None:
         score = words.point_text(study.spec, confirmed.mean, confirmed.std, confirmed.cost)
-        gap = confirmed.step_mean - confirmed.mean
-        if confirmed.checked and words.is_of_step(study.spec, gap, confirmed.mean):
+        if is_of_step(study.spec, confirmed.step_mean, confirmed.mean):
             score += f" ({words.score_text(study.spec, confirmed.step_mean)} {words.AT_STEP})"
         return f"{score} confirmed", words.gap_text(study.spec, confirmed.mean, "")
     if best is None:

@@ -9,6 +9,7 @@ import math
 import statistics
 
 from hpo import effort, front
+from hpo.confirmation import is_of_step
 from hpo.snapshot import Confirmation, SlotState, StudySnapshot, StudyState
 from hpo.spec import VARIABILITY, ParamValue, StudySpec
 from objectives.contract import Protocol
@@ -28,8 +29,6 @@ SOLVED_MEANS = (
     "On the solved equation: the same networks, their integration step refined until the score "
     "no longer changes."
 )
-LARGEST_GAP = 0.005
-"""Between both scores, in accuracy or as a share of another score: above, it is one of the step."""
 
 
 def is_percent(spec: StudySpec) -> bool:
@@ -250,17 +249,12 @@ def steps_text(steps: int | None) -> str:
     return "one step per point" if steps == 1 else f"{steps} steps per point"
 
 
-def is_of_step(spec: StudySpec, gap: float, mean: float) -> bool:
-    """Whether a result is one of the integration step: see ``LARGEST_GAP``."""
-    return abs(gap) > LARGEST_GAP * (1.0 if is_percent(spec) else abs(mean)) + 1e-9
-
-
 def warning(spec: StudySpec, item: Confirmation) -> str:
     """Why a confirmed result may not be one of the equation, and what to do; mostly empty."""
     if not item.checked:
         return f"{text[0].upper()}{text[1:]}." if (text := basis(spec, item)) else ""
     found = []
-    if is_of_step(spec, item.step_gap, item.mean):
+    if is_of_step(spec, item.step_mean, item.mean):
         what = "oscillator" if spec.objective_impl.name == "spintronic" else "equation"
         step, mean = score_text(spec, item.step_mean), score_text(spec, item.mean)
         text = f"{step} with {steps_text(item.trained_steps_per_point)}, {mean} solved"
@@ -275,13 +269,20 @@ def swept(snapshot: StudySnapshot) -> str:
     """A study that selects nothing in one sentence; no point of it is called the best."""
     spec = snapshot.spec
     complete = [s for s in snapshot.search if s.state == SlotState.COMPLETE and s.members]
-    scores = [statistics.median(m.score for m in s.members) for s in complete]
+    scores = [statistics.median(s.claimed) for s in complete]
     points = f"{len(complete):,} of {spec.budget.trials:,} points measured"
     if not scores:
         return points
     low, high = score_text(spec, min(scores)), score_text(spec, max(scores))
     n = spec.budget.members
-    return f"{points}, medians of {n} networks from {low} to {high} ({protocol_text(spec)})"
+    how = protocol_text(spec)
+    if all(s.checked for s in complete):
+        how += f", {SOLVED}"
+    elif spec.integrates and spec.protocol == Protocol.CONFIRM:
+        how += f", not tested {SOLVED}"
+    text = f"{points}, medians of {n} networks from {low} to {high} ({how})"
+    of_step = sum(is_of_step(spec, s.score or 0.0, statistics.fmean(s.claimed)) for s in complete)
+    return text + f"; {of_step:,} of them were others at the study's own step" * bool(of_step)
 
 
 def protocol_text(spec: StudySpec) -> str:

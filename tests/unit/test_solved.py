@@ -15,6 +15,7 @@ import snapshots
 from test_statusview import CONFIRMED, summary
 
 from hpo import (
+    charts,
     dashfigures,
     frontchart,
     learningcurve,
@@ -29,9 +30,10 @@ from hpo import (
     studynote,
     words,
 )
-from hpo.confirmation import solved_info, solved_of
+from hpo.confirmation import is_of_step, solved_info, solved_of
 from hpo.errors import StudyError
 from hpo.snapshot import SlotState, StudySnapshot, StudyState
+from hpo.specrules import validate
 from hpo.trial import _member
 from objectives.contract import Outcome, Solved
 
@@ -154,11 +156,11 @@ def test_verdict_and_warning(snapshot: StudySnapshot, verdict: str, warning: str
 
 def test_a_gap_counts_above_half_a_point_and_half_a_per_cent_of_other_scores() -> None:
     spec = OLD.spec
-    assert not words.is_of_step(spec, 0.005, 0.2)
-    assert words.is_of_step(spec, -0.0051, 0.9)
+    assert not is_of_step(spec, 0.205, 0.2)
+    assert is_of_step(spec, 0.8949, 0.9)
     loss = snapshots.spec(objective="toy_objective:ToyLossObjective", reported=None)
-    assert not words.is_of_step(loss, 0.00014, 0.03)
-    assert words.is_of_step(loss, 0.00016, 0.03)
+    assert not is_of_step(loss, 0.03014, 0.03)
+    assert is_of_step(loss, 0.03016, 0.03)
 
 
 def test_the_oscillator_is_called_one() -> None:
@@ -276,6 +278,40 @@ def test_a_front_holds_the_solved_score() -> None:
     head, row, *_ = results.front_table(snapshot)
     assert "at the study's step  " in head
     assert "94.4 ± 0.0 %  8.3 ± 0.0 %  2" in row
+
+
+def test_a_sweep_that_was_tested_claims_the_solved_scores() -> None:
+    curve = {"label": "x", "x": "x", "values": [0.1, 0.2]}
+    spec = validate(
+        {
+            "name": "swept",
+            "objective": STEPPED,
+            "budget": {"members": 2, "epochs": 2},
+            "sweep": {"curves": [curve]},
+        },
+        where="test",
+    )
+    members = tuple(
+        replace(snapshots.member(i, (0.944,)), info=solved_info(solved(score)))
+        for i, score in enumerate((0.083, 0.093))
+    )
+    slots = tuple(
+        snapshots.slot(k, SlotState.COMPLETE, score=0.944, members=members, params={"x": x})
+        for k, x in enumerate((0.1, 0.2))
+    )
+    snapshot = snapshots.snapshot(spec, slots, state=StudyState.DONE)
+    assert words.verdict(snapshot) == (
+        "2 of 2 points measured, medians of 2 networks from 8.8 % to 8.8 % (trained on the whole "
+        "training half, tested once on the test half, on the solved equation); 2 of them were "
+        "others at the study's own step"
+    )
+    assert words.SOLVED_MEANS in report.html(snapshot)
+    untested = [replace(s, members=(snapshots.member(0, (0.944,)),)) for s in slots]
+    before = words.verdict(replace(snapshot, search=tuple(untested)))
+    assert before.endswith("once on the test half, not tested on the solved equation)")
+    chart = charts.chart(snapshot)
+    assert chart is not None
+    assert [point.median for point in chart.groups[0].points] == pytest.approx([8.8, 8.8])
 
 
 # --- stored studies keep their meaning ------------------------------------------------------------
