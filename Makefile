@@ -44,7 +44,7 @@ figures: $(VENV)/.ready ## draw every figure from the committed data, without tr
 	@$(PY) -m reproduction draw
 
 bench: $(VENV)/.ready-dev ## measure networks, service, scale and window, in 20 minutes
-	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]' || echo "without JAX"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]' || echo "without JAX, diffrax, torchdiffeq"
 	$(PY) -m benchmarks
 
 bench-search: $(VENV)/.ready-dev ## compare searches on the table of real trainings: what is missing, and docs/search.md

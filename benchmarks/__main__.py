@@ -13,7 +13,6 @@ from pathlib import Path
 
 ENVIRONMENT = {  # before torch and JAX load
     "OMP_NUM_THREADS": "1",
-    "TORCHINDUCTOR_COMPILE_THREADS": "1",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
     "JAX_PLATFORMS": "cpu",
 }
@@ -30,6 +29,7 @@ def main(arguments: Sequence[str]) -> int:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     measures: dict[str, Callable[[Callable[[str], None]], str]]
+    pages = {"integrators": _integrators}  # of their own; only when named
     measures = {
         "networks": _networks,
         "workers": _workers,
@@ -37,11 +37,11 @@ def main(arguments: Sequence[str]) -> int:
         "scale": _scale,
         "window": _window,
     }
-    unknown = sorted(set(arguments) - set(measures))
+    unknown = sorted(set(arguments) - set(measures) - set(pages))
     if unknown:
         print(
-            f"benchmarks: sections of {', '.join(measures)} must be named, but got {unknown[0]}. "
-            "Name some, or none for all.",
+            f"benchmarks: sections of {', '.join([*measures, *pages])} must be named, but got "
+            f"{unknown[0]}. Name some, or none for all.",
             file=sys.stderr,
         )
         return 2
@@ -53,6 +53,9 @@ def main(arguments: Sequence[str]) -> int:
     for name in arguments or measures:
         began, load = time.monotonic(), f"{os.getloadavg()[0]:.1f}"
         say(name)
+        if name in pages:
+            pages[name](say)
+            continue
         section = results.section(
             name,
             measures[name](say),
@@ -63,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         old = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
         RESULTS.write_text(results.page(old, {name: section}), encoding="utf-8")
-    say(f"wrote {RESULTS}")
+    say("done")
     return 0
 
 
@@ -80,6 +83,17 @@ def _networks(say: Callable[[str], None]) -> str:
     with _one_core():
         timings = list(networks.measure(note))
         return results.networks(timings, list(parts.measure(timings)), notes)
+
+
+def _integrators(say: Callable[[str], None]) -> None:
+    from benchmarks import integratorpage, integrators
+    from hpo import provenance
+
+    process = provenance.of_this_process()
+    about = {"measured": time.strftime("%Y-%m-%d"), **{n: process[n] for n in ("cpu", "versions")}}
+    found = integrators.measure(say, about)
+    found.write()
+    integratorpage.write(found)
 
 
 def _workers(say: Callable[[str], None]) -> str:

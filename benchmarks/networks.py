@@ -1,35 +1,44 @@
-"""Seconds per epoch and member of every implementation: same weights, same data, one core."""
+"""Seconds per epoch and member of every implementation at equal exactness: same weights, one core.
+
+The weights are those of a network that was trained with our default; an untrained one is easily
+integrated. Every implementation takes as many steps per input point as it needs for an error of
+the logits no larger than ours, and then trains on.
+"""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import count
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
-import objectives
-from benchmarks import loops
-from objectives.contract import Protocol
-from objectives.tasks import TASKS, load
-from objectives.tasks.data import Examples
-from objectives.training import Recipe, train_epoch, updates_of
+from benchmarks import integrators, loops
+from benchmarks.integrators import DEFAULT, Scheme, name_of
+from benchmarks.loops import Named
+from benchmarks.runners import BATCH, OurRunner, Runner, TorchRunner
+from objectives.tasks.data import Split
+from objectives.training import Recipe
 
 KINDS = ("spintronic", "ctrnn")
 WIDTHS = (32, 64, 128)
 DENSITIES = (0.1, 0.5, 1.0)
+FIRST_ORDER: Scheme = "exponential", 1
+FINE: Scheme = "exponential-ab3", 64
+"""What takes the place of the exact solution."""
 MEMBERS = 10
-BATCH, LR = 120, 1e-3
-ROUNDS = {32: 5, 64: 3, 128: 3}
+EPOCHS = 20
+SEED = 0
+ROUNDS = {32: 5, 64: 3, 128: 2}
 TURN_S = 0.1
-
-Epoch = Callable[[], float]
-"""Trains for one epoch and gives its mean loss."""
+_POINTS = {"spintronic": "paper's point", "ctrnn": "CTRNN"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +48,104 @@ class Timing:
     kind: str
     width: int
     what: str
-    density: float | None
-    """None: dense, so that the density does not matter."""
+    density: float
+    scheme: str
+    """Integrator and steps per point."""
     seconds: float
     """CPU time per epoch and member; median over the rounds."""
+    spread: tuple[float, float]
+    """Its least and its largest."""
+    error: float | None = None
+    """Norm of the error of the logits by that of the logits; None: not measured."""
+    gap: float | None = None
+    """Accuracy minus that on the solved equation, in points."""
+
+    @property
+    def default(self) -> bool:
+        """Whether it is ours, as studies run it."""
+        return self.what.startswith("ours") and self.scheme == name_of(DEFAULT)
+
+
+@dataclass(kw_only=True)
+class Case:
+    """A trained network, and what it says when its equation is solved."""
+
+    kind: str
+    network: Any
+    split: Split
+
+    @classmethod
+    def trained(cls, kind: str, width: int, epochs: int = EPOCHS) -> Case:
+        """After some epochs with the default."""
+        network, split, recipe = drawn(kind, width, 0.5, epochs)
+        integrators.fit(network, split, recipe, seed=SEED)
+        return cls(kind=kind, network=network, split=split)
+
+    @property
+    def physics(self) -> loops.Physics:
+        """As the others want it."""
+        physics = self.network.physics
+        return loops.Physics(
+            gamma_per_ns=physics.gamma_per_ns,
+            s=physics.s,
+            f_cut_per_ns=getattr(physics, "f_cut_per_ns", 0.0),
+            integrator=physics.integrator,
+            n_steps=physics.n_steps,
+        )
+
+    @property
+    def parameters(self) -> Named:
+        """Of the one member, by name."""
+        return {n: p.detach()[0].clone() for n, p in self.network.named_parameters()}
+
+    @property
+    def masks(self) -> Named:
+        """By the names of the parameters."""
+        return {n.replace("mask", "w"): b[0].float() for n, b in self.network.named_buffers()}
+
+    @cached_property
+    def exact(self) -> Tensor:
+        """Logits of the test half on the solved equation."""
+        return integrators.logits(self.network, FINE, torch.from_numpy(self.split.score.x))
+
+    def error(self, runner: Runner) -> tuple[float, float]:
+        """Of the logits, and of the accuracy in points: see ``Timing``."""
+        found = torch.from_numpy(np.array(runner.logits(self.split.score.x)))
+        label = torch.from_numpy(self.split.score.label)
+        own, solved = (
+            integrators.share(logits.argmax(1) == label, logits) for logits in (found, self.exact)
+        )
+        return integrators.relative(found, self.exact), 100 * (own - solved)
+
+    def by_torch(self, logits: loops.Logits) -> TorchRunner:
+        """What trains it by autograd."""
+        return TorchRunner(logits, self.parameters, self.masks, self.split.train)
+
+    def by_jax(self, logits: Any) -> Runner:
+        """What trains it by JAX."""
+        from benchmarks.jax_scan import JaxRunner
+
+        return JaxRunner(logits, self.parameters, self.masks, self.split.train)
+
+    def ours(self, scheme: Scheme = DEFAULT, backend: str = "fused") -> OurRunner:
+        """What trains a copy by the loop of studies; the reference on one batch alone."""
+        network = deepcopy(self.network)
+        network.physics = integrators.stepped(network.physics, scheme)
+        network.backend = backend
+        train = self.split.train
+        return OurRunner(network, train if backend == "fused" else train.take(np.arange(BATCH)))
+
+
+@dataclass(kw_only=True)
+class Entry:
+    """What takes part."""
+
+    runner: Runner
+    scheme: str = name_of(DEFAULT)
+    density: float = 0.5
+    members: int = 1
+    error: float | None = None
+    gap: float | None = None
 
 
 def measure(say: Callable[[str], None]) -> Iterator[Timing]:
@@ -50,184 +153,151 @@ def measure(say: Callable[[str], None]) -> Iterator[Timing]:
     for kind in KINDS:
         for width in WIDTHS:
             say(f"{kind}, width {width}")
-            yield from _measure_one(kind, width, say)
+            case = Case.trained(kind, width)
+            entries = same_scheme(case) | _others(case, say)
+            times: dict[str, list[float]] = {name: [] for name in entries}
+            for _ in range(ROUNDS[width]):
+                for name, entry in entries.items():
+                    seconds = _turn(entry.runner, len(case.split.train))
+                    times[name].append(seconds / entry.members)
+            for name, entry in entries.items():
+                yield Timing(
+                    kind=kind,
+                    width=width,
+                    what=name,
+                    density=entry.density,
+                    scheme=entry.scheme,
+                    seconds=statistics.median(times[name]),
+                    spread=(min(times[name]), max(times[name])),
+                    error=entry.error,
+                    gap=entry.gap,
+                )
 
 
-def _measure_one(kind: str, width: int, say: Callable[[str], None]) -> Iterator[Timing]:
-    entries: dict[tuple[str, float | None], tuple[Epoch, int]] = {
-        ("ours", density): (_ours(kind, width, density, "fused"), 1) for density in DENSITIES
+def same_scheme(case: Case) -> dict[str, Entry]:
+    """Ours, and PyTorch by the same rule.
+
+    Raises:
+        RuntimeError: they do not find the same.
+    """
+    kind, physics, width = case.kind, case.physics, case.network.bias.shape[-1]
+    entries = {"ours": Entry(runner=case.ours())}
+    entries |= {
+        "our PyTorch reference": Entry(runner=case.ours(backend="reference")),
+        "eager": Entry(runner=case.by_torch(loops.layer_by_layer(kind, physics))),
+        "eager, layers stacked": Entry(runner=case.by_torch(loops.stacked(kind, physics))),
     }
-    entries["our PyTorch reference", None] = _ours(kind, width, 0.5, "reference"), 1
-    physics = _physics(kind)
-    case = _case(kind, width, 0.5)
-    entries["eager", None] = _torch(loops.layer_by_layer(kind, physics), *case), 1
-    entries["eager, layers stacked", None] = _torch(loops.stacked(kind, physics), *case), 1
-    many = _case(kind, width, 0.5, members=MEMBERS)
-    entries[f"eager, {MEMBERS} members", None] = (
-        _torch(loops.stacked(kind, physics), *many),
-        MEMBERS,
-    )
-    optional: dict[str, Callable[[], Epoch]] = {"JAX scan + jit": lambda: _jax(kind, width)}
-    if width == WIDTHS[0]:
-        compiled = "eager, torch.compile"
-        optional[compiled] = lambda: _torch(loops.compiled(kind, physics), *case)
-    for name, build in optional.items():
+    for entry in entries.values():
+        entry.error, entry.gap = case.error(entry.runner)
+    _check({name: entry.runner for name, entry in entries.items()}, case.split)
+    many = {n: torch.stack([p] * MEMBERS) for n, p in case.parameters.items()}
+    masks = {n: torch.stack([m] * MEMBERS) for n, m in case.masks.items()}
+    together = TorchRunner(loops.stacked(kind, physics), many, masks, case.split.train)
+    entries[f"eager, {MEMBERS} members"] = Entry(runner=together, members=MEMBERS)
+    single = Entry(runner=case.ours(FIRST_ORDER), scheme=name_of(FIRST_ORDER))
+    single.error, single.gap = case.error(single.runner)
+    apart = {"ours, one step": single}
+    for density in DENSITIES:
+        if density != 0.5:
+            network, split, _ = drawn(kind, width, density)
+            apart[f"ours, density {density}"] = Entry(
+                runner=OurRunner(network, split.train), density=density
+            )
+    return {"ours": entries.pop("ours"), **apart, **entries}
+
+
+def _others(case: Case, say: Callable[[str], None]) -> dict[str, Entry]:
+    """Those whose libraries may be missing, in as many steps as they need."""
+    limit, _ = case.error(case.ours())
+    entries = {}
+    for name, build in {
+        "JAX scan + jit": _scan,
+        "torchdiffeq": _torchdiffeq,
+        "diffrax": _diffrax,
+    }.items():
         try:
-            epoch = build()
-            epoch()
+            entry = build(case, limit)
+            entry.runner.advance()
         except Exception as error:
             say(f"  {name} does not run: {type(error).__name__}: {str(error).splitlines()[0]}")
         else:
-            entries[name, None] = epoch, 1
-    _check_losses({name: epoch() for name, (epoch, n) in _twins(entries).items() if n == 1})
-    times: dict[tuple[str, float | None], list[float]] = {key: [] for key in entries}
-    for _ in range(ROUNDS[width]):
-        for key, (epoch, members) in entries.items():
-            times[key].append(_turn(epoch) / members)
-    for (what, density), seconds in times.items():
-        median = statistics.median(seconds)
-        yield Timing(kind=kind, width=width, what=what, density=density, seconds=median)
+            entries[name] = entry
+    return entries
 
 
-def _turn(epoch: Epoch) -> float:
+def _scan(case: Case, _: float) -> Entry:
+    from benchmarks import jax_scan
+
+    runner = case.by_jax(jax_scan.scan(case.kind, case.physics))
+    _check({"ours": case.ours(), "JAX": runner}, case.split)
+    error, gap = case.error(runner)
+    return Entry(runner=runner, error=error, gap=gap)
+
+
+def _torchdiffeq(case: Case, limit: float) -> Entry:
+    from benchmarks import torch_solvers
+
+    def entry(method: str) -> Entry:
+        def build(n: int) -> Runner:
+            return case.by_torch(torch_solvers.solved(case.kind, case.physics, method, n))
+
+        return _least(case, limit, method, 1, build)
+
+    entries = [entry(method) for method in ("rk4", "midpoint")]
+    return min(entries, key=lambda entry: _turn(entry.runner, BATCH))
+
+
+def _diffrax(case: Case, limit: float) -> Entry:
+    from benchmarks import jax_solvers
+
+    def build(n: int) -> Runner:
+        return case.by_jax(jax_solvers.solved(case.kind, case.physics, "Heun", n))
+
+    def ours(n: int) -> float:
+        u = torch.from_numpy(case.split.score.x)
+        return integrators.relative(integrators.logits(case.network, ("heun", n), u), case.exact)
+
+    first = next(n for n in count(1) if ours(n) <= 1.01 * limit)  # JAX compiles for every n
+    return _least(case, limit, "heun", first, build)
+
+
+def _least(
+    case: Case, limit: float, method: str, first: int, build: Callable[[int], Runner]
+) -> Entry:
+    """The fewest steps per point, from ``first``, with an error within the limit."""
+    for n in count(first):
+        runner = build(n)
+        error, gap = case.error(runner)
+        if error <= limit:
+            return Entry(runner=runner, scheme=name_of((method, n)), error=error, gap=gap)
+    raise AssertionError
+
+
+def _turn(runner: Runner, series: int) -> float:
     """CPU seconds per epoch, over TURN_S: one short epoch would measure others' caches."""
+    runner.reset()
     began, n = time.process_time(), 0
     while n == 0 or time.process_time() - began < TURN_S:
-        epoch()
-        n += 1
-    return (time.process_time() - began) / n
+        n += runner.advance()[0]
+    return (time.process_time() - began) / n * series
 
 
-def _twins(entries: dict[tuple[str, float | None], Any]) -> dict[str, Any]:
-    """Those that train the same network."""
-    return {what: entry for (what, density), entry in entries.items() if density in (None, 0.5)}
-
-
-def _check_losses(losses: dict[str, float]) -> None:
-    """All must have begun from the same loss, or they are not the same network.
+def _check(runners: Mapping[str, Runner], split: Split) -> None:
+    """All must read out the same of a batch, or they are not the same network.
 
     Raises:
         RuntimeError: they are not.
     """
-    if max(losses.values()) - min(losses.values()) > 1e-3:
-        raise RuntimeError(f"the implementations disagree: {losses}")
+    batch = split.train.x[:BATCH]
+    found = {name: runner.logits(batch) for name, runner in runners.items()}
+    first = next(iter(found.values()))
+    largest = {name: float(abs(logits - first).max()) for name, logits in found.items()}
+    if not max(largest.values()) <= 1e-3 * float(abs(first).max()):
+        raise RuntimeError(f"the implementations disagree: {largest}")
 
 
-def _physics(kind: str) -> loops.Physics:
-    params = _params(kind, 32, 0.5)
-    f_cut = getattr(params, "f_cut_per_ns", 0.0)
-    return loops.Physics(gamma_per_ns=1 / params.tau_ns, s=params.s, f_cut_per_ns=f_cut)
-
-
-def _params(kind: str, width: int, density: float) -> Any:
-    changes: dict[str, Any] = {"density_inter": density, "density_intra": density, "width": width}
-    return objectives.load(kind).Params(**changes)
-
-
-def _examples() -> Examples:
-    """The 898 series of the training half."""
-    task = TASKS["sequential-digits"](name="sequential-digits")
-    return load(task, protocol=Protocol.PAPER, member_seed=0).train
-
-
-def _data() -> tuple[Tensor, Tensor]:
-    examples = _examples()
-    return torch.from_numpy(examples.x), torch.from_numpy(examples.label)
-
-
-def _network(kind: str, width: int, density: float, members: int = 1) -> Any:
-    objective: Any = objectives.load(kind)
-    params = _params(kind, width, density)
-    return objective.network(params, list(range(members)), channels=1, outputs=10)
-
-
-def _case(
-    kind: str, width: int, density: float, members: int = 1
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Parameters and masks by name; without a dimension of members if there is one."""
-    network = _network(kind, width, density, members)
-
-    def taken(tensor: Tensor) -> Tensor:
-        return tensor.detach().clone() if members > 1 else tensor.detach()[0].clone()
-
-    parameters = {n: taken(p).requires_grad_() for n, p in network.named_parameters()}
-    masks = {n.replace("mask", "w"): taken(b).float() for n, b in network.named_buffers()}
-    return parameters, masks
-
-
-def _torch(
-    logits: Callable[..., Tensor], parameters: dict[str, Tensor], masks: dict[str, Tensor]
-) -> Epoch:
-    optimizer = torch.optim.Adam(parameters.values(), lr=LR)
-    return _epoch(lambda u: logits(u, parameters, masks), list(parameters.values()), optimizer)
-
-
-def _ours(kind: str, width: int, density: float, backend: str) -> Epoch:
-    """An epoch of the training loop that studies run, without scoring."""
-    network = _network(kind, width, density)
-    network.backend = backend
-    start = [p.detach().clone() for p in network.parameters()]
-    examples = _examples()
-    recipe = Recipe(epochs=1, batch_size=BATCH, lr0=LR, lr_decay=1.0)
-
-    def epoch() -> float:
-        with torch.no_grad():
-            for parameter, value in zip(network.parameters(), start, strict=True):
-                parameter.copy_(value)
-        optimizer = torch.optim.Adam(network.parameters(), lr=LR, fused=True)
-        updates = updates_of(network, optimizer, examples)
-        return train_epoch(network, updates, examples, recipe=recipe, epoch=0)[0]
-
-    return epoch
-
-
-def _epoch(
-    logits: Callable[[Tensor], Tensor], parameters: list[Tensor], optimizer: torch.optim.Adam
-) -> Epoch:
-    x, label = _data()
-    batches = list(zip(torch.split(x, BATCH), torch.split(label, BATCH), strict=True))
-    start = [p.detach().clone() for p in parameters]
-
-    def epoch() -> float:
-        with torch.no_grad():
-            for parameter, value in zip(parameters, start, strict=True):
-                parameter.copy_(value)
-        losses = []
-        for u, wanted in batches:
-            optimizer.zero_grad()
-            found = logits(u)
-            several = found.reshape(-1, found.shape[-1])  # members side by side, if there are any
-            loss = functional.cross_entropy(several, wanted.repeat(len(several) // len(wanted)))
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_value_(parameters, 1.0)
-            optimizer.step()
-            losses.append(loss.item() * len(wanted))
-        return sum(losses) / len(label)
-
-    return epoch
-
-
-def _jax(kind: str, width: int) -> Epoch:
-    import jax.numpy as jnp
-
-    from benchmarks import jax_scan
-
-    parameters, masks = _case(kind, width, 0.5)
-    start = {name: jnp.asarray(p.detach().numpy()) for name, p in parameters.items()}
-    zeros = {name: jnp.zeros_like(p) for name, p in start.items()}
-    arrays = {name: jnp.asarray(mask.numpy()) for name, mask in masks.items()}
-    update = jax_scan.updater(kind, _physics(kind), arrays)
-    x, label = _data()
-    batches = [
-        (jnp.asarray(u.numpy()), jnp.asarray(wanted.numpy().astype(np.int32)))
-        for u, wanted in zip(torch.split(x, BATCH), torch.split(label, BATCH), strict=True)
-    ]
-
-    def epoch() -> float:
-        p, first, second, losses = start, zeros, zeros, []
-        for n, (u, wanted) in enumerate(batches, start=1):
-            p, first, second, loss = update(p, first, second, float(n), u, wanted, LR)
-            losses.append(float(loss) * len(wanted))
-        return sum(losses) / len(label)
-
-    return epoch
+def drawn(kind: str, width: int, density: float, epochs: int = EPOCHS) -> tuple[Any, Split, Recipe]:
+    """A network that is not trained yet, the data, and how to train it."""
+    objective, point = integrators.NETWORKS[_POINTS[kind]]
+    changes = {"width": width, "density_inter": density, "density_intra": density}
+    return integrators.drawn(objective, {**point, **changes}, DEFAULT, seed=SEED, epochs=epochs)

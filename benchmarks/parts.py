@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from benchmarks import networks
+from benchmarks.runners import BATCH
 from objectives.networks.kernels.compiling import kernel
 from objectives.networks.kernels.simd import load, splat, store
 from objectives.networks.kernels.sparse import LANES
@@ -18,7 +19,7 @@ from objectives.networks.passage import Passage
 
 WIDTH = 32
 REPEATS = 100
-_MULTIPLY_ADDS = 3  # per synapse, series and point: drive, its adjoint, gradient of the weight
+_MULTIPLY_ADDS = 3  # per synapse, series and step: drive, its adjoint, gradient of the weight
 _TURNS = 100_000
 
 
@@ -56,38 +57,39 @@ def measure(timings: Sequence[networks.Timing]) -> Iterator[Parts]:
     for kind in networks.KINDS:
         neurons = _kernels(kind, None)[0]
         for timing in timings:
-            if (timing.kind, timing.width, timing.what) != (kind, WIDTH, "ours"):
+            if (timing.kind, timing.width) != (kind, WIDTH) or not timing.default:
                 continue
-            assert timing.density is not None
-            both, n_synapses = _kernels(kind, timing.density)
-            series, points = networks._examples().x.shape[:2]
+            both, passes = _kernels(kind, timing.density)
             yield Parts(
                 kind=kind,
                 density=timing.density,
                 whole=timing.seconds,
                 neurons=neurons,
                 synapses=(both[0] - neurons[0], both[1] - neurons[1]),
-                multiply_adds=_MULTIPLY_ADDS * n_synapses * series * points,
+                multiply_adds=_MULTIPLY_ADDS * passes,
                 peak=peak,
             )
 
 
 def _kernels(kind: str, density: float | None) -> tuple[tuple[float, float], int]:
-    """Seconds per epoch of the forward and the backward kernel, and the number of synapses."""
-    network = networks._network(kind, WIDTH, density or 0.5)
+    """Seconds per epoch of the forward and the backward kernel, and how often synapses pass."""
+    network, split, _ = networks.drawn(kind, WIDTH, density or 0.5)
     if density is None:
         for mask in network.buffers():
             mask.zero_()
-    u = torch.from_numpy(networks._examples().x)
+    u = torch.from_numpy(split.train.x)
     [block] = network.kernel(0).lanes(u[:LANES])
     passage = Passage(network.kernel(0), u.shape[1], keep=True)
     weights = (network.w_in, network.w_inter, network.w_intra, network.bias)
     passage.begin(torch.cat([w.detach().reshape(-1) for w in weights]).numpy())
     passage.entering[:] = 1e-3
-    n_blocks = sum(-(-len(batch) // LANES) for batch in torch.split(u, networks.BATCH))
+    n_blocks = sum(-(-len(batch) // LANES) for batch in torch.split(u, BATCH))
     there = _best(lambda: passage.forward(block))
     back = _best(lambda: passage.backward(block))
-    return (n_blocks * there, n_blocks * back), len(network.structures[0].sources)
+    entering = int(network.mask_in.sum())  # the input is the same in all steps of a point
+    inner = len(network.structures[0].sources) - entering
+    passes = (inner * network.physics.n_steps + entering) * u.shape[0] * u.shape[1]
+    return (n_blocks * there, n_blocks * back), passes
 
 
 def _best(run: Callable[[], Any]) -> float:

@@ -9,14 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 
-from benchmarks.networks import MEMBERS, TURN_S, Timing
+from benchmarks.integrators import DEFAULT, name_of
+from benchmarks.networks import EPOCHS as TRAINED_FOR
+from benchmarks.networks import FINE, MEMBERS, TURN_S, Timing
 from benchmarks.parts import REPEATS, WIDTH, Parts
 from benchmarks.scale import ROUND_TRIP_S, Begin, Load
 from benchmarks.service import EPOCHS, REPORTS, Overhead
 from benchmarks.service import MEMBERS as TRAINED
 from benchmarks.workers import Throughput
 
-_PACKAGES = ("torch", "numba", "numpy", "jax", "optuna", "psycopg")
+_PACKAGES = ("torch", "torchdiffeq", "numba", "numpy", "jax", "diffrax", "optuna", "psycopg")
 _HEAD = """\
 # Benchmarks
 
@@ -42,19 +44,30 @@ TITLES = {
 """Sections of the page, in their order."""
 _NETWORKS = """\
 One epoch of training: sequential digits, 898 series of 64 points in batches of 120, forward,
-backward, clipping and Adam, float32, exponential step; three layers; milliseconds per member.
-Rows without a density are dense: masked weights cost them as much as others. Every implementation
-began from the same weights and found the same loss.
+backward, clipping and Adam, float32; three layers; milliseconds per member, median (least – most)
+of the rounds. All begin from the same weights, of networks trained for {epochs} epochs with our
+default, and integrate the same equations **at equal exactness**: in as few equal steps per input
+point as leave an error of the logits no larger than ours. "error" is its norm by that of the
+logits, on the test half, against {fine} steps; "gap" is the accuracy less that on the solved
+equation, in points; **ratio** the time divided by ours. Rows without a density have 0.5, which only
+ours make use of: masked weights cost the others as much as others.
 
-They took turns of at least {turn_s} s in one process on one core; a time is the median of the
-process's CPU time. Other work on the machine shows all the same, in caches and clock: repeat before
-you believe a few per cent.
+They took turns of at least {turn_s} s in one process on one core; a time is the process's CPU time.
+Other work on the machine shows all the same, in caches and clock: repeat before you believe a few
+per cent.
 
-"eager" is the loop of the equations, layer by layer, as a user would write it; "layers stacked" has
-one batched product for all layers, and "{members} members" trains so many networks at once.
-`torch.compile` compiles the step; the whole loop takes minutes to compile.
+"one step" is what was trained before: a map, no solution of the equation. "eager" is the loop of
+the equations by our own scheme, layer by layer, as a user would write it; "layers stacked" has one
+batched product for all layers, and "{members} members" trains so many networks at once.
+torchdiffeq and diffrax are told the equations, and hold the input constant over each point; of
+their explicit solvers and ways to the gradient, these were the fastest (`torch_solvers.py`,
+`jax_solvers.py`).
+"""
+_PRICE = """\
 
-**Ratio** is the time of an implementation divided by ours at the density of its column.
+**What exactness costs**: {default} per point take {ratios} times as long as one step of first order
+(density 0.5). What the input adds to the drives is computed once per point; all else, forward and
+back, once per step.
 """
 _PARTS = """\
 
@@ -63,7 +76,7 @@ _PARTS = """\
 Milliseconds of the epochs above. "neurons" is what the kernels take for the same network without a
 synapse, "synapses" what synapses add to that; each is forward + adjoint, the best of {repeats}
 repeats. "rest" is what is left: readout, loss, clipping, Adam, batches, and what the caches lose to
-it. "bound": the multiply-adds on the non-zeros of an epoch, three per synapse, series and point, at
+it. "bound": the multiply-adds on the non-zeros of an epoch, three per synapse, series and step, at
 the peak of this core, which was measured too: {peak:.0f} billion a second.
 """
 _SERVICE = """\
@@ -97,7 +110,9 @@ further trials; and for the first one of a fresh process, from the start of that
 
 def networks(timings: Sequence[Timing], parts: Sequence[Parts], notes: Sequence[str]) -> str:
     """The body of the section."""
-    lines = [_NETWORKS.format(members=MEMBERS, turn_s=TURN_S), *_networks(timings)]
+    about = {"members": MEMBERS, "turn_s": TURN_S, "epochs": TRAINED_FOR, "fine": FINE[1]}
+    price = _PRICE.format(default=name_of(DEFAULT), ratios=_price(timings))
+    lines = [_NETWORKS.format(**about) + price, *_networks(timings)]
     return "\n".join([*lines, *(f"- {note}" for note in notes), *_parts(parts)])
 
 
@@ -179,17 +194,30 @@ def _networks(timings: Iterable[Timing]) -> list[str]:
     lines: list[str] = []
     for (kind, width), group in groupby(timings, key=lambda t: (t.kind, t.width)):
         found = list(group)
-        ours = {t.density: t.seconds for t in found if t.what == "ours"}
-        titles = [f"ratio at {density}" for density in ours]
-        lines += ["", f"### {kind}, width {width}", "", _row(["", "ms", *titles])]
-        lines.append(_row(["---", *["---:"] * (len(ours) + 1)]))
-        for timing in found:
-            name = timing.what if timing.density is None else f"ours, density {timing.density}"
-            ratios = [f"{timing.seconds / second:.1f}" for second in ours.values()]
-            if timing.density is not None:
-                ratios = [f"{timing.seconds / second:.2f}" for second in ours.values()]
-            lines.append(_row([name, f"{1e3 * timing.seconds:.1f}", *ratios]))
+        [ours] = [t.seconds for t in found if t.what == "ours"]
+        titles = ["", "integrator, per point", "error", "gap", "ms", "ratio"]
+        lines += ["", f"### {kind}, width {width}", "", _row(titles)]
+        lines.append(_row(["---", "---", *["---:"] * 4]))
+        for t in found:
+            low, high = (1e3 * seconds for seconds in t.spread)
+            cells = [t.what, t.scheme, _or_dash(t.error, ".3f"), _or_dash(t.gap, "+.1f")]
+            cells.append(f"{1e3 * t.seconds:.1f} ({low:.1f} – {high:.1f})")
+            lines.append(_row([*cells, f"{t.seconds / ours:.{1 if t.seconds > ours else 2}f}"]))
     return [*lines, ""]
+
+
+def _price(timings: Sequence[Timing]) -> str:
+    """Ours by one step, of every network."""
+    seconds = {(t.kind, t.width, t.what): t.seconds for t in timings}
+    return ", ".join(
+        f"{whole / seconds[kind, width, 'ours, one step']:.1f} ({kind}, {width})"
+        for (kind, width, what), whole in seconds.items()
+        if what == "ours"
+    )
+
+
+def _or_dash(value: float | None, form: str) -> str:
+    return "–" if value is None else f"{value:{form}}"
 
 
 def _parts(parts: Sequence[Parts]) -> list[str]:

@@ -2,42 +2,93 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 import pytest
 import sqlalchemy as sa
-import torch
 
-from benchmarks import __main__, loops, networks, parts, results, scale, window, windowpage
+from benchmarks import __main__, integrators, networks, parts, results, scale, window, windowpage
 from benchmarks.delay import delayed
 from benchmarks.service import Overhead
 from benchmarks.workers import Throughput
 
+DEFAULT = integrators.name_of(integrators.DEFAULT)
+
+
+def small(kind: str) -> networks.Case:
+    """Little of the data, and a network of few neurons that has begun to learn it."""
+    case = networks.Case.trained(kind, 8, epochs=1)
+    few = np.arange(networks.BATCH)
+    split = replace(case.split, train=case.split.train.take(few), score=case.split.score.take(few))
+    return replace(case, split=split)
+
 
 @pytest.mark.parametrize("kind", networks.KINDS)
-def test_the_loops_are_the_networks(kind: str) -> None:
-    u = torch.rand(4, 16, 1, generator=torch.Generator().manual_seed(0))
-    physics, case = networks._physics(kind), networks._case(kind, 8, 0.5)
-    wanted = networks._network(kind, 8, 0.5)(u)[0]
-    for build in (loops.layer_by_layer, loops.stacked):
-        torch.testing.assert_close(build(kind, physics)(u, *case), wanted, rtol=0, atol=1e-5)
-    many = networks._case(kind, 8, 0.5, members=3)
-    together = loops.stacked(kind, physics)(u, *many)
-    torch.testing.assert_close(together, networks._network(kind, 8, 0.5, 3)(u), rtol=0, atol=1e-5)
+def test_implementations_of_one_scheme_are_one_network(kind: str) -> None:
+    case = small(kind)
+    entries = networks.same_scheme(case)
+    single = [entry for entry in entries.values() if entry.scheme == entries["ours"].scheme]
+    errors = [entry.error for entry in single if entry.error is not None]
+    assert len(errors) == 4
+    assert errors == pytest.approx([errors[0]] * 4, rel=1e-2)
+    together = entries[f"eager, {networks.MEMBERS} members"].runner.logits(case.split.score.x)
+    alone = case.ours().logits(case.split.score.x)
+    assert len(together) == networks.MEMBERS
+    assert abs(together - alone).max() < 1e-4
 
 
 def test_implementations_that_disagree_are_refused() -> None:
-    with pytest.raises(RuntimeError, match=r"the implementations disagree: \{'a': 2.3, 'b'"):
-        networks._check_losses({"a": 2.3, "b": 2.4})
+    case = small("ctrnn")
+    runners = {"ours": case.ours(), "a map": case.ours(networks.FIRST_ORDER)}
+    with pytest.raises(RuntimeError, match=r"the implementations disagree: \{'ours': 0.0, 'a map'"):
+        networks._check(runners, case.split)
+
+
+def test_solvers_take_as_many_steps_as_they_need() -> None:
+    case = small("ctrnn")
+    limit, _ = case.error(case.ours())
+    found = networks._least(case, limit, "exponential", 1, lambda n: case.ours(("exponential", n)))
+    assert found.error is not None
+    assert found.error <= limit
+    _, steps, _ = found.scheme.split()
+    coarser, _ = case.error(case.ours(("exponential", int(steps) - 1)))
+    assert coarser > limit
+
+
+def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("jax", "diffrax", "torchdiffeq"):
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in ("jax_scan", "jax_solvers", "torch_solvers"):
+        monkeypatch.delitem(sys.modules, f"benchmarks.{name}", raising=False)
+    said: list[str] = []
+    assert networks._others(small("ctrnn"), said.append) == {}
+    assert [text.split(" does not run: ")[0].strip() for text in said] == [
+        "JAX scan + jit",
+        "torchdiffeq",
+        "diffrax",
+    ]
 
 
 def test_page() -> None:
-    def timing(what: str, density: float | None, seconds: float) -> networks.Timing:
+    def timing(
+        what: str, seconds: float, error: float | None = None, scheme: str = DEFAULT
+    ) -> networks.Timing:
         return networks.Timing(
-            kind="spintronic", width=32, what=what, density=density, seconds=seconds
+            kind="spintronic",
+            width=32,
+            what=what,
+            density=0.5,
+            scheme=scheme,
+            seconds=seconds,
+            spread=(0.9 * seconds, 1.1 * seconds),
+            error=error,
+            gap=error,
         )
 
     def overhead(service: str, trial_ms: float) -> Overhead:
@@ -60,7 +111,12 @@ def test_page() -> None:
         multiply_adds=444_000_000,
         peak=111e9,
     )
-    timings = [timing("ours", 0.1, 0.01), timing("ours", 1.0, 0.02), timing("eager", None, 0.5)]
+    timings = [
+        timing("ours", 0.01, 0.05),
+        timing("ours, one step", 0.005, 1.0, "exponential, 1 step"),
+        timing("ours, density 0.1", 0.008),
+        timing("diffrax", 0.5, 0.04, "heun, 7 steps"),
+    ]
     notes = ["JAX does not run: ModuleNotFoundError: No module named 'jax'"]
     bodies = {
         "service": results.service([overhead("ours", 20.0), overhead("Optuna", 100.0)]),
@@ -77,8 +133,10 @@ def test_page() -> None:
         "## Service",
         "## Workers",
     ]
-    assert "| ours, density 0.1 | 10.0 | 1.00 | 0.50 |" in page
-    assert "| eager | 500.0 | 50.0 | 25.0 |" in page
+    assert f"| ours | {DEFAULT} | 0.050 | +0.1 | 10.0 (9.0 – 11.0) | 1.00 |" in page
+    assert f"| ours, density 0.1 | {DEFAULT} | – | – | 8.0 (7.2 – 8.8) | 0.80 |" in page
+    assert "| diffrax | heun, 7 steps | 0.040 | +0.0 | 500.0 (450.0 – 550.0) | 50.0 |" in page
+    assert f"{DEFAULT} per point take 2.0 (spintronic, 32) times as long" in page
     assert "- JAX does not run: ModuleNotFoundError" in page
     assert "| tpe, none | 1,000 | 20 (6) | 50 | 100 (6) | 50 | 5.0 |" in page
     assert "100 with one worker, 195 with two: **1.95 x**" in page
@@ -171,12 +229,21 @@ def test_the_section_of_the_window() -> None:
 def test_parts_add_up_to_what_was_measured() -> None:
     """Of a network with synapses, and of nothing but ours at the width that is taken apart."""
 
-    def timing(what: str, width: int) -> networks.Timing:
-        return networks.Timing(kind="ctrnn", width=width, what=what, density=0.5, seconds=1.0)
+    def timing(what: str, width: int, scheme: str = DEFAULT) -> networks.Timing:
+        return networks.Timing(
+            kind="ctrnn",
+            width=width,
+            what=what,
+            density=0.5,
+            scheme=scheme,
+            seconds=1.0,
+            spread=(1.0, 1.0),
+        )
 
-    [found] = parts.measure([timing("ours", 32), timing("ours", 64), timing("eager", 32)])
+    others = timing("ours", 64), timing("eager", 32), timing("ours, one step", 32, "euler, 1 step")
+    [found] = parts.measure([timing("ours", 32), *others])
     assert sum(found.neurons) + sum(found.synapses) + found.rest == pytest.approx(1.0)
-    assert found.multiply_adds == 3 * 898 * 64 * 2576
+    assert found.multiply_adds == 3 * 898 * 64 * (2 * 2560 + 16)
     assert all(seconds > 0 for seconds in (*found.neurons, *found.synapses))
     assert 0 < found.bound < 1
 
@@ -184,6 +251,6 @@ def test_parts_add_up_to_what_was_measured() -> None:
 def test_an_unknown_section_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert __main__.main(["netwroks"]) == 2
     assert capsys.readouterr().err == (
-        "benchmarks: sections of networks, workers, service, scale, window must be named, but got "
-        "netwroks. Name some, or none for all.\n"
+        "benchmarks: sections of networks, workers, service, scale, window, integrators must be "
+        "named, but got netwroks. Name some, or none for all.\n"
     )
