@@ -18,8 +18,7 @@ def dumps(spec: StudySpec) -> str:
     Where a default has changed since it was stored, the file names the one that it means.
     """
     before = {name: spec.objective_impl.unnamed[name] for name in spec.unnamed}
-    fixed = {**spec.fixed, **{name: value for name, value in before.items() if value is not None}}
-    tree = {**spec.stored(), "fixed": fixed}
+    tree = {**spec.stored(), "fixed": {**spec.fixed, **before}}
     tree = {key: value for key, value in tree.items() if value not in ({}, "")}
     return "\n".join(_table((), tree)).strip() + "\n"
 

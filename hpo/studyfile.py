@@ -95,8 +95,7 @@ def load(
 def _present_defaults(spec: StudySpec) -> dict[str, Any]:
     """Today's defaults of parameters that the file does not name, and once had another."""
     fields = spec.objective_impl.Params.model_fields
-    found = {name: fields[name].default for name in spec.unnamed}
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: fields[name].default for name in spec.unnamed}
 
 
 def _pinned_task(spec: StudySpec, base: Path, where: str) -> dict[str, Any]:

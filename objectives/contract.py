@@ -150,7 +150,7 @@ class Objective(ABC, Generic[P, T]):
     Every field has a default, and the table reaches ``Params`` as its field ``variability``, whose
     default is None. Objectives without it refuse the table.
     """
-    unnamed: ClassVar[Mapping[str, float | int | str | bool | None]] = {}
+    unnamed: ClassVar[Mapping[str, float | int | str | bool]] = {}
     """Parameters whose defaults have changed, with what a stored study means that names none.
 
     A study file that names none either gets the present default written into its ``[fixed]`` when

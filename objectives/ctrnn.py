@@ -15,6 +15,7 @@ from objectives.layered import (
     LayeredParams,
     LearningRate,
     LearningRateDecay,
+    MaxStep,
     RelaxationTime,
     architecture,
     stepping,
@@ -29,13 +30,15 @@ class CtrnnParams(LayeredParams):
 
     The architecture is that of arXiv:2408.02835, which gives no other hyper-parameter of its
     CTRNN; the defaults train it. The optimum of the spintronic network does not: with a
-    relaxation time of 14 ns, tanh saturates.
+    relaxation time of 14 ns, tanh saturates. It takes shorter steps than an oscillator: with 0.5 ns
+    some networks were others on the solved equation (docs/integrators.md).
     """
 
     tau_ns: RelaxationTime = 3.0
     lr0: LearningRate = 0.1
     lr_decay: LearningRateDecay = 15.0
     s: Amplification = 0.2
+    max_step_ns: MaxStep = 0.35
 
 
 class CtrnnObjective(LayeredObjective[CtrnnParams]):

@@ -37,6 +37,16 @@ Amplification = Annotated[
     float, Field(ge=0, le=100, description="amplification S of weights and trainable biases")
 ]
 
+MaxStep = Annotated[
+    float,
+    Field(
+        gt=0,
+        le=1e4,
+        description="longest integration step, in ns: dt_ns is divided into as many equal steps as"
+        " it takes; one step per point makes a map of the neurons",
+    ),
+]
+
 
 class LayeredParams(ObjectiveParams):
     """Hyper-parameters of a layered network and of its training.
@@ -76,15 +86,7 @@ class LayeredParams(ObjectiveParams):
         int,
         Field(ge=1, le=10_000, description="equal steps into which dt_ns is divided, at least"),
     ] = 1
-    max_step_ns: Annotated[
-        float | None,
-        Field(
-            gt=0,
-            le=1e4,
-            description="longest integration step, in ns: dt_ns is divided into as many equal"
-            " steps as it takes; one step per point is a map, not the oscillator",
-        ),
-    ] = 0.5
+    max_step_ns: MaxStep = 0.5
     device: Annotated[
         Literal["cpu", "cuda"],
         Field(description="cpu: fused kernels, one core; cuda: the PyTorch reference on a GPU"),
@@ -122,10 +124,10 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
     """Trains a layered network on a task of time-series classification."""
 
     tasks: ClassVar[dict[str, type[TaskParams]]] = TASKS
-    unnamed: ClassVar[Mapping[str, float | int | str | bool | None]] = {
+    unnamed: ClassVar[Mapping[str, float | int | str | bool]] = {
         "integrator": "exponential",
         "steps_per_point": 1,
-        "max_step_ns": None,
+        "max_step_ns": 1e4,  # one longer than any point
     }
     variability: ClassVar[type[BaseModel] | None] = Variability
     costs: ClassVar[Mapping[str, str]] = {

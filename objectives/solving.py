@@ -9,6 +9,7 @@ nothing changes, as in any check of a numerical solution (P. J. Roache, Annu. Re
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -69,7 +70,7 @@ def stepping(network: LayeredNetwork, n_steps: int) -> Iterator[None]:
     """Within it, ``network`` takes so many steps per point, by ``INTEGRATOR``."""
     trained = network.physics
     network.physics = replace(
-        trained, integrator=INTEGRATOR, steps_per_point=n_steps, max_step_ns=None
+        trained, integrator=INTEGRATOR, steps_per_point=n_steps, max_step_ns=math.inf
     )
     try:
         yield

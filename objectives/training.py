@@ -25,7 +25,7 @@ from objectives.randomness import stream
 from objectives.scoring import Accuracy, batches, device_of, ideal_accuracy, is_finite, score
 from objectives.tasks.data import Examples, Split
 
-Identity = Mapping[str, str | int | float | bool | None]
+Identity = Mapping[str, str | int | float | bool]
 """What a checkpoint belongs to: parameters, task, protocol and seed, by name."""
 
 CHECKPOINT_FORMAT = 1

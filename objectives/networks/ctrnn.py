@@ -47,6 +47,7 @@ class CtrnnPhysics(Stepping):
 
     tau_ns: float
     s: float
+    max_step_ns: float = 0.35
 
     @property
     def gamma_per_ns(self) -> float:

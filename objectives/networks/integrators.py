@@ -143,8 +143,8 @@ class Stepping:
     integrator: IntegratorName = "exponential-ab3"
     steps_per_point: int = 1
     """Equal steps into which ``dt_ns`` is divided, at least."""
-    max_step_ns: float | None = 0.5
-    """Longest step; None for any."""
+    max_step_ns: float = 0.5
+    """Longest step."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be integrated."""
@@ -158,17 +158,15 @@ class Stepping:
                 "integrator: `steps_per_point >= 1` must hold, but got "
                 f"steps_per_point={self.steps_per_point}. Give a whole number from 1."
             )
-        if self.max_step_ns is not None and not self.max_step_ns > 0.0:
+        if not self.max_step_ns > 0.0:
             raise ValueError(
                 f"integrator: `max_step_ns > 0` must hold, but got max_step_ns={self.max_step_ns}. "
-                "Give a time in ns, or None for steps of any length."
+                "Give a time in ns."
             )
 
     @property
     def n_steps(self) -> int:
         """Equal steps into which ``dt_ns`` is divided: none is longer than ``max_step_ns``."""
-        if self.max_step_ns is None:
-            return self.steps_per_point
         return max(self.steps_per_point, math.ceil(self.dt_ns / self.max_step_ns * (1 - 1e-9)))
 
     @property

@@ -115,7 +115,7 @@ def test_what_an_old_study_confirmed_stays_and_is_called_untested(
             assert untested in said
         assert "not tested on the solved equation" in studynote.text(snapshot)
         params = snapshot.spec.params(snapshot.search[0].params).model_dump()
-        assert (params["integrator"], params["max_step_ns"]) == ("map", None)
+        assert (params["integrator"], params["max_step_ns"]) == ("map", 10.0)
         file = tmp_path / "done.toml"
         named_map = 'integrator = "map"\n'
         assert named_map in spectoml.dumps(snapshot.spec)

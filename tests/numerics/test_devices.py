@@ -14,6 +14,7 @@ from torch import Tensor
 from objectives.networks import devicekernels
 from objectives.networks.devices import Chips, drawn, drawn_noise, read_out, rounded
 from objectives.networks.fused import fused_output
+from objectives.solving import stepping
 from objectives.variability import Variability
 
 ALL: dict[str, Any] = {
@@ -77,6 +78,23 @@ def test_the_kernel_agrees_with_the_reference(
     expected = on_chips(reference, u, **how)
     assert expected.std(dim=0).mean() > 1e-3, "chips differ"
     torch.testing.assert_close(on_chips(kernel, u, **how), expected, rtol=0, atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_finer_steps_solve_the_network_between_the_same_jumps(kind: str) -> None:
+    """Kernel and reference alike, and what is left falls with the step."""
+    single = {"dtype": torch.float32, "width": 7, "steps_per_point": 2}
+    kernel, reference = (tiny(kind, backend=b, **single) for b in ("fused", "reference"))
+    u = inputs(batch=70, time=9).float()
+    one = chips(kernel, u, **ALL | {"input_noise": 0.0})
+    logits = []
+    for steps in (2, 4, 8, 32):
+        with stepping(kernel, steps), stepping(reference, steps):
+            logits.append(read_out(kernel, one, u, None))
+            expected = read_out(reference, one, u, None)
+        torch.testing.assert_close(logits[-1], expected, rtol=0, atol=2e-5)
+    errors = [(found - logits[-1]).norm() for found in logits[:-1]]
+    assert errors[0] > 1.5 * errors[1] > 3 * errors[2] > 0
 
 
 @pytest.mark.parametrize("kind", KINDS)

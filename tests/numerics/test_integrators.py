@@ -145,11 +145,11 @@ def test_what_cannot_be_integrated_is_refused() -> None:
         (0.05, 1, 0.5, 1),
         (20.0, 1, 0.5, 40),
         (1.0, 3, 0.5, 3),
-        (1.0, 3, None, 3),
+        (1.0, 3, math.inf, 3),
     ],
 )
 def test_no_step_is_longer_than_the_longest_nor_are_there_more_than_it_takes(
-    dt_ns: float, steps_per_point: int, max_step_ns: float | None, n_steps: int
+    dt_ns: float, steps_per_point: int, max_step_ns: float, n_steps: int
 ) -> None:
     stepping = Stepping(dt_ns=dt_ns, steps_per_point=steps_per_point, max_step_ns=max_step_ns)
     assert stepping.n_steps == n_steps

@@ -27,7 +27,7 @@ STEPPING = {"dt_ns", "integrator", "steps_per_point", "max_step_ns"}
 
 def tiny(kind: str = "spintronic", *, seeds: tuple[int, ...] = (0,), **changes: Any) -> Any:
     """Three layers of four neurons, two channels, three outputs, float64; and what is changed."""
-    physics: dict[str, Any] = {"tau_ns": 1 / GAMMA, "s": 0.5, "max_step_ns": None}
+    physics: dict[str, Any] = {"tau_ns": 1 / GAMMA, "s": 0.5, "max_step_ns": np.inf}
     if kind == "spintronic":
         physics |= {"f_cut_per_ns": 0.1}
     names = {*physics, *STEPPING, "q", "sigma"}

@@ -22,7 +22,7 @@ class SteppedParams(ToyParams):
     integrator: Annotated[Literal["map", "exact"], Field(description="map: one step a point")] = (
         "exact"
     )
-    max_step_ns: Annotated[float | None, Field(gt=0, le=10, description="longest step")] = 0.35
+    max_step_ns: Annotated[float, Field(gt=0, le=10, description="longest step")] = 0.35
     drop: Annotated[
         float, Field(ge=0, le=1, description="how much less it scores on the solved equation")
     ] = 0.0
@@ -34,9 +34,9 @@ class SteppedObjective(ToyObjective):
     name: ClassVar[str] = "toy-stepped"
     Params: ClassVar[type[ObjectiveParams]] = SteppedParams
     tasks: ClassVar[dict[str, type[TaskParams]]] = {"toy": ToyTask}
-    unnamed: ClassVar[Mapping[str, float | int | str | bool | None]] = {
+    unnamed: ClassVar[Mapping[str, float | int | str | bool]] = {
         "integrator": "map",
-        "max_step_ns": None,
+        "max_step_ns": 10.0,
     }
 
     def evaluate(  # type: ignore[override]

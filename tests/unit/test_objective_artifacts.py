@@ -16,6 +16,7 @@ from objectives.artifacts import FORMAT, describe, load_network
 from objectives.classifier import Classifier
 from objectives.contract import Progress, Protocol
 from objectives.inspection import QUANTITIES, NetworkObjective
+from objectives.solving import stepping
 from objectives.tasks import load
 
 KINDS = ["ctrnn", "spintronic"]
@@ -269,19 +270,20 @@ def test_a_trace_shows_what_the_network_computes(kind: str, quantity: str) -> No
     trace = trained.trace([3, 800], quantity)
     network = trained.network
     u = torch.from_numpy(trace.inputs)
-    expected = network.trajectories(u)[quantity][0].transpose(2, 3)
+    assert trace.steps_per_point is not None
+    with stepping(network, trace.steps_per_point), torch.no_grad():
+        expected = network.trajectories(u)[quantity][0].transpose(2, 3)
+        logits = network(u)[0]
     times = 64 if quantity == "drive" else 65
     assert trace.values.shape == (2, 2, 6, times)
     assert np.array_equal(trace.values, expected.numpy())
     assert trace.unit == ("1/ns" if quantity == "drive" else "")
     assert trace.time_ns.tolist() == [0.5 * k for k in range(times)]
     assert trace.labels.tolist() == trained.test_labels[[3, 800]].tolist()
-    with torch.no_grad():
-        assert trace.predicted.tolist() == network(u)[0].argmax(dim=1).tolist()
-        if quantity == "y":  # what is shown last is what is read out
-            last = torch.from_numpy(trace.values[-1, :, :, -1])
-            logits = last @ network.w_out[0].mT + network.bias_out[0]
-            torch.testing.assert_close(logits, network(u)[0])
+    assert trace.predicted.tolist() == logits.argmax(dim=1).tolist()
+    if quantity == "y":  # what is shown last is what is read out
+        last = torch.from_numpy(trace.values[-1, :, :, -1])
+        torch.testing.assert_close(last @ network.w_out[0].mT + network.bias_out[0], logits)
 
 
 @pytest.mark.parametrize("protocol", list(Protocol))

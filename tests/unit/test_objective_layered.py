@@ -18,7 +18,7 @@ from objectives.tasks.sequential_digits import SequentialDigitsParams
 
 NAMES = ["ctrnn", "spintronic"]
 SMALL: dict[str, Any] = {"epochs": 2, "layers": 2, "width": 6, "batch_size": 300}
-LATER = ["steps_per_point", "q", "sigma"]
+LATER = ["steps_per_point", "max_step_ns", "q", "sigma"]
 """Parameters that came after the first checkpoints."""
 
 
@@ -71,18 +71,19 @@ def test_an_input_without_connections_is_refused_by_name(name: str) -> None:
 
 def test_every_constant_of_the_auto_oscillator_reaches_the_network() -> None:
     plain = evaluate("spintronic")
-    for changes in ({"q": 0.5}, {"sigma": 0.9}, {"steps_per_point": 2}, {"integrator": "rk4"}):
+    steps = ({"steps_per_point": 7}, {"max_step_ns": 0.2}, {"integrator": "rk4"})
+    for changes in ({"q": 0.5}, {"sigma": 0.9}, *steps):
         assert evaluate("spintronic", **changes).loss_curve != plain.loss_curve, changes
 
 
-def older_checkpoint(name: str) -> bytes:
+def older_checkpoint(name: str, **changes: Any) -> bytes:
     """After the first epoch, as it was written before the parameters ``LATER`` and the count."""
     kept: list[bytes] = []
 
     def keep(progress: Progress) -> None:
         kept.append(progress.checkpoint())
 
-    evaluate(name, on_epoch=keep)
+    evaluate(name, on_epoch=keep, **changes)
     state = torch.load(io.BytesIO(kept[0]), weights_only=True)
     del state["n_skipped_updates"]
     state["identity"] = {k: v for k, v in state["identity"].items() if k not in LATER}
@@ -92,13 +93,14 @@ def older_checkpoint(name: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_older_checkpoint_resumes_where_later_parameters_have_their_defaults(name: str) -> None:
-    older = older_checkpoint(name)
-    assert evaluate(name, resume=older) == evaluate(name)
+def test_an_older_checkpoint_resumes_where_later_parameters_mean_what_they_meant(name: str) -> None:
+    before: Any = dict(objectives.load(name).unnamed)
+    older = older_checkpoint(name, **before)
+    assert evaluate(name, resume=older, **before) == evaluate(name, **before)
     with pytest.raises(
         ValueError, match=r"^checkpoint: `steps_per_point == 2` must hold, but got .*=1. Resume"
     ):
-        evaluate(name, resume=older, steps_per_point=2)
+        evaluate(name, resume=older, **before | {"steps_per_point": 2})
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def test_architecture_and_batches_are_those_of_the_paper(model: type[LayeredPara
     params = model()
     assert (params.density_inter, params.density_intra) == (0.5, 0.5)
     assert (params.layers, params.width, params.batch_size, params.dt_ns) == (3, 32, 120, 1.0)
-    assert (params.integrator, params.steps_per_point) == ("exponential", 1)
+    assert (params.integrator, params.steps_per_point) == ("exponential-ab3", 1)
 
 
 def test_a_ctrnn_has_neither_filter_nor_oscillators() -> None:

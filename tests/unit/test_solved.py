@@ -359,7 +359,7 @@ def test_a_stored_study_that_names_none_keeps_hash_and_meaning(tmp_path: Path) -
     loaded = load(tmp_path)
     stored = specrules.restore({**loaded.stored(), "fixed": {}})
     params = stored.params({"x": 0.5}).model_dump()
-    assert (params["integrator"], params["max_step_ns"]) == ("map", None)
+    assert (params["integrator"], params["max_step_ns"]) == ("map", 10.0)
     assert "integrator" not in json.dumps(stored.stored())
     assert stored.hash != loaded.hash
     relaunched = specrules.in_terms_of(stored, loaded)

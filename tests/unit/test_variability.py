@@ -316,16 +316,16 @@ def test_the_score_is_the_mean_over_chips_and_each_member_has_its_own(kind: str)
         member_seed=7,
     )
     outcome = member.train(lambda progress: None)
-    examples = member._split.score
+    examples, steps = member._split.score, member.network.physics.n_steps
     apart = []
     for draws in (1, 2, 3):  # the first chips are the same however many there are
-        found = Hardware(Variability(**NOISY | {"draws": draws}), 7)
+        found = Hardware(Variability(**NOISY | {"draws": draws}), 7, steps)
         apart.append(draws * found.accuracy(member.network, examples)[0])
     single = [apart[0], apart[1] - apart[0], apart[2] - apart[1]]
     assert outcome.score == pytest.approx(sum(single) / 3, abs=1e-12)
     assert outcome.info["worst_draw_accuracy"] == pytest.approx(min(single), abs=1e-12)
     assert len(set(single)) > 1
-    other = Hardware(Variability(**NOISY), 8).accuracy(member.network, examples)
+    other = Hardware(Variability(**NOISY), 8, steps).accuracy(member.network, examples)
     assert other[0] != outcome.score
 
 
@@ -342,7 +342,7 @@ def test_a_network_that_has_diverged_scores_0_on_every_chip() -> None:
     assert isinstance(objective, NetworkObjective)
     network = objective.network(objective.Params(**SMALL), [0], channels=1, outputs=10)
     network.w_out.data[0, 0, 0] = torch.nan
-    hardware = Hardware(Variability(**VARIED), 0)
+    hardware = Hardware(Variability(**VARIED), 0, 2)
     nothing: Any = None
     info = hardware.info(network, nothing)
     assert info == {"ideal_accuracy": 0.0, "worst_draw_accuracy": 0.0}

@@ -16,7 +16,7 @@ from objectives.networks.kernels.simd import add_products, element, load, splat,
 # twice as long
 LANES = 32
 PIECE = 32  # lanes of a neuron step, which needs more registers per lane
-FOLD = 16  # lanes in which the gradient of one weight is summed
+FOLD = 8  # lanes in which the gradient of one weight is summed
 
 
 @inlined

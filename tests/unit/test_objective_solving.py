@@ -1,0 +1,110 @@
+"""Time-step convergence: what a network scores as its step is refined, and whether it settles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from networks import KINDS, inputs, tiny
+
+import objectives
+from objectives.contract import Outcome, Protocol
+from objectives.networks.layered import LayeredNetwork
+from objectives.solving import MAX_REFINEMENTS, solve, solving_steps, stepping
+from objectives.tasks import TASKS
+
+DIGITS = TASKS["sequential-digits"](name="sequential-digits")
+
+
+def trained(kind: str, protocol: Protocol, **changes: Any) -> Outcome:
+    objective = objectives.load(kind)
+    return objective.evaluate(
+        objective.Params(**changes),
+        task=DIGITS,
+        protocol=protocol,
+        member_seed=1,
+        on_epoch=lambda progress: None,
+    )
+
+
+@pytest.mark.parametrize(("kind", "epochs", "steps"), [("spintronic", 15, 2), ("ctrnn", 25, 3)])
+def test_a_network_trained_with_one_step_per_point_is_no_network_of_its_equation(
+    kind: str, epochs: int, steps: int
+) -> None:
+    as_a_map = {"integrator": "exponential", "max_step_ns": 1e4}
+    outcome = trained(kind, Protocol.CONFIRM, epochs=epochs, **as_a_map)
+    assert outcome.solved is not None
+    assert outcome.score > 0.7
+    assert outcome.solved.score < outcome.score - 0.3
+    assert outcome.solved.trained_steps_per_point == 1
+    assert outcome.solved.remedy == "Lower max_step_ns."
+    by_default = trained(kind, Protocol.CONFIRM, epochs=epochs)
+    assert by_default.solved is not None
+    assert by_default.solved.converged
+    assert by_default.solved.trained_steps_per_point == steps
+    assert by_default.solved.score > 0.7
+    assert by_default.solved.score == pytest.approx(by_default.score, abs=0.01)
+
+
+def test_what_is_searched_is_not_solved() -> None:
+    for protocol in (Protocol.VALIDATION, Protocol.PAPER):
+        assert trained("spintronic", protocol, epochs=1).solved is None
+
+
+def solve_for(scores: dict[int, float], **physics: Any) -> tuple[Any, list[int]]:
+    """What is found where the accuracy with so many steps is given, and which were tried."""
+    network, tried = tiny(**physics), []
+
+    def accuracy() -> float:
+        assert network.physics.integrator == "exponential-ab3"
+        tried.append(network.physics.n_steps)
+        return scores[tried[-1]]
+
+    before = network.physics
+    found = solve(network, accuracy)
+    assert network.physics is before
+    return found, tried
+
+
+def test_the_step_is_halved_until_two_refinements_agree_within_a_tenth_of_a_point() -> None:
+    scores = {3: 0.9, 6: 0.9, 12: 0.8, 24: 0.7011, 48: 0.7, 96: 0.6991}
+    found, tried = solve_for(scores, steps_per_point=3, integrator="euler")
+    assert tried == [6, 12, 24, 48, 96], "the trained step itself is no refinement"
+    assert (found.score, found.converged) == (0.6991, True)
+    assert (found.trained_steps_per_point, found.steps_per_point) == (3, 96)
+
+
+def test_a_network_that_never_settles_says_so() -> None:
+    scores = {2**k: 0.5 + 0.01 * (-1) ** k for k in range(10)}
+    found, tried = solve_for(scores, dt_ns=1.0, max_step_ns=0.5)
+    assert not found.converged
+    assert found.steps_per_point == tried[-1] == 2 * 2**MAX_REFINEMENTS
+    assert found.score == scores[tried[-1]]
+
+
+def test_a_network_that_cannot_be_scored_keeps_its_step() -> None:
+    network = tiny()
+
+    def fails() -> float:
+        raise MemoryError
+
+    before = network.physics
+    with pytest.raises(MemoryError):
+        solve(network, fails)
+    assert network.physics is before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_readouts_are_solved_until_they_agree_within_a_per_cent(kind: str) -> None:
+    network: LayeredNetwork = tiny(kind, steps_per_point=1, dt_ns=2.0)
+    u = inputs(time=20)
+    steps = solving_steps(network, u)
+    with torch.no_grad():
+        with stepping(network, steps):
+            solved = network(u)
+        with stepping(network, 16 * steps):
+            finest = network(u)
+        trained = network(u)
+    assert (solved - finest).norm() < 0.01 * finest.norm()
+    assert (trained - finest).norm() > (solved - finest).norm()
