@@ -6,6 +6,7 @@ takes in a fresh process, as in a worker.
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 import warnings
@@ -27,17 +28,55 @@ def about() -> dict[str, Any]:
     began = time.perf_counter()
     fused.warm_up()
     kernels: Any = spintronic.forward
+    kernels_s = time.perf_counter() - began
     features: dict[str, bool] = llvm.get_host_cpu_features()
     n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return {
         "cpu": llvm.get_host_cpu_name(),
         "simd": [name for name in _TELLING if features.get(name)],
         "torch_threads": torch.get_num_threads(),
-        "kernels_s": round(time.perf_counter() - began, 3),
+        "kernels_s": round(kernels_s, 3),
         "kernels_cached": bool(kernels.stats.cache_hits),
         "kernel_cache": kernels.stats.cache_path,
         "complaints": [str(complaint.message) for complaint in complaints],
         "gpus": [torch.cuda.get_device_name(k) for k in range(n_gpus)],
+        "equation": equation(),
+    }
+
+
+def equation() -> dict[str, Any]:
+    """A small spintronic network on its solved equation: what its kernel computes of it here.
+
+    Its outputs by the kernel in float32, with the default step and with one that solves the
+    equation, against those by the reference in float64 with the latter; errors by their norm.
+    """
+    import torch
+
+    from objectives.networks.kernels.sparse import LANES
+    from objectives.solving import solving_steps, stepping
+    from objectives.spintronic import SpintronicObjective, SpintronicParams
+
+    began = time.perf_counter()
+    params = SpintronicParams(layers=2, width=8)
+    network = SpintronicObjective().network(params, [0], channels=1, outputs=4)
+    frequencies = torch.linspace(0.2, 0.6, LANES + 1)  # two blocks, the second not full
+    u = (frequencies[:, None] * torch.arange(20.0)).sin().square().unsqueeze(2)
+    with torch.no_grad():
+        for weight in (network.w_in, network.w_inter, network.w_intra):
+            weight.mul_(2.0)  # as training does: the drives matter
+        reference = copy.deepcopy(network).double()
+        network.backend, reference.backend = "fused", "reference"
+        by_default = network.output(u)
+        steps = solving_steps(network, u)
+        with stepping(network, steps), stepping(reference, steps):
+            solved, exact = network.output(u), reference.output(u.double())
+    return {
+        "integrator": network.physics.integrator,
+        "step_ns": network.physics.step_ns,
+        "solving_steps": steps,
+        "kernel_error": float((solved - exact).norm() / exact.norm()),
+        "step_error": float((by_default - exact).norm() / exact.norm()),
+        "seconds": round(time.perf_counter() - began, 3),
     }
 
 

@@ -19,7 +19,8 @@ from hpo.arguments import EXIT_ERROR, Parser, answer
 
 _EXAMPLES = """\
 hpo doctor
-    processor, threads, kernels, storage, versions, free space: each with OK or what to do
+    processor, threads, kernels, the solved equation, storage, versions, free space: each with OK
+    or what to do
 hpo doctor --storage postgresql://me@server/hpo
     the same, with that database instead of the embedded server
 hpo doctor --json | jq '.findings[] | select(.verdict != "ok")'
@@ -30,6 +31,7 @@ _AS_A_WORKER = "import hpo.work; from objectives.machine import main; main()"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 _SLOW_START_S = 10.0
 _LITTLE_BYTES = 1e9
+_ROUNDING = 1e-4
 _SINFO_S = 5.0
 
 
@@ -40,7 +42,7 @@ class Verdict(StrEnum):
     WARNING = "warning"
     """Studies run, but not as well as they could."""
     ERROR = "error"
-    """Studies do not run."""
+    """Studies do not run, or compute something else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +98,6 @@ def examine(storage: str | None) -> Iterator[Finding]:
     yield _versions()
     yield _cores()
     yield from _processor()
-    yield _equation()
     yield from of_storage(storage)
     yield _space()
     yield from of_site()
@@ -114,16 +115,6 @@ def _cores() -> Finding:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     found = f"{usable} usable of {os.cpu_count()}: as many workers by default, load "
     return Finding(what="cores", found=f"{found}{os.getloadavg()[0]:.1f} now")
-
-
-def _equation() -> Finding:
-    """How networks are integrated where a study file does not say it."""
-    import objectives
-
-    fields = objectives.load("spintronic").Params.model_fields
-    integrator, longest = (fields[name].default for name in ("integrator", "max_step_ns"))
-    found = f"{integrator}, steps of at most {longest} ns, where a study file names no others; "
-    return Finding(what="integration", found=found + "confirmed networks are tested in finer ones")
 
 
 def _processor() -> Iterator[Finding]:
@@ -162,6 +153,8 @@ def judge(about: dict[str, Any], took_s: float) -> Iterator[Finding]:
         remedy="" if threads == 1 else "Workers get into each other's way: OMP_NUM_THREADS=1.",
     )
     yield _kernels(about)
+    yield _equation(about["equation"], about["kernel_cache"])
+    took_s -= about["equation"]["seconds"]
     slow = took_s > _SLOW_START_S and about["kernels_cached"]
     yield Finding(
         what="worker start",
@@ -185,6 +178,22 @@ def _kernels(about: dict[str, Any]) -> Finding:
     if about["kernels_cached"]:
         return Finding(what="kernels", found=f"compiled; loaded in {seconds} from {cache}")
     return Finding(what="kernels", found=f"compiled just now in {seconds}, kept in {cache}")
+
+
+def _equation(about: dict[str, Any], cache: str) -> Finding:
+    """Whether the kernels compute the equation, and how far the default step is from it."""
+    error = about["kernel_error"]
+    step = f"{about['integrator']} with steps of {about['step_ns']:g} ns"
+    if error <= _ROUNDING:  # which a NaN is not
+        found = f"kernel and reference agree to {error:.0e}; the default, {step}, is off by "
+        return Finding(what="solved equation", found=f"{found}{100 * about['step_error']:.1g} %")
+    return Finding(
+        what="solved equation",
+        found=f"kernel and reference differ by {error:.0e} of a network's output, where rounding "
+        f"makes less than {_ROUNDING:.0e}",
+        verdict=Verdict.ERROR,
+        remedy=f"Train nothing here. Delete {cache} and look again; if it stays, report this CPU.",
+    )
 
 
 def of_storage(url: str | None) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ WHATS = [
     "processor",
     "threads",
     "kernels",
+    "solved equation",
     "worker start",
     "CUDA devices",
-    "integration",
     "storage",
     "schema",
     "data directory",
@@ -34,6 +35,14 @@ GOOD: dict[str, Any] = {
     "kernel_cache": "/somewhere",
     "complaints": [],
     "gpus": ["NVIDIA H100"],
+    "equation": {
+        "integrator": "exponential-ab3",
+        "step_ns": 0.5,
+        "solving_steps": 8,
+        "kernel_error": 2e-6,
+        "step_error": 0.0042,
+        "seconds": 0.5,
+    },
 }
 
 
@@ -48,6 +57,10 @@ def test_a_machine_that_is_ready(hpo_home: Path, capsys: pytest.CaptureFixture[s
     assert verdicts == {"ok"}, findings
     found = {finding["what"]: finding["found"] for finding in findings}
     assert found["threads"] == "1 per worker"
+    solved = (
+        r"kernel and reference agree to \de-0[5-7]; the default, exponential-ab3 with steps of 0.5 "
+    )
+    assert re.fullmatch(solved + r"ns, is off by 0\.\d+ %", found["solved equation"]), found
     assert str(hpo_home) in found["storage"]
     assert found["schema"] == "not there; the first launch makes it"
 
@@ -86,8 +99,31 @@ def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch)
         ({}, 1.0, "kernels", Verdict.OK, "compiled; loaded in 0.3 s from /somewhere"),
         ({"kernels_cached": False}, 1.0, "kernels", Verdict.OK, "compiled just now in 0.3 s"),
         ({"complaints": ["no cache"]}, 1.0, "kernels", Verdict.WARNING, "Set NUMBA_CACHE_DIR"),
-        ({}, 12.0, "worker start", Verdict.WARNING, "12.0 s until it can train"),
-        ({"kernels_cached": False}, 12.0, "worker start", Verdict.OK, "12.0 s"),
+        (
+            {},
+            1.0,
+            "solved equation",
+            Verdict.OK,
+            "kernel and reference agree to 2e-06; the default, exponential-ab3 with steps of "
+            "0.5 ns, is off by 0.4 %",
+        ),
+        (
+            {"equation": GOOD["equation"] | {"kernel_error": 0.0312}},
+            1.0,
+            "solved equation",
+            Verdict.ERROR,
+            "kernel and reference differ by 3e-02 of a network's output, where rounding makes less "
+            "than 1e-04",
+        ),
+        (
+            {"equation": GOOD["equation"] | {"kernel_error": float("nan")}},
+            1.0,
+            "solved equation",
+            Verdict.ERROR,
+            "Train nothing here. Delete /somewhere and look again; if it stays, report this CPU.",
+        ),
+        ({}, 12.5, "worker start", Verdict.WARNING, "12.0 s until it can train"),
+        ({"kernels_cached": False}, 12.5, "worker start", Verdict.OK, "12.0 s"),
         ({}, 1.0, "CUDA devices", Verdict.OK, "NVIDIA H100"),
         ({"gpus": []}, 1.0, "CUDA devices", Verdict.OK, "none; networks train on the CPU"),
     ],

@@ -1,0 +1,58 @@
+"""The check of ``hpo doctor``: it finds kernels that compute something else than the equation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from hpo.commands.doctor import Verdict, _equation
+from objectives import machine
+from objectives.networks import layered, passage
+
+
+def wrong_filter(right: Callable[[float], tuple[float, float]]) -> Any:
+    """A filter that forgets a thousandth faster."""
+
+    def high_pass(cycles: float) -> tuple[float, float]:
+        decay, gain = right(cycles)
+        return decay - 1e-3, gain
+
+    return high_pass
+
+
+def wrong_output(right: Callable[..., Any]) -> Any:
+    """Outputs that are a thousandth too large."""
+    return lambda *arguments: 1.001 * right(*arguments)
+
+
+def no_output(right: Callable[..., Any]) -> Any:
+    """Outputs that are no numbers."""
+    return lambda *arguments: float("nan") * right(*arguments)
+
+
+def test_the_kernels_solve_the_equation_here() -> None:
+    found = machine.equation()
+    assert found["kernel_error"] < 5e-5
+    assert 0.001 < found["step_error"] < 0.01  # a step of which something can be seen
+    assert found["solving_steps"] > 2
+    assert (found["integrator"], found["step_ns"]) == ("exponential-ab3", 0.5)
+    assert _equation(found, "/cache").verdict == Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "spoil"),
+    [
+        (passage, "high_pass", wrong_filter),
+        (layered, "fused_output", wrong_output),
+        (layered, "fused_output", no_output),
+    ],
+)
+def test_a_kernel_that_is_wrong_is_found(
+    monkeypatch: pytest.MonkeyPatch, where: Any, name: str, spoil: Callable[[Any], Any]
+) -> None:
+    monkeypatch.setattr(where, name, spoil(getattr(where, name)))
+    finding = _equation(machine.equation(), "/cache")
+    assert finding.verdict == Verdict.ERROR
+    assert finding.found.startswith("kernel and reference differ by ")
