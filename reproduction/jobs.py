@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hpo import studyfile
 from hpo.errors import HpoError
@@ -85,10 +86,11 @@ def chosen(figure: str | None) -> list[Job]:
 
 
 def epochs_of(spec: StudySpec, done: StudySnapshot | None) -> float:
-    """Epochs of training that are left, in units of a network of 2,896 synapses.
+    """Epochs of training that are left, in units of the paper's network at 1 ns.
 
-    The cost of an epoch is taken to be affine in the number of synapses; what is pruned, or half
-    done, is counted in full.
+    The cost of an epoch is taken to be affine in the number of synapses, and proportional to the
+    integration steps of a point: at 20 ns there are twenty times as many. What is pruned, or half
+    done, is counted in full; the check of the time step is not counted.
     """
     settled = {slot.number for slot in done.search if slot.members} if done else set()
     total = 0.0
@@ -99,19 +101,29 @@ def epochs_of(spec: StudySpec, done: StudySnapshot | None) -> float:
     if spec.confirm is not None:
         wanted = spec.confirm.top * spec.confirm.members
         finished = sum(slot.phase == Phase.CONFIRM for slot in done.confirm) if done else 0
-        total += (wanted - min(wanted, finished)) * spec.confirm_epochs
+        left = wanted - min(wanted, finished)
+        total += left * spec.confirm_epochs * _weight(spec, {})
     return total
 
 
 def _weight(spec: StudySpec, params: Mapping[str, object]) -> float:
-    """Cost of an epoch against that of the paper's network."""
-    values = {**spec.objective_impl.Params().model_dump(), **spec.fixed, **params}
+    """Cost of an epoch against that of the paper's network at 1 ns, by the default step."""
+    default = spec.objective_impl.Params().model_dump()
+    values = {**default, **spec.fixed, **params}
     sizes = {name: values[name] for name in ("layers", "width", "density_inter", "density_intra")}
-    return 0.4 + 0.6 * n_synapses(**sizes) / 2896
+    return (0.4 + 0.6 * n_synapses(**sizes) / 2896) * _n_steps(values) / _n_steps(default)
+
+
+def _n_steps(values: Mapping[str, Any]) -> int:
+    """Integration steps per point."""
+    from objectives.networks.integrators import Stepping
+
+    names = ("dt_ns", "steps_per_point", "max_step_ns")
+    return Stepping(**{name: values[name] for name in names}).n_steps
 
 
 def seconds_per_epoch(spec: StudySpec) -> float:
-    """What an epoch of the paper's network takes one core of this machine, tried for a moment."""
+    """What such an epoch takes one core of this machine, tried for a moment."""
     import torch
 
     torch.set_num_threads(1)
@@ -124,4 +136,4 @@ def seconds_per_epoch(spec: StudySpec) -> float:
         member_seed=0,
         on_epoch=lambda progress: marks.append(time.monotonic()),
     )
-    return (marks[-1] - marks[0]) / (len(marks) - 1)
+    return (marks[-1] - marks[0]) / (len(marks) - 1) / _weight(spec, params.model_dump())

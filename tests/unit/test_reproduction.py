@@ -254,6 +254,20 @@ def test_trial_runs_leave_the_committed_data_alone() -> None:
 
 def test_estimate_counts_what_is_left() -> None:
     done = study("fig2b", lambda p: 0.9)
-    assert jobs.epochs_of(done.spec, None) == pytest.approx(13 * 10 * 60)
+    steps = [1, 1, 1, 1, 1, 2, 2, 4, 5, 8, 13, 20, 40]  # per point, two of them at 1 ns
+    assert jobs.epochs_of(done.spec, None) == pytest.approx(sum(steps) / 2 * 10 * 60)
     half = replace(done, search=done.search[:6])
-    assert jobs.epochs_of(done.spec, half) == pytest.approx(7 * 10 * 60)
+    assert jobs.epochs_of(done.spec, half) == pytest.approx(sum(steps[6:]) / 2 * 10 * 60)
+
+
+def test_an_epoch_costs_as_many_steps_as_the_study_takes() -> None:
+    job = next(job for job in jobs.JOBS if job.name == "fig2b-split1")  # 1 ns alone
+    for overrides, factor in {
+        (): 1.0,
+        ("fixed.max_step_ns=0.25",): 2.0,
+        ("fixed.steps_per_point=6",): 3.0,
+        ("fixed.max_step_ns=1e4",): 0.5,
+        ("fixed.density_inter=1.0", "fixed.density_intra=1.0"): 0.4 + 0.6 * 5472 / 2896,
+    }.items():
+        found = jobs.epochs_of(job.spec(overrides), None)
+        assert found == pytest.approx(factor * 10 * 60), overrides
