@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.integrators import DEFAULT, EVALUATIONS, NETWORKS, Error, Found, name_of
+from benchmarks.integrators import EVALUATIONS, NETWORKS, Error, Found, Scheme, default_of, name_of
 from benchmarks.results import _row as row
 from hpo import picture
 from hpo.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILLION
@@ -57,7 +57,8 @@ def draw(found: Found, path: Path) -> None:
         figure = picture.canvas(7.2, 3.2)
         every = figure.subplots(1, len(NETWORKS), sharey=True)
         for axes, name in zip(every, NETWORKS, strict=True):
-            _draw_one(axes, [error for error in found.errors if error.network == name])
+            own = [error for error in found.errors if error.network == name]
+            _draw_one(axes, own, default_of(NETWORKS[name][0]))
             axes.set_title(name)
         every[0].set_ylabel("relative error of the logits")
         every[len(every) // 2].set_xlabel("evaluations of the drive per input point")
@@ -66,7 +67,7 @@ def draw(found: Found, path: Path) -> None:
         picture.save(figure, path)
 
 
-def _draw_one(axes: Axes, own: Sequence[Error]) -> None:
+def _draw_one(axes: Axes, own: Sequence[Error], ringed: Scheme) -> None:
     for integrator, (colour, marker) in DRAWN.items():
         drawn = [
             (error.evaluations, error.logits)
@@ -75,7 +76,7 @@ def _draw_one(axes: Axes, own: Sequence[Error]) -> None:
         ]
         x, y = zip(*drawn, strict=True) if drawn else ((), ())
         axes.plot(x, y, color=colour, marker=marker, markersize=3.5, label=integrator)
-    [default] = [error for error in own if (error.integrator, error.steps) == DEFAULT]
+    [default] = [error for error in own if (error.integrator, error.steps) == ringed]
     if default.logits is not None and default.logits < LARGEST:
         here = [default.evaluations], [default.logits]
         axes.scatter(*here, s=90, facecolors="none", edgecolors=INK, zorder=3)

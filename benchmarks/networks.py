@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from benchmarks import integrators, loops
-from benchmarks.integrators import DEFAULT, Scheme, name_of
+from benchmarks.integrators import Scheme, default_of, name_of
 from benchmarks.loops import Named
-from benchmarks.runners import BATCH, OurRunner, Runner, TorchRunner
+from benchmarks.runners import BATCH, Array, OurRunner, Runner, TorchRunner
 from objectives.tasks.data import Split
 from objectives.training import Recipe
 
@@ -63,7 +63,7 @@ class Timing:
     @property
     def default(self) -> bool:
         """Whether it is ours, as studies run it."""
-        return self.what.startswith("ours") and self.scheme == name_of(DEFAULT)
+        return self.what.startswith("ours") and self.scheme == name_of(default_of(self.kind))
 
 
 @dataclass(kw_only=True)
@@ -127,10 +127,11 @@ class Case:
 
         return JaxRunner(logits, self.parameters, self.masks, self.split.train)
 
-    def ours(self, scheme: Scheme = DEFAULT, backend: str = "fused") -> OurRunner:
+    def ours(self, scheme: Scheme | None = None, backend: str = "fused") -> OurRunner:
         """What trains a copy by the loop of studies; the reference on one batch alone."""
         network = deepcopy(self.network)
-        network.physics = integrators.stepped(network.physics, scheme)
+        if scheme is not None:
+            network.physics = integrators.stepped(network.physics, scheme)
         network.backend = backend
         train = self.split.train
         return OurRunner(network, train if backend == "fused" else train.take(np.arange(BATCH)))
@@ -141,7 +142,8 @@ class Entry:
     """What takes part."""
 
     runner: Runner
-    scheme: str = name_of(DEFAULT)
+    scheme: str = ""
+    """Empty: our default."""
     density: float = 0.5
     members: int = 1
     error: float | None = None
@@ -166,7 +168,7 @@ def measure(say: Callable[[str], None]) -> Iterator[Timing]:
                     width=width,
                     what=name,
                     density=entry.density,
-                    scheme=entry.scheme,
+                    scheme=entry.scheme or name_of(default_of(kind)),
                     seconds=statistics.median(times[name]),
                     spread=(min(times[name]), max(times[name])),
                     error=entry.error,
@@ -241,7 +243,7 @@ def _torchdiffeq(case: Case, limit: float) -> Entry:
         def build(n: int) -> Runner:
             return case.by_torch(torch_solvers.solved(case.kind, case.physics, method, n))
 
-        return _least(case, limit, method, 1, build)
+        return least(case, limit, method, build, lambda n, u: build(n).logits(u))
 
     entries = [entry(method) for method in ("rk4", "midpoint")]
     return min(entries, key=lambda entry: _turn(entry.runner, BATCH))
@@ -253,23 +255,39 @@ def _diffrax(case: Case, limit: float) -> Entry:
     def build(n: int) -> Runner:
         return case.by_jax(jax_solvers.solved(case.kind, case.physics, "Heun", n))
 
-    def ours(n: int) -> float:
-        u = torch.from_numpy(case.split.score.x)
-        return integrators.relative(integrators.logits(case.network, ("heun", n), u), case.exact)
+    def alike(n: int, u: Array) -> Array:  # JAX compiles for every n
+        found: Array = integrators.logits(case.network, ("heun", n), torch.from_numpy(u)).numpy()
+        return found
 
-    first = next(n for n in count(1) if ours(n) <= 1.01 * limit)  # JAX compiles for every n
-    return _least(case, limit, "heun", first, build)
+    return least(case, limit, "heun", build, alike)
 
 
-def _least(
-    case: Case, limit: float, method: str, first: int, build: Callable[[int], Runner]
+def least(
+    case: Case,
+    limit: float,
+    method: str,
+    build: Callable[[int], Runner],
+    alike: Callable[[int, Array], Array],
 ) -> Entry:
-    """The fewest steps per point, from ``first``, with an error within the limit."""
-    for n in count(first):
+    """The fewest steps per point with an error within the limit.
+
+    Args:
+        case: what is integrated.
+        limit: of the error.
+        method: its name.
+        build: what takes so many steps.
+        alike: logits of so many steps, to find by one batch with how many to begin.
+    """
+    u, exact = case.split.score.x[:BATCH], case.exact[:BATCH]
+
+    def error(n: int) -> float:
+        return integrators.relative(torch.from_numpy(alike(n, u)), exact)
+
+    for n in count(next(n for n in count(1) if error(n) <= 1.2 * limit)):
         runner = build(n)
-        error, gap = case.error(runner)
-        if error <= limit:
-            return Entry(runner=runner, scheme=name_of((method, n)), error=error, gap=gap)
+        found, gap = case.error(runner)
+        if found <= limit:
+            return Entry(runner=runner, scheme=name_of((method, n)), error=found, gap=gap)
     raise AssertionError
 
 
@@ -300,4 +318,6 @@ def drawn(kind: str, width: int, density: float, epochs: int = EPOCHS) -> tuple[
     """A network that is not trained yet, the data, and how to train it."""
     objective, point = integrators.NETWORKS[_POINTS[kind]]
     changes = {"width": width, "density_inter": density, "density_intra": density}
-    return integrators.drawn(objective, {**point, **changes}, DEFAULT, seed=SEED, epochs=epochs)
+    return integrators.drawn(
+        objective, {**point, **changes}, default_of(kind), seed=SEED, epochs=epochs
+    )

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 
-from benchmarks.integrators import DEFAULT, name_of
 from benchmarks.networks import EPOCHS as TRAINED_FOR
 from benchmarks.networks import FINE, MEMBERS, TURN_S, Timing
 from benchmarks.parts import REPEATS, WIDTH, Parts
@@ -65,9 +64,9 @@ their explicit solvers and ways to the gradient, these were the fastest (`torch_
 """
 _PRICE = """\
 
-**What exactness costs**: {default} per point take {ratios} times as long as one step of first order
-(density 0.5). What the input adds to the drives is computed once per point; all else, forward and
-back, once per step.
+**What exactness costs.** An epoch of our default by one of a single step of first order per point,
+density 0.5: {ratios}. What the input adds to
+the drives is computed once per point; all else, forward and back, once per step.
 """
 _PARTS = """\
 
@@ -111,7 +110,7 @@ further trials; and for the first one of a fresh process, from the start of that
 def networks(timings: Sequence[Timing], parts: Sequence[Parts], notes: Sequence[str]) -> str:
     """The body of the section."""
     about = {"members": MEMBERS, "turn_s": TURN_S, "epochs": TRAINED_FOR, "fine": FINE[1]}
-    price = _PRICE.format(default=name_of(DEFAULT), ratios=_price(timings))
+    price = _PRICE.format(ratios=_price(timings))
     lines = [_NETWORKS.format(**about) + price, *_networks(timings)]
     return "\n".join([*lines, *(f"- {note}" for note in notes), *_parts(parts)])
 
@@ -210,7 +209,7 @@ def _price(timings: Sequence[Timing]) -> str:
     """Ours by one step, of every network."""
     seconds = {(t.kind, t.width, t.what): t.seconds for t in timings}
     return ", ".join(
-        f"{whole / seconds[kind, width, 'ours, one step']:.1f} ({kind}, {width})"
+        f"{whole / seconds[kind, width, 'ours, one step']:.1f} ({kind}, width {width})"
         for (kind, width, what), whole in seconds.items()
         if what == "ours"
     )

@@ -18,7 +18,7 @@ from benchmarks.delay import delayed
 from benchmarks.service import Overhead
 from benchmarks.workers import Throughput
 
-DEFAULT = integrators.name_of(integrators.DEFAULT)
+DEFAULT = integrators.name_of(integrators.default_of("spintronic"))
 
 
 def small(kind: str) -> networks.Case:
@@ -33,7 +33,7 @@ def small(kind: str) -> networks.Case:
 def test_implementations_of_one_scheme_are_one_network(kind: str) -> None:
     case = small(kind)
     entries = networks.same_scheme(case)
-    single = [entry for entry in entries.values() if entry.scheme == entries["ours"].scheme]
+    single = [entry for entry in entries.values() if not entry.scheme]
     errors = [entry.error for entry in single if entry.error is not None]
     assert len(errors) == 4
     assert errors == pytest.approx([errors[0]] * 4, rel=1e-2)
@@ -53,7 +53,11 @@ def test_implementations_that_disagree_are_refused() -> None:
 def test_solvers_take_as_many_steps_as_they_need() -> None:
     case = small("ctrnn")
     limit, _ = case.error(case.ours())
-    found = networks._least(case, limit, "exponential", 1, lambda n: case.ours(("exponential", n)))
+
+    def build(n: int) -> networks.Runner:
+        return case.ours(("exponential", n))
+
+    found = networks.least(case, limit, "exponential", build, lambda n, u: build(n).logits(u))
     assert found.error is not None
     assert found.error <= limit
     _, steps, _ = found.scheme.split()
@@ -136,7 +140,7 @@ def test_page() -> None:
     assert f"| ours | {DEFAULT} | 0.050 | +0.1 | 10.0 (9.0 – 11.0) | 1.00 |" in page
     assert f"| ours, density 0.1 | {DEFAULT} | – | – | 8.0 (7.2 – 8.8) | 0.80 |" in page
     assert "| diffrax | heun, 7 steps | 0.040 | +0.0 | 500.0 (450.0 – 550.0) | 50.0 |" in page
-    assert f"{DEFAULT} per point take 2.0 (spintronic, 32) times as long" in page
+    assert "density 0.5: 2.0 (spintronic, width 32)." in page
     assert "- JAX does not run: ModuleNotFoundError" in page
     assert "| tpe, none | 1,000 | 20 (6) | 50 | 100 (6) | 50 | 5.0 |" in page
     assert "100 with one worker, 195 with two: **1.95 x**" in page
@@ -229,7 +233,11 @@ def test_the_section_of_the_window() -> None:
 def test_parts_add_up_to_what_was_measured() -> None:
     """Of a network with synapses, and of nothing but ours at the width that is taken apart."""
 
-    def timing(what: str, width: int, scheme: str = DEFAULT) -> networks.Timing:
+    default = integrators.default_of("ctrnn")
+
+    def timing(
+        what: str, width: int, scheme: str = integrators.name_of(default)
+    ) -> networks.Timing:
         return networks.Timing(
             kind="ctrnn",
             width=width,
@@ -243,7 +251,7 @@ def test_parts_add_up_to_what_was_measured() -> None:
     others = timing("ours", 64), timing("eager", 32), timing("ours, one step", 32, "euler, 1 step")
     [found] = parts.measure([timing("ours", 32), *others])
     assert sum(found.neurons) + sum(found.synapses) + found.rest == pytest.approx(1.0)
-    assert found.multiply_adds == 3 * 898 * 64 * (2 * 2560 + 16)
+    assert found.multiply_adds == 3 * 898 * 64 * (default[1] * 2560 + 16)
     assert all(seconds > 0 for seconds in (*found.neurons, *found.synapses))
     assert 0 < found.bound < 1
 
