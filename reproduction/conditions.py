@@ -47,7 +47,7 @@ def _condition(snapshot: StudySnapshot, slot: Slot) -> Condition | None:
         density_intra=values["density_intra"],
     )
     weight = physics.recommended_weight_per_ns(dt_ns=values["dt_ns"], s=values["s"], fan_in=fan_in)
-    scores = sorted(100.0 * m.score for m in slot.members)
+    scores = sorted(100.0 * score for score in slot.claimed)
     low = statistics.quantiles(scores, n=4, method="inclusive")[0] if len(scores) > 1 else scores[0]
     return Condition(
         median=statistics.median(scores),

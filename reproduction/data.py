@@ -20,6 +20,14 @@ FORMAT = 1
 _LINEAGE = ("revision", "dirty", "cpu", "versions.numpy", "versions.numba", "versions.torch")
 _COLUMNS = ("seed", "score", "diverged", "seconds")
 _INFO = ("n_synapses", "n_train", "n_scored", "cumulative_drive", "mean_weight_per_ns")
+_SOLVED = (
+    "solved_score",
+    "solved_converged",
+    "solved_steps_per_point",
+    "trained_steps_per_point",
+    "solved_remedy",
+)
+"""The check of a network's time step, which files of before it do not have."""
 
 
 def write(snapshot: StudySnapshot, path: Path) -> None:
@@ -33,7 +41,7 @@ def write(snapshot: StudySnapshot, path: Path) -> None:
         "now": snapshot.now,
         "lineage": {k: v for k, v in lineage.summary(snapshot).items() if k in _LINEAGE},
         "spec": snapshot.spec.stored(),
-        "columns": [*_COLUMNS, *_INFO],
+        "columns": [*_COLUMNS, *_INFO, *_SOLVED],
     }
     lines = [records.dumps(_trial(slot)) for slot in (*snapshot.search, *snapshot.confirm)]
     text = records.dumps(head)[:-1] + ', "trials": [\n' + ",\n".join(lines) + "\n]}\n"
@@ -52,11 +60,14 @@ def _trial(slot: Slot) -> dict[str, Any]:
         "params": slot.params,
         "score": slot.score,
         "message": slot.message,
-        "members": [
-            [m.seed, m.score, m.diverged, round(m.seconds, 2), *(_short(m, name) for name in _INFO)]
-            for m in slot.members
-        ],
+        "members": [_row(member) for member in slot.members],
     }
+
+
+def _row(member: Member) -> list[Any]:
+    own = [member.seed, member.score, member.diverged, round(member.seconds, 2)]
+    shortened = [_short(member, name) for name in _INFO]
+    return [*own, *shortened, *(member.info.get(name) for name in _SOLVED)]
 
 
 def _short(member: Member, name: str) -> float | int | None:

@@ -102,7 +102,7 @@ def _text(point: Point) -> str:
 def scores_at_1_ns(snapshot: StudySnapshot) -> list[float]:
     """Accuracies, in per cent, of the networks at 1 ns."""
     slot = next(s for s in snapshot.search if math.isclose(float(s.params["dt_ns"]), 1.0))
-    return [100.0 * member.score for member in slot.members]
+    return [100.0 * score for score in slot.claimed]
 
 
 # --- accuracy -------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ def write(studies: Studies, pictures: Sequence[Path], path: Path) -> None:
     claims = judge_all(studies)
     parts = [
         prose.TITLE,
+        prose.OF_A_MAP if any(map(_of_a_map, studies.values())) else "",
+        prose.ABOUT,
         _summary(claims),
         _strays(studies),
         "## The claims\n\n" + prose.RULES + "\n\n" + _claims(claims),
@@ -48,14 +50,18 @@ def _summary(claims: Sequence[Claim]) -> str:
     return f"Of {len(claims)} claims: {found}."
 
 
+def _of_a_map(snapshot: StudySnapshot) -> bool:
+    """Whether its networks were trained with one first-order step per point."""
+    return snapshot.spec.fixed.get("integrator") == "exponential"
+
+
 def _strays(studies: Studies) -> str:
     """Studies that are not those of their files: trial runs, or files that changed since."""
-    changed = {
-        job.name: job.spec().differences(studies[job.name].spec)
-        for job in JOBS
-        if job.name in studies
-    }
-    lines = [f"- `{name}`: {', '.join(keys)}" for name, keys in changed.items() if keys]
+    changed: dict[str, list[str]] = {}
+    for job in JOBS:
+        if job.name in studies and (keys := job.spec().differences(studies[job.name].spec)):
+            changed.setdefault(", ".join(keys), []).append(f"`{job.name}`")
+    lines = [f"- {', '.join(names)}: {keys}" for keys, names in changed.items()]
     head = "**Not what is said here:** these data differ from the study files.\n\n"
     return head + "\n".join(lines) if lines else ""
 

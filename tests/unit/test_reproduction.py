@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from hpo.confirmation import solved_info
 from hpo.errors import HpoError
 from hpo.snapshot import Member, Phase, Slot, SlotState, StudySnapshot, StudyState
-from reproduction import __main__, claims, data, jobs, judges, runs
+from objectives.contract import Solved
+from reproduction import __main__, claims, conditions, data, jobs, judges, runs
 from reproduction.judges import Verdict
 
 DAY = datetime(2026, 1, 2, tzinfo=UTC)
@@ -173,6 +175,43 @@ def test_data_come_back_as_they_were_written(tmp_path: Path) -> None:
     first, same = written.search[3].members[2], read.search[3].members[2]
     assert (same.score, same.seed, same.seconds) == (first.score, first.seed, first.seconds)
     assert same.info["cumulative_drive"] == 1.2346
+    assert same.solved is None
+
+
+def test_what_is_judged_is_the_solved_equation(tmp_path: Path) -> None:
+    at_the_step = study("fig2b", lambda p: 0.95)
+    checks = [
+        Solved(score=0.125, converged=i != 3, steps_per_point=8, trained_steps_per_point=2)
+        for i in range(10)
+    ]
+    slots = tuple(
+        replace(
+            slot,
+            members=tuple(
+                replace(member, info={**member.info, **solved_info(check)})
+                for member, check in zip(slot.members, checks, strict=True)
+            ),
+        )
+        for slot in at_the_step.search
+    )
+    data.write(replace(at_the_step, search=slots), tmp_path / "fig2b.json")
+    read = data.read(tmp_path / "fig2b.json")
+    assert [member.solved for member in read.search[0].members] == checks
+    assert judges.scores_at_1_ns(read) == [12.5] * 10
+    assert judges.curves(read)[0].points[0].median == 12.5
+    (first, *_) = conditions.conditions({"fig2b": read})
+    assert first.median == 12.5
+
+
+def test_data_of_a_map_are_called_so(tmp_path: Path) -> None:
+    made = study("fig4", lambda p: 0.9)
+    fixed = {**made.spec.fixed, "integrator": "exponential", "max_step_ns": 1e4}
+    for spec, said in ((made.spec, False), (made.spec.model_copy(update={"fixed": fixed}), True)):
+        data.write(replace(made, spec=spec), tmp_path / runs.FOLDER / "fig4.json")
+        runs.draw(tmp_path)
+        text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
+        assert ("**These data are those of a map" in text) is said
+        assert ("- `fig4`: fixed.integrator, fixed.max_step_ns\n" in text) is said
 
 
 def test_everything_is_redrawn_from_data_alone(tmp_path: Path) -> None:
