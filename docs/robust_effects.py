@@ -1,7 +1,8 @@
 """What each imperfection of studies/seqdigits-robust.toml costs: the table in docs/robust.md.
 
 ``python docs/robust_effects.py`` trains the three networks of studies/robust-spread.toml from ten
-seeds each, and scores every one of them on ideal hardware, with one imperfection, and with all.
+seeds each, and scores every one of them, on its solved equation, on ideal hardware, with one
+imperfection, and with all.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from hpo import studyfile
 from objectives.contract import Protocol
 from objectives.inspection import NetworkObjective
 from objectives.scoring import Hardware
+from objectives.solving import stepping
 from objectives.tasks import load
 from objectives.variability import Variability
-
-SEEDS = range(10)
 
 
 def main() -> None:
     """Train, score and print the table, in per cent."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=60)
-    epochs = parser.parse_args().epochs
+    parser.add_argument("--seeds", type=int, default=10)
+    arguments = parser.parse_args()
     spec = studyfile.load("robust-spread")
     assert spec.sweep is not None
     objective = spec.objective_impl
@@ -35,17 +36,20 @@ def main() -> None:
     print("|---|" + "---|" * len(spec.sweep.curves))
     found: dict[str, list[str]] = {name: [] for name in ("ideal", *kinds, "all")}
     for curve in spec.sweep.curves:
-        values = {**spec.fixed, **curve.fixed, "epochs": epochs}
+        values = {**spec.fixed, **curve.fixed, "epochs": arguments.epochs}
         scores: dict[str, list[float]] = {name: [] for name in found}
-        for seed in SEEDS:
+        for seed in range(arguments.seeds):
             how = {"task": spec.task_params, "protocol": Protocol.CONFIRM, "member_seed": seed}
             member = objective.member(objective.Params(**values), **how)
-            member.train(lambda progress: None)
+            solved = member.train(lambda progress: None).solved
+            assert solved is not None
             examples = load(spec.task_params, protocol=Protocol.CONFIRM, member_seed=seed).score
             for name in found:
                 varied = {"ideal": {}, **kinds, "all": table}[name]
-                hardware = Hardware(Variability(**{**varied, **draws}), seed)
-                scores[name].append(100 * hardware.accuracy(member.network, examples)[0])
+                steps = solved.trained_steps_per_point
+                hardware = Hardware(Variability(**{**varied, **draws}), seed, steps)
+                with stepping(member.network, solved.steps_per_point):
+                    scores[name].append(100 * hardware.accuracy(member.network, examples)[0])
         for name, all_seeds in scores.items():
             mean, std = statistics.mean(all_seeds), statistics.stdev(all_seeds)
             found[name].append(f"{mean:.1f} ± {std:.1f}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 from stack import ROOT
@@ -57,3 +59,11 @@ def test_the_hardware_of_the_sweep_is_that_of_the_search() -> None:
     table = studyfile.load("seqdigits-robust").variability or {}
     swept = studyfile.load("robust-spread").variability or {}
     assert swept == {k: v for k, v in table.items() if not k.endswith("_spread")}
+
+
+@pytest.mark.slow
+def test_its_script_runs() -> None:
+    command = [sys.executable, "docs/robust_effects.py", "--epochs", "1", "--seeds", "2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    rows = [row.split("|")[1].strip() for row in done.stdout.splitlines()]
+    assert rows[2:] == re.findall(r"^\| (ideal|`\w+ = [\d.]+`|all) \| \d", DOCUMENT, re.MULTILINE)
