@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from hpo import studyfile
-from objectives.contract import Protocol
+from objectives.contract import Outcome, Protocol, Solved
 from objectives.tasks import load
 from objectives.tasks.arrays import ArraysParams
 
 PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    assert found is not None
-    return found[1]
+def block(language: str, number: int = 0) -> str:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)[number]
 
 
 def test_the_example_gives_a_study_that_loads(tmp_path: Path) -> None:
@@ -33,3 +34,30 @@ def test_the_example_gives_a_study_that_loads(tmp_path: Path) -> None:
 def test_every_option_of_the_task_is_documented() -> None:
     for name in ArraysParams.model_fields:
         assert f"| `{name}` |" in PAGE.read_text()
+
+
+def check_of_the_page(scores: dict[int, float], protocol: Protocol) -> Outcome:
+    """What the page's ``evaluate`` gives of a network with these scores by steps per point."""
+    evaluate = "def evaluate(protocol, params, network, tested):\n"
+    names: dict[str, Any] = {"Protocol": Protocol, "Outcome": Outcome}
+    exec(block("python", 1) + evaluate + textwrap.indent(block("python", 2), "    "), names)
+    params = SimpleNamespace(steps_per_point=2)
+    found: Outcome = names["evaluate"](protocol, params, scores, lambda own, steps: own[steps])
+    return found
+
+
+def test_the_check_of_an_own_equation_is_right() -> None:
+    scores = {2: 0.9, 4: 0.8, 8: 0.75, 16: 0.7505}
+    outcome = check_of_the_page(scores, Protocol.CONFIRM)
+    assert outcome.score == 0.9
+    assert outcome.solved == Solved(
+        score=0.7505,
+        converged=True,
+        steps_per_point=16,
+        trained_steps_per_point=2,
+        remedy="Raise steps_per_point.",
+    )
+    assert check_of_the_page(scores, Protocol.VALIDATION).solved is None
+    unsettled = check_of_the_page({2**k: k / 10 for k in range(1, 10)}, Protocol.CONFIRM).solved
+    assert unsettled is not None
+    assert (unsettled.converged, unsettled.steps_per_point, unsettled.score) == (False, 256, 0.8)
