@@ -14,7 +14,7 @@ from hpo import studyfile
 from objectives.contract import Protocol
 from objectives.inspection import NetworkObjective
 from objectives.scoring import Hardware
-from objectives.solving import stepping
+from objectives.solving import refined
 from objectives.tasks import load
 from objectives.variability import Variability
 
@@ -48,7 +48,7 @@ def main() -> None:
                 varied = {"ideal": {}, **kinds, "all": table}[name]
                 steps = solved.trained_steps_per_point
                 hardware = Hardware(Variability(**{**varied, **draws}), seed, steps)
-                with stepping(member.network, solved.steps_per_point):
+                with refined(member.network, solved.steps_per_point):
                     scores[name].append(100 * hardware.accuracy(member.network, examples)[0])
         for name, all_seeds in scores.items():
             mean, std = statistics.mean(all_seeds), statistics.stdev(all_seeds)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +29,7 @@ from objectives.contract import (
 )
 from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
 from objectives.scoring import Hardware, ideal_accuracy, score
-from objectives.solving import solve, solving_steps, stepping
+from objectives.solving import refined, solve, solving_steps
 from objectives.tasks import load
 from objectives.tasks.data import Examples
 from objectives.training import Recipe, train
@@ -110,8 +111,9 @@ class Classifier(NetworkMember):
         if self._protocol is Protocol.CONFIRM:
             solved = solve(self.network, lambda: score(self.network, split.score, accuracy)[0])
         on_hardware: dict[str, float] = {}
-        if self._hardware:
-            on_hardware = self._hardware.info(self.network, self._split.score)
+        if self._hardware:  # beside what is claimed
+            with refined(self.network, solved.steps_per_point) if solved else nullcontext():
+                on_hardware = self._hardware.info(self.network, split.score)
         self.network.cpu()
         sizes = {"n_train": len(self._split.train), "n_scored": len(self._split.score)}
         s = float(getattr(self._params, "s", 1.0))  # networks without amplification
@@ -158,8 +160,8 @@ class Classifier(NetworkMember):
         """Replay it on series of the test half; see ``NetworkMember.trace``."""
         shown = self._test.take(np.asarray(images, dtype=np.intp))
         u = torch.from_numpy(shown.x)
-        steps = solving_steps(self.network, u)
-        with torch.no_grad(), stepping(self.network, steps):
+        steps, settled = solving_steps(self.network, u)
+        with torch.no_grad(), refined(self.network, steps):
             logits = self.network(u)[0]
             values = self.network.trajectories(u)[quantity][0]  # (layers, series, times, neurons)
         finite = logits.isfinite().all(dim=1)
@@ -174,7 +176,7 @@ class Classifier(NetworkMember):
             inputs=shown.x,
             time_ns=dt_ns * np.arange(values.shape[2], dtype=np.float64),
             values=values.transpose(2, 3).contiguous().numpy(),
-            steps_per_point=steps,
+            steps_per_point=steps if settled else None,
         )
 
 

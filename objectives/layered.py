@@ -37,13 +37,15 @@ Amplification = Annotated[
     float, Field(ge=0, le=100, description="amplification S of weights and trainable biases")
 ]
 
+MAX_STEPS = 10_000
+"""Integration steps per point."""
 MaxStep = Annotated[
     float,
     Field(
         gt=0,
         le=1e4,
         description="longest integration step, in ns: dt_ns is divided into as many equal steps as"
-        " it takes; one step per point makes a map of the neurons",
+        " it takes, at most 10,000; steps that are too long make a map of the neurons",
     ),
 ]
 
@@ -84,7 +86,7 @@ class LayeredParams(ObjectiveParams):
     ] = "exponential-ab3"
     steps_per_point: Annotated[
         int,
-        Field(ge=1, le=10_000, description="equal steps into which dt_ns is divided, at least"),
+        Field(ge=1, le=MAX_STEPS, description="equal steps into which dt_ns is divided, at least"),
     ] = 1
     max_step_ns: MaxStep = 0.5
     device: Annotated[
@@ -105,6 +107,15 @@ class LayeredParams(ObjectiveParams):
         if values.get("variability", 0) is None:
             values.pop("variability")
         return values
+
+    @model_validator(mode="after")
+    def _steps_are_few_enough(self) -> Self:
+        if not self.dt_ns / self.max_step_ns <= MAX_STEPS:
+            raise ValueError(
+                f"max_step_ns: `dt_ns / max_step_ns <= {MAX_STEPS}` must hold, but got "
+                f"max_step_ns={self.max_step_ns}, dt_ns={self.dt_ns}. Raise max_step_ns."
+            )
+        return self
 
     @model_validator(mode="after")
     def _input_is_connected(self) -> Self:

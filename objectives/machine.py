@@ -53,7 +53,7 @@ def equation() -> dict[str, Any]:
     import torch
 
     from objectives.networks.kernels.sparse import LANES
-    from objectives.solving import solving_steps, stepping
+    from objectives.solving import refined, solving_steps
     from objectives.spintronic import SpintronicObjective, SpintronicParams
 
     began = time.perf_counter()
@@ -67,8 +67,8 @@ def equation() -> dict[str, Any]:
         reference = copy.deepcopy(network).double()
         network.backend, reference.backend = "fused", "reference"
         by_default = network.output(u)
-        steps = solving_steps(network, u)
-        with stepping(network, steps), stepping(reference, steps):
+        steps, _ = solving_steps(network, u)
+        with refined(network, steps), refined(reference, steps):
             solved, exact = network.output(u), reference.output(u.double())
     return {
         "integrator": network.physics.integrator,

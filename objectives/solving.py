@@ -25,7 +25,7 @@ from objectives.networks.layered import LayeredNetwork
 INTEGRATOR: IntegratorName = "exponential-ab3"
 """By which the equation is solved, whatever the network was trained with."""
 AGREEMENT = 1e-3
-"""Accuracies of two refinements agree within this: 0.1 points."""
+"""Accuracies of two refinements agree within this: 0.1 points, no answer of fewer than 1,000."""
 LOGITS_AGREEMENT = 1e-2
 """Readouts of two refinements agree within this share of their norm."""
 MAX_REFINEMENTS = 7
@@ -37,13 +37,16 @@ T = TypeVar("T")
 def solve(network: LayeredNetwork, accuracy: Callable[[], float]) -> Solved:
     """The accuracy of a trained network as its step is refined; see ``contract.Solved``.
 
+    The coarsest of the steps is half the one it was trained with, or half the longest one of its
+    physics' default if that is shorter: networks that one is much too coarse for may agree there.
+
     Args:
         network: as it was trained; its physics are the same afterwards.
         accuracy: measures it, with its present physics.
     """
 
     def agree(coarse: float, fine: float) -> bool:
-        return abs(fine - coarse) <= AGREEMENT
+        return abs(fine - coarse) <= AGREEMENT + 1e-9
 
     score, steps, converged = _refine(network, accuracy, agree)
     return Solved(
@@ -55,18 +58,23 @@ def solve(network: LayeredNetwork, accuracy: Callable[[], float]) -> Solved:
     )
 
 
-def solving_steps(network: LayeredNetwork, u: Tensor) -> int:
-    """Steps per point that solve the equation for the input ``u``, (batch, time, channels)."""
+def solving_steps(network: LayeredNetwork, u: Tensor) -> tuple[int, bool]:
+    """Steps per point that solve the equation for an input, and whether its readouts settle.
+
+    Args:
+        network: as it was trained.
+        u: the input, (batch, time, channels).
+    """
 
     def agree(coarse: Tensor, fine: Tensor) -> bool:
         return bool((fine - coarse).norm() <= LOGITS_AGREEMENT * fine.norm())
 
     with torch.no_grad():
-        return _refine(network, lambda: network(u), agree)[1]
+        return _refine(network, lambda: network(u), agree)[1:]
 
 
 @contextmanager
-def stepping(network: LayeredNetwork, n_steps: int) -> Iterator[None]:
+def refined(network: LayeredNetwork, n_steps: int) -> Iterator[None]:
     """Within it, ``network`` takes so many steps per point, by ``INTEGRATOR``."""
     trained = network.physics
     network.physics = replace(
@@ -82,12 +90,14 @@ def _refine(
     network: LayeredNetwork, measure: Callable[[], T], agree: Callable[[T, T], bool]
 ) -> tuple[T, int, bool]:
     """What is measured at the finest step, its steps per point, and whether the last two agree."""
-    steps = 2 * network.physics.n_steps
-    with stepping(network, steps):
+    trained = network.physics
+    by_default = replace(trained, steps_per_point=1, max_step_ns=type(trained).max_step_ns)
+    steps = 2 * max(trained.n_steps, by_default.n_steps)
+    with refined(network, steps):
         coarse = measure()
     for _ in range(MAX_REFINEMENTS - 1):
         steps *= 2
-        with stepping(network, steps):
+        with refined(network, steps):
             fine = measure()
         if agree(coarse, fine):
             return fine, steps, True

@@ -24,6 +24,9 @@ g             s                   1         (draws, layers, width)
 n             input_noise         1         (draws, batch, time, channels)
 ============  ==================  ========  =======================================
 
+A jump is no part of the polynomial that ``integrators`` extrapolates: with noise, a step has an
+error of first order, as small as the noise is.
+
 Series k of a chip gets the noise of lane k modulo LANES: chips differ in all of it, and LANES
 series of one chip, which is as good for a mean and does not take longer than the network itself.
 """

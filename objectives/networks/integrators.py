@@ -97,7 +97,7 @@ def exponential(
     *,
     weights: Sequence[float],
 ) -> State:
-    """The exact solution for the mean drive that the last outputs, so weighted, promise."""
+    """The exact solution under the drive of the last outputs, so weighted."""
     outputs = (dynamics.output(state), *past)
     at_rest = outputs[-1:] * (len(weights) - len(outputs))
     y = sum(w * y for w, y in zip(weights, outputs + at_rest, strict=False) if w)

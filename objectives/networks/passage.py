@@ -161,14 +161,14 @@ class CtrnnKernel(Kernel):
         """See ``Kernel``."""
         row, n_kept = self.row, n_points * self.n_steps + 3 if keep else 3
         sizes = {"outputs": n_kept * row, "values": 2 * row, "x": row}
-        return sizes | {"adjoint_x": 2 * row, "pulls": 2 * row}
+        return sizes | {"adjoint_x": 2 * row, "mean_adjoint": 2 * row}
 
     def bind(self, passage: Passage) -> tuple[Run, Run]:
         """See ``Kernel``."""
         how = (self.constants, self.extrapolation)
         arrays = passage.work.parts("held", "drive", "outputs", "values", "x", "last_y")
         there = (*passage.drives, *how, passage.keep, passage.shape, *arrays)
-        names = ("outputs", "entering", "adjoint_x", "pulls", "held", "sums")
+        names = ("outputs", "entering", "adjoint_x", "mean_adjoint", "held", "sums")
         back = (*passage.pulls, *how, passage.shape, *passage.work.parts(*names))
         return (lambda u: ctrnn.forward(u, *there)), (lambda u: ctrnn.backward(u, *back))
 

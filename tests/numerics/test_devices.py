@@ -14,7 +14,7 @@ from torch import Tensor
 from objectives.networks import devicekernels
 from objectives.networks.devices import Chips, drawn, drawn_noise, read_out, rounded
 from objectives.networks.fused import fused_output
-from objectives.solving import stepping
+from objectives.solving import refined
 from objectives.variability import Variability
 
 ALL: dict[str, Any] = {
@@ -89,7 +89,7 @@ def test_finer_steps_solve_the_network_between_the_same_jumps(kind: str) -> None
     one = chips(kernel, u, **ALL | {"input_noise": 0.0})
     logits = []
     for steps in (2, 4, 8, 32):
-        with stepping(kernel, steps), stepping(reference, steps):
+        with refined(kernel, steps), refined(reference, steps):
             logits.append(read_out(kernel, one, u, None))
             expected = read_out(reference, one, u, None)
         torch.testing.assert_close(logits[-1], expected, rtol=0, atol=2e-5)

@@ -16,7 +16,7 @@ from objectives.artifacts import FORMAT, describe, load_network
 from objectives.classifier import Classifier
 from objectives.contract import Progress, Protocol
 from objectives.inspection import QUANTITIES, NetworkObjective
-from objectives.solving import stepping
+from objectives.solving import refined
 from objectives.tasks import load
 
 KINDS = ["ctrnn", "spintronic"]
@@ -271,7 +271,7 @@ def test_a_trace_shows_what_the_network_computes(kind: str, quantity: str) -> No
     network = trained.network
     u = torch.from_numpy(trace.inputs)
     assert trace.steps_per_point is not None
-    with stepping(network, trace.steps_per_point), torch.no_grad():
+    with refined(network, trace.steps_per_point), torch.no_grad():
         expected = network.trajectories(u)[quantity][0].transpose(2, 3)
         logits = network(u)[0]
     times = 64 if quantity == "drive" else 65

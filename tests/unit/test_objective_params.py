@@ -87,6 +87,8 @@ def test_every_parameter_is_described() -> None:
         ("epochs", 0),
         ("integrator", "rk5"),
         ("steps_per_point", 0),
+        ("max_step_ns", 0.0),
+        ("max_step_ns", 1e-310),
         ("q", -0.1),
         ("sigma", 0.5),
         ("tau_ns", float("nan")),
@@ -96,6 +98,16 @@ def test_every_parameter_is_described() -> None:
 def test_values_outside_their_bounds_are_refused(name: str, value: object) -> None:
     with pytest.raises(ValidationError, match=name):
         SpintronicParams.model_validate({name: value})
+
+
+def test_more_steps_than_any_network_needs_are_refused() -> None:
+    SpintronicParams(dt_ns=20.0, max_step_ns=0.002)
+    with pytest.raises(
+        ValidationError,
+        match=r"max_step_ns: `dt_ns / max_step_ns <= 10000` must hold, "
+        r"but got max_step_ns=0.001, dt_ns=20.0. Raise max_step_ns.",
+    ):
+        SpintronicParams(dt_ns=20.0, max_step_ns=0.001)
 
 
 def test_an_input_without_connections_is_refused() -> None:

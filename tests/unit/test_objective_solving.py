@@ -11,7 +11,7 @@ from networks import KINDS, inputs, tiny
 import objectives
 from objectives.contract import Outcome, Protocol
 from objectives.networks.layered import LayeredNetwork
-from objectives.solving import MAX_REFINEMENTS, solve, solving_steps, stepping
+from objectives.solving import MAX_REFINEMENTS, refined, solve, solving_steps
 from objectives.tasks import TASKS
 
 DIGITS = TASKS["sequential-digits"](name="sequential-digits")
@@ -83,6 +83,17 @@ def test_a_network_that_never_settles_says_so() -> None:
     assert found.score == scores[tried[-1]]
 
 
+def test_a_tenth_of_a_point_is_near_enough() -> None:
+    found, _ = solve_for({4: 0.9, 8: 0.899})
+    assert (found.score, found.converged) == (0.899, True), "0.9 - 0.899 is above 0.001"
+
+
+def test_refinements_are_finer_than_the_default_step_whatever_the_trained_one() -> None:
+    """Steps that are much too coarse may agree on what is as bad as chance."""
+    _, tried = solve_for({2**k: 0.1 for k in range(10)}, dt_ns=8.0, integrator="exponential")
+    assert tried == [32, 64]
+
+
 def test_a_network_that_cannot_be_scored_keeps_its_step() -> None:
     network = tiny()
 
@@ -99,12 +110,13 @@ def test_a_network_that_cannot_be_scored_keeps_its_step() -> None:
 def test_readouts_are_solved_until_they_agree_within_a_per_cent(kind: str) -> None:
     network: LayeredNetwork = tiny(kind, steps_per_point=1, dt_ns=2.0)
     u = inputs(time=20)
-    steps = solving_steps(network, u)
+    steps, settled = solving_steps(network, u)
     with torch.no_grad():
-        with stepping(network, steps):
+        with refined(network, steps):
             solved = network(u)
-        with stepping(network, 16 * steps):
+        with refined(network, 16 * steps):
             finest = network(u)
         trained = network(u)
+    assert settled
     assert (solved - finest).norm() < 0.01 * finest.norm()
     assert (trained - finest).norm() > (solved - finest).norm()

@@ -26,13 +26,13 @@ from objectives.networks.kernels.simd import load, splat, store
 from objectives.networks.kernels.sparse import (
     LANES,
     PIECE,
+    constant_drive,
     copy,
     fill,
     gather,
     gather_adjoint,
-    held_drive,
-    hold,
-    release,
+    input_adjoint,
+    input_drive,
 )
 
 
@@ -88,11 +88,11 @@ def forward(
     fill(outputs, 0, 3 * row, ZERO)
     fill(values, now, row, ZERO)
     for t in range(n_points):
-        hold(u, t * inputs, starts, sources, weights, biases, ZERO, shape, held)
+        input_drive(u, t * inputs, starts, sources, weights, biases, ZERO, shape, held)
         for _ in range(n_steps):
             y_before, y_now, y_next = y_now, y_next, y_next + row if keep else y_before
             for i in range(n_neurons):
-                total = held_drive(held, biases, ZERO, i, width)
+                total = constant_drive(held, biases, ZERO, i, width)
                 end = starts[n_neurons + 1 + i]
                 total = gather(total, weights, sources, starts[i], end, values, now)
                 store(drive, 0, total)
@@ -122,7 +122,7 @@ def backward(
     outputs: Any,
     entering: Any,
     adjoint_x: Any,
-    pulls: Any,
+    mean_adjoint: Any,
     held: Any,
     sums: Any,
 ) -> None:
@@ -146,7 +146,7 @@ def backward(
         outputs: as ``forward`` left them.
         entering: G of the last layer after the last step, (layer, LANES).
         adjoint_x: scratch for A of two steps, used in turn, (2, neurons, LANES).
-        pulls: scratch for K of two steps, used in turn, (2, neurons, LANES).
+        mean_adjoint: scratch for K of two steps, used in turn, (2, neurons, LANES).
         held: scratch for the sum of a point's A, (neurons, LANES).
         sums: products for weights and biases over FOLD lanes, added to, (nonzeros + neurons, FOLD).
     """
@@ -154,9 +154,9 @@ def backward(
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, width = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
-    now, later = 0, row  # of adjoint_x and pulls
+    now, later = 0, row  # of adjoint_x and mean_adjoint
     fill(adjoint_x, 0, 2 * row, ZERO)
-    fill(pulls, 0, 2 * row, ZERO)
+    fill(mean_adjoint, 0, 2 * row, ZERO)
     for t in range(n_points - 1, -1, -1):
         fill(held, 0, row, ZERO)
         for n in range((t + 1) * n_steps, t * n_steps, -1):  # after so many steps
@@ -166,14 +166,16 @@ def backward(
                 total = splat(ZERO, LANES)
                 if n < n_points * n_steps:
                     first, end = starts[j], starts[j + 1]
-                    total = gather_adjoint(total, weights, targets, first, end, pulls, now, y, sums)
+                    total = gather_adjoint(
+                        total, weights, targets, first, end, mean_adjoint, now, y, sums
+                    )
                 elif at >= last:
                     total = load(entering, at - last, LANES)
                 next_a = load(adjoint_x, now + at, LANES)
                 a = decay * next_a + (ONE - y * y) * total
                 pull = newest * a + (older * next_a + oldest * load(adjoint_x, later + at, LANES))
                 store(adjoint_x, later + at, a)
-                store(pulls, later + at, pull)
+                store(mean_adjoint, later + at, pull)
                 store(held, at, load(held, at, LANES) + a)
             now, later = later, now
-        release(u, t * inputs, starts, targets, shape, held, sums)
+        input_adjoint(u, t * inputs, starts, targets, shape, held, sums)

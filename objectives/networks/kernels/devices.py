@@ -31,11 +31,11 @@ from objectives.networks.kernels.simd import (
 from objectives.networks.kernels.sparse import (
     LANES,
     PIECE,
+    constant_drive,
     copy,
     fill,
     gather,
-    held_drive,
-    hold,
+    input_drive,
 )
 from objectives.networks.kernels.spintronic import X_MIN, exponential_step
 
@@ -88,13 +88,13 @@ def spintronic(
     fill(outputs, 0, 2 * row, ZERO)
     fill(values, now, row, ZERO)
     for t in range(n_points):
-        hold(u, t * inputs, starts, sources, weights, biases, fixed, shape, held)
+        input_drive(u, t * inputs, starts, sources, weights, biases, fixed, shape, held)
         for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
             noisy = every > 0 and step % every == 0
             jump = step // every - 1 if noisy else 0
             for i in range(n_neurons):
                 g = element(gammas, i)
-                total = held_drive(held, biases, fixed, i, width)
+                total = constant_drive(held, biases, fixed, i, width)
                 end = starts[n_neurons + 1 + i]
                 total = gather(total, weights, sources, starts[i], end, values, now)
                 store(drive, 0, total)
@@ -158,13 +158,13 @@ def ctrnn(
     fill(outputs, 0, 2 * row, ZERO)
     fill(values, now, row, ZERO)
     for t in range(n_points):
-        hold(u, t * inputs, starts, sources, weights, biases, ZERO, shape, held)
+        input_drive(u, t * inputs, starts, sources, weights, biases, ZERO, shape, held)
         for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
             noisy = every > 0 and step % every == 0
             jump = step // every - 1 if noisy else 0
             for i in range(n_neurons):
                 decay, gain = element(decays, i), element(gains, i)
-                total = held_drive(held, biases, ZERO, i, width)
+                total = constant_drive(held, biases, ZERO, i, width)
                 end = starts[n_neurons + 1 + i]
                 total = gather(total, weights, sources, starts[i], end, values, now)
                 store(drive, 0, total)

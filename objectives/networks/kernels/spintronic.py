@@ -26,16 +26,16 @@ from objectives.networks.kernels.simd import load, splat, store, where_less
 from objectives.networks.kernels.sparse import (
     LANES,
     PIECE,
+    constant_drive,
     copy,
     fill,
     gather,
     gather_adjoint,
-    held_drive,
-    hold,
-    release,
+    input_adjoint,
+    input_drive,
 )
 
-STATE = 3  # rows of a neuron's state; one stream of memory is 2 % faster than three
+STATE = 3  # rows of a neuron's state, side by side: one stream of memory
 X_MIN = np.float32(1e-30)
 """Amplitudes do not fall below: what has underflowed to 0 could never grow again."""
 _MAX_EXPONENT = np.float32(40.0)
@@ -125,10 +125,10 @@ def forward(
     fill(outputs, 0, 2 * row, ZERO)
     fill(values, now, row, ZERO)
     for t in range(n_points):
-        hold(u, t * inputs, starts, sources, weights, biases, TWO * g, shape, held)
+        input_drive(u, t * inputs, starts, sources, weights, biases, TWO * g, shape, held)
         for _ in range(n_steps):
             for i in range(n_neurons):
-                total = held_drive(held, biases, TWO * g, i, width)
+                total = constant_drive(held, biases, TWO * g, i, width)
                 end = starts[n_neurons + 1 + i]
                 total = gather(total, weights, sources, starts[i], end, values, now)
                 store(drive, 0, total)
@@ -251,4 +251,4 @@ def backward(
                 store(filtered, later + at, pull + decay * load(filtered, now + at, LANES))
             now, later = later, now
             power *= decay
-        release(u, t * inputs, starts, targets, shape, held, sums)
+        input_adjoint(u, t * inputs, starts, targets, shape, held, sums)
