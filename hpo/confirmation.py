@@ -75,19 +75,30 @@ class Confirmation:
 
     @property
     def checks(self) -> Sequence[Solved]:
-        """The checks, if every network has one; else none."""
-        found = [solved for solved in self.solved if solved is not None]
-        return found if len(found) == len(self.step_scores) else []
+        """The checks of those networks that have one."""
+        return [solved for solved in self.solved if solved is not None]
 
     @property
     def checked(self) -> bool:
         """Whether every network was tested on the solved equation, too."""
-        return bool(self.checks)
+        return bool(self.checks) and not self.partly
+
+    @property
+    def partly(self) -> bool:
+        """Whether some networks were tested on the solved equation, and others were not."""
+        return 0 < len(self.checks) < len(self.step_scores)
+
+    @property
+    def compared(self) -> tuple[float, float]:
+        """Means of the networks that were tested, at the study's step and on the equation."""
+        pairs = zip(self.step_scores, self.solved, strict=True)
+        step_scores = [score for score, solved in pairs if solved is not None]
+        return _mean(step_scores), _mean([solved.score for solved in self.checks])
 
     @property
     def scores(self) -> tuple[float, ...]:
         """What is claimed: on the solved equation if it is checked, else at the study's step."""
-        return tuple(solved.score for solved in self.checks) or self.step_scores
+        return tuple(s.score for s in self.checks) if self.checked else self.step_scores
 
     @property
     def mean(self) -> float:
@@ -121,7 +132,7 @@ class Confirmation:
 
     @property
     def steps_per_point(self) -> int | None:
-        """Steps per input point at the finest step of any network; None if it is not checked."""
+        """Steps per input point at the finest step of any network; None if none is checked."""
         return max((solved.steps_per_point for solved in self.checks), default=None)
 
     @property
@@ -131,7 +142,7 @@ class Confirmation:
 
     @property
     def remedy(self) -> str:
-        """What to do where the two scores differ; empty if it is not checked."""
+        """What to do where the two scores differ; empty if none is checked."""
         return next((solved.remedy for solved in self.checks), "")
 
     def told(self) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "best": best and {"number": best.number, "score": best.score, "params": dict(best.params)},
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
         **_gap(spec, confirmed, best.score if best else None),
-        "warning": words.warning(spec, named) if named is not None else "",
+        "warning": words.warning(spec, named) if named else words.sweep_warning(snapshot),
         "confirmations": [confirmation(spec, item) for item in snapshot.confirmations],
         **(_two_objectives(snapshot) if spec.cost else {}),
     }

@@ -138,7 +138,12 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
         note += f" {lost} of its complete trials have no place on the x axis."
     title = _e(chart.title or "Figure")
     plot = _plot("figure", sweepfigure.figure(chart), f"{chart.y_label} against {chart.x_label}")
-    return _section("figure", title, _e(note), plot)
+    return _section("figure", title, _e(note) + _warned(snapshot) * (not spec.selects), plot)
+
+
+def _warned(snapshot: StudySnapshot) -> str:
+    """Why results may be none of the equation."""
+    return "".join(f" <strong>{_e(line)}</strong>" for line in results.warnings(snapshot))
 
 
 def _otherwise(spec: StudySpec) -> str:
@@ -247,20 +252,17 @@ def _confirmation(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
     found = snapshot.confirmations
     if not found:
-        note = "Nothing has been confirmed yet."
-        if spec.confirm is None:
-            note = "The study asks for no confirmation."
+        none = "The study asks for no confirmation."
+        note = none if spec.confirm is None else "Nothing has been confirmed yet."
         return _section("confirmation", "Confirmation", note, "")
     what = "The best of the search" if spec.cost is None else words.confirmed_of(spec)
-    note = (
-        f"{what}, trained on the whole training half from fresh seeds "
-        f"({spec.confirm_epochs} epochs) and tested once on the test half."
-    )
+    note = f"{what}, trained on the whole training half from fresh seeds "
+    note += f"({spec.confirm_epochs} epochs) and tested once on the test half."
     if spec.protocol == Protocol.PAPER:
         note += f" Their parameters were {words.PAPER_PROTOCOL}."
     if any(item.checked for item in found):
         note += f" Confirmed scores are those {words.SOLVED}. {words.SOLVED_MEANS}"
-    note += "".join(f" <strong>{_e(line)}</strong>" for line in results.warnings(snapshot))
+    note += _warned(snapshot)
     plot = ""
     if any(item.scores for item in found):
         label = f"Fresh-seed scores of each configuration; {verdict(snapshot)}"
@@ -320,8 +322,7 @@ def _best(snapshot: StudySnapshot) -> str:
         row += [_value(slot.params.get(name)) for name in names]
         rows.append(row + ([_value(slot.cost)] if two else []))
     caption = f"The best {BEST_ROWS} complete trials of the search"
-    if two:
-        caption = "The front of the search, cheapest first"
+    caption = "The front of the search, cheapest first" if two else caption
     note = "Scores of the search, mean ± standard deviation over the networks of a trial."
     title = "Trials of the front" if two else "Best trials"
     return _section("best", title, note, _table(caption, head, rows, "numbers"))

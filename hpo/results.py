@@ -80,7 +80,12 @@ def score_cell(spec: StudySpec, slot: Slot) -> str:
 
 
 def warnings(snapshot: StudySnapshot, *, but: int | None = None) -> list[str]:
-    """A line for each confirmed trial, but for one, whose result may not be one of the equation."""
+    """A line for each confirmed trial, but for one, whose result may not be one of the equation.
+
+    Of a study that selects nothing, one for all its points.
+    """
+    if not snapshot.spec.selects:
+        return [text] if (text := words.sweep_warning(snapshot)) else []
     found = [c for c in snapshot.confirmations if c.scores and c.source != but]
     texts = [(c.source, words.warning(snapshot.spec, c)) for c in found]
     return [f"trial {source}: {text}" for source, text in texts if text]

@@ -156,15 +156,26 @@ class Slot:
     """How often, when and from which trial on it was retried or excluded."""
 
     @property
+    def checks(self) -> list[Solved]:
+        """The checks of those networks whose time step was checked: see ``confirmation``."""
+        return [m.solved for m in self.members if m.solved is not None]
+
+    @property
     def checked(self) -> bool:
-        """Whether the time step of every network was checked: see ``confirmation``."""
-        return bool(self.members) and all(m.solved is not None for m in self.members)
+        """Whether the time step of every network was checked."""
+        return bool(self.members) and len(self.checks) == len(self.members)
 
     @property
     def claimed(self) -> tuple[float, ...]:
         """Scores of the networks: on the solved equation if every one was checked."""
-        solved = tuple(m.solved.score for m in self.members if m.solved is not None)
+        solved = tuple(s.score for s in self.checks)
         return solved if self.checked else tuple(m.score for m in self.members)
+
+    @property
+    def compared(self) -> tuple[float, float]:
+        """Means of the checked networks, of which there are some: at the step, and solved."""
+        step_scores = [m.score for m in self.members if m.solved is not None]
+        return statistics.fmean(step_scores), statistics.fmean(s.score for s in self.checks)
 
     @property
     def compares(self) -> bool:

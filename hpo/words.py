@@ -5,13 +5,26 @@ Plain text throughout: whoever puts it into HTML escapes it there.
 
 from __future__ import annotations
 
-import math
 import statistics
 
 from hpo import effort, front
-from hpo.confirmation import is_of_step
+from hpo.scoretext import is_percent as is_percent
+from hpo.scoretext import score_text as score_text
+from hpo.scoretext import shown as shown
 from hpo.snapshot import Confirmation, SlotState, StudySnapshot, StudyState
 from hpo.spec import VARIABILITY, ParamValue, StudySpec
+from hpo.stepwords import AT_STEP as AT_STEP
+from hpo.stepwords import SOLVED as SOLVED
+from hpo.stepwords import SOLVED_MEANS as SOLVED_MEANS
+from hpo.stepwords import basis as basis
+from hpo.stepwords import beside as beside
+from hpo.stepwords import measured as measured
+from hpo.stepwords import remark as remark
+from hpo.stepwords import steps_text as steps_text
+from hpo.stepwords import sweep_basis as sweep_basis
+from hpo.stepwords import sweep_remark as sweep_remark
+from hpo.stepwords import sweep_warning as sweep_warning
+from hpo.stepwords import warning as warning
 from objectives.contract import Protocol
 
 _UNITS = {
@@ -23,38 +36,11 @@ _UNITS = {
 
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
 CONFIRM_PROTOCOL = "trained on the whole training half, tested once on the test half"
-SOLVED, AT_STEP = "on the solved equation", "at the study's step"
-"""Where a confirmed score was measured: what is claimed, and what stands beside it."""
-SOLVED_MEANS = (
-    "On the solved equation: the same networks, their integration step refined until the score "
-    "no longer changes."
-)
-
-
-def is_percent(spec: StudySpec) -> bool:
-    """Whether scores are shown in per cent: accuracies, and nothing else."""
-    return spec.objective_impl.metric == "accuracy"
-
-
-def shown(spec: StudySpec, score: float) -> float:
-    """A score in the unit in which it is shown."""
-    return 100.0 * score if is_percent(spec) else score
 
 
 def metric(spec: StudySpec) -> str:
     """What a score axis is called."""
     return "accuracy (%)" if is_percent(spec) else spec.objective_impl.metric
-
-
-def score_text(spec: StudySpec, mean: float, std: float | None = None) -> str:
-    """A score with its deviation: ``94.9 ± 0.7 %``, or ``0.0312 ± 0.0011``."""
-    known = std is not None and math.isfinite(std)
-    if not is_percent(spec):
-        return f"{mean:.4g} ± {std:.2g}" if known else f"{mean:.4g}"
-    spread = 100.0 * std if known and std is not None else 1.0
-    decimals = 2 if 0 < spread < 0.1 else 1
-    text = f"{100.0 * mean:.{decimals}f}"
-    return f"{text} ± {spread:.{decimals}f} %" if known else f"{text} %"
 
 
 def difference_text(spec: StudySpec, score: float) -> str:
@@ -226,63 +212,23 @@ def verdict(snapshot: StudySnapshot) -> str:
     else:
         parts += _searched(snapshot, confirmations)
     parts.append(reported_text(snapshot.spec))
-    if confirmed is not None and confirmed.checked:
-        parts.append(warning(snapshot.spec, confirmed).rstrip("."))
+    if confirmed is not None:
+        parts.append(remark(snapshot.spec, confirmed).rstrip("."))
     return "; ".join(part for part in parts if part)
-
-
-def basis(spec: StudySpec, item: Confirmation) -> str:
-    """Whether a score is that of the equation; empty where the objective integrates none."""
-    if item.checked:
-        return SOLVED
-    return f"not tested {SOLVED}" if spec.integrates else ""
-
-
-def beside(spec: StudySpec, item: Confirmation) -> str:
-    """What stands beside a confirmed score: its basis, and the score at the study's step."""
-    score = score_text(spec, item.step_mean, item.step_std)
-    return f"{SOLVED}, {score} {AT_STEP}" if item.checked else basis(spec, item)
-
-
-def steps_text(steps: int | None) -> str:
-    """``one step per point``, or ``4 steps per point``."""
-    return "one step per point" if steps == 1 else f"{steps} steps per point"
-
-
-def warning(spec: StudySpec, item: Confirmation) -> str:
-    """Why a confirmed result may not be one of the equation, and what to do; mostly empty."""
-    if not item.checked:
-        return f"{text[0].upper()}{text[1:]}." if (text := basis(spec, item)) else ""
-    found = []
-    if is_of_step(spec, item.step_mean, item.mean):
-        what = "oscillator" if spec.objective_impl.name == "spintronic" else "equation"
-        step, mean = score_text(spec, item.step_mean), score_text(spec, item.mean)
-        text = f"{step} with {steps_text(item.trained_steps_per_point)}, {mean} solved"
-        found.append(f"a result of the integration step, not of the {what}: {text}")
-    if item.unsettled:
-        text = f"{item.unsettled} of {len(item.scores)} networks do not settle as the step is"
-        found.append(f"{text} refined up to {steps_text(item.steps_per_point)}")
-    return f"{'; '.join(found)}. {item.remedy}".strip() if found else ""
 
 
 def swept(snapshot: StudySnapshot) -> str:
     """A study that selects nothing in one sentence; no point of it is called the best."""
-    spec = snapshot.spec
-    complete = [s for s in snapshot.search if s.state == SlotState.COMPLETE and s.members]
+    spec, complete = snapshot.spec, measured(snapshot)
     scores = [statistics.median(s.claimed) for s in complete]
     points = f"{len(complete):,} of {spec.budget.trials:,} points measured"
     if not scores:
         return points
     low, high = score_text(spec, min(scores)), score_text(spec, max(scores))
     n = spec.budget.members
-    how = protocol_text(spec)
-    if all(s.checked for s in complete):
-        how += f", {SOLVED}"
-    elif spec.integrates and spec.protocol == Protocol.CONFIRM:
-        how += f", not tested {SOLVED}"
+    how = ", ".join(filter(None, (protocol_text(spec), sweep_basis(spec, complete))))
     text = f"{points}, medians of {n} networks from {low} to {high} ({how})"
-    of_step = sum(is_of_step(spec, s.score or 0.0, statistics.fmean(s.claimed)) for s in complete)
-    return text + f"; {of_step:,} of them were others at the study's own step" * bool(of_step)
+    return "; ".join(filter(None, (text, sweep_remark(spec, complete).rstrip("."))))
 
 
 def protocol_text(spec: StudySpec) -> str:

@@ -280,36 +280,89 @@ def test_a_front_holds_the_solved_score() -> None:
     assert "94.4 ± 0.0 %  8.3 ± 0.0 %  2" in row
 
 
-def test_a_sweep_that_was_tested_claims_the_solved_scores() -> None:
-    curve = {"label": "x", "x": "x", "values": [0.1, 0.2]}
-    spec = validate(
-        {
-            "name": "swept",
-            "objective": STEPPED,
-            "budget": {"members": 2, "epochs": 2},
-            "sweep": {"curves": [curve]},
-        },
-        where="test",
-    )
-    members = tuple(
-        replace(snapshots.member(i, (0.944,)), info=solved_info(solved(score)))
-        for i, score in enumerate((0.083, 0.093))
-    )
-    slots = tuple(
-        snapshots.slot(k, SlotState.COMPLETE, score=0.944, members=members, params={"x": x})
-        for k, x in enumerate((0.1, 0.2))
-    )
-    snapshot = snapshots.snapshot(spec, slots, state=StudyState.DONE)
-    assert words.verdict(snapshot) == (
-        "2 of 2 points measured, medians of 2 networks from 8.8 % to 8.8 % (trained on the whole "
-        "training half, tested once on the test half, on the solved equation); 2 of them were "
-        "others at the study's own step"
-    )
-    assert words.SOLVED_MEANS in report.html(snapshot)
-    untested = [replace(s, members=(snapshots.member(0, (0.944,)),)) for s in slots]
-    before = words.verdict(replace(snapshot, search=tuple(untested)))
-    assert before.endswith("once on the test half, not tested on the solved equation)")
-    chart = charts.chart(snapshot)
+HOW = "trained on the whole training half, tested once on the test half"
+
+
+def sweep(*points: Sequence[Solved | None]) -> StudySnapshot:
+    """A finished sweep whose networks all score 94.4 % at the study's step."""
+    curve = {"label": "x", "x": "x", "values": [0.1 * (k + 1) for k in range(len(points))]}
+    raw = {
+        "name": "swept",
+        "objective": STEPPED,
+        "budget": {"members": len(points[0]), "epochs": 2},
+        "sweep": {"curves": [curve]},
+    }
+    slots = []
+    for k, checks in enumerate(points):
+        members = tuple(
+            replace(snapshots.member(i, (0.944,)), curve=(), info=solved_info(check))
+            for i, check in enumerate(checks)
+        )
+        params = {"x": 0.1 * (k + 1)}
+        facts: dict[str, Any] = {"score": 0.944, "members": members, "params": params}
+        slots.append(snapshots.slot(k, SlotState.COMPLETE, **facts))
+    return snapshots.snapshot(validate(raw, where="test"), tuple(slots), state=StudyState.DONE)
+
+
+SWEPT = sweep(*[(solved(0.083), solved(0.093))] * 2)
+OTHERS = "were others at the study's own step"
+TEST_ALL = "To test them all, launch the study under another name: --name NEW"
+SWEEPS: list[tuple[StudySnapshot, str, str]] = [
+    (
+        SWEPT,
+        f"from 8.8 % to 8.8 % ({HOW}, on the solved equation); 2 of them {OTHERS}. "
+        "Lower max_step_ns",
+        f"2 of the points {OTHERS}. Lower max_step_ns.",
+    ),
+    (
+        sweep(*[(solved(0.944), solved(0.944, converged=False, steps_per_point=64))] * 2),
+        f"from 94.4 % to 94.4 % ({HOW}, on the solved equation); 2 of 4 networks do not settle as "
+        "the step is refined up to 128 steps per point. Lower max_step_ns",
+        "2 of 4 networks do not settle as the step is refined up to 128 steps per point. Lower "
+        "max_step_ns.",
+    ),
+    (
+        sweep((None, None), (None, None)),
+        f"from 94.4 % to 94.4 % ({HOW}, not tested on the solved equation)",
+        "Not tested on the solved equation.",
+    ),
+    (
+        sweep((solved(0.944), solved(0.944)), (solved(0.944), None)),
+        f"from 94.4 % to 94.4 % ({HOW}, 1 of 2 points tested on the solved equation); "
+        f"t{TEST_ALL[1:]}",
+        f"1 of 2 points tested on the solved equation. {TEST_ALL}.",
+    ),
+    (
+        sweep((solved(0.083), solved(0.083)), (solved(0.083), None)),
+        f"from 8.3 % to 94.4 % ({HOW}, 1 of 2 points tested on the solved equation); 1 of them "
+        "was another at the study's own step; 1 of them is a result of the integration step. "
+        f"Lower max_step_ns. {TEST_ALL}",
+        "1 of 2 points tested on the solved equation; 1 of the points was another at the study's "
+        "own step; 1 of the points is a result of the integration step. Lower max_step_ns. "
+        f"{TEST_ALL}.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("snapshot", "verdict", "warning"), SWEEPS)
+def test_a_sweep_says_what_it_claims(snapshot: StudySnapshot, verdict: str, warning: str) -> None:
+    said = "2 of 2 points measured, medians of 2 networks " + verdict
+    assert words.verdict(snapshot) == said
+    assert results.warnings(snapshot) == [warning]
+    assert records.study(snapshot)["warning"] == warning
+    page = report.html(snapshot)
+    assert f"<strong>{warning}</strong>" in page.replace("&#x27;", "'")
+    assert f"{said}." in page.replace("&#x27;", "'")
+    assert studynote.prose(said) in studynote.text(snapshot)
+    tested = [slot for slot in snapshot.search if slot.checked]
+    assert (words.SOLVED_MEANS in page) == bool(tested)
+
+
+def test_a_sweep_that_is_sound_warns_of_nothing() -> None:
+    sound = sweep(*[(solved(0.943), solved(0.944))] * 2)
+    assert words.verdict(sound).endswith(f"({HOW}, on the solved equation)")
+    assert (results.warnings(sound), records.study(sound)["warning"]) == ([], "")
+    chart = charts.chart(SWEPT)
     assert chart is not None
     assert [point.median for point in chart.groups[0].points] == pytest.approx([8.8, 8.8])
 
