@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -17,6 +18,7 @@ from hpo import picture, words
 from hpo.palette import BLUE, GREEN, VERMILLION
 from hpo.retrain import SPLITS
 from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot
+from hpo.spec import StudySpec
 from objectives.contract import Protocol
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def networks(snapshot: StudySnapshot, trial: Slot) -> list[Network]:
             score=m.score,
             curve=m.curve,
             loss_curve=m.loss_curve,
+            solved_score=m.solved.score if m.solved else None,
         )
         for m in trial.members
     ]
@@ -116,12 +119,20 @@ def figure(snapshot: StudySnapshot, trial: Slot) -> Figure:
 
 def _title(snapshot: StudySnapshot, trial: Slot) -> str:
     spec = snapshot.spec
-    text = f"{spec.objective_impl.metric} "
-    text += f"{words.score_text(spec, trial.score or 0.0)} in the search"
+    text = f"{spec.objective_impl.metric} {_claimed(spec, trial)}"
     if (confirmed := _confirmation(snapshot, trial)) is not None:
         text += f", confirmed {words.score_text(spec, confirmed.mean, confirmed.std)}"
         text += f", {beside}" if (beside := words.beside(spec, confirmed)) else ""
     return "\n".join(map(picture.wrapped, (f"{spec.name}, trial {trial.number}", text)))
+
+
+def _claimed(spec: StudySpec, trial: Slot) -> str:
+    """The score of a trial: that on the solved equation, where every network was tested on it."""
+    score = words.score_text(spec, trial.score or 0.0)
+    if not trial.checked:
+        return f"{score} in the search" if spec.selects else score
+    solved = words.score_text(spec, statistics.fmean(trial.claimed))
+    return f"{solved} {words.SOLVED}, {score} {words.AT_STEP}"
 
 
 def _confirmation(snapshot: StudySnapshot, trial: Slot) -> Confirmation | None:
@@ -134,11 +145,11 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
     spec = snapshot.spec
     searched = [n for n in found if not n.confirmed]
     fresh = [n for n in found if n.confirmed]
-    solved = [n.solved_score for n in fresh if n.solved_score is not None]
-    data = SPLITS[spec.protocol]
-    label = f"search: {len(searched)} networks, {data}"
-    for network in searched:
-        curve = network.curve or (network.score,)
+    label = f"{'search: ' * spec.selects}{len(searched)} networks, {SPLITS[spec.protocol]}"
+    scores, where = _ends(searched)
+    label += where * (not any(network.curve for network in searched))
+    for network, score in zip(searched, scores, strict=True):
+        curve = network.curve or (score,)
         y = [words.shown(spec, score) for score in curve]
         x = range(1, len(y) + 1) if network.curve else [len(network.loss_curve) or 1]
         style = {"linewidth": 1.4, "alpha": 0.9} if len(y) > 1 else {"marker": "o"}
@@ -146,10 +157,9 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
         label = "_"  # once in the legend
     if fresh:
         x = [len(n.loss_curve) or 1 for n in fresh]
-        checked = len(solved) == len(fresh)
-        y = [words.shown(spec, v) for v in (solved if checked else [n.score for n in fresh])]
-        label = f"confirmation: {len(fresh)} fresh seeds, {SPLITS[Protocol.CONFIRM]}"
-        label += f", {words.SOLVED}" * checked
+        scores, where = _ends(fresh)
+        y = [words.shown(spec, score) for score in scores]
+        label = f"confirmation: {len(fresh)} fresh seeds, {SPLITS[Protocol.CONFIRM]}{where}"
         axes.plot(x, y, "D", color=GREEN, markersize=4, alpha=0.7, clip_on=False, label=label)
     if (reported := spec.reported) is not None:
         value, std = words.shown(spec, reported.score), words.shown(spec, reported.std or 0.0)
@@ -158,6 +168,14 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
         if std:
             axes.axhspan(value - std, value + std, color=VERMILLION, alpha=0.08, linewidth=0)
     axes.set_ylabel(picture.plain(words.metric(spec)))
+
+
+def _ends(found: Sequence[Network]) -> tuple[list[float], str]:
+    """What is claimed of networks, and where if on the solved equation: if all were tested."""
+    solved = [n.solved_score for n in found if n.solved_score is not None]
+    if solved and len(solved) == len(found):
+        return solved, f", {words.SOLVED}"
+    return [n.score for n in found], ""
 
 
 def _draw_losses(axes: Axes, found: Sequence[Network]) -> None:

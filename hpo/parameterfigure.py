@@ -13,6 +13,7 @@ from hpo import words
 from hpo.palette import BLUE, INK, ORANGE, VERMILLION
 from hpo.plotting import (
     axis_score,
+    claimed_score,
     focus,
     hover,
     log_axis,
@@ -99,7 +100,9 @@ def _cloud(
     x = [position(slot.params[name]) for slot in slots]
     y = [min(max(axis_score(spec, slot), view[0]), view[1]) for slot in slots]
     if coloured:
-        text = [f"trial {s.number}: {words.score_text(spec, s.score or 0.0)}" for s in slots]
+        text = [
+            f"trial {s.number}: {words.score_text(spec, claimed_score(spec, s))}" for s in slots
+        ]
         marker = {"color": [s.number for s in slots], "coloraxis": "coloraxis"}
         trace = markers(x, y, text, name="", marker=marker, on_edge=True)
         trace.marker.update(size=6, opacity=0.8)

@@ -101,13 +101,25 @@ def scored(snapshot: StudySnapshot) -> list[Slot]:
 
 
 def axis_score(spec: StudySpec, slot: Slot) -> float:
-    """The score of a scored slot, in the unit of the axes."""
-    return words.shown(spec, slot.score if slot.score is not None else math.nan)
+    """What is claimed of a scored slot, in the unit of the axes."""
+    return words.shown(spec, claimed_score(spec, slot))
+
+
+def claimed_score(spec: StudySpec, slot: Slot) -> float:
+    """The score of a scored slot; of a study that selects nothing, on the solved equation if there.
+
+    A search goes by the scores at its own step, whatever is known besides.
+    """
+    if slot.checked and not spec.selects:
+        return statistics.fmean(slot.claimed)
+    return slot.score if slot.score is not None else math.nan
 
 
 def hover(spec: StudySpec, slot: Slot) -> str:
     """What a scored trial says when pointed at: its score, and its parameters with units."""
-    lines = [f"trial {slot.number}: {words.point_text(spec, slot.score or 0.0, None, slot.cost)}"]
+    lines = [
+        f"trial {slot.number}: {words.point_text(spec, claimed_score(spec, slot), None, slot.cost)}"
+    ]
     if slot.state != SlotState.COMPLETE:
         lines[0] += f", {slot.state}"
     for name, value in slot.params.items():

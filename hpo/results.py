@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from hpo import termchart, words
-from hpo.snapshot import Confirmation, Phase, Slot, SlotState, StudySnapshot, StudyState, told
+from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot, StudyState, told
 from hpo.snapshot import slot_name as slot_text
 from hpo.spec import ParamValue, StudySpec
 
@@ -70,13 +71,14 @@ def params_text(params: Mapping[str, ParamValue], spec: StudySpec | None = None)
 def score_cell(spec: StudySpec, slot: Slot) -> str:
     """The score of a slot, with its cost where the study has one, or a dash.
 
-    Of a confirmation whose time step was checked, both scores: ``94.4 %, 8.8 % solved``.
+    Where the time step of every network was checked, both scores: ``94.4 %, 8.8 % solved``.
     """
     if slot.score is None:
         return "–"
     text = words.point_text(spec, slot.score, None, slot.cost)
-    solved = slot.members[0].solved if slot.phase == Phase.CONFIRM and slot.members else None
-    return text if solved is None else f"{text}, {words.score_text(spec, solved.score)} solved"
+    if not slot.checked:
+        return text
+    return f"{text}, {words.score_text(spec, statistics.fmean(slot.claimed))} solved"
 
 
 def warnings(snapshot: StudySnapshot, *, but: int | None = None) -> list[str]:

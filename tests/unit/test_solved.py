@@ -20,6 +20,7 @@ from hpo import (
     frontchart,
     learningcurve,
     liveview,
+    plotting,
     records,
     report,
     results,
@@ -259,6 +260,31 @@ def test_the_learning_curve_and_its_numbers() -> None:
     assert title.endswith(
         "confirmed 8.8 ± 0.6 %, on the solved equation, 94.4 ± 0.0 % at the study's step"
     )
+
+
+def test_a_point_of_a_sweep_is_shown_solved() -> None:
+    point, stream = SWEPT.search[0], io.StringIO()
+    learningcurve.write_csv(SWEPT, point, stream)
+    _, *rows = stream.getvalue().splitlines()
+    assert [row.split(",")[-2:] for row in rows if row[-1] != ","] == [
+        ["0.944", "0.083"],
+        ["0.944", "0.093"],
+    ]
+    axes = learningcurve.figure(SWEPT, point).axes[0]
+    title = axes.get_title(loc="left").replace("\n", " ")
+    assert title.endswith("accuracy 8.8 % on the solved equation, 94.4 % at the study's step")
+    _, (label, *_) = axes.get_legend_handles_labels()
+    assert label == "2 networks, the test half, on the solved equation"
+    drawn = [next(iter(line.get_ydata())) for line in axes.get_lines()]
+    assert drawn == pytest.approx([8.3, 9.3])
+    assert results.score_cell(SWEPT.spec, point) == "94.4 %, 8.8 % solved"
+    assert plotting.axis_score(SWEPT.spec, point) == pytest.approx(8.8)
+    assert plotting.hover(SWEPT.spec, point).startswith("trial 0: 8.8 %<br>")
+    part = sweep((solved(0.083), None)).search[0]
+    assert results.score_cell(SWEPT.spec, part) == "94.4 %"
+    axes = learningcurve.figure(SWEPT, part).axes[0]
+    assert axes.get_title(loc="left").endswith("accuracy 94.4 %")
+    assert [next(iter(line.get_ydata())) for line in axes.get_lines()] == pytest.approx([94.4] * 2)
 
 
 def test_a_front_holds_the_solved_score() -> None:
