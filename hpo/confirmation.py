@@ -6,18 +6,55 @@ once the integration step is refined. The score at the study's own step stands b
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from numbers import Integral
+from typing import Any, TypeGuard
 
 from hpo.spec import ParamValue, StudySpec
-from objectives.contract import Solved
+from objectives.contract import Outcome, Solved
 
 LARGEST_GAP = 0.005
 """Between both scores, in accuracy or as a share of another score: above, it is one of the step."""
 SOLVED_SCORE = "solved_score"
 """Where a member's ``info`` keeps the score on the solved equation; a stored name."""
+SOLVED_TYPES = {
+    SOLVED_SCORE: "number",
+    "solved_converged": "boolean",
+    "solved_steps_per_point": "number",
+    "trained_steps_per_point": "number",
+    "solved_remedy": "string",
+}
+"""All that it keeps of the check, stored names each with its type in JSON."""
+
+
+def told_info(outcome: Outcome) -> dict[str, Any]:
+    """What a member's ``info`` keeps of a training: what its objective tells, and the check.
+
+    Raises:
+        ValueError: the objective uses names that are the check's, or its check is none.
+    """
+    for name in sorted(SOLVED_TYPES.keys() & outcome.info.keys()):
+        raise ValueError(
+            f"the objective's info must not hold {name!r}, a name of the check of the time step, "
+            f"but got {name}={outcome.info[name]!r}. Give it as `Outcome.solved`."
+        )
+    solved = outcome.solved
+    if solved is not None and not math.isfinite(solved.score):
+        raise ValueError(
+            f"the objective's score on the solved equation must be finite, but got "
+            f"score={solved.score}. Score a network that diverges as wrong instead."
+        )
+    for name in ("steps_per_point", "trained_steps_per_point") if solved is not None else ():
+        steps = getattr(solved, name)
+        if isinstance(steps, bool) or not isinstance(steps, Integral) or steps < 1:
+            raise ValueError(
+                f"the objective's `Solved.{name}` must be a whole number of at least 1, but got "
+                f"{name}={steps!r}. Give the integration steps per input point."
+            )
+    return {**outcome.info, **solved_info(solved)}
 
 
 def solved_info(solved: Solved | None) -> dict[str, Any]:
@@ -34,16 +71,30 @@ def solved_info(solved: Solved | None) -> dict[str, Any]:
 
 
 def solved_of(info: Mapping[str, Any]) -> Solved | None:
-    """The check of a member; None if there was none."""
-    if SOLVED_SCORE not in info:
+    """The check of a member; None if there was none.
+
+    An own objective may have used the names before they had this meaning: then there was none.
+    """
+    score, converged = info.get(SOLVED_SCORE), info.get("solved_converged")
+    finest, trained = info.get("solved_steps_per_point"), info.get("trained_steps_per_point")
+    remedy = info.get("solved_remedy")
+    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
+        return None
+    if not isinstance(converged, bool) or not isinstance(remedy, str):
+        return None
+    if not _is_count(finest) or not _is_count(trained):
         return None
     return Solved(
-        score=info[SOLVED_SCORE],
-        converged=info["solved_converged"],
-        steps_per_point=info["solved_steps_per_point"],
-        trained_steps_per_point=info["trained_steps_per_point"],
-        remedy=info["solved_remedy"],
+        score=score,
+        converged=converged,
+        steps_per_point=finest,
+        trained_steps_per_point=trained,
+        remedy=remedy,
     )
+
+
+def _is_count(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def is_of_step(spec: StudySpec, step_mean: float, mean: float) -> bool:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select
 
 from hpo import effort, front, specrules
-from hpo.confirmation import SOLVED_SCORE
+from hpo.confirmation import SOLVED_SCORE, SOLVED_TYPES
 from hpo.errors import SpecError
 from hpo.snapshot import Phase, SlotState, StudyState
 from hpo.spec import StudySpec
@@ -163,7 +163,16 @@ def _restored(stored: Mapping[str, Any]) -> StudySpec | None:
         return None
 
 
-_SOLVED = members.c.info[SOLVED_SCORE].as_float()
+def _solved() -> ColumnElement[float | None]:
+    """The score of a member on the solved equation, as ``confirmation.solved_of`` reads it."""
+    info = members.c.info
+    typed = [func.json_typeof(info[name]) == kind for name, kind in SOLVED_TYPES.items()]
+    counts = [info[name].as_string().regexp_match("^[1-9][0-9]*$") for name in _COUNTS]
+    return case((and_(*typed, *counts), info[SOLVED_SCORE].as_float()))
+
+
+_COUNTS = ("solved_steps_per_point", "trained_steps_per_point")
+_SOLVED = _solved()
 _CHECKED = func.count(_SOLVED) == func.count(slots.c.score)
 _FIRST_MEMBER = (members.c.slot_id == slots.c.id) & (members.c.member == 0)
 _CLAIMED = (

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hpo import provenance, seeds, suggest
 from hpo.claims import Checkpoint, Claim
-from hpo.confirmation import solved_info
+from hpo.confirmation import told_info
 from hpo.course import Course, EndedError
 from hpo.errors import HpoError
 from hpo.holding import LeaseLostError
@@ -322,10 +322,7 @@ def _finite(value: float, what: str) -> float:
 
 
 def _member(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
-    if outcome.solved is not None:
-        _finite(float(outcome.solved.score), "score on the solved equation")
-    known = {**outcome.info, **solved_info(outcome.solved)}
-    info = json.loads(json.dumps(known, allow_nan=False))
+    info = json.loads(json.dumps(told_info(outcome), allow_nan=False))
     return Member(
         member=index,
         seed=seed,

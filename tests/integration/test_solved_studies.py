@@ -90,6 +90,41 @@ def test_every_view_claims_the_solved_score_and_says_that_it_is_another(
         assert ledger.snapshot("again").confirmations == ledger.snapshot("toy").confirmations
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "info::jsonb - 'solved_remedy'",
+        "jsonb_set(info::jsonb, '{solved_score}', '\"high\"')",
+        "jsonb_set(info::jsonb, '{solved_converged}', '1')",
+        "jsonb_set(info::jsonb, '{trained_steps_per_point}', '2.5')",
+        "info::jsonb || '{\"solved_steps_per_point\": 0}'",
+    ],
+)
+def test_names_of_the_check_that_an_objective_has_used_for_something_else(
+    database_url: str, hpo: Callable[..., str], change: str
+) -> None:
+    """One network of a confirmation, or all of them: Python and SQL read it as the same."""
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(objective=STEPPED, budget=SMALL, fixed={"drop": 0.3}))
+        run_workers(database_url, "toy", 1)
+        query = f"UPDATE hpo_ledger.members SET info = ({change})::json WHERE slot_id IN "
+        confirmed = "(SELECT {} FROM hpo_ledger.slots WHERE phase = 'confirm' {})"
+        for which, tested in (("min(id)", None), ("id", 0)):
+            with connect(database_url) as connection:
+                connection.execute(query + confirmed.format(which, ""))
+            named = ledger.snapshot("toy").confirmed
+            (counted,) = (s.confirmed for s in ledger.studies())
+            assert named is not None
+            assert counted is not None
+            assert (named.checked, counted.checked) == (False, False)
+            assert named.scores == named.step_scores
+            assert counted.mean == pytest.approx(named.mean)
+            n, all_ = len(named.checks), len(named.scores)
+            assert n == (all_ - 1 if tested is None else 0)
+            basis = f"{n} of {all_}" if n else "not"
+            assert f"fresh seeds, {basis} tested on the solved equation" in hpo("best", "toy")
+
+
 def test_what_an_old_study_confirmed_stays_and_is_called_untested(
     empty_database_url: str, tmp_path: Path
 ) -> None:

@@ -102,6 +102,45 @@ def test_a_solved_score_that_is_no_number_is_refused() -> None:
         _member(0, 1, Outcome(score=0.9, solved=solved(math.nan)), 0.1)
 
 
+@pytest.mark.parametrize("name", ["solved_score", "trained_steps_per_point"])
+def test_an_objective_cannot_tell_of_the_check_itself(name: str) -> None:
+    said = (
+        rf"info must not hold '{name}', a name of the check of the time step, but got {name}=3\. "
+        r"Give it as `Outcome\.solved`\."
+    )
+    with pytest.raises(ValueError, match=said):
+        _member(0, 1, Outcome(score=0.9, info={name: 3}), 0.1)
+
+
+@pytest.mark.parametrize("steps", [2.0, 0, True, None])
+def test_steps_of_the_check_are_whole_numbers(steps: Any) -> None:
+    said = (
+        rf"`Solved\.steps_per_point` must be a whole number of at least 1, but got "
+        rf"steps_per_point={steps}\. Give the integration steps per input point\."
+    )
+    with pytest.raises(ValueError, match=said):
+        _member(0, 1, Outcome(score=0.9, solved=solved(0.5, steps_per_point=steps)), 0.1)
+
+
+OTHERWISE: list[dict[str, Any]] = [
+    {"solved_score": "yes"},
+    {"solved_score": True},
+    {"solved_converged": 1},
+    {"solved_steps_per_point": 2.5},
+    {"trained_steps_per_point": 0},
+    {"solved_remedy": None},
+]
+
+
+@pytest.mark.parametrize("changes", OTHERWISE)
+def test_names_that_meant_something_else_before_are_no_check(changes: dict[str, Any]) -> None:
+    assert solved_of({**solved_info(solved(0.5)), **changes}) is None
+    (name,) = changes
+    lacking = solved_info(solved(0.5))
+    lacking.pop(name)
+    assert solved_of(lacking) is None
+
+
 # --- what is claimed ------------------------------------------------------------------------------
 
 
