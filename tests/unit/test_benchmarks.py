@@ -55,13 +55,13 @@ def test_solvers_take_as_many_steps_as_they_need() -> None:
     limit, _ = case.error(case.ours())
 
     def build(n: int) -> networks.Runner:
-        return case.ours(("exponential", n))
+        return case.ours(("exponential-ab2", n))
 
-    found = networks.least(case, limit, "exponential", build, lambda n, u: build(n).logits(u))
+    found = networks.least(case, limit, "exponential-ab2", build, lambda n, u: build(n).logits(u))
     assert found.error is not None
     assert found.error <= limit
     _, steps, _ = found.scheme.split()
-    coarser, _ = case.error(case.ours(("exponential", int(steps) - 1)))
+    coarser, _ = case.error(case.ours(("exponential-ab2", int(steps) - 1)))
     assert coarser > limit
 
 
