@@ -382,8 +382,8 @@ def confirmed(snapshot: StudySnapshot) -> go.Figure:
     if named is not None and (basis := words.basis(snapshot.spec, named)):
         title += f", {basis}"
     titled = _titled(figure, title).update_layout(margin_t=60)
-    if named is not None and named.checked and (warning := words.warning(snapshot.spec, named)):
-        _remark(titled, f"trial {named.source}: {safe(warning)}")
+    if named is not None and (remark := words.remark(snapshot.spec, named)):
+        _remark(titled, f"trial {named.source}: {safe(remark)}")
     return titled
 
 

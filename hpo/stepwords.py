@@ -6,6 +6,7 @@ Plain text throughout, as of ``words``, which hands all of it on.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hpo.confirmation import is_of_step
 from hpo.scoretext import score_text
@@ -51,6 +52,12 @@ def warning(spec: StudySpec, item: Confirmation) -> str:
     """Why a confirmed result may not be one of the equation, and what to do; mostly empty."""
     untested = [] if item.checked else [basis(spec, item)]
     return _warning(untested, _findings(spec, item), item.remedy, partly=item.partly)
+
+
+def told(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
+    """What Optuna's user attribute ``hpo:confirmed`` says of a confirmed result."""
+    said = warning(spec, item)
+    return item.told() | ({"warning": said} if said else {})
 
 
 def _findings(spec: StudySpec, item: Confirmation) -> list[str]:

@@ -125,12 +125,12 @@ def _beside(spec: StudySpec, item: Confirmation) -> str:
 
 def _warning(spec: StudySpec, item: Confirmation) -> str:
     """Why a confirmed score is none of the equation; what was not tested says so already."""
-    warning = words.warning(spec, item).rstrip(".") if item.checked else ""
-    return f": **{prose(warning)}**" if warning else ""
+    remark = words.remark(spec, item).rstrip(".")
+    return f": **{prose(remark)}**" if remark else ""
 
 
 def _meaning(certain: Sequence[Confirmation]) -> str:
-    return f" {words.SOLVED_MEANS}" if any(item.checked for item in certain) else ""
+    return f" {words.SOLVED_MEANS}" if any(item.checks for item in certain) else ""
 
 
 def _reported(spec: StudySpec) -> str:

@@ -27,6 +27,7 @@ from hpo import (
     specrules,
     spectoml,
     statusview,
+    stepwords,
     studyfile,
     studynote,
     words,
@@ -44,6 +45,7 @@ OF_STEP = (
     "a result of the integration step, not of the equation: 94.4 % with one step per point, "
     "8.8 % solved"
 )
+TEST_ALL = "To test them all, launch the study under another name: --name NEW"
 UNSETTLED = "2 of 4 networks do not settle as the step is refined up to 128 steps per point"
 
 
@@ -187,11 +189,54 @@ CASES: list[tuple[StudySnapshot, str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("snapshot", "verdict", "warning"), CASES)
+MIXED = [
+    (
+        study([solved(0.944), None, solved(0.943), None]),
+        f"confirmed 94.4 ± 0.0 % on 4 fresh seeds, 2 of 4 tested on the solved equation; "
+        f"{REPORTED}; t{TEST_ALL[1:]}",
+        f"2 of 4 tested on the solved equation. {TEST_ALL}.",
+    ),
+    (
+        study([solved(0.083), None, solved(0.093, converged=False), None]),
+        f"confirmed 94.4 ± 0.0 % on 4 fresh seeds, 2 of 4 tested on the solved equation; "
+        f"{REPORTED}; {OF_STEP}; 1 of 2 networks do not settle as the step is refined up to 128 "
+        f"steps per point. Lower max_step_ns. {TEST_ALL}",
+        f"2 of 4 tested on the solved equation; {OF_STEP}; 1 of 2 networks do not settle as the "
+        f"step is refined up to 128 steps per point. Lower max_step_ns. {TEST_ALL}.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("snapshot", "verdict", "warning"), [*CASES, *MIXED])
 def test_verdict_and_warning(snapshot: StudySnapshot, verdict: str, warning: str) -> None:
     assert words.verdict(snapshot) == verdict
     assert words.warning(snapshot.spec, snapshot.confirmations[0]) == warning
     assert records.study(snapshot)["warning"] == warning
+
+
+@pytest.mark.parametrize(("snapshot", "verdict", "warning"), MIXED)
+def test_no_view_hides_that_some_networks_were_not_tested(
+    snapshot: StudySnapshot, verdict: str, warning: str
+) -> None:
+    named = snapshot.confirmed
+    assert named is not None
+    assert (named.checked, named.scores) == (False, (0.944,) * 4)
+    tested, _, remark = warning.partition("solved equation")
+    tested, remark = f"{tested}solved equation", remark.lstrip(";. ")
+    page = report.html(snapshot).replace("&#x27;", "'")
+    assert f"<strong>trial 0: {warning}</strong>" in page
+    assert tested in verdict
+    text, live = studynote.text(snapshot), liveview.of_the_step(snapshot)
+    assert f", {studynote.prose(tested)}" in text
+    assert words.SOLVED_MEANS in text
+    assert live.lower() == remark.lower()
+    assert f": **{studynote.prose(live.rstrip('.'))}**" in text
+    assert tested in liveview.confirming(snapshot).plain
+    card = dashfigures.cards(snapshot)["5-confirmed"]
+    assert f"test half, {tested}" in card
+    assert f"trial 0: {live}" in card
+    assert stepwords.told(snapshot.spec, named)["warning"] == warning
+    assert "step_scores" not in stepwords.told(snapshot.spec, named)
 
 
 def test_a_gap_counts_above_half_a_point_and_half_a_per_cent_of_other_scores() -> None:
@@ -232,6 +277,9 @@ def test_live_view_and_overview() -> None:
     text = liveview.confirming(OF_THE_STEP).plain
     both = "on the solved equation, 94.4 ± 0.0 % at the study's step"
     assert text == f"confirming 4/4  trial 0: 8.8 ± 0.6 % on 4 fresh seeds, {both}"
+    assert liveview.of_the_step(OF_THE_STEP) == f"{OF_STEP}. Lower max_step_ns."
+    assert (liveview.of_the_step(SETTLED), liveview.of_the_step(OLD)) == ("", "")
+    assert liveview.of_the_step(SWEPT) == f"2 of the points {OTHERS}. Lower max_step_ns."
     found = replace(CONFIRMED, mean=0.088, step_mean=0.944, checked=True)
     _, line = statusview.study_lines([summary(confirmed=found)])
     assert "8.8 ± 1.2 % (94.4 % at the study's step) confirmed  81.0 points below 89.83" in line
@@ -371,7 +419,6 @@ def sweep(*points: Sequence[Solved | None]) -> StudySnapshot:
 
 SWEPT = sweep(*[(solved(0.083), solved(0.093))] * 2)
 OTHERS = "were others at the study's own step"
-TEST_ALL = "To test them all, launch the study under another name: --name NEW"
 SWEEPS: list[tuple[StudySnapshot, str, str]] = [
     (
         SWEPT,
