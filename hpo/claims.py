@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, false, insert, null, or_, select, update
 
-from hpo import mirror, opening, reading, stopping
+from hpo import mirror, opening, reading, stepwords, stopping
 from hpo.holding import NOW, after
 from hpo.past import Suggestion
 from hpo.settling import SILENT, apply_failure_policy, lose
@@ -302,7 +302,8 @@ def _next_confirmation(
     done = {"state": StudyState.DONE, "artifact_tries": ARTIFACT_TRIES, "artifact_error": null()}
     connection.execute(update(studies).where(studies.c.id == study.id).values(done))
     snapshot = reading.snapshot(connection, spec.name, curves=False)
-    mirror.publish_confirmed(connection, study.optuna_study_id, snapshot.confirmations)
+    told = [stepwords.told(spec, item) for item in snapshot.confirmations if len(item.scores) > 1]
+    mirror.publish_confirmed(connection, study.optuna_study_id, told)
     return Over(f"{spec.name} is {StudyState.DONE}")
 
 

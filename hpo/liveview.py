@@ -86,7 +86,9 @@ def screen(
     parts: list[Text | Table] = [title, bar(snapshot, width), counts(snapshot, seconds_left)]
     if snapshot.confirm:
         parts.append(confirming(snapshot))
-    room = height - _FIXED_LINES - len(notes)
+    if warning := of_the_step(snapshot):
+        parts.append(Text(warning, "yellow"))
+    room = height - _FIXED_LINES - len(notes) - bool(warning)
     if not spec.selects:
         lines = curve_lines(snapshot, width)[: max(1, room // 2)]
         room -= len(lines) - 2
@@ -145,6 +147,12 @@ def confirming(snapshot: StudySnapshot) -> Text:
         if beside := words.beside(snapshot.spec, first):
             text.append(f", {beside}")
     return text
+
+
+def of_the_step(snapshot: StudySnapshot) -> str:
+    """Why what is confirmed, or measured by a sweep, may be none of the equation; mostly empty."""
+    named = snapshot.confirmed
+    return words.remark(snapshot.spec, named) if named else words.sweep_warning(snapshot)
 
 
 def best_line(snapshot: StudySnapshot) -> Text:

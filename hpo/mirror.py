@@ -23,7 +23,7 @@ from hpo import suggest
 from hpo.directions import directions, values
 from hpo.errors import StudyError
 from hpo.past import Suggestion
-from hpo.snapshot import Confirmation, SlotState
+from hpo.snapshot import SlotState
 from hpo.spec import StudySpec
 
 METRIC_NAMES = "study:metric_names"
@@ -131,11 +131,11 @@ def delete_study(connection: Connection, study_id: int) -> None:
 
 
 def publish_confirmed(
-    connection: Connection, study_id: int, confirmations: Sequence[Confirmation]
+    connection: Connection, study_id: int, confirmed: Sequence[Mapping[str, Any]]
 ) -> None:
     """Show the confirmed results as the study's user attribute ``hpo:confirmed``."""
-    confirmed = json.dumps([item.told() for item in confirmations if len(item.scores) > 1])
-    set_attrs(connection, models.StudyUserAttributeModel, study_id, {"hpo:confirmed": confirmed})
+    shown = {"hpo:confirmed": json.dumps(confirmed)}
+    set_attrs(connection, models.StudyUserAttributeModel, study_id, shown)
 
 
 def replace_artifacts(
