@@ -82,14 +82,18 @@ def in_terms_of(known: StudySpec | None, spec: StudySpec) -> StudySpec:
     """The spec of a study's file with what it does not say taken from the stored study, if any.
 
     A study that was stored before a default changed means the old one: its file, which names
-    neither, still does; likewise a file that names the old one.
+    neither, still does; likewise a file that names the old one. Any other value was chosen: a file
+    that no longer names it asks for another study.
     """
     if known is None or known.objective != spec.objective:
         return spec
     before = spec.objective_impl.unnamed
     said = {name for name in before if name in spec.fixed and name not in spec.filled}
     as_before = {name for name in said if spec.fixed[name] == before[name]}
-    silent = spec.filled | {name for name in as_before if name in known.unnamed}
+    chosen = {
+        n for n in spec.filled if known.fixed.get(n, before[n]) not in (spec.fixed[n], before[n])
+    }
+    silent = (spec.filled - chosen) | {name for name in as_before if name in known.unnamed}
     if not silent:
         return spec
     fixed = {name: value for name, value in spec.fixed.items() if name not in silent}

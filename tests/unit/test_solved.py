@@ -539,11 +539,22 @@ def test_a_stored_study_that_names_none_keeps_hash_and_meaning(tmp_path: Path) -
     )
 
 
-def test_a_default_that_changes_again_leaves_what_was_stored(tmp_path: Path) -> None:
+def test_a_file_that_no_longer_names_what_was_chosen_is_refused(tmp_path: Path) -> None:
     loaded = load(tmp_path)
-    fixed = {"integrator": "exact", "max_step_ns": 0.2}
+    fixed = {"integrator": "map", "max_step_ns": 0.1}
     stored = specrules.restore({**loaded.stored(), "fixed": fixed})
-    assert specrules.in_terms_of(stored, loaded) == stored
+    with pytest.raises(StudyError, match=r"differs in fixed\.max_step_ns: 0\.1 -> 0\.35\. Only"):
+        specrules.extends(stored, specrules.in_terms_of(stored, loaded))
+    for fixed in (
+        {"integrator": "map", "max_step_ns": 0.35},
+        {"integrator": "exact", "max_step_ns": 10.0},
+        {"max_step_ns": 0.35},
+    ):
+        stored = specrules.restore({**loaded.stored(), "fixed": fixed})
+        assert specrules.in_terms_of(stored, loaded) == stored
+    searched = load(tmp_path, "max_step_ns = { low = 0.1, high = 1.0 }")
+    with pytest.raises(StudyError, match=r"space\.max_step_ns\.high: 1\.0 -> None"):
+        specrules.extends(searched, specrules.in_terms_of(searched, load(tmp_path)))
 
 
 def test_a_file_that_names_todays_default_is_another_study_than_an_old_one(tmp_path: Path) -> None:
