@@ -15,7 +15,9 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 def dumps(spec: StudySpec) -> str:
     """The study file of a spec: valid TOML that ``specrules.validate`` turns into an equal spec.
 
-    Where a default has changed since it was stored, the file names the one that it means.
+    Not so of one that was stored before a default changed, and names none: its file names the value
+    that it means, so that the trials are the same, but spec and hash are others. A launch of the
+    file goes on with the stored study all the same: see ``specrules.in_terms_of``.
     """
     before = {name: spec.objective_impl.unnamed[name] for name in spec.unnamed}
     tree = {**spec.stored(), "fixed": {**spec.fixed, **before}}
