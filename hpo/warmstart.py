@@ -93,10 +93,11 @@ def _sources(connection: Connection, spec: StudySpec, name: str, where: str) -> 
         )
     other = specrules.restore(row.spec)
     _refuse_other_kind(spec, other, where)
+    unnamed = {name: other.objective_impl.unnamed[name] for name in other.unnamed}
     for found in reading.best(connection, row.id, other, other.budget.trials):
         fixed = {
             key: value
-            for key, value in other.fixed.items()
+            for key, value in {**unnamed, **other.fixed}.items()
             if key in spec.space and warmrules.fitted(spec, key, value) is not None
         }
         searched = {key: value for key, value in found.params.items() if key in spec.space}
