@@ -112,10 +112,9 @@ class Replay:
         choice, network = self.retrained.choice, self.retrained.network
         spec, outcome = choice.snapshot.spec, self.retrained.outcome
         score = words.score_text(spec, outcome.score) + (", diverged" * outcome.diverged)
+        score += f" {at}" if (at := self.retrained.score_at) else ""
         if (solved := outcome.solved) is not None:
-            score = (
-                f"{words.score_text(spec, solved.score)} {words.SOLVED}, {score} {words.AT_STEP}"
-            )
+            score = f"{words.score_text(spec, solved.score)} {words.SOLVED}, {score}"
         what = f"{spec.objective}, {network.n_layers} × {network.width} neurons, scored on "
         head = f"{spec.name}, {choice.name}: {spec.objective_impl.metric} {score}"
         drawn = "" if self.trace.steps_per_point is None else f"; time series {words.SOLVED}"

@@ -103,6 +103,15 @@ class Retrained:
         )
 
     @property
+    def score_at(self) -> str:
+        """At which step the score was measured, in words; empty if there is none.
+
+        A network of the search has no other score: its time step was not checked.
+        """
+        integrates = self.choice.snapshot.spec.integrates
+        return words.AT_STEP if integrates or self.outcome.solved is not None else ""
+
+    @property
     def check(self) -> str:
         """In one sentence: whether it is the stored network, and why it may not be."""
         choice, spec = self.choice, self.choice.snapshot.spec
@@ -276,6 +285,7 @@ def about(retrained: Retrained) -> dict[str, Any]:
         "metric": spec.objective_impl.metric,
         "score": retrained.outcome.score,
         "scored_on": choice.scored_on,
+        "score_at": retrained.score_at,
         "protocol": choice.protocol.value,
         "diverged": retrained.outcome.diverged,
         "stored_score": choice.stored.score,

@@ -23,6 +23,7 @@ from hpo.errors import HpoError, StudyError
 from hpo.replay import Replay
 from hpo.retrain import Choice, Retrained
 from hpo.snapshot import Member, SlotState, StudySnapshot
+from hpo.spec import StudySpec
 from objectives.contract import Protocol, Solved
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -367,6 +368,19 @@ def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
     replay.write_json(replayed, stream)
     written = json.loads(stream.getvalue())
     assert (written["steps_per_point"], written["scores"]["solved_score"]) == (64, 0.088)
+
+
+def test_a_network_of_the_search_was_scored_at_the_study_s_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = shown()
+    score, stream = plain.heading[0].rpartition("accuracy ")[-1], io.StringIO()
+    assert retrain.about(plain.retrained)["scores"]["score_at"] == ""
+    monkeypatch.setattr(StudySpec, "integrates", True)
+    assert plain.heading[0].endswith(f"accuracy {score} at the study's step")
+    assert f"accuracy {score} at the study's step" in traceview.page(plain, "hpo trace")
+    replay.write_json(plain, stream)
+    assert json.loads(stream.getvalue())["scores"]["score_at"] == "at the study's step"
 
 
 class Tags(HTMLParser):
