@@ -75,6 +75,16 @@ def test_every_view_claims_the_solved_score_and_says_that_it_is_another(
                 assert words.AT_STEP in said
             assert f"% {words.AT_STEP}) confirmed" in hpo("status")
             assert studynote.prose(warning.rstrip(".")) in studynote.text(snapshot)
+            with connect(database_url) as connection:
+                attributes = connection.execute(
+                    "SELECT a.value_json FROM study_user_attributes a JOIN studies s "
+                    "USING (study_id) WHERE a.key = 'hpo:confirmed' AND s.study_name = %s",
+                    (name,),
+                ).fetchone()
+            assert attributes is not None
+            shown = next(c for c in json.loads(attributes[0]) if c["trial"] == item.source)
+            assert shown["warning"] == warning
+            assert shown["step_scores"] == list(item.step_scores)
     rows = list(csv.DictReader(hpo("export", "toy").splitlines()))
     solved = [float(r["member_score"]) - float(r["solved_score"]) for r in rows if r["source"]]
     assert solved == pytest.approx([0.3] * len(solved))
