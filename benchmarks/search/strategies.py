@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from benchmarks.search import table
+from hpo import studyfile
 from hpo.spec import StudySpec
 from hpo.specrules import validate
 
@@ -33,8 +34,9 @@ _TRIALS = 100_000
 
 @cache
 def _default() -> dict[str, Any]:
-    """The study file that searches by default."""
-    return tomllib.loads(SEARCH.read_text(encoding="utf-8"))
+    """The study file that searches by default, with all that it fixes."""
+    raw = tomllib.loads(SEARCH.read_text(encoding="utf-8"))
+    return raw | {"fixed": studyfile.load(str(SEARCH)).fixed}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,7 @@ class Strategy:
     def raw(self) -> dict[str, Any]:
         """The study file."""
         raw = tomllib.loads(table.STUDY.read_text(encoding="utf-8"))
-        raw |= {name: _default()[name] for name in _HOW}
+        raw |= {name: _default()[name] for name in _HOW} | {"fixed": table.spec().fixed}
         raw["budget"] = {**raw["budget"], **self.budget, "trials": _TRIALS}
         raw |= {name: value for name, value in self.tables.items() if value is not None}
         for name, value in self.tables.items():
