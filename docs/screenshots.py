@@ -29,7 +29,7 @@ def main() -> None:
         page = watched.page
         page.goto(address)
         page.get_by_text(STUDY).first.click()
-        watched.wait_until(lambda: "Confirmed on fresh seeds and the test half" in watched.cards())
+        watched.wait_until(lambda: any(c.startswith("Confirmed on") for c in watched.cards()))
         page.set_viewport_size({"width": 1440, "height": 1080})
         page.mouse.move(0, 0)
         page.wait_for_timeout(2000)  # for what comes into view to be drawn
