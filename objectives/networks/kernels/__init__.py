@@ -5,8 +5,9 @@ channels; neuron i is driven by its *sources*,
 
     I_i = bias_i + sum_k weight_k v[source_k]
 
-where v holds y of every neuron and u of every channel. The batch is the vector dimension: a *block*
-is ``LANES`` sequences side by side, and all that belongs to one row at one point is ``LANES``
+where v holds the mean y over the step of every neuron (see ``integrators``) and u of every channel,
+whose part is computed once per input point. The batch is the vector dimension: a *block*
+is ``LANES`` sequences side by side, and all that belongs to one row at one step is ``LANES``
 consecutive float32. Blocks do not interact; each is taken through the whole of time on its own.
 
 ``spintronic``, ``ctrnn``
