@@ -28,7 +28,7 @@ RUN python -m hpo.provenance > /revision.json && mv /revision.json hpo/ \
  && pip install --no-deps . \
  && install -m 755 docker/start.sh /opt/hpo/bin/
 WORKDIR /
-RUN NUMBA_CACHE_DIR=/opt/hpo/kernels python -m objectives.networks.fused
+RUN NUMBA_CACHE_DIR=/opt/hpo/kernels python -m objectives.networks.kernels.autograd
 
 FROM python:3.13-slim
 COPY --from=build /opt/hpo /opt/hpo

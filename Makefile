@@ -67,7 +67,7 @@ $(VENV)/.ready: pyproject.toml | $(PY)
 	@echo "installing into $(VENV) (a few minutes the first time) ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e .
 	@echo "compiling the kernels ..."
-	@$(PY) -m objectives.networks.fused
+	@$(PY) -m objectives.networks.kernels.autograd
 	@touch $@
 
 $(VENV)/.ready-dev: pyproject.toml $(VENV)/.ready

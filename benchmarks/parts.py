@@ -13,9 +13,9 @@ import torch
 from benchmarks import networks
 from benchmarks.runners import BATCH
 from objectives.networks.kernels.compiling import kernel
+from objectives.networks.kernels.passes import Passage
 from objectives.networks.kernels.simd import load, splat, store
 from objectives.networks.kernels.sparse import LANES
-from objectives.networks.passage import Passage
 
 WIDTH = 32
 REPEATS = 100

@@ -19,7 +19,8 @@ import psutil
 from sqlalchemy import text
 
 from benchmarks import instant
-from hpo import embedded, settings
+from hpo import settings
+from hpo.embedded import client
 from hpo.ledger import Ledger
 from hpo.snapshot import Phase, SlotState
 from hpo.spec import StudySpec
@@ -206,7 +207,7 @@ def _database() -> Iterator[Storage]:
 
 def _server_cpu_s() -> float:
     """CPU time of the embedded server's present processes."""
-    pid = embedded.status(settings.home()).pid
+    pid = client.status(settings.home()).pid
     if pid is None:
         return 0.0
     total = 0.0

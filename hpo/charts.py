@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from hpo import words
+from hpo import scoretext, words
 from hpo.figurespec import Figure
 from hpo.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from hpo.snapshot import Slot, SlotState, StudySnapshot
@@ -193,7 +193,7 @@ def trained(snapshot: StudySnapshot) -> list[Slot]:
 
 
 def _point(spec: StudySpec, slot: Slot, x: float | str) -> Point:
-    low, median, high = quartiles([words.shown(spec, score) for score in slot.claimed])
+    low, median, high = quartiles([scoretext.shown(spec, score) for score in slot.claimed])
     number, n = slot.number, len(slot.members)
     return Point(x=x, median=median, low=low, high=high, n=n, trial=number, params=slot.params)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hpo import words
+from hpo import scoretext, stepwords, words
 from hpo.snapshot import Confirmation, Slot, StudySnapshot, complete
 from hpo.spec import StudySpec
 
@@ -79,18 +79,18 @@ def chart(snapshot: StudySnapshot) -> FrontChart:
 def _trial(spec: StudySpec, slot: Slot) -> Spot:
     score, cost = slot.score or 0.0, slot.cost or 0.0
     text = f"trial {slot.number}: {words.point_text(spec, score, None, cost)}"
-    return Spot(cost=cost, score=words.shown(spec, score), trial=slot.number, text=text)
+    return Spot(cost=cost, score=scoretext.shown(spec, score), trial=slot.number, text=text)
 
 
 def _confirmed(spec: StudySpec, item: Confirmation) -> Spot:
     cost = item.cost or 0.0
     text = f"trial {item.source} confirmed: {words.point_text(spec, item.mean, item.std, cost)}"
     text += f" on {len(item.scores)} fresh seeds"
-    text += f", {beside}" if (beside := words.beside(spec, item)) else ""
+    text += f", {beside}" if (beside := stepwords.beside(spec, item)) else ""
     return Spot(
         cost=cost,
-        score=words.shown(spec, item.mean),
-        std=words.shown(spec, item.std) if len(item.scores) > 1 else 0.0,
+        score=scoretext.shown(spec, item.mean),
+        std=scoretext.shown(spec, item.std) if len(item.scores) > 1 else 0.0,
         trial=item.source,
         text=text,
     )
@@ -101,7 +101,7 @@ def _reported(spec: StudySpec) -> tuple[Spot | None, Spot | None]:
     reported = spec.reported
     if reported is None:
         return None, None
-    score, std = words.shown(spec, reported.score), words.shown(spec, reported.std or 0.0)
+    score, std = scoretext.shown(spec, reported.score), scoretext.shown(spec, reported.std or 0.0)
     found = [
         None if cost is None else Spot(cost=cost, score=score, std=std, text=text)
         for cost, text in (
@@ -121,8 +121,8 @@ def _reported_score(spec: StudySpec) -> tuple[float, float] | None:
     if spec.reported is None:
         return None
     return (
-        words.shown(spec, spec.reported.score),
-        words.shown(spec, spec.reported.std or 0.0),
+        scoretext.shown(spec, spec.reported.score),
+        scoretext.shown(spec, spec.reported.std or 0.0),
     )
 
 

@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hpo import charts, effort, results, termchart, words
+from hpo import charts, effort, results, stepwords, termchart, words
 from hpo.snapshot import Slot, SlotState, StudySnapshot, WorkerInfo
 from hpo.view import Tracker, View, confirmations_wanted, left_text
 
@@ -144,7 +144,7 @@ def confirming(snapshot: StudySnapshot) -> Text:
     if first is not None:
         mean = words.point_text(snapshot.spec, first.mean, first.std, first.cost)
         text.append(f"  trial {first.source}: {mean} on {len(first.scores)} fresh seeds")
-        if beside := words.beside(snapshot.spec, first):
+        if beside := stepwords.beside(snapshot.spec, first):
             text.append(f", {beside}")
     return text
 
@@ -152,7 +152,7 @@ def confirming(snapshot: StudySnapshot) -> Text:
 def of_the_step(snapshot: StudySnapshot) -> str:
     """Why what is confirmed, or measured by a sweep, may be none of the equation; mostly empty."""
     named = snapshot.confirmed
-    return words.remark(snapshot.spec, named) if named else words.sweep_warning(snapshot)
+    return stepwords.remark(snapshot.spec, named) if named else stepwords.sweep_warning(snapshot)
 
 
 def best_line(snapshot: StudySnapshot) -> Text:

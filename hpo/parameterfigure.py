@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo import words
+from hpo import scoretext, words
 from hpo.palette import BLUE, INK, ORANGE, VERMILLION
 from hpo.plotting import (
     axis_score,
@@ -101,7 +101,7 @@ def _cloud(
     y = [min(max(axis_score(spec, slot), view[0]), view[1]) for slot in slots]
     if coloured:
         text = [
-            f"trial {s.number}: {words.score_text(spec, claimed_score(spec, s))}" for s in slots
+            f"trial {s.number}: {scoretext.score_text(spec, claimed_score(spec, s))}" for s in slots
         ]
         marker = {"color": [s.number for s in slots], "coloraxis": "coloraxis"}
         trace = markers(x, y, text, name="", marker=marker, on_edge=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from hpo import records, words
+from hpo import records, scoretext, stepwords, words
 from hpo.errors import HpoError
 from hpo.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from hpo.retrain import Retrained, about
@@ -111,13 +111,13 @@ class Replay:
         """Which network and how good it is; on what it was scored."""
         choice, network = self.retrained.choice, self.retrained.network
         spec, outcome = choice.snapshot.spec, self.retrained.outcome
-        score = words.score_text(spec, outcome.score) + (", diverged" * outcome.diverged)
+        score = scoretext.score_text(spec, outcome.score) + (", diverged" * outcome.diverged)
         score += f" {at}" if (at := self.retrained.score_at) else ""
         if (solved := outcome.solved) is not None:
-            score = f"{words.score_text(spec, solved.score)} {words.SOLVED}, {score}"
+            score = f"{scoretext.score_text(spec, solved.score)} {stepwords.SOLVED}, {score}"
         what = f"{spec.objective}, {network.n_layers} × {network.width} neurons, scored on "
         head = f"{spec.name}, {choice.name}: {spec.objective_impl.metric} {score}"
-        drawn = "" if self.trace.steps_per_point is None else f"; time series {words.SOLVED}"
+        drawn = "" if self.trace.steps_per_point is None else f"; time series {stepwords.SOLVED}"
         return head, what + choice.scored_on + drawn
 
 

@@ -23,7 +23,9 @@ from hpo import (
     plotting,
     reportstyle,
     results,
+    scoretext,
     spectoml,
+    stepwords,
     sweepfigure,
     warmrules,
     words,
@@ -124,7 +126,7 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
     note += f"; scores are the {hardware}" * bool(hardware)
     note += f". Networks: {words.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
-    note += f" {words.SOLVED_MEANS}" * any(slot.checked for slot in snapshot.search)
+    note += f" {stepwords.SOLVED_MEANS}" * any(slot.checked for slot in snapshot.search)
     drawn = [other.spec for other in charts.fitting(snapshot, others)]
     if drawn:
         names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in drawn)
@@ -162,7 +164,7 @@ def _points(snapshot: StudySnapshot) -> str:
     if chart is None:
         return ""
     names = snapshot.spec.parameters
-    unit = " (%)" if words.is_percent(snapshot.spec) else ""
+    unit = " (%)" if scoretext.is_percent(snapshot.spec) else ""
     head = ["", "curve", *map(_parameter_head, names), f"median{unit}", "quartiles", "n"]
     rows = []
     for group in chart.groups:
@@ -261,7 +263,7 @@ def _confirmation(snapshot: StudySnapshot) -> str:
     if spec.protocol == Protocol.PAPER:
         note += f" Their parameters were {words.PAPER_PROTOCOL}."
     if any(item.checked for item in found):
-        note += f" Confirmed scores are those {words.SOLVED}. {words.SOLVED_MEANS}"
+        note += f" Confirmed scores are those {stepwords.SOLVED}. {stepwords.SOLVED_MEANS}"
     note += _warned(snapshot)
     plot = ""
     if any(item.scores for item in found):
@@ -274,22 +276,22 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
     costs = [] if spec.cost is None else [words.cost_label(spec)]
     head = ["configuration", *costs, "search claimed", "confirmed, mean ± std", "range"]
     checked = any(item.checked for item in found)
-    head += [words.AT_STEP] if checked else []
+    head += [stepwords.AT_STEP] if checked else []
     head.append("fresh seeds")
     if spec.reported is not None:
-        head.append("minus reported" + (" (points)" if words.is_percent(spec) else ""))
+        head.append("minus reported" + (" (points)" if scoretext.is_percent(spec) else ""))
     rows = []
     for item in found:
         failed = f", {item.failed} failed" if item.failed else ""
-        row = [f"trial {item.source}", words.score_text(spec, item.search_score)]
+        row = [f"trial {item.source}", scoretext.score_text(spec, item.search_score)]
         if item.cost is not None:
             row.insert(1, f"{item.cost:.4g}")
         if item.scores:
-            low, high = (words.shown(spec, f(item.scores)) for f in (min, max))
-            row += [words.score_text(spec, item.mean, item.std), f"{low:.4g} – {high:.4g}"]
+            low, high = (scoretext.shown(spec, f(item.scores)) for f in (min, max))
+            row += [scoretext.score_text(spec, item.mean, item.std), f"{low:.4g} – {high:.4g}"]
         else:
             row += ["–", "–"]
-        step = words.score_text(spec, item.step_mean, item.step_std)
+        step = scoretext.score_text(spec, item.step_mean, item.step_std)
         row += [step if item.checked else "–"] if checked else []
         row.append(f"{len(item.scores)} of {item.wanted}{failed}")
         if spec.reported is not None:
@@ -303,14 +305,16 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
 def _best(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
     names, two = list(spec.parameters), spec.cost is not None
-    score_head = "score (%)" if words.is_percent(spec) else _e(words.metric(spec))
+    score_head = "score (%)" if scoretext.is_percent(spec) else _e(words.metric(spec))
     head = ["", score_head, *(_parameter_head(name) for name in names)]
     if spec.reported is not None:
         head.insert(2, "minus reported")
     head += [_e(words.cost_label(spec))] if two else []
     rows = []
     if spec.reported is not None:
-        number, std = (words.shown(spec, v) for v in (spec.reported.score, spec.reported.std or 0))
+        number, std = (
+            scoretext.shown(spec, v) for v in (spec.reported.score, spec.reported.std or 0)
+        )
         spread = f" ± {std:.4g}" if std else ""
         rows.append(["reported", f"{number:.4g}{spread}", ""])
         rows[0] += [_value(spec.reported.params.get(name)) for name in names]
@@ -341,7 +345,7 @@ def _member_scores(spec: StudySpec, slot: Slot) -> str:
     """Mean ± std over the members, and how many of them diverged."""
     scores = [member.score for member in slot.members]
     std = statistics.stdev(scores) if len(scores) > 1 else None
-    text = words.score_text(spec, slot.score or 0.0, std).removesuffix(" %")
+    text = scoretext.score_text(spec, slot.score or 0.0, std).removesuffix(" %")
     diverged = sum(member.diverged for member in slot.members)
     return _e(text) + (f"<br><small>{diverged} diverged</small>" if diverged else "")
 
@@ -372,7 +376,7 @@ def _excluded(snapshot: StudySnapshot) -> str:
     rows = [
         [
             f"trial {slot.number}",
-            _e("–" if slot.score is None else words.score_text(snapshot.spec, slot.score)),
+            _e("–" if slot.score is None else scoretext.score_text(snapshot.spec, slot.score)),
             _e(slot.message or ""),
         ]
         for slot in found

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpo import provenance, records, results, words
+from hpo import provenance, records, results, scoretext, stepwords, words
 from hpo.confirmation import solved_info
 from hpo.errors import StudyError
 from hpo.snapshot import Member, Phase, Slot, SlotState, StudySnapshot
@@ -109,7 +109,7 @@ class Retrained:
         A network of the search has no other score: its time step was not checked.
         """
         integrates = self.choice.snapshot.spec.integrates
-        return words.AT_STEP if integrates or self.outcome.solved is not None else ""
+        return stepwords.AT_STEP if integrates or self.outcome.solved is not None else ""
 
     @property
     def check(self) -> str:
@@ -121,10 +121,12 @@ class Retrained:
         if score == stored:
             found = "the same score, but other losses than the stored ones"
         else:
-            difference = words.shown(spec, score - stored)
-            found = f"{words.score_text(spec, score)}, where {words.score_text(spec, stored)} is "
-            found += f"stored: a difference of {difference:+.3g}"
-            found += " points" if words.is_percent(spec) else ""
+            difference = scoretext.shown(spec, score - stored)
+            found = f"{scoretext.score_text(spec, score)}, where "
+            found += (
+                f"{scoretext.score_text(spec, stored)} is stored: a difference of {difference:+.3g}"
+            )
+            found += " points" if scoretext.is_percent(spec) else ""
         return f"{choice.name}: trained again, it has {found}. {_reason(choice.slot.lineage)}"
 
 
@@ -293,8 +295,8 @@ def about(retrained: Retrained) -> dict[str, Any]:
         "trial_search_score": search.score,
         "trial_confirmed_scores": list(confirmed[0].scores) if confirmed else [],
         "trial_confirmed_step_scores": list(confirmed[0].step_scores) if confirmed else [],
-        "trial_confirmed_on": words.basis(spec, confirmed[0]) if confirmed else "",
-        "warning": words.warning(spec, confirmed[0]) if confirmed else "",
+        "trial_confirmed_on": stepwords.basis(spec, confirmed[0]) if confirmed else "",
+        "warning": stepwords.warning(spec, confirmed[0]) if confirmed else "",
         **solved_info(retrained.outcome.solved),
         "info": dict(retrained.outcome.info),
     }

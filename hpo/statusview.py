@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from hpo import results, words
+from hpo import results, scoretext, stepwords, words
 from hpo.confirmation import is_of_step
 from hpo.overview import StudySummary
 from hpo.snapshot import StudySnapshot, StudyState, WorkerInfo
@@ -88,7 +88,9 @@ def _score(study: StudySummary) -> tuple[str, str]:
     if confirmed is not None:
         score = words.point_text(study.spec, confirmed.mean, confirmed.std, confirmed.cost)
         if is_of_step(study.spec, confirmed.step_mean, confirmed.mean):
-            score += f" ({words.score_text(study.spec, confirmed.step_mean)} {words.AT_STEP})"
+            score += (
+                f" ({scoretext.score_text(study.spec, confirmed.step_mean)} {stepwords.AT_STEP})"
+            )
         return f"{score} confirmed", words.gap_text(study.spec, confirmed.mean, "")
     if best is None:
         return "–", ""

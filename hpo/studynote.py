@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from hpo import effort, spectoml, warmrules, words
+from hpo import effort, scoretext, spectoml, stepwords, warmrules, words
 from hpo.snapshot import Confirmation, StudySnapshot, StudyState
 from hpo.spec import Dimension, StudySpec
 from objectives.contract import Protocol
@@ -103,7 +103,7 @@ def _result(snapshot: StudySnapshot) -> str:
     lines = []
     for item in certain:
         mean = words.point_text(spec, item.mean, item.std, item.cost)
-        claim = words.score_text(spec, item.search_score)
+        claim = scoretext.score_text(spec, item.search_score)
         failed = f", {item.failed} failed" if item.failed else ""
         gap = f", {prose(gap)}" if (gap := words.gap_text(spec, item.mean)) else ""
         lines.append(
@@ -119,18 +119,18 @@ def _result(snapshot: StudySnapshot) -> str:
 
 def _beside(spec: StudySpec, item: Confirmation) -> str:
     """Whether a confirmed score is that of the equation, and the one at the study's step."""
-    beside = words.beside(spec, item)
+    beside = stepwords.beside(spec, item)
     return f", {prose(beside)}" if beside else ""
 
 
 def _warning(spec: StudySpec, item: Confirmation) -> str:
     """Why a confirmed score is none of the equation; what was not tested says so already."""
-    remark = words.remark(spec, item).rstrip(".")
+    remark = stepwords.remark(spec, item).rstrip(".")
     return f": **{prose(remark)}**" if remark else ""
 
 
 def _meaning(certain: Sequence[Confirmation]) -> str:
-    return f" {words.SOLVED_MEANS}" if any(item.checks for item in certain) else ""
+    return f" {stepwords.SOLVED_MEANS}" if any(item.checks for item in certain) else ""
 
 
 def _reported(spec: StudySpec) -> str:

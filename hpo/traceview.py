@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
-from hpo import results, words
+from hpo import results, stepwords
 from hpo.palette import GREY, INK
 from hpo.plotting import safe, style
 from hpo.replay import LABELS, Look, Replay
@@ -171,8 +171,8 @@ def _caption(replay: Replay, command: str) -> str:
         f"end.",
     ]
     if trace.steps_per_point is not None:
-        steps = words.steps_text(trace.steps_per_point)
-        sentences.append(f"The time series are those {words.SOLVED}: {steps}.")
+        steps = stepwords.steps_text(trace.steps_per_point)
+        sentences.append(f"The time series are those {stepwords.SOLVED}: {steps}.")
     if trace.quantity != "drive":
         sentences.append("The dotted grey line is the state of rest at the start.")
     check = replay.retrained.check

@@ -22,11 +22,10 @@ def about() -> dict[str, Any]:
 
     with warnings.catch_warnings(record=True) as complaints:
         warnings.simplefilter("always", UserWarning)
-        from objectives.networks import fused
-        from objectives.networks.kernels import spintronic
+        from objectives.networks.kernels import autograd, spintronic
 
     began = time.perf_counter()
-    fused.warm_up()
+    autograd.warm_up()
     kernels: Any = spintronic.forward
     kernels_s = time.perf_counter() - began
     features: dict[str, bool] = llvm.get_host_cpu_features()

@@ -75,10 +75,11 @@ def main(argv: Sequence[str]) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from hpo import embedded, records, results, settings
+    from hpo import records, results, settings
+    from hpo.embedded import client
 
     url = arguments.storage or settings.storage_url()
-    server = embedded.status(settings.home())
+    server = client.status(settings.home())
     if arguments.json:
         chosen = "url" if url else "embedded"
         print(records.dumps({"storage": chosen, "server": asdict(server)}))
@@ -104,10 +105,11 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _stop(arguments: argparse.Namespace) -> int:
-    from hpo import embedded, records, settings
+    from hpo import records, settings
+    from hpo.embedded import client
 
     home = settings.home()
-    embedded.stop(home, force=arguments.force)
+    client.stop(home, force=arguments.force)
     if arguments.json:
         print(records.dumps({"stopped": True, "home": home}))
     else:

@@ -35,10 +35,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives.networks.devicekernels import CtrnnDeviceKernel
 from objectives.networks.integrators import EXTRAPOLATION, State, Stepping
+from objectives.networks.kernels.device_passes import CtrnnDeviceKernel
+from objectives.networks.kernels.passes import CtrnnKernel
 from objectives.networks.layered import LayeredNetwork, Synapses
-from objectives.networks.passage import CtrnnKernel
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,8 +41,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives.networks.fused import fused_output
 from objectives.networks.integrators import Past
+from objectives.networks.kernels.autograd import fused_output
 from objectives.networks.kernels.sparse import LANES
 from objectives.networks.layered import LayeredNetwork, NoisyDynamics, Synapses
 from objectives.randomness import stream

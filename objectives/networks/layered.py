@@ -33,11 +33,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from objectives.networks.fused import fused_output
 from objectives.networks.integrators import Dynamics, Past, State, Stepping
-from objectives.networks.passage import Kernel
+from objectives.networks.kernels.autograd import fused_output
+from objectives.networks.kernels.passes import Kernel
+from objectives.networks.kernels.structure import SparseStructure
 from objectives.networks.sparsity import random_mask
-from objectives.networks.structure import SparseStructure
 from objectives.randomness import stream
 
 Backend = Literal["auto", "reference", "fused"]

@@ -44,10 +44,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectives.networks import highpass, oscillator
-from objectives.networks.devicekernels import SpintronicDeviceKernel
 from objectives.networks.integrators import EXTRAPOLATION, State, Stepping
+from objectives.networks.kernels.device_passes import SpintronicDeviceKernel
+from objectives.networks.kernels.passes import SpintronicKernel
 from objectives.networks.layered import LayeredNetwork, Synapses
-from objectives.networks.passage import SpintronicKernel
 
 
 @dataclass(frozen=True, kw_only=True)

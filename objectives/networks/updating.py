@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from objectives.networks.kernels import learning, sparse
+from objectives.networks.kernels.passes import Kernel, Passage
 from objectives.networks.kernels.sparse import FOLD, LANES
-from objectives.networks.passage import Kernel, Passage
-from objectives.networks.structure import Floats, Integers
+from objectives.networks.kernels.structure import Floats, Integers
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _NO_INDEX: Integers = np.empty(0, np.int32)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.tasks.recording import Raw, refuse
+from objectives.tasks.raw import Raw, refuse
 
 LABELS = "labels.csv"
 TEST_WORDS = {"0": False, "1": True, "false": False, "true": True}

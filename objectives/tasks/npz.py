@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.tasks.recording import Raw, refuse
+from objectives.tasks.raw import Raw, refuse
 
 NAMES = ("x", "y", "test")
 

@@ -8,23 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from objectives.tasks.data import Examples
-
-
-@dataclass(frozen=True, kw_only=True)
-class Raw:
-    """What a file holds, before any check."""
-
-    x: NDArray[Any]
-    y: NDArray[Any]
-    test: NDArray[Any] | None
-    sha256: str
-    """Hash of the content that the arrays were read from."""
+from objectives.tasks.raw import refuse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,15 +57,6 @@ def read(path: Path) -> Recording:
     test = None if raw.test is None else _test(path, raw.test, len(x))
     examples = Examples(x=x, label=label)
     return Recording(examples=examples, classes=classes, test=test, sha256=raw.sha256)
-
-
-def refuse(where: Path | str, rule: str, got: str, remedy: str) -> NoReturn:
-    """Raise the project's form of an error.
-
-    Raises:
-        ValueError: always.
-    """
-    raise ValueError(f"{where}: {rule} must hold, but got {got}. {remedy}")
 
 
 def _series(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:

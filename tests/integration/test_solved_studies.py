@@ -12,7 +12,7 @@ from frozen import thaw
 from servers import connect
 from workers import ledger_at, run_workers, toy_spec
 
-from hpo import backup, cli, report, spectoml, studyfile, studynote, words
+from hpo import backup, cli, report, spectoml, stepwords, studyfile, studynote, words
 from hpo.ledger import Ledger
 from hpo.storage import open_storage
 
@@ -72,8 +72,8 @@ def test_every_view_claims_the_solved_score_and_says_that_it_is_another(
             assert warning.endswith(" solved. Lower max_step_ns.")
             for said in (hpo("best", name), hpo("status", name), report.html(snapshot)):
                 assert warning.rstrip(".") in said
-                assert words.AT_STEP in said
-            assert f"% {words.AT_STEP}) confirmed" in hpo("status")
+                assert stepwords.AT_STEP in said
+            assert f"% {stepwords.AT_STEP}) confirmed" in hpo("status")
             assert studynote.prose(warning.rstrip(".")) in studynote.text(snapshot)
             with connect(database_url) as connection:
                 attributes = connection.execute(

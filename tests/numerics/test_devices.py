@@ -11,9 +11,9 @@ import torch
 from networks import GAMMA, KINDS, METHODS, Floats, inputs, scaled, tiny
 from torch import Tensor
 
-from objectives.networks import devicekernels
 from objectives.networks.devices import Chips, drawn, drawn_noise, read_out, rounded
-from objectives.networks.fused import fused_output
+from objectives.networks.kernels import device_passes
+from objectives.networks.kernels.autograd import fused_output
 from objectives.solving import refined
 from objectives.variability import Variability
 
@@ -296,7 +296,7 @@ def test_every_trained_tensor_is_rounded_by_its_own_largest_value() -> None:
 def test_nothing_is_trained_on_a_device_kernel() -> None:
     network = tiny(dtype=torch.float32)
     kernel = network.device_kernel(np.ones(12), None)
-    assert isinstance(kernel, devicekernels.SpintronicDeviceKernel)
+    assert isinstance(kernel, device_passes.SpintronicDeviceKernel)
     parameters = (network.w_in[0], network.w_inter[0], network.w_intra[0], network.bias[0])
     output = fused_output(kernel, inputs().float(), *parameters)
     with pytest.raises(ValueError, match=r"must hold, but got pass=backward\. Train the ideal"):

@@ -24,10 +24,10 @@ from dense import (
 )
 from torch import Tensor
 
-from objectives.networks import fused
-from objectives.networks.fused import fused_output
-from objectives.networks.passage import SpintronicKernel
-from objectives.networks.structure import SparseStructure
+from objectives.networks.kernels import autograd
+from objectives.networks.kernels.autograd import fused_output
+from objectives.networks.kernels.passes import SpintronicKernel
+from objectives.networks.kernels.structure import SparseStructure
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -220,7 +220,7 @@ def test_other_threads_run_meanwhile() -> None:
 
 
 def test_warm_up_returns_seconds() -> None:
-    assert 0 < fused.warm_up() < 60
+    assert 0 < autograd.warm_up() < 60
 
 
 FLOAT = "fused_output: `{0}.dtype == torch.float32` must hold, but got {0}.dtype=torch.float64."

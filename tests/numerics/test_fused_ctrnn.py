@@ -11,8 +11,8 @@ import torch
 from dense import INTEGRATORS, Case, assert_agrees, error, gradients, inputs, make, physics
 from torch import Tensor
 
-from objectives.networks.passage import CtrnnKernel
-from objectives.networks.structure import SparseStructure
+from objectives.networks.kernels.passes import CtrnnKernel
+from objectives.networks.kernels.structure import SparseStructure
 
 SIZES = list(product([1, 5, 32], [1, 3], [1, 3], [0.0, 0.1, 0.5, 1.0]))
 DATA = list(product([1, 58, 120, 300], [1, 64]))

@@ -9,7 +9,8 @@ import pytest
 
 from hpo.commands.doctor import Verdict, _equation
 from objectives import machine
-from objectives.networks import layered, passage
+from objectives.networks import layered
+from objectives.networks.kernels import passes
 
 
 def wrong_filter(right: Callable[[float], tuple[float, float]]) -> Any:
@@ -44,7 +45,7 @@ def test_the_kernels_solve_the_equation_here() -> None:
 @pytest.mark.parametrize(
     ("where", "name", "spoil"),
     [
-        (passage, "high_pass", wrong_filter),
+        (passes, "high_pass", wrong_filter),
         (layered, "fused_output", wrong_output),
         (layered, "fused_output", no_output),
     ],

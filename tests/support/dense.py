@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from objectives.networks.fused import fused_output
-from objectives.networks.passage import CtrnnKernel, SpintronicKernel
-from objectives.networks.structure import SparseStructure
+from objectives.networks.kernels.autograd import fused_output
+from objectives.networks.kernels.passes import CtrnnKernel, SpintronicKernel
+from objectives.networks.kernels.structure import SparseStructure
 
 INTEGRATORS = ["exponential", "exponential-ab2", "exponential-ab3"]
 

@@ -11,16 +11,16 @@ from pathlib import Path
 import pytest
 import snapshots
 
-from hpo import launch, plan
+from hpo import arguments, plan
 from hpo.snapshot import WorkerInfo
 
 
 def test_the_command_to_go_on_with_hides_passwords() -> None:
     line = "hpo launch --study x --storage 'postgresql://me:p%40ss@host:5432/hpo?a=b'"
-    assert launch.without_password(line) == (
+    assert arguments.without_password(line) == (
         "hpo launch --study x --storage 'postgresql://me:***@host:5432/hpo?a=b'"
     )
-    assert launch.without_password("postgresql://me@host/hpo") == "postgresql://me@host/hpo"
+    assert arguments.without_password("postgresql://me@host/hpo") == "postgresql://me@host/hpo"
 
 
 def test_default_workers_are_no_more_than_cores_or_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,14 +96,14 @@ TEN: list[float | None] = [0.942, 0.956] * 5
     ],
 )
 def test_verdict(snapshot: StudySnapshot, sentence: str) -> None:
-    assert report.verdict(snapshot) == sentence
+    assert words.verdict(snapshot) == sentence
 
 
 def test_verdict_names_a_confirmed_trial_that_is_no_longer_the_best() -> None:
     better = snapshots.slot(1, SlotState.COMPLETE, score=0.99)
     snapshot = study(TEN, reported=None)
     snapshot = replace(snapshot, search=(*snapshot.search, better))
-    assert report.verdict(snapshot).endswith("for trial 0, not the best of the search")
+    assert words.verdict(snapshot).endswith("for trial 0, not the best of the search")
 
 
 def test_the_page_has_every_section_in_order() -> None:

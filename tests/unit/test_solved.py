@@ -210,7 +210,7 @@ MIXED = [
 @pytest.mark.parametrize(("snapshot", "verdict", "warning"), [*CASES, *MIXED])
 def test_verdict_and_warning(snapshot: StudySnapshot, verdict: str, warning: str) -> None:
     assert words.verdict(snapshot) == verdict
-    assert words.warning(snapshot.spec, snapshot.confirmations[0]) == warning
+    assert stepwords.warning(snapshot.spec, snapshot.confirmations[0]) == warning
     assert records.study(snapshot)["warning"] == warning
 
 
@@ -228,7 +228,7 @@ def test_no_view_hides_that_some_networks_were_not_tested(
     assert tested in verdict
     text, live = studynote.text(snapshot), liveview.of_the_step(snapshot)
     assert f", {studynote.prose(tested)}" in text
-    assert words.SOLVED_MEANS in text
+    assert stepwords.SOLVED_MEANS in text
     assert live.lower() == remark.lower()
     assert f": **{studynote.prose(live.rstrip('.'))}**" in text
     assert tested in liveview.confirming(snapshot).plain
@@ -252,7 +252,7 @@ def test_the_oscillator_is_called_one() -> None:
     objective = type(OF_THE_STEP.spec.objective_impl)
     before, objective.name = objective.name, "spintronic"
     try:
-        said = words.warning(OF_THE_STEP.spec, OF_THE_STEP.confirmations[0])
+        said = stepwords.warning(OF_THE_STEP.spec, OF_THE_STEP.confirmations[0])
     finally:
         objective.name = before
     assert "not of the oscillator: 94.4 % with one step per point, 8.8 % solved." in said
@@ -266,7 +266,7 @@ def test_tables_have_both_numbers_and_others_the_warning() -> None:
     place = next(i for i, line in enumerate(table) if line.startswith("confirmed "))
     assert " ".join(table[place].split()) == "confirmed 8.8 ± 0.6 % 89.83 ± 2.91 %"
     assert " ".join(table[place + 1].split()) == "at the study's step 94.4 ± 0.0 % –"
-    assert not any(words.AT_STEP in line for line in results.best_table(OLD, 1))
+    assert not any(stepwords.AT_STEP in line for line in results.best_table(OLD, 1))
     assert results.warnings(OF_THE_STEP) == [f"trial 0: {OF_STEP}. Lower max_step_ns."]
     assert results.warnings(OF_THE_STEP, but=0) == []
     cell = results.score_cell(OF_THE_STEP.spec, OF_THE_STEP.confirm[0])
@@ -312,18 +312,18 @@ def test_the_record_has_both_lists() -> None:
 def test_report_note_and_card_say_it() -> None:
     page, note = report.html(OF_THE_STEP), studynote.text(OF_THE_STEP)
     assert f"<strong>trial 0: {OF_STEP}. Lower max_step_ns.</strong>" in page
-    assert words.SOLVED_MEANS in page
+    assert stepwords.SOLVED_MEANS in page
     assert "at the study's step</th>" in page
     plain = studynote.prose(f"{OF_STEP}. Lower max_step_ns")
-    assert f": **{plain}**. {words.SOLVED_MEANS}" in note
+    assert f": **{plain}**. {stepwords.SOLVED_MEANS}" in note
     card = dashfigures.cards(OF_THE_STEP)["5-confirmed"]
     assert f"trial 0: {OF_STEP}. Lower max_step_ns." in card
     assert "half, on the solved equation" in card
     assert "mean at the study's step" in card
     for view in (report.html(OLD), studynote.text(OLD), dashfigures.cards(OLD)["5-confirmed"]):
         assert "not tested on the solved equation" in view
-        assert words.SOLVED_MEANS not in view
-    assert words.SOLVED_MEANS in report.html(SETTLED)
+        assert stepwords.SOLVED_MEANS not in view
+    assert stepwords.SOLVED_MEANS in report.html(SETTLED)
     assert "a result of the integration step" not in report.html(SETTLED)
 
 
@@ -467,7 +467,7 @@ def test_a_sweep_says_what_it_claims(snapshot: StudySnapshot, verdict: str, warn
     assert f"{said}." in page.replace("&#x27;", "'")
     assert studynote.prose(said) in studynote.text(snapshot)
     tested = [slot for slot in snapshot.search if slot.checked]
-    assert (words.SOLVED_MEANS in page) == bool(tested)
+    assert (stepwords.SOLVED_MEANS in page) == bool(tested)
 
 
 def test_a_sweep_that_is_sound_warns_of_nothing() -> None:

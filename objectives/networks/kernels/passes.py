@@ -18,9 +18,10 @@ from torch import Tensor
 from objectives.networks.integrators import EXTRAPOLATION
 from objectives.networks.kernels import ctrnn, sparse, spintronic
 from objectives.networks.kernels.sparse import FOLD, LANES
-from objectives.networks.structure import Floats, SparseStructure, message
+from objectives.networks.kernels.structure import Floats, SparseStructure, message
 
 Run = Callable[[Floats], None]
+
 """A kernel on the input of one block, flat."""
 
 

@@ -4,7 +4,7 @@ The numba kernels of :mod:`objectives.networks.kernels`, each pair as one differ
 function. The PyTorch networks are the reference; these agree with them to rounding, at a cost that
 is proportional to the number of synapses.
 
-``python -m objectives.networks.fused`` compiles the kernels into numba's cache.
+``python -m objectives.networks.kernels.autograd`` compiles the kernels into numba's cache.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from objectives.networks.devicekernels import CtrnnDeviceKernel, SpintronicDeviceKernel
+from objectives.networks.kernels.device_passes import CtrnnDeviceKernel, SpintronicDeviceKernel
+from objectives.networks.kernels.passes import CtrnnKernel, Kernel, Passage, SpintronicKernel
 from objectives.networks.kernels.sparse import LANES
-from objectives.networks.passage import CtrnnKernel, Kernel, Passage, SpintronicKernel
-from objectives.networks.structure import (
+from objectives.networks.kernels.structure import (
     Floats,
     SparseStructure,
     check_tensor,

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.networks.kernels import devices
-from objectives.networks.passage import Kernel, Passage, Run, high_pass
-from objectives.networks.structure import Floats, SparseStructure, message
+from objectives.networks.kernels.passes import Kernel, Passage, Run, high_pass
+from objectives.networks.kernels.structure import Floats, SparseStructure, message
 
 _NO_NOISE: Floats = np.empty(0, np.float32)
 
