@@ -32,10 +32,10 @@ from hpo.claims import Claim
 from hpo.embedded.client import read_password
 from hpo.embedded.layout import PORT, Layout
 from hpo.ledger import Ledger
-from hpo.snapshot import SlotState
-from hpo.spec import StudySpec
-from hpo.specrules import validate
 from hpo.storage import Storage, open_storage
+from hpo.study.rules.check import validate
+from hpo.study.spec import StudySpec
+from hpo.study.trials import SlotState
 from hpo.tables import slots
 from hpo.work import Order, Worker
 

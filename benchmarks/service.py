@@ -22,10 +22,10 @@ from benchmarks import instant
 from hpo import settings
 from hpo.embedded import client
 from hpo.ledger import Ledger
-from hpo.snapshot import Phase, SlotState
-from hpo.spec import StudySpec
-from hpo.specrules import validate
 from hpo.storage import Storage, open_storage
+from hpo.study.rules.check import validate
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Phase, SlotState
 from hpo.work import Order, Worker
 
 SIZES = (100, 1_000, 10_000)

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpo import seeds, studyfile, suggest
-from hpo.past import Past
-from hpo.snapshot import SlotState
-from hpo.spec import StudySpec
-from hpo.specrules import validate
+from hpo import seeds, suggest
+from hpo.study import file
+from hpo.study.rules.check import validate
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState
 from objectives.contract import Outcome, Progress, Protocol
 from reproduction import data
 
@@ -149,7 +149,7 @@ def target(job: tuple[int, bool]) -> Found:
     """A search at 0.5 ns, with a warm start or without."""
     seed, warm = job
     values = {"seed": seed, "budget.trials": max(LENGTHS), "budget.members": 1}
-    raw = studyfile.load("seqdigits-dt05", values=values).stored()
+    raw = file.load("seqdigits-dt05", values=values).stored()
     raw["warm_start"] = {"points": points()}
     if not warm:
         raw.pop("warm_start")

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.waiting import Poll, Turn, idle, simulate
-from hpo import studyfile, suggest
+from hpo import suggest
 from hpo.arguments import LEASE_S
 from hpo.ledger import Ledger
-from hpo.past import Past
-from hpo.snapshot import SlotState
-from hpo.spec import StudySpec
-from hpo.specrules import validate
 from hpo.storage import Storage
+from hpo.study import file
+from hpo.study.rules.check import validate
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState
 from hpo.work import _POLL_S
 
 DURATIONS = Path(__file__).with_name("durations.json")
@@ -290,7 +290,7 @@ def search(function: str, sampler: str, window: int, seed: int) -> dict[int, flo
 
 def _spec(sampler: str, window: int, seed: int) -> StudySpec:
     overrides = [f"budget.window={window}", f"budget.trials={max(LENGTHS)}"]
-    spec = studyfile.load("seqdigits-tpe", overrides=overrides, values={"seed": seed})
+    spec = file.load("seqdigits-tpe", overrides=overrides, values={"seed": seed})
     if sampler == "tpe":
         return spec
     return spec.model_copy(update={"sampler": type(spec.sampler)(name=sampler)})

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpo.ledger import Ledger
-from hpo.specrules import validate
 from hpo.storage import Storage
+from hpo.study.rules.check import validate
 
 TRIALS, EPOCHS, REPEATS = 32, 12, 3
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}

@@ -17,8 +17,9 @@ from sqlalchemy import Connection
 
 from chaos import objective
 from hpo.ledger import Ledger
-from hpo.snapshot import Slot, SlotState, StudySnapshot, StudyState
 from hpo.storage import Storage
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.trials import Slot, SlotState
 from hpo.tables import checkpoints, slots
 
 Table = list[tuple[Any, ...]]

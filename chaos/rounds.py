@@ -14,9 +14,9 @@ from chaos.crew import STUDY, Crew
 from chaos.server import Given
 from chaos.storm import Storm
 from hpo.ledger import Ledger
-from hpo.spec import StudySpec
 from hpo.storage import open_storage
-from hpo.studyfile import load
+from hpo.study.file import load
+from hpo.study.spec import StudySpec
 
 NAME = "chaos"
 CALM_S = 600.0

@@ -14,8 +14,8 @@ from chaos.crew import Crew, Hand
 from chaos.server import Given, Own
 from hpo.ledger import Ledger
 from hpo.retry import retry
-from hpo.snapshot import SlotState
 from hpo.storage import Storage
+from hpo.study.trials import SlotState
 from hpo.tables import slots
 
 TICK_S = 0.1

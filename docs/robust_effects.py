@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import statistics
 
-from hpo import studyfile
+from hpo.study import file
 from objectives.contract import Protocol
 from objectives.inspection import NetworkObjective
 from objectives.scoring import Hardware
@@ -25,11 +25,11 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--seeds", type=int, default=10)
     arguments = parser.parse_args()
-    spec = studyfile.load("robust-spread")
+    spec = file.load("robust-spread")
     assert spec.sweep is not None
     objective = spec.objective_impl
     assert isinstance(objective, NetworkObjective)
-    table = studyfile.load("seqdigits-robust").variability or {}
+    table = file.load("seqdigits-robust").variability or {}
     draws = {"draws": table["draws"]}
     kinds = {name: {name: value} for name, value in table.items() if name != "draws"}
     print("| hardware |", " | ".join(curve.label for curve in spec.sweep.curves), "|")

@@ -15,8 +15,9 @@ from pathlib import Path
 from hpo import charts, learningcurve, picture, replay, retrain, tracepicture
 from hpo.artifactstore import Artifact
 from hpo.charts import Chart
-from hpo.snapshot import Slot, StudySnapshot
-from hpo.spec import StudySpec
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot
 from objectives.inspection import NetworkObjective
 
 log = logging.getLogger(__name__)

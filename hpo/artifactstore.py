@@ -23,7 +23,7 @@ from hpo import mirror, reading
 from hpo.arguments import LEASE_S
 from hpo.errors import StorageError, StudyError
 from hpo.holding import NOW, after
-from hpo.snapshot import StudyState
+from hpo.study.snapshot import StudyState
 from hpo.tables import artifacts, studies
 
 _NAMESPACE = uuid.UUID("6d1f4b5e-2f0a-5c43-9a52-0f6f3b9a7c11")

@@ -21,9 +21,8 @@ from hpo.backupcheck import Backup, Record, check, records
 from hpo.backupcodec import encode
 from hpo.backupfile import BackupError
 from hpo.errors import StudyError
-from hpo.past import Suggestion
-from hpo.snapshot import Phase, SlotState
 from hpo.storage import Storage, prepare_database
+from hpo.study.trials import Phase, SlotState, Suggestion
 from hpo.tables import SCHEMA_VERSION, checkpoints, members, schema, slots, studies
 
 BATCH = 50

@@ -13,9 +13,10 @@ from hpo import additions, backupfile, suggest
 from hpo.additions import Additions
 from hpo.backupcodec import decode
 from hpo.backupfile import BackupError
-from hpo.snapshot import Amendment, Phase, SlotState, StudyState
-from hpo.spec import StudySpec
-from hpo.specrules import validate
+from hpo.study.rules.check import validate
+from hpo.study.snapshot import StudyState
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Amendment, Phase, SlotState
 from hpo.tables import SCHEMA_VERSION, checkpoints, members, slots, studies
 
 

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from hpo import scoretext, words
-from hpo.figurespec import Figure
+from hpo import words
 from hpo.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
-from hpo.snapshot import Slot, SlotState, StudySnapshot
-from hpo.spec import ParamValue, StudySpec
+from hpo.study import score_text
+from hpo.study.sections import Figure, ParamValue
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot, SlotState
 
 COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
 CLOUD_COLOURS = (GREEN, ORANGE, *COLOURS[2:])
@@ -193,7 +195,7 @@ def trained(snapshot: StudySnapshot) -> list[Slot]:
 
 
 def _point(spec: StudySpec, slot: Slot, x: float | str) -> Point:
-    low, median, high = quartiles([scoretext.shown(spec, score) for score in slot.claimed])
+    low, median, high = quartiles([score_text.shown(spec, score) for score in slot.claimed])
     number, n = slot.number, len(slot.members)
     return Point(x=x, median=median, low=low, high=high, n=n, trial=number, params=slot.params)
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, false, insert, null, or_, select, update
 
-from hpo import mirror, opening, reading, stepwords, stopping
+from hpo import mirror, opening, reading, stopping
 from hpo.holding import NOW, after
-from hpo.past import Suggestion
 from hpo.settling import SILENT, apply_failure_policy, lose
-from hpo.snapshot import Member, Phase, SlotState, StudyState, slot_name
-from hpo.spec import Confirm, StudySpec
+from hpo.study import time_step
+from hpo.study.snapshot import StudyState
+from hpo.study.spec import Confirm, StudySpec
+from hpo.study.trials import Member, Phase, SlotState, Suggestion, slot_name
 from hpo.tables import IS_RUNNING, checkpoints, slots, studies
 
 ARTIFACT_TRIES = 3
@@ -302,7 +303,7 @@ def _next_confirmation(
     done = {"state": StudyState.DONE, "artifact_tries": ARTIFACT_TRIES, "artifact_error": null()}
     connection.execute(update(studies).where(studies.c.id == study.id).values(done))
     snapshot = reading.snapshot(connection, spec.name, curves=False)
-    told = [stepwords.told(spec, item) for item in snapshot.confirmations if len(item.scores) > 1]
+    told = [time_step.told(spec, item) for item in snapshot.confirmations if len(item.scores) > 1]
     mirror.publish_confirmed(connection, study.optuna_study_id, told)
     return Over(f"{spec.name} is {StudyState.DONE}")
 

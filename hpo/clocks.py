@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
-from hpo import effort
 from hpo.plotting import axis_score, scored
-from hpo.snapshot import Slot, SlotState, StudySnapshot
+from hpo.study import effort
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.trials import Slot, SlotState
 
 EPOCHS = "epochs of training"
 

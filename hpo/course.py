@@ -9,8 +9,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hpo.past import Past, Suggestion
-from hpo.spec import StudySpec
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, Suggestion
 from hpo.suggest import Judge
 from hpo.timeline import Timeline
 

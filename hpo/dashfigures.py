@@ -17,16 +17,7 @@ from typing import TypeVar
 
 import plotly.graph_objects as go
 
-from hpo import (
-    charts,
-    figures,
-    frontfigure,
-    parameterfigure,
-    scoretext,
-    stepwords,
-    sweepfigure,
-    words,
-)
+from hpo import charts, figures, frontfigure, parameterfigure, sweepfigure, words
 from hpo.clocks import Clock, clocks, incumbents
 from hpo.palette import BLUE, GREY, INK
 from hpo.plotting import (
@@ -39,8 +30,11 @@ from hpo.plotting import (
     short,
     style,
 )
-from hpo.snapshot import Slot, SlotState, StudySnapshot
-from hpo.spec import ParamValue, StudySpec
+from hpo.study import score_text, time_step
+from hpo.study.sections import ParamValue
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot, SlotState
 
 T = TypeVar("T")
 
@@ -232,7 +226,7 @@ def _best(snapshot: StudySnapshot, clock: Clock) -> list[go.Scatter]:
     if not steps:
         return []
     scores = [
-        [scoretext.shown(spec, m.score) for m in s.members] or [axis_score(spec, s)] for s in steps
+        [score_text.shown(spec, m.score) for m in s.members] or [axis_score(spec, s)] for s in steps
     ]
     low, median, high = (list(q) for q in zip(*map(charts.quartiles, scores), strict=True))
     x = [*(clock.at[s.number] for s in steps), clock.end]
@@ -388,10 +382,10 @@ def confirmed(snapshot: StudySnapshot) -> go.Figure:
         trace.update({key: [trace[key][i] for i in few] for key in ("x", "y", "text")})
     title = "Confirmed on fresh seeds and the test half"
     named = snapshot.confirmed
-    if named is not None and (basis := stepwords.basis(snapshot.spec, named)):
+    if named is not None and (basis := time_step.basis(snapshot.spec, named)):
         title += f", {basis}"
     titled = _titled(figure, title).update_layout(margin_t=60)
-    if named is not None and (remark := stepwords.remark(snapshot.spec, named)):
+    if named is not None and (remark := time_step.remark(snapshot.spec, named)):
         _remark(titled, f"trial {named.source}: {safe(remark)}")
     return titled
 

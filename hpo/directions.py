@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from optuna.study import StudyDirection
 
-from hpo.spec import StudySpec
+from hpo.study.spec import StudySpec
 
 
 def directions(spec: StudySpec) -> list[StudyDirection]:

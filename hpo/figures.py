@@ -9,7 +9,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo import scoretext, stepwords, words
+from hpo import words
 from hpo.clocks import Clock, clocks, incumbents
 from hpo.palette import BLUE, GREEN, GREY, GRID, INK, ORANGE
 from hpo.plotting import (
@@ -23,8 +23,11 @@ from hpo.plotting import (
     short,
     style,
 )
-from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot
-from hpo.spec import StudySpec
+from hpo.study import score_text, time_step
+from hpo.study.confirmation import Confirmation
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot, SlotState
 
 MAX_CURVES, MAX_CURVE_POINTS, MAX_MEMBERS = 100, 200, 10
 BEST_COLOURS = (BLUE, ORANGE, GREEN)
@@ -108,11 +111,11 @@ def confirmed_points(
     """Confirmed results, or the best ones, as points with error bars beyond the end of a clock."""
     spec = snapshot.spec
     found = [c for c in snapshot.confirmations if c.scores][:most]
-    stds = [scoretext.shown(spec, c.std) if len(c.scores) > 1 else 0.0 for c in found]
+    stds = [score_text.shown(spec, c.std) if len(c.scores) > 1 else 0.0 for c in found]
     step = 0.035 * (clock.end or 1.0)
     return go.Scatter(
         x=[clock.end + step * (i + 1) for i in range(len(found))],
-        y=[scoretext.shown(spec, c.mean) for c in found],
+        y=[score_text.shown(spec, c.mean) for c in found],
         error_y={"array": stds, "color": GREEN, "thickness": 2, "width": 5},
         mode="markers",
         name="confirmed on fresh seeds",
@@ -222,7 +225,7 @@ def _curves(spec: StudySpec, slot: Slot) -> list[list[float]]:
     See ``timeline.Timeline``: a trial's first steps are the epochs of its first member.
     """
     found = [m.curve for m in slot.members if m.curve] or [slot.steps[: spec.budget.epochs]]
-    finite = [[scoretext.shown(spec, v) for v in curve if math.isfinite(v)] for curve in found]
+    finite = [[score_text.shown(spec, v) for v in curve if math.isfinite(v)] for curve in found]
     return [curve for curve in finite if curve]
 
 
@@ -275,22 +278,22 @@ def _confirmed_traces(spec: StudySpec, item: Confirmation, row: int) -> list[go.
 
     Beside them, faint, the mean at the study's own integration step.
     """
-    scores = [scoretext.shown(spec, value) for value in item.scores]
+    scores = [score_text.shown(spec, value) for value in item.scores]
     spread = [row - 0.1 * (i % 3) - 0.12 for i in range(len(scores))]
-    text = [f"fresh seed {i}: {scoretext.score_text(spec, v)}" for i, v in enumerate(item.scores)]
+    text = [f"fresh seed {i}: {score_text.score_text(spec, v)}" for i, v in enumerate(item.scores)]
     marker = {"color": GREEN, "size": 8, "opacity": 0.55}
     dots = markers(scores, spread, text, name="fresh seed, test half", marker=marker)
-    std = scoretext.shown(spec, item.std) if len(scores) > 1 else 0.0
+    std = score_text.shown(spec, item.std) if len(scores) > 1 else 0.0
     marker = {"color": GREEN, "size": 13, "symbol": "diamond"}
     text = [_confirmed_hover(spec, item)]
     mean = markers(
-        [scoretext.shown(spec, item.mean)], [row + 0.12], text, name="mean ± std", marker=marker
+        [score_text.shown(spec, item.mean)], [row + 0.12], text, name="mean ± std", marker=marker
     )
     mean.update(error_x={"array": [std], "color": GREEN, "thickness": 2, "width": 6})
-    claim = scoretext.score_text(spec, item.search_score)
+    claim = score_text.score_text(spec, item.search_score)
     marker = {"color": BLUE, "size": 13, "symbol": "circle-open", "line": {"width": 2}}
     text = [f"trial {item.source} in the search: {claim}"]
-    x = [scoretext.shown(spec, item.search_score)]
+    x = [score_text.shown(spec, item.search_score)]
     claimed = markers(x, [row + 0.12], text, name="claimed by the search", marker=marker)
     return [dots, mean, claimed, *_at_step(spec, item, row)]
 
@@ -299,14 +302,14 @@ def _at_step(spec: StudySpec, item: Confirmation, row: int) -> list[go.Scatter]:
     """The mean at the study's integration step, where it is not what is claimed."""
     if not item.checked:
         return []
-    score = scoretext.score_text(spec, item.step_mean, item.step_std)
+    score = score_text.score_text(spec, item.step_mean, item.step_std)
     marker = {"color": GREY, "size": 11, "symbol": "diamond-open", "line": {"width": 1.5}}
-    text = [f"trial {item.source} {stepwords.AT_STEP}: {score}"]
-    x = [scoretext.shown(spec, item.step_mean)]
-    return [markers(x, [row + 0.12], text, name=f"mean {stepwords.AT_STEP}", marker=marker)]
+    text = [f"trial {item.source} {time_step.AT_STEP}: {score}"]
+    x = [score_text.shown(spec, item.step_mean)]
+    return [markers(x, [row + 0.12], text, name=f"mean {time_step.AT_STEP}", marker=marker)]
 
 
 def _confirmed_hover(spec: StudySpec, item: Confirmation) -> str:
     value = words.point_text(spec, item.mean, item.std, item.cost)
     text = f"trial {item.source} confirmed: {value}<br>{len(item.scores)} fresh seeds, test half"
-    return f"{text}<br>{beside}" if (beside := stepwords.beside(spec, item)) else text
+    return f"{text}<br>{beside}" if (beside := time_step.beside(spec, item)) else text

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hpo import scoretext, stepwords, words
-from hpo.snapshot import Confirmation, Slot, StudySnapshot, complete
-from hpo.spec import StudySpec
+from hpo import words
+from hpo.study import score_text, time_step
+from hpo.study.confirmation import Confirmation
+from hpo.study.snapshot import StudySnapshot, complete
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot
 
 DECADE = 10.0
 """Costs that span more than this factor stand on a logarithmic axis."""
@@ -79,18 +82,18 @@ def chart(snapshot: StudySnapshot) -> FrontChart:
 def _trial(spec: StudySpec, slot: Slot) -> Spot:
     score, cost = slot.score or 0.0, slot.cost or 0.0
     text = f"trial {slot.number}: {words.point_text(spec, score, None, cost)}"
-    return Spot(cost=cost, score=scoretext.shown(spec, score), trial=slot.number, text=text)
+    return Spot(cost=cost, score=score_text.shown(spec, score), trial=slot.number, text=text)
 
 
 def _confirmed(spec: StudySpec, item: Confirmation) -> Spot:
     cost = item.cost or 0.0
     text = f"trial {item.source} confirmed: {words.point_text(spec, item.mean, item.std, cost)}"
     text += f" on {len(item.scores)} fresh seeds"
-    text += f", {beside}" if (beside := stepwords.beside(spec, item)) else ""
+    text += f", {beside}" if (beside := time_step.beside(spec, item)) else ""
     return Spot(
         cost=cost,
-        score=scoretext.shown(spec, item.mean),
-        std=scoretext.shown(spec, item.std) if len(item.scores) > 1 else 0.0,
+        score=score_text.shown(spec, item.mean),
+        std=score_text.shown(spec, item.std) if len(item.scores) > 1 else 0.0,
         trial=item.source,
         text=text,
     )
@@ -101,7 +104,7 @@ def _reported(spec: StudySpec) -> tuple[Spot | None, Spot | None]:
     reported = spec.reported
     if reported is None:
         return None, None
-    score, std = scoretext.shown(spec, reported.score), scoretext.shown(spec, reported.std or 0.0)
+    score, std = score_text.shown(spec, reported.score), score_text.shown(spec, reported.std or 0.0)
     found = [
         None if cost is None else Spot(cost=cost, score=score, std=std, text=text)
         for cost, text in (
@@ -121,8 +124,8 @@ def _reported_score(spec: StudySpec) -> tuple[float, float] | None:
     if spec.reported is None:
         return None
     return (
-        scoretext.shown(spec, spec.reported.score),
-        scoretext.shown(spec, spec.reported.std or 0.0),
+        score_text.shown(spec, spec.reported.score),
+        score_text.shown(spec, spec.reported.std or 0.0),
     )
 
 

@@ -12,8 +12,8 @@ from hpo import frontchart, words
 from hpo.frontchart import FrontChart, Spot
 from hpo.palette import BLUE, GREEN, INK, VERMILLION
 from hpo.plotting import BAND, log_axis, markers, safe, style
-from hpo.snapshot import StudySnapshot, complete
-from hpo.spec import StudySpec
+from hpo.study.snapshot import StudySnapshot, complete
+from hpo.study.spec import StudySpec
 
 
 def figure(snapshot: StudySnapshot, *, height: int = 520, most: int | None = None) -> go.Figure:

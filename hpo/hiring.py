@@ -14,9 +14,9 @@ from hpo.executors.local import LocalExecutor
 from hpo.ledger import Ledger
 from hpo.retry import is_passing
 from hpo.site import Site
-from hpo.spec import StudySpec
 from hpo.storage import Storage
 from hpo.storageurl import is_of_this_host, parse_url, place
+from hpo.study.spec import StudySpec
 
 if TYPE_CHECKING:
     from hpo.executors.slurm import SlurmExecutor

@@ -14,9 +14,8 @@ from sqlalchemy import Connection, Row, TextClause, and_, func, null, select, te
 
 from hpo import mirror
 from hpo.errors import HpoError
-from hpo.past import Suggestion
-from hpo.snapshot import Member, SlotState
-from hpo.spec import StudySpec
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Member, SlotState, Suggestion
 from hpo.tables import SCHEMA, slots
 
 MAX_LOSSES = 3

@@ -14,8 +14,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from hpo import history
-from hpo.snapshot import Slot, StudySnapshot
-from hpo.spec import StudySpec
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,8 +13,10 @@ from hpo import words
 from hpo.importance import LEAST, Importance, counted
 from hpo.palette import BLUE, GREY, INK, ORANGE, VERMILLION
 from hpo.plotting import axis_score, focus, hover, position, safe, style
-from hpo.snapshot import Slot, StudySnapshot
-from hpo.spec import ParamValue, StudySpec
+from hpo.study.sections import ParamValue
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

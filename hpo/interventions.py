@@ -18,13 +18,15 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, func, null, select, update
 
-from hpo import mirror, reading, specrules
+from hpo import mirror, reading
 from hpo.claims import ARTIFACT_TRIES
 from hpo.errors import StudyError
 from hpo.holding import NOW
 from hpo.ledger import Ledger
 from hpo.settling import shown
-from hpo.snapshot import Amendment, Phase, SlotState, StudyState
+from hpo.study.rules import check
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import Amendment, Phase, SlotState
 from hpo.suggest import sampler_attrs
 from hpo.tables import slots, studies
 
@@ -95,7 +97,7 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
         )
     raw = known.stored()
     raw["budget"]["trials"] = trials
-    spec = specrules.validate(raw, where=f"study {name!r}, extended")
+    spec = check.validate(raw, where=f"study {name!r}, extended")
     return "extended" if ledger.register(spec) == "extended" else "continued"
 
 

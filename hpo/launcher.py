@@ -15,7 +15,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from hpo import artifacts, hiring, plan, records, results, site, studyfile, suggest, warmstart
+from hpo import artifacts, hiring, plan, records, results, site, suggest, warmstart
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
 from hpo.artifactstore import ArtifactStore
 from hpo.errors import HpoError, StorageError
@@ -25,9 +25,10 @@ from hpo.liveview import LiveView
 from hpo.publish import PublishingThread
 from hpo.retry import is_passing
 from hpo.site import Site
-from hpo.snapshot import StudySnapshot, StudyState
-from hpo.spec import StudySpec
 from hpo.storage import Storage, open_storage
+from hpo.study import file
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.spec import StudySpec
 from hpo.view import QUIET_S, JsonView, PlainView, View
 
 POLL_S = (0.4, 10.0)
@@ -50,8 +51,8 @@ def run(arguments: LaunchArguments) -> int:
     """
     given = {"name": arguments.name, "budget.trials": arguments.trials, "seed": arguments.seed}
     values = {key: value for key, value in given.items() if value is not None}
-    spec = studyfile.load(arguments.study, overrides=arguments.overrides, values=values)
-    suggest.check(spec, str(studyfile.find(arguments.study)))
+    spec = file.load(arguments.study, overrides=arguments.overrides, values=values)
+    suggest.check(spec, str(file.find(arguments.study)))
     defaults = site.load(arguments)
     hiring.check(defaults)
     if arguments.dry_run:

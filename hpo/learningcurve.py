@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TextIO
 
-from hpo import picture, scoretext, stepwords, words
+from hpo import picture, words
 from hpo.palette import BLUE, GREEN, VERMILLION
 from hpo.retrain import SPLITS
-from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot
-from hpo.spec import StudySpec
+from hpo.study import score_text, time_step
+from hpo.study.confirmation import Confirmation
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot, SlotState
 from objectives.contract import Protocol
 
 if TYPE_CHECKING:
@@ -121,18 +124,18 @@ def _title(snapshot: StudySnapshot, trial: Slot) -> str:
     spec = snapshot.spec
     text = f"{spec.objective_impl.metric} {_claimed(spec, trial)}"
     if (confirmed := _confirmation(snapshot, trial)) is not None:
-        text += f", confirmed {scoretext.score_text(spec, confirmed.mean, confirmed.std)}"
-        text += f", {beside}" if (beside := stepwords.beside(spec, confirmed)) else ""
+        text += f", confirmed {score_text.score_text(spec, confirmed.mean, confirmed.std)}"
+        text += f", {beside}" if (beside := time_step.beside(spec, confirmed)) else ""
     return "\n".join(map(picture.wrapped, (f"{spec.name}, trial {trial.number}", text)))
 
 
 def _claimed(spec: StudySpec, trial: Slot) -> str:
     """The score of a trial: that on the solved equation, where every network was tested on it."""
-    score = scoretext.score_text(spec, trial.score or 0.0)
+    score = score_text.score_text(spec, trial.score or 0.0)
     if not trial.checked:
         return f"{score} in the search" if spec.selects else score
-    solved = scoretext.score_text(spec, statistics.fmean(trial.claimed))
-    return f"{solved} {stepwords.SOLVED}, {score} {stepwords.AT_STEP}"
+    solved = score_text.score_text(spec, statistics.fmean(trial.claimed))
+    return f"{solved} {time_step.SOLVED}, {score} {time_step.AT_STEP}"
 
 
 def _confirmation(snapshot: StudySnapshot, trial: Slot) -> Confirmation | None:
@@ -150,7 +153,7 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
     label += where * (not any(network.curve for network in searched))
     for network, score in zip(searched, scores, strict=True):
         curve = network.curve or (score,)
-        y = [scoretext.shown(spec, score) for score in curve]
+        y = [score_text.shown(spec, score) for score in curve]
         x = range(1, len(y) + 1) if network.curve else [len(network.loss_curve) or 1]
         style = {"linewidth": 1.4, "alpha": 0.9} if len(y) > 1 else {"marker": "o"}
         axes.plot(x, y, color=BLUE, label=label, **style)
@@ -158,13 +161,13 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
     if fresh:
         x = [len(n.loss_curve) or 1 for n in fresh]
         scores, where = _ends(fresh)
-        y = [scoretext.shown(spec, score) for score in scores]
+        y = [score_text.shown(spec, score) for score in scores]
         label = f"confirmation: {len(fresh)} fresh seeds, {SPLITS[Protocol.CONFIRM]}{where}"
         axes.plot(x, y, "D", color=GREEN, markersize=4, alpha=0.7, clip_on=False, label=label)
     if (reported := spec.reported) is not None:
         value, std = (
-            scoretext.shown(spec, reported.score),
-            scoretext.shown(spec, reported.std or 0.0),
+            score_text.shown(spec, reported.score),
+            score_text.shown(spec, reported.std or 0.0),
         )
         text = picture.wrapped(words.reported_text(spec))
         axes.axhline(value, color=VERMILLION, linestyle="--", linewidth=1.2, label=text)
@@ -177,7 +180,7 @@ def _ends(found: Sequence[Network]) -> tuple[list[float], str]:
     """What is claimed of networks, and where if on the solved equation: if all were tested."""
     solved = [n.solved_score for n in found if n.solved_score is not None]
     if solved and len(solved) == len(found):
-        return solved, f", {stepwords.SOLVED}"
+        return solved, f", {time_step.SOLVED}"
     return [n.score for n in found], ""
 
 

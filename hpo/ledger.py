@@ -17,16 +17,17 @@ from typing import Any, Literal, Unpack
 from sqlalchemy import Connection, Row, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from hpo import claims, holding, mirror, overview, reading, settling, specrules, warmstart
+from hpo import claims, holding, mirror, overview, reading, settling, warmstart
 from hpo.claims import ARTIFACT_TRIES, Checkpoint, Claim, Over, Wait
 from hpo.errors import StudyError
 from hpo.holding import NOW, after, is_mine
-from hpo.overview import StudySummary
-from hpo.past import Past, Suggestion
 from hpo.settling import End
-from hpo.snapshot import Enlisted, Member, SlotState, StudySnapshot, StudyState, WorkerInfo
-from hpo.spec import StudySpec
 from hpo.storage import Storage, prepare_database
+from hpo.study.rules import check
+from hpo.study.snapshot import Enlisted, StudySnapshot, StudyState, WorkerInfo
+from hpo.study.spec import StudySpec
+from hpo.study.summary import StudySummary
+from hpo.study.trials import Member, Past, SlotState, Suggestion
 from hpo.tables import check_version, schema, slots, studies, workers
 from hpo.transactions import Transactional, statement, transaction
 
@@ -74,15 +75,15 @@ class Ledger(Transactional):
         """
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
         row = reading.locked(connection, spec.name)
-        known = None if row is None else specrules.restore(row.spec)
-        spec = warmstart.pinned(connection, specrules.in_terms_of(known, spec))
+        known = None if row is None else check.restore(row.spec)
+        spec = warmstart.pinned(connection, check.in_terms_of(known, spec))
         if row is None or known is None:
             new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
             optuna = {"optuna_study_id": mirror.create_study(connection, spec)}
             connection.execute(insert(studies).values(**new, **optuna, state=StudyState.OPEN))
             return "created"
         mirror.require_study(connection, row.optuna_study_id, spec.name)
-        extended = specrules.extends(known, spec)
+        extended = check.extends(known, spec)
         if not extended and row.spec == spec.stored():
             return "continued"
         values: dict[str, Any] = {"spec": spec.stored(), "artifact_tries": ARTIFACT_TRIES}
@@ -255,7 +256,7 @@ class Ledger(Transactional):
         """The spec of a study, validated once per version of it."""
         known = self._specs.get(study_id)
         if known is None or known[0] != stored:
-            known = self._specs[study_id] = (stored, specrules.restore(stored))
+            known = self._specs[study_id] = (stored, check.restore(stored))
         return known[1]
 
     @statement

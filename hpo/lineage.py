@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hpo.snapshot import StudySnapshot
+from hpo.study.snapshot import StudySnapshot
 
 MAX_VALUES = 6
 

@@ -7,8 +7,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hpo import charts, effort, results, stepwords, termchart, words
-from hpo.snapshot import Slot, SlotState, StudySnapshot, WorkerInfo
+from hpo import charts, results, termchart, words
+from hpo.study import effort, time_step
+from hpo.study.snapshot import StudySnapshot, WorkerInfo
+from hpo.study.trials import Slot, SlotState
 from hpo.view import Tracker, View, confirmations_wanted, left_text
 
 _COLOURS = {
@@ -144,7 +146,7 @@ def confirming(snapshot: StudySnapshot) -> Text:
     if first is not None:
         mean = words.point_text(snapshot.spec, first.mean, first.std, first.cost)
         text.append(f"  trial {first.source}: {mean} on {len(first.scores)} fresh seeds")
-        if beside := stepwords.beside(snapshot.spec, first):
+        if beside := time_step.beside(snapshot.spec, first):
             text.append(f", {beside}")
     return text
 
@@ -152,7 +154,7 @@ def confirming(snapshot: StudySnapshot) -> Text:
 def of_the_step(snapshot: StudySnapshot) -> str:
     """Why what is confirmed, or measured by a sweep, may be none of the equation; mostly empty."""
     named = snapshot.confirmed
-    return stepwords.remark(snapshot.spec, named) if named else stepwords.sweep_warning(snapshot)
+    return time_step.remark(snapshot.spec, named) if named else time_step.sweep_warning(snapshot)
 
 
 def best_line(snapshot: StudySnapshot) -> Text:

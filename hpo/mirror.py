@@ -22,9 +22,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from hpo import suggest
 from hpo.directions import directions, values
 from hpo.errors import StudyError
-from hpo.past import Suggestion
-from hpo.snapshot import SlotState
-from hpo.spec import StudySpec
+from hpo.study.spec import StudySpec
+from hpo.study.trials import SlotState, Suggestion
 
 METRIC_NAMES = "study:metric_names"
 ARTIFACT = "artifacts:"

@@ -5,61 +5,20 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select
 
-from hpo import effort, front, specrules
-from hpo.confirmation import SOLVED_SCORE, SOLVED_TYPES
 from hpo.errors import SpecError
-from hpo.snapshot import Phase, SlotState, StudyState
-from hpo.spec import StudySpec
+from hpo.study import effort, pareto
+from hpo.study.confirmation import SOLVED_SCORE, SOLVED_TYPES
+from hpo.study.rules import check
+from hpo.study.snapshot import StudyState
+from hpo.study.spec import StudySpec
+from hpo.study.summary import ConfirmedSummary, StudySummary
+from hpo.study.trials import Phase, SlotState
 from hpo.tables import members, slots, studies
-
-
-@dataclass(frozen=True, kw_only=True)
-class StudySummary:
-    """One line about a study."""
-
-    name: str
-    spec: StudySpec | None
-    """None where this installation cannot read it: an objective that is not installed here."""
-    objective: str
-    state: StudyState
-    reason: str | None
-    trials: int
-    """The budget."""
-    settled: int
-    epochs: int | None
-    """Epochs that the settled trials have trained; None where the spec cannot be read."""
-    running: int
-    """Trials that a worker is at work on."""
-    best_score: float | None
-    """None, too, of a study that selects nothing; with a cost, that of ``front.order``'s first."""
-    best_cost: float | None = None
-    confirmed: ConfirmedSummary | None
-    """The best configuration that has been retrained from fresh seeds."""
-    created_at: datetime
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConfirmedSummary:
-    """The scores of a configuration on fresh seeds; see ``snapshot.Confirmation``."""
-
-    source: int
-    """Number of the search trial."""
-    mean: float
-    std: float | None
-    """Sample standard deviation (n - 1); None below two scores."""
-    n: int
-    cost: float | None = None
-    """Its mean over them, of a study that has one."""
-    checked: bool = False
-    """Whether ``mean`` and ``std`` are those on the solved equation."""
-    step_mean: float
-    """Mean score at the study's own integration step."""
 
 
 def summaries(connection: Connection) -> list[StudySummary]:
@@ -93,7 +52,7 @@ def _with_cost(connection: Connection, study_id: int, summary: StudySummary) -> 
     searched = select(slots.c.number, slots.c.score, slots.c.cost).where(
         *scored, slots.c.phase == Phase.SEARCH
     )
-    order = front.order(spec, [*connection.execute(searched)])
+    order = pareto.order(spec, [*connection.execute(searched)])
     fresh = (
         select(
             slots.c.source,
@@ -107,7 +66,7 @@ def _with_cost(connection: Connection, study_id: int, summary: StudySummary) -> 
     )
     valid = {trial.number for trial in order[: spec.confirm.top if spec.confirm else 0]}
     tested = [row for row in connection.execute(fresh) if row.source in valid]
-    named = front.headline(spec, tested)
+    named = pareto.headline(spec, tested)
     first = order[0] if order else None
     confirmed = None if named is None else _confirmed_summary(named, cost=named.cost)
     best: dict[str, Any] = {"best_score": first.score, "best_cost": first.cost} if first else {}
@@ -158,7 +117,7 @@ def _epochs(spec: StudySpec | None, reported: Sequence[Any]) -> int | None:
 
 def _restored(stored: Mapping[str, Any]) -> StudySpec | None:
     try:
-        return specrules.restore(stored)
+        return check.restore(stored)
     except SpecError:
         return None
 
@@ -172,15 +131,20 @@ def _solved() -> ColumnElement[float | None]:
 
 
 _COUNTS = ("solved_steps_per_point", "trained_steps_per_point")
+
 _SOLVED = _solved()
+
 _CHECKED = func.count(_SOLVED) == func.count(slots.c.score)
+
 _FIRST_MEMBER = (members.c.slot_id == slots.c.id) & (members.c.member == 0)
+
 _CLAIMED = (
     case((_CHECKED, func.avg(_SOLVED)), else_=func.avg(slots.c.score)).label("mean"),
     case((_CHECKED, func.stddev_samp(_SOLVED)), else_=func.stddev_samp(slots.c.score)).label("std"),
     _CHECKED.label("checked"),
     func.avg(slots.c.score).label("step_mean"),
 )
+
 """What is claimed of a configuration, as ``confirmation.Confirmation`` claims it: the scores on the
 solved equation if every network has one, else those at the study's step."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo import scoretext, words
+from hpo import words
 from hpo.palette import BLUE, INK, ORANGE, VERMILLION
 from hpo.plotting import (
     axis_score,
@@ -23,8 +23,10 @@ from hpo.plotting import (
     scored,
     style,
 )
-from hpo.snapshot import Slot, SlotState, StudySnapshot
-from hpo.spec import StudySpec
+from hpo.study import score_text
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot, SlotState
 
 
 def parameters(snapshot: StudySnapshot) -> go.Figure:
@@ -101,7 +103,8 @@ def _cloud(
     y = [min(max(axis_score(spec, slot), view[0]), view[1]) for slot in slots]
     if coloured:
         text = [
-            f"trial {s.number}: {scoretext.score_text(spec, claimed_score(spec, s))}" for s in slots
+            f"trial {s.number}: {score_text.score_text(spec, claimed_score(spec, s))}"
+            for s in slots
         ]
         marker = {"color": [s.number for s in slots], "coloraxis": "coloraxis"}
         trace = markers(x, y, text, name="", marker=marker, on_edge=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 
-from hpo import effort, records, results, settings, studyfile, warmrules, words
+from hpo import records, results, settings, words
 from hpo.arguments import LaunchArguments
 from hpo.site import Site, SlurmDefaults
-from hpo.snapshot import SlotState, StudySnapshot
-from hpo.spec import Dimension, Stop, StudySpec
 from hpo.storageurl import parse_url
-from hpo.sweep import Sweep
+from hpo.study import effort, warm_start
+from hpo.study import file as study_file
+from hpo.study.sections import Sweep
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import Dimension, Stop, StudySpec
+from hpo.study.trials import SlotState
 from hpo.view import confirmations_wanted
 
 
@@ -45,7 +48,7 @@ def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | 
     """Print what would run, without writing anything; at last the script of jobs."""
     launch, storage = site.launch, _storage(arguments.storage)
     workers = default_workers(spec) if launch.workers is None else launch.workers
-    file = studyfile.find(arguments.study)
+    file = study_file.find(arguments.study)
     if arguments.json:
         record = {
             "event": "dry-run",
@@ -80,7 +83,7 @@ def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | 
         ],
         *(searching if spec.sweep is None else []),
         ["reported", words.reported_text(spec).removeprefix("reported ") or "nothing"],
-        *([["warm start", warmrules.summary(spec)]] if spec.warm_start else []),
+        *([["warm start", warm_start.summary(spec)]] if spec.warm_start else []),
         ["fixed", results.params_text(spec.fixed) or "nothing"],
         *([["score", hardware]] if (hardware := words.hardware_text(spec)) else []),
         ["storage", storage],
@@ -108,7 +111,7 @@ def _points(spec: StudySpec) -> list[str]:
     assert spec.warm_start is not None
     rows = [["trial", *spec.space]]
     for number in range(spec.warm_start.count):
-        told = warmrules.point(spec, number)
+        told = warm_start.point(spec, number)
         cells = [words.value_text(told[name]) if name in told else "–" for name in spec.space]
         rows.append([str(number), *cells])
     return results.columns(rows, right=range(1, len(rows[0])))

@@ -14,10 +14,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo import scoretext, words
+from hpo import words
 from hpo.palette import GREY, GRID, INK, VERMILLION
-from hpo.snapshot import Slot, SlotState, StudySnapshot
-from hpo.spec import ParamValue, StudySpec
+from hpo.study import score_text
+from hpo.study.sections import ParamValue
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot, SlotState
 
 BAND = "rgba(213, 94, 0, 0.10)"
 
@@ -102,7 +105,7 @@ def scored(snapshot: StudySnapshot) -> list[Slot]:
 
 def axis_score(spec: StudySpec, slot: Slot) -> float:
     """What is claimed of a scored slot, in the unit of the axes."""
-    return scoretext.shown(spec, claimed_score(spec, slot))
+    return score_text.shown(spec, claimed_score(spec, slot))
 
 
 def claimed_score(spec: StudySpec, slot: Slot) -> float:
@@ -151,10 +154,10 @@ def focus(snapshot: StudySnapshot, *, close: bool = False) -> tuple[float, float
     if (reported := spec.reported) is not None:
         std = reported.std or 0.0
         edges = (reported.score - std, reported.score + std)
-        values += [sign * scoretext.shown(spec, edge) for edge in edges]
-    values += [sign * scoretext.shown(spec, s) for c in snapshot.confirmations for s in c.scores]
+        values += [sign * score_text.shown(spec, edge) for edge in edges]
+    values += [sign * score_text.shown(spec, s) for c in snapshot.confirmations for s in c.scores]
     if not values:
-        return (0.0, 100.0) if scoretext.is_percent(spec) else (0.0, 1.0)
+        return (0.0, 100.0) if score_text.is_percent(spec) else (0.0, 1.0)
     margin = 0.06 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 1.0
     low, high = sorted((sign * (min(values) - margin), sign * (max(values) + margin)))
     return low, high
@@ -175,7 +178,7 @@ def add_reported_band(
     reported = spec.reported
     if reported is None:
         return
-    value, std = scoretext.shown(spec, reported.score), scoretext.shown(spec, reported.std or 0.0)
+    value, std = score_text.shown(spec, reported.score), score_text.shown(spec, reported.std or 0.0)
     line = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
     band = {"fillcolor": BAND, "line_width": 0, "layer": "below"}
     label = {"text": safe(words.reported_text(spec)), "showarrow": False}

@@ -17,7 +17,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Text, cast, func, lateral, select, true
 
 from hpo import mirror, notes
-from hpo.snapshot import SlotState, StudyState
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import SlotState
 from hpo.tables import slots, studies
 
 FORMAT = 3

@@ -16,9 +16,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hpo.past import Past
-from hpo.snapshot import SlotState
-from hpo.spec import StudySpec
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState
 
 _ENDED = (SlotState.COMPLETE, SlotState.PRUNED)
 

@@ -20,21 +20,12 @@ from sqlalchemy import (
     select,
 )
 
-from hpo import front, specrules
 from hpo.errors import StudyError
-from hpo.past import Past, Suggestion
-from hpo.snapshot import (
-    Amendment,
-    Member,
-    Phase,
-    Slot,
-    SlotState,
-    StudySnapshot,
-    StudyState,
-    WorkerInfo,
-    slot_name,
-)
-from hpo.spec import StudySpec
+from hpo.study import pareto
+from hpo.study.rules import check
+from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Amendment, Member, Past, Phase, Slot, SlotState, Suggestion, slot_name
 from hpo.suggest import sampler_attrs
 from hpo.tables import IS_RUNNING, members, slots, studies, workers
 
@@ -77,7 +68,7 @@ def snapshot(connection: Connection, name: str, *, curves: bool) -> StudySnapsho
     trained = _members_by_slot(connection, _member_query(curves).where(slots.c.study_id == row.id))
     built = [_slot(slot, trained[slot.id], row.now) for slot in found]
     return StudySnapshot(
-        spec=specrules.restore(row.spec),
+        spec=check.restore(row.spec),
         state=StudyState(row.state),
         reason=row.reason,
         search_end=row.search_end,
@@ -175,7 +166,7 @@ def best(connection: Connection, study_id: int, spec: StudySpec, n: int) -> list
     query = select(slots.c.number, slots.c.params, score, slots.c.cost).where(*complete)
     if spec.cost is not None:
         trials: list[Row[Any]] = [*connection.execute(query)]
-        return front.order(spec, trials)[:n]
+        return pareto.order(spec, trials)[:n]
     ordered = query.order_by(score.desc() if spec.maximize else score, slots.c.number)
     return list(connection.execute(ordered.limit(n)))
 

@@ -13,10 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpo import effort, stepwords, words
-from hpo.overview import StudySummary
-from hpo.snapshot import Confirmation, Member, Slot, SlotState, StudySnapshot
-from hpo.spec import StudySpec
+from hpo import words
+from hpo.study import effort, time_step
+from hpo.study.confirmation import Confirmation
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.summary import StudySummary
+from hpo.study.trials import Member, Slot, SlotState
 
 
 def dumps(value: Any) -> str:
@@ -63,7 +66,7 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "best": best and {"number": best.number, "score": best.score, "params": dict(best.params)},
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
         **_gap(spec, confirmed, best.score if best else None),
-        "warning": stepwords.warning(spec, named) if named else stepwords.sweep_warning(snapshot),
+        "warning": time_step.warning(spec, named) if named else time_step.sweep_warning(snapshot),
         "confirmations": [confirmation(spec, item) for item in snapshot.confirmations],
         **(_two_objectives(snapshot) if spec.cost else {}),
     }
@@ -145,7 +148,7 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         "unsettled": item.unsettled,
         "steps_per_point": item.steps_per_point,
         "trained_steps_per_point": item.trained_steps_per_point,
-        "warning": stepwords.warning(spec, item),
+        "warning": time_step.warning(spec, item),
     }
 
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from hpo import records, scoretext, stepwords, words
+from hpo import records, words
 from hpo.errors import HpoError
 from hpo.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from hpo.retrain import Retrained, about
+from hpo.study import score_text, time_step
 from objectives.inspection import NetworkMember, Trace
 
 DEFAULT_CLASSES = 4
@@ -111,13 +112,13 @@ class Replay:
         """Which network and how good it is; on what it was scored."""
         choice, network = self.retrained.choice, self.retrained.network
         spec, outcome = choice.snapshot.spec, self.retrained.outcome
-        score = scoretext.score_text(spec, outcome.score) + (", diverged" * outcome.diverged)
+        score = score_text.score_text(spec, outcome.score) + (", diverged" * outcome.diverged)
         score += f" {at}" if (at := self.retrained.score_at) else ""
         if (solved := outcome.solved) is not None:
-            score = f"{scoretext.score_text(spec, solved.score)} {stepwords.SOLVED}, {score}"
+            score = f"{score_text.score_text(spec, solved.score)} {time_step.SOLVED}, {score}"
         what = f"{spec.objective}, {network.n_layers} × {network.width} neurons, scored on "
         head = f"{spec.name}, {choice.name}: {spec.objective_impl.metric} {score}"
-        drawn = "" if self.trace.steps_per_point is None else f"; time series {stepwords.SOLVED}"
+        drawn = "" if self.trace.steps_per_point is None else f"; time series {time_step.SOLVED}"
         return head, what + choice.scored_on + drawn
 
 

@@ -23,19 +23,19 @@ from hpo import (
     plotting,
     reportstyle,
     results,
-    scoretext,
-    spectoml,
-    stepwords,
     sweepfigure,
-    warmrules,
     words,
 )
 from hpo.reportparts import escape as _e
 from hpo.reportparts import plot as _plot
 from hpo.reportparts import section as _section
 from hpo.reportparts import table as _table
-from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot, StudyState
-from hpo.spec import ParamValue, StudySpec
+from hpo.study import file, score_text, time_step, warm_start
+from hpo.study.confirmation import Confirmation
+from hpo.study.sections import ParamValue
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot, SlotState
 from hpo.words import verdict as verdict
 from objectives.contract import Protocol
 
@@ -126,7 +126,7 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
     note += f"; scores are the {hardware}" * bool(hardware)
     note += f". Networks: {words.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
-    note += f" {stepwords.SOLVED_MEANS}" * any(slot.checked for slot in snapshot.search)
+    note += f" {time_step.SOLVED_MEANS}" * any(slot.checked for slot in snapshot.search)
     drawn = [other.spec for other in charts.fitting(snapshot, others)]
     if drawn:
         names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in drawn)
@@ -164,7 +164,7 @@ def _points(snapshot: StudySnapshot) -> str:
     if chart is None:
         return ""
     names = snapshot.spec.parameters
-    unit = " (%)" if scoretext.is_percent(snapshot.spec) else ""
+    unit = " (%)" if score_text.is_percent(snapshot.spec) else ""
     head = ["", "curve", *map(_parameter_head, names), f"median{unit}", "quartiles", "n"]
     rows = []
     for group in chart.groups:
@@ -183,7 +183,7 @@ def _convergence(snapshot: StudySnapshot) -> str:
     hardware = words.hardware_text(snapshot.spec)
     where += f", {hardware}" * bool(hardware)
     note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
-    begun = warmrules.summary(spec)
+    begun = warm_start.summary(spec)
     note += f" {_e(begun[:1].upper() + begun[1:])}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
     plot = _plot("convergence", figures.convergence(snapshot), label)
@@ -263,7 +263,7 @@ def _confirmation(snapshot: StudySnapshot) -> str:
     if spec.protocol == Protocol.PAPER:
         note += f" Their parameters were {words.PAPER_PROTOCOL}."
     if any(item.checked for item in found):
-        note += f" Confirmed scores are those {stepwords.SOLVED}. {stepwords.SOLVED_MEANS}"
+        note += f" Confirmed scores are those {time_step.SOLVED}. {time_step.SOLVED_MEANS}"
     note += _warned(snapshot)
     plot = ""
     if any(item.scores for item in found):
@@ -276,22 +276,22 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
     costs = [] if spec.cost is None else [words.cost_label(spec)]
     head = ["configuration", *costs, "search claimed", "confirmed, mean ± std", "range"]
     checked = any(item.checked for item in found)
-    head += [stepwords.AT_STEP] if checked else []
+    head += [time_step.AT_STEP] if checked else []
     head.append("fresh seeds")
     if spec.reported is not None:
-        head.append("minus reported" + (" (points)" if scoretext.is_percent(spec) else ""))
+        head.append("minus reported" + (" (points)" if score_text.is_percent(spec) else ""))
     rows = []
     for item in found:
         failed = f", {item.failed} failed" if item.failed else ""
-        row = [f"trial {item.source}", scoretext.score_text(spec, item.search_score)]
+        row = [f"trial {item.source}", score_text.score_text(spec, item.search_score)]
         if item.cost is not None:
             row.insert(1, f"{item.cost:.4g}")
         if item.scores:
-            low, high = (scoretext.shown(spec, f(item.scores)) for f in (min, max))
-            row += [scoretext.score_text(spec, item.mean, item.std), f"{low:.4g} – {high:.4g}"]
+            low, high = (score_text.shown(spec, f(item.scores)) for f in (min, max))
+            row += [score_text.score_text(spec, item.mean, item.std), f"{low:.4g} – {high:.4g}"]
         else:
             row += ["–", "–"]
-        step = scoretext.score_text(spec, item.step_mean, item.step_std)
+        step = score_text.score_text(spec, item.step_mean, item.step_std)
         row += [step if item.checked else "–"] if checked else []
         row.append(f"{len(item.scores)} of {item.wanted}{failed}")
         if spec.reported is not None:
@@ -305,7 +305,7 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
 def _best(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
     names, two = list(spec.parameters), spec.cost is not None
-    score_head = "score (%)" if scoretext.is_percent(spec) else _e(words.metric(spec))
+    score_head = "score (%)" if score_text.is_percent(spec) else _e(words.metric(spec))
     head = ["", score_head, *(_parameter_head(name) for name in names)]
     if spec.reported is not None:
         head.insert(2, "minus reported")
@@ -313,7 +313,7 @@ def _best(snapshot: StudySnapshot) -> str:
     rows = []
     if spec.reported is not None:
         number, std = (
-            scoretext.shown(spec, v) for v in (spec.reported.score, spec.reported.std or 0)
+            score_text.shown(spec, v) for v in (spec.reported.score, spec.reported.std or 0)
         )
         spread = f" ± {std:.4g}" if std else ""
         rows.append(["reported", f"{number:.4g}{spread}", ""])
@@ -345,7 +345,7 @@ def _member_scores(spec: StudySpec, slot: Slot) -> str:
     """Mean ± std over the members, and how many of them diverged."""
     scores = [member.score for member in slot.members]
     std = statistics.stdev(scores) if len(scores) > 1 else None
-    text = scoretext.score_text(spec, slot.score or 0.0, std).removesuffix(" %")
+    text = score_text.score_text(spec, slot.score or 0.0, std).removesuffix(" %")
     diverged = sum(member.diverged for member in slot.members)
     return _e(text) + (f"<br><small>{diverged} diverged</small>" if diverged else "")
 
@@ -376,7 +376,7 @@ def _excluded(snapshot: StudySnapshot) -> str:
     rows = [
         [
             f"trial {slot.number}",
-            _e("–" if slot.score is None else scoretext.score_text(snapshot.spec, slot.score)),
+            _e("–" if slot.score is None else score_text.score_text(snapshot.spec, slot.score)),
             _e(slot.message or ""),
         ]
         for slot in found
@@ -391,7 +391,7 @@ def _reproduce(spec: StudySpec) -> str:
         f"<code>python -m hpo.launch --study {_e(spec.name)}</code> runs this study; saved as "
         f"<code>{_e(spec.name)}.toml</code>, the text below is its study file."
     )
-    body = f'<pre tabindex="0" aria-label="study file">{_e(spectoml.dumps(spec))}</pre>'
+    body = f'<pre tabindex="0" aria-label="study file">{_e(file.dumps(spec))}</pre>'
     return _section("reproduce", "Reproduce", note, body)
 
 

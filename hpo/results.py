@@ -7,10 +7,14 @@ import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from hpo import scoretext, stepwords, termchart, words
-from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot, StudyState, told
-from hpo.snapshot import slot_name as slot_text
-from hpo.spec import ParamValue, StudySpec
+from hpo import termchart, words
+from hpo.study import score_text, time_step
+from hpo.study.confirmation import Confirmation
+from hpo.study.sections import ParamValue
+from hpo.study.snapshot import StudySnapshot, StudyState, told
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import slot_name as slot_text
 
 
 def columns(
@@ -78,7 +82,7 @@ def score_cell(spec: StudySpec, slot: Slot) -> str:
     text = words.point_text(spec, slot.score, None, slot.cost)
     if not slot.checked:
         return text
-    return f"{text}, {scoretext.score_text(spec, statistics.fmean(slot.claimed))} solved"
+    return f"{text}, {score_text.score_text(spec, statistics.fmean(slot.claimed))} solved"
 
 
 def warnings(snapshot: StudySnapshot, *, but: int | None = None) -> list[str]:
@@ -87,9 +91,9 @@ def warnings(snapshot: StudySnapshot, *, but: int | None = None) -> list[str]:
     Of a study that selects nothing, one for all its points.
     """
     if not snapshot.spec.selects:
-        return [text] if (text := stepwords.sweep_warning(snapshot)) else []
+        return [text] if (text := time_step.sweep_warning(snapshot)) else []
     found = [c for c in snapshot.confirmations if c.scores and c.source != but]
-    texts = [(c.source, stepwords.warning(snapshot.spec, c)) for c in found]
+    texts = [(c.source, time_step.warning(snapshot.spec, c)) for c in found]
     return [f"trial {source}: {text}" for source, text in texts if text]
 
 
@@ -108,10 +112,10 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
     rows.append(["search score", *(score_cell(spec, slot) for slot in ranking)])
     if confirmed:
         found = [confirmed.get(slot.number) for slot in ranking]
-        cells = ["–" if c is None else scoretext.score_text(spec, c.mean, c.std) for c in found]
+        cells = ["–" if c is None else score_text.score_text(spec, c.mean, c.std) for c in found]
         rows.append(["confirmed", *cells])
         if any(c and c.checked for c in found):
-            rows.append([f"  {stepwords.AT_STEP}", *(_step_cell(spec, c) for c in found)])
+            rows.append([f"  {time_step.AT_STEP}", *(_step_cell(spec, c) for c in found)])
         rows.append(["  fresh seeds", *("–" if c is None else str(len(c.scores)) for c in found)])
         for name in spec.objective_impl.costs if spec.cost else ():
             costs = [None if c is None else c.costs.get(name) for c in found]
@@ -141,7 +145,7 @@ def _first(snapshot: StudySnapshot, top: int) -> list[Slot]:
 def _step_cell(spec: StudySpec, item: Confirmation | None) -> str:
     if item is None or not item.checked:
         return "–"
-    return scoretext.score_text(spec, item.step_mean, item.step_std)
+    return score_text.score_text(spec, item.step_mean, item.step_std)
 
 
 def _cost_cell(value: float | None) -> str:
@@ -164,16 +168,16 @@ def front_table(snapshot: StudySnapshot) -> list[str]:
     names = sorted(spec.objective_impl.costs, key=lambda name: name != spec.cost_name)
     head = ["trial", *map(words.quantity_label, names), "search score"]
     checked = any(item.checked for item in confirmed.values())
-    beside = [stepwords.AT_STEP] if checked else []
+    beside = [time_step.AT_STEP] if checked else []
     rows = [[*head, *([*beside, "confirmed", "n"] if confirmed else [])]]
     for slot in slots:
         item = confirmed.get(slot.number)
         costs = item.costs if item else told(spec, slot)
         row = [str(slot.number), *(_cost_cell(costs.get(name)) for name in names)]
-        row.append(scoretext.score_text(spec, slot.score or 0.0))
+        row.append(score_text.score_text(spec, slot.score or 0.0))
         if item is not None:
             row += [_step_cell(spec, item)] if checked else []
-            row += [scoretext.score_text(spec, item.mean, item.std), str(len(item.scores))]
+            row += [score_text.score_text(spec, item.mean, item.std), str(len(item.scores))]
         rows.append(row)
     reported = spec.reported
     if reported is not None:

@@ -15,11 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpo import provenance, records, results, scoretext, stepwords, words
-from hpo.confirmation import solved_info
+from hpo import provenance, records, results, words
 from hpo.errors import StudyError
-from hpo.snapshot import Member, Phase, Slot, SlotState, StudySnapshot
-from hpo.spec import ParamValue
+from hpo.study import score_text, time_step
+from hpo.study.confirmation import solved_info
+from hpo.study.sections import ParamValue
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.trials import Member, Phase, Slot, SlotState
 from objectives.contract import ObjectiveParams, Outcome, Progress, Protocol
 from objectives.inspection import NetworkMember, NetworkObjective
 
@@ -109,7 +111,7 @@ class Retrained:
         A network of the search has no other score: its time step was not checked.
         """
         integrates = self.choice.snapshot.spec.integrates
-        return stepwords.AT_STEP if integrates or self.outcome.solved is not None else ""
+        return time_step.AT_STEP if integrates or self.outcome.solved is not None else ""
 
     @property
     def check(self) -> str:
@@ -121,12 +123,10 @@ class Retrained:
         if score == stored:
             found = "the same score, but other losses than the stored ones"
         else:
-            difference = scoretext.shown(spec, score - stored)
-            found = f"{scoretext.score_text(spec, score)}, where "
-            found += (
-                f"{scoretext.score_text(spec, stored)} is stored: a difference of {difference:+.3g}"
-            )
-            found += " points" if scoretext.is_percent(spec) else ""
+            difference = score_text.shown(spec, score - stored)
+            now, before = score_text.score_text(spec, score), score_text.score_text(spec, stored)
+            found = f"{now}, where {before} is stored: a difference of {difference:+.3g}"
+            found += " points" if score_text.is_percent(spec) else ""
         return f"{choice.name}: trained again, it has {found}. {_reason(choice.slot.lineage)}"
 
 
@@ -295,8 +295,8 @@ def about(retrained: Retrained) -> dict[str, Any]:
         "trial_search_score": search.score,
         "trial_confirmed_scores": list(confirmed[0].scores) if confirmed else [],
         "trial_confirmed_step_scores": list(confirmed[0].step_scores) if confirmed else [],
-        "trial_confirmed_on": stepwords.basis(spec, confirmed[0]) if confirmed else "",
-        "warning": stepwords.warning(spec, confirmed[0]) if confirmed else "",
+        "trial_confirmed_on": time_step.basis(spec, confirmed[0]) if confirmed else "",
+        "warning": time_step.warning(spec, confirmed[0]) if confirmed else "",
         **solved_info(retrained.outcome.solved),
         "info": dict(retrained.outcome.info),
     }

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Row, and_, func, null, select, text, update
 
 from hpo import mirror, reading
 from hpo.holding import MAX_LOSSES, MINE, STORED, Held, free, is_mine, lost, member_of, whose
-from hpo.snapshot import Member, Phase, SlotState, StudyState
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import Member, Phase, SlotState
 from hpo.tables import IS_FAILED, IS_RUNNING, SCHEMA, slots, studies
 
 FAILURES_IN_A_ROW = 3

@@ -32,8 +32,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from hpo import settings
 from hpo.arguments import LEASE_S, LaunchArguments
 from hpo.errors import HpoError
-from hpo.specmodel import strictly
-from hpo.specwords import did_you_mean, explain
+from hpo.study.messages import did_you_mean, explain, strictly
 
 Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$")]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from hpo import results, scoretext, stepwords, words
-from hpo.confirmation import is_of_step
-from hpo.overview import StudySummary
-from hpo.snapshot import StudySnapshot, StudyState, WorkerInfo
+from hpo import results, words
+from hpo.study import score_text, time_step
+from hpo.study.confirmation import is_of_step
+from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
+from hpo.study.summary import StudySummary
 
 FINISHED = 10
 """So many finished studies are shown beside the others."""
@@ -89,7 +90,7 @@ def _score(study: StudySummary) -> tuple[str, str]:
         score = words.point_text(study.spec, confirmed.mean, confirmed.std, confirmed.cost)
         if is_of_step(study.spec, confirmed.step_mean, confirmed.mean):
             score += (
-                f" ({scoretext.score_text(study.spec, confirmed.step_mean)} {stepwords.AT_STEP})"
+                f" ({score_text.score_text(study.spec, confirmed.step_mean)} {time_step.AT_STEP})"
             )
         return f"{score} confirmed", words.gap_text(study.spec, confirmed.mean, "")
     if best is None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpo import effort
-from hpo.past import Past
-from hpo.snapshot import SlotState
-from hpo.spec import StudySpec
+from hpo.study import effort
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState
 
 
 def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:

@@ -10,9 +10,11 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from hpo import effort, scoretext, spectoml, stepwords, warmrules, words
-from hpo.snapshot import Confirmation, StudySnapshot, StudyState
-from hpo.spec import Dimension, StudySpec
+from hpo import words
+from hpo.study import effort, file, score_text, time_step, warm_start
+from hpo.study.confirmation import Confirmation
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.spec import Dimension, StudySpec
 from objectives.contract import Protocol
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>&~|#])")
@@ -103,7 +105,7 @@ def _result(snapshot: StudySnapshot) -> str:
     lines = []
     for item in certain:
         mean = words.point_text(spec, item.mean, item.std, item.cost)
-        claim = scoretext.score_text(spec, item.search_score)
+        claim = score_text.score_text(spec, item.search_score)
         failed = f", {item.failed} failed" if item.failed else ""
         gap = f", {prose(gap)}" if (gap := words.gap_text(spec, item.mean)) else ""
         lines.append(
@@ -119,18 +121,18 @@ def _result(snapshot: StudySnapshot) -> str:
 
 def _beside(spec: StudySpec, item: Confirmation) -> str:
     """Whether a confirmed score is that of the equation, and the one at the study's step."""
-    beside = stepwords.beside(spec, item)
+    beside = time_step.beside(spec, item)
     return f", {prose(beside)}" if beside else ""
 
 
 def _warning(spec: StudySpec, item: Confirmation) -> str:
     """Why a confirmed score is none of the equation; what was not tested says so already."""
-    remark = stepwords.remark(spec, item).rstrip(".")
+    remark = time_step.remark(spec, item).rstrip(".")
     return f": **{prose(remark)}**" if remark else ""
 
 
 def _meaning(certain: Sequence[Confirmation]) -> str:
-    return f" {stepwords.SOLVED_MEANS}" if any(item.checks for item in certain) else ""
+    return f" {time_step.SOLVED_MEANS}" if any(item.checks for item in certain) else ""
 
 
 def _reported(spec: StudySpec) -> str:
@@ -156,7 +158,7 @@ def _searched(spec: StudySpec) -> str:
     if hardware := words.hardware_text(spec):
         lines[0] += f" Every score is the {prose(hardware)}."
     if spec.warm_start is not None:
-        begins = warmrules.summary(spec)
+        begins = warm_start.summary(spec)
         lines[0] += f" {prose(begins[:1].upper() + begins[1:])}."
     if spec.confirm is not None and spec.selects:
         several = spec.confirm.top > 1
@@ -215,5 +217,5 @@ def _reproduce(snapshot: StudySnapshot) -> str:
         f"**To run it again,** anywhere, with the same result{but}: save the text below as "
         f"{code(spec.name + '.toml')}, then {code(f'python -m hpo.launch --study {name}.toml')}. "
         f"More of this study: {code(f'hpo report {name}')}, {code(f'hpo best {name}')}.\n\n"
-        + _block(spectoml.dumps(spec), "toml")
+        + _block(file.dumps(spec), "toml")
     )

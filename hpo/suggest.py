@@ -27,15 +27,15 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo import history, racing, seeds, warmrules
+from hpo import history, racing, seeds
 from hpo.directions import directions, values
 from hpo.errors import SpecError
 from hpo.history import HistoryStorage
-from hpo.past import Past, Suggestion
 from hpo.qmc import SlotQMC
 from hpo.rounding import rounded
-from hpo.snapshot import SlotState
-from hpo.spec import StudySpec
+from hpo.study import warm_start
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState, Suggestion
 from hpo.tpe import SpaceTPE
 
 
@@ -93,7 +93,7 @@ def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
         trial = study.ask(space)
         frozen = study._storage.get_trial(trial._trial_id)
     params = rounded(space, frozen.params) if spec.sampler.name == "gp" else frozen.params
-    params = {**params, **warmrules.point(spec, number)}
+    params = {**params, **warm_start.point(spec, number)}
     return Suggestion(params=params, attrs=dict(frozen.system_attrs))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hpo import frontchart, scoretext, words
+from hpo import frontchart, words
 from hpo.charts import Chart
 from hpo.charts import chart as numbers
-from hpo.snapshot import SlotState, StudySnapshot
+from hpo.study import score_text
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.trials import SlotState
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _LABEL = 9
@@ -115,7 +117,7 @@ def sweep_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
     points = [point for group in found.groups for point in group.points] if found else []
     if found is None or len(points) < 2 or width < 30:
         return []
-    scale = 100.0 if scoretext.is_percent(snapshot.spec) else 1.0
+    scale = 100.0 if score_text.is_percent(snapshot.spec) else 1.0
     scores = [point.median / scale for point in points]
     margin = 0.05 * (max(scores) - min(scores)) or 0.01
     columns = width - _LABEL - 2
@@ -138,7 +140,7 @@ def front_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
     found = frontchart.chart(snapshot)
     if len(found.trials) + len(found.front) < 2 or width < 30:
         return []
-    scale = 100.0 if scoretext.is_percent(snapshot.spec) else 1.0
+    scale = 100.0 if score_text.is_percent(snapshot.spec) else 1.0
     low, high = (edge / scale for edge in frontchart.view(found))
     columns = width - _LABEL - 2
     cells = [[" "] * columns for _ in range(rows)]
@@ -238,7 +240,7 @@ def _labelled(snapshot: StudySnapshot, canvas: _Canvas) -> list[str]:
         label = ""
         if index % 3 == 0 or index == rows - 1:
             score = canvas.high - index * (canvas.high - canvas.low) / (rows - 1)
-            label = scoretext.score_text(snapshot.spec, score)
+            label = score_text.score_text(snapshot.spec, score)
         axis = "┤" if label else "│"
         lines.append(f"{label:>{_LABEL}} {axis}{''.join(cells)}".rstrip())
     return lines

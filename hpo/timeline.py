@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpo.spec import StudySpec
+from hpo.study.spec import StudySpec
 from objectives.contract import Protocol
 
 

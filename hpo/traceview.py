@@ -13,10 +13,11 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
-from hpo import results, stepwords
+from hpo import results
 from hpo.palette import GREY, INK
 from hpo.plotting import safe, style
 from hpo.replay import LABELS, Look, Replay
+from hpo.study import time_step
 
 _ROW, _HEAD, _FOOT, _LINE = 150, 82, 80, 20
 """Pixels of a panel, of the title without parameters, of axis and legend, of a line of text."""
@@ -171,8 +172,8 @@ def _caption(replay: Replay, command: str) -> str:
         f"end.",
     ]
     if trace.steps_per_point is not None:
-        steps = stepwords.steps_text(trace.steps_per_point)
-        sentences.append(f"The time series are those {stepwords.SOLVED}: {steps}.")
+        steps = time_step.steps_text(trace.steps_per_point)
+        sentences.append(f"The time series are those {time_step.SOLVED}: {steps}.")
     if trace.quantity != "drive":
         sentences.append("The dotted grey line is the state of rest at the start.")
     check = replay.retrained.check

@@ -20,13 +20,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hpo import provenance, seeds, suggest
 from hpo.claims import Checkpoint, Claim
-from hpo.confirmation import told_info
 from hpo.course import Course, EndedError
 from hpo.errors import HpoError
 from hpo.holding import LeaseLostError
 from hpo.ledger import Ledger
-from hpo.past import Past, Suggestion
-from hpo.snapshot import Member, Phase, SlotState
+from hpo.study.confirmation import told_info
+from hpo.study.trials import Member, Past, Phase, SlotState, Suggestion
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 CHECKPOINT_S = 30.0

@@ -8,7 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from hpo import records, results, words
-from hpo.snapshot import Phase, Slot, SlotState, StudySnapshot
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.trials import Phase, Slot, SlotState
 
 QUIET_S = 60.0
 """After so long without news, plain output says that it is still there."""

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from hpo import reading, specrules, warmrules
+from hpo import reading
 from hpo.errors import StudyError
-from hpo.spec import ParamValue, StudySpec
+from hpo.study import warm_start
+from hpo.study.rules import check
+from hpo.study.sections import ParamValue, WarmStart
+from hpo.study.spec import StudySpec
 from hpo.tables import studies
-from hpo.warmspec import WarmStart
 from objectives.contract import Protocol
 
 _NAMED = 5
@@ -40,12 +42,12 @@ def pinned(connection: Connection, spec: StudySpec) -> StudySpec:
         return spec
     query = select(studies.c.spec).where(studies.c.name == spec.name)
     stored = connection.execute(query).scalar_one_or_none()
-    known = None if stored is None else specrules.restore(stored).warm_start
+    known = None if stored is None else check.restore(stored).warm_start
     if stored is not None and known is None:
         return spec  # to be refused, since the study has begun without
     points = known.points if known is not None else _points(connection, spec, warm)
     pin = {"study": warm.study, "top": warm.count, "points": points}
-    return specrules.validate({**spec.stored(), "warm_start": pin}, where=f"study {spec.name!r}")
+    return check.validate({**spec.stored(), "warm_start": pin}, where=f"study {spec.name!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,14 +93,14 @@ def _sources(connection: Connection, spec: StudySpec, name: str, where: str) -> 
             f"{where}: the database must hold the other study, but got study={name!r} where it "
             f"holds {there}. Launch it first, or write warm_start.points by hand."
         )
-    other = specrules.restore(row.spec)
+    other = check.restore(row.spec)
     _refuse_other_kind(spec, other, where)
     unnamed = {name: other.objective_impl.unnamed[name] for name in other.unnamed}
     for found in reading.best(connection, row.id, other, other.budget.trials):
         fixed = {
             key: value
             for key, value in {**unnamed, **other.fixed}.items()
-            if key in spec.space and warmrules.fitted(spec, key, value) is not None
+            if key in spec.space and warm_start.fitted(spec, key, value) is not None
         }
         searched = {key: value for key, value in found.params.items() if key in spec.space}
         yield _Source(trial=found.number, params={**fixed, **searched})
@@ -122,10 +124,10 @@ def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
 def _refuse_outside(spec: StudySpec, warm: WarmStart, best: list[_Source], where: str) -> None:
     outside = [
         f"{name}={value!r} of trial {source.trial} (space.{name} is "
-        f"{warmrules.range_text(spec.space[name])})"
+        f"{warm_start.range_text(spec.space[name])})"
         for source in best
         for name, value in sorted(source.params.items())
-        if warmrules.fitted(spec, name, value) is None
+        if warm_start.fitted(spec, name, value) is None
     ]
     if outside:
         more = f" and {len(outside) - _NAMED} more" if len(outside) > _NAMED else ""
@@ -137,5 +139,5 @@ def _refuse_outside(spec: StudySpec, warm: WarmStart, best: list[_Source], where
 
 
 def _in_space(spec: StudySpec, params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
-    found = {name: warmrules.fitted(spec, name, value) for name, value in sorted(params.items())}
+    found = {name: warm_start.fitted(spec, name, value) for name, value in sorted(params.items())}
     return {name: value for name, value in found.items() if value is not None}

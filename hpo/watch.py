@@ -12,7 +12,7 @@ from rich.text import Text
 from hpo import liveview, statusview
 from hpo.ledger import Ledger
 from hpo.retry import is_passing
-from hpo.snapshot import SlotState
+from hpo.study.trials import SlotState
 from hpo.view import Tracker
 
 

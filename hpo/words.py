@@ -7,24 +7,27 @@ from __future__ import annotations
 
 import statistics
 
-from hpo import effort, front
-from hpo.scoretext import is_percent as is_percent
-from hpo.scoretext import score_text as score_text
-from hpo.scoretext import shown as shown
-from hpo.snapshot import Confirmation, SlotState, StudySnapshot, StudyState
-from hpo.spec import VARIABILITY, ParamValue, StudySpec
-from hpo.stepwords import AT_STEP as AT_STEP
-from hpo.stepwords import SOLVED as SOLVED
-from hpo.stepwords import SOLVED_MEANS as SOLVED_MEANS
-from hpo.stepwords import basis as basis
-from hpo.stepwords import beside as beside
-from hpo.stepwords import measured as measured
-from hpo.stepwords import remark as remark
-from hpo.stepwords import steps_text as steps_text
-from hpo.stepwords import sweep_basis as sweep_basis
-from hpo.stepwords import sweep_remark as sweep_remark
-from hpo.stepwords import sweep_warning as sweep_warning
-from hpo.stepwords import warning as warning
+from hpo.study import effort, pareto
+from hpo.study.confirmation import Confirmation
+from hpo.study.score_text import is_percent as is_percent
+from hpo.study.score_text import score_text as score_text
+from hpo.study.score_text import shown as shown
+from hpo.study.sections import ParamValue
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.spec import VARIABILITY, StudySpec
+from hpo.study.time_step import AT_STEP as AT_STEP
+from hpo.study.time_step import SOLVED as SOLVED
+from hpo.study.time_step import SOLVED_MEANS as SOLVED_MEANS
+from hpo.study.time_step import basis as basis
+from hpo.study.time_step import beside as beside
+from hpo.study.time_step import measured as measured
+from hpo.study.time_step import remark as remark
+from hpo.study.time_step import steps_text as steps_text
+from hpo.study.time_step import sweep_basis as sweep_basis
+from hpo.study.time_step import sweep_remark as sweep_remark
+from hpo.study.time_step import sweep_warning as sweep_warning
+from hpo.study.time_step import warning as warning
+from hpo.study.trials import SlotState
 from objectives.contract import Protocol
 
 _UNITS = {
@@ -256,7 +259,7 @@ def _confirmed(snapshot: StudySnapshot, confirmed: Confirmation) -> str:
     text = f"confirmed {name}{score}{_at_cost(spec, confirmed)} on {n}"
     if spec.cost is not None and spec.reported is not None:
         tested = sum(bool(item.scores) for item in snapshot.confirmations)
-        if not front.holds(spec, confirmed.mean):
+        if not pareto.holds(spec, confirmed.mean):
             text = f"none of {tested} confirmed trials holds the reported score; the best: {text}"
     text += " fresh seeds" if n == confirmed.wanted else f" of {confirmed.wanted} fresh seeds"
     if confirmed.failed:
@@ -284,7 +287,7 @@ def _at_cost(spec: StudySpec, item: Confirmation) -> str:
 def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
     """``: 31 % of the reported 40 pJ, 50 % of the 24.7 pJ that it costs here``."""
     reported = spec.reported
-    if reported is None or item.cost is None or not front.holds(spec, item.mean):
+    if reported is None or item.cost is None or not pareto.holds(spec, item.mean):
         return ""
     shares = []
     if reported.cost is not None:
@@ -315,7 +318,7 @@ def named(snapshot: StudySnapshot) -> str:
     spec, best = snapshot.spec, snapshot.best
     if spec.cost is None or best is None or best.score is None:
         return "best"
-    if front.holds(spec, best.score):
+    if pareto.holds(spec, best.score):
         return "cheapest that reaches the reported score"
     return "most accurate" if is_percent(spec) else "best by score alone"
 

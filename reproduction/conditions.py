@@ -6,7 +6,8 @@ import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpo.snapshot import Slot, StudySnapshot
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.trials import Slot
 from objectives import physics
 
 

@@ -13,8 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpo import lineage, records, specrules
-from hpo.snapshot import Member, Phase, Slot, SlotState, StudySnapshot, StudyState
+from hpo import lineage, records
+from hpo.study.rules import check
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.trials import Member, Phase, Slot, SlotState
 
 FORMAT = 1
 _LINEAGE = ("revision", "dirty", "cpu", "versions.numpy", "versions.numba", "versions.torch")
@@ -90,7 +92,7 @@ def read(path: Path) -> StudySnapshot:
     created, now = (datetime.fromisoformat(tree[key]) for key in ("created_at", "now"))
     slots = [_slot(item, tree["columns"], created, tree["lineage"]) for item in tree["trials"]]
     return StudySnapshot(
-        spec=specrules.restore(tree["spec"]),
+        spec=check.restore(tree["spec"]),
         state=StudyState(tree["state"]),
         reason=None,
         created_at=created,

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpo import studyfile
 from hpo.errors import HpoError
-from hpo.snapshot import Phase, StudySnapshot
-from hpo.spec import StudySpec
+from hpo.study import file
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Phase
 from objectives.contract import Protocol
 from objectives.physics import n_synapses
 
@@ -32,9 +33,7 @@ class Job:
 
     def spec(self, more: Sequence[str] = ()) -> StudySpec:
         """Its spec, with further ``key=value`` overrides."""
-        return studyfile.load(
-            self.study, overrides=[*self.overrides, *more], values={"name": self.name}
-        )
+        return file.load(self.study, overrides=[*self.overrides, *more], values={"name": self.name})
 
 
 def split_of(study: str, split: int) -> str:

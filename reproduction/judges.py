@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 from hpo.charts import Group, Point, chart, trained
-from hpo.snapshot import StudySnapshot
+from hpo.study.snapshot import StudySnapshot
 from objectives import physics
 from reproduction.conditions import Condition, conditions
 from reproduction.jobs import SPLITS, split_of

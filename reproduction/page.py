@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hpo import scoretext, words
+from hpo import words
 from hpo.charts import chart
-from hpo.snapshot import StudySnapshot
+from hpo.study import score_text
+from hpo.study.snapshot import StudySnapshot
 from reproduction import prose
 from reproduction.claims import Claim, judge_all
 from reproduction.data import core_seconds, n_networks, spread_text
@@ -110,7 +111,7 @@ def _searched(studies: Studies) -> str:
         if snapshot is None or best is None:
             continue
         confirmed = next((c for c in snapshot.confirmations if c.scores), None)
-        claimed = scoretext.score_text(snapshot.spec, best.score or 0.0)
+        claimed = score_text.score_text(snapshot.spec, best.score or 0.0)
         excess = (
             f"{100 * (best.score or 0.0) - 100 * statistics.fmean(confirmed.scores):+.1f}"
             if confirmed

@@ -12,8 +12,8 @@ from pathlib import Path
 from hpo import plan, words
 from hpo.errors import HpoError
 from hpo.ledger import Ledger
-from hpo.snapshot import StudySnapshot, StudyState
 from hpo.storage import open_storage
+from hpo.study.snapshot import StudySnapshot, StudyState
 from reproduction import data, jobs, page, pictures, traces
 from reproduction.jobs import Job
 from reproduction.judges import curves, finished

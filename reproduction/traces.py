@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.errors import HpoError
-from hpo.snapshot import StudySnapshot
+from hpo.study.snapshot import StudySnapshot
 
 PANELS_NS = {"fast": 0.1, "adapted": 1.0, "slow": 10.0}
 """Input time scales of Fig. 2(c, d, e): the study's marks."""

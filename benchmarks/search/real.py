@@ -23,7 +23,7 @@ from benchmarks.search import table
 from benchmarks.search.simulate import Params, Step, passes, run
 from benchmarks.search.strategies import PLAIN, SEARCH, STRATEGIES
 from hpo import seeds
-from hpo.spec import StudySpec
+from hpo.study.spec import StudySpec
 from objectives.contract import Outcome, Protocol
 
 FOUND = Path(__file__).with_name("real.json")

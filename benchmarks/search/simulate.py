@@ -18,9 +18,8 @@ from benchmarks.search.surrogate import Array
 from benchmarks.waiting import simulate as scheduled
 from hpo import seeds
 from hpo.course import Course, EndedError
-from hpo.past import Past, Suggestion
-from hpo.snapshot import SlotState
-from hpo.spec import StudySpec
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState, Suggestion
 from hpo.suggest import suggest
 
 WORKERS = 2

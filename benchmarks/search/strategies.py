@@ -13,9 +13,9 @@ from functools import cache, cached_property
 from typing import Any
 
 from benchmarks.search import table
-from hpo import studyfile
-from hpo.spec import StudySpec
-from hpo.specrules import validate
+from hpo.study import file
+from hpo.study.rules.check import validate
+from hpo.study.spec import StudySpec
 
 Table = Mapping[str, Any]
 PLAIN = "plain Optuna"
@@ -36,7 +36,7 @@ _TRIALS = 100_000
 def _default() -> dict[str, Any]:
     """The study file that searches by default, with all that it fixes."""
     raw = tomllib.loads(SEARCH.read_text(encoding="utf-8"))
-    return raw | {"fixed": studyfile.load(str(SEARCH)).fixed}
+    return raw | {"fixed": file.load(str(SEARCH)).fixed}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from scipy import linalg, stats
 
 from benchmarks.search import table
-from hpo.spec import StudySpec
+from hpo.study.spec import StudySpec
 
 Array = NDArray[np.float64]
 

@@ -33,8 +33,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from hpo import seeds, studyfile
-from hpo.spec import StudySpec
+from hpo import seeds
+from hpo.study import file
+from hpo.study.spec import StudySpec
 from objectives.contract import Protocol
 
 STUDY = Path(__file__).parents[2] / "studies" / "seqdigits-tpe.toml"
@@ -55,7 +56,7 @@ _CANDIDATES = 2**14
 def spec() -> StudySpec:
     """The study whose space and networks these are: maps, of one step of first order per pixel."""
     one_step = {"fixed.integrator": "exponential", "fixed.max_step_ns": 1.0}
-    return studyfile.load(str(STUDY), values=one_step)
+    return file.load(str(STUDY), values=one_step)
 
 
 @dataclass(frozen=True, kw_only=True)

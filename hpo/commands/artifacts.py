@@ -16,7 +16,7 @@ from hpo.errors import HpoError
 if TYPE_CHECKING:
     from hpo.artifactstore import ArtifactStore, Listed
     from hpo.ledger import Ledger
-    from hpo.snapshot import StudyState
+    from hpo.study.snapshot import StudyState
 
 _EXAMPLES = """\
 hpo artifacts seqdigits
@@ -82,7 +82,7 @@ def _hint(
     arguments: argparse.Namespace, state: StudyState, *, nobody_at_it: bool, error: str | None
 ) -> str:
     """Why nothing is kept of a study, and what to do about it."""
-    from hpo.snapshot import StudyState
+    from hpo.study.snapshot import StudyState
 
     if state == StudyState.OPEN:
         return ": workers make it when it is finished"
@@ -112,7 +112,7 @@ def _told(
 def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:
     from hpo import artifacts
     from hpo.commands import networks
-    from hpo.snapshot import StudyState
+    from hpo.study.snapshot import StudyState
 
     edition = store.edition(study)
     if edition.state == StudyState.OPEN:

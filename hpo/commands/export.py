@@ -16,7 +16,7 @@ from hpo.commands import networks, opened, opened_storage
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
-    from hpo.snapshot import StudySnapshot
+    from hpo.study.snapshot import StudySnapshot
 
 _EXAMPLES = """\
 hpo export seqdigits -o seqdigits.csv

@@ -150,7 +150,7 @@ def _check_bounds(found: Guide) -> None:
     from pydantic import ValidationError
 
     import objectives
-    from hpo.specwords import explain
+    from hpo.study.messages import explain
 
     model = objectives.load("spintronic").Params
     given = {name: value for name, value in asdict(found).items() if name in model.model_fields}

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _record(found: Backup) -> dict[str, Any]:
-    from hpo.snapshot import SlotState
+    from hpo.study.trials import SlotState
 
     return {
         "study": found.spec.name,

@@ -13,7 +13,7 @@ from hpo.errors import HpoError
 
 if TYPE_CHECKING:
     from hpo.charts import Chart
-    from hpo.snapshot import StudySnapshot
+    from hpo.study.snapshot import StudySnapshot
 
 _EXAMPLES = """\
 hpo report seqdigits

@@ -12,7 +12,7 @@ from hpo.arguments import Parser, answer, seconds
 from hpo.commands import opened, opened_storage, storage_option, terminal_width
 
 if TYPE_CHECKING:
-    from hpo.snapshot import StudySnapshot
+    from hpo.study.snapshot import StudySnapshot
 
 _EXAMPLES = """\
 hpo status
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _lines(snapshot: StudySnapshot, storage: str) -> list[str]:
     from hpo import results, statusview, words
-    from hpo.snapshot import StudyState
+    from hpo.study.snapshot import StudyState
     from hpo.view import confirmations_wanted
 
     spec = snapshot.spec

@@ -34,11 +34,12 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """List them."""
-    from hpo import records, statusview, studyfile
+    from hpo import records, statusview
+    from hpo.study import file
 
     files = [
-        {"name": name, "file": path, "description": studyfile.describe(path)}
-        for name, path in studyfile.available().items()
+        {"name": name, "file": path, "description": file.describe(path)}
+        for name, path in file.available().items()
     ]
     summaries = []
     if not arguments.files:

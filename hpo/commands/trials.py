@@ -10,7 +10,8 @@ from hpo.arguments import Parser, answer
 from hpo.commands import opened
 
 if TYPE_CHECKING:
-    from hpo.snapshot import Slot, StudySnapshot
+    from hpo.study.snapshot import StudySnapshot
+    from hpo.study.trials import Slot
 
 _EXAMPLES = """\
 hpo trials seqdigits
@@ -97,7 +98,7 @@ def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
     import statistics
     import sys
 
-    from hpo.confirmation import SOLVED_SCORE
+    from hpo.study.confirmation import SOLVED_SCORE
 
     names = list(snapshot.spec.parameters)
     writer = csv.writer(sys.stdout, lineterminator="\n")

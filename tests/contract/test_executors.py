@@ -19,7 +19,7 @@ from hpo.executors.local import LocalExecutor
 from hpo.executors.slurm import SlurmExecutor
 from hpo.ledger import Ledger
 from hpo.site import SlurmDefaults
-from hpo.snapshot import StudyState, WorkerInfo
+from hpo.study.snapshot import StudyState, WorkerInfo
 
 Make = Callable[..., Executor]
 OPTIONS = ("--lease=60",)

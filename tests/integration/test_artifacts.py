@@ -26,10 +26,10 @@ from hpo.artifactstore import Artifact, ArtifactStore
 from hpo.claims import ARTIFACT_TRIES
 from hpo.errors import StorageError, StudyError
 from hpo.ledger import Ledger
-from hpo.snapshot import StudyState
-from hpo.spec import StudySpec
-from hpo.specrules import validate
 from hpo.storage import Storage, open_storage
+from hpo.study.rules.check import validate
+from hpo.study.snapshot import StudyState
+from hpo.study.spec import StudySpec
 
 NETWORK = "toy_network:ToyNetworkObjective"
 MADE = r"INFO toy: \d+ artifacts$"

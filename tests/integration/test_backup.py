@@ -28,8 +28,9 @@ from hpo.backupfile import BackupError
 from hpo.claims import Claim
 from hpo.errors import StudyError
 from hpo.ledger import Ledger
-from hpo.snapshot import Member, SlotState, StudyState
 from hpo.storage import Storage, open_storage
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import Member, SlotState
 from hpo.suggest import suggest
 from hpo.tables import SCHEMA_VERSION
 

@@ -22,7 +22,7 @@ from workers import ledger_at, table, wait_until
 
 from hpo.errors import StorageError
 from hpo.retry import is_passing
-from hpo.snapshot import StudySnapshot, StudyState
+from hpo.study.snapshot import StudySnapshot, StudyState
 
 N_WORKERS = 3
 N_TRIALS = 40

@@ -27,9 +27,10 @@ from hpo import backup, backupcheck, backupfile, interventions
 from hpo.backupfile import BackupError
 from hpo.claims import Claim
 from hpo.dashboard.plots import PLOTS
-from hpo.snapshot import SlotState, StudyState
-from hpo.spec import StudySpec
 from hpo.storage import open_storage
+from hpo.study.snapshot import StudyState
+from hpo.study.spec import StudySpec
+from hpo.study.trials import SlotState
 
 SAMPLERS = [
     {"name": "tpe", "n_startup_trials": 4},

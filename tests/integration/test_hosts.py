@@ -15,8 +15,9 @@ from workers import ledger_at, start_worker, table, toy_spec, undisturbed, wait_
 
 from hpo.embedded import Embedded
 from hpo.ledger import Ledger
-from hpo.snapshot import SlotState, StudyState
 from hpo.storage import open_storage
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import SlotState
 
 LITTLE_MEMORY = "import resource; resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))"
 WRONG_CLOCK = """

@@ -20,9 +20,10 @@ from hpo.holding import LeaseLostError
 from hpo.launcher import _Launch
 from hpo.ledger import Ledger
 from hpo.site import Site
-from hpo.snapshot import Member, Phase, SlotState, StudyState
 from hpo.storage import Storage, open_storage
-from hpo.suggest import Suggestion, suggest
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import Member, Phase, SlotState, Suggestion
+from hpo.suggest import suggest
 from hpo.trial import _filled
 from hpo.work import Order, Worker
 

@@ -15,8 +15,9 @@ from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed,
 
 from hpo.claims import Claim
 from hpo.ledger import Ledger
-from hpo.snapshot import Member, Slot, SlotState, StudyState
-from hpo.spec import StudySpec
+from hpo.study.snapshot import StudyState
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Member, Slot, SlotState
 
 LEASE_S = 2.0
 HEIR_S = 5.0

@@ -8,8 +8,8 @@ import pytest
 from workers import ledger_at, run_workers
 
 from hpo import words
-from hpo.snapshot import StudySnapshot
-from hpo.specrules import validate
+from hpo.study.rules.check import validate
+from hpo.study.snapshot import StudySnapshot
 
 
 def one_step_study(database_url: str) -> StudySnapshot:

@@ -17,8 +17,8 @@ from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed,
 
 from hpo.embedded import Embedded, status, stop
 from hpo.ledger import Ledger
-from hpo.snapshot import StudyState
 from hpo.storage import open_storage
+from hpo.study.snapshot import StudyState
 from hpo.work import Heartbeat, Order
 
 LEASE_S = 2.0

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from workers import ledger_at, start_worker
 
-from hpo import studyfile
-from hpo.snapshot import SlotState, StudyState
 from hpo.statusview import worker_lines
+from hpo.study import file
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import SlotState
 
 STUDY = """
 objective = "spintronic"
@@ -87,7 +88,7 @@ def test_a_file_of_ones_own_is_searched_and_confirmed(directory: Path, database_
 def test_a_host_without_the_data_leaves_the_study_to_others(
     directory: Path, database_url: str
 ) -> None:
-    spec = studyfile.load(str(directory / "sines.toml"), overrides=["budget.trials=4"])
+    spec = file.load(str(directory / "sines.toml"), overrides=["budget.trials=4"])
     with ledger_at(database_url) as ledger:
         ledger.register(spec)
         write_sines(directory / "sines.npz", phase=1.0)
@@ -107,7 +108,7 @@ def test_a_host_without_the_data_leaves_the_study_to_others(
 
         (directory / "sines.npz").rename(directory / "moved.npz")
         write_sines(directory / "moved.npz")
-        moved = studyfile.load(
+        moved = file.load(
             str(directory / "sines.toml"),
             overrides=["budget.trials=4", "task.path=moved.npz"],
         )

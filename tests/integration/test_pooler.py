@@ -8,7 +8,7 @@ from pooler import pooled
 from servers import connect
 from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo.snapshot import StudyState
+from hpo.study.snapshot import StudyState
 
 WORKERS, SESSIONS = 6, 3
 

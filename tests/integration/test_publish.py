@@ -22,15 +22,16 @@ from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from servers import cut_off
 from workers import SUPPORT, run_workers, toy_spec, wait_until
 
-from hpo import backup, cli, interventions, mirror, notes, spectoml
+from hpo import backup, cli, interventions, mirror, notes
 from hpo.claims import Claim
 from hpo.errors import StudyError
 from hpo.ledger import Ledger
 from hpo.publish import Publisher, PublishingThread
-from hpo.snapshot import Member, Phase, SlotState
-from hpo.spec import StudySpec
-from hpo.specrules import validate
 from hpo.storage import Storage, open_storage
+from hpo.study import file
+from hpo.study.rules.check import validate
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Member, Phase, SlotState
 from hpo.suggest import suggest
 from hpo.trial import _filled
 
@@ -565,7 +566,7 @@ def test_hpo_publish(hpo: Callable[..., str], ledger: Ledger, storage: Storage) 
 def test_a_launch_publishes_what_it_watches(
     workers: int, publisher: Publisher, storage: Storage, database_url: str, tmp_path: Path
 ) -> None:
-    (tmp_path / "toy.toml").write_text(spectoml.dumps(spec(budget={"trials": 3}, confirm=False)))
+    (tmp_path / "toy.toml").write_text(file.dumps(spec(budget={"trials": 3}, confirm=False)))
     launch = subprocess.Popen(
         [sys.executable, "-m", "hpo", "launch", "--study", "toy.toml", f"--workers={workers}"],
         cwd=tmp_path,

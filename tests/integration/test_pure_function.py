@@ -17,9 +17,10 @@ from workers import (
     wait_until,
 )
 
-from hpo.snapshot import SlotState, StudyState
-from hpo.spec import StudySpec
-from hpo.studyfile import load
+from hpo.study.file import load
+from hpo.study.snapshot import StudyState
+from hpo.study.spec import StudySpec
+from hpo.study.trials import SlotState
 
 SAMPLERS = [
     {"name": "tpe", "n_startup_trials": 4},

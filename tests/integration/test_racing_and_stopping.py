@@ -17,10 +17,12 @@ from workers import (
     wait_until,
 )
 
-from hpo import backup, effort, interventions, records, words
+from hpo import backup, interventions, records, words
 from hpo.errors import StudyError
-from hpo.snapshot import SlotState, StudyState
 from hpo.storage import open_storage
+from hpo.study import effort
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import SlotState
 
 RACE: dict[str, Any] = {
     "objective": "toy_objective:ToyLuckyObjective",

@@ -8,9 +8,10 @@ import pytest
 from workers import ledger_at, run_workers, table
 
 from hpo import cli
-from hpo.snapshot import SlotState, StudyState
-from hpo.spec import StudySpec
-from hpo.specrules import validate
+from hpo.study.rules.check import validate
+from hpo.study.snapshot import StudyState
+from hpo.study.spec import StudySpec
+from hpo.study.trials import SlotState
 
 NOISY = {
     "tau_spread": 0.3,

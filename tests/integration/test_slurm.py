@@ -19,8 +19,8 @@ import pytest
 from slurm import NODE
 from workers import SUPPORT, ledger_at, table, wait_until
 
-from hpo import studyfile
-from hpo.snapshot import StudySnapshot, StudyState, WorkerInfo
+from hpo.study import file
+from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 STUDY = """
@@ -96,7 +96,7 @@ class User:
         """The table that a local worker gives."""
         with ledger_at(self.url) as ledger:
             values = {"name": "calm", "fixed.sleep_s": 0.0}
-            ledger.register(studyfile.load(str(self.directory / "toy.toml"), values=values))
+            ledger.register(file.load(str(self.directory / "toy.toml"), values=values))
             subprocess.run(
                 [sys.executable, "-m", "hpo.worker", "--study", "calm", "--no-artifacts"],
                 env=self.environment,

@@ -12,9 +12,11 @@ from frozen import thaw
 from servers import connect
 from workers import ledger_at, run_workers, toy_spec
 
-from hpo import backup, cli, report, spectoml, stepwords, studyfile, studynote, words
+from hpo import backup, cli, report, studynote, words
 from hpo.ledger import Ledger
 from hpo.storage import open_storage
+from hpo.study import file as study_file
+from hpo.study import time_step
 
 STEPPED = "stepped_objective:SteppedObjective"
 COST = {"name": "energy_pj"}
@@ -72,8 +74,8 @@ def test_every_view_claims_the_solved_score_and_says_that_it_is_another(
             assert warning.endswith(" solved. Lower max_step_ns.")
             for said in (hpo("best", name), hpo("status", name), report.html(snapshot)):
                 assert warning.rstrip(".") in said
-                assert stepwords.AT_STEP in said
-            assert f"% {stepwords.AT_STEP}) confirmed" in hpo("status")
+                assert time_step.AT_STEP in said
+            assert f"% {time_step.AT_STEP}) confirmed" in hpo("status")
             assert studynote.prose(warning.rstrip(".")) in studynote.text(snapshot)
             with connect(database_url) as connection:
                 attributes = connection.execute(
@@ -163,9 +165,9 @@ def test_what_an_old_study_confirmed_stays_and_is_called_untested(
         assert (params["integrator"], params["max_step_ns"]) == ("map", 10.0)
         file = tmp_path / "done.toml"
         named_map = 'integrator = "map"\n'
-        assert named_map in spectoml.dumps(snapshot.spec)
-        file.write_text(spectoml.dumps(snapshot.spec).replace(named_map, ""))
-        loaded = studyfile.load(str(file))
+        assert named_map in study_file.dumps(snapshot.spec)
+        file.write_text(study_file.dumps(snapshot.spec).replace(named_map, ""))
+        loaded = study_file.load(str(file))
         assert loaded.fixed["integrator"] == "exact"
         assert ledger.register(loaded) == "continued"
         assert ledger.snapshot("done").spec.hash == snapshot.spec.hash

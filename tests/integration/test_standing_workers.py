@@ -15,8 +15,8 @@ import pytest
 from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.ledger import Ledger
-from hpo.snapshot import StudySnapshot, StudyState
 from hpo.storage import Storage, open_storage
+from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.work import Order, Worker
 
 NAMES = ("a", "b", "c")

@@ -24,8 +24,8 @@ from workers import ledger_at, run_workers, start_worker, toy_spec, wait_until
 
 from hpo import cli
 from hpo.ledger import Ledger
-from hpo.snapshot import Phase
 from hpo.storage import open_storage
+from hpo.study.trials import Phase
 
 REPORTED = {"score": 0.95, "std": 0.01, "source": "us"}
 SMALL = {"trials": 6, "window": 2, "members": 1, "epochs": 2}

@@ -13,10 +13,10 @@ from workers import ledger_at, run_workers, table
 from hpo import charts, interventions
 from hpo.cli import main
 from hpo.errors import StudyError
-from hpo.snapshot import StudyState
-from hpo.spec import StudySpec
-from hpo.specrules import validate
 from hpo.storage import open_storage
+from hpo.study.rules.check import validate
+from hpo.study.snapshot import StudyState
+from hpo.study.spec import StudySpec
 
 
 def sweep_spec(name: str, **changes: Any) -> StudySpec:

@@ -23,8 +23,8 @@ from workers import SUPPORT, ledger_at, run_workers, toy_spec
 
 from hpo.commands import doctor
 from hpo.errors import StorageError
-from hpo.snapshot import StudyState
 from hpo.storage import open_storage
+from hpo.study.snapshot import StudyState
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 ANOTHER_CA = (

@@ -16,9 +16,9 @@ import torch
 from workers import SUPPORT, ledger_at, run_workers, start_worker
 
 from hpo import cli
-from hpo.snapshot import StudySnapshot
-from hpo.spec import StudySpec
-from hpo.specrules import validate
+from hpo.study.rules.check import validate
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
 from objectives.artifacts import load_network
 from objectives.contract import Protocol
 from objectives.tasks import load

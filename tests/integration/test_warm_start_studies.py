@@ -13,14 +13,15 @@ from typing import Any
 import pytest
 from workers import SUPPORT, run_workers, table, toy_spec
 
-from hpo import backup, interventions, specrules, spectoml
+from hpo import backup, interventions
 from hpo.claims import Claim
 from hpo.errors import SpecError, StudyError
 from hpo.ledger import Ledger
-from hpo.past import Suggestion
-from hpo.snapshot import Member, SlotState
-from hpo.spec import StudySpec
 from hpo.storage import Storage, open_storage
+from hpo.study import file
+from hpo.study.rules import check
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Member, SlotState, Suggestion
 
 SPACE: dict[str, Any] = {
     "x": {"low": 0.0, "high": 1.0},
@@ -136,7 +137,7 @@ def test_another_database_needs_the_stored_spec_alone(
     backup.restore(storage, path)
     assert ledger.snapshot("warm").spec == spec
     assert ledger.register(warm()) == "continued"
-    again = specrules.validate(tomllib.loads(spectoml.dumps(spec)), where="warm.toml")
+    again = check.validate(tomllib.loads(file.dumps(spec)), where="warm.toml")
     assert ledger.register(again) == "continued", "the study file of a report is the study"
 
 
@@ -252,7 +253,7 @@ def test_a_dry_run_shows_the_points_and_writes_nothing(
     ledger: Ledger, database_url: str, tmp_path: Path
 ) -> None:
     source(ledger)
-    (tmp_path / "warm.toml").write_text(spectoml.dumps(warm()).replace('name = "warm"\n', ""))
+    (tmp_path / "warm.toml").write_text(file.dumps(warm()).replace('name = "warm"\n', ""))
     line = ["--study", "warm.toml", "--storage", database_url, "--dry-run"]
     shown = launch(tmp_path, *line)
     assert "warm start  trials 0 to 2 begin with the best of source\n" in shown

@@ -15,8 +15,9 @@ from workers import kill, run_workers, start_worker, table, toy_spec, undisturbe
 
 from hpo import work
 from hpo.ledger import Ledger
-from hpo.snapshot import SlotState, StudyState
 from hpo.storage import open_storage
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import SlotState
 from hpo.work import Order, Worker
 
 

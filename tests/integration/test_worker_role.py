@@ -18,8 +18,9 @@ from hpo import cli
 from hpo.claims import Claim
 from hpo.errors import StorageError
 from hpo.ledger import Ledger
-from hpo.snapshot import SlotState, StudyState
 from hpo.storage import Storage, open_storage
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import SlotState
 from hpo.workerrole import set_up
 
 ROLE = "Workers-1"

@@ -8,8 +8,9 @@ from typing import Any
 
 import snapshots
 
-from hpo.snapshot import SlotState, StudySnapshot, StudyState
-from hpo.spec import StudySpec
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.spec import StudySpec
+from hpo.study.trials import SlotState
 
 REPORTED = {
     "score": 0.8983,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from workers import toy_spec
 
-from hpo.spec import StudySpec
 from hpo.storage import Storage
+from hpo.study.spec import StudySpec
 from hpo.tables import SCHEMA, studies
 
 _STATEMENTS = """

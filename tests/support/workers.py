@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from hpo.ledger import Ledger
-from hpo.snapshot import StudySnapshot
-from hpo.spec import StudySpec
-from hpo.specrules import restore, validate
 from hpo.storage import open_storage
+from hpo.study.rules.check import restore, validate
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
 
 SUPPORT = Path(__file__).parent
 

@@ -15,7 +15,7 @@ from benchmarks.search import __main__ as command
 from benchmarks.search import page, real, results, ridge, surrogate, table
 from benchmarks.search.simulate import Search, Step, passes, run, value_at
 from benchmarks.search.strategies import DEFAULT, PLAIN, STRATEGIES, Strategy
-from hpo import studyfile
+from hpo.study import file
 
 
 def step(epochs: int, true: float, claimed: float = 0.9) -> Step:
@@ -157,7 +157,7 @@ def test_every_search_of_the_page_was_run_with_what_is_committed() -> None:
 
 
 def test_the_default_is_the_study_file_and_wins_as_the_page_says() -> None:
-    spec, own = studyfile.load("seqdigits"), STRATEGIES[DEFAULT].spec(0)
+    spec, own = file.load("seqdigits"), STRATEGIES[DEFAULT].spec(0)
     assert (own.sampler, own.pruner, own.racing) == (spec.sampler, spec.pruner, spec.racing)
     assert own.budget.model_copy(update={"trials": spec.budget.trials}) == spec.budget
     assert own.space == table.spec().space
@@ -170,7 +170,7 @@ def test_the_default_is_the_study_file_and_wins_as_the_page_says() -> None:
 
 
 def test_real_networks_are_searched_where_the_study_file_does() -> None:
-    spec, own = studyfile.load("seqdigits"), STRATEGIES[DEFAULT].spec(0, of_table=False)
+    spec, own = file.load("seqdigits"), STRATEGIES[DEFAULT].spec(0, of_table=False)
     alike = ("space", "fixed", "sampler", "pruner", "racing", "task")
     assert all(getattr(own, name) == getattr(spec, name) for name in alike)
     plain = STRATEGIES[PLAIN].spec(0, of_table=False)

@@ -12,9 +12,10 @@ from snapshots import member, slot, snapshot
 from hpo import charts, picture, report, sweepfigure, termchart, words
 from hpo.errors import HpoError
 from hpo.liveview import curve_lines
-from hpo.snapshot import Slot, SlotState, StudySnapshot
-from hpo.spec import StudySpec
-from hpo.specrules import validate
+from hpo.study.rules.check import validate
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot, SlotState
 from objectives.contract import Protocol
 
 SCORES = (0.5, 0.7, 0.8)

@@ -9,13 +9,13 @@ import optuna
 import pytest
 from workers import as_first_stored, toy_spec
 
-from hpo import front, suggest
+from hpo import suggest
 from hpo.directions import directions
 from hpo.errors import SpecError
-from hpo.past import Past, Suggestion
-from hpo.snapshot import Amendment, SlotState
-from hpo.spec import StudySpec
-from hpo.studyfile import load
+from hpo.study import pareto
+from hpo.study.file import load
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Amendment, Past, SlotState, Suggestion
 
 COST = {"name": "energy_pj"}
 REPORTED = {"score": 0.9, "cost": 40.0, "source": "a paper"}
@@ -217,11 +217,11 @@ def numbers(points: list[Point]) -> list[int]:
 
 
 def test_the_front_is_what_no_other_beats() -> None:
-    assert numbers(front.front(two(), POINTS)) == [7, 6, 5, 4, 1, 0]
+    assert numbers(pareto.front(two(), POINTS)) == [7, 6, 5, 4, 1, 0]
     losses = [replace(p, score=1.0 - p.score) for p in POINTS]
     less = two(objective="toy_objective:ToyLossObjective")
-    assert numbers(front.front(less, losses)) == [7, 6, 5, 4, 1, 0]
-    assert front.front(two(), []) == []
+    assert numbers(pareto.front(less, losses)) == [7, 6, 5, 4, 1, 0]
+    assert pareto.front(two(), []) == []
 
 
 @pytest.mark.parametrize(
@@ -237,13 +237,13 @@ def test_the_cheapest_that_reached_the_reported_score_come_first(
     top: int, expected: list[int]
 ) -> None:
     spec = two(reported=REPORTED, confirm={"top": top, "members": 3})
-    assert numbers(front.order(spec, POINTS)) == expected
+    assert numbers(pareto.order(spec, POINTS)) == expected
 
 
 def test_without_a_reported_score_the_most_accurate_come_first() -> None:
-    assert numbers(front.order(two(), POINTS)) == [0, 1, 4, 5, 6, 7]
+    assert numbers(pareto.order(two(), POINTS)) == [0, 1, 4, 5, 6, 7]
     none = two(reported={**REPORTED, "score": 0.99})
-    assert numbers(front.order(none, POINTS)) == [0, 1, 4, 5, 6, 7]
+    assert numbers(pareto.order(none, POINTS)) == [0, 1, 4, 5, 6, 7]
 
 
 @dataclass(frozen=True)
@@ -258,10 +258,10 @@ class Fresh:
 def test_a_study_is_named_by_the_cheapest_that_holds_the_reported_score() -> None:
     spec = two(reported=REPORTED)
     tested = [Fresh(1, 0.95, 30.0), Fresh(2, 0.9, 20.0), Fresh(3, 0.899, 9.0)]
-    assert front.headline(spec, tested) == tested[1]
-    assert front.headline(spec, tested[2:]) == tested[2], "none holds it: the best mean"
-    assert front.headline(two(), tested) == tested[0]
-    assert front.headline(spec, []) is None
+    assert pareto.headline(spec, tested) == tested[1]
+    assert pareto.headline(spec, tested[2:]) == tested[2], "none holds it: the best mean"
+    assert pareto.headline(two(), tested) == tested[0]
+    assert pareto.headline(spec, []) is None
 
 
 def test_the_memory_of_nsga2_is_part_of_the_history() -> None:

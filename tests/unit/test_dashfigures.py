@@ -15,9 +15,10 @@ from hpo import dashfigures
 from hpo.charts import chart
 from hpo.clocks import clocks, incumbents
 from hpo.plotting import scored
-from hpo.snapshot import SlotState, StudySnapshot, StudyState
-from hpo.spec import StudySpec
-from hpo.specrules import validate
+from hpo.study.rules.check import validate
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.spec import StudySpec
+from hpo.study.trials import SlotState
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 LARGEST = 40_000

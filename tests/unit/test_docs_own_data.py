@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from hpo import studyfile
+from hpo.study import file
 from objectives.contract import Outcome, Protocol, Solved
 from objectives.tasks import load
 from objectives.tasks.arrays import ArraysParams
@@ -25,7 +25,7 @@ def block(language: str, number: int = 0) -> str:
 def test_the_example_gives_a_study_that_loads(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", block("python")], cwd=tmp_path, check=True)
     (tmp_path / "sines.toml").write_text(block("toml"))
-    spec = studyfile.load(str(tmp_path / "sines.toml"))
+    spec = file.load(str(tmp_path / "sines.toml"))
     split = load(spec.task_params, protocol=Protocol.CONFIRM, member_seed=0)
     assert (len(split.train), len(split.score)) == (150, 150)
     assert (split.n_classes, split.n_channels) == (3, 2)

@@ -9,7 +9,7 @@ import sys
 import pytest
 from stack import ROOT
 
-from hpo import studyfile
+from hpo.study import file
 
 DOCUMENT = (ROOT / "docs/robust.md").read_text()
 SWEEPS = ["robust-spread", "robust-spread-alone"]
@@ -30,7 +30,7 @@ def test_its_pictures_are_there_and_small() -> None:
 @pytest.mark.parametrize("name", SWEEPS)
 def test_its_tables_have_the_points_of_the_study(name: str) -> None:
     part = DOCUMENT[DOCUMENT.index(f"({name}.svg)") :]
-    spec = studyfile.load(name)
+    spec = file.load(name)
     assert spec.sweep is not None
     rows = [line for line in part.split("\n\n")[1].splitlines() if line.startswith("|")]
     points = [float(row.split("|")[1].rstrip("% ")) / 100 for row in rows[2:]]
@@ -40,12 +40,12 @@ def test_its_tables_have_the_points_of_the_study(name: str) -> None:
 def test_its_optima_are_those_of_the_study_files() -> None:
     optima = []
     for name in SWEEPS:
-        spec = studyfile.load(name)
+        spec = file.load(name)
         assert spec.sweep is not None
         optima.append([(curve.label, curve.fixed) for curve in spec.sweep.curves])
     assert optima[0] == optima[1]
     paper, ideal, robust = [dict(fixed) for _, fixed in optima[0]]
-    reported = studyfile.load("seqdigits-robust").reported
+    reported = file.load("seqdigits-robust").reported
     assert reported is not None
     assert {name: paper[name] for name in reported.params} == dict(reported.params)
     rows = re.findall(
@@ -56,8 +56,8 @@ def test_its_optima_are_those_of_the_study_files() -> None:
 
 
 def test_the_hardware_of_the_sweep_is_that_of_the_search() -> None:
-    table = studyfile.load("seqdigits-robust").variability or {}
-    swept = studyfile.load("robust-spread").variability or {}
+    table = file.load("seqdigits-robust").variability or {}
+    swept = file.load("robust-spread").variability or {}
     assert swept == {k: v for k, v in table.items() if not k.endswith("_spread")}
 
 

@@ -8,7 +8,7 @@ import pytest
 from stack import ROOT
 
 from benchmarks import window
-from hpo.spec import Budget
+from hpo.study.spec import Budget
 
 DOCUMENT = (ROOT / "docs/window.md").read_text()
 RESULTS = (ROOT / "benchmarks/RESULTS.md").read_text().partition("\n## Window\n")[2]

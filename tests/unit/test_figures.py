@@ -11,7 +11,8 @@ import pytest
 import snapshots
 
 from hpo import figures, parameterfigure, plotting
-from hpo.snapshot import SlotState, StudySnapshot
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.trials import SlotState
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 ALL = [figures.convergence, parameterfigure.parameters, figures.learning_curves, figures.confirmed]

@@ -17,7 +17,6 @@ from hpo import (
     records,
     report,
     results,
-    spectoml,
     statusview,
     studynote,
     termchart,
@@ -25,9 +24,10 @@ from hpo import (
     words,
 )
 from hpo.errors import HpoError
-from hpo.overview import ConfirmedSummary, StudySummary
-from hpo.snapshot import StudySnapshot, StudyState
-from hpo.specrules import validate
+from hpo.study import file
+from hpo.study.rules.check import validate
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.summary import ConfirmedSummary, StudySummary
 
 NAMED = (
     "confirmed 90.7 ± 0.2 % at 14 pJ (1,400 synapses) on 3 fresh seeds: 35 % of the reported "
@@ -254,5 +254,5 @@ def test_the_study_file_can_be_written_and_read_again() -> None:
     import tomllib
 
     spec = fronts.spec()
-    raw = {**tomllib.loads(spectoml.dumps(spec)), "name": spec.name}
+    raw = {**tomllib.loads(file.dumps(spec)), "name": spec.name}
     assert validate(raw, where="again").hash == spec.hash

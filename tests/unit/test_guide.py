@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hpo import cli
-from hpo.specrules import validate
+from hpo.study.rules.check import validate
 
 
 def said(capsys: pytest.CaptureFixture[str], *line: str) -> str:

@@ -14,9 +14,9 @@ from workers import toy_spec
 
 from hpo import suggest
 from hpo.history import HistoryStorage
-from hpo.snapshot import SlotState
-from hpo.spec import StudySpec
-from hpo.suggest import Judge, Past, Suggestion
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.suggest import Judge
 
 SAMPLERS = ["tpe", "random", "qmc", "gp", "cmaes"]
 PRUNERS = ["median", "percentile", "wilcoxon", "successive-halving"]

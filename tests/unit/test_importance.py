@@ -13,8 +13,9 @@ import snapshots
 
 from hpo import importance
 from hpo.importance import Importance
-from hpo.snapshot import SlotState, StudySnapshot
-from hpo.spec import StudySpec
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import SlotState
 
 Function = Callable[[Mapping[str, Any]], float]
 N = 300

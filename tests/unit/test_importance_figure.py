@@ -11,7 +11,7 @@ from test_importance import drawn, rate
 from hpo import importance, importancefigure, report
 from hpo.importance import Importance
 from hpo.plotting import safe
-from hpo.snapshot import StudySnapshot
+from hpo.study.snapshot import StudySnapshot
 
 
 def found(snapshot: StudySnapshot) -> Importance:

@@ -12,7 +12,7 @@ import pytest
 import snapshots
 
 from hpo import arguments, plan
-from hpo.snapshot import WorkerInfo
+from hpo.study.snapshot import WorkerInfo
 
 
 def test_the_command_to_go_on_with_hides_passwords() -> None:

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from snapshots import realistic, spec
 
 from hpo import learningcurve, picture
-from hpo.snapshot import Slot, StudySnapshot
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.trials import Slot
 
 
 def best(snapshot: StudySnapshot) -> Slot:

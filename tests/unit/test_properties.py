@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 from sqlalchemy import BigInteger, Boolean, DateTime, Float, Integer, LargeBinary, Table
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
-from hpo import backupcheck, backupcodec, backupfile, seeds, spectoml
+from hpo import backupcheck, backupcodec, backupfile, seeds
 from hpo.backupfile import BackupError
 from hpo.errors import SpecError
-from hpo.specrules import validate
+from hpo.study import file as study_file
+from hpo.study.rules.check import validate
 from hpo.tables import checkpoints, members, slots, studies
 
 # The same examples in every run, however slow the machine is.
@@ -95,7 +96,7 @@ SPECS = st.fixed_dictionaries(
 @given(SPECS)
 def test_a_spec_written_as_a_file_is_the_same_spec(raw: dict[str, Any]) -> None:
     spec = validate(raw, where="property")
-    parsed = tomllib.loads(spectoml.dumps(spec))
+    parsed = tomllib.loads(study_file.dumps(spec))
     again = validate(parsed, where="written")
     assert again == spec
     assert again.hash == spec.hash

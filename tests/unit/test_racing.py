@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from workers import toy_spec
 
-from hpo import effort, racing, words
+from hpo import racing, words
 from hpo.course import Course, EndedError
 from hpo.errors import SpecError
-from hpo.past import Past, Suggestion
-from hpo.snapshot import SlotState
-from hpo.spec import StudySpec
+from hpo.study import effort
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState, Suggestion
 from hpo.suggest import Judge, learns, suggest
 
 EPOCHS = 4

@@ -22,8 +22,9 @@ from hpo import provenance, replay, retrain, seeds, traceview
 from hpo.errors import HpoError, StudyError
 from hpo.replay import Replay
 from hpo.retrain import Choice, Retrained
-from hpo.snapshot import Member, SlotState, StudySnapshot
-from hpo.spec import StudySpec
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Member, SlotState
 from objectives.contract import Protocol, Solved
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")

@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 import snapshots
 
-from hpo import importance, lineage, report, spectoml, words
-from hpo.snapshot import SlotState, StudySnapshot, StudyState
-from hpo.specrules import validate
+from hpo import importance, lineage, report, words
+from hpo.study import file
+from hpo.study.rules.check import validate
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.trials import SlotState
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 REPORTED = "reported 89.83 ± 2.91 % (arXiv:2408.02835)"
@@ -226,7 +228,7 @@ def test_5000_trials_fit_into_15_mb_and_10_s(tmp_path: Path) -> None:
 )
 def test_the_study_file_in_the_report_gives_the_same_spec(changes: dict[str, Any]) -> None:
     spec = snapshots.spec(**changes)
-    again = validate(tomllib.loads(spectoml.dumps(spec)), where="report")
+    again = validate(tomllib.loads(file.dumps(spec)), where="report")
     assert again == spec
     assert again.hash == spec.hash
 
@@ -234,7 +236,7 @@ def test_the_study_file_in_the_report_gives_the_same_spec(changes: dict[str, Any
 def test_a_study_file_can_hold_options_of_any_kind() -> None:
     options = {"a b": [1, 2.5, "x", True], "nested": {"k": {"v": 1e-7}}, "rows": [{"n": 1}, {}]}
     spec = snapshots.unchecked(sampler={"name": "tpe", **options})
-    assert tomllib.loads(spectoml.dumps(spec))["sampler"] == {"name": "tpe", **options}
+    assert tomllib.loads(file.dumps(spec))["sampler"] == {"name": "tpe", **options}
 
 
 def test_lineage_groups_what_agrees_and_sums_what_differs() -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from hpo.confirmation import solved_info
 from hpo.errors import HpoError
-from hpo.snapshot import Member, Phase, Slot, SlotState, StudySnapshot, StudyState
+from hpo.study.confirmation import solved_info
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.trials import Member, Phase, Slot, SlotState
 from objectives.contract import Solved
 from reproduction import __main__, claims, conditions, data, jobs, judges, runs
 from reproduction.judges import Verdict

@@ -24,18 +24,17 @@ from hpo import (
     records,
     report,
     results,
-    specrules,
-    spectoml,
     statusview,
-    stepwords,
-    studyfile,
     studynote,
     words,
 )
-from hpo.confirmation import is_of_step, solved_info, solved_of
 from hpo.errors import StudyError
-from hpo.snapshot import SlotState, StudySnapshot, StudyState
-from hpo.specrules import validate
+from hpo.study import file, time_step
+from hpo.study.confirmation import is_of_step, solved_info, solved_of
+from hpo.study.rules import check as rules_check
+from hpo.study.rules.check import validate
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.trials import SlotState
 from hpo.trial import _member
 from objectives.contract import Outcome, Solved
 
@@ -210,7 +209,7 @@ MIXED = [
 @pytest.mark.parametrize(("snapshot", "verdict", "warning"), [*CASES, *MIXED])
 def test_verdict_and_warning(snapshot: StudySnapshot, verdict: str, warning: str) -> None:
     assert words.verdict(snapshot) == verdict
-    assert stepwords.warning(snapshot.spec, snapshot.confirmations[0]) == warning
+    assert time_step.warning(snapshot.spec, snapshot.confirmations[0]) == warning
     assert records.study(snapshot)["warning"] == warning
 
 
@@ -228,15 +227,15 @@ def test_no_view_hides_that_some_networks_were_not_tested(
     assert tested in verdict
     text, live = studynote.text(snapshot), liveview.of_the_step(snapshot)
     assert f", {studynote.prose(tested)}" in text
-    assert stepwords.SOLVED_MEANS in text
+    assert time_step.SOLVED_MEANS in text
     assert live.lower() == remark.lower()
     assert f": **{studynote.prose(live.rstrip('.'))}**" in text
     assert tested in liveview.confirming(snapshot).plain
     card = dashfigures.cards(snapshot)["5-confirmed"]
     assert f"test half, {tested}" in card
     assert f"trial 0: {live}" in card
-    assert stepwords.told(snapshot.spec, named)["warning"] == warning
-    assert "step_scores" not in stepwords.told(snapshot.spec, named)
+    assert time_step.told(snapshot.spec, named)["warning"] == warning
+    assert "step_scores" not in time_step.told(snapshot.spec, named)
 
 
 def test_a_gap_counts_above_half_a_point_and_half_a_per_cent_of_other_scores() -> None:
@@ -252,7 +251,7 @@ def test_the_oscillator_is_called_one() -> None:
     objective = type(OF_THE_STEP.spec.objective_impl)
     before, objective.name = objective.name, "spintronic"
     try:
-        said = stepwords.warning(OF_THE_STEP.spec, OF_THE_STEP.confirmations[0])
+        said = time_step.warning(OF_THE_STEP.spec, OF_THE_STEP.confirmations[0])
     finally:
         objective.name = before
     assert "not of the oscillator: 94.4 % with one step per point, 8.8 % solved." in said
@@ -266,7 +265,7 @@ def test_tables_have_both_numbers_and_others_the_warning() -> None:
     place = next(i for i, line in enumerate(table) if line.startswith("confirmed "))
     assert " ".join(table[place].split()) == "confirmed 8.8 ± 0.6 % 89.83 ± 2.91 %"
     assert " ".join(table[place + 1].split()) == "at the study's step 94.4 ± 0.0 % –"
-    assert not any(stepwords.AT_STEP in line for line in results.best_table(OLD, 1))
+    assert not any(time_step.AT_STEP in line for line in results.best_table(OLD, 1))
     assert results.warnings(OF_THE_STEP) == [f"trial 0: {OF_STEP}. Lower max_step_ns."]
     assert results.warnings(OF_THE_STEP, but=0) == []
     cell = results.score_cell(OF_THE_STEP.spec, OF_THE_STEP.confirm[0])
@@ -312,18 +311,18 @@ def test_the_record_has_both_lists() -> None:
 def test_report_note_and_card_say_it() -> None:
     page, note = report.html(OF_THE_STEP), studynote.text(OF_THE_STEP)
     assert f"<strong>trial 0: {OF_STEP}. Lower max_step_ns.</strong>" in page
-    assert stepwords.SOLVED_MEANS in page
+    assert time_step.SOLVED_MEANS in page
     assert "at the study's step</th>" in page
     plain = studynote.prose(f"{OF_STEP}. Lower max_step_ns")
-    assert f": **{plain}**. {stepwords.SOLVED_MEANS}" in note
+    assert f": **{plain}**. {time_step.SOLVED_MEANS}" in note
     card = dashfigures.cards(OF_THE_STEP)["5-confirmed"]
     assert f"trial 0: {OF_STEP}. Lower max_step_ns." in card
     assert "half, on the solved equation" in card
     assert "mean at the study's step" in card
     for view in (report.html(OLD), studynote.text(OLD), dashfigures.cards(OLD)["5-confirmed"]):
         assert "not tested on the solved equation" in view
-        assert stepwords.SOLVED_MEANS not in view
-    assert stepwords.SOLVED_MEANS in report.html(SETTLED)
+        assert time_step.SOLVED_MEANS not in view
+    assert time_step.SOLVED_MEANS in report.html(SETTLED)
     assert "a result of the integration step" not in report.html(SETTLED)
 
 
@@ -467,7 +466,7 @@ def test_a_sweep_says_what_it_claims(snapshot: StudySnapshot, verdict: str, warn
     assert f"{said}." in page.replace("&#x27;", "'")
     assert studynote.prose(said) in studynote.text(snapshot)
     tested = [slot for slot in snapshot.search if slot.checked]
-    assert (stepwords.SOLVED_MEANS in page) == bool(tested)
+    assert (time_step.SOLVED_MEANS in page) == bool(tested)
 
 
 def test_a_sweep_that_is_sound_warns_of_nothing() -> None:
@@ -495,7 +494,7 @@ x = { low = 0.0, high = 1.0 }
 def load(folder: Path, *lines: str) -> Any:
     path = folder / "stepped.toml"
     path.write_text(FILE + "\n".join(lines))
-    return studyfile.load(str(path))
+    return file.load(str(path))
 
 
 def test_a_file_that_names_none_gets_the_present_defaults(tmp_path: Path) -> None:
@@ -514,7 +513,7 @@ def test_a_sweep_that_names_one_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "swept.toml"
     curve = '[[sweep.curves]]\nlabel = "dt"\nx = "max_step_ns"\nvalues = [0.1, 1, 2.5]\n'
     path.write_text(FILE.partition("[space]")[0].replace("trials = 4\n", "") + curve)
-    loaded = studyfile.load(str(path))
+    loaded = file.load(str(path))
     assert loaded.fixed == {"integrator": "exact"}
     found = [loaded.params(loaded.point(k)).model_dump()["max_step_ns"] for k in range(3)]
     assert found == [0.1, 1.0, 2.5]
@@ -522,19 +521,19 @@ def test_a_sweep_that_names_one_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_stored_study_that_names_none_keeps_hash_and_meaning(tmp_path: Path) -> None:
     loaded = load(tmp_path)
-    stored = specrules.restore({**loaded.stored(), "fixed": {}})
+    stored = rules_check.restore({**loaded.stored(), "fixed": {}})
     params = stored.params({"x": 0.5}).model_dump()
     assert (params["integrator"], params["max_step_ns"]) == ("map", 10.0)
     assert "integrator" not in json.dumps(stored.stored())
     assert stored.hash != loaded.hash
-    relaunched = specrules.in_terms_of(stored, loaded)
+    relaunched = rules_check.in_terms_of(stored, loaded)
     assert relaunched == stored
-    assert not specrules.extends(stored, relaunched)
+    assert not rules_check.extends(stored, relaunched)
     again = tmp_path / "again.toml"
-    again.write_text(spectoml.dumps(stored))
+    again.write_text(file.dumps(stored))
     assert 'integrator = "map"' in again.read_text()
     assert (
-        specrules.in_terms_of(stored, studyfile.load(str(again), values={"name": stored.name}))
+        rules_check.in_terms_of(stored, file.load(str(again), values={"name": stored.name}))
         == stored
     )
 
@@ -542,23 +541,23 @@ def test_a_stored_study_that_names_none_keeps_hash_and_meaning(tmp_path: Path) -
 def test_a_file_that_no_longer_names_what_was_chosen_is_refused(tmp_path: Path) -> None:
     loaded = load(tmp_path)
     fixed = {"integrator": "map", "max_step_ns": 0.1}
-    stored = specrules.restore({**loaded.stored(), "fixed": fixed})
+    stored = rules_check.restore({**loaded.stored(), "fixed": fixed})
     with pytest.raises(StudyError, match=r"differs in fixed\.max_step_ns: 0\.1 -> 0\.35\. Only"):
-        specrules.extends(stored, specrules.in_terms_of(stored, loaded))
+        rules_check.extends(stored, rules_check.in_terms_of(stored, loaded))
     for fixed in (
         {"integrator": "map", "max_step_ns": 0.35},
         {"integrator": "exact", "max_step_ns": 10.0},
         {"max_step_ns": 0.35},
     ):
-        stored = specrules.restore({**loaded.stored(), "fixed": fixed})
-        assert specrules.in_terms_of(stored, loaded) == stored
+        stored = rules_check.restore({**loaded.stored(), "fixed": fixed})
+        assert rules_check.in_terms_of(stored, loaded) == stored
     searched = load(tmp_path, "max_step_ns = { low = 0.1, high = 1.0 }")
     with pytest.raises(StudyError, match=r"space\.max_step_ns\.high: 1\.0 -> None"):
-        specrules.extends(searched, specrules.in_terms_of(searched, load(tmp_path)))
+        rules_check.extends(searched, rules_check.in_terms_of(searched, load(tmp_path)))
 
 
 def test_a_file_that_names_todays_default_is_another_study_than_an_old_one(tmp_path: Path) -> None:
     loaded = load(tmp_path, "[fixed]", 'integrator = "exact"')
-    stored = specrules.restore({**loaded.stored(), "fixed": {}})
+    stored = rules_check.restore({**loaded.stored(), "fixed": {}})
     with pytest.raises(StudyError, match=r"fixed\.integrator: None -> 'exact'\. Only"):
-        specrules.extends(stored, specrules.in_terms_of(stored, loaded))
+        rules_check.extends(stored, rules_check.in_terms_of(stored, loaded))

@@ -10,9 +10,10 @@ import pytest
 from pydantic import Field, model_validator
 from workers import toy_spec
 
-from hpo import specrules, studyfile
 from hpo.errors import SpecError
-from hpo.spec import StudySpec
+from hpo.study import file as study_file
+from hpo.study.rules import check
+from hpo.study.spec import StudySpec
 from objectives.contract import Objective, ObjectiveParams, TaskParams
 
 
@@ -64,7 +65,7 @@ def tree(**changes: Any) -> dict[str, Any]:
 
 
 def spec(**changes: Any) -> StudySpec:
-    return specrules.validate(tree(**changes), where="s.toml")
+    return check.validate(tree(**changes), where="s.toml")
 
 
 def refusal(**changes: Any) -> str:
@@ -362,13 +363,13 @@ def test_whole_floats_do_for_the_ends_of_an_integer_range() -> None:
 def test_confirmation_can_be_left_out_and_stays_out_when_stored() -> None:
     accepted = spec(confirm=False)
     assert accepted.confirm is None
-    assert specrules.restore(json.loads(json.dumps(accepted.stored()))) == accepted
+    assert check.restore(json.loads(json.dumps(accepted.stored()))) == accepted
 
 
-@pytest.mark.parametrize("name", sorted(studyfile.available()))
+@pytest.mark.parametrize("name", sorted(study_file.available()))
 def test_every_study_file_of_ours_is_valid_and_survives_the_database(name: str) -> None:
-    loaded = studyfile.load(name)
-    restored = specrules.restore(json.loads(json.dumps(loaded.stored())))
+    loaded = study_file.load(name)
+    restored = check.restore(json.loads(json.dumps(loaded.stored())))
     assert restored == loaded
     assert restored.hash == loaded.hash
     assert restored.differences(loaded) == []
@@ -413,12 +414,12 @@ def study(tmp_path: Path) -> Path:
 
 def file_refusal(study: str, *overrides: str) -> str:
     with pytest.raises(SpecError) as caught:
-        studyfile.load(study, overrides=overrides)
+        study_file.load(study, overrides=overrides)
     return str(caught.value)
 
 
 def test_overrides_are_read_as_toml_else_as_text(study: Path) -> None:
-    loaded = studyfile.load(
+    loaded = study_file.load(
         str(study),
         overrides=["space.tau_ns.high=40", "description=two words", "space.kind.choices=['rk4']"],
         values={"budget.trials": 3},
@@ -490,7 +491,7 @@ def test_what_python_cannot_read_is_refused(tmp_path: Path, text: str, message: 
     file = tmp_path / "odd.toml"
     file.write_text(text)
     with pytest.raises(SpecError, match=message):
-        studyfile.load(str(file))
+        study_file.load(str(file))
 
 
 def test_a_text_that_no_database_holds_is_refused() -> None:

@@ -8,8 +8,8 @@ import pytest
 import snapshots
 
 from hpo import results, statusview, words
-from hpo.overview import ConfirmedSummary, StudySummary
-from hpo.snapshot import StudyState, WorkerInfo
+from hpo.study.snapshot import StudyState, WorkerInfo
+from hpo.study.summary import ConfirmedSummary, StudySummary
 
 CONFIRMED = ConfirmedSummary(source=3, mean=0.8913, std=0.012, n=10, step_mean=0.8913)
 

@@ -8,9 +8,8 @@ import pytest
 from workers import toy_spec
 
 from hpo.errors import SpecError
-from hpo.past import Past, Suggestion
-from hpo.snapshot import SlotState
 from hpo.stopping import why_over
+from hpo.study.trials import Past, SlotState, Suggestion
 
 
 def past(score: float | None, state: SlotState = SlotState.COMPLETE, n_steps: int = 7) -> Past:

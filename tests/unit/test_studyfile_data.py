@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hpo import specrules, spectoml, studyfile
 from hpo.errors import SpecError
+from hpo.study import file
+from hpo.study.rules import check
 
 STUDY = """
 objective = "spintronic"
@@ -36,41 +37,41 @@ def test_the_path_begins_at_the_study_file_and_the_content_is_pinned(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(study.parent)
-    spec = studyfile.load("./mine.toml")
+    spec = file.load("./mine.toml")
     assert spec.task["path"] == str(study.parent / "data" / "toy.npz")
     assert len(spec.task["sha256"]) == 64
     assert set(spec.task) == {"name", "path", "sha256"}, "defaults stay unwritten"
     monkeypatch.chdir("/")
-    assert studyfile.load(str(study)) == spec
-    assert specrules.restore(spec.stored()) == spec
+    assert file.load(str(study)) == spec
+    assert check.restore(spec.stored()) == spec
 
 
 def test_a_study_written_back_is_the_same_study_wherever_it_lies(
     study: Path, tmp_path: Path
 ) -> None:
-    spec = studyfile.load(str(study))
+    spec = file.load(str(study))
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    (elsewhere / "mine.toml").write_text(spectoml.dumps(spec))
-    assert studyfile.load(str(elsewhere / "mine.toml")) == spec
+    (elsewhere / "mine.toml").write_text(file.dumps(spec))
+    assert file.load(str(elsewhere / "mine.toml")) == spec
 
 
 def test_the_content_is_part_of_the_hash(study: Path) -> None:
-    before = studyfile.load(str(study))
+    before = file.load(str(study))
     np.savez(study.parent / "data" / "toy.npz", x=np.ones((40, 6)), y=np.arange(40) % 2)
-    after = studyfile.load(str(study))
+    after = file.load(str(study))
     assert before.differences(after) == ["task.sha256"]
     assert before.hash != after.hash
 
 
 def test_studies_without_data_of_ones_own_keep_their_spec() -> None:
-    spec = studyfile.load("seqdigits")
+    spec = file.load("seqdigits")
     assert spec.task == {"name": "sequential-digits", "split_seed": 0}
 
 
 def refused(study: Path, *overrides: str) -> str:
     with pytest.raises(SpecError) as caught:
-        studyfile.load(str(study), overrides=overrides)
+        file.load(str(study), overrides=overrides)
     return str(caught.value)
 
 

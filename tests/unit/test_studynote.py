@@ -13,8 +13,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from hpo import notes, studynote, words
-from hpo.snapshot import Amendment, SlotState, StudyState
-from hpo.specrules import validate
+from hpo.study.rules.check import validate
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import Amendment, SlotState
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",

@@ -22,9 +22,9 @@ from workers import toy_spec
 
 from hpo.errors import SpecError
 from hpo.rounding import rounded
-from hpo.snapshot import SlotState
-from hpo.spec import StudySpec
-from hpo.suggest import Judge, Past, Suggestion, check, learns, suggest, visible
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.suggest import Judge, check, learns, suggest, visible
 from hpo.timeline import Timeline
 
 

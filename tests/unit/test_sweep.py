@@ -13,10 +13,11 @@ from optuna.distributions import (
 from pydantic import Field
 from toy_objective import ToyObjective, ToyParams
 
-from hpo import spectoml, suggest
+from hpo import suggest
 from hpo.errors import SpecError
-from hpo.spec import StudySpec
-from hpo.specrules import restore, validate
+from hpo.study import file
+from hpo.study.rules.check import restore, validate
+from hpo.study.spec import StudySpec
 from hpo.timeline import Timeline
 from objectives.contract import ObjectiveParams, Protocol
 
@@ -104,7 +105,7 @@ def test_several_parameters_take_the_same_value() -> None:
 def test_stored_and_written_as_a_study_file_it_is_the_same() -> None:
     study = spec(figure={"kind": "curves", "log_x": True, "marks": [0.3]})
     assert restore(study.stored()) == study
-    again = validate({"name": "sweep", **tomllib.loads(spectoml.dumps(study))}, where="again")
+    again = validate({"name": "sweep", **tomllib.loads(file.dumps(study))}, where="again")
     assert again == study
 
 

@@ -11,10 +11,11 @@ import torch
 from workers import as_first_stored, toy_spec
 
 import objectives
-from hpo import spectoml, studyfile, studynote, words
+from hpo import studynote, words
 from hpo.errors import SpecError
-from hpo.spec import StudySpec
-from hpo.specrules import in_terms_of, restore, validate
+from hpo.study import file
+from hpo.study.rules.check import in_terms_of, restore, validate
+from hpo.study.spec import StudySpec
 from objectives.contract import Outcome, Progress, Protocol
 from objectives.inspection import NetworkObjective
 from objectives.scoring import Hardware
@@ -81,7 +82,7 @@ def test_no_table_and_an_empty_one_are_what_a_study_was_before_there_was_any() -
     ],
 )
 def test_studies_keep_the_hash_that_they_had_before(study: str, known: str) -> None:
-    assert as_first_stored(studyfile.load(study)).hash == known
+    assert as_first_stored(file.load(study)).hash == known
 
 
 VALID = (
@@ -186,7 +187,7 @@ def test_an_objective_without_hardware_has_no_hardware_to_sweep() -> None:
 
 
 def test_the_study_file_of_robust_hardware() -> None:
-    ideal, robust = studyfile.load("seqdigits-tpe"), studyfile.load("seqdigits-robust")
+    ideal, robust = file.load("seqdigits-tpe"), file.load("seqdigits-robust")
     assert {key.partition(".")[0] for key in robust.differences(ideal)} <= {
         "variability",
         "reported",
@@ -204,7 +205,7 @@ def test_every_view_says_that_scores_are_those_of_chips() -> None:
     assert words.hardware_text(study) == text
     assert words.hardware_text(swept()) == "mean over simulated chips"
     assert words.hardware_text(spec()) == words.hardware_text(toy_spec()) == ""
-    written = tomllib.loads(spectoml.dumps(study))
+    written = tomllib.loads(file.dumps(study))
     assert in_terms_of(study, validate(written, where="again")) == study
     note = studynote.text(snapshots.snapshot(study))
     assert f"Every score is the {studynote.prose(text)}." in note

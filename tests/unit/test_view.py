@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.text import Text
 
 from hpo import liveview, records, results, termchart, words
-from hpo.snapshot import SlotState, StudySnapshot, StudyState, WorkerInfo
+from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
+from hpo.study.trials import SlotState
 from hpo.view import QUIET_S, JsonView, PlainView, Tracker, waiting_line
 
 DONE = snapshots.realistic(snapshots.spec())

@@ -10,12 +10,12 @@ import pytest
 import snapshots
 from workers import toy_spec
 
-from hpo import report, spectoml, studynote, suggest, warmrules
+from hpo import report, studynote, suggest
 from hpo.errors import SpecError
-from hpo.past import Past
-from hpo.snapshot import SlotState
-from hpo.spec import StudySpec
-from hpo.specrules import validate
+from hpo.study import file, warm_start
+from hpo.study.rules.check import validate
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState
 
 POINTS = [
     {"x": 0.25, "k": 5, "rate_per_ns": 0.1, "colour": "green"},
@@ -91,20 +91,20 @@ def test_points_are_part_of_the_spec() -> None:
 @pytest.mark.parametrize("extra", [{}, {"study": 'other "one"', "top": 3}])
 def test_the_study_file_of_a_report_has_the_points(extra: dict[str, Any]) -> None:
     spec = toy_spec(warm_start={**extra, "points": POINTS})
-    text = spectoml.dumps(spec)
+    text = file.dumps(spec)
     assert text.count("[[warm_start.points]]") == 3
     assert validate(tomllib.loads(text), where="again") == spec
     assert validate(tomllib.loads(text), where="again").hash == spec.hash
 
 
 def test_words() -> None:
-    assert warmrules.summary(toy_spec()) == ""
+    assert warm_start.summary(toy_spec()) == ""
     for table, text in (
         ({"study": "other"}, "trials 0 to 4 begin with the best of other"),
         ({"study": "other", "top": 1}, "trial 0 begins with the best of other"),
         ({"points": POINTS}, "trials 0 to 2 begin with points of the file"),
     ):
-        assert warmrules.summary(toy_spec(warm_start=table)) == text
+        assert warm_start.summary(toy_spec(warm_start=table)) == text
 
 
 def test_report_and_note_say_so() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from hpo.spec import StudySpec
+from hpo.study.spec import StudySpec
 
 
 def is_percent(spec: StudySpec) -> bool:

@@ -1,17 +1,23 @@
-"""``[sweep]``: curves of points that are measured, where a search would choose them.
-
-A sweep has no sampler and learns nothing: trial k is point k of its curves, one after the other,
-so the trials are known before the first of them runs.
-"""
+"""Tables of a study file: ``[sweep]``, ``[warm_start]``, ``[figure]``, and what all tables share."""
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from hpo.spectable import ParamValue, Table
+ParamValue = float | int | str | bool
+
+"""A suggested value, as Optuna's distributions give it."""
+
+
+class Table(BaseModel):
+    """One table of a study file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
 
 MAX_POINTS = 100_000
 
@@ -99,3 +105,79 @@ def spaced(low: float, high: float, points: int, *, log: bool) -> list[float]:
     values = [low * ratio**f if log else low + (high - low) * f for f in fractions]
     values[-1] = high  # the power may miss it by a rounding
     return values
+
+
+TOP = 5
+
+"""Trials that are taken over where nobody says how many."""
+
+
+class WarmStart(Table):
+    """Trials 0 .. n-1 get these points; what a point leaves out, the sampler draws.
+
+    A study file gives ``study``, or ``points`` by hand. When the study is registered, its points
+    are looked up once and pinned beside ``study``: from then on, only they count.
+    """
+
+    study: Annotated[str, Field(min_length=1)] | None = None
+    """Another study of the same database, whose best trials are the points; see ``warmstart``."""
+    top: Annotated[int, Field(ge=1, le=1000, description="how many trials of `study`")] | None = (
+        None
+    )
+    points: (
+        Annotated[
+            tuple[Annotated[dict[str, ParamValue], Field(min_length=1)], ...],
+            Field(min_length=1, max_length=1000),
+        ]
+        | None
+    ) = None
+    """Parameters by name, one table for each trial."""
+
+    @property
+    def count(self) -> int:
+        """How many trials are told where to begin, at most."""
+        return (self.top or TOP) if self.points is None else len(self.points)
+
+
+_RULE = re.compile(r"([A-Za-z_]\w*) < ([A-Za-z_]\w*|[0-9.eE+-]+)")
+
+_FORM = "a rule `A < B` between parameters or numbers"
+
+
+class Figure(Table):
+    """The ``[figure]`` table."""
+
+    kind: Literal["curves", "scatter"]
+    title: str = ""
+    x_label: str = ""
+    y_label: str = ""
+    log_x: bool = False
+    marks: tuple[float | int, ...] = ()
+    """Where vertical lines stand."""
+    overlay: tuple[str, ...] = ()
+    """Other studies that are drawn into the same figure where they are there."""
+    x: Annotated[str, Field(min_length=1)] | None = None
+    """Scatter: a parameter, or ``info.NAME`` for what a training measured, median over members."""
+    colour: str | None = None
+    """Scatter: a rule ``A < B`` between parameters or numbers that divides the points in two."""
+    colour_labels: tuple[str, str] | None = None
+    """Scatter: what points are called where the rule holds, and where it does not."""
+
+    def rule(self) -> tuple[str, str | float] | None:
+        """The two sides of ``colour``: a parameter, and a parameter or a number.
+
+        Raises:
+            ValueError: it is no such rule.
+        """
+        if self.colour is None:
+            return None
+        found = _RULE.fullmatch(self.colour.strip())
+        if found is None:
+            raise ValueError(_FORM)
+        left, right = found.groups()
+        if right[0].isalpha() or right[0] == "_":
+            return left, right
+        try:
+            return left, float(right)
+        except ValueError:
+            raise ValueError(_FORM) from None

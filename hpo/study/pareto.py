@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from hpo.spec import StudySpec
+from hpo.study.spec import StudySpec
 
 
 class Scored(Protocol):
@@ -44,6 +44,7 @@ class Tested(Protocol):
 
 
 S = TypeVar("S", bound=Scored)
+
 T = TypeVar("T", bound=Tested)
 
 

@@ -8,18 +8,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hpo.confirmation import is_of_step
-from hpo.scoretext import score_text
-from hpo.snapshot import Confirmation, Slot, SlotState, StudySnapshot
-from hpo.spec import StudySpec
+from hpo.study.confirmation import Confirmation, is_of_step
+from hpo.study.score_text import score_text
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot, SlotState
 from objectives.contract import Protocol, Solved
 
 SOLVED, AT_STEP = "on the solved equation", "at the study's step"
+
 """Where a confirmed score was measured: what is claimed, and what stands beside it."""
+
 SOLVED_MEANS = (
     "On the solved equation: the same networks, their integration step refined until the score "
     "no longer changes."
 )
+
 _TEST_ALL = "To test them all, launch the study under another name: --name NEW."
 
 

@@ -1,20 +1,18 @@
-"""The words for a broken rule of a study file: where, which rule, what was found, what to do.
-
-Form of every message: ``<file>: <key>: <rule> must hold, but got <name>=<value>. <what to do>``.
-"""
+"""The words for a broken rule: where, which rule, what was found, what to do."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import types
 from collections.abc import Iterable, Mapping
-from typing import Any, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from hpo.spec import StudySpec
+from hpo.study.spec import StudySpec
 
 _RULES = {
     "float_type": "a number",
@@ -29,6 +27,7 @@ _RULES = {
     "model_type": "a table",
     "model_attributes_type": "a table",
 }
+
 """pydantic's kinds of error that are clearer in the terms of a study file."""
 
 
@@ -109,3 +108,26 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if get_origin(annotation) in (Union, types.UnionType, dict, tuple):
         return [m for argument in get_args(annotation) for m in _models_in(argument)]
     return []
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def strictly(model: type[M], values: Mapping[str, Any]) -> M:
+    """Validate without conversions: neither "40" nor true is a number.
+
+    By way of JSON, because only there a strict model takes a list for a tuple and a text for an
+    enum; a study file holds nothing that JSON lacks: dates are refused.
+    """
+    return model.model_validate_json(json.dumps(values), strict=True)
+
+
+def first_error(spec: StudySpec, *candidates: Mapping[str, Any]) -> ErrorDetails | None:
+    """What the objective has against the first of these choices; None if one of them is right."""
+    found = []
+    for suggested in candidates:
+        try:
+            strictly(spec.objective_impl.Params, spec.values(suggested))
+        except ValidationError as error:
+            found.append(error.errors(include_url=False)[0])
+    return found[0] if len(found) == len(candidates) else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hpo.snapshot import Phase, Slot, SlotState, StudySnapshot
-from hpo.spec import StudySpec
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Phase, Slot, SlotState
 
 
 def of_steps(spec: StudySpec, n_steps: int, *, complete: bool = False) -> int:

@@ -18,14 +18,11 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 import objectives
-from hpo.figurespec import Figure
-from hpo.spectable import ParamValue as ParamValue
-from hpo.spectable import Table
-from hpo.sweep import Sweep, spaced
-from hpo.warmspec import WarmStart
+from hpo.study.sections import Figure, ParamValue, Sweep, Table, WarmStart, spaced
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
 VARIABILITY = "variability."
+
 """Before the name of an entry of ``[variability]`` where a sweep names it."""
 
 
@@ -149,7 +146,7 @@ class Reported(Table):
 
 
 class StudySpec(Table):
-    """A whole study file; ``hpo.studyfile.load`` and ``hpo.specrules.validate`` make one."""
+    """A whole study file, made by ``hpo.study.file.load`` or ``hpo.study.rules.check.validate``."""
 
     name: Annotated[str, Field(pattern=r"^[\w][\w.+-]{0,99}$")]
     description: str = ""

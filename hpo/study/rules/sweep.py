@@ -11,15 +11,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from hpo.errors import SpecError
-from hpo.spec import StudySpec
-from hpo.specmodel import first_error, strictly
-from hpo.specwords import did_you_mean, explain, rule
-from hpo.sweep import MAX_POINTS, Curve, Sweep
+from hpo.study.messages import did_you_mean, explain, first_error, rule, strictly
+from hpo.study.sections import MAX_POINTS, Curve, Sweep
+from hpo.study.spec import StudySpec
 from objectives.contract import Protocol
 
 WINDOW = 1024
+
 """Trials of a sweep in flight at most: none of them learns from another."""
+
 _SELECTING = ("space", "sampler", "pruner", "confirm")
+
 _PLAIN_SAMPLERS = ("random", "qmc", "grid")
 
 

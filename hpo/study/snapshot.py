@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, NotRequired, Self, TypedDict
+from typing import NotRequired, TypedDict
 
-from hpo import front
-from hpo.confirmation import Confirmation as Confirmation
-from hpo.confirmation import solved_of
-from hpo.spec import ParamValue, StudySpec
-from objectives.contract import Solved
-
-
-class Phase(StrEnum):
-    """What a slot is for."""
-
-    SEARCH = "search"
-    CONFIRM = "confirm"
-
-
-class SlotState(StrEnum):
-    """Where a slot stands; all but RUNNING are final."""
-
-    RUNNING = "running"
-    COMPLETE = "complete"
-    PRUNED = "pruned"
-    FAILED = "failed"
-    EXCLUDED = "excluded"
-    """A result that somebody has taken out of the search (``hpo exclude``)."""
+from hpo.study import pareto
+from hpo.study.confirmation import Confirmation
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Phase, Slot, SlotState
 
 
 class StudyState(StrEnum):
@@ -44,145 +24,6 @@ class StudyState(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"
     """By ``hpo stop``, until ``hpo resume``."""
-
-
-def slot_name(number: int, source: int | None, fresh_seeds: int | None) -> str:
-    """What a slot is called in every view: its trial, and of a confirmation which seed.
-
-    Args:
-        number: of the slot.
-        source: the trial that a confirmation retrains; None in the search.
-        fresh_seeds: ``confirm.members``.
-
-    Examples:
-        >>> slot_name(12, None, 10), slot_name(72, 7, 10)
-        ('trial 12', 'trial 7, fresh seed 3 of 10')
-    """
-    if source is None or fresh_seeds is None:
-        return f"trial {number}"
-    return f"trial {source}, fresh seed {number % fresh_seeds + 1} of {fresh_seeds}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Member:
-    """One trained network, as stored."""
-
-    member: int
-    """Index within the trial (search) or among the fresh seeds (confirmation), from 0."""
-    seed: int
-    score: float
-    curve: tuple[float, ...]
-    """Score after each epoch; empty in a confirmation."""
-    loss_curve: tuple[float, ...]
-    diverged: bool
-    info: Mapping[str, Any]
-    seconds: float
-    """Wall time of the training on its worker."""
-
-    @property
-    def solved(self) -> Solved | None:
-        """The check of its time step; None of a search, and of an objective that makes none."""
-        return solved_of(self.info)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Amendment:
-    """What somebody changed about a settled slot, by hand."""
-
-    what: Literal["retry", "exclude"]
-    since: int
-    """The first trial whose suggestion knows of it: those before saw the outcome below."""
-    at: str
-    """When, in UTC, as ISO 8601."""
-    host: str
-    state: SlotState
-    """How the slot had ended before; so for the rest."""
-    score: float | None
-    steps: tuple[float, ...]
-    attrs: Mapping[str, Any]
-    """The sampler's and pruner's memory."""
-    message: str | None
-    cost: float | None = None
-
-    def stored(self) -> dict[str, Any]:
-        """JSON-ready form; ``restored`` inverts it."""
-        steps = [step if math.isfinite(step) else None for step in self.steps]
-        stored = {**asdict(self), "steps": steps}
-        if self.cost is None:  # a study without costs is written as before there were any
-            stored.pop("cost")
-        return stored
-
-    @classmethod
-    def restored(cls, stored: Mapping[str, Any]) -> Self:
-        """From what the database holds."""
-        steps = tuple(math.nan if step is None else step for step in stored["steps"])
-        return cls(**{**stored, "state": SlotState(stored["state"]), "steps": steps})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Slot:
-    """One slot: a search trial with Optuna's number, or one confirmation training."""
-
-    phase: Phase
-    number: int
-    """Trial number from 0; of a confirmation: ``source * confirm.members + member``."""
-    source: int | None
-    """The search trial that a confirmation retrains; None in the search."""
-    state: SlotState
-    params: Mapping[str, ParamValue]
-    """Suggested parameters; empty until they are suggested."""
-    score: float | None
-    """Mean over the members that were trained; None while running or failed."""
-    cost: float | None = None
-    """Likewise of what ``[cost]`` names, of a complete slot; None where the study has none."""
-    steps: tuple[float, ...]
-    """Values reported to the pruner, step 1 first."""
-    members: tuple[Member, ...]
-    attempts: int
-    """How often it was claimed: 1 unless a worker was lost or stopped."""
-    losses: int
-    """How many workers died or vanished while holding it."""
-    worker: str | None
-    """Name of the worker that holds or settled it."""
-    held: bool = False
-    """Whether a worker is at work on it: a running slot without one waits for the next."""
-    started_at: datetime
-    settled_at: datetime | None
-    message: str | None
-    """Why it failed, was pruned or excluded."""
-    lineage: Mapping[str, Any]
-    """Spec hash, source revision, versions, host, CPU, worker, seconds."""
-    amendments: tuple[Amendment, ...] = ()
-    """How often, when and from which trial on it was retried or excluded."""
-
-    @property
-    def checks(self) -> list[Solved]:
-        """The checks of those networks whose time step was checked: see ``confirmation``."""
-        return [m.solved for m in self.members if m.solved is not None]
-
-    @property
-    def checked(self) -> bool:
-        """Whether the time step of every network was checked."""
-        return bool(self.members) and len(self.checks) == len(self.members)
-
-    @property
-    def claimed(self) -> tuple[float, ...]:
-        """Scores of the networks: on the solved equation if every one was checked."""
-        solved = tuple(s.score for s in self.checks)
-        return solved if self.checked else tuple(m.score for m in self.members)
-
-    @property
-    def compared(self) -> tuple[float, float]:
-        """Means of the checked networks, of which there are some: at the step, and solved."""
-        step_scores = [m.score for m in self.members if m.solved is not None]
-        return statistics.fmean(step_scores), statistics.fmean(s.score for s in self.checks)
-
-    @property
-    def compares(self) -> bool:
-        """Whether a network was trained to its end: complete, or out of a race after some."""
-        return self.state == SlotState.COMPLETE or (
-            self.state == SlotState.PRUNED and bool(self.members)
-        )
 
 
 class Enlisted(TypedDict):
@@ -289,7 +130,7 @@ class StudySnapshot:
         """Complete trials that no other beats in score and cost, cheapest first."""
         if self.spec.cost is None:
             return []
-        return front.front(self.spec, complete(self.search))
+        return pareto.front(self.spec, complete(self.search))
 
     @property
     def best(self) -> Slot | None:
@@ -314,7 +155,7 @@ class StudySnapshot:
         found = [item for item in self.confirmations if item.scores]
         if self.spec.cost is None:
             return next(iter(found), None)
-        return front.headline(self.spec, [c for c in found if c.complete] or found)
+        return pareto.headline(self.spec, [c for c in found if c.complete] or found)
 
     @property
     def confirmations(self) -> list[Confirmation]:
@@ -374,6 +215,6 @@ def complete(slots: Sequence[Slot]) -> list[Slot]:
 def rank(spec: StudySpec, slots: Sequence[Slot]) -> list[Slot]:
     """Complete slots, best first; see ``StudySnapshot.ranking``."""
     if spec.cost is not None:
-        return front.order(spec, complete(slots))
+        return pareto.order(spec, complete(slots))
     sign = -1.0 if spec.maximize else 1.0
     return sorted(complete(slots), key=lambda s: (sign * (s.score or 0.0), s.number))

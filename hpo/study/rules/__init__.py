@@ -1,0 +1,1 @@
+"""The rules of a study file that need more than one key."""

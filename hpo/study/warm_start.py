@@ -1,0 +1,52 @@
+"""The points of ``[warm_start]`` in terms of the search space."""
+
+from __future__ import annotations
+
+import math
+
+from hpo.study.sections import ParamValue
+from hpo.study.spec import Dimension, StudySpec
+
+
+def point(spec: StudySpec, number: int) -> dict[str, ParamValue]:
+    """The parameters that trial ``number`` is told to have, by name; {} if it is told none."""
+    points = (spec.warm_start and spec.warm_start.points) or ()
+    if number >= len(points):
+        return {}
+    found = {name: fitted(spec, name, value) for name, value in points[number].items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def fitted(spec: StudySpec, name: str, value: ParamValue) -> ParamValue | None:
+    """A value as the space of a study holds it: 1 as 1.0 of a float; None if it lies outside."""
+    dimension = spec.space[name]
+    if dimension.choices is not None:
+        alike = (c for c in dimension.choices if isinstance(c, bool) == isinstance(value, bool))
+        return next((choice for choice in alike if choice == value), None)
+    if isinstance(value, bool | str) or dimension.low is None or dimension.high is None:
+        return None
+    if not dimension.low <= value <= dimension.high:
+        return None
+    step = dimension.step or (1 if spec.kind(name) == "int" else None)
+    if step is not None:
+        steps = (value - dimension.low) / step
+        if not math.isclose(steps, round(steps), abs_tol=1e-8):
+            return None
+    return spec.as_param(name, value)
+
+
+def range_text(dimension: Dimension) -> str:
+    """What a dimension allows, for messages: ``1 to 100``, ``1 to 9 in steps of 2``, ``a | b``."""
+    if dimension.choices is not None:
+        return " | ".join(str(choice) for choice in dimension.choices)
+    steps = "" if dimension.step is None else f" in steps of {dimension.step:g}"
+    return f"{dimension.low:g} to {dimension.high:g}{steps}"
+
+
+def summary(spec: StudySpec) -> str:
+    """The warm start in words: ``trials 0 to 4 begin with the best of seqdigits``, or nothing."""
+    warm = spec.warm_start
+    if warm is None:
+        return ""
+    first = "trial 0 begins" if warm.count == 1 else f"trials 0 to {warm.count - 1} begin"
+    return f"{first} with " + (f"the best of {warm.study}" if warm.study else "points of the file")
