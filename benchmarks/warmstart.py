@@ -1,9 +1,9 @@
 """What a warm start gains: the best of seqdigits-tpe, pixels 1 ns apart, begin a search at 0.5 ns.
 
 ``python -m benchmarks.warmstart --out FILE`` runs the searches that are not yet in the file, two at
-a time, and prints the tables of ``docs/warm-start.md``. Searches are those of ``hpo.suggest``,
-trial by trial as a worker would run them, on real trainings: each from several study seeds, with
-the best points of the committed study and without them.
+a time, and prints the tables of ``docs/warm-start.md``. Searches are those of
+``hpo.search.suggest``, trial by trial as a worker would run them, on real trainings: each from
+several study seeds, with the best points of the committed study and without them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpo import seeds, suggest
+from hpo.search import pruning, seeds, suggest
 from hpo.study import file
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
@@ -92,7 +92,7 @@ def search(spec: StudySpec, lengths: Sequence[int] = ()) -> Found:
 
 def _trial(spec: StudySpec, number: int, past: Sequence[Past]) -> tuple[Past, int]:
     suggestion = suggest.suggest(spec, number, past)
-    judge = suggest.Judge(spec, number, past, suggestion)
+    judge = pruning.Judge(spec, number, past, suggestion)
     last = spec.budget.epochs + spec.budget.members - 1
     epochs = 0
 

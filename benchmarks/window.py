@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.waiting import Poll, Turn, idle, simulate
-from hpo import suggest
 from hpo.arguments import LEASE_S
 from hpo.ledger import Ledger
+from hpo.search import suggest
 from hpo.storage import Storage
 from hpo.study import file
 from hpo.study.rules.check import validate
@@ -252,7 +252,7 @@ def _turns(ledger: Ledger, spec: StudySpec) -> list[Turn]:
 
 
 def qualities() -> Iterator[Quality]:
-    """Searches by ``hpo.suggest`` of ``seqdigits-tpe``, on functions that are known."""
+    """Searches by ``hpo.search.suggest`` of ``seqdigits-tpe``, on functions that are known."""
     for function in FUNCTIONS:
         for window in WINDOWS:
             yield from _quality(function, "tpe", window)

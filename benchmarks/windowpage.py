@@ -44,7 +44,7 @@ Eight real workers on an embedded PostgreSQL, whose {trials} trials sleep as lon
 took, scaled to {mean} s in the mean; beside them a simulation of those very trials.
 """
 _QUALITIES = """
-The other side: searches by `hpo.suggest` over the seven parameters of `seqdigits-tpe`, with its
+The other side: searches by `hpo.search` over the seven parameters of `seqdigits-tpe`, with its
 sampler, on functions that are known and seen with a noise of {noise}; no pruning. True value of the
 trial that scored best, of 0.95: median (quartiles) of {repeats} repetitions, which have seeds and
 noise in common. "bowl" is a quadratic, "Hartmann" his function of six variables, with several

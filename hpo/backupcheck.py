@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpo import additions, backupfile, suggest
+from hpo import additions, backupfile
 from hpo.additions import Additions
 from hpo.backupcodec import decode
 from hpo.backupfile import BackupError
+from hpo.search import space
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
@@ -112,7 +113,7 @@ class _Judge:
 
     def __init__(self, spec: StudySpec) -> None:
         self._spec = spec
-        self._distributions = suggest.distributions(spec)
+        self._distributions = space.distributions(spec)
         self._seen = 0
         self._last = -1
         self.states: Counter[str] = Counter()

@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, false, insert, null, or_, select, update
 
-from hpo import mirror, opening, reading, stopping
+from hpo import mirror, opening, reading
 from hpo.holding import NOW, after
+from hpo.search import stopping
 from hpo.settling import SILENT, apply_failure_policy, lose
 from hpo.study import time_step
 from hpo.study.snapshot import StudyState

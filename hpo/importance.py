@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from hpo import history
+from hpo.search import history
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot
@@ -139,7 +139,7 @@ def _mains(
 def _frozen(spec: StudySpec, trials: Sequence[Slot]) -> list[Any]:
     from optuna.trial import FrozenTrial, TrialState
 
-    from hpo.suggest import distributions
+    from hpo.search.space import distributions
 
     space = distributions(spec)
     return [

@@ -23,11 +23,11 @@ from hpo.claims import ARTIFACT_TRIES
 from hpo.errors import StudyError
 from hpo.holding import NOW
 from hpo.ledger import Ledger
+from hpo.search.history import sampler_attrs
 from hpo.settling import shown
 from hpo.study.rules import check
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Amendment, Phase, SlotState
-from hpo.suggest import sampler_attrs
 from hpo.tables import slots, studies
 
 

@@ -15,7 +15,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from hpo import artifacts, hiring, plan, records, results, site, suggest, warmstart
+from hpo import artifacts, hiring, plan, records, results, site, warmstart
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
 from hpo.artifactstore import ArtifactStore
 from hpo.errors import HpoError, StorageError
@@ -24,6 +24,7 @@ from hpo.ledger import Ledger
 from hpo.liveview import LiveView
 from hpo.publish import PublishingThread
 from hpo.retry import is_passing
+from hpo.search import options
 from hpo.site import Site
 from hpo.storage import Storage, open_storage
 from hpo.study import file
@@ -52,7 +53,7 @@ def run(arguments: LaunchArguments) -> int:
     given = {"name": arguments.name, "budget.trials": arguments.trials, "seed": arguments.seed}
     values = {key: value for key, value in given.items() if value is not None}
     spec = file.load(arguments.study, overrides=arguments.overrides, values=values)
-    suggest.check(spec, str(file.find(arguments.study)))
+    options.check(spec, str(file.find(arguments.study)))
     defaults = site.load(arguments)
     hiring.check(defaults)
     if arguments.dry_run:

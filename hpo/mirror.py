@@ -19,9 +19,9 @@ from optuna.trial import TrialState
 from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from hpo import suggest
-from hpo.directions import directions, values
 from hpo.errors import StudyError
+from hpo.search import space as search_space
+from hpo.search.space import directions, values
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Suggestion
 
@@ -326,7 +326,7 @@ with the values of ``outcome_of``: everything that it has to say."""
 
 def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
     """The values of ``SUGGESTED``."""
-    space = suggest.distributions(spec)
+    space = search_space.distributions(spec)
     known = [name for name in space if name in suggestion.params]
     return {
         "names": known,

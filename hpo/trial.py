@@ -18,12 +18,14 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from hpo import provenance, seeds, suggest
+from hpo import provenance
 from hpo.claims import Checkpoint, Claim
-from hpo.course import Course, EndedError
 from hpo.errors import HpoError
 from hpo.holding import LeaseLostError
 from hpo.ledger import Ledger
+from hpo.search import history as search_history
+from hpo.search import seeds, suggest
+from hpo.search.pruning import Course, EndedError
 from hpo.study.confirmation import told_info
 from hpo.study.trials import Member, Past, Phase, SlotState, Suggestion
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
@@ -107,7 +109,7 @@ class Trial:
     # --- search --------------------------------------------------------------------------
 
     def _search(self) -> None:
-        history = self._history() if suggest.learns(self._spec) else []
+        history = self._history() if search_history.learns(self._spec) else []
         suggestion = self._claim.suggestion
         if suggestion is None:
             suggestion = self._suggest(history)

@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol
+from objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
 from objectives.networks.layered import LayeredNetwork
-from objectives.networks.updating import FusedUpdates, TorchUpdates, Updates
 from objectives.randomness import stream
 from objectives.scoring import Accuracy, batches, device_of, ideal_accuracy, is_finite, score
 from objectives.tasks.data import Examples, Split

@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks.search import table
 from benchmarks.search.simulate import Params, Step, passes, run
 from benchmarks.search.strategies import PLAIN, SEARCH, STRATEGIES
-from hpo import seeds
+from hpo.search import seeds
 from hpo.study.spec import StudySpec
 from objectives.contract import Outcome, Protocol
 

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from benchmarks.results import _row as row
 from benchmarks.search import table
-from hpo import seeds
+from hpo.search import seeds
 from objectives.contract import Protocol
 
 BEST: Mapping[str, float] = {

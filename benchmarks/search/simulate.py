@@ -16,11 +16,11 @@ import numpy as np
 
 from benchmarks.search.surrogate import Array
 from benchmarks.waiting import simulate as scheduled
-from hpo import seeds
-from hpo.course import Course, EndedError
+from hpo.search import seeds
+from hpo.search.pruning import Course, EndedError
+from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
-from hpo.suggest import suggest
 
 WORKERS = 2
 EPOCH_S = (0.0065, 3.7e-6)

@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from hpo import seeds
+from hpo.search import seeds
 from hpo.study import file
 from hpo.study.spec import StudySpec
 from objectives.contract import Protocol

@@ -1,4 +1,4 @@
-"""Tables of a study file: ``[sweep]``, ``[warm_start]``, ``[figure]``, and what all tables share."""
+"""Tables of a study file: ``[sweep]``, ``[warm_start]``, ``[figure]``; and what all share."""
 
 from __future__ import annotations
 

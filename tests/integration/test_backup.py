@@ -28,10 +28,10 @@ from hpo.backupfile import BackupError
 from hpo.claims import Claim
 from hpo.errors import StudyError
 from hpo.ledger import Ledger
+from hpo.search.suggest import suggest
 from hpo.storage import Storage, open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Member, SlotState
-from hpo.suggest import suggest
 from hpo.tables import SCHEMA_VERSION
 
 KEYS = (

@@ -19,11 +19,11 @@ from hpo.errors import HpoError, SpecError, StudyError
 from hpo.holding import LeaseLostError
 from hpo.launcher import _Launch
 from hpo.ledger import Ledger
+from hpo.search.suggest import suggest
 from hpo.site import Site
 from hpo.storage import Storage, open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Member, Phase, SlotState, Suggestion
-from hpo.suggest import suggest
 from hpo.trial import _filled
 from hpo.work import Order, Worker
 

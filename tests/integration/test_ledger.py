@@ -18,10 +18,10 @@ from hpo.errors import StudyError
 from hpo.holding import LeaseLostError
 from hpo.ledger import Ledger
 from hpo.opening import open_next
+from hpo.search.suggest import suggest
 from hpo.storage import Storage, open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Member, Phase, SlotState, Suggestion
-from hpo.suggest import suggest
 
 LEASE_S = 0.3
 

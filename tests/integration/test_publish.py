@@ -27,12 +27,12 @@ from hpo.claims import Claim
 from hpo.errors import StudyError
 from hpo.ledger import Ledger
 from hpo.publish import Publisher, PublishingThread
+from hpo.search.suggest import suggest
 from hpo.storage import Storage, open_storage
 from hpo.study import file
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, Phase, SlotState
-from hpo.suggest import suggest
 from hpo.trial import _filled
 
 REPORTED = {"score": 0.9, "std": 0.01, "source": "toy paper", "params": {"x": 0.5}}

@@ -17,10 +17,10 @@ from hpo.artifactstore import ArtifactStore
 from hpo.claims import Claim
 from hpo.errors import StorageError
 from hpo.ledger import Ledger
+from hpo.search.suggest import suggest
 from hpo.storage import open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
-from hpo.suggest import suggest
 from hpo.tables import SCHEMA_VERSION, UPGRADES
 
 

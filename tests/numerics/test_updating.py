@@ -13,8 +13,8 @@ from torch import Tensor
 import objectives
 from objectives.networks.kernels import learning
 from objectives.networks.kernels.sparse import LANES
+from objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
 from objectives.networks.layered import LayeredNetwork
-from objectives.networks.updating import FusedUpdates, TorchUpdates, Updates
 
 KINDS = ["spintronic", "ctrnn"]
 HOW = {"learning_rate": 0.01, "max_gradient": 1e-3}

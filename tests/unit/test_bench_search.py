@@ -54,7 +54,7 @@ def test_a_record_can_be_trained_again() -> None:
         if len(told) == 3:
             raise Enough
 
-    from hpo import seeds
+    from hpo.search import seeds
 
     with pytest.raises(Enough):
         real.Real().train(spec, record["params"], seeds.derive(0, "member", int(member)), tell)

@@ -9,9 +9,11 @@ import optuna
 import pytest
 from workers import as_first_stored, toy_spec
 
-from hpo import suggest
-from hpo.directions import directions
 from hpo.errors import SpecError
+from hpo.search import history as search_history
+from hpo.search import options as search_options
+from hpo.search import suggest
+from hpo.search.space import directions
 from hpo.study import pareto
 from hpo.study.file import load
 from hpo.study.spec import StudySpec
@@ -148,7 +150,7 @@ def test_suggestions_depend_on_the_visible_history_alone(sampler: dict[str, Any]
     assert suggest.suggest(spec, n, hidden) == ours[-1]
     changed = [*trials[:seen], *(replace(t, cost=0.0, score=1.0) for t in trials[seen:])]
     assert suggest.suggest(spec, n, changed) == ours[-1]
-    suggest._memory.cache_clear()
+    search_history._memory.cache_clear()
     assert [suggest.suggest(spec, k, trials[:k]) for k in numbers] == ours
 
 
@@ -178,13 +180,13 @@ def test_wrong_options_of_nsga2_are_refused() -> None:
         ({"population": 4}, "sampler.population: 'nsga2' has no such option"),
     ]:
         with pytest.raises(SpecError) as caught:
-            suggest.check(two(sampler={"name": "nsga2", **options}), "f.toml")
+            search_options.check(two(sampler={"name": "nsga2", **options}), "f.toml")
         assert text in str(caught.value)
 
 
 def test_every_sampler_of_two_objectives_passes_its_rehearsal() -> None:
     for sampler in SAMPLERS:
-        suggest.check(two(sampler=sampler), "f.toml")
+        search_options.check(two(sampler=sampler), "f.toml")
 
 
 # --- the front ------------------------------------------------------------------------------------

@@ -12,11 +12,11 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from workers import toy_spec
 
-from hpo import suggest
-from hpo.history import HistoryStorage
+from hpo.search import history, suggest
+from hpo.search.history import HistoryStorage
+from hpo.search.pruning import Judge
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
-from hpo.suggest import Judge
 
 SAMPLERS = ["tpe", "random", "qmc", "gp", "cmaes"]
 PRUNERS = ["median", "percentile", "wilcoxon", "successive-halving"]
@@ -115,6 +115,6 @@ def test_what_was_remembered_of_another_past_is_not_used() -> None:
     changed = [*trials[:5], Past(suggestion=trials[5].suggestion, state=SlotState.FAILED)]
     changed += trials[6:]
     other = suggest.suggest(spec, 12, changed)
-    suggest._memory.cache_clear()
+    history._memory.cache_clear()
     assert suggest.suggest(spec, 12, changed) == other
     assert suggest.suggest(spec, 12, trials) == first

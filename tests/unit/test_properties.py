@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from sqlalchemy import BigInteger, Boolean, DateTime, Float, Integer, LargeBinary, Table
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
-from hpo import backupcheck, backupcodec, backupfile, seeds
+from hpo import backupcheck, backupcodec, backupfile
 from hpo.backupfile import BackupError
 from hpo.errors import SpecError
+from hpo.search import seeds
 from hpo.study import file as study_file
 from hpo.study.rules.check import validate
 from hpo.tables import checkpoints, members, slots, studies

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 from workers import toy_spec
 
-from hpo import racing, words
-from hpo.course import Course, EndedError
+from hpo import words
 from hpo.errors import SpecError
+from hpo.search import racing
+from hpo.search.history import learns
+from hpo.search.pruning import Course, EndedError, Judge
+from hpo.search.suggest import suggest
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
-from hpo.suggest import Judge, learns, suggest
 
 EPOCHS = 4
 

@@ -18,10 +18,11 @@ import pytest
 import snapshots
 from toy_network import HOSTILE, ToyMember
 
-from hpo import provenance, replay, retrain, seeds, traceview
+from hpo import provenance, replay, retrain, traceview
 from hpo.errors import HpoError, StudyError
 from hpo.replay import Replay
 from hpo.retrain import Choice, Retrained
+from hpo.search import seeds
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, SlotState

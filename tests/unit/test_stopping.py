@@ -8,7 +8,7 @@ import pytest
 from workers import toy_spec
 
 from hpo.errors import SpecError
-from hpo.stopping import why_over
+from hpo.search.stopping import why_over
 from hpo.study.trials import Past, SlotState, Suggestion
 
 

@@ -21,11 +21,13 @@ from scipy.stats import qmc
 from workers import toy_spec
 
 from hpo.errors import SpecError
-from hpo.rounding import rounded
+from hpo.search.history import learns, visible
+from hpo.search.options import check
+from hpo.search.pruning import Judge, Timeline
+from hpo.search.samplers import rounded
+from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
-from hpo.suggest import Judge, check, learns, suggest, visible
-from hpo.timeline import Timeline
 
 
 def history(spec: StudySpec, count: int, *, settled: int | None = None) -> list[Past]:
@@ -243,7 +245,7 @@ def test_tpe_that_knows_its_space_suggests_what_optunas_does(
     pasts = (trials, [*failed, *trials[2:]], failed)
     ours = [suggest(spec, len(past), past) for past in pasts]
     monkeypatch.setattr(
-        "hpo.suggest.SpaceTPE", lambda space, **rest: optuna.samplers.TPESampler(**rest)
+        "hpo.search.suggest.SpaceTPE", lambda space, **rest: optuna.samplers.TPESampler(**rest)
     )
     assert ours == [suggest(spec, len(past), past) for past in pasts]
 
@@ -276,7 +278,7 @@ def test_gp_suggests_the_same_where_the_last_digits_differ(
     ]
     here, there = (suggest(spec, 13, past).params for past in (trials, elsewhere))
     assert here == there
-    monkeypatch.setattr("hpo.suggest.rounded", lambda space, params: params)
+    monkeypatch.setattr("hpo.search.suggest.rounded", lambda space, params: params)
     here, there = (suggest(spec, 13, past).params for past in (trials, elsewhere))
     assert here != there  # or nothing was proved
     assert here == pytest.approx(there, rel=1e-9)

@@ -13,12 +13,12 @@ from optuna.distributions import (
 from pydantic import Field
 from toy_objective import ToyObjective, ToyParams
 
-from hpo import suggest
 from hpo.errors import SpecError
+from hpo.search import space, suggest
+from hpo.search.pruning import Timeline
 from hpo.study import file
 from hpo.study.rules.check import restore, validate
 from hpo.study.spec import StudySpec
-from hpo.timeline import Timeline
 from objectives.contract import ObjectiveParams, Protocol
 
 CURVES: list[dict[str, Any]] = [
@@ -72,9 +72,9 @@ def test_distributions_hold_every_point() -> None:
         "k": IntDistribution(2, 5),
         "x": FloatDistribution(0.01, 1.0, log=True),
     }
-    assert suggest.distributions(spec()) == expected
+    assert space.distributions(spec()) == expected
     named = curve(x="colour", values=["red", "green"])
-    chosen = suggest.distributions(spec(**named))["colour"]
+    chosen = space.distributions(spec(**named))["colour"]
     assert chosen == CategoricalDistribution(("red", "green"))
 
 

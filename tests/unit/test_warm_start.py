@@ -10,8 +10,9 @@ import pytest
 import snapshots
 from workers import toy_spec
 
-from hpo import report, studynote, suggest
+from hpo import report, studynote
 from hpo.errors import SpecError
+from hpo.search import suggest
 from hpo.study import file, warm_start
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec

@@ -26,7 +26,7 @@ from objectives.networks.kernels.structure import (
     message,
     weight_shapes,
 )
-from objectives.networks.updating import FusedUpdates
+from objectives.networks.kernels.updates import FusedUpdates
 
 
 def fused_output(

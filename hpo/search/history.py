@@ -1,26 +1,157 @@
-"""A study's history as an Optuna storage: past trials that are shared, and one that is open.
-
-Optuna's own in-memory storage copies every trial that it is given, which costs more than all else
-in a suggestion once there are a thousand. Here they are taken as they are: a history of 10,000
-trials becomes a study in a millisecond. Samplers and pruners see what they would see there.
-"""
+"""Earlier trials as Optuna sees them: a storage in memory, with one trial that is open."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Container, Sequence
+import warnings
+from collections.abc import Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
+from operator import is_
 from typing import Any, NoReturn
 
+import optuna
 from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 
+from hpo.search.space import directions, distributions, values
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState, Suggestion
+
+
+def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
+    """The history that trial ``number`` may see: within the window, outcomes are hidden.
+
+    Args:
+        spec: the study.
+        number: the trial that is suggested or judged.
+        trials: trials 0 .. number-1, those up to ``number - window`` settled.
+
+    Raises:
+        ValueError: a trial that had to be settled is not.
+    """
+    n_seen = max(0, number - spec.budget.window + 1)
+    seen = [trial.seen_by(number) for trial in trials[:n_seen]]
+    states = [trial.state for trial in seen]
+    if SlotState.RUNNING in states:
+        k = states.index(SlotState.RUNNING)
+        raise ValueError(f"trial {k} must be settled before trial {number} is suggested")
+    hidden = (
+        Suggestion(params=trial.suggestion.params, attrs=sampler_attrs(trial.suggestion.attrs))
+        for trial in trials[n_seen:number]
+    )
+    return [*seen, *(Past(suggestion=suggestion) for suggestion in hidden)]
+
+
+def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes known at suggestion; those that pruning added are an outcome, and hidden."""
+    return {k: v for k, v in attrs.items() if not k.startswith("completed_rung_")}
+
+
+def learns(spec: StudySpec) -> bool:
+    """Whether trials depend on earlier ones at all: if not, there is no history to be read."""
+    drawn = spec.sweep is not None or spec.sampler.name == "random"
+    return not drawn or spec.pruner.name != "none" or spec.racing is not None
+
+
+def view(spec: StudySpec, number: int, past: Sequence[Past], sampler: BaseSampler) -> optuna.Study:
+    """A study in memory whose trials 0 .. number-1 are the past."""
+    if len(past) != number:
+        raise ValueError(f"trial {number} needs a history of {number} trials, got {len(past)}")
+    storage = HistoryStorage(_memory(spec.hash).frozen(spec, past), directions(spec))
+    return optuna.load_study(
+        study_name=STUDY,
+        storage=storage,
+        sampler=sampler,
+        pruner=optuna.pruners.NopPruner(),
+    )
+
+
+class _Memory:
+    """The past in Optuna's terms, as far as it was asked for before.
+
+    Past trials are immutable, so what was made of the very same ones is still right; it only saves
+    making them again, and no decision depends on it.
+    """
+
+    def __init__(self) -> None:
+        self._past: list[Past] = []
+        self._made: list[FrozenTrial] = []
+
+    def frozen(self, spec: StudySpec, past: Sequence[Past]) -> list[FrozenTrial]:
+        same = [*map(is_, self._past, past), False].index(False)
+        made = self._made[:same]
+        if same < len(past):
+            space = distributions(spec)
+            made += [frozen(spec, space, k, past[k]) for k in range(same, len(past))]
+            self._past, self._made = list(past), made
+        return made
+
+
+@lru_cache(maxsize=8)
+def _memory(spec_hash: str) -> _Memory:
+    """The memory of this process for a study."""
+    return _Memory()
+
+
+def frozen(
+    spec: StudySpec, space: Mapping[str, BaseDistribution], number: int, trial: Past
+) -> FrozenTrial:
+    """An earlier trial as Optuna has it."""
+    state = {
+        SlotState.RUNNING: TrialState.RUNNING,
+        SlotState.COMPLETE: TrialState.COMPLETE,
+        SlotState.PRUNED: TrialState.PRUNED,
+        SlotState.FAILED: TrialState.FAIL,
+        SlotState.EXCLUDED: TrialState.FAIL,  # which samplers and pruners pass over
+    }[trial.state]
+    if state == TrialState.PRUNED and spec.pruner.name == "wilcoxon":
+        state = TrialState.COMPLETE  # its mean so far is an unbiased score: see WilcoxonPruner
+    params = trial.suggestion.params
+    scored = state in (TrialState.COMPLETE, TrialState.PRUNED)
+    return FrozenTrial(
+        number=number,
+        trial_id=number,
+        state=state,
+        value=None,
+        values=(values(trial.score, trial.cost) or None) if scored else None,
+        datetime_start=EPOCH,
+        datetime_complete=EPOCH if state.is_finished() else None,
+        params={name: params[name] for name in sorted(params)},
+        distributions=dict(space) if params else {},
+        user_attrs={},
+        system_attrs=dict(trial.suggestion.attrs),
+        intermediate_values=dict(enumerate(trial.steps, start=1)),
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without Optuna's notices that a sampler is experimental: the study file asked for it."""
+    level = optuna.logging.get_verbosity()
+    loud = level < optuna.logging.WARNING  # setting it costs more than a pruner's decision
+    if loud:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        if loud:
+            optuna.logging.set_verbosity(level)
+
+
 STUDY = "history"
+
 """Name of the one study."""
+
 EPOCH = datetime(2000, 1, 1)  # Optuna wants time stamps; decisions must not depend on them
+
 _STUDY_ID = 0
 
 

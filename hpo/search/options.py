@@ -1,0 +1,94 @@
+"""Whether a sampler and a pruner accept their options: they are tried out before a study begins."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from hpo.errors import SpecError
+from hpo.search.pruning import PRUNERS, Judge, pruner
+from hpo.search.samplers import SAMPLERS
+from hpo.search.suggest import suggest
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState
+
+_OURS = {"self", "seed", "search_space"}
+
+
+def check(spec: StudySpec, where: str) -> None:
+    """Check the options of ``[sampler]`` and ``[pruner]`` against Optuna's own classes.
+
+    Args:
+        spec: a spec that passed every other rule.
+        where: the study file, for messages.
+
+    Raises:
+        SpecError: an unknown option, or a value that Optuna refuses.
+    """
+    if spec.sweep is not None:
+        return
+    choices: tuple[tuple[str, Any, Any, Callable[[], object]], ...] = (
+        ("sampler", spec.sampler, SAMPLERS, lambda: _rehearse_sampler(spec)),
+        ("pruner", spec.pruner, PRUNERS, lambda: _rehearse_pruner(spec)),
+    )
+    for table, choice, classes, build in choices:
+        known = set(inspect.signature(classes[choice.name].__init__).parameters) - _OURS
+        known = {option for option in known if option not in ("args", "kwargs")}
+        for option in choice.options:
+            if option not in known:
+                raise SpecError(
+                    f"{where}: {table}.{option}: {choice.name!r} has no such option. "
+                    f"Valid: {', '.join(sorted(known)) or '(none)'}."
+                )
+        try:
+            build()
+        except Exception as error:  # whatever Optuna's own code makes of an odd option
+            raise SpecError(
+                f"{where}: {table}: Optuna refuses these options of {choice.name!r}: "
+                f"{error or type(error).__name__}"
+            ) from None
+
+
+_STARTUP = dict.fromkeys(("tpe", "cmaes"), ("n_startup_trials", 10))
+
+_STARTUP |= {"nsga2": ("population_size", 50)}
+
+_REHEARSED = 64
+
+
+def _rehearse_sampler(spec: StudySpec) -> None:
+    """Suggest the first trial, and the first one that is not random: some options bite only then.
+
+    The history is drawn at random from the study's own space, with scores of its own.
+    """
+    suggest(spec, 0, [])
+    option, usual = _STARTUP.get(spec.sampler.name, ("", 0))
+    number = min(spec.sampler.options.get(option, usual) + 2, spec.budget.trials - 1)
+    if not option or not 0 < number <= _REHEARSED:
+        return  # the others have no options that bite later, and gp would load torch
+    step_by_step = spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})})
+    trials: list[Past] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # told once is enough
+        for k in range(number + 1):
+            own = suggest(step_by_step, k, trials)
+            score, cost = (7 * k % 11) / 11, None if spec.cost is None else float(k % 5)
+            trials += [Past(suggestion=own, state=SlotState.COMPLETE, score=score, cost=cost)]
+
+
+def _rehearse_pruner(spec: StudySpec) -> None:
+    """Judge a trial of a few steps after one that has reported as many."""
+    pruner(spec)
+    steps = (0.1, 0.2, 0.3)
+    other = spec.model_copy(update={"sampler": type(spec.sampler)(name="random")})
+    past = Past(suggestion=suggest(other, 0, []), state=SlotState.COMPLETE, score=0.3, steps=steps)
+    judge = Judge(
+        spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})}),
+        1,
+        [past],
+        past.suggestion,
+    )
+    for step in steps:
+        judge.report(step)

@@ -1,0 +1,166 @@
+"""What a trial reports while it trains, and when a pruner ends it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner
+
+from hpo.search import racing
+from hpo.search.history import frozen, learns, quiet, view, visible
+from hpo.search.space import distributions
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, Suggestion
+from objectives.contract import Protocol
+
+
+class Judge:
+    """Decides whether a running trial ends early; feed it every step in order.
+
+    The pruner compares steps; in a race, those of the first network's curve alone, and ``why_out``
+    decides after every network. A resumed trial is judged alike: its stored steps are fed again
+    before the new ones.
+    """
+
+    def __init__(
+        self, spec: StudySpec, number: int, trials: Sequence[Past], own: Suggestion
+    ) -> None:
+        """See ``suggest`` for the arguments; ``own`` is the trial's own suggestion."""
+        self._spec, self._number, self._pruner = spec, number, pruner(spec)
+        self._seen = visible(spec, number, trials) if learns(spec) else []
+        self.steps: list[float] = []
+        self._prunes = not isinstance(self._pruner, optuna.pruners.NopPruner)
+        if not self._prunes:
+            return
+        with quiet():
+            seen = racing.levelled(spec, self._seen)
+            self._study = view(spec, number, seen, optuna.samplers.RandomSampler(seed=0))
+            template = frozen(spec, distributions(spec), number, Past(suggestion=own))
+            self._trial_id = self._study._storage.create_new_trial(
+                self._study._study_id, template_trial=template
+            )
+
+    def report(self, value: float) -> bool:
+        """Report the next step's value; True when the trial is to be pruned."""
+        self.steps.append(value)
+        if not self._prunes or (self._spec.racing and len(self.steps) >= self._spec.budget.epochs):
+            return False
+        storage = self._study._storage
+        with quiet():
+            storage.set_trial_intermediate_value(self._trial_id, len(self.steps), value)
+            return bool(self._pruner.prune(self._study, storage.get_trial(self._trial_id)))
+
+    def why_out(self, scores: Sequence[float]) -> str | None:
+        """Why a trial leaves the race after networks of these ``scores``; None if it goes on."""
+        mean = statistics.fmean(scores)
+        return racing.why_out(self._spec, self._number, self._seen, mean, len(scores))
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """The pruner's memory of this trial, to be stored with it."""
+        if not self._prunes:
+            return {}
+        return dict(self._study._storage.get_trial(self._trial_id).system_attrs)
+
+
+PRUNERS: dict[str, type[BasePruner]] = {
+    "none": optuna.pruners.NopPruner,
+    "median": optuna.pruners.MedianPruner,
+    "percentile": optuna.pruners.PercentilePruner,
+    "wilcoxon": optuna.pruners.WilcoxonPruner,
+    "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
+}
+
+
+def pruner(spec: StudySpec) -> BasePruner:
+    """Optuna's pruner of the spec."""
+    build: Callable[..., BasePruner] = PRUNERS[spec.pruner.name]
+    with quiet():
+        return build(**spec.pruner.options)
+
+
+class EndedError(Exception):
+    """The trial is to end early; the text says why."""
+
+
+class Course:
+    """One trial on its way; tell it of every epoch and network in order, those of before too."""
+
+    def __init__(
+        self, spec: StudySpec, number: int, trials: Sequence[Past], own: Suggestion
+    ) -> None:
+        """See ``suggest.suggest`` for the arguments; ``own`` is the trial's own suggestion."""
+        self._timeline = Timeline(spec)
+        self._judge = Judge(spec, number, trials, own)
+
+    def epoch(self, member: int, score: float | None) -> None:
+        """A network was trained for another epoch.
+
+        Raises:
+            EndedError: the pruner has seen enough.
+        """
+        self._report(self._timeline.epoch(member, score))
+
+    def networks(self, scores: Sequence[float]) -> None:
+        """Networks of these scores are trained, another one than before.
+
+        Raises:
+            EndedError: the pruner has seen enough, or the trial has left the race.
+        """
+        self._report(self._timeline.member(scores))
+        why = self._judge.why_out(scores)
+        if why is not None:
+            raise EndedError(f"left the race {why}")
+
+    def _report(self, value: float | None) -> None:
+        if value is None or not self._judge.report(value):
+            return
+        if len(self.steps) < self._timeline.length:  # else nothing is left to save
+            raise EndedError(f"pruned at step {len(self.steps)} by the judge")
+
+    def early_score(self, scores: Sequence[float]) -> float:
+        """The score of a trial that has ended early after networks of these scores."""
+        return statistics.fmean(scores) if self._timeline.by_member else self.steps[-1]
+
+    @property
+    def steps(self) -> Sequence[float]:
+        """What was reported."""
+        return self._judge.steps
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """The pruner's memory of the trial, to be stored with it."""
+        return self._judge.attrs
+
+
+class Timeline:
+    """Which values a trial reports, and at which steps.
+
+    Pruners that compare learning curves see steps 1 .. epochs from the first member's curve, then
+    one step for every further member: the mean score so far. The Wilcoxon pruner compares member
+    by member (the same seeds in all trials): step m is the score of member m - 1. Under
+    ``Protocol.CONFIRM`` nothing is scored on the way, and nothing reported.
+    """
+
+    def __init__(self, spec: StudySpec) -> None:
+        """Take what matters from the spec."""
+        self.by_member = spec.pruner.name == "wilcoxon"
+        members, epochs = spec.budget.members, spec.budget.epochs
+        self.silent = spec.protocol == Protocol.CONFIRM
+        self.length = members if self.by_member else epochs + members - 1
+        """How many steps an unpruned trial reports."""
+
+    def epoch(self, member: int, score: float | None) -> float | None:
+        """The value to report after an epoch of a member, if this is a step."""
+        return None if self.by_member or member > 0 else score
+
+    def member(self, scores: Sequence[float]) -> float | None:
+        """The value to report when the last of ``scores`` is finished, if this is a step."""
+        if self.silent:
+            return None
+        if self.by_member:
+            return scores[-1]
+        return sum(scores) / len(scores) if len(scores) > 1 else None

@@ -1,0 +1,57 @@
+"""The search space and the objectives in Optuna's terms."""
+
+from __future__ import annotations
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.study import StudyDirection
+
+from hpo.study.spec import StudySpec
+
+
+def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
+    """The search space in Optuna's terms, by name: the order of the study file must not matter."""
+    make = _distribution if spec.sweep is None else _swept
+    return {name: make(spec, name) for name in sorted(spec.parameters)}
+
+
+def _swept(spec: StudySpec, name: str) -> BaseDistribution:
+    """What a sweep makes of a parameter: the range of its values, on a log axis from a decade."""
+    assert spec.sweep is not None
+    values = [spec.as_param(name, params[name]) for _, _, params in spec.sweep.points]
+    numbers = [v for v in values if not isinstance(v, str | bool)]
+    if len(numbers) < len(values):
+        return CategoricalDistribution(tuple(dict.fromkeys(values)))
+    low, high = min(numbers), max(numbers)
+    if isinstance(low, int) and isinstance(high, int):
+        return IntDistribution(low, high)
+    return FloatDistribution(low, high, log=0 < 10 * low <= high)
+
+
+def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
+    dimension = spec.space[name]
+    kind = spec.kind(name)
+    if dimension.choices is not None:
+        return CategoricalDistribution(dimension.choices)
+    low, high = dimension.low, dimension.high
+    if low is None or high is None:
+        raise ValueError(f"space.{name} was not validated")
+    if kind == "int":
+        step = 1 if dimension.step is None else int(dimension.step)
+        return IntDistribution(int(low), int(high), log=dimension.log, step=step)
+    return FloatDistribution(float(low), float(high), log=dimension.log, step=dimension.step)
+
+
+def directions(spec: StudySpec) -> list[StudyDirection]:
+    """Of the score, as its objective says; then of the cost if the study has one: less."""
+    score = StudyDirection[spec.objective_impl.direction.upper()]
+    return [score] if spec.cost is None else [score, StudyDirection.MINIMIZE]
+
+
+def values(score: float | None, cost: float | None) -> list[float]:
+    """The score of a trial, and its cost where there is one, in the order of ``directions``."""
+    return [value for value in (score, cost) if value is not None]

@@ -1,0 +1,48 @@
+"""The pure part of a study: ``(spec, number, history) -> parameters`` and ``-> prune or go on``.
+
+Optuna's own samplers and pruners decide, on an in-memory study that holds just the history which
+the window allows. Nothing here reads the clock, the database or global random state, so any
+worker, at any time, comes to the same decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hpo.search import racing
+from hpo.search.history import learns, quiet, view, visible
+from hpo.search.samplers import rounded, sampler
+from hpo.search.space import distributions
+from hpo.study import warm_start
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, Suggestion
+
+
+def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
+    """Parameters of trial ``number``, from the spec and the history alone.
+
+    Args:
+        spec: the study.
+        number: the trial's number, from 0.
+        trials: trials 0 .. number-1 with their suggestions; see ``visible``. Not asked for unless
+            the study ``learns``.
+    """
+    if spec.sweep is not None:
+        return Suggestion(params=spec.point(number))
+    with quiet():
+        seen = visible(spec, number, trials) if learns(spec) else []
+        seen = racing.extrapolated(spec, racing.levelled(spec, seen))
+        study = view(spec, len(seen), seen, sampler(spec, number))
+        space = distributions(spec)
+        trial = study.ask(space)
+        frozen = study._storage.get_trial(trial._trial_id)
+    params = rounded(space, frozen.params) if spec.sampler.name == "gp" else frozen.params
+    params = {**params, **warm_start.point(spec, number)}
+    return Suggestion(params=params, attrs=dict(frozen.system_attrs))
+
+
+"""Constructor arguments that the study sets itself."""
+
+"""For how many trials a sampler is random: its option, and what Optuna takes without it."""
+
+"""Samplers that begin at random for longer are tried without a history."""
