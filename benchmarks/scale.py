@@ -28,15 +28,15 @@ from sqlalchemy import func, select
 from benchmarks import service
 from benchmarks.delay import delayed
 from hpo import settings
-from hpo.claims import Claim
 from hpo.embedded.client import read_password
 from hpo.embedded.layout import PORT, Layout
-from hpo.ledger import Ledger
+from hpo.ledger.lease import Claim
+from hpo.ledger.ledger import Ledger
+from hpo.ledger.tables import slots
 from hpo.storage import Storage, open_storage
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
-from hpo.tables import slots
 from hpo.work import Order, Worker
 
 ROUND_TRIP_S = 0.001

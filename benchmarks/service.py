@@ -21,7 +21,7 @@ from sqlalchemy import text
 from benchmarks import instant
 from hpo import settings
 from hpo.embedded import client
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.storage import Storage, open_storage
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec

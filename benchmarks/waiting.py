@@ -1,4 +1,4 @@
-"""Workers that wait for the window: the rule of ``hpo.claims`` by discrete events."""
+"""Workers that wait for the window: the rule of ``hpo.ledger.claiming`` by discrete events."""
 
 from __future__ import annotations
 

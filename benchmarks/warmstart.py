@@ -141,7 +141,7 @@ def _train(
 
 
 def points() -> list[dict[str, Any]]:
-    """The best points of the search at 1 ns, as ``hpo.warmstart`` takes them over."""
+    """The best points of the search at 1 ns, as ``hpo.ledger.warm_start`` takes them over."""
     return [dict(slot.params) for slot in data.read(SOURCE).ranking[:TOP]]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.waiting import Poll, Turn, idle, simulate
 from hpo.arguments import LEASE_S
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.search import suggest
 from hpo.storage import Storage
 from hpo.study import file

@@ -22,7 +22,7 @@ DRAWN = {4: BLUE, 8: ORANGE, 16: GREEN, 32: VERMILLION, 64: PURPLE}
 """Colours of the numbers of workers in the figure."""
 _COSTS = """\
 Share of the workers' time that is spent waiting for the window, by simulation of the rule of
-`hpo/claims.py`. Every trial takes as long as one that is drawn at random from {trials} real ones of
+`hpo/ledger/`. Every trial takes as long as one that is drawn at random from {trials} real ones of
 `studies/seqdigits-tpe.toml` (`durations.json`: mean {mean:.2f} s, standard deviation {spread:.0f} %
 of it, {pruned:.0f} % pruned early). A worker goes on the moment that it may. N workers, window W.
 

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.storage import Storage
 from hpo.study.rules.check import validate
 

@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from chaos import objective
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
+from hpo.ledger.tables import checkpoints, slots
 from hpo.storage import Storage
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import Slot, SlotState
-from hpo.tables import checkpoints, slots
 
 Table = list[tuple[Any, ...]]
 

@@ -12,11 +12,11 @@ import sqlalchemy as sa
 
 from chaos.crew import Crew, Hand
 from chaos.server import Given, Own
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
+from hpo.ledger.tables import slots
 from hpo.retry import retry
 from hpo.storage import Storage
 from hpo.study.trials import SlotState
-from hpo.tables import slots
 
 TICK_S = 0.1
 AT_WORK = 0.8

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from hpo import charts, learningcurve, picture, replay, retrain, tracepicture
-from hpo.artifactstore import Artifact
 from hpo.charts import Chart
+from hpo.ledger.artifacts import Artifact
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot

@@ -156,7 +156,7 @@ class Crew:
 
 def bury(worker: str, *, lost: bool = True) -> bool | None:
     """Free the slot of a dead worker; whether it held one, None where that is unknown."""
-    from hpo.ledger import Ledger
+    from hpo.ledger.ledger import Ledger
     from hpo.retry import is_passing
     from hpo.storage import open_storage
 
@@ -175,7 +175,7 @@ def probe(name: str) -> int:
     Raises:
         HpoError: the database cannot be reached from here.
     """
-    from hpo.ledger import Ledger
+    from hpo.ledger.ledger import Ledger
     from hpo.storage import open_storage
 
     _storage_url()

@@ -11,7 +11,7 @@ from hpo.arguments import LaunchArguments
 from hpo.errors import HpoError
 from hpo.executors import Executor
 from hpo.executors.local import LocalExecutor
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.retry import is_passing
 from hpo.site import Site
 from hpo.storage import Storage

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from hpo import artifacts
-from hpo.artifactstore import ArtifactStore, Edition
 from hpo.errors import HpoError, StorageError, StudyError
-from hpo.ledger import Ledger
+from hpo.ledger.artifacts import ArtifactStore, Edition
+from hpo.ledger.ledger import Ledger
 from hpo.retry import is_passing
 from hpo.trial import StoppedError
 from objectives.contract import UnavailableError

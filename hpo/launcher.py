@@ -15,12 +15,13 @@ from types import FrameType
 
 from rich.console import Console
 
-from hpo import artifacts, hiring, plan, records, results, site, warmstart
+from hpo import artifacts, hiring, plan, records, results, site
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
-from hpo.artifactstore import ArtifactStore
 from hpo.errors import HpoError, StorageError
 from hpo.executors import GRACE_S
-from hpo.ledger import Ledger
+from hpo.ledger import warm_start
+from hpo.ledger.artifacts import ArtifactStore
+from hpo.ledger.ledger import Ledger
 from hpo.liveview import LiveView
 from hpo.publish import PublishingThread
 from hpo.retry import is_passing
@@ -72,7 +73,7 @@ def _pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
     with open_storage(storage_url) as storage:
         Ledger(storage)
         with storage.engine.connect() as connection:
-            return warmstart.pinned(connection, spec)
+            return warm_start.pinned(connection, spec)
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Text, cast, func, lateral, select, true
 
-from hpo import mirror, notes
+from hpo.ledger import optuna_notes, optuna_tables
+from hpo.ledger.tables import slots, studies
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
-from hpo.tables import slots, studies
 
 FORMAT = 3
 """Raised when figures or notes come to look different: everything is then published anew."""
@@ -49,7 +49,7 @@ class Publication:
 
 def find(connection: Connection) -> dict[str, Publication]:
     """Every study by name, oldest first."""
-    published = mirror.system_attr_of_all(connection, mirror.PUBLISHED)
+    published = optuna_tables.system_attr_of_all(connection, optuna_tables.PUBLISHED)
     rows = {row.name: row for row in connection.execute(_STATES)}
     found = {}
     for row in rows.values():
@@ -81,21 +81,21 @@ def write(
         Whether it did: not if the study was deleted meanwhile.
     """
     study_id = publication.optuna_study_id
-    if not mirror.has_study(connection, study_id):
+    if not optuna_tables.has_study(connection, study_id):
         return False
-    attrs = mirror.system_attrs(connection, study_id)
+    attrs = optuna_tables.system_attrs(connection, study_id)
     at = connection.scalar(select(func.clock_timestamp()))
     shown = {"fingerprint": publication.fingerprint, "at": at.isoformat() if at else None}
-    new = {mirror.PUBLISHED: json.dumps(shown)}
-    new |= {f"{mirror.CARD}{name}:0": json.dumps(card) for name, card in cards.items()}
-    stale = {key for key in attrs if key.startswith(mirror.CARD)} - new.keys()
-    before = notes.read(attrs)
-    body = notes.with_ours(note, before)
+    new = {optuna_tables.PUBLISHED: json.dumps(shown)}
+    new |= {f"{optuna_tables.CARD}{name}:0": json.dumps(card) for name, card in cards.items()}
+    stale = {key for key in attrs if key.startswith(optuna_tables.CARD)} - new.keys()
+    before = optuna_notes.read(attrs)
+    body = optuna_notes.with_ours(note, before)
     if body != before:
-        new |= notes.written(attrs, body)
-        stale |= {key for key in attrs if notes.is_part(key)} - new.keys()
-    mirror.drop_system_attrs(connection, study_id, stale)
-    mirror.set_system_attrs(connection, study_id, new)
+        new |= optuna_notes.written(attrs, body)
+        stale |= {key for key in attrs if optuna_notes.is_part(key)} - new.keys()
+    optuna_tables.drop_system_attrs(connection, study_id, stale)
+    optuna_tables.set_system_attrs(connection, study_id, new)
     return True
 
 

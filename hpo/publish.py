@@ -11,12 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from hpo import publications, reading
+from hpo import publications
 from hpo.errors import StudyError
+from hpo.ledger import reading
+from hpo.ledger.tables import schema
 from hpo.publications import Publication
 from hpo.retry import is_passing
 from hpo.storage import Storage, prepare_database
-from hpo.tables import schema
 
 LEAST_S = 4.0
 """A study is published again after so many seconds at the earliest."""

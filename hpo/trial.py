@@ -19,10 +19,9 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from hpo import provenance
-from hpo.claims import Checkpoint, Claim
 from hpo.errors import HpoError
-from hpo.holding import LeaseLostError
-from hpo.ledger import Ledger
+from hpo.ledger.lease import Checkpoint, Claim, LeaseLostError
+from hpo.ledger.ledger import Ledger
 from hpo.search import history as search_history
 from hpo.search import seeds, suggest
 from hpo.search.pruning import Course, EndedError

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from hpo import liveview, statusview
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.retry import is_passing
 from hpo.study.trials import SlotState
 from hpo.view import Tracker

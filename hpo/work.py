@@ -14,12 +14,11 @@ from typing import Any
 
 from hpo import settings
 from hpo.arguments import LEASE_S
-from hpo.artifactstore import ArtifactStore
-from hpo.claims import Claim, Over, Wait
 from hpo.errors import HpoError, StorageError, StudyError
-from hpo.holding import LeaseLostError
 from hpo.keeping import Keeper
-from hpo.ledger import Ledger
+from hpo.ledger.artifacts import ArtifactStore
+from hpo.ledger.lease import Claim, LeaseLostError, Over, Wait
+from hpo.ledger.ledger import Ledger
 from hpo.retry import is_passing, retry
 from hpo.storage import Storage
 from hpo.trial import Pace, Signals, StoppedError, Trial

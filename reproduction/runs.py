@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hpo import plan, words
 from hpo.errors import HpoError
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
 from hpo.study.snapshot import StudySnapshot, StudyState
 from reproduction import data, jobs, page, pictures, traces

@@ -25,7 +25,7 @@ from servers import temporary_home
 from tcp import forwarded
 
 from hpo.embedded import Embedded
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from hpo.arguments import without_password
 from hpo.errors import StorageError
 
 if TYPE_CHECKING:
-    from hpo.ledger import Ledger
+    from hpo.ledger.ledger import Ledger
     from hpo.storage import Storage
 
 
@@ -25,7 +25,7 @@ def opened(arguments: argparse.Namespace) -> Iterator[Ledger]:
     Raises:
         StorageError: the database cannot be reached, or went away meanwhile.
     """
-    from hpo.ledger import Ledger
+    from hpo.ledger.ledger import Ledger
 
     with opened_storage(arguments) as storage:
         yield Ledger(storage)

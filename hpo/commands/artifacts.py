@@ -14,8 +14,8 @@ from hpo.commands import opened_storage, storage_option, tell
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
-    from hpo.artifactstore import ArtifactStore, Listed
-    from hpo.ledger import Ledger
+    from hpo.ledger.artifacts import ArtifactStore, Listed
+    from hpo.ledger.ledger import Ledger
     from hpo.study.snapshot import StudyState
 
 _EXAMPLES = """\
@@ -58,8 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         HpoError: there is no such study, it is not finished, or a file cannot be written.
     """
-    from hpo.artifactstore import ArtifactStore
-    from hpo.ledger import Ledger
+    from hpo.ledger.artifacts import ArtifactStore
+    from hpo.ledger.ledger import Ledger
 
     with opened_storage(arguments) as storage:
         ledger = Ledger(storage)

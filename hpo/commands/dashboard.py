@@ -160,8 +160,8 @@ def _site(arguments: argparse.Namespace) -> Site:
     import optuna
 
     from hpo.dashboard.site import Site
+    from hpo.ledger.tables import schema
     from hpo.storage import open_storage
-    from hpo.tables import schema
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of each trial that no plot shows
     return Site(

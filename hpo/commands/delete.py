@@ -43,7 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         HpoError: nobody can be asked.
     """
-    from hpo import interventions, words
+    from hpo import words
+    from hpo.ledger import interventions
 
     name = arguments.study
     with opened(arguments) as ledger:

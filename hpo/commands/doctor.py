@@ -199,8 +199,8 @@ def _equation(about: dict[str, Any], cache: str) -> Finding:
 def of_storage(url: str | None) -> Iterator[Finding]:
     """What there is to say of the database at ``url``, else of the one that commands use."""
     from hpo.errors import StorageError
+    from hpo.ledger.tables import SCHEMA_VERSION, schema
     from hpo.storage import open_storage
-    from hpo.tables import SCHEMA_VERSION, schema
 
     try:
         with open_storage(url) as storage:

@@ -42,7 +42,8 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exclude it."""
-    from hpo import interventions, results
+    from hpo import results
+    from hpo.ledger import interventions
 
     name, trial = arguments.study, arguments.trial
     with opened(arguments) as ledger:

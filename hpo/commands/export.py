@@ -115,10 +115,10 @@ def back_up(arguments: argparse.Namespace) -> int:
     Raises:
         HpoError: there is no such study, or the file cannot be written.
     """
-    from hpo import backup
+    from hpo.ledger.backup import study
 
     with opened_storage(arguments) as storage:
-        backup.export(storage, arguments.study, arguments.backup)
+        study.export(storage, arguments.study, arguments.backup)
     print(arguments.backup)
     return 0
 

@@ -37,7 +37,8 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Extend it."""
-    from hpo import interventions, results, words
+    from hpo import results, words
+    from hpo.ledger import interventions
 
     name, trials = arguments.study, arguments.trials
     with opened(arguments) as ledger:

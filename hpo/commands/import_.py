@@ -11,7 +11,7 @@ from hpo.arguments import Parser, answer
 from hpo.commands import opened_storage, storage_option, tell
 
 if TYPE_CHECKING:
-    from hpo.backupcheck import Backup
+    from hpo.ledger.backup.check import Backup
 
 _EXAMPLES = """\
 hpo import seqdigits.jsonl.gz
@@ -53,14 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         HpoError: the file cannot be trusted, or the database holds a study of this name.
     """
-    from hpo import backup, backupcheck, results
-    from hpo.ledger import Ledger
+    from hpo import results
+    from hpo.ledger.backup import check, study
+    from hpo.ledger.ledger import Ledger
 
     if arguments.dry_run:
-        found = backupcheck.check(arguments.file, arguments.name)
+        found = check.check(arguments.file, arguments.name)
         return tell(arguments, _record(found), f"{arguments.file} is sound: {_told(found)}")
     with opened_storage(arguments) as storage:
-        found = backup.restore(storage, arguments.file, arguments.name)
+        found = study.restore(storage, arguments.file, arguments.name)
         snapshot = Ledger(storage).snapshot(found.spec.name)
     step = results.next_step(snapshot, storage_option(arguments))
     return tell(

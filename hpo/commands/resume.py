@@ -34,7 +34,8 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Resume it."""
-    from hpo import interventions, results
+    from hpo import results
+    from hpo.ledger import interventions
 
     with opened(arguments) as ledger:
         was = interventions.resume(ledger, arguments.study)

@@ -37,7 +37,8 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Open them again."""
-    from hpo import interventions, results
+    from hpo import results
+    from hpo.ledger import interventions
 
     name = arguments.study
     with opened(arguments) as ledger:

@@ -66,7 +66,7 @@ def watch(arguments: argparse.Namespace) -> int:
     from rich.console import Console
 
     from hpo import watch as watching
-    from hpo.ledger import Ledger
+    from hpo.ledger.ledger import Ledger
 
     with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
         watching.watch(

@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Stop it."""
-    from hpo import interventions
+    from hpo.ledger import interventions
 
     with opened(arguments) as ledger:
         held = interventions.stop(ledger, arguments.study)

@@ -132,16 +132,17 @@ def _url(arguments: argparse.Namespace) -> int:
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
-    from hpo import records, workerrole
+    from hpo import records
+    from hpo.ledger import roles
+    from hpo.ledger.tables import SCHEMA_VERSION, schema
     from hpo.storage import open_storage
     from hpo.storageurl import password_in
-    from hpo.tables import SCHEMA_VERSION, schema
 
     role, file = arguments.worker_role, arguments.worker_password_file
     password = password_in(file, "--worker-password-file") if file else None
     with open_storage(arguments.storage, prepare=schema) as storage:
         if role:
-            workerrole.set_up(storage, role, password)
+            roles.set_up(storage, role, password)
         place = storage.place()
     if arguments.json:
         print(records.dumps({"version": SCHEMA_VERSION, "worker_role": role}))

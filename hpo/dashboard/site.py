@@ -17,7 +17,6 @@ import psycopg
 import sqlalchemy as sa
 from optuna.storages._rdb import models
 
-from hpo.artifactstore import ArtifactStore
 from hpo.dashboard import pages, views
 from hpo.dashboard.plots import Plots
 from hpo.dashboard.readonly import ReadOnlyStorage
@@ -25,6 +24,7 @@ from hpo.dashboard.routes import Kind
 from hpo.dashboard.trials import Trials
 from hpo.dashboard.views import Reply, packed, problem
 from hpo.errors import HpoError
+from hpo.ledger.artifacts import ArtifactStore
 from hpo.publish import PublishingThread
 from hpo.retry import is_passing
 from hpo.storage import Storage

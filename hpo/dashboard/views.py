@@ -33,10 +33,10 @@ from optuna_dashboard.artifact import _backend as artifacts
 from optuna_dashboard.preferential import _system_attrs as preferences
 from sqlalchemy import Engine
 
-from hpo import mirror
-from hpo.artifactstore import ArtifactStore
 from hpo.dashboard.readonly import ReadOnlyStorage
 from hpo.dashboard.trials import View, complete
+from hpo.ledger import optuna_tables
+from hpo.ledger.artifacts import ArtifactStore
 
 _SHOWN = ("image/png", "image/jpeg", "image/svg+xml", "text/csv", "application/json", "text/plain")
 """Media types that the page shows; anything else is only handed out."""
@@ -296,9 +296,9 @@ def note(
     trial_id = of_trial[0] if of_trial else None
     known = {trial._trial_id for trial in view.trials}.issuperset(of_trial)
     with engine.begin() as connection:
-        if not known or not mirror.lock_study(connection, study_id):
+        if not known or not optuna_tables.lock_study(connection, study_id):
             return problem("404 Not Found", "What the note belongs to was deleted.")
-        texts = mirror.system_attrs(connection, study_id)
+        texts = optuna_tables.system_attrs(connection, study_id)
         prefix = notebook.note_str_key_prefix(trial_id)
         version = notebook.note_ver_key(trial_id)
         old = {key: json.loads(texts[key]) for key in texts if key.startswith((prefix, version))}
@@ -308,8 +308,8 @@ def note(
             text = json.dumps({"reason": reason, "note": known_note})
             return Reply(text.encode(), status="409 Conflict")
         new = {version: json.dumps(sent["version"]), f"{prefix}0": json.dumps(sent["body"])}
-        mirror.drop_system_attrs(connection, study_id, old.keys() - new.keys())
-        mirror.set_system_attrs(connection, study_id, new)
+        optuna_tables.drop_system_attrs(connection, study_id, old.keys() - new.keys())
+        optuna_tables.set_system_attrs(connection, study_id, new)
     return Reply(b"", status="204 No Content")
 
 

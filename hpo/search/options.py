@@ -15,6 +15,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 
 _OURS = {"self", "seed", "search_space"}
+"""Constructor arguments that the study sets itself."""
 
 
 def check(spec: StudySpec, where: str) -> None:
@@ -54,8 +55,10 @@ def check(spec: StudySpec, where: str) -> None:
 _STARTUP = dict.fromkeys(("tpe", "cmaes"), ("n_startup_trials", 10))
 
 _STARTUP |= {"nsga2": ("population_size", 50)}
+"""For how many trials a sampler is random: its option, and what Optuna takes without it."""
 
 _REHEARSED = 64
+"""Samplers that begin at random for longer are tried without a history."""
 
 
 def _rehearse_sampler(spec: StudySpec) -> None:

@@ -39,10 +39,3 @@ def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
     params = rounded(space, frozen.params) if spec.sampler.name == "gp" else frozen.params
     params = {**params, **warm_start.point(spec, number)}
     return Suggestion(params=params, attrs=dict(frozen.system_attrs))
-
-
-"""Constructor arguments that the study sets itself."""
-
-"""For how many trials a sampler is random: its option, and what Optuna takes without it."""
-
-"""Samplers that begin at random for longer are tried without a history."""

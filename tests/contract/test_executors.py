@@ -17,7 +17,7 @@ from hpo.executors import Executor
 from hpo.executors import slurm as slurm_executor
 from hpo.executors.local import LocalExecutor
 from hpo.executors.slurm import SlurmExecutor
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.site import SlurmDefaults
 from hpo.study.snapshot import StudyState, WorkerInfo
 

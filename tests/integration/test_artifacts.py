@@ -21,11 +21,13 @@ from optuna_dashboard.artifact._backend import list_study_artifacts
 from servers import connect
 from workers import SUPPORT, kill, run_workers, start_worker, toy_spec, wait_until
 
-from hpo import artifacts, backup, cli, interventions
-from hpo.artifactstore import Artifact, ArtifactStore
-from hpo.claims import ARTIFACT_TRIES
+from hpo import artifacts, cli
 from hpo.errors import StorageError, StudyError
-from hpo.ledger import Ledger
+from hpo.ledger import interventions
+from hpo.ledger.artifacts import Artifact, ArtifactStore
+from hpo.ledger.backup import study as backup_study
+from hpo.ledger.lease import ARTIFACT_TRIES
+from hpo.ledger.ledger import Ledger
 from hpo.storage import Storage, open_storage
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudyState
@@ -455,14 +457,14 @@ def test_backups_leave_them_out_and_a_finished_import_trains_nothing(
     victim = start_worker(database_url, "--study", "toy", "--no-artifacts")
     wait_until(lambda: ledger.snapshot("toy").settled >= 1)
     kill(victim, signal.SIGTERM)
-    backup.export(storage, "toy", tmp_path / "half.jsonl")
+    backup_study.export(storage, "toy", tmp_path / "half.jsonl")
     start_worker(database_url, "--study", "toy").communicate(timeout=60)
-    backup.export(storage, "toy", tmp_path / "done.jsonl")
+    backup_study.export(storage, "toy", tmp_path / "done.jsonl")
     assert "artifact" not in (tmp_path / "done.jsonl").read_text()
-    backup.restore(storage, tmp_path / "done.jsonl", "again")
+    backup_study.restore(storage, tmp_path / "done.jsonl", "again")
     assert (store.due(), names(store, "again")) == ([], [])
     if '"open"' in (tmp_path / "half.jsonl").read_text():
-        backup.restore(storage, tmp_path / "half.jsonl", "half")
+        backup_study.restore(storage, tmp_path / "half.jsonl", "half")
         start_worker(database_url, "--study", "half").communicate(timeout=60)
         assert len(names(store, "half")) == 6
     ids = [item.artifact_id for item in store.listed("toy")]

@@ -23,16 +23,18 @@ from workers import (
     wait_until,
 )
 
-from hpo import backup, cli, interventions
-from hpo.backupfile import BackupError
-from hpo.claims import Claim
+from hpo import cli
 from hpo.errors import StudyError
-from hpo.ledger import Ledger
+from hpo.ledger import interventions
+from hpo.ledger.backup import study as backup_study
+from hpo.ledger.backup.file import BackupError
+from hpo.ledger.lease import Claim
+from hpo.ledger.ledger import Ledger
+from hpo.ledger.tables import SCHEMA_VERSION
 from hpo.search.suggest import suggest
 from hpo.storage import Storage, open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Member, SlotState
-from hpo.tables import SCHEMA_VERSION
 
 KEYS = (
     "id study_id slot_id lease_until optuna_study_id optuna_trial_id artifact_tries artifact_error"
@@ -100,8 +102,8 @@ def counts(storage: Storage) -> list[int]:
 def moved(here: Storage, there: Storage, study: str, tmp_path: Path) -> Path:
     """Carry a study over and return the file."""
     file = tmp_path / f"{study}.jsonl.gz"
-    backup.export(here, study, file)
-    backup.restore(there, file)
+    backup_study.export(here, study, file)
+    backup_study.restore(there, file)
     return file
 
 
@@ -118,8 +120,8 @@ def test_every_column_and_what_optuna_sees(
     assert rows(there, "toy") == rows(here, "toy")
     assert seen_by_optuna(there, "toy") == seen_by_optuna(here, "toy")
     assert Ledger(there).snapshot("toy").state == StudyState.DONE
-    backup.export(there, "toy", tmp_path / "again.jsonl")
-    backup.export(here, "toy", tmp_path / "before.jsonl")
+    backup_study.export(there, "toy", tmp_path / "again.jsonl")
+    backup_study.export(here, "toy", tmp_path / "before.jsonl")
     again, before = (
         (tmp_path / f).read_text().splitlines() for f in ("again.jsonl", "before.jsonl")
     )
@@ -213,13 +215,13 @@ def test_a_half_finished_study_ends_as_if_it_had_never_moved(
     ledger.register(spec)
     workers = [start_worker(database_url, "--study", "toy") for _ in range(2)]
     wait_until(lambda: ledger.snapshot("toy").settled >= 6)
-    backup.export(here, "toy", tmp_path / "at-work.jsonl")
+    backup_study.export(here, "toy", tmp_path / "at-work.jsonl")
     kill(workers[0], signal.SIGTERM)
     kill(workers[1], signal.SIGKILL)
-    backup.export(here, "toy", tmp_path / "stopped.jsonl.gz")
+    backup_study.export(here, "toy", tmp_path / "stopped.jsonl.gz")
     alone = undisturbed(database_url, toy_spec("alone", budget={"trials": 14}))
     for file, name in (("at-work.jsonl", "one"), ("stopped.jsonl.gz", "two")):
-        found = backup.restore(there, tmp_path / file, name)
+        found = backup_study.restore(there, tmp_path / file, name)
         assert found.states["running"] > 0
         assert 0 < found.states["complete"] < 14
         run_workers(empty_database_url, name, 1)
@@ -233,7 +235,7 @@ def test_a_half_finished_study_ends_as_if_it_had_never_moved(
 def test_a_backup_of_any_version_is_read(version: int, here: Storage, database_url: str) -> None:
     """It goes on from its checkpoint, and ends like a study that was never frozen."""
     ledger = Ledger(here)
-    backup.restore(here, FIXTURES / f"backup-v{version}.jsonl.gz")
+    backup_study.restore(here, FIXTURES / f"backup-v{version}.jsonl.gz")
     held = ledger.claim("half", "w", lease_s=60)
     assert isinstance(held, Claim)
     assert held.checkpoint is not None
@@ -248,7 +250,7 @@ def test_a_backup_of_any_version_is_read(version: int, here: Storage, database_u
 def test_a_frozen_database_and_its_backup_are_the_same(
     here: Storage, empty_database_url: str
 ) -> None:
-    backup.restore(here, FIXTURES / "backup-v2.jsonl.gz")
+    backup_study.restore(here, FIXTURES / "backup-v2.jsonl.gz")
     thaw(empty_database_url, 1)
     with open_storage(empty_database_url) as storage:
         Ledger(storage)
@@ -262,7 +264,7 @@ def test_a_frozen_database_and_its_backup_are_the_same(
 def file(here: Storage, tmp_path: Path) -> Path:
     """A backup of the odd study, which is still in the database."""
     odd_study(Ledger(here))
-    backup.export(here, "toy", tmp_path / "toy.jsonl")
+    backup_study.export(here, "toy", tmp_path / "toy.jsonl")
     return tmp_path / "toy.jsonl"
 
 
@@ -270,7 +272,7 @@ def refused(storage: Storage, file: Path, name: str | None = None) -> str:
     """Why an import is refused, which leaves no trace."""
     before = counts(storage)
     with pytest.raises((BackupError, StudyError)) as caught:
-        backup.restore(storage, file, name)
+        backup_study.restore(storage, file, name)
     assert counts(storage) == before
     return str(caught.value)
 
@@ -288,7 +290,7 @@ def test_a_name_that_is_taken(here: Storage, file: Path) -> None:
         f"{taken}a study of the same spec in another state. Look at it: `hpo status toy`. Keep "
         f"both: --name NEW."
     )
-    backup.restore(here, file, "copy")
+    backup_study.restore(here, file, "copy")
     assert ledger.snapshot("copy").spec.hash == ledger.snapshot("toy").spec.hash
     optuna.create_study(study_name="foreign", storage=here.optuna())
     assert refused(here, file, "foreign").startswith(

@@ -23,10 +23,12 @@ from workers import (
     wait_until,
 )
 
-from hpo import backup, backupcheck, backupfile, interventions
-from hpo.backupfile import BackupError
-from hpo.claims import Claim
 from hpo.dashboard.plots import PLOTS
+from hpo.ledger import interventions
+from hpo.ledger.backup import check, file
+from hpo.ledger.backup import study as backup_study
+from hpo.ledger.backup.file import BackupError
+from hpo.ledger.lease import Claim
 from hpo.storage import open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
@@ -127,8 +129,8 @@ def test_a_backup_brings_everything_back(database_url: str, tmp_path: Path) -> N
     spec, path = two("two"), tmp_path / "two.jsonl"
     alone = undisturbed(database_url, spec)
     with open_storage(database_url) as storage:
-        backup.export(storage, spec.name, path)
-        backup.restore(storage, path, "again")
+        backup_study.export(storage, spec.name, path)
+        backup_study.restore(storage, path, "again")
         again = optuna.load_study(study_name="again", storage=storage.optuna())
         study = optuna.load_study(study_name=spec.name, storage=storage.optuna())
         assert [t.values for t in again.trials] == [t.values for t in study.trials]
@@ -136,11 +138,11 @@ def test_a_backup_brings_everything_back(database_url: str, tmp_path: Path) -> N
         assert again.metric_names == study.metric_names
     with ledger_at(database_url) as ledger:
         assert table(ledger.snapshot("again", curves=True)) == alone
-    header, *lines = backupfile.read(path)
+    header, *lines = file.read(path)
     lines[3]["slot"]["cost"] = None
-    backupfile.write(tmp_path / "cut.jsonl", header, iter(lines))
+    file.write(tmp_path / "cut.jsonl", header, iter(lines))
     with pytest.raises(BackupError) as caught:
-        backupcheck.check(tmp_path / "cut.jsonl", "cut")
+        check.check(tmp_path / "cut.jsonl", "cut")
     assert str(caught.value) == (
         f"{tmp_path}/cut.jsonl: line 5: slots.cost: complete slots of a study with a [cost] have "
         f"a finite one, but got None. It was changed; take another copy."

@@ -30,12 +30,12 @@ from optuna_dashboard.preferential._system_attrs import report_preferences, repo
 from servers import connect
 from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_until
 
-from hpo import interventions
-from hpo.artifactstore import ArtifactStore
 from hpo.dashboard.server import THREADS
 from hpo.dashboard.site import PAUSE_S
 from hpo.embedded import status
-from hpo.ledger import Ledger
+from hpo.ledger import interventions
+from hpo.ledger.artifacts import ArtifactStore
+from hpo.ledger.ledger import Ledger
 from hpo.storage import Storage, open_storage
 
 PASSWORD = "correct horse battery"

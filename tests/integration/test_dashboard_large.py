@@ -13,7 +13,7 @@ import psutil
 import pytest
 from dashboards import Dashboard, dashboard
 
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
 
 TRIALS, POINTS = 5000, 60

@@ -12,13 +12,13 @@ import pytest
 import sqlalchemy as sa
 from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo import cli, interventions, launch, tables
+from hpo import cli, launch
 from hpo.arguments import LaunchArguments
-from hpo.claims import Claim, Over
 from hpo.errors import HpoError, SpecError, StudyError
-from hpo.holding import LeaseLostError
 from hpo.launcher import _Launch
-from hpo.ledger import Ledger
+from hpo.ledger import interventions, tables
+from hpo.ledger.lease import Claim, LeaseLostError, Over
+from hpo.ledger.ledger import Ledger
 from hpo.search.suggest import suggest
 from hpo.site import Site
 from hpo.storage import Storage, open_storage

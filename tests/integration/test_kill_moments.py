@@ -13,8 +13,8 @@ from gates import Gate
 from servers import connect
 from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo.claims import Claim
-from hpo.ledger import Ledger
+from hpo.ledger.lease import Claim
+from hpo.ledger.ledger import Ledger
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, Slot, SlotState

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from servers import connect
 from workers import SUPPORT, kill, ledger_at, start_worker, table, wait_until
 
-from hpo.artifactstore import ArtifactStore
+from hpo.ledger.artifacts import ArtifactStore
 from hpo.storage import open_storage
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.view import QUIET_S

@@ -13,11 +13,10 @@ import sqlalchemy as sa
 from servers import press_ctrl_c
 from workers import toy_spec
 
-from hpo.claims import Checkpoint, Claim, Claimant, Over, Wait
 from hpo.errors import StudyError
-from hpo.holding import LeaseLostError
-from hpo.ledger import Ledger
-from hpo.opening import open_next
+from hpo.ledger.lease import Checkpoint, Claim, Claimant, LeaseLostError, Over, Wait
+from hpo.ledger.ledger import Ledger
+from hpo.ledger.opening import open_next
 from hpo.search.suggest import suggest
 from hpo.storage import Storage, open_storage
 from hpo.study.snapshot import StudyState

@@ -16,7 +16,7 @@ from servers import cut_off
 from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.embedded import Embedded, status, stop
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
 from hpo.study.snapshot import StudyState
 from hpo.work import Heartbeat, Order

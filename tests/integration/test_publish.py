@@ -22,10 +22,12 @@ from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from servers import cut_off
 from workers import SUPPORT, run_workers, toy_spec, wait_until
 
-from hpo import backup, cli, interventions, mirror, notes
-from hpo.claims import Claim
+from hpo import cli
 from hpo.errors import StudyError
-from hpo.ledger import Ledger
+from hpo.ledger import interventions, optuna_notes, optuna_tables
+from hpo.ledger.backup import study as backup_study
+from hpo.ledger.lease import Claim
+from hpo.ledger.ledger import Ledger
 from hpo.publish import Publisher, PublishingThread
 from hpo.search.suggest import suggest
 from hpo.storage import Storage, open_storage
@@ -174,9 +176,9 @@ def test_a_study_is_published_every_few_seconds_at_most(
     assert publisher.publish("toy", least_s=0)
     assert shown_trials(storage) == 1
     settle(ledger)
-    shown = {**system_attrs(storage)[mirror.PUBLISHED], "at": "2100-01-01T00:00:00+00:00"}
+    shown = {**system_attrs(storage)[optuna_tables.PUBLISHED], "at": "2100-01-01T00:00:00+00:00"}
     study_id = storage.optuna().get_study_id_from_name("toy")
-    storage.optuna().set_study_system_attr(study_id, mirror.PUBLISHED, shown)
+    storage.optuna().set_study_system_attr(study_id, optuna_tables.PUBLISHED, shown)
     assert publisher.publish("toy", least_s=3600), "that clock was ahead of this one"
 
 
@@ -284,7 +286,7 @@ def test_what_people_wrote_is_kept_and_versions_count_up(
     optuna_dashboard.save_note(study, "Ask Ann. " + "x" * 5000)
     publisher.publish("toy")
     assert note(storage).startswith("**State:** open;")
-    assert note(storage).endswith(f"{notes.MARKER}\n\nAsk Ann. {'x' * 5000}\n")
+    assert note(storage).endswith(f"{optuna_notes.MARKER}\n\nAsk Ann. {'x' * 5000}\n")
     assert system_attrs(storage)["dashboard:note_ver"] == 2
     settle(ledger)
     publisher.publish("toy", least_s=0)
@@ -293,7 +295,7 @@ def test_what_people_wrote_is_kept_and_versions_count_up(
     interventions.stop(ledger, "toy")
     publisher.publish("toy", least_s=0)
     assert "**State:** stopped" in note(storage)
-    assert note(storage).endswith(f"{notes.MARKER}\n\nAsk Bob. {'x' * 5000}\n")
+    assert note(storage).endswith(f"{optuna_notes.MARKER}\n\nAsk Bob. {'x' * 5000}\n")
     assert system_attrs(storage)["dashboard:note_ver"] == 4
 
 
@@ -423,18 +425,18 @@ def test_an_imported_study_is_published_anew(
     study = optuna.load_study(study_name="toy", storage=storage.optuna())
     optuna_dashboard.save_note(study, "Ask Ann.")
     publisher.publish("toy")
-    backup.export(storage, "toy", tmp_path / "toy.jsonl")
+    backup_study.export(storage, "toy", tmp_path / "toy.jsonl")
     text = (tmp_path / "toy.jsonl").read_text()
     assert "plot_data" not in text
     assert "hpo:published" not in text
     assert "State:" not in text
-    backup.restore(storage, tmp_path / "toy.jsonl", "copy")
+    backup_study.restore(storage, tmp_path / "toy.jsonl", "copy")
     assert cards(storage, "copy") == {}
     assert note(storage, "copy") == "Ask Ann."
     assert [found.study for found in publisher.stale()] == ["copy"]
     assert publisher.publish("copy")
     assert [*cards(storage, "copy")] == CARDS
-    assert note(storage, "copy").endswith(f"{notes.MARKER}\n\nAsk Ann.\n")
+    assert note(storage, "copy").endswith(f"{optuna_notes.MARKER}\n\nAsk Ann.\n")
 
 
 # --- threads --------------------------------------------------------------------------------------

@@ -17,8 +17,10 @@ from workers import (
     wait_until,
 )
 
-from hpo import backup, interventions, records, words
+from hpo import records, words
 from hpo.errors import StudyError
+from hpo.ledger import interventions
+from hpo.ledger.backup import study
 from hpo.storage import open_storage
 from hpo.study import effort
 from hpo.study.snapshot import StudyState
@@ -117,8 +119,8 @@ def test_the_end_is_the_first_that_the_window_shows(database_url: str) -> None:
 def test_an_ended_search_is_exported_and_imported(database_url: str, tmp_path: Any) -> None:
     undisturbed(database_url, toy_spec("ended", stop={"max_epochs": 60}))
     with open_storage(database_url) as storage:
-        backup.export(storage, "ended", tmp_path / "file.jsonl")
-        backup.restore(storage, tmp_path / "file.jsonl", "again")
+        study.export(storage, "ended", tmp_path / "file.jsonl")
+        study.restore(storage, tmp_path / "file.jsonl", "again")
     with ledger_at(database_url) as ledger:
         old, new = (ledger.snapshot(name, curves=True) for name in ("ended", "again"))
     assert table(old) == table(new)

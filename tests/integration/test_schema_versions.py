@@ -13,15 +13,15 @@ from processes import finish, start
 from servers import connect
 from workers import ledger_at, run_workers, table, toy_spec, undisturbed
 
-from hpo.artifactstore import ArtifactStore
-from hpo.claims import Claim
 from hpo.errors import StorageError
-from hpo.ledger import Ledger
+from hpo.ledger.artifacts import ArtifactStore
+from hpo.ledger.lease import Claim
+from hpo.ledger.ledger import Ledger
+from hpo.ledger.tables import SCHEMA_VERSION, UPGRADES
 from hpo.search.suggest import suggest
 from hpo.storage import open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
-from hpo.tables import SCHEMA_VERSION, UPGRADES
 
 
 @pytest.fixture(params=range(1, SCHEMA_VERSION))

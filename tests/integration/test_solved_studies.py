@@ -12,8 +12,9 @@ from frozen import thaw
 from servers import connect
 from workers import ledger_at, run_workers, toy_spec
 
-from hpo import backup, cli, report, studynote, words
-from hpo.ledger import Ledger
+from hpo import cli, report, studynote, words
+from hpo.ledger.backup import study
+from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
 from hpo.study import file as study_file
 from hpo.study import time_step
@@ -96,8 +97,8 @@ def test_every_view_claims_the_solved_score_and_says_that_it_is_another(
         pytest.approx([0.3] * len(solved))
     )
     with open_storage(database_url) as storage:
-        backup.export(storage, "toy", tmp_path / "toy.jsonl")
-        backup.restore(storage, tmp_path / "toy.jsonl", "again")
+        study.export(storage, "toy", tmp_path / "toy.jsonl")
+        study.restore(storage, tmp_path / "toy.jsonl", "again")
         ledger = Ledger(storage)
         assert ledger.snapshot("again").confirmations == ledger.snapshot("toy").confirmations
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.storage import Storage, open_storage
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.work import Order, Worker

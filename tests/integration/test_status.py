@@ -23,7 +23,7 @@ from servers import connect
 from workers import ledger_at, run_workers, start_worker, toy_spec, wait_until
 
 from hpo import cli
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
 from hpo.study.trials import Phase
 

@@ -19,7 +19,7 @@ from tables import METADATA, SCHEMA, THINGS
 from hpo import storage as storage_module
 from hpo.embedded import status, stop
 from hpo.errors import StorageError
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.storage import Schema, open_storage, prepare_database
 
 

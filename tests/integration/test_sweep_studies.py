@@ -10,9 +10,10 @@ import optuna
 import pytest
 from workers import ledger_at, run_workers, table
 
-from hpo import charts, interventions
+from hpo import charts
 from hpo.cli import main
 from hpo.errors import StudyError
+from hpo.ledger import interventions
 from hpo.storage import open_storage
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudyState

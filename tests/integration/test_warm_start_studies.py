@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from workers import SUPPORT, run_workers, table, toy_spec
 
-from hpo import backup, interventions
-from hpo.claims import Claim
 from hpo.errors import SpecError, StudyError
-from hpo.ledger import Ledger
+from hpo.ledger import interventions
+from hpo.ledger.backup import study
+from hpo.ledger.lease import Claim
+from hpo.ledger.ledger import Ledger
 from hpo.storage import Storage, open_storage
 from hpo.study import file
 from hpo.study.rules import check
@@ -131,10 +132,10 @@ def test_another_database_needs_the_stored_spec_alone(
     ledger.register(warm())
     spec = ledger.snapshot("warm").spec
     path = tmp_path / "warm.jsonl.gz"
-    backup.export(storage, "warm", path)
+    study.export(storage, "warm", path)
     interventions.delete_study(ledger, "warm")
     interventions.delete_study(ledger, "source")
-    backup.restore(storage, path)
+    study.restore(storage, path)
     assert ledger.snapshot("warm").spec == spec
     assert ledger.register(warm()) == "continued"
     again = check.validate(tomllib.loads(file.dumps(spec)), where="warm.toml")

@@ -15,13 +15,13 @@ from servers import connect
 from workers import run_workers, table, toy_spec, undisturbed
 
 from hpo import cli
-from hpo.claims import Claim
 from hpo.errors import StorageError
-from hpo.ledger import Ledger
+from hpo.ledger.lease import Claim
+from hpo.ledger.ledger import Ledger
+from hpo.ledger.roles import set_up
 from hpo.storage import Storage, open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
-from hpo.workerrole import set_up
 
 ROLE = "Workers-1"
 SMALL = {"budget": {"trials": 6}}

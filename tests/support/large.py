@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlalchemy as sa
 from workers import toy_spec
 
+from hpo.ledger.tables import SCHEMA, studies
 from hpo.storage import Storage
 from hpo.study.spec import StudySpec
-from hpo.tables import SCHEMA, studies
 
 _STATEMENTS = """
 INSERT INTO trials (number, study_id, state, datetime_start, datetime_complete)

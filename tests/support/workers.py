@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hpo.ledger import Ledger
+from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
 from hpo.study.rules.check import restore, validate
 from hpo.study.snapshot import StudySnapshot

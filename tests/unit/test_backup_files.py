@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from frozen import FIXTURES
 
-from hpo import backupfile
-from hpo.backupcheck import check
-from hpo.backupfile import BackupError
 from hpo.errors import HpoError, SpecError
-from hpo.tables import SCHEMA_VERSION
+from hpo.ledger.backup import file as backup_file
+from hpo.ledger.backup.check import check
+from hpo.ledger.backup.file import BackupError
+from hpo.ledger.tables import SCHEMA_VERSION
 
 FILE = FIXTURES / f"backup-v{SCHEMA_VERSION}.jsonl.gz"
 PACKED = FILE.read_bytes()
@@ -250,7 +250,7 @@ def test_lines_that_are_no_json(tmp_path: Path) -> None:
 
 
 def test_a_line_longer_than_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backupfile, "LONGEST_LINE", 2000)
+    monkeypatch.setattr(backup_file, "LONGEST_LINE", 2000)
     first = b'{"hpo_backup":1,"a":"' + b"x" * 5000
     assert said(tmp_path, first).startswith("line 1: a line must be shorter than 2,000 bytes, but")
 
@@ -262,6 +262,6 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
 
     (tmp_path / "b.jsonl").write_text("an older backup")
     with pytest.raises(RuntimeError, match="gone"):
-        backupfile.write(tmp_path / "b.jsonl", {}, records())
+        backup_file.write(tmp_path / "b.jsonl", {}, records())
     assert [path.name for path in tmp_path.iterdir()] == ["b.jsonl"]
     assert (tmp_path / "b.jsonl").read_text() == "an older backup"

@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 from sqlalchemy import BigInteger, Boolean, DateTime, Float, Integer, LargeBinary, Table
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
-from hpo import backupcheck, backupcodec, backupfile
-from hpo.backupfile import BackupError
 from hpo.errors import SpecError
+from hpo.ledger.backup import check, codec
+from hpo.ledger.backup import file as backup_file
+from hpo.ledger.backup.file import BackupError
+from hpo.ledger.tables import checkpoints, members, slots, studies
 from hpo.search import seeds
 from hpo.study import file as study_file
 from hpo.study.rules.check import validate
-from hpo.tables import checkpoints, members, slots, studies
 
 # The same examples in every run, however slow the machine is.
 settings.register_profile(
@@ -163,7 +164,7 @@ def rows(table: Table) -> st.SearchStrategy[dict[Any, Any]]:
     return st.fixed_dictionaries(
         {
             column: values(column.type) | st.none() if column.nullable else values(column.type)
-            for column in backupcodec.columns(table)
+            for column in codec.columns(table)
         }
     )
 
@@ -172,9 +173,9 @@ def rows(table: Table) -> st.SearchStrategy[dict[Any, Any]]:
 @given(st.data())
 def test_a_row_survives_its_file(table: Table, data: st.DataObject) -> None:
     row = data.draw(rows(table))
-    encoded = backupcodec.encode(table, SimpleNamespace(_mapping=row))  # type: ignore[arg-type]
+    encoded = codec.encode(table, SimpleNamespace(_mapping=row))  # type: ignore[arg-type]
     read = json.loads(json.dumps(encoded, allow_nan=False))
-    decoded = backupcodec.decode(table, read, "f")
+    decoded = codec.decode(table, read, "f")
     for column, value in row.items():
         if isinstance(value, datetime):
             assert decoded[column.name] == value
@@ -183,15 +184,15 @@ def test_a_row_survives_its_file(table: Table, data: st.DataObject) -> None:
 
 
 @given(st.lists(st.dictionaries(TEXT.filter(lambda k: k != "sha256"), JSONS), max_size=5))
-@pytest.mark.parametrize("ending", backupfile.ENDINGS)
+@pytest.mark.parametrize("ending", backup_file.ENDINGS)
 def test_records_survive_their_file(ending: str, records: list[dict[str, Any]]) -> None:
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / f"b{ending}"
         found = sum(isinstance(r.get("members"), list) and len(r["members"]) for r in records)
         saved = sum(r.get("checkpoint") is not None for r in records)
         counts = {"slots": len(records), "members": int(found), "checkpoints": saved}
-        backupfile.write(file, {"counts": counts}, iter(records))
-        header, *again = backupfile.read(file)
+        backup_file.write(file, {"counts": counts}, iter(records))
+        header, *again = backup_file.read(file)
         assert header == {"hpo_backup": 1, "counts": counts}
         assert repr(again) == repr(records)
 
@@ -203,7 +204,7 @@ def test_no_file_does_worse_than_being_refused(before: bytes, content: bytes) ->
         file = Path(directory) / "f"
         file.write_bytes(before + content)
         with pytest.raises(BackupError, match=r"^.*/f: "):
-            backupcheck.check(file)
+            check.check(file)
 
 
 @given(table=st.sampled_from([slots, members]), value=JSONS, data=st.data())
@@ -211,10 +212,10 @@ def test_no_value_does_worse_than_being_refused(
     table: Table, value: Any, data: st.DataObject
 ) -> None:
     row = data.draw(rows(table))
-    encoded = backupcodec.encode(table, SimpleNamespace(_mapping=row))  # type: ignore[arg-type]
+    encoded = codec.encode(table, SimpleNamespace(_mapping=row))  # type: ignore[arg-type]
     column = data.draw(st.sampled_from(sorted(encoded)))
     with suppress(BackupError):
-        backupcodec.decode(table, {**encoded, column: value}, "f: line 1")
+        codec.decode(table, {**encoded, column: value}, "f: line 1")
 
 
 # --- seeds ---------------------------------------------------------------------------------------

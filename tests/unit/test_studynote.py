@@ -12,7 +12,8 @@ import snapshots
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from hpo import notes, studynote, words
+from hpo import studynote, words
+from hpo.ledger import optuna_notes
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Amendment, SlotState
@@ -207,36 +208,41 @@ def test_a_sweep_and_a_measured_set_are_not_called_a_search() -> None:
 
 
 def test_what_people_wrote_stays_below_ours() -> None:
-    first = notes.with_ours("ours", "Ask Ann.\n\nShe knows.")
-    assert first == f"ours\n\n---\n\n{notes.MARKER}\n\nAsk Ann.\n\nShe knows.\n"
-    second = notes.with_ours("newer", first)
-    assert notes.of_people(second) == "Ask Ann.\n\nShe knows."
+    first = optuna_notes.with_ours("ours", "Ask Ann.\n\nShe knows.")
+    assert first == f"ours\n\n---\n\n{optuna_notes.MARKER}\n\nAsk Ann.\n\nShe knows.\n"
+    second = optuna_notes.with_ours("newer", first)
+    assert optuna_notes.of_people(second) == "Ask Ann.\n\nShe knows."
     assert second.startswith("newer\n")
     assert "ours" not in second
-    assert notes.with_ours("newer", second) == second
+    assert optuna_notes.with_ours("newer", second) == second
 
 
 def test_a_note_without_words_of_people_ends_with_the_marker() -> None:
-    assert notes.with_ours("ours", "") == f"ours\n\n---\n\n{notes.MARKER}\n"
-    assert notes.with_ours("ours", notes.with_ours("older", "")) == notes.with_ours("ours", "")
+    assert optuna_notes.with_ours("ours", "") == f"ours\n\n---\n\n{optuna_notes.MARKER}\n"
+    assert optuna_notes.with_ours(
+        "ours", optuna_notes.with_ours("older", "")
+    ) == optuna_notes.with_ours("ours", "")
 
 
 def test_rows_of_optuna_dashboard_become_one_of_the_next_version() -> None:
     attrs = {f"dashboard:note_str:{i}": json.dumps(f"{i},") for i in range(12)}
     attrs |= {"dashboard:note_ver": "7", "dashboard:3:note_str:0": '"of a trial"'}
-    assert notes.read(attrs) == "0,1,2,3,4,5,6,7,8,9,10,11,"
-    assert notes.written(attrs, "new") == {
+    assert optuna_notes.read(attrs) == "0,1,2,3,4,5,6,7,8,9,10,11,"
+    assert optuna_notes.written(attrs, "new") == {
         "dashboard:note_ver": "8",
         "dashboard:note_str:0": '"new"',
     }
-    assert notes.written({}, "new")["dashboard:note_ver"] == "1"
+    assert optuna_notes.written({}, "new")["dashboard:note_ver"] == "1"
 
 
 def test_a_backup_carries_what_people_wrote() -> None:
-    note = notes.written({}, notes.with_ours("ours", "Ask Ann."))
-    assert notes.without_ours({**note, "a": "1"}) == {
+    note = optuna_notes.written({}, optuna_notes.with_ours("ours", "Ask Ann."))
+    assert optuna_notes.without_ours({**note, "a": "1"}) == {
         "a": "1",
         "dashboard:note_ver": "1",
         "dashboard:note_str:0": '"Ask Ann."',
     }
-    assert notes.without_ours(notes.written({}, notes.with_ours("ours", ""))) == {}
+    assert (
+        optuna_notes.without_ours(optuna_notes.written({}, optuna_notes.with_ours("ours", "")))
+        == {}
+    )

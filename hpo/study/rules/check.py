@@ -18,8 +18,6 @@ from hpo.study.rules import search, sweep
 from hpo.study.rules.space import check_dimension, check_grid, check_values, ends
 from hpo.study.spec import StudySpec
 
-"""Points of a grid: Optuna makes them all before the first trial."""
-
 
 def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     """The spec of a parsed study file.

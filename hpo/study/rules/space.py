@@ -12,6 +12,7 @@ from hpo.study.messages import first_error, rule
 from hpo.study.spec import Dimension, StudySpec
 
 MAX_GRID = 100_000
+"""Points of a grid: Optuna makes them all before the first trial."""
 
 
 def check_dimension(spec: StudySpec, name: str, dimension: Dimension, where: str) -> None:

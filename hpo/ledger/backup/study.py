@@ -16,16 +16,18 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, func, insert, select
 from sqlalchemy.exc import DataError, IntegrityError
 
-from hpo import additions, backupfile, mirror, reading, settling
-from hpo.backupcheck import Backup, Record, check, records
-from hpo.backupcodec import encode
-from hpo.backupfile import BackupError
 from hpo.errors import StudyError
+from hpo.ledger import optuna_tables, reading, writing
+from hpo.ledger.backup import additions, file
+from hpo.ledger.backup.check import Backup, Record, check, records
+from hpo.ledger.backup.codec import encode
+from hpo.ledger.backup.file import BackupError
+from hpo.ledger.tables import SCHEMA_VERSION, checkpoints, members, schema, slots, studies
 from hpo.storage import Storage, prepare_database
 from hpo.study.trials import Phase, SlotState, Suggestion
-from hpo.tables import SCHEMA_VERSION, checkpoints, members, schema, slots, studies
 
 BATCH = 50
+
 """So many slots are in memory at a time."""
 
 
@@ -46,7 +48,7 @@ def export(storage: Storage, study: str, path: Path) -> dict[str, int]:
         if row is None:
             raise StudyError(reading.no_such_study(connection, study))
         header = _header(connection, row)
-        backupfile.write(path, header, _slots(connection, row))
+        file.write(path, header, _slots(connection, row))
     counts: dict[str, int] = header["counts"]
     return counts
 
@@ -114,7 +116,7 @@ def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
         known = select(studies).where(studies.c.name == backup.spec.name)
         if (row := connection.execute(known).one_or_none()) is not None:
             raise StudyError(_taken(connection, row, backup))
-        optuna_id = mirror.create_study(connection, backup.spec)
+        optuna_id = optuna_tables.create_study(connection, backup.spec)
         new = insert(studies).values(**backup.study, optuna_study_id=optuna_id)
         study_id = connection.execute(new.returning(studies.c.id)).scalar_one()
         for record in records(backup):
@@ -135,7 +137,7 @@ def _insert(
     values = {**record.slot, "study_id": study_id}
     if values["phase"] == Phase.SEARCH:
         number, began = values["number"], values["started_at"]
-        values["optuna_trial_id"] = mirror.open_trial(connection, optuna_id, number, began)
+        values["optuna_trial_id"] = optuna_tables.open_trial(connection, optuna_id, number, began)
     slot = connection.execute(insert(slots).values(values).returning(slots)).one()
     owner = {"slot_id": slot.id}
     if record.members:
@@ -146,11 +148,11 @@ def _insert(
         return
     if slot.params:
         suggestion = Suggestion(params=slot.params, attrs=slot.attrs)
-        mirror.set_params(connection, slot.optuna_trial_id, backup.spec, suggestion)
+        optuna_tables.set_params(connection, slot.optuna_trial_id, backup.spec, suggestion)
     if slot.state != SlotState.RUNNING:
         trained = reading.members_of(connection, slot.id)
-        attrs = settling.shown(slot, trained, slot.message, slot.lineage)
-        mirror.settle_trial(
+        attrs = writing.shown(slot, trained, slot.message, slot.lineage)
+        optuna_tables.settle_trial(
             connection,
             slot.optuna_trial_id,
             state=SlotState(slot.state),
@@ -162,7 +164,7 @@ def _insert(
             system_attrs=slot.attrs,
         )
         if slot.state == SlotState.EXCLUDED:
-            mirror.exclude_trial(connection, slot.optuna_trial_id, attrs)
+            optuna_tables.exclude_trial(connection, slot.optuna_trial_id, attrs)
 
 
 def _taken(connection: Connection, study: Row[Any], backup: Backup) -> str:
@@ -173,7 +175,7 @@ def _taken(connection: Connection, study: Row[Any], backup: Backup) -> str:
             f"{where} the database holds another study under it (spec {study.spec_hash}, in the "
             f"file {backup.study['spec_hash']}). Choose another: --name NEW."
         )
-    ours, theirs = _slots(connection, study), backupfile.read(backup.path)
+    ours, theirs = _slots(connection, study), file.read(backup.path)
     next(theirs)
     same = encode(studies, study) == backup.header["study"]
     if same and all(mine == other for mine, other in zip_longest(ours, theirs)):

@@ -33,7 +33,9 @@ from hpo.errors import StorageError
 from hpo.storage import Schema
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
+
 SCHEMA_VERSION = 5
+
 
 UPGRADES: dict[int, tuple[str, ...]] = {
     1: (
@@ -65,9 +67,12 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         f"ALTER TABLE {SCHEMA}.slots ADD cost DOUBLE PRECISION",
     ),
 }
+
 """Version -> the statements that turn its tables into those of the next version, declared below."""
 
+
 metadata = MetaData(schema=SCHEMA)
+
 
 version = Table(
     "version",
@@ -75,6 +80,7 @@ version = Table(
     Column("id", Integer, primary_key=True, server_default=text("1")),
     Column("version", Integer, nullable=False),
 )
+
 
 studies = Table(
     "studies",
@@ -97,6 +103,7 @@ studies = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
+
 workers = Table(
     "workers",
     metadata,
@@ -112,10 +119,15 @@ workers = Table(
     Column("ended_at", DateTime(timezone=True)),
 )
 
+
 IS_RUNNING = text("state = 'running'")
+
 """A running slot: spelt out, so that its index serves prepared statements, too."""
+
 IS_FAILED = text("state = 'failed'")
+
 """A failed slot, likewise."""
+
 
 slots = Table(
     "slots",
@@ -148,6 +160,7 @@ slots = Table(
     Index("slots_failed", "study_id", "number", postgresql_where=IS_FAILED),
 )
 
+
 members = Table(
     "members",
     metadata,
@@ -163,6 +176,7 @@ members = Table(
     Column("worker", Text, nullable=False),
 )
 
+
 checkpoints = Table(
     "checkpoints",
     metadata,
@@ -172,6 +186,7 @@ checkpoints = Table(
     Column("seconds", Float, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
+
 
 artifacts = Table(
     "artifacts",
@@ -242,4 +257,5 @@ def _refuse_while_at_work(connection: Connection, found: int) -> None:
 
 
 schema = Schema(is_current=check_version, create=_make_current)
+
 """The ledger's tables, for ``storage.prepare_database``."""

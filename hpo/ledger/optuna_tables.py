@@ -20,30 +20,34 @@ from sqlalchemy import Connection, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.errors import StudyError
+from hpo.ledger.statements import SETTLED, STATES, SUGGESTED
 from hpo.search import space as search_space
 from hpo.search.space import directions, values
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Suggestion
 
 METRIC_NAMES = "study:metric_names"
+
 ARTIFACT = "artifacts:"
+
 """Before its id: the key under which Optuna describes an artifact of a study or trial."""
+
 PUBLISHED = "hpo:published"
+
 """System attribute of a study: which state of it the dashboard shows."""
+
 CARD = "dashboard:plot_data:hpo-"
+
 """So begin the system attributes that hold our figures; one row each, which optuna-dashboard reads
 as a figure of one chunk."""
+
 TRIAL_USER_OF_OTHERS = r"^(?!(lineage|members):|(attempts|message|amendments|excluded:score)$)"
+
 """Keys of a trial's user attributes that are not ours."""
+
 TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
+
 """Likewise of its system attributes, which else are the sampler's and the pruner's."""
-_STATES = {
-    SlotState.RUNNING: TrialState.RUNNING,
-    SlotState.COMPLETE: TrialState.COMPLETE,
-    SlotState.PRUNED: TrialState.PRUNED,
-    SlotState.FAILED: TrialState.FAIL,
-    SlotState.EXCLUDED: TrialState.FAIL,  # for Optuna, which passes over it
-}
 
 
 def create_study(connection: Connection, spec: StudySpec) -> int:
@@ -271,59 +275,6 @@ def _set_attrs(connection: Connection, table: Any, trial_id: int, attrs: Mapping
         connection.execute(insert(table), rows)
 
 
-_PARAMS = """
-params AS (
-  INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
-  SELECT trial_id, name, value, distribution
-  FROM mirrored, unnest(CAST(:names AS text[]), CAST(:values AS float8[]),
-                        CAST(:distributions AS text[])) AS p (name, value, distribution)
-  ON CONFLICT (trial_id, param_name) DO UPDATE
-  SET param_value = excluded.param_value, distribution_json = excluded.distribution_json)"""
-_OUTCOME = """
-value AS (
-  INSERT INTO trial_values (trial_id, objective, value, value_type)
-  SELECT trial_id, place - 1, value, 'FINITE'
-  FROM mirrored, unnest(CAST(:scores AS float8[])) WITH ORDINALITY AS v (value, place)),
-steps AS (
-  INSERT INTO trial_intermediate_values
-    (trial_id, step, intermediate_value, intermediate_value_type)
-  SELECT trial_id, step, nullif(value, 'NaN'),
-         CAST(CASE WHEN value = 'NaN' THEN 'NAN' ELSE 'FINITE' END AS trialintermediatevaluetype)
-  FROM mirrored, unnest(CAST(:mirrored_steps AS float8[])) WITH ORDINALITY AS s (value, step)),
-user_attrs AS (
-  INSERT INTO trial_user_attributes (trial_id, key, value_json)
-  SELECT trial_id, key, value
-  FROM mirrored, unnest(CAST(:user_keys AS text[]), CAST(:user_texts AS text[])) AS a (key, value)),
-system_attrs AS (
-  INSERT INTO trial_system_attributes (trial_id, key, value_json)
-  SELECT trial_id, key, value
-  FROM mirrored, unnest(CAST(:own_keys AS text[]), CAST(:own_texts AS text[])) AS a (key, value)),
-finished AS (
-  UPDATE trials SET state = CAST(:trial_state AS trialstate),
-                    datetime_complete = timezone('UTC', mirrored.at)
-  FROM mirrored WHERE trials.trial_id = mirrored.trial_id)"""
-
-
-def _mirrored(source: str, *columns: str) -> str:
-    """The trial in Optuna's tables that a row of ``source`` names, unless it was deleted there.
-
-    It stays for this transaction.
-    """
-    wanted = ", ".join(("trials.trial_id", *columns))
-    return (
-        f"mirrored AS (SELECT {wanted} FROM trials JOIN {source} "
-        f"ON trials.trial_id = {source}.optuna_trial_id FOR KEY SHARE OF trials)"
-    )
-
-
-SUGGESTED = f"{_mirrored('suggested')},{_PARAMS}"
-"""SQL that records what was suggested for the trial ``optuna_trial_id`` of the row ``suggested``,
-with the values of ``params_of``; it may run again with the same suggestion."""
-SETTLED = f"{_mirrored('settled', 'settled_at AS at')},{_OUTCOME}"
-"""SQL that finishes the trial ``optuna_trial_id`` of the row ``settled``, at its ``settled_at``,
-with the values of ``outcome_of``: everything that it has to say."""
-
-
 def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
     """The values of ``SUGGESTED``."""
     space = search_space.distributions(spec)
@@ -346,7 +297,7 @@ def outcome_of(
     """The values of ``SETTLED``."""
     scored = state in (SlotState.COMPLETE, SlotState.PRUNED)
     return {
-        "trial_state": _STATES[state].name,
+        "trial_state": STATES[state].name,
         "scores": values(score, cost) if scored else [],
         "mirrored_steps": [step if math.isfinite(step) else math.nan for step in steps],
         "user_keys": list(user_attrs),

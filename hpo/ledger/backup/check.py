@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hpo import additions, backupfile
-from hpo.additions import Additions
-from hpo.backupcodec import decode
-from hpo.backupfile import BackupError
+from hpo.ledger.backup import additions, file
+from hpo.ledger.backup.additions import Additions
+from hpo.ledger.backup.codec import decode
+from hpo.ledger.backup.file import BackupError
+from hpo.ledger.tables import SCHEMA_VERSION, checkpoints, members, slots, studies
 from hpo.search import space
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Amendment, Phase, SlotState
-from hpo.tables import SCHEMA_VERSION, checkpoints, members, slots, studies
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def check(path: Path, name: str | None = None) -> Backup:
         BackupError: it cannot be trusted; the message says at which line, and why.
         SpecError: the spec in it does not fit this version of the software.
     """
-    lines = backupfile.read(path)
+    lines = file.read(path)
     header = next(lines)
     where = f"{path}: line 1"
     newer = header.get("schema")
@@ -90,7 +90,7 @@ def check(path: Path, name: str | None = None) -> Backup:
 
 def records(backup: Backup) -> Iterator[Record]:
     """The slots of a backup file, one by one."""
-    lines = backupfile.read(backup.path)
+    lines = file.read(backup.path)
     older = next(lines)["schema"] < SCHEMA_VERSION
     for number, line in enumerate(lines, start=2):
         where = f"{backup.path}: line {number}"

@@ -18,17 +18,17 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, func, null, select, update
 
-from hpo import mirror, reading
-from hpo.claims import ARTIFACT_TRIES
 from hpo.errors import StudyError
-from hpo.holding import NOW
-from hpo.ledger import Ledger
+from hpo.ledger import optuna_tables, reading
+from hpo.ledger.lease import ARTIFACT_TRIES
+from hpo.ledger.ledger import Ledger
+from hpo.ledger.statements import NOW
+from hpo.ledger.tables import slots, studies
+from hpo.ledger.writing import shown
 from hpo.search.history import sampler_attrs
-from hpo.settling import shown
 from hpo.study.rules import check
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Amendment, Phase, SlotState
-from hpo.tables import slots, studies
 
 
 def stop(ledger: Ledger, name: str) -> int:
@@ -116,7 +116,7 @@ def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Pha
         StudyError: there is no such study or trial, or that trial has not failed.
     """
     with ledger.locked(name) as (connection, study):
-        mirror.require_study(connection, study.optuna_study_id, name)
+        optuna_tables.require_study(connection, study.optuna_study_id, name)
         own = None if trial is None else _trial(connection, study, trial)
         query = select(slots).where(slots.c.study_id == study.id).with_for_update()
         query = query.order_by(slots.c.phase.desc(), slots.c.number)
@@ -154,7 +154,7 @@ def _reopen(connection: Connection, slot: Row[Any], since: int) -> None:
     }
     connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
     if slot.optuna_trial_id is not None:
-        mirror.reopen_trial(connection, slot.optuna_trial_id)
+        optuna_tables.reopen_trial(connection, slot.optuna_trial_id)
 
 
 def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
@@ -193,7 +193,7 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
             new = connection.execute(select(slots).where(slots.c.id == slot.id)).one()
             trained = reading.members_of(connection, slot.id)
             attrs = shown(new, trained, message, slot.lineage)
-            mirror.exclude_trial(connection, slot.optuna_trial_id, attrs)
+            optuna_tables.exclude_trial(connection, slot.optuna_trial_id, attrs)
         confirmed = (slots.c.study_id == study.id) & (slots.c.source == trial)
         was_confirmed = connection.scalar(select(slots.c.id).where(confirmed).limit(1))
         _amended(connection, study, reopen=(StudyState.DONE,) if was_confirmed else ())
@@ -215,7 +215,7 @@ def delete_study(ledger: Ledger, name: str) -> None:
                 f"`hpo status {name}` shows no running trial: hpo stop {name}."
             )
         connection.execute(delete(studies).where(studies.c.id == study.id))
-        mirror.delete_study(connection, study.optuna_study_id)
+        optuna_tables.delete_study(connection, study.optuna_study_id)
 
 
 def _holders(connection: Connection, study_id: int) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""How slots end: settled by their holder, or given up when too many workers were lost."""
+"""What the holder of a slot writes down, and how slots end."""
 
 from __future__ import annotations
 
@@ -7,23 +7,149 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, null, select, text, update
+from sqlalchemy import Connection, Row, TextClause, and_, func, null, select, update
 
-from hpo import mirror, reading
-from hpo.holding import MAX_LOSSES, MINE, STORED, Held, free, is_mine, lost, member_of, whose
+from hpo.ledger import optuna_tables, reading
+from hpo.ledger.lease import Held, LeaseLostError
+from hpo.ledger.statements import (
+    FAILURES_IN_A_ROW,
+    FINISH_LOCKED,
+    FINISH_MINE,
+    FINISH_WITH_MEMBER,
+    MAX_LOSSES,
+    NOW,
+    STORE_CHECKPOINT,
+    STORE_MEMBER,
+    STORE_SUGGESTION,
+)
+from hpo.ledger.tables import IS_FAILED, IS_RUNNING, slots, studies
 from hpo.study.snapshot import StudyState
-from hpo.study.trials import Member, Phase, SlotState
-from hpo.tables import IS_FAILED, IS_RUNNING, SCHEMA, slots, studies
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Member, Phase, SlotState, Suggestion
 
-FAILURES_IN_A_ROW = 3
-"""So many failed trials, one number after the other, stop the study."""
+
+def after(seconds: float) -> Any:
+    """The database's time, so many seconds from now."""
+    return NOW + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
+def is_mine(held: Held) -> Any:
+    """The condition that a slot is held under this claim, or was settled under it."""
+    return and_(
+        slots.c.id == held.slot_id,
+        slots.c.worker == held.worker,
+        slots.c.attempts == held.attempt,
+        slots.c.token == held.token,
+    )
+
+
+def lost(connection: Connection, held: Held) -> LeaseLostError:
+    """The refusal of a late write, and what became of the slot."""
+    query = select(slots.c.token, slots.c.state).where(slots.c.id == held.slot_id)
+    slot = connection.execute(query).one_or_none()
+    if slot is None:
+        return LeaseLostError(f"{held}: it was deleted while {held.worker} was at work on it")
+    if slot.token is None and slot.state == SlotState.FAILED:
+        return LeaseLostError(
+            f"{held}: the lease of {held.worker} ran out as the {MAX_LOSSES}rd in a row, and the "
+            f"slot has failed. Its late result is not taken: `hpo retry` runs it again"
+        )
+    return LeaseLostError(f"{held}: the lease of {held.worker} has passed to another worker")
+
+
+def lock(connection: Connection, held: Held) -> Row[Any]:
+    """The running slot's row, locked.
+
+    Raises:
+        LeaseLostError: the slot is another worker's by now.
+    """
+    mine = is_mine(held) & (slots.c.state == SlotState.RUNNING)
+    slot = connection.execute(select(slots).where(mine).with_for_update()).one_or_none()
+    if slot is None:
+        raise lost(connection, held)
+    return slot
+
+
+def free(connection: Connection, slot_id: int) -> None:
+    """Give a slot back, to be claimed by the next worker."""
+    connection.execute(update(slots).where(slots.c.id == slot_id).values(lease_until=null()))
+
+
+def whose(held: Held) -> dict[str, Any]:
+    """The values of ``MINE``."""
+    return {
+        "slot_id": held.slot_id,
+        "worker": held.worker,
+        "attempt": held.attempt,
+        "token": held.token,
+    }
+
+
+def _write(connection: Connection, statement: TextClause, held: Held, **values: Any) -> None:
+    """Write something down for the holder of a running slot.
+
+    Raises:
+        LeaseLostError: the slot is another worker's by now.
+    """
+    if connection.execute(statement, {**whose(held), **values}).first() is None:
+        raise lost(connection, held)
+
+
+def store_suggestion(
+    connection: Connection, held: Held, spec: StudySpec, suggestion: Suggestion
+) -> None:
+    """Write down what was suggested for a trial, in the ledger and in Optuna's tables alike.
+
+    Raises:
+        LeaseLostError: the slot is another worker's by now.
+    """
+    params, attrs = json.dumps(dict(suggestion.params)), json.dumps(dict(suggestion.attrs))
+    shown = optuna_tables.params_of(spec, suggestion)
+    _write(connection, STORE_SUGGESTION, held, params=params, attrs=attrs, **shown)
+
+
+def store_member(connection: Connection, held: Held, member: Member) -> None:
+    """Write down a finished training; its checkpoint is no longer needed.
+
+    Raises:
+        LeaseLostError: the slot is another worker's by now.
+    """
+    _write(connection, STORE_MEMBER, held, **member_of(member))
+
+
+def member_of(member: Member) -> dict[str, Any]:
+    """The values of ``STORED``."""
+    return {
+        "m_member": member.member,
+        "m_seed": member.seed,
+        "m_score": member.score,
+        "m_curve": list(member.curve),
+        "m_loss_curve": list(member.loss_curve),
+        "m_diverged": member.diverged,
+        "m_info": json.dumps(dict(member.info)),
+        "m_seconds": member.seconds,
+    }
+
+
+def store_checkpoint(connection: Connection, held: Held, **values: Any) -> None:
+    """Keep an unfinished training safe: ``member``, ``curve``, ``seconds`` and ``data``.
+
+    Raises:
+        LeaseLostError: the slot is another worker's by now.
+    """
+    _write(connection, STORE_CHECKPOINT, held, **values)
+
+
 FAILED_SHARE = 5
+
 """Failures of one slot in this many stop the study, too."""
+
 
 SILENT = (
     "killed, out of memory, or cut off from the database, each without progress since the one "
     "before. Look at their logs and at the memory of their hosts."
 )
+
 """What may have become of workers that were lost."""
 
 
@@ -67,27 +193,6 @@ def lose(connection: Connection, slot: Row[Any], why: str) -> bool:
     return False
 
 
-_FINISH = f"""
-settled AS (
-  UPDATE {SCHEMA}.slots
-  SET state = :state, score = CAST(:slot_score AS float8), cost = CAST(:slot_cost AS float8),
-      steps = CAST(:steps AS float8[]), attrs = CAST(:attrs AS json),
-      message = CAST(:message AS text), lineage = CAST(:lineage AS json), lease_until = NULL,
-      settled_at = clock_timestamp()
-  WHERE %s AND state = 'running'
-  RETURNING id, study_id, settled_at, optuna_trial_id),
-needless AS (DELETE FROM {SCHEMA}.checkpoints USING settled WHERE slot_id = settled.id),
-{mirror.SETTLED}
-SELECT EXISTS (SELECT FROM {SCHEMA}.slots failed WHERE failed.study_id = settled.study_id
-               AND failed.state = 'failed') AS failures FROM settled"""
-_FINISH_MINE = text(f"WITH {_FINISH % MINE}")
-_FINISH_WITH_MEMBER = text(
-    f"WITH held AS (SELECT id FROM {SCHEMA}.slots WHERE {MINE} AND state = 'running' FOR UPDATE), "
-    f"{STORED}, {_FINISH % 'id = (SELECT id FROM held)'}"
-)
-_FINISH_LOCKED = text(f"WITH {_FINISH % 'id = :slot_id'}")
-
-
 @dataclass(frozen=True, kw_only=True)
 class End:
     """How a slot ends."""
@@ -116,7 +221,7 @@ class End:
             "attrs": json.dumps(self.attrs),
             "message": self.message,
             "lineage": json.dumps(self.lineage),
-            **mirror.outcome_of(
+            **optuna_tables.outcome_of(
                 self.state, self.score, self.cost, self.steps, user_attrs, self.attrs or {}
             ),
         }
@@ -149,9 +254,9 @@ def finish(
     facts = _facts(held.attempt, trained, end.message, end.lineage, amendments)
     values = {**whose(held), **end.values(facts)}
     if last is None:
-        row = connection.execute(_FINISH_MINE, values).first()
+        row = connection.execute(FINISH_MINE, values).first()
     else:
-        row = connection.execute(_FINISH_WITH_MEMBER, {**values, **member_of(last)}).first()
+        row = connection.execute(FINISH_WITH_MEMBER, {**values, **member_of(last)}).first()
     if row is None:
         state = connection.scalar(select(slots.c.state).where(is_mine(held)))
         if state is None:
@@ -165,7 +270,7 @@ def _give_up(connection: Connection, slot: Row[Any], message: str) -> None:
     end = End(state=SlotState.FAILED, message=message, attrs=slot.attrs)
     trained = reading.members_of(connection, slot.id)
     facts = _facts(slot.attempts, trained, message, {}, slot.amendments)
-    connection.execute(_FINISH_LOCKED, {"slot_id": slot.id, **end.values(facts)})
+    connection.execute(FINISH_LOCKED, {"slot_id": slot.id, **end.values(facts)})
     apply_failure_policy(connection, slot.study_id)
 
 

@@ -19,12 +19,13 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from hpo import mirror, reading
 from hpo.arguments import LEASE_S
 from hpo.errors import StorageError, StudyError
-from hpo.holding import NOW, after
+from hpo.ledger import optuna_tables, reading
+from hpo.ledger.statements import NOW
+from hpo.ledger.tables import artifacts, studies
+from hpo.ledger.writing import after
 from hpo.study.snapshot import StudyState
-from hpo.tables import artifacts, studies
 
 _NAMESPACE = uuid.UUID("6d1f4b5e-2f0a-5c43-9a52-0f6f3b9a7c11")
 
@@ -95,7 +96,7 @@ class ArtifactStore:
             StorageError: no study of the ledger lists it.
         """
         with self._engine.begin() as connection:
-            owner = mirror.artifact_owner(connection, artifact_id)
+            owner = optuna_tables.artifact_owner(connection, artifact_id)
             query = select(studies.c.id).where(studies.c.optuna_study_id == (owner or [None])[0])
             study_id = connection.scalar(query)
             if owner is None or study_id is None:
@@ -176,7 +177,7 @@ class ArtifactStore:
             row = connection.execute(query.with_for_update()).one_or_none()
             if row is None or row.taken or row.state != StudyState.DONE or row.artifact_tries <= 0:
                 return None
-            mirror.require_study(connection, row.optuna_study_id, study)
+            optuna_tables.require_study(connection, row.optuna_study_id, study)
             values = {
                 "artifact_tries": row.artifact_tries - 1,
                 "artifact_error": f"{worker} was lost while it made them",
@@ -230,7 +231,7 @@ class ArtifactStore:
             row = _still(connection, edition)
             if row is None:
                 return False
-            mirror.require_study(connection, row.optuna_study_id, row.name)
+            optuna_tables.require_study(connection, row.optuna_study_id, row.name)
             own = artifacts.c.study_id == row.id
             ids = connection.scalars(select(artifacts.c.artifact_id).where(own)).all()
             gone = [known for known in ids if uuid.UUID(known).version == 5]
@@ -244,7 +245,7 @@ class ArtifactStore:
                 key: {"filename": item.filename, "mimetype": item.media_type, "encoding": None}
                 for key, item in new.items()
             }
-            mirror.replace_artifacts(connection, row.optuna_study_id, gone, listed)
+            optuna_tables.replace_artifacts(connection, row.optuna_study_id, gone, listed)
             made_them = {"artifact_tries": 0, "artifact_error": null()}
             connection.execute(update(studies).where(studies.c.id == row.id).values(made_them))
             return True

@@ -1,7 +1,7 @@
 """What others added to a study in Optuna's tables: notes, artifacts, a user's own attributes.
 
-`hpo.mirror` writes our rows, which a backup makes anew; these it has to carry. Of a note it carries
-what people wrote, and no published figures: whoever watches the study publishes it anew. Artifacts
+`hpo.ledger.optuna_tables` writes our rows, which a backup makes anew; these it has to carry. Of a
+note it carries what people wrote, and no published figures: whoever watches the study publishes it anew. Artifacts
 whose content is in the database are not among them: a backup does not hold it.
 """
 
@@ -15,26 +15,32 @@ from typing import Any
 from optuna.storages._rdb import models
 from sqlalchemy import Connection, select
 
-from hpo import mirror, notes
-from hpo.tables import artifacts, studies
+from hpo.ledger import optuna_notes, optuna_tables
+from hpo.ledger.tables import artifacts, studies
 
 Additions = Mapping[str, Mapping[str, Any]]
+
 """JSON texts by key: of the study as ``user`` and ``system``; as ``trial_user`` and
 ``trial_system`` by a trial's number, then by key. Keys name trials by number, not by Optuna's id.
 """
+
 
 _KINDS: dict[str, tuple[Any, str]] = {
     "user": (models.StudyUserAttributeModel, r"^(?!hpo:(spec|spec_hash|reported)$)"),
     "system": (
         models.StudySystemAttributeModel,
-        rf"^(?!({mirror.METRIC_NAMES}|{mirror.PUBLISHED})$|{mirror.CARD})",
+        rf"^(?!({optuna_tables.METRIC_NAMES}|{optuna_tables.PUBLISHED})$|{optuna_tables.CARD})",
     ),
-    "trial_user": (models.TrialUserAttributeModel, mirror.TRIAL_USER_OF_OTHERS),
-    "trial_system": (models.TrialSystemAttributeModel, mirror.TRIAL_SYSTEM_OF_OTHERS),
+    "trial_user": (models.TrialUserAttributeModel, optuna_tables.TRIAL_USER_OF_OTHERS),
+    "trial_system": (models.TrialSystemAttributeModel, optuna_tables.TRIAL_SYSTEM_OF_OTHERS),
 }
+
 """Where they are, and the keys that are not ours."""
+
 _OF_TRIAL = re.compile(r"^dashboard:(\d+):")
+
 """Where optuna-dashboard keeps what it knows of a trial: among the study's attributes."""
+
 _LONGEST_KEY = 512
 
 
@@ -43,7 +49,7 @@ def find(connection: Connection, study_id: int) -> Additions:
     ids = _trial_ids(connection, study_id)
     numbers = {trial_id: number for number, trial_id in ids.items()}
     found: dict[str, dict[str, Any]] = {kind: {} for kind in _KINDS}
-    kept = select(mirror.ARTIFACT + artifacts.c.artifact_id).join(studies)
+    kept = select(optuna_tables.ARTIFACT + artifacts.c.artifact_id).join(studies)
     kept = kept.where(studies.c.optuna_study_id == study_id)
     for kind, (model, pattern) in _KINDS.items():
         table, trials = model.__table__, models.TrialModel.__table__
@@ -56,7 +62,7 @@ def find(connection: Connection, study_id: int) -> Additions:
         else:
             for row in connection.execute(query.where(table.c.study_id == study_id)):
                 found[kind][_renamed(row.key, numbers)] = row.value_json
-    found["system"] = notes.without_ours(found["system"])
+    found["system"] = optuna_notes.without_ours(found["system"])
     return found
 
 
@@ -87,14 +93,14 @@ def add(connection: Connection, study_id: int, additions: Additions) -> None:
         if kind.startswith("trial"):
             for number, texts in additions[kind].items():
                 if int(number) in ids:
-                    mirror.set_attrs(connection, model, ids[int(number)], texts)
+                    optuna_tables.set_attrs(connection, model, ids[int(number)], texts)
         else:
             texts = {
                 _renamed(key, ids): text
                 for key, text in additions[kind].items()
                 if re.match(pattern, key)
             }
-            mirror.set_attrs(connection, model, study_id, texts)
+            optuna_tables.set_attrs(connection, model, study_id, texts)
 
 
 def _trial_ids(connection: Connection, study_id: int) -> dict[int, int]:

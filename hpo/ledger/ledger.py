@@ -17,18 +17,19 @@ from typing import Any, Literal, Unpack
 from sqlalchemy import Connection, Row, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from hpo import claims, holding, mirror, overview, reading, settling, warmstart
-from hpo.claims import ARTIFACT_TRIES, Checkpoint, Claim, Over, Wait
 from hpo.errors import StudyError
-from hpo.holding import NOW, after, is_mine
-from hpo.settling import End
+from hpo.ledger import claiming, optuna_tables, reading, summaries, warm_start, writing
+from hpo.ledger import lease as ledger_lease
+from hpo.ledger.lease import ARTIFACT_TRIES, Checkpoint, Claim, Over, Wait
+from hpo.ledger.statements import NOW
+from hpo.ledger.tables import check_version, schema, slots, studies, workers
+from hpo.ledger.writing import End, after, is_mine
 from hpo.storage import Storage, prepare_database
 from hpo.study.rules import check
 from hpo.study.snapshot import Enlisted, StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.summary import StudySummary
 from hpo.study.trials import Member, Past, SlotState, Suggestion
-from hpo.tables import check_version, schema, slots, studies, workers
 from hpo.transactions import Transactional, statement, transaction
 
 
@@ -76,13 +77,13 @@ class Ledger(Transactional):
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
         row = reading.locked(connection, spec.name)
         known = None if row is None else check.restore(row.spec)
-        spec = warmstart.pinned(connection, check.in_terms_of(known, spec))
+        spec = warm_start.pinned(connection, check.in_terms_of(known, spec))
         if row is None or known is None:
             new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
-            optuna = {"optuna_study_id": mirror.create_study(connection, spec)}
+            optuna = {"optuna_study_id": optuna_tables.create_study(connection, spec)}
             connection.execute(insert(studies).values(**new, **optuna, state=StudyState.OPEN))
             return "created"
-        mirror.require_study(connection, row.optuna_study_id, spec.name)
+        optuna_tables.require_study(connection, row.optuna_study_id, spec.name)
         extended = check.extends(known, spec)
         if not extended and row.spec == spec.stored():
             return "continued"
@@ -90,7 +91,7 @@ class Ledger(Transactional):
         if extended and row.state == StudyState.DONE:
             values["state"] = StudyState.OPEN
         connection.execute(update(studies).where(studies.c.id == row.id).values(values))
-        mirror.publish_study(connection, row.optuna_study_id, spec)
+        optuna_tables.publish_study(connection, row.optuna_study_id, spec)
         return "extended" if extended else "continued"
 
     @contextmanager
@@ -124,7 +125,7 @@ class Ledger(Transactional):
     @transaction
     def studies(self, connection: Connection) -> list[StudySummary]:
         """Every study of the database, oldest first."""
-        return overview.summaries(connection)
+        return summaries.summaries(connection)
 
     @transaction
     def open_studies(self, connection: Connection) -> list[tuple[str, int]]:
@@ -177,7 +178,7 @@ class Ledger(Transactional):
         held = update(slots).where(is_mine(claim), slots.c.lease_until.is_not(None))
         renewed = connection.execute(held.values(lease)).rowcount
         if not renewed and connection.scalar(select(slots.c.id).where(is_mine(claim))) is None:
-            raise holding.lost(connection, claim)
+            raise writing.lost(connection, claim)
         query = select(studies.c.state).where(studies.c.id == claim.study_id)
         return connection.scalar(query) == StudyState.OPEN
 
@@ -203,7 +204,7 @@ class Ledger(Transactional):
         connection.execute(update(workers).where(alive).values(ended_at=NOW, doing="died"))
         kept = update(studies).where(studies.c.artifact_worker == worker)
         connection.execute(kept.values(artifact_worker=null(), artifact_until=null()))
-        return settling.bereave(connection, worker, lost=lost)
+        return writing.bereave(connection, worker, lost=lost)
 
     # --- slots ---------------------------------------------------------------------------
 
@@ -227,7 +228,7 @@ class Ledger(Transactional):
         """
 
         def once() -> Claim | Wait | Over:
-            who = claims.Claimant(
+            who = ledger_lease.Claimant(
                 worker=worker,
                 token=self._token,
                 lease_s=lease_s,
@@ -235,7 +236,7 @@ class Ledger(Transactional):
                 at_work=at_work,
             )
             with self._autocommit.connect() as connection:
-                opened = claims.try_open(connection, study, who, self._spec)
+                opened = claiming.try_open(connection, study, who, self._spec)
             if opened is not None:
                 return opened
             with self._engine.begin() as connection:
@@ -244,13 +245,13 @@ class Ledger(Transactional):
         return self._retry(once)
 
     def _claim(
-        self, connection: Connection, study: str, who: claims.Claimant, confirm: bool
+        self, connection: Connection, study: str, who: ledger_lease.Claimant, confirm: bool
     ) -> Claim | Wait | Over:
         check_version(connection)
         row = reading.locked(connection, study)
         if row is None:
             raise StudyError(reading.no_such_study(connection, study))
-        return claims.claim(connection, row, self._spec(row.id, row.spec), who, confirm=confirm)
+        return claiming.claim(connection, row, self._spec(row.id, row.spec), who, confirm=confirm)
 
     def _spec(self, study_id: int, stored: Mapping[str, Any]) -> StudySpec:
         """The spec of a study, validated once per version of it."""
@@ -292,7 +293,7 @@ class Ledger(Transactional):
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        holding.store_suggestion(connection, claim, claim.spec, suggestion)
+        writing.store_suggestion(connection, claim, claim.spec, suggestion)
 
     @statement
     def store_checkpoint(
@@ -303,7 +304,7 @@ class Ledger(Transactional):
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        holding.store_checkpoint(
+        writing.store_checkpoint(
             connection,
             claim,
             member=checkpoint.member,
@@ -319,8 +320,8 @@ class Ledger(Transactional):
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        holding.lock(connection, claim)
-        holding.free(connection, claim.slot_id)
+        writing.lock(connection, claim)
+        writing.free(connection, claim.slot_id)
 
     @transaction
     def lose(self, connection: Connection, claim: Claim, why: str) -> None:
@@ -329,10 +330,10 @@ class Ledger(Transactional):
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        settling.lock_study(connection, claim.study_id)
-        slot = holding.lock(connection, claim)
+        writing.lock_study(connection, claim.study_id)
+        slot = writing.lock(connection, claim)
         if slot.lease_until is not None:  # else it was given back: the answer was lost
-            settling.lose(connection, slot, why)
+            writing.lose(connection, slot, why)
 
     @statement
     def store_member(self, connection: Connection, claim: Claim, member: Member) -> None:
@@ -341,7 +342,7 @@ class Ledger(Transactional):
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        holding.store_member(connection, claim, member)
+        writing.store_member(connection, claim, member)
 
     def settle(
         self,
@@ -392,9 +393,9 @@ class Ledger(Transactional):
             end = replace(end, attrs=connection.scalar(stored) or {})
         if trained is None:
             trained = reading.members_of(connection, claim.slot_id)
-        return settling.finish(connection, claim, end, claim.slot_amendments, trained, last)
+        return writing.finish(connection, claim, end, claim.slot_amendments, trained, last)
 
     @transaction
     def _apply_failure_policy(self, connection: Connection, study_id: int) -> None:
-        settling.lock_study(connection, study_id)
-        settling.apply_failure_policy(connection, study_id)
+        writing.lock_study(connection, study_id)
+        writing.apply_failure_policy(connection, study_id)

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select
 
 from hpo.errors import SpecError
+from hpo.ledger.tables import members, slots, studies
 from hpo.study import effort, pareto
 from hpo.study.confirmation import SOLVED_SCORE, SOLVED_TYPES
 from hpo.study.rules import check
@@ -18,7 +19,6 @@ from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.summary import ConfirmedSummary, StudySummary
 from hpo.study.trials import Phase, SlotState
-from hpo.tables import members, slots, studies
 
 
 def summaries(connection: Connection) -> list[StudySummary]:
@@ -132,11 +132,15 @@ def _solved() -> ColumnElement[float | None]:
 
 _COUNTS = ("solved_steps_per_point", "trained_steps_per_point")
 
+
 _SOLVED = _solved()
+
 
 _CHECKED = func.count(_SOLVED) == func.count(slots.c.score)
 
+
 _FIRST_MEMBER = (members.c.slot_id == slots.c.id) & (members.c.member == 0)
+
 
 _CLAIMED = (
     case((_CHECKED, func.avg(_SOLVED)), else_=func.avg(slots.c.score)).label("mean"),
@@ -144,6 +148,7 @@ _CLAIMED = (
     _CHECKED.label("checked"),
     func.avg(slots.c.score).label("step_mean"),
 )
+
 
 """What is claimed of a configuration, as ``confirmation.Confirmation`` claims it: the scores on the
 solved equation if every network has one, else those at the study's step."""

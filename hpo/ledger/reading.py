@@ -21,16 +21,18 @@ from sqlalchemy import (
 )
 
 from hpo.errors import StudyError
+from hpo.ledger.tables import IS_RUNNING, members, slots, studies, workers
 from hpo.search.history import sampler_attrs
 from hpo.study import pareto
 from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Amendment, Member, Past, Phase, Slot, SlotState, Suggestion, slot_name
-from hpo.tables import IS_RUNNING, members, slots, studies, workers
 
 _NOW = func.clock_timestamp()
+
 _RECENT_S = 3600.0
+
 """Ended or silent workers are shown for this long."""
 
 

@@ -8,104 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, false, insert, null, or_, select, update
 
-from hpo import mirror, opening, reading
-from hpo.holding import NOW, after
+from hpo.ledger import opening, optuna_tables, reading
+from hpo.ledger.lease import ARTIFACT_TRIES, Checkpoint, Claim, Claimant, Over, Wait
+from hpo.ledger.statements import NOW
+from hpo.ledger.tables import IS_RUNNING, checkpoints, slots, studies
+from hpo.ledger.writing import SILENT, after, apply_failure_policy, lose
 from hpo.search import stopping
-from hpo.settling import SILENT, apply_failure_policy, lose
 from hpo.study import time_step
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import Confirm, StudySpec
-from hpo.study.trials import Member, Phase, SlotState, Suggestion, slot_name
-from hpo.tables import IS_RUNNING, checkpoints, slots, studies
-
-ARTIFACT_TRIES = 3
-"""So many workers may be lost while they make the artifacts of a finished study."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checkpoint:
-    """An unfinished training, as saved by a worker that stopped or kept it safe."""
-
-    member: int
-    curve: tuple[float, ...]
-    """Scores that were reported before it."""
-    seconds: float
-    """Wall time spent up to it."""
-    data: bytes
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A slot in a worker's hands."""
-
-    slot_id: int
-    study_id: int
-    spec: StudySpec
-    phase: Phase
-    number: int
-    source: int | None
-    attempt: int
-    worker: str
-    token: str
-    amendments: int
-    """How often trials of the study had been retried or excluded."""
-    suggestion: Suggestion | None
-    optuna_trial_id: int | None
-    finished: tuple[Member, ...]
-    """Members that were stored by earlier attempts, in order."""
-    checkpoint: Checkpoint | None
-    slot_amendments: tuple[Mapping[str, Any], ...] = ()
-    """What somebody changed about the slot before, as stored."""
-
-    @property
-    def fresh_seed(self) -> int:
-        """Which of the fresh seeds a confirmation trains, from 0."""
-        return 0 if self.spec.confirm is None else self.number % self.spec.confirm.members
-
-    def __str__(self) -> str:
-        """In words, for logs and views."""
-        confirm = self.spec.confirm
-        name = slot_name(self.number, self.source, confirm.members if confirm else None)
-        return f"{self.spec.name}: {name}"
-
-
-@dataclass(frozen=True)
-class Wait:
-    """Nothing to claim just now."""
-
-    reason: str
-    stale: bool = False
-    """Whether others were faster: what there is to choose among has changed."""
-
-
-@dataclass(frozen=True)
-class Over:
-    """Nothing to claim ever again, unless the study is extended."""
-
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Claimant:
-    """Who asks for a slot."""
-
-    worker: str
-    """Its name; it holds one slot at a time."""
-    token: str
-    """Its process: one of the same name that was started later does not inherit its slot."""
-    lease_s: float
-    """Seconds for which the slot is its own without a sign of life."""
-    take_over: bool = True
-    """Whether it may take slots whose lease has run out: only if it could reach the database for a
-    whole lease. After an outage the others, who could not renew theirs, may still be at work."""
-    at_work: int | None = None
-    """Slots of the study that were being worked on when the worker chose it among several; if there
-    are more by now, others were faster, and it should look again which study has the fewest."""
+from hpo.study.trials import Phase, SlotState, Suggestion
 
 
 def try_open(
@@ -181,7 +97,7 @@ def claim(
     """
     if study.state != StudyState.OPEN:
         return Over(f"{spec.name} is {study.state}")
-    mirror.require_study(connection, study.optuna_study_id, spec.name)
+    optuna_tables.require_study(connection, study.optuna_study_id, spec.name)
     if who.at_work is not None and reading.at_work(connection, study.id, who.token) > who.at_work:
         return Wait(f"{spec.name}: another worker was faster", stale=True)
     apply_failure_policy(connection, study.id)  # whoever settled a trial may have died at it
@@ -305,7 +221,7 @@ def _next_confirmation(
     connection.execute(update(studies).where(studies.c.id == study.id).values(done))
     snapshot = reading.snapshot(connection, spec.name, curves=False)
     told = [time_step.told(spec, item) for item in snapshot.confirmations if len(item.scores) > 1]
-    mirror.publish_confirmed(connection, study.optuna_study_id, told)
+    optuna_tables.publish_confirmed(connection, study.optuna_study_id, told)
     return Over(f"{spec.name} is {StudyState.DONE}")
 
 

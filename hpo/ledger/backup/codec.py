@@ -1,4 +1,4 @@
-"""Rows of the ledger as JSON, exactly: what `hpo.backup` writes into a file and trusts in one.
+"""Rows of the ledger as JSON, exactly: what a backup is written from and read into.
 
 What JSON lacks is spelt: floats that are not finite as "nan", "inf", "-inf", bytes in base64, times
 as ISO 8601.
@@ -26,9 +26,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
-from hpo.backupfile import BackupError
+from hpo.ledger.backup.file import BackupError
 
 _KEYS = {"id", "study_id", "slot_id", "optuna_study_id", "optuna_trial_id"}
+
 LEFT_OUT = {
     *_KEYS,
     "lease_until",
@@ -37,7 +38,9 @@ LEFT_OUT = {
     "artifact_worker",
     "artifact_until",
 }
+
 """Columns that mean something in their own database, or at their own time, only."""
+
 _ODD_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 

@@ -13,16 +13,17 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from hpo import reading
 from hpo.errors import StudyError
+from hpo.ledger import reading
+from hpo.ledger.tables import studies
 from hpo.study import warm_start
 from hpo.study.rules import check
 from hpo.study.sections import ParamValue, WarmStart
 from hpo.study.spec import StudySpec
-from hpo.tables import studies
 from objectives.contract import Protocol
 
 _NAMED = 5
+
 """Values that a message lists at most."""
 
 

@@ -1,0 +1,1 @@
+"""Backups: a whole study in one file."""
