@@ -12,12 +12,14 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from hpo import charts, learningcurve, picture, replay, retrain, tracepicture
-from hpo.charts import Chart
+from hpo import learningcurve, replay, retrain, tracepicture
 from hpo.ledger.artifacts import Artifact
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot
+from hpo.views.numbers import declared
+from hpo.views.numbers.declared import Chart
+from hpo.views.pictures import declared as pictures_declared
 from objectives.inspection import NetworkObjective
 
 log = logging.getLogger(__name__)
@@ -74,15 +76,15 @@ def _files(
         if isinstance(snapshot.spec.objective_impl, NetworkObjective):
             yield from _network(snapshot, stem, say)
         return
-    chart = charts.chart(snapshot, others)
+    chart = declared.chart(snapshot, others)
     if chart is not None and chart.groups:
         yield from _figure(chart, snapshot.spec.name)
 
 
 def _learning_curve(snapshot: StudySnapshot, best: Slot, stem: str) -> Iterator[Artifact]:
-    with picture.style():
+    with pictures_declared.style():
         drawn = learningcurve.figure(snapshot, best)
-        yield _artifact(f"{stem}-learning.png", picture.rendered(drawn, ".png"))
+        yield _artifact(f"{stem}-learning.png", pictures_declared.rendered(drawn, ".png"))
     text = io.StringIO(newline="")
     learningcurve.write_csv(snapshot, best, text)
     yield _artifact(f"{stem}-learning.csv", text.getvalue().encode())
@@ -100,18 +102,23 @@ def _network(snapshot: StudySnapshot, stem: str, say: Callable[[str], None]) -> 
         for path in (target, target.with_suffix(".json")):
             yield _artifact(stem + path.suffix, path.read_bytes())
     shown = replay.default(retrained)
-    with picture.style():
-        yield _artifact(f"{stem}-traces.png", picture.rendered(tracepicture.figure(shown), ".png"))
+    with pictures_declared.style():
+        yield _artifact(
+            f"{stem}-traces.png", pictures_declared.rendered(tracepicture.figure(shown), ".png")
+        )
     text = io.StringIO(newline="")
     replay.write_csv(shown, text)
     yield _artifact(f"{stem}-traces.csv", text.getvalue().encode())
 
 
 def _figure(chart: Chart, stem: str) -> Iterator[Artifact]:
-    with picture.style():
-        yield _artifact(f"{stem}-figure.svg", picture.rendered(picture.figure(chart), ".svg"))
+    with pictures_declared.style():
+        yield _artifact(
+            f"{stem}-figure.svg",
+            pictures_declared.rendered(pictures_declared.figure(chart), ".svg"),
+        )
     text = io.StringIO(newline="")
-    charts.write_csv(chart, text)
+    declared.write_csv(chart, text)
     yield _artifact(f"{stem}-figure.csv", text.getvalue().encode())
 
 

@@ -15,14 +15,13 @@ from types import FrameType
 
 from rich.console import Console
 
-from hpo import artifacts, hiring, plan, records, results, site
+from hpo import artifacts, hiring, plan, site
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
 from hpo.errors import HpoError, StorageError
 from hpo.executors import GRACE_S
 from hpo.ledger import warm_start
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
-from hpo.liveview import LiveView
 from hpo.publish import PublishingThread
 from hpo.retry import is_passing
 from hpo.search import options
@@ -31,7 +30,10 @@ from hpo.storage import Storage, open_storage
 from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
-from hpo.view import QUIET_S, JsonView, PlainView, View
+from hpo.views import records
+from hpo.views.terminal import tables
+from hpo.views.terminal.lines import QUIET_S, JsonView, PlainView, View
+from hpo.views.terminal.live import LiveView
 
 POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two looks at the study."""
@@ -280,17 +282,17 @@ class _Launch:
         if not complete:
             self._executor.stop()
         snapshot = self._patient.snapshot(self._spec.name, curves=complete)
-        report = self._report(snapshot) if complete else None
+        page = self._report(snapshot) if complete else None
         if complete:
             self._await_artifacts(snapshot)
             self._executor.stop()
         if self._arguments.json:
-            self._print_record(snapshot, outcome, report)
+            self._print_record(snapshot, outcome, page)
         else:
             width = shutil.get_terminal_size().columns
             storage = self._storage_option()
-            lines = results.result(
-                snapshot, report=str(report) if report else None, storage=storage, width=width
+            lines = tables.result(
+                snapshot, report=str(page) if page else None, storage=storage, width=width
             )
             print("\n".join(lines), flush=True)
         if outcome == "timeout":
@@ -298,7 +300,7 @@ class _Launch:
                 f"error: {self._spec.name}: stopped after {self._arguments.timeout:g} s, as "
                 f"--timeout says; nothing is lost. Go on with:\n  {self._arguments.command}"
             )
-        step = results.next_step(snapshot, self._storage_option())
+        step = tables.next_step(snapshot, self._storage_option())
         if outcome in (StudyState.STOPPED, StudyState.FAILED) and snapshot.state != outcome:
             raise HpoError(
                 f"{self._spec.name}: was {outcome}, and is {snapshot.state} again: somebody "
@@ -375,13 +377,13 @@ class _Launch:
         print(records.dumps(record), flush=True)
 
     def _report(self, snapshot: StudySnapshot) -> Path | None:
-        from hpo import report  # plotly, which most of a launch does not need
+        from hpo.views.report import page  # plotly, which most of a launch does not need
 
         if self._arguments.no_report:
             return None
         path = self._arguments.report or Path(f"{self._spec.name}-report.html")
         try:
-            return report.write(snapshot, path, self._patient.overlays(snapshot.spec))
+            return page.write(snapshot, path, self._patient.overlays(snapshot.spec))
         except OSError as error:
             _say(f"the report cannot be written: {error}; see `hpo report --help`")
             return None

@@ -14,14 +14,15 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TextIO
 
-from hpo import picture, words
-from hpo.palette import BLUE, GREEN, VERMILLION
 from hpo.retrain import SPLITS
 from hpo.study import score_text, time_step
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
+from hpo.views import formatting
+from hpo.views.palette import BLUE, GREEN, VERMILLION
+from hpo.views.pictures import declared
 from objectives.contract import Protocol
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def figure(snapshot: StudySnapshot, trial: Slot) -> Figure:
     """
     found = networks(snapshot, trial)
     with_loss = any(map(math.isfinite, (x for n in found for x in n.loss_curve)))
-    drawing = picture.canvas(7.0, 5.6 if with_loss else 3.8)
+    drawing = declared.canvas(7.0, 5.6 if with_loss else 3.8)
     heights = [3, 2] if with_loss else [1]
     panels = drawing.subplots(
         len(heights), sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
@@ -126,7 +127,7 @@ def _title(snapshot: StudySnapshot, trial: Slot) -> str:
     if (confirmed := _confirmation(snapshot, trial)) is not None:
         text += f", confirmed {score_text.score_text(spec, confirmed.mean, confirmed.std)}"
         text += f", {beside}" if (beside := time_step.beside(spec, confirmed)) else ""
-    return "\n".join(map(picture.wrapped, (f"{spec.name}, trial {trial.number}", text)))
+    return "\n".join(map(declared.wrapped, (f"{spec.name}, trial {trial.number}", text)))
 
 
 def _claimed(spec: StudySpec, trial: Slot) -> str:
@@ -169,11 +170,11 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
             score_text.shown(spec, reported.score),
             score_text.shown(spec, reported.std or 0.0),
         )
-        text = picture.wrapped(words.reported_text(spec))
+        text = declared.wrapped(formatting.reported_text(spec))
         axes.axhline(value, color=VERMILLION, linestyle="--", linewidth=1.2, label=text)
         if std:
             axes.axhspan(value - std, value + std, color=VERMILLION, alpha=0.08, linewidth=0)
-    axes.set_ylabel(picture.plain(words.metric(spec)))
+    axes.set_ylabel(declared.plain(formatting.metric(spec)))
 
 
 def _ends(found: Sequence[Network]) -> tuple[list[float], str]:

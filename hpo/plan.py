@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from hpo import records, results, settings, words
+from hpo import settings
 from hpo.arguments import LaunchArguments
 from hpo.site import Site, SlurmDefaults
 from hpo.storageurl import parse_url
@@ -14,7 +14,9 @@ from hpo.study.sections import Sweep
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import Dimension, Stop, StudySpec
 from hpo.study.trials import SlotState
-from hpo.view import confirmations_wanted
+from hpo.views import formatting, records, verdict
+from hpo.views.terminal import tables
+from hpo.views.terminal.lines import confirmations_wanted
 
 
 def default_workers(spec: StudySpec) -> int:
@@ -68,7 +70,7 @@ def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | 
         ["sampler", _choice(spec.sampler.name, spec.sampler.options)],
         ["pruner", _choice(spec.pruner.name, spec.pruner.options)],
         *([["cost", f"{spec.cost.name}, as little as possible"]] if spec.cost else []),
-        *([["racing", words.racing_text(spec).removeprefix("racing: ")]] if spec.racing else []),
+        *([["racing", verdict.racing_text(spec).removeprefix("racing: ")]] if spec.racing else []),
         *([["stop", _stop(spec.stop)]] if spec.stop else []),
         ["confirm", _confirm(spec)],
     ]
@@ -82,14 +84,14 @@ def show(spec: StudySpec, arguments: LaunchArguments, site: Site, script: str | 
             f"{budget.window} trials in flight at most",
         ],
         *(searching if spec.sweep is None else []),
-        ["reported", words.reported_text(spec).removeprefix("reported ") or "nothing"],
+        ["reported", formatting.reported_text(spec).removeprefix("reported ") or "nothing"],
         *([["warm start", warm_start.summary(spec)]] if spec.warm_start else []),
-        ["fixed", results.params_text(spec.fixed) or "nothing"],
-        *([["score", hardware]] if (hardware := words.hardware_text(spec)) else []),
+        ["fixed", tables.params_text(spec.fixed) or "nothing"],
+        *([["score", hardware]] if (hardware := verdict.hardware_text(spec)) else []),
         ["storage", storage],
         ["workers", _workers(spec, workers) + (_jobs(site.slurm, workers) if script else "")],
     ]
-    print("\n".join(results.columns(facts)), end="\n\n")
+    print("\n".join(tables.columns(facts)), end="\n\n")
     print("\n".join(_curves(spec.sweep) if spec.sweep is not None else _space(spec)))
     if spec.warm_start is not None:
         print("\n" + "\n".join(_points(spec)))
@@ -101,9 +103,9 @@ def _space(spec: StudySpec) -> list[str]:
     reported = spec.reported.params if spec.reported else {}
     rows = [["parameter", "searched", "unit", "reported"]]
     for name, dimension in spec.space.items():
-        value = words.value_text(reported[name]) if name in reported else "–"
-        rows.append([name, _range(dimension, spec.kind(name)), words.unit(name), value])
-    return results.columns(rows, right=[3])
+        value = formatting.value_text(reported[name]) if name in reported else "–"
+        rows.append([name, _range(dimension, spec.kind(name)), formatting.unit(name), value])
+    return tables.columns(rows, right=[3])
 
 
 def _points(spec: StudySpec) -> list[str]:
@@ -112,18 +114,18 @@ def _points(spec: StudySpec) -> list[str]:
     rows = [["trial", *spec.space]]
     for number in range(spec.warm_start.count):
         told = warm_start.point(spec, number)
-        cells = [words.value_text(told[name]) if name in told else "–" for name in spec.space]
+        cells = [formatting.value_text(told[name]) if name in told else "–" for name in spec.space]
         rows.append([str(number), *cells])
-    return results.columns(rows, right=range(1, len(rows[0])))
+    return tables.columns(rows, right=range(1, len(rows[0])))
 
 
 def _curves(sweep: Sweep) -> list[str]:
     rows = [["curve", "varies", "points", "from", "to", "fixed"]]
     for curve in sweep.curves:
-        ends = [words.value_text(curve.at[0]), words.value_text(curve.at[-1])]
-        fixed = results.params_text(curve.fixed) or "–"
+        ends = [formatting.value_text(curve.at[0]), formatting.value_text(curve.at[-1])]
+        fixed = tables.params_text(curve.fixed) or "–"
         rows.append([curve.label, " = ".join(curve.names), str(curve.size), *ends, fixed])
-    return results.columns(rows, right=[2])
+    return tables.columns(rows, right=[2])
 
 
 def _storage(given: str | None) -> str:
@@ -139,7 +141,7 @@ def _choice(name: str, options: dict[str, object]) -> str:
 
 def _stop(stop: Stop) -> str:
     given = stop.model_dump(exclude_none=True)
-    return ", or ".join(f"{key} = {words.value_text(value)}" for key, value in given.items())
+    return ", or ".join(f"{key} = {formatting.value_text(value)}" for key, value in given.items())
 
 
 def _confirm(spec: StudySpec) -> str:
@@ -164,16 +166,16 @@ def _jobs(slurm: SlurmDefaults, workers: int) -> str:
     text = f", by {jobs} jobs of SLURM" if jobs > 1 else ", by 1 job of SLURM"
     text += "" if jobs * each == workers else f" ({jobs * each} rather than {workers})"
     limit_s = slurm.limit_s
-    return text + (f", time limit {words.duration_text(limit_s)}" if limit_s else "")
+    return text + (f", time limit {formatting.duration_text(limit_s)}" if limit_s else "")
 
 
 def _range(dimension: Dimension, kind: str) -> str:
     if dimension.choices is not None:
-        return " | ".join(words.value_text(choice) for choice in dimension.choices)
+        return " | ".join(formatting.value_text(choice) for choice in dimension.choices)
     if dimension.low is None or dimension.high is None:
         raise ValueError("the dimension was not validated")
-    text = f"{words.value_text(dimension.low)} … {words.value_text(dimension.high)}"
+    text = f"{formatting.value_text(dimension.low)} … {formatting.value_text(dimension.high)}"
     for name in ("step", "points"):
         if (value := getattr(dimension, name)) is not None:
-            text += f", {name} {words.value_text(value)}"
+            text += f", {name} {formatting.value_text(value)}"
     return text + (", log" if dimension.log else "") + (", whole numbers" if kind == "int" else "")

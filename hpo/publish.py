@@ -62,7 +62,8 @@ class Publisher:
             StudyError: there is no such study.
             SpecError: its spec cannot be read here, as where its objective is not installed.
         """
-        from hpo import dashfigures, studynote  # plotly, for which a launch need not wait
+        from hpo.views import note as views_note  # plotly, for which a launch need not wait
+        from hpo.views.figures import cards as figures_cards
 
         with self._engine.begin() as connection:
             if not publications.try_lock(connection, study):
@@ -76,7 +77,7 @@ class Publisher:
             snapshot = reading.snapshot(connection, study, curves=False)
             wanted = snapshot.spec.figure.overlay if snapshot.spec.figure else ()
             others = [reading.snapshot(connection, n, curves=False) for n in wanted if n in known]
-            cards, note = dashfigures.cards(snapshot, others), studynote.text(snapshot)
+            cards, note = figures_cards.cards(snapshot, others), views_note.text(snapshot)
             return publications.write(connection, found, cards, note)
 
 

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from hpo import records, words
 from hpo.errors import HpoError
-from hpo.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from hpo.retrain import Retrained, about
 from hpo.study import score_text, time_step
+from hpo.views import records
+from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from objectives.inspection import NetworkMember, Trace
 
 DEFAULT_CLASSES = 4
@@ -101,7 +101,7 @@ class Replay:
         """The searched parameters with their units."""
         choice = self.retrained.choice
         texts = [
-            f"{name} = {words.value_text(choice.suggested[name])} {words.unit(name)}".rstrip()
+            f"{name} = {value_text(choice.suggested[name])} {unit(name)}".rstrip()
             for name in choice.snapshot.spec.parameters
             if name in choice.suggested
         ]
@@ -182,20 +182,20 @@ def pick_layers(network: NetworkMember, layers: Sequence[str]) -> tuple[int, ...
         HpoError: there is no such layer.
     """
     n = network.n_layers
-    words = {
+    views_verdict = {
         "all": range(n),
         "last": range(n - 1, n),
         **{str(i): range(i, i + 1) for i in range(n)},
     }
     picked: list[int] = []
     for name in layers:
-        if name not in words:
+        if name not in views_verdict:
             numbers = "0" if n == 1 else f"0 to {n - 1}"
             raise HpoError(
                 f"--layer {name}: a layer of the network must hold, but got {name!r}. "
                 f"Valid: {numbers}, last, all."
             )
-        picked += words[name]
+        picked += views_verdict[name]
     return tuple(dict.fromkeys(picked))
 
 

@@ -15,13 +15,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpo import provenance, records, results, words
+from hpo import provenance
 from hpo.errors import StudyError
 from hpo.study import score_text, time_step
 from hpo.study.confirmation import solved_info
 from hpo.study.sections import ParamValue
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import Member, Phase, Slot, SlotState
+from hpo.views import formatting, records, verdict
+from hpo.views.terminal import tables
 from objectives.contract import ObjectiveParams, Outcome, Progress, Protocol
 from objectives.inspection import NetworkMember, NetworkObjective
 
@@ -54,7 +56,7 @@ class Choice:
     @property
     def name(self) -> str:
         """``trial 12, member 0``, or ``trial 7, fresh seed 3 of 10``."""
-        name = results.slot_name(self.snapshot, self.slot)
+        name = tables.slot_name(self.snapshot, self.slot)
         return name if self.confirmed else f"{name}, member {self.stored.member}"
 
     @property
@@ -185,7 +187,7 @@ def _slot(snapshot: StudySnapshot, trial: int | None) -> Slot:
         if snapshot.best is None:
             raise StudyError(
                 f"{snapshot.spec.name}: a complete trial must exist, but got "
-                f"{words.progress(snapshot)}. Choose one with --trial, or run the study further."
+                f"{verdict.progress(snapshot)}. Choose one with --trial, or run the study further."
             )
         return snapshot.best
     found = next((slot for slot in snapshot.search if slot.number == trial), None)
@@ -314,7 +316,9 @@ def about(retrained: Retrained) -> dict[str, Any]:
     }
     params = choice.params.model_dump()
     units = {
-        n: words.unit(n) or "1" for n, v in params.items() if not isinstance(v, str | bool | dict)
+        n: formatting.unit(n) or "1"
+        for n, v in params.items()
+        if not isinstance(v, str | bool | dict)
     }
     whole = {"parameter_units": units, "scores": scores, "lineage": lineage}
     plain: dict[str, Any] = json.loads(records.dumps(whole))

@@ -13,11 +13,11 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
-from hpo import results
-from hpo.palette import GREY, INK
-from hpo.plotting import safe, style
 from hpo.replay import LABELS, Look, Replay
 from hpo.study import time_step
+from hpo.views.figures.style import safe, style
+from hpo.views.palette import GREY, INK
+from hpo.views.terminal import tables
 
 _ROW, _HEAD, _FOOT, _LINE = 150, 82, 80, 20
 """Pixels of a panel, of the title without parameters, of axis and legend, of a line of text."""
@@ -179,7 +179,7 @@ def _caption(replay: Replay, command: str) -> str:
     check = replay.retrained.check
     sentences.append(f"{check[:1].upper()}{check[1:].removesuffix('.')}.")
     sentences.append(f"Spec {choice.snapshot.spec.hash}, seed {choice.stored.seed}.")
-    all_params = results.params_text(choice.params.model_dump())
+    all_params = tables.params_text(choice.params.model_dump())
     return (
         f"<p>{html.escape(' '.join(sentences))}</p>"
         f"<p><b>All parameters</b> {html.escape(all_params)}</p>"

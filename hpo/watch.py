@@ -9,11 +9,12 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from hpo import liveview, statusview
 from hpo.ledger.ledger import Ledger
 from hpo.retry import is_passing
 from hpo.study.trials import SlotState
-from hpo.view import Tracker
+from hpo.views.terminal import live as terminal_live
+from hpo.views.terminal import status
+from hpo.views.terminal.lines import Tracker
 
 
 def watch(
@@ -53,7 +54,7 @@ def watch(
 def _all(ledger: Ledger, where: str, console: Console) -> Callable[[], RenderableType]:
     def draw() -> RenderableType:
         room = {"width": console.width, "height": console.height - 3}
-        lines = statusview.overview(ledger.studies(), ledger.workers(), **room)
+        lines = status.overview(ledger.studies(), ledger.workers(), **room)
         return Text("\n".join([where, "", *lines]), no_wrap=True, overflow="ellipsis")
 
     return draw
@@ -67,7 +68,7 @@ def _one(ledger: Ledger, study: str, where: str, console: Console) -> Callable[[
         snapshot = ledger.snapshot(study)
         settled = [s for s in (*snapshot.search, *snapshot.confirm) if s.state != SlotState.RUNNING]
         settled.sort(key=lambda slot: slot.settled_at or snapshot.created_at)
-        return liveview.screen(
+        return terminal_live.screen(
             snapshot,
             storage=where,
             last=settled[-5:],

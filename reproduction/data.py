@@ -13,10 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpo import lineage, records
 from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import Member, Phase, Slot, SlotState
+from hpo.views import records
+from hpo.views.report import lineage
 
 FORMAT = 1
 _LINEAGE = ("revision", "dirty", "cpu", "versions.numpy", "versions.numba", "versions.torch")

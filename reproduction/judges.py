@@ -13,8 +13,8 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
-from hpo.charts import Group, Point, chart, trained
 from hpo.study.snapshot import StudySnapshot
+from hpo.views.numbers.declared import Group, Point, chart, trained
 from objectives import physics
 from reproduction.conditions import Condition, conditions
 from reproduction.jobs import SPLITS, split_of

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hpo import words
-from hpo.charts import chart
 from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
+from hpo.views import formatting
+from hpo.views.numbers.declared import chart
 from reproduction import prose
 from reproduction.claims import Claim, judge_all
 from reproduction.data import core_seconds, n_networks, spread_text
@@ -168,12 +168,12 @@ def _runs(studies: Studies) -> str:
                 f"`{snapshot.spec.hash}`",
                 str(snapshot.settled),
                 str(n_networks(snapshot)),
-                words.duration_text(seconds),
+                formatting.duration_text(seconds),
                 f"{snapshot.now:%Y-%m-%d}",
                 _machine(snapshot),
             ]
         )
-    total = words.duration_text(sum(core_seconds(s) for s in studies.values()))
+    total = formatting.duration_text(sum(core_seconds(s) for s in studies.values()))
     networks = sum(n_networks(s) for s in studies.values())
     head = ["study", "spec hash", "trials", "networks", "training, one core", "date", "on"]
     return table(head, rows) + f"\n\nIn all {networks:,} networks and {total} of one core."

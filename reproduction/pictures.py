@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo import charts, picture
-from hpo.palette import BLUE, GREEN, INK, ORANGE, VERMILLION
+from hpo.views.numbers import declared
+from hpo.views.palette import BLUE, GREEN, INK, ORANGE, VERMILLION
+from hpo.views.pictures import declared as pictures_declared
 from reproduction.judges import Studies
 
 if TYPE_CHECKING:
@@ -24,11 +25,11 @@ def draw_all(studies: Studies, traces: Mapping[str, dict[str, Any]], folder: Pat
     for name in FIGURES:
         if name not in studies:
             continue
-        figure = charts.figure_of(studies[name].spec)
+        figure = declared.figure_of(studies[name].spec)
         others = [studies[o] for o in (figure.overlay if figure else ()) if o in studies]
-        chart = charts.chart(studies[name], others)
+        chart = declared.chart(studies[name], others)
         if chart is not None and chart.groups:
-            drawn.append(picture.write(chart, folder / f"{name}.svg"))
+            drawn.append(pictures_declared.write(chart, folder / f"{name}.svg"))
     if "adapted" in traces:
         drawn += [_fig1(traces["adapted"], folder), _fig2a(traces["adapted"], folder)]
     if len(traces) == 3:
@@ -40,23 +41,23 @@ def _fig1(trace: dict[str, Any], folder: Path) -> Path:
     """Fig. 1(b-d): a neuron of every layer."""
     path = folder / "fig1bcd.svg"
     n_layers = len(trace["series"][0]["layers"])
-    with picture.style():
-        figure = picture.canvas(7.2, 2.6)
+    with pictures_declared.style():
+        figure = pictures_declared.canvas(7.2, 2.6)
         panels = figure.subplots(1, n_layers, sharey=True, squeeze=False)[0]
         for layer, axes in enumerate(panels):
             _neuron(axes, trace, layer)
             axes.set_title(f"({'bcdefgh'[layer]}) layer {layer}")
         panels[0].set_ylabel("output power x")
         _legend(figure, panels[0], "digit")
-        picture.save(figure, path)
+        pictures_declared.save(figure, path)
     return path
 
 
 def _fig2a(trace: dict[str, Any], folder: Path) -> Path:
     """Fig. 2(a): the input series of an image of 0 and of one of 1."""
     path = folder / "fig2a.svg"
-    with picture.style():
-        figure = picture.canvas(5.2, 2.2)
+    with pictures_declared.style():
+        figure = pictures_declared.canvas(5.2, 2.2)
         axes = figure.add_subplot()
         for series, colour in zip(trace["series"][:2], COLOURS, strict=False):
             values = series["input"]
@@ -65,22 +66,22 @@ def _fig2a(trace: dict[str, Any], folder: Path) -> Path:
         axes.set_xlabel("time (ns)")
         axes.set_ylabel("input")
         _legend(figure, axes, "digit")
-        picture.save(figure, path)
+        pictures_declared.save(figure, path)
     return path
 
 
 def _fig2cde(traces: Mapping[str, dict[str, Any]], folder: Path) -> Path:
     """Fig. 2(c-e): a neuron of the third layer at three input time scales."""
     path = folder / "fig2cde.svg"
-    with picture.style():
-        figure = picture.canvas(7.2, 2.6)
+    with pictures_declared.style():
+        figure = pictures_declared.canvas(7.2, 2.6)
         panels = figure.subplots(1, 3, sharey=True)
         for letter, axes, trace in zip("cde", panels, traces.values(), strict=True):
             _neuron(axes, trace, -1)
             axes.set_title(f"({letter}) Δt = {trace['dt_ns']:g} ns")
         panels[0].set_ylabel("output power x")
         _legend(figure, panels[0], "digit")
-        picture.save(figure, path)
+        pictures_declared.save(figure, path)
     return path
 
 

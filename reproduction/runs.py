@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hpo import plan, words
+from hpo import plan
 from hpo.errors import HpoError
 from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
 from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.views import formatting
 from reproduction import data, jobs, page, pictures, traces
 from reproduction.jobs import Job
 from reproduction.judges import curves, finished
@@ -91,8 +92,10 @@ def _estimate(
             costs[spec.objective] = jobs.seconds_per_epoch(spec)
         seconds = left * costs.get(spec.objective, 0.0) / cores + (START_S if left else 0.0)
         total += seconds
-        _say(f"{job.name:18} {words.duration_text(seconds) + ' left' if left else 'finished':>16}")
-    _say(f"about {words.duration_text(total)} on {cores} cores; stopped, it goes on when run again")
+        told = formatting.duration_text(seconds) + " left" if left else "finished"
+        _say(f"{job.name:18} {told:>16}")
+    took = formatting.duration_text(total)
+    _say(f"about {took} on {cores} cores; stopped, it goes on when run again")
 
 
 def _launch(job: Job, overrides: Sequence[str], workers: int | None) -> None:

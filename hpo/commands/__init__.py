@@ -66,7 +66,7 @@ def terminal_width() -> int | None:
 
 def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: str) -> int:
     """Print what a command did, as JSON or in words; returns the exit status."""
-    from hpo import records
+    from hpo.views import records
 
     print(records.dumps(record) if arguments.json else "\n".join(line for line in lines if line))
     return 0

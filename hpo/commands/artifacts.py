@@ -98,7 +98,7 @@ def _told(
     study: str, found: Sequence[Listed], error: str | None, folder: Path | None
 ) -> tuple[dict[str, Any], *tuple[str, ...]]:
     """What there is, for programs, then in lines for people."""
-    from hpo import results
+    from hpo.views.terminal import tables
 
     listed = [item.filename for item in found]
     names = [str(path) for path in _targets(folder, found)] if folder else listed
@@ -106,7 +106,7 @@ def _told(
     files = [{"file": n, "bytes": size} for n, size in zip(names, sizes, strict=True)]
     rows = [[n, _size(size)] for n, size in zip(names, sizes, strict=True)]
     record = {"study": study, "artifacts": files, "error": error}
-    return record, *(results.columns(rows, right=[1]) if rows else [])
+    return record, *(tables.columns(rows, right=[1]) if rows else [])
 
 
 def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:

@@ -50,20 +50,22 @@ def run(arguments: argparse.Namespace) -> int:
             f"study {arguments.study!r}: it must search for a best trial, but it measures every "
             f"point and selects none. See `hpo trials {shlex.quote(arguments.study)}`."
         )
-    from hpo import records, results, termchart
+    from hpo.views import records
+    from hpo.views.terminal import chart as terminal_chart
+    from hpo.views.terminal import tables
 
     if arguments.json:
         best = [records.trial(slot) for slot in snapshot.ranking[: arguments.top]]
         print(records.dumps({**records.study(snapshot), "best": best}))
         return 0
-    print(f"{arguments.study}: {results.verdict(snapshot)}")
+    print(f"{arguments.study}: {tables.verdict(snapshot)}")
     if snapshot.best is not None:
-        if front := results.front_table(snapshot):
+        if front := tables.front_table(snapshot):
             print("\n".join(["", *front]))
-        print("\n".join(["", *results.best_table(snapshot, arguments.top)]))
+        print("\n".join(["", *tables.best_table(snapshot, arguments.top)]))
         named = snapshot.confirmed  # of which the first line says it
-        if warnings := results.warnings(snapshot, but=named.source if named else None):
+        if warnings := tables.warnings(snapshot, but=named.source if named else None):
             print("\n".join(["", *warnings]))
-        if chart := termchart.chart(snapshot):
+        if chart := terminal_chart.chart(snapshot):
             print("\n".join(["", *chart]))
     return 0

@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         HpoError: nobody can be asked.
     """
-    from hpo import words
     from hpo.ledger import interventions
+    from hpo.views import verdict
 
     name = arguments.study
     with opened(arguments) as ledger:
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
                     f"study {name!r}: to delete it must be confirmed, but there is no terminal to "
                     f"ask on. Say so with: hpo delete {name}{storage_option(arguments)} --yes."
                 )
-            has = words.progress(ledger.snapshot(name))
+            has = verdict.progress(ledger.snapshot(name))
             said = input(f"Delete {name} ({has}) for ever? Type its name: ")
             if said.strip() != name:
                 raise HpoError(f"study {name!r}: kept, since you typed {said.strip()!r}.")

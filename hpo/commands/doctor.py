@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(line(finding), flush=True)
     healthy = all(finding.verdict != Verdict.ERROR for finding in findings)
     if arguments.json:
-        from hpo import records
+        from hpo.views import records
 
         print(records.dumps({"healthy": healthy, "findings": findings}))
     elif healthy:

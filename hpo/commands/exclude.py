@@ -42,14 +42,14 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exclude it."""
-    from hpo import results
     from hpo.ledger import interventions
+    from hpo.views.terminal import tables
 
     name, trial = arguments.study, arguments.trial
     with opened(arguments) as ledger:
         since = interventions.exclude(ledger, name, trial, arguments.reason)
         snapshot = ledger.snapshot(name)
     record = {"study": name, "trial": trial, "since": since, "state": snapshot.state}
-    step = results.next_step(snapshot, storage_option(arguments))
+    step = tables.next_step(snapshot, storage_option(arguments))
     line = f"{name}: trial {trial} is excluded; trials from {since} on do not see it"
     return tell(arguments, record, line, f"next: {step}" if step else "")

@@ -164,7 +164,7 @@ def _format(given: str | None, output: Path | None) -> str:
 
 
 def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
-    from hpo import records
+    from hpo.views import records
 
     for slot in (*snapshot.search, *snapshot.confirm):
         record = {"study": snapshot.spec.name, **records.trial(slot, curves=curves)}
@@ -186,7 +186,7 @@ def _csv_rows(
     snapshot: StudySnapshot, curve_names: Sequence[str], solved: Sequence[str]
 ) -> Iterator[list[object]]:
     """One row per member; a slot without any has one row without member."""
-    from hpo import records
+    from hpo.views import records
 
     for slot in (*snapshot.search, *snapshot.confirm):
         record = json.loads(records.dumps(records.trial(slot, curves=bool(curve_names))))

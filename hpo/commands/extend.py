@@ -37,15 +37,16 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Extend it."""
-    from hpo import results, words
     from hpo.ledger import interventions
+    from hpo.views import verdict
+    from hpo.views.terminal import tables
 
     name, trials = arguments.study, arguments.trials
     with opened(arguments) as ledger:
         how = interventions.extend(ledger, name, trials)
         snapshot = ledger.snapshot(name)
     record = {"study": name, "trials": trials, "extended": how == "extended"}
-    step = results.next_step(snapshot, storage_option(arguments))
+    step = tables.next_step(snapshot, storage_option(arguments))
     head = "extended" if how == "extended" else "has that budget already"
-    line = f"{name}: {head}; {words.progress(snapshot)}"
+    line = f"{name}: {head}; {verdict.progress(snapshot)}"
     return tell(arguments, record, line, f"next: {step}" if step else "")

@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         HpoError: the file cannot be trusted, or the database holds a study of this name.
     """
-    from hpo import results
     from hpo.ledger.backup import check, study
     from hpo.ledger.ledger import Ledger
+    from hpo.views.terminal import tables
 
     if arguments.dry_run:
         found = check.check(arguments.file, arguments.name)
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     with opened_storage(arguments) as storage:
         found = study.restore(storage, arguments.file, arguments.name)
         snapshot = Ledger(storage).snapshot(found.spec.name)
-    step = results.next_step(snapshot, storage_option(arguments))
+    step = tables.next_step(snapshot, storage_option(arguments))
     return tell(
         arguments,
         _record(found),

@@ -12,8 +12,8 @@ from hpo.commands import opened
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
-    from hpo.charts import Chart
     from hpo.study.snapshot import StudySnapshot
+    from hpo.views.numbers.declared import Chart
 
 _EXAMPLES = """\
 hpo report seqdigits
@@ -64,13 +64,14 @@ def run(arguments: argparse.Namespace) -> int:
         HpoError: the file cannot be written, or the study has no figure to draw.
     """
     if arguments.picture is not None:
-        from hpo import picture
+        from hpo.views.pictures import declared
 
-        picture.check(arguments.picture)
+        declared.check(arguments.picture)
     with opened(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study, curves=True)
         others = ledger.overlays(snapshot.spec)
-    from hpo import records, report, words
+    from hpo.views import records, verdict
+    from hpo.views.report import page
 
     if arguments.picture is not None:
         path = _draw(snapshot, others, arguments.picture)
@@ -79,11 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     target = arguments.output or Path(f"{arguments.study}-report.html")
     try:
-        path = report.write(snapshot, target, others)
+        path = page.write(snapshot, target, others)
     except OSError as error:
         raise HpoError(f"{target}: the report cannot be written: {error.strerror}.") from error
     if arguments.json:
-        print(records.dumps({"report": path, "verdict": words.verdict(snapshot)}))
+        print(records.dumps({"report": path, "verdict": verdict.verdict(snapshot)}))
     else:
         print(path)
     _open(arguments, path)
@@ -92,17 +93,20 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _draw(snapshot: StudySnapshot, others: list[StudySnapshot], path: Path) -> Path:
     """The study's ``[figure]``; of a study with a cost that declares none, its front."""
-    from hpo import frontchart, frontpicture, picture
+    from hpo.views.numbers import front
+    from hpo.views.pictures import declared
+    from hpo.views.pictures import front as pictures_front
 
     if snapshot.spec.cost is None or snapshot.spec.figure is not None:
-        return picture.write(_chart(snapshot, others), path)
-    return frontpicture.write(frontchart.chart(snapshot), path)
+        return declared.write(_chart(snapshot, others), path)
+    return pictures_front.write(front.chart(snapshot), path)
 
 
 def _chart(snapshot: StudySnapshot, others: list[StudySnapshot]) -> Chart:
-    from hpo import charts, words
+    from hpo.views import verdict
+    from hpo.views.numbers import declared as numbers_declared
 
-    chart = charts.chart(snapshot, others)
+    chart = numbers_declared.chart(snapshot, others)
     if chart is None:
         raise HpoError(
             f"study {snapshot.spec.name!r}: a [figure] in its file must say what to draw, but "
@@ -111,8 +115,8 @@ def _chart(snapshot: StudySnapshot, others: list[StudySnapshot]) -> Chart:
     if not chart.groups:
         raise HpoError(
             f"study {snapshot.spec.name!r}: a trial must have its place on the x axis "
-            f"({chart.x_label}), but got none: {words.progress(snapshot)}. Wait for one, or change "
-            f"`x` of its [figure]."
+            f"({chart.x_label}), but got none: {verdict.progress(snapshot)}. Wait for one, or "
+            f"change `x` of its [figure]."
         )
     return chart
 

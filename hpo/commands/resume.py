@@ -34,8 +34,8 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Resume it."""
-    from hpo import results
     from hpo.ledger import interventions
+    from hpo.views.terminal import tables
 
     with opened(arguments) as ledger:
         was = interventions.resume(ledger, arguments.study)
@@ -48,5 +48,5 @@ def run(arguments: argparse.Namespace) -> int:
         "failed": "open again; the failures so far count no longer against it",
     }[was]
     record = {"study": name, "was": was, "state": snapshot.state}
-    step = results.next_step(snapshot, storage_option(arguments))
+    step = tables.next_step(snapshot, storage_option(arguments))
     return tell(arguments, record, f"{name}: {done}", f"next: {step}" if step else "")

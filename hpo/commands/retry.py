@@ -37,21 +37,21 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Open them again."""
-    from hpo import results
     from hpo.ledger import interventions
+    from hpo.views.terminal import tables
 
     name = arguments.study
     with opened(arguments) as ledger:
         opened_ = interventions.retry(ledger, name, arguments.trial)
         snapshot = ledger.snapshot(name)
     slots = {(slot.phase, slot.number): slot for slot in (*snapshot.search, *snapshot.confirm)}
-    names = [results.slot_name(snapshot, slots[key]) for key in opened_]
+    names = [tables.slot_name(snapshot, slots[key]) for key in opened_]
     record = {
         "study": name,
         "state": snapshot.state,
         "retried": [{"phase": phase, "number": number} for phase, number in opened_],
     }
-    step = results.next_step(snapshot, storage_option(arguments))
+    step = tables.next_step(snapshot, storage_option(arguments))
     text = f"to be run again: {'; '.join(names)}" if names else "nothing has failed"
     if not names and arguments.trial is not None:
         text = f"trial {arguments.trial} is to be run, or running, already"

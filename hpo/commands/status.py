@@ -86,7 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
             studies, workers = ledger.studies(), ledger.workers()
         else:
             snapshot = ledger.snapshot(arguments.study)
-    from hpo import records, statusview
+    from hpo.views import records
+    from hpo.views.terminal import status
 
     if arguments.study is None:
         if arguments.json:
@@ -96,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
                 )
             )
         else:
-            print("\n".join(statusview.overview(studies, workers, width=terminal_width())))
+            print("\n".join(status.overview(studies, workers, width=terminal_width())))
     elif arguments.json:
         print(records.dumps({**records.study(snapshot), "workers": snapshot.workers}))
     else:
@@ -105,27 +106,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _lines(snapshot: StudySnapshot, storage: str) -> list[str]:
-    from hpo import results, statusview, words
     from hpo.study.snapshot import StudyState
-    from hpo.view import confirmations_wanted
+    from hpo.views import verdict
+    from hpo.views.terminal import status, tables
+    from hpo.views.terminal.lines import confirmations_wanted
 
     spec = snapshot.spec
-    lines = [f"{spec.name}: {snapshot.state}, {results.verdict(snapshot)}"]
+    lines = [f"{spec.name}: {snapshot.state}, {tables.verdict(snapshot)}"]
     if snapshot.state in (StudyState.FAILED, StudyState.STOPPED):
-        lines[0] = f"{spec.name}: {results.verdict(snapshot)}"
-    if gap := statusview.gap(snapshot):
+        lines[0] = f"{spec.name}: {tables.verdict(snapshot)}"
+    if gap := status.gap(snapshot):
         lines.append(gap)
-    lines.append(words.progress(snapshot))
+    lines.append(verdict.progress(snapshot))
     if snapshot.confirm:
         settled = sum(len(c.scores) + c.failed for c in snapshot.confirmations)
         lines.append(f"{settled} of {confirmations_wanted(snapshot)} confirmations settled")
     if snapshot.best is not None:
-        lines += ["", *results.best_table(snapshot, 1)]
-    lines += ["", *statusview.worker_lines(snapshot.workers, width=terminal_width())]
-    if failures := results.failures(snapshot, storage):
+        lines += ["", *tables.best_table(snapshot, 1)]
+    lines += ["", *status.worker_lines(snapshot.workers, width=terminal_width())]
+    if failures := tables.failures(snapshot, storage):
         lines += ["", *failures]
     if snapshot.reason and snapshot.state == StudyState.FAILED:
         lines += ["", "why it failed:", *(f"  {line}" for line in snapshot.reason.splitlines())]
-    if step := results.next_step(snapshot, storage):
+    if step := tables.next_step(snapshot, storage):
         lines += ["", f"next: {step}"]
     return lines

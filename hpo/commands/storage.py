@@ -75,8 +75,10 @@ def main(argv: Sequence[str]) -> int:
 def _status(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from hpo import records, results, settings
+    from hpo import settings
     from hpo.embedded import client
+    from hpo.views import records
+    from hpo.views.terminal import tables
 
     url = arguments.storage or settings.storage_url()
     server = client.status(settings.home())
@@ -100,13 +102,14 @@ def _status(arguments: argparse.Namespace) -> int:
         ["log", str(server.log)],
         ["used by pids", users],
     ]
-    print("\n".join(results.columns(rows)))
+    print("\n".join(tables.columns(rows)))
     return 0
 
 
 def _stop(arguments: argparse.Namespace) -> int:
-    from hpo import records, settings
+    from hpo import settings
     from hpo.embedded import client
+    from hpo.views import records
 
     home = settings.home()
     client.stop(home, force=arguments.force)
@@ -118,8 +121,8 @@ def _stop(arguments: argparse.Namespace) -> int:
 
 
 def _url(arguments: argparse.Namespace) -> int:
-    from hpo import records
     from hpo.storage import open_storage
+    from hpo.views import records
 
     with open_storage(arguments.storage) as storage:
         print(records.dumps({"url": storage.url}) if arguments.json else storage.url, flush=True)
@@ -132,11 +135,11 @@ def _url(arguments: argparse.Namespace) -> int:
 
 
 def _migrate(arguments: argparse.Namespace) -> int:
-    from hpo import records
     from hpo.ledger import roles
     from hpo.ledger.tables import SCHEMA_VERSION, schema
     from hpo.storage import open_storage
     from hpo.storageurl import password_in
+    from hpo.views import records
 
     role, file = arguments.worker_role, arguments.worker_password_file
     password = password_in(file, "--worker-password-file") if file else None

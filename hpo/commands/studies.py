@@ -34,8 +34,9 @@ def main(argv: Sequence[str]) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """List them."""
-    from hpo import records, statusview
     from hpo.study import file
+    from hpo.views import records
+    from hpo.views.terminal import status
 
     files = [
         {"name": name, "file": path, "description": file.describe(path)}
@@ -50,16 +51,16 @@ def run(arguments: argparse.Namespace) -> int:
         print(records.dumps({**known, "files": files}))
         return 0
     if not arguments.files:
-        lines = statusview.study_lines(summaries, width=terminal_width())
+        lines = status.study_lines(summaries, width=terminal_width())
         print("\n".join(lines if summaries else ["The database holds no study yet."]), end="\n\n")
     _show_files(files)
     return 0
 
 
 def _show_files(files: Sequence[dict[str, object]]) -> None:
-    from hpo import results
+    from hpo.views.terminal import tables
 
     rows = [["study file", "path", "what it is"]]
     rows += [[str(f["name"]), str(f["file"]), str(f["description"])] for f in files]
-    print("\n".join(results.columns(rows)))
+    print("\n".join(tables.columns(rows)))
     print("\nLaunch one with: hpo launch --study NAME")

@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     """List them."""
     with opened(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study)
-    from hpo import records, results
+    from hpo.views import records
+    from hpo.views.terminal import tables
 
     slots = [
         slot
@@ -63,31 +64,32 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.csv:
         _print_csv(snapshot, slots)
     else:
-        print("\n".join(results.columns(_rows(snapshot, slots), right=[2, 3, 4])))
+        print("\n".join(tables.columns(_rows(snapshot, slots), right=[2, 3, 4])))
     return 0
 
 
 def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
-    from hpo import results, words
+    from hpo.views import formatting
+    from hpo.views.terminal import tables
 
     spec = snapshot.spec
     rows = [["trial", "state", "score", "members", "seconds", *spec.parameters, ""]]
     sources = {slot.number: slot.params for slot in snapshot.search}
     for slot in slots:
         params = slot.params or (sources.get(slot.source, {}) if slot.source is not None else {})
-        name = results.slot_name(snapshot, slot)
+        name = tables.slot_name(snapshot, slot)
         rows.append(
             [
                 name.removeprefix("trial ").replace("fresh seed", "seed"),
                 "waiting" if slot.state == "running" and not slot.held else slot.state,
-                results.score_cell(spec, slot),
+                tables.score_cell(spec, slot),
                 str(len(slot.members)),
                 f"{sum(member.seconds for member in slot.members):.1f}",
                 *(
-                    words.value_text(params[key]) if key in params else "–"
+                    formatting.value_text(params[key]) if key in params else "–"
                     for key in spec.parameters
                 ),
-                results.last_line(slot.message) if slot.message else "",
+                tables.last_line(slot.message) if slot.message else "",
             ]
         )
     return rows

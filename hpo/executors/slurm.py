@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from hpo import words
 from hpo.executors import GRACE_S, Executor, sbatch, squeue
 from hpo.executors.local import DEATHS_AT_START, HEALTHY_S, PAUSE_S, WorkerError, tail
 from hpo.executors.squeue import Job, SlurmError
 from hpo.site import SlurmDefaults
+from hpo.views import formatting
 
 ASK_S = (5.0, 30.0)
 """Shortest and longest pause between two questions to squeue, which is everybody's."""
@@ -119,7 +119,7 @@ class SlurmExecutor(Executor):
         workers = "1 worker" if each == 1 else f"{each} workers"
         partition = f" in partition {self._site.partition}" if self._site.partition else ""
         limit_s = self._site.limit_s
-        limit = f", for {words.duration_text(limit_s)} at a time" if limit_s else ""
+        limit = f", for {formatting.duration_text(limit_s)} at a time" if limit_s else ""
         odd = "" if jobs * each == n else f" ({jobs * each} rather than {n})"
         return f"{what} of SLURM with {workers} each{odd}{partition}{limit}; logs in {self._logs}"
 

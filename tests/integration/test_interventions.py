@@ -191,9 +191,9 @@ def test_an_excluded_trial_is_in_no_ranking_and_every_view_says_so(
     record = json.loads(hpo("trials", "toy", "--json"))["trials"][first]
     assert record["amendments"][0]["what"] == "exclude"
     assert record["amendments"][0]["since"] == 10
-    from hpo import report
+    from hpo.views.report import page
 
-    assert f">trial {first}</th>" in report.html(snapshot).partition('id="excluded"')[2]
+    assert f">trial {first}</th>" in page.html(snapshot).partition('id="excluded"')[2]
     trial = optuna.load_study(study_name="toy", storage=storage.optuna()).trials[first]
     assert trial.state == optuna.trial.TrialState.FAIL
     assert trial.user_attrs["message"] == message

@@ -20,7 +20,7 @@ from workers import SUPPORT, kill, ledger_at, start_worker, table, wait_until
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.storage import open_storage
 from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.view import QUIET_S
+from hpo.views.terminal.lines import QUIET_S
 
 STUDY = """
 objective = "toy_objective:ToyObjective"

@@ -7,9 +7,9 @@ import re
 import pytest
 from workers import ledger_at, run_workers
 
-from hpo import words
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot
+from hpo.views import verdict
 
 
 def one_step_study(database_url: str) -> StudySnapshot:
@@ -35,9 +35,9 @@ def test_a_map_of_the_oscillator_is_called_one(database_url: str) -> None:
     said = re.search(
         r"a result of the integration step, not of the oscillator: (\d\d\.\d) % with one step per "
         r"point, (\d+\.\d) % solved\. Lower max_step_ns$",
-        words.verdict(of_a_map),
+        verdict.verdict(of_a_map),
     )
-    assert said is not None, words.verdict(of_a_map)
+    assert said is not None, verdict.verdict(of_a_map)
     assert float(said[1]) > 70.0
     assert float(said[2]) < 50.0
     item = of_a_map.confirmed

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from workers import ledger_at, start_worker
 
-from hpo.statusview import worker_lines
 from hpo.study import file
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
+from hpo.views.terminal.status import worker_lines
 
 STUDY = """
 objective = "spintronic"

@@ -17,7 +17,6 @@ from workers import (
     wait_until,
 )
 
-from hpo import records, words
 from hpo.errors import StudyError
 from hpo.ledger import interventions
 from hpo.ledger.backup import study
@@ -25,6 +24,7 @@ from hpo.storage import open_storage
 from hpo.study import effort
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
+from hpo.views import records, verdict
 
 RACE: dict[str, Any] = {
     "objective": "toy_objective:ToyLuckyObjective",
@@ -86,7 +86,7 @@ def test_all_workers_end_before_the_same_trial(
     assert len(snapshot.search) == snapshot.search_end == snapshot.trials < 80
     assert (snapshot.search_end_reason or "").startswith(reason)
     assert len(snapshot.confirm) == 6
-    assert f"; ended by {snapshot.search_end_reason}" in words.progress(snapshot)
+    assert f"; ended by {snapshot.search_end_reason}" in verdict.progress(snapshot)
     assert (summary.trials, summary.settled) == (snapshot.trials, snapshot.trials)
     assert summary.epochs == effort.of_search(snapshot)
     record = records.study(snapshot)

@@ -12,12 +12,14 @@ from frozen import thaw
 from servers import connect
 from workers import ledger_at, run_workers, toy_spec
 
-from hpo import cli, report, studynote, words
+from hpo import cli
 from hpo.ledger.backup import study
 from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
 from hpo.study import file as study_file
 from hpo.study import time_step
+from hpo.views import note, verdict
+from hpo.views.report import page
 
 STEPPED = "stepped_objective:SteppedObjective"
 COST = {"name": "energy_pj"}
@@ -73,11 +75,11 @@ def test_every_view_claims_the_solved_score_and_says_that_it_is_another(
             warning = record["warning"]
             assert warning.startswith(OF_STEP)
             assert warning.endswith(" solved. Lower max_step_ns.")
-            for said in (hpo("best", name), hpo("status", name), report.html(snapshot)):
+            for said in (hpo("best", name), hpo("status", name), page.html(snapshot)):
                 assert warning.rstrip(".") in said
                 assert time_step.AT_STEP in said
             assert f"% {time_step.AT_STEP}) confirmed" in hpo("status")
-            assert studynote.prose(warning.rstrip(".")) in studynote.text(snapshot)
+            assert note.prose(warning.rstrip(".")) in note.text(snapshot)
             with connect(database_url) as connection:
                 attributes = connection.execute(
                     "SELECT a.value_json FROM study_user_attributes a JOIN studies s "
@@ -159,9 +161,9 @@ def test_what_an_old_study_confirmed_stays_and_is_called_untested(
         assert not counted.checked
         assert counted.mean == pytest.approx(named.mean)
         untested = "fresh seeds, not tested on the solved equation"
-        for said in (words.verdict(snapshot), report.html(snapshot)):
+        for said in (verdict.verdict(snapshot), page.html(snapshot)):
             assert untested in said
-        assert "not tested on the solved equation" in studynote.text(snapshot)
+        assert "not tested on the solved equation" in note.text(snapshot)
         params = snapshot.spec.params(snapshot.search[0].params).model_dump()
         assert (params["integrator"], params["max_step_ns"]) == ("map", 10.0)
         file = tmp_path / "done.toml"

@@ -10,7 +10,6 @@ import optuna
 import pytest
 from workers import ledger_at, run_workers, table
 
-from hpo import charts
 from hpo.cli import main
 from hpo.errors import StudyError
 from hpo.ledger import interventions
@@ -18,6 +17,7 @@ from hpo.storage import open_storage
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
+from hpo.views.numbers import declared
 
 
 def sweep_spec(name: str, **changes: Any) -> StudySpec:
@@ -54,7 +54,7 @@ def test_three_workers_measure_what_one_does_and_a_new_figure_only_redraws(
         assert ledger.register(redrawn) == "continued"
         assert ledger.snapshot("alone").spec == redrawn
         assert [s.spec.name for s in ledger.overlays(redrawn)] == ["many"]
-        chart = charts.chart(first)
+        chart = declared.chart(first)
         assert chart is not None
         assert chart.groups[1].points[1].median > chart.groups[0].points[2].median
     with open_storage(database_url) as storage:

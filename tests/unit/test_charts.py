@@ -9,13 +9,18 @@ from typing import Any
 import pytest
 from snapshots import member, slot, snapshot
 
-from hpo import charts, picture, report, sweepfigure, termchart, words
 from hpo.errors import HpoError
-from hpo.liveview import curve_lines
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
+from hpo.views import verdict
+from hpo.views.figures import declared as figures_declared
+from hpo.views.numbers import declared
+from hpo.views.pictures import declared as pictures_declared
+from hpo.views.report import page as report_page
+from hpo.views.terminal import chart as terminal_chart
+from hpo.views.terminal.live import curve_lines
 from objectives.contract import Protocol
 
 SCORES = (0.5, 0.7, 0.8)
@@ -57,7 +62,7 @@ def measured(study: StudySpec, count: int, shift: float = 0.0) -> StudySnapshot:
 
 
 def test_medians_and_quartiles_curve_by_curve() -> None:
-    chart = charts.chart(measured(sweep_spec(log_x=True, marks=[0.3]), 5))
+    chart = declared.chart(measured(sweep_spec(log_x=True, marks=[0.3]), 5))
     assert chart is not None
     assert [group.label for group in chart.groups] == ["k = 2", "k = 5"]
     assert [[p.x for p in group.points] for group in chart.groups] == [
@@ -72,7 +77,7 @@ def test_medians_and_quartiles_curve_by_curve() -> None:
 
 def test_overlay_adds_the_curves_of_another_study() -> None:
     other = measured(sweep_spec(), 6, shift=0.1)
-    chart = charts.chart(measured(sweep_spec(), 6), [other])
+    chart = declared.chart(measured(sweep_spec(), 6), [other])
     assert chart is not None
     assert len(chart.groups) == 4
     assert chart.groups[2].points[0].median == pytest.approx(80.0)
@@ -80,15 +85,15 @@ def test_overlay_adds_the_curves_of_another_study() -> None:
 
 def test_a_curve_runs_along_the_axis_whatever_the_order_of_its_values() -> None:
     study = sweep_spec([{"label": "a", "x": "x", "values": [0.5, 0.1, 1.0]}])
-    chart = charts.chart(measured(study, 3))
+    chart = declared.chart(measured(study, 3))
     assert chart is not None
     assert [(p.x, p.trial) for p in chart.groups[0].points] == [(0.1, 1), (0.5, 0), (1.0, 2)]
-    page = report.html(measured(study, 3))
+    page = report_page.html(measured(study, 3))
     assert page.index("trial 0</th>") < page.index("trial 1</th>"), "a table in order of the file"
 
 
 def test_names_have_no_logarithm_and_no_marks(tmp_path: Path) -> None:
-    chart = charts.chart(measured(sweep_spec(NAMES, log_x=True, marks=[1]), 2))
+    chart = declared.chart(measured(sweep_spec(NAMES, log_x=True, marks=[1]), 2))
     assert chart is not None
     assert ([p.x for p in chart.groups[0].points], chart.log_x, chart.marks) == (
         ["red", "green"],
@@ -96,15 +101,15 @@ def test_names_have_no_logarithm_and_no_marks(tmp_path: Path) -> None:
         (),
     )
     both = measured(sweep_spec([*CURVES[:1], {**CURVES[1], "label": "_hid $"}]), 6)
-    drawn = charts.chart(both)
+    drawn = declared.chart(both)
     assert drawn is not None
-    assert "_hid" in picture.write(drawn, tmp_path / "a.svg").read_text()
+    assert "_hid" in pictures_declared.write(drawn, tmp_path / "a.svg").read_text()
 
 
 def test_curves_over_names_and_over_numbers_share_an_axis_of_names() -> None:
     curves = [{**NAMES[0], "fixed": {"k": 2}}, {"label": "k", "x": "k", "values": [2, 5]}]
     curves[1]["fixed"] = {"colour": "red"}
-    chart = charts.chart(measured(sweep_spec(curves), 4))
+    chart = declared.chart(measured(sweep_spec(curves), 4))
     assert chart is not None
     assert [[p.x for p in group.points] for group in chart.groups] == [["red", "green"], ["2", "5"]]
 
@@ -114,15 +119,15 @@ def test_an_overlay_that_does_not_fit_the_axes_is_left_out_and_named() -> None:
     spec = sweep_spec(NAMES).model_copy(update={"name": "names"})
     empty, same = (sweep_spec().model_copy(update={"name": n}) for n in ("empty", "same"))
     others = [measured(spec, 2), measured(empty, 0), measured(same, 6)]
-    assert [other.spec.name for other in charts.fitting(study, others)] == ["same"]
-    chart = charts.chart(study, others)
+    assert [other.spec.name for other in declared.fitting(study, others)] == ["same"]
+    chart = declared.chart(study, others)
     assert chart is not None
     assert [group.label for group in chart.groups] == ["k = 2", "k = 5"] * 2
-    page = report.html(study, others)
+    page = report_page.html(study, others)
     assert "Drawn with same. Not there yet: none." in page
     assert "Without points on these axes: empty, names." in page
     validated = same.model_copy(update={"protocol": Protocol.VALIDATION})
-    page = report.html(study, [measured(validated, 6)])
+    page = report_page.html(study, [measured(validated, 6)])
     assert "Drawn with same (validation)." in page
 
 
@@ -149,12 +154,12 @@ def scatter_spec(**figure: Any) -> StudySpec:
 
 
 def test_scatter_takes_x_from_what_was_measured_and_its_colour_from_a_rule() -> None:
-    chart = charts.chart(measured(scatter_spec(), 6))
+    chart = declared.chart(measured(scatter_spec(), 6))
     assert chart is not None
     slow, fast = chart.groups
     assert (slow.label, [p.x for p in slow.points]) == ("slow", [0.5, 1.0, 2.0])
     assert (fast.label, [p.x for p in fast.points]) == ("fast", [4.0, 8.0, 16.0])
-    named = charts.chart(measured(scatter_spec(x="colour"), 6))
+    named = declared.chart(measured(scatter_spec(x="colour"), 6))
     assert named is not None
     assert [[p.x for p in group.points] for group in named.groups] == [["red"] * 3, ["red"] * 3]
 
@@ -163,35 +168,35 @@ def test_scatter_takes_x_from_what_was_measured_and_its_colour_from_a_rule() -> 
 def test_drawn_interactively_and_for_a_paper_it_shows_the_same(
     study: StudySpec, tmp_path: Path
 ) -> None:
-    chart = charts.chart(measured(study, 6))
+    chart = declared.chart(measured(study, 6))
     assert chart is not None
-    drawn = {t.name: list(t.y) for t in sweepfigure.figure(chart).data if "markers" in t.mode}
+    drawn = {t.name: list(t.y) for t in figures_declared.figure(chart).data if "markers" in t.mode}
     assert drawn == {g.label: [p.median for p in g.points] for g in chart.groups}
-    first, second = (picture.write(chart, tmp_path / name) for name in ("a.svg", "b.svg"))
+    first, second = (pictures_declared.write(chart, tmp_path / name) for name in ("a.svg", "b.svg"))
     assert first.read_bytes() == second.read_bytes(), "a picture depends on its numbers alone"
-    png = picture.write(chart, tmp_path / "a.png").read_bytes()
+    png = pictures_declared.write(chart, tmp_path / "a.png").read_bytes()
     assert png.startswith(b"\x89PNG")
 
 
 def test_report_of_a_sweep_has_its_figure_and_no_search() -> None:
     study = sweep_spec(title="A <title>", overlay=["elsewhere"])
-    page = report.html(measured(study, 6))
+    page = report_page.html(measured(study, 6))
     assert "A &lt;title&gt;" in page
     assert "Not there yet: elsewhere." in page
     assert "tested once on the test half; nothing was selected." in page
     assert 'id="points"' in page
     assert 'id="convergence"' not in page
     shown = measured(study, 6)
-    assert "best" not in words.verdict(shown)
+    assert "best" not in verdict.verdict(shown)
     assert shown.best is None
     lost = (replace(shown.search[0], state=SlotState.EXCLUDED), *shown.search[1:5])
-    assert words.verdict(replace(shown, search=lost)).startswith(
+    assert verdict.verdict(replace(shown, search=lost)).startswith(
         "4 of 6 points measured, medians of 3 networks from 71.0 % to 74.0 %"
     )
 
 
 def test_terminal_shows_medians_over_what_varies() -> None:
-    lines = termchart.chart(measured(sweep_spec(), 6), width=60, rows=8)
+    lines = terminal_chart.chart(measured(sweep_spec(), 6), width=60, rows=8)
     text = "\n".join(lines)
     assert "o k = 2   x k = 5" in text
     assert "best so far" not in text
@@ -202,10 +207,10 @@ def test_terminal_shows_medians_over_what_varies() -> None:
 
 
 def test_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
-    chart = charts.chart(measured(sweep_spec(), 6))
+    chart = declared.chart(measured(sweep_spec(), 6))
     assert chart is not None
     with pytest.raises(HpoError) as caught:
-        picture.write(chart, tmp_path / "a.gif")
+        pictures_declared.write(chart, tmp_path / "a.gif")
     assert str(caught.value) == (
         f"--picture {tmp_path}/a.gif: the ending must be .svg, .pdf or .png, but got .gif. "
         "Choose one."
@@ -217,8 +222,8 @@ def test_what_is_not_finite_has_no_place() -> None:
     shown = measured(study, 1)
     lost = replace(shown.search[0].members[0], info={"drive": math.inf})
     first = replace(shown.search[0], members=(lost,))
-    chart = charts.chart(replace(shown, search=(first,)))
+    chart = declared.chart(replace(shown, search=(first,)))
     assert chart is not None
     assert chart.groups == ()
-    page = report.html(replace(shown, search=(first,)))
+    page = report_page.html(replace(shown, search=(first,)))
     assert "1 of its complete trials have no place on the x axis." in page

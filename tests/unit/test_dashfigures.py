@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import snapshots
 
-from hpo import dashfigures
-from hpo.charts import chart
-from hpo.clocks import clocks, incumbents
-from hpo.plotting import scored
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
+from hpo.views.figures import cards as figures_cards
+from hpo.views.numbers.convergence import clocks, incumbents
+from hpo.views.numbers.declared import chart
+from hpo.views.numbers.scores import scored
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 LARGEST = 40_000
@@ -28,7 +28,7 @@ LARGEST = 40_000
 def drawn(snapshot: StudySnapshot, card: str) -> dict[str, Any]:
     """A card as the browser gets it; NaN and infinity are no JSON."""
     figure: dict[str, Any] = json.loads(
-        dashfigures.cards(snapshot)[card], parse_constant=pytest.fail
+        figures_cards.cards(snapshot)[card], parse_constant=pytest.fail
     )
     return figure
 
@@ -158,16 +158,16 @@ def reported(**params: Any) -> StudySpec:
 )
 def test_distance_is_in_searched_ranges(params: dict[str, Any], distance: float) -> None:
     spec = reported(x=0.5, rate_per_ns=0.1, colour="red")
-    found = dashfigures.distance_to_reported(spec, {**params, "k": 8})
+    found = figures_cards.distance_to_reported(spec, {**params, "k": 8})
     assert found == pytest.approx(distance)
 
 
 def test_distance_leaves_out_what_is_not_searched_or_has_no_place() -> None:
-    assert dashfigures.compared(reported(x=0.5, noise=0.1)) == ["x"]
+    assert figures_cards.compared(reported(x=0.5, noise=0.1)) == ["x"]
     reports = {"score": 0.9, "source": "here", "params": {"rate_per_ns": 0, "x": "much"}}
-    assert dashfigures.compared(snapshots.unchecked(reported=reports)) == []
-    assert dashfigures.compared(reported()) == []
-    assert dashfigures.compared(snapshots.spec(reported=None)) == []
+    assert figures_cards.compared(snapshots.unchecked(reported=reports)) == []
+    assert figures_cards.compared(reported()) == []
+    assert figures_cards.compared(snapshots.spec(reported=None)) == []
 
 
 def test_distance_of_the_incumbent_along_the_search() -> None:
@@ -219,10 +219,10 @@ def test_separation_is_the_share_of_variance_between_groups() -> None:
         return snapshots.snapshot(snapshots.spec(), tuple(slots))
 
     by_x = study(lambda p: 0.9 - (p["x"] - 0.5) ** 2)
-    assert dashfigures.separation(by_x, "x") > 0.9
-    assert dashfigures.separation(by_x, "colour") < 0.1
-    assert dashfigures.separation(study(lambda p: len(p["colour"]) / 10), "colour") == 1.0
-    assert dashfigures.separation(study(lambda p: 0.5), "x") == 0.0
+    assert figures_cards.separation(by_x, "x") > 0.9
+    assert figures_cards.separation(by_x, "colour") < 0.1
+    assert figures_cards.separation(study(lambda p: len(p["colour"]) / 10), "colour") == 1.0
+    assert figures_cards.separation(study(lambda p: 0.5), "x") == 0.0
 
 
 # --- confirmed, sweeps ----------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def test_confirmed_shows_claims_beside_what_fresh_seeds_gave() -> None:
         pytest.approx(100 * first.search_score, rel=1e-4)
     ]
     assert trace(figure, "mean ± std")["x"] == [pytest.approx(100 * first.mean, rel=1e-4)]
-    assert figure["layout"]["height"] == dashfigures.HEIGHT
+    assert figure["layout"]["height"] == figures_cards.HEIGHT
 
 
 def test_a_sweep_shows_its_figure_alone() -> None:
@@ -247,7 +247,7 @@ def test_a_sweep_shows_its_figure_alone() -> None:
         where="test",
     )
     search = tuple(trial(i, [0.5, 0.6, 0.8]) for i in range(2))
-    cards = dashfigures.cards(snapshots.snapshot(spec, search))
+    cards = figures_cards.cards(snapshots.snapshot(spec, search))
     assert [*cards] == ["6-figure"]
     figure = json.loads(cards["6-figure"])
     assert [t["y"] for t in figure["data"] if t.get("mode") == "lines+markers"] == [[60, 60]]
@@ -275,7 +275,7 @@ def test_any_study_has_its_cards(search: Any, reports: Any) -> None:
     snapshot = snapshots.snapshot(snapshots.spec(reported=reports), search)
     names = ["1-convergence", "2-epochs", "2-time", *(["3-distance"] if reports else [])]
     names.append("4-parameters")
-    assert [*dashfigures.cards(snapshot)] == names
+    assert [*figures_cards.cards(snapshot)] == names
     for name in names:
         drawn(snapshot, name)
 
@@ -300,7 +300,7 @@ def test_tags_in_texts_are_shown_and_never_read() -> None:
         for i, state in enumerate(states)
     )
     snapshot = snapshots.snapshot(spec, search, (snapshots.confirmation(0, 0, 0.9),))
-    cards = dashfigures.cards(snapshot)
+    cards = figures_cards.cards(snapshot)
     assert len(cards) == 6
     assert all("<img" not in card for card in cards.values())
     assert "&lt;img" in cards["4-parameters"]
@@ -312,12 +312,12 @@ def test_tags_in_texts_are_shown_and_never_read() -> None:
 def test_cards_of_5000_trials_stay_small() -> None:
     spec = snapshots.spec(budget={"trials": 5000, "members": 3, "epochs": 2})
     snapshot = snapshots.realistic(spec)
-    cards = dashfigures.cards(snapshot)
+    cards = figures_cards.cards(snapshot)
     assert {name: len(card) for name, card in cards.items() if len(card) > LARGEST} == {}
     assert "bdata" not in "".join(cards.values())
     clouds = [t for t in drawn(snapshot, "1-convergence")["data"] if t.get("mode") == "markers"]
     shown = sum(len(t["x"]) for t in clouds if t["name"] in ("trial", "pruned", "off scale"))
-    assert shown == dashfigures.MAX_TRIALS
+    assert shown == figures_cards.MAX_TRIALS
     whole = len(scored(snapshot))
     for card in ("1-convergence", "2-epochs", "2-time", "3-distance"):
         title = json.loads(cards[card])["layout"]["title"]["text"]
@@ -330,7 +330,7 @@ def test_cards_of_5000_trials_stay_small() -> None:
 def test_a_study_that_improves_all_the_time_stays_small_too() -> None:
     spec = snapshots.spec(budget={"trials": 5000, "members": 3, "epochs": 2})
     search = tuple(trial(i, [0.5 + i / 20_000] * 3) for i in range(5000))
-    cards = dashfigures.cards(snapshots.snapshot(spec, search, state=StudyState.DONE))
+    cards = figures_cards.cards(snapshots.snapshot(spec, search, state=StudyState.DONE))
     assert max(map(len, cards.values())) <= LARGEST
     best = trace(json.loads(cards["1-convergence"]), "best so far, median of 3")
     assert best["y"][-1] == pytest.approx(74.995, rel=1e-4)
@@ -340,7 +340,7 @@ def test_thinning_keeps_the_best_so_far_and_the_newest() -> None:
     snapshot = snapshots.realistic(
         snapshots.spec(budget={"trials": 3000, "members": 1, "epochs": 2})
     )
-    kept = {slot.number for slot in dashfigures.chosen(snapshot, 300)}
+    kept = {slot.number for slot in figures_cards.chosen(snapshot, 300)}
     assert len(kept) == 300
     for clock in clocks(snapshot):
         assert {slot.number for slot in incumbents(snapshot, clock)} <= kept
@@ -353,9 +353,9 @@ def test_a_declared_figure_of_many_points_is_thinned() -> None:
     search = tuple(trial(i, [0.5], params={"x": i / 5000}) for i in range(5000))
     whole = chart(snapshots.snapshot(spec, search))
     assert whole is not None
-    card = dashfigures.compact(dashfigures.declared(whole))
+    card = figures_cards.compact(figures_cards.declared(whole))
     assert len(card) < LARGEST
-    assert sum(len(t["x"]) for t in json.loads(card)["data"]) == dashfigures.MAX_CHART_POINTS
+    assert sum(len(t["x"]) for t in json.loads(card)["data"]) == figures_cards.MAX_CHART_POINTS
 
 
 def test_numbers_have_five_significant_digits() -> None:

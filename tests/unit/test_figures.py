@@ -10,12 +10,17 @@ import plotly.graph_objects as go
 import pytest
 import snapshots
 
-from hpo import figures, parameterfigure, plotting
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import SlotState
+from hpo.views.figures import confirmed, convergence, learning_curves, parameters, style
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-ALL = [figures.convergence, parameterfigure.parameters, figures.learning_curves, figures.confirmed]
+ALL = [
+    convergence.convergence,
+    parameters.parameters,
+    learning_curves.learning_curves,
+    confirmed.confirmed,
+]
 
 
 def trace(figure: go.Figure, name: str) -> go.Scatter:
@@ -30,7 +35,9 @@ def trials(*scores: float) -> StudySnapshot:
 def test_best_line_counts_complete_trials_only() -> None:
     plain = trials(0.5, 0.7, 0.6, 0.8)
     pruned = snapshots.slot(4, SlotState.PRUNED, score=0.99)
-    line = trace(figures.convergence(replace(plain, search=(*plain.search, pruned))), "best so far")
+    line = trace(
+        convergence.convergence(replace(plain, search=(*plain.search, pruned))), "best so far"
+    )
     assert list(line.x) == [0, 1, 3, 4]
     assert list(line.y) == pytest.approx([50, 70, 80, 80])
     assert line.line.shape == "hv"
@@ -38,7 +45,7 @@ def test_best_line_counts_complete_trials_only() -> None:
 
 def test_best_line_goes_down_where_less_is_better() -> None:
     spec = snapshots.spec(objective="toy_objective:ToyLossObjective", reported=None)
-    line = trace(figures.convergence(replace(trials(0.5, 0.7, 0.4), spec=spec)), "best so far")
+    line = trace(convergence.convergence(replace(trials(0.5, 0.7, 0.4), spec=spec)), "best so far")
     assert list(line.y) == pytest.approx([0.5, 0.4, 0.4])
 
 
@@ -48,7 +55,7 @@ def test_best_line_by_time_follows_the_order_of_settling() -> None:
         replace(early, settled_at=late.settled_at),
         replace(late, settled_at=early.settled_at),
     )
-    figure = figures.convergence(replace(trials(), search=swapped))
+    figure = convergence.convergence(replace(trials(), search=swapped))
     line = next(t for t in figure.data if t.name == "best so far" and t.meta == "by time")
     assert list(line.y) == pytest.approx([80, 90, 90])
     assert list(line.x) == pytest.approx([5, 7, 7])
@@ -63,7 +70,7 @@ def test_by_epochs_a_trial_stands_at_what_was_trained_up_to_its_end() -> None:
         snapshots.slot(2, SlotState.FAILED, steps=(0.4,) * 3),
         replace(last, number=3),
     )
-    figure = figures.convergence(replace(trials(), search=slots))
+    figure = convergence.convergence(replace(trials(), search=slots))
     found = {t.name: t for t in figure.data if t.meta == "by epochs"}
     assert list(found["complete trial"].x) == [90, 195]
     assert list(found["pruned trial"].x) == [102]
@@ -79,19 +86,19 @@ def test_by_epochs_it_does_not_matter_who_was_done_first() -> None:
         replace(early, settled_at=late.settled_at),
         replace(late, settled_at=early.settled_at),
     )
-    figure = figures.convergence(replace(trials(), search=swapped))
+    figure = convergence.convergence(replace(trials(), search=swapped))
     line = next(t for t in figure.data if t.name == "best so far" and t.meta == "by epochs")
     assert (list(line.x), list(line.y)) == ([90, 180], pytest.approx([90, 90]))
 
 
 def test_reported_value_is_a_line_with_its_band() -> None:
-    band, line = figures.convergence(trials(0.9)).layout.shapes
+    band, line = convergence.convergence(trials(0.9)).layout.shapes
     assert (band.y0, band.y1) == pytest.approx((86.92, 92.74))
     assert (line.y0, line.y1) == pytest.approx((89.83, 89.83))
 
 
 def test_one_outlier_does_not_squash_the_rest_and_is_marked() -> None:
-    figure = figures.convergence(trials(*[0.9 + 0.001 * i for i in range(20)], 0.1))
+    figure = convergence.convergence(trials(*[0.9 + 0.001 * i for i in range(20)], 0.1))
     assert figure.layout.yaxis.range[0] > 80
     mark = trace(figure, "off scale")
     assert list(mark.x) == [20]
@@ -101,13 +108,13 @@ def test_one_outlier_does_not_squash_the_rest_and_is_marked() -> None:
 def test_a_failed_trial_is_a_cross_on_the_axis_with_its_message() -> None:
     failed = snapshots.slot(1, SlotState.FAILED, message="Traceback\nValueError: too small")
     plain = trials(0.9)
-    mark = trace(figures.convergence(replace(plain, search=(*plain.search, failed))), "failed")
+    mark = trace(convergence.convergence(replace(plain, search=(*plain.search, failed))), "failed")
     assert (list(mark.x), list(mark.y), mark.yaxis) == ([1], [0], "y2")
     assert mark.text[0] == "trial 1 failed<br>ValueError: too small"
 
 
 def test_every_button_chooses_traces_that_exist() -> None:
-    figure = figures.convergence(snapshots.realistic(snapshots.spec()))
+    figure = convergence.convergence(snapshots.realistic(snapshots.spec()))
     buttons = figure.layout.updatemenus[0].buttons
     assert [b.label for b in buttons] == ["by trial", "by epochs", "by time"]
     shown = [b.args[0]["visible"] for b in buttons]
@@ -122,7 +129,7 @@ def test_every_button_chooses_traces_that_exist() -> None:
 
 
 def test_parameters_have_the_axes_of_the_space() -> None:
-    figure = parameterfigure.parameters(snapshots.realistic(snapshots.spec()))
+    figure = parameters.parameters(snapshots.realistic(snapshots.spec()))
     axes = [figure.layout[f"xaxis{i}"] for i in ("", 2, 3, 4)]
     assert [a.title.text for a in axes] == ["x", "k", "rate_per_ns (1/ns)", "colour"]
     assert [a.type for a in axes] == [None, None, "log", "category"]
@@ -134,18 +141,18 @@ def test_parameters_have_the_axes_of_the_space() -> None:
 def test_learning_curves_draw_members_and_a_bounded_number_of_others() -> None:
     spec = snapshots.spec(budget={"trials": 400, "members": 3, "epochs": 30})
     snapshot = snapshots.realistic(spec)
-    figure = figures.learning_curves(snapshot)
+    figure = learning_curves.learning_curves(snapshot)
     best = [t for t in figure.data if t.line.width == 3]
     assert [t.name for t in best][-1].startswith(f"trial {snapshot.ranking[0].number}:")
     members = [t for t in figure.data if t.line.width == 1]
     assert [list(t.y).count(None) for t in members] == [2, 2, 2]
     grey = trace(figure, "other trials")
-    assert 50 < list(grey.y).count(None) + 1 <= figures.MAX_CURVES
+    assert 50 < list(grey.y).count(None) + 1 <= learning_curves.MAX_CURVES
 
 
 def test_a_pruned_curve_ends_where_it_was_pruned() -> None:
     slot = snapshots.slot(0, SlotState.PRUNED, score=0.3, steps=(0.2, 0.3))
-    figure = figures.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
+    figure = learning_curves.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
     assert list(trace(figure, "other trials").y) == pytest.approx([20, 30])
     assert trace(figure, "pruned here").text[0] == "trial 0 pruned at epoch 2"
 
@@ -154,7 +161,7 @@ def test_steps_after_the_first_member_are_no_epochs() -> None:
     members = tuple(snapshots.member(i, (0.4 + 0.2 * i,) * 30) for i in range(2))
     steps = (*members[0].curve, 0.5)  # the mean of two members, see timeline.Timeline
     slot = snapshots.slot(0, SlotState.PRUNED, score=0.5, members=members, steps=steps)
-    figure = figures.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
+    figure = learning_curves.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
     assert list(trace(figure, "other trials").y) == pytest.approx([50] * 30)
     assert trace(figure, "pruned here").text[0] == "trial 0 pruned after 2 members"
 
@@ -162,16 +169,16 @@ def test_steps_after_the_first_member_are_no_epochs() -> None:
 def test_long_curves_are_thinned_and_keep_their_end() -> None:
     curve = tuple(i / 10_000 for i in range(10_000))
     slot = snapshots.slot(0, SlotState.COMPLETE, members=(snapshots.member(0, curve),))
-    figure = figures.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
+    figure = learning_curves.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
     x = list(figure.data[-1].x)
-    assert len(x) <= figures.MAX_CURVE_POINTS + 1
+    assert len(x) <= learning_curves.MAX_CURVE_POINTS + 1
     assert x[-1] == 10_000
 
 
 def test_confirmed_shows_every_seed_mean_and_claim() -> None:
     source = snapshots.slot(3, SlotState.COMPLETE, score=0.95)
     fresh = tuple(snapshots.confirmation(3, i, s) for i, s in enumerate((0.90, 0.94, None)))
-    figure = figures.confirmed(snapshots.snapshot(snapshots.spec(), (source,), fresh))
+    figure = confirmed.confirmed(snapshots.snapshot(snapshots.spec(), (source,), fresh))
     assert list(trace(figure, "fresh seed, test half").x) == pytest.approx([90, 94])
     assert list(trace(figure, "mean ± std").x) == pytest.approx([92])
     assert trace(figure, "mean ± std").error_x.array[0] == pytest.approx(2.828, abs=1e-3)
@@ -221,8 +228,8 @@ def test_tags_in_texts_are_shown_and_never_read(draw) -> None:  # type: ignore[n
 
 
 def test_many_points_are_drawn_by_webgl() -> None:
-    few = plotting.markers([1], [1.0], [""], name="a", marker={})
-    many = plotting.markers([1] * 2000, [1.0] * 2000, [""] * 2000, name="a", marker={})
+    few = style.markers([1], [1.0], [""], name="a", marker={})
+    many = style.markers([1] * 2000, [1.0] * 2000, [""] * 2000, name="a", marker={})
     assert (few.type, many.type) == ("scatter", "scattergl")
 
 
@@ -230,11 +237,11 @@ def test_a_narrow_logarithmic_axis_has_ticks_too() -> None:
     """At powers of ten alone, it would have one, or none."""
     wide = {"type": "log", "minor_ticks": "outside", "dtick": 1}
     narrow = {"type": "log", "minor_ticks": "outside"}
-    assert plotting.log_axis([0.02, 0.5, 3.0]) == wide
-    assert plotting.log_axis([0.02, 0.08]) == narrow
-    assert plotting.log_axis([0.02, 0.5]) == narrow
-    assert plotting.log_axis([0.1, 1.0]) == wide
-    assert plotting.log_axis([]) == narrow
+    assert style.log_axis([0.02, 0.5, 3.0]) == wide
+    assert style.log_axis([0.02, 0.08]) == narrow
+    assert style.log_axis([0.02, 0.5]) == narrow
+    assert style.log_axis([0.1, 1.0]) == wide
+    assert style.log_axis([]) == narrow
     plain = snapshots.slot(0, SlotState.COMPLETE).params
     near, far = (
         tuple(
@@ -244,6 +251,6 @@ def test_a_narrow_logarithmic_axis_has_ticks_too() -> None:
         for rates in ((0.02, 0.04, 0.08), (0.02, 0.04, 8.0))
     )
     for search, dtick in ((near, None), (far, 1)):
-        axis = parameterfigure.parameters(snapshots.snapshot(snapshots.spec(), search))
+        axis = parameters.parameters(snapshots.snapshot(snapshots.spec(), search))
         assert axis.layout.xaxis3.type == "log"
         assert axis.layout.xaxis3.dtick == dtick

@@ -9,25 +9,20 @@ from pathlib import Path
 import fronts
 import pytest
 
-from hpo import (
-    dashfigures,
-    frontchart,
-    frontfigure,
-    frontpicture,
-    records,
-    report,
-    results,
-    statusview,
-    studynote,
-    termchart,
-    view,
-    words,
-)
 from hpo.errors import HpoError
 from hpo.study import file
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.summary import ConfirmedSummary, StudySummary
+from hpo.views import note, records, verdict
+from hpo.views.figures import cards as figures_cards
+from hpo.views.figures import front as figures_front
+from hpo.views.numbers import front as numbers_front
+from hpo.views.pictures import front as pictures_front
+from hpo.views.report import page as report_page
+from hpo.views.terminal import chart as terminal_chart
+from hpo.views.terminal import lines as terminal_lines
+from hpo.views.terminal import status, tables
 
 NAMED = (
     "confirmed 90.7 ± 0.2 % at 14 pJ (1,400 synapses) on 3 fresh seeds: 35 % of the reported "
@@ -41,13 +36,13 @@ def test_the_verdict_names_the_cheapest_that_holds_the_reported_score() -> None:
     assert [item.source for item in snapshot.confirmations] == [2, 3, 4]
     assert snapshot.confirmed is not None
     assert snapshot.confirmed.source == 3
-    assert words.verdict(snapshot) == NAMED
+    assert verdict.verdict(snapshot) == NAMED
     assert snapshot.best is snapshot.search[3], "files and views show the trial it is named by"
 
 
 def test_the_verdict_says_when_nothing_holds() -> None:
     snapshot = fronts.study(confirmed={2: [0.8, 0.8, 0.8], 4: [0.85, 0.86, 0.87]})
-    assert words.verdict(snapshot).startswith(
+    assert verdict.verdict(snapshot).startswith(
         "none of 2 confirmed trials holds the reported score; the best: confirmed 86.0 ± 1.0 % at "
         "30 pJ (3,000 synapses) on 3 fresh seeds; reported"
     )
@@ -69,11 +64,11 @@ def test_the_verdict_says_when_nothing_holds() -> None:
     ],
 )
 def test_before_anything_is_confirmed(trials: list[tuple[float, float]], text: str) -> None:
-    assert words.verdict(fronts.study(trials=trials, confirmed={})).startswith(text)
+    assert verdict.verdict(fronts.study(trials=trials, confirmed={})).startswith(text)
 
 
 def test_the_table_of_the_confirmed_front() -> None:
-    lines = results.front_table(fronts.study())
+    lines = tables.front_table(fronts.study())
     assert [re.split(r"  +", line) for line in lines] == [
         ["trial", "energy (pJ)", "synapses", "search score", "confirmed", "n"],
         ["2", "12.3", "1,230", "91.0 %", "89.5 ± 0.5 %", "3"],
@@ -81,13 +76,13 @@ def test_the_table_of_the_confirmed_front() -> None:
         ["4", "30", "3,000", "95.0 %", "95.0 ± 1.0 %", "3"],
         ["reported", "40 (here 24.7)", "–", "–", "89.83 ± 2.91 %", "10"],
     ]
-    before = results.front_table(fronts.study(confirmed={}))
+    before = tables.front_table(fronts.study(confirmed={}))
     assert [line.split()[0] for line in before] == ["trial", "0", "1", "2", "3", "4", "reported"]
     assert "confirmed" not in before[0]
 
 
 def test_the_result_in_a_terminal() -> None:
-    lines = results.result(fronts.study(), report=None, storage="", width=90)
+    lines = tables.result(fronts.study(), report=None, storage="", width=90)
     text = "\n".join(lines)
     assert f"toy-study: {NAMED}" in text
     assert "· trial   o front   ◆ confirmed   ✚ reported 89.83 ± 2.91 % at 40 pJ" in text
@@ -95,23 +90,23 @@ def test_the_result_in_a_terminal() -> None:
     assert re.search(r"^ +trial 3 +reported$", text, re.M)
     assert re.search(r"^  energy \(pJ\) +14 +40$", text, re.M)
     assert "best so far" not in text
-    chart = termchart.chart(fronts.study(), width=80)
+    chart = terminal_chart.chart(fronts.study(), width=80)
     assert "\n".join(chart).count("◆") == 3 + 1, "three points, and the legend"
-    assert termchart.chart(fronts.study(trials=fronts.TRIALS[:1], confirmed={})) == []
+    assert terminal_chart.chart(fronts.study(trials=fronts.TRIALS[:1], confirmed={})) == []
 
 
 def test_lines_of_a_launch_and_of_the_status() -> None:
     snapshot = fronts.study()
-    line = view.settled_line(snapshot, snapshot.search[2], 3)
+    line = terminal_lines.settled_line(snapshot, snapshot.search[2], 3)
     assert line.startswith(
         "[3/6] trial 2 complete 91.0 % at 12.3 pJ (cheapest that reaches the reported score "
         "92.0 % at 14 pJ #3) x="
     )
-    assert statusview.gap(snapshot) == (
+    assert status.gap(snapshot) == (
         "the confirmed score is 0.9 points above the reported 89.83 ± 2.91 %"
     )
     searched = fronts.study(confirmed={})
-    assert statusview.gap(searched) == (
+    assert status.gap(searched) == (
         "the search score (cheapest that reaches the reported score) is 1.2 points above the "
         "reported 89.83 ± 2.91 %"
     )
@@ -138,9 +133,9 @@ def summary(snapshot: StudySnapshot, confirmed: ConfirmedSummary | None) -> Stud
 def test_a_line_of_the_overview() -> None:
     snapshot = fronts.study()
     confirmed = ConfirmedSummary(source=3, mean=0.907, std=0.002, n=3, cost=14.0, step_mean=0.907)
-    _, line = statusview.study_lines([summary(snapshot, confirmed)])
+    _, line = status.study_lines([summary(snapshot, confirmed)])
     assert "90.7 ± 0.2 % at 14 pJ confirmed  0.9 points above 89.83 ± 2.91 %" in line
-    _, line = statusview.study_lines([summary(snapshot, None)])
+    _, line = status.study_lines([summary(snapshot, None)])
     assert "91.0 % at 12.3 pJ in the search" in line
 
 
@@ -165,7 +160,7 @@ def test_records_hold_front_and_costs() -> None:
 
 def test_the_figure_shows_trials_front_confirmed_and_reported() -> None:
     snapshot = fronts.study()
-    figure = frontfigure.figure(snapshot)
+    figure = figures_front.figure(snapshot)
     traces = {trace.name: trace for trace in figure.data}
     confirmed = traces["confirmed on fresh seeds, mean ± std"]
     assert list(confirmed.x) == pytest.approx([12.3, 14.0, 30.0])
@@ -185,7 +180,7 @@ def test_the_figure_shows_trials_front_confirmed_and_reported() -> None:
 def test_within_a_decade_the_axis_is_linear() -> None:
     reported = {**fronts.REPORTED, "cost": 15.0, "cost_here": None}
     spec = fronts.spec(reported=reported)
-    chart = frontchart.chart(fronts.study(spec, trials=[(0.8, 5.0), (0.9, 9.0)], confirmed={}))
+    chart = numbers_front.chart(fronts.study(spec, trials=[(0.8, 5.0), (0.9, 9.0)], confirmed={}))
     assert not chart.log_x
     assert chart.reported_here is None
 
@@ -197,15 +192,15 @@ def test_less_can_be_better() -> None:
     snapshot = fronts.study(less, trials=trials, confirmed={})
     assert [slot.number for slot in snapshot.front] == [0, 1, 2, 3, 4]
     assert [slot.number for slot in snapshot.ranking][:3] == [2, 3, 4]
-    assert words.verdict(snapshot).startswith(
+    assert verdict.verdict(snapshot).startswith(
         "cheapest that reaches the reported score rmse_mv 0.09 at 12.3 pJ"
     )
-    low, high = frontchart.view(frontchart.chart(snapshot))
+    low, high = numbers_front.view(numbers_front.chart(snapshot))
     assert low < 0.05 < 0.11 < high < 0.4, "the better half, and the reported"
 
 
 def test_cards_of_the_dashboard() -> None:
-    cards = dashfigures.cards(fronts.study())
+    cards = figures_cards.cards(fronts.study())
     assert sorted(cards) == ["1-front", "4-parameters", "5-confirmed"]
     front = json.loads(cards["1-front"])
     assert "Accuracy against energy" in front["layout"]["title"]["text"]
@@ -213,14 +208,14 @@ def test_cards_of_the_dashboard() -> None:
     rising = [(0.9 + 1e-5 * k, 10.0 - 1e-3 * k) for k in range(1, 1000)][::-1]
     rising = [(score, 20.0 - cost) for score, cost in rising]  # every one on the front
     for trials in (falling, rising):
-        card = dashfigures.cards(fronts.study(trials=trials, confirmed={}))["1-front"]
+        card = figures_cards.cards(fronts.study(trials=trials, confirmed={}))["1-front"]
         assert len(card.encode()) < 40_000
-    title = json.loads(dashfigures.cards(fronts.study(trials=falling, confirmed={}))["1-front"])
+    title = json.loads(figures_cards.cards(fronts.study(trials=falling, confirmed={}))["1-front"])
     assert "250 of 999 trials off the front" in title["layout"]["title"]["text"]
 
 
 def test_the_note() -> None:
-    text = studynote.text(fronts.study())
+    text = note.text(fronts.study())
     assert "**Result:** confirmed 90.7 ± 0.2 % at 14 pJ" in text
     assert "- trial 4: accuracy **95.0 ± 1.0 % at 30 pJ** on n = 3 fresh seeds" in text
     assert "It has two objectives: accuracy, and as little `energy_pj` as possible" in text
@@ -231,7 +226,7 @@ def test_the_note() -> None:
 
 
 def test_the_report() -> None:
-    page = report.html(fronts.study())
+    page = report_page.html(fronts.study())
     text = re.sub(r"<script.*?</script>", "", page, flags=re.S)
     assert '<section id="front"' in text
     assert '<section id="convergence"' not in text
@@ -242,12 +237,12 @@ def test_the_report() -> None:
 
 
 def test_pictures(tmp_path: Path) -> None:
-    chart = frontchart.chart(fronts.study())
-    one = frontpicture.write(chart, tmp_path / "a.svg").read_bytes()
-    assert one == frontpicture.write(chart, tmp_path / "b.svg").read_bytes()
+    chart = numbers_front.chart(fronts.study())
+    one = pictures_front.write(chart, tmp_path / "a.svg").read_bytes()
+    assert one == pictures_front.write(chart, tmp_path / "b.svg").read_bytes()
     assert b"<svg" in one
     with pytest.raises(HpoError, match=r"the ending must be \.svg, \.pdf or \.png"):
-        frontpicture.write(chart, tmp_path / "a.gif")
+        pictures_front.write(chart, tmp_path / "a.gif")
 
 
 def test_the_study_file_can_be_written_and_read_again() -> None:

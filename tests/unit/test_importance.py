@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import snapshots
 
-from hpo import importance
-from hpo.importance import Importance
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
+from hpo.views.numbers import importance
+from hpo.views.numbers.importance import Importance
 
 Function = Callable[[Mapping[str, Any]], float]
 N = 300

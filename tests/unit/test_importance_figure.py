@@ -8,10 +8,12 @@ import pytest
 import snapshots
 from test_importance import drawn, rate
 
-from hpo import importance, importancefigure, report
-from hpo.importance import Importance
-from hpo.plotting import safe
 from hpo.study.snapshot import StudySnapshot
+from hpo.views.figures import importance as figures_importance
+from hpo.views.figures.style import safe
+from hpo.views.numbers import importance
+from hpo.views.numbers.importance import Importance
+from hpo.views.report import page as report_page
 
 
 def found(snapshot: StudySnapshot) -> Importance:
@@ -22,7 +24,7 @@ def found(snapshot: StudySnapshot) -> Importance:
 
 def test_bars_tell_share_and_chance() -> None:
     study = drawn(lambda p: -3 * (p["x"] - 0.3) ** 2 + (p["colour"] == "red"), 0)
-    left, right = importancefigure.bars(found(study)).data
+    left, right = figures_importance.bars(found(study)).data
     assert {*left.y[:2]} == {"x", "colour"}
     assert left.marker.color[:2] == ("#0072B2", "#0072B2")
     assert right.y[0].count(" × ") == 1
@@ -36,7 +38,7 @@ def test_contours_show_the_pair_that_interacts_and_the_marks() -> None:
     )
     pairs = found(study).pairs(3)
     assert pairs[0] == ("rate_per_ns", "x")
-    figure = importancefigure.contours(study, pairs)
+    figure = figures_importance.contours(study, pairs)
     assert figure.layout.xaxis.type == "log"
     assert list(figure.layout.xaxis.range) == [-3.0, 1.0]
     ground, dots, cross, star = figure.data[:4]
@@ -46,12 +48,12 @@ def test_contours_show_the_pair_that_interacts_and_the_marks() -> None:
     assert (cross.x[0], cross.y[0]) == (0.07, 0.5)
     assert study.best is not None
     assert (star.x[0], star.y[0]) == (study.best.params["rate_per_ns"], study.best.params["x"])
-    assert len(dots.x) == importancefigure.SHOWN
+    assert len(dots.x) == figures_importance.SHOWN
 
 
 def test_choices_are_names_on_their_axis() -> None:
     study = drawn(lambda p: p["x"] if p["colour"] == "red" else 1.0 - p["x"], 0)
-    figure = importancefigure.contours(study, [("colour", "x")])
+    figure = figures_importance.contours(study, [("colour", "x")])
     assert figure.data[0].type == "heatmap"
     assert list(figure.data[0].x) == [safe("red"), safe("green")]
     assert figure.layout.xaxis.type == "category"
@@ -62,25 +64,28 @@ def test_size_and_time_are_bounded() -> None:
     study = drawn(lambda p: p["x"] * rate(p), 0, 10_000)
     start = time.process_time()
     measured = found(study)
-    figures = importancefigure.bars(measured), importancefigure.contours(study, measured.pairs(3))
+    figures = (
+        figures_importance.bars(measured),
+        figures_importance.contours(study, measured.pairs(3)),
+    )
     size = sum(len(figure.to_json()) for figure in figures)
     own_s = time.process_time() - start
     assert size < 300_000
     start = time.process_time()
-    report.html(study)
+    report_page.html(study)
     assert own_s < 0.5 * (time.process_time() - start)
 
 
 def test_the_same_snapshot_the_same_figures() -> None:
     study = drawn(lambda p: p["x"] * rate(p), 0, 100)
     pairs = found(study).pairs(2)
-    first, second = (importancefigure.contours(study, pairs).to_json() for _ in range(2))
+    first, second = (figures_importance.contours(study, pairs).to_json() for _ in range(2))
     assert first == second
 
 
 @pytest.mark.parametrize(("n", "there"), [(importance.LEAST, True), (49, False)])
 def test_the_report_says_when_there_are_too_few(n: int, there: bool) -> None:
-    page = report.html(drawn(lambda p: p["x"], 0, n))
+    page = report_page.html(drawn(lambda p: p["x"], 0, n))
     said = (
         "49 trials that trained a network to its end, or scores that are all alike, do not tell "
         "which parameters matter: "

@@ -11,9 +11,10 @@ import pytest
 from matplotlib.figure import Figure
 from snapshots import realistic, spec
 
-from hpo import learningcurve, picture
+from hpo import learningcurve
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import Slot
+from hpo.views.pictures import declared
 
 
 def best(snapshot: StudySnapshot) -> Slot:
@@ -30,8 +31,8 @@ def rows(snapshot: StudySnapshot, trial: Slot) -> list[dict[str, str]]:
 
 def texts(figure: Figure) -> str:
     """All that is written in a picture that can be drawn."""
-    with picture.style():
-        assert picture.rendered(figure, ".svg").startswith(b"<?xml")
+    with declared.style():
+        assert declared.rendered(figure, ".svg").startswith(b"<?xml")
     labels = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     axes = [axes.get_title(loc="left") + axes.get_ylabel() for axes in figure.axes]
     return "\n".join([*labels, *axes])
@@ -82,4 +83,4 @@ def test_losses_of_any_kind(loss: tuple[float, ...]) -> None:
 def test_text_of_users_is_no_mathematics() -> None:
     study = realistic(spec(reported={"score": 0.9, "source": "$x^{"}))
     assert r"(\$x^{)" in texts(learningcurve.figure(study, best(study)))
-    assert picture.wrapped("a $b$ " * 30).count("\n") == 1
+    assert declared.wrapped("a $b$ " * 30).count("\n") == 1

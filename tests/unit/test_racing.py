@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from workers import toy_spec
 
-from hpo import words
 from hpo.errors import SpecError
 from hpo.search import racing
 from hpo.search.history import learns
@@ -16,6 +15,7 @@ from hpo.search.suggest import suggest
 from hpo.study import effort
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.views import verdict
 
 EPOCHS = 4
 
@@ -207,10 +207,10 @@ def test_refusals(tables: dict[str, Any], message: str) -> None:
 
 
 def test_words() -> None:
-    assert words.racing_text(raced()) == "racing: after 1 and 3 networks, the best 2 go on"
+    assert verdict.racing_text(raced()) == "racing: after 1 and 3 networks, the best 2 go on"
     one = raced(racing={"rungs": [1], "keep": 1})
-    assert words.racing_text(one) == "racing: after 1 network, the best one goes on"
-    assert words.racing_text(toy_spec()) == ""
+    assert verdict.racing_text(one) == "racing: after 1 network, the best one goes on"
+    assert verdict.racing_text(toy_spec()) == ""
 
 
 def test_racing_is_part_of_the_hash_and_absent_without_it() -> None:

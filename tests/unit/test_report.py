@@ -15,11 +15,14 @@ from typing import Any
 import pytest
 import snapshots
 
-from hpo import importance, lineage, report, words
 from hpo.study import file
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState
+from hpo.views import formatting, verdict
+from hpo.views.numbers import importance
+from hpo.views.report import lineage
+from hpo.views.report import page as report_page
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 REPORTED = "reported 89.83 ± 2.91 % (arXiv:2408.02835)"
@@ -98,18 +101,18 @@ TEN: list[float | None] = [0.942, 0.956] * 5
     ],
 )
 def test_verdict(snapshot: StudySnapshot, sentence: str) -> None:
-    assert words.verdict(snapshot) == sentence
+    assert verdict.verdict(snapshot) == sentence
 
 
 def test_verdict_names_a_confirmed_trial_that_is_no_longer_the_best() -> None:
     better = snapshots.slot(1, SlotState.COMPLETE, score=0.99)
     snapshot = study(TEN, reported=None)
     snapshot = replace(snapshot, search=(*snapshot.search, better))
-    assert words.verdict(snapshot).endswith("for trial 0, not the best of the search")
+    assert verdict.verdict(snapshot).endswith("for trial 0, not the best of the search")
 
 
 def test_the_page_has_every_section_in_order() -> None:
-    page = report.html(snapshots.realistic(snapshots.spec()))
+    page = report_page.html(snapshots.realistic(snapshots.spec()))
     assert re.findall(r"<h2[^>]*>([^<]*)", page) == [
         "Convergence",
         "Parameters",
@@ -129,8 +132,8 @@ def test_the_page_has_every_section_in_order() -> None:
 
 def test_the_page_is_a_pure_function_and_self_contained() -> None:
     snapshot = snapshots.realistic(snapshots.spec())
-    page = report.html(snapshot)
-    assert page == report.html(snapshot)
+    page = report_page.html(snapshot)
+    assert page == report_page.html(snapshot)
     assert not re.search(r"<(script|link|img|iframe)[^>]+(src|href)=[\"'](?!data:)", page)
 
 
@@ -163,7 +166,7 @@ def with_text_in_every_place(text: str) -> str:
         )
     fresh = (snapshots.confirmation(0, 0, 0.9), snapshots.confirmation(0, 1, None))
     ended = {"state": StudyState.FAILED, "reason": text, "search_end": 52}
-    return report.html(
+    return report_page.html(
         snapshots.snapshot(spec, tuple(search), fresh, search_end_reason=text, **ended)
     )
 
@@ -193,14 +196,14 @@ def test_hostile_text_in_every_place_stays_text() -> None:
 )
 def test_any_study_makes_a_page(search: tuple[Any, ...]) -> None:
     for spec in (snapshots.spec(), snapshots.spec(reported=None, confirm=False, fixed=None)):
-        page = report.html(snapshots.snapshot(spec, search))
+        page = report_page.html(snapshots.snapshot(spec, search))
         body = page[page.index("<body>") :]
         assert "NaN" not in body
         assert "Infinity" not in body
 
 
 def test_write_makes_the_folder_and_leaves_one_file(tmp_path: Path) -> None:
-    path = report.write(study(TEN), tmp_path / "new folder" / "report.html")
+    path = report_page.write(study(TEN), tmp_path / "new folder" / "report.html")
     assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]
 
@@ -209,7 +212,7 @@ def test_5000_trials_fit_into_15_mb_and_10_s(tmp_path: Path) -> None:
     spec = snapshots.spec(budget={"trials": 5000, "members": 3, "epochs": 30})
     snapshot = snapshots.realistic(spec)
     start = time.perf_counter()
-    path = report.write(snapshot, tmp_path / "big.html")
+    path = report_page.write(snapshot, tmp_path / "big.html")
     assert time.perf_counter() - start < 10
     assert path.stat().st_size < 15_000_000
 
@@ -253,13 +256,13 @@ def test_lineage_groups_what_agrees_and_sums_what_differs() -> None:
     [(5, "5 s"), (65, "1 min 05 s"), (7500, "2 h 05 min"), (200_000, "2 d 7 h")],
 )
 def test_durations(seconds: float, text: str) -> None:
-    assert words.duration_text(seconds) == text
+    assert formatting.duration_text(seconds) == text
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
 def test_a_browser_draws_every_figure_without_a_complaint(tmp_path: Path) -> None:
-    path = report.write(snapshots.realistic(snapshots.spec()), tmp_path / "report.html")
+    path = report_page.write(snapshots.realistic(snapshots.spec()), tmp_path / "report.html")
     flags = (
         "--no-sandbox --headless=new --disable-gpu --disable-background-networking --no-first-run"
     )

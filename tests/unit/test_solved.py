@@ -14,20 +14,7 @@ import pytest
 import snapshots
 from test_statusview import CONFIRMED, summary
 
-from hpo import (
-    charts,
-    dashfigures,
-    frontchart,
-    learningcurve,
-    liveview,
-    plotting,
-    records,
-    report,
-    results,
-    statusview,
-    studynote,
-    words,
-)
+from hpo import learningcurve
 from hpo.errors import StudyError
 from hpo.study import file, time_step
 from hpo.study.confirmation import is_of_step, solved_info, solved_of
@@ -36,6 +23,14 @@ from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState
 from hpo.trial import _member
+from hpo.views import note as views_note
+from hpo.views import records
+from hpo.views import verdict as views_verdict
+from hpo.views.figures import cards, style
+from hpo.views.numbers import declared, front, scores
+from hpo.views.report import page as report_page
+from hpo.views.terminal import live as terminal_live
+from hpo.views.terminal import status, tables
 from objectives.contract import Outcome, Solved
 
 STEPPED = "stepped_objective:SteppedObjective"
@@ -208,7 +203,7 @@ MIXED = [
 
 @pytest.mark.parametrize(("snapshot", "verdict", "warning"), [*CASES, *MIXED])
 def test_verdict_and_warning(snapshot: StudySnapshot, verdict: str, warning: str) -> None:
-    assert words.verdict(snapshot) == verdict
+    assert views_verdict.verdict(snapshot) == verdict
     assert time_step.warning(snapshot.spec, snapshot.confirmations[0]) == warning
     assert records.study(snapshot)["warning"] == warning
 
@@ -222,16 +217,16 @@ def test_no_view_hides_that_some_networks_were_not_tested(
     assert (named.checked, named.scores) == (False, (0.944,) * 4)
     tested, _, remark = warning.partition("solved equation")
     tested, remark = f"{tested}solved equation", remark.lstrip(";. ")
-    page = report.html(snapshot).replace("&#x27;", "'")
+    page = report_page.html(snapshot).replace("&#x27;", "'")
     assert f"<strong>trial 0: {warning}</strong>" in page
     assert tested in verdict
-    text, live = studynote.text(snapshot), liveview.of_the_step(snapshot)
-    assert f", {studynote.prose(tested)}" in text
+    text, live = views_note.text(snapshot), terminal_live.of_the_step(snapshot)
+    assert f", {views_note.prose(tested)}" in text
     assert time_step.SOLVED_MEANS in text
     assert live.lower() == remark.lower()
-    assert f": **{studynote.prose(live.rstrip('.'))}**" in text
-    assert tested in liveview.confirming(snapshot).plain
-    card = dashfigures.cards(snapshot)["5-confirmed"]
+    assert f": **{views_note.prose(live.rstrip('.'))}**" in text
+    assert tested in terminal_live.confirming(snapshot).plain
+    card = cards.cards(snapshot)["5-confirmed"]
     assert f"test half, {tested}" in card
     assert f"trial 0: {live}" in card
     assert time_step.told(snapshot.spec, named)["warning"] == warning
@@ -261,29 +256,29 @@ def test_the_oscillator_is_called_one() -> None:
 
 
 def test_tables_have_both_numbers_and_others_the_warning() -> None:
-    table = results.best_table(OF_THE_STEP, 1)
+    table = tables.best_table(OF_THE_STEP, 1)
     place = next(i for i, line in enumerate(table) if line.startswith("confirmed "))
     assert " ".join(table[place].split()) == "confirmed 8.8 ± 0.6 % 89.83 ± 2.91 %"
     assert " ".join(table[place + 1].split()) == "at the study's step 94.4 ± 0.0 % –"
-    assert not any(time_step.AT_STEP in line for line in results.best_table(OLD, 1))
-    assert results.warnings(OF_THE_STEP) == [f"trial 0: {OF_STEP}. Lower max_step_ns."]
-    assert results.warnings(OF_THE_STEP, but=0) == []
-    cell = results.score_cell(OF_THE_STEP.spec, OF_THE_STEP.confirm[0])
+    assert not any(time_step.AT_STEP in line for line in tables.best_table(OLD, 1))
+    assert tables.warnings(OF_THE_STEP) == [f"trial 0: {OF_STEP}. Lower max_step_ns."]
+    assert tables.warnings(OF_THE_STEP, but=0) == []
+    cell = tables.score_cell(OF_THE_STEP.spec, OF_THE_STEP.confirm[0])
     assert cell == "94.4 %, 8.3 % solved"
 
 
 def test_live_view_and_overview() -> None:
-    text = liveview.confirming(OF_THE_STEP).plain
+    text = terminal_live.confirming(OF_THE_STEP).plain
     both = "on the solved equation, 94.4 ± 0.0 % at the study's step"
     assert text == f"confirming 4/4  trial 0: 8.8 ± 0.6 % on 4 fresh seeds, {both}"
-    assert liveview.of_the_step(OF_THE_STEP) == f"{OF_STEP}. Lower max_step_ns."
-    assert (liveview.of_the_step(SETTLED), liveview.of_the_step(OLD)) == ("", "")
-    assert liveview.of_the_step(SWEPT) == f"2 of the points {OTHERS}. Lower max_step_ns."
+    assert terminal_live.of_the_step(OF_THE_STEP) == f"{OF_STEP}. Lower max_step_ns."
+    assert (terminal_live.of_the_step(SETTLED), terminal_live.of_the_step(OLD)) == ("", "")
+    assert terminal_live.of_the_step(SWEPT) == f"2 of the points {OTHERS}. Lower max_step_ns."
     found = replace(CONFIRMED, mean=0.088, step_mean=0.944, checked=True)
-    _, line = statusview.study_lines([summary(confirmed=found)])
+    _, line = status.study_lines([summary(confirmed=found)])
     assert "8.8 ± 1.2 % (94.4 % at the study's step) confirmed  81.0 points below 89.83" in line
     found = replace(found, mean=0.943)
-    _, line = statusview.study_lines([summary(confirmed=found)])
+    _, line = status.study_lines([summary(confirmed=found)])
     assert "94.3 ± 1.2 % confirmed" in line
 
 
@@ -309,30 +304,30 @@ def test_the_record_has_both_lists() -> None:
 
 
 def test_report_note_and_card_say_it() -> None:
-    page, note = report.html(OF_THE_STEP), studynote.text(OF_THE_STEP)
+    page, note = report_page.html(OF_THE_STEP), views_note.text(OF_THE_STEP)
     assert f"<strong>trial 0: {OF_STEP}. Lower max_step_ns.</strong>" in page
     assert time_step.SOLVED_MEANS in page
     assert "at the study's step</th>" in page
-    plain = studynote.prose(f"{OF_STEP}. Lower max_step_ns")
+    plain = views_note.prose(f"{OF_STEP}. Lower max_step_ns")
     assert f": **{plain}**. {time_step.SOLVED_MEANS}" in note
-    card = dashfigures.cards(OF_THE_STEP)["5-confirmed"]
+    card = cards.cards(OF_THE_STEP)["5-confirmed"]
     assert f"trial 0: {OF_STEP}. Lower max_step_ns." in card
     assert "half, on the solved equation" in card
     assert "mean at the study's step" in card
-    for view in (report.html(OLD), studynote.text(OLD), dashfigures.cards(OLD)["5-confirmed"]):
+    for view in (report_page.html(OLD), views_note.text(OLD), cards.cards(OLD)["5-confirmed"]):
         assert "not tested on the solved equation" in view
         assert time_step.SOLVED_MEANS not in view
-    assert time_step.SOLVED_MEANS in report.html(SETTLED)
-    assert "a result of the integration step" not in report.html(SETTLED)
+    assert time_step.SOLVED_MEANS in report_page.html(SETTLED)
+    assert "a result of the integration step" not in report_page.html(SETTLED)
 
 
 def test_a_remedy_is_foreign_text() -> None:
     hostile = "</script><img src=x onerror=alert(1)>"
     snapshot = study([solved(0.1, remedy=hostile)] * 2)
-    assert hostile in words.verdict(snapshot)
-    assert "<img" not in report.html(snapshot).replace("&lt;img", "")
-    assert "<img" not in dashfigures.cards(snapshot)["5-confirmed"]
-    assert hostile not in studynote.text(snapshot)
+    assert hostile in views_verdict.verdict(snapshot)
+    assert "<img" not in report_page.html(snapshot).replace("&lt;img", "")
+    assert "<img" not in cards.cards(snapshot)["5-confirmed"]
+    assert hostile not in views_note.text(snapshot)
 
 
 def test_the_learning_curve_and_its_numbers() -> None:
@@ -363,11 +358,11 @@ def test_a_point_of_a_sweep_is_shown_solved() -> None:
     assert label == "2 networks, the test half, on the solved equation"
     drawn = [next(iter(line.get_ydata())) for line in axes.get_lines()]
     assert drawn == pytest.approx([8.3, 9.3])
-    assert results.score_cell(SWEPT.spec, point) == "94.4 %, 8.8 % solved"
-    assert plotting.axis_score(SWEPT.spec, point) == pytest.approx(8.8)
-    assert plotting.hover(SWEPT.spec, point).startswith("trial 0: 8.8 %<br>")
+    assert tables.score_cell(SWEPT.spec, point) == "94.4 %, 8.8 % solved"
+    assert scores.axis_score(SWEPT.spec, point) == pytest.approx(8.8)
+    assert style.hover(SWEPT.spec, point).startswith("trial 0: 8.8 %<br>")
     part = sweep((solved(0.083), None)).search[0]
-    assert results.score_cell(SWEPT.spec, part) == "94.4 %"
+    assert tables.score_cell(SWEPT.spec, part) == "94.4 %"
     axes = learningcurve.figure(SWEPT, part).axes[0]
     assert axes.get_title(loc="left").endswith("accuracy 94.4 %")
     assert [next(iter(line.get_ydata())) for line in axes.get_lines()] == pytest.approx([94.4] * 2)
@@ -383,11 +378,13 @@ def test_a_front_holds_the_solved_score() -> None:
         for s in snapshot.confirm
     )
     snapshot = replace(snapshot, search=search, confirm=fresh)
-    assert words.verdict(snapshot).startswith("none of 1 confirmed trials holds the reported score")
-    (spot,) = frontchart.chart(snapshot).confirmed
+    assert views_verdict.verdict(snapshot).startswith(
+        "none of 1 confirmed trials holds the reported score"
+    )
+    (spot,) = front.chart(snapshot).confirmed
     assert spot.score == pytest.approx(8.3)
     assert spot.text.endswith("on the solved equation, 94.4 ± 0.0 % at the study's step")
-    head, row, *_ = results.front_table(snapshot)
+    head, row, *_ = tables.front_table(snapshot)
     assert "at the study's step  " in head
     assert "94.4 ± 0.0 %  8.3 ± 0.0 %  2" in row
 
@@ -458,22 +455,22 @@ SWEEPS: list[tuple[StudySnapshot, str, str]] = [
 @pytest.mark.parametrize(("snapshot", "verdict", "warning"), SWEEPS)
 def test_a_sweep_says_what_it_claims(snapshot: StudySnapshot, verdict: str, warning: str) -> None:
     said = "2 of 2 points measured, medians of 2 networks " + verdict
-    assert words.verdict(snapshot) == said
-    assert results.warnings(snapshot) == [warning]
+    assert views_verdict.verdict(snapshot) == said
+    assert tables.warnings(snapshot) == [warning]
     assert records.study(snapshot)["warning"] == warning
-    page = report.html(snapshot)
+    page = report_page.html(snapshot)
     assert f"<strong>{warning}</strong>" in page.replace("&#x27;", "'")
     assert f"{said}." in page.replace("&#x27;", "'")
-    assert studynote.prose(said) in studynote.text(snapshot)
+    assert views_note.prose(said) in views_note.text(snapshot)
     tested = [slot for slot in snapshot.search if slot.checked]
     assert (time_step.SOLVED_MEANS in page) == bool(tested)
 
 
 def test_a_sweep_that_is_sound_warns_of_nothing() -> None:
     sound = sweep(*[(solved(0.943), solved(0.944))] * 2)
-    assert words.verdict(sound).endswith(f"({HOW}, on the solved equation)")
-    assert (results.warnings(sound), records.study(sound)["warning"]) == ([], "")
-    chart = charts.chart(SWEPT)
+    assert views_verdict.verdict(sound).endswith(f"({HOW}, on the solved equation)")
+    assert (tables.warnings(sound), records.study(sound)["warning"]) == ([], "")
+    chart = declared.chart(SWEPT)
     assert chart is not None
     assert [point.median for point in chart.groups[0].points] == pytest.approx([8.8, 8.8])
 

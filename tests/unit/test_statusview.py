@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import snapshots
 
-from hpo import results, statusview, words
 from hpo.study.snapshot import StudyState, WorkerInfo
 from hpo.study.summary import ConfirmedSummary, StudySummary
+from hpo.views import verdict
+from hpo.views.terminal import status, tables
 
 CONFIRMED = ConfirmedSummary(source=3, mean=0.8913, std=0.012, n=10, step_mean=0.8913)
 
@@ -55,18 +56,18 @@ def worker(number: int, **changes: Any) -> WorkerInfo:
     ],
 )
 def test_the_gap_of_an_accuracy_is_told_in_points(score: float, text: str) -> None:
-    assert words.gap_text(snapshots.spec(), score) == text
+    assert verdict.gap_text(snapshots.spec(), score) == text
 
 
 def test_the_gap_of_another_metric_says_which_way_is_better() -> None:
     reported = {"score": 0.03, "source": "us"}
     spec = snapshots.spec(objective="toy_objective:ToyLossObjective", reported=reported)
-    assert words.gap_text(spec, 0.0312) == "0.0012 above the reported 0.03 (less is better)"
-    assert words.gap_text(snapshots.spec(reported=None), 0.9) == ""
+    assert verdict.gap_text(spec, 0.0312) == "0.0012 above the reported 0.03 (less is better)"
+    assert verdict.gap_text(snapshots.spec(reported=None), 0.9) == ""
 
 
 def test_a_study_is_held_against_the_reported_score_by_what_is_confirmed() -> None:
-    lines = statusview.study_lines([summary(), summary("done", confirmed=CONFIRMED)])
+    lines = status.study_lines([summary(), summary("done", confirmed=CONFIRMED)])
     assert lines[1].split("  ")[0] == "toy-study"
     assert "90.5 % in the search" in lines[1]
     assert "0.7 points above 89.83 ± 2.91 %" in lines[1]
@@ -75,7 +76,7 @@ def test_a_study_is_held_against_the_reported_score_by_what_is_confirmed() -> No
 
 
 def test_a_study_whose_objective_is_missing_here_is_shown_without_units() -> None:
-    line = statusview.study_lines([summary(spec=None)])[1]
+    line = status.study_lines([summary(spec=None)])[1]
     assert "0.9051" in line
     assert "its objective is not installed here" in line
 
@@ -83,19 +84,19 @@ def test_a_study_whose_objective_is_missing_here_is_shown_without_units() -> Non
 def test_the_gap_of_one_study_in_a_sentence() -> None:
     spec = snapshots.spec()
     done = snapshots.realistic(spec)
-    mean = words.gap_text(spec, done.confirmations[0].mean)
-    assert statusview.gap(done) == f"the confirmed score is {mean}"
+    mean = verdict.gap_text(spec, done.confirmations[0].mean)
+    assert status.gap(done) == f"the confirmed score is {mean}"
     searched = snapshots.realistic(spec, confirmed=False)
-    assert statusview.gap(searched).startswith("the best search score is ")
+    assert status.gap(searched).startswith("the best search score is ")
     nothing = "no score yet to hold against the reported 89.83 ± 2.91 %"
-    assert statusview.gap(snapshots.snapshot(spec)) == nothing
-    assert statusview.gap(snapshots.realistic(snapshots.spec(reported=None))) == ""
+    assert status.gap(snapshots.snapshot(spec)) == nothing
+    assert status.gap(snapshots.realistic(snapshots.spec(reported=None))) == ""
 
 
 def test_every_unfinished_study_is_shown_and_ten_finished_ones() -> None:
     done = [summary(f"done-{i:03}", state=StudyState.DONE) for i in range(150)]
     others = [summary("failed", state=StudyState.FAILED), summary("stopped", state="stopped")]
-    lines = statusview.overview([others[0], *done, others[1]], [])
+    lines = status.overview([others[0], *done, others[1]], [])
     names = [line.split()[0] for line in lines[1:13]]
     assert names == ["failed", *(f"done-{i}" for i in range(140, 150)), "stopped"]
     assert lines[13:] == ["and 140 more: hpo studies", "", "No worker is alive."]
@@ -105,7 +106,7 @@ def test_every_unfinished_study_is_shown_and_ten_finished_ones() -> None:
 def test_the_overview_keeps_within_the_terminal(width: int, height: int) -> None:
     studies = [summary(f"study-of-a-long-name-{i:03}") for i in range(200)]
     workers = [worker(i) for i in range(64)]
-    lines = statusview.overview(studies, workers, width=width, height=height)
+    lines = status.overview(studies, workers, width=width, height=height)
     assert len(lines) <= height
     assert max(map(len, lines)) <= width
     assert any("more: hpo studies" in line for line in lines)
@@ -113,7 +114,7 @@ def test_the_overview_keeps_within_the_terminal(width: int, height: int) -> None
 
 
 def test_in_80_columns_the_numbers_stay_whole() -> None:
-    lines = statusview.study_lines([summary(confirmed=CONFIRMED)], width=80)
+    lines = status.study_lines([summary(confirmed=CONFIRMED)], width=80)
     assert max(map(len, lines)) <= 80
     assert "41/60" in lines[1]
     assert "89.1 ± 1.2 %" in lines[1]
@@ -122,12 +123,12 @@ def test_in_80_columns_the_numbers_stay_whole() -> None:
 
 def test_epochs_of_training_stand_beside_the_trials_where_there_is_room() -> None:
     studies = [summary(epochs=1_234_567), summary("elsewhere", spec=None, epochs=None)]
-    lines = statusview.study_lines(studies)
+    lines = status.study_lines(studies)
     assert lines[0].split()[:5] == ["study", "state", "settled", "epochs", "running"]
     assert lines[1].split()[:5] == ["toy-study", "open", "41/60", "1,234,567", "4"]
     assert lines[2].split()[:5] == ["elsewhere", "open", "41/60", "–", "4"]
     for width, head in ((100, ["running"]), (80, []), (40, []), (32, [])):
-        lines = statusview.study_lines(studies, width=width)
+        lines = status.study_lines(studies, width=width)
         assert max(map(len, lines)) <= width
         assert lines[0].split()[3:-2] == head
         assert "41/60" in lines[1]
@@ -136,7 +137,7 @@ def test_epochs_of_training_stand_beside_the_trials_where_there_is_room() -> Non
 def test_workers_are_listed_with_host_slot_and_silence_the_living_first() -> None:
     lost = worker(7, alive=False, seconds_silent=95.0)
     ended = worker(8, alive=False, doing="ended")
-    lines = statusview.worker_lines([lost, worker(2), ended])
+    lines = status.worker_lines([lost, worker(2), ended])
     assert lines[0].split() == ["worker", "host", "doing", "last", "seen"]
     assert lines[1].startswith("node-2-1234-abcdef  node-2.example.org  toy-study: trial 2, member")
     assert lines[1].endswith("  4 s ago")
@@ -148,18 +149,18 @@ def test_workers_are_listed_with_host_slot_and_silence_the_living_first() -> Non
 def test_a_worker_is_listed_with_its_job_and_log_whose_name_stays_whole() -> None:
     log = "/home/me/logs/toy/slurm/4711_3-1.log"
     workers = [worker(1, log=log, job="slurm 4711_3"), worker(2)]
-    lines = statusview.worker_lines(workers)
+    lines = status.worker_lines(workers)
     assert lines[0].split() == ["worker", "host", "doing", "last", "seen", "log", "job"]
     assert lines[1].endswith("  4 s ago  4711_3-1.log  slurm 4711_3")
     assert lines[3:] == ["logs in /home/me/logs/toy/slurm"]
-    narrow = statusview.worker_lines(workers, width=60)
+    narrow = status.worker_lines(workers, width=60)
     assert max(map(len, narrow)) <= 60
     assert narrow[1].endswith("4711_3-1.log")
-    assert "log" not in statusview.worker_lines(workers, height=10)[0], "counted lines are scarce"
+    assert "log" not in status.worker_lines(workers, height=10)[0], "counted lines are scarce"
 
 
 def test_columns_that_find_no_room_are_dropped_and_then_the_widest_are_cut() -> None:
     rows = [["name", "n", "since"], ["a-long-example", "10", "Monday"]]
-    assert results.columns(rows, width=24, drop=[2]) == ["name            n", "a-long-example  10"]
-    assert results.columns(rows, width=12, drop=[2]) == ["name      n", "a-long-…  10"]
-    assert results.columns(rows, width=1) == ["name  n   sin…", "a-l…  10  Mon…"]
+    assert tables.columns(rows, width=24, drop=[2]) == ["name            n", "a-long-example  10"]
+    assert tables.columns(rows, width=12, drop=[2]) == ["name      n", "a-long-…  10"]
+    assert tables.columns(rows, width=1) == ["name  n   sin…", "a-l…  10  Mon…"]

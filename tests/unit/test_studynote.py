@@ -12,11 +12,12 @@ import snapshots
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from hpo import studynote, words
 from hpo.ledger import optuna_notes
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Amendment, SlotState
+from hpo.views import note as views_note
+from hpo.views import verdict
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -55,7 +56,7 @@ def kinds(markdown: str) -> set[str]:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_foreign_prose_is_one_paragraph_of_text_and_code(text: str) -> None:
-    assert kinds(studynote.prose(text)) <= {
+    assert kinds(views_note.prose(text)) <= {
         "paragraph_open",
         "paragraph_close",
         "inline",
@@ -64,20 +65,22 @@ def test_foreign_prose_is_one_paragraph_of_text_and_code(text: str) -> None:
         "code_inline",
     }
     shown = [
-        t.content for t in tokens(studynote.prose(text)) if t.type.startswith(("text", "code"))
+        t.content for t in tokens(views_note.prose(text)) if t.type.startswith(("text", "code"))
     ]
     assert "".join(shown).split() == text.split()
-    in_code = " ".join(t.content for t in tokens(studynote.prose(text)) if t.type == "code_inline")
-    bare = " ".join(t.content for t in tokens(studynote.prose(text)) if t.type == "text")
+    in_code = " ".join(t.content for t in tokens(views_note.prose(text)) if t.type == "code_inline")
+    bare = " ".join(t.content for t in tokens(views_note.prose(text)) if t.type == "text")
     assert not re.search(r"https?://|www\.|@", bare)
     assert in_code.count("evil.example") == text.count("evil.example")
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_foreign_code_is_code(text: str) -> None:
-    (code,) = [t for t in tokens(f"before {studynote.code(text)} after") if t.type == "code_inline"]
+    (code,) = [
+        t for t in tokens(f"before {views_note.code(text)} after") if t.type == "code_inline"
+    ]
     assert code.content.replace("¦", "|").split() == text.split()
-    row = [t for t in tokens(f"| a | b |\n| - | - |\n| {studynote.code(text)} | x |")]
+    row = [t for t in tokens(f"| a | b |\n| - | - |\n| {views_note.code(text)} | x |")]
     assert [t.content for t in row if t.type == "inline"][-1] == "x"
 
 
@@ -90,15 +93,15 @@ def test_hostile_words_anywhere_in_a_study_stay_words(text: str) -> None:
     )
     for state in StudyState:
         snapshot = snapshots.snapshot(spec, state=state, reason=f"{text}\n{text}")
-        found = kinds(studynote.text(snapshot))
+        found = kinds(views_note.text(snapshot))
         assert not found & {"html_inline", "html_block", "link_open", "image", "heading_open", "hr"}
         assert not found & {"em_open", "s_open", "bullet_list_open", "code_block"}
-        plain = [t.content for t in tokens(studynote.text(snapshot)) if t.type == "text"]
+        plain = [t.content for t in tokens(views_note.text(snapshot)) if t.type == "text"]
         assert not re.search(r"https?://|www\.|@", " ".join(plain))
 
 
 def test_it_says_what_is_searched_and_what_it_is_held_against() -> None:
-    note = studynote.text(snapshots.snapshot(snapshots.spec()))
+    note = views_note.text(snapshots.snapshot(snapshots.spec()))
     assert "A toy reads digits." in note
     assert "**State:** open; workers go on with it as long as there are any." in note
     assert "**Result:** none yet." in note
@@ -115,7 +118,7 @@ def test_it_says_what_is_searched_and_what_it_is_held_against() -> None:
 
 def test_the_study_file_in_it_is_the_study() -> None:
     spec = snapshots.spec()
-    (block,) = [t for t in tokens(studynote.text(snapshots.snapshot(spec))) if t.type == "fence"]
+    (block,) = [t for t in tokens(views_note.text(snapshots.snapshot(spec))) if t.type == "fence"]
     assert validate(tomllib.loads(block.content), where="note") == spec
 
 
@@ -135,9 +138,9 @@ def test_an_amended_study_runs_again_to_the_same_only_up_to_its_amendment() -> N
         snapshots.slot(0, SlotState.COMPLETE),
         snapshots.slot(1, SlotState.EXCLUDED, amendments=(change,)),
     )
-    plain = studynote.text(snapshots.snapshot(snapshots.spec(), search[:1]))
+    plain = views_note.text(snapshots.snapshot(snapshots.spec(), search[:1]))
     assert "anywhere, with the same result: save" in plain
-    amended = studynote.text(snapshots.snapshot(snapshots.spec(), search))
+    amended = views_note.text(snapshots.snapshot(snapshots.spec(), search))
     assert "with the same result up to trial 1, which was retried or excluded here: save" in amended
 
 
@@ -145,17 +148,17 @@ def test_a_search_that_ended_itself_says_why() -> None:
     search = tuple(snapshots.slot(i, SlotState.COMPLETE) for i in range(4))
     why = "stop.target = 0.9: trial 0 has reached 0.9"
     done = {"state": StudyState.DONE, "search_end": 4, "search_end_reason": why}
-    note = studynote.text(snapshots.snapshot(snapshots.spec(), search, **done))
+    note = views_note.text(snapshots.snapshot(snapshots.spec(), search, **done))
     assert f"**State:** finished, all 4 trials settled ({why}), 360 epochs of training." in note
 
 
 def test_a_confirmed_result_is_told_with_its_n() -> None:
     snapshot = snapshots.realistic(snapshots.spec())
     first = snapshot.confirmations[0]
-    note = studynote.text(snapshot).replace("\\", "")
+    note = views_note.text(snapshot).replace("\\", "")
     assert "**State:** finished, all 60 trials settled, 4,711 epochs of training." in note
     claim = f"(the search had claimed {100 * first.search_score:.1f} %)"
-    gap = words.gap_text(snapshot.spec, first.mean)
+    gap = verdict.gap_text(snapshot.spec, first.mean)
     mean = f"**{100 * first.mean:.1f} ± {100 * first.std:.1f} %** on n = 10 fresh seeds, {gap}"
     assert f"confirmed, trial {first.source}: accuracy {mean} {claim}; trial " in note
 
@@ -168,10 +171,10 @@ def test_a_confirmed_result_is_told_with_its_n() -> None:
     ],
 )
 def test_a_study_that_stands_still_says_why_and_what_to_do(state: StudyState, words: str) -> None:
-    note = studynote.text(
+    note = views_note.text(
         snapshots.snapshot(snapshots.spec(), state=state, reason="hpo stop, on here")
     )
-    assert words in note.replace("\\", "")
+    assert verdict in note.replace("\\", "")
 
 
 def test_it_does_not_change_while_trials_finish() -> None:
@@ -179,9 +182,11 @@ def test_it_does_not_change_while_trials_finish() -> None:
     search = tuple(snapshots.slot(i, SlotState.COMPLETE) for i in range(60))
     fresh = tuple(snapshots.confirmation(0, i, 0.9) for i in range(10))
     empty = snapshots.snapshot(spec)
-    assert studynote.text(empty) == studynote.text(replace(empty, search=search))
-    assert studynote.text(empty) == studynote.text(replace(empty, search=search, confirm=fresh[:9]))
-    assert studynote.text(empty) != studynote.text(replace(empty, search=search, confirm=fresh))
+    assert views_note.text(empty) == views_note.text(replace(empty, search=search))
+    assert views_note.text(empty) == views_note.text(
+        replace(empty, search=search, confirm=fresh[:9])
+    )
+    assert views_note.text(empty) != views_note.text(replace(empty, search=search, confirm=fresh))
 
 
 def test_a_sweep_and_a_measured_set_are_not_called_a_search() -> None:
@@ -193,13 +198,13 @@ def test_a_sweep_and_a_measured_set_are_not_called_a_search() -> None:
         },
         where="test",
     )
-    note = studynote.text(snapshots.snapshot(sweep))
+    note = views_note.text(snapshots.snapshot(sweep))
     assert "**Sweep:** 2 trials of objective" in note
     assert "| `x` |  | see the figure |" in note
     measured = snapshots.spec(
         protocol="confirm", sampler={"name": "random"}, confirm=None, pruner=None
     )
-    note = studynote.text(snapshots.snapshot(measured))
+    note = views_note.text(snapshots.snapshot(measured))
     assert "**Measurement:** 60 trials of objective" in note
     assert "**Result:** not before it is finished." in note
 

@@ -11,11 +11,12 @@ import torch
 from workers import as_first_stored, toy_spec
 
 import objectives
-from hpo import studynote, words
 from hpo.errors import SpecError
 from hpo.study import file
 from hpo.study.rules.check import in_terms_of, restore, validate
 from hpo.study.spec import StudySpec
+from hpo.views import note as views_note
+from hpo.views import verdict
 from objectives.contract import Outcome, Progress, Protocol
 from objectives.inspection import NetworkObjective
 from objectives.scoring import Hardware
@@ -202,13 +203,13 @@ def test_the_study_file_of_robust_hardware() -> None:
 def test_every_view_says_that_scores_are_those_of_chips() -> None:
     study = spec(variability=VARIED)
     text = "mean over simulated chips (tau_spread=0.3 weight_bits=4 draws=3)"
-    assert words.hardware_text(study) == text
-    assert words.hardware_text(swept()) == "mean over simulated chips"
-    assert words.hardware_text(spec()) == words.hardware_text(toy_spec()) == ""
+    assert verdict.hardware_text(study) == text
+    assert verdict.hardware_text(swept()) == "mean over simulated chips"
+    assert verdict.hardware_text(spec()) == verdict.hardware_text(toy_spec()) == ""
     written = tomllib.loads(file.dumps(study))
     assert in_terms_of(study, validate(written, where="again")) == study
-    note = studynote.text(snapshots.snapshot(study))
-    assert f"Every score is the {studynote.prose(text)}." in note
+    note = views_note.text(snapshots.snapshot(study))
+    assert f"Every score is the {views_note.prose(text)}." in note
 
 
 # --- members --------------------------------------------------------------------------------------

@@ -14,10 +14,11 @@ import snapshots
 from rich.console import Console
 from rich.text import Text
 
-from hpo import liveview, records, results, termchart, words
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.trials import SlotState
-from hpo.view import QUIET_S, JsonView, PlainView, Tracker, waiting_line
+from hpo.views import records, verdict
+from hpo.views.terminal import chart, live, tables
+from hpo.views.terminal.lines import QUIET_S, JsonView, PlainView, Tracker, waiting_line
 
 DONE = snapshots.realistic(snapshots.spec())
 
@@ -51,14 +52,14 @@ def at(settled: int, *, running: int = 0, minutes: float = 0.0, **changes: objec
 def test_only_parameters_are_cut_where_a_line_is_short(width: int) -> None:
     slots = [*DONE.search[:2], *DONE.confirm[:1]]
     console = Console(width=width, file=io.StringIO())
-    console.print(liveview.trial_table(DONE, slots))
+    console.print(live.trial_table(DONE, slots))
     assert isinstance(console.file, io.StringIO)
     lines = console.file.getvalue().splitlines()[1:]
     assert len(lines) == len(slots)
     for line, slot in zip(lines, slots, strict=True):
-        assert line.startswith(results.slot_name(DONE, slot))
+        assert line.startswith(tables.slot_name(DONE, slot))
         assert f" {slot.state} " in line
-        assert f" {results.score_cell(DONE.spec, slot)} " in line
+        assert f" {tables.score_cell(DONE.spec, slot)} " in line
 
 
 def test_news_are_told_once_and_what_was_there_is_no_news() -> None:
@@ -131,7 +132,7 @@ def test_records_hold_no_nan() -> None:
 
 def drawn(snapshot: StudySnapshot, width: int, height: int, notes: int = 0) -> list[str]:
     console = Console(file=io.StringIO(), width=width, height=height, force_terminal=False)
-    view = liveview.screen(
+    view = live.screen(
         snapshot,
         storage="database hpo of the embedded server",
         last=list(snapshot.search[:5]),
@@ -167,7 +168,7 @@ def test_the_live_view_shows_progress_best_workers_and_trials() -> None:
     best = at(30).best
     assert best is not None
     assert best.score is not None
-    gap = words.gap_text(DONE.spec, best.score)
+    gap = verdict.gap_text(DONE.spec, best.score)
     assert gap.endswith(" points above the reported 89.83 ± 2.91 %")
     assert f"(trial {best.number})  {gap} (arXiv:2408.02835)" in text
     assert "waiting [for] trial 3" in text, "brackets are text, not markup"
@@ -175,13 +176,13 @@ def test_the_live_view_shows_progress_best_workers_and_trials() -> None:
 
 
 def test_the_bar_is_full_when_all_is_settled() -> None:
-    bar: Text = liveview.bar(DONE, 80)
+    bar: Text = live.bar(DONE, 80)
     assert bar.plain == "█" * 60 + " 60/60"
 
 
 def test_the_live_view_starts_and_ends_on_a_terminal() -> None:
     console = Console(file=io.StringIO(), width=80, height=24, force_terminal=True)
-    view = liveview.LiveView(at(3), storage="x", console=console)
+    view = live.LiveView(at(3), storage="x", console=console)
     view.update(at(5))
     view.note("a worker ended")
     view.close()
@@ -191,7 +192,7 @@ def test_the_live_view_starts_and_ends_on_a_terminal() -> None:
 
 @pytest.mark.parametrize("width", [30, 76, 120])
 def test_the_chart_fits_its_width_and_draws_reported_and_best(width: int) -> None:
-    lines = termchart.chart(DONE, width=width)
+    lines = chart.chart(DONE, width=width)
     assert len(lines) == 15
     assert all(len(line) <= width for line in lines[:-1])
     picture = "\n".join(lines[:12])
@@ -205,27 +206,27 @@ def test_the_chart_of_a_loss_goes_down() -> None:
     study = snapshots.spec(
         objective="toy_objective:ToyLossObjective", reported={"score": 0.1, "source": "x"}
     )
-    lines = termchart.chart(snapshots.realistic(study))
+    lines = chart.chart(snapshots.realistic(study))
     best_rows = [index for index, line in enumerate(lines[:12]) if "━" in line]
     assert best_rows, "the best so far is drawn"
-    curve = termchart.best_so_far(snapshots.realistic(study))
+    curve = chart.best_so_far(snapshots.realistic(study))
     assert all(b <= a for (_, a), (_, b) in itertools.pairwise(curve))
 
 
 def test_there_is_no_chart_without_two_trials_or_room() -> None:
-    assert termchart.chart(at(0)) == []
-    assert termchart.chart(at(1)) == []
-    assert termchart.chart(DONE, width=20) == []
+    assert chart.chart(at(0)) == []
+    assert chart.chart(at(1)) == []
+    assert chart.chart(DONE, width=20) == []
 
 
 def test_the_chart_survives_equal_scores() -> None:
     slots = tuple(snapshots.slot(n, SlotState.COMPLETE, score=0.9) for n in range(3))
     study = snapshots.spec(reported=None)
-    assert len(termchart.chart(snapshots.snapshot(study, slots))) == 15
+    assert len(chart.chart(snapshots.snapshot(study, slots))) == 15
 
 
 def test_the_result_holds_verdict_parameters_and_next_commands() -> None:
-    text = "\n".join(results.result(DONE, report="r.html", storage="", width=80))
+    text = "\n".join(tables.result(DONE, report="r.html", storage="", width=80))
     best = DONE.best
     assert best is not None
     assert "toy-study: confirmed 9" in text
@@ -241,16 +242,14 @@ def test_the_result_holds_verdict_parameters_and_next_commands() -> None:
 def test_a_failed_study_says_why_in_one_line_and_what_to_do() -> None:
     reason = "3 trials in a row failed; the last one:\nTraceback ...\nValueError: no"
     failed = at(3, state=StudyState.FAILED, reason=reason)
-    sentence = results.verdict(failed)
+    sentence = tables.verdict(failed)
     assert sentence.startswith(
         "study failed: 3 trials in a row failed; the last one: ValueError: no; "
     )
-    assert "--name NEW" in results.next_step(failed)
-    assert results.next_step(at(3, workers=())).startswith(
+    assert "--name NEW" in tables.next_step(failed)
+    assert tables.next_step(at(3, workers=())).startswith(
         "no worker serves this study; start some with `hpo worker --study toy-study`"
     )
-    assert results.next_step(at(3)) == ""
-    assert "no worker serves this study" in results.next_step(
-        at(3, workers=(worker("other@host"),))
-    )
-    assert results.next_step(DONE) == ""
+    assert tables.next_step(at(3)) == ""
+    assert "no worker serves this study" in tables.next_step(at(3, workers=(worker("other@host"),)))
+    assert tables.next_step(DONE) == ""

@@ -10,13 +10,14 @@ import pytest
 import snapshots
 from workers import toy_spec
 
-from hpo import report, studynote
 from hpo.errors import SpecError
 from hpo.search import suggest
 from hpo.study import file, warm_start
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
+from hpo.views import note
+from hpo.views.report import page
 
 POINTS = [
     {"x": 0.25, "k": 5, "rate_per_ns": 0.1, "colour": "green"},
@@ -113,7 +114,7 @@ def test_report_and_note_say_so() -> None:
     warm = snapshots.realistic(snapshots.spec(warm_start=table))
     cold = snapshots.realistic(snapshots.spec())
     said = "Trials 0 to 1 begin with the best of other."
-    for shown in (report.html, studynote.text):
+    for shown in (page.html, note.text):
         assert said in shown(warm)
         assert " begin with " not in shown(cold)
 

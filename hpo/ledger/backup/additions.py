@@ -1,8 +1,8 @@
 """What others added to a study in Optuna's tables: notes, artifacts, a user's own attributes.
 
 `hpo.ledger.optuna_tables` writes our rows, which a backup makes anew; these it has to carry. Of a
-note it carries what people wrote, and no published figures: whoever watches the study publishes it anew. Artifacts
-whose content is in the database are not among them: a backup does not hold it.
+note it carries what people wrote, and no published figures: whoever watches the study publishes it
+anew. Artifacts whose content is in the database are not among them: a backup does not hold it.
 """
 
 from __future__ import annotations

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hpo import words
 from hpo.study import score_text, time_step
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot
+from hpo.views import formatting
 
 DECADE = 10.0
+
 """Costs that span more than this factor stand on a logarithmic axis."""
 
 
@@ -66,8 +67,8 @@ def chart(snapshot: StudySnapshot) -> FrontChart:
     reported, here = _reported(spec)
     drawn = (*trials, *along, *confirmed, *(spot for spot in (reported, here) if spot))
     return FrontChart(
-        x_label=words.cost_label(spec),
-        y_label=words.metric(spec),
+        x_label=formatting.cost_label(spec),
+        y_label=formatting.metric(spec),
         more_is_better=spec.maximize,
         log_x=_spans_a_decade(spot.cost for spot in drawn),
         trials=trials,
@@ -81,13 +82,15 @@ def chart(snapshot: StudySnapshot) -> FrontChart:
 
 def _trial(spec: StudySpec, slot: Slot) -> Spot:
     score, cost = slot.score or 0.0, slot.cost or 0.0
-    text = f"trial {slot.number}: {words.point_text(spec, score, None, cost)}"
+    text = f"trial {slot.number}: {formatting.point_text(spec, score, None, cost)}"
     return Spot(cost=cost, score=score_text.shown(spec, score), trial=slot.number, text=text)
 
 
 def _confirmed(spec: StudySpec, item: Confirmation) -> Spot:
     cost = item.cost or 0.0
-    text = f"trial {item.source} confirmed: {words.point_text(spec, item.mean, item.std, cost)}"
+    text = (
+        f"trial {item.source} confirmed: {formatting.point_text(spec, item.mean, item.std, cost)}"
+    )
     text += f" on {len(item.scores)} fresh seeds"
     text += f", {beside}" if (beside := time_step.beside(spec, item)) else ""
     return Spot(
@@ -108,10 +111,10 @@ def _reported(spec: StudySpec) -> tuple[Spot | None, Spot | None]:
     found = [
         None if cost is None else Spot(cost=cost, score=score, std=std, text=text)
         for cost, text in (
-            (reported.cost, words.reported_text(spec)),
+            (reported.cost, formatting.reported_text(spec)),
             (
                 reported.cost_here,
-                f"reported network, {words.cost_text(spec, reported.cost_here)} as measured here"
+                f"reported network, {cost_text(spec, reported.cost_here)} as measured here"
                 if reported.cost_here
                 else "",
             ),

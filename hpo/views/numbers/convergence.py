@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
-from hpo.plotting import axis_score, scored
 from hpo.study import effort
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import Slot, SlotState
+from hpo.views.numbers.scores import axis_score, scored
 
 EPOCHS = "epochs of training"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import plotly.graph_objects as go
 
-from hpo import words
-from hpo.charts import Chart, Group, Point, colour_of
-from hpo.palette import VERMILLION
-from hpo.plotting import log_axis, markers, safe, style
+from hpo.views import formatting
+from hpo.views.figures.style import log_axis, markers, safe, style
+from hpo.views.numbers.declared import Chart, Group, Point, colour_of
+from hpo.views.palette import VERMILLION
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 
@@ -69,5 +69,5 @@ def hover(group: Group, point: Point) -> str:
         f"median {point.median:.4g}, quartiles {point.low:.4g} – {point.high:.4g}, n = {point.n}",
     ]
     for name, value in point.params.items():
-        lines.append(f"{name} = {words.value_text(value)} {words.unit(name)}".rstrip())
+        lines.append(f"{name} = {formatting.value_text(value)} {formatting.unit(name)}".rstrip())
     return "<br>".join(safe(line) for line in lines)

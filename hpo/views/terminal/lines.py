@@ -7,11 +7,13 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from hpo import records, results, words
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import Phase, Slot, SlotState
+from hpo.views import formatting, records, verdict
+from hpo.views.terminal import tables
 
 QUIET_S = 60.0
+
 """After so long without news, plain output says that it is still there."""
 
 
@@ -75,7 +77,7 @@ class PlainView(View):
         self._say, self._clock = say, clock
         self._tracker = Tracker(first)
         self._last_s = clock()
-        self._say(f"{first.spec.name}: {words.progress(first)}")
+        self._say(f"{first.spec.name}: {verdict.progress(first)}")
 
     def update(self, snapshot: StudySnapshot) -> None:
         """Print what is new."""
@@ -121,20 +123,20 @@ class JsonView(View):
 def settled_line(snapshot: StudySnapshot, slot: Slot, count: int) -> str:
     """``[13/60] trial 12 complete 93.4 % (best 94.1 % #7) tau_ns=2.3 …``."""
     spec, best = snapshot.spec, snapshot.best
-    name = results.slot_name(snapshot, slot)
+    name = tables.slot_name(snapshot, slot)
     if slot.phase == Phase.CONFIRM:
         head = f"[confirmation {count}/{confirmations_wanted(snapshot)}] {name}"
     else:
         head = f"[{count}/{snapshot.trials}] {name} {slot.state}"
     if slot.state == SlotState.FAILED:
-        return f"{head}: {results.last_line(slot.message)}"
+        return f"{head}: {tables.last_line(slot.message)}"
     if slot.phase == Phase.CONFIRM:
-        return f"{head}: {results.score_cell(spec, slot)}"
-    head += f" {results.score_cell(spec, slot)}" if slot.score is not None else ""
+        return f"{head}: {tables.score_cell(spec, slot)}"
+    head += f" {tables.score_cell(spec, slot)}" if slot.score is not None else ""
     if best is not None and best.score is not None:
-        shown = words.point_text(spec, best.score, None, best.cost)
-        head += f" ({words.named(snapshot)} {shown} #{best.number})"
-    return f"{head} {results.params_text(slot.params, spec)}"
+        shown = formatting.point_text(spec, best.score, None, best.cost)
+        head += f" ({verdict.named(snapshot)} {shown} #{best.number})"
+    return f"{head} {tables.params_text(slot.params, spec)}"
 
 
 def confirmations_wanted(snapshot: StudySnapshot) -> int:
@@ -150,10 +152,10 @@ def waiting_line(snapshot: StudySnapshot, seconds_left: float | None) -> str:
     alive = snapshot.helpers
     left = left_text(snapshot, seconds_left)
     if not alive:
-        return f"waiting: {words.progress(snapshot)}; no worker serves this study"
+        return f"waiting: {verdict.progress(snapshot)}; no worker serves this study"
     silent = min(worker.seconds_silent for worker in alive)
     return (
-        f"waiting: {words.progress(snapshot)}; {len(alive)} workers alive, last heard of "
+        f"waiting: {verdict.progress(snapshot)}; {len(alive)} workers alive, last heard of "
         f"{silent:.0f} s ago" + (f"; {left}" if left else "")
     )
 
@@ -165,4 +167,4 @@ def left_text(snapshot: StudySnapshot, seconds_left: float | None) -> str:
     if seconds_left is None:
         return "estimating the time left…"
     what = "search" if snapshot.spec.sweep is None else "sweep"
-    return f"about {words.duration_text(seconds_left)} left for the {what}"
+    return f"about {formatting.duration_text(seconds_left)} left for the {what}"

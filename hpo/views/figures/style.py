@@ -1,7 +1,7 @@
 """What the figures of a study share: markers, hover texts and the range worth a look.
 
-Every distinction by colour (``hpo.palette``) is made by shape as well. Text that users wrote goes
-through ``safe``, since plotly reads tags in its labels.
+Every distinction by colour (``hpo.views.palette``) is made by shape as well. Text that users
+wrote goes through ``safe``, since plotly reads tags in its labels.
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo import words
-from hpo.palette import GREY, GRID, INK, VERMILLION
 from hpo.study import score_text
 from hpo.study.sections import ParamValue
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
+from hpo.views import formatting
+from hpo.views.numbers.scores import axis_score, claimed_score, scored
+from hpo.views.palette import GREY, GRID, INK, VERMILLION
 
 BAND = "rgba(213, 94, 0, 0.10)"
 
+
 SVG_POINTS = 1000
+
+
 """Above so many points, markers are drawn by WebGL."""
 
 
@@ -90,43 +94,19 @@ def log_axis(values: Iterable[float]) -> dict[str, Any]:
 
 def position(value: ParamValue) -> float | int | str:
     """Where a value stands on an axis: a number at itself, anything else at its text."""
-    return safe(words.value_text(value)) if isinstance(value, str | bool) else value
-
-
-def scored(snapshot: StudySnapshot) -> list[Slot]:
-    """Settled search trials with a score: complete and pruned ones."""
-    states = (SlotState.COMPLETE, SlotState.PRUNED)
-    return [
-        slot
-        for slot in snapshot.search
-        if slot.state in states and slot.score is not None and math.isfinite(slot.score)
-    ]
-
-
-def axis_score(spec: StudySpec, slot: Slot) -> float:
-    """What is claimed of a scored slot, in the unit of the axes."""
-    return score_text.shown(spec, claimed_score(spec, slot))
-
-
-def claimed_score(spec: StudySpec, slot: Slot) -> float:
-    """The score of a scored slot; of a study that selects nothing, on the solved equation if there.
-
-    A search goes by the scores at its own step, whatever is known besides.
-    """
-    if slot.checked and not spec.selects:
-        return statistics.fmean(slot.claimed)
-    return slot.score if slot.score is not None else math.nan
+    return safe(formatting.value_text(value)) if isinstance(value, str | bool) else value
 
 
 def hover(spec: StudySpec, slot: Slot) -> str:
     """What a scored trial says when pointed at: its score, and its parameters with units."""
-    lines = [
-        f"trial {slot.number}: {words.point_text(spec, claimed_score(spec, slot), None, slot.cost)}"
-    ]
+    score = claimed_score(spec, slot)
+    lines = [f"trial {slot.number}: {formatting.point_text(spec, score, None, slot.cost)}"]
     if slot.state != SlotState.COMPLETE:
         lines[0] += f", {slot.state}"
     for name, value in slot.params.items():
-        lines.append(safe(f"{name} = {words.value_text(value)} {words.unit(name)}".rstrip()))
+        lines.append(
+            safe(f"{name} = {formatting.value_text(value)} {formatting.unit(name)}".rstrip())
+        )
     return "<br>".join(lines)
 
 
@@ -181,7 +161,7 @@ def add_reported_band(
     value, std = score_text.shown(spec, reported.score), score_text.shown(spec, reported.std or 0.0)
     line = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
     band = {"fillcolor": BAND, "line_width": 0, "layer": "below"}
-    label = {"text": safe(words.reported_text(spec)), "showarrow": False}
+    label = {"text": safe(formatting.reported_text(spec)), "showarrow": False}
     label |= {"font": {"color": "#a34700", "size": 12}}
     if vertical:
         figure.add_vrect(value - std, value + std, **band)
@@ -191,7 +171,7 @@ def add_reported_band(
     figure.add_hrect(value - std, value + std, **band)
     figure.add_hline(value, **line)
     if above:
-        label |= {"text": f"╌╌ {safe(short(words.reported_text(spec), 70))}"}
+        label |= {"text": f"╌╌ {safe(short(formatting.reported_text(spec), 70))}"}
         figure.add_annotation(
             **label, x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="bottom"
         )

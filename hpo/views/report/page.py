@@ -12,31 +12,26 @@ from pathlib import Path
 
 from plotly.offline import get_plotlyjs
 
-from hpo import (
-    charts,
-    figures,
-    frontfigure,
-    importance,
-    importancefigure,
-    lineage,
-    parameterfigure,
-    plotting,
-    reportstyle,
-    results,
-    sweepfigure,
-    words,
-)
-from hpo.reportparts import escape as _e
-from hpo.reportparts import plot as _plot
-from hpo.reportparts import section as _section
-from hpo.reportparts import table as _table
 from hpo.study import file, score_text, time_step, warm_start
 from hpo.study.confirmation import Confirmation
 from hpo.study.sections import ParamValue
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
-from hpo.words import verdict as verdict
+from hpo.views import formatting
+from hpo.views import verdict as views_verdict
+from hpo.views.figures import confirmed, convergence, front, learning_curves, parameters, style
+from hpo.views.figures import declared as figures_declared
+from hpo.views.figures import importance as figures_importance
+from hpo.views.numbers import declared, importance
+from hpo.views.report import html as report_html
+from hpo.views.report import lineage
+from hpo.views.report.html import escape as _e
+from hpo.views.report.html import plot as _plot
+from hpo.views.report.html import section as _section
+from hpo.views.report.html import table as _table
+from hpo.views.terminal import tables
+from hpo.views.verdict import verdict
 from objectives.contract import Protocol
 
 BEST_ROWS, FAILURE_ROWS = 10, 50
@@ -78,7 +73,7 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{_e(spec.name)}: hyper-parameter study</title>
 <link rel="icon" href="data:,">
-<style>{reportstyle.CSS}</style>
+<style>{report_html.CSS}</style>
 <script>{get_plotlyjs()}</script>
 </head>
 <body>
@@ -86,7 +81,7 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
 {_header(snapshot)}
 {"".join(sections)}
 </main>
-{reportstyle.SCRIPT}
+{report_html.SCRIPT}
 </body>
 </html>
 """
@@ -98,9 +93,9 @@ def _header(snapshot: StudySnapshot) -> str:
     sentence = verdict(snapshot)
     trained = sum(m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
     facts = [
-        words.progress(snapshot),
+        views_verdict.progress(snapshot),
         f"{spec.budget.members} networks per trial, {spec.budget.epochs} epochs each",
-        f"{words.duration_text(trained)} of training",
+        f"{formatting.duration_text(trained)} of training",
         f"as of {snapshot.now:%Y-%m-%d %H:%M %Z}",
     ]
     description = f'<p class="description">{_e(spec.description)}</p>' if spec.description else ""
@@ -116,18 +111,18 @@ def _header(snapshot: StudySnapshot) -> str:
 
 
 def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
-    spec, chart = snapshot.spec, charts.chart(snapshot, others)
+    spec, chart = snapshot.spec, declared.chart(snapshot, others)
     if chart is None:
         return ""
     what = "a curve with its band" if chart.joined else "a point"
     note = f"The median of {spec.budget.members} networks, each from its own seed, is {what}"
     note += ", which spans the 25th to the 75th percentile" if chart.joined else ""
-    hardware = words.hardware_text(spec)
+    hardware = views_verdict.hardware_text(spec)
     note += f"; scores are the {hardware}" * bool(hardware)
-    note += f". Networks: {words.protocol_text(spec)}"
+    note += f". Networks: {views_verdict.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
     note += f" {time_step.SOLVED_MEANS}" * any(slot.checked for slot in snapshot.search)
-    drawn = [other.spec for other in charts.fitting(snapshot, others)]
+    drawn = [other.spec for other in declared.fitting(snapshot, others)]
     if drawn:
         names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in drawn)
         note += f" Drawn with {', '.join(names)}."
@@ -136,21 +131,23 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
         note += f" Not there yet: {', '.join(sorted(missing))}."
     if there - fitting:
         note += f" Without points on these axes: {', '.join(sorted(there - fitting))}."
-    if lost := charts.homeless(snapshot):
+    if lost := declared.homeless(snapshot):
         note += f" {lost} of its complete trials have no place on the x axis."
     title = _e(chart.title or "Figure")
-    plot = _plot("figure", sweepfigure.figure(chart), f"{chart.y_label} against {chart.x_label}")
+    plot = _plot(
+        "figure", figures_declared.figure(chart), f"{chart.y_label} against {chart.x_label}"
+    )
     return _section("figure", title, _e(note) + _warned(snapshot) * (not spec.selects), plot)
 
 
 def _warned(snapshot: StudySnapshot) -> str:
     """Why results may be none of the equation."""
-    return "".join(f" <strong>{_e(line)}</strong>" for line in results.warnings(snapshot))
+    return "".join(f" <strong>{_e(line)}</strong>" for line in tables.warnings(snapshot))
 
 
 def _otherwise(spec: StudySpec) -> str:
     """A study whose networks learnt and were scored on other data."""
-    return f"{spec.name} ({words.protocol_text(spec)})"
+    return f"{spec.name} ({views_verdict.protocol_text(spec)})"
 
 
 def _overlay(spec: StudySpec) -> tuple[str, ...]:
@@ -160,7 +157,7 @@ def _overlay(spec: StudySpec) -> tuple[str, ...]:
 
 def _points(snapshot: StudySnapshot) -> str:
     """Every point of a sweep as a table."""
-    chart = charts.chart(snapshot)
+    chart = declared.chart(snapshot)
     if chart is None:
         return ""
     names = snapshot.spec.parameters
@@ -180,19 +177,19 @@ def _convergence(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
     tested = spec.protocol in (Protocol.PAPER, Protocol.CONFIRM)
     where = "on the test set" if tested else "on validation data"
-    hardware = words.hardware_text(snapshot.spec)
+    hardware = views_verdict.hardware_text(snapshot.spec)
     where += f", {hardware}" * bool(hardware)
     note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
     begun = warm_start.summary(spec)
     note += f" {_e(begun[:1].upper() + begun[1:])}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
-    plot = _plot("convergence", figures.convergence(snapshot), label)
+    plot = _plot("convergence", convergence.convergence(snapshot), label)
     return _section("convergence", "Convergence", note, plot)
 
 
 def _front(snapshot: StudySnapshot) -> str:
-    note = _e(frontfigure.note(snapshot.spec))
-    plot = _plot("front", frontfigure.figure(snapshot), f"Score against cost; {verdict(snapshot)}")
+    note = _e(front.note(snapshot.spec))
+    plot = _plot("front", front.figure(snapshot), f"Score against cost; {verdict(snapshot)}")
     return _section("front", "Front", note, plot)
 
 
@@ -217,27 +214,25 @@ def _passed(snapshot: StudySnapshot) -> str:
 
 def _parameters(snapshot: StudySnapshot) -> str:
     note = "Each searched parameter against the score: hollow points were pruned, "
-    note += f"a star marks the {words.named(snapshot)}, " if snapshot.spec.selects else ""
+    note += f"a star marks the {views_verdict.named(snapshot)}, " if snapshot.spec.selects else ""
     note += "a dashed line the reported value; later trials are darker. Scores off the scale "
     note += "sit on its edge."
     names = ", ".join(snapshot.spec.parameters)
-    plot = _plot(
-        "parameters", parameterfigure.parameters(snapshot), f"Score against each of: {names}"
-    )
+    plot = _plot("parameters", parameters.parameters(snapshot), f"Score against each of: {names}")
     return _section("parameters", "Parameters", note, plot)
 
 
 def _importance(snapshot: StudySnapshot) -> str:
     found = importance.measure(snapshot)
-    note, title = importancefigure.note(snapshot, found), "Importance"
+    note, title = figures_importance.note(snapshot, found), "Importance"
     if found is None:
         return _section("importance", title, note, "")
-    pairs = found.pairs(importancefigure.PAIRS)
-    body = _plot("importance", importancefigure.bars(found), "Importance of each parameter")
+    pairs = found.pairs(figures_importance.PAIRS)
+    body = _plot("importance", figures_importance.bars(found), "Importance of each parameter")
     if pairs:
         label = f"Score over {', '.join(' and '.join(pair) for pair in pairs)}"
-        body += f"<p>{importancefigure.CONTOURS}</p>"
-        body += _plot("contours", importancefigure.contours(snapshot, pairs), label)
+        body += f"<p>{figures_importance.CONTOURS}</p>"
+        body += _plot("contours", figures_importance.contours(snapshot, pairs), label)
     return _section("importance", title, note, body)
 
 
@@ -245,8 +240,8 @@ def _learning_curves(snapshot: StudySnapshot) -> str:
     some = "the best trials" if snapshot.spec.cost is None else "some trials of the front"
     note = f"Score after each epoch: {some} with a thin line per network and a thick one "
     note += "for their mean; in grey other trials, at most "
-    note += f"{figures.MAX_CURVES} of them, ending where they were pruned."
-    plot = _plot("curves", figures.learning_curves(snapshot), "Score after each epoch")
+    note += f"{learning_curves.MAX_CURVES} of them, ending where they were pruned."
+    plot = _plot("curves", learning_curves.learning_curves(snapshot), "Score after each epoch")
     return _section("curves", "Learning curves", note, plot)
 
 
@@ -257,23 +252,23 @@ def _confirmation(snapshot: StudySnapshot) -> str:
         none = "The study asks for no confirmation."
         note = none if spec.confirm is None else "Nothing has been confirmed yet."
         return _section("confirmation", "Confirmation", note, "")
-    what = "The best of the search" if spec.cost is None else words.confirmed_of(spec)
+    what = "The best of the search" if spec.cost is None else views_verdict.confirmed_of(spec)
     note = f"{what}, trained on the whole training half from fresh seeds "
     note += f"({spec.confirm_epochs} epochs) and tested once on the test half."
     if spec.protocol == Protocol.PAPER:
-        note += f" Their parameters were {words.PAPER_PROTOCOL}."
+        note += f" Their parameters were {views_verdict.PAPER_PROTOCOL}."
     if any(item.checked for item in found):
         note += f" Confirmed scores are those {time_step.SOLVED}. {time_step.SOLVED_MEANS}"
     note += _warned(snapshot)
     plot = ""
     if any(item.scores for item in found):
         label = f"Fresh-seed scores of each configuration; {verdict(snapshot)}"
-        plot = _plot("confirmed", figures.confirmed(snapshot), label)
+        plot = _plot("confirmed", confirmed.confirmed(snapshot), label)
     return _section("confirmation", "Confirmation", note, plot + _confirmation_table(spec, found))
 
 
 def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
-    costs = [] if spec.cost is None else [words.cost_label(spec)]
+    costs = [] if spec.cost is None else [formatting.cost_label(spec)]
     head = ["configuration", *costs, "search claimed", "confirmed, mean ± std", "range"]
     checked = any(item.checked for item in found)
     head += [time_step.AT_STEP] if checked else []
@@ -295,21 +290,21 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
         row += [step if item.checked else "–"] if checked else []
         row.append(f"{len(item.scores)} of {item.wanted}{failed}")
         if spec.reported is not None:
-            row.append(words.difference_text(spec, item.mean) if item.scores else "–")
+            row.append(formatting.difference_text(spec, item.mean) if item.scores else "–")
         rows.append([_e(cell) for cell in row])
     caption = "Confirmed configurations against what the search claimed"
-    reported = words.reported_text(spec)
+    reported = formatting.reported_text(spec)
     return _table(f"{caption}; {_e(reported)}" if reported else caption, head, rows, "numbers")
 
 
 def _best(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
     names, two = list(spec.parameters), spec.cost is not None
-    score_head = "score (%)" if score_text.is_percent(spec) else _e(words.metric(spec))
+    score_head = "score (%)" if score_text.is_percent(spec) else _e(formatting.metric(spec))
     head = ["", score_head, *(_parameter_head(name) for name in names)]
     if spec.reported is not None:
         head.insert(2, "minus reported")
-    head += [_e(words.cost_label(spec))] if two else []
+    head += [_e(formatting.cost_label(spec))] if two else []
     rows = []
     if spec.reported is not None:
         number, std = (
@@ -322,7 +317,7 @@ def _best(snapshot: StudySnapshot) -> str:
     for slot in snapshot.front if two else snapshot.ranking[:BEST_ROWS]:
         row = [f"trial {slot.number}", _member_scores(spec, slot)]
         if spec.reported is not None:
-            row.append(_e(words.difference_text(spec, slot.score or 0.0)))
+            row.append(_e(formatting.difference_text(spec, slot.score or 0.0)))
         row += [_value(slot.params.get(name)) for name in names]
         rows.append(row + ([_value(slot.cost)] if two else []))
     caption = f"The best {BEST_ROWS} complete trials of the search"
@@ -333,12 +328,12 @@ def _best(snapshot: StudySnapshot) -> str:
 
 
 def _parameter_head(name: str) -> str:
-    unit = words.unit(name)
+    unit = formatting.unit(name)
     return f"<code>{_e(name)}</code>" + (f"<br><small>{_e(unit)}</small>" if unit else "")
 
 
 def _value(value: ParamValue | None) -> str:
-    return "–" if value is None else _e(words.value_text(value))
+    return "–" if value is None else _e(formatting.value_text(value))
 
 
 def _member_scores(spec: StudySpec, slot: Slot) -> str:
@@ -357,7 +352,7 @@ def _failures(snapshot: StudySnapshot) -> str:
     rows = []
     for slot in failed[:FAILURE_ROWS]:
         message = slot.message or "no message"
-        text = f"<code>{_e(plotting.short(message))}</code>"
+        text = f"<code>{_e(style.short(message))}</code>"
         if len(message.strip().splitlines()) > 1 or len(message) > 120:
             text = f"<details><summary>{text}</summary><pre>{_e(message)}</pre></details>"
         lost = f"{slot.attempts}" + (f", {slot.losses} workers lost" if slot.losses else "")

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from hpo import results, words
 from hpo.study import score_text, time_step
 from hpo.study.confirmation import is_of_step
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.summary import StudySummary
+from hpo.views import formatting, verdict
+from hpo.views.terminal import tables
 
 FINISHED = 10
+
 """So many finished studies are shown beside the others."""
 
 
@@ -78,7 +80,7 @@ def study_lines(studies: Sequence[StudySummary], *, width: int | None = None) ->
                 f"{study.created_at:%Y-%m-%d %H:%M}",
             ]
         )
-    return results.columns(rows, right=[2, 3, 4], width=width, drop=[7, 8, 3, 4])
+    return tables.columns(rows, right=[2, 3, 4], width=width, drop=[7, 8, 3, 4])
 
 
 def _score(study: StudySummary) -> tuple[str, str]:
@@ -87,16 +89,16 @@ def _score(study: StudySummary) -> tuple[str, str]:
     if study.spec is None:
         return ("–" if best is None else f"{best:.4g}"), "its objective is not installed here"
     if confirmed is not None:
-        score = words.point_text(study.spec, confirmed.mean, confirmed.std, confirmed.cost)
+        score = formatting.point_text(study.spec, confirmed.mean, confirmed.std, confirmed.cost)
         if is_of_step(study.spec, confirmed.step_mean, confirmed.mean):
             score += (
                 f" ({score_text.score_text(study.spec, confirmed.step_mean)} {time_step.AT_STEP})"
             )
-        return f"{score} confirmed", words.gap_text(study.spec, confirmed.mean, "")
+        return f"{score} confirmed", verdict.gap_text(study.spec, confirmed.mean, "")
     if best is None:
         return "–", ""
-    score = words.point_text(study.spec, best, None, study.best_cost)
-    return f"{score} in the search", words.gap_text(study.spec, best, "")
+    score = formatting.point_text(study.spec, best, None, study.best_cost)
+    return f"{score} in the search", verdict.gap_text(study.spec, best, "")
 
 
 def gap(snapshot: StudySnapshot) -> str:
@@ -106,11 +108,11 @@ def gap(snapshot: StudySnapshot) -> str:
         return ""
     confirmed = snapshot.confirmed
     if confirmed is not None:
-        return f"the confirmed score is {words.gap_text(spec, confirmed.mean)}"
+        return f"the confirmed score is {verdict.gap_text(spec, confirmed.mean)}"
     if best is None or best.score is None:
-        return f"no score yet to hold against the reported {words.reported_number(spec)}"
-    what = "best search score" if spec.cost is None else f"search score ({words.named(snapshot)})"
-    return f"the {what} is {words.gap_text(spec, best.score)}"
+        return f"no score yet to hold against the reported {formatting.reported_number(spec)}"
+    what = "best search score" if spec.cost is None else f"search score ({verdict.named(snapshot)})"
+    return f"the {what} is {verdict.gap_text(spec, best.score)}"
 
 
 def present(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
@@ -133,7 +135,7 @@ def worker_lines(
     for worker in found:
         said = worker.alive or worker.doing.startswith("refuses ")
         doing = worker.doing if said else f"lost: {worker.doing}"
-        silent = f"{words.duration_text(worker.seconds_silent)} ago"
+        silent = f"{formatting.duration_text(worker.seconds_silent)} ago"
         rows.append([worker.name, worker.host, doing, silent])
     more: list[str] = []
     if height is None:
@@ -143,7 +145,7 @@ def worker_lines(
         more = [f"and {len(found) - shown:,} more workers"]
         rows = rows[: shown + 1]
     drop = [index for index in (1, 5) if index < len(rows[0])]
-    return [*results.columns(rows, right=[3], width=width, drop=drop), *more]
+    return [*tables.columns(rows, right=[3], width=width, drop=drop), *more]
 
 
 def _add_logs(rows: list[list[str]], found: Sequence[WorkerInfo]) -> list[str]:

@@ -8,12 +8,13 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo import frontchart, words
-from hpo.frontchart import FrontChart, Spot
-from hpo.palette import BLUE, GREEN, INK, VERMILLION
-from hpo.plotting import BAND, log_axis, markers, safe, style
 from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
+from hpo.views import formatting
+from hpo.views.figures.style import BAND, log_axis, markers, safe, style
+from hpo.views.numbers import front
+from hpo.views.numbers.front import FrontChart, Spot
+from hpo.views.palette import BLUE, GREEN, INK, VERMILLION
 
 
 def figure(snapshot: StudySnapshot, *, height: int = 520, most: int | None = None) -> go.Figure:
@@ -24,8 +25,8 @@ def figure(snapshot: StudySnapshot, *, height: int = 520, most: int | None = Non
         height: in pixels.
         most: trials on the front, and others, that are drawn at most, even samples; None for all.
     """
-    found = frontchart.chart(snapshot)
-    low, high = frontchart.view(found)
+    found = front.chart(snapshot)
+    low, high = front.view(found)
     drawing = style(go.Figure(), height=height)
     trials = _some(found.trials, most)
     inside = [spot for spot in trials if low <= spot.score <= high]
@@ -55,19 +56,19 @@ def title(snapshot: StudySnapshot, most: int) -> str:
     """``Accuracy against energy``, and how many trials are drawn if not all are."""
     total = len(complete(snapshot.search)) - len(snapshot.front)
     share = f" ({most:,} of {total:,} trials off the front)" if most < total else ""
-    what = words.quantity_label(snapshot.spec.cost_name).partition(" (")[0]
+    what = formatting.quantity_label(snapshot.spec.cost_name).partition(" (")[0]
     return f"{snapshot.spec.objective_impl.metric.capitalize()} against {what}{share}"
 
 
 def note(spec: StudySpec) -> str:
     """What the figure shows, in a paragraph."""
     text = (
-        f"Every complete trial of the search, its score against its {words.cost_label(spec)}; the "
-        f"line is the front: what no other trial beats in both. With error bars: what the trials "
+        f"Every complete trial of the search, its score against its {formatting.cost_label(spec)}; "
+        f"the line is the front: what no other trial beats in both. With error bars: what the trials "
         f"that were confirmed gave on fresh seeds and the test half, mean ± standard deviation."
     )
     if spec.reported is not None:
-        text += f" Dashed, with its band: {words.reported_text(spec)}."
+        text += f" Dashed, with its band: {formatting.reported_text(spec)}."
     return text
 
 

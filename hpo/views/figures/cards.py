@@ -17,39 +17,50 @@ from typing import TypeVar
 
 import plotly.graph_objects as go
 
-from hpo import charts, figures, frontfigure, parameterfigure, sweepfigure, words
-from hpo.clocks import Clock, clocks, incumbents
-from hpo.palette import BLUE, GREY, INK
-from hpo.plotting import (
-    add_reported_band,
-    axis_score,
-    focus,
-    markers,
-    safe,
-    scored,
-    short,
-    style,
-)
 from hpo.study import score_text, time_step
 from hpo.study.sections import ParamValue
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
+from hpo.views import formatting, verdict
+from hpo.views.figures import confirmed as figures_confirmed
+from hpo.views.figures import convergence as figures_convergence
+from hpo.views.figures import declared as figures_declared
+from hpo.views.figures import front as figures_front
+from hpo.views.figures import parameters as figures_parameters
+from hpo.views.figures.style import add_reported_band, focus, markers, safe, short, style
+from hpo.views.numbers import declared as numbers_declared
+from hpo.views.numbers.convergence import Clock, clocks, incumbents
+from hpo.views.numbers.scores import axis_score, scored
+from hpo.views.palette import BLUE, GREY, INK
 
 T = TypeVar("T")
 
+
 HEIGHT = 450
+
 """Of a card of optuna-dashboard, in pixels."""
+
 MAX_TRIALS, MAX_NEWEST, MAX_FAILED = 700, 60, 60
+
 """So many trials a card shows at most; so many of them are the newest; failed ones besides."""
+
 MAX_PANELS, PANEL_POINTS = 9, 1300
+
 """So many parameters share a card, and so many points, all panels together."""
+
 MAX_STEPS, MAX_CONFIRMED, MAX_SEEDS = 200, 8, 40
+
 MAX_CHART_POINTS, MAX_TOLD = 300, 100
+
 """Points of a declared figure; above so many, they say less when pointed at."""
+
 MAX_SPOTS = 250
+
 """Of a front so many trials on it, and others; each says what it is when pointed at."""
+
 GROUPS = 8
+
 DIGITS = 5
 
 
@@ -63,7 +74,7 @@ def cards(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> dict
     drawn = _searched(snapshot) if snapshot.spec.selects else {}
     if snapshot.spec.space and _panels(snapshot):
         drawn["4-parameters"] = parameters(snapshot)
-    chart = charts.chart(snapshot, others)
+    chart = numbers_declared.chart(snapshot, others)
     if chart is not None:
         drawn["6-figure"] = declared(chart)
     return {name: compact(figure) for name, figure in drawn.items()}
@@ -72,8 +83,8 @@ def cards(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> dict
 def _searched(snapshot: StudySnapshot) -> dict[str, go.Figure]:
     by_trial, by_epochs, by_time = clocks(snapshot)
     if snapshot.spec.cost is not None:
-        front = frontfigure.figure(snapshot, height=HEIGHT, most=MAX_SPOTS)
-        drawn = {"1-front": _titled(front, frontfigure.title(snapshot, MAX_SPOTS))}
+        front = figures_front.figure(snapshot, height=HEIGHT, most=MAX_SPOTS)
+        drawn = {"1-front": _titled(front, figures_front.title(snapshot, MAX_SPOTS))}
     else:
         drawn = {
             "1-convergence": convergence(snapshot, by_trial),
@@ -165,13 +176,13 @@ def convergence(snapshot: StudySnapshot, clock: Clock) -> go.Figure:
     traces = [
         *_trials(snapshot, clock, view),
         *_best(snapshot, clock),
-        figures.confirmed_points(snapshot, clock, most=MAX_CONFIRMED),
+        figures_convergence.confirmed_points(snapshot, clock, most=MAX_CONFIRMED),
     ]
     figure.add_traces([trace for trace in traces if len(trace.x)])
     add_reported_band(figure, spec, above=True)
     figure.update_layout(legend_traceorder="normal")
     figure.update_xaxes(title_text=clock.title, title_standoff=4)
-    return figure.update_yaxes(title_text=words.metric(spec), range=list(view))
+    return figure.update_yaxes(title_text=formatting.metric(spec), range=list(view))
 
 
 def _trials(snapshot: StudySnapshot, clock: Clock, view: tuple[float, float]) -> list[go.Scatter]:
@@ -228,7 +239,9 @@ def _best(snapshot: StudySnapshot, clock: Clock) -> list[go.Scatter]:
     scores = [
         [score_text.shown(spec, m.score) for m in s.members] or [axis_score(spec, s)] for s in steps
     ]
-    low, median, high = (list(q) for q in zip(*map(charts.quartiles, scores), strict=True))
+    low, median, high = (
+        list(q) for q in zip(*map(numbers_declared.quartiles, scores), strict=True)
+    )
     x = [*(clock.at[s.number] for s in steps), clock.end]
     several = spec.budget.members > 1
     name = f"best so far, median of {spec.budget.members}" if several else "best so far"
@@ -241,7 +254,7 @@ def _best(snapshot: StudySnapshot, clock: Clock) -> list[go.Scatter]:
     band = [
         line(low, line_width=0, showlegend=False, hoverinfo="skip"),
         line(high, line_width=0, showlegend=True, hoverinfo="skip", name="its quartiles").update(
-            fill="tonexty", fillcolor=sweepfigure.rgba(INK, 0.15)
+            fill="tonexty", fillcolor=figures_declared.rgba(INK, 0.15)
         ),
     ]
     best = line(median, line_color=INK, line_width=2.2, name=name, text=text)
@@ -281,7 +294,7 @@ def _place(spec: StudySpec, name: str, value: ParamValue) -> float | str | None:
     """Where a value stands in its range, 0 at its low end and 1 at its high; a choice at itself."""
     dimension = spec.space[name]
     if dimension.choices is not None:
-        return words.value_text(value)
+        return formatting.value_text(value)
     if isinstance(value, str | bool):
         return None
     ends = (float(dimension.low or 0), float(dimension.high or 0))
@@ -320,13 +333,13 @@ def parameters(snapshot: StudySnapshot) -> go.Figure:
     """Each parameter against the score; of more than nine, those that separate scores best."""
     names, total = _panels(snapshot), len(snapshot.spec.space)
     shown = chosen(snapshot, PANEL_POINTS // len(names))
-    figure = parameterfigure.compact(snapshot, names, shown, height=HEIGHT)
+    figure = figures_parameters.compact(snapshot, names, shown, height=HEIGHT)
     title = "Parameters against score"
     if len(names) < total:
         title += f": the {len(names)} of {total} that separate scores best"
     title += _share(snapshot, shown)
     key = [
-        f"★ {words.named(snapshot)}",
+        f"★ {verdict.named(snapshot)}",
         *(["╌ reported"] if snapshot.spec.reported else []),
         "hollow: pruned",
     ]
@@ -354,7 +367,7 @@ def separation(snapshot: StudySnapshot, name: str) -> float:
     ranks = _ranks([axis_score(snapshot.spec, slot) for slot in slots])
     values = [slot.params[name] for slot in slots]
     if snapshot.spec.space[name].choices is not None:
-        keys = [words.value_text(value) for value in values]
+        keys = [formatting.value_text(value) for value in values]
     else:
         keys = [str(int(GROUPS * rank / len(slots))) for rank in _ranks([float(v) for v in values])]
     groups = defaultdict(list)
@@ -376,7 +389,7 @@ def _ranks(values: Sequence[float]) -> list[float]:
 
 def confirmed(snapshot: StudySnapshot) -> go.Figure:
     """What the search had claimed and what fresh seeds gave, beside the reported value."""
-    figure = figures.confirmed(snapshot, most=MAX_CONFIRMED)
+    figure = figures_confirmed.confirmed(snapshot, most=MAX_CONFIRMED)
     for trace in figure.data:
         few = _sample(range(len(trace.x)), MAX_SEEDS)
         trace.update({key: [trace[key][i] for i in few] for key in ("x", "y", "text")})
@@ -390,11 +403,11 @@ def confirmed(snapshot: StudySnapshot) -> go.Figure:
     return titled
 
 
-def declared(chart: charts.Chart) -> go.Figure:
+def declared(chart: numbers_declared.Chart) -> go.Figure:
     """The figure that the study's file declares: the whole result of a sweep."""
     most = max(2, MAX_CHART_POINTS // max(1, len(chart.groups)))
     groups = [replace(g, points=tuple(_sample(g.points, most))) for g in chart.groups]
     if sum(len(group.points) for group in groups) > MAX_TOLD:
         groups = [replace(g, points=tuple(replace(p, params={}) for p in g.points)) for g in groups]
-    figure = sweepfigure.figure(replace(chart, groups=tuple(groups)))
+    figure = figures_declared.figure(replace(chart, groups=tuple(groups)))
     return _titled(figure, short(chart.title or f"{chart.y_label} against {chart.x_label}", 70))

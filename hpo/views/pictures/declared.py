@@ -13,16 +13,19 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.charts import Chart, Group, colour_of
 from hpo.errors import HpoError
-from hpo.palette import GRID, INK, VERMILLION
+from hpo.views.numbers.declared import Chart, Group, colour_of
+from hpo.views.palette import GRID, INK, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+
 ENDINGS = (".svg", ".pdf", ".png")
+
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
+
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": INK,

@@ -10,17 +10,21 @@ import re
 import shlex
 from collections.abc import Sequence
 
-from hpo import words
 from hpo.study import effort, file, score_text, time_step, warm_start
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import Dimension, StudySpec
+from hpo.views import formatting, verdict
 from objectives.contract import Protocol
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>&~|#])")
+
 _BLOCK_START = re.compile(r"(\d*)([-+=.)]+)")
+
 _LINK = re.compile(r"://|www\.|@|\\", re.IGNORECASE)
+
 _LONGEST = 1000
+
 _HOW = {
     Protocol.VALIDATION: "The search never sees the test half of the data: networks train on a "
     "part of the training half and are scored on the rest.",
@@ -100,21 +104,21 @@ def _result(snapshot: StudySnapshot) -> str:
     certain = [item for item in snapshot.confirmations if item.complete and item.scores]
     if not certain:
         if snapshot.state == StudyState.DONE:
-            return f"{prose(words.verdict(snapshot))}."
+            return f"{prose(verdict.verdict(snapshot))}."
         return "none yet." if spec.confirm and spec.selects else "not before it is finished."
     lines = []
     for item in certain:
-        mean = words.point_text(spec, item.mean, item.std, item.cost)
+        mean = formatting.point_text(spec, item.mean, item.std, item.cost)
         claim = score_text.score_text(spec, item.search_score)
         failed = f", {item.failed} failed" if item.failed else ""
-        gap = f", {prose(gap)}" if (gap := words.gap_text(spec, item.mean)) else ""
+        gap = f", {prose(gap)}" if (gap := verdict.gap_text(spec, item.mean)) else ""
         lines.append(
             f"trial {item.source}: {prose(spec.objective_impl.metric)} **{prose(mean)}** on "
             f"n = {len(item.scores)} fresh seeds{failed}{_beside(spec, item)}{gap} (the search had "
             f"claimed {prose(claim)}){_warning(spec, item)}"
         )
     if spec.cost is not None:  # one sentence says which of them counts
-        lines.insert(0, prose(words.verdict(snapshot)))
+        lines.insert(0, prose(verdict.verdict(snapshot)))
         return ".\n\n- ".join(lines) + "." + _meaning(certain)
     return "confirmed, " + "; ".join(lines) + "." + _meaning(certain)
 
@@ -139,7 +143,7 @@ def _reported(spec: StudySpec) -> str:
     reported = spec.reported
     if reported is None:
         return ""
-    value = prose(words.reported_text(spec).removeprefix("reported "))
+    value = prose(formatting.reported_text(spec).removeprefix("reported "))
     n = f", n = {reported.n}" if reported.n else ""
     return f"**Reported:** {value}{n}. The search is not told."
 
@@ -149,13 +153,13 @@ def _searched(spec: StudySpec) -> str:
     what = "Search" if spec.selects else "Measurement" if spec.sweep is None else "Sweep"
     sampler = "" if spec.sweep is not None else f", sampler {code(spec.sampler.name)}"
     pruner = "" if spec.pruner.name == "none" else f", pruner {code(spec.pruner.name)}"
-    racing = f", {words.racing_text(spec)}" if spec.racing else ""
+    racing = f", {verdict.racing_text(spec)}" if spec.racing else ""
     lines = [
         f"**{what}:** {budget.trials:,} trials of objective {code(spec.objective)}, "
         f"{budget.members} networks each, {budget.epochs:,} epochs{sampler}{pruner}{racing}. "
         f"{_HOW[spec.protocol]}{_second(spec)}"
     ]
-    if hardware := words.hardware_text(spec):
+    if hardware := verdict.hardware_text(spec):
         lines[0] += f" Every score is the {prose(hardware)}."
     if spec.warm_start is not None:
         begins = warm_start.summary(spec)
@@ -166,7 +170,7 @@ def _searched(spec: StudySpec) -> str:
             f"The best {spec.confirm.top} configurations" if several else "The best configuration"
         )
         if spec.cost is not None:
-            best = words.confirmed_of(spec)
+            best = verdict.confirmed_of(spec)
         best += " are" if several else " is"
         lines[0] += (
             f" {best} then trained from {spec.confirm.members} fresh seeds on the whole training "
@@ -192,9 +196,9 @@ def _table(spec: StudySpec) -> str:
     head = ["parameter", "unit", "values", *(["reported"] if reported else [])]
     rows = [head, ["---"] * len(head)]
     for name in spec.parameters:
-        cells = [code(name), prose(words.unit(name)), _range(spec, name)]
+        cells = [code(name), prose(formatting.unit(name)), _range(spec, name)]
         if reported:
-            cells.append(code(words.value_text(reported[name])) if name in reported else "–")
+            cells.append(code(formatting.value_text(reported[name])) if name in reported else "–")
         rows.append(cells)
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
@@ -204,8 +208,8 @@ def _range(spec: StudySpec, name: str) -> str:
         return "see the figure"
     dimension: Dimension = spec.space[name]
     if dimension.choices is not None:
-        return ", ".join(code(words.value_text(value)) for value in dimension.choices)
-    low, high = (words.value_text(v) for v in (dimension.low or 0, dimension.high or 0))
+        return ", ".join(code(formatting.value_text(value)) for value in dimension.choices)
+    low, high = (formatting.value_text(v) for v in (dimension.low or 0, dimension.high or 0))
     return f"{low} – {high}{', logarithmic' if dimension.log else ''}"
 
 

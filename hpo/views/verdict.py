@@ -9,49 +9,26 @@ import statistics
 
 from hpo.study import effort, pareto
 from hpo.study.confirmation import Confirmation
-from hpo.study.score_text import is_percent as is_percent
-from hpo.study.score_text import score_text as score_text
-from hpo.study.score_text import shown as shown
-from hpo.study.sections import ParamValue
+from hpo.study.score_text import is_percent, score_text
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import VARIABILITY, StudySpec
-from hpo.study.time_step import AT_STEP as AT_STEP
-from hpo.study.time_step import SOLVED as SOLVED
-from hpo.study.time_step import SOLVED_MEANS as SOLVED_MEANS
-from hpo.study.time_step import basis as basis
-from hpo.study.time_step import beside as beside
-from hpo.study.time_step import measured as measured
-from hpo.study.time_step import remark as remark
-from hpo.study.time_step import steps_text as steps_text
-from hpo.study.time_step import sweep_basis as sweep_basis
-from hpo.study.time_step import sweep_remark as sweep_remark
-from hpo.study.time_step import sweep_warning as sweep_warning
-from hpo.study.time_step import warning as warning
+from hpo.study.time_step import basis, measured, remark, sweep_basis, sweep_remark
 from hpo.study.trials import SlotState
+from hpo.views.formatting import (
+    cost_text,
+    difference_text,
+    metric,
+    point_text,
+    quantity,
+    reported_number,
+    reported_text,
+    value_text,
+)
 from objectives.contract import Protocol
 
-_UNITS = {
-    **{unit: unit for unit in ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")},
-    **{"hz": "Hz", "khz": "kHz", "mhz": "MHz", "ghz": "GHz", "thz": "THz"},
-    **{"aj": "aJ", "fj": "fJ", "pj": "pJ", "nj": "nJ", "uw": "µW", "mw": "mW", "mv": "mV"},
-    **{"ua": "µA", "ma": "mA", "mt": "mT", "ohm": "Ω", "um2": "µm²"},
-}
-
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
+
 CONFIRM_PROTOCOL = "trained on the whole training half, tested once on the test half"
-
-
-def metric(spec: StudySpec) -> str:
-    """What a score axis is called."""
-    return "accuracy (%)" if is_percent(spec) else spec.objective_impl.metric
-
-
-def difference_text(spec: StudySpec, score: float) -> str:
-    """A score minus the reported one, with its sign; empty where nothing is reported."""
-    if spec.reported is None:
-        return ""
-    difference = score - spec.reported.score
-    return f"{100.0 * difference:+.1f}" if is_percent(spec) else f"{difference:+.3g}"
 
 
 def gap_text(spec: StudySpec, score: float, what: str = "the reported ") -> str:
@@ -72,100 +49,6 @@ def gap_text(spec: StudySpec, score: float, what: str = "the reported ") -> str:
     else:
         text = f"{size} {where} {reported}"
     return text if spec.maximize else f"{text} (less is better)"
-
-
-def reported_text(spec: StudySpec) -> str:
-    """``reported 89.83 ± 2.91 % (arXiv:2408.02835)``; empty where nothing is reported."""
-    if spec.reported is None:
-        return ""
-    cost = spec.reported.cost
-    at = "" if cost is None else f" at {quantity(spec.cost_name, cost)}"
-    return f"reported {reported_number(spec)}{at} ({spec.reported.source})"
-
-
-def reported_number(spec: StudySpec) -> str:
-    """``89.83 ± 2.91 %``, with the digits of the source; empty where nothing is reported."""
-    reported = spec.reported
-    if reported is None:
-        return ""
-    if not is_percent(spec):
-        return score_text(spec, reported.score, reported.std)
-    std = "" if reported.std is None else f" ± {100.0 * reported.std:.2f}"
-    return f"{100.0 * reported.score:.2f}{std} %"
-
-
-def quantity(name: str, value: float) -> str:
-    """A cost by its name, which carries its unit.
-
-    Examples:
-        >>> quantity("energy_pj", 12.345), quantity("n_synapses", 1010), quantity("loss", 0.5)
-        ('12.3 pJ', '1,010 synapses', '0.5 loss')
-    """
-    if name.startswith("n_"):
-        return f"{value:,.4g} {name[2:]}" if value != round(value) else f"{value:,.0f} {name[2:]}"
-    shown = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return f"{shown} {unit(name) or name}"
-
-
-def cost_text(spec: StudySpec, cost: float) -> str:
-    """A cost of a study that has one: ``12.3 pJ``."""
-    return quantity(spec.cost_name, cost)
-
-
-def quantity_label(name: str) -> str:
-    """What a cost is called at an axis or in the head of a table.
-
-    Examples:
-        >>> quantity_label("energy_pj"), quantity_label("n_synapses"), quantity_label("loss")
-        ('energy (pJ)', 'synapses', 'loss')
-    """
-    if name.startswith("n_"):
-        return name[2:].replace("_", " ")
-    found = unit(name)
-    stem = name.rpartition("_")[0] if found else name
-    return f"{stem.replace('_', ' ')} ({found})" if found else name
-
-
-def cost_label(spec: StudySpec) -> str:
-    """``energy (pJ)``: what the cost axis is called."""
-    return quantity_label(spec.cost_name)
-
-
-def point_text(spec: StudySpec, score: float, std: float | None, cost: float | None) -> str:
-    """A score, and where there is one, what it costs: ``90.6 ± 0.9 % at 12.3 pJ``."""
-    text = score_text(spec, score, std)
-    return text if spec.cost is None or cost is None else f"{text} at {cost_text(spec, cost)}"
-
-
-def value_text(value: ParamValue) -> str:
-    """A parameter's value: four digits, ``true`` and ``false`` as in a study file."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def unit(parameter: str) -> str:
-    """The unit in a parameter's name, or an empty text.
-
-    Examples:
-        >>> unit("tau_ns"), unit("f_cut_per_ns"), unit("steps_per_point"), unit("s")
-        ('ns', '1/ns', '', '')
-    """
-    stem, _, last = parameter.rpartition("_")
-    name = _UNITS.get(last, "") if stem else ""
-    return f"1/{name}" if name and stem.endswith("_per") else name
-
-
-def duration_text(seconds: float) -> str:
-    """A duration in the two largest units that fit: ``2 h 05 min``."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    if whole < 48 * 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-    return f"{whole // 86400} d {whole % 86400 // 3600} h"
 
 
 def progress(snapshot: StudySnapshot) -> str:

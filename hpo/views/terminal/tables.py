@@ -7,7 +7,6 @@ import statistics
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from hpo import termchart, words
 from hpo.study import score_text, time_step
 from hpo.study.confirmation import Confirmation
 from hpo.study.sections import ParamValue
@@ -15,6 +14,9 @@ from hpo.study.snapshot import StudySnapshot, StudyState, told
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
 from hpo.study.trials import slot_name as slot_text
+from hpo.views import formatting
+from hpo.views import verdict as views_verdict
+from hpo.views.terminal import chart
 
 
 def columns(
@@ -69,7 +71,7 @@ def params_text(params: Mapping[str, ParamValue], spec: StudySpec | None = None)
     """``tau_ns=2.3 lr0=0.15``, in the order of the spec's space if it is given."""
     order = list(spec.parameters) if spec else []
     known = [key for key in order if key in params] or list(params)
-    return " ".join(f"{key}={words.value_text(params[key])}" for key in known)
+    return " ".join(f"{key}={formatting.value_text(params[key])}" for key in known)
 
 
 def score_cell(spec: StudySpec, slot: Slot) -> str:
@@ -79,7 +81,7 @@ def score_cell(spec: StudySpec, slot: Slot) -> str:
     """
     if slot.score is None:
         return "–"
-    text = words.point_text(spec, slot.score, None, slot.cost)
+    text = formatting.point_text(spec, slot.score, None, slot.cost)
     if not slot.checked:
         return text
     return f"{text}, {score_text.score_text(spec, statistics.fmean(slot.claimed))} solved"
@@ -119,17 +121,17 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
         rows.append(["  fresh seeds", *("–" if c is None else str(len(c.scores)) for c in found)])
         for name in spec.objective_impl.costs if spec.cost else ():
             costs = [None if c is None else c.costs.get(name) for c in found]
-            rows.append([f"  {words.quantity_label(name)}", *map(_cost_cell, costs)])
+            rows.append([f"  {formatting.quantity_label(name)}", *map(_cost_cell, costs)])
     for name in spec.parameters:
         values = [slot.params.get(name) for slot in ranking]
-        rows.append([name, *("–" if v is None else words.value_text(v) for v in values)])
+        rows.append([name, *("–" if v is None else formatting.value_text(v) for v in values)])
     if reported is not None:
-        score = words.reported_number(spec)
+        score = formatting.reported_number(spec)
         beside = {"": "reported", "confirmed" if confirmed else "search score": score}
         beside["  fresh seeds"] = str(reported.n or "–")
         if reported.cost is not None:
-            beside[f"  {words.cost_label(spec)}"] = _cost_cell(reported.cost)
-        beside |= {name: words.value_text(value) for name, value in reported.params.items()}
+            beside[f"  {formatting.cost_label(spec)}"] = _cost_cell(reported.cost)
+        beside |= {name: formatting.value_text(value) for name, value in reported.params.items()}
         rows = [[*row, beside.get(row[0], "–")] for row in rows]
     return columns(rows, right=range(1, len(rows[0])))
 
@@ -166,7 +168,7 @@ def front_table(snapshot: StudySnapshot) -> list[str]:
     if spec.cost is None or not slots:
         return []
     names = sorted(spec.objective_impl.costs, key=lambda name: name != spec.cost_name)
-    head = ["trial", *map(words.quantity_label, names), "search score"]
+    head = ["trial", *map(formatting.quantity_label, names), "search score"]
     checked = any(item.checked for item in confirmed.values())
     beside = [time_step.AT_STEP] if checked else []
     rows = [[*head, *([*beside, "confirmed", "n"] if confirmed else [])]]
@@ -185,7 +187,7 @@ def front_table(snapshot: StudySnapshot) -> list[str]:
         row[1] = _cost_cell(reported.cost)
         if reported.cost_here is not None:
             row[1] += f" (here {_cost_cell(reported.cost_here)})"
-        number = words.reported_number(spec)
+        number = formatting.reported_number(spec)
         rows.append([*row, number, str(reported.n or "–")] if confirmed else [*row[:-1], number])
     return columns(rows, right=range(1, len(rows[0])))
 
@@ -217,7 +219,7 @@ def verdict(snapshot: StudySnapshot) -> str:
     lines = (snapshot.reason or "").strip().splitlines()
     if len(lines) > 1:
         snapshot = replace(snapshot, reason=f"{lines[0]} {lines[-1].strip()}")
-    return words.verdict(snapshot)
+    return views_verdict.verdict(snapshot)
 
 
 def next_step(snapshot: StudySnapshot, storage: str = "") -> str:
@@ -256,8 +258,8 @@ def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: 
         width: characters per line of the chart.
     """
     name = shlex.quote(snapshot.spec.name)
-    lines = [*termchart.chart(snapshot, width=min(width - 1, 100)), ""]
-    lines += [f"{snapshot.spec.name}: {verdict(snapshot)}", words.progress(snapshot)]
+    lines = [*chart.chart(snapshot, width=min(width - 1, 100)), ""]
+    lines += [f"{snapshot.spec.name}: {verdict(snapshot)}", views_verdict.progress(snapshot)]
     lines += failures(snapshot, storage)
     if front := front_table(snapshot):
         lines += ["", *front]

@@ -7,11 +7,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hpo import charts, results, termchart, words
 from hpo.study import effort, time_step
 from hpo.study.snapshot import StudySnapshot, WorkerInfo
 from hpo.study.trials import Slot, SlotState
-from hpo.view import Tracker, View, confirmations_wanted, left_text
+from hpo.views import formatting, verdict
+from hpo.views.numbers import declared
+from hpo.views.terminal import chart, tables
+from hpo.views.terminal.lines import Tracker, View, confirmations_wanted, left_text
 
 _COLOURS = {
     SlotState.COMPLETE: "green",
@@ -20,7 +22,9 @@ _COLOURS = {
     SlotState.EXCLUDED: "magenta",
     SlotState.RUNNING: "cyan",
 }
+
 _FIXED_LINES = 9
+
 """Lines of the view without its two lists and its notes."""
 
 
@@ -97,9 +101,9 @@ def screen(
         parts += lines
     else:
         parts.append(best_line(snapshot))
-        curve = [score for _, score in termchart.best_so_far(snapshot)]
+        curve = [score for _, score in chart.best_so_far(snapshot)]
         if len(curve) > 1 and room > 0:
-            spark = termchart.sparkline(curve, min(60, width - 14))
+            spark = chart.sparkline(curve, min(60, width - 14))
             parts.append(Text(f"best so far {spark}", "dim"))
     alive = snapshot.helpers
     if room > 2:
@@ -144,7 +148,7 @@ def confirming(snapshot: StudySnapshot) -> Text:
     text = Text(f"confirming {done}/{confirmations_wanted(snapshot)}")
     first = snapshot.confirmed
     if first is not None:
-        mean = words.point_text(snapshot.spec, first.mean, first.std, first.cost)
+        mean = formatting.point_text(snapshot.spec, first.mean, first.std, first.cost)
         text.append(f"  trial {first.source}: {mean} on {len(first.scores)} fresh seeds")
         if beside := time_step.beside(snapshot.spec, first):
             text.append(f", {beside}")
@@ -161,20 +165,20 @@ def best_line(snapshot: StudySnapshot) -> Text:
     """The incumbent held against the reported score."""
     spec, best = snapshot.spec, snapshot.best
     if best is None or best.score is None:
-        return Text(f"no complete trial yet  {words.reported_text(spec)}".rstrip(), "dim")
+        return Text(f"no complete trial yet  {formatting.reported_text(spec)}".rstrip(), "dim")
     text = Text.assemble(
-        f"{words.named(snapshot)} ",
-        (words.point_text(spec, best.score, None, best.cost), "bold green"),
+        f"{verdict.named(snapshot)} ",
+        (formatting.point_text(spec, best.score, None, best.cost), "bold green"),
         f" (trial {best.number})",
     )
     if spec.reported is not None:
-        text.append(f"  {words.gap_text(spec, best.score)} ({spec.reported.source})")
+        text.append(f"  {verdict.gap_text(spec, best.score)} ({spec.reported.source})")
     return text
 
 
 def curve_lines(snapshot: StudySnapshot, width: int) -> list[Text]:
     """Every curve of a sweep: how many of its points there are, and their medians."""
-    found = charts.chart(snapshot)
+    found = declared.chart(snapshot)
     groups = {group.label: group for group in found.groups} if found else {}
     lines = []
     for curve in snapshot.spec.sweep.curves if snapshot.spec.sweep else ():
@@ -182,7 +186,7 @@ def curve_lines(snapshot: StudySnapshot, width: int) -> list[Text]:
         text = Text.assemble((curve.label, "bold"), f"  {len(points)}/{curve.size} points")
         if points:
             medians = [point.median for point in points]
-            spark = termchart.sparkline(medians, max(1, min(curve.size, width // 2)))
+            spark = chart.sparkline(medians, max(1, min(curve.size, width // 2)))
             text.append(f"  medians {min(medians):.4g} – {max(medians):.4g}  {spark}")
         lines.append(text)
     return lines
@@ -211,13 +215,13 @@ def trial_table(snapshot: StudySnapshot, last: list[Slot]) -> Table:
     table.add_column("score", no_wrap=True, justify="right")
     table.add_column("parameters")  # the one to be cut: those with no_wrap keep their width
     for slot in last:
-        what = results.params_text(slot.params, snapshot.spec)
+        what = tables.params_text(slot.params, snapshot.spec)
         if slot.state == SlotState.FAILED:
-            what = results.last_line(slot.message)
+            what = tables.last_line(slot.message)
         table.add_row(
-            Text(results.slot_name(snapshot, slot)),
+            Text(tables.slot_name(snapshot, slot)),
             Text(slot.state, _COLOURS[slot.state]),
-            Text(results.score_cell(snapshot.spec, slot)),
+            Text(tables.score_cell(snapshot.spec, slot)),
             Text(what, no_wrap=True, overflow="ellipsis"),
         )
     return table

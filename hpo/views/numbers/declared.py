@@ -11,16 +11,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from hpo import words
-from hpo.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from hpo.study import score_text
 from hpo.study.sections import Figure, ParamValue
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
+from hpo.views import formatting
+from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 
 COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
+
 CLOUD_COLOURS = (GREEN, ORANGE, *COLOURS[2:])
+
 """Of a scatter: where its rule holds, and where it does not."""
 
 
@@ -99,7 +101,7 @@ def chart(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> Char
     return Chart(
         title=figure.title or snapshot.spec.description,
         x_label=figure.x_label or _x_name(snapshot.spec, figure),
-        y_label=figure.y_label or words.metric(snapshot.spec),
+        y_label=figure.y_label or formatting.metric(snapshot.spec),
         log_x=figure.log_x and all(_positive(p.x) for g in groups for p in g.points),
         marks=() if named else tuple(float(mark) for mark in figure.marks),
         joined=figure.kind == "curves",
@@ -130,7 +132,7 @@ def fitting(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> list[St
     found, sorts = [], _sorts(_groups(snapshot, figure))
     for other in others:
         own = _sorts(_groups(other, figure))
-        same = words.metric(other.spec) == words.metric(snapshot.spec)
+        same = formatting.metric(other.spec) == formatting.metric(snapshot.spec)
         if same and own and len(sorts | own) == 1:
             found.append(other)
             sorts |= own
@@ -160,7 +162,7 @@ def _x_name(spec: StudySpec, figure: Figure) -> str:
         name = ", ".join(dict.fromkeys(n for curve in spec.sweep.curves for n in curve.names))
     else:
         return ""
-    unit = words.unit(name)
+    unit = formatting.unit(name)
     return f"{name} ({unit})" if unit else name
 
 
@@ -179,7 +181,7 @@ def _curves(snapshot: StudySnapshot) -> list[Group]:
     named = any(isinstance(x, bool | str) for _, x, _ in spec.sweep.points)
     for slot in trained(snapshot):
         curve, x, _ = spec.sweep.points[slot.number]
-        place = words.value_text(x) if isinstance(x, bool | str) or named else float(x)
+        place = formatting.value_text(x) if isinstance(x, bool | str) or named else float(x)
         found[curve].append(_point(spec, slot, place))
     if not named:  # a line runs along the axis, in whatever order the file gives the values
         found = [sorted(points, key=lambda point: point.x) for points in found]
@@ -233,7 +235,7 @@ def _place(slot: Slot, figure: Figure, values: Mapping[str, Any]) -> float | str
     if name == figure.x:
         value = values.get(name)
         if isinstance(value, bool | str):
-            return words.value_text(value)
+            return formatting.value_text(value)
         return float(value) if isinstance(value, int | float) else None
     measured = [m.info[name] for m in slot.members if isinstance(m.info.get(name), int | float)]
     finite = [float(value) for value in measured if math.isfinite(value)]

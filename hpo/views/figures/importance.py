@@ -1,4 +1,4 @@
-"""What ``hpo.importance`` found, in figures of bounded size: bars, and contours of pairs."""
+"""What ``hpo.views.numbers.importance`` found, in figures of bounded size: bars, and contours of pairs."""
 
 from __future__ import annotations
 
@@ -9,22 +9,28 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo import words
-from hpo.importance import LEAST, Importance, counted
-from hpo.palette import BLUE, GREY, INK, ORANGE, VERMILLION
-from hpo.plotting import axis_score, focus, hover, position, safe, style
 from hpo.study.sections import ParamValue
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot
+from hpo.views import formatting
+from hpo.views.figures.style import focus, hover, position, safe, style
+from hpo.views.numbers.importance import LEAST, Importance, counted
+from hpo.views.numbers.scores import axis_score
+from hpo.views.palette import BLUE, GREY, INK, ORANGE, VERMILLION
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
 PAIRS, GRID, MOST_BARS = 3, 32, 15
+
 LEARNT, SHOWN = 2000, 150
+
 """Trials that are smoothed, and trials that are drawn in a panel."""
+
 _PRIOR = 0.01
+
 _SHORT = 24
 
 
@@ -122,7 +128,7 @@ def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, str]]) -> go.Fi
             figure.add_trace(trace, row=1, col=column)
         figure.update_xaxes(**_axis(spec, a), row=1, col=column)
         figure.update_yaxes(**_axis(spec, b), row=1, col=column)
-    bar = {"title": {"text": words.metric(spec), "side": "right"}, "thickness": 12}
+    bar = {"title": {"text": formatting.metric(spec), "side": "right"}, "thickness": 12}
     scale = {"colorscale": "Viridis", "reversescale": not spec.maximize, "colorbar": bar}
     return figure.update_layout(coloraxis={**scale, "cmin": min(lows), "cmax": max(highs)})
 
@@ -170,7 +176,7 @@ def _dots(
 
 
 def _axis(spec: StudySpec, name: str) -> dict[str, Any]:
-    dimension, unit = spec.space[name], words.unit(name)
+    dimension, unit = spec.space[name], formatting.unit(name)
     label = f"{name} ({unit})" if unit else name
     axis: dict[str, Any] = {"title": {"text": safe(label), "standoff": 4}, "showgrid": False}
     if dimension.choices is not None:

@@ -9,24 +9,14 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo import words
-from hpo.palette import BLUE, INK, ORANGE, VERMILLION
-from hpo.plotting import (
-    axis_score,
-    claimed_score,
-    focus,
-    hover,
-    log_axis,
-    markers,
-    position,
-    safe,
-    scored,
-    style,
-)
 from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
+from hpo.views import formatting, verdict
+from hpo.views.figures.style import focus, hover, log_axis, markers, position, safe, style
+from hpo.views.numbers.scores import axis_score, claimed_score, scored
+from hpo.views.palette import BLUE, INK, ORANGE, VERMILLION
 
 
 def parameters(snapshot: StudySnapshot) -> go.Figure:
@@ -91,7 +81,7 @@ def _fill(
         for trace in _marks(snapshot, name, view):
             figure.add_trace(trace, **place)
         _style_axis(figure, spec, name, shown, place)
-        title = words.metric(spec) if place["col"] == 1 else None
+        title = formatting.metric(spec) if place["col"] == 1 else None
         figure.update_yaxes(range=list(view), title_text=title, **place)
 
 
@@ -124,14 +114,14 @@ def _marks(snapshot: StudySnapshot, name: str, view: tuple[float, float]) -> lis
         x, y = [position(best.params[name])], [axis_score(spec, best)]
         marker["line"] = {"width": 1, "color": INK}
         star = markers(
-            x, y, [f"{words.named(snapshot)}, {hover(spec, best)}"], name="best", marker=marker
+            x, y, [f"{verdict.named(snapshot)}, {hover(spec, best)}"], name="best", marker=marker
         )
         traces.append(star)
     if spec.reported is not None and name in spec.reported.params:
         value = spec.reported.params[name]
         line = go.Scatter(x=[position(value)] * 2, y=list(view), mode="lines", name="reported")
         line.update(line={"color": VERMILLION, "dash": "dash", "width": 1.6})
-        text = safe(f"reported {name} = {words.value_text(value)}")
+        text = safe(f"reported {name} = {formatting.value_text(value)}")
         traces.append(line.update(hovertemplate=f"{text}<extra></extra>"))
     return traces
 
@@ -144,7 +134,7 @@ def _style_axis(
     place: dict[str, int],
 ) -> None:
     dimension = spec.space[name]
-    unit = words.unit(name)
+    unit = formatting.unit(name)
     title = {"text": safe(f"{name} ({unit})" if unit else name), "standoff": 4}
     axis: dict[str, Any] = {"title": title, "tickfont": {"size": 11}}
     if dimension.choices is not None:

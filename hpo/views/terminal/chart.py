@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from hpo import frontchart, words
-from hpo.charts import Chart
-from hpo.charts import chart as numbers
 from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import SlotState
+from hpo.views import formatting
+from hpo.views.numbers import front
+from hpo.views.numbers.declared import Chart
+from hpo.views.numbers.declared import chart as numbers
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
+
 _LABEL = 9
 
 
@@ -137,11 +139,11 @@ def sweep_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
 
 def front_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
     """The score over the cost: trials, the front, what was confirmed, what is reported."""
-    found = frontchart.chart(snapshot)
+    found = front.chart(snapshot)
     if len(found.trials) + len(found.front) < 2 or width < 30:
         return []
     scale = 100.0 if score_text.is_percent(snapshot.spec) else 1.0
-    low, high = (edge / scale for edge in frontchart.view(found))
+    low, high = (edge / scale for edge in front.view(found))
     columns = width - _LABEL - 2
     cells = [[" "] * columns for _ in range(rows)]
     canvas = _Canvas(cells=cells, low=low, high=high, last=columns - 1)
@@ -160,7 +162,7 @@ def front_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
         mark = "✚" if spot is found.reported else "+"
         canvas.put(canvas.row(spot.score / scale), place[spot.cost], mark)
     if found.reported is not None:
-        legend += f"   ✚ {words.reported_text(snapshot.spec)}"
+        legend += f"   ✚ {formatting.reported_text(snapshot.spec)}"
     axis = _numbered(found.x_label, min(known), max(known), columns)
     return [*_labelled(snapshot, canvas), *axis, f"{' ' * (_LABEL + 2)}{legend}"]
 
@@ -250,7 +252,7 @@ def _axis(snapshot: StudySnapshot, canvas: _Canvas) -> list[str]:
     columns = len(canvas.cells[0])
     numbers = f"0{'trial':^{max(5, columns - 1 - len(str(canvas.last)))}}{canvas.last}"
     legend = "· trial   ━ best so far"
-    if reported := words.reported_text(snapshot.spec):
+    if reported := formatting.reported_text(snapshot.spec):
         legend += f"   ╌ {reported}"
     indent = " " * (_LABEL + 1)
     return [f"{indent}└{'─' * columns}", f"{indent} {numbers}", f"{indent} {legend}"]

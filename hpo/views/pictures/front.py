@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo import picture
-from hpo.frontchart import FrontChart, view
-from hpo.palette import BLUE, GREEN, INK, VERMILLION
+from hpo.views.numbers.front import FrontChart, view
+from hpo.views.palette import BLUE, GREEN, INK, VERMILLION
+from hpo.views.pictures import declared
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,9 +20,9 @@ def write(found: FrontChart, path: Path) -> Path:
     Raises:
         HpoError: the ending is unknown, or the file cannot be written.
     """
-    picture.check(path)
-    with picture.style():
-        picture.save(figure(found), path)
+    declared.check(path)
+    with declared.style():
+        declared.save(figure(found), path)
     return path
 
 
@@ -38,7 +38,7 @@ def _plain_log(axes: Axes) -> None:
 
 def figure(found: FrontChart) -> Figure:
     """A front as a figure of its own."""
-    drawing = picture.canvas(5.2, 3.6)
+    drawing = declared.canvas(5.2, 3.6)
     axes = drawing.add_subplot()
     if found.log_x:
         _plain_log(axes)
@@ -74,7 +74,7 @@ def figure(found: FrontChart) -> Figure:
             cross = axes.plot([spot.cost], [spot.score], "P", color=VERMILLION, label=label)
             cross[0].set(markersize=9, markerfacecolor=fill)
     axes.set_ylim(low, high)
-    axes.set_xlabel(picture.plain(found.x_label))
-    axes.set_ylabel(picture.plain(found.y_label))
+    axes.set_xlabel(declared.plain(found.x_label))
+    axes.set_ylabel(declared.plain(found.y_label))
     axes.legend(loc="lower right")
     return drawing

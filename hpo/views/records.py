@@ -13,13 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpo import words
 from hpo.study import effort, time_step
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.summary import StudySummary
 from hpo.study.trials import Member, Slot, SlotState
+from hpo.views import verdict
 
 
 def dumps(value: Any) -> str:
@@ -62,7 +62,7 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "confirmation_epochs": effort.of_confirmation(snapshot),
         "settled": snapshot.settled,
         **{str(state): snapshot.count(state) for state in SlotState},
-        "verdict": words.verdict(snapshot),
+        "verdict": verdict.verdict(snapshot),
         "best": best and {"number": best.number, "score": best.score, "params": dict(best.params)},
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
         **_gap(spec, confirmed, best.score if best else None),

@@ -1,0 +1,1 @@
+"""A snapshot of a study as people see it: texts, records, figures, the report, the terminal."""

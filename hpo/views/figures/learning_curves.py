@@ -1,0 +1,104 @@
+"""The learning curves of a study."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+import plotly.graph_objects as go
+
+from hpo.study import score_text
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot, SlotState
+from hpo.views import formatting
+from hpo.views.figures.style import add_reported_band, markers, style
+from hpo.views.palette import BLUE, GREEN, GREY, ORANGE
+
+MAX_CURVES, MAX_CURVE_POINTS, MAX_MEMBERS = 100, 200, 10
+
+BEST_COLOURS = (BLUE, ORANGE, GREEN)
+
+
+# --- learning curves ------------------------------------------------------------------------------
+
+
+def learning_curves(snapshot: StudySnapshot) -> go.Figure:
+    """Score after each epoch: the best trials member by member, a sample of the others in grey."""
+    spec = snapshot.spec
+    figure = style(go.Figure(), height=460)
+    best = [slot for slot in snapshot.ranking if _curves(spec, slot)][: len(BEST_COLOURS)]
+    numbers = {slot.number for slot in best}
+    others = [s for s in snapshot.search if s.number not in numbers and _curves(spec, s)]
+    stride = max(1, math.ceil(len(others) / MAX_CURVES))
+    _add_grey_curves(figure, spec, others[::stride])
+    for slot, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
+        _add_best_curves(figure, spec, slot, colour)
+    add_reported_band(figure, spec)
+    figure.update_layout(
+        xaxis_title_text="epoch",
+        yaxis_title_text=formatting.metric(spec),
+        legend_traceorder="reversed",
+    )
+    return figure
+
+
+def _add_best_curves(figure: go.Figure, spec: StudySpec, slot: Slot, colour: str) -> None:
+    """A thin line per member and a thick one for their mean."""
+    curves = _curves(spec, slot)
+    name = f"trial {slot.number}: {formatting.point_text(spec, slot.score or 0.0, None, slot.cost)}"
+    x, y = _joined(curves[:MAX_MEMBERS])
+    members = go.Scatter(x=x, y=y, mode="lines", line={"color": colour, "width": 1}, name=name)
+    members.update(legendgroup=name, showlegend=False, opacity=0.6, hoverinfo="skip")
+    x, y = _joined([_mean_curve(curves)])
+    mean = go.Scatter(x=x, y=y, mode="lines", line={"color": colour, "width": 3}, name=name)
+    mean.update(
+        legendgroup=name, hovertemplate=f"{name}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>"
+    )
+    figure.add_traces([members, mean])
+
+
+def _add_grey_curves(figure: go.Figure, spec: StudySpec, slots: list[Slot]) -> None:
+    """One line per trial, the mean of its networks, and a ring where it was pruned."""
+    curves = {slot.number: _mean_curve(_curves(spec, slot)) for slot in slots}
+    if slots:
+        x, y = _joined(list(curves.values()))
+        others = go.Scatter(x=x, y=y, mode="lines", name="other trials", hoverinfo="skip")
+        figure.add_trace(others.update(line={"color": GREY, "width": 0.8}, opacity=0.6))
+    pruned = [slot for slot in slots if slot.state == SlotState.PRUNED]
+    if pruned:
+        ends = [curves[slot.number] for slot in pruned]
+        text = [
+            f"trial {slot.number} pruned "
+            + (f"after {len(slot.members)} members" if slot.members else f"at epoch {len(end)}")
+            for slot, end in zip(pruned, ends, strict=True)
+        ]
+        marker = {"color": GREY, "size": 6, "symbol": "circle-open"}
+        epochs, lasts = [len(end) for end in ends], [end[-1] for end in ends]
+        figure.add_trace(markers(epochs, lasts, text, name="pruned here", marker=marker))
+
+
+def _curves(spec: StudySpec, slot: Slot) -> list[list[float]]:
+    """Curves of the finished members; of a trial that has none, what its first one reported.
+
+    See ``timeline.Timeline``: a trial's first steps are the epochs of its first member.
+    """
+    found = [m.curve for m in slot.members if m.curve] or [slot.steps[: spec.budget.epochs]]
+    finite = [[score_text.shown(spec, v) for v in curve if math.isfinite(v)] for curve in found]
+    return [curve for curve in finite if curve]
+
+
+def _mean_curve(curves: list[list[float]]) -> list[float]:
+    return [statistics.fmean(values) for values in zip(*curves, strict=False)]
+
+
+def _joined(curves: list[list[float]]) -> tuple[list[float | None], list[float | None]]:
+    """Curves as one line with gaps, thinned to a bounded number of points each."""
+    x: list[float | None] = []
+    y: list[float | None] = []
+    for curve in curves:
+        stride = max(1, math.ceil(len(curve) / MAX_CURVE_POINTS))
+        epochs = sorted({*range(0, len(curve), stride), len(curve) - 1})
+        x += [*(epoch + 1 for epoch in epochs), None]
+        y += [*(curve[epoch] for epoch in epochs), None]
+    return x[:-1], y[:-1]

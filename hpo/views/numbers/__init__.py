@@ -1,0 +1,1 @@
+"""What figures show, computed once as numbers; no library draws here."""

@@ -1,0 +1,36 @@
+"""Which trials have a score, and which of their scores is claimed."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+from hpo.study import score_text
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Slot, SlotState
+
+
+def scored(snapshot: StudySnapshot) -> list[Slot]:
+    """Settled search trials with a score: complete and pruned ones."""
+    states = (SlotState.COMPLETE, SlotState.PRUNED)
+    return [
+        slot
+        for slot in snapshot.search
+        if slot.state in states and slot.score is not None and math.isfinite(slot.score)
+    ]
+
+
+def axis_score(spec: StudySpec, slot: Slot) -> float:
+    """What is claimed of a scored slot, in the unit of the axes."""
+    return score_text.shown(spec, claimed_score(spec, slot))
+
+
+def claimed_score(spec: StudySpec, slot: Slot) -> float:
+    """The score of a scored slot; of a study that selects nothing, on the solved equation if there.
+
+    A search goes by the scores at its own step, whatever is known besides.
+    """
+    if slot.checked and not spec.selects:
+        return statistics.fmean(slot.claimed)
+    return slot.score if slot.score is not None else math.nan

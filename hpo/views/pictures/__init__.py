@@ -1,0 +1,1 @@
+"""Figures as files for a paper, by Matplotlib."""

@@ -1,0 +1,1 @@
+"""A study on a terminal: tables, charts, and what a launch shows while it runs."""
