@@ -24,7 +24,7 @@ RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r /torch.txt && pip 
 # are compiled into a cache of the image's own, from which every container takes a copy (start.sh).
 WORKDIR /src
 COPY . .
-RUN python -m hpo.provenance > /revision.json && mv /revision.json hpo/ \
+RUN python -m hpo.worker.provenance > /revision.json && mv /revision.json hpo/ \
  && pip install --no-deps . \
  && install -m 755 docker/start.sh /opt/hpo/bin/
 WORKDIR /

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     import optuna
 
     from benchmarks import results
-    from hpo import provenance
+    from hpo.worker import provenance
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     measures: dict[str, Callable[[Callable[[str], None]], str]]
@@ -87,7 +87,7 @@ def _networks(say: Callable[[str], None]) -> str:
 
 def _integrators(say: Callable[[str], None]) -> None:
     from benchmarks import integratorpage, integrators
-    from hpo import provenance
+    from hpo.worker import provenance
 
     process = provenance.of_this_process()
     about = {"measured": time.strftime("%Y-%m-%d"), **{n: process[n] for n in ("cpu", "versions")}}

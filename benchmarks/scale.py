@@ -37,7 +37,8 @@ from hpo.storage import Storage, open_storage
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
-from hpo.work import Order, Worker
+from hpo.worker.heartbeat import Order
+from hpo.worker.loop import Worker
 
 ROUND_TRIP_S = 0.001
 RUN = 1_000

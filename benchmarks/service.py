@@ -26,7 +26,8 @@ from hpo.storage import Storage, open_storage
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState
-from hpo.work import Order, Worker
+from hpo.worker.heartbeat import Order
+from hpo.worker.loop import Worker
 
 SIZES = (100, 1_000, 10_000)
 """Trials that a study holds already."""

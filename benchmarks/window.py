@@ -23,7 +23,7 @@ from hpo.study import file
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
-from hpo.work import _POLL_S
+from hpo.worker.loop import _POLL_S
 
 DURATIONS = Path(__file__).with_name("durations.json")
 WORKERS = (2, 4, 8, 16, 32, 64, 128, 256)

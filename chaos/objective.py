@@ -95,7 +95,7 @@ class JournalledSpintronic(SpintronicObjective):
 
 
 def _checkpoint_often() -> None:
-    from hpo import trial  # in a worker, it is loaded by now
+    from hpo.worker import trial  # in a worker, it is loaded by now
 
     trial.CHECKPOINT_S = CHECKPOINT_S
 

@@ -15,7 +15,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from hpo import artifacts, hiring, plan, site
+from hpo import hiring, plan, site
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
 from hpo.errors import HpoError, StorageError
 from hpo.executors import GRACE_S
@@ -34,6 +34,7 @@ from hpo.views import records
 from hpo.views.terminal import tables
 from hpo.views.terminal.lines import QUIET_S, JsonView, PlainView, View
 from hpo.views.terminal.live import LiveView
+from hpo.worker.artifacts import make
 
 POLL_S = (0.4, 10.0)
 """Shortest and longest pause between two looks at the study."""
@@ -320,7 +321,7 @@ class _Launch:
         """Let the workers that were started here make the artifacts of the finished study."""
         if not (self._executor.alive and self._artifacts_due()):
             return
-        what = artifacts.what(self._spec)
+        what = make.what(self._spec)
         trained = (m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
         until_s = time.monotonic() + ARTIFACTS_S + 3 * max(trained, default=0.0)
         if self._arguments.timeout is not None:
@@ -341,9 +342,7 @@ class _Launch:
         """Say how artifacts can be made that nobody is going to make by himself."""
         if self._artifacts_due() and (self._executor.alive or not self._artifacts_made_elsewhere()):
             command = f"hpo artifacts {shlex.quote(self._spec.name)}{self._storage_option()} --make"
-            _say(
-                f"the {artifacts.what(self._spec)} for the dashboard is still to be made: {command}"
-            )
+            _say(f"the {make.what(self._spec)} for the dashboard is still to be made: {command}")
 
     def _artifacts_due(self) -> bool:
         """Whether they are still to be made, as far as the database can be asked."""

@@ -130,7 +130,7 @@ def run(spec: StudySpec, world: World, epochs: int) -> Search:
 def _train(
     spec: StudySpec, world: World, number: int, past: Sequence[Past], own: Suggestion
 ) -> _Trial:
-    """What ``hpo.trial`` does with a slot, in a world."""
+    """What ``hpo.worker.trial`` does with a slot, in a world."""
     course = Course(spec, number, past, own)
     scores: list[float] = []
     spent = 0

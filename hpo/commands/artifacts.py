@@ -110,9 +110,9 @@ def _told(
 
 
 def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:
-    from hpo import artifacts
     from hpo.commands import networks
     from hpo.study.snapshot import StudyState
+    from hpo.worker.artifacts import make
 
     edition = store.edition(study)
     if edition.state == StudyState.OPEN:
@@ -123,7 +123,7 @@ def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:
     snapshot = ledger.snapshot(study, curves=True)
     temporary = Path(tempfile.gettempdir())
     with networks.progress() as say, networks.writing(temporary):
-        made = artifacts.make(snapshot, ledger.overlays(snapshot.spec), say)
+        made = make.make(snapshot, ledger.overlays(snapshot.spec), say)
     if not store.replace(edition, made):
         raise HpoError(
             f"study {study!r}: it must stay as it is while its artifacts are made, but it went on. "

@@ -27,7 +27,7 @@ hpo doctor --json | jq '.findings[] | select(.verdict != "ok")'
     what is not OK, for a program"""
 
 # In a fresh process, everything that a worker loads before it trains.
-_AS_A_WORKER = "import hpo.work; from objectives.machine import main; main()"
+_AS_A_WORKER = "import hpo.worker.loop; from objectives.machine import main; main()"
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
 _SLOW_START_S = 10.0
 _LITTLE_BYTES = 1e9
@@ -104,7 +104,7 @@ def examine(storage: str | None) -> Iterator[Finding]:
 
 
 def _versions() -> Finding:
-    from hpo import provenance
+    from hpo.worker import provenance
 
     facts = provenance.of_this_process()
     named = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())

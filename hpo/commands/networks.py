@@ -14,7 +14,7 @@ from hpo.commands import opened
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
-    from hpo.retrain import Choice, Retrained
+    from hpo.worker.artifacts.retrain import Choice, Retrained
     from objectives.inspection import NetworkMember
 
 
@@ -44,7 +44,7 @@ def choose(arguments: argparse.Namespace, study: str) -> Choice:
     """
     with opened(arguments) as ledger:
         snapshot = ledger.snapshot(study, curves=True)
-    from hpo import retrain
+    from hpo.worker.artifacts import retrain
 
     return retrain.choose(
         snapshot,
@@ -56,7 +56,7 @@ def choose(arguments: argparse.Namespace, study: str) -> Choice:
 
 def train(choice: Choice, network: NetworkMember) -> Retrained:
     """Train it again, with a line of progress and a check against the ledger on stderr."""
-    from hpo import retrain
+    from hpo.worker.artifacts import retrain
 
     with progress() as say:
         retrained = retrain.train(choice, network, say)
@@ -78,7 +78,7 @@ def export(arguments: argparse.Namespace) -> int:
         )
     choice = choose(arguments, arguments.study)
     prepare(target)
-    from hpo import retrain
+    from hpo.worker.artifacts import retrain
 
     network = retrain.build(choice)
     retrained = train(choice, network)

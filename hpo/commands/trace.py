@@ -14,7 +14,7 @@ from hpo.commands import networks
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
-    from hpo.replay import Replay
+    from hpo.worker.artifacts.replay import Replay
     from objectives.inspection import NetworkMember, Trace
 
 _EXAMPLES = """\
@@ -141,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     choice = networks.choose(arguments, arguments.study)
     networks.prepare(target)
-    from hpo import replay, retrain
+    from hpo.worker.artifacts import replay, retrain
 
     network = retrain.build(choice)
     if arguments.classes is not None:
@@ -170,7 +170,7 @@ def _selector(
     network: NetworkMember, wanted: list[int] | str | None, target: Path
 ) -> Callable[[Trace, int], tuple[int, ...]]:
     """What picks the neurons of a layer; numbers are checked now, before any training."""
-    from hpo import replay
+    from hpo.worker.artifacts import replay
 
     if wanted == "all" and target.suffix == ".html":
         wanted = list(range(network.width))
@@ -189,13 +189,13 @@ def _selector(
 
 def _write(shown: Replay, target: Path, command: str) -> None:
     """Write the file, whole or not at all."""
-    from hpo import replay, traceview
+    from hpo.worker.artifacts import replay, traces
 
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     with networks.writing(target):
         with draft.open("w", encoding="utf-8", errors="replace", newline="") as stream:
             if target.suffix == ".html":
-                stream.write(traceview.page(shown, command))
+                stream.write(traces.page(shown, command))
             elif target.suffix == ".csv":
                 replay.write_csv(shown, stream)
             else:

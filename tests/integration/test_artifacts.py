@@ -21,7 +21,7 @@ from optuna_dashboard.artifact._backend import list_study_artifacts
 from servers import connect
 from workers import SUPPORT, kill, run_workers, start_worker, toy_spec, wait_until
 
-from hpo import artifacts, cli
+from hpo import cli
 from hpo.errors import StorageError, StudyError
 from hpo.ledger import interventions
 from hpo.ledger.artifacts import Artifact, ArtifactStore
@@ -32,6 +32,7 @@ from hpo.storage import Storage, open_storage
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
+from hpo.worker.artifacts import make
 
 NETWORK = "toy_network:ToyNetworkObjective"
 MADE = r"INFO toy: \d+ artifacts$"
@@ -520,8 +521,8 @@ def test_what_is_too_large_is_left_out(
 ) -> None:
     ledger.register(small(objective="toy_objective:ToyObjective"))
     run_workers(database_url, "toy", 1)
-    monkeypatch.setattr(artifacts, "LARGEST", 10_000)
-    made = artifacts.make(ledger.snapshot("toy", curves=True), [], lambda text: None)
+    monkeypatch.setattr(make, "LARGEST", 10_000)
+    made = make.make(ledger.snapshot("toy", curves=True), [], lambda text: None)
     assert [item.filename.rpartition("-")[2] for item in made] == ["learning.csv"]
     assert "-learning.png is left out: it has " in caplog.text
 

@@ -24,8 +24,9 @@ from hpo.site import Site
 from hpo.storage import Storage, open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Member, Phase, SlotState, Suggestion
-from hpo.trial import _filled
-from hpo.work import Order, Worker
+from hpo.worker.heartbeat import Order
+from hpo.worker.loop import Worker
+from hpo.worker.trial import _filled
 
 
 @pytest.fixture

@@ -234,7 +234,9 @@ def test_a_killed_training_goes_on_from_its_checkpoint(
     scene: Scene, alone: list[tuple[Any, ...]]
 ) -> None:
     scene.ledger.register(one_trial("killed", sleep_s=0.5))
-    victim = scene.start("victim", code="import hpo.trial; hpo.trial.CHECKPOINT_S = 0.1")
+    victim = scene.start(
+        "victim", code="import hpo.worker.trial; hpo.worker.trial.CHECKPOINT_S = 0.1"
+    )
     with scene.ledger._engine.connect() as connection:
         kept = "SELECT cardinality(curve) FROM hpo_ledger.checkpoints"
         read = connection.execution_options(isolation_level="AUTOCOMMIT").exec_driver_sql

@@ -19,7 +19,7 @@ from hpo.embedded import Embedded, status, stop
 from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
 from hpo.study.snapshot import StudyState
-from hpo.work import Heartbeat, Order
+from hpo.worker.heartbeat import Heartbeat, Order
 
 LEASE_S = 2.0
 

@@ -35,7 +35,7 @@ from hpo.study import file
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, Phase, SlotState
-from hpo.trial import _filled
+from hpo.worker.trial import _filled
 
 REPORTED = {"score": 0.9, "std": 0.01, "source": "toy paper", "params": {"x": 0.5}}
 CARDS = [

@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from servers import connect
 from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo import work
 from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
-from hpo.work import Order, Worker
+from hpo.worker import loop
+from hpo.worker.heartbeat import Order
+from hpo.worker.loop import Worker
 
 
 @pytest.fixture
@@ -137,7 +138,7 @@ def test_orphan_stops_by_itself(ledger: Ledger, database_url: str) -> None:
 def test_a_worker_told_to_stop_before_it_could_enlist_ends_quietly(
     ledger: Ledger, database_url: str, server_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work, "STOP_PATIENCE_S", 0.2)
+    monkeypatch.setattr(loop, "STOP_PATIENCE_S", 0.2)
     name = sa.make_url(database_url).database
     with open_storage(database_url) as storage, connect(server_url) as admin:
         worker = Worker(storage, Order())

@@ -15,7 +15,7 @@ from typing import Any
 
 from required import missing
 
-from hpo import provenance
+from hpo.worker import provenance
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("postgres", "migrate", "workers", "dashboard")

@@ -11,10 +11,10 @@ import pytest
 from matplotlib.figure import Figure
 from snapshots import realistic, spec
 
-from hpo import learningcurve
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import Slot
 from hpo.views.pictures import declared
+from hpo.worker.artifacts import learning_curve
 
 
 def best(snapshot: StudySnapshot) -> Slot:
@@ -24,7 +24,7 @@ def best(snapshot: StudySnapshot) -> Slot:
 
 def rows(snapshot: StudySnapshot, trial: Slot) -> list[dict[str, str]]:
     stream = io.StringIO(newline="")
-    learningcurve.write_csv(snapshot, trial, stream)
+    learning_curve.write_csv(snapshot, trial, stream)
     stream.seek(0)
     return list(csv.DictReader(stream))
 
@@ -56,7 +56,7 @@ def test_every_network_of_the_best_trial_is_there() -> None:
 
 def test_the_picture_says_what_was_scored_on_which_data() -> None:
     study = realistic(spec())
-    said = texts(learningcurve.figure(study, best(study)))
+    said = texts(learning_curve.figure(study, best(study)))
     for text in (
         "search: 3 networks, validation data of the training half",
         "confirmation: 10 fresh seeds, the test half",
@@ -74,7 +74,7 @@ def test_losses_of_any_kind(loss: tuple[float, ...]) -> None:
     trial = best(study)
     members = tuple(replace(m, loss_curve=loss, curve=()) for m in trial.members)
     trial = replace(trial, members=members)
-    said = texts(learningcurve.figure(study, trial))
+    said = texts(learning_curve.figure(study, trial))
     assert ("training loss" in said) == (loss == (-1.0, 0.0))
     assert "reported" not in said
     assert len(rows(study, trial)) == 3 * max(1, len(loss))
@@ -82,5 +82,5 @@ def test_losses_of_any_kind(loss: tuple[float, ...]) -> None:
 
 def test_text_of_users_is_no_mathematics() -> None:
     study = realistic(spec(reported={"score": 0.9, "source": "$x^{"}))
-    assert r"(\$x^{)" in texts(learningcurve.figure(study, best(study)))
+    assert r"(\$x^{)" in texts(learning_curve.figure(study, best(study)))
     assert declared.wrapped("a $b$ " * 30).count("\n") == 1

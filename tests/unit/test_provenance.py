@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hpo import provenance
+from hpo.worker import provenance
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_the_program_prints_what_an_installation_keeps() -> None:
     root = Path(provenance.__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     printed = subprocess.run(
-        [sys.executable, "-m", "hpo.provenance"],
+        [sys.executable, "-m", "hpo.worker.provenance"],
         env=environment,
         capture_output=True,
         text=True,

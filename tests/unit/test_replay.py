@@ -18,14 +18,15 @@ import pytest
 import snapshots
 from toy_network import HOSTILE, ToyMember
 
-from hpo import provenance, replay, retrain, traceview
 from hpo.errors import HpoError, StudyError
-from hpo.replay import Replay
-from hpo.retrain import Choice, Retrained
 from hpo.search import seeds
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, SlotState
+from hpo.worker import provenance
+from hpo.worker.artifacts import replay, retrain, traces
+from hpo.worker.artifacts.replay import Replay
+from hpo.worker.artifacts.retrain import Choice, Retrained
 from objectives.contract import Protocol, Solved
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -315,7 +316,7 @@ def test_json_has_the_same_and_says_what_the_network_is() -> None:
 
 
 def test_the_figure_has_a_panel_for_the_input_and_for_each_neuron() -> None:
-    figure = traceview.figure(shown())
+    figure = traces.figure(shown())
     titles = [annotation.text for annotation in figure.layout.annotations]
     assert titles[:2] == ["input, 2 channels"] * 2
     assert titles[2:] == [f"layer {layer}, neuron {n}" for layer in (0, 1) for n in (2, 0)]
@@ -330,7 +331,7 @@ def test_the_figure_has_a_panel_for_the_input_and_for_each_neuron() -> None:
 
 
 def test_classes_differ_by_colour_and_dash_and_wrong_readings_are_marked() -> None:
-    lines = traceview.figure(shown()).data[:6:2]
+    lines = traces.figure(shown()).data[:6:2]
     assert len({(line.line.color, line.line.dash) for line in lines}) == 3
     assert len({line.line.color for line in lines}) == len({line.line.dash for line in lines}) == 3
     assert lines[0].name == "class sine (image 0)"
@@ -338,8 +339,8 @@ def test_classes_differ_by_colour_and_dash_and_wrong_readings_are_marked() -> No
 
 
 def test_only_what_rests_has_a_line_of_rest() -> None:
-    assert len(traceview.figure(shown("x")).layout.shapes) == 4
-    assert len(traceview.figure(shown("drive")).layout.shapes) == 0
+    assert len(traces.figure(shown("x")).layout.shapes) == 4
+    assert len(traces.figure(shown("drive")).layout.shapes) == 0
 
 
 def test_a_diverged_network_is_drawn_and_says_so() -> None:
@@ -348,15 +349,15 @@ def test_a_diverged_network_is_drawn_and_says_so() -> None:
     outcome = replace(broken.retrained.outcome, diverged=True)
     trace = replace(broken.trace, values=values, predicted=np.full(3, -1))
     broken = replace(broken, trace=trace, retrained=replace(broken.retrained, outcome=outcome))
-    figure = traceview.figure(broken)
+    figure = traces.figure(broken)
     assert ", diverged</b>" in figure.layout.title.text
     assert figure.data[0].name.endswith("✗ read as nothing finite")
-    assert "NaN" not in traceview.page(broken, "hpo trace").split("</script>", 1)[1]
+    assert "NaN" not in traces.page(broken, "hpo trace").split("</script>", 1)[1]
 
 
 def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
     plain = shown()
-    assert "solved" not in traceview.page(plain, "hpo trace").split("</script>")[-1]
+    assert "solved" not in traces.page(plain, "hpo trace").split("</script>")[-1]
     solved = Solved(score=0.088, converged=True, steps_per_point=64, trained_steps_per_point=1)
     outcome = replace(plain.retrained.outcome, score=0.944, solved=solved)
     trace = replace(plain.trace, steps_per_point=64)
@@ -364,7 +365,7 @@ def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
     head, line = replayed.heading
     assert head.endswith("accuracy 8.8 % on the solved equation, 94.4 % at the study's step")
     assert line.endswith("; time series on the solved equation")
-    page = traceview.page(replayed, "hpo trace")
+    page = traces.page(replayed, "hpo trace")
     assert "The time series are those on the solved equation: 64 steps per point." in page
     stream = io.StringIO()
     replay.write_json(replayed, stream)
@@ -380,7 +381,7 @@ def test_a_network_of_the_search_was_scored_at_the_study_s_step(
     assert retrain.about(plain.retrained)["scores"]["score_at"] == ""
     monkeypatch.setattr(StudySpec, "integrates", True)
     assert plain.heading[0].endswith(f"accuracy {score} at the study's step")
-    assert f"accuracy {score} at the study's step" in traceview.page(plain, "hpo trace")
+    assert f"accuracy {score} at the study's step" in traces.page(plain, "hpo trace")
     replay.write_json(plain, stream)
     assert json.loads(stream.getvalue())["scores"]["score_at"] == "at the study's step"
 
@@ -399,7 +400,7 @@ class Tags(HTMLParser):
 
 
 def test_no_text_of_a_user_becomes_html() -> None:
-    page = traceview.page(shown(), f"hpo trace {HOSTILE}")
+    page = traces.page(shown(), f"hpo trace {HOSTILE}")
     tags = Tags()
     tags.feed(page)
     assert "img" not in tags.tags
@@ -411,7 +412,7 @@ def test_no_text_of_a_user_becomes_html() -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium")
 def test_a_browser_draws_it_without_a_complaint(tmp_path: Path) -> None:
-    (tmp_path / "trace.html").write_text(traceview.page(shown(), "hpo trace"), encoding="utf-8")
+    (tmp_path / "trace.html").write_text(traces.page(shown(), "hpo trace"), encoding="utf-8")
     flags = (
         "--no-sandbox --headless=new --disable-gpu --disable-background-networking --no-first-run"
         " --disable-component-update --disable-sync --virtual-time-budget=8000 --dump-dom"

@@ -14,7 +14,6 @@ import pytest
 import snapshots
 from test_statusview import CONFIRMED, summary
 
-from hpo import learningcurve
 from hpo.errors import StudyError
 from hpo.study import file, time_step
 from hpo.study.confirmation import is_of_step, solved_info, solved_of
@@ -22,7 +21,6 @@ from hpo.study.rules import check as rules_check
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState
-from hpo.trial import _member
 from hpo.views import note as views_note
 from hpo.views import records
 from hpo.views import verdict as views_verdict
@@ -31,6 +29,8 @@ from hpo.views.numbers import declared, front, scores
 from hpo.views.report import page as report_page
 from hpo.views.terminal import live as terminal_live
 from hpo.views.terminal import status, tables
+from hpo.worker.artifacts import learning_curve
+from hpo.worker.trial import _member
 from objectives.contract import Outcome, Solved
 
 STEPPED = "stepped_objective:SteppedObjective"
@@ -332,11 +332,11 @@ def test_a_remedy_is_foreign_text() -> None:
 
 def test_the_learning_curve_and_its_numbers() -> None:
     stream = io.StringIO()
-    learningcurve.write_csv(OF_THE_STEP, OF_THE_STEP.search[0], stream)
+    learning_curve.write_csv(OF_THE_STEP, OF_THE_STEP.search[0], stream)
     head, *_, last = stream.getvalue().splitlines()
     assert head == "trial,network,epoch,score,loss,final_score,solved_score"
     assert last.endswith(",0.944,0.093")
-    drawn = learningcurve.figure(OF_THE_STEP, OF_THE_STEP.search[0])
+    drawn = learning_curve.figure(OF_THE_STEP, OF_THE_STEP.search[0])
     title = drawn.axes[0].get_title(loc="left").replace("\n", " ")
     assert title.endswith(
         "confirmed 8.8 ± 0.6 %, on the solved equation, 94.4 ± 0.0 % at the study's step"
@@ -345,13 +345,13 @@ def test_the_learning_curve_and_its_numbers() -> None:
 
 def test_a_point_of_a_sweep_is_shown_solved() -> None:
     point, stream = SWEPT.search[0], io.StringIO()
-    learningcurve.write_csv(SWEPT, point, stream)
+    learning_curve.write_csv(SWEPT, point, stream)
     _, *rows = stream.getvalue().splitlines()
     assert [row.split(",")[-2:] for row in rows if row[-1] != ","] == [
         ["0.944", "0.083"],
         ["0.944", "0.093"],
     ]
-    axes = learningcurve.figure(SWEPT, point).axes[0]
+    axes = learning_curve.figure(SWEPT, point).axes[0]
     title = axes.get_title(loc="left").replace("\n", " ")
     assert title.endswith("accuracy 8.8 % on the solved equation, 94.4 % at the study's step")
     _, (label, *_) = axes.get_legend_handles_labels()
@@ -363,7 +363,7 @@ def test_a_point_of_a_sweep_is_shown_solved() -> None:
     assert style.hover(SWEPT.spec, point).startswith("trial 0: 8.8 %<br>")
     part = sweep((solved(0.083), None)).search[0]
     assert tables.score_cell(SWEPT.spec, part) == "94.4 %"
-    axes = learningcurve.figure(SWEPT, part).axes[0]
+    axes = learning_curve.figure(SWEPT, part).axes[0]
     assert axes.get_title(loc="left").endswith("accuracy 94.4 %")
     assert [next(iter(line.get_ydata())) for line in axes.get_lines()] == pytest.approx([94.4] * 2)
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from hpo.trial import _member
+from hpo.worker.trial import _member
 from objectives.contract import Outcome
 
 

@@ -1,6 +1,6 @@
 """Where the results of this process come from: source revision, versions, host, CPU.
 
-``python -m hpo.provenance`` prints the revision of a checkout as JSON. Kept as `hpo/revision.json`,
+``python -m hpo.worker.provenance`` prints the revision of a checkout as JSON. Kept as `hpo/revision.json`,
 it tells an installation without the checkout, such as a container, what it was made from.
 """
 

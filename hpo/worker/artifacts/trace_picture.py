@@ -1,4 +1,4 @@
-"""The time series of a trained network's neurons as a picture; ``hpo.traceview`` is interactive.
+"""The time series of a trained network's neurons as a picture; ``hpo.worker.artifacts.traces`` is interactive.
 
 Rows are the input and the layers, columns are neurons, colours are classes.
 """
@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hpo.replay import Look, Replay
 from hpo.views.palette import GREY
 from hpo.views.pictures import declared
+from hpo.worker.artifacts.replay import Look, Replay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
 
 _DASHES = {
     "solid": "-",
@@ -23,8 +24,11 @@ _DASHES = {
     "longdash": (0, (8, 3)),
     "longdashdot": (0, (8, 3, 2, 3)),
 }
+
 """Plotly's names of dashes, as Matplotlib draws them."""
+
 _SHORT = 45
+
 """Entries of the legend with fewer characters stand side by side."""
 
 

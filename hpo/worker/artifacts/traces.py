@@ -13,15 +13,18 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
-from hpo.replay import LABELS, Look, Replay
 from hpo.study import time_step
 from hpo.views.figures.style import safe, style
 from hpo.views.palette import GREY, INK
 from hpo.views.terminal import tables
+from hpo.worker.artifacts.replay import LABELS, Look, Replay
 
 _ROW, _HEAD, _FOOT, _LINE = 150, 82, 80, 20
+
 """Pixels of a panel, of the title without parameters, of axis and legend, of a line of text."""
+
 _PER_LINE = 4
+
 """Entries of the legend in a line."""
 
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TextIO
 
-from hpo.retrain import SPLITS
 from hpo.study import score_text, time_step
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot
@@ -23,6 +22,7 @@ from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views.palette import BLUE, GREEN, VERMILLION
 from hpo.views.pictures import declared
+from hpo.worker.artifacts.retrain import SPLITS
 from objectives.contract import Protocol
 
 if TYPE_CHECKING:

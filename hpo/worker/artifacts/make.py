@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from hpo import learningcurve, replay, retrain, tracepicture
 from hpo.ledger.artifacts import Artifact
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
@@ -20,12 +19,16 @@ from hpo.study.trials import Slot
 from hpo.views.numbers import declared
 from hpo.views.numbers.declared import Chart
 from hpo.views.pictures import declared as pictures_declared
+from hpo.worker.artifacts import learning_curve, replay, retrain, trace_picture
 from objectives.inspection import NetworkObjective
 
 log = logging.getLogger(__name__)
 
+
 LARGEST = 16 * 2**20
+
 """Bytes of an artifact; what is larger is left out."""
+
 _MEDIA_TYPES = {
     ".safetensors": "application/octet-stream",
     ".json": "application/json",
@@ -83,10 +86,10 @@ def _files(
 
 def _learning_curve(snapshot: StudySnapshot, best: Slot, stem: str) -> Iterator[Artifact]:
     with pictures_declared.style():
-        drawn = learningcurve.figure(snapshot, best)
+        drawn = learning_curve.figure(snapshot, best)
         yield _artifact(f"{stem}-learning.png", pictures_declared.rendered(drawn, ".png"))
     text = io.StringIO(newline="")
-    learningcurve.write_csv(snapshot, best, text)
+    learning_curve.write_csv(snapshot, best, text)
     yield _artifact(f"{stem}-learning.csv", text.getvalue().encode())
 
 
@@ -104,7 +107,7 @@ def _network(snapshot: StudySnapshot, stem: str, say: Callable[[str], None]) -> 
     shown = replay.default(retrained)
     with pictures_declared.style():
         yield _artifact(
-            f"{stem}-traces.png", pictures_declared.rendered(tracepicture.figure(shown), ".png")
+            f"{stem}-traces.png", pictures_declared.rendered(trace_picture.figure(shown), ".png")
         )
     text = io.StringIO(newline="")
     replay.write_csv(shown, text)

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hpo import provenance
 from hpo.errors import StudyError
 from hpo.study import score_text, time_step
 from hpo.study.confirmation import solved_info
@@ -24,15 +23,18 @@ from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import Member, Phase, Slot, SlotState
 from hpo.views import formatting, records, verdict
 from hpo.views.terminal import tables
+from hpo.worker import provenance
 from objectives.contract import ObjectiveParams, Outcome, Progress, Protocol
 from objectives.inspection import NetworkMember, NetworkObjective
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
+
 SPLITS = {
     Protocol.VALIDATION: "validation data of the training half",
     Protocol.PAPER: "the test half, on which the search was made, too",
     Protocol.CONFIRM: "the test half",
 }
+
 """The data that scores a network, in words."""
 
 

@@ -18,7 +18,6 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from hpo import provenance
 from hpo.errors import HpoError
 from hpo.ledger.lease import Checkpoint, Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
@@ -27,13 +26,19 @@ from hpo.search import seeds, suggest
 from hpo.search.pruning import Course, EndedError
 from hpo.study.confirmation import told_info
 from hpo.study.trials import Member, Past, Phase, SlotState, Suggestion
+from hpo.worker import provenance
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 CHECKPOINT_S = 30.0
+
 """At most so much work is lost with a worker."""
+
 PAUSE_S = (0.02, 1.0)
+
 """Shortest and longest pause between two looks for suggestions that others are to write down."""
+
 _MESSAGE_CHARS = 4000
+
 _MORE_MEMORY = (
     "Run fewer workers at a time, use hosts with more memory, or make the networks smaller."
 )

@@ -7,20 +7,24 @@ import traceback
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
-from hpo import artifacts
 from hpo.errors import HpoError, StorageError, StudyError
 from hpo.ledger.artifacts import ArtifactStore, Edition
 from hpo.ledger.ledger import Ledger
 from hpo.retry import is_passing
-from hpo.trial import StoppedError
+from hpo.worker.artifacts import make
+from hpo.worker.trial import StoppedError
 from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
 
+
 T = TypeVar("T")
 
+
 _MESSAGE_CHARS = 4000
+
 _LACKING = (HpoError, UnavailableError, OSError, MemoryError)
+
 """What says that another host may have what this one lacks: data, a GPU, room on its disk."""
 
 
@@ -113,8 +117,8 @@ class Keeper:
     def _make(self, edition: Edition) -> None:
         name = edition.name
         snapshot = self._ledger.snapshot(name, curves=True)
-        self._doing(f"keeps the {artifacts.what(snapshot.spec)} of {name}")
-        made = artifacts.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
+        self._doing(f"keeps the {make.what(snapshot.spec)} of {name}")
+        made = make.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
         kept = self._patiently(lambda: self._store.replace(edition, made))
         log.info("%s: %s", name, f"{len(made)} artifacts" if kept else "it has gone on meanwhile")
 

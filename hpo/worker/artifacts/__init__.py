@@ -1,0 +1,1 @@
+"""What is kept of a finished study: a network trained once more, its curves and its traces."""

@@ -1,0 +1,114 @@
+"""The heartbeat of a worker: its lease is prolonged, and orders reach it, while it trains."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from hpo.arguments import LEASE_S
+from hpo.ledger.lease import Claim, LeaseLostError
+from hpo.ledger.ledger import Ledger
+from hpo.retry import is_passing
+from hpo.worker.loop import log
+
+REFUSAL_S = 300.0
+
+"""For so long a worker leaves out a study that its host cannot serve, such as for missing data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What a worker is asked to do."""
+
+    study: str | None = None
+    """Work for this study until it is over; without one, serve every open study for ever."""
+    confirm: bool = True
+    """Whether to run confirmation trainings, too."""
+    artifacts: bool = True
+    """Whether to make the artifacts of finished studies, too."""
+    lease_s: float = LEASE_S
+    parent_pid: int | None = None
+    """Stop when this process is gone."""
+    heartbeat_file: Path | None = None
+    """Touched by every heartbeat that reached the database, for whoever watches the process."""
+    refusal_s: float = REFUSAL_S
+    log: str | None = None
+    """The file that its output goes to, for whoever looks for it."""
+
+
+class Heartbeat(threading.Thread):
+    """Tells the database that the worker lives, three times per lease, beside the training."""
+
+    def __init__(self, worker: str, order: Order) -> None:
+        """A daemon thread; ``begin`` starts it."""
+        super().__init__(name="heartbeat", daemon=True)
+        self._worker, self._order = worker, order
+        self._claim: Claim | None = None
+        self._ended = threading.Event()
+        self._mutex = threading.Lock()
+        self.stop_requested = threading.Event()
+        self.lost = False
+        self.closed = False
+        """Whether the study of the claim was stopped, or has failed."""
+        self.doing = "starting"
+        self._heard_s = self._cut_off_s = time.monotonic()
+
+    def in_touch(self) -> bool:
+        """Whether this worker lives, and could reach the database, for a whole lease.
+
+        One that was paused may ask before its heart has noticed: not having heard counts, too.
+        """
+        now, lease_s = time.monotonic(), self._order.lease_s
+        return now - self._cut_off_s > lease_s >= now - self._heard_s
+
+    def begin(self, ledger: Ledger) -> None:
+        """Beat from now on, in this ledger; it should raise at once if the database is away."""
+        self._ledger = ledger
+        self._heard()
+        self.start()
+
+    def hold(self, claim: Claim | None) -> None:
+        """Renew this claim from now on; None holds nothing. Waits for a beat under way."""
+        with self._mutex:
+            self._claim, self.lost, self.closed = claim, False, False
+
+    def run(self) -> None:
+        """Beat until ``end``."""
+        while not self._ended.wait(self._order.lease_s / 3):
+            self._beat()
+            if self._order.parent_pid is not None and os.getppid() != self._order.parent_pid:
+                log.warning("the launcher is gone: stopping")
+                self.stop_requested.set()
+
+    def _beat(self) -> None:
+        with self._mutex:
+            try:
+                self.closed = not self._ledger.renew(
+                    self._worker, self._claim, doing=self.doing, lease_s=self._order.lease_s
+                )
+            except LeaseLostError as error:
+                log.warning("%s", error)
+                self.lost = True
+            except Exception as error:  # training goes on, and the next beat tries again
+                log.warning("no heartbeat: %s", error, exc_info=not is_passing(error))
+                self._cut_off_s = time.monotonic()
+                return
+        self._heard()
+
+    def _heard(self) -> None:
+        """Remember that the database has answered just now."""
+        now = time.monotonic()
+        if now - self._heard_s > self._order.lease_s:  # it hung, or this process was paused
+            self._cut_off_s = now
+        self._heard_s = now
+        if self._order.heartbeat_file is not None:
+            self._order.heartbeat_file.touch()
+
+    def end(self) -> None:
+        """Stop beating."""
+        self._ended.set()
+        if self.is_alive():
+            self.join(timeout=self._order.lease_s)
