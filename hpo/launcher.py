@@ -17,12 +17,12 @@ from rich.console import Console
 
 from hpo import hiring, plan, site
 from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
+from hpo.dashboard.publish import PublishingThread
 from hpo.errors import HpoError, StorageError
 from hpo.executors import GRACE_S
 from hpo.ledger import warm_start
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
-from hpo.publish import PublishingThread
 from hpo.retry import is_passing
 from hpo.search import options
 from hpo.site import Site

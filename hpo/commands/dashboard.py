@@ -19,7 +19,7 @@ from hpo.errors import HpoError
 if TYPE_CHECKING:
     import socket
 
-    from hpo.dashboard.site import Site
+    from hpo.dashboard.app import Site
 
 _EXAMPLES = """\
 hpo dashboard
@@ -159,7 +159,7 @@ def _serve(
 def _site(arguments: argparse.Namespace) -> Site:
     import optuna
 
-    from hpo.dashboard.site import Site
+    from hpo.dashboard.app import Site
     from hpo.ledger.tables import schema
     from hpo.storage import open_storage
 

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         StudyError: there is no such study, or Optuna's tables have lost it.
     """
-    from hpo.publish import Publisher
+    from hpo.dashboard.publish import Publisher
 
     with opened_storage(arguments) as storage:
         publisher = Publisher(storage)

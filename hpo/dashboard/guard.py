@@ -9,30 +9,36 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from hpo.dashboard import routes
 from hpo.dashboard.passwords import Answer, Gate
-from hpo.dashboard.routes import Kind
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+
 LARGEST_BODY = 1 << 20
+
 """Bytes of a request's body: a long note."""
+
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob: data:; "
     "media-src 'self'; worker-src 'self' blob:; frame-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+
 """'unsafe-eval' is what plotly.js needs for plots in WebGL, as optuna-dashboard's own policy."""
+
 _FILE_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 )
+
 _OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -41,7 +47,9 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
 _DROPPED = re.compile(r"(server|via|access-control-.*|x-powered-by)", re.IGNORECASE)
+
 _log = logging.getLogger(__name__)
 
 
@@ -103,7 +111,7 @@ class Guard:
         """
         path = _checked_path(environ)
         self._check_host(environ.get("HTTP_HOST", ""))
-        kind = routes.readable(path)
+        kind = readable(path)
         method = environ["REQUEST_METHOD"]
         if method in ("GET", "HEAD") and kind is Kind.HEALTH:
             return kind
@@ -113,10 +121,10 @@ class Guard:
             if kind is None:
                 raise Refused("404 Not Found", "There is no such page.")
             return kind
-        if method == "PUT" and self.notes and routes.is_note(path):
+        if method == "PUT" and self.notes and is_note(path):
             _check_note(environ)
             return Kind.NOTE
-        raise Refused("403 Forbidden", routes.refusal(path))
+        raise Refused("403 Forbidden", refusal(path))
 
     def _check_host(self, host: str) -> None:
         name = host_name(host)
@@ -242,3 +250,62 @@ def _refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     start_response(refused.status, [*headers, *refused.headers])
     return [body]
+
+
+class Kind(StrEnum):
+    """What answers a route."""
+
+    HEALTH = "health"
+    PAGE = "page"
+    FILE = "file"
+    API = "api"
+    STUDY = "study"
+    IMPORTANCE = "importance"
+    PLOT = "plot"
+    TABLE = "table"
+    ARTIFACT = "artifact"
+    NOTE = "note"
+
+
+_ID = r"[0-9]{1,9}"
+
+_READ = (
+    (Kind.HEALTH, r"/healthz"),
+    (Kind.PAGE, rf"/|/dashboard(/|/studies/{_ID}(/[A-Za-z0-9-]+)*/?|/compare-studies/?)?"),
+    (Kind.FILE, r"/favicon\.ico|/static/[A-Za-z0-9._-]+"),
+    (Kind.API, r"/api/meta|/api/studies"),
+    (Kind.STUDY, rf"/api/studies/{_ID}"),
+    (Kind.IMPORTANCE, rf"/api/studies/{_ID}/param_importances"),
+    (Kind.PLOT, rf"/api/studies/{_ID}/plot/[a-z_]+"),
+    (Kind.TABLE, rf"/csv/{_ID}"),
+    (Kind.ARTIFACT, rf"/artifacts/{_ID}(/{_ID})?/[0-9a-fA-F-]{{1,64}}"),
+)
+
+_READ_PATTERNS = tuple((kind, re.compile(pattern)) for kind, pattern in _READ)
+
+_NOTE = re.compile(rf"/api/studies/{_ID}(/{_ID})?/note")
+
+_INSTEAD = (
+    (r"/note$", "Notes can be edited where it was started with --notes."),
+    (r"^/api/studies$", "Start a study with: hpo launch --study FILE."),
+    (r"/rename$", "A study keeps its name; `hpo import --name NEW` makes a copy of another."),
+    (rf"^/api/studies/{_ID}$", "Delete a study with: hpo delete NAME."),
+    (r"/tell$", "Trials are settled by workers alone; see `hpo exclude` and `hpo retry`."),
+    (r"^/api/artifacts", "Files of a study are made by its workers."),
+)
+
+
+def readable(path: str) -> Kind | None:
+    """The kind of a route that may be read, or None."""
+    return next((kind for kind, p in _READ_PATTERNS if p.fullmatch(path)), None)
+
+
+def is_note(path: str) -> bool:
+    """Whether this is where optuna-dashboard's page sends an edited note."""
+    return _NOTE.fullmatch(path) is not None
+
+
+def refusal(path: str) -> str:
+    """Why a request that would change something is refused, and what to do instead."""
+    instead = next((text for p, text in _INSTEAD if re.search(p, path)), "See: hpo --help.")
+    return f"This dashboard only shows. {instead}"

@@ -22,9 +22,9 @@ from optuna.study._frozen import FrozenStudy
 from optuna.trial import FrozenTrial, TrialState
 from optuna_dashboard._pareto_front import get_pareto_front_trials
 
-from hpo.dashboard.readonly import ReadOnlyStorage
-from hpo.dashboard.trials import View, complete
-from hpo.dashboard.views import Reply, packed, problem, takes_gzip
+from hpo.dashboard.answers import Reply, packed, problem, takes_gzip
+from hpo.dashboard.optuna_storage import ReadOnlyStorage
+from hpo.dashboard.trial_cache import View, complete
 
 _KEPT = 16
 

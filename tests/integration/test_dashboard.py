@@ -30,8 +30,8 @@ from optuna_dashboard.preferential._system_attrs import report_preferences, repo
 from servers import connect
 from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_until
 
+from hpo.dashboard.app import PAUSE_S
 from hpo.dashboard.server import THREADS
-from hpo.dashboard.site import PAUSE_S
 from hpo.embedded import status
 from hpo.ledger import interventions
 from hpo.ledger.artifacts import ArtifactStore

@@ -23,12 +23,12 @@ from servers import cut_off
 from workers import SUPPORT, run_workers, toy_spec, wait_until
 
 from hpo import cli
+from hpo.dashboard.publish import Publisher, PublishingThread
 from hpo.errors import StudyError
 from hpo.ledger import interventions, optuna_notes, optuna_tables
 from hpo.ledger.backup import study as backup_study
 from hpo.ledger.lease import Claim
 from hpo.ledger.ledger import Ledger
-from hpo.publish import Publisher, PublishingThread
 from hpo.search.suggest import suggest
 from hpo.storage import Storage, open_storage
 from hpo.study import file

@@ -14,10 +14,10 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hpo import cli
-from hpo.dashboard import pages
+from hpo.dashboard import app
+from hpo.dashboard.answers import _cell, attachment, packed
 from hpo.dashboard.plots import choose, most_important
-from hpo.dashboard.trials import _json
-from hpo.dashboard.views import _cell, attachment, packed
+from hpo.dashboard.trial_cache import _json
 
 
 def trial(number: int, value: float | None) -> FrozenTrial:
@@ -112,10 +112,10 @@ def test_long_texts_are_not_held() -> None:
 
 def test_pages_show_texts_as_texts() -> None:
     hostile = " --storage 'postgresql://<img src=x onerror=alert(1)>@host/hpo'"
-    page = pages.no_study(hostile)
+    page = app.no_study(hostile)
     assert "<img" not in page
     assert "hpo launch --study seqdigits --storage " in page
-    assert "<script" not in pages.unavailable("<script>alert(1)</script>")
+    assert "<script" not in app.unavailable("<script>alert(1)</script>")
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,9 @@ from typing import Any
 
 import pytest
 
-from hpo.dashboard import routes
-from hpo.dashboard.guard import Guard
+from hpo.dashboard import guard as dashboard_guard
+from hpo.dashboard.guard import Guard, Kind
 from hpo.dashboard.passwords import FREE_FAILURES, PAUSE_S, Answer, Gate, read_password
-from hpo.dashboard.routes import Kind
 from hpo.dashboard.server import _unusable, address_of, listen
 from hpo.errors import HpoError
 
@@ -471,7 +470,7 @@ def test_a_name_that_nobody_knows() -> None:
 
 
 def test_every_refusal_says_what_to_do() -> None:
-    assert routes.readable("/api/studies/1") is Kind.STUDY
-    assert routes.is_note("/api/studies/1/note")
-    assert not routes.is_note("/api/studies/1/note/x")
-    assert re.search("hpo delete", routes.refusal("/api/studies/1"))
+    assert dashboard_guard.readable("/api/studies/1") is Kind.STUDY
+    assert dashboard_guard.is_note("/api/studies/1/note")
+    assert not dashboard_guard.is_note("/api/studies/1/note/x")
+    assert re.search("hpo delete", dashboard_guard.refusal("/api/studies/1"))

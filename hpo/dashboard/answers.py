@@ -33,14 +33,17 @@ from optuna_dashboard.artifact import _backend as artifacts
 from optuna_dashboard.preferential import _system_attrs as preferences
 from sqlalchemy import Engine
 
-from hpo.dashboard.readonly import ReadOnlyStorage
-from hpo.dashboard.trials import View, complete
+from hpo.dashboard.optuna_storage import ReadOnlyStorage
+from hpo.dashboard.trial_cache import View, complete
 from hpo.ledger import optuna_tables
 from hpo.ledger.artifacts import ArtifactStore
 
 _SHOWN = ("image/png", "image/jpeg", "image/svg+xml", "text/csv", "application/json", "text/plain")
+
 """Media types that the page shows; anything else is only handed out."""
+
 _OF_TRIAL = re.compile(r"dashboard:(?:artifacts:)?([0-9]+):")
+
 _PIECES = 64
 
 

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Engine, Select, select
 
 FIGURES = "dashboard:plot_data:"
+
 _STUDIES = models.StudyModel.__table__
 
 

@@ -9,6 +9,9 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -17,27 +20,34 @@ import psycopg
 import sqlalchemy as sa
 from optuna.storages._rdb import models
 
-from hpo.dashboard import pages, views
+from hpo.dashboard import answers
+from hpo.dashboard.answers import Reply, packed, problem
+from hpo.dashboard.guard import Kind
+from hpo.dashboard.optuna_storage import ReadOnlyStorage
 from hpo.dashboard.plots import Plots
-from hpo.dashboard.readonly import ReadOnlyStorage
-from hpo.dashboard.routes import Kind
-from hpo.dashboard.trials import Trials
-from hpo.dashboard.views import Reply, packed, problem
+from hpo.dashboard.publish import PublishingThread
+from hpo.dashboard.trial_cache import Trials
 from hpo.errors import HpoError
 from hpo.ledger.artifacts import ArtifactStore
-from hpo.publish import PublishingThread
 from hpo.retry import is_passing
 from hpo.storage import Storage
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+
 STOP_S = 0.5
+
 """For so long the end waits for a figure that is being published; else whoever looks next does."""
+
 PAUSE_S = 2.0
+
 """A database that is away is asked again after this time, by one request."""
+
 _TROUBLE = (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.TimeoutError)
+
 """The database's trouble and not ours: a password that was changed, tables that were dropped."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -52,7 +62,7 @@ class _Opened:
     storage: Storage
     trials: Trials
     readonly: ReadOnlyStorage
-    details: views.Details
+    details: answers.Details
     plots: Plots
     app: WSGIApplication
     artifacts: ArtifactStore
@@ -105,12 +115,12 @@ class Site:
         try:
             opened, has_studies = self._reached()
             if kind is Kind.PAGE and not has_studies:
-                return _send(_page(pages.no_study(self._option)), start_response)
+                return _send(_page(no_study(self._option)), start_response)
             if environ["PATH_INFO"] == "/":  # relative: a proxy before us may speak TLS
                 start_response("302 Found", [("Location", "/dashboard"), ("Content-Length", "0")])
                 return []
             if kind is Kind.PAGE:
-                return _send(_page(pages.studies()), start_response)
+                return _send(_page(studies()), start_response)
             if kind in (Kind.FILE, Kind.API):
                 return opened.app(environ, start_response)
             return _send(self._answer(opened, kind, environ), start_response)
@@ -128,7 +138,7 @@ class Site:
         path: str = environ["PATH_INFO"]
         accepted: str = environ["HTTP_ACCEPT_ENCODING"]
         if kind is Kind.ARTIFACT:
-            return views.artifact(opened.readonly, opened.artifacts, path)
+            return answers.artifact(opened.readonly, opened.artifacts, path)
         study_id = int(path.split("/")[2 if kind is Kind.TABLE else 3])
         query = parse_qs(environ.get("QUERY_STRING", ""))
         try:
@@ -147,13 +157,13 @@ class Site:
         if kind is Kind.NOTE:
             of_trial = [int(part) for part in path.split("/")[4:-1]]
             sent = json.load(environ["wsgi.input"])
-            return views.note(opened.storage.engine, study_id, view, of_trial, sent)
+            return answers.note(opened.storage.engine, study_id, view, of_trial, sent)
         if kind is Kind.PLOT:
             return opened.plots.get(opened.readonly, study, path.rsplit("/", 1)[1], view, accepted)
         if kind is Kind.IMPORTANCE:
-            return views.importances(opened.readonly, study, view)
+            return answers.importances(opened.readonly, study, view)
         if kind is Kind.TABLE:
-            return views.table(study, view, chosen, accepted)
+            return answers.table(study, view, chosen, accepted)
         opened.details.forget(opened.trials.kept())
         return packed(opened.details.pieces(study, view, after), accepted)
 
@@ -206,7 +216,7 @@ class Site:
         publishing = PublishingThread(storage)
         publishing.start()
         return _Opened(
-            storage, trials, readonly, views.Details(readonly), Plots(), app, store, publishing
+            storage, trials, readonly, answers.Details(readonly), Plots(), app, store, publishing
         )
 
     def _note_away(self, error: Exception) -> str:
@@ -237,8 +247,8 @@ def _lacks_tables(error: HpoError) -> bool:
 def _unavailable(kind: Kind, text: str, empty: bool, option: str) -> Reply:
     if kind is Kind.PAGE:
         if empty:
-            return _page(pages.no_study(option))
-        return _page(pages.unavailable(text), "503 Service Unavailable")
+            return _page(no_study(option))
+        return _page(unavailable(text), "503 Service Unavailable")
     return problem("503 Service Unavailable", f"The database does not answer: {text}")
 
 
@@ -249,3 +259,72 @@ def _page(text: str, status: str = "200 OK") -> Reply:
 def _send(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:
     start_response(reply.status, reply.head())
     return [reply.body]
+
+
+_PAGE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="refresh" content="5">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 17px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 12vh auto;
+  padding: 0 1rem; }}
+h1 {{ font-size: 1.5rem; }}
+pre {{ font-size: 0.95rem; padding: 0.8rem 1rem; border-radius: 6px; overflow-x: auto;
+  background: color-mix(in srgb, currentColor 8%, transparent); }}
+p.small {{ font-size: 0.85rem; opacity: 0.7; }}
+</style>
+</head>
+<body>
+<h1>{title}</h1>
+{body}
+<p class="small">This page looks again every five seconds.</p>
+</body>
+</html>
+"""
+
+
+_OURS_FIRST = """\
+<style>
+/* Figures of hpo, and the grid that holds them, before those of Optuna. */
+.MuiGrid-root:has([id^="user-defined-plot:hpo-"]) { order: -1; }
+.MuiGrid-container:has([id^="user-defined-plot:hpo-"]) { padding-top: 16px; }
+/* Tables of notes, whose columns touch otherwise. */
+.MuiCardContent-root table:not([class]) :is(th, td) { padding: 2px 20px 2px 0; text-align: left; }
+</style>
+"""
+
+
+@cache
+def studies() -> str:
+    """optuna-dashboard's page, on which a study begins with our figures."""
+    import optuna_dashboard
+
+    page = Path(optuna_dashboard.__file__).with_name("index.html").read_text(encoding="utf-8")
+    return page.replace("</head>", f"{_OURS_FIRST}</head>", 1)
+
+
+def no_study(storage: str) -> str:
+    """A page that says how to start a study.
+
+    Args:
+        storage: options that lead a command to this database, without a password; mostly empty.
+    """
+    lines = (f"hpo launch --study seqdigits{storage}", f"hpo studies{storage}")
+    body = (
+        "<p>The database has no study yet. Start one from a terminal:</p>"
+        f"<pre>{escape(lines[0])}</pre>"
+        "<p>What else can be launched, and how to write a study file of your own:</p>"
+        f"<pre>{escape(lines[1])}\nhpo launch --help</pre>"
+    )
+    return _PAGE.format(title="No study yet", body=body)
+
+
+def unavailable(reason: str) -> str:
+    """A page that says why nothing can be shown now."""
+    body = f"<p>{escape(reason)}</p><p>Studies and workers are not disturbed by this page.</p>"
+    return _PAGE.format(title="The database does not answer", body=body)
