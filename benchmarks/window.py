@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.waiting import Poll, Turn, idle, simulate
-from hpo.arguments import LEASE_S
 from hpo.ledger.ledger import Ledger
 from hpo.search import suggest
+from hpo.settings import LEASE_S
 from hpo.storage import Storage
 from hpo.study import file
 from hpo.study.rules.check import validate

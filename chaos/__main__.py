@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpo.arguments import Parser, answer, at_least, seconds
+from hpo.console import Parser, answer, at_least, seconds
 
 _EXAMPLES = """\
 make chaos

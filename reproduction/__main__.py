@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpo.arguments import Parser, answer, at_least
+from hpo.console import Parser, answer, at_least
 
 _EXAMPLES = """\
 python -m reproduction run

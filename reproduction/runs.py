@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hpo import plan
 from hpo.errors import HpoError
+from hpo.launch import plan
 from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
 from hpo.study.snapshot import StudySnapshot, StudyState

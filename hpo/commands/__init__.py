@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from hpo.arguments import without_password
+from hpo.console import without_password
 from hpo.errors import StorageError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import argparse
 import shlex
 from collections.abc import Sequence
 
-from hpo.arguments import Parser, answer, at_least
 from hpo.commands import opened
+from hpo.console import Parser, answer, at_least
 from hpo.errors import StudyError
 
 _EXAMPLES = """\

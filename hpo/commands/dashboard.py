@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.arguments import Parser, answer, at_least
 from hpo.commands import storage_option
+from hpo.console import Parser, answer, at_least
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from hpo.arguments import Parser, answer
 from hpo.commands import opened, storage_option, tell
+from hpo.console import Parser, answer
 from hpo.errors import HpoError
 
 _EXAMPLES = """\

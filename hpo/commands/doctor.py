@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from hpo.arguments import EXIT_ERROR, Parser, answer
+from hpo.console import EXIT_ERROR, Parser, answer
 
 _EXAMPLES = """\
 hpo doctor
@@ -229,20 +229,20 @@ def _encryption(encrypted: bool, verified: bool) -> Finding:
 
 def of_site() -> Iterator[Finding]:
     """The file of defaults, and the partitions of a SLURM if there is one."""
-    from hpo import site
     from hpo.errors import HpoError
-    from hpo.executors import squeue
+    from hpo.launch import config
+    from hpo.launch.executors import slurm_commands
 
     executor = "local"
     try:
-        file, executor = site.find(), site.load().launch.executor
+        file, executor = config.find(), config.load().launch.executor
         chosen = f"{file}: executor {executor}" if file else "no hpo.toml; every default is ours"
         yield Finding(what="site", found=chosen)
     except HpoError as error:
         yield Finding(what="site", found=str(error), verdict=Verdict.ERROR)
     try:
-        squeue.require()
-        names = squeue.partitions(timeout_s=_SINFO_S)
+        slurm_commands.require()
+        names = slurm_commands.partitions(timeout_s=_SINFO_S)
         listed = ", ".join(f"{name} (default)" if own else name for name, own in names.items())
         yield Finding(what="SLURM", found=f"partitions {listed or '(none)'}")
     except HpoError as error:

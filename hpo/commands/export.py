@@ -11,8 +11,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from hpo.arguments import Parser, answer
 from hpo.commands import networks, opened, opened_storage
+from hpo.console import Parser, answer
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from hpo.arguments import Parser, answer, at_least
 from hpo.commands import opened, storage_option, tell
+from hpo.console import Parser, answer, at_least
 
 _EXAMPLES = """\
 hpo extend seqdigits --trials 200

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from hpo.arguments import Parser, answer
+from hpo.console import Parser, answer
 from hpo.errors import HpoError
 
 _EXAMPLES = """\

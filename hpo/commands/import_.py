@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.arguments import Parser, answer
 from hpo.commands import opened_storage, storage_option, tell
+from hpo.console import Parser, answer
 
 if TYPE_CHECKING:
     from hpo.ledger.backup.check import Backup

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.arguments import Parser, at_least
 from hpo.commands import opened
+from hpo.console import Parser, at_least
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:

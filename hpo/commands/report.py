@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.arguments import Parser, answer
 from hpo.commands import opened
+from hpo.console import Parser, answer
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hpo.arguments import Parser, answer, seconds
 from hpo.commands import opened, opened_storage, storage_option, terminal_width
+from hpo.console import Parser, answer, seconds
 
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot

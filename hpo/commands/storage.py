@@ -8,7 +8,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpo.arguments import Parser, answer
+from hpo.console import Parser, answer
 
 _EXAMPLES = """\
 hpo storage status

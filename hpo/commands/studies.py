@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from hpo.arguments import Parser, answer
 from hpo.commands import opened, terminal_width
+from hpo.console import Parser, answer
 
 _EXAMPLES = """\
 hpo studies

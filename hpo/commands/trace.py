@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.arguments import Parser, answer, at_least, without_password
 from hpo.commands import networks
+from hpo.console import Parser, answer, at_least, without_password
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:

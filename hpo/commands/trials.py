@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hpo.arguments import Parser, answer
 from hpo.commands import opened
+from hpo.console import Parser, answer
 
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot

@@ -19,12 +19,12 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from hpo.arguments import LEASE_S
 from hpo.errors import StorageError, StudyError
 from hpo.ledger import optuna_tables, reading
 from hpo.ledger.statements import NOW
 from hpo.ledger.tables import artifacts, studies
 from hpo.ledger.writing import after
+from hpo.settings import LEASE_S
 from hpo.study.snapshot import StudyState
 
 _NAMESPACE = uuid.UUID("6d1f4b5e-2f0a-5c43-9a52-0f6f3b9a7c11")

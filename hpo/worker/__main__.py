@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from hpo.arguments import LEASE_S, Parser, seconds
+from hpo.console import Parser, seconds
+from hpo.settings import LEASE_S
 
 _EXAMPLES = """\
 python -m hpo.worker --study seqdigits

@@ -8,10 +8,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpo.arguments import LEASE_S
 from hpo.ledger.lease import Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.retry import is_passing
+from hpo.settings import LEASE_S
 from hpo.worker.loop import log
 
 REFUSAL_S = 300.0

@@ -13,12 +13,12 @@ import pytest
 from workers import SUPPORT, ledger_at, table, toy_spec, undisturbed, wait_until
 
 from hpo.errors import HpoError
-from hpo.executors import Executor
-from hpo.executors import slurm as slurm_executor
-from hpo.executors.local import LocalExecutor
-from hpo.executors.slurm import SlurmExecutor
+from hpo.launch.config import SlurmDefaults
+from hpo.launch.executors import Executor
+from hpo.launch.executors import slurm as slurm_executor
+from hpo.launch.executors.local import LocalExecutor
+from hpo.launch.executors.slurm import SlurmExecutor
 from hpo.ledger.ledger import Ledger
-from hpo.site import SlurmDefaults
 from hpo.study.snapshot import StudyState, WorkerInfo
 
 Make = Callable[..., Executor]

@@ -12,15 +12,16 @@ import pytest
 import sqlalchemy as sa
 from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo import cli, launch
-from hpo.arguments import LaunchArguments
+from hpo import cli
 from hpo.errors import HpoError, SpecError, StudyError
-from hpo.launcher import _Launch
+from hpo.launch import arguments as launch_arguments
+from hpo.launch.arguments import LaunchArguments
+from hpo.launch.config import Site
+from hpo.launch.run import _Launch
 from hpo.ledger import interventions, tables
 from hpo.ledger.lease import Claim, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
 from hpo.search.suggest import suggest
-from hpo.site import Site
 from hpo.storage import Storage, open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Member, Phase, SlotState, Suggestion
@@ -344,7 +345,7 @@ def test_a_launch_whose_study_was_stopped_and_resumed_says_so(
     ledger: Ledger, storage: Storage
 ) -> None:
     ledger.register(toy_spec())  # open again, when the launch comes to tell why it ended
-    arguments = launch.parser("hpo launch").parse_args(
+    arguments = launch_arguments.parser("hpo launch").parse_args(
         ["--study", "toy.toml", "--no-report"], namespace=LaunchArguments()
     )
     arguments.command = "hpo launch --study toy.toml"

@@ -91,7 +91,7 @@ class User:
         process = self.start(*line)
         out, err = process.communicate(timeout=120)
         assert process.returncode == status, err
-        assert "hpo/launcher.py" not in err, "a traceback of ours is no message"
+        assert "hpo/launch/run.py" not in err, "a traceback of ours is no message"
         return out, err
 
     def launch(self, *options: str) -> subprocess.Popen[str]:

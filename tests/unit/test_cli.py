@@ -12,7 +12,7 @@ from importlib import import_module
 import pytest
 
 from hpo import cli
-from hpo.arguments import Terminated, answer
+from hpo.console import Terminated, answer
 from hpo.errors import HpoError
 
 HEAVY = {"torch", "numba", "optuna", "sqlalchemy", "pydantic", "plotly", "rich", "numpy", "psycopg"}
@@ -125,7 +125,7 @@ def test_a_bug_keeps_its_traceback() -> None:
 
 def test_a_closed_pipe_is_silent() -> None:
     program = (
-        "import sys; from hpo.arguments import answer;"
+        "import sys; from hpo.console import answer;"
         "sys.exit(answer(lambda: print('x\\n' * 1_000_000) or 0))"
     )
     reader, writer = os.pipe()
@@ -138,7 +138,7 @@ def test_a_closed_pipe_is_silent() -> None:
 
 
 def test_a_terminal_without_unicode_is_no_error() -> None:
-    program = "from hpo.arguments import answer; answer(lambda: print('1 ± 2') or 0)"
+    program = "from hpo.console import answer; answer(lambda: print('1 ± 2') or 0)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env={**os.environ, "PYTHONIOENCODING": "ascii"},

@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 import snapshots
 
-from hpo import arguments, plan
+from hpo import console
+from hpo.launch import plan
 from hpo.study.snapshot import WorkerInfo
 
 
 def test_the_command_to_go_on_with_hides_passwords() -> None:
     line = "hpo launch --study x --storage 'postgresql://me:p%40ss@host:5432/hpo?a=b'"
-    assert arguments.without_password(line) == (
+    assert console.without_password(line) == (
         "hpo launch --study x --storage 'postgresql://me:***@host:5432/hpo?a=b'"
     )
-    assert arguments.without_password("postgresql://me@host/hpo") == "postgresql://me@host/hpo"
+    assert console.without_password("postgresql://me@host/hpo") == "postgresql://me@host/hpo"
 
 
 def test_default_workers_are_no_more_than_cores_or_work(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,7 +177,7 @@ def test_a_dry_run_shows_the_script_of_jobs(study: Path) -> None:
     assert "#SBATCH --array=0-2%3\n#SBATCH --cpus-per-task=2\n" in script
     assert "#SBATCH --time=5\n" in script
     assert "/home/logs/toy/slurm/%A_%a.log\n" in script
-    assert "-m hpo.crew --study=toy --workers=2 --threads=1 " in script
+    assert "-m hpo.launch.executors.crew --study=toy --workers=2 --threads=1 " in script
     assert json.loads(dry_run(study, *line, "--json").stdout)["script"].endswith(script)
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hpo.errors import HpoError
-from hpo.executors import local
-from hpo.executors.local import LocalExecutor
+from hpo.launch.executors import local
+from hpo.launch.executors.local import LocalExecutor
 
 WRONG_URL = "sqlite:///x.db"
 

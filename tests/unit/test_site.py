@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hpo import hiring, launch, site
-from hpo.arguments import LaunchArguments
 from hpo.errors import HpoError
+from hpo.launch import arguments, config, workers
+from hpo.launch.arguments import LaunchArguments
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def options(*line: str) -> LaunchArguments:
-    parsed: LaunchArguments = launch.parser("hpo launch").parse_args(
+    parsed: LaunchArguments = arguments.parser("hpo launch").parse_args(
         ["--study", "toy", *line], namespace=LaunchArguments()
     )
     return parsed
@@ -37,12 +37,12 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
         '[launch]\nexecutor = "slurm"\nworkers = 64\n'
         '[slurm]\npartition = "file"\ntime = 01:00:00\nqos = "file"\noptions = { a = "1", b = 2 }\n'
     )
-    assert site.load().slurm.time == "01:00:00"
+    assert config.load().slurm.time == "01:00:00"
     monkeypatch.setenv("HPO_SLURM_TIME", "2:00:00")
     monkeypatch.setenv("HPO_SLURM_QOS", "variable")
     monkeypatch.setenv("HPO_SLURM_OPTIONS", "b=3\nc")
     monkeypatch.setenv("HPO_SLURM_SETUP", "module load a\nmodule load b")
-    found = site.load(options("--slurm-qos", "option", "--slurm-option", "a=4", "--no-probe"))
+    found = config.load(options("--slurm-qos", "option", "--slurm-option", "a=4", "--no-probe"))
     assert (found.launch.executor, found.launch.workers, found.launch.threads) == ("slurm", 64, 1)
     assert (found.slurm.partition, found.slurm.time, found.slurm.qos) == (
         "file",
@@ -56,23 +56,23 @@ def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
 
 def test_the_number_of_the_clusters_workers_is_none_for_this_machine(directory: Path) -> None:
     (directory / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\nworkers = 64\n')
-    assert site.load(options("--executor", "local")).launch.workers is None
-    assert site.load(options("--executor", "local", "--workers", "2")).launch.workers == 2
+    assert config.load(options("--executor", "local")).launch.workers is None
+    assert config.load(options("--executor", "local", "--workers", "2")).launch.workers == 2
 
 
 def test_workers_of_the_file_count_where_jobs_are_asked_for(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (directory / "hpo.toml").write_text("[launch]\nworkers = 5\n")
-    assert site.load(options("--executor", "slurm")).launch.workers == 5
+    assert config.load(options("--executor", "slurm")).launch.workers == 5
     monkeypatch.setenv("HPO_LAUNCH_WORKERS", "6")
     monkeypatch.setenv("HPO_WORKERS", "7")  # Docker Compose's
-    assert site.load(options("--executor", "slurm")).launch.workers == 6
+    assert config.load(options("--executor", "slurm")).launch.workers == 6
     (directory / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\nworkers = 64\n')
     monkeypatch.setenv("HPO_EXECUTOR", "local")
-    assert site.load(options()).launch.workers == 6
+    assert config.load(options()).launch.workers == 6
     monkeypatch.delenv("HPO_LAUNCH_WORKERS")
-    assert site.load(options()).launch.workers is None
+    assert config.load(options()).launch.workers is None
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_workers_of_the_file_count_where_jobs_are_asked_for(
     [("240", 14400), ("4:00", 240), ("4:00:00", 14400), ("1-2", 93600), ("1-2:03:04", 93784)],
 )
 def test_time_limits_are_read_as_sbatch_does(time: str, seconds: int) -> None:
-    assert site.SlurmDefaults(time=time).limit_s == seconds
+    assert config.SlurmDefaults(time=time).limit_s == seconds
 
 
 def test_a_limit_that_leaves_no_time_to_work_is_refused(directory: Path) -> None:
     (directory / "hpo.toml").write_text("[slurm]\ntime = 2\n")
     with pytest.raises(HpoError) as refused:
-        site.load()
+        config.load()
     assert str(refused.value) == (
         "slurm: time must be longer than signal_s + 60 s, but got time=2, which is 120 s, and "
         "signal_s=90. Jobs would do nothing but queue again: give more time (4:00:00 is four "
@@ -97,16 +97,16 @@ def test_a_limit_that_leaves_no_time_to_work_is_refused(directory: Path) -> None
 def test_the_file_is_here_or_named_or_among_the_users_configurations(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert site.find() is None
+    assert config.find() is None
     (directory / "config" / "hpo").mkdir(parents=True)
     theirs = directory / "config" / "hpo" / "hpo.toml"
     theirs.touch()
-    assert site.find() == theirs
+    assert config.find() == theirs
     (directory / "named.toml").touch()
     monkeypatch.setenv("HPO_CONFIG", "named.toml")
-    assert site.find() == Path("named.toml")
+    assert config.find() == Path("named.toml")
     (directory / "hpo.toml").touch()
-    assert site.find() == Path("hpo.toml")
+    assert config.find() == Path("hpo.toml")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_the_file_is_here_or_named_or_among_the_users_configurations(
 def test_a_mistake_in_the_file(directory: Path, text: str, message: str) -> None:
     (directory / "hpo.toml").write_text(text)
     with pytest.raises(HpoError) as caught:
-        site.load()
+        config.load()
     assert str(caught.value).startswith(message)
     assert "secret" not in str(caught.value)
 
@@ -178,7 +178,7 @@ def test_a_mistake_in_the_environment(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(HpoError) as caught:
-        site.load()
+        config.load()
     assert str(caught.value).startswith(message)
 
 
@@ -196,15 +196,15 @@ def test_a_mistake_in_the_environment(
 )
 def test_a_mistake_on_the_command_line(line: list[str], message: str) -> None:
     with pytest.raises(HpoError) as caught:
-        site.load(options(*line))
+        config.load(options(*line))
     assert str(caught.value).startswith(message)
 
 
 def test_jobs_must_know_how_many_workers_there_are() -> None:
     with pytest.raises(HpoError) as caught:
-        hiring.check(site.load(options("--executor", "slurm")))
+        workers.check(config.load(options("--executor", "slurm")))
     assert str(caught.value) == (
         "slurm: the number of workers must be given, but got workers=none. Give it: --workers N, "
         "or workers in [launch] of hpo.toml."
     )
-    hiring.check(site.load(options("--executor", "slurm", "--workers", "3")))
+    workers.check(config.load(options("--executor", "slurm", "--workers", "3")))

@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 from workers import wait_until
 
-from hpo.executors import slurm, squeue
-from hpo.executors.local import WorkerError
-from hpo.executors.slurm import SlurmExecutor
-from hpo.site import SlurmDefaults
+from hpo.launch.config import SlurmDefaults
+from hpo.launch.executors import slurm, slurm_commands
+from hpo.launch.executors.local import WorkerError
+from hpo.launch.executors.slurm import SlurmExecutor
 
 Program = Callable[[str, str], None]
 
@@ -37,14 +37,14 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
         path.write_text(f"#!/bin/sh\n{body}\n")
         path.chmod(0o755)
 
-    for name in squeue.PROGRAMS:
+    for name in slurm_commands.PROGRAMS:
         write(name, "")
     write("sinfo", "echo 'debug*'")
     monkeypatch.setenv("PATH", f"{bin_}:{os.environ['PATH']}")
     monkeypatch.setattr(slurm, "ASK_S", (0.0, 0.0))
     monkeypatch.setattr(slurm, "PAUSE_S", (0.0, 0.0))
-    monkeypatch.setattr(squeue, "TIMEOUT_S", 2.0)
-    monkeypatch.setattr(squeue, "LOOK_S", 1.0)
+    monkeypatch.setattr(slurm_commands, "TIMEOUT_S", 2.0)
+    monkeypatch.setattr(slurm_commands, "LOOK_S", 1.0)
     return write
 
 
@@ -97,7 +97,7 @@ def test_a_silent_sbatch_is_not_waited_for_for_ever(
     program: Program, executor: SlurmExecutor
 ) -> None:
     program("sbatch", "exec sleep 60")
-    with pytest.raises(squeue.SlurmError) as caught:
+    with pytest.raises(slurm_commands.SlurmError) as caught:
         executor.start(1)
     assert str(caught.value) == (
         "slurm: sbatch must answer, but got nothing in 2 s. Look at `scontrol ping`, or ask the "
@@ -202,7 +202,13 @@ def test_a_crew_that_is_cancelled_near_its_limit_does_not_queue_again(tmp_path: 
         "HPO_STORAGE": "postgresql://me@127.0.0.1:1/hpo",  # its workers wait for it
         "SLURM_JOB_ID": "7",
     }
-    command = [sys.executable, "-m", "hpo.crew", "--study=toy", f"--logs={tmp_path}"]
+    command = [
+        sys.executable,
+        "-m",
+        "hpo.launch.executors.crew",
+        "--study=toy",
+        f"--logs={tmp_path}",
+    ]
     for signals, queues in (((signal.SIGUSR2,), True), ((signal.SIGUSR2, signal.SIGTERM), False)):
         requeued.unlink(missing_ok=True)
         for log in tmp_path.glob("*.log"):

@@ -11,13 +11,13 @@ import pytest
 import sqlalchemy as sa
 from workers import SUPPORT
 
-from hpo import crew, settings
+from hpo import settings
 from hpo.errors import HpoError
-from hpo.executors import squeue
-from hpo.executors.local import LocalExecutor
-from hpo.executors.slurm import SlurmExecutor
-from hpo.executors.squeue import Job
-from hpo.site import SlurmDefaults
+from hpo.launch.config import SlurmDefaults
+from hpo.launch.executors import crew, slurm_commands
+from hpo.launch.executors.local import LocalExecutor
+from hpo.launch.executors.slurm import SlurmExecutor
+from hpo.launch.executors.slurm_commands import Job
 from hpo.storageurl import is_of_this_host
 
 URL = "postgresql://me:secret@db.lab.example/hpo"
@@ -68,7 +68,9 @@ def test_the_script_can_be_read_and_submitted_by_hand() -> None:
     ]
     assert "module load python" in lines
     assert "trap '' USR2  # until the crew listens" in lines
-    assert lines[-1].startswith(f"exec {sys.executable} -m hpo.crew --study=toy --workers=3 ")
+    assert lines[-1].startswith(
+        f"exec {sys.executable} -m hpo.launch.executors.crew --study=toy --workers=3 "
+    )
     assert lines[-1].endswith(" --usr2-grace=67.5 --lease=30")
     assert "secret" not in text
 
@@ -99,7 +101,7 @@ def test_what_squeue_says() -> None:
         "4711_2|CANCELLED|None|node-1|INVALID\n"
         "slurm_load_jobs: warning\n"
     )
-    running, pending, cancelled = squeue.parsed(text)
+    running, pending, cancelled = slurm_commands.parsed(text)
     assert running == Job(id="4711_0", state="RUNNING", reason="None", node="node-1", ran_s=123)
     assert (pending.waits, pending.gone) == (True, False)
     assert pending.reason == "ReqNodeNotAvail, UnavailableNodes:node-2"
@@ -128,7 +130,7 @@ def test_a_slurm_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monkey
     program(tmp_path / "sinfo", "echo 'slurm_load_partitions: Unable to contact' >&2; exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(HpoError) as caught:
-        squeue.check_partition("compute")
+        slurm_commands.check_partition("compute")
     assert str(caught.value) == (
         "slurm: sinfo must answer, but got: slurm_load_partitions: Unable to contact. Look at "
         "`scontrol ping`, or ask the cluster's administrator."
@@ -141,7 +143,7 @@ def test_a_database_of_this_host_alone_is_refused_where_there_are_other_nodes(
     program(tmp_path / "sinfo", "printf 'node-1\\nnode-2\\n'")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(HpoError) as caught:
-        squeue.check_only_here("compute", "the embedded server in /home/me/hpo")
+        slurm_commands.check_only_here("compute", "the embedded server in /home/me/hpo")
     assert str(caught.value).startswith(
         "slurm: the database must be reachable from every node of the partition, but got the "
         "embedded server in /home/me/hpo, which only "
@@ -180,7 +182,7 @@ def test_a_crew_needs_the_address_of_its_database(
 
 
 def test_a_crew_is_small() -> None:
-    code = "import sys, hpo.crew; print(*sys.modules)"
+    code = "import sys, hpo.launch.executors.crew; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"torch", "numba", "optuna", "sqlalchemy", "pydantic", "numpy"}
     assert not heavy & set(done.stdout.split())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from hpo import settings
-from hpo.arguments import LaunchArguments
-from hpo.site import Site, SlurmDefaults
+from hpo.launch.arguments import LaunchArguments
+from hpo.launch.config import Site, SlurmDefaults
 from hpo.storageurl import parse_url
 from hpo.study import effort, warm_start
 from hpo.study import file as study_file

@@ -1,4 +1,4 @@
-"""``python -m hpo.crew``: the one process of a cluster's job: starts workers and looks after them.
+"""``python -m hpo.launch.executors.crew``: the one process of a cluster's job: starts workers and looks after them.
 
 SLURM tells it before the time limit (SIGUSR2), or when the job is cancelled or pre-empted
 (SIGTERM). It then stops its workers in order, and they keep their trainings safe; before the time
@@ -21,18 +21,22 @@ from pathlib import Path
 from types import FrameType
 
 from hpo import settings
-from hpo.arguments import EXIT_ERROR, LEASE_S, Parser, answer, at_least, seconds
+from hpo.console import EXIT_ERROR, Parser, answer, at_least, seconds
 from hpo.errors import HpoError
-from hpo.executors import squeue
-from hpo.executors.local import LocalExecutor
+from hpo.launch.executors import slurm_commands
+from hpo.launch.executors.local import LocalExecutor
+from hpo.settings import LEASE_S
 
 TERM_GRACE_S = 20.0
+
 """Workers have so long to stop in order after SIGTERM; SLURM kills all after 30 s by default."""
+
 POLL_S = 0.2
+
 _EXAMPLES = """\
-HPO_STORAGE=postgresql://me@server/hpo python -m hpo.crew --study seqdigits --workers 8
+HPO_STORAGE=postgresql://me@server/hpo python -m hpo.launch.executors.crew --study seqdigits --workers 8
     8 workers for a study, until it is over; SIGTERM stops them in order, so does SIGUSR2
-HPO_STORAGE=postgresql://me@server/hpo python -m hpo.crew --probe here
+HPO_STORAGE=postgresql://me@server/hpo python -m hpo.launch.executors.crew --probe here
     say if the database can be reached from this machine
 
 `hpo launch --executor slurm` submits jobs that run this; --dry-run shows their script."""
@@ -40,7 +44,9 @@ HPO_STORAGE=postgresql://me@server/hpo python -m hpo.crew --probe here
 
 def parser() -> Parser:
     """The command line of a crew."""
-    p = Parser("python -m hpo.crew", "The workers of one job of a cluster.", _EXAMPLES)
+    p = Parser(
+        "python -m hpo.launch.executors.crew", "The workers of one job of a cluster.", _EXAMPLES
+    )
     what = p.add_mutually_exclusive_group(required=True)
     what.add_argument("--study", metavar="NAME", help="work for this study, until it is over")
     what.add_argument("--probe", metavar="NAME", help="write this name into the database, and end")
@@ -147,7 +153,7 @@ class Crew:
             return 0
         say("the time limit is near: the workers have stopped, the job queues again")
         try:
-            squeue.ask("scontrol", "requeue", job.split()[-1])
+            slurm_commands.ask("scontrol", "requeue", job.split()[-1])
         except HpoError as error:
             say(f"{error} Whoever follows the study replaces this job.")
             return EXIT_ERROR

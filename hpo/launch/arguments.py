@@ -1,25 +1,12 @@
-"""``python -m hpo.launch``: run a study from its file to its result, or go on with it.
-
-This module holds the command line alone, so that ``--help`` answers at once; ``hpo.launcher`` does
-the work.
-"""
+"""The options of ``python -m hpo.launch``."""
 
 from __future__ import annotations
 
-import shlex
-import sys
-from collections.abc import Sequence
+import argparse
 from pathlib import Path
 
-from hpo.arguments import (
-    LEASE_S,
-    LaunchArguments,
-    Parser,
-    answer,
-    at_least,
-    seconds,
-    without_password,
-)
+from hpo.console import Parser, at_least, seconds
+from hpo.settings import LEASE_S
 
 _EXAMPLES = """\
 python -m hpo.launch --study seqdigits
@@ -154,19 +141,27 @@ def _add_slurm(p: Parser) -> None:
     )
 
 
-def main(argv: Sequence[str] | None = None, prog: str = "hpo launch") -> int:
-    """Parse, run, and return the exit status."""
-    given = list(sys.argv[1:] if argv is None else argv)
-    arguments = parser(prog).parse_args(given, namespace=LaunchArguments())
-    arguments.command = without_password(f"{prog} {shlex.join(given)}")
+class LaunchArguments(argparse.Namespace):
+    """The options of a launch."""
 
-    def run() -> int:
-        from hpo import launcher
-
-        return launcher.run(arguments)
-
-    return answer(run)
-
-
-if __name__ == "__main__":
-    sys.exit(main(prog="python -m hpo.launch"))
+    study: str
+    name: str | None
+    trials: int | None
+    seed: int | None
+    overrides: list[str]
+    executor: str | None
+    workers: int | None
+    threads: int | None
+    lease: float | None
+    on_cancel: str | None
+    slurm_options: list[str]
+    slurm_probe: bool | None
+    storage: str | None
+    timeout: float | None
+    no_confirm: bool
+    dry_run: bool
+    json: bool
+    report: Path | None
+    no_report: bool
+    command: str
+    """The command line as it was given, without a password."""

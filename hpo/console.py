@@ -11,16 +11,16 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from hpo.errors import HpoError
 
-LEASE_S = 30.0
-"""A worker that is silent for so long is given up, and its trial goes on elsewhere."""
 EXIT_ERROR = 1
+
 EXIT_INTERRUPTED = 130
+
 EXIT_TERMINATED = 143
+
 EXIT_BROKEN_PIPE = 141
 
 
@@ -91,32 +91,6 @@ class Parser(argparse.ArgumentParser):
     def add_json(self, what: str = "strict JSON on stdout, for programs") -> None:
         """``--json``, the same wherever a program may read."""
         self.add_argument("--json", action="store_true", help=what)
-
-
-class LaunchArguments(argparse.Namespace):
-    """The options of a launch."""
-
-    study: str
-    name: str | None
-    trials: int | None
-    seed: int | None
-    overrides: list[str]
-    executor: str | None
-    workers: int | None
-    threads: int | None
-    lease: float | None
-    on_cancel: str | None
-    slurm_options: list[str]
-    slurm_probe: bool | None
-    storage: str | None
-    timeout: float | None
-    no_confirm: bool
-    dry_run: bool
-    json: bool
-    report: Path | None
-    no_report: bool
-    command: str
-    """The command line as it was given, without a password."""
 
 
 def without_password(text: str) -> str:

@@ -1,6 +1,6 @@
 """Workers as jobs of SLURM, in a queue that may last, on nodes that may take them away again.
 
-A launch submits an array of jobs, each a crew of workers (``hpo.crew``), and then follows the
+A launch submits an array of jobs, each a crew of workers (``hpo.launch.executors.crew``), and then follows the
 study in its database. The jobs need the launch no more: it may leave them, and the next launch of
 the same study finds them by their name and counts them. What jobs do is asked from squeue, now and
 then; who works at what, from the ledger.
@@ -20,23 +20,34 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from hpo.executors import GRACE_S, Executor, sbatch, squeue
-from hpo.executors.local import DEATHS_AT_START, HEALTHY_S, PAUSE_S, WorkerError, tail
-from hpo.executors.squeue import Job, SlurmError
-from hpo.site import SlurmDefaults
+from hpo.launch.config import SlurmDefaults
+from hpo.launch.executors import GRACE_S, Executor, slurm_commands, slurm_script
+from hpo.launch.executors.local import DEATHS_AT_START, HEALTHY_S, PAUSE_S, WorkerError, tail
+from hpo.launch.executors.slurm_commands import Job, SlurmError
 from hpo.views import formatting
 
 ASK_S = (5.0, 30.0)
+
 """Shortest and longest pause between two questions to squeue, which is everybody's."""
+
 PROBE_TIME = "5:00"
+
 """Minutes and seconds that a probe may run."""
+
 LATE_S = 15.0
+
 """After the end of a probe, its log may show up so late on another host."""
+
 KEPT_DAYS = 30
+
 """Logs that are older are removed when jobs are started."""
+
 LEAVING_S = 120.0
+
 """Longest wait for jobs that were cancelled; SLURM kills them before, mostly after 30 s."""
+
 _NO_FAULT = {"CANCELLED", "COMPLETED", "NODE_FAIL", "PREEMPTED", "TIMEOUT", "VANISHED"}
+
 """Ends that say nothing against a job."""
 
 
@@ -125,17 +136,17 @@ class SlurmExecutor(Executor):
 
     def script(self, n: int) -> str:
         """The script that ``start`` would submit."""
-        return sbatch.script(self._order(self._jobs_for(n)), self._site, self._threads)
+        return slurm_script.script(self._order(self._jobs_for(n)), self._site, self._threads)
 
     def start(self, n: int) -> None:
         """Submit jobs for ``n`` workers, less those in the queue; a probe first."""
-        squeue.require()
-        squeue.check_partition(self._site.partition)
+        slurm_commands.require()
+        slurm_commands.check_partition(self._site.partition)
         if self._only_here is not None:
-            squeue.check_only_here(self._site.partition, self._only_here)
+            slurm_commands.check_only_here(self._site.partition, self._only_here)
         self._target, self._started = self._jobs_for(n), True
         self._remove_old_logs()
-        self._jobs = {job.id: job for job in squeue.jobs(self.name) if not job.gone}
+        self._jobs = {job.id: job for job in slurm_commands.jobs(self.name) if not job.gone}
         if self._jobs:
             self._events.append(f"{_count(len(self._jobs))} of this study in the queue already")
         missing = self._target - len(self._jobs)
@@ -165,9 +176,11 @@ class SlurmExecutor(Executor):
             return
         ids = self._known()
         with suppress(SlurmError):
-            ids = sorted({*ids, *(job.id for job in squeue.jobs(self.name) if not job.gone)})
+            ids = sorted(
+                {*ids, *(job.id for job in slurm_commands.jobs(self.name) if not job.gone)}
+            )
         try:
-            squeue.cancel(ids)
+            slurm_commands.cancel(ids)
         except SlurmError as error:
             if not self._helpless:
                 later = f"cancel them later: scancel --name={self.name}"
@@ -179,7 +192,7 @@ class SlurmExecutor(Executor):
         left = set(ids)
         while left and time.monotonic() < deadline:
             with suppress(SlurmError):  # it was told to end them, and will
-                left &= {job.id for job in squeue.jobs(self.name) if not job.gone}
+                left &= {job.id for job in slurm_commands.jobs(self.name) if not job.gone}
             time.sleep(1.0 if left else 0.0)
         for job in set(ids) - left:
             self._on_kill(job)
@@ -204,8 +217,8 @@ class SlurmExecutor(Executor):
     def _jobs_for(self, workers: int) -> int:
         return math.ceil(workers / self._site.workers_per_job)
 
-    def _order(self, jobs: int) -> sbatch.Order:
-        command = sbatch.crew(
+    def _order(self, jobs: int) -> slurm_script.Order:
+        command = slurm_script.crew(
             f"--study={self._study}",
             f"--workers={self._site.workers_per_job}",
             f"--threads={self._threads}",
@@ -213,10 +226,10 @@ class SlurmExecutor(Executor):
             f"--usr2-grace={0.75 * self._site.signal_s:g}",
             *self._options,
         )
-        return sbatch.Order(name=self.name, jobs=jobs, command=command, logs=self._logs)
+        return slurm_script.Order(name=self.name, jobs=jobs, command=command, logs=self._logs)
 
     def _submit(self, jobs: int) -> None:
-        number = sbatch.submit(self._order(jobs), self._site, self._threads, self._url)
+        number = slurm_script.submit(self._order(jobs), self._site, self._threads, self._url)
         ids = [f"{number}_{i}" for i in range(jobs)]
         self._jobs |= {i: Job(id=i, state="PENDING", reason="None", node="") for i in ids}
         self._events.append(f"submitted {_count(jobs)} to SLURM: {number}_[0-{jobs - 1}]")
@@ -243,7 +256,7 @@ class SlurmExecutor(Executor):
         self._ask_due_s = now + self._ask_pause_s
         self._ask_pause_s = min(2 * self._ask_pause_s, ASK_S[1])
         try:
-            found = {job.id: job for job in squeue.jobs(self._probe_or_name)}
+            found = {job.id: job for job in slurm_commands.jobs(self._probe_or_name)}
         except SlurmError as error:
             self._events += [] if self._silent else [f"{error} Trying on."]
             self._silent = True
@@ -339,15 +352,15 @@ class SlurmExecutor(Executor):
     def _start_probe(self) -> None:
         """Submit a small job with the options of the others: what is accepted, is for them, too."""
         name = f"probe-{uuid.uuid4().hex[:8]}@slurm"
-        order = sbatch.Order(
+        order = slurm_script.Order(
             name=f"{self.name}-probe",
             jobs=1,
-            command=sbatch.crew(f"--probe={name}"),
+            command=slurm_script.crew(f"--probe={name}"),
             logs=self._logs,
             time=PROBE_TIME,
             log="%A_%a-probe.log",
         )
-        number = sbatch.submit(order, self._site, self._threads, self._url)
+        number = slurm_script.submit(order, self._site, self._threads, self._url)
         job = Job(id=f"{number}_0", state="PENDING", reason="None", node="")
         self._probe = _Probe(name=name, job=job)
         self._events.append(
@@ -364,7 +377,7 @@ class SlurmExecutor(Executor):
         now = time.monotonic()
         if self._probed(probe.name):
             with suppress(SlurmError):  # else the next time
-                there = {job.id: job for job in squeue.jobs(self.name) if not job.gone}
+                there = {job.id: job for job in slurm_commands.jobs(self.name) if not job.gone}
                 self._probe, self._jobs = None, there  # of a launch that was faster
                 self._events.append("a node reaches the database")
                 self._due_s = 0.0

@@ -6,20 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from hpo import plan, settings
-from hpo.arguments import LaunchArguments
+from hpo import settings
 from hpo.errors import HpoError
-from hpo.executors import Executor
-from hpo.executors.local import LocalExecutor
+from hpo.launch import plan
+from hpo.launch.arguments import LaunchArguments
+from hpo.launch.config import Site
+from hpo.launch.executors import Executor
+from hpo.launch.executors.local import LocalExecutor
 from hpo.ledger.ledger import Ledger
 from hpo.retry import is_passing
-from hpo.site import Site
 from hpo.storage import Storage
 from hpo.storageurl import is_of_this_host, parse_url, place
 from hpo.study.spec import StudySpec
 
 if TYPE_CHECKING:
-    from hpo.executors.slurm import SlurmExecutor
+    from hpo.launch.executors.slurm import SlurmExecutor
+
 
 T = TypeVar("T")
 
@@ -78,7 +80,7 @@ def _slurm(
     bonds: _Bonds | None = None,
 ) -> SlurmExecutor:
     try:
-        from hpo.executors.slurm import SlurmExecutor
+        from hpo.launch.executors.slurm import SlurmExecutor
     except ImportError as error:
         raise HpoError(
             f"slurm: submitit must be installed, but got: {error}. Install it: "

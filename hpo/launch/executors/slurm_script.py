@@ -1,7 +1,7 @@
 """The script of SLURM jobs: written and submitted by submitit, but with a command of our own.
 
 Of submitit we take the script, sbatch and its errors. What runs in a job is no pickled function but
-``python -m hpo.crew``, which anybody can read in the script and submit by hand; submitit's own
+``python -m hpo.launch.executors.crew``, which anybody can read in the script and submit by hand; submitit's own
 runner would let SIGTERM pass, so that a cancelled or pre-empted job loses its epoch, and asks for
 the states of jobs at an accounting database (sacct) that not every cluster has.
 """
@@ -22,9 +22,9 @@ from typing import Any
 from submitit import SlurmExecutor
 from submitit.core.utils import FailedSubmissionError
 
-from hpo.executors import squeue
-from hpo.executors.squeue import SlurmError
-from hpo.site import SlurmDefaults
+from hpo.launch.config import SlurmDefaults
+from hpo.launch.executors import slurm_commands
+from hpo.launch.executors.slurm_commands import SlurmError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,9 @@ class _Sbatch(SlurmExecutor):
         text = self._make_submission_file_text(self._submitit_command_str, "")
         path.write_text(text, encoding="utf-8")
         command = self._make_submission_command(path)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=squeue.TIMEOUT_S)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=slurm_commands.TIMEOUT_S
+        )
         if done.returncode:
             raise FailedSubmissionError(done.stderr or done.stdout)
         number = self._get_job_id_from_submission_command(done.stdout)
@@ -158,4 +160,4 @@ def _environment(**variables: str) -> Iterator[None]:
 
 def crew(*arguments: str) -> list[str]:
     """The command of a job, run by the Python that runs this."""
-    return [sys.executable, "-m", "hpo.crew", *arguments]
+    return [sys.executable, "-m", "hpo.launch.executors.crew", *arguments]

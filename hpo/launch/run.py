@@ -15,17 +15,19 @@ from types import FrameType
 
 from rich.console import Console
 
-from hpo import hiring, plan, site
-from hpo.arguments import EXIT_ERROR, LaunchArguments, Terminated, without_password
+from hpo.console import EXIT_ERROR, Terminated, without_password
 from hpo.dashboard.publish import PublishingThread
 from hpo.errors import HpoError, StorageError
-from hpo.executors import GRACE_S
+from hpo.launch import config, plan
+from hpo.launch import workers as launch_workers
+from hpo.launch.arguments import LaunchArguments
+from hpo.launch.config import Site
+from hpo.launch.executors import GRACE_S
 from hpo.ledger import warm_start
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
 from hpo.retry import is_passing
 from hpo.search import options
-from hpo.site import Site
 from hpo.storage import Storage, open_storage
 from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState
@@ -37,14 +39,22 @@ from hpo.views.terminal.live import LiveView
 from hpo.worker.artifacts import make
 
 POLL_S = (0.4, 10.0)
+
 """Shortest and longest pause between two looks at the study."""
+
 FIRST_S, LAST_S = 3.0, 5.0
+
 """When a launch first publishes for the dashboard: its workers start before. How long it waits at
 its end for the last state to be shown, which takes a third of a second where nothing is amiss."""
+
 PATIENCE_S = 120.0
+
 """How long the first and the last look wait for a database that is away."""
+
 ARTIFACTS_S = 60.0
+
 """How long a launch waits for artifacts, besides the time of three trainings."""
+
 ARTIFACTS_POLL_S = 0.1
 
 
@@ -58,11 +68,11 @@ def run(arguments: LaunchArguments) -> int:
     values = {key: value for key, value in given.items() if value is not None}
     spec = file.load(arguments.study, overrides=arguments.overrides, values=values)
     options.check(spec, str(file.find(arguments.study)))
-    defaults = site.load(arguments)
-    hiring.check(defaults)
+    defaults = config.load(arguments)
+    launch_workers.check(defaults)
     if arguments.dry_run:
         spec = _pinned(spec, arguments.storage)
-        script = hiring.script(arguments, defaults, spec)
+        script = launch_workers.script(arguments, defaults, spec)
         plan.show(spec, arguments, defaults, script)
         return 0
     with _sigterm_as_interrupt(), open_storage(arguments.storage) as storage:
@@ -114,7 +124,7 @@ class _Launch:
             storage, [spec.name], after_s=FIRST_S, say=self._trouble.put
         )
         self._began_s = time.monotonic()
-        self._executor = hiring.executor(arguments, defaults, spec, storage, self._ledger)
+        self._executor = launch_workers.executor(arguments, defaults, spec, storage, self._ledger)
 
     def run(self) -> int:
         how = self._patient.register(self._spec)

@@ -30,8 +30,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from hpo import settings
-from hpo.arguments import LEASE_S, LaunchArguments
 from hpo.errors import HpoError
+from hpo.launch.arguments import LaunchArguments
+from hpo.settings import LEASE_S
 from hpo.study.messages import did_you_mean, explain, strictly
 
 Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$")]
@@ -284,8 +285,10 @@ OURS_INSTEAD = {
     "gpus-per-node": "Give it as slurm.gpus",
     "signal": "Give it as slurm.signal_s",
 }
+
 OURS = OURS_INSTEAD.keys() | {
     *("job-name", "array", "output", "error", "open-mode", "requeue", "no-requeue"),
     *("wait", "test-only", "parsable"),
 }
+
 """Options of sbatch that are ours to give."""

@@ -1,0 +1,1 @@
+"""A launch: a study from its file to its result; starts workers, follows them, reports."""
