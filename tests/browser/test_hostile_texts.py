@@ -10,7 +10,7 @@ import pytest
 from browsing import Watched, dashboard
 from workers import ledger_at, run_workers, toy_spec
 
-from hpo import cli
+from hpo.cli import main
 from hpo.storage import open_storage
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
@@ -84,7 +84,7 @@ def test_hostile_texts_of_a_study_file_in_the_report(
     study: str, watched: Watched, tmp_path: Path
 ) -> None:
     report = tmp_path / "report.html"
-    assert cli.main(["report", "ours", "--storage", study, "-o", str(report)]) == 0
+    assert main.main(["report", "ours", "--storage", study, "-o", str(report)]) == 0
     page = watched.page
     page.goto(report.as_uri())
     page.locator(".js-plotly-plot").first.wait_for()

@@ -21,7 +21,7 @@ from optuna_dashboard.artifact._backend import list_study_artifacts
 from servers import connect
 from workers import SUPPORT, kill, run_workers, start_worker, toy_spec, wait_until
 
-from hpo import cli
+from hpo.cli import main
 from hpo.errors import StorageError, StudyError
 from hpo.ledger import interventions
 from hpo.ledger.artifacts import Artifact, ArtifactStore
@@ -161,7 +161,7 @@ def test_a_killed_worker_leaves_them_to_a_standing_one(
     wait_until(lambda: store.error("toy") == "victim was lost while it made them", 60)
     words = "keeps the best network of toy"
     wait_until(lambda: ledger.snapshot("toy").workers[0].doing == words)
-    assert cli.main(["artifacts", "toy", "--storage", database_url]) == 0
+    assert main.main(["artifacts", "toy", "--storage", database_url]) == 0
     assert capsys.readouterr().err == "toy: nothing is kept of it yet: a worker is at it\n"
     kill(victim)
     assert (names(store), store.due()) == ([], ["toy"])
@@ -228,7 +228,7 @@ def test_what_breaks_is_written_down_once_and_fails_no_study(
     error = store.error("toy")
     assert error is not None
     assert error.endswith("RuntimeError: the toy breaks when it is saved\n")
-    assert cli.main(["artifacts", "toy", "--storage", database_url]) == 0
+    assert main.main(["artifacts", "toy", "--storage", database_url]) == 0
     out, err = capsys.readouterr()
     assert out == "\n"
     assert err.startswith(
@@ -533,7 +533,7 @@ def test_a_study_without_a_complete_trial_has_nothing_to_keep(
     ledger.register(small(fixed={"fail": "always"}))
     start_worker(database_url, "--study", "toy").communicate(timeout=60)
     assert ledger.snapshot("toy").state == StudyState.FAILED
-    assert cli.main(["artifacts", "toy", "--storage", database_url, "--make"]) == 0
+    assert main.main(["artifacts", "toy", "--storage", database_url, "--make"]) == 0
     assert capsys.readouterr().err == (
         "toy: nothing is kept of it: it has nothing to keep, such as a complete trial\n"
     )
@@ -549,26 +549,26 @@ def test_the_command_makes_and_writes_them(
 ) -> None:
     line = ["artifacts", "toy", "--storage", database_url]
     ledger.register(small())
-    assert cli.main(line) == 0
+    assert main.main(line) == 0
     said = "toy: nothing is kept of it: workers make it when it is finished\n"
     assert capsys.readouterr().err == said
-    assert cli.main([*line, "--make"]) == 1
+    assert main.main([*line, "--make"]) == 1
     assert capsys.readouterr().err == (
         "error: study 'toy': it must be over to make its artifacts, but it is open. Workers make "
         "them when it is finished; now: hpo export toy --network FILE.\n"
     )
     run_workers(database_url, "toy", 1)
-    assert cli.main([*line, "--make", "-o", str(tmp_path / "kept")]) == 0
+    assert main.main([*line, "--make", "-o", str(tmp_path / "kept")]) == 0
     shown = capsys.readouterr().out.splitlines()
     files = sorted((tmp_path / "kept").iterdir())
     assert [text.split("  ")[0] for text in shown] == [str(path) for path in files]
     assert all(re.search(r" \d+\.\d kB$", text) for text in shown)
-    assert cli.main([*line, "--json"]) == 0
+    assert main.main([*line, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["error"] is None
     assert [item["file"] for item in record["artifacts"]] == [path.name for path in files]
     assert [item["bytes"] for item in record["artifacts"]] == [p.stat().st_size for p in files]
-    assert cli.main(["artifacts", "none", "--storage", database_url]) == 1
+    assert main.main(["artifacts", "none", "--storage", database_url]) == 1
     assert "study 'none': the database must hold it" in capsys.readouterr().err
     study = optuna.load_study(study_name="toy", storage=storage.optuna())
     own = []
@@ -581,10 +581,10 @@ def test_the_command_makes_and_writes_them(
                 artifact_store=store, file_path=str(upload), study_or_trial=study
             )
         )
-    assert cli.main([*line, "-o", str(tmp_path / "all")]) == 0
+    assert main.main([*line, "-o", str(tmp_path / "all")]) == 0
     found = [(tmp_path / "all" / f"alike-{key}.txt").read_text() for key in own]
     assert found == ["one", "two"]
     assert len(list((tmp_path / "all").iterdir())) == 8
     (tmp_path / "file").touch()
-    assert cli.main([*line, "-o", str(tmp_path / "file")]) == 1
+    assert main.main([*line, "-o", str(tmp_path / "file")]) == 1
     assert "cannot be written: " in capsys.readouterr().err

@@ -23,7 +23,7 @@ from workers import (
     wait_until,
 )
 
-from hpo import cli
+from hpo.cli import main
 from hpo.errors import StudyError
 from hpo.ledger import interventions
 from hpo.ledger.backup import study as backup_study
@@ -323,7 +323,7 @@ def hpo(
     monkeypatch.setenv("HPO_STORAGE", database_url)
 
     def run(*arguments: object, status: int = 0) -> str:
-        assert cli.main([*map(str, arguments)]) == status
+        assert main.main([*map(str, arguments)]) == status
         printed = capsys.readouterr()
         return printed.err if status else printed.out
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hpo.commands import doctor
-from hpo.commands.doctor import Finding, Verdict, judge, line
+from hpo.cli import doctor
+from hpo.cli.doctor import Finding, Verdict, judge, line
 
 WHATS = [
     "versions",

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo import cli
+from hpo.cli import main
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.launch import arguments as launch_arguments
 from hpo.launch.arguments import LaunchArguments
@@ -49,7 +49,7 @@ def hpo(
     monkeypatch.setenv("HPO_STORAGE", database_url)
 
     def run(*line: str, status: int = 0) -> str:
-        assert cli.main(line) == status
+        assert main.main(line) == status
         said = capsys.readouterr()
         return said.err if status else said.out
 

@@ -22,7 +22,7 @@ from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from servers import cut_off
 from workers import SUPPORT, run_workers, toy_spec, wait_until
 
-from hpo import cli
+from hpo.cli import main
 from hpo.dashboard.publish import Publisher, PublishingThread
 from hpo.errors import StudyError
 from hpo.ledger import interventions, optuna_notes, optuna_tables
@@ -544,7 +544,7 @@ def hpo(
     monkeypatch.setenv("HPO_STORAGE", database_url)
 
     def run(*line: str, status: int = 0) -> str:
-        assert cli.main(line) == status
+        assert main.main(line) == status
         said = capsys.readouterr()
         return said.err if status else said.out
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from workers import ledger_at, run_workers, table
 
-from hpo import cli
+from hpo.cli import main
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
@@ -58,7 +58,7 @@ def test_two_workers_score_on_the_chips_that_one_does_and_confirm_on_fresh_ones(
     # a network of the study, trained again, is checked against the ledger
     target = tmp_path / "best.safetensors"
     arguments = ["alone", "--network", str(target), "--storage", database_url]
-    assert cli.main(["export", *arguments]) == 0
+    assert main.main(["export", *arguments]) == 0
     capsys.readouterr()
     assert '"identical_to_stored": true' in target.with_suffix(".json").read_text()
 

@@ -12,7 +12,7 @@ from frozen import thaw
 from servers import connect
 from workers import ledger_at, run_workers, toy_spec
 
-from hpo import cli
+from hpo.cli import main
 from hpo.ledger.backup import study
 from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
@@ -35,7 +35,7 @@ def hpo(
     monkeypatch.setenv("HPO_STORAGE", database_url)
 
     def run(*arguments: str) -> str:
-        assert cli.main(arguments) == 0
+        assert main.main(arguments) == 0
         return capsys.readouterr().out
 
     return run

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from servers import connect
 from workers import ledger_at, run_workers, start_worker, toy_spec, wait_until
 
-from hpo import cli
+from hpo.cli import main
 from hpo.ledger.ledger import Ledger
 from hpo.storage import open_storage
 from hpo.study.trials import Phase
@@ -39,7 +39,7 @@ def hpo(
     monkeypatch.setenv("HPO_STORAGE", database_url)
 
     def run(*arguments: str) -> str:
-        assert cli.main(arguments) == 0
+        assert main.main(arguments) == 0
         return capsys.readouterr().out
 
     return run
@@ -204,5 +204,5 @@ def test_watching_needs_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
         (["--watch", "0"], "argument --watch: must be above 0 and finite, but got 0"),
     ):
         with pytest.raises(SystemExit):
-            cli.main(["status", *options])
+            main.main(["status", *options])
         assert said in capsys.readouterr().err

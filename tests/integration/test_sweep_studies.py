@@ -10,7 +10,7 @@ import optuna
 import pytest
 from workers import ledger_at, run_workers, table
 
-from hpo.cli import main
+from hpo.cli.main import main
 from hpo.errors import StudyError
 from hpo.ledger import interventions
 from hpo.storage import open_storage

@@ -21,7 +21,7 @@ from servers import temporary_home
 from tls import PASSWORD, TlsServer, tls_server
 from workers import SUPPORT, ledger_at, run_workers, toy_spec
 
-from hpo.commands import doctor
+from hpo.cli import doctor
 from hpo.errors import StorageError
 from hpo.storage import open_storage
 from hpo.study.snapshot import StudyState

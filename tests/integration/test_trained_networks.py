@@ -15,7 +15,7 @@ import pytest
 import torch
 from workers import SUPPORT, ledger_at, run_workers, start_worker
 
-from hpo import cli
+from hpo.cli import main
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
@@ -191,7 +191,7 @@ def test_mistakes_are_found_before_any_training(
     monkeypatch.setenv("HPO_STORAGE", user.url)
     monkeypatch.setattr("objectives.classifier.train", pytest.fail)
     for line, message in MISTAKES:
-        assert cli.main(line.split()) == 1, line
+        assert main.main(line.split()) == 1, line
         out, err = capsys.readouterr()
         assert out == ""
         assert err.startswith("error: ")

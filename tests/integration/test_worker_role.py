@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from servers import connect
 from workers import run_workers, table, toy_spec, undisturbed
 
-from hpo import cli
+from hpo.cli import main as cli_main
 from hpo.errors import StorageError
 from hpo.ledger.lease import Claim
 from hpo.ledger.ledger import Ledger
@@ -64,7 +64,7 @@ def test_a_worker_can_do_everything_to_studies(
         claim = ledger.claim("toy", "w", lease_s=60)
         assert isinstance(claim, Claim)
         ledger.settle(claim, SlotState.FAILED, message="why")
-        assert cli.main(["retry", "toy", "--trial", "0", "--storage", url]) == 0
+        assert cli_main.main(["retry", "toy", "--trial", "0", "--storage", url]) == 0
         run_workers(url, "toy", 2)
         assert table(ledger.snapshot("toy", curves=True)) == undisturbed(
             owner.url, toy_spec("alone", **SMALL)
@@ -76,7 +76,7 @@ def test_a_worker_can_do_everything_to_studies(
             ["stop", "toy"],
             ["resume", "toy"],
         ):
-            assert cli.main([*line, "--storage", url]) == 0, capsys.readouterr().err
+            assert cli_main.main([*line, "--storage", url]) == 0, capsys.readouterr().err
         run_workers(url, "toy", 2)
         snapshot = ledger.snapshot("toy")
         assert (snapshot.state, snapshot.settled) == (StudyState.DONE, 8)
@@ -89,7 +89,7 @@ def test_a_worker_can_do_everything_to_studies(
             ["import", backup, "--name", "again"],
             ["delete", "toy", "--yes"],
         ):
-            assert cli.main([*line, "--storage", url]) == 0, capsys.readouterr().err
+            assert cli_main.main([*line, "--storage", url]) == 0, capsys.readouterr().err
         assert {study.name for study in ledger.studies()} == {"alone", "again"}
 
 
@@ -135,20 +135,20 @@ def test_migrate_again_sets_the_password_that_the_file_holds(
     migrate = ["storage", "migrate", "--storage", owner.url, "--worker-role", ROLE]
     migrate += ["--worker-password-file", str(file)]
     file.write_text("erst-geheim\n")
-    assert cli.main(migrate) == 0
+    assert cli_main.main(migrate) == 0
     assert capsys.readouterr().out == (
         f"{owner.place()}: tables of version {_version(owner)}\nworkers connect as {ROLE}\n"
     )
     open_storage(as_role(owner.url, "erst-geheim")).close()
     file.write_text("dann-geheim")
-    assert cli.main(migrate) == 0
+    assert cli_main.main(migrate) == 0
     open_storage(as_role(owner.url, "dann-geheim")).close()
     with pytest.raises(StorageError, match="user and password must be right"):
         open_storage(as_role(owner.url, "erst-geheim"))
     with owner.engine.connect() as connection:
         kept = sa.text("SELECT rolpassword FROM pg_authid WHERE rolname = :role")
         assert str(connection.scalar(kept, {"role": ROLE})).startswith("SCRAM-SHA-256$")
-    assert cli.main(migrate[:6]) == 0, "without a file, the password stays"
+    assert cli_main.main(migrate[:6]) == 0, "without a file, the password stays"
     open_storage(as_role(owner.url, "dann-geheim")).close()
 
 
@@ -228,5 +228,5 @@ def test_options_that_make_no_sense(
         except SystemExit as ended:
             return int(str(ended.code))
 
-    assert run(cli.main) in (1, 2)
+    assert run(cli_main.main) in (1, 2)
     assert text in capsys.readouterr().err

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hpo.commands.doctor import Verdict, _equation
+from hpo.cli.doctor import Verdict, _equation
 from objectives import machine
 from objectives.networks import layered
 from objectives.networks.kernels import passes

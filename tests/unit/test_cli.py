@@ -11,7 +11,7 @@ from importlib import import_module
 
 import pytest
 
-from hpo import cli
+from hpo.cli import main
 from hpo.console import Terminated, answer
 from hpo.errors import HpoError
 
@@ -19,7 +19,7 @@ HEAVY = {"torch", "numba", "optuna", "sqlalchemy", "pydantic", "plotly", "rich",
 HELPS = [
     ["-m", "hpo.launch", "--help"],
     ["-m", "hpo", "--help"],
-    *(["-m", "hpo", command, "--help"] for command in cli.COMMANDS),
+    *(["-m", "hpo", command, "--help"] for command in main.COMMANDS),
 ]
 
 
@@ -38,28 +38,28 @@ def test_help_answers_at_once_and_teaches_by_example(command: list[str]) -> None
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([]) == 0
+    assert main.main([]) == 0
     listed = capsys.readouterr().out
-    assert all(f"\n  {command} " in listed for command in cli.COMMANDS)
+    assert all(f"\n  {command} " in listed for command in main.COMMANDS)
 
 
-@pytest.mark.parametrize("command", cli.COMMANDS)
+@pytest.mark.parametrize("command", main.COMMANDS)
 def test_every_command_has_its_module(command: str) -> None:
-    assert callable(import_module(cli.COMMANDS[command][0]).main)
+    assert callable(import_module(main.COMMANDS[command][0]).main)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--version"]) == 0
+    assert main.main(["--version"]) == 0
     assert re.fullmatch(r"hpo \d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
 def test_an_unknown_command_is_refused_with_a_suggestion(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert cli.main(["statsu"]) == 2
+    assert main.main(["statsu"]) == 2
     assert capsys.readouterr().err == (
         "hpo: error: unknown command 'statsu'. Did you mean 'status'? Commands: "
-        f"{', '.join(cli.COMMANDS)}.\nhpo --help shows what they do\n"
+        f"{', '.join(main.COMMANDS)}.\nhpo --help shows what they do\n"
     )
 
 
@@ -98,7 +98,7 @@ def test_a_mistyped_line_is_refused_in_words(
     line: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
-        cli.main(line)
+        main.main(line)
     said = capsys.readouterr().err
     assert f"hpo {line[0]}: error: {message}" in said
     assert f"hpo {line[0]} --help shows every option, with examples" in said

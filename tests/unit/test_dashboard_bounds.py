@@ -13,7 +13,7 @@ from optuna.distributions import FloatDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hpo import cli
+from hpo.cli import main
 from hpo.dashboard import app
 from hpo.dashboard.answers import _cell, attachment, packed
 from hpo.dashboard.plots import choose, most_important
@@ -133,6 +133,6 @@ def test_what_the_command_line_refuses(
     capsys: pytest.CaptureFixture[str], line: list[str], message: str
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main(["dashboard", *line])
+        main.main(["dashboard", *line])
     assert caught.value.code == 2
     assert message in capsys.readouterr().err

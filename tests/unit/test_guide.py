@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from hpo import cli
+from hpo.cli import main
 from hpo.study.rules.check import validate
 
 
 def said(capsys: pytest.CaptureFixture[str], *line: str) -> str:
-    assert cli.main(["guide", *line]) == 0
+    assert main.main(["guide", *line]) == 0
     return capsys.readouterr().out
 
 
@@ -118,7 +118,7 @@ def test_json_has_names_with_units(capsys: pytest.CaptureFixture[str]) -> None:
 def test_numbers_outside_the_rules_are_refused(
     line: list[str], text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["guide", *line]) == 1
+    assert main.main(["guide", *line]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("error: hpo guide: ")
@@ -127,5 +127,5 @@ def test_numbers_outside_the_rules_are_refused(
 
 def test_what_is_no_number_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
-        cli.main(["guide", "--dt-ns", "fast"])
+        main.main(["guide", "--dt-ns", "fast"])
     assert "argument --dt-ns: invalid float value: 'fast'" in capsys.readouterr().err

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hpo import cli
-from hpo.commands import trace
+from hpo.cli import main, trace
 
 
 @pytest.mark.parametrize(
@@ -36,7 +35,7 @@ def test_a_mistyped_line_is_refused_in_words(
     line: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
-        cli.main(line.split())
+        main.main(line.split())
     said = capsys.readouterr().err
     assert message in said
     assert f"hpo {line.split()[0]} --help shows every option, with examples" in said

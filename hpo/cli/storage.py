@@ -26,12 +26,14 @@ hpo storage migrate --worker-role hpo_worker --worker-password-file secrets/work
     the same, and a role for workers that may neither create, alter nor drop anything; run
     again, it sets the role's rights and password again"""
 
+
 _GOES_WITH = {
     "force": "stop",
     "hold": "url",
     "worker_role": "migrate",
     "worker_password_file": "migrate",
 }
+
 """Option -> the action that it belongs to."""
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.commands import opened
+from hpo.cli.common import opened
 from hpo.console import Parser, at_least
 from hpo.errors import HpoError
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.commands import storage_option
+from hpo.cli.common import storage_option
 from hpo.console import Parser, answer, at_least
 from hpo.errors import HpoError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import socket
 
     from hpo.dashboard.app import Site
+
 
 _EXAMPLES = """\
 hpo dashboard
@@ -89,6 +90,7 @@ _IN_THE_OPEN = (
     "note: the password and all else cross the network as they are: put TLS before the dashboard "
     "(a reverse proxy), or serve at 127.0.0.1 and reach it by an SSH tunnel (ssh -L)"
 )
+
 
 _BEHIND_A_PROXY = (
     "note: there is no password: whoever reaches a proxy before the dashboard sees everything; "

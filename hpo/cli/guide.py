@@ -196,6 +196,7 @@ A study to begin with; lines to paste into its file (see studies/seqdigits.toml 
 
 {toml}"""
 
+
 _FURTHER = """\
 # What else a study file can hold; take away the # of what you want (README, "A study file").
 

@@ -6,7 +6,7 @@ import argparse
 import shlex
 from collections.abc import Sequence
 
-from hpo.commands import opened
+from hpo.cli.common import opened
 from hpo.console import Parser, answer, at_least
 from hpo.errors import StudyError
 

@@ -11,12 +11,14 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from hpo.commands import networks, opened, opened_storage
+from hpo.cli import networks
+from hpo.cli.common import opened, opened_storage
 from hpo.console import Parser, answer
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot
+
 
 _EXAMPLES = """\
 hpo export seqdigits -o seqdigits.csv
@@ -36,10 +38,15 @@ hpo export seqdigits --network best.safetensors
 hpo export seqdigits --network t7.safetensors --trial 7 --member 2
     another one: network 2 of trial 7"""
 
+
 _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")
+
 _TIMES = ("started_at", "settled_at", "message")
+
 _MEMBER = ("member", "seed", "score", "diverged", "seconds")
+
 _SOLVED = ("solved_score", "solved_converged", "solved_steps_per_point", "trained_steps_per_point")
+
 """Of a member whose time step was checked, in its ``info``."""
 
 

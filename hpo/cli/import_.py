@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.commands import opened_storage, storage_option, tell
+from hpo.cli.common import opened_storage, storage_option, tell
 from hpo.console import Parser, answer
 
 if TYPE_CHECKING:
     from hpo.ledger.backup.check import Backup
+
 
 _EXAMPLES = """\
 hpo import seqdigits.jsonl.gz

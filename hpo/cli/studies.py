@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from hpo.commands import opened, terminal_width
+from hpo.cli.common import opened, terminal_width
 from hpo.console import Parser, answer
 
 _EXAMPLES = """\

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.commands import networks
+from hpo.cli import networks
 from hpo.console import Parser, answer, at_least, without_password
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
     from hpo.worker.artifacts.replay import Replay
     from objectives.inspection import NetworkMember, Trace
+
 
 _EXAMPLES = """\
 hpo trace seqdigits
@@ -27,8 +28,11 @@ hpo trace seqdigits --trial 12 --images 0,7 --neurons 3,8,30 --quantity y -o y.h
 hpo trace seqdigits --fresh-seed 2 -o trace.csv
     every neuron of another network of the same trial, as numbers (or .json)"""
 
+
 _ENDINGS = (".html", ".csv", ".json")
+
 _QUANTITIES = ("x", "y", "drive")
+
 _MAX_COLUMNS = 6
 
 

@@ -6,12 +6,13 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hpo.commands import opened
+from hpo.cli.common import opened
 from hpo.console import Parser, answer
 
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot
     from hpo.study.trials import Slot
+
 
 _EXAMPLES = """\
 hpo trials seqdigits

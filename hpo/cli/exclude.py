@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from hpo.commands import opened, storage_option, tell
+from hpo.cli.common import opened, storage_option, tell
 from hpo.console import Parser, answer, at_least
 
 _EXAMPLES = """\

@@ -26,12 +26,18 @@ hpo doctor --storage postgresql://me@server/hpo
 hpo doctor --json | jq '.findings[] | select(.verdict != "ok")'
     what is not OK, for a program"""
 
+
 # In a fresh process, everything that a worker loads before it trains.
 _AS_A_WORKER = "import hpo.worker.loop; from objectives.machine import main; main()"
+
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
+
 _SLOW_START_S = 10.0
+
 _LITTLE_BYTES = 1e9
+
 _ROUNDING = 1e-4
+
 _SINFO_S = 5.0
 
 

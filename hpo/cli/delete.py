@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from hpo.commands import opened, storage_option, tell
+from hpo.cli.common import opened, storage_option, tell
 from hpo.console import Parser, answer
 from hpo.errors import HpoError
 

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.commands import opened
+from hpo.cli.common import opened
 from hpo.console import Parser, answer
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot
     from hpo.views.numbers.declared import Chart
+
 
 _EXAMPLES = """\
 hpo report seqdigits

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.commands import opened_storage, storage_option, tell
+from hpo.cli.common import opened_storage, storage_option, tell
 from hpo.console import Parser, answer
 from hpo.errors import HpoError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hpo.ledger.artifacts import ArtifactStore, Listed
     from hpo.ledger.ledger import Ledger
     from hpo.study.snapshot import StudyState
+
 
 _EXAMPLES = """\
 hpo artifacts seqdigits
@@ -110,7 +111,7 @@ def _told(
 
 
 def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:
-    from hpo.commands import networks
+    from hpo.cli import networks
     from hpo.study.snapshot import StudyState
     from hpo.worker.artifacts import make
 
@@ -132,7 +133,7 @@ def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:
 
 
 def _write(store: ArtifactStore, found: Sequence[Listed], folder: Path) -> None:
-    from hpo.commands import networks
+    from hpo.cli import networks
 
     for target, item in zip(_targets(folder, found), found, strict=True):
         with networks.writing(target):

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hpo.commands import opened, opened_storage, storage_option, terminal_width
+from hpo.cli.common import opened, opened_storage, storage_option, terminal_width
 from hpo.console import Parser, answer, seconds
 
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot
+
 
 _EXAMPLES = """\
 hpo status
@@ -65,7 +66,7 @@ def watch(arguments: argparse.Namespace) -> int:
     """Show it until Ctrl-C, the usual end."""
     from rich.console import Console
 
-    from hpo import watch as watching
+    from hpo.cli import watch as watching
     from hpo.ledger.ledger import Ledger
 
     with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
