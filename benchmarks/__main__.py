@@ -98,7 +98,7 @@ def _integrators(say: Callable[[str], None]) -> None:
 
 def _workers(say: Callable[[str], None]) -> str:
     from benchmarks import results, workers
-    from hpo.storage import open_storage
+    from hpo.postgres.connect import open_storage
 
     with _temporary_home(), open_storage() as storage:
         return results.workers(workers.measure(storage))
@@ -117,7 +117,7 @@ def _service(say: Callable[[str], None]) -> str:
 
 def _window(say: Callable[[str], None]) -> str:
     from benchmarks import window, windowpage
-    from hpo.storage import open_storage
+    from hpo.postgres.connect import open_storage
 
     found = windowpage.Window(costs=list(window.costs()), variants=list(window.variants()))
     say("  real workers")
@@ -159,7 +159,7 @@ def _one_core() -> Iterator[None]:
 @contextlib.contextmanager
 def _temporary_home() -> Iterator[None]:
     """An embedded server of our own."""
-    from hpo.embedded import stop
+    from hpo.postgres.embedded.client import stop
 
     home = Path(tempfile.mkdtemp(prefix="hpo-bench-"))
     home.chmod(0o711)  # the server's account must reach it

@@ -28,12 +28,12 @@ from sqlalchemy import func, select
 from benchmarks import service
 from benchmarks.delay import delayed
 from hpo import settings
-from hpo.embedded.client import read_password
-from hpo.embedded.layout import PORT, Layout
 from hpo.ledger.lease import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import slots
-from hpo.storage import Storage, open_storage
+from hpo.postgres.connect import Storage, open_storage
+from hpo.postgres.embedded.client import read_password
+from hpo.postgres.embedded.layout import PORT, Layout
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState

@@ -20,9 +20,9 @@ from sqlalchemy import text
 
 from benchmarks import instant
 from hpo import settings
-from hpo.embedded import client
 from hpo.ledger.ledger import Ledger
-from hpo.storage import Storage, open_storage
+from hpo.postgres.connect import Storage, open_storage
+from hpo.postgres.embedded import client
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState

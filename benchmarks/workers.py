@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpo.ledger.ledger import Ledger
-from hpo.storage import Storage
+from hpo.postgres.connect import Storage
 from hpo.study.rules.check import validate
 
 TRIALS, EPOCHS, REPEATS = 32, 12, 3

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from chaos import objective
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import checkpoints, slots
-from hpo.storage import Storage
+from hpo.postgres.connect import Storage
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import Slot, SlotState
 

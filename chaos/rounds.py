@@ -14,7 +14,7 @@ from chaos.crew import STUDY, Crew
 from chaos.server import Given
 from chaos.storm import Storm
 from hpo.ledger.ledger import Ledger
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 from hpo.study.file import load
 from hpo.study.spec import StudySpec
 

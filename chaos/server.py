@@ -9,9 +9,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from hpo.embedded import Embedded, status, stop
 from hpo.errors import StorageError
-from hpo.storageurl import parse_url
+from hpo.postgres.embedded.client import Embedded, status, stop
+from hpo.postgres.url import parse_url
 
 RESTART_S = 60.0
 

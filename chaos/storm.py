@@ -14,8 +14,8 @@ from chaos.crew import Crew, Hand
 from chaos.server import Given, Own
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import slots
-from hpo.retry import retry
-from hpo.storage import Storage
+from hpo.postgres.connect import Storage
+from hpo.postgres.retry import retry
 from hpo.study.trials import SlotState
 
 TICK_S = 0.1

@@ -12,7 +12,7 @@ import browsing
 from PIL import Image
 from playwright.sync_api import Page
 
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 
 HERE = Path(__file__).parent
 STUDY = "seqdigits"

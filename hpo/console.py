@@ -16,11 +16,8 @@ from typing import Any, NoReturn
 from hpo.errors import HpoError
 
 EXIT_ERROR = 1
-
 EXIT_INTERRUPTED = 130
-
 EXIT_TERMINATED = 143
-
 EXIT_BROKEN_PIPE = 141
 
 

@@ -7,7 +7,7 @@
 | `HPO_HOME`                    | directory of the embedded server   | XDG; root: `/var/lib/hpo` |
 | `HPO_DASHBOARD_PASSWORD_FILE` | password of `hpo dashboard`        | none, and loopback only   |
 | `HPO_SERVER_USER`             | who runs the server for root       | `nobody`                  |
-| `HPO_CONFIG`                  | file of a site's defaults          | `hpo.toml`: see `hpo.launch.config`|
+| `HPO_CONFIG`                  | file of a site's defaults          | `hpo.toml`                |
 | `HPO_EXECUTOR`                | `executor` of its table `[launch]` | what the file says        |
 | `HPO_LAUNCH_WORKERS`          | another key of `[launch]`          | what the file says        |
 | `HPO_SLURM_PARTITION`         | a key of its table `[slurm]`       | what the file says        |
@@ -19,7 +19,6 @@ import os
 from pathlib import Path
 
 LEASE_S = 30.0
-
 """A worker that is silent for so long is given up, and its trial goes on elsewhere."""
 
 

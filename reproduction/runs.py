@@ -12,7 +12,7 @@ from pathlib import Path
 from hpo.errors import HpoError
 from hpo.launch import plan
 from hpo.ledger.ledger import Ledger
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.views import formatting
 from reproduction import data, jobs, page, pictures, traces

@@ -24,9 +24,9 @@ import sqlalchemy as sa
 from servers import temporary_home
 from tcp import forwarded
 
-from hpo.embedded import Embedded
 from hpo.ledger.ledger import Ledger
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
+from hpo.postgres.embedded.client import Embedded
 
 if TYPE_CHECKING:
     from browsing import Watched

@@ -163,7 +163,7 @@ def _site(arguments: argparse.Namespace) -> Site:
 
     from hpo.dashboard.app import Site
     from hpo.ledger.tables import schema
-    from hpo.storage import open_storage
+    from hpo.postgres.connect import open_storage
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of each trial that no plot shows
     return Site(

@@ -31,13 +31,9 @@ hpo doctor --json | jq '.findings[] | select(.verdict != "ok")'
 _AS_A_WORKER = "import hpo.worker.loop; from objectives.machine import main; main()"
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}
-
 _SLOW_START_S = 10.0
-
 _LITTLE_BYTES = 1e9
-
 _ROUNDING = 1e-4
-
 _SINFO_S = 5.0
 
 
@@ -206,7 +202,7 @@ def of_storage(url: str | None) -> Iterator[Finding]:
     """What there is to say of the database at ``url``, else of the one that commands use."""
     from hpo.errors import StorageError
     from hpo.ledger.tables import SCHEMA_VERSION, schema
-    from hpo.storage import open_storage
+    from hpo.postgres.connect import open_storage
 
     try:
         with open_storage(url) as storage:

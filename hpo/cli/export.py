@@ -40,13 +40,9 @@ hpo export seqdigits --network t7.safetensors --trial 7 --member 2
 
 
 _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")
-
 _TIMES = ("started_at", "settled_at", "message")
-
 _MEMBER = ("member", "seed", "score", "diverged", "seconds")
-
 _SOLVED = ("solved_score", "solved_converged", "solved_steps_per_point", "trained_steps_per_point")
-
 """Of a member whose time step was checked, in its ``info``."""
 
 

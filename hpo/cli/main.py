@@ -35,7 +35,6 @@ COMMANDS = {
     "doctor": ("hpo.cli.doctor", "is this machine ready: kernels, storage, versions"),
     "storage": ("hpo.cli.storage", "the database: where it is, its URL, stop it"),
 }
-
 """Command -> its module, and what it does in one line."""
 
 

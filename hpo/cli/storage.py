@@ -33,7 +33,6 @@ _GOES_WITH = {
     "worker_role": "migrate",
     "worker_password_file": "migrate",
 }
-
 """Option -> the action that it belongs to."""
 
 
@@ -78,7 +77,7 @@ def _status(arguments: argparse.Namespace) -> int:
     from dataclasses import asdict
 
     from hpo import settings
-    from hpo.embedded import client
+    from hpo.postgres.embedded import client
     from hpo.views import records
     from hpo.views.terminal import tables
 
@@ -89,7 +88,7 @@ def _status(arguments: argparse.Namespace) -> int:
         print(records.dumps({"storage": chosen, "server": asdict(server)}))
         return 0
     if url:
-        from hpo.storage import open_storage
+        from hpo.postgres.connect import open_storage
 
         with open_storage(url) as storage:
             print(storage.describe())
@@ -110,7 +109,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _stop(arguments: argparse.Namespace) -> int:
     from hpo import settings
-    from hpo.embedded import client
+    from hpo.postgres.embedded import client
     from hpo.views import records
 
     home = settings.home()
@@ -123,7 +122,7 @@ def _stop(arguments: argparse.Namespace) -> int:
 
 
 def _url(arguments: argparse.Namespace) -> int:
-    from hpo.storage import open_storage
+    from hpo.postgres.connect import open_storage
     from hpo.views import records
 
     with open_storage(arguments.storage) as storage:
@@ -139,8 +138,8 @@ def _url(arguments: argparse.Namespace) -> int:
 def _migrate(arguments: argparse.Namespace) -> int:
     from hpo.ledger import roles
     from hpo.ledger.tables import SCHEMA_VERSION, schema
-    from hpo.storage import open_storage
-    from hpo.storageurl import password_in
+    from hpo.postgres.connect import open_storage
+    from hpo.postgres.url import password_in
     from hpo.views import records
 
     role, file = arguments.worker_role, arguments.worker_password_file

@@ -30,9 +30,7 @@ hpo trace seqdigits --fresh-seed 2 -o trace.csv
 
 
 _ENDINGS = (".html", ".csv", ".json")
-
 _QUANTITIES = ("x", "y", "drive")
-
 _MAX_COLUMNS = 6
 
 

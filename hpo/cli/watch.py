@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from hpo.ledger.ledger import Ledger
-from hpo.retry import is_passing
+from hpo.postgres.retry import is_passing
 from hpo.study.trials import SlotState
 from hpo.views.terminal import live as terminal_live
 from hpo.views.terminal import status

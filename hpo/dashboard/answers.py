@@ -39,11 +39,8 @@ from hpo.ledger import optuna_tables
 from hpo.ledger.artifacts import ArtifactStore
 
 _SHOWN = ("image/png", "image/jpeg", "image/svg+xml", "text/csv", "application/json", "text/plain")
-
 """Media types that the page shows; anything else is only handed out."""
-
 _OF_TRIAL = re.compile(r"dashboard:(?:artifacts:)?([0-9]+):")
-
 _PIECES = 64
 
 

@@ -29,25 +29,19 @@ from hpo.dashboard.publish import PublishingThread
 from hpo.dashboard.trial_cache import Trials
 from hpo.errors import HpoError
 from hpo.ledger.artifacts import ArtifactStore
-from hpo.retry import is_passing
-from hpo.storage import Storage
+from hpo.postgres.connect import Storage
+from hpo.postgres.retry import is_passing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 STOP_S = 0.5
-
 """For so long the end waits for a figure that is being published; else whoever looks next does."""
-
 PAUSE_S = 2.0
-
 """A database that is away is asked again after this time, by one request."""
-
 _TROUBLE = (sa.exc.OperationalError, sa.exc.ProgrammingError, sa.exc.TimeoutError)
-
 """The database's trouble and not ours: a password that was changed, tables that were dropped."""
-
 _log = logging.getLogger(__name__)
 
 

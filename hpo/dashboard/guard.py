@@ -21,24 +21,18 @@ if TYPE_CHECKING:
 
 
 LARGEST_BODY = 1 << 20
-
 """Bytes of a request's body: a long note."""
-
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' blob: data:; "
     "media-src 'self'; worker-src 'self' blob:; frame-src 'self'; object-src 'none'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-
 """'unsafe-eval' is what plotly.js needs for plots in WebGL, as optuna-dashboard's own policy."""
-
 _FILE_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 )
-
 _OTHER_POLICY = "default-src 'none'; frame-ancestors 'none'"
-
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -47,9 +41,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-
 _DROPPED = re.compile(r"(server|via|access-control-.*|x-powered-by)", re.IGNORECASE)
-
 _log = logging.getLogger(__name__)
 
 
@@ -268,7 +260,6 @@ class Kind(StrEnum):
 
 
 _ID = r"[0-9]{1,9}"
-
 _READ = (
     (Kind.HEALTH, r"/healthz"),
     (Kind.PAGE, rf"/|/dashboard(/|/studies/{_ID}(/[A-Za-z0-9-]+)*/?|/compare-studies/?)?"),
@@ -280,11 +271,8 @@ _READ = (
     (Kind.TABLE, rf"/csv/{_ID}"),
     (Kind.ARTIFACT, rf"/artifacts/{_ID}(/{_ID})?/[0-9a-fA-F-]{{1,64}}"),
 )
-
 _READ_PATTERNS = tuple((kind, re.compile(pattern)) for kind, pattern in _READ)
-
 _NOTE = re.compile(rf"/api/studies/{_ID}(/{_ID})?/note")
-
 _INSTEAD = (
     (r"/note$", "Notes can be edited where it was started with --notes."),
     (r"^/api/studies$", "Start a study with: hpo launch --study FILE."),

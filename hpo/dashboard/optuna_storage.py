@@ -15,7 +15,6 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Engine, Select, select
 
 FIGURES = "dashboard:plot_data:"
-
 _STUDIES = models.StudyModel.__table__
 
 

@@ -22,9 +22,7 @@ from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
 
 FORMAT = 3
-
 """Raised when figures or notes come to look different: everything is then published anew."""
-
 _LOCK = 0x68706F  # first of the two keys of a study's advisory lock
 
 

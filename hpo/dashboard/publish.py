@@ -16,23 +16,16 @@ from hpo.dashboard.publications import Publication
 from hpo.errors import StudyError
 from hpo.ledger import reading
 from hpo.ledger.tables import schema
-from hpo.retry import is_passing
-from hpo.storage import Storage, prepare_database
+from hpo.postgres.connect import Storage, prepare_database
+from hpo.postgres.retry import is_passing
 
 LEAST_S = 4.0
-
 """A study is published again after so many seconds at the earliest."""
-
 EVERY_S, LONGEST_PAUSE_S = 5.0, 60.0
-
 """How often a thread looks for changes; how long it waits at most for a database that is away."""
-
 SHARE = 0.1
-
 """A thread takes at most this share of one core."""
-
 STOP_S = 2.0
-
 """How long a publication is waited for that is being made when its thread is stopped."""
 
 

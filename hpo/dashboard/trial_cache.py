@@ -25,23 +25,14 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Engine, Select, Text, cast, func, select
 
 SHORTEST_S = 1.0
-
 """Viewers that ask within this time see the same."""
-
 MOST_TRIALS = 15_000
-
 """So many trials are kept, of the studies that were looked at last."""
-
 _CHUNK = 1000
-
 _LONGEST_SHARED = 100
-
 """Characters; longer texts are not held when their studies are gone."""
-
 _TRIALS = models.TrialModel.__table__
-
 _INFINITE = {"INF_POS": math.inf, "INF_NEG": -math.inf, "NAN": math.nan}
-
 _Stamp = tuple[TrialState, datetime | None]
 
 

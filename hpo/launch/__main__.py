@@ -1,7 +1,7 @@
 """``python -m hpo.launch``: run a study from its file to its result, or go on with it.
 
-This module holds the command line alone, so that ``--help`` answers at once; ``hpo.launch.run`` does
-the work.
+This module holds the command line alone, so that ``--help`` answers at once; ``hpo.launch.run``
+does the work.
 """
 
 from __future__ import annotations

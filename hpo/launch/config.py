@@ -285,10 +285,8 @@ OURS_INSTEAD = {
     "gpus-per-node": "Give it as slurm.gpus",
     "signal": "Give it as slurm.signal_s",
 }
-
 OURS = OURS_INSTEAD.keys() | {
     *("job-name", "array", "output", "error", "open-mode", "requeue", "no-requeue"),
     *("wait", "test-only", "parsable"),
 }
-
 """Options of sbatch that are ours to give."""

@@ -7,7 +7,7 @@ import os
 from hpo import settings
 from hpo.launch.arguments import LaunchArguments
 from hpo.launch.config import Site, SlurmDefaults
-from hpo.storageurl import parse_url
+from hpo.postgres.url import parse_url
 from hpo.study import effort, warm_start
 from hpo.study import file as study_file
 from hpo.study.sections import Sweep

@@ -26,9 +26,9 @@ from hpo.launch.executors import GRACE_S
 from hpo.ledger import warm_start
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
-from hpo.retry import is_passing
+from hpo.postgres.connect import Storage, open_storage
+from hpo.postgres.retry import is_passing
 from hpo.search import options
-from hpo.storage import Storage, open_storage
 from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
@@ -39,22 +39,14 @@ from hpo.views.terminal.live import LiveView
 from hpo.worker.artifacts import make
 
 POLL_S = (0.4, 10.0)
-
 """Shortest and longest pause between two looks at the study."""
-
 FIRST_S, LAST_S = 3.0, 5.0
-
 """When a launch first publishes for the dashboard: its workers start before. How long it waits at
 its end for the last state to be shown, which takes a third of a second where nothing is amiss."""
-
 PATIENCE_S = 120.0
-
 """How long the first and the last look wait for a database that is away."""
-
 ARTIFACTS_S = 60.0
-
 """How long a launch waits for artifacts, besides the time of three trainings."""
-
 ARTIFACTS_POLL_S = 0.1
 
 

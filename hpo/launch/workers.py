@@ -14,9 +14,9 @@ from hpo.launch.config import Site
 from hpo.launch.executors import Executor
 from hpo.launch.executors.local import LocalExecutor
 from hpo.ledger.ledger import Ledger
-from hpo.retry import is_passing
-from hpo.storage import Storage
-from hpo.storageurl import is_of_this_host, parse_url, place
+from hpo.postgres.connect import Storage
+from hpo.postgres.retry import is_passing
+from hpo.postgres.url import is_of_this_host, parse_url, place
 from hpo.study.spec import StudySpec
 
 if TYPE_CHECKING:

@@ -1,9 +1,9 @@
 """Artifacts of studies in the database, the one thing that all hosts of a study share.
 
 Optuna lists artifacts among the attributes of its studies and trials; their content is in the table
-``artifacts``. What workers make of a finished study (``hpo.worker.artifacts.make``) has ids that follow from
-study and file name (UUIDs of version 5), so that making them again replaces them; what somebody
-uploads with ``optuna.artifacts.upload_artifact`` has random ids (version 4), and stays.
+``artifacts``. What workers make of a finished study (``hpo.worker.artifacts``) has ids that follow
+from study and file name (UUIDs of version 5), so that making them again replaces them; what
+somebody uploads with ``optuna.artifacts.upload_artifact`` has random ids (version 4), and stays.
 """
 
 from __future__ import annotations

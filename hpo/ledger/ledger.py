@@ -24,13 +24,13 @@ from hpo.ledger.lease import ARTIFACT_TRIES, Checkpoint, Claim, Over, Wait
 from hpo.ledger.statements import NOW
 from hpo.ledger.tables import check_version, schema, slots, studies, workers
 from hpo.ledger.writing import End, after, is_mine
-from hpo.storage import Storage, prepare_database
+from hpo.postgres.connect import Storage, prepare_database
+from hpo.postgres.transactions import Transactional, statement, transaction
 from hpo.study.rules import check
 from hpo.study.snapshot import Enlisted, StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.summary import StudySummary
 from hpo.study.trials import Member, Past, SlotState, Suggestion
-from hpo.transactions import Transactional, statement, transaction
 
 
 class Ledger(Transactional):

@@ -10,9 +10,7 @@ import json
 from collections.abc import Mapping
 
 VERSION = "dashboard:note_ver"
-
 _TEXT = "dashboard:note_str:"
-
 MARKER = "*Everything above this line is written by hpo; what you write below it is kept.*"
 
 

@@ -27,26 +27,16 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Suggestion
 
 METRIC_NAMES = "study:metric_names"
-
 ARTIFACT = "artifacts:"
-
 """Before its id: the key under which Optuna describes an artifact of a study or trial."""
-
 PUBLISHED = "hpo:published"
-
 """System attribute of a study: which state of it the dashboard shows."""
-
 CARD = "dashboard:plot_data:hpo-"
-
 """So begin the system attributes that hold our figures; one row each, which optuna-dashboard reads
 as a figure of one chunk."""
-
 TRIAL_USER_OF_OTHERS = r"^(?!(lineage|members):|(attempts|message|amendments|excluded:score)$)"
-
 """Keys of a trial's user attributes that are not ours."""
-
 TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
-
 """Likewise of its system attributes, which else are the sampler's and the pruner's."""
 
 

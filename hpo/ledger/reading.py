@@ -30,9 +30,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Amendment, Member, Past, Phase, Slot, SlotState, Suggestion, slot_name
 
 _NOW = func.clock_timestamp()
-
 _RECENT_S = 3600.0
-
 """Ended or silent workers are shown for this long."""
 
 

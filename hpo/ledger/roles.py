@@ -14,7 +14,7 @@ from psycopg import sql
 
 from hpo.errors import StorageError
 from hpo.ledger.tables import SCHEMA, schema
-from hpo.storage import SCHEMA_LOCK, Storage, prepare_database
+from hpo.postgres.connect import SCHEMA_LOCK, Storage, prepare_database
 
 _GRANTS = (
     "GRANT CONNECT ON DATABASE {database} TO {role}",
@@ -30,7 +30,6 @@ _GRANTS = (
     "ALTER DEFAULT PRIVILEGES IN SCHEMA {optuna}, {ledger} "
     "GRANT USAGE, SELECT ON SEQUENCES TO {role}",
 )
-
 _TOO_MUCH = """
     SELECT array_remove(ARRAY[
         CASE WHEN rolsuper THEN 'superuser' END,

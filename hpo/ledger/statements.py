@@ -25,7 +25,6 @@ params AS (
                         CAST(:distributions AS text[])) AS p (name, value, distribution)
   ON CONFLICT (trial_id, param_name) DO UPDATE
   SET param_value = excluded.param_value, distribution_json = excluded.distribution_json)"""
-
 _OUTCOME = """
 value AS (
   INSERT INTO trial_values (trial_id, objective, value, value_type)
@@ -64,31 +63,24 @@ def _mirrored(source: str, *columns: str) -> str:
 
 
 SUGGESTED = f"{_mirrored('suggested')},{_PARAMS}"
-
 """SQL that records what was suggested for the trial ``optuna_trial_id`` of the row ``suggested``,
 with the values of ``params_of``; it may run again with the same suggestion."""
-
 SETTLED = f"{_mirrored('settled', 'settled_at AS at')},{_OUTCOME}"
-
 """SQL that finishes the trial ``optuna_trial_id`` of the row ``settled``, at its ``settled_at``,
 with the values of ``outcome_of``: everything that it has to say."""
 
 
 MAX_LOSSES = 3
-
 """A slot that loses so many workers in a row fails: it may be what kills them.
 
 A stored member or checkpoint begins the count anew: a long trial on hosts that come and go is lost
 often, but never at the same place.
 """
-
 NOW = func.clock_timestamp()
 
 
 MINE = "id = :slot_id AND worker = :worker AND attempts = :attempt AND token = :token"
-
 """SQL: the row of ``slots`` is held under the claim that ``whose`` gives the values of."""
-
 _HELD = f"""
 held AS (
   SELECT id, optuna_trial_id, losses_in_a_row FROM {SCHEMA}.slots
@@ -103,7 +95,6 @@ WITH suggested AS (
   WHERE {MINE} AND state = 'running' RETURNING id, optuna_trial_id),
 {SUGGESTED}
 SELECT id FROM suggested""")
-
 STORED = f"""
 stored AS (
   INSERT INTO {SCHEMA}.members (slot_id, member, seed, score, curve, loss_curve, diverged, info,
@@ -111,7 +102,6 @@ stored AS (
   SELECT id, :m_member, :m_seed, :m_score, CAST(:m_curve AS float8[]),
          CAST(:m_loss_curve AS float8[]), :m_diverged, CAST(:m_info AS json), :m_seconds, :worker
   FROM held ON CONFLICT DO NOTHING)"""
-
 """SQL that stores a member of the slot ``held``, with the values of ``member_of``."""
 
 STORE_MEMBER = text(f"""
@@ -130,7 +120,6 @@ SELECT id FROM held""")
 
 
 FAILURES_IN_A_ROW = 3
-
 """So many failed trials, one number after the other, stop the study."""
 
 

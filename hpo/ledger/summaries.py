@@ -131,25 +131,15 @@ def _solved() -> ColumnElement[float | None]:
 
 
 _COUNTS = ("solved_steps_per_point", "trained_steps_per_point")
-
-
 _SOLVED = _solved()
-
-
 _CHECKED = func.count(_SOLVED) == func.count(slots.c.score)
-
-
 _FIRST_MEMBER = (members.c.slot_id == slots.c.id) & (members.c.member == 0)
-
-
 _CLAIMED = (
     case((_CHECKED, func.avg(_SOLVED)), else_=func.avg(slots.c.score)).label("mean"),
     case((_CHECKED, func.stddev_samp(_SOLVED)), else_=func.stddev_samp(slots.c.score)).label("std"),
     _CHECKED.label("checked"),
     func.avg(slots.c.score).label("step_mean"),
 )
-
-
 """What is claimed of a configuration, as ``confirmation.Confirmation`` claims it: the scores on the
 solved equation if every network has one, else those at the study's step."""
 

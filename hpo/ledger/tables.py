@@ -30,10 +30,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.schema import CreateSchema
 
 from hpo.errors import StorageError
-from hpo.storage import Schema
+from hpo.postgres.connect import Schema
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
-
 SCHEMA_VERSION = 5
 
 
@@ -67,7 +66,6 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         f"ALTER TABLE {SCHEMA}.slots ADD cost DOUBLE PRECISION",
     ),
 }
-
 """Version -> the statements that turn its tables into those of the next version, declared below."""
 
 
@@ -121,11 +119,8 @@ workers = Table(
 
 
 IS_RUNNING = text("state = 'running'")
-
 """A running slot: spelt out, so that its index serves prepared statements, too."""
-
 IS_FAILED = text("state = 'failed'")
-
 """A failed slot, likewise."""
 
 
@@ -257,5 +252,4 @@ def _refuse_while_at_work(connection: Connection, found: int) -> None:
 
 
 schema = Schema(is_current=check_version, create=_make_current)
-
 """The ledger's tables, for ``storage.prepare_database``."""

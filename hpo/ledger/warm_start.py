@@ -23,7 +23,6 @@ from hpo.study.spec import StudySpec
 from objectives.contract import Protocol
 
 _NAMED = 5
-
 """Values that a message lists at most."""
 
 

@@ -141,7 +141,6 @@ def store_checkpoint(connection: Connection, held: Held, **values: Any) -> None:
 
 
 FAILED_SHARE = 5
-
 """Failures of one slot in this many stop the study, too."""
 
 
@@ -149,7 +148,6 @@ SILENT = (
     "killed, out of memory, or cut off from the database, each without progress since the one "
     "before. Look at their logs and at the memory of their hosts."
 )
-
 """What may have become of workers that were lost."""
 
 

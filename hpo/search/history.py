@@ -147,11 +147,8 @@ def quiet() -> Iterator[None]:
 
 
 STUDY = "history"
-
 """Name of the one study."""
-
 EPOCH = datetime(2000, 1, 1)  # Optuna wants time stamps; decisions must not depend on them
-
 _STUDY_ID = 0
 
 

@@ -53,10 +53,8 @@ def check(spec: StudySpec, where: str) -> None:
 
 
 _STARTUP = dict.fromkeys(("tpe", "cmaes"), ("n_startup_trials", 10))
-
 _STARTUP |= {"nsga2": ("population_size", 50)}
 """For how many trials a sampler is random: its option, and what Optuna takes without it."""
-
 _REHEARSED = 64
 """Samplers that begin at random for longer are tried without a history."""
 

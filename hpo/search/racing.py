@@ -93,7 +93,6 @@ def _levelled(spec: StudySpec, past: Past, ahead: dict[int, float]) -> Past:
 
 
 _BLIND = ("gp", "cmaes")
-
 """Samplers that learn from complete trials alone."""
 
 

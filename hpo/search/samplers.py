@@ -92,7 +92,6 @@ class SlotQMC(optuna.samplers.QMCSampler):
 
 
 DIGITS = 6
-
 """A range is divided into so many decimal places: far more than a score can tell apart."""
 
 

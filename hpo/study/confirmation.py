@@ -18,13 +18,9 @@ from hpo.study.spec import StudySpec
 from objectives.contract import Outcome, Solved
 
 LARGEST_GAP = 0.005
-
 """Between both scores, in accuracy or as a share of another score: above, it is one of the step."""
-
 SOLVED_SCORE = "solved_score"
-
 """Where a member's ``info`` keeps the score on the solved equation; a stored name."""
-
 SOLVED_TYPES = {
     SOLVED_SCORE: "number",
     "solved_converged": "boolean",
@@ -32,7 +28,6 @@ SOLVED_TYPES = {
     "trained_steps_per_point": "number",
     "solved_remedy": "string",
 }
-
 """All that it keeps of the check, stored names each with its type in JSON."""
 
 

@@ -27,7 +27,6 @@ _RULES = {
     "model_type": "a table",
     "model_attributes_type": "a table",
 }
-
 """pydantic's kinds of error that are clearer in the terms of a study file."""
 
 

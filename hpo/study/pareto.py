@@ -44,7 +44,6 @@ class Tested(Protocol):
 
 
 S = TypeVar("S", bound=Scored)
-
 T = TypeVar("T", bound=Tested)
 
 

@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 ParamValue = float | int | str | bool
-
 """A suggested value, as Optuna's distributions give it."""
 
 
@@ -108,7 +107,6 @@ def spaced(low: float, high: float, points: int, *, log: bool) -> list[float]:
 
 
 TOP = 5
-
 """Trials that are taken over where nobody says how many."""
 
 
@@ -140,7 +138,6 @@ class WarmStart(Table):
 
 
 _RULE = re.compile(r"([A-Za-z_]\w*) < ([A-Za-z_]\w*|[0-9.eE+-]+)")
-
 _FORM = "a rule `A < B` between parameters or numbers"
 
 

@@ -22,7 +22,6 @@ from hpo.study.sections import Figure, ParamValue, Sweep, Table, WarmStart, spac
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
 VARIABILITY = "variability."
-
 """Before the name of an entry of ``[variability]`` where a sweep names it."""
 
 

@@ -16,14 +16,11 @@ from hpo.study.trials import Slot, SlotState
 from objectives.contract import Protocol, Solved
 
 SOLVED, AT_STEP = "on the solved equation", "at the study's step"
-
 """Where a confirmed score was measured: what is claimed, and what stands beside it."""
-
 SOLVED_MEANS = (
     "On the solved equation: the same networks, their integration step refined until the score "
     "no longer changes."
 )
-
 _TEST_ALL = "To test them all, launch the study under another name: --name NEW."
 
 

@@ -18,13 +18,9 @@ from hpo.views import formatting, verdict
 from objectives.contract import Protocol
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>&~|#])")
-
 _BLOCK_START = re.compile(r"(\d*)([-+=.)]+)")
-
 _LINK = re.compile(r"://|www\.|@|\\", re.IGNORECASE)
-
 _LONGEST = 1000
-
 _HOW = {
     Protocol.VALIDATION: "The search never sees the test half of the data: networks train on a "
     "part of the training half and are scored on the rest.",

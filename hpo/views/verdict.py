@@ -27,7 +27,6 @@ from hpo.views.formatting import (
 from objectives.contract import Protocol
 
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
-
 CONFIRM_PROTOCOL = "trained on the whole training half, tested once on the test half"
 
 

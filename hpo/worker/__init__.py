@@ -1,1 +1,1 @@
-"""A worker process: claims trials, trains their networks, settles them, and keeps the best network."""
+"""A worker process: claims trials, trains their networks, settles them, keeps the best network."""

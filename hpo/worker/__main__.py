@@ -22,15 +22,10 @@ HPO_STORAGE=postgresql://me@server/hpo python -m hpo.worker
     the same, with the address (and a password) out of the process list
 
 A worker may be stopped (Ctrl-C, SIGTERM) or killed at any time: nothing is lost."""
-
 START_PATIENCE_S = 60.0
-
 """For so long a worker that starts waits for a database that is away: it may be restarting."""
-
 STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR2)
-
 """What asks a worker to stop; SLURM sends the last one before a time limit."""
-
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -82,8 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     import optuna
 
     from hpo.errors import HpoError
-    from hpo.retry import retry
-    from hpo.storage import open_storage
+    from hpo.postgres.connect import open_storage
+    from hpo.postgres.retry import retry
     from hpo.worker.heartbeat import Order
     from hpo.worker.loop import Worker
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -10,12 +11,11 @@ from pathlib import Path
 
 from hpo.ledger.lease import Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
-from hpo.retry import is_passing
+from hpo.postgres.retry import is_passing
 from hpo.settings import LEASE_S
-from hpo.worker.loop import log
 
+log = logging.getLogger(__name__)
 REFUSAL_S = 300.0
-
 """For so long a worker leaves out a study that its host cannot serve, such as for missing data."""
 
 

@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from hpo.errors import HpoError, StorageError, StudyError
 from hpo.ledger.artifacts import ArtifactStore, Edition
 from hpo.ledger.ledger import Ledger
-from hpo.retry import is_passing
+from hpo.postgres.retry import is_passing
 from hpo.worker.artifacts import make
 from hpo.worker.trial import StoppedError
 from objectives.contract import UnavailableError
@@ -22,9 +22,7 @@ T = TypeVar("T")
 
 
 _MESSAGE_CHARS = 4000
-
 _LACKING = (HpoError, UnavailableError, OSError, MemoryError)
-
 """What says that another host may have what this one lacks: data, a GPU, room on its disk."""
 
 

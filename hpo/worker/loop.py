@@ -15,8 +15,8 @@ from hpo.errors import HpoError, StorageError, StudyError
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.lease import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
-from hpo.retry import retry
-from hpo.storage import Storage
+from hpo.postgres.connect import Storage
+from hpo.postgres.retry import retry
 from hpo.worker.heartbeat import Heartbeat, Order
 from hpo.worker.keeper import Keeper
 from hpo.worker.trial import Pace, Signals, StoppedError, Trial
@@ -26,17 +26,12 @@ log = logging.getLogger(__name__)
 
 
 PATIENCE_S = 3600.0
-
 """For so long a worker waits for a database that is away."""
-
 STOP_PATIENCE_S = 3.0
-
 """For so long if it was told to stop; what it could not write down is done again."""
 
 RACES = 3
-
 """So often a worker that chose among studies looks again at once, because others were faster."""
-
 _POLL_S = (0.1, 2.0)
 
 

@@ -1,7 +1,8 @@
 """Where the results of this process come from: source revision, versions, host, CPU.
 
-``python -m hpo.worker.provenance`` prints the revision of a checkout as JSON. Kept as `hpo/revision.json`,
-it tells an installation without the checkout, such as a container, what it was made from.
+``python -m hpo.worker.provenance`` prints the revision of a checkout as JSON. Kept as
+`hpo/revision.json`, it tells an installation without the checkout, such as a container,
+what it was made from.
 """
 
 from __future__ import annotations

@@ -30,15 +30,10 @@ from hpo.worker import provenance
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 CHECKPOINT_S = 30.0
-
 """At most so much work is lost with a worker."""
-
 PAUSE_S = (0.02, 1.0)
-
 """Shortest and longest pause between two looks for suggestions that others are to write down."""
-
 _MESSAGE_CHARS = 4000
-
 _MORE_MEMORY = (
     "Run fewer workers at a time, use hosts with more memory, or make the networks smaller."
 )

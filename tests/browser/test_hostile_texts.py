@@ -11,7 +11,7 @@ from browsing import Watched, dashboard
 from workers import ledger_at, run_workers, toy_spec
 
 from hpo.cli import main
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 
 HOSTILE = "<img src=x onerror=window.hacked=1>"
 SCRIPT = "</script><script>window.hacked=1</script>"

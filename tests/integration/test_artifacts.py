@@ -28,7 +28,7 @@ from hpo.ledger.artifacts import Artifact, ArtifactStore
 from hpo.ledger.backup import study as backup_study
 from hpo.ledger.lease import ARTIFACT_TRIES
 from hpo.ledger.ledger import Ledger
-from hpo.storage import Storage, open_storage
+from hpo.postgres.connect import Storage, open_storage
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec

@@ -31,8 +31,8 @@ from hpo.ledger.backup.file import BackupError
 from hpo.ledger.lease import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import SCHEMA_VERSION
+from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
-from hpo.storage import Storage, open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Member, SlotState
 

@@ -21,7 +21,7 @@ from stack import IMAGE, SERVICES, Stack, require_engine
 from workers import ledger_at, table, wait_until
 
 from hpo.errors import StorageError
-from hpo.retry import is_passing
+from hpo.postgres.retry import is_passing
 from hpo.study.snapshot import StudySnapshot, StudyState
 
 N_WORKERS = 3

@@ -32,11 +32,11 @@ from workers import kill, ledger_at, run_workers, start_worker, toy_spec, wait_u
 
 from hpo.dashboard.app import PAUSE_S
 from hpo.dashboard.server import THREADS
-from hpo.embedded import status
 from hpo.ledger import interventions
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
-from hpo.storage import Storage, open_storage
+from hpo.postgres.connect import Storage, open_storage
+from hpo.postgres.embedded.client import status
 
 PASSWORD = "correct horse battery"
 
@@ -640,7 +640,7 @@ def test_a_database_without_tables_or_the_right_to_make_them(
 
 
 def test_the_database_goes_away_and_comes_back(hpo_home: Path) -> None:
-    from hpo.embedded import Embedded, stop
+    from hpo.postgres.embedded.client import Embedded, stop
 
     with Embedded(hpo_home) as server:
         url = server.acquire()

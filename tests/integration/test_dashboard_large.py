@@ -14,7 +14,7 @@ import pytest
 from dashboards import Dashboard, dashboard
 
 from hpo.ledger.ledger import Ledger
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 
 TRIALS, POINTS = 5000, 60
 PLOTS = ("contour", "rank", "slice", "parallel_coordinate", "edf", "timeline")

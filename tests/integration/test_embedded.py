@@ -14,10 +14,10 @@ import pytest
 from processes import ENTER, HOLD, USER, eventually, finish, running, start
 from servers import gone, read, write
 
-from hpo.embedded import Embedded, EmbeddedStatus, status, stop
-from hpo.embedded.layout import Layout, read_keeper
-from hpo.embedded.server import LARGEST_LOG, Server
 from hpo.errors import StorageError
+from hpo.postgres.embedded.client import Embedded, EmbeddedStatus, status, stop
+from hpo.postgres.embedded.layout import Layout, read_keeper
+from hpo.postgres.embedded.server import LARGEST_LOG, Server
 
 
 def kill(pid: int | None) -> None:

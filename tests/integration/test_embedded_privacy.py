@@ -15,11 +15,11 @@ import pytest
 from processes import ENTER, USER, eventually, finish, running, start
 from servers import connect, gone, read, write
 
-from hpo.embedded import Embedded, status, stop
-from hpo.embedded.installation import Account, shipped
-from hpo.embedded.layout import Layout
-from hpo.embedded.server import claim_socket_directory
 from hpo.errors import StorageError
+from hpo.postgres.embedded.client import Embedded, status, stop
+from hpo.postgres.embedded.installation import Account, shipped
+from hpo.postgres.embedded.layout import Layout
+from hpo.postgres.embedded.server import claim_socket_directory
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to act as other users")
 NOBODY = 65534
@@ -45,7 +45,7 @@ def as_nobody() -> dict[str, Any]:
     name = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for python in (sys.executable, f"/usr/bin/{name}"):
         try:
-            finish(start("import hpo.embedded, psycopg", python=python, **who))
+            finish(start("import hpo.postgres.embedded, psycopg", python=python, **who))
         except (OSError, AssertionError):
             continue
         return who | {"python": python}

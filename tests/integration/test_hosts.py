@@ -13,9 +13,9 @@ import pytest
 from servers import connect
 from workers import ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo.embedded import Embedded
 from hpo.ledger.ledger import Ledger
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
+from hpo.postgres.embedded.client import Embedded
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
 

@@ -21,8 +21,8 @@ from hpo.launch.run import _Launch
 from hpo.ledger import interventions, tables
 from hpo.ledger.lease import Claim, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
-from hpo.storage import Storage, open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Member, Phase, SlotState, Suggestion
 from hpo.worker.heartbeat import Order

@@ -18,7 +18,7 @@ from servers import connect
 from workers import SUPPORT, kill, ledger_at, start_worker, table, wait_until
 
 from hpo.ledger.artifacts import ArtifactStore
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.views.terminal.lines import QUIET_S
 

@@ -17,8 +17,8 @@ from hpo.errors import StudyError
 from hpo.ledger.lease import Checkpoint, Claim, Claimant, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.opening import open_next
+from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
-from hpo.storage import Storage, open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Member, Phase, SlotState, Suggestion
 

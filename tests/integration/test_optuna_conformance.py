@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from optuna.testing.pytest_storages import StorageTestCase
 
-from hpo.storage import Storage, open_storage
+from hpo.postgres.connect import Storage, open_storage
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage

@@ -15,9 +15,9 @@ from gates import Gate
 from servers import cut_off
 from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo.embedded import Embedded, status, stop
 from hpo.ledger.ledger import Ledger
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
+from hpo.postgres.embedded.client import Embedded, status, stop
 from hpo.study.snapshot import StudyState
 from hpo.worker.heartbeat import Heartbeat, Order
 

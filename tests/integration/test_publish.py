@@ -29,8 +29,8 @@ from hpo.ledger import interventions, optuna_notes, optuna_tables
 from hpo.ledger.backup import study as backup_study
 from hpo.ledger.lease import Claim
 from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
-from hpo.storage import Storage, open_storage
 from hpo.study import file
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec

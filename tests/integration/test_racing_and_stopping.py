@@ -20,7 +20,7 @@ from workers import (
 from hpo.errors import StudyError
 from hpo.ledger import interventions
 from hpo.ledger.backup import study
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 from hpo.study import effort
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState

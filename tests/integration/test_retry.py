@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from servers import press_ctrl_c
 from tables import SCHEMA, THINGS
 
-from hpo.embedded import status, stop
-from hpo.embedded.layout import Layout
 from hpo.errors import StorageError
-from hpo.retry import is_passing, retry
-from hpo.storage import Storage, open_storage
+from hpo.postgres.connect import Storage, open_storage
+from hpo.postgres.embedded.client import status, stop
+from hpo.postgres.embedded.layout import Layout
+from hpo.postgres.retry import is_passing, retry
 
 
 def insert(storage: Storage, number: int) -> None:
@@ -185,7 +185,7 @@ def test_a_worker_holds_one_connection_and_for_moments_two(database_url: str) ->
 def test_a_connection_that_was_cut_off_while_idle_is_replaced(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hpo.storage.PING_S", 0.0)
+    monkeypatch.setattr("hpo.postgres.connect.PING_S", 0.0)
     with open_storage(database_url, worker=True) as storage:
         with storage.engine.connect() as connection:
             pid = connection.scalar(sa.text("SELECT pg_backend_pid()"))

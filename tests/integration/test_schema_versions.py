@@ -18,8 +18,8 @@ from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.lease import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import SCHEMA_VERSION, UPGRADES
+from hpo.postgres.connect import open_storage
 from hpo.search.suggest import suggest
-from hpo.storage import open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
 
@@ -58,7 +58,7 @@ def test_an_old_database_is_upgraded_once_by_many_starters(old_url: str, server_
     code = (
         "import sys\n"
         "from hpo.ledger import Ledger\n"
-        "from hpo.storage import open_storage\n"
+        "from hpo.postgres.connect import open_storage\n"
         "print('ready', flush=True); sys.stdin.read()\n"
         "with open_storage(sys.argv[1]) as storage: print(len(Ledger(storage).studies()))\n"
     )

@@ -15,7 +15,7 @@ from workers import ledger_at, run_workers, toy_spec
 from hpo.cli import main
 from hpo.ledger.backup import study
 from hpo.ledger.ledger import Ledger
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 from hpo.study import file as study_file
 from hpo.study import time_step
 from hpo.views import note, verdict

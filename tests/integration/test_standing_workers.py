@@ -15,7 +15,7 @@ import pytest
 from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.ledger.ledger import Ledger
-from hpo.storage import Storage, open_storage
+from hpo.postgres.connect import Storage, open_storage
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.worker.heartbeat import Order
 from hpo.worker.loop import Worker

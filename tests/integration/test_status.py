@@ -24,7 +24,7 @@ from workers import ledger_at, run_workers, start_worker, toy_spec, wait_until
 
 from hpo.cli import main
 from hpo.ledger.ledger import Ledger
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 from hpo.study.trials import Phase
 
 REPORTED = {"score": 0.95, "std": 0.01, "source": "us"}

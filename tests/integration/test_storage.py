@@ -16,11 +16,11 @@ from processes import finish, start
 from servers import connect
 from tables import METADATA, SCHEMA, THINGS
 
-from hpo import storage as storage_module
-from hpo.embedded import status, stop
 from hpo.errors import StorageError
 from hpo.ledger.ledger import Ledger
-from hpo.storage import Schema, open_storage, prepare_database
+from hpo.postgres import connect as storage_module
+from hpo.postgres.connect import Schema, open_storage, prepare_database
+from hpo.postgres.embedded.client import status, stop
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def test_four_processes_create_the_tables_once(empty_database_url: str) -> None:
         "import sys\n"
         "from tables import SCHEMA, THINGS\n"
         "import sqlalchemy as sa\n"
-        "from hpo.storage import open_storage\n"
+        "from hpo.postgres.connect import open_storage\n"
         "print('ready', flush=True); sys.stdin.read()\n"
         "with open_storage(sys.argv[1], prepare=SCHEMA) as storage:\n"
         "    storage.optuna().engine.dispose()\n"

@@ -13,7 +13,7 @@ from workers import ledger_at, run_workers, table
 from hpo.cli.main import main
 from hpo.errors import StudyError
 from hpo.ledger import interventions
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec

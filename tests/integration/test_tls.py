@@ -23,7 +23,7 @@ from workers import SUPPORT, ledger_at, run_workers, toy_spec
 
 from hpo.cli import doctor
 from hpo.errors import StorageError
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 from hpo.study.snapshot import StudyState
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

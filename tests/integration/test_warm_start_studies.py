@@ -18,7 +18,7 @@ from hpo.ledger import interventions
 from hpo.ledger.backup import study
 from hpo.ledger.lease import Claim
 from hpo.ledger.ledger import Ledger
-from hpo.storage import Storage, open_storage
+from hpo.postgres.connect import Storage, open_storage
 from hpo.study import file
 from hpo.study.rules import check
 from hpo.study.spec import StudySpec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import window
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 
 
 def test_real_workers_wait_as_simulated(database_url: str) -> None:

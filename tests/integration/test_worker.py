@@ -14,7 +14,7 @@ from servers import connect
 from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.ledger.ledger import Ledger
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
 from hpo.worker import loop

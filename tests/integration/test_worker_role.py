@@ -19,7 +19,7 @@ from hpo.errors import StorageError
 from hpo.ledger.lease import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.roles import set_up
-from hpo.storage import Storage, open_storage
+from hpo.postgres.connect import Storage, open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from workers import toy_spec
 
 from hpo.ledger.tables import SCHEMA, studies
-from hpo.storage import Storage
+from hpo.postgres.connect import Storage
 from hpo.study.spec import StudySpec
 
 _STATEMENTS = """

@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-ENTER = "import sys; from pathlib import Path; from hpo.embedded import Embedded, status, stop\n"
+ENTER = (
+    "import sys; from pathlib import Path; "
+    "from hpo.postgres.embedded import Embedded, status, stop\n"
+)
 HOLD = "print('ready', flush=True); sys.stdin.read()\n"
 USER = ENTER + "url = Embedded(Path(sys.argv[1])).acquire()\n" + HOLD
 

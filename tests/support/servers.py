@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from hpo.embedded import status, stop
+from hpo.postgres.embedded.client import status, stop
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from hpo.storage import Schema
+from hpo.postgres.connect import Schema
 
 METADATA = sa.MetaData(schema="ours")
 THINGS = sa.Table(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.ledger.ledger import Ledger
-from hpo.storage import open_storage
+from hpo.postgres.connect import open_storage
 from hpo.study.rules.check import restore, validate
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec

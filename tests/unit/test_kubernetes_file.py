@@ -18,7 +18,7 @@ from kubernetes_validate.utils import all_versions
 from stack import ROOT
 
 from hpo import settings
-from hpo.storageurl import parse_url
+from hpo.postgres.url import parse_url
 from hpo.worker import __main__ as worker
 
 JOB: dict[str, Any] = yaml.safe_load((ROOT / "deploy/kubernetes.yaml").read_text())

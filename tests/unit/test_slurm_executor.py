@@ -18,7 +18,7 @@ from hpo.launch.executors import crew, slurm_commands
 from hpo.launch.executors.local import LocalExecutor
 from hpo.launch.executors.slurm import SlurmExecutor
 from hpo.launch.executors.slurm_commands import Job
-from hpo.storageurl import is_of_this_host
+from hpo.postgres.url import is_of_this_host
 
 URL = "postgresql://me:secret@db.lab.example/hpo"
 

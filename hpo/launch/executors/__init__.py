@@ -11,7 +11,6 @@ from abc import ABC, abstractmethod
 from typing import ClassVar
 
 GRACE_S = 10.0
-
 """A worker that is asked to stop keeps its training safe at its next epoch, mostly within this."""
 
 

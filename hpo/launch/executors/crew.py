@@ -1,4 +1,4 @@
-"""``python -m hpo.launch.executors.crew``: the one process of a cluster's job: starts workers and looks after them.
+"""``python -m hpo.launch.executors.crew``: the one process of a cluster's job, which runs workers.
 
 SLURM tells it before the time limit (SIGUSR2), or when the job is cancelled or pre-empted
 (SIGTERM). It then stops its workers in order, and they keep their trainings safe; before the time
@@ -28,13 +28,11 @@ from hpo.launch.executors.local import LocalExecutor
 from hpo.settings import LEASE_S
 
 TERM_GRACE_S = 20.0
-
 """Workers have so long to stop in order after SIGTERM; SLURM kills all after 30 s by default."""
-
 POLL_S = 0.2
-
 _EXAMPLES = """\
-HPO_STORAGE=postgresql://me@server/hpo python -m hpo.launch.executors.crew --study seqdigits --workers 8
+HPO_STORAGE=postgresql://me@server/hpo \\
+  python -m hpo.launch.executors.crew --study seqdigits --workers 8
     8 workers for a study, until it is over; SIGTERM stops them in order, so does SIGUSR2
 HPO_STORAGE=postgresql://me@server/hpo python -m hpo.launch.executors.crew --probe here
     say if the database can be reached from this machine
@@ -163,8 +161,8 @@ class Crew:
 def bury(worker: str, *, lost: bool = True) -> bool | None:
     """Free the slot of a dead worker; whether it held one, None where that is unknown."""
     from hpo.ledger.ledger import Ledger
-    from hpo.retry import is_passing
-    from hpo.storage import open_storage
+    from hpo.postgres.connect import open_storage
+    from hpo.postgres.retry import is_passing
 
     try:
         with open_storage() as storage:
@@ -182,7 +180,7 @@ def probe(name: str) -> int:
         HpoError: the database cannot be reached from here.
     """
     from hpo.ledger.ledger import Ledger
-    from hpo.storage import open_storage
+    from hpo.postgres.connect import open_storage
 
     _storage_url()
     with open_storage() as storage:

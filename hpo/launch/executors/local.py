@@ -17,29 +17,17 @@ from hpo.errors import HpoError
 from hpo.launch.executors import GRACE_S, Executor
 
 HEALTHY_S = 60.0
-
 """A worker that lived for so long had nothing wrong from the start."""
-
 PAUSE_S = (1.0, 60.0)
-
 """Shortest and longest pause before a worker is started again."""
-
 DEATHS_AT_START = 3
-
 """After so many in a row there is no point in trying again."""
-
 DEATHS_AT_WORK = 10
-
 """Likewise of those that held a trial: it may be what kills them, and fails after 3 losses."""
-
 KEPT_LOGS = 40
-
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-
 _DEVICES = "CUDA_VISIBLE_DEVICES"
-
 _FROM_OUTSIDE = {0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGUSR2}
-
 """Exit statuses that say nothing against the worker: told to stop, killed, out of memory."""
 
 

@@ -1,9 +1,9 @@
 """Workers as jobs of SLURM, in a queue that may last, on nodes that may take them away again.
 
-A launch submits an array of jobs, each a crew of workers (``hpo.launch.executors.crew``), and then follows the
-study in its database. The jobs need the launch no more: it may leave them, and the next launch of
-the same study finds them by their name and counts them. What jobs do is asked from squeue, now and
-then; who works at what, from the ledger.
+A launch submits an array of jobs, each a crew of workers (``hpo.launch.executors.crew``), and then
+follows the study in its database. The jobs need the launch no more: it may leave them, and the next
+launch of the same study finds them by their name and counts them. What jobs do is asked from squeue,
+now and then; who works at what, from the ledger.
 """
 
 from __future__ import annotations
@@ -27,27 +27,16 @@ from hpo.launch.executors.slurm_commands import Job, SlurmError
 from hpo.views import formatting
 
 ASK_S = (5.0, 30.0)
-
 """Shortest and longest pause between two questions to squeue, which is everybody's."""
-
 PROBE_TIME = "5:00"
-
 """Minutes and seconds that a probe may run."""
-
 LATE_S = 15.0
-
 """After the end of a probe, its log may show up so late on another host."""
-
 KEPT_DAYS = 30
-
 """Logs that are older are removed when jobs are started."""
-
 LEAVING_S = 120.0
-
 """Longest wait for jobs that were cancelled; SLURM kills them before, mostly after 30 s."""
-
 _NO_FAULT = {"CANCELLED", "COMPLETED", "NODE_FAIL", "PREEMPTED", "TIMEOUT", "VANISHED"}
-
 """Ends that say nothing against a job."""
 
 

@@ -12,15 +12,10 @@ from dataclasses import dataclass
 from hpo.errors import HpoError
 
 PROGRAMS = ("sbatch", "squeue", "scancel", "sinfo")
-
 TIMEOUT_S = 60.0
-
 LOOK_S = 10.0
-
 """How long a look at the queue may take: a launch has something else to do meanwhile."""
-
 _FORMAT = "%i|%T|%r|%N|%M"
-
 _GONE = {
     "BOOT_FAIL",
     "CANCELLED",
@@ -34,7 +29,6 @@ _GONE = {
     "TIMEOUT",
     "VANISHED",
 }
-
 """States of jobs that will not run again. SLURM shows them for a few minutes, then they vanish."""
 
 

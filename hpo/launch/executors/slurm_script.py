@@ -1,9 +1,10 @@
 """The script of SLURM jobs: written and submitted by submitit, but with a command of our own.
 
 Of submitit we take the script, sbatch and its errors. What runs in a job is no pickled function but
-``python -m hpo.launch.executors.crew``, which anybody can read in the script and submit by hand; submitit's own
-runner would let SIGTERM pass, so that a cancelled or pre-empted job loses its epoch, and asks for
-the states of jobs at an accounting database (sacct) that not every cluster has.
+``python -m hpo.launch.executors.crew``, which anybody can read in the script and submit
+by hand; submitit's own runner would let SIGTERM pass, so that a cancelled or pre-empted job loses
+its epoch, and asks for the states of jobs at an accounting database (sacct) that not every cluster
+has.
 """
 
 from __future__ import annotations

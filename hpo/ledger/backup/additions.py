@@ -19,7 +19,6 @@ from hpo.ledger import optuna_notes, optuna_tables
 from hpo.ledger.tables import artifacts, studies
 
 Additions = Mapping[str, Mapping[str, Any]]
-
 """JSON texts by key: of the study as ``user`` and ``system``; as ``trial_user`` and
 ``trial_system`` by a trial's number, then by key. Keys name trials by number, not by Optuna's id.
 """
@@ -34,13 +33,9 @@ _KINDS: dict[str, tuple[Any, str]] = {
     "trial_user": (models.TrialUserAttributeModel, optuna_tables.TRIAL_USER_OF_OTHERS),
     "trial_system": (models.TrialSystemAttributeModel, optuna_tables.TRIAL_SYSTEM_OF_OTHERS),
 }
-
 """Where they are, and the keys that are not ours."""
-
 _OF_TRIAL = re.compile(r"^dashboard:(\d+):")
-
 """Where optuna-dashboard keeps what it knows of a trial: among the study's attributes."""
-
 _LONGEST_KEY = 512
 
 

@@ -29,7 +29,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from hpo.ledger.backup.file import BackupError
 
 _KEYS = {"id", "study_id", "slot_id", "optuna_study_id", "optuna_trial_id"}
-
 LEFT_OUT = {
     *_KEYS,
     "lease_until",
@@ -38,9 +37,7 @@ LEFT_OUT = {
     "artifact_worker",
     "artifact_until",
 }
-
 """Columns that mean something in their own database, or at their own time, only."""
-
 _ODD_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 

@@ -24,13 +24,9 @@ from typing import IO, Any
 from hpo.errors import HpoError
 
 FORMAT = 1
-
 ENDINGS = (".jsonl", ".jsonl.gz")
-
 LONGEST_LINE = 2**30
-
 """Bytes of one slot at most: no file makes us ask for more memory than that."""
-
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 

@@ -23,11 +23,10 @@ from hpo.ledger.backup.check import Backup, Record, check, records
 from hpo.ledger.backup.codec import encode
 from hpo.ledger.backup.file import BackupError
 from hpo.ledger.tables import SCHEMA_VERSION, checkpoints, members, schema, slots, studies
-from hpo.storage import Storage, prepare_database
+from hpo.postgres.connect import Storage, prepare_database
 from hpo.study.trials import Phase, SlotState, Suggestion
 
 BATCH = 50
-
 """So many slots are in memory at a time."""
 
 

@@ -17,11 +17,8 @@ from hpo.study.spec import StudySpec
 from objectives.contract import Protocol
 
 WINDOW = 1024
-
 """Trials of a sweep in flight at most: none of them learns from another."""
-
 _SELECTING = ("space", "sampler", "pruner", "confirm")
-
 _PLAIN_SAMPLERS = ("random", "qmc", "grid")
 
 

@@ -38,29 +38,17 @@ T = TypeVar("T")
 
 
 HEIGHT = 450
-
 """Of a card of optuna-dashboard, in pixels."""
-
 MAX_TRIALS, MAX_NEWEST, MAX_FAILED = 700, 60, 60
-
 """So many trials a card shows at most; so many of them are the newest; failed ones besides."""
-
 MAX_PANELS, PANEL_POINTS = 9, 1300
-
 """So many parameters share a card, and so many points, all panels together."""
-
 MAX_STEPS, MAX_CONFIRMED, MAX_SEEDS = 200, 8, 40
-
 MAX_CHART_POINTS, MAX_TOLD = 300, 100
-
 """Points of a declared figure; above so many, they say less when pointed at."""
-
 MAX_SPOTS = 250
-
 """Of a front so many trials on it, and others; each says what it is when pointed at."""
-
 GROUPS = 8
-
 DIGITS = 5
 
 

@@ -64,8 +64,9 @@ def note(spec: StudySpec) -> str:
     """What the figure shows, in a paragraph."""
     text = (
         f"Every complete trial of the search, its score against its {formatting.cost_label(spec)}; "
-        f"the line is the front: what no other trial beats in both. With error bars: what the trials "
-        f"that were confirmed gave on fresh seeds and the test half, mean ± standard deviation."
+        f"the line is the front: what no other trial beats in both. With error bars: what the "
+        f"trials that were confirmed gave on fresh seeds and the test half, mean ± standard "
+        f"deviation."
     )
     if spec.reported is not None:
         text += f" Dashed, with its band: {formatting.reported_text(spec)}."

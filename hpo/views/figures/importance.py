@@ -1,4 +1,4 @@
-"""What ``hpo.views.numbers.importance`` found, in figures of bounded size: bars, and contours of pairs."""
+"""The importance of parameters in figures of bounded size: bars, and contours of pairs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,9 @@ if TYPE_CHECKING:
 
 
 PAIRS, GRID, MOST_BARS = 3, 32, 15
-
 LEARNT, SHOWN = 2000, 150
-
 """Trials that are smoothed, and trials that are drawn in a panel."""
-
 _PRIOR = 0.01
-
 _SHORT = 24
 
 

@@ -16,7 +16,6 @@ from hpo.views.figures.style import add_reported_band, markers, style
 from hpo.views.palette import BLUE, GREEN, GREY, ORANGE
 
 MAX_CURVES, MAX_CURVE_POINTS, MAX_MEMBERS = 100, 200, 10
-
 BEST_COLOURS = (BLUE, ORANGE, GREEN)
 
 

@@ -27,8 +27,6 @@ BAND = "rgba(213, 94, 0, 0.10)"
 
 
 SVG_POINTS = 1000
-
-
 """Above so many points, markers are drawn by WebGL."""
 
 

@@ -20,9 +20,7 @@ from hpo.views import formatting
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 
 COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
-
 CLOUD_COLOURS = (GREEN, ORANGE, *COLOURS[2:])
-
 """Of a scatter: where its rule holds, and where it does not."""
 
 

@@ -14,9 +14,9 @@ from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot
 from hpo.views import formatting
+from hpo.views.formatting import cost_text
 
 DECADE = 10.0
-
 """Costs that span more than this factor stand on a logarithmic axis."""
 
 

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 
 ENDINGS = (".svg", ".pdf", ".png")
-
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
-
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": INK,

@@ -51,7 +51,6 @@ CONFIG: dict[str, Any] = {
     "displaylogo": False,
     "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
 }
-
 """Options of every interactive figure."""
 
 
@@ -62,7 +61,6 @@ addEventListener("beforeprint", () =>
 addEventListener("afterprint", () =>
   plots().forEach((plot) => Plotly.relayout(plot, { autosize: true, width: null })));
 </script>"""
-
 """Figures are made to fit the paper while the page is printed."""
 
 

@@ -14,7 +14,6 @@ from hpo.views.numbers.declared import Chart
 from hpo.views.numbers.declared import chart as numbers
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
-
 _LABEL = 9
 
 

@@ -22,9 +22,7 @@ _COLOURS = {
     SlotState.EXCLUDED: "magenta",
     SlotState.RUNNING: "cyan",
 }
-
 _FIXED_LINES = 9
-
 """Lines of the view without its two lists and its notes."""
 
 

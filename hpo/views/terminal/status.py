@@ -13,7 +13,6 @@ from hpo.views import formatting, verdict
 from hpo.views.terminal import tables
 
 FINISHED = 10
-
 """So many finished studies are shown beside the others."""
 
 

@@ -26,9 +26,7 @@ log = logging.getLogger(__name__)
 
 
 LARGEST = 16 * 2**20
-
 """Bytes of an artifact; what is larger is left out."""
-
 _MEDIA_TYPES = {
     ".safetensors": "application/octet-stream",
     ".json": "application/json",

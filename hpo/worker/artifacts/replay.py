@@ -12,24 +12,18 @@ from typing import Any, TextIO
 from hpo.errors import HpoError
 from hpo.study import score_text, time_step
 from hpo.views import records
+from hpo.views.formatting import unit, value_text
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from hpo.worker.artifacts.retrain import Retrained, about
 from objectives.inspection import NetworkMember, Trace
 
 DEFAULT_CLASSES = 4
-
 """Without a choice, one series of each of so many classes is shown."""
-
 COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, INK, BROWN, "#7B3294", "#7F8C00")
-
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-
 LABELS = {"x": "state x", "y": "output y", "drive": "drive I"}
-
 """What a quantity is called."""
-
 _PER_LINE = 4
-
 """Parameters in a line of text."""
 
 

@@ -28,13 +28,11 @@ from objectives.contract import ObjectiveParams, Outcome, Progress, Protocol
 from objectives.inspection import NetworkMember, NetworkObjective
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
-
 SPLITS = {
     Protocol.VALIDATION: "validation data of the training half",
     Protocol.PAPER: "the test half, on which the search was made, too",
     Protocol.CONFIRM: "the test half",
 }
-
 """The data that scores a network, in words."""
 
 

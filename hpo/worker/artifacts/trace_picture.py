@@ -1,4 +1,4 @@
-"""The time series of a trained network's neurons as a picture; ``hpo.worker.artifacts.traces`` is interactive.
+"""The time series of a trained network's neurons as a picture; ``traces`` is interactive.
 
 Rows are the input and the layers, columns are neurons, colours are classes.
 """
@@ -24,11 +24,8 @@ _DASHES = {
     "longdash": (0, (8, 3)),
     "longdashdot": (0, (8, 3, 2, 3)),
 }
-
 """Plotly's names of dashes, as Matplotlib draws them."""
-
 _SHORT = 45
-
 """Entries of the legend with fewer characters stand side by side."""
 
 

@@ -20,11 +20,8 @@ from hpo.views.terminal import tables
 from hpo.worker.artifacts.replay import LABELS, Look, Replay
 
 _ROW, _HEAD, _FOOT, _LINE = 150, 82, 80, 20
-
 """Pixels of a panel, of the title without parameters, of axis and legend, of a line of text."""
-
 _PER_LINE = 4
-
 """Entries of the legend in a line."""
 
 

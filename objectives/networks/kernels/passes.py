@@ -21,7 +21,6 @@ from objectives.networks.kernels.sparse import FOLD, LANES
 from objectives.networks.kernels.structure import Floats, SparseStructure, message
 
 Run = Callable[[Floats], None]
-
 """A kernel on the input of one block, flat."""
 
 

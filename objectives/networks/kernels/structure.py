@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Floats = NDArray[np.float32]
-
 Integers = NDArray[np.int32]
 
 

@@ -17,7 +17,6 @@ from objectives.networks.kernels.sparse import FOLD, LANES
 from objectives.networks.kernels.structure import Floats, Integers
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
-
 _NO_INDEX: Integers = np.empty(0, np.int32)
 
 

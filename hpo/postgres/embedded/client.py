@@ -16,7 +16,8 @@ from typing import Self
 from urllib.parse import quote
 
 import hpo
-from hpo.embedded.layout import (
+from hpo.errors import StorageError
+from hpo.postgres.embedded.layout import (
     DATABASE,
     POLL_S,
     PORT,
@@ -28,11 +29,11 @@ from hpo.embedded.layout import (
     read_keeper,
     wait_lock,
 )
-from hpo.embedded.server import postmaster
-from hpo.errors import StorageError
+from hpo.postgres.embedded.server import postmaster
 
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 90.0
+
 
 _acquired: set[Embedded] = set()
 
@@ -181,7 +182,7 @@ def start_keeper(layout: Layout) -> None:
     """
     code = str(Path(hpo.__file__).parents[1])  # so that the keeper imports this very package
     path = os.pathsep.join(p for p in (code, os.environ.get("PYTHONPATH")) if p)
-    command = [sys.executable, "-P", "-m", "hpo.embedded.keeper", str(layout.home)]
+    command = [sys.executable, "-P", "-m", "hpo.postgres.embedded.keeper", str(layout.home)]
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,

@@ -15,7 +15,7 @@ from hpo.errors import StorageError
 
 if TYPE_CHECKING:
     from hpo.ledger.ledger import Ledger
-    from hpo.storage import Storage
+    from hpo.postgres.connect import Storage
 
 
 @contextmanager
@@ -38,8 +38,8 @@ def opened_storage(arguments: argparse.Namespace) -> Iterator[Storage]:
     Raises:
         StorageError: it cannot be reached, or went away meanwhile.
     """
-    from hpo.retry import is_passing
-    from hpo.storage import open_storage
+    from hpo.postgres.connect import open_storage
+    from hpo.postgres.retry import is_passing
 
     with open_storage(arguments.storage) as storage:
         try:

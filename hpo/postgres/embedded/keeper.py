@@ -6,7 +6,7 @@ lock for itself, somebody is there. When it could for some time, it keeps the lo
 shuts the server down and ends. It restarts a server that died. If the keeper itself dies, the
 server runs on, and the next user starts a keeper that adopts it.
 
-    python -m hpo.embedded.keeper HOME    returns when the server is ready; leaves a keeper
+    python -m hpo.postgres.embedded.keeper HOME    returns when the server is ready; leaves a keeper
 
 Standard library only, to stay small.
 """
@@ -23,9 +23,9 @@ import traceback
 from pathlib import Path
 from types import FrameType
 
-from hpo.embedded.layout import Keeper, Layout, try_lock, wait_lock, write_keeper
-from hpo.embedded.server import LARGEST_LOG, Server
 from hpo.errors import StorageError
+from hpo.postgres.embedded.layout import Keeper, Layout, try_lock, wait_lock, write_keeper
+from hpo.postgres.embedded.server import LARGEST_LOG, Server
 
 READY = b"ready"
 GRACE_S = 2.0

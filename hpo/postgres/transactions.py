@@ -9,7 +9,7 @@ from typing import Concatenate, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from hpo.retry import retry
+from hpo.postgres.retry import retry
 
 P = ParamSpec("P")
 T = TypeVar("T")

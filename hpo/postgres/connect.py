@@ -21,13 +21,15 @@ import psycopg
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection, MetaData, event
 
-from hpo import refusals, settings
-from hpo.embedded.client import Embedded, read_password
+from hpo import settings
 from hpo.errors import StorageError
-from hpo.storageurl import parse_url, password_from_file, place
+from hpo.postgres import refusals
+from hpo.postgres.embedded.client import Embedded, read_password
+from hpo.postgres.url import parse_url, password_from_file, place
 
-if TYPE_CHECKING:  # optuna takes a second to import, which only those pay who use it
+if TYPE_CHECKING:
     from optuna.storages import RDBStorage
+
 
 OLDEST_MAJOR = 13
 CONNECT_TIMEOUT_S = 10

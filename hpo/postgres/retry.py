@@ -10,10 +10,11 @@ from typing import TypeVar
 import psycopg
 import sqlalchemy as sa
 
-from hpo import refusals
 from hpo.errors import StorageError
+from hpo.postgres import refusals
 
 T = TypeVar("T")
+
 
 PATIENCE_S = 600.0
 SHORTEST_PAUSE_S = 0.1

@@ -1,0 +1,1 @@
+"""Reaching a PostgreSQL database: by its URL, or an embedded server; and outliving its restarts."""
