@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import forkserver
 import psycopg
 import pytest
 import slurm
@@ -44,6 +45,13 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_starts() -> Iterator[None]:
+    """Programs that tests start, and those that these start, are forked: see ``forkserver``."""
+    with forkserver.running():
+        yield
 
 
 @pytest.fixture(scope="session")
