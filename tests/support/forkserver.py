@@ -225,6 +225,7 @@ def serve() -> None:
 
 
 def _preload() -> None:
+    """Import what programs of ours import, in time, and do once what is done once a process."""
     sys.path.insert(0, str(ROOT))
     for name in PRELOADED:
         module = importlib.import_module(name)
@@ -232,9 +233,27 @@ def _preload() -> None:
             if name in ("hpo", "objectives") and not found.name.endswith("__main__"):
                 importlib.import_module(found.name)
     sys.path.remove(str(ROOT))
+    _draw_something()
+    for name, module in list(sys.modules.items()):  # what is run as __main__ is loaded for that
+        if name.startswith("hpo.") and not hasattr(module, "__path__") and _is_program(module):
+            del sys.modules[name]
     gc.collect()
     gc.freeze()
     assert len(os.listdir("/proc/self/task")) == 1, "a thread would not survive the fork"
+
+
+def _draw_something() -> None:
+    """Have matplotlib find its fonts, and Pillow its formats."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    figure.add_subplot().plot([1.0, 2.0], label="$x^2$")
+    FigureCanvasAgg(figure).print_png(io.BytesIO())
+
+
+def _is_program(module: types.ModuleType) -> bool:
+    return 'if __name__ == "__main__"' in Path(module.__file__ or os.devnull).read_text()
 
 
 def _serve(end: socket.socket, base: list[str]) -> None:
@@ -326,8 +345,6 @@ def _serve_it_too(base: list[str]) -> None:
 def _run(how: str, what: str, arguments: list[str]) -> None:
     sys.argv[:] = [how, *arguments]
     if how == "-m":
-        if not hasattr(sys.modules.get(what), "__path__"):
-            sys.modules.pop(what, None)
         runpy.run_module(what, run_name="__main__", alter_sys=True)
         return
     main = types.ModuleType("__main__")
