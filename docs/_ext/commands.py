@@ -1,0 +1,126 @@
+"""The command lines of ``hpo``, asked of the real parsers: they are what `--help` would print.
+
+No module of a command is named here: whatever prints its help hands over its parser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import re
+import runpy
+import sys
+import tomllib
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+CREW = "hpo.crew"
+MODULES = ("hpo.launch", "hpo.worker", CREW)
+"""What else is run with ``python -m``."""
+_PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+
+
+class _HelpAskedError(Exception):
+    def __init__(self, parser: argparse.ArgumentParser) -> None:
+        self.parser = parser
+
+
+def _caught(run: Callable[[], Any]) -> argparse.ArgumentParser:
+    """The parser whose help ``run`` prints."""
+
+    def hand_over(self: argparse.ArgumentParser, file: Any = None) -> None:
+        raise _HelpAskedError(self)
+
+    original, argparse.ArgumentParser.print_help = argparse.ArgumentParser.print_help, hand_over  # type: ignore[method-assign]
+    try:
+        run()
+    except _HelpAskedError as asked:
+        return asked.parser
+    finally:
+        argparse.ArgumentParser.print_help = original  # type: ignore[method-assign]
+    raise LookupError("no parser printed its help")
+
+
+def _main() -> Callable[[list[str]], int]:
+    module, _, function = _PROJECT["project"]["scripts"]["hpo"].partition(":")
+    found: Callable[[list[str]], int] = getattr(importlib.import_module(module), function)
+    return found
+
+
+@cache
+def summaries() -> dict[str, str]:
+    """Command -> what it does in one line, in the order of ``hpo --help``."""
+    out = io.StringIO()
+    with redirect_stdout(out):
+        _main()(["--help"])
+    listed = out.getvalue().partition("\ncommands:\n")[2].partition("\n\n")[0]
+    return dict(re.findall(r"^  (\S+) +(.+)$", listed, re.MULTILINE))
+
+
+@cache
+def parser_of(command: str) -> argparse.ArgumentParser:
+    """The parser of ``hpo COMMAND``, or of ``python -m MODULE`` where ``command`` is a module."""
+    if command not in MODULES:
+        return _caught(lambda: _main()([command, "--help"]))
+    given, sys.argv = sys.argv, [command, "--help"]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # it was imported before
+            return _caught(lambda: runpy.run_module(command, run_name="__main__"))
+    finally:
+        sys.argv = given
+
+
+def page() -> str:
+    """Every command as Markdown: what it does, its usage, its options, its examples."""
+    parts = []
+    for name, summary in summaries().items():
+        parts += [f"## `hpo {name}`", f"*{_escaped(summary)}*", *_described(parser_of(name))]
+    for module in (CREW,):
+        parts += [f"## `python -m {module}`", *_described(parser_of(module))]
+    return "\n\n".join(parts)
+
+
+def _described(parser: argparse.ArgumentParser) -> Iterator[str]:
+    yield _escaped(parser.description or "")
+    parser.formatter_class = lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=100)
+    usage = re.sub(r"\n +", "\n    ", parser.format_usage().removeprefix("usage: ").strip())
+    yield f"```console\n{usage}\n```"
+    for group in parser._action_groups:
+        actions = [a for a in group._group_actions if a.help is not argparse.SUPPRESS]
+        actions = [a for a in actions if not isinstance(a, argparse._HelpAction)]
+        if not actions:
+            continue
+        if group.title not in ("options", "positional arguments"):
+            about = f": {group.description}" if group.description else ""
+            yield f"**{_escaped(str(group.title))}**{_escaped(about)}"
+        rows = "\n".join(f"| {_option(a)} | {_help(parser, a)} |" for a in actions)
+        yield f"| option | meaning |\n|---|---|\n{rows}"
+    title, _, examples = (parser.epilog or "").partition("\n")
+    if examples:
+        lines = [line.removeprefix("  ") for line in examples.splitlines()]
+        yield f"{title.capitalize()}\n\n```text\n" + "\n".join(lines).strip() + "\n```"
+
+
+def _option(action: argparse.Action) -> str:
+    formatter = argparse.HelpFormatter("")
+    text = formatter._format_action_invocation(action)
+    if action.option_strings and action.nargs != 0:
+        value = formatter._format_args(action, action.dest.upper())
+        text = f"{', '.join(action.option_strings)} {value}"
+    return f"`{text}`".replace("|", "\\|")
+
+
+def _help(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
+    known = {**vars(action), "prog": parser.prog}
+    text = " ".join(((action.help or "") % known).split())
+    return _escaped(text) + (" **Required.**" if action.required and action.option_strings else "")
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([*_\[\]<>|\\])", r"\\\1", text)
