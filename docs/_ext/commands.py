@@ -78,11 +78,13 @@ def parser_of(command: str) -> argparse.ArgumentParser:
 
 def page() -> str:
     """Every command as Markdown: what it does, its usage, its options, its examples."""
-    parts = []
-    for name, summary in summaries().items():
-        parts += [f"## `hpo {name}`", f"*{_escaped(summary)}*", *_described(parser_of(name))]
-    for module in (CREW,):
-        parts += [f"## `python -m {module}`", *_described(parser_of(module))]
+    rows = [
+        f"| [`hpo {name}`](#hpo-{name}) | {_escaped(text)} |" for name, text in summaries().items()
+    ]
+    parts = ["\n".join(["| command | what it does |", "|---|---|", *rows])]
+    for name in summaries():
+        parts += [f"## `hpo {name}`", *_described(parser_of(name))]
+    parts += [f"## `python -m {CREW}`", *_described(parser_of(CREW))]
     return "\n\n".join(parts)
 
 
