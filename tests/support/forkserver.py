@@ -67,16 +67,17 @@ class _Order:
     new_session: bool
 
     @property
-    def program(self) -> tuple[bool, str, str, list[str]] | None:
-        """Whether -P, then -m or -c, of what, and its arguments; None if it is something else."""
+    def program(self) -> tuple[str, str, list[str]] | None:
+        """-m or -c, of what, and its arguments; None if it is something else.
+
+        So is ``python -P -m ...``, the keeper of a server: it must stay small.
+        """
         python, *words = self.line
-        safe = words[:1] == ["-P"]
-        words = words[safe:]
         if python != sys.executable or len(words) < 2 or words[0] not in ("-m", "-c"):
             return None
         if words[0] == "-m" and words[1].split(".")[0] not in ("hpo", "chaos"):
             return None
-        return safe, words[0], words[1], words[2:]
+        return words[0], words[1], words[2:]
 
     @property
     def starts_workers(self) -> bool:
@@ -311,10 +312,10 @@ def _become(order: _Order, streams: list[int], base: list[str]) -> None:
     if order.starts_workers:
         _serve_it_too(base)
     assert order.program is not None
-    safe, how, what, arguments = order.program
+    how, what, arguments = order.program
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    first = [] if safe else [order.cwd if how == "-m" else ""]
-    sys.path[:] = [*first, *filter(None, given), *base]
+    first = order.cwd if how == "-m" else ""
+    sys.path[:] = [first, *filter(None, given), *base]
     importlib.invalidate_caches()
     sys.stdin = _stream(0, "r", "strict")
     sys.stdout = _stream(1, "w", "strict", through=bool(os.environ.get("PYTHONUNBUFFERED")))
