@@ -52,6 +52,7 @@ bench-search: $(VENV)/.ready-dev ## compare searches on the table of real traini
 
 docs: $(VENV)/.ready-docs ## the documentation, as docs/_build/html/index.html; warnings are errors
 	$(PY) -m sphinx -b html --fresh-env --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
+	@echo docs/_build/html/index.html
 
 screenshots: $(VENV)/.ready-dev ## the pictures of the dashboard in README.md; needs chromium
 	@$(PY) -m hpo.launch --study seqdigits --no-report > /dev/null
