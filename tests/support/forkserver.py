@@ -1,9 +1,10 @@
-"""Starts of Python programs in milliseconds: by fork from a process that has all imported already.
+"""Starts of Python programs in milliseconds: by fork from a process that has imported all already.
 
 ``running`` puts a server beside this process. Meanwhile ``subprocess`` has it start those lines
-that say ``python -m hpo...`` or ``python -c ...``; everything else is started as ever. What is
-started is a real process of its own, and a child of this one: its pid, its streams, its session,
-its signals, its exit status, its command line in /proc, ``os.getppid()`` in it.
+that say ``python -m hpo...``, or ``python -c ...`` with ``runpy``; everything else is started as
+ever, so that it can be asked what it has imported. What is started is a real process of its own,
+and a child of this one: its pid, its streams, its session, its signals, its exit status, its
+command line in /proc, ``os.getppid()`` in it.
 
 What can differ: string hashes are the server's; what is read from the environment during imports is
 as if set when the server began. A line whose environment says otherwise is started as ever, and so
@@ -68,14 +69,15 @@ class _Order:
 
     @property
     def program(self) -> tuple[str, str, list[str]] | None:
-        """-m or -c, of what, and its arguments; None if it is something else.
+        """-m or -c, of what, and its arguments; None if it is started as ever.
 
         So is ``python -P -m ...``, the keeper of a server: it must stay small.
         """
         python, *words = self.line
         if python != sys.executable or len(words) < 2 or words[0] not in ("-m", "-c"):
             return None
-        if words[0] == "-m" and words[1].split(".")[0] not in ("hpo", "chaos"):
+        ours = words[1].split(".")[0] in ("hpo", "chaos") or "runpy" in words[1]
+        if not ours:
             return None
         return words[0], words[1], words[2:]
 
