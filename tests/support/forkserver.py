@@ -42,7 +42,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 ROOT, SUPPORT = Path(__file__).parents[2], Path(__file__).parent
-PRELOADED = ("hpo", "objectives", "optuna_dashboard", "optuna.samplers._tpe.sampler")
+PRELOADED = ("hpo", "objectives", "optuna_dashboard", "sklearn.datasets")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 READ_AT_START = ("PYTHON", "LD_", "MPL", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_")
 STARTERS = ("launch", "crew", "chaos")
@@ -235,8 +235,11 @@ def _preload() -> None:
         for found in pkgutil.walk_packages(getattr(module, "__path__", []), f"{name}."):
             if name in ("hpo", "objectives") and not found.name.endswith("__main__"):
                 importlib.import_module(found.name)
-    sys.path.remove(str(ROOT))
+    from objectives.networks.fused import warm_up
+
+    warm_up()
     _draw_something()
+    sys.path.remove(str(ROOT))
     for name, module in list(sys.modules.items()):  # what is run as __main__ is loaded for that
         if name.startswith("hpo.") and not hasattr(module, "__path__") and _is_program(module):
             del sys.modules[name]
