@@ -5,6 +5,7 @@ PY := $(VENV)/bin/python
 STUDY ?= seqdigits
 
 .DEFAULT_GOAL := help
+unexport PYTHONDONTWRITEBYTECODE # hundreds of processes would compile all anew
 .PHONY: help setup run secrets reproduce figures test test-all chaos check format bench bench-search docs screenshots clean
 
 help: ## what can be made
