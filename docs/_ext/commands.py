@@ -6,23 +6,19 @@ No module of a command is named here: whatever prints its help hands over its pa
 from __future__ import annotations
 
 import argparse
-import importlib
 import io
 import re
 import runpy
 import sys
-import tomllib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 CREW = "hpo.crew"
 MODULES = ("hpo.launch", "hpo.worker", CREW)
 """What else is run with ``python -m``."""
-_PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
 
 
 class _HelpAskedError(Exception):
@@ -30,50 +26,47 @@ class _HelpAskedError(Exception):
         self.parser = parser
 
 
-def _caught(run: Callable[[], Any]) -> argparse.ArgumentParser:
-    """The parser whose help ``run`` prints."""
-
-    def hand_over(self: argparse.ArgumentParser, file: Any = None) -> None:
-        raise _HelpAskedError(self)
-
-    original, argparse.ArgumentParser.print_help = argparse.ArgumentParser.print_help, hand_over  # type: ignore[method-assign]
+def _run(module: str, *arguments: str) -> None:
+    """Do what ``python -m MODULE ARGUMENTS`` does."""
+    given, sys.argv = sys.argv, [module, *arguments]
     try:
-        run()
-    except _HelpAskedError as asked:
-        return asked.parser
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # it was imported before
+            runpy.run_module(module, run_name="__main__")
+    except SystemExit:
+        pass
     finally:
-        argparse.ArgumentParser.print_help = original  # type: ignore[method-assign]
-    raise LookupError("no parser printed its help")
-
-
-def _main() -> Callable[[list[str]], int]:
-    module, _, function = _PROJECT["project"]["scripts"]["hpo"].partition(":")
-    found: Callable[[list[str]], int] = getattr(importlib.import_module(module), function)
-    return found
+        sys.argv = given
 
 
 @cache
 def summaries() -> dict[str, str]:
     """Command -> what it does in one line, in the order of ``hpo --help``."""
-    out = io.StringIO()
-    with redirect_stdout(out):
-        _main()(["--help"])
-    listed = out.getvalue().partition("\ncommands:\n")[2].partition("\n\n")[0]
+    with redirect_stdout(io.StringIO()) as printed:
+        _run("hpo", "--help")
+    listed = printed.getvalue().partition("\ncommands:\n")[2].partition("\n\n")[0]
     return dict(re.findall(r"^  (\S+) +(.+)$", listed, re.MULTILINE))
 
 
 @cache
 def parser_of(command: str) -> argparse.ArgumentParser:
-    """The parser of ``hpo COMMAND``, or of ``python -m MODULE`` where ``command`` is a module."""
-    if command not in MODULES:
-        return _caught(lambda: _main()([command, "--help"]))
-    given, sys.argv = sys.argv, [command, "--help"]
+    """The parser of ``hpo COMMAND``, or of ``python -m MODULE`` where ``command`` is a module.
+
+    Raises:
+        LookupError: there is no such command.
+    """
+
+    def hand_over(self: argparse.ArgumentParser, file: Any = None) -> None:
+        raise _HelpAskedError(self)
+
+    print_help, argparse.ArgumentParser.print_help = argparse.ArgumentParser.print_help, hand_over  # type: ignore[method-assign]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # it was imported before
-            return _caught(lambda: runpy.run_module(command, run_name="__main__"))
+        _run(*([command] if command in MODULES else ["hpo", command]), "--help")
+    except _HelpAskedError as asked:
+        return asked.parser
     finally:
-        sys.argv = given
+        argparse.ArgumentParser.print_help = print_help  # type: ignore[method-assign]
+    raise LookupError(f"unknown command {command!r}")
 
 
 def page() -> str:
