@@ -5,7 +5,8 @@ PY := $(VENV)/bin/python
 STUDY ?= seqdigits
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run secrets reproduce figures test test-all chaos check format bench bench-search screenshots clean
+unexport PYTHONDONTWRITEBYTECODE # hundreds of processes would compile all anew
+.PHONY: help setup run secrets reproduce figures test test-all chaos check format bench bench-search docs screenshots clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -50,6 +51,10 @@ bench: $(VENV)/.ready-dev ## measure networks, service, scale and window, in 20 
 bench-search: $(VENV)/.ready-dev ## compare searches on the table of real trainings: what is missing, and docs/search.md
 	@$(PY) -m benchmarks.search
 
+docs: $(VENV)/.ready-docs ## the documentation, as docs/_build/html/index.html; warnings are errors
+	$(PY) -m sphinx -b html --fresh-env --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
+	@echo docs/_build/html/index.html
+
 screenshots: $(VENV)/.ready-dev ## the pictures of the dashboard in README.md; needs chromium
 	@$(PY) -m hpo.launch --study seqdigits --no-report > /dev/null
 	@PYTHONPATH=tests/support $(PY) docs/screenshots.py
@@ -72,4 +77,8 @@ $(VENV)/.ready: pyproject.toml | $(PY)
 
 $(VENV)/.ready-dev: pyproject.toml $(VENV)/.ready
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+$(VENV)/.ready-docs: pyproject.toml $(VENV)/.ready
+	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	@touch $@

@@ -126,7 +126,7 @@ def _window(say: Callable[[str], None]) -> str:
     for quality in window.qualities():
         say(f"  {quality.function}, {quality.sampler}, window {quality.window}")
         found.qualities.append(quality)
-    windowpage.draw(found, RESULTS.parents[1] / "docs/window.svg")
+    windowpage.draw(found, RESULTS.parents[1] / "docs/explanation/window.svg")
     return windowpage.body(found)
 
 

@@ -1,4 +1,4 @@
-"""``docs/integrators.md``: the tables between its marks, and its figure, from what was found."""
+"""``docs/explanation/integrators.md``: the tables between its marks, and its figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hpo.views.pictures import declared
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PAGE = Path(__file__).parents[1] / "docs" / "integrators.md"
+PAGE = Path(__file__).parents[1] / "docs" / "explanation" / "integrators.md"
 PICTURE = PAGE.with_suffix(".svg")
 DRAWN = {
     "exponential": (BLUE, "o"),

@@ -1,8 +1,8 @@
 """Errors of the integrators on trained networks, and what networks are that train with them.
 
 ``python -m benchmarks integrators`` measures and writes ``integrators.json``, the tables between
-the marks of ``docs/integrators.md``, and its figure. ``python -m benchmarks.integratorpage`` writes
-the page anew without measuring.
+the marks of ``docs/explanation/integrators.md``, and its figure. ``python -m
+benchmarks.integratorpage`` writes the page anew without measuring.
 """
 
 from __future__ import annotations

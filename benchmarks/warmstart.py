@@ -1,7 +1,7 @@
 """What a warm start gains: the best of seqdigits-tpe, pixels 1 ns apart, begin a search at 0.5 ns.
 
 ``python -m benchmarks.warmstart --out FILE`` runs the searches that are not yet in the file, two at
-a time, and prints the tables of ``docs/warm-start.md``. Searches are those of
+a time, and prints the tables of ``docs/how-to/warm-start.md``. Searches are those of
 ``hpo.search.suggest``, trial by trial as a worker would run them, on real trainings: each from
 several study seeds, with the best points of the committed study and without them.
 """

@@ -1,4 +1,4 @@
-"""What the window costs, as a section of ``RESULTS.md`` and as the figure of ``docs/window.md``."""
+"""The window's cost: a section of ``RESULTS.md``, the figure of ``docs/explanation/window.md``."""
 
 from __future__ import annotations
 

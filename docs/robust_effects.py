@@ -1,4 +1,4 @@
-"""What each imperfection of studies/seqdigits-robust.toml costs: the table in docs/robust.md.
+"""What each imperfection of studies/seqdigits-robust.toml costs: table of docs/how-to/robust.md.
 
 ``python docs/robust_effects.py`` trains the three networks of studies/robust-spread.toml from ten
 seeds each, and scores every one of them, on its solved equation, on ideal hardware, with one

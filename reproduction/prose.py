@@ -8,14 +8,14 @@ TITLE = """\
 OF_A_MAP = """\
 **These data are those of a map, and are to be measured again.** They were measured with one exponential step of first order per
 input point, and a network that was trained so is none of Eq. (2)-(8): one at the paper's point scores 88.8 % with that step, and 14.3 % on
-the solved equation. The study files solve the equation now ([integrators.md](integrators.md)); until `make reproduce` has been run
+the solved equation. The study files solve the equation now ([integrators](explanation/integrators.md)); until `make reproduce` has been run
 with them, every figure, number and verdict below says what the map does, not what the oscillators do. (Trained as the study
 files say now, the paper's point gives about 87 %, solved, on split 0: five seeds, where the paper reports 89.83 ± 2.91 %.)"""
 """Where data are of one first-order step per point."""
 
 ABOUT = """\
 Each figure is a study file in `studies/`, and this page is written from the committed data in
-[reproduction/](reproduction/): `make figures` draws and writes all of it again, without training;
+`docs/reproduction/`: `make figures` draws and writes all of it again, without training;
 `make reproduce` measures it again, `make reproduce FIG=fig4` one figure.
 
 The networks are those of Eq. (2)-(8): three layers of 32 neurons on sequential digits, 898 images to train and 899 to
@@ -149,7 +149,7 @@ OPEN_POINTS = """\
 | broad set of Fig. 3 (c) | 64 points of a scrambled Sobol sequence over Δt, τ, lr0 and S, and the points of Fig. 2 (b), 3 (a), 3 (b) |
 | ⟨\\|W\\|⟩ and N of Eq. (9) | mean over the connections that exist between and within layers, after training; N = d_inter 32 + d_intra 32, as below Eq. (9) |
 | hyper-parameters of the CTRNN | τ = 3 ns, lr0 = 0.1, lr_decay = 15, S = 0.2 in Fig. 2 (b), chosen by hand at 1 ns; searched in `seqdigits-ctrnn` |
-| integrator | the study files: `exponential-ab3`, the closed form of Eq. (2) under the drive that the last three outputs promise for a step, in steps of at most 0.35 or 0.5 ns (`max_step_ns`; [integrators.md](integrators.md)). The data of this page: `exponential`, the closed form for a drive that is constant over a step, one step per point. Explicit Euler with one step per point does not train at lr0 = 0.149 |
+| integrator | the study files: `exponential-ab3`, the closed form of Eq. (2) under the drive that the last three outputs promise for a step, in steps of at most 0.35 or 0.5 ns (`max_step_ns`; [integrators](explanation/integrators.md)). The data of this page: `exponential`, the closed form for a drive that is constant over a step, one step per point. Explicit Euler with one step per point does not train at lr0 = 0.149 |
 | number of epochs | 60 in the figures; the searches train for 40 epochs and confirm with 100 |
 | input | pixel / 16, held for `dt_ns` |
 | synapse count 2896 | input weights sparsified, readout dense: (1×32 + 2×32×32 + 3×32×32) × 0.5 + 32×10 |

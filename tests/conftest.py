@@ -4,6 +4,7 @@
 `empty_database_url`  the same without any tables
 `tcp_url`             the same over TCP, without any tables
 `hpo_home`            HPO_HOME of a server of its own, which the test may start, kill and inspect
+`new_home`            the same, and nothing is there yet
 `slurm_conf`          a SLURM of one node, for the whole session
 `watched`             a page of a real browser, which fails the test if anything goes wrong on it
 """
@@ -11,22 +12,25 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import forkserver
 import psycopg
 import pytest
 import slurm
 import sqlalchemy as sa
-from servers import temporary_home
+from servers import copy_home, temporary_home
 from tcp import forwarded
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.postgres.embedded.client import Embedded
+from hpo.postgres.embedded.client import Embedded, stop
 
 if TYPE_CHECKING:
     from browsing import Watched
@@ -46,15 +50,42 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_starts() -> Iterator[None]:
+    """Programs that tests start, and those that these start, are forked: see ``forkserver``."""
+    with forkserver.running():
+        yield
+
+
 @pytest.fixture(scope="session")
-def server_url() -> Iterator[str]:
-    """URL of the session's server, which need not survive a crash of the machine."""
-    with temporary_home() as home, Embedded(home) as embedded:
-        url = embedded.acquire()
-        with _connected(url) as connection:
-            connection.execute("ALTER SYSTEM SET fsync = off")
-            connection.execute("SELECT pg_reload_conf()")
-        yield url
+def made_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home whose server has run, to be copied; made once for all processes of pytest.
+
+    Its server need not survive a crash of the machine.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    made = shared / "home"
+    with (shared / "home.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.exists():
+            with temporary_home() as home:
+                with Embedded(home) as embedded:
+                    embedded.acquire()
+                stop(home)
+                with (home / "postgres" / "postgresql.conf").open("a") as settings:
+                    settings.write("fsync = off\n")
+                copy_home(home, made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def server_url(made_home: Path) -> Iterator[str]:
+    """URL of the session's server."""
+    with temporary_home() as home:
+        copy_home(made_home, home)
+        with Embedded(home) as embedded:
+            yield embedded.acquire()
 
 
 @pytest.fixture(scope="session")
@@ -105,12 +136,19 @@ def tcp_url(empty_database_url: str) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.fixture
-def hpo_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def new_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """HPO_HOME of a server that does not exist yet; stopped and removed after the test."""
     with temporary_home() as home:
         monkeypatch.setenv("HPO_HOME", str(home))
         monkeypatch.delenv("HPO_STORAGE", raising=False)
         yield home
+
+
+@pytest.fixture
+def hpo_home(new_home: Path, made_home: Path) -> Path:
+    """HPO_HOME of a server that has run before; stopped and removed after the test."""
+    copy_home(made_home, new_home)
+    return new_home
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 Searches run on a table of real trainings (``table.jsonl.gz``), continued by a surrogate, so that
 one takes seconds. Results are kept in ``results.json``: only what is missing, or no longer right,
-is run. Then ``docs/search.md`` is written.
+is run. Then ``docs/explanation/search.md`` is written.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks.search.strategies import STRATEGIES
 
 _EXAMPLES = """\
 examples:
-  python -m benchmarks.search                         run what is missing, write docs/search.md
+  python -m benchmarks.search                         run what is missing, write the page
   python -m benchmarks.search --list                  every strategy, and how much of it was run
   python -m benchmarks.search --only 'gp*' --again    run some anew
   python -m benchmarks.search --repetitions 30        so many study seeds of each
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="default 2")
     parser.add_argument("--again", action="store_true", help="run what was run before, too")
     parser.add_argument("--list", action="store_true", help="show the strategies and end")
-    parser.add_argument("--no-page", action="store_true", help="leave docs/search.md as it is")
+    parser.add_argument("--no-page", action="store_true", help="leave the page as it is")
     args = parser.parse_args(arguments)
     names = fnmatch.filter(STRATEGIES, args.only or "*")
     if not names:

@@ -1,4 +1,4 @@
-"""``docs/search.md``: the tables between its marks, and its figure, from what was found."""
+"""``docs/explanation/search.md``: the tables between its marks, and its figure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from hpo.views.pictures import declared
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PAGE = Path(__file__).parents[2] / "docs" / "search.md"
+PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "search.md"
 PICTURE = PAGE.with_suffix(".svg")
 LEVELS = (0.8983, 0.92, 0.94)
 _COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, GREY)

@@ -1,8 +1,8 @@
 """Where the space of the table ends: along lr0 ~ 1 / S, and with other batches.
 
 ``python -m benchmarks.search.ridge`` trains ten networks at each of a few points around the best
-one of the table, as a confirmation does, and prints the table of ``docs/search.md``: minutes on two
-cores. The space of ``studies/seqdigits.toml`` follows from it.
+one of the table, as a confirmation does, and prints the table of ``docs/explanation/search.md``:
+minutes on two cores. The space of ``studies/seqdigits.toml`` follows from it.
 """
 
 from __future__ import annotations

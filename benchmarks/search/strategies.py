@@ -1,7 +1,7 @@
 """The strategies that are compared: study files that differ in how they search alone.
 
 All search the space of the table, ``real`` that of ``studies/seqdigits.toml``, too, which has the
-batches: see "The space" in ``docs/search.md``.
+batches: see "The space" in ``docs/explanation/search.md``.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ description = "A small network reads digits."
 objective = "spintronic"
 
 [budget]
-trials = 30
+trials = 12
 window = 2
 members = 2
 epochs = 4
@@ -46,7 +46,7 @@ std = 0.0291
 source = "arXiv:2408.02835"
 params = { tau_ns = 14.12, s = 0.5 }
 """
-TRIALS = 30
+TRIALS = 12
 CONVERGENCE = "Convergence against trial number"
 CONFIRMED = "Confirmed on fresh seeds and the test half, on the solved equation"
 
@@ -139,7 +139,7 @@ def _shows_the_note(watched: Watched) -> None:
     page.locator("a[href$='/note']").click()
     page.get_by_text("A small network reads digits.", exact=True).wait_for()
     said = page.locator("body").inner_text()
-    assert "State: finished, all 30 trials settled, 240 epochs of training." in said
+    assert "State: finished, all 12 trials settled, 96 epochs of training." in said
     assert re.search(r"Result: confirmed, trial \d+: .* on n = 2 fresh seeds", said)
     assert "Reported: 89.83 ± 2.91 % (arXiv:2408.02835)" in said
     assert "python -m hpo.launch --study small.toml" in said

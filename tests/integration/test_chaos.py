@@ -36,6 +36,12 @@ def check(said: str) -> None:
     assert sum(int(counts[what]) for what in ("kills", "terms", "pauses", "restarts", "cuts")) >= 5
 
 
+def test_seconds_of_chaos() -> None:
+    often = ("--trials", "12", "--lease", "1", "--pace", "0.3")
+    check(chaos("--seconds", "10", "--seed", "1", *often, timeout_s=280))
+
+
+@pytest.mark.slow
 def test_a_minute_of_chaos() -> None:
     check(chaos("--seconds", "60", "--seed", "1", timeout_s=280))
 

@@ -37,9 +37,8 @@ from hpo.study.trials import SlotState
 SAMPLERS = [
     {"name": "tpe", "n_startup_trials": 4},
     {"name": "nsga2", "population_size": 6},
-    {"name": "qmc"},
-    {"name": "random"},
 ]
+WITHOUT_HISTORY = [{"name": "qmc"}, {"name": "random"}]
 
 
 def two(name: str, **tables: Any) -> StudySpec:
@@ -55,7 +54,11 @@ def two(name: str, **tables: Any) -> StudySpec:
     return toy_spec(name, **given)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: str(s["name"]))
+@pytest.mark.parametrize(
+    "sampler",
+    [*SAMPLERS, *(pytest.param(sampler, marks=pytest.mark.slow) for sampler in WITHOUT_HISTORY)],
+    ids=lambda s: str(s["name"]),
+)
 def test_workers_and_kills_do_not_matter(database_url: str, sampler: dict[str, Any]) -> None:
     alone = undisturbed(database_url, two("alone", sampler=sampler))
     spec = two("disturbed", sampler=sampler, fixed={"sleep_s": 0.01})

@@ -46,7 +46,7 @@ GOOD: dict[str, Any] = {
 }
 
 
-def test_a_machine_that_is_ready(hpo_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_machine_that_is_ready(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.main(["--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     findings = said["findings"]
@@ -61,7 +61,7 @@ def test_a_machine_that_is_ready(hpo_home: Path, capsys: pytest.CaptureFixture[s
         r"kernel and reference agree to \de-0[5-7]; the default, exponential-ab3 with steps of 0.5 "
     )
     assert re.fullmatch(solved + r"ns, is off by 0\.\d+ %", found["solved equation"]), found
-    assert str(hpo_home) in found["storage"]
+    assert str(new_home) in found["storage"]
     assert found["schema"] == "not there; the first launch makes it"
 
 

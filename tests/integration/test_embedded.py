@@ -39,17 +39,17 @@ def phase(home: Path) -> str:
 # --- many users, one server ----------------------------------------------------------------------
 
 
-def test_eight_processes_at_once_start_one_server(hpo_home: Path) -> None:
+def test_eight_processes_at_once_start_one_server(new_home: Path) -> None:
     code = ENTER + (
         "import psycopg\n"
         "url = Embedded(Path(sys.argv[1])).acquire()\n"
         "with psycopg.connect(url.replace('+psycopg', '')) as c: c.execute('SELECT 1')\n"
         "print(status(Path(sys.argv[1])).pid, flush=True); sys.stdin.read()\n"
     )
-    processes = [start(code, hpo_home) for _ in range(8)]
+    processes = [start(code, new_home) for _ in range(8)]
     pids = {p.stdout.readline() for p in processes if p.stdout}
-    assert pids == {f"{status(hpo_home).pid}\n"}
-    assert set(status(hpo_home).users or ()) == {p.pid for p in processes}
+    assert pids == {f"{status(new_home).pid}\n"}
+    assert set(status(new_home).users or ()) == {p.pid for p in processes}
     for process in processes:
         finish(process)
 
@@ -157,11 +157,11 @@ def test_a_stale_pid_that_another_program_has_now(hpo_home: Path) -> None:
         assert read(embedded.acquire()) == 42
 
 
-def test_an_initialisation_cut_short_is_done_again(hpo_home: Path) -> None:
-    partial = hpo_home / "postgres.partial"
+def test_an_initialisation_cut_short_is_done_again(new_home: Path) -> None:
+    partial = new_home / "postgres.partial"
     partial.mkdir()
     (partial / "PG_VERSION").write_text("18\n")
-    with Embedded(hpo_home) as embedded:
+    with Embedded(new_home) as embedded:
         write(embedded.acquire())
     assert not partial.exists()
 
@@ -215,14 +215,14 @@ def test_a_server_stopped_by_force_is_not_revived_by_its_users(hpo_home: Path) -
             embedded.revive()
 
 
-def test_status_without_and_with_a_server(hpo_home: Path) -> None:
-    data, log = hpo_home / "postgres", hpo_home / "server" / "postgres.log"
-    assert status(hpo_home) == EmbeddedStatus(
-        hpo_home, data, log, False, None, None, None, None, size_bytes=0, users=()
+def test_status_without_and_with_a_server(new_home: Path) -> None:
+    data, log = new_home / "postgres", new_home / "server" / "postgres.log"
+    assert status(new_home) == EmbeddedStatus(
+        new_home, data, log, False, None, None, None, None, size_bytes=0, users=()
     )
-    with Embedded(hpo_home) as embedded:
+    with Embedded(new_home) as embedded:
         embedded.acquire()
-        now = status(hpo_home)
+        now = status(new_home)
         assert now.running
         assert now.pid is not None
         assert now.keeper_pid is not None

@@ -55,13 +55,13 @@ def as_nobody() -> dict[str, Any]:
 # --- privacy -------------------------------------------------------------------------------------
 
 
-def test_files_are_private_and_the_network_is_shut(hpo_home: Path) -> None:
-    layout = Layout.of(hpo_home)
-    with Embedded(hpo_home) as embedded:
+def test_files_are_private_and_the_network_is_shut(new_home: Path) -> None:
+    layout = Layout.of(new_home)
+    with Embedded(new_home) as embedded:
         url = embedded.acquire()
         assert mode(layout.data) == mode(layout.control) == mode(layout.socket_directory) == "0o700"
         assert mode(layout.password) == mode(layout.log) == mode(layout.users_lock) == "0o600"
-        pid = status(hpo_home).pid
+        pid = status(new_home).pid
         assert pid is not None
         server = psutil.Process(pid)
         assert server.uids().real == (NOBODY if os.geteuid() == 0 else os.geteuid())
@@ -126,11 +126,11 @@ def test_another_user_is_refused(hpo_home: Path, uid: int) -> None:
 
 
 @as_root
-def test_a_home_of_somebody_else_is_refused(hpo_home: Path) -> None:
-    control = hpo_home / "server"
+def test_a_home_of_somebody_else_is_refused(new_home: Path) -> None:
+    control = new_home / "server"
     control.mkdir()
     os.chown(control, STRANGER, STRANGER)
-    for use in (lambda: Embedded(hpo_home).acquire(), lambda: stop(hpo_home)):
+    for use in (lambda: Embedded(new_home).acquire(), lambda: stop(new_home)):
         with pytest.raises(StorageError) as caught:
             use()
         said = str(caught.value)
@@ -143,8 +143,8 @@ def test_a_home_of_somebody_else_is_refused(hpo_home: Path) -> None:
 
 
 @as_root
-def test_a_socket_directory_of_somebody_else_is_refused(hpo_home: Path) -> None:
-    planted = hpo_home / "planted"
+def test_a_socket_directory_of_somebody_else_is_refused(new_home: Path) -> None:
+    planted = new_home / "planted"
     planted.mkdir()
     os.chown(planted, STRANGER, STRANGER)
     with pytest.raises(StorageError) as caught:
@@ -165,8 +165,8 @@ def test_a_link_in_place_of_the_socket_directory_is_refused(tmp_path: Path) -> N
 # --- places --------------------------------------------------------------------------------------
 
 
-def test_a_long_and_foreign_path(hpo_home: Path) -> None:
-    home = hpo_home / "größe α" / ("long " * 30).strip()
+def test_a_long_and_foreign_path(new_home: Path) -> None:
+    home = new_home / "größe α" / ("long " * 30).strip()
     home.mkdir(parents=True)
     try:
         with Embedded(home) as embedded:
@@ -178,9 +178,9 @@ def test_a_long_and_foreign_path(hpo_home: Path) -> None:
 
 
 @as_root
-def test_an_ordinary_user_has_a_server_of_his_own(hpo_home: Path) -> None:
+def test_an_ordinary_user_has_a_server_of_his_own(new_home: Path) -> None:
     who = as_nobody()
-    home = hpo_home / "mine"
+    home = new_home / "mine"
     home.mkdir(mode=0o700)
     os.chown(home, NOBODY, NOBODY)
     with running(USER, home, **who):
@@ -194,8 +194,8 @@ def test_an_ordinary_user_has_a_server_of_his_own(hpo_home: Path) -> None:
 
 
 @as_root
-def test_a_home_out_of_the_servers_reach_is_refused(hpo_home: Path) -> None:
-    blocked = hpo_home / "blocked"
+def test_a_home_out_of_the_servers_reach_is_refused(new_home: Path) -> None:
+    blocked = new_home / "blocked"
     blocked.mkdir(mode=0o700)
     with pytest.raises(StorageError) as caught:
         Embedded(blocked / "home").acquire()
@@ -209,11 +209,11 @@ def test_a_home_out_of_the_servers_reach_is_refused(hpo_home: Path) -> None:
 @as_root
 @pytest.mark.parametrize("name", ["nosuchuser", "root"])
 def test_the_servers_account_must_exist_and_not_be_root(
-    hpo_home: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    new_home: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("HPO_SERVER_USER", name)
     with pytest.raises(StorageError) as caught:
-        Embedded(hpo_home).acquire()
+        Embedded(new_home).acquire()
     assert str(caught.value) == (
         "HPO_SERVER_USER: PostgreSQL must run as an existing account other than root, but got "
         f"HPO_SERVER_USER={name}. Set it to an unprivileged account, such as nobody."
@@ -241,18 +241,18 @@ def test_programs_out_of_the_servers_reach_are_copied(
         assert read(embedded.acquire()) == 42
 
 
-def test_data_of_another_version_are_refused(hpo_home: Path) -> None:
-    data = hpo_home / "postgres"
+def test_data_of_another_version_are_refused(new_home: Path) -> None:
+    data = new_home / "postgres"
     data.mkdir()
     (data / "PG_VERSION").write_text("12\n")
     with pytest.raises(StorageError) as caught:
-        Embedded(hpo_home).acquire()
+        Embedded(new_home).acquire()
     assert str(caught.value) == (
         f"{data}: the data directory must be of PostgreSQL 18 or 16, but got version=12. Dump it "
         "with a PostgreSQL 12 server (pg_dump), move the directory away and restore the dump into "
         "the new one; or go back to the version of this project that made it."
     )
-    assert status(hpo_home).keeper_pid is None
+    assert status(new_home).keeper_pid is None
 
 
 def test_a_server_that_cannot_start_says_why(hpo_home: Path) -> None:

@@ -110,18 +110,18 @@ def test_clocks_that_are_an_hour_off_move_no_lease(ledger: Ledger, database_url:
 
 
 @pytest.fixture
-def small_disk(hpo_home: Path) -> Iterator[Path]:
+def small_disk(new_home: Path) -> Iterator[Path]:
     """HPO_HOME on a file system of 120 MB."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=120m,mode=0711", "none", str(hpo_home)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=120m,mode=0711", "none", str(new_home)]
     if os.geteuid() != 0:
         pytest.skip("only root may mount a small file system")
     done = subprocess.run(mount, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         pytest.skip(f"no small file system can be mounted here: {done.stderr.strip()}")
     try:
-        yield hpo_home
+        yield new_home
     finally:
-        subprocess.run(["umount", "--lazy", str(hpo_home)], check=True)
+        subprocess.run(["umount", "--lazy", str(new_home)], check=True)
 
 
 def fill(disk: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Databases over an encrypted connection, set up as README.md says.
+"""Databases over an encrypted connection, set up as docs/how-to/several-hosts.md says.
 
 Real certificates, a real server, real clients.
 """
@@ -26,7 +26,7 @@ from hpo.errors import StorageError
 from hpo.postgres.connect import open_storage
 from hpo.study.snapshot import StudyState
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/how-to/several-hosts.md").read_text()
 ANOTHER_CA = (
     "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj '/CN=another' -keyout other.key "
     "-out other.crt"
@@ -34,14 +34,14 @@ ANOTHER_CA = (
 
 
 def block(begins: str) -> str:
-    """The code block of README.md that begins so, for a server on this host."""
-    (found,) = re.findall(rf"^```\w*\n({re.escape(begins)}.*?)^```", README, re.M | re.S)
+    """The code block of the page that begins so, for a server on this host."""
+    (found,) = re.findall(rf"^```\w*\n({re.escape(begins)}.*?)^```", PAGE, re.M | re.S)
     return str(found).replace("db.lab.example", "localhost").replace("10.0.0.0/8", "127.0.0.0/8")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[TlsServer]:
-    """A server as README.md sets it up."""
+    """A server as the page sets it up."""
     with temporary_home() as home:
         certificates = f"{block('openssl req')}\n{ANOTHER_CA}"
         with tls_server(home, certificates, block("hostssl"), block("listen_addresses")) as found:

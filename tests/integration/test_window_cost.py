@@ -1,4 +1,4 @@
-"""Real workers wait for the window as the simulation of docs/window.md says."""
+"""Real workers wait for the window as the simulation of docs/explanation/window.md says."""
 
 from __future__ import annotations
 

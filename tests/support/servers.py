@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,13 @@ def temporary_home() -> Iterator[Path]:
     finally:
         stop(home, force=True)
         shutil.rmtree(home)
+
+
+def copy_home(made: Path, home: Path) -> None:
+    """Copy the data of a server that is stopped, and its password."""
+    (home / "server").mkdir(mode=0o700, parents=True)
+    for part in ("postgres", "server/password"):
+        subprocess.run(["cp", "-a", made / part, home / part], check=True)
 
 
 def connect(url: str, **options: Any) -> psycopg.Connection[Any]:

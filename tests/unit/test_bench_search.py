@@ -1,4 +1,4 @@
-"""The search benchmark: its table, its surrogate, its accounts, and what docs/search.md says."""
+"""The search benchmark: table, surrogate, accounts; what docs/explanation/search.md says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/integrators.md says is what was measured."""
+"""What docs/explanation/integrators.md says is what was measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stack import ROOT
 from benchmarks import integratorpage, integrators
 from benchmarks.networks import KINDS
 
-DOCUMENT = (ROOT / "docs/integrators.md").read_text()
+DOCUMENT = (ROOT / "docs/explanation/integrators.md").read_text()
 FOUND = integrators.Found.read()
 
 
@@ -22,7 +22,7 @@ def test_its_tables_are_those_of_the_data() -> None:
 
 def test_its_figure_is_there_and_small() -> None:
     [name] = re.findall(r"!\[[^]]+\]\((\S+)\)", DOCUMENT)
-    assert (ROOT / "docs" / name).stat().st_size < 100_000
+    assert (ROOT / "docs/explanation" / name).stat().st_size < 100_000
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,4 @@
-"""The example of docs/own-data.md is complete: its data and its study are what it says."""
+"""The example of docs/how-to/own-data.md is complete: its data and its study are what it says."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from objectives.contract import Outcome, Protocol, Solved
 from objectives.tasks import load
 from objectives.tasks.arrays import ArraysParams
 
-PAGE = Path(__file__).parents[2] / "docs" / "own-data.md"
+HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
+PAGE = HOW_TO / "own-data.md"
 
 
-def block(language: str, number: int = 0) -> str:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)[number]
+def block(language: str, number: int = 0, page: Path = PAGE) -> str:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)[number]
 
 
 def test_the_example_gives_a_study_that_loads(tmp_path: Path) -> None:
@@ -40,7 +41,8 @@ def check_of_the_page(scores: dict[int, float], protocol: Protocol) -> Outcome:
     """What the page's ``evaluate`` gives of a network with these scores by steps per point."""
     evaluate = "def evaluate(protocol, params, network, tested):\n"
     names: dict[str, Any] = {"Protocol": Protocol, "Outcome": Outcome}
-    exec(block("python", 1) + evaluate + textwrap.indent(block("python", 2), "    "), names)
+    check, use = (block("python", number, HOW_TO / "own-objective.md") for number in (0, 1))
+    exec(check + evaluate + textwrap.indent(use, "    "), names)
     params = SimpleNamespace(steps_per_point=2)
     found: Outcome = names["evaluate"](protocol, params, scores, lambda own, steps: own[steps])
     return found

@@ -1,4 +1,4 @@
-"""What docs/robust.md says is what its studies do."""
+"""What docs/how-to/robust.md says is what its studies do."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from stack import ROOT
 
 from hpo.study import file
 
-DOCUMENT = (ROOT / "docs/robust.md").read_text()
+DOCUMENT = (ROOT / "docs/how-to/robust.md").read_text()
 SWEEPS = ["robust-spread", "robust-spread-alone"]
 
 
@@ -24,7 +24,7 @@ def test_its_pictures_are_there_and_small() -> None:
     names = re.findall(r"!\[[^]]+\]\((\S+)\)", DOCUMENT)
     assert names == [f"{name}.svg" for name in SWEEPS]
     for name in names:
-        assert 0 < (ROOT / "docs" / name).stat().st_size < 60_000
+        assert 0 < (ROOT / "docs/how-to" / name).stat().st_size < 60_000
 
 
 @pytest.mark.parametrize("name", SWEEPS)

@@ -1,4 +1,4 @@
-"""What docs/window.md says is what was measured."""
+"""What docs/explanation/window.md says is what was measured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stack import ROOT
 from benchmarks import window
 from hpo.study.spec import Budget
 
-DOCUMENT = (ROOT / "docs/window.md").read_text()
+DOCUMENT = (ROOT / "docs/explanation/window.md").read_text()
 RESULTS = (ROOT / "benchmarks/RESULTS.md").read_text().partition("\n## Window\n")[2]
 
 
@@ -30,7 +30,7 @@ def test_idle_shares_can_be_simulated_again(workers: int) -> None:
 
 def test_its_figure_is_there_and_small() -> None:
     [name] = re.findall(r"!\[[^]]+\]\((\S+)\)", DOCUMENT)
-    assert (ROOT / "docs" / name).stat().st_size < 60_000
+    assert (ROOT / "docs/explanation" / name).stat().st_size < 60_000
 
 
 def test_the_largest_window_is_that_of_a_study() -> None:

@@ -2,8 +2,8 @@
 
 A launch submits an array of jobs, each a crew of workers (``hpo.launch.executors.crew``), and then
 follows the study in its database. The jobs need the launch no more: it may leave them, and the next
-launch of the same study finds them by their name and counts them. What jobs do is asked from squeue,
-now and then; who works at what, from the ledger.
+launch of the same study finds them by their name and counts them. What jobs do is asked from
+squeue, now and then; who works at what, from the ledger.
 """
 
 from __future__ import annotations

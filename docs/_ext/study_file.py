@@ -1,0 +1,211 @@
+"""The tables of a study file as Markdown, from the models that check it: keys, types, defaults."""
+
+from __future__ import annotations
+
+import ast
+import enum
+import inspect
+import re
+import types
+from collections.abc import Iterator
+from functools import cache
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types as bounds
+from commands import _escaped
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+import objectives
+from hpo.study.spec import Dimension, StudySpec
+from objectives.tasks import TASKS
+
+MEANINGS = {
+    "StudySpec.name": "name of the study in the database; without it, the name of the file",
+    "StudySpec.description": "what the study is, in words",
+    "StudySpec.objective": 'what is trained: `"spintronic"`, `"ctrnn"`, or `"module:Class"`',
+    "StudySpec.seed": "every random number of the study follows from it",
+    "StudySpec.protocol": '`"validation"`: the search does not see the test half; `"paper"`: it is '
+    'scored on the test half, as in the paper; `"confirm"`: nothing is selected, every network is '
+    "tested once",
+    "Dimension.low": "least value of a range",
+    "Dimension.high": "largest value of a range",
+    "Dimension.log": "search the logarithm",
+    "Dimension.step": "distance of the values of a range",
+    "Dimension.choices": "in place of a range: the values, in any order",
+    "Racing.rungs": "numbers of networks after which a trial is compared with those before it",
+    "Stop.target": "a complete trial has this score, or a better one",
+    "Stop.patience": "so many trials in a row were not better than the best before them",
+    "Stop.max_epochs": "so many epochs were trained in the search",
+    "WarmStart.study": "another study of the same database, whose best trials are the points",
+    "WarmStart.top": "how many trials of `study`; 5 without it",
+    "Reported.score": "the published score",
+    "Reported.std": "its standard deviation",
+    "Reported.n": "networks that it is the mean of",
+    "Reported.source": "where it was published",
+    "Reported.params": "the published parameters; those that the study searches are compared",
+    "Curve.label": "name in the figure",
+    "Curve.values": "values of `x`",
+    "Curve.range": "in place of `values`: `{ low, high, points, log }`, evenly spaced",
+    "Range.low": "first value",
+    "Range.high": "last value",
+    "Range.points": "how many values, both ends among them",
+    "Range.log": "equal ratios in place of equal differences",
+    "Sweep.curves": "`[[sweep.curves]]`, one table for each curve",
+    "Figure.kind": '`"curves"`: medians and quartiles against `x` of a sweep; `"scatter"`: the '
+    "median score of every trial against `x`",
+    "Figure.title": "heading",
+    "Figure.x_label": "label of the axis",
+    "Figure.y_label": "label of the axis",
+    "Figure.log_x": "logarithmic axis",
+    "Sampler.name": "one of Optuna's samplers",
+    "Pruner.name": "one of Optuna's pruners; `none` lets every trial train to its end",
+    "Cost.name": "one of the costs that the objective declares",
+    "ArraysParams.name": "the task",
+    "SequentialDigitsParams.name": "the task",
+}
+"""What the models do not say themselves."""
+
+LIMITS = (("Ge", "≥"), ("Gt", ">"), ("Le", "≤"), ("Lt", "<"))
+
+
+def tables(spec: type[BaseModel] = StudySpec) -> dict[str, type[BaseModel]]:
+    """Key of a study file -> the model of its table, as far as the model of the whole knows it."""
+    found = {}
+    for key, field in spec.model_fields.items():
+        if model := _model(field.annotation):
+            found[key] = model
+    return found
+
+
+@cache
+def models() -> dict[str, type[BaseModel]]:
+    """What has a table of keys, by the name in its mark."""
+    found = {"study": StudySpec, "space": Dimension, **tables()}
+    curve = _model(found["sweep"].model_fields["curves"].annotation)
+    found |= {"sweep.curves": curve, "range": _model(curve.model_fields["range"].annotation)}
+    found |= {f"task {name}": model for name, model in TASKS.items()}
+    found |= {name: objectives.load(name).Params for name in objectives.BUILT_IN}
+    if model := objectives.load("spintronic").variability:
+        found["variability"] = model
+    return found
+
+
+def keys(name: str) -> str:
+    """The table of the keys of one model."""
+    apart = {"study": {*tables(), "task", "fixed", "space", "variability"}}
+    in_other_tables = {"epochs", "variability"} if name in objectives.BUILT_IN else set()
+    return _table(models()[name], without=apart.get(name, in_other_tables))
+
+
+def costs(name: str) -> str:
+    """The table of what an objective declares as costs."""
+    rows = [f"| `{key}` | {_worded(text)} |" for key, text in objectives.load(name).costs.items()]
+    return "\n".join(["| cost | meaning |", "|---|---|", *rows])
+
+
+def _model(annotation: Any) -> Any:
+    """The model within an annotation: of ``Racing | None``, of ``tuple[Curve, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) is dict:
+        return None
+    return next((model for part in get_args(annotation) if (model := _model(part))), None)
+
+
+def _table(model: type[BaseModel], without: set[str] | None = None) -> str:
+    rows = [
+        f"| `{name}` | {_kind(field)} | {_default(field)} | {meaning(model, name)} |"
+        for name, field in model.model_fields.items()
+        if name not in (without or ())
+    ]
+    return "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *rows])
+
+
+def meaning(model: type[BaseModel], name: str) -> str:
+    """What a key means: its description, the docstring below it, or ``MEANINGS``; else nothing."""
+    for owner in model.__mro__:
+        if found := MEANINGS.get(f"{owner.__name__}.{name}"):
+            return found.replace("|", "\\|")
+    if text := model.model_fields[name].description:
+        return _worded(text)
+    for owner in model.__mro__:
+        if text := _docstrings(owner).get(name):
+            return _worded(text)
+    return ""
+
+
+def _worded(text: str) -> str:
+    """A description as a cell: without a full stop, and without places in the code."""
+    text = re.sub(r"[,;] see `*[\w.]+`*$", "", " ".join(text.split()).rstrip("."))
+    if text[1:2].islower():
+        text = text[0].lower() + text[1:]
+    return _escaped(text).replace("``", "`")
+
+
+@cache
+def _docstrings(model: type) -> dict[str, str]:
+    """The strings below the fields of a class of ours."""
+    if model.__module__.partition(".")[0] not in ("hpo", "objectives"):
+        return {}
+    (body,) = ast.parse(inspect.getsource(model)).body
+    assert isinstance(body, ast.ClassDef)
+    return {
+        field.target.id: ast.literal_eval(text.value)
+        for field, text in pairwise(body.body)
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+    }
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**required**"
+    value = field.get_default(call_default_factory=True)
+    if value is None or value in ("", (), {}):
+        return "–"
+    if isinstance(value, enum.Enum):
+        value = value.value
+    text = f'"{value}"' if isinstance(value, str) else str(value).lower()
+    return f"`{text}`"
+
+
+def _kind(field: FieldInfo) -> str:
+    limits = [limit for item in field.metadata for limit in _limits(item)]
+    return ", ".join([_type(field.annotation), *limits])
+
+
+def _limits(item: Any) -> Iterator[str]:
+    for name, sign in LIMITS:
+        if isinstance(item, getattr(bounds, name)):
+            yield f"{sign} {getattr(item, name.lower()):,.10g}"
+
+
+def _type(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        limits = [limit for item in arguments[1:] for limit in _limits_of(item)]
+        return ", ".join([_type(arguments[0]), *limits])
+    if origin is Literal:
+        return " ".join(f"`{value}`" for value in arguments)
+    if origin in (Union, types.UnionType):
+        kinds = [_type(a) for a in arguments if a is not type(None)]
+        kinds = list(dict.fromkeys(kinds))
+        return "number" if kinds == ["number", "whole number"] else " or ".join(kinds)
+    if origin is tuple:
+        return f"list of {_type(arguments[0])}"
+    if origin is dict:
+        return "table"
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+        return " ".join(f"`{member.value}`" for member in annotation)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "table"
+    names = {int: "whole number", float: "number", str: "text", bool: "`true` `false`"}
+    return names.get(annotation, "value")
+
+
+def _limits_of(item: Any) -> Iterator[str]:
+    """Of a pydantic ``Field`` within an annotation, too."""
+    for part in getattr(item, "metadata", [item]):
+        yield from _limits(part)

@@ -1,0 +1,61 @@
+"""Sphinx: how the documentation is built (`make docs`). Nothing is fetched from the network."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+ROOT = DOCS.parent
+sys.path[:0] = [str(DOCS / "_ext"), str(ROOT)]
+
+_project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+project = _project["name"]
+release = version = _project["version"]
+author = copyright = "the authors of hpo-dynamics"
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "attribute_docs",
+    "generated",
+]
+exclude_patterns = ["_build", "examples"]
+
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 4  # links to headings are checked
+myst_links_external_new_tab = False
+
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+napoleon_numpy_docstring = False
+python_use_unqualified_type_names = True
+add_module_names = False
+
+nitpicky = True
+nitpick_ignore_regex = [  # names of other projects, whose inventories would have to be fetched
+    ("py:.*", r"(np|numpy|torch|pydantic|annotated_types|typing|pathlib|collections|abc|enum)\..*"),
+    ("py:.*", r"(NDArray|BaseModel|LayeredNetwork|Path|Exception|\w+Error)"),
+    ("py:.*", r"(.*\.)?[PT]"),  # type variables
+    ("py:.*", r"(bool|int|float|str|bytes|dict|list|tuple|type|object|None|Any)(\[.*)?"),
+    (
+        "py:.*",
+        r"(Mapping|Sequence|Callable|ClassVar|StrEnum|ABC|Generic|Literal)",
+    ),
+]
+
+html_theme = "furo"
+html_title = f"{project} {release}"
+html_static_path = ["_static"]
+html_css_files = ["custom.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_theme_options = {
+    "light_css_variables": {"font-stack": "system-ui, sans-serif"},
+    "dark_css_variables": {"font-stack": "system-ui, sans-serif"},
+}
+pygments_style = "default"
+highlight_language = "none"  # blocks without a language are terminal output

@@ -1,0 +1,64 @@
+"""An objective of one's own: the accuracy of a convolutional network on time series."""
+
+import io
+from typing import Annotated
+
+from pydantic import Field
+
+from objectives.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
+from objectives.randomness import stream
+from objectives.tasks import TASKS, load
+
+
+class ConvParams(ObjectiveParams):
+    """What a study may fix or search; ``epochs`` is there already."""
+
+    width: Annotated[int, Field(ge=1, le=512, description="channels of the convolution")] = 16
+    kernel: Annotated[int, Field(ge=1, le=63, description="input points that it spans")] = 9
+    lr: Annotated[float, Field(gt=0, le=1, description="learning rate of Adam")] = 0.01
+    batch_size: Annotated[int, Field(ge=1, le=10_000, description="series per update")] = 60
+
+
+class ConvObjective(Objective):
+    """Trains one network from one seed: a convolution, a pooling, a linear layer."""
+
+    name, Params, tasks = "conv", ConvParams, TASKS
+
+    def evaluate(self, params, *, task, protocol, member_seed, on_epoch, resume=None):
+        """Train and score one network."""
+        import torch  # here, so that `hpo` itself need not load it
+        from torch import nn
+
+        split = load(task, protocol=protocol, member_seed=member_seed)
+        x, label = torch.from_numpy(split.train.x).mT, torch.from_numpy(split.train.label)
+        torch.manual_seed(member_seed)
+        conv = nn.Conv1d(split.n_channels, params.width, params.kernel, padding="same")
+        readout = nn.Linear(8 * params.width, split.n_classes)
+        network = nn.Sequential(conv, nn.ReLU(), nn.AdaptiveAvgPool1d(8), nn.Flatten(), readout)
+        optimizer = torch.optim.Adam(network.parameters(), lr=params.lr)
+        epoch, curve = 0, []
+        if resume is not None:
+            weights, moments, epoch, curve = torch.load(io.BytesIO(resume))
+            network.load_state_dict(weights)
+            optimizer.load_state_dict(moments)
+
+        def checkpoint():
+            state = network.state_dict(), optimizer.state_dict(), epoch, curve
+            torch.save(state, file := io.BytesIO())
+            return file.getvalue()
+
+        def accuracy():
+            found = network(torch.from_numpy(split.score.x).mT).argmax(1)
+            return (found == torch.from_numpy(split.score.label)).double().mean().item()
+
+        while epoch < params.epochs:
+            order = stream(member_seed, f"batch order/{epoch}").permutation(len(split.train))
+            for batch in torch.from_numpy(order).split(params.batch_size):
+                optimizer.zero_grad()
+                nn.functional.cross_entropy(network(x[batch]), label[batch]).backward()
+                optimizer.step()
+            epoch += 1
+            score = None if protocol is Protocol.CONFIRM else accuracy()
+            curve += [] if score is None else [score]
+            on_epoch(Progress(epoch=epoch, score=score, checkpoint=checkpoint))
+        return Outcome(score=curve[-1] if curve else accuracy(), curve=tuple(curve))

@@ -1,0 +1,207 @@
+"""README and documentation: links lead somewhere, examples are valid, what is shown can be run."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import shlex
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from stack import ROOT
+
+import objectives
+from hpo import studyfile, tables
+
+DOCS = ROOT / "docs"
+sys.path.append(str(DOCS / "_ext"))
+
+import commands  # noqa: E402
+import study_file  # noqa: E402
+from generated import MARK  # noqa: E402
+
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
+SHELL = ("", "console", "sh")
+PLACEHOLDERS = {"K": "1", "N": "1"}
+EACH_PAGE = pytest.mark.parametrize("name", NAMES)
+
+
+@cache
+def tokens(name: str) -> list[Token]:
+    found = MarkdownIt("commonmark").enable("table").parse((ROOT / name).read_text("utf-8"))
+    return [inner for token in found for inner in [token, *(token.children or [])]]
+
+
+def blocks(name: str, *languages: str) -> list[str]:
+    return [
+        token.content
+        for token in tokens(name)
+        if token.type in ("fence", "code_block")
+        if token.info.strip("{}").split(" ")[0] in languages
+    ]
+
+
+def targets(name: str) -> list[str]:
+    found = [str(t.attrGet("href") or t.attrGet("src") or "") for t in tokens(name)]
+    found += re.findall(r"^\.?.*?\[.+?\]: (\S+)$", (ROOT / name).read_text("utf-8"), re.MULTILINE)
+    return [target for target in found if target and not re.match(r"[a-z]+:", target)]
+
+
+def slugs(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def shown(name: str) -> Iterator[list[str]]:
+    """The command lines of hpo in the blocks of a page, as lists of words."""
+    for block in blocks(name, *SHELL):
+        lines = block.replace("\\\n", " ").splitlines()
+        if any(line.startswith("$ ") for line in lines):
+            lines = [line[2:] for line in lines if line.startswith("$ ")]
+        for line in lines:
+            if found := re.match(r"(?:[A-Z_]+=\S+ |\.venv/bin/)*((?:hpo|python -m hpo).*)", line):
+                first = re.split(r" [|&>] ?|;", found[1])[0]
+                yield shlex.split(first.replace("…", "x"), comments=True)
+
+
+def parse(words: list[str]) -> None:
+    """Have the real parser read a command line.
+
+    Raises:
+        ValueError: it refuses it.
+    """
+    words = words[2:] if words[0] == "python" else words[1:]
+    command, *rest = [PLACEHOLDERS.get(word, word) for word in words]
+    if command == "hpo":  # python -m hpo COMMAND
+        command, *rest = rest
+    if "--help" in (command, *rest):
+        return
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            commands.parser_of(command).parse_args(rest)
+    except (SystemExit, LookupError) as refused:
+        raise ValueError(f"{shlex.join(words)}: {refused} {said.getvalue()}") from None
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text("utf-8").splitlines()) <= 150
+
+
+def test_readme_names_every_page() -> None:
+    page_and_site = {"docs/index.md", "docs/changelog.md", "docs/explanation/benchmarks.md"}
+    assert set(NAMES) - {"README.md"} - page_and_site <= set(targets("README.md"))
+
+
+@EACH_PAGE
+def test_its_links_lead_to_files_and_headings(name: str) -> None:
+    for target in targets(name):
+        path, _, heading = target.partition("#")
+        page = (ROOT / name).parent / path if path else ROOT / name
+        assert page.exists(), target
+        assert not heading or heading in slugs(page), target
+
+
+@EACH_PAGE
+def test_its_command_lines_are_understood(name: str) -> None:
+    for words in shown(name):
+        parse(words)
+
+
+@EACH_PAGE
+def test_commands_in_its_sentences_exist(name: str) -> None:
+    for token in tokens(name):
+        if token.type == "code_inline" and token.content.startswith("hpo "):
+            command, *rest = token.content.split()[1:]
+            if command in ("COMMAND", "--help"):
+                continue
+            assert command in commands.summaries(), token.content
+            options = commands.parser_of(command)._option_string_actions
+            assert {word for word in rest if word.startswith("--")} <= {*options}, token.content
+
+
+def test_command_lines_are_found() -> None:
+    assert sum(1 for name in NAMES for _ in shown(name)) > 50
+    with pytest.raises(ValueError, match="--trails"):
+        parse(["hpo", "extend", "seqdigits", "--trails", "3"])
+    with pytest.raises(ValueError, match="unknown"):
+        parse(["hpo", "show", "seqdigits"])
+
+
+@EACH_PAGE
+def test_its_python_is_python(name: str) -> None:
+    """And where output follows as a block of text, it is what is printed."""
+    text = (ROOT / name).read_text("utf-8")
+    for block in blocks(name, "python"):
+        ast.parse(block, name)
+        if output := re.search(re.escape(block) + r"```\n\n```text\n(.*?)```", text, re.DOTALL):
+            with redirect_stdout(io.StringIO()) as printed:
+                exec(block, {})
+            assert printed.getvalue() == output[1]
+
+
+@EACH_PAGE
+def test_its_toml_is_right(name: str, tmp_path: Path) -> None:
+    """And where it is a whole study of a built-in objective on built-in data, it loads."""
+    for block in blocks(name, "toml"):
+        tree = tomllib.loads(block)
+        if tree.get("objective") in objectives.BUILT_IN and "path" not in tree.get("task", {}):
+            (tmp_path / "study.toml").write_text(block, encoding="utf-8")
+            studyfile.load(str(tmp_path / "study.toml"))
+
+
+def test_the_examples_are_shown_and_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(DOCS / "examples")
+    monkeypatch.syspath_prepend(DOCS / "examples")
+    text = "".join(page.read_text("utf-8") for page in PAGES)
+    for file in sorted((DOCS / "examples").glob("*.*")):
+        assert f"```{{literalinclude}} ../examples/{file.name}" in text
+    for file in (DOCS / "examples").glob("*.toml"):
+        assert studyfile.load(file.name).name == file.stem
+
+
+def test_every_command_is_described() -> None:
+    page = commands.page()
+    for name in commands.summaries():
+        assert f"## `hpo {name}`" in page
+    assert "| `--trials N` | trials in all **Required.** |" in page
+
+
+def test_every_key_of_a_study_file_is_described() -> None:
+    page = (DOCS / "reference/study-file.md").read_text("utf-8")
+    marks = {mark for mark in MARK.findall(page) if mark.startswith("keys of ")}
+    assert marks == {f"keys of {name}" for name in study_file.models()}
+    for name, model in study_file.models().items():
+        rows = study_file.keys(name).splitlines()[2:]
+        assert rows
+        assert not [row for row in rows if row.endswith("|  |")], name
+        for key in {"study": ()}.get(name, model.model_fields):
+            assert study_file.meaning(model, key) or key in ("epochs", "variability")
+
+
+def test_every_meaning_is_of_a_key() -> None:
+    there = {
+        f"{owner.__name__}.{key}"
+        for model in study_file.models().values()
+        for owner in model.__mro__
+        for key in model.model_fields
+    }
+    assert set(study_file.MEANINGS) <= there
+
+
+def test_every_table_and_column_is_described() -> None:
+    page = (DOCS / "reference/stored-names.md").read_text("utf-8")
+    for table in tables.metadata.tables.values():
+        assert f"`{table.name}`" in page
+        for column in table.columns:
+            assert f"`{column.name}`" in page, f"{table.name}.{column.name}"
+    assert f"version {tables.SCHEMA_VERSION} of the schema" in page
