@@ -22,7 +22,7 @@ test: $(VENV)/.ready-dev ## all tests but the long ones, in 12 to 22 minutes on 
 test-all: $(VENV)/.ready-dev ## all tests, the long ones too
 	$(PY) -m pytest
 
-secrets: ## passwords for `docker compose up`, made once (README, "A lab server")
+secrets: ## passwords for `docker compose up`, made once (docs/how-to/lab-server.md)
 	@docker/secrets.sh
 
 chaos: $(VENV)/.ready ## ten minutes of kills, pauses and restarts that a study must not notice (CHAOS="--seconds 60" less)
@@ -48,14 +48,14 @@ bench: $(VENV)/.ready-dev ## measure networks, service, scale and window, in 20 
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[bench]' || echo "without JAX, diffrax, torchdiffeq"
 	$(PY) -m benchmarks
 
-bench-search: $(VENV)/.ready-dev ## compare searches on the table of real trainings: what is missing, and docs/search.md
+bench-search: $(VENV)/.ready-dev ## compare searches on the table of real trainings: what is missing, and its page
 	@$(PY) -m benchmarks.search
 
 docs: $(VENV)/.ready-docs ## the documentation, as docs/_build/html/index.html; warnings are errors
 	$(PY) -m sphinx -b html --fresh-env --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
 	@echo docs/_build/html/index.html
 
-screenshots: $(VENV)/.ready-dev ## the pictures of the dashboard in README.md; needs chromium
+screenshots: $(VENV)/.ready-dev ## the pictures of the dashboard in the documentation; needs chromium
 	@$(PY) -m hpo.launch --study seqdigits --no-report > /dev/null
 	@PYTHONPATH=tests/support $(PY) docs/screenshots.py
 
