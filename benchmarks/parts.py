@@ -13,7 +13,7 @@ import torch
 from benchmarks import networks
 from benchmarks.runners import BATCH
 from objectives.networks.kernels.compiling import kernel
-from objectives.networks.kernels.passes import Passage
+from objectives.networks.kernels.passes import Pass
 from objectives.networks.kernels.simd import load, splat, store
 from objectives.networks.kernels.sparse import LANES
 
@@ -79,7 +79,7 @@ def _kernels(kind: str, density: float | None) -> tuple[tuple[float, float], int
             mask.zero_()
     u = torch.from_numpy(split.train.x)
     [block] = network.kernel(0).lanes(u[:LANES])
-    passage = Passage(network.kernel(0), u.shape[1], keep=True)
+    passage = Pass(network.kernel(0), u.shape[1], keep=True)
     weights = (network.w_in, network.w_inter, network.w_intra, network.bias)
     passage.begin(torch.cat([w.detach().reshape(-1) for w in weights]).numpy())
     passage.entering[:] = 1e-3

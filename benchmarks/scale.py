@@ -37,7 +37,7 @@ from hpo.postgres.embedded.layout import PORT, Layout
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
-from hpo.worker.heartbeat import Order
+from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 
 ROUND_TRIP_S = 0.001
@@ -209,7 +209,7 @@ def _run(
 def _work(url: str, study: str | None, start: Barrier, told: Any) -> None:
     """One worker, from its first claim on."""
     with open_storage(url, worker=True) as storage:
-        worker = Worker(storage, Order(study=study, confirm=False, artifacts=False))
+        worker = Worker(storage, WorkerOptions(study=study, confirm=False, artifacts=False))
         signal.signal(signal.SIGTERM, lambda signum, frame: worker.stop())
         claims: list[tuple[str, float, float]] = []
         begins_s: list[float] = []

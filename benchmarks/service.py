@@ -26,7 +26,7 @@ from hpo.postgres.embedded import client
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState
-from hpo.worker.heartbeat import Order
+from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 
 SIZES = (100, 1_000, 10_000)
@@ -115,7 +115,7 @@ def _ours(storage: Storage, sampler: str, pruner: str, size: int) -> Overhead:
     instant.starts_s.clear()
     began_s = time.process_time()
     server_s = _server_cpu_s()
-    Worker(storage, Order(study=spec.name, confirm=False)).run()
+    Worker(storage, WorkerOptions(study=spec.name, confirm=False)).run()
     served_s = _server_cpu_s() - server_s
     starts_s = instant.starts_s[::MEMBERS]
     return Overhead(

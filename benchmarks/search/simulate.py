@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.search.surrogate import Array
 from benchmarks.waiting import simulate as scheduled
 from hpo.search import seeds
-from hpo.search.pruning import Course, EndedError
+from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
@@ -131,7 +131,7 @@ def _train(
     spec: StudySpec, world: World, number: int, past: Sequence[Past], own: Suggestion
 ) -> _Trial:
     """What ``hpo.worker.trial`` does with a slot, in a world."""
-    course = Course(spec, number, past, own)
+    course = TrialProgress(spec, number, past, own)
     scores: list[float] = []
     spent = 0
 

@@ -19,7 +19,7 @@ from hpo.errors import HpoError
 if TYPE_CHECKING:
     import socket
 
-    from hpo.dashboard.app import Site
+    from hpo.dashboard.app import DashboardApp
 
 
 _EXAMPLES = """\
@@ -138,10 +138,10 @@ def _serve(
     """Serve until a signal, and say so."""
     from hpo.dashboard import server
     from hpo.dashboard.guard import Guard, host_name
-    from hpo.dashboard.passwords import Gate
+    from hpo.dashboard.passwords import PasswordCheck
 
     names = {host_name(name) for name in (*arguments.allowed_host, arguments.host)}
-    gate = Gate(password) if password is not None else None
+    gate = PasswordCheck(password) if password is not None else None
     site = _site(arguments)
     try:
         site.open()
@@ -158,15 +158,15 @@ def _serve(
         gc.freeze()  # else the interpreter's end visits a million objects, for two seconds
 
 
-def _site(arguments: argparse.Namespace) -> Site:
+def _site(arguments: argparse.Namespace) -> DashboardApp:
     import optuna
 
-    from hpo.dashboard.app import Site
+    from hpo.dashboard.app import DashboardApp
     from hpo.ledger.tables import schema
     from hpo.postgres.connect import open_storage
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of each trial that no plot shows
-    return Site(
+    return DashboardApp(
         lambda: open_storage(arguments.storage, prepare=schema),
         option=storage_option(arguments),
     )

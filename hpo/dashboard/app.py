@@ -63,7 +63,7 @@ class _Opened:
     publishing: PublishingThread
 
 
-class Site:
+class DashboardApp:
     """A WSGI application behind the guard, which sets ``hpo.kind``."""
 
     def __init__(

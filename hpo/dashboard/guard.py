@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from hpo.dashboard.passwords import Answer, Gate
+from hpo.dashboard.passwords import Answer, PasswordCheck
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -69,7 +69,7 @@ class Guard:
 
     app: WSGIApplication
     names: frozenset[str] = frozenset()
-    gate: Gate | None = None
+    gate: PasswordCheck | None = None
     notes: bool = False
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -108,7 +108,7 @@ class Guard:
         if method in ("GET", "HEAD") and kind is Kind.HEALTH:
             return kind
         if self.gate is not None:
-            _knock(self.gate, environ, extra)
+            _check_request(self.gate, environ, extra)
         if method in ("GET", "HEAD"):
             if kind is None:
                 raise Refused("404 Not Found", "There is no such page.")
@@ -159,7 +159,9 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _knock(gate: Gate, environ: WSGIEnvironment, extra: list[tuple[str, str]]) -> None:
+def _check_request(
+    gate: PasswordCheck, environ: WSGIEnvironment, extra: list[tuple[str, str]]
+) -> None:
     cookies = environ.get("HTTP_COOKIE", "")
     address = environ.get("REMOTE_ADDR", "")
     answer = gate.ask(address, environ.get("HTTP_AUTHORIZATION", ""), cookies)

@@ -61,7 +61,7 @@ def read_password(path: Path) -> str:
     return password
 
 
-class Gate:
+class PasswordCheck:
     """Lets in who knows the password: HTTP Basic under any user name, or a bearer token.
 
     Whoever guesses is slowed down by address. A browser that once knew the password carries a

@@ -38,7 +38,7 @@ from hpo.study.messages import did_you_mean, explain, strictly
 Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$")]
 
 
-class SiteError(HpoError):
+class ConfigError(HpoError):
     """A default of the site, or an option in its place, breaks a rule."""
 
 
@@ -106,7 +106,7 @@ class SlurmDefaults(BaseModel):
         return 86400 * int(days or 0) + sum(p * u for p, u in zip(parts, units, strict=False))
 
 
-class Site(BaseModel):
+class SiteConfig(BaseModel):
     """All defaults, with what environment and command line say instead."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -122,7 +122,7 @@ def _variable(table: str, key: str) -> str:
     return "HPO_EXECUTOR" if key == "executor" else f"HPO_{table}_{key}".upper()
 
 
-def load(arguments: LaunchArguments | None = None) -> Site:
+def load(arguments: LaunchArguments | None = None) -> SiteConfig:
     """The defaults that hold here.
 
     Args:
@@ -130,7 +130,7 @@ def load(arguments: LaunchArguments | None = None) -> Site:
             ``slurm_time`` for ``time`` of ``[slurm]``; None is no option.
 
     Raises:
-        SiteError: the first broken rule, located by file, variable or option.
+        ConfigError: the first broken rule, located by file, variable or option.
     """
     file = find()
     tree: dict[str, dict[str, Any]] = {"launch": {}, "slurm": {}}
@@ -143,10 +143,10 @@ def load(arguments: LaunchArguments | None = None) -> Site:
     given = [*_variables(), *_options(arguments)]
     for table, key, where, value in given:
         _replace(tree, table, key, value, where)
-    chosen = Site.model_validate(tree).launch.executor
+    chosen = SiteConfig.model_validate(tree).launch.executor
     if usual == "slurm" != chosen and not any(key == "workers" for _, key, _, _ in given):
         tree["launch"].pop("workers", None)  # that of the cluster is none for this machine
-    site = Site.model_validate(tree)
+    site = SiteConfig.model_validate(tree)
     _check_limit(site.slurm)
     return site
 
@@ -155,7 +155,7 @@ def _check_limit(slurm: SlurmDefaults) -> None:
     """Check that a job has time to work in before it is told to queue again."""
     least_s = slurm.signal_s + 60
     if slurm.limit_s is not None and slurm.limit_s <= least_s:
-        raise SiteError(
+        raise ConfigError(
             f"slurm: time must be longer than signal_s + 60 s, but got time={slurm.time}, which is "
             f"{slurm.limit_s} s, and signal_s={slurm.signal_s}. Jobs would do nothing but queue "
             "again: give more time (4:00:00 is four hours, 4:00 four minutes), or less signal_s."
@@ -166,13 +166,13 @@ def find() -> Path | None:
     """The file of defaults that is used; None where there is none.
 
     Raises:
-        SiteError: ``HPO_CONFIG`` names a file that is not there.
+        ConfigError: ``HPO_CONFIG`` names a file that is not there.
     """
     for path in settings.config_files():
         if path.is_file():
             return path
     if named := os.environ.get("HPO_CONFIG"):
-        raise SiteError(
+        raise ConfigError(
             f"HPO_CONFIG: the file must exist, but got {named}. Correct the path, or unset it."
         )
     return None
@@ -182,12 +182,12 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8
-        raise SiteError(f"{path}: not valid TOML: {error}. Mend that line.") from None
+        raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line.") from None
     except OSError as error:
-        raise SiteError(f"{path}: cannot be read: {error.strerror}.") from None
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}.") from None
     for table in (raw, *(value for value in raw.values() if isinstance(value, Mapping))):
         if "storage" in table:
-            raise SiteError(
+            raise ConfigError(
                 f"{path}: storage: the database's address must not stand in this file, which "
                 "others may read. Set HPO_STORAGE, and keep its password in ~/.pgpass or in the "
                 "file that HPO_STORAGE_PASSWORD_FILE names."
@@ -215,7 +215,7 @@ def _variables() -> list[tuple[str, str, str, Any]]:
         ours = next((t for t in _TABLES if name.startswith(f"HPO_{t.upper()}_")), None)
         if ours and os.environ[name] and name not in known:
             valid = [_variable(ours, key) for key in _TABLES[ours].model_fields]
-            raise SiteError(f"{name}: unknown variable. {did_you_mean(name, valid)}")
+            raise ConfigError(f"{name}: unknown variable. {did_you_mean(name, valid)}")
     return found
 
 
@@ -230,11 +230,11 @@ def option(text: str, where: str = "--slurm-option") -> tuple[str, str | bool]:
     """An option of sbatch as ``KEY=VALUE``, or ``KEY`` alone.
 
     Raises:
-        SiteError: there is no key.
+        ConfigError: there is no key.
     """
     key, equals, value = text.strip().removeprefix("--").partition("=")
     if not key or any(character.isspace() for character in key):
-        raise SiteError(
+        raise ConfigError(
             f"{where}: `KEY=VALUE` must hold, but got {text!r}. Write for instance reservation=hpo."
         )
     return key, value if equals else True
@@ -264,15 +264,15 @@ def _replace(tree: dict[str, dict[str, Any]], table: str, key: str, value: Any, 
 def _check(tree: Mapping[str, Any], where: str, *, strict: bool) -> None:
     try:
         if strict:
-            strictly(Site, tree)
+            strictly(SiteConfig, tree)
         else:
-            Site.model_validate(tree)
+            SiteConfig.model_validate(tree)
     except ValidationError as error:
-        raise SiteError(explain(error, Site, where)) from None
+        raise ConfigError(explain(error, SiteConfig, where)) from None
     taken = OURS & tree.get("slurm", {}).get("options", {}).keys()
     if taken:
         name = min(taken)
-        raise SiteError(
+        raise ConfigError(
             f"{where}: slurm.options: {name} is an option that jobs get already. "
             f"{OURS_INSTEAD.get(name, 'Leave it out')}."
         )

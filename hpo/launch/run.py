@@ -21,7 +21,7 @@ from hpo.errors import HpoError, StorageError
 from hpo.launch import config, plan
 from hpo.launch import workers as launch_workers
 from hpo.launch.arguments import LaunchArguments
-from hpo.launch.config import Site
+from hpo.launch.config import SiteConfig
 from hpo.launch.executors import GRACE_S
 from hpo.ledger import warm_start
 from hpo.ledger.artifacts import ArtifactStore
@@ -99,7 +99,7 @@ class _Launch:
     """One launch on an open database."""
 
     def __init__(
-        self, arguments: LaunchArguments, defaults: Site, spec: StudySpec, storage: Storage
+        self, arguments: LaunchArguments, defaults: SiteConfig, spec: StudySpec, storage: Storage
     ) -> None:
         self._arguments, self._spec, self._storage = arguments, spec, storage
         self._defaults = defaults.launch

@@ -10,7 +10,7 @@ from hpo import settings
 from hpo.errors import HpoError
 from hpo.launch import plan
 from hpo.launch.arguments import LaunchArguments
-from hpo.launch.config import Site
+from hpo.launch.config import SiteConfig
 from hpo.launch.executors import Executor
 from hpo.launch.executors.local import LocalExecutor
 from hpo.ledger.ledger import Ledger
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def check(site: Site) -> None:
+def check(site: SiteConfig) -> None:
     """Check what depends on the executor before anything is touched.
 
     Raises:
@@ -40,28 +40,28 @@ def check(site: Site) -> None:
 
 
 def executor(
-    arguments: LaunchArguments, site: Site, spec: StudySpec, storage: Storage, ledger: Ledger
+    arguments: LaunchArguments, site: SiteConfig, spec: StudySpec, storage: Storage, ledger: Ledger
 ) -> Executor:
     """The executor that options and defaults ask for.
 
     Raises:
         HpoError: what it needs is not installed.
     """
-    bonds = _Bonds(spec.name, ledger)
+    of_ledger = _LaunchCallbacks(spec.name, ledger)
     if site.launch.executor == "slurm":
-        return _slurm(arguments, site, spec, storage.url, bonds)
+        return _slurm(arguments, site, spec, storage.url, of_ledger)
     return LocalExecutor(
         spec.name,
         storage_url=storage.url,
         logs=_logs(spec),
         threads=site.launch.threads,
         options=_options(arguments, site),
-        on_death=bonds.bury,
-        on_kill=lambda worker: bonds.bury(worker, lost=False),
+        on_death=of_ledger.release_lost,
+        on_kill=lambda worker: of_ledger.release_lost(worker, lost=False),
     )
 
 
-def script(arguments: LaunchArguments, site: Site, spec: StudySpec) -> str | None:
+def script(arguments: LaunchArguments, site: SiteConfig, spec: StudySpec) -> str | None:
     """The script of jobs, without touching database or cluster; None where there are no jobs.
 
     Raises:
@@ -74,10 +74,10 @@ def script(arguments: LaunchArguments, site: Site, spec: StudySpec) -> str | Non
 
 def _slurm(
     arguments: LaunchArguments,
-    site: Site,
+    site: SiteConfig,
     spec: StudySpec,
     storage_url: str = "",
-    bonds: _Bonds | None = None,
+    of_ledger: _LaunchCallbacks | None = None,
 ) -> SlurmExecutor:
     try:
         from hpo.launch.executors.slurm import SlurmExecutor
@@ -87,12 +87,12 @@ def _slurm(
             "pip install 'submitit>=1.5.3,<1.6'."
         ) from None
     callbacks: dict[str, Any] = {}
-    if bonds is not None:
+    if of_ledger is not None:
         callbacks = {
-            "useful": bonds.useful,
-            "probed": bonds.probed,
-            "on_death": bonds.bury_job,
-            "on_kill": lambda job: bonds.bury_job(job, lost=False),
+            "useful": of_ledger.useful,
+            "probed": of_ledger.probed,
+            "on_death": of_ledger.release_lost_job,
+            "on_kill": lambda job: of_ledger.release_lost_job(job, lost=False),
         }
     url = settings.storage_url() if arguments.storage is None else arguments.storage
     where = place(parse_url(url)) if url else f"the embedded server in {settings.home()}"
@@ -113,12 +113,12 @@ def _logs(spec: StudySpec) -> Path:
     return settings.home() / "logs" / spec.name
 
 
-def _options(arguments: LaunchArguments, site: Site) -> list[str]:
+def _options(arguments: LaunchArguments, site: SiteConfig) -> list[str]:
     options = ["--no-confirm"] if arguments.no_confirm else []
     return [f"--lease={site.launch.lease:g}", *options]
 
 
-class _Bonds:
+class _LaunchCallbacks:
     """What an executor learns from the ledger and tells it; nothing while the database is away."""
 
     def __init__(self, study: str, ledger: Ledger) -> None:
@@ -132,18 +132,18 @@ class _Bonds:
         """Whether a worker of this name has been there."""
         return bool(self._asked(lambda: any(w.name == name for w in self._ledger.workers())))
 
-    def bury(self, worker: str, *, lost: bool = True) -> bool | None:
+    def release_lost(self, worker: str, *, lost: bool = True) -> bool | None:
         """Free the slot of a dead worker; whether it held one, None while that is unknown."""
-        return self._asked(lambda: self._ledger.bury(worker, lost=lost))
+        return self._asked(lambda: self._ledger.release_lost(worker, lost=lost))
 
-    def bury_job(self, job: str, *, lost: bool = True) -> bool | None:
+    def release_lost_job(self, job: str, *, lost: bool = True) -> bool | None:
         """Free the slots of all workers of a job of SLURM; whether they held any."""
 
-        def bury() -> bool:
+        def release_lost() -> bool:
             names = [w.name for w in self._ledger.workers() if w.job == f"slurm {job}"]
-            return any([self._ledger.bury(name, lost=lost) for name in names])
+            return any([self._ledger.release_lost(name, lost=lost) for name in names])
 
-        return self._asked(bury)
+        return self._asked(release_lost)
 
     def _asked(self, question: Callable[[], T]) -> T | None:
         try:

@@ -27,7 +27,7 @@ from hpo.ledger.writing import End, after, is_mine
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.transactions import Transactional, statement, transaction
 from hpo.study.rules import check
-from hpo.study.snapshot import Enlisted, StudySnapshot, StudyState, WorkerInfo
+from hpo.study.snapshot import StudySnapshot, StudyState, WorkerIdentity, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.summary import StudySummary
 from hpo.study.trials import Member, Past, SlotState, Suggestion
@@ -140,7 +140,9 @@ class Ledger(Transactional):
         return reading.seen_workers(connection)
 
     @transaction
-    def enlist(self, connection: Connection, worker: str, **about: Unpack[Enlisted]) -> None:
+    def register_worker(
+        self, connection: Connection, worker: str, **about: Unpack[WorkerIdentity]
+    ) -> None:
         """Write a worker down as alive; one of the same name is taken for its predecessor."""
         row = {"job": None, "log": None, **about, "doing": "starting"}
         again = {**row, "started_at": NOW, "seen_at": NOW, "ended_at": null()}
@@ -183,13 +185,15 @@ class Ledger(Transactional):
         return connection.scalar(query) == StudyState.OPEN
 
     @transaction
-    def discharge(self, connection: Connection, worker: str, *, doing: str = "ended") -> None:
+    def deregister_worker(
+        self, connection: Connection, worker: str, *, doing: str = "ended"
+    ) -> None:
         """Write a worker down as ended, or as having refused to serve."""
         ended = {"seen_at": NOW, "ended_at": NOW, "doing": doing}
         connection.execute(update(workers).where(workers.c.name == worker).values(ended))
 
     @transaction
-    def bury(self, connection: Connection, worker: str, *, lost: bool = True) -> bool:
+    def release_lost(self, connection: Connection, worker: str, *, lost: bool = True) -> bool:
         """Write a worker down as dead; what it held need not wait for the end of its lease.
 
         Args:
@@ -204,7 +208,7 @@ class Ledger(Transactional):
         connection.execute(update(workers).where(alive).values(ended_at=NOW, doing="died"))
         kept = update(studies).where(studies.c.artifact_worker == worker)
         connection.execute(kept.values(artifact_worker=null(), artifact_until=null()))
-        return writing.bereave(connection, worker, lost=lost)
+        return writing.release_lost(connection, worker, lost=lost)
 
     # --- slots ---------------------------------------------------------------------------
 

@@ -156,7 +156,7 @@ def lock_study(connection: Connection, study_id: int) -> None:
     connection.execute(select(studies.c.id).where(studies.c.id == study_id).with_for_update())
 
 
-def bereave(connection: Connection, worker: str, *, lost: bool) -> bool:
+def release_lost(connection: Connection, worker: str, *, lost: bool) -> bool:
     """Free what a dead worker held, as lost or not; whether it held anything."""
     running = slots.c.lease_until.is_not(None) & IS_RUNNING
     held = select(slots).where(slots.c.worker == worker, running)

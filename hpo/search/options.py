@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hpo.errors import SpecError
-from hpo.search.pruning import PRUNERS, Judge, pruner
+from hpo.search.pruning import PRUNERS, TrialPruning, pruner
 from hpo.search.samplers import SAMPLERS
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
@@ -80,12 +80,12 @@ def _rehearse_sampler(spec: StudySpec) -> None:
 
 
 def _rehearse_pruner(spec: StudySpec) -> None:
-    """Judge a trial of a few steps after one that has reported as many."""
+    """TrialPruning a trial of a few steps after one that has reported as many."""
     pruner(spec)
     steps = (0.1, 0.2, 0.3)
     other = spec.model_copy(update={"sampler": type(spec.sampler)(name="random")})
     past = Past(suggestion=suggest(other, 0, []), state=SlotState.COMPLETE, score=0.3, steps=steps)
-    judge = Judge(
+    judge = TrialPruning(
         spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})}),
         1,
         [past],

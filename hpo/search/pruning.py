@@ -17,7 +17,7 @@ from hpo.study.trials import Past, Suggestion
 from objectives.contract import Protocol
 
 
-class Judge:
+class TrialPruning:
     """Decides whether a running trial ends early; feed it every step in order.
 
     The pruner compares steps; in a race, those of the first network's curve alone, and ``why_out``
@@ -86,7 +86,7 @@ class EndedError(Exception):
     """The trial is to end early; the text says why."""
 
 
-class Course:
+class TrialProgress:
     """One trial on its way; tell it of every epoch and network in order, those of before too."""
 
     def __init__(
@@ -94,7 +94,7 @@ class Course:
     ) -> None:
         """See ``suggest.suggest`` for the arguments; ``own`` is the trial's own suggestion."""
         self._timeline = Timeline(spec)
-        self._judge = Judge(spec, number, trials, own)
+        self._judge = TrialPruning(spec, number, trials, own)
 
     def epoch(self, member: int, score: float | None) -> None:
         """A network was trained for another epoch.

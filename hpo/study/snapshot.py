@@ -26,7 +26,7 @@ class StudyState(StrEnum):
     """By ``hpo stop``, until ``hpo resume``."""
 
 
-class Enlisted(TypedDict):
+class WorkerIdentity(TypedDict):
     """What a worker says of itself when it begins."""
 
     host: str

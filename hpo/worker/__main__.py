@@ -79,11 +79,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     from hpo.errors import HpoError
     from hpo.postgres.connect import open_storage
     from hpo.postgres.retry import retry
-    from hpo.worker.heartbeat import Order
+    from hpo.worker.heartbeat import WorkerOptions
     from hpo.worker.loop import Worker
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    order = Order(
+    options = WorkerOptions(
         study=arguments.study,
         confirm=not arguments.no_confirm,
         artifacts=not (arguments.no_confirm or arguments.no_artifacts),
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             patience_s=START_PATIENCE_S,
             on_wait=lambda waited_s, error: logging.warning("%s", error),
         ) as storage:
-            worker = Worker(storage, order, arguments.name)
+            worker = Worker(storage, options, arguments.name)
 
             def stop(signum: int, frame: FrameType | None) -> None:
                 worker.stop()

@@ -20,7 +20,7 @@ REFUSAL_S = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class WorkerOptions:
     """What a worker is asked to do."""
 
     study: str | None = None
@@ -42,10 +42,10 @@ class Order:
 class Heartbeat(threading.Thread):
     """Tells the database that the worker lives, three times per lease, beside the training."""
 
-    def __init__(self, worker: str, order: Order) -> None:
+    def __init__(self, worker: str, options: WorkerOptions) -> None:
         """A daemon thread; ``begin`` starts it."""
         super().__init__(name="heartbeat", daemon=True)
-        self._worker, self._order = worker, order
+        self._worker, self._options = worker, options
         self._claim: Claim | None = None
         self._ended = threading.Event()
         self._mutex = threading.Lock()
@@ -61,7 +61,7 @@ class Heartbeat(threading.Thread):
 
         One that was paused may ask before its heart has noticed: not having heard counts, too.
         """
-        now, lease_s = time.monotonic(), self._order.lease_s
+        now, lease_s = time.monotonic(), self._options.lease_s
         return now - self._cut_off_s > lease_s >= now - self._heard_s
 
     def begin(self, ledger: Ledger) -> None:
@@ -77,9 +77,9 @@ class Heartbeat(threading.Thread):
 
     def run(self) -> None:
         """Beat until ``end``."""
-        while not self._ended.wait(self._order.lease_s / 3):
+        while not self._ended.wait(self._options.lease_s / 3):
             self._beat()
-            if self._order.parent_pid is not None and os.getppid() != self._order.parent_pid:
+            if self._options.parent_pid is not None and os.getppid() != self._options.parent_pid:
                 log.warning("the launcher is gone: stopping")
                 self.stop_requested.set()
 
@@ -87,7 +87,7 @@ class Heartbeat(threading.Thread):
         with self._mutex:
             try:
                 self.closed = not self._ledger.renew(
-                    self._worker, self._claim, doing=self.doing, lease_s=self._order.lease_s
+                    self._worker, self._claim, doing=self.doing, lease_s=self._options.lease_s
                 )
             except LeaseLostError as error:
                 log.warning("%s", error)
@@ -101,14 +101,14 @@ class Heartbeat(threading.Thread):
     def _heard(self) -> None:
         """Remember that the database has answered just now."""
         now = time.monotonic()
-        if now - self._heard_s > self._order.lease_s:  # it hung, or this process was paused
+        if now - self._heard_s > self._options.lease_s:  # it hung, or this process was paused
             self._cut_off_s = now
         self._heard_s = now
-        if self._order.heartbeat_file is not None:
-            self._order.heartbeat_file.touch()
+        if self._options.heartbeat_file is not None:
+            self._options.heartbeat_file.touch()
 
     def end(self) -> None:
         """Stop beating."""
         self._ended.set()
         if self.is_alive():
-            self.join(timeout=self._order.lease_s)
+            self.join(timeout=self._options.lease_s)

@@ -17,8 +17,8 @@ from hpo.ledger.lease import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import retry
-from hpo.worker.heartbeat import Heartbeat, Order
-from hpo.worker.keeper import Keeper
+from hpo.worker.artifact_maker import ArtifactMaker
+from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 from hpo.worker.trial import Pace, Signals, StoppedError, Trial
 from objectives.contract import UnavailableError
 
@@ -52,28 +52,28 @@ class _Refusal:
 class Worker:
     """One worker: it holds one slot at a time."""
 
-    def __init__(self, storage: Storage, order: Order, name: str | None = None) -> None:
+    def __init__(self, storage: Storage, options: WorkerOptions, name: str | None = None) -> None:
         """Nothing happens before ``run``."""
-        self._order = order
+        self._options = options
         self._left_out: dict[str, _Refusal] = {}
         self._gave_up = False
         self._pace = Pace()
-        whose = f"{order.study}@" if order.study else ""  # without @: serves every study
+        whose = f"{options.study}@" if options.study else ""  # without @: serves every study
         host = platform.node()
         self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
-        self._heart = Heartbeat(self.name, order)
+        self._heart = Heartbeat(self.name, options)
         patience: dict[str, Any] = {
             "patience_s": PATIENCE_S,
             "on_wait": self._database_away,
             "pause": self._pause,
         }
         self._ledger = Ledger(storage, **patience)
-        self._keeper = Keeper(
+        self._keeper = ArtifactMaker(
             self._ledger,
             ArtifactStore(storage.engine),
             self.name,
-            lease_s=order.lease_s,
-            patiently=lambda work: retry(work, **patience),
+            lease_s=options.lease_s,
+            retrying=lambda work: retry(work, **patience),
             stopping=self._heart.stop_requested.is_set,
             doing=self._doing,
         )
@@ -90,23 +90,23 @@ class Worker:
         """
         refusal: str | None = None
         try:
-            self._ledger.enlist(
+            self._ledger.register_worker(
                 self.name,
                 host=platform.node(),
                 pid=os.getpid(),
-                lease_s=self._order.lease_s,
+                lease_s=self._options.lease_s,
                 job=settings.job(),
-                log=self._order.log,
+                log=self._options.log,
             )
             self._heart.begin(self._ledger.impatient())
             refusal = self._loop()
             self._heart.end()
-            self._ledger.discharge(self.name, doing=refusal or "ended")
+            self._ledger.deregister_worker(self.name, doing=refusal or "ended")
         except StoppedError:
             log.warning("stopped while the database is away: the lease will run out")
         except StudyError:  # it was deleted: this worker ends, it is not lost
             self._heart.end()
-            self._ledger.discharge(self.name)
+            self._ledger.deregister_worker(self.name)
             raise
         finally:
             self._heart.end()
@@ -120,8 +120,8 @@ class Worker:
             found = self._claim()
             if isinstance(found, Claim):
                 self._work(found)
-                if self._order.study in self._left_out:
-                    return str(self._left_out[self._order.study])
+                if self._options.study in self._left_out:
+                    return str(self._left_out[self._options.study])
             kept = self._keep()  # after every trial: another study may never be finished
             if kept or isinstance(found, Claim):
                 pause_s = _POLL_S[0]
@@ -136,12 +136,12 @@ class Worker:
 
     def _keep(self) -> bool:
         """Make the artifacts of a finished study; whether there was something to do."""
-        if not self._order.artifacts or self._heart.stop_requested.is_set():
+        if not self._options.artifacts or self._heart.stop_requested.is_set():
             return False
-        return self._keeper.keep(self._order.study)
+        return self._keeper.keep(self._options.study)
 
     def _claim(self) -> Claim | Wait | Over:
-        study = self._order.study
+        study = self._options.study
         if study is not None:
             return self._claim_from(study)
         found = self._claim_fairly()
@@ -182,7 +182,7 @@ class Worker:
     def _leave_out(self, study: str, why: str) -> _Refusal:
         """Claim none of a study's slots for a while: other hosts may have what this one lacks."""
         log.warning("leaving out study %s: %s", study, why)
-        refusal = _Refusal(study, why, time.monotonic() + self._order.refusal_s)
+        refusal = _Refusal(study, why, time.monotonic() + self._options.refusal_s)
         self._left_out[study] = refusal
         return refusal
 
@@ -190,8 +190,8 @@ class Worker:
         return self._ledger.claim(
             study,
             self.name,
-            lease_s=self._order.lease_s,
-            confirm=self._order.confirm,
+            lease_s=self._options.lease_s,
+            confirm=self._options.confirm,
             in_touch=self._heart.in_touch,
             at_work=at_work,
         )
@@ -215,7 +215,7 @@ class Worker:
         except UnavailableError as error:
             self._leave_out(claim.spec.name, str(error))
         except MemoryError:
-            pause_s = self._order.lease_s
+            pause_s = self._options.lease_s
             log.warning("%s: out of memory; leaving it to others for %.0f s", claim, pause_s)
             self._doing("waits: out of memory")
         finally:

@@ -23,7 +23,7 @@ from hpo.ledger.lease import Checkpoint, Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.search import history as search_history
 from hpo.search import seeds, suggest
-from hpo.search.pruning import Course, EndedError
+from hpo.search.pruning import EndedError, TrialProgress
 from hpo.study.confirmation import told_info
 from hpo.study.trials import Member, Past, Phase, SlotState, Suggestion
 from hpo.worker import provenance
@@ -70,7 +70,7 @@ class Trial:
         """Everything that the trial needs to know; nothing is done yet."""
         self._ledger, self._claim, self._signals, self._pace = ledger, claim, signals, pace
         self._spec = claim.spec
-        self._course: Course | None = None
+        self._course: TrialProgress | None = None
         self._members = list(claim.finished)
         self._last: Member | None = None
         self._suggested: Mapping[str, Any] = {}
@@ -113,7 +113,7 @@ class Trial:
         if suggestion is None:
             suggestion = self._suggest(history)
             self._ledger.store_suggestion(self._claim, suggestion)
-        course = Course(self._spec, self._claim.number, history, suggestion)
+        course = TrialProgress(self._spec, self._claim.number, history, suggestion)
         self._course, self._suggested = course, suggestion.attrs
         members = self._members
         try:
@@ -165,7 +165,7 @@ class Trial:
         self._pace.suggestion_s = time.monotonic() - began_s
         return suggestion
 
-    def _replay(self, course: Course, members: Sequence[Member]) -> None:
+    def _replay(self, course: TrialProgress, members: Sequence[Member]) -> None:
         """Follow what earlier attempts reported."""
         for count, member in enumerate(members, start=1):
             for value in member.curve:
@@ -195,7 +195,7 @@ class Trial:
             saved = None
         confirming = protocol == Protocol.CONFIRM
         epochs = self._spec.confirm_epochs if confirming else self._spec.budget.epochs
-        watch = _Watch(self._signals, f"{self._claim}{self._of(index)}", epochs, saved)
+        watch = _EpochRecord(self._signals, f"{self._claim}{self._of(index)}", epochs, saved)
         spent = saved.seconds if saved else 0.0
         begun = time.monotonic()
 
@@ -229,7 +229,7 @@ class Trial:
             return ""
         return f", member {index + 1} of {self._n_members}"
 
-    def _on_epoch(self, index: int, watch: _Watch, seconds: Callable[[], float]) -> OnEpoch:
+    def _on_epoch(self, index: int, watch: _EpochRecord, seconds: Callable[[], float]) -> OnEpoch:
         def on_epoch(progress: Progress) -> None:
             if self._signals.lost():
                 raise LeaseLostError(f"{self._claim}: the lease has passed to another worker")
@@ -286,7 +286,7 @@ class Trial:
         return {**self._suggested, **(self._course.attrs if self._course else {})}
 
 
-class _Watch:
+class _EpochRecord:
     """What a member's training has shown so far, and when it was last saved."""
 
     def __init__(self, signals: Signals, what: str, epochs: int, saved: Checkpoint | None) -> None:

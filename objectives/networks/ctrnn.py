@@ -102,7 +102,7 @@ class CtrnnDynamics:
         gain_ns = -math.expm1(-gamma * dt_ns) / gamma
         return (math.exp(-gamma * dt_ns) * x + gain_ns * drive,)  # Eq. (6), solved
 
-    def kicked(self, state: State, noise: Tensor) -> State:
+    def after_noise_kick(self, state: State, noise: Tensor) -> State:
         """State after a jump of x by ``noise``, (members, 1, layers, batch, width)."""
         return (state[0] + noise[:, 0],)
 

@@ -197,5 +197,5 @@ def _by_reference(network: LayeredNetwork, chips: Chips, own: Synapses, u: Tenso
                 noise = chips.noise[:, jump - 1][..., lanes].to(own.bias)
                 draws, *layer = own.bias.shape
                 shape = (draws, network.noise_parts, *layer, len(lanes))
-                state = dynamics.kicked(state, noise.view(shape).mT)
+                state = dynamics.after_noise_kick(state, noise.view(shape).mT)
     return dynamics.output(state)[:, -1]

@@ -79,7 +79,7 @@ class LayeredDynamics(Dynamics, Protocol):
 class NoisyDynamics(LayeredDynamics, Protocol):
     """The equations of a layered network on simulated devices; see ``devices``."""
 
-    def kicked(self, state: State, noise: Tensor) -> State:
+    def after_noise_kick(self, state: State, noise: Tensor) -> State:
         """The state after a jump by ``noise``, (members, parts, layers, batch, width)."""
 
 

@@ -74,7 +74,7 @@ def flow(
     return x_next.clamp(min=floor(x))
 
 
-def kicked(x: Tensor, along: Tensor, across: Tensor) -> Tensor:
+def after_noise_kick(x: Tensor, along: Tensor, across: Tensor) -> Tensor:
     """Power x = |c|² after a jump of the complex amplitude c, within [X_MIN, 1].
 
     Eq. (1) is that of the power of an auto-oscillator; thermal noise drives its amplitude, in both

@@ -147,7 +147,7 @@ class SpintronicDynamics:
         x_next = oscillator.flow(x, drive, dt_ns, **self.oscillator)
         return x_next, highpass.flow(y, x_next - x, self.physics.f_cut_per_ns, dt_ns)
 
-    def kicked(self, state: State, noise: Tensor) -> State:
+    def after_noise_kick(self, state: State, noise: Tensor) -> State:
         """State after a jump of the complex amplitudes; Eq. (5) passes it on to y.
 
         Args:
@@ -156,7 +156,7 @@ class SpintronicDynamics:
                 (members, 2, layers, batch, width).
         """
         x, y = state
-        x_next = oscillator.kicked(x, noise[:, 0], noise[:, 1])
+        x_next = oscillator.after_noise_kick(x, noise[:, 0], noise[:, 1])
         return x_next, y + (x_next - x)
 
     def output(self, state: State) -> Tensor:

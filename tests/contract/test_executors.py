@@ -26,22 +26,22 @@ OPTIONS = ("--lease=60",)
 SLOW = {"sleep_s": 0.1}
 
 
-def bury(url: str, worker: str, *, lost: bool = True) -> bool:
+def release_lost(url: str, worker: str, *, lost: bool = True) -> bool:
     """Free what a worker held, given by its name or its job."""
     with ledger_at(url) as ledger:
         names = [w.name for w in ledger.workers() if worker in (w.name, w.job)]
-        return any([ledger.bury(name, lost=lost) for name in names])
+        return any([ledger.release_lost(name, lost=lost) for name in names])
 
 
-def local(url: str, logs: Path, **bonds: Any) -> Executor:
+def local(url: str, logs: Path, **callbacks: Any) -> Executor:
     options = [*OPTIONS, "--no-artifacts"]
-    return LocalExecutor("toy", storage_url=url, logs=logs, options=options, **bonds)
+    return LocalExecutor("toy", storage_url=url, logs=logs, options=options, **callbacks)
 
 
-def slurm(url: str, logs: Path, **bonds: Any) -> Executor:
+def slurm(url: str, logs: Path, **callbacks: Any) -> Executor:
     site = SlurmDefaults(partition="debug", probe=False)
     return SlurmExecutor(
-        "toy", site=site, storage_url=url, place=url, logs=logs, options=OPTIONS, **bonds
+        "toy", site=site, storage_url=url, place=url, logs=logs, options=OPTIONS, **callbacks
     )
 
 
@@ -61,11 +61,11 @@ def make(
     made: list[Executor] = []
 
     def make_one(url: str) -> Executor:
-        bonds = {
-            "on_death": lambda name: bury(database_url, prefix + name),
-            "on_kill": lambda name: bury(database_url, prefix + name, lost=False),
+        callbacks = {
+            "on_death": lambda name: release_lost(database_url, prefix + name),
+            "on_kill": lambda name: release_lost(database_url, prefix + name, lost=False),
         }
-        made.append(kind(url, tmp_path / "logs", **bonds))
+        made.append(kind(url, tmp_path / "logs", **callbacks))
         return made[-1]
 
     yield make_one

@@ -213,7 +213,7 @@ def test_nobody_tries_for_ever(
     run_workers(database_url, "toy", 1)
     for attempt in range(ARTIFACT_TRIES):
         assert store.begin("toy", f"w{attempt}") is not None, "as if each died at it"
-        ledger.bury(f"w{attempt}")
+        ledger.release_lost(f"w{attempt}")
     assert store.begin("toy", "w") is None
     assert store.due() == []
     assert store.error("toy") == f"w{ARTIFACT_TRIES - 1} was lost while it made them"
@@ -424,7 +424,7 @@ def test_one_worker_makes_them_under_a_lease(
     run_workers(database_url, "toy", 1)
     item = Artifact(filename="a.csv", media_type="text/csv", data=b"a")
     for name in ("frozen", "heir"):
-        ledger.enlist(name, host="host", pid=1, lease_s=60.0)
+        ledger.register_worker(name, host="host", pid=1, lease_s=60.0)
     frozen = store.begin("toy", "frozen", lease_s=0.5)
     assert frozen is not None
     assert (store.held("toy"), store.begin("toy", "heir")) == (True, None)
@@ -450,7 +450,7 @@ def test_a_worker_that_is_known_to_be_dead_holds_up_nobody(
     ledger.register(small())
     run_workers(database_url, "toy", 1)
     assert store.begin("toy", "dead", lease_s=3600) is not None
-    ledger.bury("dead")
+    ledger.release_lost("dead")
     assert not store.held("toy")
     assert store.begin("toy", "heir") is not None
 

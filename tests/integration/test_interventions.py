@@ -16,7 +16,7 @@ from hpo.cli import main
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.launch import arguments as launch_arguments
 from hpo.launch.arguments import LaunchArguments
-from hpo.launch.config import Site
+from hpo.launch.config import SiteConfig
 from hpo.launch.run import _Launch
 from hpo.ledger import interventions, tables
 from hpo.ledger.lease import Claim, LeaseLostError, Over
@@ -25,7 +25,7 @@ from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Member, Phase, SlotState, Suggestion
-from hpo.worker.heartbeat import Order
+from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 from hpo.worker.trial import _filled
 
@@ -350,7 +350,7 @@ def test_a_launch_whose_study_was_stopped_and_resumed_says_so(
     )
     arguments.command = "hpo launch --study toy.toml"
     with pytest.raises(HpoError) as refused:
-        _Launch(arguments, Site(), toy_spec(), storage)._result(StudyState.STOPPED)
+        _Launch(arguments, SiteConfig(), toy_spec(), storage)._result(StudyState.STOPPED)
     assert str(refused.value) == (
         "toy: was stopped, and is open again: somebody resumed it meanwhile. Nothing is lost; go "
         "on with:\n  hpo launch --study toy.toml"
@@ -413,7 +413,7 @@ def test_a_study_deleted_in_the_dashboard_can_be_deleted_here(
         with pytest.raises(StudyError, match=text):
             again()
     with pytest.raises(StudyError, match=text):
-        Worker(storage, Order(study="toy"), "hers").run()
+        Worker(storage, WorkerOptions(study="toy"), "hers").run()
     (seen,) = ledger.workers()
     assert (seen.alive, seen.doing) == (False, "ended"), "it is not lost"
     assert ledger.snapshot("toy").settled == 3

@@ -190,7 +190,7 @@ def test_before_a_suggestion_that_many_others_wait_for(scene: Scene, database_ur
     workers = [scene.start(f"waiter-{k}") for k in range(3)]
     wait_until(lambda: scene.ledger.snapshot("killed").settled == 5)
     assert not scene.ledger.snapshot("killed").search[0].params
-    scene.ledger.bury("dead")
+    scene.ledger.release_lost("dead")
     for worker in workers:
         _, said = worker.communicate(timeout=60)
         assert worker.returncode == 0, said

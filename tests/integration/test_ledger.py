@@ -132,9 +132,9 @@ def test_lease_is_kept_by_renewal(ledger: Ledger) -> None:
 
 def test_buried_worker_is_not_waited_for(ledger: Ledger) -> None:
     ledger.register(toy_spec())
-    ledger.enlist("dead", host="h", pid=1, lease_s=60)
+    ledger.register_worker("dead", host="h", pid=1, lease_s=60)
     held = claim(ledger, "dead", lease_s=3600)
-    ledger.bury("dead")
+    ledger.release_lost("dead")
     heir = claim(ledger, "heir")
     assert (heir.number, heir.attempt) == (held.number, 2)
     assert ledger.snapshot("toy").search[0].losses == 1
@@ -159,8 +159,8 @@ def test_buried_for_the_third_time_a_slot_fails_at_once(ledger: Ledger) -> None:
     for attempt in range(1, 4):
         held = claim(ledger, f"victim-{attempt}", lease_s=3600)
         assert (held.number, held.attempt) == (0, attempt)
-        ledger.bury(f"victim-{attempt}")
-        ledger.bury(f"victim-{attempt}")  # it died once
+        ledger.release_lost(f"victim-{attempt}")
+        ledger.release_lost(f"victim-{attempt}")  # it died once
     slot = ledger.snapshot("toy").search[0]
     assert (slot.state, slot.losses) == (SlotState.FAILED, 3)
 
@@ -211,7 +211,7 @@ def test_a_slot_that_gets_further_is_not_given_up(ledger: Ledger) -> None:
         if attempt == 3:
             saved = Checkpoint(member=1, curve=(0.1,), seconds=1.0, data=b"x")
             ledger.store_checkpoint(held, saved)
-        ledger.bury(f"w{attempt}")
+        ledger.release_lost(f"w{attempt}")
     assert claim(ledger, "next").number == 1, "three in a row since the checkpoint"
     slot = ledger.snapshot("toy").search[0]
     assert (slot.state, slot.losses) == (SlotState.FAILED, 6)
@@ -262,7 +262,7 @@ def test_nothing_is_handed_out_of_a_study_that_giving_up_a_slot_has_stopped(
     assert ledger.snapshot("toy").state == StudyState.OPEN, "trial 0 is not yet settled"
     ledger.release(held[4])
     for attempt in range(3):
-        ledger.bury(f"w{attempt}" if attempt else "w0")
+        ledger.release_lost(f"w{attempt}" if attempt else "w0")
         if attempt < 2:
             assert claim(ledger, f"w{attempt + 1}").number == 0
     assert ledger.claim("toy", "next", lease_s=60) == Over("toy is failed")

@@ -19,7 +19,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded.client import Embedded, status, stop
 from hpo.study.snapshot import StudyState
-from hpo.worker.heartbeat import Heartbeat, Order
+from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 
 LEASE_S = 2.0
 
@@ -96,7 +96,7 @@ def test_trials_survive_a_network_that_cuts_everybody_off(database_url: str) -> 
 
 def test_a_worker_is_in_touch_after_a_lease_without_an_outage(database_url: str) -> None:
     began_s = time.monotonic()
-    heart = Heartbeat("w", Order(lease_s=1.0))
+    heart = Heartbeat("w", WorkerOptions(lease_s=1.0))
     with ExitStack() as stack:
         heart.begin(stack.enter_context(ledger_at(database_url)))
         stack.callback(heart.end)
@@ -112,7 +112,9 @@ def test_a_worker_is_in_touch_after_a_lease_without_an_outage(database_url: str)
 
 
 def test_a_worker_that_was_paused_is_not_in_touch_before_its_heart_beats_again() -> None:
-    heart = Heartbeat("w", Order(lease_s=0.1))  # which does not beat, as one that was paused
+    heart = Heartbeat(
+        "w", WorkerOptions(lease_s=0.1)
+    )  # which does not beat, as one that was paused
     time.sleep(0.2)
     assert not heart.in_touch()
 

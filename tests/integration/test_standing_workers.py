@@ -17,7 +17,7 @@ from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.worker.heartbeat import Order
+from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 
 NAMES = ("a", "b", "c")
@@ -91,7 +91,7 @@ def test_a_refused_study_is_tried_again(
     monkeypatch.delitem(sys.modules, "fleeting")
     module.rename(tmp_path / "elsewhere.py")
     importlib.invalidate_caches()
-    worker = Worker(storage, Order(refusal_s=1.0, lease_s=0.3), "patient")
+    worker = Worker(storage, WorkerOptions(refusal_s=1.0, lease_s=0.3), "patient")
     thread = threading.Thread(target=worker.run)
     thread.start()
     try:

@@ -18,7 +18,7 @@ from hpo.postgres.connect import open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
 from hpo.worker import loop
-from hpo.worker.heartbeat import Order
+from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 
 
@@ -141,7 +141,7 @@ def test_a_worker_told_to_stop_before_it_could_enlist_ends_quietly(
     monkeypatch.setattr(loop, "STOP_PATIENCE_S", 0.2)
     name = sa.make_url(database_url).database
     with open_storage(database_url) as storage, connect(server_url) as admin:
-        worker = Worker(storage, Order())
+        worker = Worker(storage, WorkerOptions())
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         admin.execute(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"

@@ -248,11 +248,13 @@ def test_thermal_noise_lifts_an_oscillator_at_rest_by_its_square() -> None:
     network = tiny(width=40)
     state = (torch.full((1, 3, 500, 40), 1e-30, dtype=torch.float64),) * 2
     noise = torch.from_numpy(np.random.default_rng(0).normal(0, 1e-3, (1, 2, 3, 500, 40)))
-    x, y = network.varied(network.synapses(), None).kicked(state, noise)
+    x, y = network.varied(network.synapses(), None).after_noise_kick(state, noise)
     assert x.mean().item() == pytest.approx(2e-6, rel=0.03)
     torch.testing.assert_close(y - state[1], x - state[0])
     full = torch.ones_like(x)
-    assert network.varied(network.synapses(), None).kicked((full, y), noise)[0].max() == 1.0
+    assert (
+        network.varied(network.synapses(), None).after_noise_kick((full, y), noise)[0].max() == 1.0
+    )
 
 
 # --- weights --------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 
 from hpo.dashboard import guard as dashboard_guard
 from hpo.dashboard.guard import Guard, Kind
-from hpo.dashboard.passwords import FREE_FAILURES, PAUSE_S, Answer, Gate, read_password
+from hpo.dashboard.passwords import FREE_FAILURES, PAUSE_S, Answer, PasswordCheck, read_password
 from hpo.dashboard.server import _unusable, address_of, listen
 from hpo.errors import HpoError
 
@@ -291,7 +291,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def locked(clock: Clock) -> Client:
-    return Client(Guard(inner, gate=Gate(PASSWORD, clock)))
+    return Client(Guard(inner, gate=PasswordCheck(PASSWORD, clock)))
 
 
 def test_the_password_opens(locked: Client) -> None:
@@ -331,7 +331,7 @@ def test_anything_else_does_not(locked: Client, header: str) -> None:
 
 
 def test_a_password_beyond_ascii() -> None:
-    ask = Client(Guard(inner, gate=Gate("schöne Grüße zusammen")))
+    ask = Client(Guard(inner, gate=PasswordCheck("schöne Grüße zusammen")))
     assert ask("/", HTTP_AUTHORIZATION=basic("schöne Grüße zusammen")) == "page / "
     bearer = "Bearer schöne Grüße zusammen".encode().decode("latin-1")  # as WSGI hands it on
     assert ask("/", HTTP_AUTHORIZATION=bearer) == "page / "
@@ -383,12 +383,12 @@ def test_a_browser_that_knew_the_password_is_told_apart(locked: Client) -> None:
 
 def test_without_a_password_nobody_is_counted(clock: Clock) -> None:
     """A browser asks without it first, each time."""
-    gate = Gate(PASSWORD, clock)
+    gate = PasswordCheck(PASSWORD, clock)
     assert {gate.ask("192.0.2.1", "", "") for _ in range(50)} == {Answer.WRONG}
 
 
 def test_addresses_of_one_ipv6_network_are_one(clock: Clock) -> None:
-    gate = Gate(PASSWORD, clock)
+    gate = PasswordCheck(PASSWORD, clock)
     for i in range(FREE_FAILURES):
         assert gate.ask(f"2001:db8::{i:x}", basic("wrong"), "") == Answer.WRONG
     assert gate.ask("2001:db8::ffff", basic("wrong"), "") == Answer.LATER

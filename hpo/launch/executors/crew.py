@@ -83,8 +83,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 ],
                 prefix=(settings.job() or f"crew {os.getpid()}").split()[-1],
                 once=True,
-                on_death=bury,
-                on_kill=lambda worker: bury(worker, lost=False),
+                on_death=release_lost,
+                on_kill=lambda worker: release_lost(worker, lost=False),
             )
         ).run(arguments.workers, usr2_grace_s=arguments.usr2_grace)
     )
@@ -158,7 +158,7 @@ class Crew:
         return 0
 
 
-def bury(worker: str, *, lost: bool = True) -> bool | None:
+def release_lost(worker: str, *, lost: bool = True) -> bool | None:
     """Free the slot of a dead worker; whether it held one, None where that is unknown."""
     from hpo.ledger.ledger import Ledger
     from hpo.postgres.connect import open_storage
@@ -166,7 +166,7 @@ def bury(worker: str, *, lost: bool = True) -> bool | None:
 
     try:
         with open_storage() as storage:
-            return Ledger(storage).bury(worker, lost=lost)
+            return Ledger(storage).release_lost(worker, lost=lost)
     except Exception as error:
         if not is_passing(error):
             raise
@@ -185,10 +185,10 @@ def probe(name: str) -> int:
     _storage_url()
     with open_storage() as storage:
         ledger = Ledger(storage)
-        ledger.enlist(
+        ledger.register_worker(
             name, host=platform.node(), pid=os.getpid(), lease_s=LEASE_S, job=settings.job()
         )
-        ledger.discharge(name)
+        ledger.deregister_worker(name)
         say(f"{platform.node()} reaches {storage.describe()}")
     return 0
 

@@ -36,7 +36,7 @@ class WorkerError(HpoError):
 
 
 @dataclass(kw_only=True)
-class _Seat:
+class _LocalWorker:
     """The place of one worker: its process, and those before it."""
 
     log: Path
@@ -98,7 +98,7 @@ class LocalExecutor(Executor):
             **dict.fromkeys(_THREADS, str(threads)),
             "HPO_STORAGE": storage_url,
         }
-        self._seats: list[_Seat] = []
+        self._seats: list[_LocalWorker] = []
 
     @property
     def logs(self) -> Path:
@@ -137,7 +137,9 @@ class LocalExecutor(Executor):
             i = len(self._seats)
             own = {_DEVICES: devices[i % len(devices)]} if len(devices) > 1 else {}
             log = self._logs / f"{prefix}-{i + 1}.log"
-            seat = _Seat(log=log, environment={**self._environment, **own}, pause_s=PAUSE_S[0])
+            seat = _LocalWorker(
+                log=log, environment={**self._environment, **own}, pause_s=PAUSE_S[0]
+            )
             self._seats.append(seat)
             self._spawn(seat)
 
@@ -178,7 +180,7 @@ class LocalExecutor(Executor):
             for name in killed:
                 self._on_kill(name)
 
-    def _spawn(self, seat: _Seat) -> None:
+    def _spawn(self, seat: _LocalWorker) -> None:
         seat.name = f"{self._study}@{platform.node()}-{uuid.uuid4().hex[:6]}"
         parent = ["--parent", str(os.getpid()), "--log", str(seat.log)]
         command = [sys.executable, "-m", "hpo.worker", "--study", self._study, "--name", seat.name]
@@ -193,7 +195,7 @@ class LocalExecutor(Executor):
             )
         seat.started_s = time.monotonic()
 
-    def _ended(self, seat: _Seat, status: int, now: float) -> str:
+    def _ended(self, seat: _LocalWorker, status: int, now: float) -> str:
         """Plan the next process of a seat whose process ended."""
         lived_s = now - seat.started_s
         seat.process = None

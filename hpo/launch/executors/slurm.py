@@ -150,7 +150,7 @@ class SlurmExecutor(Executor):
         if self._probe is not None:
             self._follow_probe(self._probe)
         if self._probe is None:
-            self._bury()
+            self._forget_gone()
             if len(self._jobs) < self._target and time.monotonic() >= self._due_s:
                 self._replace()
         events, self._events = self._events, []
@@ -206,7 +206,7 @@ class SlurmExecutor(Executor):
     def _jobs_for(self, workers: int) -> int:
         return math.ceil(workers / self._site.workers_per_job)
 
-    def _order(self, jobs: int) -> slurm_script.Order:
+    def _order(self, jobs: int) -> slurm_script.JobScript:
         command = slurm_script.crew(
             f"--study={self._study}",
             f"--workers={self._site.workers_per_job}",
@@ -215,7 +215,7 @@ class SlurmExecutor(Executor):
             f"--usr2-grace={0.75 * self._site.signal_s:g}",
             *self._options,
         )
-        return slurm_script.Order(name=self.name, jobs=jobs, command=command, logs=self._logs)
+        return slurm_script.JobScript(name=self.name, jobs=jobs, command=command, logs=self._logs)
 
     def _submit(self, jobs: int) -> None:
         number = slurm_script.submit(self._order(jobs), self._site, self._threads, self._url)
@@ -280,7 +280,7 @@ class SlurmExecutor(Executor):
             self._events += [words] if words else []
             self._told, self._ask_pause_s = words, ASK_S[0]
 
-    def _bury(self) -> None:
+    def _forget_gone(self) -> None:
         """Forget the jobs that are gone, and plan when to submit others."""
         gone = [job for job in self._jobs.values() if job.gone]
         for job in gone:
@@ -341,7 +341,7 @@ class SlurmExecutor(Executor):
     def _start_probe(self) -> None:
         """Submit a small job with the options of the others: what is accepted, is for them, too."""
         name = f"probe-{uuid.uuid4().hex[:8]}@slurm"
-        order = slurm_script.Order(
+        order = slurm_script.JobScript(
             name=f"{self.name}-probe",
             jobs=1,
             command=slurm_script.crew(f"--probe={name}"),

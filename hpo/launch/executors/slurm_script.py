@@ -29,7 +29,7 @@ from hpo.launch.executors.slurm_commands import SlurmError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class JobScript:
     """What a script is made of."""
 
     name: str
@@ -48,7 +48,7 @@ class Order:
 class _Sbatch(SlurmExecutor):
     """Submitit's writer of scripts."""
 
-    def __init__(self, order: Order, site: SlurmDefaults, threads: int) -> None:
+    def __init__(self, order: JobScript, site: SlurmDefaults, threads: int) -> None:
         super().__init__(order.logs)
         self._command = order.command
         cpus = site.cpus_per_worker or threads
@@ -108,13 +108,13 @@ class _Sbatch(SlurmExecutor):
         return str(number)
 
 
-def script(order: Order, site: SlurmDefaults, threads: int) -> str:
+def script(order: JobScript, site: SlurmDefaults, threads: int) -> str:
     """The text of a script; it holds no address of a database."""
     sbatch = _Sbatch(order, site, threads)
     return sbatch._make_submission_file_text(sbatch._submitit_command_str, "")
 
 
-def submit(order: Order, site: SlurmDefaults, threads: int, storage_url: str) -> str:
+def submit(order: JobScript, site: SlurmDefaults, threads: int, storage_url: str) -> str:
     """Submit an array of jobs, and return its number.
 
     Args:

@@ -81,7 +81,7 @@ def check(path: Path, name: str | None = None) -> Backup:
         additions=_checked_additions(header.get("additions"), where),
         states=Counter(),
     )
-    judge = _Judge(spec)
+    judge = _SlotRules(spec)
     for record in records(backup):
         judge.see(record)
     backup.states.update(judge.states)
@@ -108,7 +108,7 @@ def records(backup: Backup) -> Iterator[Record]:
         )
 
 
-class _Judge:
+class _SlotRules:
     """The rules that slots keep among themselves."""
 
     def __init__(self, spec: StudySpec) -> None:

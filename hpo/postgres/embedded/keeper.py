@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 
 from hpo.errors import StorageError
-from hpo.postgres.embedded.layout import Keeper, Layout, try_lock, wait_lock, write_keeper
+from hpo.postgres.embedded.layout import KeeperState, Layout, try_lock, wait_lock, write_keeper
 from hpo.postgres.embedded.server import LARGEST_LOG, Server
 
 READY = b"ready"
@@ -74,8 +74,8 @@ def _keep(layout: Layout, starter: int) -> None:
         _tell(starter, READY)  # another keeper was faster
         return
     host = socket.gethostname()
-    write_keeper(lock, Keeper(os.getpid(), host, "running"))
-    watch = _Watch(layout, lock)
+    write_keeper(lock, KeeperState(os.getpid(), host, "running"))
+    watch = _KeeperLoop(layout, lock)
     try:
         watch.server.start()
     except StorageError as error:
@@ -91,16 +91,16 @@ def _keep(layout: Layout, starter: int) -> None:
     os.close(starter)
 
     users = watch.until_done()
-    write_keeper(lock, Keeper(os.getpid(), host, "stopping"))
+    write_keeper(lock, KeeperState(os.getpid(), host, "stopping"))
     watch.server.stop()
-    write_keeper(lock, Keeper(os.getpid(), host, "stopped" if watch.told.is_set() else "idle"))
+    write_keeper(lock, KeeperState(os.getpid(), host, "stopped" if watch.told.is_set() else "idle"))
     _say("stopped, as told" if watch.told.is_set() else "stopped, since nobody uses it")
     os.close(lock)
     if users is not None:
         os.close(users)  # after the keeper's lock: whoever waits for this one finds the other free
 
 
-class _Watch:
+class _KeeperLoop:
     """The keeper's loop: restarts a server that died, and notices when it is time to end."""
 
     def __init__(self, layout: Layout, lock: int) -> None:

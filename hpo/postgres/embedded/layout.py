@@ -146,7 +146,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Keeper:
+class KeeperState:
     """What a keeper writes into its lock file: who and where it is, and what it is doing.
 
     `phase` is "running", "stopping", "idle" (it stopped since nobody was left) or "stopped" (it was
@@ -158,19 +158,19 @@ class Keeper:
     phase: str
 
 
-def write_keeper(descriptor: int, keeper: Keeper) -> None:
+def write_keeper(descriptor: int, keeper: KeeperState) -> None:
     """Write `keeper` into the lock file open as `descriptor`."""
     text = json.dumps(asdict(keeper)).encode()
     os.pwrite(descriptor, text.ljust(256), 0)  # one write of fixed size: readers never see half
 
 
-def read_keeper(layout: Layout) -> Keeper | None:
+def read_keeper(layout: Layout) -> KeeperState | None:
     """Return what the present or last keeper wrote, None if there was none."""
     try:
         text = layout.keeper_lock.read_text()
     except FileNotFoundError:
         return None
-    return Keeper(**json.loads(text)) if text else None
+    return KeeperState(**json.loads(text)) if text else None
 
 
 def try_lock(path: Path, *, shared: bool = False) -> int | None:

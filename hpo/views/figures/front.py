@@ -13,7 +13,7 @@ from hpo.study.spec import StudySpec
 from hpo.views import formatting
 from hpo.views.figures.style import BAND, log_axis, markers, safe, style
 from hpo.views.numbers import front
-from hpo.views.numbers.front import FrontChart, Spot
+from hpo.views.numbers.front import FrontChart, FrontPoint
 from hpo.views.palette import BLUE, GREEN, INK, VERMILLION
 
 
@@ -73,14 +73,18 @@ def note(spec: StudySpec) -> str:
     return text
 
 
-def _some(spots: Sequence[Spot], most: int | None) -> Sequence[Spot]:
+def _some(spots: Sequence[FrontPoint], most: int | None) -> Sequence[FrontPoint]:
     if most is None or len(spots) <= most:
         return spots
     return [spots[(i + 1) * len(spots) // most - 1] for i in range(most)]
 
 
 def _points(
-    spots: Sequence[Spot], *, name: str, marker: dict[str, Any], y: Sequence[float] | None = None
+    spots: Sequence[FrontPoint],
+    *,
+    name: str,
+    marker: dict[str, Any],
+    y: Sequence[float] | None = None,
 ) -> go.Scatter | go.Scattergl:
     x, text = [spot.cost for spot in spots], [safe(spot.text) for spot in spots]
     scores = [spot.score for spot in spots] if y is None else y

@@ -21,7 +21,7 @@ DECADE = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spot:
+class FrontPoint:
     """A trial, what was confirmed of one, or what is reported; scores in the unit of the axis."""
 
     cost: float
@@ -42,15 +42,15 @@ class FrontChart:
     log_x: bool
     more_is_better: bool
     """Whether a larger score is better."""
-    trials: tuple[Spot, ...]
+    trials: tuple[FrontPoint, ...]
     """Complete ones that are not on the front, by number."""
-    front: tuple[Spot, ...]
+    front: tuple[FrontPoint, ...]
     """The search's front, cheapest first."""
-    confirmed: tuple[Spot, ...]
+    confirmed: tuple[FrontPoint, ...]
     """On fresh seeds, cheapest first."""
-    reported: Spot | None
+    reported: FrontPoint | None
     """None where nothing is reported, or no cost of it."""
-    reported_here: Spot | None
+    reported_here: FrontPoint | None
     """The same at what it costs as the study measures it; None where that is not given."""
     reported_score: tuple[float, float] | None
     """Score and deviation that are reported."""
@@ -80,20 +80,20 @@ def chart(snapshot: StudySnapshot) -> FrontChart:
     )
 
 
-def _trial(spec: StudySpec, slot: Slot) -> Spot:
+def _trial(spec: StudySpec, slot: Slot) -> FrontPoint:
     score, cost = slot.score or 0.0, slot.cost or 0.0
     text = f"trial {slot.number}: {formatting.point_text(spec, score, None, cost)}"
-    return Spot(cost=cost, score=score_text.shown(spec, score), trial=slot.number, text=text)
+    return FrontPoint(cost=cost, score=score_text.shown(spec, score), trial=slot.number, text=text)
 
 
-def _confirmed(spec: StudySpec, item: Confirmation) -> Spot:
+def _confirmed(spec: StudySpec, item: Confirmation) -> FrontPoint:
     cost = item.cost or 0.0
     text = (
         f"trial {item.source} confirmed: {formatting.point_text(spec, item.mean, item.std, cost)}"
     )
     text += f" on {len(item.scores)} fresh seeds"
     text += f", {beside}" if (beside := time_step.beside(spec, item)) else ""
-    return Spot(
+    return FrontPoint(
         cost=cost,
         score=score_text.shown(spec, item.mean),
         std=score_text.shown(spec, item.std) if len(item.scores) > 1 else 0.0,
@@ -102,14 +102,14 @@ def _confirmed(spec: StudySpec, item: Confirmation) -> Spot:
     )
 
 
-def _reported(spec: StudySpec) -> tuple[Spot | None, Spot | None]:
+def _reported(spec: StudySpec) -> tuple[FrontPoint | None, FrontPoint | None]:
     """The reported point at its published cost, and at what it costs here."""
     reported = spec.reported
     if reported is None:
         return None, None
     score, std = score_text.shown(spec, reported.score), score_text.shown(spec, reported.std or 0.0)
     found = [
-        None if cost is None else Spot(cost=cost, score=score, std=std, text=text)
+        None if cost is None else FrontPoint(cost=cost, score=score, std=std, text=text)
         for cost, text in (
             (reported.cost, formatting.reported_text(spec)),
             (

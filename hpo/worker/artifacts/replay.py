@@ -28,7 +28,7 @@ _PER_LINE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class LineStyle:
     """How a series is drawn: a colour and a dash for each class, thinner the later ones."""
 
     text: str
@@ -53,7 +53,7 @@ class Replay:
         """Name of a class by its number; of the number -1: that nothing was read."""
         return self.retrained.network.classes[number] if number >= 0 else "nothing finite"
 
-    def look(self, series: int) -> Look:
+    def look(self, series: int) -> LineStyle:
         """How a series is drawn, and what its legend says."""
         trace = self.trace
         label, image = int(trace.labels[series]), int(trace.images[series])
@@ -61,7 +61,7 @@ class Replay:
         earlier = int((trace.labels[:series] == label).sum())
         read_as = int(trace.predicted[series])
         verdict = "" if read_as == label else f" ✗ read as {self.class_name(read_as)}"
-        return Look(
+        return LineStyle(
             text=f"class {self.class_name(label)} (image {image}){verdict}",
             colour=COLOURS[label % len(COLOURS)],
             dash=_DASHES[place % len(_DASHES)],

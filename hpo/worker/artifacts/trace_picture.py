@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.views.palette import GREY
 from hpo.views.pictures import declared
-from hpo.worker.artifacts.replay import Look, Replay
+from hpo.worker.artifacts.replay import Replay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,7 +84,7 @@ def _draw_neuron(axes: Axes, replay: Replay, row: int, neuron: int) -> None:
         axes.set_ylim(*limits)
 
 
-def _line(look: Look) -> dict[str, Any]:
+def _line(look: LineStyle) -> dict[str, Any]:
     return {
         "color": look.colour,
         "linestyle": _DASHES[look.dash],

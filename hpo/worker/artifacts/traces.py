@@ -17,7 +17,7 @@ from hpo.study import time_step
 from hpo.views.figures.style import safe, style
 from hpo.views.palette import GREY, INK
 from hpo.views.terminal import tables
-from hpo.worker.artifacts.replay import LABELS, Look, Replay
+from hpo.worker.artifacts.replay import LABELS, LineStyle, Replay
 
 _ROW, _HEAD, _FOOT, _LINE = 150, 82, 80, 20
 """Pixels of a panel, of the title without parameters, of axis and legend, of a line of text."""
@@ -81,7 +81,7 @@ def _title(replay: Replay, parameters: list[str]) -> dict[str, Any]:
     }
 
 
-def _looks(look: Look, series: int) -> dict[str, Any]:
+def _looks(look: LineStyle, series: int) -> dict[str, Any]:
     """Line and legend of a series."""
     line = {"color": look.colour, "width": look.width, "dash": look.dash}
     return {"name": safe(look.text), "legendgroup": str(series), "line": line, "mode": "lines"}

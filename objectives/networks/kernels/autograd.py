@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from objectives.networks.kernels.device_passes import CtrnnDeviceKernel, SpintronicDeviceKernel
-from objectives.networks.kernels.passes import CtrnnKernel, Kernel, Passage, SpintronicKernel
+from objectives.networks.kernels.passes import CtrnnKernel, Kernel, Pass, SpintronicKernel
 from objectives.networks.kernels.sparse import LANES
 from objectives.networks.kernels.structure import (
     Floats,
@@ -57,7 +57,7 @@ def fused_output(
     parameters = torch.cat([tensor.reshape(-1) for tensor in weights.values()])
     if parameters.requires_grad:
         return _Fused.apply(parameters, u, kernel)  # type: ignore[no-any-return, no-untyped-call]
-    passage = Passage(kernel, u.shape[1], keep=False)
+    passage = Pass(kernel, u.shape[1], keep=False)
     passage.begin(parameters.numpy())
     blocks = kernel.lanes(u)
     return _through(blocks, [passage] * len(blocks), len(u))
@@ -82,7 +82,7 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, parameters: Tensor, u: Tensor, kernel: Kernel) -> Tensor:
         ctx.parameters, ctx.u = parameters.detach(), kernel.lanes(u)
-        ctx.passages = [Passage(kernel, u.shape[1], keep=True) for _ in ctx.u]
+        ctx.passages = [Pass(kernel, u.shape[1], keep=True) for _ in ctx.u]
         for passage in ctx.passages:
             passage.begin(ctx.parameters.numpy())
         return _through(ctx.u, ctx.passages, len(u))
@@ -102,7 +102,7 @@ class _Fused(torch.autograd.Function):
         return gradient, None, None
 
 
-def _through(blocks: Floats, passages: list[Passage], n_batch: int) -> Tensor:
+def _through(blocks: Floats, passages: list[Pass], n_batch: int) -> Tensor:
     """The output of every block by its passage, (batch, width)."""
     output = torch.empty(n_batch, passages[0].kernel.structure.width)
     for u, passage, here in zip(blocks, passages, torch.split(output, LANES), strict=True):

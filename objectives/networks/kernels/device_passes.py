@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.networks.kernels import devices
-from objectives.networks.kernels.passes import Kernel, Passage, Run, high_pass
+from objectives.networks.kernels.passes import Kernel, Pass, Run, high_pass
 from objectives.networks.kernels.structure import Floats, SparseStructure, message
 
 _NO_NOISE: Floats = np.empty(0, np.float32)
@@ -24,7 +24,7 @@ class DeviceKernel(Kernel):
         """See ``Kernel``."""
         return {"outputs": 2 * self.row, "values": 2 * self.row, "x": self.row}
 
-    def bind(self, passage: Passage) -> tuple[Run, Run]:
+    def bind(self, passage: Pass) -> tuple[Run, Run]:
         """See ``Kernel``; there is no way back."""
 
         def refuse(u: Floats) -> NoReturn:
@@ -35,7 +35,7 @@ class DeviceKernel(Kernel):
         return self.bind_forward(passage), refuse
 
     @abstractmethod
-    def bind_forward(self, passage: Passage) -> Run:
+    def bind_forward(self, passage: Pass) -> Run:
         """The kernel with all arguments but the input of a block."""
 
 
@@ -75,7 +75,7 @@ class SpintronicDeviceKernel(DeviceKernel):
         self._gammas = (gammas_per_ns * step_ns).astype(np.float32)
         self._rest, self.noise = rest.astype(np.float32), noise.reshape(-1)
 
-    def bind_forward(self, passage: Passage) -> Run:
+    def bind_forward(self, passage: Pass) -> Run:
         """See ``DeviceKernel``."""
         how = (self.constants, self.extrapolation, passage.shape)
         own = (self._gammas, self._rest, self.noise)
@@ -105,7 +105,7 @@ class CtrnnDeviceKernel(DeviceKernel):
         self._decays, self._gains = decays.astype(np.float32), gains.astype(np.float32)
         self.noise = noise.reshape(-1)
 
-    def bind_forward(self, passage: Passage) -> Run:
+    def bind_forward(self, passage: Pass) -> Run:
         """See ``DeviceKernel``."""
         arrays = passage.work.parts("held", "drive", "outputs", "values", "x", "last_y")
         own = (self._decays, self._gains, self.noise, self.extrapolation)

@@ -41,7 +41,7 @@ from objectives.networks.kernels.spintronic import X_MIN, exponential_step
 
 
 @inlined
-def kicked(x: Any, along: Any, across: Any) -> Any:
+def after_noise_kick(x: Any, along: Any, across: Any) -> Any:
     """The power x = |c|^2 after a jump of c, within [X_MIN, 1]; NaN stays NaN."""
     c = square_root(where_less(x, ZERO, ZERO, x)) + along
     after = c * c + across * across
@@ -108,7 +108,7 @@ def spintronic(
                     if noisy:
                         along = load(noise, 2 * jump * row + here, PIECE)
                         across = load(noise, (2 * jump + 1) * row + here, PIECE)
-                        jumped = kicked(after, along, across)
+                        jumped = after_noise_kick(after, along, across)
                         next_y = next_y + (jumped - after)
                         after = jumped
                     mean = older * y + oldest * load(outputs, later + here, PIECE)

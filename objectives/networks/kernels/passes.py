@@ -1,6 +1,6 @@
 """The kernels of a network, with the memory that they work in.
 
-A ``Kernel`` is what one member computes with: structure and physics. A ``Passage`` is the memory in
+A ``Kernel`` is what one member computes with: structure and physics. A ``Pass`` is the memory in
 which its blocks go through time and back, one after the other (see ``kernels``).
 """
 
@@ -78,7 +78,7 @@ class Kernel(ABC):
         """Work arrays besides those that every network needs."""
 
     @abstractmethod
-    def bind(self, passage: Passage) -> tuple[Run, Run]:
+    def bind(self, passage: Pass) -> tuple[Run, Run]:
         """The forward and the backward kernel with all arguments but the input of a block."""
 
 
@@ -127,7 +127,7 @@ class SpintronicKernel(Kernel):
         adjoints = {"adjoint_x": row, "adjoint_y": row, "adjoint_drive": 2 * row}
         return sizes | adjoints | {"filtered": 2 * row}
 
-    def bind(self, passage: Passage) -> tuple[Run, Run]:
+    def bind(self, passage: Pass) -> tuple[Run, Run]:
         """See ``Kernel``."""
         how = (self.constants, self.extrapolation)
         arrays = passage.work.parts("held", "drive", "outputs", "values", "states", "last_y")
@@ -163,7 +163,7 @@ class CtrnnKernel(Kernel):
         sizes = {"outputs": n_kept * row, "values": 2 * row, "x": row}
         return sizes | {"adjoint_x": 2 * row, "mean_adjoint": 2 * row}
 
-    def bind(self, passage: Passage) -> tuple[Run, Run]:
+    def bind(self, passage: Pass) -> tuple[Run, Run]:
         """See ``Kernel``."""
         how = (self.constants, self.extrapolation)
         arrays = passage.work.parts("held", "drive", "outputs", "values", "x", "last_y")
@@ -173,7 +173,7 @@ class CtrnnKernel(Kernel):
         return (lambda u: ctrnn.forward(u, *there)), (lambda u: ctrnn.backward(u, *back))
 
 
-class Passage:
+class Pass:
     """Memory in which a block goes through time and, with ``keep``, back.
 
     Usage: ``begin``, then for every block ``forward`` and ``backward``, then ``deliver``.

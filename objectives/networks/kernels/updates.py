@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from objectives.networks.kernels import learning, sparse
-from objectives.networks.kernels.passes import Kernel, Passage
+from objectives.networks.kernels.passes import Kernel, Pass
 from objectives.networks.kernels.sparse import FOLD, LANES
 from objectives.networks.kernels.structure import Floats, Integers
 
@@ -101,7 +101,7 @@ class FusedUpdates(Updates):
         self._bias_out = self._parameters[-bias_out:]
         self._logits = np.empty(bias_out * LANES, np.float32)
         self._sums = np.empty((w_out + bias_out) * FOLD, np.float32)
-        self._passage: Passage | None = None
+        self._passage: Pass | None = None
 
     def update(
         self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
@@ -123,10 +123,10 @@ class FusedUpdates(Updates):
         sparse.deliver(self._sums, _NO_INDEX, np.float32(1.0), self._gradient[self._readout])
         return loss / len(labels), self._step(learning_rate, max_gradient)
 
-    def _passage_for(self, n_points: int) -> Passage:
+    def _passage_for(self, n_points: int) -> Pass:
         """One passage serves all batches and all blocks of as many points."""
         if self._passage is None or self._passage.n_points != n_points:
-            self._passage = Passage(self._kernel, n_points, keep=True)
+            self._passage = Pass(self._kernel, n_points, keep=True)
         return self._passage
 
     def _step(self, learning_rate: float, max_gradient: float) -> bool:

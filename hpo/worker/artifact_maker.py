@@ -26,14 +26,14 @@ _LACKING = (HpoError, UnavailableError, OSError, MemoryError)
 """What says that another host may have what this one lacks: data, a GPU, room on its disk."""
 
 
-class Patiently(Protocol):
+class Retrying(Protocol):
     """Does a piece of work, and does it again while the database is away."""
 
     def __call__(self, work: Callable[[], T], /) -> T:
         """What the work returns."""
 
 
-class Keeper:
+class ArtifactMaker:
     """Makes the artifacts of finished studies for one worker."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Keeper:
         worker: str,
         *,
         lease_s: float,
-        patiently: Patiently,
+        retrying: Retrying,
         stopping: Callable[[], bool],
         doing: Callable[[str], None],
     ) -> None:
@@ -54,12 +54,12 @@ class Keeper:
             store: where artifacts go, in the same database.
             worker: name of the worker.
             lease_s: seconds after which others may begin, without a sign of life from it.
-            patiently: how the store is asked.
+            retrying: how the store is asked.
             stopping: whether the worker was told to stop; asked after every epoch.
             doing: told what is being done, for the people who watch.
         """
         self._ledger, self._store, self._worker, self._lease_s = ledger, store, worker, lease_s
-        self._patiently, self._stopping, self._doing = patiently, stopping, doing
+        self._retrying, self._stopping, self._doing = retrying, stopping, doing
         self._refused: set[str] = set()
 
     def keep(self, study: str | None = None) -> bool:
@@ -71,7 +71,7 @@ class Keeper:
         Returns:
             Whether there was something to do.
         """
-        for name in self._patiently(self._store.due):
+        for name in self._retrying(self._store.due):
             wanted = study in (None, name) and name not in self._refused
             if wanted and self._keep_alone(name):
                 return True
@@ -80,7 +80,7 @@ class Keeper:
     def _keep_alone(self, name: str) -> bool:
         """Make the artifacts of a study unless somebody else is at it."""
         try:
-            edition = self._patiently(lambda: self._store.begin(name, self._worker, self._lease_s))
+            edition = self._retrying(lambda: self._store.begin(name, self._worker, self._lease_s))
         except StudyError as error:
             self._refuse(name, error)
             return False
@@ -89,7 +89,7 @@ class Keeper:
         try:
             self._keep(edition)
         finally:
-            self._patiently(lambda: self._store.release(edition))
+            self._retrying(lambda: self._store.release(edition))
         return True
 
     def _keep(self, edition: Edition) -> None:
@@ -98,26 +98,26 @@ class Keeper:
             self._make(edition)
         except StoppedError:
             log.info("%s: its artifacts are left to the next worker", name)
-            self._patiently(lambda: self._store.leave(edition))
+            self._retrying(lambda: self._store.leave(edition))
         except StorageError:
             raise
         except _LACKING as error:
             self._refuse(name, error)
             why = f"{self._worker}: {str(error) or type(error).__name__}"
-            self._patiently(lambda: self._store.leave(edition, why))
+            self._retrying(lambda: self._store.leave(edition, why))
         except Exception as error:
             if is_passing(error):
                 raise
             why = traceback.format_exc()[-_MESSAGE_CHARS:]
             log.exception("%s: its artifacts cannot be made", name)
-            self._patiently(lambda: self._store.fail(edition, why))
+            self._retrying(lambda: self._store.fail(edition, why))
 
     def _make(self, edition: Edition) -> None:
         name = edition.name
         snapshot = self._ledger.snapshot(name, curves=True)
         self._doing(f"keeps the {make.what(snapshot.spec)} of {name}")
         made = make.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
-        kept = self._patiently(lambda: self._store.replace(edition, made))
+        kept = self._retrying(lambda: self._store.replace(edition, made))
         log.info("%s: %s", name, f"{len(made)} artifacts" if kept else "it has gone on meanwhile")
 
     def _refuse(self, name: str, error: Exception) -> None:
