@@ -1,4 +1,4 @@
-"""Takes the pictures of the dashboard in README.md, of the finished study seqdigits (`make run`).
+"""Takes the pictures of the dashboard for the documentation, of the finished study seqdigits.
 
 PYTHONPATH=tests/support python docs/screenshots.py
 """

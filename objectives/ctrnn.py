@@ -31,7 +31,7 @@ class CtrnnParams(LayeredParams):
     The architecture is that of arXiv:2408.02835, which gives no other hyper-parameter of its
     CTRNN; the defaults train it. The optimum of the spintronic network does not: with a
     relaxation time of 14 ns, tanh saturates. It takes shorter steps than an oscillator: with 0.5 ns
-    some networks were others on the solved equation (docs/integrators.md).
+    some networks were others on the solved equation (docs/explanation/integrators.md).
     """
 
     tau_ns: RelaxationTime = 3.0

@@ -225,7 +225,8 @@ def _encryption(encrypted: bool, verified: bool) -> Finding:
         what="encryption",
         found="TLS, but whose server it is was not verified" if encrypted else "none",
         verdict=Verdict.WARNING,
-        remedy="Add ?sslmode=verify-full&sslrootcert=CA.crt to the URL; see README.md.",
+        remedy="Add ?sslmode=verify-full&sslrootcert=CA.crt to the URL; see "
+        "docs/how-to/several-hosts.md.",
     )
 
 

@@ -198,7 +198,7 @@ A study to begin with; lines to paste into its file (see studies/seqdigits.toml 
 
 
 _FURTHER = """\
-# What else a study file can hold; take away the # of what you want (README, "A study file").
+# What else a study file can hold; take away the # of what you want (docs/reference/study-file.md).
 
 # [racing]               # most trials train one network, and only those that may win train them all
 # rungs = [1, 2]         # compared after so many; needs members = 3 or more in [budget]

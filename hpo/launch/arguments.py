@@ -22,12 +22,13 @@ python -m hpo.launch --study seqdigits --executor slurm --workers 64 --workers-p
     8 jobs of SLURM with 8 workers each; hpo.toml or HPO_SLURM_PARTITION keep what a site needs
 python -m hpo.launch --study seqdigits --name short --set stop.target=0.9 --set stop.patience=50
     a search that ends when it has found enough; likewise [racing], [warm_start], [variability] and
-    [cost]: `hpo guide` ends with them, README.md explains them
+    [cost]: `hpo guide` ends with them, docs/reference/study-file.md explains them
 python -m hpo.launch --study seqdigits --dry-run
     check the file and show what would run, with --executor slurm also the script of the jobs
 
 Ctrl-C stops the workers in order and loses nothing. Results do not depend on how many workers
-there were, nor on stops; how many find work at a time is budget.window (docs/window.md).
+there were, nor on stops; how many find work at a time is budget.window
+(docs/explanation/window.md).
 Exit status: 0 done, 1 failed or timed out, 130 after Ctrl-C."""
 
 

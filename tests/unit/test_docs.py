@@ -19,7 +19,9 @@ from markdown_it.token import Token
 from stack import ROOT
 
 import objectives
-from hpo import studyfile, tables
+from hpo.launch.config import LaunchDefaults, SlurmDefaults
+from hpo.ledger import tables
+from hpo.study.file import load as load_study
 
 DOCS = ROOT / "docs"
 sys.path.append(str(DOCS / "_ext"))
@@ -156,7 +158,7 @@ def test_its_toml_is_right(name: str, tmp_path: Path) -> None:
         tree = tomllib.loads(block)
         if tree.get("objective") in objectives.BUILT_IN and "path" not in tree.get("task", {}):
             (tmp_path / "study.toml").write_text(block, encoding="utf-8")
-            studyfile.load(str(tmp_path / "study.toml"))
+            load_study(str(tmp_path / "study.toml"))
 
 
 def test_the_examples_are_shown_and_load(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +168,7 @@ def test_the_examples_are_shown_and_load(monkeypatch: pytest.MonkeyPatch) -> Non
     for file in sorted((DOCS / "examples").glob("*.*")):
         assert f"```{{literalinclude}} ../examples/{file.name}" in text
     for file in (DOCS / "examples").glob("*.toml"):
-        assert studyfile.load(file.name).name == file.stem
+        assert load_study(file.name).name == file.stem
 
 
 def test_every_command_is_described() -> None:
@@ -205,3 +207,10 @@ def test_every_table_and_column_is_described() -> None:
         for column in table.columns:
             assert f"`{column.name}`" in page, f"{table.name}.{column.name}"
     assert f"version {tables.SCHEMA_VERSION} of the schema" in page
+
+
+def test_every_setting_is_described() -> None:
+    page = (DOCS / "reference/settings.md").read_text("utf-8")
+    for table, model in {"launch": LaunchDefaults, "slurm": SlurmDefaults}.items():
+        rows = page.partition(f"### `[{table}]`")[2].partition("\n#")[0]
+        assert re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE) == [*model.model_fields]

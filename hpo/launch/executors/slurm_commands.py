@@ -167,7 +167,7 @@ def check_only_here(partition: str | None, what: str) -> None:
             f"slurm: the database must be reachable from every node of the partition, but got "
             f"{what}, which only {here} reaches, and nodes={','.join(others[:3])}"
             f"{',…' if len(others) > 3 else ''}. Give a PostgreSQL server that they reach: set "
-            'HPO_STORAGE (README.md, "More than one machine").'
+            "HPO_STORAGE (docs/how-to/several-hosts.md)."
         )
 
 
