@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.views.palette import GREY
 from hpo.views.pictures import declared
-from hpo.worker.artifacts.replay import Replay
+from hpo.worker.artifacts.replay import LineStyle, Replay
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
