@@ -11,21 +11,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
-import itertools
 import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import forkserver
-import psycopg
 import pytest
 import slurm
 import sqlalchemy as sa
-from servers import copy_home, temporary_home
+from servers import connect, copy_home, database, temporary_home
 from tcp import forwarded
 
 from hpo.ledger.ledger import Ledger
@@ -35,8 +32,6 @@ from hpo.postgres.embedded.client import Embedded, stop
 if TYPE_CHECKING:
     from browsing import Watched
     from playwright.sync_api import Browser
-
-_numbers = itertools.count()
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # `make test &` in a script: what the tests
     signal.signal(signal.SIGINT, signal.default_int_handler)  # start would be deaf to Ctrl-C, too
@@ -91,7 +86,7 @@ def server_url(made_home: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def with_tables(server_url: str) -> str:
     """Name of a database with Optuna's tables and the ledger's, to be copied."""
-    with _connected(server_url) as connection:
+    with connect(server_url) as connection:
         connection.execute("CREATE DATABASE with_tables")
     with open_storage(server_url.replace("/hpo?", "/with_tables?")) as storage:
         Ledger(storage)
@@ -101,30 +96,15 @@ def with_tables(server_url: str) -> str:
 @pytest.fixture
 def database_url(server_url: str, with_tables: str) -> Iterator[str]:
     """URL of a database whose tables are empty, dropped after the test."""
-    with _database(server_url, with_tables) as url:
+    with database(server_url, with_tables) as url:
         yield url
 
 
 @pytest.fixture
 def empty_database_url(server_url: str) -> Iterator[str]:
     """URL of a database without any tables, dropped after the test."""
-    with _database(server_url, "template1") as url:
+    with database(server_url, "template1") as url:
         yield url
-
-
-@contextlib.contextmanager
-def _database(server_url: str, template: str) -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    with _connected(server_url) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        try:
-            yield server_url.replace("/hpo?", f"/{name}?")
-        finally:
-            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def _connected(url: str) -> psycopg.Connection[Any]:
-    return psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from servers import connect
+from servers import connect, database
 from workers import SUPPORT, kill, ledger_at, start_worker, table, wait_until
 
 from hpo.ledger.artifacts import ArtifactStore
@@ -52,10 +53,10 @@ SLOW = ("--set", "fixed.sleep_s=0.1")
 NETWORK = (
     "--set=objective=toy_network:ToyNetworkObjective",
     "--set=confirm.epochs=40",
-    "--set=confirm.members=2",
-    "--trials=4",
+    "--set=confirm.members=1",
+    "--trials=2",
 )
-LONG = ("--set=confirm.epochs=80",)  # the network is not made before the launch can be asked
+LONG = ("--set=confirm.epochs=60",)  # the network is not made before the launch can be asked
 TO_BE_MADE = "the best network for the dashboard is still to be made: hpo artifacts toy --make\n"
 
 
@@ -97,6 +98,11 @@ class User:
     def launch(self, *options: str) -> subprocess.Popen[str]:
         return self.start("launch", "--study", "toy.toml", *options)
 
+    def launched(self, *options: str, status: int = 0) -> tuple[str, str]:
+        """Launch to the end, without the report, which takes longest."""
+        line = ("launch", "--study", "toy.toml", "--no-report", *options)
+        return self.run(*line, status=status)
+
     def snapshot(self, name: str = "toy") -> StudySnapshot:
         with ledger_at(self.url) as ledger:
             return ledger.snapshot(name, curves=True)
@@ -113,9 +119,26 @@ class User:
 
 @pytest.fixture
 def user(tmp_path: Path, database_url: str) -> Iterator[User]:
-    somebody = User(tmp_path, database_url)
-    yield somebody
-    for process in somebody.started:
+    with somebody(tmp_path, database_url) as user:
+        yield user
+
+
+@pytest.fixture(scope="module")
+def owner(
+    tmp_path_factory: pytest.TempPathFactory, server_url: str, with_tables: str
+) -> Iterator[User]:
+    """Somebody whose study is finished; who uses it only looks."""
+    directory = tmp_path_factory.mktemp("owner")
+    with database(server_url, with_tables) as url, somebody(directory, url) as user:
+        user.launched("--workers", "2")
+        yield user
+
+
+@contextmanager
+def somebody(directory: Path, url: str) -> Iterator[User]:
+    user = User(directory, url)
+    yield user
+    for process in user.started:
         process.kill()
         process.wait()
         for stream in (process.stdout, process.stderr):
@@ -155,7 +178,7 @@ def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(user: Use
 
 
 def test_json_is_one_strict_object_per_line(user: User) -> None:
-    out, _ = user.run("launch", "--study", "toy.toml", "--workers", "2", "--json", "--no-report")
+    out, _ = user.launched("--workers", "2", "--json")
     events = [json.loads(line, parse_constant=pytest.fail) for line in out.splitlines()]
     kinds = [event["event"] for event in events]
     assert kinds == ["trial"] * 12 + ["confirmation"] * 3 + ["result"]
@@ -167,8 +190,7 @@ def test_json_is_one_strict_object_per_line(user: User) -> None:
 
 
 def test_ctrl_c_stops_in_order_and_the_printed_command_goes_on(user: User) -> None:
-    undisturbed = user.start("launch", "--study", "toy.toml", "--name", "calm", "--workers", "1")
-    end(undisturbed)
+    user.launched("--name", "calm", "--workers", "1")
     launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=0.1")
     user.wait_for_trials(3)
     workers = workers_of(launcher)
@@ -234,7 +256,7 @@ def test_sigterm_is_ctrl_c_with_its_own_status(user: User) -> None:
 
 @pytest.mark.slow  # the leases of the killed workers must run out first
 def test_killed_workers_are_replaced_and_the_study_finishes(user: User) -> None:
-    user.run("launch", "--study", "toy.toml", "--name", "calm", "--workers", "1")
+    user.launched("--name", "calm", "--workers", "1")
     launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=0.05")
     user.wait_for_trials(2)
     for pid in workers_of(launcher):
@@ -287,11 +309,11 @@ def test_a_timeout_stops_and_says_how_to_go_on(user: User) -> None:
 
 
 def test_a_launch_waits_for_the_learning_curve(user: User) -> None:
-    _, err = user.run("launch", "--study", "toy.toml", "--workers", "2")
+    _, err = user.launched("--workers", "2")
     assert "to be made" not in err
     out, _ = user.run("artifacts", "toy")
     assert len(out.splitlines()) == 2
-    _, err = user.run("launch", "--study", "toy.toml")
+    _, err = user.launched()
     assert "a worker keeps" not in err
 
 
@@ -299,7 +321,7 @@ def test_a_launch_waits_for_the_learning_curve(user: User) -> None:
 def test_the_best_network_can_be_left_for_later(
     user: User, signum: signal.Signals, status: int
 ) -> None:
-    launch = user.start("launch", "--study", "toy.toml", "--workers", "1", *SLOW, *NETWORK, *LONG)
+    launch = user.launch("--workers", "1", "--no-report", *SLOW, *NETWORK, *LONG)
     with open_storage(user.url) as storage:
         store = ArtifactStore(storage.engine)
         assert launch.stderr is not None
@@ -311,7 +333,7 @@ def test_the_best_network_can_be_left_for_later(
         assert ("toy: confirmed" in out) == (signum == signal.SIGINT)
         assert (TO_BE_MADE in err) == (signum == signal.SIGINT)
         assert (store.due(), store.listed("toy")) == (["toy"], [])
-        _, err = user.run("launch", "--study", "toy.toml", *SLOW, *NETWORK, *LONG)
+        _, err = user.launched(*SLOW, *NETWORK, *LONG)
         assert TO_BE_MADE in err, "again, since nothing makes it by itself"
 
 
@@ -319,7 +341,7 @@ def test_the_best_network_can_be_left_for_later(
 def test_a_launch_waits_for_the_best_network_no_longer_than_its_timeout(user: User) -> None:
     line = ("--set", "objective=toy_network:LingeringObjective")
     begun_s = time.monotonic()
-    _, err = user.run("launch", "--study", "toy.toml", "--workers", "1", "--timeout", "30", *line)
+    _, err = user.launched("--workers", "1", "--timeout", "30", *line)
     assert 30 < time.monotonic() - begun_s < 60, "and not the minute that it would wait"
     assert TO_BE_MADE in err
 
@@ -359,35 +381,33 @@ def test_two_launches_keep_the_best_network_once(user: User) -> None:
 
 
 def test_no_confirm_ends_with_the_search(user: User) -> None:
-    out, _ = user.run("launch", "--study", "toy.toml", "--workers", "1", "--no-confirm")
+    out, _ = user.launched("--workers", "1", "--no-confirm")
     assert user.snapshot().settled == 12
     assert user.snapshot().confirm == ()
     assert "not confirmed yet" in out
-    _, err = user.run("launch", "--study", "toy.toml", "--workers", "1")
+    _, err = user.launched("--workers", "1")
     assert "toy: continued in " in err
     assert user.snapshot().state == StudyState.DONE
 
 
 def test_a_larger_budget_extends_a_study_and_another_value_is_refused(user: User) -> None:
-    user.run("launch", "--study", "toy.toml", "--workers", "1", "--no-confirm")
+    user.launched("--workers", "1", "--no-confirm")
     before = table(user.snapshot())
-    _, err = user.run("launch", "--study", "toy.toml", "--workers", "1", "--trials", "14")
+    _, err = user.launched("--workers", "1", "--trials", "14")
     assert "toy: extended in " in err
     assert table(user.snapshot())[:12] == before
-    _, err = user.run("launch", "--study", "toy.toml", "--seed", "4", "--trials", "14", status=1)
+    _, err = user.launched("--seed", "4", "--trials", "14", status=1)
     assert "it differs in seed: 3 -> 4." in err
 
 
 def test_a_failing_study_ends_with_its_error(user: User) -> None:
-    out, err = user.run(
-        "launch", "--study", "toy.toml", "--workers", "1", "--set", "fixed.fail='always'", status=1
-    )
+    out, err = user.launched("--workers", "1", "--set", "fixed.fail='always'", status=1)
     assert "error: toy: study failed: " in err
     assert "RuntimeError: the toy breaks" in out
     out, _ = user.run("status", "toy")
     assert "why it failed:" in out
     assert "--name NEW" in out
-    _, err = user.run("launch", "--study", "toy.toml", "--set", "fixed.fail='always'", status=1)
+    _, err = user.launched("--set", "fixed.fail='always'", status=1)
     assert "error: toy: study failed: " in err, "again, and at once"
 
 
@@ -395,7 +415,7 @@ def test_a_standing_worker_is_used_and_a_launch_without_workers_follows(user: Us
     worker = start_worker(user.url)
     with ledger_at(user.url) as ledger:
         wait_until(lambda: any(w.alive for w in ledger.workers()))
-    _, err = user.run("launch", "--study", "toy.toml")
+    _, err = user.launched()
     assert "1 worker serves this study: starting none here" in err
     assert user.snapshot().state == StudyState.DONE
     kill(worker, signal.SIGTERM)
@@ -448,71 +468,70 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
         kill(worker, signal.SIGTERM)
 
 
-def test_every_view_of_a_study(user: User) -> None:
-    user.run("launch", "--study", "toy.toml", "--workers", "2", "--no-report")
-    snapshot = user.snapshot()
+def test_every_view_of_a_study(owner: User) -> None:
+    snapshot = owner.snapshot()
     best = snapshot.best
     assert best is not None
 
-    out, _ = user.run("studies")
+    out, _ = owner.run("studies")
     assert re.search(r"^toy +done +12/12 +96 +0 ", out, re.MULTILINE)
     assert "seqdigits" in out
-    listed = json.loads(user.run("studies", "--json")[0])
+    listed = json.loads(owner.run("studies", "--json")[0])
     assert listed["studies"][0]["name"] == "toy"
 
-    assert user.run("status", "toy")[0].startswith("toy: done, confirmed ")
-    status = json.loads(user.run("status", "toy", "--json")[0])
+    assert owner.run("status", "toy")[0].startswith("toy: done, confirmed ")
+    status = json.loads(owner.run("status", "toy", "--json")[0])
     assert (status["settled"], status["complete"], status["best"]["number"]) == (
         12,
         12,
         best.number,
     )
-    assert "toy" in user.run("status")[0]
-    assert json.loads(user.run("status", "--json")[0])["studies"][0]["settled"] == 12
+    assert "toy" in owner.run("status")[0]
+    assert json.loads(owner.run("status", "--json")[0])["studies"][0]["settled"] == 12
 
-    lines = user.run("trials", "toy")[0].splitlines()
+    lines = owner.run("trials", "toy")[0].splitlines()
     assert len(lines) == 1 + 12 + 3
     assert lines[0].split() == ["trial", "state", "score", "members", "seconds", "x", "k", "colour"]
-    assert len(user.run("trials", "toy", "--csv")[0].splitlines()) == 1 + 12 + 3
-    trials = json.loads(user.run("trials", "toy", "--json")[0])["trials"]
+    assert len(owner.run("trials", "toy", "--csv")[0].splitlines()) == 1 + 12 + 3
+    trials = json.loads(owner.run("trials", "toy", "--json")[0])["trials"]
     assert [t["score"] for t in trials] == [s.score for s in (*snapshot.search, *snapshot.confirm)]
-    assert len(user.run("trials", "toy", "--state", "failed")[0].splitlines()) == 1
+    assert len(owner.run("trials", "toy", "--state", "failed")[0].splitlines()) == 1
 
-    out, _ = user.run("best", "toy", "--top", "2")
+    out, _ = owner.run("best", "toy", "--top", "2")
     assert f"trial {best.number}" in out
     assert "reported" in out
-    assert len(json.loads(user.run("best", "toy", "--top", "2", "--json")[0])["best"]) == 2
+    assert len(json.loads(owner.run("best", "toy", "--top", "2", "--json")[0])["best"]) == 2
 
-    out, _ = user.run("report", "toy", "-o", "deep/toy.html")
+    out, _ = owner.run("report", "toy", "-o", "deep/toy.html")
     assert out == "deep/toy.html\n"
-    assert (user.directory / "deep" / "toy.html").stat().st_size > 100_000
-    _, err = user.run("report", "toy", "-o", "toy.toml/x.html", status=1)
+    assert (owner.directory / "deep" / "toy.html").stat().st_size > 100_000
+    _, err = owner.run("report", "toy", "-o", "toy.toml/x.html", status=1)
     assert err.startswith("error: toy.toml/x.html: the report cannot be written: ")
 
 
-def test_export_holds_every_member(user: User) -> None:
-    user.run("launch", "--study", "toy.toml", "--workers", "2", "--no-report")
-    snapshot = user.snapshot()
-    user.run("export", "toy", "-o", "toy.csv")
-    rows = (user.directory / "toy.csv").read_text().splitlines()
+def test_export_holds_every_member(owner: User) -> None:
+    snapshot = owner.snapshot()
+    owner.run("export", "toy", "-o", "toy.csv")
+    rows = (owner.directory / "toy.csv").read_text().splitlines()
     assert len(rows) == 1 + 12 * 2 + 3
-    user.run("export", "toy", "-o", "toy.jsonl", "--curves")
-    records = [json.loads(line) for line in (user.directory / "toy.jsonl").read_text().splitlines()]
+    owner.run("export", "toy", "-o", "toy.jsonl", "--curves")
+    records = [
+        json.loads(line) for line in (owner.directory / "toy.jsonl").read_text().splitlines()
+    ]
     exported = [member["curve"] for record in records for member in record["members"]]
     stored = [list(m.curve) for s in (*snapshot.search, *snapshot.confirm) for m in s.members]
     assert exported == stored
-    out, _ = user.run("export", "toy", "--format", "jsonl")
+    out, _ = owner.run("export", "toy", "--format", "jsonl")
     assert len(out.splitlines()) == 15
-    _, err = user.run("export", "toy", "-o", "toy.xls", status=1)
+    _, err = owner.run("export", "toy", "-o", "toy.xls", status=1)
     assert "the ending must be .csv or .jsonl, but got .xls." in err
 
 
-def test_an_unknown_study_lists_those_that_exist(user: User) -> None:
+def test_an_unknown_study_lists_those_that_exist(user: User, owner: User) -> None:
     _, err = user.run("status", "toy", status=1)
     assert "study 'toy': the database must hold it, but it holds no study yet." in err
-    user.run("launch", "--study", "toy.toml", "--workers", "1", "--no-confirm", "--no-report")
     for command in ("status", "trials", "best", "report", "export"):
-        _, err = user.run(command, "toi", status=1)
+        _, err = owner.run(command, "toi", status=1)
         assert err.startswith("error: study 'toi': the database must hold it, but it holds toy.")
 
 

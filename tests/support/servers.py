@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import subprocess
 import tempfile
@@ -15,6 +16,8 @@ import pytest
 import sqlalchemy as sa
 
 from hpo.postgres.embedded.client import status, stop
+
+_numbers = itertools.count()
 
 
 @contextmanager
@@ -39,6 +42,18 @@ def copy_home(made: Path, home: Path) -> None:
 def connect(url: str, **options: Any) -> psycopg.Connection[Any]:
     """Connect without SQLAlchemy."""
     return psycopg.connect(url.replace("+psycopg", ""), autocommit=True, **options)
+
+
+@contextmanager
+def database(server_url: str, template: str) -> Iterator[str]:
+    """URL of a new database like ``template``, dropped in the end."""
+    name = f"test_{next(_numbers)}"
+    with connect(server_url) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield server_url.replace("/hpo?", f"/{name}?")
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def press_ctrl_c(patch: pytest.MonkeyPatch, cursor: type[psycopg.Cursor[Any]]) -> None:
