@@ -26,7 +26,7 @@ def of_this_process() -> dict[str, Any]:
     them, and the reproduction writes some while it runs.
     """
     return {
-        **source(Path(__file__).resolve().parent.parent),
+        **source(Path(__file__).resolve().parents[2]),
         "versions": {"python": platform.python_version(), **_versions()},
         "host": platform.node(),
         "cpu": _cpu(),
@@ -77,4 +77,4 @@ def _cpu() -> str:
 
 
 if __name__ == "__main__":
-    print(json.dumps(source(Path(__file__).resolve().parent.parent)))
+    print(json.dumps(source(Path(__file__).resolve().parents[2])))

@@ -15,7 +15,7 @@ from objectives.contract import Outcome, Protocol, Solved
 from objectives.tasks import load
 from objectives.tasks.arrays import ArraysParams
 
-HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
+HOW_TO = Path(__file__).parents[3] / "docs" / "how-to"
 PAGE = HOW_TO / "own-data.md"
 
 

@@ -248,7 +248,7 @@ def test_a_page_of_a_trial_run_says_so(tmp_path: Path) -> None:
 
 
 def test_committed_data_give_the_committed_document(tmp_path: Path) -> None:
-    docs = Path(__file__).parents[2] / "docs"
+    docs = Path(__file__).parents[3] / "docs"
     if not (docs / runs.FOLDER).is_dir():
         pytest.skip("nothing is committed yet")
     shutil.copytree(docs / runs.FOLDER, tmp_path / runs.FOLDER)

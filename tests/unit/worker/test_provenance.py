@@ -51,7 +51,7 @@ def test_an_installation_tells_what_it_was_made_from(tmp_path: Path) -> None:
 
 
 def test_the_program_prints_what_an_installation_keeps() -> None:
-    root = Path(provenance.__file__).parents[1]
+    root = Path(provenance.__file__).parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     printed = subprocess.run(
         [sys.executable, "-m", "hpo.worker.provenance"],
