@@ -51,14 +51,14 @@ def test_a_record_can_be_trained_again() -> None:
 
     def tell(accuracy: float) -> None:
         told.append(accuracy)
-        if len(told) == 3:
+        if len(told) == 2:
             raise Enough
 
     from hpo.search import seeds
 
     with pytest.raises(Enough):
         real.Real().train(spec, record["params"], seeds.derive(0, "member", int(member)), tell)
-    assert [round(accuracy * 269) for accuracy in told] == pytest.approx(curve[:3], abs=2)
+    assert [round(accuracy * 269) for accuracy in told] == pytest.approx(curve[:2], abs=2)
 
 
 def test_points_of_the_cube_are_parameters_and_back() -> None:
@@ -69,6 +69,7 @@ def test_points_of_the_cube_are_parameters_and_back() -> None:
     assert table.to_unit(spec, params) == pytest.approx(unit)
 
 
+@pytest.mark.slow
 def test_the_surrogate_does_as_well_on_points_held_back_as_it_says() -> None:
     stored = json.loads(surrogate.KERNELS.read_text())
     known = surrogate.data(table.spec(), table.read())
@@ -189,9 +190,9 @@ def test_incumbents_of_the_real_thing_were_judged() -> None:
 @pytest.mark.parametrize("of_table", [True, False])
 def test_plain_optuna_trains_real_networks_and_counts_their_epochs(of_table: bool) -> None:
     spec = STRATEGIES[PLAIN].spec(0, of_table=of_table)
-    search = real._Plain(spec=spec, budget=60)
+    search = real._Plain(spec=spec, budget=1)
     steps = search.search()
-    assert 60 <= search.spent < 60 + spec.budget.epochs
+    assert search.spent == spec.budget.epochs
     assert steps[0].epochs == spec.budget.epochs
     assert steps[0].params.keys() == spec.space.keys()
     assert 0.0 < steps[0].claimed < 1.0

@@ -141,7 +141,7 @@ def test_a_replaced_outcome_keeps_its_cost() -> None:
 def test_suggestions_depend_on_the_visible_history_alone(sampler: dict[str, Any]) -> None:
     """Outcomes within the window, and what a process had worked out before, do not matter."""
     spec = two(sampler=sampler, budget={"window": 4})
-    n = 11 if sampler["name"] == "gp" else 22  # gp takes seconds for each
+    n = 8 if sampler["name"] == "gp" else 22  # gp takes seconds for each
     trials = history(spec, n)
     numbers = (0, n // 2, n - 4, n)
     ours = [suggest.suggest(spec, k, trials[:k]) for k in numbers]
