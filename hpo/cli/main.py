@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from importlib import import_module
 
 COMMANDS = {
-    "launch": ("hpo.launch", "run a study: search, confirm, report"),
-    "worker": ("hpo.worker", "work for the studies of a database"),
+    "launch": ("hpo.launch.__main__", "run a study: search, confirm, report"),
+    "worker": ("hpo.worker.__main__", "work for the studies of a database"),
     "studies": ("hpo.cli.studies", "studies in the database, and study files to launch"),
     "status": ("hpo.cli.status", "how far a study is, and who works"),
     "trials": ("hpo.cli.trials", "every trial of a study, as a table"),

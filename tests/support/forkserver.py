@@ -235,7 +235,7 @@ def _preload() -> None:
         for found in pkgutil.walk_packages(getattr(module, "__path__", []), f"{name}."):
             if name in ("hpo", "objectives") and not found.name.endswith("__main__"):
                 importlib.import_module(found.name)
-    from objectives.networks.fused import warm_up
+    from objectives.networks.kernels.autograd import warm_up
 
     warm_up()
     _draw_something()

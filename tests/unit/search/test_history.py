@@ -59,7 +59,7 @@ def optunas_own(monkeypatch: pytest.MonkeyPatch) -> Any:
         def build(trials: list[FrozenTrial], directions: list[StudyDirection]) -> InMemoryStorage:
             return on_optunas_own(HistoryStorage(trials, directions), directions)
 
-        monkeypatch.setattr(suggest, "HistoryStorage", build)
+        monkeypatch.setattr(history, "HistoryStorage", build)
 
     return switch
 

@@ -78,7 +78,7 @@ SPECS = st.fixed_dictionaries(
         ),
     },
     optional={
-        "description": TEXT,
+        "description": TEXT.filter(lambda text: "\0" not in text),
         "seed": st.integers(0, 2**31 - 1),
         "protocol": st.sampled_from(["validation", "paper"]),
         "task": st.fixed_dictionaries({"test_gap": st.floats(-1e300, 1e300)}),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import snapshots
-from test_statusview import CONFIRMED, summary
+from summaries import CONFIRMED, summary
 
 from hpo.errors import StudyError
 from hpo.study import file, time_step

@@ -174,7 +174,7 @@ def test_a_study_that_stands_still_says_why_and_what_to_do(state: StudyState, wo
     note = views_note.text(
         snapshots.snapshot(snapshots.spec(), state=state, reason="hpo stop, on here")
     )
-    assert verdict in note.replace("\\", "")
+    assert words in note.replace("\\", "")
 
 
 def test_it_does_not_change_while_trials_finish() -> None:

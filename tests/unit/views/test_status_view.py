@@ -6,31 +6,11 @@ from typing import Any
 
 import pytest
 import snapshots
+from summaries import CONFIRMED, summary
 
 from hpo.study.snapshot import StudyState, WorkerInfo
-from hpo.study.summary import ConfirmedSummary, StudySummary
 from hpo.views import verdict
 from hpo.views.terminal import status, tables
-
-CONFIRMED = ConfirmedSummary(source=3, mean=0.8913, std=0.012, n=10, step_mean=0.8913)
-
-
-def summary(name: str = "toy-study", **changes: Any) -> StudySummary:
-    values: dict[str, Any] = {
-        "name": name,
-        "spec": snapshots.spec(),
-        "objective": "toy_objective:ToyObjective",
-        "state": StudyState.OPEN,
-        "reason": None,
-        "trials": 60,
-        "settled": 41,
-        "epochs": 4711,
-        "running": 4,
-        "best_score": 0.9051,
-        "confirmed": None,
-        "created_at": snapshots.START,
-    }
-    return StudySummary(**{**values, **changes})
 
 
 def worker(number: int, **changes: Any) -> WorkerInfo:
