@@ -13,6 +13,8 @@ import sqlalchemy as sa
 from hpo.errors import StorageError
 from hpo.postgres import refusals
 
+DatabaseError = sa.exc.SQLAlchemyError
+"""Whatever goes wrong in or with a database."""
 T = TypeVar("T")
 
 

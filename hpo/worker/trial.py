@@ -16,11 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from hpo.errors import HpoError
 from hpo.ledger.lease import Checkpoint, Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
+from hpo.postgres.retry import DatabaseError
 from hpo.search import history as search_history
 from hpo.search import seeds, suggest
 from hpo.search.pruning import EndedError, TrialProgress
@@ -84,7 +83,7 @@ class Trial:
             LeaseLostError: the slot is another worker's by now.
             MemoryError: this host has not enough memory; the slot is left to others.
             UnavailableError: this host lacks what the trial needs; the slot is left to others.
-            SQLAlchemyError: the database fails in a way that waiting does not mend.
+            DatabaseError: the database fails in a way that waiting does not mend.
         """
         try:
             if self._claim.phase == Phase.CONFIRM:
@@ -94,7 +93,7 @@ class Trial:
         except UnavailableError:
             self._ledger.release(self._claim)
             raise  # a broken host, not a broken trial: others may have what is missing here
-        except (StoppedError, HpoError, SQLAlchemyError):
+        except (StoppedError, HpoError, DatabaseError):
             raise  # a broken world, not a broken trial
         except MemoryError as error:  # so is a host that is too small, or shared with others
             said = f" ({error})" if str(error) else ""
