@@ -10,13 +10,15 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import psycopg
+from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection, Row, delete, false, insert, null, or_, select, update
 
-from hpo.ledger import opening, optuna_tables, reading
+from hpo.ledger import optuna_tables, reading
 from hpo.ledger.lease import ARTIFACT_TRIES, Checkpoint, Claim, Claimant, Over, Wait
-from hpo.ledger.statements import NOW
-from hpo.ledger.tables import IS_RUNNING, checkpoints, slots, studies
-from hpo.ledger.writing import SILENT, after, apply_failure_policy, lose
+from hpo.ledger.statements import NOW, OPEN
+from hpo.ledger.tables import IS_RUNNING, SCHEMA_VERSION, checkpoints, slots, studies
+from hpo.ledger.writing import SILENT, after, apply_failure_policy, count_loss
 from hpo.search import stopping
 from hpo.study import time_step
 from hpo.study.snapshot import StudyState
@@ -41,7 +43,7 @@ def try_open(
     Returns:
         The claim, or why there is none just now; None where ``claim`` must look.
     """
-    row = opening.open_next(connection, study, who, looked_after=False)
+    row = open_next(connection, study, who, looked_after=False)
     if row is None:
         return None
     if row.slot_id is None:
@@ -78,6 +80,50 @@ def _why_not(row: Any, study: str, who: Claimant) -> Wait | None:
             f"(budget.window = {row.width})"
         )
     return None
+
+
+def open_next(connection: Connection, study: str, who: Claimant, *, looked_after: bool) -> Any:
+    """Open the next trial of a search if budget, window and fairness allow it.
+
+    Args:
+        connection: in autocommit, the message is a transaction of its own.
+        study: the study's name.
+        who: the worker.
+        looked_after: whether there is nothing else to be done before, such as an abandoned slot.
+
+    Returns:
+        A row of facts: ``id optuna_study_id amendments spec trials width`` of the study, ``number``
+        of the next trial, ``oldest`` that runs, how many others are ``at_work``; of the trial that
+        was opened ``slot_id optuna_trial_id``, else null. None if the study is not open, or
+        something must be looked after.
+    """
+    values = {
+        "study": study,
+        "version": SCHEMA_VERSION,
+        "worker": who.worker,
+        "token": who.token,
+        "take_over": who.take_over,
+        "at_work": who.at_work,
+        "lease_s": who.lease_s,
+        "looked_after": looked_after,
+    }
+    return _last_row(connection, OPEN, values)
+
+
+def _last_row(connection: Connection, statements: str, values: Mapping[str, Any]) -> Any:
+    """The row that the last of several statements gives, if any; one message, one transaction."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    try:
+        with psycopg.ClientCursor(driver, row_factory=namedtuple_row) as cursor:
+            cursor.execute(statements, values)
+            while cursor.nextset():
+                pass
+            return cursor.fetchone()
+    except BaseException as error:  # Ctrl-C, too: the answer is still to come
+        if driver.closed or not isinstance(error, Exception):
+            connection.invalidate(error)  # as SQLAlchemy does with what goes through it
+        raise
 
 
 def claim(
@@ -139,7 +185,7 @@ def _abandoned(
         slot = connection.execute(query).one_or_none()
         if slot is None or slot.lease_until is None or _is_own(slot, who):
             return slot
-        if lose(connection, slot, SILENT):
+        if count_loss(connection, slot, SILENT):
             return slot
         if _state(connection, study_id) != StudyState.OPEN:
             return None
@@ -163,7 +209,7 @@ def _next(
     if state != StudyState.OPEN:  # giving up on a lost slot has stopped it
         return Over(f"{spec.name} is {state}")
     _end_search(connection, study, spec)
-    row = opening.open_next(connection, spec.name, who, looked_after=True)
+    row = open_next(connection, spec.name, who, looked_after=True)
     if row.slot_id is not None:
         return _opened(row, spec, who)
     if (wait := _why_not(row, spec.name, who)) is not None:

@@ -24,7 +24,7 @@ from hpo.ledger.lease import ARTIFACT_TRIES
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.statements import NOW
 from hpo.ledger.tables import slots, studies
-from hpo.ledger.writing import shown
+from hpo.ledger.writing import End
 from hpo.search.history import sampler_attrs
 from hpo.study.rules import check
 from hpo.study.snapshot import StudyState
@@ -190,10 +190,12 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         }
         connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
         if slot.optuna_trial_id is not None:
-            new = connection.execute(select(slots).where(slots.c.id == slot.id)).one()
+            end = End(
+                state=SlotState.EXCLUDED, score=slot.score, message=message, lineage=slot.lineage
+            )
             trained = reading.members_of(connection, slot.id)
-            attrs = shown(new, trained, message, slot.lineage)
-            optuna_tables.exclude_trial(connection, slot.optuna_trial_id, attrs)
+            shown = end.shown(slot.attempts, amendments, trained)
+            optuna_tables.exclude_trial(connection, slot.optuna_trial_id, shown)
         confirmed = (slots.c.study_id == study.id) & (slots.c.source == trial)
         was_confirmed = connection.scalar(select(slots.c.id).where(confirmed).limit(1))
         _amended(connection, study, reopen=(StudyState.DONE,) if was_confirmed else ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from hpo.errors import HpoError
 from hpo.study.spec import StudySpec
@@ -97,47 +97,3 @@ class Claimant:
 
 class LeaseLostError(HpoError):
     """The slot is no longer its worker's, which was silent for longer than its lease."""
-
-
-class Held(Protocol):
-    """A slot in a worker's hands, as far as ownership goes."""
-
-    @property
-    def slot_id(self) -> int:
-        """The slot."""
-
-    @property
-    def worker(self) -> str:
-        """Its holder."""
-
-    @property
-    def attempt(self) -> int:
-        """Which claim of the slot this is."""
-
-    @property
-    def token(self) -> str:
-        """What tells its holder from others of the same name, living or dead."""
-
-
-class Asker(Protocol):
-    """Who asks for a trial; see ``claims.Claimant``."""
-
-    @property
-    def worker(self) -> str:
-        """Its name."""
-
-    @property
-    def token(self) -> str:
-        """Its process."""
-
-    @property
-    def lease_s(self) -> float:
-        """Seconds."""
-
-    @property
-    def take_over(self) -> bool:
-        """Whether slots whose lease has run out are its to take."""
-
-    @property
-    def at_work(self) -> int | None:
-        """How many slots may be at work by now."""

@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Literal, Unpack
 
 from sqlalchemy import Connection, Row, func, insert, null, select, update
@@ -297,7 +296,7 @@ class Ledger(Transactional):
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        writing.store_suggestion(connection, claim, claim.spec, suggestion)
+        writing.store_suggestion(connection, claim, suggestion)
 
     @statement
     def store_checkpoint(
@@ -308,14 +307,7 @@ class Ledger(Transactional):
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        writing.store_checkpoint(
-            connection,
-            claim,
-            member=checkpoint.member,
-            curve=list(checkpoint.curve),
-            seconds=checkpoint.seconds,
-            data=checkpoint.data,
-        )
+        writing.store_checkpoint(connection, claim, checkpoint)
 
     @transaction
     def release(self, connection: Connection, claim: Claim) -> None:
@@ -324,8 +316,7 @@ class Ledger(Transactional):
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        writing.lock(connection, claim)
-        writing.free(connection, claim.slot_id)
+        writing.release(connection, claim)
 
     @transaction
     def lose(self, connection: Connection, claim: Claim, why: str) -> None:
@@ -334,10 +325,7 @@ class Ledger(Transactional):
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        writing.lock_study(connection, claim.study_id)
-        slot = writing.lock(connection, claim)
-        if slot.lease_until is not None:  # else it was given back: the answer was lost
-            writing.lose(connection, slot, why)
+        writing.lose(connection, claim, why)
 
     @statement
     def store_member(self, connection: Connection, claim: Claim, member: Member) -> None:
@@ -392,12 +380,7 @@ class Ledger(Transactional):
         trained: Sequence[Member] | None,
         last: Member | None,
     ) -> bool:
-        if end.attrs is None:
-            stored = select(slots.c.attrs).where(slots.c.id == claim.slot_id)
-            end = replace(end, attrs=connection.scalar(stored) or {})
-        if trained is None:
-            trained = reading.members_of(connection, claim.slot_id)
-        return writing.finish(connection, claim, end, claim.slot_amendments, trained, last)
+        return writing.finish(connection, claim, end, trained, last)
 
     @transaction
     def _apply_failure_policy(self, connection: Connection, study_id: int) -> None:

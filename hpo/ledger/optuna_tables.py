@@ -16,11 +16,10 @@ from typing import Any
 from optuna.distributions import distribution_to_json
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.errors import StudyError
-from hpo.ledger.statements import SETTLED, STATES, SUGGESTED
 from hpo.search import space as search_space
 from hpo.search.space import directions, values
 from hpo.study.spec import StudySpec
@@ -38,6 +37,14 @@ TRIAL_USER_OF_OTHERS = r"^(?!(lineage|members):|(attempts|message|amendments|exc
 """Keys of a trial's user attributes that are not ours."""
 TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
 """Likewise of its system attributes, which else are the sampler's and the pruner's."""
+
+
+_STATES = {
+    SlotState.COMPLETE: TrialState.COMPLETE,
+    SlotState.PRUNED: TrialState.PRUNED,
+    SlotState.FAILED: TrialState.FAIL,
+    SlotState.EXCLUDED: TrialState.FAIL,  # for Optuna, which passes over it
+}
 
 
 def create_study(connection: Connection, spec: StudySpec) -> int:
@@ -213,7 +220,7 @@ def _has_trial(connection: Connection, trial_id: int) -> bool:
 
 def open_trial(connection: Connection, study_id: int, number: int, at: datetime) -> int:
     """Add a running trial with this number, begun ``at``, and return Optuna's id of it."""
-    lock_study(connection, study_id)  # as in ``opening``
+    lock_study(connection, study_id)  # as in ``OPEN``
     row = {"study_id": study_id, "number": number, "state": TrialState.RUNNING}
     new = insert(models.TrialModel.__table__).values(**row, datetime_start=_utc(at))
     return int(connection.execute(new.returning(new.table.c.trial_id)).scalar_one())
@@ -242,7 +249,7 @@ def exclude_trial(connection: Connection, trial_id: int, user_attrs: Mapping[str
 
 
 def _forget_outcome(connection: Connection, trial_id: int) -> None:
-    """Delete what ``settle_trial`` has written; what others have added stays."""
+    """Delete what ``FINISH`` has written; what others have added stays."""
     for model, others in (
         (models.TrialValueModel, None),
         (models.TrialIntermediateValueModel, None),
@@ -266,7 +273,7 @@ def _set_attrs(connection: Connection, table: Any, trial_id: int, attrs: Mapping
 
 
 def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
-    """The values of ``SUGGESTED``."""
+    """The parameters of ``STORE_SUGGESTION`` for Optuna's tables."""
     space = search_space.distributions(spec)
     known = [name for name in space if name in suggestion.params]
     return {
@@ -284,10 +291,10 @@ def outcome_of(
     user_attrs: Mapping[str, Any],
     system_attrs: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The values of ``SETTLED``."""
+    """The parameters of ``FINISH`` for Optuna's tables."""
     scored = state in (SlotState.COMPLETE, SlotState.PRUNED)
     return {
-        "trial_state": STATES[state].name,
+        "trial_state": _STATES[state].name,
         "scores": values(score, cost) if scored else [],
         "mirrored_steps": [step if math.isfinite(step) else math.nan for step in steps],
         "user_keys": list(user_attrs),
@@ -295,37 +302,6 @@ def outcome_of(
         "own_keys": list(system_attrs),
         "own_texts": [json.dumps(value) for value in system_attrs.values()],
     }
-
-
-def set_params(
-    connection: Connection, trial_id: int, spec: StudySpec, suggestion: Suggestion
-) -> None:
-    """Record what was suggested for a trial."""
-    row = "suggested AS (SELECT CAST(:trial_id AS integer) AS optuna_trial_id)"
-    values = {"trial_id": trial_id, **params_of(spec, suggestion)}
-    connection.execute(text(f"WITH {row}, {SUGGESTED} SELECT 1"), values)
-
-
-def settle_trial(
-    connection: Connection,
-    trial_id: int,
-    *,
-    state: SlotState,
-    at: datetime,
-    score: float | None,
-    cost: float | None,
-    steps: Sequence[float],
-    user_attrs: Mapping[str, Any],
-    system_attrs: Mapping[str, Any],
-) -> None:
-    """Finish a trial with everything it has to say."""
-    row = (
-        "settled AS (SELECT CAST(:trial_id AS integer) AS optuna_trial_id, "
-        "CAST(:at AS timestamptz) AS settled_at)"
-    )
-    values = {"trial_id": trial_id, "at": at}
-    values |= outcome_of(state, score, cost, steps, user_attrs, system_attrs)
-    connection.execute(text(f"WITH {row}, {SETTLED} SELECT 1"), values)
 
 
 def _utc(at: datetime) -> datetime:

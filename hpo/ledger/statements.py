@@ -1,150 +1,156 @@
-"""The statements of a worker at work: each one message to the database."""
+"""The SQL of workers at work, each statement as it is sent: one message to the database.
+
+Whoever holds a slot is known by ``id``, ``worker``, ``attempts`` and ``token`` of its row; what
+comes from anybody else finds no row, writes nothing and returns nothing. What is written in the
+ledger is written in Optuna's tables by the same statement, unless the trial was deleted there: the
+lock ``FOR KEY SHARE`` keeps it there until the end of the transaction.
+"""
 
 from __future__ import annotations
 
-from optuna.trial import TrialState
 from sqlalchemy import func, text
 
 from hpo.ledger.tables import SCHEMA
-from hpo.study.trials import SlotState
 
-STATES = {
-    SlotState.RUNNING: TrialState.RUNNING,
-    SlotState.COMPLETE: TrialState.COMPLETE,
-    SlotState.PRUNED: TrialState.PRUNED,
-    SlotState.FAILED: TrialState.FAIL,
-    SlotState.EXCLUDED: TrialState.FAIL,  # for Optuna, which passes over it
-}
-
-
-_PARAMS = """
-params AS (
-  INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
-  SELECT trial_id, name, value, distribution
-  FROM mirrored, unnest(CAST(:names AS text[]), CAST(:values AS float8[]),
-                        CAST(:distributions AS text[])) AS p (name, value, distribution)
-  ON CONFLICT (trial_id, param_name) DO UPDATE
-  SET param_value = excluded.param_value, distribution_json = excluded.distribution_json)"""
-_OUTCOME = """
-value AS (
-  INSERT INTO trial_values (trial_id, objective, value, value_type)
-  SELECT trial_id, place - 1, value, 'FINITE'
-  FROM mirrored, unnest(CAST(:scores AS float8[])) WITH ORDINALITY AS v (value, place)),
-steps AS (
-  INSERT INTO trial_intermediate_values
-    (trial_id, step, intermediate_value, intermediate_value_type)
-  SELECT trial_id, step, nullif(value, 'NaN'),
-         CAST(CASE WHEN value = 'NaN' THEN 'NAN' ELSE 'FINITE' END AS trialintermediatevaluetype)
-  FROM mirrored, unnest(CAST(:mirrored_steps AS float8[])) WITH ORDINALITY AS s (value, step)),
-user_attrs AS (
-  INSERT INTO trial_user_attributes (trial_id, key, value_json)
-  SELECT trial_id, key, value
-  FROM mirrored, unnest(CAST(:user_keys AS text[]), CAST(:user_texts AS text[])) AS a (key, value)),
-system_attrs AS (
-  INSERT INTO trial_system_attributes (trial_id, key, value_json)
-  SELECT trial_id, key, value
-  FROM mirrored, unnest(CAST(:own_keys AS text[]), CAST(:own_texts AS text[])) AS a (key, value)),
-finished AS (
-  UPDATE trials SET state = CAST(:trial_state AS trialstate),
-                    datetime_complete = timezone('UTC', mirrored.at)
-  FROM mirrored WHERE trials.trial_id = mirrored.trial_id)"""
-
-
-def _mirrored(source: str, *columns: str) -> str:
-    """The trial in Optuna's tables that a row of ``source`` names, unless it was deleted there.
-
-    It stays for this transaction.
-    """
-    wanted = ", ".join(("trials.trial_id", *columns))
-    return (
-        f"mirrored AS (SELECT {wanted} FROM trials JOIN {source} "
-        f"ON trials.trial_id = {source}.optuna_trial_id FOR KEY SHARE OF trials)"
-    )
-
-
-SUGGESTED = f"{_mirrored('suggested')},{_PARAMS}"
-"""SQL that records what was suggested for the trial ``optuna_trial_id`` of the row ``suggested``,
-with the values of ``params_of``; it may run again with the same suggestion."""
-SETTLED = f"{_mirrored('settled', 'settled_at AS at')},{_OUTCOME}"
-"""SQL that finishes the trial ``optuna_trial_id`` of the row ``settled``, at its ``settled_at``,
-with the values of ``outcome_of``: everything that it has to say."""
-
-
+NOW = func.clock_timestamp()
+FAILURES_IN_A_ROW = 3
+"""So many failed trials, one number after the other, stop the study."""
 MAX_LOSSES = 3
 """A slot that loses so many workers in a row fails: it may be what kills them.
 
 A stored member or checkpoint begins the count anew: a long trial on hosts that come and go is lost
 often, but never at the same place.
 """
-NOW = func.clock_timestamp()
 
-
-MINE = "id = :slot_id AND worker = :worker AND attempts = :attempt AND token = :token"
-"""SQL: the row of ``slots`` is held under the claim that ``whose`` gives the values of."""
-_HELD = f"""
-held AS (
-  SELECT id, optuna_trial_id, losses_in_a_row FROM {SCHEMA}.slots
-  WHERE {MINE} AND state = 'running' FOR UPDATE),
-progressed AS (
-  UPDATE {SCHEMA}.slots SET losses_in_a_row = 0 FROM held
-  WHERE slots.id = held.id AND held.losses_in_a_row > 0)"""
 
 STORE_SUGGESTION = text(f"""
-WITH suggested AS (
+WITH
+suggested AS (
   UPDATE {SCHEMA}.slots SET params = CAST(:params AS json), attrs = CAST(:attrs AS json)
-  WHERE {MINE} AND state = 'running' RETURNING id, optuna_trial_id),
-{SUGGESTED}
+  WHERE id = :slot_id AND worker IS NOT DISTINCT FROM :worker AND attempts = :attempt
+    AND token IS NOT DISTINCT FROM :token AND state = 'running'
+  RETURNING id, optuna_trial_id),
+mirrored AS (
+  SELECT trials.trial_id FROM trials JOIN suggested ON trials.trial_id = suggested.optuna_trial_id
+  FOR KEY SHARE OF trials),
+mirrored_params AS (
+  INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json)
+  SELECT trial_id, name, value, distribution
+  FROM mirrored, unnest(CAST(:names AS text[]), CAST(:values AS float8[]),
+                        CAST(:distributions AS text[])) AS p (name, value, distribution)
+  ON CONFLICT (trial_id, param_name) DO UPDATE
+  SET param_value = excluded.param_value, distribution_json = excluded.distribution_json)
 SELECT id FROM suggested""")
-STORED = f"""
+"""Write down what was suggested for a slot; it may run again with the same suggestion.
+
+Parameters: the owner's (``slot_id``, ``worker``, ``attempt``, ``token``); ``params`` and ``attrs``
+of the suggestion; those of ``optuna_tables.params_of``.
+"""
+
+
+STORE_MEMBER = text(f"""
+WITH
+held AS (
+  SELECT id, losses_in_a_row FROM {SCHEMA}.slots
+  WHERE id = :slot_id AND worker = :worker AND attempts = :attempt AND token = :token
+    AND state = 'running'
+  FOR UPDATE),
+progressed AS (
+  UPDATE {SCHEMA}.slots SET losses_in_a_row = 0 FROM held
+  WHERE slots.id = held.id AND held.losses_in_a_row > 0),
 stored AS (
   INSERT INTO {SCHEMA}.members (slot_id, member, seed, score, curve, loss_curve, diverged, info,
                                 seconds, worker)
   SELECT id, :m_member, :m_seed, :m_score, CAST(:m_curve AS float8[]),
          CAST(:m_loss_curve AS float8[]), :m_diverged, CAST(:m_info AS json), :m_seconds, :worker
-  FROM held ON CONFLICT DO NOTHING)"""
-"""SQL that stores a member of the slot ``held``, with the values of ``member_of``."""
-
-STORE_MEMBER = text(f"""
-WITH {_HELD}, {STORED},
+  FROM held ON CONFLICT DO NOTHING),
 needless AS (DELETE FROM {SCHEMA}.checkpoints USING held WHERE slot_id = held.id)
 SELECT id FROM held""")
+"""Write down a finished training; its checkpoint is no longer needed.
+
+Parameters: the owner's and the member's, as ``writing`` gives them.
+"""
+
 
 STORE_CHECKPOINT = text(f"""
-WITH {_HELD},
+WITH
+held AS (
+  SELECT id, losses_in_a_row FROM {SCHEMA}.slots
+  WHERE id = :slot_id AND worker = :worker AND attempts = :attempt AND token = :token
+    AND state = 'running'
+  FOR UPDATE),
+progressed AS (
+  UPDATE {SCHEMA}.slots SET losses_in_a_row = 0 FROM held
+  WHERE slots.id = held.id AND held.losses_in_a_row > 0),
 stored AS (
   INSERT INTO {SCHEMA}.checkpoints (slot_id, member, curve, seconds, data)
   SELECT id, :member, CAST(:curve AS float8[]), :seconds, :data FROM held
   ON CONFLICT (slot_id) DO UPDATE SET member = excluded.member, curve = excluded.curve,
     seconds = excluded.seconds, data = excluded.data)
 SELECT id FROM held""")
+"""Keep an unfinished training safe.
+
+Parameters: the owner's; ``member``, ``curve``, ``seconds`` and ``data``.
+"""
 
 
-FAILURES_IN_A_ROW = 3
-"""So many failed trials, one number after the other, stop the study."""
-
-
-_FINISH = f"""
+FINISH = text(f"""
+WITH
+held AS (
+  SELECT id FROM {SCHEMA}.slots
+  WHERE id = :slot_id AND worker IS NOT DISTINCT FROM :worker AND attempts = :attempt
+    AND token IS NOT DISTINCT FROM :token AND state = 'running'
+  FOR UPDATE),
+stored AS (
+  INSERT INTO {SCHEMA}.members (slot_id, member, seed, score, curve, loss_curve, diverged, info,
+                                seconds, worker)
+  SELECT id, CAST(:m_member AS integer), CAST(:m_seed AS bigint), CAST(:m_score AS float8),
+         CAST(:m_curve AS float8[]), CAST(:m_loss_curve AS float8[]),
+         CAST(:m_diverged AS boolean), CAST(:m_info AS json), CAST(:m_seconds AS float8), :worker
+  FROM held WHERE CAST(:m_member AS integer) IS NOT NULL
+  ON CONFLICT DO NOTHING),
 settled AS (
   UPDATE {SCHEMA}.slots
   SET state = :state, score = CAST(:slot_score AS float8), cost = CAST(:slot_cost AS float8),
       steps = CAST(:steps AS float8[]), attrs = CAST(:attrs AS json),
       message = CAST(:message AS text), lineage = CAST(:lineage AS json), lease_until = NULL,
-      settled_at = clock_timestamp()
-  WHERE %s AND state = 'running'
+      settled_at = coalesce(CAST(:settled_at AS timestamptz), clock_timestamp())
+  WHERE id = (SELECT id FROM held) AND state = 'running'
   RETURNING id, study_id, settled_at, optuna_trial_id),
 needless AS (DELETE FROM {SCHEMA}.checkpoints USING settled WHERE slot_id = settled.id),
-{SETTLED}
+mirrored AS (
+  SELECT trials.trial_id, settled_at AS at
+  FROM trials JOIN settled ON trials.trial_id = settled.optuna_trial_id
+  FOR KEY SHARE OF trials),
+mirrored_scores AS (
+  INSERT INTO trial_values (trial_id, objective, value, value_type)
+  SELECT trial_id, place - 1, value, 'FINITE'
+  FROM mirrored, unnest(CAST(:scores AS float8[])) WITH ORDINALITY AS v (value, place)),
+mirrored_steps AS (
+  INSERT INTO trial_intermediate_values
+    (trial_id, step, intermediate_value, intermediate_value_type)
+  SELECT trial_id, step, nullif(value, 'NaN'),
+         CAST(CASE WHEN value = 'NaN' THEN 'NAN' ELSE 'FINITE' END AS trialintermediatevaluetype)
+  FROM mirrored, unnest(CAST(:mirrored_steps AS float8[])) WITH ORDINALITY AS s (value, step)),
+mirrored_user_attrs AS (
+  INSERT INTO trial_user_attributes (trial_id, key, value_json)
+  SELECT trial_id, key, value
+  FROM mirrored, unnest(CAST(:user_keys AS text[]), CAST(:user_texts AS text[])) AS a (key, value)),
+mirrored_system_attrs AS (
+  INSERT INTO trial_system_attributes (trial_id, key, value_json)
+  SELECT trial_id, key, value
+  FROM mirrored, unnest(CAST(:own_keys AS text[]), CAST(:own_texts AS text[])) AS a (key, value)),
+mirrored_end AS (
+  UPDATE trials SET state = CAST(:trial_state AS trialstate),
+                    datetime_complete = timezone('UTC', mirrored.at)
+  FROM mirrored WHERE trials.trial_id = mirrored.trial_id)
 SELECT EXISTS (SELECT FROM {SCHEMA}.slots failed WHERE failed.study_id = settled.study_id
-               AND failed.state = 'failed') AS failures FROM settled"""
+               AND failed.state = 'failed') AS failures FROM settled""")
+"""Settle a slot with everything that it has to say, and tell whether any of its study has failed.
 
-FINISH_MINE = text(f"WITH {_FINISH % MINE}")
-
-FINISH_WITH_MEMBER = text(
-    f"WITH held AS (SELECT id FROM {SCHEMA}.slots WHERE {MINE} AND state = 'running' FOR UPDATE), "
-    f"{STORED}, {_FINISH % 'id = (SELECT id FROM held)'}"
-)
-
-FINISH_LOCKED = text(f"WITH {_FINISH % 'id = :slot_id'}")
+Parameters: the owner's; those of the last member, null where nothing is left to be stored; how the
+slot ends (``writing.End``; ``settled_at`` is null for now); those of ``optuna_tables.outcome_of``.
+"""
 
 
 OPEN = f"""
@@ -200,3 +206,11 @@ slot AS (
          opened_at + make_interval(secs => %(lease_s)s)
   FROM next, trial RETURNING id, optuna_trial_id)
 SELECT facts.*, slot.id AS slot_id, slot.optuna_trial_id FROM facts LEFT JOIN slot ON true"""
+"""Open the next trial of a search, in one message of three statements.
+
+Workers of a study open its slots one after the other, under the lock on its row. If the statements
+of that were sent one by one, each would keep all other workers waiting for a round trip, and for
+the turn of its worker on a busy host; sent together, the lock is held as long as the server needs.
+What is rarer than a new trial (an abandoned slot, a confirmation, the end) ``claiming.claim`` looks
+after, under the same lock. Parameters and answer: see ``claiming.open_next``.
+"""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, TextClause, and_, func, null, select, update
 
 from hpo.ledger import optuna_tables, reading
-from hpo.ledger.lease import Held, LeaseLostError
+from hpo.ledger.lease import Checkpoint, Claim, LeaseLostError
 from hpo.ledger.statements import (
     FAILURES_IN_A_ROW,
-    FINISH_LOCKED,
-    FINISH_MINE,
-    FINISH_WITH_MEMBER,
+    FINISH,
     MAX_LOSSES,
     NOW,
     STORE_CHECKPOINT,
@@ -33,92 +32,110 @@ def after(seconds: float) -> Any:
     return NOW + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
 
-def is_mine(held: Held) -> Any:
+def is_mine(claim: Claim) -> Any:
     """The condition that a slot is held under this claim, or was settled under it."""
     return and_(
-        slots.c.id == held.slot_id,
-        slots.c.worker == held.worker,
-        slots.c.attempts == held.attempt,
-        slots.c.token == held.token,
+        slots.c.id == claim.slot_id,
+        slots.c.worker == claim.worker,
+        slots.c.attempts == claim.attempt,
+        slots.c.token == claim.token,
     )
 
 
-def lost(connection: Connection, held: Held) -> LeaseLostError:
+def lost(connection: Connection, claim: Claim) -> LeaseLostError:
     """The refusal of a late write, and what became of the slot."""
-    query = select(slots.c.token, slots.c.state).where(slots.c.id == held.slot_id)
+    query = select(slots.c.token, slots.c.state).where(slots.c.id == claim.slot_id)
     slot = connection.execute(query).one_or_none()
     if slot is None:
-        return LeaseLostError(f"{held}: it was deleted while {held.worker} was at work on it")
+        return LeaseLostError(f"{claim}: it was deleted while {claim.worker} was at work on it")
     if slot.token is None and slot.state == SlotState.FAILED:
         return LeaseLostError(
-            f"{held}: the lease of {held.worker} ran out as the {MAX_LOSSES}rd in a row, and the "
+            f"{claim}: the lease of {claim.worker} ran out as the {MAX_LOSSES}rd in a row, and the "
             f"slot has failed. Its late result is not taken: `hpo retry` runs it again"
         )
-    return LeaseLostError(f"{held}: the lease of {held.worker} has passed to another worker")
+    return LeaseLostError(f"{claim}: the lease of {claim.worker} has passed to another worker")
 
 
-def lock(connection: Connection, held: Held) -> Row[Any]:
+def _locked(connection: Connection, claim: Claim) -> Row[Any]:
     """The running slot's row, locked.
 
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
-    mine = is_mine(held) & (slots.c.state == SlotState.RUNNING)
+    mine = is_mine(claim) & (slots.c.state == SlotState.RUNNING)
     slot = connection.execute(select(slots).where(mine).with_for_update()).one_or_none()
     if slot is None:
-        raise lost(connection, held)
+        raise lost(connection, claim)
     return slot
 
 
-def free(connection: Connection, slot_id: int) -> None:
-    """Give a slot back, to be claimed by the next worker."""
-    connection.execute(update(slots).where(slots.c.id == slot_id).values(lease_until=null()))
+def release(connection: Connection, claim: Claim) -> None:
+    """Give a slot back, to be claimed by the next worker.
+
+    Raises:
+        LeaseLostError: the slot is another worker's by now.
+    """
+    _free(connection, _locked(connection, claim))
 
 
-def whose(held: Held) -> dict[str, Any]:
-    """The values of ``MINE``."""
+def _free(connection: Connection, slot: Row[Any]) -> None:
+    connection.execute(update(slots).where(slots.c.id == slot.id).values(lease_until=null()))
+
+
+def _owner(claim: Claim) -> dict[str, Any]:
+    """The parameters by which statements know the holder of a slot."""
     return {
-        "slot_id": held.slot_id,
-        "worker": held.worker,
-        "attempt": held.attempt,
-        "token": held.token,
+        "slot_id": claim.slot_id,
+        "worker": claim.worker,
+        "attempt": claim.attempt,
+        "token": claim.token,
     }
 
 
-def _write(connection: Connection, statement: TextClause, held: Held, **values: Any) -> None:
+def _owner_of(slot: Row[Any]) -> dict[str, Any]:
+    return {
+        "slot_id": slot.id,
+        "worker": slot.worker,
+        "attempt": slot.attempts,
+        "token": slot.token,
+    }
+
+
+def _write(connection: Connection, statement: TextClause, claim: Claim, **values: Any) -> None:
     """Write something down for the holder of a running slot.
 
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
-    if connection.execute(statement, {**whose(held), **values}).first() is None:
-        raise lost(connection, held)
+    if connection.execute(statement, {**_owner(claim), **values}).first() is None:
+        raise lost(connection, claim)
 
 
-def store_suggestion(
-    connection: Connection, held: Held, spec: StudySpec, suggestion: Suggestion
-) -> None:
-    """Write down what was suggested for a trial, in the ledger and in Optuna's tables alike.
+def store_suggestion(connection: Connection, claim: Claim, suggestion: Suggestion) -> None:
+    """Write down what was suggested for a claimed trial.
 
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
+    _write(connection, STORE_SUGGESTION, claim, **_suggested(claim.spec, suggestion))
+
+
+def _suggested(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
     params, attrs = json.dumps(dict(suggestion.params)), json.dumps(dict(suggestion.attrs))
-    shown = optuna_tables.params_of(spec, suggestion)
-    _write(connection, STORE_SUGGESTION, held, params=params, attrs=attrs, **shown)
+    return {"params": params, "attrs": attrs, **optuna_tables.params_of(spec, suggestion)}
 
 
-def store_member(connection: Connection, held: Held, member: Member) -> None:
+def store_member(connection: Connection, claim: Claim, member: Member) -> None:
     """Write down a finished training; its checkpoint is no longer needed.
 
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
-    _write(connection, STORE_MEMBER, held, **member_of(member))
+    _write(connection, STORE_MEMBER, claim, **_member_of(member))
 
 
-def member_of(member: Member) -> dict[str, Any]:
-    """The values of ``STORED``."""
+def _member_of(member: Member) -> dict[str, Any]:
+    """The parameters that hold a member."""
     return {
         "m_member": member.member,
         "m_seed": member.seed,
@@ -131,13 +148,20 @@ def member_of(member: Member) -> dict[str, Any]:
     }
 
 
-def store_checkpoint(connection: Connection, held: Held, **values: Any) -> None:
-    """Keep an unfinished training safe: ``member``, ``curve``, ``seconds`` and ``data``.
+_NO_MEMBER = dict.fromkeys(
+    f"m_{name}"
+    for name in ("member", "seed", "score", "curve", "loss_curve", "diverged", "info", "seconds")
+)
+
+
+def store_checkpoint(connection: Connection, claim: Claim, checkpoint: Checkpoint) -> None:
+    """Keep an unfinished training safe.
 
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
-    _write(connection, STORE_CHECKPOINT, held, **values)
+    saved = {**vars(checkpoint), "curve": list(checkpoint.curve)}
+    _write(connection, STORE_CHECKPOINT, claim, **saved)
 
 
 FAILED_SHARE = 5
@@ -165,13 +189,25 @@ def release_lost(connection: Connection, worker: str, *, lost: bool) -> bool:
         lock_study(connection, study_id)
     for slot in connection.execute(held.with_for_update()).all():
         if lost:
-            lose(connection, slot, SILENT)
+            count_loss(connection, slot, SILENT)
         else:
-            free(connection, slot.id)
+            _free(connection, slot)
     return bool(found)
 
 
-def lose(connection: Connection, slot: Row[Any], why: str) -> bool:
+def lose(connection: Connection, claim: Claim, why: str) -> None:
+    """Give a slot back as lost: its worker could not go on; ``why`` says what to do.
+
+    Raises:
+        LeaseLostError: the slot is another worker's by now.
+    """
+    lock_study(connection, claim.study_id)
+    slot = _locked(connection, claim)
+    if slot.lease_until is not None:  # else it was given back: the answer was lost
+        count_loss(connection, slot, why)
+
+
+def count_loss(connection: Connection, slot: Row[Any], why: str) -> bool:
     """Count a lost worker against its slot, and free it; whether the slot may still go on.
 
     Args:
@@ -180,15 +216,17 @@ def lose(connection: Connection, slot: Row[Any], why: str) -> bool:
         why: what became of the worker, and what to do; for the message of a slot that fails.
     """
     in_a_row = slot.losses_in_a_row + 1
-    counts = {"losses": slot.losses + 1, "losses_in_a_row": in_a_row, "lease_until": null()}
-    own = slots.c.id == slot.id
-    connection.execute(update(slots).where(own).values(counts))
-    if in_a_row < MAX_LOSSES:
-        return True
-    connection.execute(update(slots).where(own).values(token=null()))
-    message = f"lost {MAX_LOSSES} workers, the last one {slot.worker}: {why}"
-    _give_up(connection, slot, message)
-    return False
+    failed = in_a_row >= MAX_LOSSES
+    values = {"losses": slot.losses + 1, "losses_in_a_row": in_a_row, "lease_until": null()}
+    values |= {"token": null()} if failed else {}  # its late result is not taken
+    connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
+    if failed:
+        message = f"lost {MAX_LOSSES} workers, the last one {slot.worker}: {why}"
+        end = End(state=SlotState.FAILED, message=message, attrs=slot.attrs)
+        trained = reading.members_of(connection, slot.id)
+        _finish(connection, {**_owner_of(slot), "token": None}, end, slot.amendments, trained)
+        apply_failure_policy(connection, slot.study_id)
+    return not failed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,38 +247,45 @@ class End:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     """Where the result comes from."""
 
-    def values(self, user_attrs: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of ``_FINISH``; ``user_attrs`` is what Optuna's tables show of the trial."""
-        return {
-            "state": self.state,
-            "slot_score": self.score,
-            "slot_cost": self.cost,
-            "steps": list(self.steps),
-            "attrs": json.dumps(self.attrs),
-            "message": self.message,
-            "lineage": json.dumps(self.lineage),
-            **optuna_tables.outcome_of(
-                self.state, self.score, self.cost, self.steps, user_attrs, self.attrs or {}
-            ),
-        }
+    settled_at: datetime | None = None
+    """When; None for now."""
+
+    def shown(
+        self,
+        attempts: int,
+        amendments: Sequence[Mapping[str, Any]],
+        trained: Sequence[Member],
+    ) -> dict[str, Any]:
+        """The user attributes in Optuna's tables of a trial that ends so."""
+        facts: dict[str, Any] = {f"lineage:{key}": value for key, value in self.lineage.items()}
+        facts["attempts"] = attempts
+        if trained:
+            facts["members:score"] = [m.score for m in trained]
+            facts["members:seed"] = [m.seed for m in trained]
+            facts["members:diverged"] = sum(m.diverged for m in trained)
+        if self.message:
+            facts["message"] = self.message
+        if amendments:
+            facts["amendments"] = [{"what": a["what"], "since": a["since"]} for a in amendments]
+        if self.state == SlotState.EXCLUDED:
+            facts["excluded:score"] = self.score
+        return facts
 
 
 def finish(
     connection: Connection,
-    held: Held,
+    claim: Claim,
     end: End,
-    amendments: Sequence[Mapping[str, Any]],
-    trained: Sequence[Member],
-    last: Member | None = None,
+    trained: Sequence[Member] | None,
+    last: Member | None,
 ) -> bool:
     """Settle a slot, in the ledger and in Optuna's tables alike.
 
     Args:
         connection: a transaction.
-        held: who holds it.
-        end: how it ends.
-        amendments: of the slot.
-        trained: its members.
+        claim: who holds it.
+        end: how it ends; without ``attrs``, those that the suggestion came with stay.
+        trained: its members; None for those that are stored.
         last: the one of them that is still to be stored.
 
     Returns:
@@ -249,57 +294,58 @@ def finish(
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
-    facts = _facts(held.attempt, trained, end.message, end.lineage, amendments)
-    values = {**whose(held), **end.values(facts)}
-    if last is None:
-        row = connection.execute(FINISH_MINE, values).first()
-    else:
-        row = connection.execute(FINISH_WITH_MEMBER, {**values, **member_of(last)}).first()
+    if end.attrs is None:
+        stored = select(slots.c.attrs).where(slots.c.id == claim.slot_id)
+        end = replace(end, attrs=connection.scalar(stored) or {})
+    if trained is None:
+        trained = reading.members_of(connection, claim.slot_id)
+    row = _finish(connection, _owner(claim), end, claim.slot_amendments, trained, last)
     if row is None:
-        state = connection.scalar(select(slots.c.state).where(is_mine(held)))
+        state = connection.scalar(select(slots.c.state).where(is_mine(claim)))
         if state is None:
-            raise lost(connection, held)
+            raise lost(connection, claim)
         return True  # settled by this very attempt: the answer was lost
     return bool(row.failures) or end.state == SlotState.FAILED
 
 
-def _give_up(connection: Connection, slot: Row[Any], message: str) -> None:
-    """Fail a slot whose row is locked, and that of its study."""
-    end = End(state=SlotState.FAILED, message=message, attrs=slot.attrs)
-    trained = reading.members_of(connection, slot.id)
-    facts = _facts(slot.attempts, trained, message, {}, slot.amendments)
-    connection.execute(FINISH_LOCKED, {"slot_id": slot.id, **end.values(facts)})
-    apply_failure_policy(connection, slot.study_id)
-
-
-def shown(
-    slot: Row[Any], trained: Sequence[Member], message: str | None, lineage: Mapping[str, Any]
-) -> dict[str, Any]:
-    """A trial's user attributes in Optuna's tables."""
-    facts = _facts(slot.attempts, trained, message, lineage, slot.amendments)
-    if slot.state == SlotState.EXCLUDED:
-        facts["excluded:score"] = slot.score
-    return facts
-
-
-def _facts(
-    attempts: int,
-    trained: Sequence[Member],
-    message: str | None,
-    lineage: Mapping[str, Any],
+def _finish(
+    connection: Connection,
+    who: Mapping[str, Any],
+    end: End,
     amendments: Sequence[Mapping[str, Any]],
-) -> dict[str, Any]:
-    facts: dict[str, Any] = {f"lineage:{key}": value for key, value in lineage.items()}
-    facts["attempts"] = attempts
-    if trained:
-        facts["members:score"] = [m.score for m in trained]
-        facts["members:seed"] = [m.seed for m in trained]
-        facts["members:diverged"] = sum(m.diverged for m in trained)
-    if message:
-        facts["message"] = message
-    if amendments:
-        facts["amendments"] = [{"what": a["what"], "since": a["since"]} for a in amendments]
-    return facts
+    trained: Sequence[Member],
+    last: Member | None = None,
+) -> Row[Any] | None:
+    facts = end.shown(who["attempt"], amendments, trained)
+    attrs = end.attrs or {}
+    values = {
+        "state": end.state,
+        "slot_score": end.score,
+        "slot_cost": end.cost,
+        "steps": list(end.steps),
+        "attrs": json.dumps(end.attrs),
+        "message": end.message,
+        "lineage": json.dumps(end.lineage),
+        "settled_at": end.settled_at,
+        **optuna_tables.outcome_of(end.state, end.score, end.cost, end.steps, facts, attrs),
+    }
+    member = _NO_MEMBER if last is None else _member_of(last)
+    return connection.execute(FINISH, {**who, **values, **member}).first()
+
+
+def restore(
+    connection: Connection, spec: StudySpec, slot: Row[Any], end: End, trained: Sequence[Member]
+) -> None:
+    """Give a trial from a backup, inserted as running, the end that it had; Optuna's, too."""
+    who = _owner_of(slot)
+    if slot.params:
+        suggestion = Suggestion(params=slot.params, attrs=slot.attrs)
+        connection.execute(STORE_SUGGESTION, {**who, **_suggested(spec, suggestion)})
+    if end.state != SlotState.RUNNING:
+        _finish(connection, who, end, slot.amendments, trained)
+    if end.state == SlotState.EXCLUDED:
+        facts = end.shown(slot.attempts, slot.amendments, trained)
+        optuna_tables.exclude_trial(connection, slot.optuna_trial_id, facts)
 
 
 def apply_failure_policy(connection: Connection, study_id: int) -> None:

@@ -18,8 +18,21 @@ from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.summary import StudySummary
-from hpo.study.trials import Member, Slot, SlotState
+from hpo.study.trials import Slot, SlotState
 from hpo.views import verdict
+
+_POINT = ("number", "score", "cost", "params")
+_MEMBER = ("member", "seed", "score", "diverged", "seconds", "info")
+_CONFIRMED = ("wanted", "failed", "scores", "checked", "step_scores", "step_mean", "step_std")
+_TRIAL = (
+    *("phase", "number", "source", "state", "score", "cost", "params", "members", "steps"),
+    *("attempts", "losses", "worker", "started_at", "settled_at", "message", "lineage", "held"),
+    "amendments",
+)
+_SUMMARY = (
+    *("name", "objective", "state", "reason", "trials", "settled", "running", "epochs"),
+    *("best_score", "best_cost", "confirmed"),
+)
 
 
 def dumps(value: Any) -> str:
@@ -41,6 +54,11 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def _picked(item: object, *names: str) -> dict[str, Any]:
+    """Some attributes, in that order, under their own names."""
+    return {name: getattr(item, name) for name in names}
+
+
 def study(snapshot: StudySnapshot) -> dict[str, Any]:
     """A study in one record: progress, best, reported, confirmations."""
     spec, best = snapshot.spec, snapshot.best
@@ -53,17 +71,13 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "direction": spec.objective_impl.direction,
         "protocol": spec.protocol,
         "spec_hash": spec.hash,
-        "state": snapshot.state,
-        "reason": snapshot.reason,
-        "created_at": snapshot.created_at,
-        "trials": snapshot.trials,
-        "search_end_reason": snapshot.search_end_reason,
+        **_picked(snapshot, "state", "reason", "created_at", "trials", "search_end_reason"),
         "epochs": effort.of_search(snapshot),
         "confirmation_epochs": effort.of_confirmation(snapshot),
         "settled": snapshot.settled,
         **{str(state): snapshot.count(state) for state in SlotState},
         "verdict": verdict.verdict(snapshot),
-        "best": best and {"number": best.number, "score": best.score, "params": dict(best.params)},
+        "best": best and _picked(best, "number", "score", "params"),
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
         **_gap(spec, confirmed, best.score if best else None),
         "warning": time_step.warning(spec, named) if named else time_step.sweep_warning(snapshot),
@@ -77,18 +91,9 @@ def _two_objectives(snapshot: StudySnapshot) -> dict[str, Any]:
     named, best = snapshot.confirmed, snapshot.best
     return {
         "cost": snapshot.spec.cost_name,
-        "best": best and _point(best),
-        "front": [_point(slot) for slot in snapshot.front],
+        "best": best and _picked(best, *_POINT),
+        "front": [_picked(slot, *_POINT) for slot in snapshot.front],
         "confirmed": named and named.source,
-    }
-
-
-def _point(slot: Slot) -> dict[str, Any]:
-    return {
-        "number": slot.number,
-        "score": slot.score,
-        "cost": slot.cost,
-        "params": dict(slot.params),
     }
 
 
@@ -109,21 +114,7 @@ def summary(item: StudySummary) -> dict[str, Any]:
         known = _gap(spec, confirmed.mean if confirmed else None, item.best_score)
         known["reported"] = spec.reported and spec.reported.model_dump(exclude_none=True)
         known["metric"] = spec.objective_impl.metric
-    return {
-        "name": item.name,
-        "objective": item.objective,
-        "state": item.state,
-        "reason": item.reason,
-        "trials": item.trials,
-        "settled": item.settled,
-        "running": item.running,
-        "epochs": item.epochs,
-        "best_score": item.best_score,
-        "best_cost": item.best_cost,
-        "confirmed": confirmed,
-        **known,
-        "created_at": item.created_at,
-    }
+    return {**_picked(item, *_SUMMARY), **known, "created_at": item.created_at}
 
 
 def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
@@ -131,61 +122,20 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
     cost = {"cost": item.cost, "costs": item.costs} if item.cost is not None else {}
     return {
         **cost,
-        "source": item.source,
-        "params": item.params,
-        "search_score": item.search_score,
-        "mean": item.mean,
-        "std": item.std,
+        **_picked(item, "source", "params", "search_score", "mean", "std"),
         "n": len(item.scores),
-        "wanted": item.wanted,
-        "failed": item.failed,
-        "scores": item.scores,
-        "checked": item.checked,
-        "step_scores": item.step_scores,
-        "step_mean": item.step_mean,
-        "step_std": item.step_std,
+        **_picked(item, *_CONFIRMED),
         "step_gap": item.step_gap if item.checked else None,
-        "unsettled": item.unsettled,
-        "steps_per_point": item.steps_per_point,
-        "trained_steps_per_point": item.trained_steps_per_point,
+        **_picked(item, "unsettled", "steps_per_point", "trained_steps_per_point"),
         "warning": time_step.warning(spec, item),
     }
 
 
 def trial(slot: Slot, *, curves: bool = False) -> dict[str, Any]:
     """A slot with all its members; their curves on demand."""
+    names = (*_MEMBER, "curve", "loss_curve") if curves else _MEMBER
     return {
-        "phase": slot.phase,
-        "number": slot.number,
-        "source": slot.source,
-        "state": slot.state,
-        "score": slot.score,
-        "cost": slot.cost,
-        "params": slot.params,
-        "members": [member(item, curves=curves) for item in slot.members],
-        "steps": slot.steps,
-        "attempts": slot.attempts,
-        "losses": slot.losses,
-        "worker": slot.worker,
-        "started_at": slot.started_at,
-        "settled_at": slot.settled_at,
-        "message": slot.message,
-        "lineage": slot.lineage,
-        "held": slot.held,
+        **_picked(slot, *_TRIAL),
+        "members": [_picked(member, *names) for member in slot.members],
         "amendments": [item.stored() for item in slot.amendments],
     }
-
-
-def member(item: Member, *, curves: bool) -> dict[str, Any]:
-    """A trained network."""
-    record: dict[str, Any] = {
-        "member": item.member,
-        "seed": item.seed,
-        "score": item.score,
-        "diverged": item.diverged,
-        "seconds": item.seconds,
-        "info": item.info,
-    }
-    if curves:
-        record |= {"curve": item.curve, "loss_curve": item.loss_curve}
-    return record

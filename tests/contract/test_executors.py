@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forkserver import genuine
 from workers import SUPPORT, ledger_at, table, toy_spec, undisturbed, wait_until
 
 from hpo.errors import HpoError
@@ -157,7 +158,8 @@ def test_no_command_line_and_no_file_has_the_address(
     executor = make(database_url)
     with ledger_at(database_url) as ledger:
         ledger.register(toy_spec(fixed=SLOW))
-        executor.start(1)
+        with genuine():  # whose environment is in /proc
+            executor.start(1)
         follow(executor, lambda: len(at_work(ledger)) == 1)
         (worker,) = at_work(ledger)
         assert "passfile" not in Path(f"/proc/{worker.pid}/cmdline").read_text()

@@ -14,9 +14,9 @@ from servers import press_ctrl_c
 from workers import toy_spec
 
 from hpo.errors import StudyError
+from hpo.ledger.claiming import open_next
 from hpo.ledger.lease import Checkpoint, Claim, Claimant, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.opening import open_next
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
 from hpo.study.snapshot import StudyState

@@ -38,7 +38,7 @@ PRUNERS = [
 ]
 
 
-@pytest.mark.parametrize("workers", [3, 8])
+@pytest.mark.parametrize("workers", [3, pytest.param(8, marks=pytest.mark.slow)])
 def test_number_of_workers_does_not_matter(database_url: str, workers: int) -> None:
     alone = undisturbed(database_url, toy_spec("alone"))
     many = toy_spec("many", fixed={"sleep_s": 0.002})
@@ -89,7 +89,7 @@ def test_exact_budget_with_more_workers_than_needed(database_url: str) -> None:
     spec = toy_spec("forty", budget={"trials": 40, "window": 16, "members": 1, "epochs": 2})
     with ledger_at(database_url) as ledger:
         ledger.register(spec)
-        run_workers(database_url, spec.name, 8)
+        run_workers(database_url, spec.name, 5)
         snapshot = ledger.snapshot(spec.name)
     assert [slot.number for slot in snapshot.search] == list(range(40))
     assert snapshot.settled == 40
@@ -106,15 +106,15 @@ def test_grid_runs_each_point_once(database_url: str) -> None:
     )
     with ledger_at(database_url) as ledger:
         ledger.register(spec)
-        run_workers(database_url, spec.name, 8)
+        run_workers(database_url, spec.name, 3)
         points = [(s.params["x"], s.params["k"]) for s in ledger.snapshot(spec.name).search]
     assert len(points) == len(set(points)) == 30
     assert set(points) == {(x / 4, k) for x in range(5) for k in range(1, 7)}
 
 
 def networks(name: str, *, study: str, **changes: object) -> StudySpec:
-    """24 trials of a shipped study with another name, and with other values by dotted key."""
-    return load(study, values={"name": name, "budget.trials": 24, **changes})
+    """A shipped study with another name, and with other values by dotted key."""
+    return load(study, values={"name": name, **changes})
 
 
 SMALL: dict[str, Any] = {
@@ -123,21 +123,32 @@ SMALL: dict[str, Any] = {
     "confirm.epochs": 3,
     "confirm.members": 3,
 }
-TPE: dict[str, Any] = {"study": "seqdigits-tpe", "budget.epochs": 4, "pruner.n_warmup_steps": 2}
+TPE: dict[str, Any] = {
+    "study": "seqdigits-tpe",
+    "budget.trials": 14,
+    "budget.epochs": 4,
+    "pruner.n_warmup_steps": 2,
+}
 RACED: dict[str, Any] = {
     "study": "seqdigits",
+    "budget.trials": 24,
     "budget.epochs": 6,
     "pruner.min_resource": 2,
     "racing.reduction_factor": 6,
 }
-PAPER: dict[str, Any] = {"study": "seqdigits", "budget.epochs": 20, "confirm.epochs": 20}
+PAPER: dict[str, Any] = {
+    "study": "seqdigits",
+    "budget.trials": 24,
+    "budget.epochs": 20,
+    "confirm.epochs": 20,
+}
 
 
 @pytest.mark.parametrize(
     "size",
     [
         pytest.param(SMALL | TPE, id="small"),
-        pytest.param(SMALL | RACED, id="raced"),
+        pytest.param(SMALL | RACED, id="raced", marks=pytest.mark.slow),
         pytest.param(PAPER, id="paper", marks=pytest.mark.slow),
     ],
 )

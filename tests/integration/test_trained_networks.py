@@ -8,11 +8,13 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from servers import database
 from workers import SUPPORT, ledger_at, run_workers, start_worker
 
 from hpo.cli import main
@@ -91,9 +93,12 @@ def table(file: Path) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("objective", ["spintronic", "ctrnn"])
 def test_an_exported_network_has_the_score_that_the_study_claims(
-    objective: str, tmp_path: Path, database_url: str
+    objective: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    user = User(tmp_path, database_url, objective)
+    if objective == "spintronic":
+        user: User = request.getfixturevalue("user")
+    else:
+        user = User(tmp_path, request.getfixturevalue("database_url"), objective)
     best = user.snapshot.confirmations[0]
     out, err = user.run("export", "small", "--network", "out/best.safetensors")
     assert out == "out/best.safetensors\nout/best.json\n"
@@ -117,9 +122,17 @@ def test_an_exported_network_has_the_score_that_the_study_claims(
     assert about["lineage"]["fresh_seed"] == 1
 
 
+@pytest.fixture(scope="module")
+def finished(server_url: str, with_tables: str) -> Iterator[User]:
+    """Somebody with a study that no test changes."""
+    with database(server_url, with_tables) as url:
+        yield User(Path(), url)
+
+
 @pytest.fixture
-def user(tmp_path: Path, database_url: str) -> User:
-    return User(tmp_path, database_url)
+def user(finished: User, tmp_path: Path) -> User:
+    finished.directory = tmp_path
+    return finished
 
 
 def test_a_member_of_the_search_is_exported_by_its_number(user: User) -> None:

@@ -14,6 +14,7 @@ import torch
 from dense import (
     INTEGRATORS,
     Case,
+    a_third,
     assert_agrees,
     dense_spintronic,
     error,
@@ -43,8 +44,9 @@ SIZES = list(product([1, 5, 32], [1, 3], [1, 3], [0.0, 0.1, 0.5, 1.0]))
 DATA = list(product([1, 58, 120, 300], [1, 64], [0.0, 0.1]))
 
 
-@pytest.mark.parametrize("integrator", INTEGRATORS)
-@pytest.mark.parametrize(("width", "layers", "channels", "density"), SIZES)
+@pytest.mark.parametrize(
+    ("width", "layers", "channels", "density", "integrator"), a_third(SIZES, INTEGRATORS)
+)
 def test_agrees_for_every_size(
     width: int, layers: int, channels: int, density: float, integrator: str
 ) -> None:
@@ -55,8 +57,7 @@ def test_agrees_for_every_size(
     assert_agrees(case, u, f_cut_per_ns=f_cut, integrator=integrator)
 
 
-@pytest.mark.parametrize("integrator", INTEGRATORS)
-@pytest.mark.parametrize(("batch", "times", "f_cut"), DATA)
+@pytest.mark.parametrize(("batch", "times", "f_cut", "integrator"), a_third(DATA, INTEGRATORS))
 def test_agrees_for_every_batch(batch: int, times: int, f_cut: float, integrator: str) -> None:
     assert_agrees(make(), inputs(batch, times), f_cut_per_ns=f_cut, integrator=integrator)
 

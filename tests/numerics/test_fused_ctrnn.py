@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from dense import INTEGRATORS, Case, assert_agrees, error, gradients, inputs, make, physics
+from dense import INTEGRATORS, Case, a_third, assert_agrees, error, gradients, inputs, make, physics
 from torch import Tensor
 
 from objectives.networks.kernels.passes import CtrnnKernel
@@ -18,8 +18,9 @@ SIZES = list(product([1, 5, 32], [1, 3], [1, 3], [0.0, 0.1, 0.5, 1.0]))
 DATA = list(product([1, 58, 120, 300], [1, 64]))
 
 
-@pytest.mark.parametrize("integrator", INTEGRATORS)
-@pytest.mark.parametrize(("width", "layers", "channels", "density"), SIZES)
+@pytest.mark.parametrize(
+    ("width", "layers", "channels", "density", "integrator"), a_third(SIZES, INTEGRATORS)
+)
 def test_agrees_for_every_size(
     width: int, layers: int, channels: int, density: float, integrator: str
 ) -> None:
@@ -28,8 +29,7 @@ def test_agrees_for_every_size(
     assert_agrees(case, inputs(batch, times, channels), integrator=integrator)
 
 
-@pytest.mark.parametrize("integrator", INTEGRATORS)
-@pytest.mark.parametrize(("batch", "times"), DATA)
+@pytest.mark.parametrize(("batch", "times", "integrator"), a_third(DATA, INTEGRATORS))
 def test_agrees_for_every_batch(batch: int, times: int, integrator: str) -> None:
     assert_agrees(make("ctrnn"), inputs(batch, times), integrator=integrator)
 

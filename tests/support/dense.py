@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -15,6 +16,15 @@ from objectives.networks.kernels.passes import CtrnnKernel, SpintronicKernel
 from objectives.networks.kernels.structure import SparseStructure
 
 INTEGRATORS = ["exponential", "exponential-ab2", "exponential-ab3"]
+
+
+def a_third(cases: Sequence[tuple[Any, ...]], integrators: Sequence[str]) -> list[Any]:
+    """Every case with every integrator: each case with one of them, the others in ``test-all``."""
+    return [
+        pytest.param(*case, integrator, marks=[] if (i + j) % 3 == 0 else [pytest.mark.slow])
+        for i, case in enumerate(cases)
+        for j, integrator in enumerate(integrators)
+    ]
 
 
 def mean_output(ys: Sequence[Tensor], integrator: str) -> Tensor:

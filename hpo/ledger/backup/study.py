@@ -23,8 +23,9 @@ from hpo.ledger.backup.check import Backup, Record, check, records
 from hpo.ledger.backup.codec import encode
 from hpo.ledger.backup.file import BackupError
 from hpo.ledger.tables import SCHEMA_VERSION, checkpoints, members, schema, slots, studies
+from hpo.ledger.writing import End
 from hpo.postgres.connect import Storage, prepare_database
-from hpo.study.trials import Phase, SlotState, Suggestion
+from hpo.study.trials import Phase, SlotState
 
 BATCH = 50
 """So many slots are in memory at a time."""
@@ -137,33 +138,23 @@ def _insert(
     if values["phase"] == Phase.SEARCH:
         number, began = values["number"], values["started_at"]
         values["optuna_trial_id"] = optuna_tables.open_trial(connection, optuna_id, number, began)
+    end = End(
+        state=SlotState(values["state"]),
+        cost=values.get("cost"),
+        **{key: values[key] for key in ("score", "steps", "attrs", "message", "lineage")},
+        settled_at=values["settled_at"],
+    )
+    if values["phase"] == Phase.SEARCH:
+        values["state"] = SlotState.RUNNING  # until `writing.restore` settles it
     slot = connection.execute(insert(slots).values(values).returning(slots)).one()
     owner = {"slot_id": slot.id}
     if record.members:
         connection.execute(insert(members), [owner | member for member in record.members])
     if record.checkpoint is not None:
         connection.execute(insert(checkpoints).values(owner | record.checkpoint))
-    if slot.optuna_trial_id is None:
-        return
-    if slot.params:
-        suggestion = Suggestion(params=slot.params, attrs=slot.attrs)
-        optuna_tables.set_params(connection, slot.optuna_trial_id, backup.spec, suggestion)
-    if slot.state != SlotState.RUNNING:
+    if slot.phase == Phase.SEARCH:
         trained = reading.members_of(connection, slot.id)
-        attrs = writing.shown(slot, trained, slot.message, slot.lineage)
-        optuna_tables.settle_trial(
-            connection,
-            slot.optuna_trial_id,
-            state=SlotState(slot.state),
-            at=slot.settled_at,
-            score=slot.score,
-            cost=slot.cost,
-            steps=slot.steps,
-            user_attrs=attrs,
-            system_attrs=slot.attrs,
-        )
-        if slot.state == SlotState.EXCLUDED:
-            optuna_tables.exclude_trial(connection, slot.optuna_trial_id, attrs)
+        writing.restore(connection, backup.spec, slot, end, trained)
 
 
 def _taken(connection: Connection, study: Row[Any], backup: Backup) -> str:

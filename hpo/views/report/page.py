@@ -1,6 +1,6 @@
 """The report of a study: one HTML file that needs no network, for reading, printing and archiving.
 
-Every text that a user, an objective or a machine wrote passes ``_e``, the one escape.
+Sections are data; ``report.html.j2`` makes HTML of them and escapes whatever is no ``Markup``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
-from plotly.offline import get_plotlyjs
+from markupsafe import Markup
 
 from hpo.study import file, score_text, time_step, warm_start
 from hpo.study.confirmation import Confirmation
@@ -26,10 +26,8 @@ from hpo.views.figures import importance as figures_importance
 from hpo.views.numbers import declared, importance
 from hpo.views.report import html as report_html
 from hpo.views.report import lineage
-from hpo.views.report.html import escape as _e
+from hpo.views.report.html import Plot, Section, Table
 from hpo.views.report.html import plot as _plot
-from hpo.views.report.html import section as _section
-from hpo.views.report.html import table as _table
 from hpo.views.terminal import tables
 from hpo.views.verdict import verdict
 from objectives.contract import Protocol
@@ -54,66 +52,41 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
         others: the studies that its figure is drawn with, as far as they are there.
     """
     spec = snapshot.spec
-    first = _convergence if spec.cost is None else _front
-    searching = [first, _parameters, _importance, _learning_curves, _confirmation, _best]
-    sections = [
-        _figure(snapshot, others),
-        *([section(snapshot) for section in searching] if spec.selects else []),
-        _parameters(snapshot) if not spec.selects and spec.sweep is None else "",
-        _points(snapshot) if not spec.selects else "",
-        _failures(snapshot),
-        _excluded(snapshot),
-        _reproduce(spec),
-        _lineage(snapshot),
-    ]
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{_e(spec.name)}: hyper-parameter study</title>
-<link rel="icon" href="data:,">
-<style>{report_html.CSS}</style>
-<script>{get_plotlyjs()}</script>
-</head>
-<body>
-<main>
-{_header(snapshot)}
-{"".join(sections)}
-</main>
-{report_html.SCRIPT}
-</body>
-</html>
-"""
-
-
-def _header(snapshot: StudySnapshot) -> str:
-    spec = snapshot.spec
-    shown = "running" if snapshot.state == StudyState.OPEN else snapshot.state
+    sections = [_figure(snapshot, others)]
+    if spec.selects:
+        first = _convergence if spec.cost is None else _front
+        searching = (first, _parameters, _importance, _learning_curves, _confirmation, _best)
+        sections += [section(snapshot) for section in searching]
+    else:
+        sections += [_parameters(snapshot) if spec.sweep is None else None, _points(snapshot)]
+    sections += [_failures(snapshot), _excluded(snapshot)]
     sentence = verdict(snapshot)
     trained = sum(m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
-    facts = [
-        views_verdict.progress(snapshot),
-        f"{spec.budget.members} networks per trial, {spec.budget.epochs} epochs each",
-        f"{formatting.duration_text(trained)} of training",
-        f"as of {snapshot.now:%Y-%m-%d %H:%M %Z}",
-    ]
-    description = f'<p class="description">{_e(spec.description)}</p>' if spec.description else ""
-    return f"""<header>
-<h1>{_e(spec.name)} <span class="state {snapshot.state}">{shown}</span></h1>
-{description}
-<p class="verdict">{_e(sentence[:1].upper() + sentence[1:])}.</p>
-<p class="facts">{" · ".join(_e(fact) for fact in facts)}</p>
-</header>"""
+    return report_html.render(
+        "report.html.j2",
+        spec=spec,
+        state=snapshot.state,
+        shown_state="running" if snapshot.state == StudyState.OPEN else snapshot.state,
+        verdict=sentence[:1].upper() + sentence[1:],
+        facts=[
+            views_verdict.progress(snapshot),
+            f"{spec.budget.members} networks per trial, {spec.budget.epochs} epochs each",
+            f"{formatting.duration_text(trained)} of training",
+            f"as of {snapshot.now:%Y-%m-%d %H:%M %Z}",
+        ],
+        sections=[section for section in sections if section],
+        study_file=file.dumps(spec),
+        lineage=_lineage(snapshot),
+    )
 
 
 # --- sections -------------------------------------------------------------------------------------
 
 
-def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
+def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> Section | None:
     spec, chart = snapshot.spec, declared.chart(snapshot, others)
     if chart is None:
-        return ""
+        return None
     what = "a curve with its band" if chart.joined else "a point"
     note = f"The median of {spec.budget.members} networks, each from its own seed, is {what}"
     note += ", which spans the 25th to the 75th percentile" if chart.joined else ""
@@ -133,16 +106,10 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> str:
         note += f" Without points on these axes: {', '.join(sorted(there - fitting))}."
     if lost := declared.homeless(snapshot):
         note += f" {lost} of its complete trials have no place on the x axis."
-    title = _e(chart.title or "Figure")
-    plot = _plot(
-        "figure", figures_declared.figure(chart), f"{chart.y_label} against {chart.x_label}"
-    )
-    return _section("figure", title, _e(note) + _warned(snapshot) * (not spec.selects), plot)
-
-
-def _warned(snapshot: StudySnapshot) -> str:
-    """Why results may be none of the equation."""
-    return "".join(f" <strong>{_e(line)}</strong>" for line in tables.warnings(snapshot))
+    title, label = chart.title or "Figure", f"{chart.y_label} against {chart.x_label}"
+    plot = _plot("figure", figures_declared.figure(chart), label)
+    warnings = [] if spec.selects else tables.warnings(snapshot)
+    return Section(name="figure", title=title, note=note, warnings=warnings, parts=[plot])
 
 
 def _otherwise(spec: StudySpec) -> str:
@@ -155,11 +122,11 @@ def _overlay(spec: StudySpec) -> tuple[str, ...]:
     return spec.figure.overlay if spec.figure else ()
 
 
-def _points(snapshot: StudySnapshot) -> str:
+def _points(snapshot: StudySnapshot) -> Section | None:
     """Every point of a sweep as a table."""
     chart = declared.chart(snapshot)
     if chart is None:
-        return ""
+        return None
     names = snapshot.spec.parameters
     unit = " (%)" if score_text.is_percent(snapshot.spec) else ""
     head = ["", "curve", *map(_parameter_head, names), f"median{unit}", "quartiles", "n"]
@@ -168,12 +135,13 @@ def _points(snapshot: StudySnapshot) -> str:
         for point in sorted(group.points, key=lambda point: point.trial):
             values = [_value(point.params.get(name)) for name in names]
             scores = [f"{point.median:.4g}", f"{point.low:.4g} – {point.high:.4g}", str(point.n)]
-            rows.append([f"trial {point.trial}", _e(group.label), *values, *scores])
-    table = _table("Every point", head, rows, "numbers")
-    return _section("points", "Points", "In the order of the study file.", table)
+            rows.append([f"trial {point.trial}", group.label, *values, *scores])
+    table = Table(caption="Every point", head=head, rows=rows)
+    note = "In the order of the study file."
+    return Section(name="points", title="Points", note=note, parts=[table])
 
 
-def _convergence(snapshot: StudySnapshot) -> str:
+def _convergence(snapshot: StudySnapshot) -> Section:
     spec = snapshot.spec
     tested = spec.protocol in (Protocol.PAPER, Protocol.CONFIRM)
     where = "on the test set" if tested else "on validation data"
@@ -181,16 +149,16 @@ def _convergence(snapshot: StudySnapshot) -> str:
     where += f", {hardware}" * bool(hardware)
     note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
     begun = warm_start.summary(spec)
-    note += f" {_e(begun[:1].upper() + begun[1:])}." if begun else ""
+    note += f" {begun[:1].upper() + begun[1:]}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
     plot = _plot("convergence", convergence.convergence(snapshot), label)
-    return _section("convergence", "Convergence", note, plot)
+    return Section(name="convergence", title="Convergence", note=note, parts=[plot])
 
 
-def _front(snapshot: StudySnapshot) -> str:
-    note = _e(front.note(snapshot.spec))
+def _front(snapshot: StudySnapshot) -> Section:
     plot = _plot("front", front.figure(snapshot), f"Score against cost; {verdict(snapshot)}")
-    return _section("front", "Front", note, plot)
+    note = front.note(snapshot.spec)
+    return Section(name="front", title="Front", note=note, parts=[plot])
 
 
 def _passed(snapshot: StudySnapshot) -> str:
@@ -212,46 +180,47 @@ def _passed(snapshot: StudySnapshot) -> str:
     return f"{text}; {share}."
 
 
-def _parameters(snapshot: StudySnapshot) -> str:
+def _parameters(snapshot: StudySnapshot) -> Section:
     note = "Each searched parameter against the score: hollow points were pruned, "
     note += f"a star marks the {views_verdict.named(snapshot)}, " if snapshot.spec.selects else ""
     note += "a dashed line the reported value; later trials are darker. Scores off the scale "
     note += "sit on its edge."
     names = ", ".join(snapshot.spec.parameters)
     plot = _plot("parameters", parameters.parameters(snapshot), f"Score against each of: {names}")
-    return _section("parameters", "Parameters", note, plot)
+    return Section(name="parameters", title="Parameters", note=note, parts=[plot])
 
 
-def _importance(snapshot: StudySnapshot) -> str:
+def _importance(snapshot: StudySnapshot) -> Section:
     found = importance.measure(snapshot)
-    note, title = figures_importance.note(snapshot, found), "Importance"
-    if found is None:
-        return _section("importance", title, note, "")
-    pairs = found.pairs(figures_importance.PAIRS)
-    body = _plot("importance", figures_importance.bars(found), "Importance of each parameter")
-    if pairs:
-        label = f"Score over {', '.join(' and '.join(pair) for pair in pairs)}"
-        body += f"<p>{figures_importance.CONTOURS}</p>"
-        body += _plot("contours", figures_importance.contours(snapshot, pairs), label)
-    return _section("importance", title, note, body)
+    parts: list[Plot | str] = []
+    if found is not None:
+        label = "Importance of each parameter"
+        parts.append(_plot("importance", figures_importance.bars(found), label))
+        if pairs := found.pairs(figures_importance.PAIRS):
+            label = f"Score over {', '.join(' and '.join(pair) for pair in pairs)}"
+            contours = figures_importance.contours(snapshot, pairs)
+            parts += [figures_importance.CONTOURS, _plot("contours", contours, label)]
+    note = figures_importance.note(snapshot, found)
+    return Section(name="importance", title="Importance", note=note, parts=parts)
 
 
-def _learning_curves(snapshot: StudySnapshot) -> str:
+def _learning_curves(snapshot: StudySnapshot) -> Section:
     some = "the best trials" if snapshot.spec.cost is None else "some trials of the front"
     note = f"Score after each epoch: {some} with a thin line per network and a thick one "
     note += "for their mean; in grey other trials, at most "
     note += f"{learning_curves.MAX_CURVES} of them, ending where they were pruned."
     plot = _plot("curves", learning_curves.learning_curves(snapshot), "Score after each epoch")
-    return _section("curves", "Learning curves", note, plot)
+    return Section(name="curves", title="Learning curves", note=note, parts=[plot])
 
 
-def _confirmation(snapshot: StudySnapshot) -> str:
+def _confirmation(snapshot: StudySnapshot) -> Section:
     spec = snapshot.spec
     found = snapshot.confirmations
+    name, title = "confirmation", "Confirmation"
     if not found:
         none = "The study asks for no confirmation."
         note = none if spec.confirm is None else "Nothing has been confirmed yet."
-        return _section("confirmation", "Confirmation", note, "")
+        return Section(name=name, title=title, note=note)
     what = "The best of the search" if spec.cost is None else views_verdict.confirmed_of(spec)
     note = f"{what}, trained on the whole training half from fresh seeds "
     note += f"({spec.confirm_epochs} epochs) and tested once on the test half."
@@ -259,15 +228,15 @@ def _confirmation(snapshot: StudySnapshot) -> str:
         note += f" Their parameters were {views_verdict.PAPER_PROTOCOL}."
     if any(item.checked for item in found):
         note += f" Confirmed scores are those {time_step.SOLVED}. {time_step.SOLVED_MEANS}"
-    note += _warned(snapshot)
-    plot = ""
+    parts: list[Plot | Table] = [_confirmation_table(spec, found)]
     if any(item.scores for item in found):
         label = f"Fresh-seed scores of each configuration; {verdict(snapshot)}"
-        plot = _plot("confirmed", confirmed.confirmed(snapshot), label)
-    return _section("confirmation", "Confirmation", note, plot + _confirmation_table(spec, found))
+        parts.insert(0, _plot("confirmed", confirmed.confirmed(snapshot), label))
+    warnings = tables.warnings(snapshot)
+    return Section(name=name, title=title, note=note, warnings=warnings, parts=parts)
 
 
-def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
+def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> Table:
     costs = [] if spec.cost is None else [formatting.cost_label(spec)]
     head = ["configuration", *costs, "search claimed", "confirmed, mean ± std", "range"]
     checked = any(item.checked for item in found)
@@ -291,20 +260,21 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> str:
         row.append(f"{len(item.scores)} of {item.wanted}{failed}")
         if spec.reported is not None:
             row.append(formatting.difference_text(spec, item.mean) if item.scores else "–")
-        rows.append([_e(cell) for cell in row])
+        rows.append(row)
     caption = "Confirmed configurations against what the search claimed"
-    reported = formatting.reported_text(spec)
-    return _table(f"{caption}; {_e(reported)}" if reported else caption, head, rows, "numbers")
+    if reported := formatting.reported_text(spec):
+        caption += f"; {reported}"
+    return Table(caption=caption, head=head, rows=rows)
 
 
-def _best(snapshot: StudySnapshot) -> str:
+def _best(snapshot: StudySnapshot) -> Section:
     spec = snapshot.spec
     names, two = list(spec.parameters), spec.cost is not None
-    score_head = "score (%)" if score_text.is_percent(spec) else _e(formatting.metric(spec))
+    score_head = "score (%)" if score_text.is_percent(spec) else formatting.metric(spec)
     head = ["", score_head, *(_parameter_head(name) for name in names)]
     if spec.reported is not None:
         head.insert(2, "minus reported")
-    head += [_e(formatting.cost_label(spec))] if two else []
+    head += [formatting.cost_label(spec)] if two else []
     rows = []
     if spec.reported is not None:
         number, std = (
@@ -317,82 +287,82 @@ def _best(snapshot: StudySnapshot) -> str:
     for slot in snapshot.front if two else snapshot.ranking[:BEST_ROWS]:
         row = [f"trial {slot.number}", _member_scores(spec, slot)]
         if spec.reported is not None:
-            row.append(_e(formatting.difference_text(spec, slot.score or 0.0)))
+            row.append(formatting.difference_text(spec, slot.score or 0.0))
         row += [_value(slot.params.get(name)) for name in names]
         rows.append(row + ([_value(slot.cost)] if two else []))
     caption = f"The best {BEST_ROWS} complete trials of the search"
     caption = "The front of the search, cheapest first" if two else caption
     note = "Scores of the search, mean ± standard deviation over the networks of a trial."
     title = "Trials of the front" if two else "Best trials"
-    return _section("best", title, note, _table(caption, head, rows, "numbers"))
+    table = Table(caption=caption, head=head, rows=rows)
+    return Section(name="best", title=title, note=note, parts=[table])
 
 
-def _parameter_head(name: str) -> str:
-    unit = formatting.unit(name)
-    return f"<code>{_e(name)}</code>" + (f"<br><small>{_e(unit)}</small>" if unit else "")
+def _parameter_head(name: str) -> Markup:
+    return _code(name) + _below(formatting.unit(name))
+
+
+def _code(text: str) -> Markup:
+    return Markup("<code>{}</code>").format(text)
+
+
+def _below(text: str) -> Markup:
+    """A second line of a cell, if there is one."""
+    return Markup("<br><small>{}</small>").format(text) if text else Markup()
 
 
 def _value(value: ParamValue | None) -> str:
-    return "–" if value is None else _e(formatting.value_text(value))
+    return "–" if value is None else formatting.value_text(value)
 
 
-def _member_scores(spec: StudySpec, slot: Slot) -> str:
+def _member_scores(spec: StudySpec, slot: Slot) -> Markup:
     """Mean ± std over the members, and how many of them diverged."""
     scores = [member.score for member in slot.members]
     std = statistics.stdev(scores) if len(scores) > 1 else None
     text = score_text.score_text(spec, slot.score or 0.0, std).removesuffix(" %")
     diverged = sum(member.diverged for member in slot.members)
-    return _e(text) + (f"<br><small>{diverged} diverged</small>" if diverged else "")
+    return Markup.escape(text) + _below(f"{diverged} diverged" * bool(diverged))
 
 
-def _failures(snapshot: StudySnapshot) -> str:
+def _failures(snapshot: StudySnapshot) -> Section | None:
     failed = [s for s in (*snapshot.search, *snapshot.confirm) if s.state == SlotState.FAILED]
     if not failed:
-        return ""
+        return None
     rows = []
     for slot in failed[:FAILURE_ROWS]:
         message = slot.message or "no message"
-        text = f"<code>{_e(style.short(message))}</code>"
+        text = _code(style.short(message))
         if len(message.strip().splitlines()) > 1 or len(message) > 120:
-            text = f"<details><summary>{text}</summary><pre>{_e(message)}</pre></details>"
+            whole = Markup("<details><summary>{}</summary><pre>{}</pre></details>")
+            text = whole.format(text, message)
         lost = f"{slot.attempts}" + (f", {slot.losses} workers lost" if slot.losses else "")
         what = f"trial {slot.number}" if slot.source is None else f"fresh seed of {slot.source}"
-        rows.append([what, lost, _e(slot.worker or "–"), text])
+        rows.append([what, lost, slot.worker or "–", text])
     more = len(failed) - FAILURE_ROWS
     note = f"{len(failed)} failed" + (f", of which {more} are not listed." if more > 0 else ".")
-    table = _table("Failed trials", ["", "attempts", "worker", "message"], rows)
-    return _section("failures", "Failures", note, table)
+    head = ["", "attempts", "worker", "message"]
+    table = Table(caption="Failed trials", head=head, rows=rows, css="")
+    return Section(name="failures", title="Failures", note=note, parts=[table])
 
 
-def _excluded(snapshot: StudySnapshot) -> str:
+def _excluded(snapshot: StudySnapshot) -> Section | None:
     found = [slot for slot in snapshot.search if slot.state == SlotState.EXCLUDED]
     if not found:
-        return ""
-    rows = [
-        [
-            f"trial {slot.number}",
-            _e("–" if slot.score is None else score_text.score_text(snapshot.spec, slot.score)),
-            _e(slot.message or ""),
-        ]
-        for slot in found
-    ]
-    note = "Results that were taken out of the search by hand, with <code>hpo exclude</code>."
-    table = _table("Excluded trials", ["", "score", "why"], rows)
-    return _section("excluded", "Excluded", note, table)
-
-
-def _reproduce(spec: StudySpec) -> str:
-    note = (
-        f"<code>python -m hpo.launch --study {_e(spec.name)}</code> runs this study; saved as "
-        f"<code>{_e(spec.name)}.toml</code>, the text below is its study file."
+        return None
+    rows = []
+    for slot in found:
+        score = "–" if slot.score is None else score_text.score_text(snapshot.spec, slot.score)
+        rows.append([f"trial {slot.number}", score, slot.message or ""])
+    note = Markup(
+        "Results that were taken out of the search by hand, with <code>hpo exclude</code>."
     )
-    body = f'<pre tabindex="0" aria-label="study file">{_e(file.dumps(spec))}</pre>'
-    return _section("reproduce", "Reproduce", note, body)
+    table = Table(caption="Excluded trials", head=["", "score", "why"], rows=rows, css="")
+    return Section(name="excluded", title="Excluded", note=note, parts=[table])
 
 
-def _lineage(snapshot: StudySnapshot) -> str:
-    facts = lineage.summary(snapshot)
-    rows = [[f"<code>{_e(key)}</code>", _e(text)] for key, text in facts.items()]
-    rows.insert(0, ["<code>spec hash</code>", f"<code>{_e(snapshot.spec.hash)}</code>"])
+def _lineage(snapshot: StudySnapshot) -> Section:
+    rows: list[Sequence[str]] = [[_code("spec hash"), _code(snapshot.spec.hash)]]
+    rows += [[_code(key), text] for key, text in lineage.summary(snapshot).items()]
     note = "What the trials ran on; in brackets how many of them, where they differ."
-    return _section("lineage", "Lineage", note, _table("Lineage", ["", "value"], rows))
+    table = Table(caption="Lineage", head=["", "value"], rows=rows, css="")
+    return Section(name="lineage", title="Lineage", note=note, parts=[table])

@@ -5,17 +5,16 @@ Rows are the input and the layers, columns are neurons, colours are classes.
 
 from __future__ import annotations
 
-import html
 import math
 from typing import Any
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from hpo.study import time_step
 from hpo.views.figures.style import safe, style
 from hpo.views.palette import GREY, INK
+from hpo.views.report import html
 from hpo.views.terminal import tables
 from hpo.worker.artifacts.replay import LABELS, LineStyle, Replay
 
@@ -130,37 +129,18 @@ def page(replay: Replay, command: str) -> str:
     choice = replay.retrained.choice
     spec = choice.snapshot.spec
     name = f"{spec.name}-trial-{choice.trial}-{replay.trace.quantity}"
-    config = {
-        "responsive": True,
-        "displaylogo": False,
-        "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
-        "toImageButtonOptions": {"format": "svg", "filename": name},
-    }
-    drawing = figure(replay).to_html(
-        full_html=False, include_plotlyjs=False, div_id="trace", config=config
+    image = {"format": "svg", "filename": name}
+    return html.render(
+        "traces.html.j2",
+        title=f"{spec.name}, {choice.name}: {LABELS[replay.trace.quantity]}",
+        drawing=html.drawing(figure(replay), "trace", toImageButtonOptions=image),
+        sentences=_caption(replay),
+        parameters=tables.params_text(choice.params.model_dump()),
+        command=command,
     )
-    title = html.escape(f"{spec.name}, {choice.name}: {LABELS[replay.trace.quantity]}")
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<link rel="icon" href="data:,">
-<style>{_CSS}</style>
-<script>{get_plotlyjs()}</script>
-</head>
-<body>
-<main>
-<figure role="img" aria-label="{title}"><div>{drawing}</div></figure>
-{_caption(replay, command)}
-</main>
-</body>
-</html>
-"""
 
 
-def _caption(replay: Replay, command: str) -> str:
+def _caption(replay: Replay) -> list[str]:
     """What is drawn, in sentences, for those who were not there."""
     trace, choice = replay.trace, replay.retrained.choice
     wrong = int((trace.labels != trace.predicted).sum())
@@ -179,21 +159,4 @@ def _caption(replay: Replay, command: str) -> str:
     check = replay.retrained.check
     sentences.append(f"{check[:1].upper()}{check[1:].removesuffix('.')}.")
     sentences.append(f"Spec {choice.snapshot.spec.hash}, seed {choice.stored.seed}.")
-    all_params = tables.params_text(choice.params.model_dump())
-    return (
-        f"<p>{html.escape(' '.join(sentences))}</p>"
-        f"<p><b>All parameters</b> {html.escape(all_params)}</p>"
-        f"<p><b>Draw it again</b> <code>{html.escape(command)}</code></p>"
-    )
-
-
-_CSS = """
-:root { color-scheme: light; }
-body { margin: 0; background: white; color: #1f2933;
-  font: 15px/1.5 system-ui, "Segoe UI", Helvetica, Arial, sans-serif; }
-main { max-width: 1100px; margin: 0 auto; padding: 8px 16px 48px; }
-figure { margin: 0; overflow-x: auto; } figure > div { min-width: 640px; }
-p { margin: 4px 0 8px; max-width: 95ch; overflow-wrap: anywhere; color: #52606d; }
-code { font: 0.9em ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
-@media print { .modebar { display: none !important; } }
-"""
+    return sentences

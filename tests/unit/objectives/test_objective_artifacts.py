@@ -67,7 +67,7 @@ def test_a_member_trains_as_evaluate_does(kind: str, protocol: Protocol) -> None
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("changes", [{}, {"integrator": "rk4", "density_intra": 0.0}])
+@pytest.mark.parametrize("changes", [{}, {"integrator": "heun", "density_intra": 0.0}])
 def test_a_saved_network_gives_the_same_logits_bit_for_bit(
     kind: str, changes: dict[str, Any], tmp_path: Path
 ) -> None:

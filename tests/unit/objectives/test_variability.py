@@ -281,7 +281,9 @@ def test_the_training_is_the_ideal_one_and_the_ideal_accuracy_is_told(
     assert ideal.info.keys() == varied.info.keys() - {"ideal_accuracy", "worst_draw_accuracy"}
 
 
-@pytest.mark.parametrize("integrator", ["exponential", "euler", "heun"])
+@pytest.mark.parametrize(
+    "integrator", ["exponential", "euler", pytest.param("heun", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_devices_without_a_deviation_score_as_the_ideal_bit_for_bit(
     kind: str, integrator: str
