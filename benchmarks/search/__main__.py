@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.search import results
+from benchmarks.search import results, simulate
 from benchmarks.search.strategies import STRATEGIES
 
 _EXAMPLES = """\
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(
-    found: dict[str, dict[int, results.Search]], jobs: list[results.Job], processes: int
+    found: dict[str, dict[int, simulate.Search]], jobs: list[results.Job], processes: int
 ) -> None:
     """Run jobs, with a bar on stderr; what is done is kept every few seconds."""
     columns = (

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from benchmarks import __main__, integrators, networks, parts, results, scale, window, windowpage
+from benchmarks import runners as benchmarks_runners
 from benchmarks.delay import delayed
 from benchmarks.service import Overhead
 from benchmarks.workers import Throughput
@@ -24,7 +25,7 @@ DEFAULT = integrators.name_of(integrators.default_of("spintronic"))
 def small(kind: str) -> networks.Case:
     """Little of the data, and a network of few neurons that has begun to learn it."""
     case = networks.Case.trained(kind, 8, epochs=1)
-    few = np.arange(networks.BATCH)
+    few = np.arange(benchmarks_runners.BATCH)
     split = replace(case.split, train=case.split.train.take(few), score=case.split.score.take(few))
     return replace(case, split=split)
 
@@ -54,7 +55,7 @@ def test_solvers_take_as_many_steps_as_they_need() -> None:
     case = small("ctrnn")
     limit, _ = case.error(case.ours())
 
-    def build(n: int) -> networks.Runner:
+    def build(n: int) -> benchmarks_runners.Runner:
         return case.ours(("exponential-ab2", n))
 
     found = networks.least(case, limit, "exponential-ab2", build, lambda n, u: build(n).logits(u))

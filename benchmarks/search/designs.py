@@ -1,0 +1,144 @@
+"""r"""Making the table of real trainings, design by design.
+
+Points fill the space of ``studies/seqdigits-tpe.toml`` (scrambled Sobol sequences): first the
+whole of it, then, design by design, the share of it that promises most by what was measured so far,
+since few points of the whole are good. At each of them networks are trained as a trial of the study
+would, and others as its confirmation would, from fresh seeds.
+``python -m benchmarks.search.designs`` makes it,
+design by design, which takes half an hour on two cores; it goes on where it was interrupted. The
+committed table is that of these four, sorted and compressed::
+
+    python -m benchmarks.search.designs --out t.jsonl --name whole --n 112
+    python -m benchmarks.search.designs --out t.jsonl --name good --n 112 --share 0.1 --after whole
+    python -m benchmarks.search.designs --out t.jsonl --name better --n 112 --share 0.03 \
+        --after whole good
+    python -m benchmarks.search.designs --out t.jsonl --name best --n 80 --share 0.006 \
+        --after whole good better
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import qmc
+
+from benchmarks.search.table import EPOCHS, MEMBERS, read, spec, to_params
+from hpo.search import seeds
+from hpo.study.spec import StudySpec
+from objectives.contract import Protocol
+
+PER_POINT = 2
+"""Members, and fresh seeds, per point."""
+
+
+_CANDIDATES = 2**14
+"""Points of the whole space of which the promising ones are taken."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """The first points of a Sobol sequence, of those that promise most."""
+
+    name: str
+    n: int
+    share: float = 1.0
+    """Of the whole space: so much of it, by the accuracy that the surrogate predicts."""
+    after: tuple[str, ...] = ()
+    """Designs that the surrogate knows."""
+
+
+def points(spec: StudySpec, design: Design, path: Path) -> NDArray[np.float64]:
+    """The points of a design in the unit cube, (n, d)."""
+    sobol = qmc.Sobol(len(spec.space), scramble=True, seed=len(design.name) + spec.seed)
+    if design.share == 1.0:
+        return sobol.random(design.n)
+    from benchmarks.search import surrogate
+
+    known = surrogate.data(spec, [r for r in read(path) if r["design"] in design.after])
+    model = surrogate.Surrogate(known, surrogate.fit_kernels(known, print))
+    candidates = sobol.random(_CANDIDATES)
+    promise = model.truth(candidates)
+    chosen = promise >= np.quantile(promise, 1.0 - design.share)
+    return candidates[chosen][: design.n]
+
+
+def train_point(job: tuple[str, int, tuple[float, ...]]) -> dict[str, Any]:
+    """Train at one point: ``PER_POINT`` members as in the search, as many as in confirmation.
+
+    Returns:
+        A record: counts of rightly classified validation images after every epoch, by member, and
+        of test images in the end, by fresh seed.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    design, index, unit = job
+    study = spec()
+    params = to_params(study, np.array(unit))
+    search, confirm = {}, {}
+    for k in range(PER_POINT):
+        member = (index * PER_POINT + k) % MEMBERS
+        outcome = _train(study, params, Protocol.VALIDATION, seeds.derive(0, "member", member))
+        n = int(outcome.info["n_scored"])
+        search[member] = [round(score * n) for score in outcome.curve]
+        fresh = index * PER_POINT + k
+        outcome = _train(study, params, Protocol.CONFIRM, seeds.derive(1, "confirm", fresh))
+        confirm[fresh] = round(outcome.score * int(outcome.info["n_scored"]))
+    return {
+        "design": design,
+        "index": index,
+        "params": params,
+        "n_synapses": outcome.info["n_synapses"],
+        "search": search,
+        "confirm": confirm,
+    }
+
+
+def _train(spec: StudySpec, params: Mapping[str, Any], protocol: Protocol, seed: int) -> Any:
+    return spec.objective_impl.evaluate(
+        spec.params(params, epochs=EPOCHS),
+        task=spec.task_params,
+        protocol=protocol,
+        member_seed=seed,
+        on_epoch=lambda progress: None,
+    )
+
+
+def _missing(path: Path, design: Design) -> Iterator[tuple[str, int, Any]]:
+    done = set()
+    if path.exists():
+        done = {(r["design"], r["index"]) for r in read(path)}
+    for index, unit in enumerate(points(spec(), design, path)):
+        if (design.name, index) not in done:
+            yield design.name, index, tuple(float(u) for u in unit)
+
+
+def main() -> None:
+    """Make the table, or what is missing of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--name", required=True, help="of the design")
+    parser.add_argument("--n", type=int, required=True, help="its points")
+    parser.add_argument("--share", type=float, default=1.0, help="of the space: the best so much")
+    parser.add_argument("--after", nargs="*", default=[], help="designs that tell what is good")
+    args = parser.parse_args()
+    design = Design(name=args.name, n=args.n, share=args.share, after=tuple(args.after))
+    jobs = list(_missing(args.out, design))
+    with multiprocessing.get_context("spawn").Pool(2) as pool, args.out.open("a") as out:
+        for k, record in enumerate(pool.imap(train_point, jobs)):
+            out.write(json.dumps(record) + "\n")
+            out.flush()
+            if k % 10 == 0:
+                print(f"{k + 1} of {len(jobs)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
