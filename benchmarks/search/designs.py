@@ -1,4 +1,4 @@
-"""r"""Making the table of real trainings, design by design.
+r"""Making the table of real trainings, design by design.
 
 Points fill the space of ``studies/seqdigits-tpe.toml`` (scrambled Sobol sequences): first the
 whole of it, then, design by design, the share of it that promises most by what was measured so far,

@@ -1,38 +1,36 @@
-"""The table of real trainings that strategies are compared on, and its space as a unit cube.
+"""The table of real trainings that strategies are compared on, its space as a unit cube.
 
 ``benchmarks.search.designs`` makes it.
-"""
 """
 
 from __future__ import annotations
 
-from benchmarks.search.designs import main
-from benchmarks.search.designs import points
-from collections.abc import Mapping
-from functools import cache
-from hpo.study import file
-from hpo.study.spec import StudySpec
-from numpy.typing import NDArray
-from pathlib import Path
-from typing import Any
 import gzip
 import json
 import math
-import numpy as np
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from hpo.study import file
+from hpo.study.spec import StudySpec
 
 STUDY = Path(__file__).parents[2] / "studies" / "seqdigits-tpe.toml"
 
+
 TABLE = Path(__file__).with_name("table.jsonl.gz")
 
-EPOCHS = 100
 
+EPOCHS = 100
 """Epochs of every training: those of the study's confirmation."""
 
+
 MEMBERS = 10
-
 """Seeds of members that the points take in turn."""
-
 
 
 @cache
@@ -42,11 +40,9 @@ def spec() -> StudySpec:
     return file.load(str(STUDY), values=one_step)
 
 
-
 def space(spec: StudySpec) -> list[str]:
     """The parameters, in the order of the unit cube's axes."""
     return sorted(spec.space)
-
 
 
 def to_params(spec: StudySpec, unit: NDArray[np.float64]) -> dict[str, float]:
@@ -62,7 +58,6 @@ def to_params(spec: StudySpec, unit: NDArray[np.float64]) -> dict[str, float]:
     return params
 
 
-
 def to_unit(spec: StudySpec, params: Mapping[str, Any]) -> NDArray[np.float64]:
     """The inverse of ``to_params``: (d,)."""
     unit = []
@@ -74,7 +69,6 @@ def to_unit(spec: StudySpec, params: Mapping[str, Any]) -> NDArray[np.float64]:
         else:
             unit.append((value - low) / (high - low))
     return np.array(unit)
-
 
 
 def read(path: Path = TABLE) -> list[dict[str, Any]]:
