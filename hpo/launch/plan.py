@@ -10,9 +10,9 @@ from hpo.launch.config import SiteConfig, SlurmDefaults
 from hpo.postgres.url import parse_url
 from hpo.study import effort, warm_start
 from hpo.study import file as study_file
-from hpo.study.sections import Sweep
+from hpo.study.sections import Dimension, Stop, Sweep
 from hpo.study.snapshot import StudySnapshot
-from hpo.study.spec import Dimension, Stop, StudySpec
+from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
 from hpo.views import formatting, records, verdict
 from hpo.views.terminal import tables

@@ -11,25 +11,52 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, Unpack
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, func, insert, null, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from hpo.errors import StudyError
 from hpo.ledger import claiming, optuna_tables, reading, summaries, warm_start, writing
-from hpo.ledger import lease as ledger_lease
-from hpo.ledger.lease import ARTIFACT_TRIES, Checkpoint, Claim, Over, Wait
-from hpo.ledger.statements import NOW
-from hpo.ledger.tables import check_version, schema, slots, studies, workers
-from hpo.ledger.writing import End, after, is_mine
+from hpo.ledger import workers as ledger_workers
+from hpo.ledger.lease import ARTIFACT_TRIES, Claim, Claimant, Over, Wait
+from hpo.ledger.tables import check_version, schema, studies
+from hpo.ledger.writing import End
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.transactions import Transactional, statement, transaction
 from hpo.study.rules import check
-from hpo.study.snapshot import StudySnapshot, StudyState, WorkerIdentity, WorkerInfo
+from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.summary import StudySummary
-from hpo.study.trials import Member, Past, SlotState, Suggestion
+from hpo.study.trials import Member, Past, SlotState
+
+
+def _register(
+    connection: Connection, spec: StudySpec
+) -> Literal["created", "continued", "extended"]:
+    """Write a study down, or find it again.
+
+    Raises:
+        StudyError: a study of this name exists with another spec; only a larger budget of
+            trials is accepted. The message names the keys that differ.
+    """
+    connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
+    row = reading.locked(connection, spec.name)
+    known = None if row is None else check.restore(row.spec)
+    spec = warm_start.pinned(connection, check.in_terms_of(known, spec))
+    if row is None or known is None:
+        new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
+        optuna = {"optuna_study_id": optuna_tables.create_study(connection, spec)}
+        connection.execute(insert(studies).values(**new, **optuna, state=StudyState.OPEN))
+        return "created"
+    optuna_tables.require_study(connection, row.optuna_study_id, spec.name)
+    extended = check.extends(known, spec)
+    if not extended and row.spec == spec.stored():
+        return "continued"
+    values: dict[str, Any] = {"spec": spec.stored(), "artifact_tries": ARTIFACT_TRIES}
+    if extended and row.state == StudyState.DONE:
+        values["state"] = StudyState.OPEN
+    connection.execute(update(studies).where(studies.c.id == row.id).values(values))
+    optuna_tables.publish_study(connection, row.optuna_study_id, spec)
+    return "extended" if extended else "continued"
 
 
 class Ledger(Transactional):
@@ -63,35 +90,10 @@ class Ledger(Transactional):
 
     # --- studies -------------------------------------------------------------------------
 
-    @transaction
-    def register(
-        self, connection: Connection, spec: StudySpec
-    ) -> Literal["created", "continued", "extended"]:
-        """Write a study down, or find it again.
-
-        Raises:
-            StudyError: a study of this name exists with another spec; only a larger budget of
-                trials is accepted. The message names the keys that differ.
-        """
-        connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
-        row = reading.locked(connection, spec.name)
-        known = None if row is None else check.restore(row.spec)
-        spec = warm_start.pinned(connection, check.in_terms_of(known, spec))
-        if row is None or known is None:
-            new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
-            optuna = {"optuna_study_id": optuna_tables.create_study(connection, spec)}
-            connection.execute(insert(studies).values(**new, **optuna, state=StudyState.OPEN))
-            return "created"
-        optuna_tables.require_study(connection, row.optuna_study_id, spec.name)
-        extended = check.extends(known, spec)
-        if not extended and row.spec == spec.stored():
-            return "continued"
-        values: dict[str, Any] = {"spec": spec.stored(), "artifact_tries": ARTIFACT_TRIES}
-        if extended and row.state == StudyState.DONE:
-            values["state"] = StudyState.OPEN
-        connection.execute(update(studies).where(studies.c.id == row.id).values(values))
-        optuna_tables.publish_study(connection, row.optuna_study_id, spec)
-        return "extended" if extended else "continued"
+    register = transaction(_register)
+    snapshot = transaction(reading.snapshot)
+    studies = transaction(summaries.summaries)
+    open_studies = transaction(reading.open_studies)
 
     @contextmanager
     def locked(self, name: str) -> Iterator[tuple[Connection, Row[Any]]]:
@@ -106,108 +108,19 @@ class Ledger(Transactional):
                 raise StudyError(reading.no_such_study(connection, name))
             yield connection, row
 
-    @transaction
-    def snapshot(self, connection: Connection, name: str, *, curves: bool = False) -> StudySnapshot:
-        """A study as it is now; without ``curves``, members come without their curves.
-
-        Raises:
-            StudyError: there is no such study; the message lists those that exist.
-        """
-        return reading.snapshot(connection, name, curves=curves)
-
     def overlays(self, spec: StudySpec) -> list[StudySnapshot]:
         """The other studies that a study's figure asks for, as far as they are there."""
         wanted = spec.figure.overlay if spec.figure else ()
         there = {summary.name for summary in self.studies()} if wanted else set()
         return [self.snapshot(name) for name in wanted if name in there]
 
-    @transaction
-    def studies(self, connection: Connection) -> list[StudySummary]:
-        """Every study of the database, oldest first."""
-        return summaries.summaries(connection)
-
-    @transaction
-    def open_studies(self, connection: Connection) -> list[tuple[str, int]]:
-        """Studies with work left, in the order of fairness; see ``reading.open_studies``."""
-        return reading.open_studies(connection)
-
     # --- workers -------------------------------------------------------------------------
 
-    @transaction
-    def workers(self, connection: Connection) -> list[WorkerInfo]:
-        """Workers that are at work, or were within the last hour."""
-        return reading.seen_workers(connection)
-
-    @transaction
-    def register_worker(
-        self, connection: Connection, worker: str, **about: Unpack[WorkerIdentity]
-    ) -> None:
-        """Write a worker down as alive; one of the same name is taken for its predecessor."""
-        row = {"job": None, "log": None, **about, "doing": "starting"}
-        again = {**row, "started_at": NOW, "seen_at": NOW, "ended_at": null()}
-        connection.execute(
-            upsert(workers)
-            .values(name=worker, **row)
-            .on_conflict_do_update(index_elements=[workers.c.name], set_=again)
-        )
-
-    @transaction
-    def renew(
-        self,
-        connection: Connection,
-        worker: str,
-        claim: Claim | None,
-        *,
-        doing: str,
-        lease_s: float,
-    ) -> bool:
-        """Sign of life of a worker and of what it holds; whether its slot's study is still open.
-
-        If it is not, the worker should release the slot.
-
-        Raises:
-            LeaseLostError: the slot is another worker's by now.
-        """
-        alive = {"seen_at": NOW, "doing": doing, "ended_at": null()}
-        connection.execute(update(workers).where(workers.c.name == worker).values(alive))
-        if claim is None:
-            keeps = (studies.c.artifact_worker == worker) & studies.c.artifact_until.is_not(None)
-            lease = {"artifact_until": after(lease_s)}
-            connection.execute(update(studies).where(keeps).values(lease))
-            return True
-        lease = {"lease_until": after(lease_s)}  # unless settled or released a moment ago
-        held = update(slots).where(is_mine(claim), slots.c.lease_until.is_not(None))
-        renewed = connection.execute(held.values(lease)).rowcount
-        if not renewed and connection.scalar(select(slots.c.id).where(is_mine(claim))) is None:
-            raise writing.lost(connection, claim)
-        query = select(studies.c.state).where(studies.c.id == claim.study_id)
-        return connection.scalar(query) == StudyState.OPEN
-
-    @transaction
-    def deregister_worker(
-        self, connection: Connection, worker: str, *, doing: str = "ended"
-    ) -> None:
-        """Write a worker down as ended, or as having refused to serve."""
-        ended = {"seen_at": NOW, "ended_at": NOW, "doing": doing}
-        connection.execute(update(workers).where(workers.c.name == worker).values(ended))
-
-    @transaction
-    def release_lost(self, connection: Connection, worker: str, *, lost: bool = True) -> bool:
-        """Write a worker down as dead; what it held need not wait for the end of its lease.
-
-        Args:
-            connection: the transaction.
-            worker: its name.
-            lost: whether its end counts as a loss of its slot; not if it was killed on purpose.
-
-        Returns:
-            Whether it held a slot.
-        """
-        alive = (workers.c.name == worker) & workers.c.ended_at.is_(None)
-        connection.execute(update(workers).where(alive).values(ended_at=NOW, doing="died"))
-        kept = update(studies).where(studies.c.artifact_worker == worker)
-        connection.execute(kept.values(artifact_worker=null(), artifact_until=null()))
-        return writing.release_lost(connection, worker, lost=lost)
+    register_worker = transaction(ledger_workers.register)
+    renew = transaction(ledger_workers.renew)
+    deregister_worker = transaction(ledger_workers.deregister)
+    release_lost = transaction(ledger_workers.release_lost)
+    workers = transaction(reading.seen_workers)
 
     # --- slots ---------------------------------------------------------------------------
 
@@ -231,7 +144,7 @@ class Ledger(Transactional):
         """
 
         def once() -> Claim | Wait | Over:
-            who = ledger_lease.Claimant(
+            who = Claimant(
                 worker=worker,
                 token=self._token,
                 lease_s=lease_s,
@@ -248,7 +161,7 @@ class Ledger(Transactional):
         return self._retry(once)
 
     def _claim(
-        self, connection: Connection, study: str, who: ledger_lease.Claimant, confirm: bool
+        self, connection: Connection, study: str, who: Claimant, confirm: bool
     ) -> Claim | Wait | Over:
         check_version(connection)
         row = reading.locked(connection, study)
@@ -263,8 +176,7 @@ class Ledger(Transactional):
             known = self._specs[study_id] = (stored, check.restore(stored))
         return known[1]
 
-    @statement
-    def history(self, connection: Connection, claim: Claim) -> list[Past]:
+    def history(self, claim: Claim) -> list[Past]:
         """Trials 0 .. number-1 of the claimed trial's study, with what is known of them now.
 
         A settled trial never changes but by an amendment, which counts for trials that are claimed
@@ -274,67 +186,19 @@ class Ledger(Transactional):
         if amendments != claim.amendments:
             settled = []
         self._settled[claim.study_id] = claim.amendments, settled
-        newer = reading.history(
-            connection, claim.study_id, range(min(len(settled), claim.number), claim.number)
-        )
+        unread = range(min(len(settled), claim.number), claim.number)
+        newer = self._read(claim.study_id, unread)
         known = [*settled[: claim.number], *newer]
         while len(settled) < len(known) and known[len(settled)].state != SlotState.RUNNING:
             settled.append(known[len(settled)])
         return known
 
-    @statement
-    def unsuggested(self, connection: Connection, claim: Claim) -> tuple[int, int | None]:
-        """Trials before this one that run without a suggestion: how many, and the first."""
-        return reading.unsuggested(connection, claim.study_id, claim.number)
-
-    @statement
-    def store_suggestion(
-        self, connection: Connection, claim: Claim, suggestion: Suggestion
-    ) -> None:
-        """Write down what was suggested for a claimed trial.
-
-        Raises:
-            LeaseLostError: the slot is another worker's by now.
-        """
-        writing.store_suggestion(connection, claim, suggestion)
-
-    @statement
-    def store_checkpoint(
-        self, connection: Connection, claim: Claim, checkpoint: Checkpoint
-    ) -> None:
-        """Keep an unfinished training safe.
-
-        Raises:
-            LeaseLostError: the slot is another worker's by now.
-        """
-        writing.store_checkpoint(connection, claim, checkpoint)
-
-    @transaction
-    def release(self, connection: Connection, claim: Claim) -> None:
-        """Give a slot back, to be claimed by the next worker.
-
-        Raises:
-            LeaseLostError: the slot is another worker's by now.
-        """
-        writing.release(connection, claim)
-
-    @transaction
-    def lose(self, connection: Connection, claim: Claim, why: str) -> None:
-        """Give a slot back as lost; see ``settling.lose``.
-
-        Raises:
-            LeaseLostError: the slot is another worker's by now.
-        """
-        writing.lose(connection, claim, why)
-
-    @statement
-    def store_member(self, connection: Connection, claim: Claim, member: Member) -> None:
-        """Write down a finished training.
-
-        Raises:
-            LeaseLostError: the slot is another worker's by now.
-        """
-        writing.store_member(connection, claim, member)
+    unsuggested = statement(reading.unsuggested)
+    store_suggestion = statement(writing.store_suggestion)
+    store_member = statement(writing.store_member)
+    store_checkpoint = statement(writing.store_checkpoint)
+    release = transaction(writing.release)
+    lose = transaction(writing.lose)
 
     def settle(
         self,
@@ -371,18 +235,6 @@ class Ledger(Transactional):
         if self._finish(claim, end, trained, last):
             self._apply_failure_policy(claim.study_id)
 
-    @statement
-    def _finish(
-        self,
-        connection: Connection,
-        claim: Claim,
-        end: End,
-        trained: Sequence[Member] | None,
-        last: Member | None,
-    ) -> bool:
-        return writing.finish(connection, claim, end, trained, last)
-
-    @transaction
-    def _apply_failure_policy(self, connection: Connection, study_id: int) -> None:
-        writing.lock_study(connection, study_id)
-        writing.apply_failure_policy(connection, study_id)
+    _read = statement(reading.history)
+    _finish = statement(writing.finish)
+    _apply_failure_policy = transaction(writing.judge_failures)

@@ -21,6 +21,7 @@ from sqlalchemy import (
 )
 
 from hpo.errors import StudyError
+from hpo.ledger.lease import Claim
 from hpo.ledger.tables import IS_RUNNING, members, slots, studies, workers
 from hpo.search.history import sampler_attrs
 from hpo.study import pareto
@@ -50,8 +51,8 @@ def no_such_study(connection: Connection, name: str) -> str:
     )
 
 
-def snapshot(connection: Connection, name: str, *, curves: bool) -> StudySnapshot:
-    """A study as it is now.
+def snapshot(connection: Connection, name: str, *, curves: bool = False) -> StudySnapshot:
+    """A study as it is now; without ``curves``, members come without their curves.
 
     Raises:
         StudyError: there is no such study; the message lists those that exist.
@@ -122,11 +123,11 @@ def outcomes(connection: Connection, study_id: int, n: int) -> list[Past]:
     ]
 
 
-def unsuggested(connection: Connection, study_id: int, before: int) -> tuple[int, int | None]:
-    """How many search trials before this one run without a suggestion, and the first of them."""
+def unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | None]:
+    """Trials before this one that run without a suggestion: how many, and the first."""
     number = slots.c.number
-    search = (slots.c.study_id == study_id) & (slots.c.phase == Phase.SEARCH) & (number < before)
-    query = select(func.count(), func.min(number)).where(search, IS_RUNNING)
+    search = (slots.c.study_id == claim.study_id) & (slots.c.phase == Phase.SEARCH)
+    query = select(func.count(), func.min(number)).where(search, number < claim.number, IS_RUNNING)
     row = connection.execute(query.where(slots.c.params.is_(None))).one()
     return row[0], row[1]
 

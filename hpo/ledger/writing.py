@@ -75,10 +75,11 @@ def release(connection: Connection, claim: Claim) -> None:
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
-    _free(connection, _locked(connection, claim))
+    free(connection, _locked(connection, claim))
 
 
-def _free(connection: Connection, slot: Row[Any]) -> None:
+def free(connection: Connection, slot: Row[Any]) -> None:
+    """Leave a locked slot to the next worker."""
     connection.execute(update(slots).where(slots.c.id == slot.id).values(lease_until=null()))
 
 
@@ -178,21 +179,6 @@ SILENT = (
 def lock_study(connection: Connection, study_id: int) -> None:
     """Lock a study's row until the transaction ends: before its slots, wherever both are locked."""
     connection.execute(select(studies.c.id).where(studies.c.id == study_id).with_for_update())
-
-
-def release_lost(connection: Connection, worker: str, *, lost: bool) -> bool:
-    """Free what a dead worker held, as lost or not; whether it held anything."""
-    running = slots.c.lease_until.is_not(None) & IS_RUNNING
-    held = select(slots).where(slots.c.worker == worker, running)
-    found = connection.execute(held).all()
-    for study_id in sorted({slot.study_id for slot in found}):
-        lock_study(connection, study_id)
-    for slot in connection.execute(held.with_for_update()).all():
-        if lost:
-            count_loss(connection, slot, SILENT)
-        else:
-            _free(connection, slot)
-    return bool(found)
 
 
 def lose(connection: Connection, claim: Claim, why: str) -> None:
@@ -387,3 +373,9 @@ def apply_failure_policy(connection: Connection, study_id: int) -> None:
         .where(studies.c.id == study_id)
         .values(state=StudyState.FAILED, reason=f"{rule}; the last one:\n{message}")
     )
+
+
+def judge_failures(connection: Connection, study_id: int) -> None:
+    """Apply the failure policy under the lock on the study's row."""
+    lock_study(connection, study_id)
+    apply_failure_policy(connection, study_id)

@@ -1,4 +1,4 @@
-"""Methods that are one transaction each, and wait for a database that is away."""
+"""Methods that do their work in one transaction each, and wait for a database that is away."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from hpo.postgres.retry import retry
 
 P = ParamSpec("P")
 T = TypeVar("T")
-S = TypeVar("S", bound="Transactional")
 
 
 class Transactional:
@@ -45,15 +44,15 @@ class Transactional:
 
 
 def transaction(
-    method: Callable[Concatenate[S, Connection, P], T],
-) -> Callable[Concatenate[S, P], T]:
-    """Run a method in one transaction, and again while the database is away."""
+    work: Callable[Concatenate[Connection, P], T],
+) -> Callable[Concatenate[Transactional, P], T]:
+    """A method that does this work in one transaction, and again while the database is away."""
 
-    @wraps(method)
-    def transact(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    @wraps(work)
+    def transact(self: Transactional, /, *args: P.args, **kwargs: P.kwargs) -> T:
         def once() -> T:
             with self._engine.begin() as connection:
-                return method(self, connection, *args, **kwargs)
+                return work(connection, *args, **kwargs)
 
         return self._retry(once)
 
@@ -61,15 +60,15 @@ def transaction(
 
 
 def statement(
-    method: Callable[Concatenate[S, Connection, P], T],
-) -> Callable[Concatenate[S, P], T]:
-    """Likewise a method whose one statement is a transaction by itself: two round trips less."""
+    work: Callable[Concatenate[Connection, P], T],
+) -> Callable[Concatenate[Transactional, P], T]:
+    """Likewise of work whose one statement is a transaction by itself: two round trips less."""
 
-    @wraps(method)
-    def execute(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    @wraps(work)
+    def execute(self: Transactional, /, *args: P.args, **kwargs: P.kwargs) -> T:
         def once() -> T:
             with self._autocommit.connect() as connection:
-                return method(self, connection, *args, **kwargs)
+                return work(connection, *args, **kwargs)
 
         return self._retry(once)
 

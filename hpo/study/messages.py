@@ -51,8 +51,10 @@ def explain(error: ValidationError, model: type[BaseModel], where: str, table: s
     parts = _without_union_branch([str(part) for part in problem["loc"]])
     key = ".".join([table, *parts] if table else parts)
     kind = problem["type"]
-    if not parts:  # a rule between several keys, whose message says all itself
-        return f"{where}: {key}: {rule(problem)}" if table else f"{where}: {rule(problem)}"
+    message = rule(problem)
+    if not parts or (kind == "value_error" and message.endswith(".")):  # it says all itself
+        place = f"{where}: {key}" if key else where
+        return f"{place}{message}" if message.startswith(".") else f"{place}: {message}"
     if kind == "extra_forbidden":
         return f"{where}: {key}: unknown key. {did_you_mean(parts[-1], _valid(model, parts))}"
     if kind == "missing":
@@ -64,7 +66,7 @@ def explain(error: ValidationError, model: type[BaseModel], where: str, table: s
         )
     found = problem["input"]
     got = "a table" if isinstance(found, Mapping) and found else f"{parts[-1]}={found!r}"
-    return f"{where}: {key}: {rule(problem)} must hold, but got {got}. Change it."
+    return f"{where}: {key}: {message} must hold, but got {got}. Change it."
 
 
 def rule(problem: ErrorDetails) -> str:

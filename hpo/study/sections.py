@@ -1,12 +1,18 @@
-"""Tables of a study file: ``[sweep]``, ``[warm_start]``, ``[figure]``; and what all share."""
+"""Tables of a study file: ``[space]``, ``[sweep]``, ``[stop]``, ``[warm_start]``, ``[figure]``.
+
+A rule between the keys of one table is a validator of its model. Its message is a whole sentence,
+after the key that it is about where that is one (``.step: a step must ...``).
+"""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 ParamValue = float | int | str | bool
 """A suggested value, as Optuna's distributions give it."""
@@ -16,6 +22,85 @@ class Table(BaseModel):
     """One table of a study file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
+
+
+def _check_range(low: float, high: float, *, log: bool, equal: str = "Swap them.") -> None:
+    if not low < high:
+        remedy = equal if low == high else "Swap them."
+        raise ValueError(f"`low < high` must hold, but got low={low}, high={high}. {remedy}")
+    if log and low <= 0:
+        raise ValueError(
+            f"a log range must begin above 0, but got low={low}. Raise `low`, or remove `log`."
+        )
+
+
+def _check_list(key: str, what: str, values: Sequence[ParamValue], add: str = "Add some") -> None:
+    if not values:
+        raise ValueError(f".{key}: at least one {what} must be given. {add}.")
+    if len({(isinstance(value, bool), value) for value in values}) < len(values):
+        raise ValueError(f".{key}: every {what} must be given once. Remove the double.")
+
+
+class Dimension(Table):
+    """One entry of ``[space]``: either ``low`` and ``high``, or ``choices``."""
+
+    low: float | int | None = None
+    high: float | int | None = None
+    log: bool = False
+    step: float | int | None = None
+    points: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Number of grid points of a range, for ``sampler.name = "grid"``."""
+    choices: tuple[ParamValue, ...] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.choices is not None:
+            _check_list("choices", "choice", self.choices)
+            ends = ("low", "high", "step", "points")
+            extra = [k for k in ends if getattr(self, k) is not None] + ["log"] * self.log
+            if extra:
+                raise ValueError(
+                    f"`choices` must stand alone, but got {', '.join(extra)} too. Remove either."
+                )
+        elif self.low is not None and self.high is not None:
+            equal = "Give a fixed value under [fixed]."
+            _check_range(self.low, self.high, log=self.log, equal=equal)
+            if self.step is not None:
+                self._check_step(self.step, self.low, self.high)
+        return self
+
+    def _check_step(self, step: float, low: float, high: float) -> None:
+        if self.log or self.points is not None:
+            other = "log" if self.log else "points"
+            raise ValueError(f"`step` and `{other}` must not be combined. Remove one.")
+        if step <= 0:
+            raise ValueError(f".step: a step must be above 0, but got step={step}. Change it.")
+        steps = (high - low) / step
+        if not math.isclose(steps, round(steps), abs_tol=1e-9):
+            last = low + math.floor(steps) * step
+            raise ValueError(
+                f".step: `high` must be `low` plus whole steps, but got low={low}, high={high}, "
+                f"step={step}. Set high = {last if steps >= 1 else low + step:.12g}."
+            )
+
+
+class Stop(Table):
+    """``[stop]``: when the search has found enough, before ``budget.trials``; see ``stopping``."""
+
+    target: float | None = None
+    """A complete trial has this score, or a better one."""
+    patience: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """So many trials in a row were not better than the best before them."""
+    max_epochs: Annotated[int, Field(ge=1, le=10**12)] | None = None
+    """So many epochs were trained in the search."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.target is None and self.patience is None and self.max_epochs is None:
+            raise ValueError(
+                "`target`, `patience` or `max_epochs` must be given. Add one, or remove [stop]."
+            )
+        return self
 
 
 MAX_POINTS = 100_000
@@ -28,6 +113,11 @@ class Range(Table):
     high: float | int
     points: Annotated[int, Field(ge=2, le=10_000)]
     log: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_range(self.low, self.high, log=self.log)
+        return self
 
     def values(self) -> list[float]:
         """The values, from ``low`` to ``high``."""
@@ -44,6 +134,25 @@ class Curve(Table):
     range: Range | None = None
     fixed: dict[str, ParamValue] = Field(default_factory=dict)
     """What is the same on the whole curve, and another on other curves."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if min(self.label) < " ":
+            raise ValueError(
+                f".label: a label must stand on one line, but got label={self.label!r}. Change it."
+            )
+        _check_list("x", "parameter", self.names, "Add it")
+        for name in self.names:
+            if name in self.fixed:
+                raise ValueError(
+                    f".fixed.{name}: a parameter must either vary or stay, but got it in `x`, too. "
+                    f"Remove one."
+                )
+        if (self.values is None) == (self.range is None):
+            raise ValueError("either `values` or `range` must be given. Give one of them.")
+        if self.values is not None:
+            _check_list("values", "value", self.values)
+        return self
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -67,6 +176,28 @@ class Sweep(Table):
     """``[sweep]``: one or more curves."""
 
     curves: Annotated[tuple[Curve, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.size > MAX_POINTS:
+            raise ValueError(
+                f"at most {MAX_POINTS:,} points must hold, but got {self.size:,}. "
+                f"Take fewer values."
+            )
+        labels = [curve.label for curve in self.curves]
+        for index, curve in enumerate(self.curves):
+            if curve.label in labels[:index]:
+                raise ValueError(
+                    f".curves.{index}.label: every curve must have a label of its own, but got "
+                    f"label={curve.label!r} twice. Change one."
+                )
+            for name in self.parameters:
+                if name not in {*curve.names, *curve.fixed}:
+                    raise ValueError(
+                        f".curves.{index}: every curve must set the same parameters, but this one "
+                        f"lacks {name!r}. Give it under `fixed`."
+                    )
+        return self
 
     @property
     def size(self) -> int:
@@ -131,6 +262,17 @@ class WarmStart(Table):
     ) = None
     """Parameters by name, one table for each trial."""
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.study is None and self.points is None:
+            raise ValueError("`study` or `points` must be given. Add one.")
+        if self.study is None and self.top is not None:
+            raise ValueError(
+                f".top: it must stand beside `study`, but got top={self.top} with points alone. "
+                f"Remove it."
+            )
+        return self
+
     @property
     def count(self) -> int:
         """How many trials are told where to begin, at most."""
@@ -138,7 +280,6 @@ class WarmStart(Table):
 
 
 _RULE = re.compile(r"([A-Za-z_]\w*) < ([A-Za-z_]\w*|[0-9.eE+-]+)")
-_FORM = "a rule `A < B` between parameters or numbers"
 
 
 class Figure(Table):
@@ -160,21 +301,36 @@ class Figure(Table):
     colour_labels: tuple[str, str] | None = None
     """Scatter: what points are called where the rule holds, and where it does not."""
 
-    def rule(self) -> tuple[str, str | float] | None:
-        """The two sides of ``colour``: a parameter, and a parameter or a number.
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name in ("x", "colour", "colour_labels") if self.kind == "curves" else ():
+            if getattr(self, name) is not None:
+                raise ValueError(
+                    f'.{name}: only kind = "scatter" has this key. Remove it; the curves '
+                    f"themselves say what varies."
+                )
+        if self.kind == "scatter" and self.x is None:
+            raise ValueError(".x: this key must be given. Name a parameter, or info.NAME.")
+        if self.colour_labels is not None and self.colour is None:
+            raise ValueError(".colour_labels: a rule must be given, too. Add `colour`.")
+        if self.log_x and min(self.marks, default=1) <= 0:
+            raise ValueError(
+                f".marks: a mark on a log axis must be above 0, but got marks={min(self.marks)}. "
+                f"Change it, or remove `log_x`."
+            )
+        self.rule()
+        return self
 
-        Raises:
-            ValueError: it is no such rule.
-        """
+    def rule(self) -> tuple[str, str | float] | None:
+        """The two sides of ``colour``: a parameter, and a parameter or a number."""
         if self.colour is None:
             return None
         found = _RULE.fullmatch(self.colour.strip())
-        if found is None:
-            raise ValueError(_FORM)
-        left, right = found.groups()
-        if right[0].isalpha() or right[0] == "_":
-            return left, right
         try:
-            return left, float(right)
+            left, right = found.groups() if found else ("", "")
+            return left, right if right.isidentifier() else float(right)
         except ValueError:
-            raise ValueError(_FORM) from None
+            raise ValueError(
+                f".colour: a rule `A < B` between parameters or numbers must hold, but got "
+                f'colour={self.colour!r}. Write for instance colour = "dt_ns < tau_ns".'
+            ) from None

@@ -18,7 +18,16 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 import objectives
-from hpo.study.sections import Figure, ParamValue, Sweep, Table, WarmStart, spaced
+from hpo.study.sections import (
+    Dimension,
+    Figure,
+    ParamValue,
+    Stop,
+    Sweep,
+    Table,
+    WarmStart,
+    spaced,
+)
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
 VARIABILITY = "variability."
@@ -44,18 +53,6 @@ class Budget(Table):
     epochs: Annotated[
         int, Field(ge=1, le=100_000, description="passes over the training data per member")
     ] = 60
-
-
-class Dimension(Table):
-    """One entry of ``[space]``: either ``low`` and ``high``, or ``choices``."""
-
-    low: float | int | None = None
-    high: float | int | None = None
-    log: bool = False
-    step: float | int | None = None
-    points: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """Number of grid points of a range, for ``sampler.name = "grid"``."""
-    choices: tuple[ParamValue, ...] | None = None
 
 
 class Sampler(BaseModel):
@@ -100,17 +97,6 @@ class Racing(Table):
     keep: Annotated[
         int, Field(ge=1, le=1000, description="at a rung, only trials among so many best go on")
     ] = 3
-
-
-class Stop(Table):
-    """``[stop]``: when the search has found enough, before ``budget.trials``; see ``stopping``."""
-
-    target: float | None = None
-    """A complete trial has this score, or a better one."""
-    patience: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    """So many trials in a row were not better than the best before them."""
-    max_epochs: Annotated[int, Field(ge=1, le=10**12)] | None = None
-    """So many epochs were trained in the search."""
 
 
 class Confirm(Table):

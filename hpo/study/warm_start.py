@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from hpo.study.sections import ParamValue
-from hpo.study.spec import Dimension, StudySpec
+from hpo.study.sections import Dimension, ParamValue
+from hpo.study.spec import StudySpec
 
 
 def point(spec: StudySpec, number: int) -> dict[str, ParamValue]:

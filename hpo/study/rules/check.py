@@ -1,6 +1,8 @@
-"""The rules of a study file that need more than one key, and those of its objective.
+"""Whether a study file, or what a database holds of one, is a spec.
 
-Form of every message: ``<file>: <key>: <rule> must hold, but got <name>=<value>. <what to do>``.
+Rules within a table are in ``sections``, those between tables in ``tables``, those of the
+objective's parameters in ``parameters``. Form of every message:
+``<file>: <key>: <rule> must hold, but got <name>=<value>. <what to do>``.
 """
 
 from __future__ import annotations
@@ -13,10 +15,14 @@ from pydantic import ValidationError
 
 import objectives
 from hpo.errors import SpecError, StudyError
-from hpo.study.messages import did_you_mean, explain, first_error, rule, strictly
-from hpo.study.rules import search, sweep
-from hpo.study.rules.space import check_dimension, check_grid, check_values, ends
+from hpo.study.messages import M, did_you_mean, explain, strictly
+from hpo.study.rules import parameters, tables
+from hpo.study.sections import Sweep
 from hpo.study.spec import StudySpec
+from objectives.contract import Protocol
+
+WINDOW = 1024
+"""Trials of a sweep in flight at most: none of them learns from another."""
 
 
 def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
@@ -30,12 +36,8 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
         SpecError: the first broken rule, located.
     """
     _refuse_foreign(raw, where)
-    raw = sweep.completed(raw, where)
-    try:
-        spec = strictly(StudySpec, raw)
-    except ValidationError as error:
-        raise SpecError(explain(error, StudySpec, where)) from None
-    check(spec, where)
+    spec = _strictly(StudySpec, _completed(raw, where), where)
+    _check(spec, where)
     return spec
 
 
@@ -123,88 +125,67 @@ def extends(known: StudySpec, spec: StudySpec) -> bool:
     )
 
 
-def check(spec: StudySpec, where: str) -> None:
-    """Check a spec against its objective, and its keys against each other.
+def _completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A parsed study file with what follows from the rest of it.
 
-    Raises:
-        SpecError: the first broken rule, located.
+    A sweep runs each of its points once, and tests what it trained: nothing is selected by it.
     """
+    tree = dict(raw)
+    if "sweep" in tree:
+        for table in ("space", "sampler", "pruner", "confirm"):
+            if table in tree and tree[table] is not False:
+                raise SpecError(
+                    f"{where}: {table}: a sweep must stand without [{table}], but got both: it "
+                    f"measures every point and selects none. Remove [{table}] or [sweep]."
+                )
+        if not isinstance(tree["sweep"], Mapping):
+            raise SpecError(f"{where}: sweep: a table must hold. Write [[sweep.curves]].")
+        size = _strictly(Sweep, tree["sweep"], where, "sweep").size
+        budget = tree.get("budget", {})
+        if isinstance(budget, Mapping):
+            if budget.get("trials", size) != size:
+                raise SpecError(
+                    f"{where}: budget.trials: a sweep of {size} points must run each of them once, "
+                    f"but got trials={budget['trials']}. Leave it out; other points are another "
+                    f"study."
+                )
+            tree["budget"] = {"trials": size, "window": WINDOW, **budget}
+        tree["protocol"] = tree.get("protocol", Protocol.CONFIRM.value)
+        tree["confirm"] = False
+    elif "space" not in tree:
+        raise SpecError(f"{where}: space: this key must be given. Add it, or a [sweep].")
+    if tree.get("protocol") == Protocol.CONFIRM.value and "confirm" not in tree:
+        tree["confirm"] = False
+    return tree
+
+
+def _strictly(model: type[M], values: Mapping[str, Any], where: str, table: str = "") -> M:
     try:
-        objectives.load(spec.objective)
+        return strictly(model, values)
+    except ValidationError as error:
+        raise SpecError(explain(error, model, where, table)) from None
+
+
+def _check(spec: StudySpec, where: str) -> None:
+    """Check a spec against its objective, and its tables against each other."""
+    try:
+        objective = objectives.load(spec.objective)
     except LookupError as error:
         raise SpecError(f"{where}: objective: {error}.") from None
-    _check_task(spec, where)
-    if spec.sweep is None and not spec.space:
-        raise SpecError(
-            f"{where}: space: at least 1 entry must hold, but got space={{}}. Change it."
-        )
-    search.check_variability(spec, where)
-    searchable = spec.searchable
-    reported = spec.reported.params if spec.reported else {}
-    for table, keys in (
-        ("space", spec.space),
-        ("fixed", spec.fixed),
-        ("reported.params", reported),
-    ):
-        for key in keys:
-            if key == "epochs":
-                raise SpecError(
-                    f"{where}: {table}.epochs: epochs must be one number for the whole study. "
-                    f"Give it as budget.epochs."
-                )
-            if key not in searchable:
-                raise SpecError(
-                    f"{where}: {table}.{key}: objective {spec.objective!r} has no such parameter. "
-                    f"{did_you_mean(key, searchable)}"
-                )
-    both = sorted(spec.space.keys() & spec.fixed.keys())
-    if both:
-        raise SpecError(
-            f"{where}: fixed.{both[0]}: a parameter must be either fixed or searched, but got it "
-            f"in both [fixed] and [space]. Remove one."
-        )
-    for name, dimension in spec.space.items():
-        check_dimension(spec, name, dimension, where)
-    if spec.sweep is None:
-        check_values(spec, where)
-    sweep.check(spec, where)
-    search.check_search(spec, where)
-    search.check_warm_start(spec, where)
-    search.check_cost(spec, where)
-    check_grid(spec, where)
-    _check_reported(spec, where)
-
-
-def _check_task(spec: StudySpec, where: str) -> None:
-    tasks = spec.objective_impl.tasks
+    tasks = objective.tasks
     name = str(spec.task.get("name", next(iter(tasks))))
     if name not in tasks:
         raise SpecError(
             f"{where}: task.name: objective {spec.objective!r} has no task {name!r}. "
             f"{did_you_mean(name, tasks)}"
         )
+    _strictly(tasks[name], {"name": name, **spec.task}, where, "task")
+    if objective.variability is not None:
+        _strictly(objective.variability, spec.variability or {}, where, "variability")
     try:
-        strictly(tasks[name], {"name": name, **spec.task})
-    except ValidationError as error:
-        raise SpecError(explain(error, tasks[name], where, "task")) from None
-
-
-def _check_reported(spec: StudySpec, where: str) -> None:
-    """The reported optimum must be one of this objective, though it may lie outside the space."""
-    reported = spec.reported
-    if reported is None:
-        return
-    if spec.objective_impl.metric == "accuracy" and not 0 <= reported.score <= 1:
-        raise SpecError(
-            f"{where}: reported.score: an accuracy must lie within 0 and 1, but got "
-            f"score={reported.score}. Write 89.83 % as 0.8983."
-        )
-    lows = {name: ends(spec, name)[0][1] for name in spec.space}
-    lows |= spec.point(0) if spec.sweep is not None else {}
-    problem = first_error(spec, {**lows, **reported.params})
-    if problem is not None and problem["loc"] and problem["loc"][0] in reported.params:
-        name = problem["loc"][0]
-        raise SpecError(
-            f"{where}: reported.params.{name}: {rule(problem)} must hold, but got "
-            f"{name}={problem['input']!r}. Change it."
-        )
+        parameters.check_names(spec)
+        parameters.check_values(spec)
+        tables.check(spec)
+        parameters.check_points(spec)
+    except SpecError as error:
+        raise SpecError(f"{where}: {error}") from None

@@ -1,0 +1,203 @@
+"""The rules between the tables of a study file: what must not stand beside what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from hpo.errors import SpecError
+from hpo.study.messages import did_you_mean
+from hpo.study.sections import Figure, WarmStart
+from hpo.study.spec import Cost, Racing, StudySpec
+from objectives.contract import Protocol
+
+MAX_GRID = 100_000
+"""Points of a grid: Optuna makes them all before the first trial."""
+_PLAIN_SAMPLERS = ("random", "qmc", "grid")
+Rules = Iterator[tuple[object, str]]
+"""Rows of a table: what must not be, and what is said if it is (key, rule, what to do)."""
+
+
+def check(spec: StudySpec) -> None:
+    """Refuse the first table or key that must not stand beside others.
+
+    Raises:
+        SpecError: it does; the text begins with the key.
+    """
+    for broken, message in _rules(spec):
+        if broken:
+            raise SpecError(message)
+
+
+def _rules(spec: StudySpec) -> Rules:
+    if spec.protocol == Protocol.CONFIRM:
+        yield from _of_confirm(spec)
+    for table in ("racing", "stop", "warm_start"):
+        yield (
+            getattr(spec, table) is not None and not spec.selects,
+            f"{table}: a study must look for a best trial to have this table, but a sweep, and "
+            f'protocol = "confirm", do not. Remove [{table}].',
+        )
+    if spec.racing is not None:
+        yield from _of_racing(spec, spec.racing)
+    if spec.warm_start is not None:
+        yield from _of_warm_start(spec, spec.warm_start)
+    if spec.cost is not None:
+        yield from _of_cost(spec, spec.cost)
+    if spec.sampler.name == "grid":
+        yield from _of_grid(spec)
+    if spec.figure is not None:
+        yield from _of_figure(spec, spec.figure)
+    if spec.reported is not None:
+        for key in ("cost", "cost_here"):
+            value = getattr(spec.reported, key)
+            yield (
+                spec.cost is None and value is not None,
+                f"reported.{key}: a study must have a [cost] to be held against one, but got "
+                f"{key}={value} without it. Add [cost], or remove the key.",
+            )
+        score = spec.reported.score
+        yield (
+            spec.objective_impl.metric == "accuracy" and not 0 <= score <= 1,
+            f"reported.score: an accuracy must lie within 0 and 1, but got score={score}. "
+            f"Write 89.83 % as 0.8983.",
+        )
+
+
+def _of_confirm(spec: StudySpec) -> Rules:
+    """Under ``protocol = "confirm"`` a trial is tested once, and nothing may learn from it."""
+    yield (
+        spec.pruner.name != "none",
+        f'pruner: protocol = "confirm" must have no pruner, but got name={spec.pruner.name!r}: '
+        f"nothing is scored before the last epoch. Remove it.",
+    )
+    yield (
+        spec.sweep is None and spec.sampler.name not in _PLAIN_SAMPLERS,
+        f'sampler.name: protocol = "confirm" must have a sampler that learns nothing from the test '
+        f"half, but got name={spec.sampler.name!r}. Valid: {', '.join(_PLAIN_SAMPLERS)}.",
+    )
+    yield (
+        spec.confirm is not None,
+        'confirm: protocol = "confirm" must have no [confirm]: every trial is tested on the test '
+        "half already. Remove it.",
+    )
+
+
+def _of_racing(spec: StudySpec, racing: Racing) -> Rules:
+    members, rungs, budget = spec.budget.members, list(racing.rungs), spec.budget
+    yield (
+        rungs != sorted(set(rungs)) or rungs[-1] >= members,
+        f"racing.rungs: numbers of networks must increase and stay below budget.members, but got "
+        f"rungs={rungs}, members={members}. Whoever passes the last rung trains all {members}.",
+    )
+    yield (
+        racing.reduction_factor > budget.trials - budget.window + 1,
+        f"racing.reduction_factor: budget.trials - budget.window + 1 must be at least as large, "
+        f"but got reduction_factor={racing.reduction_factor}, trials={budget.trials}, "
+        f"window={budget.window}: nobody but trial 0 would go on. Lower it, or add trials.",
+    )
+    yield (
+        spec.pruner.name == "wilcoxon",
+        'pruner.name: "wilcoxon" compares networks one by one, as [racing] does rung by rung. '
+        "Remove [racing], or choose another pruner, which then judges the learning curve of the "
+        "first network alone.",
+    )
+
+
+def _of_warm_start(spec: StudySpec, warm: WarmStart) -> Rules:
+    yield (
+        spec.sampler.name == "grid",
+        "warm_start: a grid must visit its own points, each once, but got "
+        'sampler.name="grid". Take another sampler, or remove [warm_start].',
+    )
+    yield (
+        warm.points is None and warm.study == spec.name,
+        f"warm_start.study: a study must not begin with its own trials, but got "
+        f"study={warm.study!r}. Name another study, or give this one another name: --name NEW.",
+    )
+    yield (
+        warm.count > spec.budget.trials,
+        f"warm_start.{'top' if warm.points is None else 'points'}: there must be a trial for every "
+        f"point, but got {warm.count} points where budget.trials={spec.budget.trials}. "
+        f"Take fewer points.",
+    )
+
+
+def _of_cost(spec: StudySpec, cost: Cost) -> Rules:
+    known = spec.objective_impl.costs
+    yield (
+        cost.name not in known,
+        f"cost.name: objective {spec.objective!r} tells no cost {cost.name!r}. "
+        f"{did_you_mean(cost.name, known)}",
+    )
+    yield (
+        not spec.selects,
+        "cost: a study must search to have this table, but a sweep, and "
+        'protocol = "confirm", select nothing. Remove [cost].',
+    )
+    yield (
+        spec.sampler.name == "cmaes",
+        "sampler.name: a sampler for a score and a cost must be one of gp, grid, nsga2, qmc, "
+        'random, tpe, but got name="cmaes", which knows one objective alone. Choose another.',
+    )
+    yield (
+        spec.pruner.name != "none",
+        f'pruner.name: name = "none" must hold beside [cost], but got name="{spec.pruner.name}": '
+        f"a pruner compares scores alone, and would end what is cheap. Remove [pruner].",
+    )
+    for table in ("racing", "stop"):
+        yield (
+            getattr(spec, table) is not None,
+            f"{table}: [cost] must stand without this table, which compares scores alone, but got "
+            f"both. Remove [{table}].",
+        )
+
+
+def _of_grid(spec: StudySpec) -> Rules:
+    for name, dimension in spec.space.items():
+        yield (
+            dimension.choices is None and dimension.step is None and dimension.points is None,
+            f"space.{name}: a grid must know its points. Give `points`, `step` or `choices`.",
+        )
+    size = math.prod(spec.grid_size(name) for name in spec.space)
+    yield (
+        size > MAX_GRID,
+        f"sampler.name: a grid must have at most {MAX_GRID:,} points, but got {size:,}. "
+        f"Take fewer points, or another sampler.",
+    )
+    size = math.prod(len(spec.grid(name)) for name in spec.space)
+    yield (
+        spec.budget.trials > size,
+        f"budget.trials: a grid of {size} points must not be run more often than that, but got "
+        f"trials={spec.budget.trials}. Set trials = {size}.",
+    )
+
+
+def _of_figure(spec: StudySpec, figure: Figure) -> Rules:
+    yield (
+        figure.kind == "curves" and spec.sweep is None,
+        'figure.kind: kind = "curves" must have a [sweep], but got a search. Use kind = "scatter".',
+    )
+    yield (
+        spec.name in figure.overlay,
+        "figure.overlay: other studies must be named, but got this one. Remove it.",
+    )
+    known = sorted([*spec.searchable, "epochs"])
+    x = figure.x or "info.x"
+    unknown = f"objective {spec.objective!r} has no parameter "
+    yield (
+        not x.removeprefix("info.") or (not x.startswith("info.") and x not in known),
+        f"figure.x: {unknown}{x!r}. {did_you_mean(x, known)} "
+        f"Or info.NAME for what a training measured.",
+    )
+    for side in figure.rule() or ():
+        if isinstance(side, str):
+            yield (
+                side not in known,
+                f"figure.colour: {unknown}{side!r}. {did_you_mean(side, known)}",
+            )
+            yield (
+                not spec.accepted_types(side) & {int, float},
+                f"figure.colour: only numbers are smaller than others, but got the parameter "
+                f"{side!r}. Compare others.",
+            )
