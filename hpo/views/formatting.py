@@ -109,6 +109,12 @@ def unit(parameter: str) -> str:
     return f"1/{name}" if name and stem.endswith("_per") else name
 
 
+def parameter_label(name: str) -> str:
+    """What a parameter is called at an axis: with its unit, if it has one."""
+    found = unit(name)
+    return f"{name} ({found})" if found else name
+
+
 def duration_text(seconds: float) -> str:
     """A duration in the two largest units that fit: ``2 h 05 min``."""
     whole = max(0, round(seconds))

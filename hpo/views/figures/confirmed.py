@@ -9,10 +9,12 @@ from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.views import formatting
-from hpo.views.figures.style import add_reported_band, markers, safe, style
+from hpo.views.figures.style import add_reported_band, markers, remark, safe, style, titled
+from hpo.views.figures.thinning import MAX_CONFIRMED, sample
 from hpo.views.palette import BLUE, GREEN, GREY
 
-# --- confirmation ---------------------------------------------------------------------------------
+MAX_SEEDS = 40
+"""So many fresh seeds of each configuration a card shows."""
 
 
 def confirmed(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
@@ -32,6 +34,21 @@ def confirmed(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
         range=[len(found) - 0.4, -0.6],
         showgrid=False,
     )
+    return figure
+
+
+def card(snapshot: StudySnapshot) -> go.Figure:
+    """What the search had claimed and what fresh seeds gave, beside the reported value."""
+    figure = confirmed(snapshot, most=MAX_CONFIRMED)
+    for trace in figure.data:
+        few = sample(range(len(trace.x)), MAX_SEEDS)
+        trace.update({key: [trace[key][i] for i in few] for key in ("x", "y", "text")})
+    title, named = "Confirmed on fresh seeds and the test half", snapshot.confirmed
+    if named is not None and (basis := time_step.basis(snapshot.spec, named)):
+        title += f", {basis}"
+    titled(figure, title).update_layout(margin_t=60)
+    if named is not None and (warned := time_step.remark(snapshot.spec, named)):
+        remark(figure, f"trial {named.source}: {safe(warned)}")
     return figure
 
 

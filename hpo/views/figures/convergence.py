@@ -1,4 +1,4 @@
-"""The figures of a study: pure functions of a snapshot, for the report and the dashboard."""
+"""Every trial's score and the best so far, along trial number, epochs of training or time."""
 
 from __future__ import annotations
 
@@ -9,91 +9,153 @@ import plotly.graph_objects as go
 
 from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
-from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views.figures.confirmed import confirmed_hover
-from hpo.views.figures.style import add_reported_band, focus, hover, markers, safe, short, style
+from hpo.views.figures.declared import rgba
+from hpo.views.figures.style import (
+    HEIGHT,
+    add_reported_band,
+    focus,
+    hover,
+    markers,
+    numbered_markers,
+    safe,
+    short,
+    steps,
+    style,
+    titled,
+)
+from hpo.views.figures.thinning import MAX_CONFIRMED, MAX_STEPS, chosen, sample, share
 from hpo.views.numbers.convergence import Clock, clocks, incumbents
+from hpo.views.numbers.declared import quartiles
 from hpo.views.numbers.scores import axis_score, scored
 from hpo.views.palette import BLUE, GREEN, GRID, INK
 
-# --- convergence ----------------------------------------------------------------------------------
-
-
-def _at(clock: Clock, slots: list[Slot]) -> list[float]:
-    return [clock.at[slot.number] for slot in slots]
+MAX_FAILED = 60
+"""So many failed trials a card shows."""
 
 
 def convergence(snapshot: StudySnapshot) -> go.Figure:
     """Every trial's score and the best so far, against the reported value and its band."""
-    spec = snapshot.spec
-    figure = style(go.Figure(), height=480)
-    low, high = focus(snapshot)
     axes = clocks(snapshot)
-    hidden = [s for s in scored(snapshot) if not low <= axis_score(spec, s) <= high]
-    for clock in axes:
-        traces = _convergence_traces(snapshot, clock)
-        traces += [_off_scale(spec, hidden, clock)] if hidden else []
-        for trace in traces:
-            figure.add_trace(trace.update(meta=clock.name, visible=clock is axes[0]))
-    add_reported_band(figure, spec)
-    figure.update_layout(
-        xaxis_title_text=axes[0].title,
-        yaxis={"title": {"text": formatting.metric(spec)}, "range": [low, high]},
-        yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
-    )
+    figure = _figure(snapshot, axes, card=False)
+    add_reported_band(figure, snapshot.spec)
     if figure.data:
         figure.update_layout(updatemenus=[_x_menu(figure, axes), _y_menu(figure, snapshot)])
     return figure
 
 
-def _convergence_traces(snapshot: StudySnapshot, clock: Clock) -> list[go.Scatter]:
-    spec = snapshot.spec
-    traces = []
-    for state, symbol in ((SlotState.COMPLETE, "circle"), (SlotState.PRUNED, "circle-open")):
-        slots = [s for s in scored(snapshot) if s.state == state]
-        y = [axis_score(spec, slot) for slot in slots]
-        text = [hover(spec, slot) for slot in slots]
-        marker = {"color": BLUE, "size": 7, "symbol": symbol, "opacity": 0.75}
-        traces.append(markers(_at(clock, slots), y, text, name=f"{state} trial", marker=marker))
-    failed = [s for s in snapshot.search if s.state == SlotState.FAILED]
-    text = [f"trial {s.number} failed<br>{safe(short(s.message))}" for s in failed]
-    marker = {"color": INK, "size": 8, "symbol": "x-thin", "line": {"width": 2, "color": INK}}
-    bottom = markers(
-        _at(clock, failed), [0.0] * len(failed), text, name="failed", marker=marker, on_edge=True
+def card(snapshot: StudySnapshot, clock: Clock) -> go.Figure:
+    """Fewer trials, close up, along one clock.
+
+    The best so far is the median over the networks of the incumbent, with its quartiles; which
+    trial that is, is the study's own ranking: by mean score.
+    """
+    figure = _figure(snapshot, [clock], card=True)
+    add_reported_band(figure, snapshot.spec, above=True)
+    figure.update_layout(legend_traceorder="normal").update_xaxes(title_standoff=4)
+    shown = share(snapshot, chosen(snapshot))
+    return titled(figure, f"Convergence against {clock.against}{shown}")
+
+
+def _figure(snapshot: StudySnapshot, axes: Sequence[Clock], *, card: bool) -> go.Figure:
+    """Every trace along every clock, of which the first one is shown."""
+    figure, view = style(go.Figure(), height=HEIGHT if card else 480), focus(snapshot, close=card)
+    for clock in axes:
+        best = _best_with_quartiles(snapshot, clock) if card else [_best(snapshot, clock)]
+        confirmed = _confirmed(snapshot, clock, most=MAX_CONFIRMED if card else None)
+        for trace in (*_trials(snapshot, clock, view, card=card), *best, confirmed):
+            if len(trace.x):
+                figure.add_trace(trace.update(meta=clock.name, visible=clock is axes[0]))
+    return figure.update_layout(
+        xaxis_title_text=axes[0].title,
+        yaxis={"title": {"text": formatting.metric(snapshot.spec)}, "range": list(view)},
+        yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
     )
-    traces.append(bottom.update(yaxis="y2"))
-    traces.append(_best_line(snapshot, clock))
-    traces.append(confirmed_points(snapshot, clock))
-    return [trace for trace in traces if len(trace.x)]
 
 
-def _off_scale(spec: StudySpec, slots: list[Slot], clock: Clock) -> go.Scatter:
-    symbol, y = ("triangle-down-open", 0.02) if spec.maximize else ("triangle-up-open", 0.98)
-    return markers(
-        _at(clock, slots),
-        [y] * len(slots),
-        [f"off scale: {hover(spec, slot)}" for slot in slots],
-        name="off scale",
-        marker={"color": BLUE, "size": 8, "symbol": symbol, "opacity": 0.75},
-    ).update(yaxis="y2")
+def _trials(
+    snapshot: StudySnapshot, clock: Clock, view: tuple[float, float], *, card: bool
+) -> list[go.Scatter]:
+    """Scored trials; failed ones, and those off the scale, stand on its edge.
+
+    A card cannot be zoomed out: there those off the scale stand at its edge alone.
+    """
+    spec = snapshot.spec
+    slots = chosen(snapshot) if card else scored(snapshot)
+    off = [s for s in slots if not view[0] <= axis_score(spec, s) <= view[1]]
+    hidden = {slot.number for slot in off} if card else set()
+    look: dict[str, Any] = {"color": BLUE, "opacity": 0.6 if card else 0.75}
+    look["size"] = 5 if card else 7
+    traces = []
+    for state, name, symbol in (
+        (SlotState.COMPLETE, "trial" if card else "complete trial", "circle"),
+        (SlotState.PRUNED, "pruned" if card else "pruned trial", "circle-open"),
+    ):
+        found = [s for s in slots if s.state == state and s.number not in hidden]
+        y = [axis_score(spec, s) for s in found]
+        kind: dict[str, Any] = {"name": name, "marker": {**look, "symbol": symbol}}
+        if card:
+            traces.append(numbered_markers(clock, found, y, **kind))
+        else:
+            traces.append(markers(_at(clock, found), y, [hover(spec, s) for s in found], **kind))
+    failed = [s for s in snapshot.search if s.state == SlotState.FAILED]
+    failed = failed[-MAX_FAILED:] if card else failed
+    text = [f"trial {s.number} failed<br>{safe(short(s.message))}" for s in failed]
+    cross = {"color": INK, "size": 8, "symbol": "x-thin", "line": {"width": 2, "color": INK}}
+    traces.append(_edge(clock, failed, 0.0, text, name="failed", marker=cross))
+    symbol, height = ("triangle-down-open", 0.02) if spec.maximize else ("triangle-up-open", 0.98)
+    text = [f"off scale: {f'trial {s.number}' if card else hover(spec, s)}" for s in off]
+    look |= {"size": look["size"] + 1, "symbol": symbol}
+    return [*traces, _edge(clock, off, height, text, name="off scale", marker=look)]
 
 
-def _best_line(snapshot: StudySnapshot, clock: Clock) -> go.Scatter:
+def _at(clock: Clock, slots: Sequence[Slot]) -> list[float]:
+    return [clock.at[slot.number] for slot in slots]
+
+
+def _edge(
+    clock: Clock, slots: Sequence[Slot], y: float, text: list[str], **look: Any
+) -> go.Scatter:
+    """Markers at one height of the plot, whatever the range of its axis."""
+    trace = markers(_at(clock, slots), [y] * len(slots), text, on_edge=True, **look)
+    return trace.update(yaxis="y2")
+
+
+def _best(snapshot: StudySnapshot, clock: Clock) -> go.Scatter:
     """The best complete score along a clock, held until the last trial."""
     best = incumbents(snapshot, clock)
-    x = _at(clock, best)
     y = [axis_score(snapshot.spec, slot) for slot in best]
-    if y:
-        x, y = [*x, clock.end], [*y, y[-1]]
-    line = {"color": INK, "width": 2.2, "shape": "hv"}
-    return go.Scatter(x=x, y=y, mode="lines", name="best so far", line=line, hoverinfo="skip")
+    line = steps(_at(clock, best), y, clock.end, line_color=INK, line_width=2.2)
+    return line.update(name="best so far", hoverinfo="skip")
 
 
-def confirmed_points(
-    snapshot: StudySnapshot, clock: Clock, *, most: int | None = None
-) -> go.Scatter:
+def _best_with_quartiles(snapshot: StudySnapshot, clock: Clock) -> list[go.Scatter]:
+    """The incumbent's median as a step line, held until the last trial, on its quartile band."""
+    spec = snapshot.spec
+    best = sample(incumbents(snapshot, clock), MAX_STEPS)
+    if not best:
+        return []
+    scores = [
+        [score_text.shown(spec, m.score) for m in s.members] or [axis_score(spec, s)] for s in best
+    ]
+    low, median, high = (list(q) for q in zip(*map(quartiles, scores), strict=True))
+    x, several = _at(clock, best), spec.budget.members > 1
+    name = f"best so far, median of {spec.budget.members}" if several else "best so far"
+    line = steps(x, median, clock.end, line_color=INK, line_width=2.2, name=name)
+    line.update(text=[f"trial {s.number}" for s in (*best, best[-1])])
+    line.update(hovertemplate="best so far: %{text}<br>median %{y:.4g}<extra></extra>")
+    edge = {"line_width": 0, "hoverinfo": "skip"}
+    band = [
+        steps(x, low, clock.end, **edge, showlegend=False),
+        steps(x, high, clock.end, **edge, name="its quartiles", showlegend=True),
+    ]
+    band[1].update(fill="tonexty", fillcolor=rgba(INK, 0.15))
+    return [*band, line] if several else [line]
+
+
+def _confirmed(snapshot: StudySnapshot, clock: Clock, *, most: int | None) -> go.Scatter:
     """Confirmed results, or the best ones, as points with error bars beyond the end of a clock."""
     spec = snapshot.spec
     found = [c for c in snapshot.confirmations if c.scores][:most]

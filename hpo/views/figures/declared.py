@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import plotly.graph_objects as go
 
 from hpo.views import formatting
-from hpo.views.figures.style import log_axis, markers, safe, style
+from hpo.views.figures.style import log_axis, markers, safe, short, style, titled
+from hpo.views.figures.thinning import sample
 from hpo.views.numbers.declared import Chart, Group, Point, colour_of
 from hpo.views.palette import VERMILLION
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
+MAX_POINTS, MAX_TOLD = 300, 100
+"""Points of a card; above so many, they say less when pointed at."""
 
 
 def figure(chart: Chart) -> go.Figure:
@@ -28,6 +33,16 @@ def figure(chart: Chart) -> go.Figure:
     drawing.update_xaxes(title_text=safe(chart.x_label))
     drawing.update_yaxes(title_text=safe(chart.y_label))
     return drawing
+
+
+def card(chart: Chart) -> go.Figure:
+    """The same of fewer points."""
+    most = max(2, MAX_POINTS // max(1, len(chart.groups)))
+    groups = [replace(g, points=tuple(sample(g.points, most))) for g in chart.groups]
+    if sum(len(group.points) for group in groups) > MAX_TOLD:
+        groups = [replace(g, points=tuple(replace(p, params={}) for p in g.points)) for g in groups]
+    title = short(chart.title or f"{chart.y_label} against {chart.x_label}", 70)
+    return titled(figure(replace(chart, groups=tuple(groups))), title)
 
 
 def rgba(colour: str, opacity: float) -> str:

@@ -11,24 +11,27 @@ import plotly.graph_objects as go
 from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
 from hpo.views import formatting
-from hpo.views.figures.style import BAND, log_axis, markers, safe, style
+from hpo.views.figures.style import BAND, log_axis, markers, safe, steps, style, titled
+from hpo.views.figures.thinning import sample
 from hpo.views.numbers import front
 from hpo.views.numbers.front import FrontChart, FrontPoint
 from hpo.views.palette import BLUE, GREEN, INK, VERMILLION
 
+MAX_SPOTS = 250
+"""So many trials on the front of a card, and others; each says what it is when pointed at."""
 
-def figure(snapshot: StudySnapshot, *, height: int = 520, most: int | None = None) -> go.Figure:
+
+def figure(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
     """Trials as faint points, the search's front as steps, what was confirmed with error bars.
 
     Args:
         snapshot: a study that has a cost.
-        height: in pixels.
         most: trials on the front, and others, that are drawn at most, even samples; None for all.
     """
     found = front.chart(snapshot)
     low, high = front.view(found)
-    drawing = style(go.Figure(), height=height)
-    trials = _some(found.trials, most)
+    drawing = style(go.Figure(), height=520)
+    trials = sample(found.trials, most)
     inside = [spot for spot in trials if low <= spot.score <= high]
     below = [spot for spot in trials if not low <= spot.score <= high]
     edge = low if snapshot.spec.maximize else high
@@ -40,7 +43,7 @@ def figure(snapshot: StudySnapshot, *, height: int = 520, most: int | None = Non
             _points(
                 below, name="off scale", marker={**faint, "symbol": triangle}, y=[edge] * len(below)
             ),
-            *_front(replace(found, front=tuple(_some(found.front, most)))),
+            *_front(replace(found, front=tuple(sample(found.front, most)))),
             _confirmed(found),
         ]
     )
@@ -52,12 +55,13 @@ def figure(snapshot: StudySnapshot, *, height: int = 520, most: int | None = Non
     return drawing.update_yaxes(title_text=safe(found.y_label), range=[low, high])
 
 
-def title(snapshot: StudySnapshot, most: int) -> str:
-    """``Accuracy against energy``, and how many trials are drawn if not all are."""
-    total = len(complete(snapshot.search)) - len(snapshot.front)
-    share = f" ({most:,} of {total:,} trials off the front)" if most < total else ""
-    what = formatting.quantity_label(snapshot.spec.cost_name).partition(" (")[0]
-    return f"{snapshot.spec.objective_impl.metric.capitalize()} against {what}{share}"
+def card(snapshot: StudySnapshot) -> go.Figure:
+    """The same of fewer trials; the title says of how many, if not of all."""
+    spec, total = snapshot.spec, len(complete(snapshot.search)) - len(snapshot.front)
+    share = f" ({MAX_SPOTS:,} of {total:,} trials off the front)" if total > MAX_SPOTS else ""
+    what = formatting.quantity_label(spec.cost_name).partition(" (")[0]
+    title = f"{spec.objective_impl.metric.capitalize()} against {what}{share}"
+    return titled(figure(snapshot, most=MAX_SPOTS), title)
 
 
 def note(spec: StudySpec) -> str:
@@ -71,12 +75,6 @@ def note(spec: StudySpec) -> str:
     if spec.reported is not None:
         text += f" Dashed, with its band: {formatting.reported_text(spec)}."
     return text
-
-
-def _some(spots: Sequence[FrontPoint], most: int | None) -> Sequence[FrontPoint]:
-    if most is None or len(spots) <= most:
-        return spots
-    return [spots[(i + 1) * len(spots) // most - 1] for i in range(most)]
 
 
 def _points(
@@ -97,8 +95,7 @@ def _front(found: FrontChart) -> list[go.Scatter]:
     """For a given cost, the score that the search has found: steps, with a ring at every trial."""
     x, y = [s.cost for s in found.front], [s.score for s in found.front]
     dearest = max((s.cost for s in (*found.trials, *found.front)), default=0.0)
-    line = go.Scatter(x=[*x, dearest] if x else [], y=[*y, y[-1]] if y else [], mode="lines")
-    line.update(line={"color": INK, "width": 2, "shape": "hv"}, hoverinfo="skip")
+    line = steps(x, y, dearest, line_color=INK, line_width=2, hoverinfo="skip")
     line.update(name="front of the search", legendgroup="front", showlegend=bool(x))
     ring = {"color": "white", "size": 8, "line": {"width": 2, "color": INK}}
     rings = _points(found.front, name="front of the search", marker=ring)

@@ -172,9 +172,8 @@ def _dots(
 
 
 def _axis(spec: StudySpec, name: str) -> dict[str, Any]:
-    dimension, unit = spec.space[name], formatting.unit(name)
-    label = f"{name} ({unit})" if unit else name
-    axis: dict[str, Any] = {"title": {"text": safe(label), "standoff": 4}, "showgrid": False}
+    dimension, label = spec.space[name], safe(formatting.parameter_label(name))
+    axis: dict[str, Any] = {"title": {"text": label, "standoff": 4}, "showgrid": False}
     if dimension.choices is not None:
         return {**axis, "type": "category"}
     ends = [float(dimension.low or 0.0), float(dimension.high or 0.0)]

@@ -14,64 +14,65 @@ from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting, verdict
-from hpo.views.figures.style import focus, hover, log_axis, markers, position, safe, style
+from hpo.views.figures.style import (
+    HEIGHT,
+    focus,
+    hover,
+    log_axis,
+    markers,
+    position,
+    remark,
+    safe,
+    style,
+    titled,
+)
+from hpo.views.figures.thinning import chosen, share
 from hpo.views.numbers.scores import axis_score, claimed_score, scored
+from hpo.views.numbers.separation import separation
 from hpo.views.palette import BLUE, INK, ORANGE, VERMILLION
+
+MAX_PANELS, PANEL_POINTS = 9, 1300
+"""So many parameters share a card, and so many points, all panels together."""
 
 
 def parameters(snapshot: StudySnapshot) -> go.Figure:
     """Every parameter, coloured by trial number."""
     names = list(snapshot.spec.space)
-    columns = _columns(names)
-    rows = math.ceil(len(names) / columns)
-    figure = make_subplots(
-        rows, columns, shared_yaxes=True, horizontal_spacing=0.035, vertical_spacing=0.24 / rows
-    )
-    style(figure, height=80 + 250 * rows).update_layout(showlegend=False, margin_b=60)
-    _fill(figure, columns, snapshot, names, scored(snapshot), coloured=True)
+    figure, rows = _grid(snapshot, names, scored(snapshot), coloured=True)
+    figure.update_layout(height=80 + 250 * rows, margin_b=60)
     bar = {"title": {"text": "trial"}, "thickness": 12, "len": min(1.0, 0.6 + 0.4 / rows)}
-    figure.update_layout(coloraxis={"colorscale": "Viridis", "reversescale": True, "colorbar": bar})
-    return figure
+    scale = {"colorscale": "Viridis", "reversescale": True, "colorbar": bar}
+    return figure.update_layout(coloraxis=scale)
 
 
-def compact(
-    snapshot: StudySnapshot, names: Sequence[str], shown: Sequence[Slot], *, height: int
-) -> go.Figure:
-    """Some parameters and some trials, in few bytes and in little space.
-
-    Args:
-        snapshot: the study.
-        names: parameters of its space, from one to nine.
-        shown: trials with a score.
-        height: in pixels.
-    """
-    columns = _columns(names)
-    rows = math.ceil(len(names) / columns)
-    figure = make_subplots(
-        rows, columns, shared_yaxes=True, horizontal_spacing=0.03, vertical_spacing=0.42 / rows
-    )
-    style(figure, height=height).update_layout(showlegend=False)
-    _fill(figure, columns, snapshot, names, shown, coloured=False)
+def card(snapshot: StudySnapshot) -> go.Figure:
+    """Fewer trials in one colour; of more than nine parameters, those that separate scores best."""
+    space = list(snapshot.spec.space)
+    best = sorted(space, key=lambda name: -separation(snapshot, name))[:MAX_PANELS]
+    names = [name for name in space if name in best]
+    shown = chosen(snapshot, PANEL_POINTS // len(names))
+    figure, _ = _grid(snapshot, names, shown, coloured=False)
     figure.update_traces(marker_size=11, selector={"name": "best"})
     figure.update_xaxes(tickfont_size=10, title_font_size=11, title_standoff=2)
-    return figure.update_yaxes(tickfont_size=10, title_font_size=11)
+    figure.update_yaxes(tickfont_size=10, title_font_size=11)
+    title = "Parameters against score"
+    if len(names) < len(space):
+        title += f": the {len(names)} of {len(space)} that separate scores best"
+    reported = " · ╌ reported" if snapshot.spec.reported else ""
+    remark(figure, f"★ {verdict.named(snapshot)}{reported} · hollow: pruned")
+    return titled(figure, title + share(snapshot, shown)).update_layout(margin_b=45)
 
 
-def _columns(names: Sequence[str]) -> int:
-    return min(len(names), 4 if len(names) in (4, 7, 8) else 3)
-
-
-def _fill(
-    figure: go.Figure,
-    columns: int,
-    snapshot: StudySnapshot,
-    names: Sequence[str],
-    shown: Sequence[Slot],
-    *,
-    coloured: bool,
-) -> None:
-    """Draw parameters into a grid, row by row; scores off the scale sit on its edge."""
+def _grid(
+    snapshot: StudySnapshot, names: Sequence[str], shown: Sequence[Slot], *, coloured: bool
+) -> tuple[go.Figure, int]:
+    """A panel per parameter, row by row, and the number of rows; scores off scale at the edge."""
     spec, view = snapshot.spec, focus(snapshot)
+    columns = min(len(names), 4 if len(names) in (4, 7, 8) else 3)
+    rows = math.ceil(len(names) / columns)
+    apart = {"horizontal_spacing": 0.035, "vertical_spacing": (0.24 if coloured else 0.42) / rows}
+    figure = make_subplots(rows, columns, shared_yaxes=True, **apart)
+    style(figure, height=HEIGHT).update_layout(showlegend=False)
     for i, name in enumerate(names):
         place = {"row": i // columns + 1, "col": i % columns + 1}
         for state, symbol in ((SlotState.COMPLETE, "circle"), (SlotState.PRUNED, "circle-open")):
@@ -80,9 +81,10 @@ def _fill(
             figure.add_trace(cloud.update(name=f"{state} trial", marker_symbol=symbol), **place)
         for trace in _marks(snapshot, name, view):
             figure.add_trace(trace, **place)
-        _style_axis(figure, spec, name, shown, place)
+        figure.update_xaxes(**_axis(spec, name, shown), **place)
         title = formatting.metric(spec) if place["col"] == 1 else None
         figure.update_yaxes(range=list(view), title_text=title, **place)
+    return figure, rows
 
 
 def _cloud(
@@ -126,16 +128,9 @@ def _marks(snapshot: StudySnapshot, name: str, view: tuple[float, float]) -> lis
     return traces
 
 
-def _style_axis(
-    figure: go.Figure,
-    spec: StudySpec,
-    name: str,
-    shown: Sequence[Slot],
-    place: dict[str, int],
-) -> None:
+def _axis(spec: StudySpec, name: str, shown: Sequence[Slot]) -> dict[str, Any]:
     dimension = spec.space[name]
-    unit = formatting.unit(name)
-    title = {"text": safe(f"{name} ({unit})" if unit else name), "standoff": 4}
+    title = {"text": safe(formatting.parameter_label(name)), "standoff": 4}
     axis: dict[str, Any] = {"title": title, "tickfont": {"size": 11}}
     if dimension.choices is not None:
         order = [position(choice) for choice in dimension.choices]
@@ -146,4 +141,4 @@ def _style_axis(
             drawn.append(spec.reported.params[name])
         numbers = [float(value) for value in drawn if float(value) > 0]
         axis |= {**log_axis(numbers), "exponentformat": "power"}
-    figure.update_xaxes(**axis, **place)
+    return axis

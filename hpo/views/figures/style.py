@@ -20,12 +20,15 @@ from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
+from hpo.views.numbers.convergence import Clock
 from hpo.views.numbers.scores import axis_score, claimed_score, scored
 from hpo.views.palette import GREY, GRID, INK, VERMILLION
 
 BAND = "rgba(213, 94, 0, 0.10)"
 
 
+HEIGHT = 450
+"""Of a card of optuna-dashboard, in pixels."""
 SVG_POINTS = 1000
 """Above so many points, markers are drawn by WebGL."""
 
@@ -76,6 +79,39 @@ def markers(
         text=text,
         hovertemplate="%{text}<extra></extra>",
     )
+
+
+def numbered_markers(
+    clock: Clock, slots: Sequence[Slot], y: Sequence[float], *, name: str, marker: Mapping[str, Any]
+) -> go.Scatter:
+    """Trials that say their number and score when pointed at, in few bytes."""
+    trace = go.Scatter(x=[clock.at[s.number] for s in slots], y=y, mode="markers", name=name)
+    trace.update(marker=dict(marker), cliponaxis=False)
+    if clock.name == "by trial":
+        return trace.update(hovertemplate="trial %{x}: %{y:.4g}<extra></extra>")
+    trace.update(customdata=[slot.number for slot in slots])
+    return trace.update(hovertemplate="trial %{customdata}: %{y:.4g}<extra></extra>")
+
+
+def steps(x: Sequence[float], y: Sequence[float], end: float, **look: Any) -> go.Scatter:
+    """A line that holds every value until the next one, and the last until ``end``."""
+    at, held = ([*x, end], [*y, y[-1]]) if y else ([], [])
+    return go.Scatter(x=at, y=held, mode="lines", line_shape="hv", **look)
+
+
+def titled(figure: go.Figure, title: str) -> go.Figure:
+    """Make a card of a figure, with a title inside, since a card has none of its own."""
+    text = {"text": f"<b>{safe(title)}</b>", "font": {"size": 14}, "x": 0.01, "xanchor": "left"}
+    text |= {"y": 0.985, "yanchor": "top", "yref": "container"}
+    margin = {"l": 55, "r": 15, "t": 45, "b": 85}
+    return figure.update_layout(title=text, height=HEIGHT, margin=margin, font_size=12)
+
+
+def remark(figure: go.Figure, text: str) -> None:
+    """Say something at the right end above the plot of a card."""
+    place = {"x": 1, "y": 1, "xref": "paper", "yref": "paper"}
+    figure.add_annotation(text=text, font_size=11, showarrow=False, **place)
+    figure.update_annotations(xanchor="right", yanchor="bottom", yshift=4)
 
 
 def log_axis(values: Iterable[float]) -> dict[str, Any]:

@@ -160,8 +160,7 @@ def _x_name(spec: StudySpec, figure: Figure) -> str:
         name = ", ".join(dict.fromkeys(n for curve in spec.sweep.curves for n in curve.names))
     else:
         return ""
-    unit = formatting.unit(name)
-    return f"{name} ({unit})" if unit else name
+    return formatting.parameter_label(name)
 
 
 def _groups(snapshot: StudySnapshot, figure: Figure) -> list[Group]:

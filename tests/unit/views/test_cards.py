@@ -16,9 +16,12 @@ from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
 from hpo.views.figures import cards as figures_cards
+from hpo.views.figures import declared, distance, thinning
+from hpo.views.figures.style import HEIGHT
 from hpo.views.numbers.convergence import clocks, incumbents
 from hpo.views.numbers.declared import chart
 from hpo.views.numbers.scores import scored
+from hpo.views.numbers.separation import separation
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 LARGEST = 40_000
@@ -115,7 +118,10 @@ def test_against_epochs_trials_stand_at_what_was_trained_and_name_themselves() -
     pruned = snapshots.slot(1, SlotState.PRUNED, score=0.4, steps=(0.4,) * 12)
     search = (trial(0, [0.8] * 3), pruned, trial(2, [0.9] * 3))
     figure = drawn(snapshots.snapshot(snapshots.spec(), search), "2-epochs")
-    assert (trace(figure, "trial")["x"], trace(figure, "trial")["customdata"]) == (
+    assert (
+        trace(figure, "trial")["x"],
+        trace(figure, "trial")["customdata"],
+    ) == (
         [90, 192],
         [0, 2],
     )
@@ -129,10 +135,13 @@ def test_scores_off_the_scale_and_failures_stand_on_its_edge() -> None:
     failed = snapshots.slot(21, SlotState.FAILED, message="Traceback\nValueError: too small")
     snapshot = snapshots.snapshot(snapshots.spec(), (*search, trial(20, [0.1]), failed))
     figure = drawn(snapshot, "1-convergence")
-    edge = figure["layout"]["yaxis"]["range"][0]
+    assert (figure["layout"]["yaxis2"]["range"], trace(figure, "off scale")["yaxis"]) == (
+        [0, 1],
+        "y2",
+    )
     assert 20 in trace(figure, "off scale")["x"]
-    assert {*trace(figure, "off scale")["y"]} == {edge}
-    assert (trace(figure, "failed")["x"], trace(figure, "failed")["y"]) == ([21], [edge])
+    assert {*trace(figure, "off scale")["y"]} == {0.02}
+    assert (trace(figure, "failed")["x"], trace(figure, "failed")["y"]) == ([21], [0])
     assert trace(figure, "failed")["text"] == ["trial 21 failed<br>ValueError: too small"]
 
 
@@ -144,7 +153,7 @@ def reported(**params: Any) -> StudySpec:
 
 
 @pytest.mark.parametrize(
-    ("params", "distance"),
+    ("params", "expected"),
     [
         ({"x": 0.5, "rate_per_ns": 0.1, "colour": "red"}, 0.0),
         ({"x": 1.0, "rate_per_ns": 0.1, "colour": "red"}, math.sqrt(0.25 / 3)),
@@ -156,18 +165,18 @@ def reported(**params: Any) -> StudySpec:
         ({"x": 0.0, "rate_per_ns": 0.001, "colour": "green"}, math.sqrt(1.5 / 3)),
     ],
 )
-def test_distance_is_in_searched_ranges(params: dict[str, Any], distance: float) -> None:
+def test_distance_is_in_searched_ranges(params: dict[str, Any], expected: float) -> None:
     spec = reported(x=0.5, rate_per_ns=0.1, colour="red")
-    found = figures_cards.distance_to_reported(spec, {**params, "k": 8})
-    assert found == pytest.approx(distance)
+    found = distance.distance_to_reported(spec, {**params, "k": 8})
+    assert found == pytest.approx(expected)
 
 
 def test_distance_leaves_out_what_is_not_searched_or_has_no_place() -> None:
-    assert figures_cards.compared(reported(x=0.5, noise=0.1)) == ["x"]
+    assert distance.compared(reported(x=0.5, noise=0.1)) == ["x"]
     reports = {"score": 0.9, "source": "here", "params": {"rate_per_ns": 0, "x": "much"}}
-    assert figures_cards.compared(snapshots.unchecked(reported=reports)) == []
-    assert figures_cards.compared(reported()) == []
-    assert figures_cards.compared(snapshots.spec(reported=None)) == []
+    assert distance.compared(snapshots.unchecked(reported=reports)) == []
+    assert distance.compared(reported()) == []
+    assert distance.compared(snapshots.spec(reported=None)) == []
 
 
 def test_distance_of_the_incumbent_along_the_search() -> None:
@@ -219,10 +228,10 @@ def test_separation_is_the_share_of_variance_between_groups() -> None:
         return snapshots.snapshot(snapshots.spec(), tuple(slots))
 
     by_x = study(lambda p: 0.9 - (p["x"] - 0.5) ** 2)
-    assert figures_cards.separation(by_x, "x") > 0.9
-    assert figures_cards.separation(by_x, "colour") < 0.1
-    assert figures_cards.separation(study(lambda p: len(p["colour"]) / 10), "colour") == 1.0
-    assert figures_cards.separation(study(lambda p: 0.5), "x") == 0.0
+    assert separation(by_x, "x") > 0.9
+    assert separation(by_x, "colour") < 0.1
+    assert separation(study(lambda p: len(p["colour"]) / 10), "colour") == 1.0
+    assert separation(study(lambda p: 0.5), "x") == 0.0
 
 
 # --- confirmed, sweeps ----------------------------------------------------------------------------
@@ -236,7 +245,7 @@ def test_confirmed_shows_claims_beside_what_fresh_seeds_gave() -> None:
         pytest.approx(100 * first.search_score, rel=1e-4)
     ]
     assert trace(figure, "mean ± std")["x"] == [pytest.approx(100 * first.mean, rel=1e-4)]
-    assert figure["layout"]["height"] == figures_cards.HEIGHT
+    assert figure["layout"]["height"] == HEIGHT
 
 
 def test_a_sweep_shows_its_figure_alone() -> None:
@@ -318,7 +327,7 @@ def test_cards_of_5000_trials_stay_small() -> None:
     assert "bdata" not in "".join(cards.values())
     clouds = [t for t in json.loads(cards["1-convergence"])["data"] if t.get("mode") == "markers"]
     shown = sum(len(t["x"]) for t in clouds if t["name"] in ("trial", "pruned", "off scale"))
-    assert shown == figures_cards.MAX_TRIALS
+    assert shown == thinning.MAX_TRIALS
     whole = len(scored(snapshot))
     for card in ("1-convergence", "2-epochs", "2-time", "3-distance"):
         title = json.loads(cards[card])["layout"]["title"]["text"]
@@ -341,7 +350,7 @@ def test_thinning_keeps_the_best_so_far_and_the_newest() -> None:
     snapshot = snapshots.realistic(
         snapshots.spec(budget={"trials": 3000, "members": 1, "epochs": 2})
     )
-    kept = {slot.number for slot in figures_cards.chosen(snapshot, 300)}
+    kept = {slot.number for slot in thinning.chosen(snapshot, 300)}
     assert len(kept) == 300
     for clock in clocks(snapshot):
         assert {slot.number for slot in incumbents(snapshot, clock)} <= kept
@@ -354,9 +363,9 @@ def test_a_declared_figure_of_many_points_is_thinned() -> None:
     search = tuple(trial(i, [0.5], params={"x": i / 5000}) for i in range(5000))
     whole = chart(snapshots.snapshot(spec, search))
     assert whole is not None
-    card = figures_cards.compact(figures_cards.declared(whole))
+    card = figures_cards.compact(declared.card(whole))
     assert len(card) < LARGEST
-    assert sum(len(t["x"]) for t in json.loads(card)["data"]) == figures_cards.MAX_CHART_POINTS
+    assert sum(len(t["x"]) for t in json.loads(card)["data"]) == declared.MAX_POINTS
 
 
 def test_numbers_have_five_significant_digits() -> None:
