@@ -12,7 +12,7 @@ import optuna
 import optuna_dashboard
 import pytest
 import sqlalchemy as sa
-from frozen import FIXTURES, comparable, thaw
+from frozen import FIXTURES, comparable, hurry, thaw
 from workers import (
     kill,
     run_workers,
@@ -243,6 +243,7 @@ def test_a_backup_of_any_version_is_read(version: int, here: Storage, database_u
     ledger.release(held)
     swift = {"name": "new", "fixed": {"sleep_s": 0.0}}
     new = undisturbed(database_url, held.spec.model_copy(update=swift))
+    hurry(database_url)
     run_workers(database_url, "half", 2)
     assert comparable(table(ledger.snapshot("half", curves=True))) == comparable(new)
 

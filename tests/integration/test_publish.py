@@ -140,8 +140,8 @@ def test_optuna_dashboard_reads_figures_note_and_metric_name(
 def test_every_state_up_to_the_last_is_published(
     ledger: Ledger, storage: Storage, publisher: Publisher
 ) -> None:
-    ledger.register(spec(budget={"trials": 5}, confirm={"top": 1, "members": 2}))
-    for settled in range(6):
+    ledger.register(spec(budget={"trials": 3}, confirm={"top": 1, "members": 2}))
+    for settled in range(4):
         assert publisher.publish("toy", least_s=0)
         assert shown_trials(storage) == settled
         settle(ledger)
@@ -150,7 +150,7 @@ def test_every_state_up_to_the_last_is_published(
     assert [found.study for found in publisher.stale()] == ["toy"]
     assert publisher.publish("toy", least_s=0)
     assert [*cards(storage)] == [*CARDS, "hpo-5-confirmed"]
-    assert "**State:** finished, all 5 trials settled, 60 epochs of training." in note(storage)
+    assert "**State:** finished, all 3 trials settled, 36 epochs of training." in note(storage)
     assert "n = 2 fresh seeds" in note(storage)
     assert publisher.stale() == []
 
@@ -364,7 +364,7 @@ def test_a_publisher_that_is_killed_midway_leaves_nothing_torn(
 def test_readers_never_see_halves_of_two_publications(
     ledger: Ledger, storage: Storage, publisher: Publisher
 ) -> None:
-    ledger.register(spec(budget={"trials": 12}))
+    ledger.register(spec(budget={"trials": 5}))
     publisher.publish("toy")
     done = threading.Event()
     seen = set()
@@ -379,7 +379,7 @@ def test_readers_never_see_halves_of_two_publications(
 
     with ThreadPoolExecutor(1) as pool:
         reader = pool.submit(read)
-        for _ in range(12):
+        for _ in range(5):
             settle(ledger)
             publisher.publish("toy", least_s=0)
             if reader.done():

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 import pytest
 import sqlalchemy as sa
-from frozen import comparable, thaw
+from frozen import comparable, hurry, thaw
 from processes import finish, start
 from servers import connect
 from workers import ledger_at, run_workers, table, toy_spec, undisturbed
@@ -57,7 +57,7 @@ def test_every_older_version_has_its_upgrade() -> None:
 def test_an_old_database_is_upgraded_once_by_many_starters(old_url: str, server_url: str) -> None:
     code = (
         "import sys\n"
-        "from hpo.ledger import Ledger\n"
+        "from hpo.ledger.ledger import Ledger\n"
         "from hpo.postgres.connect import open_storage\n"
         "print('ready', flush=True); sys.stdin.read()\n"
         "with open_storage(sys.argv[1]) as storage: print(len(Ledger(storage).studies()))\n"
@@ -98,6 +98,7 @@ def test_a_study_begun_by_an_old_release_ends_as_if_it_were_new(old_url: str) ->
     with ledger_at(old_url) as ledger:
         before = ledger.snapshot("half", curves=True)
         assert before.count(SlotState.RUNNING) == 2
+        hurry(old_url)
         run_workers(old_url, "half", 2, "--lease=4")
         after = ledger.snapshot("half", curves=True)
         swift = {"name": "new", "fixed": {"sleep_s": 0.0}}
@@ -114,6 +115,7 @@ def test_what_an_old_release_has_finished_is_not_trained_again(old_url: str, ver
         assert ledger.snapshot("done").state == StudyState.DONE
         owed = [] if version < 3 else ["done"]  # version 3 kept networks, and was told not to
         assert store.due() == owed
+        hurry(old_url)
         run_workers(old_url, "half", 1, "--lease=4")
         assert sorted(store.due()) == [*owed, "half"], "what ends now is kept"
 
