@@ -85,10 +85,6 @@ class Parser(argparse.ArgumentParser):
             "(default: $HPO_STORAGE, else the embedded server)",
         )
 
-    def add_json(self, what: str = "strict JSON on stdout, for programs") -> None:
-        """``--json``, the same wherever a program may read."""
-        self.add_argument("--json", action="store_true", help=what)
-
 
 def without_password(text: str) -> str:
     """The text with the passwords of its URLs masked.

@@ -1,1 +1,3 @@
-"""The command line: ``hpo`` and its commands, each with a light parser and its work."""
+"""The console script ``hpo`` and its commands; ``main.main`` runs one command line."""
+
+__all__ = ["main"]

@@ -1,4 +1,4 @@
-"""The commands of ``hpo``: each a module with its parser, light to import, and its work."""
+"""What the commands of ``hpo`` share: how one is declared, its database, and what it prints."""
 
 from __future__ import annotations
 
@@ -6,16 +6,85 @@ import argparse
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.console import without_password
+from hpo.console import Parser, answer, without_password
 from hpo.errors import StorageError
 
 if TYPE_CHECKING:
     from hpo.ledger.ledger import Ledger
     from hpo.postgres.connect import Storage
+    from hpo.study.snapshot import StudySnapshot
+
+Run = Callable[[argparse.Namespace], int]
+Add = Callable[[Any], object]
+"""Adds an argument to a parser, or to a group of one."""
+
+
+def argument(*names: str, **options: Any) -> Add:
+    """An argument of a command; takes what ``add_argument`` of argparse does."""
+    return lambda parser: parser.add_argument(*names, **options)
+
+
+def one_of(*arguments: Add) -> Add:
+    """Arguments of which one may be given."""
+
+    def add(parser: Parser) -> None:
+        group = parser.add_mutually_exclusive_group()
+        for add_one in arguments:
+            add_one(group)
+
+    return add
+
+
+STORAGE: Add = Parser.add_storage
+JSON = argument("--json", action="store_true", help="strict JSON on stdout, for programs")
+STUDY = argument("study", metavar="STUDY", help="name of the study")
+STUDY_OR_OPTION: Add = Parser.add_study
+OPEN = argument("--open", action="store_true", help="open it in the browser")
+
+
+def command(
+    about: str,
+    examples: str,
+    *arguments: Add,
+    check: Callable[[Parser, argparse.Namespace], None] | None = None,
+) -> Callable[[Run], Callable[[Sequence[str]], int]]:
+    """Make a function the command ``hpo NAME``, which takes its name from the function.
+
+    The function gets the parsed arguments, and imports what is heavy itself, so that ``--help``
+    answers at once.
+
+    Args:
+        about: what the command does, for ``--help``.
+        examples: shown below the options.
+        arguments: in the order in which they are shown.
+        check: refuses arguments that do not go together, with ``error`` of the parser.
+
+    Returns:
+        What turns the function into one of a command line that returns the exit status.
+    """
+
+    def declare(run: Run) -> Callable[[Sequence[str]], int]:
+        name = f"hpo {run.__name__.rstrip('_')}"
+
+        def main(argv: Sequence[str]) -> int:
+            parser = Parser(name, about, examples)
+            for add in arguments:
+                add(parser)
+            either = STUDY_OR_OPTION in arguments
+            given = parser.parse_with_study(argv) if either else parser.parse_args(argv)
+            given.command = without_password(f"{name} {shlex.join(argv)}")
+            if check is not None:
+                check(parser, given)
+            return answer(lambda: run(given))
+
+        return main
+
+    return declare
 
 
 @contextmanager
@@ -64,9 +133,25 @@ def terminal_width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: str) -> int:
-    """Print what a command did, as JSON or in words; returns the exit status."""
+def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: object) -> int:
+    """Print what a command did, as JSON or in lines for people; returns the exit status."""
     from hpo.views import records
 
-    print(records.dumps(record) if arguments.json else "\n".join(line for line in lines if line))
+    print(records.dumps(record) if arguments.json else "\n".join(map(str, lines)))
     return 0
+
+
+def next_step(arguments: argparse.Namespace, snapshot: StudySnapshot) -> list[str]:
+    """A line that says what to do with the study now; none where there is nothing to do."""
+    from hpo.views.terminal import tables
+
+    step = tables.next_step(snapshot, storage_option(arguments))
+    return [f"next: {step}"] if step else []
+
+
+def show(arguments: argparse.Namespace, path: Path) -> None:
+    """Open a file in the browser if ``--open`` was given."""
+    if arguments.open:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())

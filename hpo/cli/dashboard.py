@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.cli.common import storage_option
-from hpo.console import Parser, answer, at_least
+from hpo.cli.common import STORAGE, argument, command, storage_option
+from hpo.console import Parser, at_least
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -22,7 +22,31 @@ if TYPE_CHECKING:
     from hpo.dashboard.app import DashboardApp
 
 
-_EXAMPLES = """\
+_IN_THE_OPEN = (
+    "note: the password and all else cross the network as they are: put TLS before the dashboard "
+    "(a reverse proxy), or serve at 127.0.0.1 and reach it by an SSH tunnel (ssh -L)"
+)
+
+
+_BEHIND_A_PROXY = (
+    "note: there is no password: whoever reaches a proxy before the dashboard sees everything; "
+    "the proxy must ask for one, or say --password-file FILE"
+)
+
+
+def _check(parser: Parser, arguments: argparse.Namespace) -> None:
+    if arguments.port > 65535:
+        parser.error(f"argument --port: must be at most 65535, but got {arguments.port}")
+    for name in arguments.allowed_host:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
+            parser.error(
+                f"argument --allowed-host: must be a name without a port, but got {name!r}"
+            )
+
+
+@command(
+    "Show the studies of a database in the browser.",
+    """\
 hpo dashboard
     the studies of the embedded server, on http://127.0.0.1:8080/ until Ctrl-C
 hpo dashboard --storage postgresql://me@server/hpo --port 8081 --open
@@ -41,64 +65,34 @@ curl -H "Authorization: Bearer $(cat dashboard-password)" http://labserver:8080/
 
 The page only shows: studies are started, stopped, extended and deleted with `hpo`. --notes lets
 people write notes. SIGTERM ends it within two seconds with exit status 0, as systemd and
-containers expect."""
-
-
-def parser() -> Parser:
-    """The command line."""
-    p = Parser("hpo dashboard", "Show the studies of a database in the browser.", _EXAMPLES)
-    p.add_storage()
-    p.add_argument(
+containers expect.""",
+    STORAGE,
+    argument(
         "--host",
         default="127.0.0.1",
         help="address to serve at (default: 127.0.0.1, this machine alone)",
-    )
-    p.add_argument(
+    ),
+    argument(
         "--port", type=at_least(0), default=8080, help="port (default: 8080; 0: any free one)"
-    )
-    p.add_argument(
+    ),
+    argument(
         "--password-file",
         type=Path,
         metavar="FILE",
         help="one line of 12 characters or more (default: $HPO_DASHBOARD_PASSWORD_FILE)",
-    )
-    p.add_argument(
+    ),
+    argument(
         "--allowed-host",
         action="append",
         default=[],
         metavar="NAME",
         help="host name under which browsers reach it, besides localhost; may be repeated",
-    )
-    p.add_argument("--notes", action="store_true", help="let people write notes")
-    p.add_argument("--open", action="store_true", help="open the browser")
-    return p
-
-
-def main(argv: Sequence[str]) -> int:
-    """Parse, serve, and return the exit status."""
-    p = parser()
-    arguments = p.parse_args(argv)
-    if arguments.port > 65535:
-        p.error(f"argument --port: must be at most 65535, but got {arguments.port}")
-    for name in arguments.allowed_host:
-        if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
-            p.error(f"argument --allowed-host: must be a name without a port, but got {name!r}")
-    return answer(lambda: run(arguments))
-
-
-_IN_THE_OPEN = (
-    "note: the password and all else cross the network as they are: put TLS before the dashboard "
-    "(a reverse proxy), or serve at 127.0.0.1 and reach it by an SSH tunnel (ssh -L)"
+    ),
+    argument("--notes", action="store_true", help="let people write notes"),
+    argument("--open", action="store_true", help="open the browser"),
+    check=_check,
 )
-
-
-_BEHIND_A_PROXY = (
-    "note: there is no password: whoever reaches a proxy before the dashboard sees everything; "
-    "the proxy must ask for one, or say --password-file FILE"
-)
-
-
-def run(arguments: argparse.Namespace) -> int:
+def dashboard(arguments: argparse.Namespace) -> int:
     """Serve until a signal.
 
     Raises:

@@ -9,23 +9,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from hpo.console import EXIT_ERROR, Parser, answer
-
-_EXAMPLES = """\
-hpo doctor
-    processor, threads, kernels, the solved equation, storage, versions, free space: each with OK
-    or what to do
-hpo doctor --storage postgresql://me@server/hpo
-    the same, with that database instead of the embedded server
-hpo doctor --json | jq '.findings[] | select(.verdict != "ok")'
-    what is not OK, for a program"""
-
+from hpo.cli.common import JSON, STORAGE, command
+from hpo.console import EXIT_ERROR
 
 # In a fresh process, everything that a worker loads before it trains.
 _AS_A_WORKER = "import hpo.worker.loop; from objectives.machine import main; main()"
@@ -57,21 +48,20 @@ class Finding:
     remedy: str = ""
 
 
-def parser() -> Parser:
-    """The command line."""
-    p = Parser("hpo doctor", "Say whether this machine is ready to run studies.", _EXAMPLES)
-    p.add_storage()
-    p.add_json()
-    return p
-
-
-def main(argv: Sequence[str]) -> int:
-    """Parse, look, and return the exit status: 1 if studies cannot run."""
-    arguments = parser().parse_args(argv)
-    return answer(lambda: run(arguments))
-
-
-def run(arguments: argparse.Namespace) -> int:
+@command(
+    "Say whether this machine is ready to run studies.",
+    """\
+hpo doctor
+    processor, threads, kernels, the solved equation, storage, versions, free space: each with OK
+    or what to do
+hpo doctor --storage postgresql://me@server/hpo
+    the same, with that database instead of the embedded server
+hpo doctor --json | jq '.findings[] | select(.verdict != "ok")'
+    what is not OK, for a program""",
+    STORAGE,
+    JSON,
+)
+def doctor(arguments: argparse.Namespace) -> int:
     """Look at everything; a line is shown as soon as it is known."""
     findings = []
     for finding in examine(arguments.storage):

@@ -11,32 +11,13 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from hpo.cli import networks
-from hpo.cli.common import opened, opened_storage
-from hpo.console import Parser, answer
+from hpo.cli import backup, networks
+from hpo.cli.common import STORAGE, STUDY, argument, command, opened
+from hpo.console import Parser
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot
-
-
-_EXAMPLES = """\
-hpo export seqdigits -o seqdigits.csv
-    one row per trained network: parameters, seed, score, seconds
-hpo export seqdigits -o seqdigits.jsonl --curves
-    one JSON object per trial, with the learning curves of its members
-hpo export seqdigits --format jsonl | jq -c '[.number, .score]'
-    to a pipe
-hpo export seqdigits --backup seqdigits.jsonl.gz
-    the whole study, for `hpo import` into another database: specification, trials, networks,
-    curves, lineage, checkpoints; it goes on there as if it had never moved. Workers may go on
-    meanwhile: the file holds one moment. A table (-o) is for other programs, and cannot be imported
-hpo export seqdigits --network best.safetensors
-    a trained network of the best trial: its weights, and best.json beside them, which says what
-    it is; it is trained again for that, which takes seconds to a minute. In Python:
-    from objectives.artifacts import load_network; network = load_network("best.safetensors")
-hpo export seqdigits --network t7.safetensors --trial 7 --member 2
-    another one: network 2 of trial 7"""
 
 
 _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")
@@ -44,50 +25,6 @@ _TIMES = ("started_at", "settled_at", "message")
 _MEMBER = ("member", "seed", "score", "diverged", "seconds")
 _SOLVED = ("solved_score", "solved_converged", "solved_steps_per_point", "trained_steps_per_point")
 """Of a member whose time step was checked, in its ``info``."""
-
-
-def parser() -> Parser:
-    """The command line."""
-    p = Parser(
-        "hpo export",
-        "Write a study: its trials as a table, all of it as a backup, or one trained network.",
-        _EXAMPLES,
-    )
-    p.add_argument("study", metavar="STUDY", help="name of the study")
-    p.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout")
-    p.add_argument(
-        "--format",
-        choices=["csv", "jsonl"],
-        help="default: by the file's ending (.csv, .jsonl), else csv",
-    )
-    p.add_argument("--curves", action="store_true", help="with score and loss after every epoch")
-    p.add_argument(
-        "--backup",
-        type=Path,
-        metavar="FILE",
-        help="instead of the table, write all there is of the study to FILE.jsonl or FILE.jsonl.gz",
-    )
-    p.add_argument(
-        "--network",
-        type=Path,
-        metavar="FILE",
-        help="instead of the table, write one trained network to FILE.safetensors",
-    )
-    networks.add_options(p)
-    p.add_storage()
-    return p
-
-
-def main(argv: Sequence[str]) -> int:
-    """Parse, write, and return the exit status."""
-    p = parser()
-    arguments = p.parse_args(argv)
-    _check(p, arguments)
-    if arguments.network is not None:
-        return answer(lambda: networks.export(arguments))
-    if arguments.backup is not None:
-        return answer(lambda: back_up(arguments))
-    return answer(lambda: run(arguments))
 
 
 def _check(p: Parser, arguments: argparse.Namespace) -> None:
@@ -112,26 +49,59 @@ def _given(options: Mapping[str, object]) -> list[str]:
     return [option for option, value in options.items() if value is not None]
 
 
-def back_up(arguments: argparse.Namespace) -> int:
-    """Write a backup.
-
-    Raises:
-        HpoError: there is no such study, or the file cannot be written.
-    """
-    from hpo.ledger.backup import study
-
-    with opened_storage(arguments) as storage:
-        study.export(storage, arguments.study, arguments.backup)
-    print(arguments.backup)
-    return 0
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Write the table.
+@command(
+    "Write a study: its trials as a table, all of it as a backup, or one trained network.",
+    """\
+hpo export seqdigits -o seqdigits.csv
+    one row per trained network: parameters, seed, score, seconds
+hpo export seqdigits -o seqdigits.jsonl --curves
+    one JSON object per trial, with the learning curves of its members
+hpo export seqdigits --format jsonl | jq -c '[.number, .score]'
+    to a pipe
+hpo export seqdigits --backup seqdigits.jsonl.gz
+    the whole study, for `hpo import` into another database: specification, trials, networks,
+    curves, lineage, checkpoints; it goes on there as if it had never moved. Workers may go on
+    meanwhile: the file holds one moment. A table (-o) is for other programs, and cannot be imported
+hpo export seqdigits --network best.safetensors
+    a trained network of the best trial: its weights, and best.json beside them, which says what
+    it is; it is trained again for that, which takes seconds to a minute. In Python:
+    from objectives.artifacts import load_network; network = load_network("best.safetensors")
+hpo export seqdigits --network t7.safetensors --trial 7 --member 2
+    another one: network 2 of trial 7""",
+    STUDY,
+    argument("-o", "--output", type=Path, metavar="FILE", help="default: stdout"),
+    argument(
+        "--format",
+        choices=["csv", "jsonl"],
+        help="default: by the file's ending (.csv, .jsonl), else csv",
+    ),
+    argument("--curves", action="store_true", help="with score and loss after every epoch"),
+    argument(
+        "--backup",
+        type=Path,
+        metavar="FILE",
+        help="instead of the table, write all there is of the study to FILE.jsonl or FILE.jsonl.gz",
+    ),
+    argument(
+        "--network",
+        type=Path,
+        metavar="FILE",
+        help="instead of the table, write one trained network to FILE.safetensors",
+    ),
+    *networks.WHICH_NETWORK,
+    STORAGE,
+    check=_check,
+)
+def export(arguments: argparse.Namespace) -> int:
+    """Write the table, or what is asked for instead.
 
     Raises:
         HpoError: the format is unknown, or the file cannot be written.
     """
+    if arguments.network is not None:
+        return networks.export(arguments)
+    if arguments.backup is not None:
+        return backup.export(arguments)
     form = _format(arguments.format, arguments.output)
     with opened(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study, curves=arguments.curves)

@@ -1,6 +1,6 @@
 """The console script ``hpo``: finds the command and hands the rest of the line to it.
 
-Each command is a module with ``main(argv)`` that is imported when it is asked for.
+The module of a command is imported when it is asked for.
 """
 
 from __future__ import annotations
@@ -8,34 +8,40 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 COMMANDS = {
-    "launch": ("hpo.launch.__main__", "run a study: search, confirm, report"),
-    "worker": ("hpo.worker.__main__", "work for the studies of a database"),
-    "studies": ("hpo.cli.studies", "studies in the database, and study files to launch"),
-    "status": ("hpo.cli.status", "how far a study is, and who works"),
-    "trials": ("hpo.cli.trials", "every trial of a study, as a table"),
-    "best": ("hpo.cli.best", "the best configurations beside the reported one"),
-    "report": ("hpo.cli.report", "write a study as one HTML file"),
-    "dashboard": ("hpo.cli.dashboard", "show the studies in the browser"),
-    "publish": ("hpo.cli.publish", "show a study on the dashboard as it is now"),
-    "export": ("hpo.cli.export", "write trials as a table, a study as a backup, or a network"),
-    "import": ("hpo.cli.import_", "bring a study from a backup into the database"),
-    "retry": ("hpo.cli.retry", "run failed trials again"),
-    "exclude": ("hpo.cli.exclude", "take a bad trial out of a study"),
-    "stop": ("hpo.cli.stop", "stop a study everywhere, losing nothing"),
-    "resume": ("hpo.cli.resume", "let workers go on with a stopped or failed study"),
-    "extend": ("hpo.cli.extend", "more trials for a study"),
-    "delete": ("hpo.cli.delete", "delete a study"),
-    "artifacts": ("hpo.cli.artifacts", "what is kept of a finished study: network, curves"),
-    "trace": ("hpo.cli.trace", "draw the time series of a trained network's neurons"),
-    "guide": ("hpo.cli.guide", "design rules of the paper, with your numbers"),
-    "doctor": ("hpo.cli.doctor", "is this machine ready: kernels, storage, versions"),
-    "storage": ("hpo.cli.storage", "the database: where it is, its URL, stop it"),
+    "launch": ("hpo.launch.__main__:main", "run a study: search, confirm, report"),
+    "worker": ("hpo.worker.__main__:main", "work for the studies of a database"),
+    "studies": ("hpo.cli.status:studies", "studies in the database, and study files to launch"),
+    "status": ("hpo.cli.status:status", "how far a study is, and who works"),
+    "trials": ("hpo.cli.trials:trials", "every trial of a study, as a table"),
+    "best": ("hpo.cli.trials:best", "the best configurations beside the reported one"),
+    "report": ("hpo.cli.report:report", "write a study as one HTML file"),
+    "dashboard": ("hpo.cli.dashboard:dashboard", "show the studies in the browser"),
+    "publish": ("hpo.cli.report:publish", "show a study on the dashboard as it is now"),
+    "export": (
+        "hpo.cli.export:export",
+        "write trials as a table, a study as a backup, or a network",
+    ),
+    "import": ("hpo.cli.backup:import_", "bring a study from a backup into the database"),
+    "retry": ("hpo.cli.interventions:retry", "run failed trials again"),
+    "exclude": ("hpo.cli.interventions:exclude", "take a bad trial out of a study"),
+    "stop": ("hpo.cli.interventions:stop", "stop a study everywhere, losing nothing"),
+    "resume": ("hpo.cli.interventions:resume", "let workers go on with a stopped or failed study"),
+    "extend": ("hpo.cli.interventions:extend", "more trials for a study"),
+    "delete": ("hpo.cli.interventions:delete", "delete a study"),
+    "artifacts": (
+        "hpo.cli.networks:artifacts",
+        "what is kept of a finished study: network, curves",
+    ),
+    "trace": ("hpo.cli.trace:trace", "draw the time series of a trained network's neurons"),
+    "guide": ("hpo.cli.guide:guide", "design rules of the paper, with your numbers"),
+    "doctor": ("hpo.cli.doctor:doctor", "is this machine ready: kernels, storage, versions"),
+    "storage": ("hpo.cli.storage:storage", "the database: where it is, its URL, stop it"),
 }
-"""Command -> its module, and what it does in one line."""
+"""Command -> the function that does it, and what that is in one line."""
 
 
 _HELP = """\
@@ -71,9 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _unknown(command)
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # as `python -m` does: objectives of the user's own
-    module = import_module(COMMANDS[command][0])
-    status: int = module.main(rest)
-    return status
+    return run_of(command)(rest)
+
+
+def run_of(command: str) -> Callable[[Sequence[str]], int]:
+    """The function that runs the command line of a command and returns its exit status."""
+    module, _, name = COMMANDS[command][0].partition(":")
+    run: Callable[[Sequence[str]], int] = getattr(import_module(module), name)
+    return run
 
 
 def _help() -> str:

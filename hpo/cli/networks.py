@@ -1,39 +1,51 @@
-"""What the commands share that train a stored network again: its options, and ``--network``."""
+"""Trained networks: ``hpo artifacts``, ``hpo export --network``, and what trains one again."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hpo.cli.common import opened
-from hpo.console import Parser, at_least
+from hpo.cli.common import (
+    JSON,
+    STORAGE,
+    STUDY_OR_OPTION,
+    argument,
+    command,
+    one_of,
+    opened,
+    opened_storage,
+    storage_option,
+    tell,
+)
+from hpo.console import at_least
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
+    from hpo.ledger.artifacts import ArtifactStore, Listed
+    from hpo.ledger.ledger import Ledger
+    from hpo.study.snapshot import StudyState
     from hpo.worker.artifacts.retrain import Choice, Retrained
     from objectives.inspection import NetworkMember
 
 
-def add_options(p: Parser) -> None:
-    """``--trial``, ``--member`` and ``--fresh-seed``: which network."""
-    p.add_argument(
-        "--trial", type=at_least(0), metavar="K", help="its search trial (default: the best)"
-    )
-    one = p.add_mutually_exclusive_group()
-    one.add_argument(
-        "--member", type=at_least(0), metavar="M", help="network M of the trial, from 0"
-    )
-    one.add_argument(
-        "--fresh-seed",
-        type=at_least(1),
-        metavar="F",
-        help="network F of its confirmation, from 1 (default: the first one if the trial was "
-        "confirmed, else member 0; never the luckiest)",
-    )
+WHICH_NETWORK = (
+    argument("--trial", type=at_least(0), metavar="K", help="its search trial (default: the best)"),
+    one_of(
+        argument("--member", type=at_least(0), metavar="M", help="network M of the trial, from 0"),
+        argument(
+            "--fresh-seed",
+            type=at_least(1),
+            metavar="F",
+            help="network F of its confirmation, from 1 (default: the first one if the trial was "
+            "confirmed, else member 0; never the luckiest)",
+        ),
+    ),
+)
 
 
 def choose(arguments: argparse.Namespace, study: str) -> Choice:
@@ -136,3 +148,122 @@ def progress() -> Iterator[Callable[[str], None]]:
     finally:
         if terminal:
             sys.stderr.write("\r\033[K")
+
+
+@command(
+    "List what is kept of a finished study: its best network, learning curve and traces.",
+    """\
+hpo artifacts seqdigits
+    the files that are kept of it in the database, as the dashboard shows them
+hpo artifacts seqdigits -o kept
+    writes them into the directory kept: the network for objectives.artifacts.load_network, its
+    learning curve and the traces of its neurons as pictures and as CSV
+hpo artifacts old --make
+    makes them now, as workers do when a study is finished: for one that was imported, finished by
+    an earlier release, or has failed
+
+Made again, they take the place of those before.""",
+    STUDY_OR_OPTION,
+    argument("--make", action="store_true", help="make them now, in place of those before"),
+    argument("-o", "--output", type=Path, metavar="DIR", help="write them into a directory"),
+    STORAGE,
+    JSON,
+)
+def artifacts(arguments: argparse.Namespace) -> int:
+    """Make, write and list them.
+
+    Raises:
+        HpoError: there is no such study, it is not finished, or a file cannot be written.
+    """
+    from hpo.ledger.artifacts import ArtifactStore
+    from hpo.ledger.ledger import Ledger
+
+    with opened_storage(arguments) as storage:
+        ledger = Ledger(storage)
+        store = ArtifactStore(storage.engine)
+        if arguments.make:
+            _make(ledger, store, arguments.study)
+        found = store.listed(arguments.study)
+        if arguments.output is not None:
+            _write(store, found, arguments.output)
+        nobody_at_it = not store.held(arguments.study)
+        error = store.error(arguments.study) if nobody_at_it else None
+        state = store.edition(arguments.study).state
+    if not found and not arguments.json:
+        hint = _hint(arguments, state, nobody_at_it=nobody_at_it, error=error)
+        print(f"{arguments.study}: nothing is kept of it{hint}", file=sys.stderr)
+    return tell(arguments, *_told(arguments.study, found, error, arguments.output))
+
+
+def _hint(
+    arguments: argparse.Namespace, state: StudyState, *, nobody_at_it: bool, error: str | None
+) -> str:
+    """Why nothing is kept of a study, and what to do about it."""
+    from hpo.study.snapshot import StudyState
+
+    if state == StudyState.OPEN:
+        return ": workers make it when it is finished"
+    if not nobody_at_it:
+        return " yet: a worker is at it"
+    if arguments.make:
+        return ": it has nothing to keep, such as a complete trial"
+    why = f" ({error.strip().splitlines()[-1]})" if error else ""
+    return f"{why}; make it: hpo artifacts {arguments.study}{storage_option(arguments)} --make"
+
+
+def _told(
+    study: str, found: Sequence[Listed], error: str | None, folder: Path | None
+) -> tuple[dict[str, Any], *tuple[str, ...]]:
+    """What there is, for programs, then in lines for people."""
+    from hpo.views.terminal import tables
+
+    listed = [item.filename for item in found]
+    names = [str(path) for path in _targets(folder, found)] if folder else listed
+    sizes = [item.size for item in found]
+    files = [{"file": n, "bytes": size} for n, size in zip(names, sizes, strict=True)]
+    rows = [[n, _size(size)] for n, size in zip(names, sizes, strict=True)]
+    record = {"study": study, "artifacts": files, "error": error}
+    return record, *(tables.columns(rows, right=[1]) if rows else [])
+
+
+def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:
+    from hpo.study.snapshot import StudyState
+    from hpo.worker.artifacts import make
+
+    edition = store.edition(study)
+    if edition.state == StudyState.OPEN:
+        raise HpoError(
+            f"study {study!r}: it must be over to make its artifacts, but it is {edition.state}. "
+            f"Workers make them when it is finished; now: hpo export {study} --network FILE."
+        )
+    snapshot = ledger.snapshot(study, curves=True)
+    temporary = Path(tempfile.gettempdir())
+    with progress() as say, writing(temporary):
+        made = make.make(snapshot, ledger.overlays(snapshot.spec), say)
+    if not store.replace(edition, made):
+        raise HpoError(
+            f"study {study!r}: it must stay as it is while its artifacts are made, but it went on. "
+            f"Its workers make them when it is finished."
+        )
+
+
+def _write(store: ArtifactStore, found: Sequence[Listed], folder: Path) -> None:
+    for target, item in zip(_targets(folder, found), found, strict=True):
+        with writing(target):
+            folder.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(store.open_reader(item.artifact_id).read())
+
+
+def _targets(folder: Path, found: Sequence[Listed]) -> list[Path]:
+    """A file for each; uploaded ones may be called anything, and several alike."""
+    names = [Path(item.filename).name for item in found]
+    paths = []
+    for name, item in zip(names, found, strict=True):
+        path = folder / (item.artifact_id if name in ("", "..") else name)
+        alike = names.count(name) > 1
+        paths.append(path.with_stem(f"{path.stem}-{item.artifact_id}") if alike else path)
+    return paths
+
+
+def _size(count: int) -> str:
+    return f"{count / 1000:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"

@@ -1,14 +1,24 @@
-"""``hpo report``: a study as one HTML file, or its figure as a picture."""
+"""``hpo report`` and ``hpo publish``: a study as a file, and as figures on the dashboard."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.cli.common import opened
-from hpo.console import Parser, answer
+from hpo.cli.common import (
+    JSON,
+    OPEN,
+    STORAGE,
+    STUDY,
+    argument,
+    command,
+    opened,
+    opened_storage,
+    show,
+    tell,
+)
+from hpo.console import Parser
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -16,7 +26,14 @@ if TYPE_CHECKING:
     from hpo.views.numbers.declared import Chart
 
 
-_EXAMPLES = """\
+def _check(parser: Parser, arguments: argparse.Namespace) -> None:
+    if arguments.picture is not None and arguments.output is not None:
+        parser.error("argument --output: not allowed with argument --picture")
+
+
+@command(
+    "Write a study as one HTML file, or its figure as a picture, and print the path.",
+    """\
 hpo report seqdigits
     writes ./seqdigits-report.html, which needs no network, and prints its path
 hpo report seqdigits --open
@@ -25,41 +42,22 @@ hpo report seqdigits -o results/seqdigits.html
     somewhere else; running studies have reports, too
 hpo report fig2b --picture fig2b.svg
     the figure that the study's file declares in [figure], for a paper: .svg, .pdf or .png; of a
-    study with a [cost] that declares none, its front"""
-
-
-def parser() -> Parser:
-    """The command line."""
-    p = Parser(
-        "hpo report",
-        "Write a study as one HTML file, or its figure as a picture, and print the path.",
-        _EXAMPLES,
-    )
-    p.add_argument("study", metavar="STUDY", help="name of the study")
-    p.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: ./STUDY-report.html")
-    p.add_argument(
+    study with a [cost] that declares none, its front""",
+    STUDY,
+    argument("-o", "--output", type=Path, metavar="FILE", help="default: ./STUDY-report.html"),
+    argument(
         "--picture",
         type=Path,
         metavar="FILE",
         help="instead of the report, draw the study's [figure] as FILE.svg, .pdf or .png",
-    )
-    p.add_argument("--open", action="store_true", help="open it in the browser")
-    p.add_storage()
-    p.add_json()
-    return p
-
-
-def main(argv: Sequence[str]) -> int:
-    """Parse, write, and return the exit status."""
-    p = parser()
-    arguments = p.parse_args(argv)
-    if arguments.picture is not None and arguments.output is not None:
-        p.error("argument --output: not allowed with argument --picture")
-    return answer(lambda: run(arguments))
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Write it.
+    ),
+    OPEN,
+    STORAGE,
+    JSON,
+    check=_check,
+)
+def report(arguments: argparse.Namespace) -> int:
+    """Write the report, or draw the figure.
 
     Raises:
         HpoError: the file cannot be written, or the study has no figure to draw.
@@ -71,24 +69,21 @@ def run(arguments: argparse.Namespace) -> int:
     with opened(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study, curves=True)
         others = ledger.overlays(snapshot.spec)
-    from hpo.views import records, verdict
+    from hpo.views import verdict
     from hpo.views.report import page
 
     if arguments.picture is not None:
         path = _draw(snapshot, others, arguments.picture)
-        print(records.dumps({"picture": path}) if arguments.json else path)
-        _open(arguments, path)
-        return 0
-    target = arguments.output or Path(f"{arguments.study}-report.html")
-    try:
-        path = page.write(snapshot, target, others)
-    except OSError as error:
-        raise HpoError(f"{target}: the report cannot be written: {error.strerror}.") from error
-    if arguments.json:
-        print(records.dumps({"report": path, "verdict": verdict.verdict(snapshot)}))
+        record = {"picture": str(path)}
     else:
-        print(path)
-    _open(arguments, path)
+        target = arguments.output or Path(f"{arguments.study}-report.html")
+        try:
+            path = page.write(snapshot, target, others)
+        except OSError as error:
+            raise HpoError(f"{target}: the report cannot be written: {error.strerror}.") from error
+        record = {"report": str(path), "verdict": verdict.verdict(snapshot)}
+    tell(arguments, record, path)
+    show(arguments, path)
     return 0
 
 
@@ -122,8 +117,37 @@ def _chart(snapshot: StudySnapshot, others: list[StudySnapshot]) -> Chart:
     return chart
 
 
-def _open(arguments: argparse.Namespace, path: Path) -> None:
-    if arguments.open:
-        import webbrowser
+@command(
+    "Show studies on the dashboard as they are now.",
+    """\
+hpo publish
+    every study whose figures on the dashboard are not of its present state
+hpo publish seqdigits
+    one study
 
-        webbrowser.open(path.resolve().as_uri())
+A launch and `hpo dashboard` publish what they watch by themselves. This is for Optuna's own
+dashboard, where neither runs: after an import, or for studies of an older version.""",
+    argument("study", nargs="?", metavar="STUDY", help="name (default: all)"),
+    STORAGE,
+    JSON,
+)
+def publish(arguments: argparse.Namespace) -> int:
+    """Publish figures and notes of studies, now.
+
+    Raises:
+        StudyError: there is no such study, or Optuna's tables have lost it.
+    """
+    from hpo.dashboard.publish import Publisher
+
+    with opened_storage(arguments) as storage:
+        publisher = Publisher(storage)
+        if arguments.study is None:
+            names = [found.study for found in publisher.stale()]
+        else:
+            names = [arguments.study]
+        written = {name: publisher.publish(name, least_s=0.0) for name in names}
+    lines = [
+        f"{name}: {'published' if new else 'nothing to publish: its state is shown'}"
+        for name, new in written.items()
+    ]
+    return tell(arguments, {"published": written}, *(lines or ["every study is shown as it is"]))

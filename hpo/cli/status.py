@@ -1,21 +1,89 @@
-"""``hpo status``: how far a study is, who works, and what to do next."""
+"""``hpo status`` and ``hpo studies``: how far studies are, who works, and what can be launched."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hpo.cli.common import opened, opened_storage, storage_option, terminal_width
-from hpo.console import Parser, answer, seconds
+from hpo.cli.common import (
+    JSON,
+    STORAGE,
+    argument,
+    command,
+    next_step,
+    opened,
+    opened_storage,
+    storage_option,
+    tell,
+    terminal_width,
+)
+from hpo.console import Parser, seconds
 
 if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from hpo.ledger.ledger import Ledger
     from hpo.study.snapshot import StudySnapshot
 
 
-_EXAMPLES = """\
+@command(
+    "List the studies in the database and the study files.",
+    """\
+hpo studies
+    studies of the database, and study files in ./studies and of this installation
+hpo studies --files
+    study files alone, without a database
+hpo studies --json
+    the same for a program""",
+    argument("--files", action="store_true", help="study files alone; opens no database"),
+    STORAGE,
+    JSON,
+)
+def studies(arguments: argparse.Namespace) -> int:
+    """List what is in the database, and what can be launched."""
+    from hpo.study import file
+    from hpo.views import records
+    from hpo.views.terminal import status
+
+    files = [
+        {"name": name, "file": path, "description": file.describe(path)}
+        for name, path in file.available().items()
+    ]
+    if arguments.files:
+        return tell(arguments, {"files": files}, *_file_lines(files))
+    with opened(arguments) as ledger:
+        summaries = ledger.studies()
+    lines = ["The database holds no study yet."]
+    if summaries:
+        lines = status.study_lines(summaries, width=terminal_width())
+    record = {"studies": [records.summary(s) for s in summaries], "files": files}
+    return tell(arguments, record, *lines, "", *_file_lines(files))
+
+
+def _file_lines(files: Sequence[dict[str, object]]) -> list[str]:
+    from hpo.views.terminal import tables
+
+    rows = [["study file", "path", "what it is"]]
+    rows += [[str(f["name"]), str(f["file"]), str(f["description"])] for f in files]
+    return [*tables.columns(rows), "", "Launch one with: hpo launch --study NAME"]
+
+
+def _check(parser: Parser, arguments: argparse.Namespace) -> None:
+    if arguments.watch is not None and arguments.json:
+        parser.error("argument --json: not allowed with argument --watch")
+    if arguments.watch is not None and not sys.stdout.isatty():
+        parser.error(
+            "argument --watch: stdout must be a terminal, but it is not. Leave --watch out"
+        )
+
+
+@command(
+    "Show how far studies are and who works for them.",
+    """\
 hpo status
     the studies of the database that are not finished, the last ten that are, and the workers:
     host, the slot that each holds, how long ago it gave its last sign of life
@@ -31,82 +99,38 @@ fraction): of the confirmed mean if `gap_of` says "confirmed", else of the best 
 Both are null where nothing is reported, or nothing is complete yet. `workers` have `name`, `host`,
 `pid`, `alive`, `seconds_silent`, `doing` in words, `log` (the file of its output) and `job` (of a
 cluster) where they are known, and of the slot that they hold `study`, `phase` and `trial`, else
-null."""
-
-
-def parser() -> Parser:
-    """The command line."""
-    p = Parser("hpo status", "Show how far studies are and who works for them.", _EXAMPLES)
-    p.add_argument("study", nargs="?", metavar="STUDY", help="name (default: an overview)")
-    p.add_argument(
+null.""",
+    argument("study", nargs="?", metavar="STUDY", help="name (default: an overview)"),
+    argument(
         "--watch",
         type=seconds,
         nargs="?",
         const=2.0,
         metavar="SECONDS",
         help="draw it again after so many seconds (default: 2), until Ctrl-C",
-    )
-    p.add_storage()
-    p.add_json()
-    return p
-
-
-def main(argv: Sequence[str]) -> int:
-    """Parse, show, and return the exit status."""
-    p = parser()
-    arguments = p.parse_args(argv)
-    if arguments.watch is not None and arguments.json:
-        p.error("argument --json: not allowed with argument --watch")
-    if arguments.watch is not None and not sys.stdout.isatty():
-        p.error("argument --watch: stdout must be a terminal, but it is not. Leave --watch out")
-    return answer(lambda: run(arguments) if arguments.watch is None else watch(arguments))
-
-
-def watch(arguments: argparse.Namespace) -> int:
-    """Show it until Ctrl-C, the usual end."""
-    from rich.console import Console
-
-    from hpo.cli import watch as watching
-    from hpo.ledger.ledger import Ledger
-
-    with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
-        watching.watch(
-            Ledger(storage),
-            arguments.study,
-            every_s=arguments.watch,
-            where=storage.place(),
-            console=Console(),
-        )
-    return 0
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Show one study, or all."""
-    with opened(arguments) as ledger:
-        if arguments.study is None:
-            studies, workers = ledger.studies(), ledger.workers()
-        else:
-            snapshot = ledger.snapshot(arguments.study)
+    ),
+    STORAGE,
+    JSON,
+    check=_check,
+)
+def status(arguments: argparse.Namespace) -> int:
+    """Show one study, or all, once or again and again."""
     from hpo.views import records
-    from hpo.views.terminal import status
+    from hpo.views.terminal import status as views
 
-    if arguments.study is None:
-        if arguments.json:
-            print(
-                records.dumps(
-                    {"studies": [records.summary(s) for s in studies], "workers": workers}
-                )
-            )
-        else:
-            print("\n".join(status.overview(studies, workers, width=terminal_width())))
-    elif arguments.json:
-        print(records.dumps({**records.study(snapshot), "workers": snapshot.workers}))
-    else:
-        print("\n".join(_lines(snapshot, storage_option(arguments))))
-    return 0
+    if arguments.watch is not None:
+        return _watch(arguments)
+    with opened(arguments) as ledger:
+        if arguments.study is not None:
+            snapshot = ledger.snapshot(arguments.study)
+            record = {**records.study(snapshot), "workers": snapshot.workers}
+            return tell(arguments, record, *_lines(arguments, snapshot))
+        found, workers = ledger.studies(), ledger.workers()
+    record = {"studies": [records.summary(s) for s in found], "workers": workers}
+    return tell(arguments, record, *views.overview(found, workers, width=terminal_width()))
 
 
-def _lines(snapshot: StudySnapshot, storage: str) -> list[str]:
+def _lines(arguments: argparse.Namespace, snapshot: StudySnapshot) -> list[str]:
     from hpo.study.snapshot import StudyState
     from hpo.views import verdict
     from hpo.views.terminal import status, tables
@@ -125,10 +149,77 @@ def _lines(snapshot: StudySnapshot, storage: str) -> list[str]:
     if snapshot.best is not None:
         lines += ["", *tables.best_table(snapshot, 1)]
     lines += ["", *status.worker_lines(snapshot.workers, width=terminal_width())]
-    if failures := tables.failures(snapshot, storage):
+    if failures := tables.failures(snapshot, storage_option(arguments)):
         lines += ["", *failures]
     if snapshot.reason and snapshot.state == StudyState.FAILED:
         lines += ["", "why it failed:", *(f"  {line}" for line in snapshot.reason.splitlines())]
-    if step := tables.next_step(snapshot, storage):
-        lines += ["", f"next: {step}"]
+    if step := next_step(arguments, snapshot):
+        lines += ["", *step]
     return lines
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    """Show a study, or all, until Ctrl-C, the usual end; a database that is away is waited for."""
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.text import Text
+
+    from hpo.ledger.ledger import Ledger
+    from hpo.postgres.retry import is_passing
+
+    with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
+        console = Console()
+        draw = _drawing(Ledger(storage), arguments.study, storage.place(), console)
+        shown: RenderableType = Text("")
+        away_since_s: float | None = None
+        with Live(console=console, auto_refresh=False, screen=True) as live:
+            while True:
+                note = Text("Ctrl-C ends the watching; workers go on", "dim")
+                try:
+                    shown, away_since_s = draw(), None
+                except Exception as error:
+                    if not is_passing(error):
+                        raise
+                    now_s = time.monotonic()
+                    away_since_s = now_s if away_since_s is None else away_since_s
+                    text = f"database unreachable for {now_s - away_since_s:.0f} s, retrying"
+                    note = Text(text, "bold yellow")
+                live.update(Group(shown, note), refresh=True)
+                time.sleep(arguments.watch)
+    return 0
+
+
+def _drawing(
+    ledger: Ledger, study: str | None, where: str, console: Console
+) -> Callable[[], RenderableType]:
+    """What draws the study as it is now, or all of the database that is ``where`` in words."""
+    from rich.text import Text
+
+    from hpo.study.trials import SlotState
+    from hpo.views.terminal import live, status
+    from hpo.views.terminal.lines import Tracker
+
+    def draw_all() -> RenderableType:
+        room = {"width": console.width, "height": console.height - 3}
+        lines = status.overview(ledger.studies(), ledger.workers(), **room)
+        return Text("\n".join([where, "", *lines]), no_wrap=True, overflow="ellipsis")
+
+    if study is None:
+        return draw_all
+    tracker = Tracker(ledger.snapshot(study))
+
+    def draw_one() -> RenderableType:
+        snapshot = ledger.snapshot(study)
+        settled = [s for s in (*snapshot.search, *snapshot.confirm) if s.state != SlotState.RUNNING]
+        settled.sort(key=lambda slot: slot.settled_at or snapshot.created_at)
+        return live.screen(
+            snapshot,
+            storage=where,
+            last=settled[-5:],
+            notes=[],
+            seconds_left=tracker.seconds_left(snapshot),
+            width=console.width,
+            height=console.height - 1,
+        )
+
+    return draw_one

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.cli import networks
-from hpo.console import Parser, answer, at_least, without_password
+from hpo.cli.common import OPEN, STORAGE, argument, command, one_of, show
+from hpo.console import Parser, at_least
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -18,81 +18,9 @@ if TYPE_CHECKING:
     from objectives.inspection import NetworkMember, Trace
 
 
-_EXAMPLES = """\
-hpo trace seqdigits
-    the best trial: input and one neuron of every layer, one image of each of four classes
-hpo trace --study seqdigits --classes 0,1,5 --per-class 2 --layer last
-    other classes (digits), two images of each, the last layer alone
-hpo trace seqdigits --trial 12 --images 0,7 --neurons 3,8,30 --quantity y -o y.html --open
-    the outputs of three neurons of every layer, for two images of the test half by position
-hpo trace seqdigits --fresh-seed 2 -o trace.csv
-    every neuron of another network of the same trial, as numbers (or .json)"""
-
-
 _ENDINGS = (".html", ".csv", ".json")
 _QUANTITIES = ("x", "y", "drive")
 _MAX_COLUMNS = 6
-
-
-def parser() -> Parser:
-    """The command line."""
-    p = Parser(
-        "hpo trace",
-        "Train a network of a study again, which takes seconds to a minute, replay it on series of "
-        "the test half, and draw the time series of its neurons as one HTML file.",
-        _EXAMPLES,
-    )
-    p.add_argument("study", nargs="?", metavar="STUDY", help="name of the study")
-    p.add_argument("--study", dest="study_option", metavar="STUDY", help="the same")
-    networks.add_options(p)
-    _add_selection(p)
-    p.add_argument(
-        "--quantity",
-        choices=_QUANTITIES,
-        default="x",
-        help="state x, output y, or drive (default: x)",
-    )
-    p.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="FILE",
-        help=".html, .csv or .json (default: ./STUDY-trace.html)",
-    )
-    p.add_argument("--open", action="store_true", help="open it in the browser")
-    p.add_storage()
-    return p
-
-
-def _add_selection(p: Parser) -> None:
-    """Which series, layers and neurons."""
-    what = p.add_mutually_exclusive_group()
-    what.add_argument(
-        "--images", type=numbers, metavar="I,J", help="series by position in the test half"
-    )
-    what.add_argument(
-        "--classes",
-        type=names,
-        metavar="A,B",
-        help="series by class: the first of each in the test half (default: of four classes)",
-    )
-    p.add_argument(
-        "--per-class",
-        type=at_least(1),
-        default=1,
-        metavar="N",
-        help="how many of each of --classes",
-    )
-    p.add_argument(
-        "--layer", type=names, default=["all"], metavar="L", help="0,1 … or last or all (default)"
-    )
-    p.add_argument(
-        "--neurons",
-        type=neurons,
-        metavar="I,J",
-        help="of each layer, a column each; or auto, the one that tells the series apart best; "
-        "or all (default: auto for .html, else all)",
-    )
 
 
 def numbers(text: str) -> list[int]:
@@ -116,20 +44,75 @@ def neurons(text: str) -> list[int] | str:
     return text if text in ("auto", "all") else numbers(text)
 
 
-def main(argv: Sequence[str]) -> int:
-    """Parse, draw, and return the exit status."""
-    p = parser()
-    arguments = p.parse_args(argv)
+def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     if (arguments.study is None) == (arguments.study_option is None):
-        p.error("name one study: hpo trace STUDY, or hpo trace --study STUDY")
+        parser.error("name one study: hpo trace STUDY, or hpo trace --study STUDY")
     if arguments.per_class > 1 and arguments.classes is None:
-        p.error("argument --per-class: goes with argument --classes")
+        parser.error("argument --per-class: goes with argument --classes")
     arguments.study = arguments.study or arguments.study_option
-    arguments.command = without_password(shlex.join(["hpo", "trace", *argv]))
-    return answer(lambda: run(arguments))
 
 
-def run(arguments: argparse.Namespace) -> int:
+@command(
+    "Train a network of a study again, which takes seconds to a minute, replay it on series of "
+    "the test half, and draw the time series of its neurons as one HTML file.",
+    """\
+hpo trace seqdigits
+    the best trial: input and one neuron of every layer, one image of each of four classes
+hpo trace --study seqdigits --classes 0,1,5 --per-class 2 --layer last
+    other classes (digits), two images of each, the last layer alone
+hpo trace seqdigits --trial 12 --images 0,7 --neurons 3,8,30 --quantity y -o y.html --open
+    the outputs of three neurons of every layer, for two images of the test half by position
+hpo trace seqdigits --fresh-seed 2 -o trace.csv
+    every neuron of another network of the same trial, as numbers (or .json)""",
+    argument("study", nargs="?", metavar="STUDY", help="name of the study"),
+    argument("--study", dest="study_option", metavar="STUDY", help="the same"),
+    *networks.WHICH_NETWORK,
+    one_of(
+        argument(
+            "--images", type=numbers, metavar="I,J", help="series by position in the test half"
+        ),
+        argument(
+            "--classes",
+            type=names,
+            metavar="A,B",
+            help="series by class: the first of each in the test half (default: of four classes)",
+        ),
+    ),
+    argument(
+        "--per-class",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="how many of each of --classes",
+    ),
+    argument(
+        "--layer", type=names, default=["all"], metavar="L", help="0,1 … or last or all (default)"
+    ),
+    argument(
+        "--neurons",
+        type=neurons,
+        metavar="I,J",
+        help="of each layer, a column each; or auto, the one that tells the series apart best; "
+        "or all (default: auto for .html, else all)",
+    ),
+    argument(
+        "--quantity",
+        choices=_QUANTITIES,
+        default="x",
+        help="state x, output y, or drive (default: x)",
+    ),
+    argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help=".html, .csv or .json (default: ./STUDY-trace.html)",
+    ),
+    OPEN,
+    STORAGE,
+    check=_check,
+)
+def trace(arguments: argparse.Namespace) -> int:
     """Check what is asked for, train, draw.
 
     Raises:
@@ -161,10 +144,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.command,
     )
     print(target)
-    if arguments.open:
-        import webbrowser
-
-        webbrowser.open(target.resolve().as_uri())
+    show(arguments, target)
     return 0
 
 

@@ -1,20 +1,24 @@
-"""``hpo trials``: every slot of a study, as a table."""
+"""``hpo trials`` and ``hpo best``: the trials of a study, all of them or the best, as tables."""
 
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from hpo.cli.common import opened
-from hpo.console import Parser, answer
+from hpo.cli.common import JSON, STORAGE, STUDY, argument, command, one_of, opened, tell
+from hpo.console import at_least
+from hpo.errors import StudyError
 
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot
     from hpo.study.trials import Slot
 
 
-_EXAMPLES = """\
+@command(
+    "List every trial of a study.",
+    """\
 hpo trials seqdigits
     search and confirmation, with parameters, scores and times
 hpo trials seqdigits --state failed
@@ -22,51 +26,33 @@ hpo trials seqdigits --state failed
 hpo trials seqdigits --csv > trials.csv
     one row per trial, for a spreadsheet
 hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") | .score'
-    everything that is known, for a program"""
-
-
-def parser() -> Parser:
-    """The command line."""
-    p = Parser("hpo trials", "List every trial of a study.", _EXAMPLES)
-    p.add_argument("study", metavar="STUDY", help="name of the study")
-    p.add_argument(
+    everything that is known, for a program""",
+    STUDY,
+    argument(
         "--state",
         choices=["running", "complete", "pruned", "failed", "excluded"],
         help="trials in this state only",
-    )
-    form = p.add_mutually_exclusive_group()
-    form.add_argument("--csv", action="store_true", help="comma-separated, one row per trial")
-    form.add_argument("--json", action="store_true", help="strict JSON on stdout, for programs")
-    p.add_storage()
-    return p
-
-
-def main(argv: Sequence[str]) -> int:
-    """Parse, list, and return the exit status."""
-    arguments = parser().parse_args(argv)
-    return answer(lambda: run(arguments))
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """List them."""
-    with opened(arguments) as ledger:
-        snapshot = ledger.snapshot(arguments.study)
+    ),
+    one_of(argument("--csv", action="store_true", help="comma-separated, one row per trial"), JSON),
+    STORAGE,
+)
+def trials(arguments: argparse.Namespace) -> int:
+    """List every slot of a study."""
     from hpo.views import records
     from hpo.views.terminal import tables
 
+    with opened(arguments) as ledger:
+        snapshot = ledger.snapshot(arguments.study)
     slots = [
         slot
         for slot in (*snapshot.search, *snapshot.confirm)
         if arguments.state in (None, slot.state)
     ]
-    if arguments.json:
-        trials = [records.trial(slot) for slot in slots]
-        print(records.dumps({"study": arguments.study, "trials": trials}))
-    elif arguments.csv:
+    if arguments.csv:
         _print_csv(snapshot, slots)
-    else:
-        print("\n".join(tables.columns(_rows(snapshot, slots), right=[2, 3, 4])))
-    return 0
+        return 0
+    record = {"study": arguments.study, "trials": [records.trial(slot) for slot in slots]}
+    return tell(arguments, record, *tables.columns(_rows(snapshot, slots), right=[2, 3, 4]))
 
 
 def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
@@ -117,3 +103,49 @@ def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
         found = [m.solved.score for m in slot.members if m.solved]
         means = [statistics.fmean(found) if found else None] if solved else []
         writer.writerow([*facts, len(slot.members), seconds, *params, *means])
+
+
+@command(
+    "Show the best configurations beside the reported one.",
+    """\
+hpo best seqdigits
+    the best configuration, its confirmation, and the reported optimum
+hpo best seqdigits --top 5
+    the best five, side by side
+hpo best seqdigits-energy --top 3
+    of a study with a [cost]: the front, then the cheapest that holds the reported score, and others
+hpo best seqdigits --json | jq .best[0].params
+    its parameters, for a program""",
+    STUDY,
+    argument("--top", type=at_least(1), default=1, metavar="N", help="how many (default: 1)"),
+    STORAGE,
+    JSON,
+)
+def best(arguments: argparse.Namespace) -> int:
+    """Show the best configurations.
+
+    Raises:
+        StudyError: the study selects nothing.
+    """
+    from hpo.views import records
+    from hpo.views.terminal import chart, tables
+
+    with opened(arguments) as ledger:
+        snapshot = ledger.snapshot(arguments.study)
+    if not snapshot.spec.selects:
+        raise StudyError(
+            f"study {arguments.study!r}: it must search for a best trial, but it measures every "
+            f"point and selects none. See `hpo trials {shlex.quote(arguments.study)}`."
+        )
+    found = [records.trial(slot) for slot in snapshot.ranking[: arguments.top]]
+    lines = [f"{arguments.study}: {tables.verdict(snapshot)}"]
+    if snapshot.best is not None:
+        named = snapshot.confirmed  # of which the first line says it
+        for block in (
+            tables.front_table(snapshot),
+            tables.best_table(snapshot, arguments.top),
+            tables.warnings(snapshot, but=named.source if named else None),
+            chart.chart(snapshot),
+        ):
+            lines += ["", *block] if block else []
+    return tell(arguments, {**records.study(snapshot), "best": found}, *lines)

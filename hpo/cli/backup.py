@@ -1,20 +1,43 @@
-"""``hpo import``: a study from a backup file, into this database."""
+"""``hpo import``, and ``hpo export --backup``: a whole study as a file, from and to a database."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.cli.common import opened_storage, storage_option, tell
-from hpo.console import Parser, answer
+from hpo.cli.common import (
+    JSON,
+    STORAGE,
+    argument,
+    command,
+    next_step,
+    opened_storage,
+    storage_option,
+    tell,
+)
 
 if TYPE_CHECKING:
     from hpo.ledger.backup.check import Backup
 
 
-_EXAMPLES = """\
+def export(arguments: argparse.Namespace) -> int:
+    """Write a backup.
+
+    Raises:
+        HpoError: there is no such study, or the file cannot be written.
+    """
+    from hpo.ledger.backup import study
+
+    with opened_storage(arguments) as storage:
+        study.export(storage, arguments.study, arguments.backup)
+    print(arguments.backup)
+    return 0
+
+
+@command(
+    "Bring a study from a backup file into the database.",
+    """\
 hpo import seqdigits.jsonl.gz
     bring a study into the database, as `hpo export seqdigits --backup seqdigits.jsonl.gz` wrote it
 hpo worker --study seqdigits
@@ -28,27 +51,14 @@ hpo import seqdigits.jsonl.gz --storage postgresql://me@server/hpo
 hpo import seqdigits.jsonl.gz --json | jq .settled
     what was imported, for scripts
 
-All of it is imported, or nothing: a file that was cut short or changed is refused."""
-
-
-def parser() -> Parser:
-    """The command line."""
-    p = Parser("hpo import", "Bring a study from a backup file into the database.", _EXAMPLES)
-    p.add_argument("file", type=Path, metavar="FILE", help="a backup; see `hpo export --help`")
-    p.add_argument("--name", metavar="NEW", help="another name for the study")
-    p.add_argument("--dry-run", action="store_true", help="check the file, touch no database")
-    p.add_storage()
-    p.add_json()
-    return p
-
-
-def main(argv: Sequence[str]) -> int:
-    """Parse, import, and return the exit status."""
-    arguments = parser().parse_args(argv)
-    return answer(lambda: run(arguments))
-
-
-def run(arguments: argparse.Namespace) -> int:
+All of it is imported, or nothing: a file that was cut short or changed is refused.""",
+    argument("file", type=Path, metavar="FILE", help="a backup; see `hpo export --help`"),
+    argument("--name", metavar="NEW", help="another name for the study"),
+    argument("--dry-run", action="store_true", help="check the file, touch no database"),
+    STORAGE,
+    JSON,
+)
+def import_(arguments: argparse.Namespace) -> int:
     """Import a study, or check its file.
 
     Raises:
@@ -56,7 +66,6 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from hpo.ledger.backup import check, study
     from hpo.ledger.ledger import Ledger
-    from hpo.views.terminal import tables
 
     if arguments.dry_run:
         found = check.check(arguments.file, arguments.name)
@@ -64,13 +73,12 @@ def run(arguments: argparse.Namespace) -> int:
     with opened_storage(arguments) as storage:
         found = study.restore(storage, arguments.file, arguments.name)
         snapshot = Ledger(storage).snapshot(found.spec.name)
-    step = tables.next_step(snapshot, storage_option(arguments))
     return tell(
         arguments,
         _record(found),
         f"imported {_told(found)}",
         f"look at it: hpo status {found.spec.name}{storage_option(arguments)}",
-        f"next: {step}" if step else "",
+        *next_step(arguments, snapshot),
     )
 
 

@@ -1,0 +1,208 @@
+"""The commands that change a study: stop, resume, extend, retry, exclude, delete."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from hpo.cli.common import (
+    JSON,
+    STORAGE,
+    STUDY_OR_OPTION,
+    argument,
+    command,
+    next_step,
+    opened,
+    storage_option,
+    tell,
+)
+from hpo.console import at_least
+from hpo.errors import HpoError
+
+
+@command(
+    "Stop a study everywhere: its workers keep their training safe and leave it.",
+    """\
+hpo stop seqdigits
+    from any host: trials at work are saved at their next epoch and given up, nothing is lost
+hpo resume seqdigits
+    the other way round; until then `hpo launch` and workers leave the study alone""",
+    STUDY_OR_OPTION,
+    STORAGE,
+    JSON,
+)
+def stop(arguments: argparse.Namespace) -> int:
+    """No worker goes on with the study until it is resumed."""
+    from hpo.ledger import interventions
+
+    with opened(arguments) as ledger:
+        held = interventions.stop(ledger, arguments.study)
+    name, storage = arguments.study, storage_option(arguments)
+    saving = f"; {held} trials at work are saved at their next epoch and given up" if held else ""
+    record = {"study": name, "state": "stopped", "held": held}
+    return tell(
+        arguments, record, f"{name}: stopped{saving}", f"go on with: hpo resume {name}{storage}"
+    )
+
+
+@command(
+    "Let workers go on with a study that was stopped, or that failed.",
+    """\
+hpo resume seqdigits
+    after `hpo stop`, or after too many trials failed: the failures so far are accepted as such
+hpo retry seqdigits
+    instead, if the cause of the failures is mended: runs the failed trials again""",
+    STUDY_OR_OPTION,
+    STORAGE,
+    JSON,
+)
+def resume(arguments: argparse.Namespace) -> int:
+    """Open a study again."""
+    from hpo.ledger import interventions
+
+    name = arguments.study
+    with opened(arguments) as ledger:
+        was = interventions.resume(ledger, name)
+        snapshot = ledger.snapshot(name)
+    done = {
+        "open": "is open as it is",
+        "done": "is done; for more trials: hpo extend",
+        "stopped": "open again",
+        "failed": "open again; the failures so far count no longer against it",
+    }[was]
+    record = {"study": name, "was": was, "state": snapshot.state}
+    return tell(arguments, record, f"{name}: {done}", *next_step(arguments, snapshot))
+
+
+@command(
+    "Enlarge the budget of a study, as a larger budget.trials in its file does.",
+    """\
+hpo extend seqdigits --trials 200
+    200 trials in all; what is there is kept, and what is confirmed is chosen from all of them
+hpo launch --study seqdigits --trials 200
+    the same, with workers that run them at once""",
+    STUDY_OR_OPTION,
+    argument("--trials", type=at_least(1), required=True, metavar="N", help="trials in all"),
+    STORAGE,
+    JSON,
+)
+def extend(arguments: argparse.Namespace) -> int:
+    """Give a study more trials."""
+    from hpo.ledger import interventions
+    from hpo.views import verdict
+
+    name, trials = arguments.study, arguments.trials
+    with opened(arguments) as ledger:
+        extended = interventions.extend(ledger, name, trials) == "extended"
+        snapshot = ledger.snapshot(name)
+    record = {"study": name, "trials": trials, "extended": extended}
+    head = "extended" if extended else "has that budget already"
+    line = f"{name}: {head}; {verdict.progress(snapshot)}"
+    return tell(arguments, record, line, *next_step(arguments, snapshot))
+
+
+@command(
+    "Run failed trials again, with the parameters they had.",
+    """\
+hpo retry seqdigits --trial 7
+    trial 7, and its confirmation if that failed; a study that failed is open again
+hpo retry seqdigits
+    all that failed
+
+Results stay reproducible: a trial that was claimed before the retry goes on seeing the failure;
+those after it wait for the new result and learn from it. `hpo trials --json` shows from which
+trial on.""",
+    STUDY_OR_OPTION,
+    argument("--trial", type=at_least(0), metavar="K", help="default: all that failed"),
+    STORAGE,
+    JSON,
+)
+def retry(arguments: argparse.Namespace) -> int:
+    """Open failed trials again."""
+    from hpo.ledger import interventions
+    from hpo.views.terminal import tables
+
+    name = arguments.study
+    with opened(arguments) as ledger:
+        retried = interventions.retry(ledger, name, arguments.trial)
+        snapshot = ledger.snapshot(name)
+    slots = {(slot.phase, slot.number): slot for slot in (*snapshot.search, *snapshot.confirm)}
+    names = [tables.slot_name(snapshot, slots[key]) for key in retried]
+    record = {
+        "study": name,
+        "state": snapshot.state,
+        "retried": [{"phase": phase, "number": number} for phase, number in retried],
+    }
+    text = f"to be run again: {'; '.join(names)}" if names else "nothing has failed"
+    if not names and arguments.trial is not None:
+        text = f"trial {arguments.trial} is to be run, or running, already"
+    return tell(arguments, record, f"{name}: {text}", *next_step(arguments, snapshot))
+
+
+@command(
+    "Take a bad trial out of a study: no ranking and no later suggestion sees it.",
+    """\
+hpo exclude seqdigits --trial 7 --reason "wrong data on host b"
+    it leaves the ranking, the confirmation, and the history that later suggestions see; every
+    view shows it as excluded, with the reason
+hpo exclude --study seqdigits --trial 7 --json
+    what happened, for scripts
+
+Results stay reproducible: a trial that was claimed before goes on seeing it, those after it do not.
+From which trial on is stored with it.""",
+    STUDY_OR_OPTION,
+    argument("--trial", type=at_least(0), required=True, metavar="K", help="its number"),
+    argument("--reason", default="", metavar="TEXT", help="shown with it, for ever"),
+    STORAGE,
+    JSON,
+)
+def exclude(arguments: argparse.Namespace) -> int:
+    """Take a trial out of the search."""
+    from hpo.ledger import interventions
+
+    name, trial = arguments.study, arguments.trial
+    with opened(arguments) as ledger:
+        since = interventions.exclude(ledger, name, trial, arguments.reason)
+        snapshot = ledger.snapshot(name)
+    record = {"study": name, "trial": trial, "since": since, "state": snapshot.state}
+    line = f"{name}: trial {trial} is excluded; trials from {since} on do not see it"
+    return tell(arguments, record, line, *next_step(arguments, snapshot))
+
+
+@command(
+    "Delete a study with all its trials, in Optuna's tables, too.",
+    """\
+hpo delete seqdigits
+    asks first; what `hpo export seqdigits --backup seqdigits.jsonl.gz` kept can be imported again
+hpo delete seqdigits --yes
+    without asking, as scripts need
+hpo stop seqdigits
+    first, while workers are at work on it""",
+    STUDY_OR_OPTION,
+    argument("--yes", action="store_true", help="do not ask"),
+    STORAGE,
+    JSON,
+)
+def delete(arguments: argparse.Namespace) -> int:
+    """Ask, and delete a study.
+
+    Raises:
+        HpoError: nobody can be asked.
+    """
+    from hpo.ledger import interventions
+    from hpo.views import verdict
+
+    name = arguments.study
+    with opened(arguments) as ledger:
+        if not arguments.yes:
+            if not sys.stdin.isatty():
+                raise HpoError(
+                    f"study {name!r}: to delete it must be confirmed, but there is no terminal to "
+                    f"ask on. Say so with: hpo delete {name}{storage_option(arguments)} --yes."
+                )
+            has = verdict.progress(ledger.snapshot(name))
+            said = input(f"Delete {name} ({has}) for ever? Type its name: ")
+            if said.strip() != name:
+                raise HpoError(f"study {name!r}: kept, since you typed {said.strip()!r}.")
+        interventions.delete_study(ledger, name)
+    return tell(arguments, {"study": name, "deleted": True}, f"{name}: deleted")

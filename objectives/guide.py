@@ -1,0 +1,217 @@
+"""How to choose the hyper-parameters of a spintronic network for inputs of a given time scale.
+
+The design rules of arXiv:2408.02835, Eq. (9)-(11), with numbers put in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from objectives import physics
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guide:
+    """What the rules say; names carry units."""
+
+    dt_ns: float
+    s: float
+    layers: int
+    width: int
+    density_inter: float
+    density_intra: float
+    fan_in: float
+    tau_ns: dict[str, float]
+    f_cut_per_ns: float
+    weight_per_ns: float
+    cumulative_drive: float
+    learning_rate: float
+    n_neurons: int
+    n_synapses: int
+    points: int
+    presentation_ns: float
+    energy_pj: float
+
+
+def guide(
+    *,
+    dt_ns: float,
+    s: float,
+    layers: int,
+    width: int,
+    density_inter: float,
+    density_intra: float,
+    points: int,
+    channels: int,
+    classes: int,
+) -> Guide:
+    """What the rules say for these numbers.
+
+    Raises:
+        ValueError: a number lies outside what the rules allow.
+        OverflowError: a number is larger than a float.
+    """
+    densities = {"density_inter": density_inter, "density_intra": density_intra}
+    tau_ns = physics.recommended_tau_ns(dt_ns)
+    fan_in = physics.fan_in(width=width, **densities)
+    weight = physics.recommended_weight_per_ns(dt_ns=dt_ns, s=s, fan_in=fan_in)
+    drive = physics.drive_per_ns(s=s, mean_weight_per_ns=weight, fan_in=fan_in)
+    n_neurons = physics.n_neurons(layers=layers, width=width)
+    n_synapses = physics.n_synapses(
+        layers=layers, width=width, channels=channels, classes=classes, **densities
+    )
+    presentation_ns = physics.presentation_ns(points=points, dt_ns=dt_ns)
+    return Guide(
+        dt_ns=dt_ns,
+        s=s,
+        layers=layers,
+        width=width,
+        **densities,
+        fan_in=fan_in,
+        tau_ns=tau_ns._asdict(),
+        f_cut_per_ns=physics.recommended_f_cut_per_ns(dt_ns),
+        weight_per_ns=weight,
+        cumulative_drive=physics.cumulative_drive(drive_per_ns=drive, dt_ns=dt_ns),
+        learning_rate=physics.recommended_learning_rate(dt_ns=dt_ns, s=s, fan_in=fan_in),
+        n_neurons=n_neurons,
+        n_synapses=n_synapses,
+        points=points,
+        presentation_ns=presentation_ns,
+        energy_pj=physics.energy_pj(
+            n_neurons=n_neurons, n_synapses=n_synapses, presentation_ns=presentation_ns
+        ),
+    )
+
+
+_PAGE = """\
+Input points {dt_ns} ns apart, {layers} layers of {width} spintronic neurons, S = {s}.
+Rules from arXiv:2408.02835; ns and 1/ns throughout.
+
+1. Relaxation time: Δt < τ                                       (section IV, Fig. 2b and 3a)
+   A neuron must remember earlier points, and still follow the new ones.
+   The paper's optimum is τ = 14.12 ns at Δt = 1 ns, and that network works from 0.4 to 2.5 ns.
+   The equations know times only by their ratios, so for you:
+     τ = 14.12 × {dt_ns} = {tau_best} ns
+     and it should work from 14.12 / 2.5 × {dt_ns} = {tau_low} ns to 14.12 / 0.4 × {dt_ns} = \
+{tau_high} ns
+     f_cut = 0.1 / {dt_ns} = {f_cut} per ns (the paper gives none: 0.1 at 1 ns reproduces it)
+
+2. Fan-in: N = d_inter × width + d_intra × width                 (below Eq. 9)
+     N = {density_inter} × {width} + {density_intra} × {width} = {fan_in}
+
+3. Cumulative drive: I × Δt ≈ 1, with I = S × <|W|> × √N         (Eq. 11, Eq. 9)
+   During one input point the drive must make up for the damping: I × Δt / τ ≈ γ = 1/τ (Eq. 10).
+   The mean absolute weight that does it:
+     <|W|> = 1 / (Δt × S × √N) = 1 / ({dt_ns} × {s} × √{fan_in}) = {weight} per ns
+     I × Δt = {s} × {weight} × √{fan_in} × {dt_ns} = {drive}
+   No fine tuning is needed: accuracy holds over about a fivefold window (end of section IV).
+
+4. Learning rate: about a hundredth of those weights             (below Eq. 11)
+     lr = {weight} / 100 = {lr}
+   That is an order of magnitude. The paper's own search ended higher, at lr0 = 0.149 with a decay
+   (for Δt = 1 ns), where this rule says 0.0035; so search from there up to the weights themselves.
+
+5. Energy: 100 fJ per neuron and 10 fJ per synapse, per 100 ns   (section V)
+     {n_neurons} neurons × 100 fJ + {n_synapses} synapses × 10 fJ = {per_100_ns} pJ in 100 ns
+     {points} points × {dt_ns} ns = {presentation_ns} ns per series: {energy} pJ
+
+A study to begin with; lines to paste into its file (see studies/seqdigits.toml for the rest):
+
+{toml}"""
+
+
+_FURTHER = """\
+# What else a study file can hold; take away the # of what you want (docs/reference/study-file.md).
+
+# [racing]               # most trials train one network, and only those that may win train them all
+# rungs = [1, 2]         # compared after so many; needs members = 3 or more in [budget]
+
+# [stop]                 # any of these ends the search before budget.trials
+# target = 0.95
+# patience = 100         # so many trials without a better one
+# max_epochs = 50_000    # of training, in the search
+
+# [warm_start]           # the first trials get the best points of another study,
+# study = "seqdigits-tpe"  # with other input times; or your own, as [[warm_start.points]]
+
+# [variability]          # accuracy on simulated chips: spread of oscillators, noise, few bits
+# tau_spread = 0.15
+# s_spread = 0.1
+# weight_bits = 5
+
+# [cost]                 # search the front of accuracy and energy; without pruner, racing and stop
+# name = "energy_pj"\
+"""
+
+
+def page(found: Guide) -> str:
+    """The rules in words and numbers, and a study file to begin with."""
+    per_100_ns = physics.energy_pj(
+        n_neurons=found.n_neurons, n_synapses=found.n_synapses, presentation_ns=100.0
+    )
+    return _PAGE.format(
+        dt_ns=_text(found.dt_ns),
+        s=_text(found.s),
+        layers=found.layers,
+        width=found.width,
+        tau_low=_text(found.tau_ns["low"]),
+        tau_best=_text(found.tau_ns["best"]),
+        tau_high=_text(found.tau_ns["high"]),
+        f_cut=_text(found.f_cut_per_ns),
+        density_inter=_text(found.density_inter),
+        density_intra=_text(found.density_intra),
+        fan_in=_text(found.fan_in),
+        weight=_text(found.weight_per_ns),
+        drive=_text(found.cumulative_drive),
+        lr=_text(found.learning_rate),
+        n_neurons=found.n_neurons,
+        n_synapses=found.n_synapses,
+        per_100_ns=_text(per_100_ns),
+        points=found.points,
+        presentation_ns=_text(found.presentation_ns),
+        energy=_text(found.energy_pj),
+        toml=_toml(found),
+    )
+
+
+def _toml(found: Guide) -> str:
+    """``[fixed]`` and ``[space]`` for a study: the recommended ranges, on logarithmic axes."""
+    tau_ns, f_cut = found.tau_ns, found.f_cut_per_ns
+    ranges = {
+        "tau_ns": (tau_ns["low"], tau_ns["high"]),
+        "lr0": _within(10.0, found.learning_rate, found.weight_per_ns),
+        "f_cut_per_ns": _within(1e3, f_cut / 10, f_cut * 10),
+    }
+    return "\n".join(
+        [
+            'objective = "spintronic"',
+            "",
+            "[fixed]",
+            f"dt_ns = {found.dt_ns}",
+            f"s = {found.s}",
+            f"layers = {found.layers}",
+            f"width = {found.width}",
+            f"density_inter = {found.density_inter}",
+            f"density_intra = {found.density_intra}",
+            "",
+            "[space]",
+            *(
+                f"{name} = {{ low = {low:.3g}, high = {high:.3g}, log = true }}"
+                for name, (low, high) in ranges.items()
+            ),
+            "lr_decay = { low = 1.0, high = 100.0, log = true }",
+            "",
+            _FURTHER,
+        ]
+    )
+
+
+def _within(bound: float, low: float, high: float) -> tuple[float, float]:
+    """A range over two decades, below what the objective accepts: matters for extreme Δt only."""
+    high = min(high, bound)
+    return min(low, high / 100), high
+
+
+def _text(value: float) -> str:
+    """Four significant digits, without trailing zeros."""
+    return f"{value:.4g}"
