@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from hpo import settings
 from hpo.errors import HpoError
@@ -13,15 +13,12 @@ from hpo.launch.arguments import LaunchArguments
 from hpo.launch.config import SiteConfig
 from hpo.launch.executors import Executor
 from hpo.launch.executors.local import LocalExecutor
+from hpo.launch.executors.slurm import SlurmExecutor
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import is_passing
 from hpo.postgres.url import is_of_this_host, parse_url, place
 from hpo.study.spec import StudySpec
-
-if TYPE_CHECKING:
-    from hpo.launch.executors.slurm import SlurmExecutor
-
 
 T = TypeVar("T")
 
@@ -42,11 +39,7 @@ def check(site: SiteConfig) -> None:
 def executor(
     arguments: LaunchArguments, site: SiteConfig, spec: StudySpec, storage: Storage, ledger: Ledger
 ) -> Executor:
-    """The executor that options and defaults ask for.
-
-    Raises:
-        HpoError: what it needs is not installed.
-    """
+    """The executor that options and defaults ask for."""
     of_ledger = _LaunchCallbacks(spec.name, ledger)
     if site.launch.executor == "slurm":
         return _slurm(arguments, site, spec, storage.url, of_ledger)
@@ -62,11 +55,7 @@ def executor(
 
 
 def script(arguments: LaunchArguments, site: SiteConfig, spec: StudySpec) -> str | None:
-    """The script of jobs, without touching database or cluster; None where there are no jobs.
-
-    Raises:
-        HpoError: what it needs is not installed.
-    """
+    """The script of jobs, without touching database or cluster; None where there are no jobs."""
     if site.launch.executor != "slurm" or not site.launch.workers:
         return None
     return _slurm(arguments, site, spec).script(site.launch.workers or 0)
@@ -79,13 +68,6 @@ def _slurm(
     storage_url: str = "",
     of_ledger: _LaunchCallbacks | None = None,
 ) -> SlurmExecutor:
-    try:
-        from hpo.launch.executors.slurm import SlurmExecutor
-    except ImportError as error:
-        raise HpoError(
-            f"slurm: submitit must be installed, but got: {error}. Install it: "
-            "pip install 'submitit>=1.5.3,<1.6'."
-        ) from None
     callbacks: dict[str, Any] = {}
     if of_ledger is not None:
         callbacks = {
