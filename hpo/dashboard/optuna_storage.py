@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from typing import Any, NoReturn
 
 from optuna.storages import BaseStorage
@@ -50,81 +50,61 @@ class ReadOnlyStorage(BaseStorage):
             return int(_one(connection, query, study_name))
 
     def get_study_name_from_id(self, study_id: int) -> str:
-        """The name of a study.
-
-        Raises:
-            KeyError: there is no such study.
-        """
-        with self._engine.connect() as connection:
-            return _name(connection, study_id)
+        """The name of a study; a KeyError if there is none."""
+        return self.get_study(study_id, figures=False).study_name
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
-        """The directions of a study's scores.
-
-        Raises:
-            KeyError: there is no such study.
-        """
-        with self._engine.connect() as connection:
-            _name(connection, study_id)
-            return _directions(connection, study_id)
+        """The directions of a study's scores; a KeyError if there is none."""
+        return self.get_study(study_id, figures=False).directions
 
     def get_study_user_attrs(self, study_id: int) -> dict[str, Any]:
-        """What users noted of a study."""
-        with self._engine.connect() as connection:
-            return _attrs(connection, models.StudyUserAttributeModel, study_id)
+        """What users noted of a study; a KeyError if there is none."""
+        return self.get_study(study_id, figures=False).user_attrs
 
     def get_study_system_attrs(self, study_id: int) -> dict[str, Any]:
-        """What programs noted of a study: notes, figures, files."""
-        with self._engine.connect() as connection:
-            return _attrs(connection, models.StudySystemAttributeModel, study_id)
+        """What programs noted of a study: notes, figures, files; a KeyError if there is none."""
+        return self.get_study(study_id).system_attrs
 
-    def get_study(self, study_id: int) -> FrozenStudy:
-        """One study with all its attributes.
+    def get_study(self, study_id: int, *, figures: bool = True) -> FrozenStudy:
+        """One study with all its attributes, figures among them.
 
         Raises:
             KeyError: there is no such study.
         """
-        with self._engine.connect() as connection:
-            return FrozenStudy(
-                study_name=_name(connection, study_id),
-                direction=None,
-                directions=_directions(connection, study_id),
-                user_attrs=_attrs(connection, models.StudyUserAttributeModel, study_id),
-                system_attrs=_attrs(connection, models.StudySystemAttributeModel, study_id),
-                study_id=study_id,
-            )
+        for study in self._read(study_id, figures=figures):
+            return study
+        raise KeyError(study_id)
 
     def get_all_studies(self) -> list[FrozenStudy]:
         """All studies, without their figures: those may be megabytes, and no list shows them."""
-        directions = models.StudyDirectionModel.__table__
+        return self._read(figures=False)
+
+    def _read(self, study_id: int | None = None, *, figures: bool) -> list[FrozenStudy]:
+        def rows(model: Any, *names: str) -> Sequence[Any]:
+            table = model.__table__
+            query = select(table.c.study_id, *(table.c[name] for name in names))
+            if study_id is not None:
+                query = query.where(table.c.study_id == study_id)
+            if "key" in names and not figures:
+                query = query.where(~table.c.key.startswith(FIGURES, autoescape=True))
+            return connection.execute(query.order_by(table.c.study_id, table.c[names[0]])).all()
+
         with self._engine.connect() as connection:
-            rows = connection.execute(select(_STUDIES).order_by(_STUDIES.c.study_id)).all()
-            query = select(directions.c.study_id, directions.c.direction)
-            ways = connection.execute(query.order_by(directions.c.objective)).all()
-            attrs = []
-            for model in (models.StudyUserAttributeModel, models.StudySystemAttributeModel):
-                table = model.__table__
-                columns = (table.c.study_id, table.c.key, table.c.value_json)
-                figures = table.c.key.startswith(FIGURES, autoescape=True)
-                attrs.append(connection.execute(select(*columns).where(~figures)).all())
-        directed: dict[int, list[StudyDirection]] = {}
-        for study_id, way in ways:
-            directed.setdefault(study_id, []).append(way)
-        by_study: list[dict[int, dict[str, Any]]] = [{}, {}]
-        for found, texts in zip(by_study, attrs, strict=True):
-            for study_id, key, text in texts:
-                found.setdefault(study_id, {})[key] = json.loads(text)
-        return [
-            FrozenStudy(
-                study_name=row.study_name,
-                direction=None,
-                directions=directed.get(row.study_id, []),
-                user_attrs=by_study[0].get(row.study_id, {}),
-                system_attrs=by_study[1].get(row.study_id, {}),
-                study_id=row.study_id,
-            )
-            for row in rows
-        ]
+            found = {
+                id_: FrozenStudy(name, None, {}, {}, id_, directions=[])
+                for id_, name in rows(models.StudyModel, "study_name")
+            }
+            for id_, _, direction in rows(models.StudyDirectionModel, "objective", "direction"):
+                if id_ in found:
+                    found[id_]._directions.append(direction)
+            for model, attrs in (
+                (models.StudyUserAttributeModel, "user_attrs"),
+                (models.StudySystemAttributeModel, "system_attrs"),
+            ):
+                for id_, key, text in rows(model, "key", "value_json"):
+                    if id_ in found:
+                        getattr(found[id_], attrs)[key] = json.loads(text)
+        return list(found.values())
 
     # --- trials ------------------------------------------------------------------------
 
@@ -160,20 +140,3 @@ def _one(connection: Connection, query: Select[Any], asked: object) -> Any:
     if found is None:
         raise KeyError(asked)
     return found
-
-
-def _name(connection: Connection, study_id: int) -> str:
-    query = select(_STUDIES.c.study_name).where(_STUDIES.c.study_id == study_id)
-    return str(_one(connection, query, study_id))
-
-
-def _directions(connection: Connection, study_id: int) -> list[StudyDirection]:
-    table = models.StudyDirectionModel.__table__
-    query = select(table.c.direction).where(table.c.study_id == study_id)
-    return list(connection.scalars(query.order_by(table.c.objective)))
-
-
-def _attrs(connection: Connection, model: Any, study_id: int) -> dict[str, Any]:
-    table = model.__table__
-    query = select(table.c.key, table.c.value_json).where(table.c.study_id == study_id)
-    return {key: json.loads(text) for key, text in connection.execute(query)}
