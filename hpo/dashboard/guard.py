@@ -9,7 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -41,6 +41,25 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+_ID = r"[0-9]{1,9}"
+
+
+class Kind(Enum):
+    """What answers a route, and the paths of that."""
+
+    HEALTH = r"/healthz"
+    PAGE = rf"/|/dashboard(/|/studies/{_ID}(/[A-Za-z0-9-]+)*/?|/compare-studies/?)?"
+    FILE = r"/favicon\.ico|/static/[A-Za-z0-9._-]+"
+    API = r"/api/meta|/api/studies"
+    STUDY = rf"/api/studies/{_ID}"
+    IMPORTANCE = rf"/api/studies/{_ID}/param_importances"
+    PLOT = rf"/api/studies/{_ID}/plot/[a-z_]+"
+    TABLE = rf"/csv/{_ID}"
+    ARTIFACT = rf"/artifacts/{_ID}(/{_ID})?/[0-9a-fA-F-]{{1,64}}"
+    NOTE = rf"/api/studies/{_ID}(/{_ID})?/note"
+    """Where optuna-dashboard's page sends an edited note; all others are read."""
+
+
 _DROPPED = re.compile(r"(server|via|access-control-.*|x-powered-by)", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
@@ -103,20 +122,21 @@ class Guard:
         """
         path = _checked_path(environ)
         self._check_host(environ.get("HTTP_HOST", ""))
-        kind = readable(path)
+        kind = next((kind for kind in Kind if re.fullmatch(kind.value, path)), None)
         method = environ["REQUEST_METHOD"]
-        if method in ("GET", "HEAD") and kind is Kind.HEALTH:
+        reads = method in ("GET", "HEAD")
+        if reads and kind is Kind.HEALTH:
             return kind
         if self.gate is not None:
             _check_request(self.gate, environ, extra)
-        if method in ("GET", "HEAD"):
-            if kind is None:
+        if reads:
+            if kind is None or kind is Kind.NOTE:
                 raise Refused("404 Not Found", "There is no such page.")
             return kind
-        if method == "PUT" and self.notes and is_note(path):
+        if method == "PUT" and self.notes and kind is Kind.NOTE:
             _check_note(environ)
-            return Kind.NOTE
-        raise Refused("403 Forbidden", refusal(path))
+            return kind
+        raise Refused("403 Forbidden", _instead(path))
 
     def _check_host(self, host: str) -> None:
         name = host_name(host)
@@ -228,10 +248,8 @@ class _Response:
         ours = dict(_HEADERS)
         if self.kind is Kind.ARTIFACT:
             ours["X-Frame-Options"] = "SAMEORIGIN"
-        policy = {Kind.PAGE: _PAGE_POLICY, Kind.ARTIFACT: _FILE_POLICY}
-        ours["Content-Security-Policy"] = (
-            policy.get(self.kind, _OTHER_POLICY) if self.kind else _OTHER_POLICY
-        )
+        policy = {Kind.PAGE: _PAGE_POLICY, Kind.ARTIFACT: _FILE_POLICY, None: _OTHER_POLICY}
+        ours["Content-Security-Policy"] = policy.get(self.kind, _OTHER_POLICY)
         # revalidated: an update of the package must not meet the script of the last one
         ours["Cache-Control"] = "no-cache" if self.kind is Kind.FILE else "no-store"
         names = {name.lower() for name in ours}
@@ -246,35 +264,6 @@ def _refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
     return [body]
 
 
-class Kind(StrEnum):
-    """What answers a route."""
-
-    HEALTH = "health"
-    PAGE = "page"
-    FILE = "file"
-    API = "api"
-    STUDY = "study"
-    IMPORTANCE = "importance"
-    PLOT = "plot"
-    TABLE = "table"
-    ARTIFACT = "artifact"
-    NOTE = "note"
-
-
-_ID = r"[0-9]{1,9}"
-_READ = (
-    (Kind.HEALTH, r"/healthz"),
-    (Kind.PAGE, rf"/|/dashboard(/|/studies/{_ID}(/[A-Za-z0-9-]+)*/?|/compare-studies/?)?"),
-    (Kind.FILE, r"/favicon\.ico|/static/[A-Za-z0-9._-]+"),
-    (Kind.API, r"/api/meta|/api/studies"),
-    (Kind.STUDY, rf"/api/studies/{_ID}"),
-    (Kind.IMPORTANCE, rf"/api/studies/{_ID}/param_importances"),
-    (Kind.PLOT, rf"/api/studies/{_ID}/plot/[a-z_]+"),
-    (Kind.TABLE, rf"/csv/{_ID}"),
-    (Kind.ARTIFACT, rf"/artifacts/{_ID}(/{_ID})?/[0-9a-fA-F-]{{1,64}}"),
-)
-_READ_PATTERNS = tuple((kind, re.compile(pattern)) for kind, pattern in _READ)
-_NOTE = re.compile(rf"/api/studies/{_ID}(/{_ID})?/note")
 _INSTEAD = (
     (r"/note$", "Notes can be edited where it was started with --notes."),
     (r"^/api/studies$", "Start a study with: hpo launch --study FILE."),
@@ -285,17 +274,7 @@ _INSTEAD = (
 )
 
 
-def readable(path: str) -> Kind | None:
-    """The kind of a route that may be read, or None."""
-    return next((kind for kind, p in _READ_PATTERNS if p.fullmatch(path)), None)
-
-
-def is_note(path: str) -> bool:
-    """Whether this is where optuna-dashboard's page sends an edited note."""
-    return _NOTE.fullmatch(path) is not None
-
-
-def refusal(path: str) -> str:
+def _instead(path: str) -> str:
     """Why a request that would change something is refused, and what to do instead."""
     instead = next((text for p, text in _INSTEAD if re.search(p, path)), "See: hpo --help.")
     return f"This dashboard only shows. {instead}"

@@ -6,15 +6,13 @@ import base64
 import errno
 import io
 import json
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hpo.dashboard import guard as dashboard_guard
-from hpo.dashboard.guard import Guard, Kind
+from hpo.dashboard.guard import Guard
 from hpo.dashboard.passwords import FREE_FAILURES, PAUSE_S, Answer, PasswordCheck, read_password
 from hpo.dashboard.server import _unusable, address_of, listen
 from hpo.errors import HpoError
@@ -32,7 +30,7 @@ def inner(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     ]
     start_response("200 OK", headers)
     body = environ["wsgi.input"].read().decode()
-    return [f"{environ['hpo.kind']} {environ['PATH_INFO']} {body}".encode()]
+    return [f"{environ['hpo.kind'].name.lower()} {environ['PATH_INFO']} {body}".encode()]
 
 
 class Client:
@@ -467,10 +465,3 @@ def test_a_name_that_nobody_knows() -> None:
         "dashboard at no such name:8080: --host must be a name or an address of this machine, but "
         "got host=no such name: "
     )
-
-
-def test_every_refusal_says_what_to_do() -> None:
-    assert dashboard_guard.readable("/api/studies/1") is Kind.STUDY
-    assert dashboard_guard.is_note("/api/studies/1/note")
-    assert not dashboard_guard.is_note("/api/studies/1/note/x")
-    assert re.search("hpo delete", dashboard_guard.refusal("/api/studies/1"))
