@@ -317,11 +317,8 @@ def artifact(storage: ReadOnlyStorage, store: ArtifactStore, path: str) -> Reply
     """A file of a study or a trial; ``path`` is that of the request."""
     *ids, artifact_id = path.split("/")[2:]
     numbers = [int(text) for text in ids]
-    find = (
-        artifacts.get_study_artifact_meta
-        if len(numbers) == 1
-        else (artifacts.get_trial_artifact_meta)
-    )
+    of_study = len(numbers) == 1
+    find = artifacts.get_study_artifact_meta if of_study else artifacts.get_trial_artifact_meta
     try:
         meta = find(storage, *numbers, artifact_id)
         if meta is None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from optuna.distributions import BaseDistribution, json_to_distribution
@@ -183,14 +184,12 @@ def _curves(connection: Connection, ids: Sequence[int]) -> dict[int, dict[int, f
     return {
         row[0]: {
             step: _number(value, kind)
-            for step, value, kind in sorted(zip(row[1], row[2], row[3], strict=True), key=_step)
+            for step, value, kind in sorted(
+                zip(row[1], row[2], row[3], strict=True), key=itemgetter(0)
+            )
         }
         for row in connection.execute(query)
     }
-
-
-def _step(row: tuple[int, Any, Any]) -> int:
-    return row[0]
 
 
 def _number(value: float | None, kind: str) -> float:

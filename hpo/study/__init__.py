@@ -1,1 +1,18 @@
 """What a study is: its file, its rules, its trials, and what it looks like at one moment."""
+
+__all__ = [
+    "confirmation",
+    "effort",
+    "file",
+    "messages",
+    "pareto",
+    "rules",
+    "score_text",
+    "sections",
+    "snapshot",
+    "spec",
+    "summary",
+    "time_step",
+    "trials",
+    "warm_start",
+]
