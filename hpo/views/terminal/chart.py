@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import accumulate
 
 from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import SlotState
 from hpo.views import formatting
 from hpo.views.numbers import front
-from hpo.views.numbers.declared import Chart
 from hpo.views.numbers.declared import chart as numbers
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -20,10 +20,9 @@ _LABEL = 9
 def best_so_far(snapshot: StudySnapshot) -> list[tuple[int, float]]:
     """Trial number and incumbent's score, at every complete trial, by number."""
     better = max if snapshot.spec.maximize else min
-    curve: list[tuple[int, float]] = []
-    for number, score in _scores(snapshot, complete=True):
-        curve.append((number, better(score, curve[-1][1]) if curve else score))
-    return curve
+    found = _scores(snapshot, complete=True)
+    best = accumulate((score for _, score in found), better)
+    return [(number, score) for (number, _), score in zip(found, best, strict=True)]
 
 
 def sparkline(values: list[float], width: int) -> str:
@@ -65,12 +64,25 @@ class _Canvas:
     last: int
     """The trial number at the right edge."""
 
+    @classmethod
+    def empty(cls, width: int, rows: int, low: float, high: float, last: int = 0) -> _Canvas:
+        """A canvas with nothing drawn, for lines of so many characters."""
+        cells = [[" "] * (width - _LABEL - 2) for _ in range(rows)]
+        return cls(cells=cells, low=low, high=high, last=last)
+
+    @property
+    def columns(self) -> int:
+        return len(self.cells[0])
+
     def column(self, number: int) -> int:
-        return round(number * (len(self.cells[0]) - 1) / max(1, self.last))
+        return round(number * (self.columns - 1) / max(1, self.last))
 
     def row(self, score: float) -> int:
         place = (self.high - score) / (self.high - self.low)
         return min(len(self.cells) - 1, max(0, round(place * (len(self.cells) - 1))))
+
+    def rule(self, score: float) -> None:
+        self.cells[self.row(score)] = ["╌"] * self.columns
 
     def put(self, row: int, column: int, character: str) -> None:
         self.cells[row][column] = character
@@ -96,17 +108,17 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
     if len(scores) < 2 or width < 30:
         return []
     low, high = _range(snapshot, [score for _, score in scores])
-    columns = width - _LABEL - 2
-    cells = [[" "] * columns for _ in range(rows)]
     last = max(slot.number for slot in snapshot.search)
-    canvas = _Canvas(cells=cells, low=low, high=high, last=last)
-    reported = snapshot.spec.reported
-    if reported is not None:
-        cells[canvas.row(reported.score)] = ["╌"] * columns
+    canvas = _Canvas.empty(width, rows, low, high, last)
+    if (reported := snapshot.spec.reported) is not None:
+        canvas.rule(reported.score)
     for number, score in scores:
         canvas.put(canvas.row(score), canvas.column(number), "·")
     _draw_steps(canvas, best_so_far(snapshot))
-    return [*_labelled(snapshot, canvas), *_axis(snapshot, canvas)]
+    legend = "· trial   ━ best so far"
+    if text := formatting.reported_text(snapshot.spec):
+        legend += f"   ╌ {text}"
+    return [*_labelled(snapshot, canvas), *_axis("0", "trial", str(last), canvas, legend)]
 
 
 _MARKS = "ox+*#@%&"
@@ -121,19 +133,17 @@ def sweep_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
     scale = 100.0 if score_text.is_percent(snapshot.spec) else 1.0
     scores = [point.median / scale for point in points]
     margin = 0.05 * (max(scores) - min(scores)) or 0.01
-    columns = width - _LABEL - 2
-    canvas = _Canvas(
-        cells=[[" "] * columns for _ in range(rows)],
-        low=min(scores) - margin,
-        high=max(scores) + margin,
-        last=columns - 1,
-    )
-    place = _places([point.x for point in points], columns)
+    canvas = _Canvas.empty(width, rows, min(scores) - margin, max(scores) + margin)
+    place = _places([point.x for point in points], canvas.columns)
     for index, group in enumerate(found.groups):
         for point in group.points:
             mark = _MARKS[index % len(_MARKS)]
             canvas.put(canvas.row(point.median / scale), place[point.x], mark)
-    return [*_labelled(snapshot, canvas), *_sweep_axis(found, place, columns)]
+    first, *_, last = sorted(place, key=lambda x: place[x]) if len(place) > 1 else [*place, *place]
+    left, right = (x if isinstance(x, str) else f"{x:.4g}" for x in (first, last))
+    marks = "   ".join(f"{_MARKS[i % len(_MARKS)]} {g.label}" for i, g in enumerate(found.groups))
+    axis = _axis(left, found.x_label, right, canvas, f"medians:   {marks}")
+    return [*_labelled(snapshot, canvas), *axis]
 
 
 def front_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
@@ -143,15 +153,13 @@ def front_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
         return []
     scale = 100.0 if score_text.is_percent(snapshot.spec) else 1.0
     low, high = (edge / scale for edge in front.view(found))
-    columns = width - _LABEL - 2
-    cells = [[" "] * columns for _ in range(rows)]
-    canvas = _Canvas(cells=cells, low=low, high=high, last=columns - 1)
+    canvas = _Canvas.empty(width, rows, low, high)
     spots = [*found.trials, *found.front, *found.confirmed]
     held_against = [spot for spot in (found.reported_here, found.reported) if spot]
     known = [spot.cost for spot in (*spots, *held_against)]
-    place = _places([*known], columns)
+    place = _places([*known], canvas.columns)
     if found.reported_score is not None:
-        cells[canvas.row(found.reported_score[0] / scale)] = ["╌"] * columns
+        canvas.rule(found.reported_score[0] / scale)
     for mark, some in (("·", found.trials), ("o", found.front), ("◆", found.confirmed)):
         for spot in some:
             if low <= spot.score / scale <= high:
@@ -162,16 +170,16 @@ def front_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
         canvas.put(canvas.row(spot.score / scale), place[spot.cost], mark)
     if found.reported is not None:
         legend += f"   ✚ {formatting.reported_text(snapshot.spec)}"
-    axis = _numbered(found.x_label, min(known), max(known), columns)
-    return [*_labelled(snapshot, canvas), *axis, f"{' ' * (_LABEL + 2)}{legend}"]
+    axis = _axis(f"{min(known):.3g}", found.x_label, f"{max(known):.3g}", canvas, legend)
+    return [*_labelled(snapshot, canvas), *axis]
 
 
-def _numbered(title: str, low: float, high: float, columns: int) -> list[str]:
-    """The x axis with a number at each end and its title in between."""
-    left, right = f"{low:.3g}", f"{high:.3g}"
-    middle = max(1, columns - len(left) - len(right))
+def _axis(left: str, title: str, right: str, canvas: _Canvas, legend: str) -> list[str]:
+    """The x axis with what stands at each end and its title in between; the legend below."""
+    middle = max(1, canvas.columns - len(left) - len(right))
     indent = " " * (_LABEL + 1)
-    return [f"{indent}└{'─' * columns}", f"{indent} {left}{title:^{middle}}{right}"]
+    numbers = f"{left}{title:^{middle}}{right}"
+    return [f"{indent}└{'─' * canvas.columns}", f"{indent} {numbers}", f"{indent} {legend}"]
 
 
 def _places(xs: list[float | str], columns: int) -> dict[float | str, int]:
@@ -184,19 +192,6 @@ def _places(xs: list[float | str], columns: int) -> dict[float | str, int]:
     at = {x: math.log(x) if log else x for x in values}
     low, span = min(at.values()), max(at.values()) - min(at.values())
     return {x: round((at[x] - low) / span * (columns - 1)) if span else 0 for x in values}
-
-
-def _sweep_axis(found: Chart, place: dict[float | str, int], columns: int) -> list[str]:
-    first, *_, last = sorted(place, key=lambda x: place[x]) if len(place) > 1 else [*place, *place]
-    left, right = (x if isinstance(x, str) else f"{x:.4g}" for x in (first, last))
-    middle = max(1, columns - len(left) - len(right))
-    indent = " " * (_LABEL + 1)
-    marks = "   ".join(f"{_MARKS[i % len(_MARKS)]} {g.label}" for i, g in enumerate(found.groups))
-    return [
-        f"{indent}└{'─' * columns}",
-        f"{indent} {left}{found.x_label:^{middle}}{right}",
-        f"{indent} medians:   {marks}",
-    ]
 
 
 def _range(snapshot: StudySnapshot, scores: list[float]) -> tuple[float, float]:
@@ -218,7 +213,7 @@ def _draw_steps(canvas: _Canvas, curve: list[tuple[int, float]]) -> None:
     row = canvas.row(curve[0][1])
     column = canvas.column(curve[0][0])
     steps = [(canvas.column(number), canvas.row(score)) for number, score in curve[1:]]
-    for next_column, next_row in [*steps, (len(canvas.cells[0]) - 1, None)]:
+    for next_column, next_row in [*steps, (canvas.columns - 1, None)]:
         for passed in range(column, next_column):
             canvas.put(row, passed, "━")
         column = next_column
@@ -245,13 +240,3 @@ def _labelled(snapshot: StudySnapshot, canvas: _Canvas) -> list[str]:
         axis = "┤" if label else "│"
         lines.append(f"{label:>{_LABEL}} {axis}{''.join(cells)}".rstrip())
     return lines
-
-
-def _axis(snapshot: StudySnapshot, canvas: _Canvas) -> list[str]:
-    columns = len(canvas.cells[0])
-    numbers = f"0{'trial':^{max(5, columns - 1 - len(str(canvas.last)))}}{canvas.last}"
-    legend = "· trial   ━ best so far"
-    if reported := formatting.reported_text(snapshot.spec):
-        legend += f"   ╌ {reported}"
-    indent = " " * (_LABEL + 1)
-    return [f"{indent}└{'─' * columns}", f"{indent} {numbers}", f"{indent} {legend}"]

@@ -53,19 +53,8 @@ def _chosen(studies: Sequence[StudySummary], rows: int) -> list[StudySummary]:
 
 def study_lines(studies: Sequence[StudySummary], *, width: int | None = None) -> list[str]:
     """A table of studies."""
-    rows = [
-        [
-            "study",
-            "state",
-            "settled",
-            "epochs",
-            "running",
-            "score",
-            "reported",
-            "objective",
-            "since",
-        ]
-    ]
+    head = "study state settled epochs running score reported objective since"
+    rows = [head.split()]
     for study in studies:
         rows.append(
             [
