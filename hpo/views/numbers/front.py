@@ -104,23 +104,17 @@ def _confirmed(spec: StudySpec, item: Confirmation) -> FrontPoint:
 
 def _reported(spec: StudySpec) -> tuple[FrontPoint | None, FrontPoint | None]:
     """The reported point at its published cost, and at what it costs here."""
-    reported = spec.reported
-    if reported is None:
+    reported, known = spec.reported, _reported_score(spec)
+    if reported is None or known is None:
         return None, None
-    score, std = score_text.shown(spec, reported.score), score_text.shown(spec, reported.std or 0.0)
-    found = [
-        None if cost is None else FrontPoint(cost=cost, score=score, std=std, text=text)
-        for cost, text in (
-            (reported.cost, formatting.reported_text(spec)),
-            (
-                reported.cost_here,
-                f"reported network, {cost_text(spec, reported.cost_here)} as measured here"
-                if reported.cost_here
-                else "",
-            ),
-        )
-    ]
-    return found[0], found[1]
+    score, std = known
+
+    def spot(cost: float | None, text: str) -> FrontPoint | None:
+        return None if cost is None else FrontPoint(cost=cost, score=score, std=std, text=text)
+
+    here = reported.cost_here
+    measured = f"reported network, {cost_text(spec, here or 0.0)} as measured here"
+    return spot(reported.cost, formatting.reported_text(spec)), spot(here, measured)
 
 
 def _reported_score(spec: StudySpec) -> tuple[float, float] | None:

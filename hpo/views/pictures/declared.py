@@ -112,7 +112,7 @@ def draw(axes: Axes, chart: Chart) -> None:
         axes.set_xscale("log")
     for index, group in enumerate(chart.groups):
         colour, marker = colour_of(chart, index), _MARKERS[index % len(_MARKERS)]
-        (_curve if chart.joined else _cloud)(axes, group, colour, marker)
+        _draw_group(axes, group, chart.joined, colour, marker)
     for mark in chart.marks:
         axes.axvline(mark, color=VERMILLION, linestyle="--", linewidth=1.2)
     axes.set_xlabel(plain(chart.x_label))
@@ -121,32 +121,16 @@ def draw(axes: Axes, chart: Chart) -> None:
         axes.legend()
 
 
-def _curve(axes: Axes, group: Group, colour: str, marker: str) -> None:
-    x = [p.x for p in group.points]
-    axes.fill_between(
-        x,
-        [p.low for p in group.points],
-        [p.high for p in group.points],
-        color=colour,
-        alpha=0.18,
-        linewidth=0,
-    )
-    y = [p.median for p in group.points]
-    axes.plot(x, y, color=colour, marker=marker, markersize=4, label=plain(group.label))
-
-
-def _cloud(axes: Axes, group: Group, colour: str, marker: str) -> None:
+def _draw_group(axes: Axes, group: Group, joined: bool, colour: str, marker: str) -> None:
+    """A curve on its band, or a cloud of points."""
     x, y = [p.x for p in group.points], [p.median for p in group.points]
-    axes.plot(
-        x,
-        y,
-        color=colour,
-        marker=marker,
-        markersize=4,
-        alpha=0.75,
-        linestyle="none",
-        label=plain(group.label),
-    )
+    look: dict[str, Any] = {"alpha": 0.75, "linestyle": "none"}
+    if joined:
+        low, high = [p.low for p in group.points], [p.high for p in group.points]
+        axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+        look = {}
+    label = plain(group.label)
+    axes.plot(x, y, color=colour, marker=marker, markersize=4, label=label, **look)
 
 
 def wrapped(text: str, width: int = 90) -> str:
