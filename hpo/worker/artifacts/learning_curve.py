@@ -18,10 +18,11 @@ from hpo.study import score_text, time_step
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import Member, Slot
 from hpo.views import formatting
 from hpo.views.palette import BLUE, GREEN, VERMILLION
 from hpo.views.pictures import declared
+from hpo.worker.artifacts import retrain
 from hpo.worker.artifacts.retrain import SPLITS
 from objectives.contract import Protocol
 
@@ -38,12 +39,8 @@ class Network:
     """``member 0``, or ``fresh seed 1``."""
     confirmed: bool
     """Whether it belongs to the confirmation."""
-    score: float
-    curve: tuple[float, ...]
-    """Score after each epoch; empty in a confirmation."""
-    loss_curve: tuple[float, ...]
-    solved_score: float | None = None
-    """On the solved equation; None where its time step was not checked."""
+    trained: Member
+    """Its curve is the score after each epoch; empty in a confirmation."""
 
 
 def networks(snapshot: StudySnapshot, trial: Slot) -> list[Network]:
@@ -53,32 +50,10 @@ def networks(snapshot: StudySnapshot, trial: Slot) -> list[Network]:
         snapshot: the study, with curves.
         trial: one of its search trials.
     """
-    found = [
-        Network(
-            name=f"member {m.member}",
-            confirmed=False,
-            score=m.score,
-            curve=m.curve,
-            loss_curve=m.loss_curve,
-            solved_score=m.solved.score if m.solved else None,
-        )
-        for m in trial.members
-    ]
-    confirm = snapshot.spec.confirm
-    for slot in snapshot.confirm:
-        if confirm and slot.source == trial.number and slot.state == SlotState.COMPLETE:
-            seed, member = slot.number % confirm.members + 1, slot.members[0]
-            name = f"fresh seed {seed}"
-            found.append(
-                Network(
-                    name=name,
-                    confirmed=True,
-                    score=member.score,
-                    curve=member.curve,
-                    loss_curve=member.loss_curve,
-                    solved_score=member.solved.score if member.solved else None,
-                )
-            )
+    found = [Network(name=f"member {m.member}", confirmed=False, trained=m) for m in trial.members]
+    for seed, slot in retrain.fresh_seeds(snapshot, trial).items():
+        name = f"fresh seed {seed}"
+        found.append(Network(name=name, confirmed=True, trained=slot.members[0]))
     return found
 
 
@@ -88,9 +63,11 @@ def write_csv(snapshot: StudySnapshot, trial: Slot, stream: TextIO) -> None:
     head = ["trial", "network", "epoch", "score", "loss", "final_score", "solved_score"]
     writer.writerow(head)
     for network in networks(snapshot, trial):
-        rows = list(zip_longest(network.curve, network.loss_curve)) or [(None, None)]
+        trained = network.trained
+        rows = list(zip_longest(trained.curve, trained.loss_curve)) or [(None, None)]
+        solved = trained.solved.score if trained.solved else None
         for epoch, (score, loss) in enumerate(rows, start=1):
-            final = [network.score, network.solved_score] if epoch == len(rows) else [None, None]
+            final = [trained.score, solved] if epoch == len(rows) else [None, None]
             writer.writerow([trial.number, network.name, epoch, score, loss, *final])
 
 
@@ -102,7 +79,7 @@ def figure(snapshot: StudySnapshot, trial: Slot) -> Figure:
         trial: one of its search trials, which is complete.
     """
     found = networks(snapshot, trial)
-    with_loss = any(map(math.isfinite, (x for n in found for x in n.loss_curve)))
+    with_loss = any(map(math.isfinite, (x for n in found for x in n.trained.loss_curve)))
     drawing = declared.canvas(7.0, 5.6 if with_loss else 3.8)
     heights = [3, 2] if with_loss else [1]
     panels = drawing.subplots(
@@ -151,16 +128,17 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
     fresh = [n for n in found if n.confirmed]
     label = f"{'search: ' * spec.selects}{len(searched)} networks, {SPLITS[spec.protocol]}"
     scores, where = _ends(searched)
-    label += where * (not any(network.curve for network in searched))
+    label += where * (not any(network.trained.curve for network in searched))
     for network, score in zip(searched, scores, strict=True):
-        curve = network.curve or (score,)
+        curve = network.trained.curve or (score,)
         y = [score_text.shown(spec, score) for score in curve]
-        x = range(1, len(y) + 1) if network.curve else [len(network.loss_curve) or 1]
+        alone = [len(network.trained.loss_curve) or 1]
+        x = range(1, len(y) + 1) if network.trained.curve else alone
         style = {"linewidth": 1.4, "alpha": 0.9} if len(y) > 1 else {"marker": "o"}
         axes.plot(x, y, color=BLUE, label=label, **style)
         label = "_"  # once in the legend
     if fresh:
-        x = [len(n.loss_curve) or 1 for n in fresh]
+        x = [len(n.trained.loss_curve) or 1 for n in fresh]
         scores, where = _ends(fresh)
         y = [score_text.shown(spec, score) for score in scores]
         label = f"confirmation: {len(fresh)} fresh seeds, {SPLITS[Protocol.CONFIRM]}{where}"
@@ -179,10 +157,10 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
 
 def _ends(found: Sequence[Network]) -> tuple[list[float], str]:
     """What is claimed of networks, and where if on the solved equation: if all were tested."""
-    solved = [n.solved_score for n in found if n.solved_score is not None]
+    solved = [n.trained.solved.score for n in found if n.trained.solved]
     if solved and len(solved) == len(found):
         return solved, f", {time_step.SOLVED}"
-    return [n.score for n in found], ""
+    return [n.trained.score for n in found], ""
 
 
 def _draw_losses(axes: Axes, found: Sequence[Network]) -> None:
@@ -191,7 +169,7 @@ def _draw_losses(axes: Axes, found: Sequence[Network]) -> None:
 
     lowest = math.inf
     for network in found:
-        losses = [loss if math.isfinite(loss) else math.nan for loss in network.loss_curve]
+        losses = [loss if math.isfinite(loss) else math.nan for loss in network.trained.loss_curve]
         lowest = min([lowest, *(loss for loss in losses if not math.isnan(loss))])
         colour = GREEN if network.confirmed else BLUE
         axes.plot(range(1, len(losses) + 1), losses, color=colour, linewidth=0.9, alpha=0.7)

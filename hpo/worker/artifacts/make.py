@@ -10,17 +10,21 @@ import io
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from hpo.ledger.artifacts import Artifact
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot
 from hpo.views.numbers import declared
-from hpo.views.numbers.declared import Chart
 from hpo.views.pictures import declared as pictures_declared
 from hpo.worker.artifacts import learning_curve, replay, retrain, trace_picture
 from objectives.inspection import NetworkObjective
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
 
@@ -79,16 +83,14 @@ def _files(
         return
     chart = declared.chart(snapshot, others)
     if chart is not None and chart.groups:
-        yield from _figure(chart, snapshot.spec.name)
+        stem = snapshot.spec.name
+        yield _picture(f"{stem}-figure.svg", lambda: pictures_declared.figure(chart))
+        yield _table(f"{stem}-figure.csv", partial(declared.write_csv, chart))
 
 
 def _learning_curve(snapshot: StudySnapshot, best: Slot, stem: str) -> Iterator[Artifact]:
-    with pictures_declared.style():
-        drawn = learning_curve.figure(snapshot, best)
-        yield _artifact(f"{stem}-learning.png", pictures_declared.rendered(drawn, ".png"))
-    text = io.StringIO(newline="")
-    learning_curve.write_csv(snapshot, best, text)
-    yield _artifact(f"{stem}-learning.csv", text.getvalue().encode())
+    yield _picture(f"{stem}-learning.png", lambda: learning_curve.figure(snapshot, best))
+    yield _table(f"{stem}-learning.csv", partial(learning_curve.write_csv, snapshot, best))
 
 
 def _network(snapshot: StudySnapshot, stem: str, say: Callable[[str], None]) -> Iterator[Artifact]:
@@ -103,24 +105,19 @@ def _network(snapshot: StudySnapshot, stem: str, say: Callable[[str], None]) -> 
         for path in (target, target.with_suffix(".json")):
             yield _artifact(stem + path.suffix, path.read_bytes())
     shown = replay.default(retrained)
-    with pictures_declared.style():
-        yield _artifact(
-            f"{stem}-traces.png", pictures_declared.rendered(trace_picture.figure(shown), ".png")
-        )
-    text = io.StringIO(newline="")
-    replay.write_csv(shown, text)
-    yield _artifact(f"{stem}-traces.csv", text.getvalue().encode())
+    yield _picture(f"{stem}-traces.png", lambda: trace_picture.figure(shown))
+    yield _table(f"{stem}-traces.csv", partial(replay.write_csv, shown))
 
 
-def _figure(chart: Chart, stem: str) -> Iterator[Artifact]:
+def _picture(filename: str, draw: Callable[[], Figure]) -> Artifact:
     with pictures_declared.style():
-        yield _artifact(
-            f"{stem}-figure.svg",
-            pictures_declared.rendered(pictures_declared.figure(chart), ".svg"),
-        )
+        return _artifact(filename, pictures_declared.rendered(draw(), Path(filename).suffix))
+
+
+def _table(filename: str, write: Callable[[TextIO], None]) -> Artifact:
     text = io.StringIO(newline="")
-    declared.write_csv(chart, text)
-    yield _artifact(f"{stem}-figure.csv", text.getvalue().encode())
+    write(text)
+    return _artifact(filename, text.getvalue().encode())
 
 
 def _artifact(filename: str, data: bytes) -> Artifact:

@@ -183,20 +183,20 @@ def pick_layers(network: NetworkMember, layers: Sequence[str]) -> tuple[int, ...
         HpoError: there is no such layer.
     """
     n = network.n_layers
-    views_verdict = {
+    valid = {
         "all": range(n),
         "last": range(n - 1, n),
         **{str(i): range(i, i + 1) for i in range(n)},
     }
     picked: list[int] = []
     for name in layers:
-        if name not in views_verdict:
+        if name not in valid:
             numbers = "0" if n == 1 else f"0 to {n - 1}"
             raise HpoError(
                 f"--layer {name}: a layer of the network must hold, but got {name!r}. "
                 f"Valid: {numbers}, last, all."
             )
-        picked += views_verdict[name]
+        picked += valid[name]
     return tuple(dict.fromkeys(picked))
 
 

@@ -159,7 +159,7 @@ def choose(
             f"objectives.inspection.NetworkObjective."
         )
     slot = _slot(snapshot, trial)
-    fresh = _fresh(snapshot, slot)
+    fresh = fresh_seeds(snapshot, slot)
     if fresh_seed is not None or (member is None and fresh):
         found = _pick(fresh, fresh_seed, next(iter(fresh), 1))
         if found is None:
@@ -201,7 +201,7 @@ def _slot(snapshot: StudySnapshot, trial: int | None) -> Slot:
     return found
 
 
-def _fresh(snapshot: StudySnapshot, slot: Slot) -> dict[int, Slot]:
+def fresh_seeds(snapshot: StudySnapshot, slot: Slot) -> dict[int, Slot]:
     """The finished confirmation trainings of a trial by fresh seed, from 1."""
     confirm = snapshot.spec.confirm
     return {
