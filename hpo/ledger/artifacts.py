@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from optuna.artifacts.exceptions import ArtifactNotFound
-from sqlalchemy import Connection, Engine, Row, Select, delete, func, insert, null, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.errors import StorageError, StudyError
@@ -24,6 +24,7 @@ from hpo.ledger import optuna_tables, reading
 from hpo.ledger.statements import NOW
 from hpo.ledger.tables import artifacts, studies
 from hpo.ledger.writing import after
+from hpo.postgres.transactions import Transactional, transaction
 from hpo.settings import LEASE_S
 from hpo.study.snapshot import StudyState
 
@@ -64,199 +65,184 @@ class Edition:
     """Who makes them under a lease; None if somebody does by hand."""
 
 
-class ArtifactStore:
-    """The artifacts of a database; ``optuna.artifacts`` and optuna-dashboard can use it.
+def _open_reader(connection: Connection, artifact_id: str) -> BinaryIO:
+    """The content of an artifact.
 
-    Every method is one transaction, and safe to repeat when the answer to it was lost.
+    Raises:
+        ArtifactNotFound: there is none of this id.
     """
-
-    def __init__(self, engine: Engine) -> None:
-        """The database must have the ledger's tables."""
-        self._engine = engine
-
-    # --- Optuna's protocol ---------------------------------------------------------------
-
-    def open_reader(self, artifact_id: str) -> BinaryIO:
-        """The content of an artifact.
-
-        Raises:
-            ArtifactNotFound: there is none of this id.
-        """
-        query = select(artifacts.c.data).where(artifacts.c.artifact_id == artifact_id)
-        with self._engine.begin() as connection:
-            data = connection.scalar(query)
-        if data is None:
-            raise _not_found(artifact_id)
-        return io.BytesIO(data)
-
-    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
-        """Keep an artifact that one of our studies, or a trial of it, lists already.
-
-        Raises:
-            StorageError: no study of the ledger lists it.
-        """
-        with self._engine.begin() as connection:
-            owner = optuna_tables.artifact_owner(connection, artifact_id)
-            query = select(studies.c.id).where(studies.c.optuna_study_id == (owner or [None])[0])
-            study_id = connection.scalar(query)
-            if owner is None or study_id is None:
-                raise StorageError(
-                    f"artifact {artifact_id}: a study made by hpo must list it, but none does. "
-                    f"Use optuna.artifacts.upload_artifact with such a study or its trial."
-                )
-            row = {
-                "study_id": study_id,
-                "filename": owner[1]["filename"],
-                "media_type": owner[1]["mimetype"],
-                "data": content_body.read(),
-            }
-            connection.execute(
-                upsert(artifacts)
-                .values(artifact_id=artifact_id, **row)
-                .on_conflict_do_update(index_elements=[artifacts.c.artifact_id], set_=row)
-            )
-
-    def remove(self, artifact_id: str) -> None:
-        """Delete the content of an artifact.
-
-        Raises:
-            ArtifactNotFound: there is none of this id.
-        """
-        own = delete(artifacts).where(artifacts.c.artifact_id == artifact_id)
-        with self._engine.begin() as connection:
-            if not connection.execute(own).rowcount:
-                raise _not_found(artifact_id)
-
-    # --- what workers make ---------------------------------------------------------------
-
-    def listed(self, study: str) -> list[Listed]:
-        """The artifacts of a study by file name.
-
-        Raises:
-            StudyError: there is no such study.
-        """
-        columns = [artifacts.c[name] for name in ("artifact_id", "filename", "media_type")]
-        size = func.octet_length(artifacts.c.data).label("size")
-        query = select(*columns, size, artifacts.c.created_at).order_by(artifacts.c.filename)
-        with self._engine.begin() as connection:
-            row = _study(connection, study)
-            found = connection.execute(query.where(artifacts.c.study_id == row.id)).all()
-        return [Listed(**row._mapping) for row in found]
-
-    def error(self, study: str) -> str | None:
-        """Why the artifacts of a study could not be made, if so."""
-        with self._engine.begin() as connection:
-            error: str | None = _study(connection, study).artifact_error
-        return error
-
-    def due(self) -> list[str]:
-        """Names of the finished studies whose artifacts are still to be made, oldest first."""
-        wanted = (studies.c.state == StudyState.DONE) & (studies.c.artifact_tries > 0)
-        with self._engine.begin() as connection:
-            query = select(studies.c.name).where(wanted).order_by(studies.c.id)
-            return list(connection.scalars(query))
-
-    def held(self, study: str) -> bool:
-        """Whether a worker makes the artifacts of a study just now."""
-        query = select(studies.c.artifact_until > NOW).where(studies.c.name == study)
-        with self._engine.begin() as connection:
-            return bool(connection.scalar(query))
-
-    def begin(self, study: str, worker: str, lease_s: float = LEASE_S) -> Edition | None:
-        """Take one of the tries at the artifacts of a study, under a lease.
-
-        None if they are not due, or another worker is at it. Should this one die at it, its lease
-        runs out, and the error says so; ``Ledger.renew`` renews it, ``release`` ends it.
-
-        Raises:
-            StudyError: the study was deleted from Optuna's tables, which list artifacts.
-        """
-        taken = (studies.c.artifact_worker != worker) & (studies.c.artifact_until > NOW)
-        query = select(studies, taken.label("taken")).where(studies.c.name == study)
-        with self._engine.begin() as connection:
-            row = connection.execute(query.with_for_update()).one_or_none()
-            if row is None or row.taken or row.state != StudyState.DONE or row.artifact_tries <= 0:
-                return None
-            optuna_tables.require_study(connection, row.optuna_study_id, study)
-            values = {
-                "artifact_tries": row.artifact_tries - 1,
-                "artifact_error": f"{worker} was lost while it made them",
-                "artifact_worker": worker,
-                "artifact_until": after(lease_s),
-            }
-            connection.execute(update(studies).where(studies.c.id == row.id).values(values))
-            return _edition(row, worker)
-
-    def release(self, edition: Edition) -> None:
-        """End the lease that ``begin`` gave."""
-        own = (studies.c.id == edition.study_id) & (studies.c.artifact_worker == edition.worker)
-        values = {"artifact_worker": null(), "artifact_until": null()}
-        with self._engine.begin() as connection:
-            connection.execute(update(studies).where(own).values(values))
-
-    def edition(self, study: str) -> Edition:
-        """The study as it is now, for somebody who makes artifacts by hand.
-
-        Raises:
-            StudyError: there is no such study.
-        """
-        with self._engine.begin() as connection:
-            return _edition(_study(connection, study))
-
-    def leave(self, edition: Edition, why: str | None = None) -> None:
-        """Leave to others what was begun: it was no failure, though ``why`` may say what lacked."""
-        tries = studies.c.artifact_tries + 1
-        self._update(edition, {"artifact_tries": tries, "artifact_error": _storable(why)})
-
-    def fail(self, edition: Edition, why: str) -> None:
-        """Write down that the artifacts cannot be made; nobody tries again."""
-        self._update(edition, {"artifact_tries": 0, "artifact_error": _storable(why)})
-
-    def _update(self, edition: Edition, values: Mapping[str, Any]) -> None:
-        with self._engine.begin() as connection:
-            if _still(connection, edition) is not None:
-                own = studies.c.id == edition.study_id
-                connection.execute(update(studies).where(own).values(values))
-
-    def replace(self, edition: Edition, made: Sequence[Artifact]) -> bool:
-        """Put what was made in the place of what was made before.
-
-        Returns:
-            False, and nothing is written, if the study has gone on, or away, meanwhile.
-
-        Raises:
-            StudyError: the study was deleted from Optuna's tables, which list artifacts.
-        """
-        with self._engine.begin() as connection:
-            row = _still(connection, edition)
-            if row is None:
-                return False
-            optuna_tables.require_study(connection, row.optuna_study_id, row.name)
-            own = artifacts.c.study_id == row.id
-            ids = connection.scalars(select(artifacts.c.artifact_id).where(own)).all()
-            gone = [known for known in ids if uuid.UUID(known).version == 5]
-            connection.execute(delete(artifacts).where(artifacts.c.artifact_id.in_(gone)))
-            new = {_id(row.id, item.filename): item for item in made}
-            for artifact_id, item in new.items():
-                values = {"artifact_id": artifact_id, "study_id": row.id}
-                values |= {"filename": item.filename, "media_type": item.media_type}
-                connection.execute(insert(artifacts).values(**values, data=item.data))
-            listed = {
-                key: {"filename": item.filename, "mimetype": item.media_type, "encoding": None}
-                for key, item in new.items()
-            }
-            optuna_tables.replace_artifacts(connection, row.optuna_study_id, gone, listed)
-            made_them = {"artifact_tries": 0, "artifact_error": null()}
-            connection.execute(update(studies).where(studies.c.id == row.id).values(made_them))
-            return True
+    query = select(artifacts.c.data).where(artifacts.c.artifact_id == artifact_id)
+    data = connection.scalar(query)
+    if data is None:
+        raise _not_found(artifact_id)
+    return io.BytesIO(data)
 
 
-def _by_name(study: str) -> Select[Any]:
-    return select(studies).where(studies.c.name == study)
+def _write(connection: Connection, artifact_id: str, content: bytes) -> None:
+    """Keep an artifact that one of our studies, or a trial of it, lists already.
+
+    Raises:
+        StorageError: no study of the ledger lists it.
+    """
+    owner = optuna_tables.artifact_owner(connection, artifact_id)
+    query = select(studies.c.id).where(studies.c.optuna_study_id == (owner or [None])[0])
+    study_id = connection.scalar(query)
+    if owner is None or study_id is None:
+        raise StorageError(
+            f"artifact {artifact_id}: a study made by hpo must list it, but none does. "
+            f"Use optuna.artifacts.upload_artifact with such a study or its trial."
+        )
+    row = {
+        "study_id": study_id,
+        "filename": owner[1]["filename"],
+        "media_type": owner[1]["mimetype"],
+        "data": content,
+    }
+    connection.execute(
+        upsert(artifacts)
+        .values(artifact_id=artifact_id, **row)
+        .on_conflict_do_update(index_elements=[artifacts.c.artifact_id], set_=row)
+    )
+
+
+def _remove(connection: Connection, artifact_id: str) -> None:
+    """Delete the content of an artifact.
+
+    Raises:
+        ArtifactNotFound: there is none of this id.
+    """
+    own = delete(artifacts).where(artifacts.c.artifact_id == artifact_id)
+    if not connection.execute(own).rowcount:
+        raise _not_found(artifact_id)
+
+
+def _listed(connection: Connection, study: str) -> list[Listed]:
+    """The artifacts of a study by file name.
+
+    Raises:
+        StudyError: there is no such study.
+    """
+    columns = [artifacts.c[name] for name in ("artifact_id", "filename", "media_type")]
+    size = func.octet_length(artifacts.c.data).label("size")
+    query = select(*columns, size, artifacts.c.created_at).order_by(artifacts.c.filename)
+    row = _study(connection, study)
+    found = connection.execute(query.where(artifacts.c.study_id == row.id)).all()
+    return [Listed(**row._mapping) for row in found]
+
+
+def _error(connection: Connection, study: str) -> str | None:
+    """Why the artifacts of a study could not be made, if so."""
+    error: str | None = _study(connection, study).artifact_error
+    return error
+
+
+def _due(connection: Connection) -> list[str]:
+    """Names of the finished studies whose artifacts are still to be made, oldest first."""
+    wanted = (studies.c.state == StudyState.DONE) & (studies.c.artifact_tries > 0)
+    query = select(studies.c.name).where(wanted).order_by(studies.c.id)
+    return list(connection.scalars(query))
+
+
+def _held(connection: Connection, study: str) -> bool:
+    """Whether a worker makes the artifacts of a study just now."""
+    query = select(studies.c.artifact_until > NOW).where(studies.c.name == study)
+    return bool(connection.scalar(query))
+
+
+def _begin(
+    connection: Connection, study: str, worker: str, lease_s: float = LEASE_S
+) -> Edition | None:
+    """Take one of the tries at the artifacts of a study, under a lease.
+
+    None if they are not due, or another worker is at it. Should this one die at it, its lease
+    runs out, and the error says so; ``Ledger.renew`` renews it, ``release`` ends it.
+
+    Raises:
+        StudyError: the study was deleted from Optuna's tables, which list artifacts.
+    """
+    taken = (studies.c.artifact_worker != worker) & (studies.c.artifact_until > NOW)
+    query = select(studies, taken.label("taken")).where(studies.c.name == study)
+    row = connection.execute(query.with_for_update()).one_or_none()
+    if row is None or row.taken or row.state != StudyState.DONE or row.artifact_tries <= 0:
+        return None
+    optuna_tables.require_study(connection, row.optuna_study_id, study)
+    values = {
+        "artifact_tries": row.artifact_tries - 1,
+        "artifact_error": f"{worker} was lost while it made them",
+        "artifact_worker": worker,
+        "artifact_until": after(lease_s),
+    }
+    connection.execute(update(studies).where(studies.c.id == row.id).values(values))
+    return _edition(row, worker)
+
+
+def _release(connection: Connection, edition: Edition) -> None:
+    """End the lease that ``begin`` gave."""
+    own = (studies.c.id == edition.study_id) & (studies.c.artifact_worker == edition.worker)
+    values = {"artifact_worker": null(), "artifact_until": null()}
+    connection.execute(update(studies).where(own).values(values))
+
+
+def _edition_now(connection: Connection, study: str) -> Edition:
+    """The study as it is now, for somebody who makes artifacts by hand.
+
+    Raises:
+        StudyError: there is no such study.
+    """
+    return _edition(_study(connection, study))
+
+
+def _leave(connection: Connection, edition: Edition, why: str | None = None) -> None:
+    """Leave to others what was begun: it was no failure, though ``why`` may say what lacked."""
+    tries = studies.c.artifact_tries + 1
+    _update(connection, edition, {"artifact_tries": tries, "artifact_error": _storable(why)})
+
+
+def _fail(connection: Connection, edition: Edition, why: str) -> None:
+    """Write down that the artifacts cannot be made; nobody tries again."""
+    _update(connection, edition, {"artifact_tries": 0, "artifact_error": _storable(why)})
+
+
+def _update(connection: Connection, edition: Edition, values: Mapping[str, Any]) -> None:
+    if _still(connection, edition) is not None:
+        own = studies.c.id == edition.study_id
+        connection.execute(update(studies).where(own).values(values))
+
+
+def _replace(connection: Connection, edition: Edition, made: Sequence[Artifact]) -> bool:
+    """Put what was made in the place of what was made before.
+
+    Returns:
+        False, and nothing is written, if the study has gone on, or away, meanwhile.
+
+    Raises:
+        StudyError: the study was deleted from Optuna's tables, which list artifacts.
+    """
+    row = _still(connection, edition)
+    if row is None:
+        return False
+    optuna_tables.require_study(connection, row.optuna_study_id, row.name)
+    own = artifacts.c.study_id == row.id
+    ids = connection.scalars(select(artifacts.c.artifact_id).where(own)).all()
+    gone = [known for known in ids if uuid.UUID(known).version == 5]
+    connection.execute(delete(artifacts).where(artifacts.c.artifact_id.in_(gone)))
+    new = {_id(row.id, item.filename): item for item in made}
+    for artifact_id, item in new.items():
+        values = {"artifact_id": artifact_id, "study_id": row.id}
+        values |= {"filename": item.filename, "media_type": item.media_type}
+        connection.execute(insert(artifacts).values(**values, data=item.data))
+    listed = {
+        key: {"filename": item.filename, "mimetype": item.media_type, "encoding": None}
+        for key, item in new.items()
+    }
+    optuna_tables.replace_artifacts(connection, row.optuna_study_id, gone, listed)
+    made_them = {"artifact_tries": 0, "artifact_error": null()}
+    connection.execute(update(studies).where(studies.c.id == row.id).values(made_them))
+    return True
 
 
 def _study(connection: Connection, name: str) -> Row[Any]:
-    row = connection.execute(_by_name(name)).one_or_none()
+    row = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
     if row is None:
         raise StudyError(reading.no_such_study(connection, name))
     return row
@@ -301,3 +287,36 @@ def _not_found(artifact_id: str) -> ArtifactNotFound:
         f"artifact {artifact_id}: the database must hold it, but it does not. It was deleted, or "
         f"made anew under another name: reload the page."
     )
+
+
+class ArtifactStore(Transactional):
+    """The artifacts of a database; ``optuna.artifacts`` and optuna-dashboard can use it.
+
+    Every method is one transaction, and safe to repeat when the answer to it was lost.
+    """
+
+    # Optuna's protocol
+    open_reader = transaction(_open_reader)
+    remove = transaction(_remove)
+
+    def write(self, artifact_id: str, content_body: BinaryIO) -> None:
+        """Keep an artifact that one of our studies, or a trial of it, lists already.
+
+        Raises:
+            StorageError: no study of the ledger lists it.
+        """
+        self._write(artifact_id, content_body.read())
+
+    _write = transaction(_write)
+
+    # what workers make
+    listed = transaction(_listed)
+    error = transaction(_error)
+    due = transaction(_due)
+    held = transaction(_held)
+    begin = transaction(_begin)
+    release = transaction(_release)
+    edition = transaction(_edition_now)
+    leave = transaction(_leave)
+    fail = transaction(_fail)
+    replace = transaction(_replace)

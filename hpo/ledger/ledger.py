@@ -7,11 +7,10 @@ one transaction or two, and safe to repeat when the answer to it was lost.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
@@ -22,7 +21,7 @@ from hpo.ledger.lease import ARTIFACT_TRIES, Claim, Claimant, Over, Wait
 from hpo.ledger.tables import check_version, schema, studies
 from hpo.ledger.writing import End
 from hpo.postgres.connect import Storage, prepare_database
-from hpo.postgres.transactions import Transactional, statement, transaction
+from hpo.postgres.transactions import Patience, Transactional, statement, transaction
 from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
@@ -62,27 +61,17 @@ def _register(
 class Ledger(Transactional):
     """All that the service writes down about studies."""
 
-    def __init__(
-        self,
-        storage: Storage,
-        *,
-        patience_s: float = 0.0,
-        on_wait: Callable[[float, Exception], None] | None = None,
-        pause: Callable[[float], object] = time.sleep,
-    ) -> None:
+    def __init__(self, storage: Storage, **patience: Unpack[Patience]) -> None:
         """Open the ledger of a database; create its tables if there are none.
 
         Args:
             storage: the database.
-            patience_s: for how long every method waits for a database that is away; with 0, its
-                errors (``sqlalchemy.exc.SQLAlchemyError``) are raised at once.
-            on_wait: told of every wait, with the seconds waited so far and the error.
-            pause: waits for so many seconds, or less if something calls.
+            patience: how long methods wait for a database that is away; see ``Transactional``.
 
         Raises:
             StorageError: the tables are those of a newer version of this software.
         """
-        super().__init__(storage.engine, patience_s=patience_s, on_wait=on_wait, pause=pause)
+        super().__init__(storage.engine, **patience)
         self._token = uuid.uuid4().hex
         self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
         self._settled: dict[int, tuple[int, list[Past]]] = {}
@@ -134,7 +123,7 @@ class Ledger(Transactional):
         in_touch: Callable[[], bool] = lambda: True,
         at_work: int | None = None,
     ) -> Claim | Wait | Over:
-        """Take the next slot of a study; see ``claims.claim`` and ``Claimant.at_work``.
+        """Take the next slot of a study; see ``claiming.claim`` and ``Claimant.at_work``.
 
         ``in_touch`` is asked for ``Claimant.take_over``, anew whenever the database was away.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Concatenate, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
 from sqlalchemy import Connection, Engine
 
@@ -15,31 +15,33 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Patience(TypedDict, total=False):
+    """How work waits for a database that is away."""
+
+    patience_s: float
+    """For so long; with 0, errors (``sqlalchemy.exc.SQLAlchemyError``) are raised at once."""
+    on_wait: Callable[[float, Exception], None] | None
+    """Told of every wait, with the seconds waited so far and the error."""
+    pause: Callable[[float], object]
+    """Waits for so many seconds, or less if something calls."""
+
+
 class Transactional:
     """Something that is kept in a database."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        patience_s: float,
-        on_wait: Callable[[float, Exception], None] | None,
-        pause: Callable[[float], object],
-    ) -> None:
-        """See ``Ledger`` for the arguments."""
+    def __init__(self, engine: Engine, **patience: Unpack[Patience]) -> None:
+        """Nothing is asked yet; without ``patience_s``, nothing is waited for either."""
         self._engine = engine
         self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._patience_s, self._on_wait, self._pause = patience_s, on_wait, pause
+        self._patience = patience
 
     def _retry(self, work: Callable[[], T]) -> T:
-        if not self._patience_s:
-            return work()
-        return retry(work, patience_s=self._patience_s, on_wait=self._on_wait, pause=self._pause)
+        return retry(work, **self._patience) if self._patience.get("patience_s") else work()
 
     def impatient(self) -> Self:
         """The same, whose methods raise at once while the database is away."""
         other = copy.copy(self)
-        other._patience_s = 0.0
+        other._patience = {}
         return other
 
 

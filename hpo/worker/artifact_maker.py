@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Callable
-from typing import Protocol, TypeVar
 
 from hpo.errors import HpoError, StorageError, StudyError
 from hpo.ledger.artifacts import ArtifactStore, Edition
@@ -18,19 +17,9 @@ from objectives.contract import UnavailableError
 log = logging.getLogger(__name__)
 
 
-T = TypeVar("T")
-
-
 _MESSAGE_CHARS = 4000
 _LACKING = (HpoError, UnavailableError, OSError, MemoryError)
 """What says that another host may have what this one lacks: data, a GPU, room on its disk."""
-
-
-class Retrying(Protocol):
-    """Does a piece of work, and does it again while the database is away."""
-
-    def __call__(self, work: Callable[[], T], /) -> T:
-        """What the work returns."""
 
 
 class ArtifactMaker:
@@ -43,7 +32,6 @@ class ArtifactMaker:
         worker: str,
         *,
         lease_s: float,
-        retrying: Retrying,
         stopping: Callable[[], bool],
         doing: Callable[[str], None],
     ) -> None:
@@ -51,15 +39,14 @@ class ArtifactMaker:
 
         Args:
             ledger: the ledger.
-            store: where artifacts go, in the same database.
+            store: where artifacts go, in the same database; it waits when that is away.
             worker: name of the worker.
             lease_s: seconds after which others may begin, without a sign of life from it.
-            retrying: how the store is asked.
             stopping: whether the worker was told to stop; asked after every epoch.
             doing: told what is being done, for the people who watch.
         """
         self._ledger, self._store, self._worker, self._lease_s = ledger, store, worker, lease_s
-        self._retrying, self._stopping, self._doing = retrying, stopping, doing
+        self._stopping, self._doing = stopping, doing
         self._refused: set[str] = set()
 
     def keep(self, study: str | None = None) -> bool:
@@ -71,7 +58,7 @@ class ArtifactMaker:
         Returns:
             Whether there was something to do.
         """
-        for name in self._retrying(self._store.due):
+        for name in self._store.due():
             wanted = study in (None, name) and name not in self._refused
             if wanted and self._keep_alone(name):
                 return True
@@ -80,7 +67,7 @@ class ArtifactMaker:
     def _keep_alone(self, name: str) -> bool:
         """Make the artifacts of a study unless somebody else is at it."""
         try:
-            edition = self._retrying(lambda: self._store.begin(name, self._worker, self._lease_s))
+            edition = self._store.begin(name, self._worker, self._lease_s)
         except StudyError as error:
             self._refuse(name, error)
             return False
@@ -89,7 +76,7 @@ class ArtifactMaker:
         try:
             self._keep(edition)
         finally:
-            self._retrying(lambda: self._store.release(edition))
+            self._store.release(edition)
         return True
 
     def _keep(self, edition: Edition) -> None:
@@ -98,26 +85,26 @@ class ArtifactMaker:
             self._make(edition)
         except StoppedError:
             log.info("%s: its artifacts are left to the next worker", name)
-            self._retrying(lambda: self._store.leave(edition))
+            self._store.leave(edition)
         except StorageError:
             raise
         except _LACKING as error:
             self._refuse(name, error)
             why = f"{self._worker}: {str(error) or type(error).__name__}"
-            self._retrying(lambda: self._store.leave(edition, why))
+            self._store.leave(edition, why)
         except Exception as error:
             if is_passing(error):
                 raise
             why = traceback.format_exc()[-_MESSAGE_CHARS:]
             log.exception("%s: its artifacts cannot be made", name)
-            self._retrying(lambda: self._store.fail(edition, why))
+            self._store.fail(edition, why)
 
     def _make(self, edition: Edition) -> None:
         name = edition.name
         snapshot = self._ledger.snapshot(name, curves=True)
         self._doing(f"keeps the {make.what(snapshot.spec)} of {name}")
         made = make.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
-        kept = self._retrying(lambda: self._store.replace(edition, made))
+        kept = self._store.replace(edition, made)
         log.info("%s: %s", name, f"{len(made)} artifacts" if kept else "it has gone on meanwhile")
 
     def _refuse(self, name: str, error: Exception) -> None:

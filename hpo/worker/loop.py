@@ -8,7 +8,6 @@ import platform
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 from hpo import settings
 from hpo.errors import HpoError, StorageError, StudyError
@@ -16,10 +15,10 @@ from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.lease import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.postgres.retry import retry
+from hpo.postgres.transactions import Patience
 from hpo.worker.artifact_maker import ArtifactMaker
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
-from hpo.worker.trial import Pace, Signals, StoppedError, Trial
+from hpo.worker.trial import Signals, StoppedError, Trial
 from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ class _Refusal:
     """Monotonic time from which on it may be tried again."""
 
     def __str__(self) -> str:
-        """In words, for views."""
+        """What views show."""
         return f"refuses {self.study}: {self.why}"
 
 
@@ -57,12 +56,16 @@ class Worker:
         self._options = options
         self._left_out: dict[str, _Refusal] = {}
         self._gave_up = False
-        self._pace = Pace()
         whose = f"{options.study}@" if options.study else ""  # without @: serves every study
         host = platform.node()
         self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._heart = Heartbeat(self.name, options)
-        patience: dict[str, Any] = {
+        self._signals = Signals(
+            stopping=lambda: self._heart.stop_requested.is_set() or self._heart.closed,
+            lost=lambda: self._heart.lost,
+            doing=self._doing,
+        )
+        patience: Patience = {
             "patience_s": PATIENCE_S,
             "on_wait": self._database_away,
             "pause": self._pause,
@@ -70,10 +73,9 @@ class Worker:
         self._ledger = Ledger(storage, **patience)
         self._keeper = ArtifactMaker(
             self._ledger,
-            ArtifactStore(storage.engine),
+            ArtifactStore(storage.engine, **patience),
             self.name,
             lease_s=options.lease_s,
-            retrying=lambda work: retry(work, **patience),
             stopping=self._heart.stop_requested.is_set,
             doing=self._doing,
         )
@@ -199,14 +201,9 @@ class Worker:
     def _work(self, claim: Claim) -> None:
         self._heart.hold(claim)
         self._doing(str(claim))
-        signals = Signals(
-            stopping=lambda: self._heart.stop_requested.is_set() or self._heart.closed,
-            lost=lambda: self._heart.lost,
-            doing=self._doing,
-        )
         begun, pause_s = time.monotonic(), 0.0
         try:
-            Trial(self._ledger, claim, signals, self._pace).run()
+            Trial(self._ledger, claim, self._signals).run()
             log.info("%s settled after %.1f s", claim, time.monotonic() - begun)
         except StoppedError:
             log.info("%s is left to the next worker", claim)

@@ -42,9 +42,9 @@ class StoppedError(Exception):
     """The worker was told to stop; the slot is safe and free for the next one."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Signals:
-    """What a trial asks its worker, and tells it, after every epoch."""
+    """What trials ask their worker, and tell it."""
 
     stopping: Callable[[], bool]
     """Whether the worker was told to stop."""
@@ -52,22 +52,16 @@ class Signals:
     """Whether the lease has passed to another worker."""
     doing: Callable[[str], None]
     """Told what is being done, for the people who watch."""
-
-
-@dataclass(kw_only=True)
-class Pace:
-    """How fast a worker is; how long it waits depends on it, and no result."""
-
     suggestion_s: float = 0.1
-    """Seconds that the last suggestion took."""
+    """Seconds that the last suggestion took; how long a trial waits depends on it, no result."""
 
 
 class Trial:
     """One claimed slot in work."""
 
-    def __init__(self, ledger: Ledger, claim: Claim, signals: Signals, pace: Pace) -> None:
+    def __init__(self, ledger: Ledger, claim: Claim, signals: Signals) -> None:
         """Everything that the trial needs to know; nothing is done yet."""
-        self._ledger, self._claim, self._signals, self._pace = ledger, claim, signals, pace
+        self._ledger, self._claim, self._signals = ledger, claim, signals
         self._spec = claim.spec
         self._course: TrialProgress | None = None
         self._members = list(claim.finished)
@@ -149,19 +143,19 @@ class Trial:
             if self._signals.stopping():
                 self._ledger.release(self._claim)
                 raise StoppedError
-            longest_s = min(PAUSE_S[1], missing * self._pace.suggestion_s / 2)
+            longest_s = min(PAUSE_S[1], missing * self._signals.suggestion_s / 2)
             time.sleep(max(PAUSE_S[0], longest_s))
             before = first
             missing, first = self._ledger.unsuggested(self._claim)
             if first != before:  # the others wait for this one, too
                 began_s = time.monotonic()
-            elif time.monotonic() - began_s > PAUSE_S[1] + 3 * self._pace.suggestion_s:
+            elif time.monotonic() - began_s > PAUSE_S[1] + 3 * self._signals.suggestion_s:
                 return
 
     def _suggest(self, history: list[Past]) -> Suggestion:
         began_s = time.monotonic()
         suggestion = suggest.suggest(self._spec, self._claim.number, history)
-        self._pace.suggestion_s = time.monotonic() - began_s
+        self._signals.suggestion_s = time.monotonic() - began_s
         return suggestion
 
     def _replay(self, course: TrialProgress, members: Sequence[Member]) -> None:
