@@ -58,15 +58,11 @@ def _opened(row: Any, spec: StudySpec, who: Claimant) -> Claim:
         spec=spec,
         phase=Phase.SEARCH,
         number=row.number,
-        source=None,
         attempt=1,
         worker=who.worker,
         token=who.token,
         amendments=row.amendments,
-        suggestion=None,
         optuna_trial_id=row.optuna_trial_id,
-        finished=(),
-        checkpoint=None,
     )
 
 
@@ -259,7 +255,9 @@ def _next_confirmation(
     taken = {row.number: row.state for row in connection.execute(query)}
     for number, (source, params) in wanted.items():
         if number not in taken:
-            return _open(connection, study.id, Phase.CONFIRM, number, source=source, params=params)
+            row = {"study_id": study.id, "phase": Phase.CONFIRM, "state": SlotState.RUNNING}
+            row |= {"number": number, "source": source, "params": params, "attempts": 0}
+            return connection.execute(insert(slots).values(row).returning(slots)).one()
     if any(taken[number] == SlotState.RUNNING for number in wanted):
         return Wait(f"{spec.name}: the last confirmations are running")
     connection.execute(delete(slots).where(own, IS_RUNNING))  # those of others
@@ -280,15 +278,6 @@ def _wanted(confirm: Confirm, best: Sequence[Row[Any]]) -> dict[int, tuple[int, 
     }
 
 
-def _open(
-    connection: Connection, study_id: int, phase: Phase, number: int, **values: Any
-) -> Row[Any]:
-    row = {"study_id": study_id, "phase": phase, "number": number, "state": SlotState.RUNNING}
-    return connection.execute(
-        insert(slots).values(**row, attempts=0, **values).returning(slots)
-    ).one()
-
-
 def _take(
     connection: Connection, slot: Row[Any], study: Row[Any], spec: StudySpec, who: Claimant
 ) -> Claim:
@@ -304,15 +293,10 @@ def _take(
             lease_until=after(who.lease_s),
         )
     )
-    saved = connection.execute(
-        select(checkpoints).where(checkpoints.c.slot_id == slot.id)
-    ).one_or_none()
-    checkpoint = (
-        None
-        if saved is None
-        else Checkpoint(
-            member=saved.member, curve=tuple(saved.curve), seconds=saved.seconds, data=saved.data
-        )
+    query = select(checkpoints).where(checkpoints.c.slot_id == slot.id)
+    saved = connection.execute(query).one_or_none()
+    checkpoint = saved and Checkpoint(
+        member=saved.member, curve=tuple(saved.curve), seconds=saved.seconds, data=saved.data
     )
     return Claim(
         slot_id=slot.id,

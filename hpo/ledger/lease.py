@@ -35,17 +35,18 @@ class Claim:
     spec: StudySpec
     phase: Phase
     number: int
-    source: int | None
+    source: int | None = None
+    """The search trial that is trained again."""
     attempt: int
     worker: str
     token: str
     amendments: int
     """How often trials of the study had been retried or excluded."""
-    suggestion: Suggestion | None
+    suggestion: Suggestion | None = None
     optuna_trial_id: int | None
-    finished: tuple[Member, ...]
+    finished: tuple[Member, ...] = ()
     """Members that were stored by earlier attempts, in order."""
-    checkpoint: Checkpoint | None
+    checkpoint: Checkpoint | None = None
     slot_amendments: tuple[Mapping[str, Any], ...] = ()
     """What somebody changed about the slot before, as stored."""
 
@@ -55,7 +56,7 @@ class Claim:
         return 0 if self.spec.confirm is None else self.number % self.spec.confirm.members
 
     def __str__(self) -> str:
-        """In words, for logs and views."""
+        """What logs and views show."""
         confirm = self.spec.confirm
         name = slot_name(self.number, self.source, confirm.members if confirm else None)
         return f"{self.spec.name}: {name}"

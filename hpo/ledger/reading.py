@@ -264,39 +264,24 @@ def _doing(row: Row[Any]) -> str:
 
 
 def _member_query(curves: bool) -> Select[Any]:
-    none = literal(None)
+    columns = [members.c[name] for name in _MEMBER]
+    if curves:
+        columns += [members.c.curve, members.c.loss_curve]
     return (
-        select(
-            members.c.slot_id,
-            members.c.member,
-            members.c.seed,
-            members.c.score,
-            members.c.diverged,
-            members.c.info,
-            members.c.seconds,
-            members.c.curve if curves else none.label("curve"),
-            members.c.loss_curve if curves else none.label("loss_curve"),
-        )
+        select(members.c.slot_id, *columns)
         .join(slots, slots.c.id == members.c.slot_id)
         .order_by(members.c.slot_id, members.c.member)
     )
 
 
+_MEMBER = ("member", "seed", "score", "diverged", "info", "seconds")
+
+
 def _members_by_slot(connection: Connection, query: Select[Any]) -> dict[int, list[Member]]:
     found: defaultdict[int, list[Member]] = defaultdict(list)
-    for row in connection.execute(query):
-        found[row.slot_id].append(
-            Member(
-                member=row.member,
-                seed=row.seed,
-                score=row.score,
-                curve=tuple(row.curve or ()),
-                loss_curve=tuple(row.loss_curve or ()),
-                diverged=row.diverged,
-                info=row.info,
-                seconds=row.seconds,
-            )
-        )
+    for row in connection.execute(query).mappings():
+        curves = {name: tuple(row.get(name, ())) for name in ("curve", "loss_curve")}
+        found[row["slot_id"]].append(Member(**{name: row[name] for name in _MEMBER}, **curves))
     return found
 
 

@@ -74,17 +74,18 @@ def _summary(
 
 def _reported(connection: Connection) -> defaultdict[int, list[Any]]:
     """How many settled trials have reported how many values, by study."""
-    facts = [slots.c.study_id, slots.c.state == SlotState.COMPLETE, func.cardinality(slots.c.steps)]
-    columns = [fact.label(name) for fact, name in zip(facts, _REPORTED, strict=True)]
+    study, n_steps = slots.c.study_id, func.cardinality(slots.c.steps)
+    complete = slots.c.state == SlotState.COMPLETE
     settled = (slots.c.phase == Phase.SEARCH) & (slots.c.state != SlotState.RUNNING)
+    query = (
+        select(study, complete.label("complete"), n_steps.label("n_steps"), func.count().label("n"))
+        .where(settled)
+        .group_by(study, complete, n_steps)
+    )
     found: defaultdict[int, list[Any]] = defaultdict(list)
-    query = select(*columns, func.count().label("n")).where(settled).group_by(*facts)
     for row in connection.execute(query):
         found[row.study_id].append(row)
     return found
-
-
-_REPORTED = ("study_id", "complete", "n_steps")
 
 
 def _epochs(spec: StudySpec | None, reported: Sequence[Any]) -> int | None:

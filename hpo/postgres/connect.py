@@ -3,7 +3,7 @@
 Which database: the argument of `open_storage`, else `HPO_STORAGE`, else the embedded server in
 `HPO_HOME`.
 
-    with open_storage(prepare=Schema.of(metadata)) as storage:
+    with open_storage(prepare=schema) as storage:
         with storage.engine.begin() as connection: ...
         optuna.load_study(study_name="seqdigits", storage=storage.optuna())
 """
@@ -13,13 +13,13 @@ from __future__ import annotations
 import atexit
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import psycopg
 import sqlalchemy as sa
-from sqlalchemy import URL, Connection, MetaData, event
+from sqlalchemy import URL, Connection, event
 
 from hpo import settings
 from hpo.errors import StorageError
@@ -56,22 +56,6 @@ class Schema:
 
     is_current: Callable[[Connection], bool]
     create: Callable[[Connection], None]
-
-    @classmethod
-    def of(cls, metadata: MetaData) -> Schema:
-        """Return the schema that consists of the tables of `metadata`."""
-
-        def is_current(connection: Connection) -> bool:
-            inspector = sa.inspect(connection)
-            tables = metadata.tables.values()
-            return all(inspector.has_table(t.name, schema=t.schema) for t in tables)
-
-        def create(connection: Connection) -> None:
-            for name in sorted({t.schema for t in metadata.tables.values() if t.schema}):
-                connection.execute(sa.schema.CreateSchema(name, if_not_exists=True))
-            metadata.create_all(connection)
-
-        return cls(is_current, create)
 
 
 class Storage:
@@ -114,8 +98,7 @@ class Storage:
         None where nothing leaves this host, and nobody asked for more.
         """
         with self.engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, psycopg.Connection)
+            driver = _driver(connection)
             verified = driver.info.get_parameters().get("sslmode") == "verify-full"
             local = driver.info.host.startswith(("/", "127.", "::1", "localhost"))
             return None if local and not verified else (driver.pgconn.ssl_in_use, verified)
@@ -149,12 +132,7 @@ class Storage:
         """Return the storage itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close the storage."""
         self.close()
 
@@ -224,18 +202,14 @@ def open_storage(
         StorageError: it cannot be reached or used; the message says why and what to do.
     """
     parsed, server = _locate(url)
-    try:
-        storage = Storage(parsed, server, worker=worker)
-        try:
-            _check_version(storage)
-            prepare_database(storage, prepare)
-        except BaseException:
-            storage.close()
-            raise
-    except BaseException:
+    with ExitStack() as on_failure:
         if server:
-            server.release()
-        raise
+            on_failure.callback(server.release)
+        storage = Storage(parsed, server, worker=worker)
+        on_failure.callback(storage.close)
+        _check_version(storage)
+        prepare_database(storage, prepare)
+        on_failure.pop_all()
     return storage
 
 
@@ -290,13 +264,12 @@ def _locate(given: str | None) -> tuple[URL, Embedded | None]:
     """Return the database's URL, and our share in the embedded server if it is there."""
     from_environment = settings.storage_url()
     server = Embedded(settings.home())
-    if given is None and from_environment is None:
+    if given is not None:
+        url = parse_url(given, "storage URL")
+    elif from_environment is not None:
+        url = parse_url(from_environment, "HPO_STORAGE")
+    else:
         return sa.make_url(server.acquire()), server
-    url = (
-        parse_url(given, "storage URL")
-        if given is not None
-        else parse_url(from_environment or "", "HPO_STORAGE")
-    )
     if url.query.get("passfile") == str(server.layout.password):
         server.acquire()
         return url, server
@@ -352,9 +325,13 @@ def _note_use(connection: Any, record: Any) -> None:
 
 def _server_version(connection: Connection) -> int:
     """Return the server's version as in 180004 for 18.4."""
+    return _driver(connection).info.server_version
+
+
+def _driver(connection: Connection) -> psycopg.Connection[Any]:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
-    return driver.info.server_version
+    return driver
 
 
 def _check_version(storage: Storage) -> None:

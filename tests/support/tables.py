@@ -11,4 +11,15 @@ THINGS = sa.Table(
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("at", sa.DateTime(timezone=True), server_default=sa.func.now()),
 )
-SCHEMA = Schema.of(METADATA)
+
+
+def _is_current(connection: sa.Connection) -> bool:
+    return sa.inspect(connection).has_table("things", schema="ours")
+
+
+def _create(connection: sa.Connection) -> None:
+    connection.execute(sa.schema.CreateSchema("ours", if_not_exists=True))
+    METADATA.create_all(connection)
+
+
+SCHEMA = Schema(_is_current, _create)
