@@ -1,1 +1,15 @@
 """What is written down of studies, and how workers share it: slots under leases, in PostgreSQL."""
+
+__all__ = [
+    "artifacts",
+    "backup",
+    "interventions",
+    "lease",
+    "ledger",
+    "optuna_notes",
+    "optuna_tables",
+    "reading",
+    "roles",
+    "tables",
+    "warm_start",
+]
