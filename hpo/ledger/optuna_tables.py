@@ -39,6 +39,8 @@ TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
 """Likewise of its system attributes, which else are the sampler's and the pruner's."""
 
 
+_STUDIES = models.StudyModel.__table__
+_TRIALS = models.TrialModel.__table__
 _STATES = {
     SlotState.COMPLETE: TrialState.COMPLETE,
     SlotState.PRUNED: TrialState.PRUNED,
@@ -53,9 +55,8 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
     Raises:
         StudyError: Optuna already has a study of this name, made by something else.
     """
-    table = models.StudyModel.__table__
-    new = upsert(table).values(study_name=spec.name).on_conflict_do_nothing()
-    study_id = connection.scalar(new.returning(table.c.study_id))
+    new = upsert(_STUDIES).values(study_name=spec.name).on_conflict_do_nothing()
+    study_id = connection.scalar(new.returning(_STUDIES.c.study_id))
     if study_id is None:
         raise StudyError(
             f"study {spec.name!r}: the database must not hold an Optuna study of this name "
@@ -112,16 +113,15 @@ def drop_system_attrs(connection: Connection, study_id: int, keys: Collection[st
 
 def system_attr_of_all(connection: Connection, key: str) -> dict[int, str | None]:
     """A system attribute of every study in Optuna's tables, as JSON by Optuna's id of it."""
-    table, all_ = models.StudySystemAttributeModel.__table__, models.StudyModel.__table__
-    own = (table.c.study_id == all_.c.study_id) & (table.c.key == key)
-    query = select(all_.c.study_id, table.c.value_json).outerjoin_from(all_, table, own)
+    table = models.StudySystemAttributeModel.__table__
+    own = (table.c.study_id == _STUDIES.c.study_id) & (table.c.key == key)
+    query = select(_STUDIES.c.study_id, table.c.value_json).outerjoin_from(_STUDIES, table, own)
     return {row.study_id: row.value_json for row in connection.execute(query)}
 
 
 def delete_study(connection: Connection, study_id: int) -> None:
     """Delete a study with all its trials; it need not be there."""
-    trials = models.TrialModel.__table__
-    own = select(trials.c.trial_id).where(trials.c.study_id == study_id)
+    own = select(_TRIALS.c.trial_id).where(_TRIALS.c.study_id == study_id)
     tables = reversed(models.BaseModel.metadata.sorted_tables)  # those that refer to others first
     for table in tables:
         if "study_id" in table.c:
@@ -149,28 +149,25 @@ def replace_artifacts(
         gone: ids of the artifacts to strike off.
         new: what ``optuna.artifacts.ArtifactMeta`` says of those to list, by id.
     """
-    table = models.StudySystemAttributeModel.__table__
-    keys = [ARTIFACT + artifact_id for artifact_id in gone]
-    old = table.delete().where(table.c.study_id == study_id, table.c.key.in_(keys))
-    connection.execute(old)
+    drop_system_attrs(connection, study_id, [ARTIFACT + artifact_id for artifact_id in gone])
     texts = {  # Optuna stores JSON within JSON
         ARTIFACT + artifact_id: json.dumps(json.dumps({**meta, "artifact_id": artifact_id}))
         for artifact_id, meta in new.items()
     }
-    set_attrs(connection, models.StudySystemAttributeModel, study_id, texts)
+    set_system_attrs(connection, study_id, texts)
 
 
 def artifact_owner(
     connection: Connection, artifact_id: str
 ) -> tuple[int, Mapping[str, Any]] | None:
     """Optuna's id of the study that lists an artifact, or has a trial that does, and its facts."""
-    trials, of_trial = models.TrialModel.__table__, models.TrialSystemAttributeModel.__table__
+    of_trial = models.TrialSystemAttributeModel.__table__
     of_study = models.StudySystemAttributeModel.__table__
     key = ARTIFACT + artifact_id
     for query in (
         select(of_study.c.study_id, of_study.c.value_json).where(of_study.c.key == key),
-        select(trials.c.study_id, of_trial.c.value_json)
-        .join(of_trial, of_trial.c.trial_id == trials.c.trial_id)
+        select(_TRIALS.c.study_id, of_trial.c.value_json)
+        .join(of_trial, of_trial.c.trial_id == _TRIALS.c.trial_id)
         .where(of_trial.c.key == key),
     ):
         if (row := connection.execute(query).first()) is not None:
@@ -178,11 +175,14 @@ def artifact_owner(
     return None
 
 
+def _is_there(connection: Connection, key: Any, wanted: int, **lock: bool) -> bool:
+    query = select(key).where(key == wanted)
+    return connection.scalar(query.with_for_update(**lock)) is not None
+
+
 def has_study(connection: Connection, study_id: int) -> bool:
     """Whether a study is still in Optuna's tables; if so, it stays for this transaction."""
-    table = models.StudyModel.__table__
-    query = select(table.c.study_id).where(table.c.study_id == study_id)
-    return connection.scalar(query.with_for_update(read=True, key_share=True)) is not None
+    return _is_there(connection, _STUDIES.c.study_id, study_id, read=True, key_share=True)
 
 
 def lock_study(connection: Connection, study_id: int) -> bool:
@@ -190,9 +190,7 @@ def lock_study(connection: Connection, study_id: int) -> bool:
 
     Until its end, nobody else adds a trial, or gets past ``has_study``.
     """
-    table = models.StudyModel.__table__
-    query = select(table.c.study_id).where(table.c.study_id == study_id)
-    return connection.scalar(query.with_for_update()) is not None
+    return _is_there(connection, _STUDIES.c.study_id, study_id)
 
 
 def require_study(connection: Connection, study_id: int, name: str) -> None:
@@ -201,8 +199,7 @@ def require_study(connection: Connection, study_id: int, name: str) -> None:
     Raises:
         StudyError: it was deleted there, as optuna-dashboard can.
     """
-    table = models.StudyModel.__table__
-    query = select(table.c.study_id).where(table.c.study_id == study_id)
+    query = select(_STUDIES.c.study_id).where(_STUDIES.c.study_id == study_id)
     if connection.scalar(query) is None:
         raise StudyError(
             f"study {name!r}: Optuna's tables must hold it, too, but it was deleted there (as "
@@ -211,41 +208,30 @@ def require_study(connection: Connection, study_id: int, name: str) -> None:
         )
 
 
-def _has_trial(connection: Connection, trial_id: int) -> bool:
-    """Whether a trial is still in Optuna's tables; if so, it stays for this transaction."""
-    table = models.TrialModel.__table__
-    query = select(table.c.trial_id).where(table.c.trial_id == trial_id)
-    return connection.scalar(query.with_for_update(read=True, key_share=True)) is not None
-
-
 def open_trial(connection: Connection, study_id: int, number: int, at: datetime) -> int:
     """Add a running trial with this number, begun ``at``, and return Optuna's id of it."""
     lock_study(connection, study_id)  # as in ``OPEN``
     row = {"study_id": study_id, "number": number, "state": TrialState.RUNNING}
-    new = insert(models.TrialModel.__table__).values(**row, datetime_start=_utc(at))
-    return int(connection.execute(new.returning(new.table.c.trial_id)).scalar_one())
+    new = insert(_TRIALS).values(**row, datetime_start=_utc(at))
+    return int(connection.execute(new.returning(_TRIALS.c.trial_id)).scalar_one())
 
 
 def reopen_trial(connection: Connection, trial_id: int) -> None:
     """Make a failed trial a running one again."""
     _forget_outcome(connection, trial_id)
-    trials = models.TrialModel.__table__
-    connection.execute(
-        update(trials)
-        .where(trials.c.trial_id == trial_id)
-        .values(state=TrialState.RUNNING, datetime_complete=None)
-    )
+    running = {"state": TrialState.RUNNING, "datetime_complete": None}
+    connection.execute(update(_TRIALS).where(_TRIALS.c.trial_id == trial_id).values(running))
 
 
 def exclude_trial(connection: Connection, trial_id: int, user_attrs: Mapping[str, Any]) -> None:
     """Make a complete or pruned trial a failed one, which Optuna passes over, and say why."""
-    if not _has_trial(connection, trial_id):
+    if not _is_there(connection, _TRIALS.c.trial_id, trial_id, read=True, key_share=True):
         return  # deleted by optuna-dashboard: nothing is left to mirror
     _forget_outcome(connection, trial_id)
-    _set_attrs(connection, models.TrialUserAttributeModel.__table__, trial_id, user_attrs)
-    trials = models.TrialModel.__table__
-    fail = update(trials).where(trials.c.trial_id == trial_id).values(state=TrialState.FAIL)
-    connection.execute(fail)
+    texts = {key: json.dumps(value) for key, value in user_attrs.items()}
+    set_attrs(connection, models.TrialUserAttributeModel, trial_id, texts)
+    failed = update(_TRIALS).where(_TRIALS.c.trial_id == trial_id)
+    connection.execute(failed.values(state=TrialState.FAIL))
 
 
 def _forget_outcome(connection: Connection, trial_id: int) -> None:
@@ -261,15 +247,6 @@ def _forget_outcome(connection: Connection, trial_id: int) -> None:
         if others is not None:
             own = own.where(~table.c.key.regexp_match(others))
         connection.execute(own)
-
-
-def _set_attrs(connection: Connection, table: Any, trial_id: int, attrs: Mapping[str, Any]) -> None:
-    rows = [
-        {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
-        for key, value in attrs.items()
-    ]
-    if rows:
-        connection.execute(insert(table), rows)
 
 
 def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
