@@ -64,12 +64,8 @@ def view(spec: StudySpec, number: int, past: Sequence[Past], sampler: BaseSample
     if len(past) != number:
         raise ValueError(f"trial {number} needs a history of {number} trials, got {len(past)}")
     storage = HistoryStorage(_memory(spec.hash).frozen(spec, past), directions(spec))
-    return optuna.load_study(
-        study_name=STUDY,
-        storage=storage,
-        sampler=sampler,
-        pruner=optuna.pruners.NopPruner(),
-    )
+    pruner = optuna.pruners.NopPruner()
+    return optuna.load_study(study_name=STUDY, storage=storage, sampler=sampler, pruner=pruner)
 
 
 class _Memory:
@@ -162,6 +158,12 @@ class HistoryStorage(BaseStorage):
         self._open: FrozenTrial | None = None
         self._of_state: dict[tuple[bool, ...], list[FrozenTrial]] = {}
 
+    def _refuse(self, *_: Any, **__: Any) -> NoReturn:
+        """A decision must not leave traces, and the open trial is never told."""
+        raise NotImplementedError
+
+    create_new_study = delete_study = set_study_user_attr = set_trial_state_values = _refuse
+
     # --- the open trial --------------------------------------------------------------------
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
@@ -190,13 +192,8 @@ class HistoryStorage(BaseStorage):
         if self._open is None or trial_id != self._open.number:
             raise RuntimeError(f"trial {trial_id} is past, and cannot be changed")
         trial = self._open = copy.copy(self._open)
-        for name in (
-            "params",
-            "distributions",
-            "intermediate_values",
-            "user_attrs",
-            "system_attrs",
-        ):
+        names = "params", "distributions", "intermediate_values", "user_attrs", "system_attrs"
+        for name in names:
             setattr(trial, name, dict(getattr(trial, name)))
         return trial
 
@@ -277,25 +274,3 @@ class HistoryStorage(BaseStorage):
         It is forgotten with it: a decision leaves no trace for the next one.
         """
         self._attrs[key] = value
-
-    # --- what a history refuses --------------------------------------------------------------
-
-    def create_new_study(
-        self, directions: Sequence[StudyDirection], study_name: str | None = None
-    ) -> NoReturn:
-        """Not possible."""
-        raise NotImplementedError
-
-    def delete_study(self, study_id: int) -> NoReturn:
-        """Not possible."""
-        raise NotImplementedError
-
-    def set_study_user_attr(self, study_id: int, key: str, value: Any) -> NoReturn:
-        """Not possible: a decision must not leave traces."""
-        raise NotImplementedError
-
-    def set_trial_state_values(
-        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
-    ) -> NoReturn:
-        """Not possible: the open trial is never told."""
-        raise NotImplementedError

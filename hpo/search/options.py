@@ -14,8 +14,8 @@ from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 
-_OURS = {"self", "seed", "search_space"}
-"""Constructor arguments that the study sets itself."""
+_OURS = {"self", "seed", "search_space", "args", "kwargs"}
+"""Constructor arguments that are no options: the study sets them itself."""
 
 
 def check(spec: StudySpec, where: str) -> None:
@@ -36,7 +36,6 @@ def check(spec: StudySpec, where: str) -> None:
     )
     for table, choice, classes, build in choices:
         known = set(inspect.signature(classes[choice.name].__init__).parameters) - _OURS
-        known = {option for option in known if option not in ("args", "kwargs")}
         for option in choice.options:
             if option not in known:
                 raise SpecError(
@@ -59,6 +58,10 @@ _REHEARSED = 64
 """Samplers that begin at random for longer are tried without a history."""
 
 
+def _step_by_step(spec: StudySpec) -> StudySpec:
+    return spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})})
+
+
 def _rehearse_sampler(spec: StudySpec) -> None:
     """Suggest the first trial, and the first one that is not random: some options bite only then.
 
@@ -69,27 +72,21 @@ def _rehearse_sampler(spec: StudySpec) -> None:
     number = min(spec.sampler.options.get(option, usual) + 2, spec.budget.trials - 1)
     if not option or not 0 < number <= _REHEARSED:
         return  # the others have no options that bite later, and gp would load torch
-    step_by_step = spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})})
     trials: list[Past] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # told once is enough
         for k in range(number + 1):
-            own = suggest(step_by_step, k, trials)
+            own = suggest(_step_by_step(spec), k, trials)
             score, cost = (7 * k % 11) / 11, None if spec.cost is None else float(k % 5)
             trials += [Past(suggestion=own, state=SlotState.COMPLETE, score=score, cost=cost)]
 
 
 def _rehearse_pruner(spec: StudySpec) -> None:
-    """TrialPruning a trial of a few steps after one that has reported as many."""
+    """Judge a trial of a few steps after one that has reported as many."""
     pruner(spec)
     steps = (0.1, 0.2, 0.3)
     other = spec.model_copy(update={"sampler": type(spec.sampler)(name="random")})
     past = Past(suggestion=suggest(other, 0, []), state=SlotState.COMPLETE, score=0.3, steps=steps)
-    judge = TrialPruning(
-        spec.model_copy(update={"budget": spec.budget.model_copy(update={"window": 1})}),
-        1,
-        [past],
-        past.suggestion,
-    )
+    judge = TrialPruning(_step_by_step(spec), 1, [past], past.suggestion)
     for step in steps:
         judge.report(step)
