@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
-from typing import Any, TypeGuard
+from typing import Any
 
 from hpo.study.sections import ParamValue
 from hpo.study.spec import StudySpec
@@ -21,14 +21,16 @@ LARGEST_GAP = 0.005
 """Between both scores, in accuracy or as a share of another score: above, it is one of the step."""
 SOLVED_SCORE = "solved_score"
 """Where a member's ``info`` keeps the score on the solved equation; a stored name."""
-SOLVED_TYPES = {
-    SOLVED_SCORE: "number",
-    "solved_converged": "boolean",
-    "solved_steps_per_point": "number",
-    "trained_steps_per_point": "number",
-    "solved_remedy": "string",
+_STORED: dict[str, tuple[str, type, str]] = {
+    "score": (SOLVED_SCORE, float, "number"),
+    "converged": ("solved_converged", bool, "boolean"),
+    "steps_per_point": ("solved_steps_per_point", int, "number"),
+    "trained_steps_per_point": ("trained_steps_per_point", int, "number"),
+    "remedy": ("solved_remedy", str, "string"),
 }
-"""All that it keeps of the check, stored names each with its type in JSON."""
+"""Fields of ``Solved``, each with its stored name, its type, and that in JSON."""
+SOLVED_TYPES = {stored: json_type for stored, _, json_type in _STORED.values()}
+"""All that ``info`` keeps of the check, stored names each with its type in JSON."""
 
 
 def told_info(outcome: Outcome) -> dict[str, Any]:
@@ -62,13 +64,7 @@ def solved_info(solved: Solved | None) -> dict[str, Any]:
     """What a member's ``info`` keeps of the check; ``solved_of`` inverts it."""
     if solved is None:
         return {}
-    return {
-        SOLVED_SCORE: float(solved.score),
-        "solved_converged": bool(solved.converged),
-        "solved_steps_per_point": int(solved.steps_per_point),
-        "trained_steps_per_point": int(solved.trained_steps_per_point),
-        "solved_remedy": str(solved.remedy),
-    }
+    return {stored: kind(getattr(solved, name)) for name, (stored, kind, _) in _STORED.items()}
 
 
 def solved_of(info: Mapping[str, Any]) -> Solved | None:
@@ -76,26 +72,13 @@ def solved_of(info: Mapping[str, Any]) -> Solved | None:
 
     An own objective may have used the names before they had this meaning: then there was none.
     """
-    score, converged = info.get(SOLVED_SCORE), info.get("solved_converged")
-    finest, trained = info.get("solved_steps_per_point"), info.get("trained_steps_per_point")
-    remedy = info.get("solved_remedy")
-    if isinstance(score, bool) or not isinstance(score, int | float) or not math.isfinite(score):
-        return None
-    if not isinstance(converged, bool) or not isinstance(remedy, str):
-        return None
-    if not _is_count(finest) or not _is_count(trained):
-        return None
-    return Solved(
-        score=score,
-        converged=converged,
-        steps_per_point=finest,
-        trained_steps_per_point=trained,
-        remedy=remedy,
-    )
-
-
-def _is_count(value: Any) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    found: dict[str, Any] = {name: info.get(stored) for name, (stored, _, _) in _STORED.items()}
+    for name, (_, kind, _) in _STORED.items():
+        if type(found[name]) not in ((float, int) if kind is float else (kind,)):
+            return None
+    solved = Solved(**found)
+    counts = solved.steps_per_point, solved.trained_steps_per_point
+    return solved if math.isfinite(solved.score) and min(counts) >= 1 else None
 
 
 def is_of_step(spec: StudySpec, step_mean: float, mean: float) -> bool:
@@ -199,13 +182,8 @@ class Confirmation:
 
     def told(self) -> dict[str, Any]:
         """What Optuna's user attribute ``hpo:confirmed`` says of it."""
-        facts: dict[str, Any] = {
-            "trial": self.source,
-            "mean": self.mean,
-            "std": self.std,
-            "scores": self.scores,
-        }
-        facts |= {"failed": self.failed}
+        facts: dict[str, Any] = {"trial": self.source, "mean": self.mean, "std": self.std}
+        facts |= {"scores": self.scores, "failed": self.failed}
         facts |= {"cost": self.cost} if self.cost is not None else {}
         return facts | ({"step_scores": self.step_scores} if self.checked else {})
 
