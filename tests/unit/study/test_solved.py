@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,7 @@ def test_no_view_hides_that_some_networks_were_not_tested(
     assert (named.checked, named.scores) == (False, (0.944,) * 4)
     tested, _, remark = warning.partition("solved equation")
     tested, remark = f"{tested}solved equation", remark.lstrip(";. ")
-    page = report_page.html(snapshot).replace("&#x27;", "'")
+    page = unescape(report_page.html(snapshot))
     assert f"<strong>trial 0: {warning}</strong>" in page
     assert tested in verdict
     text, live = views_note.text(snapshot), terminal_live.of_the_step(snapshot)
@@ -304,7 +305,7 @@ def test_the_record_has_both_lists() -> None:
 
 
 def test_report_note_and_card_say_it() -> None:
-    page, note = report_page.html(OF_THE_STEP), views_note.text(OF_THE_STEP)
+    page, note = unescape(report_page.html(OF_THE_STEP)), views_note.text(OF_THE_STEP)
     assert f"<strong>trial 0: {OF_STEP}. Lower max_step_ns.</strong>" in page
     assert time_step.SOLVED_MEANS in page
     assert "at the study's step</th>" in page
@@ -458,9 +459,9 @@ def test_a_sweep_says_what_it_claims(snapshot: StudySnapshot, verdict: str, warn
     assert views_verdict.verdict(snapshot) == said
     assert tables.warnings(snapshot) == [warning]
     assert records.study(snapshot)["warning"] == warning
-    page = report_page.html(snapshot)
-    assert f"<strong>{warning}</strong>" in page.replace("&#x27;", "'")
-    assert f"{said}." in page.replace("&#x27;", "'")
+    page = unescape(report_page.html(snapshot))
+    assert f"<strong>{warning}</strong>" in page
+    assert f"{said}." in page
     assert views_note.prose(said) in views_note.text(snapshot)
     tested = [slot for slot in snapshot.search if slot.checked]
     assert (time_step.SOLVED_MEANS in page) == bool(tested)
