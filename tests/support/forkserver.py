@@ -45,6 +45,7 @@ ROOT, SUPPORT = Path(__file__).parents[2], Path(__file__).parent
 PRELOADED = ("hpo", "objectives", "optuna_dashboard", "sklearn.datasets")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 READ_AT_START = ("PYTHON", "LD_", "MPL", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_")
+HEEDED = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
 STARTERS = ("launch", "crew", "chaos")
 _CLONE3, _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 435, 0x8000, 1 << 21, 1 << 24
 _PR_GET_TID_ADDRESS = 40
@@ -154,9 +155,10 @@ def _read_at_start(variables: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in variables.items()
-        if name.startswith(READ_AT_START) and name != "PYTHONPATH"
+        if name.startswith(READ_AT_START)
+        and name not in HEEDED
         and not (name in THREADS and value == "1")
-    }  # fmt: skip
+    }
 
 
 def _receive(end: socket.socket, size: int) -> bytes:
