@@ -84,7 +84,6 @@ def packed(pieces: Iterable[bytes], accepted: str, media: str = "application/jso
 class Details:
     """``GET /api/studies/ID``: every trial is serialised once, unless its note changes."""
 
-    storage: ReadOnlyStorage
     kept: dict[int, dict[int, tuple[FrozenTrial, Any, bytes]]] = field(default_factory=dict)
 
     def pieces(self, study: FrozenStudy, view: View, after: int) -> Iterator[bytes]:

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -49,29 +48,26 @@ class Away(Exception):
     """The database cannot answer now; the text says why, for people."""
 
 
-@dataclass(frozen=True)
 class _Opened:
     """What there is once the database was reached."""
 
-    storage: Storage
-    trials: Trials
-    readonly: ReadOnlyStorage
-    details: answers.Details
-    plots: Plots
-    app: WSGIApplication
-    artifacts: ArtifactStore
-    publishing: PublishingThread
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.trials = Trials(storage.engine)
+        self.readonly = ReadOnlyStorage(storage.engine, lambda id_: self.trials.of(id_).trials)
+        self.details, self.plots = answers.Details(), Plots()
+        self.artifacts = ArtifactStore(storage.engine)
+        self.app: WSGIApplication = optuna_dashboard.wsgi(
+            self.readonly, artifact_store=self.artifacts
+        )
+        self.publishing = PublishingThread(storage)
+        self.publishing.start()
 
 
 class DashboardApp:
     """A WSGI application behind the guard, which sets ``hpo.kind``."""
 
-    def __init__(
-        self,
-        open_: Callable[[], Storage],
-        *,
-        option: str = "",
-    ) -> None:
+    def __init__(self, open_: Callable[[], Storage], *, option: str = "") -> None:
         """Open the database when it is first needed.
 
         Args:
@@ -118,9 +114,7 @@ class DashboardApp:
             if kind in (Kind.FILE, Kind.API):
                 return opened.app(environ, start_response)
             return _send(self._answer(opened, kind, environ), start_response)
-        except Away as away:
-            text = str(away)
-        except HpoError as error:
+        except (Away, HpoError) as error:
             text = str(error)
         except Exception as error:
             if not isinstance(error, _TROUBLE) and not is_passing(error):
@@ -199,19 +193,8 @@ class DashboardApp:
                     if not self._empty and not is_passing(error):
                         raise
                     raise Away(self._note_away(error)) from error
-                self._opened, self._empty = self._prepare(storage), False
+                self._opened, self._empty = _Opened(storage), False
             return self._opened
-
-    def _prepare(self, storage: Storage) -> _Opened:
-        trials = Trials(storage.engine)
-        readonly = ReadOnlyStorage(storage.engine, lambda study_id: trials.of(study_id).trials)
-        store = ArtifactStore(storage.engine)
-        app = optuna_dashboard.wsgi(readonly, artifact_store=store)
-        publishing = PublishingThread(storage)
-        publishing.start()
-        return _Opened(
-            storage, trials, readonly, answers.Details(readonly), Plots(), app, store, publishing
-        )
 
     def _note_away(self, error: Exception) -> str:
         """Remember that the database is away, and why in words; they name no password."""
@@ -239,9 +222,9 @@ def _lacks_tables(error: HpoError) -> bool:
 
 
 def _unavailable(kind: Kind, text: str, empty: bool, option: str) -> Reply:
+    if kind is Kind.PAGE and empty:
+        return _page(no_study(option))
     if kind is Kind.PAGE:
-        if empty:
-            return _page(no_study(option))
         return _page(unavailable(text), "503 Service Unavailable")
     return problem("503 Service Unavailable", f"The database does not answer: {text}")
 
@@ -296,8 +279,6 @@ _OURS_FIRST = """\
 @cache
 def studies() -> str:
     """optuna-dashboard's page, on which a study begins with our figures."""
-    import optuna_dashboard
-
     page = Path(optuna_dashboard.__file__).with_name("index.html").read_text(encoding="utf-8")
     return page.replace("</head>", f"{_OURS_FIRST}</head>", 1)
 
@@ -308,12 +289,12 @@ def no_study(storage: str) -> str:
     Args:
         storage: options that lead a command to this database, without a password; mostly empty.
     """
-    lines = (f"hpo launch --study seqdigits{storage}", f"hpo studies{storage}")
+    option = escape(storage)
     body = (
         "<p>The database has no study yet. Start one from a terminal:</p>"
-        f"<pre>{escape(lines[0])}</pre>"
+        f"<pre>hpo launch --study seqdigits{option}</pre>"
         "<p>What else can be launched, and how to write a study file of your own:</p>"
-        f"<pre>{escape(lines[1])}\nhpo launch --help</pre>"
+        f"<pre>hpo studies{option}\nhpo launch --help</pre>"
     )
     return _PAGE.format(title="No study yet", body=body)
 
