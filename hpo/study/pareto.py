@@ -11,40 +11,30 @@ from typing import Protocol, TypeVar
 from hpo.study.spec import StudySpec
 
 
-class Scored(Protocol):
+class _Scored(Protocol):
     """A complete trial: a slot, or a row of the database."""
 
     @property
-    def number(self) -> int:
-        """Of the trial."""
+    def number(self) -> int: ...
+    @property
+    def score(self) -> float | None: ...
+    @property
+    def cost(self) -> float | None: ...
+
+
+class _Tested(Protocol):
+    """A trial that was trained again from fresh seeds, with its means over those."""
 
     @property
-    def score(self) -> float | None:
-        """Its mean score."""
-
+    def source(self) -> int: ...
     @property
-    def cost(self) -> float | None:
-        """Its mean cost."""
-
-
-class Tested(Protocol):
-    """A trial that was trained again from fresh seeds."""
-
+    def mean(self) -> float: ...
     @property
-    def source(self) -> int:
-        """Number of the trial."""
-
-    @property
-    def mean(self) -> float:
-        """Its mean score over the fresh seeds."""
-
-    @property
-    def cost(self) -> float | None:
-        """Its mean cost over them."""
+    def cost(self) -> float | None: ...
 
 
-S = TypeVar("S", bound=Scored)
-T = TypeVar("T", bound=Tested)
+S = TypeVar("S", bound=_Scored)
+T = TypeVar("T", bound=_Tested)
 
 
 def front(spec: StudySpec, trials: Iterable[S]) -> list[S]:
@@ -103,14 +93,14 @@ def _reaches(spec: StudySpec, good: float) -> bool:
     return good >= (spec.reported.score if spec.maximize else -spec.reported.score)
 
 
-def _good(spec: StudySpec, trial: Scored) -> float:
+def _good(spec: StudySpec, trial: _Scored) -> float:
     """The score, more of which is better."""
     if trial.score is None:
         raise ValueError(f"trial {trial.number} has no score: it must be complete")
     return trial.score if spec.maximize else -trial.score
 
 
-def _cost(item: Scored | Tested) -> float:
+def _cost(item: _Scored | _Tested) -> float:
     if item.cost is None:
         raise ValueError("a trial on the front must have a cost")
     return item.cost
