@@ -86,18 +86,14 @@ def load(
     if given:
         where += " with " + ", ".join(f"{key}={value!r}" for key, value in given.items())
     spec = validate(raw, where=where)
-    task, defaults = _pinned_task(spec, path.absolute().parent, where), _present_defaults(spec)
+    task = _pinned_task(spec, path.absolute().parent, where)
+    fields = spec.objective_impl.Params.model_fields
+    defaults = {name: fields[name].default for name in spec.unnamed}
     if task != spec.task or defaults:
         fixed = {**raw.get("fixed", {}), **defaults}
         spec = validate({**raw, "task": task, "fixed": fixed}, where=where)
     spec.__dict__["filled"] = frozenset(defaults)  # no field: two equal specs may differ in it
     return spec
-
-
-def _present_defaults(spec: StudySpec) -> dict[str, Any]:
-    """Today's defaults of parameters that the file does not name, and once had another."""
-    fields = spec.objective_impl.Params.model_fields
-    return {name: fields[name].default for name in spec.unnamed}
 
 
 def _pinned_task(spec: StudySpec, base: Path, where: str) -> dict[str, Any]:
@@ -153,11 +149,11 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def dumps(spec: StudySpec) -> str:
-    """The study file of a spec: valid TOML that ``specrules.validate`` turns into an equal spec.
+    """The study file of a spec: valid TOML that ``rules.check.validate`` turns into an equal spec.
 
     Not so of one that was stored before a default changed, and names none: its file names the value
     that it means, so that the trials are the same, but spec and hash are others. A launch of the
-    file goes on with the stored study all the same: see ``specrules.in_terms_of``.
+    file goes on with the stored study all the same: see ``rules.check.in_terms_of``.
     """
     before = {name: spec.objective_impl.unnamed[name] for name in spec.unnamed}
     tree = {**spec.stored(), "fixed": {**spec.fixed, **before}}

@@ -55,28 +55,27 @@ class Budget(Table):
     ] = 60
 
 
-class Sampler(BaseModel):
-    """``[sampler]``: an Optuna sampler by name; the other keys are its own options."""
+class _Choice(BaseModel):
+    """A class of Optuna by name; the other keys are its own options."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments for the Optuna class."""
+        return dict(self.model_extra or {})
+
+
+class Sampler(_Choice):
+    """``[sampler]``: an Optuna sampler."""
+
     name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes", "nsga2"] = "tpe"
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """Keyword arguments for the Optuna class."""
-        return dict(self.model_extra or {})
 
+class Pruner(_Choice):
+    """``[pruner]``: an Optuna pruner."""
 
-class Pruner(BaseModel):
-    """``[pruner]``: an Optuna pruner by name; the other keys are its own options."""
-
-    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     name: Literal["none", "median", "percentile", "wilcoxon", "successive-halving"] = "none"
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Keyword arguments for the Optuna class."""
-        return dict(self.model_extra or {})
 
 
 class Cost(Table):
@@ -226,7 +225,7 @@ class StudySpec(Table):
         return (self.confirm and self.confirm.epochs) or self.budget.epochs
 
     def stored(self) -> dict[str, Any]:
-        """JSON-ready form, for database, report and hash; ``specrules.restore`` inverts it."""
+        """JSON-ready form, for database, report and hash; ``rules.check.restore`` inverts it."""
         tree = self.model_dump(mode="json", exclude_none=True)
         if self.sweep is not None:
             for table in ("space", "sampler", "pruner"):
@@ -279,7 +278,7 @@ class StudySpec(Table):
 
     @cached_property
     def filled(self) -> frozenset[str]:
-        """Names in ``[fixed]`` that the study's file lacks: ``studyfile.load`` put them there."""
+        """Names in ``[fixed]`` that the study's file lacks: ``file.load`` put them there."""
         return frozenset()
 
     @property
