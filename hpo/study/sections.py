@@ -249,7 +249,7 @@ class WarmStart(Table):
     """
 
     study: Annotated[str, Field(min_length=1)] | None = None
-    """Another study of the same database, whose best trials are the points; see ``warmstart``."""
+    """Another study of the same database, whose best trials are the points."""
     top: Annotated[int, Field(ge=1, le=1000, description="how many trials of `study`")] | None = (
         None
     )

@@ -121,7 +121,7 @@ class StudySnapshot:
         """Complete search slots, best first; of equals the earlier one.
 
         Of a study with a cost, no trial is simply the best: these are the trials of its front, in
-        the order in which they are confirmed; see ``front.order``.
+        the order in which they are confirmed; see ``pareto.order``.
         """
         return rank(self.spec, self.search)
 
@@ -150,7 +150,7 @@ class StudySnapshot:
     def confirmed(self) -> Confirmation | None:
         """The confirmed result that the study is named by: of the best that has one.
 
-        Of a study with a cost, the cheapest that holds the reported score; see ``front.headline``.
+        Of a study with a cost, the cheapest that holds the reported score; see ``pareto.headline``.
         """
         found = [item for item in self.confirmations if item.scores]
         if self.spec.cost is None:

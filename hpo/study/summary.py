@@ -27,7 +27,7 @@ class StudySummary:
     running: int
     """Trials that a worker is at work on."""
     best_score: float | None
-    """None, too, of a study that selects nothing; with a cost, that of ``front.order``'s first."""
+    """None, too, of a study that selects nothing; with a cost, that of ``pareto.order``'s first."""
     best_cost: float | None = None
     confirmed: ConfirmedSummary | None
     """The best configuration that has been retrained from fresh seeds."""

@@ -1,6 +1,6 @@
-"""In words, whether scores are those of the differential equation or of the integration step.
+"""Whether scores are those of the differential equation or of the integration step.
 
-Plain text throughout, as of ``words``, which hands all of it on.
+Plain text throughout, as of ``views``, which hands all of it on.
 """
 
 from __future__ import annotations
