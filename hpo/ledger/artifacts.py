@@ -19,7 +19,7 @@ from optuna.artifacts.exceptions import ArtifactNotFound
 from sqlalchemy import Connection, Row, delete, func, insert, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from hpo.errors import StorageError, StudyError
+from hpo.errors import StorageError
 from hpo.ledger import optuna_tables, reading
 from hpo.ledger.statements import NOW
 from hpo.ledger.tables import artifacts, studies
@@ -125,14 +125,14 @@ def _listed(connection: Connection, study: str) -> list[Listed]:
     columns = [artifacts.c[name] for name in ("artifact_id", "filename", "media_type")]
     size = func.octet_length(artifacts.c.data).label("size")
     query = select(*columns, size, artifacts.c.created_at).order_by(artifacts.c.filename)
-    row = _study(connection, study)
+    row = reading.study(connection, study)
     found = connection.execute(query.where(artifacts.c.study_id == row.id)).all()
     return [Listed(**row._mapping) for row in found]
 
 
 def _error(connection: Connection, study: str) -> str | None:
     """Why the artifacts of a study could not be made, if so."""
-    error: str | None = _study(connection, study).artifact_error
+    error: str | None = reading.study(connection, study).artifact_error
     return error
 
 
@@ -189,7 +189,7 @@ def _edition_now(connection: Connection, study: str) -> Edition:
     Raises:
         StudyError: there is no such study.
     """
-    return _edition(_study(connection, study))
+    return _edition(reading.study(connection, study))
 
 
 def _leave(connection: Connection, edition: Edition, why: str | None = None) -> None:
@@ -239,13 +239,6 @@ def _replace(connection: Connection, edition: Edition, made: Sequence[Artifact])
     made_them = {"artifact_tries": 0, "artifact_error": null()}
     connection.execute(update(studies).where(studies.c.id == row.id).values(made_them))
     return True
-
-
-def _study(connection: Connection, name: str) -> Row[Any]:
-    row = connection.execute(select(studies).where(studies.c.name == name)).one_or_none()
-    if row is None:
-        raise StudyError(reading.no_such_study(connection, name))
-    return row
 
 
 def _edition(row: Row[Any], worker: str | None = None) -> Edition:

@@ -14,7 +14,6 @@ from typing import Any, Literal, Unpack
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from hpo.errors import StudyError
 from hpo.ledger import claiming, optuna_tables, reading, summaries, warm_start, writing
 from hpo.ledger import workers as ledger_workers
 from hpo.ledger.lease import ARTIFACT_TRIES, Claim, Claimant, Over, Wait
@@ -38,7 +37,8 @@ def _register(
             trials is accepted. The message names the keys that differ.
     """
     connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
-    row = reading.locked(connection, spec.name)
+    query = select(studies).where(studies.c.name == spec.name).with_for_update()
+    row = connection.execute(query).one_or_none()
     known = None if row is None else check.restore(row.spec)
     spec = warm_start.pinned(connection, check.in_terms_of(known, spec))
     if row is None or known is None:
@@ -92,10 +92,7 @@ class Ledger(Transactional):
             StudyError: there is no such study.
         """
         with self._engine.begin() as connection:
-            row = reading.locked(connection, name)
-            if row is None:
-                raise StudyError(reading.no_such_study(connection, name))
-            yield connection, row
+            yield connection, reading.study(connection, name, lock=True)
 
     def overlays(self, spec: StudySpec) -> list[StudySnapshot]:
         """The other studies that a study's figure asks for, as far as they are there."""
@@ -145,18 +142,12 @@ class Ledger(Transactional):
             if opened is not None:
                 return opened
             with self._engine.begin() as connection:
-                return self._claim(connection, study, who, confirm)
+                check_version(connection)
+                row = reading.study(connection, study, lock=True)
+                spec = self._spec(row.id, row.spec)
+                return claiming.claim(connection, row, spec, who, confirm=confirm)
 
         return self._retry(once)
-
-    def _claim(
-        self, connection: Connection, study: str, who: Claimant, confirm: bool
-    ) -> Claim | Wait | Over:
-        check_version(connection)
-        row = reading.locked(connection, study)
-        if row is None:
-            raise StudyError(reading.no_such_study(connection, study))
-        return claiming.claim(connection, row, self._spec(row.id, row.spec), who, confirm=confirm)
 
     def _spec(self, study_id: int, stored: Mapping[str, Any]) -> StudySpec:
         """The spec of a study, validated once per version of it."""

@@ -35,10 +35,17 @@ _RECENT_S = 3600.0
 """Ended or silent workers are shown for this long."""
 
 
-def locked(connection: Connection, name: str) -> Row[Any] | None:
-    """A study's row if there is one, locked until the transaction ends."""
-    query = select(studies).where(studies.c.name == name).with_for_update()
-    return connection.execute(query).one_or_none()
+def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
+    """A study's row, and what time it is; with ``lock``, locked until the transaction ends.
+
+    Raises:
+        StudyError: there is no such study; the message lists those that exist.
+    """
+    query = select(studies, _NOW.label("now")).where(studies.c.name == name)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise StudyError(no_such_study(connection, name))
+    return row
 
 
 def no_such_study(connection: Connection, name: str) -> str:
@@ -57,11 +64,7 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
     Raises:
         StudyError: there is no such study; the message lists those that exist.
     """
-    row = connection.execute(
-        select(studies, _NOW.label("now")).where(studies.c.name == name)
-    ).one_or_none()
-    if row is None:
-        raise StudyError(no_such_study(connection, name))
+    row = study(connection, name)
     # slots first: members are stored before their slot is settled, so none can be missing
     found = connection.execute(
         select(slots).where(slots.c.study_id == row.id).order_by(slots.c.phase, slots.c.number)

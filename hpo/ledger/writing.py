@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -135,24 +135,13 @@ def store_member(connection: Connection, claim: Claim, member: Member) -> None:
     _write(connection, STORE_MEMBER, claim, **_member_of(member))
 
 
-def _member_of(member: Member) -> dict[str, Any]:
-    """The parameters that hold a member."""
-    return {
-        "m_member": member.member,
-        "m_seed": member.seed,
-        "m_score": member.score,
-        "m_curve": list(member.curve),
-        "m_loss_curve": list(member.loss_curve),
-        "m_diverged": member.diverged,
-        "m_info": json.dumps(dict(member.info)),
-        "m_seconds": member.seconds,
-    }
-
-
-_NO_MEMBER = dict.fromkeys(
-    f"m_{name}"
-    for name in ("member", "seed", "score", "curve", "loss_curve", "diverged", "info", "seconds")
-)
+def _member_of(member: Member | None) -> dict[str, Any]:
+    """The parameters that hold a member; null without one."""
+    if member is None:
+        return {f"m_{one.name}": None for one in fields(Member)}
+    arrays = {"curve": list(member.curve), "loss_curve": list(member.loss_curve)}
+    row = {**vars(member), **arrays, "info": json.dumps(dict(member.info))}
+    return {f"m_{name}": value for name, value in row.items()}
 
 
 def store_checkpoint(connection: Connection, claim: Claim, checkpoint: Checkpoint) -> None:
@@ -315,8 +304,7 @@ def _finish(
         "settled_at": end.settled_at,
         **optuna_tables.outcome_of(end.state, end.score, end.cost, end.steps, facts, attrs),
     }
-    member = _NO_MEMBER if last is None else _member_of(last)
-    return connection.execute(FINISH, {**who, **values, **member}).first()
+    return connection.execute(FINISH, {**who, **values, **_member_of(last)}).first()
 
 
 def restore(

@@ -44,9 +44,7 @@ def export(storage: Storage, study: str, path: Path) -> dict[str, int]:
     prepare_database(storage, schema)
     with storage.engine.connect() as connection:
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        row = connection.execute(select(studies).where(studies.c.name == study)).one_or_none()
-        if row is None:
-            raise StudyError(reading.no_such_study(connection, study))
+        row = reading.study(connection, study)
         header = _header(connection, row)
         file.write(path, header, _slots(connection, row))
     counts: dict[str, int] = header["counts"]
