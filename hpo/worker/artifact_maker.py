@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
 
 from hpo.errors import HpoError, StorageError, StudyError
 from hpo.ledger.artifacts import ArtifactStore, Edition
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing
 from hpo.worker.artifacts import make
-from hpo.worker.trial import StoppedError
+from hpo.worker.trial import Signals, StoppedError
 from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -30,10 +29,9 @@ class ArtifactMaker:
         ledger: Ledger,
         store: ArtifactStore,
         worker: str,
+        signals: Signals,
         *,
         lease_s: float,
-        stopping: Callable[[], bool],
-        doing: Callable[[str], None],
     ) -> None:
         """Nothing is made yet.
 
@@ -41,12 +39,11 @@ class ArtifactMaker:
             ledger: the ledger.
             store: where artifacts go, in the same database; it waits when that is away.
             worker: name of the worker.
+            signals: what it is asked, after every epoch, and told.
             lease_s: seconds after which others may begin, without a sign of life from it.
-            stopping: whether the worker was told to stop; asked after every epoch.
-            doing: told what is being done, for the people who watch.
         """
         self._ledger, self._store, self._worker, self._lease_s = ledger, store, worker, lease_s
-        self._stopping, self._doing = stopping, doing
+        self._signals = signals
         self._refused: set[str] = set()
 
     def keep(self, study: str | None = None) -> bool:
@@ -102,7 +99,7 @@ class ArtifactMaker:
     def _make(self, edition: Edition) -> None:
         name = edition.name
         snapshot = self._ledger.snapshot(name, curves=True)
-        self._doing(f"keeps the {make.what(snapshot.spec)} of {name}")
+        self._signals.doing(f"keeps the {make.what(snapshot.spec)} of {name}")
         made = make.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
         kept = self._store.replace(edition, made)
         log.info("%s: %s", name, f"{len(made)} artifacts" if kept else "it has gone on meanwhile")
@@ -112,5 +109,5 @@ class ArtifactMaker:
         self._refused.add(name)
 
     def _say(self, text: str) -> None:
-        if self._stopping():
+        if self._signals.stopping():
             raise StoppedError

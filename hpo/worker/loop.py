@@ -75,9 +75,8 @@ class Worker:
             self._ledger,
             ArtifactStore(storage.engine, **patience),
             self.name,
+            self._signals,
             lease_s=options.lease_s,
-            stopping=self._heart.stop_requested.is_set,
-            doing=self._doing,
         )
 
     def stop(self) -> None:
