@@ -188,7 +188,6 @@ class Trial:
             saved = None
         confirming = protocol == Protocol.CONFIRM
         epochs = self._spec.confirm_epochs if confirming else self._spec.budget.epochs
-        watch = _EpochRecord(self._signals, f"{self._claim}{self._of(index)}", epochs, saved)
         spent = saved.seconds if saved else 0.0
         begun = time.monotonic()
 
@@ -200,7 +199,7 @@ class Trial:
             task=self._spec.task_params,
             protocol=protocol,
             member_seed=seed,
-            on_epoch=self._on_epoch(index, watch, seconds),
+            on_epoch=self._on_epoch(index, epochs, saved, seconds),
             resume=saved.data if saved else None,
         )
         member = _member(index, seed, outcome, seconds())
@@ -222,24 +221,35 @@ class Trial:
             return ""
         return f", member {index + 1} of {self._n_members}"
 
-    def _on_epoch(self, index: int, watch: _EpochRecord, seconds: Callable[[], float]) -> OnEpoch:
+    def _on_epoch(
+        self, index: int, epochs: int, saved: Checkpoint | None, seconds: Callable[[], float]
+    ) -> OnEpoch:
+        """What a member's training calls after every epoch: it is judged, shown and kept safe."""
+        curve = list(saved.curve) if saved else []
+        saved_at = time.monotonic()
+
         def on_epoch(progress: Progress) -> None:
+            nonlocal saved_at
             if self._signals.lost():
                 raise LeaseLostError(f"{self._claim}: the lease has passed to another worker")
-            score = watch.see(progress)
+            at = f"epoch {progress.epoch} of {epochs}"
+            self._signals.doing(f"{self._claim}{self._of(index)}, {at}")
+            score = progress.score
+            if score is not None:
+                score = _finite(float(score), f"score of epoch {progress.epoch}")
+                curve.append(score)
             if self._course is not None:
                 self._course.epoch(index, score)
             stopping = self._signals.stopping()
-            if stopping or watch.due():
-                self._ledger.store_checkpoint(
-                    self._claim,
-                    Checkpoint(
-                        member=index,
-                        curve=tuple(watch.curve),
-                        seconds=seconds(),
-                        data=progress.checkpoint(),
-                    ),
+            if stopping or time.monotonic() - saved_at >= CHECKPOINT_S:
+                saved_at = time.monotonic()
+                checkpoint = Checkpoint(
+                    member=index,
+                    curve=tuple(curve),
+                    seconds=seconds(),
+                    data=progress.checkpoint(),
                 )
+                self._ledger.store_checkpoint(self._claim, checkpoint)
             if stopping:
                 self._ledger.release(self._claim)
                 raise StoppedError
@@ -277,32 +287,6 @@ class Trial:
     def _attrs(self) -> dict[str, Any]:
         """The sampler's memory of this trial, and the pruner's."""
         return {**self._suggested, **(self._course.attrs if self._course else {})}
-
-
-class _EpochRecord:
-    """What a member's training has shown so far, and when it was last saved."""
-
-    def __init__(self, signals: Signals, what: str, epochs: int, saved: Checkpoint | None) -> None:
-        self.curve: list[float] = list(saved.curve) if saved else []
-        self._signals, self._what, self._epochs = signals, what, epochs
-        self._saved_at = time.monotonic()
-
-    def see(self, progress: Progress) -> float | None:
-        """Take down an epoch; its score, as a number that can be stored."""
-        self._signals.doing(f"{self._what}, epoch {progress.epoch} of {self._epochs}")
-        if progress.score is None:
-            return None
-        score = _finite(float(progress.score), f"score of epoch {progress.epoch}")
-        self.curve.append(score)
-        return score
-
-    def due(self) -> bool:
-        """Whether it is time for a checkpoint; asking resets the clock."""
-        now = time.monotonic()
-        if now - self._saved_at < CHECKPOINT_S:
-            return False
-        self._saved_at = now
-        return True
 
 
 def _finite(value: float, what: str) -> float:
