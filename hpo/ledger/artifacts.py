@@ -24,7 +24,7 @@ from hpo.ledger import optuna_tables, reading
 from hpo.ledger.statements import NOW
 from hpo.ledger.tables import artifacts, studies
 from hpo.ledger.writing import after
-from hpo.postgres.transactions import Transactional, transaction
+from hpo.postgres.retry import Transactional, transaction
 from hpo.settings import LEASE_S
 from hpo.study.snapshot import StudyState
 

@@ -20,7 +20,7 @@ from hpo.ledger.lease import ARTIFACT_TRIES, Claim, Claimant, Over, Wait
 from hpo.ledger.tables import check_version, schema, studies
 from hpo.ledger.writing import End
 from hpo.postgres.connect import Storage, prepare_database
-from hpo.postgres.transactions import Patience, Transactional, statement, transaction
+from hpo.postgres.retry import Patience, Transactional, statement, transaction
 from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec

@@ -1,20 +1,24 @@
-"""Work on the database that survives its restart."""
+"""Work on the database that survives its restart: a function, or every method of a class."""
 
 from __future__ import annotations
 
+import copy
 import random
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from functools import wraps
+from typing import Concatenate, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
 import psycopg
 import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
 
 from hpo.errors import StorageError
 from hpo.postgres import refusals
 
 DatabaseError = sa.exc.SQLAlchemyError
 """Whatever goes wrong in or with a database."""
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -102,3 +106,65 @@ def _is_passing(error: BaseException | None) -> bool:
     if state is None:  # it failed to connect
         return not refusals.is_lasting(error)
     return state in PASSING or (state[:2] in PASSING_CLASSES and state not in LASTING)
+
+
+class Patience(TypedDict, total=False):
+    """How work waits for a database that is away."""
+
+    patience_s: float
+    """For so long; with 0, errors (``sqlalchemy.exc.SQLAlchemyError``) are raised at once."""
+    on_wait: Callable[[float, Exception], None] | None
+    """Told of every wait, with the seconds waited so far and the error."""
+    pause: Callable[[float], object]
+    """Waits for so many seconds, or less if something calls."""
+
+
+class Transactional:
+    """Something that is kept in a database."""
+
+    def __init__(self, engine: Engine, **patience: Unpack[Patience]) -> None:
+        """Nothing is asked yet; without ``patience_s``, nothing is waited for either."""
+        self._engine = engine
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._patience = patience
+
+    def _retry(self, work: Callable[[], T]) -> T:
+        return retry(work, **self._patience) if self._patience.get("patience_s") else work()
+
+    def impatient(self) -> Self:
+        """The same, whose methods raise at once while the database is away."""
+        other = copy.copy(self)
+        other._patience = {}
+        return other
+
+
+def transaction(
+    work: Callable[Concatenate[Connection, P], T],
+) -> Callable[Concatenate[Transactional, P], T]:
+    """A method that does this work in one transaction, and again while the database is away."""
+
+    @wraps(work)
+    def transact(self: Transactional, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        def once() -> T:
+            with self._engine.begin() as connection:
+                return work(connection, *args, **kwargs)
+
+        return self._retry(once)
+
+    return transact
+
+
+def statement(
+    work: Callable[Concatenate[Connection, P], T],
+) -> Callable[Concatenate[Transactional, P], T]:
+    """Likewise of work whose one statement is a transaction by itself: two round trips less."""
+
+    @wraps(work)
+    def execute(self: Transactional, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        def once() -> T:
+            with self._autocommit.connect() as connection:
+                return work(connection, *args, **kwargs)
+
+        return self._retry(once)
+
+    return execute

@@ -15,7 +15,7 @@ from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.lease import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.postgres.transactions import Patience
+from hpo.postgres.retry import Patience
 from hpo.worker.artifact_maker import ArtifactMaker
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 from hpo.worker.trial import Signals, StoppedError, Trial
