@@ -12,18 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    DateTime,
-    Float,
-    Integer,
-    LargeBinary,
-    Row,
-    Table,
-    Text,
-)
+import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
 from hpo.ledger.backup.file import BackupError
@@ -41,12 +30,12 @@ LEFT_OUT = {
 _ODD_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
-def columns(table: Table) -> list[Column[Any]]:
+def columns(table: sa.Table) -> list[sa.Column[Any]]:
     """The columns that a backup holds."""
     return [column for column in table.c if column.name not in LEFT_OUT]
 
 
-def encode(table: Table, row: Row[Any]) -> dict[str, Any]:
+def encode(table: sa.Table, row: sa.Row[Any]) -> dict[str, Any]:
     """A row as JSON."""
     found = row._mapping
     return {column.name: _encode(column.type, found[column]) for column in columns(table)}
@@ -57,16 +46,16 @@ def _encode(kind: Any, value: Any) -> Any:
         return None
     if isinstance(kind, ARRAY):
         return [_encode(kind.item_type, item) for item in value]
-    if isinstance(kind, Float):
+    if isinstance(kind, sa.Float):
         return value if math.isfinite(value) else str(value)
-    if isinstance(kind, DateTime):
+    if isinstance(kind, sa.DateTime):
         return value.astimezone(UTC).isoformat()
-    if isinstance(kind, LargeBinary):
+    if isinstance(kind, sa.LargeBinary):
         return base64.b64encode(value).decode("ascii")
     return value
 
 
-def decode(table: Table, record: Any, where: str, *, older: bool = False) -> dict[str, Any]:
+def decode(table: sa.Table, record: Any, where: str, *, older: bool = False) -> dict[str, Any]:
     """The values of a row.
 
     Args:
@@ -92,7 +81,7 @@ def decode(table: Table, record: Any, where: str, *, older: bool = False) -> dic
     return {name: _decoded(known[name], value, where) for name, value in record.items()}
 
 
-def _decoded(column: Column[Any], value: Any, where: str) -> Any:
+def _decoded(column: sa.Column[Any], value: Any, where: str) -> Any:
     if value is None and column.nullable:
         return None
     try:
@@ -112,24 +101,24 @@ def _decode(kind: Any, value: Any) -> Any:
         return value
     if isinstance(kind, ARRAY):
         return [_decode(kind.item_type, item) for item in _of(list, value)]
-    if isinstance(kind, Float):
+    if isinstance(kind, sa.Float):
         return _ODD_FLOATS[value] if value in _ODD_FLOATS else float(_of((float, int), value))
-    if isinstance(kind, Integer):
-        limit = 2**63 if isinstance(kind, BigInteger) else 2**31
+    if isinstance(kind, sa.Integer):
+        limit = 2**63 if isinstance(kind, sa.BigInteger) else 2**31
         if not -limit <= _of(int, value) < limit:
             raise OverflowError("too large")
         return value
-    if isinstance(kind, Boolean):
+    if isinstance(kind, sa.Boolean):
         return _of(bool, value)
     text = _of(str, value)
-    if isinstance(kind, DateTime):
+    if isinstance(kind, sa.DateTime):
         at = datetime.fromisoformat(text)
         if at.tzinfo is None:
             raise ValueError("without time zone")
         return at
-    if isinstance(kind, LargeBinary):
+    if isinstance(kind, sa.LargeBinary):
         return base64.b64decode(text, validate=True)
-    if not isinstance(kind, Text) or "\0" in text:
+    if not isinstance(kind, sa.Text) or "\0" in text:
         raise ValueError("no text that PostgreSQL can hold")
     text.encode()  # a lone surrogate is no UTF-8
     return text
