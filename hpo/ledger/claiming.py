@@ -295,9 +295,11 @@ def _take(
     )
     query = select(checkpoints).where(checkpoints.c.slot_id == slot.id)
     saved = connection.execute(query).one_or_none()
-    checkpoint = saved and Checkpoint(
-        member=saved.member, curve=tuple(saved.curve), seconds=saved.seconds, data=saved.data
-    )
+    checkpoint = None
+    if saved is not None:
+        checkpoint = Checkpoint(
+            member=saved.member, curve=tuple(saved.curve), seconds=saved.seconds, data=saved.data
+        )
     return Claim(
         slot_id=slot.id,
         study_id=slot.study_id,

@@ -175,14 +175,14 @@ def artifact_owner(
     return None
 
 
-def _is_there(connection: Connection, key: Any, wanted: int, **lock: bool) -> bool:
-    query = select(key).where(key == wanted)
-    return connection.scalar(query.with_for_update(**lock)) is not None
+def _is_there(connection: Connection, key: Any, wanted: int, *, shared: bool) -> bool:
+    query = select(key).where(key == wanted).with_for_update(read=shared, key_share=shared)
+    return connection.scalar(query) is not None
 
 
 def has_study(connection: Connection, study_id: int) -> bool:
     """Whether a study is still in Optuna's tables; if so, it stays for this transaction."""
-    return _is_there(connection, _STUDIES.c.study_id, study_id, read=True, key_share=True)
+    return _is_there(connection, _STUDIES.c.study_id, study_id, shared=True)
 
 
 def lock_study(connection: Connection, study_id: int) -> bool:
@@ -190,7 +190,7 @@ def lock_study(connection: Connection, study_id: int) -> bool:
 
     Until its end, nobody else adds a trial, or gets past ``has_study``.
     """
-    return _is_there(connection, _STUDIES.c.study_id, study_id)
+    return _is_there(connection, _STUDIES.c.study_id, study_id, shared=False)
 
 
 def require_study(connection: Connection, study_id: int, name: str) -> None:
@@ -225,7 +225,7 @@ def reopen_trial(connection: Connection, trial_id: int) -> None:
 
 def exclude_trial(connection: Connection, trial_id: int, user_attrs: Mapping[str, Any]) -> None:
     """Make a complete or pruned trial a failed one, which Optuna passes over, and say why."""
-    if not _is_there(connection, _TRIALS.c.trial_id, trial_id, read=True, key_share=True):
+    if not _is_there(connection, _TRIALS.c.trial_id, trial_id, shared=True):
         return  # deleted by optuna-dashboard: nothing is left to mirror
     _forget_outcome(connection, trial_id)
     texts = {key: json.dumps(value) for key, value in user_attrs.items()}

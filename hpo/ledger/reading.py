@@ -283,8 +283,9 @@ _MEMBER = ("member", "seed", "score", "diverged", "info", "seconds")
 def _members_by_slot(connection: Connection, query: Select[Any]) -> dict[int, list[Member]]:
     found: defaultdict[int, list[Member]] = defaultdict(list)
     for row in connection.execute(query).mappings():
-        curves = {name: tuple(row.get(name, ())) for name in ("curve", "loss_curve")}
-        found[row["slot_id"]].append(Member(**{name: row[name] for name in _MEMBER}, **curves))
+        facts = {name: row[name] for name in _MEMBER}
+        facts |= {name: tuple(row.get(name, ())) for name in ("curve", "loss_curve")}
+        found[row["slot_id"]].append(Member(**facts))
     return found
 
 
