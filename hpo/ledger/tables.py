@@ -252,4 +252,4 @@ def _refuse_while_at_work(connection: Connection, found: int) -> None:
 
 
 schema = Schema(is_current=check_version, create=_make_current)
-"""The ledger's tables, for ``storage.prepare_database``."""
+"""The ledger's tables, for ``connect.prepare_database``."""
