@@ -23,7 +23,7 @@ import datetime
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -139,13 +139,14 @@ def load(arguments: LaunchArguments | None = None) -> SiteConfig:
         _check(raw, str(file), strict=True)
         for table, values in raw.items():
             tree[table].update(values)
-    usual = tree["launch"].get("executor")
-    given = [*_variables(), *_options(arguments)]
-    for table, key, where, value in given:
-        _replace(tree, table, key, value, where)
-    chosen = SiteConfig.model_validate(tree).launch.executor
-    if usual == "slurm" != chosen and not any(key == "workers" for _, key, _, _ in given):
-        tree["launch"].pop("workers", None)  # that of the cluster is none for this machine
+    launch = tree["launch"]
+    of_cluster = launch.get("executor") == "slurm" and "workers" in launch
+    for table, key, where, value in _given(arguments):
+        _check({table: {key: value}}, where, strict=False)
+        tree[table][key] = {**tree[table].get(key, {}), **value} if key == "options" else value
+        of_cluster = of_cluster and key != "workers"
+    if of_cluster and launch["executor"] != "slurm":
+        del launch["workers"]  # that of the cluster is none for this machine
     site = SiteConfig.model_validate(tree)
     _check_limit(site.slurm)
     return site
@@ -202,21 +203,25 @@ def _without_times(value: Any) -> Any:
     return str(value) if isinstance(value, datetime.date | datetime.time) else value
 
 
-def _variables() -> list[tuple[str, str, str, Any]]:
-    """Table, key, name and value of every variable that is set, most of them texts."""
-    found: list[tuple[str, str, str, Any]] = []
-    for table, model in _TABLES.items():
-        for key in model.model_fields:
-            variable = _variable(table, key)
-            if text := os.environ.get(variable):
-                found.append((table, key, variable, _lines(key, text, variable)))
-    known = {variable for _, _, variable, _ in found}
-    for name in sorted(os.environ):
-        ours = next((t for t in _TABLES if name.startswith(f"HPO_{t.upper()}_")), None)
-        if ours and os.environ[name] and name not in known:
-            valid = [_variable(ours, key) for key in _TABLES[ours].model_fields]
-            raise ConfigError(f"{name}: unknown variable. {did_you_mean(name, valid)}")
-    return found
+def _given(arguments: LaunchArguments | None) -> Iterator[tuple[str, str, str, Any]]:
+    """Table, key, name and value of what variables, then options say instead of the file."""
+    keys = [(table, key) for table, model in _TABLES.items() for key in model.model_fields]
+    variables = {_variable(table, key): (table, key) for table, key in keys}
+    for variable, (table, key) in variables.items():
+        if text := os.environ.get(variable):
+            yield table, key, variable, _lines(key, text, variable)
+    for name in sorted(os.environ.keys() - variables):
+        for table in _TABLES:
+            if name.startswith(f"HPO_{table.upper()}_") and os.environ[name]:
+                valid = [variable for variable, (of, _) in variables.items() if of == table]
+                raise ConfigError(f"{name}: unknown variable. {did_you_mean(name, valid)}")
+    for table, key in keys:
+        name = key if table == "launch" else f"{table}_{key}"
+        value = getattr(arguments, name, None)
+        if key == "options" and value is not None:
+            name, value = "slurm_option", dict(map(option, value))
+        if value is not None:
+            yield table, key, f"--{name.replace('_', '-')}", value
 
 
 def _lines(key: str, text: str, where: str) -> Any:
@@ -238,27 +243,6 @@ def option(text: str, where: str = "--slurm-option") -> tuple[str, str | bool]:
             f"{where}: `KEY=VALUE` must hold, but got {text!r}. Write for instance reservation=hpo."
         )
     return key, value if equals else True
-
-
-def _options(arguments: LaunchArguments | None) -> list[tuple[str, str, str, Any]]:
-    found: list[tuple[str, str, str, Any]] = []
-    for table, model in _TABLES.items():
-        for key in model.model_fields:
-            name = key if table == "launch" else f"{table}_{key}"
-            value = getattr(arguments, name, None)
-            if key == "options":
-                name = "slurm_option"
-                value = dict(map(option, value)) if value else None
-            if value is not None:
-                found.append((table, key, f"--{name.replace('_', '-')}", value))
-    return found
-
-
-def _replace(tree: dict[str, dict[str, Any]], table: str, key: str, value: Any, where: str) -> None:
-    _check({table: {key: value}}, where, strict=False)
-    if key == "options":
-        value = {**tree[table].get(key, {}), **value}
-    tree[table][key] = value
 
 
 def _check(tree: Mapping[str, Any], where: str, *, strict: bool) -> None:
