@@ -9,6 +9,7 @@ import argparse
 import difflib
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -94,6 +95,11 @@ def without_password(text: str) -> str:
         '--storage postgresql://me:***@host/hpo'
     """
     return re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
+
+
+def storage_option(given: str | None) -> str:
+    """What a printed command needs at its end to reach the database ``given``, mostly empty."""
+    return f" --storage {shlex.quote(without_password(given))}" if given else ""
 
 
 def at_least(minimum: int) -> Callable[[str], int]:

@@ -13,9 +13,9 @@ from hpo.cli.common import (
     command,
     next_step,
     opened_storage,
-    storage_option,
     tell,
 )
+from hpo.console import storage_option
 
 if TYPE_CHECKING:
     from hpo.ledger.backup.check import Backup
@@ -77,7 +77,7 @@ def import_(arguments: argparse.Namespace) -> int:
         arguments,
         _record(found),
         f"imported {_told(found)}",
-        f"look at it: hpo status {found.spec.name}{storage_option(arguments)}",
+        f"look at it: hpo status {found.spec.name}{storage_option(arguments.storage)}",
         *next_step(arguments, snapshot),
     )
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.console import Parser, answer, without_password
+from hpo.console import Parser, answer, storage_option, without_password
 from hpo.errors import StorageError
 
 if TYPE_CHECKING:
@@ -122,12 +122,6 @@ def opened_storage(arguments: argparse.Namespace) -> Iterator[Storage]:
             ) from error
 
 
-def storage_option(arguments: argparse.Namespace) -> str:
-    """What a command that is printed needs at its end to reach the same database, mostly empty."""
-    given = arguments.storage
-    return f" --storage {shlex.quote(without_password(given))}" if given else ""
-
-
 def terminal_width() -> int | None:
     """Characters in a line of the terminal; None where the output goes elsewhere."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
@@ -145,7 +139,7 @@ def next_step(arguments: argparse.Namespace, snapshot: StudySnapshot) -> list[st
     """A line that says what to do with the study now; none where there is nothing to do."""
     from hpo.views.terminal import tables
 
-    step = tables.next_step(snapshot, storage_option(arguments))
+    step = tables.next_step(snapshot, storage_option(arguments.storage))
     return [f"next: {step}"] if step else []
 
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hpo.cli.common import STORAGE, argument, command, storage_option
-from hpo.console import Parser, at_least
+from hpo.cli.common import STORAGE, argument, command
+from hpo.console import Parser, at_least, storage_option
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -162,5 +162,5 @@ def _site(arguments: argparse.Namespace) -> DashboardApp:
     optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of each trial that no plot shows
     return DashboardApp(
         lambda: open_storage(arguments.storage, prepare=schema),
-        option=storage_option(arguments),
+        option=storage_option(arguments.storage),
     )

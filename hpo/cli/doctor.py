@@ -104,8 +104,9 @@ def _versions() -> Finding:
 
 
 def _cores() -> Finding:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = f"{usable} usable of {os.cpu_count()}: as many workers by default, load "
+    from hpo.launch import plan
+
+    found = f"{plan.cores()} usable of {os.cpu_count()}: as many workers by default, load "
     return Finding(what="cores", found=f"{found}{os.getloadavg()[0]:.1f} now")
 
 

@@ -7,7 +7,6 @@ import csv
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -107,20 +106,12 @@ def export(arguments: argparse.Namespace) -> int:
         snapshot = ledger.snapshot(arguments.study, curves=arguments.curves)
     write = _write_csv if form == "csv" else _write_jsonl
     output: Path | None = arguments.output
-    try:
-        target = (
-            nullcontext(sys.stdout)
-            if output is None
-            else output.open("w", encoding="utf-8", newline="")
-        )
-        with target as stream:
-            write(snapshot, stream, arguments.curves)
-    except OSError as error:
-        if output is None:  # a closed pipe
-            raise
-        raise HpoError(f"{output}: cannot be written: {error.strerror}.") from error
-    if output is not None:
-        print(output)
+    if output is None:
+        write(snapshot, sys.stdout, arguments.curves)
+        return 0
+    with networks.writing(output), output.open("w", encoding="utf-8", newline="") as stream:
+        write(snapshot, stream, arguments.curves)
+    print(output)
     return 0
 
 

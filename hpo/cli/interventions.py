@@ -13,10 +13,9 @@ from hpo.cli.common import (
     command,
     next_step,
     opened,
-    storage_option,
     tell,
 )
-from hpo.console import at_least
+from hpo.console import at_least, storage_option
 from hpo.errors import HpoError
 
 
@@ -37,7 +36,7 @@ def stop(arguments: argparse.Namespace) -> int:
 
     with opened(arguments) as ledger:
         held = interventions.stop(ledger, arguments.study)
-    name, storage = arguments.study, storage_option(arguments)
+    name, storage = arguments.study, storage_option(arguments.storage)
     saving = f"; {held} trials at work are saved at their next epoch and given up" if held else ""
     record = {"study": name, "state": "stopped", "held": held}
     return tell(
@@ -196,9 +195,10 @@ def delete(arguments: argparse.Namespace) -> int:
     with opened(arguments) as ledger:
         if not arguments.yes:
             if not sys.stdin.isatty():
+                option = storage_option(arguments.storage)
                 raise HpoError(
                     f"study {name!r}: to delete it must be confirmed, but there is no terminal to "
-                    f"ask on. Say so with: hpo delete {name}{storage_option(arguments)} --yes."
+                    f"ask on. Say so with: hpo delete {name}{option} --yes."
                 )
             has = verdict.progress(ledger.snapshot(name))
             said = input(f"Delete {name} ({has}) for ever? Type its name: ")

@@ -19,10 +19,9 @@ from hpo.cli.common import (
     one_of,
     opened,
     opened_storage,
-    storage_option,
     tell,
 )
-from hpo.console import at_least
+from hpo.console import at_least, storage_option
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -208,7 +207,8 @@ def _hint(
     if arguments.make:
         return ": it has nothing to keep, such as a complete trial"
     why = f" ({error.strip().splitlines()[-1]})" if error else ""
-    return f"{why}; make it: hpo artifacts {arguments.study}{storage_option(arguments)} --make"
+    option = storage_option(arguments.storage)
+    return f"{why}; make it: hpo artifacts {arguments.study}{option} --make"
 
 
 def _told(

@@ -17,11 +17,10 @@ from hpo.cli.common import (
     next_step,
     opened,
     opened_storage,
-    storage_option,
     tell,
     terminal_width,
 )
-from hpo.console import Parser, seconds
+from hpo.console import Parser, seconds, storage_option
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -149,7 +148,7 @@ def _lines(arguments: argparse.Namespace, snapshot: StudySnapshot) -> list[str]:
     if snapshot.best is not None:
         lines += ["", *tables.best_table(snapshot, 1)]
     lines += ["", *status.worker_lines(snapshot.workers, width=terminal_width())]
-    if failures := tables.failures(snapshot, storage_option(arguments)):
+    if failures := tables.failures(snapshot, storage_option(arguments.storage)):
         lines += ["", *failures]
     if snapshot.reason and snapshot.state == StudyState.FAILED:
         lines += ["", "why it failed:", *(f"  {line}" for line in snapshot.reason.splitlines())]

@@ -15,7 +15,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from hpo.console import EXIT_ERROR, Terminated, without_password
+from hpo.console import EXIT_ERROR, Terminated, storage_option
 from hpo.dashboard.publish import PublishingThread
 from hpo.errors import HpoError, StorageError
 from hpo.launch import config, plan
@@ -103,6 +103,7 @@ class _Launch:
     ) -> None:
         self._arguments, self._spec, self._storage = arguments, spec, storage
         self._defaults = defaults.launch
+        self._option = storage_option(arguments.storage)
         self._ledger = Ledger(storage)
         self._patient = Ledger(
             storage,
@@ -293,17 +294,15 @@ class _Launch:
             self._print_record(snapshot, outcome, page)
         else:
             width = shutil.get_terminal_size().columns
-            storage = self._storage_option()
-            lines = tables.result(
-                snapshot, report=str(page) if page else None, storage=storage, width=width
-            )
+            report = str(page) if page else None
+            lines = tables.result(snapshot, report=report, storage=self._option, width=width)
             print("\n".join(lines), flush=True)
         if outcome == "timeout":
             _say(
                 f"error: {self._spec.name}: stopped after {self._arguments.timeout:g} s, as "
                 f"--timeout says; nothing is lost. Go on with:\n  {self._arguments.command}"
             )
-        step = tables.next_step(snapshot, self._storage_option())
+        step = tables.next_step(snapshot, self._option)
         if outcome in (StudyState.STOPPED, StudyState.FAILED) and snapshot.state != outcome:
             raise HpoError(
                 f"{self._spec.name}: was {outcome}, and is {snapshot.state} again: somebody "
@@ -312,7 +311,7 @@ class _Launch:
         if outcome == StudyState.STOPPED:
             raise HpoError(
                 f"{self._spec.name}: stopped by {snapshot.reason}; nothing is lost. Go on with:\n"
-                f"  hpo resume {shlex.quote(self._spec.name)}{self._storage_option()}\n"
+                f"  hpo resume {shlex.quote(self._spec.name)}{self._option}\n"
                 f"  {self._arguments.command}"
             )
         if outcome == StudyState.FAILED:
@@ -343,7 +342,7 @@ class _Launch:
     def _tell_of_artifacts(self) -> None:
         """Say how artifacts can be made that nobody is going to make by himself."""
         if self._artifacts_due() and (self._executor.alive or not self._artifacts_made_elsewhere()):
-            command = f"hpo artifacts {shlex.quote(self._spec.name)}{self._storage_option()} --make"
+            command = f"hpo artifacts {shlex.quote(self._spec.name)}{self._option} --make"
             _say(f"the {make.what(self._spec)} for the dashboard is still to be made: {command}")
 
     def _artifacts_due(self) -> bool:
@@ -361,11 +360,6 @@ class _Launch:
             if not is_passing(error):
                 raise
             return otherwise
-
-    def _storage_option(self) -> str:
-        """What a printed command needs to reach the same database, mostly empty."""
-        given = self._arguments.storage
-        return f" --storage {shlex.quote(without_password(given))}" if given else ""
 
     def _print_record(self, snapshot: StudySnapshot, outcome: str, report: Path | None) -> None:
         record = {

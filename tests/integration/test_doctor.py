@@ -47,7 +47,7 @@ GOOD: dict[str, Any] = {
 
 
 def test_a_machine_that_is_ready(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor.main(["--json"]) == 0
+    assert doctor.doctor(["--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     findings = said["findings"]
     assert said["healthy"] is True
@@ -66,14 +66,14 @@ def test_a_machine_that_is_ready(new_home: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_lines_for_people(database_url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor.main(["--storage", database_url]) == 0
+    assert doctor.doctor(["--storage", database_url]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert all(any(row.startswith(what) for row in lines) for what in WHATS)
     assert lines[-1] == "ready: hpo launch --study seqdigits"
 
 
 def test_a_database_out_of_reach_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor.main(["--storage", "postgresql://me:secret@127.0.0.1:1/hpo"]) == 1
+    assert doctor.doctor(["--storage", "postgresql://me:secret@127.0.0.1:1/hpo"]) == 1
     said = capsys.readouterr().out
     [row] = [row for row in said.splitlines() if row.startswith("storage")]
     assert "ERROR" in row
