@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -27,7 +27,6 @@ from hpo.ledger import warm_start
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
-from hpo.postgres.retry import is_passing
 from hpo.search import options
 from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState
@@ -104,7 +103,7 @@ class _Launch:
         self._arguments, self._spec, self._storage = arguments, spec, storage
         self._defaults = defaults.launch
         self._option = storage_option(arguments.storage)
-        self._ledger = Ledger(storage)
+        self._ledger, self._artifacts = Ledger(storage), ArtifactStore(storage.engine)
         self._patient = Ledger(
             storage,
             patience_s=PATIENCE_S,
@@ -204,7 +203,7 @@ class _Launch:
         latest, away, refused = first, False, False
         while True:
             looked_s = time.monotonic()
-            seen = self._look()
+            seen = launch_workers.asked(lambda: self._ledger.snapshot(self._spec.name), None)
             if (seen is None) != away:
                 away = seen is None
                 view.note("database unreachable, retrying" if away else "the database is back")
@@ -226,15 +225,6 @@ class _Launch:
                 view.note(self._how_to_start_a_worker(latest))
                 lonely_s, refused = now, bool(latest.refusing)
             time.sleep(min(POLL_S[1], max(POLL_S[0], 10 * (now - looked_s))))
-
-    def _look(self) -> StudySnapshot | None:
-        """The study as it is now, None while its database is away."""
-        try:
-            return self._ledger.snapshot(self._spec.name)
-        except Exception as error:
-            if not is_passing(error):
-                raise
-            return None
 
     def _interrupted(self, wish: KeyboardInterrupt) -> None:
         """Stop in order: Ctrl-C waits for the workers' epochs, SIGTERM must not wait for long."""
@@ -347,19 +337,11 @@ class _Launch:
 
     def _artifacts_due(self) -> bool:
         """Whether they are still to be made, as far as the database can be asked."""
-        return self._asked(lambda store: self._spec.name in store.due(), otherwise=True)
+        return launch_workers.asked(lambda: self._spec.name in self._artifacts.due(), True)
 
     def _artifacts_made_elsewhere(self) -> bool:
         """Whether a worker is at it, such as one of another launch of the same study."""
-        return self._asked(lambda store: store.held(self._spec.name), otherwise=False)
-
-    def _asked(self, question: Callable[[ArtifactStore], bool], *, otherwise: bool) -> bool:
-        try:
-            return question(ArtifactStore(self._storage.engine))
-        except Exception as error:
-            if not is_passing(error):
-                raise
-            return otherwise
+        return launch_workers.asked(lambda: self._artifacts.held(self._spec.name), False)
 
     def _print_record(self, snapshot: StudySnapshot, outcome: str, report: Path | None) -> None:
         record = {

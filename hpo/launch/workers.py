@@ -21,6 +21,17 @@ from hpo.postgres.url import is_of_this_host, parse_url, place
 from hpo.study.spec import StudySpec
 
 T = TypeVar("T")
+D = TypeVar("D")
+
+
+def asked(question: Callable[[], T], otherwise: D) -> T | D:
+    """What the database answers; ``otherwise`` while it is away."""
+    try:
+        return question()
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        return otherwise
 
 
 def check(site: SiteConfig) -> None:
@@ -108,15 +119,15 @@ class _LaunchCallbacks:
 
     def useful(self) -> int:
         """How many workers would find work now."""
-        return self._asked(lambda: plan.useful_workers(self._ledger.snapshot(self._study))) or 0
+        return asked(lambda: plan.useful_workers(self._ledger.snapshot(self._study)), 0)
 
     def probed(self, name: str) -> bool:
         """Whether a worker of this name has been there."""
-        return bool(self._asked(lambda: any(w.name == name for w in self._ledger.workers())))
+        return asked(lambda: any(w.name == name for w in self._ledger.workers()), False)
 
     def release_lost(self, worker: str, *, lost: bool = True) -> bool | None:
         """Free the slot of a dead worker; whether it held one, None while that is unknown."""
-        return self._asked(lambda: self._ledger.release_lost(worker, lost=lost))
+        return asked(lambda: self._ledger.release_lost(worker, lost=lost), None)
 
     def release_lost_job(self, job: str, *, lost: bool = True) -> bool | None:
         """Free the slots of all workers of a job of SLURM; whether they held any."""
@@ -125,12 +136,4 @@ class _LaunchCallbacks:
             names = [w.name for w in self._ledger.workers() if w.job == f"slurm {job}"]
             return any([self._ledger.release_lost(name, lost=lost) for name in names])
 
-        return self._asked(release_lost)
-
-    def _asked(self, question: Callable[[], T]) -> T | None:
-        try:
-            return question()
-        except Exception as error:
-            if not is_passing(error):
-                raise
-            return None  # leases will run out all the same
+        return asked(release_lost, None)  # leases will run out all the same
