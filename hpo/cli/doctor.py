@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from hpo.cli.common import JSON, STORAGE, command
@@ -95,6 +94,12 @@ def examine(storage: str | None) -> Iterator[Finding]:
     yield from of_site()
 
 
+def _checked(what: str, found: str, ok: bool, remedy: str) -> Finding:
+    """A warning that says what to do, unless all is well."""
+    verdict, remedy = (Verdict.OK, "") if ok else (Verdict.WARNING, remedy)
+    return Finding(what=what, found=found, verdict=verdict, remedy=remedy)
+
+
 def _versions() -> Finding:
     from hpo.worker import provenance
 
@@ -132,29 +137,18 @@ def _processor() -> Iterator[Finding]:
 def judge(about: dict[str, Any], took_s: float) -> Iterator[Finding]:
     """What the facts of ``objectives.machine`` mean, found by a process that took ``took_s``."""
     simd = ", ".join(about["simd"])
-    yield Finding(
-        what="processor",
-        found=f"{about['cpu']}, {simd or 'no vector instructions that we know'}",
-        verdict=Verdict.OK if simd else Verdict.WARNING,
-        remedy="" if simd else "Networks train several times slower here; use another machine.",
-    )
+    found = f"{about['cpu']}, {simd or 'no vector instructions that we know'}"
+    remedy = "Networks train several times slower here; use another machine."
+    yield _checked("processor", found, bool(simd), remedy)
     threads = about["torch_threads"]
-    yield Finding(
-        what="threads",
-        found=f"{threads} per worker",
-        verdict=Verdict.OK if threads == 1 else Verdict.WARNING,
-        remedy="" if threads == 1 else "Workers get into each other's way: OMP_NUM_THREADS=1.",
-    )
+    remedy = "Workers get into each other's way: OMP_NUM_THREADS=1."
+    yield _checked("threads", f"{threads} per worker", threads == 1, remedy)
     yield _kernels(about)
     yield _equation(about["equation"], about["kernel_cache"])
     took_s -= about["equation"]["seconds"]
     slow = took_s > _SLOW_START_S and about["kernels_cached"]
-    yield Finding(
-        what="worker start",
-        found=f"{took_s:.1f} s until it can train",
-        verdict=Verdict.WARNING if slow else Verdict.OK,
-        remedy="The disk is slow or the machine busy; put .venv on a local disk." if slow else "",
-    )
+    remedy = "The disk is slow or the machine busy; put .venv on a local disk."
+    yield _checked("worker start", f"{took_s:.1f} s until it can train", not slow, remedy)
     gpus = ", ".join(about["gpus"]) or "none; networks train on the CPU, which is the default"
     yield Finding(what="CUDA devices", found=gpus)
 
@@ -162,12 +156,8 @@ def judge(about: dict[str, Any], took_s: float) -> Iterator[Finding]:
 def _kernels(about: dict[str, Any]) -> Finding:
     seconds, cache = f"{about['kernels_s']:.1f} s", about["kernel_cache"]
     if about["complaints"]:
-        return Finding(
-            what="kernels",
-            found=f"compiled in {seconds}, by every process anew: no cache can be written",
-            verdict=Verdict.WARNING,
-            remedy="Set NUMBA_CACHE_DIR to a writable directory.",
-        )
+        found = f"compiled in {seconds}, by every process anew: no cache can be written"
+        return _checked("kernels", found, False, "Set NUMBA_CACHE_DIR to a writable directory.")
     if about["kernels_cached"]:
         return Finding(what="kernels", found=f"compiled; loaded in {seconds} from {cache}")
     return Finding(what="kernels", found=f"compiled just now in {seconds}, kept in {cache}")
@@ -210,15 +200,13 @@ def of_storage(url: str | None) -> Iterator[Finding]:
 
 def _encryption(encrypted: bool, verified: bool) -> Finding:
     """How safe the way over the network to the database is."""
-    if encrypted and verified:
-        return Finding(what="encryption", found="TLS; the server is the one that the URL names")
-    return Finding(
-        what="encryption",
-        found="TLS, but whose server it is was not verified" if encrypted else "none",
-        verdict=Verdict.WARNING,
-        remedy="Add ?sslmode=verify-full&sslrootcert=CA.crt to the URL; see "
-        "docs/how-to/several-hosts.md.",
+    found = "TLS; the server is the one that the URL names"
+    if not verified:
+        found = "TLS, but whose server it is was not verified"
+    remedy = (
+        "Add ?sslmode=verify-full&sslrootcert=CA.crt to the URL; see docs/how-to/several-hosts.md."
     )
+    return _checked("encryption", found if encrypted else "none", encrypted and verified, remedy)
 
 
 def of_site() -> Iterator[Finding]:
@@ -250,9 +238,6 @@ def _space() -> Finding:
     home = settings.home()
     there = next(path for path in (home, *home.parents) if path.exists())
     free = shutil.disk_usage(there).free
-    return Finding(
-        what="data directory",
-        found=f"{home}, {free / 1e9:.0f} GB free" + ("" if Path(home).exists() else " (not there)"),
-        verdict=Verdict.OK if free > _LITTLE_BYTES else Verdict.WARNING,
-        remedy="" if free > _LITTLE_BYTES else "Make room, or set HPO_HOME to another disk.",
-    )
+    found = f"{home}, {free / 1e9:.0f} GB free" + ("" if home.exists() else " (not there)")
+    remedy = "Make room, or set HPO_HOME to another disk."
+    return _checked("data directory", found, free > _LITTLE_BYTES, remedy)
