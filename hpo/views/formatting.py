@@ -109,6 +109,16 @@ def unit(parameter: str) -> str:
     return f"1/{name}" if name and stem.endswith("_per") else name
 
 
+def capital(text: str) -> str:
+    """A text that begins a sentence, whatever follows its first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def cut(text: str, length: int) -> str:
+    """A text in so many characters at most, its end an ellipsis if it had more."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def parameter_label(name: str) -> str:
     """What a parameter is called at an axis: with its unit, if it has one."""
     found = unit(name)

@@ -54,7 +54,7 @@ def prose(foreign: str) -> str:
         >>> print(prose("1. *b* <img src=x> see https://x.y"))
         1\\. \\*b\\* \\<img src=x\\> see `https://x.y`
     """
-    shown = foreign if len(foreign) <= _LONGEST else foreign[: _LONGEST - 1] + "…"
+    shown = formatting.cut(foreign, _LONGEST)
     words_ = [
         code(word) if _LINK.search(word) else _SPECIAL.sub(r"\\\1", word) for word in shown.split()
     ]
@@ -88,8 +88,7 @@ def _state(snapshot: StudySnapshot) -> str:
     if snapshot.state == StudyState.OPEN:
         return "open; workers go on with it as long as there are any."
     name = snapshot.spec.name
-    lines = [line.strip() for line in (snapshot.reason or "").splitlines() if line.strip()]
-    reason = f" ({prose(lines[0] if len(lines) < 2 else f'{lines[0]} {lines[-1]}')})" * bool(lines)
+    reason = f" ({prose(why)})" if (why := verdict.reason_line(snapshot)) else ""
     if snapshot.state == StudyState.STOPPED:
         return f"stopped{reason}; goes on after {code(f'hpo resume {shlex.quote(name)}')}."
     return f"failed{reason}; what to do: {code(f'hpo status {shlex.quote(name)}')}."
@@ -160,7 +159,7 @@ def _searched(spec: StudySpec) -> str:
         lines[0] += f" Every score is the {prose(hardware)}."
     if spec.warm_start is not None:
         begins = warm_start.summary(spec)
-        lines[0] += f" {prose(begins[:1].upper() + begins[1:])}."
+        lines[0] += f" {prose(formatting.capital(begins))}."
     if spec.confirm is not None and spec.selects:
         several = spec.confirm.top > 1
         best = (

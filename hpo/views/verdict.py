@@ -102,6 +102,12 @@ def verdict(snapshot: StudySnapshot) -> str:
     return "; ".join(part for part in parts if part)
 
 
+def reason_line(snapshot: StudySnapshot) -> str:
+    """The reason in one line: of a failure with its traceback, the first line and the last."""
+    lines = [line.strip() for line in (snapshot.reason or "").splitlines() if line.strip()]
+    return " ".join([*lines[:1], *lines[1:][-1:]])
+
+
 def swept(snapshot: StudySnapshot) -> str:
     """A study that selects nothing in one sentence; no point of it is called the best."""
     spec, complete = snapshot.spec, measured(snapshot)

@@ -7,10 +7,9 @@ from dataclasses import replace
 import plotly.graph_objects as go
 
 from hpo.views import formatting
-from hpo.views.figures.style import log_axis, markers, safe, short, style, titled
+from hpo.views.figures.style import DASHED, log_axis, markers, safe, short, style, titled
 from hpo.views.figures.thinning import sample
 from hpo.views.numbers.declared import Chart, Group, Point, colour_of
-from hpo.views.palette import VERMILLION
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 MAX_POINTS, MAX_TOLD = 300, 100
@@ -27,7 +26,7 @@ def figure(chart: Chart) -> go.Figure:
         else:
             drawing.add_trace(_cloud(group, colour, SYMBOLS[index % len(SYMBOLS)]))
     for mark in chart.marks:
-        drawing.add_vline(mark, line_color=VERMILLION, line_dash="dash", line_width=1.6)
+        drawing.add_vline(mark, **DASHED)
     if chart.log_x:
         drawing.update_xaxes(log_axis(float(p.x) for g in chart.groups for p in g.points))
     drawing.update_xaxes(title_text=safe(chart.x_label))

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
 from hpo.views import formatting
-from hpo.views.figures.style import BAND, log_axis, markers, safe, steps, style, titled
+from hpo.views.figures.style import BAND, DASHED, log_axis, markers, safe, steps, style, titled
 from hpo.views.figures.thinning import sample
 from hpo.views.numbers import front
 from hpo.views.numbers.front import FrontChart, FrontPoint
@@ -114,8 +114,8 @@ def _add_reported(drawing: go.Figure, found: FrontChart) -> None:
     if found.reported_score is None:
         return
     score, std = found.reported_score
-    drawing.add_hrect(score - std, score + std, fillcolor=BAND, line_width=0, layer="below")
-    drawing.add_hline(score, line_color=VERMILLION, line_dash="dash", line_width=1.6)
+    drawing.add_hrect(score - std, score + std, **BAND)
+    drawing.add_hline(score, **DASHED)
     for spot, symbol in ((found.reported, "cross"), (found.reported_here, "cross-open")):
         if spot is not None:
             cross = {"color": VERMILLION, "size": 12, "symbol": symbol, "line": {"width": 1.5}}

@@ -99,7 +99,7 @@ def _add_bars(
 
 
 def _name(name: str) -> str:
-    return safe(name if len(name) <= _SHORT else f"{name[: _SHORT - 1]}…")
+    return safe(formatting.cut(name, _SHORT))
 
 
 def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, str]]) -> go.Figure:

@@ -21,10 +21,12 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views.numbers.convergence import Clock
-from hpo.views.numbers.scores import axis_score, claimed_score, scored
+from hpo.views.numbers.scores import axis_score, claimed_score, reported_score, scored
 from hpo.views.palette import GREY, GRID, INK, VERMILLION
 
-BAND = "rgba(213, 94, 0, 0.10)"
+BAND = {"fillcolor": "rgba(213, 94, 0, 0.10)", "line_width": 0, "layer": "below"}
+DASHED = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
+"""How what is reported is drawn: a dashed line on the band of its deviation."""
 
 
 HEIGHT = 450
@@ -147,8 +149,7 @@ def hover(spec: StudySpec, slot: Slot) -> str:
 def short(text: str | None, length: int = 120) -> str:
     """The last line of a message, which of a traceback is the one that tells, cut to a length."""
     lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
-    last = lines[-1] if lines else "no message"
-    return last if len(last) <= length else last[: length - 1] + "…"
+    return formatting.cut(lines[-1] if lines else "no message", length)
 
 
 def focus(snapshot: StudySnapshot, *, close: bool = False) -> tuple[float, float]:
@@ -165,10 +166,8 @@ def focus(snapshot: StudySnapshot, *, close: bool = False) -> tuple[float, float
         quarter, middle, upper = statistics.quantiles(values, n=4)
         fence = middle if close else quarter - (upper - quarter)
         values = [value for value in values if value >= fence]
-    if (reported := spec.reported) is not None:
-        std = reported.std or 0.0
-        edges = (reported.score - std, reported.score + std)
-        values += [sign * score_text.shown(spec, edge) for edge in edges]
+    if (known := reported_score(spec)) is not None:
+        values += [sign * (known[0] - known[1]), sign * (known[0] + known[1])]
     values += [sign * score_text.shown(spec, s) for c in snapshot.confirmations for s in c.scores]
     if not values:
         return (0.0, 100.0) if score_text.is_percent(spec) else (0.0, 1.0)
@@ -189,21 +188,18 @@ def add_reported_band(
         above: whether the label stands above the plot, rather than at its line, where it can
             cover what is drawn.
     """
-    reported = spec.reported
-    if reported is None:
+    if (known := reported_score(spec)) is None:
         return
-    value, std = score_text.shown(spec, reported.score), score_text.shown(spec, reported.std or 0.0)
-    line = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
-    band = {"fillcolor": BAND, "line_width": 0, "layer": "below"}
+    value, std = known
     label = {"text": safe(formatting.reported_text(spec)), "showarrow": False}
     label |= {"font": {"color": "#a34700", "size": 12}}
     if vertical:
-        figure.add_vrect(value - std, value + std, **band)
-        figure.add_vline(value, **line)
+        figure.add_vrect(value - std, value + std, **BAND)
+        figure.add_vline(value, **DASHED)
         figure.add_annotation(**label, x=value, y=1, yref="paper", yanchor="bottom")
         return
-    figure.add_hrect(value - std, value + std, **band)
-    figure.add_hline(value, **line)
+    figure.add_hrect(value - std, value + std, **BAND)
+    figure.add_hline(value, **DASHED)
     if above:
         label |= {"text": f"╌╌ {safe(short(formatting.reported_text(spec), 70))}"}
         figure.add_annotation(

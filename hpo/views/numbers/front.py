@@ -15,6 +15,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot
 from hpo.views import formatting
 from hpo.views.formatting import cost_text
+from hpo.views.numbers.scores import reported_score
 
 DECADE = 10.0
 """Costs that span more than this factor stand on a logarithmic axis."""
@@ -76,7 +77,7 @@ def chart(snapshot: StudySnapshot) -> FrontChart:
         confirmed=confirmed,
         reported=reported,
         reported_here=here,
-        reported_score=_reported_score(spec),
+        reported_score=reported_score(spec),
     )
 
 
@@ -104,7 +105,7 @@ def _confirmed(spec: StudySpec, item: Confirmation) -> FrontPoint:
 
 def _reported(spec: StudySpec) -> tuple[FrontPoint | None, FrontPoint | None]:
     """The reported point at its published cost, and at what it costs here."""
-    reported, known = spec.reported, _reported_score(spec)
+    reported, known = spec.reported, reported_score(spec)
     if reported is None or known is None:
         return None, None
     score, std = known
@@ -115,15 +116,6 @@ def _reported(spec: StudySpec) -> tuple[FrontPoint | None, FrontPoint | None]:
     here = reported.cost_here
     measured = f"reported network, {cost_text(spec, here or 0.0)} as measured here"
     return spot(reported.cost, formatting.reported_text(spec)), spot(here, measured)
-
-
-def _reported_score(spec: StudySpec) -> tuple[float, float] | None:
-    if spec.reported is None:
-        return None
-    return (
-        score_text.shown(spec, spec.reported.score),
-        score_text.shown(spec, spec.reported.std or 0.0),
-    )
 
 
 def _spans_a_decade(costs: Iterable[float]) -> bool:

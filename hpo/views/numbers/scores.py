@@ -34,3 +34,11 @@ def claimed_score(spec: StudySpec, slot: Slot) -> float:
     if slot.checked and not spec.selects:
         return statistics.fmean(slot.claimed)
     return slot.score if slot.score is not None else math.nan
+
+
+def reported_score(spec: StudySpec) -> tuple[float, float] | None:
+    """The reported score and its deviation, 0 where none is told, in the unit of the axes."""
+    reported = spec.reported
+    if reported is None:
+        return None
+    return score_text.shown(spec, reported.score), score_text.shown(spec, reported.std or 0.0)

@@ -23,7 +23,7 @@ from hpo.views import verdict as views_verdict
 from hpo.views.figures import confirmed, convergence, front, learning_curves, parameters, style
 from hpo.views.figures import declared as figures_declared
 from hpo.views.figures import importance as figures_importance
-from hpo.views.numbers import declared, importance
+from hpo.views.numbers import declared, importance, scores
 from hpo.views.report import html as report_html
 from hpo.views.report import lineage
 from hpo.views.report.html import Plot, Section, Table
@@ -60,14 +60,13 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
     else:
         sections += [_parameters(snapshot) if spec.sweep is None else None, _points(snapshot)]
     sections += [_failures(snapshot), _excluded(snapshot)]
-    sentence = verdict(snapshot)
     trained = sum(m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
     return report_html.render(
         "report.html.j2",
         spec=spec,
         state=snapshot.state,
         shown_state="running" if snapshot.state == StudyState.OPEN else snapshot.state,
-        verdict=sentence[:1].upper() + sentence[1:],
+        verdict=formatting.capital(verdict(snapshot)),
         facts=[
             views_verdict.progress(snapshot),
             f"{spec.budget.members} networks per trial, {spec.budget.epochs} epochs each",
@@ -149,7 +148,7 @@ def _convergence(snapshot: StudySnapshot) -> Section:
     where += f", {hardware}" * bool(hardware)
     note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
     begun = warm_start.summary(spec)
-    note += f" {begun[:1].upper() + begun[1:]}." if begun else ""
+    note += f" {formatting.capital(begun)}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
     plot = _plot("convergence", convergence.convergence(snapshot), label)
     return Section(name="convergence", title="Convergence", note=note, parts=[plot])
@@ -276,10 +275,8 @@ def _best(snapshot: StudySnapshot) -> Section:
         head.insert(2, "minus reported")
     head += [formatting.cost_label(spec)] if two else []
     rows = []
-    if spec.reported is not None:
-        number, std = (
-            score_text.shown(spec, v) for v in (spec.reported.score, spec.reported.std or 0)
-        )
+    if spec.reported is not None and (known := scores.reported_score(spec)) is not None:
+        number, std = known
         spread = f" ± {std:.4g}" if std else ""
         rows.append(["reported", f"{number:.4g}{spread}", ""])
         rows[0] += [_value(spec.reported.params.get(name)) for name in names]

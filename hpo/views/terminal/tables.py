@@ -53,7 +53,9 @@ def columns(
         widths[max(widths, key=lambda i: widths[i])] -= 1
     return [
         "  ".join(
-            _cut(row[i], room).rjust(room) if i in right else _cut(row[i], room).ljust(room)
+            formatting.cut(row[i], room).rjust(room)
+            if i in right
+            else formatting.cut(row[i], room).ljust(room)
             for i, room in widths.items()
         ).rstrip()
         for row in rows
@@ -61,10 +63,6 @@ def columns(
 
 
 _NARROWEST = 4
-
-
-def _cut(cell: str, width: int) -> str:
-    return cell if len(cell) <= width else f"{cell[: width - 1]}…"
 
 
 def params_text(params: Mapping[str, ParamValue], spec: StudySpec | None = None) -> str:
@@ -216,10 +214,8 @@ def slot_name(snapshot: StudySnapshot, slot: Slot) -> str:
 
 def verdict(snapshot: StudySnapshot) -> str:
     """The verdict in one line: of a failure's reason, with its traceback, the first and last."""
-    lines = (snapshot.reason or "").strip().splitlines()
-    if len(lines) > 1:
-        snapshot = replace(snapshot, reason=f"{lines[0]} {lines[-1].strip()}")
-    return views_verdict.verdict(snapshot)
+    reason = views_verdict.reason_line(snapshot)
+    return views_verdict.verdict(replace(snapshot, reason=reason or None))
 
 
 def next_step(snapshot: StudySnapshot, storage: str = "") -> str:

@@ -20,6 +20,7 @@ from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, Slot
 from hpo.views import formatting
+from hpo.views.numbers.scores import reported_score
 from hpo.views.palette import BLUE, GREEN, VERMILLION
 from hpo.views.pictures import declared
 from hpo.worker.artifacts import retrain
@@ -143,11 +144,8 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
         y = [score_text.shown(spec, score) for score in scores]
         label = f"confirmation: {len(fresh)} fresh seeds, {SPLITS[Protocol.CONFIRM]}{where}"
         axes.plot(x, y, "D", color=GREEN, markersize=4, alpha=0.7, clip_on=False, label=label)
-    if (reported := spec.reported) is not None:
-        value, std = (
-            score_text.shown(spec, reported.score),
-            score_text.shown(spec, reported.std or 0.0),
-        )
+    if (known := reported_score(spec)) is not None:
+        value, std = known
         text = declared.wrapped(formatting.reported_text(spec))
         axes.axhline(value, color=VERMILLION, linestyle="--", linewidth=1.2, label=text)
         if std:

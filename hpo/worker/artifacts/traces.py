@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from hpo.study import time_step
+from hpo.views import formatting
 from hpo.views.figures.style import safe, style
 from hpo.views.palette import GREY, INK
 from hpo.views.report import html
@@ -157,6 +158,6 @@ def _caption(replay: Replay) -> list[str]:
     if trace.quantity != "drive":
         sentences.append("The dotted grey line is the state of rest at the start.")
     check = replay.retrained.check
-    sentences.append(f"{check[:1].upper()}{check[1:].removesuffix('.')}.")
+    sentences.append(f"{formatting.capital(check).removesuffix('.')}.")
     sentences.append(f"Spec {choice.snapshot.spec.hash}, seed {choice.stored.seed}.")
     return sentences
