@@ -88,6 +88,26 @@ class Replay:
         margin = 0.06 * (max(shown) - min(shown)) or 0.5
         return [min(shown) - margin, max(shown) + margin]
 
+    def input_steps(self) -> Iterator[tuple[int, int, list[float], list[float]]]:
+        """Series, channel, times and values: each point of the input is held for ``dt_ns``."""
+        trace = self.trace
+        times = [k * trace.dt_ns for k in range(trace.inputs.shape[1] + 1)]
+        for series in range(len(trace.images)):
+            for channel, values in enumerate(trace.inputs[series].T.tolist()):
+                yield series, channel, times, [*values, values[-1]]
+
+    def neuron_lines(self, row: int, column: int) -> Iterator[tuple[int, list[float]]]:
+        """Series and values of a neuron, at the times of the trace."""
+        layer, neuron = self.layers[row], self.neurons[row][column]
+        for series in range(len(self.trace.images)):
+            yield series, self.trace.values[layer, series, neuron].tolist()
+
+    def rest(self, row: int, column: int) -> float | None:
+        """Where a neuron rests without input; None of a drive, which has no state."""
+        if self.trace.quantity == "drive":
+            return None
+        return float(self.trace.values[self.layers[row], 0, self.neurons[row][column], 0])
+
     def panel_titles(self, columns: int) -> list[str]:
         """Row by row, the input first; empty where a layer shows fewer than ``columns`` neurons."""
         channels = self.trace.inputs.shape[2]

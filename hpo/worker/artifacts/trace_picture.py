@@ -45,7 +45,7 @@ def figure(replay: Replay) -> Figure:
             if row == 0:
                 _draw_input(axes, replay)
             else:
-                _draw_neuron(axes, replay, row - 1, replay.neurons[row - 1][column])
+                _draw_neuron(axes, replay, row - 1, column)
         panels[0].set_ylabel(replay.label if row else "input")
     for axes in grid[-1]:
         axes.set_xlabel("time (ns)")
@@ -60,25 +60,18 @@ def figure(replay: Replay) -> Figure:
 
 
 def _draw_input(axes: Axes, replay: Replay) -> None:
-    """The input as steps: each point is held for ``dt_ns``."""
-    trace = replay.trace
-    times = [k * trace.dt_ns for k in range(trace.inputs.shape[1] + 1)]
-    for series in range(len(trace.images)):
+    for series, channel, times, values in replay.input_steps():
         look = replay.look(series)
-        for channel, values in enumerate(trace.inputs[series].T.tolist()):
-            style = {**_line(look), "linewidth": 1.1}
-            label = declared.wrapped(look.text) if channel == 0 else None
-            axes.step(times, [*values, values[-1]], where="post", label=label, **style)
+        style = {**_line(look), "linewidth": 1.1}
+        label = declared.wrapped(look.text) if channel == 0 else None
+        axes.step(times, values, where="post", label=label, **style)
 
 
-def _draw_neuron(axes: Axes, replay: Replay, row: int, neuron: int) -> None:
+def _draw_neuron(axes: Axes, replay: Replay, row: int, column: int) -> None:
     """One neuron of a layer under every series, and where it rests without any."""
-    trace, layer = replay.trace, replay.layers[row]
-    for series in range(len(trace.images)):
-        values = trace.values[layer, series, neuron].tolist()
-        axes.plot(trace.time_ns.tolist(), values, **_line(replay.look(series)))
-    if trace.quantity != "drive":
-        rest = float(trace.values[layer, 0, neuron, 0])
+    for series, values in replay.neuron_lines(row, column):
+        axes.plot(replay.trace.time_ns.tolist(), values, **_line(replay.look(series)))
+    if (rest := replay.rest(row, column)) is not None:
         axes.axhline(rest, color=GREY, linewidth=0.8, linestyle=":")
     if (limits := replay.common_range) is not None:
         axes.set_ylim(*limits)

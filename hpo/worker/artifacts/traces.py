@@ -17,7 +17,7 @@ from hpo.views.figures.style import safe, style
 from hpo.views.palette import GREY, INK
 from hpo.views.report import html
 from hpo.views.terminal import tables
-from hpo.worker.artifacts.replay import LABELS, LineStyle, Replay
+from hpo.worker.artifacts.replay import LABELS, Replay
 
 _ROW, _HEAD, _FOOT, _LINE = 150, 82, 80, 20
 """Pixels of a panel, of the title without parameters, of axis and legend, of a line of text."""
@@ -81,39 +81,28 @@ def _title(replay: Replay, parameters: list[str]) -> dict[str, Any]:
     }
 
 
-def _looks(look: LineStyle, series: int) -> dict[str, Any]:
-    """Line and legend of a series."""
-    line = {"color": look.colour, "width": look.width, "dash": look.dash}
-    return {"name": safe(look.text), "legendgroup": str(series), "line": line, "mode": "lines"}
+def _line(replay: Replay, series: int, x: list[float], y: list[float]) -> go.Scatter:
+    """A series as its style has it, with its name where the pointer is."""
+    look = replay.look(series)
+    name = safe(look.text)
+    line = go.Scatter(x=x, y=y, mode="lines", name=name, legendgroup=str(series), showlegend=False)
+    line.update(line={"color": look.colour, "width": look.width, "dash": look.dash})
+    return line.update(hovertemplate=f"{name}<br>%{{x:.4g}} ns: %{{y:.4g}}<extra></extra>")
 
 
 def _add_input(figure: go.Figure, replay: Replay, column: int) -> None:
-    """The input as steps: each point is held for ``dt_ns``."""
-    trace = replay.trace
-    points = trace.inputs.shape[1]
-    time_ns = [k * trace.dt_ns for k in range(points + 1)]
-    for series in range(len(trace.images)):
-        for channel, values in enumerate(trace.inputs[series].T.tolist()):
-            looks = _looks(replay.look(series), series)
-            line = go.Scatter(x=time_ns, y=[*values, values[-1]], **looks)
-            line.update(line_shape="hv", line_width=1.4, showlegend=column == channel == 0)
-            line.hovertemplate = f"{looks['name']}<br>%{{x:.4g}} ns: %{{y:.4g}}<extra></extra>"
-            figure.add_trace(line, row=1, col=column + 1)
+    for series, channel, times, values in replay.input_steps():
+        line = _line(replay, series, times, values)
+        line.update(line_shape="hv", line_width=1.4, showlegend=column == channel == 0)
+        figure.add_trace(line, row=1, col=column + 1)
 
 
 def _add_neuron(figure: go.Figure, replay: Replay, row: int, column: int) -> None:
     """One neuron of a layer under every series, and where it rests without any."""
-    trace = replay.trace
-    layer, neuron = replay.layers[row], replay.neurons[row][column]
     place = {"row": row + 2, "col": column + 1}
-    for series in range(len(trace.images)):
-        looks = _looks(replay.look(series), series)
-        values = trace.values[layer, series, neuron].tolist()
-        line = go.Scatter(x=trace.time_ns.tolist(), y=values, showlegend=False, **looks)
-        line.hovertemplate = f"{looks['name']}<br>%{{x:.4g}} ns: %{{y:.4g}}<extra></extra>"
-        figure.add_trace(line, **place)
-    if trace.quantity != "drive":
-        rest = float(trace.values[layer, 0, neuron, 0])
+    for series, values in replay.neuron_lines(row, column):
+        figure.add_trace(_line(replay, series, replay.trace.time_ns.tolist(), values), **place)
+    if (rest := replay.rest(row, column)) is not None:
         figure.add_hline(y=rest, line={"color": GREY, "width": 1, "dash": "dot"}, **place)
 
 
