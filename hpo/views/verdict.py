@@ -1,4 +1,4 @@
-"""A study in words: scores, parameters and the verdict, as terminal, report and figures say them.
+"""The sentences on a study that terminal, report and figures share: progress, verdict, gap.
 
 Plain text throughout: whoever puts it into HTML escapes it there.
 """
@@ -123,7 +123,7 @@ def swept(snapshot: StudySnapshot) -> str:
 
 
 def protocol_text(spec: StudySpec) -> str:
-    """Which data trained and scored, in words."""
+    """Which data trained and scored: ``trained on the whole training half, tested once …``."""
     return {
         Protocol.PAPER: PAPER_PROTOCOL if spec.sweep is None else "scored on the test half",
         Protocol.CONFIRM: CONFIRM_PROTOCOL,

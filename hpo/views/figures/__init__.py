@@ -1,1 +1,3 @@
-"""Interactive figures, by plotly."""
+"""Interactive figures, by plotly: one a file, for the report and as a card of the dashboard."""
+
+__all__ = ["cards", "style"]

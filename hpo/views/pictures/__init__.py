@@ -1,1 +1,3 @@
 """Figures as files for a paper, by Matplotlib."""
+
+__all__ = ["declared", "front"]

@@ -41,7 +41,7 @@ _MEDIA_TYPES = {
 
 
 def what(spec: StudySpec) -> str:
-    """What is made of a study, in words."""
+    """``best network``, ``learning curve`` or ``figure``: what is made of a study."""
     if not spec.selects:
         return "figure"
     return "best network" if isinstance(spec.objective_impl, NetworkObjective) else "learning curve"

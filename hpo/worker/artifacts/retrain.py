@@ -33,7 +33,7 @@ SPLITS = {
     Protocol.PAPER: "the test half, on which the search was made, too",
     Protocol.CONFIRM: "the test half",
 }
-"""The data that scores a network, in words."""
+"""The data that scores a network, as a sentence names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ class Choice:
 
     @property
     def scored_on(self) -> str:
-        """The data that scored it, in words."""
+        """``the test half``: the data that scored it."""
         return SPLITS[self.protocol]
 
     @property
@@ -108,7 +108,7 @@ class Retrained:
 
     @property
     def score_at(self) -> str:
-        """At which step the score was measured, in words; empty if there is none.
+        """``at the study's step``: where the score was measured; empty if the equation has none.
 
         A network of the search has no other score: its time step was not checked.
         """
