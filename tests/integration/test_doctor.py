@@ -46,6 +46,20 @@ GOOD: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def processor() -> list[Finding]:
+    """What a worker finds on this machine, which takes seconds."""
+    return list(doctor._processor())
+
+
+@pytest.fixture(autouse=True)
+def _found_once(
+    processor: list[Finding], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if request.function is not test_a_worker_that_cannot_start_is_an_error:
+        monkeypatch.setattr(doctor, "_processor", lambda: iter(processor))
+
+
 def test_a_machine_that_is_ready(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.doctor(["--json"]) == 0
     said = json.loads(capsys.readouterr().out)

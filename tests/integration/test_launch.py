@@ -53,10 +53,10 @@ SLOW = ("--set", "fixed.sleep_s=0.1")
 NETWORK = (
     "--set=objective=toy_network:ToyNetworkObjective",
     "--set=confirm.epochs=40",
-    "--set=confirm.members=1",
+    "--set=confirm.members=2",
     "--trials=2",
 )
-LONG = ("--set=confirm.epochs=60",)  # the network is not made before the launch can be asked
+LONG = ("--set=confirm.epochs=50",)  # the network is not made before the launch can be asked
 TO_BE_MADE = "the best network for the dashboard is still to be made: hpo artifacts toy --make\n"
 
 

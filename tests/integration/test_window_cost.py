@@ -8,6 +8,7 @@ from benchmarks import window
 from hpo.postgres.connect import open_storage
 
 
+@pytest.mark.slow  # it must see trials that differ by seconds
 def test_real_workers_wait_as_simulated(database_url: str) -> None:
     """Four workers, every fifth trial ten times as long as the others."""
     with open_storage(database_url) as storage:
