@@ -10,6 +10,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+__all__ = ["GRACE_S", "Executor", "slurm_commands"]
+
 GRACE_S = 10.0
 """A worker that is asked to stop keeps its training safe at its next epoch, mostly within this."""
 

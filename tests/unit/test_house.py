@@ -1,0 +1,68 @@
+"""Packages are imported by their faces: what CONTRIBUTING.md calls a map of the house."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "hpo").rglob("*.py"))
+LONGEST_FILE, FLAT_FILES = 400, 8
+
+
+def imported(source: Path) -> Iterator[str]:
+    """The full names that a file imports from ``hpo``."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "hpo":
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("hpo."))
+
+
+def refused(name: str, package: str) -> str | None:
+    """Why a file of ``package`` may not import ``name``; None if it may."""
+    _, *parts = name.split(".")
+    path = ROOT / "hpo"
+    for depth, part in enumerate(parts):
+        if depth and parts[0] != package and (path / "__init__.py").exists():
+            face = import_module(".".join(["hpo", *parts[:depth]]))
+            if part not in getattr(face, "__all__", ()):
+                return f"{part} is not in __all__ of {face.__name__}"
+        path = path / part
+    if parts[0] != package and parts[-1].startswith("_"):
+        return f"{parts[-1]} is private"
+    return None
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_imports_what_faces_name(source: Path) -> None:
+    package = source.relative_to(ROOT / "hpo").parts[0]
+    wrong = {name: why for name in imported(source) if (why := refused(name, package))}
+    assert not wrong
+
+
+def test_what_is_not_in_a_face_is_refused() -> None:
+    """The check above finds what it looks for."""
+    assert (
+        refused("hpo.search.racing.why_out", "worker") == "racing is not in __all__ of hpo.search"
+    )
+    assert refused("hpo.console._EXAMPLES", "worker") == "_EXAMPLES is private"
+    assert refused("hpo.search.racing.why_out", "search") is None
+
+
+def test_every_face_says_what_its_package_is_for_and_names_modules() -> None:
+    for face in (path for path in SOURCES if path.name == "__init__.py"):
+        module = import_module(".".join(face.parent.relative_to(ROOT).parts))
+        assert module.__doc__, face
+        for name in getattr(module, "__all__", []):
+            assert hasattr(module, name) or import_module(f"{module.__name__}.{name}")
+
+
+def test_files_are_short_and_few_lie_flat() -> None:
+    long = [str(path) for path in SOURCES if path.read_text().count("\n") > LONGEST_FILE]
+    assert not long
+    assert len(list((ROOT / "hpo").glob("*.py"))) <= FLAT_FILES
