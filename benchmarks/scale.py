@@ -28,7 +28,7 @@ from sqlalchemy import func, select
 from benchmarks import service
 from benchmarks.delay import delayed
 from hpo import settings
-from hpo.ledger.lease import Claim
+from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import slots
 from hpo.postgres.connect import Storage, open_storage

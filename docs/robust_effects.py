@@ -14,7 +14,7 @@ from hpo.study import file
 from objectives.contract import Protocol
 from objectives.inspection import NetworkObjective
 from objectives.scoring import Hardware
-from objectives.solving import refined
+from objectives.solved_equation import refined
 from objectives.tasks import load
 from objectives.variability import Variability
 

@@ -18,9 +18,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-LEASE_S = 30.0
-"""A worker that is silent for so long is given up, and its trial goes on elsewhere."""
-
 
 def home() -> Path:
     """Return the directory that holds the embedded server and its data.

@@ -29,7 +29,7 @@ from objectives.contract import (
 )
 from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
 from objectives.scoring import Hardware, ideal_accuracy, score
-from objectives.solving import refined, solve, solving_steps
+from objectives.solved_equation import refined, solve, solving_steps
 from objectives.tasks import load
 from objectives.tasks.data import Examples
 from objectives.training import Recipe, train

@@ -52,7 +52,7 @@ def equation() -> dict[str, Any]:
     import torch
 
     from objectives.networks.kernels.sparse import LANES
-    from objectives.solving import refined, solving_steps
+    from objectives.solved_equation import refined, solving_steps
     from objectives.spintronic import SpintronicObjective, SpintronicParams
 
     began = time.perf_counter()

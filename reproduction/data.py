@@ -16,7 +16,7 @@ from typing import Any
 from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import Member, Phase, Slot, SlotState
-from hpo.views import records
+from hpo.views import json_records
 from hpo.views.report import lineage
 
 FORMAT = 1
@@ -46,8 +46,8 @@ def write(snapshot: StudySnapshot, path: Path) -> None:
         "spec": snapshot.spec.stored(),
         "columns": [*_COLUMNS, *_INFO, *_SOLVED],
     }
-    lines = [records.dumps(_trial(slot)) for slot in (*snapshot.search, *snapshot.confirm)]
-    text = records.dumps(head)[:-1] + ', "trials": [\n' + ",\n".join(lines) + "\n]}\n"
+    lines = [json_records.dumps(_trial(slot)) for slot in (*snapshot.search, *snapshot.confirm)]
+    text = json_records.dumps(head)[:-1] + ', "trials": [\n' + ",\n".join(lines) + "\n]}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{os.getpid()}.{path.name}")
     draft.write_text(text, encoding="utf-8")

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
 from hpo.study.snapshot import StudySnapshot
-from hpo.views.numbers.declared import Group, Point, chart, trained
+from hpo.views.numbers.study_figure import Group, Point, chart, trained
 from objectives import physics
 from reproduction.conditions import Condition, conditions
 from reproduction.jobs import SPLITS, split_of

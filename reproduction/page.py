@@ -10,7 +10,7 @@ from pathlib import Path
 from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.views import formatting
-from hpo.views.numbers.declared import chart
+from hpo.views.numbers.study_figure import chart
 from reproduction import prose
 from reproduction.claims import Claim, judge_all
 from reproduction.data import core_seconds, n_networks, spread_text

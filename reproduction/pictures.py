@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.views.numbers import declared
+from hpo.views.numbers import study_figure
 from hpo.views.palette import BLUE, GREEN, INK, ORANGE, VERMILLION
-from hpo.views.pictures import declared as pictures_declared
+from hpo.views.pictures import study_figure as pictures_declared
 from reproduction.judges import Studies
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ def draw_all(studies: Studies, traces: Mapping[str, dict[str, Any]], folder: Pat
     for name in FIGURES:
         if name not in studies:
             continue
-        figure = declared.figure_of(studies[name].spec)
+        figure = study_figure.figure_of(studies[name].spec)
         others = [studies[o] for o in (figure.overlay if figure else ()) if o in studies]
-        chart = declared.chart(studies[name], others)
+        chart = study_figure.chart(studies[name], others)
         if chart is not None and chart.groups:
             drawn.append(pictures_declared.write(chart, folder / f"{name}.svg"))
     if "adapted" in traces:

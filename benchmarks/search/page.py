@@ -26,7 +26,7 @@ from benchmarks.search.strategies import (
 )
 from benchmarks.search.surrogate import Array
 from hpo.views.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
-from hpo.views.pictures import declared
+from hpo.views.pictures import study_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -247,8 +247,8 @@ def _real(space: str) -> list[list[str]]:
 def draw(found: Found, path: Path) -> None:
     """True accuracy of the incumbent against epochs, and against what it claims."""
     names = [name for name in DRAWN if name in found]
-    with declared.style():
-        figure = declared.canvas(7.6, 3.2)
+    with study_figure.style():
+        figure = study_figure.canvas(7.6, 3.2)
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         for name, colour in zip(names, _COLOURS, strict=False):
             _draw_course(left, name, list(found[name].values()), colour)
@@ -267,7 +267,7 @@ def draw(found: Found, path: Path) -> None:
         ends = (86, 98)
         right.plot(ends, ends, color=GREY, linewidth=1)
         right.set(xlabel="claimed by the search (%)", ylabel="confirmed, expected (%)")
-        declared.save(figure, path)
+        study_figure.save(figure, path)
 
 
 def _draw_course(axes: Axes, name: str, searches: Sequence[Search], colour: str) -> None:

@@ -18,7 +18,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import objectives
-from hpo.study.spec import Dimension, StudySpec
+from hpo.study.spec import StudySpec
+from hpo.study.tables import Dimension
 from objectives.tasks import TASKS
 
 MEANINGS = {

@@ -129,9 +129,9 @@ def terminal_width() -> int | None:
 
 def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: object) -> int:
     """Print what a command did, as JSON or in lines for people; returns the exit status."""
-    from hpo.views import records
+    from hpo.views import json_records
 
-    print(records.dumps(record) if arguments.json else "\n".join(map(str, lines)))
+    print(json_records.dumps(record) if arguments.json else "\n".join(map(str, lines)))
     return 0
 
 

@@ -69,9 +69,9 @@ def doctor(arguments: argparse.Namespace) -> int:
             print(line(finding), flush=True)
     healthy = all(finding.verdict != Verdict.ERROR for finding in findings)
     if arguments.json:
-        from hpo.views import records
+        from hpo.views import json_records
 
-        print(records.dumps({"healthy": healthy, "findings": findings}))
+        print(json_records.dumps({"healthy": healthy, "findings": findings}))
     elif healthy:
         print("\nready: hpo launch --study seqdigits")
     return 0 if healthy else EXIT_ERROR

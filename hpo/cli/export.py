@@ -128,11 +128,11 @@ def _format(given: str | None, output: Path | None) -> str:
 
 
 def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
-    from hpo.views import records
+    from hpo.views import json_records
 
     for slot in (*snapshot.search, *snapshot.confirm):
-        record = {"study": snapshot.spec.name, **records.trial(slot, curves=curves)}
-        stream.write(records.dumps(record) + "\n")
+        record = {"study": snapshot.spec.name, **json_records.trial(slot, curves=curves)}
+        stream.write(json_records.dumps(record) + "\n")
 
 
 def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
@@ -150,10 +150,10 @@ def _csv_rows(
     snapshot: StudySnapshot, curve_names: Sequence[str], solved: Sequence[str]
 ) -> Iterator[list[object]]:
     """One row per member; a slot without any has one row without member."""
-    from hpo.views import records
+    from hpo.views import json_records
 
     for slot in (*snapshot.search, *snapshot.confirm):
-        record = json.loads(records.dumps(records.trial(slot, curves=bool(curve_names))))
+        record = json.loads(json_records.dumps(json_records.trial(slot, curves=bool(curve_names))))
         costs = ("cost",) if snapshot.spec.cost else ()
         facts = [record[name] for name in (*_FACTS, *costs)]
         params = [record["params"].get(name) for name in snapshot.spec.parameters]

@@ -23,7 +23,7 @@ from hpo.errors import HpoError
 
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot
-    from hpo.views.numbers.declared import Chart
+    from hpo.views.numbers.study_figure import Chart
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
@@ -63,9 +63,9 @@ def report(arguments: argparse.Namespace) -> int:
         HpoError: the file cannot be written, or the study has no figure to draw.
     """
     if arguments.picture is not None:
-        from hpo.views.pictures import declared
+        from hpo.views.pictures import study_figure
 
-        declared.check(arguments.picture)
+        study_figure.check(arguments.picture)
     with opened(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study, curves=True)
         others = ledger.overlays(snapshot.spec)
@@ -90,17 +90,17 @@ def report(arguments: argparse.Namespace) -> int:
 def _draw(snapshot: StudySnapshot, others: list[StudySnapshot], path: Path) -> Path:
     """The study's ``[figure]``; of a study with a cost that declares none, its front."""
     from hpo.views.numbers import front
-    from hpo.views.pictures import declared
     from hpo.views.pictures import front as pictures_front
+    from hpo.views.pictures import study_figure
 
     if snapshot.spec.cost is None or snapshot.spec.figure is not None:
-        return declared.write(_chart(snapshot, others), path)
+        return study_figure.write(_chart(snapshot, others), path)
     return pictures_front.write(front.chart(snapshot), path)
 
 
 def _chart(snapshot: StudySnapshot, others: list[StudySnapshot]) -> Chart:
     from hpo.views import verdict
-    from hpo.views.numbers import declared as numbers_declared
+    from hpo.views.numbers import study_figure as numbers_declared
 
     chart = numbers_declared.chart(snapshot, others)
     if chart is None:

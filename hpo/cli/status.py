@@ -45,7 +45,7 @@ hpo studies --json
 def studies(arguments: argparse.Namespace) -> int:
     """List what is in the database, and what can be launched."""
     from hpo.study import file
-    from hpo.views import records
+    from hpo.views import json_records
     from hpo.views.terminal import status
 
     files = [
@@ -59,7 +59,7 @@ def studies(arguments: argparse.Namespace) -> int:
     lines = ["The database holds no study yet."]
     if summaries:
         lines = status.study_lines(summaries, width=terminal_width())
-    record = {"studies": [records.summary(s) for s in summaries], "files": files}
+    record = {"studies": [json_records.summary(s) for s in summaries], "files": files}
     return tell(arguments, record, *lines, "", *_file_lines(files))
 
 
@@ -114,7 +114,7 @@ null.""",
 )
 def status(arguments: argparse.Namespace) -> int:
     """Show one study, or all, once or again and again."""
-    from hpo.views import records
+    from hpo.views import json_records
     from hpo.views.terminal import status as views
 
     if arguments.watch is not None:
@@ -122,10 +122,10 @@ def status(arguments: argparse.Namespace) -> int:
     with opened(arguments) as ledger:
         if arguments.study is not None:
             snapshot = ledger.snapshot(arguments.study)
-            record = {**records.study(snapshot), "workers": snapshot.workers}
+            record = {**json_records.study(snapshot), "workers": snapshot.workers}
             return tell(arguments, record, *_lines(arguments, snapshot))
         found, workers = ledger.studies(), ledger.workers()
-    record = {"studies": [records.summary(s) for s in found], "workers": workers}
+    record = {"studies": [json_records.summary(s) for s in found], "workers": workers}
     return tell(arguments, record, *views.overview(found, workers, width=terminal_width()))
 
 
@@ -133,7 +133,7 @@ def _lines(arguments: argparse.Namespace, snapshot: StudySnapshot) -> list[str]:
     from hpo.study.snapshot import StudyState
     from hpo.views import verdict
     from hpo.views.terminal import status, tables
-    from hpo.views.terminal.lines import confirmations_wanted
+    from hpo.views.terminal.progress import confirmations_wanted
 
     spec = snapshot.spec
     lines = [f"{spec.name}: {snapshot.state}, {tables.verdict(snapshot)}"]
@@ -196,7 +196,7 @@ def _drawing(
 
     from hpo.study.trials import SlotState
     from hpo.views.terminal import live, status
-    from hpo.views.terminal.lines import Tracker
+    from hpo.views.terminal.progress import Tracker
 
     def draw_all() -> RenderableType:
         room = {"width": console.width, "height": console.height - 3}

@@ -102,10 +102,12 @@ def _stop(arguments: argparse.Namespace) -> int:
 
 def _url(arguments: argparse.Namespace) -> int:
     from hpo.postgres.connect import open_storage
-    from hpo.views import records
+    from hpo.views import json_records
 
     with open_storage(arguments.storage) as storage:
-        print(records.dumps({"url": storage.url}) if arguments.json else storage.url, flush=True)
+        print(
+            json_records.dumps({"url": storage.url}) if arguments.json else storage.url, flush=True
+        )
         if arguments.hold:
             print("Ctrl-C ends it; the embedded server runs until then", file=sys.stderr)
             threading.Event().wait()

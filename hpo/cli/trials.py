@@ -38,7 +38,7 @@ hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") | .sc
 )
 def trials(arguments: argparse.Namespace) -> int:
     """List every slot of a study."""
-    from hpo.views import records
+    from hpo.views import json_records
     from hpo.views.terminal import tables
 
     with opened(arguments) as ledger:
@@ -51,7 +51,7 @@ def trials(arguments: argparse.Namespace) -> int:
     if arguments.csv:
         _print_csv(snapshot, slots)
         return 0
-    record = {"study": arguments.study, "trials": [records.trial(slot) for slot in slots]}
+    record = {"study": arguments.study, "trials": [json_records.trial(slot) for slot in slots]}
     return tell(arguments, record, *tables.columns(_rows(snapshot, slots), right=[2, 3, 4]))
 
 
@@ -127,7 +127,7 @@ def best(arguments: argparse.Namespace) -> int:
     Raises:
         StudyError: the study selects nothing.
     """
-    from hpo.views import records
+    from hpo.views import json_records
     from hpo.views.terminal import chart, tables
 
     with opened(arguments) as ledger:
@@ -137,7 +137,7 @@ def best(arguments: argparse.Namespace) -> int:
             f"study {arguments.study!r}: it must search for a best trial, but it measures every "
             f"point and selects none. See `hpo trials {shlex.quote(arguments.study)}`."
         )
-    found = [records.trial(slot) for slot in snapshot.ranking[: arguments.top]]
+    found = [json_records.trial(slot) for slot in snapshot.ranking[: arguments.top]]
     lines = [f"{arguments.study}: {tables.verdict(snapshot)}"]
     if snapshot.best is not None:
         named = snapshot.confirmed  # of which the first line says it
@@ -148,4 +148,4 @@ def best(arguments: argparse.Namespace) -> int:
             chart.chart(snapshot),
         ):
             lines += ["", *block] if block else []
-    return tell(arguments, {**records.study(snapshot), "best": found}, *lines)
+    return tell(arguments, {**json_records.study(snapshot), "best": found}, *lines)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from hpo.console import Parser, at_least, seconds
-from hpo.settings import LEASE_S
+from hpo.ledger.lease import LEASE_S
 
 _EXAMPLES = """\
 python -m hpo.launch --study seqdigits

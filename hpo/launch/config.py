@@ -32,7 +32,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from hpo import settings
 from hpo.errors import HpoError
 from hpo.launch.arguments import LaunchArguments
-from hpo.settings import LEASE_S
+from hpo.ledger.lease import LEASE_S
 from hpo.study.messages import did_you_mean, explain, strictly
 
 Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f]+$")]

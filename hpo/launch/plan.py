@@ -10,13 +10,13 @@ from hpo.launch.config import SiteConfig, SlurmDefaults
 from hpo.postgres.url import parse_url
 from hpo.study import effort, warm_start
 from hpo.study import file as study_file
-from hpo.study.sections import Dimension, Stop, Sweep
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
+from hpo.study.tables import Dimension, Stop, Sweep
 from hpo.study.trials import SlotState
-from hpo.views import formatting, records, verdict
+from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import tables
-from hpo.views.terminal.lines import confirmations_wanted
+from hpo.views.terminal.progress import confirmations_wanted
 
 
 def default_workers(spec: StudySpec) -> int:
@@ -63,7 +63,7 @@ def show(spec: StudySpec, arguments: LaunchArguments, site: SiteConfig, script: 
             "executor": launch.executor,
             "script": script,
         }
-        print(records.dumps(record))
+        print(json_records.dumps(record))
         return
     budget = spec.budget
     searching = [

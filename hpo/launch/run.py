@@ -18,8 +18,8 @@ from rich.console import Console
 from hpo.console import EXIT_ERROR, Terminated, storage_option
 from hpo.dashboard.publish import PublishingThread
 from hpo.errors import HpoError, StorageError
+from hpo.launch import choose_executor as launch_workers
 from hpo.launch import config, plan
-from hpo.launch import workers as launch_workers
 from hpo.launch.arguments import LaunchArguments
 from hpo.launch.config import SiteConfig
 from hpo.launch.executors import GRACE_S
@@ -31,10 +31,10 @@ from hpo.search import options
 from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
-from hpo.views import records
+from hpo.views import json_records
 from hpo.views.terminal import tables
-from hpo.views.terminal.lines import QUIET_S, JsonView, PlainView, View
 from hpo.views.terminal.live import LiveView
+from hpo.views.terminal.progress import QUIET_S, JsonView, PlainView, View
 from hpo.worker.artifacts import make
 
 POLL_S = (0.4, 10.0)
@@ -347,11 +347,11 @@ class _Launch:
         record = {
             "event": "result",
             "outcome": outcome,
-            **records.study(snapshot),
+            **json_records.study(snapshot),
             "seconds": time.monotonic() - self._began_s,
             "report": report,
         }
-        print(records.dumps(record), flush=True)
+        print(json_records.dumps(record), flush=True)
 
     def _report(self, snapshot: StudySnapshot) -> Path | None:
         from hpo.views.report import page  # plotly, which most of a launch does not need

@@ -3,6 +3,7 @@
 __all__ = [
     "artifacts",
     "backup",
+    "claims",
     "interventions",
     "lease",
     "ledger",

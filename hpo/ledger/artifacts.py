@@ -21,11 +21,11 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.errors import StorageError
 from hpo.ledger import optuna_tables, reading
-from hpo.ledger.statements import NOW
+from hpo.ledger.lease import LEASE_S
 from hpo.ledger.tables import artifacts, studies
+from hpo.ledger.worker_statements import NOW
 from hpo.ledger.writing import after
 from hpo.postgres.retry import Transactional, transaction
-from hpo.settings import LEASE_S
 from hpo.study.snapshot import StudyState
 
 _NAMESPACE = uuid.UUID("6d1f4b5e-2f0a-5c43-9a52-0f6f3b9a7c11")

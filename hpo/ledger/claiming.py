@@ -15,9 +15,9 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection, Row, delete, false, insert, null, or_, select, update
 
 from hpo.ledger import optuna_tables, reading
-from hpo.ledger.lease import ARTIFACT_TRIES, Checkpoint, Claim, Claimant, Over, Wait
-from hpo.ledger.statements import NOW, OPEN
+from hpo.ledger.claims import ARTIFACT_TRIES, Checkpoint, Claim, Claimant, Over, Wait
 from hpo.ledger.tables import IS_RUNNING, SCHEMA_VERSION, checkpoints, slots, studies
+from hpo.ledger.worker_statements import NOW, OPEN
 from hpo.ledger.writing import SILENT, after, apply_failure_policy, count_loss
 from hpo.search import stopping
 from hpo.study import time_step

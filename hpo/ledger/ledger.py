@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from hpo.ledger import claiming, optuna_tables, reading, summaries, warm_start, writing
 from hpo.ledger import workers as ledger_workers
-from hpo.ledger.lease import ARTIFACT_TRIES, Claim, Claimant, Over, Wait
+from hpo.ledger.claims import ARTIFACT_TRIES, Claim, Claimant, Over, Wait
 from hpo.ledger.tables import check_version, schema, studies
 from hpo.ledger.writing import End
 from hpo.postgres.connect import Storage, prepare_database

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from hpo.errors import StudyError
-from hpo.ledger.lease import Claim
+from hpo.ledger.claims import Claim
 from hpo.ledger.tables import IS_RUNNING, members, slots, studies, workers
 from hpo.search.history import sampler_attrs
 from hpo.study import pareto

@@ -18,8 +18,8 @@ from hpo.ledger import reading
 from hpo.ledger.tables import studies
 from hpo.study import warm_start
 from hpo.study.rules import check
-from hpo.study.sections import ParamValue, WarmStart
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue, WarmStart
 from objectives.contract import Protocol
 
 _NAMED = 5

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.ledger import writing
-from hpo.ledger.lease import Claim
-from hpo.ledger.statements import NOW
+from hpo.ledger.claims import Claim
 from hpo.ledger.tables import IS_RUNNING, slots, studies, workers
+from hpo.ledger.worker_statements import NOW
 from hpo.ledger.writing import after, is_mine
 from hpo.study.snapshot import StudyState, WorkerIdentity
 

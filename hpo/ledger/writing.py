@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, TextClause, and_, func, null, select, update
 
 from hpo.ledger import optuna_tables, reading
-from hpo.ledger.lease import Checkpoint, Claim, LeaseLostError
-from hpo.ledger.statements import (
+from hpo.ledger.claims import Checkpoint, Claim, LeaseLostError
+from hpo.ledger.tables import IS_FAILED, IS_RUNNING, slots, studies
+from hpo.ledger.worker_statements import (
     FAILURES_IN_A_ROW,
     FINISH,
     MAX_LOSSES,
@@ -21,7 +22,6 @@ from hpo.ledger.statements import (
     STORE_MEMBER,
     STORE_SUGGESTION,
 )
-from hpo.ledger.tables import IS_FAILED, IS_RUNNING, slots, studies
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, Phase, SlotState, Suggestion

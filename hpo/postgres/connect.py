@@ -23,7 +23,7 @@ from sqlalchemy import URL, Connection, event
 
 from hpo import settings
 from hpo.errors import StorageError
-from hpo.postgres import refusals
+from hpo.postgres import connection_errors
 from hpo.postgres.embedded.client import Embedded, read_password
 from hpo.postgres.url import parse_url, password_from_file, place
 
@@ -248,9 +248,9 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
             raise
         raise StorageError(
             f"{storage.place()}: the user must be allowed to create tables the first time, and "
-            f"own them to upgrade them, but got: {refusals.said_by(error)}. Run `hpo storage "
-            "migrate` as a user who does, or for the first time: GRANT CREATE ON DATABASE ..., "
-            "GRANT CREATE ON SCHEMA public."
+            f"own them to upgrade them, but got: {connection_errors.said_by(error)}. Run `hpo "
+            "storage migrate` as a user who does, or for the first time: GRANT CREATE ON "
+            "DATABASE ..., GRANT CREATE ON SCHEMA public."
         ) from error
 
 
@@ -340,7 +340,7 @@ def _check_version(storage: Storage) -> None:
         with storage.engine.connect() as connection:
             version = _server_version(connection)
     except (sa.exc.DBAPIError, psycopg.Error) as error:
-        raise refusals.explained(error, storage.place(), CONNECT_TIMEOUT_S) from error
+        raise connection_errors.explained(error, storage.place(), CONNECT_TIMEOUT_S) from error
     if version < OLDEST_MAJOR * 10000:
         raise StorageError(
             f"{storage.place()}: the server must be PostgreSQL {OLDEST_MAJOR} or newer, but got "

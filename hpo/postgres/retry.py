@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from hpo.errors import StorageError
-from hpo.postgres import refusals
+from hpo.postgres import connection_errors
 
 DatabaseError = sa.exc.SQLAlchemyError
 """Whatever goes wrong in or with a database."""
@@ -104,7 +104,7 @@ def _is_passing(error: BaseException | None) -> bool:
         return False
     state = error.sqlstate
     if state is None:  # it failed to connect
-        return not refusals.is_lasting(error)
+        return not connection_errors.is_lasting(error)
     return state in PASSING or (state[:2] in PASSING_CLASSES and state not in LASTING)
 
 

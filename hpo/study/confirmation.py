@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
-from hpo.study.sections import ParamValue
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 from objectives.contract import Outcome, Solved
 
 LARGEST_GAP = 0.005

@@ -18,16 +18,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 import objectives
-from hpo.study.sections import (
-    Dimension,
-    Figure,
-    ParamValue,
-    Stop,
-    Sweep,
-    Table,
-    WarmStart,
-    spaced,
-)
+from hpo.study.tables import Dimension, Figure, ParamValue, Stop, Sweep, Table, WarmStart, spaced
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
 VARIABILITY = "variability."

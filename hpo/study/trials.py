@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, Literal, Self
 
 from hpo.study.confirmation import solved_of
-from hpo.study.sections import ParamValue
+from hpo.study.tables import ParamValue
 from objectives.contract import Solved
 
 

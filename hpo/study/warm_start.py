@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from hpo.study.sections import Dimension, ParamValue
 from hpo.study.spec import StudySpec
+from hpo.study.tables import Dimension, ParamValue
 
 
 def point(spec: StudySpec, number: int) -> dict[str, ParamValue]:

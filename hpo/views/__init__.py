@@ -3,11 +3,11 @@
 __all__ = [
     "figures",
     "formatting",
+    "json_records",
     "note",
     "numbers",
     "palette",
     "pictures",
-    "records",
     "report",
     "terminal",
     "verdict",

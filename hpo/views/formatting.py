@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hpo.study.score_text import is_percent, score_text
-from hpo.study.sections import ParamValue
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 
 _UNITS = {
     **{unit: unit for unit in ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")},

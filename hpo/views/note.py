@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from hpo.study import effort, file, score_text, time_step, warm_start
 from hpo.study.confirmation import Confirmation
-from hpo.study.sections import Dimension
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
+from hpo.study.tables import Dimension
 from hpo.views import formatting, verdict
 from objectives.contract import Protocol
 

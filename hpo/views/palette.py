@@ -5,3 +5,11 @@ from __future__ import annotations
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BROWN = "#CC79A7", "#56B4E9", "#8C6D31"
 INK, GREY, GRID = "#1f2933", "#9aa5b1", "#e4e7eb"
+
+BAND_OPACITY = 0.10
+BAND = {
+    "fillcolor": f"rgba(213, 94, 0, {BAND_OPACITY:.2f})",  # VERMILLION
+    "line_width": 0,
+    "layer": "below",
+}
+"""The band of the reported result, for plotly."""

@@ -189,7 +189,7 @@ def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
 
 
 def confirmed_of(spec: StudySpec) -> str:
-    """Which trials of a study with a cost are confirmed; see ``front.order``."""
+    """Which trials of a study with a cost are confirmed; see ``pareto.order``."""
     top = spec.confirm.top if spec.confirm else 0
     if spec.reported is None:
         which = "most accurate" if is_percent(spec) else "best by score"

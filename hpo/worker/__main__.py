@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from hpo.console import Parser, seconds
-from hpo.settings import LEASE_S
+from hpo.ledger.lease import LEASE_S
 
 _EXAMPLES = """\
 python -m hpo.worker --study seqdigits

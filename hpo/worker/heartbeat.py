@@ -9,10 +9,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpo.ledger.lease import Claim, LeaseLostError
+from hpo.ledger.claims import Claim, LeaseLostError
+from hpo.ledger.lease import LEASE_S
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing
-from hpo.settings import LEASE_S
 
 log = logging.getLogger(__name__)
 REFUSAL_S = 300.0

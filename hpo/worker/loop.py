@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hpo import settings
 from hpo.errors import HpoError, StorageError, StudyError
 from hpo.ledger.artifacts import ArtifactStore
-from hpo.ledger.lease import Claim, LeaseLostError, Over, Wait
+from hpo.ledger.claims import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import Patience

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpo.errors import HpoError
-from hpo.ledger.lease import Checkpoint, Claim, LeaseLostError
+from hpo.ledger.claims import Checkpoint, Claim, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import DatabaseError
 from hpo.search import history as search_history

@@ -26,7 +26,7 @@ from hpo.errors import StorageError, StudyError
 from hpo.ledger import interventions
 from hpo.ledger.artifacts import Artifact, ArtifactStore
 from hpo.ledger.backup import study as backup_study
-from hpo.ledger.lease import ARTIFACT_TRIES
+from hpo.ledger.claims import ARTIFACT_TRIES
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.study.rules.check import validate

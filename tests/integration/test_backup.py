@@ -28,7 +28,7 @@ from hpo.errors import StudyError
 from hpo.ledger import interventions
 from hpo.ledger.backup import study as backup_study
 from hpo.ledger.backup.file import BackupError
-from hpo.ledger.lease import Claim
+from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import SCHEMA_VERSION
 from hpo.postgres.connect import Storage, open_storage

@@ -28,7 +28,7 @@ from hpo.ledger import interventions
 from hpo.ledger.backup import check, file
 from hpo.ledger.backup import study as backup_study
 from hpo.ledger.backup.file import BackupError
-from hpo.ledger.lease import Claim
+from hpo.ledger.claims import Claim
 from hpo.postgres.connect import open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec

@@ -19,7 +19,7 @@ from hpo.launch.arguments import LaunchArguments
 from hpo.launch.config import SiteConfig
 from hpo.launch.run import _Launch
 from hpo.ledger import interventions, tables
-from hpo.ledger.lease import Claim, LeaseLostError, Over
+from hpo.ledger.claims import Claim, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest

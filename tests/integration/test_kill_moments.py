@@ -13,7 +13,7 @@ from gates import Gate
 from servers import connect
 from workers import kill, ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo.ledger.lease import Claim
+from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec

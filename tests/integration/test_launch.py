@@ -21,7 +21,7 @@ from workers import SUPPORT, kill, ledger_at, start_worker, table, wait_until
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.postgres.connect import open_storage
 from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.views.terminal.lines import QUIET_S
+from hpo.views.terminal.progress import QUIET_S
 
 STUDY = """
 objective = "toy_objective:ToyObjective"

@@ -15,7 +15,7 @@ from workers import toy_spec
 
 from hpo.errors import StudyError
 from hpo.ledger.claiming import open_next
-from hpo.ledger.lease import Checkpoint, Claim, Claimant, LeaseLostError, Over, Wait
+from hpo.ledger.claims import Checkpoint, Claim, Claimant, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest

@@ -27,7 +27,7 @@ from hpo.dashboard.publish import Publisher, PublishingThread
 from hpo.errors import StudyError
 from hpo.ledger import interventions, optuna_notes, optuna_tables
 from hpo.ledger.backup import study as backup_study
-from hpo.ledger.lease import Claim
+from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest

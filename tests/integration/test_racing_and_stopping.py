@@ -24,7 +24,7 @@ from hpo.postgres.connect import open_storage
 from hpo.study import effort
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
-from hpo.views import records, verdict
+from hpo.views import json_records, verdict
 
 RACE: dict[str, Any] = {
     "objective": "toy_objective:ToyLuckyObjective",
@@ -89,7 +89,7 @@ def test_all_workers_end_before_the_same_trial(
     assert f"; ended by {snapshot.search_end_reason}" in verdict.progress(snapshot)
     assert (summary.trials, summary.settled) == (snapshot.trials, snapshot.trials)
     assert summary.epochs == effort.of_search(snapshot)
-    record = records.study(snapshot)
+    record = json_records.study(snapshot)
     assert record["trials"] == snapshot.trials
     assert record["epochs"] == summary.epochs
     assert str(refused.value) == (

@@ -15,7 +15,7 @@ from workers import ledger_at, run_workers, table, toy_spec, undisturbed
 
 from hpo.errors import StorageError
 from hpo.ledger.artifacts import ArtifactStore
-from hpo.ledger.lease import Claim
+from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import SCHEMA_VERSION, UPGRADES
 from hpo.postgres.connect import open_storage

@@ -17,7 +17,7 @@ from hpo.postgres.connect import open_storage
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.views.numbers import declared
+from hpo.views.numbers import study_figure
 
 
 def sweep_spec(name: str, **changes: Any) -> StudySpec:
@@ -54,7 +54,7 @@ def test_three_workers_measure_what_one_does_and_a_new_figure_only_redraws(
         assert ledger.register(redrawn) == "continued"
         assert ledger.snapshot("alone").spec == redrawn
         assert [s.spec.name for s in ledger.overlays(redrawn)] == ["many"]
-        chart = declared.chart(first)
+        chart = study_figure.chart(first)
         assert chart is not None
         assert chart.groups[1].points[1].median > chart.groups[0].points[2].median
     with open_storage(database_url) as storage:

@@ -16,7 +16,7 @@ from workers import SUPPORT, run_workers, table, toy_spec
 from hpo.errors import SpecError, StudyError
 from hpo.ledger import interventions
 from hpo.ledger.backup import study
-from hpo.ledger.lease import Claim
+from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.study import file

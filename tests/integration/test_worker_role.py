@@ -16,7 +16,7 @@ from workers import run_workers, table, toy_spec, undisturbed
 
 from hpo.cli import main as cli_main
 from hpo.errors import StorageError
-from hpo.ledger.lease import Claim
+from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.roles import set_up
 from hpo.postgres.connect import Storage, open_storage

@@ -14,7 +14,7 @@ from torch import Tensor
 from objectives.networks.devices import Chips, drawn, drawn_noise, read_out, rounded
 from objectives.networks.kernels import device_passes
 from objectives.networks.kernels.autograd import fused_output
-from objectives.solving import refined
+from objectives.solved_equation import refined
 from objectives.variability import Variability
 
 ALL: dict[str, Any] = {

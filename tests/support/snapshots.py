@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hpo.study.rules.check import validate
-from hpo.study.sections import ParamValue
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Member, Phase, Slot, SlotState
 
 START = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)

@@ -25,7 +25,7 @@ from hpo.console import EXIT_ERROR, Parser, answer, at_least, seconds
 from hpo.errors import HpoError
 from hpo.launch.executors import slurm_commands
 from hpo.launch.executors.local import LocalExecutor
-from hpo.settings import LEASE_S
+from hpo.ledger.lease import LEASE_S
 
 TERM_GRACE_S = 20.0
 """Workers have so long to stop in order after SIGTERM; SLURM kills all after 30 s by default."""

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 import objectives
 from hpo.errors import SpecError, StudyError
 from hpo.study.messages import M, did_you_mean, explain, strictly
-from hpo.study.rules import parameters, tables
-from hpo.study.sections import Sweep
+from hpo.study.rules import between_tables, parameters
 from hpo.study.spec import StudySpec
+from hpo.study.tables import Sweep
 from objectives.contract import Protocol
 
 WINDOW = 1024
@@ -185,7 +185,7 @@ def _check(spec: StudySpec, where: str) -> None:
     try:
         parameters.check_names(spec)
         parameters.check_values(spec)
-        tables.check(spec)
+        between_tables.check(spec)
         parameters.check_points(spec)
     except SpecError as error:
         raise SpecError(f"{where}: {error}") from None

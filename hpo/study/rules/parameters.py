@@ -9,8 +9,8 @@ from pydantic_core import ErrorDetails
 
 from hpo.errors import SpecError
 from hpo.study.messages import did_you_mean, first_error, rule
-from hpo.study.sections import Curve
 from hpo.study.spec import VARIABILITY, StudySpec
+from hpo.study.tables import Curve
 from hpo.study.warm_start import fitted, point, range_text
 
 

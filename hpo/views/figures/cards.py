@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from hpo.study.snapshot import StudySnapshot
-from hpo.views.figures import confirmed, convergence, declared, distance, front, parameters
-from hpo.views.numbers import declared as numbers_declared
+from hpo.views.figures import confirmed, convergence, distance, front, parameters, study_figure
+from hpo.views.numbers import study_figure as numbers_declared
 from hpo.views.numbers.convergence import clocks
 
 DIGITS = 5
@@ -31,7 +31,7 @@ def cards(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> dict
         drawn["4-parameters"] = parameters.card(snapshot)
     chart = numbers_declared.chart(snapshot, others)
     if chart is not None:
-        drawn["6-figure"] = declared.card(chart)
+        drawn["6-figure"] = study_figure.card(chart)
     return {name: compact(figure) for name, figure in drawn.items()}
 
 

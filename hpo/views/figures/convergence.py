@@ -12,7 +12,7 @@ from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views.figures.confirmed import confirmed_hover
-from hpo.views.figures.declared import rgba
+from hpo.views.figures.study_figure import rgba
 from hpo.views.figures.style import (
     HEIGHT,
     add_reported_band,
@@ -28,8 +28,8 @@ from hpo.views.figures.style import (
 )
 from hpo.views.figures.thinning import MAX_CONFIRMED, MAX_STEPS, chosen, sample, share
 from hpo.views.numbers.convergence import Clock, clocks, incumbents
-from hpo.views.numbers.declared import quartiles
 from hpo.views.numbers.scores import axis_score, scored
+from hpo.views.numbers.study_figure import quartiles
 from hpo.views.palette import BLUE, GREEN, GRID, INK
 
 MAX_FAILED = 60

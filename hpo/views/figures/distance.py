@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 import plotly.graph_objects as go
 
-from hpo.study.sections import ParamValue
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 from hpo.views import formatting
 from hpo.views.figures.style import HEIGHT, numbered_markers, remark, safe, steps, style, titled
 from hpo.views.figures.thinning import MAX_STEPS, chosen, sample, share

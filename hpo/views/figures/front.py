@@ -11,11 +11,11 @@ import plotly.graph_objects as go
 from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
 from hpo.views import formatting
-from hpo.views.figures.style import BAND, DASHED, log_axis, markers, safe, steps, style, titled
+from hpo.views.figures.style import DASHED, log_axis, markers, safe, steps, style, titled
 from hpo.views.figures.thinning import sample
 from hpo.views.numbers import front
 from hpo.views.numbers.front import FrontChart, FrontPoint
-from hpo.views.palette import BLUE, GREEN, INK, VERMILLION
+from hpo.views.palette import BAND, BLUE, GREEN, INK, VERMILLION
 
 MAX_SPOTS = 250
 """So many trials on the front of a card, and others; each says what it is when pointed at."""

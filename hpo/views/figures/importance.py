@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo.study.sections import ParamValue
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Slot
 from hpo.views import formatting
 from hpo.views.figures.style import focus, hover, position, safe, style

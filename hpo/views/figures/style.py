@@ -15,23 +15,26 @@ from typing import Any
 import plotly.graph_objects as go
 
 from hpo.study import score_text
-from hpo.study.sections import ParamValue
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views.numbers.convergence import Clock
 from hpo.views.numbers.scores import axis_score, claimed_score, reported_score, scored
-from hpo.views.palette import GREY, GRID, INK, VERMILLION
+from hpo.views.palette import BAND, GREY, GRID, INK, VERMILLION
 
-BAND = {"fillcolor": "rgba(213, 94, 0, 0.10)", "line_width": 0, "layer": "below"}
 DASHED = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
+
 """How what is reported is drawn: a dashed line on the band of its deviation."""
 
 
 HEIGHT = 450
+
 """Of a card of optuna-dashboard, in pixels."""
+
 SVG_POINTS = 1000
+
 """Above so many points, markers are drawn by WebGL."""
 
 

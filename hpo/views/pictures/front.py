@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.views.numbers.front import FrontChart, view
-from hpo.views.palette import BLUE, GREEN, INK, VERMILLION
-from hpo.views.pictures import declared
+from hpo.views.palette import BAND_OPACITY, BLUE, GREEN, INK, VERMILLION
+from hpo.views.pictures import study_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,9 +20,9 @@ def write(found: FrontChart, path: Path) -> Path:
     Raises:
         HpoError: the ending is unknown, or the file cannot be written.
     """
-    declared.check(path)
-    with declared.style():
-        declared.save(figure(found), path)
+    study_figure.check(path)
+    with study_figure.style():
+        study_figure.save(figure(found), path)
     return path
 
 
@@ -38,7 +38,7 @@ def _plain_log(axes: Axes) -> None:
 
 def figure(found: FrontChart) -> Figure:
     """A front as a figure of its own."""
-    drawing = declared.canvas(5.2, 3.6)
+    drawing = study_figure.canvas(5.2, 3.6)
     axes = drawing.add_subplot()
     if found.log_x:
         _plain_log(axes)
@@ -66,7 +66,7 @@ def figure(found: FrontChart) -> Figure:
         )
     if found.reported_score is not None:
         score, std = found.reported_score
-        axes.axhspan(score - std, score + std, color=VERMILLION, alpha=0.1, linewidth=0)
+        axes.axhspan(score - std, score + std, color=VERMILLION, alpha=BAND_OPACITY, linewidth=0)
         axes.axhline(score, color=VERMILLION, linestyle="--", linewidth=1.2)
     for spot, fill in ((found.reported, VERMILLION), (found.reported_here, "white")):
         if spot is not None:
@@ -74,7 +74,7 @@ def figure(found: FrontChart) -> Figure:
             cross = axes.plot([spot.cost], [spot.score], "P", color=VERMILLION, label=label)
             cross[0].set(markersize=9, markerfacecolor=fill)
     axes.set_ylim(low, high)
-    axes.set_xlabel(declared.plain(found.x_label))
-    axes.set_ylabel(declared.plain(found.y_label))
+    axes.set_xlabel(study_figure.plain(found.x_label))
+    axes.set_ylabel(study_figure.plain(found.y_label))
     axes.legend(loc="lower right")
     return drawing

@@ -14,16 +14,16 @@ from markupsafe import Markup
 
 from hpo.study import file, score_text, time_step, warm_start
 from hpo.study.confirmation import Confirmation
-from hpo.study.sections import ParamValue
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views import verdict as views_verdict
 from hpo.views.figures import confirmed, convergence, front, learning_curves, parameters, style
-from hpo.views.figures import declared as figures_declared
 from hpo.views.figures import importance as figures_importance
-from hpo.views.numbers import declared, importance, scores
+from hpo.views.figures import study_figure as figures_declared
+from hpo.views.numbers import importance, scores, study_figure
 from hpo.views.report import html as report_html
 from hpo.views.report import lineage
 from hpo.views.report.html import Plot, Section, Table
@@ -83,7 +83,7 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
 
 
 def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> Section | None:
-    spec, chart = snapshot.spec, declared.chart(snapshot, others)
+    spec, chart = snapshot.spec, study_figure.chart(snapshot, others)
     if chart is None:
         return None
     what = "a curve with its band" if chart.joined else "a point"
@@ -94,7 +94,7 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> Section
     note += f". Networks: {views_verdict.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
     note += f" {time_step.SOLVED_MEANS}" * any(slot.checked for slot in snapshot.search)
-    drawn = [other.spec for other in declared.fitting(snapshot, others)]
+    drawn = [other.spec for other in study_figure.fitting(snapshot, others)]
     if drawn:
         names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in drawn)
         note += f" Drawn with {', '.join(names)}."
@@ -103,7 +103,7 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> Section
         note += f" Not there yet: {', '.join(sorted(missing))}."
     if there - fitting:
         note += f" Without points on these axes: {', '.join(sorted(there - fitting))}."
-    if lost := declared.homeless(snapshot):
+    if lost := study_figure.homeless(snapshot):
         note += f" {lost} of its complete trials have no place on the x axis."
     title, label = chart.title or "Figure", f"{chart.y_label} against {chart.x_label}"
     plot = _plot("figure", figures_declared.figure(chart), label)
@@ -123,7 +123,7 @@ def _overlay(spec: StudySpec) -> tuple[str, ...]:
 
 def _points(snapshot: StudySnapshot) -> Section | None:
     """Every point of a sweep as a table."""
-    chart = declared.chart(snapshot)
+    chart = study_figure.chart(snapshot)
     if chart is None:
         return None
     names = snapshot.spec.parameters

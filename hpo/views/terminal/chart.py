@@ -11,7 +11,7 @@ from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import SlotState
 from hpo.views import formatting
 from hpo.views.numbers import front
-from hpo.views.numbers.declared import chart as numbers
+from hpo.views.numbers.study_figure import chart as numbers
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _LABEL = 9

@@ -11,9 +11,9 @@ from hpo.study import effort, time_step
 from hpo.study.snapshot import StudySnapshot, WorkerInfo
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting, verdict
-from hpo.views.numbers import declared
+from hpo.views.numbers import study_figure
 from hpo.views.terminal import chart, tables
-from hpo.views.terminal.lines import Tracker, View, confirmations_wanted, left_text
+from hpo.views.terminal.progress import Tracker, View, confirmations_wanted, left_text
 
 _COLOURS = {
     SlotState.COMPLETE: "green",
@@ -176,7 +176,7 @@ def best_line(snapshot: StudySnapshot) -> Text:
 
 def curve_lines(snapshot: StudySnapshot, width: int) -> list[Text]:
     """Every curve of a sweep: how many of its points there are, and their medians."""
-    found = declared.chart(snapshot)
+    found = study_figure.chart(snapshot)
     groups = {group.label: group for group in found.groups} if found else {}
     lines = []
     for curve in snapshot.spec.sweep.curves if snapshot.spec.sweep else ():

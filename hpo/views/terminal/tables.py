@@ -9,9 +9,9 @@ from dataclasses import replace
 
 from hpo.study import score_text, time_step
 from hpo.study.confirmation import Confirmation
-from hpo.study.sections import ParamValue
 from hpo.study.snapshot import StudySnapshot, StudyState, told
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Slot, SlotState
 from hpo.study.trials import slot_name as slot_text
 from hpo.views import formatting

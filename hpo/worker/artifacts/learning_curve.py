@@ -21,8 +21,8 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, Slot
 from hpo.views import formatting
 from hpo.views.numbers.scores import reported_score
-from hpo.views.palette import BLUE, GREEN, VERMILLION
-from hpo.views.pictures import declared
+from hpo.views.palette import BAND_OPACITY, BLUE, GREEN, VERMILLION
+from hpo.views.pictures import study_figure
 from hpo.worker.artifacts import retrain
 from hpo.worker.artifacts.retrain import SPLITS
 from objectives.contract import Protocol
@@ -81,7 +81,7 @@ def figure(snapshot: StudySnapshot, trial: Slot) -> Figure:
     """
     found = networks(snapshot, trial)
     with_loss = any(map(math.isfinite, (x for n in found for x in n.trained.loss_curve)))
-    drawing = declared.canvas(7.0, 5.6 if with_loss else 3.8)
+    drawing = study_figure.canvas(7.0, 5.6 if with_loss else 3.8)
     heights = [3, 2] if with_loss else [1]
     panels = drawing.subplots(
         len(heights), sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
@@ -105,7 +105,7 @@ def _title(snapshot: StudySnapshot, trial: Slot) -> str:
     if (confirmed := _confirmation(snapshot, trial)) is not None:
         text += f", confirmed {score_text.score_text(spec, confirmed.mean, confirmed.std)}"
         text += f", {beside}" if (beside := time_step.beside(spec, confirmed)) else ""
-    return "\n".join(map(declared.wrapped, (f"{spec.name}, trial {trial.number}", text)))
+    return "\n".join(map(study_figure.wrapped, (f"{spec.name}, trial {trial.number}", text)))
 
 
 def _claimed(spec: StudySpec, trial: Slot) -> str:
@@ -146,11 +146,13 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
         axes.plot(x, y, "D", color=GREEN, markersize=4, alpha=0.7, clip_on=False, label=label)
     if (known := reported_score(spec)) is not None:
         value, std = known
-        text = declared.wrapped(formatting.reported_text(spec))
+        text = study_figure.wrapped(formatting.reported_text(spec))
         axes.axhline(value, color=VERMILLION, linestyle="--", linewidth=1.2, label=text)
         if std:
-            axes.axhspan(value - std, value + std, color=VERMILLION, alpha=0.08, linewidth=0)
-    axes.set_ylabel(declared.plain(formatting.metric(spec)))
+            axes.axhspan(
+                value - std, value + std, color=VERMILLION, alpha=BAND_OPACITY, linewidth=0
+            )
+    axes.set_ylabel(study_figure.plain(formatting.metric(spec)))
 
 
 def _ends(found: Sequence[Network]) -> tuple[list[float], str]:

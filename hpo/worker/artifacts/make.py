@@ -18,8 +18,8 @@ from hpo.ledger.artifacts import Artifact
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot
-from hpo.views.numbers import declared
-from hpo.views.pictures import declared as pictures_declared
+from hpo.views.numbers import study_figure
+from hpo.views.pictures import study_figure as pictures_declared
 from hpo.worker.artifacts import learning_curve, replay, retrain, trace_picture
 from objectives.inspection import NetworkObjective
 
@@ -81,11 +81,11 @@ def _files(
         if isinstance(snapshot.spec.objective_impl, NetworkObjective):
             yield from _network(snapshot, stem, say)
         return
-    chart = declared.chart(snapshot, others)
+    chart = study_figure.chart(snapshot, others)
     if chart is not None and chart.groups:
         stem = snapshot.spec.name
         yield _picture(f"{stem}-figure.svg", lambda: pictures_declared.figure(chart))
-        yield _table(f"{stem}-figure.csv", partial(declared.write_csv, chart))
+        yield _table(f"{stem}-figure.csv", partial(study_figure.write_csv, chart))
 
 
 def _learning_curve(snapshot: StudySnapshot, best: Slot, stem: str) -> Iterator[Artifact]:

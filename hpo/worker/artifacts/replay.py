@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 from hpo.errors import HpoError
 from hpo.study import score_text, time_step
-from hpo.views import records
+from hpo.views import json_records
 from hpo.views.formatting import unit, value_text
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from hpo.worker.artifacts.retrain import Retrained, about
@@ -295,7 +295,7 @@ def write_json(replay: Replay, stream: TextIO) -> None:
         "parameters": replay.retrained.choice.params.model_dump(mode="json"),
         **about(replay.retrained),
     }
-    stream.write(json.dumps(json.loads(records.dumps(whole)), indent=1) + "\n")
+    stream.write(json.dumps(json.loads(json_records.dumps(whole)), indent=1) + "\n")
 
 
 def _heads(replay: Replay) -> Iterator[tuple[int, dict[str, Any]]]:

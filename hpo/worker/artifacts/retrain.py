@@ -18,10 +18,10 @@ from typing import Any
 from hpo.errors import StudyError
 from hpo.study import score_text, time_step
 from hpo.study.confirmation import solved_info
-from hpo.study.sections import ParamValue
 from hpo.study.snapshot import StudySnapshot
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Member, Phase, Slot, SlotState
-from hpo.views import formatting, records, verdict
+from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import tables
 from hpo.worker import provenance
 from objectives.contract import ObjectiveParams, Outcome, Progress, Protocol
@@ -321,7 +321,7 @@ def about(retrained: Retrained) -> dict[str, Any]:
         if not isinstance(v, str | bool | dict)
     }
     whole = {"parameter_units": units, "scores": scores, "lineage": lineage}
-    plain: dict[str, Any] = json.loads(records.dumps(whole))
+    plain: dict[str, Any] = json.loads(json_records.dumps(whole))
     return plain
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hpo.views.palette import GREY
-from hpo.views.pictures import declared
+from hpo.views.pictures import study_figure
 from hpo.worker.artifacts.replay import LineStyle, Replay
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _SHORT = 45
 def figure(replay: Replay) -> Figure:
     """The input and every chosen neuron against time, all series in one panel each."""
     columns, rows = max(map(len, replay.neurons)), 1 + len(replay.layers)
-    drawing = declared.canvas(7.0 * max(1.0, columns / 3), 1.5 + 1.35 * rows)
+    drawing = study_figure.canvas(7.0 * max(1.0, columns / 3), 1.5 + 1.35 * rows)
     grid = drawing.subplots(rows, columns, sharex=True, squeeze=False)
     titles = replay.panel_titles(columns)
     for row, panels in enumerate(grid):
@@ -51,7 +51,7 @@ def figure(replay: Replay) -> Figure:
         axes.set_xlabel("time (ns)")
     grid[0][0].set_xlim(0, replay.trace.dt_ns * replay.trace.inputs.shape[1])
     head, *more = replay.heading
-    text = "\n".join(declared.wrapped(line) for line in (head, *more, *replay.parameter_lines))
+    text = "\n".join(study_figure.wrapped(line) for line in (head, *more, *replay.parameter_lines))
     drawing.suptitle(text, x=0.01, ha="left", fontsize=9, linespacing=1.4)
     handles, labels = grid[0][0].get_legend_handles_labels()
     columns = 2 if max(map(len, labels)) < _SHORT else 1
@@ -63,7 +63,7 @@ def _draw_input(axes: Axes, replay: Replay) -> None:
     for series, channel, times, values in replay.input_steps():
         look = replay.look(series)
         style = {**_line(look), "linewidth": 1.1}
-        label = declared.wrapped(look.text) if channel == 0 else None
+        label = study_figure.wrapped(look.text) if channel == 0 else None
         axes.step(times, values, where="post", label=label, **style)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hpo.errors import HpoError
-from hpo.launch import arguments, config, workers
+from hpo.launch import arguments, choose_executor, config
 from hpo.launch.arguments import LaunchArguments
 
 
@@ -202,9 +202,9 @@ def test_a_mistake_on_the_command_line(line: list[str], message: str) -> None:
 
 def test_jobs_must_know_how_many_workers_there_are() -> None:
     with pytest.raises(HpoError) as caught:
-        workers.check(config.load(options("--executor", "slurm")))
+        choose_executor.check(config.load(options("--executor", "slurm")))
     assert str(caught.value) == (
         "slurm: the number of workers must be given, but got workers=none. Give it: --workers N, "
         "or workers in [launch] of hpo.toml."
     )
-    workers.check(config.load(options("--executor", "slurm", "--workers", "3")))
+    choose_executor.check(config.load(options("--executor", "slurm", "--workers", "3")))

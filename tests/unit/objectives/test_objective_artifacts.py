@@ -16,7 +16,7 @@ from objectives.artifacts import FORMAT, describe, load_network
 from objectives.classifier import Classifier
 from objectives.contract import Progress, Protocol
 from objectives.inspection import QUANTITIES, NetworkObjective
-from objectives.solving import refined
+from objectives.solved_equation import refined
 from objectives.tasks import load
 
 KINDS = ["ctrnn", "spintronic"]

@@ -11,7 +11,7 @@ from networks import KINDS, inputs, tiny
 import objectives
 from objectives.contract import Outcome, Protocol
 from objectives.networks.layered import LayeredNetwork
-from objectives.solving import MAX_REFINEMENTS, refined, solve, solving_steps
+from objectives.solved_equation import MAX_REFINEMENTS, refined, solve, solving_steps
 from objectives.tasks import TASKS
 
 DIGITS = TASKS["sequential-digits"](name="sequential-digits")

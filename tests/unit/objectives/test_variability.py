@@ -20,7 +20,7 @@ from hpo.views import verdict
 from objectives.contract import Outcome, Progress, Protocol
 from objectives.inspection import NetworkObjective
 from objectives.scoring import Hardware
-from objectives.solving import refined
+from objectives.solved_equation import refined
 from objectives.variability import Variability
 
 VARIED: dict[str, Any] = {"tau_spread": 0.3, "weight_bits": 4, "draws": 3}

@@ -22,11 +22,11 @@ from hpo.study.rules import check as rules_check
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState
+from hpo.views import json_records
 from hpo.views import note as views_note
-from hpo.views import records
 from hpo.views import verdict as views_verdict
 from hpo.views.figures import cards, style
-from hpo.views.numbers import declared, front, scores
+from hpo.views.numbers import front, scores, study_figure
 from hpo.views.report import page as report_page
 from hpo.views.terminal import live as terminal_live
 from hpo.views.terminal import status, tables
@@ -206,7 +206,7 @@ MIXED = [
 def test_verdict_and_warning(snapshot: StudySnapshot, verdict: str, warning: str) -> None:
     assert views_verdict.verdict(snapshot) == verdict
     assert time_step.warning(snapshot.spec, snapshot.confirmations[0]) == warning
-    assert records.study(snapshot)["warning"] == warning
+    assert json_records.study(snapshot)["warning"] == warning
 
 
 @pytest.mark.parametrize(("snapshot", "verdict", "warning"), MIXED)
@@ -284,7 +284,7 @@ def test_live_view_and_overview() -> None:
 
 
 def test_the_record_has_both_lists() -> None:
-    (item,) = json.loads(records.dumps(records.study(ADRIFT)))["confirmations"]
+    (item,) = json.loads(json_records.dumps(json_records.study(ADRIFT)))["confirmations"]
     told = {key: item[key] for key in ("scores", "step_scores", "step_mean", "checked")}
     assert told == {
         "scores": [0.083, 0.093] * 2,
@@ -298,7 +298,7 @@ def test_the_record_has_both_lists() -> None:
         128,
         1,
     )
-    (old,) = records.study(OLD)["confirmations"]
+    (old,) = json_records.study(OLD)["confirmations"]
     assert (old["checked"], old["step_gap"], old["steps_per_point"]) == (False, None, None)
     assert ADRIFT.confirmations[0].told()["step_scores"] == (0.944,) * 4
     assert "step_scores" not in OLD.confirmations[0].told()
@@ -458,7 +458,7 @@ def test_a_sweep_says_what_it_claims(snapshot: StudySnapshot, verdict: str, warn
     said = "2 of 2 points measured, medians of 2 networks " + verdict
     assert views_verdict.verdict(snapshot) == said
     assert tables.warnings(snapshot) == [warning]
-    assert records.study(snapshot)["warning"] == warning
+    assert json_records.study(snapshot)["warning"] == warning
     page = unescape(report_page.html(snapshot))
     assert f"<strong>{warning}</strong>" in page
     assert f"{said}." in page
@@ -470,8 +470,8 @@ def test_a_sweep_says_what_it_claims(snapshot: StudySnapshot, verdict: str, warn
 def test_a_sweep_that_is_sound_warns_of_nothing() -> None:
     sound = sweep(*[(solved(0.943), solved(0.944))] * 2)
     assert views_verdict.verdict(sound).endswith(f"({HOW}, on the solved equation)")
-    assert (tables.warnings(sound), records.study(sound)["warning"]) == ([], "")
-    chart = declared.chart(SWEPT)
+    assert (tables.warnings(sound), json_records.study(sound)["warning"]) == ([], "")
+    chart = study_figure.chart(SWEPT)
     assert chart is not None
     assert [point.median for point in chart.groups[0].points] == pytest.approx([8.8, 8.8])
 

@@ -16,12 +16,12 @@ from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
 from hpo.views.figures import cards as figures_cards
-from hpo.views.figures import declared, distance, thinning
+from hpo.views.figures import distance, study_figure, thinning
 from hpo.views.figures.style import HEIGHT
 from hpo.views.numbers.convergence import clocks, incumbents
-from hpo.views.numbers.declared import chart
 from hpo.views.numbers.scores import scored
 from hpo.views.numbers.separation import separation
+from hpo.views.numbers.study_figure import chart
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 LARGEST = 40_000
@@ -363,9 +363,9 @@ def test_a_declared_figure_of_many_points_is_thinned() -> None:
     search = tuple(trial(i, [0.5], params={"x": i / 5000}) for i in range(5000))
     whole = chart(snapshots.snapshot(spec, search))
     assert whole is not None
-    card = figures_cards.compact(declared.card(whole))
+    card = figures_cards.compact(study_figure.card(whole))
     assert len(card) < LARGEST
-    assert sum(len(t["x"]) for t in json.loads(card)["data"]) == declared.MAX_POINTS
+    assert sum(len(t["x"]) for t in json.loads(card)["data"]) == study_figure.MAX_POINTS
 
 
 def test_numbers_have_five_significant_digits() -> None:

@@ -15,9 +15,9 @@ from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
 from hpo.views import verdict
-from hpo.views.figures import declared as figures_declared
-from hpo.views.numbers import declared
-from hpo.views.pictures import declared as pictures_declared
+from hpo.views.figures import study_figure as figures_declared
+from hpo.views.numbers import study_figure
+from hpo.views.pictures import study_figure as pictures_declared
 from hpo.views.report import page as report_page
 from hpo.views.terminal import chart as terminal_chart
 from hpo.views.terminal.live import curve_lines
@@ -62,7 +62,7 @@ def measured(study: StudySpec, count: int, shift: float = 0.0) -> StudySnapshot:
 
 
 def test_medians_and_quartiles_curve_by_curve() -> None:
-    chart = declared.chart(measured(sweep_spec(log_x=True, marks=[0.3]), 5))
+    chart = study_figure.chart(measured(sweep_spec(log_x=True, marks=[0.3]), 5))
     assert chart is not None
     assert [group.label for group in chart.groups] == ["k = 2", "k = 5"]
     assert [[p.x for p in group.points] for group in chart.groups] == [
@@ -77,7 +77,7 @@ def test_medians_and_quartiles_curve_by_curve() -> None:
 
 def test_overlay_adds_the_curves_of_another_study() -> None:
     other = measured(sweep_spec(), 6, shift=0.1)
-    chart = declared.chart(measured(sweep_spec(), 6), [other])
+    chart = study_figure.chart(measured(sweep_spec(), 6), [other])
     assert chart is not None
     assert len(chart.groups) == 4
     assert chart.groups[2].points[0].median == pytest.approx(80.0)
@@ -85,7 +85,7 @@ def test_overlay_adds_the_curves_of_another_study() -> None:
 
 def test_a_curve_runs_along_the_axis_whatever_the_order_of_its_values() -> None:
     study = sweep_spec([{"label": "a", "x": "x", "values": [0.5, 0.1, 1.0]}])
-    chart = declared.chart(measured(study, 3))
+    chart = study_figure.chart(measured(study, 3))
     assert chart is not None
     assert [(p.x, p.trial) for p in chart.groups[0].points] == [(0.1, 1), (0.5, 0), (1.0, 2)]
     page = report_page.html(measured(study, 3))
@@ -93,7 +93,7 @@ def test_a_curve_runs_along_the_axis_whatever_the_order_of_its_values() -> None:
 
 
 def test_names_have_no_logarithm_and_no_marks(tmp_path: Path) -> None:
-    chart = declared.chart(measured(sweep_spec(NAMES, log_x=True, marks=[1]), 2))
+    chart = study_figure.chart(measured(sweep_spec(NAMES, log_x=True, marks=[1]), 2))
     assert chart is not None
     assert ([p.x for p in chart.groups[0].points], chart.log_x, chart.marks) == (
         ["red", "green"],
@@ -101,7 +101,7 @@ def test_names_have_no_logarithm_and_no_marks(tmp_path: Path) -> None:
         (),
     )
     both = measured(sweep_spec([*CURVES[:1], {**CURVES[1], "label": "_hid $"}]), 6)
-    drawn = declared.chart(both)
+    drawn = study_figure.chart(both)
     assert drawn is not None
     assert "_hid" in pictures_declared.write(drawn, tmp_path / "a.svg").read_text()
 
@@ -109,7 +109,7 @@ def test_names_have_no_logarithm_and_no_marks(tmp_path: Path) -> None:
 def test_curves_over_names_and_over_numbers_share_an_axis_of_names() -> None:
     curves = [{**NAMES[0], "fixed": {"k": 2}}, {"label": "k", "x": "k", "values": [2, 5]}]
     curves[1]["fixed"] = {"colour": "red"}
-    chart = declared.chart(measured(sweep_spec(curves), 4))
+    chart = study_figure.chart(measured(sweep_spec(curves), 4))
     assert chart is not None
     assert [[p.x for p in group.points] for group in chart.groups] == [["red", "green"], ["2", "5"]]
 
@@ -119,8 +119,8 @@ def test_an_overlay_that_does_not_fit_the_axes_is_left_out_and_named() -> None:
     spec = sweep_spec(NAMES).model_copy(update={"name": "names"})
     empty, same = (sweep_spec().model_copy(update={"name": n}) for n in ("empty", "same"))
     others = [measured(spec, 2), measured(empty, 0), measured(same, 6)]
-    assert [other.spec.name for other in declared.fitting(study, others)] == ["same"]
-    chart = declared.chart(study, others)
+    assert [other.spec.name for other in study_figure.fitting(study, others)] == ["same"]
+    chart = study_figure.chart(study, others)
     assert chart is not None
     assert [group.label for group in chart.groups] == ["k = 2", "k = 5"] * 2
     page = report_page.html(study, others)
@@ -154,12 +154,12 @@ def scatter_spec(**figure: Any) -> StudySpec:
 
 
 def test_scatter_takes_x_from_what_was_measured_and_its_colour_from_a_rule() -> None:
-    chart = declared.chart(measured(scatter_spec(), 6))
+    chart = study_figure.chart(measured(scatter_spec(), 6))
     assert chart is not None
     slow, fast = chart.groups
     assert (slow.label, [p.x for p in slow.points]) == ("slow", [0.5, 1.0, 2.0])
     assert (fast.label, [p.x for p in fast.points]) == ("fast", [4.0, 8.0, 16.0])
-    named = declared.chart(measured(scatter_spec(x="colour"), 6))
+    named = study_figure.chart(measured(scatter_spec(x="colour"), 6))
     assert named is not None
     assert [[p.x for p in group.points] for group in named.groups] == [["red"] * 3, ["red"] * 3]
 
@@ -168,7 +168,7 @@ def test_scatter_takes_x_from_what_was_measured_and_its_colour_from_a_rule() -> 
 def test_drawn_interactively_and_for_a_paper_it_shows_the_same(
     study: StudySpec, tmp_path: Path
 ) -> None:
-    chart = declared.chart(measured(study, 6))
+    chart = study_figure.chart(measured(study, 6))
     assert chart is not None
     drawn = {t.name: list(t.y) for t in figures_declared.figure(chart).data if "markers" in t.mode}
     assert drawn == {g.label: [p.median for p in g.points] for g in chart.groups}
@@ -207,7 +207,7 @@ def test_terminal_shows_medians_over_what_varies() -> None:
 
 
 def test_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
-    chart = declared.chart(measured(sweep_spec(), 6))
+    chart = study_figure.chart(measured(sweep_spec(), 6))
     assert chart is not None
     with pytest.raises(HpoError) as caught:
         pictures_declared.write(chart, tmp_path / "a.gif")
@@ -222,7 +222,7 @@ def test_what_is_not_finite_has_no_place() -> None:
     shown = measured(study, 1)
     lost = replace(shown.search[0].members[0], info={"drive": math.inf})
     first = replace(shown.search[0], members=(lost,))
-    chart = declared.chart(replace(shown, search=(first,)))
+    chart = study_figure.chart(replace(shown, search=(first,)))
     assert chart is not None
     assert chart.groups == ()
     page = report_page.html(replace(shown, search=(first,)))

@@ -14,14 +14,14 @@ from hpo.study import file
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.summary import ConfirmedSummary, StudySummary
-from hpo.views import note, records, verdict
+from hpo.views import json_records, note, verdict
 from hpo.views.figures import cards as figures_cards
 from hpo.views.figures import front as figures_front
 from hpo.views.numbers import front as numbers_front
 from hpo.views.pictures import front as pictures_front
 from hpo.views.report import page as report_page
 from hpo.views.terminal import chart as terminal_chart
-from hpo.views.terminal import lines as terminal_lines
+from hpo.views.terminal import progress as terminal_lines
 from hpo.views.terminal import status, tables
 
 NAMED = (
@@ -140,7 +140,7 @@ def test_a_line_of_the_overview() -> None:
 
 
 def test_records_hold_front_and_costs() -> None:
-    record = json.loads(records.dumps(records.study(fronts.study())))
+    record = json.loads(json_records.dumps(json_records.study(fronts.study())))
     assert record["cost"] == "energy_pj"
     assert [(p["number"], p["score"], p["cost"]) for p in record["front"]] == [
         (n, *fronts.TRIALS[n]) for n in range(5)
@@ -155,7 +155,7 @@ def test_records_hold_front_and_costs() -> None:
         (3, pytest.approx(14.0), 1400),
         (4, pytest.approx(30.0), 3000),
     ]
-    assert records.trial(fronts.study().search[2])["cost"] == 12.3
+    assert json_records.trial(fronts.study().search[2])["cost"] == 12.3
 
 
 def test_the_figure_shows_trials_front_confirmed_and_reported() -> None:

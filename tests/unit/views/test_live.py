@@ -16,9 +16,9 @@ from rich.text import Text
 
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.trials import SlotState
-from hpo.views import records, verdict
+from hpo.views import json_records, verdict
 from hpo.views.terminal import chart, live, tables
-from hpo.views.terminal.lines import QUIET_S, JsonView, PlainView, Tracker, waiting_line
+from hpo.views.terminal.progress import QUIET_S, JsonView, PlainView, Tracker, waiting_line
 
 DONE = snapshots.realistic(snapshots.spec())
 
@@ -120,12 +120,12 @@ def test_json_lines_are_strict_json_and_notes_stay_away(
 
 
 def test_records_hold_no_nan() -> None:
-    text = records.dumps(
+    text = json_records.dumps(
         {"a": math.nan, "b": [math.inf, 1.0], "c": snapshots.START, "d": DONE.confirmations}
     )
     strict = json.loads(text, parse_constant=lambda name: pytest.fail(name))
     assert (strict["a"], strict["b"]) == (None, [None, 1.0])
-    started = json.loads(records.dumps(records.study(at(0))))
+    started = json.loads(json_records.dumps(json_records.study(at(0))))
     assert started["best"] is None
     assert started["reported"]["score"] == 0.8983
 

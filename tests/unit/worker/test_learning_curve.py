@@ -13,7 +13,7 @@ from snapshots import realistic, spec
 
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import Slot
-from hpo.views.pictures import declared
+from hpo.views.pictures import study_figure
 from hpo.worker.artifacts import learning_curve
 
 
@@ -31,8 +31,8 @@ def rows(snapshot: StudySnapshot, trial: Slot) -> list[dict[str, str]]:
 
 def texts(figure: Figure) -> str:
     """All that is written in a picture that can be drawn."""
-    with declared.style():
-        assert declared.rendered(figure, ".svg").startswith(b"<?xml")
+    with study_figure.style():
+        assert study_figure.rendered(figure, ".svg").startswith(b"<?xml")
     labels = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     axes = [axes.get_title(loc="left") + axes.get_ylabel() for axes in figure.axes]
     return "\n".join([*labels, *axes])
@@ -83,4 +83,4 @@ def test_losses_of_any_kind(loss: tuple[float, ...]) -> None:
 def test_text_of_users_is_no_mathematics() -> None:
     study = realistic(spec(reported={"score": 0.9, "source": "$x^{"}))
     assert r"(\$x^{)" in texts(learning_curve.figure(study, best(study)))
-    assert declared.wrapped("a $b$ " * 30).count("\n") == 1
+    assert study_figure.wrapped("a $b$ " * 30).count("\n") == 1

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError
-from hpo.views.numbers.declared import Chart, Group, colour_of
+from hpo.views.numbers.study_figure import Chart, Group, colour_of
 from hpo.views.palette import GRID, INK, VERMILLION
 
 if TYPE_CHECKING:
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 ENDINGS = (".svg", ".pdf", ".png")
+
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
+
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": INK,

@@ -9,10 +9,11 @@ from collections.abc import Callable
 
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import Phase, Slot, SlotState
-from hpo.views import formatting, records, verdict
+from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import tables
 
 QUIET_S = 60.0
+
 """After so long without news, plain output says that it is still there."""
 
 
@@ -111,8 +112,8 @@ class JsonView(View):
             event = "trial" if slot.phase == Phase.SEARCH else "confirmation"
             best = snapshot.best.score if snapshot.best else None
             counts = {"settled": snapshot.settled, "trials": snapshot.trials}
-            record = {"event": event, **records.trial(slot), **counts, "best": best}
-            print(records.dumps(record), flush=True)
+            record = {"event": event, **json_records.trial(slot), **counts, "best": best}
+            print(json_records.dumps(record), flush=True)
 
     def note(self, text: str) -> None:
         """Print to stderr, out of the way of the program that reads stdout."""

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from hpo.study import score_text
-from hpo.study.sections import Figure, ParamValue
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
+from hpo.study.tables import Figure, ParamValue
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 
 COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
+
 CLOUD_COLOURS = (GREEN, ORANGE, *COLOURS[2:])
+
 """Of a scatter: where its rule holds, and where it does not."""
 
 

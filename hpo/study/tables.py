@@ -15,6 +15,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 ParamValue = float | int | str | bool
+
 """A suggested value, as Optuna's distributions give it."""
 
 
@@ -238,6 +239,7 @@ def spaced(low: float, high: float, points: int, *, log: bool) -> list[float]:
 
 
 TOP = 5
+
 """Trials that are taken over where nobody says how many."""
 
 

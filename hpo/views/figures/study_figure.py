@@ -9,10 +9,12 @@ import plotly.graph_objects as go
 from hpo.views import formatting
 from hpo.views.figures.style import DASHED, log_axis, markers, safe, short, style, titled
 from hpo.views.figures.thinning import sample
-from hpo.views.numbers.declared import Chart, Group, Point, colour_of
+from hpo.views.numbers.study_figure import Chart, Group, Point, colour_of
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
+
 MAX_POINTS, MAX_TOLD = 300, 100
+
 """Points of a card; above so many, they say less when pointed at."""
 
 

@@ -22,13 +22,17 @@ from hpo.study.trials import Slot, SlotState
 from hpo.views import verdict
 
 _POINT = ("number", "score", "cost", "params")
+
 _MEMBER = ("member", "seed", "score", "diverged", "seconds", "info")
+
 _CONFIRMED = ("wanted", "failed", "scores", "checked", "step_scores", "step_mean", "step_std")
+
 _TRIAL = (
     *("phase", "number", "source", "state", "score", "cost", "params", "members", "steps"),
     *("attempts", "losses", "worker", "started_at", "settled_at", "message", "lineage", "held"),
     "amendments",
 )
+
 _SUMMARY = (
     *("name", "objective", "state", "reason", "trials", "settled", "running", "epochs"),
     *("best_score", "best_cost", "confirmed"),

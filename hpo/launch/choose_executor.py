@@ -21,6 +21,7 @@ from hpo.postgres.url import is_of_this_host, parse_url, place
 from hpo.study.spec import StudySpec
 
 T = TypeVar("T")
+
 D = TypeVar("D")
 
 

@@ -1,0 +1,101 @@
+"""What a worker holds: a slot under a lease, and what it is told in place of one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hpo.errors import HpoError
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Member, Phase, Suggestion, slot_name
+
+ARTIFACT_TRIES = 3
+
+"""So many workers may be lost while they make the artifacts of a finished study."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """An unfinished training, as saved by a worker that stopped or kept it safe."""
+
+    member: int
+    curve: tuple[float, ...]
+    """Scores that were reported before it."""
+    seconds: float
+    """Wall time spent up to it."""
+    data: bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A slot in a worker's hands."""
+
+    slot_id: int
+    study_id: int
+    spec: StudySpec
+    phase: Phase
+    number: int
+    source: int | None = None
+    """The search trial that is trained again."""
+    attempt: int
+    worker: str
+    token: str
+    amendments: int
+    """How often trials of the study had been retried or excluded."""
+    suggestion: Suggestion | None = None
+    optuna_trial_id: int | None
+    finished: tuple[Member, ...] = ()
+    """Members that were stored by earlier attempts, in order."""
+    checkpoint: Checkpoint | None = None
+    slot_amendments: tuple[Mapping[str, Any], ...] = ()
+    """What somebody changed about the slot before, as stored."""
+
+    @property
+    def fresh_seed(self) -> int:
+        """Which of the fresh seeds a confirmation trains, from 0."""
+        return 0 if self.spec.confirm is None else self.number % self.spec.confirm.members
+
+    def __str__(self) -> str:
+        """What logs and views show."""
+        confirm = self.spec.confirm
+        name = slot_name(self.number, self.source, confirm.members if confirm else None)
+        return f"{self.spec.name}: {name}"
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to claim just now."""
+
+    reason: str
+    stale: bool = False
+    """Whether others were faster: what there is to choose among has changed."""
+
+
+@dataclass(frozen=True)
+class Over:
+    """Nothing to claim ever again, unless the study is extended."""
+
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimant:
+    """Who asks for a slot."""
+
+    worker: str
+    """Its name; it holds one slot at a time."""
+    token: str
+    """Its process: one of the same name that was started later does not inherit its slot."""
+    lease_s: float
+    """Seconds for which the slot is its own without a sign of life."""
+    take_over: bool = True
+    """Whether it may take slots whose lease has run out: only if it could reach the database for a
+    whole lease. After an outage the others, who could not renew theirs, may still be at work."""
+    at_work: int | None = None
+    """Slots of the study that were being worked on when the worker chose it among several; if there
+    are more by now, others were faster, and it should look again which study has the fewest."""
+
+
+class LeaseLostError(HpoError):
+    """The slot is no longer its worker's, which was silent for longer than its lease."""
