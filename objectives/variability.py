@@ -2,7 +2,8 @@
 
 A network is trained as software and written to hardware: every device has a relaxation time and an
 amplification of its own, inputs and neurons are noisy, and a weight takes few values. The score is
-then the mean accuracy over ``draws`` simulated chips. Light to import; ``networks.devices`` does the work.
+then the mean accuracy over ``draws`` simulated chips. Light to import; the work is done in
+``networks.devices``.
 """
 
 from __future__ import annotations
