@@ -325,15 +325,19 @@ def _become(order: _Order, streams: list[int], base: list[str]) -> None:
     sys.path[:] = [first, *filter(None, given), *base]
     importlib.invalidate_caches()
     sys.stdin = _stream(0, "r", "strict")
-    sys.stdout = _stream(1, "w", "strict", through=bool(os.environ.get("PYTHONUNBUFFERED")))
-    sys.stderr = _stream(2, "w", "backslashreplace", through=True)
+    sys.stdout = _stream(1, "w", "strict")
+    sys.stderr = _stream(2, "w", "backslashreplace", by_line=True)
     _end(lambda: _run(how, what, arguments))
 
 
-def _stream(number: int, mode: str, errors: str, *, through: bool = False) -> TextIO:
+def _stream(number: int, mode: str, errors: str, *, by_line: bool = False) -> TextIO:
+    """As the interpreter opens it at its start."""
+    if mode == "w" and os.environ.get("PYTHONUNBUFFERED"):
+        raw = io.FileIO(number, mode, closefd=False)
+        return io.TextIOWrapper(raw, errors=errors, write_through=True)  # type: ignore[type-var]
     stream = open(number, mode, errors=errors, closefd=False)  # noqa: SIM115
     assert isinstance(stream, io.TextIOWrapper)
-    stream.reconfigure(write_through=through)
+    stream.reconfigure(line_buffering=by_line or os.isatty(number))
     return stream
 
 
