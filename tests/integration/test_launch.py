@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from forkserver import genuine
 from servers import connect, database
 from workers import SUPPORT, kill, ledger_at, start_worker, table, wait_until
 
@@ -158,7 +159,8 @@ def end(launcher: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(user: User) -> None:
-    out, err = user.run("launch", "--study", "toy.toml", "--workers", "2")
+    with genuine():  # and so are its workers
+        out, err = user.run("launch", "--study", "toy.toml", "--workers", "2")
     snapshot = user.snapshot()
     assert snapshot.state == StudyState.DONE
     assert len(snapshot.search) == 12
