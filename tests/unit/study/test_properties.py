@@ -40,6 +40,7 @@ settings.register_profile(
 settings.load_profile("steady")
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+STORABLE = TEXT.filter(lambda text: "\0" not in text)  # which no database holds
 FLOATS = st.floats()
 JSONS = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
@@ -78,7 +79,7 @@ SPECS = st.fixed_dictionaries(
         ),
     },
     optional={
-        "description": TEXT.filter(lambda text: "\0" not in text),
+        "description": STORABLE,
         "seed": st.integers(0, 2**31 - 1),
         "protocol": st.sampled_from(["validation", "paper"]),
         "task": st.fixed_dictionaries({"test_gap": st.floats(-1e300, 1e300)}),
@@ -88,7 +89,7 @@ SPECS = st.fixed_dictionaries(
         "confirm": st.just(False)
         | st.fixed_dictionaries({"top": st.integers(1, 100), "members": st.integers(2, 1000)}),
         "reported": st.fixed_dictionaries(
-            {"score": st.floats(0, 1), "source": TEXT},
+            {"score": st.floats(0, 1), "source": STORABLE},
             optional={"std": st.floats(0, 1e9), "params": st.just({"x": 0.25, "colour": "red"})},
         ),
     },
@@ -156,7 +157,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
     ):
         if isinstance(kind, type_):
             return strategy
-    return TEXT.filter(lambda text: "\0" not in text)
+    return STORABLE
 
 
 def rows(table: Table) -> st.SearchStrategy[dict[Any, Any]]:
