@@ -1,6 +1,6 @@
 """Whether a study file, or what a database holds of one, is a spec.
 
-Rules within a table are in ``sections``, those between tables in ``tables``, those of the
+Rules within a table are in ``tables``, those between tables in ``between_tables``, those of the
 objective's parameters in ``parameters``. Form of every message:
 ``<file>: <key>: <rule> must hold, but got <name>=<value>. <what to do>``.
 """

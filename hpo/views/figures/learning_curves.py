@@ -80,7 +80,7 @@ def _add_grey_curves(figure: go.Figure, spec: StudySpec, slots: list[Slot]) -> N
 def _curves(spec: StudySpec, slot: Slot) -> list[list[float]]:
     """Curves of the finished members; of a trial that has none, what its first one reported.
 
-    See ``timeline.Timeline``: a trial's first steps are the epochs of its first member.
+    See ``pruning.Timeline``: a trial's first steps are the epochs of its first member.
     """
     found = [m.curve for m in slot.members if m.curve] or [slot.steps[: spec.budget.epochs]]
     finite = [[score_text.shown(spec, v) for v in curve if math.isfinite(v)] for curve in found]
