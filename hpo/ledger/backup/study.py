@@ -136,12 +136,9 @@ def _insert(
     if values["phase"] == Phase.SEARCH:
         number, began = values["number"], values["started_at"]
         values["optuna_trial_id"] = optuna_tables.open_trial(connection, optuna_id, number, began)
-    end = End(
-        state=SlotState(values["state"]),
-        cost=values.get("cost"),
-        **{key: values[key] for key in ("score", "steps", "attrs", "message", "lineage")},
-        settled_at=values["settled_at"],
-    )
+    ends = ("score", "cost", "steps", "attrs", "message", "lineage", "settled_at")
+    facts = {key: values[key] for key in ends if key in values}  # an older file lacks some
+    end = End(state=SlotState(values["state"]), **facts)
     if values["phase"] == Phase.SEARCH:
         values["state"] = SlotState.RUNNING  # until `writing.restore` settles it
     slot = connection.execute(insert(slots).values(values).returning(slots)).one()
