@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select
 
 from hpo.errors import SpecError
-from hpo.ledger import reading
 from hpo.ledger.tables import members, slots, studies
 from hpo.study import effort, pareto
 from hpo.study.confirmation import SOLVED_SCORE, SOLVED_TYPES
@@ -37,24 +37,45 @@ def summaries(connection: Connection) -> list[StudySummary]:
         .group_by(studies.c.id)
         .order_by(studies.c.created_at, studies.c.id)
     )
-    tested, reported = _tested(connection), _reported(connection)
-    return [
-        _summary(connection, row, tested[row.id], reported[row.id])
-        for row in connection.execute(query).all()
-    ]
+    confirmed, reported = _confirmed(connection), _reported(connection)
+    rows = connection.execute(query).all()
+    found = [(row, _summary(row, confirmed[row.id], reported[row.id])) for row in rows]
+    return [_with_cost(connection, row.id, summary) for row, summary in found]
 
 
-def _summary(
-    connection: Connection, row: Row[Any], tested: Sequence[Row[Any]], reported: Sequence[Any]
-) -> StudySummary:
+def _with_cost(connection: Connection, study_id: int, summary: StudySummary) -> StudySummary:
+    """Of a study with a cost, what it is named by; of another, the same summary."""
+    spec = summary.spec
+    if spec is None or spec.cost is None:
+        return summary
+    scored = (slots.c.study_id == study_id, slots.c.state == SlotState.COMPLETE)
+    searched = select(slots.c.number, slots.c.score, slots.c.cost).where(
+        *scored, slots.c.phase == Phase.SEARCH
+    )
+    order = pareto.order(spec, [*connection.execute(searched)])
+    fresh = (
+        select(
+            slots.c.source,
+            func.count(slots.c.score).label("n"),
+            *_CLAIMED,
+            func.avg(slots.c.cost).label("cost"),
+        )
+        .outerjoin(members, _FIRST_MEMBER)
+        .where(*scored, slots.c.phase == Phase.CONFIRM)
+        .group_by(slots.c.source)
+    )
+    valid = {trial.number for trial in order[: spec.confirm.top if spec.confirm else 0]}
+    tested = [row for row in connection.execute(fresh) if row.source in valid]
+    named = pareto.headline(spec, tested)
+    first = order[0] if order else None
+    confirmed = None if named is None else _confirmed_summary(named, cost=named.cost)
+    best: dict[str, Any] = {"best_score": first.score, "best_cost": first.cost} if first else {}
+    return replace(summary, confirmed=confirmed, **best)
+
+
+def _summary(row: Row[Any], confirmed: Sequence[Row[Any]], reported: Sequence[Any]) -> StudySummary:
     spec = _restored(row.spec)
-    best_score = row.largest if spec is None or spec.maximize else row.smallest
-    if spec is not None and not spec.selects:
-        best_score = None
-    best: list[Any] = []
-    if spec is not None and (spec.cost is not None or tested):
-        best = reading.best(connection, row.id, spec, spec.confirm.top if spec.confirm else 1)
-    costs = best if spec is not None and spec.cost is not None else []
+    best = row.largest if spec is None or spec.maximize else row.smallest
     return StudySummary(
         name=row.name,
         spec=spec,
@@ -65,27 +86,25 @@ def _summary(
         settled=row.settled,
         epochs=_epochs(spec, reported),
         running=row.running,
-        best_score=costs[0].score if costs else best_score,
-        best_cost=costs[0].cost if costs else None,
-        confirmed=None if spec is None else _confirmed(spec, best, tested),
+        best_score=best if spec is None or spec.selects else None,
+        confirmed=_first(spec, confirmed),
         created_at=row.created_at,
     )
 
 
 def _reported(connection: Connection) -> defaultdict[int, list[Any]]:
     """How many settled trials have reported how many values, by study."""
-    study, n_steps = slots.c.study_id, func.cardinality(slots.c.steps)
-    complete = slots.c.state == SlotState.COMPLETE
+    facts = [slots.c.study_id, slots.c.state == SlotState.COMPLETE, func.cardinality(slots.c.steps)]
+    columns = [fact.label(name) for fact, name in zip(facts, _REPORTED, strict=True)]
     settled = (slots.c.phase == Phase.SEARCH) & (slots.c.state != SlotState.RUNNING)
-    query = (
-        select(study, complete.label("complete"), n_steps.label("n_steps"), func.count().label("n"))
-        .where(settled)
-        .group_by(study, complete, n_steps)
-    )
     found: defaultdict[int, list[Any]] = defaultdict(list)
+    query = select(*columns, func.count().label("n")).where(settled).group_by(*facts)
     for row in connection.execute(query):
         found[row.study_id].append(row)
     return found
+
+
+_REPORTED = ("study_id", "complete", "n_steps")
 
 
 def _epochs(spec: StudySpec | None, reported: Sequence[Any]) -> int | None:
@@ -125,19 +144,46 @@ _CLAIMED = (
 solved equation if every network has one, else those at the study's step."""
 
 
-def _tested(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
-    """The configurations that were trained again from fresh seeds, by study."""
-    query = (
+def _confirmed(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
+    """What has been confirmed, by study, with its rank in the search if more, or less, is better.
+
+    Which of both holds is the objective's to say, which the database does not know.
+    """
+    fresh = (
         select(
             slots.c.study_id,
             slots.c.source,
             func.count(slots.c.score).label("n"),
-            func.avg(slots.c.cost).label("cost"),
             *_CLAIMED,
         )
         .outerjoin(members, _FIRST_MEMBER)
-        .where(slots.c.phase == Phase.CONFIRM, slots.c.state == SlotState.COMPLETE)
+        .where(slots.c.phase == Phase.CONFIRM, slots.c.score.is_not(None))
         .group_by(slots.c.study_id, slots.c.source)
+        .cte("fresh")
+    )
+
+    def place(score: ColumnElement[float]) -> ColumnElement[int]:
+        order = [score, slots.c.number.asc()]
+        return func.row_number().over(partition_by=slots.c.study_id, order_by=order)
+
+    ranked = (
+        select(
+            slots.c.study_id,
+            slots.c.number,
+            place(slots.c.score.desc()).label("if_more"),
+            place(slots.c.score).label("if_less"),
+        )
+        .where(
+            slots.c.study_id.in_(select(fresh.c.study_id)),
+            slots.c.phase == Phase.SEARCH,
+            slots.c.state == SlotState.COMPLETE,
+            slots.c.score.is_not(None),
+        )
+        .cte("ranked")
+    )
+    query = select(fresh, ranked.c.if_more, ranked.c.if_less).join(
+        ranked,
+        (ranked.c.study_id == fresh.c.study_id) & (ranked.c.number == fresh.c.source),
     )
     found: defaultdict[int, list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(query):
@@ -145,26 +191,24 @@ def _tested(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
     return found
 
 
-def _confirmed(
-    spec: StudySpec, best: Sequence[Row[Any]], tested: Sequence[Row[Any]]
-) -> ConfirmedSummary | None:
-    """What a study is named by, among the ``best`` ``confirm.top`` trials: only that is a result.
+def _first(spec: StudySpec | None, confirmed: Sequence[Row[Any]]) -> ConfirmedSummary | None:
+    """The best ranked of what is among the best ``confirm.top``: only that is a result."""
+    if spec is None or spec.confirm is None:
+        return None
+    ranks = {(row.if_more if spec.maximize else row.if_less): row for row in confirmed}
+    best = min(ranks, default=None)
+    if best is None or best > spec.confirm.top:
+        return None
+    return _confirmed_summary(ranks[best])
 
-    With a cost that is ``pareto.headline``, without one the best ranked.
-    """
-    if spec.confirm is None:
-        return None
-    by_source = {row.source: row for row in tested}
-    valid = [by_source[trial.number] for trial in best if trial.number in by_source]
-    row = next(iter(valid), None) if spec.cost is None else pareto.headline(spec, valid)
-    if row is None:
-        return None
+
+def _confirmed_summary(row: Row[Any], cost: float | None = None) -> ConfirmedSummary:
     return ConfirmedSummary(
         source=row.source,
         mean=row.mean,
         std=row.std,
         n=row.n,
-        cost=row.cost,
+        cost=cost,
         checked=row.checked,
         step_mean=row.step_mean,
     )
