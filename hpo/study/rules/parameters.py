@@ -144,7 +144,7 @@ def _check_fixed(spec: StudySpec, problem: ErrorDetails | None, other: str, key:
         return
     if not problem["loc"]:
         raise SpecError(f"{key}{rule(problem)}")
-    name = ".".join(map(str, problem["loc"]))
+    name = _named(problem)
     if problem["type"] == "missing":
         raise SpecError(
             f"fixed.{name}: objective {spec.objective!r} has no default for this parameter. "
@@ -152,6 +152,12 @@ def _check_fixed(spec: StudySpec, problem: ErrorDetails | None, other: str, key:
         )
     if name in spec.fixed:
         raise SpecError(_out_of_bounds(spec, f"fixed.{name}", name, problem))
+
+
+def _named(problem: ErrorDetails) -> str:
+    """The parameter that is wrong; pydantic names the branch of a union behind it."""
+    first = str(problem["loc"][0])
+    return ".".join(map(str, problem["loc"])) if f"{first}." == VARIABILITY else first
 
 
 def _out_of_bounds(spec: StudySpec, key: str, name: str, problem: ErrorDetails) -> str:
@@ -174,7 +180,7 @@ def _check_sweep_point(spec: StudySpec, number: int) -> None:
     problem = first_error(spec, spec.point(number))
     _check_fixed(spec, problem, "on every curve", f"{key}: ")
     if problem is not None:
-        name = ".".join(map(str, problem["loc"]))
+        name = _named(problem)
         varied = "values" if curve.range is None else "range"
         place = varied if name in curve.names else f"fixed.{name}"
         raise SpecError(_out_of_bounds(spec, f"{key}.{place}", name, problem))

@@ -24,6 +24,7 @@ class Params(ObjectiveParams):
     depth: Annotated[int | None, Field(ge=1, le=9)] = None
     kind: Literal["euler", "rk4"] = "euler"
     bias: bool = False
+    width: Annotated[float, Field(gt=0)] | int = 1
     weight: float
 
     @model_validator(mode="after")
@@ -245,12 +246,12 @@ def test_a_wrong_dimension_is_located(dimension: dict[str, Any], message: str) -
         (
             {"space__tau": LOW_HIGH},
             f"space.tau: objective '{__name__}:Example' has no such parameter. "
-            "Did you mean 'tau_ns'? Valid: bias, depth, gain, kind, layers, tau_ns, weight.",
+            "Did you mean 'tau_ns'? Valid: bias, depth, gain, kind, layers, tau_ns, weight, width.",
         ),
         (
             {"fixed__layer": 3},
             f"fixed.layer: objective '{__name__}:Example' has no such parameter. "
-            "Did you mean 'layers'? Valid: bias, depth, gain, kind, layers, tau_ns, weight.",
+            "Did you mean 'layers'? Valid: bias, depth, gain, kind, layers, tau_ns, weight, width.",
         ),
         (
             {"fixed__tau_ns": 3.0},
@@ -270,6 +271,11 @@ def test_a_wrong_dimension_is_located(dimension: dict[str, Any], message: str) -
         (
             {"fixed__layers": "3"},
             "fixed.layers: a whole number must hold, but got layers='3'. "
+            f"Stay within the bounds of the objective '{__name__}:Example'.",
+        ),
+        (
+            {"fixed": {"weight": 1, "width": -1.0}},
+            "fixed.width: greater than 0 must hold, but got width=-1.0. "
             f"Stay within the bounds of the objective '{__name__}:Example'.",
         ),
         (
@@ -336,7 +342,7 @@ def test_a_wrong_dimension_is_located(dimension: dict[str, Any], message: str) -
         (
             {"reported": {"score": 0.9, "source": "paper", "params": {"tau": 1.0}}},
             f"reported.params.tau: objective '{__name__}:Example' has no such parameter. "
-            "Did you mean 'tau_ns'? Valid: bias, depth, gain, kind, layers, tau_ns, weight.",
+            "Did you mean 'tau_ns'? Valid: bias, depth, gain, kind, layers, tau_ns, weight, width.",
         ),
         (
             {"reported": {"score": 0.9, "source": "paper", "params": {"tau_ns": "1"}}},
