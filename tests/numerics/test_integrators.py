@@ -12,7 +12,7 @@ import torch
 from networks import GAMMA, KINDS, METHODS, inputs, scaled, solved_by_scipy, tiny
 from torch import Tensor
 
-from objectives.networks.integrators import IntegratorName, Stepping, phi1
+from objectives.networks.integrators import EXTRAPOLATION, IntegratorName, Stepping, phi1
 
 ORDERS: dict[IntegratorName, int] = {
     "exponential": 1,
@@ -163,3 +163,14 @@ def test_explicit_integrators_blow_up_where_the_exponential_ones_cannot() -> Non
         network = scaled(tiny(integrator=method, tau_ns=1 / GAMMA), 300.0)
         bounded = bool((network.trajectories(u)["x"] <= 1.0).all())
         assert bounded == method.startswith("exponential")
+
+
+@pytest.mark.parametrize(
+    ("name", "degree"), [("exponential", 0), ("exponential-ab2", 1), ("exponential-ab3", 2)]
+)
+def test_the_mean_over_a_step_is_exact_for_polynomials(name: str, degree: int) -> None:
+    """Outputs at 0, -1, -2 steps give the mean of t^k over the step from 0 to 1: 1 / (k + 1)."""
+    weights = EXTRAPOLATION[name]
+    for k in range(degree + 1):
+        mean = sum(weight * (-float(j)) ** k for j, weight in enumerate(weights))
+        assert mean == pytest.approx(1 / (k + 1))
