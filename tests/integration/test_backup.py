@@ -210,11 +210,11 @@ def test_a_half_finished_study_ends_as_if_it_had_never_moved(
     here: Storage, there: Storage, empty_database_url: str, database_url: str, tmp_path: Path
 ) -> None:
     """Exported while two workers are at it, and after one was stopped and the other killed."""
-    spec = toy_spec(fixed={"sleep_s": 0.02}, budget={"trials": 14})
+    spec = toy_spec(fixed={"sleep_s": 0.1}, budget={"trials": 14})
     ledger = Ledger(here)
     ledger.register(spec)
     workers = [start_worker(database_url, "--study", "toy") for _ in range(2)]
-    wait_until(lambda: ledger.snapshot("toy").settled >= 6)
+    wait_until(lambda: ledger.snapshot("toy").settled >= 4, timeout_s=60)
     backup_study.export(here, "toy", tmp_path / "at-work.jsonl")
     kill(workers[0], signal.SIGTERM)
     kill(workers[1], signal.SIGKILL)
