@@ -79,13 +79,13 @@ def _kernels(kind: str, density: float | None) -> tuple[tuple[float, float], int
             mask.zero_()
     u = torch.from_numpy(split.train.x)
     [block] = network.kernel(0).lanes(u[:LANES])
-    passage = Pass(network.kernel(0), u.shape[1], keep=True)
+    pass_ = Pass(network.kernel(0), u.shape[1], keep=True)
     weights = (network.w_in, network.w_inter, network.w_intra, network.bias)
-    passage.begin(torch.cat([w.detach().reshape(-1) for w in weights]).numpy())
-    passage.entering[:] = 1e-3
+    pass_.begin(torch.cat([w.detach().reshape(-1) for w in weights]).numpy())
+    pass_.entering[:] = 1e-3
     n_blocks = sum(-(-len(batch) // LANES) for batch in torch.split(u, BATCH))
-    there = _best(lambda: passage.forward(block))
-    back = _best(lambda: passage.backward(block))
+    there = _best(lambda: pass_.forward(block))
+    back = _best(lambda: pass_.backward(block))
     entering = int(network.mask_in.sum())  # the input is the same in all steps of a point
     inner = len(network.structures[0].sources) - entering
     passes = (inner * network.physics.n_steps + entering) * u.shape[0] * u.shape[1]

@@ -23,19 +23,15 @@ from objectives.networks.integrators import IntegratorName
 from objectives.networks.layered import LayeredNetwork
 
 INTEGRATOR: IntegratorName = "exponential-ab3"
-
 """By which the equation is solved, whatever the network was trained with."""
 
 AGREEMENT = 1e-3
-
 """Accuracies of two refinements agree within this: 0.1 points, no answer of fewer than 1,000."""
 
 LOGITS_AGREEMENT = 1e-2
-
 """Readouts of two refinements agree within this share of their norm."""
 
 MAX_REFINEMENTS = 7
-
 """How often the step is halved at most: 128 times as many steps."""
 
 

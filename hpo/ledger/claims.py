@@ -11,7 +11,6 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, Phase, Suggestion, slot_name
 
 ARTIFACT_TRIES = 3
-
 """So many workers may be lost while they make the artifacts of a finished study."""
 
 

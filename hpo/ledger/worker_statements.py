@@ -15,11 +15,9 @@ from hpo.ledger.tables import SCHEMA
 NOW = func.clock_timestamp()
 
 FAILURES_IN_A_ROW = 3
-
 """So many failed trials, one number after the other, stop the study."""
 
 MAX_LOSSES = 3
-
 """A slot that loses so many workers in a row fails: it may be what kills them.
 
 A stored member or checkpoint begins the count anew: a long trial on hosts that come and go is lost
@@ -45,7 +43,6 @@ mirrored_params AS (
   ON CONFLICT (trial_id, param_name) DO UPDATE
   SET param_value = excluded.param_value, distribution_json = excluded.distribution_json)
 SELECT id FROM suggested""")
-
 """Write down what was suggested for a slot; it may run again with the same suggestion.
 
 Parameters: the owner's (``slot_id``, ``worker``, ``attempt``, ``token``); ``params`` and ``attrs``
@@ -71,7 +68,6 @@ stored AS (
   FROM held ON CONFLICT DO NOTHING),
 needless AS (DELETE FROM {SCHEMA}.checkpoints USING held WHERE slot_id = held.id)
 SELECT id FROM held""")
-
 """Write down a finished training; its checkpoint is no longer needed.
 
 Parameters: the owner's and the member's, as ``writing`` gives them.
@@ -94,7 +90,6 @@ stored AS (
   ON CONFLICT (slot_id) DO UPDATE SET member = excluded.member, curve = excluded.curve,
     seconds = excluded.seconds, data = excluded.data)
 SELECT id FROM held""")
-
 """Keep an unfinished training safe.
 
 Parameters: the owner's; ``member``, ``curve``, ``seconds`` and ``data``.
@@ -153,7 +148,6 @@ mirrored_end AS (
   FROM mirrored WHERE trials.trial_id = mirrored.trial_id)
 SELECT EXISTS (SELECT FROM {SCHEMA}.slots failed WHERE failed.study_id = settled.study_id
                AND failed.state = 'failed') AS failures FROM settled""")
-
 """Settle a slot with everything that it has to say, and tell whether any of its study has failed.
 
 Parameters: the owner's; those of the last member, null where nothing is left to be stored; how the
@@ -214,7 +208,6 @@ slot AS (
          opened_at + make_interval(secs => %(lease_s)s)
   FROM next, trial RETURNING id, optuna_trial_id)
 SELECT facts.*, slot.id AS slot_id, slot.optuna_trial_id FROM facts LEFT JOIN slot ON true"""
-
 """Open the next trial of a search, in one message of three statements.
 
 Workers of a study open its slots one after the other, under the lock on its row. If the statements

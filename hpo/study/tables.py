@@ -15,7 +15,6 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 ParamValue = float | int | str | bool
-
 """A suggested value, as Optuna's distributions give it."""
 
 
@@ -185,19 +184,14 @@ class Sweep(Table):
                 f"at most {MAX_POINTS:,} points must hold, but got {self.size:,}. "
                 f"Take fewer values."
             )
-        labels = [curve.label for curve in self.curves]
+        labels: set[str] = set()
         for index, curve in enumerate(self.curves):
-            if curve.label in labels[:index]:
+            if curve.label in labels:
                 raise ValueError(
                     f".curves.{index}.label: every curve must have a label of its own, but got "
                     f"label={curve.label!r} twice. Change one."
                 )
-            for name in self.parameters:
-                if name not in {*curve.names, *curve.fixed}:
-                    raise ValueError(
-                        f".curves.{index}: every curve must set the same parameters, but this one "
-                        f"lacks {name!r}. Give it under `fixed`."
-                    )
+            labels.add(curve.label)
         return self
 
     @property
@@ -239,7 +233,6 @@ def spaced(low: float, high: float, points: int, *, log: bool) -> list[float]:
 
 
 TOP = 5
-
 """Trials that are taken over where nobody says how many."""
 
 

@@ -1,4 +1,4 @@
-"""Layers of dynamical neurons: sparse synapses, the passage through time, and the readout.
+"""Layers of dynamical neurons: sparse synapses, the pass through time, and the readout.
 
 What the networks of arXiv:2408.02835 share (Fig. 1a). Layer 0 receives the input, every other
 layer the outputs of the layer below; the neurons of a layer receive each other's outputs, too.
@@ -171,7 +171,7 @@ class LayeredNetwork(nn.Module, ABC):
         """What the network asks for that its kernel cannot do, as ``name=value``; else empty."""
 
     def kernel(self, member: int) -> Kernel:
-        """What one member computes with on the CPU: see ``passage``."""
+        """What one member computes with on the CPU: see ``kernels.passes``."""
         raise NotImplementedError(f"{type(self).__name__} has no kernel")
 
     def varied(self, synapses: Synapses, tau: Tensor | None) -> NoisyDynamics:

@@ -98,7 +98,7 @@ class LocalExecutor(Executor):
             **dict.fromkeys(_THREADS, str(threads)),
             "HPO_STORAGE": storage_url,
         }
-        self._seats: list[_LocalWorker] = []
+        self._workers: list[_LocalWorker] = []
 
     @property
     def logs(self) -> Path:
@@ -108,21 +108,21 @@ class LocalExecutor(Executor):
     @property
     def pids(self) -> list[int]:
         """Process ids of the workers that live."""
-        processes = [seat.process for seat in self._seats]
+        processes = [worker.process for worker in self._workers]
         return [p.pid for p in processes if p is not None and p.poll() is None]
 
     @property
     def alive(self) -> int:
         """Processes that live, and those that are about to be started again."""
-        return sum(s.process is None or s.process.poll() is None for s in self._seats)
+        return sum(s.process is None or s.process.poll() is None for s in self._workers)
 
     @property
     def over(self) -> bool:
         """Whether no worker will be started again; see ``once``."""
-        return not self._seats
+        return not self._workers
 
     def where(self, n: int) -> str:
-        """In words."""
+        """This machine, as a launch tells where its workers are."""
         return f"{n} workers start here; logs in {self._logs}"
 
     def start(self, n: int) -> None:
@@ -134,32 +134,34 @@ class LocalExecutor(Executor):
             self._remove_old_logs(KEPT_LOGS - n)
         devices = [d.strip() for d in os.environ.get(_DEVICES, "").split(",") if d.strip()]
         for _ in range(n):
-            i = len(self._seats)
+            i = len(self._workers)
             own = {_DEVICES: devices[i % len(devices)]} if len(devices) > 1 else {}
             log = self._logs / f"{prefix}-{i + 1}.log"
-            seat = _LocalWorker(
+            worker = _LocalWorker(
                 log=log, environment={**self._environment, **own}, pause_s=PAUSE_S[0]
             )
-            self._seats.append(seat)
-            self._spawn(seat)
+            self._workers.append(worker)
+            self._spawn(worker)
 
     def poll(self) -> list[str]:
         """Start processes that ended again, after a pause that grows from 1 s to 60 s."""
         now = time.monotonic()
         events = []
-        for seat in list(self._seats):
-            if seat.process is None:
-                if now >= seat.due_s:
-                    self._spawn(seat)
-            elif (status := seat.process.poll()) == 0 and self._once:
-                self._seats.remove(seat)
+        for worker in list(self._workers):
+            if worker.process is None:
+                if now >= worker.due_s:
+                    self._spawn(worker)
+            elif (status := worker.process.poll()) == 0 and self._once:
+                self._workers.remove(worker)
             elif status is not None:
-                events.append(self._ended(seat, status, now))
+                events.append(self._ended(worker, status, now))
         return events
 
     def stop(self, grace_s: float | None = GRACE_S) -> None:
         """SIGTERM to all, then SIGKILL to those that are left after ``grace_s``."""
-        processes = {seat.name: seat.process for seat in self._seats if seat.process is not None}
+        processes = {
+            worker.name: worker.process for worker in self._workers if worker.process is not None
+        }
         for process in processes.values():
             process.terminate()
         deadline = None if grace_s is None else time.monotonic() + grace_s
@@ -176,47 +178,55 @@ class LocalExecutor(Executor):
                 process.kill()
             for process in processes.values():
                 process.wait()
-            self._seats.clear()
+            self._workers.clear()
             for name in killed:
                 self._on_kill(name)
 
-    def _spawn(self, seat: _LocalWorker) -> None:
-        seat.name = f"{self._study}@{platform.node()}-{uuid.uuid4().hex[:6]}"
-        parent = ["--parent", str(os.getpid()), "--log", str(seat.log)]
-        command = [sys.executable, "-m", "hpo.worker", "--study", self._study, "--name", seat.name]
-        with seat.log.open("ab") as log:
-            seat.process = subprocess.Popen(
+    def _spawn(self, worker: _LocalWorker) -> None:
+        worker.name = f"{self._study}@{platform.node()}-{uuid.uuid4().hex[:6]}"
+        parent = ["--parent", str(os.getpid()), "--log", str(worker.log)]
+        command = [
+            sys.executable,
+            "-m",
+            "hpo.worker",
+            "--study",
+            self._study,
+            "--name",
+            worker.name,
+        ]
+        with worker.log.open("ab") as log:
+            worker.process = subprocess.Popen(
                 [*command, *parent, *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=seat.environment,
+                env=worker.environment,
                 start_new_session=True,
             )
-        seat.started_s = time.monotonic()
+        worker.started_s = time.monotonic()
 
-    def _ended(self, seat: _LocalWorker, status: int, now: float) -> str:
-        """Plan the next process of a seat whose process ended."""
-        lived_s = now - seat.started_s
-        seat.process = None
-        held = self._on_death(seat.name)
+    def _ended(self, worker: _LocalWorker, status: int, now: float) -> str:
+        """Plan the next process of a worker whose process ended."""
+        lived_s = now - worker.started_s
+        worker.process = None
+        held = self._on_death(worker.name)
         if lived_s >= HEALTHY_S:
-            seat.pause_s, seat.deaths_at_start, seat.deaths_at_work = PAUSE_S[0], 0, 0
+            worker.pause_s, worker.deaths_at_start, worker.deaths_at_work = PAUSE_S[0], 0, 0
         elif status not in _FROM_OUTSIDE and held is not None:
-            seat.deaths_at_work += held
-            seat.deaths_at_start = 0 if held else seat.deaths_at_start + 1
-            if seat.deaths_at_start >= DEATHS_AT_START or seat.deaths_at_work >= DEATHS_AT_WORK:
-                deaths = max(seat.deaths_at_start, seat.deaths_at_work)
+            worker.deaths_at_work += held
+            worker.deaths_at_start = 0 if held else worker.deaths_at_start + 1
+            if worker.deaths_at_start >= DEATHS_AT_START or worker.deaths_at_work >= DEATHS_AT_WORK:
+                deaths = max(worker.deaths_at_start, worker.deaths_at_work)
                 raise WorkerError(
                     f"workers must live, but {deaths} in a row ended at once "
-                    f"({_how(status)}). The last one said:\n{tail(seat.log)}\n"
-                    f"Its log: {seat.log}"
+                    f"({_how(status)}). The last one said:\n{tail(worker.log)}\n"
+                    f"Its log: {worker.log}"
                 )
-        pause_s = seat.pause_s
-        seat.due_s, seat.pause_s = now + pause_s, min(2 * pause_s, PAUSE_S[1])
+        pause_s = worker.pause_s
+        worker.due_s, worker.pause_s = now + pause_s, min(2 * pause_s, PAUSE_S[1])
         return (
             f"a worker ended after {lived_s:.0f} s ({_how(status)}); the next one starts in "
-            f"{pause_s:.0f} s; log: {seat.log}"
+            f"{pause_s:.0f} s; log: {worker.log}"
         )
 
     def _remove_old_logs(self, keep: int) -> None:

@@ -113,7 +113,7 @@ class SlurmExecutor(Executor):
         return jobs * self._site.workers_per_job
 
     def where(self, n: int) -> str:
-        """In words."""
+        """The jobs of the cluster, as a launch tells where its workers are."""
         each, jobs = self._site.workers_per_job, self._jobs_for(n)
         what = f"{jobs} jobs" if jobs > 1 else "1 job"
         workers = "1 worker" if each == 1 else f"{each} workers"

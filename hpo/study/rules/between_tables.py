@@ -12,13 +12,11 @@ from hpo.study.tables import Figure, WarmStart
 from objectives.contract import Protocol
 
 MAX_GRID = 100_000
-
 """Points of a grid: Optuna makes them all before the first trial."""
 
 _PLAIN_SAMPLERS = ("random", "qmc", "grid")
 
 Rules = Iterator[tuple[object, str]]
-
 """Rows of a table: what must not be, and what is said if it is (key, rule, what to do)."""
 
 

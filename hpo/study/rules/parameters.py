@@ -55,8 +55,19 @@ def check_names(spec: StudySpec) -> None:
             f"fixed.{name}: a parameter must be either fixed or searched, but got it in both "
             f"[fixed] and [space]. Remove one."
         )
-    for index, curve in enumerate(spec.sweep.curves if spec.sweep else ()):
-        _check_curve(spec, curve, f"sweep.curves.{index}")
+    if spec.sweep is None:
+        return
+    for index, curve in enumerate(spec.sweep.curves):
+        key = f"sweep.curves.{index}"
+        _check_curve(spec, curve, key)
+        missing = [
+            name for name in spec.sweep.parameters if name not in {*curve.names, *curve.fixed}
+        ]
+        if missing:
+            raise SpecError(
+                f"{key}: every curve must set the same parameters, but this one lacks "
+                f"{missing[0]!r}. Give it under `fixed`."
+            )
 
 
 def _check_curve(spec: StudySpec, curve: Curve, key: str) -> None:

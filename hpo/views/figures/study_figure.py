@@ -14,7 +14,6 @@ from hpo.views.numbers.study_figure import Chart, Group, Point, colour_of
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 
 MAX_POINTS, MAX_TOLD = 300, 100
-
 """Points of a card; above so many, they say less when pointed at."""
 
 

@@ -25,16 +25,13 @@ from hpo.views.numbers.scores import axis_score, claimed_score, reported_score, 
 from hpo.views.palette import BAND, GREY, GRID, INK, VERMILLION
 
 DASHED = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
-
 """How what is reported is drawn: a dashed line on the band of its deviation."""
 
 
 HEIGHT = 450
-
 """Of a card of optuna-dashboard, in pixels."""
 
 SVG_POINTS = 1000
-
 """Above so many points, markers are drawn by WebGL."""
 
 

@@ -22,7 +22,6 @@ from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERM
 COLOURS = (VERMILLION, GREEN, INK, BLUE, ORANGE, PURPLE, SKY, BROWN)
 
 CLOUD_COLOURS = (GREEN, ORANGE, *COLOURS[2:])
-
 """Of a scatter: where its rule holds, and where it does not."""
 
 

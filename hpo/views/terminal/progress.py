@@ -13,7 +13,6 @@ from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import tables
 
 QUIET_S = 60.0
-
 """After so long without news, plain output says that it is still there."""
 
 

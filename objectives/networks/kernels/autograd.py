@@ -57,10 +57,10 @@ def fused_output(
     parameters = torch.cat([tensor.reshape(-1) for tensor in weights.values()])
     if parameters.requires_grad:
         return _Fused.apply(parameters, u, kernel)  # type: ignore[no-any-return, no-untyped-call]
-    passage = Pass(kernel, u.shape[1], keep=False)
-    passage.begin(parameters.numpy())
+    pass_ = Pass(kernel, u.shape[1], keep=False)
+    pass_.begin(parameters.numpy())
     blocks = kernel.lanes(u)
-    return _through(blocks, [passage] * len(blocks), len(u))
+    return _through(blocks, [pass_] * len(blocks), len(u))
 
 
 def _check(structure: SparseStructure, u: Tensor, weights: dict[str, Tensor]) -> None:
@@ -82,31 +82,31 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, parameters: Tensor, u: Tensor, kernel: Kernel) -> Tensor:
         ctx.parameters, ctx.u = parameters.detach(), kernel.lanes(u)
-        ctx.passages = [Pass(kernel, u.shape[1], keep=True) for _ in ctx.u]
-        for passage in ctx.passages:
-            passage.begin(ctx.parameters.numpy())
-        return _through(ctx.u, ctx.passages, len(u))
+        ctx.passes = [Pass(kernel, u.shape[1], keep=True) for _ in ctx.u]
+        for pass_ in ctx.passes:
+            pass_.begin(ctx.parameters.numpy())
+        return _through(ctx.u, ctx.passes, len(u))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, output_grad: Tensor) -> tuple[Tensor, None, None]:
         gradient = torch.zeros_like(ctx.parameters)
-        blocks = zip(ctx.passages, ctx.u, torch.split(output_grad.detach(), LANES), strict=True)
-        for passage, u, adjoint in blocks:
+        blocks = zip(ctx.passes, ctx.u, torch.split(output_grad.detach(), LANES), strict=True)
+        for pass_, u, adjoint in blocks:
             here = adjoint.mT.numpy()
-            passage.begin(ctx.parameters.numpy())
-            passage.entering[:, : here.shape[1]] = here
-            passage.entering[:, here.shape[1] :] = 0.0
-            passage.backward(u)
-            passage.deliver(gradient.numpy())
+            pass_.begin(ctx.parameters.numpy())
+            pass_.entering[:, : here.shape[1]] = here
+            pass_.entering[:, here.shape[1] :] = 0.0
+            pass_.backward(u)
+            pass_.deliver(gradient.numpy())
         return gradient, None, None
 
 
-def _through(blocks: Floats, passages: list[Pass], n_batch: int) -> Tensor:
-    """The output of every block by its passage, (batch, width)."""
-    output = torch.empty(n_batch, passages[0].kernel.structure.width)
-    for u, passage, here in zip(blocks, passages, torch.split(output, LANES), strict=True):
-        here.copy_(torch.from_numpy(passage.forward(u)[:, : len(here)]).mT)
+def _through(blocks: Floats, passes: list[Pass], n_batch: int) -> Tensor:
+    """The output of every block by its pass, (batch, width)."""
+    output = torch.empty(n_batch, passes[0].kernel.structure.width)
+    for u, pass_, here in zip(blocks, passes, torch.split(output, LANES), strict=True):
+        here.copy_(torch.from_numpy(pass_.forward(u)[:, : len(here)]).mT)
     return output
 
 

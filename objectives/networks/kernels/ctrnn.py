@@ -1,4 +1,4 @@
-"""Kernels of the CTRNN: the passage of a block through time and its adjoint.
+"""Kernels of the CTRNN: the pass of a block through time and its adjoint.
 
 arXiv:2408.02835, Eq. (6)-(8). A step is linear; S of Eq. (7) is folded into ``gain``:
 

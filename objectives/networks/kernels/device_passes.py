@@ -24,7 +24,7 @@ class DeviceKernel(Kernel):
         """See ``Kernel``."""
         return {"outputs": 2 * self.row, "values": 2 * self.row, "x": self.row}
 
-    def bind(self, passage: Pass) -> tuple[Run, Run]:
+    def bind(self, pass_: Pass) -> tuple[Run, Run]:
         """See ``Kernel``; there is no way back."""
 
         def refuse(u: Floats) -> NoReturn:
@@ -32,10 +32,10 @@ class DeviceKernel(Kernel):
             where, rule = type(self).__name__, "a forward pass"
             raise ValueError(message(where, rule, "pass", "backward", remedy))
 
-        return self.bind_forward(passage), refuse
+        return self.bind_forward(pass_), refuse
 
     @abstractmethod
-    def bind_forward(self, passage: Pass) -> Run:
+    def bind_forward(self, pass_: Pass) -> Run:
         """The kernel with all arguments but the input of a block."""
 
 
@@ -75,12 +75,12 @@ class SpintronicDeviceKernel(DeviceKernel):
         self._gammas = (gammas_per_ns * step_ns).astype(np.float32)
         self._rest, self.noise = rest.astype(np.float32), noise.reshape(-1)
 
-    def bind_forward(self, passage: Pass) -> Run:
+    def bind_forward(self, pass_: Pass) -> Run:
         """See ``DeviceKernel``."""
-        how = (self.constants, self.extrapolation, passage.shape)
+        how = (self.constants, self.extrapolation, pass_.shape)
         own = (self._gammas, self._rest, self.noise)
-        arrays = passage.work.parts("held", "drive", "outputs", "values", "x", "last_y")
-        there = (*passage.drives, *how, *own, *arrays)
+        arrays = pass_.work.parts("held", "drive", "outputs", "values", "x", "last_y")
+        there = (*pass_.drives, *how, *own, *arrays)
         return lambda u: devices.spintronic(u, *there)
 
 
@@ -105,9 +105,9 @@ class CtrnnDeviceKernel(DeviceKernel):
         self._decays, self._gains = decays.astype(np.float32), gains.astype(np.float32)
         self.noise = noise.reshape(-1)
 
-    def bind_forward(self, passage: Pass) -> Run:
+    def bind_forward(self, pass_: Pass) -> Run:
         """See ``DeviceKernel``."""
-        arrays = passage.work.parts("held", "drive", "outputs", "values", "x", "last_y")
+        arrays = pass_.work.parts("held", "drive", "outputs", "values", "x", "last_y")
         own = (self._decays, self._gains, self.noise, self.extrapolation)
-        there = (*passage.drives, *own, passage.shape, *arrays)
+        there = (*pass_.drives, *own, pass_.shape, *arrays)
         return lambda u: devices.ctrnn(u, *there)

@@ -78,7 +78,7 @@ class Kernel(ABC):
         """Work arrays besides those that every network needs."""
 
     @abstractmethod
-    def bind(self, passage: Pass) -> tuple[Run, Run]:
+    def bind(self, pass_: Pass) -> tuple[Run, Run]:
         """The forward and the backward kernel with all arguments but the input of a block."""
 
 
@@ -127,14 +127,14 @@ class SpintronicKernel(Kernel):
         adjoints = {"adjoint_x": row, "adjoint_y": row, "adjoint_drive": 2 * row}
         return sizes | adjoints | {"filtered": 2 * row}
 
-    def bind(self, passage: Pass) -> tuple[Run, Run]:
+    def bind(self, pass_: Pass) -> tuple[Run, Run]:
         """See ``Kernel``."""
         how = (self.constants, self.extrapolation)
-        arrays = passage.work.parts("held", "drive", "outputs", "values", "states", "last_y")
-        there = (*passage.drives, *how, passage.keep, passage.shape, *arrays)
+        arrays = pass_.work.parts("held", "drive", "outputs", "values", "states", "last_y")
+        there = (*pass_.drives, *how, pass_.keep, pass_.shape, *arrays)
         names = ("adjoint_x", "adjoint_y", "adjoint_drive", "held", "filtered", "sums")
-        arrays = passage.work.parts("states", "entering", *names)
-        back = (*passage.pulls, *how, passage.shape, *arrays)
+        arrays = pass_.work.parts("states", "entering", *names)
+        back = (*pass_.pulls, *how, pass_.shape, *arrays)
         return (lambda u: spintronic.forward(u, *there)), (lambda u: spintronic.backward(u, *back))
 
 
@@ -163,13 +163,13 @@ class CtrnnKernel(Kernel):
         sizes = {"outputs": n_kept * row, "values": 2 * row, "x": row}
         return sizes | {"adjoint_x": 2 * row, "mean_adjoint": 2 * row}
 
-    def bind(self, passage: Pass) -> tuple[Run, Run]:
+    def bind(self, pass_: Pass) -> tuple[Run, Run]:
         """See ``Kernel``."""
         how = (self.constants, self.extrapolation)
-        arrays = passage.work.parts("held", "drive", "outputs", "values", "x", "last_y")
-        there = (*passage.drives, *how, passage.keep, passage.shape, *arrays)
+        arrays = pass_.work.parts("held", "drive", "outputs", "values", "x", "last_y")
+        there = (*pass_.drives, *how, pass_.keep, pass_.shape, *arrays)
         names = ("outputs", "entering", "adjoint_x", "mean_adjoint", "held", "sums")
-        back = (*passage.pulls, *how, passage.shape, *passage.work.parts(*names))
+        back = (*pass_.pulls, *how, pass_.shape, *pass_.work.parts(*names))
         return (lambda u: ctrnn.forward(u, *there)), (lambda u: ctrnn.backward(u, *back))
 
 

@@ -1,4 +1,4 @@
-"""Kernels of the spintronic network: oscillator steps, the passage through time, its adjoint.
+"""Kernels of the spintronic network: oscillator steps, the pass through time, its adjoint.
 
 arXiv:2408.02835, Eq. (2)-(5); S and the fixed bias of Eq. (4) are folded into weights and drives.
 A point is the time between two inputs, divided into ``n_steps`` steps of h; see ``integrators``.

@@ -101,33 +101,33 @@ class FusedUpdates(Updates):
         self._bias_out = self._parameters[-bias_out:]
         self._logits = np.empty(bias_out * LANES, np.float32)
         self._sums = np.empty((w_out + bias_out) * FOLD, np.float32)
-        self._passage: Pass | None = None
+        self._pass: Pass | None = None
 
     def update(
         self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
     ) -> tuple[float, bool]:
         """See ``Updates``."""
         blocks, labels = self._kernel.lanes(u), label.numpy()
-        passage = self._passage_for(u.shape[1])
-        passage.begin(self._parameters[self._network])
+        pass_ = self._pass_for(u.shape[1])
+        pass_.begin(self._parameters[self._network])
         self._sums.fill(0.0)
         loss, share = 0.0, np.float32(1.0 / len(labels))
         for k, block in enumerate(blocks):
-            passage.forward(block)
+            pass_.forward(block)
             here = labels[k * LANES : (k + 1) * LANES]
             readout = (self._w_out, self._bias_out, here, share, self._logits)
-            loss += learning.read_out(passage.last_y, *readout, passage.entering, self._sums)
-            passage.backward(block)
+            loss += learning.read_out(pass_.last_y, *readout, pass_.entering, self._sums)
+            pass_.backward(block)
         self._gradient.fill(0.0)
-        passage.deliver(self._gradient[self._network])
+        pass_.deliver(self._gradient[self._network])
         sparse.deliver(self._sums, _NO_INDEX, np.float32(1.0), self._gradient[self._readout])
         return loss / len(labels), self._step(learning_rate, max_gradient)
 
-    def _passage_for(self, n_points: int) -> Pass:
-        """One passage serves all batches and all blocks of as many points."""
-        if self._passage is None or self._passage.n_points != n_points:
-            self._passage = Pass(self._kernel, n_points, keep=True)
-        return self._passage
+    def _pass_for(self, n_points: int) -> Pass:
+        """One pass serves all batches and all blocks of as many points."""
+        if self._pass is None or self._pass.n_points != n_points:
+            self._pass = Pass(self._kernel, n_points, keep=True)
+        return self._pass
 
     def _step(self, learning_rate: float, max_gradient: float) -> bool:
         group = self._optimizer.param_groups[0]

@@ -168,6 +168,12 @@ KNOWN = "Valid: colour, fail, k, memory_gib, noise, rate_per_ns, sleep_s, x."
             "twice. Change one.",
         ),
         (
+            {"sweep": {"curves": [{**CURVES[0], "x": "nosie"}, CURVES[1]]}},
+            "sweep.curves.0.x: objective 'toy_objective:ToyObjective' has no parameter 'nosie'. "
+            "Did you mean 'noise'? Valid: colour, fail, k, memory_gib, noise, rate_per_ns, "
+            "sleep_s, x.",
+        ),
+        (
             {"sweep": {"curves": [CURVES[0], {**CURVES[1], "fixed": {}}]}},
             "sweep.curves.1: every curve must set the same parameters, but this one lacks 'k'. "
             "Give it under `fixed`.",
