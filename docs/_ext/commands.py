@@ -1,72 +1,43 @@
-"""The command lines of ``hpo``, asked of the real parsers: they are what `--help` would print.
-
-No module of a command is named here: whatever prints its help hands over its parser.
-"""
+"""The command lines of ``hpo``, by the parsers themselves: they are what `--help` would print."""
 
 from __future__ import annotations
 
 import argparse
-import io
 import re
-import runpy
-import sys
-import warnings
 from collections.abc import Iterator
-from contextlib import redirect_stdout
-from functools import cache
-from typing import Any
+
+from hpo.cli.main import COMMANDS, run_of
+from hpo.launch import arguments
+from hpo.launch.executors import crew
+from hpo.worker import __main__ as worker
 
 CREW = "hpo.launch.executors.crew"
-MODULES = ("hpo.launch", "hpo.worker", CREW)
-"""What else is run with ``python -m``."""
 
 
-class _HelpAskedError(Exception):
-    def __init__(self, parser: argparse.ArgumentParser) -> None:
-        self.parser = parser
-
-
-def _run(module: str, *arguments: str) -> None:
-    """Do what ``python -m MODULE ARGUMENTS`` does."""
-    given, sys.argv = sys.argv, [module, *arguments]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # it was imported before
-            runpy.run_module(module, run_name="__main__")
-    except SystemExit:
-        pass
-    finally:
-        sys.argv = given
-
-
-@cache
 def summaries() -> dict[str, str]:
     """Command -> what it does in one line, in the order of ``hpo --help``."""
-    with redirect_stdout(io.StringIO()) as printed:
-        _run("hpo", "--help")
-    listed = printed.getvalue().partition("\ncommands:\n")[2].partition("\n\n")[0]
-    return dict(re.findall(r"^  (\S+) +(.+)$", listed, re.MULTILINE))
+    return {name: text for name, (_, text) in COMMANDS.items()}
 
 
-@cache
 def parser_of(command: str) -> argparse.ArgumentParser:
     """The parser of ``hpo COMMAND``, or of ``python -m MODULE`` where ``command`` is a module.
 
     Raises:
         LookupError: there is no such command.
     """
-
-    def hand_over(self: argparse.ArgumentParser, file: Any = None) -> None:
-        raise _HelpAskedError(self)
-
-    print_help, argparse.ArgumentParser.print_help = argparse.ArgumentParser.print_help, hand_over  # type: ignore[method-assign]
-    try:
-        _run(*([command] if command in MODULES else ["hpo", command]), "--help")
-    except _HelpAskedError as asked:
-        return asked.parser
-    finally:
-        argparse.ArgumentParser.print_help = print_help  # type: ignore[method-assign]
-    raise LookupError(f"unknown command {command!r}")
+    match command:
+        case "launch":
+            return arguments.parser("hpo launch")
+        case "hpo.launch":
+            return arguments.parser("python -m hpo.launch")
+        case "worker" | "hpo.worker":
+            return worker.parser()
+        case "hpo.launch.executors.crew":
+            return crew.parser()
+    if command not in COMMANDS:
+        raise LookupError(f"unknown command {command!r}")
+    parser: argparse.ArgumentParser = run_of(command).parser()
+    return parser
 
 
 def page() -> str:

@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot
 
 Run = Callable[[argparse.Namespace], int]
+Check = Callable[[Parser, argparse.Namespace], None]
 Add = Callable[[Any], object]
 """Adds an argument to a parser, or to a group of one."""
 
@@ -47,44 +49,52 @@ STUDY_OR_OPTION: Add = Parser.add_study
 OPEN = argument("--open", action="store_true", help="open it in the browser")
 
 
-def command(
-    about: str,
-    examples: str,
-    *arguments: Add,
-    check: Callable[[Parser, argparse.Namespace], None] | None = None,
-) -> Callable[[Run], Callable[[Sequence[str]], int]]:
-    """Make a function the command ``hpo NAME``, which takes its name from the function.
+@dataclass(frozen=True)
+class Command:
+    """A command ``hpo NAME``: called with the rest of its line, it returns the exit status."""
 
-    The function gets the parsed arguments, and imports what is heavy itself, so that ``--help``
-    answers at once.
+    run: Run
+    """Gets the parsed arguments; it imports what is heavy itself, so that ``--help`` is fast."""
+    about: str
+    examples: str
+    arguments: tuple[Add, ...]
+    check: Check | None
+
+    @property
+    def name(self) -> str:
+        """What is typed: the name of the function."""
+        return f"hpo {self.run.__name__.rstrip('_')}"
+
+    def parser(self) -> Parser:
+        """Its command line."""
+        parser = Parser(self.name, self.about, self.examples)
+        for add in self.arguments:
+            add(parser)
+        return parser
+
+    def __call__(self, argv: Sequence[str]) -> int:
+        """Do what ``argv`` asks for; returns the exit status."""
+        parser = self.parser()
+        either = STUDY_OR_OPTION in self.arguments
+        given = parser.parse_with_study(argv) if either else parser.parse_args(argv)
+        given.command = without_password(f"{self.name} {shlex.join(argv)}")
+        if self.check is not None:
+            self.check(parser, given)
+        return answer(lambda: self.run(given))
+
+
+def command(
+    about: str, examples: str, *arguments: Add, check: Check | None = None
+) -> Callable[[Run], Command]:
+    """Make a function a command.
 
     Args:
         about: what the command does, for ``--help``.
         examples: shown below the options.
         arguments: in the order in which they are shown.
         check: refuses arguments that do not go together, with ``error`` of the parser.
-
-    Returns:
-        What turns the function into one of a command line that returns the exit status.
     """
-
-    def declare(run: Run) -> Callable[[Sequence[str]], int]:
-        name = f"hpo {run.__name__.rstrip('_')}"
-
-        def main(argv: Sequence[str]) -> int:
-            parser = Parser(name, about, examples)
-            for add in arguments:
-                add(parser)
-            either = STUDY_OR_OPTION in arguments
-            given = parser.parse_with_study(argv) if either else parser.parse_args(argv)
-            given.command = without_password(f"{name} {shlex.join(argv)}")
-            if check is not None:
-                check(parser, given)
-            return answer(lambda: run(given))
-
-        return main
-
-    return declare
+    return lambda run: Command(run, about, examples, arguments, check)
 
 
 @contextmanager

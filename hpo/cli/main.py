@@ -8,8 +8,9 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 COMMANDS = {
     "launch": ("hpo.launch.__main__:main", "run a study: search, confirm, report"),
@@ -77,14 +78,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _unknown(command)
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())  # as `python -m` does: objectives of the user's own
-    return run_of(command)(rest)
+    return int(run_of(command)(rest))
 
 
-def run_of(command: str) -> Callable[[Sequence[str]], int]:
-    """The function that runs the command line of a command and returns its exit status."""
+def run_of(command: str) -> Any:
+    """What does a command: a ``Command``, or the ``main`` of a launch or a worker.
+
+    Called with the rest of the command line, it returns the exit status.
+    """
     module, _, name = COMMANDS[command][0].partition(":")
-    run: Callable[[Sequence[str]], int] = getattr(import_module(module), name)
-    return run
+    return getattr(import_module(module), name)
 
 
 def _help() -> str:
