@@ -112,6 +112,8 @@ def submit(order: JobScript, site: SlurmDefaults, threads: int, storage_url: str
             path.rename(path.with_name(f"{number[1]}_submission.sh"))
             return number[1]
         said = done.stderr or done.stdout
+        if done.returncode == 0:
+            said = f"no number of a job in {done.stdout.strip()!r}"
     except subprocess.TimeoutExpired as error:
         raise SlurmError(
             f"slurm: sbatch must answer, but got nothing in {error.timeout:g} s. Look at "

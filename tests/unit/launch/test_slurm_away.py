@@ -93,6 +93,25 @@ def test_a_silent_scancel_spoils_no_result(
     assert executor.alive == 0
 
 
+@pytest.mark.parametrize(
+    ("does", "told"),
+    [
+        ("echo sbatch: error: no such partition >&2; exit 1", "sbatch: error: no such partition"),
+        ("echo a warning >&2; echo as you wish", "no number of a job in 'as you wish'"),
+    ],
+)
+def test_what_sbatch_says_in_place_of_a_number_is_told(
+    program: Program, executor: SlurmExecutor, does: str, told: str
+) -> None:
+    program("sbatch", does)
+    with pytest.raises(slurm_commands.SlurmError) as caught:
+        executor.start(2)
+    assert str(caught.value) == (
+        f"sbatch: the jobs must be accepted, but got: {told}. Correct the options (--slurm-…, "
+        "hpo.toml); --dry-run shows the script."
+    )
+
+
 def test_a_silent_sbatch_is_not_waited_for_for_ever(
     program: Program, executor: SlurmExecutor
 ) -> None:
