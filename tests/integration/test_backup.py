@@ -83,6 +83,11 @@ def seen_by_optuna(storage: Storage, study: str) -> tuple[Any, ...]:
     trials = []
     for trial in found.trials:
         facts = {key: value for key, value in vars(trial).items() if key != "_trial_id"}
+        for key, value in facts.items():
+            if isinstance(
+                value, dict
+            ):  # by rows of a table, which have no order: two wrote at once
+                facts[key] = sorted(value.items())
         trials.append({key: repr(value) for key, value in facts.items()})
     own = found._storage.get_study_system_attrs(found._study_id)
     return found.direction, found.metric_names, found.user_attrs, own, trials
