@@ -43,7 +43,7 @@ def test_a_study_of_optuna_with_hostile_names(database_url: str, watched: Watche
         page.get_by_text(HOSTILE).first.wait_for()
         check_harmless(watched)
         for path in ("", "/analytics", "/trials", "/trialTable", "/note"):
-            page.goto(f"{address}/dashboard/studies/1{path}")
+            watched.follow(f"/dashboard/studies/1{path}")
             page.get_by_text(HOSTILE).first.wait_for()
             page.wait_for_timeout(1000)  # for plots, which draw parameters' names
             check_harmless(watched)
