@@ -47,7 +47,7 @@ class Embedded:
 
     def __init__(self, home: Path) -> None:
         """Name the home; nothing is started."""
-        self.layout = Layout.of(home)
+        self.layout = Layout(home)
         self._lock: int | None = None
 
     def acquire(self) -> str:
@@ -214,7 +214,7 @@ def status(home: Path) -> EmbeddedStatus:
     Raises:
         StorageError: it belongs to somebody else.
     """
-    layout = Layout.of(home)
+    layout = Layout(home)
     if os.geteuid() != 0:  # root may look at everyone's
         layout.check_owner()
     running = postmaster(layout)
@@ -254,7 +254,7 @@ def stop(home: Path, force: bool = False) -> None:
     Raises:
         StorageError: other processes use it, it belongs to somebody else, or it does not end.
     """
-    layout = Layout.of(home)
+    layout = Layout(home)
     layout.check_owner()
     if not is_locked(layout.keeper_lock):
         if postmaster(layout) is None:
