@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hpo.errors import SpecError
-from hpo.search.pruning import PRUNERS, TrialPruning, pruner
+from hpo.search.pruning import PRUNERS, TrialProgress, pruner
 from hpo.search.samplers import SAMPLERS
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
@@ -87,6 +87,6 @@ def _rehearse_pruner(spec: StudySpec) -> None:
     steps = (0.1, 0.2, 0.3)
     other = spec.model_copy(update={"sampler": type(spec.sampler)(name="random")})
     past = Past(suggestion=suggest(other, 0, []), state=SlotState.COMPLETE, score=0.3, steps=steps)
-    judge = TrialPruning(_step_by_step(spec), 1, [past], past.suggestion)
+    judge = TrialProgress(_step_by_step(spec), 1, [past], past.suggestion)
     for step in steps:
         judge.report(step)
