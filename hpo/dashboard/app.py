@@ -68,11 +68,9 @@ class DashboardApp:
     """A WSGI application behind the guard, which sets ``hpo.kind``."""
 
     def __init__(self, open_: Callable[[], Storage], *, option: str = "") -> None:
-        """Open the database when it is first needed.
+        """Open the database, with its tables, when it is first needed.
 
-        Args:
-            open_: reaches the database, with its tables.
-            option: what a printed command needs to reach the same database.
+        A printed command needs ``option`` to reach the same database.
         """
         self._open, self._option = open_, option
         self._opened: _Opened | None = None
@@ -286,8 +284,7 @@ def studies() -> str:
 def no_study(storage: str) -> str:
     """A page that says how to start a study.
 
-    Args:
-        storage: options that lead a command to this database, without a password; mostly empty.
+    ``storage``: options that lead a command to this database, without a password; mostly empty.
     """
     option = escape(storage)
     body = (

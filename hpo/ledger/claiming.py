@@ -34,11 +34,8 @@ def try_open(
 ) -> Claim | Wait | None:
     """Open the next trial if that is what there is to claim: one message, and no lock before.
 
-    Args:
-        connection: in autocommit.
-        study: the study's name.
-        who: the worker.
-        known_spec: restores a spec from the study's id and what is stored.
+    The connection is in autocommit. ``known_spec`` restores a spec from the study's id and what is
+    stored.
 
     Returns:
         The claim, or why there is none just now; None where ``claim`` must look.
@@ -81,11 +78,8 @@ def _why_not(row: Any, study: str, who: Claimant) -> Wait | None:
 def open_next(connection: Connection, study: str, who: Claimant, *, looked_after: bool) -> Any:
     """Open the next trial of a search if budget, window and fairness allow it.
 
-    Args:
-        connection: in autocommit, the message is a transaction of its own.
-        study: the study's name.
-        who: the worker.
-        looked_after: whether there is nothing else to be done before, such as an abandoned slot.
+    In autocommit, the message is a transaction of its own. ``looked_after`` says that there is
+    nothing else to be done before, such as an abandoned slot.
 
     Returns:
         A row of facts: ``id optuna_study_id amendments spec trials width`` of the study, ``number``
@@ -127,12 +121,8 @@ def claim(
 ) -> Claim | Wait | Over:
     """Take the next slot of a study, the oldest abandoned one first.
 
-    Args:
-        connection: a transaction that holds the lock on the study's row.
-        study: that row.
-        spec: its spec.
-        who: the worker.
-        confirm: whether confirmation trainings are wanted, too.
+    The transaction holds the lock on ``study``, its row. With ``confirm``, confirmation trainings
+    are wanted, too.
 
     Raises:
         StudyError: the study was deleted from Optuna's tables.
@@ -160,12 +150,8 @@ def _abandoned(
 ) -> Row[Any] | None:
     """A slot that its worker released or lost; slots lost too often are failed on the way.
 
-    Args:
-        connection: as for ``claim``.
-        study_id: the study.
-        who: the worker; a slot that it holds already is its own: our answer was lost.
-        phase: which slots.
-        numbers: those among them that are wanted; without it, all.
+    A slot that the worker holds already is its own: our answer was lost. With ``numbers``, those
+    slots alone are wanted.
     """
     held = slots.c.lease_until.is_not(None)
     again = held & (slots.c.worker == who.worker) & (slots.c.token == who.token)

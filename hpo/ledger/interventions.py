@@ -104,10 +104,7 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
 def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Phase, int]]:
     """Open failed slots again, with the parameters they had; a failed or done study, too.
 
-    Args:
-        ledger: the ledger.
-        name: the study.
-        trial: a search trial, with its confirmation trainings; without it, all that failed.
+    Those of a search ``trial`` and its confirmation trainings; without it, all that failed.
 
     Returns:
         Phase and number of every slot that was opened.

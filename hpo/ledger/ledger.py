@@ -64,9 +64,7 @@ class Ledger(Transactional):
     def __init__(self, storage: Storage, **patience: Unpack[Patience]) -> None:
         """Open the ledger of a database; create its tables if there are none.
 
-        Args:
-            storage: the database.
-            patience: how long methods wait for a database that is away; see ``Transactional``.
+        Methods wait with ``patience`` for a database that is away; see ``Transactional``.
 
         Raises:
             StorageError: the tables are those of a newer version of this software.

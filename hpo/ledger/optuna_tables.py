@@ -141,13 +141,9 @@ def publish_confirmed(
 def replace_artifacts(
     connection: Connection, study_id: int, gone: Sequence[str], new: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """List other artifacts of a study.
+    """List artifacts of a study that are ``new`` in place of those that are ``gone``, by their ids.
 
-    Args:
-        connection: the transaction.
-        study_id: Optuna's id of the study.
-        gone: ids of the artifacts to strike off.
-        new: what ``optuna.artifacts.ArtifactMeta`` says of those to list, by id.
+    Of the new ones, what ``optuna.artifacts.ArtifactMeta`` says of them.
     """
     drop_system_attrs(connection, study_id, [ARTIFACT + artifact_id for artifact_id in gone])
     texts = {  # Optuna stores JSON within JSON

@@ -66,13 +66,8 @@ def deregister(connection: Connection, worker: str, *, doing: str = "ended") -> 
 def release_lost(connection: Connection, worker: str, *, lost: bool = True) -> bool:
     """Write a worker down as dead; what it held need not wait for the end of its lease.
 
-    Args:
-        connection: the transaction.
-        worker: its name.
-        lost: whether its end counts as a loss of its slot; not if it was killed on purpose.
-
-    Returns:
-        Whether it held a slot.
+    Returns whether it held a slot. Its end counts as a loss of that unless ``lost`` is False: it
+    was killed on purpose.
     """
     alive = (workers.c.name == worker) & workers.c.ended_at.is_(None)
     connection.execute(update(workers).where(alive).values(ended_at=NOW, doing="died"))

@@ -183,12 +183,10 @@ def lose(connection: Connection, claim: Claim, why: str) -> None:
 
 
 def count_loss(connection: Connection, slot: Row[Any], why: str) -> bool:
-    """Count a lost worker against its slot, and free it; whether the slot may still go on.
+    """Count a lost worker against its running slot, and free it; whether that may still go on.
 
-    Args:
-        connection: a transaction that holds the lock on the study's row.
-        slot: the slot's row, running.
-        why: what became of the worker, and what to do; for the message of a slot that fails.
+    The transaction holds the lock on the study's row. ``why`` says what became of the worker, and
+    what to do, in the message of a slot that fails.
     """
     in_a_row = slot.losses_in_a_row + 1
     failed = in_a_row >= MAX_LOSSES
@@ -254,14 +252,7 @@ def finish(
     trained: Sequence[Member] | None,
     last: Member | None,
 ) -> bool:
-    """Settle a slot, in the ledger and in Optuna's tables alike.
-
-    Args:
-        connection: a transaction.
-        claim: who holds it.
-        end: how it ends; without ``attrs``, those that the suggestion came with stay.
-        trained: its members; None for those that are stored.
-        last: the one of them that is still to be stored.
+    """Settle a slot, in the ledger and in Optuna's tables alike; see ``Ledger.settle``.
 
     Returns:
         Whether the failure policy must be asked; see ``apply_failure_policy``.

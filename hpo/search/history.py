@@ -27,10 +27,7 @@ from hpo.study.trials import Past, SlotState, Suggestion
 def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
     """The history that trial ``number`` may see: within the window, outcomes are hidden.
 
-    Args:
-        spec: the study.
-        number: the trial that is suggested or judged.
-        trials: trials 0 .. number-1, those up to ``number - window`` settled.
+    Of ``trials`` 0 .. number-1, those up to ``number - window`` are settled.
 
     Raises:
         ValueError: a trial that had to be settled is not.

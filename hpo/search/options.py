@@ -21,9 +21,7 @@ _OURS = {"self", "seed", "search_space", "args", "kwargs"}
 def check(spec: StudySpec, where: str) -> None:
     """Check the options of ``[sampler]`` and ``[pruner]`` against Optuna's own classes.
 
-    Args:
-        spec: a spec that passed every other rule.
-        where: the study file, for messages.
+    The spec has passed every other rule; messages begin with ``where``, the study file.
 
     Raises:
         SpecError: an unknown option, or a value that Optuna refuses.

@@ -35,25 +35,18 @@ class ArtifactMaker:
     ) -> None:
         """Nothing is made yet.
 
-        Args:
-            ledger: the ledger.
-            store: where artifacts go, in the same database; it waits when that is away.
-            worker: name of the worker.
-            signals: what it is asked, after every epoch, and told.
-            lease_s: seconds after which others may begin, without a sign of life from it.
+        Artifacts go into the ``store``, in the database of the ledger. The worker of this name is
+        asked and told by ``signals``, after every epoch; others may begin after ``lease_s`` without
+        a sign of life from it.
         """
         self._ledger, self._store, self._worker, self._lease_s = ledger, store, worker, lease_s
         self._signals = signals
         self._refused: set[str] = set()
 
     def keep(self, study: str | None = None) -> bool:
-        """Make the artifacts of a study that is finished and whose artifacts are due.
+        """Make the artifacts of a study that is finished; whether any were due.
 
-        Args:
-            study: of this one alone; without it, of the first one that nobody else is at.
-
-        Returns:
-            Whether there was something to do.
+        Of this ``study`` alone; without it, of the first one that nobody else is at.
         """
         for name in self._store.due():
             wanted = study in (None, name) and name not in self._refused

@@ -94,12 +94,7 @@ def _by_slot(connection: Connection, table: Table, ids: Any) -> dict[int, list[d
 
 
 def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
-    """Write the study of a backup file into a database: all of it, or nothing.
-
-    Args:
-        storage: the database.
-        path: the file.
-        name: another name for the study.
+    """Write the study of a backup file into a database, maybe under another name: all or nothing.
 
     Raises:
         BackupError: the file cannot be trusted.

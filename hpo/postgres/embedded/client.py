@@ -246,10 +246,8 @@ def _size_bytes(directory: Path) -> int:
 def stop(home: Path, force: bool = False) -> None:
     """Shut the server of `home` down and wait for its end; nothing happens if it does not run.
 
-    Args:
-        home: the home directory.
-        force: stop it although processes use it; they lose their connections until somebody starts
-            it again.
+    With `force` although processes use it: they lose their connections until somebody starts it
+    again.
 
     Raises:
         StorageError: other processes use it, it belongs to somebody else, or it does not end.

@@ -262,10 +262,7 @@ def build(choice: Choice) -> NetworkMember:
 def train(choice: Choice, network: NetworkMember, say: Callable[[str], None]) -> Retrained:
     """Train the network of ``build`` and hold it against the ledger.
 
-    Args:
-        choice: the network.
-        network: the same, as ``build`` gave it.
-        say: told in one short line what is going on, after every epoch.
+    After every epoch, ``say`` is told in one short line what is going on.
     """
     epochs = choice.params.epochs
     began = time.monotonic()
