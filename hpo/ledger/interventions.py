@@ -20,11 +20,10 @@ from sqlalchemy import Connection, Row, delete, func, null, select, update
 
 from hpo.errors import StudyError
 from hpo.ledger import optuna_tables, reading
-from hpo.ledger.claims import ARTIFACT_TRIES
+from hpo.ledger.claims import ARTIFACT_TRIES, End
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import slots, studies
 from hpo.ledger.worker_statements import NOW
-from hpo.ledger.writing import End
 from hpo.search.history import sampler_attrs
 from hpo.study.rules import check
 from hpo.study.snapshot import StudyState

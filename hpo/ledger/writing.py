@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from dataclasses import fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, TextClause, and_, func, null, select, update
 
 from hpo.ledger import optuna_tables, reading
-from hpo.ledger.claims import Checkpoint, Claim, LeaseLostError
+from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.tables import IS_FAILED, IS_RUNNING, slots, studies
 from hpo.ledger.worker_statements import (
     FAILURES_IN_A_ROW,
@@ -200,49 +199,6 @@ def count_loss(connection: Connection, slot: Row[Any], why: str) -> bool:
         _finish(connection, {**_owner_of(slot), "token": None}, end, slot.amendments, trained)
         apply_failure_policy(connection, slot.study_id)
     return not failed
-
-
-@dataclass(frozen=True, kw_only=True)
-class End:
-    """How a slot ends."""
-
-    state: SlotState
-    score: float | None = None
-    """Mean over the members that were trained."""
-    cost: float | None = None
-    """Likewise of what ``[cost]`` names; None of a slot that is not complete."""
-    steps: Sequence[float] = ()
-    """Values reported to the pruner."""
-    attrs: Mapping[str, Any] | None = None
-    """The sampler's and pruner's memory of the trial."""
-    message: str | None = None
-    """Why it failed or was pruned."""
-    lineage: Mapping[str, Any] = field(default_factory=dict)
-    """Where the result comes from."""
-
-    settled_at: datetime | None = None
-    """When; None for now."""
-
-    def shown(
-        self,
-        attempts: int,
-        amendments: Sequence[Mapping[str, Any]],
-        trained: Sequence[Member],
-    ) -> dict[str, Any]:
-        """The user attributes in Optuna's tables of a trial that ends so."""
-        facts: dict[str, Any] = {f"lineage:{key}": value for key, value in self.lineage.items()}
-        facts["attempts"] = attempts
-        if trained:
-            facts["members:score"] = [m.score for m in trained]
-            facts["members:seed"] = [m.seed for m in trained]
-            facts["members:diverged"] = sum(m.diverged for m in trained)
-        if self.message:
-            facts["message"] = self.message
-        if amendments:
-            facts["amendments"] = [{"what": a["what"], "since": a["since"]} for a in amendments]
-        if self.state == SlotState.EXCLUDED:
-            facts["excluded:score"] = self.score
-        return facts
 
 
 def finish(

@@ -22,8 +22,8 @@ from hpo.ledger.backup import additions, file
 from hpo.ledger.backup.check import Backup, Record, check, records
 from hpo.ledger.backup.codec import encode
 from hpo.ledger.backup.file import BackupError
+from hpo.ledger.claims import End
 from hpo.ledger.tables import SCHEMA_VERSION, checkpoints, members, schema, slots, studies
-from hpo.ledger.writing import End
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.study.trials import Phase, SlotState
 
