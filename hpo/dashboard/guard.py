@@ -136,7 +136,8 @@ class Guard:
         if method == "PUT" and self.notes and kind is Kind.NOTE:
             _check_note(environ)
             return kind
-        raise Refused("403 Forbidden", _instead(path))
+        instead = next((text for p, text in _INSTEAD if re.search(p, path)), "See: hpo --help.")
+        raise Refused("403 Forbidden", f"This dashboard only shows. {instead}")
 
     def _check_host(self, host: str) -> None:
         name = host_name(host)
@@ -272,9 +273,4 @@ _INSTEAD = (
     (r"/tell$", "Trials are settled by workers alone; see `hpo exclude` and `hpo retry`."),
     (r"^/api/artifacts", "Files of a study are made by its workers."),
 )
-
-
-def _instead(path: str) -> str:
-    """Why a request that would change something is refused, and what to do instead."""
-    instead = next((text for p, text in _INSTEAD if re.search(p, path)), "See: hpo --help.")
-    return f"This dashboard only shows. {instead}"
+"""What to do instead of a request that would change something, by its path."""

@@ -20,7 +20,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.distributions import json_to_distribution
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Engine, Select, Text, cast, func, select
@@ -196,14 +196,8 @@ def _number(value: float | None, kind: str) -> float:
     return _INFINITE[kind] if value is None else value
 
 
-@lru_cache(maxsize=4096)
-def _distribution(text: str) -> BaseDistribution:
-    return json_to_distribution(text)
-
-
-@lru_cache(maxsize=65536)
-def _scalar(text: str) -> Any:
-    return json.loads(text)
+_distribution = lru_cache(maxsize=4096)(json_to_distribution)
+_scalar = lru_cache(maxsize=65536)(json.loads)
 
 
 def _json(text: str) -> Any:

@@ -22,7 +22,7 @@ from hpo.ledger.writing import SILENT, after, apply_failure_policy, count_loss
 from hpo.search import stopping
 from hpo.study import time_step
 from hpo.study.snapshot import StudyState
-from hpo.study.spec import Confirm, StudySpec
+from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState, Suggestion
 
 
@@ -230,9 +230,12 @@ def _next_confirmation(
     may have changed who that is. What was finished for others is kept, but no longer counts.
     """
     wanted: dict[int, tuple[int, Any]] = {}
+    """Source and parameters of every confirmation training by number, the best trial's first."""
     if spec.confirm is not None:
-        best = reading.best(connection, study.id, spec, spec.confirm.top)
-        wanted = _wanted(spec.confirm, best)
+        for best in reading.best(connection, study.id, spec, spec.confirm.top):
+            first = best.number * spec.confirm.members
+            numbers = range(first, first + spec.confirm.members)
+            wanted |= dict.fromkeys(numbers, (best.number, best.params))
         slot = _abandoned(connection, study.id, who, Phase.CONFIRM, list(wanted))
         if slot is not None:
             return slot
@@ -255,30 +258,14 @@ def _next_confirmation(
     return Over(f"{spec.name} is {StudyState.DONE}")
 
 
-def _wanted(confirm: Confirm, best: Sequence[Row[Any]]) -> dict[int, tuple[int, Any]]:
-    """Source and parameters of every confirmation training by number, the best trial's first."""
-    return {
-        row.number * confirm.members + member: (row.number, row.params)
-        for row in best
-        for member in range(confirm.members)
-    }
-
-
 def _take(
     connection: Connection, slot: Row[Any], study: Row[Any], spec: StudySpec, who: Claimant
 ) -> Claim:
     again = slot.lease_until is not None and _is_own(slot, who)
     attempt = slot.attempts if again else slot.attempts + 1
-    connection.execute(
-        update(slots)
-        .where(slots.c.id == slot.id)
-        .values(
-            worker=who.worker,
-            token=who.token,
-            attempts=attempt,
-            lease_until=after(who.lease_s),
-        )
-    )
+    held = {"worker": who.worker, "token": who.token, "lease_until": after(who.lease_s)}
+    own = update(slots).where(slots.c.id == slot.id)
+    connection.execute(own.values(held | {"attempts": attempt}))
     query = select(checkpoints).where(checkpoints.c.slot_id == slot.id)
     saved = connection.execute(query).one_or_none()
     checkpoint = None

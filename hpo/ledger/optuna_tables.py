@@ -208,7 +208,8 @@ def open_trial(connection: Connection, study_id: int, number: int, at: datetime)
     """Add a running trial with this number, begun ``at``, and return Optuna's id of it."""
     lock_study(connection, study_id)  # as in ``OPEN``
     row = {"study_id": study_id, "number": number, "state": TrialState.RUNNING}
-    new = insert(_TRIALS).values(**row, datetime_start=_utc(at))
+    utc = at.astimezone(UTC).replace(tzinfo=None)  # as Optuna's time stamps, not saying so
+    new = insert(_TRIALS).values(**row, datetime_start=utc)
     return int(connection.execute(new.returning(_TRIALS.c.trial_id)).scalar_one())
 
 
@@ -275,8 +276,3 @@ def outcome_of(
         "own_keys": list(system_attrs),
         "own_texts": [json.dumps(value) for value in system_attrs.values()],
     }
-
-
-def _utc(at: datetime) -> datetime:
-    """Optuna's time stamps are in UTC, and do not say so."""
-    return at.astimezone(UTC).replace(tzinfo=None)

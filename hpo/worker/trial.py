@@ -129,7 +129,11 @@ class Trial:
         if any(past.state == SlotState.RUNNING and not past.suggestion.params for past in history):
             self._await_suggestions()
             history = self._ledger.history(self._claim)
-        return _filled(self._claim, history)
+        for number, past in enumerate(history):
+            if not past.suggestion.params:  # it is still missing: worked out here
+                suggestion = suggest.suggest(self._spec, number, history[:number])
+                history[number] = past.suggested(suggestion)
+        return history
 
     def _await_suggestions(self) -> None:
         """Wait until trials that were claimed a moment ago have theirs written down.
@@ -217,24 +221,21 @@ class Trial:
         """How many networks the slot trains."""
         return 1 if self._claim.phase == Phase.CONFIRM else self._spec.budget.members
 
-    def _of(self, index: int) -> str:
-        if self._claim.phase == Phase.CONFIRM:
-            return ""
-        return f", member {index + 1} of {self._n_members}"
-
     def _on_epoch(
         self, index: int, epochs: int, saved: Checkpoint | None, seconds: Callable[[], float]
     ) -> OnEpoch:
         """What a member's training calls after every epoch: it is judged, shown and kept safe."""
         curve = list(saved.curve) if saved else []
         saved_at = time.monotonic()
+        what = str(self._claim)
+        if self._claim.phase == Phase.SEARCH:
+            what += f", member {index + 1} of {self._n_members}"
 
         def on_epoch(progress: Progress) -> None:
             nonlocal saved_at
             if self._signals.lost():
                 raise LeaseLostError(f"{self._claim}: the lease has passed to another worker")
-            at = f"epoch {progress.epoch} of {epochs}"
-            self._signals.doing(f"{self._claim}{self._of(index)}, {at}")
+            self._signals.doing(f"{what}, epoch {progress.epoch} of {epochs}")
             score = progress.score
             if score is not None:
                 score = _finite(float(score), f"score of epoch {progress.epoch}")
@@ -316,12 +317,3 @@ def _cost_of(name: str, member: Member) -> float:
             f"{name}={value!r}. Put it into `Outcome.info` of every training."
         )
     return float(value)
-
-
-def _filled(claim: Claim, history: list[Past]) -> list[Past]:
-    """The history with every suggestion in it: those that are missing are worked out."""
-    for number, past in enumerate(history):
-        if not past.suggestion.params:
-            suggestion = suggest.suggest(claim.spec, number, history[:number])
-            history[number] = past.suggested(suggestion)
-    return history
