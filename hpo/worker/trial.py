@@ -129,11 +129,7 @@ class Trial:
         if any(past.state == SlotState.RUNNING and not past.suggestion.params for past in history):
             self._await_suggestions()
             history = self._ledger.history(self._claim)
-        for number, past in enumerate(history):
-            if not past.suggestion.params:  # it is still missing: worked out here
-                suggestion = suggest.suggest(self._spec, number, history[:number])
-                history[number] = past.suggested(suggestion)
-        return history
+        return _filled(self._claim, history)
 
     def _await_suggestions(self) -> None:
         """Wait until trials that were claimed a moment ago have theirs written down.
@@ -317,3 +313,12 @@ def _cost_of(name: str, member: Member) -> float:
             f"{name}={value!r}. Put it into `Outcome.info` of every training."
         )
     return float(value)
+
+
+def _filled(claim: Claim, history: list[Past]) -> list[Past]:
+    """The history with every suggestion in it: those that are missing are worked out."""
+    for number, past in enumerate(history):
+        if not past.suggestion.params:
+            suggestion = suggest.suggest(claim.spec, number, history[:number])
+            history[number] = past.suggested(suggestion)
+    return history
