@@ -34,7 +34,6 @@ from hpo.postgres.retry import is_passing
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-
 STOP_S = 0.5
 """For so long the end waits for a figure that is being published; else whoever looks next does."""
 PAUSE_S = 2.0
@@ -261,7 +260,6 @@ p.small {{ font-size: 0.85rem; opacity: 0.7; }}
 </body>
 </html>
 """
-
 
 _OURS_FIRST = """\
 <style>

@@ -19,7 +19,6 @@ from hpo.dashboard.passwords import Answer, PasswordCheck
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-
 LARGEST_BODY = 1 << 20
 """Bytes of a request's body: a long note."""
 _PAGE_POLICY = (

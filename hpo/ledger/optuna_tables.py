@@ -38,7 +38,6 @@ TRIAL_USER_OF_OTHERS = r"^(?!(lineage|members):|(attempts|message|amendments|exc
 TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
 """Likewise of its system attributes, which else are the sampler's and the pruner's."""
 
-
 _STUDIES = models.StudyModel.__table__
 _TRIALS = models.TrialModel.__table__
 _STATES = {

@@ -156,7 +156,6 @@ def store_checkpoint(connection: Connection, claim: Claim, checkpoint: Checkpoin
 FAILED_SHARE = 5
 """Failures of one slot in this many stop the study, too."""
 
-
 SILENT = (
     "killed, out of memory, or cut off from the database, each without progress since the one "
     "before. Look at their logs and at the memory of their hosts."

@@ -15,7 +15,6 @@ from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
 
-
 _MESSAGE_CHARS = 4000
 _LACKING = (HpoError, UnavailableError, OSError, MemoryError)
 """What says that another host may have what this one lacks: data, a GPU, room on its disk."""

@@ -22,7 +22,6 @@ from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
 
-
 PATIENCE_S = 3600.0
 """For so long a worker waits for a database that is away."""
 STOP_PATIENCE_S = 3.0

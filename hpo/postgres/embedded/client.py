@@ -33,7 +33,6 @@ from hpo.postgres.embedded.server import postmaster
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 90.0
 
-
 _acquired: set[Embedded] = set()
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-
 LARGEST = 16 * 2**20
 """Bytes of an artifact; what is larger is left out."""
 _MEDIA_TYPES = {
