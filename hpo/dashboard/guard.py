@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -235,15 +234,7 @@ class _Response:
     kind: Kind | None
     extra: list[tuple[str, str]]
 
-    def __call__(
-        self,
-        status: str,
-        headers: list[tuple[str, str]],
-        exc_info: tuple[type[BaseException], BaseException, TracebackType]
-        | tuple[None, None, None]
-        | None = None,
-        /,
-    ) -> Any:
+    def __call__(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
         kept = [(name, value) for name, value in headers if not _DROPPED.fullmatch(name)]
         ours = dict(_HEADERS)
         if self.kind is Kind.ARTIFACT:

@@ -17,7 +17,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hpo.search.space import directions, distributions, values
 from hpo.study.spec import StudySpec
@@ -168,20 +168,10 @@ class HistoryStorage(BaseStorage):
         if self._open is not None:
             raise RuntimeError("a history has one open trial")
         number = len(self._past)
-        self._open = copy.deepcopy(template_trial) or FrozenTrial(
-            number=number,
-            trial_id=number,
-            state=TrialState.RUNNING,
-            value=None,
-            datetime_start=EPOCH,
-            datetime_complete=None,
-            params={},
-            distributions={},
-            user_attrs={},
-            system_attrs={},
-            intermediate_values={},
-        )
-        self._open.number = self._open._trial_id = number
+        trial = copy.deepcopy(template_trial) or create_trial(state=TrialState.RUNNING)
+        trial.number = trial._trial_id = number
+        trial.datetime_start = EPOCH
+        self._open = trial
         return number
 
     def _written(self, trial_id: int) -> FrozenTrial:
@@ -189,8 +179,7 @@ class HistoryStorage(BaseStorage):
         if self._open is None or trial_id != self._open.number:
             raise RuntimeError(f"trial {trial_id} is past, and cannot be changed")
         trial = self._open = copy.copy(self._open)
-        names = "params", "distributions", "intermediate_values", "user_attrs", "system_attrs"
-        for name in names:
+        for name in "params", "distributions", "intermediate_values", "user_attrs", "system_attrs":
             setattr(trial, name, dict(getattr(trial, name)))
         return trial
 

@@ -144,8 +144,8 @@ def _forget_after_fork() -> None:
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-def server_url(layout: Layout, database: str = DATABASE) -> str:
-    """Return the URL of a database on the running server.
+def server_url(layout: Layout) -> str:
+    """Return the URL of the database on the running server.
 
     Raises:
         StorageError: the server or its password file is missing.
@@ -159,7 +159,7 @@ def server_url(layout: Layout, database: str = DATABASE) -> str:
             "password."
         )
     host, passfile = (quote(str(p), safe="/") for p in (running.socket_directory, layout.password))
-    return f"postgresql+psycopg://{ROLE}@/{database}?host={host}&port={PORT}&passfile={passfile}"
+    return f"postgresql+psycopg://{ROLE}@/{DATABASE}?host={host}&port={PORT}&passfile={passfile}"
 
 
 def read_password(layout: Layout) -> str:
