@@ -156,8 +156,7 @@ def _confirmed(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
         .cte("ranked")
     )
     query = select(fresh, ranked.c.if_more, ranked.c.if_less).join(
-        ranked,
-        (ranked.c.study_id == fresh.c.study_id) & (ranked.c.number == fresh.c.source),
+        ranked, (ranked.c.study_id == fresh.c.study_id) & (ranked.c.number == fresh.c.source)
     )
     return _by_study(connection, query)
 

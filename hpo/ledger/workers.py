@@ -27,12 +27,7 @@ def register(connection: Connection, worker: str, **about: Unpack[WorkerIdentity
 
 
 def renew(
-    connection: Connection,
-    worker: str,
-    claim: Claim | None,
-    *,
-    doing: str,
-    lease_s: float,
+    connection: Connection, worker: str, claim: Claim | None, *, doing: str, lease_s: float
 ) -> bool:
     """Sign of life of a worker and of what it holds; whether its slot's study is still open.
 

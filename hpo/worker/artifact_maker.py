@@ -24,13 +24,7 @@ class ArtifactMaker:
     """Makes the artifacts of finished studies for one worker."""
 
     def __init__(
-        self,
-        ledger: Ledger,
-        store: ArtifactStore,
-        worker: str,
-        signals: Signals,
-        *,
-        lease_s: float,
+        self, ledger: Ledger, store: ArtifactStore, worker: str, signals: Signals, *, lease_s: float
     ) -> None:
         """Nothing is made yet.
 

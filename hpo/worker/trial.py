@@ -242,10 +242,7 @@ class Trial:
             if stopping or time.monotonic() - saved_at >= CHECKPOINT_S:
                 saved_at = time.monotonic()
                 checkpoint = Checkpoint(
-                    member=index,
-                    curve=tuple(curve),
-                    seconds=seconds(),
-                    data=progress.checkpoint(),
+                    member=index, curve=tuple(curve), seconds=seconds(), data=progress.checkpoint()
                 )
                 self._ledger.store_checkpoint(self._claim, checkpoint)
             if stopping:
