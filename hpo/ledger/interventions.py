@@ -33,8 +33,7 @@ from hpo.study.trials import Amendment, Phase, SlotState
 def stop(ledger: Ledger, name: str) -> int:
     """Stop an open study: its workers keep their training safe and give up its slots.
 
-    Returns:
-        How many slots workers are still at work on.
+    Returns how many slots workers are still at work on.
 
     Raises:
         StudyError: there is no such study, or it is over.
@@ -55,10 +54,8 @@ def stop(ledger: Ledger, name: str) -> int:
 def resume(ledger: Ledger, name: str) -> StudyState:
     """Let workers claim the slots of a stopped study again; of a failed one, too.
 
-    The failures of a failed study so far are accepted: they count no longer against it.
-
-    Returns:
-        The state that it was in.
+    The failures of a failed study so far are accepted: they count no longer against it. Returns the
+    state that it was in.
 
     Raises:
         StudyError: there is no such study.
@@ -103,10 +100,8 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
 def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Phase, int]]:
     """Open failed slots again, with the parameters they had; a failed or done study, too.
 
-    Those of a search ``trial`` and its confirmation trainings; without it, all that failed.
-
-    Returns:
-        Phase and number of every slot that was opened.
+    Those of a search ``trial`` and its confirmation trainings; without it, all that failed. Returns
+    phase and number of every slot that was opened.
 
     Raises:
         StudyError: there is no such study or trial, or that trial has not failed.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Unpack
-
 from sqlalchemy import Connection, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -12,12 +10,22 @@ from hpo.ledger.claims import Claim
 from hpo.ledger.tables import IS_RUNNING, slots, studies, workers
 from hpo.ledger.worker_statements import NOW
 from hpo.ledger.writing import after, is_mine
-from hpo.study.snapshot import StudyState, WorkerIdentity
+from hpo.study.snapshot import StudyState
 
 
-def register(connection: Connection, worker: str, **about: Unpack[WorkerIdentity]) -> None:
+def register(
+    connection: Connection,
+    worker: str,
+    *,
+    host: str,
+    pid: int,
+    lease_s: float,
+    job: str | None = None,
+    log: str | None = None,
+) -> None:
     """Write a worker down as alive; one of the same name is taken for its predecessor."""
-    row = {"job": None, "log": None, **about, "doing": "starting"}
+    row = {"host": host, "pid": pid, "lease_s": lease_s, "job": job, "log": log}
+    row["doing"] = "starting"
     again = {**row, "started_at": NOW, "seen_at": NOW, "ended_at": null()}
     connection.execute(
         upsert(workers)

@@ -286,12 +286,11 @@ def apply_failure_policy(connection: Connection, study_id: int) -> None:
         slots.c.number < func.coalesce(oldest.scalar_subquery(), 2**31 - 1),
     )
     query = select(slots.c.number).where(raised).order_by(slots.c.number)
-    failed = list(connection.execute(query).scalars())
+    failed = connection.scalars(query).all()
     if len(failed) < FAILURES_IN_A_ROW:
         return
-    budget = connection.execute(
-        select(studies.c.spec["budget"]["trials"].as_integer()).where(studies.c.id == study_id)
-    ).scalar_one()
+    trials = studies.c.spec["budget"]["trials"].as_integer()
+    budget = connection.execute(select(trials).where(studies.c.id == study_id)).scalar_one()
     runs = zip(failed, failed[FAILURES_IN_A_ROW - 1 :], strict=False)
     if any(last - first == FAILURES_IN_A_ROW - 1 for first, last in runs):
         rule = f"{FAILURES_IN_A_ROW} slots in a row failed"
@@ -299,14 +298,10 @@ def apply_failure_policy(connection: Connection, study_id: int) -> None:
         rule = f"{len(failed)} of {budget} slots failed"
     else:
         return
-    message = connection.execute(
-        select(slots.c.message).where(search, slots.c.number == failed[-1])
-    ).scalar_one()
-    connection.execute(
-        update(studies)
-        .where(studies.c.id == study_id)
-        .values(state=StudyState.FAILED, reason=f"{rule}; the last one:\n{message}")
-    )
+    last = select(slots.c.message).where(search, slots.c.number == failed[-1])
+    reason = f"{rule}; the last one:\n{connection.execute(last).scalar_one()}"
+    values = {"state": StudyState.FAILED, "reason": reason}
+    connection.execute(update(studies).where(studies.c.id == study_id).values(values))
 
 
 def judge_failures(connection: Connection, study_id: int) -> None:

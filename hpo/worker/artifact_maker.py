@@ -65,7 +65,12 @@ class ArtifactMaker:
     def _keep(self, edition: Edition) -> None:
         name = edition.name
         try:
-            self._make(edition)
+            snapshot = self._ledger.snapshot(name, curves=True)
+            self._signals.doing(f"keeps the {make.what(snapshot.spec)} of {name}")
+            made = make.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
+            kept = self._store.replace(edition, made)
+            what = f"{len(made)} artifacts" if kept else "it has gone on meanwhile"
+            log.info("%s: %s", name, what)
         except StoppedError:
             log.info("%s: its artifacts are left to the next worker", name)
             self._store.leave(edition)
@@ -81,14 +86,6 @@ class ArtifactMaker:
             why = traceback.format_exc()[-_MESSAGE_CHARS:]
             log.exception("%s: its artifacts cannot be made", name)
             self._store.fail(edition, why)
-
-    def _make(self, edition: Edition) -> None:
-        name = edition.name
-        snapshot = self._ledger.snapshot(name, curves=True)
-        self._signals.doing(f"keeps the {make.what(snapshot.spec)} of {name}")
-        made = make.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
-        kept = self._store.replace(edition, made)
-        log.info("%s: %s", name, f"{len(made)} artifacts" if kept else "it has gone on meanwhile")
 
     def _refuse(self, name: str, error: Exception) -> None:
         log.warning("%s: its artifacts are left to other hosts: %s", name, error)
