@@ -161,16 +161,12 @@ def _confirmed(snapshot: StudySnapshot, clock: Clock, *, most: int | None) -> go
     found = [c for c in snapshot.confirmations if c.scores][:most]
     stds = [score_text.shown(spec, c.std) if len(c.scores) > 1 else 0.0 for c in found]
     step = 0.035 * (clock.end or 1.0)
-    return go.Scatter(
-        x=[clock.end + step * (i + 1) for i in range(len(found))],
-        y=[score_text.shown(spec, c.mean) for c in found],
-        error_y={"array": stds, "color": GREEN, "thickness": 2, "width": 5},
-        mode="markers",
-        name="confirmed on fresh seeds",
-        marker={"color": GREEN, "size": 9, "symbol": "diamond"},
-        text=[confirmed_hover(spec, c) for c in found],
-        hovertemplate="%{text}<extra></extra>",
-    )
+    x = [clock.end + step * (i + 1) for i in range(len(found))]
+    y = [score_text.shown(spec, c.mean) for c in found]
+    text = [confirmed_hover(spec, c) for c in found]
+    marker = {"color": GREEN, "size": 9, "symbol": "diamond"}
+    trace = markers(x, y, text, name="confirmed on fresh seeds", marker=marker)
+    return trace.update(error_y={"array": stds, "color": GREEN, "thickness": 2, "width": 5})
 
 
 def _x_menu(figure: go.Figure, axes: Sequence[Clock]) -> dict[str, Any]:
