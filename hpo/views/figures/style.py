@@ -62,7 +62,7 @@ def style(figure: go.Figure, *, height: int) -> go.Figure:
 
 def markers(
     x: Sequence[Any],
-    y: Sequence[float],
+    y: Sequence[Any],
     text: Sequence[str],
     *,
     name: str,
