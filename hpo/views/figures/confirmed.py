@@ -25,18 +25,17 @@ def confirmed(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
     found = [c for c in snapshot.confirmations if c.scores][:most]
     figure = style(go.Figure(), height=170 + 70 * max(1, len(found)))
     add_reported_band(figure, spec, vertical=True)
+    labels = []
     for row, item in enumerate(found):
+        cost = "" if item.cost is None else f", {formatting.quantity(spec.cost_name, item.cost)}"
+        labels.append(safe(f"trial {item.source}{cost}"))
         for trace in _traces(spec, item, row):
             new = trace.name not in {shown.name for shown in figure.data}
             figure.add_trace(trace.update(showlegend=new))
     figure.update_xaxes(title_text=formatting.metric(spec))
     figure.update_yaxes(
         tickvals=list(range(len(found))),
-        ticktext=[
-            f"trial {item.source}"
-            + ("" if item.cost is None else f", {safe(formatting.cost_text(spec, item.cost))}")
-            for item in found
-        ],
+        ticktext=labels,
         range=[len(found) - 0.4, -0.6],
         showgrid=False,
     )

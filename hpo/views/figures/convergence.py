@@ -21,7 +21,6 @@ from hpo.views.figures.style import (
     markers,
     numbered_markers,
     safe,
-    short,
     steps,
     style,
     titled,
@@ -102,7 +101,8 @@ def _trials(
             traces.append(markers(_at(clock, found), y, [hover(spec, s) for s in found], **kind))
     failed = [s for s in snapshot.search if s.state == SlotState.FAILED]
     failed = failed[-MAX_FAILED:] if card else failed
-    text = [f"trial {s.number} failed<br>{safe(short(s.message))}" for s in failed]
+    why = [formatting.cut(formatting.last_line(s.message), 120) for s in failed]
+    text = [f"trial {s.number} failed<br>{safe(w)}" for s, w in zip(failed, why, strict=True)]
     cross = {"color": INK, "size": 8, "symbol": "x-thin", "line": {"width": 2, "color": INK}}
     traces.append(_edge(clock, failed, 0.0, text, name="failed", marker=cross))
     symbol, height = ("triangle-down-open", 0.02) if spec.maximize else ("triangle-up-open", 0.98)

@@ -64,8 +64,9 @@ def card(snapshot: StudySnapshot) -> go.Figure:
 
 def note(spec: StudySpec) -> str:
     """What the figure shows, in a paragraph."""
+    cost = formatting.quantity_label(spec.cost_name)
     text = (
-        f"Every complete trial of the search, its score against its {formatting.cost_label(spec)}; "
+        f"Every complete trial of the search, its score against its {cost}; "
         f"the line is the front: what no other trial beats in both. With error bars: what the "
         f"trials that were confirmed gave on fresh seeds and the test half, mean ± standard "
         f"deviation."

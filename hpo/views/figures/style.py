@@ -146,12 +146,6 @@ def hover(spec: StudySpec, slot: Slot) -> str:
     return "<br>".join(lines)
 
 
-def short(text: str | None, length: int = 120) -> str:
-    """The last line of a message, which of a traceback is the one that tells, cut to a length."""
-    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
-    return formatting.cut(lines[-1] if lines else "no message", length)
-
-
 def focus(snapshot: StudySnapshot, *, close: bool = False) -> tuple[float, float]:
     """The score range worth a look: all but the outliers on the bad side.
 
@@ -201,7 +195,7 @@ def add_reported_band(
     if vertical:
         place = {"x": value, "y": 1, "yref": "paper"}
     elif above:
-        text = f"╌╌ {safe(short(formatting.reported_text(spec), 70))}"
+        text = f"╌╌ {safe(formatting.cut(formatting.reported_text(spec), 70))}"
         place = {"x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right"}
     else:
         place |= {"xshift": 2, "yshift": 2, "bgcolor": "rgba(255, 255, 255, 0.7)", "borderpad": 1}
