@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 import snapshots
+from pages import HOSTILE
+from snapshots import FEW_TRIALS
 
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
@@ -23,7 +25,6 @@ from hpo.views.numbers.scores import scored
 from hpo.views.numbers.separation import separation
 from hpo.views.numbers.study_figure import chart
 
-HOSTILE = "<img src=x onerror=alert(1)>"
 LARGEST = 40_000
 """Characters of a card, at any number of trials."""
 
@@ -267,18 +268,7 @@ def test_a_sweep_shows_its_figure_alone() -> None:
 # --- every study ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "search",
-    [
-        (),
-        (snapshots.slot(0, SlotState.RUNNING, params={}, settled_at=None),),
-        (snapshots.slot(0, SlotState.COMPLETE),),
-        (snapshots.slot(0, SlotState.COMPLETE, score=math.nan),),
-        (snapshots.slot(0, SlotState.PRUNED),),
-        tuple(snapshots.slot(i, SlotState.FAILED, params={}) for i in range(3)),
-    ],
-    ids=["empty", "running", "one", "nan", "pruned without score", "all failed"],
-)
+@pytest.mark.parametrize("search", FEW_TRIALS.values(), ids=FEW_TRIALS)
 @pytest.mark.parametrize("reports", [snapshots.SPEC["reported"], None], ids=["reported", "not"])
 def test_any_study_has_its_cards(search: Any, reports: Any) -> None:
     snapshot = snapshots.snapshot(snapshots.spec(reported=reports), search)

@@ -9,12 +9,13 @@ from dataclasses import replace
 import plotly.graph_objects as go
 import pytest
 import snapshots
+from pages import HOSTILE
+from snapshots import FEW_TRIALS
 
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import SlotState
 from hpo.views.figures import confirmed, convergence, learning_curves, parameters, style
 
-HOSTILE = "<img src=x onerror=alert(1)>"
 ALL = [
     convergence.convergence,
     parameters.parameters,
@@ -187,18 +188,7 @@ def test_confirmed_shows_every_seed_mean_and_claim() -> None:
 
 
 @pytest.mark.parametrize("draw", ALL)
-@pytest.mark.parametrize(
-    "search",
-    [
-        (),
-        (snapshots.slot(0, SlotState.RUNNING, params={}, settled_at=None),),
-        (snapshots.slot(0, SlotState.COMPLETE),),
-        (snapshots.slot(0, SlotState.COMPLETE, score=math.nan),),
-        (snapshots.slot(0, SlotState.PRUNED),),
-        tuple(snapshots.slot(i, SlotState.FAILED, params={}) for i in range(3)),
-    ],
-    ids=["empty", "running", "one", "nan", "pruned without score", "all failed"],
-)
+@pytest.mark.parametrize("search", FEW_TRIALS.values(), ids=FEW_TRIALS)
 def test_any_study_can_be_drawn(draw, search) -> None:  # type: ignore[no-untyped-def]
     for reported in (snapshots.SPEC["reported"], None):
         spec = snapshots.spec(reported=reported)

@@ -13,27 +13,15 @@ import pytest
 import snapshots
 from rich.console import Console
 from rich.text import Text
+from snapshots import worker
 
-from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
+from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState
 from hpo.views import json_records, verdict
 from hpo.views.terminal import chart, live, tables
 from hpo.views.terminal.progress import QUIET_S, JsonView, PlainView, Tracker, waiting_line
 
 DONE = snapshots.realistic(snapshots.spec())
-
-
-def worker(name: str = "toy-study@host-1", **changes: object) -> WorkerInfo:
-    values: dict[str, object] = {
-        "name": name,
-        "host": "host",
-        "pid": 7,
-        "doing": "waiting [for] trial 3",
-        "started_at": snapshots.START,
-        "seconds_silent": 3.0,
-        "alive": True,
-    }
-    return WorkerInfo(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def at(settled: int, *, running: int = 0, minutes: float = 0.0, **changes: object) -> StudySnapshot:
