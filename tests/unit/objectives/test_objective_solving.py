@@ -35,13 +35,11 @@ def test_a_network_trained_with_one_step_per_point_is_no_network_of_its_equation
     small = {"layers": 2, "batch_size": 60, "epochs": epochs}
     as_a_map = {"integrator": "exponential", "max_step_ns": 1e4}
     outcome = trained(kind, Protocol.CONFIRM, **small, **as_a_map)
-    assert outcome.solved is not None
     assert outcome.score > 0.65
     assert outcome.solved.score < outcome.score - 0.3
     assert outcome.solved.trained_steps_per_point == 1
     assert outcome.solved.remedy == "Lower max_step_ns."
     by_default = trained(kind, Protocol.CONFIRM, **small)
-    assert by_default.solved is not None
     assert by_default.solved.converged
     assert by_default.solved.trained_steps_per_point == steps
     assert by_default.solved.score > 0.65

