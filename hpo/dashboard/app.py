@@ -34,7 +34,6 @@ from hpo.postgres.retry import is_passing
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-
 STOP_S = 0.5
 """For so long the end waits for a figure that is being published; else whoever looks next does."""
 PAUSE_S = 2.0
@@ -68,11 +67,9 @@ class DashboardApp:
     """A WSGI application behind the guard, which sets ``hpo.kind``."""
 
     def __init__(self, open_: Callable[[], Storage], *, option: str = "") -> None:
-        """Open the database when it is first needed.
+        """Open the database, with its tables, when it is first needed.
 
-        Args:
-            open_: reaches the database, with its tables.
-            option: what a printed command needs to reach the same database.
+        A printed command needs ``option`` to reach the same database.
         """
         self._open, self._option = open_, option
         self._opened: _Opened | None = None
@@ -264,7 +261,6 @@ p.small {{ font-size: 0.85rem; opacity: 0.7; }}
 </html>
 """
 
-
 _OURS_FIRST = """\
 <style>
 /* Figures of hpo, and the grid that holds them, before those of Optuna. */
@@ -286,8 +282,7 @@ def studies() -> str:
 def no_study(storage: str) -> str:
     """A page that says how to start a study.
 
-    Args:
-        storage: options that lead a command to this database, without a password; mostly empty.
+    ``storage``: options that lead a command to this database, without a password; mostly empty.
     """
     option = escape(storage)
     body = (

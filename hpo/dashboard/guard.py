@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,7 +17,6 @@ from hpo.dashboard.passwords import Answer, PasswordCheck
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
 
 LARGEST_BODY = 1 << 20
 """Bytes of a request's body: a long note."""
@@ -136,7 +134,8 @@ class Guard:
         if method == "PUT" and self.notes and kind is Kind.NOTE:
             _check_note(environ)
             return kind
-        raise Refused("403 Forbidden", _instead(path))
+        instead = next((text for p, text in _INSTEAD if re.search(p, path)), "See: hpo --help.")
+        raise Refused("403 Forbidden", f"This dashboard only shows. {instead}")
 
     def _check_host(self, host: str) -> None:
         name = host_name(host)
@@ -235,15 +234,7 @@ class _Response:
     kind: Kind | None
     extra: list[tuple[str, str]]
 
-    def __call__(
-        self,
-        status: str,
-        headers: list[tuple[str, str]],
-        exc_info: tuple[type[BaseException], BaseException, TracebackType]
-        | tuple[None, None, None]
-        | None = None,
-        /,
-    ) -> Any:
+    def __call__(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
         kept = [(name, value) for name, value in headers if not _DROPPED.fullmatch(name)]
         ours = dict(_HEADERS)
         if self.kind is Kind.ARTIFACT:
@@ -272,9 +263,4 @@ _INSTEAD = (
     (r"/tell$", "Trials are settled by workers alone; see `hpo exclude` and `hpo retry`."),
     (r"^/api/artifacts", "Files of a study are made by its workers."),
 )
-
-
-def _instead(path: str) -> str:
-    """Why a request that would change something is refused, and what to do instead."""
-    instead = next((text for p, text in _INSTEAD if re.search(p, path)), "See: hpo --help.")
-    return f"This dashboard only shows. {instead}"
+"""What to do instead of a request that would change something, by its path."""

@@ -83,12 +83,6 @@ def _find(connection: Connection) -> dict[str, Publication]:
     return found
 
 
-def _try_lock(connection: Connection, study: str) -> bool:
-    """Whether this transaction may publish a study: until it ends, no other does."""
-    lock = func.pg_try_advisory_xact_lock(_LOCK, func.hashtext(study))
-    return bool(connection.scalar(select(lock)))
-
-
 def _write(
     connection: Connection, publication: Publication, cards: Mapping[str, str], note: str
 ) -> bool:
@@ -202,8 +196,9 @@ class Publisher:
         from hpo.views import note as views_note  # plotly, for which a launch need not wait
         from hpo.views.figures import cards as figures_cards
 
+        alone = func.pg_try_advisory_xact_lock(_LOCK, func.hashtext(study))
         with self._engine.begin() as connection:
-            if not _try_lock(connection, study):
+            if not connection.scalar(select(alone)):
                 return False
             known = _find(connection)  # before the study is read: it may move on
             if study not in known:

@@ -38,7 +38,6 @@ TRIAL_USER_OF_OTHERS = r"^(?!(lineage|members):|(attempts|message|amendments|exc
 TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
 """Likewise of its system attributes, which else are the sampler's and the pruner's."""
 
-
 _STUDIES = models.StudyModel.__table__
 _TRIALS = models.TrialModel.__table__
 _STATES = {
@@ -141,13 +140,9 @@ def publish_confirmed(
 def replace_artifacts(
     connection: Connection, study_id: int, gone: Sequence[str], new: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """List other artifacts of a study.
+    """List artifacts of a study that are ``new`` in place of those that are ``gone``, by their ids.
 
-    Args:
-        connection: the transaction.
-        study_id: Optuna's id of the study.
-        gone: ids of the artifacts to strike off.
-        new: what ``optuna.artifacts.ArtifactMeta`` says of those to list, by id.
+    Of the new ones, what ``optuna.artifacts.ArtifactMeta`` says of them.
     """
     drop_system_attrs(connection, study_id, [ARTIFACT + artifact_id for artifact_id in gone])
     texts = {  # Optuna stores JSON within JSON
@@ -212,7 +207,8 @@ def open_trial(connection: Connection, study_id: int, number: int, at: datetime)
     """Add a running trial with this number, begun ``at``, and return Optuna's id of it."""
     lock_study(connection, study_id)  # as in ``OPEN``
     row = {"study_id": study_id, "number": number, "state": TrialState.RUNNING}
-    new = insert(_TRIALS).values(**row, datetime_start=_utc(at))
+    utc = at.astimezone(UTC).replace(tzinfo=None)  # as Optuna's time stamps, not saying so
+    new = insert(_TRIALS).values(**row, datetime_start=utc)
     return int(connection.execute(new.returning(_TRIALS.c.trial_id)).scalar_one())
 
 
@@ -279,8 +275,3 @@ def outcome_of(
         "own_keys": list(system_attrs),
         "own_texts": [json.dumps(value) for value in system_attrs.values()],
     }
-
-
-def _utc(at: datetime) -> datetime:
-    """Optuna's time stamps are in UTC, and do not say so."""
-    return at.astimezone(UTC).replace(tzinfo=None)

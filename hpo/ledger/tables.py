@@ -35,7 +35,6 @@ from hpo.postgres.connect import Schema
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
 SCHEMA_VERSION = 5
 
-
 UPGRADES: dict[int, tuple[str, ...]] = {
     1: (
         f"CREATE INDEX slots_failed ON {SCHEMA}.slots (study_id, number) WHERE state = 'failed'",
@@ -68,9 +67,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
 }
 """Version -> the statements that turn its tables into those of the next version, declared below."""
 
-
 metadata = MetaData(schema=SCHEMA)
-
 
 version = Table(
     "version",
@@ -78,7 +75,6 @@ version = Table(
     Column("id", Integer, primary_key=True, server_default=text("1")),
     Column("version", Integer, nullable=False),
 )
-
 
 studies = Table(
     "studies",
@@ -101,7 +97,6 @@ studies = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
-
 workers = Table(
     "workers",
     metadata,
@@ -117,12 +112,10 @@ workers = Table(
     Column("ended_at", DateTime(timezone=True)),
 )
 
-
 IS_RUNNING = text("state = 'running'")
 """A running slot: spelt out, so that its index serves prepared statements, too."""
 IS_FAILED = text("state = 'failed'")
 """A failed slot, likewise."""
-
 
 slots = Table(
     "slots",
@@ -155,7 +148,6 @@ slots = Table(
     Index("slots_failed", "study_id", "number", postgresql_where=IS_FAILED),
 )
 
-
 members = Table(
     "members",
     metadata,
@@ -171,7 +163,6 @@ members = Table(
     Column("worker", Text, nullable=False),
 )
 
-
 checkpoints = Table(
     "checkpoints",
     metadata,
@@ -181,7 +172,6 @@ checkpoints = Table(
     Column("seconds", Float, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
-
 
 artifacts = Table(
     "artifacts",

@@ -30,7 +30,6 @@ from hpo.postgres.url import parse_url, password_from_file, place
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-
 OLDEST_MAJOR = 13
 CONNECT_TIMEOUT_S = 10
 CONNECTIONS = 4

@@ -15,7 +15,6 @@ from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
 
-
 _MESSAGE_CHARS = 4000
 _LACKING = (HpoError, UnavailableError, OSError, MemoryError)
 """What says that another host may have what this one lacks: data, a GPU, room on its disk."""
@@ -25,35 +24,22 @@ class ArtifactMaker:
     """Makes the artifacts of finished studies for one worker."""
 
     def __init__(
-        self,
-        ledger: Ledger,
-        store: ArtifactStore,
-        worker: str,
-        signals: Signals,
-        *,
-        lease_s: float,
+        self, ledger: Ledger, store: ArtifactStore, worker: str, signals: Signals, *, lease_s: float
     ) -> None:
         """Nothing is made yet.
 
-        Args:
-            ledger: the ledger.
-            store: where artifacts go, in the same database; it waits when that is away.
-            worker: name of the worker.
-            signals: what it is asked, after every epoch, and told.
-            lease_s: seconds after which others may begin, without a sign of life from it.
+        Artifacts go into the ``store``, in the database of the ledger. The worker of this name is
+        asked and told by ``signals``, after every epoch; others may begin after ``lease_s`` without
+        a sign of life from it.
         """
         self._ledger, self._store, self._worker, self._lease_s = ledger, store, worker, lease_s
         self._signals = signals
         self._refused: set[str] = set()
 
     def keep(self, study: str | None = None) -> bool:
-        """Make the artifacts of a study that is finished and whose artifacts are due.
+        """Make the artifacts of a study that is finished; whether any were due.
 
-        Args:
-            study: of this one alone; without it, of the first one that nobody else is at.
-
-        Returns:
-            Whether there was something to do.
+        Of this ``study`` alone; without it, of the first one that nobody else is at.
         """
         for name in self._store.due():
             wanted = study in (None, name) and name not in self._refused
@@ -79,7 +65,12 @@ class ArtifactMaker:
     def _keep(self, edition: Edition) -> None:
         name = edition.name
         try:
-            self._make(edition)
+            snapshot = self._ledger.snapshot(name, curves=True)
+            self._signals.doing(f"keeps the {make.what(snapshot.spec)} of {name}")
+            made = make.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
+            kept = self._store.replace(edition, made)
+            what = f"{len(made)} artifacts" if kept else "it has gone on meanwhile"
+            log.info("%s: %s", name, what)
         except StoppedError:
             log.info("%s: its artifacts are left to the next worker", name)
             self._store.leave(edition)
@@ -95,14 +86,6 @@ class ArtifactMaker:
             why = traceback.format_exc()[-_MESSAGE_CHARS:]
             log.exception("%s: its artifacts cannot be made", name)
             self._store.fail(edition, why)
-
-    def _make(self, edition: Edition) -> None:
-        name = edition.name
-        snapshot = self._ledger.snapshot(name, curves=True)
-        self._signals.doing(f"keeps the {make.what(snapshot.spec)} of {name}")
-        made = make.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
-        kept = self._store.replace(edition, made)
-        log.info("%s: %s", name, f"{len(made)} artifacts" if kept else "it has gone on meanwhile")
 
     def _refuse(self, name: str, error: Exception) -> None:
         log.warning("%s: its artifacts are left to other hosts: %s", name, error)

@@ -7,7 +7,6 @@ import os
 import platform
 import time
 import uuid
-from dataclasses import dataclass
 
 from hpo import settings
 from hpo.errors import HpoError, StorageError, StudyError
@@ -23,7 +22,6 @@ from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
 
-
 PATIENCE_S = 3600.0
 """For so long a worker waits for a database that is away."""
 STOP_PATIENCE_S = 3.0
@@ -34,27 +32,15 @@ RACES = 3
 _POLL_S = (0.1, 2.0)
 
 
-@dataclass(frozen=True)
-class _Refusal:
-    """A study that this host cannot serve as it is now."""
-
-    study: str
-    why: str
-    until_s: float
-    """Monotonic time from which on it may be tried again."""
-
-    def __str__(self) -> str:
-        """What views show."""
-        return f"refuses {self.study}: {self.why}"
-
-
 class Worker:
     """One worker: it holds one slot at a time."""
 
     def __init__(self, storage: Storage, options: WorkerOptions, name: str | None = None) -> None:
         """Nothing happens before ``run``."""
         self._options = options
-        self._left_out: dict[str, _Refusal] = {}
+        self._left_out: dict[str, tuple[str, float]] = {}
+        """Studies that this host cannot serve: what views show, and until when they are not tried
+        again, in monotonic time."""
         self._gave_up = False
         whose = f"{options.study}@" if options.study else ""  # without @: serves every study
         host = platform.node()
@@ -122,7 +108,7 @@ class Worker:
             if isinstance(found, Claim):
                 self._work(found)
                 if self._options.study in self._left_out:
-                    return str(self._left_out[self._options.study])
+                    return self._left_out[self._options.study][0]
             kept = self._keep()  # after every trial: another study may never be finished
             if kept or isinstance(found, Claim):
                 pause_s = _POLL_S[0]
@@ -168,24 +154,24 @@ class Worker:
         return Wait("; ".join(waits) or "no study is open", stale)
 
     def _claim_unless_refused(self, study: str, at_work: int) -> Claim | Wait | Over:
-        refusal = self._left_out.get(study)
-        if refusal is not None and time.monotonic() < refusal.until_s:
-            return Over(str(refusal))
+        refusal, until_s = self._left_out.get(study, ("", 0.0))
+        if time.monotonic() < until_s:
+            return Over(refusal)
         try:
             found = self._claim_from(study, at_work)
         except HpoError as error:  # this host cannot read it, or it was deleted meanwhile
             if isinstance(error, StorageError):
                 raise
-            return Over(str(self._leave_out(study, str(error))))
+            self._leave_out(study, str(error))
+            return Over(self._left_out[study][0])
         self._left_out.pop(study, None)
         return found
 
-    def _leave_out(self, study: str, why: str) -> _Refusal:
+    def _leave_out(self, study: str, why: str) -> None:
         """Claim none of a study's slots for a while: other hosts may have what this one lacks."""
         log.warning("leaving out study %s: %s", study, why)
-        refusal = _Refusal(study, why, time.monotonic() + self._options.refusal_s)
-        self._left_out[study] = refusal
-        return refusal
+        until_s = time.monotonic() + self._options.refusal_s
+        self._left_out[study] = f"refuses {study}: {why}", until_s
 
     def _claim_from(self, study: str, at_work: int | None = None) -> Claim | Wait | Over:
         return self._ledger.claim(
@@ -220,7 +206,7 @@ class Worker:
 
     def _doing(self, text: str) -> None:
         """Say what it does, and what it does not: both are of interest to who waits for a study."""
-        self._heart.doing = "; ".join([text, *map(str, self._left_out.values())])
+        self._heart.doing = "; ".join([text, *(why for why, _ in self._left_out.values())])
 
     def _database_away(self, seconds: float, error: Exception) -> None:
         self._doing(f"waits: database unreachable for {seconds:.0f} s")

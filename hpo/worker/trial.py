@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpo.errors import HpoError
-from hpo.ledger.claims import Checkpoint, Claim, LeaseLostError
+from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import DatabaseError
 from hpo.search import history as search_history
@@ -67,6 +67,7 @@ class Trial:
         self._members = list(claim.finished)
         self._last: Member | None = None
         self._suggested: Mapping[str, Any] = {}
+        """The sampler's memory of the trial."""
         self._started = time.monotonic()
 
     def run(self) -> None:
@@ -216,24 +217,21 @@ class Trial:
         """How many networks the slot trains."""
         return 1 if self._claim.phase == Phase.CONFIRM else self._spec.budget.members
 
-    def _of(self, index: int) -> str:
-        if self._claim.phase == Phase.CONFIRM:
-            return ""
-        return f", member {index + 1} of {self._n_members}"
-
     def _on_epoch(
         self, index: int, epochs: int, saved: Checkpoint | None, seconds: Callable[[], float]
     ) -> OnEpoch:
         """What a member's training calls after every epoch: it is judged, shown and kept safe."""
         curve = list(saved.curve) if saved else []
         saved_at = time.monotonic()
+        what = str(self._claim)
+        if self._claim.phase == Phase.SEARCH:
+            what += f", member {index + 1} of {self._n_members}"
 
         def on_epoch(progress: Progress) -> None:
             nonlocal saved_at
             if self._signals.lost():
                 raise LeaseLostError(f"{self._claim}: the lease has passed to another worker")
-            at = f"epoch {progress.epoch} of {epochs}"
-            self._signals.doing(f"{self._claim}{self._of(index)}, {at}")
+            self._signals.doing(f"{what}, epoch {progress.epoch} of {epochs}")
             score = progress.score
             if score is not None:
                 score = _finite(float(score), f"score of epoch {progress.epoch}")
@@ -244,10 +242,7 @@ class Trial:
             if stopping or time.monotonic() - saved_at >= CHECKPOINT_S:
                 saved_at = time.monotonic()
                 checkpoint = Checkpoint(
-                    member=index,
-                    curve=tuple(curve),
-                    seconds=seconds(),
-                    data=progress.checkpoint(),
+                    member=index, curve=tuple(curve), seconds=seconds(), data=progress.checkpoint()
                 )
                 self._ledger.store_checkpoint(self._claim, checkpoint)
             if stopping:
@@ -259,13 +254,12 @@ class Trial:
     def _settle(
         self, state: SlotState, *, score: float | None = None, message: str | None = None
     ) -> None:
-        self._ledger.settle(
-            self._claim,
-            state,
+        end = End(
+            state=state,
             score=score,
             cost=self._cost() if state == SlotState.COMPLETE else None,
             steps=self._course.steps if self._course else (),
-            attrs=self._attrs(),
+            attrs={**self._suggested, **(self._course.attrs if self._course else {})},
             message=message,
             lineage={
                 "spec_hash": self._spec.hash,
@@ -274,19 +268,14 @@ class Trial:
                 "attempts": self._claim.attempt,
                 "seconds": round(time.monotonic() - self._started, 3),
             },
-            trained=self._members,
-            last=self._last,
         )
+        self._ledger.settle(self._claim, end, trained=self._members, last=self._last)
 
     def _cost(self) -> float | None:
         """The mean cost of the members; None where the study has none."""
         if self._spec.cost is None:
             return None
         return statistics.fmean(_cost_of(self._spec.cost.name, m) for m in self._members)
-
-    def _attrs(self) -> dict[str, Any]:
-        """The sampler's memory of this trial, and the pruner's."""
-        return {**self._suggested, **(self._course.attrs if self._course else {})}
 
 
 def _finite(value: float, what: str) -> float:

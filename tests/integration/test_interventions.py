@@ -18,7 +18,7 @@ from hpo.launch import arguments as launch_arguments
 from hpo.launch.config import SiteConfig
 from hpo.launch.run import _Launch
 from hpo.ledger import interventions, tables
-from hpo.ledger.claims import Claim, LeaseLostError, Over
+from hpo.ledger.claims import Claim, End, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
@@ -81,10 +81,10 @@ def finish(ledger: Ledger, held: Claim, state: SlotState = SlotState.COMPLETE) -
         seconds=0.1,
     )
     if state == SlotState.FAILED:
-        ledger.settle(held, state, message=f"ValueError: trial {held.number}")
+        ledger.settle(held, End(state=state, message=f"ValueError: trial {held.number}"))
         return
     ledger.store_member(held, trained)
-    ledger.settle(held, state, score=score, steps=(score,))
+    ledger.settle(held, End(state=state, score=score, steps=(score,)))
 
 
 def run(ledger: Ledger, until: int = 1000) -> None:
@@ -158,7 +158,7 @@ def test_an_excluded_trial_leaves_the_memory_of_the_pruner(ledger: Ledger) -> No
     first = claim(ledger)
     ledger.store_suggestion(first, decide(ledger, first))
     rung = {"completed_rung_0": 0.9}  # successive halving compares with every trial that has it
-    ledger.settle(first, SlotState.PRUNED, score=0.9, steps=(0.9,), attrs=rung)
+    ledger.settle(first, End(state=SlotState.PRUNED, score=0.9, steps=(0.9,), attrs=rung))
     before = claim(ledger)
     interventions.exclude(ledger, "toy", 0, "wrong\n  data")
     assert ledger.snapshot("toy").search[0].message == "excluded, for trials from 2 on: wrong data"
@@ -385,7 +385,7 @@ def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
             count = connection.scalar(sa.select(sa.func.count()).select_from(table_))
             assert count == 0, table_.name
     for late in (
-        lambda: ledger.settle(held, SlotState.COMPLETE, score=1.0),
+        lambda: ledger.settle(held, End(state=SlotState.COMPLETE, score=1.0)),
         lambda: ledger.renew("w", held, doing="", lease_s=60),
     ):
         with pytest.raises(LeaseLostError, match="trial 3: it was deleted while w was at work"):
@@ -457,7 +457,7 @@ def test_extending_during_a_confirmation_leaves_no_partial_one(
     ]
     assert all(slot.state != SlotState.RUNNING for slot in snapshot.confirm)
     with pytest.raises(LeaseLostError):
-        ledger.settle(running, SlotState.COMPLETE, score=0.5)
+        ledger.settle(running, End(state=SlotState.COMPLETE, score=0.5))
     assert "budget.trials must not shrink" in hpo("extend", "toy", "--trials", "2", status=1)
 
 

@@ -23,7 +23,6 @@ Additions = Mapping[str, Mapping[str, Any]]
 ``trial_system`` by a trial's number, then by key. Keys name trials by number, not by Optuna's id.
 """
 
-
 _KINDS: dict[str, tuple[Any, str]] = {
     "user": (models.StudyUserAttributeModel, r"^(?!hpo:(spec|spec_hash|reported)$)"),
     "system": (

@@ -22,8 +22,8 @@ from hpo.ledger.backup import additions, file
 from hpo.ledger.backup.check import Backup, Record, check, records
 from hpo.ledger.backup.codec import encode
 from hpo.ledger.backup.file import BackupError
+from hpo.ledger.claims import End
 from hpo.ledger.tables import SCHEMA_VERSION, checkpoints, members, schema, slots, studies
-from hpo.ledger.writing import End
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.study.trials import Phase, SlotState
 
@@ -94,12 +94,7 @@ def _by_slot(connection: Connection, table: Table, ids: Any) -> dict[int, list[d
 
 
 def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
-    """Write the study of a backup file into a database: all of it, or nothing.
-
-    Args:
-        storage: the database.
-        path: the file.
-        name: another name for the study.
+    """Write the study of a backup file into a database, maybe under another name: all or nothing.
 
     Raises:
         BackupError: the file cannot be trusted.

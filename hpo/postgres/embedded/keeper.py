@@ -35,7 +35,7 @@ LONGEST_PAUSE_S = 30.0
 
 def main() -> int:
     """Leave a keeper behind; return 0 once its server is ready, or print what went wrong."""
-    layout = Layout.of(Path(sys.argv[1]))
+    layout = Layout(Path(sys.argv[1]))
     ours, theirs = os.pipe()
     if os.fork():
         os.close(theirs)

@@ -110,12 +110,7 @@ def _add_neuron(figure: go.Figure, replay: Replay, row: int, column: int) -> Non
 
 
 def page(replay: Replay, command: str) -> str:
-    """The figure as one self-contained page, with what it shows and how to draw it again.
-
-    Args:
-        replay: what to draw.
-        command: the command line that draws it.
-    """
+    """The figure as one self-contained page, with what it shows and the command that draws it."""
     choice = replay.retrained.choice
     spec = choice.snapshot.spec
     name = f"{spec.name}-trial-{choice.trial}-{replay.trace.quantity}"

@@ -10,7 +10,7 @@ from workers import toy_spec
 from hpo.errors import SpecError
 from hpo.search import racing
 from hpo.search.history import learns
-from hpo.search.pruning import EndedError, TrialProgress, TrialPruning
+from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
 from hpo.study import effort
 from hpo.study.spec import StudySpec
@@ -146,9 +146,9 @@ def test_a_sampler_learns_from_those_that_left_the_race() -> None:
 def test_a_pruner_judges_the_first_curve_alone() -> None:
     spec = raced(pruner={"name": "median", "n_startup_trials": 1, "n_warmup_steps": 0})
     seen = [trial(spec, 0.9) for _ in range(5)]
-    judge = TrialPruning(spec, 5, seen, seen[0].suggestion)
+    judge = TrialProgress(spec, 5, seen, seen[0].suggestion)
     assert judge.report(0.0), "below the median of those that left the race"
-    judge = TrialPruning(spec, 5, seen, seen[0].suggestion)
+    judge = TrialProgress(spec, 5, seen, seen[0].suggestion)
     assert [judge.report(v) for v in (0.2, 0.2, 0.2)] == [False] * 3
     assert not judge.report(0.0), "the network is trained: the race decides"
 
