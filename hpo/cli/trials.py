@@ -76,7 +76,7 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
                     formatting.value_text(params[key]) if key in params else "–"
                     for key in spec.parameters
                 ),
-                tables.last_line(slot.message) if slot.message else "",
+                formatting.last_line(slot.message) if slot.message else "",
             ]
         )
     return rows

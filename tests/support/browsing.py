@@ -116,7 +116,6 @@ def dashboard(url: str, *options: str) -> Iterator[str]:
         text=True,
     )
     try:
-        assert process.stdout is not None
         line = process.stdout.readline()
         if not line.startswith("http"):
             raise AssertionError(process.communicate(timeout=30)[1])

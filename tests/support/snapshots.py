@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hpo.study.rules.check import validate
-from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Member, Phase, Slot, SlotState
@@ -132,6 +132,31 @@ def snapshot(
         "confirm": confirm,
     }
     return StudySnapshot(**{**values, **changes})
+
+
+def worker(name: str = "toy-study@host-1", **changes: Any) -> WorkerInfo:
+    """A living worker."""
+    values: dict[str, Any] = {
+        "name": name,
+        "host": "host",
+        "pid": 1234,
+        "doing": "waiting [for] trial 3",
+        "started_at": START,
+        "seconds_silent": 3.0,
+        "alive": True,
+    }
+    return WorkerInfo(**{**values, **changes})
+
+
+FEW_TRIALS: dict[str, tuple[Slot, ...]] = {
+    "empty": (),
+    "running": (slot(0, SlotState.RUNNING, params={}, lineage={}, settled_at=None),),
+    "one": (slot(0, SlotState.COMPLETE),),
+    "nan": (slot(0, SlotState.COMPLETE, score=math.nan),),
+    "pruned without score": (slot(0, SlotState.PRUNED),),
+    "all failed": tuple(slot(i, SlotState.FAILED, params={}) for i in range(3)),
+}
+"""Searches of which there is little to see."""
 
 
 def realistic(study: StudySpec, *, confirmed: bool = True, seed: int = 0) -> StudySnapshot:

@@ -14,12 +14,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pages import HOSTILE
 from toy_objective import ToyObjective, ToyParams, ToyTask
 
 from objectives.contract import ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
 from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
 
-HOSTILE = "</script><img src=x onerror=alert(1)>"
 POINTS, DT_NS = 8, 0.5
 
 

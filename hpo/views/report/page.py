@@ -20,7 +20,7 @@ from hpo.study.tables import ParamValue
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views import verdict as views_verdict
-from hpo.views.figures import confirmed, convergence, front, learning_curves, parameters, style
+from hpo.views.figures import confirmed, convergence, front, learning_curves, parameters
 from hpo.views.figures import importance as figures_importance
 from hpo.views.figures import study_figure as figures_declared
 from hpo.views.numbers import importance, scores, study_figure
@@ -236,7 +236,7 @@ def _confirmation(snapshot: StudySnapshot) -> Section:
 
 
 def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> Table:
-    costs = [] if spec.cost is None else [formatting.cost_label(spec)]
+    costs = [] if spec.cost is None else [formatting.quantity_label(spec.cost_name)]
     head = ["configuration", *costs, "search claimed", "confirmed, mean ± std", "range"]
     checked = any(item.checked for item in found)
     head += [time_step.AT_STEP] if checked else []
@@ -273,7 +273,7 @@ def _best(snapshot: StudySnapshot) -> Section:
     head = ["", score_head, *(_parameter_head(name) for name in names)]
     if spec.reported is not None:
         head.insert(2, "minus reported")
-    head += [formatting.cost_label(spec)] if two else []
+    head += [formatting.quantity_label(spec.cost_name)] if two else []
     rows = []
     if spec.reported is not None and (known := scores.reported_score(spec)) is not None:
         number, std = known
@@ -327,8 +327,8 @@ def _failures(snapshot: StudySnapshot) -> Section | None:
         return None
     rows = []
     for slot in failed[:FAILURE_ROWS]:
-        message = slot.message or "no message"
-        text = _code(style.short(message))
+        message = slot.message or ""
+        text = _code(formatting.cut(formatting.last_line(message), 120))
         if len(message.strip().splitlines()) > 1 or len(message) > 120:
             whole = Markup("<details><summary>{}</summary><pre>{}</pre></details>")
             text = whole.format(text, message)

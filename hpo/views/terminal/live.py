@@ -215,7 +215,7 @@ def trial_table(snapshot: StudySnapshot, last: list[Slot]) -> Table:
     for slot in last:
         what = tables.params_text(slot.params, snapshot.spec)
         if slot.state == SlotState.FAILED:
-            what = tables.last_line(slot.message)
+            what = formatting.last_line(slot.message)
         table.add_row(
             Text(tables.slot_name(snapshot, slot)),
             Text(slot.state, _COLOURS[slot.state]),

@@ -173,7 +173,6 @@ def test_csv_with_a_split_of_ones_own_and_blank_lines(tmp_path: Path) -> None:
         "﻿" + "\n\n".join(["file,label,test", *marked]), encoding="utf-8"
     )
     recording = read(directory)
-    assert recording.test is not None
     assert recording.test.tolist() == [k % 2 == 1 for k in range(N)]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import ValidationError
+from torch import Tensor
 from toy_network import ToyMember, ToyNetworkObjective
 from toy_objective import ToyParams, ToyTask
 
@@ -56,23 +56,24 @@ EDGES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("changes", EDGES.values(), ids=EDGES.keys())
 @pytest.mark.parametrize("name", NAMES)
 def test_the_edge_of_the_parameters_trains(name: str, changes: dict[str, Any]) -> None:
-    outcome = evaluate(name, **changes)
+    outcome = evaluate(name, epochs=1, **changes)
     assert not outcome.diverged
     assert all(map(math.isfinite, outcome.loss_curve))
     assert outcome.info["n_skipped_updates"] == 0
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_input_without_connections_is_refused_by_name(name: str) -> None:
-    with pytest.raises(ValidationError, match=r"`round\(density_inter \* width\) >= 1` must hold"):
-        evaluate(name, density_inter=0.0)
-
-
 def test_every_constant_of_the_auto_oscillator_reaches_the_network() -> None:
-    plain = evaluate("spintronic")
+    objective: Any = objectives.load("spintronic")
+    u = torch.rand(3, 8, 1, generator=torch.Generator().manual_seed(0))
+
+    def logits(**changes: Any) -> Tensor:
+        params = objective.Params(**SMALL | changes)
+        found: Tensor = objective.network(params, [0], channels=1, outputs=10)(u)
+        return found
+
     steps = ({"steps_per_point": 7}, {"max_step_ns": 0.2}, {"integrator": "heun"})
     for changes in ({"q": 0.5}, {"sigma": 0.9}, *steps):
-        assert evaluate("spintronic", **changes).loss_curve != plain.loss_curve, changes
+        assert not torch.equal(logits(**changes), logits()), changes
 
 
 def older_checkpoint(name: str, **changes: Any) -> bytes:

@@ -36,11 +36,12 @@ def test_objective_is_found_by_name(name: str, kind: type, params: type) -> None
 def test_importing_the_objective_loads_nothing_heavy(name: str) -> None:
     code = (
         "import sys, objectives; objectives.load(sys.argv[1]).Params(); "
-        "print([m for m in ('torch', 'numba', 'sklearn', 'scipy', 'numpy') if m in sys.modules])"
+        "heavy = {'torch', 'numba', 'sklearn', 'scipy', 'numpy', 'optuna', 'sqlalchemy'}; "
+        "print(heavy & set(sys.modules))"
     )
     command = [sys.executable, "-c", code, name]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout == "set()\n"
 
 
 def test_defaults_are_the_paper() -> None:
@@ -61,12 +62,6 @@ def test_a_ctrnn_has_neither_filter_nor_oscillators() -> None:
     only = set(SpintronicParams.model_fields) - set(CtrnnParams.model_fields)
     assert only == {"f_cut_per_ns", "q", "sigma"}
     assert set(CtrnnParams.model_fields) < set(SpintronicParams.model_fields)
-
-
-def test_every_parameter_is_described() -> None:
-    for model in (CtrnnParams, SpintronicParams, SequentialDigitsParams):
-        for name, field in model.model_fields.items():
-            assert field.description or name == "name", name
 
 
 @pytest.mark.parametrize(

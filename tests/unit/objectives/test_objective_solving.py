@@ -28,22 +28,21 @@ def trained(kind: str, protocol: Protocol, **changes: Any) -> Outcome:
     )
 
 
-@pytest.mark.parametrize(("kind", "epochs", "steps"), [("spintronic", 15, 2), ("ctrnn", 25, 3)])
+@pytest.mark.parametrize(("kind", "epochs", "steps"), [("spintronic", 8, 2), ("ctrnn", 12, 3)])
 def test_a_network_trained_with_one_step_per_point_is_no_network_of_its_equation(
     kind: str, epochs: int, steps: int
 ) -> None:
+    small = {"layers": 2, "batch_size": 60, "epochs": epochs}
     as_a_map = {"integrator": "exponential", "max_step_ns": 1e4}
-    outcome = trained(kind, Protocol.CONFIRM, epochs=epochs, **as_a_map)
-    assert outcome.solved is not None
-    assert outcome.score > 0.7
+    outcome = trained(kind, Protocol.CONFIRM, **small, **as_a_map)
+    assert outcome.score > 0.65
     assert outcome.solved.score < outcome.score - 0.3
     assert outcome.solved.trained_steps_per_point == 1
     assert outcome.solved.remedy == "Lower max_step_ns."
-    by_default = trained(kind, Protocol.CONFIRM, epochs=epochs)
-    assert by_default.solved is not None
+    by_default = trained(kind, Protocol.CONFIRM, **small)
     assert by_default.solved.converged
     assert by_default.solved.trained_steps_per_point == steps
-    assert by_default.solved.score > 0.7
+    assert by_default.solved.score > 0.65
     assert by_default.solved.score == pytest.approx(by_default.score, abs=0.01)
 
 
@@ -109,7 +108,7 @@ def test_a_network_that_cannot_be_scored_keeps_its_step() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_readouts_are_solved_until_they_agree_within_a_per_cent(kind: str) -> None:
     network: LayeredNetwork = tiny(kind, steps_per_point=1, dt_ns=2.0)
-    u = inputs(time=20)
+    u = inputs(time=6)
     steps, settled = solving_steps(network, u)
     with torch.no_grad():
         with refined(network, steps):

@@ -18,7 +18,6 @@ from hpo.study.spec import StudySpec
 from hpo.views import note as views_note
 from hpo.views import verdict
 from objectives.contract import Outcome, Progress, Protocol
-from objectives.inspection import NetworkObjective
 from objectives.scoring import Hardware
 from objectives.solved_equation import refined
 from objectives.variability import Variability
@@ -242,7 +241,7 @@ def train(
     varied = {} if variability is None else {"variability": variability}
     try:
         outcome = objective.evaluate(
-            objective.Params(**SMALL, **varied, **changes),
+            objective.Params(**SMALL | varied | changes),
             task=objective.tasks["sequential-digits"](name="sequential-digits"),
             protocol=protocol,
             member_seed=7,
@@ -256,7 +255,6 @@ def train(
 
 def outcome_of(kind: str, protocol: Protocol = Protocol.VALIDATION, **changes: Any) -> Outcome:
     outcome, _ = train(kind, protocol, **changes)
-    assert isinstance(outcome, Outcome)
     return outcome
 
 
@@ -268,15 +266,12 @@ def test_the_training_is_the_ideal_one_and_the_ideal_accuracy_is_told(
     ideal, varied = outcome_of(kind, protocol), outcome_of(kind, protocol, variability=NOISY)
     assert varied.loss_curve == ideal.loss_curve
     if protocol == Protocol.CONFIRM:  # facts of the solved equation, as the claim is
-        assert ideal.solved is not None
-        assert varied.solved is not None
         assert varied.info["ideal_accuracy"] == pytest.approx(ideal.solved.score, abs=2e-3)
         claimed = varied.solved.score
     else:
         assert varied.info["ideal_accuracy"] == ideal.score
         claimed = varied.score
-    assert isinstance(worst := varied.info["worst_draw_accuracy"], float)
-    assert worst <= claimed != ideal.score
+    assert varied.info["worst_draw_accuracy"] <= claimed != ideal.score
     assert varied.curve == () if protocol == Protocol.CONFIRM else varied.curve[-1] == varied.score
     assert ideal.info.keys() == varied.info.keys() - {"ideal_accuracy", "worst_draw_accuracy"}
 
@@ -288,18 +283,17 @@ def test_the_training_is_the_ideal_one_and_the_ideal_accuracy_is_told(
 def test_devices_without_a_deviation_score_as_the_ideal_bit_for_bit(
     kind: str, integrator: str
 ) -> None:
-    ideal = outcome_of(kind, integrator=integrator)
-    same = outcome_of(kind, integrator=integrator, variability={"draws": 5})
+    ideal = outcome_of(kind, integrator=integrator, epochs=1)
+    same = outcome_of(kind, integrator=integrator, epochs=1, variability={"draws": 5})
     assert (same.score, same.curve) == (ideal.score, ideal.curve)
     assert same.info["ideal_accuracy"] == same.info["worst_draw_accuracy"] == ideal.score
 
 
-@pytest.mark.parametrize("protocol", list(Protocol))
-@pytest.mark.parametrize(("kind", "epoch"), [("spintronic", 1), ("spintronic", 3), ("ctrnn", 2)])
+@pytest.mark.parametrize("protocol", [Protocol.VALIDATION, Protocol.CONFIRM])
+@pytest.mark.parametrize(("kind", "epoch"), [("spintronic", 1), ("ctrnn", 2)])
 def test_resume_is_exact(kind: str, epoch: int, protocol: Protocol) -> None:
     whole, _ = train(kind, protocol, variability=NOISY)
     checkpoint, _ = train(kind, protocol, variability=NOISY, stop_after=epoch)
-    assert isinstance(checkpoint, bytes)
     resumed, seen = train(kind, protocol, variability=NOISY, resume=checkpoint)
     assert resumed == whole
     assert len(seen) == 3 - epoch
@@ -308,8 +302,6 @@ def test_resume_is_exact(kind: str, epoch: int, protocol: Protocol) -> None:
 def test_a_checkpoint_of_other_hardware_is_refused() -> None:
     varied, _ = train("spintronic", variability=VARIED, stop_after=1)
     ideal, _ = train("spintronic", stop_after=1)
-    assert isinstance(varied, bytes)
-    assert isinstance(ideal, bytes)
     with pytest.raises(ValueError, match=r"`variability.draws == 4` must hold, but got variab.*=3"):
         train("spintronic", variability=VARIED | {"draws": 4}, resume=varied)
     with pytest.raises(ValueError, match=r"`variability.draws == 3` must hold, but got .*=None"):
@@ -319,7 +311,6 @@ def test_a_checkpoint_of_other_hardware_is_refused() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_score_is_the_mean_over_chips_and_each_member_has_its_own(kind: str) -> None:
     objective = objectives.load(kind)
-    assert isinstance(objective, NetworkObjective)
     task = objective.tasks["sequential-digits"](name="sequential-digits")
     member: Any = objective.member(
         objective.Params(**SMALL, variability=NOISY),
@@ -329,7 +320,6 @@ def test_the_score_is_the_mean_over_chips_and_each_member_has_its_own(kind: str)
     )
     outcome = member.train(lambda progress: None)
     examples, steps = member._split.score, member.network.physics.n_steps
-    assert outcome.solved is not None
     hardware = Hardware(Variability(**NOISY), 7, steps)
     with refined(member.network, outcome.solved.steps_per_point):
         assert hardware.accuracy(member.network, examples)[0] == outcome.solved.score
@@ -356,7 +346,6 @@ def test_a_network_that_has_diverged_scores_0_on_every_chip() -> None:
     outcome = outcome_of("spintronic", integrator="euler", s=100.0, lr0=9.0, variability=VARIED)
     assert outcome.diverged
     objective = objectives.load("spintronic")
-    assert isinstance(objective, NetworkObjective)
     network = objective.network(objective.Params(**SMALL), [0], channels=1, outputs=10)
     network.w_out.data[0, 0, 0] = torch.nan
     hardware = Hardware(Variability(**VARIED), 0, 2)

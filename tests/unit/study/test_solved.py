@@ -214,7 +214,6 @@ def test_no_view_hides_that_some_networks_were_not_tested(
     snapshot: StudySnapshot, verdict: str, warning: str
 ) -> None:
     named = snapshot.confirmed
-    assert named is not None
     assert (named.checked, named.scores) == (False, (0.944,) * 4)
     tested, _, remark = warning.partition("solved equation")
     tested, remark = f"{tested}solved equation", remark.lstrip(";. ")
@@ -472,7 +471,6 @@ def test_a_sweep_that_is_sound_warns_of_nothing() -> None:
     assert views_verdict.verdict(sound).endswith(f"({HOW}, on the solved equation)")
     assert (tables.warnings(sound), json_records.study(sound)["warning"]) == ([], "")
     chart = study_figure.chart(SWEPT)
-    assert chart is not None
     assert [point.median for point in chart.groups[0].points] == pytest.approx([8.8, 8.8])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
@@ -99,10 +98,6 @@ LOW_HIGH = {"low": 1.0, "high": 10.0}
         (
             {"budget__trials": True},
             "budget.trials: a whole number must hold, but got trials=True. Change it.",
-        ),
-        (
-            {"budget__trials": 4.0},
-            "budget.trials: a whole number must hold, but got trials=4.0. Change it.",
         ),
         (
             {"budget__trails": 4},
@@ -279,11 +274,6 @@ def test_a_wrong_dimension_is_located(dimension: dict[str, Any], message: str) -
             f"Stay within the bounds of the objective '{__name__}:Example'.",
         ),
         (
-            {"fixed__layers": True},
-            "fixed.layers: a whole number must hold, but got layers=True. "
-            f"Stay within the bounds of the objective '{__name__}:Example'.",
-        ),
-        (
             {"fixed__gain": 0.01},
             "gain: `gain * layers >= 0.5` must hold, but got gain=0.01.",
         ),
@@ -396,108 +386,6 @@ def test_the_grid_of_a_log_range_hits_both_ends() -> None:
     ).grid("tau_ns")
     assert grid == pytest.approx([1.0, 10.0, 100.0])
     assert (grid[0], grid[-1]) == (1.0, 100.0)
-
-
-# --- files and overrides ---------------------------------------------------------------------
-
-FILE = f"""
-objective = "{__name__}:Example"
-[budget]
-trials = 10
-[fixed]
-weight = 1.0
-[space]
-tau_ns = {{ low = 1.0, high = 10.0 }}
-"""
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Path:
-    path = tmp_path / "mine.toml"
-    path.write_text(FILE)
-    return path
-
-
-def file_refusal(study: str, *overrides: str) -> str:
-    with pytest.raises(SpecError) as caught:
-        study_file.load(study, overrides=overrides)
-    return str(caught.value)
-
-
-def test_overrides_are_read_as_toml_else_as_text(study: Path) -> None:
-    loaded = study_file.load(
-        str(study),
-        overrides=["space.tau_ns.high=40", "description=two words", "space.kind.choices=['rk4']"],
-        values={"budget.trials": 3},
-    )
-    assert loaded.name == "mine"
-    assert loaded.space["tau_ns"].high == 40
-    assert loaded.description == "two words"
-    assert loaded.space["kind"].choices == ("rk4",)
-    assert loaded.budget.trials == 3
-
-
-@pytest.mark.parametrize("override", ["budget.trials", "=3", "budget..trials=3", ""])
-def test_an_override_without_key_or_value_is_refused(study: Path, override: str) -> None:
-    assert file_refusal(str(study), override) == (
-        f"--set {override}: `key=value` must hold. Write for instance --set space.tau_ns.high=40."
-    )
-
-
-def test_a_misspelt_override_is_refused_like_a_key(study: Path) -> None:
-    assert file_refusal(str(study), "bugdet.trials=3").startswith(
-        f"{study} with bugdet.trials=3: bugdet: unknown key. Did you mean 'budget'?"
-    )
-    assert "space.tau: objective" in file_refusal(str(study), "space.tau.high=40")
-    assert file_refusal(str(study), "budget.trials=many") == (
-        f"{study} with budget.trials='many': budget.trials: a whole number must hold, "
-        "but got trials='many'. Change it."
-    )
-    assert file_refusal(str(study), "seed.x=1", "seed=3", "seed.y=1") == (
-        "--set seed.y: 'seed' must be a table, but it is a value."
-    )
-
-
-def test_a_date_becomes_no_text(study: Path) -> None:
-    text = study.read_text()
-    study.write_text(text + "\n[reported]\nscore = 0.5\nsource = 2024-08-05\n")
-    assert file_refusal(str(study)) == (
-        f"{study}: reported.source: a number, a text, true or false must be given, but got the "
-        'date or time 2024-08-05. A text stands in quotes: source = "2024-08-05".'
-    )
-
-
-def test_a_file_that_is_not_toml_is_refused_with_its_line(study: Path) -> None:
-    study.write_text('objective = "x"\nseed = = 1\n')
-    assert file_refusal(str(study)) == (
-        f"{study}: not valid TOML: Invalid value (at line 2, column 8). Mend that line."
-    )
-    study.write_bytes(b'description = "\xff"')
-    assert "must be UTF-8 text" in file_refusal(str(study))
-
-
-def test_an_unknown_study_lists_those_that_exist(tmp_path: Path) -> None:
-    assert file_refusal("seqdigit").startswith(
-        "unknown study 'seqdigit'. Did you mean 'seqdigits'? Valid: "
-    )
-    missing = str(tmp_path / "none.toml")
-    assert file_refusal(missing) == (
-        f"{missing}: the study file must exist, but there is none. Check the path."
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (f"seed = {'9' * 5000}", "not a readable number"),
-        (f"seed = {'[' * 3000}{']' * 3000}", "must not be nested so deeply"),
-    ],
-)
-def test_what_python_cannot_read_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    file = tmp_path / "odd.toml"
-    file.write_text(text)
-    with pytest.raises(SpecError, match=message):
-        study_file.load(str(file))
 
 
 def test_a_text_that_no_database_holds_is_refused() -> None:
