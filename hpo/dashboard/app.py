@@ -186,7 +186,8 @@ class DashboardApp:
                 try:
                     storage = self._open()
                 except HpoError as error:
-                    self._empty = _lacks_tables(error)
+                    said = getattr(error.__cause__, "orig", None)  # we may not make its tables
+                    self._empty = isinstance(said, psycopg.errors.InsufficientPrivilege)
                     if not self._empty and not is_passing(error):
                         raise
                     raise Away(self._note_away(error)) from error
@@ -208,14 +209,6 @@ def _ask(storage: Storage) -> bool:
     with storage.engine.connect() as connection:
         table = models.StudyModel.__table__
         return bool(connection.scalar(sa.select(sa.exists(sa.select(table.c.study_id)))))
-
-
-def _lacks_tables(error: HpoError) -> bool:
-    """Whether the database is empty, and we have no right to change that."""
-    cause = error.__cause__
-    return isinstance(cause, sa.exc.DBAPIError) and isinstance(
-        cause.orig, psycopg.errors.InsufficientPrivilege
-    )
 
 
 def _unavailable(kind: Kind, text: str, empty: bool, option: str) -> Reply:
