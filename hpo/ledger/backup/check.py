@@ -100,8 +100,6 @@ def records(path: Path) -> Iterator[Record]:
 
 
 class _SlotRules:
-    """The rules that slots keep among themselves."""
-
     def __init__(self, spec: StudySpec) -> None:
         self._spec = spec
         self._distributions = space.distributions(spec)
