@@ -113,11 +113,7 @@ class Guard:
         return body
 
     def _admit(self, environ: WSGIEnvironment, extra: list[tuple[str, str]]) -> Kind:
-        """The kind of a request that may pass.
-
-        Raises:
-            Refused: it may not.
-        """
+        """The kind of a request that may pass; others are refused."""
         path = _checked_path(environ)
         self._check_host(environ.get("HTTP_HOST", ""))
         kind = next((kind for kind in Kind if re.fullmatch(kind.value, path)), None)

@@ -88,8 +88,7 @@ def _write(
 ) -> bool:
     """Show figures (JSON by name) and our part of the note in place of those that are shown.
 
-    Returns:
-        Whether it did: not if the study was deleted meanwhile.
+    Returns whether it did: not if the study was deleted meanwhile.
     """
     study_id = publication.optuna_study_id
     if not optuna_tables.has_study(connection, study_id):

@@ -16,9 +16,10 @@ from sqlalchemy import Connection, Row, delete, false, insert, null, or_, select
 
 from hpo.ledger import optuna_tables, reading
 from hpo.ledger.claims import ARTIFACT_TRIES, Checkpoint, Claim, Claimant, Over, Wait
-from hpo.ledger.tables import IS_RUNNING, SCHEMA_VERSION, checkpoints, slots, studies
+from hpo.ledger.tables import IS_RUNNING, SCHEMA_VERSION, checkpoints, slots, slots_of, studies
 from hpo.ledger.worker_statements import NOW, OPEN
 from hpo.ledger.writing import SILENT, after, apply_failure_policy, count_loss
+from hpo.postgres.connect import driver_of
 from hpo.search import stopping
 from hpo.study import time_step
 from hpo.study.snapshot import StudyState
@@ -102,8 +103,7 @@ def open_next(connection: Connection, study: str, who: Claimant, *, looked_after
 
 def _last_row(connection: Connection, statements: str, values: Mapping[str, Any]) -> Any:
     """The row that the last of several statements gives, if any; one message, one transaction."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
+    driver = driver_of(connection)
     try:
         with psycopg.ClientCursor(driver, row_factory=namedtuple_row) as cursor:
             cursor.execute(statements, values)
@@ -157,9 +157,7 @@ def _abandoned(
     again = held & (slots.c.worker == who.worker) & (slots.c.token == who.token)
     expired = slots.c.lease_until < NOW if who.take_over else false()
     free = or_(slots.c.lease_until.is_(None), expired)
-    query = select(slots).where(
-        slots.c.study_id == study_id, IS_RUNNING, slots.c.phase == phase, or_(again, free)
-    )
+    query = select(slots).where(slots_of(study_id, phase), IS_RUNNING, or_(again, free))
     if numbers is not None:
         query = query.where(slots.c.number.in_(numbers))
     query = query.order_by(slots.c.number).limit(1).with_for_update()
@@ -239,7 +237,7 @@ def _next_confirmation(
         slot = _abandoned(connection, study.id, who, Phase.CONFIRM, list(wanted))
         if slot is not None:
             return slot
-    own = (slots.c.study_id == study.id) & (slots.c.phase == Phase.CONFIRM)
+    own = slots_of(study.id, Phase.CONFIRM)
     query = select(slots.c.number, slots.c.state).where(own)
     taken = {row.number: row.state for row in connection.execute(query)}
     for number, (source, params) in wanted.items():

@@ -22,7 +22,7 @@ from hpo.errors import StudyError
 from hpo.ledger import optuna_tables, reading
 from hpo.ledger.claims import ARTIFACT_TRIES, End
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.tables import slots, studies
+from hpo.ledger.tables import slots, slots_of, studies
 from hpo.ledger.worker_statements import NOW
 from hpo.search.history import sampler_attrs
 from hpo.study.rules import check
@@ -225,7 +225,7 @@ def _trial(connection: Connection, study: Row[Any], number: int) -> Row[Any]:
             f"study {study.name!r}: the trial must have begun, but got trial={number}. "
             f"There are: {there}."
         )
-    own = (slots.c.study_id == study.id) & (slots.c.phase == Phase.SEARCH)
+    own = slots_of(study.id, Phase.SEARCH)
     query = select(slots).where(own, slots.c.number == number).with_for_update()
     return connection.execute(query).one()
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
 
 from hpo.errors import SpecError
 from hpo.ledger import reading
-from hpo.ledger.tables import members, slots, studies
+from hpo.ledger.tables import members, slots, slots_of, studies
 from hpo.study import effort, pareto
 from hpo.study.confirmation import SOLVED_SCORE, SOLVED_TYPES
 from hpo.study.rules import check
@@ -33,7 +34,7 @@ def summaries(connection: Connection) -> list[StudySummary]:
             func.max(slots.c.score).filter(scored).label("largest"),
             func.min(slots.c.score).filter(scored).label("smallest"),
         )
-        .outerjoin(slots, (slots.c.study_id == studies.c.id) & (slots.c.phase == Phase.SEARCH))
+        .outerjoin(slots, slots_of(studies.c.id, Phase.SEARCH))
         .group_by(studies.c.id)
         .order_by(studies.c.created_at, studies.c.id)
     )
@@ -155,9 +156,8 @@ def _confirmed(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
         )
         .cte("ranked")
     )
-    query = select(fresh, ranked.c.if_more, ranked.c.if_less).join(
-        ranked, (ranked.c.study_id == fresh.c.study_id) & (ranked.c.number == fresh.c.source)
-    )
+    same = (ranked.c.study_id == fresh.c.study_id) & (ranked.c.number == fresh.c.source)
+    query = select(fresh, ranked.c.if_more, ranked.c.if_less).join(ranked, same)
     return _by_study(connection, query)
 
 
@@ -172,11 +172,5 @@ def _first(spec: StudySpec | None, confirmed: Sequence[Row[Any]]) -> Row[Any] | 
 
 def _confirmed_summary(row: Row[Any]) -> ConfirmedSummary:
     return ConfirmedSummary(
-        source=row.source,
-        mean=row.mean,
-        std=row.std,
-        n=row.n,
-        cost=row.cost,
-        checked=row.checked,
-        step_mean=row.step_mean,
+        **{one.name: row._mapping[one.name] for one in fields(ConfirmedSummary)}
     )

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     DateTime,
     Float,
@@ -184,6 +185,11 @@ artifacts = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("artifacts_of_study", "study_id"),
 )
+
+
+def slots_of(study_id: ColumnElement[int] | int, phase: str) -> ColumnElement[bool]:
+    """The condition that a slot is one of this study, in this phase."""
+    return (slots.c.study_id == study_id) & (slots.c.phase == phase)
 
 
 def check_version(connection: Connection) -> bool:

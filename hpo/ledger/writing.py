@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, TextClause, and_, func, null, select, up
 
 from hpo.ledger import optuna_tables, reading
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
-from hpo.ledger.tables import IS_FAILED, IS_RUNNING, slots, studies
+from hpo.ledger.tables import IS_FAILED, IS_RUNNING, slots, slots_of, studies
 from hpo.ledger.worker_statements import (
     FAILURES_IN_A_ROW,
     FINISH,
@@ -56,11 +56,7 @@ def lost(connection: Connection, claim: Claim) -> LeaseLostError:
 
 
 def _locked(connection: Connection, claim: Claim) -> Row[Any]:
-    """The running slot's row, locked.
-
-    Raises:
-        LeaseLostError: the slot is another worker's by now.
-    """
+    """The running slot's row, locked."""
     mine = is_mine(claim) & (slots.c.state == SlotState.RUNNING)
     slot = connection.execute(select(slots).where(mine).with_for_update()).one_or_none()
     if slot is None:
@@ -84,12 +80,7 @@ def free(connection: Connection, slot: Row[Any]) -> None:
 
 def _owner(claim: Claim) -> dict[str, Any]:
     """The parameters by which statements know the holder of a slot."""
-    return {
-        "slot_id": claim.slot_id,
-        "worker": claim.worker,
-        "attempt": claim.attempt,
-        "token": claim.token,
-    }
+    return {name: getattr(claim, name) for name in ("slot_id", "worker", "attempt", "token")}
 
 
 def _owner_of(slot: Row[Any]) -> dict[str, Any]:
@@ -102,11 +93,7 @@ def _owner_of(slot: Row[Any]) -> dict[str, Any]:
 
 
 def _write(connection: Connection, statement: TextClause, claim: Claim, **values: Any) -> None:
-    """Write something down for the holder of a running slot.
-
-    Raises:
-        LeaseLostError: the slot is another worker's by now.
-    """
+    """Write something down for the holder of a running slot, and for nobody else."""
     if connection.execute(statement, {**_owner(claim), **values}).first() is None:
         raise lost(connection, claim)
 
@@ -275,7 +262,7 @@ def apply_failure_policy(connection: Connection, study_id: int) -> None:
     depend on who was faster. Lost workers do not count: they say nothing about the objective; nor
     do failures that were accepted (``hpo resume``).
     """
-    search = (slots.c.study_id == study_id) & (slots.c.phase == Phase.SEARCH)
+    search = slots_of(study_id, Phase.SEARCH)
     oldest = select(func.min(slots.c.number)).where(search, IS_RUNNING)
     accepted = select(studies.c.failures_from).where(studies.c.id == study_id)
     raised = and_(

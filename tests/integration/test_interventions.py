@@ -15,7 +15,6 @@ from workers import kill, run_workers, start_worker, table, toy_spec, undisturbe
 from hpo.cli import main
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.launch import arguments as launch_arguments
-from hpo.launch.arguments import LaunchArguments
 from hpo.launch.config import SiteConfig
 from hpo.launch.run import _Launch
 from hpo.ledger import interventions, tables
@@ -346,7 +345,7 @@ def test_a_launch_whose_study_was_stopped_and_resumed_says_so(
 ) -> None:
     ledger.register(toy_spec())  # open again, when the launch comes to tell why it ended
     arguments = launch_arguments.parser("hpo launch").parse_args(
-        ["--study", "toy.toml", "--no-report"], namespace=LaunchArguments()
+        ["--study", "toy.toml", "--no-report"]
     )
     arguments.command = "hpo launch --study toy.toml"
     with pytest.raises(HpoError) as refused:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from hpo.launch.config import SlurmDefaults
-from hpo.launch.executors import GRACE_S, Executor, slurm_commands, slurm_script
+from hpo.launch.executors import GRACE_S, Executor, Release, slurm_commands, slurm_script
 from hpo.launch.executors.local import DEATHS_AT_START, HEALTHY_S, PAUSE_S, WorkerError, tail
 from hpo.launch.executors.slurm_commands import Job, SlurmError
 from hpo.views import formatting
@@ -67,8 +67,7 @@ class SlurmExecutor(Executor):
         only_here: str | None = None,
         useful: Callable[[], int] = lambda: sys.maxsize,
         probed: Callable[[str], bool] = lambda name: False,
-        on_death: Callable[[str], bool | None] = lambda job: False,
-        on_kill: Callable[[str], object] = lambda job: None,
+        release: Release = lambda job, lost: False,
         say: Callable[[str], object] = lambda text: print(text, file=sys.stderr, flush=True),
     ) -> None:
         """Nothing is submitted yet.
@@ -84,16 +83,14 @@ class SlurmExecutor(Executor):
             only_here: words for a database that no other host reaches; None if others may.
             useful: says how many workers would find work now.
             probed: says whether a probe of this name is in the database.
-            on_death: told every job that ended; returns whether its workers held a trial, None if
-                that is unknown.
-            on_kill: told every job that ``stop`` has ended.
+            release: told of every job that ended.
             say: tells the user what cannot wait for ``poll``.
         """
         self._study, self._site, self._url = study, site, storage_url
         self._logs, self._threads = logs, threads
         self._options, self._only_here = list(options), only_here
         self._useful, self._probed = useful, probed
-        self._on_death, self._on_kill, self._say = on_death, on_kill, say
+        self._release, self._say = release, say
         digest = hashlib.sha256(f"{place}\n{study}".encode()).hexdigest()[:8]
         self.name = f"hpo-{study}-{digest}"
         self._target, self._started, self._helpless = 0, False, False
@@ -184,7 +181,7 @@ class SlurmExecutor(Executor):
                 left &= {job.id for job in slurm_commands.jobs(self.name) if not job.gone}
             time.sleep(1.0 if left else 0.0)
         for job in set(ids) - left:
-            self._on_kill(job)
+            self._release(job, False)
 
     def leave(self) -> str:
         """Forget the jobs, which go on; a probe is of no use any more."""
@@ -319,7 +316,7 @@ class SlurmExecutor(Executor):
 
     def _ended(self, job: Job) -> None:
         """Free what a job held."""
-        held = self._on_death(job.id)
+        held = self._release(job.id, True)
         if held or job.ran_s >= HEALTHY_S:
             self._deaths, self._pause_s = 0, PAUSE_S[0]
         elif job.state not in _NO_FAULT and held is not None:

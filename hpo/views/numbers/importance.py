@@ -17,6 +17,7 @@ from hpo.search import history
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot
+from hpo.views.numbers.scores import axis_score, scored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     Bins = dict[str, NDArray[np.int64]]
 
 
+GROUPS = 8
+"""So many ranges a parameter's values are divided into by ``separation``."""
 LEAST = 50
 """Trials that count, below which nothing is said: then five are the best tenth. Of a bowl of seven
 parameters whose weights halve one by one, the most important one came first in 9 of 20 searches of
@@ -95,7 +98,8 @@ def measure(snapshot: StudySnapshot) -> Importance | None:
     import numpy as np
 
     scores = np.array([slot.score for slot in trials])
-    bins = {name: _bins(spec, name, trials) for name in sorted(spec.space)}
+    count = min(_MOST_BINS, max(2, math.isqrt(len(trials) // _PER_CELL)))
+    bins = {name: _bins(spec, name, trials, count) for name in sorted(spec.space)}
     return Importance(
         trials=len(trials),
         mains=_mains(spec, trials, bins, scores),
@@ -169,8 +173,8 @@ def _interactions(bins: Bins, scores: NDArray[np.float64]) -> tuple[Interaction,
     return tuple(sorted(found, key=lambda item: (-item.share, item.names)))
 
 
-def _bins(spec: StudySpec, name: str, trials: Sequence[Slot]) -> NDArray[np.int64]:
-    """The bin of every trial: a choice, or one of ranges that hold as many trials each; (n,)."""
+def _bins(spec: StudySpec, name: str, trials: Sequence[Slot], count: int) -> NDArray[np.int64]:
+    """The bin of every trial: a choice, or one of ``count`` ranges of as many trials each; (n,)."""
     import numpy as np
 
     values = [slot.params[name] for slot in trials]
@@ -178,9 +182,34 @@ def _bins(spec: StudySpec, name: str, trials: Sequence[Slot]) -> NDArray[np.int6
     if choices is not None:
         return np.array([choices.index(value) for value in values])
     numbers = np.array(values, dtype=float)
-    count = min(_MOST_BINS, max(2, math.isqrt(len(trials) // _PER_CELL)))
     edges = np.unique(np.quantile(numbers, np.arange(1, count) / count))
     return np.searchsorted(edges, numbers, side="right")
+
+
+def separation(snapshot: StudySnapshot, name: str) -> float:
+    """How much of the variance of the scores' ranks lies between groups of a parameter: 0 to 1.
+
+    Groups are its choices, or the eighths of its values (the correlation ratio, eta squared).
+    """
+    from scipy import stats
+
+    slots = [slot for slot in scored(snapshot) if name in slot.params]
+    if len(slots) < 2 * GROUPS:
+        return 0.0
+    ranks = stats.rankdata([axis_score(snapshot.spec, slot) for slot in slots])
+    within = sum(_squares(g) for g in _groups(_bins(snapshot.spec, name, slots, GROUPS), ranks))
+    total = _squares(ranks)
+    return 1.0 - within / total if total else 0.0
+
+
+def _groups(a: NDArray[np.int64], values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """The values of each bin."""
+    return [values[a == value] for value in set(a.tolist())]
+
+
+def _squares(values: NDArray[np.float64]) -> float:
+    """The sum of squares about the mean."""
+    return float(((values - values.mean()) ** 2).sum())
 
 
 def alone(a: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
@@ -190,16 +219,15 @@ def alone(a: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
         a: bin of the parameter by trial, (n,).
         scores: (n,).
     """
-    import numpy as np
     from scipy import stats
 
     ranks = stats.rankdata(scores)
-    groups = [ranks[a == value] for value in np.unique(a)]
+    groups = _groups(a, ranks)
     more, left = len(groups) - 1, len(ranks) - len(groups)
-    rest = sum(float(np.sum((group - group.mean()) ** 2)) for group in groups)
+    rest = sum(map(_squares, groups))
     if more < 1 or left < 1 or rest <= 0.0:
         return 1.0
-    between = float(np.sum((ranks - ranks.mean()) ** 2)) - rest
+    between = _squares(ranks) - rest
     return float(stats.f.sf(between / more / (rest / left), more, left))
 
 
@@ -248,6 +276,5 @@ def interaction(
     if more < 1 or left < 1 or rest <= 0.0:
         return 0.0, 1.0
     noise = rest / left
-    total = float(np.sum((y - y.mean()) ** 2))
-    share = (together - more * noise) / (total + noise)
+    share = (together - more * noise) / (_squares(y) + noise)
     return max(0.0, share), float(stats.f.sf(together / more / noise, more, left))

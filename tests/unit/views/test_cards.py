@@ -21,8 +21,8 @@ from hpo.views.figures import cards as figures_cards
 from hpo.views.figures import distance, study_figure, thinning
 from hpo.views.figures.style import HEIGHT
 from hpo.views.numbers.convergence import clocks, incumbents
+from hpo.views.numbers.importance import separation
 from hpo.views.numbers.scores import scored
-from hpo.views.numbers.separation import separation
 from hpo.views.numbers.study_figure import chart
 
 LARGEST = 40_000
