@@ -22,14 +22,14 @@ class Tracker:
 
     def __init__(self, first: StudySnapshot) -> None:
         """What is settled in the first snapshot is no news."""
-        self._seen = {_key(slot) for slot in _settled(first)}
+        self._seen = {_key(slot) for slot in settled(first)}
         self._began, self._before = first.now, first.settled
 
     def news(self, snapshot: StudySnapshot) -> list[Slot]:
         """Slots that were settled since the last call, in that order."""
-        new = [slot for slot in _settled(snapshot) if _key(slot) not in self._seen]
+        new = [slot for slot in settled(snapshot) if _key(slot) not in self._seen]
         self._seen |= {_key(slot) for slot in new}
-        return sorted(new, key=lambda slot: (slot.settled_at or snapshot.now, _key(slot)))
+        return new
 
     def seconds_left(self, snapshot: StudySnapshot) -> float | None:
         """Until the search is settled, at the rate of this launch; None while that says little."""
@@ -40,8 +40,10 @@ class Tracker:
         return (snapshot.trials - snapshot.settled) * elapsed / done
 
 
-def _settled(snapshot: StudySnapshot) -> list[Slot]:
-    return [s for s in (*snapshot.search, *snapshot.confirm) if s.state != SlotState.RUNNING]
+def settled(snapshot: StudySnapshot) -> list[Slot]:
+    """Slots of search and confirmation that are settled, in the order in which they were."""
+    found = [s for s in (*snapshot.search, *snapshot.confirm) if s.state != SlotState.RUNNING]
+    return sorted(found, key=lambda slot: (slot.settled_at or snapshot.now, _key(slot)))
 
 
 def _key(slot: Slot) -> tuple[Phase, int]:
@@ -76,7 +78,7 @@ class PlainView(View):
         """Begin with a line on what is there already."""
         self._say, self._clock = say, clock
         self._tracker = Tracker(first)
-        self._counts = Counter(slot.phase for slot in _settled(first))
+        self._counts = Counter(slot.phase for slot in settled(first))
         self._last_s = clock()
         self._say(f"{first.spec.name}: {verdict.progress(first)}")
 

@@ -53,9 +53,7 @@ def columns(
         widths[max(widths, key=lambda i: widths[i])] -= 1
     return [
         "  ".join(
-            formatting.cut(row[i], room).rjust(room)
-            if i in right
-            else formatting.cut(row[i], room).ljust(room)
+            f"{formatting.cut(row[i], room):{'>' if i in right else '<'}{room}}"
             for i, room in widths.items()
         ).rstrip()
         for row in rows
