@@ -93,10 +93,7 @@ def test_memory_that_torch_cannot_get_is_a_memory_error() -> None:
             raise AssertionError("there is no petabyte")
 
     class GreedyObjective(ToyNetworkObjective):
-        def member(
-            self, params: ToyParams, *, task: ToyTask, protocol: Protocol, member_seed: int
-        ) -> ToyMember:
-            return Greedy(params, task, protocol, member_seed)
+        kind = Greedy
 
     with pytest.raises(MemoryError, match="can't allocate memory: you tried to allocate"):
         GreedyObjective().evaluate(
