@@ -15,6 +15,7 @@ from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Member, Phase, Slot, SlotState
+from objectives.contract import Solved
 
 START = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)
 EPOCHS = 30
@@ -113,6 +114,17 @@ def confirmation(source: int, index: int, score: float | None, **changes: Any) -
         **changes,
     }
     return slot(source * 10 + index, state, **values)
+
+
+def solved(score: float, **changes: Any) -> Solved:
+    """What the check of the time step found of a network."""
+    facts: dict[str, Any] = {
+        "converged": True,
+        "steps_per_point": 128,
+        "trained_steps_per_point": 1,
+        "remedy": "Lower max_step_ns.",
+    }
+    return Solved(score=score, **{**facts, **changes})
 
 
 def snapshot(

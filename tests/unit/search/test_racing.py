@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from workers import toy_spec
 
-from hpo.errors import SpecError
 from hpo.search import racing
 from hpo.search.history import learns
 from hpo.search.pruning import EndedError, TrialProgress
@@ -174,38 +173,6 @@ def test_epochs_of_trials() -> None:
     assert effort.of_steps(one_by_one, 3) == 12
 
 
-@pytest.mark.parametrize(
-    ("tables", "message"),
-    [
-        (
-            {"racing": {"rungs": [3, 1]}},
-            "test: racing.rungs: numbers of networks must increase and stay below budget.members, "
-            "but got rungs=[3, 1], members=6. Whoever passes the last rung trains all 6.",
-        ),
-        (
-            {"racing": {"rungs": [1, 6]}},
-            "test: racing.rungs: numbers of networks must increase and stay below budget.members, "
-            "but got rungs=[1, 6], members=6. Whoever passes the last rung trains all 6.",
-        ),
-        (
-            {"pruner": {"name": "wilcoxon"}},
-            'test: pruner.name: "wilcoxon" compares networks one by one, as [racing] does rung by '
-            "rung. Remove [racing], or choose another pruner, which then judges the learning curve "
-            "of the first network alone.",
-        ),
-        (
-            {"protocol": "confirm", "sampler": {"name": "random"}, "confirm": False},
-            "test: racing: a study must look for a best trial to have this table, but a sweep, and "
-            'protocol = "confirm", do not. Remove [racing].',
-        ),
-    ],
-)
-def test_refusals(tables: dict[str, Any], message: str) -> None:
-    with pytest.raises(SpecError) as refused:
-        raced(**tables)
-    assert str(refused.value) == message
-
-
 def test_words() -> None:
     assert verdict.racing_text(raced()) == "racing: after 1 and 3 networks, the best 2 go on"
     one = raced(racing={"rungs": [1], "keep": 1})
@@ -277,13 +244,6 @@ def test_gp_does_not_go_back_to_where_trials_were_pruned() -> None:
         assert float(suggest(own, 5, seen).params["x"]) < 0.65
 
 
-def test_a_race_that_nobody_could_win_is_refused() -> None:
+def test_a_race_that_one_could_win_is_no_mistake() -> None:
     budget = {"members": 6, "epochs": EPOCHS, "window": 4, "trials": 20}
-    with pytest.raises(SpecError) as caught:
-        raced(budget=budget, racing={"rungs": [1], "reduction_factor": 18})
-    assert str(caught.value) == (
-        "test: racing.reduction_factor: budget.trials - budget.window + 1 must be at least as "
-        "large, but got reduction_factor=18, trials=20, window=4: nobody but trial 0 would go on. "
-        "Lower it, or add trials."
-    )
     assert raced(budget=budget, racing={"rungs": [1], "reduction_factor": 17}).racing
