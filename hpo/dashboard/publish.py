@@ -125,10 +125,7 @@ def _states() -> Any:
     )
     return (
         select(
-            studies.c.name,
-            studies.c.optuna_study_id,
-            studies.c.state,
-            studies.c.reason,
+            *(studies.c[name] for name in ("name", "optuna_study_id", "state", "reason")),
             studies.c.amendments,
             func.md5(cast(studies.c.spec, Text)).label("spec"),
             studies.c.spec["figure"]["overlay"].label("overlay"),

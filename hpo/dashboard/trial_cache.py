@@ -53,8 +53,6 @@ class View:
 
 
 class _Study:
-    """What is kept of one study."""
-
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.at = -math.inf
@@ -124,7 +122,6 @@ class Trials:
 
 
 def _read(connection: Connection, ids: Sequence[int]) -> dict[int, FrozenTrial]:
-    """The trials of these ids, each with all it has."""
     trial_id = _TRIALS.c.trial_id
     values = _by_trial(connection, models.TrialValueModel, ids, "objective", "value", "value_type")
     curves = _curves(connection, ids)

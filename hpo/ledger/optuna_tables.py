@@ -40,6 +40,7 @@ TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
 
 _STUDIES = models.StudyModel.__table__
 _TRIALS = models.TrialModel.__table__
+_SYSTEM = models.StudySystemAttributeModel.__table__
 _STATES = {
     SlotState.COMPLETE: TrialState.COMPLETE,
     SlotState.PRUNED: TrialState.PRUNED,
@@ -74,11 +75,10 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
 
 def publish_study(connection: Connection, study_id: int, spec: StudySpec) -> None:
     """Show the spec, its hash and the reported optimum as the study's user attributes."""
-    shown: dict[str, Any] = {"hpo:spec_hash": spec.hash, "hpo:spec": spec.stored()}
+    shown = {"hpo:spec_hash": json.dumps(spec.hash), "hpo:spec": json.dumps(spec.stored())}
     if spec.reported is not None:
-        shown["hpo:reported"] = spec.reported.model_dump(exclude_none=True)
-    texts = {key: json.dumps(value) for key, value in shown.items()}
-    set_attrs(connection, models.StudyUserAttributeModel, study_id, texts)
+        shown["hpo:reported"] = json.dumps(spec.reported.model_dump(exclude_none=True))
+    set_attrs(connection, models.StudyUserAttributeModel, study_id, shown)
 
 
 def set_attrs(connection: Connection, model: Any, owner_id: int, texts: Mapping[str, str]) -> None:
@@ -98,23 +98,21 @@ def set_system_attrs(connection: Connection, study_id: int, texts: Mapping[str, 
 
 def system_attrs(connection: Connection, study_id: int) -> dict[str, str]:
     """The system attributes of a study, as JSON by key."""
-    table = models.StudySystemAttributeModel.__table__
-    query = select(table.c.key, table.c.value_json).where(table.c.study_id == study_id)
+    query = select(_SYSTEM.c.key, _SYSTEM.c.value_json).where(_SYSTEM.c.study_id == study_id)
     return {row.key: row.value_json for row in connection.execute(query)}
 
 
 def drop_system_attrs(connection: Connection, study_id: int, keys: Collection[str]) -> None:
     """Delete system attributes of a study."""
-    table = models.StudySystemAttributeModel.__table__
-    own = (table.c.study_id == study_id) & table.c.key.in_(keys)
-    connection.execute(table.delete().where(own))
+    own = (_SYSTEM.c.study_id == study_id) & _SYSTEM.c.key.in_(keys)
+    connection.execute(_SYSTEM.delete().where(own))
 
 
 def system_attr_of_all(connection: Connection, key: str) -> dict[int, str | None]:
     """A system attribute of every study in Optuna's tables, as JSON by Optuna's id of it."""
-    table = models.StudySystemAttributeModel.__table__
-    own = (table.c.study_id == _STUDIES.c.study_id) & (table.c.key == key)
-    query = select(_STUDIES.c.study_id, table.c.value_json).outerjoin_from(_STUDIES, table, own)
+    own = (_SYSTEM.c.study_id == _STUDIES.c.study_id) & (_SYSTEM.c.key == key)
+    query = select(_STUDIES.c.study_id, _SYSTEM.c.value_json)
+    query = query.outerjoin_from(_STUDIES, _SYSTEM, own)
     return {row.study_id: row.value_json for row in connection.execute(query)}
 
 
@@ -157,10 +155,9 @@ def artifact_owner(
 ) -> tuple[int, Mapping[str, Any]] | None:
     """Optuna's id of the study that lists an artifact, or has a trial that does, and its facts."""
     of_trial = models.TrialSystemAttributeModel.__table__
-    of_study = models.StudySystemAttributeModel.__table__
     key = ARTIFACT + artifact_id
     for query in (
-        select(of_study.c.study_id, of_study.c.value_json).where(of_study.c.key == key),
+        select(_SYSTEM.c.study_id, _SYSTEM.c.value_json).where(_SYSTEM.c.key == key),
         select(_TRIALS.c.study_id, of_trial.c.value_json)
         .join(of_trial, of_trial.c.trial_id == _TRIALS.c.trial_id)
         .where(of_trial.c.key == key),

@@ -77,7 +77,6 @@ def set_up(storage: Storage, role: str, password: str | None = None) -> None:
 
 
 def _make(driver: psycopg.Connection[Any], role: str, password: str | None) -> None:
-    """Create the role if it is not there, and set its password."""
     name = sql.Identifier(role)
     if not driver.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
         driver.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))

@@ -147,7 +147,7 @@ SELECT EXISTS (SELECT FROM {SCHEMA}.slots failed WHERE failed.study_id = settled
 """Settle a slot with everything that it has to say, and tell whether any of its study has failed.
 
 Parameters: the owner's; those of the last member, null where nothing is left to be stored; how the
-slot ends (``writing.End``; ``settled_at`` is null for now); those of ``optuna_tables.outcome_of``.
+slot ends (``claims.End``; ``settled_at`` is null for now); those of ``optuna_tables.outcome_of``.
 """
 
 OPEN = f"""

@@ -56,7 +56,6 @@ def lost(connection: Connection, claim: Claim) -> LeaseLostError:
 
 
 def _locked(connection: Connection, claim: Claim) -> Row[Any]:
-    """The running slot's row, locked."""
     mine = is_mine(claim) & (slots.c.state == SlotState.RUNNING)
     slot = connection.execute(select(slots).where(mine).with_for_update()).one_or_none()
     if slot is None:

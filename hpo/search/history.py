@@ -88,7 +88,6 @@ class _Memory:
 
 @lru_cache(maxsize=8)
 def _memory(spec_hash: str) -> _Memory:
-    """The memory of this process for a study."""
     return _Memory()
 
 

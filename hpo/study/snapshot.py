@@ -169,7 +169,6 @@ class StudySnapshot:
 
 
 def _confirmation(spec: StudySpec, slot: Slot, fresh: Sequence[Slot], wanted: int) -> Confirmation:
-    """What fresh seeds have made of a trial."""
     scored = [(c, c.score) for c in fresh if c.score is not None]
     costs = told(spec, *(c for c, _ in scored))
     return Confirmation(

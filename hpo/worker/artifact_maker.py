@@ -48,7 +48,6 @@ class ArtifactMaker:
         return False
 
     def _keep_alone(self, name: str) -> bool:
-        """Make the artifacts of a study unless somebody else is at it."""
         try:
             edition = self._store.begin(name, self._worker, self._lease_s)
         except StudyError as error:

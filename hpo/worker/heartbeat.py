@@ -99,7 +99,6 @@ class Heartbeat(threading.Thread):
         self._heard()
 
     def _heard(self) -> None:
-        """Remember that the database has answered just now."""
         now = time.monotonic()
         if now - self._heard_s > self._options.lease_s:  # it hung, or this process was paused
             self._cut_off_s = now

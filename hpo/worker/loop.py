@@ -139,7 +139,6 @@ class Worker:
         return found
 
     def _claim_fairly(self) -> Claim | Wait:
-        """A slot of one of the open studies."""
         waits, stale, studies = [], False, self._ledger.open_studies()
         self._left_out = {
             name: self._left_out[name] for name, _ in studies if name in self._left_out

@@ -214,7 +214,6 @@ class Trial:
 
     @property
     def _n_members(self) -> int:
-        """How many networks the slot trains."""
         return 1 if self._claim.phase == Phase.CONFIRM else self._spec.budget.members
 
     def _on_epoch(
@@ -302,7 +301,6 @@ def _member(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
 
 
 def _cost_of(name: str, member: Member) -> float:
-    """What a trained network costs."""
     value = member.info.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(

@@ -105,5 +105,4 @@ def _trial_ids(connection: Connection, study_id: int) -> dict[int, int]:
 
 
 def _renamed(key: str, names: Mapping[int, int]) -> str:
-    """The key with another name for the trial in it."""
     return _OF_TRIAL.sub(lambda m: f"dashboard:{names.get(int(m[1]), m[1])}:", key)

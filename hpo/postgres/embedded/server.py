@@ -229,14 +229,12 @@ class Server:
             if running and running.ready:
                 return
             time.sleep(POLL_S)
+        said = " | ".join(self.layout.log.read_text(errors="replace").splitlines()[-5:])
         raise StorageError(
             f"{self.layout.data}: PostgreSQL must accept connections within {START_TIMEOUT_S:.0f} "
-            f"s, but got {'no answer' if self.alive() else 'its end'}: {self._last_lines()} "
+            f"s, but got {'no answer' if self.alive() else 'its end'}: {said} "
             f"Mend what it names; the whole log is {self.layout.log}."
         )
-
-    def _last_lines(self) -> str:
-        return " | ".join(self.layout.log.read_text(errors="replace").splitlines()[-5:])
 
 
 def claim_socket_directory(directory: Path, account: Account | None) -> None:

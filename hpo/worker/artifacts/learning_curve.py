@@ -142,10 +142,11 @@ def _draw_losses(axes: Axes, found: Mapping[str, Sequence[Member]]) -> None:
     from matplotlib.ticker import LogLocator
 
     lowest = math.inf
-    for colour, network in ((c, network) for c, networks in found.items() for network in networks):
-        losses = [loss if math.isfinite(loss) else math.nan for loss in network.loss_curve]
-        lowest = min([lowest, *(loss for loss in losses if not math.isnan(loss))])
-        axes.plot(range(1, len(losses) + 1), losses, color=colour, linewidth=0.9, alpha=0.7)
+    for colour, networks in found.items():
+        for network in networks:
+            losses = [loss if math.isfinite(loss) else math.nan for loss in network.loss_curve]
+            lowest = min([lowest, *(loss for loss in losses if not math.isnan(loss))])
+            axes.plot(range(1, len(losses) + 1), losses, color=colour, linewidth=0.9, alpha=0.7)
     if lowest > 0:
         axes.set_yscale("log")
         axes.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))

@@ -65,7 +65,6 @@ def _left_align(figure: go.Figure, columns: int) -> None:
 
 
 def _title(replay: Replay, parameters: list[str]) -> dict[str, Any]:
-    """Which network, how good it is, on what, and its parameters."""
     head, *more = replay.heading
     text = "<br>".join(safe(line) for line in (*more, *parameters))
     return {
