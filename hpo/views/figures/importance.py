@@ -16,7 +16,7 @@ from hpo.study.trials import Slot
 from hpo.views import formatting
 from hpo.views.figures.style import focus, hover, markers, position, safe, style
 from hpo.views.figures.thinning import sample
-from hpo.views.numbers.importance import LEAST, Importance, counted
+from hpo.views.numbers.importance import LEAST, Effect, Importance, counted
 from hpo.views.numbers.scores import axis_score
 from hpo.views.palette import BLUE, GREY, INK, ORANGE, VERMILLION
 
@@ -63,31 +63,28 @@ def bars(found: Importance) -> go.Figure:
     rows = max(len(mains), min(len(pairs), 8))
     figure = make_subplots(1, 2, horizontal_spacing=0.24)
     style(figure, height=110 + 30 * rows).update_layout(margin={"l": 120, "t": 34, "b": 50})
-    sure = [found.certain(main) for main in mains]
-    _add_bars(figure, 1, [_name(m.name) for m in mains], [m.share for m in mains], sure)
-    shown = pairs[: max(rows, 1)]
-    labels = [" × ".join(map(_name, pair.names)) for pair in shown]
-    sure = [found.certain(pair) for pair in shown]
-    _add_bars(figure, 2, labels, [pair.share for pair in shown], sure)
-    figure.update_xaxes(title_text="importance (%)", row=1, col=1)
-    figure.update_xaxes(range=[0, 118.0 * max(main.share for main in mains)], row=1, col=1)
-    figure.update_xaxes(title_text="interaction (% of variance)", row=1, col=2)
-    top = 118.0 * max([0.05, *(pair.share for pair in shown)])
-    figure.update_xaxes(range=[0, top], row=1, col=2)
+    sides = {"importance (%)": mains, "interaction (% of variance)": pairs[: max(rows, 1)]}
+    for column, (title, effects) in enumerate(sides.items(), start=1):
+        figure.add_trace(_bars(found, effects), row=1, col=column)
+        top = 118.0 * max([0.05, *(effect.share for effect in effects)])
+        figure.update_xaxes(title_text=title, range=[0, top], row=1, col=column)
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure.update_layout(barmode="overlay")
 
 
-def _add_bars(
-    figure: go.Figure, column: int, labels: list[str], shares: list[float], sure: list[bool]
-) -> None:
+def _bars(found: Importance, effects: Sequence[Effect]) -> go.Bar:
     """Bars with their numbers; grey and hollow where chance would do."""
-    bar = go.Bar(
-        x=[100 * share for share in shares],
-        y=labels,
+    sure = [found.certain(effect) for effect in effects]
+    shares = [100 * effect.share for effect in effects]
+    return go.Bar(
+        x=shares,
+        y=[
+            " × ".join(safe(formatting.cut(name, _SHORT)) for name in effect.names)
+            for effect in effects
+        ],
         orientation="h",
         showlegend=False,
-        text=[f"{100 * share:.1f}" for share in shares],
+        text=[f"{share:.1f}" for share in shares],
         textposition="outside",
         cliponaxis=False,
         marker={
@@ -96,14 +93,9 @@ def _add_bars(
         },
         hovertemplate="%{y}: %{x:.3g} %<extra></extra>",
     )
-    figure.add_trace(bar, row=1, col=column)
 
 
-def _name(name: str) -> str:
-    return safe(formatting.cut(name, _SHORT))
-
-
-def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, str]]) -> go.Figure:
+def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, ...]]) -> go.Figure:
     """The score over pairs of parameters, smoothed: see ``_smooth``.
 
     It is drawn on a grid of ``GRID`` times ``GRID``, from at most ``LEARNT`` trials evenly taken.
@@ -132,7 +124,7 @@ def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, str]]) -> go.Fi
 
 def _panel(
     snapshot: StudySnapshot,
-    pair: tuple[str, str],
+    pair: tuple[str, ...],
     axes: Sequence[Sequence[ParamValue]],
     z: NDArray[Any],
     shown: Sequence[Slot],
@@ -160,7 +152,7 @@ def _panel(
 
 
 def _dots(
-    spec: StudySpec, pair: tuple[str, str], slots: Sequence[Slot], name: str, look: dict[str, Any]
+    spec: StudySpec, pair: tuple[str, ...], slots: Sequence[Slot], name: str, look: dict[str, Any]
 ) -> go.Scatter:
     x, y = ([position(slot.params[key]) for slot in slots] for key in pair)
     return markers(x, y, [hover(spec, slot) for slot in slots], name=name, marker=look)
@@ -202,7 +194,7 @@ def _place(spec: StudySpec, name: str, value: ParamValue) -> float:
 def _smooth(
     spec: StudySpec,
     trials: Sequence[Slot],
-    pair: tuple[str, str],
+    pair: tuple[str, ...],
     axes: Sequence[Sequence[ParamValue]],
     view: tuple[float, float],
 ) -> NDArray[Any]:

@@ -7,7 +7,6 @@ mean of fewer networks. A trial that was stopped earlier has the score of a shor
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -37,25 +36,16 @@ _PER_CELL, _MOST_BINS = 5, 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Main:
-    """How much a parameter by itself matters to be among the best tenth."""
+class Effect:
+    """How much a parameter matters, or two of them beyond what each does alone."""
 
-    name: str
+    names: tuple[str, ...]
+    """One, or two."""
     share: float
-    """Of the importances of all parameters, from 0 to 1."""
+    """From 0 to 1: of a parameter, of the importances of all to be among the best tenth; of a pair,
+    of the variance of the ranks, see ``interaction``."""
     p: float
-    """Probability that ranks differ as much along it where it does not matter; see ``alone``."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interaction:
-    """What two parameters explain together, beyond what each explains alone."""
-
-    names: tuple[str, str]
-    share: float
-    """Of the variance of the ranks, from 0 to 1; see ``interaction``."""
-    p: float
-    """Probability of as much or more where there is none."""
+    """Probability of as much or more where it does not matter; see ``alone``, ``interaction``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,22 +53,22 @@ class Importance:
     """What the trials that count say."""
 
     trials: int
-    mains: tuple[Main, ...]
-    """Largest first."""
-    interactions: tuple[Interaction, ...]
-    """Largest first."""
+    mains: tuple[Effect, ...]
+    """Of each parameter, largest first."""
+    interactions: tuple[Effect, ...]
+    """Of each pair, largest first."""
 
-    def certain(self, found: Main | Interaction) -> bool:
+    def certain(self, found: Effect) -> bool:
         """Whether it is more than chance, at 5 % for all of its kind together (Bonferroni)."""
-        kind = self.mains if isinstance(found, Main) else self.interactions
+        kind = self.mains if len(found.names) == 1 else self.interactions
         return found.p < 0.05 / len(kind)
 
-    def pairs(self, most: int) -> list[tuple[str, str]]:
+    def pairs(self, most: int) -> list[tuple[str, ...]]:
         """Pairs worth a look: those that interact, then those of the most important parameters."""
         certain = [pair.names for pair in self.interactions if self.certain(pair)]
-        order = [main.name for main in self.mains]
+        order = [name for main in self.mains for name in main.names]
         by_main = sorted(combinations(order, 2), key=lambda pair: sum(map(order.index, pair)))
-        found: dict[frozenset[str], tuple[str, str]] = {}
+        found: dict[frozenset[str], tuple[str, ...]] = {}
         for pair in (*certain, *by_main):
             found.setdefault(frozenset(pair), pair)
         return list(found.values())[:most]
@@ -109,7 +99,7 @@ def measure(snapshot: StudySnapshot) -> Importance | None:
 
 def _mains(
     spec: StudySpec, trials: Sequence[Slot], bins: Bins, scores: NDArray[np.float64]
-) -> tuple[Main, ...]:
+) -> tuple[Effect, ...]:
     """PED-ANOVA (Watanabe, Bansal and Hutter, arXiv:2304.10255), as Optuna implements it.
 
     The importance of a parameter is the Pearson divergence between its density among the best
@@ -126,33 +116,29 @@ def _mains(
         sampler=optuna.samplers.RandomSampler(seed=_SEED),
         pruner=optuna.pruners.NopPruner(),
     )
-    sign = -1.0 if spec.maximize else 1.0
-    losses = [sign * (slot.score or 0.0) for slot in trials]
     names = sorted(spec.space)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it tells that targets are minimised, which they are to be
-        found = PedAnovaImportanceEvaluator().evaluate(
-            study, names, target=lambda trial: losses[trial.number]
-        )
+    found = PedAnovaImportanceEvaluator().evaluate(study, names)
     total = sum(found.values()) or 1.0
     mains = [
-        Main(name=name, share=found[name] / total, p=alone(bins[name], scores)) for name in names
+        Effect(names=(name,), share=found[name] / total, p=alone(bins[name], scores))
+        for name in names
     ]
-    return tuple(sorted(mains, key=lambda main: (-main.share, main.name)))
+    return tuple(sorted(mains, key=lambda main: (-main.share, main.names)))
 
 
 def _frozen(spec: StudySpec, trials: Sequence[Slot]) -> list[Any]:
+    """The trials as Optuna has them, with losses: the less, the better."""
     from optuna.trial import FrozenTrial, TrialState
 
     from hpo.search.space import distributions
 
-    space = distributions(spec)
+    space, sign = distributions(spec), -1.0 if spec.maximize else 1.0
     return [
         FrozenTrial(
             number=number,
             trial_id=number,
             state=TrialState.COMPLETE,
-            value=slot.score,
+            value=sign * (slot.score or 0.0),
             datetime_start=history.EPOCH,
             datetime_complete=history.EPOCH,
             params={name: slot.params[name] for name in space},
@@ -165,11 +151,11 @@ def _frozen(spec: StudySpec, trials: Sequence[Slot]) -> list[Any]:
     ]
 
 
-def _interactions(bins: Bins, scores: NDArray[np.float64]) -> tuple[Interaction, ...]:
+def _interactions(bins: Bins, scores: NDArray[np.float64]) -> tuple[Effect, ...]:
     found = []
     for pair in combinations(bins, 2):
         share, p = interaction(bins[pair[0]], bins[pair[1]], scores)
-        found.append(Interaction(names=pair, share=share, p=p))
+        found.append(Effect(names=pair, share=share, p=p))
     return tuple(sorted(found, key=lambda item: (-item.share, item.names)))
 
 
