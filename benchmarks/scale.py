@@ -157,7 +157,7 @@ def _spec(name: str, trials: int, sampler: str, workers: int) -> StudySpec:
 @contextmanager
 def _network(storage: Storage) -> Iterator[str]:
     """The address of the database over the network."""
-    url, layout = sa.make_url(storage.url), Layout.of(settings.home())
+    url, layout = sa.make_url(storage.url), Layout(settings.home())
     with delayed(f"{url.query['host']}/.s.PGSQL.{PORT}", ROUND_TRIP_S / 2) as port:
         user = f"{url.username}:{read_password(layout)}"
         yield f"postgresql://{user}@127.0.0.1:{port}/{url.database}"

@@ -92,7 +92,7 @@ def search(spec: StudySpec, lengths: Sequence[int] = ()) -> Found:
 
 def _trial(spec: StudySpec, number: int, past: Sequence[Past]) -> tuple[Past, int]:
     suggestion = suggest.suggest(spec, number, past)
-    judge = pruning.TrialPruning(spec, number, past, suggestion)
+    judge = pruning.TrialProgress(spec, number, past, suggestion)
     last = spec.budget.epochs + spec.budget.members - 1
     epochs = 0
 

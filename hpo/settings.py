@@ -38,11 +38,8 @@ def config_files() -> list[Path]:
     """Return where a site's defaults may be, the first that is there counts."""
     import platformdirs
 
-    if chosen := os.environ.get("HPO_CONFIG"):
-        named = [Path(chosen).expanduser()]
-    else:
-        named = [platformdirs.user_config_path("hpo") / "hpo.toml"]
-    return [Path("hpo.toml"), *named]
+    own = platformdirs.user_config_path("hpo") / "hpo.toml"
+    return [Path("hpo.toml"), _file("HPO_CONFIG") or own]
 
 
 def storage_url() -> str | None:
@@ -52,8 +49,7 @@ def storage_url() -> str | None:
 
 def storage_password_file() -> Path | None:
     """Return the file named by `HPO_STORAGE_PASSWORD_FILE`, or None where it is unset or empty."""
-    chosen = os.environ.get("HPO_STORAGE_PASSWORD_FILE")
-    return Path(chosen).expanduser() if chosen else None
+    return _file("HPO_STORAGE_PASSWORD_FILE")
 
 
 def job() -> str | None:
@@ -70,5 +66,9 @@ def server_user() -> str:
 
 def dashboard_password_file() -> Path | None:
     """Return the file in `HPO_DASHBOARD_PASSWORD_FILE`, or None where it is unset or empty."""
-    chosen = os.environ.get("HPO_DASHBOARD_PASSWORD_FILE")
+    return _file("HPO_DASHBOARD_PASSWORD_FILE")
+
+
+def _file(variable: str) -> Path | None:
+    chosen = os.environ.get(variable)
     return Path(chosen).expanduser() if chosen else None

@@ -19,8 +19,6 @@ from hpo.errors import HpoError
 if TYPE_CHECKING:
     import socket
 
-    from hpo.dashboard.app import DashboardApp
-
 
 _IN_THE_OPEN = (
     "note: the password and all else cross the network as they are: put TLS before the dashboard "
@@ -130,13 +128,22 @@ def _serve(
     notes: Sequence[str],
 ) -> None:
     """Serve until a signal, and say so."""
+    import optuna
+
     from hpo.dashboard import server
+    from hpo.dashboard.app import DashboardApp
     from hpo.dashboard.guard import Guard, host_name
     from hpo.dashboard.passwords import PasswordCheck
+    from hpo.ledger.tables import schema
+    from hpo.postgres.connect import open_storage
 
+    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of each trial that no plot shows
     names = {host_name(name) for name in (*arguments.allowed_host, arguments.host)}
     gate = PasswordCheck(password) if password is not None else None
-    site = _site(arguments)
+    site = DashboardApp(
+        lambda: open_storage(arguments.storage, prepare=schema),
+        option=storage_option(arguments.storage),
+    )
     try:
         site.open()
         guard = Guard(site, frozenset(names), gate, notes=arguments.notes)
@@ -150,17 +157,3 @@ def _serve(
     finally:
         site.close()
         gc.freeze()  # else the interpreter's end visits a million objects, for two seconds
-
-
-def _site(arguments: argparse.Namespace) -> DashboardApp:
-    import optuna
-
-    from hpo.dashboard.app import DashboardApp
-    from hpo.ledger.tables import schema
-    from hpo.postgres.connect import open_storage
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)  # it warns of each trial that no plot shows
-    return DashboardApp(
-        lambda: open_storage(arguments.storage, prepare=schema),
-        option=storage_option(arguments.storage),
-    )

@@ -6,7 +6,7 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -28,24 +28,16 @@ _SOLVED = ("solved_score", "solved_converged", "solved_steps_per_point", "traine
 
 def _check(p: Parser, arguments: argparse.Namespace) -> None:
     """Refuse options of one kind of file beside another."""
-    table = {"--output": arguments.output, "--format": arguments.format}
-    table |= {"--curves": arguments.curves or None}
-    network = {"--trial": arguments.trial, "--member": arguments.member}
-    network |= {"--fresh-seed": arguments.fresh_seed}
-    wrong: dict[str, str] = {}
+    table = ("output", "format", "curves")
+    wrong = dict.fromkeys(table, "not allowed with argument --network")
     if arguments.network is None:
-        wrong |= dict.fromkeys(_given(network), "goes with argument --network")
-    else:
-        wrong |= dict.fromkeys(_given(table), "not allowed with argument --network")
+        network = ("trial", "member", "fresh_seed")
+        wrong = dict.fromkeys(network, "goes with argument --network")
     if arguments.backup is not None:
-        beside = _given({**table, "--network": arguments.network})
-        wrong |= dict.fromkeys(beside, "not allowed with argument --backup")
+        wrong |= dict.fromkeys((*table, "network"), "not allowed with argument --backup")
     for option, why in wrong.items():
-        p.error(f"argument {option}: {why}")
-
-
-def _given(options: Mapping[str, object]) -> list[str]:
-    return [option for option, value in options.items() if value is not None]
+        if (value := getattr(arguments, option)) is not None and value is not False:
+            p.error(f"argument --{option.replace('_', '-')}: {why}")
 
 
 @command(

@@ -13,36 +13,30 @@ from importlib import import_module
 from typing import Any
 
 COMMANDS = {
-    "launch": ("hpo.launch.__main__:main", "run a study: search, confirm, report"),
-    "worker": ("hpo.worker.__main__:main", "work for the studies of a database"),
-    "studies": ("hpo.cli.status:studies", "studies in the database, and study files to launch"),
-    "status": ("hpo.cli.status:status", "how far a study is, and who works"),
-    "trials": ("hpo.cli.trials:trials", "every trial of a study, as a table"),
-    "best": ("hpo.cli.trials:best", "the best configurations beside the reported one"),
-    "report": ("hpo.cli.report:report", "write a study as one HTML file"),
-    "dashboard": ("hpo.cli.dashboard:dashboard", "show the studies in the browser"),
-    "publish": ("hpo.cli.report:publish", "show a study on the dashboard as it is now"),
-    "export": (
-        "hpo.cli.export:export",
-        "write trials as a table, a study as a backup, or a network",
-    ),
-    "import": ("hpo.cli.backup:import_", "bring a study from a backup into the database"),
-    "retry": ("hpo.cli.interventions:retry", "run failed trials again"),
-    "exclude": ("hpo.cli.interventions:exclude", "take a bad trial out of a study"),
-    "stop": ("hpo.cli.interventions:stop", "stop a study everywhere, losing nothing"),
-    "resume": ("hpo.cli.interventions:resume", "let workers go on with a stopped or failed study"),
-    "extend": ("hpo.cli.interventions:extend", "more trials for a study"),
-    "delete": ("hpo.cli.interventions:delete", "delete a study"),
-    "artifacts": (
-        "hpo.cli.networks:artifacts",
-        "what is kept of a finished study: network, curves",
-    ),
-    "trace": ("hpo.cli.trace:trace", "draw the time series of a trained network's neurons"),
-    "guide": ("hpo.cli.guide:guide", "design rules of the paper, with your numbers"),
-    "doctor": ("hpo.cli.doctor:doctor", "is this machine ready: kernels, storage, versions"),
-    "storage": ("hpo.cli.storage:storage", "the database: where it is, its URL, stop it"),
+    "launch": ("launch.__main__:main", "run a study: search, confirm, report"),
+    "worker": ("worker.__main__:main", "work for the studies of a database"),
+    "studies": ("cli.status:studies", "studies in the database, and study files to launch"),
+    "status": ("cli.status:status", "how far a study is, and who works"),
+    "trials": ("cli.trials:trials", "every trial of a study, as a table"),
+    "best": ("cli.trials:best", "the best configurations beside the reported one"),
+    "report": ("cli.report:report", "write a study as one HTML file"),
+    "dashboard": ("cli.dashboard:dashboard", "show the studies in the browser"),
+    "publish": ("cli.report:publish", "show a study on the dashboard as it is now"),
+    "export": ("cli.export:export", "write trials as a table, a study as a backup, or a network"),
+    "import": ("cli.backup:import_", "bring a study from a backup into the database"),
+    "retry": ("cli.interventions:retry", "run failed trials again"),
+    "exclude": ("cli.interventions:exclude", "take a bad trial out of a study"),
+    "stop": ("cli.interventions:stop", "stop a study everywhere, losing nothing"),
+    "resume": ("cli.interventions:resume", "let workers go on with a stopped or failed study"),
+    "extend": ("cli.interventions:extend", "more trials for a study"),
+    "delete": ("cli.interventions:delete", "delete a study"),
+    "artifacts": ("cli.networks:artifacts", "what is kept of a finished study: network, curves"),
+    "trace": ("cli.trace:trace", "draw the time series of a trained network's neurons"),
+    "guide": ("cli.guide:guide", "design rules of the paper, with your numbers"),
+    "doctor": ("cli.doctor:doctor", "is this machine ready: kernels, storage, versions"),
+    "storage": ("cli.storage:storage", "the database: where it is, its URL, stop it"),
 }
-"""Command -> the function that does it, and what that is in one line."""
+"""Command -> the function of ``hpo`` that does it, and what that is in one line."""
 
 
 _HELP = """\
@@ -87,7 +81,7 @@ def run_of(command: str) -> Any:
     Called with the rest of the command line, it returns the exit status.
     """
     module, _, name = COMMANDS[command][0].partition(":")
-    return getattr(import_module(module), name)
+    return getattr(import_module(f"hpo.{module}"), name)
 
 
 def _help() -> str:

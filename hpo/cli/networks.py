@@ -47,22 +47,18 @@ WHICH_NETWORK = (
 )
 
 
-def choose(arguments: argparse.Namespace, study: str) -> Choice:
+def choose(arguments: argparse.Namespace) -> Choice:
     """The network that the options name.
 
     Raises:
         HpoError: there is no such study or network.
     """
     with opened(arguments) as ledger:
-        snapshot = ledger.snapshot(study, curves=True)
+        snapshot = ledger.snapshot(arguments.study, curves=True)
     from hpo.worker.artifacts import retrain
 
-    return retrain.choose(
-        snapshot,
-        trial=arguments.trial,
-        member=arguments.member,
-        fresh_seed=arguments.fresh_seed,
-    )
+    which = {name: getattr(arguments, name) for name in ("trial", "member", "fresh_seed")}
+    return retrain.choose(snapshot, **which)
 
 
 def train(choice: Choice, network: NetworkMember) -> Retrained:
@@ -87,7 +83,7 @@ def export(arguments: argparse.Namespace) -> int:
             f"--network {target}: the ending must be .safetensors, but got "
             f"{target.suffix or 'none'}. The description goes beside it, as .json."
         )
-    choice = choose(arguments, arguments.study)
+    choice = choose(arguments)
     prepare(target)
     from hpo.worker.artifacts import retrain
 
@@ -217,11 +213,10 @@ def _told(
     """What there is, for programs, then in lines for people."""
     from hpo.views.terminal import tables
 
-    listed = [item.filename for item in found]
-    names = [str(path) for path in _targets(folder, found)] if folder else listed
-    sizes = [item.size for item in found]
-    files = [{"file": n, "bytes": size} for n, size in zip(names, sizes, strict=True)]
-    rows = [[n, _size(size)] for n, size in zip(names, sizes, strict=True)]
+    names = _targets(folder, found) if folder else [item.filename for item in found]
+    sizes = [(str(name), item.size) for name, item in zip(names, found, strict=True)]
+    files = [{"file": name, "bytes": size} for name, size in sizes]
+    rows = [[name, _size(size)] for name, size in sizes]
     record = {"study": study, "artifacts": files, "error": error}
     return record, *(tables.columns(rows, right=[1]) if rows else [])
 

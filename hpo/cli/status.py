@@ -194,7 +194,6 @@ def _drawing(
     """What draws the study as it is now, or all of the database that is ``where`` in words."""
     from rich.text import Text
 
-    from hpo.study.trials import SlotState
     from hpo.views.terminal import live, status
     from hpo.views.terminal.progress import Tracker
 
@@ -209,12 +208,9 @@ def _drawing(
 
     def draw_one() -> RenderableType:
         snapshot = ledger.snapshot(study)
-        settled = [s for s in (*snapshot.search, *snapshot.confirm) if s.state != SlotState.RUNNING]
-        settled.sort(key=lambda slot: slot.settled_at or snapshot.created_at)
         return live.screen(
             snapshot,
             storage=where,
-            last=settled[-5:],
             notes=[],
             seconds_left=tracker.seconds_left(snapshot),
             width=console.width,

@@ -124,7 +124,7 @@ def trace(arguments: argparse.Namespace) -> int:
             f"{target}: the ending must be one of {', '.join(_ENDINGS)}, but got "
             f"{target.suffix or 'none'}. Choose one."
         )
-    choice = networks.choose(arguments, arguments.study)
+    choice = networks.choose(arguments)
     networks.prepare(target)
     from hpo.worker.artifacts import replay, retrain
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import shlex
+import statistics
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -43,11 +46,8 @@ def trials(arguments: argparse.Namespace) -> int:
 
     with opened(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study)
-    slots = [
-        slot
-        for slot in (*snapshot.search, *snapshot.confirm)
-        if arguments.state in (None, slot.state)
-    ]
+    every = (*snapshot.search, *snapshot.confirm)
+    slots = [slot for slot in every if arguments.state in (None, slot.state)]
     if arguments.csv:
         _print_csv(snapshot, slots)
         return 0
@@ -76,17 +76,13 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
                     formatting.value_text(params[key]) if key in params else "–"
                     for key in spec.parameters
                 ),
-                tables.last_line(slot.message) if slot.message else "",
+                formatting.last_line(slot.message) if slot.message else "",
             ]
         )
     return rows
 
 
 def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
-    import csv
-    import statistics
-    import sys
-
     from hpo.study.confirmation import SOLVED_SCORE
 
     names = list(snapshot.spec.parameters)

@@ -283,14 +283,9 @@ def note(
     """Save an edited note, if nobody else has changed it meanwhile.
 
     In one transaction: optuna-dashboard's own takes one per row, so that a reader, or whoever
-    publishes the study's note, can meet half a note.
-
-    Args:
-        engine: the database.
-        study_id: Optuna's id of the study.
-        view: its trials.
-        of_trial: the id of the trial whose note it is; empty for that of the study.
-        sent: ``version``, the next one, and ``body``.
+    publishes the study's note, can meet half a note. ``of_trial`` holds the id of the trial whose
+    note it is; it is empty for that of the study. What is ``sent`` is ``version``, the next one,
+    and ``body``.
     """
     trial_id = of_trial[0] if of_trial else None
     known = {trial._trial_id for trial in view.trials}.issuperset(of_trial)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cache
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -17,6 +16,7 @@ from urllib.parse import parse_qs
 import optuna_dashboard
 import psycopg
 import sqlalchemy as sa
+from jinja2 import Template
 from optuna.storages._rdb import models
 
 from hpo.dashboard import answers
@@ -33,7 +33,6 @@ from hpo.postgres.retry import is_passing
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
 
 STOP_S = 0.5
 """For so long the end waits for a figure that is being published; else whoever looks next does."""
@@ -68,11 +67,9 @@ class DashboardApp:
     """A WSGI application behind the guard, which sets ``hpo.kind``."""
 
     def __init__(self, open_: Callable[[], Storage], *, option: str = "") -> None:
-        """Open the database when it is first needed.
+        """Open the database, with its tables, when it is first needed.
 
-        Args:
-            open_: reaches the database, with its tables.
-            option: what a printed command needs to reach the same database.
+        A printed command needs ``option`` to reach the same database.
         """
         self._open, self._option = open_, option
         self._opened: _Opened | None = None
@@ -189,7 +186,8 @@ class DashboardApp:
                 try:
                     storage = self._open()
                 except HpoError as error:
-                    self._empty = _lacks_tables(error)
+                    said = getattr(error.__cause__, "orig", None)  # we may not make its tables
+                    self._empty = isinstance(said, psycopg.errors.InsufficientPrivilege)
                     if not self._empty and not is_passing(error):
                         raise
                     raise Away(self._note_away(error)) from error
@@ -213,14 +211,6 @@ def _ask(storage: Storage) -> bool:
         return bool(connection.scalar(sa.select(sa.exists(sa.select(table.c.study_id)))))
 
 
-def _lacks_tables(error: HpoError) -> bool:
-    """Whether the database is empty, and we have no right to change that."""
-    cause = error.__cause__
-    return isinstance(cause, sa.exc.DBAPIError) and isinstance(
-        cause.orig, psycopg.errors.InsufficientPrivilege
-    )
-
-
 def _unavailable(kind: Kind, text: str, empty: bool, option: str) -> Reply:
     if kind is Kind.PAGE and empty:
         return _page(no_study(option))
@@ -238,33 +228,9 @@ def _send(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:
     return [reply.body]
 
 
-_PAGE = """\
-<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="5">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 17px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 12vh auto;
-  padding: 0 1rem; }}
-h1 {{ font-size: 1.5rem; }}
-pre {{ font-size: 0.95rem; padding: 0.8rem 1rem; border-radius: 6px; overflow-x: auto;
-  background: color-mix(in srgb, currentColor 8%, transparent); }}
-p.small {{ font-size: 0.85rem; opacity: 0.7; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-{body}
-<p class="small">This page looks again every five seconds.</p>
-</body>
-</html>
-"""
-
-
+_NOTICE: Template = Template(
+    Path(__file__).with_name("notice.html.j2").read_text(encoding="utf-8"), autoescape=True
+)
 _OURS_FIRST = """\
 <style>
 /* Figures of hpo, and the grid that holds them, before those of Optuna. */
@@ -286,20 +252,11 @@ def studies() -> str:
 def no_study(storage: str) -> str:
     """A page that says how to start a study.
 
-    Args:
-        storage: options that lead a command to this database, without a password; mostly empty.
+    ``storage``: options that lead a command to this database, without a password; mostly empty.
     """
-    option = escape(storage)
-    body = (
-        "<p>The database has no study yet. Start one from a terminal:</p>"
-        f"<pre>hpo launch --study seqdigits{option}</pre>"
-        "<p>What else can be launched, and how to write a study file of your own:</p>"
-        f"<pre>hpo studies{option}\nhpo launch --help</pre>"
-    )
-    return _PAGE.format(title="No study yet", body=body)
+    return _NOTICE.render(title="No study yet", option=storage)
 
 
 def unavailable(reason: str) -> str:
     """A page that says why nothing can be shown now."""
-    body = f"<p>{escape(reason)}</p><p>Studies and workers are not disturbed by this page.</p>"
-    return _PAGE.format(title="The database does not answer", body=body)
+    return _NOTICE.render(title="The database does not answer", reason=reason)

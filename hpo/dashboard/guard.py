@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,7 +17,6 @@ from hpo.dashboard.passwords import Answer, PasswordCheck
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
 
 LARGEST_BODY = 1 << 20
 """Bytes of a request's body: a long note."""
@@ -100,13 +98,13 @@ class Guard:
             kind = self._admit(environ, extra)
             environ["hpo.kind"] = kind
             environ.setdefault("HTTP_ACCEPT_ENCODING", "")  # optuna-dashboard relies on it
-            body = self.app(environ, _Response(start_response, kind, extra))
+            body = self.app(environ, _with_headers(start_response, kind, extra))
         except Refused as refused:
-            body = _refuse(refused, _Response(start_response, None, extra))
+            body = _refuse(refused, _with_headers(start_response, None, extra))
         except Exception:
             _log.exception("%s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             failed = Refused("500 Internal Server Error", "The dashboard failed; see its log.")
-            body = _refuse(failed, _Response(start_response, None, extra))
+            body = _refuse(failed, _with_headers(start_response, None, extra))
         if head:
             close: Callable[[], None] | None = getattr(body, "close", None)
             if close is not None:
@@ -115,11 +113,7 @@ class Guard:
         return body
 
     def _admit(self, environ: WSGIEnvironment, extra: list[tuple[str, str]]) -> Kind:
-        """The kind of a request that may pass.
-
-        Raises:
-            Refused: it may not.
-        """
+        """The kind of a request that may pass; others are refused."""
         path = _checked_path(environ)
         self._check_host(environ.get("HTTP_HOST", ""))
         kind = next((kind for kind in Kind if re.fullmatch(kind.value, path)), None)
@@ -136,7 +130,8 @@ class Guard:
         if method == "PUT" and self.notes and kind is Kind.NOTE:
             _check_note(environ)
             return kind
-        raise Refused("403 Forbidden", _instead(path))
+        instead = next((text for p, text in _INSTEAD if re.search(p, path)), "See: hpo --help.")
+        raise Refused("403 Forbidden", f"This dashboard only shows. {instead}")
 
     def _check_host(self, host: str) -> None:
         name = host_name(host)
@@ -227,34 +222,25 @@ def _check_note(environ: WSGIEnvironment) -> None:
     environ["wsgi.input"] = io.BytesIO(body)
 
 
-@dataclass(frozen=True)
-class _Response:
+def _with_headers(
+    start_response: StartResponse, kind: Kind | None, extra: list[tuple[str, str]]
+) -> StartResponse:
     """``start_response`` with the headers that every answer bears."""
 
-    start_response: StartResponse
-    kind: Kind | None
-    extra: list[tuple[str, str]]
-
-    def __call__(
-        self,
-        status: str,
-        headers: list[tuple[str, str]],
-        exc_info: tuple[type[BaseException], BaseException, TracebackType]
-        | tuple[None, None, None]
-        | None = None,
-        /,
-    ) -> Any:
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
         kept = [(name, value) for name, value in headers if not _DROPPED.fullmatch(name)]
         ours = dict(_HEADERS)
-        if self.kind is Kind.ARTIFACT:
+        if kind is Kind.ARTIFACT:
             ours["X-Frame-Options"] = "SAMEORIGIN"
         policy = {Kind.PAGE: _PAGE_POLICY, Kind.ARTIFACT: _FILE_POLICY, None: _OTHER_POLICY}
-        ours["Content-Security-Policy"] = policy.get(self.kind, _OTHER_POLICY)
+        ours["Content-Security-Policy"] = policy.get(kind, _OTHER_POLICY)
         # revalidated: an update of the package must not meet the script of the last one
-        ours["Cache-Control"] = "no-cache" if self.kind is Kind.FILE else "no-store"
+        ours["Cache-Control"] = "no-cache" if kind is Kind.FILE else "no-store"
         names = {name.lower() for name in ours}
         kept = [(name, value) for name, value in kept if name.lower() not in names]
-        return self.start_response(status, [*kept, *ours.items(), *self.extra], exc_info)
+        return start_response(status, [*kept, *ours.items(), *extra], exc_info)
+
+    return start
 
 
 def _refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:
@@ -272,9 +258,4 @@ _INSTEAD = (
     (r"/tell$", "Trials are settled by workers alone; see `hpo exclude` and `hpo retry`."),
     (r"^/api/artifacts", "Files of a study are made by its workers."),
 )
-
-
-def _instead(path: str) -> str:
-    """Why a request that would change something is refused, and what to do instead."""
-    instead = next((text for p, text in _INSTEAD if re.search(p, path)), "See: hpo --help.")
-    return f"This dashboard only shows. {instead}"
+"""What to do instead of a request that would change something, by its path."""

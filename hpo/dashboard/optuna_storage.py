@@ -124,10 +124,7 @@ class ReadOnlyStorage(BaseStorage):
         raise KeyError(trial_id)
 
     def get_all_trials(
-        self,
-        study_id: int,
-        deepcopy: bool = True,
-        states: Container[TrialState] | None = None,
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         """The trials of a study by number."""
         trials = self._trials_of(study_id)

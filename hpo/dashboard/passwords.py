@@ -86,8 +86,9 @@ class PasswordCheck:
         """Judge a request by its address and two of its headers."""
         key = _network(address)
         known = self.is_known(cookies)
-        if not known and self._must_wait(key):
-            return Answer.LATER
+        with self._lock:
+            if not known and self._left(key) >= FREE_FAILURES:
+                return Answer.LATER
         password = _presented(authorization)
         if password is not None and hmac.compare_digest(_digest(password), self._digest):
             return Answer.OPEN
@@ -100,10 +101,6 @@ class PasswordCheck:
         ours = f"{COOKIE}={self._known}".encode()  # among those of others at this host, of any form
         found = [part.strip().encode() for part in cookies.split(";")]
         return any(hmac.compare_digest(part, ours) for part in found)
-
-    def _must_wait(self, key: str) -> bool:
-        with self._lock:
-            return self._left(key) >= FREE_FAILURES
 
     def _left(self, key: str) -> float:
         """Failures that count still: one is forgiven per pause."""
@@ -127,7 +124,8 @@ def _presented(authorization: str) -> str | None:
     """The password of an Authorization header; None without a header that could hold one."""
     scheme, _, value = authorization.strip().partition(" ")
     if scheme.lower() == "bearer":
-        return _utf8(value.strip())
+        # WSGI hands the header's bytes on as Latin-1
+        return value.strip().encode("latin-1", "replace").decode("utf-8", "replace")
     if scheme.lower() != "basic":
         return None
     try:
@@ -135,11 +133,6 @@ def _presented(authorization: str) -> str | None:
     except (binascii.Error, ValueError):
         return ""
     return decoded.partition(":")[2]
-
-
-def _utf8(header: str) -> str:
-    """A header's text: WSGI hands its bytes on as Latin-1."""
-    return header.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def _network(address: str) -> str:

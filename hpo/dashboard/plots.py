@@ -31,8 +31,6 @@ _KEPT = 16
 
 @dataclass(frozen=True)
 class _Plot:
-    """A plot of Optuna's, and its limits."""
-
     draw: Callable[..., Any]
     trials: int = 5000
     parameters: int | None = None

@@ -83,19 +83,12 @@ def _find(connection: Connection) -> dict[str, Publication]:
     return found
 
 
-def _try_lock(connection: Connection, study: str) -> bool:
-    """Whether this transaction may publish a study: until it ends, no other does."""
-    lock = func.pg_try_advisory_xact_lock(_LOCK, func.hashtext(study))
-    return bool(connection.scalar(select(lock)))
-
-
 def _write(
     connection: Connection, publication: Publication, cards: Mapping[str, str], note: str
 ) -> bool:
     """Show figures (JSON by name) and our part of the note in place of those that are shown.
 
-    Returns:
-        Whether it did: not if the study was deleted meanwhile.
+    Returns whether it did: not if the study was deleted meanwhile.
     """
     study_id = publication.optuna_study_id
     if not optuna_tables.has_study(connection, study_id):
@@ -132,10 +125,7 @@ def _states() -> Any:
     )
     return (
         select(
-            studies.c.name,
-            studies.c.optuna_study_id,
-            studies.c.state,
-            studies.c.reason,
+            *(studies.c[name] for name in ("name", "optuna_study_id", "state", "reason")),
             studies.c.amendments,
             func.md5(cast(studies.c.spec, Text)).label("spec"),
             studies.c.spec["figure"]["overlay"].label("overlay"),
@@ -202,8 +192,9 @@ class Publisher:
         from hpo.views import note as views_note  # plotly, for which a launch need not wait
         from hpo.views.figures import cards as figures_cards
 
+        alone = func.pg_try_advisory_xact_lock(_LOCK, func.hashtext(study))
         with self._engine.begin() as connection:
-            if not _try_lock(connection, study):
+            if not connection.scalar(select(alone)):
                 return False
             known = _find(connection)  # before the study is read: it may move on
             if study not in known:

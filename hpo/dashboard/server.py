@@ -32,11 +32,7 @@ PATIENCE_S = 1
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens.
-
-    Args:
-        host: a name or an address.
-        port: its number; 0 for any that is free.
+    """A socket that listens at a name or an address; port 0 is any that is free.
 
     Raises:
         HpoError: it cannot be had.

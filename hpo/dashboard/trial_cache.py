@@ -13,14 +13,14 @@ import math
 import threading
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.distributions import json_to_distribution
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Engine, Select, Text, cast, func, select
@@ -53,8 +53,6 @@ class View:
 
 
 class _Study:
-    """What is kept of one study."""
-
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.at = -math.inf
@@ -66,10 +64,9 @@ class _Study:
 class Trials:
     """The trials of all studies of a database."""
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, engine: Engine) -> None:
         """Read through ``engine``; nothing is read yet."""
         self._engine = engine.execution_options(isolation_level="REPEATABLE READ")
-        self._clock = clock
         self._studies: OrderedDict[int, _Study] = OrderedDict()
         self._lock = threading.Lock()
         self._versions = 0
@@ -80,9 +77,9 @@ class Trials:
             study = self._studies.setdefault(study_id, _Study())
             self._studies.move_to_end(study_id)
         with study.lock:
-            if study.view is None or self._clock() - study.at >= SHORTEST_S:
+            if study.view is None or time.monotonic() - study.at >= SHORTEST_S:
                 self._refresh(study, study_id)
-                study.at = self._clock()
+                study.at = time.monotonic()
             view = study.view
         assert view is not None
         self._forget_oldest()
@@ -125,7 +122,6 @@ class Trials:
 
 
 def _read(connection: Connection, ids: Sequence[int]) -> dict[int, FrozenTrial]:
-    """The trials of these ids, each with all it has."""
     trial_id = _TRIALS.c.trial_id
     values = _by_trial(connection, models.TrialValueModel, ids, "objective", "value", "value_type")
     curves = _curves(connection, ids)
@@ -196,14 +192,8 @@ def _number(value: float | None, kind: str) -> float:
     return _INFINITE[kind] if value is None else value
 
 
-@lru_cache(maxsize=4096)
-def _distribution(text: str) -> BaseDistribution:
-    return json_to_distribution(text)
-
-
-@lru_cache(maxsize=65536)
-def _scalar(text: str) -> Any:
-    return json.loads(text)
+_distribution = lru_cache(maxsize=4096)(json_to_distribution)
+_scalar = lru_cache(maxsize=65536)(json.loads)
 
 
 def _json(text: str) -> Any:

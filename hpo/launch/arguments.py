@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from hpo.console import Parser, at_least, seconds
@@ -140,29 +139,3 @@ def _add_slurm(p: Parser) -> None:
         choices=["ask", "leave", "cancel"],
         help="what becomes of the jobs after Ctrl-C (default: ask at a terminal, else leave)",
     )
-
-
-class LaunchArguments(argparse.Namespace):
-    """The options of a launch."""
-
-    study: str
-    name: str | None
-    trials: int | None
-    seed: int | None
-    overrides: list[str]
-    executor: str | None
-    workers: int | None
-    threads: int | None
-    lease: float | None
-    on_cancel: str | None
-    slurm_options: list[str]
-    slurm_probe: bool | None
-    storage: str | None
-    timeout: float | None
-    no_confirm: bool
-    dry_run: bool
-    json: bool
-    report: Path | None
-    no_report: bool
-    command: str
-    """The command line as it was given, without a password."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -9,7 +10,6 @@ from typing import Any, TypeVar
 from hpo import settings
 from hpo.errors import HpoError
 from hpo.launch import plan
-from hpo.launch.arguments import LaunchArguments
 from hpo.launch.config import SiteConfig
 from hpo.launch.executors import Executor
 from hpo.launch.executors.local import LocalExecutor
@@ -49,54 +49,52 @@ def check(site: SiteConfig) -> None:
 
 
 def executor(
-    arguments: LaunchArguments, site: SiteConfig, spec: StudySpec, storage: Storage, ledger: Ledger
+    arguments: Namespace,
+    site: SiteConfig,
+    spec: StudySpec,
+    storage: Storage,
+    ledger: Ledger,
 ) -> Executor:
     """The executor that options and defaults ask for."""
     of_ledger = _LaunchCallbacks(spec.name, ledger)
     if site.launch.executor == "slurm":
-        return _slurm(arguments, site, spec, storage.url, of_ledger)
+        return _slurm(
+            arguments,
+            site,
+            spec,
+            storage_url=storage.url,
+            useful=of_ledger.useful,
+            probed=of_ledger.probed,
+            release=of_ledger.release_lost_job,
+        )
     return LocalExecutor(
         spec.name,
         storage_url=storage.url,
         logs=_logs(spec),
         threads=site.launch.threads,
         options=_options(arguments, site),
-        on_death=of_ledger.release_lost,
-        on_kill=lambda worker: of_ledger.release_lost(worker, lost=False),
+        release=of_ledger.release_lost,
     )
 
 
-def script(arguments: LaunchArguments, site: SiteConfig, spec: StudySpec) -> str | None:
+def script(arguments: Namespace, site: SiteConfig, spec: StudySpec) -> str | None:
     """The script of jobs, without touching database or cluster; None where there are no jobs."""
     if site.launch.executor != "slurm" or not site.launch.workers:
         return None
-    return _slurm(arguments, site, spec).script(site.launch.workers or 0)
+    return _slurm(arguments, site, spec, storage_url="").script(site.launch.workers)
 
 
 def _slurm(
-    arguments: LaunchArguments,
-    site: SiteConfig,
-    spec: StudySpec,
-    storage_url: str = "",
-    of_ledger: _LaunchCallbacks | None = None,
+    arguments: Namespace, site: SiteConfig, spec: StudySpec, **of_ledger: Any
 ) -> SlurmExecutor:
-    callbacks: dict[str, Any] = {}
-    if of_ledger is not None:
-        callbacks = {
-            "useful": of_ledger.useful,
-            "probed": of_ledger.probed,
-            "on_death": of_ledger.release_lost_job,
-            "on_kill": lambda job: of_ledger.release_lost_job(job, lost=False),
-        }
     url = settings.storage_url() if arguments.storage is None else arguments.storage
     where = place(parse_url(url)) if url else f"the embedded server in {settings.home()}"
     return SlurmExecutor(
         spec.name,
         site=site.slurm,
-        storage_url=storage_url,
         place=where,
         logs=_logs(spec) / "slurm",
-        **callbacks,
+        **of_ledger,
         threads=site.launch.threads,
         options=_options(arguments, site),
         only_here=where if url is None or is_of_this_host(parse_url(url)) else None,
@@ -107,7 +105,7 @@ def _logs(spec: StudySpec) -> Path:
     return settings.home() / "logs" / spec.name
 
 
-def _options(arguments: LaunchArguments, site: SiteConfig) -> list[str]:
+def _options(arguments: Namespace, site: SiteConfig) -> list[str]:
     options = ["--no-confirm"] if arguments.no_confirm else []
     return [f"--lease={site.launch.lease:g}", *options]
 
@@ -126,12 +124,12 @@ class _LaunchCallbacks:
         """Whether a worker of this name has been there."""
         return asked(lambda: any(w.name == name for w in self._ledger.workers()), False)
 
-    def release_lost(self, worker: str, *, lost: bool = True) -> bool | None:
-        """Free the slot of a dead worker; whether it held one, None while that is unknown."""
+    def release_lost(self, worker: str, lost: bool) -> bool | None:
+        """Free the slot of a dead worker."""
         return asked(lambda: self._ledger.release_lost(worker, lost=lost), None)
 
-    def release_lost_job(self, job: str, *, lost: bool = True) -> bool | None:
-        """Free the slots of all workers of a job of SLURM; whether they held any."""
+    def release_lost_job(self, job: str, lost: bool) -> bool | None:
+        """Free the slots of all workers of a job of SLURM."""
 
         def release_lost() -> bool:
             names = [w.name for w in self._ledger.workers() if w.job == f"slurm {job}"]

@@ -23,6 +23,7 @@ import datetime
 import os
 import re
 import tomllib
+from argparse import Namespace
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,7 +32,6 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from hpo import settings
 from hpo.errors import HpoError
-from hpo.launch.arguments import LaunchArguments
 from hpo.ledger.lease import LEASE_S
 from hpo.study.messages import did_you_mean, explain, strictly
 
@@ -122,7 +122,7 @@ def _variable(table: str, key: str) -> str:
     return "HPO_EXECUTOR" if key == "executor" else f"HPO_{table}_{key}".upper()
 
 
-def load(arguments: LaunchArguments | None = None) -> SiteConfig:
+def load(arguments: Namespace | None = None) -> SiteConfig:
     """The defaults that hold here.
 
     Args:
@@ -203,7 +203,7 @@ def _without_times(value: Any) -> Any:
     return str(value) if isinstance(value, datetime.date | datetime.time) else value
 
 
-def _given(arguments: LaunchArguments | None) -> Iterator[tuple[str, str, str, Any]]:
+def _given(arguments: Namespace | None) -> Iterator[tuple[str, str, str, Any]]:
     """Table, key, name and value of what variables, then options say instead of the file."""
     keys = [(table, key) for table, model in _TABLES.items() for key in model.model_fields]
     variables = {_variable(table, key): (table, key) for table, key in keys}

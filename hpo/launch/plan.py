@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 
 from hpo import settings
-from hpo.launch.arguments import LaunchArguments
 from hpo.launch.config import SiteConfig, SlurmDefaults
 from hpo.postgres.url import parse_url
 from hpo.study import effort, warm_start
@@ -46,7 +46,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def show(spec: StudySpec, arguments: LaunchArguments, site: SiteConfig, script: str | None) -> None:
+def show(spec: StudySpec, arguments: Namespace, site: SiteConfig, script: str | None) -> None:
     """Print what would run, without writing anything; at last the script of jobs."""
     launch, storage = site.launch, _storage(arguments.storage)
     workers = default_workers(spec) if launch.workers is None else launch.workers

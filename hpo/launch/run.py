@@ -7,6 +7,7 @@ import shutil
 import signal
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,6 @@ from hpo.dashboard.publish import PublishingThread
 from hpo.errors import HpoError, StorageError
 from hpo.launch import choose_executor as launch_workers
 from hpo.launch import config, plan
-from hpo.launch.arguments import LaunchArguments
 from hpo.launch.config import SiteConfig
 from hpo.launch.executors import GRACE_S
 from hpo.ledger import warm_start
@@ -49,7 +49,7 @@ ARTIFACTS_S = 60.0
 ARTIFACTS_POLL_S = 0.1
 
 
-def run(arguments: LaunchArguments) -> int:
+def run(arguments: Namespace) -> int:
     """Run a launch and return its exit status.
 
     Raises:
@@ -98,7 +98,7 @@ class _Launch:
     """One launch on an open database."""
 
     def __init__(
-        self, arguments: LaunchArguments, defaults: SiteConfig, spec: StudySpec, storage: Storage
+        self, arguments: Namespace, defaults: SiteConfig, spec: StudySpec, storage: Storage
     ) -> None:
         self._arguments, self._spec, self._storage = arguments, spec, storage
         self._defaults = defaults.launch

@@ -79,11 +79,6 @@ def _open_reader(connection: Connection, artifact_id: str) -> BinaryIO:
 
 
 def _write(connection: Connection, artifact_id: str, content: bytes) -> None:
-    """Keep an artifact that one of our studies, or a trial of it, lists already.
-
-    Raises:
-        StorageError: no study of the ledger lists it.
-    """
     owner = optuna_tables.artifact_owner(connection, artifact_id)
     query = select(studies.c.id).where(studies.c.optuna_study_id == (owner or [None])[0])
     study_id = connection.scalar(query)
@@ -226,11 +221,10 @@ def _replace(connection: Connection, edition: Edition, made: Sequence[Artifact])
     ids = connection.scalars(select(artifacts.c.artifact_id).where(own)).all()
     gone = [known for known in ids if uuid.UUID(known).version == 5]
     connection.execute(delete(artifacts).where(artifacts.c.artifact_id.in_(gone)))
-    new = {_id(row.id, item.filename): item for item in made}
+    new = {str(uuid.uuid5(_NAMESPACE, f"{row.id}/{item.filename}")): item for item in made}
     for artifact_id, item in new.items():
-        values = {"artifact_id": artifact_id, "study_id": row.id}
-        values |= {"filename": item.filename, "media_type": item.media_type}
-        connection.execute(insert(artifacts).values(**values, data=item.data))
+        values = {"artifact_id": artifact_id, "study_id": row.id, **vars(item)}
+        connection.execute(insert(artifacts).values(values))
     listed = {
         key: {"filename": item.filename, "mimetype": item.media_type, "encoding": None}
         for key, item in new.items()
@@ -262,10 +256,6 @@ def _still(connection: Connection, edition: Edition) -> Row[Any] | None:
     if row is None or edition.worker not in (None, row.artifact_worker):
         return None
     return row if _edition(row, edition.worker) == edition else None
-
-
-def _id(study_id: int, filename: str) -> str:
-    return str(uuid.uuid5(_NAMESPACE, f"{study_id}/{filename}"))
 
 
 def _storable(text: str | None) -> str | None:

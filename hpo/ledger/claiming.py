@@ -16,13 +16,14 @@ from sqlalchemy import Connection, Row, delete, false, insert, null, or_, select
 
 from hpo.ledger import optuna_tables, reading
 from hpo.ledger.claims import ARTIFACT_TRIES, Checkpoint, Claim, Claimant, Over, Wait
-from hpo.ledger.tables import IS_RUNNING, SCHEMA_VERSION, checkpoints, slots, studies
+from hpo.ledger.tables import IS_RUNNING, SCHEMA_VERSION, checkpoints, slots, slots_of, studies
 from hpo.ledger.worker_statements import NOW, OPEN
 from hpo.ledger.writing import SILENT, after, apply_failure_policy, count_loss
+from hpo.postgres.connect import driver_of
 from hpo.search import stopping
 from hpo.study import time_step
 from hpo.study.snapshot import StudyState
-from hpo.study.spec import Confirm, StudySpec
+from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState, Suggestion
 
 
@@ -34,11 +35,8 @@ def try_open(
 ) -> Claim | Wait | None:
     """Open the next trial if that is what there is to claim: one message, and no lock before.
 
-    Args:
-        connection: in autocommit.
-        study: the study's name.
-        who: the worker.
-        known_spec: restores a spec from the study's id and what is stored.
+    The connection is in autocommit. ``known_spec`` restores a spec from the study's id and what is
+    stored.
 
     Returns:
         The claim, or why there is none just now; None where ``claim`` must look.
@@ -81,11 +79,8 @@ def _why_not(row: Any, study: str, who: Claimant) -> Wait | None:
 def open_next(connection: Connection, study: str, who: Claimant, *, looked_after: bool) -> Any:
     """Open the next trial of a search if budget, window and fairness allow it.
 
-    Args:
-        connection: in autocommit, the message is a transaction of its own.
-        study: the study's name.
-        who: the worker.
-        looked_after: whether there is nothing else to be done before, such as an abandoned slot.
+    In autocommit, the message is a transaction of its own. ``looked_after`` says that there is
+    nothing else to be done before, such as an abandoned slot.
 
     Returns:
         A row of facts: ``id optuna_study_id amendments spec trials width`` of the study, ``number``
@@ -108,8 +103,7 @@ def open_next(connection: Connection, study: str, who: Claimant, *, looked_after
 
 def _last_row(connection: Connection, statements: str, values: Mapping[str, Any]) -> Any:
     """The row that the last of several statements gives, if any; one message, one transaction."""
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
+    driver = driver_of(connection)
     try:
         with psycopg.ClientCursor(driver, row_factory=namedtuple_row) as cursor:
             cursor.execute(statements, values)
@@ -127,12 +121,8 @@ def claim(
 ) -> Claim | Wait | Over:
     """Take the next slot of a study, the oldest abandoned one first.
 
-    Args:
-        connection: a transaction that holds the lock on the study's row.
-        study: that row.
-        spec: its spec.
-        who: the worker.
-        confirm: whether confirmation trainings are wanted, too.
+    The transaction holds the lock on ``study``, its row. With ``confirm``, confirmation trainings
+    are wanted, too.
 
     Raises:
         StudyError: the study was deleted from Optuna's tables.
@@ -160,20 +150,14 @@ def _abandoned(
 ) -> Row[Any] | None:
     """A slot that its worker released or lost; slots lost too often are failed on the way.
 
-    Args:
-        connection: as for ``claim``.
-        study_id: the study.
-        who: the worker; a slot that it holds already is its own: our answer was lost.
-        phase: which slots.
-        numbers: those among them that are wanted; without it, all.
+    A slot that the worker holds already is its own: our answer was lost. With ``numbers``, those
+    slots alone are wanted.
     """
     held = slots.c.lease_until.is_not(None)
     again = held & (slots.c.worker == who.worker) & (slots.c.token == who.token)
     expired = slots.c.lease_until < NOW if who.take_over else false()
     free = or_(slots.c.lease_until.is_(None), expired)
-    query = select(slots).where(
-        slots.c.study_id == study_id, IS_RUNNING, slots.c.phase == phase, or_(again, free)
-    )
+    query = select(slots).where(slots_of(study_id, phase), IS_RUNNING, or_(again, free))
     if numbers is not None:
         query = query.where(slots.c.number.in_(numbers))
     query = query.order_by(slots.c.number).limit(1).with_for_update()
@@ -244,13 +228,16 @@ def _next_confirmation(
     may have changed who that is. What was finished for others is kept, but no longer counts.
     """
     wanted: dict[int, tuple[int, Any]] = {}
+    """Source and parameters of every confirmation training by number, the best trial's first."""
     if spec.confirm is not None:
-        best = reading.best(connection, study.id, spec, spec.confirm.top)
-        wanted = _wanted(spec.confirm, best)
+        for best in reading.best(connection, study.id, spec, spec.confirm.top):
+            first = best.number * spec.confirm.members
+            numbers = range(first, first + spec.confirm.members)
+            wanted |= dict.fromkeys(numbers, (best.number, best.params))
         slot = _abandoned(connection, study.id, who, Phase.CONFIRM, list(wanted))
         if slot is not None:
             return slot
-    own = (slots.c.study_id == study.id) & (slots.c.phase == Phase.CONFIRM)
+    own = slots_of(study.id, Phase.CONFIRM)
     query = select(slots.c.number, slots.c.state).where(own)
     taken = {row.number: row.state for row in connection.execute(query)}
     for number, (source, params) in wanted.items():
@@ -269,30 +256,14 @@ def _next_confirmation(
     return Over(f"{spec.name} is {StudyState.DONE}")
 
 
-def _wanted(confirm: Confirm, best: Sequence[Row[Any]]) -> dict[int, tuple[int, Any]]:
-    """Source and parameters of every confirmation training by number, the best trial's first."""
-    return {
-        row.number * confirm.members + member: (row.number, row.params)
-        for row in best
-        for member in range(confirm.members)
-    }
-
-
 def _take(
     connection: Connection, slot: Row[Any], study: Row[Any], spec: StudySpec, who: Claimant
 ) -> Claim:
     again = slot.lease_until is not None and _is_own(slot, who)
     attempt = slot.attempts if again else slot.attempts + 1
-    connection.execute(
-        update(slots)
-        .where(slots.c.id == slot.id)
-        .values(
-            worker=who.worker,
-            token=who.token,
-            attempts=attempt,
-            lease_until=after(who.lease_s),
-        )
-    )
+    held = {"worker": who.worker, "token": who.token, "lease_until": after(who.lease_s)}
+    own = update(slots).where(slots.c.id == slot.id)
+    connection.execute(own.values(held | {"attempts": attempt}))
     query = select(checkpoints).where(checkpoints.c.slot_id == slot.id)
     saved = connection.execute(query).one_or_none()
     checkpoint = None

@@ -1,14 +1,15 @@
-"""What a worker holds: a slot under a lease, and what it is told in place of one."""
+"""What a worker holds: a slot under a lease, how that ends, and what it is told in place of one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from hpo.errors import HpoError
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Member, Phase, Suggestion, slot_name
+from hpo.study.trials import Member, Phase, SlotState, Suggestion, slot_name
 
 ARTIFACT_TRIES = 3
 """So many workers may be lost while they make the artifacts of a finished study."""
@@ -60,6 +61,45 @@ class Claim:
         confirm = self.spec.confirm
         name = slot_name(self.number, self.source, confirm.members if confirm else None)
         return f"{self.spec.name}: {name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How a slot ends."""
+
+    state: SlotState
+    score: float | None = None
+    """Mean over the members that were trained."""
+    cost: float | None = None
+    """Likewise of what ``[cost]`` names; None of a slot that is not complete."""
+    steps: Sequence[float] = ()
+    """Values reported to the pruner."""
+    attrs: Mapping[str, Any] | None = None
+    """The sampler's and pruner's memory of the trial."""
+    message: str | None = None
+    """Why it failed or was pruned."""
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    """Where the result comes from."""
+    settled_at: datetime | None = None
+    """When; None for now."""
+
+    def shown(
+        self, attempts: int, amendments: Sequence[Mapping[str, Any]], trained: Sequence[Member]
+    ) -> dict[str, Any]:
+        """The user attributes in Optuna's tables of a trial that ends so."""
+        facts: dict[str, Any] = {f"lineage:{key}": value for key, value in self.lineage.items()}
+        facts["attempts"] = attempts
+        if trained:
+            facts["members:score"] = [m.score for m in trained]
+            facts["members:seed"] = [m.seed for m in trained]
+            facts["members:diverged"] = sum(m.diverged for m in trained)
+        if self.message:
+            facts["message"] = self.message
+        if amendments:
+            facts["amendments"] = [{"what": a["what"], "since": a["since"]} for a in amendments]
+        if self.state == SlotState.EXCLUDED:
+            facts["excluded:score"] = self.score
+        return facts
 
 
 @dataclass(frozen=True)

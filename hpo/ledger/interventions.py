@@ -20,11 +20,10 @@ from sqlalchemy import Connection, Row, delete, func, null, select, update
 
 from hpo.errors import StudyError
 from hpo.ledger import optuna_tables, reading
-from hpo.ledger.claims import ARTIFACT_TRIES
+from hpo.ledger.claims import ARTIFACT_TRIES, End
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.tables import slots, studies
+from hpo.ledger.tables import slots, slots_of, studies
 from hpo.ledger.worker_statements import NOW
-from hpo.ledger.writing import End
 from hpo.search.history import sampler_attrs
 from hpo.study.rules import check
 from hpo.study.snapshot import StudyState
@@ -34,8 +33,7 @@ from hpo.study.trials import Amendment, Phase, SlotState
 def stop(ledger: Ledger, name: str) -> int:
     """Stop an open study: its workers keep their training safe and give up its slots.
 
-    Returns:
-        How many slots workers are still at work on.
+    Returns how many slots workers are still at work on.
 
     Raises:
         StudyError: there is no such study, or it is over.
@@ -56,10 +54,8 @@ def stop(ledger: Ledger, name: str) -> int:
 def resume(ledger: Ledger, name: str) -> StudyState:
     """Let workers claim the slots of a stopped study again; of a failed one, too.
 
-    The failures of a failed study so far are accepted: they count no longer against it.
-
-    Returns:
-        The state that it was in.
+    The failures of a failed study so far are accepted: they count no longer against it. Returns the
+    state that it was in.
 
     Raises:
         StudyError: there is no such study.
@@ -104,13 +100,8 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
 def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Phase, int]]:
     """Open failed slots again, with the parameters they had; a failed or done study, too.
 
-    Args:
-        ledger: the ledger.
-        name: the study.
-        trial: a search trial, with its confirmation trainings; without it, all that failed.
-
-    Returns:
-        Phase and number of every slot that was opened.
+    Those of a search ``trial`` and its confirmation trainings; without it, all that failed. Returns
+    phase and number of every slot that was opened.
 
     Raises:
         StudyError: there is no such study or trial, or that trial has not failed.
@@ -234,7 +225,7 @@ def _trial(connection: Connection, study: Row[Any], number: int) -> Row[Any]:
             f"study {study.name!r}: the trial must have begun, but got trial={number}. "
             f"There are: {there}."
         )
-    own = (slots.c.study_id == study.id) & (slots.c.phase == Phase.SEARCH)
+    own = slots_of(study.id, Phase.SEARCH)
     query = select(slots).where(own, slots.c.number == number).with_for_update()
     return connection.execute(query).one()
 

@@ -16,9 +16,8 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from hpo.ledger import claiming, optuna_tables, reading, summaries, warm_start, writing
 from hpo.ledger import workers as ledger_workers
-from hpo.ledger.claims import ARTIFACT_TRIES, Claim, Claimant, Over, Wait
+from hpo.ledger.claims import ARTIFACT_TRIES, Claim, Claimant, End, Over, Wait
 from hpo.ledger.tables import check_version, schema, studies
-from hpo.ledger.writing import End
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.retry import Patience, Transactional, statement, transaction
 from hpo.study.rules import check
@@ -64,9 +63,7 @@ class Ledger(Transactional):
     def __init__(self, storage: Storage, **patience: Unpack[Patience]) -> None:
         """Open the ledger of a database; create its tables if there are none.
 
-        Args:
-            storage: the database.
-            patience: how long methods wait for a database that is away; see ``Transactional``.
+        Methods wait with ``patience`` for a database that is away; see ``Transactional``.
 
         Raises:
             StorageError: the tables are those of a newer version of this software.
@@ -183,35 +180,22 @@ class Ledger(Transactional):
     def settle(
         self,
         claim: Claim,
-        state: SlotState,
+        end: End,
         *,
-        score: float | None = None,
-        cost: float | None = None,
-        steps: Sequence[float] = (),
-        attrs: Mapping[str, Any] | None = None,
-        message: str | None = None,
-        lineage: Mapping[str, Any] | None = None,
         trained: Sequence[Member] | None = None,
         last: Member | None = None,
     ) -> None:
         """Finish a slot: one statement, and where a slot has failed, the failure policy.
 
-        See ``End`` for most arguments; ``attrs`` may be None for what the suggestion came with.
-        ``trained`` are the slot's members, where the caller knows them, and ``last`` the one of
-        them that is still to be stored.
+        Args:
+            claim: the slot.
+            end: how it ends; without ``attrs``, those that the suggestion came with stay.
+            trained: its members, where the caller knows them.
+            last: the one of them that is still to be stored.
 
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        end = End(
-            state=state,
-            score=score,
-            cost=cost,
-            steps=steps,
-            attrs=attrs,
-            message=message,
-            lineage=lineage or {},
-        )
         if self._finish(claim, end, trained, last):
             self._apply_failure_policy(claim.study_id)
 

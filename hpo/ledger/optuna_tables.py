@@ -38,9 +38,9 @@ TRIAL_USER_OF_OTHERS = r"^(?!(lineage|members):|(attempts|message|amendments|exc
 TRIAL_SYSTEM_OF_OTHERS = r"^(artifacts|dashboard):"
 """Likewise of its system attributes, which else are the sampler's and the pruner's."""
 
-
 _STUDIES = models.StudyModel.__table__
 _TRIALS = models.TrialModel.__table__
+_SYSTEM = models.StudySystemAttributeModel.__table__
 _STATES = {
     SlotState.COMPLETE: TrialState.COMPLETE,
     SlotState.PRUNED: TrialState.PRUNED,
@@ -75,11 +75,10 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
 
 def publish_study(connection: Connection, study_id: int, spec: StudySpec) -> None:
     """Show the spec, its hash and the reported optimum as the study's user attributes."""
-    shown: dict[str, Any] = {"hpo:spec_hash": spec.hash, "hpo:spec": spec.stored()}
+    shown = {"hpo:spec_hash": json.dumps(spec.hash), "hpo:spec": json.dumps(spec.stored())}
     if spec.reported is not None:
-        shown["hpo:reported"] = spec.reported.model_dump(exclude_none=True)
-    texts = {key: json.dumps(value) for key, value in shown.items()}
-    set_attrs(connection, models.StudyUserAttributeModel, study_id, texts)
+        shown["hpo:reported"] = json.dumps(spec.reported.model_dump(exclude_none=True))
+    set_attrs(connection, models.StudyUserAttributeModel, study_id, shown)
 
 
 def set_attrs(connection: Connection, model: Any, owner_id: int, texts: Mapping[str, str]) -> None:
@@ -99,23 +98,21 @@ def set_system_attrs(connection: Connection, study_id: int, texts: Mapping[str, 
 
 def system_attrs(connection: Connection, study_id: int) -> dict[str, str]:
     """The system attributes of a study, as JSON by key."""
-    table = models.StudySystemAttributeModel.__table__
-    query = select(table.c.key, table.c.value_json).where(table.c.study_id == study_id)
+    query = select(_SYSTEM.c.key, _SYSTEM.c.value_json).where(_SYSTEM.c.study_id == study_id)
     return {row.key: row.value_json for row in connection.execute(query)}
 
 
 def drop_system_attrs(connection: Connection, study_id: int, keys: Collection[str]) -> None:
     """Delete system attributes of a study."""
-    table = models.StudySystemAttributeModel.__table__
-    own = (table.c.study_id == study_id) & table.c.key.in_(keys)
-    connection.execute(table.delete().where(own))
+    own = (_SYSTEM.c.study_id == study_id) & _SYSTEM.c.key.in_(keys)
+    connection.execute(_SYSTEM.delete().where(own))
 
 
 def system_attr_of_all(connection: Connection, key: str) -> dict[int, str | None]:
     """A system attribute of every study in Optuna's tables, as JSON by Optuna's id of it."""
-    table = models.StudySystemAttributeModel.__table__
-    own = (table.c.study_id == _STUDIES.c.study_id) & (table.c.key == key)
-    query = select(_STUDIES.c.study_id, table.c.value_json).outerjoin_from(_STUDIES, table, own)
+    own = (_SYSTEM.c.study_id == _STUDIES.c.study_id) & (_SYSTEM.c.key == key)
+    query = select(_STUDIES.c.study_id, _SYSTEM.c.value_json)
+    query = query.outerjoin_from(_STUDIES, _SYSTEM, own)
     return {row.study_id: row.value_json for row in connection.execute(query)}
 
 
@@ -141,13 +138,9 @@ def publish_confirmed(
 def replace_artifacts(
     connection: Connection, study_id: int, gone: Sequence[str], new: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """List other artifacts of a study.
+    """List artifacts of a study that are ``new`` in place of those that are ``gone``, by their ids.
 
-    Args:
-        connection: the transaction.
-        study_id: Optuna's id of the study.
-        gone: ids of the artifacts to strike off.
-        new: what ``optuna.artifacts.ArtifactMeta`` says of those to list, by id.
+    Of the new ones, what ``optuna.artifacts.ArtifactMeta`` says of them.
     """
     drop_system_attrs(connection, study_id, [ARTIFACT + artifact_id for artifact_id in gone])
     texts = {  # Optuna stores JSON within JSON
@@ -162,10 +155,9 @@ def artifact_owner(
 ) -> tuple[int, Mapping[str, Any]] | None:
     """Optuna's id of the study that lists an artifact, or has a trial that does, and its facts."""
     of_trial = models.TrialSystemAttributeModel.__table__
-    of_study = models.StudySystemAttributeModel.__table__
     key = ARTIFACT + artifact_id
     for query in (
-        select(of_study.c.study_id, of_study.c.value_json).where(of_study.c.key == key),
+        select(_SYSTEM.c.study_id, _SYSTEM.c.value_json).where(_SYSTEM.c.key == key),
         select(_TRIALS.c.study_id, of_trial.c.value_json)
         .join(of_trial, of_trial.c.trial_id == _TRIALS.c.trial_id)
         .where(of_trial.c.key == key),
@@ -212,7 +204,8 @@ def open_trial(connection: Connection, study_id: int, number: int, at: datetime)
     """Add a running trial with this number, begun ``at``, and return Optuna's id of it."""
     lock_study(connection, study_id)  # as in ``OPEN``
     row = {"study_id": study_id, "number": number, "state": TrialState.RUNNING}
-    new = insert(_TRIALS).values(**row, datetime_start=_utc(at))
+    utc = at.astimezone(UTC).replace(tzinfo=None)  # as Optuna's time stamps, not saying so
+    new = insert(_TRIALS).values(**row, datetime_start=utc)
     return int(connection.execute(new.returning(_TRIALS.c.trial_id)).scalar_one())
 
 
@@ -279,8 +272,3 @@ def outcome_of(
         "own_keys": list(system_attrs),
         "own_texts": [json.dumps(value) for value in system_attrs.values()],
     }
-
-
-def _utc(at: datetime) -> datetime:
-    """Optuna's time stamps are in UTC, and do not say so."""
-    return at.astimezone(UTC).replace(tzinfo=None)

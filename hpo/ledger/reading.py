@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from hpo.errors import StudyError
 from hpo.ledger.claims import Claim
-from hpo.ledger.tables import IS_RUNNING, members, slots, studies, workers
+from hpo.ledger.tables import IS_RUNNING, members, slots, slots_of, studies, workers
 from hpo.search.history import sampler_attrs
 from hpo.study import pareto
 from hpo.study.rules import check
@@ -66,9 +66,8 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
     """
     row = study(connection, name)
     # slots first: members are stored before their slot is settled, so none can be missing
-    found = connection.execute(
-        select(slots).where(slots.c.study_id == row.id).order_by(slots.c.phase, slots.c.number)
-    ).all()
+    query = select(slots).where(slots.c.study_id == row.id)
+    found = connection.execute(query.order_by(slots.c.phase, slots.c.number)).all()
     trained = _members_by_slot(connection, _member_query(curves).where(slots.c.study_id == row.id))
     built = [_slot(slot, trained[slot.id], row.now) for slot in found]
     return StudySnapshot(
@@ -88,48 +87,33 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
 def history(connection: Connection, study_id: int, numbers: range) -> list[Past]:
     """Search trials by their numbers, as suggestions see them."""
     outcome = [slots.c[name] for name in ("state", "params", "attrs", "score", "cost", "steps")]
-    query = (
-        select(*outcome, slots.c.amendments)
-        .where(
-            slots.c.study_id == study_id,
-            slots.c.phase == Phase.SEARCH,
-            slots.c.number >= numbers.start,
-            slots.c.number < numbers.stop,
-        )
-        .order_by(slots.c.number)
-    )
-    return [_past(row) for row in connection.execute(query)]
+    asked = (slots.c.number >= numbers.start) & (slots.c.number < numbers.stop)
+    query = select(*outcome, slots.c.amendments).where(slots_of(study_id, Phase.SEARCH), asked)
+    return [_past(row) for row in connection.execute(query.order_by(slots.c.number))]
 
 
 def opened(connection: Connection, study_id: int) -> int:
     """How many search slots were opened: the number of the next one."""
-    own = (slots.c.study_id == study_id) & (slots.c.phase == Phase.SEARCH)
-    return int(connection.execute(select(func.count()).where(own)).scalar_one())
+    count = select(func.count()).where(slots_of(study_id, Phase.SEARCH))
+    return int(connection.execute(count).scalar_one())
 
 
 def outcomes(connection: Connection, study_id: int, n: int) -> list[Past]:
     """How the first ``n`` search trials ended; of their steps, only how many there are is told."""
-    query = (
-        select(
-            slots.c.state,
-            slots.c.score,
-            slots.c.amendments,
-            func.cardinality(slots.c.steps).label("n_steps"),
-        )
-        .where(slots.c.study_id == study_id, slots.c.phase == Phase.SEARCH, slots.c.number < n)
-        .order_by(slots.c.number)
-    )
+    n_steps = func.cardinality(slots.c.steps).label("n_steps")
+    query = select(slots.c.state, slots.c.score, slots.c.amendments, n_steps)
+    query = query.where(slots_of(study_id, Phase.SEARCH), slots.c.number < n)
     untold: dict[str, Any] = {"params": None, "attrs": {}, "cost": None}
     return [
         _past(SimpleNamespace(**row._mapping, **untold, steps=(0.0,) * row.n_steps))
-        for row in connection.execute(query)
+        for row in connection.execute(query.order_by(slots.c.number))
     ]
 
 
 def unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | None]:
     """Trials before this one that run without a suggestion: how many, and the first."""
     number = slots.c.number
-    search = (slots.c.study_id == claim.study_id) & (slots.c.phase == Phase.SEARCH)
+    search = slots_of(claim.study_id, Phase.SEARCH)
     query = select(func.count(), func.min(number)).where(search, number < claim.number, IS_RUNNING)
     row = connection.execute(query.where(slots.c.params.is_(None))).one()
     return row[0], row[1]
@@ -161,13 +145,9 @@ def _past(row: Any) -> Past:
 def best(connection: Connection, study_id: int, spec: StudySpec, n: int) -> list[Row[Any]]:
     """Number and parameters of the first ``n`` trials in the order of ``snapshot.rank``."""
     score = slots.c.score
-    complete = (
-        slots.c.study_id == study_id,
-        slots.c.phase == Phase.SEARCH,
-        slots.c.state == SlotState.COMPLETE,
-        score.is_not(None),
-    )
-    query = select(slots.c.number, slots.c.params, score, slots.c.cost).where(*complete)
+    complete = (slots.c.state == SlotState.COMPLETE) & score.is_not(None)
+    query = select(slots.c.number, slots.c.params, score, slots.c.cost)
+    query = query.where(slots_of(study_id, Phase.SEARCH), complete)
     if spec.cost is not None:
         trials: list[Row[Any]] = [*connection.execute(query)]
         return pareto.order(spec, trials)[:n]
@@ -210,9 +190,8 @@ def _count_at_work(study_id: ColumnElement[int], *more: ColumnElement[bool]) -> 
 
 def _last_opened(phase: Phase) -> ScalarSelect[datetime]:
     """When a study's last slot of a phase was opened: that of the highest number."""
-    own = (slots.c.study_id == studies.c.id, slots.c.phase == phase)
-    last = select(slots.c.started_at).where(*own).order_by(slots.c.number.desc()).limit(1)
-    return last.scalar_subquery()
+    own = select(slots.c.started_at).where(slots_of(studies.c.id, phase))
+    return own.order_by(slots.c.number.desc()).limit(1).scalar_subquery()
 
 
 def seen_workers(connection: Connection) -> list[WorkerInfo]:

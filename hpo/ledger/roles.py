@@ -14,7 +14,7 @@ from psycopg import sql
 
 from hpo.errors import StorageError
 from hpo.ledger.tables import SCHEMA, schema
-from hpo.postgres.connect import SCHEMA_LOCK, Storage, prepare_database
+from hpo.postgres.connect import SCHEMA_LOCK, Storage, driver_of, prepare_database
 
 _GRANTS = (
     "GRANT CONNECT ON DATABASE {database} TO {role}",
@@ -63,8 +63,7 @@ def set_up(storage: Storage, role: str, password: str | None = None) -> None:
     prepare_database(storage, schema)
     try:
         with storage.engine.begin() as connection:
-            driver = connection.connection.driver_connection
-            assert isinstance(driver, psycopg.Connection)
+            driver = driver_of(connection)
             driver.execute("SELECT pg_advisory_xact_lock(%s)", [SCHEMA_LOCK])
             _make(driver, role, password)
             _grant(driver, role)
@@ -78,34 +77,25 @@ def set_up(storage: Storage, role: str, password: str | None = None) -> None:
 
 
 def _make(driver: psycopg.Connection[Any], role: str, password: str | None) -> None:
-    """Create the role if it is not there, and set its password."""
     name = sql.Identifier(role)
     if not driver.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
         driver.execute(sql.SQL("CREATE ROLE {} LOGIN").format(name))
     if password is not None:
-        secret = driver.pgconn.encrypt_password(
-            password.encode(), role.encode(), b"scram-sha-256"
-        ).decode()
-        driver.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(name, sql.Literal(secret)))
+        words = password.encode(), role.encode(), b"scram-sha-256"
+        secret = sql.Literal(driver.pgconn.encrypt_password(*words).decode())
+        driver.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(name, secret))
 
 
 def _grant(driver: psycopg.Connection[Any], role: str) -> None:
-    (database, optuna) = driver.execute(
-        "SELECT current_database(), current_schema()"
-    ).fetchone() or ("", "")
-    names = {"database": database, "optuna": optuna, "ledger": SCHEMA, "role": role}
+    here = driver.execute("SELECT current_database(), current_schema()").fetchone() or ("", "")
+    names = {"database": here[0], "optuna": here[1], "ledger": SCHEMA, "role": role}
+    quoted = {key: sql.Identifier(name) for key, name in names.items()}
     for grant in _GRANTS:
-        driver.execute(
-            sql.SQL(grant).format(**{key: sql.Identifier(name) for key, name in names.items()})
-        )
+        driver.execute(sql.SQL(grant).format(**quoted))
 
 
 def _refuse_more(driver: psycopg.Connection[Any], role: str, place: str) -> None:
-    """Refuse a role that may do more than work: the promise would be an empty one.
-
-    Raises:
-        StorageError: it has such rights.
-    """
+    """Refuse a role that may do more than work: the promise would be an empty one."""
     row = driver.execute(_TOO_MUCH, {"role": role, "ledger": SCHEMA}).fetchone()
     if row is None or row[0]:
         raise StorageError(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
 
 from hpo.errors import SpecError
-from hpo.ledger.tables import members, slots, studies
+from hpo.ledger import reading
+from hpo.ledger.tables import members, slots, slots_of, studies
 from hpo.study import effort, pareto
 from hpo.study.confirmation import SOLVED_SCORE, SOLVED_TYPES
 from hpo.study.rules import check
@@ -33,49 +34,26 @@ def summaries(connection: Connection) -> list[StudySummary]:
             func.max(slots.c.score).filter(scored).label("largest"),
             func.min(slots.c.score).filter(scored).label("smallest"),
         )
-        .outerjoin(slots, (slots.c.study_id == studies.c.id) & (slots.c.phase == Phase.SEARCH))
+        .outerjoin(slots, slots_of(studies.c.id, Phase.SEARCH))
         .group_by(studies.c.id)
         .order_by(studies.c.created_at, studies.c.id)
     )
     confirmed, reported = _confirmed(connection), _reported(connection)
     rows = connection.execute(query).all()
-    found = [(row, _summary(row, confirmed[row.id], reported[row.id])) for row in rows]
-    return [_with_cost(connection, row.id, summary) for row, summary in found]
+    return [_summary(connection, row, confirmed[row.id], reported[row.id]) for row in rows]
 
 
-def _with_cost(connection: Connection, study_id: int, summary: StudySummary) -> StudySummary:
-    """Of a study with a cost, what it is named by; of another, the same summary."""
-    spec = summary.spec
-    if spec is None or spec.cost is None:
-        return summary
-    scored = (slots.c.study_id == study_id, slots.c.state == SlotState.COMPLETE)
-    searched = select(slots.c.number, slots.c.score, slots.c.cost).where(
-        *scored, slots.c.phase == Phase.SEARCH
-    )
-    order = pareto.order(spec, [*connection.execute(searched)])
-    fresh = (
-        select(
-            slots.c.source,
-            func.count(slots.c.score).label("n"),
-            *_CLAIMED,
-            func.avg(slots.c.cost).label("cost"),
-        )
-        .outerjoin(members, _FIRST_MEMBER)
-        .where(*scored, slots.c.phase == Phase.CONFIRM)
-        .group_by(slots.c.source)
-    )
-    valid = {trial.number for trial in order[: spec.confirm.top if spec.confirm else 0]}
-    tested = [row for row in connection.execute(fresh) if row.source in valid]
-    named = pareto.headline(spec, tested)
-    first = order[0] if order else None
-    confirmed = None if named is None else _confirmed_summary(named, cost=named.cost)
-    best: dict[str, Any] = {"best_score": first.score, "best_cost": first.cost} if first else {}
-    return replace(summary, confirmed=confirmed, **best)
-
-
-def _summary(row: Row[Any], confirmed: Sequence[Row[Any]], reported: Sequence[Any]) -> StudySummary:
+def _summary(
+    connection: Connection, row: Row[Any], confirmed: Sequence[Row[Any]], reported: Sequence[Any]
+) -> StudySummary:
     spec = _restored(row.spec)
-    best = row.largest if spec is None or spec.maximize else row.smallest
+    best, best_cost = row.largest if spec is None or spec.maximize else row.smallest, None
+    named = _first(spec, confirmed)
+    if spec is not None and spec.cost is not None and row.largest is not None:
+        top = reading.best(connection, row.id, spec, spec.confirm.top if spec.confirm else 1)
+        best, best_cost = top[0].score, top[0].cost
+        valid = {trial.number for trial in top}
+        named = pareto.headline(spec, [fresh for fresh in confirmed if fresh.source in valid])
     return StudySummary(
         name=row.name,
         spec=spec,
@@ -87,24 +65,26 @@ def _summary(row: Row[Any], confirmed: Sequence[Row[Any]], reported: Sequence[An
         epochs=_epochs(spec, reported),
         running=row.running,
         best_score=best if spec is None or spec.selects else None,
-        confirmed=_first(spec, confirmed),
+        best_cost=best_cost,
+        confirmed=None if named is None else _confirmed_summary(named),
         created_at=row.created_at,
     )
 
 
-def _reported(connection: Connection) -> defaultdict[int, list[Any]]:
+def _reported(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
     """How many settled trials have reported how many values, by study."""
-    facts = [slots.c.study_id, slots.c.state == SlotState.COMPLETE, func.cardinality(slots.c.steps)]
-    columns = [fact.label(name) for fact, name in zip(facts, _REPORTED, strict=True)]
+    complete = (slots.c.state == SlotState.COMPLETE).label("complete")
+    facts = [slots.c.study_id, complete, func.cardinality(slots.c.steps).label("n_steps")]
     settled = (slots.c.phase == Phase.SEARCH) & (slots.c.state != SlotState.RUNNING)
-    found: defaultdict[int, list[Any]] = defaultdict(list)
-    query = select(*columns, func.count().label("n")).where(settled).group_by(*facts)
+    query = select(*facts, func.count().label("n")).where(settled).group_by(*facts)
+    return _by_study(connection, query)
+
+
+def _by_study(connection: Connection, query: Select[Any]) -> defaultdict[int, list[Row[Any]]]:
+    found: defaultdict[int, list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(query):
         found[row.study_id].append(row)
     return found
-
-
-_REPORTED = ("study_id", "complete", "n_steps")
 
 
 def _epochs(spec: StudySpec | None, reported: Sequence[Any]) -> int | None:
@@ -126,37 +106,32 @@ def _solved() -> ColumnElement[float | None]:
     """The score of a member on the solved equation, as ``confirmation.solved_of`` reads it."""
     info = members.c.info
     typed = [func.json_typeof(info[name]) == kind for name, kind in SOLVED_TYPES.items()]
-    counts = [info[name].as_string().regexp_match("^[1-9][0-9]*$") for name in _COUNTS]
+    names = ("solved_steps_per_point", "trained_steps_per_point")
+    counts = [info[name].as_string().regexp_match("^[1-9][0-9]*$") for name in names]
     return case((and_(*typed, *counts), info[SOLVED_SCORE].as_float()))
-
-
-_COUNTS = ("solved_steps_per_point", "trained_steps_per_point")
-_SOLVED = _solved()
-_CHECKED = func.count(_SOLVED) == func.count(slots.c.score)
-_FIRST_MEMBER = (members.c.slot_id == slots.c.id) & (members.c.member == 0)
-_CLAIMED = (
-    case((_CHECKED, func.avg(_SOLVED)), else_=func.avg(slots.c.score)).label("mean"),
-    case((_CHECKED, func.stddev_samp(_SOLVED)), else_=func.stddev_samp(slots.c.score)).label("std"),
-    _CHECKED.label("checked"),
-    func.avg(slots.c.score).label("step_mean"),
-)
-"""What is claimed of a configuration, as ``confirmation.Confirmation`` claims it: the scores on the
-solved equation if every network has one, else those at the study's step."""
 
 
 def _confirmed(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
     """What has been confirmed, by study, with its rank in the search if more, or less, is better.
 
-    Which of both holds is the objective's to say, which the database does not know.
+    Which of both holds is the objective's to say, which the database does not know. What is claimed
+    is what ``confirmation.Confirmation`` claims: the scores on the solved equation if every network
+    has one, else those at the study's step.
     """
+    score, solved = slots.c.score, _solved()
+    checked = func.count(solved) == func.count(score)
     fresh = (
         select(
             slots.c.study_id,
             slots.c.source,
-            func.count(slots.c.score).label("n"),
-            *_CLAIMED,
+            func.count(score).label("n"),
+            case((checked, func.avg(solved)), else_=func.avg(score)).label("mean"),
+            case((checked, func.stddev_samp(solved)), else_=func.stddev_samp(score)).label("std"),
+            checked.label("checked"),
+            func.avg(score).label("step_mean"),
+            func.avg(slots.c.cost).label("cost"),
         )
-        .outerjoin(members, _FIRST_MEMBER)
+        .outerjoin(members, (members.c.slot_id == slots.c.id) & (members.c.member == 0))
         .where(slots.c.phase == Phase.CONFIRM, slots.c.score.is_not(None))
         .group_by(slots.c.study_id, slots.c.source)
         .cte("fresh")
@@ -181,34 +156,21 @@ def _confirmed(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
         )
         .cte("ranked")
     )
-    query = select(fresh, ranked.c.if_more, ranked.c.if_less).join(
-        ranked,
-        (ranked.c.study_id == fresh.c.study_id) & (ranked.c.number == fresh.c.source),
-    )
-    found: defaultdict[int, list[Row[Any]]] = defaultdict(list)
-    for row in connection.execute(query):
-        found[row.study_id].append(row)
-    return found
+    same = (ranked.c.study_id == fresh.c.study_id) & (ranked.c.number == fresh.c.source)
+    query = select(fresh, ranked.c.if_more, ranked.c.if_less).join(ranked, same)
+    return _by_study(connection, query)
 
 
-def _first(spec: StudySpec | None, confirmed: Sequence[Row[Any]]) -> ConfirmedSummary | None:
+def _first(spec: StudySpec | None, confirmed: Sequence[Row[Any]]) -> Row[Any] | None:
     """The best ranked of what is among the best ``confirm.top``: only that is a result."""
     if spec is None or spec.confirm is None:
         return None
     ranks = {(row.if_more if spec.maximize else row.if_less): row for row in confirmed}
     best = min(ranks, default=None)
-    if best is None or best > spec.confirm.top:
-        return None
-    return _confirmed_summary(ranks[best])
+    return None if best is None or best > spec.confirm.top else ranks[best]
 
 
-def _confirmed_summary(row: Row[Any], cost: float | None = None) -> ConfirmedSummary:
+def _confirmed_summary(row: Row[Any]) -> ConfirmedSummary:
     return ConfirmedSummary(
-        source=row.source,
-        mean=row.mean,
-        std=row.std,
-        n=row.n,
-        cost=cost,
-        checked=row.checked,
-        step_mean=row.step_mean,
+        **{one.name: row._mapping[one.name] for one in fields(ConfirmedSummary)}
     )

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     DateTime,
     Float,
@@ -34,7 +35,6 @@ from hpo.postgres.connect import Schema
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
 SCHEMA_VERSION = 5
-
 
 UPGRADES: dict[int, tuple[str, ...]] = {
     1: (
@@ -68,9 +68,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
 }
 """Version -> the statements that turn its tables into those of the next version, declared below."""
 
-
 metadata = MetaData(schema=SCHEMA)
-
 
 version = Table(
     "version",
@@ -78,7 +76,6 @@ version = Table(
     Column("id", Integer, primary_key=True, server_default=text("1")),
     Column("version", Integer, nullable=False),
 )
-
 
 studies = Table(
     "studies",
@@ -101,7 +98,6 @@ studies = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
-
 workers = Table(
     "workers",
     metadata,
@@ -117,12 +113,10 @@ workers = Table(
     Column("ended_at", DateTime(timezone=True)),
 )
 
-
 IS_RUNNING = text("state = 'running'")
 """A running slot: spelt out, so that its index serves prepared statements, too."""
 IS_FAILED = text("state = 'failed'")
 """A failed slot, likewise."""
-
 
 slots = Table(
     "slots",
@@ -155,7 +149,6 @@ slots = Table(
     Index("slots_failed", "study_id", "number", postgresql_where=IS_FAILED),
 )
 
-
 members = Table(
     "members",
     metadata,
@@ -171,7 +164,6 @@ members = Table(
     Column("worker", Text, nullable=False),
 )
 
-
 checkpoints = Table(
     "checkpoints",
     metadata,
@@ -181,7 +173,6 @@ checkpoints = Table(
     Column("seconds", Float, nullable=False),
     Column("data", LargeBinary, nullable=False),
 )
-
 
 artifacts = Table(
     "artifacts",
@@ -194,6 +185,11 @@ artifacts = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("artifacts_of_study", "study_id"),
 )
+
+
+def slots_of(study_id: ColumnElement[int] | int, phase: str) -> ColumnElement[bool]:
+    """The condition that a slot is one of this study, in this phase."""
+    return (slots.c.study_id == study_id) & (slots.c.phase == phase)
 
 
 def check_version(connection: Connection) -> bool:

@@ -80,7 +80,7 @@ def _points(
             f"of {', '.join(spec.space)}. Name another study."
         )
     _refuse_outside(spec, warm, best, where)
-    return tuple(_in_space(spec, source.params) for source in best)
+    return tuple(warm_start.in_space(spec, source.params) for source in best)
 
 
 def _sources(connection: Connection, spec: StudySpec, name: str, where: str) -> Iterator[_Source]:
@@ -103,7 +103,8 @@ def _sources(connection: Connection, spec: StudySpec, name: str, where: str) -> 
             if key in spec.space and warm_start.fitted(spec, key, value) is not None
         }
         searched = {key: value for key, value in found.params.items() if key in spec.space}
-        yield _Source(trial=found.number, params={**fixed, **searched})
+        params = dict(sorted({**fixed, **searched}.items()))
+        yield _Source(trial=found.number, params=params)
 
 
 def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
@@ -126,7 +127,7 @@ def _refuse_outside(spec: StudySpec, warm: WarmStart, best: list[_Source], where
         f"{name}={value!r} of trial {source.trial} (space.{name} is "
         f"{warm_start.range_text(spec.space[name])})"
         for source in best
-        for name, value in sorted(source.params.items())
+        for name, value in source.params.items()
         if warm_start.fitted(spec, name, value) is None
     ]
     if outside:
@@ -136,8 +137,3 @@ def _refuse_outside(spec: StudySpec, warm: WarmStart, best: list[_Source], where
             f"got {', '.join(outside[:_NAMED])}{more}. Widen the range, take fewer trials "
             f"(warm_start.top), or write those that fit as warm_start.points."
         )
-
-
-def _in_space(spec: StudySpec, params: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
-    found = {name: warm_start.fitted(spec, name, value) for name, value in sorted(params.items())}
-    return {name: value for name, value in found.items() if value is not None}

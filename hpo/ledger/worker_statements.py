@@ -24,7 +24,6 @@ A stored member or checkpoint begins the count anew: a long trial on hosts that 
 often, but never at the same place.
 """
 
-
 STORE_SUGGESTION = text(f"""
 WITH
 suggested AS (
@@ -49,7 +48,6 @@ Parameters: the owner's (``slot_id``, ``worker``, ``attempt``, ``token``); ``par
 of the suggestion; those of ``optuna_tables.params_of``.
 """
 
-
 STORE_MEMBER = text(f"""
 WITH
 held AS (
@@ -73,7 +71,6 @@ SELECT id FROM held""")
 Parameters: the owner's and the member's, as ``writing`` gives them.
 """
 
-
 STORE_CHECKPOINT = text(f"""
 WITH
 held AS (
@@ -94,7 +91,6 @@ SELECT id FROM held""")
 
 Parameters: the owner's; ``member``, ``curve``, ``seconds`` and ``data``.
 """
-
 
 FINISH = text(f"""
 WITH
@@ -151,9 +147,8 @@ SELECT EXISTS (SELECT FROM {SCHEMA}.slots failed WHERE failed.study_id = settled
 """Settle a slot with everything that it has to say, and tell whether any of its study has failed.
 
 Parameters: the owner's; those of the last member, null where nothing is left to be stored; how the
-slot ends (``writing.End``; ``settled_at`` is null for now); those of ``optuna_tables.outcome_of``.
+slot ends (``claims.End``; ``settled_at`` is null for now); those of ``optuna_tables.outcome_of``.
 """
-
 
 OPEN = f"""
 SELECT id FROM {SCHEMA}.studies WHERE name = %(study)s FOR UPDATE;

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Unpack
-
 from sqlalchemy import Connection, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -12,12 +10,22 @@ from hpo.ledger.claims import Claim
 from hpo.ledger.tables import IS_RUNNING, slots, studies, workers
 from hpo.ledger.worker_statements import NOW
 from hpo.ledger.writing import after, is_mine
-from hpo.study.snapshot import StudyState, WorkerIdentity
+from hpo.study.snapshot import StudyState
 
 
-def register(connection: Connection, worker: str, **about: Unpack[WorkerIdentity]) -> None:
+def register(
+    connection: Connection,
+    worker: str,
+    *,
+    host: str,
+    pid: int,
+    lease_s: float,
+    job: str | None = None,
+    log: str | None = None,
+) -> None:
     """Write a worker down as alive; one of the same name is taken for its predecessor."""
-    row = {"job": None, "log": None, **about, "doing": "starting"}
+    row = {"host": host, "pid": pid, "lease_s": lease_s, "job": job, "log": log}
+    row["doing"] = "starting"
     again = {**row, "started_at": NOW, "seen_at": NOW, "ended_at": null()}
     connection.execute(
         upsert(workers)
@@ -27,12 +35,7 @@ def register(connection: Connection, worker: str, **about: Unpack[WorkerIdentity
 
 
 def renew(
-    connection: Connection,
-    worker: str,
-    claim: Claim | None,
-    *,
-    doing: str,
-    lease_s: float,
+    connection: Connection, worker: str, claim: Claim | None, *, doing: str, lease_s: float
 ) -> bool:
     """Sign of life of a worker and of what it holds; whether its slot's study is still open.
 
@@ -66,13 +69,8 @@ def deregister(connection: Connection, worker: str, *, doing: str = "ended") -> 
 def release_lost(connection: Connection, worker: str, *, lost: bool = True) -> bool:
     """Write a worker down as dead; what it held need not wait for the end of its lease.
 
-    Args:
-        connection: the transaction.
-        worker: its name.
-        lost: whether its end counts as a loss of its slot; not if it was killed on purpose.
-
-    Returns:
-        Whether it held a slot.
+    Returns whether it held a slot. Its end counts as a loss of that unless ``lost`` is False: it
+    was killed on purpose.
     """
     alive = (workers.c.name == worker) & workers.c.ended_at.is_(None)
     connection.execute(update(workers).where(alive).values(ended_at=NOW, doing="died"))

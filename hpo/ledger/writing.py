@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from dataclasses import fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row, TextClause, and_, func, null, select, update
 
 from hpo.ledger import optuna_tables, reading
-from hpo.ledger.claims import Checkpoint, Claim, LeaseLostError
-from hpo.ledger.tables import IS_FAILED, IS_RUNNING, slots, studies
+from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
+from hpo.ledger.tables import IS_FAILED, IS_RUNNING, slots, slots_of, studies
 from hpo.ledger.worker_statements import (
     FAILURES_IN_A_ROW,
     FINISH,
@@ -57,11 +56,6 @@ def lost(connection: Connection, claim: Claim) -> LeaseLostError:
 
 
 def _locked(connection: Connection, claim: Claim) -> Row[Any]:
-    """The running slot's row, locked.
-
-    Raises:
-        LeaseLostError: the slot is another worker's by now.
-    """
     mine = is_mine(claim) & (slots.c.state == SlotState.RUNNING)
     slot = connection.execute(select(slots).where(mine).with_for_update()).one_or_none()
     if slot is None:
@@ -85,12 +79,7 @@ def free(connection: Connection, slot: Row[Any]) -> None:
 
 def _owner(claim: Claim) -> dict[str, Any]:
     """The parameters by which statements know the holder of a slot."""
-    return {
-        "slot_id": claim.slot_id,
-        "worker": claim.worker,
-        "attempt": claim.attempt,
-        "token": claim.token,
-    }
+    return {name: getattr(claim, name) for name in ("slot_id", "worker", "attempt", "token")}
 
 
 def _owner_of(slot: Row[Any]) -> dict[str, Any]:
@@ -103,11 +92,7 @@ def _owner_of(slot: Row[Any]) -> dict[str, Any]:
 
 
 def _write(connection: Connection, statement: TextClause, claim: Claim, **values: Any) -> None:
-    """Write something down for the holder of a running slot.
-
-    Raises:
-        LeaseLostError: the slot is another worker's by now.
-    """
+    """Write something down for the holder of a running slot, and for nobody else."""
     if connection.execute(statement, {**_owner(claim), **values}).first() is None:
         raise lost(connection, claim)
 
@@ -157,7 +142,6 @@ def store_checkpoint(connection: Connection, claim: Claim, checkpoint: Checkpoin
 FAILED_SHARE = 5
 """Failures of one slot in this many stop the study, too."""
 
-
 SILENT = (
     "killed, out of memory, or cut off from the database, each without progress since the one "
     "before. Look at their logs and at the memory of their hosts."
@@ -183,12 +167,10 @@ def lose(connection: Connection, claim: Claim, why: str) -> None:
 
 
 def count_loss(connection: Connection, slot: Row[Any], why: str) -> bool:
-    """Count a lost worker against its slot, and free it; whether the slot may still go on.
+    """Count a lost worker against its running slot, and free it; whether that may still go on.
 
-    Args:
-        connection: a transaction that holds the lock on the study's row.
-        slot: the slot's row, running.
-        why: what became of the worker, and what to do; for the message of a slot that fails.
+    The transaction holds the lock on the study's row. ``why`` says what became of the worker, and
+    what to do, in the message of a slot that fails.
     """
     in_a_row = slot.losses_in_a_row + 1
     failed = in_a_row >= MAX_LOSSES
@@ -204,49 +186,6 @@ def count_loss(connection: Connection, slot: Row[Any], why: str) -> bool:
     return not failed
 
 
-@dataclass(frozen=True, kw_only=True)
-class End:
-    """How a slot ends."""
-
-    state: SlotState
-    score: float | None = None
-    """Mean over the members that were trained."""
-    cost: float | None = None
-    """Likewise of what ``[cost]`` names; None of a slot that is not complete."""
-    steps: Sequence[float] = ()
-    """Values reported to the pruner."""
-    attrs: Mapping[str, Any] | None = None
-    """The sampler's and pruner's memory of the trial."""
-    message: str | None = None
-    """Why it failed or was pruned."""
-    lineage: Mapping[str, Any] = field(default_factory=dict)
-    """Where the result comes from."""
-
-    settled_at: datetime | None = None
-    """When; None for now."""
-
-    def shown(
-        self,
-        attempts: int,
-        amendments: Sequence[Mapping[str, Any]],
-        trained: Sequence[Member],
-    ) -> dict[str, Any]:
-        """The user attributes in Optuna's tables of a trial that ends so."""
-        facts: dict[str, Any] = {f"lineage:{key}": value for key, value in self.lineage.items()}
-        facts["attempts"] = attempts
-        if trained:
-            facts["members:score"] = [m.score for m in trained]
-            facts["members:seed"] = [m.seed for m in trained]
-            facts["members:diverged"] = sum(m.diverged for m in trained)
-        if self.message:
-            facts["message"] = self.message
-        if amendments:
-            facts["amendments"] = [{"what": a["what"], "since": a["since"]} for a in amendments]
-        if self.state == SlotState.EXCLUDED:
-            facts["excluded:score"] = self.score
-        return facts
-
-
 def finish(
     connection: Connection,
     claim: Claim,
@@ -254,14 +193,7 @@ def finish(
     trained: Sequence[Member] | None,
     last: Member | None,
 ) -> bool:
-    """Settle a slot, in the ledger and in Optuna's tables alike.
-
-    Args:
-        connection: a transaction.
-        claim: who holds it.
-        end: how it ends; without ``attrs``, those that the suggestion came with stay.
-        trained: its members; None for those that are stored.
-        last: the one of them that is still to be stored.
+    """Settle a slot, in the ledger and in Optuna's tables alike; see ``Ledger.settle``.
 
     Returns:
         Whether the failure policy must be asked; see ``apply_failure_policy``.
@@ -329,7 +261,7 @@ def apply_failure_policy(connection: Connection, study_id: int) -> None:
     depend on who was faster. Lost workers do not count: they say nothing about the objective; nor
     do failures that were accepted (``hpo resume``).
     """
-    search = (slots.c.study_id == study_id) & (slots.c.phase == Phase.SEARCH)
+    search = slots_of(study_id, Phase.SEARCH)
     oldest = select(func.min(slots.c.number)).where(search, IS_RUNNING)
     accepted = select(studies.c.failures_from).where(studies.c.id == study_id)
     raised = and_(
@@ -340,12 +272,11 @@ def apply_failure_policy(connection: Connection, study_id: int) -> None:
         slots.c.number < func.coalesce(oldest.scalar_subquery(), 2**31 - 1),
     )
     query = select(slots.c.number).where(raised).order_by(slots.c.number)
-    failed = list(connection.execute(query).scalars())
+    failed = connection.scalars(query).all()
     if len(failed) < FAILURES_IN_A_ROW:
         return
-    budget = connection.execute(
-        select(studies.c.spec["budget"]["trials"].as_integer()).where(studies.c.id == study_id)
-    ).scalar_one()
+    trials = studies.c.spec["budget"]["trials"].as_integer()
+    budget = connection.execute(select(trials).where(studies.c.id == study_id)).scalar_one()
     runs = zip(failed, failed[FAILURES_IN_A_ROW - 1 :], strict=False)
     if any(last - first == FAILURES_IN_A_ROW - 1 for first, last in runs):
         rule = f"{FAILURES_IN_A_ROW} slots in a row failed"
@@ -353,14 +284,10 @@ def apply_failure_policy(connection: Connection, study_id: int) -> None:
         rule = f"{len(failed)} of {budget} slots failed"
     else:
         return
-    message = connection.execute(
-        select(slots.c.message).where(search, slots.c.number == failed[-1])
-    ).scalar_one()
-    connection.execute(
-        update(studies)
-        .where(studies.c.id == study_id)
-        .values(state=StudyState.FAILED, reason=f"{rule}; the last one:\n{message}")
-    )
+    last = select(slots.c.message).where(search, slots.c.number == failed[-1])
+    reason = f"{rule}; the last one:\n{connection.execute(last).scalar_one()}"
+    values = {"state": StudyState.FAILED, "reason": reason}
+    connection.execute(update(studies).where(studies.c.id == study_id).values(values))
 
 
 def judge_failures(connection: Connection, study_id: int) -> None:

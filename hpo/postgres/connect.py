@@ -30,7 +30,6 @@ from hpo.postgres.url import parse_url, password_from_file, place
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
 
-
 OLDEST_MAJOR = 13
 CONNECT_TIMEOUT_S = 10
 CONNECTIONS = 4
@@ -98,7 +97,7 @@ class Storage:
         None where nothing leaves this host, and nobody asked for more.
         """
         with self.engine.connect() as connection:
-            driver = _driver(connection)
+            driver = driver_of(connection)
             verified = driver.info.get_parameters().get("sslmode") == "verify-full"
             local = driver.info.host.startswith(("/", "127.", "::1", "localhost"))
             return None if local and not verified else (driver.pgconn.ssl_in_use, verified)
@@ -325,10 +324,11 @@ def _note_use(connection: Any, record: Any) -> None:
 
 def _server_version(connection: Connection) -> int:
     """Return the server's version as in 180004 for 18.4."""
-    return _driver(connection).info.server_version
+    return driver_of(connection).info.server_version
 
 
-def _driver(connection: Connection) -> psycopg.Connection[Any]:
+def driver_of(connection: Connection) -> psycopg.Connection[Any]:
+    """Return psycopg's connection under SQLAlchemy's."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     return driver

@@ -74,12 +74,9 @@ def is_lasting(error: Exception) -> bool:
 
 
 def explained(error: Exception, place: str, timeout_s: float) -> StorageError:
-    """What is wrong with a connection that failed, and what to do.
+    """What is wrong with a connection that failed within ``timeout_s``, and what to do.
 
-    Args:
-        error: of psycopg, or SQLAlchemy's around it.
-        place: the database, for people.
-        timeout_s: for how long a connection was tried.
+    The error is psycopg's, or SQLAlchemy's around it; ``place`` is the database, for people.
     """
     words = said_by(error)
     for pattern, rule, remedy in _REFUSALS:

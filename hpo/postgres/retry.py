@@ -21,7 +21,6 @@ DatabaseError = sa.exc.SQLAlchemyError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-
 PATIENCE_S = 600.0
 SHORTEST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0

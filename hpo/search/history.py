@@ -17,7 +17,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.study._frozen import FrozenStudy
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hpo.search.space import directions, distributions, values
 from hpo.study.spec import StudySpec
@@ -27,10 +27,7 @@ from hpo.study.trials import Past, SlotState, Suggestion
 def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
     """The history that trial ``number`` may see: within the window, outcomes are hidden.
 
-    Args:
-        spec: the study.
-        number: the trial that is suggested or judged.
-        trials: trials 0 .. number-1, those up to ``number - window`` settled.
+    Of ``trials`` 0 .. number-1, those up to ``number - window`` are settled.
 
     Raises:
         ValueError: a trial that had to be settled is not.
@@ -91,7 +88,6 @@ class _Memory:
 
 @lru_cache(maxsize=8)
 def _memory(spec_hash: str) -> _Memory:
-    """The memory of this process for a study."""
     return _Memory()
 
 
@@ -171,20 +167,10 @@ class HistoryStorage(BaseStorage):
         if self._open is not None:
             raise RuntimeError("a history has one open trial")
         number = len(self._past)
-        self._open = copy.deepcopy(template_trial) or FrozenTrial(
-            number=number,
-            trial_id=number,
-            state=TrialState.RUNNING,
-            value=None,
-            datetime_start=EPOCH,
-            datetime_complete=None,
-            params={},
-            distributions={},
-            user_attrs={},
-            system_attrs={},
-            intermediate_values={},
-        )
-        self._open.number = self._open._trial_id = number
+        trial = copy.deepcopy(template_trial) or create_trial(state=TrialState.RUNNING)
+        trial.number = trial._trial_id = number
+        trial.datetime_start = EPOCH
+        self._open = trial
         return number
 
     def _written(self, trial_id: int) -> FrozenTrial:
@@ -192,8 +178,7 @@ class HistoryStorage(BaseStorage):
         if self._open is None or trial_id != self._open.number:
             raise RuntimeError(f"trial {trial_id} is past, and cannot be changed")
         trial = self._open = copy.copy(self._open)
-        names = "params", "distributions", "intermediate_values", "user_attrs", "system_attrs"
-        for name in names:
+        for name in "params", "distributions", "intermediate_values", "user_attrs", "system_attrs":
             setattr(trial, name, dict(getattr(trial, name)))
         return trial
 

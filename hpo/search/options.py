@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hpo.errors import SpecError
-from hpo.search.pruning import PRUNERS, TrialPruning, pruner
+from hpo.search.pruning import PRUNERS, TrialProgress, pruner
 from hpo.search.samplers import SAMPLERS
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
@@ -21,9 +21,7 @@ _OURS = {"self", "seed", "search_space", "args", "kwargs"}
 def check(spec: StudySpec, where: str) -> None:
     """Check the options of ``[sampler]`` and ``[pruner]`` against Optuna's own classes.
 
-    Args:
-        spec: a spec that passed every other rule.
-        where: the study file, for messages.
+    The spec has passed every other rule; messages begin with ``where``, the study file.
 
     Raises:
         SpecError: an unknown option, or a value that Optuna refuses.
@@ -87,6 +85,6 @@ def _rehearse_pruner(spec: StudySpec) -> None:
     steps = (0.1, 0.2, 0.3)
     other = spec.model_copy(update={"sampler": type(spec.sampler)(name="random")})
     past = Past(suggestion=suggest(other, 0, []), state=SlotState.COMPLETE, score=0.3, steps=steps)
-    judge = TrialPruning(_step_by_step(spec), 1, [past], past.suggestion)
+    judge = TrialProgress(_step_by_step(spec), 1, [past], past.suggestion)
     for step in steps:
         judge.report(step)

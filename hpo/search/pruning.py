@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import optuna
@@ -17,21 +17,27 @@ from hpo.study.trials import Past, Suggestion
 from objectives.contract import Protocol
 
 
-class TrialPruning:
-    """Decides whether a running trial ends early; feed it every step in order.
+class EndedError(Exception):
+    """The trial is to end early; the text says why."""
 
-    The pruner compares steps; in a race, those of the first network's curve alone, and ``why_out``
-    decides after every network. A resumed trial is judged alike: its stored steps are fed again
-    before the new ones.
+
+class TrialProgress:
+    """One trial on its way; tell it of every epoch and network in order, those of before too.
+
+    The pruner compares steps; in a race, those of the first network's curve alone, and
+    ``racing.why_out`` decides after every network. A resumed trial is judged alike: its stored
+    steps are fed again before the new ones.
     """
 
     def __init__(
         self, spec: StudySpec, number: int, trials: Sequence[Past], own: Suggestion
     ) -> None:
-        """See ``suggest`` for the arguments; ``own`` is the trial's own suggestion."""
+        """See ``suggest.suggest`` for the arguments; ``own`` is the trial's own suggestion."""
         self._spec, self._number, self._pruner = spec, number, pruner(spec)
+        self._timeline = Timeline(spec)
         self._seen = visible(spec, number, trials) if learns(spec) else []
         self.steps: list[float] = []
+        """What was reported."""
         self._prunes = not isinstance(self._pruner, optuna.pruners.NopPruner)
         if not self._prunes:
             return
@@ -43,6 +49,32 @@ class TrialPruning:
                 self._study._study_id, template_trial=template
             )
 
+    def epoch(self, member: int, score: float | None) -> None:
+        """A network was trained for another epoch.
+
+        Raises:
+            EndedError: the pruner has seen enough.
+        """
+        self._judge(self._timeline.epoch(member, score))
+
+    def networks(self, scores: Sequence[float]) -> None:
+        """Networks of these scores are trained, another one than before.
+
+        Raises:
+            EndedError: the pruner has seen enough, or the trial has left the race.
+        """
+        self._judge(self._timeline.member(scores))
+        mean = statistics.fmean(scores)
+        why = racing.why_out(self._spec, self._number, self._seen, mean, len(scores))
+        if why is not None:
+            raise EndedError(f"left the race {why}")
+
+    def _judge(self, value: float | None) -> None:
+        if value is None or not self.report(value):
+            return
+        if len(self.steps) < self._timeline.length:  # else nothing is left to save
+            raise EndedError(f"pruned at step {len(self.steps)} by the judge")
+
     def report(self, value: float) -> bool:
         """Report the next step's value; True when the trial is to be pruned."""
         self.steps.append(value)
@@ -53,14 +85,13 @@ class TrialPruning:
             storage.set_trial_intermediate_value(self._trial_id, len(self.steps), value)
             return bool(self._pruner.prune(self._study, storage.get_trial(self._trial_id)))
 
-    def why_out(self, scores: Sequence[float]) -> str | None:
-        """Why a trial leaves the race after networks of these ``scores``; None if it goes on."""
-        mean = statistics.fmean(scores)
-        return racing.why_out(self._spec, self._number, self._seen, mean, len(scores))
+    def early_score(self, scores: Sequence[float]) -> float:
+        """The score of a trial that has ended early after networks of these scores."""
+        return statistics.fmean(scores) if self._timeline.by_member else self.steps[-1]
 
     @property
     def attrs(self) -> dict[str, Any]:
-        """The pruner's memory of this trial, to be stored with it."""
+        """The pruner's memory of the trial, to be stored with it."""
         if not self._prunes:
             return {}
         return dict(self._study._storage.get_trial(self._trial_id).system_attrs)
@@ -80,60 +111,6 @@ def pruner(spec: StudySpec) -> BasePruner:
     build: Callable[..., BasePruner] = PRUNERS[spec.pruner.name]
     with quiet():
         return build(**spec.pruner.options)
-
-
-class EndedError(Exception):
-    """The trial is to end early; the text says why."""
-
-
-class TrialProgress:
-    """One trial on its way; tell it of every epoch and network in order, those of before too."""
-
-    def __init__(
-        self, spec: StudySpec, number: int, trials: Sequence[Past], own: Suggestion
-    ) -> None:
-        """See ``suggest.suggest`` for the arguments; ``own`` is the trial's own suggestion."""
-        self._timeline = Timeline(spec)
-        self._judge = TrialPruning(spec, number, trials, own)
-
-    def epoch(self, member: int, score: float | None) -> None:
-        """A network was trained for another epoch.
-
-        Raises:
-            EndedError: the pruner has seen enough.
-        """
-        self._report(self._timeline.epoch(member, score))
-
-    def networks(self, scores: Sequence[float]) -> None:
-        """Networks of these scores are trained, another one than before.
-
-        Raises:
-            EndedError: the pruner has seen enough, or the trial has left the race.
-        """
-        self._report(self._timeline.member(scores))
-        why = self._judge.why_out(scores)
-        if why is not None:
-            raise EndedError(f"left the race {why}")
-
-    def _report(self, value: float | None) -> None:
-        if value is None or not self._judge.report(value):
-            return
-        if len(self.steps) < self._timeline.length:  # else nothing is left to save
-            raise EndedError(f"pruned at step {len(self.steps)} by the judge")
-
-    def early_score(self, scores: Sequence[float]) -> float:
-        """The score of a trial that has ended early after networks of these scores."""
-        return statistics.fmean(scores) if self._timeline.by_member else self.steps[-1]
-
-    @property
-    def steps(self) -> Sequence[float]:
-        """What was reported."""
-        return self._judge.steps
-
-    @property
-    def attrs(self) -> Mapping[str, Any]:
-        """The pruner's memory of the trial, to be stored with it."""
-        return self._judge.attrs
 
 
 class Timeline:

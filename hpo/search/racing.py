@@ -38,13 +38,7 @@ def why_out(
     At the first rung, one of ``reduction_factor`` trials goes on: none before there are so many,
     since the sampler has only begun to learn, but trial 0 does, so that there is an incumbent. Who
     has ended before the rung counts as worse. At later rungs, the ``keep`` best so far go on.
-
-    Args:
-        spec: the study.
-        number: the trial's number.
-        seen: what it may see of earlier ones.
-        mean: its mean score so far.
-        members: how many networks it has trained.
+    ``seen`` is what the trial may see of earlier ones, ``mean`` its mean score so far.
     """
     racing = spec.racing
     if racing is None or members not in racing.rungs or number == 0:
@@ -101,11 +95,7 @@ def extrapolated(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
 
     Optuna's samplers ``gp`` and ``cmaes`` pass over pruned trials, and would go back to where these
     were. So such a trial counts as complete, with its last value and what the complete trials
-    gained from that step on (their median).
-
-    Args:
-        spec: the study.
-        seen: what is seen of earlier trials, already ``levelled``.
+    gained from that step on (their median). What is ``seen`` is ``levelled`` already.
     """
     if spec.sampler.name not in _BLIND or spec.pruner.name in ("none", "wilcoxon"):
         return list(seen)

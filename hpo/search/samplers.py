@@ -98,9 +98,7 @@ DIGITS = 6
 def rounded(space: Mapping[str, BaseDistribution], params: Mapping[str, Any]) -> dict[str, Any]:
     """The same parameters, those drawn from a continuous range rounded to 1e-6 of it at least.
 
-    Args:
-        space: distributions by name.
-        params: values by name, each within its distribution, and there they stay.
+    Each lies within its distribution, and stays there.
     """
     return {name: _rounded(space[name], value) for name, value in params.items()}
 

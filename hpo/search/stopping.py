@@ -16,10 +16,8 @@ from hpo.study.trials import Past, SlotState
 def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
     """Why no further trial is to be opened; None if the search goes on.
 
-    Args:
-        spec: the study.
-        seen: settled trials 0 .. number - window, for the trial ``number`` that would be next. Of
-            their ``steps``, only how many there are matters.
+    What is ``seen`` are settled trials 0 .. number - window, for the trial ``number`` that would be
+    next. Of their ``steps``, only how many there are matters.
     """
     stop = spec.stop
     if stop is None:

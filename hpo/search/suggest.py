@@ -21,11 +21,8 @@ from hpo.study.trials import Past, Suggestion
 def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
     """Parameters of trial ``number``, from the spec and the history alone.
 
-    Args:
-        spec: the study.
-        number: the trial's number, from 0.
-        trials: trials 0 .. number-1 with their suggestions; see ``visible``. Not asked for unless
-            the study ``learns``.
+    That are the trials 0 .. number-1 with their suggestions; see ``visible``. It is not asked for
+    unless the study ``learns``.
     """
     if spec.sweep is not None:
         return Suggestion(params=spec.point(number))

@@ -41,14 +41,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def explain(error: ValidationError, model: type[BaseModel], where: str, table: str = "") -> str:
     """One line for the first problem of a pydantic error, located and with what to do.
 
-    Args:
-        error: what pydantic says.
-        model: what it had been told to make.
-        where: the file, or the command.
-        table: the table of the file that is this model, if the whole file is not.
+    ``where`` is the file, or the command; ``table`` the table of the file that is this ``model``,
+    if the whole file is not.
     """
     problem = error.errors(include_url=False)[0]
-    parts = _without_union_branch([str(part) for part in problem["loc"]])
+    parts = [str(part) for part in problem["loc"]]
+    if len(parts) > 1 and parts[-1] in ("float", "int", "str", "bool"):
+        parts.pop()  # pydantic ends the place of a problem in ``float | int`` with the branch
     key = ".".join([table, *parts] if table else parts)
     kind = problem["type"]
     message = rule(problem)
@@ -76,12 +75,6 @@ def rule(problem: ErrorDetails) -> str:
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     message = re.sub(r"<\w+\.\w+: ('[^']*')>", r"\1", message)  # a member of an enum
     return _RULES.get(problem["type"], message)
-
-
-def _without_union_branch(parts: list[str]) -> list[str]:
-    """pydantic ends the place of a problem in ``float | int`` with the branch that it tried."""
-    branches = {"float", "int", "str", "bool"}
-    return parts[:-1] if len(parts) > 1 and parts[-1] in branches else parts
 
 
 def _valid(model: type[BaseModel], parts: list[str]) -> list[str]:

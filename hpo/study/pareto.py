@@ -40,9 +40,7 @@ T = TypeVar("T", bound=_Tested)
 def front(spec: StudySpec, trials: Iterable[S]) -> list[S]:
     """The Pareto front, cheapest first: every next trial costs more and scores better.
 
-    Args:
-        spec: says whether more is better.
-        trials: complete ones, each with a score and a cost; of equals the earlier one counts.
+    The trials are complete, each with a score and a cost; of equals the earlier one counts.
     """
     found: list[S] = []
     for trial in sorted(trials, key=lambda t: (_cost(t), -_good(spec, t), t.number)):

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NotRequired, TypedDict
 
 from hpo.study import pareto
 from hpo.study.confirmation import Confirmation
@@ -24,16 +23,6 @@ class StudyState(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"
     """By ``hpo stop``, until ``hpo resume``."""
-
-
-class WorkerIdentity(TypedDict):
-    """What a worker says of itself when it begins."""
-
-    host: str
-    pid: int
-    lease_s: float
-    job: NotRequired[str | None]
-    log: NotRequired[str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +169,6 @@ class StudySnapshot:
 
 
 def _confirmation(spec: StudySpec, slot: Slot, fresh: Sequence[Slot], wanted: int) -> Confirmation:
-    """What fresh seeds have made of a trial."""
     scored = [(c, c.score) for c in fresh if c.score is not None]
     costs = told(spec, *(c for c, _ in scored))
     return Confirmation(

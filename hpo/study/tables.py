@@ -234,6 +234,7 @@ def spaced(low: float, high: float, points: int, *, log: bool) -> list[float]:
 
 TOP = 5
 """Trials that are taken over where nobody says how many."""
+_Point = Annotated[dict[str, ParamValue], Field(min_length=1)]
 
 
 class WarmStart(Table):
@@ -248,13 +249,7 @@ class WarmStart(Table):
     top: Annotated[int, Field(ge=1, le=1000, description="how many trials of `study`")] | None = (
         None
     )
-    points: (
-        Annotated[
-            tuple[Annotated[dict[str, ParamValue], Field(min_length=1)], ...],
-            Field(min_length=1, max_length=1000),
-        ]
-        | None
-    ) = None
+    points: Annotated[tuple[_Point, ...], Field(min_length=1, max_length=1000)] | None = None
     """Parameters by name, one table for each trial."""
 
     @model_validator(mode="after")

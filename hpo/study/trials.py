@@ -36,10 +36,7 @@ class SlotState(StrEnum):
 def slot_name(number: int, source: int | None, fresh_seeds: int | None) -> str:
     """What a slot is called in every view: its trial, and of a confirmation which seed.
 
-    Args:
-        number: of the slot.
-        source: the trial that a confirmation retrains; None in the search.
-        fresh_seeds: ``confirm.members``.
+    ``source`` is the trial that a confirmation retrains; ``fresh_seeds`` is ``confirm.members``.
 
     Examples:
         >>> slot_name(12, None, 10), slot_name(72, 7, 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Dimension, ParamValue
@@ -13,7 +14,12 @@ def point(spec: StudySpec, number: int) -> dict[str, ParamValue]:
     points = (spec.warm_start and spec.warm_start.points) or ()
     if number >= len(points):
         return {}
-    found = {name: fitted(spec, name, value) for name, value in points[number].items()}
+    return in_space(spec, points[number])
+
+
+def in_space(spec: StudySpec, values: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    """Those of the values that lie in the space of a study, as it holds them; see ``fitted``."""
+    found = {name: fitted(spec, name, value) for name, value in values.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -60,11 +60,6 @@ def quantity(name: str, value: float) -> str:
     return f"{shown} {unit(name) or name}"
 
 
-def cost_text(spec: StudySpec, cost: float) -> str:
-    """A cost of a study that has one: ``12.3 pJ``."""
-    return quantity(spec.cost_name, cost)
-
-
 def quantity_label(name: str) -> str:
     """What a cost is called at an axis or in the head of a table.
 
@@ -79,15 +74,12 @@ def quantity_label(name: str) -> str:
     return f"{stem.replace('_', ' ')} ({found})" if found else name
 
 
-def cost_label(spec: StudySpec) -> str:
-    """``energy (pJ)``: what the cost axis is called."""
-    return quantity_label(spec.cost_name)
-
-
 def point_text(spec: StudySpec, score: float, std: float | None, cost: float | None) -> str:
     """A score, and where there is one, what it costs: ``90.6 ± 0.9 % at 12.3 pJ``."""
     text = score_text(spec, score, std)
-    return text if spec.cost is None or cost is None else f"{text} at {cost_text(spec, cost)}"
+    return (
+        text if spec.cost is None or cost is None else f"{text} at {quantity(spec.cost_name, cost)}"
+    )
 
 
 def value_text(value: ParamValue) -> str:
@@ -117,6 +109,12 @@ def capital(text: str) -> str:
 def cut(text: str, length: int) -> str:
     """A text in so many characters at most, its end an ellipsis if it had more."""
     return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def last_line(message: str | None) -> str:
+    """The line of a message or traceback that says most: its last one."""
+    lines = (message or "").strip().splitlines()
+    return lines[-1].strip() if lines else "no reason was stored"
 
 
 def parameter_label(name: str) -> str:

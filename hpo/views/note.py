@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
 
 from hpo.study import effort, file, score_text, time_step, warm_start
-from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Dimension
@@ -108,31 +106,19 @@ def _result(snapshot: StudySnapshot) -> str:
         claim = score_text.score_text(spec, item.search_score)
         failed = f", {item.failed} failed" if item.failed else ""
         gap = f", {prose(gap)}" if (gap := verdict.gap_text(spec, item.mean)) else ""
+        beside = f", {prose(beside)}" if (beside := time_step.beside(spec, item)) else ""
+        why = time_step.remark(spec, item).rstrip(".")  # what was not tested says so already
+        warning = f": **{prose(why)}**" if why else ""
         lines.append(
             f"trial {item.source}: {prose(spec.objective_impl.metric)} **{prose(mean)}** on "
-            f"n = {len(item.scores)} fresh seeds{failed}{_beside(spec, item)}{gap} (the search had "
-            f"claimed {prose(claim)}){_warning(spec, item)}"
+            f"n = {len(item.scores)} fresh seeds{failed}{beside}{gap} (the search had "
+            f"claimed {prose(claim)}){warning}"
         )
+    meaning = f" {time_step.SOLVED_MEANS}" if any(item.checks for item in certain) else ""
     if spec.cost is not None:  # one sentence says which of them counts
         lines.insert(0, prose(verdict.verdict(snapshot)))
-        return ".\n\n- ".join(lines) + "." + _meaning(certain)
-    return "confirmed, " + "; ".join(lines) + "." + _meaning(certain)
-
-
-def _beside(spec: StudySpec, item: Confirmation) -> str:
-    """Whether a confirmed score is that of the equation, and the one at the study's step."""
-    beside = time_step.beside(spec, item)
-    return f", {prose(beside)}" if beside else ""
-
-
-def _warning(spec: StudySpec, item: Confirmation) -> str:
-    """Why a confirmed score is none of the equation; what was not tested says so already."""
-    remark = time_step.remark(spec, item).rstrip(".")
-    return f": **{prose(remark)}**" if remark else ""
-
-
-def _meaning(certain: Sequence[Confirmation]) -> str:
-    return f" {time_step.SOLVED_MEANS}" if any(item.checks for item in certain) else ""
+        return ".\n\n- ".join(lines) + f".{meaning}"
+    return f"confirmed, {'; '.join(lines)}.{meaning}"
 
 
 def _reported(spec: StudySpec) -> str:

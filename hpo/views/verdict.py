@@ -15,7 +15,6 @@ from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.time_step import basis, measured, remark, sweep_basis, sweep_remark
 from hpo.study.trials import SlotState
 from hpo.views.formatting import (
-    cost_text,
     difference_text,
     metric,
     point_text,
@@ -169,7 +168,8 @@ def _at_cost(spec: StudySpec, item: Confirmation) -> str:
     if spec.cost is None or item.cost is None:
         return ""
     others = [quantity(k, v) for k, v in item.costs.items() if k != spec.cost_name]
-    return f" at {cost_text(spec, item.cost)}" + (f" ({', '.join(others)})" if others else "")
+    text = f" at {quantity(spec.cost_name, item.cost)}"
+    return f"{text} ({', '.join(others)})" if others else text
 
 
 def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
@@ -180,11 +180,11 @@ def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
     shares = []
     if reported.cost is not None:
         share = 100.0 * item.cost / reported.cost
-        shares.append(f"{share:.0f} % of the reported {cost_text(spec, reported.cost)}")
+        shares.append(f"{share:.0f} % of the reported {quantity(spec.cost_name, reported.cost)}")
     if reported.cost_here is not None:
         share = 100.0 * item.cost / reported.cost_here
-        what = f"{cost_text(spec, reported.cost_here)} that the reported network takes here"
-        shares.append(f"{share:.0f} % of the {what}")
+        here = quantity(spec.cost_name, reported.cost_here)
+        shares.append(f"{share:.0f} % of the {here} that the reported network takes here")
     return f": {', '.join(shares)}" if shares else ""
 
 

@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 from hpo.console import Parser, seconds
 from hpo.ledger.lease import LEASE_S
@@ -99,12 +98,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             on_wait=lambda waited_s, error: logging.warning("%s", error),
         ) as storage:
             worker = Worker(storage, options, arguments.name)
-
-            def stop(signum: int, frame: FrameType | None) -> None:
-                worker.stop()
-
             for signum in STOPPING:
-                signal.signal(signum, stop)
+                signal.signal(signum, lambda *_: worker.stop())
             worker.run()
     except HpoError as error:
         print(f"error: {error}", file=sys.stderr)

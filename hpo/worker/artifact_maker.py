@@ -10,11 +10,11 @@ from hpo.ledger.artifacts import ArtifactStore, Edition
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing
 from hpo.worker.artifacts import make
-from hpo.worker.trial import Signals, StoppedError
+from hpo.worker.heartbeat import Heartbeat
+from hpo.worker.trial import StoppedError
 from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
-
 
 _MESSAGE_CHARS = 4000
 _LACKING = (HpoError, UnavailableError, OSError, MemoryError)
@@ -24,36 +24,16 @@ _LACKING = (HpoError, UnavailableError, OSError, MemoryError)
 class ArtifactMaker:
     """Makes the artifacts of finished studies for one worker."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        store: ArtifactStore,
-        worker: str,
-        signals: Signals,
-        *,
-        lease_s: float,
-    ) -> None:
-        """Nothing is made yet.
-
-        Args:
-            ledger: the ledger.
-            store: where artifacts go, in the same database; it waits when that is away.
-            worker: name of the worker.
-            signals: what it is asked, after every epoch, and told.
-            lease_s: seconds after which others may begin, without a sign of life from it.
-        """
-        self._ledger, self._store, self._worker, self._lease_s = ledger, store, worker, lease_s
-        self._signals = signals
+    def __init__(self, ledger: Ledger, store: ArtifactStore, heart: Heartbeat) -> None:
+        """Nothing is made yet; artifacts will go into the ``store``, in the ledger's database."""
+        self._ledger, self._store, self._heart = ledger, store, heart
+        self._worker = heart.worker
         self._refused: set[str] = set()
 
     def keep(self, study: str | None = None) -> bool:
-        """Make the artifacts of a study that is finished and whose artifacts are due.
+        """Make the artifacts of a study that is finished; whether any were due.
 
-        Args:
-            study: of this one alone; without it, of the first one that nobody else is at.
-
-        Returns:
-            Whether there was something to do.
+        Of this ``study`` alone; without it, of the first one that nobody else is at.
         """
         for name in self._store.due():
             wanted = study in (None, name) and name not in self._refused
@@ -62,9 +42,8 @@ class ArtifactMaker:
         return False
 
     def _keep_alone(self, name: str) -> bool:
-        """Make the artifacts of a study unless somebody else is at it."""
         try:
-            edition = self._store.begin(name, self._worker, self._lease_s)
+            edition = self._store.begin(name, self._worker, self._heart.options.lease_s)
         except StudyError as error:
             self._refuse(name, error)
             return False
@@ -79,7 +58,12 @@ class ArtifactMaker:
     def _keep(self, edition: Edition) -> None:
         name = edition.name
         try:
-            self._make(edition)
+            snapshot = self._ledger.snapshot(name, curves=True)
+            self._heart.say(f"keeps the {make.what(snapshot.spec)} of {name}")
+            made = make.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
+            kept = self._store.replace(edition, made)
+            what = f"{len(made)} artifacts" if kept else "it has gone on meanwhile"
+            log.info("%s: %s", name, what)
         except StoppedError:
             log.info("%s: its artifacts are left to the next worker", name)
             self._store.leave(edition)
@@ -96,18 +80,10 @@ class ArtifactMaker:
             log.exception("%s: its artifacts cannot be made", name)
             self._store.fail(edition, why)
 
-    def _make(self, edition: Edition) -> None:
-        name = edition.name
-        snapshot = self._ledger.snapshot(name, curves=True)
-        self._signals.doing(f"keeps the {make.what(snapshot.spec)} of {name}")
-        made = make.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
-        kept = self._store.replace(edition, made)
-        log.info("%s: %s", name, f"{len(made)} artifacts" if kept else "it has gone on meanwhile")
-
     def _refuse(self, name: str, error: Exception) -> None:
         log.warning("%s: its artifacts are left to other hosts: %s", name, error)
         self._refused.add(name)
 
     def _say(self, text: str) -> None:
-        if self._signals.stopping():
+        if self._heart.stopping:
             raise StoppedError

@@ -13,11 +13,10 @@ import statistics
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hpo.errors import HpoError
-from hpo.ledger.claims import Checkpoint, Claim, LeaseLostError
+from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import DatabaseError
 from hpo.search import history as search_history
@@ -26,6 +25,7 @@ from hpo.search.pruning import EndedError, TrialProgress
 from hpo.study.confirmation import told_info
 from hpo.study.trials import Member, Past, Phase, SlotState, Suggestion
 from hpo.worker import provenance
+from hpo.worker.heartbeat import Heartbeat
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 CHECKPOINT_S = 30.0
@@ -42,31 +42,22 @@ class StoppedError(Exception):
     """The worker was told to stop; the slot is safe and free for the next one."""
 
 
-@dataclass(kw_only=True)
-class Signals:
-    """What trials ask their worker, and tell it."""
-
-    stopping: Callable[[], bool]
-    """Whether the worker was told to stop."""
-    lost: Callable[[], bool]
-    """Whether the lease has passed to another worker."""
-    doing: Callable[[str], None]
-    """Told what is being done, for the people who watch."""
-    suggestion_s: float = 0.1
-    """Seconds that the last suggestion took; how long a trial waits depends on it, no result."""
-
-
 class Trial:
     """One claimed slot in work."""
 
-    def __init__(self, ledger: Ledger, claim: Claim, signals: Signals) -> None:
+    suggestion_s = 0.1
+    """Seconds that the last suggestion of this process took; how long a trial waits depends on it,
+    no result."""
+
+    def __init__(self, ledger: Ledger, claim: Claim, heart: Heartbeat) -> None:
         """Everything that the trial needs to know; nothing is done yet."""
-        self._ledger, self._claim, self._signals = ledger, claim, signals
+        self._ledger, self._claim, self._heart = ledger, claim, heart
         self._spec = claim.spec
         self._course: TrialProgress | None = None
         self._members = list(claim.finished)
         self._last: Member | None = None
         self._suggested: Mapping[str, Any] = {}
+        """The sampler's memory of the trial."""
         self._started = time.monotonic()
 
     def run(self) -> None:
@@ -140,22 +131,22 @@ class Trial:
         missing, first = self._ledger.unsuggested(self._claim)
         began_s = time.monotonic()
         while missing:
-            if self._signals.stopping():
+            if self._heart.stopping:
                 self._ledger.release(self._claim)
                 raise StoppedError
-            longest_s = min(PAUSE_S[1], missing * self._signals.suggestion_s / 2)
+            longest_s = min(PAUSE_S[1], missing * self.suggestion_s / 2)
             time.sleep(max(PAUSE_S[0], longest_s))
             before = first
             missing, first = self._ledger.unsuggested(self._claim)
             if first != before:  # the others wait for this one, too
                 began_s = time.monotonic()
-            elif time.monotonic() - began_s > PAUSE_S[1] + 3 * self._signals.suggestion_s:
+            elif time.monotonic() - began_s > PAUSE_S[1] + 3 * self.suggestion_s:
                 return
 
     def _suggest(self, history: list[Past]) -> Suggestion:
         began_s = time.monotonic()
         suggestion = suggest.suggest(self._spec, self._claim.number, history)
-        self._signals.suggestion_s = time.monotonic() - began_s
+        Trial.suggestion_s = time.monotonic() - began_s
         return suggestion
 
     def _replay(self, course: TrialProgress, members: Sequence[Member]) -> None:
@@ -213,13 +204,7 @@ class Trial:
 
     @property
     def _n_members(self) -> int:
-        """How many networks the slot trains."""
         return 1 if self._claim.phase == Phase.CONFIRM else self._spec.budget.members
-
-    def _of(self, index: int) -> str:
-        if self._claim.phase == Phase.CONFIRM:
-            return ""
-        return f", member {index + 1} of {self._n_members}"
 
     def _on_epoch(
         self, index: int, epochs: int, saved: Checkpoint | None, seconds: Callable[[], float]
@@ -227,27 +212,26 @@ class Trial:
         """What a member's training calls after every epoch: it is judged, shown and kept safe."""
         curve = list(saved.curve) if saved else []
         saved_at = time.monotonic()
+        what = str(self._claim)
+        if self._claim.phase == Phase.SEARCH:
+            what += f", member {index + 1} of {self._n_members}"
 
         def on_epoch(progress: Progress) -> None:
             nonlocal saved_at
-            if self._signals.lost():
+            if self._heart.lost:
                 raise LeaseLostError(f"{self._claim}: the lease has passed to another worker")
-            at = f"epoch {progress.epoch} of {epochs}"
-            self._signals.doing(f"{self._claim}{self._of(index)}, {at}")
+            self._heart.say(f"{what}, epoch {progress.epoch} of {epochs}")
             score = progress.score
             if score is not None:
                 score = _finite(float(score), f"score of epoch {progress.epoch}")
                 curve.append(score)
             if self._course is not None:
                 self._course.epoch(index, score)
-            stopping = self._signals.stopping()
+            stopping = self._heart.stopping
             if stopping or time.monotonic() - saved_at >= CHECKPOINT_S:
                 saved_at = time.monotonic()
                 checkpoint = Checkpoint(
-                    member=index,
-                    curve=tuple(curve),
-                    seconds=seconds(),
-                    data=progress.checkpoint(),
+                    member=index, curve=tuple(curve), seconds=seconds(), data=progress.checkpoint()
                 )
                 self._ledger.store_checkpoint(self._claim, checkpoint)
             if stopping:
@@ -259,13 +243,12 @@ class Trial:
     def _settle(
         self, state: SlotState, *, score: float | None = None, message: str | None = None
     ) -> None:
-        self._ledger.settle(
-            self._claim,
-            state,
+        end = End(
+            state=state,
             score=score,
             cost=self._cost() if state == SlotState.COMPLETE else None,
             steps=self._course.steps if self._course else (),
-            attrs=self._attrs(),
+            attrs={**self._suggested, **(self._course.attrs if self._course else {})},
             message=message,
             lineage={
                 "spec_hash": self._spec.hash,
@@ -274,19 +257,14 @@ class Trial:
                 "attempts": self._claim.attempt,
                 "seconds": round(time.monotonic() - self._started, 3),
             },
-            trained=self._members,
-            last=self._last,
         )
+        self._ledger.settle(self._claim, end, trained=self._members, last=self._last)
 
     def _cost(self) -> float | None:
         """The mean cost of the members; None where the study has none."""
         if self._spec.cost is None:
             return None
         return statistics.fmean(_cost_of(self._spec.cost.name, m) for m in self._members)
-
-    def _attrs(self) -> dict[str, Any]:
-        """The sampler's memory of this trial, and the pruner's."""
-        return {**self._suggested, **(self._course.attrs if self._course else {})}
 
 
 def _finite(value: float, what: str) -> float:
@@ -313,7 +291,6 @@ def _member(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
 
 
 def _cost_of(name: str, member: Member) -> float:
-    """What a trained network costs."""
     value = member.info.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(

@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from forkserver import genuine
@@ -15,7 +14,7 @@ from workers import SUPPORT, ledger_at, table, toy_spec, undisturbed, wait_until
 
 from hpo.errors import HpoError
 from hpo.launch.config import SlurmDefaults
-from hpo.launch.executors import Executor
+from hpo.launch.executors import Executor, Release
 from hpo.launch.executors import slurm as slurm_executor
 from hpo.launch.executors.local import LocalExecutor
 from hpo.launch.executors.slurm import SlurmExecutor
@@ -27,22 +26,22 @@ OPTIONS = ("--lease=60",)
 SLOW = {"sleep_s": 0.1}
 
 
-def release_lost(url: str, worker: str, *, lost: bool = True) -> bool:
+def release_lost(url: str, worker: str, *, lost: bool) -> bool:
     """Free what a worker held, given by its name or its job."""
     with ledger_at(url) as ledger:
         names = [w.name for w in ledger.workers() if worker in (w.name, w.job)]
         return any([ledger.release_lost(name, lost=lost) for name in names])
 
 
-def local(url: str, logs: Path, **callbacks: Any) -> Executor:
+def local(url: str, logs: Path, release: Release) -> Executor:
     options = [*OPTIONS, "--no-artifacts"]
-    return LocalExecutor("toy", storage_url=url, logs=logs, options=options, **callbacks)
+    return LocalExecutor("toy", storage_url=url, logs=logs, options=options, release=release)
 
 
-def slurm(url: str, logs: Path, **callbacks: Any) -> Executor:
+def slurm(url: str, logs: Path, release: Release) -> Executor:
     site = SlurmDefaults(partition="debug", probe=False)
     return SlurmExecutor(
-        "toy", site=site, storage_url=url, place=url, logs=logs, options=OPTIONS, **callbacks
+        "toy", site=site, storage_url=url, place=url, logs=logs, options=OPTIONS, release=release
     )
 
 
@@ -62,11 +61,10 @@ def make(
     made: list[Executor] = []
 
     def make_one(url: str) -> Executor:
-        callbacks = {
-            "on_death": lambda name: release_lost(database_url, prefix + name),
-            "on_kill": lambda name: release_lost(database_url, prefix + name, lost=False),
-        }
-        made.append(kind(url, tmp_path / "logs", **callbacks))
+        def release(name: str, lost: bool) -> bool:
+            return release_lost(database_url, prefix + name, lost=lost)
+
+        made.append(kind(url, tmp_path / "logs", release))
         return made[-1]
 
     yield make_one

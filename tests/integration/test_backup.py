@@ -28,7 +28,7 @@ from hpo.errors import StudyError
 from hpo.ledger import interventions
 from hpo.ledger.backup import study as backup_study
 from hpo.ledger.backup.file import BackupError
-from hpo.ledger.claims import Claim
+from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import SCHEMA_VERSION
 from hpo.postgres.connect import Storage, open_storage
@@ -160,11 +160,13 @@ def odd_study(ledger: Ledger) -> None:
         score = None if state == SlotState.FAILED else 0.1
         ledger.settle(
             held,
-            state,
-            score=score,
-            steps=curve,
-            message=f"{state}\n\t\x7f „\U0001f9ea",
-            lineage={"versions": {"ü": [1, 2.5, None, True]}},
+            End(
+                state=state,
+                score=score,
+                steps=curve,
+                message=f"{state}\n\t\x7f „\U0001f9ea",
+                lineage={"versions": {"ü": [1, 2.5, None, True]}},
+            ),
         )
     ledger.claim("toy", "not yet suggested", lease_s=60)
 
@@ -291,7 +293,7 @@ def test_a_name_that_is_taken(here: Storage, file: Path) -> None:
     ledger = Ledger(here)
     held = ledger.claim("toy", "w", lease_s=60)
     assert isinstance(held, Claim)
-    ledger.settle(held, SlotState.FAILED, message="boom")
+    ledger.settle(held, End(state=SlotState.FAILED, message="boom"))
     assert refused(here, file) == (
         f"{taken}a study of the same spec in another state. Look at it: `hpo status toy`. Keep "
         f"both: --name NEW."

@@ -31,7 +31,7 @@ def runs_anew(home: Path, before: EmbeddedStatus) -> bool:
 
 
 def phase(home: Path) -> str:
-    keeper = read_keeper(Layout.of(home))
+    keeper = read_keeper(Layout(home))
     assert keeper is not None
     return keeper.phase
 
@@ -66,7 +66,7 @@ def test_server_outlives_who_started_it_and_stops_after_the_last(hpo_home: Path)
     killed = time.monotonic()
     eventually(lambda: gone(hpo_home))
     assert time.monotonic() - killed < 6.0
-    assert not Layout.of(hpo_home).socket_directory.exists()
+    assert not Layout(hpo_home).socket_directory.exists()
 
 
 def test_a_forked_child_does_not_keep_the_server_alive(hpo_home: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_stale_pid_that_another_program_has_now(hpo_home: Path) -> None:
     with Embedded(hpo_home) as embedded:
         write(embedded.acquire())
     stop(hpo_home)
-    layout = Layout.of(hpo_home)
+    layout = Layout(hpo_home)
     lines = [os.getpid(), layout.data, 1, 5432, layout.socket_directory, "", " 1 1", "ready   "]
     (layout.data / "postmaster.pid").write_text("\n".join(map(str, lines)) + "\n")
     assert not status(hpo_home).running
@@ -236,7 +236,7 @@ def test_status_without_and_with_a_server(new_home: Path) -> None:
 
 
 def test_a_large_log_is_moved_aside(tmp_path: Path) -> None:
-    layout = Layout.of(tmp_path)
+    layout = Layout(tmp_path)
     layout.create()
     with layout.log.open("ab") as server_side:
         server_side.write(b"x" * (LARGEST_LOG + 1))

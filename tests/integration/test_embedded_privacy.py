@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import stat
 import sys
@@ -17,7 +18,7 @@ from servers import connect, gone, read, write
 
 from hpo.errors import StorageError
 from hpo.postgres.embedded.client import Embedded, status, stop
-from hpo.postgres.embedded.installation import Account, shipped
+from hpo.postgres.embedded.installation import shipped
 from hpo.postgres.embedded.layout import Layout
 from hpo.postgres.embedded.server import claim_socket_directory
 
@@ -56,7 +57,7 @@ def as_nobody() -> dict[str, Any]:
 
 
 def test_files_are_private_and_the_network_is_shut(new_home: Path) -> None:
-    layout = Layout.of(new_home)
+    layout = Layout(new_home)
     with Embedded(new_home) as embedded:
         url = embedded.acquire()
         assert mode(layout.data) == mode(layout.control) == mode(layout.socket_directory) == "0o700"
@@ -77,7 +78,7 @@ def test_files_are_private_and_the_network_is_shut(new_home: Path) -> None:
 def test_no_entrance_without_the_password(hpo_home: Path) -> None:
     with Embedded(hpo_home) as embedded:
         url = embedded.acquire()
-        password = Layout.of(hpo_home).password.read_text().strip().rsplit(":", 1)[-1]
+        password = Layout(hpo_home).password.read_text().strip().rsplit(":", 1)[-1]
         assert len(password) == 32
         assert password not in url
         with pytest.raises(psycopg.OperationalError, match="no password supplied"):
@@ -87,7 +88,7 @@ def test_no_entrance_without_the_password(hpo_home: Path) -> None:
 
 
 def test_a_lost_password_is_made_anew(hpo_home: Path) -> None:
-    layout = Layout.of(hpo_home)
+    layout = Layout(hpo_home)
     with Embedded(hpo_home) as embedded:
         write(embedded.acquire())
         old = layout.password.read_text()
@@ -148,7 +149,7 @@ def test_a_socket_directory_of_somebody_else_is_refused(new_home: Path) -> None:
     planted.mkdir()
     os.chown(planted, STRANGER, STRANGER)
     with pytest.raises(StorageError) as caught:
-        claim_socket_directory(planted, Account("nobody", NOBODY, NOBODY))
+        claim_socket_directory(planted, pwd.getpwnam("nobody"))
     assert str(caught.value) == (
         f"{planted}: the socket's directory must be our own, but got uid=12345. Somebody else "
         "made it; have it removed, or set HPO_HOME to another directory."

@@ -15,11 +15,10 @@ from workers import kill, run_workers, start_worker, table, toy_spec, undisturbe
 from hpo.cli import main
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.launch import arguments as launch_arguments
-from hpo.launch.arguments import LaunchArguments
 from hpo.launch.config import SiteConfig
 from hpo.launch.run import _Launch
 from hpo.ledger import interventions, tables
-from hpo.ledger.claims import Claim, LeaseLostError, Over
+from hpo.ledger.claims import Claim, End, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
@@ -82,10 +81,10 @@ def finish(ledger: Ledger, held: Claim, state: SlotState = SlotState.COMPLETE) -
         seconds=0.1,
     )
     if state == SlotState.FAILED:
-        ledger.settle(held, state, message=f"ValueError: trial {held.number}")
+        ledger.settle(held, End(state=state, message=f"ValueError: trial {held.number}"))
         return
     ledger.store_member(held, trained)
-    ledger.settle(held, state, score=score, steps=(score,))
+    ledger.settle(held, End(state=state, score=score, steps=(score,)))
 
 
 def run(ledger: Ledger, until: int = 1000) -> None:
@@ -159,7 +158,7 @@ def test_an_excluded_trial_leaves_the_memory_of_the_pruner(ledger: Ledger) -> No
     first = claim(ledger)
     ledger.store_suggestion(first, decide(ledger, first))
     rung = {"completed_rung_0": 0.9}  # successive halving compares with every trial that has it
-    ledger.settle(first, SlotState.PRUNED, score=0.9, steps=(0.9,), attrs=rung)
+    ledger.settle(first, End(state=SlotState.PRUNED, score=0.9, steps=(0.9,), attrs=rung))
     before = claim(ledger)
     interventions.exclude(ledger, "toy", 0, "wrong\n  data")
     assert ledger.snapshot("toy").search[0].message == "excluded, for trials from 2 on: wrong data"
@@ -346,7 +345,7 @@ def test_a_launch_whose_study_was_stopped_and_resumed_says_so(
 ) -> None:
     ledger.register(toy_spec())  # open again, when the launch comes to tell why it ended
     arguments = launch_arguments.parser("hpo launch").parse_args(
-        ["--study", "toy.toml", "--no-report"], namespace=LaunchArguments()
+        ["--study", "toy.toml", "--no-report"]
     )
     arguments.command = "hpo launch --study toy.toml"
     with pytest.raises(HpoError) as refused:
@@ -386,7 +385,7 @@ def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
             count = connection.scalar(sa.select(sa.func.count()).select_from(table_))
             assert count == 0, table_.name
     for late in (
-        lambda: ledger.settle(held, SlotState.COMPLETE, score=1.0),
+        lambda: ledger.settle(held, End(state=SlotState.COMPLETE, score=1.0)),
         lambda: ledger.renew("w", held, doing="", lease_s=60),
     ):
         with pytest.raises(LeaseLostError, match="trial 3: it was deleted while w was at work"):
@@ -458,7 +457,7 @@ def test_extending_during_a_confirmation_leaves_no_partial_one(
     ]
     assert all(slot.state != SlotState.RUNNING for slot in snapshot.confirm)
     with pytest.raises(LeaseLostError):
-        ledger.settle(running, SlotState.COMPLETE, score=0.5)
+        ledger.settle(running, End(state=SlotState.COMPLETE, score=0.5))
     assert "budget.trials must not shrink" in hpo("extend", "toy", "--trials", "2", status=1)
 
 

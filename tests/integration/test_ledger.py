@@ -15,7 +15,7 @@ from workers import toy_spec
 
 from hpo.errors import StudyError
 from hpo.ledger.claiming import open_next
-from hpo.ledger.claims import Checkpoint, Claim, Claimant, LeaseLostError, Over, Wait
+from hpo.ledger.claims import Checkpoint, Claim, Claimant, End, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
@@ -60,7 +60,7 @@ def finish(ledger: Ledger, held: Claim, score: float = 0.5) -> None:
         past = ledger.history(held)
         ledger.store_suggestion(held, suggest(held.spec, held.number, past))
     ledger.store_member(held, member(score=score))
-    ledger.settle(held, SlotState.COMPLETE, score=score, steps=(0.1, score))
+    ledger.settle(held, End(state=SlotState.COMPLETE, score=score, steps=(0.1, score)))
 
 
 def test_slots_are_claimed_in_order_and_within_the_window(ledger: Ledger) -> None:
@@ -110,7 +110,7 @@ def test_silent_worker_loses_its_slot_and_its_late_result(ledger: Ledger) -> Non
     for write in (
         lambda: ledger.store_member(late, member(1)),
         lambda: ledger.store_suggestion(late, Suggestion(params={"x": 0.1})),
-        lambda: ledger.settle(late, SlotState.COMPLETE, score=1.0),
+        lambda: ledger.settle(late, End(state=SlotState.COMPLETE, score=1.0)),
         lambda: ledger.renew("late", late, doing="", lease_s=60),
         lambda: ledger.release(late),
     ):
@@ -224,7 +224,7 @@ def test_a_result_that_comes_after_the_third_loss_is_refused_in_words(ledger: Le
         time.sleep(0.1)
     assert claim(ledger, "next").number == 1
     with pytest.raises(LeaseLostError, match=r"ran out as the 3rd in a row.*hpo retry"):
-        ledger.settle(held, SlotState.COMPLETE, score=0.5)
+        ledger.settle(held, End(state=SlotState.COMPLETE, score=0.5))
     assert ledger.snapshot("toy").search[0].state == SlotState.FAILED
 
 
@@ -240,7 +240,7 @@ def test_a_restarted_worker_of_the_same_name_is_another_one(
     assert (again.number, again.attempt) == (0, 2)
     assert ledger.snapshot("toy").search[0].losses == 1, "a crash loop is counted"
     with pytest.raises(LeaseLostError):
-        ledger.settle(first, SlotState.COMPLETE, score=0.5)
+        ledger.settle(first, End(state=SlotState.COMPLETE, score=0.5))
 
 
 def test_a_beat_that_comes_after_settling_is_no_loss(ledger: Ledger) -> None:
@@ -258,7 +258,7 @@ def test_nothing_is_handed_out_of_a_study_that_giving_up_a_slot_has_stopped(
     ledger.register(toy_spec(budget={"window": 8}))
     held = [claim(ledger, f"w{i}") for i in range(5)]
     for number in (1, 2, 3):
-        ledger.settle(held[number], SlotState.FAILED, message="boom")
+        ledger.settle(held[number], End(state=SlotState.FAILED, message="boom"))
     assert ledger.snapshot("toy").state == StudyState.OPEN, "trial 0 is not yet settled"
     ledger.release(held[4])
     for attempt in range(3):
@@ -275,7 +275,7 @@ def test_repeated_calls_are_harmless(ledger: Ledger) -> None:
     first = claim(ledger, "w")
     assert claim(ledger, "w") == first
     finish(ledger, first)
-    ledger.settle(first, SlotState.COMPLETE, score=0.5)
+    ledger.settle(first, End(state=SlotState.COMPLETE, score=0.5))
     snapshot = ledger.snapshot("toy")
     assert len(snapshot.search) == 1
     assert len(snapshot.search[0].members) == 1
@@ -284,7 +284,8 @@ def test_repeated_calls_are_harmless(ledger: Ledger) -> None:
 def test_exceptions_in_a_row_stop_the_study(ledger: Ledger) -> None:
     ledger.register(toy_spec())
     for number in range(3):
-        ledger.settle(claim(ledger, "w"), SlotState.FAILED, message=f"ValueError: {number}")
+        end = End(state=SlotState.FAILED, message=f"ValueError: {number}")
+        ledger.settle(claim(ledger, "w"), end)
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.FAILED
     assert snapshot.reason == "3 slots in a row failed; the last one:\nValueError: 2"
@@ -296,7 +297,7 @@ def test_a_fifth_of_failures_stops_the_study(ledger: Ledger) -> None:
     for number in range(5):
         held = claim(ledger, "w")
         if number % 2 == 0:
-            ledger.settle(held, SlotState.FAILED, message="boom")
+            ledger.settle(held, End(state=SlotState.FAILED, message="boom"))
         else:
             finish(ledger, held)
     assert ledger.snapshot("toy").reason == "3 of 15 slots failed; the last one:\nboom"
@@ -307,10 +308,10 @@ def test_failures_count_by_number_not_by_time(ledger: Ledger) -> None:
     ledger.register(toy_spec(budget={"window": 8}))
     held = [claim(ledger, f"w{i}") for i in range(5)]
     for number in (0, 1, 4):
-        ledger.settle(held[number], SlotState.FAILED, message=f"boom {number}")
+        ledger.settle(held[number], End(state=SlotState.FAILED, message=f"boom {number}"))
     assert ledger.snapshot("toy").state == StudyState.OPEN
     finish(ledger, held[3])
-    ledger.settle(held[2], SlotState.FAILED, message="boom 2")
+    ledger.settle(held[2], End(state=SlotState.FAILED, message="boom 2"))
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.FAILED
     assert snapshot.reason == "3 slots in a row failed; the last one:\nboom 4"
@@ -421,7 +422,7 @@ def test_of_studies_equally_busy_the_one_that_waited_longest_comes_first(ledger:
         ledger.register(toy_spec(name))
     for turn in ("a", "b", "c", "a", "b", "c"):
         assert ledger.open_studies()[0] == (turn, 0)
-        ledger.settle(claim(ledger, "w", study=turn), SlotState.FAILED, message="why")
+        ledger.settle(claim(ledger, "w", study=turn), End(state=SlotState.FAILED, message="why"))
 
 
 def test_an_abandoned_slot_is_not_at_work(ledger: Ledger) -> None:
@@ -461,11 +462,13 @@ def test_optuna_sees_the_same_trials(ledger: Ledger, storage: Storage) -> None:
         score = None if state == SlotState.FAILED else 0.5
         ledger.settle(
             held,
-            state,
-            score=score,
-            steps=(0.25, float("nan"), 0.5),
-            message="why" if state == SlotState.FAILED else None,
-            lineage={"spec_hash": held.spec.hash},
+            End(
+                state=state,
+                score=score,
+                steps=(0.25, float("nan"), 0.5),
+                message="why" if state == SlotState.FAILED else None,
+                lineage={"spec_hash": held.spec.hash},
+            ),
         )
     study = optuna.load_study(study_name="toy", storage=storage.optuna())
     slots = ledger.snapshot("toy").search
@@ -493,7 +496,9 @@ def test_texts_that_json_can_hold_and_postgresql_cannot_are_kept(
     ledger.register(toy_spec())
     held = claim(ledger, "w")
     odd = {"nul": "a\0b", "half": "\ud800", "rung": 0.5}
-    ledger.settle(held, SlotState.COMPLETE, score=0.5, attrs=odd, lineage={"host": "\udc80"})
+    ledger.settle(
+        held, End(state=SlotState.COMPLETE, score=0.5, attrs=odd, lineage={"host": "\udc80"})
+    )
     (trial,) = optuna.load_study(study_name="toy", storage=storage.optuna()).trials
     assert trial.system_attrs == odd
     assert trial.user_attrs["lineage:host"] == "\udc80"

@@ -27,7 +27,7 @@ from hpo.dashboard.publish import Publisher, PublishingThread
 from hpo.errors import StudyError
 from hpo.ledger import interventions, optuna_notes, optuna_tables
 from hpo.ledger.backup import study as backup_study
-from hpo.ledger.claims import Claim
+from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
@@ -89,7 +89,7 @@ def settle(ledger: Ledger, name: str = "toy", most: int = 1) -> int:
                 seconds=0.1,
             )
             ledger.store_member(held, trained)
-        ledger.settle(held, SlotState.COMPLETE, score=score, steps=(score,))
+        ledger.settle(held, End(state=SlotState.COMPLETE, score=score, steps=(score,)))
     return most
 
 

@@ -72,7 +72,7 @@ def test_a_server_stopped_for_good_is_given_up_in_time(hpo_home: Path) -> None:
 
 def test_a_worker_can_start_while_the_server_restarts(hpo_home: Path) -> None:
     with open_storage():
-        layout, state = Layout.of(hpo_home), status(hpo_home)
+        layout, state = Layout(hpo_home), status(hpo_home)
         assert state.pid is not None
         os.kill(state.pid, signal.SIGKILL)
         with retry(open_storage) as storage:

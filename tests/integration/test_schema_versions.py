@@ -15,7 +15,7 @@ from workers import ledger_at, run_workers, table, toy_spec, undisturbed
 
 from hpo.errors import StorageError
 from hpo.ledger.artifacts import ArtifactStore
-from hpo.ledger.claims import Claim
+from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import SCHEMA_VERSION, UPGRADES
 from hpo.postgres.connect import open_storage
@@ -181,7 +181,7 @@ def test_a_user_without_rights_on_the_schema_runs_studies(plain_user: str) -> No
         ledger.register(toy_spec(budget={"trials": 2}, confirm=False))
         while isinstance(held := ledger.claim("toy", "w", lease_s=60), Claim):
             ledger.store_suggestion(held, suggest(held.spec, held.number, ledger.history(held)))
-            ledger.settle(held, SlotState.COMPLETE, score=0.5)
+            ledger.settle(held, End(state=SlotState.COMPLETE, score=0.5))
         assert ledger.snapshot("toy").state == StudyState.DONE
 
 

@@ -16,7 +16,7 @@ from workers import SUPPORT, run_workers, table, toy_spec
 from hpo.errors import SpecError, StudyError
 from hpo.ledger import interventions
 from hpo.ledger.backup import study
-from hpo.ledger.claims import Claim
+from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.study import file
@@ -71,7 +71,7 @@ def settle(ledger: Ledger, spec: StudySpec, trials: Sequence[Any]) -> None:
         )
         ledger.store_member(held, member)
         state = SlotState.PRUNED if score is None else SlotState.COMPLETE
-        ledger.settle(held, state, score=score or 0.05, steps=(score or 0.05,))
+        ledger.settle(held, End(state=state, score=score or 0.05, steps=(score or 0.05,)))
 
 
 def source(ledger: Ledger, **tables: Any) -> None:
@@ -181,7 +181,7 @@ def test_confirmations_do_not_rank(ledger: Ledger) -> None:
     for score in (0.1, 0.1, 0.95, 0.95):
         held = ledger.claim("source", "w", lease_s=60.0)
         assert isinstance(held, Claim), held
-        ledger.settle(held, SlotState.COMPLETE, score=score)
+        ledger.settle(held, End(state=SlotState.COMPLETE, score=score))
     assert [c.mean for c in ledger.snapshot("source").confirmations] == [0.1, 0.95]
     ledger.register(warm(top=1))
     assert points(ledger) == BEST[:1]

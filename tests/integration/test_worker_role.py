@@ -16,7 +16,7 @@ from workers import run_workers, table, toy_spec, undisturbed
 
 from hpo.cli import main as cli_main
 from hpo.errors import StorageError
-from hpo.ledger.claims import Claim
+from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.roles import set_up
 from hpo.postgres.connect import Storage, open_storage
@@ -63,7 +63,7 @@ def test_a_worker_can_do_everything_to_studies(
         ledger.register(toy_spec(**SMALL))
         claim = ledger.claim("toy", "w", lease_s=60)
         assert isinstance(claim, Claim)
-        ledger.settle(claim, SlotState.FAILED, message="why")
+        ledger.settle(claim, End(state=SlotState.FAILED, message="why"))
         assert cli_main.main(["retry", "toy", "--trial", "0", "--storage", url]) == 0
         run_workers(url, "toy", 2)
         assert table(ledger.snapshot("toy", curves=True)) == undisturbed(

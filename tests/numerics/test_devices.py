@@ -118,9 +118,6 @@ def by_hand(network: Any, drawn: Chips, u: Floats, bits: int) -> Floats:
         weights[name] = np.round(w / step) * step
     physics, (layers, width) = network.physics, network.bias.shape[1:]
     spintronic, h = hasattr(physics, "sigma"), physics.dt_ns / physics.steps_per_point
-    assert drawn.tau is not None
-    assert drawn.s is not None
-    assert drawn.noise is not None
     tau, s, noise = drawn.tau.numpy()[0], drawn.s.numpy()[0], drawn.noise.numpy()[0]
     gamma = 1.0 / (physics.tau_ns * tau)
     bias = 2.0 / physics.tau_ns
@@ -199,15 +196,12 @@ def test_factors_are_positive_with_mean_1_and_the_spread_that_was_asked_for(spre
     network = tiny(width=40)
     drawn = chips(network, inputs(), draws=range(400), tau_spread=spread, s_spread=spread)
     for factor in (drawn.tau, drawn.s):
-        assert factor is not None
         assert factor.min() > 0
         assert factor.mean().item() == pytest.approx(1.0, abs=0.02)
         assert factor.std().item() == pytest.approx(spread, rel=0.06)
         assert factor.log().std().item() == pytest.approx(
             math.sqrt(math.log(1 + spread**2)), rel=0.02
         )
-    assert drawn.tau is not None
-    assert drawn.s is not None
     together = torch.corrcoef(torch.stack([drawn.tau.flatten(), drawn.s.flatten()]))
     assert abs(together[0, 1]) < 0.02, "of independent streams"
 
@@ -220,8 +214,6 @@ def test_a_chip_is_the_same_whatever_is_drawn_beside_it_and_scales_with_the_spre
     assert torch.equal(every.noisy(u)[2], third.noisy(u)[0])
     narrow = chips(network, u, tau_spread=0.1).tau
     wide = chips(network, u, tau_spread=0.2).tau
-    assert narrow is not None
-    assert wide is not None
     sigma = [math.sqrt(math.log(1 + spread**2)) for spread in (0.1, 0.2)]
     z = (narrow.log() + sigma[0] ** 2 / 2) / sigma[0]
     torch.testing.assert_close((wide.log() + sigma[1] ** 2 / 2) / sigma[1], z)

@@ -1,18 +1,19 @@
-"""The fused CPU path of the spintronic network against a dense loop of Eq. (2)-(5) in float64."""
+"""The fused CPU path of both networks against dense loops of Eq. (2)-(8) in float64."""
 
 from __future__ import annotations
 
 import math
 import threading
 import time
-from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from dense import (
     INTEGRATORS,
+    KERNELS,
     Case,
     a_third,
     assert_agrees,
@@ -27,45 +28,69 @@ from torch import Tensor
 
 from objectives.networks.kernels import autograd
 from objectives.networks.kernels.autograd import fused_output
-from objectives.networks.kernels.passes import SpintronicKernel
 from objectives.networks.kernels.structure import SparseStructure
 
+EACH_INTEGRATOR = pytest.mark.parametrize("integrator", INTEGRATORS)
+EACH_KIND = pytest.mark.parametrize("kind", KERNELS)
+SIZES = list(product(KERNELS, [1, 5, 32], [1, 3], [1, 3], [0.0, 0.1, 0.5, 1.0]))
+FILTERS: dict[str, list[dict[str, float]]] = {
+    "spintronic": [{"f_cut_per_ns": 0.0}, {"f_cut_per_ns": 0.1}],
+    "ctrnn": [{}],
+}
+DATA = {
+    kind: list(product([1, 58, 120, 300], [1, 24], filters)) for kind, filters in FILTERS.items()
+}
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """The dense loop is all small operations, which threads only slow down."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
+
+def alike(found: list[Tensor], wanted: list[Tensor]) -> bool:
+    """Bit for bit."""
+    return all(map(torch.equal, found, wanted))
 
 
-SIZES = list(product([1, 5, 32], [1, 3], [1, 3], [0.0, 0.1, 0.5, 1.0]))
-DATA = list(product([1, 58, 120, 300], [1, 64], [0.0, 0.1]))
+def afresh(case: Case) -> Case:
+    """The same network, for which nothing was computed yet."""
+    structure = SparseStructure.from_masks(*case.masks)
+    return Case(case.kind, case.parameters, case.masks, structure)
 
 
 @pytest.mark.parametrize(
-    ("width", "layers", "channels", "density", "integrator"), a_third(SIZES, INTEGRATORS)
+    ("kind", "width", "layers", "channels", "density", "integrator"), a_third(SIZES, INTEGRATORS)
 )
 def test_agrees_for_every_size(
-    width: int, layers: int, channels: int, density: float, integrator: str
+    kind: str, width: int, layers: int, channels: int, density: float, integrator: str
 ) -> None:
-    place = SIZES.index((width, layers, channels, density))
-    batch, times, f_cut = DATA[place % len(DATA)]
-    case = make(width=width, layers=layers, channels=channels, density=density)
-    u = inputs(batch, times, channels)
-    assert_agrees(case, u, f_cut_per_ns=f_cut, integrator=integrator)
+    place = SIZES.index((kind, width, layers, channels, density))
+    batch, times, filters = DATA[kind][place % len(DATA[kind])]
+    case = make(kind, width=width, layers=layers, channels=channels, density=density)
+    assert_agrees(case, inputs(batch, times, channels), integrator=integrator, **filters)
 
 
-@pytest.mark.parametrize(("batch", "times", "f_cut", "integrator"), a_third(DATA, INTEGRATORS))
-def test_agrees_for_every_batch(batch: int, times: int, f_cut: float, integrator: str) -> None:
-    assert_agrees(make(), inputs(batch, times), f_cut_per_ns=f_cut, integrator=integrator)
+@pytest.mark.parametrize(
+    ("kind", "batch", "times", "filters", "integrator"),
+    a_third([(kind, *data) for kind in KERNELS for data in DATA[kind]], INTEGRATORS),
+)
+def test_agrees_for_every_batch(
+    kind: str, batch: int, times: int, filters: dict[str, float], integrator: str
+) -> None:
+    assert_agrees(make(kind), inputs(batch, times), integrator=integrator, **filters)
 
 
-@pytest.mark.parametrize("integrator", INTEGRATORS)
-@pytest.mark.parametrize("settings", [{"tau_ns": 2.3}, {"s": 0.1, "dt_ns": 0.3}, {"tau_ns": 100.0}])
-def test_is_as_exact_as_a_float32_loop(integrator: str, settings: dict[str, float]) -> None:
-    case, u = make(width=32), inputs(120, 64)
+@EACH_INTEGRATOR
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("spintronic", {"tau_ns": 2.3}),
+        ("spintronic", {"s": 0.1, "dt_ns": 0.3}),
+        ("spintronic", {"tau_ns": 100.0}),
+        ("ctrnn", {"tau_ns": 14.12, "s": 0.5}),
+        ("ctrnn", {"s": 1.0, "dt_ns": 0.3}),
+        ("ctrnn", {"tau_ns": 1e6}),
+    ],
+)
+def test_is_as_exact_as_a_float32_loop(
+    kind: str, integrator: str, settings: dict[str, float]
+) -> None:
+    case, u = make(kind, width=32), inputs(120, 32)
     wanted, wanted_gradients = case.dense(u, torch.float64, integrator=integrator, **settings)
     loop, loop_gradients = case.dense(u, torch.float32, integrator=integrator, **settings)
     output = case.run(u, integrator=integrator, **settings)
@@ -114,10 +139,40 @@ def test_exponential_step_stays_between_0_and_1_whatever_the_drive() -> None:
         assert y.abs().max() <= 0.5 + 1e-4  # 64 roundings of x' - x
 
 
-@pytest.mark.parametrize("integrator", INTEGRATORS)
+def activation(drive: Tensor) -> tuple[Tensor, Tensor]:
+    """tanh(drive) and its slope by the kernel: neurons without synapses, one step of 1 ns.
+
+    They hardly leak in it, so that the step adds the drive as it is.
+    """
+    n = len(drive)
+    masks = [torch.zeros(shape).bool() for shape in [(n, 1), (0, n, n), (1, n, n)]]
+    bias = drive[None].clone().requires_grad_()
+    parameters = (*(torch.zeros(mask.shape) for mask in masks), bias)
+    case = Case("ctrnn", parameters, tuple(masks), SparseStructure.from_masks(*masks))
+    output = case.run(torch.zeros(1, 1, 1), s=1.0, tau_ns=1e12)
+    [slope] = torch.autograd.grad(output.sum(), bias)
+    return output.detach()[0], slope[0]
+
+
+def test_tanh_is_good_to_three_ulp_odd_and_saturating() -> None:
+    size = torch.cat([torch.logspace(-37, 0, 700), torch.linspace(0, 12, 500)])
+    drive = torch.cat([-size, size])
+    found, slope = activation(drive)
+    wanted = np.tanh(drive.double().numpy())
+    ulp = np.spacing(np.abs(wanted).astype(np.float32)).astype(np.float64)
+    assert (np.abs(found.double().numpy() - wanted) / ulp).max() < 3
+    assert torch.equal(found[: len(size)], -found[len(size) :])
+    assert (found.abs() <= 1).all()
+    np.testing.assert_allclose(slope, 1 - wanted**2, rtol=0, atol=4e-7)
+    beyond, _ = activation(torch.tensor([0.0, 1e3, -1e30, math.inf, -math.inf]))
+    assert beyond.tolist() == [0.0, 1.0, -1.0, 1.0, -1.0]
+
+
+@EACH_KIND
+@EACH_INTEGRATOR
 @pytest.mark.parametrize("which", [0, 3])
-def test_nan_parameters_give_nan(which: int, integrator: str) -> None:
-    case = make(density=1.0)
+def test_nan_parameters_give_nan(which: int, integrator: str, kind: str) -> None:
+    case = make(kind, density=1.0)
     with torch.no_grad():
         case.parameters[which].fill_(math.nan)
     output = case.run(inputs(58, 8), integrator=integrator)
@@ -125,8 +180,9 @@ def test_nan_parameters_give_nan(which: int, integrator: str) -> None:
     assert all(g.isnan().any() for g in gradients(output, case.parameters))
 
 
-def test_weights_off_the_mask_count_as_zero() -> None:
-    case, u = make(width=32), inputs(58, 64)
+@EACH_KIND
+def test_weights_off_the_mask_count_as_zero(kind: str) -> None:
+    case, u = make(kind, width=32), inputs(58, 64)
     before = case.run(u)
     for grad, mask in zip(gradients(before, case.parameters), case.masks, strict=False):
         assert grad[mask].all()
@@ -137,21 +193,22 @@ def test_weights_off_the_mask_count_as_zero() -> None:
     assert torch.equal(case.run(u), before)
 
 
-@pytest.mark.parametrize("integrator", INTEGRATORS)
-def test_same_input_same_bits(integrator: str) -> None:
-    case = make(width=32)
+@EACH_KIND
+@EACH_INTEGRATOR
+def test_same_input_same_bits(integrator: str, kind: str) -> None:
+    case = make(kind, width=32)
     runs = []
     for batch in (300, 58, 120, 300):  # work arrays are reused, with what others left in them
         output = case.run(inputs(batch, 64), integrator=integrator)
         runs.append([output, *gradients(output, case.parameters)])
-    assert all(map(torch.equal, runs[0], runs[3]))
-    fresh = Case(case.kind, case.parameters, case.masks, SparseStructure.from_masks(*case.masks))
-    output = fresh.run(inputs(300, 64), integrator=integrator)
-    assert all(map(torch.equal, runs[0], [output, *gradients(output, case.parameters)]))
+    assert alike(runs[0], runs[3])
+    output = afresh(case).run(inputs(300, 64), integrator=integrator)
+    assert alike(runs[0], [output, *gradients(output, case.parameters)])
 
 
-def test_a_sequence_does_not_depend_on_its_batch() -> None:
-    case, u = make(width=32), inputs(300, 64)
+@EACH_KIND
+def test_a_sequence_does_not_depend_on_its_batch(kind: str) -> None:
+    case, u = make(kind, width=32), inputs(300, 64)
     assert torch.equal(case.run(u)[130:188], case.run(u[130:188]))
 
 
@@ -162,14 +219,15 @@ def test_two_graphs_at_once_and_one_twice() -> None:
     for output, grads in [(second, wanted[1]), (first, wanted[0])]:
         for _ in range(2):
             found = gradients(output, case.parameters, retain_graph=True)
-            assert all(map(torch.equal, found, grads))
+            assert alike(found, grads)
 
 
-@pytest.mark.parametrize("integrator", INTEGRATORS)
-def test_without_gradients_same_value_and_no_trajectory(integrator: str) -> None:
-    case, u = make(width=32), inputs(300, 64)
+@EACH_KIND
+@EACH_INTEGRATOR
+def test_without_gradients_same_value_and_no_trajectory(integrator: str, kind: str) -> None:
+    case, u = make(kind, width=32), inputs(300, 64)
     wanted = case.run(u, integrator=integrator)
-    case = Case(case.kind, case.parameters, case.masks, SparseStructure.from_masks(*case.masks))
+    case = afresh(case)
     with torch.no_grad():
         output = case.run(u, integrator=integrator)
     assert torch.equal(output, wanted)
@@ -188,7 +246,7 @@ def test_layouts_in_memory_make_no_difference() -> None:
         case.structure,
     )
     found = gradients(case.run(u.permute(2, 1, 0).contiguous().permute(2, 1, 0)), case.parameters)
-    assert all(map(torch.equal, found, wanted))
+    assert alike(found, wanted)
 
 
 def test_parameters_may_change_before_the_adjoint() -> None:
@@ -198,11 +256,11 @@ def test_parameters_may_change_before_the_adjoint() -> None:
     with torch.no_grad():
         for parameter in case.parameters:
             parameter.mul_(2.0)
-    assert all(map(torch.equal, gradients(output, case.parameters), wanted))
+    assert alike(gradients(output, case.parameters), wanted)
 
 
 def test_other_threads_run_meanwhile() -> None:
-    case, u = make(width=32), inputs(128, 15_000)
+    case, u = make(width=32), inputs(128, 4_000)
     beats, stop = [], threading.Event()
 
     def heart() -> None:
@@ -242,25 +300,28 @@ DEVICE = 'fused_output: `{0}.device == "cpu"` must hold, but got {0}.device=meta
         ("w_intra", lambda t: t[:2], ValueError, "w_intra.shape == (3, 5, 5)"),
         ("bias", lambda t: t[0], ValueError, SHAPE.format("bias", "(3, 5)", "(5,)")),
         ("u", Tensor.requires_grad_, ValueError, "`not u.requires_grad` must hold, but got"),
-        (
-            "integrator",
-            lambda _: "rk4",
-            ValueError,
-            "SpintronicKernel: `integrator in ['exponential', 'exponential-ab2', "
-            "'exponential-ab3']` must hold, but got integrator=rk4. Name one of these.",
-        ),
     ],
 )
 def test_refuses(name: str, change: Any, kind: type[Exception], message: str) -> None:
     case = make()
-    names = ("w_in", "w_inter", "w_intra", "bias")
-    arguments: dict[str, Any] = physics() | {"u": inputs(4, 8)}
-    arguments |= {name: p.detach() for name, p in zip(names, case.parameters, strict=True)}
+    names = ("u", "w_in", "w_inter", "w_intra", "bias")
+    tensors = [inputs(4, 8), *(p.detach() for p in case.parameters)]
+    arguments = dict(zip(names, tensors, strict=True))
     arguments[name] = change(arguments[name])
-    tensors = [arguments.pop(name) for name in ("u", *names)]
+    kernel = KERNELS["spintronic"](case.structure, **physics())
     with pytest.raises(kind) as caught:
-        fused_output(SpintronicKernel(case.structure, **arguments), *tensors)
+        fused_output(kernel, *arguments.values())
     assert message in str(caught.value)
+
+
+@EACH_KIND
+def test_refuses_an_integrator_without_a_kernel(kind: str) -> None:
+    rule = (
+        r"^\w+Kernel: `integrator in \['exponential', 'exponential-ab2', 'exponential-ab3'\]` must "
+        r"hold, but got integrator=rk4. Name one of these.$"
+    )
+    with pytest.raises(ValueError, match=rule):
+        make(kind).run(inputs(4, 8), integrator="rk4")
 
 
 def test_refuses_masks_that_do_not_fit() -> None:

@@ -99,8 +99,6 @@ def dashboard(*arguments: str, **environment: str) -> Iterator[Dashboard]:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
         said: list[str] = []
         threading.Thread(target=said.extend, args=(process.stderr,), daemon=True).start()
         lines: queue.Queue[str] = queue.Queue()

@@ -43,7 +43,6 @@ def running(code: str, *arguments: object, **options: Any) -> Iterator[subproces
     """A process that has printed "ready", and is killed at the end."""
     with start(code, *arguments, **options) as process:
         try:
-            assert process.stdout is not None
             if process.stdout.readline() != "ready\n":
                 finish(process)
                 raise AssertionError("it ended without getting ready")

@@ -11,10 +11,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hpo.study.rules.check import validate
-from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Member, Phase, Slot, SlotState
+from objectives.contract import Solved
 
 START = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)
 EPOCHS = 30
@@ -115,6 +116,17 @@ def confirmation(source: int, index: int, score: float | None, **changes: Any) -
     return slot(source * 10 + index, state, **values)
 
 
+def solved(score: float, **changes: Any) -> Solved:
+    """What the check of the time step found of a network."""
+    facts: dict[str, Any] = {
+        "converged": True,
+        "steps_per_point": 128,
+        "trained_steps_per_point": 1,
+        "remedy": "Lower max_step_ns.",
+    }
+    return Solved(score=score, **{**facts, **changes})
+
+
 def snapshot(
     study: StudySpec,
     search: tuple[Slot, ...] = (),
@@ -132,6 +144,31 @@ def snapshot(
         "confirm": confirm,
     }
     return StudySnapshot(**{**values, **changes})
+
+
+def worker(name: str = "toy-study@host-1", **changes: Any) -> WorkerInfo:
+    """A living worker."""
+    values: dict[str, Any] = {
+        "name": name,
+        "host": "host",
+        "pid": 1234,
+        "doing": "waiting [for] trial 3",
+        "started_at": START,
+        "seconds_silent": 3.0,
+        "alive": True,
+    }
+    return WorkerInfo(**{**values, **changes})
+
+
+FEW_TRIALS: dict[str, tuple[Slot, ...]] = {
+    "empty": (),
+    "running": (slot(0, SlotState.RUNNING, params={}, lineage={}, settled_at=None),),
+    "one": (slot(0, SlotState.COMPLETE),),
+    "nan": (slot(0, SlotState.COMPLETE, score=math.nan),),
+    "pruned without score": (slot(0, SlotState.PRUNED),),
+    "all failed": tuple(slot(i, SlotState.FAILED, params={}) for i in range(3)),
+}
+"""Searches of which there is little to see."""
 
 
 def realistic(study: StudySpec, *, confirmed: bool = True, seed: int = 0) -> StudySnapshot:

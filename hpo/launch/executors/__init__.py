@@ -8,9 +8,14 @@ A launch uses nothing else, and never asks which kind it has.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 __all__ = ["GRACE_S", "Executor", "slurm_commands"]
+
+Release = Callable[[str, bool], bool | None]
+"""Frees what a worker, or a job of several, held that has ended. Gets its name, and whether it was
+lost (rather than killed by ``stop``); returns whether it held a trial, None if that is unknown."""
 
 GRACE_S = 10.0
 """A worker that is asked to stop keeps its training safe at its next epoch, mostly within this."""

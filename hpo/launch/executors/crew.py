@@ -83,8 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 ],
                 prefix=(settings.job() or f"crew {os.getpid()}").split()[-1],
                 once=True,
-                on_death=release_lost,
-                on_kill=lambda worker: release_lost(worker, lost=False),
+                release=release_lost,
             )
         ).run(arguments.workers, usr2_grace_s=arguments.usr2_grace)
     )
@@ -158,8 +157,8 @@ class Crew:
         return 0
 
 
-def release_lost(worker: str, *, lost: bool = True) -> bool | None:
-    """Free the slot of a dead worker; whether it held one, None where that is unknown."""
+def release_lost(worker: str, lost: bool) -> bool | None:
+    """Free the slot of a dead worker; see ``executors.Release``."""
     from hpo.ledger.ledger import Ledger
     from hpo.postgres.connect import open_storage
     from hpo.postgres.retry import is_passing

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpo.errors import HpoError
-from hpo.launch.executors import GRACE_S, Executor
+from hpo.launch.executors import GRACE_S, Executor, Release
 
 HEALTHY_S = 60.0
 """A worker that lived for so long had nothing wrong from the start."""
@@ -71,8 +71,7 @@ class LocalExecutor(Executor):
         options: Sequence[str] = (),
         prefix: str | None = None,
         once: bool = False,
-        on_death: Callable[[str], bool | None] = lambda name: False,
-        on_kill: Callable[[str], object] = lambda name: None,
+        release: Release = lambda name, lost: False,
     ) -> None:
         """Nothing is started yet.
 
@@ -86,12 +85,10 @@ class LocalExecutor(Executor):
                 are kept.
             once: whether a worker that ended with exit status 0 is not started again: its study is
                 over, or it was told to stop.
-            on_death: told the name of every worker that ended, before another takes its place;
-                returns whether it held a trial, None if that is unknown.
-            on_kill: told the name of every worker that ``stop`` had to kill.
+            release: told of every worker that ended, before another takes its place.
         """
         self._study, self._logs = study, logs
-        self._options, self._on_death, self._on_kill = list(options), on_death, on_kill
+        self._options, self._release = list(options), release
         self._prefix, self._once = prefix, once
         self._environment = {
             **os.environ,
@@ -137,9 +134,8 @@ class LocalExecutor(Executor):
             i = len(self._workers)
             own = {_DEVICES: devices[i % len(devices)]} if len(devices) > 1 else {}
             log = self._logs / f"{prefix}-{i + 1}.log"
-            worker = _LocalWorker(
-                log=log, environment={**self._environment, **own}, pause_s=PAUSE_S[0]
-            )
+            environment = {**self._environment, **own}
+            worker = _LocalWorker(log=log, environment=environment, pause_s=PAUSE_S[0])
             self._workers.append(worker)
             self._spawn(worker)
 
@@ -159,13 +155,10 @@ class LocalExecutor(Executor):
 
     def stop(self, grace_s: float | None = GRACE_S) -> None:
         """SIGTERM to all, then SIGKILL to those that are left after ``grace_s``."""
-        processes = {
-            worker.name: worker.process for worker in self._workers if worker.process is not None
-        }
+        processes = {w.name: w.process for w in self._workers if w.process is not None}
         for process in processes.values():
             process.terminate()
         deadline = None if grace_s is None else time.monotonic() + grace_s
-        killed = []
         try:
             for process in processes.values():
                 try:
@@ -180,23 +173,15 @@ class LocalExecutor(Executor):
                 process.wait()
             self._workers.clear()
             for name in killed:
-                self._on_kill(name)
+                self._release(name, False)
 
     def _spawn(self, worker: _LocalWorker) -> None:
         worker.name = f"{self._study}@{platform.node()}-{uuid.uuid4().hex[:6]}"
-        parent = ["--parent", str(os.getpid()), "--log", str(worker.log)]
-        command = [
-            sys.executable,
-            "-m",
-            "hpo.worker",
-            "--study",
-            self._study,
-            "--name",
-            worker.name,
-        ]
+        command = [sys.executable, "-m", "hpo.worker", "--study", self._study]
+        command += ["--name", worker.name, "--parent", str(os.getpid()), "--log", str(worker.log)]
         with worker.log.open("ab") as log:
             worker.process = subprocess.Popen(
-                [*command, *parent, *self._options],
+                [*command, *self._options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -209,7 +194,7 @@ class LocalExecutor(Executor):
         """Plan the next process of a worker whose process ended."""
         lived_s = now - worker.started_s
         worker.process = None
-        held = self._on_death(worker.name)
+        held = self._release(worker.name, True)
         if lived_s >= HEALTHY_S:
             worker.pause_s, worker.deaths_at_start, worker.deaths_at_work = PAUSE_S[0], 0, 0
         elif status not in _FROM_OUTSIDE and held is not None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from hpo.launch.config import SlurmDefaults
-from hpo.launch.executors import GRACE_S, Executor, slurm_commands, slurm_script
+from hpo.launch.executors import GRACE_S, Executor, Release, slurm_commands, slurm_script
 from hpo.launch.executors.local import DEATHS_AT_START, HEALTHY_S, PAUSE_S, WorkerError, tail
 from hpo.launch.executors.slurm_commands import Job, SlurmError
 from hpo.views import formatting
@@ -67,8 +67,7 @@ class SlurmExecutor(Executor):
         only_here: str | None = None,
         useful: Callable[[], int] = lambda: sys.maxsize,
         probed: Callable[[str], bool] = lambda name: False,
-        on_death: Callable[[str], bool | None] = lambda job: False,
-        on_kill: Callable[[str], object] = lambda job: None,
+        release: Release = lambda job, lost: False,
         say: Callable[[str], object] = lambda text: print(text, file=sys.stderr, flush=True),
     ) -> None:
         """Nothing is submitted yet.
@@ -84,16 +83,14 @@ class SlurmExecutor(Executor):
             only_here: words for a database that no other host reaches; None if others may.
             useful: says how many workers would find work now.
             probed: says whether a probe of this name is in the database.
-            on_death: told every job that ended; returns whether its workers held a trial, None if
-                that is unknown.
-            on_kill: told every job that ``stop`` has ended.
+            release: told of every job that ended.
             say: tells the user what cannot wait for ``poll``.
         """
         self._study, self._site, self._url = study, site, storage_url
         self._logs, self._threads = logs, threads
         self._options, self._only_here = list(options), only_here
         self._useful, self._probed = useful, probed
-        self._on_death, self._on_kill, self._say = on_death, on_kill, say
+        self._release, self._say = release, say
         digest = hashlib.sha256(f"{place}\n{study}".encode()).hexdigest()[:8]
         self.name = f"hpo-{study}-{digest}"
         self._target, self._started, self._helpless = 0, False, False
@@ -115,13 +112,13 @@ class SlurmExecutor(Executor):
     def where(self, n: int) -> str:
         """The jobs of the cluster, as a launch tells where its workers are."""
         each, jobs = self._site.workers_per_job, self._jobs_for(n)
-        what = f"{jobs} jobs" if jobs > 1 else "1 job"
         workers = "1 worker" if each == 1 else f"{each} workers"
         partition = f" in partition {self._site.partition}" if self._site.partition else ""
         limit_s = self._site.limit_s
         limit = f", for {formatting.duration_text(limit_s)} at a time" if limit_s else ""
         odd = "" if jobs * each == n else f" ({jobs * each} rather than {n})"
-        return f"{what} of SLURM with {workers} each{odd}{partition}{limit}; logs in {self._logs}"
+        what = f"{_count(jobs)} of SLURM with {workers} each"
+        return f"{what}{odd}{partition}{limit}; logs in {self._logs}"
 
     def script(self, n: int) -> str:
         """The script that ``start`` would submit."""
@@ -135,7 +132,7 @@ class SlurmExecutor(Executor):
             slurm_commands.check_only_here(self._site.partition, self._only_here)
         self._target, self._started = self._jobs_for(n), True
         self._remove_old_logs()
-        self._jobs = {job.id: job for job in slurm_commands.jobs(self.name) if not job.gone}
+        self._jobs = self._queued()
         if self._jobs:
             self._events.append(f"{_count(len(self._jobs))} of this study in the queue already")
         missing = self._target - len(self._jobs)
@@ -165,9 +162,7 @@ class SlurmExecutor(Executor):
             return
         ids = self._known()
         with suppress(SlurmError):
-            ids = sorted(
-                {*ids, *(job.id for job in slurm_commands.jobs(self.name) if not job.gone)}
-            )
+            ids = sorted({*ids, *self._queued()})
         try:
             slurm_commands.cancel(ids)
         except SlurmError as error:
@@ -181,10 +176,10 @@ class SlurmExecutor(Executor):
         left = set(ids)
         while left and time.monotonic() < deadline:
             with suppress(SlurmError):  # it was told to end them, and will
-                left &= {job.id for job in slurm_commands.jobs(self.name) if not job.gone}
+                left &= self._queued().keys()
             time.sleep(1.0 if left else 0.0)
         for job in set(ids) - left:
-            self._on_kill(job)
+            self._release(job, False)
 
     def leave(self) -> str:
         """Forget the jobs, which go on; a probe is of no use any more."""
@@ -194,6 +189,10 @@ class SlurmExecutor(Executor):
         ids = self._forget()
         jobs = _count(len(ids)) if ids else "jobs of this study, if any are queued, are"
         return f"{jobs} left to SLURM; cancel with: scancel --name={self.name}"
+
+    def _queued(self) -> dict[str, Job]:
+        """This study's jobs that run or wait, by their numbers, as squeue knows them."""
+        return {job.id: job for job in slurm_commands.jobs(self.name) if not job.gone}
 
     def _known(self) -> list[str]:
         ids = [job.id for job in self._jobs.values() if not job.gone]
@@ -245,7 +244,8 @@ class SlurmExecutor(Executor):
         self._ask_due_s = now + self._ask_pause_s
         self._ask_pause_s = min(2 * self._ask_pause_s, ASK_S[1])
         try:
-            found = {job.id: job for job in slurm_commands.jobs(self._probe_or_name)}
+            name = f"{self.name}-probe" if self._probe else self.name
+            found = {job.id: job for job in slurm_commands.jobs(name)}
         except SlurmError as error:
             self._events += [] if self._silent else [f"{error} Trying on."]
             self._silent = True
@@ -261,10 +261,6 @@ class SlurmExecutor(Executor):
         others = {i: job for i, job in found.items() if not job.gone and i not in known}
         self._jobs = known | others  # others: of a launch beside this one
         self._tell(self._words())
-
-    @property
-    def _probe_or_name(self) -> str:
-        return f"{self.name}-probe" if self._probe else self.name
 
     def _words(self) -> str:
         """How many jobs run, and why the others wait."""
@@ -319,7 +315,7 @@ class SlurmExecutor(Executor):
 
     def _ended(self, job: Job) -> None:
         """Free what a job held."""
-        held = self._on_death(job.id)
+        held = self._release(job.id, True)
         if held or job.ran_s >= HEALTHY_S:
             self._deaths, self._pause_s = 0, PAUSE_S[0]
         elif job.state not in _NO_FAULT and held is not None:
@@ -366,8 +362,8 @@ class SlurmExecutor(Executor):
         now = time.monotonic()
         if self._probed(probe.name):
             with suppress(SlurmError):  # else the next time
-                there = {job.id: job for job in slurm_commands.jobs(self.name) if not job.gone}
-                self._probe, self._jobs = None, there  # of a launch that was faster
+                self._jobs = self._queued()  # of a launch that was faster
+                self._probe = None
                 self._events.append("a node reaches the database")
                 self._due_s = 0.0
         elif probe.job.gone:

@@ -23,7 +23,6 @@ Additions = Mapping[str, Mapping[str, Any]]
 ``trial_system`` by a trial's number, then by key. Keys name trials by number, not by Optuna's id.
 """
 
-
 _KINDS: dict[str, tuple[Any, str]] = {
     "user": (models.StudyUserAttributeModel, r"^(?!hpo:(spec|spec_hash|reported)$)"),
     "system": (
@@ -106,5 +105,4 @@ def _trial_ids(connection: Connection, study_id: int) -> dict[int, int]:
 
 
 def _renamed(key: str, names: Mapping[int, int]) -> str:
-    """The key with another name for the trial in it."""
     return _OF_TRIAL.sub(lambda m: f"dashboard:{names.get(int(m[1]), m[1])}:", key)

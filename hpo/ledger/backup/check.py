@@ -25,7 +25,6 @@ from hpo.study.trials import Amendment, Phase, SlotState
 class Backup:
     """A backup file that was found sound."""
 
-    path: Path
     header: Mapping[str, Any]
     spec: StudySpec
     study: Mapping[str, Any]
@@ -73,27 +72,19 @@ def check(path: Path, name: str | None = None) -> Backup:
             f"{where}: the study must have the name of its spec, but got name={study['name']!r} "
             f"and spec.name={spec.name!r}. It was changed; take another copy."
         )
-    backup = Backup(
-        path=path,
-        header=header,
-        spec=spec,
-        study=study,
-        additions=_checked_additions(header.get("additions"), where),
-        states=Counter(),
-    )
+    found = _checked_additions(header.get("additions"), where)
     judge = _SlotRules(spec)
-    for record in records(backup):
+    for record in records(path):
         judge.see(record)
-    backup.states.update(judge.states)
-    return backup
+    return Backup(header=header, spec=spec, study=study, additions=found, states=judge.states)
 
 
-def records(backup: Backup) -> Iterator[Record]:
+def records(path: Path) -> Iterator[Record]:
     """The slots of a backup file, one by one."""
-    lines = file.read(backup.path)
+    lines = file.read(path)
     older = next(lines)["schema"] < SCHEMA_VERSION
     for number, line in enumerate(lines, start=2):
-        where = f"{backup.path}: line {number}"
+        where = f"{path}: line {number}"
         saved, trained = line.get("checkpoint"), line.get("members")
         if line.keys() - {"slot", "members", "checkpoint"} or not isinstance(trained, list):
             raise BackupError(
@@ -109,8 +100,6 @@ def records(backup: Backup) -> Iterator[Record]:
 
 
 class _SlotRules:
-    """The rules that slots keep among themselves."""
-
     def __init__(self, spec: StudySpec) -> None:
         self._spec = spec
         self._distributions = space.distributions(spec)
@@ -157,20 +146,15 @@ class _SlotRules:
         if state == SlotState.COMPLETE and self._spec.cost is not None:
             cost = slot.get("cost")
             finite = cost is not None and math.isfinite(cost)
-            _must(
-                finite,
-                f"{where}.cost",
-                "complete slots of a study with a [cost] have a finite one",
-                cost,
-            )
+            rule = "complete slots of a study with a [cost] have a finite one"
+            _must(finite, f"{where}.cost", rule, cost)
         settled = (slot["settled_at"] is None) == (state == SlotState.RUNNING)
         _must(settled, f"{where}.settled_at", "settled slots alone have it", slot["settled_at"])
         for name in ("attrs", "lineage"):
             _must(isinstance(slot[name], dict), f"{where}.{name}", "it is an object", slot[name])
-        amendments = slot.get("amendments", [])
-        _must(
-            _amended(amendments), f"{where}.amendments", "they are what amendments are", amendments
-        )
+        amended = slot.get("amendments", [])
+        rule = "they are what amendments are"
+        _must(_amended(amended), f"{where}.amendments", rule, amended)
         if params or scored:
             _must(self._fits(params), f"{where}.params", "they lie in the spec's space", params)
 

@@ -147,7 +147,6 @@ def _records(path: Path, stream: IO[bytes]) -> Iterator[dict[str, Any]]:
 
 
 def _line(path: Path, number: int, stream: IO[bytes]) -> tuple[bytes, dict[str, Any]]:
-    """The next line and what it says."""
     line = stream.readline(LONGEST_LINE)
     where = f"{path}: line {number}"
     if number == 1 and not line.startswith(b'{"hpo_backup"'):

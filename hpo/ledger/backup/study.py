@@ -22,8 +22,8 @@ from hpo.ledger.backup import additions, file
 from hpo.ledger.backup.check import Backup, Record, check, records
 from hpo.ledger.backup.codec import encode
 from hpo.ledger.backup.file import BackupError
+from hpo.ledger.claims import End
 from hpo.ledger.tables import SCHEMA_VERSION, checkpoints, members, schema, slots, studies
-from hpo.ledger.writing import End
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.study.trials import Phase, SlotState
 
@@ -94,12 +94,7 @@ def _by_slot(connection: Connection, table: Table, ids: Any) -> dict[int, list[d
 
 
 def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
-    """Write the study of a backup file into a database: all of it, or nothing.
-
-    Args:
-        storage: the database.
-        path: the file.
-        name: another name for the study.
+    """Write the study of a backup file into a database, maybe under another name: all or nothing.
 
     Raises:
         BackupError: the file cannot be trusted.
@@ -113,11 +108,11 @@ def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
         connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(backup.spec.name))))
         known = select(studies).where(studies.c.name == backup.spec.name)
         if (row := connection.execute(known).one_or_none()) is not None:
-            raise StudyError(_taken(connection, row, backup))
+            raise StudyError(_taken(connection, row, backup, path))
         optuna_id = optuna_tables.create_study(connection, backup.spec)
         new = insert(studies).values(**backup.study, optuna_study_id=optuna_id)
         study_id = connection.execute(new.returning(studies.c.id)).scalar_one()
-        for record in records(backup):
+        for record in records(path):
             try:
                 _insert(connection, backup, record, study_id, optuna_id)
             except (DataError, IntegrityError) as error:
@@ -152,15 +147,15 @@ def _insert(
         writing.restore(connection, backup.spec, slot, end, trained)
 
 
-def _taken(connection: Connection, study: Row[Any], backup: Backup) -> str:
+def _taken(connection: Connection, study: Row[Any], backup: Backup, path: Path) -> str:
     """Why a name cannot be used: what is there already."""
-    where = f"study {study.name!r}: the name must be free for {backup.path}, but"
+    where = f"study {study.name!r}: the name must be free for {path}, but"
     if study.spec_hash != backup.study["spec_hash"]:
         return (
             f"{where} the database holds another study under it (spec {study.spec_hash}, in the "
             f"file {backup.study['spec_hash']}). Choose another: --name NEW."
         )
-    ours, theirs = _slots(connection, study), file.read(backup.path)
+    ours, theirs = _slots(connection, study), file.read(path)
     next(theirs)
     same = encode(studies, study) == backup.header["study"]
     if same and all(mine == other for mine, other in zip_longest(ours, theirs)):

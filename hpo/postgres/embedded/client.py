@@ -33,7 +33,6 @@ from hpo.postgres.embedded.server import postmaster
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 90.0
 
-
 _acquired: set[Embedded] = set()
 
 
@@ -47,7 +46,7 @@ class Embedded:
 
     def __init__(self, home: Path) -> None:
         """Name the home; nothing is started."""
-        self.layout = Layout.of(home)
+        self.layout = Layout(home)
         self._lock: int | None = None
 
     def acquire(self) -> str:
@@ -145,8 +144,8 @@ def _forget_after_fork() -> None:
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-def server_url(layout: Layout, database: str = DATABASE) -> str:
-    """Return the URL of a database on the running server.
+def server_url(layout: Layout) -> str:
+    """Return the URL of the database on the running server.
 
     Raises:
         StorageError: the server or its password file is missing.
@@ -160,7 +159,7 @@ def server_url(layout: Layout, database: str = DATABASE) -> str:
             "password."
         )
     host, passfile = (quote(str(p), safe="/") for p in (running.socket_directory, layout.password))
-    return f"postgresql+psycopg://{ROLE}@/{database}?host={host}&port={PORT}&passfile={passfile}"
+    return f"postgresql+psycopg://{ROLE}@/{DATABASE}?host={host}&port={PORT}&passfile={passfile}"
 
 
 def read_password(layout: Layout) -> str:
@@ -214,7 +213,7 @@ def status(home: Path) -> EmbeddedStatus:
     Raises:
         StorageError: it belongs to somebody else.
     """
-    layout = Layout.of(home)
+    layout = Layout(home)
     if os.geteuid() != 0:  # root may look at everyone's
         layout.check_owner()
     running = postmaster(layout)
@@ -246,15 +245,13 @@ def _size_bytes(directory: Path) -> int:
 def stop(home: Path, force: bool = False) -> None:
     """Shut the server of `home` down and wait for its end; nothing happens if it does not run.
 
-    Args:
-        home: the home directory.
-        force: stop it although processes use it; they lose their connections until somebody starts
-            it again.
+    With `force` although processes use it: they lose their connections until somebody starts it
+    again.
 
     Raises:
         StorageError: other processes use it, it belongs to somebody else, or it does not end.
     """
-    layout = Layout.of(home)
+    layout = Layout(home)
     layout.check_owner()
     if not is_locked(layout.keeper_lock):
         if postmaster(layout) is None:

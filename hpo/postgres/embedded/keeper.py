@@ -21,7 +21,6 @@ import threading
 import time
 import traceback
 from pathlib import Path
-from types import FrameType
 
 from hpo.errors import StorageError
 from hpo.postgres.embedded.layout import KeeperState, Layout, try_lock, wait_lock, write_keeper
@@ -35,7 +34,7 @@ LONGEST_PAUSE_S = 30.0
 
 def main() -> int:
     """Leave a keeper behind; return 0 once its server is ready, or print what went wrong."""
-    layout = Layout.of(Path(sys.argv[1]))
+    layout = Layout(Path(sys.argv[1]))
     ours, theirs = os.pipe()
     if os.fork():
         os.close(theirs)
@@ -110,12 +109,9 @@ class _KeeperLoop:
         self.told = threading.Event()
         self._pause_s = 0.0
         self._next_start = 0.0
-        signal.signal(signal.SIGTERM, self._end)
+        signal.signal(signal.SIGTERM, lambda *_: self.told.set())
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-
-    def _end(self, signum: int, frame: FrameType | None) -> None:
-        self.told.set()
 
     def until_done(self) -> int | None:
         """Return when told to end, or, with the users' lock held, when nobody was there."""

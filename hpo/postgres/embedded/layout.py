@@ -2,11 +2,13 @@
 
     <home>/postgres/            the data directory (owned by the account that runs the server)
     <home>/postgresql-18.4/     copy of the programs, if that account cannot read the wheel's
+    <home>/server/              all that follows, private to the user
     <home>/server/users.lock    every user process holds it shared; its death releases it
     <home>/server/keeper.lock   the keeper holds it exclusively, and writes into it who it is
     <home>/server/start.lock    held by whoever is starting a keeper
     <home>/server/password      libpq password file
-    <home>/server/*.log         what the keeper and PostgreSQL say
+    <home>/server/keeper.log    what the keeper says
+    <home>/server/postgres.log  what PostgreSQL says
 
 Standard library only: the keeper imports this.
 """
@@ -33,56 +35,20 @@ POLL_S = 0.05
 OTHER_HOME = "Set HPO_HOME to a directory of your own, or HPO_STORAGE to a PostgreSQL URL."
 
 
-@dataclass(frozen=True)
 class Layout:
     """Names of everything that belongs to the embedded server of one home directory."""
 
-    home: Path
-
-    @classmethod
-    def of(cls, home: Path) -> Layout:
-        """Return the layout of `home`; every way to spell that directory means the same server."""
-        return cls(home.resolve())
-
-    @property
-    def data(self) -> Path:
-        """The PostgreSQL data directory."""
-        return self.home / "postgres"
-
-    @property
-    def control(self) -> Path:
-        """The directory of locks, password and logs, private to the user."""
-        return self.home / "server"
-
-    @property
-    def users_lock(self) -> Path:
-        """Held shared by every process that uses the server."""
-        return self.control / "users.lock"
-
-    @property
-    def keeper_lock(self) -> Path:
-        """Held exclusively by the keeper."""
-        return self.control / "keeper.lock"
-
-    @property
-    def start_lock(self) -> Path:
-        """Held by the process that starts a keeper."""
-        return self.control / "start.lock"
-
-    @property
-    def password(self) -> Path:
-        """The libpq password file."""
-        return self.control / "password"
-
-    @property
-    def log(self) -> Path:
-        """What PostgreSQL writes."""
-        return self.control / "postgres.log"
-
-    @property
-    def keeper_log(self) -> Path:
-        """What the keeper writes."""
-        return self.control / "keeper.log"
+    def __init__(self, home: Path) -> None:
+        """The layout of `home`; every way to spell that directory means the same server."""
+        self.home = home.resolve()
+        self.data = self.home / "postgres"
+        self.control = self.home / "server"
+        self.users_lock = self.control / "users.lock"
+        self.keeper_lock = self.control / "keeper.lock"
+        self.start_lock = self.control / "start.lock"
+        self.password = self.control / "password"
+        self.log = self.control / "postgres.log"
+        self.keeper_log = self.control / "keeper.log"
 
     @property
     def socket_directory(self) -> Path:

@@ -16,16 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpo.errors import StorageError
-from hpo.postgres.embedded.installation import (
-    Account,
-    Installation,
-    as_account,
-    check_home,
-    choose,
-    runnable,
-    server_account,
-    shipped,
-)
+from hpo.postgres.embedded import installation
+from hpo.postgres.embedded.installation import Account, Installation
 from hpo.postgres.embedded.layout import DATABASE, POLL_S, PORT, ROLE, Layout
 
 START_TIMEOUT_S = 120.0  # recovery after a crash takes its time
@@ -62,7 +54,7 @@ def postmaster(layout: Layout) -> Postmaster | None:
     if not lines or not is_server(int(lines[0]), layout):
         return None
     socket_directory = Path(lines[4]) if len(lines) > 4 else None
-    return Postmaster(int(lines[0]), socket_directory, [*lines[7:]] == ["ready   "])
+    return Postmaster(int(lines[0]), socket_directory, lines[7:] == ["ready   "])
 
 
 def is_server(pid: int, layout: Layout) -> bool:
@@ -99,13 +91,14 @@ class Server:
             self.pid = running.pid
             self._wait_ready()
             return
-        account = server_account()
-        check_home(self.layout, account)
-        installation = runnable(self.layout, account, choose(self.layout, shipped()))
+        account = installation.server_account()
+        installation.check_home(self.layout, account)
+        chosen = installation.choose(self.layout, installation.shipped())
+        installed = installation.runnable(self.layout, account, chosen)
         self._clear_stale()
-        self._prepare(installation, account)
+        self._prepare(installed)
         for patience in range(ORPHANS_S, -1, -1):
-            self._spawn(installation, account)
+            self._spawn(installed)
             try:
                 return self._wait_ready()
             except StorageError as error:
@@ -145,41 +138,38 @@ class Server:
             finally:  # on a full disk, too
                 os.truncate(log, 0)
 
-    def _prepare(self, installation: Installation, account: Account | None) -> None:
+    def _prepare(self, installed: Installation) -> None:
         """Create what is missing: the data directory and the password."""
         if not self.layout.data.exists():
             partial = self.layout.home / "postgres.partial"
             _remove(partial)  # of a start that was cut short
-            self._initialise(installation, account, partial)
-            self._set_password(installation, account, partial, [f"CREATE DATABASE {DATABASE}"])
+            self._initialise(installed, partial)
+            self._set_password(installed, partial, [f"CREATE DATABASE {DATABASE}"])
             partial.rename(self.layout.data)
             _sync(self.layout.home)
         elif not self.layout.password.exists():
-            self._set_password(installation, account, self.layout.data, [])
+            self._set_password(installed, self.layout.data, [])
 
-    def _initialise(self, installation: Installation, account: Account | None, data: Path) -> None:
+    def _initialise(self, installed: Installation, data: Path) -> None:
         data.mkdir(mode=0o700)
-        if account:
-            account.own(data)
-        command: list[str | Path] = [installation.program("initdb"), "-D", data, "-U", ROLE]
+        _give(data, installed.account)
+        command: list[str | Path] = [installed.program("initdb"), "-D", data, "-U", ROLE]
         command += ["--locale=C", "--encoding=UTF8", "--auth=reject", "--no-instructions"]
         for name, value in SETTINGS.items():
             command += ["--set", f"{name}={value}"]
-        self._run(command, account)
+        self._run(installed, command)
         (data / "pg_hba.conf").write_text(PASSWORD_ONLY)
 
-    def _set_password(
-        self, installation: Installation, account: Account | None, data: Path, also: list[str]
-    ) -> None:
+    def _set_password(self, installed: Installation, data: Path, also: list[str]) -> None:
         """Give our role a new password, with the server in single-user mode, and write it down."""
         password = secrets.token_urlsafe(24)
         commands = [*also, f"ALTER ROLE {ROLE} PASSWORD '{password}'"]
-        words: list[str | Path] = [installation.program("postgres"), "--single", "-D", data]
+        words: list[str | Path] = [installed.program("postgres"), "--single", "-D", data]
         words += ["-c", "exit_on_error=on", "-c", "log_min_error_statement=panic", "postgres"]
-        self._run(words, account, "\n".join(commands))
+        self._run(installed, words, "\n".join(commands))
         _write_private(self.layout.password, f"*:*:*:{ROLE}:{password}\n")
 
-    def _run(self, command: list[str | Path], account: Account | None, text: str = "") -> None:
+    def _run(self, installed: Installation, command: list[str | Path], text: str = "") -> None:
         done = subprocess.run(
             command,
             input=text.encode(),
@@ -188,7 +178,7 @@ class Server:
             cwd="/",
             env=_environment(),
             check=False,
-            **as_account(account),
+            **installed.run_as,
         )
         if done.returncode != 0:
             raise StorageError(
@@ -197,17 +187,13 @@ class Server:
                 "Mend what it names (often a full disk), then try again."
             )
 
-    def _spawn(self, installation: Installation, account: Account | None) -> None:
+    def _spawn(self, installed: Installation) -> None:
         directory = self.layout.socket_directory
-        claim_socket_directory(directory, account)
-        command: list[str | Path] = [installation.program("postgres"), "-D", self.layout.data]
-        for name, value in (
-            ("port", str(PORT)),
-            ("listen_addresses", ""),
-            ("unix_socket_directories", f'"{directory}"'),
-            ("unix_socket_permissions", "0700"),
-        ):
-            command += ["-c", f"{name}={value}"]
+        claim_socket_directory(directory, installed.account)
+        command: list[str | Path] = [installed.program("postgres"), "-D", self.layout.data]
+        command += ["-c", f"port={PORT}", "-c", "listen_addresses="]
+        command += ["-c", f'unix_socket_directories="{directory}"']
+        command += ["-c", "unix_socket_permissions=0700"]
         with self.layout.log.open("ab") as log:
             self._child = subprocess.Popen(
                 command,
@@ -217,7 +203,7 @@ class Server:
                 cwd="/",
                 env=_environment(),
                 start_new_session=True,
-                **as_account(account),
+                **installed.run_as,
             )
         self.pid = self._child.pid
 
@@ -243,14 +229,12 @@ class Server:
             if running and running.ready:
                 return
             time.sleep(POLL_S)
+        said = " | ".join(self.layout.log.read_text(errors="replace").splitlines()[-5:])
         raise StorageError(
             f"{self.layout.data}: PostgreSQL must accept connections within {START_TIMEOUT_S:.0f} "
-            f"s, but got {'no answer' if self.alive() else 'its end'}: {self._last_lines()} "
+            f"s, but got {'no answer' if self.alive() else 'its end'}: {said} "
             f"Mend what it names; the whole log is {self.layout.log}."
         )
-
-    def _last_lines(self) -> str:
-        return " | ".join(self.layout.log.read_text(errors="replace").splitlines()[-5:])
 
 
 def claim_socket_directory(directory: Path, account: Account | None) -> None:
@@ -266,15 +250,20 @@ def claim_socket_directory(directory: Path, account: Account | None) -> None:
         directory.mkdir(mode=0o700)
     except FileExistsError:
         found = directory.lstat()
-        trusted = {os.geteuid()} | ({account.uid} if account else set())
+        trusted = {os.geteuid()} | ({account.pw_uid} if account else set())
         if found.st_uid not in trusted or directory.is_symlink() or not directory.is_dir():
             raise StorageError(
                 f"{directory}: the socket's directory must be our own, but got uid={found.st_uid}. "
                 "Somebody else made it; have it removed, or set HPO_HOME to another directory."
             ) from None
     directory.chmod(0o700)
+    _give(directory, account)
+
+
+def _give(path: Path, account: Account | None) -> None:
+    """Make the account that runs the server the owner of a directory."""
     if account:
-        account.own(directory)
+        os.chown(path, account.pw_uid, account.pw_gid)
 
 
 def _environment() -> dict[str, str]:
@@ -288,7 +277,7 @@ def _in_use(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except PermissionError:  # somebody else's
         return True
     return True
 

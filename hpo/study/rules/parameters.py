@@ -145,11 +145,8 @@ def _ends(spec: StudySpec, name: str) -> list[tuple[str, Any]]:
 def _check_fixed(spec: StudySpec, problem: ErrorDetails | None, other: str, key: str = "") -> None:
     """Refuse what is wrong with fixed values, or with none of a parameter without a default.
 
-    Args:
-        spec: the study.
-        problem: what the objective says.
-        other: where else a parameter may be given.
-        key: before a rule between several parameters, whose message names them.
+    ``other`` is where else a parameter may be given; ``key`` stands before a rule between several
+    parameters, whose message names them.
     """
     if problem is None:
         return

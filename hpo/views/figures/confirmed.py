@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import plotly.graph_objects as go
 
 from hpo.study import score_text, time_step
@@ -23,14 +25,17 @@ def confirmed(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
     found = [c for c in snapshot.confirmations if c.scores][:most]
     figure = style(go.Figure(), height=170 + 70 * max(1, len(found)))
     add_reported_band(figure, spec, vertical=True)
+    labels = []
     for row, item in enumerate(found):
-        for trace in _confirmed_traces(spec, item, row):
+        cost = "" if item.cost is None else f", {formatting.quantity(spec.cost_name, item.cost)}"
+        labels.append(safe(f"trial {item.source}{cost}"))
+        for trace in _traces(spec, item, row):
             new = trace.name not in {shown.name for shown in figure.data}
             figure.add_trace(trace.update(showlegend=new))
     figure.update_xaxes(title_text=formatting.metric(spec))
     figure.update_yaxes(
         tickvals=list(range(len(found))),
-        ticktext=[_configuration(spec, item) for item in found],
+        ticktext=labels,
         range=[len(found) - 0.4, -0.6],
         showgrid=False,
     )
@@ -52,45 +57,35 @@ def card(snapshot: StudySnapshot) -> go.Figure:
     return figure
 
 
-def _configuration(spec: StudySpec, item: Confirmation) -> str:
-    cost = "" if item.cost is None else f", {formatting.cost_text(spec, item.cost)}"
-    return safe(f"trial {item.source}{cost}")
-
-
-def _confirmed_traces(spec: StudySpec, item: Confirmation, row: int) -> list[go.Scatter]:
+def _traces(spec: StudySpec, item: Confirmation, row: int) -> list[go.Scatter]:
     """The fresh seeds as dots, spread a little; their mean ± std; what the search had claimed.
 
-    Beside them, faint, the mean at the study's own integration step.
+    Where the mean at the study's own integration step is not what is claimed, it is there, faint.
     """
+
+    def one(score: float, text: str, name: str, marker: dict[str, Any]) -> go.Scatter:
+        x = [score_text.shown(spec, score)]
+        return markers(x, [row + 0.12], [text], name=name, marker=marker)
+
     scores = [score_text.shown(spec, value) for value in item.scores]
     spread = [row - 0.1 * (i % 3) - 0.12 for i in range(len(scores))]
     text = [f"fresh seed {i}: {score_text.score_text(spec, v)}" for i, v in enumerate(item.scores)]
-    marker = {"color": GREEN, "size": 8, "opacity": 0.55}
-    dots = markers(scores, spread, text, name="fresh seed, test half", marker=marker)
+    look: dict[str, Any] = {"color": GREEN, "size": 8, "opacity": 0.55}
+    dots = markers(scores, spread, text, name="fresh seed, test half", marker=look)
+    look = {"color": GREEN, "size": 13, "symbol": "diamond"}
+    mean = one(item.mean, confirmed_hover(spec, item), "mean ± std", look)
     std = score_text.shown(spec, item.std) if len(scores) > 1 else 0.0
-    marker = {"color": GREEN, "size": 13, "symbol": "diamond"}
-    text = [confirmed_hover(spec, item)]
-    mean = markers(
-        [score_text.shown(spec, item.mean)], [row + 0.12], text, name="mean ± std", marker=marker
-    )
     mean.update(error_x={"array": [std], "color": GREEN, "thickness": 2, "width": 6})
     claim = score_text.score_text(spec, item.search_score)
-    marker = {"color": BLUE, "size": 13, "symbol": "circle-open", "line": {"width": 2}}
-    text = [f"trial {item.source} in the search: {claim}"]
-    x = [score_text.shown(spec, item.search_score)]
-    claimed = markers(x, [row + 0.12], text, name="claimed by the search", marker=marker)
-    return [dots, mean, claimed, *_at_step(spec, item, row)]
-
-
-def _at_step(spec: StudySpec, item: Confirmation, row: int) -> list[go.Scatter]:
-    """The mean at the study's integration step, where it is not what is claimed."""
-    if not item.checked:
-        return []
-    score = score_text.score_text(spec, item.step_mean, item.step_std)
-    marker = {"color": GREY, "size": 11, "symbol": "diamond-open", "line": {"width": 1.5}}
-    text = [f"trial {item.source} {time_step.AT_STEP}: {score}"]
-    x = [score_text.shown(spec, item.step_mean)]
-    return [markers(x, [row + 0.12], text, name=f"mean {time_step.AT_STEP}", marker=marker)]
+    told = f"trial {item.source} in the search: {claim}"
+    look = {"color": BLUE, "size": 13, "symbol": "circle-open", "line": {"width": 2}}
+    traces = [dots, mean, one(item.search_score, told, "claimed by the search", look)]
+    if item.checked:
+        score = score_text.score_text(spec, item.step_mean, item.step_std)
+        told = f"trial {item.source} {time_step.AT_STEP}: {score}"
+        look = {"color": GREY, "size": 11, "symbol": "diamond-open", "line": {"width": 1.5}}
+        traces.append(one(item.step_mean, told, f"mean {time_step.AT_STEP}", look))
+    return traces
 
 
 def confirmed_hover(spec: StudySpec, item: Confirmation) -> str:

@@ -21,7 +21,6 @@ from hpo.views.figures.style import (
     markers,
     numbered_markers,
     safe,
-    short,
     steps,
     style,
     titled,
@@ -102,7 +101,8 @@ def _trials(
             traces.append(markers(_at(clock, found), y, [hover(spec, s) for s in found], **kind))
     failed = [s for s in snapshot.search if s.state == SlotState.FAILED]
     failed = failed[-MAX_FAILED:] if card else failed
-    text = [f"trial {s.number} failed<br>{safe(short(s.message))}" for s in failed]
+    why = [formatting.cut(formatting.last_line(s.message), 120) for s in failed]
+    text = [f"trial {s.number} failed<br>{safe(w)}" for s, w in zip(failed, why, strict=True)]
     cross = {"color": INK, "size": 8, "symbol": "x-thin", "line": {"width": 2, "color": INK}}
     traces.append(_edge(clock, failed, 0.0, text, name="failed", marker=cross))
     symbol, height = ("triangle-down-open", 0.02) if spec.maximize else ("triangle-up-open", 0.98)
@@ -161,16 +161,12 @@ def _confirmed(snapshot: StudySnapshot, clock: Clock, *, most: int | None) -> go
     found = [c for c in snapshot.confirmations if c.scores][:most]
     stds = [score_text.shown(spec, c.std) if len(c.scores) > 1 else 0.0 for c in found]
     step = 0.035 * (clock.end or 1.0)
-    return go.Scatter(
-        x=[clock.end + step * (i + 1) for i in range(len(found))],
-        y=[score_text.shown(spec, c.mean) for c in found],
-        error_y={"array": stds, "color": GREEN, "thickness": 2, "width": 5},
-        mode="markers",
-        name="confirmed on fresh seeds",
-        marker={"color": GREEN, "size": 9, "symbol": "diamond"},
-        text=[confirmed_hover(spec, c) for c in found],
-        hovertemplate="%{text}<extra></extra>",
-    )
+    x = [clock.end + step * (i + 1) for i in range(len(found))]
+    y = [score_text.shown(spec, c.mean) for c in found]
+    text = [confirmed_hover(spec, c) for c in found]
+    marker = {"color": GREEN, "size": 9, "symbol": "diamond"}
+    trace = markers(x, y, text, name="confirmed on fresh seeds", marker=marker)
+    return trace.update(error_y={"array": stds, "color": GREEN, "thickness": 2, "width": 5})
 
 
 def _x_menu(figure: go.Figure, axes: Sequence[Clock]) -> dict[str, Any]:

@@ -33,16 +33,14 @@ def figure(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
     drawing = style(go.Figure(), height=520)
     trials = sample(found.trials, most)
     inside = [spot for spot in trials if low <= spot.score <= high]
-    below = [spot for spot in trials if not low <= spot.score <= high]
     edge = low if snapshot.spec.maximize else high
+    off = [replace(spot, score=edge) for spot in trials if not low <= spot.score <= high]
     faint = {"color": BLUE, "size": 6, "opacity": 0.4}
     triangle = "triangle-down-open" if snapshot.spec.maximize else "triangle-up-open"
     drawing.add_traces(
         [
             _points(inside, name="trial", marker=faint),
-            _points(
-                below, name="off scale", marker={**faint, "symbol": triangle}, y=[edge] * len(below)
-            ),
+            _points(off, name="off scale", marker={**faint, "symbol": triangle}),
             *_front(replace(found, front=tuple(sample(found.front, most)))),
             _confirmed(found),
         ]
@@ -66,8 +64,9 @@ def card(snapshot: StudySnapshot) -> go.Figure:
 
 def note(spec: StudySpec) -> str:
     """What the figure shows, in a paragraph."""
+    cost = formatting.quantity_label(spec.cost_name)
     text = (
-        f"Every complete trial of the search, its score against its {formatting.cost_label(spec)}; "
+        f"Every complete trial of the search, its score against its {cost}; "
         f"the line is the front: what no other trial beats in both. With error bars: what the "
         f"trials that were confirmed gave on fresh seeds and the test half, mean ± standard "
         f"deviation."
@@ -78,17 +77,12 @@ def note(spec: StudySpec) -> str:
 
 
 def _points(
-    spots: Sequence[FrontPoint],
-    *,
-    name: str,
-    marker: dict[str, Any],
-    y: Sequence[float] | None = None,
+    spots: Sequence[FrontPoint], *, name: str, marker: dict[str, Any]
 ) -> go.Scatter | go.Scattergl:
-    x, text = [spot.cost for spot in spots], [safe(spot.text) for spot in spots]
-    scores = [spot.score for spot in spots] if y is None else y
-    return markers(x, scores, text, name=name, marker=marker, on_edge=True).update(
-        showlegend=bool(spots)
-    )
+    x, y = [spot.cost for spot in spots], [spot.score for spot in spots]
+    text = [safe(spot.text) for spot in spots]
+    trace = markers(x, y, text, name=name, marker=marker, on_edge=True)
+    return trace.update(showlegend=bool(spots))
 
 
 def _front(found: FrontChart) -> list[go.Scatter]:

@@ -14,8 +14,9 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Slot
 from hpo.views import formatting
-from hpo.views.figures.style import focus, hover, position, safe, style
-from hpo.views.numbers.importance import LEAST, Importance, counted
+from hpo.views.figures.style import focus, hover, markers, position, safe, style
+from hpo.views.figures.thinning import sample
+from hpo.views.numbers.importance import LEAST, Effect, Importance, counted
 from hpo.views.numbers.scores import axis_score
 from hpo.views.palette import BLUE, GREY, INK, ORANGE, VERMILLION
 
@@ -62,31 +63,28 @@ def bars(found: Importance) -> go.Figure:
     rows = max(len(mains), min(len(pairs), 8))
     figure = make_subplots(1, 2, horizontal_spacing=0.24)
     style(figure, height=110 + 30 * rows).update_layout(margin={"l": 120, "t": 34, "b": 50})
-    sure = [found.certain(main) for main in mains]
-    _add_bars(figure, 1, [_name(m.name) for m in mains], [m.share for m in mains], sure)
-    shown = pairs[: max(rows, 1)]
-    labels = [" × ".join(map(_name, pair.names)) for pair in shown]
-    sure = [found.certain(pair) for pair in shown]
-    _add_bars(figure, 2, labels, [pair.share for pair in shown], sure)
-    figure.update_xaxes(title_text="importance (%)", row=1, col=1)
-    figure.update_xaxes(range=[0, 118.0 * max(main.share for main in mains)], row=1, col=1)
-    figure.update_xaxes(title_text="interaction (% of variance)", row=1, col=2)
-    top = 118.0 * max([0.05, *(pair.share for pair in shown)])
-    figure.update_xaxes(range=[0, top], row=1, col=2)
+    sides = {"importance (%)": mains, "interaction (% of variance)": pairs[: max(rows, 1)]}
+    for column, (title, effects) in enumerate(sides.items(), start=1):
+        figure.add_trace(_bars(found, effects), row=1, col=column)
+        top = 118.0 * max([0.05, *(effect.share for effect in effects)])
+        figure.update_xaxes(title_text=title, range=[0, top], row=1, col=column)
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return figure.update_layout(barmode="overlay")
 
 
-def _add_bars(
-    figure: go.Figure, column: int, labels: list[str], shares: list[float], sure: list[bool]
-) -> None:
+def _bars(found: Importance, effects: Sequence[Effect]) -> go.Bar:
     """Bars with their numbers; grey and hollow where chance would do."""
-    bar = go.Bar(
-        x=[100 * share for share in shares],
-        y=labels,
+    sure = [found.certain(effect) for effect in effects]
+    shares = [100 * effect.share for effect in effects]
+    return go.Bar(
+        x=shares,
+        y=[
+            " × ".join(safe(formatting.cut(name, _SHORT)) for name in effect.names)
+            for effect in effects
+        ],
         orientation="h",
         showlegend=False,
-        text=[f"{100 * share:.1f}" for share in shares],
+        text=[f"{share:.1f}" for share in shares],
         textposition="outside",
         cliponaxis=False,
         marker={
@@ -95,14 +93,9 @@ def _add_bars(
         },
         hovertemplate="%{y}: %{x:.3g} %<extra></extra>",
     )
-    figure.add_trace(bar, row=1, col=column)
 
 
-def _name(name: str) -> str:
-    return safe(formatting.cut(name, _SHORT))
-
-
-def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, str]]) -> go.Figure:
+def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, ...]]) -> go.Figure:
     """The score over pairs of parameters, smoothed: see ``_smooth``.
 
     It is drawn on a grid of ``GRID`` times ``GRID``, from at most ``LEARNT`` trials evenly taken.
@@ -110,7 +103,7 @@ def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, str]]) -> go.Fi
     spec, trials = snapshot.spec, counted(snapshot)
     figure = make_subplots(1, len(pairs), horizontal_spacing=0.09)
     style(figure, height=430).update_layout(margin={"t": 34, "b": 100})
-    learnt = _evenly(trials, LEARNT)
+    learnt = sample(trials, LEARNT)
     low, high = focus(snapshot)
     lows, highs = [], []
     for column, (a, b) in enumerate(pairs, start=1):
@@ -118,7 +111,7 @@ def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, str]]) -> go.Fi
         z = _smooth(spec, learnt, (a, b), axes, (low, high))
         lows.append(float(z.min()))
         highs.append(float(z.max()))
-        for trace in _panel(snapshot, (a, b), axes, z, _evenly(trials, SHOWN)):
+        for trace in _panel(snapshot, (a, b), axes, z, sample(trials, SHOWN)):
             if isinstance(trace, go.Scatter):
                 trace.update(showlegend=column == 1)
             figure.add_trace(trace, row=1, col=column)
@@ -131,7 +124,7 @@ def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, str]]) -> go.Fi
 
 def _panel(
     snapshot: StudySnapshot,
-    pair: tuple[str, str],
+    pair: tuple[str, ...],
     axes: Sequence[Sequence[ParamValue]],
     z: NDArray[Any],
     shown: Sequence[Slot],
@@ -145,30 +138,24 @@ def _panel(
     if numbers:
         ground.update(line={"width": 0.5, "color": "rgba(255,255,255,0.6)"}, ncontours=14)
         ground.update(contours_coloring="heatmap")  # else it cannot share the scale of a heatmap
-    dots = _dots(spec, pair, shown, name="trial")
-    dots.update(marker={"size": 4, "color": "white", "line": {"width": 0.8, "color": INK}})
-    traces = [ground, dots]
+    look: dict[str, Any] = {"size": 4, "color": "white", "line": {"width": 0.8, "color": INK}}
+    traces = [ground, _dots(spec, pair, shown, "trial", look)]
     reported = spec.reported.params if spec.reported else {}
     if all(name in reported for name in pair):
-        cross = go.Scatter(x=[position(reported[pair[0]])], y=[position(reported[pair[1]])])
-        cross.update(mode="markers", name="reported", hovertemplate="reported<extra></extra>")
-        line = {"width": 3, "color": VERMILLION}
-        traces.append(cross.update(marker={"symbol": "x-thin", "size": 14, "line": line}))
+        x, y = ([position(reported[name])] for name in pair)
+        look = {"symbol": "x-thin", "size": 14, "line": {"width": 3, "color": VERMILLION}}
+        traces.append(markers(x, y, ["reported"], name="reported", marker=look))
     if snapshot.best is not None:
-        star = _dots(spec, pair, [snapshot.best], name="best")
-        line = {"width": 1, "color": INK}
-        traces.append(
-            star.update(marker={"symbol": "star", "size": 16, "color": ORANGE, "line": line})
-        )
+        look = {"symbol": "star", "size": 16, "color": ORANGE, "line": {"width": 1, "color": INK}}
+        traces.append(_dots(spec, pair, [snapshot.best], "best", look))
     return traces
 
 
 def _dots(
-    spec: StudySpec, pair: tuple[str, str], slots: Sequence[Slot], *, name: str
+    spec: StudySpec, pair: tuple[str, ...], slots: Sequence[Slot], name: str, look: dict[str, Any]
 ) -> go.Scatter:
     x, y = ([position(slot.params[key]) for slot in slots] for key in pair)
-    trace = go.Scatter(x=x, y=y, mode="markers", name=name, text=[hover(spec, s) for s in slots])
-    return trace.update(hovertemplate="%{text}<extra></extra>")
+    return markers(x, y, [hover(spec, slot) for slot in slots], name=name, marker=look)
 
 
 def _axis(spec: StudySpec, name: str) -> dict[str, Any]:
@@ -184,25 +171,16 @@ def _axis(spec: StudySpec, name: str) -> dict[str, Any]:
     return {**axis, "range": ends}
 
 
-# --- the smoother ---------------------------------------------------------------------------------
-
-
-def _evenly(trials: Sequence[Slot], most: int) -> list[Slot]:
-    """At most so many of the trials, evenly taken."""
-    stride = max(1, math.ceil(len(trials) / most))
-    return list(trials[::stride])
-
-
 def _grid(spec: StudySpec, name: str) -> list[ParamValue]:
     """Values along a parameter: its choices, or ``GRID`` of its range, even on its axis."""
     dimension = spec.space[name]
     if dimension.choices is not None:
         return list(dimension.choices[:GRID])
-    low, high = float(dimension.low or 0.0), float(dimension.high or 0.0)
-    steps = [k / (GRID - 1) for k in range(GRID)]
-    if dimension.log:
-        return [float(f"{low * (high / low) ** step:.4g}") for step in steps]
-    return [float(f"{low + (high - low) * step:.4g}") for step in steps]
+    import numpy as np
+
+    space = np.geomspace if dimension.log else np.linspace
+    values = space(float(dimension.low or 0.0), float(dimension.high or 0.0), GRID)
+    return [float(f"{value:.4g}") for value in values]
 
 
 def _place(spec: StudySpec, name: str, value: ParamValue) -> float:
@@ -216,7 +194,7 @@ def _place(spec: StudySpec, name: str, value: ParamValue) -> float:
 def _smooth(
     spec: StudySpec,
     trials: Sequence[Slot],
-    pair: tuple[str, str],
+    pair: tuple[str, ...],
     axes: Sequence[Sequence[ParamValue]],
     view: tuple[float, float],
 ) -> NDArray[Any]:

@@ -13,13 +13,11 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views.figures.style import add_reported_band, markers, style
+from hpo.views.figures.thinning import sample
 from hpo.views.palette import BLUE, GREEN, GREY, ORANGE
 
 MAX_CURVES, MAX_CURVE_POINTS, MAX_MEMBERS = 100, 200, 10
 BEST_COLOURS = (BLUE, ORANGE, GREEN)
-
-
-# --- learning curves ------------------------------------------------------------------------------
 
 
 def learning_curves(snapshot: StudySnapshot) -> go.Figure:
@@ -29,8 +27,7 @@ def learning_curves(snapshot: StudySnapshot) -> go.Figure:
     best = [slot for slot in snapshot.ranking if _curves(spec, slot)][: len(BEST_COLOURS)]
     numbers = {slot.number for slot in best}
     others = [s for s in snapshot.search if s.number not in numbers and _curves(spec, s)]
-    stride = max(1, math.ceil(len(others) / MAX_CURVES))
-    _add_grey_curves(figure, spec, others[::stride])
+    _add_grey_curves(figure, spec, sample(others, MAX_CURVES))
     for slot, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
         _add_best_curves(figure, spec, slot, colour)
     add_reported_band(figure, spec)
@@ -96,8 +93,7 @@ def _joined(curves: list[list[float]]) -> tuple[list[float | None], list[float |
     x: list[float | None] = []
     y: list[float | None] = []
     for curve in curves:
-        stride = max(1, math.ceil(len(curve) / MAX_CURVE_POINTS))
-        epochs = sorted({*range(0, len(curve), stride), len(curve) - 1})
+        epochs = sample(range(len(curve)), MAX_CURVE_POINTS)
         x += [*(epoch + 1 for epoch in epochs), None]
         y += [*(curve[epoch] for epoch in epochs), None]
     return x[:-1], y[:-1]

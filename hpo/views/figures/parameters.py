@@ -27,8 +27,8 @@ from hpo.views.figures.style import (
     titled,
 )
 from hpo.views.figures.thinning import chosen, share
+from hpo.views.numbers.importance import separation
 from hpo.views.numbers.scores import axis_score, claimed_score, scored
-from hpo.views.numbers.separation import separation
 from hpo.views.palette import BLUE, INK, ORANGE, VERMILLION
 
 MAX_PANELS, PANEL_POINTS = 9, 1300

@@ -7,7 +7,7 @@ from dataclasses import replace
 import plotly.graph_objects as go
 
 from hpo.views import formatting
-from hpo.views.figures.style import DASHED, log_axis, markers, safe, short, style, titled
+from hpo.views.figures.style import DASHED, log_axis, markers, safe, style, titled
 from hpo.views.figures.thinning import sample
 from hpo.views.numbers.study_figure import Chart, Group, Point, colour_of
 
@@ -41,7 +41,7 @@ def card(chart: Chart) -> go.Figure:
     groups = [replace(g, points=tuple(sample(g.points, most))) for g in chart.groups]
     if sum(len(group.points) for group in groups) > MAX_TOLD:
         groups = [replace(g, points=tuple(replace(p, params={}) for p in g.points)) for g in groups]
-    title = short(chart.title or f"{chart.y_label} against {chart.x_label}", 70)
+    title = formatting.cut(chart.title or f"{chart.y_label} against {chart.x_label}", 70)
     return titled(figure(replace(chart, groups=tuple(groups))), title)
 
 

@@ -62,7 +62,7 @@ def style(figure: go.Figure, *, height: int) -> go.Figure:
 
 def markers(
     x: Sequence[Any],
-    y: Sequence[float],
+    y: Sequence[Any],
     text: Sequence[str],
     *,
     name: str,
@@ -146,12 +146,6 @@ def hover(spec: StudySpec, slot: Slot) -> str:
     return "<br>".join(lines)
 
 
-def short(text: str | None, length: int = 120) -> str:
-    """The last line of a message, which of a traceback is the one that tells, cut to a length."""
-    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
-    return formatting.cut(lines[-1] if lines else "no message", length)
-
-
 def focus(snapshot: StudySnapshot, *, close: bool = False) -> tuple[float, float]:
     """The score range worth a look: all but the outliers on the bad side.
 
@@ -191,22 +185,19 @@ def add_reported_band(
     if (known := reported_score(spec)) is None:
         return
     value, std = known
-    label = {"text": safe(formatting.reported_text(spec)), "showarrow": False}
-    label |= {"font": {"color": "#a34700", "size": 12}}
+    band, line = figure.add_hrect, figure.add_hline
     if vertical:
-        figure.add_vrect(value - std, value + std, **BAND)
-        figure.add_vline(value, **DASHED)
-        figure.add_annotation(**label, x=value, y=1, yref="paper", yanchor="bottom")
-        return
-    figure.add_hrect(value - std, value + std, **BAND)
-    figure.add_hline(value, **DASHED)
-    if above:
-        label |= {"text": f"╌╌ {safe(short(formatting.reported_text(spec), 70))}"}
-        figure.add_annotation(
-            **label, x=1, y=1, xref="paper", yref="paper", xanchor="right", yanchor="bottom"
-        )
-        return
-    label |= {"bgcolor": "rgba(255, 255, 255, 0.7)", "borderpad": 1}
-    figure.add_annotation(
-        **label, y=value, x=0, xref="paper", xanchor="left", yanchor="bottom", yshift=2, xshift=2
-    )
+        band, line = figure.add_vrect, figure.add_vline
+    band(value - std, value + std, **BAND)
+    line(value, **DASHED)
+    text = safe(formatting.reported_text(spec))
+    place: dict[str, Any] = {"x": 0, "xref": "paper", "y": value, "xanchor": "left"}
+    if vertical:
+        place = {"x": value, "y": 1, "yref": "paper"}
+    elif above:
+        text = f"╌╌ {safe(formatting.cut(formatting.reported_text(spec), 70))}"
+        place = {"x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right"}
+    else:
+        place |= {"xshift": 2, "yshift": 2, "bgcolor": "rgba(255, 255, 255, 0.7)", "borderpad": 1}
+    font = {"color": "#a34700", "size": 12}
+    figure.add_annotation(text=text, font=font, showarrow=False, yanchor="bottom", **place)

@@ -14,7 +14,6 @@ from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot
 from hpo.views import formatting
-from hpo.views.formatting import cost_text
 from hpo.views.numbers.scores import reported_score
 
 DECADE = 10.0
@@ -68,7 +67,7 @@ def chart(snapshot: StudySnapshot) -> FrontChart:
     reported, here = _reported(spec)
     drawn = (*trials, *along, *confirmed, *(spot for spot in (reported, here) if spot))
     return FrontChart(
-        x_label=formatting.cost_label(spec),
+        x_label=formatting.quantity_label(spec.cost_name),
         y_label=formatting.metric(spec),
         more_is_better=spec.maximize,
         log_x=_spans_a_decade(spot.cost for spot in drawn),
@@ -114,7 +113,8 @@ def _reported(spec: StudySpec) -> tuple[FrontPoint | None, FrontPoint | None]:
         return None if cost is None else FrontPoint(cost=cost, score=score, std=std, text=text)
 
     here = reported.cost_here
-    measured = f"reported network, {cost_text(spec, here or 0.0)} as measured here"
+    cost = formatting.quantity(spec.cost_name, here or 0.0)
+    measured = f"reported network, {cost} as measured here"
     return spot(reported.cost, formatting.reported_text(spec)), spot(here, measured)
 
 

@@ -7,7 +7,6 @@ mean of fewer networks. A trial that was stopped earlier has the score of a shor
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,6 +16,7 @@ from hpo.search import history
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot
+from hpo.views.numbers.scores import axis_score, scored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     Bins = dict[str, NDArray[np.int64]]
 
 
+GROUPS = 8
+"""So many ranges a parameter's values are divided into by ``separation``."""
 LEAST = 50
 """Trials that count, below which nothing is said: then five are the best tenth. Of a bowl of seven
 parameters whose weights halve one by one, the most important one came first in 9 of 20 searches of
@@ -34,25 +36,16 @@ _PER_CELL, _MOST_BINS = 5, 6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Main:
-    """How much a parameter by itself matters to be among the best tenth."""
+class Effect:
+    """How much a parameter matters, or two of them beyond what each does alone."""
 
-    name: str
+    names: tuple[str, ...]
+    """One, or two."""
     share: float
-    """Of the importances of all parameters, from 0 to 1."""
+    """From 0 to 1: of a parameter, of the importances of all to be among the best tenth; of a pair,
+    of the variance of the ranks, see ``interaction``."""
     p: float
-    """Probability that ranks differ as much along it where it does not matter; see ``alone``."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Interaction:
-    """What two parameters explain together, beyond what each explains alone."""
-
-    names: tuple[str, str]
-    share: float
-    """Of the variance of the ranks, from 0 to 1; see ``interaction``."""
-    p: float
-    """Probability of as much or more where there is none."""
+    """Probability of as much or more where it does not matter; see ``alone``, ``interaction``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,22 +53,22 @@ class Importance:
     """What the trials that count say."""
 
     trials: int
-    mains: tuple[Main, ...]
-    """Largest first."""
-    interactions: tuple[Interaction, ...]
-    """Largest first."""
+    mains: tuple[Effect, ...]
+    """Of each parameter, largest first."""
+    interactions: tuple[Effect, ...]
+    """Of each pair, largest first."""
 
-    def certain(self, found: Main | Interaction) -> bool:
+    def certain(self, found: Effect) -> bool:
         """Whether it is more than chance, at 5 % for all of its kind together (Bonferroni)."""
-        kind = self.mains if isinstance(found, Main) else self.interactions
+        kind = self.mains if len(found.names) == 1 else self.interactions
         return found.p < 0.05 / len(kind)
 
-    def pairs(self, most: int) -> list[tuple[str, str]]:
+    def pairs(self, most: int) -> list[tuple[str, ...]]:
         """Pairs worth a look: those that interact, then those of the most important parameters."""
         certain = [pair.names for pair in self.interactions if self.certain(pair)]
-        order = [main.name for main in self.mains]
+        order = [name for main in self.mains for name in main.names]
         by_main = sorted(combinations(order, 2), key=lambda pair: sum(map(order.index, pair)))
-        found: dict[frozenset[str], tuple[str, str]] = {}
+        found: dict[frozenset[str], tuple[str, ...]] = {}
         for pair in (*certain, *by_main):
             found.setdefault(frozenset(pair), pair)
         return list(found.values())[:most]
@@ -95,7 +88,8 @@ def measure(snapshot: StudySnapshot) -> Importance | None:
     import numpy as np
 
     scores = np.array([slot.score for slot in trials])
-    bins = {name: _bins(spec, name, trials) for name in sorted(spec.space)}
+    count = min(_MOST_BINS, max(2, math.isqrt(len(trials) // _PER_CELL)))
+    bins = {name: _bins(spec, name, trials, count) for name in sorted(spec.space)}
     return Importance(
         trials=len(trials),
         mains=_mains(spec, trials, bins, scores),
@@ -105,7 +99,7 @@ def measure(snapshot: StudySnapshot) -> Importance | None:
 
 def _mains(
     spec: StudySpec, trials: Sequence[Slot], bins: Bins, scores: NDArray[np.float64]
-) -> tuple[Main, ...]:
+) -> tuple[Effect, ...]:
     """PED-ANOVA (Watanabe, Bansal and Hutter, arXiv:2304.10255), as Optuna implements it.
 
     The importance of a parameter is the Pearson divergence between its density among the best
@@ -122,33 +116,29 @@ def _mains(
         sampler=optuna.samplers.RandomSampler(seed=_SEED),
         pruner=optuna.pruners.NopPruner(),
     )
-    sign = -1.0 if spec.maximize else 1.0
-    losses = [sign * (slot.score or 0.0) for slot in trials]
     names = sorted(spec.space)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it tells that targets are minimised, which they are to be
-        found = PedAnovaImportanceEvaluator().evaluate(
-            study, names, target=lambda trial: losses[trial.number]
-        )
+    found = PedAnovaImportanceEvaluator().evaluate(study, names)
     total = sum(found.values()) or 1.0
     mains = [
-        Main(name=name, share=found[name] / total, p=alone(bins[name], scores)) for name in names
+        Effect(names=(name,), share=found[name] / total, p=alone(bins[name], scores))
+        for name in names
     ]
-    return tuple(sorted(mains, key=lambda main: (-main.share, main.name)))
+    return tuple(sorted(mains, key=lambda main: (-main.share, main.names)))
 
 
 def _frozen(spec: StudySpec, trials: Sequence[Slot]) -> list[Any]:
+    """The trials as Optuna has them, with losses: the less, the better."""
     from optuna.trial import FrozenTrial, TrialState
 
     from hpo.search.space import distributions
 
-    space = distributions(spec)
+    space, sign = distributions(spec), -1.0 if spec.maximize else 1.0
     return [
         FrozenTrial(
             number=number,
             trial_id=number,
             state=TrialState.COMPLETE,
-            value=slot.score,
+            value=sign * (slot.score or 0.0),
             datetime_start=history.EPOCH,
             datetime_complete=history.EPOCH,
             params={name: slot.params[name] for name in space},
@@ -161,16 +151,16 @@ def _frozen(spec: StudySpec, trials: Sequence[Slot]) -> list[Any]:
     ]
 
 
-def _interactions(bins: Bins, scores: NDArray[np.float64]) -> tuple[Interaction, ...]:
+def _interactions(bins: Bins, scores: NDArray[np.float64]) -> tuple[Effect, ...]:
     found = []
     for pair in combinations(bins, 2):
         share, p = interaction(bins[pair[0]], bins[pair[1]], scores)
-        found.append(Interaction(names=pair, share=share, p=p))
+        found.append(Effect(names=pair, share=share, p=p))
     return tuple(sorted(found, key=lambda item: (-item.share, item.names)))
 
 
-def _bins(spec: StudySpec, name: str, trials: Sequence[Slot]) -> NDArray[np.int64]:
-    """The bin of every trial: a choice, or one of ranges that hold as many trials each; (n,)."""
+def _bins(spec: StudySpec, name: str, trials: Sequence[Slot], count: int) -> NDArray[np.int64]:
+    """The bin of every trial: a choice, or one of ``count`` ranges of as many trials each; (n,)."""
     import numpy as np
 
     values = [slot.params[name] for slot in trials]
@@ -178,9 +168,34 @@ def _bins(spec: StudySpec, name: str, trials: Sequence[Slot]) -> NDArray[np.int6
     if choices is not None:
         return np.array([choices.index(value) for value in values])
     numbers = np.array(values, dtype=float)
-    count = min(_MOST_BINS, max(2, math.isqrt(len(trials) // _PER_CELL)))
     edges = np.unique(np.quantile(numbers, np.arange(1, count) / count))
     return np.searchsorted(edges, numbers, side="right")
+
+
+def separation(snapshot: StudySnapshot, name: str) -> float:
+    """How much of the variance of the scores' ranks lies between groups of a parameter: 0 to 1.
+
+    Groups are its choices, or the eighths of its values (the correlation ratio, eta squared).
+    """
+    from scipy import stats
+
+    slots = [slot for slot in scored(snapshot) if name in slot.params]
+    if len(slots) < 2 * GROUPS:
+        return 0.0
+    ranks = stats.rankdata([axis_score(snapshot.spec, slot) for slot in slots])
+    within = sum(_squares(g) for g in _groups(_bins(snapshot.spec, name, slots, GROUPS), ranks))
+    total = _squares(ranks)
+    return 1.0 - within / total if total else 0.0
+
+
+def _groups(a: NDArray[np.int64], values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """The values of each bin."""
+    return [values[a == value] for value in set(a.tolist())]
+
+
+def _squares(values: NDArray[np.float64]) -> float:
+    """The sum of squares about the mean."""
+    return float(((values - values.mean()) ** 2).sum())
 
 
 def alone(a: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
@@ -190,16 +205,15 @@ def alone(a: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
         a: bin of the parameter by trial, (n,).
         scores: (n,).
     """
-    import numpy as np
     from scipy import stats
 
     ranks = stats.rankdata(scores)
-    groups = [ranks[a == value] for value in np.unique(a)]
+    groups = _groups(a, ranks)
     more, left = len(groups) - 1, len(ranks) - len(groups)
-    rest = sum(float(np.sum((group - group.mean()) ** 2)) for group in groups)
+    rest = sum(map(_squares, groups))
     if more < 1 or left < 1 or rest <= 0.0:
         return 1.0
-    between = float(np.sum((ranks - ranks.mean()) ** 2)) - rest
+    between = _squares(ranks) - rest
     return float(stats.f.sf(between / more / (rest / left), more, left))
 
 
@@ -248,6 +262,5 @@ def interaction(
     if more < 1 or left < 1 or rest <= 0.0:
         return 0.0, 1.0
     noise = rest / left
-    total = float(np.sum((y - y.mean()) ** 2))
-    share = (together - more * noise) / (total + noise)
+    share = (together - more * noise) / (_squares(y) + noise)
     return max(0.0, share), float(stats.f.sf(together / more / noise, more, left))

@@ -101,7 +101,8 @@ def chart(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> Char
         title=figure.title or snapshot.spec.description,
         x_label=figure.x_label or _x_name(snapshot.spec, figure),
         y_label=figure.y_label or formatting.metric(snapshot.spec),
-        log_x=figure.log_x and all(_positive(p.x) for g in groups for p in g.points),
+        log_x=figure.log_x
+        and all(not isinstance(p.x, str) and p.x > 0 for g in groups for p in g.points),
         marks=() if named else tuple(float(mark) for mark in figure.marks),
         joined=figure.kind == "curves",
         groups=tuple(group for group in groups if group.points),
@@ -148,10 +149,6 @@ def figure_of(spec: StudySpec) -> Figure | None:
     if spec.figure is None and spec.sweep is not None:
         return Figure(kind="curves")
     return spec.figure
-
-
-def _positive(x: float | str) -> bool:
-    return not isinstance(x, str) and x > 0
 
 
 def _x_name(spec: StudySpec, figure: Figure) -> str:
@@ -235,8 +232,8 @@ def _place(slot: Slot, figure: Figure, values: Mapping[str, Any]) -> float | str
         if isinstance(value, bool | str):
             return formatting.value_text(value)
         return float(value) if isinstance(value, int | float) else None
-    measured = [m.info[name] for m in slot.members if isinstance(m.info.get(name), int | float)]
-    finite = [float(value) for value in measured if math.isfinite(value)]
+    measured = [m.info.get(name) for m in slot.members]
+    finite = [float(v) for v in measured if isinstance(v, int | float) and math.isfinite(v)]
     return statistics.median(finite) if finite else None
 
 

@@ -51,9 +51,8 @@ class Section:
 
 @cache
 def _templates() -> Environment:
-    loader = PackageLoader("hpo.views.report", ".")
     return Environment(
-        loader=loader,
+        loader=PackageLoader("hpo.views.report", "."),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -69,10 +68,8 @@ def render(template: str, **values: Any) -> str:
 
 def drawing(figure: go.Figure, div_id: str, **options: Any) -> Markup:
     """A figure as HTML; ``options`` are plotly's besides ``CONFIG``."""
-    config = CONFIG | options
-    return Markup(
-        figure.to_html(full_html=False, include_plotlyjs=False, div_id=div_id, config=config)
-    )
+    page = {"full_html": False, "include_plotlyjs": False}
+    return Markup(figure.to_html(**page, div_id=div_id, config=CONFIG | options))
 
 
 def plot(name: str, figure: go.Figure, label: str) -> Plot:

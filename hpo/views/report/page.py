@@ -20,14 +20,12 @@ from hpo.study.tables import ParamValue
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views import verdict as views_verdict
-from hpo.views.figures import confirmed, convergence, front, learning_curves, parameters, style
+from hpo.views.figures import confirmed, convergence, front, learning_curves, parameters
 from hpo.views.figures import importance as figures_importance
 from hpo.views.figures import study_figure as figures_declared
 from hpo.views.numbers import importance, scores, study_figure
-from hpo.views.report import html as report_html
 from hpo.views.report import lineage
-from hpo.views.report.html import Plot, Section, Table
-from hpo.views.report.html import plot as _plot
+from hpo.views.report.html import Plot, Section, Table, plot, render
 from hpo.views.terminal import tables
 from hpo.views.verdict import verdict
 from objectives.contract import Protocol
@@ -61,7 +59,7 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
         sections += [_parameters(snapshot) if spec.sweep is None else None, _points(snapshot)]
     sections += [_failures(snapshot), _excluded(snapshot)]
     trained = sum(m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
-    return report_html.render(
+    return render(
         "report.html.j2",
         spec=spec,
         state=snapshot.state,
@@ -99,26 +97,21 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> Section
         names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in drawn)
         note += f" Drawn with {', '.join(names)}."
     fitting, there = {other.name for other in drawn}, {other.spec.name for other in others}
-    if missing := {*_overlay(spec)} - there:
+    if missing := {*(spec.figure.overlay if spec.figure else ())} - there:
         note += f" Not there yet: {', '.join(sorted(missing))}."
     if there - fitting:
         note += f" Without points on these axes: {', '.join(sorted(there - fitting))}."
     if lost := study_figure.homeless(snapshot):
         note += f" {lost} of its complete trials have no place on the x axis."
     title, label = chart.title or "Figure", f"{chart.y_label} against {chart.x_label}"
-    plot = _plot("figure", figures_declared.figure(chart), label)
+    parts = [plot("figure", figures_declared.figure(chart), label)]
     warnings = [] if spec.selects else tables.warnings(snapshot)
-    return Section(name="figure", title=title, note=note, warnings=warnings, parts=[plot])
+    return Section(name="figure", title=title, note=note, warnings=warnings, parts=parts)
 
 
 def _otherwise(spec: StudySpec) -> str:
     """A study whose networks learnt and were scored on other data."""
     return f"{spec.name} ({views_verdict.protocol_text(spec)})"
-
-
-def _overlay(spec: StudySpec) -> tuple[str, ...]:
-    """Names of the studies that the figure of a study is drawn with."""
-    return spec.figure.overlay if spec.figure else ()
 
 
 def _points(snapshot: StudySnapshot) -> Section | None:
@@ -150,14 +143,13 @@ def _convergence(snapshot: StudySnapshot) -> Section:
     begun = warm_start.summary(spec)
     note += f" {formatting.capital(begun)}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
-    plot = _plot("convergence", convergence.convergence(snapshot), label)
-    return Section(name="convergence", title="Convergence", note=note, parts=[plot])
+    parts = [plot("convergence", convergence.convergence(snapshot), label)]
+    return Section(name="convergence", title="Convergence", note=note, parts=parts)
 
 
 def _front(snapshot: StudySnapshot) -> Section:
-    plot = _plot("front", front.figure(snapshot), f"Score against cost; {verdict(snapshot)}")
-    note = front.note(snapshot.spec)
-    return Section(name="front", title="Front", note=note, parts=[plot])
+    parts = [plot("front", front.figure(snapshot), f"Score against cost; {verdict(snapshot)}")]
+    return Section(name="front", title="Front", note=front.note(snapshot.spec), parts=parts)
 
 
 def _passed(snapshot: StudySnapshot) -> str:
@@ -184,21 +176,21 @@ def _parameters(snapshot: StudySnapshot) -> Section:
     note += f"a star marks the {views_verdict.named(snapshot)}, " if snapshot.spec.selects else ""
     note += "a dashed line the reported value; later trials are darker. Scores off the scale "
     note += "sit on its edge."
-    names = ", ".join(snapshot.spec.parameters)
-    plot = _plot("parameters", parameters.parameters(snapshot), f"Score against each of: {names}")
-    return Section(name="parameters", title="Parameters", note=note, parts=[plot])
+    label = f"Score against each of: {', '.join(snapshot.spec.parameters)}"
+    parts = [plot("parameters", parameters.parameters(snapshot), label)]
+    return Section(name="parameters", title="Parameters", note=note, parts=parts)
 
 
 def _importance(snapshot: StudySnapshot) -> Section:
     found = importance.measure(snapshot)
     parts: list[Plot | str] = []
     if found is not None:
-        label = "Importance of each parameter"
-        parts.append(_plot("importance", figures_importance.bars(found), label))
+        bars = figures_importance.bars(found)
+        parts.append(plot("importance", bars, "Importance of each parameter"))
         if pairs := found.pairs(figures_importance.PAIRS):
             label = f"Score over {', '.join(' and '.join(pair) for pair in pairs)}"
             contours = figures_importance.contours(snapshot, pairs)
-            parts += [figures_importance.CONTOURS, _plot("contours", contours, label)]
+            parts += [figures_importance.CONTOURS, plot("contours", contours, label)]
     note = figures_importance.note(snapshot, found)
     return Section(name="importance", title="Importance", note=note, parts=parts)
 
@@ -208,8 +200,8 @@ def _learning_curves(snapshot: StudySnapshot) -> Section:
     note = f"Score after each epoch: {some} with a thin line per network and a thick one "
     note += "for their mean; in grey other trials, at most "
     note += f"{learning_curves.MAX_CURVES} of them, ending where they were pruned."
-    plot = _plot("curves", learning_curves.learning_curves(snapshot), "Score after each epoch")
-    return Section(name="curves", title="Learning curves", note=note, parts=[plot])
+    parts = [plot("curves", learning_curves.learning_curves(snapshot), "Score after each epoch")]
+    return Section(name="curves", title="Learning curves", note=note, parts=parts)
 
 
 def _confirmation(snapshot: StudySnapshot) -> Section:
@@ -230,13 +222,13 @@ def _confirmation(snapshot: StudySnapshot) -> Section:
     parts: list[Plot | Table] = [_confirmation_table(spec, found)]
     if any(item.scores for item in found):
         label = f"Fresh-seed scores of each configuration; {verdict(snapshot)}"
-        parts.insert(0, _plot("confirmed", confirmed.confirmed(snapshot), label))
+        parts.insert(0, plot("confirmed", confirmed.confirmed(snapshot), label))
     warnings = tables.warnings(snapshot)
     return Section(name=name, title=title, note=note, warnings=warnings, parts=parts)
 
 
 def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> Table:
-    costs = [] if spec.cost is None else [formatting.cost_label(spec)]
+    costs = [] if spec.cost is None else [formatting.quantity_label(spec.cost_name)]
     head = ["configuration", *costs, "search claimed", "confirmed, mean ± std", "range"]
     checked = any(item.checked for item in found)
     head += [time_step.AT_STEP] if checked else []
@@ -273,7 +265,7 @@ def _best(snapshot: StudySnapshot) -> Section:
     head = ["", score_head, *(_parameter_head(name) for name in names)]
     if spec.reported is not None:
         head.insert(2, "minus reported")
-    head += [formatting.cost_label(spec)] if two else []
+    head += [formatting.quantity_label(spec.cost_name)] if two else []
     rows = []
     if spec.reported is not None and (known := scores.reported_score(spec)) is not None:
         number, std = known
@@ -327,8 +319,8 @@ def _failures(snapshot: StudySnapshot) -> Section | None:
         return None
     rows = []
     for slot in failed[:FAILURE_ROWS]:
-        message = slot.message or "no message"
-        text = _code(style.short(message))
+        message = slot.message or ""
+        text = _code(formatting.cut(formatting.last_line(message), 120))
         if len(message.strip().splitlines()) > 1 or len(message) > 120:
             whole = Markup("<details><summary>{}</summary><pre>{}</pre></details>")
             text = whole.format(text, message)
@@ -346,10 +338,9 @@ def _excluded(snapshot: StudySnapshot) -> Section | None:
     found = [slot for slot in snapshot.search if slot.state == SlotState.EXCLUDED]
     if not found:
         return None
-    rows = []
-    for slot in found:
-        score = "–" if slot.score is None else score_text.score_text(snapshot.spec, slot.score)
-        rows.append([f"trial {slot.number}", score, slot.message or ""])
+    rows = [
+        [f"trial {s.number}", tables.score_cell(snapshot.spec, s), s.message or ""] for s in found
+    ]
     note = Markup(
         "Results that were taken out of the search by hand, with <code>hpo exclude</code>."
     )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import accumulate
 
 from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
 from hpo.views import formatting
 from hpo.views.numbers import front
 from hpo.views.numbers.study_figure import chart as numbers
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
+_MARKS = "ox+*#@%&"
 _LABEL = 9
 
 
@@ -54,42 +56,69 @@ def _scores(snapshot: StudySnapshot, *, complete: bool) -> list[tuple[int, float
     ]
 
 
-@dataclass(frozen=True, kw_only=True)
 class _Canvas:
-    """Rows of characters, and where scores and trial numbers lie on them."""
+    """Rows of characters, on which scores have their height.
 
-    cells: list[list[str]]
-    low: float
-    high: float
-    last: int
-    """The trial number at the right edge."""
+    Args:
+        width: characters per line, with the labels.
+        rows: lines.
+        low: the score of the lowest row.
+        high: that of the highest; scores outside stand at the edge.
+    """
 
-    @classmethod
-    def empty(cls, width: int, rows: int, low: float, high: float, last: int = 0) -> _Canvas:
-        """A canvas with nothing drawn, for lines of so many characters."""
-        cells = [[" "] * (width - _LABEL - 2) for _ in range(rows)]
-        return cls(cells=cells, low=low, high=high, last=last)
-
-    @property
-    def columns(self) -> int:
-        return len(self.cells[0])
-
-    def column(self, number: int) -> int:
-        return round(number * (self.columns - 1) / max(1, self.last))
+    def __init__(self, width: int, rows: int, low: float, high: float) -> None:
+        self._low, self._high = low, high
+        self.columns = width - _LABEL - 2
+        self._cells = [[" "] * self.columns for _ in range(rows)]
 
     def row(self, score: float) -> int:
-        place = (self.high - score) / (self.high - self.low)
-        return min(len(self.cells) - 1, max(0, round(place * (len(self.cells) - 1))))
+        last = len(self._cells) - 1
+        place = (self._high - score) / (self._high - self._low)
+        return min(last, max(0, round(place * last)))
 
     def rule(self, score: float) -> None:
-        self.cells[self.row(score)] = ["╌"] * self.columns
+        self._cells[self.row(score)] = ["╌"] * self.columns
 
     def put(self, row: int, column: int, character: str) -> None:
-        self.cells[row][column] = character
+        self._cells[row][column] = character
+
+    def steps(self, corners: Sequence[tuple[int, int]]) -> None:
+        """A line that keeps its row from each column to the next one, and at last to the end."""
+        (column, row), *others = corners
+        for next_column, next_row in [*others, (self.columns, corners[-1][1])]:
+            for passed in range(column, next_column):
+                self.put(row, passed, "━")
+            column = next_column
+            if next_row != row:
+                up = next_row < row
+                for between in range(min(row, next_row) + 1, max(row, next_row)):
+                    self.put(between, column, "┃")
+                self.put(row, column, "┛" if up else "┓")
+                self.put(next_row, column, "┏" if up else "┗")
+                row = next_row
+                column += 1
+
+    def lines(self, spec: StudySpec, axis: tuple[str, str, str], legend: str) -> list[str]:
+        """All of it; the x axis has a text at its left end, its title, and one at its right end."""
+        last, found = len(self._cells) - 1, []
+        for index, cells in enumerate(self._cells):
+            label = ""
+            if index % 3 == 0 or index == last:
+                score = self._high - index * (self._high - self._low) / last
+                label = score_text.score_text(spec, score)
+            edge = "┤" if label else "│"
+            found.append(f"{label:>{_LABEL}} {edge}{''.join(cells)}".rstrip())
+        left, title, right = axis
+        middle = max(1, self.columns - len(left) - len(right))
+        indent = " " * (_LABEL + 1)
+        found += [f"{indent}└{'─' * self.columns}", f"{indent} {left}{title:^{middle}}{right}"]
+        return [*found, f"{indent} {legend}"]
 
 
 def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[str]:
     """The trials, the best so far and the reported score, over the trial number.
+
+    Of a study with a cost, the score over the cost; of a sweep, its medians over what varies.
 
     Args:
         snapshot: the study.
@@ -100,89 +129,80 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
         Lines of text; none as long as fewer than two trials are complete, or if ``width`` is
         too small.
     """
-    if not snapshot.spec.selects:
-        return sweep_chart(snapshot, width=width, rows=rows)
-    if snapshot.spec.cost is not None:
-        return front_chart(snapshot, width=width, rows=rows)
-    scores = _scores(snapshot, complete=False)
-    if len(scores) < 2 or width < 30:
+    spec = snapshot.spec
+    if width < 30:
         return []
-    low, high = _range(snapshot, [score for _, score in scores])
+    if not spec.selects:
+        return _sweep(snapshot, width, rows)
+    if spec.cost is not None:
+        return _front(snapshot, width, rows)
+    found = _scores(snapshot, complete=False)
+    if len(found) < 2:
+        return []
+    canvas = _Canvas(width, rows, *_range(spec, [score for _, score in found]))
+    if spec.reported is not None:
+        canvas.rule(spec.reported.score)
     last = max(slot.number for slot in snapshot.search)
-    canvas = _Canvas.empty(width, rows, low, high, last)
-    if (reported := snapshot.spec.reported) is not None:
-        canvas.rule(reported.score)
-    for number, score in scores:
-        canvas.put(canvas.row(score), canvas.column(number), "·")
-    _draw_steps(canvas, best_so_far(snapshot))
+    place = _places(range(last + 1), canvas.columns)
+    for number, score in found:
+        canvas.put(canvas.row(score), place[number], "·")
+    canvas.steps([(place[n], canvas.row(score)) for n, score in best_so_far(snapshot)])
     legend = "· trial   ━ best so far"
-    if text := formatting.reported_text(snapshot.spec):
+    if text := formatting.reported_text(spec):
         legend += f"   ╌ {text}"
-    return [*_labelled(snapshot, canvas), *_axis("0", "trial", str(last), canvas, legend)]
+    return canvas.lines(spec, ("0", "trial", str(last)), legend)
 
 
-_MARKS = "ox+*#@%&"
-
-
-def sweep_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
+def _sweep(snapshot: StudySnapshot, width: int, rows: int) -> list[str]:
     """The medians of a sweep over what varies, a mark per curve; see ``chart``."""
     found = numbers(snapshot)
     points = [point for group in found.groups for point in group.points] if found else []
-    if found is None or len(points) < 2 or width < 30:
+    if found is None or len(points) < 2:
         return []
-    scale = 100.0 if score_text.is_percent(snapshot.spec) else 1.0
-    scores = [point.median / scale for point in points]
-    margin = 0.05 * (max(scores) - min(scores)) or 0.01
-    canvas = _Canvas.empty(width, rows, min(scores) - margin, max(scores) + margin)
+    unit = score_text.shown(snapshot.spec, 1.0)
+    medians = [point.median / unit for point in points]
+    margin = 0.05 * (max(medians) - min(medians)) or 0.01
+    canvas = _Canvas(width, rows, min(medians) - margin, max(medians) + margin)
     place = _places([point.x for point in points], canvas.columns)
     for index, group in enumerate(found.groups):
         for point in group.points:
             mark = _MARKS[index % len(_MARKS)]
-            canvas.put(canvas.row(point.median / scale), place[point.x], mark)
-    first, *_, last = sorted(place, key=lambda x: place[x]) if len(place) > 1 else [*place, *place]
+            canvas.put(canvas.row(point.median / unit), place[point.x], mark)
+    first, last = (end(place, key=lambda x: place[x]) for end in (min, max))
     left, right = (x if isinstance(x, str) else f"{x:.4g}" for x in (first, last))
     marks = "   ".join(f"{_MARKS[i % len(_MARKS)]} {g.label}" for i, g in enumerate(found.groups))
-    axis = _axis(left, found.x_label, right, canvas, f"medians:   {marks}")
-    return [*_labelled(snapshot, canvas), *axis]
+    return canvas.lines(snapshot.spec, (left, found.x_label, right), f"medians:   {marks}")
 
 
-def front_chart(snapshot: StudySnapshot, *, width: int, rows: int) -> list[str]:
+def _front(snapshot: StudySnapshot, width: int, rows: int) -> list[str]:
     """The score over the cost: trials, the front, what was confirmed, what is reported."""
     found = front.chart(snapshot)
-    if len(found.trials) + len(found.front) < 2 or width < 30:
+    if len(found.trials) + len(found.front) < 2:
         return []
-    scale = 100.0 if score_text.is_percent(snapshot.spec) else 1.0
-    low, high = (edge / scale for edge in front.view(found))
-    canvas = _Canvas.empty(width, rows, low, high)
-    spots = [*found.trials, *found.front, *found.confirmed]
-    held_against = [spot for spot in (found.reported_here, found.reported) if spot]
-    known = [spot.cost for spot in (*spots, *held_against)]
-    place = _places([*known], canvas.columns)
+    low, high = front.view(found)
+    unit = score_text.shown(snapshot.spec, 1.0)
+    canvas = _Canvas(width, rows, low / unit, high / unit)
+    reported = {"+": found.reported_here, "✚": found.reported}
+    held_against = {mark: spot for mark, spot in reported.items() if spot}
+    spots = (*found.trials, *found.front, *found.confirmed, *held_against.values())
+    costs = [spot.cost for spot in spots]
+    place = _places(costs, canvas.columns)
     if found.reported_score is not None:
-        canvas.rule(found.reported_score[0] / scale)
+        canvas.rule(found.reported_score[0] / unit)
     for mark, some in (("·", found.trials), ("o", found.front), ("◆", found.confirmed)):
         for spot in some:
-            if low <= spot.score / scale <= high:
-                canvas.put(canvas.row(spot.score / scale), place[spot.cost], mark)
+            if low <= spot.score <= high:
+                canvas.put(canvas.row(spot.score / unit), place[spot.cost], mark)
+    for mark, spot in held_against.items():
+        canvas.put(canvas.row(spot.score / unit), place[spot.cost], mark)
     legend = "· trial   o front" + ("   ◆ confirmed" if found.confirmed else "")
-    for spot in held_against:
-        mark = "✚" if spot is found.reported else "+"
-        canvas.put(canvas.row(spot.score / scale), place[spot.cost], mark)
     if found.reported is not None:
         legend += f"   ✚ {formatting.reported_text(snapshot.spec)}"
-    axis = _axis(f"{min(known):.3g}", found.x_label, f"{max(known):.3g}", canvas, legend)
-    return [*_labelled(snapshot, canvas), *axis]
+    ends = (f"{min(costs):.3g}", found.x_label, f"{max(costs):.3g}")
+    return canvas.lines(snapshot.spec, ends, legend)
 
 
-def _axis(left: str, title: str, right: str, canvas: _Canvas, legend: str) -> list[str]:
-    """The x axis with what stands at each end and its title in between; the legend below."""
-    middle = max(1, canvas.columns - len(left) - len(right))
-    indent = " " * (_LABEL + 1)
-    numbers = f"{left}{title:^{middle}}{right}"
-    return [f"{indent}└{'─' * canvas.columns}", f"{indent} {numbers}", f"{indent} {legend}"]
-
-
-def _places(xs: list[float | str], columns: int) -> dict[float | str, int]:
+def _places(xs: Sequence[float | str], columns: int) -> dict[float | str, int]:
     """The column of every x: on a log axis where all are positive and span a decade."""
     values: list[float] = [x for x in xs if not isinstance(x, str)]
     if len(values) < len(xs):
@@ -194,49 +214,13 @@ def _places(xs: list[float | str], columns: int) -> dict[float | str, int]:
     return {x: round((at[x] - low) / span * (columns - 1)) if span else 0 for x in values}
 
 
-def _range(snapshot: StudySnapshot, scores: list[float]) -> tuple[float, float]:
-    """From the worst trial worth drawing to the best; worse ones sit on the edge."""
-    sign = 1.0 if snapshot.spec.maximize else -1.0
+def _range(spec: StudySpec, scores: list[float]) -> tuple[float, float]:
+    """From the worst trial worth drawing to the best, and to the reported score."""
+    sign = 1.0 if spec.maximize else -1.0
     good = sorted(sign * score for score in scores)
-    worst = good[len(good) // 4]
-    best = good[-1]
-    if snapshot.spec.reported is not None:
-        worst = min(worst, sign * snapshot.spec.reported.score)
-        best = max(best, sign * snapshot.spec.reported.score)
-    margin = 0.05 * (best - worst) or 0.01 * abs(best) or 0.01
-    low, high = sorted((sign * (worst - margin), sign * (best + margin)))
+    ends = [good[len(good) // 4], good[-1]]
+    if spec.reported is not None:
+        ends.append(sign * spec.reported.score)
+    margin = 0.05 * (max(ends) - min(ends)) or 0.01 * abs(max(ends)) or 0.01
+    low, high = sorted((sign * (min(ends) - margin), sign * (max(ends) + margin)))
     return low, high
-
-
-def _draw_steps(canvas: _Canvas, curve: list[tuple[int, float]]) -> None:
-    """The incumbent's line, with corners where it improves."""
-    row = canvas.row(curve[0][1])
-    column = canvas.column(curve[0][0])
-    steps = [(canvas.column(number), canvas.row(score)) for number, score in curve[1:]]
-    for next_column, next_row in [*steps, (canvas.columns - 1, None)]:
-        for passed in range(column, next_column):
-            canvas.put(row, passed, "━")
-        column = next_column
-        if next_row is None:
-            canvas.put(row, column, "━")
-        elif next_row != row:
-            up = next_row < row
-            for between in range(min(row, next_row) + 1, max(row, next_row)):
-                canvas.put(between, column, "┃")
-            canvas.put(row, column, "┛" if up else "┓")
-            canvas.put(next_row, column, "┏" if up else "┗")
-            row = next_row
-            column += 1
-
-
-def _labelled(snapshot: StudySnapshot, canvas: _Canvas) -> list[str]:
-    rows = len(canvas.cells)
-    lines = []
-    for index, cells in enumerate(canvas.cells):
-        label = ""
-        if index % 3 == 0 or index == rows - 1:
-            score = canvas.high - index * (canvas.high - canvas.low) / (rows - 1)
-            label = score_text.score_text(snapshot.spec, score)
-        axis = "┤" if label else "│"
-        lines.append(f"{label:>{_LABEL}} {axis}{''.join(cells)}".rstrip())
-    return lines

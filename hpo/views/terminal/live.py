@@ -13,7 +13,7 @@ from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting, verdict
 from hpo.views.numbers import study_figure
 from hpo.views.terminal import chart, tables
-from hpo.views.terminal.progress import Tracker, View, confirmations_wanted, left_text
+from hpo.views.terminal.progress import Tracker, View, confirmations_wanted, left_text, settled
 
 _COLOURS = {
     SlotState.COMPLETE: "green",
@@ -39,7 +39,6 @@ class LiveView(View):
         """
         self._storage, self._console = storage, console
         self._tracker = Tracker(first)
-        self._last: list[Slot] = []
         self._notes: list[str] = []
         self._snapshot = first
         self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
@@ -49,7 +48,6 @@ class LiveView(View):
     def update(self, snapshot: StudySnapshot) -> None:
         """Redraw."""
         self._snapshot = snapshot
-        self._last = [*self._last, *self._tracker.news(snapshot)][-5:]
         self._draw()
 
     def note(self, text: str) -> None:
@@ -65,7 +63,6 @@ class LiveView(View):
         view = screen(
             self._snapshot,
             storage=self._storage,
-            last=self._last,
             notes=self._notes,
             seconds_left=self._tracker.seconds_left(self._snapshot),
             width=self._console.width,
@@ -78,14 +75,13 @@ def screen(
     snapshot: StudySnapshot,
     *,
     storage: str,
-    last: list[Slot],
     notes: list[str],
     seconds_left: float | None,
     width: int,
     height: int,
 ) -> RenderableType:
     """The whole view for one moment, for a terminal of ``width`` by ``height`` characters."""
-    spec = snapshot.spec
+    spec, last = snapshot.spec, settled(snapshot)[-5:]
     title = Text.assemble((spec.name, "bold"), f"  {spec.objective}  ", (storage, "dim"))
     parts: list[Text | Table] = [title, bar(snapshot, width), counts(snapshot, seconds_left)]
     if snapshot.confirm:
@@ -215,7 +211,7 @@ def trial_table(snapshot: StudySnapshot, last: list[Slot]) -> Table:
     for slot in last:
         what = tables.params_text(slot.params, snapshot.spec)
         if slot.state == SlotState.FAILED:
-            what = tables.last_line(slot.message)
+            what = formatting.last_line(slot.message)
         table.add_row(
             Text(tables.slot_name(snapshot, slot)),
             Text(slot.state, _COLOURS[slot.state]),

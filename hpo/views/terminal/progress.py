@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable
 
 from hpo.study.snapshot import StudySnapshot
@@ -21,14 +22,14 @@ class Tracker:
 
     def __init__(self, first: StudySnapshot) -> None:
         """What is settled in the first snapshot is no news."""
-        self._seen = {_key(slot) for slot in _settled(first)}
+        self._seen = {_key(slot) for slot in settled(first)}
         self._began, self._before = first.now, first.settled
 
     def news(self, snapshot: StudySnapshot) -> list[Slot]:
         """Slots that were settled since the last call, in that order."""
-        new = [slot for slot in _settled(snapshot) if _key(slot) not in self._seen]
+        new = [slot for slot in settled(snapshot) if _key(slot) not in self._seen]
         self._seen |= {_key(slot) for slot in new}
-        return sorted(new, key=lambda slot: (slot.settled_at or snapshot.now, _key(slot)))
+        return new
 
     def seconds_left(self, snapshot: StudySnapshot) -> float | None:
         """Until the search is settled, at the rate of this launch; None while that says little."""
@@ -39,8 +40,10 @@ class Tracker:
         return (snapshot.trials - snapshot.settled) * elapsed / done
 
 
-def _settled(snapshot: StudySnapshot) -> list[Slot]:
-    return [s for s in (*snapshot.search, *snapshot.confirm) if s.state != SlotState.RUNNING]
+def settled(snapshot: StudySnapshot) -> list[Slot]:
+    """Slots of search and confirmation that are settled, in the order in which they were."""
+    found = [s for s in (*snapshot.search, *snapshot.confirm) if s.state != SlotState.RUNNING]
+    return sorted(found, key=lambda slot: (slot.settled_at or snapshot.now, _key(slot)))
 
 
 def _key(slot: Slot) -> tuple[Phase, int]:
@@ -75,20 +78,15 @@ class PlainView(View):
         """Begin with a line on what is there already."""
         self._say, self._clock = say, clock
         self._tracker = Tracker(first)
+        self._counts = Counter(slot.phase for slot in settled(first))
         self._last_s = clock()
         self._say(f"{first.spec.name}: {verdict.progress(first)}")
 
     def update(self, snapshot: StudySnapshot) -> None:
         """Print what is new."""
-        news = self._tracker.news(snapshot)
-        before = snapshot.settled - sum(slot.phase == Phase.SEARCH for slot in news)
-        confirmed = len([s for s in snapshot.confirm if s.state != SlotState.RUNNING])
-        confirmed -= sum(slot.phase == Phase.CONFIRM for slot in news)
-        for slot in news:
-            before += slot.phase == Phase.SEARCH
-            confirmed += slot.phase == Phase.CONFIRM
-            count = before if slot.phase == Phase.SEARCH else confirmed
-            self.note(settled_line(snapshot, slot, count))
+        for slot in self._tracker.news(snapshot):
+            self._counts[slot.phase] += 1
+            self.note(settled_line(snapshot, slot, self._counts[slot.phase]))
         if self._clock() - self._last_s >= QUIET_S:
             self.note(waiting_line(snapshot, self._tracker.seconds_left(snapshot)))
 
@@ -128,7 +126,7 @@ def settled_line(snapshot: StudySnapshot, slot: Slot, count: int) -> str:
     else:
         head = f"[{count}/{snapshot.trials}] {name} {slot.state}"
     if slot.state == SlotState.FAILED:
-        return f"{head}: {tables.last_line(slot.message)}"
+        return f"{head}: {formatting.last_line(slot.message)}"
     if slot.phase == Phase.CONFIRM:
         return f"{head}: {tables.score_cell(spec, slot)}"
     head += f" {tables.score_cell(spec, slot)}" if slot.score is not None else ""

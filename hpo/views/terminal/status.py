@@ -119,33 +119,23 @@ def worker_lines(
     found = present(workers)
     if not found:
         return ["No worker is alive."]
-    rows = [["worker", "host", "doing", "last seen"]]
+    logs = height is None and any(worker.log for worker in found)
+    jobs = height is None and any(worker.job for worker in found)
+    rows = [["worker", "host", "doing", "last seen", *["log"] * logs, *["job"] * jobs]]
     for worker in found:
         said = worker.alive or worker.doing.startswith("refuses ")
         doing = worker.doing if said else f"lost: {worker.doing}"
         silent = f"{formatting.duration_text(worker.seconds_silent)} ago"
-        rows.append([worker.name, worker.host, doing, silent])
-    more: list[str] = []
+        row = [worker.name, worker.host, doing, silent]
+        row += [PurePath(worker.log or "").name] * logs
+        rows.append(row + [worker.job or ""] * jobs)
+    more = []
     if height is None:
-        more = _add_logs(rows, found)
+        directories = {str(PurePath(worker.log).parent) for worker in found if worker.log}
+        more = [f"logs in {directory}" for directory in sorted(directories)]
     elif len(rows) > max(2, height):
         shown = max(1, height - 2)
         more = [f"and {len(found) - shown:,} more workers"]
         rows = rows[: shown + 1]
     drop = [index for index in (1, 5) if index < len(rows[0])]
     return [*tables.columns(rows, right=[3], width=width, drop=drop), *more]
-
-
-def _add_logs(rows: list[list[str]], found: Sequence[WorkerInfo]) -> list[str]:
-    """Add the columns log and job, as far as they are known; returns where the logs are."""
-    if any(worker.log for worker in found):
-        _add(rows, "log", [PurePath(worker.log or "").name for worker in found])
-    if any(worker.job for worker in found):
-        _add(rows, "job", [worker.job or "" for worker in found])
-    directories = {str(PurePath(worker.log).parent) for worker in found if worker.log}
-    return [f"logs in {directory}" for directory in sorted(directories)]
-
-
-def _add(rows: list[list[str]], name: str, cells: Sequence[str]) -> None:
-    for row, cell in zip(rows, [name, *cells], strict=True):
-        row.append(cell)

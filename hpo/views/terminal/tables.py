@@ -53,9 +53,7 @@ def columns(
         widths[max(widths, key=lambda i: widths[i])] -= 1
     return [
         "  ".join(
-            formatting.cut(row[i], room).rjust(room)
-            if i in right
-            else formatting.cut(row[i], room).ljust(room)
+            f"{formatting.cut(row[i], room):{'>' if i in right else '<'}{room}}"
             for i, room in widths.items()
         ).rstrip()
         for row in rows
@@ -97,12 +95,6 @@ def warnings(snapshot: StudySnapshot, *, but: int | None = None) -> list[str]:
     return [f"trial {source}: {text}" for source, text in texts if text]
 
 
-def last_line(message: str | None) -> str:
-    """The line of a message or traceback that says most: its last one."""
-    lines = (message or "no reason was stored").strip().splitlines()
-    return lines[-1].strip() if lines else ""
-
-
 def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
     """The best configurations, a column each, beside the reported one; a row per parameter."""
     spec, ranking = snapshot.spec, _first(snapshot, top)
@@ -128,7 +120,7 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
         beside = {"": "reported", "confirmed" if confirmed else "search score": score}
         beside["  fresh seeds"] = str(reported.n or "–")
         if reported.cost is not None:
-            beside[f"  {formatting.cost_label(spec)}"] = _cost_cell(reported.cost)
+            beside[f"  {formatting.quantity_label(spec.cost_name)}"] = _cost_cell(reported.cost)
         beside |= {name: formatting.value_text(value) for name, value in reported.params.items()}
         rows = [[*row, beside.get(row[0], "–")] for row in rows]
     return columns(rows, right=range(1, len(rows[0])))
@@ -198,7 +190,9 @@ def failures(snapshot: StudySnapshot, storage: str = "") -> list[str]:
         found = [s for s in (*snapshot.search, *snapshot.confirm) if s.state == state]
         if found:
             lines.append(f"{len(found)} {state}; the last:")
-            lines += [f"  {slot_name(snapshot, s)}: {last_line(s.message)}" for s in found[-3:]]
+            lines += [
+                f"  {slot_name(snapshot, s)}: {formatting.last_line(s.message)}" for s in found[-3:]
+            ]
         if found and state == SlotState.FAILED:
             trial = found[-1].number if found[-1].source is None else found[-1].source
             one = f" --trial {trial}" if len(found) == 1 else ""

@@ -9,13 +9,11 @@ from __future__ import annotations
 import csv
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TextIO
 
 from hpo.study import score_text, time_step
-from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, Slot
@@ -32,30 +30,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, kw_only=True)
-class Network:
-    """One trained network of a trial."""
-
-    name: str
-    """``member 0``, or ``fresh seed 1``."""
-    confirmed: bool
-    """Whether it belongs to the confirmation."""
-    trained: Member
-    """Its curve is the score after each epoch; empty in a confirmation."""
-
-
-def networks(snapshot: StudySnapshot, trial: Slot) -> list[Network]:
-    """The networks of a search trial, then those of its confirmation.
-
-    Args:
-        snapshot: the study, with curves.
-        trial: one of its search trials.
-    """
-    found = [Network(name=f"member {m.member}", confirmed=False, trained=m) for m in trial.members]
-    for seed, slot in retrain.fresh_seeds(snapshot, trial).items():
-        name = f"fresh seed {seed}"
-        found.append(Network(name=name, confirmed=True, trained=slot.members[0]))
-    return found
+def _networks(snapshot: StudySnapshot, trial: Slot) -> tuple[list[Member], dict[int, Member]]:
+    """The networks of a search trial, and those of its confirmation by fresh seed."""
+    fresh = retrain.fresh_seeds(snapshot, trial)
+    return list(trial.members), {seed: slot.members[0] for seed, slot in fresh.items()}
 
 
 def write_csv(snapshot: StudySnapshot, trial: Slot, stream: TextIO) -> None:
@@ -63,32 +41,33 @@ def write_csv(snapshot: StudySnapshot, trial: Slot, stream: TextIO) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     head = ["trial", "network", "epoch", "score", "loss", "final_score", "solved_score"]
     writer.writerow(head)
-    for network in networks(snapshot, trial):
-        trained = network.trained
+    searched, fresh = _networks(snapshot, trial)
+    named = {f"member {network.member}": network for network in searched}
+    named |= {f"fresh seed {seed}": network for seed, network in fresh.items()}
+    for name, trained in named.items():
         rows = list(zip_longest(trained.curve, trained.loss_curve)) or [(None, None)]
         solved = trained.solved.score if trained.solved else None
         for epoch, (score, loss) in enumerate(rows, start=1):
             final = [trained.score, solved] if epoch == len(rows) else [None, None]
-            writer.writerow([trial.number, network.name, epoch, score, loss, *final])
+            writer.writerow([trial.number, name, epoch, score, loss, *final])
 
 
 def figure(snapshot: StudySnapshot, trial: Slot) -> Figure:
-    """Score and loss against the epoch, with the reported score as a line.
+    """Score and loss of a complete search trial against the epoch, beside the reported score.
 
-    Args:
-        snapshot: the study, with curves.
-        trial: one of its search trials, which is complete.
+    The snapshot is one with curves.
     """
-    found = networks(snapshot, trial)
-    with_loss = any(map(math.isfinite, (x for n in found for x in n.trained.loss_curve)))
+    searched, fresh = _networks(snapshot, trial)
+    confirmed = list(fresh.values())
+    with_loss = any(math.isfinite(x) for n in (*searched, *confirmed) for x in n.loss_curve)
     drawing = study_figure.canvas(7.0, 5.6 if with_loss else 3.8)
     heights = [3, 2] if with_loss else [1]
     panels = drawing.subplots(
         len(heights), sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
     )[:, 0]
-    _draw_scores(panels[0], snapshot, found)
+    _draw_scores(panels[0], snapshot.spec, searched, confirmed)
     if with_loss:
-        _draw_losses(panels[1], found)
+        _draw_losses(panels[1], {BLUE: searched, GREEN: confirmed})
     panels[-1].set_xlabel("epoch")
     panels[-1].set_xlim(left=0)
     panels[-1].xaxis.get_major_locator().set_params(integer=True)
@@ -102,7 +81,8 @@ def figure(snapshot: StudySnapshot, trial: Slot) -> Figure:
 def _title(snapshot: StudySnapshot, trial: Slot) -> str:
     spec = snapshot.spec
     text = f"{spec.objective_impl.metric} {_claimed(spec, trial)}"
-    if (confirmed := _confirmation(snapshot, trial)) is not None:
+    found = (c for c in snapshot.confirmations if c.source == trial.number and c.scores)
+    if (confirmed := next(found, None)) is not None:
         text += f", confirmed {score_text.score_text(spec, confirmed.mean, confirmed.std)}"
         text += f", {beside}" if (beside := time_step.beside(spec, confirmed)) else ""
     return "\n".join(map(study_figure.wrapped, (f"{spec.name}, trial {trial.number}", text)))
@@ -117,29 +97,23 @@ def _claimed(spec: StudySpec, trial: Slot) -> str:
     return f"{solved} {time_step.SOLVED}, {score} {time_step.AT_STEP}"
 
 
-def _confirmation(snapshot: StudySnapshot, trial: Slot) -> Confirmation | None:
-    found = (c for c in snapshot.confirmations if c.source == trial.number and c.scores)
-    return next(found, None)
-
-
-def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) -> None:
+def _draw_scores(
+    axes: Axes, spec: StudySpec, searched: Sequence[Member], fresh: Sequence[Member]
+) -> None:
     """A line per network of the search, a point per confirmed one, the reported score."""
-    spec = snapshot.spec
-    searched = [n for n in found if not n.confirmed]
-    fresh = [n for n in found if n.confirmed]
     label = f"{'search: ' * spec.selects}{len(searched)} networks, {SPLITS[spec.protocol]}"
     scores, where = _ends(searched)
-    label += where * (not any(network.trained.curve for network in searched))
+    label += where * (not any(network.curve for network in searched))
     for network, score in zip(searched, scores, strict=True):
-        curve = network.trained.curve or (score,)
+        curve = network.curve or (score,)
         y = [score_text.shown(spec, score) for score in curve]
-        alone = [len(network.trained.loss_curve) or 1]
-        x = range(1, len(y) + 1) if network.trained.curve else alone
+        alone = [len(network.loss_curve) or 1]
+        x = range(1, len(y) + 1) if network.curve else alone
         style = {"linewidth": 1.4, "alpha": 0.9} if len(y) > 1 else {"marker": "o"}
         axes.plot(x, y, color=BLUE, label=label, **style)
         label = "_"  # once in the legend
     if fresh:
-        x = [len(n.trained.loss_curve) or 1 for n in fresh]
+        x = [len(network.loss_curve) or 1 for network in fresh]
         scores, where = _ends(fresh)
         y = [score_text.shown(spec, score) for score in scores]
         label = f"confirmation: {len(fresh)} fresh seeds, {SPLITS[Protocol.CONFIRM]}{where}"
@@ -155,24 +129,24 @@ def _draw_scores(axes: Axes, snapshot: StudySnapshot, found: Sequence[Network]) 
     axes.set_ylabel(study_figure.plain(formatting.metric(spec)))
 
 
-def _ends(found: Sequence[Network]) -> tuple[list[float], str]:
+def _ends(found: Sequence[Member]) -> tuple[list[float], str]:
     """What is claimed of networks, and where if on the solved equation: if all were tested."""
-    solved = [n.trained.solved.score for n in found if n.trained.solved]
+    solved = [network.solved.score for network in found if network.solved]
     if solved and len(solved) == len(found):
         return solved, f", {time_step.SOLVED}"
-    return [n.trained.score for n in found], ""
+    return [network.score for network in found], ""
 
 
-def _draw_losses(axes: Axes, found: Sequence[Network]) -> None:
-    """A line per network; logarithmic if no loss is negative or zero."""
+def _draw_losses(axes: Axes, found: Mapping[str, Sequence[Member]]) -> None:
+    """A line per network in its colour; logarithmic if no loss is negative or zero."""
     from matplotlib.ticker import LogLocator
 
     lowest = math.inf
-    for network in found:
-        losses = [loss if math.isfinite(loss) else math.nan for loss in network.trained.loss_curve]
-        lowest = min([lowest, *(loss for loss in losses if not math.isnan(loss))])
-        colour = GREEN if network.confirmed else BLUE
-        axes.plot(range(1, len(losses) + 1), losses, color=colour, linewidth=0.9, alpha=0.7)
+    for colour, networks in found.items():
+        for network in networks:
+            losses = [loss if math.isfinite(loss) else math.nan for loss in network.loss_curve]
+            lowest = min([lowest, *(loss for loss in losses if not math.isnan(loss))])
+            axes.plot(range(1, len(losses) + 1), losses, color=colour, linewidth=0.9, alpha=0.7)
     if lowest > 0:
         axes.set_yscale("log")
         axes.yaxis.set_minor_locator(LogLocator(subs=(2.0, 5.0)))

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, TextIO
 from hpo.ledger.artifacts import Artifact
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Slot
 from hpo.views.numbers import study_figure
 from hpo.views.pictures import study_figure as pictures_declared
 from hpo.worker.artifacts import learning_curve, replay, retrain, trace_picture
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 log = logging.getLogger(__name__)
-
 
 LARGEST = 16 * 2**20
 """Bytes of an artifact; what is larger is left out."""
@@ -77,7 +75,8 @@ def _files(
     best = snapshot.best
     if best is not None:
         stem = f"{snapshot.spec.name}-trial-{best.number}"
-        yield from _learning_curve(snapshot, best, stem)
+        yield _picture(f"{stem}-learning.png", lambda: learning_curve.figure(snapshot, best))
+        yield _table(f"{stem}-learning.csv", partial(learning_curve.write_csv, snapshot, best))
         if isinstance(snapshot.spec.objective_impl, NetworkObjective):
             yield from _network(snapshot, stem, say)
         return
@@ -86,11 +85,6 @@ def _files(
         stem = snapshot.spec.name
         yield _picture(f"{stem}-figure.svg", lambda: pictures_declared.figure(chart))
         yield _table(f"{stem}-figure.csv", partial(study_figure.write_csv, chart))
-
-
-def _learning_curve(snapshot: StudySnapshot, best: Slot, stem: str) -> Iterator[Artifact]:
-    yield _picture(f"{stem}-learning.png", lambda: learning_curve.figure(snapshot, best))
-    yield _table(f"{stem}-learning.csv", partial(learning_curve.write_csv, snapshot, best))
 
 
 def _network(snapshot: StudySnapshot, stem: str, say: Callable[[str], None]) -> Iterator[Artifact]:

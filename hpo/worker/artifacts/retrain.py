@@ -161,19 +161,15 @@ def choose(
     slot = _slot(snapshot, trial)
     fresh = fresh_seeds(snapshot, slot)
     if fresh_seed is not None or (member is None and fresh):
-        found = _pick(fresh, fresh_seed, next(iter(fresh), 1))
+        found = fresh.get(next(iter(fresh), 1) if fresh_seed is None else fresh_seed)
         if found is None:
             raise _missing(f"{name}, trial {slot.number}", "--fresh-seed", fresh_seed, fresh)
         return Choice(snapshot=snapshot, slot=found, stored=found.members[0], suggested=slot.params)
     members = {item.member: item for item in slot.members}
-    stored = _pick(members, member, 0)
+    stored = members.get(member or 0)
     if stored is None:
         raise _missing(f"{name}, trial {slot.number}", "--member", member or 0, members)
     return Choice(snapshot=snapshot, slot=slot, stored=stored, suggested=slot.params)
-
-
-def _pick(found: Mapping[int, Any], wanted: int | None, default: int) -> Any:
-    return found.get(default if wanted is None else wanted)
 
 
 def _slot(snapshot: StudySnapshot, trial: int | None) -> Slot:
@@ -262,10 +258,7 @@ def build(choice: Choice) -> NetworkMember:
 def train(choice: Choice, network: NetworkMember, say: Callable[[str], None]) -> Retrained:
     """Train the network of ``build`` and hold it against the ledger.
 
-    Args:
-        choice: the network.
-        network: the same, as ``build`` gave it.
-        say: told in one short line what is going on, after every epoch.
+    After every epoch, ``say`` is told in one short line what is going on.
     """
     epochs = choice.params.epochs
     began = time.monotonic()

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-
 _DASHES = {
     "solid": "-",
     "dash": "--",
@@ -78,8 +77,4 @@ def _draw_neuron(axes: Axes, replay: Replay, row: int, column: int) -> None:
 
 
 def _line(look: LineStyle) -> dict[str, Any]:
-    return {
-        "color": look.colour,
-        "linestyle": _DASHES[look.dash],
-        "linewidth": 0.7 * look.width,
-    }
+    return {"color": look.colour, "linestyle": _DASHES[look.dash], "linewidth": 0.7 * look.width}

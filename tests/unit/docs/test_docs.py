@@ -114,6 +114,12 @@ def test_its_links_lead_to_files_and_headings(name: str) -> None:
 
 
 @EACH_PAGE
+def test_its_pictures_are_small(name: str) -> None:
+    pictures = [(ROOT / name).parent / target for target in targets(name)]
+    assert not [p for p in pictures if p.suffix == ".svg" and p.stat().st_size > 100_000]
+
+
+@EACH_PAGE
 def test_its_command_lines_are_understood(name: str) -> None:
     for words in shown(name):
         parse(words)

@@ -20,18 +20,10 @@ def test_nothing_is_left_to_be_filled_in() -> None:
     assert not re.findall(words, DOCUMENT)
 
 
-def test_its_pictures_are_there_and_small() -> None:
-    names = re.findall(r"!\[[^]]+\]\((\S+)\)", DOCUMENT)
-    assert names == [f"{name}.svg" for name in SWEEPS]
-    for name in names:
-        assert 0 < (ROOT / "docs/how-to" / name).stat().st_size < 60_000
-
-
 @pytest.mark.parametrize("name", SWEEPS)
 def test_its_tables_have_the_points_of_the_study(name: str) -> None:
     part = DOCUMENT[DOCUMENT.index(f"({name}.svg)") :]
     spec = file.load(name)
-    assert spec.sweep is not None
     rows = [line for line in part.split("\n\n")[1].splitlines() if line.startswith("|")]
     points = [float(row.split("|")[1].rstrip("% ")) / 100 for row in rows[2:]]
     assert [tuple(points)] * 3 == [curve.values for curve in spec.sweep.curves]
@@ -41,12 +33,10 @@ def test_its_optima_are_those_of_the_study_files() -> None:
     optima = []
     for name in SWEEPS:
         spec = file.load(name)
-        assert spec.sweep is not None
         optima.append([(curve.label, curve.fixed) for curve in spec.sweep.curves])
     assert optima[0] == optima[1]
     paper, ideal, robust = [dict(fixed) for _, fixed in optima[0]]
     reported = file.load("seqdigits-robust").reported
-    assert reported is not None
     assert {name: paper[name] for name in reported.params} == dict(reported.params)
     rows = re.findall(
         r"^\| (?:arXiv:2408.02835|(?:ideal|robust) search) \| \d.*$", DOCUMENT, re.MULTILINE

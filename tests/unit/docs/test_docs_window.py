@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from stack import ROOT
 
@@ -26,11 +24,6 @@ def test_idle_shares_can_be_simulated_again(workers: int) -> None:
     shares = [window.steady(pool, workers, factor * workers) for factor in window.FACTORS]
     cells = " | ".join(f"{100 * max(share, 0.0):.1f} %" for share in shares)
     assert f"| {workers} | {cells} |" in RESULTS.splitlines()
-
-
-def test_its_figure_is_there_and_small() -> None:
-    [name] = re.findall(r"!\[[^]]+\]\((\S+)\)", DOCUMENT)
-    assert (ROOT / "docs/explanation" / name).stat().st_size < 60_000
 
 
 def test_the_largest_window_is_that_of_a_study() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
 
@@ -9,7 +10,6 @@ import pytest
 
 from hpo.errors import HpoError
 from hpo.launch import arguments, choose_executor, config
-from hpo.launch.arguments import LaunchArguments
 
 
 @pytest.fixture(autouse=True)
@@ -23,11 +23,8 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def options(*line: str) -> LaunchArguments:
-    parsed: LaunchArguments = arguments.parser("hpo launch").parse_args(
-        ["--study", "toy", *line], namespace=LaunchArguments()
-    )
-    return parsed
+def options(*line: str) -> argparse.Namespace:
+    return arguments.parser("hpo launch").parse_args(["--study", "toy", *line])
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(

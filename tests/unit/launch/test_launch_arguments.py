@@ -13,7 +13,6 @@ import snapshots
 
 from hpo import console
 from hpo.launch import plan
-from hpo.study.snapshot import WorkerInfo
 
 
 def test_the_command_to_go_on_with_hides_passwords() -> None:
@@ -34,19 +33,8 @@ def test_default_workers_are_no_more_than_cores_or_work(monkeypatch: pytest.Monk
 
 
 def test_helpers_are_workers_that_will_take_this_study_up() -> None:
-    def worker(name: str, *, alive: bool = True) -> WorkerInfo:
-        return WorkerInfo(
-            name=name,
-            host="h",
-            pid=1,
-            doing="",
-            started_at=snapshots.START,
-            seconds_silent=0.0,
-            alive=alive,
-        )
-
     names = ["host-12-ab", "toy-study@host-1", "other@host-1"]
-    workers = (*map(worker, names), worker("host-13-cd", alive=False))
+    workers = (*map(snapshots.worker, names), snapshots.worker("host-13-cd", alive=False))
     assert len(snapshots.snapshot(snapshots.spec(), workers=workers).helpers) == 2
 
 

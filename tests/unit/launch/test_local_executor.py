@@ -51,11 +51,11 @@ def test_a_worker_that_dies_with_a_trial_is_started_again(
     monkeypatch.setattr(local, "PAUSE_S", (0.01, 0.01))
     deaths: list[str] = []
 
-    def held(name: str) -> bool:
+    def held(name: str, lost: bool) -> bool:
         deaths.append(name)
         return True
 
-    executor = LocalExecutor("toy", storage_url=WRONG_URL, logs=tmp_path, on_death=held)
+    executor = LocalExecutor("toy", storage_url=WRONG_URL, logs=tmp_path, release=held)
     executor.start(1)
     deadline = time.monotonic() + 60
     while len(deaths) <= local.DEATHS_AT_START and time.monotonic() < deadline:

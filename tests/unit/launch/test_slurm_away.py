@@ -234,7 +234,6 @@ def test_a_crew_that_is_cancelled_near_its_limit_does_not_queue_again(tmp_path: 
             log.unlink()
         pipe = subprocess.PIPE
         with subprocess.Popen(command, env=environment, stdout=pipe, text=True) as crew:
-            assert crew.stdout is not None
             assert crew.stdout.readline()
             wait_until(lambda: any(log.stat().st_size for log in tmp_path.glob("*.log")))
             for signum in signals:

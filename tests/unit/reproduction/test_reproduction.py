@@ -6,20 +6,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import snapshots
 
 from hpo.errors import HpoError
 from hpo.study.confirmation import solved_info
 from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.study.trials import Member, Phase, Slot, SlotState
+from hpo.study.trials import Slot, SlotState
 from objectives.contract import Solved
 from reproduction import __main__, claims, conditions, data, jobs, judges, runs
 from reproduction.judges import Verdict
 
-DAY = datetime(2026, 1, 2, tzinfo=UTC)
 Accuracy = Callable[[dict[str, float]], float]
 
 
@@ -32,45 +31,16 @@ def study(name: str, accuracy: Accuracy, drive: Accuracy = lambda p: 1.0) -> Stu
         params = spec.point(number)
         values = {k: v for k, v in {**spec.fixed, **params}.items() if isinstance(v, int | float)}
         info = {"n_synapses": 2896, "cumulative_drive": drive(values)}
-        members = tuple(
-            Member(
-                member=i,
-                seed=i,
-                score=accuracy(values) + draw.uniform(-0.01, 0.01),
-                curve=(),
-                loss_curve=(),
-                diverged=False,
-                info=info,
-                seconds=1.25,
-            )
-            for i in range(10)
-        )
-        return Slot(
-            phase=Phase.SEARCH,
-            number=number,
-            source=None,
-            state=SlotState.COMPLETE,
-            params=params,
-            score=sum(m.score for m in members) / 10,
-            steps=(),
-            members=members,
-            attempts=1,
-            losses=0,
-            worker=None,
-            started_at=DAY,
-            settled_at=DAY,
-            message=None,
-            lineage={"revision": "0123456789", "cpu": "a CPU"},
+        scores = [accuracy(values) + draw.uniform(-0.01, 0.01) for _ in range(10)]
+        networks = [snapshots.member(i, (), score=score) for i, score in enumerate(scores)]
+        members = tuple(replace(network, info=info) for network in networks)
+        score = sum(scores) / 10
+        return snapshots.slot(
+            number, SlotState.COMPLETE, params=params, members=members, score=score
         )
 
-    return StudySnapshot(
-        spec=spec,
-        state=StudyState.DONE,
-        reason=None,
-        created_at=DAY,
-        now=DAY,
-        search=tuple(one(number) for number in range(spec.budget.trials)),
-    )
+    points = tuple(one(number) for number in range(spec.budget.trials))
+    return snapshots.snapshot(spec, points, state=StudyState.DONE)
 
 
 def bell(optimum_ns: Callable[[dict[str, float]], float]) -> Accuracy:

@@ -14,7 +14,7 @@ from workers import toy_spec
 
 from hpo.search import history, suggest
 from hpo.search.history import HistoryStorage
-from hpo.search.pruning import TrialPruning
+from hpo.search.pruning import TrialProgress
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
 
@@ -83,7 +83,7 @@ def test_pruners_decide_the_same(pruner: str, optunas_own: Any) -> None:
     def decisions() -> list[Any]:
         found: list[Any] = []
         for curve in curves:
-            judge = TrialPruning(spec, 20, trials, own)
+            judge = TrialProgress(spec, 20, trials, own)
             found += [[judge.report(value) for value in curve], judge.attrs]
         return found
 

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 from workers import toy_spec
 
-from hpo.errors import SpecError
 from hpo.search import racing
 from hpo.search.history import learns
-from hpo.search.pruning import EndedError, TrialProgress, TrialPruning
+from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
 from hpo.study import effort
 from hpo.study.spec import StudySpec
@@ -146,9 +145,9 @@ def test_a_sampler_learns_from_those_that_left_the_race() -> None:
 def test_a_pruner_judges_the_first_curve_alone() -> None:
     spec = raced(pruner={"name": "median", "n_startup_trials": 1, "n_warmup_steps": 0})
     seen = [trial(spec, 0.9) for _ in range(5)]
-    judge = TrialPruning(spec, 5, seen, seen[0].suggestion)
+    judge = TrialProgress(spec, 5, seen, seen[0].suggestion)
     assert judge.report(0.0), "below the median of those that left the race"
-    judge = TrialPruning(spec, 5, seen, seen[0].suggestion)
+    judge = TrialProgress(spec, 5, seen, seen[0].suggestion)
     assert [judge.report(v) for v in (0.2, 0.2, 0.2)] == [False] * 3
     assert not judge.report(0.0), "the network is trained: the race decides"
 
@@ -172,38 +171,6 @@ def test_epochs_of_trials() -> None:
     assert effort.of_steps(spec, 0, complete=True) == 24 == effort.largest(spec) // 24
     one_by_one = toy_spec(pruner={"name": "wilcoxon"}, budget={"epochs": 4, "members": 6})
     assert effort.of_steps(one_by_one, 3) == 12
-
-
-@pytest.mark.parametrize(
-    ("tables", "message"),
-    [
-        (
-            {"racing": {"rungs": [3, 1]}},
-            "test: racing.rungs: numbers of networks must increase and stay below budget.members, "
-            "but got rungs=[3, 1], members=6. Whoever passes the last rung trains all 6.",
-        ),
-        (
-            {"racing": {"rungs": [1, 6]}},
-            "test: racing.rungs: numbers of networks must increase and stay below budget.members, "
-            "but got rungs=[1, 6], members=6. Whoever passes the last rung trains all 6.",
-        ),
-        (
-            {"pruner": {"name": "wilcoxon"}},
-            'test: pruner.name: "wilcoxon" compares networks one by one, as [racing] does rung by '
-            "rung. Remove [racing], or choose another pruner, which then judges the learning curve "
-            "of the first network alone.",
-        ),
-        (
-            {"protocol": "confirm", "sampler": {"name": "random"}, "confirm": False},
-            "test: racing: a study must look for a best trial to have this table, but a sweep, and "
-            'protocol = "confirm", do not. Remove [racing].',
-        ),
-    ],
-)
-def test_refusals(tables: dict[str, Any], message: str) -> None:
-    with pytest.raises(SpecError) as refused:
-        raced(**tables)
-    assert str(refused.value) == message
 
 
 def test_words() -> None:
@@ -277,13 +244,6 @@ def test_gp_does_not_go_back_to_where_trials_were_pruned() -> None:
         assert float(suggest(own, 5, seen).params["x"]) < 0.65
 
 
-def test_a_race_that_nobody_could_win_is_refused() -> None:
+def test_a_race_that_one_could_win_is_no_mistake() -> None:
     budget = {"members": 6, "epochs": EPOCHS, "window": 4, "trials": 20}
-    with pytest.raises(SpecError) as caught:
-        raced(budget=budget, racing={"rungs": [1], "reduction_factor": 18})
-    assert str(caught.value) == (
-        "test: racing.reduction_factor: budget.trials - budget.window + 1 must be at least as "
-        "large, but got reduction_factor=18, trials=20, window=4: nobody but trial 0 would go on. "
-        "Lower it, or add trials."
-    )
     assert raced(budget=budget, racing={"rungs": [1], "reduction_factor": 17}).racing

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from workers import toy_spec
 
-from hpo.errors import SpecError
 from hpo.search.stopping import why_over
 from hpo.study.trials import Past, SlotState, Suggestion
 
@@ -51,35 +48,3 @@ def test_epochs_count_early_ends_as_what_they_took() -> None:
     trials = [past(0.5), past(0.4, SlotState.PRUNED, n_steps=3), past(0.1, SlotState.FAILED, 6)]
     assert why_over(spec, trials) is None
     assert why_over(spec, [*trials, past(0.6)]) == "stop.max_epochs = 26: 33 epochs were trained"
-
-
-@pytest.mark.parametrize(
-    ("tables", "message"),
-    [
-        (
-            {"stop": {}},
-            "test: stop: `target`, `patience` or `max_epochs` must be given. Add one, or remove "
-            "[stop].",
-        ),
-        (
-            {"stop": {"patience": 0}},
-            "test: stop.patience: greater than or equal to 1 must hold, but got patience=0. Change "
-            "it.",
-        ),
-        (
-            {
-                "stop": {"target": 0.9},
-                "protocol": "confirm",
-                "confirm": False,
-                "sampler": {"name": "random"},
-                "pruner": {"name": "none"},
-            },
-            "test: stop: a study must look for a best trial to have this table, but a sweep, and "
-            'protocol = "confirm", do not. Remove [stop].',
-        ),
-    ],
-)
-def test_refusals(tables: dict[str, Any], message: str) -> None:
-    with pytest.raises(SpecError) as refused:
-        toy_spec(**tables)
-    assert str(refused.value) == message

@@ -23,7 +23,7 @@ from workers import toy_spec
 from hpo.errors import SpecError
 from hpo.search.history import learns, visible
 from hpo.search.options import check
-from hpo.search.pruning import Timeline, TrialPruning
+from hpo.search.pruning import Timeline, TrialProgress
 from hpo.search.samplers import rounded
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
@@ -189,7 +189,7 @@ def _params(k: int) -> dict[str, Any]:
 def test_median_pruner_judges_against_the_visible_median(score: float) -> None:
     spec = toy_spec()
     past = curves(spec, 12)
-    judge = TrialPruning(spec, 12, past, Suggestion(params=_params(50)))
+    judge = TrialProgress(spec, 12, past, Suggestion(params=_params(50)))
     verdicts = [judge.report(score * (e + 1) / 7) for e in range(7)]
     assert verdicts[0] is False, "warm-up"
     assert any(verdicts) == (score == 0.0)
@@ -199,7 +199,9 @@ def test_judge_gives_the_same_verdicts_again() -> None:
     spec = toy_spec(pruner={"name": "successive-halving", "min_resource": 2, "reduction_factor": 2})
     past = curves(spec, 12)
     values = [0.3, 0.31, 0.35, 0.4, 0.41, 0.5, 0.52]
-    first, second = (TrialPruning(spec, 12, past, Suggestion(params=_params(50))) for _ in range(2))
+    first, second = (
+        TrialProgress(spec, 12, past, Suggestion(params=_params(50))) for _ in range(2)
+    )
     assert [first.report(v) for v in values] == [second.report(v) for v in values]
     assert first.attrs == second.attrs
     assert any(key.startswith("completed_rung_") for key in first.attrs)
@@ -229,7 +231,7 @@ def test_wilcoxon_prunes_a_clearly_worse_trial() -> None:
         score=sum(scores) / 6,
         steps=scores,
     )
-    judge = TrialPruning(spec, 1, [best], Suggestion(params=_params(2)))
+    judge = TrialProgress(spec, 1, [best], Suggestion(params=_params(2)))
     verdicts = [judge.report(0.5 + 0.001 * m) for m in range(6)]
     assert True in verdicts
     assert list(itertools.takewhile(lambda v: not v, verdicts)), "not before its start-up"

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import BigInteger, Boolean, DateTime, Float, Integer, LargeBinary, Table
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
@@ -96,7 +96,17 @@ SPECS = st.fixed_dictionaries(
 )
 
 
+ODD = {
+    "name": "odd",
+    "objective": "toy_objective:ToyObjective",
+    "description": 'quotes " and \\ and\nlines\tand \x7f\x01 and é 🌀',
+    "budget": {"trials": 1},
+    "space": {"x": {"low": 1e-05, "high": 1.0, "log": True}, "k": {"low": 1, "high": 8}},
+}
+
+
 @given(SPECS)
+@example(ODD)
 def test_a_spec_written_as_a_file_is_the_same_spec(raw: dict[str, Any]) -> None:
     spec = validate(raw, where="property")
     parsed = tomllib.loads(study_file.dumps(spec))

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import io
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import pytest
 import snapshots
+from snapshots import solved
 from summaries import CONFIRMED, summary
 
-from hpo.errors import StudyError
-from hpo.study import file, time_step
-from hpo.study.confirmation import is_of_step, solved_info, solved_of
-from hpo.study.rules import check as rules_check
+from hpo.study import time_step
+from hpo.study.confirmation import is_of_step, solved_info
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState
@@ -31,8 +28,7 @@ from hpo.views.report import page as report_page
 from hpo.views.terminal import live as terminal_live
 from hpo.views.terminal import status, tables
 from hpo.worker.artifacts import learning_curve
-from hpo.worker.trial import _member
-from objectives.contract import Outcome, Solved
+from objectives.contract import Solved
 
 STEPPED = "stepped_objective:SteppedObjective"
 REPORTED = "reported 89.83 ± 2.91 % (arXiv:2408.02835)"
@@ -42,16 +38,6 @@ OF_STEP = (
 )
 TEST_ALL = "To test them all, launch the study under another name: --name NEW"
 UNSETTLED = "2 of 4 networks do not settle as the step is refined up to 128 steps per point"
-
-
-def solved(score: float, **changes: Any) -> Solved:
-    facts: dict[str, Any] = {
-        "converged": True,
-        "steps_per_point": 128,
-        "trained_steps_per_point": 1,
-        "remedy": "Lower max_step_ns.",
-    }
-    return Solved(score=score, **{**facts, **changes})
 
 
 def study(checks: Sequence[Solved | None], *, score: float = 0.944, **spec: Any) -> StudySnapshot:
@@ -74,68 +60,6 @@ SETTLED = study([solved(0.942), solved(0.944)] * 2)
 OF_THE_STEP = study([solved(0.083), solved(0.093)] * 2)
 ADRIFT = study([solved(0.083), solved(0.093, converged=False)] * 2)
 OLD = study([None] * 4)
-
-
-# --- what is stored -------------------------------------------------------------------------------
-
-
-def test_the_check_is_stored_under_flat_names_and_read_back() -> None:
-    outcome = Outcome(score=0.9, info={"n_synapses": 7}, solved=solved(0.5, converged=False))
-    member = _member(0, 1, outcome, 0.1)
-    assert member.info == {
-        "n_synapses": 7,
-        "solved_score": 0.5,
-        "solved_converged": False,
-        "solved_steps_per_point": 128,
-        "trained_steps_per_point": 1,
-        "solved_remedy": "Lower max_step_ns.",
-    }
-    assert member.solved == solved_of(json.loads(json.dumps(member.info))) == outcome.solved
-    assert _member(0, 1, Outcome(score=0.9), 0.1).solved is None
-
-
-def test_a_solved_score_that_is_no_number_is_refused() -> None:
-    with pytest.raises(ValueError, match="score on the solved equation must be finite, but got"):
-        _member(0, 1, Outcome(score=0.9, solved=solved(math.nan)), 0.1)
-
-
-@pytest.mark.parametrize("name", ["solved_score", "trained_steps_per_point"])
-def test_an_objective_cannot_tell_of_the_check_itself(name: str) -> None:
-    said = (
-        rf"info must not hold '{name}', a name of the check of the time step, but got {name}=3\. "
-        r"Give it as `Outcome\.solved`\."
-    )
-    with pytest.raises(ValueError, match=said):
-        _member(0, 1, Outcome(score=0.9, info={name: 3}), 0.1)
-
-
-@pytest.mark.parametrize("steps", [2.0, 0, True, None])
-def test_steps_of_the_check_are_whole_numbers(steps: Any) -> None:
-    said = (
-        rf"`Solved\.steps_per_point` must be a whole number of at least 1, but got "
-        rf"steps_per_point={steps}\. Give the integration steps per input point\."
-    )
-    with pytest.raises(ValueError, match=said):
-        _member(0, 1, Outcome(score=0.9, solved=solved(0.5, steps_per_point=steps)), 0.1)
-
-
-OTHERWISE: list[dict[str, Any]] = [
-    {"solved_score": "yes"},
-    {"solved_score": True},
-    {"solved_converged": 1},
-    {"solved_steps_per_point": 2.5},
-    {"trained_steps_per_point": 0},
-    {"solved_remedy": None},
-]
-
-
-@pytest.mark.parametrize("changes", OTHERWISE)
-def test_names_that_meant_something_else_before_are_no_check(changes: dict[str, Any]) -> None:
-    assert solved_of({**solved_info(solved(0.5)), **changes}) is None
-    (name,) = changes
-    lacking = solved_info(solved(0.5))
-    lacking.pop(name)
-    assert solved_of(lacking) is None
 
 
 # --- what is claimed ------------------------------------------------------------------------------
@@ -214,7 +138,6 @@ def test_no_view_hides_that_some_networks_were_not_tested(
     snapshot: StudySnapshot, verdict: str, warning: str
 ) -> None:
     named = snapshot.confirmed
-    assert named is not None
     assert (named.checked, named.scores) == (False, (0.944,) * 4)
     tested, _, remark = warning.partition("solved equation")
     tested, remark = f"{tested}solved equation", remark.lstrip(";. ")
@@ -300,8 +223,9 @@ def test_the_record_has_both_lists() -> None:
     )
     (old,) = json_records.study(OLD)["confirmations"]
     assert (old["checked"], old["step_gap"], old["steps_per_point"]) == (False, None, None)
-    assert ADRIFT.confirmations[0].told()["step_scores"] == (0.944,) * 4
-    assert "step_scores" not in OLD.confirmations[0].told()
+    adrift, old = (time_step.told(s.spec, s.confirmations[0]) for s in (ADRIFT, OLD))
+    assert adrift["step_scores"] == (0.944,) * 4
+    assert "step_scores" not in old
 
 
 def test_report_note_and_card_say_it() -> None:
@@ -472,90 +396,4 @@ def test_a_sweep_that_is_sound_warns_of_nothing() -> None:
     assert views_verdict.verdict(sound).endswith(f"({HOW}, on the solved equation)")
     assert (tables.warnings(sound), json_records.study(sound)["warning"]) == ([], "")
     chart = study_figure.chart(SWEPT)
-    assert chart is not None
     assert [point.median for point in chart.groups[0].points] == pytest.approx([8.8, 8.8])
-
-
-# --- stored studies keep their meaning ------------------------------------------------------------
-
-FILE = """
-objective = "stepped_objective:SteppedObjective"
-[budget]
-trials = 4
-members = 1
-epochs = 2
-[space]
-x = { low = 0.0, high = 1.0 }
-"""
-
-
-def load(folder: Path, *lines: str) -> Any:
-    path = folder / "stepped.toml"
-    path.write_text(FILE + "\n".join(lines))
-    return file.load(str(path))
-
-
-def test_a_file_that_names_none_gets_the_present_defaults(tmp_path: Path) -> None:
-    loaded = load(tmp_path)
-    assert loaded.fixed == {"integrator": "exact", "max_step_ns": 0.35}
-    assert loaded.filled == {"integrator", "max_step_ns"}
-    assert loaded.params({"x": 0.5}).model_dump()["max_step_ns"] == 0.35
-    named = load(tmp_path, "[fixed]", 'integrator = "map"', "max_step_ns = 2")
-    assert named.fixed == {"integrator": "map", "max_step_ns": 2}
-    searched = load(tmp_path, "max_step_ns = { low = 0.1, high = 1.0, log = true }")
-    assert searched.fixed == {"integrator": "exact"}
-    assert searched.kind("max_step_ns") == "float"
-
-
-def test_a_sweep_that_names_one_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "swept.toml"
-    curve = '[[sweep.curves]]\nlabel = "dt"\nx = "max_step_ns"\nvalues = [0.1, 1, 2.5]\n'
-    path.write_text(FILE.partition("[space]")[0].replace("trials = 4\n", "") + curve)
-    loaded = file.load(str(path))
-    assert loaded.fixed == {"integrator": "exact"}
-    found = [loaded.params(loaded.point(k)).model_dump()["max_step_ns"] for k in range(3)]
-    assert found == [0.1, 1.0, 2.5]
-
-
-def test_a_stored_study_that_names_none_keeps_hash_and_meaning(tmp_path: Path) -> None:
-    loaded = load(tmp_path)
-    stored = rules_check.restore({**loaded.stored(), "fixed": {}})
-    params = stored.params({"x": 0.5}).model_dump()
-    assert (params["integrator"], params["max_step_ns"]) == ("map", 10.0)
-    assert "integrator" not in json.dumps(stored.stored())
-    assert stored.hash != loaded.hash
-    relaunched = rules_check.in_terms_of(stored, loaded)
-    assert relaunched == stored
-    assert not rules_check.extends(stored, relaunched)
-    again = tmp_path / "again.toml"
-    again.write_text(file.dumps(stored))
-    assert 'integrator = "map"' in again.read_text()
-    assert (
-        rules_check.in_terms_of(stored, file.load(str(again), values={"name": stored.name}))
-        == stored
-    )
-
-
-def test_a_file_that_no_longer_names_what_was_chosen_is_refused(tmp_path: Path) -> None:
-    loaded = load(tmp_path)
-    fixed = {"integrator": "map", "max_step_ns": 0.1}
-    stored = rules_check.restore({**loaded.stored(), "fixed": fixed})
-    with pytest.raises(StudyError, match=r"differs in fixed\.max_step_ns: 0\.1 -> 0\.35\. Only"):
-        rules_check.extends(stored, rules_check.in_terms_of(stored, loaded))
-    for fixed in (
-        {"integrator": "map", "max_step_ns": 0.35},
-        {"integrator": "exact", "max_step_ns": 10.0},
-        {"max_step_ns": 0.35},
-    ):
-        stored = rules_check.restore({**loaded.stored(), "fixed": fixed})
-        assert rules_check.in_terms_of(stored, loaded) == stored
-    searched = load(tmp_path, "max_step_ns = { low = 0.1, high = 1.0 }")
-    with pytest.raises(StudyError, match=r"space\.max_step_ns\.high: 1\.0 -> None"):
-        rules_check.extends(searched, rules_check.in_terms_of(searched, load(tmp_path)))
-
-
-def test_a_file_that_names_todays_default_is_another_study_than_an_old_one(tmp_path: Path) -> None:
-    loaded = load(tmp_path, "[fixed]", 'integrator = "exact"')
-    stored = rules_check.restore({**loaded.stored(), "fixed": {}})
-    with pytest.raises(StudyError, match=r"fixed\.integrator: None -> 'exact'\. Only"):
-        rules_check.extends(stored, rules_check.in_terms_of(stored, loaded))

@@ -1,4 +1,4 @@
-"""``[warm_start]``: its rules, its words, and the trials that begin with it."""
+"""``[warm_start]``: its words, and the trials that begin with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 import snapshots
 from workers import toy_spec
 
-from hpo.errors import SpecError
 from hpo.search import suggest
 from hpo.study import file, warm_start
 from hpo.study.rules.check import validate
@@ -117,126 +116,3 @@ def test_report_and_note_say_so() -> None:
     for shown in (page.html, note.text):
         assert said in shown(warm)
         assert " begin with " not in shown(cold)
-
-
-STEPS: dict[str, Any] = {"x": {"low": 0.0, "high": 1.0, "step": 0.25}, "k": {"low": 1, "high": 8}}
-
-
-@pytest.mark.parametrize(
-    ("tables", "text"),
-    [
-        ({"warm_start": {}}, "warm_start: `study` or `points` must be given. Add one."),
-        (
-            {"warm_start": {"points": POINTS, "top": 2}},
-            "warm_start.top: it must stand beside `study`, but got top=2 with points alone. "
-            "Remove it.",
-        ),
-        (
-            {"warm_start": {"study": "toy"}},
-            "warm_start.study: a study must not begin with its own trials, but got study='toy'. "
-            "Name another study, or give this one another name: --name NEW.",
-        ),
-        (
-            {"warm_start": {"study": "other", "top": 25}},
-            "warm_start.top: there must be a trial for every point, but got 25 points where "
-            "budget.trials=24. Take fewer points.",
-        ),
-        (
-            {"warm_start": {"points": POINTS}, "budget": {"trials": 2}},
-            "warm_start.points: there must be a trial for every point, but got 3 points where "
-            "budget.trials=2. Take fewer points.",
-        ),
-        (
-            {"warm_start": {"points": [{"x": 0.1}, {"z": 1}]}},
-            "warm_start.points.1.z: a point must name searched parameters, but got z=1. Valid: "
-            "colour, k, rate_per_ns, x.",
-        ),
-        (
-            {"warm_start": {"points": [{"x": 1.5}]}},
-            "warm_start.points.0.x: a value must lie in the space, but got x=1.5 where space.x is "
-            "0 to 1. Widen that, or change the point.",
-        ),
-        (
-            {"warm_start": {"points": [{"k": 2.5}]}},
-            "warm_start.points.0.k: a value must lie in the space, but got k=2.5 where space.k is "
-            "1 to 8. Widen that, or change the point.",
-        ),
-        (
-            {"warm_start": {"points": [{"x": True}]}},
-            "warm_start.points.0.x: a value must lie in the space, but got x=True where space.x is "
-            "0 to 1. Widen that, or change the point.",
-        ),
-        (
-            {"warm_start": {"points": [{"colour": "blue"}]}},
-            "warm_start.points.0.colour: a value must lie in the space, but got colour='blue' "
-            "where space.colour is red | green. Widen that, or change the point.",
-        ),
-        (
-            {"space": STEPS, "warm_start": {"points": [{"x": 0.5}, {"x": 0.3}]}},
-            "warm_start.points.1.x: a value must lie in the space, but got x=0.3 where space.x is "
-            "0 to 1 in steps of 0.25. Widen that, or change the point.",
-        ),
-        (
-            {
-                "space": {"x": {"low": 0.0, "high": 1.0, "points": 24}},
-                "sampler": {"name": "grid"},
-                "warm_start": {"study": "other"},
-            },
-            'warm_start: a grid must visit its own points, each once, but got sampler.name="grid". '
-            "Take another sampler, or remove [warm_start].",
-        ),
-        (
-            {
-                "protocol": "confirm",
-                "confirm": False,
-                "sampler": {"name": "random"},
-                "pruner": {"name": "none"},
-                "warm_start": {"study": "other"},
-            },
-            "warm_start: a study must look for a best trial to have this table, but a sweep, and "
-            'protocol = "confirm", do not. Remove [warm_start].',
-        ),
-        (
-            {"warm_start": {"points": [{}]}},
-            "warm_start.points.0: at least 1 entry must hold, but got 0={}. Change it.",
-        ),
-        (
-            {"warm_start": {"from": "other"}},
-            "warm_start.from: unknown key. Valid: points, study, top.",
-        ),
-    ],
-)
-def test_broken_rules(tables: dict[str, Any], text: str) -> None:
-    with pytest.raises(SpecError) as caught:
-        toy_spec(**tables)
-    assert str(caught.value) == f"test: {text}"
-
-
-def test_a_sweep_is_refused() -> None:
-    raw = {
-        "name": "swept",
-        "objective": "toy_objective:ToyObjective",
-        "budget": {"members": 1, "epochs": 2},
-        "sweep": {"curves": [{"label": "a", "x": "x", "values": [0.1, 0.2]}]},
-        "warm_start": {"study": "other"},
-    }
-    with pytest.raises(SpecError, match=r"warm_start: a study must look for a best trial"):
-        validate(raw, where="test")
-
-
-def test_a_point_that_the_objective_refuses_as_a_whole() -> None:
-    """The rule is one between several parameters, each of which is in range."""
-    raw = {
-        "name": "net",
-        "objective": "spintronic",
-        "budget": {"trials": 8},
-        "space": {"width": {"low": 2, "high": 8}, "density_inter": {"low": 0.1, "high": 1.0}},
-        "warm_start": {"points": [{"width": 8}, {"width": 2, "density_inter": 0.1}]},
-    }
-    with pytest.raises(SpecError) as caught:
-        validate(raw, where="test")
-    assert str(caught.value) == (
-        "test: warm_start.points.1: density_inter: `round(density_inter * width) >= 1` must hold, "
-        "but got density_inter=0.1, width=2. Raise density_inter: no connection from the input is "
-        "left. Change the point."
-    )

@@ -63,7 +63,6 @@ def measured(study: StudySpec, count: int, shift: float = 0.0) -> StudySnapshot:
 
 def test_medians_and_quartiles_curve_by_curve() -> None:
     chart = study_figure.chart(measured(sweep_spec(log_x=True, marks=[0.3]), 5))
-    assert chart is not None
     assert [group.label for group in chart.groups] == ["k = 2", "k = 5"]
     assert [[p.x for p in group.points] for group in chart.groups] == [
         [0.01, 0.1, 1.0],
@@ -78,7 +77,6 @@ def test_medians_and_quartiles_curve_by_curve() -> None:
 def test_overlay_adds_the_curves_of_another_study() -> None:
     other = measured(sweep_spec(), 6, shift=0.1)
     chart = study_figure.chart(measured(sweep_spec(), 6), [other])
-    assert chart is not None
     assert len(chart.groups) == 4
     assert chart.groups[2].points[0].median == pytest.approx(80.0)
 
@@ -86,7 +84,6 @@ def test_overlay_adds_the_curves_of_another_study() -> None:
 def test_a_curve_runs_along_the_axis_whatever_the_order_of_its_values() -> None:
     study = sweep_spec([{"label": "a", "x": "x", "values": [0.5, 0.1, 1.0]}])
     chart = study_figure.chart(measured(study, 3))
-    assert chart is not None
     assert [(p.x, p.trial) for p in chart.groups[0].points] == [(0.1, 1), (0.5, 0), (1.0, 2)]
     page = report_page.html(measured(study, 3))
     assert page.index("trial 0</th>") < page.index("trial 1</th>"), "a table in order of the file"
@@ -94,7 +91,6 @@ def test_a_curve_runs_along_the_axis_whatever_the_order_of_its_values() -> None:
 
 def test_names_have_no_logarithm_and_no_marks(tmp_path: Path) -> None:
     chart = study_figure.chart(measured(sweep_spec(NAMES, log_x=True, marks=[1]), 2))
-    assert chart is not None
     assert ([p.x for p in chart.groups[0].points], chart.log_x, chart.marks) == (
         ["red", "green"],
         False,
@@ -102,7 +98,6 @@ def test_names_have_no_logarithm_and_no_marks(tmp_path: Path) -> None:
     )
     both = measured(sweep_spec([*CURVES[:1], {**CURVES[1], "label": "_hid $"}]), 6)
     drawn = study_figure.chart(both)
-    assert drawn is not None
     assert "_hid" in pictures_declared.write(drawn, tmp_path / "a.svg").read_text()
 
 
@@ -110,7 +105,6 @@ def test_curves_over_names_and_over_numbers_share_an_axis_of_names() -> None:
     curves = [{**NAMES[0], "fixed": {"k": 2}}, {"label": "k", "x": "k", "values": [2, 5]}]
     curves[1]["fixed"] = {"colour": "red"}
     chart = study_figure.chart(measured(sweep_spec(curves), 4))
-    assert chart is not None
     assert [[p.x for p in group.points] for group in chart.groups] == [["red", "green"], ["2", "5"]]
 
 
@@ -121,7 +115,6 @@ def test_an_overlay_that_does_not_fit_the_axes_is_left_out_and_named() -> None:
     others = [measured(spec, 2), measured(empty, 0), measured(same, 6)]
     assert [other.spec.name for other in study_figure.fitting(study, others)] == ["same"]
     chart = study_figure.chart(study, others)
-    assert chart is not None
     assert [group.label for group in chart.groups] == ["k = 2", "k = 5"] * 2
     page = report_page.html(study, others)
     assert "Drawn with same. Not there yet: none." in page
@@ -155,12 +148,10 @@ def scatter_spec(**figure: Any) -> StudySpec:
 
 def test_scatter_takes_x_from_what_was_measured_and_its_colour_from_a_rule() -> None:
     chart = study_figure.chart(measured(scatter_spec(), 6))
-    assert chart is not None
     slow, fast = chart.groups
     assert (slow.label, [p.x for p in slow.points]) == ("slow", [0.5, 1.0, 2.0])
     assert (fast.label, [p.x for p in fast.points]) == ("fast", [4.0, 8.0, 16.0])
     named = study_figure.chart(measured(scatter_spec(x="colour"), 6))
-    assert named is not None
     assert [[p.x for p in group.points] for group in named.groups] == [["red"] * 3, ["red"] * 3]
 
 
@@ -169,7 +160,6 @@ def test_drawn_interactively_and_for_a_paper_it_shows_the_same(
     study: StudySpec, tmp_path: Path
 ) -> None:
     chart = study_figure.chart(measured(study, 6))
-    assert chart is not None
     drawn = {t.name: list(t.y) for t in figures_declared.figure(chart).data if "markers" in t.mode}
     assert drawn == {g.label: [p.median for p in g.points] for g in chart.groups}
     first, second = (pictures_declared.write(chart, tmp_path / name) for name in ("a.svg", "b.svg"))
@@ -208,7 +198,6 @@ def test_terminal_shows_medians_over_what_varies() -> None:
 
 def test_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
     chart = study_figure.chart(measured(sweep_spec(), 6))
-    assert chart is not None
     with pytest.raises(HpoError) as caught:
         pictures_declared.write(chart, tmp_path / "a.gif")
     assert str(caught.value) == (
@@ -223,7 +212,6 @@ def test_what_is_not_finite_has_no_place() -> None:
     lost = replace(shown.search[0].members[0], info={"drive": math.inf})
     first = replace(shown.search[0], members=(lost,))
     chart = study_figure.chart(replace(shown, search=(first,)))
-    assert chart is not None
     assert chart.groups == ()
     page = report_page.html(replace(shown, search=(first,)))
     assert "1 of its complete trials have no place on the x axis." in page

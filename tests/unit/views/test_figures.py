@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import replace
 
 import plotly.graph_objects as go
 import pytest
 import snapshots
+from pages import HOSTILE
+from snapshots import FEW_TRIALS
 
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import SlotState
 from hpo.views.figures import confirmed, convergence, learning_curves, parameters, style
 
-HOSTILE = "<img src=x onerror=alert(1)>"
 ALL = [
     convergence.convergence,
     parameters.parameters,
@@ -41,24 +41,6 @@ def test_best_line_counts_complete_trials_only() -> None:
     assert list(line.x) == [0, 1, 3, 4]
     assert list(line.y) == pytest.approx([50, 70, 80, 80])
     assert line.line.shape == "hv"
-
-
-def test_best_line_goes_down_where_less_is_better() -> None:
-    spec = snapshots.spec(objective="toy_objective:ToyLossObjective", reported=None)
-    line = trace(convergence.convergence(replace(trials(0.5, 0.7, 0.4), spec=spec)), "best so far")
-    assert list(line.y) == pytest.approx([0.5, 0.4, 0.4])
-
-
-def test_best_line_by_time_follows_the_order_of_settling() -> None:
-    early, late = trials(0.9, 0.8).search
-    swapped = (
-        replace(early, settled_at=late.settled_at),
-        replace(late, settled_at=early.settled_at),
-    )
-    figure = convergence.convergence(replace(trials(), search=swapped))
-    line = next(t for t in figure.data if t.name == "best so far" and t.meta == "by time")
-    assert list(line.y) == pytest.approx([80, 90, 90])
-    assert list(line.x) == pytest.approx([5, 7, 7])
 
 
 def test_by_epochs_a_trial_stands_at_what_was_trained_up_to_its_end() -> None:
@@ -91,26 +73,12 @@ def test_by_epochs_it_does_not_matter_who_was_done_first() -> None:
     assert (list(line.x), list(line.y)) == ([90, 180], pytest.approx([90, 90]))
 
 
-def test_reported_value_is_a_line_with_its_band() -> None:
-    band, line = convergence.convergence(trials(0.9)).layout.shapes
-    assert (band.y0, band.y1) == pytest.approx((86.92, 92.74))
-    assert (line.y0, line.y1) == pytest.approx((89.83, 89.83))
-
-
 def test_one_outlier_does_not_squash_the_rest_and_is_marked() -> None:
     figure = convergence.convergence(trials(*[0.9 + 0.001 * i for i in range(20)], 0.1))
     assert figure.layout.yaxis.range[0] > 80
     mark = trace(figure, "off scale")
     assert list(mark.x) == [20]
     assert "trial 20: 10.0 %" in mark.text[0]
-
-
-def test_a_failed_trial_is_a_cross_on_the_axis_with_its_message() -> None:
-    failed = snapshots.slot(1, SlotState.FAILED, message="Traceback\nValueError: too small")
-    plain = trials(0.9)
-    mark = trace(convergence.convergence(replace(plain, search=(*plain.search, failed))), "failed")
-    assert (list(mark.x), list(mark.y), mark.yaxis) == ([1], [0], "y2")
-    assert mark.text[0] == "trial 1 failed<br>ValueError: too small"
 
 
 def test_every_button_chooses_traces_that_exist() -> None:
@@ -187,18 +155,7 @@ def test_confirmed_shows_every_seed_mean_and_claim() -> None:
 
 
 @pytest.mark.parametrize("draw", ALL)
-@pytest.mark.parametrize(
-    "search",
-    [
-        (),
-        (snapshots.slot(0, SlotState.RUNNING, params={}, settled_at=None),),
-        (snapshots.slot(0, SlotState.COMPLETE),),
-        (snapshots.slot(0, SlotState.COMPLETE, score=math.nan),),
-        (snapshots.slot(0, SlotState.PRUNED),),
-        tuple(snapshots.slot(i, SlotState.FAILED, params={}) for i in range(3)),
-    ],
-    ids=["empty", "running", "one", "nan", "pruned without score", "all failed"],
-)
+@pytest.mark.parametrize("search", FEW_TRIALS.values(), ids=FEW_TRIALS)
 def test_any_study_can_be_drawn(draw, search) -> None:  # type: ignore[no-untyped-def]
     for reported in (snapshots.SPEC["reported"], None):
         spec = snapshots.spec(reported=reported)

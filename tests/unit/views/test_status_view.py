@@ -14,16 +14,9 @@ from hpo.views.terminal import status, tables
 
 
 def worker(number: int, **changes: Any) -> WorkerInfo:
-    values: dict[str, Any] = {
-        "name": f"node-{number}-1234-abcdef",
-        "host": f"node-{number}.example.org",
-        "pid": 1234,
-        "doing": f"toy-study: trial {number}, member 1 of 3, epoch 7 of 30",
-        "started_at": snapshots.START,
-        "seconds_silent": 4.0,
-        "alive": True,
-    }
-    return WorkerInfo(**{**values, **changes})
+    place = {"name": f"node-{number}-1234-abcdef", "host": f"node-{number}.example.org"}
+    doing = f"toy-study: trial {number}, member 1 of 3, epoch 7 of 30"
+    return snapshots.worker(**{**place, "doing": doing, "seconds_silent": 4.0, **changes})
 
 
 @pytest.mark.parametrize(

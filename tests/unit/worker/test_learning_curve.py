@@ -18,7 +18,6 @@ from hpo.worker.artifacts import learning_curve
 
 
 def best(snapshot: StudySnapshot) -> Slot:
-    assert snapshot.best is not None
     return snapshot.best
 
 

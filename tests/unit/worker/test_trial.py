@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
+from snapshots import solved
 
+from hpo.study.confirmation import solved_info, solved_of
 from hpo.worker.trial import _member
 from objectives.contract import Outcome
 
@@ -25,3 +29,65 @@ def test_a_score_that_is_no_number_is_refused() -> None:
 def test_info_that_json_does_not_know_is_refused() -> None:
     with pytest.raises(ValueError, match="JSON"):
         _member(0, 1, Outcome(score=0.5, info={"loss": math.nan}), 0.1)
+
+
+# --- the check of the time step ------------------------------------------------------------------
+
+
+def test_the_check_is_stored_under_flat_names_and_read_back() -> None:
+    outcome = Outcome(score=0.9, info={"n_synapses": 7}, solved=solved(0.5, converged=False))
+    member = _member(0, 1, outcome, 0.1)
+    assert member.info == {
+        "n_synapses": 7,
+        "solved_score": 0.5,
+        "solved_converged": False,
+        "solved_steps_per_point": 128,
+        "trained_steps_per_point": 1,
+        "solved_remedy": "Lower max_step_ns.",
+    }
+    assert member.solved == solved_of(json.loads(json.dumps(member.info))) == outcome.solved
+    assert _member(0, 1, Outcome(score=0.9), 0.1).solved is None
+
+
+def test_a_solved_score_that_is_no_number_is_refused() -> None:
+    with pytest.raises(ValueError, match="score on the solved equation must be finite, but got"):
+        _member(0, 1, Outcome(score=0.9, solved=solved(math.nan)), 0.1)
+
+
+@pytest.mark.parametrize("name", ["solved_score", "trained_steps_per_point"])
+def test_an_objective_cannot_tell_of_the_check_itself(name: str) -> None:
+    said = (
+        rf"info must not hold '{name}', a name of the check of the time step, but got {name}=3\. "
+        r"Give it as `Outcome\.solved`\."
+    )
+    with pytest.raises(ValueError, match=said):
+        _member(0, 1, Outcome(score=0.9, info={name: 3}), 0.1)
+
+
+@pytest.mark.parametrize("steps", [2.0, 0, True, None])
+def test_steps_of_the_check_are_whole_numbers(steps: Any) -> None:
+    said = (
+        rf"`Solved\.steps_per_point` must be a whole number of at least 1, but got "
+        rf"steps_per_point={steps}\. Give the integration steps per input point\."
+    )
+    with pytest.raises(ValueError, match=said):
+        _member(0, 1, Outcome(score=0.9, solved=solved(0.5, steps_per_point=steps)), 0.1)
+
+
+OTHERWISE: list[dict[str, Any]] = [
+    {"solved_score": "yes"},
+    {"solved_score": True},
+    {"solved_converged": 1},
+    {"solved_steps_per_point": 2.5},
+    {"trained_steps_per_point": 0},
+    {"solved_remedy": None},
+]
+
+
+@pytest.mark.parametrize("changes", OTHERWISE)
+def test_names_that_meant_something_else_before_are_no_check(changes: dict[str, Any]) -> None:
+    assert solved_of({**solved_info(solved(0.5)), **changes}) is None
+    (name,) = changes
+    lacking = solved_info(solved(0.5))
+    lacking.pop(name)
+    assert solved_of(lacking) is None

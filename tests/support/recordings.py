@@ -1,0 +1,37 @@
+"""A user's own data: labelled time series in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+N = 60
+
+
+def series() -> NDArray[np.float64]:
+    """Series of 5 points of 2 channels, all different."""
+    return np.random.default_rng(0).normal(size=(N, 5, 2))
+
+
+def labels() -> NDArray[np.int64]:
+    return np.arange(N) % 3
+
+
+def save(path: Path, **arrays: Any) -> Path:
+    np.savez(path, **{"x": series(), "y": labels(), **arrays})
+    return path
+
+
+def save_csv(directory: Path, x: NDArray[Any], label: NDArray[Any], header: str = "") -> Path:
+    directory.mkdir()
+    rows = ["file,label"]
+    for number, (one, y) in enumerate(zip(x, label, strict=True)):
+        lines = [header] if header else []
+        lines += [",".join(map(repr, map(float, point))) for point in one]
+        (directory / f"{number}.csv").write_text("\n".join(lines) + "\n")
+        rows.append(f"{number}.csv,{y}")
+    (directory / "labels.csv").write_text("\n".join(rows) + "\n")
+    return directory

@@ -1,0 +1,191 @@
+"""Study files: overrides, what cannot be read, and a user's own data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hpo.errors import SpecError
+from hpo.study import file
+from hpo.study.rules import check
+
+FILE = """
+objective = "toy_objective:ToyObjective"
+[budget]
+trials = 10
+[space]
+rate_per_ns = { low = 1.0, high = 10.0 }
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(FILE)
+    return path
+
+
+def refusal(study: object, *overrides: str) -> str:
+    with pytest.raises(SpecError) as caught:
+        file.load(str(study), overrides=overrides)
+    return str(caught.value)
+
+
+def test_overrides_are_read_as_toml_else_as_text(study: Path) -> None:
+    loaded = file.load(
+        str(study),
+        overrides=[
+            "space.rate_per_ns.high=4",
+            "description=two words",
+            "space.colour.choices=['red']",
+        ],
+        values={"budget.trials": 3},
+    )
+    assert loaded.name == "mine"
+    assert loaded.space["rate_per_ns"].high == 4
+    assert loaded.description == "two words"
+    assert loaded.space["colour"].choices == ("red",)
+    assert loaded.budget.trials == 3
+
+
+@pytest.mark.parametrize("override", ["budget.trials", "=3", "budget..trials=3", ""])
+def test_an_override_without_key_or_value_is_refused(study: Path, override: str) -> None:
+    assert refusal(study, override) == (
+        f"--set {override}: `key=value` must hold. Write for instance --set space.tau_ns.high=40."
+    )
+
+
+def test_a_misspelt_override_is_refused_like_a_key(study: Path) -> None:
+    assert refusal(study, "bugdet.trials=3").startswith(
+        f"{study} with bugdet.trials=3: bugdet: unknown key. Did you mean 'budget'?"
+    )
+    assert "space.tau: objective" in refusal(study, "space.tau.high=40")
+    assert refusal(study, "budget.trials=many") == (
+        f"{study} with budget.trials='many': budget.trials: a whole number must hold, "
+        "but got trials='many'. Change it."
+    )
+    assert refusal(study, "seed.x=1", "seed=3", "seed.y=1") == (
+        "--set seed.y: 'seed' must be a table, but it is a value."
+    )
+
+
+def test_a_date_becomes_no_text(study: Path) -> None:
+    text = study.read_text()
+    study.write_text(text + "\n[reported]\nscore = 0.5\nsource = 2024-08-05\n")
+    assert refusal(study) == (
+        f"{study}: reported.source: a number, a text, true or false must be given, but got the "
+        'date or time 2024-08-05. A text stands in quotes: source = "2024-08-05".'
+    )
+
+
+def test_a_file_that_is_not_toml_is_refused_with_its_line(study: Path) -> None:
+    study.write_text('objective = "x"\nseed = = 1\n')
+    assert refusal(study) == (
+        f"{study}: not valid TOML: Invalid value (at line 2, column 8). Mend that line."
+    )
+    study.write_bytes(b'description = "\xff"')
+    assert "must be UTF-8 text" in refusal(study)
+
+
+def test_an_unknown_study_lists_those_that_exist(tmp_path: Path) -> None:
+    assert refusal("seqdigit").startswith(
+        "unknown study 'seqdigit'. Did you mean 'seqdigits'? Valid: "
+    )
+    missing = tmp_path / "none.toml"
+    assert refusal(missing) == (
+        f"{missing}: the study file must exist, but there is none. Check the path."
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (f"seed = {'9' * 5000}", "not a readable number"),
+        (f"seed = {'[' * 3000}{']' * 3000}", "must not be nested so deeply"),
+    ],
+)
+def test_what_python_cannot_read_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "odd.toml").write_text(text)
+    assert message in refusal(tmp_path / "odd.toml")
+
+
+# --- a user's own data: where paths begin, what is pinned, what is refused -----------------------
+
+OWN_DATA = """
+objective = "spintronic"
+[budget]
+trials = 2
+[task]
+name = "arrays"
+path = "data/toy.npz"
+[space]
+tau_ns = { low = 1.0, high = 100.0, log = true }
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    (tmp_path / "data").mkdir()
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "data" / "toy.npz", x=rng.normal(size=(40, 6)), y=np.arange(40) % 2)
+    path = tmp_path / "mine.toml"
+    path.write_text(OWN_DATA)
+    return path
+
+
+def test_the_path_begins_at_the_study_file_and_the_content_is_pinned(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(own.parent)
+    spec = file.load("./mine.toml")
+    assert spec.task["path"] == str(own.parent / "data" / "toy.npz")
+    assert len(spec.task["sha256"]) == 64
+    assert set(spec.task) == {"name", "path", "sha256"}, "defaults stay unwritten"
+    monkeypatch.chdir("/")
+    assert file.load(str(own)) == spec
+    assert check.restore(spec.stored()) == spec
+
+
+def test_a_study_written_back_is_the_same_study_wherever_it_lies(own: Path, tmp_path: Path) -> None:
+    spec = file.load(str(own))
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine.toml").write_text(file.dumps(spec))
+    assert file.load(str(elsewhere / "mine.toml")) == spec
+
+
+def test_the_content_is_part_of_the_hash(own: Path) -> None:
+    before = file.load(str(own))
+    np.savez(own.parent / "data" / "toy.npz", x=np.ones((40, 6)), y=np.arange(40) % 2)
+    after = file.load(str(own))
+    assert before.differences(after) == ["task.sha256"]
+    assert before.hash != after.hash
+
+
+def test_studies_without_data_of_ones_own_keep_their_spec() -> None:
+    spec = file.load("seqdigits")
+    assert spec.task == {"name": "sequential-digits", "split_seed": 0}
+
+
+def test_broken_data_is_refused_with_study_file_data_and_rule(own: Path) -> None:
+    data = own.parent / "data" / "toy.npz"
+    np.savez(data, x=np.ones((40, 6)), y=np.arange(39))
+    assert refusal(own) == (
+        f"{own}: task: {data}: one label per series, `y.shape == (40,)`, must hold, but got "
+        "y.shape=(39,). Give as many labels as series."
+    )
+    data.unlink()
+    assert refusal(own).startswith(
+        f"{own}: task: {data}: a readable .npz file must hold, but got No such file"
+    )
+
+
+def test_a_task_table_without_its_path_or_with_a_wrong_option_is_refused(own: Path) -> None:
+    assert refusal(own, "task.normalise=max") == (
+        f"{own} with task.normalise='max': task.normalise: 'none', 'minmax' or 'standard' must "
+        "hold, but got normalise='max'. Change it."
+    )
+    own.write_text(OWN_DATA.replace("path =", "pat ="))
+    assert refusal(own) == f"{own}: task.path: this key must be given. Add it."
