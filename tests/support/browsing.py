@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import dashboards
 from playwright.sync_api import Browser, Page, sync_playwright
 from required import chromium
-from workers import SUPPORT
 
 FLAGS = (
     "--no-sandbox",
@@ -61,6 +58,16 @@ class Watched:
             assert time.monotonic() < deadline, (self.page.url, [*self.cards()], self.troubles)
             self.page.wait_for_timeout(500)
 
+    def follow(self, path: str) -> None:
+        """Go to a path of the page that is there, as its own links do, without loading it anew."""
+        self.page.evaluate(
+            """path => {
+              history.pushState({}, "", path);
+              dispatchEvent(new PopStateEvent("popstate"));
+            }""",
+            path,
+        )
+
     def violations(self) -> list[str]:
         """What the content security policy refused since the page was loaded."""
         return list(self.page.evaluate("window.violations"))
@@ -106,25 +113,12 @@ def watched(started: Browser, **options: Any) -> Iterator[Watched]:
 
 @contextmanager
 def dashboard(url: str, *options: str) -> Iterator[str]:
-    """``hpo dashboard`` on a database, as a process; the address of its page."""
-    environment = {**os.environ, "HPO_STORAGE": url, "PYTHONPATH": str(SUPPORT)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hpo", "dashboard", "--port", "0", *options],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        line = process.stdout.readline()
-        if not line.startswith("http"):
-            raise AssertionError(process.communicate(timeout=30)[1])
-        yield line.split()[0].rstrip("/")
-    finally:
-        process.terminate()
-        _, errors = process.communicate(timeout=30)
-    assert process.returncode == 0, errors
-    assert "Traceback" not in errors
+    """``hpo dashboard`` on a database, which ends in order; the address of its page."""
+    with dashboards.dashboard(*options, HPO_STORAGE=url) as running:
+        yield running.url
+        status, _ = running.end()
+    assert status == 0, running.errors
+    assert "Traceback" not in running.errors
 
 
 def write_password(directory: Path) -> tuple[str, Path]:

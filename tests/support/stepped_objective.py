@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from toy_objective import ToyObjective, ToyParams, ToyTask
 
-from objectives.contract import ObjectiveParams, OnEpoch, Outcome, Protocol, Solved, TaskParams
+from objectives.contract import ObjectiveParams, Outcome, Protocol, Solved, TaskParams
 
 
 class SteppedParams(ToyParams):
@@ -39,25 +39,12 @@ class SteppedObjective(ToyObjective):
         "max_step_ns": 10.0,
     }
 
-    def evaluate(  # type: ignore[override]
-        self,
-        params: SteppedParams,
-        *,
-        task: ToyTask,
-        protocol: Protocol,
-        member_seed: int,
-        on_epoch: OnEpoch,
-        resume: bytes | None = None,
+    def evaluate(
+        self, params: SteppedParams, *, protocol: Protocol, member_seed: int, **how: Any
     ) -> Outcome:
         """Train as the toy does; the network of an odd seed does not settle if it drops much."""
-        outcome = super().evaluate(
-            params,
-            task=task,
-            protocol=protocol,
-            member_seed=member_seed,
-            on_epoch=on_epoch,
-            resume=resume,
-        )
+        how |= {"protocol": protocol, "member_seed": member_seed}
+        outcome = super().evaluate(params, **how)
         if protocol != Protocol.CONFIRM:
             return outcome
         solved = Solved(

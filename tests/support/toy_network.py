@@ -70,11 +70,12 @@ class ToyNetworkObjective(NetworkObjective[ToyParams, ToyTask]):
     name: ClassVar[str] = "toy-network"
     Params: ClassVar[type[ObjectiveParams]] = ToyParams
     tasks: ClassVar[dict[str, type[TaskParams]]] = {"toy": ToyTask}
+    kind: ClassVar[type[ToyMember]] = ToyMember
 
     def member(
         self, params: ToyParams, *, task: ToyTask, protocol: Protocol, member_seed: int
     ) -> ToyMember:
-        return ToyMember(params, task, protocol, member_seed)
+        return self.kind(params, task, protocol, member_seed)
 
     def network(
         self, params: ToyParams, seeds: Sequence[int], *, channels: int, outputs: int
@@ -93,11 +94,7 @@ class BrittleObjective(ToyNetworkObjective):
     """The same scores, and a network that cannot be kept."""
 
     name: ClassVar[str] = "toy-brittle"
-
-    def member(
-        self, params: ToyParams, *, task: ToyTask, protocol: Protocol, member_seed: int
-    ) -> BrittleMember:
-        return BrittleMember(params, task, protocol, member_seed)
+    kind: ClassVar[type[ToyMember]] = BrittleMember
 
 
 class LingeringMember(ToyMember):
@@ -111,8 +108,4 @@ class LingeringObjective(ToyNetworkObjective):
     """The same scores, and a network that nobody waits for."""
 
     name: ClassVar[str] = "toy-lingering"
-
-    def member(
-        self, params: ToyParams, *, task: ToyTask, protocol: Protocol, member_seed: int
-    ) -> LingeringMember:
-        return LingeringMember(params, task, protocol, member_seed)
+    kind: ClassVar[type[ToyMember]] = LingeringMember

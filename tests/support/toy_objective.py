@@ -12,7 +12,8 @@ import math
 import random
 import time
 from collections.abc import Mapping
-from typing import Annotated, ClassVar, Literal
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -94,7 +95,7 @@ class ToyObjective(Objective[ToyParams, ToyTask]):
                 Progress(
                     epoch=epoch,
                     score=None if confirming else score,
-                    checkpoint=lambda state=state: state,  # type: ignore[misc]
+                    checkpoint=lambda state=state: state,
                 )
             )
         return Outcome(
@@ -117,37 +118,16 @@ class ToyLossObjective(ToyObjective):
     metric: ClassVar[str] = "rmse_mv"
     direction: ClassVar[Literal["maximize", "minimize"]] = "minimize"
 
-    def evaluate(
-        self,
-        params: ToyParams,
-        *,
-        task: ToyTask,
-        protocol: Protocol,
-        member_seed: int,
-        on_epoch: OnEpoch,
-        resume: bytes | None = None,
-    ) -> Outcome:
+    def evaluate(self, params: ToyParams, *, on_epoch: OnEpoch, **how: Any) -> Outcome:
         """One minus the accuracy, in the outcome and in every report."""
 
         def flipped(progress: Progress) -> None:
             score = None if progress.score is None else 1.0 - progress.score
-            on_epoch(Progress(epoch=progress.epoch, score=score, checkpoint=progress.checkpoint))
+            on_epoch(replace(progress, score=score))
 
-        outcome = super().evaluate(
-            params,
-            task=task,
-            protocol=protocol,
-            member_seed=member_seed,
-            on_epoch=flipped,
-            resume=resume,
-        )
-        return Outcome(
-            score=1.0 - outcome.score,
-            curve=tuple(1.0 - s for s in outcome.curve),
-            loss_curve=outcome.loss_curve,
-            diverged=outcome.diverged,
-            info=outcome.info,
-        )
+        outcome = super().evaluate(params, on_epoch=flipped, **how)
+        curve = tuple(1.0 - s for s in outcome.curve)
+        return replace(outcome, score=1.0 - outcome.score, curve=curve)
 
 
 class ToyLuckyObjective(ToyObjective):
@@ -155,25 +135,9 @@ class ToyLuckyObjective(ToyObjective):
 
     name: ClassVar[str] = "toy-lucky"
 
-    def evaluate(
-        self,
-        params: ToyParams,
-        *,
-        task: ToyTask,
-        protocol: Protocol,
-        member_seed: int,
-        on_epoch: OnEpoch,
-        resume: bytes | None = None,
-    ) -> Outcome:
+    def evaluate(self, params: ToyParams, *, member_seed: int, **how: Any) -> Outcome:
         """Noise drawn from the seed and ``x`` together."""
-        return super().evaluate(
-            params,
-            task=task,
-            protocol=protocol,
-            member_seed=member_seed ^ int(params.x * 2**32),
-            on_epoch=on_epoch,
-            resume=resume,
-        )
+        return super().evaluate(params, member_seed=member_seed ^ int(params.x * 2**32), **how)
 
 
 def _fails_at_once(params: ToyParams) -> bool:

@@ -113,7 +113,7 @@ class LocalExecutor(Executor):
 
     def where(self, n: int) -> str:
         """This machine, as a launch tells where its workers are."""
-        return f"{n} workers start here; logs in {self.logs}"
+        return f"{n} worker{'s start' if n > 1 else ' starts'} here; logs in {self.logs}"
 
     def start(self, n: int) -> None:
         """Start ``n`` processes."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import trainings
 from networks import KINDS, scaled
 from safetensors.torch import load_file, save_file
 
@@ -16,32 +18,17 @@ import objectives
 from objectives import solved_equation
 from objectives.artifacts import FORMAT, describe, load_network
 from objectives.classifier import Classifier
-from objectives.contract import Progress, Protocol
+from objectives.contract import Protocol
 from objectives.inspection import QUANTITIES
 from objectives.solved_equation import refined
 from objectives.tasks import load
 
-SMALL: dict[str, Any] = {"layers": 2, "width": 6, "epochs": 1, "batch_size": 300}
+SMALL = trainings.SMALL | {"epochs": 1}
 SIZES = {"members": 1, "layers": 2, "width": 6, "channels": 1, "outputs": 10}
 ABOUT = {"scores": {"score": 0.5}, "lineage": {"study": "µ-study"}}
 
 
-def ignore(progress: Progress) -> None:
-    """An ``on_epoch`` that wants nothing."""
-
-
-def member(
-    kind: str = "spintronic", protocol: Protocol = Protocol.VALIDATION, **changes: Any
-) -> Classifier:
-    """A small network of the objective ``kind``, not trained yet."""
-    objective: Any = objectives.load(kind)
-    found = objective.member(
-        objective.Params(**SMALL, **changes),
-        task=objective.tasks["sequential-digits"](),
-        protocol=protocol,
-        member_seed=7,
-    )
-    return found
+member = partial(trainings.member, seed=7, **SMALL)
 
 
 def changed(untrained: Classifier) -> Classifier:
@@ -53,21 +40,14 @@ def changed(untrained: Classifier) -> Classifier:
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("networks") / "small.safetensors"
-    member().save(path, ABOUT)
+    member("spintronic").save(path, ABOUT)
     return path
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_member_trains_as_evaluate_does(kind: str) -> None:
-    objective = objectives.load(kind)
-    evaluated = objective.evaluate(
-        objective.Params(**SMALL),
-        task=objective.tasks["sequential-digits"](),  # type: ignore[call-arg]
-        protocol=Protocol.PAPER,
-        member_seed=7,
-        on_epoch=ignore,
-    )
-    assert member(kind, Protocol.PAPER).train(ignore) == evaluated
+    trained = member(kind, Protocol.PAPER).train(lambda progress: None)
+    assert trained == trainings.evaluate(kind, Protocol.PAPER, seed=7, **SMALL)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -262,7 +242,7 @@ def test_weights_of_several_types_are_refused(
 
 def test_a_file_that_cannot_be_written_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        member().save(tmp_path / "none" / "best.safetensors", ABOUT)
+        member("spintronic").save(tmp_path / "none" / "best.safetensors", ABOUT)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -291,13 +271,13 @@ def test_a_trace_shows_what_the_network_computes(kind: str, quantity: str) -> No
 def test_replays_use_the_test_half_whatever_the_protocol(protocol: Protocol) -> None:
     task: Any = objectives.load("spintronic").tasks["sequential-digits"]()  # type: ignore[call-arg]
     test = load(task, protocol=Protocol.CONFIRM, member_seed=0).score
-    found = member(protocol=protocol)
+    found = member("spintronic", protocol)
     assert np.array_equal(found.test_labels, test.label)
     assert np.array_equal(found.trace([0, 898], "x").inputs, test.x[[0, 898]])
 
 
 def test_a_prediction_that_is_not_finite_reads_no_class(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solved_equation, "MAX_REFINEMENTS", 2)  # it never settles
-    broken = member()
+    broken = member("spintronic")
     broken.network.w_out.data[:] = float("nan")
     assert broken.trace([0, 1], "x").predicted.tolist() == [-1, -1]

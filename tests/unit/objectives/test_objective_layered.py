@@ -8,37 +8,18 @@ from typing import Any
 
 import pytest
 import torch
+from networks import KINDS
 from torch import Tensor
 from toy_network import ToyMember, ToyNetworkObjective
 from toy_objective import ToyParams, ToyTask
+from trainings import SMALL, checkpoints, evaluate
 
 import objectives
-from objectives.contract import OnEpoch, Outcome, Progress, Protocol
-from objectives.tasks.sequential_digits import SequentialDigitsParams
+from objectives.contract import OnEpoch, Outcome, Protocol
 
-NAMES = ["ctrnn", "spintronic"]
-SMALL: dict[str, Any] = {"epochs": 2, "layers": 2, "width": 6, "batch_size": 300}
+TWO = {**SMALL, "epochs": 2}
 LATER = ["steps_per_point", "max_step_ns", "q", "sigma"]
 """Parameters that came after the first checkpoints."""
-
-
-def evaluate(
-    name: str,
-    *,
-    protocol: Protocol = Protocol.VALIDATION,
-    on_epoch: OnEpoch = lambda progress: None,
-    resume: bytes | None = None,
-    **changes: Any,
-) -> Outcome:
-    objective = objectives.load(name)
-    return objective.evaluate(
-        objective.Params(**SMALL | changes),
-        task=SequentialDigitsParams(),
-        protocol=protocol,
-        member_seed=0,
-        on_epoch=on_epoch,
-        resume=resume,
-    )
 
 
 EDGES: dict[str, dict[str, Any]] = {
@@ -54,9 +35,9 @@ EDGES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("changes", EDGES.values(), ids=EDGES.keys())
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KINDS)
 def test_the_edge_of_the_parameters_trains(name: str, changes: dict[str, Any]) -> None:
-    outcome = evaluate(name, epochs=1, **changes)
+    outcome = evaluate(name, epochs=1, **{**SMALL, **changes})
     assert not outcome.diverged
     assert all(map(math.isfinite, outcome.loss_curve))
     assert outcome.info["n_skipped_updates"] == 0
@@ -78,12 +59,7 @@ def test_every_constant_of_the_auto_oscillator_reaches_the_network() -> None:
 
 def older_checkpoint(name: str, **changes: Any) -> bytes:
     """After the first epoch, as it was written before the parameters ``LATER`` and the count."""
-    kept: list[bytes] = []
-
-    def keep(progress: Progress) -> None:
-        kept.append(progress.checkpoint())
-
-    evaluate(name, on_epoch=keep, **changes)
+    kept = checkpoints(name, **TWO | changes)
     state = torch.load(io.BytesIO(kept[0]), weights_only=True)
     del state["n_skipped_updates"]
     state["identity"] = {k: v for k, v in state["identity"].items() if k not in LATER}
@@ -92,31 +68,21 @@ def older_checkpoint(name: str, **changes: Any) -> bytes:
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KINDS)
 def test_an_older_checkpoint_resumes_where_later_parameters_mean_what_they_meant(name: str) -> None:
     before: Any = dict(objectives.load(name).unnamed)
     older = older_checkpoint(name, **before)
-    assert evaluate(name, resume=older, **before) == evaluate(name, **before)
+    assert evaluate(name, resume=older, **TWO | before) == evaluate(name, **TWO | before)
     with pytest.raises(
         ValueError, match=r"^checkpoint: `steps_per_point == 2` must hold, but got .*=1. Resume"
     ):
-        evaluate(name, resume=older, **before | {"steps_per_point": 2})
+        evaluate(name, resume=older, **TWO | before | {"steps_per_point": 2})
 
 
 @pytest.mark.slow
 def test_ctrnn_reaches_the_accuracy_of_the_paper() -> None:
     """89.00 ± 3.48 % over ten runs is reported; these are the defaults, not a search's optimum."""
-    objective = objectives.load("ctrnn")
-    scores = [
-        objective.evaluate(
-            objective.Params(epochs=60),
-            task=SequentialDigitsParams(),
-            protocol=Protocol.CONFIRM,
-            member_seed=seed,
-            on_epoch=lambda progress: None,
-        ).score
-        for seed in range(10)
-    ]
+    scores = [evaluate("ctrnn", Protocol.CONFIRM, seed=seed, epochs=60).score for seed in range(10)]
     assert sum(scores) / 10 == pytest.approx(0.89, abs=0.0348)
 
 
@@ -127,10 +93,7 @@ def test_memory_that_torch_cannot_get_is_a_memory_error() -> None:
             raise AssertionError("there is no petabyte")
 
     class GreedyObjective(ToyNetworkObjective):
-        def member(
-            self, params: ToyParams, *, task: ToyTask, protocol: Protocol, member_seed: int
-        ) -> ToyMember:
-            return Greedy(params, task, protocol, member_seed)
+        kind = Greedy
 
     with pytest.raises(MemoryError, match="can't allocate memory: you tried to allocate"):
         GreedyObjective().evaluate(

@@ -8,9 +8,10 @@ import sys
 import pytest
 import torch
 from pydantic import ValidationError
+from trainings import evaluate
 
 from objectives import load
-from objectives.contract import Protocol, UnavailableError
+from objectives.contract import UnavailableError
 from objectives.ctrnn import CtrnnObjective, CtrnnParams
 from objectives.layered import LayeredParams
 from objectives.spintronic import SpintronicObjective, SpintronicParams
@@ -127,15 +128,8 @@ def test_task_values_outside_their_bounds_are_refused(name: str, value: object) 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 @pytest.mark.parametrize("name", ["ctrnn", "spintronic"])
 def test_a_device_that_is_not_there_is_refused(name: str) -> None:
-    objective = load(name)
     with pytest.raises(UnavailableError, match=r"`?device") as caught:
-        objective.evaluate(
-            objective.Params(device="cuda"),  # type: ignore[call-arg]
-            task=SequentialDigitsParams(name="sequential-digits"),
-            protocol=Protocol.VALIDATION,
-            member_seed=0,
-            on_epoch=lambda progress: None,
-        )
+        evaluate(name, device="cuda")
     assert str(caught.value).startswith(
         "device: a CUDA device that PyTorch can use must be there, but got device='cuda' on a host "
         "without one (PyTorch is built for "
@@ -146,15 +140,5 @@ def test_a_device_that_is_not_there_is_refused(name: str) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 @pytest.mark.parametrize("name", ["ctrnn", "spintronic"])
 def test_a_cuda_device_trains_as_the_cpu_does(name: str) -> None:
-    objective = load(name)
-    losses = []
-    for device in ("cpu", "cuda"):
-        outcome = objective.evaluate(
-            objective.Params(device=device, epochs=1),  # type: ignore[call-arg]
-            task=SequentialDigitsParams(name="sequential-digits"),
-            protocol=Protocol.VALIDATION,
-            member_seed=0,
-            on_epoch=lambda progress: None,
-        )
-        losses.append(outcome.loss_curve[0])
-    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    cpu, cuda = (evaluate(name, device=d, epochs=1).loss_curve for d in ("cpu", "cuda"))
+    assert cpu == pytest.approx(cuda, rel=1e-3)

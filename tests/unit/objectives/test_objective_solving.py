@@ -7,25 +7,11 @@ from typing import Any
 import pytest
 import torch
 from networks import KINDS, inputs, tiny
+from trainings import evaluate
 
-import objectives
-from objectives.contract import Outcome, Protocol
+from objectives.contract import Protocol
 from objectives.networks.layered import LayeredNetwork
 from objectives.solved_equation import MAX_REFINEMENTS, refined, solve, solving_steps
-from objectives.tasks import TASKS
-
-DIGITS = TASKS["sequential-digits"](name="sequential-digits")
-
-
-def trained(kind: str, protocol: Protocol, **changes: Any) -> Outcome:
-    objective = objectives.load(kind)
-    return objective.evaluate(
-        objective.Params(**changes),
-        task=DIGITS,
-        protocol=protocol,
-        member_seed=1,
-        on_epoch=lambda progress: None,
-    )
 
 
 @pytest.mark.parametrize(("kind", "epochs", "steps"), [("spintronic", 8, 2), ("ctrnn", 12, 3)])
@@ -34,12 +20,12 @@ def test_a_network_trained_with_one_step_per_point_is_no_network_of_its_equation
 ) -> None:
     small = {"layers": 2, "batch_size": 60, "epochs": epochs}
     as_a_map = {"integrator": "exponential", "max_step_ns": 1e4}
-    outcome = trained(kind, Protocol.CONFIRM, **small, **as_a_map)
+    outcome = evaluate(kind, Protocol.CONFIRM, seed=1, **small, **as_a_map)
     assert outcome.score > 0.65
     assert outcome.solved.score < outcome.score - 0.3
     assert outcome.solved.trained_steps_per_point == 1
     assert outcome.solved.remedy == "Lower max_step_ns."
-    by_default = trained(kind, Protocol.CONFIRM, **small)
+    by_default = evaluate(kind, Protocol.CONFIRM, seed=1, **small)
     assert by_default.solved.converged
     assert by_default.solved.trained_steps_per_point == steps
     assert by_default.solved.score > 0.65
@@ -48,7 +34,7 @@ def test_a_network_trained_with_one_step_per_point_is_no_network_of_its_equation
 
 def test_what_is_searched_is_not_solved() -> None:
     for protocol in (Protocol.VALIDATION, Protocol.PAPER):
-        assert trained("spintronic", protocol, epochs=1).solved is None
+        assert evaluate("spintronic", protocol, epochs=1).solved is None
 
 
 def solve_for(scores: dict[int, float], **physics: Any) -> tuple[Any, list[int]]:

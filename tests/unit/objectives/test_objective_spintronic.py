@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
+from trainings import SMALL, checkpoints, evaluate
 
-from objectives.contract import OnEpoch, Outcome, Progress, Protocol
-from objectives.spintronic import SpintronicObjective, SpintronicParams
-from objectives.tasks.sequential_digits import SequentialDigitsParams
+from objectives.contract import Protocol
 
-
-def evaluate(
-    *,
-    protocol: Protocol = Protocol.VALIDATION,
-    member_seed: int = 0,
-    split_seed: int = 0,
-    on_epoch: OnEpoch = lambda progress: None,
-    resume: bytes | None = None,
-    **params: float | str,
-) -> Outcome:
-    return SpintronicObjective().evaluate(
-        SpintronicParams.model_validate({"epochs": 3} | params),
-        task=SequentialDigitsParams(split_seed=split_seed),
-        protocol=protocol,
-        member_seed=member_seed,
-        on_epoch=on_epoch,
-        resume=resume,
-    )
-
-
-class Interrupted(Exception):
-    """Raised by on_epoch."""
-
-
-def checkpoint_after(epoch: int, *, member_seed: int = 0) -> bytes:
-    kept: list[bytes] = []
-
-    def stop(progress: Progress) -> None:
-        if progress.epoch == epoch:
-            kept.append(progress.checkpoint())
-            raise Interrupted
-
-    with pytest.raises(Interrupted):
-        evaluate(on_epoch=stop, member_seed=member_seed)
-    return kept[0]
+spintronic = partial(evaluate, "spintronic")
 
 
 def test_outcome_says_what_was_trained_and_scored() -> None:
-    info = evaluate(epochs=1).info
+    info = spintronic(epochs=1).info
     drive = info.pop("cumulative_drive")
     weight = info.pop("mean_weight_per_ns")
     assert drive == pytest.approx(0.5 * weight * 32**0.5 * 1.0)  # Eq. (9) times dt, at the defaults
@@ -61,36 +27,36 @@ def test_outcome_says_what_was_trained_and_scored() -> None:
         "n_scored": 269,
         "n_skipped_updates": 0,
     }
-    info = evaluate(epochs=1, protocol=Protocol.CONFIRM).info
+    info = spintronic(epochs=1, protocol=Protocol.CONFIRM).info
     assert (info["n_train"], info["n_scored"]) == (898, 899)
 
 
 def test_a_few_epochs_beat_chance_by_far() -> None:
-    outcome = evaluate(epochs=10, tau_ns=2.29, s=0.131, lr0=0.5, f_cut_per_ns=0.007)
+    outcome = spintronic(epochs=10, tau_ns=2.29, s=0.131, lr0=0.5, f_cut_per_ns=0.007)
     assert outcome.score > 0.4
     assert outcome.loss_curve[-1] < outcome.loss_curve[0]
 
 
 def test_checkpoint_of_another_member_task_or_parameter_is_refused() -> None:
-    checkpoint = checkpoint_after(1, member_seed=1)
+    checkpoint, _ = checkpoints("spintronic", seed=1, epochs=2)
     with pytest.raises(
         ValueError, match=r"`member_seed == 0` must hold, but got member_seed=1. Resume with"
     ):
-        evaluate(resume=checkpoint)
+        spintronic(resume=checkpoint, epochs=2)
     with pytest.raises(ValueError, match=r"`lr0 == 0.2` must hold, but got lr0=0.149"):
-        evaluate(resume=checkpoint, member_seed=1, lr0=0.2)
+        spintronic(resume=checkpoint, epochs=2, seed=1, lr0=0.2)
     with pytest.raises(ValueError, match="`protocol == 'paper'` must hold"):
-        evaluate(resume=checkpoint, member_seed=1, protocol=Protocol.PAPER)
+        spintronic(resume=checkpoint, epochs=2, seed=1, protocol=Protocol.PAPER)
 
 
 def test_euler_diverges_where_the_default_does_not_and_scores_zero() -> None:
-    strong = {"layers": 2, "width": 6, "batch_size": 300, "s": 100.0, "lr0": 9.0, "epochs": 4}
-    outcome = evaluate(**strong, integrator="euler")
+    strong = SMALL | {"s": 100.0, "lr0": 9.0, "epochs": 4}
+    outcome = spintronic(**strong, integrator="euler")
     assert outcome.diverged
     assert outcome.score == outcome.curve[-1] == 0.0
     assert len(outcome.curve) == len(outcome.loss_curve) == 4
     assert math.isnan(outcome.loss_curve[-1])
-    assert not evaluate(**strong).diverged
+    assert not spintronic(**strong).diverged
 
 
 @pytest.mark.slow
@@ -102,7 +68,7 @@ def test_optimum_of_the_paper_reaches_the_accuracy_of_the_paper() -> None:
     split of its own here; their mean is good to 1.7 / √10 = 0.55 %, of which three are allowed.
     """
     scores = [
-        evaluate(epochs=60, protocol=Protocol.CONFIRM, member_seed=run, split_seed=run).score
+        spintronic(epochs=60, protocol=Protocol.CONFIRM, seed=run, split_seed=run).score
         for run in range(10)
     ]
     assert sum(scores) / 10 == pytest.approx(0.897, abs=0.0165)

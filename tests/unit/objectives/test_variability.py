@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import tomllib
+from functools import partial
 from typing import Any
 
 import pytest
 import snapshots
 import torch
+import trainings
+from networks import KINDS
+from trainings import checkpoints, evaluate
 from workers import as_first_stored, toy_spec
 
 import objectives
@@ -16,15 +20,14 @@ from hpo.study.rules.check import in_terms_of, restore, validate
 from hpo.study.spec import StudySpec
 from hpo.views import note as views_note
 from hpo.views import verdict
-from objectives.contract import Outcome, Progress, Protocol
+from objectives.contract import Protocol
 from objectives.scoring import Hardware
 from objectives.solved_equation import refined
 from objectives.variability import Variability
 
 VARIED: dict[str, Any] = {"tau_spread": 0.3, "weight_bits": 4, "draws": 3}
 NOISY = VARIED | {"s_spread": 0.2, "input_noise": 0.1, "oscillator_noise_per_sqrt_ns": 0.01}
-SMALL = {"layers": 2, "width": 6, "epochs": 3, "batch_size": 300}
-KINDS = ["spintronic", "ctrnn"]
+SMALL = trainings.SMALL | {"epochs": 3}
 
 
 def spec(objective: str = "spintronic", **changes: Any) -> StudySpec:
@@ -122,48 +125,7 @@ def test_every_view_says_that_scores_are_those_of_chips() -> None:
 # --- members --------------------------------------------------------------------------------------
 
 
-class _StopError(Exception):
-    pass
-
-
-def train(
-    kind: str,
-    protocol: Protocol = Protocol.VALIDATION,
-    *,
-    resume: bytes | None = None,
-    stop_after: int | None = None,
-    variability: dict[str, Any] | None = None,
-    **changes: Any,
-) -> tuple[Outcome | bytes, list[float | None]]:
-    """The outcome, or the checkpoint after ``stop_after`` epochs; and what ``on_epoch`` saw."""
-    seen: list[float | None] = []
-    saved: list[bytes] = []
-
-    def on_epoch(progress: Progress) -> None:
-        seen.append(progress.score)
-        if progress.epoch == stop_after:
-            saved.append(progress.checkpoint())
-            raise _StopError
-
-    objective = objectives.load(kind)
-    varied = {} if variability is None else {"variability": variability}
-    try:
-        outcome = objective.evaluate(
-            objective.Params(**SMALL | varied | changes),
-            task=objective.tasks["sequential-digits"](name="sequential-digits"),
-            protocol=protocol,
-            member_seed=7,
-            on_epoch=on_epoch,
-            resume=resume,
-        )
-    except _StopError:
-        return saved[0], seen
-    return outcome, seen
-
-
-def outcome_of(kind: str, protocol: Protocol = Protocol.VALIDATION, **changes: Any) -> Outcome:
-    outcome, _ = train(kind, protocol, **changes)
-    return outcome
+outcome_of = partial(evaluate, seed=7, **SMALL)
 
 
 @pytest.mark.parametrize("protocol", list(Protocol))
@@ -200,32 +162,23 @@ def test_devices_without_a_deviation_score_as_the_ideal_bit_for_bit(
 @pytest.mark.parametrize("protocol", [Protocol.VALIDATION, Protocol.CONFIRM])
 @pytest.mark.parametrize(("kind", "epoch"), [("spintronic", 1), ("ctrnn", 2)])
 def test_resume_is_exact(kind: str, epoch: int, protocol: Protocol) -> None:
-    whole, _ = train(kind, protocol, variability=NOISY)
-    checkpoint, _ = train(kind, protocol, variability=NOISY, stop_after=epoch)
-    resumed, seen = train(kind, protocol, variability=NOISY, resume=checkpoint)
-    assert resumed == whole
-    assert len(seen) == 3 - epoch
+    how = {**SMALL, "variability": NOISY, "seed": 7}
+    checkpoint = checkpoints(kind, protocol, **how)[epoch - 1]
+    assert evaluate(kind, protocol, resume=checkpoint, **how) == evaluate(kind, protocol, **how)
 
 
 def test_a_checkpoint_of_other_hardware_is_refused() -> None:
-    varied, _ = train("spintronic", variability=VARIED, stop_after=1)
-    ideal, _ = train("spintronic", stop_after=1)
+    varied, *_ = checkpoints("spintronic", seed=7, **SMALL, variability=VARIED)
+    ideal, *_ = checkpoints("spintronic", seed=7, **SMALL)
     with pytest.raises(ValueError, match=r"`variability.draws == 4` must hold, but got variab.*=3"):
-        train("spintronic", variability=VARIED | {"draws": 4}, resume=varied)
+        outcome_of("spintronic", variability=VARIED | {"draws": 4}, resume=varied)
     with pytest.raises(ValueError, match=r"`variability.draws == 3` must hold, but got .*=None"):
-        train("spintronic", variability=VARIED, resume=ideal)
+        outcome_of("spintronic", variability=VARIED, resume=ideal)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_score_is_the_mean_over_chips_and_each_member_has_its_own(kind: str) -> None:
-    objective = objectives.load(kind)
-    task = objective.tasks["sequential-digits"](name="sequential-digits")
-    member: Any = objective.member(
-        objective.Params(**SMALL, variability=NOISY),
-        task=task,
-        protocol=Protocol.CONFIRM,
-        member_seed=7,
-    )
+    member = trainings.member(kind, Protocol.CONFIRM, seed=7, **SMALL, variability=NOISY)
     outcome = member.train(lambda progress: None)
     examples, steps = member._split.score, member.network.physics.n_steps
     hardware = Hardware(Variability(**NOISY), 7, steps)

@@ -6,6 +6,7 @@ below them what this is refused with.
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -14,7 +15,8 @@ from typing import Any
 import pytest
 
 from hpo.errors import SpecError
-from hpo.study.rules.check import validate
+from hpo.study import file
+from hpo.study.rules.check import in_terms_of, restore, validate
 
 FILES = sorted(Path(__file__).with_name("refusals").glob("*.txt"))
 
@@ -22,12 +24,12 @@ FILES = sorted(Path(__file__).with_name("refusals").glob("*.txt"))
 def mistakes() -> list[Any]:
     """Each a study, the lines that change it, and the message, all in one line."""
     cases = []
-    for file in FILES:
-        study, _, text = file.read_text(encoding="utf-8").partition("\n---\n\n")
+    for path in FILES:
+        study, _, text = path.read_text(encoding="utf-8").partition("\n---\n\n")
         found = re.findall(r"((?:^\S.*\n)+)((?:^    \S.*\n)+)", text, re.MULTILINE)
-        assert "".join(map("".join, found)) == text, file
+        assert "".join(map("".join, found)) == text, path
         for changes, message in found:
-            name = f"{file.stem}: {changes.strip()}"
+            name = f"{path.stem}: {changes.strip()}"
             case = (study, changes.splitlines(), " ".join(message.split()))
             cases.append(pytest.param(*case, id=name))
     return cases
@@ -56,7 +58,10 @@ def test_a_mistake_is_located(study: str, changes: list[str], message: str) -> N
     assert str(caught.value) == f"s.toml: {message}"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.stem))
-def test_without_one_the_study_is_valid(file: Path) -> None:
-    study, _, _ = file.read_text(encoding="utf-8").partition("\n---\n\n")
-    validate(changed(study, []), where="s.toml")
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.stem))
+def test_without_one_the_study_is_valid_and_can_be_stored_and_written(path: Path) -> None:
+    study, _, _ = path.read_text(encoding="utf-8").partition("\n---\n\n")
+    spec = validate(changed(study, []), where="s.toml")
+    assert restore(json.loads(json.dumps(spec.stored()))) == spec
+    written = {"name": spec.name, **tomllib.loads(file.dumps(spec))}
+    assert in_terms_of(spec, validate(written, where="again")) == spec

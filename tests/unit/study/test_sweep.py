@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import tomllib
 from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
@@ -16,8 +15,7 @@ from toy_objective import ToyObjective, ToyParams
 from hpo.errors import SpecError
 from hpo.search import space, suggest
 from hpo.search.pruning import Timeline
-from hpo.study import file
-from hpo.study.rules.check import restore, validate
+from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from objectives.contract import ObjectiveParams, Protocol
 
@@ -94,13 +92,6 @@ def test_a_value_keeps_its_type_where_the_annotation_names_none(name: str) -> No
 def test_several_parameters_take_the_same_value() -> None:
     study = spec(**curve(x=["x", "rate_per_ns"], values=[0.1, 0.5]))
     assert study.point(1) == {"x": 0.5, "rate_per_ns": 0.5, "k": 2}
-
-
-def test_stored_and_written_as_a_study_file_it_is_the_same() -> None:
-    study = spec(figure={"kind": "curves", "log_x": True, "marks": [0.3]})
-    assert restore(study.stored()) == study
-    again = validate({"name": "sweep", **tomllib.loads(file.dumps(study))}, where="again")
-    assert again == study
 
 
 def test_presentation_changes_neither_hash_nor_identity() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +12,6 @@ import pytest
 from summaries import summary
 
 from hpo.errors import HpoError
-from hpo.study import file
-from hpo.study.rules.check import validate
 from hpo.study.summary import ConfirmedSummary
 from hpo.views import json_records, note, verdict
 from hpo.views.figures import cards as figures_cards
@@ -226,9 +223,3 @@ def test_pictures(tmp_path: Path) -> None:
     assert b"<svg" in one
     with pytest.raises(HpoError, match=r"the ending must be \.svg, \.pdf or \.png"):
         pictures_front.write(chart, tmp_path / "a.gif")
-
-
-def test_the_study_file_can_be_written_and_read_again() -> None:
-    spec = fronts.spec()
-    raw = {**tomllib.loads(file.dumps(spec)), "name": spec.name}
-    assert validate(raw, where="again").hash == spec.hash
