@@ -29,12 +29,7 @@ def train(monkeypatch: pytest.MonkeyPatch) -> Any:
             told.append((progress.epoch, progress.score, progress.checkpoint()))
 
         outcome = objective.evaluate(
-            params,
-            task=task,
-            protocol=protocol,
-            member_seed=3,
-            on_epoch=on_epoch,
-            resume=resume,
+            params, task=task, protocol=protocol, member_seed=3, on_epoch=on_epoch, resume=resume
         )
         return outcome, told
 

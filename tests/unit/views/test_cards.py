@@ -120,10 +120,7 @@ def test_against_epochs_trials_stand_at_what_was_trained_and_name_themselves() -
     pruned = snapshots.slot(1, SlotState.PRUNED, score=0.4, steps=(0.4,) * 12)
     search = (trial(0, [0.8] * 3), pruned, trial(2, [0.9] * 3))
     figure = drawn(snapshots.snapshot(snapshots.spec(), search), "2-epochs")
-    assert (
-        trace(figure, "trial")["x"],
-        trace(figure, "trial")["customdata"],
-    ) == (
+    assert (trace(figure, "trial")["x"], trace(figure, "trial")["customdata"]) == (
         [90, 192],
         [0, 2],
     )
