@@ -98,13 +98,13 @@ class Guard:
             kind = self._admit(environ, extra)
             environ["hpo.kind"] = kind
             environ.setdefault("HTTP_ACCEPT_ENCODING", "")  # optuna-dashboard relies on it
-            body = self.app(environ, _Response(start_response, kind, extra))
+            body = self.app(environ, _with_headers(start_response, kind, extra))
         except Refused as refused:
-            body = _refuse(refused, _Response(start_response, None, extra))
+            body = _refuse(refused, _with_headers(start_response, None, extra))
         except Exception:
             _log.exception("%s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             failed = Refused("500 Internal Server Error", "The dashboard failed; see its log.")
-            body = _refuse(failed, _Response(start_response, None, extra))
+            body = _refuse(failed, _with_headers(start_response, None, extra))
         if head:
             close: Callable[[], None] | None = getattr(body, "close", None)
             if close is not None:
@@ -222,26 +222,25 @@ def _check_note(environ: WSGIEnvironment) -> None:
     environ["wsgi.input"] = io.BytesIO(body)
 
 
-@dataclass(frozen=True)
-class _Response:
+def _with_headers(
+    start_response: StartResponse, kind: Kind | None, extra: list[tuple[str, str]]
+) -> StartResponse:
     """``start_response`` with the headers that every answer bears."""
 
-    start_response: StartResponse
-    kind: Kind | None
-    extra: list[tuple[str, str]]
-
-    def __call__(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
+    def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
         kept = [(name, value) for name, value in headers if not _DROPPED.fullmatch(name)]
         ours = dict(_HEADERS)
-        if self.kind is Kind.ARTIFACT:
+        if kind is Kind.ARTIFACT:
             ours["X-Frame-Options"] = "SAMEORIGIN"
         policy = {Kind.PAGE: _PAGE_POLICY, Kind.ARTIFACT: _FILE_POLICY, None: _OTHER_POLICY}
-        ours["Content-Security-Policy"] = policy.get(self.kind, _OTHER_POLICY)
+        ours["Content-Security-Policy"] = policy.get(kind, _OTHER_POLICY)
         # revalidated: an update of the package must not meet the script of the last one
-        ours["Cache-Control"] = "no-cache" if self.kind is Kind.FILE else "no-store"
+        ours["Cache-Control"] = "no-cache" if kind is Kind.FILE else "no-store"
         names = {name.lower() for name in ours}
         kept = [(name, value) for name, value in kept if name.lower() not in names]
-        return self.start_response(status, [*kept, *ours.items(), *self.extra], exc_info)
+        return start_response(status, [*kept, *ours.items(), *extra], exc_info)
+
+    return start
 
 
 def _refuse(refused: Refused, start_response: StartResponse) -> Iterable[bytes]:

@@ -180,13 +180,6 @@ class Confirmation:
         """What to do where the two scores differ; empty if none is checked."""
         return next((solved.remedy for solved in self.checks), "")
 
-    def told(self) -> dict[str, Any]:
-        """What Optuna's user attribute ``hpo:confirmed`` says of it."""
-        facts: dict[str, Any] = {"trial": self.source, "mean": self.mean, "std": self.std}
-        facts |= {"scores": self.scores, "failed": self.failed}
-        facts |= {"cost": self.cost} if self.cost is not None else {}
-        return facts | ({"step_scores": self.step_scores} if self.checked else {})
-
     @property
     def complete(self) -> bool:
         """Whether every fresh seed is settled."""

@@ -57,8 +57,11 @@ def warning(spec: StudySpec, item: Confirmation) -> str:
 
 def told(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
     """What Optuna's user attribute ``hpo:confirmed`` says of a confirmed result."""
-    said = warning(spec, item)
-    return item.told() | ({"warning": said} if said else {})
+    facts: dict[str, Any] = {"trial": item.source, "mean": item.mean, "std": item.std}
+    facts |= {"scores": item.scores, "failed": item.failed}
+    facts |= {"cost": item.cost} if item.cost is not None else {}
+    facts |= {"step_scores": item.step_scores} if item.checked else {}
+    return facts | ({"warning": said} if (said := warning(spec, item)) else {})
 
 
 def _findings(spec: StudySpec, item: Confirmation) -> list[str]:

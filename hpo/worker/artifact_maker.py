@@ -10,7 +10,8 @@ from hpo.ledger.artifacts import ArtifactStore, Edition
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing
 from hpo.worker.artifacts import make
-from hpo.worker.trial import Signals, StoppedError
+from hpo.worker.heartbeat import Heartbeat
+from hpo.worker.trial import StoppedError
 from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -23,17 +24,10 @@ _LACKING = (HpoError, UnavailableError, OSError, MemoryError)
 class ArtifactMaker:
     """Makes the artifacts of finished studies for one worker."""
 
-    def __init__(
-        self, ledger: Ledger, store: ArtifactStore, worker: str, signals: Signals, *, lease_s: float
-    ) -> None:
-        """Nothing is made yet.
-
-        Artifacts go into the ``store``, in the database of the ledger. The worker of this name is
-        asked and told by ``signals``, after every epoch; others may begin after ``lease_s`` without
-        a sign of life from it.
-        """
-        self._ledger, self._store, self._worker, self._lease_s = ledger, store, worker, lease_s
-        self._signals = signals
+    def __init__(self, ledger: Ledger, store: ArtifactStore, heart: Heartbeat) -> None:
+        """Nothing is made yet; artifacts will go into the ``store``, in the ledger's database."""
+        self._ledger, self._store, self._heart = ledger, store, heart
+        self._worker = heart.worker
         self._refused: set[str] = set()
 
     def keep(self, study: str | None = None) -> bool:
@@ -49,7 +43,7 @@ class ArtifactMaker:
 
     def _keep_alone(self, name: str) -> bool:
         try:
-            edition = self._store.begin(name, self._worker, self._lease_s)
+            edition = self._store.begin(name, self._worker, self._heart.options.lease_s)
         except StudyError as error:
             self._refuse(name, error)
             return False
@@ -65,7 +59,7 @@ class ArtifactMaker:
         name = edition.name
         try:
             snapshot = self._ledger.snapshot(name, curves=True)
-            self._signals.doing(f"keeps the {make.what(snapshot.spec)} of {name}")
+            self._heart.say(f"keeps the {make.what(snapshot.spec)} of {name}")
             made = make.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
             kept = self._store.replace(edition, made)
             what = f"{len(made)} artifacts" if kept else "it has gone on meanwhile"
@@ -91,5 +85,5 @@ class ArtifactMaker:
         self._refused.add(name)
 
     def _say(self, text: str) -> None:
-        if self._signals.stopping():
+        if self._heart.stopping:
             raise StoppedError

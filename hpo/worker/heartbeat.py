@@ -45,23 +45,36 @@ class Heartbeat(threading.Thread):
     def __init__(self, worker: str, options: WorkerOptions) -> None:
         """A daemon thread; ``begin`` starts it."""
         super().__init__(name="heartbeat", daemon=True)
-        self._worker, self._options = worker, options
+        self.worker, self.options = worker, options
         self._claim: Claim | None = None
         self._ended = threading.Event()
         self._mutex = threading.Lock()
         self.stop_requested = threading.Event()
         self.lost = False
+        """Whether the lease of the claim has passed to another worker."""
         self.closed = False
         """Whether the study of the claim was stopped, or has failed."""
-        self.doing = "starting"
+        self.left_out: dict[str, tuple[str, float]] = {}
+        """Studies that this host cannot serve: what views show, and until when they are not tried
+        again, in monotonic time."""
+        self._doing = "starting"
         self._heard_s = self._cut_off_s = time.monotonic()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the worker is to keep its training safe, and to give up its slot."""
+        return self.stop_requested.is_set() or self.closed
+
+    def say(self, text: str) -> None:
+        """Say what the worker does, and what it does not: of interest to who waits for a study."""
+        self._doing = "; ".join([text, *(why for why, _ in self.left_out.values())])
 
     def in_touch(self) -> bool:
         """Whether this worker lives, and could reach the database, for a whole lease.
 
         One that was paused may ask before its heart has noticed: not having heard counts, too.
         """
-        now, lease_s = time.monotonic(), self._options.lease_s
+        now, lease_s = time.monotonic(), self.options.lease_s
         return now - self._cut_off_s > lease_s >= now - self._heard_s
 
     def begin(self, ledger: Ledger) -> None:
@@ -77,9 +90,9 @@ class Heartbeat(threading.Thread):
 
     def run(self) -> None:
         """Beat until ``end``."""
-        while not self._ended.wait(self._options.lease_s / 3):
+        while not self._ended.wait(self.options.lease_s / 3):
             self._beat()
-            if self._options.parent_pid is not None and os.getppid() != self._options.parent_pid:
+            if self.options.parent_pid is not None and os.getppid() != self.options.parent_pid:
                 log.warning("the launcher is gone: stopping")
                 self.stop_requested.set()
 
@@ -87,7 +100,7 @@ class Heartbeat(threading.Thread):
         with self._mutex:
             try:
                 self.closed = not self._ledger.renew(
-                    self._worker, self._claim, doing=self.doing, lease_s=self._options.lease_s
+                    self.worker, self._claim, doing=self._doing, lease_s=self.options.lease_s
                 )
             except LeaseLostError as error:
                 log.warning("%s", error)
@@ -100,14 +113,14 @@ class Heartbeat(threading.Thread):
 
     def _heard(self) -> None:
         now = time.monotonic()
-        if now - self._heard_s > self._options.lease_s:  # it hung, or this process was paused
+        if now - self._heard_s > self.options.lease_s:  # it hung, or this process was paused
             self._cut_off_s = now
         self._heard_s = now
-        if self._options.heartbeat_file is not None:
-            self._options.heartbeat_file.touch()
+        if self.options.heartbeat_file is not None:
+            self.options.heartbeat_file.touch()
 
     def end(self) -> None:
         """Stop beating."""
         self._ended.set()
         if self.is_alive():
-            self.join(timeout=self._options.lease_s)
+            self.join(timeout=self.options.lease_s)

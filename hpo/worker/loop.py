@@ -17,7 +17,7 @@ from hpo.postgres.connect import Storage
 from hpo.postgres.retry import Patience
 from hpo.worker.artifact_maker import ArtifactMaker
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
-from hpo.worker.trial import Signals, StoppedError, Trial
+from hpo.worker.trial import StoppedError, Trial
 from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -38,32 +38,19 @@ class Worker:
     def __init__(self, storage: Storage, options: WorkerOptions, name: str | None = None) -> None:
         """Nothing happens before ``run``."""
         self._options = options
-        self._left_out: dict[str, tuple[str, float]] = {}
-        """Studies that this host cannot serve: what views show, and until when they are not tried
-        again, in monotonic time."""
         self._gave_up = False
         whose = f"{options.study}@" if options.study else ""  # without @: serves every study
         host = platform.node()
         self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._heart = Heartbeat(self.name, options)
-        self._signals = Signals(
-            stopping=lambda: self._heart.stop_requested.is_set() or self._heart.closed,
-            lost=lambda: self._heart.lost,
-            doing=self._doing,
-        )
         patience: Patience = {
             "patience_s": PATIENCE_S,
             "on_wait": self._database_away,
             "pause": self._pause,
         }
         self._ledger = Ledger(storage, **patience)
-        self._keeper = ArtifactMaker(
-            self._ledger,
-            ArtifactStore(storage.engine, **patience),
-            self.name,
-            self._signals,
-            lease_s=options.lease_s,
-        )
+        store = ArtifactStore(storage.engine, **patience)
+        self._keeper = ArtifactMaker(self._ledger, store, self._heart)
 
     def stop(self) -> None:
         """Ask it to stop: it keeps its training safe, releases its slot and returns."""
@@ -107,8 +94,8 @@ class Worker:
             found = self._claim()
             if isinstance(found, Claim):
                 self._work(found)
-                if self._options.study in self._left_out:
-                    return self._left_out[self._options.study][0]
+                if self._options.study in self._heart.left_out:
+                    return self._heart.left_out[self._options.study][0]
             kept = self._keep()  # after every trial: another study may never be finished
             if kept or isinstance(found, Claim):
                 pause_s = _POLL_S[0]
@@ -116,7 +103,7 @@ class Worker:
                 log.info("%s", found.reason)
                 return None
             else:
-                self._doing(f"waits: {found.reason}")
+                self._heart.say(f"waits: {found.reason}")
                 self._heart.stop_requested.wait(pause_s)
                 pause_s = min(2 * pause_s, _POLL_S[1])
         return None
@@ -140,8 +127,8 @@ class Worker:
 
     def _claim_fairly(self) -> Claim | Wait:
         waits, stale, studies = [], False, self._ledger.open_studies()
-        self._left_out = {
-            name: self._left_out[name] for name, _ in studies if name in self._left_out
+        self._heart.left_out = {
+            name: self._heart.left_out[name] for name, _ in studies if name in self._heart.left_out
         }
         for name, at_work in studies:
             found = self._claim_unless_refused(name, at_work)
@@ -153,7 +140,7 @@ class Worker:
         return Wait("; ".join(waits) or "no study is open", stale)
 
     def _claim_unless_refused(self, study: str, at_work: int) -> Claim | Wait | Over:
-        refusal, until_s = self._left_out.get(study, ("", 0.0))
+        refusal, until_s = self._heart.left_out.get(study, ("", 0.0))
         if time.monotonic() < until_s:
             return Over(refusal)
         try:
@@ -162,15 +149,15 @@ class Worker:
             if isinstance(error, StorageError):
                 raise
             self._leave_out(study, str(error))
-            return Over(self._left_out[study][0])
-        self._left_out.pop(study, None)
+            return Over(self._heart.left_out[study][0])
+        self._heart.left_out.pop(study, None)
         return found
 
     def _leave_out(self, study: str, why: str) -> None:
         """Claim none of a study's slots for a while: other hosts may have what this one lacks."""
         log.warning("leaving out study %s: %s", study, why)
         until_s = time.monotonic() + self._options.refusal_s
-        self._left_out[study] = f"refuses {study}: {why}", until_s
+        self._heart.left_out[study] = f"refuses {study}: {why}", until_s
 
     def _claim_from(self, study: str, at_work: int | None = None) -> Claim | Wait | Over:
         return self._ledger.claim(
@@ -184,10 +171,10 @@ class Worker:
 
     def _work(self, claim: Claim) -> None:
         self._heart.hold(claim)
-        self._doing(str(claim))
+        self._heart.say(str(claim))
         begun, pause_s = time.monotonic(), 0.0
         try:
-            Trial(self._ledger, claim, self._signals).run()
+            Trial(self._ledger, claim, self._heart).run()
             log.info("%s settled after %.1f s", claim, time.monotonic() - begun)
         except StoppedError:
             log.info("%s is left to the next worker", claim)
@@ -198,17 +185,13 @@ class Worker:
         except MemoryError:
             pause_s = self._options.lease_s
             log.warning("%s: out of memory; leaving it to others for %.0f s", claim, pause_s)
-            self._doing("waits: out of memory")
+            self._heart.say("waits: out of memory")
         finally:
             self._heart.hold(None)
         self._heart.stop_requested.wait(pause_s)
 
-    def _doing(self, text: str) -> None:
-        """Say what it does, and what it does not: both are of interest to who waits for a study."""
-        self._heart.doing = "; ".join([text, *(why for why, _ in self._left_out.values())])
-
     def _database_away(self, seconds: float, error: Exception) -> None:
-        self._doing(f"waits: database unreachable for {seconds:.0f} s")
+        self._heart.say(f"waits: database unreachable for {seconds:.0f} s")
         log.warning("database unreachable for %.0f s: %s", seconds, error)
         if self._heart.stop_requested.is_set() and (self._gave_up or seconds >= STOP_PATIENCE_S):
             self._gave_up = True  # what else there is to write down is not waited for, either

@@ -13,7 +13,6 @@ import statistics
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from hpo.errors import HpoError
@@ -26,6 +25,7 @@ from hpo.search.pruning import EndedError, TrialProgress
 from hpo.study.confirmation import told_info
 from hpo.study.trials import Member, Past, Phase, SlotState, Suggestion
 from hpo.worker import provenance
+from hpo.worker.heartbeat import Heartbeat
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 CHECKPOINT_S = 30.0
@@ -42,26 +42,16 @@ class StoppedError(Exception):
     """The worker was told to stop; the slot is safe and free for the next one."""
 
 
-@dataclass(kw_only=True)
-class Signals:
-    """What trials ask their worker, and tell it."""
-
-    stopping: Callable[[], bool]
-    """Whether the worker was told to stop."""
-    lost: Callable[[], bool]
-    """Whether the lease has passed to another worker."""
-    doing: Callable[[str], None]
-    """Told what is being done, for the people who watch."""
-    suggestion_s: float = 0.1
-    """Seconds that the last suggestion took; how long a trial waits depends on it, no result."""
-
-
 class Trial:
     """One claimed slot in work."""
 
-    def __init__(self, ledger: Ledger, claim: Claim, signals: Signals) -> None:
+    suggestion_s = 0.1
+    """Seconds that the last suggestion of this process took; how long a trial waits depends on it,
+    no result."""
+
+    def __init__(self, ledger: Ledger, claim: Claim, heart: Heartbeat) -> None:
         """Everything that the trial needs to know; nothing is done yet."""
-        self._ledger, self._claim, self._signals = ledger, claim, signals
+        self._ledger, self._claim, self._heart = ledger, claim, heart
         self._spec = claim.spec
         self._course: TrialProgress | None = None
         self._members = list(claim.finished)
@@ -141,22 +131,22 @@ class Trial:
         missing, first = self._ledger.unsuggested(self._claim)
         began_s = time.monotonic()
         while missing:
-            if self._signals.stopping():
+            if self._heart.stopping:
                 self._ledger.release(self._claim)
                 raise StoppedError
-            longest_s = min(PAUSE_S[1], missing * self._signals.suggestion_s / 2)
+            longest_s = min(PAUSE_S[1], missing * self.suggestion_s / 2)
             time.sleep(max(PAUSE_S[0], longest_s))
             before = first
             missing, first = self._ledger.unsuggested(self._claim)
             if first != before:  # the others wait for this one, too
                 began_s = time.monotonic()
-            elif time.monotonic() - began_s > PAUSE_S[1] + 3 * self._signals.suggestion_s:
+            elif time.monotonic() - began_s > PAUSE_S[1] + 3 * self.suggestion_s:
                 return
 
     def _suggest(self, history: list[Past]) -> Suggestion:
         began_s = time.monotonic()
         suggestion = suggest.suggest(self._spec, self._claim.number, history)
-        self._signals.suggestion_s = time.monotonic() - began_s
+        Trial.suggestion_s = time.monotonic() - began_s
         return suggestion
 
     def _replay(self, course: TrialProgress, members: Sequence[Member]) -> None:
@@ -228,16 +218,16 @@ class Trial:
 
         def on_epoch(progress: Progress) -> None:
             nonlocal saved_at
-            if self._signals.lost():
+            if self._heart.lost:
                 raise LeaseLostError(f"{self._claim}: the lease has passed to another worker")
-            self._signals.doing(f"{what}, epoch {progress.epoch} of {epochs}")
+            self._heart.say(f"{what}, epoch {progress.epoch} of {epochs}")
             score = progress.score
             if score is not None:
                 score = _finite(float(score), f"score of epoch {progress.epoch}")
                 curve.append(score)
             if self._course is not None:
                 self._course.epoch(index, score)
-            stopping = self._signals.stopping()
+            stopping = self._heart.stopping
             if stopping or time.monotonic() - saved_at >= CHECKPOINT_S:
                 saved_at = time.monotonic()
                 checkpoint = Checkpoint(

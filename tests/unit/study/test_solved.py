@@ -219,8 +219,9 @@ def test_the_record_has_both_lists() -> None:
     )
     (old,) = json_records.study(OLD)["confirmations"]
     assert (old["checked"], old["step_gap"], old["steps_per_point"]) == (False, None, None)
-    assert ADRIFT.confirmations[0].told()["step_scores"] == (0.944,) * 4
-    assert "step_scores" not in OLD.confirmations[0].told()
+    adrift, old = (time_step.told(s.spec, s.confirmations[0]) for s in (ADRIFT, OLD))
+    assert adrift["step_scores"] == (0.944,) * 4
+    assert "step_scores" not in old
 
 
 def test_report_note_and_card_say_it() -> None:
