@@ -61,7 +61,10 @@ class Watched:
     def follow(self, path: str) -> None:
         """Go to a path of the page that is there, as its own links do, without loading it anew."""
         self.page.evaluate(
-            "path => { history.pushState({}, '', path); dispatchEvent(new PopStateEvent('popstate')) }",
+            """path => {
+              history.pushState({}, "", path);
+              dispatchEvent(new PopStateEvent("popstate"));
+            }""",
             path,
         )
 
