@@ -223,8 +223,6 @@ def _finish(
     trained: Sequence[Member],
     last: Member | None = None,
 ) -> Row[Any] | None:
-    facts = end.shown(who["attempt"], amendments, trained)
-    attrs = end.attrs or {}
     values = {
         "state": end.state,
         "slot_score": end.score,
@@ -234,7 +232,7 @@ def _finish(
         "message": end.message,
         "lineage": json.dumps(end.lineage),
         "settled_at": end.settled_at,
-        **optuna_tables.outcome_of(end.state, end.score, end.cost, end.steps, facts, attrs),
+        **optuna_tables.outcome_of(end, end.shown(who["attempt"], amendments, trained)),
     }
     return connection.execute(FINISH, {**who, **values, **_member_of(last)}).first()
 
