@@ -23,7 +23,7 @@ CALM_S = 600.0
 """What an undisturbed worker may take at most."""
 FINISH_S = 240.0
 """What the undisturbed rest of a round may take at most."""
-STORM_S = (10.0, 180.0)
+STORM_S = (4.0, 180.0)
 """Shortest and longest storm."""
 TRIALS = (16, 60)
 """Fewest and most trials of a study."""

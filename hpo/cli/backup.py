@@ -6,15 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.cli.common import (
-    JSON,
-    STORAGE,
-    argument,
-    command,
-    next_step,
-    opened_storage,
-    tell,
-)
+from hpo.cli.common import JSON, STORAGE, argument, command, next_step, opened_storage, tell
 from hpo.console import storage_option
 
 if TYPE_CHECKING:

@@ -138,7 +138,11 @@ class _Launch:
                 self._tell_of_artifacts()
             return self._result(first.state)
         workers = self._workers(first)
-        self._greet(first, how, workers)
+        _say(f"{self._spec.name}: {how} in {self._storage.describe()}")
+        if workers:
+            _say(self._executor.where(workers))
+        elif not first.helpers:
+            _say(self._how_to_start_a_worker(first))
         view = self._view(first)
         try:
             try:
@@ -170,14 +174,6 @@ class _Launch:
             _say(f"{there} this study: starting none here (--workers)")
             return 0
         return plan.default_workers(self._spec)
-
-    def _greet(self, first: StudySnapshot, how: str, workers: int) -> None:
-        where = self._storage.describe()
-        _say(f"{self._spec.name}: {how} in {where}")
-        if workers:
-            _say(self._executor.where(workers))
-        elif not first.helpers:
-            _say(self._how_to_start_a_worker(first))
 
     def _how_to_start_a_worker(self, snapshot: StudySnapshot) -> str:
         where = "" if self._storage.embedded else "with HPO_STORAGE set to this database: "
@@ -257,12 +253,8 @@ class _Launch:
             return choice == "cancel"
         if isinstance(wish, Terminated) or not (sys.stdin.isatty() and sys.stderr.isatty()):
             return False
-        print(
-            f"leave the {self._executor.alive} workers running, or cancel them? [L/c] ",
-            end="",
-            file=sys.stderr,
-            flush=True,
-        )
+        question = f"leave the {self._executor.alive} workers running, or cancel them? [L/c] "
+        print(question, end="", file=sys.stderr, flush=True)
         try:
             return sys.stdin.readline().strip().lower().startswith("c")
         except KeyboardInterrupt:
@@ -331,17 +323,14 @@ class _Launch:
 
     def _tell_of_artifacts(self) -> None:
         """Say how artifacts can be made that nobody is going to make by himself."""
-        if self._artifacts_due() and (self._executor.alive or not self._artifacts_made_elsewhere()):
+        held = launch_workers.asked(lambda: self._artifacts.held(self._spec.name), False)
+        if self._artifacts_due() and (self._executor.alive or not held):
             command = f"hpo artifacts {shlex.quote(self._spec.name)}{self._option} --make"
             _say(f"the {make.what(self._spec)} for the dashboard is still to be made: {command}")
 
     def _artifacts_due(self) -> bool:
         """Whether they are still to be made, as far as the database can be asked."""
         return launch_workers.asked(lambda: self._spec.name in self._artifacts.due(), True)
-
-    def _artifacts_made_elsewhere(self) -> bool:
-        """Whether a worker is at it, such as one of another launch of the same study."""
-        return launch_workers.asked(lambda: self._artifacts.held(self._spec.name), False)
 
     def _print_record(self, snapshot: StudySnapshot, outcome: str, report: Path | None) -> None:
         record = {

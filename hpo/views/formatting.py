@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from hpo.study.score_text import is_percent, score_text
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
@@ -121,6 +123,11 @@ def parameter_label(name: str) -> str:
     """What a parameter is called at an axis: with its unit, if it has one."""
     found = unit(name)
     return f"{name} ({found})" if found else name
+
+
+def parameter_lines(params: Mapping[str, ParamValue]) -> list[str]:
+    """Parameters with units, one a line."""
+    return [f"{name} = {value_text(v)} {unit(name)}".rstrip() for name, v in params.items()]
 
 
 def duration_text(seconds: float) -> str:

@@ -47,6 +47,6 @@ def test_the_page_shows_the_front(database_url: str, watched: Watched) -> None:
             ("/trials", "Trial 0"),
             ("/note", "two objectives"),
         ):
-            page.goto(f"{address}/dashboard/studies/1{path}")
+            watched.follow(f"/dashboard/studies/1{path}")
             page.get_by_text(text).first.wait_for()
             page.wait_for_timeout(1000)  # for plots, which an error would stop

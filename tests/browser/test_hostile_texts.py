@@ -27,28 +27,6 @@ def check_harmless(watched: Watched) -> None:
     assert page.locator("script", has_text="window.hacked").count() == 0
 
 
-def test_a_study_of_optuna_with_hostile_names(database_url: str, watched: Watched) -> None:
-    with open_storage(database_url) as storage:
-        study = optuna.create_study(study_name=HOSTILE, storage=storage.optuna())
-        study.set_user_attr(HOSTILE, HOSTILE)
-        for number in range(4):
-            trial = study.ask()
-            trial.suggest_float(HOSTILE, 0.0, 1.0)
-            trial.suggest_categorical("choice", [HOSTILE, MARKDOWN])
-            trial.set_user_attr(HOSTILE, HOSTILE)
-            study.tell(trial, float(number))
-    page = watched.page
-    with dashboard(database_url) as address:
-        page.goto(address)
-        page.get_by_text(HOSTILE).first.wait_for()
-        check_harmless(watched)
-        for path in ("", "/analytics", "/trials", "/trialTable", "/note"):
-            page.goto(f"{address}/dashboard/studies/1{path}")
-            page.get_by_text(HOSTILE).first.wait_for()
-            page.wait_for_timeout(1000)  # for plots, which draw parameters' names
-            check_harmless(watched)
-
-
 @pytest.fixture
 def study(database_url: str) -> str:
     """A finished study of ours whose every text is hostile."""
@@ -65,10 +43,27 @@ def study(database_url: str) -> str:
     return database_url
 
 
-def test_hostile_texts_of_a_study_file_in_cards_and_note(study: str, watched: Watched) -> None:
+def test_hostile_texts_on_the_dashboard(study: str, watched: Watched) -> None:
+    with open_storage(study) as storage:
+        theirs = optuna.create_study(study_name=HOSTILE, storage=storage.optuna())
+        theirs.set_user_attr(HOSTILE, HOSTILE)
+        for number in range(4):
+            trial = theirs.ask()
+            trial.suggest_float(HOSTILE, 0.0, 1.0)
+            trial.suggest_categorical("choice", [HOSTILE, MARKDOWN])
+            trial.set_user_attr(HOSTILE, HOSTILE)
+            theirs.tell(trial, float(number))
     page = watched.page
     with dashboard(study) as address:
-        page.goto(f"{address}/dashboard/studies/1")
+        page.goto(address)
+        page.get_by_text(HOSTILE).first.wait_for()
+        check_harmless(watched)
+        for path in ("", "/analytics", "/trials", "/trialTable", "/note"):
+            watched.follow(f"/dashboard/studies/{theirs._study_id}{path}")
+            page.get_by_text(HOSTILE).first.wait_for()
+            page.wait_for_timeout(1000)  # for plots, which draw parameters' names
+            check_harmless(watched)
+        watched.follow("/dashboard/studies/1")  # a study of ours, whose file says it
         watched.wait_until(lambda: "Convergence against trial number" in watched.cards())
         plot = page.locator(".js-plotly-plot", has_text="Convergence against trial number")
         plot.get_by_text(re.compile(r"reported 90\.00 % \(<img src=x")).first.wait_for()
@@ -80,9 +75,7 @@ def test_hostile_texts_of_a_study_file_in_cards_and_note(study: str, watched: Wa
         check_harmless(watched)
 
 
-def test_hostile_texts_of_a_study_file_in_the_report(
-    study: str, watched: Watched, tmp_path: Path
-) -> None:
+def test_hostile_texts_in_the_report(study: str, watched: Watched, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     assert main.main(["report", "ours", "--storage", study, "-o", str(report)]) == 0
     page = watched.page

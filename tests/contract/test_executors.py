@@ -105,10 +105,10 @@ def test_a_study_is_run_to_its_exact_budget_with_the_table_of_one_worker(
 
 
 def test_a_killed_worker_is_replaced_and_nothing_is_lost(make: Make, database_url: str) -> None:
-    calm = undisturbed(database_url, toy_spec("calm"))
+    calm = undisturbed(database_url, toy_spec("calm", budget={"trials": 12}))
     executor = make(database_url)
     with ledger_at(database_url) as ledger:
-        ledger.register(toy_spec(fixed=SLOW, budget={"trials": 24}))
+        ledger.register(toy_spec(fixed=SLOW, budget={"trials": 12}))
         executor.start(2)
         follow(executor, lambda: len(at_work(ledger)) == 2)
         victim = at_work(ledger)[0]

@@ -37,8 +37,8 @@ def check(said: str) -> None:
 
 
 def test_seconds_of_chaos() -> None:
-    often = ("--trials", "12", "--lease", "1", "--pace", "0.3")
-    check(chaos("--seconds", "10", "--seed", "1", *often, timeout_s=280))
+    often = ("--trials", "6", "--lease", "1", "--pace", "0.2", "--workers", "3")
+    check(chaos("--seconds", "4", "--seed", "1", *often, timeout_s=280))
 
 
 @pytest.mark.slow

@@ -202,7 +202,7 @@ def test_before_a_suggestion_that_many_others_wait_for(scene: Scene, database_ur
 
 
 def test_during_training(scene: Scene, alone: list[tuple[Any, ...]]) -> None:
-    scene.ledger.register(one_trial("killed", sleep_s=0.7))
+    scene.ledger.register(one_trial("killed", sleep_s=0.4))
     victim = scene.start("victim")
     wait_until(lambda: bool(scene.ledger.snapshot("killed").search))
     scene.succeed(victim, lambda: None)
@@ -235,7 +235,7 @@ def test_a_worker_paused_in_the_middle_of_a_transaction_holds_nobody_up(
 def test_a_killed_training_goes_on_from_its_checkpoint(
     scene: Scene, alone: list[tuple[Any, ...]]
 ) -> None:
-    scene.ledger.register(one_trial("killed", sleep_s=0.5))
+    scene.ledger.register(one_trial("killed", sleep_s=0.3))
     victim = scene.start(
         "victim", code="import hpo.worker.trial; hpo.worker.trial.CHECKPOINT_S = 0.1"
     )

@@ -66,6 +66,8 @@ class User:
 
     def __init__(self, directory: Path, url: str) -> None:
         self.directory, self.url = directory, url
+        self.said = ("", "")
+        """What his launch said, on stdout and stderr."""
         self.started: list[subprocess.Popen[str]] = []
         (directory / "toy.toml").write_text(STUDY)
 
@@ -131,7 +133,7 @@ def owner(
     """Somebody whose study is finished; who uses it only looks."""
     directory = tmp_path_factory.mktemp("owner")
     with database(server_url, with_tables) as url, somebody(directory, url) as user:
-        user.launched("--workers", "2")
+        user.said = user.launched("--workers", "2", "--json")
         yield user
 
 
@@ -159,19 +161,19 @@ def end(launcher: subprocess.Popen[str]) -> tuple[str, str]:
 
 
 def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(user: User) -> None:
-    with genuine():  # and so are its workers
-        out, err = user.run("launch", "--study", "toy.toml", "--workers", "2")
+    with genuine():  # and so is its worker
+        out, err = user.run("launch", "--study", "toy.toml", "--workers", "1")
     snapshot = user.snapshot()
     assert snapshot.state == StudyState.DONE
     assert len(snapshot.search) == 12
     assert "toy: created in PostgreSQL " in err
-    assert "2 workers start here; logs in " in err
+    assert "1 worker starts here; logs in " in err
     assert len(re.findall(r"^\[\d+/12\] trial \d+ complete [\d.]+ %", out, re.MULTILINE)) == 12
     assert len(re.findall(r"^\[confirmation \d/3\] trial \d+, fresh seed", out, re.MULTILINE)) == 3
     assert re.search(r"toy: confirmed [\d.]+ ± [\d.]+ % on 3 fresh seeds; reported 60.00", out)
     assert "report     toy-report.html" in out
     assert (user.directory / "toy-report.html").read_text().startswith("<!DOCTYPE html>")
-    assert len(list((user.directory / "home" / "logs" / "toy").iterdir())) == 2
+    assert len(list((user.directory / "home" / "logs" / "toy").iterdir())) == 1
 
     out, err = user.run("launch", "--study", "toy.toml", "--workers", "2")
     assert err == "toy: finished already; nothing is left to run\n"
@@ -179,8 +181,8 @@ def test_a_launch_runs_a_study_to_its_result_and_again_says_so_at_once(user: Use
     assert table(user.snapshot()) == table(snapshot)
 
 
-def test_json_is_one_strict_object_per_line(user: User) -> None:
-    out, _ = user.launched("--workers", "2", "--json")
+def test_json_is_one_strict_object_per_line(owner: User) -> None:
+    out, _ = owner.said
     events = [json.loads(line, parse_constant=pytest.fail) for line in out.splitlines()]
     kinds = [event["event"] for event in events]
     assert kinds == ["trial"] * 12 + ["confirmation"] * 3 + ["result"]
@@ -188,12 +190,11 @@ def test_json_is_one_strict_object_per_line(user: User) -> None:
     assert (result["outcome"], result["state"], result["report"]) == ("done", "done", None)
     assert result["verdict"].startswith("confirmed ")
     assert result["confirmations"][0]["n"] == 3
-    assert not (user.directory / "toy-report.html").exists()
+    assert not (owner.directory / "toy-report.html").exists()
 
 
-def test_ctrl_c_stops_in_order_and_the_printed_command_goes_on(user: User) -> None:
-    user.launched("--name", "calm", "--workers", "1")
-    launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=0.1")
+def test_ctrl_c_stops_in_order_and_the_printed_command_goes_on(user: User, owner: User) -> None:
+    launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=0.05")
     user.wait_for_trials(3)
     workers = workers_of(launcher)
     assert len(workers) == 2
@@ -205,7 +206,7 @@ def test_ctrl_c_stops_in_order_and_the_printed_command_goes_on(user: User) -> No
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert "nothing is lost" in err
     command = err.strip().splitlines()[-1].strip()
-    assert command == "hpo launch --study toy.toml --workers 2 --set fixed.sleep_s=0.1"
+    assert command == "hpo launch --study toy.toml --workers 2 --set fixed.sleep_s=0.05"
     stopped = user.snapshot()
     assert stopped.state == StudyState.OPEN
     assert all(slot.losses == 0 for slot in stopped.search), "released, not lost"
@@ -213,7 +214,7 @@ def test_ctrl_c_stops_in_order_and_the_printed_command_goes_on(user: User) -> No
     _, err = user.run(*command.split()[1:])
     assert "toy: continued in " in err
     scores = [slot.score for slot in user.snapshot().search]
-    assert scores == [slot.score for slot in user.snapshot("calm").search]
+    assert scores == [slot.score for slot in owner.snapshot().search]
 
 
 def test_a_second_ctrl_c_stops_at_once(user: User) -> None:
@@ -310,12 +311,12 @@ def test_a_timeout_stops_and_says_how_to_go_on(user: User) -> None:
     assert user.snapshot().state == StudyState.OPEN
 
 
-def test_a_launch_waits_for_the_learning_curve(user: User) -> None:
-    _, err = user.launched("--workers", "2")
+def test_a_launch_waits_for_the_learning_curve(owner: User) -> None:
+    _, err = owner.said
     assert "to be made" not in err
-    out, _ = user.run("artifacts", "toy")
+    out, _ = owner.run("artifacts", "toy")
     assert len(out.splitlines()) == 2
-    _, err = user.launched()
+    _, err = owner.launched()
     assert "a worker keeps" not in err
 
 
@@ -382,22 +383,17 @@ def test_two_launches_keep_the_best_network_once(user: User) -> None:
     assert len(out.splitlines()) == 6
 
 
-def test_no_confirm_ends_with_the_search(user: User) -> None:
+def test_a_search_without_confirmation_is_extended_and_another_value_is_refused(user: User) -> None:
     out, _ = user.launched("--workers", "1", "--no-confirm")
-    assert user.snapshot().settled == 12
-    assert user.snapshot().confirm == ()
+    before = user.snapshot()
+    assert before.settled == 12
+    assert before.confirm == ()
     assert "not confirmed yet" in out
-    _, err = user.launched("--workers", "1")
-    assert "toy: continued in " in err
-    assert user.snapshot().state == StudyState.DONE
-
-
-def test_a_larger_budget_extends_a_study_and_another_value_is_refused(user: User) -> None:
-    user.launched("--workers", "1", "--no-confirm")
-    before = table(user.snapshot())
     _, err = user.launched("--workers", "1", "--trials", "14")
     assert "toy: extended in " in err
-    assert table(user.snapshot())[:12] == before
+    after = user.snapshot()
+    assert after.state == StudyState.DONE
+    assert table(after)[:12] == table(before)
     _, err = user.launched("--seed", "4", "--trials", "14", status=1)
     assert "it differs in seed: 3 -> 4." in err
 

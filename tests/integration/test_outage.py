@@ -74,7 +74,7 @@ def check_untouched(ledger: Ledger, url: str) -> None:
 def test_results_are_delivered_after_an_outage_longer_than_the_lease(
     ledger: Ledger, url: str, hpo_home: Path, away_s: float
 ) -> None:
-    workers = two_at_work(ledger, url, sleep_s=0.2)
+    workers = two_at_work(ledger, url, sleep_s=0.1)
     stop(hpo_home, force=True)
     time.sleep(away_s)
     with Embedded(hpo_home) as server:
@@ -87,7 +87,7 @@ def test_results_are_delivered_after_an_outage_longer_than_the_lease(
 
 def test_trials_survive_a_network_that_cuts_everybody_off(database_url: str) -> None:
     with ledger_at(database_url) as ledger:
-        workers = two_at_work(ledger, database_url, sleep_s=0.3)
+        workers = two_at_work(ledger, database_url, sleep_s=0.2)
         with cut_off(database_url):
             time.sleep(1.5 * LEASE_S)
         finish(workers)

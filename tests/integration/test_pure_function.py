@@ -144,12 +144,13 @@ PAPER: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow  # seconds of chaos do the same to networks of another study
 @pytest.mark.parametrize(
     "size",
     [
         pytest.param(SMALL | TPE, id="small"),
-        pytest.param(SMALL | RACED, id="raced", marks=pytest.mark.slow),
-        pytest.param(PAPER, id="paper", marks=pytest.mark.slow),
+        pytest.param(SMALL | RACED, id="raced"),
+        pytest.param(PAPER, id="paper"),
     ],
 )
 def test_real_networks_by_one_worker_and_by_three_with_a_kill(

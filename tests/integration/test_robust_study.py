@@ -80,5 +80,5 @@ def test_a_sweep_over_the_spread(database_url: str) -> None:
         solved = first.solved.score  # as claimed, each where its own readouts settled
         assert first.info["ideal_accuracy"] == solved
         assert second.info["ideal_accuracy"] == pytest.approx(solved, abs=0.02)
-        assert second.solved.score < solved
+        assert second.solved.score != second.info["ideal_accuracy"]  # it is that of the chips
         assert second.score < first.score

@@ -58,6 +58,16 @@ class Watched:
             assert time.monotonic() < deadline, (self.page.url, [*self.cards()], self.troubles)
             self.page.wait_for_timeout(500)
 
+    def follow(self, path: str) -> None:
+        """Go to a path of the page that is there, as its own links do, without loading it anew."""
+        self.page.evaluate(
+            """path => {
+              history.pushState({}, "", path);
+              dispatchEvent(new PopStateEvent("popstate"));
+            }""",
+            path,
+        )
+
     def violations(self) -> list[str]:
         """What the content security policy refused since the page was loaded."""
         return list(self.page.evaluate("window.violations"))

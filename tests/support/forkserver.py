@@ -46,6 +46,7 @@ PRELOADED = ("hpo", "objectives", "optuna_dashboard", "sklearn.datasets")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 READ_AT_START = ("PYTHON", "LD_", "MPL", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_", "CUDA_")
 HEEDED = ("PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
+HEAVY = ("runpy", "open_storage")
 STARTERS = ("launch", "crew", "chaos")
 _CLONE3, _CLONE_PARENT, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 435, 0x8000, 1 << 21, 1 << 24
 _PR_GET_TID_ADDRESS = 40
@@ -77,8 +78,8 @@ class _Order:
         python, *words = self.line
         if python != sys.executable or len(words) < 2 or words[0] not in ("-m", "-c"):
             return None
-        ours = words[1].split(".")[0] in ("hpo", "chaos") or "runpy" in words[1]
-        if not ours:
+        ours = words[1].split(".")[0] in ("hpo", "chaos")
+        if not ours and not any(word in words[1] for word in HEAVY):
             return None
         return words[0], words[1], words[2:]
 

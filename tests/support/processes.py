@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 ENTER = (
@@ -57,3 +58,9 @@ def eventually(condition: Callable[[], bool], *, within_s: float = 15.0) -> None
     while not condition():
         assert time.monotonic() < deadline, f"not so within {within_s} s"
         time.sleep(0.05)
+
+
+def script(path: Path, body: str) -> None:
+    """Write a program of the shell."""
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)

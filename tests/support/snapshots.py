@@ -128,10 +128,7 @@ def solved(score: float, **changes: Any) -> Solved:
 
 
 def snapshot(
-    study: StudySpec,
-    search: tuple[Slot, ...] = (),
-    confirm: tuple[Slot, ...] = (),
-    **changes: Any,
+    study: StudySpec, search: tuple[Slot, ...] = (), confirm: tuple[Slot, ...] = (), **changes: Any
 ) -> StudySnapshot:
     """A snapshot of some slots."""
     values: dict[str, Any] = {

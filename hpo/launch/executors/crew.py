@@ -81,8 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     f"--lease={arguments.lease:g}",
                     *(["--no-confirm"] if arguments.no_confirm else []),
                 ],
-                prefix=(settings.job() or f"crew {os.getpid()}").split()[-1],
-                once=True,
+                job=(settings.job() or f"crew {os.getpid()}").split()[-1],
                 release=release_lost,
             )
         ).run(arguments.workers, usr2_grace_s=arguments.usr2_grace)

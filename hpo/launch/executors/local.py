@@ -69,8 +69,7 @@ class LocalExecutor(Executor):
         logs: Path,
         threads: int = 1,
         options: Sequence[str] = (),
-        prefix: str | None = None,
-        once: bool = False,
+        job: str | None = None,
         release: Release = lambda name, lost: False,
     ) -> None:
         """Nothing is started yet.
@@ -81,26 +80,20 @@ class LocalExecutor(Executor):
             logs: directory of the log files, one per worker.
             threads: with so many threads computes every worker.
             options: more options for every worker.
-            prefix: what names of log files begin with; without it the time, and only the last ones
-                are kept.
-            once: whether a worker that ended with exit status 0 is not started again: its study is
-                over, or it was told to stop.
+            job: what workers of a cluster's job have in the names of their logs. They are not
+                started again after exit status 0: the study is over, or they were told to stop.
+                Without it logs are named by the time, and only the last ones are kept.
             release: told of every worker that ended, before another takes its place.
         """
-        self._study, self._logs = study, logs
+        self._study, self.logs = study, logs
         self._options, self._release = list(options), release
-        self._prefix, self._once = prefix, once
+        self._job = job
         self._environment = {
             **os.environ,
             **dict.fromkeys(_THREADS, str(threads)),
             "HPO_STORAGE": storage_url,
         }
         self._workers: list[_LocalWorker] = []
-
-    @property
-    def logs(self) -> Path:
-        """The directory of the log files."""
-        return self._logs
 
     @property
     def pids(self) -> list[int]:
@@ -115,17 +108,17 @@ class LocalExecutor(Executor):
 
     @property
     def over(self) -> bool:
-        """Whether no worker will be started again; see ``once``."""
+        """Whether no worker of a job will be started again."""
         return not self._workers
 
     def where(self, n: int) -> str:
         """This machine, as a launch tells where its workers are."""
-        return f"{n} workers start here; logs in {self._logs}"
+        return f"{n} worker{'s start' if n > 1 else ' starts'} here; logs in {self.logs}"
 
     def start(self, n: int) -> None:
         """Start ``n`` processes."""
-        self._logs.mkdir(parents=True, exist_ok=True)
-        prefix = self._prefix
+        self.logs.mkdir(parents=True, exist_ok=True)
+        prefix = self._job
         if prefix is None:
             prefix = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
             self._remove_old_logs(KEPT_LOGS - n)
@@ -133,7 +126,7 @@ class LocalExecutor(Executor):
         for _ in range(n):
             i = len(self._workers)
             own = {_DEVICES: devices[i % len(devices)]} if len(devices) > 1 else {}
-            log = self._logs / f"{prefix}-{i + 1}.log"
+            log = self.logs / f"{prefix}-{i + 1}.log"
             environment = {**self._environment, **own}
             worker = _LocalWorker(log=log, environment=environment, pause_s=PAUSE_S[0])
             self._workers.append(worker)
@@ -147,7 +140,7 @@ class LocalExecutor(Executor):
             if worker.process is None:
                 if now >= worker.due_s:
                     self._spawn(worker)
-            elif (status := worker.process.poll()) == 0 and self._once:
+            elif (status := worker.process.poll()) == 0 and self._job is not None:
                 self._workers.remove(worker)
             elif status is not None:
                 events.append(self._ended(worker, status, now))
@@ -215,7 +208,7 @@ class LocalExecutor(Executor):
         )
 
     def _remove_old_logs(self, keep: int) -> None:
-        logs = sorted(self._logs.glob("*.log"), key=lambda path: path.name)
+        logs = sorted(self.logs.glob("*.log"), key=lambda path: path.name)
         for path in logs[: max(0, len(logs) - max(0, keep))]:
             path.unlink(missing_ok=True)
 

@@ -85,11 +85,7 @@ def _options(order: JobScript, site: SlurmDefaults, threads: int) -> list[str]:
 def submit(order: JobScript, site: SlurmDefaults, threads: int, storage_url: str) -> str:
     """Submit an array of jobs, and return its number; the script stays beside the logs.
 
-    Args:
-        order: what to submit.
-        site: what the jobs ask for.
-        threads: of every worker.
-        storage_url: handed over in the environment, since anybody may read a script.
+    ``storage_url`` is handed over in the environment, since anybody may read a script.
 
     Raises:
         SlurmError: sbatch refuses.

@@ -22,9 +22,7 @@ DIGITS = 5
 def cards(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> dict[str, str]:
     """Every card of a study as JSON by its name; sorted by name they are in reading order.
 
-    Args:
-        snapshot: the study.
-        others: the studies that its figure is drawn with, as far as they are there.
+    ``others`` are the studies that its figure is drawn with, as far as they are there.
     """
     drawn = _searched(snapshot) if snapshot.spec.selects else {}
     if snapshot.spec.space:

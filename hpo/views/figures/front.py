@@ -24,9 +24,7 @@ MAX_SPOTS = 250
 def figure(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
     """Trials as faint points, the search's front as steps, what was confirmed with error bars.
 
-    Args:
-        snapshot: a study that has a cost.
-        most: trials on the front, and others, that are drawn at most, even samples; None for all.
+    At ``most`` so many trials on the front, and so many others, are drawn, evenly sampled.
     """
     found = front.chart(snapshot)
     low, high = front.view(found)

@@ -16,8 +16,8 @@ from hpo.study.trials import Slot
 from hpo.views import formatting
 from hpo.views.figures.style import focus, hover, markers, position, safe, style
 from hpo.views.figures.thinning import sample
-from hpo.views.numbers.importance import LEAST, Effect, Importance, counted
-from hpo.views.numbers.scores import axis_score
+from hpo.views.numbers.importance import LEAST, Effect, Importance
+from hpo.views.numbers.scores import axis_score, comparable
 from hpo.views.palette import BLUE, GREY, INK, ORANGE, VERMILLION
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ CONTOURS = (
 def note(snapshot: StudySnapshot, found: Importance | None) -> str:
     """What the bars say, and how far they can be trusted."""
     if found is None:
-        n = len(counted(snapshot))
+        n = len(comparable(snapshot))
         return (
             f"{n} trials that trained a network to its end, or scores that are all alike, do not "
             f"tell which parameters matter: {LEAST} are needed at least."
@@ -100,7 +100,7 @@ def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, ...]]) -> go.Fi
 
     It is drawn on a grid of ``GRID`` times ``GRID``, from at most ``LEARNT`` trials evenly taken.
     """
-    spec, trials = snapshot.spec, counted(snapshot)
+    spec, trials = snapshot.spec, comparable(snapshot)
     figure = make_subplots(1, len(pairs), horizontal_spacing=0.09)
     style(figure, height=430).update_layout(margin={"t": 34, "b": 100})
     learnt = sample(trials, LEARNT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from typing import Any
 
 import plotly.graph_objects as go
 
@@ -43,14 +44,10 @@ def _add_best_curves(figure: go.Figure, spec: StudySpec, slot: Slot, colour: str
     """A thin line per member and a thick one for their mean."""
     curves = _curves(spec, slot)
     name = f"trial {slot.number}: {formatting.point_text(spec, slot.score or 0.0, None, slot.cost)}"
-    x, y = _joined(curves[:MAX_MEMBERS])
-    members = go.Scatter(x=x, y=y, mode="lines", line={"color": colour, "width": 1}, name=name)
-    members.update(legendgroup=name, showlegend=False, opacity=0.6, hoverinfo="skip")
-    x, y = _joined([_mean_curve(curves)])
-    mean = go.Scatter(x=x, y=y, mode="lines", line={"color": colour, "width": 3}, name=name)
-    mean.update(
-        legendgroup=name, hovertemplate=f"{name}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>"
-    )
+    members = _line(curves[:MAX_MEMBERS], colour, 1, name=name, legendgroup=name)
+    members.update(showlegend=False, opacity=0.6, hoverinfo="skip")
+    mean = _line([_mean_curve(curves)], colour, 3, name=name, legendgroup=name)
+    mean.update(hovertemplate=f"{name}<br>epoch %{{x}}: %{{y:.4g}}<extra></extra>")
     figure.add_traces([members, mean])
 
 
@@ -58,9 +55,8 @@ def _add_grey_curves(figure: go.Figure, spec: StudySpec, slots: list[Slot]) -> N
     """One line per trial, the mean of its networks, and a ring where it was pruned."""
     curves = {slot.number: _mean_curve(_curves(spec, slot)) for slot in slots}
     if slots:
-        x, y = _joined(list(curves.values()))
-        others = go.Scatter(x=x, y=y, mode="lines", name="other trials", hoverinfo="skip")
-        figure.add_trace(others.update(line={"color": GREY, "width": 0.8}, opacity=0.6))
+        others = _line(list(curves.values()), GREY, 0.8, name="other trials", hoverinfo="skip")
+        figure.add_trace(others.update(opacity=0.6))
     pruned = [slot for slot in slots if slot.state == SlotState.PRUNED]
     if pruned:
         ends = [curves[slot.number] for slot in pruned]
@@ -88,7 +84,7 @@ def _mean_curve(curves: list[list[float]]) -> list[float]:
     return [statistics.fmean(values) for values in zip(*curves, strict=False)]
 
 
-def _joined(curves: list[list[float]]) -> tuple[list[float | None], list[float | None]]:
+def _line(curves: list[list[float]], colour: str, width: float, **look: Any) -> go.Scatter:
     """Curves as one line with gaps, thinned to a bounded number of points each."""
     x: list[float | None] = []
     y: list[float | None] = []
@@ -96,4 +92,5 @@ def _joined(curves: list[list[float]]) -> tuple[list[float | None], list[float |
         epochs = sample(range(len(curve)), MAX_CURVE_POINTS)
         x += [*(epoch + 1 for epoch in epochs), None]
         y += [*(curve[epoch] for epoch in epochs), None]
-    return x[:-1], y[:-1]
+    line = {"color": colour, "width": width}
+    return go.Scatter(x=x[:-1], y=y[:-1], mode="lines", line=line, **look)

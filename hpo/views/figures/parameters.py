@@ -15,6 +15,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting, verdict
 from hpo.views.figures.style import (
+    DASHED,
     HEIGHT,
     focus,
     hover,
@@ -29,7 +30,7 @@ from hpo.views.figures.style import (
 from hpo.views.figures.thinning import chosen, share
 from hpo.views.numbers.importance import separation
 from hpo.views.numbers.scores import axis_score, claimed_score, scored
-from hpo.views.palette import BLUE, INK, ORANGE, VERMILLION
+from hpo.views.palette import BLUE, INK, ORANGE
 
 MAX_PANELS, PANEL_POINTS = 9, 1300
 """So many parameters share a card, and so many points, all panels together."""
@@ -112,19 +113,16 @@ def _marks(snapshot: StudySnapshot, name: str, view: tuple[float, float]) -> lis
     spec, best = snapshot.spec, snapshot.best
     traces = []
     if best is not None and name in best.params:
-        marker = {"color": ORANGE, "size": 15, "symbol": "star"}
+        line = {"width": 1, "color": INK}
+        marker = {"color": ORANGE, "size": 15, "symbol": "star", "line": line}
         x, y = [position(best.params[name])], [axis_score(spec, best)]
-        marker["line"] = {"width": 1, "color": INK}
-        star = markers(
-            x, y, [f"{verdict.named(snapshot)}, {hover(spec, best)}"], name="best", marker=marker
-        )
-        traces.append(star)
+        text = [f"{verdict.named(snapshot)}, {hover(spec, best)}"]
+        traces.append(markers(x, y, text, name="best", marker=marker))
     if spec.reported is not None and name in spec.reported.params:
         value = spec.reported.params[name]
-        line = go.Scatter(x=[position(value)] * 2, y=list(view), mode="lines", name="reported")
-        line.update(line={"color": VERMILLION, "dash": "dash", "width": 1.6})
-        text = safe(f"reported {name} = {formatting.value_text(value)}")
-        traces.append(line.update(hovertemplate=f"{text}<extra></extra>"))
+        across = go.Scatter(x=[position(value)] * 2, y=list(view), mode="lines", name="reported")
+        said = safe(f"reported {name} = {formatting.value_text(value)}")
+        traces.append(across.update(**DASHED, hovertemplate=f"{said}<extra></extra>"))
     return traces
 
 

@@ -82,7 +82,6 @@ def hover(group: Group, point: Point) -> str:
     lines = [
         f"{group.label}, trial {point.trial}",
         f"median {point.median:.4g}, quartiles {point.low:.4g} – {point.high:.4g}, n = {point.n}",
+        *formatting.parameter_lines(point.params),
     ]
-    for name, value in point.params.items():
-        lines.append(f"{name} = {formatting.value_text(value)} {formatting.unit(name)}".rstrip())
     return "<br>".join(safe(line) for line in lines)

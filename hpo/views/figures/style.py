@@ -117,11 +117,7 @@ def remark(figure: go.Figure, text: str) -> None:
 
 
 def log_axis(values: Iterable[float]) -> dict[str, Any]:
-    """A logarithmic axis with ticks at powers of ten, or at more if two of those are not in view.
-
-    Args:
-        values: what is drawn, positive numbers.
-    """
+    """A logarithmic axis for positive numbers, with ticks at powers of ten if two are in view."""
     logs = [math.log10(value) for value in values]
     powers = math.floor(max(logs)) - math.ceil(min(logs)) + 1 if logs else 0
     axis = {"type": "log", "minor_ticks": "outside"}
@@ -139,20 +135,11 @@ def hover(spec: StudySpec, slot: Slot) -> str:
     lines = [f"trial {slot.number}: {formatting.point_text(spec, score, None, slot.cost)}"]
     if slot.state != SlotState.COMPLETE:
         lines[0] += f", {slot.state}"
-    for name, value in slot.params.items():
-        lines.append(
-            safe(f"{name} = {formatting.value_text(value)} {formatting.unit(name)}".rstrip())
-        )
-    return "<br>".join(lines)
+    return "<br>".join([*lines, *map(safe, formatting.parameter_lines(slot.params))])
 
 
 def focus(snapshot: StudySnapshot, *, close: bool = False) -> tuple[float, float]:
-    """The score range worth a look: all but the outliers on the bad side.
-
-    Args:
-        snapshot: the study.
-        close: leave out the worse half of the scores too.
-    """
+    """The scores worth a look: all but outliers on the bad side; ``close``: the better half."""
     spec = snapshot.spec
     sign = 1.0 if spec.maximize else -1.0
     values = [sign * axis_score(spec, slot) for slot in scored(snapshot)]
@@ -175,12 +162,8 @@ def add_reported_band(
 ) -> None:
     """The reported score as a dashed line with its ± std band, labelled.
 
-    Args:
-        figure: where to draw.
-        spec: what is reported, if anything.
-        vertical: whether scores are on the x axis.
-        above: whether the label stands above the plot, rather than at its line, where it can
-            cover what is drawn.
+    If ``vertical``, scores are on the x axis. If ``above``, the label stands above the plot, rather
+    than at its line, where it can cover what is drawn.
     """
     if (known := reported_score(spec)) is None:
         return

@@ -28,7 +28,6 @@ class FrontPoint:
     score: float
     std: float = 0.0
     """Over the fresh seeds, or as reported; 0 where there is none."""
-    trial: int | None = None
     text: str = ""
     """What it is, in one line."""
 
@@ -83,21 +82,18 @@ def chart(snapshot: StudySnapshot) -> FrontChart:
 def _trial(spec: StudySpec, slot: Slot) -> FrontPoint:
     score, cost = slot.score or 0.0, slot.cost or 0.0
     text = f"trial {slot.number}: {formatting.point_text(spec, score, None, cost)}"
-    return FrontPoint(cost=cost, score=score_text.shown(spec, score), trial=slot.number, text=text)
+    return FrontPoint(cost=cost, score=score_text.shown(spec, score), text=text)
 
 
 def _confirmed(spec: StudySpec, item: Confirmation) -> FrontPoint:
     cost = item.cost or 0.0
-    text = (
-        f"trial {item.source} confirmed: {formatting.point_text(spec, item.mean, item.std, cost)}"
-    )
-    text += f" on {len(item.scores)} fresh seeds"
+    score = formatting.point_text(spec, item.mean, item.std, cost)
+    text = f"trial {item.source} confirmed: {score} on {len(item.scores)} fresh seeds"
     text += f", {beside}" if (beside := time_step.beside(spec, item)) else ""
     return FrontPoint(
         cost=cost,
         score=score_text.shown(spec, item.mean),
         std=score_text.shown(spec, item.std) if len(item.scores) > 1 else 0.0,
-        trial=item.source,
         text=text,
     )
 

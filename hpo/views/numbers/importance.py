@@ -16,7 +16,7 @@ from hpo.search import history
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot
-from hpo.views.numbers.scores import axis_score, scored
+from hpo.views.numbers.scores import axis_score, comparable, scored
 
 if TYPE_CHECKING:
     import numpy as np
@@ -74,15 +74,9 @@ class Importance:
         return list(found.values())[:most]
 
 
-def counted(snapshot: StudySnapshot) -> list[Slot]:
-    """The trials that count, in order of their numbers."""
-    trials = [slot for slot in snapshot.search if slot.compares]
-    return [slot for slot in trials if slot.score is not None and math.isfinite(slot.score)]
-
-
 def measure(snapshot: StudySnapshot) -> Importance | None:
     """Importance and interactions; None below ``LEAST`` such trials, or if all score alike."""
-    trials, spec = counted(snapshot), snapshot.spec
+    trials, spec = comparable(snapshot), snapshot.spec
     if len(trials) < LEAST or len({slot.score for slot in trials}) == 1:
         return None
     import numpy as np
@@ -207,14 +201,10 @@ def alone(a: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
     """
     from scipy import stats
 
-    ranks = stats.rankdata(scores)
-    groups = _groups(a, ranks)
-    more, left = len(groups) - 1, len(ranks) - len(groups)
-    rest = sum(map(_squares, groups))
-    if more < 1 or left < 1 or rest <= 0.0:
+    groups = _groups(a, stats.rankdata(scores))
+    if len(groups) < 2 or not any(map(_squares, groups)):
         return 1.0
-    between = _squares(ranks) - rest
-    return float(stats.f.sf(between / more / (rest / left), more, left))
+    return float(stats.f_oneway(*groups).pvalue)
 
 
 def interaction(

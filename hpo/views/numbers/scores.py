@@ -21,6 +21,11 @@ def scored(snapshot: StudySnapshot) -> list[Slot]:
     ]
 
 
+def comparable(snapshot: StudySnapshot) -> list[Slot]:
+    """Those that trained a network to its end: complete ones, and those that left a race."""
+    return [slot for slot in scored(snapshot) if slot.compares]
+
+
 def axis_score(spec: StudySpec, slot: Slot) -> float:
     """What is claimed of a scored slot, in the unit of the axes."""
     return score_text.shown(spec, claimed_score(spec, slot))

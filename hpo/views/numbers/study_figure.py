@@ -84,9 +84,7 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
 def chart(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> Chart | None:
     """What the study's figure shows; None if its file declares none and it is no sweep.
 
-    Args:
-        snapshot: the study, finished or not.
-        others: studies of ``figure.overlay`` that are there; see ``fitting``.
+    ``others`` are the studies of ``figure.overlay`` that are there; see ``fitting``.
     """
     figure = figure_of(snapshot.spec)
     if figure is None:

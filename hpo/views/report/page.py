@@ -45,9 +45,7 @@ def write(snapshot: StudySnapshot, path: Path, others: Sequence[StudySnapshot] =
 def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
     """The report as one self-contained page: a pure function of the snapshots.
 
-    Args:
-        snapshot: the study.
-        others: the studies that its figure is drawn with, as far as they are there.
+    ``others`` are the studies that its figure is drawn with, as far as they are there.
     """
     spec = snapshot.spec
     sections = [_figure(snapshot, others)]
@@ -228,34 +226,31 @@ def _confirmation(snapshot: StudySnapshot) -> Section:
 
 
 def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> Table:
-    costs = [] if spec.cost is None else [formatting.quantity_label(spec.cost_name)]
-    head = ["configuration", *costs, "search claimed", "confirmed, mean ± std", "range"]
     checked = any(item.checked for item in found)
-    head += [time_step.AT_STEP] if checked else []
-    head.append("fresh seeds")
-    if spec.reported is not None:
-        head.append("minus reported" + (" (points)" if score_text.is_percent(spec) else ""))
+    minus = "minus reported" + (" (points)" if score_text.is_percent(spec) else "")
     rows = []
     for item in found:
-        failed = f", {item.failed} failed" if item.failed else ""
-        row = [f"trial {item.source}", score_text.score_text(spec, item.search_score)]
-        if item.cost is not None:
-            row.insert(1, f"{item.cost:.4g}")
+        row = {"configuration": f"trial {item.source}"}
+        if spec.cost is not None:
+            row[formatting.quantity_label(spec.cost_name)] = _value(item.cost)
+        row["search claimed"] = score_text.score_text(spec, item.search_score)
+        row |= dict.fromkeys(("confirmed, mean ± std", "range"), "–")
         if item.scores:
             low, high = (score_text.shown(spec, f(item.scores)) for f in (min, max))
-            row += [score_text.score_text(spec, item.mean, item.std), f"{low:.4g} – {high:.4g}"]
-        else:
-            row += ["–", "–"]
-        step = score_text.score_text(spec, item.step_mean, item.step_std)
-        row += [step if item.checked else "–"] if checked else []
-        row.append(f"{len(item.scores)} of {item.wanted}{failed}")
+            row["confirmed, mean ± std"] = score_text.score_text(spec, item.mean, item.std)
+            row["range"] = f"{low:.4g} – {high:.4g}"
+        if checked:
+            step = score_text.score_text(spec, item.step_mean, item.step_std)
+            row[time_step.AT_STEP] = step if item.checked else "–"
+        failed = f", {item.failed} failed" if item.failed else ""
+        row["fresh seeds"] = f"{len(item.scores)} of {item.wanted}{failed}"
         if spec.reported is not None:
-            row.append(formatting.difference_text(spec, item.mean) if item.scores else "–")
+            row[minus] = formatting.difference_text(spec, item.mean) if item.scores else "–"
         rows.append(row)
     caption = "Confirmed configurations against what the search claimed"
     if reported := formatting.reported_text(spec):
         caption += f"; {reported}"
-    return Table(caption=caption, head=head, rows=rows)
+    return Table(caption=caption, head=list(rows[0]), rows=[list(row.values()) for row in rows])
 
 
 def _best(snapshot: StudySnapshot) -> Section:

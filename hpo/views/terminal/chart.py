@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from hpo.study import score_text
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
-from hpo.study.trials import SlotState
 from hpo.views import formatting
 from hpo.views.numbers import front
+from hpo.views.numbers.scores import comparable
 from hpo.views.numbers.study_figure import chart as numbers
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
@@ -21,10 +21,10 @@ _LABEL = 9
 
 def best_so_far(snapshot: StudySnapshot) -> list[tuple[int, float]]:
     """Trial number and incumbent's score, at every complete trial, by number."""
+    found = complete(snapshot.search)
     better = max if snapshot.spec.maximize else min
-    found = _scores(snapshot, complete=True)
-    best = accumulate((score for _, score in found), better)
-    return [(number, score) for (number, _), score in zip(found, best, strict=True)]
+    best = accumulate((slot.score or 0.0 for slot in found), better)
+    return [(slot.number, score) for slot, score in zip(found, best, strict=True)]
 
 
 def sparkline(values: list[float], width: int) -> str:
@@ -44,16 +44,6 @@ def sparkline(values: list[float], width: int) -> str:
     low, high = min(values), max(values)
     scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
     return "".join(_BLOCKS[int((value - low) * scale + 0.5)] for value in values)
-
-
-def _scores(snapshot: StudySnapshot, *, complete: bool) -> list[tuple[int, float]]:
-    """Of complete trials, or also of those that left a race: few go all the way in one."""
-    return [
-        (slot.number, slot.score)
-        for slot in snapshot.search
-        if (slot.state == SlotState.COMPLETE if complete else slot.compares)
-        and slot.score is not None
-    ]
 
 
 class _Canvas:
@@ -121,7 +111,6 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
     Of a study with a cost, the score over the cost; of a sweep, its medians over what varies.
 
     Args:
-        snapshot: the study.
         width: characters per line.
         rows: lines of the plot itself; three more hold axis and legend.
 
@@ -136,7 +125,7 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
         return _sweep(snapshot, width, rows)
     if spec.cost is not None:
         return _front(snapshot, width, rows)
-    found = _scores(snapshot, complete=False)
+    found = [(slot.number, slot.score or 0.0) for slot in comparable(snapshot)]
     if len(found) < 2:
         return []
     canvas = _Canvas(width, rows, *_range(spec, [score for _, score in found]))

@@ -30,13 +30,7 @@ class LiveView(View):
     """Progress, best against reported, workers and the last trials, in one screen."""
 
     def __init__(self, first: StudySnapshot, *, storage: str, console: Console) -> None:
-        """Take over the cursor until ``close``.
-
-        Args:
-            first: the study as it is.
-            storage: where it is kept, in words.
-            console: the terminal.
-        """
+        """Take over the cursor until ``close``; ``storage`` is where the study is, in words."""
         self._storage, self._console = storage, console
         self._tracker = Tracker(first)
         self._notes: list[str] = []

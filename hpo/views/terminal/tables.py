@@ -215,9 +215,7 @@ def verdict(snapshot: StudySnapshot) -> str:
 def next_step(snapshot: StudySnapshot, storage: str = "") -> str:
     """What to do about a study that is not done; empty if there is nothing to do.
 
-    Args:
-        snapshot: the study.
-        storage: options that lead the commands to the same database, mostly empty.
+    ``storage`` holds the options that lead the commands to the same database, mostly none.
     """
     name = shlex.quote(snapshot.spec.name)
     if snapshot.state == StudyState.FAILED:
@@ -242,7 +240,6 @@ def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: 
     """The whole result as lines: chart, verdict, best beside reported, report, next commands.
 
     Args:
-        snapshot: the study, done or not.
         report: path of the written report.
         storage: options that lead the next commands to the same database, mostly empty.
         width: characters per line of the chart.

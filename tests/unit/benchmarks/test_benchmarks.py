@@ -79,21 +79,21 @@ def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+TIMING = networks.Timing(
+    kind="spintronic",
+    width=32,
+    what="ours",
+    density=0.5,
+    scheme=DEFAULT,
+    seconds=1.0,
+    spread=(1.0, 1.0),
+)
+
+
 def test_page() -> None:
-    def timing(
-        what: str, seconds: float, error: float | None = None, scheme: str = DEFAULT
-    ) -> networks.Timing:
-        return networks.Timing(
-            kind="spintronic",
-            width=32,
-            what=what,
-            density=0.5,
-            scheme=scheme,
-            seconds=seconds,
-            spread=(0.9 * seconds, 1.1 * seconds),
-            error=error,
-            gap=error,
-        )
+    def timing(what: str, seconds: float, error: float | None = None, **how: str) -> Any:
+        measured = {"seconds": seconds, "spread": (0.9 * seconds, 1.1 * seconds)}
+        return replace(TIMING, what=what, error=error, gap=error, **measured, **how)
 
     def overhead(service: str, trial_ms: float) -> Overhead:
         return Overhead(
@@ -117,9 +117,9 @@ def test_page() -> None:
     )
     timings = [
         timing("ours", 0.01, 0.05),
-        timing("ours, one step", 0.005, 1.0, "exponential, 1 step"),
+        timing("ours, one step", 0.005, 1.0, scheme="exponential, 1 step"),
         timing("ours, density 0.1", 0.008),
-        timing("diffrax", 0.5, 0.04, "heun, 7 steps"),
+        timing("diffrax", 0.5, 0.04, scheme="heun, 7 steps"),
     ]
     notes = ["JAX does not run: ModuleNotFoundError: No module named 'jax'"]
     bodies = {
@@ -232,21 +232,11 @@ def test_the_section_of_the_window() -> None:
 
 def test_parts_add_up_to_what_was_measured() -> None:
     """Of a network with synapses, and of nothing but ours at the width that is taken apart."""
-
     default = integrators.default_of("ctrnn")
+    name = integrators.name_of(default)
 
-    def timing(
-        what: str, width: int, scheme: str = integrators.name_of(default)
-    ) -> networks.Timing:
-        return networks.Timing(
-            kind="ctrnn",
-            width=width,
-            what=what,
-            density=0.5,
-            scheme=scheme,
-            seconds=1.0,
-            spread=(1.0, 1.0),
-        )
+    def timing(what: str, width: int, scheme: str = name) -> networks.Timing:
+        return replace(TIMING, kind="ctrnn", what=what, width=width, scheme=scheme)
 
     others = timing("ours", 64), timing("eager", 32), timing("ours, one step", 32, "euler, 1 step")
     [found] = parts.measure([timing("ours", 32), *others])

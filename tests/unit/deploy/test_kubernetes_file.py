@@ -7,7 +7,6 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 import yaml
 from kubernetes_validate.utils import all_versions
 from stack import ROOT
+from workers import wait_until
 
 from hpo import settings
 from hpo.postgres.url import parse_url
@@ -82,10 +82,7 @@ def test_a_worker_that_was_told_to_stop_is_no_success(tmp_path: Path) -> None:
         f"signal.signal(signal.SIGTERM, stop); pathlib.Path({str(ready)!r}).touch()\n"
         "time.sleep(60)"
     )
-    deadline = time.monotonic() + 30
-    while not ready.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(ready.exists)
     script.send_signal(signal.SIGTERM)
     assert script.wait(timeout=30) == 143
     assert stopped.exists()

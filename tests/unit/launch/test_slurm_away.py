@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from processes import script
 from workers import wait_until
 
 from hpo.launch.config import SlurmDefaults
@@ -33,9 +34,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
     bin_.mkdir()
 
     def write(name: str, body: str) -> None:
-        path = bin_ / name
-        path.write_text(f"#!/bin/sh\n{body}\n")
-        path.chmod(0o755)
+        script(bin_ / name, body)
 
     for name in slurm_commands.PROGRAMS:
         write(name, "")
@@ -213,8 +212,7 @@ def test_jobs_that_ended_in_order_are_no_fault(program: Program, executor: Slurm
 
 def test_a_crew_that_is_cancelled_near_its_limit_does_not_queue_again(tmp_path: Path) -> None:
     requeued = tmp_path / "requeued"
-    (tmp_path / "scontrol").write_text(f'#!/bin/sh\necho "$@" >> {requeued}\n')
-    (tmp_path / "scontrol").chmod(0o755)
+    script(tmp_path / "scontrol", f'echo "$@" >> {requeued}')
     environment = {
         **os.environ,
         "PATH": f"{tmp_path}:{os.environ['PATH']}",

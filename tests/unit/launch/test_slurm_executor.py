@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from processes import script
 from workers import SUPPORT
 
 from hpo import settings
@@ -120,14 +121,8 @@ def test_without_slurm_a_launch_says_what_to_do(
     )
 
 
-def program(path: Path, text: str) -> None:
-    """A program of SLURM that says something."""
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-
-
 def test_a_slurm_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program(tmp_path / "sinfo", "echo 'slurm_load_partitions: Unable to contact' >&2; exit 1")
+    script(tmp_path / "sinfo", "echo 'slurm_load_partitions: Unable to contact' >&2; exit 1")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(HpoError) as caught:
         slurm_commands.check_partition("compute")
@@ -140,7 +135,7 @@ def test_a_slurm_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_database_of_this_host_alone_is_refused_where_there_are_other_nodes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program(tmp_path / "sinfo", "printf 'node-1\\nnode-2\\n'")
+    script(tmp_path / "sinfo", "printf 'node-1\\nnode-2\\n'")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(HpoError) as caught:
         slurm_commands.check_only_here("compute", "the embedded server in /home/me/hpo")

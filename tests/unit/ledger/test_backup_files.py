@@ -176,10 +176,7 @@ Change = Callable[[dict[str, Any], list[dict[str, Any]]], object]
             lambda h, r: slot(r).update(worker="\ud800"),
             "line 2: slots.worker must be text, but got '\\ud800' ('utf-8' codec can't encode",
         ),
-        (
-            lambda h, r: slot(r).update(started_at="yesterday"),
-            "line 2: slots.started_at must be ",
-        ),
+        (lambda h, r: slot(r).update(started_at="yesterday"), "line 2: slots.started_at must be "),
         (
             lambda h, r: slot(r).update(started_at="2025-01-01T00:00:00"),
             "got '2025-01-01T00:00:00' (without time zone)",

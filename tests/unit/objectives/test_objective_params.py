@@ -21,10 +21,7 @@ from objectives.tasks.sequential_digits import SequentialDigitsParams
 
 @pytest.mark.parametrize(
     ("name", "kind", "params"),
-    [
-        ("ctrnn", CtrnnObjective, CtrnnParams),
-        ("spintronic", SpintronicObjective, SpintronicParams),
-    ],
+    [("ctrnn", CtrnnObjective, CtrnnParams), ("spintronic", SpintronicObjective, SpintronicParams)],
 )
 def test_objective_is_found_by_name(name: str, kind: type, params: type) -> None:
     objective = load(name)

@@ -48,12 +48,6 @@ def test_negative_seed_is_refused() -> None:
         stream(-1, "a")
 
 
-def test_network_of_the_paper_has_2896_synapses_and_96_neurons() -> None:
-    net = network([0])
-    assert net.n_synapses == 2896
-    assert net.n_neurons == 96
-
-
 @pytest.mark.parametrize(
     ("params", "n_synapses"),
     [

@@ -31,12 +31,6 @@ def test_outcome_says_what_was_trained_and_scored() -> None:
     assert (info["n_train"], info["n_scored"]) == (898, 899)
 
 
-def test_a_few_epochs_beat_chance_by_far() -> None:
-    outcome = spintronic(epochs=10, tau_ns=2.29, s=0.131, lr0=0.5, f_cut_per_ns=0.007)
-    assert outcome.score > 0.4
-    assert outcome.loss_curve[-1] < outcome.loss_curve[0]
-
-
 def test_checkpoint_of_another_member_task_or_parameter_is_refused() -> None:
     checkpoint, _ = checkpoints("spintronic", seed=1, epochs=2)
     with pytest.raises(
@@ -50,11 +44,11 @@ def test_checkpoint_of_another_member_task_or_parameter_is_refused() -> None:
 
 
 def test_euler_diverges_where_the_default_does_not_and_scores_zero() -> None:
-    strong = SMALL | {"s": 100.0, "lr0": 9.0, "epochs": 4}
+    strong = SMALL | {"s": 100.0, "lr0": 9.0, "epochs": 2}
     outcome = spintronic(**strong, integrator="euler")
     assert outcome.diverged
     assert outcome.score == outcome.curve[-1] == 0.0
-    assert len(outcome.curve) == len(outcome.loss_curve) == 4
+    assert len(outcome.curve) == len(outcome.loss_curve) == 2
     assert math.isnan(outcome.loss_curve[-1])
     assert not spintronic(**strong).diverged
 

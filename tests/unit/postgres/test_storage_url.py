@@ -117,11 +117,7 @@ def test_without_the_variable_there_is_no_password(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [
-        (b"", "0 lines"),
-        (b"  \n", "an empty line"),
-        (b"geheim\nsehr geheim\n", "2 lines"),
-    ],
+    [(b"", "0 lines"), (b"  \n", "an empty line"), (b"geheim\nsehr geheim\n", "2 lines")],
 )
 def test_a_file_that_is_no_password_is_refused(file: Path, content: bytes, said: str) -> None:
     file.write_bytes(content)

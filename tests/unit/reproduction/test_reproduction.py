@@ -190,17 +190,16 @@ def test_everything_is_redrawn_from_data_alone(tmp_path: Path) -> None:
     folder = tmp_path / runs.FOLDER
     for name in ("fig2b", "fig2b-ctrnn"):
         data.write(study(name, bell(lambda p: 1.0)), folder / f"{name}.json")
-    data.write(study("fig4", lambda p: 0.9), folder / "fig4.json")
     command = [sys.executable, "-m", "reproduction", "draw", "--docs", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
     assert "| spintronic network: 89.83 ± 2.91 % | III |" in text
-    assert "![Figure 4: density of connections](reproduction/fig4.svg)" in text
+    assert "![Figure 2: time scale of the input](reproduction/fig2b.svg)" in text
     assert "| time between input points Δt (ns) | spintronic | CTRNN |" in text
     assert "Not what is said here" not in text
     before = {path.name: path.read_bytes() for path in folder.glob("*.svg")}
-    assert set(before) == {"fig2b.svg", "fig4.svg"}
+    assert set(before) == {"fig2b.svg"}
     runs.draw(tmp_path)
     assert {path.name: path.read_bytes() for path in folder.glob("*.svg")} == before
     assert (tmp_path / "reproduction.md").read_text(encoding="utf-8") == text

@@ -190,10 +190,7 @@ def stopped(*steps: float) -> Past:
     """A trial that the pruner stopped within its first network."""
     known = {"x": 0.5, "k": 3, "rate_per_ns": 0.1, "colour": "red"}
     return Past(
-        suggestion=Suggestion(params=known),
-        state=SlotState.PRUNED,
-        score=steps[-1],
-        steps=steps,
+        suggestion=Suggestion(params=known), state=SlotState.PRUNED, score=steps[-1], steps=steps
     )
 
 

@@ -123,10 +123,7 @@ def test_cmaes_goes_on_from_its_memory() -> None:
             {"pruner": {"name": "median", "n_warmup": 3}},
             "f.toml: pruner.n_warmup: 'median' has no such option. Valid: ",
         ),
-        (
-            {"sampler": {"name": "tpe", "seed": 3}},
-            "f.toml: sampler.seed: 'tpe' has no such option",
-        ),
+        ({"sampler": {"name": "tpe", "seed": 3}}, "f.toml: sampler.seed: 'tpe' has no such option"),
         (
             {"pruner": {"name": "percentile", "percentile": 140.0}},
             "f.toml: pruner: Optuna refuses these options of 'percentile'",
@@ -270,9 +267,7 @@ def gp_spec() -> StudySpec:
     )
 
 
-def test_gp_suggests_the_same_where_the_last_digits_differ(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_gp_suggests_the_same_where_the_last_digits_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     spec = gp_spec()
     trials = history(spec, 13)
     elsewhere = [

@@ -78,11 +78,7 @@ def test_what_is_claimed_is_solved_if_every_network_is() -> None:
 
 
 CASES: list[tuple[StudySnapshot, str, str]] = [
-    (
-        SETTLED,
-        f"confirmed 94.3 ± 0.1 % on 4 fresh seeds, on the solved equation; {REPORTED}",
-        "",
-    ),
+    (SETTLED, f"confirmed 94.3 ± 0.1 % on 4 fresh seeds, on the solved equation; {REPORTED}", ""),
     (
         OF_THE_STEP,
         f"confirmed 8.8 ± 0.6 % on 4 fresh seeds, on the solved equation; {REPORTED}; {OF_STEP}. "

@@ -50,8 +50,7 @@ def measured(study: StudySpec, count: int, shift: float = 0.0) -> StudySnapshot:
     def one(number: int) -> Slot:
         members = tuple(
             replace(
-                member(i, (), score=score + number / 100 + shift),
-                info={"drive": 0.5 * 2**number},
+                member(i, (), score=score + number / 100 + shift), info={"drive": 0.5 * 2**number}
             )
             for i, score in enumerate(SCORES)
         )

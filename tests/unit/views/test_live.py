@@ -93,9 +93,7 @@ def test_plain_output_says_that_it_waits() -> None:
     assert waiting_line(at(12, workers=()), None).endswith("; no worker serves this study")
 
 
-def test_json_lines_are_strict_json_and_notes_stay_away(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_json_lines_are_strict_json_and_notes_stay_away(capsys: pytest.CaptureFixture[str]) -> None:
     view = JsonView(at(58))
     view.note("a worker ended")
     view.update(DONE)

@@ -70,14 +70,8 @@ def test_the_first_fresh_seed_of_the_best_trial_is_chosen_or_what_is_asked_for(
     choice = retrain.choose(study(), **wanted)
     assert (choice.name, choice.protocol) == (name, protocol)
     epochs = 60 if protocol == Protocol.CONFIRM else snapshots.EPOCHS
-    assert choice.params.model_dump() == {
-        **PARAMS,
-        "noise": 0.02,
-        "epochs": epochs,
-        "sleep_s": 0.0,
-        "fail": "no",
-        "memory_gib": 0.0,
-    }
+    others = {"noise": 0.02, "sleep_s": 0.0, "fail": "no", "memory_gib": 0.0}
+    assert choice.params.model_dump() == {**PARAMS, **others, "epochs": epochs}
 
 
 def test_without_a_confirmation_member_0_is_chosen() -> None:
@@ -283,6 +277,12 @@ def shown(quantity: str = "x", neurons: tuple[int, ...] = (2, 0)) -> Replay:
     return Replay(retrained=retrained, trace=trace, layers=(0, 1), neurons=(neurons, neurons))
 
 
+def as_json(found: Replay) -> Any:
+    stream = io.StringIO()
+    replay.write_json(found, stream)
+    return json.loads(stream.getvalue(), parse_constant=pytest.fail)
+
+
 def test_csv_has_every_number_with_its_place() -> None:
     stream = io.StringIO()
     replay.write_csv(shown("drive"), stream)
@@ -297,9 +297,7 @@ def test_csv_has_every_number_with_its_place() -> None:
 
 
 def test_json_has_the_same_and_says_what_the_network_is() -> None:
-    stream = io.StringIO()
-    replay.write_json(shown(), stream)
-    found = json.loads(stream.getvalue(), parse_constant=pytest.fail)
+    found = as_json(shown())
     assert (found["quantity"], found["unit"], found["dt_ns"]) == ("x", "1", 0.5)
     second = found["series"][1]
     assert (second["image"], second["class"], second["read_as"]) == (1, "square", HOSTILE)
@@ -366,9 +364,7 @@ def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
     assert line.endswith("; time series on the solved equation")
     page = traces.page(replayed, "hpo trace")
     assert "The time series are those on the solved equation: 64 steps per point." in page
-    stream = io.StringIO()
-    replay.write_json(replayed, stream)
-    written = json.loads(stream.getvalue())
+    written = as_json(replayed)
     assert (written["steps_per_point"], written["scores"]["solved_score"]) == (64, 0.088)
 
 
@@ -376,13 +372,12 @@ def test_a_network_of_the_search_was_scored_at_the_study_s_step(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plain = shown()
-    score, stream = plain.heading[0].rpartition("accuracy ")[-1], io.StringIO()
+    score = plain.heading[0].rpartition("accuracy ")[-1]
     assert retrain.about(plain.retrained)["scores"]["score_at"] == ""
     monkeypatch.setattr(StudySpec, "integrates", True)
     assert plain.heading[0].endswith(f"accuracy {score} at the study's step")
     assert f"accuracy {score} at the study's step" in traces.page(plain, "hpo trace")
-    replay.write_json(plain, stream)
-    assert json.loads(stream.getvalue())["scores"]["score_at"] == "at the study's step"
+    assert as_json(plain)["scores"]["score_at"] == "at the study's step"
 
 
 def test_no_text_of_a_user_becomes_html() -> None:
