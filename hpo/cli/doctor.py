@@ -11,8 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from hpo.cli.common import JSON, STORAGE, command
 from hpo.console import EXIT_ERROR
@@ -27,23 +26,15 @@ _ROUNDING = 1e-4
 _SINFO_S = 5.0
 
 
-class Verdict(StrEnum):
-    """What a finding means."""
-
-    OK = "ok"
-    WARNING = "warning"
-    """Studies run, but not as well as they could."""
-    ERROR = "error"
-    """Studies do not run, or compute something else."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One line."""
 
     what: str
     found: str
-    verdict: Verdict = Verdict.OK
+    verdict: Literal["ok", "warning", "error"] = "ok"
+    """With a warning, studies run, but not as well as they could; with an error they do not run, or
+    compute something else."""
     remedy: str = ""
 
 
@@ -67,7 +58,7 @@ def doctor(arguments: argparse.Namespace) -> int:
         findings.append(finding)
         if not arguments.json:
             print(line(finding), flush=True)
-    healthy = all(finding.verdict != Verdict.ERROR for finding in findings)
+    healthy = all(finding.verdict != "error" for finding in findings)
     if arguments.json:
         from hpo.views import json_records
 
@@ -79,8 +70,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
 def line(finding: Finding) -> str:
     """A finding for people."""
-    word = "OK" if finding.verdict == Verdict.OK else finding.verdict.upper()
-    text = f"{finding.what:<16}  {word:<7}  {finding.found}"
+    text = f"{finding.what:<16}  {finding.verdict.upper():<7}  {finding.found}"
     return f"{text}\n{'':27}{finding.remedy}" if finding.remedy else text
 
 
@@ -96,8 +86,9 @@ def examine(storage: str | None) -> Iterator[Finding]:
 
 def _checked(what: str, found: str, ok: bool, remedy: str) -> Finding:
     """A warning that says what to do, unless all is well."""
-    verdict, remedy = (Verdict.OK, "") if ok else (Verdict.WARNING, remedy)
-    return Finding(what=what, found=found, verdict=verdict, remedy=remedy)
+    if ok:
+        return Finding(what=what, found=found)
+    return Finding(what=what, found=found, verdict="warning", remedy=remedy)
 
 
 def _versions() -> Finding:
@@ -128,7 +119,7 @@ def _processor() -> Iterator[Finding]:
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["(nothing)"])[-1]
         remedy = "Install the project anew: make clean setup, or pip install --force-reinstall."
-        yield Finding(what="kernels", found=last, verdict=Verdict.ERROR, remedy=remedy)
+        yield Finding(what="kernels", found=last, verdict="error", remedy=remedy)
         return
     about = json.loads(done.stdout.splitlines()[-1])
     yield from judge(about, took_s)
@@ -174,7 +165,7 @@ def _equation(about: dict[str, Any], cache: str) -> Finding:
         what="solved equation",
         found=f"kernel and reference differ by {error:.0e} of a network's output, where rounding "
         f"makes less than {_ROUNDING:.0e}",
-        verdict=Verdict.ERROR,
+        verdict="error",
         remedy=f"Train nothing here. Delete {cache} and look again; if it stays, report this CPU.",
     )
 
@@ -195,7 +186,7 @@ def of_storage(url: str | None) -> Iterator[Finding]:
         made = f"version {SCHEMA_VERSION}" if current else "not there; the first launch makes it"
         yield Finding(what="schema", found=made)
     except StorageError as error:
-        yield Finding(what="storage", found=str(error), verdict=Verdict.ERROR)
+        yield Finding(what="storage", found=str(error), verdict="error")
 
 
 def _encryption(encrypted: bool, verified: bool) -> Finding:
@@ -221,7 +212,7 @@ def of_site() -> Iterator[Finding]:
         chosen = f"{file}: executor {executor}" if file else "no hpo.toml; every default is ours"
         yield Finding(what="site", found=chosen)
     except HpoError as error:
-        yield Finding(what="site", found=str(error), verdict=Verdict.ERROR)
+        yield Finding(what="site", found=str(error), verdict="error")
     try:
         slurm_commands.require()
         names = slurm_commands.partitions(timeout_s=_SINFO_S)
@@ -229,7 +220,7 @@ def of_site() -> Iterator[Finding]:
         yield Finding(what="SLURM", found=f"partitions {listed or '(none)'}")
     except HpoError as error:
         if executor == "slurm":  # else its programs are installed, and nobody means to use them
-            yield Finding(what="SLURM", found=str(error), verdict=Verdict.ERROR)
+            yield Finding(what="SLURM", found=str(error), verdict="error")
 
 
 def _space() -> Finding:

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from hpo import settings
 from hpo.errors import HpoError
 from hpo.launch import plan
 from hpo.launch.config import SiteConfig
-from hpo.launch.executors import Executor
+from hpo.launch.executors import Executor, asked
 from hpo.launch.executors.local import LocalExecutor
 from hpo.launch.executors.slurm import SlurmExecutor
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.postgres.retry import is_passing
 from hpo.postgres.url import is_of_this_host, parse_url, place
 from hpo.study.spec import StudySpec
-
-T = TypeVar("T")
-
-D = TypeVar("D")
-
-
-def asked(question: Callable[[], T], otherwise: D) -> T | D:
-    """What the database answers; ``otherwise`` while it is away."""
-    try:
-        return question()
-    except Exception as error:
-        if not is_passing(error):
-            raise
-        return otherwise
 
 
 def check(site: SiteConfig) -> None:
@@ -49,23 +33,29 @@ def check(site: SiteConfig) -> None:
 
 
 def executor(
-    arguments: Namespace,
-    site: SiteConfig,
-    spec: StudySpec,
-    storage: Storage,
-    ledger: Ledger,
+    arguments: Namespace, site: SiteConfig, spec: StudySpec, storage: Storage, ledger: Ledger
 ) -> Executor:
-    """The executor that options and defaults ask for."""
-    of_ledger = _LaunchCallbacks(spec.name, ledger)
+    """The executor that options and defaults ask for; it reaches the ledger while that answers."""
+
+    def release(worker: str, lost: bool) -> bool | None:
+        return asked(lambda: ledger.release_lost(worker, lost=lost), None)
+
+    def release_job(job: str, lost: bool) -> bool | None:
+        def release_all() -> bool:
+            names = [w.name for w in ledger.workers() if w.job == f"slurm {job}"]
+            return any([ledger.release_lost(name, lost=lost) for name in names])
+
+        return asked(release_all, None)  # leases will run out all the same
+
     if site.launch.executor == "slurm":
         return _slurm(
             arguments,
             site,
             spec,
             storage_url=storage.url,
-            useful=of_ledger.useful,
-            probed=of_ledger.probed,
-            release=of_ledger.release_lost_job,
+            useful=lambda: asked(lambda: plan.useful_workers(ledger.snapshot(spec.name)), 0),
+            probed=lambda name: name in {worker.name for worker in asked(ledger.workers, [])},
+            release=release_job,
         )
     return LocalExecutor(
         spec.name,
@@ -73,7 +63,7 @@ def executor(
         logs=_logs(spec),
         threads=site.launch.threads,
         options=_options(arguments, site),
-        release=of_ledger.release_lost,
+        release=release,
     )
 
 
@@ -108,31 +98,3 @@ def _logs(spec: StudySpec) -> Path:
 def _options(arguments: Namespace, site: SiteConfig) -> list[str]:
     options = ["--no-confirm"] if arguments.no_confirm else []
     return [f"--lease={site.launch.lease:g}", *options]
-
-
-class _LaunchCallbacks:
-    """What an executor learns from the ledger and tells it; nothing while the database is away."""
-
-    def __init__(self, study: str, ledger: Ledger) -> None:
-        self._study, self._ledger = study, ledger
-
-    def useful(self) -> int:
-        """How many workers would find work now."""
-        return asked(lambda: plan.useful_workers(self._ledger.snapshot(self._study)), 0)
-
-    def probed(self, name: str) -> bool:
-        """Whether a worker of this name has been there."""
-        return asked(lambda: any(w.name == name for w in self._ledger.workers()), False)
-
-    def release_lost(self, worker: str, lost: bool) -> bool | None:
-        """Free the slot of a dead worker."""
-        return asked(lambda: self._ledger.release_lost(worker, lost=lost), None)
-
-    def release_lost_job(self, job: str, lost: bool) -> bool | None:
-        """Free the slots of all workers of a job of SLURM."""
-
-        def release_lost() -> bool:
-            names = [w.name for w in self._ledger.workers() if w.job == f"slurm {job}"]
-            return any([self._ledger.release_lost(name, lost=lost) for name in names])
-
-        return asked(release_lost, None)  # leases will run out all the same

@@ -13,6 +13,7 @@ import optuna_dashboard
 import pytest
 import sqlalchemy as sa
 from frozen import FIXTURES, comparable, hurry, thaw
+from servers import database
 from workers import (
     kill,
     run_workers,
@@ -23,7 +24,6 @@ from workers import (
     wait_until,
 )
 
-from hpo.cli import main
 from hpo.errors import StudyError
 from hpo.ledger import interventions
 from hpo.ledger.backup import study as backup_study
@@ -42,15 +42,13 @@ KEYS = (
 
 
 @pytest.fixture
-def here(database_url: str) -> Iterator[Storage]:
-    with open_storage(database_url) as storage:
-        Ledger(storage)
-        yield storage
+def here(storage: Storage) -> Storage:
+    return storage
 
 
 @pytest.fixture
-def there(empty_database_url: str) -> Iterator[Storage]:
-    with open_storage(empty_database_url) as storage:
+def there(server_url: str, with_tables: str) -> Iterator[Storage]:
+    with database(server_url, with_tables) as url, open_storage(url) as storage:
         yield storage
 
 
@@ -115,12 +113,11 @@ def moved(here: Storage, there: Storage, study: str, tmp_path: Path) -> Path:
 # --- equality ------------------------------------------------------------------------------------
 
 
-def test_every_column_and_what_optuna_sees(
-    here: Storage, there: Storage, tmp_path: Path, database_url: str
-) -> None:
+def test_every_column_and_what_optuna_sees(here: Storage, there: Storage, tmp_path: Path) -> None:
     ledger = Ledger(here)
-    ledger.register(toy_spec(description="Größe „ä“ \U0001f9ea", sampler={"name": "cmaes"}))
-    run_workers(database_url, "toy", 2)
+    odd = {"description": "Größe „ä“ \U0001f9ea", "sampler": {"name": "cmaes"}}
+    ledger.register(toy_spec(**odd, budget={"trials": 8}))
+    run_workers(here.url, "toy", 2)
     file = moved(here, there, "toy", tmp_path)
     assert rows(there, "toy") == rows(here, "toy")
     assert seen_by_optuna(there, "toy") == seen_by_optuna(here, "toy")
@@ -214,32 +211,35 @@ def test_what_others_added_comes_along(here: Storage, there: Storage, tmp_path: 
 
 
 def test_a_half_finished_study_ends_as_if_it_had_never_moved(
-    here: Storage, there: Storage, empty_database_url: str, database_url: str, tmp_path: Path
+    here: Storage, empty_database_url: str, tmp_path: Path
 ) -> None:
     """Exported while two workers are at it, and after one was stopped and the other killed."""
-    spec = toy_spec(fixed={"sleep_s": 0.1}, budget={"trials": 14})
+    small = {"budget": {"trials": 10, "epochs": 4}, "confirm": {"top": 1, "members": 2}}
     ledger = Ledger(here)
-    ledger.register(spec)
-    workers = [start_worker(database_url, "--study", "toy") for _ in range(2)]
-    wait_until(lambda: ledger.snapshot("toy").settled >= 4, timeout_s=60)
+    ledger.register(toy_spec(**small, fixed={"sleep_s": 0.06}))
+    workers = [start_worker(here.url, "--study", "toy") for _ in range(2)]
+    wait_until(lambda: ledger.snapshot("toy").settled >= 3, timeout_s=60)
     backup_study.export(here, "toy", tmp_path / "at-work.jsonl")
     kill(workers[0], signal.SIGTERM)
     kill(workers[1], signal.SIGKILL)
     backup_study.export(here, "toy", tmp_path / "stopped.jsonl.gz")
-    alone = undisturbed(database_url, toy_spec("alone", budget={"trials": 14}))
-    for file, name in (("at-work.jsonl", "one"), ("stopped.jsonl.gz", "two")):
-        found = backup_study.restore(there, tmp_path / file, name)
-        assert found.states["running"] > 0
-        assert 0 < found.states["complete"] < 14
-        run_workers(empty_database_url, name, 1)
-        snapshot = Ledger(there).snapshot(name, curves=True)
-        assert snapshot.state == StudyState.DONE
-        assert table(snapshot) == alone
-        assert sum(slot.losses for slot in snapshot.search) == 0
+    alone = undisturbed(here.url, toy_spec("alone", **small))
+    with open_storage(empty_database_url) as there:
+        for file, name in (("at-work.jsonl", "one"), ("stopped.jsonl.gz", "two")):
+            found = backup_study.restore(there, tmp_path / file, name)
+            assert found.states["running"] > 0
+            assert 0 < found.states["complete"] < 10
+            run_workers(there.url, name, 1)
+            snapshot = Ledger(there).snapshot(name, curves=True)
+            assert snapshot.state == StudyState.DONE
+            assert table(snapshot) == alone
+            assert sum(slot.losses for slot in snapshot.search) == 0
 
 
 @pytest.mark.parametrize("version", range(2, SCHEMA_VERSION + 1))
-def test_a_backup_of_any_version_is_read(version: int, here: Storage, database_url: str) -> None:
+def test_a_backup_of_any_version_is_read(
+    version: int, here: Storage, database_url: str, half_undisturbed: list[tuple[Any, ...]]
+) -> None:
     """It goes on from its checkpoint, and ends like a study that was never frozen."""
     ledger = Ledger(here)
     backup_study.restore(here, FIXTURES / f"backup-v{version}.jsonl.gz")
@@ -248,11 +248,9 @@ def test_a_backup_of_any_version_is_read(version: int, here: Storage, database_u
     assert held.checkpoint is not None
     assert (held.number, held.checkpoint.member, len(held.checkpoint.curve)) == (10, 1, 5)
     ledger.release(held)
-    swift = {"name": "new", "fixed": {"sleep_s": 0.0}}
-    new = undisturbed(database_url, held.spec.model_copy(update=swift))
     hurry(database_url)
-    run_workers(database_url, "half", 2)
-    assert comparable(table(ledger.snapshot("half", curves=True))) == comparable(new)
+    run_workers(database_url, "half", 1)
+    assert comparable(table(ledger.snapshot("half", curves=True))) == comparable(half_undisturbed)
 
 
 def test_a_frozen_database_and_its_backup_are_the_same(
@@ -321,21 +319,6 @@ def test_whatever_does_not_fit_the_database_is_undone(here: Storage, file: Path)
 
 
 # --- the command line ----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def hpo(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
-    """``hpo`` in this process: what it prints; on stderr, if it fails."""
-    monkeypatch.setenv("HPO_STORAGE", database_url)
-
-    def run(*arguments: object, status: int = 0) -> str:
-        assert main.main([*map(str, arguments)]) == status
-        printed = capsys.readouterr()
-        return printed.err if status else printed.out
-
-    return run
 
 
 def test_export_and_import(hpo: Callable[..., str], file: Path, tmp_path: Path) -> None:

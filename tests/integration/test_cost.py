@@ -5,13 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import optuna
 import pytest
+import sqlalchemy as sa
 from dashboards import dashboard
 from optuna.study import StudyDirection
+from servers import database
 from workers import (
     kill,
     ledger_at,
@@ -34,11 +37,8 @@ from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
 
-SAMPLERS = [
-    {"name": "tpe", "n_startup_trials": 4},
-    {"name": "nsga2", "population_size": 6},
-]
-WITHOUT_HISTORY = [{"name": "qmc"}, {"name": "random"}]
+TPE = {"name": "tpe", "n_startup_trials": 4}
+OTHERS = [{"name": "nsga2", "population_size": 6}, {"name": "qmc"}, {"name": "random"}]
 
 
 def two(name: str, **tables: Any) -> StudySpec:
@@ -46,7 +46,7 @@ def two(name: str, **tables: Any) -> StudySpec:
     given = {
         "cost": {"name": "energy_pj"},
         "pruner": {"name": "none"},
-        "sampler": SAMPLERS[0],
+        "sampler": TPE,
         "reported": {"score": 0.6, "cost": 4.0, "source": "a paper"},
         "confirm": {"top": 3, "members": 2},
         **tables,
@@ -54,9 +54,24 @@ def two(name: str, **tables: Any) -> StudySpec:
     return toy_spec(name, **given)
 
 
+@pytest.fixture(scope="module")
+def finished(server_url: str, with_tables: str) -> Iterator[str]:
+    """URL of a database in which one worker has run such a study, for tests that only read."""
+    with database(server_url, with_tables) as url:
+        undisturbed(url, two("two"))
+        yield url
+
+
+@pytest.fixture
+def copy_url(server_url: str, finished: str) -> Iterator[str]:
+    """URL of a copy of it."""
+    with database(server_url, str(sa.make_url(finished).database)) as url:
+        yield url
+
+
 @pytest.mark.parametrize(
     "sampler",
-    [*SAMPLERS, *(pytest.param(sampler, marks=pytest.mark.slow) for sampler in WITHOUT_HISTORY)],
+    [TPE, *(pytest.param(sampler, marks=pytest.mark.slow) for sampler in OTHERS)],
     ids=lambda s: str(s["name"]),
 )
 def test_workers_and_kills_do_not_matter(database_url: str, sampler: dict[str, Any]) -> None:
@@ -77,17 +92,15 @@ def test_workers_and_kills_do_not_matter(database_url: str, sampler: dict[str, A
     assert all(slot.cost is not None for slot in (*snapshot.search, *snapshot.confirm))
 
 
-def test_optuna_sees_two_objectives_and_the_same_front(database_url: str) -> None:
-    spec = two("two")
-    undisturbed(database_url, spec)
-    with open_storage(database_url) as storage:
-        study = optuna.load_study(study_name=spec.name, storage=storage.optuna())
+def test_optuna_sees_two_objectives_and_the_same_front(finished: str) -> None:
+    with open_storage(finished) as storage:
+        study = optuna.load_study(study_name="two", storage=storage.optuna())
         assert study.directions == [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
         assert study.metric_names == ["accuracy", "energy_pj"]
         best = {trial.number: trial.values for trial in study.best_trials}
         trials = study.trials
-    with ledger_at(database_url) as ledger:
-        snapshot = ledger.snapshot(spec.name)
+    with ledger_at(finished) as ledger:
+        snapshot = ledger.snapshot("two")
     assert {slot.number: [slot.score, slot.cost] for slot in snapshot.front} == best
     assert 2 <= len(best) < len(trials) == 24
     for slot, trial in zip(snapshot.search, trials, strict=True):
@@ -96,11 +109,9 @@ def test_optuna_sees_two_objectives_and_the_same_front(database_url: str) -> Non
         assert slot.cost == pytest.approx(info["energy_pj"])
 
 
-def test_what_is_confirmed_is_what_the_snapshot_ranks_first(database_url: str) -> None:
-    spec = two("two")
-    undisturbed(database_url, spec)
-    with ledger_at(database_url) as ledger:
-        snapshot = ledger.snapshot(spec.name)
+def test_what_is_confirmed_is_what_the_snapshot_ranks_first(finished: str) -> None:
+    with ledger_at(finished) as ledger:
+        snapshot = ledger.snapshot("two")
     wanted = [slot.number for slot in snapshot.ranking[:3]]
     assert [item.source for item in snapshot.confirmations] == wanted, "cheapest first, too"
     assert {slot.source for slot in snapshot.confirm} == set(wanted)
@@ -128,19 +139,21 @@ def test_an_objective_that_does_not_tell_its_cost_fails_its_trials(database_url:
     assert not snapshot.search[0].members, "told of the first network, not of the last"
 
 
-def test_a_backup_brings_everything_back(database_url: str, tmp_path: Path) -> None:
-    spec, path = two("two"), tmp_path / "two.jsonl"
-    alone = undisturbed(database_url, spec)
-    with open_storage(database_url) as storage:
-        backup_study.export(storage, spec.name, path)
+def test_a_backup_brings_everything_back(copy_url: str, tmp_path: Path) -> None:
+    path = tmp_path / "two.jsonl"
+    with open_storage(copy_url) as storage:
+        backup_study.export(storage, "two", path)
         backup_study.restore(storage, path, "again")
-        again = optuna.load_study(study_name="again", storage=storage.optuna())
-        study = optuna.load_study(study_name=spec.name, storage=storage.optuna())
-        assert [t.values for t in again.trials] == [t.values for t in study.trials]
-        assert again.directions == study.directions
-        assert again.metric_names == study.metric_names
-    with ledger_at(database_url) as ledger:
-        assert table(ledger.snapshot("again", curves=True)) == alone
+        theirs, ours = (
+            optuna.load_study(study_name=name, storage=storage.optuna())
+            for name in ("again", "two")
+        )
+        assert [t.values for t in theirs.trials] == [t.values for t in ours.trials]
+        assert theirs.directions == ours.directions
+        assert theirs.metric_names == ours.metric_names
+    with ledger_at(copy_url) as ledger:
+        again, study = (ledger.snapshot(name, curves=True) for name in ("again", "two"))
+    assert table(again) == table(study)
     header, *lines = file.read(path)
     lines[3]["slot"]["cost"] = None
     file.write(tmp_path / "cut.jsonl", header, iter(lines))
@@ -152,31 +165,26 @@ def test_a_backup_brings_everything_back(database_url: str, tmp_path: Path) -> N
     )
 
 
-def test_an_excluded_trial_leaves_the_front_and_its_cost_stays_known(database_url: str) -> None:
-    spec = two("two", budget={"trials": 16})
-    with ledger_at(database_url) as ledger:
-        ledger.register(spec)
-        run_workers(database_url, spec.name, 1)
-        before = ledger.snapshot(spec.name)
+def test_an_excluded_trial_leaves_the_front_and_its_cost_stays_known(copy_url: str) -> None:
+    with ledger_at(copy_url) as ledger:
+        before = ledger.snapshot("two")
         first = before.ranking[0]
-        interventions.exclude(ledger, spec.name, first.number)
-        interventions.extend(ledger, spec.name, 24)
-        claim = ledger.claim(spec.name, "w", lease_s=5)
+        interventions.exclude(ledger, "two", first.number)
+        interventions.extend(ledger, "two", 32)
+        claim = ledger.claim("two", "w", lease_s=5)
         assert isinstance(claim, Claim)
         past = ledger.history(claim)[first.number]
         ledger.release(claim)
-        snapshot = ledger.snapshot(spec.name)
+        snapshot = ledger.snapshot("two")
     assert first.number not in [slot.number for slot in snapshot.front]
     assert past.state == SlotState.EXCLUDED
-    assert [(until, p.cost) for until, p in past.before] == [(16, first.cost)]
+    assert [(until, p.cost) for until, p in past.before] == [(24, first.cost)]
     assert snapshot.search[first.number].cost == first.cost
 
 
-def test_the_overview_says_what_the_study_says(database_url: str) -> None:
-    spec = two("two")
-    undisturbed(database_url, spec)
-    with ledger_at(database_url) as ledger:
-        (line,), snapshot = ledger.studies(), ledger.snapshot(spec.name)
+def test_the_overview_says_what_the_study_says(finished: str) -> None:
+    with ledger_at(finished) as ledger:
+        (line,), snapshot = ledger.studies(), ledger.snapshot("two")
     named, first = snapshot.confirmed, snapshot.ranking[0]
     assert named is not None
     assert line.confirmed is not None
@@ -187,12 +195,10 @@ def test_the_overview_says_what_the_study_says(database_url: str) -> None:
     assert (line.best_score, line.best_cost) == (first.score, first.cost)
 
 
-def test_the_dashboard_answers_for_two_objectives(database_url: str) -> None:
-    spec = two("two")
-    undisturbed(database_url, spec)
-    with ledger_at(database_url) as ledger:
-        front = [slot.number for slot in ledger.snapshot(spec.name).front]
-    with dashboard("--storage", database_url) as running:
+def test_the_dashboard_answers_for_two_objectives(finished: str) -> None:
+    with ledger_at(finished) as ledger:
+        front = [slot.number for slot in ledger.snapshot("two").front]
+    with dashboard("--storage", finished) as running:
         path = "/api/studies/1"
         detail = running.get(path).json
         assert detail["objective_names"] == ["accuracy", "energy_pj"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from hpo.cli import doctor
-from hpo.cli.doctor import Finding, Verdict, judge, line
+from hpo.cli.doctor import Finding, judge, line
 
 WHATS = [
     "versions",
@@ -99,7 +99,7 @@ def test_a_database_out_of_reach_is_an_error(capsys: pytest.CaptureFixture[str])
 def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_AS_A_WORKER", "raise ImportError('no module named torch')")
     [finding] = doctor._processor()
-    assert finding.verdict == Verdict.ERROR
+    assert finding.verdict == "error"
     assert finding.found == "ImportError: no module named torch"
     assert finding.remedy.startswith("Install the project anew")
 
@@ -107,17 +107,17 @@ def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize(
     ("facts", "took_s", "what", "verdict", "text"),
     [
-        ({}, 1.0, "processor", Verdict.OK, "znver4, avx512f, fma"),
-        ({"simd": []}, 1.0, "processor", Verdict.WARNING, "several times slower here"),
-        ({"torch_threads": 4}, 1.0, "threads", Verdict.WARNING, "OMP_NUM_THREADS=1"),
-        ({}, 1.0, "kernels", Verdict.OK, "compiled; loaded in 0.3 s from /somewhere"),
-        ({"kernels_cached": False}, 1.0, "kernels", Verdict.OK, "compiled just now in 0.3 s"),
-        ({"complaints": ["no cache"]}, 1.0, "kernels", Verdict.WARNING, "Set NUMBA_CACHE_DIR"),
+        ({}, 1.0, "processor", "ok", "znver4, avx512f, fma"),
+        ({"simd": []}, 1.0, "processor", "warning", "several times slower here"),
+        ({"torch_threads": 4}, 1.0, "threads", "warning", "OMP_NUM_THREADS=1"),
+        ({}, 1.0, "kernels", "ok", "compiled; loaded in 0.3 s from /somewhere"),
+        ({"kernels_cached": False}, 1.0, "kernels", "ok", "compiled just now in 0.3 s"),
+        ({"complaints": ["no cache"]}, 1.0, "kernels", "warning", "Set NUMBA_CACHE_DIR"),
         (
             {},
             1.0,
             "solved equation",
-            Verdict.OK,
+            "ok",
             "kernel and reference agree to 2e-06; the default, exponential-ab3 with steps of "
             "0.5 ns, is off by 0.4 %",
         ),
@@ -125,7 +125,7 @@ def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch)
             {"equation": GOOD["equation"] | {"kernel_error": 0.0312}},
             1.0,
             "solved equation",
-            Verdict.ERROR,
+            "error",
             "kernel and reference differ by 3e-02 of a network's output, where rounding makes less "
             "than 1e-04",
         ),
@@ -133,17 +133,17 @@ def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch)
             {"equation": GOOD["equation"] | {"kernel_error": float("nan")}},
             1.0,
             "solved equation",
-            Verdict.ERROR,
+            "error",
             "Train nothing here. Delete /somewhere and look again; if it stays, report this CPU.",
         ),
-        ({}, 12.5, "worker start", Verdict.WARNING, "12.0 s until it can train"),
-        ({"kernels_cached": False}, 12.5, "worker start", Verdict.OK, "12.0 s"),
-        ({}, 1.0, "CUDA devices", Verdict.OK, "NVIDIA H100"),
-        ({"gpus": []}, 1.0, "CUDA devices", Verdict.OK, "none; networks train on the CPU"),
+        ({}, 12.5, "worker start", "warning", "12.0 s until it can train"),
+        ({"kernels_cached": False}, 12.5, "worker start", "ok", "12.0 s"),
+        ({}, 1.0, "CUDA devices", "ok", "NVIDIA H100"),
+        ({"gpus": []}, 1.0, "CUDA devices", "ok", "none; networks train on the CPU"),
     ],
 )
 def test_what_facts_mean(
-    facts: dict[str, Any], took_s: float, what: str, verdict: Verdict, text: str
+    facts: dict[str, Any], took_s: float, what: str, verdict: str, text: str
 ) -> None:
     [finding] = [f for f in judge(GOOD | facts, took_s) if f.what == what]
     assert finding.verdict == verdict
@@ -154,7 +154,7 @@ def test_a_full_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setenv("HPO_HOME", str(tmp_path / "not there yet"))
     monkeypatch.setattr(doctor, "_LITTLE_BYTES", 1e30)
     finding = doctor._space()
-    assert finding.verdict == Verdict.WARNING
+    assert finding.verdict == "warning"
     assert finding.found.endswith("(not there)")
     assert line(Finding(what="a", found="b")) == "a                 OK       b"
 
@@ -166,13 +166,13 @@ def test_the_defaults_of_a_site_and_a_slurm_that_is_not_there(
     monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\n')
     site, slurm = doctor.of_site()
-    assert (site.found, site.verdict) == ("hpo.toml: executor slurm", Verdict.OK)
+    assert (site.found, site.verdict) == ("hpo.toml: executor slurm", "ok")
     assert slurm.found.startswith("slurm: sbatch must be found in PATH, but got PATH=")
-    assert slurm.verdict == Verdict.ERROR
+    assert slurm.verdict == "error"
     (tmp_path / "hpo.toml").write_text("[launch]\nworkres = 3\n")
     (wrong,) = doctor.of_site()
     assert wrong.found.startswith("hpo.toml: launch.workres: unknown key. Did you mean 'workers'?")
-    assert wrong.verdict == Verdict.ERROR
+    assert wrong.verdict == "error"
 
 
 @pytest.mark.slow

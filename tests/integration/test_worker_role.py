@@ -24,23 +24,21 @@ from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
 
 ROLE = "Workers-1"
-SMALL = {"budget": {"trials": 6}}
+SMALL = {"budget": {"trials": 4}, "confirm": {"top": 1, "members": 2}}
+
+
+@pytest.fixture(autouse=True)
+def _no_roles(server_url: str) -> Iterator[None]:
+    """No role of workers outlives the databases of its test."""
+    yield
+    with connect(server_url) as connection:
+        connection.execute(f'DROP ROLE IF EXISTS "{ROLE}", guest')
 
 
 @pytest.fixture
-def owner(empty_database_url: str) -> Iterator[Storage]:
-    """The database as its owner sees it; no role of workers is there before or afterwards."""
-    with open_storage(empty_database_url) as storage:
-        try:
-            yield storage
-        finally:
-            with connect(empty_database_url) as connection:
-                for name in connection.execute(
-                    "SELECT quote_ident(rolname) FROM pg_roles WHERE rolname IN (%s, 'guest')",
-                    [ROLE],
-                ).fetchall():
-                    connection.execute(f"DROP OWNED BY {name[0]}")  # type: ignore[arg-type]
-                    connection.execute(f"DROP ROLE {name[0]}")  # type: ignore[arg-type]
+def owner(storage: Storage) -> Storage:
+    """The database as its owner sees it."""
+    return storage
 
 
 @pytest.fixture
@@ -65,21 +63,21 @@ def test_a_worker_can_do_everything_to_studies(
         assert isinstance(claim, Claim)
         ledger.settle(claim, End(state=SlotState.FAILED, message="why"))
         assert cli_main.main(["retry", "toy", "--trial", "0", "--storage", url]) == 0
-        run_workers(url, "toy", 2)
+        run_workers(url, "toy", 1)
         assert table(ledger.snapshot("toy", curves=True)) == undisturbed(
             owner.url, toy_spec("alone", **SMALL)
         )
         backup = str(tmp_path / "toy.jsonl")
         for line in (
             ["exclude", "toy", "--trial", "1"],
-            ["extend", "toy", "--trials", "8"],
+            ["extend", "toy", "--trials", "5"],
             ["stop", "toy"],
             ["resume", "toy"],
         ):
             assert cli_main.main([*line, "--storage", url]) == 0, capsys.readouterr().err
-        run_workers(url, "toy", 2)
+        run_workers(url, "toy", 1)
         snapshot = ledger.snapshot("toy")
-        assert (snapshot.state, snapshot.settled) == (StudyState.DONE, 8)
+        assert (snapshot.state, snapshot.settled) == (StudyState.DONE, 5)
         assert snapshot.count(SlotState.EXCLUDED) == 1
         optuna.load_study(study_name="toy", storage=storage.optuna()).set_user_attr("note", "text")
         for line in (
@@ -93,9 +91,8 @@ def test_a_worker_can_do_everything_to_studies(
         assert {study.name for study in ledger.studies()} == {"alone", "again"}
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
+def test_a_worker_can_do_nothing_to_the_tables(url: str) -> None:
+    statements = (
         "CREATE TABLE mine (x int)",
         "CREATE TABLE hpo_ledger.mine (x int)",
         "CREATE TEMPORARY TABLE mine (x int)",
@@ -110,14 +107,11 @@ def test_a_worker_can_do_everything_to_studies(
         "UPDATE alembic_version SET version_num = 'x'",
         "CREATE ROLE mine",
         "CREATE DATABASE mine",
-    ],
-)
-def test_a_worker_can_do_nothing_to_the_tables(url: str, statement: str) -> None:
-    with (
-        connect(url) as connection,
-        pytest.raises(psycopg.errors.InsufficientPrivilege),
-    ):
-        connection.execute(statement)  # type: ignore[arg-type]
+    )
+    with connect(url) as connection:
+        for statement in statements:
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
 
 
 def test_tables_that_come_later_are_granted_too(owner: Storage, url: str) -> None:
@@ -157,15 +151,15 @@ def _version(owner: Storage) -> int:
         return int(connection.scalar(sa.text("SELECT version FROM hpo_ledger.version")) or 0)
 
 
-def test_four_processes_migrate_at_once(owner: Storage, tmp_path: Path) -> None:
+def test_four_processes_migrate_at_once(empty_database_url: str, tmp_path: Path) -> None:
     (tmp_path / "worker").write_text("gut%geheim")
-    command = [sys.executable, "-m", "hpo", "storage", "migrate", "--storage", owner.url]
+    command = [sys.executable, "-m", "hpo", "storage", "migrate", "--storage", empty_database_url]
     command += [f"--worker-role={ROLE}", f"--worker-password-file={tmp_path / 'worker'}"]
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
     for process in processes:
         _, said = process.communicate(timeout=120)
         assert process.returncode == 0, said
-    with open_storage(as_role(owner.url)) as storage:
+    with open_storage(as_role(empty_database_url)) as storage:
         Ledger(storage).register(toy_spec())
 
 
@@ -179,9 +173,9 @@ def test_four_processes_migrate_at_once(owner: Storage, tmp_path: Path) -> None:
     ],
 )
 def test_a_role_that_may_do_more_is_refused(
-    owner: Storage, empty_database_url: str, attribute: str, right: str
+    owner: Storage, database_url: str, attribute: str, right: str
 ) -> None:
-    with connect(empty_database_url) as connection:
+    with connect(database_url) as connection:
         connection.execute("CREATE ROLE guest")
         connection.execute(attribute)  # type: ignore[arg-type]
     with pytest.raises(StorageError) as caught:

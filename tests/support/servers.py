@@ -49,7 +49,7 @@ def database(server_url: str, template: str) -> Iterator[str]:
     """URL of a new database like ``template``, dropped in the end."""
     name = f"test_{next(_numbers)}"
     with connect(server_url) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         try:
             yield server_url.replace("/hpo?", f"/{name}?")
         finally:

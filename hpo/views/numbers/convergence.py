@@ -60,12 +60,9 @@ def incumbents(snapshot: StudySnapshot, clock: Clock) -> list[Slot]:
     """Complete trials that were better than all before them along a clock, in that order."""
     found: list[Slot] = []
     complete = [slot for slot in scored(snapshot) if slot.state == SlotState.COMPLETE]
+    sign = 1.0 if snapshot.spec.maximize else -1.0
+    gain = {slot.number: sign * axis_score(snapshot.spec, slot) for slot in complete}
     for slot in sorted(complete, key=lambda slot: (clock.at[slot.number], slot.number)):
-        if not found or _better(snapshot, slot, found[-1]):
+        if not found or gain[slot.number] > gain[found[-1].number]:
             found.append(slot)
     return found
-
-
-def _better(snapshot: StudySnapshot, slot: Slot, other: Slot) -> bool:
-    one, two = (axis_score(snapshot.spec, s) for s in (slot, other))
-    return one > two if snapshot.spec.maximize else one < two

@@ -1,0 +1,50 @@
+"""Fixtures that many tests of one database share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from servers import database
+from workers import toy_spec, undisturbed
+
+from hpo.cli import main
+from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import Storage, open_storage
+
+
+@pytest.fixture
+def storage(database_url: str) -> Iterator[Storage]:
+    """The database, open; its tables are empty."""
+    with open_storage(database_url) as storage:
+        yield storage
+
+
+@pytest.fixture
+def ledger(storage: Storage) -> Ledger:
+    """The ledger of this database."""
+    return Ledger(storage)
+
+
+@pytest.fixture
+def hpo(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """``hpo`` in this process, on this database: what it prints; on stderr, if it fails."""
+    monkeypatch.setenv("HPO_STORAGE", database_url)
+
+    def run(*arguments: object, status: int = 0) -> str:
+        assert main.main([*map(str, arguments)]) == status
+        said = capsys.readouterr()
+        return said.err if status else said.out
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def half_undisturbed(server_url: str, with_tables: str) -> list[tuple[Any, ...]]:
+    """The table of the frozen study that is half done, had it never been interrupted."""
+    frozen = {"sampler": {"name": "random"}, "budget": {"trials": 20}}
+    with database(server_url, with_tables) as url:
+        return undisturbed(url, toy_spec("half", **frozen))
