@@ -174,7 +174,7 @@ class Publisher:
             return [found for found in _find(connection).values() if found.stale]
 
     def publish(self, study: str, *, least_s: float = LEAST_S) -> bool:
-        """Show the state that a study is in, ``least_s`` after its last publication at the earliest.
+        """Show the state that a study is in, unless it was published less than ``least_s`` ago.
 
         Returns whether anything was written: not if the state is shown already, if another process
         is at it, or if it is too early, whoever published it last.
