@@ -1,4 +1,4 @@
-"""``hpo import``, and ``hpo export --backup``: a whole study as a file, from and to a database."""
+"""``hpo import``: a whole study from a backup file into a database."""
 
 from __future__ import annotations
 
@@ -11,20 +11,6 @@ from hpo.console import storage_option
 
 if TYPE_CHECKING:
     from hpo.ledger.backup.check import Backup
-
-
-def export(arguments: argparse.Namespace) -> int:
-    """Write a backup.
-
-    Raises:
-        HpoError: there is no such study, or the file cannot be written.
-    """
-    from hpo.ledger.backup import study
-
-    with opened_storage(arguments) as storage:
-        study.export(storage, arguments.study, arguments.backup)
-    print(arguments.backup)
-    return 0
 
 
 @command(

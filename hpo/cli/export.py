@@ -6,12 +6,11 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from hpo.cli import backup, networks
-from hpo.cli.common import STORAGE, STUDY, argument, command, opened
+from hpo.cli import networks
+from hpo.cli.common import STORAGE, STUDY, argument, command, opened, opened_storage
 from hpo.console import Parser
 from hpo.errors import HpoError
 
@@ -92,7 +91,12 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.network is not None:
         return networks.export(arguments)
     if arguments.backup is not None:
-        return backup.export(arguments)
+        from hpo.ledger.backup import study
+
+        with opened_storage(arguments) as storage:
+            study.export(storage, arguments.study, arguments.backup)
+        print(arguments.backup)
+        return 0
     form = _format(arguments.format, arguments.output)
     with opened(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study, curves=arguments.curves)
@@ -128,30 +132,22 @@ def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
 
 
 def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
-    curve_names = ("curve", "loss_curve") if curves else ()
-    costs = ("cost",) if snapshot.spec.cost else ()
-    head = [*_FACTS, *costs, *(f"member_{name}" if name == "score" else name for name in _MEMBER)]
-    writer = csv.writer(stream, lineterminator="\n")
-    slots = (*snapshot.search, *snapshot.confirm)
-    solved = _SOLVED if any(m.solved for slot in slots for m in slot.members) else ()
-    writer.writerow([*head, *snapshot.spec.parameters, *curve_names, *_TIMES, *solved])
-    writer.writerows(_csv_rows(snapshot, curve_names, solved))
-
-
-def _csv_rows(
-    snapshot: StudySnapshot, curve_names: Sequence[str], solved: Sequence[str]
-) -> Iterator[list[object]]:
     """One row per member; a slot without any has one row without member."""
     from hpo.views import json_records
 
-    for slot in (*snapshot.search, *snapshot.confirm):
-        record = json.loads(json_records.dumps(json_records.trial(slot, curves=bool(curve_names))))
-        costs = ("cost",) if snapshot.spec.cost else ()
-        facts = [record[name] for name in (*_FACTS, *costs)]
+    slots = (*snapshot.search, *snapshot.confirm)
+    facts = (*_FACTS, *(("cost",) if snapshot.spec.cost else ()))
+    own = [f"member_{name}" if name == "score" else name for name in _MEMBER]
+    curve_names = ("curve", "loss_curve") if curves else ()
+    solved = _SOLVED if any(m.solved for slot in slots for m in slot.members) else ()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*facts, *own, *snapshot.spec.parameters, *curve_names, *_TIMES, *solved])
+    for slot in slots:
+        record = json.loads(json_records.dumps(json_records.trial(slot, curves=curves)))
         params = [record["params"].get(name) for name in snapshot.spec.parameters]
         times = [record[name] for name in _TIMES]
         for member in record["members"] or [{}]:
-            own = [member.get(name) for name in _MEMBER]
-            curves = [json.dumps(member[name]) if member else None for name in curve_names]
+            row = [record[name] for name in facts] + [member.get(name) for name in _MEMBER]
+            kept = [json.dumps(member[name]) if member else None for name in curve_names]
             checks = [member.get("info", {}).get(name) for name in solved]
-            yield [*facts, *own, *params, *curves, *times, *checks]
+            writer.writerow([*row, *params, *kept, *times, *checks])

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 _ENDINGS = (".html", ".csv", ".json")
-_QUANTITIES = ("x", "y", "drive")
 _MAX_COLUMNS = 6
 
 
@@ -97,7 +96,7 @@ hpo trace seqdigits --fresh-seed 2 -o trace.csv
     ),
     argument(
         "--quantity",
-        choices=_QUANTITIES,
+        choices=("x", "y", "drive"),
         default="x",
         help="state x, output y, or drive (default: x)",
     ),

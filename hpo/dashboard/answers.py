@@ -91,22 +91,15 @@ class Details:
         notes = _by_trial(study.system_attrs)
         head = json.dumps(_head(study, view)).encode()
         yield b'{"trials": ['
-        kept = self.kept.setdefault(study._study_id, {})
         shown = view.trials[after:]
         for first in range(0, len(shown), _PIECES):
             some = shown[first : first + _PIECES]
-            texts = (self._trial(kept, study._study_id, trial, notes) for trial in some)
+            texts = (self._trial(study._study_id, t, notes.get(t._trial_id, {})) for t in some)
             yield (b", " if first else b"") + b", ".join(texts)
         yield b"], " + head[1:]
 
-    def _trial(
-        self,
-        kept: dict[int, tuple[FrozenTrial, Any, bytes]],
-        study_id: int,
-        trial: FrozenTrial,
-        notes: dict[int, dict[str, Any]],
-    ) -> bytes:
-        note = notes.get(trial._trial_id, {})
+    def _trial(self, study_id: int, trial: FrozenTrial, note: dict[str, Any]) -> bytes:
+        kept = self.kept.setdefault(study_id, {})
         found = kept.get(trial._trial_id)
         if found is not None and found[0] is trial and found[1] == note:
             return found[2]

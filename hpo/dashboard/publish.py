@@ -174,16 +174,10 @@ class Publisher:
             return [found for found in _find(connection).values() if found.stale]
 
     def publish(self, study: str, *, least_s: float = LEAST_S) -> bool:
-        """Show the state that a study is in.
+        """Show the state that a study is in, unless it was published less than ``least_s`` ago.
 
-        Args:
-            study: its name.
-            least_s: seconds since its last publication, whoever made that, before which nothing
-                is done.
-
-        Returns:
-            Whether anything was written: not if the state is shown already, if another process is
-            at it, or if it is too early.
+        Returns whether anything was written: not if the state is shown already, if another process
+        is at it, or if it is too early, whoever published it last.
 
         Raises:
             StudyError: there is no such study.

@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from hpo import settings
 from hpo.errors import HpoError
 from hpo.launch import plan
 from hpo.launch.config import SiteConfig
-from hpo.launch.executors import Executor
+from hpo.launch.executors import Executor, asked
 from hpo.launch.executors.local import LocalExecutor
 from hpo.launch.executors.slurm import SlurmExecutor
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.postgres.retry import is_passing
 from hpo.postgres.url import is_of_this_host, parse_url, place
 from hpo.study.spec import StudySpec
-
-T = TypeVar("T")
-
-D = TypeVar("D")
-
-
-def asked(question: Callable[[], T], otherwise: D) -> T | D:
-    """What the database answers; ``otherwise`` while it is away."""
-    try:
-        return question()
-    except Exception as error:
-        if not is_passing(error):
-            raise
-        return otherwise
 
 
 def check(site: SiteConfig) -> None:

@@ -19,10 +19,9 @@ from rich.console import Console
 from hpo.console import EXIT_ERROR, Terminated, storage_option
 from hpo.dashboard.publish import PublishingThread
 from hpo.errors import HpoError, StorageError
-from hpo.launch import choose_executor as launch_workers
-from hpo.launch import config, plan
+from hpo.launch import choose_executor, config, plan
 from hpo.launch.config import SiteConfig
-from hpo.launch.executors import GRACE_S
+from hpo.launch.executors import GRACE_S, asked
 from hpo.ledger import warm_start
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
@@ -60,10 +59,10 @@ def run(arguments: Namespace) -> int:
     spec = file.load(arguments.study, overrides=arguments.overrides, values=values)
     options.check(spec, str(file.find(arguments.study)))
     defaults = config.load(arguments)
-    launch_workers.check(defaults)
+    choose_executor.check(defaults)
     if arguments.dry_run:
         spec = _pinned(spec, arguments.storage)
-        script = launch_workers.script(arguments, defaults, spec)
+        script = choose_executor.script(arguments, defaults, spec)
         plan.show(spec, arguments, defaults, script)
         return 0
     with _sigterm_as_interrupt(), open_storage(arguments.storage) as storage:
@@ -116,7 +115,7 @@ class _Launch:
             storage, [spec.name], after_s=FIRST_S, say=self._trouble.put
         )
         self._began_s = time.monotonic()
-        self._executor = launch_workers.executor(arguments, defaults, spec, storage, self._ledger)
+        self._executor = choose_executor.executor(arguments, defaults, spec, storage, self._ledger)
 
     def run(self) -> int:
         how = self._patient.register(self._spec)
@@ -199,7 +198,7 @@ class _Launch:
         latest, away, refused = first, False, False
         while True:
             looked_s = time.monotonic()
-            seen = launch_workers.asked(lambda: self._ledger.snapshot(self._spec.name), None)
+            seen = asked(lambda: self._ledger.snapshot(self._spec.name), None)
             if (seen is None) != away:
                 away = seen is None
                 view.note("database unreachable, retrying" if away else "the database is back")
@@ -323,14 +322,14 @@ class _Launch:
 
     def _tell_of_artifacts(self) -> None:
         """Say how artifacts can be made that nobody is going to make by himself."""
-        held = launch_workers.asked(lambda: self._artifacts.held(self._spec.name), False)
+        held = asked(lambda: self._artifacts.held(self._spec.name), False)
         if self._artifacts_due() and (self._executor.alive or not held):
             command = f"hpo artifacts {shlex.quote(self._spec.name)}{self._option} --make"
             _say(f"the {make.what(self._spec)} for the dashboard is still to be made: {command}")
 
     def _artifacts_due(self) -> bool:
         """Whether they are still to be made, as far as the database can be asked."""
-        return launch_workers.asked(lambda: self._spec.name in self._artifacts.due(), True)
+        return asked(lambda: self._spec.name in self._artifacts.due(), True)
 
     def _print_record(self, snapshot: StudySnapshot, outcome: str, report: Path | None) -> None:
         record = {

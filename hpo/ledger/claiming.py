@@ -7,7 +7,7 @@ opened one by one: the budget is exact and the window is kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import psycopg
@@ -135,31 +135,25 @@ def claim(
     apply_failure_policy(connection, study.id)  # whoever settled a trial may have died at it
     if (state := _state(connection, study.id)) != StudyState.OPEN:
         return Over(f"{spec.name} is {state}")
-    found = _abandoned(connection, study.id, who, Phase.SEARCH) or _next(
+    search = slots_of(study.id, Phase.SEARCH)
+    found = _abandoned(connection, study.id, who, search) or _next(
         connection, study, spec, who, confirm
     )
     return _take(connection, found, study, spec, who) if isinstance(found, Row) else found
 
 
 def _abandoned(
-    connection: Connection,
-    study_id: int,
-    who: Claimant,
-    phase: Phase,
-    numbers: Sequence[int] | None = None,
+    connection: Connection, study_id: int, who: Claimant, wanted: Any
 ) -> Row[Any] | None:
-    """A slot that its worker released or lost; slots lost too often are failed on the way.
+    """A wanted slot that its worker released or lost; those lost too often are failed on the way.
 
-    A slot that the worker holds already is its own: our answer was lost. With ``numbers``, those
-    slots alone are wanted.
+    A slot that the worker holds already is its own: our answer was lost.
     """
     held = slots.c.lease_until.is_not(None)
     again = held & (slots.c.worker == who.worker) & (slots.c.token == who.token)
     expired = slots.c.lease_until < NOW if who.take_over else false()
     free = or_(slots.c.lease_until.is_(None), expired)
-    query = select(slots).where(slots_of(study_id, phase), IS_RUNNING, or_(again, free))
-    if numbers is not None:
-        query = query.where(slots.c.number.in_(numbers))
+    query = select(slots).where(wanted, IS_RUNNING, or_(again, free))
     query = query.order_by(slots.c.number).limit(1).with_for_update()
     while True:
         slot = connection.execute(query).one_or_none()
@@ -227,6 +221,7 @@ def _next_confirmation(
     Only what is among the best now is confirmed: a longer search, or a trial that was excluded,
     may have changed who that is. What was finished for others is kept, but no longer counts.
     """
+    own = slots_of(study.id, Phase.CONFIRM)
     wanted: dict[int, tuple[int, Any]] = {}
     """Source and parameters of every confirmation training by number, the best trial's first."""
     if spec.confirm is not None:
@@ -234,10 +229,9 @@ def _next_confirmation(
             first = best.number * spec.confirm.members
             numbers = range(first, first + spec.confirm.members)
             wanted |= dict.fromkeys(numbers, (best.number, best.params))
-        slot = _abandoned(connection, study.id, who, Phase.CONFIRM, list(wanted))
+        slot = _abandoned(connection, study.id, who, own & slots.c.number.in_(wanted))
         if slot is not None:
             return slot
-    own = slots_of(study.id, Phase.CONFIRM)
     query = select(slots.c.number, slots.c.state).where(own)
     taken = {row.number: row.state for row in connection.execute(query)}
     for number, (source, params) in wanted.items():

@@ -75,24 +75,26 @@ class End:
     steps: Sequence[float] = ()
     """Values reported to the pruner."""
     attrs: Mapping[str, Any] | None = None
-    """The sampler's and pruner's memory of the trial."""
+    """The sampler's and pruner's memory of the trial; None for what the suggestion came with."""
     message: str | None = None
     """Why it failed or was pruned."""
     lineage: Mapping[str, Any] = field(default_factory=dict)
     """Where the result comes from."""
     settled_at: datetime | None = None
     """When; None for now."""
+    trained: Sequence[Member] | None = None
+    """Its members; None for those that are stored."""
+    last: Member | None = None
+    """The one of them that is still to be stored."""
 
-    def shown(
-        self, attempts: int, amendments: Sequence[Mapping[str, Any]], trained: Sequence[Member]
-    ) -> dict[str, Any]:
+    def shown(self, attempts: int, amendments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """The user attributes in Optuna's tables of a trial that ends so."""
         facts: dict[str, Any] = {f"lineage:{key}": value for key, value in self.lineage.items()}
         facts["attempts"] = attempts
-        if trained:
-            facts["members:score"] = [m.score for m in trained]
-            facts["members:seed"] = [m.seed for m in trained]
-            facts["members:diverged"] = sum(m.diverged for m in trained)
+        if self.trained:
+            facts["members:score"] = [m.score for m in self.trained]
+            facts["members:seed"] = [m.seed for m in self.trained]
+            facts["members:diverged"] = sum(m.diverged for m in self.trained)
         if self.message:
             facts["message"] = self.message
         if amendments:

@@ -182,10 +182,13 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
         if slot.optuna_trial_id is not None:
             end = End(
-                state=SlotState.EXCLUDED, score=slot.score, message=message, lineage=slot.lineage
+                state=SlotState.EXCLUDED,
+                score=slot.score,
+                message=message,
+                lineage=slot.lineage,
+                trained=reading.members_of(connection, slot.id),
             )
-            trained = reading.members_of(connection, slot.id)
-            shown = end.shown(slot.attempts, amendments, trained)
+            shown = end.shown(slot.attempts, amendments)
             optuna_tables.exclude_trial(connection, slot.optuna_trial_id, shown)
         confirmed = (slots.c.study_id == study.id) & (slots.c.source == trial)
         was_confirmed = connection.scalar(select(slots.c.id).where(confirmed).limit(1))

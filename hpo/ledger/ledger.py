@@ -8,7 +8,7 @@ one transaction or two, and safe to repeat when the answer to it was lost.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, Unpack
 
@@ -23,7 +23,7 @@ from hpo.postgres.retry import Patience, Transactional, statement, transaction
 from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Member, Past, SlotState
+from hpo.study.trials import Past, SlotState
 
 
 def _register(
@@ -177,26 +177,13 @@ class Ledger(Transactional):
     release = transaction(writing.release)
     lose = transaction(writing.lose)
 
-    def settle(
-        self,
-        claim: Claim,
-        end: End,
-        *,
-        trained: Sequence[Member] | None = None,
-        last: Member | None = None,
-    ) -> None:
+    def settle(self, claim: Claim, end: End) -> None:
         """Finish a slot: one statement, and where a slot has failed, the failure policy.
-
-        Args:
-            claim: the slot.
-            end: how it ends; without ``attrs``, those that the suggestion came with stay.
-            trained: its members, where the caller knows them.
-            last: the one of them that is still to be stored.
 
         Raises:
             LeaseLostError: the slot is another worker's by now.
         """
-        if self._finish(claim, end, trained, last):
+        if self._finish(claim, end):
             self._apply_failure_policy(claim.study_id)
 
     _read = statement(reading.history)

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.errors import StudyError
+from hpo.ledger.claims import End
 from hpo.search import space as search_space
 from hpo.search.space import directions, values
 from hpo.study.spec import StudySpec
@@ -253,20 +254,14 @@ def params_of(spec: StudySpec, suggestion: Suggestion) -> dict[str, Any]:
     }
 
 
-def outcome_of(
-    state: SlotState,
-    score: float | None,
-    cost: float | None,
-    steps: Sequence[float],
-    user_attrs: Mapping[str, Any],
-    system_attrs: Mapping[str, Any],
-) -> dict[str, Any]:
+def outcome_of(end: End, user_attrs: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters of ``FINISH`` for Optuna's tables."""
-    scored = state in (SlotState.COMPLETE, SlotState.PRUNED)
+    scored = end.state in (SlotState.COMPLETE, SlotState.PRUNED)
+    system_attrs = end.attrs or {}
     return {
-        "trial_state": _STATES[state].name,
-        "scores": values(score, cost) if scored else [],
-        "mirrored_steps": [step if math.isfinite(step) else math.nan for step in steps],
+        "trial_state": _STATES[end.state].name,
+        "scores": values(end.score, end.cost) if scored else [],
+        "mirrored_steps": [step if math.isfinite(step) else math.nan for step in end.steps],
         "user_keys": list(user_attrs),
         "user_texts": [json.dumps(value) for value in user_attrs.values()],
         "own_keys": list(system_attrs),

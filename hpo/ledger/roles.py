@@ -49,13 +49,9 @@ _TOO_MUCH = """
 def set_up(storage: Storage, role: str, password: str | None = None) -> None:
     """Make the role, or correct it, and create or upgrade the tables that it may use.
 
-    Safe to repeat, in many processes at once, and beside workers at work.
-
-    Args:
-        storage: the database, opened by the owner of the tables.
-        role: name of the role.
-        password: its password from now on; without one, the role keeps what it has. It is sent as a
-            SCRAM-SHA-256 verifier, so that no log of the server holds it.
+    Safe to repeat, in many processes at once, and beside workers at work. The storage was opened by
+    the owner of the tables. Without a password, the role keeps the one that it has; a new one is
+    sent as a SCRAM-SHA-256 verifier, so that no log of the server holds it.
 
     Raises:
         StorageError: this user may not do that, or the role has rights that a worker must not have.

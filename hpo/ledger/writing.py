@@ -179,24 +179,17 @@ def count_loss(connection: Connection, slot: Row[Any], why: str) -> bool:
     connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
     if failed:
         message = f"lost {MAX_LOSSES} workers, the last one {slot.worker}: {why}"
-        end = End(state=SlotState.FAILED, message=message, attrs=slot.attrs)
         trained = reading.members_of(connection, slot.id)
-        _finish(connection, {**_owner_of(slot), "token": None}, end, slot.amendments, trained)
+        end = End(state=SlotState.FAILED, message=message, attrs=slot.attrs, trained=trained)
+        _finish(connection, {**_owner_of(slot), "token": None}, end, slot.amendments)
         apply_failure_policy(connection, slot.study_id)
     return not failed
 
 
-def finish(
-    connection: Connection,
-    claim: Claim,
-    end: End,
-    trained: Sequence[Member] | None,
-    last: Member | None,
-) -> bool:
-    """Settle a slot, in the ledger and in Optuna's tables alike; see ``Ledger.settle``.
+def finish(connection: Connection, claim: Claim, end: End) -> bool:
+    """Settle a slot, in the ledger and in Optuna's tables alike.
 
-    Returns:
-        Whether the failure policy must be asked; see ``apply_failure_policy``.
+    Returns whether the failure policy must be asked; see ``apply_failure_policy``.
 
     Raises:
         LeaseLostError: the slot is another worker's by now.
@@ -204,9 +197,9 @@ def finish(
     if end.attrs is None:
         stored = select(slots.c.attrs).where(slots.c.id == claim.slot_id)
         end = replace(end, attrs=connection.scalar(stored) or {})
-    if trained is None:
-        trained = reading.members_of(connection, claim.slot_id)
-    row = _finish(connection, _owner(claim), end, claim.slot_amendments, trained, last)
+    if end.trained is None:
+        end = replace(end, trained=reading.members_of(connection, claim.slot_id))
+    row = _finish(connection, _owner(claim), end, claim.slot_amendments)
     if row is None:
         state = connection.scalar(select(slots.c.state).where(is_mine(claim)))
         if state is None:
@@ -216,15 +209,8 @@ def finish(
 
 
 def _finish(
-    connection: Connection,
-    who: Mapping[str, Any],
-    end: End,
-    amendments: Sequence[Mapping[str, Any]],
-    trained: Sequence[Member],
-    last: Member | None = None,
+    connection: Connection, who: Mapping[str, Any], end: End, amendments: Sequence[Any]
 ) -> Row[Any] | None:
-    facts = end.shown(who["attempt"], amendments, trained)
-    attrs = end.attrs or {}
     values = {
         "state": end.state,
         "slot_score": end.score,
@@ -234,23 +220,21 @@ def _finish(
         "message": end.message,
         "lineage": json.dumps(end.lineage),
         "settled_at": end.settled_at,
-        **optuna_tables.outcome_of(end.state, end.score, end.cost, end.steps, facts, attrs),
+        **optuna_tables.outcome_of(end, end.shown(who["attempt"], amendments)),
     }
-    return connection.execute(FINISH, {**who, **values, **_member_of(last)}).first()
+    return connection.execute(FINISH, {**who, **values, **_member_of(end.last)}).first()
 
 
-def restore(
-    connection: Connection, spec: StudySpec, slot: Row[Any], end: End, trained: Sequence[Member]
-) -> None:
+def restore(connection: Connection, spec: StudySpec, slot: Row[Any], end: End) -> None:
     """Give a trial from a backup, inserted as running, the end that it had; Optuna's, too."""
-    who = _owner_of(slot)
+    who, end = _owner_of(slot), replace(end, trained=reading.members_of(connection, slot.id))
     if slot.params:
         suggestion = Suggestion(params=slot.params, attrs=slot.attrs)
         connection.execute(STORE_SUGGESTION, {**who, **_suggested(spec, suggestion)})
     if end.state != SlotState.RUNNING:
-        _finish(connection, who, end, slot.amendments, trained)
+        _finish(connection, who, end, slot.amendments)
     if end.state == SlotState.EXCLUDED:
-        facts = end.shown(slot.attempts, slot.amendments, trained)
+        facts = end.shown(slot.attempts, slot.amendments)
         optuna_tables.exclude_trial(connection, slot.optuna_trial_id, facts)
 
 

@@ -118,11 +118,10 @@ class Worker:
         study = self._options.study
         if study is not None:
             return self._claim_from(study)
-        found = self._claim_fairly()
-        for _ in range(RACES):  # others chose the same study: look again which has the fewest
+        for _ in range(1 + RACES):  # others chose the same study: look again which has the fewest
+            found = self._claim_fairly()
             if not (isinstance(found, Wait) and found.stale):
                 break
-            found = self._claim_fairly()
         return found
 
     def _claim_fairly(self) -> Claim | Wait:

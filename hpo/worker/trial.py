@@ -257,8 +257,10 @@ class Trial:
                 "attempts": self._claim.attempt,
                 "seconds": round(time.monotonic() - self._started, 3),
             },
+            trained=self._members,
+            last=self._last,
         )
-        self._ledger.settle(self._claim, end, trained=self._members, last=self._last)
+        self._ledger.settle(self._claim, end)
 
     def _cost(self) -> float | None:
         """The mean cost of the members; None where the study has none."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 __all__ = ["GRACE_S", "Executor", "slurm_commands"]
 
@@ -19,6 +19,23 @@ lost (rather than killed by ``stop``); returns whether it held a trial, None if 
 
 GRACE_S = 10.0
 """A worker that is asked to stop keeps its training safe at its next epoch, mostly within this."""
+
+
+T = TypeVar("T")
+
+D = TypeVar("D")
+
+
+def asked(question: Callable[[], T], otherwise: D) -> T | D:
+    """What the database answers; ``otherwise`` while it is away."""
+    from hpo.postgres.retry import is_passing  # the crew of a job stays small
+
+    try:
+        return question()
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        return otherwise
 
 
 class Executor(ABC):

@@ -23,7 +23,7 @@ from types import FrameType
 from hpo import settings
 from hpo.console import EXIT_ERROR, Parser, answer, at_least, seconds
 from hpo.errors import HpoError
-from hpo.launch.executors import slurm_commands
+from hpo.launch.executors import asked, slurm_commands
 from hpo.launch.executors.local import LocalExecutor
 from hpo.ledger.lease import LEASE_S
 
@@ -160,15 +160,12 @@ def release_lost(worker: str, lost: bool) -> bool | None:
     """Free the slot of a dead worker; see ``executors.Release``."""
     from hpo.ledger.ledger import Ledger
     from hpo.postgres.connect import open_storage
-    from hpo.postgres.retry import is_passing
 
-    try:
+    def release() -> bool:
         with open_storage() as storage:
             return Ledger(storage).release_lost(worker, lost=lost)
-    except Exception as error:
-        if not is_passing(error):
-            raise
-        return None  # its lease will run out all the same
+
+    return asked(release, None)  # its lease will run out all the same
 
 
 def probe(name: str) -> int:

@@ -287,9 +287,11 @@ class SlurmExecutor(Executor):
             self._deaths = 0  # but a node may be bad: the pause goes on to grow
         if gone and self._deaths >= DEATHS_AT_START and not running:
             log = self._logs / f"{gone[-1].id}.log"
+            no_log = "  (no log: is its directory shared with the nodes?)"
+            said = tail(log) if log.exists() else no_log
             raise WorkerError(
                 f"slurm: jobs must live, but {self._deaths} in a row ended at once "
-                f"({gone[-1].state}), and none runs. The last one said:\n{_said(log)}\n"
+                f"({gone[-1].state}), and none runs. The last one said:\n{said}\n"
                 f"Its log: {log}"
             )
         if gone:
@@ -337,11 +339,10 @@ class SlurmExecutor(Executor):
     def _start_probe(self) -> None:
         """Submit a small job with the options of the others: what is accepted, is for them, too."""
         name = f"probe-{uuid.uuid4().hex[:8]}@slurm"
-        order = slurm_script.JobScript(
+        order = replace(
+            self._order(1),
             name=f"{self.name}-probe",
-            jobs=1,
             command=slurm_script.crew(f"--probe={name}"),
-            logs=self._logs,
             time=PROBE_TIME,
             log="%A_%a-probe.log",
         )
@@ -386,7 +387,3 @@ class SlurmExecutor(Executor):
 
 def _count(jobs: int) -> str:
     return "1 job" if jobs == 1 else f"{jobs} jobs"
-
-
-def _said(log: Path) -> str:
-    return tail(log) if log.exists() else "  (no log: is its directory shared with the nodes?)"

@@ -56,13 +56,9 @@ def _encode(kind: Any, value: Any) -> Any:
 
 
 def decode(table: sa.Table, record: Any, where: str, *, older: bool = False) -> dict[str, Any]:
-    """The values of a row.
+    """The values of a row of which `encode` has made ``record``; ``where`` is said in messages.
 
-    Args:
-        table: its table.
-        record: what `encode` made of it.
-        where: file and line, for messages.
-        older: columns may be missing, which get their defaults: the table has grown since.
+    In an ``older`` file columns may be missing, which get their defaults: the table has grown.
 
     Raises:
         BackupError: something is missing, unknown, or of the wrong type.

@@ -143,8 +143,7 @@ def _insert(
     if record.checkpoint is not None:
         connection.execute(insert(checkpoints).values(owner | record.checkpoint))
     if slot.phase == Phase.SEARCH:
-        trained = reading.members_of(connection, slot.id)
-        writing.restore(connection, backup.spec, slot, end, trained)
+        writing.restore(connection, backup.spec, slot, end)
 
 
 def _taken(connection: Connection, study: Row[Any], backup: Backup, path: Path) -> str:

@@ -26,11 +26,7 @@ WINDOW = 1024
 
 
 def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
-    """The spec of a parsed study file.
-
-    Args:
-        raw: the parsed TOML with ``name`` added.
-        where: the file, for messages.
+    """The spec of a parsed study file with ``name`` added; ``where`` is the file, for messages.
 
     Raises:
         SpecError: the first broken rule, located.

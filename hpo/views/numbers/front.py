@@ -5,7 +5,6 @@ Pure functions of a snapshot; the report, the dashboard, a picture and the termi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hpo.study import score_text, time_step
@@ -65,11 +64,12 @@ def chart(snapshot: StudySnapshot) -> FrontChart:
     confirmed = tuple(_confirmed(spec, item) for item in snapshot.confirmations if item.scores)
     reported, here = _reported(spec)
     drawn = (*trials, *along, *confirmed, *(spot for spot in (reported, here) if spot))
+    costs = [spot.cost for spot in drawn] or [0.0]
     return FrontChart(
         x_label=formatting.quantity_label(spec.cost_name),
         y_label=formatting.metric(spec),
         more_is_better=spec.maximize,
-        log_x=_spans_a_decade(spot.cost for spot in drawn),
+        log_x=min(costs) > 0 and max(costs) > DECADE * min(costs),
         trials=trials,
         front=along,
         confirmed=confirmed,
@@ -112,11 +112,6 @@ def _reported(spec: StudySpec) -> tuple[FrontPoint | None, FrontPoint | None]:
     cost = formatting.quantity(spec.cost_name, here or 0.0)
     measured = f"reported network, {cost} as measured here"
     return spot(reported.cost, formatting.reported_text(spec)), spot(here, measured)
-
-
-def _spans_a_decade(costs: Iterable[float]) -> bool:
-    found = list(costs)
-    return bool(found) and min(found) > 0 and max(found) > DECADE * min(found)
 
 
 def view(found: FrontChart) -> tuple[float, float]:

@@ -121,11 +121,9 @@ class Replay:
     def parameter_lines(self) -> list[str]:
         """The searched parameters with their units."""
         choice = self.retrained.choice
-        texts = [
-            f"{name} = {value_text(choice.suggested[name])} {unit(name)}".rstrip()
-            for name in choice.snapshot.spec.parameters
-            if name in choice.suggested
-        ]
+        params = choice.suggested
+        searched = [name for name in choice.snapshot.spec.parameters if name in params]
+        texts = [f"{name} = {value_text(params[name])} {unit(name)}".rstrip() for name in searched]
         return [", ".join(texts[i : i + _PER_LINE]) for i in range(0, len(texts), _PER_LINE)]
 
     @property
