@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpo.cli.common import (
     JSON,
@@ -172,6 +172,7 @@ def artifacts(arguments: argparse.Namespace) -> int:
     """
     from hpo.ledger.artifacts import ArtifactStore
     from hpo.ledger.ledger import Ledger
+    from hpo.views.terminal import tables
 
     with opened_storage(arguments) as storage:
         ledger = Ledger(storage)
@@ -187,7 +188,13 @@ def artifacts(arguments: argparse.Namespace) -> int:
     if not found and not arguments.json:
         hint = _hint(arguments, state, nobody_at_it=nobody_at_it, error=error)
         print(f"{arguments.study}: nothing is kept of it{hint}", file=sys.stderr)
-    return tell(arguments, *_told(arguments.study, found, error, arguments.output))
+    folder = arguments.output
+    names = _targets(folder, found) if folder else [item.filename for item in found]
+    sizes = [(str(name), item.size) for name, item in zip(names, found, strict=True)]
+    files = [{"file": name, "bytes": size} for name, size in sizes]
+    record = {"study": arguments.study, "artifacts": files, "error": error}
+    rows = [[name, _size(size)] for name, size in sizes]
+    return tell(arguments, record, *(tables.columns(rows, right=[1]) if rows else []))
 
 
 def _hint(
@@ -205,20 +212,6 @@ def _hint(
     why = f" ({error.strip().splitlines()[-1]})" if error else ""
     option = storage_option(arguments.storage)
     return f"{why}; make it: hpo artifacts {arguments.study}{option} --make"
-
-
-def _told(
-    study: str, found: Sequence[Listed], error: str | None, folder: Path | None
-) -> tuple[dict[str, Any], *tuple[str, ...]]:
-    """What there is, for programs, then in lines for people."""
-    from hpo.views.terminal import tables
-
-    names = _targets(folder, found) if folder else [item.filename for item in found]
-    sizes = [(str(name), item.size) for name, item in zip(names, found, strict=True)]
-    files = [{"file": name, "bytes": size} for name, size in sizes]
-    rows = [[name, _size(size)] for name, size in sizes]
-    record = {"study": study, "artifacts": files, "error": error}
-    return record, *(tables.columns(rows, right=[1]) if rows else [])
 
 
 def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:

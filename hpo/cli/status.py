@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from hpo.ledger.ledger import Ledger
     from hpo.study.snapshot import StudySnapshot
+    from hpo.views.terminal.progress import Tracker
 
 
 @command(
@@ -165,17 +166,19 @@ def _watch(arguments: argparse.Namespace) -> int:
 
     from hpo.ledger.ledger import Ledger
     from hpo.postgres.retry import is_passing
+    from hpo.views.terminal.progress import Tracker
 
     with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
-        console = Console()
-        draw = _drawing(Ledger(storage), arguments.study, storage.place(), console)
+        console, ledger, study = Console(), Ledger(storage), arguments.study
+        tracker = Tracker(ledger.snapshot(study)) if study is not None else None
         shown: RenderableType = Text("")
         away_since_s: float | None = None
         with Live(console=console, auto_refresh=False, screen=True) as live:
             while True:
                 note = Text("Ctrl-C ends the watching; workers go on", "dim")
                 try:
-                    shown, away_since_s = draw(), None
+                    shown = _drawn(ledger, study, tracker, storage.place(), console)
+                    away_since_s = None
                 except Exception as error:
                     if not is_passing(error):
                         raise
@@ -188,33 +191,24 @@ def _watch(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _drawing(
-    ledger: Ledger, study: str | None, where: str, console: Console
-) -> Callable[[], RenderableType]:
-    """What draws the study as it is now, or all of the database that is ``where`` in words."""
+def _drawn(
+    ledger: Ledger, study: str | None, tracker: Tracker | None, where: str, console: Console
+) -> RenderableType:
+    """The study as it is now, or all of the database that is ``where`` in words."""
     from rich.text import Text
 
     from hpo.views.terminal import live, status
-    from hpo.views.terminal.progress import Tracker
 
-    def draw_all() -> RenderableType:
+    if study is None or tracker is None:
         room = {"width": console.width, "height": console.height - 3}
         lines = status.overview(ledger.studies(), ledger.workers(), **room)
         return Text("\n".join([where, "", *lines]), no_wrap=True, overflow="ellipsis")
-
-    if study is None:
-        return draw_all
-    tracker = Tracker(ledger.snapshot(study))
-
-    def draw_one() -> RenderableType:
-        snapshot = ledger.snapshot(study)
-        return live.screen(
-            snapshot,
-            storage=where,
-            notes=[],
-            seconds_left=tracker.seconds_left(snapshot),
-            width=console.width,
-            height=console.height - 1,
-        )
-
-    return draw_one
+    snapshot = ledger.snapshot(study)
+    return live.screen(
+        snapshot,
+        storage=where,
+        notes=[],
+        seconds_left=tracker.seconds_left(snapshot),
+        width=console.width,
+        height=console.height - 1,
+    )

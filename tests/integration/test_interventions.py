@@ -5,106 +5,34 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import optuna
 import pytest
 import sqlalchemy as sa
+from settling import claim, decide, finish, run
 from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
 
-from hpo.cli import main
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.launch import arguments as launch_arguments
 from hpo.launch.config import SiteConfig
 from hpo.launch.run import _Launch
 from hpo.ledger import interventions, tables
-from hpo.ledger.claims import Claim, End, LeaseLostError, Over
+from hpo.ledger.claims import End, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.connect import Storage, open_storage
+from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
 from hpo.study.snapshot import StudyState
-from hpo.study.trials import Member, Phase, SlotState, Suggestion
+from hpo.study.trials import Phase, SlotState
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
-from hpo.worker.trial import _filled
-
-
-@pytest.fixture
-def storage(database_url: str) -> Iterator[Storage]:
-    with open_storage(database_url) as storage:
-        yield storage
-
-
-@pytest.fixture
-def ledger(storage: Storage) -> Ledger:
-    return Ledger(storage)
-
-
-@pytest.fixture
-def hpo(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
-    """Run a command; returns what it said."""
-    monkeypatch.setenv("HPO_STORAGE", database_url)
-
-    def run(*line: str, status: int = 0) -> str:
-        assert main.main(line) == status
-        said = capsys.readouterr()
-        return said.err if status else said.out
-
-    return run
-
-
-def claim(ledger: Ledger, worker: str = "w", lease_s: float = 60.0) -> Claim:
-    found = ledger.claim("toy", worker, lease_s=lease_s)
-    assert isinstance(found, Claim), found
-    return found
-
-
-def decide(ledger: Ledger, held: Claim) -> Suggestion:
-    """What is suggested for a claimed trial, as the history is now."""
-    return suggest(held.spec, held.number, _filled(held, ledger.history(held)))
-
-
-def finish(ledger: Ledger, held: Claim, state: SlotState = SlotState.COMPLETE) -> None:
-    if held.phase == Phase.SEARCH and held.suggestion is None:
-        ledger.store_suggestion(held, decide(ledger, held))
-    score = (held.number * 7 + held.fresh_seed) % 11 / 11
-    trained = Member(
-        member=0,
-        seed=1,
-        score=score,
-        curve=(score,),
-        loss_curve=(1.0,),
-        diverged=False,
-        info={},
-        seconds=0.1,
-    )
-    if state == SlotState.FAILED:
-        ledger.settle(held, End(state=state, message=f"ValueError: trial {held.number}"))
-        return
-    ledger.store_member(held, trained)
-    ledger.settle(held, End(state=state, score=score, steps=(score,)))
-
-
-def run(ledger: Ledger, until: int = 1000) -> None:
-    """Settle whatever there is to claim, in the search up to trial ``until``."""
-    while isinstance(held := ledger.claim("toy", "w", lease_s=60), Claim):
-        finish(ledger, held)
-        if held.phase == Phase.SEARCH and held.number + 1 >= until:
-            return
-
-
-def params(ledger: Ledger) -> list[dict[str, object]]:
-    return [dict(slot.params) for slot in ledger.snapshot("toy").search]
-
 
 # --- exclude ----------------------------------------------------------------------------------
 
 
 def test_an_excluded_trial_counts_for_later_trials_alone(ledger: Ledger, storage: Storage) -> None:
     ledger.register(toy_spec(budget={"window": 2}))  # trial 3 is the best of them
-    run(ledger, until=8)
+    run(ledger, most=8)
     before, other = claim(ledger, "before"), claim(ledger, "other")
     assert (before.number, other.number) == (8, 9)
     decided = decide(ledger, before)
@@ -223,9 +151,9 @@ def test_only_a_result_can_be_excluded(ledger: Ledger, hpo: Callable[..., str]) 
 
 def test_a_retried_trial_counts_for_later_trials_alone(ledger: Ledger, storage: Storage) -> None:
     ledger.register(toy_spec(budget={"window": 2}))
-    run(ledger, until=5)
+    run(ledger, most=5)
     finish(ledger, claim(ledger), SlotState.FAILED)
-    run(ledger, until=9)
+    run(ledger, most=3)
     before, other = claim(ledger, "before"), claim(ledger, "other")
     decided = decide(ledger, before)
     assert interventions.retry(ledger, "toy", 5) == [(Phase.SEARCH, 5)]
@@ -279,7 +207,7 @@ def test_a_failed_study_is_shown_with_its_next_step_and_goes_on_after_a_retry(
 
 def test_a_failed_confirmation_is_retried(ledger: Ledger) -> None:
     ledger.register(toy_spec(budget={"trials": 2}, confirm={"top": 1, "members": 2}))
-    run(ledger, until=2)
+    run(ledger, most=2)
     held = claim(ledger)
     assert held.phase == Phase.CONFIRM
     finish(ledger, held, SlotState.FAILED)
@@ -369,7 +297,7 @@ def test_a_study_is_deleted_whole_and_only_when_nobody_works_on_it(
 ) -> None:
     ledger.register(toy_spec("kept"))
     ledger.register(toy_spec())
-    run(ledger, until=3)
+    run(ledger, most=3)
     held = claim(ledger)
     assert "there is no terminal to ask on. Say so with: hpo delete toy --yes." in hpo(
         "delete", "toy", status=1
@@ -397,7 +325,7 @@ def test_a_study_deleted_in_the_dashboard_can_be_deleted_here(
     ledger: Ledger, storage: Storage, hpo: Callable[..., str]
 ) -> None:
     ledger.register(toy_spec())
-    run(ledger, until=2)
+    run(ledger, most=2)
     held = claim(ledger)
     optuna.delete_study(study_name="toy", storage=storage.optuna())
     finish(ledger, held)  # no result is lost
@@ -440,7 +368,7 @@ def test_extending_during_a_confirmation_leaves_no_partial_one(
     ledger: Ledger, hpo: Callable[..., str]
 ) -> None:
     ledger.register(toy_spec(budget={"trials": 3}, confirm={"top": 1, "members": 3}))
-    run(ledger, until=3)
+    run(ledger, most=3)
     settled, running = claim(ledger, "a"), claim(ledger, "b", lease_s=0.2)
     finish(ledger, settled)
     source = settled.source

@@ -3,64 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import Any
 
 import optuna
 import psycopg
 import pytest
 import sqlalchemy as sa
 from servers import press_ctrl_c
+from settling import claim, finish, member
 from workers import toy_spec
 
-from hpo.errors import StudyError
 from hpo.ledger.claiming import open_next
-from hpo.ledger.claims import Checkpoint, Claim, Claimant, End, LeaseLostError, Over, Wait
+from hpo.ledger.claims import Checkpoint, Claim, Claimant, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.connect import Storage, open_storage
+from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
-from hpo.study.snapshot import StudyState
-from hpo.study.trials import Member, Phase, SlotState, Suggestion
+from hpo.study.trials import SlotState, Suggestion
 
 LEASE_S = 0.3
-
-
-@pytest.fixture
-def storage(database_url: str) -> Iterator[Storage]:
-    with open_storage(database_url) as storage:
-        yield storage
-
-
-@pytest.fixture
-def ledger(storage: Storage) -> Ledger:
-    return Ledger(storage)
-
-
-def claim(ledger: Ledger, worker: str, *, study: str = "toy", lease_s: float = 60.0) -> Claim:
-    found = ledger.claim(study, worker, lease_s=lease_s)
-    assert isinstance(found, Claim), found
-    return found
-
-
-def member(index: int = 0, score: float = 0.5) -> Member:
-    return Member(
-        member=index,
-        seed=1,
-        score=score,
-        curve=(0.1, score),
-        loss_curve=(1.0, float("inf")),
-        diverged=False,
-        info={"n": 1},
-        seconds=0.1,
-    )
-
-
-def finish(ledger: Ledger, held: Claim, score: float = 0.5) -> None:
-    if held.phase == Phase.SEARCH:
-        past = ledger.history(held)
-        ledger.store_suggestion(held, suggest(held.spec, held.number, past))
-    ledger.store_member(held, member(score=score))
-    ledger.settle(held, End(state=SlotState.COMPLETE, score=score, steps=(0.1, score)))
 
 
 def test_slots_are_claimed_in_order_and_within_the_window(ledger: Ledger) -> None:
@@ -252,75 +211,16 @@ def test_a_beat_that_comes_after_settling_is_no_loss(ledger: Ledger) -> None:
     assert not ledger.snapshot("toy").search[1].held, "nor is a released slot taken again"
 
 
-def test_nothing_is_handed_out_of_a_study_that_giving_up_a_slot_has_stopped(
-    ledger: Ledger,
-) -> None:
-    ledger.register(toy_spec(budget={"window": 8}))
-    held = [claim(ledger, f"w{i}") for i in range(5)]
-    for number in (1, 2, 3):
-        ledger.settle(held[number], End(state=SlotState.FAILED, message="boom"))
-    assert ledger.snapshot("toy").state == StudyState.OPEN, "trial 0 is not yet settled"
-    ledger.release(held[4])
-    for attempt in range(3):
-        ledger.release_lost(f"w{attempt}" if attempt else "w0")
-        if attempt < 2:
-            assert claim(ledger, f"w{attempt + 1}").number == 0
-    assert ledger.claim("toy", "next", lease_s=60) == Over("toy is failed")
-    assert not ledger.snapshot("toy").search[4].held
-
-
 def test_repeated_calls_are_harmless(ledger: Ledger) -> None:
     """The answer to a commit can be lost; the call is then repeated."""
     ledger.register(toy_spec())
     first = claim(ledger, "w")
     assert claim(ledger, "w") == first
-    finish(ledger, first)
+    finish(ledger, first, score=0.5)
     ledger.settle(first, End(state=SlotState.COMPLETE, score=0.5))
     snapshot = ledger.snapshot("toy")
     assert len(snapshot.search) == 1
-    assert len(snapshot.search[0].members) == 1
-
-
-def test_exceptions_in_a_row_stop_the_study(ledger: Ledger) -> None:
-    ledger.register(toy_spec())
-    for number in range(3):
-        end = End(state=SlotState.FAILED, message=f"ValueError: {number}")
-        ledger.settle(claim(ledger, "w"), end)
-    snapshot = ledger.snapshot("toy")
-    assert snapshot.state == StudyState.FAILED
-    assert snapshot.reason == "3 slots in a row failed; the last one:\nValueError: 2"
-    assert ledger.claim("toy", "w", lease_s=60) == Over("toy is failed")
-
-
-def test_a_fifth_of_failures_stops_the_study(ledger: Ledger) -> None:
-    ledger.register(toy_spec(budget={"trials": 15, "window": 4}))
-    for number in range(5):
-        held = claim(ledger, "w")
-        if number % 2 == 0:
-            ledger.settle(held, End(state=SlotState.FAILED, message="boom"))
-        else:
-            finish(ledger, held)
-    assert ledger.snapshot("toy").reason == "3 of 15 slots failed; the last one:\nboom"
-
-
-def test_failures_count_by_number_not_by_time(ledger: Ledger) -> None:
-    """Fast failures that overtake slower trials stop nothing by themselves."""
-    ledger.register(toy_spec(budget={"window": 8}))
-    held = [claim(ledger, f"w{i}") for i in range(5)]
-    for number in (0, 1, 4):
-        ledger.settle(held[number], End(state=SlotState.FAILED, message=f"boom {number}"))
-    assert ledger.snapshot("toy").state == StudyState.OPEN
-    finish(ledger, held[3])
-    ledger.settle(held[2], End(state=SlotState.FAILED, message="boom 2"))
-    snapshot = ledger.snapshot("toy")
-    assert snapshot.state == StudyState.FAILED
-    assert snapshot.reason == "3 slots in a row failed; the last one:\nboom 4"
-
-
-def run(ledger: Ledger, study: str = "toy") -> None:
-    """Settle whatever there is to claim."""
-    while isinstance(held := ledger.claim(study, "w", lease_s=60), Claim):
-        finish(ledger, held, score=0.5 + held.number % 7 / 100)
+    assert len(snapshot.search[0].members) == 2
 
 
 def test_what_is_settled_is_read_once(ledger: Ledger, storage: Storage) -> None:
@@ -337,117 +237,6 @@ def test_what_is_settled_is_read_once(ledger: Ledger, storage: Storage) -> None:
     assert after[3].state == SlotState.COMPLETE
     assert after == Ledger(storage).history(other)
     assert ledger.history(held) == after[:3]
-
-
-def test_confirmation_of_the_best_and_extension(ledger: Ledger) -> None:
-    spec = toy_spec(budget={"trials": 10})
-    assert ledger.register(spec) == "created"
-    run(ledger)
-    snapshot = ledger.snapshot("toy")
-    assert snapshot.state == StudyState.DONE
-    assert [c.source for c in snapshot.confirmations] == [6, 5]
-    assert [slot.number for slot in snapshot.confirm] == [15, 16, 17, 18, 19, 20]
-    assert all(c.complete for c in snapshot.confirmations)
-    assert ledger.register(spec) == "continued"
-    assert ledger.register(toy_spec(budget={"trials": 14})) == "extended"
-    assert ledger.snapshot("toy").state == StudyState.OPEN
-    run(ledger)
-    snapshot = ledger.snapshot("toy")
-    assert len(snapshot.search) == 14
-    assert [c.source for c in snapshot.confirmations] == [6, 13]
-
-
-def test_without_confirmation_the_study_stays_open(ledger: Ledger) -> None:
-    ledger.register(toy_spec(budget={"trials": 1}))
-    finish(ledger, claim(ledger, "w"))
-    over = ledger.claim("toy", "w", lease_s=60, confirm=False)
-    assert over == Over("toy: every trial is settled")
-    assert ledger.snapshot("toy").state == StudyState.OPEN
-
-
-@pytest.mark.parametrize(
-    ("tables", "text"),
-    [
-        (
-            {"seed": 4, "budget": {"window": 5}},
-            "study 'toy': the spec must not change once the study exists, but it differs in "
-            "budget.window: 4 -> 5, seed: 3 -> 4. Only a larger budget.trials is accepted; "
-            "otherwise choose another name: --name NEW.",
-        ),
-        (
-            {"budget": {"trials": 20}},
-            "study 'toy': budget.trials must not shrink, but got trials=20 where the database has "
-            "24. Ask for at least as many (--trials 24), or choose another name: --name NEW.",
-        ),
-        (
-            {"space": {"x": {"low": 0.0, "high": 0.5}}},
-            "space.x.high: 1.0 -> 0.5",
-        ),
-    ],
-)
-def test_changed_spec_is_refused(ledger: Ledger, tables: dict[str, Any], text: str) -> None:
-    ledger.register(toy_spec())
-    with pytest.raises(StudyError) as caught:
-        ledger.register(toy_spec(**tables))
-    assert text in str(caught.value)
-    assert ledger.snapshot("toy").spec == toy_spec()
-
-
-def test_study_of_something_else_is_refused(ledger: Ledger, storage: Storage) -> None:
-    foreign = optuna.create_study(study_name="toy", storage=storage.optuna(), direction="maximize")
-    foreign.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
-    with pytest.raises(StudyError, match="must not hold an Optuna study of this name"):
-        ledger.register(toy_spec())
-
-
-def test_unknown_study_lists_those_that_exist(ledger: Ledger) -> None:
-    with pytest.raises(StudyError, match="but it holds no study yet"):
-        ledger.snapshot("nope")
-    ledger.register(toy_spec())
-    with pytest.raises(
-        StudyError, match="study 'nope': the database must hold it, but it holds toy"
-    ):
-        ledger.claim("nope", "w", lease_s=60)
-
-
-def test_busy_studies_come_last(ledger: Ledger) -> None:
-    for name in ("a", "b"):
-        ledger.register(toy_spec(name))
-    claim(ledger, "w", study="a")
-    assert ledger.open_studies() == [("b", 0), ("a", 1)]
-
-
-def test_of_studies_equally_busy_the_one_that_waited_longest_comes_first(ledger: Ledger) -> None:
-    for name in ("a", "b", "c"):
-        ledger.register(toy_spec(name))
-    for turn in ("a", "b", "c", "a", "b", "c"):
-        assert ledger.open_studies()[0] == (turn, 0)
-        ledger.settle(claim(ledger, "w", study=turn), End(state=SlotState.FAILED, message="why"))
-
-
-def test_an_abandoned_slot_is_not_at_work(ledger: Ledger) -> None:
-    ledger.register(toy_spec())
-    ledger.claim("toy", "w", lease_s=0.001)
-    released = claim(ledger, "v", study="toy")
-    assert ledger.open_studies() == [("toy", 1)]
-    ledger.release(released)
-    assert ledger.open_studies() == [("toy", 0)]
-
-
-def test_who_is_not_the_first_looks_again_which_study_has_the_fewest(
-    ledger: Ledger, storage: Storage
-) -> None:
-    ledger.register(toy_spec())
-    mine = ledger.claim("toy", "w", lease_s=60, at_work=0)
-    assert isinstance(mine, Claim)
-    again = ledger.claim("toy", "w", lease_s=60, at_work=0)
-    assert isinstance(again, Claim), "its own slot: the answer was lost"
-    assert again.slot_id == mine.slot_id
-    other = Ledger(storage)
-    assert other.claim("toy", "v", lease_s=60, at_work=0) == Wait(
-        "toy: another worker was faster", stale=True
-    )
-    assert isinstance(other.claim("toy", "v", lease_s=60, at_work=1), Claim)
 
 
 def test_optuna_sees_the_same_trials(ledger: Ledger, storage: Storage) -> None:

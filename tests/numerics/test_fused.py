@@ -38,7 +38,7 @@ FILTERS: dict[str, list[dict[str, float]]] = {
     "ctrnn": [{}],
 }
 DATA = {
-    kind: list(product([1, 58, 120, 300], [1, 24], filters)) for kind, filters in FILTERS.items()
+    kind: list(product([1, 58, 120, 300], [1, 16], filters)) for kind, filters in FILTERS.items()
 }
 
 
@@ -90,7 +90,7 @@ def test_agrees_for_every_batch(
 def test_is_as_exact_as_a_float32_loop(
     kind: str, integrator: str, settings: dict[str, float]
 ) -> None:
-    case, u = make(kind, width=32), inputs(120, 32)
+    case, u = make(kind, width=32), inputs(120, 20)
     wanted, wanted_gradients = case.dense(u, torch.float64, integrator=integrator, **settings)
     loop, loop_gradients = case.dense(u, torch.float32, integrator=integrator, **settings)
     output = case.run(u, integrator=integrator, **settings)

@@ -48,7 +48,7 @@ def assert_converges(kind: str, integrator: IntegratorName, **physics: float) ->
 
     To 5 %: at the longest step the next term of the error is still about a tenth of the first.
     """
-    points = inputs(batch=1, time=3)
+    points = inputs(batch=1, time=2)
     network = scaled(tiny(kind, integrator=integrator, **physics), 3.0)
     exact = solved_by_scipy(network, points[0])
     assert np.abs(exact).max() > 0.05

@@ -1,0 +1,365 @@
+"""``hpo dashboard`` as a server: what it allows, its connections, its beginning and its end."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import optuna
+import pytest
+import sqlalchemy as sa
+from dashboards import Dashboard, dashboard
+from finished import of_optuna
+from servers import connect, database
+from workers import ledger_at, toy_spec, wait_until
+
+from hpo.dashboard.app import PAUSE_S
+from hpo.dashboard.server import THREADS
+from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import Storage, open_storage
+from hpo.postgres.embedded.client import status
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="module")
+def shared(server_url: str, with_tables: str) -> Iterator[Dashboard]:
+    """A dashboard of a database without studies."""
+    with (
+        database(server_url, with_tables) as url,
+        dashboard("--storage", url, "--allowed-host", "LabServer") as running,
+    ):
+        yield running
+
+
+def refused(*arguments: str, **environment: str) -> str:
+    """What a dashboard says that does not start."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "hpo", "dashboard", *arguments],
+        env={"PATH": "", "HPO_HOME": "/nonexistent/hpo", **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 1, ended
+    assert ended.stdout == ""
+    return ended.stderr
+
+
+# --- what it allows ---------------------------------------------------------------------------
+
+
+def test_the_password(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(PASSWORD + "\n")
+    with dashboard(
+        "--storage", database_url, "--host", "0.0.0.0", HPO_DASHBOARD_PASSWORD_FILE=str(file)
+    ) as running:
+        wait_until(lambda: "put TLS before the dashboard" in running.errors)
+        right = "Basic " + base64.b64encode(f"me:{PASSWORD}".encode()).decode()
+        wrong = "Basic " + base64.b64encode(b"me:wrong").decode()
+        for path in ("/", "/api/studies", "/static/bundle.js", "/csv/1"):
+            assert running.get(path).status == 401
+            assert running.get(path, Authorization=wrong).status in (401, 429)
+        assert running.get("/api/studies", "DELETE").status == 401
+        assert running.get("/healthz").body == b"ok\n"
+    with dashboard("--storage", database_url, "--password-file", str(file)) as running:
+        assert running.get("/api/studies", Authorization=right).status == 200
+        assert running.get("/api/studies", Authorization=f"Bearer {PASSWORD}").status == 200
+        assert running.get("/api/studies", Authorization=wrong).status == 401
+
+
+def test_hosts(shared: Dashboard) -> None:
+    assert shared.get("/api/studies", Host="labserver:8080").status == 200
+    assert shared.get("/api/studies", Host="evil.example").status == 421
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /static/%2e%2e/%2e%2e/_app.py HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET /static/../_app.py HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET /static/..%5c_app.py HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET //evil.example/x HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+        (b"GET /api/%00 HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET /%zz HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+        (b"GET /%ff HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 33_000 + b"\r\n\r\n", 431),
+        (b"nonsense\r\n\r\n", 400),
+        (b"POST /api/studies HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n", 413),
+        (b"GET /favicon.ico HTTP/1.0\r\nHost: localhost\r\n\r\n", 200),
+    ],
+)
+def test_malformed_requests(shared: Dashboard, request_: bytes, status: int) -> None:
+    answer = shared.send(request_)
+    assert re.match(rb"HTTP/1\.[01] (\d+)", answer)[1] == str(status).encode(), answer  # type: ignore[index]
+    assert b"Traceback" not in answer
+    assert b"waitress" not in answer.lower()
+
+
+def test_who_asks_on_and_on_and_takes_nothing_keeps_no_thread(shared: Dashboard) -> None:
+    """Else so many as there are threads would hold them until they leave."""
+    ask = b"GET /static/bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(2 * THREADS):
+            connection = stack.enter_context(
+                socket.create_connection((shared.host, shared.port), timeout=60)
+            )
+            connection.sendall(20 * ask)
+        for _ in range(3):  # whoever waits for a thread comes after those that are there already
+            assert shared.get("/healthz").status == 200
+    assert shared.send(20 * ask).count(b"HTTP/1.1 200 OK") == 1
+
+
+def test_idle_connections_of_many_browsers_keep_nobody_out(shared: Dashboard) -> None:
+    with ExitStack() as stack:
+        for _ in range(200):
+            idle = socket.create_connection((shared.host, shared.port), timeout=60)
+            stack.enter_context(idle).sendall(b"GET /")
+        assert shared.get("/api/studies").status == 200
+
+
+def test_connections_stay_open_for_who_asks_one_by_one(shared: Dashboard) -> None:
+    connection = http.client.HTTPConnection(shared.host, shared.port, timeout=60)
+    connection.connect()
+    first = connection.sock
+    for _ in range(3):
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read() == b"ok\n"
+    assert connection.sock is first
+    connection.close()
+
+
+def test_nothing_can_be_changed(storage: Storage, database_url: str) -> None:
+    path = f"/api/studies/{of_optuna(storage, 'kept')._study_id}"
+    with dashboard("--storage", database_url) as running:
+        before = running.get(path).body
+        for method, asked, body in (
+            ("DELETE", path, '{"remove_associated_artifacts": true}'),
+            ("POST", "/api/studies", '{"study_name": "new", "directions": ["minimize"]}'),
+            ("POST", f"{path}/rename", '{"study_name": "new"}'),
+            ("PUT", f"{path}/note", '{"version": 1, "body": "x"}'),
+            ("POST", "/api/trials/1/tell", '{"state": "Fail"}'),
+            ("POST", "/api/trials/1/user-attrs", '{"user_attrs": {"a": 1}}'),
+            ("POST", "/incompatible-rdb-schema", ""),
+        ):
+            got = running.get(asked, method, body, Content_Type="application/json")
+            assert got.status == 403
+            assert got.reason.startswith("This dashboard only shows. ")
+        assert "hpo delete NAME" in running.get(path, "DELETE").reason
+        assert running.get(path).body == before
+
+
+def test_notes_where_they_are_allowed(storage: Storage, database_url: str) -> None:
+    study = of_optuna(storage, "noted")
+    trial_id = study.trials[1]._trial_id
+    with dashboard("--storage", database_url, "--notes") as running:
+        own = {
+            "Content_Type": "application/json",
+            "Origin": f"http://127.0.0.1:{running.port}",
+            "Sec_Fetch_Site": "same-origin",
+        }
+        note = json.dumps({"version": 1, "body": "ü **b** " * 1000})
+        assert running.get("/api/studies/1/note", "PUT", note, **own).status == 204
+        assert running.get(f"/api/studies/1/{trial_id}/note", "PUT", note, **own).status == 204
+        detail = running.get("/api/studies/1").json
+        assert detail["note"] == json.loads(note)
+        assert [t["note"]["version"] for t in detail["trials"]] == [0, 1, 0]
+        late = running.get("/api/studies/1/note", "PUT", note, **own)
+        assert late.status == 409
+        assert late.json["note"] == json.loads(note)
+        foreign = {**own, "Origin": "http://evil.example", "Sec_Fetch_Site": "cross-site"}
+        assert running.get("/api/studies/1/note", "PUT", note, **foreign).status == 403
+        assert running.get("/api/studies/1", "DELETE", "{}", **own).status == 403
+
+        # of many who save at once, one does, and its note is whole
+        bodies = [str(i) * 6000 for i in range(6)]
+        saved: dict[str, int] = {}
+
+        def save(body: str) -> None:
+            sent = json.dumps({"version": 2, "body": body})
+            saved[body] = running.get("/api/studies/1/note", "PUT", sent, **own).status
+
+        savers = [threading.Thread(target=save, args=(body,)) for body in bodies]
+        for saver in savers:
+            saver.start()
+        for saver in savers:
+            saver.join()
+        assert sorted(saved.values()) == [204, *[409] * 5]
+        (winner,) = [body for body, status in saved.items() if status == 204]
+        assert running.get("/api/studies/1").json["note"] == {"version": 2, "body": winner}
+
+        # what was deleted while its page is open has no note
+        assert running.get("/api/studies/1/999/note", "PUT", note, **own).status == 404
+        optuna.delete_study(study_name="noted", storage=storage.optuna())
+        gone = running.get("/api/studies/1/note", "PUT", note, **own)
+        assert (gone.status, gone.reason) == (404, "study_id=1 is not found")
+        assert "Traceback" not in running.errors
+
+
+# --- its beginning and its end ----------------------------------------------------------------
+
+
+def test_what_it_does_not_start_with(database_url: str, tmp_path: Path) -> None:
+    assert refused("--host", "0.0.0.0", "--port", "0") == (
+        "error: dashboard at 0.0.0.0: other machines must need a password, but got none. Make one: "
+        "(umask 077; openssl rand -base64 24 > dashboard-password); then say --password-file "
+        "dashboard-password. Or leave --host out, and reach it by `ssh -L "
+        "8080:127.0.0.1:8080 THIS_MACHINE`.\n"
+    )
+    (tmp_path / "short").write_text("short")
+    said = refused("--host", "0.0.0.0", "--port", "0", "--password-file", str(tmp_path / "short"))
+    assert "it must have at least 12 characters" in said
+    wrong = re.sub(r"/\w+\?", "/nosuchdatabase?", database_url)
+    said = refused("--port", "0", "--storage", wrong, PATH="/usr/bin:/bin", HPO_HOME="/tmp")
+    assert "the database must exist" in said
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_soon(database_url: str, signum: int) -> None:
+    """With connections open, idle and in the middle of a request."""
+    with dashboard("--storage", database_url) as running:
+        address = (running.host, running.port)
+        with socket.create_connection(address), socket.create_connection(address) as half:
+            half.sendall(b"GET / HTTP/1.1\r\nHost: loc")
+            assert running.get("/healthz").status == 200
+            status, seconds = running.end(signum)
+        assert status == 0
+        assert seconds < 2.0
+        assert "Traceback" not in running.errors
+
+
+def test_as_process_1(database_url: str) -> None:
+    """A process 1 gets no signal that it does not ask for."""
+    import shutil
+
+    unshare = shutil.which("unshare")
+    if unshare is None or subprocess.run([unshare, "--pid", "--fork", "true"]).returncode:
+        pytest.skip("this user may not make a namespace of processes")
+    line = [unshare, "--pid", "--fork", "--kill-child", sys.executable, "-m", "hpo", "dashboard"]
+    with subprocess.Popen(
+        [*line, "--port", "0", "--storage", database_url], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        try:
+            assert parent.stdout is not None
+            assert parent.stdout.readline().startswith("http://")
+            (child,) = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+            subprocess.run(["kill", "-TERM", child], check=True)
+            assert parent.wait(timeout=20) == 0
+        finally:
+            parent.kill()
+
+
+def test_it_keeps_the_embedded_server_up(hpo_home: Path) -> None:
+    with dashboard(HPO_HOME=str(hpo_home)) as running:
+        page = running.get("/")
+        assert b"<h1>No study yet</h1>" in page.body
+        assert b"hpo launch --study seqdigits<" in page.body.replace(b"\n", b"<")
+        assert b'http-equiv="refresh"' in page.body
+        assert status(hpo_home).running
+        with dashboard(HPO_HOME=str(hpo_home)) as second:
+            assert second.get("/api/studies").json == {"study_summaries": []}
+            assert second.end()[0] == 0
+        assert running.get("/api/studies").status == 200
+        assert running.end()[0] == 0
+    wait_until(lambda: not status(hpo_home).running, 60)
+
+
+def test_a_database_without_tables_or_the_right_to_make_them(
+    empty_database_url: str, server_url: str
+) -> None:
+    with connect(empty_database_url) as connection:
+        connection.execute("DROP ROLE IF EXISTS looker")
+        connection.execute("CREATE ROLE looker LOGIN PASSWORD 'n0t-told'")
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    url = sa.make_url(empty_database_url).set(username="looker", password="n0t-told")
+    text = url.difference_update_query(["passfile"]).render_as_string(hide_password=False)
+    try:
+        with dashboard("--storage", text) as running:
+            page = running.get("/")
+            assert page.status == 200
+            assert b"No study yet" in page.body
+            assert b"n0t-told" not in page.body
+            assert b"looker:***@" in page.body
+            assert "must be allowed to create tables" in running.get("/api/studies").reason
+            assert running.get("/api/studies").status == 503
+            with ledger_at(empty_database_url) as ledger:
+                ledger.register(toy_spec())
+            with connect(empty_database_url) as connection:
+                connection.execute("GRANT USAGE ON SCHEMA hpo_ledger TO looker")
+                connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA hpo_ledger TO looker")
+                connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO looker")
+            wait_until(lambda: running.get("/").status == 302, 60)
+            assert running.get("/api/studies/1").json["name"] == "toy"
+            # it may not write figures: that is said once, and all else works
+            wait_until(lambda: "dashboard figures: toy: " in running.errors, 60)
+            assert running.get("/api/studies/1").json["name"] == "toy"
+            with connect(empty_database_url) as connection:
+                connection.execute("ALTER ROLE looker PASSWORD 'changed'")
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE usename = 'looker'"
+                )
+                wait_until(lambda: running.get("/api/studies").status == 503, 60)
+                assert "password authentication failed" in running.get("/api/studies").reason
+                assert running.get("/static/bundle.js").status == 200
+                connection.execute("ALTER ROLE looker PASSWORD 'n0t-told'")
+            wait_until(lambda: running.get("/api/studies").status == 200, 60)
+            assert running.end()[0] == 0
+            assert running.errors.count("dashboard figures: toy: ") == 1
+            assert "n0t-told" not in running.errors
+    finally:
+        with connect(empty_database_url) as connection:
+            connection.execute("DROP OWNED BY looker; DROP ROLE looker")
+
+
+def test_the_database_goes_away_and_comes_back(hpo_home: Path) -> None:
+    from hpo.postgres.embedded.client import Embedded, stop
+
+    with Embedded(hpo_home) as server:
+        url = server.acquire()
+        with open_storage(url) as storage:
+            Ledger(storage).register(toy_spec())
+        with dashboard("--storage", url, HPO_HOME="/tmp/another-home") as running:
+            assert running.get("/api/studies/1").status == 200
+            stop(hpo_home, force=True)
+            wait_until(lambda: running.get("/api/studies/1").status == 503, 60)
+            assert running.get("/api/studies/1").reason.startswith("The database does not answer: ")
+            page = running.get("/dashboard")
+            assert page.status == 503
+            assert b"The database does not answer" in page.body
+            assert running.get("/healthz").status == 200
+            with open_storage():  # it starts again with its next user
+                wait_until(lambda: running.get("/api/studies/1").status == 200, 60)
+                assert running.get("/").status == 302
+                assert running.end()[0] == 0
+
+
+def test_a_database_that_is_silent_holds_no_thread_but_one(tmp_path: Path) -> None:
+    """A host that is gone refuses nothing: to ask it takes ten seconds each time."""
+    with socket.create_server(("127.0.0.1", 0), backlog=200) as silent:
+        url = f"postgresql://me:secret@127.0.0.1:{silent.getsockname()[1]}/hpo"
+        with dashboard("--storage", url, HPO_HOME=str(tmp_path)) as running:
+            wait_until(lambda: "must accept connections" in running.errors)
+            time.sleep(2 * PAUSE_S)  # so that it is asked again
+            with ThreadPoolExecutor(2 * THREADS) as pool:
+                asked = [pool.submit(running.get, "/dashboard") for _ in range(2 * THREADS)]
+                wait_until(lambda: all(one.done() for one in asked), 45)  # not ten for each
+                answers = [one.result() for one in asked]
+    assert {got.status for got in answers} == {503}
+    assert not any(b"secret" in got.body for got in answers)

@@ -1,0 +1,187 @@
+"""The ledger's promises about whole studies: their specs, their ends, and which comes next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+import pytest
+from settling import claim, finish
+from workers import toy_spec
+
+from hpo.errors import StudyError
+from hpo.ledger.claims import Claim, End, Over, Wait
+from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import Storage
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import SlotState
+
+
+def test_exceptions_in_a_row_stop_the_study(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    for number in range(3):
+        end = End(state=SlotState.FAILED, message=f"ValueError: {number}")
+        ledger.settle(claim(ledger, "w"), end)
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.FAILED
+    assert snapshot.reason == "3 slots in a row failed; the last one:\nValueError: 2"
+    assert ledger.claim("toy", "w", lease_s=60) == Over("toy is failed")
+
+
+def test_a_fifth_of_failures_stops_the_study(ledger: Ledger) -> None:
+    ledger.register(toy_spec(budget={"trials": 15, "window": 4}))
+    for number in range(5):
+        held = claim(ledger, "w")
+        if number % 2 == 0:
+            ledger.settle(held, End(state=SlotState.FAILED, message="boom"))
+        else:
+            finish(ledger, held)
+    assert ledger.snapshot("toy").reason == "3 of 15 slots failed; the last one:\nboom"
+
+
+def test_failures_count_by_number_not_by_time(ledger: Ledger) -> None:
+    """Fast failures that overtake slower trials stop nothing by themselves."""
+    ledger.register(toy_spec(budget={"window": 8}))
+    held = [claim(ledger, f"w{i}") for i in range(5)]
+    for number in (0, 1, 4):
+        ledger.settle(held[number], End(state=SlotState.FAILED, message=f"boom {number}"))
+    assert ledger.snapshot("toy").state == StudyState.OPEN
+    finish(ledger, held[3])
+    ledger.settle(held[2], End(state=SlotState.FAILED, message="boom 2"))
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.FAILED
+    assert snapshot.reason == "3 slots in a row failed; the last one:\nboom 4"
+
+
+def test_nothing_is_handed_out_of_a_study_that_giving_up_a_slot_has_stopped(
+    ledger: Ledger,
+) -> None:
+    ledger.register(toy_spec(budget={"window": 8}))
+    held = [claim(ledger, f"w{i}") for i in range(5)]
+    for number in (1, 2, 3):
+        ledger.settle(held[number], End(state=SlotState.FAILED, message="boom"))
+    assert ledger.snapshot("toy").state == StudyState.OPEN, "trial 0 is not yet settled"
+    ledger.release(held[4])
+    for attempt in range(3):
+        ledger.release_lost(f"w{attempt}" if attempt else "w0")
+        if attempt < 2:
+            assert claim(ledger, f"w{attempt + 1}").number == 0
+    assert ledger.claim("toy", "next", lease_s=60) == Over("toy is failed")
+    assert not ledger.snapshot("toy").search[4].held
+
+
+def run(ledger: Ledger) -> None:
+    """Settle whatever there is to claim."""
+    while isinstance(held := ledger.claim("toy", "w", lease_s=60), Claim):
+        finish(ledger, held, score=0.5 + held.number % 7 / 100)
+
+
+def test_confirmation_of_the_best_and_extension(ledger: Ledger) -> None:
+    spec = toy_spec(budget={"trials": 10})
+    assert ledger.register(spec) == "created"
+    run(ledger)
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.DONE
+    assert [c.source for c in snapshot.confirmations] == [6, 5]
+    assert [slot.number for slot in snapshot.confirm] == [15, 16, 17, 18, 19, 20]
+    assert all(c.complete for c in snapshot.confirmations)
+    assert ledger.register(spec) == "continued"
+    assert ledger.register(toy_spec(budget={"trials": 14})) == "extended"
+    assert ledger.snapshot("toy").state == StudyState.OPEN
+    run(ledger)
+    snapshot = ledger.snapshot("toy")
+    assert len(snapshot.search) == 14
+    assert [c.source for c in snapshot.confirmations] == [6, 13]
+
+
+def test_without_confirmation_the_study_stays_open(ledger: Ledger) -> None:
+    ledger.register(toy_spec(budget={"trials": 1}))
+    finish(ledger, claim(ledger, "w"))
+    over = ledger.claim("toy", "w", lease_s=60, confirm=False)
+    assert over == Over("toy: every trial is settled")
+    assert ledger.snapshot("toy").state == StudyState.OPEN
+
+
+@pytest.mark.parametrize(
+    ("tables", "text"),
+    [
+        (
+            {"seed": 4, "budget": {"window": 5}},
+            "study 'toy': the spec must not change once the study exists, but it differs in "
+            "budget.window: 4 -> 5, seed: 3 -> 4. Only a larger budget.trials is accepted; "
+            "otherwise choose another name: --name NEW.",
+        ),
+        (
+            {"budget": {"trials": 20}},
+            "study 'toy': budget.trials must not shrink, but got trials=20 where the database has "
+            "24. Ask for at least as many (--trials 24), or choose another name: --name NEW.",
+        ),
+        (
+            {"space": {"x": {"low": 0.0, "high": 0.5}}},
+            "space.x.high: 1.0 -> 0.5",
+        ),
+    ],
+)
+def test_changed_spec_is_refused(ledger: Ledger, tables: dict[str, Any], text: str) -> None:
+    ledger.register(toy_spec())
+    with pytest.raises(StudyError) as caught:
+        ledger.register(toy_spec(**tables))
+    assert text in str(caught.value)
+    assert ledger.snapshot("toy").spec == toy_spec()
+
+
+def test_study_of_something_else_is_refused(ledger: Ledger, storage: Storage) -> None:
+    foreign = optuna.create_study(study_name="toy", storage=storage.optuna(), direction="maximize")
+    foreign.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=1)
+    with pytest.raises(StudyError, match="must not hold an Optuna study of this name"):
+        ledger.register(toy_spec())
+
+
+def test_unknown_study_lists_those_that_exist(ledger: Ledger) -> None:
+    with pytest.raises(StudyError, match="but it holds no study yet"):
+        ledger.snapshot("nope")
+    ledger.register(toy_spec())
+    with pytest.raises(
+        StudyError, match="study 'nope': the database must hold it, but it holds toy"
+    ):
+        ledger.claim("nope", "w", lease_s=60)
+
+
+def test_busy_studies_come_last(ledger: Ledger) -> None:
+    for name in ("a", "b"):
+        ledger.register(toy_spec(name))
+    claim(ledger, "w", study="a")
+    assert ledger.open_studies() == [("b", 0), ("a", 1)]
+
+
+def test_of_studies_equally_busy_the_one_that_waited_longest_comes_first(ledger: Ledger) -> None:
+    for name in ("a", "b", "c"):
+        ledger.register(toy_spec(name))
+    for turn in ("a", "b", "c", "a", "b", "c"):
+        assert ledger.open_studies()[0] == (turn, 0)
+        ledger.settle(claim(ledger, "w", study=turn), End(state=SlotState.FAILED, message="why"))
+
+
+def test_an_abandoned_slot_is_not_at_work(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    ledger.claim("toy", "w", lease_s=0.001)
+    released = claim(ledger, "v", study="toy")
+    assert ledger.open_studies() == [("toy", 1)]
+    ledger.release(released)
+    assert ledger.open_studies() == [("toy", 0)]
+
+
+def test_who_is_not_the_first_looks_again_which_study_has_the_fewest(
+    ledger: Ledger, storage: Storage
+) -> None:
+    ledger.register(toy_spec())
+    mine = ledger.claim("toy", "w", lease_s=60, at_work=0)
+    assert isinstance(mine, Claim)
+    again = ledger.claim("toy", "w", lease_s=60, at_work=0)
+    assert isinstance(again, Claim), "its own slot: the answer was lost"
+    assert again.slot_id == mine.slot_id
+    other = Ledger(storage)
+    assert other.claim("toy", "v", lease_s=60, at_work=0) == Wait(
+        "toy: another worker was faster", stale=True
+    )
+    assert isinstance(other.claim("toy", "v", lease_s=60, at_work=1), Claim)

@@ -1,0 +1,64 @@
+"""Slots that are claimed and settled by hand, as a worker would."""
+
+from __future__ import annotations
+
+from hpo.ledger.claims import Claim, End
+from hpo.ledger.ledger import Ledger
+from hpo.search.suggest import suggest
+from hpo.study.trials import Member, Phase, SlotState, Suggestion
+from hpo.worker.trial import _filled
+
+
+def claim(ledger: Ledger, worker: str = "w", *, study: str = "toy", lease_s: float = 60.0) -> Claim:
+    """The next slot, which there must be."""
+    found = ledger.claim(study, worker, lease_s=lease_s)
+    assert isinstance(found, Claim), found
+    return found
+
+
+def decide(ledger: Ledger, held: Claim) -> Suggestion:
+    """What is suggested for a claimed trial, as the history is now."""
+    return suggest(held.spec, held.number, _filled(held, ledger.history(held)))
+
+
+def member(index: int = 0, score: float = 0.5) -> Member:
+    """A trained network."""
+    return Member(
+        member=index,
+        seed=1 + index,
+        score=score,
+        curve=(0.1, score),
+        loss_curve=(1.0, float("inf")),
+        diverged=False,
+        info={"n": 1},
+        seconds=0.1,
+    )
+
+
+def finish(
+    ledger: Ledger,
+    held: Claim,
+    state: SlotState = SlotState.COMPLETE,
+    *,
+    score: float | None = None,
+) -> None:
+    """Settle a slot, with a score that depends on its number alone if none is given."""
+    if held.phase == Phase.SEARCH and held.suggestion is None:
+        ledger.store_suggestion(held, decide(ledger, held))
+    if state == SlotState.FAILED:
+        ledger.settle(held, End(state=state, message=f"ValueError: trial {held.number}"))
+        return
+    if score is None:
+        score = (held.number * 7 + held.fresh_seed) % 11 / 11
+    for index in range(held.spec.budget.members if held.phase == Phase.SEARCH else 1):
+        ledger.store_member(held, member(index, score))
+    ledger.settle(held, End(state=state, score=score, steps=(0.1, score)))
+
+
+def run(ledger: Ledger, study: str = "toy", *, most: int = 1000) -> None:
+    """Settle what there is to claim, so many slots at most."""
+    for _ in range(most):
+        held = ledger.claim(study, "w", lease_s=60)
+        if not isinstance(held, Claim):
+            return
+        finish(ledger, held)
