@@ -88,7 +88,7 @@ class Storage:
     def describe(self) -> str:
         """Return which database this is, for people: without any password."""
         with self.engine.connect() as connection:
-            version = _server_version(connection)
+            version = driver_of(connection).info.server_version  # 180004 for 18.4
         return f"PostgreSQL {version // 10000}.{version % 10000}, {self.place()}"
 
     def encryption(self) -> tuple[bool, bool] | None:
@@ -322,11 +322,6 @@ def _note_use(connection: Any, record: Any) -> None:
     record.info["used_s"] = time.monotonic()
 
 
-def _server_version(connection: Connection) -> int:
-    """Return the server's version as in 180004 for 18.4."""
-    return driver_of(connection).info.server_version
-
-
 def driver_of(connection: Connection) -> psycopg.Connection[Any]:
     """Return psycopg's connection under SQLAlchemy's."""
     driver = connection.connection.driver_connection
@@ -338,7 +333,7 @@ def _check_version(storage: Storage) -> None:
     """Connect for the first time, and explain what is wrong if that fails."""
     try:
         with storage.engine.connect() as connection:
-            version = _server_version(connection)
+            version = driver_of(connection).info.server_version
     except (sa.exc.DBAPIError, psycopg.Error) as error:
         raise connection_errors.explained(error, storage.place(), CONNECT_TIMEOUT_S) from error
     if version < OLDEST_MAJOR * 10000:
