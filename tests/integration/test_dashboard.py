@@ -155,7 +155,7 @@ def test_importances_are_those_of_the_trials_there_are(running: Dashboard, shown
     study = optuna.create_study(storage=shown.optuna())
     study.sampler = optuna.samplers.RandomSampler(seed=0)
     study.optimize(
-        lambda t: t.suggest_float("x", 0, 1) + 1e-3 * t.suggest_float("y", 0, 1), n_trials=40
+        lambda t: t.suggest_float("x", 0, 1) + 1e-3 * t.suggest_float("y", 0, 1), n_trials=20
     )
     bare = optuna.create_study(storage=shown.optuna())
     bare.optimize(lambda t: float(t.number), n_trials=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from workers import (
 from hpo.errors import StudyError
 from hpo.ledger import interventions
 from hpo.ledger.backup import study
+from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.study import effort
 from hpo.study.snapshot import StudyState
@@ -100,7 +102,9 @@ def test_all_workers_end_before_the_same_trial(
     )
 
 
-def test_the_end_is_the_first_that_the_window_shows(database_url: str) -> None:
+def test_the_end_is_the_first_that_the_window_shows_and_comes_along_in_a_backup(
+    database_url: str, tmp_path: Path
+) -> None:
     """With a window of 4, trial k is not opened if trials 0 .. k-4 have reached the target."""
     whole = undisturbed(database_url, toy_spec("whole", budget={"trials": 40}))
     complete = [(row[1], row[4]) for row in whole if row[0] == "search" and row[3] == "complete"]
@@ -115,15 +119,10 @@ def test_the_end_is_the_first_that_the_window_shows(database_url: str) -> None:
     assert search == [row for row in whole if row[0] == "search"][: first + 4]
     assert number >= first
     assert score <= target
-
-
-def test_an_ended_search_is_exported_and_imported(database_url: str, tmp_path: Any) -> None:
-    undisturbed(database_url, toy_spec("ended", stop={"max_epochs": 60}))
     with open_storage(database_url) as storage:
         study.export(storage, "ended", tmp_path / "file.jsonl")
         study.restore(storage, tmp_path / "file.jsonl", "again")
-    with ledger_at(database_url) as ledger:
-        old, new = (ledger.snapshot(name, curves=True) for name in ("ended", "again"))
+        old, new = (Ledger(storage).snapshot(name, curves=True) for name in ("ended", "again"))
     assert table(old) == table(new)
     assert (old.search_end, old.search_end_reason) == (new.search_end, new.search_end_reason)
-    assert old.search_end is not None
+    assert old.search_end == first + 4

@@ -75,17 +75,14 @@ def test_an_old_database_is_upgraded_once_by_many_starters(empty_database_url: s
         assert finish(process) == "3\n"
 
 
-def test_an_upgraded_database_is_like_a_new_one(old_url: str, database_url: str) -> None:
-    with ledger_at(old_url):
-        assert layout(old_url) == layout(database_url)
-    with connect(old_url) as connection:
-        found = connection.execute("SELECT version FROM hpo_ledger.version").fetchall()
-    assert found == [(SCHEMA_VERSION,)]
-
-
-def test_studies_of_an_old_database_can_be_read(old_url: str) -> None:
-    with open_storage(old_url) as storage:
+def test_an_upgraded_database_is_like_a_new_one_and_can_be_read(
+    old_url: str, database_url: str
+) -> None:
+    with open_storage(old_url) as storage, connect(old_url) as connection:
         ledger = Ledger(storage)
+        assert layout(old_url) == layout(database_url)
+        found = connection.execute("SELECT version FROM hpo_ledger.version").fetchall()
+        assert found == [(SCHEMA_VERSION,)]
         done, failed = ledger.snapshot("done", curves=True), ledger.snapshot("failed")
         seen = optuna.load_study(study_name="half", storage=storage.optuna())
         states = [trial.state.name for trial in seen.trials]
