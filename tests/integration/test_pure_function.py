@@ -17,6 +17,7 @@ from workers import (
     wait_until,
 )
 
+from hpo.search.seeds import derive
 from hpo.study.file import load
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
@@ -49,6 +50,9 @@ def test_number_of_workers_does_not_matter(database_url: str, workers: int) -> N
     assert snapshot.state == StudyState.DONE
     assert table(snapshot) == alone
     assert len({slot.worker for slot in snapshot.search}) > 1, "one worker did it all: no test"
+    seeds = [derive(many.seed, "member", member) for member in range(many.budget.members)]
+    for slot in snapshot.search:  # every trial's networks begin from the same random numbers
+        assert [m.seed for m in slot.members] == seeds[: len(slot.members)]
     assert {slot.state for slot in snapshot.search} == {SlotState.COMPLETE, SlotState.PRUNED}
 
 
