@@ -21,8 +21,8 @@ from hpo.study.trials import Past, Suggestion
 def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
     """Parameters of trial ``number``, from the spec and the history alone.
 
-    That are the trials 0 .. number-1 with their suggestions; see ``visible``. It is not asked for
-    unless the study ``learns``.
+    The history is trials 0 .. number-1 with their suggestions, numbers counting from 0; see
+    ``visible``. It is not asked for unless the study ``learns``.
     """
     if spec.sweep is not None:
         return Suggestion(params=spec.point(number))

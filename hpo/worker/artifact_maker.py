@@ -31,7 +31,7 @@ class ArtifactMaker:
         self._refused: set[str] = set()
 
     def keep(self, study: str | None = None) -> bool:
-        """Make the artifacts of a study that is finished; whether any were due.
+        """Make the artifacts of a study that is finished; whether it worked at any.
 
         Of this ``study`` alone; without it, of the first one that nobody else is at.
         """
