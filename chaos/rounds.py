@@ -23,8 +23,8 @@ CALM_S = 600.0
 """What an undisturbed worker may take at most."""
 FINISH_S = 240.0
 """What the undisturbed rest of a round may take at most."""
-STORM_S = (4.0, 180.0)
-"""Shortest and longest storm."""
+STORM_S = (10.0, 180.0)
+"""Shortest storm, unless less time is asked for, and the longest."""
 TRIALS = (16, 60)
 """Fewest and most trials of a study."""
 COUNTS = ("kills", "terms", "pauses", "restarts", "cuts", "starts")
@@ -58,8 +58,9 @@ class Round:
         calm_s = time.monotonic() - self._began
         self.say(f"took {calm_s:.1f} s; now {self._arguments.workers} workers, disturbed")
         # afterwards: what is left of the study (a quarter, say), workers to start and to end
+        least_s = min(STORM_S[0], self._arguments.seconds)
         storm_s = left_s - calm_s - 0.25 * calm_s - 8.0
-        self._stormy(spec, calm, min(max(storm_s, STORM_S[0]), STORM_S[1]))
+        self._stormy(spec, calm, min(max(storm_s, least_s), STORM_S[1]), least_s)
         self.seconds = time.monotonic() - self._began
         for failure in self.failures:
             self.say(f"FAILED: {failure}")
@@ -85,7 +86,9 @@ class Round:
         _, self.calm_epochs = evidence.epochs(crew.journal)
         return evidence.table(snapshot)
 
-    def _stormy(self, spec: StudySpec, calm: evidence.Table, storm_s: float) -> None:
+    def _stormy(
+        self, spec: StudySpec, calm: evidence.Table, storm_s: float, least_s: float
+    ) -> None:
         url = self._server.create(f"hpo_chaos_{self.seed}_storm_{int(time.time())}")
         options = [f"--name={NAME}", f"--seed={self.seed}", f"--trials={spec.budget.trials}"]
         crew = Crew(self.folder / "storm", url, options, self._arguments.lease)
@@ -108,7 +111,7 @@ class Round:
                 began = time.monotonic()
                 storm.gather(FINISH_S)
                 gathering_s = time.monotonic() - began
-                storm.blow(max(storm_s - gathering_s, STORM_S[0]), self._arguments.pace)
+                storm.blow(max(storm_s - gathering_s, least_s), self._arguments.pace)
                 self.say(f"[{storm.settled()}/{spec.budget.trials}] calm again: the rest")
                 if not storm.finish(FINISH_S):
                     self.failures.append(f"the rest did not finish within {FINISH_S:.0f} s")

@@ -216,7 +216,7 @@ def test_a_half_finished_study_ends_as_if_it_had_never_moved(
     """Exported while two workers are at it, and after one was stopped and the other killed."""
     small = {"budget": {"trials": 10, "epochs": 4}, "confirm": {"top": 1, "members": 2}}
     ledger = Ledger(here)
-    ledger.register(toy_spec(**small, fixed={"sleep_s": 0.06}))
+    ledger.register(toy_spec(**small, fixed={"sleep_s": 0.1}))
     workers = [start_worker(here.url, "--study", "toy") for _ in range(2)]
     wait_until(lambda: ledger.snapshot("toy").settled >= 3, timeout_s=60)
     backup_study.export(here, "toy", tmp_path / "at-work.jsonl")

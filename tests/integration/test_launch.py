@@ -194,7 +194,7 @@ def test_json_is_one_strict_object_per_line(owner: User) -> None:
 
 
 def test_ctrl_c_stops_in_order_and_the_printed_command_goes_on(user: User, owner: User) -> None:
-    launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=0.05")
+    launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=0.1")
     user.wait_for_trials(3)
     workers = workers_of(launcher)
     assert len(workers) == 2
@@ -206,7 +206,7 @@ def test_ctrl_c_stops_in_order_and_the_printed_command_goes_on(user: User, owner
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert "nothing is lost" in err
     command = err.strip().splitlines()[-1].strip()
-    assert command == "hpo launch --study toy.toml --workers 2 --set fixed.sleep_s=0.05"
+    assert command == "hpo launch --study toy.toml --workers 2 --set fixed.sleep_s=0.1"
     stopped = user.snapshot()
     assert stopped.state == StudyState.OPEN
     assert all(slot.losses == 0 for slot in stopped.search), "released, not lost"

@@ -74,7 +74,7 @@ def check_untouched(ledger: Ledger, url: str) -> None:
 def test_results_are_delivered_after_an_outage_longer_than_the_lease(
     ledger: Ledger, url: str, hpo_home: Path, away_s: float
 ) -> None:
-    workers = two_at_work(ledger, url, sleep_s=0.1)
+    workers = two_at_work(ledger, url, sleep_s=0.2)
     stop(hpo_home, force=True)
     time.sleep(away_s)
     with Embedded(hpo_home) as server:

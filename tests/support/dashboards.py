@@ -43,8 +43,10 @@ class Got:
 class Dashboard:
     """A running dashboard."""
 
-    def __init__(self, process: subprocess.Popen[str], url: str, said: list[str]) -> None:
-        self.process, self.url, self._said = process, url, said
+    def __init__(
+        self, process: subprocess.Popen[str], url: str, said: list[str], reader: threading.Thread
+    ) -> None:
+        self.process, self.url, self._said, self._reader = process, url, said, reader
         parts = urlsplit(url)
         self.host, self.port = parts.hostname or "", parts.port or 0
 
@@ -76,7 +78,9 @@ class Dashboard:
         began_s = time.monotonic()
         self.process.send_signal(signum)
         status = self.process.wait(timeout=60)
-        return status, time.monotonic() - began_s
+        took_s = time.monotonic() - began_s
+        self._reader.join(timeout=10)
+        return status, took_s
 
     @property
     def errors(self) -> str:
@@ -100,13 +104,14 @@ def dashboard(*arguments: str, **environment: str) -> Iterator[Dashboard]:
         text=True,
     ) as process:
         said: list[str] = []
-        threading.Thread(target=said.extend, args=(process.stderr,), daemon=True).start()
+        reader = threading.Thread(target=said.extend, args=(process.stderr,), daemon=True)
+        reader.start()
         lines: queue.Queue[str] = queue.Queue()
         out = process.stdout
         threading.Thread(target=lambda: lines.put(out.readline()), daemon=True).start()
         try:
             line = lines.get(timeout=120)
             assert line.startswith("http://"), f"{line!r}, and on stderr: {''.join(said)}"
-            yield Dashboard(process, line.split()[0].rstrip("/"), said)
+            yield Dashboard(process, line.split()[0].rstrip("/"), said, reader)
         finally:
             process.kill()

@@ -89,7 +89,7 @@ def _line(curves: list[list[float]], colour: str, width: float, **look: Any) -> 
     x: list[float | None] = []
     y: list[float | None] = []
     for curve in curves:
-        epochs = sample(range(len(curve)), MAX_CURVE_POINTS)
+        epochs = sorted({0, *sample(range(len(curve)), MAX_CURVE_POINTS)}) if curve else []
         x += [*(epoch + 1 for epoch in epochs), None]
         y += [*(curve[epoch] for epoch in epochs), None]
     line = {"color": colour, "width": width}

@@ -135,7 +135,8 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
     place = _places(range(last + 1), canvas.columns)
     for number, score in found:
         canvas.put(canvas.row(score), place[number], "·")
-    canvas.steps([(place[n], canvas.row(score)) for n, score in best_so_far(snapshot)])
+    if best := best_so_far(snapshot):  # none is complete at the start of a race
+        canvas.steps([(place[number], canvas.row(score)) for number, score in best])
     legend = "· trial   ━ best so far"
     if text := formatting.reported_text(spec):
         legend += f"   ╌ {text}"

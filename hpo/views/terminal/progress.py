@@ -78,15 +78,17 @@ class PlainView(View):
         """Begin with a line on what is there already."""
         self._say, self._clock = say, clock
         self._tracker = Tracker(first)
-        self._counts = Counter(slot.phase for slot in settled(first))
         self._last_s = clock()
         self._say(f"{first.spec.name}: {verdict.progress(first)}")
 
     def update(self, snapshot: StudySnapshot) -> None:
         """Print what is new."""
-        for slot in self._tracker.news(snapshot):
-            self._counts[slot.phase] += 1
-            self.note(settled_line(snapshot, slot, self._counts[slot.phase]))
+        news = self._tracker.news(snapshot)
+        counts = Counter(slot.phase for slot in settled(snapshot))
+        counts.subtract(slot.phase for slot in news)
+        for slot in news:
+            counts[slot.phase] += 1
+            self.note(settled_line(snapshot, slot, counts[slot.phase]))
         if self._clock() - self._last_s >= QUIET_S:
             self.note(waiting_line(snapshot, self._tracker.seconds_left(snapshot)))
 

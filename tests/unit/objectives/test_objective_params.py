@@ -10,7 +10,7 @@ import torch
 from pydantic import ValidationError
 from trainings import evaluate
 
-from objectives import load
+from objectives import BUILT_IN, load
 from objectives.contract import UnavailableError
 from objectives.ctrnn import CtrnnObjective, CtrnnParams
 from objectives.layered import LayeredParams
@@ -30,7 +30,7 @@ def test_objective_is_found_by_name(name: str, kind: type, params: type) -> None
     assert objective.tasks == TASKS
 
 
-@pytest.mark.parametrize("name", ["ctrnn", "spintronic"])
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
 def test_importing_the_objective_loads_nothing_heavy(name: str) -> None:
     code = (
         "import sys, objectives; objectives.load(sys.argv[1]).Params(); "

@@ -200,6 +200,15 @@ def test_there_is_no_chart_without_two_trials_or_room() -> None:
     assert chart.chart(DONE, width=20) == []
 
 
+def test_at_the_start_of_a_race_the_chart_has_no_best() -> None:
+    network = (snapshots.member(0, (0.5,)),)
+    slots = [snapshots.slot(0, SlotState.RUNNING)]
+    slots += [snapshots.slot(n, SlotState.PRUNED, score=0.5, members=network) for n in (1, 2)]
+    lines = chart.chart(snapshots.snapshot(snapshots.spec(reported=None), tuple(slots)))
+    assert sum(line.count("·") for line in lines[:-1]) == 2
+    assert not any("━" in line for line in lines[:-1])
+
+
 def test_the_chart_survives_equal_scores() -> None:
     slots = tuple(snapshots.slot(n, SlotState.COMPLETE, score=0.9) for n in range(3))
     study = snapshots.spec(reported=None)
