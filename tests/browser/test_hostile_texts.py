@@ -59,9 +59,9 @@ def test_hostile_texts_on_the_dashboard(study: str, watched: Watched) -> None:
         page.get_by_text(HOSTILE).first.wait_for()
         check_harmless(watched)
         for path in ("", "/analytics", "/trials", "/trialTable", "/note"):
-            watched.follow(f"/dashboard/studies/{theirs._study_id}{path}")
+            page.goto(f"{address}/dashboard/studies/{theirs._study_id}{path}")
             page.get_by_text(HOSTILE).first.wait_for()
-            page.wait_for_timeout(2000)  # for plots, which draw parameters' names
+            page.wait_for_timeout(1000)  # for plots, which draw parameters' names
             check_harmless(watched)
         watched.follow("/dashboard/studies/1")  # a study of ours, whose file says it
         watched.wait_until(lambda: "Convergence against trial number" in watched.cards())

@@ -10,6 +10,7 @@ from servers import database
 from workers import toy_spec, undisturbed
 
 from hpo.cli import main
+from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 
@@ -25,6 +26,12 @@ def storage(database_url: str) -> Iterator[Storage]:
 def ledger(storage: Storage) -> Ledger:
     """The ledger of this database."""
     return Ledger(storage)
+
+
+@pytest.fixture
+def store(storage: Storage) -> ArtifactStore:
+    """What is kept of its finished studies."""
+    return ArtifactStore(storage.engine)
 
 
 @pytest.fixture

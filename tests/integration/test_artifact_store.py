@@ -47,11 +47,6 @@ def database_url(server_url: str, toy: str) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def store(storage: Storage) -> ArtifactStore:
-    return ArtifactStore(storage.engine)
-
-
 def run_worker(url: str, study: str = "toy") -> None:
     """Have a worker end, and keep, a study."""
     start_worker(url, "--study", study).communicate(timeout=60)

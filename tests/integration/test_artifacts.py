@@ -42,11 +42,6 @@ def database_url(server_url: str, slow: str) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def store(storage: Storage) -> ArtifactStore:
-    return ArtifactStore(storage.engine)
-
-
 def run_worker(url: str, study: str) -> tuple[int, str]:
     """Have a worker end, and keep, a study; its exit status, and what it said."""
     worker = start_worker(url, "--study", study)

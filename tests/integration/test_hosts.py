@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from servers import connect
-from workers import ledger_at, start_worker, table, toy_spec, undisturbed, wait_until
+from workers import start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
@@ -31,12 +31,6 @@ class Wrong(truth):
         return truth.now(tz) + datetime.timedelta(seconds={off_s})
 datetime.datetime = Wrong
 """
-
-
-@pytest.fixture
-def ledger(database_url: str) -> Iterator[Ledger]:
-    with ledger_at(database_url) as ledger:
-        yield ledger
 
 
 def start(url: str, name: str, code: str = "") -> subprocess.Popen[str]:

@@ -12,7 +12,6 @@ from frozen import thaw
 from servers import connect
 from workers import ledger_at, run_workers, toy_spec
 
-from hpo.cli import main
 from hpo.ledger.backup import study
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
@@ -25,20 +24,6 @@ STEPPED = "stepped_objective:SteppedObjective"
 COST = {"name": "energy_pj"}
 SMALL = {"trials": 4, "window": 2, "members": 1, "epochs": 2}
 OF_STEP = "a result of the integration step, not of the equation: "
-
-
-@pytest.fixture
-def hpo(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
-    """``hpo`` in this process: what it prints."""
-    monkeypatch.setenv("HPO_STORAGE", database_url)
-
-    def run(*arguments: str) -> str:
-        assert main.main(arguments) == 0
-        return capsys.readouterr().out
-
-    return run
 
 
 def test_every_view_claims_the_solved_score_and_says_that_it_is_another(

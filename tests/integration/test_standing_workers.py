@@ -8,30 +8,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
 
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.connect import Storage, open_storage
+from hpo.postgres.connect import Storage
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
 
 NAMES = ("a", "b", "c")
-
-
-@pytest.fixture
-def storage(database_url: str) -> Iterator[Storage]:
-    with open_storage(database_url) as storage:
-        yield storage
-
-
-@pytest.fixture
-def ledger(storage: Storage) -> Ledger:
-    return Ledger(storage)
 
 
 def opened(snapshots: list[StudySnapshot]) -> list[str]:

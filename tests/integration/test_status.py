@@ -31,20 +31,6 @@ REPORTED = {"score": 0.95, "std": 0.01, "source": "us"}
 SMALL = {"trials": 6, "window": 2, "members": 1, "epochs": 2}
 
 
-@pytest.fixture
-def hpo(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
-    """``hpo`` in this process: what it prints."""
-    monkeypatch.setenv("HPO_STORAGE", database_url)
-
-    def run(*arguments: str) -> str:
-        assert main.main(arguments) == 0
-        return capsys.readouterr().out
-
-    return run
-
-
 def test_the_overview_agrees_with_the_snapshot(database_url: str, hpo: Callable[..., str]) -> None:
     with ledger_at(database_url) as ledger:
         ledger.register(toy_spec("more", budget=SMALL, reported=REPORTED))

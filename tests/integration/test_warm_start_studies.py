@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from hpo.ledger import interventions
 from hpo.ledger.backup import study
 from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.connect import Storage, open_storage
+from hpo.postgres.connect import Storage
 from hpo.study import file
 from hpo.study.rules import check
 from hpo.study.spec import StudySpec
@@ -38,17 +38,6 @@ TRIALS: list[tuple[float, int, str, float | None]] = [
     (0.1, 2, "red", 0.3),
 ]
 """x, k, colour and score of the trials of the other study; one of them was pruned."""
-
-
-@pytest.fixture
-def storage(database_url: str) -> Iterator[Storage]:
-    with open_storage(database_url) as storage:
-        yield storage
-
-
-@pytest.fixture
-def ledger(storage: Storage) -> Ledger:
-    return Ledger(storage)
 
 
 def settle(ledger: Ledger, spec: StudySpec, trials: Sequence[Any]) -> None:

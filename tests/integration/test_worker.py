@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,6 @@ from hpo.study.trials import SlotState
 from hpo.worker import loop
 from hpo.worker.heartbeat import WorkerOptions
 from hpo.worker.loop import Worker
-
-
-@pytest.fixture
-def ledger(database_url: str) -> Iterator[Ledger]:
-    with open_storage(database_url) as storage:
-        yield Ledger(storage)
 
 
 def test_sigterm_stops_within_seconds_and_keeps_the_training(

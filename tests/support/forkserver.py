@@ -193,10 +193,12 @@ def install(server: _Server) -> None:
 def _start() -> socket.socket:
     """Start a server, which ends when this process does; its near end."""
     near, far = socket.socketpair()
+    environment = {**os.environ, **dict.fromkeys(THREADS, "1")}
+    environment.pop("PYTHONPATH", None)
     with genuine():
         subprocess.Popen(
             [sys.executable, "-P", "-c", _PROGRAM, str(far.fileno()), "x" * _TITLE_BYTES],
-            env={**_without(os.environ, "PYTHONPATH"), **dict.fromkeys(THREADS, "1")},
+            env=environment,
             stdin=subprocess.DEVNULL,
             pass_fds=[far.fileno()],
         ).returncode = 0  # nobody waits for it
@@ -213,10 +215,6 @@ def genuine() -> Iterator[None]:
         yield
     finally:
         subprocess._fork_exec = used  # type: ignore[attr-defined]
-
-
-def _without(variables: Mapping[str, str], *names: str) -> dict[str, str]:
-    return {name: value for name, value in variables.items() if name not in names}
 
 
 # The far end.

@@ -17,8 +17,17 @@ LOOK_S = 10.0
 """How long a look at the queue may take: a launch has something else to do meanwhile."""
 _FORMAT = "%i|%T|%r|%N|%M"
 _GONE = {
-    *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL"),
-    *("OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT", "VANISHED"),
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "REVOKED",
+    "TIMEOUT",
+    "VANISHED",
 }
 """States of jobs that will not run again. SLURM shows them for a few minutes, then they vanish."""
 
