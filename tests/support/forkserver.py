@@ -242,7 +242,8 @@ def _preload() -> None:
     _draw_something()
     sys.path.remove(str(ROOT))
     for name, module in list(sys.modules.items()):  # what is run as __main__ is loaded for that
-        if name.startswith("hpo.") and not hasattr(module, "__path__") and _is_program(module):
+        ours = name.startswith("hpo.") and not hasattr(module, "__path__")
+        if ours and 'if __name__ == "__main__"' in Path(module.__file__ or os.devnull).read_text():
             del sys.modules[name]
     gc.collect()
     gc.freeze()
@@ -257,10 +258,6 @@ def _draw_something() -> None:
     figure = Figure()
     figure.add_subplot().plot([1.0, 2.0], label="$x^2$")
     FigureCanvasAgg(figure).print_png(io.BytesIO())
-
-
-def _is_program(module: types.ModuleType) -> bool:
-    return 'if __name__ == "__main__"' in Path(module.__file__ or os.devnull).read_text()
 
 
 def _serve(end: socket.socket, base: list[str]) -> None:
