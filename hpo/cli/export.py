@@ -127,7 +127,10 @@ def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     from hpo.views import json_records
 
     for slot in (*snapshot.search, *snapshot.confirm):
-        record = {"study": snapshot.spec.name, **json_records.trial(slot, curves=curves)}
+        record = {
+            "study": snapshot.spec.name,
+            **json_records.trial(snapshot.spec, slot, curves=curves),
+        }
         stream.write(json_records.dumps(record) + "\n")
 
 
@@ -143,7 +146,9 @@ def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*facts, *own, *snapshot.spec.parameters, *curve_names, *_TIMES, *solved])
     for slot in slots:
-        record = json.loads(json_records.dumps(json_records.trial(slot, curves=curves)))
+        record = json.loads(
+            json_records.dumps(json_records.trial(snapshot.spec, slot, curves=curves))
+        )
         params = [record["params"].get(name) for name in snapshot.spec.parameters]
         times = [record[name] for name in _TIMES]
         for member in record["members"] or [{}]:

@@ -146,6 +146,7 @@ def _lines(arguments: argparse.Namespace, snapshot: StudySnapshot) -> list[str]:
     if snapshot.confirm:
         settled = sum(len(c.scores) + c.failed for c in snapshot.confirmations)
         lines.append(f"{settled} of {confirmations_wanted(snapshot)} confirmations settled")
+    lines += tables.edge_lines(snapshot)
     if snapshot.best is not None:
         lines += ["", *tables.best_table(snapshot, 1)]
     lines += ["", *status.worker_lines(snapshot.workers, width=terminal_width())]

@@ -51,7 +51,10 @@ def trials(arguments: argparse.Namespace) -> int:
     if arguments.csv:
         _print_csv(snapshot, slots)
         return 0
-    record = {"study": arguments.study, "trials": [json_records.trial(slot) for slot in slots]}
+    record = {
+        "study": arguments.study,
+        "trials": [json_records.trial(snapshot.spec, slot) for slot in slots],
+    }
     return tell(arguments, record, *tables.columns(_rows(snapshot, slots), right=[2, 3, 4]))
 
 
@@ -133,13 +136,14 @@ def best(arguments: argparse.Namespace) -> int:
             f"study {arguments.study!r}: it must search for a best trial, but it measures every "
             f"point and selects none. See `hpo trials {shlex.quote(arguments.study)}`."
         )
-    found = [json_records.trial(slot) for slot in snapshot.ranking[: arguments.top]]
+    found = [json_records.trial(snapshot.spec, slot) for slot in snapshot.ranking[: arguments.top]]
     lines = [f"{arguments.study}: {tables.verdict(snapshot)}"]
     if snapshot.best is not None:
         named = snapshot.confirmed  # of which the first line says it
         for block in (
             tables.front_table(snapshot),
             tables.best_table(snapshot, arguments.top),
+            tables.edge_lines(snapshot),
             tables.warnings(snapshot, but=named.source if named else None),
             chart.chart(snapshot),
         ):

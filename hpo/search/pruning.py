@@ -12,6 +12,8 @@ from optuna.pruners import BasePruner
 from hpo.search import racing
 from hpo.search.history import frozen, learns, quiet, view, visible
 from hpo.search.space import distributions
+from hpo.study import endings
+from hpo.study.endings import Ending
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, Suggestion
 from objectives.contract import Protocol
@@ -67,13 +69,20 @@ class TrialProgress:
         mean = statistics.fmean(scores)
         why = racing.why_out(self._spec, self._number, self._seen, mean, len(scores))
         if why is not None:
-            raise EndedError(f"left the race {why}")
+            raise EndedError(f"{Ending.NETWORKS} {why}")
 
     def _judge(self, value: float | None) -> None:
         if value is None or not self.report(value):
             return
         if len(self.steps) < self._timeline.length:  # else nothing is left to save
-            raise EndedError(f"pruned at step {len(self.steps)} by the judge")
+            raise EndedError(f"{self._ended()}: the pruner {self._spec.pruner.name} ended it")
+
+    def _ended(self) -> str:
+        """In which way the trial ends now; see ``study.endings``."""
+        whole = len(self.steps) - (0 if self._timeline.by_member else self._spec.budget.epochs - 1)
+        if whole > 0:
+            return f"{Ending.NETWORKS} after {endings.networks_text(self._spec, whole)}"
+        return f"{Ending.CURVE} after {endings.epochs_text(self._spec, len(self.steps))}"
 
     def report(self, value: float) -> bool:
         """Report the next step's value; True when the trial is to be pruned."""

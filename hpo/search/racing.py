@@ -16,6 +16,7 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hpo.study.endings import networks_text
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 
@@ -53,7 +54,7 @@ def why_out(
         go_on = min(go_on, (1 + len(ended)) // racing.reduction_factor)
     if better < go_on:
         return None
-    trained = f"after {members} of {spec.budget.members} networks"
+    trained = f"after {networks_text(spec, members)}"
     if go_on == 0:
         least = racing.reduction_factor - 1
         return f"{trained}: {len(ended)} trials had ended, {least} must have before one goes on"

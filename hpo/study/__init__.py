@@ -2,7 +2,9 @@
 
 __all__ = [
     "confirmation",
+    "edges",
     "effort",
+    "endings",
     "file",
     "messages",
     "pareto",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hpo.study import endings
 from hpo.study.score_text import is_percent, score_text
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
+from hpo.study.trials import Slot, SlotState
 
 _UNITS = {
     **{unit: unit for unit in ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")},
@@ -82,6 +84,21 @@ def point_text(spec: StudySpec, score: float, std: float | None, cost: float | N
     return (
         text if spec.cost is None or cost is None else f"{text} at {quantity(spec.cost_name, cost)}"
     )
+
+
+def state_text(spec: StudySpec, slot: Slot) -> str:
+    """How a slot stands: its state, and of one that was ended early in which way."""
+    how = endings.ending(spec, slot) if slot.state == SlotState.PRUNED else None
+    return how or slot.state
+
+
+def partial_text(spec: StudySpec, slot: Slot, score: float) -> str:
+    """The score of a slot with its cost, and if it was ended early after how much training.
+
+    ``51.3 % after 5 of 60 epochs`` is the last value of a learning curve, and no score.
+    """
+    text = point_text(spec, score, None, slot.cost)
+    return f"{text} after {after}" if (after := endings.after(spec, slot)) else text
 
 
 def value_text(value: ParamValue) -> str:

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpo.study import effort, time_step
+from hpo.study import edges, effort, endings, time_step
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
@@ -85,6 +85,7 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
         **_gap(spec, confirmed, best.score if best else None),
         "warning": time_step.warning(spec, named) if named else time_step.sweep_warning(snapshot),
+        "edges": edges.edges(snapshot),
         "confirmations": [confirmation(spec, item) for item in snapshot.confirmations],
         **(_two_objectives(snapshot) if spec.cost else {}),
     }
@@ -135,11 +136,16 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
     }
 
 
-def trial(slot: Slot, *, curves: bool = False) -> dict[str, Any]:
-    """A slot with all its members; their curves on demand."""
+def trial(spec: StudySpec, slot: Slot, *, curves: bool = False) -> dict[str, Any]:
+    """A slot with all its members; their curves on demand.
+
+    ``epochs`` is what was trained of it; ``ended`` says in which way a trial was ended early.
+    """
     names = (*_MEMBER, "curve", "loss_curve") if curves else _MEMBER
     return {
         **_picked(slot, *_TRIAL),
+        "epochs": effort.of_slot(spec, slot),
+        "ended": endings.ending(spec, slot),
         "members": [_picked(member, *names) for member in slot.members],
         "amendments": [item.stored() for item in slot.amendments],
     }

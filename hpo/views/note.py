@@ -36,6 +36,7 @@ def text(snapshot: StudySnapshot) -> str:
         prose(spec.description),
         f"**State:** {_state(snapshot)}",
         f"**Result:** {_result(snapshot)}",
+        _edges(snapshot),
         _reported(spec),
         _searched(spec),
         _reproduce(snapshot),
@@ -119,6 +120,12 @@ def _result(snapshot: StudySnapshot) -> str:
         lines.insert(0, prose(verdict.verdict(snapshot)))
         return ".\n\n- ".join(lines) + f".{meaning}"
     return f"confirmed, {'; '.join(lines)}.{meaning}"
+
+
+def _edges(snapshot: StudySnapshot) -> str:
+    """At which bounds the best lie, of a finished study: before, it changes with every trial."""
+    found = verdict.edges(snapshot) if snapshot.state == StudyState.DONE else []
+    return f"**Edges:** {prose('; '.join(found))}." if found else ""
 
 
 def _reported(spec: StudySpec) -> str:

@@ -6,7 +6,9 @@ Plain text throughout: whoever puts it into HTML escapes it there.
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 
+from hpo.study import edges as study_edges
 from hpo.study import effort, pareto
 from hpo.study.confirmation import Confirmation
 from hpo.study.score_text import is_percent, score_text
@@ -21,11 +23,13 @@ from hpo.views.formatting import (
     quantity,
     reported_number,
     reported_text,
+    state_text,
     value_text,
 )
 from objectives.contract import Protocol
 
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
+SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
 CONFIRM_PROTOCOL = "trained on the whole training half, tested once on the test half"
 
 
@@ -52,10 +56,9 @@ def gap_text(spec: StudySpec, score: float, what: str = "the reported ") -> str:
 def progress(snapshot: StudySnapshot) -> str:
     """How far the search is.
 
-    ``57 of 60 trials settled: 41 complete, 14 pruned, 2 failed; 1,960 epochs of training``
+    ``57 of 60 trials settled: 41 complete, 14 curves cut short; 1,960 epochs of training``
     """
-    states = [s for s in SlotState if s != SlotState.RUNNING and snapshot.count(s)]
-    counts = ", ".join(f"{snapshot.count(state):,} {state}" for state in states)
+    counts = ended(snapshot)
     unsettled = snapshot.count(SlotState.RUNNING)
     held = sum(slot.held for slot in snapshot.search)
     text = f"{snapshot.settled:,} of {snapshot.trials:,} trials settled"
@@ -64,6 +67,40 @@ def progress(snapshot: StudySnapshot) -> str:
     text += f"; ended by {why}" if (why := snapshot.search_end_reason) else ""
     text += f"; {held} running" if held else ""
     return text + (f"; {unsettled - held} begun, waiting for a worker" if unsettled > held else "")
+
+
+def ended(snapshot: StudySnapshot) -> str:
+    """How the settled trials ended, in the order of the states.
+
+    ``41 complete, 10 curves cut short, 4 not replicated further, 2 failed``
+    """
+    return ", ".join(text for state in SETTLED for text in counted(snapshot, state))
+
+
+def counted(snapshot: StudySnapshot, state: SlotState) -> list[str]:
+    """How many trials are in a state; those that were ended early counted by the way."""
+    found = (state_text(snapshot.spec, slot) for slot in snapshot.search if slot.state == state)
+    counts = sorted(Counter(found).items())
+    return [f"{n:,} {text.replace('curve', 'curves') if n > 1 else text}" for text, n in counts]
+
+
+def edges(snapshot: StudySnapshot) -> list[str]:
+    """At which bounds of the space the best trials lie, and what to widen; see ``study.edges``.
+
+    ``tau_ns: 4 of the best 5 trials lie at its lower bound 1 (within 2 % of the range): widen
+    [space] tau_ns, low = 0.3``
+    """
+    lines = []
+    for edge in study_edges.edges(snapshot):
+        name, which = edge.parameter, "lower" if edge.bound == "low" else "upper"
+        near = f" (within {study_edges.WITHIN:.0%} of the range)".replace("%", " %")
+        near = "" if study_edges.discrete(snapshot.spec, name) else near
+        lines.append(
+            f"{name}: {edge.trials} of the best {edge.of} trials lie at its {which} bound "
+            f"{value_text(edge.value)}{near}: widen [space] {name}, {edge.bound} = "
+            f"{value_text(edge.widen)}"
+        )
+    return lines
 
 
 def racing_text(spec: StudySpec) -> str:
@@ -216,9 +253,7 @@ def _searched(snapshot: StudySnapshot, confirmations: list[Confirmation]) -> lis
     if best is None or best.score is None:
         if snapshot.settled == 0:
             return ["no trial has finished yet"]
-        others = (SlotState.PRUNED, SlotState.FAILED, SlotState.EXCLUDED)
-        counts = [f"{snapshot.count(s):,} {s}" for s in others if snapshot.count(s)]
-        return [f"no trial is complete: {', '.join(counts)}"]
+        return [f"no trial is complete: {ended(snapshot)}"]
     members = f"mean of {len(best.members)} members" if len(best.members) != 1 else "1 member"
     how = protocol_text(spec)
     name = "" if is_percent(spec) else f"{metric(spec)} "

@@ -55,9 +55,8 @@ def _points(watched: Watched) -> int:
     """Trials in the convergence figure as the browser has drawn it."""
     card = watched.cards().get(CONVERGENCE)
     traces = card["traces"] if card else []
-    return sum(
-        len(trace["x"]) for trace in traces if trace.get("name") in ("trial", "off scale", "pruned")
-    )
+    clouds = ("trial", "off scale", "curve cut short", "not replicated further")
+    return sum(len(trace["x"]) for trace in traces if trace.get("name") in clouds)
 
 
 def test_the_page_follows_a_live_study_to_its_trained_network(

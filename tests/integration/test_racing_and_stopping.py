@@ -48,10 +48,10 @@ def test_a_race_by_one_worker_and_by_three_with_kills(database_url: str) -> None
         run_workers(database_url, spec.name, 3, "--lease", "1")
         snapshot = ledger.snapshot(spec.name, curves=True)
     assert table(snapshot) == alone
-    left = [s for s in snapshot.search if (s.message or "").startswith("left the race")]
+    left = [s for s in snapshot.search if (s.message or "").startswith("not replicated")]
     assert {len(s.members) for s in left} == {1, 3}, "trials must leave at both rungs"
     assert {len(s.members) for s in snapshot.search if s.state == SlotState.COMPLETE} == {5}
-    judged = [s for s in snapshot.search if "by the judge" in (s.message or "")]
+    judged = [s for s in snapshot.search if "curve cut short" in (s.message or "")]
     assert judged
     assert all(len(s.steps) < 6 and not s.members for s in judged)
     assert effort.of_search(snapshot) == sum(

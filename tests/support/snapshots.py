@@ -169,7 +169,7 @@ FEW_TRIALS: dict[str, tuple[Slot, ...]] = {
 
 
 def realistic(study: StudySpec, *, confirmed: bool = True, seed: int = 0) -> StudySnapshot:
-    """A finished study as a search would leave it: better with time, with pruned, failed trials."""
+    """A finished study as a search would leave it: better with time, some curves cut short."""
     generator = random.Random(seed)
     search = tuple(_trial(study, number, generator) for number in range(study.budget.trials))
     plain = snapshot(study, search, state=StudyState.DONE)
@@ -196,7 +196,7 @@ def _trial(study: StudySpec, number: int, generator: random.Random) -> Slot:
     if number >= 8 and reach < 0.85 and generator.random() < 0.8:
         stop = max(1, generator.randint(study.budget.epochs // 4, study.budget.epochs - 1))
         steps = curves[0][:stop]
-        times |= {"steps": steps, "score": steps[-1], "message": f"pruned at epoch {stop}"}
+        times |= {"steps": steps, "score": steps[-1], "message": f"cut short at {stop}"}
         settled = started + timedelta(minutes=1 + 3 * stop / study.budget.epochs)
         return slot(number, SlotState.PRUNED, settled_at=settled, **times)
     members = tuple(member(i, curve) for i, curve in enumerate(curves))

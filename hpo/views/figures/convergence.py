@@ -8,6 +8,7 @@ from typing import Any
 import plotly.graph_objects as go
 
 from hpo.study import score_text
+from hpo.study.endings import Ending, ending
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
@@ -88,15 +89,17 @@ def _trials(
     look: dict[str, Any] = {"color": BLUE, "opacity": 0.6 if card else 0.75}
     look["size"] = 5 if card else 7
     traces = []
-    for state, name, symbol in (
-        (SlotState.COMPLETE, "trial" if card else "complete trial", "circle"),
-        (SlotState.PRUNED, "pruned" if card else "pruned trial", "circle-open"),
+    for how, name, symbol in (
+        (None, "trial" if card else "complete trial", "circle"),
+        (Ending.NETWORKS, Ending.NETWORKS, "diamond-open"),
+        (Ending.CURVE, Ending.CURVE, "circle-open"),
     ):
-        found = [s for s in slots if s.state == state and s.number not in hidden]
+        found = [s for s in slots if ending(spec, s) == how and s.number not in hidden]
         y = [axis_score(spec, s) for s in found]
         kind: dict[str, Any] = {"name": name, "marker": {**look, "symbol": symbol}}
         if card:
-            traces.append(numbered_markers(clock, found, y, **kind))
+            more = f", {how}" if how else ""
+            traces.append(numbered_markers(clock, found, y, more=more, **kind))
         else:
             traces.append(markers(_at(clock, found), y, [hover(spec, s) for s in found], **kind))
     failed = [s for s in snapshot.search if s.state == SlotState.FAILED]

@@ -9,9 +9,10 @@ from typing import Any
 import plotly.graph_objects as go
 
 from hpo.study import score_text
+from hpo.study.endings import Ending, after, ending
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import Slot
 from hpo.views import formatting
 from hpo.views.figures.style import add_reported_band, markers, style
 from hpo.views.figures.thinning import sample
@@ -52,22 +53,19 @@ def _add_best_curves(figure: go.Figure, spec: StudySpec, slot: Slot, colour: str
 
 
 def _add_grey_curves(figure: go.Figure, spec: StudySpec, slots: list[Slot]) -> None:
-    """One line per trial, the mean of its networks, and a ring where it was pruned."""
+    """One line per trial, the mean of its networks, and a mark where it was ended early."""
     curves = {slot.number: _mean_curve(_curves(spec, slot)) for slot in slots}
     if slots:
         others = _line(list(curves.values()), GREY, 0.8, name="other trials", hoverinfo="skip")
         figure.add_trace(others.update(opacity=0.6))
-    pruned = [slot for slot in slots if slot.state == SlotState.PRUNED]
-    if pruned:
-        ends = [curves[slot.number] for slot in pruned]
-        text = [
-            f"trial {slot.number} pruned "
-            + (f"after {len(slot.members)} members" if slot.members else f"at epoch {len(end)}")
-            for slot, end in zip(pruned, ends, strict=True)
-        ]
-        marker = {"color": GREY, "size": 6, "symbol": "circle-open"}
+    for how, symbol in ((Ending.CURVE, "circle-open"), (Ending.NETWORKS, "diamond-open")):
+        found = [slot for slot in slots if ending(spec, slot) == how]
+        ends = [curves[slot.number] for slot in found]
+        text = [f"trial {slot.number}: {how} after {after(spec, slot)}" for slot in found]
+        marker = {"color": GREY, "size": 6, "symbol": symbol}
         epochs, lasts = [len(end) for end in ends], [end[-1] for end in ends]
-        figure.add_trace(markers(epochs, lasts, text, name="pruned here", marker=marker))
+        if found:
+            figure.add_trace(markers(epochs, lasts, text, name=how, marker=marker))
 
 
 def _curves(spec: StudySpec, slot: Slot) -> list[list[float]]:

@@ -9,7 +9,6 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
@@ -60,7 +59,7 @@ def card(snapshot: StudySnapshot) -> go.Figure:
     if len(names) < len(space):
         title += f": the {len(names)} of {len(space)} that separate scores best"
     reported = " · ╌ reported" if snapshot.spec.reported else ""
-    remark(figure, f"★ {verdict.named(snapshot)}{reported} · hollow: pruned")
+    remark(figure, f"★ {verdict.named(snapshot)}{reported} · hollow: ended early")
     return titled(figure, title + share(snapshot, shown)).update_layout(margin_b=45)
 
 
@@ -96,7 +95,7 @@ def _cloud(
     y = [min(max(axis_score(spec, slot), view[0]), view[1]) for slot in slots]
     if coloured:
         text = [
-            f"trial {s.number}: {score_text.score_text(spec, claimed_score(spec, s))}"
+            f"trial {s.number}: {formatting.partial_text(spec, s, claimed_score(spec, s))}"
             for s in slots
         ]
         marker = {"color": [s.number for s in slots], "coloraxis": "coloraxis"}

@@ -84,15 +84,21 @@ def markers(
 
 
 def numbered_markers(
-    clock: Clock, slots: Sequence[Slot], y: Sequence[float], *, name: str, marker: Mapping[str, Any]
+    clock: Clock,
+    slots: Sequence[Slot],
+    y: Sequence[float],
+    *,
+    name: str,
+    marker: Mapping[str, Any],
+    more: str = "",
 ) -> go.Scatter:
-    """Trials that say their number and score when pointed at, in few bytes."""
+    """Trials that say their number, their score and ``more`` when pointed at, in few bytes."""
     trace = go.Scatter(x=[clock.at[s.number] for s in slots], y=y, mode="markers", name=name)
     trace.update(marker=dict(marker), cliponaxis=False)
     if clock.name == "by trial":
-        return trace.update(hovertemplate="trial %{x}: %{y:.4g}<extra></extra>")
+        return trace.update(hovertemplate=f"trial %{{x}}: %{{y:.4g}}{more}<extra></extra>")
     trace.update(customdata=[slot.number for slot in slots])
-    return trace.update(hovertemplate="trial %{customdata}: %{y:.4g}<extra></extra>")
+    return trace.update(hovertemplate=f"trial %{{customdata}}: %{{y:.4g}}{more}<extra></extra>")
 
 
 def steps(x: Sequence[float], y: Sequence[float], end: float, **look: Any) -> go.Scatter:
@@ -132,9 +138,9 @@ def position(value: ParamValue) -> float | int | str:
 def hover(spec: StudySpec, slot: Slot) -> str:
     """What a scored trial says when pointed at: its score, and its parameters with units."""
     score = claimed_score(spec, slot)
-    lines = [f"trial {slot.number}: {formatting.point_text(spec, score, None, slot.cost)}"]
+    lines = [f"trial {slot.number}: {formatting.partial_text(spec, slot, score)}"]
     if slot.state != SlotState.COMPLETE:
-        lines[0] += f", {slot.state}"
+        lines[0] += f", {formatting.state_text(spec, slot)}"
     return "<br>".join([*lines, *map(safe, formatting.parameter_lines(slot.params))])
 
 

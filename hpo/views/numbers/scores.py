@@ -12,7 +12,7 @@ from hpo.study.trials import Slot, SlotState
 
 
 def scored(snapshot: StudySnapshot) -> list[Slot]:
-    """Settled search trials with a score: complete and pruned ones."""
+    """Settled search trials with a score: complete ones, and those that were ended early."""
     states = (SlotState.COMPLETE, SlotState.PRUNED)
     return [
         slot

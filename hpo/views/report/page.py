@@ -170,13 +170,15 @@ def _passed(snapshot: StudySnapshot) -> str:
 
 
 def _parameters(snapshot: StudySnapshot) -> Section:
-    note = "Each searched parameter against the score: hollow points were pruned, "
+    note = "Each searched parameter against the score: hollow points are trials that were ended "
+    note += "early (last value of a curve that was cut short, or mean of fewer networks), "
     note += f"a star marks the {views_verdict.named(snapshot)}, " if snapshot.spec.selects else ""
     note += "a dashed line the reported value; later trials are darker. Scores off the scale "
     note += "sit on its edge."
     label = f"Score against each of: {', '.join(snapshot.spec.parameters)}"
     parts = [plot("parameters", parameters.parameters(snapshot), label)]
-    return Section(name="parameters", title="Parameters", note=note, parts=parts)
+    warnings = [f"Edge: {text}." for text in views_verdict.edges(snapshot)]
+    return Section(name="parameters", title="Parameters", note=note, warnings=warnings, parts=parts)
 
 
 def _importance(snapshot: StudySnapshot) -> Section:
@@ -197,7 +199,7 @@ def _learning_curves(snapshot: StudySnapshot) -> Section:
     some = "the best trials" if snapshot.spec.cost is None else "some trials of the front"
     note = f"Score after each epoch: {some} with a thin line per network and a thick one "
     note += "for their mean; in grey other trials, at most "
-    note += f"{learning_curves.MAX_CURVES} of them, ending where they were pruned."
+    note += f"{learning_curves.MAX_CURVES} of them, ending where they were cut short."
     parts = [plot("curves", learning_curves.learning_curves(snapshot), "Score after each epoch")]
     return Section(name="curves", title="Learning curves", note=note, parts=parts)
 

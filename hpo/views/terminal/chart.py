@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from hpo.study import score_text
+from hpo.study.endings import Ending, ending
 from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
 from hpo.views import formatting
@@ -125,19 +126,22 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
         return _sweep(snapshot, width, rows)
     if spec.cost is not None:
         return _front(snapshot, width, rows)
-    found = [(slot.number, slot.score or 0.0) for slot in comparable(snapshot)]
+    found = comparable(snapshot)
     if len(found) < 2:
         return []
-    canvas = _Canvas(width, rows, *_range(spec, [score for _, score in found]))
+    canvas = _Canvas(width, rows, *_range(spec, [slot.score or 0.0 for slot in found]))
     if spec.reported is not None:
         canvas.rule(spec.reported.score)
     last = max(slot.number for slot in snapshot.search)
     place = _places(range(last + 1), canvas.columns)
-    for number, score in found:
-        canvas.put(canvas.row(score), place[number], "·")
+    early = [slot for slot in found if ending(spec, slot)]
+    whole = [slot for slot in found if not ending(spec, slot)]
+    for mark, some in (("∘", early), ("·", whole)):
+        for slot in some:
+            canvas.put(canvas.row(slot.score or 0.0), place[slot.number], mark)
     if best := best_so_far(snapshot):  # none is complete at the start of a race
         canvas.steps([(place[number], canvas.row(score)) for number, score in best])
-    legend = "· trial   ━ best so far"
+    legend = "· trial   " + f"∘ {Ending.NETWORKS}   " * bool(early) + "━ best so far"
     if text := formatting.reported_text(spec):
         legend += f"   ╌ {text}"
     return canvas.lines(spec, ("0", "trial", str(last)), legend)

@@ -7,7 +7,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hpo.study import effort, time_step
+from hpo.study import edges, effort, time_step
 from hpo.study.snapshot import StudySnapshot, WorkerInfo
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting, verdict
@@ -82,7 +82,9 @@ def screen(
         parts.append(confirming(snapshot))
     if warning := of_the_step(snapshot):
         parts.append(Text(warning, "yellow"))
-    room = height - _FIXED_LINES - len(notes) - bool(warning)
+    at_edges = [Text(line, "yellow") for line in edge_lines(snapshot)]
+    parts += at_edges
+    room = height - _FIXED_LINES - len(notes) - bool(warning) - len(at_edges)
     if not spec.selects:
         lines = curve_lines(snapshot, width)[: max(1, room // 2)]
         room -= len(lines) - 2
@@ -106,7 +108,7 @@ def screen(
 
 
 def bar(snapshot: StudySnapshot, width: int) -> Text:
-    """The budget as a bar: complete, pruned, failed and running trials in their colours."""
+    """The budget as a bar: complete, early ended, failed and running trials in their colours."""
     total = snapshot.trials
     numbers = f" {snapshot.settled}/{total}"
     cells = max(5, min(60, width - len(numbers) - 1))
@@ -124,8 +126,8 @@ def counts(snapshot: StudySnapshot, seconds_left: float | None) -> Text:
     """How many trials are in which state, and the time left."""
     text = Text()
     for state, colour in _COLOURS.items():
-        if state != SlotState.EXCLUDED or snapshot.count(state):
-            text.append(f"{snapshot.count(state)} {state}", colour).append("  ")
+        for words in verdict.counted(snapshot, state):
+            text.append(words, colour).append("  ")
     text.append(f"{effort.of_search(snapshot):,} epochs", "dim").append("  ")
     return text.append(left_text(snapshot, seconds_left), "dim")
 
@@ -147,6 +149,16 @@ def of_the_step(snapshot: StudySnapshot) -> str:
     """Why what is confirmed, or measured by a sweep, may be none of the equation; mostly empty."""
     named = snapshot.confirmed
     return time_step.remark(snapshot.spec, named) if named else time_step.sweep_warning(snapshot)
+
+
+def edge_lines(snapshot: StudySnapshot) -> list[str]:
+    """A short line for each bound of the space at which the best trials lie, two at most."""
+    return [
+        f"edge  {edge.parameter}: {edge.trials} of the best {edge.of} trials lie at "
+        f"{edge.bound} = {formatting.value_text(edge.value)}; wider: {edge.bound} = "
+        f"{formatting.value_text(edge.widen)}"
+        for edge in edges.edges(snapshot)[:2]
+    ]
 
 
 def best_line(snapshot: StudySnapshot) -> Text:
@@ -208,7 +220,7 @@ def trial_table(snapshot: StudySnapshot, last: list[Slot]) -> Table:
             what = formatting.last_line(slot.message)
         table.add_row(
             Text(tables.slot_name(snapshot, slot)),
-            Text(slot.state, _COLOURS[slot.state]),
+            Text(formatting.state_text(snapshot.spec, slot), _COLOURS[slot.state]),
             Text(tables.score_cell(snapshot.spec, slot)),
             Text(what, no_wrap=True, overflow="ellipsis"),
         )

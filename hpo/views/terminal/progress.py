@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 
+from hpo.study import endings
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import Phase, Slot, SlotState
 from hpo.views import formatting, json_records, verdict
@@ -111,7 +112,12 @@ class JsonView(View):
             event = "trial" if slot.phase == Phase.SEARCH else "confirmation"
             best = snapshot.best.score if snapshot.best else None
             counts = {"settled": snapshot.settled, "trials": snapshot.trials}
-            record = {"event": event, **json_records.trial(slot), **counts, "best": best}
+            record = {
+                "event": event,
+                **json_records.trial(snapshot.spec, slot),
+                **counts,
+                "best": best,
+            }
             print(json_records.dumps(record), flush=True)
 
     def note(self, text: str) -> None:
@@ -120,22 +126,29 @@ class JsonView(View):
 
 
 def settled_line(snapshot: StudySnapshot, slot: Slot, count: int) -> str:
-    """``[13/60] trial 12 complete 93.4 % (best 94.1 % #7) tau_ns=2.3 …``."""
+    """``[13/60] trial 12 complete 93.4 % (best 94.1 % #7) tau_ns=2.3 …``.
+
+    What a trial reached that was ended early is not put beside the best:
+    ``[14/60] trial 13 curve cut short: 51.3 % after 5 of 60 epochs tau_ns=1.4 …``.
+    """
     spec, best = snapshot.spec, snapshot.best
     name = tables.slot_name(snapshot, slot)
     if slot.phase == Phase.CONFIRM:
         head = f"[confirmation {count}/{confirmations_wanted(snapshot)}] {name}"
     else:
-        head = f"[{count}/{snapshot.trials}] {name} {slot.state}"
+        head = f"[{count}/{snapshot.trials}] {name} {formatting.state_text(spec, slot)}"
     if slot.state == SlotState.FAILED:
         return f"{head}: {formatting.last_line(slot.message)}"
     if slot.phase == Phase.CONFIRM:
         return f"{head}: {tables.score_cell(spec, slot)}"
+    params = tables.params_text(slot.params, spec)
+    if endings.ending(spec, slot) is not None:
+        return f"{head}: {tables.score_cell(spec, slot)} {params}"
     head += f" {tables.score_cell(spec, slot)}" if slot.score is not None else ""
     if best is not None and best.score is not None:
         shown = formatting.point_text(spec, best.score, None, best.cost)
         head += f" ({verdict.named(snapshot)} {shown} #{best.number})"
-    return f"{head} {tables.params_text(slot.params, spec)}"
+    return f"{head} {params}"
 
 
 def confirmations_wanted(snapshot: StudySnapshot) -> int:

@@ -158,7 +158,7 @@ def test_the_course_of_a_trial_that_leaves() -> None:
     course = TrialProgress(spec, 3, seen, seen[0].suggestion)
     for value in (0.1, 0.2, 0.3, 0.5):
         course.epoch(0, value)
-    with pytest.raises(EndedError, match=r"^left the race after 1 of 6 networks: 3 of 3 earlier"):
+    with pytest.raises(EndedError, match=r"^not replicated further after 1 of 6 networks: 3 of 3 "):
         course.networks([0.5])
     assert course.early_score([0.5]) == 0.5
     assert effort.of_steps(spec, len(course.steps)) == EPOCHS

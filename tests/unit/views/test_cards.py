@@ -124,6 +124,10 @@ def test_against_epochs_trials_stand_at_what_was_trained_and_name_themselves() -
         [90, 192],
         [0, 2],
     )
+    cut = trace(figure, "curve cut short")
+    assert (cut["x"], cut["customdata"]) == ([102], [1])
+    said = "trial %{customdata}: %{y:.4g}, curve cut short<extra></extra>"
+    assert cut["hovertemplate"] == said
     assert trace(figure, "best so far, median of 3")["x"] == [90, 192, 192]
     assert figure["layout"]["title"]["text"] == "<b>Convergence against epochs of training</b>"
     assert figure["layout"]["xaxis"]["title"]["text"] == "epochs of training in the search"
@@ -305,7 +309,8 @@ def test_cards_of_many_trials_stay_small() -> None:
     assert {name: len(card) for name, card in cards.items() if len(card) > LARGEST} == {}
     assert "bdata" not in "".join(cards.values())
     clouds = [t for t in json.loads(cards["1-convergence"])["data"] if t.get("mode") == "markers"]
-    shown = sum(len(t["x"]) for t in clouds if t["name"] in ("trial", "pruned", "off scale"))
+    names = ("trial", "curve cut short", "not replicated further", "off scale")
+    shown = sum(len(t["x"]) for t in clouds if t["name"] in names)
     assert shown == thinning.MAX_TRIALS
     whole = len(scored(snapshot))
     for card in ("1-convergence", "2-epochs", "2-time", "3-distance"):

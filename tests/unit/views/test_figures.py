@@ -53,7 +53,7 @@ def test_by_epochs_a_trial_stands_at_what_was_trained_up_to_its_end() -> None:
     figure = convergence.convergence(replace(trials(), search=slots))
     found = {t.name: t for t in figure.data if t.meta == "by epochs"}
     assert list(found["complete trial"].x) == [90, 195]
-    assert list(found["pruned trial"].x) == [102]
+    assert list(found["curve cut short"].x) == [102]
     assert list(found["failed"].x) == [105]
     assert list(found["best so far"].x) == [90, 195, 195]
     axis = figure.layout.updatemenus[0].buttons[1].args[1]
@@ -120,7 +120,8 @@ def test_a_pruned_curve_ends_where_it_was_pruned() -> None:
     slot = snapshots.slot(0, SlotState.PRUNED, score=0.3, steps=(0.2, 0.3))
     figure = learning_curves.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
     assert list(trace(figure, "other trials").y) == pytest.approx([20, 30])
-    assert trace(figure, "pruned here").text[0] == "trial 0 pruned at epoch 2"
+    mark = trace(figure, "curve cut short")
+    assert mark.text[0] == "trial 0: curve cut short after 2 of 30 epochs"
 
 
 def test_steps_after_the_first_member_are_no_epochs() -> None:
@@ -129,7 +130,8 @@ def test_steps_after_the_first_member_are_no_epochs() -> None:
     slot = snapshots.slot(0, SlotState.PRUNED, score=0.5, members=members, steps=steps)
     figure = learning_curves.learning_curves(snapshots.snapshot(snapshots.spec(), (slot,)))
     assert list(trace(figure, "other trials").y) == pytest.approx([50] * 30)
-    assert trace(figure, "pruned here").text[0] == "trial 0 pruned after 2 members"
+    mark = trace(figure, "not replicated further")
+    assert mark.text[0] == "trial 0: not replicated further after 2 of 3 networks"
 
 
 def test_long_curves_are_thinned_and_keep_their_end() -> None:

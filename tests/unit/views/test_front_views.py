@@ -136,7 +136,7 @@ def test_records_hold_front_and_costs() -> None:
         (3, pytest.approx(14.0), 1400),
         (4, pytest.approx(30.0), 3000),
     ]
-    assert json_records.trial(fronts.study().search[2])["cost"] == 12.3
+    assert json_records.trial(fronts.study().spec, fronts.study().search[2])["cost"] == 12.3
 
 
 def test_the_figure_shows_trials_front_confirmed_and_reported() -> None:

@@ -17,7 +17,7 @@ from snapshots import worker
 
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState
-from hpo.views import json_records, verdict
+from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import chart, live, tables
 from hpo.views.terminal.progress import QUIET_S, JsonView, PlainView, Tracker, waiting_line
 
@@ -36,16 +36,16 @@ def at(settled: int, *, running: int = 0, minutes: float = 0.0, **changes: objec
     return replace(DONE, **{**values, "now": now, **changes})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("width", [76, 80, 200])
 def test_only_parameters_are_cut_where_a_line_is_short(width: int) -> None:
-    slots = [*DONE.search[:2], *DONE.confirm[:1]]
+    slots = [*DONE.search[8:10], *DONE.confirm[:1]]
     console = Console(width=width, file=io.StringIO())
     console.print(live.trial_table(DONE, slots))
     lines = console.file.getvalue().splitlines()[1:]
     assert len(lines) == len(slots)
     for line, slot in zip(lines, slots, strict=True):
         assert line.startswith(tables.slot_name(DONE, slot))
-        assert f" {slot.state} " in line
+        assert f" {formatting.state_text(DONE.spec, slot)} " in line
         assert f" {tables.score_cell(DONE.spec, slot)} " in line
 
 
@@ -64,14 +64,13 @@ def test_the_time_left_is_unknown_at_first_and_then_follows_the_rate_of_this_lau
 
 def test_plain_lines_count_say_the_best_and_give_the_parameters() -> None:
     said: list[str] = []
-    view = PlainView(at(12), say=said.append)
-    view.update(at(14))
-    assert said[0].startswith("toy-study: 12 of 60 trials settled: ")
-    assert [line.split("] ")[0] for line in said[1:]] == ["[13/60", "[14/60"]
+    view = PlainView(at(16), say=said.append)
+    view.update(at(18))
+    assert said[0].startswith("toy-study: 16 of 60 trials settled: ")
+    assert [line.split("] ")[0] for line in said[1:]] == ["[17/60", "[18/60"]
     number = int(said[1].split("trial ")[1].split()[0])
     slot = DONE.search[number]
-    assert f"trial {number} {slot.state} " in said[1]
-    assert " (best " in said[1]
+    assert f"trial {number} complete {tables.score_cell(DONE.spec, slot)} (best " in said[1]
     assert f" x={slot.params['x']:.4g} k={slot.params['k']} rate_per_ns=" in said[1]
     said.clear()
     view.update(DONE)
@@ -205,7 +204,8 @@ def test_at_the_start_of_a_race_the_chart_has_no_best() -> None:
     slots = [snapshots.slot(0, SlotState.RUNNING)]
     slots += [snapshots.slot(n, SlotState.PRUNED, score=0.5, members=network) for n in (1, 2)]
     lines = chart.chart(snapshots.snapshot(snapshots.spec(reported=None), tuple(slots)))
-    assert sum(line.count("·") for line in lines[:-1]) == 2
+    assert sum(line.count("∘") for line in lines[:-1]) == 2
+    assert "∘ not replicated further" in lines[-1]
     assert not any("━" in line for line in lines[:-1])
 
 

@@ -1,0 +1,117 @@
+"""Which bounds of the space the best trials lie at, and how far to widen them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import snapshots
+
+from hpo.study.edges import Edge, edges
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.trials import SlotState
+
+SPACE: dict[str, Any] = {
+    "x": {"low": 0.2, "high": 1.0},
+    "k": {"low": 2, "high": 8},
+    "rate_per_ns": {"low": 0.01, "high": 1.0, "log": True},
+    "colour": {"choices": ["red", "green"]},
+}
+MIDDLE: dict[str, Any] = {"x": 0.6, "k": 5, "rate_per_ns": 0.1, "colour": "red"}
+
+
+def searched(
+    best: list[dict[str, Any]], *, others: int = 40, space: dict[str, Any] = SPACE, **changes: Any
+) -> StudySnapshot:
+    """A search whose best trials have these parameters, best first, beside others in the middle."""
+    at = [{**MIDDLE, **point} for point in best]
+    at += [{**MIDDLE, "x": 0.4 + 0.4 * i / others} for i in range(others)]
+    slots = [
+        snapshots.slot(i, SlotState.COMPLETE, score=0.9 - 0.01 * i, params=params)
+        for i, params in enumerate(at)
+    ]
+    return snapshots.snapshot(snapshots.spec(space=space, **changes), tuple(slots))
+
+
+def rates(*values: float) -> list[dict[str, Any]]:
+    return [{"rate_per_ns": value, "x": 0.5 + 0.001 * i} for i, value in enumerate(values)]
+
+
+LOW = rates(0.01, 0.0105, 0.01, 0.3, 0.0109)
+
+
+def test_a_log_range_is_near_its_bound_by_its_logarithm() -> None:
+    assert edges(searched(LOW)) == [
+        Edge(parameter="rate_per_ns", bound="low", value=0.01, trials=4, of=5, widen=0.003)
+    ]
+    assert edges(searched(rates(0.012, 0.012, 0.012, 0.012, 0.012))) == []
+
+
+def test_two_of_five_are_not_enough() -> None:
+    assert edges(searched(rates(0.01, 0.01, 0.1, 0.2, 0.3))) == []
+
+
+def test_the_same_configuration_counts_once() -> None:
+    assert edges(searched([LOW[0]] * 5)) == []
+
+
+def test_of_many_trials_the_best_tenth_is_looked_at() -> None:
+    (edge,) = edges(searched(rates(*[0.01] * 8), others=92))
+    assert (edge.trials, edge.of) == (8, 10)
+
+
+@pytest.mark.parametrize(
+    ("changes", "others"),
+    [({}, 14), ({"cost": {"name": "energy_pj"}, "pruner": None}, 40)],
+)
+def test_few_trials_and_a_front_say_nothing(changes: dict[str, Any], others: int) -> None:
+    assert edges(searched(LOW, others=others, **changes)) == []
+
+
+def test_what_the_objective_forbids_is_not_proposed() -> None:
+    """x and k end at 1 and 8 in the objective itself; x begins at 0."""
+    high = [{"x": 1.0 - 0.001 * i, "k": 8} for i in range(5)]
+    assert edges(searched(high)) == []
+    low = [{"x": 0.2 + 0.001 * i} for i in range(5)]
+    assert edges(searched(low))[0].widen == 0.0, "half of the range below 0.2 would be below 0"
+
+
+def test_a_whole_number_lies_at_its_end_only() -> None:
+    assert edges(searched([{"k": 2, "x": 0.5 + 0.01 * i} for i in range(5)])) == [
+        Edge(parameter="k", bound="low", value=2, trials=5, of=5, widen=1)
+    ]
+    assert edges(searched([{"k": 3, "x": 0.5 + 0.01 * i} for i in range(5)])) == []
+
+
+def test_of_two_values_one_is_the_best_by_chance() -> None:
+    space = SPACE | {"k": {"low": 4, "high": 5}}
+    assert edges(searched([{"k": 4, "x": 0.5 + 0.01 * i} for i in range(5)], space=space)) == []
+
+
+def test_steps_are_kept() -> None:
+    space = SPACE | {"x": {"low": 0.3, "high": 0.8, "step": 0.1}}
+    best = [{"x": 0.8, "rate_per_ns": 0.1 + 0.01 * i} for i in range(5)]
+    (edge,) = edges(searched(best, space=space))
+    assert math.isclose(edge.widen, 1.0)
+
+
+def test_trials_that_left_a_race_come_after_the_complete_ones() -> None:
+    network = (snapshots.member(0, (0.95,) * 30),)
+    left = [
+        snapshots.slot(i, SlotState.PRUNED, score=0.95, params=MIDDLE | point, members=network)
+        for i, point in enumerate(LOW)
+    ]
+    cut = [
+        snapshots.slot(
+            i, SlotState.PRUNED, score=0.99, steps=(0.99,), params=MIDDLE | {"x": i / 99}
+        )
+        for i in range(5, 25)
+    ]
+    spec = snapshots.spec(space=SPACE)
+    assert edges(snapshots.snapshot(spec, (*left, *cut)))[0].trials == 4
+    complete = [
+        snapshots.slot(i, SlotState.COMPLETE, score=0.9, params=MIDDLE | {"x": i / 99})
+        for i in range(25, 30)
+    ]
+    assert edges(snapshots.snapshot(spec, (*left, *cut, *complete))) == []

@@ -1,0 +1,65 @@
+"""In which way a trial ended early, and after how much training: from what is stored of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import snapshots
+
+from hpo.study import endings
+from hpo.study.endings import Ending
+from hpo.study.trials import Amendment, SlotState
+
+CURVE = (0.1,) * 30
+NETWORKS = tuple(snapshots.member(i, CURVE) for i in range(2))
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "ending", "after"),
+    [
+        ({}, {"steps": CURVE[:5]}, Ending.CURVE, "5 of 30 epochs"),
+        ({}, {"steps": CURVE, "members": NETWORKS[:1]}, Ending.NETWORKS, "1 of 3 networks"),
+        ({}, {"steps": (*CURVE, 0.1), "members": NETWORKS}, Ending.NETWORKS, "2 of 3 networks"),
+        ({}, {"steps": CURVE}, Ending.NETWORKS, "1 of 3 networks"),
+        (
+            {"pruner": {"name": "wilcoxon"}},
+            {"steps": (0.1, 0.1), "members": NETWORKS},
+            Ending.NETWORKS,
+            "2 of 3 networks",
+        ),
+        ({}, {}, Ending.CURVE, ""),
+    ],
+)
+def test_a_pruned_trial(
+    changes: dict[str, Any], facts: dict[str, Any], ending: Ending, after: str
+) -> None:
+    spec, slot = snapshots.spec(**changes), snapshots.slot(0, SlotState.PRUNED, score=0.1, **facts)
+    assert (endings.ending(spec, slot), endings.after(spec, slot)) == (ending, after)
+
+
+def test_an_excluded_trial_keeps_how_it_had_ended() -> None:
+    spec, pruned = snapshots.spec(), snapshots.slot(0, SlotState.PRUNED, steps=CURVE[:5])
+    amendment = Amendment(
+        what="exclude",
+        since=1,
+        at="2025-03-01T09:00:00+00:00",
+        host="a",
+        state=SlotState.PRUNED,
+        score=0.1,
+        steps=CURVE[:5],
+        attrs={},
+        message=None,
+    )
+    excluded = replace(pruned, state=SlotState.EXCLUDED, amendments=(amendment,))
+    assert endings.ending(spec, excluded) == Ending.CURVE
+    whole = replace(excluded, amendments=(replace(amendment, state=SlotState.COMPLETE),))
+    assert endings.ending(spec, whole) is None
+
+
+@pytest.mark.parametrize("state", [SlotState.COMPLETE, SlotState.FAILED, SlotState.RUNNING])
+def test_others_did_not_end_early(state: SlotState) -> None:
+    slot = snapshots.slot(0, state, steps=CURVE[:5])
+    assert endings.ending(snapshots.spec(), slot) is None
+    assert endings.after(snapshots.spec(), slot) == ""

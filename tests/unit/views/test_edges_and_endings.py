@@ -1,0 +1,138 @@
+"""What views say of trials at a bound of the space, and of trials that ended early."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+
+import snapshots
+from rich.console import Console
+
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import SlotState
+from hpo.views import json_records, note, verdict
+from hpo.views.figures import convergence, parameters
+from hpo.views.report import page
+from hpo.views.terminal import live, tables
+from hpo.views.terminal.progress import settled_line
+
+SPEC = snapshots.spec(
+    space={"k": {"low": 1, "high": 6}, "rate_per_ns": {"low": 0.01, "high": 1.0, "log": True}},
+    reported=None,
+)
+SLOTS = tuple(
+    snapshots.slot(
+        i,
+        SlotState.COMPLETE,
+        score=0.9 - 0.01 * i,
+        params={
+            "k": 6 if i < 4 else 3,
+            "rate_per_ns": 0.01 + 1e-5 * i if i < 5 else 0.1 + 0.01 * i,
+        },
+    )
+    for i in range(25)
+)
+AT_EDGE = snapshots.snapshot(SPEC, SLOTS)
+EDGES = [
+    "k: 4 of the best 5 trials lie at its upper bound 6: widen [space] k, high = 8",
+    "rate_per_ns: 5 of the best 5 trials lie at its lower bound 0.01 (within 2 % of the range): "
+    "widen [space] rate_per_ns, low = 0.003",
+]
+
+
+def test_an_edge_in_words() -> None:
+    assert verdict.edges(AT_EDGE) == EDGES
+
+
+def test_the_result_shows_edges() -> None:
+    lines = tables.result(AT_EDGE, report=None, storage="", width=80)
+    assert [line for line in lines if line.startswith("edge  ")] == [f"edge  {e}" for e in EDGES]
+
+
+def test_the_live_view_shows_edges_in_short() -> None:
+    assert live.edge_lines(AT_EDGE) == [
+        "edge  k: 4 of the best 5 trials lie at high = 6; wider: high = 8",
+        "edge  rate_per_ns: 5 of the best 5 trials lie at low = 0.01; wider: low = 0.003",
+    ]
+    console = Console(file=io.StringIO(), width=90, height=24, force_terminal=False)
+    console.print(
+        live.screen(AT_EDGE, storage="x", notes=[], seconds_left=None, width=90, height=24)
+    )
+    assert "edge  k: 4 of the best 5 trials" in console.file.getvalue()
+
+
+def test_the_report_shows_edges() -> None:
+    assert f"<strong>Edge: {EDGES[0]}.</strong>" in page.html(AT_EDGE)
+
+
+def test_the_note_of_a_finished_study_shows_edges() -> None:
+    assert "Edges" not in note.text(AT_EDGE), "it must not change while trials finish"
+    text = note.text(replace(AT_EDGE, state=StudyState.DONE))
+    assert r"**Edges:** k: 4 of the best 5 trials lie at its upper bound 6: widen \[space\]" in text
+
+
+def test_the_record_of_a_study_shows_edges() -> None:
+    record = json.loads(json_records.dumps(json_records.study(AT_EDGE)))
+    assert record["edges"][0] == {
+        "parameter": "k",
+        "bound": "high",
+        "value": 6,
+        "trials": 4,
+        "of": 5,
+        "widen": 8,
+    }
+
+
+CUT = snapshots.slot(25, SlotState.PRUNED, score=0.513, steps=(0.2, 0.3, 0.4, 0.5, 0.513))
+LEFT = snapshots.slot(
+    26, SlotState.PRUNED, score=0.937, members=(snapshots.member(0, (0.937,) * 30),)
+)
+ENDED = snapshots.snapshot(SPEC, (*SLOTS, CUT, LEFT))
+
+
+def test_a_line_tells_a_curve_cut_short_from_a_trial_not_replicated_further() -> None:
+    complete, cut, left = (settled_line(ENDED, slot, 9) for slot in (SLOTS[0], CUT, LEFT))
+    assert complete == "[9/60] trial 0 complete 90.0 % (best 90.0 % #0) k=6 rate_per_ns=0.01"
+    assert cut == (
+        "[9/60] trial 25 curve cut short: 51.3 % after 5 of 30 epochs k=3 rate_per_ns=0.02"
+    )
+    assert left == (
+        "[9/60] trial 26 not replicated further: 93.7 % after 1 of 3 networks k=3 rate_per_ns=0.02"
+    )
+
+
+def test_progress_counts_them_apart() -> None:
+    more = replace(ENDED, search=(*ENDED.search, replace(CUT, number=27)))
+    text = "25 complete, 2 curves cut short, 1 not replicated further"
+    assert text in verdict.progress(more)
+    assert text.replace(", ", "  ") in live.counts(more, None).plain
+
+
+def test_the_live_view_lists_them_apart() -> None:
+    console = Console(file=io.StringIO(), width=100)
+    console.print(live.trial_table(ENDED, [CUT, LEFT]))
+    cut, left = console.file.getvalue().splitlines()[1:]
+    assert "trial 25 curve cut short " in cut
+    assert " 51.3 % after 5 of 30 epochs k=3 " in cut
+    assert "trial 26 not replicated further 93.7 % after 1 of 3 networks k=3 " in left
+
+
+def test_figures_tell_them_apart() -> None:
+    figure = convergence.convergence(ENDED)
+    found = {trace.name: trace for trace in figure.data if trace.meta == "by trial"}
+    cut, left = found["curve cut short"], found["not replicated further"]
+    assert cut.text[0].startswith("trial 25: 51.3 % after 5 of 30 epochs, curve cut short<br>")
+    assert left.text[0].startswith("trial 26: 93.7 % after 1 of 3 networks, not replicated further")
+    assert cut.marker.symbol != left.marker.symbol != found["complete trial"].marker.symbol
+    hollow = [t for t in parameters.parameters(ENDED).data if t.marker.symbol == "circle-open"]
+    assert hollow[0].text[0] == "trial 25: 51.3 % after 5 of 30 epochs"
+
+
+def test_records_keep_the_stored_state_and_say_how_it_ended() -> None:
+    found = [json_records.trial(SPEC, slot) for slot in (SLOTS[0], CUT, LEFT)]
+    assert [(r["state"], r["ended"], r["epochs"]) for r in found] == [
+        ("complete", None, 90),
+        ("pruned", "curve cut short", 5),
+        ("pruned", "not replicated further", 30),
+    ]
