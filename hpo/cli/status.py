@@ -96,7 +96,8 @@ hpo status --json | jq '.studies[] | select(.gap > 0) | .name'
 
 In --json, `gap` is a score minus the reported one, in the unit of the score (an accuracy as a
 fraction): of the confirmed mean if `gap_of` says "confirmed", else of the best of the search.
-Both are null where nothing is reported, or nothing is complete yet. `workers` have `name`, `host`,
+Both are null where nothing is reported, or nothing is complete yet. `edges` are the bounds of the
+space at which the best trials lie, each with a next bound, `widen`. `workers` have `name`, `host`,
 `pid`, `alive`, `seconds_silent`, `doing` in words, `log` (the file of its output) and `job` (of a
 cluster) where they are known, and of the slot that they hold `study`, `phase` and `trial`, else
 null.""",

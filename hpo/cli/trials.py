@@ -86,6 +86,7 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
 
 
 def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
+    from hpo.study import effort, endings
     from hpo.study.confirmation import SOLVED_SCORE
 
     names = list(snapshot.spec.parameters)
@@ -93,7 +94,7 @@ def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
     costs = ["cost"] if snapshot.spec.cost else []
     solved = [SOLVED_SCORE] if any(m.solved for slot in slots for m in slot.members) else []
     head = ["phase", "trial", "source", "state", "score", *costs, "members", "seconds"]
-    writer.writerow([*head, *names, *solved])
+    writer.writerow([*head, *names, *solved, "epochs", "ended"])
     for slot in slots:
         seconds = sum(member.seconds for member in slot.members)
         facts = [slot.phase, slot.number, slot.source, slot.state, slot.score]
@@ -101,7 +102,8 @@ def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
         params = [slot.params.get(name) for name in names]
         found = [m.solved.score for m in slot.members if m.solved]
         means = [statistics.fmean(found) if found else None] if solved else []
-        writer.writerow([*facts, len(slot.members), seconds, *params, *means])
+        how = [effort.of_slot(snapshot.spec, slot), endings.ending(snapshot.spec, slot)]
+        writer.writerow([*facts, len(slot.members), seconds, *params, *means, *how])
 
 
 @command(

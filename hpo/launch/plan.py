@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import platform
 from argparse import Namespace
 
 from hpo import settings
 from hpo.launch.config import SiteConfig, SlurmDefaults
+from hpo.ledger.pace import Pace
 from hpo.postgres.url import parse_url
 from hpo.study import effort, warm_start
 from hpo.study import file as study_file
@@ -46,7 +48,13 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def show(spec: StudySpec, arguments: Namespace, site: SiteConfig, script: str | None) -> None:
+def show(
+    spec: StudySpec,
+    arguments: Namespace,
+    site: SiteConfig,
+    script: str | None,
+    pace: Pace | None = None,
+) -> None:
     """Print what would run, without writing anything; at last the script of jobs."""
     launch, storage = site.launch, _storage(arguments.storage)
     workers = default_workers(spec) if launch.workers is None else launch.workers
@@ -61,29 +69,21 @@ def show(spec: StudySpec, arguments: Namespace, site: SiteConfig, script: str | 
             "storage": storage,
             "workers": workers,
             "executor": launch.executor,
+            "epochs_at_most": effort.largest(spec),
+            "epochs_at_least": _least(spec),
+            "confirmation_epochs": effort.of_all_confirmations(spec),
+            "pace": pace,
             "script": script,
         }
         print(json_records.dumps(record))
         return
-    budget = spec.budget
-    searching = [
-        ["sampler", _choice(spec.sampler.name, spec.sampler.options)],
-        ["pruner", _choice(spec.pruner.name, spec.pruner.options)],
-        *([["cost", f"{spec.cost.name}, as little as possible"]] if spec.cost else []),
-        *([["racing", verdict.racing_text(spec).removeprefix("racing: ")]] if spec.racing else []),
-        *([["stop", _stop(spec.stop)]] if spec.stop else []),
-        ["confirm", _confirm(spec)],
-    ]
     facts = [
         ["study", f"{spec.name} (from {file}, spec {spec.hash})"],
         ["objective", f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}"],
-        [
-            "budget",
-            f"{budget.trials:,} trials × {budget.members} networks × {budget.epochs} epochs "
-            f"({effort.largest(spec):,} at most), "
-            f"{budget.window} trials in flight at most",
-        ],
-        *(searching if spec.sweep is None else []),
+        ["budget", _budget(spec)],
+        *(_searching(spec) if spec.sweep is None else []),
+        ["training", _training(spec)],
+        *([["time", _time(spec, workers, pace)]] if pace is not None and workers else []),
         ["reported", formatting.reported_text(spec).removeprefix("reported ") or "nothing"],
         *([["warm start", warm_start.summary(spec)]] if spec.warm_start else []),
         ["fixed", tables.params_text(spec.fixed) or "nothing"],
@@ -97,6 +97,63 @@ def show(spec: StudySpec, arguments: Namespace, site: SiteConfig, script: str | 
         print("\n" + "\n".join(_points(spec)))
     if script is not None:
         print(f"\n{script}", end="")
+
+
+def _budget(spec: StudySpec) -> str:
+    budget = spec.budget
+    return (
+        f"{budget.trials:,} trials × {budget.members} networks × {budget.epochs} epochs, "
+        f"{budget.window} trials in flight at most"
+    )
+
+
+def _searching(spec: StudySpec) -> list[list[str]]:
+    return [
+        ["sampler", _choice(spec.sampler.name, spec.sampler.options)],
+        ["pruner", _choice(spec.pruner.name, spec.pruner.options)],
+        *([["cost", f"{spec.cost.name}, as little as possible"]] if spec.cost else []),
+        *([["racing", verdict.racing_text(spec).removeprefix("racing: ")]] if spec.racing else []),
+        *([["stop", _stop(spec.stop)]] if spec.stop else []),
+        ["confirm", _confirm(spec)],
+    ]
+
+
+def _least(spec: StudySpec) -> int | None:
+    """Epochs of the search if every trial ends as soon as it may; None if ``[stop]`` may end it."""
+    return None if spec.stop is not None else spec.budget.trials * effort.soonest(spec)
+
+
+def _training(spec: StudySpec) -> str:
+    """How many epochs the study trains, as far as that is known before it runs."""
+    most, least = effort.largest(spec), _least(spec)
+    what = "search" if spec.sweep is None else "sweep"
+    text = f"{most:,} epochs in the {what}"
+    if spec.stop is not None:
+        text = f"at most {text}, which [stop] may end before"
+    elif least is not None and least < most:
+        soonest = effort.soonest(spec)
+        text = (
+            f"at most {text}, at least {least:,} "
+            f"(a trial can end after {soonest} epoch{'s' * (soonest > 1)})"
+        )
+    if confirming := effort.of_all_confirmations(spec):
+        text += f"; {confirming:,} in the confirmation"
+    return text
+
+
+def _time(spec: StudySpec, workers: int, pace: Pace) -> str:
+    """How long that takes at most, at a pace that was measured."""
+    fresh = spec.confirm.top * spec.confirm.members if spec.confirm else 1
+    searching = effort.largest(spec) / min(workers, _at_once(spec))
+    confirming = effort.of_all_confirmations(spec) / min(workers, fresh)
+    seconds = pace.seconds_per_epoch * (searching + confirming)
+    by = f"{workers} workers" if workers > 1 else "1 worker"
+    host = "this host" if pace.host == platform.node() else pace.host
+    return (
+        f"about {formatting.duration_text(seconds)} of training at most, by {by}: "
+        f"{pace.seconds_per_epoch:.2g} s an epoch, the median of {pace.networks:,} networks of "
+        f"{pace.study} on {host}"
+    )
 
 
 def _space(spec: StudySpec) -> list[str]:

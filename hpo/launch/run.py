@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import shlex
 import shutil
 import signal
@@ -22,10 +23,12 @@ from hpo.errors import HpoError, StorageError
 from hpo.launch import choose_executor, config, plan
 from hpo.launch.config import SiteConfig
 from hpo.launch.executors import GRACE_S, asked
-from hpo.ledger import warm_start
+from hpo.ledger import pace, warm_start
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.connect import Storage, open_storage
+from hpo.ledger.pace import Pace
+from hpo.postgres.connect import Storage, open_existing, open_storage
+from hpo.postgres.retry import DatabaseError
 from hpo.search import options
 from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState
@@ -63,7 +66,7 @@ def run(arguments: Namespace) -> int:
     if arguments.dry_run:
         spec = _pinned(spec, arguments.storage)
         script = choose_executor.script(arguments, defaults, spec)
-        plan.show(spec, arguments, defaults, script)
+        plan.show(spec, arguments, defaults, script, _pace(spec, arguments.storage))
         return 0
     with _sigterm_as_interrupt(), open_storage(arguments.storage) as storage:
         return _Launch(arguments, defaults, spec, storage).run()
@@ -77,6 +80,18 @@ def _pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
         Ledger(storage)
         with storage.engine.connect() as connection:
             return warm_start.pinned(connection, spec)
+
+
+def _pace(spec: StudySpec, storage_url: str | None) -> Pace | None:
+    """How long an epoch took in an earlier study; None without one, or without a database."""
+    try:
+        storage = open_existing(storage_url)
+        if storage is None:
+            return None
+        with storage, storage.engine.connect() as connection:
+            return pace.pace(connection, spec, platform.node())
+    except (HpoError, DatabaseError):
+        return None  # the plan is the same without
 
 
 @contextmanager

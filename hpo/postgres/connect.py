@@ -186,8 +186,26 @@ class Storage:
         return storage
 
 
+def open_existing(url: str | None = None) -> Storage | None:
+    """Return the database that `open_storage` would, to look into; nothing is created in it.
+
+    None where it would be on an embedded server that has none yet.
+
+    Raises:
+        StorageError: it cannot be reached.
+    """
+    embedded = url is None and settings.storage_url() is None
+    if embedded and not Embedded(settings.home()).layout.data.exists():
+        return None
+    return open_storage(url, create=False)
+
+
 def open_storage(
-    url: str | None = None, *, prepare: Schema | None = None, worker: bool = False
+    url: str | None = None,
+    *,
+    prepare: Schema | None = None,
+    worker: bool = False,
+    create: bool = True,
 ) -> Storage:
     """Return the database at `url`, else `HPO_STORAGE`, else on the embedded server.
 
@@ -196,6 +214,7 @@ def open_storage(
             server alive, too.
         prepare: tables of our own, created beside Optuna's if they are not there.
         worker: for a worker, which holds one connection, and repeats what fails.
+        create: whether missing tables are created.
 
     Raises:
         StorageError: it cannot be reached or used; the message says why and what to do.
@@ -207,7 +226,8 @@ def open_storage(
         storage = Storage(parsed, server, worker=worker)
         on_failure.callback(storage.close)
         _check_version(storage)
-        prepare_database(storage, prepare)
+        if create:
+            prepare_database(storage, prepare)
         on_failure.pop_all()
     return storage
 

@@ -45,5 +45,34 @@ def of_confirmation(snapshot: StudySnapshot) -> int:
 
 
 def largest(spec: StudySpec) -> int:
-    """Epochs of the search if no trial is stopped early and it runs to its end."""
-    return spec.budget.trials * spec.budget.members * spec.budget.epochs
+    """Epochs of the search if no trial is stopped early and it runs to its end.
+
+    ``stop.max_epochs`` is seen by trials that begin a window later: see ``stopping``.
+    """
+    budget = spec.budget
+    trial = budget.members * budget.epochs
+    most = budget.trials * trial
+    if spec.stop is not None and spec.stop.max_epochs is not None:
+        return min(most, spec.stop.max_epochs + budget.window * trial)
+    return most
+
+
+def soonest(spec: StudySpec) -> int:
+    """Epochs that a trial trains at least, unless it fails: what pruner and race wait for."""
+    budget, options = spec.budget, spec.pruner.options
+    least = budget.members * budget.epochs
+    if spec.racing is not None:
+        least = min(least, spec.racing.rungs[0] * budget.epochs)
+    if spec.pruner.name == "none" or (spec.pruner.name == "wilcoxon" and budget.members < 2):
+        return least
+    if spec.pruner.name == "wilcoxon":
+        return min(least, budget.epochs)
+    warmup = options.get("min_resource", options.get("n_warmup_steps", 1))
+    return min(least, max(1, warmup if isinstance(warmup, int) else 1))
+
+
+def of_all_confirmations(spec: StudySpec) -> int:
+    """Epochs of the confirmation, if there are as many configurations as it asks for."""
+    if spec.confirm is None or not spec.selects:
+        return 0
+    return spec.confirm.top * spec.confirm.members * spec.confirm_epochs

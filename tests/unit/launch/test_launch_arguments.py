@@ -87,7 +87,8 @@ def test_a_dry_run_shows_the_plan_and_touches_no_database(study: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     for words in (
         "toy (from ",
-        "7 trials × 3 networks × 60 epochs (1,260 at most), 8 trials in flight at most",
+        "7 trials × 3 networks × 60 epochs, 8 trials in flight at most",
+        "training   1,260 epochs in the search; 600 in the confirmation",
         "tpe n_startup_trials=3",
         "the best trial, on 10 fresh seeds each, 60 epochs",
         "90.00 % (toy)",
@@ -115,6 +116,39 @@ def test_a_dry_run_shows_the_race_and_the_end_of_the_search(study: Path) -> None
     facts = dict(line.split(maxsplit=1) for line in done.stdout.split("\n\n")[0].splitlines())
     assert facts["racing"] == "after 1 network, the best one goes on"
     assert facts["stop"] == "target = 0.9, or patience = 50"
+    assert facts["training"] == (
+        "at most 1,080 epochs in the search, which [stop] may end before; 600 in the confirmation"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ["racing={rungs=[1], reduction_factor=2, keep=1}", "budget.window=1"],
+            "at most 1,080 epochs in the search, at least 360 (a trial can end after 60 epochs)",
+        ),
+        (
+            ["pruner={name='successive-halving', min_resource=5}"],
+            "at most 1,080 epochs in the search, at least 30 (a trial can end after 5 epochs)",
+        ),
+        (
+            ["pruner={name='median'}"],
+            "at most 1,080 epochs in the search, at least 6 (a trial can end after 1 epoch)",
+        ),
+        (
+            ["stop={max_epochs=300}", "budget.window=1"],
+            "at most 480 epochs in the search, which [stop] may end before",
+        ),
+        (["budget.epochs=2"], "36 epochs in the search"),
+    ],
+)
+def test_a_dry_run_says_how_much_is_trained(study: Path, options: list[str], said: str) -> None:
+    line = [word for option in options for word in ("--set", option)]
+    done = dry_run(study, "--set", "confirm=false", *line)
+    assert (done.returncode, done.stderr) == (0, "")
+    (found,) = [row for row in done.stdout.splitlines() if row.startswith("training")]
+    assert found.removeprefix("training").strip() == said
 
 
 @pytest.mark.parametrize(
@@ -140,6 +174,7 @@ def test_a_dry_run_for_programs(study: Path) -> None:
     done = dry_run(study, "--json", "--name", "other", "--seed", "9")
     plan_ = json.loads(done.stdout)
     assert (plan_["event"], plan_["study"], plan_["spec"]["seed"]) == ("dry-run", "other", 9)
+    assert (plan_["epochs_at_most"], plan_["epochs_at_least"], plan_["pace"]) == (1080, 1080, None)
 
 
 def test_a_dry_run_shows_the_script_of_jobs(study: Path) -> None:
