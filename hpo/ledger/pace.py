@@ -35,10 +35,9 @@ def pace(connection: Connection, spec: StudySpec, host: str) -> Pace | None:
     """
     if not schema.is_current(connection):
         return None
-    query = select(studies.c.id, studies.c.name, studies.c.spec)
-    newest = query.order_by(studies.c.created_at.desc(), studies.c.id.desc())
+    newest = select(studies).order_by(studies.c.created_at.desc(), studies.c.id.desc())
     same = _kind(spec.stored(), spec.task_params.places)
-    found = []
+    found: list[Pace] = []
     for row in connection.execute(newest).all():
         if _kind(row.spec, spec.task_params.places) == same:
             found += _measured(connection, row)
