@@ -89,6 +89,7 @@ def test_hostile_texts_on_the_dashboard(study: str, watched: Watched) -> None:
         check_harmless(watched)
 
 
+@pytest.mark.slow  # tests/unit/views/test_report.py reads the same as HTML, and draws in a browser
 def test_hostile_texts_in_the_report(study: str, watched: Watched, tmp_path: Path) -> None:
     report = tmp_path / "report.html"
     assert main.main(["report", "ours", "--storage", study, "-o", str(report)]) == 0

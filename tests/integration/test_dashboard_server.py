@@ -359,7 +359,7 @@ def test_a_database_that_is_silent_holds_no_thread_but_one(tmp_path: Path) -> No
             time.sleep(1.5 * PAUSE_S)  # so that it is asked again
             with ThreadPoolExecutor(2 * THREADS) as pool:
                 asked = [pool.submit(running.get, "/dashboard") for _ in range(2 * THREADS)]
-                wait_until(lambda: all(one.done() for one in asked), 15)  # not two for each
+                wait_until(lambda: all(one.done() for one in asked), 10)  # not two for each
                 answers = [one.result() for one in asked]
     assert {got.status for got in answers} == {503}
     assert not any(b"secret" in got.body for got in answers)
