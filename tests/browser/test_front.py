@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from browsing import Watched, dashboard
 from workers import ledger_at, run_workers, toy_spec
 
@@ -16,6 +17,7 @@ def n_confirmed(card: dict[str, Any]) -> int:
     return sum(len(trace["x"]) for trace in named)
 
 
+@pytest.mark.slow  # the figure is tested in unit/views, what the page asks for in test_cost.py
 def test_the_page_shows_the_front(database_url: str, watched: Watched) -> None:
     reported = {"score": 0.6, "std": 0.05, "cost": 4.0, "source": "arXiv:2408.02835"}
     spec = toy_spec(

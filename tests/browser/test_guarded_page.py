@@ -23,6 +23,7 @@ def study(database_url: str) -> str:
     return database_url
 
 
+@pytest.mark.slow  # requests without a browser are judged in test_dashboard_server.py
 def test_a_wrong_password_shows_nothing_and_the_right_one_everything(
     study: str, browser: Browser, tmp_path: Path
 ) -> None:

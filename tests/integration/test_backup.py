@@ -229,6 +229,7 @@ def test_a_half_finished_study_ends_as_if_it_had_never_moved(
             found = backup_study.restore(there, tmp_path / file, name)
             assert found.states["running"] > 0
             assert 0 < found.states["complete"] < 10
+            hurry(empty_database_url, name)
             run_workers(there.url, name, 1)
             snapshot = Ledger(there).snapshot(name, curves=True)
             assert snapshot.state == StudyState.DONE

@@ -50,14 +50,14 @@ source = "toy paper"
 [reported.params]
 x = 0.5
 """
-SLOW = ("--set", "fixed.sleep_s=0.1")
+SLOW, BRISK = ("--set", "fixed.sleep_s=0.1"), ("--set", "fixed.sleep_s=0.04")
 NETWORK = (
     "--set=objective=toy_network:ToyNetworkObjective",
     "--set=confirm.epochs=40",
     "--set=confirm.members=2",
     "--trials=2",
 )
-LONG = ("--set=confirm.epochs=50",)  # the network is not made before the launch can be asked
+LONG = ("--set=confirm.epochs=25",)  # the network is not made before the launch can be asked
 TO_BE_MADE = "the best network for the dashboard is still to be made: hpo artifacts toy --make\n"
 
 
@@ -194,7 +194,7 @@ def test_json_is_one_strict_object_per_line(owner: User) -> None:
 
 
 def test_ctrl_c_stops_in_order_and_the_printed_command_goes_on(user: User, owner: User) -> None:
-    launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=0.1")
+    launcher = user.launch("--workers", "2", "--set", "fixed.sleep_s=0.05")
     user.wait_for_trials(3)
     workers = workers_of(launcher)
     assert len(workers) == 2
@@ -206,7 +206,7 @@ def test_ctrl_c_stops_in_order_and_the_printed_command_goes_on(user: User, owner
     assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
     assert "nothing is lost" in err
     command = err.strip().splitlines()[-1].strip()
-    assert command == "hpo launch --study toy.toml --workers 2 --set fixed.sleep_s=0.1"
+    assert command == "hpo launch --study toy.toml --workers 2 --set fixed.sleep_s=0.05"
     stopped = user.snapshot()
     assert stopped.state == StudyState.OPEN
     assert all(slot.losses == 0 for slot in stopped.search), "released, not lost"
@@ -273,11 +273,11 @@ def test_killed_workers_are_replaced_and_the_study_finishes(user: User) -> None:
 
 
 def test_workers_stop_when_their_launcher_is_killed(user: User) -> None:
-    launcher = user.launch("--workers", "1", "--set", "fixed.sleep_s=1.0")
+    launcher = user.launch("--workers", "1", "--lease", "3", "--set", "fixed.sleep_s=1.0")
     wait_until(lambda: len(workers_of(launcher)) == 1, timeout_s=30)
     (pid,) = workers_of(launcher)
     launcher.kill()
-    wait_until(lambda: not Path(f"/proc/{pid}").exists(), timeout_s=40)
+    wait_until(lambda: not Path(f"/proc/{pid}").exists(), timeout_s=20)
 
 
 def test_a_database_that_goes_away_is_waited_for(user: User, server_url: str) -> None:
@@ -289,7 +289,7 @@ def test_a_database_that_goes_away_is_waited_for(user: User, server_url: str) ->
         admin.execute(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
         )
-        time.sleep(4)
+        time.sleep(2.5)
         assert launcher.poll() is None
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     out, err = end(launcher)
@@ -371,7 +371,7 @@ def test_a_sweep_whose_figure_was_changed_says_how_its_artifact_is_made_anew(use
 def test_two_launches_keep_the_best_network_once(user: User) -> None:
     launches = [
         user.start(
-            "launch", "--study", "toy.toml", "--workers", "1", *SLOW, *NETWORK, "--report", f
+            "launch", "--study", "toy.toml", "--workers", "1", *NETWORK, *BRISK, "--report", f
         )
         for f in ("a.html", "b.html")
     ]

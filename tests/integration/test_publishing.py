@@ -22,6 +22,7 @@ from servers import cut_off
 from settling import run
 from workers import SUPPORT, run_workers, wait_until
 
+from hpo.dashboard import publish
 from hpo.dashboard.publish import Publisher, PublishingThread
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
@@ -128,8 +129,11 @@ def test_readers_never_see_halves_of_two_publications(
 
 
 @pytest.fixture
-def watch() -> Iterator[Callable[..., tuple[PublishingThread, list[str]]]]:
+def watch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[..., tuple[PublishingThread, list[str]]]]:
     """Start a thread that publishes; returns it and what it complains of."""
+    monkeypatch.setattr(publish, "SHARE", 1.0)  # it need not spare this process
     threads = []
 
     def start(storage: Storage, **options: Any) -> tuple[PublishingThread, list[str]]:
@@ -198,8 +202,13 @@ def test_a_thread_outlives_its_database(
 
 
 def test_trouble_with_one_study_is_told_once_and_keeps_no_other(
-    ledger: Ledger, storage: Storage, publisher: Publisher, watch: Any
+    ledger: Ledger,
+    storage: Storage,
+    publisher: Publisher,
+    watch: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(publish, "LEAST_S", 0.5)
     ledger.register(spec("broken"))
     ledger.register(spec("whole"))
     with storage.engine.begin() as connection:

@@ -18,12 +18,13 @@ def thaw(url: str, version: int) -> None:
         connection.execute(text)  # type: ignore[call-overload]
 
 
-def hurry(url: str) -> None:
-    """Have the study that is half done train without pauses, which it had to be caught at work."""
+def hurry(url: str, study: str = "half") -> None:
+    """Have a study that is half done train without pauses, which it had to be caught at work."""
     with connect(url) as connection:
         connection.execute(
             "UPDATE hpo_ledger.studies SET spec = "
-            "jsonb_set(spec::jsonb, '{fixed,sleep_s}', '0')::json WHERE name = 'half'"
+            "jsonb_set(spec::jsonb, '{fixed,sleep_s}', '0')::json WHERE name = %s",
+            [study],
         )
 
 
