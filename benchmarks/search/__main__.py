@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.search import results, simulate
-from benchmarks.search.strategies import STRATEGIES
+from benchmarks.search import peers, results, simulate
+from benchmarks.search.strategies import SEEDS, STRATEGIES
 
 _EXAMPLES = """\
 examples:
   python -m benchmarks.search                         run what is missing, write the page
   python -m benchmarks.search --list                  every strategy, and how much of it was run
-  python -m benchmarks.search --only 'gp*' --again    run some anew
+  python -m benchmarks.search --only 'SMAC*' --again  run some anew
   python -m benchmarks.search --repetitions 30        so many study seeds of each
 """
 
@@ -36,8 +36,10 @@ def main(arguments: Sequence[str]) -> int:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--only", metavar="PATTERN", help="strategies by name, such as 'tpe*'")
-    parser.add_argument("--repetitions", type=int, metavar="N", help="study seeds of each")
+    parser.add_argument("--only", metavar="PATTERN", help="strategies by name, such as 'SMAC*'")
+    parser.add_argument(
+        "--repetitions", type=int, default=SEEDS, metavar="N", help=f"study seeds of each ({SEEDS})"
+    )
     parser.add_argument("--processes", type=int, default=2, metavar="N", help="default 2")
     parser.add_argument("--again", action="store_true", help="run what was run before, too")
     parser.add_argument("--list", action="store_true", help="show the strategies and end")
@@ -53,7 +55,9 @@ def main(arguments: Sequence[str]) -> int:
     found = results.load()
     if args.list:
         for name in names:
-            print(f"{len(found.get(name, {})):3} of {STRATEGIES[name].repetitions:3}  {name}")
+            own = STRATEGIES[name]
+            absent = "" if not own.peer or peers.installed(name) else " (not installed)"
+            print(f"{len(found.get(name, {})):3} of {SEEDS:3}  {name}{absent}")
         return 0
     if args.again:
         found = {name: searches for name, searches in found.items() if name not in names}

@@ -32,6 +32,8 @@ class Account:
     """Epochs of all networks together; the training that exceeds it is the last."""
     spent: int = 0
     networks: int = 0
+    suggested: dict[str, float] = field(default_factory=dict)
+    """True accuracies of all configurations, in the order in which they were first trained."""
     steps: list[Step] = field(default_factory=list)
 
     @property
@@ -77,6 +79,7 @@ class Account:
         """
         member = self.networks if seed is None else seed
         self.networks += 1
+        self.suggested.setdefault(str(sorted(params.items())), self.world.true(params))
         told = 0
         last = 0.0
 
@@ -103,10 +106,8 @@ class Account:
             Step(
                 trial=self.networks - 1,
                 epochs=self.spent,
-                seconds=float("nan"),
                 claimed=claimed,
                 true=self.world.true(params),
-                expected=self.world.expected(params, self.whole),
                 params=dict(params),
             )
         )

@@ -30,13 +30,30 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from benchmarks.search.table import EPOCHS, MEMBERS, read, spec, to_params
+from benchmarks.search.table import EPOCHS, MEMBERS, read, spec, to_params, to_unit
 from hpo.search import seeds
 from hpo.study.spec import StudySpec
 from objectives.contract import Protocol
 
 PER_POINT = 2
 """Members, and fresh seeds, per point."""
+
+
+KNOWN = {
+    "batch_size": (60.0, 140.0),
+    "density_inter": (0.2, 1.0),
+    "density_intra": (0.2, 1.0),
+    "f_cut_per_ns": (0.005, 0.1),
+    "lr0": (0.025, 0.22),
+    "lr_decay": (15.0, 200.0),
+    "s": (0.02, 0.5),
+    "tau_ns": (1.0, 6.0),
+}
+"""Where earlier searches ended; for ``lr0`` the range of lr0 times S."""
+
+
+HOPELESS = 0.7
+"""Accuracy of the first network below which a point is not worth a second one."""
 
 
 _CANDIDATES = 2**14
@@ -53,11 +70,15 @@ class Design:
     """Of the whole space: so much of it, by the accuracy that the surrogate predicts."""
     after: tuple[str, ...] = ()
     """Designs that the surrogate knows."""
+    known: bool = False
+    """Within the part of the space where earlier searches ended: ``KNOWN``."""
 
 
 def points(spec: StudySpec, design: Design, path: Path) -> NDArray[np.float64]:
     """The points of a design in the unit cube, (n, d)."""
     sobol = qmc.Sobol(len(spec.space), scramble=True, seed=len(design.name) + spec.seed)
+    if design.known:
+        return np.array([_known(spec, unit) for unit in sobol.random(design.n)])
     if design.share == 1.0:
         return sobol.random(design.n)
     from benchmarks.search import surrogate
@@ -70,8 +91,24 @@ def points(spec: StudySpec, design: Design, path: Path) -> NDArray[np.float64]:
     return candidates[chosen][: design.n]
 
 
+def _known(spec: StudySpec, unit: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A point of the unit cube (d,) within ``KNOWN``."""
+    box = StudySpec.model_construct(
+        space={
+            name: spec.space[name].model_copy(update={"low": low, "high": high})
+            for name, (low, high) in KNOWN.items()
+        },
+        objective=spec.objective,
+    )
+    params = to_params(box, unit)
+    high = float(spec.space["lr0"].high or 0.0)
+    return to_unit(spec, {**params, "lr0": min(params["lr0"] / params["s"], high)})
+
+
 def train_point(job: tuple[str, int, tuple[float, ...]]) -> dict[str, Any]:
     """Train at one point: ``PER_POINT`` members as in the search, as many as in confirmation.
+
+    Where the first of them ends below ``HOPELESS``, no other is trained.
 
     Returns:
         A record: counts of rightly classified validation images after every epoch, by member, and
@@ -89,6 +126,8 @@ def train_point(job: tuple[str, int, tuple[float, ...]]) -> dict[str, Any]:
         outcome = _train(study, params, Protocol.VALIDATION, seeds.derive(0, "member", member))
         n = int(outcome.info["n_scored"])
         search[member] = [round(score * n) for score in outcome.curve]
+        if outcome.score < HOPELESS:
+            break
         fresh = index * PER_POINT + k
         outcome = _train(study, params, Protocol.CONFIRM, seeds.derive(1, "confirm", fresh))
         confirm[fresh] = round(outcome.score * int(outcome.info["n_scored"]))
@@ -128,9 +167,12 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="of the design")
     parser.add_argument("--n", type=int, required=True, help="its points")
     parser.add_argument("--share", type=float, default=1.0, help="of the space: the best so much")
+    parser.add_argument("--known", action="store_true", help="where earlier searches ended")
     parser.add_argument("--after", nargs="*", default=[], help="designs that tell what is good")
     args = parser.parse_args()
-    design = Design(name=args.name, n=args.n, share=args.share, after=tuple(args.after))
+    design = Design(
+        name=args.name, n=args.n, share=args.share, after=tuple(args.after), known=args.known
+    )
     jobs = list(_missing(args.out, design))
     with multiprocessing.get_context("spawn").Pool(2) as pool, args.out.open("a") as out:
         for k, record in enumerate(pool.imap(train_point, jobs)):

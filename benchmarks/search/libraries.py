@@ -73,17 +73,13 @@ def optuna_tpe(account: Account) -> None:
 
 
 def optuna_gp(account: Account) -> None:
-    """Optuna's Gaussian process, without a pruner: it learns from complete trials alone."""
+    """Optuna's Gaussian process, without a pruner.
+
+    It learns from complete trials alone: where a network was pruned, it would go again.
+    """
     import optuna
 
     _optuna(account, optuna.samplers.GPSampler, optuna.pruners.NopPruner())
-
-
-def optuna_gp_median(account: Account) -> None:
-    """Optuna's Gaussian process with the median pruner that ``create_study`` has by default."""
-    import optuna
-
-    _optuna(account, optuna.samplers.GPSampler, optuna.pruners.MedianPruner())
 
 
 def botorch(account: Account) -> None:
@@ -132,7 +128,7 @@ def botorch(account: Account) -> None:
 
 
 def smac_racing(account: Account) -> None:
-    """SMAC3: a random forest, and a race in which the best configurations get four seeds."""
+    """SMAC3: a random forest, and a race in which the best get up to four seeds."""
     from smac import HyperparameterOptimizationFacade as Facade
 
     _smac(
@@ -144,7 +140,10 @@ def smac_racing(account: Account) -> None:
 
 
 def smac_fidelities(account: Account) -> None:
-    """SMAC3: a random forest and Hyperband over the epochs, which are trained anew each time."""
+    """SMAC3: a random forest and Hyperband over the epochs, which are trained anew.
+
+    By default it trains all networks from one seed.
+    """
     from smac import MultiFidelityFacade as Facade
 
     _smac(

@@ -12,18 +12,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.search import surrogate, table
-from benchmarks.search.simulate import Search, Step, run
-from benchmarks.search.strategies import STRATEGIES, Strategy
+from benchmarks.search import peers, surrogate, table
+from benchmarks.search.simulate import Search, Step
+from benchmarks.search.strategies import EPOCHS, STRATEGIES
 
 RESULTS = Path(__file__).with_name("results.json")
-RULES = {"gp": 2}
-"""By sampler, 1 where none is said. Raise it when searches with it come out differently from the
-same strategy: they are run anew then."""
-_TABLES = ("space", "budget", "sampler", "pruner", "racing")
-"""What of a study file decides how it searches."""
+RULES = 1
+"""Raise it when searches come out differently from the same study file: all are run anew then."""
 _DIGITS = 4
-_KEPT = ("trial", "epochs", "seconds", "claimed", "true", "expected")
+_KEPT = ("trial", "epochs", "claimed", "true")
 """What is kept of a ``Step``."""
 
 
@@ -38,12 +35,8 @@ class Job:
 @cache
 def fingerprint(name: str) -> str:
     """What the searches of a strategy depend on, as 16 hex digits."""
-    raw = STRATEGIES[name].raw
-    parts = [
-        json.dumps([raw.get(table) for table in _TABLES]).encode(),
-        f"{STRATEGIES[name].spend} {RULES.get(raw['sampler']['name'], 1)}".encode(),
-        _world(),
-    ]
+    own = STRATEGIES[name]
+    parts = [json.dumps([own.how, own.raw["space"], EPOCHS, RULES]).encode(), _world()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
@@ -83,23 +76,16 @@ def save(found: Mapping[str, Mapping[int, Search]], path: Path = RESULTS) -> Non
 
 
 def missing(
-    found: Mapping[str, Mapping[int, Search]], names: Iterable[str], repetitions: int | None
+    found: Mapping[str, Mapping[int, Search]], names: Iterable[str], repetitions: int
 ) -> list[Job]:
-    """What is still to be run: the dearest first, so that no core is idle in the end."""
-    jobs = [
+    """What is still to be run, as far as its library is installed."""
+    return [
         Job(name, seed)
         for name in names
-        for seed in range(STRATEGIES[name].repetitions if repetitions is None else repetitions)
+        if not STRATEGIES[name].peer or peers.installed(name)
+        for seed in range(repetitions)
         if seed not in found.get(name, {})
     ]
-    return sorted(jobs, key=lambda job: (-_dear(STRATEGIES[job.strategy]), job.seed))
-
-
-def _dear(strategy: Strategy) -> float:
-    """About how long a search takes to simulate."""
-    budget = strategy.raw["budget"]
-    trials = strategy.spend / budget["epochs"] / budget["members"]
-    return 50 * trials if strategy.raw["sampler"]["name"] == "gp" else trials
 
 
 def execute(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, Search]]:
@@ -115,22 +101,20 @@ def _begin() -> None:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    warnings.simplefilter("ignore")  # Optuna's, of every search again
+    warnings.simplefilter("ignore")  # of the libraries, of every search again
 
 
 def _execute(job: Job) -> tuple[Job, Search]:
-    strategy = STRATEGIES[job.strategy]
-    return job, run(strategy.spec(job.seed), surrogate.load(), strategy.spend)
+    return job, STRATEGIES[job.strategy].run(job.seed, surrogate.load())
 
 
 def _written(search: Search) -> dict[str, Any]:
-    steps = [[_short(getattr(step, name)) for name in _KEPT] for step in search.steps]
     return {
-        "steps": steps,
+        "steps": [[_short(getattr(step, name)) for name in _KEPT] for step in search.steps],
         "trials": search.trials,
         "complete": search.complete,
-        "epochs": search.epochs,
-        "seconds": round(search.seconds, 1),
+        "good": _short(search.good),
+        "lost": _short(search.lost),
         "suggestion_s": round(search.suggestion_s, 2),
     }
 

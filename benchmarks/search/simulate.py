@@ -6,7 +6,7 @@ training them.
 
 from __future__ import annotations
 
-import statistics
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,23 +15,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from benchmarks.search.surrogate import Array
-from benchmarks.waiting import simulate as scheduled
 from hpo.search import seeds
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
 
-WORKERS = 2
-EPOCH_S = (0.0065, 3.7e-6)
-"""Seconds of an epoch: of itself, and of every synapse; by eye from three measured networks."""
-TRIAL_S = 0.03
-"""Seconds of a trial besides: the database, the data, the network."""
-_DENSITIES = {"density_inter": 32 + 2 * 32**2, "density_intra": 3 * 32**2}
-_READOUT = 320
-
-
 Params = Mapping[str, Any]
+
+EARLY = 50
+"""Trials after which a search is to have learned."""
+GOOD = 0.85
+"""True accuracy of a good suggestion."""
 
 
 class World(Protocol):
@@ -48,25 +43,18 @@ class World(Protocol):
     def true(self, params: Params) -> float:
         """Expected accuracy of a confirmation; NaN if this is to be found out afterwards."""
 
-    def expected(self, params: Params, epochs: int) -> float:
-        """Expected score of a network after so many epochs; NaN if nobody knows."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """The search has another best trial."""
+    """The search has another best trial, or claims something else of it."""
 
     trial: int
     epochs: int
-    """Trained until then, this trial's own included."""
-    seconds: float
-    """When its trial ended, with two workers."""
+    """Trained until then, all networks together."""
     claimed: float
     """Its score in the search."""
     true: float
     """Expected accuracy of its confirmation."""
-    expected: float
-    """What it would score with other seeds: ``claimed`` without the luck."""
     params: Params = field(default_factory=dict)
 
 
@@ -77,23 +65,23 @@ class Search:
     steps: list[Step]
     trials: int
     complete: int
-    epochs: int
-    seconds: float
+    good: float
+    """Share of the suggestions after the first ``EARLY`` that are truly good; NaN without any."""
+    lost: float
+    """Share of the truly best tenth of all suggestions whose curves were cut short."""
     suggestion_s: float
-    """Of them, of one worker: to suggest."""
+    """Processor time of all suggestions, in seconds."""
 
 
 @dataclass(kw_only=True)
 class _Trial:
     past: Past
     epochs: int
-    seconds: float
     true: float
-    expected: float
 
 
 def run(spec: StudySpec, world: World, epochs: int) -> Search:
-    """Run a study on the surrogate until ``epochs`` are trained.
+    """Run a study until ``epochs`` are trained.
 
     Args:
         spec: the study; its seed is the repetition's. Its number of trials does not matter.
@@ -106,23 +94,21 @@ def run(spec: StudySpec, world: World, epochs: int) -> Search:
     while spent < epochs:
         began = time.process_time()
         own = suggest(spec, len(past), past)
-        thought_s = time.process_time() - began
+        suggested_s += time.process_time() - began
         trial = _train(spec, world, len(past), past, own)
-        trial.seconds += thought_s
-        suggested_s += thought_s
         spent += trial.epochs
         trials.append(trial)
         past.append(trial.past)
-    ends = [
-        turn.ended
-        for turn in scheduled([t.seconds for t in trials], spec.budget.window, [0.0] * WORKERS)
-    ]
+    complete = [trial.past.state == SlotState.COMPLETE for trial in trials]
+    true = np.array([trial.true for trial in trials])
+    late = true[EARLY:]
+    best = np.argsort(-true, kind="stable")[: math.ceil(len(true) / 10)]
     return Search(
-        steps=_steps(trials, ends),
+        steps=_steps(spec, trials),
         trials=len(trials),
-        complete=sum(t.past.state == SlotState.COMPLETE for t in trials),
-        epochs=spent,
-        seconds=max(ends),
+        complete=sum(complete),
+        good=float((late >= GOOD).mean()) if len(late) else math.nan,
+        lost=float(1.0 - np.array(complete)[best].mean()),
         suggestion_s=suggested_s,
     )
 
@@ -142,10 +128,10 @@ def _train(
 
     try:
         for index in range(spec.budget.members):
-            seed = seeds.derive(spec.seed, "member", index)
+            seed = seeds.of_network(spec, number, index)
             scores.append(world.train(spec, own.params, seed, tell))
             course.networks(scores)
-        state, score = SlotState.COMPLETE, statistics.fmean(scores)
+        state, score = SlotState.COMPLETE, course.score(scores)
     except EndedError:
         state, score = SlotState.PRUNED, course.early_score(scores)
     return _Trial(
@@ -156,64 +142,46 @@ def _train(
             steps=tuple(course.steps),
         ),
         epochs=spent,
-        seconds=TRIAL_S + spent * _epoch_s(own.params),
         true=world.true(own.params),
-        expected=world.expected(own.params, spec.budget.epochs),
     )
 
 
-def _epoch_s(params: Params) -> float:
-    """Seconds of an epoch."""
-    synapses = _READOUT + sum(n * float(params[name]) for name, n in _DENSITIES.items())
-    return EPOCH_S[0] + EPOCH_S[1] * synapses
+def _steps(spec: StudySpec, trials: Sequence[_Trial]) -> list[Step]:
+    """The best trials, one after the other, by number.
 
-
-def _steps(trials: Sequence[_Trial], ends: Sequence[float]) -> list[Step]:
-    """The best trials, one after the other, in the order in which trials ended."""
+    A configuration that was trained again is as good as the last trial of it says.
+    """
     steps: list[Step] = []
-    order = sorted(range(len(trials)), key=lambda k: ends[k])
     spent = 0
-    for k in order:
-        trial = trials[k]
+    known: dict[str, tuple[float, int]] = {}
+    for number, trial in enumerate(trials):
         spent += trial.epochs
         if trial.past.state != SlotState.COMPLETE:
             continue
-        claimed = trial.past.score or 0.0
-        if steps and claimed <= steps[-1].claimed:
+        where = str(trial.past.suggestion.params) if spec.replicates else str(number)
+        known[where] = (trial.past.score or 0.0, number)
+        claimed, best = max(known.values(), key=lambda found: (found[0], -found[1]))
+        if steps and (claimed, best) == (steps[-1].claimed, steps[-1].trial):
             continue
+        own = trials[best]
         steps.append(
             Step(
-                trial=k,
+                trial=best,
                 epochs=spent,
-                seconds=ends[k],
                 claimed=claimed,
-                true=trial.true,
-                expected=trial.expected,
-                params=trial.past.suggestion.params,
+                true=own.true,
+                params=own.past.suggestion.params,
             )
         )
     return steps
 
 
-def value_at(steps: Sequence[Step], at: Array, key: str = "epochs", what: str = "true") -> Array:
-    """True (or claimed) accuracy of the incumbent after so many epochs (or seconds); 0.1 before.
-
-    Args:
-        steps: of one search.
-        at: epochs or seconds, (n,).
-        key: ``epochs`` or ``seconds``.
-        what: ``true`` or ``claimed``.
-    """
-    values = np.array([0.1] + [getattr(step, what) for step in steps])
-    return values[np.searchsorted([getattr(step, key) for step in steps], at, side="right")]
+def value_at(steps: Sequence[Step], at: Array) -> Array:
+    """True accuracy of the incumbent after so many epochs (n,); 0.1 before there is one."""
+    values = np.array([0.1] + [step.true for step in steps])
+    return values[np.searchsorted([step.epochs for step in steps], at, side="right")]
 
 
-def passes(steps: Sequence[Step], level: float, key: str, *, for_good: bool = False) -> float:
-    """When the incumbent's true accuracy passes a level: first, or for good; infinite if never."""
-    above = [step.true >= level for step in steps]
-    if for_good:
-        below = [k for k, good in enumerate(above) if not good]
-        k = below[-1] + 1 if below else 0
-    else:
-        k = above.index(True) if True in above else len(above)
-    return float(getattr(steps[k], key)) if k < len(steps) else float("inf")
+def passes(steps: Sequence[Step], level: float) -> float:
+    """Epochs until the incumbent's true accuracy first passes a level; infinite if never."""
+    return next((float(step.epochs) for step in steps if step.true >= level), math.inf)

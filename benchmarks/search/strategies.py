@@ -1,7 +1,6 @@
-"""The strategies that are compared: study files that differ in how they search alone.
+"""What is compared: the study file ``seqdigits``, changes of how it searches, and the peers.
 
-All search the space of the table, ``real`` that of ``studies/seqdigits.toml``, too, which has the
-batches: see "The space" in ``docs/explanation/search.md``.
+All of them search its space, with as many epochs of training; what networks do is a world's to say.
 """
 
 from __future__ import annotations
@@ -9,34 +8,22 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from typing import Any
 
-from benchmarks.search import table
-from hpo.study import file
+from benchmarks.search import peers, simulate, table
+from benchmarks.search.simulate import Search, World
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 
 Table = Mapping[str, Any]
-PLAIN = "plain Optuna"
-"""What is written today: TPE, one network per trial, the median pruner, all as Optuna has them."""
 DEFAULT = "the default"
 """As ``studies/seqdigits.toml`` searches."""
-SEARCH = table.STUDY.with_name("seqdigits.toml")
+EPOCHS = 4000
+"""Of a search, all networks together."""
+SEEDS = 10
+"""Study seeds of each."""
 _HOW = ("budget", "sampler", "pruner", "racing")
-"""The tables of it that say so."""
-_WHERE = ("space", "fixed")
-"""The tables of it that say where."""
-FIRST = "our first default"
-_TRIALS = 100_000
-"""A search ends with its epochs."""
-
-
-@cache
-def _default() -> dict[str, Any]:
-    """The study file that searches by default, with all that it fixes."""
-    raw = tomllib.loads(SEARCH.read_text(encoding="utf-8"))
-    return raw | {"fixed": file.load(str(SEARCH)).fixed}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,83 +31,57 @@ class Strategy:
     """A way to search: what it changes in how ``studies/seqdigits.toml`` does."""
 
     name: str
-    budget: Table = field(default_factory=dict)
-    """Of a trial: members, epochs, window."""
     tables: Table = field(default_factory=dict)
-    """Whole tables, such as ``sampler``; None removes one."""
-    spend: int = 4000
-    """Epochs of a whole search."""
-    repetitions: int = 10
+    """Tables in place of the file's own, ``budget`` merged into it; None removes one."""
+    peer: bool = False
+    """Whether a library searches, called by this name in ``peers``."""
 
     @cached_property
     def raw(self) -> dict[str, Any]:
         """The study file."""
         raw = tomllib.loads(table.STUDY.read_text(encoding="utf-8"))
-        raw |= {name: _default()[name] for name in _HOW} | {"fixed": table.spec().fixed}
-        raw["budget"] = {**raw["budget"], **self.budget, "trials": _TRIALS}
-        raw |= {name: value for name, value in self.tables.items() if value is not None}
-        for name, value in self.tables.items():
-            if value is None:
+        budget = {**raw["budget"], **self.tables.get("budget", {}), "trials": 100_000}
+        raw |= {name: own for name, own in self.tables.items() if own is not None}
+        for name, own in self.tables.items():
+            if own is None:
                 raw.pop(name, None)
-        return raw
+        return {**raw, "budget": budget, "name": "search"}
 
-    def spec(self, seed: int, *, of_table: bool = True) -> StudySpec:
-        """The study with a seed, in the space of the table or that of ``seqdigits.toml``."""
-        raw = {**self.raw, "name": "search", "seed": seed}
-        if not of_table:
-            raw |= {name: _default()[name] for name in _WHERE}
-        return validate(raw, where=f"strategy {self.name}")
+    @property
+    def how(self) -> dict[str, Any]:
+        """What decides how it searches."""
+        return {"peer": self.name} if self.peer else {name: self.raw.get(name) for name in _HOW}
+
+    def spec(self, seed: int) -> StudySpec:
+        """The study with a seed."""
+        return validate({**self.raw, "seed": seed}, where=f"strategy {self.name}")
+
+    def run(self, seed: int, world: World, epochs: int = EPOCHS) -> Search:
+        """A whole search."""
+        if self.peer:
+            return peers.run(self.name, self.spec(seed), world, epochs)
+        return simulate.run(self.spec(seed), world, epochs)
 
 
-_ALONE: Table = {"members": 1}
-_SAMPLERS: dict[str, Table] = {
-    "random": {"name": "random"},
-    "TPE": {"name": "tpe"},
-    "CMA-ES": {"name": "cmaes"},
-    "GP": {"name": "gp"},
+_FORMER: Table = {
+    "budget": {"members": 4, "epochs": 60},
+    "sampler": {"name": "gp"},
+    "pruner": {"name": "successive-halving", "min_resource": 5, "reduction_factor": 3},
+    "racing": {"rungs": [1, 2]},
 }
+"""What the study file had before."""
 
-
-def _plain(epochs: int, spend: int) -> Strategy:
-    tables = {"sampler": {"name": "tpe"}, "pruner": {"name": "median"}, "racing": None}
-    return Strategy(
-        name=PLAIN if epochs == 40 else f"{PLAIN}, {epochs} epochs",
-        budget={"members": 1, "epochs": epochs, "window": 1},
-        tables=tables,
-        spend=spend,
-    )
-
-
-def _others() -> list[Strategy]:
-    """Every sampler, with racing and with one network per trial, beside what is compared anyway."""
-    first: Table = {
-        "sampler": {"name": "tpe", "n_startup_trials": 12},
-        "pruner": {"name": "median", "n_startup_trials": 8, "n_warmup_steps": 8},
-        "racing": None,
-    }
-    found = [
+STRATEGIES = {
+    own.name: own
+    for own in (
         Strategy(name=DEFAULT),
-        _plain(40, 10_000),
-        _plain(60, 4000),
-        Strategy(name=FIRST, budget={"members": 2, "epochs": 40, "window": 4}, tables=first),
-    ]
-    for name, sampler in _SAMPLERS.items():
-        alone: Table = {"sampler": sampler, "racing": None}
-        raced: Table = {"sampler": sampler}
-        found.append(Strategy(name=f"{name}, one network", budget=_ALONE, tables=alone))
-        if name != "GP":  # which is the default
-            found.append(Strategy(name=f"{name}, racing", tables=raced))
-    found.append(Strategy(name="GP, racing, no pruner", tables={"pruner": {"name": "none"}}))
-    return found
-
-
-_WINDOWS = (8, 16, 32, 64)
-WINDOWS = {DEFAULT: "4"} | {f"window {size}": f"{size}" for size in _WINDOWS}
-"""Strategies that differ in the window alone, and its size."""
-DRAWN = (DEFAULT, PLAIN, FIRST, "TPE, racing", "CMA-ES, racing", "random, racing")
-"""Strategies in the figure."""
-COMPARED = tuple(strategy.name for strategy in _others())
-"""All but the windows."""
-STRATEGIES = {strategy.name: strategy for strategy in _others()} | {
-    f"window {size}": Strategy(name=f"window {size}", budget={"window": size}) for size in _WINDOWS
+        Strategy(name="one trial at a time", tables={"budget": {"window": 1}}),
+        Strategy(name="window 16", tables={"budget": {"window": 16}}),
+        Strategy(name="no curve cut short", tables={"pruner": {"name": "none"}}),
+        Strategy(
+            name="no replication", tables={"sampler": {"name": "curve-gp", "replicate_every": 0}}
+        ),
+        Strategy(name="the former default", tables=_FORMER),
+        *(Strategy(name=name, peer=True) for name in peers.PEERS),
+    )
 }

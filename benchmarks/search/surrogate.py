@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,7 +32,7 @@ from hpo.study.spec import StudySpec
 Array = NDArray[np.float64]
 
 KERNELS = Path(__file__).with_name("kernels.json")
-"""Length scales of the processes, and how well they do: made once, since that takes minutes."""
+"""Length scales of the processes, and how well they do: made once, since that takes a minute."""
 COMPONENTS = 6
 """Principal components of a learning curve."""
 NEIGHBOURS = 12
@@ -41,7 +42,8 @@ GOOD = 0.85
 FOLDS = 10
 _N_SEARCH, _N_CONFIRM = 269, 899
 """Images that a network is scored on: in the search, in a confirmation."""
-_AXES = ("density_inter", "density_intra", "f_cut_per_ns", "lr0", "lr_decay", "s", "tau_ns")
+_AXES = ("batch_size", "density_inter", "density_intra", "f_cut_per_ns", "lr0", "lr_decay", "s")
+_AXES += ("tau_ns",)
 _LEVEL = 0.3
 """Logits of final accuracy that count as much as one length scale when neighbours are sought."""
 
@@ -98,15 +100,23 @@ class Data:
 
 def data(spec: StudySpec, records: Sequence[Mapping[str, Any]]) -> Data:
     """Records of the table as arrays."""
-    counts = np.array([list(r["search"].values()) for r in records], dtype=float)
-    fresh = np.array([list(r["confirm"].values()) for r in records], dtype=float)
-    share = fresh.mean(axis=1)
+    counts = np.full((len(records), 2, table.EPOCHS), np.nan)
+    members = np.zeros((len(records), 2), dtype=np.intp)
+    fresh = np.full((len(records), 2), np.nan)
+    for k, record in enumerate(records):
+        for m, (member, curve) in enumerate(record["search"].items()):
+            counts[k, m], members[k, m] = curve, int(member)
+        confirmed = list(record["confirm"].values())
+        fresh[k, : len(confirmed)] = confirmed
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # means of nothing: points that are hopeless
+        share = np.nanmean(fresh, axis=1)
     unit = np.array([table.to_unit(spec, r["params"]) for r in records])
     return Data(
         unit=unit,
         x=features(unit),
         curves=logit((counts + 0.5) / (_N_SEARCH + 1)),
-        members=np.array([[int(m) for m in r["search"]] for r in records]),
+        members=members,
         confirmed=logit((share + 0.5) / (_N_CONFIRM + 1)),
         spread=np.abs(fresh[:, 0] - fresh[:, 1]) / math.sqrt(2) / _N_CONFIRM,
     )
@@ -146,8 +156,8 @@ def fit(x: Array, y: Array) -> dict[str, Any]:
 
     scale = y.std() or 1.0
     kernel = ConstantKernel(2.0, (0.1, 100.0)) * Matern(
-        np.full(x.shape[1], 0.7), (0.1, 20.0), nu=2.5
-    ) + WhiteKernel(0.1, (1e-4, 3.0))
+        np.full(x.shape[1], 0.7), (0.3, 5.0), nu=2.5
+    ) + WhiteKernel(0.1, (0.03, 3.0))
     found = GaussianProcessRegressor(kernel, alpha=1e-8).fit(x, (y - y.mean()) / scale)
     constant, white = found.kernel_.k1, found.kernel_.k2
     return {
@@ -190,19 +200,21 @@ class Surrogate:
         self.known = known
         self.effects = member_effects(known)
         own = known.curves - self.effects[known.members]
-        curves = own.mean(axis=1)
+        curves = np.nanmean(own, axis=1)
         self.basis = basis(curves)
         coordinates = self.basis.project(curves)
         self._curve = [
             Process(known.x, coordinates[:, k], kernels["curve"][k]) for k in range(COMPONENTS)
         ]
-        self._confirmed = Process(
-            known.x, known.confirmed - curves[:, -20:].mean(axis=1), kernels["confirmed"]
-        )
-        self.noise = (own[:, 0] - own[:, 1]) / math.sqrt(2)
+        good = np.isfinite(known.confirmed)
+        gain = known.confirmed - curves[:, -20:].mean(axis=1)
+        self._confirmed = Process(known.x[good], gain[good], kernels["confirmed"])
+        both = np.isfinite(own).all(axis=(1, 2))
+        self._near = known.x[both]
+        self.noise = (own[both, 0] - own[both, 1]) / math.sqrt(2)
         """(n, epochs): a network's own part, in logits, of either sign."""
         self._scales = np.array(kernels["curve"][0]["scales"])
-        self._levels = curves[:, -20:].mean(axis=1)
+        self._levels = curves[both, -20:].mean(axis=1)
 
     def mean_curves(self, unit: Array) -> Array:
         """Expected logits (m, epochs) of validation accuracy at points (m, d)."""
@@ -233,11 +245,6 @@ class Surrogate:
         """Expected accuracy of a confirmation: see ``simulate.World``."""
         return float(self.truth(table.to_unit(table.spec(), params)[None])[0])
 
-    def expected(self, params: Mapping[str, Any], epochs: int) -> float:
-        """Expected score of a network after so many epochs: see ``simulate.World``."""
-        unit = table.to_unit(table.spec(), params)
-        return float(expit(self.mean_curves(unit[None])[0, epochs - 1]))
-
     def member(self, unit: Array, curve: Array, seed: int) -> Array:
         """Accuracies (epochs,) that a network of a trial shows, in steps of one image.
 
@@ -246,8 +253,8 @@ class Surrogate:
             curve: its expected logits (epochs,), see ``mean_curves``.
             seed: the member's seed: its effect is common to all points, its noise is not.
         """
-        chance = np.random.default_rng([seed, *np.round(unit * 2**31).astype(np.int64)])
-        far = ((self.known.x - features(unit[None])) / self._scales) ** 2
+        chance = np.random.default_rng([seed, *np.round(abs(unit) * 2**31).astype(np.int64)])
+        far = ((self._near - features(unit[None])) / self._scales) ** 2
         far = far.sum(1) + ((self._levels - curve[-20:].mean()) / _LEVEL) ** 2
         near = np.argpartition(far, NEIGHBOURS)[:NEIGHBOURS]
         noise = self.noise[chance.choice(near)] * chance.choice((-1.0, 1.0))
@@ -285,13 +292,15 @@ def member_effects(known: Data) -> Array:
 
 def fit_kernels(known: Data, say: Callable[[str], None]) -> dict[str, Any]:
     """Kernels of all processes."""
-    curves = (known.curves - member_effects(known)[known.members]).mean(axis=1)
+    curves = np.nanmean(known.curves - member_effects(known)[known.members], axis=1)
     coordinates = basis(curves).project(curves)
     kernels: dict[str, Any] = {"curve": []}
     for k in range(COMPONENTS):
         kernels["curve"].append(fit(known.x, coordinates[:, k]))
         say(f"component {k + 1} of {COMPONENTS}: {kernels['curve'][-1]}")
-    kernels["confirmed"] = fit(known.x, known.confirmed - curves[:, -20:].mean(axis=1))
+    good = np.isfinite(known.confirmed)
+    gain = known.confirmed - curves[:, -20:].mean(axis=1)
+    kernels["confirmed"] = fit(known.x[good], gain[good])
     say(f"confirmation: {kernels['confirmed']}")
     return kernels
 
@@ -310,66 +319,47 @@ def load() -> Surrogate:
 def validate(known: Data, kernels: Mapping[str, Any]) -> dict[str, Any]:
     """What the surrogate says of points that it has not seen, ``FOLDS`` times a part of them."""
     n = len(known.unit)
-    _, point = np.unique(known.unit, axis=0, return_inverse=True)  # some were trained twice
-    fold = (np.random.default_rng(0).permutation(point.max() + 1) % FOLDS)[point]
+    fold = np.random.default_rng(0).permutation(n) % FOLDS
     curves, truth = np.zeros((n, known.curves.shape[2])), np.zeros(n)
-    drawn = np.zeros((n, 2, known.curves.shape[2]))
     for k in range(FOLDS):
         model = Surrogate(known.subset(np.flatnonzero(fold != k)), kernels)
         rows = np.flatnonzero(fold == k)
         curves[rows] = model.mean_curves(known.unit[rows])
         truth[rows] = model.truth(known.unit[rows], curves[rows])
-        for row in rows:
-            for m in range(2):
-                drawn[row, m] = model.member(
-                    known.unit[row], curves[row], int(known.members[row, m])
-                )
-    measured = expit(known.confirmed)
     real = expit(known.curves)
-    report: dict[str, Any] = {"points": n}
+    report: dict[str, Any] = {}
     for name, rows in (("all", truth > 0), ("good", truth > GOOD)):
+        trained = {
+            f"epoch {e}": (expit(curves[:, e - 1]), *_pairs(real[:, :, e - 1])) for e in (15, 60)
+        }
+        trained["confirmed"] = truth, expit(known.confirmed), known.spread / math.sqrt(2)
         report[name] = {
-            "points": int(rows.sum()),
-            "confirmed": _agreement(truth[rows], measured[rows], known.spread[rows] / math.sqrt(2)),
-            **{
-                f"epoch {e}": _agreement(
-                    expit(curves[rows, e - 1]),
-                    real[rows, :, e - 1].mean(axis=1),
-                    np.abs(real[rows, 0, e - 1] - real[rows, 1, e - 1]) / 2,
-                )
-                for e in (8, 40, 100)
-            },
-            "noise": {
-                f"epoch {e}": {
-                    "measured": _sd(real[rows, :, e - 1]),
-                    "drawn": _sd(drawn[rows, :, e - 1]),
-                }
-                for e in (8, 40, 100)
-            },
+            what: _agreement(*(values[rows & np.isfinite(own[1])] for values in own))
+            for what, own in trained.items()
         }
     return report
 
 
-def _sd(pairs: Array) -> float:
-    """Standard deviation of a network about the mean of its point, from pairs (n, 2)."""
-    return float(np.sqrt(np.mean((pairs[:, 0] - pairs[:, 1]) ** 2) / 2))
+def _pairs(scores: Array) -> tuple[Array, Array]:
+    """Means (n,) of one or two networks (n, 2), and their standard errors, NaN of a single one."""
+    return np.nanmean(scores, axis=1), np.abs(scores[:, 0] - scores[:, 1]) / 2
 
 
-def _agreement(predicted: Array, measured: Array, floor: Array) -> dict[str, float]:
+def _agreement(predicted: Array, measured: Array, floor: Array) -> dict[str, Any]:
     """How predictions (n,) agree with measurements (n,) that have errors of their own.
 
-    ``floor`` holds the measurements' standard errors, each estimated from its two networks.
+    ``floor`` holds the measurements' standard errors, each estimated from its two networks; NaN
+    where there is one.
     """
     error = predicted - measured
-    noise = float(np.sqrt(np.mean(floor**2)))
+    noise = float(np.sqrt(np.nanmean(floor**2)))
     rms = float(np.sqrt(np.mean(error**2)))
     return {
+        "points": len(error),
         "r2": 1.0 - float(np.sum(error**2) / np.sum((measured - measured.mean()) ** 2)),
         "mean_error": float(np.mean(error)),
-        "mean_absolute_error": float(np.mean(np.abs(error))),
         "rms_error": rms,
         "rms_noise": noise,
-        "rms_without_noise": math.sqrt(max(rms**2 - noise**2, 0.0)),
         "rank_correlation": float(stats.spearmanr(predicted, measured).statistic),
     }
 

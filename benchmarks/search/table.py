@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from hpo.study import file
 from hpo.study.spec import StudySpec
 
-STUDY = Path(__file__).parents[2] / "studies" / "seqdigits-tpe.toml"
+STUDY = Path(__file__).parents[2] / "studies" / "seqdigits.toml"
 
 
 TABLE = Path(__file__).with_name("table.jsonl.gz")
@@ -35,9 +35,8 @@ MEMBERS = 10
 
 @cache
 def spec() -> StudySpec:
-    """The study whose space and networks these are: maps, of one step of first order per pixel."""
-    one_step = {"fixed.integrator": "exponential", "fixed.max_step_ns": 1.0}
-    return file.load(str(STUDY), values=one_step)
+    """The study whose space and networks these are."""
+    return file.load(str(STUDY))
 
 
 def space(spec: StudySpec) -> list[str]:
@@ -55,6 +54,8 @@ def to_params(spec: StudySpec, unit: NDArray[np.float64]) -> dict[str, float]:
             params[name] = math.exp(math.log(low) + float(u) * math.log(high / low))
         else:
             params[name] = low + float(u) * (high - low)
+        if spec.kind(name) == "int":
+            params[name] = round(params[name])
     return params
 
 

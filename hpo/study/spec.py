@@ -58,15 +58,17 @@ class _Choice(BaseModel):
 
 
 class Sampler(_Choice):
-    """``[sampler]``: an Optuna sampler."""
+    """``[sampler]``: one of Optuna's, or ours, ``curve-gp``."""
 
-    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes", "nsga2"] = "tpe"
+    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes", "nsga2", "curve-gp"] = "tpe"
 
 
 class Pruner(_Choice):
-    """``[pruner]``: an Optuna pruner."""
+    """``[pruner]``: one of Optuna's, or that of the sampler ``curve-gp``."""
 
-    name: Literal["none", "median", "percentile", "wilcoxon", "successive-halving"] = "none"
+    name: Literal["none", "median", "percentile", "wilcoxon", "successive-halving", "curve-gp"] = (
+        "none"
+    )
 
 
 class Cost(Table):
@@ -281,6 +283,11 @@ class StudySpec(Table):
     def selects(self) -> bool:
         """Whether it looks for a best trial: no sweep does, nor a set that is tested at once."""
         return self.sweep is None and self.protocol != Protocol.CONFIRM
+
+    @property
+    def replicates(self) -> bool:
+        """Whether trials may train the configuration of an earlier one again, from another seed."""
+        return self.sweep is None and self.sampler.name == "curve-gp"
 
     def kind(self, parameter: str) -> Literal["float", "int", "categorical"]:
         """How a parameter of the space is searched, from the objective's own annotation."""
