@@ -25,7 +25,7 @@ BUDGETS = (500, 1000, 2000, EPOCHS)
 LEVEL = 0.92
 _DRAWN = {
     DEFAULT: BLUE,
-    "the former default": ORANGE,
+    "TPE, one network, median": ORANGE,
     "Optuna TPE": VERMILLION,
     "Optuna GP": PURPLE,
     "SMAC racing": GREEN,

@@ -7,6 +7,7 @@ training them.
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ def run(spec: StudySpec, world: World, epochs: int) -> Search:
     late = true[EARLY:]
     best = np.argsort(-true, kind="stable")[: math.ceil(len(true) / 10)]
     return Search(
-        steps=_steps(spec, trials),
+        steps=_steps(trials),
         trials=len(trials),
         complete=sum(complete),
         good=float((late >= GOOD).mean()) if len(late) else math.nan,
@@ -128,10 +129,10 @@ def _train(
 
     try:
         for index in range(spec.budget.members):
-            seed = seeds.of_network(spec, number, index)
+            seed = seeds.derive(spec.seed, "member", index)
             scores.append(world.train(spec, own.params, seed, tell))
             course.networks(scores)
-        state, score = SlotState.COMPLETE, course.score(scores)
+        state, score = SlotState.COMPLETE, statistics.fmean(scores)
     except EndedError:
         state, score = SlotState.PRUNED, course.early_score(scores)
     return _Trial(
@@ -146,31 +147,24 @@ def _train(
     )
 
 
-def _steps(spec: StudySpec, trials: Sequence[_Trial]) -> list[Step]:
-    """The best trials, one after the other, by number.
-
-    A configuration that was trained again is as good as the last trial of it says.
-    """
+def _steps(trials: Sequence[_Trial]) -> list[Step]:
+    """The best trials, one after the other, by number."""
     steps: list[Step] = []
     spent = 0
-    known: dict[str, tuple[float, int]] = {}
     for number, trial in enumerate(trials):
         spent += trial.epochs
         if trial.past.state != SlotState.COMPLETE:
             continue
-        where = str(trial.past.suggestion.params) if spec.replicates else str(number)
-        known[where] = (trial.past.score or 0.0, number)
-        claimed, best = max(known.values(), key=lambda found: (found[0], -found[1]))
-        if steps and (claimed, best) == (steps[-1].claimed, steps[-1].trial):
+        claimed = trial.past.score or 0.0
+        if steps and claimed <= steps[-1].claimed:
             continue
-        own = trials[best]
         steps.append(
             Step(
-                trial=best,
+                trial=number,
                 epochs=spent,
                 claimed=claimed,
-                true=own.true,
-                params=own.past.suggestion.params,
+                true=trial.true,
+                params=trial.past.suggestion.params,
             )
         )
     return steps

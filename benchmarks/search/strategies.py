@@ -50,7 +50,8 @@ class Strategy:
     @property
     def how(self) -> dict[str, Any]:
         """What decides how it searches."""
-        return {"peer": self.name} if self.peer else {name: self.raw.get(name) for name in _HOW}
+        names = ("budget",) if self.peer else _HOW
+        return {name: self.raw.get(name) for name in names} | {"peer": self.peer and self.name}
 
     def spec(self, seed: int) -> StudySpec:
         """The study with a seed."""
@@ -63,25 +64,23 @@ class Strategy:
         return simulate.run(self.spec(seed), world, epochs)
 
 
-_FORMER: Table = {
-    "budget": {"members": 4, "epochs": 60},
-    "sampler": {"name": "gp"},
-    "pruner": {"name": "successive-halving", "min_resource": 5, "reduction_factor": 3},
-    "racing": {"rungs": [1, 2]},
-}
-"""What the study file had before."""
+_ALONE: Table = {"budget": {"members": 1}, "racing": None}
+_MEDIAN: Table = {"name": "median"}
 
 STRATEGIES = {
     own.name: own
     for own in (
         Strategy(name=DEFAULT),
-        Strategy(name="one trial at a time", tables={"budget": {"window": 1}}),
-        Strategy(name="window 16", tables={"budget": {"window": 16}}),
-        Strategy(name="no curve cut short", tables={"pruner": {"name": "none"}}),
+        Strategy(name="one network", tables=_ALONE),
         Strategy(
-            name="no replication", tables={"sampler": {"name": "curve-gp", "replicate_every": 0}}
+            name="TPE, one network, median",
+            tables={**_ALONE, "sampler": {"name": "tpe"}, "pruner": _MEDIAN},
         ),
-        Strategy(name="the former default", tables=_FORMER),
-        *(Strategy(name=name, peer=True) for name in peers.PEERS),
+        Strategy(name="TPE, racing", tables={"sampler": {"name": "tpe"}}),
+        *(
+            Strategy(name=name, peer=True, tables={"budget": {"epochs": table.EPOCHS}})
+            for name in peers.PEERS
+        ),
     )
 }
+"""Peers train their networks for as long as the confirmation does."""

@@ -26,20 +26,9 @@ from hpo.ledger.tables import IS_RUNNING, members, slots, slots_of, studies, wor
 from hpo.search.history import sampler_attrs
 from hpo.study import pareto
 from hpo.study.rules import check
-from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo, by_score
+from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
-from hpo.study.trials import (
-    STANDARD_ERROR,
-    Amendment,
-    Member,
-    Past,
-    Phase,
-    Slot,
-    SlotState,
-    Suggestion,
-    slot_name,
-    superseded,
-)
+from hpo.study.trials import Amendment, Member, Past, Phase, Slot, SlotState, Suggestion, slot_name
 
 _NOW = func.clock_timestamp()
 _RECENT_S = 3600.0
@@ -112,9 +101,9 @@ def opened(connection: Connection, study_id: int) -> int:
 def outcomes(connection: Connection, study_id: int, n: int) -> list[Past]:
     """How the first ``n`` search trials ended; of their steps, only how many there are is told."""
     n_steps = func.cardinality(slots.c.steps).label("n_steps")
-    query = select(slots.c.state, slots.c.params, slots.c.score, slots.c.amendments, n_steps)
+    query = select(slots.c.state, slots.c.score, slots.c.amendments, n_steps)
     query = query.where(slots_of(study_id, Phase.SEARCH), slots.c.number < n)
-    untold: dict[str, Any] = {"attrs": {}, "cost": None}
+    untold: dict[str, Any] = {"params": None, "attrs": {}, "cost": None}
     return [
         _past(SimpleNamespace(**row._mapping, **untold, steps=(0.0,) * row.n_steps))
         for row in connection.execute(query.order_by(slots.c.number))
@@ -159,12 +148,9 @@ def best(connection: Connection, study_id: int, spec: StudySpec, n: int) -> list
     complete = (slots.c.state == SlotState.COMPLETE) & score.is_not(None)
     query = select(slots.c.number, slots.c.params, score, slots.c.cost)
     query = query.where(slots_of(study_id, Phase.SEARCH), complete)
-    if spec.cost is not None or spec.replicates:
+    if spec.cost is not None:
         trials: list[Row[Any]] = [*connection.execute(query)]
-        if spec.cost is not None:
-            return pareto.order(spec, trials)[:n]
-        old = superseded((trial.number, trial.params) for trial in trials)
-        return by_score(spec, [trial for trial in trials if trial.number not in old])[:n]
+        return pareto.order(spec, trials)[:n]
     ordered = query.order_by(score.desc() if spec.maximize else score, slots.c.number)
     return list(connection.execute(ordered.limit(n)))
 
@@ -290,7 +276,6 @@ def _slot(row: Row[Any], trained: Iterable[Member], now: datetime) -> Slot:
         state=SlotState(row.state),
         params=row.params or {},
         score=row.score,
-        standard_error=row.attrs.get(STANDARD_ERROR),
         cost=row.cost,
         steps=tuple(row.steps),
         members=tuple(trained),

@@ -49,11 +49,10 @@ def _summary(
     spec = _restored(row.spec)
     best, best_cost = row.largest if spec is None or spec.maximize else row.smallest, None
     named = _first(spec, confirmed)
-    if spec is not None and (spec.cost is not None or spec.replicates):
+    if spec is not None and spec.cost is not None:
         top = reading.best(connection, row.id, spec, spec.confirm.top if spec.confirm else 1)
-        by_source = {fresh.source: fresh for fresh in confirmed}
-        valid = [by_source[trial.number] for trial in top if trial.number in by_source]
-        named = pareto.headline(spec, valid) if spec.cost else next(iter(valid), None)
+        valid = {trial.number for trial in top}
+        named = pareto.headline(spec, [fresh for fresh in confirmed if fresh.source in valid])
         if top:  # the trials of ``row`` may have been excluded since
             best, best_cost = top[0].score, top[0].cost
     return StudySummary(

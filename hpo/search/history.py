@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hpo.search.space import directions, distributions, values
 from hpo.study.spec import StudySpec
-from hpo.study.trials import STANDARD_ERROR, Past, SlotState, Suggestion
+from hpo.study.trials import Past, SlotState, Suggestion
 
 
 def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
@@ -47,8 +47,7 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
 
 def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes known at suggestion; those that pruning added are an outcome, and hidden."""
-    outcomes = ("completed_rung_", STANDARD_ERROR)
-    return {k: v for k, v in attrs.items() if not k.startswith(outcomes)}
+    return {k: v for k, v in attrs.items() if not k.startswith("completed_rung_")}
 
 
 def learns(spec: StudySpec) -> bool:

@@ -9,13 +9,13 @@ from typing import Any
 import optuna
 from optuna.pruners import BasePruner
 
-from hpo.search import curve_gp, racing
+from hpo.search import racing
 from hpo.search.history import frozen, learns, quiet, view, visible
 from hpo.search.space import distributions
 from hpo.study import endings
 from hpo.study.endings import Ending
 from hpo.study.spec import StudySpec
-from hpo.study.trials import STANDARD_ERROR, Past, Suggestion
+from hpo.study.trials import Past, Suggestion
 from objectives.contract import Protocol
 
 
@@ -40,9 +40,8 @@ class TrialProgress:
         self._seen = visible(spec, number, trials) if learns(spec) else []
         self.steps: list[float] = []
         """What was reported."""
-        self._more: dict[str, Any] = {}
         self._prunes = not isinstance(self._pruner, optuna.pruners.NopPruner)
-        if not (self._prunes or spec.replicates):
+        if not self._prunes:
             return
         with quiet():
             seen = racing.levelled(spec, self._seen)
@@ -95,27 +94,16 @@ class TrialProgress:
             storage.set_trial_intermediate_value(self._trial_id, len(self.steps), value)
             return bool(self._pruner.prune(self._study, storage.get_trial(self._trial_id)))
 
-    def score(self, scores: Sequence[float]) -> float:
-        """The score of a trial that has trained all its networks, of these scores."""
-        if not self._spec.replicates:
-            return statistics.fmean(scores)
-        trial = self._study._storage.get_trial(self._trial_id)
-        trial.intermediate_values = dict(enumerate(self.steps, start=1))
-        with quiet():
-            told = curve_gp.expected(curve_gp.setting(self._spec), self._study, trial)
-        score, self._more[STANDARD_ERROR] = told
-        return score
-
     def early_score(self, scores: Sequence[float]) -> float:
         """The score of a trial that has ended early after networks of these scores."""
         return statistics.fmean(scores) if self._timeline.by_member else self.steps[-1]
 
     @property
     def attrs(self) -> dict[str, Any]:
-        """The pruner's memory of the trial, and how far its score is known: stored with it."""
+        """The pruner's memory of the trial, to be stored with it."""
         if not self._prunes:
-            return self._more
-        return {**self._study._storage.get_trial(self._trial_id).system_attrs, **self._more}
+            return {}
+        return dict(self._study._storage.get_trial(self._trial_id).system_attrs)
 
 
 PRUNERS: dict[str, type[BasePruner]] = {
@@ -124,16 +112,14 @@ PRUNERS: dict[str, type[BasePruner]] = {
     "percentile": optuna.pruners.PercentilePruner,
     "wilcoxon": optuna.pruners.WilcoxonPruner,
     "successive-halving": optuna.pruners.SuccessiveHalvingPruner,
-    "curve-gp": curve_gp.CurvePruner,
 }
 
 
 def pruner(spec: StudySpec) -> BasePruner:
-    """The pruner of the spec."""
+    """Optuna's pruner of the spec."""
     build: Callable[..., BasePruner] = PRUNERS[spec.pruner.name]
-    more = {"setting": curve_gp.setting(spec)} if spec.pruner.name == "curve-gp" else {}
     with quiet():
-        return build(**spec.pruner.options, **more)
+        return build(**spec.pruner.options)
 
 
 class Timeline:

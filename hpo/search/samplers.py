@@ -1,4 +1,4 @@
-"""The samplers: ours, and Optuna's by name, with what these need to be pure."""
+"""The samplers: Optuna's by name, with what they need to be pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from optuna.distributions import BaseDistribution, FloatDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo.search import curve_gp, seeds
+from hpo.search import seeds
 from hpo.search.history import quiet
 from hpo.search.space import distributions
 from hpo.study.spec import StudySpec
@@ -24,12 +24,11 @@ SAMPLERS: dict[str, type[BaseSampler]] = {
     "grid": optuna.samplers.GridSampler,
     "cmaes": optuna.samplers.CmaEsSampler,
     "nsga2": optuna.samplers.NSGAIISampler,
-    "curve-gp": curve_gp.CurveSampler,
 }
 
 
 def sampler(spec: StudySpec, number: int) -> BaseSampler:
-    """The sampler of the spec, with the random state of trial ``number``."""
+    """Optuna's sampler of the spec, with the random state of trial ``number``."""
     name, options = spec.sampler.name, spec.sampler.options
     with quiet():
         if name == "grid":  # every trial must shuffle the grid alike: the study's seed
@@ -41,8 +40,7 @@ def sampler(spec: StudySpec, number: int) -> BaseSampler:
         if name == "tpe":
             return SpaceTPE(distributions(spec), seed=seed, **options)
         build: Callable[..., BaseSampler] = SAMPLERS[name]
-        more = {"setting": curve_gp.setting(spec)} if name == "curve-gp" else {}
-        return build(seed=seed, **options, **more)
+        return build(seed=seed, **options)
 
 
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED)

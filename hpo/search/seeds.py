@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-from hpo.study.spec import StudySpec
-
 Purpose = Literal["suggest", "member", "confirm"]
 
 
@@ -24,12 +22,3 @@ def derive(seed: int, purpose: Purpose, index: int) -> int:
     """
     digest = hashlib.sha256(f"{seed}/{purpose}/{index}".encode()).digest()
     return int.from_bytes(digest[:4], "big")
-
-
-def of_network(spec: StudySpec, number: int, index: int) -> int:
-    """The seed of network ``index`` of search trial ``number``.
-
-    All trials train their networks from the same seeds; but where trials replicate one another,
-    every trial has a seed of its own.
-    """
-    return derive(spec.seed, "member", number if spec.replicates else index)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from hpo.study import effort
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, superseded
+from hpo.study.trials import Past, SlotState
 
 
 def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
@@ -44,15 +44,12 @@ def why_over(spec: StudySpec, seen: Sequence[Past]) -> str | None:
 def _best(spec: StudySpec, seen: Sequence[Past]) -> tuple[int, float] | None:
     """Number and score of the best complete trial; of equals the earlier one."""
     sign = -1.0 if spec.maximize else 1.0
-    complete = {
-        number: sign * past.score
+    complete = [
+        (sign * past.score, number)
         for number, past in enumerate(seen)
         if past.state == SlotState.COMPLETE and past.score is not None
-    }
-    if spec.replicates:
-        for old in superseded((number, seen[number].suggestion.params) for number in complete):
-            del complete[old]
+    ]
     if not complete:
         return None
-    number = min(complete, key=lambda number: (complete[number], number))
-    return number, sign * complete[number]
+    score, number = min(complete)
+    return number, sign * score

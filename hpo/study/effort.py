@@ -6,23 +6,6 @@ from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, Slot, SlotState
 
-_FIRST, _FACTOR = 5, 3
-"""Epochs until the first rung of ``curve-gp``, and from rung to rung."""
-
-
-def rungs(epochs: int) -> tuple[int, ...]:
-    """Epochs after which ``curve-gp`` looks at learning curves; the last one is the end.
-
-    Examples:
-        >>> rungs(100), rungs(60), rungs(4)
-        ((5, 15, 45, 100), (5, 15, 60), (1, 4))
-    """
-    found, rung = [], max(1, min(_FIRST, epochs // 4))
-    while rung * 1.5 < epochs:
-        found.append(rung)
-        rung *= _FACTOR
-    return (*found, epochs)
-
 
 def of_steps(spec: StudySpec, n_steps: int, *, complete: bool = False) -> int:
     """Epochs that a search trial has trained, from how many values it reported.
@@ -84,8 +67,6 @@ def soonest(spec: StudySpec) -> int:
         return least
     if spec.pruner.name == "wilcoxon":
         return min(least, budget.epochs)
-    if spec.pruner.name == "curve-gp":
-        return rungs(budget.epochs)[0]
     warmup = options.get("min_resource", options.get("n_warmup_steps", 1))
     return min(least, max(1, warmup if isinstance(warmup, int) else 1))
 

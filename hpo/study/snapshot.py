@@ -8,27 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
 
 from hpo.study import pareto
 from hpo.study.confirmation import Confirmation
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Phase, Slot, SlotState, superseded
-
-
-class Scored(Protocol):
-    """A trial with a number and a score: a slot, or a row of the ledger."""
-
-    @property
-    def number(self) -> Any:
-        """Its number."""
-
-    @property
-    def score(self) -> Any:
-        """Its score, not None."""
-
-
-S = TypeVar("S", bound=Scored)
+from hpo.study.trials import Phase, Slot, SlotState
 
 
 class StudyState(StrEnum):
@@ -120,12 +104,6 @@ class StudySnapshot:
     def settled(self) -> int:
         """How many search slots are finished, in whatever way."""
         return sum(slot.state != SlotState.RUNNING for slot in self.search)
-
-    def first_of(self, slot: Slot) -> int:
-        """The first trial of the configuration of a search slot: itself, unless it replicates."""
-        if not self.spec.replicates or not slot.params:
-            return slot.number
-        return next((s.number for s in self.search if s.params == slot.params), slot.number)
 
     @property
     def ranking(self) -> list[Slot]:
@@ -222,23 +200,9 @@ def complete(slots: Sequence[Slot]) -> list[Slot]:
     return [s for s in slots if s.state == SlotState.COMPLETE and s.score is not None]
 
 
-def current(spec: StudySpec, slots: Sequence[Slot]) -> list[Slot]:
-    """Complete slots; of those that replicate one another the last one: see ``superseded``."""
-    found = complete(slots)
-    if not spec.replicates:
-        return found
-    old = superseded((slot.number, slot.params) for slot in found)
-    return [slot for slot in found if slot.number not in old]
-
-
 def rank(spec: StudySpec, slots: Sequence[Slot]) -> list[Slot]:
     """Complete slots, best first; see ``StudySnapshot.ranking``."""
     if spec.cost is not None:
         return pareto.order(spec, complete(slots))
-    return by_score(spec, current(spec, slots))
-
-
-def by_score(spec: StudySpec, trials: Sequence[S]) -> list[S]:
-    """Trials with a score, best first; of equals the earlier one."""
     sign = -1.0 if spec.maximize else 1.0
-    return sorted(trials, key=lambda trial: (sign * trial.score, trial.number))
+    return sorted(complete(slots), key=lambda s: (sign * (s.score or 0.0), s.number))

@@ -58,17 +58,15 @@ class _Choice(BaseModel):
 
 
 class Sampler(_Choice):
-    """``[sampler]``: one of Optuna's, or ours, ``curve-gp``."""
+    """``[sampler]``: an Optuna sampler."""
 
-    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes", "nsga2", "curve-gp"] = "tpe"
+    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes", "nsga2"] = "tpe"
 
 
 class Pruner(_Choice):
-    """``[pruner]``: one of Optuna's, or that of the sampler ``curve-gp``."""
+    """``[pruner]``: an Optuna pruner."""
 
-    name: Literal["none", "median", "percentile", "wilcoxon", "successive-halving", "curve-gp"] = (
-        "none"
-    )
+    name: Literal["none", "median", "percentile", "wilcoxon", "successive-halving"] = "none"
 
 
 class Cost(Table):
@@ -283,11 +281,6 @@ class StudySpec(Table):
     def selects(self) -> bool:
         """Whether it looks for a best trial: no sweep does, nor a set that is tested at once."""
         return self.sweep is None and self.protocol != Protocol.CONFIRM
-
-    @property
-    def replicates(self) -> bool:
-        """Whether trials may train the configuration of an earlier one again, from another seed."""
-        return self.sweep is None and self.sampler.name == "curve-gp"
 
     def kind(self, parameter: str) -> Literal["float", "int", "categorical"]:
         """How a parameter of the space is searched, from the objective's own annotation."""

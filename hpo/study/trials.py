@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import math
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from operator import itemgetter
 from typing import Any, Literal, Self
 
 from hpo.study.confirmation import solved_of
 from hpo.study.tables import ParamValue
 from objectives.contract import Solved
-
-
-def superseded(trials: Iterable[tuple[int, Mapping[str, Any]]]) -> set[int]:
-    """Numbers of complete trials whose configuration a later one of them has trained again.
-
-    What the later one says of the configuration comes from both.
-    """
-    last: dict[str, int] = {}
-    found = set()
-    for number, params in sorted(trials, key=itemgetter(0)):
-        key = json.dumps(params, sort_keys=True)
-        if key in last:
-            found.add(last[key])
-        last[key] = number
-    return found
-
-
-STANDARD_ERROR = "curve-gp:standard_error"
-"""Where the attributes of a trial keep how far its score is known; a stored name."""
 
 
 class Phase(StrEnum):
@@ -137,10 +116,7 @@ class Slot:
     params: Mapping[str, ParamValue]
     """Suggested parameters; empty until they are suggested."""
     score: float | None
-    """Mean over the members that were trained; None while running or failed. Where trials replicate
-    one another, what a network of the configuration is expected to score."""
-    standard_error: float | None = None
-    """Of that expectation; None of a mean."""
+    """Mean over the members that were trained; None while running or failed."""
     cost: float | None = None
     """Likewise of what ``[cost]`` names, of a complete slot; None where the study has none."""
     steps: tuple[float, ...]

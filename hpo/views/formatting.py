@@ -97,7 +97,7 @@ def partial_text(spec: StudySpec, slot: Slot, score: float) -> str:
 
     ``51.3 % after 5 of 60 epochs`` is the last value of a learning curve, and no score.
     """
-    text = point_text(spec, score, slot.standard_error, slot.cost)
+    text = point_text(spec, score, None, slot.cost)
     return f"{text} after {after}" if (after := endings.after(spec, slot)) else text
 
 

@@ -28,8 +28,7 @@ _MEMBER = ("member", "seed", "score", "diverged", "seconds", "info")
 _CONFIRMED = ("wanted", "failed", "scores", "checked", "step_scores", "step_mean", "step_std")
 
 _TRIAL = (
-    *("phase", "number", "source", "state", "score", "standard_error", "cost", "params"),
-    *("members", "steps"),
+    *("phase", "number", "source", "state", "score", "cost", "params", "members", "steps"),
     *("attempts", "losses", "worker", "started_at", "settled_at", "message", "lineage", "held"),
     "amendments",
 )
@@ -82,7 +81,7 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "settled": snapshot.settled,
         **{str(state): snapshot.count(state) for state in SlotState},
         "verdict": verdict.verdict(snapshot),
-        "best": best and _picked(best, "number", "score", "standard_error", "params"),
+        "best": best and _picked(best, "number", "score", "params"),
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
         **_gap(spec, confirmed, best.score if best else None),
         "warning": time_step.warning(spec, named) if named else time_step.sweep_warning(snapshot),

@@ -12,7 +12,7 @@ from hpo.study import edges as study_edges
 from hpo.study import effort, pareto
 from hpo.study.confirmation import Confirmation
 from hpo.study.score_text import is_percent, score_text
-from hpo.study.snapshot import StudySnapshot, StudyState, complete
+from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.time_step import basis, measured, remark, sweep_basis, sweep_remark
 from hpo.study.trials import SlotState
@@ -255,13 +255,10 @@ def _searched(snapshot: StudySnapshot, confirmations: list[Confirmation]) -> lis
             return ["no trial has finished yet"]
         return [f"no trial is complete: {ended(snapshot)}"]
     members = f"mean of {len(best.members)} members" if len(best.members) != 1 else "1 member"
-    if spec.replicates:
-        n = sum(slot.params == best.params for slot in complete(snapshot.search))
-        members = f"expected, from {n} network{'s' * (n > 1)} of its own and all others"
     how = protocol_text(spec)
     name = "" if is_percent(spec) else f"{metric(spec)} "
     so_far = " so far" if snapshot.state == StudyState.OPEN else ""
-    score = point_text(spec, best.score, best.standard_error, best.cost)
+    score = point_text(spec, best.score, None, best.cost)
     text = f"{named(snapshot)}{so_far} {name}{score} ({members}, {how})"
     if spec.cost is not None:
         text += f", of {len(snapshot.front)} trials on the front"

@@ -103,14 +103,14 @@ class Trial:
         try:
             self._replay(course, members)
             for index in range(len(members), self._n_members):
-                seed = seeds.of_network(self._spec, self._claim.number, index)
+                seed = seeds.derive(self._spec.seed, "member", index)
                 members.append(self._train(index, seed, self._spec.protocol, suggestion))
                 course.networks([m.score for m in members])
         except EndedError as why:
             score = course.early_score([m.score for m in members])
             self._settle(SlotState.PRUNED, score=score, message=str(why))
             return
-        score = course.score([m.score for m in members])
+        score = statistics.fmean(m.score for m in members)
         self._settle(SlotState.COMPLETE, score=score)
 
     def _history(self) -> list[Past]:

@@ -34,13 +34,6 @@ def check(spec: StudySpec) -> None:
 def _rules(spec: StudySpec) -> Rules:
     if spec.protocol == Protocol.CONFIRM:
         yield from _of_confirm(spec)
-    if spec.replicates:
-        yield from _of_replication(spec)
-    yield (
-        spec.pruner.name == "curve-gp" and not spec.replicates,
-        'pruner.name: "curve-gp" asks the model of the sampler of that name, but got '
-        f"sampler.name={spec.sampler.name!r}. Change either.",
-    )
     for table in ("racing", "stop", "warm_start"):
         yield (
             getattr(spec, table) is not None and not spec.selects,
@@ -110,30 +103,6 @@ def _of_racing(spec: StudySpec, racing: Racing) -> Rules:
         'pruner.name: "wilcoxon" compares networks one by one, as [racing] does rung by rung. '
         "Remove [racing], or choose another pruner, which then judges the learning curve of the "
         "first network alone.",
-    )
-
-
-def _of_replication(spec: StudySpec) -> Rules:
-    yield (
-        spec.budget.members != 1,
-        f'budget.members: a trial of the sampler "curve-gp" must train one network, but got '
-        f"members={spec.budget.members}. Set it to 1: good configurations are trained again, in "
-        f"trials of their own.",
-    )
-    yield (
-        spec.racing is not None,
-        'racing: the sampler "curve-gp" must have no [racing]: it decides which configurations '
-        "are trained again. Remove it.",
-    )
-    yield (
-        spec.cost is not None,
-        'sampler.name: "curve-gp" knows one objective, and must not stand beside [cost]. Valid: '
-        "gp, grid, nsga2, qmc, random, tpe.",
-    )
-    yield (
-        spec.pruner.name not in ("none", "curve-gp"),
-        'pruner.name: beside the sampler "curve-gp" it must be "none" or "curve-gp", but got '
-        f"name={spec.pruner.name!r}: others do not know that a curve may rise late.",
     )
 
 

@@ -129,8 +129,8 @@ def _edge(
 def _best(snapshot: StudySnapshot, clock: Clock) -> go.Scatter:
     """The best complete score along a clock, held until the last trial."""
     best = incumbents(snapshot, clock)
-    y = [axis_score(snapshot.spec, slot) for _, slot in best]
-    line = steps([at for at, _ in best], y, clock.end, line_color=INK, line_width=2.2)
+    y = [axis_score(snapshot.spec, slot) for slot in best]
+    line = steps(_at(clock, best), y, clock.end, line_color=INK, line_width=2.2)
     return line.update(name="best so far", hoverinfo="skip")
 
 
@@ -140,16 +140,14 @@ def _best_with_quartiles(snapshot: StudySnapshot, clock: Clock) -> list[go.Scatt
     best = sample(incumbents(snapshot, clock), MAX_STEPS)
     if not best:
         return []
-    several = spec.budget.members > 1
     scores = [
-        [score_text.shown(spec, m.score) for m in s.members if several] or [axis_score(spec, s)]
-        for _, s in best
+        [score_text.shown(spec, m.score) for m in s.members] or [axis_score(spec, s)] for s in best
     ]
     low, median, high = (list(q) for q in zip(*map(quartiles, scores), strict=True))
-    x = [at for at, _ in best]
+    x, several = _at(clock, best), spec.budget.members > 1
     name = f"best so far, median of {spec.budget.members}" if several else "best so far"
     line = steps(x, median, clock.end, line_color=INK, line_width=2.2, name=name)
-    line.update(text=[f"trial {s.number}" for _, s in (*best, best[-1])])
+    line.update(text=[f"trial {s.number}" for s in (*best, best[-1])])
     line.update(hovertemplate="best so far: %{text}<br>median %{y:.4g}<extra></extra>")
     edge = {"line_width": 0, "hoverinfo": "skip"}
     band = [

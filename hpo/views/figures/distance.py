@@ -63,8 +63,8 @@ def card(snapshot: StudySnapshot) -> go.Figure:
     figure = style(go.Figure(), height=HEIGHT)
     figure.add_trace(numbered_markers(clock, slots, y, name="trial", marker=marker))
     if best := sample(incumbents(snapshot, clock), MAX_STEPS):
-        away = [distance_to_reported(spec, s.params) for _, s in best]
-        line = steps([at for at, _ in best], away, clock.end, line_color=INK, line_width=2.2)
+        away = [distance_to_reported(spec, s.params) for s in best]
+        line = steps([s.number for s in best], away, clock.end, line_color=INK, line_width=2.2)
         line.update(name="best so far", hovertemplate="%{y:.3g}<extra>best so far</extra>")
         figure.add_trace(line)
     what = f"root mean square over {len(names)} parameters" if len(names) > 1 else safe(names[0])

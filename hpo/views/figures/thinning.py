@@ -26,7 +26,7 @@ def chosen(snapshot: StudySnapshot, limit: int = MAX_TRIALS) -> list[Slot]:
     slots = scored(snapshot)
     if len(slots) <= limit:
         return slots
-    steps = {slot.number for clock in clocks(snapshot) for _, slot in incumbents(snapshot, clock)}
+    steps = {slot.number for clock in clocks(snapshot) for slot in incumbents(snapshot, clock)}
     steps |= {slot.number for slot in slots[-min(MAX_NEWEST, limit // 5) :]}
     kept = sample([s for s in slots if s.number in steps], limit)
     others = [s for s in slots if s.number not in steps]

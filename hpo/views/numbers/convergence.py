@@ -56,26 +56,13 @@ def clocks(snapshot: StudySnapshot) -> tuple[Clock, Clock, Clock]:
     )
 
 
-def incumbents(snapshot: StudySnapshot, clock: Clock) -> list[tuple[float, Slot]]:
-    """Which complete trial was the best, from where on along a clock.
-
-    Where trials replicate one another, what a later one says of a configuration counts: the best
-    may turn out to be worse than it looked.
-    """
-    spec = snapshot.spec
-    found: list[tuple[float, Slot]] = []
+def incumbents(snapshot: StudySnapshot, clock: Clock) -> list[Slot]:
+    """Complete trials that were better than all before them along a clock, in that order."""
+    found: list[Slot] = []
     complete = [slot for slot in scored(snapshot) if slot.state == SlotState.COMPLETE]
-    sign = 1.0 if spec.maximize else -1.0
-    gain = {slot.number: sign * axis_score(spec, slot) for slot in complete}
-    known: dict[str, Slot] = {}
-    best: Slot | None = None
+    sign = 1.0 if snapshot.spec.maximize else -1.0
+    gain = {slot.number: sign * axis_score(snapshot.spec, slot) for slot in complete}
     for slot in sorted(complete, key=lambda slot: (clock.at[slot.number], slot.number)):
-        where = str(slot.params) if spec.replicates else str(slot.number)
-        old, known[where] = known.get(where), slot
-        if best is not None and old is best:
-            best = max(known.values(), key=lambda s: (gain[s.number], -s.number))
-        elif best is None or gain[slot.number] > gain[best.number]:
-            best = slot
-        if not found or found[-1][1] is not best:
-            found.append((clock.at[slot.number], best))
+        if not found or gain[slot.number] > gain[found[-1].number]:
+            found.append(slot)
     return found

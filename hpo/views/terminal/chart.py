@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate
 
 from hpo.study import score_text
 from hpo.study.endings import Ending, ending
@@ -11,7 +12,6 @@ from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
 from hpo.views import formatting
 from hpo.views.numbers import front
-from hpo.views.numbers.convergence import clocks, incumbents
 from hpo.views.numbers.scores import comparable
 from hpo.views.numbers.study_figure import chart as numbers
 
@@ -22,12 +22,10 @@ _LABEL = 9
 
 def best_so_far(snapshot: StudySnapshot) -> list[tuple[int, float]]:
     """Trial number and incumbent's score, at every complete trial, by number."""
-    best = {at: slot.score or 0.0 for at, slot in incumbents(snapshot, clocks(snapshot)[0])}
-    found: list[tuple[int, float]] = []
-    for slot in complete(snapshot.search):
-        score = best[slot.number] if slot.number in best else found[-1][1]
-        found.append((slot.number, score))
-    return found
+    found = complete(snapshot.search)
+    better = max if snapshot.spec.maximize else min
+    best = accumulate((slot.score or 0.0 for slot in found), better)
+    return [(slot.number, score) for slot, score in zip(found, best, strict=True)]
 
 
 def sparkline(values: list[float], width: int) -> str:

@@ -168,7 +168,7 @@ def best_line(snapshot: StudySnapshot) -> Text:
         return Text(f"no complete trial yet  {formatting.reported_text(spec)}".rstrip(), "dim")
     text = Text.assemble(
         f"{verdict.named(snapshot)} ",
-        (formatting.point_text(spec, best.score, best.standard_error, best.cost), "bold green"),
+        (formatting.point_text(spec, best.score, None, best.cost), "bold green"),
         f" (trial {best.number})",
     )
     if spec.reported is not None:

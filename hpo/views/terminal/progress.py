@@ -136,8 +136,6 @@ def settled_line(snapshot: StudySnapshot, slot: Slot, count: int) -> str:
     if slot.phase == Phase.CONFIRM:
         head = f"[confirmation {count}/{confirmations_wanted(snapshot)}] {name}"
     else:
-        again = snapshot.first_of(slot)
-        name += f" (#{again} again)" if again != slot.number else ""
         head = f"[{count}/{snapshot.trials}] {name} {formatting.state_text(spec, slot)}"
     if slot.state == SlotState.FAILED:
         return f"{head}: {formatting.last_line(slot.message)}"
@@ -148,7 +146,7 @@ def settled_line(snapshot: StudySnapshot, slot: Slot, count: int) -> str:
         return f"{head}: {tables.score_cell(spec, slot)} {params}"
     head += f" {tables.score_cell(spec, slot)}" if slot.score is not None else ""
     if best is not None and best.score is not None:
-        shown = formatting.point_text(spec, best.score, best.standard_error, best.cost)
+        shown = formatting.point_text(spec, best.score, None, best.cost)
         head += f" ({verdict.named(snapshot)} {shown} #{best.number})"
     return f"{head} {params}"
 

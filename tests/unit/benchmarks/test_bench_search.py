@@ -18,7 +18,6 @@ from benchmarks.search.simulate import Step, passes, run, value_at
 from benchmarks.search.strategies import DEFAULT, STRATEGIES
 from hpo.study import file
 
-FORMER = "the former default"
 DESIGNS = {"whole": 64, "good": 7, "known": 32}
 
 
@@ -96,7 +95,7 @@ def test_networks_of_a_point_differ_by_seed_and_are_reproducible() -> None:
     assert curve(1) == first != curve(2)
 
 
-@pytest.mark.parametrize("name", [DEFAULT, FORMER])
+@pytest.mark.parametrize("name", [DEFAULT, "TPE, one network, median"])
 def test_a_search_is_the_same_whenever_it_is_run_and_counts_every_epoch(name: str) -> None:
     spec, world = STRATEGIES[name].spec(3), surrogate.load()
     trained = 0
