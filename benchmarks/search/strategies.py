@@ -40,6 +40,7 @@ class Strategy:
     def raw(self) -> dict[str, Any]:
         """The study file."""
         raw = tomllib.loads(table.STUDY.read_text(encoding="utf-8"))
+        raw["fixed"] = dict(table.spec().fixed)  # with all that the file leaves to its defaults
         budget = {**raw["budget"], **self.tables.get("budget", {}), "trials": 100_000}
         raw |= {name: own for name, own in self.tables.items() if own is not None}
         for name, own in self.tables.items():

@@ -30,16 +30,17 @@ def test_the_table_is_whole() -> None:
     designs = [record["design"] for record in records]
     assert {name: designs.count(name) for name in set(designs)} == DESIGNS
     for record in records:
-        curves = record["search"].values()
+        curves = list(record["search"].values())
         assert {len(curve) for curve in curves} == {table.EPOCHS}
-        hopeless = next(iter(curves))[-1] < designs_of.HOPELESS * 269
-        assert (len(curves), len(record["confirm"])) == ((1, 0) if hopeless else (2, 2))
+        good = [curve[-1] >= designs_of.HOPELESS * 269 for curve in curves]
+        assert len(curves) == (2 if good[0] else 1)
+        assert len(record["confirm"]) == sum(good)
     assert table.TABLE.stat().st_size < 1_000_000
 
 
 def test_a_record_can_be_trained_again() -> None:
     """The beginning of its first learning curve, up to what another processor rounds otherwise."""
-    record = next(r for r in table.read() if r["design"] == "best")
+    record = next(r for r in table.read() if r["design"] == "known")
     member, curve = next(iter(record["search"].items()))
     spec = table.spec()
     told: list[float] = []
@@ -91,7 +92,9 @@ def test_networks_of_a_point_differ_by_seed_and_are_reproducible() -> None:
 
     first = curve(1)
     assert len(first) == spec.budget.epochs
-    assert all((269 * accuracy) % 1 == pytest.approx(0, abs=1e-6) for accuracy in first)
+    assert [269 * accuracy for accuracy in first] == pytest.approx(
+        [round(269 * accuracy) for accuracy in first]
+    )
     assert curve(1) == first != curve(2)
 
 
@@ -144,7 +147,7 @@ def test_the_default_is_the_study_file() -> None:
 
 def test_incumbents_of_the_real_thing_were_judged_by_several_networks() -> None:
     found = real.load()
-    assert {f["strategy"] for f in found} >= {DEFAULT, "Optuna TPE"}
+    assert {f["strategy"] for f in found} == {DEFAULT, "Optuna TPE"}
     for search in found:
         assert search["networks"] >= 8
         assert search["held"][-1]["at"] == search["budget"]
