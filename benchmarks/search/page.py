@@ -25,7 +25,7 @@ BUDGETS = (500, 1000, 2000, EPOCHS)
 LEVEL = 0.92
 _DRAWN = {
     DEFAULT: BLUE,
-    "TPE, one network, median": ORANGE,
+    "one network": ORANGE,
     "Optuna TPE": VERMILLION,
     "Optuna GP": PURPLE,
     "SMAC racing": GREEN,
@@ -68,7 +68,13 @@ def _searches(whole: Mapping[str, Sequence[Search]]) -> list[list[str]]:
     """A row for each strategy: medians of what its incumbent is worth, means of the rest."""
     late = ["in the end", "claims too much by", "good after 50", "best tenth cut"]
     rows = [
-        ["strategy", *(f"{at:,} epochs" for at in BUDGETS), f"{100 * LEVEL:.0f} % after", *late]
+        [
+            "strategy",
+            "n",
+            *(f"{at:,} epochs" for at in BUDGETS),
+            f"{100 * LEVEL:.0f} % after",
+            *late,
+        ]
     ]
     for name, searches in whole.items():
         worth = np.array([value_at(s.steps, np.array(BUDGETS)) for s in searches])
