@@ -1,19 +1,17 @@
 r"""Making the table of real trainings, design by design.
 
-Points fill the space of ``studies/seqdigits-tpe.toml`` (scrambled Sobol sequences): first the
-whole of it, then, design by design, the share of it that promises most by what was measured so far,
-since few points of the whole are good. At each of them networks are trained as a trial of the study
-would, and others as its confirmation would, from fresh seeds.
-``python -m benchmarks.search.designs`` makes it,
-design by design, which takes half an hour on two cores; it goes on where it was interrupted. The
-committed table is that of these four, sorted and compressed::
+Points fill the space of ``studies/seqdigits.toml`` (scrambled Sobol sequences): first the whole of
+it, then the share of it that promises most by what was measured so far, or the part where earlier
+searches ended, since few points of the whole are good. At each of them networks are trained as a
+trial of the study would, for as long as a confirmation, and others as its confirmation would, from
+fresh seeds. It goes on where it was interrupted. The committed table is that of the first three of
+these commands, the second ended after 7 points and the third after 32, sorted and compressed::
 
-    python -m benchmarks.search.designs --out t.jsonl --name whole --n 112
-    python -m benchmarks.search.designs --out t.jsonl --name good --n 112 --share 0.1 --after whole
-    python -m benchmarks.search.designs --out t.jsonl --name better --n 112 --share 0.03 \
-        --after whole good
-    python -m benchmarks.search.designs --out t.jsonl --name best --n 80 --share 0.006 \
-        --after whole good better
+    python -m benchmarks.search.designs --out t.jsonl --name whole --n 64
+    python -m benchmarks.search.designs --out t.jsonl --name good --n 48 --share 0.1 --after whole
+    python -m benchmarks.search.designs --out t.jsonl --name known --n 40 --known
+    python -m benchmarks.search.designs --out t.jsonl --name better --n 64 --share 0.02 \
+        --after whole good known
 """
 
 from __future__ import annotations
@@ -53,7 +51,7 @@ KNOWN = {
 
 
 HOPELESS = 0.7
-"""Accuracy of the first network below which a point is not worth a second one."""
+"""Accuracy of a network below which a point is not worth another one."""
 
 
 _CANDIDATES = 2**14
@@ -108,7 +106,7 @@ def _known(spec: StudySpec, unit: NDArray[np.float64]) -> NDArray[np.float64]:
 def train_point(job: tuple[str, int, tuple[float, ...]]) -> dict[str, Any]:
     """Train at one point: ``PER_POINT`` members as in the search, as many as in confirmation.
 
-    Where the first of them ends below ``HOPELESS``, no other is trained.
+    After one that ends below ``HOPELESS``, no other is trained.
 
     Returns:
         A record: counts of rightly classified validation images after every epoch, by member, and

@@ -14,11 +14,9 @@ from dataclasses import dataclass
 
 from benchmarks.search import libraries
 from benchmarks.search.account import Account
-from benchmarks.search.simulate import EARLY, GOOD, Search, World
+from benchmarks.search.simulate import EARLY, Search, World
+from benchmarks.search.surrogate import GOOD
 from hpo.study.spec import StudySpec
-
-BUDGET = 4000
-"""Epochs of a search, of all its networks together."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def check(name: str) -> None:
         )
 
 
-def run(name: str, spec: StudySpec, world: World, epochs: int = BUDGET) -> Search:
+def run(name: str, spec: StudySpec, world: World, epochs: int) -> Search:
     """Run a peer.
 
     Args:

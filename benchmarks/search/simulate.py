@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from benchmarks.search.surrogate import Array
+from benchmarks.search.surrogate import GOOD, Array
 from hpo.search import seeds
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
@@ -26,8 +26,6 @@ Params = Mapping[str, Any]
 
 EARLY = 50
 """Trials after which a search is to have learned."""
-GOOD = 0.85
-"""True accuracy of a good suggestion."""
 
 
 class World(Protocol):
