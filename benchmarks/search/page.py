@@ -26,7 +26,7 @@ BUDGETS = (500, 1000, 2000, EPOCHS)
 LEVEL = 0.92
 _DRAWN = {
     DEFAULT: BLUE,
-    "one network": ORANGE,
+    "GP": ORANGE,
     "Optuna TPE": VERMILLION,
     "Optuna GP": PURPLE,
     "SMAC racing": GREEN,

@@ -41,6 +41,7 @@ class Strategy:
         """The study file."""
         raw = tomllib.loads(table.STUDY.read_text(encoding="utf-8"))
         raw["fixed"] = dict(table.spec().fixed)  # with all that the file leaves to its defaults
+        raw["space"]["batch_size"]["low"] = table.LOWEST_BATCH
         budget = {**raw["budget"], **self.tables.get("budget", {}), "trials": 100_000}
         raw |= {name: own for name, own in self.tables.items() if own is not None}
         for name, own in self.tables.items():
@@ -51,8 +52,9 @@ class Strategy:
     @property
     def how(self) -> dict[str, Any]:
         """What decides how it searches."""
-        names = ("budget",) if self.peer else _HOW
-        return {name: self.raw.get(name) for name in names} | {"peer": self.peer and self.name}
+        if self.peer:
+            return {"peer": self.name, "epochs": self.raw["budget"]["epochs"]}
+        return {name: self.raw.get(name) for name in _HOW}
 
     def spec(self, seed: int) -> StudySpec:
         """The study with a seed."""
@@ -65,19 +67,28 @@ class Strategy:
         return simulate.run(self.spec(seed), world, epochs)
 
 
-_ALONE: Table = {"budget": {"members": 1}, "racing": None}
-_MEDIAN: Table = {"name": "median"}
+_GP: Table = {"name": "gp"}
+_QUARTER: Table = {
+    "name": "percentile",
+    "percentile": 75.0,
+    "n_startup_trials": 4,
+    "n_warmup_steps": 4,
+    "interval_steps": 10,
+}
+"""After 5, 15, 25 ... epochs."""
+_RACE: Table = {"budget": {"members": 4}, "racing": {"rungs": [1, 2]}}
 
 STRATEGIES = {
     own.name: own
     for own in (
         Strategy(name=DEFAULT),
-        Strategy(name="one network", tables=_ALONE),
+        Strategy(name="no curve cut short", tables={"pruner": {"name": "none"}}),
+        Strategy(name="worst quarter cut short", tables={"pruner": _QUARTER}),
+        Strategy(name="GP", tables={"sampler": _GP}),
+        Strategy(name="GP, racing", tables={**_RACE, "sampler": _GP}),
         Strategy(
-            name="TPE, one network, median",
-            tables={**_ALONE, "sampler": {"name": "tpe"}, "pruner": _MEDIAN},
+            name="TPE, median", tables={"sampler": {"name": "tpe"}, "pruner": {"name": "median"}}
         ),
-        Strategy(name="TPE, racing", tables={"sampler": {"name": "tpe"}}),
         *(
             Strategy(name=name, peer=True, tables={"budget": {"epochs": table.EPOCHS}})
             for name in peers.PEERS

@@ -19,12 +19,12 @@ _OURS = {"self", "seed", "search_space", "args", "kwargs"}
 
 
 def check(spec: StudySpec, where: str) -> None:
-    """Check the options of ``[sampler]`` and ``[pruner]`` against Optuna's own classes.
+    """Check the options of ``[sampler]`` and ``[pruner]`` against their classes.
 
     The spec has passed every other rule; messages begin with ``where``, the study file.
 
     Raises:
-        SpecError: an unknown option, or a value that Optuna refuses.
+        SpecError: an unknown option, or a value that the sampler or pruner refuses.
     """
     if spec.sweep is not None:
         return
@@ -42,16 +42,16 @@ def check(spec: StudySpec, where: str) -> None:
                 )
         try:
             build()
-        except Exception as error:  # whatever Optuna's own code makes of an odd option
+        except Exception as error:  # whatever their own code makes of an odd option
             raise SpecError(
-                f"{where}: {table}: Optuna refuses these options of {choice.name!r}: "
+                f"{where}: {table}: {choice.name!r} refuses these options: "
                 f"{error or type(error).__name__}"
             ) from None
 
 
-_STARTUP = dict.fromkeys(("tpe", "cmaes"), ("n_startup_trials", 10))
+_STARTUP = dict.fromkeys(("tpe", "cmaes", "kriging-believer"), ("n_startup_trials", 10))
 _STARTUP |= {"nsga2": ("population_size", 50)}
-"""For how many trials a sampler is random: its option, and what Optuna takes without it."""
+"""For how many trials a sampler is random: its option, and what it takes without it."""
 _REHEARSED = 64
 """Samplers that begin at random for longer are tried without a history."""
 

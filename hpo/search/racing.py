@@ -12,6 +12,7 @@ trial see.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import replace
@@ -87,14 +88,17 @@ def _levelled(spec: StudySpec, past: Past, ahead: dict[int, float]) -> Past:
     return replace(past, state=SlotState.COMPLETE, score=past.score + ahead[members])
 
 
-_BLIND = ("gp", "cmaes")
+_BLIND = ("kriging-believer", "gp", "cmaes")
 """Samplers that learn from complete trials alone."""
+EXTRAPOLATED = "extrapolated"
+"""Attribute of a trial with an extrapolated score: log(epochs of a whole curve / epochs trained),
+its distance from the end."""
 
 
 def extrapolated(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     """The same trials, with an end for those that the pruner stopped within their first network.
 
-    Optuna's samplers ``gp`` and ``cmaes`` pass over pruned trials, and would go back to where these
+    Samplers such as ``gp`` and ``cmaes`` pass over pruned trials, and would go back to where these
     were. So such a trial counts as complete, with its last value and what the complete trials
     gained from that step on (their median). What is ``seen`` is ``levelled`` already.
     """
@@ -109,6 +113,8 @@ def extrapolated(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
             if step not in gains:
                 gains[step] = statistics.median((p.score or 0.0) - p.steps[step - 1] for p in whole)
             score = past.steps[-1] + gains[step]
-            past = replace(past, state=SlotState.COMPLETE, score=score)
+            attrs = {**past.suggestion.attrs, EXTRAPOLATED: math.log(spec.budget.epochs / step)}
+            own = replace(past.suggestion, attrs=attrs)
+            past = replace(past, suggestion=own, state=SlotState.COMPLETE, score=score)
         told.append(past)
     return told

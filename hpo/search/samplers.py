@@ -1,22 +1,23 @@
-"""The samplers: Optuna's by name, with what they need to be pure."""
+"""The samplers: Optuna's by name, with what they need to be pure, and one of our own."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from hpo.search import seeds
 from hpo.search.history import quiet
+from hpo.search.kriging_believer import KrigingBeliever
 from hpo.search.space import distributions
 from hpo.study.spec import StudySpec
 
 SAMPLERS: dict[str, type[BaseSampler]] = {
+    "kriging-believer": KrigingBeliever,
     "tpe": optuna.samplers.TPESampler,
     "random": optuna.samplers.RandomSampler,
     "qmc": optuna.samplers.QMCSampler,
@@ -28,7 +29,7 @@ SAMPLERS: dict[str, type[BaseSampler]] = {
 
 
 def sampler(spec: StudySpec, number: int) -> BaseSampler:
-    """Optuna's sampler of the spec, with the random state of trial ``number``."""
+    """The sampler of the spec, with the random state of trial ``number``."""
     name, options = spec.sampler.name, spec.sampler.options
     with quiet():
         if name == "grid":  # every trial must shuffle the grid alike: the study's seed
@@ -37,6 +38,8 @@ def sampler(spec: StudySpec, number: int) -> BaseSampler:
         if name == "qmc":
             return SlotQMC(number, distributions(spec), seed=spec.seed, **options)
         seed = seeds.derive(spec.seed, "suggest", number)
+        if name == "kriging-believer":
+            return KrigingBeliever(search_space=distributions(spec), seed=seed, **options)
         if name == "tpe":
             return SpaceTPE(distributions(spec), seed=seed, **options)
         build: Callable[..., BaseSampler] = SAMPLERS[name]
@@ -89,27 +92,3 @@ class SlotQMC(optuna.samplers.QMCSampler):
 
     def _find_sample_id(self, study: optuna.Study, search_space: dict[str, Any]) -> int:
         return self._number
-
-
-DIGITS = 6
-"""A range is divided into so many decimal places: far more than a score can tell apart."""
-
-
-def rounded(space: Mapping[str, BaseDistribution], params: Mapping[str, Any]) -> dict[str, Any]:
-    """The same parameters, those drawn from a continuous range rounded to 1e-6 of it at least.
-
-    Each lies within its distribution, and stays there.
-    """
-    return {name: _rounded(space[name], value) for name, value in params.items()}
-
-
-def _rounded(distribution: BaseDistribution, value: Any) -> Any:
-    if not isinstance(distribution, FloatDistribution) or distribution.step is not None:
-        return value
-    low, high = distribution.low, distribution.high
-    log_range = math.log(high) - math.log(low) if distribution.log else 0.0
-    scale = value * log_range if distribution.log else high - low
-    if scale == 0.0 or not math.isfinite(scale):
-        return value
-    places = DIGITS - math.floor(math.log10(scale))
-    return min(max(round(value, places), low), high)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -55,3 +59,27 @@ def directions(spec: StudySpec) -> list[StudyDirection]:
 def values(score: float | None, cost: float | None) -> list[float]:
     """The score of a trial, and its cost where there is one, in the order of ``directions``."""
     return [value for value in (score, cost) if value is not None]
+
+
+DIGITS = 6
+"""A range is divided into so many decimal places: far more than a score can tell apart."""
+
+
+def rounded(space: Mapping[str, BaseDistribution], params: Mapping[str, Any]) -> dict[str, Any]:
+    """The same parameters, those drawn from a continuous range rounded to 1e-6 of it at least.
+
+    Each lies within its distribution, and stays there.
+    """
+    return {name: _rounded(space[name], value) for name, value in params.items()}
+
+
+def _rounded(distribution: BaseDistribution, value: Any) -> Any:
+    if not isinstance(distribution, FloatDistribution) or distribution.step is not None:
+        return value
+    low, high = distribution.low, distribution.high
+    log_range = math.log(high) - math.log(low) if distribution.log else 0.0
+    scale = value * log_range if distribution.log else high - low
+    if scale == 0.0 or not math.isfinite(scale):
+        return value
+    places = DIGITS - math.floor(math.log10(scale))
+    return min(max(round(value, places), low), high)

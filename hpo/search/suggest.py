@@ -1,8 +1,8 @@
 """The pure part of a study: ``(spec, number, history) -> parameters`` and ``-> prune or go on``.
 
-Optuna's own samplers and pruners decide, on an in-memory study that holds just the history which
-the window allows. Nothing here reads the clock, the database or global random state, so any
-worker, at any time, comes to the same decision.
+Optuna's samplers and pruners decide, and one sampler of ours, on an in-memory study that holds just
+the history which the window allows. Nothing here reads the clock, the database or global random
+state, so any worker, at any time, comes to the same decision.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from hpo.search import racing
 from hpo.search.history import learns, quiet, view, visible
-from hpo.search.samplers import rounded, sampler
-from hpo.search.space import distributions
+from hpo.search.samplers import sampler
+from hpo.search.space import distributions, rounded
 from hpo.study import warm_start
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, Suggestion

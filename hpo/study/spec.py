@@ -58,9 +58,11 @@ class _Choice(BaseModel):
 
 
 class Sampler(_Choice):
-    """``[sampler]``: an Optuna sampler."""
+    """``[sampler]``: one of Optuna's, or ours, ``kriging-believer``."""
 
-    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes", "nsga2"] = "tpe"
+    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes", "nsga2", "kriging-believer"] = (
+        "tpe"
+    )
 
 
 class Pruner(_Choice):

@@ -29,6 +29,7 @@ SAMPLERS = [
     {"name": "qmc", "scramble": True},
     {"name": "gp", "n_startup_trials": 4},
     {"name": "cmaes", "n_startup_trials": 4},
+    {"name": "kriging-believer", "n_startup_trials": 4},
 ]
 PRUNERS = [
     {"name": "none"},
@@ -137,7 +138,9 @@ RACED: dict[str, Any] = {
     "study": "seqdigits",
     "budget.trials": 24,
     "budget.epochs": 6,
+    "budget.members": 4,
     "pruner.min_resource": 2,
+    "racing.rungs": [1, 2],
     "racing.reduction_factor": 6,
 }
 PAPER: dict[str, Any] = {

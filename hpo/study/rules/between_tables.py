@@ -15,6 +15,7 @@ MAX_GRID = 100_000
 """Points of a grid: Optuna makes them all before the first trial."""
 
 _PLAIN_SAMPLERS = ("random", "qmc", "grid")
+_OF_ONE_OBJECTIVE = ("cmaes", "kriging-believer")
 
 Rules = Iterator[tuple[object, str]]
 """Rows of a table: what must not be, and what is said if it is (key, rule, what to do)."""
@@ -138,9 +139,10 @@ def _of_cost(spec: StudySpec, cost: Cost) -> Rules:
         'protocol = "confirm", select nothing. Remove [cost].',
     )
     yield (
-        spec.sampler.name == "cmaes",
+        spec.sampler.name in _OF_ONE_OBJECTIVE,
         "sampler.name: a sampler for a score and a cost must be one of gp, grid, nsga2, qmc, "
-        'random, tpe, but got name="cmaes", which knows one objective alone. Choose another.',
+        f'random, tpe, but got name="{spec.sampler.name}", which knows one objective alone. Choose '
+        f"another.",
     )
     yield (
         spec.pruner.name != "none",

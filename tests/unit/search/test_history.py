@@ -18,7 +18,7 @@ from hpo.search.pruning import TrialProgress
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
 
-SAMPLERS = ["tpe", "random", "qmc", "gp", "cmaes"]
+SAMPLERS = ["tpe", "random", "qmc", "gp", "cmaes", "kriging-believer"]
 PRUNERS = ["median", "percentile", "wilcoxon", "successive-halving"]
 OPTIONS: dict[str, dict[str, Any]] = {
     "percentile": {"percentile": 60.0},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -194,7 +195,7 @@ def stopped(*steps: float) -> Past:
     )
 
 
-@pytest.mark.parametrize("sampler", ["gp", "cmaes"])
+@pytest.mark.parametrize("sampler", ["gp", "cmaes", "kriging-believer"])
 def test_samplers_of_complete_trials_learn_of_pruned_ones(sampler: str) -> None:
     spec = raced(sampler={"name": sampler}, pruner={"name": "median"}, racing=None)
     whole = [
@@ -210,6 +211,7 @@ def test_samplers_of_complete_trials_learn_of_pruned_ones(sampler: str) -> None:
     assert told[:3] == whole
     assert told[3].state == SlotState.COMPLETE
     assert told[3].score == pytest.approx(0.15 + 0.5), "the median gain from step 2 on"
+    assert told[3].suggestion.attrs["extrapolated"] == pytest.approx(math.log(4 / 2))
     assert racing.extrapolated(spec, [stopped(0.1, 0.15)])[0].state == SlotState.PRUNED
 
 

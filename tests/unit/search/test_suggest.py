@@ -24,7 +24,7 @@ from hpo.errors import SpecError
 from hpo.search.history import learns, visible
 from hpo.search.options import check
 from hpo.search.pruning import Timeline, TrialProgress
-from hpo.search.samplers import rounded
+from hpo.search.space import rounded
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
@@ -126,19 +126,19 @@ def test_cmaes_goes_on_from_its_memory() -> None:
         ({"sampler": {"name": "tpe", "seed": 3}}, "f.toml: sampler.seed: 'tpe' has no such option"),
         (
             {"pruner": {"name": "percentile", "percentile": 140.0}},
-            "f.toml: pruner: Optuna refuses these options of 'percentile'",
+            "f.toml: pruner: 'percentile' refuses these options",
         ),
         (
             {"pruner": {"name": "percentile"}},
-            "f.toml: pruner: Optuna refuses these options of 'percentile'",
+            "f.toml: pruner: 'percentile' refuses these options",
         ),
         (  # which bites once the sampler has a history
             {"sampler": {"name": "tpe", "n_ei_candidates": 0}},
-            "f.toml: sampler: Optuna refuses these options of 'tpe': ",
+            "f.toml: sampler: 'tpe' refuses these options: ",
         ),
         (
             {"pruner": {"name": "median", "n_startup_trials": 0, "n_warmup_steps": "a"}},
-            "f.toml: pruner: Optuna refuses these options of 'median': '",
+            "f.toml: pruner: 'median' refuses these options: '",
         ),
     ],
 )

@@ -35,7 +35,7 @@ def search(spec: StudySpec, count: int) -> list[Past]:
     return trials
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "cmaes", "gp"])
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc", "cmaes", "gp", "kriging-believer"])
 def test_the_first_trials_get_the_points_and_the_sampler_goes_on(sampler: str) -> None:
     tables: dict[str, Any] = {"sampler": {"name": sampler}}
     if sampler == "cmaes":

@@ -1,0 +1,205 @@
+r"""A Gaussian process over the unit cube, of scores some of which are less certain than others.
+
+Trial :math:`i`, at :math:`x_i`, scores
+
+.. math:: y_i = m + g(x_i) + \varepsilon_i, \qquad
+          \operatorname{Var} \varepsilon_i = \sigma^2 (1 + c\,v_i)
+
+where :math:`g` has a Matérn 5/2 kernel with one length scale per column, :math:`\sigma` is how
+far networks of one configuration scatter, and :math:`v_i` says how little a score is to be trusted
+(0: it was measured). See Rasmussen and Williams, "Gaussian Processes for Machine Learning" (2006),
+chapters 2 and 5. Hyper-parameters are the most probable ones, found with L-BFGS on the gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, optimize
+from scipy.special import erfcx, log_ndtr, ndtr
+
+Array = NDArray[np.float64]
+
+FITTED = 150
+"""Trials, at most, from which hyper-parameters are found."""
+_JITTER = 1e-6
+_PRECISION = 0.1
+"""Of the prior of m, about 0."""
+_SCALE = 0.5
+"""Median of a length scale, in units of the square root of the number of columns."""
+_MEDIANS = (1.0, 0.05, 1.0)
+"""Medians of the variance of g, of sigma squared, and of c."""
+_SPREADS = (1.0, 1.0, 1.0, 1.5)
+"""Deviations of the logarithms: of length scales, and of those three."""
+_FAR = 4.0
+"""Deviations from the medians within which they are sought."""
+_STEPS = 40
+_DECIMALS = 2
+"""Of logarithms of hyper-parameters: the last bits of a processor's sums are rounded away."""
+
+
+def _matern(square: Array) -> Array:
+    r = np.sqrt(5.0 * square)
+    return (1.0 + r + r * r / 3.0) * np.exp(-r)
+
+
+def _matern_slope(square: Array) -> Array:
+    """Minus twice the derivative of ``_matern`` by the squared distance."""
+    r = np.sqrt(5.0 * square)
+    return 5.0 / 3.0 * (1.0 + r) * np.exp(-r)
+
+
+def _prior(d: int) -> tuple[Array, Array]:
+    """Means and deviations (d + 3,) of the logarithms of the hyper-parameters."""
+    medians = [_SCALE * math.sqrt(d)] * d + list(_MEDIANS)
+    return np.log(medians), np.array([_SPREADS[0]] * d + list(_SPREADS[1:]))
+
+
+def loss(theta: Array, x: Array, y: Array, vague: Array) -> tuple[float, Array]:
+    """Minus the logarithm of the posterior density at ``theta`` (d + 3,), and its gradient.
+
+    Arguments are those of ``GaussianProcess``; m is that of greatest density.
+    """
+    n, d = x.shape
+    per_scale = np.exp(-2.0 * theta[:d])
+    height, noise, c = np.exp(theta[d:])
+    apart = (x.T[:, :, None] - x.T[:, None, :]) ** 2
+    square = np.einsum("dij,d->ij", apart, per_scale)
+    kernel = _matern(square)
+    gram = height * kernel + np.diag(noise * (1.0 + c * vague) + _JITTER)
+    try:
+        lower = linalg.cholesky(gram, lower=True, check_finite=False)
+    except linalg.LinAlgError:
+        return 1e10, np.zeros_like(theta)
+    inverse = linalg.cho_solve((lower, True), np.eye(n), check_finite=False)
+    m = (inverse @ y).sum() / (inverse.sum() + _PRECISION)
+    weights = inverse @ (y - m)
+    mean, spread = _prior(d)
+    off = (theta - mean) / spread
+    value = 0.5 * ((y - m) @ weights + _PRECISION * m * m + off @ off)
+    value += np.log(np.diag(lower)).sum()
+    slope = np.outer(weights, weights) - inverse  # minus twice the derivative by the matrix
+    gradient = off / spread
+    by_pair = slope * height * _matern_slope(square)
+    gradient[:d] -= 0.5 * np.einsum("ij,dij->d", by_pair, apart) * per_scale
+    own = np.diag(slope)
+    gradient[d:] -= 0.5 * np.array(
+        [
+            height * (slope * kernel).sum(),
+            noise * (own * (1.0 + c * vague)).sum(),
+            noise * c * (own * vague).sum(),
+        ]
+    )
+    return float(value), gradient
+
+
+def fit(x: Array, y: Array, vague: Array) -> Array:
+    """The most probable hyper-parameters (d + 3,), as logarithms: length scales, height, noise, c.
+
+    Arguments are those of ``GaussianProcess``; of many trials, ``FITTED`` are taken.
+    """
+    chosen = most_telling(y, vague, FITTED)
+    return _fit(x[chosen].tobytes(), y[chosen].tobytes(), vague[chosen].tobytes(), x.shape[1])
+
+
+@lru_cache(maxsize=8)
+def _fit(x: bytes, y: bytes, vague: bytes, d: int) -> Array:
+    data = np.frombuffer(x).reshape(-1, d), np.frombuffer(y), np.frombuffer(vague)
+    mean, spread = _prior(d)
+    found = optimize.minimize(
+        loss,
+        mean,
+        args=data,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=list(zip(mean - _FAR * spread, mean + _FAR * spread, strict=True)),
+        options={"maxiter": _STEPS},
+    )
+    return np.round(found.x, _DECIMALS)
+
+
+def most_telling(y: Array, vague: Array, most: int) -> NDArray[np.intp]:
+    """Which of the scores (n,) to keep, ascending: half the best, the others evenly spread.
+
+    The best are those that were measured, as far as there are enough.
+    """
+    if len(y) <= most:
+        return np.arange(len(y))
+    order = np.lexsort((-y, vague > 0.0))
+    best, others = order[: most // 2], np.sort(order[most // 2 :])
+    even = np.linspace(0, len(others) - 1, most - len(best)).astype(np.intp)
+    return np.sort(np.r_[best, others[even]])
+
+
+class GaussianProcess:
+    """What n scores tell of d parameters: predictions of g + m anywhere in the cube."""
+
+    def __init__(self, x: Array, y: Array, vague: Array, theta: Array) -> None:
+        """Take ``x`` (n, d), ``y`` (n,), v as ``vague`` (n,), and ``theta`` (d + 3,) of ``fit``."""
+        d = x.shape[1]
+        self._x, self._per_scale = x, np.exp(-theta[:d])
+        self._height, noise, c = np.exp(theta[d:])
+        gram = self._height * _matern(self._square(x))
+        gram[np.diag_indices(len(x))] += noise * (1.0 + c * vague) + _JITTER
+        self._lower = linalg.cholesky(gram, lower=True, check_finite=False)
+        one, half = self._half(np.ones(len(y))), self._half(y)
+        self._m = float(one @ half / (one @ one + _PRECISION))
+        self._weights = self._other_half(half - one * self._m)
+
+    def _square(self, x: Array) -> Array:
+        """Squared distances (k, n) of points (k, d) from the trials, in length scales."""
+        a, b = x * self._per_scale, self._x * self._per_scale
+        square = (a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2.0 * a @ b.T
+        clipped: Array = np.maximum(square, 0.0)
+        return clipped
+
+    def _half(self, b: Array) -> Array:
+        return linalg.solve_triangular(self._lower, b, lower=True, check_finite=False)
+
+    def _other_half(self, b: Array) -> Array:
+        return linalg.solve_triangular(self._lower, b, lower=True, trans=1, check_finite=False)
+
+    def predict(self, x: Array) -> tuple[Array, Array]:
+        """Means and variances (k,) at points (k, d)."""
+        kernel = self._height * _matern(self._square(x))
+        half = self._half(kernel.T)
+        mean = self._m + kernel @ self._weights
+        return mean, np.maximum(self._height - (half * half).sum(0), _JITTER)
+
+    def log_improvement(self, x: Array, best: float) -> Array:
+        """Logarithm of the expected improvement on ``best`` at points (k, d).
+
+        It is finite and sloped where the improvement itself is 0 in floating point: Ament et al.,
+        "Unexpected improvements to expected improvement" (arXiv:2310.20708).
+        """
+        mean, variance = self.predict(x)
+        deviation = np.sqrt(variance)
+        return np.log(deviation) + _log_h((mean - best) / deviation)
+
+    def slope_of_log_improvement(self, x: Array, best: float) -> tuple[float, Array]:
+        """The logarithm of the expected improvement at one point (d,), and its gradient (d,)."""
+        off = (x - self._x) * self._per_scale
+        square = (off * off).sum(1)
+        kernel = self._height * _matern(square)
+        slopes = -self._height * _matern_slope(square)[:, None] * off * self._per_scale  # (n, d)
+        half = self._half(kernel)
+        deviation = math.sqrt(max(self._height - float(half @ half), _JITTER))
+        by_deviation = -(slopes.T @ self._other_half(half)) / deviation
+        z = (self._m + float(kernel @ self._weights) - best) / deviation
+        log_h = float(_log_h(np.array([z]))[0])
+        by_z = (slopes.T @ self._weights - z * by_deviation) / deviation
+        value = math.log(deviation) + log_h
+        return value, by_deviation / deviation + math.exp(float(log_ndtr(z)) - log_h) * by_z
+
+
+def _log_h(z: Array) -> Array:
+    """Logarithm of phi(z) + z Phi(z), without loss where z is far below 0."""
+    far = z < -1.0
+    near, low = np.where(far, 0.0, z), np.where(far, z, -1.0)
+    density = np.exp(-0.5 * near * near) / math.sqrt(2.0 * math.pi)
+    tail = 1.0 + low * math.sqrt(0.5 * math.pi) * erfcx(-low / math.sqrt(2.0))
+    log_tail = -0.5 * (low * low + math.log(2.0 * math.pi)) + np.log(np.maximum(tail, 1e-300))
+    return np.where(far, log_tail, np.log(density + near * ndtr(near)))

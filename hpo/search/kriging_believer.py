@@ -1,0 +1,283 @@
+"""``kriging-believer``: a Gaussian process that believes in trials on their way, and cut curves.
+
+It suggests the point of the greatest expected improvement on the best score so far. Trials that
+run are believed to score what the process expects of them (Ginsbourger, Le Riche and Carraro,
+"Kriging is well-suited to parallelize optimization", 2010), so that several at a time look in
+different places. A trial that the pruner ended has an extrapolated score (``racing.extrapolated``),
+which counts the less the earlier it was ended.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from scipy import optimize
+
+from hpo.search import racing
+from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
+from hpo.search.space import rounded
+
+KNOWN = 400
+"""Trials, at most, that suggestions are made from."""
+_LATTICE = 1000
+"""Suggestions lie at so many places of a range: the last bits of sums decide none of them."""
+_DECIMALS = 6
+"""Likewise of the logarithm of an improvement."""
+_FEW = 32
+"""A parameter with at most so many values is searched value by value."""
+_CANDIDATES = 1500
+"""Random points of the whole space."""
+_NEAR = (0.2, 0.05)
+"""Distances of points near the best trials."""
+_CENTRES = 5
+_EACH = 60
+"""Points near each of those, at each distance."""
+_CLIMBED = 8
+"""Of all these, the best ones are improved along the gradient."""
+_STEPS = 30
+_ALIKE = 1e-12
+"""Scores whose relative deviation is below it are equal but for rounding."""
+
+
+class Cube:
+    """The search space as a unit cube: a column per parameter, a choice of k values as k of 0/1."""
+
+    def __init__(self, space: Mapping[str, BaseDistribution]) -> None:
+        """Take the space in order of names."""
+        self.space = dict(space)
+        self.axes = [_Axis(own) for own in self.space.values()]
+        self.width = sum(axis.width for axis in self.axes)
+        self.free: list[bool] = [
+            axis.places is None for axis in self.axes for _ in range(axis.width)
+        ]
+        """(width,): whether a column may be anywhere between 0 and 1."""
+
+    def point(self, params: Mapping[str, Any]) -> Array:
+        """Where parameters lie (width,)."""
+        named = zip(self.space, self.axes, strict=True)
+        return np.concatenate([axis.point(params[name]) for name, axis in named])
+
+    def points(self, trials: list[FrozenTrial]) -> Array:
+        """Where those of trials lie (n, width)."""
+        found = [self.point(trial.params) for trial in trials]
+        return np.array(found).reshape(len(trials), self.width)
+
+    def params(self, point: Array) -> dict[str, Any]:
+        """The parameters at a point (width,), on the lattice."""
+        found, column = {}, 0
+        for name, axis in zip(self.space, self.axes, strict=True):
+            found[name] = axis.value(point[column : column + axis.width])
+            column += axis.width
+        return rounded(self.space, found)
+
+    def random(self, n: int, chance: np.random.Generator) -> Array:
+        """Points (n, width) anywhere."""
+        return np.hstack([axis.random(n, chance) for axis in self.axes])
+
+    def near(self, point: Array, distance: float, n: int, chance: np.random.Generator) -> Array:
+        """Points (n, width) near one (width,), of which about half of the parameters differ."""
+        parts, column = [], 0
+        for axis in self.axes:
+            here = point[column : column + axis.width]
+            other = axis.random(n, chance)
+            if axis.places is None:
+                other = np.clip(here + distance * chance.normal(size=(n, 1)), 0.0, 1.0)
+            parts.append(np.where(chance.random((n, 1)) < 0.5, other, here))
+            column += axis.width
+        return np.hstack(parts)
+
+
+class _Axis:
+    """One parameter of the space."""
+
+    def __init__(self, distribution: BaseDistribution) -> None:
+        self._of = distribution
+        self.width = 1
+        self.places: Array | None = None
+        """(k, width) where its few values lie; None if it is searched as a continuous one."""
+        if isinstance(distribution, CategoricalDistribution):
+            self.width = len(distribution.choices)
+            self.places = np.eye(self.width) / math.sqrt(2.0)  # any two are at distance 1
+            return
+        assert isinstance(distribution, FloatDistribution | IntDistribution)
+        low, high, step = distribution.low, distribution.high, distribution.step
+        count = 1 if low == high else math.inf if step is None else round((high - low) / step) + 1
+        if count <= _FEW:
+            values = [low] if step is None else [low + k * step for k in range(int(count))]
+            self.places = np.array([[self._place(value)] for value in values])
+
+    def _place(self, value: Any) -> float:
+        low, high = self._of.low, self._of.high  # type: ignore[attr-defined]
+        if low == high:
+            return 0.0
+        if self._of.log:  # type: ignore[attr-defined]
+            return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
+        return float((value - low) / (high - low))
+
+    def point(self, value: Any) -> Array:
+        """Where a value lies (width,)."""
+        if isinstance(self._of, CategoricalDistribution):
+            assert self.places is not None
+            place: Array = self.places[int(self._of.to_internal_repr(value))]
+            return place
+        return np.array([self._place(value)])
+
+    def value(self, place: Array) -> Any:
+        """The value at a place (width,), within the distribution."""
+        own = self._of
+        if isinstance(own, CategoricalDistribution):
+            return own.choices[int(place.argmax())]
+        assert isinstance(own, FloatDistribution | IntDistribution)
+        at = float(place[0])
+        if self.places is None:
+            at = round(at * _LATTICE) / _LATTICE
+        if own.log:
+            value = math.exp((1.0 - at) * math.log(own.low) + at * math.log(own.high))
+        else:
+            value = own.low + at * (own.high - own.low)
+        if own.step is not None:
+            value = own.low + round((value - own.low) / own.step) * own.step
+        value = min(max(value, own.low), own.high)
+        return int(value) if isinstance(own, IntDistribution) else float(value)
+
+    def random(self, n: int, chance: np.random.Generator) -> Array:
+        """Places (n, width) anywhere."""
+        if self.places is None:
+            return chance.random((n, 1))
+        return self.places[chance.integers(len(self.places), size=n)]
+
+
+class KrigingBeliever(BaseSampler):
+    """Suggests where the most improvement is expected."""
+
+    def __init__(
+        self,
+        n_startup_trials: int = 10,
+        *,
+        search_space: Mapping[str, BaseDistribution],
+        seed: int,
+    ) -> None:
+        """Take the space in order of names, and the seed of the trial.
+
+        Args:
+            n_startup_trials: trials that are drawn at random before the process is asked; the
+                first ones by number, however they end, and all until one is complete.
+            search_space: of the study.
+            seed: of this suggestion.
+
+        Raises:
+            ValueError: ``n_startup_trials`` is no whole number of at least 1.
+        """
+        if type(n_startup_trials) is not int or n_startup_trials < 1:
+            raise ValueError(
+                f"n_startup_trials must be a whole number of at least 1, but got "
+                f"{n_startup_trials!r}."
+            )
+        self._n_startup, self._seed = n_startup_trials, seed
+        self._cube = Cube(search_space)
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        """The whole space."""
+        return self._cube.space
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """See ``BaseSampler``."""
+        chance = np.random.default_rng(self._seed)
+        trials = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
+        told = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+        if trial.number < self._n_startup or not told:
+            return self._cube.params(self._cube.random(1, chance)[0])
+        sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
+        y = standardised(np.array([sign * (t.value or 0.0) for t in told]))
+        vague = np.array([t.system_attrs.get(racing.EXTRAPOLATED, 0.0) for t in told])
+        kept = most_telling(y, vague, KNOWN)
+        x, y, vague = self._cube.points([told[k] for k in kept]), y[kept], vague[kept]
+        theta = fit(x, y, vague)
+        measured = vague == 0.0 if (vague == 0.0).any() else np.full(len(y), True)
+        process = GaussianProcess(x, y, vague, theta)
+        centres = x[measured][np.argsort(-process.predict(x[measured])[0], kind="stable")]
+        pending = [t for t in trials if t.state == TrialState.RUNNING and t.params]
+        if pending:
+            where = self._cube.points(pending)
+            believed = np.r_[y, process.predict(where)[0]]
+            more = np.r_[vague, np.zeros(len(pending))]
+            process = GaussianProcess(np.r_[x, where], believed, more, theta)
+        best = float(y[measured].max())
+        found = self._promising(process, best, centres[:_CENTRES], chance)
+        known = [trial.params for trial in trials]
+        new = (params for params in map(self._cube.params, found) if params not in known)
+        return next(new, self._cube.params(found[0]))
+
+    def _promising(
+        self, process: GaussianProcess, best: float, centres: Array, chance: np.random.Generator
+    ) -> list[Array]:
+        """Points (width,) of great expected improvement, the greatest that is found first.
+
+        All trials train their networks from the same seeds: the same point again tells nothing.
+        """
+        cube = self._cube
+        candidates = np.concatenate(
+            [
+                cube.random(_CANDIDATES, chance),
+                *(cube.near(c, far, _EACH, chance) for c in centres for far in _NEAR),
+            ]
+        )
+        gain = np.round(process.log_improvement(candidates, best), _DECIMALS)
+        begin = candidates[np.argsort(-gain, kind="stable")]
+        climbed = [self._climb(process, best, point) for point in begin[:_CLIMBED]]
+        climbed.sort(key=lambda found: -round(found[0], _DECIMALS))
+        return [*(point for _, point in climbed), *begin]
+
+    def _climb(self, process: GaussianProcess, best: float, point: Array) -> tuple[float, Array]:
+        """The logarithm of the improvement at the top of the hill, and where that is (width,)."""
+
+        def down(x: Array) -> tuple[float, Array]:
+            value, slope = process.slope_of_log_improvement(x, best)
+            return -value, -slope
+
+        bounds = [(0.0, 1.0) if f else (p, p) for f, p in zip(self._cube.free, point, strict=True)]
+        found = optimize.minimize(
+            down, point, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS}
+        )
+        return -float(found.fun), found.x
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        """See ``BaseSampler``; asked where rounding put a value beside the steps of its range."""
+        axis = _Axis(param_distribution)
+        return axis.value(axis.random(1, np.random.default_rng(self._seed))[0])
+
+
+def standardised(y: Array) -> Array:
+    """Scores (n,) of mean 0 and deviation 1; those far out below count as Tukey's outer fence.
+
+    A score of -1e9, where others lie between 0 and 1, would else leave nothing to be told apart.
+    """
+    low, high = np.quantile(y, [0.25, 0.75])
+    if high > low:
+        y = np.maximum(y, low - 3.0 * (high - low))
+    centred: Array = y - y.mean()
+    deviation = float(y.std())
+    return centred / deviation if deviation > _ALIKE * float(np.abs(y).max()) else 0.0 * centred

@@ -1,0 +1,98 @@
+"""The Gaussian process of ``kriging-believer``: gradients, predictions, expected improvement."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import integrate, optimize, stats
+
+from hpo.search.gaussian_process import GaussianProcess, fit, loss, most_telling
+
+
+def data(n: int = 25, d: int = 3, noise: float = 0.1) -> tuple[np.ndarray, ...]:
+    """Points, scores that depend on the first parameter alone, and every third score vague."""
+    chance = np.random.default_rng(5)
+    x = chance.random((n, d))
+    y = np.sin(5 * x[:, 0]) + noise * chance.normal(size=n)
+    return x, y, np.where(np.arange(n) % 3 == 0, 1.5, 0.0)
+
+
+def process(n: int = 25) -> GaussianProcess:
+    known = data(n)
+    return GaussianProcess(*known, fit(*known))
+
+
+def test_the_gradient_of_the_loss_is_its_slope() -> None:
+    known = data()
+    theta = np.log([0.4, 1.0, 2.0, 1.3, 0.05, 0.8])
+    slope = optimize.approx_fprime(theta, lambda t: loss(t, *known)[0], 1e-7)
+    assert loss(theta, *known)[1] == pytest.approx(slope, rel=1e-3, abs=1e-4)
+
+
+def test_the_gradient_of_an_improvement_is_its_slope() -> None:
+    found = process()
+    for best in (0.0, 1.2, 6.0):
+        for point in np.random.default_rng(1).random((4, 3)):
+            value, slope = found.slope_of_log_improvement(point, best)
+            assert value == pytest.approx(float(found.log_improvement(point[None], best)[0]))
+            told = optimize.approx_fprime(
+                point, lambda p, at=best: found.slope_of_log_improvement(p, at)[0], 1e-7
+            )
+            assert slope == pytest.approx(told, rel=1e-3, abs=1e-3)
+
+
+def test_the_improvement_is_that_of_a_normal_score_and_never_lost_in_rounding() -> None:
+    found = process()
+    point = np.array([[0.3, 0.5, 0.5]])
+    mean, variance = (float(v[0]) for v in found.predict(point))
+    score = stats.norm(mean, math.sqrt(variance))
+    for z in (-2.0, -0.5, 1.0):
+        best = mean - z * math.sqrt(variance)
+        gain, _ = integrate.quad(lambda y, b=best: (y - b) * score.pdf(y), best, best + 10)
+        assert float(found.log_improvement(point, best)[0]) == pytest.approx(math.log(gain))
+    values = [float(found.log_improvement(point, best)[0]) for best in (3.0, 10.0, 30.0, 100.0)]
+    assert np.isfinite(values).all()
+    assert values == sorted(values, reverse=True)
+
+
+def test_predictions_follow_the_scores_and_know_what_does_not_matter() -> None:
+    known = data(40, noise=0.02)
+    theta = fit(*known)
+    scales = np.exp(theta[:3])
+    assert scales[0] < 0.5 * scales[1:].min(), "only the first parameter matters"
+    found = GaussianProcess(*known, theta)
+    other = np.random.default_rng(2).random((50, 3))
+    mean, variance = found.predict(other)
+    error = np.abs(mean - np.sin(5 * other[:, 0]))
+    assert error.max() < 0.15
+    assert (error < 4 * np.sqrt(variance) + 0.01).all()
+
+
+def test_a_vague_score_counts_less() -> None:
+    x, theta = np.array([[0.5]]), np.log([0.5, 1.0, 0.1, 3.0])
+    measured, cut = (
+        GaussianProcess(x, np.array([2.0]), np.array([v]), theta).predict(x) for v in (0.0, 2.0)
+    )
+    assert cut[0][0] < measured[0][0] < 2.0
+    assert cut[1][0] > measured[1][0]
+
+
+def test_scores_that_are_all_alike_are_no_trouble() -> None:
+    x = np.random.default_rng(0).random((12, 2))
+    known = x, np.zeros(12), np.zeros(12)
+    mean, variance = GaussianProcess(*known, fit(*known)).predict(x)
+    assert mean == pytest.approx(0.0)
+    assert np.isfinite(variance).all()
+
+
+def test_of_many_trials_the_best_and_some_of_every_time_are_kept() -> None:
+    y = np.random.default_rng(0).random(1000)
+    vague = np.where(y > 0.99, 1.0, 0.0)
+    kept = most_telling(y, vague, 100)
+    assert len(set(kept)) == 100
+    measured = [k for k in np.argsort(-y) if vague[k] == 0.0]
+    assert set(measured[:50]) <= set(kept)
+    assert np.histogram(kept, bins=4, range=(0, 1000))[0].min() >= 15
+    assert list(most_telling(y[:7], vague[:7], 100)) == list(range(7))

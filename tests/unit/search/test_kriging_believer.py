@@ -1,0 +1,179 @@
+"""The sampler ``kriging-believer``: its space, and what it suggests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from workers import toy_spec
+
+from hpo.errors import SpecError
+from hpo.search.kriging_believer import Cube, standardised
+from hpo.search.options import check
+from hpo.search.suggest import suggest
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState
+
+SPACE = {
+    "colour": CategoricalDistribution(("red", "green", "blue")),
+    "layers": IntDistribution(1, 4),
+    "lr0": FloatDistribution(1e-4, 1.0, log=True),
+    "share": FloatDistribution(0.0, 1.0),
+    "size": IntDistribution(60, 240, log=True),
+    "step": FloatDistribution(0.5, 2.0, step=0.25),
+}
+
+
+def believer(**tables: Any) -> StudySpec:
+    return toy_spec(sampler={"name": "kriging-believer"}, **tables)
+
+
+def searched(spec: StudySpec, count: int, sign: float = 1.0) -> list[Past]:
+    """Trials suggested one by one; the best is at x = 0.7, whatever the colour, but not red."""
+    trials: list[Past] = []
+    for number in range(count):
+        past = Past(suggestion=suggest(spec, number, trials))
+        params = past.suggestion.params
+        noise = float(np.random.default_rng(number).normal()) * 0.01
+        score = 0.9 - 2.0 * abs(float(params["x"]) - 0.7) - 0.3 * (params["colour"] == "red")
+        score = sign * (score + noise)
+        trials.append(replace(past, state=SlotState.COMPLETE, score=score, steps=(score,)))
+    return trials
+
+
+@pytest.mark.parametrize("name", sorted(SPACE))
+def test_a_parameter_comes_back_from_the_cube(name: str) -> None:
+    cube = Cube({name: SPACE[name]})
+    chance = np.random.default_rng(1)
+    for point in cube.random(200, chance):
+        params = cube.params(point)
+        assert SPACE[name]._contains(SPACE[name].to_internal_repr(params[name]))
+        again = cube.point(params)
+        assert cube.params(again) == params
+        assert np.abs(again - point).max() < 0.01, "where it was drawn"
+
+
+def test_points_near_another_keep_to_the_values_that_there_are() -> None:
+    cube = Cube(SPACE)
+    chance = np.random.default_rng(1)
+    point = cube.random(1, chance)[0]
+    near = cube.near(point, 0.05, 300, chance)
+    assert {cube.params(p)["layers"] for p in near} == {1, 2, 3, 4}
+    assert {cube.params(p)["step"] for p in near} <= set(np.arange(0.5, 2.01, 0.25))
+    moved = np.abs(near - point)[:, cube.free]
+    assert 0.3 < (moved > 0).mean() < 0.7
+    assert moved.max() < 0.25
+    two = cube.point({**cube.params(point), "colour": "red"})
+    assert np.linalg.norm(
+        two - cube.point({**cube.params(two), "colour": "blue"})
+    ) == pytest.approx(1.0)
+
+
+def test_it_finds_the_best_and_stays_there() -> None:
+    trials = searched(believer(budget={"window": 4, "trials": 60}), 36)
+    late = [trial.suggestion.params for trial in trials[24:]]
+    near = [abs(float(p["x"]) - 0.7) < 0.1 and p["colour"] != "red" for p in late]
+    assert sum(near) >= 10, late
+
+
+def test_it_minimizes_a_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = believer(budget={"window": 1, "trials": 60})
+    monkeypatch.setattr(type(spec.objective_impl), "direction", "minimize")
+    trials = searched(spec, 30, sign=-1.0)
+    late = [abs(float(trial.suggestion.params["x"]) - 0.7) for trial in trials[-10:]]
+    assert np.median(late) < 0.1
+
+
+def test_trials_on_their_way_are_believed() -> None:
+    """Asked for the next trial with others running, it looks elsewhere: near the best, not random.
+
+    Four asked for at once without that would be one and the same.
+    """
+    spec = believer(budget={"window": 8, "trials": 60})
+    trials = searched(spec, 31)
+    running = [Past(suggestion=trial.suggestion) for trial in trials[24:]]
+    trials = [*trials[:24], *running]
+    found = [suggest(spec, number, trials[:number]).params for number in range(26, 32)]
+    assert len({str(params) for params in found}) == len(found)
+    x = [float(params["x"]) for params in found]
+    assert np.median(np.abs(np.array(x) - 0.7)) < 0.15
+
+
+def test_it_learns_from_trials_that_were_ended() -> None:
+    """As scores that are less certain: where curves were hopeless, it does not go again."""
+    spec = believer(pruner={"name": "median"}, budget={"window": 1, "epochs": 10, "trials": 60})
+    trials = []
+    for past in searched(spec, 16):
+        score = past.score or 0.0
+        bad = float(past.suggestion.params["x"]) < 0.5
+        state = SlotState.PRUNED if bad else SlotState.COMPLETE
+        steps = tuple(score - 0.4 * (1 - (k + 1) / 10) for k in range(2 if bad else 10))
+        trials.append(replace(past, state=state, steps=steps, score=steps[-1]))
+    assert float(suggest(spec, 16, trials).params["x"]) > 0.5
+
+
+def test_one_score_far_below_all_others_changes_nothing() -> None:
+    y = np.linspace(0.2, 0.9, 20)
+    wild = np.r_[y, -1e9]
+    assert np.ptp(standardised(wild)[:20]) > 0.5
+    assert standardised(y) == pytest.approx((y - y.mean()) / y.std())
+    for n in range(1, 30):
+        assert list(standardised(np.full(n, 0.1))) == [0.0] * n
+    assert np.isfinite(standardised(np.r_[np.full(9, 0.3), 0.1])).all()
+
+
+def test_random_states_hardly_matter() -> None:
+    """What is suggested is the top of a hill, not a random point that looked good."""
+    spec = believer()
+    trials = searched(spec, 14)
+    found = suggest(spec, 14, trials)
+    assert suggest(spec, 14, trials) == found
+    for seed in (4, 5):
+        other = suggest(spec.model_copy(update={"seed": seed}), 14, trials)
+        assert other.params["x"] == pytest.approx(found.params["x"], abs=0.02)
+
+
+def test_no_point_is_suggested_twice_while_others_are_left() -> None:
+    """Its networks would begin from the same seeds: the same curve again."""
+    space = {"k": {"low": 1, "high": 8}, "colour": {"choices": ["red", "green"]}}
+    spec = believer(space=space, budget={"window": 1, "trials": 60})
+    trials: list[Past] = []
+    for number in range(16):
+        past = Past(suggestion=suggest(spec, number, trials))
+        score = 0.1 * float(past.suggestion.params["k"])
+        trials.append(replace(past, state=SlotState.COMPLETE, score=score, steps=(score,)))
+    late = {str(trial.suggestion.params) for trial in trials[10:]}
+    assert len(late) == 6
+    assert not late & {str(trial.suggestion.params) for trial in trials[:10]}
+
+
+def test_nor_where_the_best_is_a_corner() -> None:
+    space = {"x": {"low": 0.0, "high": 1.0}, "rate_per_ns": {"low": 0.1, "high": 10.0, "log": True}}
+    spec = believer(space=space, budget={"window": 1, "trials": 60})
+    trials: list[Past] = []
+    for number in range(24):
+        past = Past(suggestion=suggest(spec, number, trials))
+        score = float(past.suggestion.params["x"]) + float(past.suggestion.params["rate_per_ns"])
+        trials.append(replace(past, state=SlotState.COMPLETE, score=score, steps=(score,)))
+    assert len({str(trial.suggestion.params) for trial in trials}) == 24
+
+
+def test_a_parameter_with_one_value_alone_is_no_trouble() -> None:
+    space = {"colour": {"choices": ["red"]}, "x": {"low": 0.0, "high": 1.0}}
+    spec = believer(space=space, budget={"window": 2, "trials": 60})
+    check(spec, "f.toml")
+    assert searched(spec, 14)[-1].suggestion.params["colour"] == "red"
+
+
+@pytest.mark.parametrize("count", [0, 2.5, True, "x", float("nan")])
+def test_the_number_of_random_trials_is_a_whole_one(count: Any) -> None:
+    spec = toy_spec(sampler={"name": "kriging-believer", "n_startup_trials": count})
+    with pytest.raises(SpecError) as refused:
+        check(spec, "f.toml")
+    assert str(refused.value) == (
+        "f.toml: sampler: 'kriging-believer' refuses these options: n_startup_trials must be a "
+        f"whole number of at least 1, but got {count!r}."
+    )
