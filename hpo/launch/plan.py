@@ -102,7 +102,7 @@ def show(
 def _budget(spec: StudySpec) -> str:
     budget = spec.budget
     return (
-        f"{budget.trials:,} trials × {budget.members} networks × {budget.epochs} epochs, "
+        f"{budget.trials:,} trials × {budget.networks} × {budget.epochs} epochs, "
         f"{budget.window} trials in flight at most"
     )
 

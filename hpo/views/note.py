@@ -145,7 +145,7 @@ def _searched(spec: StudySpec) -> str:
     racing = f", {verdict.racing_text(spec)}" if spec.racing else ""
     lines = [
         f"**{what}:** {budget.trials:,} trials of objective {code(spec.objective)}, "
-        f"{budget.members} networks each, {budget.epochs:,} epochs{sampler}{pruner}{racing}. "
+        f"{budget.networks} each, {budget.epochs:,} epochs{sampler}{pruner}{racing}. "
         f"{_HOW[spec.protocol]}{_second(spec)}"
     ]
     if hardware := verdict.hardware_text(spec):

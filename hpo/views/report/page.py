@@ -65,7 +65,7 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
         verdict=formatting.capital(verdict(snapshot)),
         facts=[
             views_verdict.progress(snapshot),
-            f"{spec.budget.members} networks per trial, {spec.budget.epochs} epochs each",
+            f"{spec.budget.networks} per trial, {spec.budget.epochs} epochs each",
             f"{formatting.duration_text(trained)} of training",
             f"as of {snapshot.now:%Y-%m-%d %H:%M %Z}",
         ],

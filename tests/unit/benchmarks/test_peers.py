@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.search import peers
+from benchmarks.search import peers, table
 from benchmarks.search.account import Account
-from hpo.study import file
 from hpo.study.spec import StudySpec
 
 WHOLE = 20
@@ -40,7 +39,7 @@ class Hill:
 
 
 def study(seed: int = 1) -> StudySpec:
-    spec = file.load("seqdigits")
+    spec = table.spec()
     budget = spec.budget.model_copy(update={"epochs": WHOLE})
     return spec.model_copy(update={"seed": seed, "budget": budget})
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from processes import script
-from workers import SUPPORT
+from workers import SUPPORT, wait_until
 
 from hpo import settings
 from hpo.errors import HpoError
@@ -192,7 +192,9 @@ def test_workers_get_one_gpu_each_and_their_threads(
     local.start(3)
     seen = []
     for pid in local.pids:
-        lines = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+        environ = Path(f"/proc/{pid}/environ")
+        wait_until(lambda at=environ: at.read_bytes() != b"", 10)  # empty while it is made anew
+        lines = environ.read_bytes().decode().split("\0")
         given = dict(line.partition("=")[::2] for line in lines)
         seen.append((given["CUDA_VISIBLE_DEVICES"], given["OMP_NUM_THREADS"]))
     local.stop(grace_s=0)
