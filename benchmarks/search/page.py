@@ -29,7 +29,7 @@ _DRAWN = {
     "GP": ORANGE,
     "Optuna TPE": VERMILLION,
     "Optuna GP": PURPLE,
-    "SMAC racing": GREEN,
+    "SMAC fidelities": GREEN,
     "Syne Tune BOHB": SKY,
     "random": GREY,
 }
