@@ -59,21 +59,19 @@ class Cube:
         """Take the space in order of names."""
         self.space = dict(space)
         self.axes = [_Axis(own) for own in self.space.values()]
-        self.width = sum(axis.width for axis in self.axes)
         self.free: list[bool] = [
             axis.places is None for axis in self.axes for _ in range(axis.width)
         ]
         """(width,): whether a column may be anywhere between 0 and 1."""
 
     def point(self, params: Mapping[str, Any]) -> Array:
-        """Where parameters lie (width,)."""
+        """Where parameters lie (width,), of as many columns as the cube has."""
         named = zip(self.space, self.axes, strict=True)
         return np.concatenate([axis.point(params[name]) for name, axis in named])
 
     def points(self, trials: list[FrozenTrial]) -> Array:
         """Where those of trials lie (n, width)."""
-        found = [self.point(trial.params) for trial in trials]
-        return np.array(found).reshape(len(trials), self.width)
+        return np.array([self.point(trial.params) for trial in trials])
 
     def params(self, point: Array) -> dict[str, Any]:
         """The parameters at a point (width,), on the lattice."""
@@ -120,10 +118,11 @@ class _Axis:
             self.places = np.array([[self._place(value)] for value in values])
 
     def _place(self, value: Any) -> float:
-        low, high = self._of.low, self._of.high  # type: ignore[attr-defined]
+        assert isinstance(self._of, FloatDistribution | IntDistribution)
+        low, high = self._of.low, self._of.high
         if low == high:
             return 0.0
-        if self._of.log:  # type: ignore[attr-defined]
+        if self._of.log:
             return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
         return float((value - low) / (high - low))
 
@@ -210,7 +209,7 @@ class KrigingBeliever(BaseSampler):
         kept = most_telling(y, vague, KNOWN)
         x, y, vague = self._cube.points([told[k] for k in kept]), y[kept], vague[kept]
         theta = fit(x, y, vague)
-        measured = vague == 0.0 if (vague == 0.0).any() else np.full(len(y), True)
+        measured = vague == 0.0  # one at least: scores are extrapolated from complete trials
         process = GaussianProcess(x, y, vague, theta)
         centres = x[measured][np.argsort(-process.predict(x[measured])[0], kind="stable")]
         pending = [t for t in trials if t.state == TrialState.RUNNING and t.params]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from workers import toy_spec
 
 from hpo.errors import SpecError
+from hpo.search import kriging_believer
+from hpo.search.gaussian_process import fit
 from hpo.search.kriging_believer import Cube, standardised
 from hpo.search.options import check
 from hpo.search.suggest import suggest
@@ -102,7 +105,7 @@ def test_trials_on_their_way_are_believed() -> None:
     assert np.median(np.abs(np.array(x) - 0.7)) < 0.15
 
 
-def test_it_learns_from_trials_that_were_ended() -> None:
+def test_it_learns_from_trials_that_were_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """As scores that are less certain: where curves were hopeless, it does not go again."""
     spec = believer(pruner={"name": "median"}, budget={"window": 1, "epochs": 10, "trials": 60})
     trials = []
@@ -112,7 +115,16 @@ def test_it_learns_from_trials_that_were_ended() -> None:
         state = SlotState.PRUNED if bad else SlotState.COMPLETE
         steps = tuple(score - 0.4 * (1 - (k + 1) / 10) for k in range(2 if bad else 10))
         trials.append(replace(past, state=state, steps=steps, score=steps[-1]))
+    told: list[Any] = []
+
+    def fitted(x: Any, y: Any, vague: Any) -> Any:
+        told.extend(vague)
+        return fit(x, y, vague)
+
+    monkeypatch.setattr(kriging_believer, "fit", fitted)
     assert float(suggest(spec, 16, trials).params["x"]) > 0.5
+    assert told == [math.log(10 / len(trial.steps)) for trial in trials]
+    assert len(set(told)) == 2
 
 
 def test_one_score_far_below_all_others_changes_nothing() -> None:
