@@ -67,6 +67,10 @@ class LayeredParams(ObjectiveParams):
     density_intra: Annotated[
         float, Field(ge=0, le=1, description="fraction of connections kept within a layer")
     ] = 0.5
+    weight_gain: Annotated[
+        float,
+        Field(gt=0, le=1e3, description="factor on the initial weights between and within layers"),
+    ] = 1.0
     dt_ns: Annotated[
         float, Field(gt=0, le=1e3, description="time between two input points, in ns")
     ] = 1.0
@@ -180,7 +184,7 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
 
 def architecture(params: LayeredParams) -> dict[str, Any]:
     """The arguments of every ``LayeredNetwork`` that ``params`` set."""
-    names = ("layers", "width", "density_inter", "density_intra")
+    names = ("layers", "width", "density_inter", "density_intra", "weight_gain")
     return {name: getattr(params, name) for name in names}
 
 

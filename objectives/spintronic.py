@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -54,6 +54,18 @@ class SpintronicParams(LayeredParams):
             " 1/2 the fixed bias sustains no oscillation",
         ),
     ] = 1.0
+    start: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=2,
+            description="amplitude at the beginning of a series, over the one at rest without input",
+        ),
+    ] = 1.0
+    readout: Annotated[
+        Literal["y", "x"],
+        Field(description="what is read of the last layer: y, high-pass filtered, or x itself"),
+    ] = "y"
 
 
 class SpintronicObjective(LayeredObjective[SpintronicParams]):
@@ -78,6 +90,8 @@ class SpintronicObjective(LayeredObjective[SpintronicParams]):
             f_cut_per_ns=params.f_cut_per_ns,
             q=params.q,
             sigma=params.sigma,
+            start=params.start,
+            readout=params.readout,
             **stepping(params),
         )
         return SpintronicNetwork(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +14,16 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase
 from objectives.contract import Protocol
 from objectives.physics import n_synapses
+from reproduction import readings
 
-_ONE_POINT = 'sweep.curves=[{label="1 ns", x="dt_ns", values=[1.0]}]'
+TIMES_NS = (4.0, 2.5, 1.6, 1.0, 0.63, 0.4, 0.25, 0.16, 0.1)
+"""Time scales of Fig. 2(b) on other splits: without those that are dear, and far from the best."""
+SHIFT_TIMES_NS = (2.5, 1.6, 1.0, 0.63, 0.4, 0.2)
+"""The same of Fig. 3(a, b)."""
 SPLITS = tuple(range(1, 8))
 """Splits of the images at which the point at 1 ns is measured again; the figures have split 0."""
+WHOLE_SPLITS = (1, 2)
+"""Those of them at which the figures are measured again, their dear and clear ends left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +36,8 @@ class Job:
     figure: str
     """What it is run for: a value of FIG."""
     overrides: tuple[str, ...] = ()
+    split: int = 0
+    """Of the images."""
 
     def spec(self, more: Sequence[str] = ()) -> StudySpec:
         """Its spec, with further ``key=value`` overrides."""
@@ -37,36 +45,46 @@ class Job:
 
 
 def split_of(study: str, split: int) -> str:
-    """Name of the study that measures the point at 1 ns of ``study`` on another split."""
+    """Name of the study that measures ``study`` on another split."""
     return f"{study}-split{split}" if split else study
 
 
-JOBS = (
-    Job(name="fig2b", study="fig2b", figure="fig2b"),
-    Job(name="fig2b-ctrnn", study="fig2b-ctrnn", figure="fig2b"),
-    Job(name="fig3a", study="fig3a", figure="fig3a"),
-    Job(name="fig3b", study="fig3b", figure="fig3b"),
-    Job(name="fig3c", study="fig3c", figure="fig3c"),
-    Job(name="fig4", study="fig4", figure="fig4"),
-    *(
-        Job(
-            name=split_of(study, split),
-            study=study,
-            figure="table",
-            overrides=(f"task.split_seed={split}", _ONE_POINT),
-        )
-        for study in ("fig2b", "fig2b-ctrnn")
-        for split in SPLITS
-    ),
-    Job(name="seqdigits", study="seqdigits-tpe", figure="search"),
-    Job(name="seqdigits-ctrnn", study="seqdigits-ctrnn", figure="search"),
-    Job(
+def _on_split(study: str, split: int, times_ns: tuple[float, ...] = ()) -> Job:
+    """A figure on another split, at some of its time scales or at all its points."""
+    overrides = [f"task.split_seed={split}"]
+    if times_ns:
+        sweep = file.load(study).sweep
+        assert sweep is not None
+        curves = [curve.model_copy(update={"values": times_ns}) for curve in sweep.curves]
+        overrides.append(readings.curves_override(curves))
+    name, figure = split_of(study, split), f"{study}-splits"
+    return Job(name=name, study=study, figure=figure, overrides=tuple(overrides), split=split)
+
+
+def _jobs() -> Iterator[Job]:
+    for study in ("fig2b", "fig2b-ctrnn", "fig3a", "fig3b", "fig3c", "fig4"):
+        yield Job(name=study, study=study, figure=study)
+    yield Job(name="seqdigits", study="seqdigits", figure="search")
+    yield Job(name="seqdigits-ctrnn", study="seqdigits-ctrnn", figure="search")
+    yield Job(
         name="seqdigits-single",
         study="seqdigits-tpe",
         figure="search",
         overrides=("protocol=paper", "budget.members=1", "confirm.epochs=40"),
-    ),
-)
+    )
+    for study in ("fig2b", "fig2b-ctrnn"):
+        for split in SPLITS:
+            yield _on_split(study, split, TIMES_NS if split in WHOLE_SPLITS else (1.0,))
+    for split in WHOLE_SPLITS:
+        yield _on_split("fig4", split)
+        for study in ("fig3a", "fig3b"):
+            yield _on_split(study, split, SHIFT_TIMES_NS)
+    for reading in readings.OTHERS:
+        for name, overrides in readings.studies(reading).items():
+            yield Job(name=name, study="fig2b", figure=reading.name, overrides=overrides)
+
+
+JOBS = tuple(_jobs())
 FIGURES = tuple(dict.fromkeys(job.figure for job in JOBS))
 
 

@@ -110,6 +110,10 @@ class CtrnnDynamics:
         """The activation y."""
         return torch.tanh(state[0])  # Eq. (8)
 
+    def read(self, state: State) -> Tensor:
+        """What is read out: the output."""
+        return self.output(state)
+
 
 class CtrnnNetwork(LayeredNetwork):
     """Members of a multilayer CTRNN; arguments as for ``LayeredNetwork``."""

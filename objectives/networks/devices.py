@@ -198,4 +198,4 @@ def _by_reference(network: LayeredNetwork, chips: Chips, own: Synapses, u: Tenso
                 draws, *layer = own.bias.shape
                 shape = (draws, network.noise_parts, *layer, len(lanes))
                 state = dynamics.after_noise_kick(state, noise.view(shape).mT)
-    return dynamics.output(state)[:, -1]
+    return dynamics.read(state)[:, -1]

@@ -75,6 +75,9 @@ class LayeredDynamics(Dynamics, Protocol):
     def rest(self, batch: int) -> State:
         """The state before any input."""
 
+    def read(self, state: State) -> Tensor:
+        """What the readout takes of every neuron, shaped as the outputs."""
+
 
 class NoisyDynamics(LayeredDynamics, Protocol):
     """The equations of a layered network on simulated devices; see ``devices``."""
@@ -88,7 +91,8 @@ class LayeredNetwork(nn.Module, ABC):
 
     Each member's masks and initial weights are drawn from its own seed, so several members at once
     compute what each computes alone. Weights are drawn from U(-1/√n, 1/√n), n the fan-in before
-    sparsification; masked weights are zero and receive no gradient.
+    sparsification, those of the neurons times ``weight_gain``; masked weights are zero and receive
+    no gradient.
 
     Args:
         seeds: seed of each member, non-negative, at least one.
@@ -99,6 +103,7 @@ class LayeredNetwork(nn.Module, ABC):
         width: neurons per layer.
         density_inter: fraction of connections kept between layers and from the input.
         density_intra: fraction of connections kept within each layer.
+        weight_gain: factor on the initial weights from the input, between and within layers.
         dtype: type of the parameters.
         backend: "reference" computes by the equations of the module, "fused" by the CPU
             kernel, "auto" by the kernel where it can.
@@ -128,6 +133,7 @@ class LayeredNetwork(nn.Module, ABC):
         width: int = 32,
         density_inter: float = 0.5,
         density_intra: float = 0.5,
+        weight_gain: float = 1.0,
         dtype: torch.dtype = torch.float32,
         backend: Backend = "auto",
     ) -> None:
@@ -154,9 +160,9 @@ class LayeredNetwork(nn.Module, ABC):
         w_in = uniform("w_in", 1, (width, channels), channels)[:, 0]
         w_inter = uniform("w_inter", layers - 1, (width, width), width)
         w_intra = uniform("w_intra", layers, (width, width), width)
-        self.w_in = nn.Parameter(w_in * mask_in)
-        self.w_inter = nn.Parameter(w_inter * mask_inter)
-        self.w_intra = nn.Parameter(w_intra * mask_intra)
+        self.w_in = nn.Parameter(w_in * weight_gain * mask_in)
+        self.w_inter = nn.Parameter(w_inter * weight_gain * mask_inter)
+        self.w_intra = nn.Parameter(w_intra * weight_gain * mask_intra)
         self.bias = nn.Parameter(uniform("bias", layers, (width,), width))
         self.w_out = nn.Parameter(uniform("w_out", 1, (outputs, width), width)[:, 0])
         self.bias_out = nn.Parameter(uniform("bias_out", 1, (outputs,), width)[:, 0])
@@ -230,7 +236,7 @@ class LayeredNetwork(nn.Module, ABC):
         return self.output(u) @ self.w_out.mT + self.bias_out.unsqueeze(1)
 
     def output(self, u: Tensor) -> Tensor:
-        """Output y of the last layer after the last time point, (members, batch, width)."""
+        """What is read of the last layer after the last point, y as a rule, (members, batch, width)."""
         self._check_input(u)
         if self.computes_fused(u):
             inputs = u.expand(len(self.bias), *u.shape[-3:])
@@ -242,7 +248,7 @@ class LayeredNetwork(nn.Module, ABC):
         state, past = dynamics.rest(batch=u.shape[-3]), Past()
         for u_point in u.unbind(dim=-2):
             state, past = self.physics.advance(dynamics, state, past, u_point)
-        return dynamics.output(state)[:, -1]
+        return dynamics.read(state)[:, -1]
 
     @torch.no_grad()
     def trajectories(self, u: Tensor) -> dict[str, Tensor]:

@@ -36,7 +36,7 @@ x0 = (2σ - 1) / (2σ + Q): one half in the paper's network, and none unless σ 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -59,6 +59,10 @@ class SpintronicPhysics(Stepping):
     f_cut_per_ns: float
     q: float = 0.0
     sigma: float = 1.0
+    start: float = 1.0
+    """Amplitude at the beginning of a series, over that at rest."""
+    readout: Literal["y", "x"] = "y"
+    """What of the last layer is read out: filtered or not."""
 
     def __post_init__(self) -> None:
         """Refuse constants without an amplitude at rest.
@@ -117,12 +121,13 @@ class SpintronicDynamics:
         return constants | {"gamma_per_ns": constants["gamma_per_ns"] / self.tau}
 
     def rest(self, batch: int) -> State:
-        """State without drive: x at its fixed point under the fixed bias, y = 0."""
+        """State at the beginning: x ``start`` times its fixed point without input, y = 0."""
         members, layers, width = self.synapses.bias.shape
         y = self.synapses.bias.new_zeros(members, layers, batch, width)
         if self.tau is None:
-            return torch.full_like(y, self.physics.x_rest), y
-        x = oscillator.fixed_point(self.physics.b_fixed_per_ns, **self.oscillator)
+            return torch.full_like(y, self.physics.start * self.physics.x_rest), y
+        rest = oscillator.fixed_point(self.physics.b_fixed_per_ns, **self.oscillator)
+        x = self.physics.start * rest
         return x.clamp(min=oscillator.floor(x)) + y, y
 
     def drive(self, y: Tensor, u: Tensor) -> Tensor:
@@ -163,6 +168,10 @@ class SpintronicDynamics:
         """The filtered amplitude y."""
         return state[1]
 
+    def read(self, state: State) -> Tensor:
+        """What is read out of a layer: y, or x."""
+        return state["xy".index(self.physics.readout)]
+
 
 class SpintronicNetwork(LayeredNetwork):
     """Members of a multilayer spintronic network; arguments as for ``LayeredNetwork``."""
@@ -194,6 +203,8 @@ class SpintronicNetwork(LayeredNetwork):
             gamma_per_ns=self.physics.gamma_per_ns,
             s=self.physics.s,
             f_cut_per_ns=self.physics.f_cut_per_ns,
+            start=self.physics.start * self.physics.x_rest,
+            reads_x=self.physics.readout == "x",
             **self.kernel_stepping(),
         )
 
@@ -206,7 +217,8 @@ class SpintronicNetwork(LayeredNetwork):
         return SpintronicDeviceKernel(
             self.structures[0],
             gammas_per_ns=gammas,
-            rest=np.maximum(1.0 - gammas / bias, oscillator.X_MIN),
+            start=self.physics.start * np.maximum(1.0 - gammas / bias, oscillator.X_MIN),
+            reads_x=self.physics.readout == "x",
             b_fixed_per_ns=bias,
             noise=np.empty(0, np.float32) if noise is None else noise,
             s=self.physics.s,

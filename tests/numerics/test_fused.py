@@ -29,6 +29,7 @@ from torch import Tensor
 from objectives.networks.kernels import autograd
 from objectives.networks.kernels.autograd import fused_output
 from objectives.networks.kernels.structure import SparseStructure
+from objectives.networks.spintronic import SpintronicNetwork, SpintronicPhysics
 
 EACH_INTEGRATOR = pytest.mark.parametrize("integrator", INTEGRATORS)
 EACH_KIND = pytest.mark.parametrize("kind", KERNELS)
@@ -333,3 +334,33 @@ def test_refuses_masks_that_do_not_fit() -> None:
         SparseStructure.from_masks(good[0], good[1][:1], good[2])
     with pytest.raises(ValueError, match=r"mask_intra\.shape == \(layers, width, width\)` must"):
         SparseStructure.from_masks(good[0], good[1], good[2][0])
+
+
+@EACH_INTEGRATOR
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize(
+    "how", [{"readout": "x"}, {"start": 0.2}, {"readout": "x", "start": 1.6, "f_cut_per_ns": 0.0}]
+)
+def test_reads_and_begins_as_the_reference_does(
+    how: dict[str, Any], layers: int, integrator: str
+) -> None:
+    u = torch.rand(130, 12, 1, generator=torch.Generator().manual_seed(0))
+    found = []
+    for dtype, backend in ((torch.float32, "fused"), (torch.float64, "reference")):
+        physics = SpintronicPhysics(
+            **{"tau_ns": 3.0, "s": 0.5, "f_cut_per_ns": 0.1, "integrator": integrator, **how}
+        )
+        network = SpintronicNetwork(
+            [4], physics=physics, channels=1, outputs=3, layers=layers, dtype=dtype, backend=backend
+        )
+        logits = network(u.to(dtype))
+        names = ("w_in", "w_inter", "w_intra", "bias", "w_out", "bias_out")
+        leaves = [getattr(network, name) for name in names]
+        found.append([logits, *torch.autograd.grad(logits.square().sum(), leaves)])
+    for mine, wanted in zip(*found, strict=True):
+        torch.testing.assert_close(mine.double(), wanted, rtol=2e-4, atol=2e-4)
+    series = network.trajectories(u.double())
+    begins = series["x"][:, :, :, 0]
+    torch.testing.assert_close(begins, torch.full_like(begins, 0.5 * how.get("start", 1.0)))
+    read = series[how.get("readout", "y")][:, -1, :, -1]
+    torch.testing.assert_close(logits, read @ network.w_out.mT + network.bias_out[:, None])

@@ -30,7 +30,7 @@ def tiny(kind: str = "spintronic", *, seeds: tuple[int, ...] = (0,), **changes: 
     physics: dict[str, Any] = {"tau_ns": 1 / GAMMA, "s": 0.5, "max_step_ns": np.inf}
     if kind == "spintronic":
         physics |= {"f_cut_per_ns": 0.1}
-    names = {*physics, *STEPPING, "q", "sigma"}
+    names = {*physics, *STEPPING, "q", "sigma", "start", "readout"}
     physics |= {name: changes.pop(name) for name in names & changes.keys()}
     build: Any = {
         "spintronic": lambda **kw: SpintronicNetwork(physics=SpintronicPhysics(**physics), **kw),

@@ -32,7 +32,7 @@ from objectives.networks.kernels.updates import FusedUpdates
 def fused_output(
     kernel: Kernel, u: Tensor, w_in: Tensor, w_inter: Tensor, w_intra: Tensor, bias: Tensor
 ) -> Tensor:
-    """Output y of the last layer after the last point, from rest: (batch, width).
+    """What is read of the last layer after the last point: (batch, width).
 
     Differentiable once with respect to the weights and the bias; where the masks are false, the
     weights count as zero and their gradients are zero. Where no gradient is asked for, no

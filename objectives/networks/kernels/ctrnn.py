@@ -52,7 +52,7 @@ def forward(
     outputs: Any,
     values: Any,
     x: Any,
-    last_y: Any,
+    read: Any,
 ) -> None:
     """Take one block through time from x = 0; write y of the last layer after the end.
 
@@ -76,7 +76,7 @@ def forward(
             neurons, LANES).
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
         x: scratch, (neurons, LANES).
-        last_y: what is asked for, (layer, LANES).
+        read: what is asked for, (layer, LANES).
     """
     (decay,) = constants
     newest, older, oldest = extrapolation
@@ -107,7 +107,7 @@ def forward(
                     store(outputs, y_next + here, y)
                     store(values, later + here, newest * y + mean)
             now, later = later, now
-    copy(outputs, y_next + last, row - last, last_y, 0)
+    copy(outputs, y_next + last, row - last, read, 0)
 
 
 @kernel

@@ -45,10 +45,10 @@ class SpintronicDeviceKernel(DeviceKernel):
     Args:
         structure: where the weights are non-zero.
         gammas_per_ns: damping of each neuron, (neurons,).
-        rest: amplitude of each at rest, (neurons,).
+        start: amplitude of each at the beginning, (neurons,).
         b_fixed_per_ns: fixed bias, the same for all.
         noise: jumps, see ``devices``, (jumps, parts, neurons, LANES); empty for none.
-        s, f_cut_per_ns, dt_ns, integrator, n_steps: as for ``SpintronicKernel``.
+        reads_x, s, f_cut_per_ns, dt_ns, integrator, n_steps: as for ``SpintronicKernel``.
 
     Raises:
         ValueError: an unknown integrator.
@@ -59,7 +59,7 @@ class SpintronicDeviceKernel(DeviceKernel):
         structure: SparseStructure,
         *,
         gammas_per_ns: NDArray[np.float64],
-        rest: NDArray[np.float64],
+        start: NDArray[np.float64],
         b_fixed_per_ns: float,
         noise: Floats,
         s: float,
@@ -67,19 +67,21 @@ class SpintronicDeviceKernel(DeviceKernel):
         dt_ns: float,
         integrator: str,
         n_steps: int = 1,
+        reads_x: bool = False,
     ) -> None:
         """Turn the physics into numbers of a step."""
         step_ns = dt_ns / n_steps
         constants = (b_fixed_per_ns * step_ns, *high_pass(f_cut_per_ns * step_ns))
         super().__init__(structure, integrator, n_steps, s * step_ns, *constants)
         self._gammas = (gammas_per_ns * step_ns).astype(np.float32)
-        self._rest, self.noise = rest.astype(np.float32), noise.reshape(-1)
+        self._start, self.noise = start.astype(np.float32), noise.reshape(-1)
+        self._reads_x = reads_x
 
     def bind_forward(self, pass_: Pass) -> Run:
         """See ``DeviceKernel``."""
-        how = (self.constants, self.extrapolation, pass_.shape)
-        own = (self._gammas, self._rest, self.noise)
-        arrays = pass_.work.parts("held", "drive", "outputs", "values", "x", "last_y")
+        how = (self.constants, self.extrapolation, self._reads_x, pass_.shape)
+        own = (self._gammas, self._start, self.noise)
+        arrays = pass_.work.parts("held", "drive", "outputs", "values", "x", "read")
         there = (*pass_.drives, *how, *own, *arrays)
         return lambda u: devices.spintronic(u, *there)
 
@@ -107,7 +109,7 @@ class CtrnnDeviceKernel(DeviceKernel):
 
     def bind_forward(self, pass_: Pass) -> Run:
         """See ``DeviceKernel``."""
-        arrays = pass_.work.parts("held", "drive", "outputs", "values", "x", "last_y")
+        arrays = pass_.work.parts("held", "drive", "outputs", "values", "x", "read")
         own = (self._decays, self._gains, self.noise, self.extrapolation)
         there = (*pass_.drives, *own, pass_.shape, *arrays)
         return lambda u: devices.ctrnn(u, *there)

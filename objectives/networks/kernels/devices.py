@@ -7,7 +7,7 @@ scalar there, and each neuron's own here:
 Paper                  Code              Unit, shape
 =====================  ================  ==============================================
 gamma_i h              gammas            (neurons,)
-x of neuron i at rest  rest              (neurons,)
+x at the beginning     start             (neurons,)
 noise of some steps    noise             (jumps, parts, neurons, LANES); empty without noise
 =====================  ================  ==============================================
 
@@ -57,24 +57,25 @@ def spintronic(
     biases: Any,
     constants: Any,
     extrapolation: Any,
+    reads_x: bool,
     shape: Any,
     gammas: Any,
-    rest: Any,
+    start: Any,
     noise: Any,
     held: Any,
     drive: Any,
     outputs: Any,
     values: Any,
     x: Any,
-    last_y: Any,
+    read: Any,
 ) -> None:
-    """Take one block through time from rest; write y of the last layer after the end.
+    """Take one block through time; write what is read of the last layer after the end.
 
     Args:
-        u, starts, sources, weights, biases, extrapolation, shape, held, drive, outputs, values,
-            last_y: as in ``spintronic.forward``.
+        u, starts, sources, weights, biases, extrapolation, reads_x, shape, held, drive, outputs,
+            values, read: as in ``spintronic.forward``.
         constants: h times the fixed bias; decay and gain in y' = decay y + gain (x' - x).
-        gammas, rest, noise: see the module. A jump of x by noise passes the filter whole.
+        gammas, start, noise: see the module. A jump of x by noise passes the filter whole.
         x: scratch, (neurons, LANES).
     """
     fixed, decay, gain = constants
@@ -84,7 +85,7 @@ def spintronic(
     now, later = 0, row
     every = n_points * n_steps * 2 * row // len(noise) if len(noise) > 0 else 0
     for i in range(n_neurons):
-        fill(x, i * LANES, LANES, element(rest, i))
+        fill(x, i * LANES, LANES, element(start, i))
     fill(outputs, 0, 2 * row, ZERO)
     fill(values, now, row, ZERO)
     for t in range(n_points):
@@ -116,7 +117,10 @@ def spintronic(
                     store(outputs, later + here, next_y)
                     store(values, later + here, newest * next_y + mean)
             now, later = later, now
-    copy(outputs, now + last, row - last, last_y, 0)
+    if reads_x:
+        copy(x, last, row - last, read, 0)
+    else:
+        copy(outputs, now + last, row - last, read, 0)
 
 
 @kernel
@@ -136,12 +140,12 @@ def ctrnn(
     outputs: Any,
     values: Any,
     x: Any,
-    last_y: Any,
+    read: Any,
 ) -> None:
     """Take one block through time from x = 0; write y of the last layer after the end.
 
     Args:
-        u, starts, sources, extrapolation, shape, held, drive, values, x, last_y: as in
+        u, starts, sources, extrapolation, shape, held, drive, values, x, read: as in
             ``ctrnn.forward``.
         weights: S weight of each non-zero, (nonzeros,).
         biases: S b of each neuron, (neurons,).
@@ -181,4 +185,4 @@ def ctrnn(
                     store(outputs, later + here, y)
                     store(values, later + here, newest * y + mean)
             now, later = later, now
-    copy(outputs, now + last, row - last, last_y, 0)
+    copy(outputs, now + last, row - last, read, 0)

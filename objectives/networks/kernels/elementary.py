@@ -10,7 +10,7 @@ import numpy as np
 from objectives.networks.kernels.compiling import inlined
 from objectives.networks.kernels.simd import round_by_shift, times_power_of_two, where_less
 
-ZERO, HALF, ONE, TWO = (np.float32(v) for v in (0.0, 0.5, 1.0, 2.0))
+ZERO, ONE, TWO = (np.float32(v) for v in (0.0, 1.0, 2.0))
 _LOG2_E = np.float32(math.log2(math.e))
 _LN2_HIGH = np.float32(0.693359375)  # ln 2 in two parts: k * high is exact
 _LN2_LOW = np.float32(math.log(2.0) - 0.693359375)

@@ -95,10 +95,12 @@ class SpintronicKernel(Kernel):
         structure: where the weights are non-zero.
         gamma_per_ns: damping, 1/tau.
         s: amplification S of weights and biases.
-        f_cut_per_ns: cut-off of the high-pass filter; 0 leaves only y = x - 1/2.
+        f_cut_per_ns: cut-off of the high-pass filter; 0 leaves only y = x - ``start``.
         dt_ns: time between two input points.
         integrator: a key of ``EXTRAPOLATION``.
         n_steps: equal steps into which it is divided.
+        start: amplitude x at the beginning.
+        reads_x: whether x is read out rather than y.
 
     Raises:
         ValueError: an unknown integrator.
@@ -114,11 +116,14 @@ class SpintronicKernel(Kernel):
         dt_ns: float,
         integrator: str,
         n_steps: int = 1,
+        start: float = 0.5,
+        reads_x: bool = False,
     ) -> None:
         """Turn the physics into numbers of a step."""
         step_ns = dt_ns / n_steps
-        constants = (gamma_per_ns * step_ns, *high_pass(f_cut_per_ns * step_ns))
+        constants = (gamma_per_ns * step_ns, *high_pass(f_cut_per_ns * step_ns), start)
         super().__init__(structure, integrator, n_steps, s * step_ns, *constants)
+        self._reads_x = reads_x
 
     def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """See ``Kernel``."""
@@ -129,8 +134,8 @@ class SpintronicKernel(Kernel):
 
     def bind(self, pass_: Pass) -> tuple[Run, Run]:
         """See ``Kernel``."""
-        how = (self.constants, self.extrapolation)
-        arrays = pass_.work.parts("held", "drive", "outputs", "values", "states", "last_y")
+        how = (self.constants, self.extrapolation, self._reads_x)
+        arrays = pass_.work.parts("held", "drive", "outputs", "values", "states", "read")
         there = (*pass_.drives, *how, pass_.keep, pass_.shape, *arrays)
         names = ("adjoint_x", "adjoint_y", "adjoint_drive", "held", "filtered", "sums")
         arrays = pass_.work.parts("states", "entering", *names)
@@ -166,7 +171,7 @@ class CtrnnKernel(Kernel):
     def bind(self, pass_: Pass) -> tuple[Run, Run]:
         """See ``Kernel``."""
         how = (self.constants, self.extrapolation)
-        arrays = pass_.work.parts("held", "drive", "outputs", "values", "x", "last_y")
+        arrays = pass_.work.parts("held", "drive", "outputs", "values", "x", "read")
         there = (*pass_.drives, *how, pass_.keep, pass_.shape, *arrays)
         names = ("outputs", "entering", "adjoint_x", "mean_adjoint", "held", "sums")
         back = (*pass_.pulls, *how, pass_.shape, *pass_.work.parts(*names))
@@ -194,7 +199,7 @@ class Pass:
         self.work = Work(
             structure.pool,
             drive=LANES,
-            last_y=last_layer,
+            read=last_layer,
             entering=last_layer,
             held=kernel.row,
             biases=n_neurons,
@@ -208,8 +213,8 @@ class Pass:
         """Arguments of every forward kernel."""
         self.pulls = (s.source_starts, s.targets, work["weights_by_source"])
         """Arguments of every backward kernel."""
-        self.last_y = work["last_y"].reshape(-1, LANES)
-        """y of the last layer after the last point of the present block, (width, LANES)."""
+        self.read = work["read"].reshape(-1, LANES)
+        """What is read of the last layer after the present block, (width, LANES)."""
         self.entering = work["entering"].reshape(-1, LANES)
         """Its adjoint, to be written before ``backward``, (width, LANES)."""
         self._forward, self._backward = kernel.bind(self)
@@ -224,9 +229,9 @@ class Pass:
             work["sums"].fill(0.0)
 
     def forward(self, u: Floats) -> Floats:
-        """Take a block of input, (time, channels, LANES), through time; ``last_y`` afterwards."""
+        """Take a block of input, (time, channels, LANES), through time; ``read`` afterwards."""
         self._forward(u.reshape(-1))
-        return self.last_y
+        return self.read
 
     def backward(self, u: Floats) -> None:
         """Add up the gradient over the block that ``forward`` took last."""

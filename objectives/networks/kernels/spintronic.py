@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from objectives.networks.kernels.compiling import inlined, kernel
-from objectives.networks.kernels.elementary import HALF, ONE, TWO, ZERO, clip, exponential_parts
+from objectives.networks.kernels.elementary import ONE, TWO, ZERO, clip, exponential_parts
 from objectives.networks.kernels.simd import load, splat, store, where_less
 from objectives.networks.kernels.sparse import (
     LANES,
@@ -83,6 +83,7 @@ def forward(
     biases: Any,
     constants: Any,
     extrapolation: Any,
+    reads_x: bool,
     keep: bool,
     shape: Any,
     held: Any,
@@ -90,9 +91,9 @@ def forward(
     outputs: Any,
     values: Any,
     states: Any,
-    last_y: Any,
+    read: Any,
 ) -> None:
-    """Take one block through time from x = 1/2, y = 0; write y of the last layer after the end.
+    """Take one block through time from y = 0; write what is read of the last layer after the end.
 
     With ``keep``, the states of every step are kept for ``backward``; without it ``states`` has
     two steps, used in turn, and no slopes.
@@ -104,8 +105,9 @@ def forward(
         sources: row of each non-zero's source, (nonzeros,).
         weights: h S weight of each non-zero, (nonzeros,).
         biases: h S b of each neuron, (neurons,).
-        constants: g; decay and gain in y' = decay y + gain (x' - x).
+        constants: g; decay and gain in y' = decay y + gain (x' - x); x at the beginning.
         extrapolation: weights of the last three y in the mean y over a step.
+        reads_x: whether x is read out rather than y.
         keep: see above.
         shape: points, steps per point, neurons, channels, neurons of a layer.
         held: scratch for the drives of the first layer that a point holds, (layer, LANES).
@@ -113,15 +115,15 @@ def forward(
         outputs: scratch for y of two steps, used in turn, (2, neurons, LANES).
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
         states: x, and the slopes of the step that begins there, (steps + 1, neurons, 3, LANES).
-        last_y: what is asked for, (layer, LANES).
+        read: what is asked for, (layer, LANES).
     """
-    g, decay, gain = constants
+    g, decay, gain, start = constants
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, width = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
     now, later = 0, row  # of outputs and values
     state, next_state = 0, STATE * row
-    fill(states, state, STATE * row, HALF)
+    fill(states, state, STATE * row, start)
     fill(outputs, 0, 2 * row, ZERO)
     fill(values, now, row, ZERO)
     for t in range(n_points):
@@ -149,7 +151,11 @@ def forward(
                         store(states, state + at + 2 * LANES, slope_drive)
             now, later = later, now
             state, next_state = next_state, next_state + STATE * row if keep else state
-    copy(outputs, now + last, row - last, last_y, 0)
+    if reads_x:
+        for at in range(0, row - last, LANES):
+            copy(states, state + STATE * (last + at), LANES, read, at)
+    else:
+        copy(outputs, now + last, row - last, read, 0)
 
 
 @kernel
@@ -160,6 +166,7 @@ def backward(
     weights: Any,
     constants: Any,
     extrapolation: Any,
+    reads_x: bool,
     shape: Any,
     states: Any,
     entering: Any,
@@ -188,7 +195,7 @@ def backward(
 
     and the gradient of a weight, the sum over time of K y, is that of F (y - decay y_before), which
     is F gain (x - x_before): no y has to be kept. An input is constant over a point: its weights
-    get the sum of the point's J.
+    get the sum of the point's J. Where x is read out, A enters at the end, and no Y.
 
     The step carries M = x A, the adjoint of ln x, instead of A:
 
@@ -200,9 +207,9 @@ def backward(
         starts: first non-zero of each row, neurons then channels, (rows + 1,).
         targets: the neuron which each non-zero drives, (nonzeros,).
         weights: h S weight of each non-zero, (nonzeros,).
-        constants, extrapolation, shape: as in ``forward``.
+        constants, extrapolation, reads_x, shape: as in ``forward``.
         states: as ``forward`` left them.
-        entering: Y of the last layer after the last step, (layer, LANES).
+        entering: Y (or A) of the last layer after the last step, (layer, LANES).
         adjoint_x: scratch for slope_x M', (neurons, LANES).
         adjoint_y: scratch for Y', (neurons, LANES).
         adjoint_drive: scratch for J of two steps, used in turn, (2, neurons, LANES).
@@ -210,7 +217,7 @@ def backward(
         filtered: scratch for F of two steps, used in turn, (2, neurons, LANES).
         sums: products for weights and biases over FOLD lanes, added to, (nonzeros + neurons, FOLD).
     """
-    _, decay, gain = constants
+    _, decay, gain, _ = constants
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, width = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
@@ -221,6 +228,11 @@ def backward(
     fill(adjoint_y, 0, row, ZERO)
     fill(adjoint_drive, 0, 2 * row, ZERO)
     fill(filtered, 0, 2 * row, ZERO)
+    if reads_x:
+        power = ZERO
+        for at in range(last, row, LANES):
+            x = load(states, STATE * (end * row + at), LANES)
+            store(adjoint_x, at, x * load(entering, at - last, LANES))
     for t in range(n_points - 1, -1, -1):
         fill(held, 0, row, ZERO)
         for n in range((t + 1) * n_steps, t * n_steps, -1):  # after step n - 1 and before step n

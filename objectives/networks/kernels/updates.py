@@ -116,7 +116,7 @@ class FusedUpdates(Updates):
             pass_.forward(block)
             here = labels[k * LANES : (k + 1) * LANES]
             readout = (self._w_out, self._bias_out, here, share, self._logits)
-            loss += learning.read_out(pass_.last_y, *readout, pass_.entering, self._sums)
+            loss += learning.read_out(pass_.read, *readout, pass_.entering, self._sums)
             pass_.backward(block)
         self._gradient.fill(0.0)
         pass_.deliver(self._gradient[self._network])

@@ -1,0 +1,223 @@
+"""What the paper leaves open, read in other ways: each way is a set of studies of its own.
+
+The plain reading is that of the figures. Every other one changes one thing, or the two that go
+together, and measures the points by which the claims are judged.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.stats import qmc
+
+from hpo.study.tables import Curve, ParamValue
+
+TAU_NS, LR0, DENSITY, F_CUT_PER_NS = 14.12, 0.149, 0.5, 0.1
+"""The paper's optimum, and the cut-off that it does not give."""
+TIMES_NS = (0.1, 0.25, 0.4, 0.63, 1.0, 1.6, 2.5, 4.0, 6.3)
+"""Input time scales of a reading's curve of Fig. 2(b)."""
+SHIFT_TIMES_NS = (0.4, 0.63, 1.0, 1.6, 2.5)
+"""The same of its curves of Fig. 3(a, b), besides the one of the optimum."""
+FIXED: Mapping[str, ParamValue] = {
+    "layers": 3,
+    "width": 32,
+    "batch_size": 120,
+    "integrator": "exponential-ab3",
+    "max_step_ns": 0.5,
+    "lr_decay": 8.077,
+    "s": 0.5,
+    "f_cut_per_ns": F_CUT_PER_NS,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One way of reading what is open."""
+
+    name: str
+    title: str
+    why: str
+    """Why the paper can be read so."""
+    changes: Mapping[str, ParamValue] = field(default_factory=dict)
+    """Parameters that are others than in the figures."""
+    epochs: int = 60
+    tau_ratio: float = 1.0
+    """τ of the paper over ``tau_ns``: the literal Eq. (1) relaxes twice as fast."""
+    f_cut_times_dt: float | None = None
+    """The cut-off times Δt, where the two are tied."""
+    as_a_map: bool = False
+    """Whether it is scored with the step of its training, not on the solved equation."""
+
+    @property
+    def tau_ns(self) -> float:
+        """The optimum's relaxation time, in the terms of Eq. (2)."""
+        return TAU_NS / self.tau_ratio
+
+    def f_cut_per_ns(self, dt_ns: float) -> float:
+        """Cut-off of the filter."""
+        if self.f_cut_times_dt is not None:
+            return self.f_cut_times_dt / dt_ns
+        return float(self.changes.get("f_cut_per_ns", F_CUT_PER_NS))
+
+
+PLAIN = Reading(name="plain", title="the figures", why="the plain reading")
+OTHERS = (
+    Reading(
+        name="f-cut-0.02",
+        title="f_cut 0.02/ns",
+        why="the cut-off is not given",
+        changes={"f_cut_per_ns": 0.02},
+    ),
+    Reading(
+        name="f-cut-0.05",
+        title="f_cut 0.05/ns",
+        why="the cut-off is not given",
+        changes={"f_cut_per_ns": 0.05},
+    ),
+    Reading(
+        name="f-cut-tied",
+        title="f_cut 0.1/Δt",
+        why="a filter discretised with the time between two points has a cut-off in its units",
+        f_cut_times_dt=0.1,
+    ),
+    Reading(
+        name="literal",
+        title="Eq. (1) with its factor 2",
+        why="Eq. (2) drops the factor 2 of Eq. (1): γ and I are twice as large",
+        changes={"s": 1.0},
+        tau_ratio=2.0,
+    ),
+    Reading(
+        name="literal-0.05",
+        title="factor 2, f_cut 0.05/ns",
+        why="the same, with the cut-off at which its one-step map agreed best",
+        changes={"s": 1.0, "f_cut_per_ns": 0.05},
+        tau_ratio=2.0,
+    ),
+    Reading(
+        name="readout-x",
+        title="x is read out",
+        why="filters are said to be between layers, and nothing follows the last",
+        changes={"readout": "x"},
+    ),
+    Reading(
+        name="map",
+        title="one step per point",
+        why="an explicit loop over the points; the networks are maps, and scored as such",
+        changes={"integrator": "exponential", "max_step_ns": 1e4},
+        as_a_map=True,
+    ),
+    Reading(
+        name="start",
+        title="x begins at 0.1",
+        why="the state is reset after every image, to what is not said",
+        changes={"start": 0.2},
+    ),
+    Reading(
+        name="weights",
+        title="initial weights tenfold",
+        why="their distribution is not given; these spread as standard normal numbers do",
+        changes={"weight_gain": 10.0},
+    ),
+    Reading(
+        name="epochs", title="120 epochs", why="the number of epochs is not given", epochs=120
+    ),
+    Reading(
+        name="decay",
+        title="decay per update",
+        why="n_epoch may count updates, of which an epoch has eight",
+        changes={"lr_decay": 8.077 / 8},
+    ),
+)
+
+
+def studies(reading: Reading) -> dict[str, tuple[str, ...]]:
+    """What makes the studies of a reading out of the file ``fig2b``: overrides by study name.
+
+    The first has ten networks a point: the curve of Fig. 2(b), and the densities of Fig. 4 that
+    claims are about. ``-shifts`` has five: the outer curves of Fig. 3(a, b). ``-broad`` has three:
+    a broad set, as Fig. 3(c) has.
+    """
+    name = f"reading-{reading.name}"
+    at_times = [_point(reading, dt_ns) for dt_ns in TIMES_NS]
+    densities = [
+        _point(reading, 1.0, density_inter=inter, density_intra=intra)
+        for inter, intra in ((1.0, 0.0), (1.0, 0.1), (1.0, 1.0), (0.2, 1.0), (0.2, 0.2))
+    ]
+    outer = [{"tau_ns": factor * reading.tau_ns} for factor in (0.25, 4.0)]
+    outer += [{"lr0": factor * LR0} for factor in (0.2, 5.0)]
+    shifts = [_point(reading, dt_ns, **other) for other in outer for dt_ns in SHIFT_TIMES_NS]
+    broad = [_point(reading, **values) for values in _broad_set(reading)]
+    return {
+        name: _overrides(reading, [*at_times, *densities], members=10),
+        f"{name}-shifts": _overrides(reading, shifts, members=5),
+        f"{name}-broad": _overrides(reading, broad, members=3),
+    }
+
+
+def _point(reading: Reading, dt_ns: float, **others: float) -> dict[str, float]:
+    """The paper's optimum in terms of a reading, but for what is given."""
+    return {
+        "dt_ns": dt_ns,
+        "tau_ns": reading.tau_ns,
+        "lr0": LR0,
+        "s": float(reading.changes.get("s", 0.5)),
+        "density_inter": DENSITY,
+        "density_intra": DENSITY,
+        "f_cut_per_ns": reading.f_cut_per_ns(dt_ns),
+        **others,
+    }
+
+
+def _broad_set(reading: Reading) -> list[dict[str, float]]:
+    """Half as many points as Fig. 3(c), within the bounds of its study file."""
+    unit = qmc.Sobol(4, seed=0).random(32)
+    lows, highs = (0.05, 0.1, 0.003, 0.05), (5.0, 100.0, 1.0, 5.0)
+    points = np.exp(qmc.scale(unit, np.log(lows), np.log(highs))).tolist()
+    factors = (1.0, 1.0 / reading.tau_ratio, 1.0, reading.tau_ratio)
+    names = ("dt_ns", "tau_ns", "lr0", "s")
+    return [
+        {n: float(f"{f * x:.4g}") for n, f, x in zip(names, factors, point, strict=True)}
+        for point in points
+    ]
+
+
+def _overrides(
+    reading: Reading, points: Sequence[Mapping[str, float]], *, members: int
+) -> tuple[str, ...]:
+    """Every point is a curve of its own, for what goes with it; those that take longest first."""
+    varied = points[0].keys()
+    kept = {n: v for n, v in {**FIXED, **reading.changes}.items() if n not in varied}
+    curves = [
+        Curve(
+            label=str(number),
+            x="dt_ns",
+            values=(point["dt_ns"],),
+            fixed={name: value for name, value in point.items() if name != "dt_ns"},
+        )
+        for number, point in enumerate(sorted(points, key=lambda p: -p["dt_ns"]))
+    ]
+    return (
+        f"budget.epochs={reading.epochs}",
+        f"budget.members={members}",
+        f"fixed={_inline(kept)}",
+        curves_override(curves),
+    )
+
+
+def curves_override(curves: Iterable[Curve]) -> str:
+    """The override that gives a study these curves."""
+    tables = (curve.model_dump(mode="json", exclude_defaults=True) for curve in curves)
+    return f"sweep.curves={_inline(list(tables))}"
+
+
+def _inline(value: object) -> str:
+    """A value as TOML has it on one line; numbers, texts and lists are written as in JSON."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}={_inline(v)}" for name, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_inline, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
