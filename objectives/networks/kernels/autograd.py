@@ -123,7 +123,7 @@ def warm_up() -> float:
     own: dict[str, Any] = {name: physics[name] for name in ("s", "dt_ns", "integrator")}
     own |= {"gammas_per_ns": np.ones(1), "noise": np.empty(0, np.float32)}
     of_ctrnn = CtrnnDeviceKernel(structure, **own)
-    own |= {"rest": np.ones(1), "b_fixed_per_ns": 2.0, "f_cut_per_ns": 0.1}
+    own |= {"start": np.ones(1), "b_fixed_per_ns": 2.0, "f_cut_per_ns": 0.1}
     start = time.perf_counter()
     for kernel in (
         SpintronicKernel(structure, f_cut_per_ns=0.1, **physics),
