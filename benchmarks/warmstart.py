@@ -26,7 +26,7 @@ from hpo.study.trials import Past, SlotState
 from objectives.contract import Outcome, Progress, Protocol
 from reproduction import data
 
-SOURCE = Path(__file__).parents[1] / "docs" / "reproduction" / "seqdigits.json"
+SOURCE = Path(__file__).parents[1] / "docs" / "reproduction" / "seqdigits-tpe.json"
 SEEDS = 5
 """Study seeds unless told otherwise."""
 TOP = 5

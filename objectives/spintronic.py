@@ -59,7 +59,7 @@ class SpintronicParams(LayeredParams):
         Field(
             gt=0,
             le=2,
-            description="amplitude at the beginning of a series, over the one at rest without input",
+            description="amplitude at the beginning of a series, over that at rest without input",
         ),
     ] = 1.0
     readout: Annotated[

@@ -11,7 +11,7 @@ from hpo.console import Parser, answer, at_least
 
 _EXAMPLES = """\
 python -m reproduction run
-    measure everything, which takes an hour or two on two cores, and write docs/reproduction.md;
+    measure everything, which takes two to three hours on two cores, and write the documents;
     stopped or killed, the same command goes on
 python -m reproduction run --fig fig4
     one figure
@@ -25,7 +25,7 @@ def parser() -> Parser:
     """The command line."""
     p = Parser("python -m reproduction", "Every figure of arXiv:2408.02835, measured.", _EXAMPLES)
     p.add_argument("action", choices=["run", "draw"], help="measure and draw; or draw alone")
-    p.add_argument("--fig", metavar="FIG", help="one figure: fig2b fig3a fig3b fig3c fig4, or ...")
+    p.add_argument("--fig", metavar="FIG", help="one figure: fig2b fig3a fig3b fig3c fig4, or one reading: literal, map, ...")
     p.add_argument(
         "--set",
         action="append",

@@ -38,6 +38,15 @@ class Job:
     overrides: tuple[str, ...] = ()
     split: int = 0
     """Of the images."""
+    reading: str = ""
+    """The reading of the paper that it belongs to, if it is one of spintronic networks' figures."""
+    is_broad: bool = False
+    """Whether its points are a broad set, as those of Fig. 3(c)."""
+
+    @property
+    def of(self) -> str:
+        """The figure's study that it measures on another split; else its own name."""
+        return self.study if self.split else self.name
 
     def spec(self, more: Sequence[str] = ()) -> StudySpec:
         """Its spec, with further ``key=value`` overrides."""
@@ -57,15 +66,31 @@ def _on_split(study: str, split: int, times_ns: tuple[float, ...] = ()) -> Job:
         assert sweep is not None
         curves = [curve.model_copy(update={"values": times_ns}) for curve in sweep.curves]
         overrides.append(readings.curves_override(curves))
-    name, figure = split_of(study, split), f"{study}-splits"
-    return Job(name=name, study=study, figure=figure, overrides=tuple(overrides), split=split)
+    return Job(
+        name=split_of(study, split),
+        study=study,
+        figure=f"{study}-splits",
+        overrides=tuple(overrides),
+        split=split,
+        reading=_plain(study),
+    )
+
+
+def _plain(study: str) -> str:
+    return "" if study == "fig2b-ctrnn" else readings.PLAIN.name
 
 
 def _jobs() -> Iterator[Job]:
     for study in ("fig2b", "fig2b-ctrnn", "fig3a", "fig3b", "fig3c", "fig4"):
-        yield Job(name=study, study=study, figure=study)
-    yield Job(name="seqdigits", study="seqdigits", figure="search")
-    yield Job(name="seqdigits-ctrnn", study="seqdigits-ctrnn", figure="search")
+        yield Job(
+            name=study,
+            study=study,
+            figure=study,
+            reading=_plain(study),
+            is_broad=study == "fig3c",
+        )
+    for study in ("seqdigits", "seqdigits-tpe", "seqdigits-ctrnn"):
+        yield Job(name=study, study=study, figure="search")
     yield Job(
         name="seqdigits-single",
         study="seqdigits-tpe",
@@ -81,7 +106,14 @@ def _jobs() -> Iterator[Job]:
             yield _on_split(study, split, SHIFT_TIMES_NS)
     for reading in readings.OTHERS:
         for name, overrides in readings.studies(reading).items():
-            yield Job(name=name, study="fig2b", figure=reading.name, overrides=overrides)
+            yield Job(
+                name=name,
+                study="fig2b",
+                figure=reading.name,
+                overrides=overrides,
+                reading=reading.name,
+                is_broad=name.endswith("-broad"),
+            )
 
 
 JOBS = tuple(_jobs())

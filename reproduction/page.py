@@ -11,27 +11,36 @@ from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.views import formatting
 from hpo.views.numbers.study_figure import chart
-from reproduction import prose
-from reproduction.claims import Claim, judge_all
+from reproduction import evidence, prose, readings
+from reproduction.claims import TOGETHER, Answer, Kind, arithmetic, together, undecided
 from reproduction.data import core_seconds, n_networks, spread_text
-from reproduction.jobs import JOBS, SPLITS, split_of
-from reproduction.judges import PAPER, Studies, curves, finished, scores_at_1_ns
+from reproduction.evidence import Curve, Evidence, Point, Studies, pooled
+from reproduction.jobs import JOBS, SPLITS
+from reproduction.judges import PAPER, Verdict
+
+PLAIN = readings.PLAIN.name
 
 
-def write(studies: Studies, pictures: Sequence[Path], path: Path) -> None:
+def write(
+    studies: Studies,
+    evidences: Mapping[str, Evidence],
+    answers: Sequence[Answer],
+    pictures: Sequence[Path],
+    path: Path,
+) -> None:
     """Write the document; ``pictures`` are those that were drawn."""
     there = {picture.stem: picture.relative_to(path.parent) for picture in pictures}
-    claims = judge_all(studies)
+    theirs = evidence.ctrnn(studies)
     parts = [
         prose.TITLE,
-        prose.OF_A_MAP if any(map(_of_a_map, studies.values())) else "",
+        _summary(answers),
         prose.ABOUT,
-        _summary(claims),
         _strays(studies),
-        "## The claims\n\n" + prose.RULES + "\n\n" + _claims(claims),
-        "## Accuracy\n\n" + _accuracy(studies),
-        *(_figure(name, studies, there, claims) for name in prose.FIGURES),
-        prose.DIFFERENCE,
+        "## The claims\n\n" + prose.RULES + "\n\n" + _claims(answers),
+        _undecided(evidences, theirs),
+        _arithmetic(studies),
+        "## Accuracy\n\n" + _accuracy(studies, evidences, theirs),
+        *(_figure(name, studies, there, answers) for name in prose.FIGURES),
         prose.OPEN_POINTS,
         "## What was run\n\n" + _runs(studies) + "\n\n" + prose.AGAIN,
     ]
@@ -45,15 +54,36 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {line} |" for line in cells)
 
 
-def _summary(claims: Sequence[Claim]) -> str:
-    counts = Counter(str(claim.verdict) for claim in claims)
-    found = ", ".join(f"{count} {verdict}" for verdict, count in counts.most_common())
-    return f"Of {len(claims)} claims: {found}."
+def verdict_text(answer: Answer) -> str:
+    """The verdict over all readings, with those on which it depends."""
+    if answer.kind is not Kind.DEPENDS:
+        return str(answer.kind)
+    titles = {r.name: r.title for r in (readings.PLAIN, *readings.OTHERS)}
+    holds = [n for n, c in answer.cells.items() if c.finding.verdict is Verdict.YES]
+    fails = [n for n in answer.cells if n not in holds]
+    word, few = ("holds", holds) if len(holds) < len(fails) else ("not", fails)
+    return f"{Kind.DEPENDS}: {word} with " + ", ".join(titles[name] for name in few)
 
 
-def _of_a_map(snapshot: StudySnapshot) -> bool:
-    """Whether its networks were trained with one first-order step per point."""
-    return snapshot.spec.fixed.get("integrator") == "exponential"
+def joint_text(answers: Sequence[Answer]) -> str:
+    """Under which readings the headline and what it stands on hold together."""
+    titles = {r.name: r.title for r in (readings.PLAIN, *readings.OTHERS)}
+    found = [titles[name] for name in together(answers, TOGETHER)]
+    what = "The accuracy, the maximum at 1 ns, the loss at both ends and the shift with τ"
+    if not found:
+        return f"{what} hold together under none of the readings that were measured."
+    return f"{what} hold together under: {', '.join(found)}."
+
+
+def _summary(answers: Sequence[Answer]) -> str:
+    counts = Counter(answer.kind for answer in answers)
+    found = ", ".join(f"{counts[kind]} {kind}" for kind in Kind if counts[kind])
+    n = len({name for answer in answers for name in answer.cells})
+    return (
+        f"Of {len(answers)} claims about trained spintronic networks, judged under {n} readings of "
+        f"what the paper leaves open: {found}. What it says of its CTRNN cannot be decided. "
+        f"{joint_text(answers)} [Sensitivity](sensitivity.md) has the matrix."
+    )
 
 
 def _strays(studies: Studies) -> str:
@@ -67,36 +97,72 @@ def _strays(studies: Studies) -> str:
     return head + "\n".join(lines) if lines else ""
 
 
-def _claims(claims: Sequence[Claim]) -> str:
-    rows = [
-        [claim.text, claim.place, claim.measured, f"**{claim.verdict}**", claim.rule]
-        for claim in claims
-    ]
-    return table(["The paper says", "where", "measured", "verdict", "rule"], rows)
+def _claims(answers: Sequence[Answer]) -> str:
+    rows = []
+    for answer in answers:
+        claim, plain = answer.claim, answer.plain
+        found = f"{plain.finding.verdict}, {plain.share:.0%}" if plain else "–"
+        measured = plain.finding.text if plain else "–"
+        if claim.fitted:
+            measured += f". *Fitted:* {claim.fitted}"
+        rows.append(
+            [claim.text, claim.place, measured, found, f"**{verdict_text(answer)}**", claim.rule]
+        )
+    head = ["The paper says", "where", "measured", "as in the figures", "verdict", "rule"]
+    return table(head, rows)
 
 
-def _accuracy(studies: Studies) -> str:
-    """Spintronic network against CTRNN, split by split, and what searches claimed and confirmed."""
-    scores = {
-        (key, split): scores_at_1_ns(studies[name])
-        for key in PAPER
-        for split in (0, *SPLITS)
-        if finished(studies.get(name := split_of(key, split)))
+def _undecided(evidences: Mapping[str, Evidence], theirs: Curve) -> str:
+    found = undecided(evidences[PLAIN], theirs) if PLAIN in evidences and theirs else []
+    if not found:
+        return ""
+    rows = [[u.text, u.place, u.measured, f"**{Kind.OPEN}**"] for u in found]
+    head = ["The paper says", "where", "ours, with constants fitted at 1 ns", "verdict"]
+    return "### The CTRNN\n\n" + prose.UNDECIDED + "\n\n" + table(head, rows)
+
+
+def _arithmetic(studies: Studies) -> str:
+    counted = {
+        int(m.info["n_synapses"])
+        for name in ("fig2b",)
+        if name in studies
+        for slot in studies[name].search
+        for m in slot.members
     }
-    rows = [
-        [f"split {split}", *(_spread(scores.get((key, split), ())) for key in PAPER)]
-        for split in (0, *SPLITS)
+    if not counted:
+        return ""
+    rows = [list(row) for row in arithmetic(max(counted))]
+    head = ["The paper says", "where", "its own numbers give"]
+    return "### Arithmetic\n\n" + prose.ARITHMETIC + "\n\n" + table(head, rows)
+
+
+def _accuracy(studies: Studies, evidences: Mapping[str, Evidence], theirs: Curve) -> str:
+    """Spintronic network against CTRNN, split by split, and what searches claimed and confirmed."""
+    ours = evidences[PLAIN].at_optimum() if PLAIN in evidences else None
+    both = [ours, next((p for p in theirs if p.x == 1.0), None)]
+    by_split = [
+        [_scores(point, split) if point else [] for point in both] for split in (0, *SPLITS)
     ]
-    pooled = [[x for (k, _), found in scores.items() if k == key for x in found] for key in PAPER]
-    means = [[statistics.fmean(v) for (k, _), v in scores.items() if k == key] for key in PAPER]
+    rows = [
+        [f"split {split}", *map(_spread, scores)]
+        for split, scores in zip((0, *SPLITS), by_split, strict=True)
+        if any(scores)
+    ]
+    columns = list(zip(*by_split, strict=True))
+    pooled_scores = [[x for scores in column for x in scores] for column in columns]
+    means = [[statistics.fmean(scores) for scores in column if scores] for column in columns]
     rows += [
-        ["all of them", *(_spread(found) for found in pooled)],
-        ["means of the splits", *(_spread(found) for found in means)],
+        ["all of them", *map(_spread, pooled_scores)],
+        ["means of the splits", *map(_spread, means)],
         ["paper", *(f"{mean:.2f} ± {std:.2f} %" for mean, std in PAPER.values())],
     ]
     head = ["60 epochs, Δt = 1 ns", "spintronic, the paper's hyper-parameters", "CTRNN, by hand"]
     searched = _searched(studies)
     return prose.ACCURACY + "\n\n" + table(head, rows) + ("\n\n" + searched if searched else "")
+
+
+def _scores(point: Point, split: int) -> list[float]:
+    return [network.accuracy for network in point.networks if network.split == split]
 
 
 def _spread(per_cent: Sequence[float]) -> str:
@@ -123,39 +189,45 @@ def _searched(studies: Studies) -> str:
     return prose.SEARCHED + "\n\n" + table(head, rows) if rows else ""
 
 
-def _figure(name: str, studies: Studies, there: Mapping[str, Path], claims: Sequence[Claim]) -> str:
+def _figure(
+    name: str, studies: Studies, there: Mapping[str, Path], answers: Sequence[Answer]
+) -> str:
     title, says, places, keys = prose.FIGURES[name]
     parts = [f"## {title}", f"**The paper says.** {says}"]
     shown = [there[key] for key in keys if key in there]
     parts += [f"![{title}]({path.as_posix()})" for path in shown]
-    about = [claim for claim in claims if claim.place in places]
+    about = [a for a in answers if a.claim.place in places and a.plain]
     if about:
-        lines = [f"- {c.text}: {c.measured}. *{c.verdict}*" for c in about]
+        lines = [
+            f"- {a.claim.text}: {a.plain.finding.text}. *{a.plain.finding.verdict}*"
+            for a in about
+            if a.plain
+        ]
         parts.append("**Measured.**\n\n" + "\n".join(lines))
     if about and name in prose.WHY:
         parts.append(f"**Agreement or not, and why.** {prose.WHY[name]}")
     if name in studies and studies[name].spec.sweep is not None:
-        parts.append(_medians([studies[k] for k in prose.TABLES.get(name, ()) if k in studies]))
+        own = [pooled(studies, key) for key in prose.TABLES.get(name, ()) if key in studies]
+        parts.append(_medians(own))
     return "\n\n".join(parts)
 
 
 def _medians(snapshots: Sequence[StudySnapshot]) -> str:
     """Median (quartiles) of every point, a column per curve."""
-    groups = [group for snapshot in snapshots for group in curves(snapshot)]
+    charts = [found for snapshot in snapshots if (found := chart(snapshot))]
+    groups = [group for found in charts for group in found.groups]
     xs = sorted({float(p.x) for group in groups for p in group.points})
     rows = []
     for x in xs:
         cells = []
         for group in groups:
-            found = [p for p in group.points if float(p.x) == x]
-            p = found[0] if found else None
+            p = next((p for p in group.points if float(p.x) == x), None)
             cells.append(f"{p.median:.1f} ({p.low:.1f} – {p.high:.1f})" if p else "–")
         rows.append([f"{x:g}", *cells])
     n = {p.n for group in groups for p in group.points}
-    axis = chart(snapshots[0])
-    head = [axis.x_label if axis else "x", *(group.label for group in groups)]
+    head = [charts[0].x_label if charts else "x", *(group.label for group in groups)]
     text = table(head, rows) if rows else ""
-    return f"Medians and quartiles in per cent, n = {', '.join(map(str, sorted(n)))}:\n\n{text}"
+    return f"Medians and quartiles in per cent, n = {' or '.join(map(str, sorted(n)))}:\n\n{text}"
 
 
 def _runs(studies: Studies) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hpo.views.numbers import study_figure
 from hpo.views.palette import BLUE, GREEN, INK, ORANGE, VERMILLION
 from hpo.views.pictures import study_figure as pictures_declared
-from reproduction.judges import Studies
+from reproduction.evidence import Studies, pooled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,8 +26,8 @@ def draw_all(studies: Studies, traces: Mapping[str, dict[str, Any]], folder: Pat
         if name not in studies:
             continue
         figure = study_figure.figure_of(studies[name].spec)
-        others = [studies[o] for o in (figure.overlay if figure else ()) if o in studies]
-        chart = study_figure.chart(studies[name], others)
+        others = [pooled(studies, o) for o in (figure.overlay if figure else ()) if o in studies]
+        chart = study_figure.chart(pooled(studies, name), others)
         if chart is not None and chart.groups:
             drawn.append(pictures_declared.write(chart, folder / f"{name}.svg"))
     if "adapted" in traces:

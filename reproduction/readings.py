@@ -122,9 +122,7 @@ OTHERS = (
         why="their distribution is not given; these spread as standard normal numbers do",
         changes={"weight_gain": 10.0},
     ),
-    Reading(
-        name="epochs", title="120 epochs", why="the number of epochs is not given", epochs=120
-    ),
+    Reading(name="epochs", title="120 epochs", why="the number of epochs is not given", epochs=120),
     Reading(
         name="decay",
         title="decay per update",

@@ -15,9 +15,9 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.views import formatting
-from reproduction import data, jobs, page, pictures, traces
+from hpo.views.numbers import study_figure
+from reproduction import claims, data, evidence, jobs, layers, page, pictures, sensitivity, traces
 from reproduction.jobs import Job
-from reproduction.judges import curves, finished
 
 FOLDER = "reproduction"
 START_S = 10.0
@@ -48,6 +48,8 @@ def run(figure: str | None, overrides: Sequence[str], workers: int | None, docs:
             data.write(snapshot, path)
             if job.name == "fig2b" and not overrides_the_sweep(overrides):
                 traces.record(snapshot, folder)
+            if job.reading and not job.split and not job.is_broad:
+                layers.record(snapshot, job.reading, folder)
 
 
 def overrides_the_sweep(overrides: Sequence[str]) -> bool:
@@ -70,8 +72,11 @@ def draw(docs: Path) -> None:
         if job.name in studies and spec.hash == studies[job.name].spec.hash:
             studies[job.name] = replace(studies[job.name], spec=spec)
     drawn = pictures.draw_all(studies, traces.read(folder), folder)
+    evidences = evidence.gather(studies, layers.read(folder))
+    answers = claims.answer_all(evidences)
     target = docs / "reproduction.md"
-    page.write(studies, drawn, target)
+    page.write(studies, evidences, answers, drawn, target)
+    drawn += sensitivity.write(answers, evidences, docs)
     for path in (*drawn, target):
         print(path)
 
@@ -129,10 +134,10 @@ def _compare(path: Path, snapshot: StudySnapshot) -> None:
     if not path.is_file() or snapshot.spec.sweep is None:
         return
     before = data.read(path)
-    if before.spec.hash != snapshot.spec.hash or not finished(before):
+    if before.spec.hash != snapshot.spec.hash or not evidence.finished(before):
         return
-    old = [point for group in curves(before) for point in group.points]
-    new = [point for group in curves(snapshot) for point in group.points]
+    charts = [study_figure.chart(s) for s in (before, snapshot)]
+    old, new = ([p for g in c.groups for p in g.points] if c else [] for c in charts)
     pairs = list(zip(old, new, strict=False))
     within = sum(o.low <= n.median <= o.high for o, n in pairs)
     same = sum(o == n for o, n in pairs)

@@ -236,7 +236,7 @@ class LayeredNetwork(nn.Module, ABC):
         return self.output(u) @ self.w_out.mT + self.bias_out.unsqueeze(1)
 
     def output(self, u: Tensor) -> Tensor:
-        """What is read of the last layer after the last point, y as a rule, (members, batch, width)."""
+        """What is read of the last layer after the last point: y or x, (members, batch, width)."""
         self._check_input(u)
         if self.computes_fused(u):
             inputs = u.expand(len(self.bias), *u.shape[-3:])

@@ -1,0 +1,93 @@
+"""``docs/sensitivity.md`` and its figure: every claim under every reading of the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hpo.views.palette import GREEN, ORANGE, VERMILLION
+from hpo.views.pictures import study_figure as pictures_declared
+from reproduction import prose, readings
+from reproduction.claims import Answer
+from reproduction.evidence import Evidence
+from reproduction.judges import Verdict
+from reproduction.page import joint_text, table, verdict_text
+from reproduction.readings import Reading
+
+COLOURS = {Verdict.YES: GREEN, Verdict.PARTLY: ORANGE, Verdict.NO: VERMILLION}
+
+
+def write(answers: Sequence[Answer], evidences: Mapping[str, Evidence], docs: Path) -> list[Path]:
+    """Write the page and draw its matrix; nothing where the plain reading alone was measured."""
+    measured = [r for r in (readings.PLAIN, *readings.OTHERS) if r.name in evidences]
+    if len(measured) < 2:
+        return []
+    picture = docs / "reproduction" / "sensitivity.svg"
+    _draw(answers, measured, picture)
+    target = docs / "sensitivity.md"
+    parts = [
+        prose.SENSITIVITY,
+        f"![Claims against readings](reproduction/{picture.name})",
+        joint_text(answers),
+        "## Verdicts\n\n" + _verdicts(answers),
+        "## Readings\n\n" + _readings(measured, evidences),
+        "## What was measured under each\n\n" + prose.MEASURED + "\n\n" + _details(answers),
+    ]
+    target.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
+    return [picture, target]
+
+
+def _verdicts(answers: Sequence[Answer]) -> str:
+    rows = [[a.claim.text, a.claim.place, verdict_text(a)] for a in answers]
+    return table(["The paper says", "where", "verdict"], rows)
+
+
+def _readings(measured: Sequence[Reading], evidences: Mapping[str, Evidence]) -> str:
+    rows = []
+    for reading in measured:
+        point = evidences[reading.name].at_optimum()
+        scores = [n.accuracy for n in point.networks] if point else []
+        found = prose.mean_text(scores) if scores else "–"
+        rows.append([reading.title, reading.why, found])
+    return table(["reading", "why the paper can be read so", "accuracy at 1 ns"], rows)
+
+
+def _details(answers: Sequence[Answer]) -> str:
+    titles = {r.name: r.title for r in (readings.PLAIN, *readings.OTHERS)}
+    parts = []
+    for answer in answers:
+        rows = [
+            [titles[name], f"{cell.finding.verdict}, {cell.share:.0%}", cell.finding.text]
+            for name, cell in answer.cells.items()
+        ]
+        parts.append(
+            f"### {answer.claim.text} ({answer.claim.place})\n\n*Rule:* {answer.claim.rule}.\n\n"
+            + table(["reading", "verdict", "measured"], rows)
+        )
+    return "\n\n".join(parts)
+
+
+def _draw(answers: Sequence[Answer], measured: Sequence[Reading], path: Path) -> None:
+    """A row per claim, a column per reading; a cell's colour is its verdict."""
+    with pictures_declared.style():
+        figure = pictures_declared.canvas(9.0, 0.9 + 0.3 * len(answers))
+        axes = figure.add_subplot()
+        axes.grid(visible=False)
+        for row, answer in enumerate(answers):
+            for column, reading in enumerate(measured):
+                cell = answer.cells.get(reading.name)
+                if cell is None:
+                    continue
+                verdict = cell.finding.verdict
+                axes.barh(row, 0.96, left=column - 0.48, height=0.9, color=COLOURS[verdict])
+                text = f"{verdict} {100 * cell.share:.0f}"
+                axes.text(column, row, text, ha="center", va="center", fontsize=6.5)
+        axes.set_yticks(range(len(answers)), [a.claim.short for a in answers])
+        axes.set_xticks(range(len(measured)), [r.title for r in measured], rotation=35, ha="left")
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0)
+        axes.set_ylim(len(answers) - 0.5, -0.5)
+        axes.set_xlim(-0.5, len(measured) - 0.5)
+        for side in axes.spines.values():
+            side.set_visible(False)
+        pictures_declared.save(figure, path)
