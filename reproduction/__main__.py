@@ -25,7 +25,9 @@ def parser() -> Parser:
     """The command line."""
     p = Parser("python -m reproduction", "Every figure of arXiv:2408.02835, measured.", _EXAMPLES)
     p.add_argument("action", choices=["run", "draw"], help="measure and draw; or draw alone")
-    p.add_argument("--fig", metavar="FIG", help="one figure: fig2b fig3a fig3b fig3c fig4, or one reading: literal, map, ...")
+    p.add_argument(
+        "--fig", metavar="FIG", help="one figure, fig2b ... fig4, or one reading: literal, map, ..."
+    )
     p.add_argument(
         "--set",
         action="append",
