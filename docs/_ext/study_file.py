@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 
 import objectives
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Dimension
+from hpo.study.tables import Dimension, Figure
 from objectives.tasks import TASKS
 
 MEANINGS = {
@@ -86,6 +86,7 @@ def models() -> dict[str, type[BaseModel]]:
     found = {"study": StudySpec, "space": Dimension, **tables()}
     curve = _model(found["sweep"].model_fields["curves"].annotation)
     found |= {"sweep.curves": curve, "range": _model(curve.model_fields["range"].annotation)}
+    found["figure.reference"] = _model(Figure.model_fields["reference"].annotation)
     found |= {f"task {name}": model for name, model in TASKS.items()}
     found |= {name: objectives.load(name).Params for name in objectives.BUILT_IN}
     if model := objectives.load("spintronic").variability:

@@ -21,6 +21,7 @@ _RULES = {
     "int_parsing": "a whole number",
     "float_parsing": "a number",
     "string_type": "a text",
+    "string_too_short": "a text that is not empty",
     "bool_type": "true or false",
     "tuple_type": "a list",
     "dict_type": "a table",

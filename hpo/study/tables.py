@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 ParamValue = float | int | str | bool
 """A suggested value, as Optuna's distributions give it."""
@@ -124,10 +124,19 @@ class Range(Table):
         return spaced(float(self.low), float(self.high), self.points, log=self.log)
 
 
+def _one_line(label: str) -> str:
+    if min(label) < " ":
+        raise ValueError(f"a label must stand on one line, but got label={label!r}. Change it.")
+    return label
+
+
+_Label = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
+
+
 class Curve(Table):
     """One entry of ``[[sweep.curves]]``: parameters that vary, and those that stay."""
 
-    label: Annotated[str, Field(min_length=1)]
+    label: _Label
     x: str | tuple[str, ...]
     """The parameter that varies, or several that take the same value."""
     values: tuple[ParamValue, ...] | None = None
@@ -137,10 +146,6 @@ class Curve(Table):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if min(self.label) < " ":
-            raise ValueError(
-                f".label: a label must stand on one line, but got label={self.label!r}. Change it."
-            )
         _check_list("x", "parameter", self.names, "Add it")
         for name in self.names:
             if name in self.fixed:
@@ -205,6 +210,11 @@ class Sweep(Table):
         varied = [name for curve in self.curves for name in curve.names]
         kept = [name for curve in self.curves for name in curve.fixed]
         return tuple(dict.fromkeys([*varied, *kept]))
+
+    @cached_property
+    def named(self) -> bool:
+        """Whether some x is a name, so that the axis is one of names."""
+        return any(isinstance(x, bool | str) for curve in self.curves for x in curve.at)
 
     @cached_property
     def points(self) -> tuple[tuple[int, ParamValue, dict[str, ParamValue]], ...]:
@@ -272,6 +282,53 @@ class WarmStart(Table):
 _RULE = re.compile(r"([A-Za-z_]\w*) < ([A-Za-z_]\w*|[0-9.eE+-]+)")
 
 
+class Reference(Table):
+    """One entry of ``[[figure.reference]]``: what a source states, beside what was measured.
+
+    Either values (``x``, ``y``), a ``window`` or a ``mark``.
+    """
+
+    label: _Label
+    """What the legend says."""
+    x: Annotated[tuple[float, ...] | None, Field(min_length=1)] = None
+    """Where values stand."""
+    y: tuple[float, ...] | None = None
+    """The score at each ``x``, written as ``reported.score`` is: 0.8983 for 89.83 %."""
+    std: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+    """The standard deviation of each ``y``, drawn as an error bar."""
+    window: tuple[float, float] | None = None
+    """In place of values: first and last x of a band."""
+    mark: float | None = None
+    """In place of values: where a vertical line stands."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        given = [key for key in ("x", "window", "mark") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"one of `x` with `y`, `window` and `mark` must be given, but got "
+                f"{', '.join(given) or 'none'}. Give one; another is a reference of its own."
+            )
+        count, y = len(self.x or ()), self.y or ()
+        for key, values in {"y": y, "std": y if self.std is None else self.std}.items():
+            if len(values) != count:
+                raise ValueError(
+                    f".{key}: as many values as in `x` must be given, but got {len(values)} where "
+                    f"`x` has {count}. Give one for each."
+                )
+        if self.window is not None and not self.window[0] < self.window[1]:
+            raise ValueError(
+                f".window: a range must begin below its end, but got window={list(self.window)}. "
+                f"Swap them, or give a `mark`."
+            )
+        return self
+
+    @property
+    def places(self) -> tuple[float, ...]:
+        """Every x of it."""
+        return self.x or self.window or (self.mark or 0.0,)
+
+
 class Figure(Table):
     """The ``[figure]`` table."""
 
@@ -281,9 +338,11 @@ class Figure(Table):
     y_label: str = ""
     log_x: bool = False
     marks: tuple[float | int, ...] = ()
-    """Where vertical lines stand."""
+    """Where vertical lines without a label stand."""
     overlay: tuple[str, ...] = ()
     """Other studies that are drawn into the same figure where they are there."""
+    reference: Annotated[tuple[Reference, ...] | None, Field(min_length=1)] = None
+    """What sources state, drawn beside what was measured: a table for each."""
     x: Annotated[str, Field(min_length=1)] | None = None
     """Scatter: a parameter, or ``info.NAME`` for what a training measured, median over members."""
     colour: str | None = None
@@ -308,6 +367,12 @@ class Figure(Table):
                 f".marks: a mark on a log axis must be above 0, but got marks={min(self.marks)}. "
                 f"Change it, or remove `log_x`."
             )
+        for index, reference in enumerate(self.reference or ()):
+            if self.log_x and min(reference.places) <= 0:
+                raise ValueError(
+                    f".reference.{index}: a reference on a log axis must stand above 0, but got "
+                    f"x={min(reference.places)}. Change it, or remove `log_x`."
+                )
         self.rule()
         return self
 

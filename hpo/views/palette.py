@@ -4,7 +4,7 @@ from __future__ import annotations
 
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BROWN = "#CC79A7", "#56B4E9", "#8C6D31"
-INK, GREY, GRID = "#1f2933", "#9aa5b1", "#e4e7eb"
+INK, SLATE, GREY, GRID = "#1f2933", "#52606d", "#9aa5b1", "#e4e7eb"
 
 BAND_OPACITY = 0.10
 BAND = {

@@ -59,12 +59,15 @@ def _rules(spec: StudySpec) -> Rules:
                 f"reported.{key}: a study must have a [cost] to be held against one, but got "
                 f"{key}={value} without it. Add [cost], or remove the key.",
             )
-        score = spec.reported.score
-        yield (
-            spec.objective_impl.metric == "accuracy" and not 0 <= score <= 1,
-            f"reported.score: an accuracy must lie within 0 and 1, but got score={score}. "
-            f"Write 89.83 % as 0.8983.",
-        )
+        yield _of_accuracy(spec, "reported.score", spec.reported.score)
+
+
+def _of_accuracy(spec: StudySpec, key: str, value: float) -> tuple[bool, str]:
+    return (
+        spec.objective_impl.metric == "accuracy" and not 0 <= value <= 1,
+        f"{key}: an accuracy must lie within 0 and 1, but got {key.rpartition('.')[2]}={value}. "
+        f"Write 89.83 % as 0.8983.",
+    )
 
 
 def _of_confirm(spec: StudySpec) -> Rules:
@@ -205,3 +208,16 @@ def _of_figure(spec: StudySpec, figure: Figure) -> Rules:
                 f"figure.colour: only numbers are smaller than others, but got the parameter "
                 f"{side!r}. Compare others.",
             )
+    named = spec.sweep is not None and spec.sweep.named
+    if figure.kind == "scatter":
+        named = not x.startswith("info.") and not spec.accepted_types(x) & {int, float}
+    for index, reference in enumerate(figure.reference or ()):
+        key = f"figure.reference.{index}"
+        yield (
+            named,
+            f"{key}: a reference must stand on an axis of numbers, but got one of names. "
+            f"Remove it.",
+        )
+        for name in ("y", "std"):
+            for value in getattr(reference, name) or ():
+                yield _of_accuracy(spec, f"{key}.{name}", value)

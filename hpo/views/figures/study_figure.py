@@ -6,12 +6,16 @@ from dataclasses import replace
 
 import plotly.graph_objects as go
 
+from hpo.study.tables import Reference
 from hpo.views import formatting
 from hpo.views.figures.style import DASHED, log_axis, markers, safe, style, titled
 from hpo.views.figures.thinning import sample
 from hpo.views.numbers.study_figure import Chart, Group, Point, colour_of
+from hpo.views.palette import SLATE
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
+DASHES = ("dot", "dashdot", "longdash", "solid")
+"""Of references: marks of the figure itself are dashed."""
 
 MAX_POINTS, MAX_TOLD = 300, 100
 """Points of a card; above so many, they say less when pointed at."""
@@ -28,8 +32,12 @@ def figure(chart: Chart) -> go.Figure:
             drawing.add_trace(_cloud(group, colour, SYMBOLS[index % len(SYMBOLS)]))
     for mark in chart.marks:
         drawing.add_vline(mark, **DASHED)
+    for index, reference in enumerate(chart.references):
+        _add_reference(drawing, reference, index)
     if chart.log_x:
-        drawing.update_xaxes(log_axis(float(p.x) for g in chart.groups for p in g.points))
+        places = [float(p.x) for g in chart.groups for p in g.points]
+        places += [x for reference in chart.references for x in reference.places]
+        drawing.update_xaxes(log_axis(places))
     drawing.update_xaxes(title_text=safe(chart.x_label))
     drawing.update_yaxes(title_text=safe(chart.y_label))
     return drawing
@@ -75,6 +83,25 @@ def _cloud(group: Group, colour: str, symbol: str) -> go.Scatter:
     marker = {"color": colour, "size": 8, "symbol": symbol, "opacity": 0.75}
     x, y = [p.x for p in group.points], [p.median for p in group.points]
     return markers(x, y, text, name=safe(group.label), marker=marker, on_edge=True)
+
+
+def _add_reference(drawing: go.Figure, reference: Reference, index: int) -> None:
+    """Hollow points with error bars, a band, or a line; the caps of bars at one x differ."""
+    line = {"color": SLATE, "width": 1.6, "dash": DASHES[index % len(DASHES)]}
+    look = {"name": safe(reference.label), "showlegend": True}
+    if reference.window is not None:
+        look |= {"fillcolor": rgba(SLATE, 0.12), "layer": "below", "line": {**line, "width": 0.8}}
+        drawing.add_vrect(*reference.window, **look)
+    elif reference.mark is not None:
+        drawing.add_vline(reference.mark, line=line, **look)
+    else:
+        symbol = SYMBOLS[(index + 2) % len(SYMBOLS)]
+        marker = {"color": "white", "size": 10, "symbol": symbol}
+        marker["line"] = {"color": SLATE, "width": 1.6}
+        trace = go.Scatter(x=reference.x, y=reference.y, mode="markers", marker=marker, **look)
+        bars = {"array": reference.std, "color": SLATE, "thickness": 1.6}
+        trace.update(error_y={**bars, "width": 4 + 2 * (index % len(DASHES))})
+        drawing.add_trace(trace.update(cliponaxis=False, hoverlabel_namelength=-1))
 
 
 def hover(group: Group, point: Point) -> str:

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Figure, ParamValue
+from hpo.study.tables import Figure, ParamValue, Reference
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
@@ -60,6 +60,8 @@ class Chart:
     joined: bool
     """Whether points are joined and have bands: curves, as opposed to a scatter."""
     groups: tuple[Group, ...]
+    references: tuple[Reference, ...]
+    """What sources state, with scores in the unit of the axes."""
 
 
 def colour_of(chart: Chart, group: int) -> str:
@@ -89,21 +91,63 @@ def chart(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> Char
     figure = figure_of(snapshot.spec)
     if figure is None:
         return None
-    groups = _groups(snapshot, figure)
-    for other in fitting(snapshot, others):
+    groups, drawn = _groups(snapshot, figure), fitting(snapshot, others)
+    for other in drawn:
         groups += _groups(other, figure)
     if figure.kind == "scatter":
         groups = _merged(groups)
     named = True in _sorts(groups)
+    references = () if named else _references(snapshot.spec, figure, [o.spec for o in drawn])
+    places = [x for reference in references for x in reference.places]
+    places += [p.x for group in groups for p in group.points if not isinstance(p.x, str)]
     return Chart(
         title=figure.title or snapshot.spec.description,
         x_label=figure.x_label or _x_name(snapshot.spec, figure),
         y_label=figure.y_label or formatting.metric(snapshot.spec),
-        log_x=figure.log_x
-        and all(not isinstance(p.x, str) and p.x > 0 for g in groups for p in g.points),
+        log_x=figure.log_x and not named and min(places, default=1) > 0,
         marks=() if named else tuple(float(mark) for mark in figure.marks),
         joined=figure.kind == "curves",
         groups=tuple(group for group in groups if group.points),
+        references=references,
+    )
+
+
+def stated(reference: Reference) -> str:
+    """What a reference of a chart says, in a line.
+
+    Examples:
+        >>> stated(Reference(label="A", x=(1.0, 2.0), y=(89.83, 88.0), std=(2.91, 3.0)))
+        'A: 89.83 ± 2.91 at 1, 88 ± 3 at 2'
+        >>> stated(Reference(label="B", window=(0.4, 2.5))), stated(Reference(label="C", mark=1.0))
+        ('B: 0.4 to 2.5', 'C: at 1')
+    """
+    places = [f"{x:.4g}" for x in reference.places]
+    if reference.window is not None:
+        return f"{reference.label}: {' to '.join(places)}"
+    bars = [f" ± {std:.3g}" for std in reference.std or ()] or [""] * len(places)
+    scores = [f"{y:.4g}{bar} " for y, bar in zip(reference.y or (), bars, strict=False)] or [""]
+    parts = [f"{score}at {x}" for score, x in zip(scores, places, strict=True)]
+    return f"{reference.label}: {', '.join(parts)}"
+
+
+def _references(
+    spec: StudySpec, figure: Figure, others: Sequence[StudySpec]
+) -> tuple[Reference, ...]:
+    """Those of the figure, and those of other studies whose own figure has the same x."""
+    axis = _x_name(spec, figure)
+    found = [
+        reference
+        for study in (spec, *others)
+        if (own := figure_of(study)) and _x_name(study, own) == axis
+        for reference in own.reference or ()
+    ]
+
+    def shown(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        return values and tuple(score_text.shown(spec, value) for value in values)
+
+    return tuple(
+        reference.model_copy(update={"y": shown(reference.y), "std": shown(reference.std)})
+        for reference in dict.fromkeys(found)
     )
 
 
@@ -171,7 +215,7 @@ def _curves(snapshot: StudySnapshot) -> list[Group]:
     spec = snapshot.spec
     assert spec.sweep is not None
     found: list[list[Point]] = [[] for _ in spec.sweep.curves]
-    named = any(isinstance(x, bool | str) for _, x, _ in spec.sweep.points)
+    named = spec.sweep.named
     for slot in trained(snapshot):
         curve, x, _ = spec.sweep.points[slot.number]
         place = formatting.value_text(x) if isinstance(x, bool | str) or named else float(x)

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError
+from hpo.study.tables import Reference
 from hpo.views.numbers.study_figure import Chart, Group, colour_of
-from hpo.views.palette import GRID, INK, VERMILLION
+from hpo.views.palette import GRID, INK, SLATE, VERMILLION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 ENDINGS = (".svg", ".pdf", ".png")
 
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
+_DASHES: tuple[Any, ...] = (":", "-.", (0, (8, 3)), "-")
+"""Of references: marks of the figure itself are dashed."""
 
 _STYLE: dict[Any, Any] = {
     "font.size": 9,
@@ -117,9 +120,13 @@ def draw(axes: Axes, chart: Chart) -> None:
         _draw_group(axes, group, chart.joined, colour, marker)
     for mark in chart.marks:
         axes.axvline(mark, color=VERMILLION, linestyle="--", linewidth=1.2)
+    for index, reference in enumerate(chart.references):
+        _draw_reference(axes, reference, index)
     axes.set_xlabel(plain(chart.x_label))
     axes.set_ylabel(plain(chart.y_label))
-    if len(chart.groups) > 1:
+    if chart.references:  # lines and bands leave no free place within
+        axes.figure.legend(loc="outside upper center", ncols=2)
+    elif len(chart.groups) > 1:
         axes.legend()
 
 
@@ -133,6 +140,22 @@ def _draw_group(axes: Axes, group: Group, joined: bool, colour: str, marker: str
         look = {}
     label = plain(group.label)
     axes.plot(x, y, color=colour, marker=marker, markersize=4, label=label, **look)
+
+
+def _draw_reference(axes: Axes, reference: Reference, index: int) -> None:
+    """Hollow points with error bars, a band, or a line; the caps of bars at one x differ."""
+    label, dash = wrapped(reference.label, 36), _DASHES[index % len(_DASHES)]
+    line: dict[str, Any] = {"color": SLATE, "linestyle": dash, "linewidth": 1.2}
+    if reference.window is not None:
+        line = {"edgecolor": SLATE, "linestyle": dash, "linewidth": 0.6}
+        axes.axvspan(*reference.window, facecolor=(SLATE, 0.12), label=label, **line)
+    elif reference.mark is not None:
+        axes.axvline(reference.mark, label=label, **line)
+    elif reference.x is not None and reference.y is not None:
+        look: dict[str, Any] = {"fmt": _MARKERS[(index + 2) % len(_MARKERS)], "color": SLATE}
+        look |= {"markerfacecolor": "white", "markersize": 6, "zorder": 3}
+        look["capsize"] = 3 + 2 * (index % len(_DASHES))
+        axes.errorbar(reference.x, reference.y, yerr=reference.std, label=label, **look)
 
 
 def wrapped(text: str, width: int = 90) -> str:

@@ -101,6 +101,9 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> Section
         note += f" Without points on these axes: {', '.join(sorted(there - fitting))}."
     if lost := study_figure.homeless(snapshot):
         note += f" {lost} of its complete trials have no place on the x axis."
+    if chart.references:
+        note += " Stated elsewhere (in grey; ±: standard deviation): "
+        note += f"{'; '.join(map(study_figure.stated, chart.references))}."
     title, label = chart.title or "Figure", f"{chart.y_label} against {chart.x_label}"
     parts = [plot("figure", figures_declared.figure(chart), label)]
     warnings = [] if spec.selects else tables.warnings(snapshot)

@@ -14,6 +14,7 @@ from hpo.views import formatting
 from hpo.views.numbers import front
 from hpo.views.numbers.scores import comparable
 from hpo.views.numbers.study_figure import chart as numbers
+from hpo.views.numbers.study_figure import stated
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _MARKS = "ox+*#@%&"
@@ -165,7 +166,9 @@ def _sweep(snapshot: StudySnapshot, width: int, rows: int) -> list[str]:
     first, last = (end(place, key=lambda x: place[x]) for end in (min, max))
     left, right = (x if isinstance(x, str) else f"{x:.4g}" for x in (first, last))
     marks = "   ".join(f"{_MARKS[i % len(_MARKS)]} {g.label}" for i, g in enumerate(found.groups))
-    return canvas.lines(snapshot.spec, (left, found.x_label, right), f"medians:   {marks}")
+    lines = canvas.lines(snapshot.spec, (left, found.x_label, right), f"medians:   {marks}")
+    references = [f"{' ' * _LABEL}  reference: {stated(one)}" for one in found.references]
+    return [*lines, *(formatting.cut(line, width) for line in references)]
 
 
 def _front(snapshot: StudySnapshot, width: int, rows: int) -> list[str]:

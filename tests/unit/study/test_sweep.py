@@ -50,6 +50,14 @@ def curve(**changes: Any) -> dict[str, Any]:
     return {"sweep": {"curves": [{k: v for k, v in one.items() if v is not None}]}}
 
 
+def test_a_reference_is_presentation_and_none_leaves_the_stored_form_as_it_was() -> None:
+    plain = spec(figure={"kind": "curves"})
+    cited = spec(figure={"kind": "curves", "reference": [{"label": "paper", "mark": 1}]})
+    assert cited.hash == plain.hash
+    assert cited.differences(plain) == []
+    assert "reference" not in plain.stored()["figure"]
+
+
 def test_trials_are_the_points_in_order_and_need_no_history() -> None:
     study = spec()
     assert (study.budget.trials, study.protocol, study.confirm) == (6, Protocol.CONFIRM, None)

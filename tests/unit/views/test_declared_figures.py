@@ -195,6 +195,54 @@ def test_terminal_shows_medians_over_what_varies() -> None:
     assert live[1].startswith("k = 5  1/3 points")
 
 
+REFERENCES = [
+    {"label": "paper <a> $", "x": [0.1, 1.0], "y": [0.8983, 0.9], "std": [0.0291, 0.03]},
+    {"label": "window", "window": [0.04, 0.5]},
+    {"label": "place", "mark": 10.0},
+]
+
+
+def test_references_stand_beside_what_was_measured_in_every_drawing() -> None:
+    study = measured(sweep_spec(CURVES[:1], log_x=True, reference=REFERENCES), 3)
+    chart = study_figure.chart(study)
+    values = chart.references[0]
+    assert (values.y, values.std) == (pytest.approx((89.83, 90)), pytest.approx((2.91, 3)))
+    drawn = figures_declared.figure(chart)
+    trace = drawn.data[-1]
+    assert (trace.name, list(trace.x), list(trace.y)) == (
+        "paper &lt;a&gt; $",
+        [0.1, 1.0],
+        [*values.y],
+    )
+    assert (list(trace.error_y.array), trace.marker.color) == ([*values.std], "white")
+    shapes = [(s.name, s.type, s.x0, s.x1, s.showlegend) for s in drawn.layout.shapes]
+    assert shapes == [("window", "rect", 0.04, 0.5, True), ("place", "line", 10, 10, True)]
+    with pictures_declared.style():
+        (axes,) = pictures_declared.figure(chart).axes
+    assert axes.get_xlim()[1] > 10
+    labels = axes.get_legend_handles_labels()[1]
+    assert labels == ["k = 2", "window", "place", r"paper <a> \$"]
+    assert [container.get_label() for container in axes.containers] == labels[-1:]
+    said = ["paper <a> $: 89.83 ± 2.91 at 0.1, 90 ± 3 at 1", "window: 0.04 to 0.5", "place: at 10"]
+    lines = terminal_chart.chart(study, width=72)
+    assert [line.strip() for line in lines[-3:]] == [f"reference: {text}" for text in said]
+    assert terminal_chart.chart(study, width=60)[-3].endswith("± 2.91 at 0.1, 90 …"), "cut"
+    note = "Stated elsewhere (in grey; ±: standard deviation): paper &lt;a&gt; $: 89.83 ± 2.91"
+    assert note in report_page.html(study)
+
+
+def test_references_of_an_overlay_are_drawn_where_the_axis_is_theirs() -> None:
+    other = sweep_spec(CURVES[:1], reference=REFERENCES).model_copy(update={"name": "other"})
+    others = [measured(other, 3)]
+    study = measured(sweep_spec(reference=REFERENCES[1:2]), 6)
+    labels = [reference.label for reference in study_figure.chart(study, others).references]
+    assert labels == ["window", "paper <a> $", "place"], "and once"
+    assert study_figure.chart(measured(scatter_spec(), 6), others).references == ()
+    below = sweep_spec(CURVES[:1], reference=[{"label": "below", "mark": 0.0}])
+    assert not study_figure.chart(measured(sweep_spec(log_x=True), 6), [measured(below, 3)]).log_x
+    assert len(study_figure.chart(measured(scatter_spec(x="x"), 6), others).references) == 3
+
+
 def test_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
     chart = study_figure.chart(measured(sweep_spec(), 6))
     with pytest.raises(HpoError) as caught:
