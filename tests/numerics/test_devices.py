@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -64,18 +65,18 @@ def test_a_spread_that_vanishes_leads_to_the_ideal(kind: str, method: str) -> No
         assert (far - ideal).abs().max() > 2e-5, name
 
 
-READS_X = {"readout": "x", "start": 0.3}
+EACH_SIZE: list[tuple[str, dict[str, Any]]] = [
+    *itertools.product(KINDS, [{}, {"layers": 1}, {"steps_per_point": 3}]),
+    ("spintronic", {"readout": "x", "start": 0.3}),
+]
 
 
-@pytest.mark.parametrize("sizes", [{}, {"layers": 1}, {"steps_per_point": 3}, READS_X])
+@pytest.mark.parametrize(("kind", "sizes"), EACH_SIZE)
 @pytest.mark.parametrize("method", ["exponential", "exponential-ab3"])
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("left_out", [(), ("tau_spread",), ("oscillator_noise_per_sqrt_ns",)])
 def test_the_kernel_agrees_with_the_reference(
     kind: str, method: str, sizes: dict[str, Any], left_out: tuple[str, ...]
 ) -> None:
-    if sizes == READS_X and kind == "ctrnn":
-        pytest.skip("a CTRNN has neither")
     how = {name: value for name, value in ALL.items() if name not in left_out}
     single = {"integrator": method, "dtype": torch.float32, "width": 7, **sizes}
     kernel, reference = (tiny(kind, backend=b, **single) for b in ("fused", "reference"))
