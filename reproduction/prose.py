@@ -65,7 +65,7 @@ whether the last layer is filtered, and its Eq. (1) and (2) differ by a factor o
 readings of these, one at a time. A cell says whether the claim holds, and in how many of 100 resamples of the networks its rule finds the same."""
 
 MEASURED = """\
-Ten seeds per point on split 0 of the images; five at 6.3 ns and on the outer curves of Fig. 3 (a, b), three on the 32 points of the broad set. *The figures* have three splits,
+Ten seeds per point on split 0 of the images; five at 6.3 ns and on the outer curves of Fig. 3 (a, b), one on the 32 points of the broad set. *The figures* have three splits,
 eight at 1 ns, and 64 points of ten seeds in the broad set. What the networks of a reading do is scored on the solved equation, but for those of *one step per point*:
 they are maps of the neurons, not solutions of their equation, and scored as such."""
 
