@@ -58,7 +58,7 @@ class SpintronicParams(LayeredParams):
         float,
         Field(
             gt=0,
-            le=2,
+            le=1,
             description="amplitude at the beginning of a series, over that at rest without input",
         ),
     ] = 1.0

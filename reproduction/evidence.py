@@ -205,11 +205,10 @@ def ctrnn(studies: Studies) -> Curve:
 
 def pooled(studies: Studies, name: str) -> StudySnapshot:
     """The study of a figure with the networks that its points have on other splits, too."""
-    there = [job.name for job in jobs.JOBS if job.of == name and job.name in studies]
     more: dict[tuple[Any, ...], list[Member]] = defaultdict(list)
-    for other in there:
-        if other != name:
-            for slot in trained(studies[other]):
+    for split in jobs.WHOLE_SPLITS:
+        if other := studies.get(jobs.split_of(name, split)):
+            for slot in trained(other):
                 more[_key(slot)] += slot.members
     slots = tuple(
         replace(slot, members=(*slot.members, *more[_key(slot)])) for slot in studies[name].search

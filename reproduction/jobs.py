@@ -43,11 +43,6 @@ class Job:
     is_broad: bool = False
     """Whether its points are a broad set, as those of Fig. 3(c)."""
 
-    @property
-    def of(self) -> str:
-        """The figure's study that it measures on another split; else its own name."""
-        return self.study if self.split else self.name
-
     def spec(self, more: Sequence[str] = ()) -> StudySpec:
         """Its spec, with further ``key=value`` overrides."""
         return file.load(self.study, overrides=[*self.overrides, *more], values={"name": self.name})
@@ -105,14 +100,15 @@ def _jobs() -> Iterator[Job]:
         for study in ("fig3a", "fig3b"):
             yield _on_split(study, split, SHIFT_TIMES_NS)
     for reading in readings.OTHERS:
-        for name, overrides in readings.studies(reading).items():
+        for part in readings.parts(reading):
             yield Job(
-                name=name,
+                name=part.name,
                 study="fig2b",
                 figure=reading.name,
-                overrides=overrides,
+                overrides=part.overrides,
+                split=part.split,
                 reading=reading.name,
-                is_broad=name.endswith("-broad"),
+                is_broad=part.is_broad,
             )
 
 

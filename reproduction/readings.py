@@ -19,10 +19,14 @@ TAU_NS, LR0, DENSITY, F_CUT_PER_NS = 14.12, 0.149, 0.5, 0.1
 """The paper's optimum, and the cut-off that it does not give."""
 TIMES_NS = (0.1, 0.25, 0.4, 0.63, 1.0, 1.6, 2.5, 4.0)
 """Input time scales of a reading's curve of Fig. 2(b)."""
-SLOWEST_NS = 6.3
-"""Its end, which is dear, and far from the best."""
-SHIFT_TIMES_NS = (0.4, 0.63, 1.0, 1.6, 2.5)
+SHIFT_TIMES_NS = (0.25, 0.63, 1.0, 1.6, 4.0)
 """The same of its curves of Fig. 3(a, b), besides the one of the optimum."""
+DENSITIES = ((1.0, 0.0), (1.0, 0.1), (1.0, 1.0), (0.2, 1.0), (0.2, 0.2))
+"""Between and within layers: the points of Fig. 4 that claims are about, besides the optimum."""
+SPLITS = (1, 2)
+"""Of the images, besides split 0: there the point at 1 ns is measured, too."""
+N_SEEDS = {"": 10, "-shifts": 5, "-broad": 1}
+"""Networks per point, by the end of a study's name."""
 FIXED: Mapping[str, ParamValue] = {
     "layers": 3,
     "width": 32,
@@ -95,7 +99,7 @@ OTHERS = (
     Reading(
         name="literal-0.05",
         title="factor 2, f_cut 0.05/ns",
-        why="the same, with the cut-off at which its one-step map agreed best",
+        why="the same, with the cut-off at which its one-step map agreed best: chosen by outcome",
         changes={"s": 1.0, "f_cut_per_ns": 0.05},
         tau_ratio=2.0,
     ),
@@ -121,42 +125,65 @@ OTHERS = (
     Reading(
         name="weights",
         title="initial weights tenfold",
-        why="their distribution is not given; these spread as standard normal numbers do",
+        why="their distribution is not given; those between and within layers spread as standard"
+        " normal numbers do",
         changes={"weight_gain": 10.0},
     ),
     Reading(name="epochs", title="120 epochs", why="the number of epochs is not given", epochs=120),
     Reading(
         name="decay",
-        title="decay per update",
-        why="n_epoch may count updates, of which an epoch has eight",
+        title="decay 8 times as fast",
+        why="n_epoch may count updates, of which an epoch has eight; here it falls once an epoch",
         changes={"lr_decay": 8.077 / 8},
     ),
 )
 
 
-def studies(reading: Reading) -> dict[str, tuple[str, ...]]:
-    """What makes the studies of a reading out of the file ``fig2b``: overrides by study name.
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A study of a reading: what makes it out of the file ``fig2b``."""
 
-    The first has ten networks a point: the curve of Fig. 2(b), and the densities of Fig. 4 that
-    claims are about. ``-shifts`` has five: the slow end of that curve, and the outer curves of
-    Fig. 3(a, b). ``-broad`` has one: a broad set, as Fig. 3(c) has.
+    name: str
+    overrides: tuple[str, ...]
+    split: int = 0
+    is_broad: bool = False
+
+
+def parts(reading: Reading) -> list[Part]:
+    """The studies of a reading.
+
+    The first has the curve of Fig. 2(b), and points of Fig. 4; ``-shifts`` the outer curves of
+    Fig. 3(a, b), ``-broad`` a broad set, as Fig. 3(c) has, and ``-split1`` and ``-split2`` the
+    point at 1 ns.
     """
     name = f"reading-{reading.name}"
-    at_times = [_point(reading, dt_ns) for dt_ns in TIMES_NS]
     densities = [
-        _point(reading, 1.0, density_inter=inter, density_intra=intra)
-        for inter, intra in ((1.0, 0.0), (1.0, 0.1), (1.0, 1.0), (0.2, 1.0), (0.2, 0.2))
+        _point(reading, 1.0, density_inter=inter, density_intra=intra) for inter, intra in DENSITIES
     ]
     outer = [{"tau_ns": factor * reading.tau_ns} for factor in (0.25, 4.0)]
     outer += [{"lr0": factor * LR0} for factor in (0.2, 5.0)]
-    shifts = [_point(reading, dt_ns, **other) for other in outer for dt_ns in SHIFT_TIMES_NS]
-    slow = _point(reading, SLOWEST_NS)
-    broad = [_point(reading, **values) for values in _broad_set(reading)]
-    return {
-        name: _overrides(reading, [*at_times, *densities], members=10),
-        f"{name}-shifts": _overrides(reading, [slow, *shifts], members=5),
-        f"{name}-broad": _overrides(reading, broad, members=1),
+    points = {
+        "": [*(_point(reading, dt_ns) for dt_ns in TIMES_NS), *densities],
+        "-shifts": [_point(reading, dt_ns, **other) for other in outer for dt_ns in SHIFT_TIMES_NS],
+        "-broad": [_point(reading, **values) for values in _broad_set(reading)],
     }
+    found = [
+        Part(
+            name=name + end,
+            overrides=_overrides(reading, own, members=N_SEEDS[end]),
+            is_broad=end == "-broad",
+        )
+        for end, own in points.items()
+    ]
+    alone = _overrides(reading, [_point(reading, 1.0)], members=N_SEEDS[""])
+    return found + [
+        Part(
+            name=f"{name}-split{split}",
+            overrides=(f"task.split_seed={split}", *alone),
+            split=split,
+        )
+        for split in SPLITS
+    ]
 
 
 def _point(reading: Reading, dt_ns: float, **others: float) -> dict[str, float]:

@@ -91,8 +91,8 @@ class LayeredNetwork(nn.Module, ABC):
 
     Each member's masks and initial weights are drawn from its own seed, so several members at once
     compute what each computes alone. Weights are drawn from U(-1/√n, 1/√n), n the fan-in before
-    sparsification, those of the neurons times ``weight_gain``; masked weights are zero and receive
-    no gradient.
+    sparsification, those between and within layers times ``weight_gain``; masked weights are zero
+    and receive no gradient.
 
     Args:
         seeds: seed of each member, non-negative, at least one.
@@ -103,7 +103,7 @@ class LayeredNetwork(nn.Module, ABC):
         width: neurons per layer.
         density_inter: fraction of connections kept between layers and from the input.
         density_intra: fraction of connections kept within each layer.
-        weight_gain: factor on the initial weights from the input, between and within layers.
+        weight_gain: factor on the initial weights between and within layers.
         dtype: type of the parameters.
         backend: "reference" computes by the equations of the module, "fused" by the CPU
             kernel, "auto" by the kernel where it can.
@@ -160,7 +160,7 @@ class LayeredNetwork(nn.Module, ABC):
         w_in = uniform("w_in", 1, (width, channels), channels)[:, 0]
         w_inter = uniform("w_inter", layers - 1, (width, width), width)
         w_intra = uniform("w_intra", layers, (width, width), width)
-        self.w_in = nn.Parameter(w_in * weight_gain * mask_in)
+        self.w_in = nn.Parameter(w_in * mask_in)
         self.w_inter = nn.Parameter(w_inter * weight_gain * mask_inter)
         self.w_intra = nn.Parameter(w_intra * weight_gain * mask_intra)
         self.bias = nn.Parameter(uniform("bias", layers, (width,), width))
@@ -258,7 +258,7 @@ class LayeredNetwork(nn.Module, ABC):
             u: input, as for ``forward``.
 
         Returns:
-            ``x`` and ``y``: state and output at the times ``k dt_ns``, k from 0 (at rest) to
+            ``x`` and ``y``: state and output at the times ``k dt_ns``, k from 0 (no input) to
             ``time``, each (members, layers, batch, time + 1, width).
             ``drive``: drive per ns at the times ``k dt_ns`` under input point k, k from 0 to
             ``time - 1``, (members, layers, batch, time, width).

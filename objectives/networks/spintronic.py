@@ -68,13 +68,18 @@ class SpintronicPhysics(Stepping):
         """Refuse constants without an amplitude at rest.
 
         Raises:
-            ValueError: ``sigma`` is at most 1/2, or ``q`` negative.
+            ValueError: ``sigma`` is at most 1/2, ``q`` negative, or ``start`` not within 0 and 1.
         """
         super().__post_init__()
         if not self.sigma > 0.5:
             raise ValueError(
                 f"spintronic physics: `sigma > 0.5` must hold, but got sigma={self.sigma}. "
                 "Raise it: the fixed bias 2 gamma would sustain no oscillation."
+            )
+        if not 0.0 < self.start <= 1.0:
+            raise ValueError(
+                f"spintronic physics: `0 < start <= 1` must hold, but got start={self.start}. "
+                "Give a share of the amplitude at rest: from 0, no oscillation could grow."
             )
         if not self.q >= 0.0:
             raise ValueError(
@@ -217,7 +222,7 @@ class SpintronicNetwork(LayeredNetwork):
         return SpintronicDeviceKernel(
             self.structures[0],
             gammas_per_ns=gammas,
-            start=self.physics.start * np.maximum(1.0 - gammas / bias, oscillator.X_MIN),
+            start=np.maximum(self.physics.start * (1.0 - gammas / bias), oscillator.X_MIN),
             reads_x=self.physics.readout == "x",
             b_fixed_per_ns=bias,
             noise=np.empty(0, np.float32) if noise is None else noise,

@@ -339,7 +339,7 @@ def test_refuses_masks_that_do_not_fit() -> None:
 @EACH_INTEGRATOR
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize(
-    "how", [{"readout": "x"}, {"start": 0.2}, {"readout": "x", "start": 1.6, "f_cut_per_ns": 0.0}]
+    "how", [{"readout": "x"}, {"start": 0.2}, {"readout": "x", "start": 0.6, "f_cut_per_ns": 0.0}]
 )
 def test_reads_and_begins_as_the_reference_does(
     how: dict[str, Any], layers: int, integrator: str
