@@ -6,7 +6,7 @@ import math
 import random
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -19,6 +19,10 @@ from reproduction import jobs, readings
 from reproduction.readings import Reading
 
 Studies = Mapping[str, StudySnapshot]
+
+
+FIGURE_SPLITS = (0, *jobs.WHOLE_SPLITS)
+"""Of the images: those of the figures' points, as far as they were measured there."""
 
 
 class Condition(NamedTuple):
@@ -75,11 +79,6 @@ class Point:
         return self.quartiles[2]
 
     @property
-    def n_failed(self) -> int:
-        """Networks more than ten points below the median."""
-        return sum(network.accuracy < self.median - 10.0 for network in self.networks)
-
-    @property
     def mean_weight_per_ns(self) -> float | None:
         """Mean absolute weight of the connections that exist, median over the networks."""
         known = [n.mean_weight_per_ns for n in self.networks if n.mean_weight_per_ns is not None]
@@ -120,8 +119,8 @@ class Evidence:
         self,
         reading: Reading,
         networks: Mapping[Condition, tuple[Network, ...]],
-        broad: Mapping[Condition, tuple[Network, ...]],
-        layers: Mapping[float, Any],
+        broad: Sequence[tuple[Condition, tuple[Network, ...]]],
+        layers: Mapping[float, Sequence[Any]],
     ) -> None:
         """Take all as it is."""
         self.reading, self.layers = reading, layers
@@ -130,12 +129,9 @@ class Evidence:
     def time_scales(self, *, tau: float = 1.0, lr0: float = 1.0) -> Curve:
         """A curve of Fig. 2(b), 3(a) or 3(b): τ and lr0 times those of the optimum."""
         tau_ns, rate = _short(tau * self.reading.tau_ns), _short(lr0 * readings.LR0)
-        half = readings.DENSITY
+        wanted = (tau_ns, rate, readings.DENSITY, readings.DENSITY)
         return self._along(
-            "dt_ns",
-            lambda c: (
-                (c.tau_ns, c.lr0, c.density_inter, c.density_intra) == (tau_ns, rate, half, half)
-            ),
+            "dt_ns", lambda c: (c.tau_ns, c.lr0, c.density_inter, c.density_intra) == wanted
         )
 
     def densities(self, which: str) -> Curve:
@@ -150,15 +146,19 @@ class Evidence:
         return self._along(along, lambda c: c[:3] == optimum and rules[which](c))
 
     def at_optimum(self) -> Point | None:
-        """The paper's point, at 1 ns."""
-        return next((p for p in self.time_scales() if p.x == 1.0), None)
+        """The paper's point, at 1 ns, on all splits at which it was measured."""
+        found = self._along("dt_ns", lambda c: c.dt_ns == 1.0 and self._is_optimal(c), splits=None)
+        return found[0] if found else None
 
     def broad_set(self) -> list[Point]:
         """The points of Fig. 3(c) that are no other figure's."""
-        return [Point(c.dt_ns, c, found) for c, found in self._broad.items()]
+        return [Point(c.dt_ns, c, found) for c, found in self._broad]
 
     def resampled(self, draw: random.Random) -> Evidence:
-        """The same with the networks of every condition drawn again, those of each split apart."""
+        """The same with the networks of every condition drawn again, those of each split apart.
+
+        Of the broad set, the points are drawn again, and then their networks.
+        """
 
         def again(networks: tuple[Network, ...]) -> tuple[Network, ...]:
             by_split = defaultdict(list)
@@ -166,32 +166,64 @@ class Evidence:
                 by_split[network.split].append(network)
             return tuple(n for own in by_split.values() for n in draw.choices(own, k=len(own)))
 
-        networks, broad = (
-            {condition: again(found) for condition, found in group.items()}
-            for group in (self._networks, self._broad)
-        )
+        networks = {condition: again(found) for condition, found in self._networks.items()}
+        points = draw.choices(self._broad, k=len(self._broad)) if self._broad else []
+        broad = [(condition, again(found)) for condition, found in points]
         layers = {d: draw.choices(rows, k=len(rows)) for d, rows in self.layers.items()}
         return Evidence(self.reading, networks, broad, layers)
 
-    def _along(self, name: str, belongs: Any) -> Curve:
-        found = [
-            Point(getattr(c, name), c, networks)
-            for c, networks in self._networks.items()
-            if belongs(c)
-        ]
+    def as_few(self) -> Evidence:
+        """The points and networks that other readings have: as few, and on the same splits."""
+        tau_ns = self.reading.tau_ns
+        outer = [(0.25 * tau_ns, readings.LR0), (4.0 * tau_ns, readings.LR0)]
+        outer += [(tau_ns, 0.2 * readings.LR0), (tau_ns, 5.0 * readings.LR0)]
+        shifted = {(_short(tau), _short(lr0)) for tau, lr0 in outer}
+        chosen = {}
+        for c, networks in self._networks.items():
+            splits, n = {0}, readings.N_SEEDS[""]
+            if (c.tau_ns, c.lr0) in shifted and c.dt_ns in readings.SHIFT_TIMES_NS:
+                n = readings.N_SEEDS["-shifts"]
+            elif self._is_optimal(c) and c.dt_ns == 1.0:
+                splits |= set(readings.SPLITS)
+            elif not (
+                (self._is_optimal(c) and c.dt_ns in readings.TIMES_NS)
+                or (c.dt_ns == 1.0 and (c.density_inter, c.density_intra) in readings.DENSITIES)
+            ):
+                continue
+            own = [[m for m in networks if m.split == split][:n] for split in sorted(splits)]
+            chosen[c] = tuple(network for found in own for network in found)
+        broad = [(c, found[: readings.N_SEEDS["-broad"]]) for c, found in self._broad[::2]]
+        return Evidence(readings.CONTROL, chosen, broad, self.layers)
+
+    def _is_optimal(self, c: Condition) -> bool:
+        """Whether all but the time scale is as in the paper's optimum."""
+        half = readings.DENSITY
+        optimum = (_short(self.reading.tau_ns), readings.LR0, half, half)
+        return (c.tau_ns, c.lr0, c.density_inter, c.density_intra) == optimum
+
+    def _along(
+        self, name: str, belongs: Any, splits: Collection[int] | None = FIGURE_SPLITS
+    ) -> Curve:
+        found = []
+        for c, networks in self._networks.items():
+            own = tuple(n for n in networks if splits is None or n.split in splits)
+            if own and belongs(c):
+                found.append(Point(getattr(c, name), c, own))
         return sorted(found, key=lambda point: point.x)
 
 
 def gather(studies: Studies, layers: Mapping[str, Mapping[float, Any]]) -> dict[str, Evidence]:
-    """What there is of every reading, by its name; and of the CTRNN under ``ctrnn``."""
-    found = {}
+    """What there is of every reading, by its name, and of the figures as few networks."""
+    found: dict[str, Evidence] = {}
     for reading in (readings.PLAIN, *readings.OTHERS):
         own = [job for job in jobs.JOBS if job.reading == reading.name]
         networks = _networks(reading, [j for j in own if not j.is_broad], studies)
         broad = _networks(reading, [j for j in own if j.is_broad], studies)
         if networks or broad:
             measured = layers.get(reading.name, {})
-            found[reading.name] = Evidence(reading, networks, broad, measured)
+            found[reading.name] = Evidence(reading, networks, list(broad.items()), measured)
+    if plain := found.get(readings.PLAIN.name):
+        found[readings.CONTROL.name] = plain.as_few()
     return found
 
 
@@ -228,11 +260,11 @@ def _key(slot: Slot) -> tuple[Any, ...]:
 def _networks(
     reading: Reading, own: Iterable[jobs.Job], studies: Studies
 ) -> dict[Condition, tuple[Network, ...]]:
-    """Each network once: figures share points."""
+    """Each network once: figures share points. Studies that are not as declared are left out."""
     found: dict[Condition, dict[tuple[int, int], Network]] = defaultdict(dict)
     for job in own:
         snapshot = studies.get(job.name)
-        if snapshot is None or not finished(snapshot):
+        if snapshot is None or not finished(snapshot) or job.declared.differences(snapshot.spec):
             continue
         for slot in trained(snapshot):
             values = {**_DEFAULTS, **snapshot.spec.fixed, **slot.params}

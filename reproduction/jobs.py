@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from hpo.errors import HpoError
@@ -42,6 +43,11 @@ class Job:
     """The reading of the paper that it belongs to, if it is one of spintronic networks' figures."""
     is_broad: bool = False
     """Whether its points are a broad set, as those of Fig. 3(c)."""
+
+    @cached_property
+    def declared(self) -> StudySpec:
+        """Its spec."""
+        return self.spec()
 
     def spec(self, more: Sequence[str] = ()) -> StudySpec:
         """Its spec, with further ``key=value`` overrides."""

@@ -1,7 +1,7 @@
 """What the neurons of the layers do, Fig. 1(b-d), in numbers: from networks trained again.
 
 A network is a pure function of its parameters and seed, so that what the figures' studies have
-trained is trained again here, at 1 ns, and replayed on the whole test half::
+trained is trained again here, at 1 ns on split 0, and replayed on the whole test half::
 
     mean       of x, over series, points and neurons of a layer
     saturated  share of these states with x below 0.1 or above 0.9
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,44 +27,62 @@ from hpo.study.trials import Slot
 from hpo.views.numbers.study_figure import trained
 from objectives.contract import Protocol
 from objectives.inspection import NetworkObjective
+from objectives.solved_equation import refined
 from objectives.tasks import load
+from reproduction import readings
+from reproduction.readings import Reading
 
 DENSITIES = (0.2, 0.5, 1.0)
 """Of all connections."""
+STEPS_PER_POINT = 8
+"""With which a network is replayed on the solved equation, unless it is a map."""
 SATURATED = 0.1
 """How near to 0 or 1 an amplitude is saturated."""
 
 
-def record(snapshot: StudySnapshot, reading: str, folder: Path) -> None:
-    """Measure the networks of 1 ns with one of ``DENSITIES``, and add them to the file."""
-    path = folder / "layers.json"
-    known = read(folder)
+def record(snapshot: StudySnapshot, reading: Reading, folder: Path) -> None:
+    """Measure the networks of the optimum at 1 ns with one of ``DENSITIES``, unless it was done."""
+    path, known = folder / "layers.json", _tree(folder)
+    if known.get(reading.name, {}).get("spec_hash") == snapshot.spec.hash:
+        return
+    found: dict[float, list[Any]] = {}
     for slot in trained(snapshot):
         values = {**snapshot.spec.fixed, "dt_ns": 1.0, **slot.params}
         density = float(values["density_inter"])
-        if (values["dt_ns"], density) not in {(1.0, d) for d in DENSITIES}:
-            continue
-        if density != values["density_intra"]:
-            continue
-        own = known.setdefault(reading, {})
-        seeds = {member.seed for member in slot.members}
-        if {row["seed"] for row in own.get(density, ())} == seeds:
-            continue
-        print(f"layers of {snapshot.spec.name}, trial {slot.number}", file=sys.stderr, flush=True)
-        own[density] = [_measure(snapshot, slot, member.seed) for member in slot.members]
-    path.write_text(_lines(known), encoding="utf-8")
+        optimum = (1.0, reading.tau_ns, readings.LR0, density)
+        place = tuple(values[name] for name in ("dt_ns", "tau_ns", "lr0", "density_intra"))
+        if place == optimum and density in DENSITIES and density not in found:
+            print(f"layers of {snapshot.spec.name}, trial {slot.number}", file=sys.stderr)
+            found[density] = [_measure(snapshot, slot, m.seed, reading) for m in slot.members]
+    known[reading.name] = {"spec_hash": snapshot.spec.hash, "densities": found}
+    path.write_text(_text(known), encoding="utf-8")
 
 
 def read(folder: Path) -> dict[str, dict[float, list[dict[str, Any]]]]:
     """A row per network, by reading and density; none without the file."""
-    path = folder / "layers.json"
-    if not path.is_file():
-        return {}
-    tree = json.loads(path.read_text(encoding="utf-8"))
     return {
-        reading: {float(density): rows for density, rows in own.items()}
-        for reading, own in tree.items()
+        reading: {float(density): rows for density, rows in own["densities"].items()}
+        for reading, own in _tree(folder).items()
     }
+
+
+def _tree(folder: Path) -> dict[str, Any]:
+    path = folder / "layers.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def _text(tree: Mapping[str, Any]) -> str:
+    """JSON with a line per network."""
+    lines = [
+        f'"{name}": {{"spec_hash": "{own["spec_hash"]}", "densities": {{'
+        + ",".join(
+            f'\n "{density}": [\n  ' + ",\n  ".join(map(json.dumps, rows)) + "]"
+            for density, rows in own["densities"].items()
+        )
+        + "}}"
+        for name, own in tree.items()
+    ]
+    return "{" + ",\n".join(lines) + "}\n"
 
 
 def mean_of(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
@@ -88,7 +107,7 @@ def spectral_mean(series: NDArray[np.floating[Any]], dt_ns: float) -> float:
     return float((frequencies * power).sum() / power.sum())
 
 
-def _measure(snapshot: StudySnapshot, slot: Slot, seed: int) -> dict[str, Any]:
+def _measure(snapshot: StudySnapshot, slot: Slot, seed: int, reading: Reading) -> dict[str, Any]:
     torch.set_num_threads(1)
     spec = snapshot.spec
     objective = spec.objective_impl
@@ -99,17 +118,16 @@ def _measure(snapshot: StudySnapshot, slot: Slot, seed: int) -> dict[str, Any]:
     )
     outcome = member.train(lambda progress: None)
     shown = load(spec.task_params, protocol=Protocol.CONFIRM, member_seed=seed).score
-    u = torch.from_numpy(shown.x)
-    x = member.network.trajectories(u)["x"][0, :, :, 1:].numpy()  # (layers, series, points, width)
-    by_layer = [layer.swapaxes(1, 2) for layer in x]
-    dt_ns = member.network.physics.dt_ns
+    u, network = torch.from_numpy(shown.x), member.network
+    with nullcontext() if reading.as_a_map else refined(network, STEPS_PER_POINT):
+        x = network.trajectories(u)["x"][0, :, :, 1:].numpy()  # (layers, series, points, width)
+    by_layer, dt_ns = [layer.swapaxes(1, 2) for layer in x], network.physics.dt_ns
+    saturated = [(layer < SATURATED) | (layer > 1.0 - SATURATED) for layer in by_layer]
     return {
         "seed": seed,
-        "score": round(outcome.score, 5),
+        "score": outcome.score,
         "mean": [_digits(layer.mean()) for layer in by_layer],
-        "saturated": [
-            _digits(((layer < SATURATED) | (layer > 1.0 - SATURATED)).mean()) for layer in by_layer
-        ],
+        "saturated": [_digits(states.mean()) for states in saturated],
         "frequency": [_digits(spectral_mean(layer, dt_ns)) for layer in by_layer],
         "input_frequency": _digits(spectral_mean(u.numpy().swapaxes(1, 2), dt_ns)),
     }
@@ -117,8 +135,3 @@ def _measure(snapshot: StudySnapshot, slot: Slot, seed: int) -> dict[str, Any]:
 
 def _digits(value: Any) -> float:
     return float(f"{float(value):.4g}")
-
-
-def _lines(tree: Mapping[str, Mapping[float, Sequence[Any]]]) -> str:
-    """JSON with a line per network."""
-    return json.dumps(tree, indent=1)

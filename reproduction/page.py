@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from hpo.study import score_text
@@ -12,11 +12,11 @@ from hpo.study.snapshot import StudySnapshot
 from hpo.views import formatting
 from hpo.views.numbers.study_figure import chart
 from reproduction import evidence, prose, readings
-from reproduction.claims import TOGETHER, Answer, Kind, arithmetic, together, undecided
+from reproduction.claims import Answer, Kind, arithmetic, together, undecided
 from reproduction.data import core_seconds, n_networks, spread_text
 from reproduction.evidence import Curve, Evidence, Point, Studies, pooled
 from reproduction.jobs import JOBS, SPLITS
-from reproduction.judges import PAPER, Verdict
+from reproduction.judges import PAPER
 
 PLAIN = readings.PLAIN.name
 
@@ -58,29 +58,35 @@ def verdict_text(answer: Answer) -> str:
     """The verdict over all readings, with those on which it depends."""
     if answer.kind is not Kind.DEPENDS:
         return str(answer.kind)
-    titles = {r.name: r.title for r in (readings.PLAIN, *readings.OTHERS)}
-    holds = [n for n, c in answer.cells.items() if c.finding.verdict is Verdict.YES]
-    fails = [n for n in answer.cells if n not in holds]
-    word, few = ("holds", holds) if len(holds) < len(fails) else ("not", fails)
-    return f"{Kind.DEPENDS}: {word} with " + ", ".join(titles[name] for name in few)
+    yes, no = answer.settled(holds=True), answer.settled(holds=False)
+    return f"{Kind.DEPENDS}: holds with {_titles(yes)}; not with {_titles(no)}"
+
+
+def _titles(names: Iterable[str]) -> str:
+    titles = {reading.name: reading.title for reading in readings.ALL}
+    return ", ".join(titles[name] for name in names)
 
 
 def joint_text(answers: Sequence[Answer]) -> str:
     """Under which readings the headline and what it stands on hold together."""
-    titles = {r.name: r.title for r in (readings.PLAIN, *readings.OTHERS)}
-    found = [titles[name] for name in together(answers, TOGETHER)]
+    found = together(answers)
     what = "The accuracy, the maximum at 1 ns, the loss at both ends and the shift with τ"
-    if not found:
-        return f"{what} hold together under none of the readings that were measured."
-    return f"{what} hold together under: {', '.join(found)}."
+    told = [f"{_titles([n])} ({share:.0%})" for n, (holds, share) in found.items() if holds]
+    if told:
+        return f"{what} hold together (in that share of the resamples) under: {', '.join(told)}."
+    most = max(found.values(), key=lambda pair: pair[1], default=(False, 0.0))[1]
+    return (
+        f"{what} hold together under none of the readings, and in {most:.0%} of resamples at most."
+    )
 
 
 def _summary(answers: Sequence[Answer]) -> str:
     counts = Counter(answer.kind for answer in answers)
     found = ", ".join(f"{counts[kind]} {kind}" for kind in Kind if counts[kind])
-    n = len({name for answer in answers for name in answer.cells})
+    names = {name for answer in answers for name in answer.cells} - {readings.CONTROL.name}
+    n = f"{len(names)} reading{'s' * (len(names) > 1)}"
     return (
-        f"Of {len(answers)} claims about trained spintronic networks, judged under {n} readings of "
+        f"Of {len(answers)} claims about trained spintronic networks, judged under {n} of "
         f"what the paper leaves open: {found}. What it says of its CTRNN cannot be decided. "
         f"{joint_text(answers)} [Sensitivity](sensitivity.md) has the matrix."
     )
@@ -101,7 +107,7 @@ def _claims(answers: Sequence[Answer]) -> str:
     rows = []
     for answer in answers:
         claim, plain = answer.claim, answer.plain
-        found = f"{plain.finding.verdict}, {plain.share:.0%}" if plain else "–"
+        found = f"{plain.finding.verdict} ({plain.share:.0%})" if plain else "–"
         measured = plain.finding.text if plain else "–"
         if claim.fitted:
             measured += f". *Fitted:* {claim.fitted}"
@@ -122,13 +128,8 @@ def _undecided(evidences: Mapping[str, Evidence], theirs: Curve) -> str:
 
 
 def _arithmetic(studies: Studies) -> str:
-    counted = {
-        int(m.info["n_synapses"])
-        for name in ("fig2b",)
-        if name in studies
-        for slot in studies[name].search
-        for m in slot.members
-    }
+    search = studies["fig2b"].search if "fig2b" in studies else ()
+    counted = {int(member.info["n_synapses"]) for slot in search for member in slot.members}
     if not counted:
         return ""
     rows = [list(row) for row in arithmetic(max(counted))]
@@ -248,7 +249,15 @@ def _runs(studies: Studies) -> str:
     total = formatting.duration_text(sum(core_seconds(s) for s in studies.values()))
     networks = sum(n_networks(s) for s in studies.values())
     head = ["study", "spec hash", "trials", "networks", "training, one core", "date", "on"]
-    return table(head, rows) + f"\n\nIn all {networks:,} networks and {total} of one core."
+    unsettled = sum(
+        member.solved is not None and not member.solved.converged
+        for snapshot in studies.values()
+        for slot in snapshot.search
+        for member in slot.members
+    )
+    told = f"In all {networks:,} networks and {total} of one core. "
+    told += f"Of {unsettled} networks of sweeps no step was found that changes nothing any more."
+    return table(head, rows) + "\n\n" + told
 
 
 def _machine(snapshot: StudySnapshot) -> str:

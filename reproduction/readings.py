@@ -70,6 +70,11 @@ class Reading:
 
 
 PLAIN = Reading(name="plain", title="the figures", why="the plain reading")
+CONTROL = Reading(
+    name="control",
+    title="the figures, as few networks",
+    why="the plain reading again, with as few points and networks as the others",
+)
 OTHERS = (
     Reading(
         name="f-cut-0.02",
@@ -137,6 +142,8 @@ OTHERS = (
         changes={"lr_decay": 8.077 / 8},
     ),
 )
+
+ALL = (PLAIN, CONTROL, *OTHERS)
 
 
 @dataclass(frozen=True, kw_only=True)

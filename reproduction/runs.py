@@ -16,7 +16,18 @@ from hpo.postgres.connect import open_storage
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.views import formatting
 from hpo.views.numbers import study_figure
-from reproduction import claims, data, evidence, jobs, layers, page, pictures, sensitivity, traces
+from reproduction import (
+    claims,
+    data,
+    evidence,
+    jobs,
+    layers,
+    page,
+    pictures,
+    readings,
+    sensitivity,
+    traces,
+)
 from reproduction.jobs import Job
 
 FOLDER = "reproduction"
@@ -48,8 +59,9 @@ def run(figure: str | None, overrides: Sequence[str], workers: int | None, docs:
             data.write(snapshot, path)
             if job.name == "fig2b" and not overrides_the_sweep(overrides):
                 traces.record(snapshot, folder)
-            if job.reading and not job.split and not job.is_broad:
-                layers.record(snapshot, job.reading, folder)
+            for reading in readings.ALL:
+                if job.name == ("fig4" if reading is readings.PLAIN else f"reading-{reading.name}"):
+                    layers.record(snapshot, reading, folder)
 
 
 def overrides_the_sweep(overrides: Sequence[str]) -> bool:

@@ -19,8 +19,8 @@ COLOURS = {Verdict.YES: GREEN, Verdict.PARTLY: ORANGE, Verdict.NO: VERMILLION}
 
 def write(answers: Sequence[Answer], evidences: Mapping[str, Evidence], docs: Path) -> list[Path]:
     """Write the page and draw its matrix; nothing where the plain reading alone was measured."""
-    measured = [r for r in (readings.PLAIN, *readings.OTHERS) if r.name in evidences]
-    if len(measured) < 2:
+    measured = [reading for reading in readings.ALL if reading.name in evidences]
+    if not {reading.name for reading in readings.OTHERS} & evidences.keys():
         return []
     picture = docs / "reproduction" / "sensitivity.svg"
     _draw(answers, measured, picture)
@@ -53,11 +53,11 @@ def _readings(measured: Sequence[Reading], evidences: Mapping[str, Evidence]) ->
 
 
 def _details(answers: Sequence[Answer]) -> str:
-    titles = {r.name: r.title for r in (readings.PLAIN, *readings.OTHERS)}
+    titles = {reading.name: reading.title for reading in readings.ALL}
     parts = []
     for answer in answers:
         rows = [
-            [titles[name], f"{cell.finding.verdict}, {cell.share:.0%}", cell.finding.text]
+            [titles[name], f"{cell.finding.verdict} ({cell.share:.0%})", cell.finding.text]
             for name, cell in answer.cells.items()
         ]
         parts.append(
@@ -80,8 +80,11 @@ def _draw(answers: Sequence[Answer], measured: Sequence[Reading], path: Path) ->
                     continue
                 verdict = cell.finding.verdict
                 axes.barh(row, 0.96, left=column - 0.48, height=0.9, color=COLOURS[verdict])
-                text = f"{verdict} {100 * cell.share:.0f}"
-                axes.text(column, row, text, ha="center", va="center", fontsize=6.5)
+                text, look = (
+                    f"{verdict} {100 * cell.share:.0f}",
+                    "bold" * cell.is_settled or "normal",
+                )
+                axes.text(column, row, text, ha="center", va="center", fontsize=6.5, weight=look)
         axes.set_yticks(range(len(answers)), [a.claim.short for a in answers])
         axes.set_xticks(range(len(measured)), [r.title for r in measured], rotation=35, ha="left")
         axes.xaxis.tick_top()

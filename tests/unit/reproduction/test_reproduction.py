@@ -96,7 +96,7 @@ def test_what_agrees_holds_and_what_was_not_run_is_not_judged() -> None:
         [
             *("89.83 ± 2.91 %", "maximum at 1 ns", "window 0.4 – 2.5 ns", "loss at both ends"),
             *("shift with τ", "shift with lr0", "bells", "fast: large weights"),
-            "lr0: large weights",
+            *("lr0: large weights", "windows of Fig. 3"),
         ],
         Verdict.YES,
     )
@@ -111,9 +111,10 @@ def test_what_disagrees_fails() -> None:
         study("fig3a", bell(lambda p: 14.12 / p["tau_ns"])),
         study("fig3b", lambda p: 0.5, mean_weight_per_ns=lambda p: 1 / p["lr0"]),
     )
-    assert found.pop("loss at both ends") == Verdict.PARTLY
-    assert set(found.values()) == {Verdict.NO}
-    assert len(found) == 8
+    partly = {name for name, verdict in found.items() if verdict is Verdict.PARTLY}
+    assert partly == {"loss at both ends", "windows of Fig. 3"}  # at the fast end; flat curves
+    assert {found[name] for name in found.keys() - partly} == {Verdict.NO}
+    assert len(found) == 10
 
 
 def test_a_curve_with_two_peaks_is_no_bell() -> None:
@@ -150,7 +151,7 @@ def test_failed_trainings_count_where_an_interquartile_range_cannot_see_them() -
         members = (replace(first, score=0.6 if dense else first.score), *others)
         slots.append(replace(slot, members=members))
     row = {"mean": [0.5] * 3, "frequency": [0.1] * 3, "input_frequency": 0.2}
-    layers = {"plain": {d: [row | {"saturated": [d / 2] * 3}] for d in (0.2, 0.5, 1.0)}}
+    layers = {"plain": {d: [row | {"saturated": [d / 3] * 3}] for d in (0.2, 0.5, 1.0)}}
     found = verdicts(replace(made, search=tuple(slots)), layers=layers)
     assert found["failures"] == Verdict.YES
     assert found["variability"] != Verdict.YES
@@ -160,9 +161,9 @@ def test_failed_trainings_count_where_an_interquartile_range_cannot_see_them() -
 @pytest.mark.parametrize(
     ("means", "frequencies", "expected"),
     [
-        ((0.5, 0.45, 0.55), (0.1, 0.09, 0.08), (Verdict.YES, Verdict.YES)),
-        ((0.5, 0.45, 0.3), (0.1, 0.11, 0.08), (Verdict.PARTLY, Verdict.PARTLY)),
-        ((0.5, 0.3, 0.3), (0.1, 0.11, 0.12), (Verdict.NO, Verdict.NO)),
+        ((0.41, 0.45, 0.49), (0.1, 0.09, 0.08), (Verdict.YES, Verdict.YES)),
+        ((0.49, 0.45, 0.3), (0.1, 0.11, 0.08), (Verdict.PARTLY, Verdict.PARTLY)),
+        ((0.49, 0.51, 0.52), (0.1, 0.099, 0.098), (Verdict.NO, Verdict.NO)),
     ],
 )
 def test_figure_1(
@@ -195,11 +196,14 @@ def test_networks_of_all_splits_count_each_once() -> None:
     at_1_ns = evidence.gather(made, {})["plain"].at_optimum()
     assert at_1_ns is not None
     assert Counter(n.split for n in at_1_ns.networks) == {0: 10, 1: 10, 3: 10}
+    of_the_curve = judges.at(evidence.gather(made, {})["plain"].time_scales(), 1.0)
+    assert of_the_curve is not None
+    assert Counter(n.split for n in of_the_curve.networks) == {0: 10, 1: 10}
     drawn = evidence.gather(made, {})["plain"].resampled(random.Random(0)).at_optimum()
     assert drawn is not None
     assert Counter(n.split for n in drawn.networks) == {0: 10, 1: 10, 3: 10}
     members = {s.params["dt_ns"]: len(s.members) for s in evidence.pooled(made, "fig2b").search}
-    assert (members[0.05], members[0.4], members[1.0]) == (10, 20, 30)
+    assert (members[0.05], members[0.4], members[1.0]) == (10, 20, 20)
 
 
 def test_a_reading_is_judged_in_the_terms_of_the_paper(tmp_path: Path) -> None:
@@ -219,17 +223,17 @@ def test_a_reading_is_judged_in_the_terms_of_the_paper(tmp_path: Path) -> None:
     answers = {a.claim.short: a for a in claims.answer_all(evidences, 2)}
     for short in (*claims.TOGETHER, "shift with lr0", "Δt < τ", "drive about 1"):
         assert answers[short].cells["literal"].finding.verdict == Verdict.YES, short
-    assert claims.together(list(answers.values()), claims.TOGETHER) == ["literal"]
+    assert claims.together(list(answers.values())) == {"literal": (True, 1.0)}
     assert answers["maximum at 1 ns"].kind == Kind.DEPENDS
     assert answers["window 0.4 – 2.5 ns"].kind == Kind.DEPENDS
     assert answers["fast: large weights"].kind == Kind.UNKNOWN
     assert page.verdict_text(answers["maximum at 1 ns"]) == (
-        "depends on the reading: not with the figures"
+        "depends on the reading: holds with Eq. (1) with its factor 2; not with the figures"
     )
     for path in sensitivity.write(list(answers.values()), evidences, tmp_path):
         assert path.stat().st_size > 1000
     text = (tmp_path / "sensitivity.md").read_text(encoding="utf-8")
-    assert "hold together under: Eq. (1) with its factor 2." in text
+    assert "under: Eq. (1) with its factor 2 (100%)." in text
 
 
 def test_a_map_is_scored_as_one() -> None:
@@ -253,7 +257,7 @@ def test_what_cannot_be_decided_is_told_with_its_interval() -> None:
     plain = evidence.gather(made, {})["plain"]
     first, second, third = claims.undecided(plain, evidence.ctrnn(made))
     assert first.measured.startswith("90.0")
-    assert "(n = 80, 8 splits)" in first.measured
+    assert first.measured.endswith("by the splits (n = 80, 8 splits)")
     assert "as good, to 2 points" in second.measured
     assert third.measured == "behind at 0 of 5 points of the window, 0 of 12 in all"
 
@@ -310,7 +314,6 @@ def test_everything_is_redrawn_from_data_alone(tmp_path: Path) -> None:
     assert "| spintronic network: 89.83 ± 2.91 % | III |" in text
     assert "![Figure 2: time scale of the input](reproduction/fig2b.svg)" in text
     assert "| time between input points Δt (ns) | spintronic | CTRNN |" in text
-    assert "### The CTRNN" in text
     assert "Not what is said here" not in text
     before = {path.name: path.read_bytes() for path in folder.glob("*.svg")}
     assert set(before) == {"fig2b.svg"}
