@@ -20,7 +20,19 @@ from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
 from objectives.contract import Solved
-from reproduction import __main__, claims, data, evidence, jobs, judges, page, runs, sensitivity
+from reproduction import (
+    __main__,
+    claims,
+    data,
+    evidence,
+    jobs,
+    judges,
+    layers,
+    page,
+    readings,
+    runs,
+    sensitivity,
+)
 from reproduction.claims import Kind
 from reproduction.judges import Verdict
 
@@ -234,6 +246,35 @@ def test_a_reading_is_judged_in_the_terms_of_the_paper(tmp_path: Path) -> None:
         assert path.stat().st_size > 1000
     text = (tmp_path / "sensitivity.md").read_text(encoding="utf-8")
     assert "under: Eq. (1) with its factor 2 (100%)." in text
+
+
+@pytest.mark.parametrize("name", ["start", "map"])
+def test_layers_are_those_of_the_optimum_trained_again(name: str, tmp_path: Path) -> None:
+    """Not those of another τ; nothing is trained twice."""
+    reading = next(reading for reading in readings.OTHERS if reading.name == name)
+    for end in ("-shifts", ""):
+        job = next(job for job in jobs.JOBS if job.name == f"reading-{name}{end}")
+        spec = job.spec(("budget.epochs=1", "budget.members=1"))
+        slots = tuple(
+            snapshots.slot(
+                k,
+                SlotState.COMPLETE,
+                params=spec.point(k),
+                members=(replace(snapshots.member(0, (), score=0.5), seed=3),),
+                score=0.5,
+            )
+            for k in range(spec.budget.trials)
+        )
+        layers.record(snapshots.snapshot(spec, slots, state=StudyState.DONE), reading, tmp_path)
+        found = layers.read(tmp_path)[name]
+        assert set(found) == ({0.2, 0.5, 1.0} if end == "" else set())
+    (row,) = found[0.5]
+    assert row["seed"] == 3
+    assert len(row["mean"]) == len(row["saturated"]) == len(row["frequency"]) == 3
+    assert row["input_frequency"] == pytest.approx(0.17, abs=0.01)
+    before = (tmp_path / "layers.json").stat().st_mtime_ns
+    layers.record(snapshots.snapshot(spec, slots, state=StudyState.DONE), reading, tmp_path)
+    assert (tmp_path / "layers.json").stat().st_mtime_ns == before
 
 
 def test_a_map_is_scored_as_one() -> None:
