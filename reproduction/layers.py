@@ -34,7 +34,7 @@ from reproduction.readings import Reading
 
 DENSITIES = (0.2, 0.5, 1.0)
 """Of all connections."""
-N_NETWORKS = 5
+N_NETWORKS = 3
 """The first of each density."""
 STEPS_PER_POINT = 8
 """With which a network is replayed on the solved equation, unless it is a map."""

@@ -79,7 +79,9 @@ def _draw(answers: Sequence[Answer], measured: Sequence[Reading], path: Path) ->
                 if cell is None:
                     continue
                 verdict = cell.finding.verdict
-                axes.barh(row, 0.96, left=column - 0.48, height=0.9, color=COLOURS[verdict])
+                axes.barh(
+                    row, 0.96, left=column - 0.48, height=0.9, color=COLOURS[verdict], alpha=0.45
+                )
                 text, look = (
                     f"{verdict} {100 * cell.share:.0f}",
                     "bold" * cell.is_settled or "normal",
