@@ -64,7 +64,10 @@ class SpintronicParams(LayeredParams):
     ] = 1.0
     readout: Annotated[
         Literal["y", "x"],
-        Field(description="what is read of the last layer: y, high-pass filtered, or x itself"),
+        Field(
+            description="what is read of the last layer: y, or the change of x since the beginning,"
+            " which is y without its filter"
+        ),
     ] = "y"
 
 

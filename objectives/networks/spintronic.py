@@ -62,7 +62,7 @@ class SpintronicPhysics(Stepping):
     start: float = 1.0
     """Amplitude at the beginning of a series, over that at rest."""
     readout: Literal["y", "x"] = "y"
-    """What of the last layer is read out: filtered or not."""
+    """What of the last layer is read out: y, or the change of x since the beginning."""
 
     def __post_init__(self) -> None:
         """Refuse constants without an amplitude at rest.
@@ -174,8 +174,9 @@ class SpintronicDynamics:
         return state[1]
 
     def read(self, state: State) -> Tensor:
-        """What is read out of a layer: y, or x."""
-        return state["xy".index(self.physics.readout)]
+        """What is read out of a layer: y, or the change of x, which is y without a filter."""
+        x, y = state
+        return y if self.physics.readout == "y" else x - self.rest(x.shape[-2])[0]
 
 
 class SpintronicNetwork(LayeredNetwork):

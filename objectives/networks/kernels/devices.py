@@ -118,7 +118,9 @@ def spintronic(
                     store(values, later + here, newest * next_y + mean)
             now, later = later, now
     if reads_x:
-        copy(x, last, row - last, read, 0)
+        for i in range(n_neurons - width, n_neurons):
+            change = load(x, i * LANES, LANES) - element(start, i)
+            store(read, i * LANES - last, change)
     else:
         copy(outputs, now + last, row - last, read, 0)
 

@@ -107,7 +107,7 @@ def forward(
         biases: h S b of each neuron, (neurons,).
         constants: g; decay and gain in y' = decay y + gain (x' - x); x at the beginning.
         extrapolation: weights of the last three y in the mean y over a step.
-        reads_x: whether x is read out rather than y.
+        reads_x: whether the change of x is read out rather than y.
         keep: see above.
         shape: points, steps per point, neurons, channels, neurons of a layer.
         held: scratch for the drives of the first layer that a point holds, (layer, LANES).
@@ -153,7 +153,8 @@ def forward(
             state, next_state = next_state, next_state + STATE * row if keep else state
     if reads_x:
         for at in range(0, row - last, LANES):
-            copy(states, state + STATE * (last + at), LANES, read, at)
+            x = load(states, state + STATE * (last + at), LANES)
+            store(read, at, x - start)
     else:
         copy(outputs, now + last, row - last, read, 0)
 
