@@ -58,7 +58,7 @@ def test_architecture_and_batches_are_those_of_the_paper(model: type[LayeredPara
 
 def test_a_ctrnn_has_neither_filter_nor_oscillators() -> None:
     only = set(SpintronicParams.model_fields) - set(CtrnnParams.model_fields)
-    assert only == {"f_cut_per_ns", "q", "sigma"}
+    assert only == {"f_cut_per_ns", "q", "sigma", "start", "readout"}
     assert set(CtrnnParams.model_fields) < set(SpintronicParams.model_fields)
 
 
@@ -84,6 +84,10 @@ def test_a_ctrnn_has_neither_filter_nor_oscillators() -> None:
         ("max_step_ns", 1e-310),
         ("q", -0.1),
         ("sigma", 0.5),
+        ("start", 0.0),
+        ("start", 1.1),
+        ("readout", "z"),
+        ("weight_gain", 0.0),
         ("tau_ns", float("nan")),
         ("tau", 14.0),
     ],
