@@ -15,6 +15,8 @@ python -m reproduction run
     stopped or killed, the same command goes on
 python -m reproduction run --fig fig4
     one figure
+python -m reproduction run --missing
+    only what there are no data of
 python -m reproduction run --fig fig4 --set budget.epochs=2 --docs /tmp/try
     a quick trial of it, written somewhere else
 python -m reproduction draw
@@ -36,6 +38,9 @@ def parser() -> Parser:
         metavar="KEY=VALUE",
         help="replaces a value of every study file; needs --docs",
     )
+    p.add_argument(
+        "--missing", action="store_true", help="leave out what there are finished data of"
+    )
     p.add_argument("--workers", type=at_least(1), metavar="N", help="default: one per core")
     p.add_argument("--docs", type=Path, metavar="DIR", help="where to write (default: docs)")
     return p
@@ -55,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         from reproduction import runs
 
         if arguments.action == "run":
-            runs.run(arguments.fig, arguments.overrides, arguments.workers, docs)
+            missing = arguments.missing
+            runs.run(arguments.fig, arguments.overrides, arguments.workers, docs, missing=missing)
         runs.draw(docs)
         return 0
 

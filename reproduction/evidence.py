@@ -205,9 +205,9 @@ class Evidence:
         self, name: str, belongs: Any, splits: Collection[int] | None = FIGURE_SPLITS
     ) -> Curve:
         found = []
-        for c, networks in self._networks.items():
-            own = tuple(n for n in networks if splits is None or n.split in splits)
-            if own and belongs(c):
+        for c in filter(belongs, self._networks):
+            own = tuple(n for n in self._networks[c] if splits is None or n.split in splits)
+            if own:
                 found.append(Point(getattr(c, name), c, own))
         return sorted(found, key=lambda point: point.x)
 

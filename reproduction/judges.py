@@ -29,7 +29,7 @@ TOLERANCE = 2.0
 """Points of accuracy below the better median that are no loss: less than the paper's spread."""
 TOP = 10
 """Fig. 3(c): a tenth of the points, the most accurate, are the best ones."""
-DRAWS = 1000
+DRAWS = 400
 """Resamples behind an interval."""
 
 

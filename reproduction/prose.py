@@ -65,7 +65,7 @@ SENSITIVITY = """\
 
 The paper does not give the cut-off of its filter, the integration step, the initial state and weights, the number of epochs, what `n_epoch` counts, nor
 whether the last layer is filtered, and its Eq. (1) and (2) differ by a factor of 2. Here every claim of [the reproduction](reproduction.md) is judged under other
-readings of these, one at a time. A cell says whether the claim holds, and in how many of 100 resamples of the networks it does; in bold, where nine of
+readings of these, one at a time. A cell says whether the claim holds (✓), partly (~) or fails (✗), and in how many of 100 resamples of the networks it holds; in bold, where nine of
 ten agree with the verdict. Only these count for the verdict of a claim."""
 
 MEASURED = """\

@@ -35,10 +35,18 @@ START_S = 10.0
 """What the workers of a study take to start."""
 
 
-def run(figure: str | None, overrides: Sequence[str], workers: int | None, docs: Path) -> None:
+def run(
+    figure: str | None,
+    overrides: Sequence[str],
+    workers: int | None,
+    docs: Path,
+    *,
+    missing: bool = False,
+) -> None:
     """Run the studies of a figure, or all, to their ends, and write their data.
 
-    What is finished already is taken as it is, so that a second start goes on.
+    What is finished already is taken as it is, so that a second start goes on; with ``missing``,
+    also what there are finished data of.
 
     Raises:
         HpoError: there is no such figure, or a study cannot be run; its launch has said why.
@@ -47,6 +55,9 @@ def run(figure: str | None, overrides: Sequence[str], workers: int | None, docs:
     chosen = jobs.chosen(figure)
     folder = docs / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
+    if missing:
+        there = data.read_all(folder, [job.name for job in chosen])
+        chosen = [job for job in chosen if not is_measured(job, there.get(job.name))]
     with open_storage(None) as storage:  # held open: the embedded server stays up in between
         ledger = Ledger(storage, patience_s=120.0)
         _estimate(chosen, overrides, workers, ledger)
@@ -62,6 +73,13 @@ def run(figure: str | None, overrides: Sequence[str], workers: int | None, docs:
             for reading in readings.ALL:
                 if job.name == ("fig4" if reading is readings.PLAIN else f"reading-{reading.name}"):
                     layers.record(snapshot, reading, folder)
+
+
+def is_measured(job: Job, measured: StudySnapshot | None) -> bool:
+    """Whether a study was measured as it is declared now, to its end."""
+    if measured is None or job.declared.differences(measured.spec):
+        return False
+    return evidence.finished(measured) if job.figure != "search" else bool(measured.confirmations)
 
 
 def overrides_the_sweep(overrides: Sequence[str]) -> bool:

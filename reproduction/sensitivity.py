@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from hpo.views.palette import GREEN, ORANGE, VERMILLION
 from hpo.views.pictures import study_figure as pictures_declared
@@ -15,6 +18,7 @@ from reproduction.page import joint_text, table, verdict_text
 from reproduction.readings import Reading
 
 COLOURS = {Verdict.YES: GREEN, Verdict.PARTLY: ORANGE, Verdict.NO: VERMILLION}
+SIGNS = {Verdict.YES: "✓", Verdict.PARTLY: "~", Verdict.NO: "✗"}
 
 
 def write(answers: Sequence[Answer], evidences: Mapping[str, Evidence], docs: Path) -> list[Path]:
@@ -22,7 +26,7 @@ def write(answers: Sequence[Answer], evidences: Mapping[str, Evidence], docs: Pa
     measured = [reading for reading in readings.ALL if reading.name in evidences]
     if not {reading.name for reading in readings.OTHERS} & evidences.keys():
         return []
-    picture = docs / "reproduction" / "sensitivity.svg"
+    picture = docs / "reproduction" / "sensitivity.png"
     _draw(answers, measured, picture)
     target = docs / "sensitivity.md"
     parts = [
@@ -68,25 +72,25 @@ def _details(answers: Sequence[Answer]) -> str:
 
 
 def _draw(answers: Sequence[Answer], measured: Sequence[Reading], path: Path) -> None:
-    """A row per claim, a column per reading; a cell's colour is its verdict."""
+    """A row per claim, a column per reading; colour and sign of a cell are its verdict."""
+    from matplotlib.colors import to_rgba
+
     with pictures_declared.style():
         figure = pictures_declared.canvas(9.0, 0.9 + 0.3 * len(answers))
         axes = figure.add_subplot()
         axes.grid(visible=False)
+        colours = np.ones((len(answers), len(measured), 4))
         for row, answer in enumerate(answers):
             for column, reading in enumerate(measured):
-                cell = answer.cells.get(reading.name)
-                if cell is None:
-                    continue
-                verdict = cell.finding.verdict
-                axes.barh(
-                    row, 0.96, left=column - 0.48, height=0.9, color=COLOURS[verdict], alpha=0.45
-                )
-                text, look = (
-                    f"{verdict} {100 * cell.share:.0f}",
-                    "bold" * cell.is_settled or "normal",
-                )
-                axes.text(column, row, text, ha="center", va="center", fontsize=6.5, weight=look)
+                if cell := answer.cells.get(reading.name):
+                    colours[row, column] = to_rgba(COLOURS[cell.finding.verdict], 0.45)
+                    text = f"{SIGNS[cell.finding.verdict]} {100 * cell.share:.0f}"
+                    look: dict[str, Any] = {
+                        "fontsize": 8,
+                        "weight": "bold" if cell.is_settled else "normal",
+                    }
+                    axes.text(column, row, text, ha="center", va="center", **look)
+        axes.imshow(colours, aspect="auto", interpolation="nearest")
         axes.set_yticks(range(len(answers)), [a.claim.short for a in answers])
         axes.set_xticks(range(len(measured)), [r.title for r in measured], rotation=35, ha="left")
         axes.xaxis.tick_top()

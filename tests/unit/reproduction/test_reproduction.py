@@ -384,6 +384,16 @@ def test_committed_data_give_the_committed_document(tmp_path: Path) -> None:
     assert written == (docs / "reproduction.md").read_text(encoding="utf-8")
 
 
+def test_what_is_missing_is_known() -> None:
+    job = next(job for job in jobs.JOBS if job.name == "fig4")
+    made = study("fig4", lambda p: 0.9)
+    assert runs.is_measured(job, made)
+    assert not runs.is_measured(job, None)
+    assert not runs.is_measured(job, replace(made, search=made.search[:-1]))
+    other = made.spec.model_copy(update={"seed": 1})
+    assert not runs.is_measured(job, replace(made, spec=other))
+
+
 def test_unknown_figure_and_missing_data_are_refused(tmp_path: Path) -> None:
     with pytest.raises(HpoError) as caught:
         jobs.chosen("fig5")
