@@ -72,7 +72,7 @@ MEASURED = """\
 Ten seeds per point on split 0 of the images, and on splits 1 and 2 at 1 ns, by which the accuracy is judged; three on the outer curves of Fig. 3 (a, b), one on the
 32 points of the broad set. Of Fig. 4 there are five points and the optimum, so that variability and optimum of the density are told by few. *The figures* have three
 splits, eight at 1 ns, and 64 points of ten seeds in the broad set; *as few networks*, they are cut down to what the other readings have, which shows what that alone
-changes. What the networks of a reading do is scored on the solved equation, but for those of *one step per point*:
+changes. Where a cell is blank, and of 120 epochs, nothing was measured yet: `python -m reproduction run --missing` does. What the networks of a reading do is scored on the solved equation, but for those of *one step per point*:
 they are maps of the neurons, not solutions of their equation, and scored as such."""
 
 
