@@ -34,7 +34,7 @@ Two points are *alike* when the median of the worse one lies within
 the quartiles of the better one, or less than 2 points below its median; *the plateau* of a curve is the unbroken run of points around its best one that are
 alike to it, and its *centre* their geometric mean. *Holds*, *partly* and *fails* is what the rule finds in the figures, with the share of 100 resamples of
 their networks (of each split by itself; of the broad set, also of its points) in which it holds. The verdict is over all readings of what is
-open ([sensitivity](sensitivity.md)), by those in which nine of ten resamples agree; *partly* does not hold."""
+open ([sensitivity](sensitivity.md)): of one voice, or by those in which nine of ten resamples agree; where only one side is so settled, it cannot be decided. *Partly* does not hold."""
 
 UNDECIDED = """\
 The paper gives none of the constants of its CTRNN but the densities, so nothing about it can be reproduced, and nothing refuted. Ours were chosen by hand
@@ -66,7 +66,7 @@ SENSITIVITY = """\
 The paper does not give the cut-off of its filter, the integration step, the initial state and weights, the number of epochs, what `n_epoch` counts, nor
 whether the last layer is filtered, and its Eq. (1) and (2) differ by a factor of 2. Here every claim of [the reproduction](reproduction.md) is judged under other
 readings of these, one at a time. A cell says whether the claim holds (✓), partly (~) or fails (✗), and in how many of 100 resamples of the networks it holds; in bold, where nine of
-ten agree with the verdict. Only these count for the verdict of a claim."""
+ten agree with it. A claim is reproduced, or not, where all readings have one voice; it depends on the reading where cells of both kinds are settled; else it cannot be decided."""
 
 MEASURED = """\
 Ten seeds per point on split 0 of the images, and on splits 1 and 2 at 1 ns, by which the accuracy is judged; three on the outer curves of Fig. 3 (a, b), one on the

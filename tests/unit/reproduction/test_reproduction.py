@@ -277,6 +277,28 @@ def test_layers_are_those_of_the_optimum_trained_again(name: str, tmp_path: Path
     assert (tmp_path / "layers.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        ({"plain": ("holds", 100), "map": ("holds", 60)}, Kind.YES),
+        ({"plain": ("partly", 0), "map": ("fails", 30)}, Kind.NO),
+        ({"plain": ("holds", 95), "map": ("fails", 5)}, Kind.DEPENDS),
+        ({"plain": ("holds", 75), "map": ("fails", 0)}, Kind.OPEN),
+        ({"plain": ("holds", 75), "map": ("holds", 75)}, Kind.OPEN),
+        ({"map": ("holds", 100)}, Kind.UNKNOWN),
+    ],
+)
+def test_a_verdict_is_of_one_voice_or_settled(
+    cells: dict[str, tuple[str, int]], kind: Kind
+) -> None:
+    def cell(verdict: str, n: int) -> claims.Cell:
+        holds = (True,) * n + (False,) * (100 - n)
+        return claims.Cell(judges.Finding("", Verdict(verdict)), holds)
+
+    own = {name: cell(*value) for name, value in cells.items()}
+    assert claims.Answer(claims.CLAIMS[0], own).kind is kind
+
+
 def test_a_map_is_scored_as_one() -> None:
     check = Solved(score=0.1, converged=True, steps_per_point=8, trained_steps_per_point=1)
     for name, expected in (("reading-map", 90.0), ("reading-start", 10.0)):
