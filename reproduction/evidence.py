@@ -240,8 +240,9 @@ def pooled(studies: Studies, name: str) -> StudySnapshot:
     more: dict[tuple[Any, ...], list[Member]] = defaultdict(list)
     for split in jobs.WHOLE_SPLITS:
         if other := studies.get(jobs.split_of(name, split)):
-            for slot in trained(other):
-                more[_key(slot)] += slot.members
+            own = {_key(slot): slot.members for slot in trained(other)}  # curves share points
+            for key, members in own.items():
+                more[key] += members
     slots = tuple(
         replace(slot, members=(*slot.members, *more[_key(slot)])) for slot in studies[name].search
     )

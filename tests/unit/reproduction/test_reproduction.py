@@ -203,7 +203,7 @@ def test_plateau_is_the_unbroken_run_around_the_best() -> None:
 
 
 def test_networks_of_all_splits_count_each_once() -> None:
-    names = ("fig2b", "fig2b-split1", "fig2b-split3", "fig3a", "fig4")
+    names = ("fig2b", "fig2b-split1", "fig2b-split3", "fig3a", "fig4", "fig4-split1")
     made = {name: study(name, everything_agrees) for name in names}
     at_1_ns = evidence.gather(made, {})["plain"].at_optimum()
     assert at_1_ns is not None
@@ -216,6 +216,7 @@ def test_networks_of_all_splits_count_each_once() -> None:
     assert Counter(n.split for n in drawn.networks) == {0: 10, 1: 10, 3: 10}
     members = {s.params["dt_ns"]: len(s.members) for s in evidence.pooled(made, "fig2b").search}
     assert (members[0.05], members[0.4], members[1.0]) == (10, 20, 20)
+    assert {len(slot.members) for slot in evidence.pooled(made, "fig4").search} == {20}
 
 
 def test_a_reading_is_judged_in_the_terms_of_the_paper(tmp_path: Path) -> None:
