@@ -6,7 +6,7 @@ import math
 import random
 import statistics
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -124,6 +124,7 @@ class Evidence:
     ) -> None:
         """Take all as it is."""
         self.reading, self.layers = reading, layers
+        self._splits = FIGURE_SPLITS if reading is readings.PLAIN else (0,)
         self._networks, self._broad = networks, broad
 
     def time_scales(self, *, tau: float = 1.0, lr0: float = 1.0) -> Curve:
@@ -147,8 +148,14 @@ class Evidence:
 
     def at_optimum(self) -> Point | None:
         """The paper's point, at 1 ns, on all splits at which it was measured."""
-        found = self._along("dt_ns", lambda c: c.dt_ns == 1.0 and self._is_optimal(c), splits=None)
-        return found[0] if found else None
+        return next(
+            (
+                Point(c.dt_ns, c, networks)
+                for c, networks in self._networks.items()
+                if c.dt_ns == 1.0 and self._is_optimal(c)
+            ),
+            None,
+        )
 
     def broad_set(self) -> list[Point]:
         """The points of Fig. 3(c) that are no other figure's."""
@@ -201,12 +208,11 @@ class Evidence:
         optimum = (_short(self.reading.tau_ns), readings.LR0, half, half)
         return (c.tau_ns, c.lr0, c.density_inter, c.density_intra) == optimum
 
-    def _along(
-        self, name: str, belongs: Any, splits: Collection[int] | None = FIGURE_SPLITS
-    ) -> Curve:
+    def _along(self, name: str, belongs: Any) -> Curve:
+        """Other readings than the figures' have other splits at 1 ns alone: no curve has them."""
         found = []
         for c in filter(belongs, self._networks):
-            own = tuple(n for n in self._networks[c] if splits is None or n.split in splits)
+            own = tuple(n for n in self._networks[c] if n.split in self._splits)
             if own:
                 found.append(Point(getattr(c, name), c, own))
         return sorted(found, key=lambda point: point.x)

@@ -73,7 +73,11 @@ def joint_text(answers: Sequence[Answer]) -> str:
     what = "The accuracy, the maximum at 1 ns, the loss at both ends and the shift with τ"
     told = [f"{_titles([n])} ({share:.0%})" for n, (holds, share) in found.items() if holds]
     if told:
-        return f"{what} hold together (in that share of the resamples) under: {', '.join(told)}."
+        n = len(found.keys() - {readings.CONTROL.name})
+        return (
+            f"Of {n} readings of which all of it was measured, {what[0].lower()}{what[1:]} hold "
+            f"together, in that share of the resamples, under: {', '.join(told)}."
+        )
     most = max(found.values(), key=lambda pair: pair[1], default=(False, 0.0))[1]
     return (
         f"{what} hold together under none of the readings, and in {most:.0%} of resamples at most."
@@ -83,8 +87,9 @@ def joint_text(answers: Sequence[Answer]) -> str:
 def _summary(answers: Sequence[Answer]) -> str:
     counts = Counter(answer.kind for answer in answers)
     found = ", ".join(f"{counts[kind]} {kind}" for kind in Kind if counts[kind])
-    names = {name for answer in answers for name in answer.cells} - {readings.CONTROL.name}
-    n = f"{len(names)} reading{'s' * (len(names) > 1)}"
+    counts_of_readings = [len(answer.cells.keys() - {readings.CONTROL.name}) for answer in answers]
+    least, most = min(counts_of_readings), max(counts_of_readings)
+    n = f"{least} to {most} readings" if least < most else f"{most} reading{'s' * (most > 1)}"
     return (
         f"Of {len(answers)} claims about trained spintronic networks, judged under {n} of "
         f"what the paper leaves open: {found}. What it says of its CTRNN cannot be decided. "
