@@ -89,15 +89,15 @@ class Answer:
 
     @property
     def kind(self) -> Kind:
-        """The verdict over all readings: of one voice, or else by those that settle it."""
+        """The verdict over all readings where they agree, or else by those that settle it."""
         if self.plain is None:
             return Kind.UNKNOWN
         yes, no = self.settled(holds=True), self.settled(holds=False)
         if yes and no:
             return Kind.DEPENDS
         readings_of_it = self.cells.keys() - {readings.CONTROL.name}
-        voices = {self.cells[name].finding.verdict is Verdict.YES for name in readings_of_it}
-        if len(voices) > 1 or not (yes or no):
+        found = {self.cells[name].finding.verdict is Verdict.YES for name in readings_of_it}
+        if len(found) > 1 or not (yes or no):
             return Kind.OPEN
         return Kind.YES if yes else Kind.NO
 

@@ -23,7 +23,7 @@ SHIFT_TIMES_NS = (2.5, 1.6, 1.0, 0.63, 0.4, 0.2)
 """The same of Fig. 3(a, b)."""
 SPLITS = tuple(range(1, 8))
 """Splits of the images at which the point at 1 ns is measured again; the figures have split 0."""
-WHOLE_SPLITS = (1, 2)
+WHOLE_SPLITS = readings.SPLITS
 """Those of them at which the figures are measured again, their dear and clear ends left out."""
 
 

@@ -75,22 +75,14 @@ def _tree(folder: Path) -> dict[str, Any]:
 
 
 def _text(tree: Mapping[str, Any]) -> str:
-    """JSON with a line per network."""
-    lines = [
-        f'"{name}": {{"spec_hash": "{own["spec_hash"]}", "densities": {{'
-        + ",".join(
-            f'\n "{density}": [\n  ' + ",\n  ".join(map(json.dumps, rows)) + "]"
-            for density, rows in own["densities"].items()
-        )
-        + "}}"
-        for name, own in tree.items()
-    ]
+    """JSON with a line per reading."""
+    lines = [f"{json.dumps(name)}: {json.dumps(own)}" for name, own in tree.items()]
     return "{" + ",\n".join(lines) + "}\n"
 
 
 def mean_of(rows: Sequence[Mapping[str, Any]], name: str) -> list[float]:
     """``name`` by layer, the mean over networks."""
-    return np.array([row[name] for row in rows]).mean(axis=0).tolist()  # type: ignore[no-any-return]
+    return [float(mean) for mean in np.mean([row[name] for row in rows], axis=0)]
 
 
 def spectral_mean(series: NDArray[np.floating[Any]], dt_ns: float) -> float:

@@ -101,7 +101,7 @@ def _strays(studies: Studies) -> str:
     """Studies that are not those of their files: trial runs, or files that changed since."""
     changed: dict[str, list[str]] = {}
     for job in JOBS:
-        if job.name in studies and (keys := job.spec().differences(studies[job.name].spec)):
+        if job.name in studies and (keys := job.declared.differences(studies[job.name].spec)):
             changed.setdefault(", ".join(keys), []).append(f"`{job.name}`")
     lines = [f"- {', '.join(names)}: {keys}" for keys, names in changed.items()]
     head = "**Not what is said here:** these data differ from the study files.\n\n"

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Sequence
-
 TITLE = """\
 # Every figure and number of arXiv:2408.02835, measured"""
 
@@ -35,7 +32,7 @@ Two points are *alike* when the median of the worse one lies within
 the quartiles of the better one, or less than 2 points below its median; *the plateau* of a curve is the unbroken run of points around its best one that are
 alike to it, and its *centre* their geometric mean. *Holds*, *partly* and *fails* is what the rule finds in the figures, with the share of 100 resamples of
 their networks (of each split by itself; of the broad set, also of its points) in which it holds. The verdict is over all readings of what is
-open ([sensitivity](sensitivity.md)): of one voice, or by those in which nine of ten resamples agree; where only one side is so settled, it cannot be decided. *Partly* does not hold."""
+open ([sensitivity](sensitivity.md)): by all where they agree, else by those in which nine of ten resamples do; where only one side is so settled, it cannot be decided. *Partly* does not hold."""
 
 UNDECIDED = """\
 The paper gives none of the constants of its CTRNN but the densities, so nothing about it can be reproduced, and nothing refuted. Ours were chosen by hand
@@ -67,7 +64,7 @@ SENSITIVITY = """\
 The paper does not give the cut-off of its filter, the integration step, the initial state and weights, the number of epochs, what `n_epoch` counts, nor
 whether the last layer is filtered, and its Eq. (1) and (2) differ by a factor of 2. Here the claims of [the reproduction](reproduction.md) are judged under other
 readings of these, one at a time (two in *factor 2, f_cut 0.05/ns*), as far as they were measured. A cell says whether the claim holds (✓), partly (~) or fails (✗), and in how many of 100 resamples of the networks it holds; in bold, where nine of
-ten agree with it. A claim is reproduced, or not, where all readings have one voice; it depends on the reading where cells of both kinds are settled; else it cannot be decided."""
+ten agree with it. A claim is reproduced, or not, where all readings agree; it depends on the reading where cells of both kinds are settled; else it cannot be decided."""
 
 MEASURED = """\
 Ten seeds per point on split 0 of the images, and on splits 1 and 2 at 1 ns, for the accuracy alone; three on the outer curves of Fig. 3 (a, b). Of Fig. 4 there are five
@@ -76,13 +73,6 @@ at 1 ns, one in Fig. 3, and 64 points of ten seeds in the broad set; *as few net
 changes. At 1 ns a cut-off of 0.1/Δt is that of the figures, so that it is no other reading of Fig. 1, of Fig. 4 and of the accuracy. Where a cell is blank, and of 120 epochs, nothing was
 measured yet: `python -m reproduction run --missing` does. What the networks of a reading do is scored on the solved equation, but for those of *one step per point*:
 they are maps of the neurons, not solutions of their equation, and scored as such."""
-
-
-def mean_text(per_cent: Sequence[float]) -> str:
-    """Mean ± standard deviation with n."""
-    spread = f" ± {statistics.stdev(per_cent):.1f}" if len(per_cent) > 1 else ""
-    return f"{statistics.fmean(per_cent):.1f}{spread} % (n = {len(per_cent)})"
-
 
 FIGURES = {
     "fig1": (

@@ -98,7 +98,7 @@ def draw(docs: Path) -> None:
     if not studies:
         raise HpoError(f"{folder}: data must be there, but there are none. Run: make reproduce")
     for job in jobs.JOBS:  # a figure that was declared anew is drawn anew
-        spec = job.spec()
+        spec = job.declared
         if job.name in studies and spec.hash == studies[job.name].spec.hash:
             studies[job.name] = replace(studies[job.name], spec=spec)
     drawn = pictures.draw_all(studies, traces.read(folder), folder)

@@ -12,6 +12,7 @@ from hpo.views.palette import GREEN, ORANGE, VERMILLION
 from hpo.views.pictures import study_figure as pictures_declared
 from reproduction import prose, readings
 from reproduction.claims import Answer
+from reproduction.data import spread_text
 from reproduction.evidence import Evidence
 from reproduction.judges import Verdict
 from reproduction.page import joint_text, table, verdict_text
@@ -50,8 +51,7 @@ def _readings(measured: Sequence[Reading], evidences: Mapping[str, Evidence]) ->
     rows = []
     for reading in measured:
         point = evidences[reading.name].at_optimum()
-        scores = [n.accuracy for n in point.networks] if point else []
-        found = prose.mean_text(scores) if scores else "–"
+        found = spread_text(n.accuracy / 100 for n in point.networks) if point else "–"
         rows.append([reading.title, reading.why, found])
     return table(["reading", "why the paper can be read so", "accuracy at 1 ns"], rows)
 

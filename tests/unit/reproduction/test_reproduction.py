@@ -98,7 +98,9 @@ def verdicts(*studies: StudySnapshot, layers: Any = None) -> dict[str, Verdict]:
 
 
 def test_what_agrees_holds_and_what_was_not_run_is_not_judged() -> None:
-    weights: Accuracy = lambda p: p["lr0"] / math.sqrt(p.get("dt_ns", 1.0))  # noqa: E731
+    def weights(p: dict[str, float]) -> float:
+        return p["lr0"] / math.sqrt(p.get("dt_ns", 1.0))
+
     measured = {"mean_weight_per_ns": weights}
     found = verdicts(
         *(study(name, everything_agrees, **measured) for name in ("fig2b", "fig3a", "fig3b")),
@@ -289,9 +291,7 @@ def test_layers_are_those_of_the_optimum_trained_again(name: str, tmp_path: Path
         ({"map": ("holds", 100)}, Kind.UNKNOWN),
     ],
 )
-def test_a_verdict_is_of_one_voice_or_settled(
-    cells: dict[str, tuple[str, int]], kind: Kind
-) -> None:
+def test_readings_agree_or_settle_a_verdict(cells: dict[str, tuple[str, int]], kind: Kind) -> None:
     def cell(verdict: str, n: int) -> claims.Cell:
         holds = (True,) * n + (False,) * (100 - n)
         return claims.Cell(judges.Finding("", Verdict(verdict)), holds)
