@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+import timeit
+from collections.abc import Callable
 
 import pytest
 import snapshots
@@ -58,21 +60,26 @@ def test_choices_are_names_on_their_axis() -> None:
 
 
 def test_size_and_time_are_bounded() -> None:
-    """The sections of many trials beside all of the report, once all is imported."""
+    """The sections of many trials beside all of the report, once all is imported.
+
+    The best of three of each, without garbage collection, which may fall into one of them.
+    """
     report_page.html(drawn(lambda p: p["x"], 0, importance.LEAST))
     study = drawn(lambda p: p["x"] * rate(p), 0, 2_000)
-    start = time.process_time()
-    measured = found(study)
-    figures = (
-        figures_importance.bars(measured),
-        figures_importance.contours(study, measured.pairs(3)),
-    )
-    size = sum(len(figure.to_json()) for figure in figures)
-    own_s = time.process_time() - start
-    assert size < 300_000
-    start = time.process_time()
-    report_page.html(study)
-    assert own_s < 0.5 * (time.process_time() - start)
+
+    def own() -> int:
+        measured = found(study)
+        figures = (
+            figures_importance.bars(measured),
+            figures_importance.contours(study, measured.pairs(3)),
+        )
+        return sum(len(figure.to_json()) for figure in figures)
+
+    def best_s(run: Callable[[], object]) -> float:
+        return min(timeit.repeat(run, timer=time.process_time, number=1, repeat=3))
+
+    assert own() < 300_000
+    assert best_s(own) < 0.5 * best_s(lambda: report_page.html(study))
 
 
 def test_the_same_snapshot_the_same_figures() -> None:
