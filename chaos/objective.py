@@ -97,7 +97,7 @@ class JournalledSpintronic(SpintronicObjective):
 def _checkpoint_often() -> None:
     from hpo.worker import trial  # in a worker, it is loaded by now
 
-    trial.CHECKPOINT_S = CHECKPOINT_S
+    trial.CHECKPOINT_S = (CHECKPOINT_S, CHECKPOINT_S)
 
 
 def _worker() -> str:

@@ -27,7 +27,7 @@ STORM_S = (10.0, 180.0)
 """Shortest storm, unless less time is asked for, and the longest."""
 TRIALS = (16, 60)
 """Fewest and most trials of a study."""
-COUNTS = ("kills", "terms", "pauses", "restarts", "cuts", "starts")
+COUNTS = ("kills", "terms", "pauses", "restarts", "power cuts", "cuts", "starts")
 
 
 class Round:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import sqlalchemy as sa
 
 from hpo.errors import StorageError
@@ -101,6 +103,18 @@ class Own(Given):
         keeper = status(self.home).keeper_pid
         if keeper is not None:
             os.kill(keeper, signal.SIGKILL)
+
+    def kill(self) -> None:
+        """Kill every process of the server at once, and its keeper."""
+        pid = status(self.home).pid
+        self.kill_keeper()
+        if pid is None:
+            return
+        with suppress(psutil.NoSuchProcess):
+            server = psutil.Process(pid)
+            for process in (server, *server.children(recursive=True)):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     def away(self, seconds: float) -> None:
         """Stop the server for good, and start it again after some time."""

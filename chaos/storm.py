@@ -45,7 +45,7 @@ class Storm:
         self._crew, self._server, self._storage = crew, server, storage
         self._study, self._rng, self._workers, self._lease_s = study, rng, workers, lease_s
         self._say = say
-        self._held: dict[str, tuple[str, int]] = {}
+        self._held: dict[str, str] = {}
         self._ledger = Ledger(storage, patience_s=60.0)
         self._actions: dict[Callable[[], str | None], float] = {
             self._kill_worker: 10,
@@ -55,6 +55,7 @@ class Storm:
             self._term_launcher: 1,
             self._pause_launcher: 1,
             self._cut_connections: 4,
+            self._power_cut: 2,
             self._start_launcher: 2,
             self._start_worker: 1,
         }
@@ -62,14 +63,18 @@ class Storm:
             self._actions |= {self._restart: 3, self._kill_keeper: 1, self._away: 1}
 
     def gather(self, timeout_s: float) -> None:
-        """Bring the crew to work: a launcher with half of the workers, and the other half."""
+        """Bring the crew to work."""
+        self._start_all()
+        until = time.monotonic() + timeout_s
+        while not self.settled() and time.monotonic() < until:
+            time.sleep(TICK_S)
+
+    def _start_all(self) -> None:
+        """Start a launcher with half of the workers, and the other half."""
         launched = self._workers // 2
         self._crew.start_launcher(launched)
         for _ in range(self._workers - launched):
             self._crew.start_worker(self._study)
-        until = time.monotonic() + timeout_s
-        while not self.settled() and time.monotonic() < until:
-            time.sleep(TICK_S)
 
     def blow(self, seconds: float, pace_s: float) -> None:
         """Disturb for so long, every ``pace_s`` on average, or until the study is done."""
@@ -110,46 +115,35 @@ class Storm:
 
     # --- whom to hit ---------------------------------------------------------------------
 
-    def _victim(self, hands: list[Hand], *, spare: bool = False) -> Hand | None:
-        """One of those that are not paused; rather one that holds a slot than one that starts.
-
-        Args:
-            hands: whom to choose from.
-            spare: leave out those whose slot was just lost. After three losses without progress a
-                slot fails, as it must; but no undisturbed study has such a slot.
-        """
+    def _victim(self, hands: list[Hand]) -> Hand | None:
+        """One of those that are not paused; rather one that holds a slot than one that starts."""
         self._held = self._slots()
         awake = [h for h in hands if h.resume_at is None and signal.SIGTERM not in h.sent]
-        if spare:
-            lost = {name for name, (_, losses) in self._held.items() if losses}
-            awake = [hand for hand in awake if hand.name not in lost]
         at_work = [hand for hand in awake if hand.name in self._held]
         if at_work and self._rng.random() < AT_WORK:
             return self._rng.choice(at_work)
         return self._rng.choice(awake) if awake else None
 
-    def _slots(self) -> dict[str, tuple[str, int]]:
-        """Who holds a slot: which, and how often it was lost without progress."""
-        columns = slots.c["worker", "phase", "number", "losses_in_a_row"]
+    def _slots(self) -> dict[str, str]:
+        """Who holds a slot, and which."""
+        columns = slots.c["worker", "phase", "number"]
         query = sa.select(*columns).where(slots.c.state == SlotState.RUNNING)
 
-        def read() -> dict[str, tuple[str, int]]:
+        def read() -> dict[str, str]:
             with self._storage.engine.connect() as connection:
                 found = connection.execute(query).all()
-            return {row.worker: (f"{row.phase} {row.number}", row.losses_in_a_row) for row in found}
+            return {row.worker: f"{row.phase} {row.number}" for row in found}
 
         return retry(read, patience_s=60.0)
 
     def _held_by(self, hand: Hand) -> str:
-        return f", at {self._held[hand.name][0]}" if hand.name in self._held else ""
+        return f", at {self._held[hand.name]}" if hand.name in self._held else ""
 
     def _launchers(self) -> list[Hand]:
         return [hand for hand in self._crew.hands if hand.is_launcher]
 
-    def _hit(
-        self, hands: list[Hand], signum: signal.Signals, what: str, *, spare: bool = False
-    ) -> str | None:
-        victim = self._victim(hands, spare=spare)
+    def _hit(self, hands: list[Hand], signum: signal.Signals, what: str) -> str | None:
+        victim = self._victim(hands)
         if victim is None:
             return None
         victim.send(signum)
@@ -159,10 +153,10 @@ class Storm:
     # --- what happens --------------------------------------------------------------------
 
     def _kill_worker(self) -> str | None:
-        return self._hit(self._crew.workers(), signal.SIGKILL, "kills", spare=True)
+        return self._hit(self._crew.workers(), signal.SIGKILL, "kills")
 
     def _term_worker(self) -> str | None:
-        return self._hit(self._crew.workers(), signal.SIGTERM, "terms", spare=True)
+        return self._hit(self._crew.workers(), signal.SIGTERM, "terms")
 
     def _kill_launcher(self) -> str | None:
         return self._hit(self._launchers(), signal.SIGKILL, "kills")
@@ -171,7 +165,7 @@ class Storm:
         return self._hit(self._launchers(), signal.SIGTERM, "terms")
 
     def _pause_worker(self) -> str | None:
-        return self._pause(self._victim(self._crew.workers(), spare=True))
+        return self._pause(self._victim(self._crew.workers()))
 
     def _pause_launcher(self) -> str | None:
         return self._pause(self._victim(self._launchers()))
@@ -184,6 +178,22 @@ class Storm:
         victim.send(signal.SIGSTOP)
         self.counts["pauses"] += 1
         return f"SIGSTOP to {victim.name} for {seconds:.1f} s{self._held_by(victim)}"
+
+    def _power_cut(self) -> str:
+        """Everything at once, the server included if it is ours; then everyone is started again."""
+        victims = list(self._crew.hands)
+        if isinstance(self._server, Own):
+            self._server.kill()
+        for hand in victims:
+            hand.send(signal.SIGKILL)
+        seconds = self._lease_s * self._rng.uniform(0.0, 1.5)
+        time.sleep(seconds)
+        if isinstance(self._server, Own):
+            self._server.ensure()
+        self._crew.look()
+        self._start_all()
+        self.counts["power cuts"] += 1
+        return f"SIGKILL to all {len(victims)} and the database, back after {seconds:.1f} s"
 
     def _cut_connections(self) -> str:
         self.counts["cuts"] += 1

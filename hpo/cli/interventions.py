@@ -139,7 +139,7 @@ def retry(arguments: argparse.Namespace) -> int:
 
 
 @command(
-    "Take a bad trial out of a study: no ranking and no later suggestion sees it.",
+    "Take a bad trial, or one that kills its workers, out of a study: nobody sees it any more.",
     """\
 hpo exclude seqdigits --trial 7 --reason "wrong data on host b"
     it leaves the ranking, the confirmation, and the history that later suggestions see; every

@@ -37,13 +37,13 @@ def executor(
 ) -> Executor:
     """The executor that options and defaults ask for; it reaches the ledger while that answers."""
 
-    def release(worker: str, lost: bool) -> bool | None:
-        return asked(lambda: ledger.release_lost(worker, lost=lost), None)
+    def release(worker: str, why: str | None) -> bool | None:
+        return asked(lambda: ledger.release_lost(worker, why), None)
 
-    def release_job(job: str, lost: bool) -> bool | None:
+    def release_job(job: str, why: str | None) -> bool | None:
         def release_all() -> bool:
             names = [w.name for w in ledger.workers() if w.job == f"slurm {job}"]
-            return any([ledger.release_lost(name, lost=lost) for name in names])
+            return any([ledger.release_lost(name, why) for name in names])
 
         return asked(release_all, None)  # leases will run out all the same
 

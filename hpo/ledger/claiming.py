@@ -14,17 +14,20 @@ import psycopg
 from psycopg.rows import namedtuple_row
 from sqlalchemy import Connection, Row, delete, false, insert, null, or_, select, update
 
-from hpo.ledger import optuna_tables, reading
+from hpo.ledger import optuna_tables, reading, workers
 from hpo.ledger.claims import ARTIFACT_TRIES, Checkpoint, Claim, Claimant, Over, Wait
 from hpo.ledger.tables import IS_RUNNING, SCHEMA_VERSION, checkpoints, slots, slots_of, studies
 from hpo.ledger.worker_statements import NOW, OPEN
-from hpo.ledger.writing import SILENT, after, apply_failure_policy, count_loss
+from hpo.ledger.writing import after, apply_failure_policy, count_loss
 from hpo.postgres.connect import driver_of
 from hpo.search import stopping
 from hpo.study import time_step
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState, Suggestion
+
+SILENT = "silent for longer than its lease: killed, out of memory, or cut off from the database."
+"""All that is known of a worker whose lease ran out."""
 
 
 def try_open(
@@ -133,19 +136,19 @@ def claim(
     if who.at_work is not None and reading.at_work(connection, study.id, who.token) > who.at_work:
         return Wait(f"{spec.name}: another worker was faster", stale=True)
     apply_failure_policy(connection, study.id)  # whoever settled a trial may have died at it
-    if (state := _state(connection, study.id)) != StudyState.OPEN:
-        return Over(f"{spec.name} is {state}")
+    if (over := _ended(connection, study)) is not None:
+        return over
     search = slots_of(study.id, Phase.SEARCH)
-    found = _abandoned(connection, study.id, who, search) or _next(
+    found = _abandoned(connection, study, who, search) or _next(
         connection, study, spec, who, confirm
     )
     return _take(connection, found, study, spec, who) if isinstance(found, Row) else found
 
 
 def _abandoned(
-    connection: Connection, study_id: int, who: Claimant, wanted: Any
-) -> Row[Any] | None:
-    """A wanted slot that its worker released or lost; those lost too often are failed on the way.
+    connection: Connection, study: Row[Any], who: Claimant, wanted: Any
+) -> Row[Any] | Over | None:
+    """A wanted slot that its worker released or lost, unless it was lost so often that all is over.
 
     A slot that the worker holds already is its own: our answer was lost.
     """
@@ -155,14 +158,12 @@ def _abandoned(
     free = or_(slots.c.lease_until.is_(None), expired)
     query = select(slots).where(wanted, IS_RUNNING, or_(again, free))
     query = query.order_by(slots.c.number).limit(1).with_for_update()
-    while True:
-        slot = connection.execute(query).one_or_none()
-        if slot is None or slot.lease_until is None or _is_own(slot, who):
-            return slot
-        if count_loss(connection, slot, SILENT):
-            return slot
-        if _state(connection, study_id) != StudyState.OPEN:
-            return None
+    slot = connection.execute(query).one_or_none()
+    if slot is None or slot.lease_until is None or _is_own(slot, who):
+        return slot
+    alone = workers.was_alone(connection, slot, who.worker)
+    count_loss(connection, slot, SILENT if alone else None)
+    return _ended(connection, study) or slot
 
 
 def _is_own(slot: Row[Any], who: Claimant) -> bool:
@@ -170,18 +171,16 @@ def _is_own(slot: Row[Any], who: Claimant) -> bool:
     return bool((slot.worker, slot.token) == (who.worker, who.token))
 
 
-def _state(connection: Connection, study_id: int) -> str:
-    query = select(studies.c.state).where(studies.c.id == study_id)
-    return str(connection.execute(query).scalar_one())
+def _ended(connection: Connection, study: Row[Any]) -> Over | None:
+    """What is said of a study that was stopped a moment ago; None if it is open still."""
+    state = connection.scalar(select(studies.c.state).where(studies.c.id == study.id))
+    return None if state == StudyState.OPEN else Over(f"{study.name} is {state}")
 
 
 def _next(
     connection: Connection, study: Row[Any], spec: StudySpec, who: Claimant, confirm: bool
 ) -> Row[Any] | Claim | Wait | Over:
     """Open the next slot, if the window and the budget allow it."""
-    state = _state(connection, study.id)
-    if state != StudyState.OPEN:  # giving up on a lost slot has stopped it
-        return Over(f"{spec.name} is {state}")
     _end_search(connection, study, spec)
     row = open_next(connection, spec.name, who, looked_after=True)
     if row.slot_id is not None:
@@ -229,7 +228,7 @@ def _next_confirmation(
             first = best.number * spec.confirm.members
             numbers = range(first, first + spec.confirm.members)
             wanted |= dict.fromkeys(numbers, (best.number, best.params))
-        slot = _abandoned(connection, study.id, who, own & slots.c.number.in_(wanted))
+        slot = _abandoned(connection, study, who, own & slots.c.number.in_(wanted))
         if slot is not None:
             return slot
     query = select(slots.c.number, slots.c.state).where(own)

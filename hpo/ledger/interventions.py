@@ -22,7 +22,7 @@ from hpo.errors import StudyError
 from hpo.ledger import optuna_tables, reading
 from hpo.ledger.claims import ARTIFACT_TRIES, End
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.tables import slots, slots_of, studies
+from hpo.ledger.tables import IS_RUNNING, checkpoints, slots, slots_of, studies
 from hpo.ledger.worker_statements import NOW
 from hpo.search.history import sampler_attrs
 from hpo.study.rules import check
@@ -54,8 +54,8 @@ def stop(ledger: Ledger, name: str) -> int:
 def resume(ledger: Ledger, name: str) -> StudyState:
     """Let workers claim the slots of a stopped study again; of a failed one, too.
 
-    The failures of a failed study so far are accepted: they count no longer against it. Returns the
-    state that it was in.
+    The failures of a failed study so far are accepted, and so are the workers that its trials have
+    lost: they count no longer against it. Returns the state that it was in.
 
     Raises:
         StudyError: there is no such study.
@@ -67,6 +67,8 @@ def resume(ledger: Ledger, name: str) -> StudyState:
             values["failures_from"] = reading.opened(connection, study.id)
         if state in (StudyState.STOPPED, StudyState.FAILED):
             connection.execute(update(studies).where(studies.c.id == study.id).values(values))
+            running = update(slots).where(slots.c.study_id == study.id, IS_RUNNING)
+            connection.execute(running.values(losses_in_a_row=0))
         return state
 
 
@@ -149,25 +151,29 @@ def _reopen(connection: Connection, slot: Row[Any], since: int) -> None:
 
 
 def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
-    """Take a settled trial out of the search: out of the ranking, and of what suggestions see.
+    """Take a trial out of the search: out of the ranking, and of what suggestions see.
+
+    It is complete or pruned, or running with nobody at work on it: lost again and again.
 
     Returns:
         The first trial whose suggestion does not see it any more.
 
     Raises:
-        StudyError: there is no such study or trial, or it is not complete or pruned.
+        StudyError: there is no such study or trial, or it has failed, or a worker is at work on it.
     """
     with ledger.locked(name) as (connection, study):
         slot = _trial(connection, study, trial)
         if slot.state == SlotState.EXCLUDED:
             return int(slot.amendments[-1]["since"])
-        if slot.state not in (SlotState.COMPLETE, SlotState.PRUNED):
+        is_held = slot.lease_until is not None and slot.lease_until > study.now
+        if slot.state == SlotState.FAILED or is_held:
             todo = "It counts in no ranking as it is; to run it again: hpo retry"
-            if slot.state == SlotState.RUNNING:
+            if is_held:
                 todo = "Wait until it is settled: hpo status"
             raise StudyError(
                 f"study {name!r}, trial {trial}: a complete or pruned trial must be given to be "
-                f"excluded, but it is {slot.state}. {todo} {name}."
+                f"excluded, or one that nobody is at work on, but it is {slot.state}. {todo} "
+                f"{name}."
             )
         since = reading.opened(connection, study.id)
         amendments = _with_amendment(slot, "exclude", since)
@@ -178,8 +184,12 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
             "message": message,
             "attrs": sampler_attrs(slot.attrs),  # successive halving would go on comparing with it
             "amendments": amendments,
+            "settled_at": slot.settled_at or study.now,
+            "lease_until": null(),
+            "token": null(),  # what a worker that was given up still writes is not taken
         }
         connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
+        connection.execute(delete(checkpoints).where(checkpoints.c.slot_id == slot.id))
         if slot.optuna_trial_id is not None:
             end = End(
                 state=SlotState.EXCLUDED,

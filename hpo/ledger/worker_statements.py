@@ -17,12 +17,15 @@ NOW = func.clock_timestamp()
 FAILURES_IN_A_ROW = 3
 """So many failed trials, one number after the other, stop the study."""
 
-MAX_LOSSES = 3
-"""A slot that loses so many workers in a row fails: it may be what kills them.
+MAX_LOSSES = 10
+"""A slot that loses so many workers in a row stops its study: it may be what kills them.
 
-A stored member or checkpoint begins the count anew: a long trial on hosts that come and go is lost
-often, but never at the same place.
+Only losses count that nothing else explains (``workers.was_alone``); and a stored member or
+checkpoint begins the count anew: a long trial on hosts that come and go is lost often, but never
+at the same place.
 """
+LOST_BEFORE = 3
+"""Versions before had slots fail after so many losses; such a failure is none of the objective."""
 
 STORE_SUGGESTION = text(f"""
 WITH
@@ -187,7 +190,7 @@ facts AS (
     AND {FAILURES_IN_A_ROW} > (  -- the study may have to be stopped
       SELECT count(*) FROM {SCHEMA}.slots
       WHERE study_id = study.id AND phase = 'search' AND state = 'failed'
-        AND number >= study.failures_from AND losses_in_a_row < {MAX_LOSSES}))),
+        AND number >= study.failures_from AND losses_in_a_row < {LOST_BEFORE}))),
 next AS (
   SELECT *, clock_timestamp() AS opened_at FROM facts
   WHERE number < trials AND (oldest IS NULL OR oldest > number - width)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, null, select, update
+from typing import Any
+
+from sqlalchemy import Connection, Row, alias, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.ledger import writing
@@ -11,6 +13,9 @@ from hpo.ledger.tables import IS_RUNNING, slots, studies, workers
 from hpo.ledger.worker_statements import NOW
 from hpo.ledger.writing import after, is_mine
 from hpo.study.snapshot import StudyState
+
+DIED = "died"
+"""What a worker does that somebody saw dead."""
 
 
 def register(
@@ -66,14 +71,14 @@ def deregister(connection: Connection, worker: str, *, doing: str = "ended") -> 
     connection.execute(update(workers).where(workers.c.name == worker).values(ended))
 
 
-def release_lost(connection: Connection, worker: str, *, lost: bool = True) -> bool:
+def release_lost(connection: Connection, worker: str, why: str | None = None) -> bool:
     """Write a worker down as dead; what it held need not wait for the end of its lease.
 
-    Returns whether it held a slot. Its end counts as a loss of that unless ``lost`` is False: it
-    was killed on purpose.
+    Returns whether it held a slot. ``why`` says what it died of, None if somebody killed it: see
+    ``writing.count_loss``.
     """
     alive = (workers.c.name == worker) & workers.c.ended_at.is_(None)
-    connection.execute(update(workers).where(alive).values(ended_at=NOW, doing="died"))
+    connection.execute(update(workers).where(alive).values(ended_at=NOW, doing=DIED))
     kept = update(studies).where(studies.c.artifact_worker == worker)
     connection.execute(kept.values(artifact_worker=null(), artifact_until=null()))
     running = slots.c.lease_until.is_not(None) & IS_RUNNING
@@ -82,8 +87,26 @@ def release_lost(connection: Connection, worker: str, *, lost: bool = True) -> b
     for study_id in sorted({slot.study_id for slot in found}):
         writing.lock_study(connection, study_id)
     for slot in connection.execute(held.with_for_update()).all():
-        if lost:
-            writing.count_loss(connection, slot, writing.SILENT)
-        else:
-            writing.free(connection, slot)
+        writing.count_loss(connection, slot, why)
     return bool(found)
+
+
+def was_alone(connection: Connection, slot: Row[Any], who: str) -> bool:
+    """Whether the worker of a slot whose lease ran out was lost alone, as ``who`` finds it.
+
+    So it was if a worker that was there before is alive after, and none fell silent together with
+    it. Otherwise the power, a host, a launch or the network may have failed: the trial need not be
+    what killed its worker. A worker gives a sign of life three times per lease.
+    """
+    dead = alias(workers, "dead")
+    latest = dead.c.seen_at + func.make_interval(0, 0, 0, 0, 0, 0, dead.c.lease_s / 3)
+    others = select(workers.c.name).where(
+        dead.c.name == slot.worker, workers.c.name != slot.worker, workers.c.started_at < latest
+    )
+    lives = others.where((workers.c.seen_at > latest) | (workers.c.name == who))
+    lease = func.make_interval(0, 0, 0, 0, 0, 0, workers.c.lease_s)
+    fell_silent = (workers.c.seen_at <= latest) & (workers.c.seen_at > dead.c.seen_at - lease)
+    is_silent = workers.c.seen_at + lease / 2 < NOW
+    not_ended = workers.c.ended_at.is_(None) | (workers.c.doing == DIED)
+    with_it = others.where(fell_silent, is_silent, not_ended, workers.c.name != who)
+    return bool(connection.scalar(select(lives.exists() & ~with_it.exists())))

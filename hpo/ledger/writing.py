@@ -15,6 +15,7 @@ from hpo.ledger.tables import IS_FAILED, IS_RUNNING, slots, slots_of, studies
 from hpo.ledger.worker_statements import (
     FAILURES_IN_A_ROW,
     FINISH,
+    LOST_BEFORE,
     MAX_LOSSES,
     NOW,
     STORE_CHECKPOINT,
@@ -23,7 +24,7 @@ from hpo.ledger.worker_statements import (
 )
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Member, Phase, SlotState, Suggestion
+from hpo.study.trials import Member, Phase, SlotState, Suggestion, slot_name
 
 
 def after(seconds: float) -> Any:
@@ -43,15 +44,9 @@ def is_mine(claim: Claim) -> Any:
 
 def lost(connection: Connection, claim: Claim) -> LeaseLostError:
     """The refusal of a late write, and what became of the slot."""
-    query = select(slots.c.token, slots.c.state).where(slots.c.id == claim.slot_id)
-    slot = connection.execute(query).one_or_none()
-    if slot is None:
+    query = select(slots.c.id).where(slots.c.id == claim.slot_id)
+    if connection.scalar(query) is None:
         return LeaseLostError(f"{claim}: it was deleted while {claim.worker} was at work on it")
-    if slot.token is None and slot.state == SlotState.FAILED:
-        return LeaseLostError(
-            f"{claim}: the lease of {claim.worker} ran out as the {MAX_LOSSES}rd in a row, and the "
-            f"slot has failed. Its late result is not taken: `hpo retry` runs it again"
-        )
     return LeaseLostError(f"{claim}: the lease of {claim.worker} has passed to another worker")
 
 
@@ -80,15 +75,6 @@ def free(connection: Connection, slot: Row[Any]) -> None:
 def _owner(claim: Claim) -> dict[str, Any]:
     """The parameters by which statements know the holder of a slot."""
     return {name: getattr(claim, name) for name in ("slot_id", "worker", "attempt", "token")}
-
-
-def _owner_of(slot: Row[Any]) -> dict[str, Any]:
-    return {
-        "slot_id": slot.id,
-        "worker": slot.worker,
-        "attempt": slot.attempts,
-        "token": slot.token,
-    }
 
 
 def _write(connection: Connection, statement: TextClause, claim: Claim, **values: Any) -> None:
@@ -142,12 +128,6 @@ def store_checkpoint(connection: Connection, claim: Claim, checkpoint: Checkpoin
 FAILED_SHARE = 5
 """Failures of one slot in this many stop the study, too."""
 
-SILENT = (
-    "killed, out of memory, or cut off from the database, each without progress since the one "
-    "before. Look at their logs and at the memory of their hosts."
-)
-"""What may have become of workers that were lost."""
-
 
 def lock_study(connection: Connection, study_id: int) -> None:
     """Lock a study's row until the transaction ends: before its slots, wherever both are locked."""
@@ -155,7 +135,7 @@ def lock_study(connection: Connection, study_id: int) -> None:
 
 
 def lose(connection: Connection, claim: Claim, why: str) -> None:
-    """Give a slot back as lost: its worker could not go on; ``why`` says what to do.
+    """Give a slot back as lost: its worker could not go on, for the reason ``why``.
 
     Raises:
         LeaseLostError: the slot is another worker's by now.
@@ -166,24 +146,30 @@ def lose(connection: Connection, claim: Claim, why: str) -> None:
         count_loss(connection, slot, why)
 
 
-def count_loss(connection: Connection, slot: Row[Any], why: str) -> bool:
-    """Count a lost worker against its running slot, and free it; whether that may still go on.
+def count_loss(connection: Connection, slot: Row[Any], why: str | None) -> None:
+    """Free a running slot that has lost its worker; stop the study if that is one too many.
 
-    The transaction holds the lock on the study's row. ``why`` says what became of the worker, and
-    what to do, in the message of a slot that fails.
+    The transaction holds the lock on the study's row. ``why`` says what the worker died of; None
+    where that may have been the world's doing (a power cut, somebody's kill), which proves nothing
+    against the slot. However often it is lost, it never fails: later trials would learn from that.
     """
-    in_a_row = slot.losses_in_a_row + 1
-    failed = in_a_row >= MAX_LOSSES
+    in_a_row = slot.losses_in_a_row + (why is not None)
     values = {"losses": slot.losses + 1, "losses_in_a_row": in_a_row, "lease_until": null()}
-    values |= {"token": null()} if failed else {}  # its late result is not taken
     connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
-    if failed:
-        message = f"lost {MAX_LOSSES} workers, the last one {slot.worker}: {why}"
-        trained = reading.members_of(connection, slot.id)
-        end = End(state=SlotState.FAILED, message=message, attrs=slot.attrs, trained=trained)
-        _finish(connection, {**_owner_of(slot), "token": None}, end, slot.amendments)
-        apply_failure_policy(connection, slot.study_id)
-    return not failed
+    if in_a_row < MAX_LOSSES:
+        return
+    query = select(studies.c.name, studies.c.spec).where(studies.c.id == slot.study_id)
+    study = connection.execute(query).one()
+    fresh_seeds = (study.spec.get("confirm") or {}).get("members")
+    trial = slot.number if slot.source is None else slot.source
+    reason = (
+        f"{slot_name(slot.number, slot.source, fresh_seeds)} has lost {in_a_row} workers in a row "
+        f"without progress, it alone; the last one, {slot.worker}: {why}\n"
+        f"Look at its log, mend the cause and go on: hpo resume {study.name}. Or set the trial "
+        f"aside first: hpo exclude {study.name} --trial {trial}."
+    )
+    failed = {"state": StudyState.FAILED, "reason": reason}
+    connection.execute(update(studies).where(studies.c.id == slot.study_id).values(failed))
 
 
 def finish(connection: Connection, claim: Claim, end: End) -> bool:
@@ -227,7 +213,8 @@ def _finish(
 
 def restore(connection: Connection, spec: StudySpec, slot: Row[Any], end: End) -> None:
     """Give a trial from a backup, inserted as running, the end that it had; Optuna's, too."""
-    who, end = _owner_of(slot), replace(end, trained=reading.members_of(connection, slot.id))
+    end = replace(end, trained=reading.members_of(connection, slot.id))
+    who = {"slot_id": slot.id, "attempt": slot.attempts, "worker": slot.worker, "token": slot.token}
     if slot.params:
         suggestion = Suggestion(params=slot.params, attrs=slot.attrs)
         connection.execute(STORE_SUGGESTION, {**who, **_suggested(spec, suggestion)})
@@ -242,8 +229,7 @@ def apply_failure_policy(connection: Connection, study_id: int) -> None:
     """Stop a study whose objective fails systematically: every further slot would be wasted.
 
     Only trials before the first running one count, by their numbers, so that the verdict does not
-    depend on who was faster. Lost workers do not count: they say nothing about the objective; nor
-    do failures that were accepted (``hpo resume``).
+    depend on who was faster. Failures that were accepted (``hpo resume``) do not count.
     """
     search = slots_of(study_id, Phase.SEARCH)
     oldest = select(func.min(slots.c.number)).where(search, IS_RUNNING)
@@ -251,7 +237,7 @@ def apply_failure_policy(connection: Connection, study_id: int) -> None:
     raised = and_(
         search,
         IS_FAILED,
-        slots.c.losses_in_a_row < MAX_LOSSES,
+        slots.c.losses_in_a_row < LOST_BEFORE,
         slots.c.number >= accepted.scalar_subquery(),
         slots.c.number < func.coalesce(oldest.scalar_subquery(), 2**31 - 1),
     )

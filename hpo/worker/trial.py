@@ -28,8 +28,9 @@ from hpo.worker import provenance
 from hpo.worker.heartbeat import Heartbeat
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
-CHECKPOINT_S = 30.0
-"""At most so much work is lost with a worker."""
+CHECKPOINT_S = (1.0, 30.0)
+"""Least and most time between checkpoints. At most so much work is lost with a worker; a trial that
+was given up before is kept safe more often, so that it gets further however often it is lost."""
 PAUSE_S = (0.02, 1.0)
 """Shortest and longest pause between two looks for suggestions that others are to write down."""
 _MESSAGE_CHARS = 4000
@@ -212,6 +213,7 @@ class Trial:
         """What a member's training calls after every epoch: it is judged, shown and kept safe."""
         curve = list(saved.curve) if saved else []
         saved_at = time.monotonic()
+        pause_s = max(CHECKPOINT_S[0], CHECKPOINT_S[1] / 2 ** min(self._claim.attempt - 1, 30))
         what = str(self._claim)
         if self._claim.phase == Phase.SEARCH:
             what += f", member {index + 1} of {self._n_members}"
@@ -228,7 +230,7 @@ class Trial:
             if self._course is not None:
                 self._course.epoch(index, score)
             stopping = self._heart.stopping
-            if stopping or time.monotonic() - saved_at >= CHECKPOINT_S:
+            if stopping or time.monotonic() - saved_at >= pause_s:
                 saved_at = time.monotonic()
                 checkpoint = Checkpoint(
                     member=index, curve=tuple(curve), seconds=seconds(), data=progress.checkpoint()

@@ -26,11 +26,11 @@ OPTIONS = ("--lease=60",)
 SLOW = {"sleep_s": 0.1}
 
 
-def release_lost(url: str, worker: str, *, lost: bool) -> bool:
+def release_lost(url: str, worker: str, why: str | None) -> bool:
     """Free what a worker held, given by its name or its job."""
     with ledger_at(url) as ledger:
         names = [w.name for w in ledger.workers() if worker in (w.name, w.job)]
-        return any([ledger.release_lost(name, lost=lost) for name in names])
+        return any([ledger.release_lost(name, why) for name in names])
 
 
 def local(url: str, logs: Path, release: Release) -> Executor:
@@ -61,8 +61,8 @@ def make(
     made: list[Executor] = []
 
     def make_one(url: str) -> Executor:
-        def release(name: str, lost: bool) -> bool:
-            return release_lost(database_url, prefix + name, lost=lost)
+        def release(name: str, why: str | None) -> bool:
+            return release_lost(database_url, prefix + name, why)
 
         made.append(kind(url, tmp_path / "logs", release))
         return made[-1]

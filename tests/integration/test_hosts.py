@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from servers import connect
-from workers import start_worker, table, toy_spec, undisturbed, wait_until
+from workers import SUPPORT, start_worker, table, toy_spec, undisturbed, wait_until
 
+from hpo.launch.executors.local import LocalExecutor
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded.client import Embedded
@@ -60,7 +62,7 @@ def test_a_host_with_little_memory_leaves_the_trial_to_one_with_more(
     assert table(snapshot) == undisturbed(database_url, toy_spec("alone", **one))
 
 
-def test_too_little_memory_everywhere_fails_the_trial_and_says_so(
+def test_too_little_memory_everywhere_stops_the_study_and_says_so(
     ledger: Ledger, database_url: str
 ) -> None:
     ledger.register(toy_spec(budget={"trials": 1}, confirm=None, fixed={"memory_gib": 3.0}))
@@ -69,15 +71,64 @@ def test_too_little_memory_everywhere_fails_the_trial_and_says_so(
     assert small.returncode == 0, said
     snapshot = ledger.snapshot("toy")
     (slot,) = snapshot.search
-    assert (slot.state, slot.losses, slot.attempts) == (SlotState.FAILED, 3, 3)
-    assert slot.message is not None
-    assert slot.message.startswith(
-        "lost 3 workers, the last one small: out of memory (Unable to allocate 3.00 GiB for an "
-        "array with shape "
+    assert (snapshot.state, slot.state, slot.losses) == (StudyState.FAILED, SlotState.RUNNING, 10)
+    assert snapshot.reason is not None
+    assert snapshot.reason.startswith(
+        "trial 0 has lost 10 workers in a row without progress, it alone; the last one, small: "
+        "out of memory (Unable to allocate 3.00 GiB for an array with shape "
     )
-    assert slot.message.endswith(
-        "Run fewer workers at a time, use hosts with more memory, or make the networks smaller."
+    assert (
+        "Run fewer workers at a time, use hosts with more memory, or make the networks smaller.\n"
+    ) in snapshot.reason
+
+
+@pytest.fixture
+def tiny_cgroup() -> Iterator[Path]:
+    """The file that takes the process ids of a control group with 1 MiB of memory."""
+    for root, limit in (("memory", "memory.limit_in_bytes"), ("", "memory.max")):
+        group = Path("/sys/fs/cgroup", root, "hpo-test-tiny")
+        with suppress(OSError):
+            group.mkdir(exist_ok=True)
+            (group / limit).write_text(str(2**20))
+            yield group / "cgroup.procs"
+            group.rmdir()
+            return
+    pytest.skip("no control group of memory can be made here: it takes root")
+
+
+def test_what_ended_a_worker_is_known_where_it_can_be(
+    ledger: Ledger,
+    database_url: str,
+    tmp_path: Path,
+    tiny_cgroup: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
+    ledger.register(toy_spec(fixed={"sleep_s": 0.2}))
+    told: list[str | None] = []
+
+    def release(worker: str, why: str | None) -> bool:
+        told.append(why)
+        return ledger.release_lost(worker, why)
+
+    executor = LocalExecutor("toy", storage_url=database_url, logs=tmp_path, release=release)
+    ends = (
+        lambda pid: os.kill(pid, signal.SIGKILL),
+        lambda pid: os.kill(pid, signal.SIGSEGV),
+        lambda pid: tiny_cgroup.write_text(str(pid)),
     )
+
+    def polled(condition: Callable[[], bool]) -> Callable[[], bool]:
+        return lambda: executor.poll() is not None and condition()
+
+    executor.start(1)
+    for n, end in enumerate(ends, start=1):
+        wait_until(polled(lambda: any(slot.held for slot in ledger.snapshot("toy").search)))
+        end(executor.pids[0])
+        wait_until(polled(lambda n=n: len(told) == n))
+    executor.stop()
+    assert told[:3] == [None, "killed by SIGSEGV", "out of memory: killed by the kernel"]
+    assert ledger.snapshot("toy").search[0].losses == 3
 
 
 # --- clock ---------------------------------------------------------------------------------------

@@ -134,7 +134,8 @@ def test_only_a_result_can_be_excluded(ledger: Ledger, hpo: Callable[..., str]) 
     finish(ledger, claim(ledger), SlotState.FAILED)
     claim(ledger)
     for number, text in (
-        (0, "trial 0: a complete or pruned trial must be given to be excluded, but it is failed."),
+        (0, "trial 0: a complete or pruned trial must be given to be excluded, or one that "),
+        (0, "nobody is at work on, but it is failed. It counts in no ranking as it is; "),
         (1, "but it is running. Wait until it is settled: hpo status toy."),
         (7, "trial 7: the trial must have begun, but got trial=7. There are: 0 to 1."),
     ):

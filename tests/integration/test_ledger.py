@@ -13,7 +13,7 @@ from settling import claim, finish, member
 from workers import toy_spec
 
 from hpo.ledger.claiming import open_next
-from hpo.ledger.claims import Checkpoint, Claim, Claimant, End, LeaseLostError, Wait
+from hpo.ledger.claims import Claim, Claimant, End, LeaseLostError, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
@@ -100,45 +100,6 @@ def test_buried_worker_is_not_waited_for(ledger: Ledger) -> None:
     assert [w.alive for w in ledger.workers()] == [False]
 
 
-def test_third_loss_fails_the_slot(ledger: Ledger) -> None:
-    ledger.register(toy_spec())
-    for attempt in range(1, 4):
-        held = claim(ledger, f"victim-{attempt}", lease_s=0.05)
-        assert (held.number, held.attempt) == (0, attempt)
-        time.sleep(0.1)
-    assert claim(ledger, "next").number == 1
-    slot = ledger.snapshot("toy").search[0]
-    assert slot.state == SlotState.FAILED
-    assert slot.message is not None
-    assert slot.message.startswith("lost 3 workers, the last one victim-3: killed, out of memory")
-
-
-def test_buried_for_the_third_time_a_slot_fails_at_once(ledger: Ledger) -> None:
-    ledger.register(toy_spec())
-    for attempt in range(1, 4):
-        held = claim(ledger, f"victim-{attempt}", lease_s=3600)
-        assert (held.number, held.attempt) == (0, attempt)
-        ledger.release_lost(f"victim-{attempt}")
-        ledger.release_lost(f"victim-{attempt}")  # it died once
-    slot = ledger.snapshot("toy").search[0]
-    assert (slot.state, slot.losses) == (SlotState.FAILED, 3)
-
-
-def test_short_memory_counts_as_a_loss_and_its_reason_is_kept(ledger: Ledger) -> None:
-    ledger.register(toy_spec())
-    for count in range(1, 4):
-        held = claim(ledger, "small")
-        ledger.lose(held, "out of memory (1 GiB). Use another host.")
-        if count < 3:
-            ledger.lose(held, "told again, since the answer was lost")
-        assert ledger.snapshot("toy").search[0].losses == count
-    slot = ledger.snapshot("toy").search[0]
-    assert (slot.state, slot.losses) == (SlotState.FAILED, 3)
-    assert slot.message == (
-        "lost 3 workers, the last one small: out of memory (1 GiB). Use another host."
-    )
-
-
 def test_a_worker_that_was_cut_off_takes_nothing_over(ledger: Ledger) -> None:
     ledger.register(toy_spec())
     silent = claim(ledger, "silent", lease_s=LEASE_S)
@@ -153,38 +114,6 @@ def test_a_worker_that_was_cut_off_takes_nothing_over(ledger: Ledger) -> None:
     assert numbers == [released.number, 2]
     ledger.renew("silent", silent, doing="training", lease_s=60)
     assert ledger.snapshot("toy").search[0].losses == 0
-
-
-def test_a_slot_that_gets_further_is_not_given_up(ledger: Ledger) -> None:
-    ledger.register(toy_spec())
-
-    def lose(worker: str) -> Claim:
-        held = claim(ledger, worker)
-        assert held.number == 0
-        return held
-
-    for attempt in range(6):
-        held = lose(f"w{attempt}")
-        if attempt == 1:
-            ledger.store_member(held, member(0))
-        if attempt == 3:
-            saved = Checkpoint(member=1, curve=(0.1,), seconds=1.0, data=b"x")
-            ledger.store_checkpoint(held, saved)
-        ledger.release_lost(f"w{attempt}")
-    assert claim(ledger, "next").number == 1, "three in a row since the checkpoint"
-    slot = ledger.snapshot("toy").search[0]
-    assert (slot.state, slot.losses) == (SlotState.FAILED, 6)
-
-
-def test_a_result_that_comes_after_the_third_loss_is_refused_in_words(ledger: Ledger) -> None:
-    ledger.register(toy_spec())
-    for attempt in range(3):
-        held = claim(ledger, f"w{attempt}", lease_s=0.05)
-        time.sleep(0.1)
-    assert claim(ledger, "next").number == 1
-    with pytest.raises(LeaseLostError, match=r"ran out as the 3rd in a row.*hpo retry"):
-        ledger.settle(held, End(state=SlotState.COMPLETE, score=0.5))
-    assert ledger.snapshot("toy").search[0].state == SlotState.FAILED
 
 
 def test_a_restarted_worker_of_the_same_name_is_another_one(

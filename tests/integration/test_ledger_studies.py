@@ -53,23 +53,6 @@ def test_failures_count_by_number_not_by_time(ledger: Ledger) -> None:
     assert snapshot.reason == "3 slots in a row failed; the last one:\nboom 4"
 
 
-def test_nothing_is_handed_out_of_a_study_that_giving_up_a_slot_has_stopped(
-    ledger: Ledger,
-) -> None:
-    ledger.register(toy_spec(budget={"window": 8}))
-    held = [claim(ledger, f"w{i}") for i in range(5)]
-    for number in (1, 2, 3):
-        ledger.settle(held[number], End(state=SlotState.FAILED, message="boom"))
-    assert ledger.snapshot("toy").state == StudyState.OPEN, "trial 0 is not yet settled"
-    ledger.release(held[4])
-    for attempt in range(3):
-        ledger.release_lost(f"w{attempt}" if attempt else "w0")
-        if attempt < 2:
-            assert claim(ledger, f"w{attempt + 1}").number == 0
-    assert ledger.claim("toy", "next", lease_s=60) == Over("toy is failed")
-    assert not ledger.snapshot("toy").search[4].held
-
-
 def run(ledger: Ledger) -> None:
     """Settle whatever there is to claim."""
     while isinstance(held := ledger.claim("toy", "w", lease_s=60), Claim):

@@ -13,9 +13,9 @@ from typing import ClassVar, TypeVar
 
 __all__ = ["GRACE_S", "Executor", "slurm_commands"]
 
-Release = Callable[[str, bool], bool | None]
-"""Frees what a worker, or a job of several, held that has ended. Gets its name, and whether it was
-lost (rather than killed by ``stop``); returns whether it held a trial, None if that is unknown."""
+Release = Callable[[str, str | None], bool | None]
+"""Frees what a worker, or a job of several, held that has ended. Gets its name, and what it died of
+(None: somebody killed it); returns whether it held a trial, None if that is unknown."""
 
 GRACE_S = 10.0
 """A worker that is asked to stop keeps its training safe at its next epoch, mostly within this."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import signal
@@ -22,13 +23,15 @@ PAUSE_S = (1.0, 60.0)
 """Shortest and longest pause before a worker is started again."""
 DEATHS_AT_START = 3
 """After so many in a row there is no point in trying again."""
-DEATHS_AT_WORK = 10
-"""Likewise of those that held a trial: it may be what kills them, and fails after 3 losses."""
 KEPT_LOGS = 40
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _DEVICES = "CUDA_VISIBLE_DEVICES"
 _FROM_OUTSIDE = {0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGUSR2}
-"""Exit statuses that say nothing against the worker: told to stop, killed, out of memory."""
+"""Exit statuses that say nothing against the worker: it was told to stop, or killed."""
+OOM_S = 5.0
+"""So long a process may take to end that was killed for want of memory."""
+_VMSTAT = Path("/proc/vmstat")
+"""Where Linux counts processes that were killed because a host, or a container, had no memory."""
 
 
 class WorkerError(HpoError):
@@ -50,7 +53,6 @@ class _LocalWorker:
     due_s: float = 0.0
     """When to start the next process, once this one is gone."""
     deaths_at_start: int = 0
-    deaths_at_work: int = 0
 
 
 class LocalExecutor(Executor):
@@ -70,7 +72,7 @@ class LocalExecutor(Executor):
         threads: int = 1,
         options: Sequence[str] = (),
         job: str | None = None,
-        release: Release = lambda name, lost: False,
+        release: Release = lambda name, why: False,
     ) -> None:
         """Nothing is started yet.
 
@@ -94,6 +96,7 @@ class LocalExecutor(Executor):
             "HPO_STORAGE": storage_url,
         }
         self._workers: list[_LocalWorker] = []
+        self._oom_kills, self._oom_s = oom_kills(), -math.inf
 
     @property
     def pids(self) -> list[int]:
@@ -135,6 +138,8 @@ class LocalExecutor(Executor):
     def poll(self) -> list[str]:
         """Start processes that ended again, after a pause that grows from 1 s to 60 s."""
         now = time.monotonic()
+        if (count := oom_kills()) > self._oom_kills:
+            self._oom_kills, self._oom_s = count, now
         events = []
         for worker in list(self._workers):
             if worker.process is None:
@@ -143,7 +148,8 @@ class LocalExecutor(Executor):
             elif (status := worker.process.poll()) == 0 and self._job is not None:
                 self._workers.remove(worker)
             elif status is not None:
-                events.append(self._ended(worker, status, now))
+                out_of_memory = status == -signal.SIGKILL and now - self._oom_s < OOM_S
+                events.append(self._ended(worker, status, now, out_of_memory=out_of_memory))
         return events
 
     def stop(self, grace_s: float | None = GRACE_S) -> None:
@@ -166,7 +172,7 @@ class LocalExecutor(Executor):
                 process.wait()
             self._workers.clear()
             for name in killed:
-                self._release(name, False)
+                self._release(name, None)
 
     def _spawn(self, worker: _LocalWorker) -> None:
         worker.name = f"{self._study}@{platform.node()}-{uuid.uuid4().hex[:6]}"
@@ -183,27 +189,26 @@ class LocalExecutor(Executor):
             )
         worker.started_s = time.monotonic()
 
-    def _ended(self, worker: _LocalWorker, status: int, now: float) -> str:
+    def _ended(self, worker: _LocalWorker, status: int, now: float, *, out_of_memory: bool) -> str:
         """Plan the next process of a worker whose process ended."""
         lived_s = now - worker.started_s
         worker.process = None
-        held = self._release(worker.name, True)
+        how = "out of memory: killed by the kernel" if out_of_memory else _how(status)
+        is_own = out_of_memory or status not in _FROM_OUTSIDE
+        held = self._release(worker.name, how if is_own else None)
         if lived_s >= HEALTHY_S:
-            worker.pause_s, worker.deaths_at_start, worker.deaths_at_work = PAUSE_S[0], 0, 0
-        elif status not in _FROM_OUTSIDE and held is not None:
-            worker.deaths_at_work += held
+            worker.pause_s, worker.deaths_at_start = PAUSE_S[0], 0
+        elif is_own and held is not None:
             worker.deaths_at_start = 0 if held else worker.deaths_at_start + 1
-            if worker.deaths_at_start >= DEATHS_AT_START or worker.deaths_at_work >= DEATHS_AT_WORK:
-                deaths = max(worker.deaths_at_start, worker.deaths_at_work)
+            if worker.deaths_at_start >= DEATHS_AT_START:
                 raise WorkerError(
-                    f"workers must live, but {deaths} in a row ended at once "
-                    f"({_how(status)}). The last one said:\n{tail(worker.log)}\n"
-                    f"Its log: {worker.log}"
+                    f"workers must live, but {worker.deaths_at_start} in a row ended at once "
+                    f"({how}). The last one said:\n{tail(worker.log)}\nIts log: {worker.log}"
                 )
         pause_s = worker.pause_s
         worker.due_s, worker.pause_s = now + pause_s, min(2 * pause_s, PAUSE_S[1])
         return (
-            f"a worker ended after {lived_s:.0f} s ({_how(status)}); the next one starts in "
+            f"a worker ended after {lived_s:.0f} s ({how}); the next one starts in "
             f"{pause_s:.0f} s; log: {worker.log}"
         )
 
@@ -211,6 +216,15 @@ class LocalExecutor(Executor):
         logs = sorted(self.logs.glob("*.log"), key=lambda path: path.name)
         for path in logs[: max(0, len(logs) - max(0, keep))]:
             path.unlink(missing_ok=True)
+
+
+def oom_kills() -> int:
+    """How many processes of this host were killed for want of memory since it started, so far.
+
+    Those of containers count, too. 0 where the kernel does not say.
+    """
+    text = _VMSTAT.read_text() if _VMSTAT.exists() else ""
+    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith("oom_kill "))
 
 
 def _how(status: int) -> str:

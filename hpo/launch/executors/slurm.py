@@ -36,6 +36,9 @@ KEPT_DAYS = 30
 """Logs that are older are removed when jobs are started."""
 LEAVING_S = 120.0
 """Longest wait for jobs that were cancelled; SLURM kills them before, mostly after 30 s."""
+_OUT_OF_MEMORY = "OUT_OF_MEMORY"
+"""How a job ends whose processes took more than it was given: its trial may be too large. Whatever
+else ends a job may be anybody's doing."""
 _NO_FAULT = {"CANCELLED", "COMPLETED", "NODE_FAIL", "PREEMPTED", "TIMEOUT", "VANISHED"}
 """Ends that say nothing against a job."""
 
@@ -67,7 +70,7 @@ class SlurmExecutor(Executor):
         only_here: str | None = None,
         useful: Callable[[], int] = lambda: sys.maxsize,
         probed: Callable[[str], bool] = lambda name: False,
-        release: Release = lambda job, lost: False,
+        release: Release = lambda job, why: False,
         say: Callable[[str], object] = lambda text: print(text, file=sys.stderr, flush=True),
     ) -> None:
         """Nothing is submitted yet.
@@ -179,7 +182,7 @@ class SlurmExecutor(Executor):
                 left &= self._queued().keys()
             time.sleep(1.0 if left else 0.0)
         for job in set(ids) - left:
-            self._release(job, False)
+            self._release(job, None)
 
     def leave(self) -> str:
         """Forget the jobs, which go on; a probe is of no use any more."""
@@ -317,7 +320,7 @@ class SlurmExecutor(Executor):
 
     def _ended(self, job: Job) -> None:
         """Free what a job held."""
-        held = self._release(job.id, True)
+        held = self._release(job.id, _OUT_OF_MEMORY if job.state == _OUT_OF_MEMORY else None)
         if held or job.ran_s >= HEALTHY_S:
             self._deaths, self._pause_s = 0, PAUSE_S[0]
         elif job.state not in _NO_FAULT and held is not None:

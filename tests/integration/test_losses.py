@@ -1,0 +1,202 @@
+"""Lost workers are no data: no trial fails by them, and what kills its workers is found out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from settling import claim, decide, finish, member, run
+from workers import table, toy_spec
+
+from hpo.ledger import interventions
+from hpo.ledger.claims import Checkpoint, Claim, LeaseLostError, Over
+from hpo.ledger.ledger import Ledger
+from hpo.ledger.worker_statements import MAX_LOSSES
+from hpo.postgres.connect import Storage
+from hpo.study.snapshot import StudyState
+from hpo.study.trials import SlotState
+
+LEASE_S = 30.0
+SHIFTED = (("workers", "seen_at"), ("workers", "started_at"), ("slots", "lease_until"))
+
+
+@pytest.fixture
+def elapse(storage: Storage) -> Callable[[float], None]:
+    """Lets time pass: everything that is stored is so much longer ago."""
+
+    def shift(seconds: float) -> None:
+        with storage.engine.begin() as connection:
+            for name, column in SHIFTED:
+                earlier = f"{column} - make_interval(secs => {seconds})"
+                connection.execute(sa.text(f"UPDATE hpo_ledger.{name} SET {column} = {earlier}"))
+
+    return shift
+
+
+def begin(ledger: Ledger, *names: str) -> None:
+    for name in names:
+        ledger.register_worker(name, host="h", pid=1, lease_s=LEASE_S)
+
+
+def take(ledger: Ledger, worker: str) -> Claim:
+    return claim(ledger, worker, lease_s=LEASE_S)
+
+
+def beat(ledger: Ledger, held: Claim) -> None:
+    ledger.renew(held.worker, held, doing="training", lease_s=LEASE_S)
+
+
+def test_power_cuts_count_against_no_trial(ledger: Ledger, elapse: Callable[[float], None]) -> None:
+    ledger.register(toy_spec())
+    for cut in range(2 * MAX_LOSSES):
+        names = [f"{cut}-{k}" for k in range(3)]
+        begin(ledger, *names)
+        assert [take(ledger, name).number for name in names] == [0, 1, 2]
+        elapse(2 * LEASE_S)
+    begin(ledger, "after")
+    assert take(ledger, "after").attempt == 2 * MAX_LOSSES + 1
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.OPEN
+    assert snapshot.search[0].losses == 2 * MAX_LOSSES
+
+
+def test_a_host_that_is_lost_with_its_workers_counts_against_no_trial(
+    ledger: Ledger, elapse: Callable[[float], None]
+) -> None:
+    """The workers of another one live on."""
+    ledger.register(toy_spec())
+    begin(ledger, "other")
+    lives = take(ledger, "other")
+    for cut in range(MAX_LOSSES):
+        names = [f"{cut}-{k}" for k in range(2)]
+        begin(ledger, *names)
+        assert [take(ledger, name).number for name in names] == [1, 2]
+        for _ in range(4):
+            elapse(LEASE_S / 3)
+            beat(ledger, lives)
+    assert ledger.snapshot("toy").state == StudyState.OPEN
+
+
+def lose_alone(
+    ledger: Ledger, elapse: Callable[[float], None], lives: Claim, names: list[str]
+) -> list[Claim]:
+    """Workers that die one after the other at what they hold, while another one lives on."""
+    lost = []
+    for name in names:
+        begin(ledger, name)
+        lost.append(take(ledger, name))
+        for _ in range(4):
+            elapse(LEASE_S / 3)
+            beat(ledger, lives)
+    return lost
+
+
+def test_what_kills_its_workers_alone_stops_the_study_and_is_no_data(
+    ledger: Ledger, elapse: Callable[[float], None]
+) -> None:
+    ledger.register(toy_spec())
+    begin(ledger, "lives")
+    lives = take(ledger, "lives")
+    lost = lose_alone(ledger, elapse, lives, [f"w{k}" for k in range(MAX_LOSSES)])
+    assert {held.number for held in lost} == {1}
+    begin(ledger, "next")
+    assert ledger.claim("toy", "next", lease_s=LEASE_S) == Over("toy is failed")
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.state == StudyState.FAILED
+    assert [slot.state for slot in snapshot.search] == 2 * [SlotState.RUNNING], "nothing is opened"
+    assert snapshot.reason == (
+        "trial 1 has lost 10 workers in a row without progress, it alone; the last one, w9: silent "
+        "for longer than its lease: killed, out of memory, or cut off from the database.\n"
+        "Look at its log, mend the cause and go on: hpo resume toy. Or set the trial aside first: "
+        "hpo exclude toy --trial 1."
+    )
+    finish(ledger, lives)
+    assert interventions.resume(ledger, "toy") == StudyState.FAILED
+    again = take(ledger, "next")
+    assert (again.number, ledger.snapshot("toy").state) == (1, StudyState.OPEN)
+    finish(ledger, again)
+    run(ledger)
+    undisturbed = toy_spec("undisturbed")
+    ledger.register(undisturbed)
+    run(ledger, "undisturbed")
+    tables = [table(ledger.snapshot(name, curves=True)) for name in ("toy", "undisturbed")]
+    assert tables[0] == tables[1]
+
+
+def test_what_is_known_of_the_end_of_a_worker_decides_and_is_told(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    for number in range(2 * MAX_LOSSES):
+        assert take(ledger, f"killed-{number}").number == 0
+        ledger.release_lost(f"killed-{number}")
+        ledger.release_lost(f"killed-{number}", "it died once")
+    for number in range(MAX_LOSSES):
+        assert ledger.snapshot("toy").state == StudyState.OPEN
+        assert take(ledger, f"crashed-{number}").number == 0
+        ledger.release_lost(f"crashed-{number}", "killed by SIGSEGV")
+    snapshot = ledger.snapshot("toy")
+    assert (snapshot.state, snapshot.search[0].losses) == (StudyState.FAILED, 3 * MAX_LOSSES)
+    assert snapshot.reason is not None
+    assert "the last one, crashed-9: killed by SIGSEGV\n" in snapshot.reason
+
+
+def test_short_memory_counts_as_a_loss_and_its_reason_is_kept(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    for count in range(1, MAX_LOSSES + 1):
+        held = take(ledger, "small")
+        ledger.lose(held, "out of memory (1 GiB)")
+        if count < MAX_LOSSES:
+            ledger.lose(held, "told again, since the answer was lost")
+        assert ledger.snapshot("toy").search[0].losses == count
+    reason = ledger.snapshot("toy").reason
+    assert reason is not None
+    assert "the last one, small: out of memory (1 GiB)\n" in reason
+
+
+def test_a_trial_that_gets_further_stops_nothing(ledger: Ledger) -> None:
+    ledger.register(toy_spec())
+    for attempt in range(27):
+        held = take(ledger, f"w{attempt}")
+        if attempt == 9:
+            ledger.store_member(held, member(0))
+        if attempt == 18:
+            saved = Checkpoint(member=1, curve=(0.1,), seconds=1.0, data=b"x")
+            ledger.store_checkpoint(held, saved)
+        ledger.release_lost(f"w{attempt}", "exit status 9")
+    assert ledger.snapshot("toy").state == StudyState.OPEN
+    take(ledger, "last")
+    ledger.release_lost("last", "exit status 9")
+    assert ledger.snapshot("toy").state == StudyState.FAILED, "ten in a row since the checkpoint"
+
+
+def test_a_trial_that_kills_its_workers_can_be_set_aside(
+    ledger: Ledger, hpo: Callable[..., str], tmp_path: Path
+) -> None:
+    ledger.register(toy_spec(budget={"window": 2}))
+    run(ledger, most=4)
+    for attempt in range(MAX_LOSSES):
+        held = take(ledger, f"w{attempt}")
+        if attempt == 0:
+            ledger.store_suggestion(held, decide(ledger, held))
+        ledger.release_lost(held.worker, "killed by SIGSEGV")
+    assert "hpo exclude toy --trial 4" in hpo("status", "toy")
+    said = hpo("exclude", "toy", "--trial", "4", "--reason", "kills its workers")
+    assert "toy: trial 4 is excluded; trials from 5 on do not see it" in said
+    with pytest.raises(LeaseLostError):
+        ledger.store_member(held, member(0))
+    assert "open" in hpo("resume", "toy")
+    later = take(ledger, "later")
+    assert (later.number, decide(ledger, later).params != {}) == (5, True)
+    finish(ledger, later)
+    run(ledger)
+    snapshot = ledger.snapshot("toy")
+    assert (snapshot.state, snapshot.search[4].state) == (StudyState.DONE, SlotState.EXCLUDED)
+    assert 4 not in [slot.number for slot in snapshot.ranking]
+    assert "excluded, for trials from 5 on: kills its workers" in hpo("trials", "toy")
+    for view in (
+        ("report", "toy", "-o", tmp_path / "report.html"),
+        ("export", "toy"),
+        ("status", "toy", "--json"),
+    ):
+        hpo(*view)
