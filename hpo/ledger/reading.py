@@ -23,6 +23,7 @@ from sqlalchemy import (
 from hpo.errors import StudyError
 from hpo.ledger.claims import Claim
 from hpo.ledger.tables import IS_RUNNING, members, slots, slots_of, studies, workers
+from hpo.ledger.worker_statements import MAX_LOSSES
 from hpo.search.history import sampler_attrs
 from hpo.study import pareto
 from hpo.study.rules import check
@@ -281,6 +282,7 @@ def _slot(row: Row[Any], trained: Iterable[Member], now: datetime) -> Slot:
         members=tuple(trained),
         attempts=row.attempts,
         losses=row.losses,
+        is_stuck=row.state == SlotState.RUNNING and row.losses_in_a_row >= MAX_LOSSES,
         worker=row.worker,
         started_at=row.started_at,
         settled_at=row.settled_at,

@@ -158,15 +158,11 @@ def count_loss(connection: Connection, slot: Row[Any], why: str | None) -> None:
     connection.execute(update(slots).where(slots.c.id == slot.id).values(values))
     if in_a_row < MAX_LOSSES:
         return
-    query = select(studies.c.name, studies.c.spec).where(studies.c.id == slot.study_id)
-    study = connection.execute(query).one()
-    fresh_seeds = (study.spec.get("confirm") or {}).get("members")
-    trial = slot.number if slot.source is None else slot.source
+    spec = connection.scalar(select(studies.c.spec).where(studies.c.id == slot.study_id))
+    fresh_seeds = (spec.get("confirm") or {}).get("members") if isinstance(spec, dict) else None
     reason = (
         f"{slot_name(slot.number, slot.source, fresh_seeds)} has lost {in_a_row} workers in a row "
-        f"without progress, it alone; the last one, {slot.worker}: {why}\n"
-        f"Look at its log, mend the cause and go on: hpo resume {study.name}. Or set the trial "
-        f"aside first: hpo exclude {study.name} --trial {trial}."
+        f"without progress, it alone; the last one, {slot.worker}: {why}"
     )
     failed = {"state": StudyState.FAILED, "reason": reason}
     connection.execute(update(studies).where(studies.c.id == slot.study_id).values(failed))

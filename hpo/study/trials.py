@@ -126,6 +126,8 @@ class Slot:
     """How often it was claimed: 1 unless a worker was lost or stopped."""
     losses: int
     """How many workers died or vanished while holding it."""
+    is_stuck: bool = False
+    """Whether it has lost so many workers that the study was stopped: it may be what kills them."""
     worker: str | None
     """Name of the worker that holds or settled it."""
     held: bool = False

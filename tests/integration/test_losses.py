@@ -108,9 +108,7 @@ def test_what_kills_its_workers_alone_stops_the_study_and_is_no_data(
     assert [slot.state for slot in snapshot.search] == 2 * [SlotState.RUNNING], "nothing is opened"
     assert snapshot.reason == (
         "trial 1 has lost 10 workers in a row without progress, it alone; the last one, w9: silent "
-        "for longer than its lease: killed, out of memory, or cut off from the database.\n"
-        "Look at its log, mend the cause and go on: hpo resume toy. Or set the trial aside first: "
-        "hpo exclude toy --trial 1."
+        "for longer than its lease: killed, out of memory, or cut off from the database."
     )
     finish(ledger, lives)
     assert interventions.resume(ledger, "toy") == StudyState.FAILED
@@ -138,7 +136,7 @@ def test_what_is_known_of_the_end_of_a_worker_decides_and_is_told(ledger: Ledger
     snapshot = ledger.snapshot("toy")
     assert (snapshot.state, snapshot.search[0].losses) == (StudyState.FAILED, 3 * MAX_LOSSES)
     assert snapshot.reason is not None
-    assert "the last one, crashed-9: killed by SIGSEGV\n" in snapshot.reason
+    assert snapshot.reason.endswith("the last one, crashed-9: killed by SIGSEGV")
 
 
 def test_short_memory_counts_as_a_loss_and_its_reason_is_kept(ledger: Ledger) -> None:
@@ -151,7 +149,7 @@ def test_short_memory_counts_as_a_loss_and_its_reason_is_kept(ledger: Ledger) ->
         assert ledger.snapshot("toy").search[0].losses == count
     reason = ledger.snapshot("toy").reason
     assert reason is not None
-    assert "the last one, small: out of memory (1 GiB)\n" in reason
+    assert reason.endswith("the last one, small: out of memory (1 GiB)")
 
 
 def test_a_trial_that_gets_further_stops_nothing(ledger: Ledger) -> None:
@@ -180,7 +178,9 @@ def test_a_trial_that_kills_its_workers_can_be_set_aside(
         if attempt == 0:
             ledger.store_suggestion(held, decide(ledger, held))
         ledger.release_lost(held.worker, "killed by SIGSEGV")
-    assert "hpo exclude toy --trial 4" in hpo("status", "toy")
+    assert "go on with `hpo resume toy`, or set the trial aside first: `hpo exclude toy --" in hpo(
+        "status", "toy"
+    )
     said = hpo("exclude", "toy", "--trial", "4", "--reason", "kills its workers")
     assert "toy: trial 4 is excluded; trials from 5 on do not see it" in said
     with pytest.raises(LeaseLostError):

@@ -225,6 +225,14 @@ def next_step(snapshot: StudySnapshot, storage: str = "") -> str:
     """
     name = shlex.quote(snapshot.spec.name)
     if snapshot.state == StudyState.FAILED:
+        stuck = [s for s in (*snapshot.search, *snapshot.confirm) if s.is_stuck]
+        if stuck:
+            trial = stuck[0].number if stuck[0].source is None else stuck[0].source
+            return (
+                f"look at the worker's log, mend the cause and go on with `hpo resume {name}"
+                f"{storage}`, or set the trial aside first: `hpo exclude {name} --trial {trial}"
+                f"{storage}`"
+            )
         return (
             f"see the errors with `hpo trials {name}{storage} --state failed`; mend the cause and "
             f"run these trials again with `hpo retry {name}{storage}`, or accept their failures "
