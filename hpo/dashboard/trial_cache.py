@@ -3,7 +3,7 @@
 Optuna's own reader takes 13 s and 700 MB for 5,000 trials with 60 intermediate values each, and its
 cache keeps finished trials for ever. This one reads a few columns in bulk, shares what is equal,
 and notices by state and time of completion when a finished trial became another (`hpo retry`,
-`hpo exclude`) or was deleted.
+`hpo exclude`) or was deleted. Of the ledger's studies it shows the ledger's trials alone.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from optuna.distributions import json_to_distribution
 from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Engine, Select, Text, cast, func, select
+
+from hpo.ledger import optuna_tables
+from hpo.ledger.tables import studies
 
 SHORTEST_S = 1.0
 """Viewers that ask within this time see the same."""
@@ -92,7 +95,10 @@ class Trials:
 
     def _refresh(self, study: _Study, study_id: int) -> None:
         columns = (_TRIALS.c.trial_id, _TRIALS.c.state, _TRIALS.c.datetime_complete)
-        query = select(*columns).where(_TRIALS.c.study_id == study_id)
+        ours = select(studies.c.id).where(studies.c.optuna_study_id == study_id).exists()
+        query = select(*columns).where(
+            _TRIALS.c.study_id == study_id, ~ours | optuna_tables.is_ours(_TRIALS.c.trial_id)
+        )
         with self._engine.connect() as connection:
             stamps = {row[0]: (row[1], row[2]) for row in connection.execute(query)}
             asked = [

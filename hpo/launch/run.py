@@ -28,7 +28,7 @@ from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.pace import Pace
 from hpo.postgres.connect import Storage, open_existing, open_storage
-from hpo.postgres.retry import DatabaseError
+from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.search import options
 from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState
@@ -90,7 +90,7 @@ def _pace(spec: StudySpec, storage_url: str | None) -> Pace | None:
             return None
         with storage, storage.engine.connect() as connection:
             return pace.pace(connection, spec, platform.node())
-    except (HpoError, DatabaseError):
+    except (HpoError, *DATABASE_ERRORS):
         return None  # the plan is the same without
 
 

@@ -45,7 +45,7 @@ def try_open(
         The claim, or why there is none just now; None where ``claim`` must look.
     """
     row = open_next(connection, study, who, looked_after=False)
-    if row is None:
+    if row is None or row.trials is None:  # a spec without a budget: its reader says so
         return None
     if row.slot_id is None:
         return _why_not(row, study, who)

@@ -16,11 +16,12 @@ from typing import Any
 from optuna.distributions import distribution_to_json
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.errors import StudyError
 from hpo.ledger.claims import End
+from hpo.ledger.tables import slots
 from hpo.search import space as search_space
 from hpo.search.space import directions, values
 from hpo.study.spec import StudySpec
@@ -199,6 +200,17 @@ def require_study(connection: Connection, study_id: int, name: str) -> None:
             f"optuna-dashboard can). Its trials can still be read and exported; to use the name "
             f"again: hpo delete {name}."
         )
+
+
+def n_foreign(connection: Connection, study_id: int) -> int:
+    """How many trials of an Optuna study are none of the ledger's: ``study.optimize`` adds such."""
+    query = select(func.count()).where(_TRIALS.c.study_id == study_id, ~is_ours(_TRIALS.c.trial_id))
+    return connection.execute(query).scalar_one()
+
+
+def is_ours(trial_id: ColumnElement[int]) -> ColumnElement[bool]:
+    """The condition that a trial in Optuna's tables is the ledger's."""
+    return select(slots.c.id).where(slots.c.optuna_trial_id == trial_id).exists()
 
 
 def open_trial(connection: Connection, study_id: int, number: int, at: datetime) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
 from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +22,7 @@ from sqlalchemy import (
 )
 
 from hpo.errors import StudyError
+from hpo.ledger import optuna_tables
 from hpo.ledger.claims import Claim
 from hpo.ledger.tables import IS_RUNNING, members, slots, slots_of, studies, workers
 from hpo.ledger.worker_statements import MAX_LOSSES
@@ -72,11 +74,12 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
     trained = _members_by_slot(connection, _member_query(curves).where(slots.c.study_id == row.id))
     built = [_slot(slot, trained[slot.id], row.now) for slot in found]
     return StudySnapshot(
-        spec=check.restore(row.spec),
+        spec=check.restore(row.spec, row.name),
         state=StudyState(row.state),
         reason=row.reason,
         search_end=row.search_end,
         search_end_reason=row.search_end_reason,
+        foreign_trials=optuna_tables.n_foreign(connection, row.optuna_study_id),
         created_at=row.created_at,
         now=row.now,
         search=tuple(slot for slot in built if slot.phase == Phase.SEARCH),
@@ -87,10 +90,11 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
 
 def history(connection: Connection, study_id: int, numbers: range) -> list[Past]:
     """Search trials by their numbers, as suggestions see them."""
-    outcome = [slots.c[name] for name in ("state", "params", "attrs", "score", "cost", "steps")]
+    names = ("number", "state", "params", "attrs", "score", "cost", "steps", "amendments")
     asked = (slots.c.number >= numbers.start) & (slots.c.number < numbers.stop)
-    query = select(*outcome, slots.c.amendments).where(slots_of(study_id, Phase.SEARCH), asked)
-    return [_past(row) for row in connection.execute(query.order_by(slots.c.number))]
+    query = select(*(slots.c[name] for name in names))
+    query = query.where(slots_of(study_id, Phase.SEARCH), asked)
+    return [_past(_sound(row)) for row in connection.execute(query.order_by(slots.c.number))]
 
 
 def opened(connection: Connection, study_id: int) -> int:
@@ -118,6 +122,29 @@ def unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | None]:
     query = select(func.count(), func.min(number)).where(search, number < claim.number, IS_RUNNING)
     row = connection.execute(query.where(slots.c.params.is_(None))).one()
     return row[0], row[1]
+
+
+def _sound(row: Any) -> Any:
+    """A slot's row, of whose JSON values the worker role may have made anything.
+
+    Raises:
+        StudyError: one of them is not of the kind that workers write.
+    """
+    kinds: dict[str, Any] = {"params": (dict, type(None)), "attrs": dict, "amendments": list}
+    for name, kind in kinds.items():
+        value = getattr(row, name)
+        if not isinstance(value, kind) or (name == "amendments" and not _are_amendments(value)):
+            raise StudyError(
+                f"trial {row.number}: its row must hold what workers write, but got "
+                f"{name}={str(value)[:80]!r}: somebody has changed it by hand. Restore a backup "
+                "under another name: hpo import FILE --name NEW."
+            )
+    return row
+
+
+def _are_amendments(values: Sequence[Any]) -> bool:
+    wanted = {one.name for one in fields(Amendment)} - {"cost"}
+    return all(isinstance(value, dict) and wanted <= value.keys() for value in values)
 
 
 def _past(row: Any) -> Past:
@@ -241,7 +268,7 @@ def _doing(row: Row[Any]) -> str:
     said: str = row.doing
     if row.study is None:
         return said
-    confirm = row.spec.get("confirm") or {}
+    confirm = (row.spec.get("confirm") if isinstance(row.spec, dict) else None) or {}
     held = f"{row.study}: {slot_name(row.number, row.source, confirm.get('members'))}"
     return said if said == held or said.startswith((f"{held},", f"{held};")) else held
 
@@ -270,6 +297,7 @@ def _members_by_slot(connection: Connection, query: Select[Any]) -> dict[int, li
 
 
 def _slot(row: Row[Any], trained: Iterable[Member], now: datetime) -> Slot:
+    _sound(row)
     return Slot(
         phase=Phase(row.phase),
         number=row.number,

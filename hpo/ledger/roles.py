@@ -30,6 +30,10 @@ _GRANTS = (
     "ALTER DEFAULT PRIVILEGES IN SCHEMA {optuna}, {ledger} "
     "GRANT USAGE, SELECT ON SEQUENCES TO {role}",
 )
+_NO_LARGE_OBJECTS = """
+    REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea)
+    FROM PUBLIC
+"""
 _TOO_MUCH = """
     SELECT array_remove(ARRAY[
         CASE WHEN rolsuper THEN 'superuser' END,
@@ -63,6 +67,7 @@ def set_up(storage: Storage, role: str, password: str | None = None) -> None:
             driver.execute("SELECT pg_advisory_xact_lock(%s)", [SCHEMA_LOCK])
             _make(driver, role, password)
             _grant(driver, role)
+            _revoke_large_objects(driver)
             _refuse_more(driver, role, storage.place())
     except psycopg.errors.InsufficientPrivilege as error:
         raise StorageError(
@@ -88,6 +93,13 @@ def _grant(driver: psycopg.Connection[Any], role: str) -> None:
     quoted = {key: sql.Identifier(name) for key, name in names.items()}
     for grant in _GRANTS:
         driver.execute(sql.SQL(grant).format(**quoted))
+
+
+def _revoke_large_objects(driver: psycopg.Connection[Any]) -> None:
+    """Have nobody but superusers make large objects, which could fill the disk."""
+    row = driver.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()
+    if row and row[0]:  # else only an administrator can: docs/how-to/several-hosts.md
+        driver.execute(_NO_LARGE_OBJECTS)
 
 
 def _refuse_more(driver: psycopg.Connection[Any], role: str, place: str) -> None:

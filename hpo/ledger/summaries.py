@@ -58,10 +58,12 @@ def _summary(
     return StudySummary(
         name=row.name,
         spec=spec,
-        objective=row.spec["objective"],
+        objective=str(_found(row.spec, "objective") or "unknown"),
         state=StudyState(row.state),
         reason=row.reason,
-        trials=min(row.spec["budget"]["trials"], row.search_end or sys.maxsize),
+        trials=row.settled
+        if spec is None
+        else min(spec.budget.trials, row.search_end or sys.maxsize),
         settled=row.settled,
         epochs=_epochs(spec, reported),
         running=row.running,
@@ -94,6 +96,11 @@ def _epochs(spec: StudySpec | None, reported: Sequence[Any]) -> int | None:
     return sum(
         int(row.n) * effort.of_steps(spec, row.n_steps, complete=row.complete) for row in reported
     )
+
+
+def _found(stored: object, key: str) -> object:
+    """What a spec that this version cannot read says under a key."""
+    return stored.get(key) if isinstance(stored, Mapping) else None
 
 
 def _restored(stored: Mapping[str, Any]) -> StudySpec | None:

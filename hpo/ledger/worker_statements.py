@@ -3,7 +3,8 @@
 Whoever holds a slot is known by ``id``, ``worker``, ``attempts`` and ``token`` of its row; what
 comes from anybody else finds no row, writes nothing and returns nothing. What is written in the
 ledger is written in Optuna's tables by the same statement, unless the trial was deleted there: the
-lock ``FOR KEY SHARE`` keeps it there until the end of the transaction.
+lock ``FOR KEY SHARE`` keeps it there until the end of the transaction. What others have written
+there of a running trial, as ``study.tell`` does, is written over: the ledger is the authority.
 """
 
 from __future__ import annotations
@@ -126,21 +127,36 @@ mirrored AS (
 mirrored_scores AS (
   INSERT INTO trial_values (trial_id, objective, value, value_type)
   SELECT trial_id, place - 1, value, 'FINITE'
-  FROM mirrored, unnest(CAST(:scores AS float8[])) WITH ORDINALITY AS v (value, place)),
+  FROM mirrored, unnest(CAST(:scores AS float8[])) WITH ORDINALITY AS v (value, place)
+  ON CONFLICT (trial_id, objective) DO UPDATE
+  SET value = excluded.value, value_type = excluded.value_type),
+scores_of_others AS (
+  DELETE FROM trial_values USING mirrored
+  WHERE trial_values.trial_id = mirrored.trial_id
+    AND objective >= cardinality(CAST(:scores AS float8[]))),
 mirrored_steps AS (
   INSERT INTO trial_intermediate_values
     (trial_id, step, intermediate_value, intermediate_value_type)
   SELECT trial_id, step, nullif(value, 'NaN'),
          CAST(CASE WHEN value = 'NaN' THEN 'NAN' ELSE 'FINITE' END AS trialintermediatevaluetype)
-  FROM mirrored, unnest(CAST(:mirrored_steps AS float8[])) WITH ORDINALITY AS s (value, step)),
+  FROM mirrored, unnest(CAST(:mirrored_steps AS float8[])) WITH ORDINALITY AS s (value, step)
+  ON CONFLICT (trial_id, step) DO UPDATE
+  SET intermediate_value = excluded.intermediate_value,
+      intermediate_value_type = excluded.intermediate_value_type),
+steps_of_others AS (
+  DELETE FROM trial_intermediate_values AS t USING mirrored
+  WHERE t.trial_id = mirrored.trial_id
+    AND (step < 1 OR step > cardinality(CAST(:mirrored_steps AS float8[])))),
 mirrored_user_attrs AS (
   INSERT INTO trial_user_attributes (trial_id, key, value_json)
   SELECT trial_id, key, value
-  FROM mirrored, unnest(CAST(:user_keys AS text[]), CAST(:user_texts AS text[])) AS a (key, value)),
+  FROM mirrored, unnest(CAST(:user_keys AS text[]), CAST(:user_texts AS text[])) AS a (key, value)
+  ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json),
 mirrored_system_attrs AS (
   INSERT INTO trial_system_attributes (trial_id, key, value_json)
   SELECT trial_id, key, value
-  FROM mirrored, unnest(CAST(:own_keys AS text[]), CAST(:own_texts AS text[])) AS a (key, value)),
+  FROM mirrored, unnest(CAST(:own_keys AS text[]), CAST(:own_texts AS text[])) AS a (key, value)
+  ON CONFLICT (trial_id, key) DO UPDATE SET value_json = excluded.value_json),
 mirrored_end AS (
   UPDATE trials SET state = CAST(:trial_state AS trialstate),
                     datetime_complete = timezone('UTC', mirrored.at)

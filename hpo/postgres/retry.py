@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 from hpo.errors import StorageError
 from hpo.postgres import connection_errors
 
-DatabaseError = sa.exc.SQLAlchemyError
+DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg.Error)
 """Whatever goes wrong in or with a database."""
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -86,6 +86,7 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         **_gap(spec, confirmed, best.score if best else None),
         "warning": time_step.warning(spec, named) if named else time_step.sweep_warning(snapshot),
         "edges": edges.edges(snapshot),
+        "foreign_trials": snapshot.foreign_trials,
         "confirmations": [confirmation(spec, item) for item in snapshot.confirmations],
         **(_two_objectives(snapshot) if spec.cost else {}),
     }

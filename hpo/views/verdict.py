@@ -66,7 +66,17 @@ def progress(snapshot: StudySnapshot) -> str:
     text += f"; {epochs:,} epochs of training" if (epochs := effort.of_search(snapshot)) else ""
     text += f"; ended by {why}" if (why := snapshot.search_end_reason) else ""
     text += f"; {held} running" if held else ""
-    return text + (f"; {unsettled - held} begun, waiting for a worker" if unsettled > held else "")
+    text += f"; {unsettled - held} begun, waiting for a worker" if unsettled > held else ""
+    return text + (f"; {strange}" if (strange := foreign(snapshot)) else "")
+
+
+def foreign(snapshot: StudySnapshot) -> str:
+    """What is said of trials that others have added, as ``study.optimize`` does; mostly empty."""
+    n = snapshot.foreign_trials
+    if not n:
+        return ""
+    trials = "1 trial that others have" if n == 1 else f"{n:,} trials that others have"
+    return f"not counted: {trials} added in Optuna's tables, whose best_trial may be one of them"
 
 
 def ended(snapshot: StudySnapshot) -> str:

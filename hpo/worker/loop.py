@@ -14,7 +14,7 @@ from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.claims import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.postgres.retry import Patience
+from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing
 from hpo.worker.artifact_maker import ArtifactMaker
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 from hpo.worker.trial import StoppedError, Trial
@@ -30,6 +30,11 @@ STOP_PATIENCE_S = 3.0
 RACES = 3
 """So often a worker that chose among studies looks again at once, because others were faster."""
 _POLL_S = (0.1, 2.0)
+
+
+def _is_of_one_study(error: Exception) -> bool:
+    """Whether it says nothing of the database, nor of this worker: other studies may be served."""
+    return not (isinstance(error, StorageError | StoppedError) or is_passing(error))
 
 
 class Worker:
@@ -144,8 +149,8 @@ class Worker:
             return Over(refusal)
         try:
             found = self._claim_from(study, at_work)
-        except HpoError as error:  # this host cannot read it, or it was deleted meanwhile
-            if isinstance(error, StorageError):
+        except Exception as error:  # this host, or nobody, can read it; or it was deleted meanwhile
+            if not _is_of_one_study(error):
                 raise
             self._leave_out(study, str(error))
             return Over(self._heart.left_out[study][0])
@@ -180,6 +185,10 @@ class Worker:
         except LeaseLostError as error:
             log.warning("%s; its result is not needed, taking other work", error)
         except UnavailableError as error:
+            self._leave_out(claim.spec.name, str(error))
+        except (HpoError, *DATABASE_ERRORS) as error:
+            if self._options.study is not None or not _is_of_one_study(error):
+                raise
             self._leave_out(claim.spec.name, str(error))
         except MemoryError:
             pause_s = self._options.lease_s

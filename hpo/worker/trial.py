@@ -18,7 +18,7 @@ from typing import Any
 from hpo.errors import HpoError
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.retry import DatabaseError
+from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.search import history as search_history
 from hpo.search import seeds, suggest
 from hpo.search.pruning import EndedError, TrialProgress
@@ -69,7 +69,7 @@ class Trial:
             LeaseLostError: the slot is another worker's by now.
             MemoryError: this host has not enough memory; the slot is left to others.
             UnavailableError: this host lacks what the trial needs; the slot is left to others.
-            DatabaseError: the database fails in a way that waiting does not mend.
+            sqlalchemy.exc.SQLAlchemyError: the database fails in a way that waiting does not mend.
         """
         try:
             if self._claim.phase == Phase.CONFIRM:
@@ -79,7 +79,7 @@ class Trial:
         except UnavailableError:
             self._ledger.release(self._claim)
             raise  # a broken host, not a broken trial: others may have what is missing here
-        except (StoppedError, HpoError, DatabaseError):
+        except (StoppedError, HpoError, *DATABASE_ERRORS):
             raise  # a broken world, not a broken trial
         except MemoryError as error:  # so is a host that is too small, or shared with others
             said = f" ({error})" if str(error) else ""

@@ -53,6 +53,12 @@ def as_role(url: str, password: str = "gut%geheim", role: str = ROLE) -> str:
     return changed.difference_update_query(["passfile"]).render_as_string(hide_password=False)
 
 
+def test_a_worker_makes_no_large_objects(url: str) -> None:
+    for call in ("lo_create(0)", "lo_creat(-1)", "lo_from_bytea(0, 'x')"):
+        with connect(url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(f"SELECT {call}")
+
+
 def test_a_worker_can_do_everything_to_studies(
     owner: Storage, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -31,6 +31,10 @@ def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
     Raises:
         SpecError: the first broken rule, located.
     """
+    if not isinstance(raw, Mapping):
+        raise SpecError(
+            f"{where}: a spec must be a table, but got {raw!r}. Restore a backup of it."
+        )
     _refuse_foreign(raw, where)
     spec = _strictly(StudySpec, _completed(raw, where), where)
     _check(spec, where)
@@ -62,13 +66,15 @@ def _refuse_foreign(tree: Mapping[str, Any], where: str, table: str = "") -> Non
                 )
 
 
-def restore(stored: Mapping[str, Any]) -> StudySpec:
-    """The spec that a database holds, written by ``StudySpec.stored``.
+def restore(stored: Mapping[str, Any], name: str | None = None) -> StudySpec:
+    """The spec that a database holds, written by ``StudySpec.stored``; ``name`` is for messages.
 
     Raises:
         SpecError: it does not fit this version of the software.
     """
-    return validate(stored, where=f"study {stored.get('name')!r} in the database")
+    if name is None and isinstance(stored, Mapping):
+        name = stored.get("name")
+    return validate(stored, where=f"study {name!r} in the database")
 
 
 def in_terms_of(known: StudySpec | None, spec: StudySpec) -> StudySpec:

@@ -82,9 +82,9 @@ def screen(
         parts.append(confirming(snapshot))
     if warning := of_the_step(snapshot):
         parts.append(Text(warning, "yellow"))
-    at_edges = [Text(line, "yellow") for line in edge_lines(snapshot)]
-    parts += at_edges
-    room = height - _FIXED_LINES - len(notes) - bool(warning) - len(at_edges)
+    remarks = [*edge_lines(snapshot), *filter(None, [verdict.foreign(snapshot)])]
+    parts += [Text(line, "yellow") for line in remarks]
+    room = height - _FIXED_LINES - len(notes) - bool(warning) - len(remarks)
     if not spec.selects:
         lines = curve_lines(snapshot, width)[: max(1, room // 2)]
         room -= len(lines) - 2

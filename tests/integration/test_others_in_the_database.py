@@ -1,0 +1,135 @@
+"""Plain Optuna, and broken rows, in the database of the service: the ledger is the authority."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import optuna
+import pytest
+import sqlalchemy as sa
+from settling import claim, finish, run
+from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
+
+from hpo.dashboard.trial_cache import Trials
+from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import Storage
+from hpo.study.snapshot import StudyState
+from hpo.views.terminal import live
+
+
+def theirs(storage: Storage) -> optuna.Study:
+    return optuna.load_study(study_name="toy", storage=storage.optuna())
+
+
+def test_what_plain_optuna_tells_of_a_running_trial_is_written_over(
+    ledger: Ledger, storage: Storage
+) -> None:
+    ledger.register(toy_spec(confirm=None))
+    held = claim(ledger)
+    study = theirs(storage)
+    rdb, told = storage.optuna(), study.trials[0]
+    rdb.set_trial_intermediate_value(told._trial_id, 1, 77.0)
+    rdb.set_trial_intermediate_value(told._trial_id, 9, 99.0)
+    rdb.set_trial_user_attr(told._trial_id, "attempts", 17)
+    study.tell(0, 123.0)
+    finish(ledger, held, score=0.5)
+    (trial,) = theirs(storage).trials
+    assert (trial.value, trial.intermediate_values) == (0.5, {1: 0.1, 2: 0.5})
+    assert (trial.state, trial.params) == (optuna.trial.TrialState.COMPLETE, held_params(ledger))
+    assert ledger.snapshot("toy").best.score == 0.5  # type: ignore[union-attr]
+    held = claim(ledger)
+    theirs(storage).tell(1, state=optuna.trial.TrialState.FAIL)
+    finish(ledger, held, score=0.25)
+    assert theirs(storage).trials[1].value == 0.25
+
+
+def held_params(ledger: Ledger) -> dict[str, object]:
+    return dict(ledger.snapshot("toy").search[0].params)
+
+
+def test_a_worker_survives_what_plain_optuna_does(
+    ledger: Ledger, storage: Storage, database_url: str
+) -> None:
+    spec = toy_spec(budget={"trials": 6}, fixed={"sleep_s": 0.1})
+    ledger.register(spec)
+    worker = start_worker(database_url, "--study", "toy")
+    wait_until(lambda: any(slot.held for slot in ledger.snapshot("toy").search), 60)
+    study = theirs(storage)
+    study.tell(study.trials[-1].number, 1e9, skip_if_finished=True)
+    study.optimize(lambda trial: 1e9 + trial.suggest_float("x", 0, 1), n_trials=2)
+    _, said = worker.communicate(timeout=120)
+    assert worker.returncode == 0, said
+    snapshot = ledger.snapshot("toy", curves=True)
+    calm = toy_spec("calm", budget={"trials": 6}, fixed={"sleep_s": 0.1})
+    assert table(snapshot) == undisturbed(database_url, calm)
+
+
+def test_trials_that_others_have_added_are_told_apart_in_every_view(
+    ledger: Ledger, storage: Storage, hpo: Callable[..., str], tmp_path: Path
+) -> None:
+    ledger.register(toy_spec(budget={"trials": 4}))
+    run(ledger, most=2)
+    theirs(storage).optimize(lambda trial: 1e9, n_trials=2)
+    run(ledger)
+    said = (
+        "not counted: 2 trials that others have added in Optuna's tables, whose best_trial may be "
+        "one of them"
+    )
+    assert said in hpo("status", "toy")
+    assert json.loads(hpo("status", "toy", "--json"))["foreign_trials"] == 2
+    page = tmp_path / "report.html"
+    hpo("report", "toy", "-o", page)
+    assert "not counted: 2 trials that others have added" in page.read_text()
+    snapshot = ledger.snapshot("toy")
+    assert snapshot.settled == 4
+    assert theirs(storage).best_value == 1e9, "what is told apart"
+    shown = live.screen(snapshot, storage="", notes=[], seconds_left=1.0, width=200, height=40)
+    assert any(said in str(part) for part in shown.renderables)  # type: ignore[union-attr]
+    optuna_study_id = theirs(storage)._study_id
+    assert [t.number for t in Trials(storage.engine).of(optuna_study_id).trials] == [0, 1, 2, 3]
+    assert max(t.value or 0 for t in Trials(storage.engine).of(optuna_study_id).trials) < 2
+
+
+BROKEN = (
+    ("studies", "spec", "null"),
+    ("studies", "spec", "5"),
+    ("studies", "spec", "[]"),
+    ("studies", "spec", "{}"),
+    ("studies", "spec", '{"name": "toy", "budget": null}'),
+    ("studies", "spec", '{"name": "toy", "budget": {"trials": "many"}, "confirm": 7}'),
+    ("slots", "attrs", "[1]"),
+    ("slots", "params", '"x"'),
+    ("slots", "amendments", '{"a": 1}'),
+)
+
+
+@pytest.mark.parametrize(("name", "column", "value"), BROKEN)
+def test_a_broken_row_ends_no_standing_worker(
+    name: str,
+    column: str,
+    value: str,
+    ledger: Ledger,
+    storage: Storage,
+    database_url: str,
+    hpo: Callable[..., str],
+) -> None:
+    ledger.register(toy_spec(budget={"window": 2, "trials": 12}))
+    run(ledger, most=8)
+    ledger.register(toy_spec("sound", budget={"trials": 2}, confirm=None))
+    with storage.engine.begin() as connection:
+        broken = sa.text(f"UPDATE hpo_ledger.{name} SET {column} = :value")
+        of_toy = " WHERE name = 'toy'" if name == "studies" else " WHERE number = 1"
+        connection.execute(sa.text(str(broken) + of_toy), {"value": value})
+    worker = start_worker(database_url, "--lease=2")
+    try:
+        wait_until(lambda: ledger.snapshot("sound").state == StudyState.DONE, 60)
+        wait_until(lambda: any("refuses toy" in w.doing for w in ledger.workers()), 30)
+        assert "sound" in hpo("status")
+        said = hpo("status", "toy", status=1)
+        assert said.startswith("error: study 'toy'" if name == "studies" else "error: trial 1: its")
+        assert worker.poll() is None
+    finally:
+        kill(worker, signal.SIGTERM)
