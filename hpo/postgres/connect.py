@@ -24,7 +24,7 @@ from sqlalchemy import URL, Connection, event
 from hpo import settings
 from hpo.errors import StorageError
 from hpo.postgres import connection_errors
-from hpo.postgres.embedded.client import Embedded, read_password
+from hpo.postgres.embedded.client import Embedded, read_password, said_if_slow
 from hpo.postgres.url import parse_url, password_from_file, place
 
 if TYPE_CHECKING:
@@ -351,8 +351,9 @@ def driver_of(connection: Connection) -> psycopg.Connection[Any]:
 
 def _check_version(storage: Storage) -> None:
     """Connect for the first time, and explain what is wrong if that fails."""
+    slow = f"{storage.place()} does not answer; given up after {CONNECT_TIMEOUT_S} s"
     try:
-        with storage.engine.connect() as connection:
+        with said_if_slow(lambda: slow), storage.engine.connect() as connection:
             version = driver_of(connection).info.server_version
     except (sa.exc.DBAPIError, psycopg.Error) as error:
         raise connection_errors.explained(error, storage.place(), CONNECT_TIMEOUT_S) from error

@@ -6,7 +6,10 @@ import os
 import shutil
 import signal
 import stat
+import subprocess
+import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
@@ -245,3 +248,61 @@ def test_a_large_log_is_moved_aside(tmp_path: Path) -> None:
         server_side.write(b"and on")
     assert layout.log.read_text() == "and on"
     assert (tmp_path / "server" / "postgres.log.1").stat().st_size == LARGEST_LOG + 1
+
+
+# --- a server that does not come -----------------------------------------------------------------
+
+
+def test_a_server_that_does_not_answer_is_said_within_five_seconds(hpo_home: Path) -> None:
+    """Its keeper is stopped while the server is dead; then the server itself is stopped."""
+    subprocess.run([sys.executable, "-m", "hpo", "--version"], check=True)  # warms its start up
+    with running(USER, hpo_home):
+        for kept in (True, False):
+            known = status(hpo_home)
+            assert known.pid is not None
+            assert known.keeper_pid is not None
+            stopped = known.keeper_pid if kept else known.pid
+            os.kill(stopped, signal.SIGSTOP)
+            if kept:
+                kill(known.pid)
+            began = time.monotonic()
+            with ExitStack() as stack:
+                stack.callback(os.kill, stopped, signal.SIGCONT)
+                asked = stack.enter_context(
+                    subprocess.Popen(
+                        [sys.executable, "-m", "hpo", "status"],
+                        env={**os.environ, "HPO_HOME": str(hpo_home)},
+                        stderr=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        text=True,
+                    )
+                )
+                assert asked.stderr is not None
+                line = asked.stderr.readline()
+                assert time.monotonic() - began < 5.0
+                assert line.startswith("waiting: ")
+                assert str(hpo_home) in line
+                if kept:
+                    assert f"is not ready yet; its keeper is process {stopped}" in line
+                    os.kill(stopped, signal.SIGCONT)
+                    out, _ = asked.communicate(timeout=60)
+                    assert "The database holds no study yet." in out
+                else:
+                    assert "does not answer; given up after 10 s" in line
+                    _, err = asked.communicate(timeout=60)
+                    assert "the server must accept connections within 10 s, but got: " in err
+
+
+def test_a_keeper_that_ends_without_a_word_is_said_in_words(
+    new_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = tmp_path / "python"
+    silent.write_text("#!/bin/sh\nkill -KILL $$\n")
+    silent.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(silent))
+    with pytest.raises(StorageError) as caught:
+        Embedded(new_home).acquire()
+    assert str(caught.value).startswith(
+        f"{new_home}: a keeper must start the embedded server, but got exit status -9 without a "
+        "word. Try again; if it stays so, look at "
+    )

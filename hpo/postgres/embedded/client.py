@@ -8,7 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -33,7 +35,26 @@ from hpo.postgres.embedded.server import postmaster
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 90.0
 
+SILENCE_S = 3.0
+"""Who waits for longer is told for what."""
+
 _acquired: set[Embedded] = set()
+
+
+@contextlib.contextmanager
+def said_if_slow(words: Callable[[], str]) -> Iterator[None]:
+    """Say on the standard error for what is waited, if it takes long."""
+
+    def say() -> None:
+        print(f"waiting: {words()}", file=sys.stderr, flush=True)
+
+    timer = threading.Timer(SILENCE_S, say)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Embedded:
@@ -69,7 +90,8 @@ class Embedded:
             self._lock = lock
             _acquired.add(self)
         try:
-            self._ensure_running()
+            with said_if_slow(self._why_slow):
+                self._ensure_running()
             return server_url(self.layout)
         except BaseException:
             self.release()
@@ -105,6 +127,17 @@ class Embedded:
     def __exit__(self, *error: object) -> None:
         """Release the server."""
         self.release()
+
+    def _why_slow(self) -> str:
+        """What is known of a server that is not ready."""
+        keeper = read_keeper(self.layout) if is_locked(self.layout.keeper_lock) else None
+        text = f"the embedded server in {self.layout.home} is not ready yet"
+        text += f"; its keeper is process {keeper.pid}" if keeper else ""
+        for log in (self.layout.log, self.layout.keeper_log):
+            with contextlib.suppress(OSError):
+                lines = log.read_text(errors="replace").splitlines()
+                text += "".join(f"\n  {log}: {line[:300]}" for line in lines[-1:])
+        return text
 
     def _ensure_running(self) -> None:
         with locked(self.layout.start_lock, timeout_s=START_TIMEOUT_S):
@@ -176,18 +209,30 @@ def start_keeper(layout: Layout) -> None:
     code = str(Path(hpo.__file__).parents[1])  # so that the keeper imports this very package
     path = os.pathsep.join(p for p in (code, os.environ.get("PYTHONPATH")) if p)
     command = [sys.executable, "-P", "-m", "hpo.postgres.embedded.keeper", str(layout.home)]
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        cwd="/",
-        env=os.environ | {"PYTHONPATH": path},
-        start_new_session=True,
-        timeout=START_TIMEOUT_S,
-        check=False,
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            cwd="/",
+            env=os.environ | {"PYTHONPATH": path},
+            start_new_session=True,
+            timeout=START_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        said = f"no sign of it within {START_TIMEOUT_S:.0f} s"
+    else:
+        if done.returncode == 0:
+            return
+        said = done.stderr.decode(errors="replace").strip()
+        if said.startswith(str(layout.home)):  # in words already
+            raise StorageError(said)
+        said = said or f"exit status {done.returncode} without a word"
+    raise StorageError(
+        f"{layout.home}: a keeper must start the embedded server, but got {said}. Try again; "
+        f"if it stays so, look at {layout.keeper_log} and {layout.log}."
     )
-    if done.returncode != 0:
-        raise StorageError(done.stderr.decode(errors="replace").strip())
 
 
 @dataclass(frozen=True)
