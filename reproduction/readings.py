@@ -25,7 +25,7 @@ DENSITIES = ((1.0, 0.0), (1.0, 0.1), (1.0, 1.0), (0.2, 1.0), (0.2, 0.2))
 """Between and within layers: the points of Fig. 4 that claims are about, besides the optimum."""
 SPLITS = (1, 2)
 """Of the images, besides split 0: there the point at 1 ns is measured, too."""
-N_SEEDS = {"": 10, "-shifts": 3, "-broad": 1}
+N_SEEDS = {"": 10, "-shifts": 10, "-broad": 1}
 """Networks per point, by the end of a study's name."""
 FIXED: Mapping[str, ParamValue] = {
     "layers": 3,
