@@ -34,7 +34,7 @@ _SOLVED = (
 
 
 def write(snapshot: StudySnapshot, path: Path) -> None:
-    """Write a study, whole or not at all."""
+    """Write a study."""
     head = {
         "format": FORMAT,
         "study": snapshot.spec.name,
@@ -48,6 +48,11 @@ def write(snapshot: StudySnapshot, path: Path) -> None:
     }
     lines = [json_records.dumps(_trial(slot)) for slot in (*snapshot.search, *snapshot.confirm)]
     text = json_records.dumps(head)[:-1] + ', "trials": [\n' + ",\n".join(lines) + "\n]}\n"
+    write_whole(text, path)
+
+
+def write_whole(text: str, path: Path) -> None:
+    """Write a file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{os.getpid()}.{path.name}")
     draft.write_text(text, encoding="utf-8")

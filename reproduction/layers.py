@@ -29,7 +29,7 @@ from objectives.contract import Protocol
 from objectives.inspection import NetworkObjective
 from objectives.solved_equation import refined
 from objectives.tasks import load
-from reproduction import readings
+from reproduction import data, readings
 from reproduction.readings import Reading
 
 DENSITIES = (0.2, 0.5, 1.0)
@@ -58,7 +58,7 @@ def record(snapshot: StudySnapshot, reading: Reading, folder: Path) -> None:
             seeds = [member.seed for member in slot.members[:N_NETWORKS]]
             found[density] = [_measure(snapshot, slot, seed, reading) for seed in seeds]
     known[reading.name] = {"spec_hash": snapshot.spec.hash, "densities": found}
-    path.write_text(_text(known), encoding="utf-8")
+    data.write_whole(_text(known), path)
 
 
 def read(folder: Path) -> dict[str, dict[float, list[dict[str, Any]]]]:

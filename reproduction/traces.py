@@ -15,6 +15,7 @@ from typing import Any
 
 from hpo.errors import HpoError
 from hpo.study.snapshot import StudySnapshot
+from reproduction import data
 
 PANELS_NS = {"fast": 0.1, "adapted": 1.0, "slow": 10.0}
 """Input time scales of Fig. 2(c, d, e): the study's marks."""
@@ -37,7 +38,7 @@ def record(snapshot: StudySnapshot, folder: Path) -> None:
         )
         path = folder / f"trace-{name}.json"
         if trial is not None and read_hash(path) != snapshot.spec.hash:
-            path.write_text(json.dumps(_trace(snapshot.spec.name, trial)) + "\n", encoding="utf-8")
+            data.write_whole(json.dumps(_trace(snapshot.spec.name, trial)) + "\n", path)
 
 
 def _trace(study: str, trial: int) -> dict[str, Any]:
