@@ -149,4 +149,4 @@ class Timeline:
             return None
         if self.by_member:
             return scores[-1]
-        return sum(scores) / len(scores) if len(scores) > 1 else None
+        return statistics.fmean(scores) if len(scores) > 1 else None

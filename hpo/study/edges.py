@@ -77,7 +77,8 @@ def _edge(spec: StudySpec, name: str, best: Sequence[Slot]) -> Edge | None:
     at_high = sum(place >= 1.0 - WITHIN for place in places)
     bound: Literal["low", "high"] = "low" if at_low >= at_high else "high"
     trials, n, p = max(at_low, at_high), len(best), _share(spec, name)
-    by_chance = sum(math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(trials, n + 1))
+    chances = (math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(trials, n + 1))
+    by_chance = math.fsum(chances)
     if 2 * trials < n or by_chance > CHANCE:
         return None
     value = low if bound == "low" else high

@@ -150,6 +150,7 @@ def test_wrong_options_are_refused(tables: dict[str, Any], text: str) -> None:
 
 def test_timeline_of_learning_curves() -> None:
     timeline = Timeline(toy_spec(budget={"members": 3, "epochs": 5}))
+    assert timeline.member([0.1, 0.2, 0.3]) == 0.6 / 3, "whatever sum() does on this Python"
     assert timeline.length == 7
     assert timeline.epoch(0, 0.5) == 0.5
     assert timeline.epoch(1, 0.5) is None
