@@ -187,19 +187,19 @@ class Evidence:
         shifted = {(_short(tau), _short(lr0)) for tau, lr0 in outer}
         chosen = {}
         for c, networks in self._networks.items():
-            splits, n = {0}, readings.N_SEEDS[""]
-            if (c.tau_ns, c.lr0) in shifted and c.dt_ns in readings.SHIFT_TIMES_NS:
-                n = readings.N_SEEDS["-shifts"]
-            elif self._is_optimal(c) and c.dt_ns == 1.0:
+            splits = {0}
+            if self._is_optimal(c) and c.dt_ns == 1.0:
                 splits |= set(readings.SPLITS)
             elif not (
-                (self._is_optimal(c) and c.dt_ns in readings.TIMES_NS)
+                ((c.tau_ns, c.lr0) in shifted and c.dt_ns in readings.SHIFT_TIMES_NS)
+                or (self._is_optimal(c) and c.dt_ns in readings.TIMES_NS)
                 or (c.dt_ns == 1.0 and (c.density_inter, c.density_intra) in readings.DENSITIES)
             ):
                 continue
+            n = readings.N_SEEDS
             own = [[m for m in networks if m.split == split][:n] for split in sorted(splits)]
             chosen[c] = tuple(network for found in own for network in found)
-        broad = [(c, found[: readings.N_SEEDS["-broad"]]) for c, found in self._broad[::2]]
+        broad = [(c, found[: readings.N_BROAD]) for c, found in self._broad[::2]]
         return Evidence(readings.CONTROL, chosen, broad, self.layers)
 
     def _is_optimal(self, c: Condition) -> bool:

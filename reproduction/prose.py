@@ -67,7 +67,8 @@ readings of these, one at a time (two in *factor 2, f_cut 0.05/ns*). A cell says
 ten agree with it. A claim is reproduced, or not, where all readings agree; it depends on the reading where cells of both kinds are settled; else it cannot be decided."""
 
 MEASURED = """\
-Ten seeds per point on split 0 of the images, and on splits 1 and 2 at 1 ns, for the accuracy alone; of the broad set 32 points of one seed. Of Fig. 4 there are five
+Ten seeds per point on split 0 of the images, and on splits 1 and 2 at 1 ns, for the accuracy alone. The outer curves of Fig. 3 (a, b) have as many where accuracy and maximum hold, so that it is
+for them to decide whether all holds together (0.1/Δt; factor 2 with 0.05/ns; x; one step; tenfold weights), and three elsewhere; the broad set has 32 points of one seed. Of Fig. 4 there are five
 points and the optimum, so that variability and optimum of the density are told by few. *The figures* have three splits in Fig. 2 (b), 3 (a, b) and 4 but at the ends of the time scales, eight
 at 1 ns, and 64 points of ten seeds in the broad set; *as few networks*, they are cut down to what the other readings have, which shows what that alone
 changes. At 1 ns a cut-off of 0.1/Δt is that of the figures, so that it is no other reading of Fig. 1, of Fig. 4 and of the accuracy. What the networks of a reading do is scored on the solved equation, but for those of *one step per point*:
