@@ -1,4 +1,4 @@
-"""The commands that change a study: stop, resume, extend, retry, exclude, delete."""
+"""The commands that change a study: stop, resume, extend, retry, exclude, and so on."""
 
 from __future__ import annotations
 
@@ -166,6 +166,31 @@ def exclude(arguments: argparse.Namespace) -> int:
     record = {"study": name, "trial": trial, "since": since, "state": snapshot.state}
     line = f"{name}: trial {trial} is excluded; trials from {since} on do not see it"
     return tell(arguments, record, line, *next_step(arguments, snapshot))
+
+
+@command(
+    "Go on with a study although the source of its objective has changed.",
+    """\
+hpo accept-code mine
+    on a host with the new source: launches and workers that have it are no longer refused; every
+    view says from which trial on
+hpo launch --study mine.toml --name mine-2
+    instead, where results depend on what was changed: nothing is mixed""",
+    STUDY_OR_OPTION,
+    STORAGE,
+    JSON,
+)
+def accept_code(arguments: argparse.Namespace) -> int:
+    """Pin the source as it is here."""
+    from hpo.ledger import interventions
+
+    name = arguments.study
+    with opened(arguments) as ledger:
+        since = interventions.accept_code(ledger, name)
+        snapshot = ledger.snapshot(name)
+    text = f"is computed with the source as it is here, from trial {since} on"
+    line = f"{name}: {text if since is not None else 'its source has not changed'}"
+    return tell(arguments, {"study": name, "since": since}, line, *next_step(arguments, snapshot))
 
 
 @command(

@@ -100,6 +100,7 @@ def open_next(connection: Connection, study: str, who: Claimant, *, looked_after
         "at_work": who.at_work,
         "lease_s": who.lease_s,
         "looked_after": looked_after,
+        "code": who.code,
     }
     return _last_row(connection, OPEN, values)
 

@@ -130,6 +130,8 @@ class Claimant:
     """Its process: one of the same name that was started later does not inherit its slot."""
     lease_s: float
     """Seconds for which the slot is its own without a sign of life."""
+    code: str = ""
+    """The hash of the source of the study's objective on its host; see ``code.pin``."""
     take_over: bool = True
     """Whether it may take slots whose lease has run out: only if it could reach the database for a
     whole lease. After an outage the others, who could not renew theirs, may still be at work."""

@@ -1,4 +1,4 @@
-"""What people do to a study by hand: stop, resume, extend, retry, exclude, delete.
+"""What people do to a study by hand: stop, resume, extend, retry, exclude, accept code, delete.
 
 Each is one transaction that holds the study's lock, so it is safe beside running workers, from any
 host, and whole or not at all.
@@ -19,7 +19,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, delete, func, null, select, update
 
 from hpo.errors import StudyError
-from hpo.ledger import optuna_tables, reading
+from hpo.ledger import code, optuna_tables, reading
 from hpo.ledger.claims import ARTIFACT_TRIES, End
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import IS_RUNNING, checkpoints, slots, slots_of, studies
@@ -204,6 +204,20 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         was_confirmed = connection.scalar(select(slots.c.id).where(confirmed).limit(1))
         _amended(connection, study, reopen=(StudyState.DONE,) if was_confirmed else ())
         return since
+
+
+def accept_code(ledger: Ledger, name: str) -> int | None:
+    """Go on with a study although the source of its objective has changed.
+
+    Returns the first trial that may be computed with the source as it is on this host; None if it
+    has not changed.
+
+    Raises:
+        StudyError: there is no such study.
+        SpecError: it cannot be read here.
+    """
+    with ledger.locked(name) as (connection, study):
+        return code.accept(connection, study, check.restore(study.spec, name))
 
 
 def delete_study(ledger: Ledger, name: str) -> None:

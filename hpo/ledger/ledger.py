@@ -10,11 +10,12 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Literal, Unpack
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from hpo.ledger import claiming, optuna_tables, reading, summaries, warm_start, writing
+from hpo.ledger import claiming, code, optuna_tables, reading, summaries, warm_start, writing
 from hpo.ledger import workers as ledger_workers
 from hpo.ledger.claims import ARTIFACT_TRIES, Claim, Claimant, End, Over, Wait
 from hpo.ledger.tables import check_version, schema, studies
@@ -43,9 +44,11 @@ def _register(
     if row is None or known is None:
         new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
         optuna = {"optuna_study_id": optuna_tables.create_study(connection, spec)}
-        connection.execute(insert(studies).values(**new, **optuna, state=StudyState.OPEN))
+        created = insert(studies).values(**new, **optuna, state=StudyState.OPEN)
+        code.pin(connection, connection.execute(created.returning(studies)).one(), spec)
         return "created"
     optuna_tables.require_study(connection, row.optuna_study_id, spec.name)
+    code.pin(connection, row, known)
     extended = check.extends(known, spec)
     if not extended and row.spec == spec.stored():
         return "continued"
@@ -70,6 +73,7 @@ class Ledger(Transactional):
         """
         super().__init__(storage.engine, **patience)
         self._token = uuid.uuid4().hex
+        self._codes: dict[str, str] = {}
         self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
         self._settled: dict[int, tuple[int, list[Past]]] = {}
         self._retry(lambda: prepare_database(storage, schema))
@@ -133,6 +137,7 @@ class Ledger(Transactional):
                 lease_s=lease_s,
                 take_over=in_touch(),
                 at_work=at_work,
+                code=self._codes.get(study, ""),
             )
             with self._autocommit.connect() as connection:
                 opened = claiming.try_open(connection, study, who, self._spec)
@@ -142,6 +147,9 @@ class Ledger(Transactional):
                 check_version(connection)
                 row = reading.study(connection, study, lock=True)
                 spec = self._spec(row.id, row.spec)
+                if row.state == StudyState.OPEN:
+                    self._codes[study] = code.pin(connection, row, spec)
+                    who = replace(who, code=self._codes[study])
                 return claiming.claim(connection, row, spec, who, confirm=confirm)
 
         return self._retry(once)

@@ -79,6 +79,7 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
         reason=row.reason,
         search_end=row.search_end,
         search_end_reason=row.search_end_reason,
+        code_changes=tuple(entry["since"] for entry in code_of(row)[1:]),
         foreign_trials=optuna_tables.n_foreign(connection, row.optuna_study_id),
         created_at=row.created_at,
         now=row.now,
@@ -86,6 +87,17 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
         confirm=tuple(slot for slot in built if slot.phase == Phase.CONFIRM),
         workers=tuple(seen_workers(connection)),
     )
+
+
+def code_of(study: Row[Any]) -> list[dict[str, Any]]:
+    """Which sources of its objective a study was computed with, the last one at the end."""
+    kinds = {"since": int, "hash": str, "modules": dict}
+    found = study.code if isinstance(study.code, list) else []
+    return [
+        entry
+        for entry in found
+        if isinstance(entry, dict) and all(isinstance(entry.get(k), t) for k, t in kinds.items())
+    ]
 
 
 def history(connection: Connection, study_id: int, numbers: range) -> list[Past]:

@@ -34,7 +34,7 @@ from hpo.errors import StorageError
 from hpo.postgres.connect import Schema
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 UPGRADES: dict[int, tuple[str, ...]] = {
     1: (
@@ -65,6 +65,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         f"ALTER TABLE {SCHEMA}.studies ADD search_end_reason TEXT",
         f"ALTER TABLE {SCHEMA}.slots ADD cost DOUBLE PRECISION",
     ),
+    5: (f"ALTER TABLE {SCHEMA}.studies ADD code JSON NOT NULL DEFAULT '[]'",),
 }
 """Version -> the statements that turn its tables into those of the next version, declared below."""
 
@@ -95,6 +96,7 @@ studies = Table(
     Column("artifact_until", DateTime(timezone=True)),
     Column("search_end", Integer),
     Column("search_end_reason", Text),
+    Column("code", JSON, nullable=False, server_default=text("'[]'")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 

@@ -184,6 +184,7 @@ study AS (
          CAST(spec #>> '{{budget,window}}' AS integer) AS width
   FROM {SCHEMA}.studies
   WHERE name = %(study)s AND state = 'open'
+    AND code #>> '{{-1,hash}}' = %(code)s  -- else it is pinned, or refused
     AND EXISTS (SELECT FROM {SCHEMA}.version WHERE version = %(version)s)
     AND EXISTS (SELECT FROM studies WHERE study_id = optuna_study_id)),
 running AS (

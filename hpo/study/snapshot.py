@@ -69,6 +69,8 @@ class StudySnapshot:
     search_end: int | None = None
     """How many trials the search has, once ``[stop]`` has ended it."""
     search_end_reason: str | None = None
+    code_changes: tuple[int, ...] = ()
+    """The trials from which on another source of the objective was accepted."""
     foreign_trials: int = 0
     """Trials that others have added to the study in Optuna's tables; they count for nothing."""
 

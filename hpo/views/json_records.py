@@ -87,6 +87,7 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "warning": time_step.warning(spec, named) if named else time_step.sweep_warning(snapshot),
         "edges": edges.edges(snapshot),
         "foreign_trials": snapshot.foreign_trials,
+        "code_changes": snapshot.code_changes,
         "confirmations": [confirmation(spec, item) for item in snapshot.confirmations],
         **(_two_objectives(snapshot) if spec.cost else {}),
     }

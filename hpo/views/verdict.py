@@ -67,6 +67,9 @@ def progress(snapshot: StudySnapshot) -> str:
     text += f"; ended by {why}" if (why := snapshot.search_end_reason) else ""
     text += f"; {held} running" if held else ""
     text += f"; {unsettled - held} begun, waiting for a worker" if unsettled > held else ""
+    if snapshot.code_changes:
+        since = ", ".join(map(str, snapshot.code_changes))
+        text += f"; another source of the objective from trial {since} on (hpo accept-code)"
     return text + (f"; {strange}" if (strange := foreign(snapshot)) else "")
 
 

@@ -26,6 +26,7 @@ from hpo.study.confirmation import told_info
 from hpo.study.trials import Member, Past, Phase, SlotState, Suggestion
 from hpo.worker import provenance
 from hpo.worker.heartbeat import Heartbeat
+from objectives import source
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol, UnavailableError
 
 CHECKPOINT_S = (1.0, 30.0)
@@ -254,6 +255,7 @@ class Trial:
             message=message,
             lineage={
                 "spec_hash": self._spec.hash,
+                "code": source.fingerprint(self._spec.objective),
                 **provenance.of_this_process(),
                 "worker": self._claim.worker,
                 "attempts": self._claim.attempt,

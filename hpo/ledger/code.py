@@ -1,0 +1,66 @@
+"""Which source of its objective a study was computed with: pinned by whoever works on it first."""
+
+from __future__ import annotations
+
+import platform
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select, update
+
+from hpo.errors import StudyError
+from hpo.ledger import reading
+from hpo.ledger.tables import IS_RUNNING, slots, slots_of, studies
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Phase
+from objectives import source
+
+
+def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
+    """Check that the source is the study's, or write it down where none is; returns its hash.
+
+    The transaction holds the lock on ``study``, its row.
+
+    Raises:
+        StudyError: it is another one; the message names the modules that differ.
+    """
+    own = source.fingerprint(spec.objective)
+    known = reading.code_of(study)
+    if not known:
+        _write(connection, study, spec)
+    elif known[-1]["hash"] != own:
+        modules, before = source.modules(spec.objective), known[-1]["modules"]
+        names = sorted(modules.keys() | before.keys())
+        changed = [name for name in names if modules.get(name) != before.get(name)]
+        raise StudyError(
+            f"study {study.name!r}: its objective must be computed with the source that its trials "
+            f"were, but got changes in {', '.join(changed)}. Launch it under another name: --name "
+            f"NEW. Or, if the results do not depend on them, or may: hpo accept-code {study.name}, "
+            "which notes from which trial on."
+        )
+    return own
+
+
+def accept(connection: Connection, study: Row[Any], spec: StudySpec) -> int | None:
+    """Go on with the source as it is here; the first trial of it, None if it is the study's."""
+    known = reading.code_of(study)
+    if known and known[-1]["hash"] == source.fingerprint(spec.objective):
+        return None
+    return _write(connection, study, spec)
+
+
+def _write(connection: Connection, study: Row[Any], spec: StudySpec) -> int:
+    oldest = select(func.min(slots.c.number)).where(slots_of(study.id, Phase.SEARCH), IS_RUNNING)
+    since = connection.scalar(oldest)
+    if since is None:
+        since = reading.opened(connection, study.id)
+    entry = {
+        "since": since,
+        "hash": source.fingerprint(spec.objective),
+        "modules": dict(source.modules(spec.objective)),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": platform.node(),
+    }
+    code = [*reading.code_of(study), entry]
+    connection.execute(update(studies).where(studies.c.id == study.id).values(code=code))
+    return int(since)

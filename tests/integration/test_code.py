@@ -1,0 +1,133 @@
+"""A study is of the source of its objective, too: another one is refused, or accepted by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from settling import run
+from workers import table, toy_spec
+
+from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import Storage
+from hpo.study.snapshot import StudyState
+
+OBJECTIVE = """
+\"\"\"Mine.\"\"\"
+from toy_objective import ToyObjective
+
+import helper
+
+
+class Mine(ToyObjective):
+    def evaluate(self, params, **rest):
+        outcome = super().evaluate(params, **rest)
+        return helper.changed(outcome)
+"""
+HELPER = """
+from dataclasses import replace
+
+
+def changed(outcome):
+    return replace(outcome, score=0.5 * outcome.score)  # a half
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A directory with an objective of the user's, and what it imports."""
+    (tmp_path / "mine.py").write_text(OBJECTIVE)
+    (tmp_path / "helper.py").write_text(HELPER)
+    return tmp_path
+
+
+@pytest.fixture
+def hpo_in(package: Path, database_url: str) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command of hpo where that objective is, as a process of its own."""
+    path = os.pathsep.join([str(package), str(Path(__file__).parents[1] / "support")])
+    environment = {**os.environ, "PYTHONPATH": path, "HPO_STORAGE": database_url}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "hpo", *arguments],
+            env=environment,
+            cwd=package,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+def register(ledger: Ledger, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(package)
+    ledger.register(toy_spec("mine", objective="mine:Mine", budget={"trials": 4}, confirm=None))
+
+
+def test_another_source_is_refused_until_it_is_accepted(
+    ledger: Ledger,
+    package: Path,
+    hpo_in: Callable[..., subprocess.CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    register(ledger, package, monkeypatch)
+    for name in ("mine", "helper"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    done = hpo_in("worker", "--study", "mine", "--no-artifacts")
+    assert done.returncode == 0, done.stderr
+    before = table(ledger.snapshot("mine", curves=True))
+    (package / "helper.py").write_text(HELPER.replace("# a half", "# half of it"))
+    assert hpo_in("extend", "mine", "--trials", "5").returncode == 0
+    assert hpo_in("worker", "--study", "mine", "--no-artifacts").returncode == 0, "a comment"
+    (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
+    extended = hpo_in("extend", "mine", "--trials", "8")
+    refusal = (
+        "error: study 'mine': its objective must be computed with the source that its trials were, "
+        "but got changes in helper. Launch it under another name: --name NEW. Or, if the results "
+        "do not depend on them, or may: hpo accept-code mine, which notes from which trial on.\n"
+    )
+    assert (extended.returncode, extended.stderr) == (1, refusal)
+    (package / "helper.py").write_text(HELPER)
+    assert hpo_in("extend", "mine", "--trials", "8").returncode == 0
+    (package / "helper.py").write_text(HELPER.replace("0.5", "0.25"))
+    refused = hpo_in("worker", "--study", "mine", "--no-artifacts")
+    assert refused.returncode == 1
+    assert "but got changes in helper." in refused.stderr
+    assert ledger.snapshot("mine").settled == 5
+    accepted = hpo_in("accept-code", "mine")
+    assert "mine: is computed with the source as it is here, from trial 5 on" in accepted.stdout
+    again = hpo_in("accept-code", "mine")
+    assert "mine: its source has not changed" in again.stdout
+    assert hpo_in("worker", "--study", "mine", "--no-artifacts").returncode == 0
+    snapshot = ledger.snapshot("mine", curves=True)
+    assert (snapshot.state, snapshot.code_changes) == (StudyState.DONE, (5,))
+    assert table(snapshot)[:4] == before
+    assert len({slot.lineage["code"] for slot in snapshot.search}) == 2
+    status = hpo_in("status", "mine")
+    assert "another source of the objective from trial 5 on (hpo accept-code)" in status.stdout
+    assert json.loads(hpo_in("status", "mine", "--json").stdout)["code_changes"] == [5]
+
+
+@pytest.mark.parametrize("value", ["5", "[]", '[{"hash": 1}]'])
+def test_a_study_without_a_known_source_is_pinned_by_whoever_works_on_it_next(
+    ledger: Ledger, storage: Storage, value: str
+) -> None:
+    """As those that an earlier release began."""
+    ledger.register(toy_spec())
+    run(ledger, most=2)
+    with storage.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE hpo_ledger.studies SET code = :v"), {"v": value})
+    assert ledger.snapshot("toy").code_changes == ()
+    run(Ledger(storage), most=1)
+    with storage.engine.begin() as connection:
+        (entry,) = connection.scalar(sa.text("SELECT code FROM hpo_ledger.studies"))
+    assert (entry["since"], "toy_objective" in entry["modules"]) == (2, True)
+    assert ledger.snapshot("toy").code_changes == ()

@@ -1,0 +1,104 @@
+"""The source of an objective: which modules count, and what of their text."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+
+from objectives import source
+
+MODULE = '''
+"""A docstring."""
+import numpy as np
+from objectives.contract import Objective, ObjectiveParams, Outcome, TaskParams
+{imports}
+
+
+class Params(ObjectiveParams):
+    """Parameters."""
+
+    x: float = 1.0
+
+
+class Task(TaskParams):
+    name: str = "toy"
+
+
+class Mine(Objective):
+    metric = "score"
+    direction = "maximize"
+    Params = Params
+    tasks = {{"toy": Task}}
+
+    def evaluate(self, params, *, task, protocol, member_seed, on_epoch, resume=None):
+        from lazily import imported
+        return Outcome(score=params.x)  # a comment
+'''
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A package ``own`` with a module, a helper and one that nobody imports."""
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = tmp_path / "own"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("__init__", "unused", "helper", "deep/__init__", "deep/inner"):
+        (folder / f"{name}.py").write_text(f"VALUE = {name!r}\n")
+    (folder / "model.py").write_text(
+        MODULE.format(imports="from . import helper\nfrom .deep import inner")
+    )
+    (tmp_path / "lazily.py").write_text("imported = 1\n")
+    return tmp_path
+
+
+def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """As a new process finds them."""
+    for name in [name for name in sys.modules if name.split(".")[0] in ("own", "lazily")]:
+        monkeypatch.delitem(sys.modules, name)
+    importlib.invalidate_caches()
+    source.modules.cache_clear()
+    return dict(source.modules("own.model:Mine"))
+
+
+def test_what_an_objective_imports_counts_wherever_it_does(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = modules(monkeypatch)
+    own = ["lazily", "own", "own.deep", "own.deep.inner", "own.helper", "own.model"]
+    assert [name for name in found if not name.startswith("objectives")] == own
+    assert "objectives.contract" in found
+    assert not any(name.split(".")[0] in ("numpy", "hpo", "pydantic") for name in found)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ('"""A docstring."""', '"""Another."""', True),
+        ("  # a comment", "", True),
+        ("\n\n\nclass Params", "\n\n\n\n# so\nclass Params", True),
+        ("x: float = 1.0", "x: float = 2.0", False),
+        ("score=params.x", "score=-params.x", False),
+        ('metric = "score"', 'metric = "# score"', False),
+    ],
+)
+def test_only_what_computes_counts(
+    package: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, same: bool
+) -> None:
+    before = modules(monkeypatch)
+    file = package / "own" / "model.py"
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+    after = modules(monkeypatch)
+    assert (after == before) is same
+    assert {**before, "own.model": ""} == {**after, "own.model": ""}
+
+
+def test_our_own_objectives_are_of_all_that_computes() -> None:
+    found = source.modules("spintronic")
+    for name in ("spintronic", "training", "solved_equation", "networks.kernels.spintronic"):
+        assert f"objectives.{name}" in found
+    assert "objectives.ctrnn" not in found
+    assert source.fingerprint("spintronic") != source.fingerprint("ctrnn")
