@@ -214,7 +214,7 @@ def _check_note(environ: WSGIEnvironment) -> None:
     body = environ["wsgi.input"].read(int(length))
     try:
         note = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         note = None
     fits = isinstance(note, dict) and type(note.get("version")) is int
     if not fits or not isinstance(note.get("body"), str) or "\0" in note["body"]:

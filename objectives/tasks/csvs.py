@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.tasks.raw import Raw, refuse
+from objectives.tasks.raw import LARGEST_BYTES, Raw, content, refuse
 
 LABELS = "labels.csv"
+MOST_CELLS = 4_000_000
+"""Of one file, each of which is an object of Python while it is read."""
 TEST_WORDS = {"0": False, "1": True, "false": False, "true": True}
 
 
@@ -31,11 +33,20 @@ def read(directory: Path) -> Raw:
         ValueError: a file is missing, a cell is no number, or the series differ in shape.
     """
     digest = hashlib.sha256()
-    rows = _label_rows(directory / LABELS, digest)
+    rows, left = _label_rows(directory / LABELS, digest), LARGEST_BYTES
     series: list[NDArray[np.float64]] = []
     for row in rows:
         path = directory / row["file"]
-        one = _series(path, _text(path, digest))
+        if Path(row["file"]).is_absolute() or ".." in Path(row["file"]).parts:
+            refuse(
+                directory / LABELS,
+                "files of this directory",
+                repr(row["file"]),
+                "Copy the series into it, or link to it from there.",
+            )
+        text = _text(path, digest, left)
+        left -= len(text)
+        one = _series(path, text)
         if series and one.shape != series[0].shape:
             refuse(
                 path,
@@ -52,16 +63,12 @@ def read(directory: Path) -> Raw:
     )
 
 
-def _text(path: Path, digest: hashlib._Hash) -> str:
-    """The text of a file; its content joins the digest."""
-    remedy = "Correct the path; workers on other hosts need the data at the same place."
+def _text(path: Path, digest: hashlib._Hash, most: int = LARGEST_BYTES) -> str:
+    """The text of a file of ``most`` bytes at most; its content joins the digest."""
+    bytes_ = content(path, most)
+    digest.update(hashlib.sha256(bytes_).digest())
     try:
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:  # the latter: a zero byte in the name
-        refuse(path, "a readable file", getattr(error, "strerror", None) or str(error), remedy)
-    digest.update(hashlib.sha256(content).digest())
-    try:
-        return content.decode("utf-8-sig")
+        return bytes_.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         refuse(path, "UTF-8 text", str(error), "Save it as UTF-8.")
 
@@ -129,6 +136,9 @@ def _series(path: Path, text: str) -> NDArray[np.float64]:
 
 def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
     """The rows that are not blank, each with its line number."""
+    cells = text.count(",") + text.count("\n")
+    if cells > MOST_CELLS:
+        refuse(path, f"at most {MOST_CELLS:,} cells", f"{cells:,}", "Use an .npz file.")
     lines = csv.reader(io.StringIO(text))
     try:
         return [(lines.line_num, row) for row in lines if any(cell.strip() for cell in row)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.tasks.raw import Raw, refuse
+from objectives.tasks.raw import LARGEST_BYTES, Raw, content, refuse, too_large
 
 NAMES = ("x", "y", "test")
 
@@ -23,16 +24,8 @@ def read(path: Path) -> Raw:
     Raises:
         ValueError: it cannot be read, lacks an array or holds Python objects.
     """
-    try:
-        content = path.read_bytes()
-    except (OSError, ValueError) as error:  # the latter: a zero byte in the name
-        refuse(
-            path,
-            "a readable .npz file",
-            getattr(error, "strerror", None) or str(error),
-            "Correct the path; workers on other hosts need the data at the same place.",
-        )
-    arrays = _arrays(path, content)
+    bytes_ = content(path)
+    arrays = _arrays(path, bytes_)
     for name in ("x", "y"):
         if name not in arrays:
             refuse(
@@ -45,24 +38,26 @@ def read(path: Path) -> Raw:
         x=arrays["x"],
         y=arrays["y"],
         test=arrays.get("test"),
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=hashlib.sha256(bytes_).hexdigest(),
     )
 
 
-def _arrays(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
+def _arrays(path: Path, bytes_: bytes) -> dict[str, NDArray[Any]]:
     """The arrays that we know, and the names of the others with empty ones."""
     damaged = (
         *(OSError, EOFError, KeyError, ValueError, MemoryError),  # a header may claim any size
         *(zipfile.BadZipFile, zlib.error, RuntimeError),  # the last: encrypted, or packed otherwise
+        *(SyntaxError, tokenize.TokenError, RecursionError),  # of a header, which is Python
     )
     try:
-        loaded = np.load(io.BytesIO(content), allow_pickle=False)
+        loaded = np.load(io.BytesIO(bytes_), allow_pickle=False)
     except damaged as error:
         refuse(path, "an .npz file", str(error), "Write it with numpy.savez.")
     if not isinstance(loaded, np.lib.npyio.NpzFile):
         refuse(path, "an .npz file", "a single array", "Write it with numpy.savez(…, x=x, y=y).")
     arrays: dict[str, NDArray[Any]] = {}
     with loaded:
+        _refuse_large(path, loaded.zip)
         for name in loaded.files:
             try:
                 arrays[name] = loaded[name] if name in NAMES else np.empty(0)
@@ -76,3 +71,12 @@ def _arrays(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
             if not isinstance(arrays[name], np.ndarray):
                 refuse(path, f"an array `{name}`", "other bytes", "Write it with numpy.savez.")
     return arrays
+
+
+def _refuse_large(path: Path, archive: zipfile.ZipFile | None) -> None:
+    """Add up what our arrays unpack to, before they are."""
+    files = [] if archive is None else archive.infolist()
+    ours = {f"{name}.npy" for name in NAMES}
+    size = sum(file.file_size for file in files if file.filename in ours)
+    if size > LARGEST_BYTES:
+        too_large(path, size)

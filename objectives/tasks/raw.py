@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -18,6 +19,38 @@ class Raw:
     test: NDArray[Any] | None
     sha256: str
     """Hash of the content that the arrays were read from."""
+
+
+LARGEST_BYTES = 2**30
+"""Of all series together, as they are read."""
+_REMEDY = "Correct the path; workers on other hosts need the data at the same place."
+
+
+def content(path: Path, most: int = LARGEST_BYTES) -> bytes:
+    """The bytes of a regular file; a device or a pipe is none, and may never end.
+
+    Raises:
+        ValueError: it is none, cannot be read, or has more than ``most`` bytes.
+    """
+    try:
+        info = path.stat()
+        if stat.S_ISREG(info.st_mode) and info.st_size <= most:
+            return path.read_bytes()
+    except (OSError, ValueError) as error:  # the latter: a zero byte in the name
+        refuse(path, "a readable file", getattr(error, "strerror", None) or str(error), _REMEDY)
+    if not stat.S_ISREG(info.st_mode):
+        refuse(path, "a regular file", "a directory, a device or a pipe", _REMEDY)
+    too_large(path, info.st_size)
+
+
+def too_large(path: Path, n_bytes: int) -> NoReturn:
+    """Refuse what would not fit in memory beside the training.
+
+    Raises:
+        ValueError: always.
+    """
+    most = f"at most {LARGEST_BYTES / 2**30:g} GiB of series"
+    refuse(path, most, f"{n_bytes / 2**30:.3g} GiB", "Take fewer series, points or channels.")
 
 
 def refuse(where: Path | str, rule: str, got: str, remedy: str) -> NoReturn:

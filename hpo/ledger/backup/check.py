@@ -136,6 +136,9 @@ class _SlotRules:
         for member in record.members:
             finite = math.isfinite(member["score"])
             _must(finite, f"{record.where}: members.score", "a score is finite", member["score"])
+        for row in [*record.members, *([] if record.checkpoint is None else [record.checkpoint])]:
+            took = math.isfinite(row["seconds"]) and row["seconds"] >= 0.0
+            _must(took, f"{record.where}: seconds", "they are finite, from 0", row["seconds"])
 
     def _check_values(self, slot: Mapping[str, Any], state: SlotState, where: str) -> None:
         scored = state in (SlotState.COMPLETE, SlotState.PRUNED)

@@ -14,6 +14,7 @@ import hashlib
 import itertools
 import json
 import os
+import stat
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -25,8 +26,12 @@ from hpo.errors import HpoError
 
 FORMAT = 1
 ENDINGS = (".jsonl", ".jsonl.gz")
-LONGEST_LINE = 2**30
-"""Bytes of one slot at most: no file makes us ask for more memory than that."""
+LONGEST_LINE = 2**28
+"""Bytes of one slot at most, nearly all of them those of its checkpoint."""
+MOST_VALUES = 4_000_000
+"""Of one slot, its learning curves above all: no file makes us ask for more memory than that."""
+MOST_RATIO, FREE_BYTES = 200, 2**26
+"""A file unpacks to so many times its size at most, and these bytes; ours to ten times."""
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
@@ -91,6 +96,8 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
             changed or continued. The message says at which line.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise BackupError(f"{path}: a backup must be a regular file, but is not.")
         with path.open("rb") as raw:
             magic = raw.read(4)
             raw.seek(0)
@@ -98,11 +105,13 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
                 raise BackupError(
                     f"{path}: a backup must be plain or gzip, but got zstd. Run `zstd -d` on it."
                 )
+            info = os.fstat(raw.fileno())
             if magic.startswith(_GZIP):
                 with gzip.GzipFile(fileobj=raw) as stream:
-                    yield from _records(path, stream)  # type: ignore[arg-type]
+                    most = MOST_RATIO * info.st_size + FREE_BYTES
+                    yield from _records(path, stream, most)  # type: ignore[arg-type]
             else:
-                yield from _records(path, raw)
+                yield from _records(path, raw, info.st_size)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BackupError(
             f"{path}: its compression must be sound, but got: {error}. It was cut short or "
@@ -112,7 +121,8 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
         raise BackupError(f"{path}: cannot be read: {error.strerror or error}.") from error
 
 
-def _records(path: Path, stream: IO[bytes]) -> Iterator[dict[str, Any]]:
+def _records(path: Path, stream: IO[bytes], most: int) -> Iterator[dict[str, Any]]:
+    """The records of a stream of so many bytes at ``most``."""
     seal = hashlib.sha256()
     number, line, record = 1, *_line(path, 1, stream)
     header = _checked_header(path, record)
@@ -120,7 +130,12 @@ def _records(path: Path, stream: IO[bytes]) -> Iterator[dict[str, Any]]:
     found: Counter[str] = Counter()
     while True:
         seal.update(line)
-        number += 1
+        number, most = number + 1, most - len(line)
+        if most < 0:
+            raise BackupError(
+                f"{path}: line {number}: it must unpack to at most {MOST_RATIO} times its size, "
+                f"but goes on. It is no backup of this project."
+            )
         line, record = _line(path, number, stream)
         if "sha256" in record:
             break
@@ -157,6 +172,12 @@ def _line(path: Path, number: int, stream: IO[bytes]) -> tuple[bytes, dict[str, 
     if len(line) == LONGEST_LINE:
         raise BackupError(
             f"{where}: a line must be shorter than {LONGEST_LINE:,} bytes, but is not."
+        )
+    values = sum(line.count(sign) for sign in (b",", b"[", b"{"))
+    if values > MOST_VALUES:
+        raise BackupError(
+            f"{where}: a line must hold at most {MOST_VALUES:,} values, but got {values:,}. It is "
+            f"no slot of a study."
         )
     if not line.endswith(b"\n"):
         raise BackupError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -219,6 +220,10 @@ Change = Callable[[dict[str, Any], list[dict[str, Any]]], object]
             f"line 2: members.score: a score is finite, but got inf. {COPY}",
         ),
         (
+            lambda h, r: r[0]["members"][0].update(seconds="nan"),
+            f"line 2: seconds: they are finite, from 0, but got nan. {COPY}",
+        ),
+        (
             lambda h, r: r[10]["checkpoint"].update(data="!"),
             "line 12: checkpoints.data must be blob, but got '!'",
         ),
@@ -262,3 +267,20 @@ def test_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
         backup_file.write(tmp_path / "b.jsonl", {}, records())
     assert [path.name for path in tmp_path.iterdir()] == ["b.jsonl"]
     assert (tmp_path / "b.jsonl").read_text() == "an older backup"
+
+
+def test_bombs_are_refused_before_memory_is_spent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, *_ = PLAIN.splitlines(keepends=True)
+    monkeypatch.setattr(backup_file, "MOST_VALUES", 1000)
+    many = said(tmp_path, first + b'{"a":[' + b"[]," * 1000 + b"[]]}\n")
+    assert many.startswith("line 2: a line must hold at most 1,000 values, but got 2,003.")
+    monkeypatch.setattr(backup_file, "FREE_BYTES", 10_000)
+    path = tmp_path / "bomb.jsonl.gz"
+    path.write_bytes(gzip.compress(first + 10_000 * (b'{"a":"' + b"x" * 1000 + b'"}\n')))
+    with pytest.raises(BackupError, match="it must unpack to at most 200 times its size, but goes"):
+        list(backup_file.read(path))
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(BackupError, match="a backup must be a regular file, but is not"):
+        list(backup_file.read(tmp_path / "pipe.jsonl"))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,8 @@ from pydantic import ValidationError
 from recordings import N, labels, save, save_csv, series
 
 from objectives.contract import Protocol
-from objectives.tasks import TASKS, load
+from objectives.tasks import TASKS, csvs, load
+from objectives.tasks import npz as npz_file
 from objectives.tasks.arrays import ArraysParams, halves
 from objectives.tasks.data import Examples
 from objectives.tasks.recording import read
@@ -144,7 +147,7 @@ def test_data_that_went_away_is_refused(npz: Path) -> None:
     task = ArraysParams(path=str(npz)).resolved(npz.parent)
     npz.unlink()
     text = (
-        f"{npz}: a readable .npz file must hold, but got No such file or directory. Correct the "
+        f"{npz}: a readable file must hold, but got No such file or directory. Correct the "
         "path; workers on other hosts need the data at the same place."
     )
     with pytest.raises(ValueError, match=re.escape(text)):
@@ -233,8 +236,8 @@ def test_broken_arrays_are_refused_where_they_are(
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("~nobody-of-that-name/d.npz", "a readable .npz file must hold, but got No such file"),
-        ("d\0.npz", "a readable .npz file must hold, but got embedded null byte. Correct the path"),
+        ("~nobody-of-that-name/d.npz", "a readable file must hold, but got No such file"),
+        ("d\0.npz", "a readable file must hold, but got embedded null byte. Correct the path"),
         ("d" * 300 + ".npz", "a path that can be read must hold, but got File name too long."),
     ],
 )
@@ -253,7 +256,7 @@ def test_other_paths_are_refused(tmp_path: Path, name: str, got: str | None) -> 
         f"{path}: an .npz file, or a directory of CSV files with labels.csv, must hold, but got "
         f"{got.format(path)}. Correct the path;"
         if got
-        else f"{path}: a readable .npz file must hold, but got No such file or directory."
+        else f"{path}: a readable file must hold, but got No such file or directory."
     )
     with pytest.raises(ValueError, match=re.escape(text)):
         ArraysParams(path=name).resolved(tmp_path)
@@ -274,3 +277,61 @@ def test_shares_that_pass_hold_for_every_seed(tmp_path: Path) -> None:
 def test_models_refuse_what_they_do_not_know(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ArraysParams(**values)
+
+
+# --- bounds --------------------------------------------------------------------------------------
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(ValueError, match="must hold") as caught:
+        read(path)
+    return str(caught.value)
+
+
+def csv_folder(folder: Path, name: str) -> Path:
+    """A directory whose second series is the file of this name."""
+    (folder / "a.csv").write_text("1\n2\n")
+    (folder / "labels.csv").write_text(f"file,label\na.csv,0\n{name},1\n")
+    return folder
+
+
+@pytest.mark.timeout(10)
+def test_devices_pipes_and_files_elsewhere_are_no_series(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        regular = (
+            f"{tmp_path / name}: a regular file must hold, but got a directory, a device or a pipe."
+        )
+        assert refusal(csv_folder(tmp_path, name)).startswith(regular)
+    for name in ("/etc/passwd", "../a.csv"):
+        assert refusal(csv_folder(tmp_path, name)).startswith(
+            f"{tmp_path / 'labels.csv'}: files of this directory must hold, but got {name!r}."
+        )
+
+
+def test_what_unpacks_to_more_than_memory_is_refused_before_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(npz_file, "LARGEST_BYTES", 10_000)
+    np.savez_compressed(tmp_path / "bomb.npz", x=np.zeros((1000, 10)), y=np.zeros(1000))
+    assert (tmp_path / "bomb.npz").stat().st_size < 2000
+    assert "GiB of series must hold, but got 8.22e-05 GiB." in refusal(tmp_path / "bomb.npz")
+    np.savez_compressed(
+        tmp_path / "fine.npz", x=np.zeros((100, 10)), y=np.zeros(100), z=np.zeros(9**5)
+    )
+    assert len(npz_file.read(tmp_path / "fine.npz").x) == 100, "what is not ours is not unpacked"
+    monkeypatch.setattr(csvs, "MOST_CELLS", 10)
+    (tmp_path / "long.csv").write_text("1,2\n" * 6)
+    said = refusal(csv_folder(tmp_path, "long.csv"))
+    assert said.startswith(f"{tmp_path / 'long.csv'}: at most 10 cells must hold, but got 12.")
+
+
+@pytest.mark.parametrize("header", ["{'descr': '<f8', 'shape': (", "(" * 5000, "'\\", "\0"])
+def test_a_broken_header_is_said_in_words(tmp_path: Path, header: str) -> None:
+    text = header.ljust(118 if len(header) < 118 else len(header)).encode() + b"\n"
+    array = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+    with zipfile.ZipFile(tmp_path / "broken.npz", "w") as archive:
+        archive.writestr("x.npy", array)
+    said = refusal(tmp_path / "broken.npz")
+    assert said.startswith(f"{tmp_path / 'broken.npz'}: an array of numbers or texts `x` must hold")
