@@ -3,6 +3,7 @@
 set -eu
 umask 077
 mkdir -p secrets
+chmod 700 secrets
 made=
 for name in owner worker dashboard; do
   [ -s "secrets/$name" ] && continue

@@ -34,7 +34,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import Amendment, Member, Past, Phase, Slot, SlotState, Suggestion, slot_name
 
 _NOW = func.clock_timestamp()
-_RECENT_S = 3600.0
+_RECENT_S = 600.0
 """Ended or silent workers are shown for this long."""
 
 
@@ -235,7 +235,7 @@ def _last_opened(phase: Phase) -> ScalarSelect[datetime]:
 
 
 def seen_workers(connection: Connection) -> list[WorkerInfo]:
-    """Workers that are at work, or were within the last hour, and what they hold just now."""
+    """Workers that are at work, or were a few minutes ago, and what they hold just now."""
     silent = func.extract("epoch", _NOW - workers.c.seen_at)
     query = (
         select(

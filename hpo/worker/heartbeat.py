@@ -57,6 +57,7 @@ class Heartbeat(threading.Thread):
         self.left_out: dict[str, tuple[str, float]] = {}
         """Studies that this host cannot serve: what views show, and until when they are not tried
         again, in monotonic time."""
+        self._away = False
         self._doing = "starting"
         self._heard_s = self._cut_off_s = time.monotonic()
 
@@ -106,9 +107,14 @@ class Heartbeat(threading.Thread):
                 log.warning("%s", error)
                 self.lost = True
             except Exception as error:  # training goes on, and the next beat tries again
-                log.warning("no heartbeat: %s", error, exc_info=not is_passing(error))
-                self._cut_off_s = time.monotonic()
+                if not (self._away and is_passing(error)):  # told once: the worker waits, too
+                    words = " ".join(str(error).split())[:200]
+                    log.warning("no heartbeat: %s", words, exc_info=not is_passing(error))
+                self._away, self._cut_off_s = True, time.monotonic()
                 return
+        if self._away:
+            log.info("the database answers again")
+        self._away = False
         self._heard()
 
     def _heard(self) -> None:

@@ -43,7 +43,7 @@ class Worker:
     def __init__(self, storage: Storage, options: WorkerOptions, name: str | None = None) -> None:
         """Nothing happens before ``run``."""
         self._options = options
-        self._gave_up = False
+        self._gave_up, self._told_s = False, 0.0
         whose = f"{options.study}@" if options.study else ""  # without @: serves every study
         host = platform.node()
         self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
@@ -200,7 +200,10 @@ class Worker:
 
     def _database_away(self, seconds: float, error: Exception) -> None:
         self._heart.say(f"waits: database unreachable for {seconds:.0f} s")
-        log.warning("database unreachable for %.0f s: %s", seconds, error)
+        if seconds == 0.0 or seconds >= self._told_s:  # one line per outage, more if it is long
+            words = " ".join(str(error).split())[:200]
+            log.warning("database unreachable for %.0f s: %s", seconds, words)
+            self._told_s = max(60.0, 2 * seconds)
         if self._heart.stop_requested.is_set() and (self._gave_up or seconds >= STOP_PATIENCE_S):
             self._gave_up = True  # what else there is to write down is not waited for, either
             raise StoppedError from error

@@ -70,8 +70,10 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     settings = (tmp_path / ".env").read_text()
     assert f"HPO_WORKERS={os.sysconf('SC_NPROCESSORS_ONLN')}\n" in settings
     (tmp_path / "secrets/worker").unlink()
+    (tmp_path / "secrets").chmod(0o755)
     said = make_secrets(tmp_path)
     assert said.startswith("made: secrets/worker\n")
+    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700, "however it was"
     assert not any(text in said for text in files.values())
     assert (tmp_path / "secrets/owner").read_text() == files["owner"]
     assert (tmp_path / ".env").read_text() == settings

@@ -62,6 +62,7 @@ def test_a_worker_that_dies_with_a_trial_is_started_again(
         executor.poll()
         time.sleep(0.05)
     executor.stop(grace_s=0)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.log")} == {0o600}
     assert len(set(deaths)) == local.DEATHS_AT_START + 1
 
 
