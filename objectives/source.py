@@ -15,7 +15,6 @@ import tokenize
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 
 import objectives
 
@@ -26,12 +25,12 @@ _INSTALLED = tuple(
 )
 
 
-@cache
 def modules(objective: str) -> Mapping[str, str]:
     """A hash of the source of each module that an objective, by its name, is made of.
 
     These are the objective's own module, those of its base classes, and whatever these import, at
-    any place in them, and so on. Comments, docstrings and blank lines do not count.
+    any place in them, and so on. Comments, docstrings and blank lines do not count. A module is
+    read once by a process, as Python does: what is computed with is what was read.
 
     Raises:
         LookupError: there is no such objective.
@@ -42,13 +41,27 @@ def modules(objective: str) -> Mapping[str, str]:
     wanted = [named, *(cls.__module__ for cls in classes)]
     while wanted:
         name = wanted.pop()
-        path = None if name in found else _path(name)
-        if path is not None:
-            text = path.read_text(encoding="utf-8")
-            tree = ast.parse(text)
-            found[name] = hashlib.sha256(_stripped(text, tree).encode()).hexdigest()[:16]
-            wanted += _imports(tree, name, is_package=path.name == "__init__.py")
-    return MappingProxyType(dict(sorted(found.items())))
+        module = None if name in found else _read(name)
+        if module is not None:
+            found[name], imports = module
+            wanted += imports
+    return dict(sorted(found.items()))
+
+
+@cache
+def _read(name: str) -> tuple[str, tuple[str, ...]] | None:
+    """The hash of a module that counts, and the names that it imports; None of any other."""
+    path = _path(name)
+    if path is None:
+        return None
+    content = path.read_bytes()
+    try:
+        text = importlib.util.decode_source(content)
+        tree = ast.parse(text)
+        said, imports = _stripped(text, tree).encode(), tuple(_imports(tree, name, path))
+    except (SyntaxError, ValueError, tokenize.TokenError):  # not for this Python: never imported
+        said, imports = content, ()
+    return hashlib.sha256(said).hexdigest()[:16], imports
 
 
 def fingerprint(objective: str) -> str:
@@ -65,15 +78,18 @@ def _path(name: str) -> Path | None:
     top, *others = name.split(".")
     if top in (_SERVICE, "__main__"):
         return None
-    spec = importlib.util.find_spec(top)
+    try:
+        spec = importlib.util.find_spec(top)
+    except (ImportError, ValueError):
+        return None
     places = list(spec.submodule_search_locations or ()) if spec is not None else []
     if spec is None or not (places or str(spec.origin).endswith(".py")):
         return None
     first = Path(places[0] if places else str(spec.origin)).resolve()
-    if top != _OURS and any(first.is_relative_to(installed) for installed in _INSTALLED):
+    if top != _OURS and _is_installed(first):
         return None
     if not places:
-        return first if not others else None
+        return first if first.is_file() and not others else None
     for place in places:
         inner = Path(place).resolve().joinpath(*others)
         for path in (inner / "__init__.py", inner.with_suffix(".py") if others else inner):
@@ -82,9 +98,15 @@ def _path(name: str) -> Path | None:
     return None
 
 
-def _imports(tree: ast.Module, name: str, *, is_package: bool) -> Iterator[str]:
+def _is_installed(path: Path) -> bool:
+    """Whether it is Python's or a package's, wherever that was installed."""
+    named = {"site-packages", "dist-packages"} & {*path.parts}
+    return bool(named) or any(path.is_relative_to(installed) for installed in _INSTALLED)
+
+
+def _imports(tree: ast.Module, name: str, path: Path) -> Iterator[str]:
     """Names of what a module imports; some are not of modules."""
-    package = name if is_package else name.rpartition(".")[0]
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -92,7 +114,8 @@ def _imports(tree: ast.Module, name: str, *, is_package: bool) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             base = node.module or ""
             if node.level:
-                base = importlib.util.resolve_name("." * node.level + base, package)
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join(filter(None, [*parents, base]))
             yield from _with_parents(base)
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
@@ -105,7 +128,13 @@ def _with_parents(name: str) -> Iterator[str]:
 
 def _stripped(text: str, tree: ast.Module) -> str:
     """The lines of a module that say something, without comments and docstrings."""
-    lines = text.splitlines()
+    lines = text.split("\n")
+    inside: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr) or (
+            isinstance(node, ast.Constant) and isinstance(node.value, str | bytes)
+        ):
+            inside |= {*range(node.lineno, node.end_lineno or node.lineno)}
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             row, column = token.start
@@ -114,6 +143,11 @@ def _stripped(text: str, tree: ast.Module) -> str:
         kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
         if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
             first = node.body[0]
-            for row in range(first.lineno, (first.end_lineno or first.lineno) + 1):
-                lines[row - 1] = ""
-    return "\n".join(line.rstrip() for line in lines if line.strip())
+            last = first.end_lineno or first.lineno
+            alone = lines[last - 1].encode()[first.end_col_offset :].strip() == b""
+            if alone and lines[first.lineno - 1][: first.col_offset].strip() == "":
+                lines[first.lineno - 1 : last] = [""] * (last - first.lineno + 1)
+                inside -= {*range(first.lineno, last)}
+    # a row of ``inside`` ends within a text, whose blanks count
+    found = (line if k in inside else line.rstrip() for k, line in enumerate(lines, start=1))
+    return "\n".join(line for k, line in enumerate(found, start=1) if line or k in inside)

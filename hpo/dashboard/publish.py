@@ -30,7 +30,7 @@ from hpo.postgres.retry import is_passing
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
 
-FORMAT = 6
+FORMAT = 7
 """Raised when figures or notes come to look different: everything is then published anew."""
 _LOCK = 0x68706F  # first of the two keys of a study's advisory lock
 LEAST_S = 4.0
@@ -128,6 +128,7 @@ def _states() -> Any:
             *(studies.c[name] for name in ("name", "optuna_study_id", "state", "reason")),
             studies.c.amendments,
             func.md5(cast(studies.c.spec, Text)).label("spec"),
+            func.md5(cast(studies.c.code, Text)).label("code"),
             studies.c.spec["figure"]["overlay"].label("overlay"),
             settled.c.count.label("settled"),
             settled.c.latest,
@@ -144,7 +145,7 @@ _STATES = _states()
 def _fingerprint(*rows: Row[Any]) -> str:
     """16 hex digits over the states of a study and of those that its figure is drawn with."""
     state = [
-        (row.state, row.reason, row.amendments, row.spec, row.settled, str(row.latest))
+        (row.state, row.reason, row.amendments, row.spec, row.code, row.settled, str(row.latest))
         for row in rows
     ]
     return hashlib.sha256(json.dumps([FORMAT, state]).encode()).hexdigest()[:16]

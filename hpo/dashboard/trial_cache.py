@@ -95,11 +95,11 @@ class Trials:
 
     def _refresh(self, study: _Study, study_id: int) -> None:
         columns = (_TRIALS.c.trial_id, _TRIALS.c.state, _TRIALS.c.datetime_complete)
-        ours = select(studies.c.id).where(studies.c.optuna_study_id == study_id).exists()
-        query = select(*columns).where(
-            _TRIALS.c.study_id == study_id, ~ours | optuna_tables.is_ours(_TRIALS.c.trial_id)
-        )
+        query = select(*columns).where(_TRIALS.c.study_id == study_id)
         with self._engine.connect() as connection:
+            named = select(studies.c.id).where(studies.c.optuna_study_id == study_id)
+            if (ours := connection.scalar(named)) is not None:
+                query = query.where(optuna_tables.is_ours(ours, _TRIALS.c.trial_id))
             stamps = {row[0]: (row[1], row[2]) for row in connection.execute(query)}
             asked = [
                 trial_id

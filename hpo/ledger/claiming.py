@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, delete, false, insert, null, or_, select
 from hpo.ledger import optuna_tables, reading, workers
 from hpo.ledger.claims import ARTIFACT_TRIES, Checkpoint, Claim, Claimant, Over, Wait
 from hpo.ledger.tables import IS_RUNNING, SCHEMA_VERSION, checkpoints, slots, slots_of, studies
-from hpo.ledger.worker_statements import NOW, OPEN
+from hpo.ledger.worker_statements import LOST_BEFORE, NOW, OPEN
 from hpo.ledger.writing import after, apply_failure_policy, count_loss
 from hpo.postgres.connect import driver_of
 from hpo.search import stopping
@@ -101,6 +101,7 @@ def open_next(connection: Connection, study: str, who: Claimant, *, looked_after
         "lease_s": who.lease_s,
         "looked_after": looked_after,
         "code": who.code,
+        "lost_before": LOST_BEFORE,
     }
     return _last_row(connection, OPEN, values)
 

@@ -26,7 +26,7 @@ def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
     """
     own = source.fingerprint(spec.objective)
     known = reading.code_of(study)
-    if not known:
+    if not known or known[-1] != study.code[-1]:
         _write(connection, study, spec)
     elif known[-1]["hash"] != own:
         modules, before = source.modules(spec.objective), known[-1]["modules"]

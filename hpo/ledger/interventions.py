@@ -23,7 +23,7 @@ from hpo.ledger import code, optuna_tables, reading
 from hpo.ledger.claims import ARTIFACT_TRIES, End
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import IS_RUNNING, checkpoints, slots, slots_of, studies
-from hpo.ledger.worker_statements import NOW
+from hpo.ledger.worker_statements import MAX_LOSSES, NOW
 from hpo.search.history import sampler_attrs
 from hpo.study.rules import check
 from hpo.study.snapshot import StudyState
@@ -54,8 +54,8 @@ def stop(ledger: Ledger, name: str) -> int:
 def resume(ledger: Ledger, name: str) -> StudyState:
     """Let workers claim the slots of a stopped study again; of a failed one, too.
 
-    The failures of a failed study so far are accepted, and so are the workers that its trials have
-    lost: they count no longer against it. Returns the state that it was in.
+    What it failed for is accepted: the failures so far, or the workers that a trial has lost. They
+    count no longer against it. Returns the state that it was in.
 
     Raises:
         StudyError: there is no such study.
@@ -63,12 +63,13 @@ def resume(ledger: Ledger, name: str) -> StudyState:
     with ledger.locked(name) as (connection, study):
         state = StudyState(study.state)
         values = {"state": StudyState.OPEN, "reason": null()}
-        if state == StudyState.FAILED:
+        own = (slots.c.study_id == study.id) & IS_RUNNING
+        stuck = select(slots.c.id).where(own, slots.c.losses_in_a_row >= MAX_LOSSES).limit(1)
+        if state == StudyState.FAILED and connection.scalar(stuck) is None:
             values["failures_from"] = reading.opened(connection, study.id)
         if state in (StudyState.STOPPED, StudyState.FAILED):
             connection.execute(update(studies).where(studies.c.id == study.id).values(values))
-            running = update(slots).where(slots.c.study_id == study.id, IS_RUNNING)
-            connection.execute(running.values(losses_in_a_row=0))
+            connection.execute(update(slots).where(own).values(losses_in_a_row=0))
         return state
 
 

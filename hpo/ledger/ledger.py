@@ -25,17 +25,12 @@ from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
+from objectives import source
 
 
 def _register(
     connection: Connection, spec: StudySpec
 ) -> Literal["created", "continued", "extended"]:
-    """Write a study down, or find it again.
-
-    Raises:
-        StudyError: a study of this name exists with another spec; only a larger budget of
-            trials is accepted. The message names the keys that differ.
-    """
     connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
     query = select(studies).where(studies.c.name == spec.name).with_for_update()
     row = connection.execute(query).one_or_none()
@@ -80,7 +75,18 @@ class Ledger(Transactional):
 
     # --- studies -------------------------------------------------------------------------
 
-    register = transaction(_register)
+    def register(self, spec: StudySpec) -> Literal["created", "continued", "extended"]:
+        """Write a study down, or find it again.
+
+        Raises:
+            StudyError: a study of this name exists with another spec; only a larger budget of
+                trials is accepted. The message names the keys that differ. Or its objective has
+                another source.
+        """
+        source.modules(spec.objective)  # worked out while nobody waits
+        return self._register(spec)
+
+    _register = transaction(_register)
     snapshot = transaction(reading.snapshot)
     studies = transaction(summaries.summaries)
     open_studies = transaction(reading.open_studies)
@@ -137,7 +143,7 @@ class Ledger(Transactional):
                 lease_s=lease_s,
                 take_over=in_touch(),
                 at_work=at_work,
-                code=self._codes.get(study, ""),
+                code=self._code_of(study),
             )
             with self._autocommit.connect() as connection:
                 opened = claiming.try_open(connection, study, who, self._spec)
@@ -153,6 +159,16 @@ class Ledger(Transactional):
                 return claiming.claim(connection, row, spec, who, confirm=confirm)
 
         return self._retry(once)
+
+    def _code_of(self, study: str) -> str:
+        """The hash of the source of a study's objective here: worked out while nobody waits."""
+        if study not in self._codes:
+            with self._autocommit.connect() as connection:
+                check_version(connection)
+                row = reading.study(connection, study)
+                objective = self._spec(row.id, row.spec).objective
+            self._codes[study] = source.fingerprint(objective)
+        return self._codes[study]
 
     def _spec(self, study_id: int, stored: Mapping[str, Any]) -> StudySpec:
         """The spec of a study, validated once per version of it."""

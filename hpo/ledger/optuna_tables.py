@@ -202,15 +202,19 @@ def require_study(connection: Connection, study_id: int, name: str) -> None:
         )
 
 
-def n_foreign(connection: Connection, study_id: int) -> int:
-    """How many trials of an Optuna study are none of the ledger's: ``study.optimize`` adds such."""
-    query = select(func.count()).where(_TRIALS.c.study_id == study_id, ~is_ours(_TRIALS.c.trial_id))
+def n_foreign(connection: Connection, study_id: int, optuna_study_id: int) -> int:
+    """How many trials of a study's Optuna study are not its own: ``study.optimize`` adds such."""
+    of_it = _TRIALS.c.study_id == optuna_study_id
+    query = select(func.count()).where(of_it, ~is_ours(study_id, _TRIALS.c.trial_id))
     return connection.execute(query).scalar_one()
 
 
-def is_ours(trial_id: ColumnElement[int]) -> ColumnElement[bool]:
-    """The condition that a trial in Optuna's tables is the ledger's."""
-    return select(slots.c.id).where(slots.c.optuna_trial_id == trial_id).exists()
+def is_ours(
+    study_id: ColumnElement[int] | int, trial_id: ColumnElement[int]
+) -> ColumnElement[bool]:
+    """The condition that a trial in Optuna's tables is one of a study of the ledger."""
+    own = (slots.c.study_id == study_id) & (slots.c.optuna_trial_id == trial_id)
+    return select(slots.c.id).where(own).exists()
 
 
 def open_trial(connection: Connection, study_id: int, number: int, at: datetime) -> int:

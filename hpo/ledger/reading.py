@@ -80,7 +80,7 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
         search_end=row.search_end,
         search_end_reason=row.search_end_reason,
         code_changes=tuple(entry["since"] for entry in code_of(row)[1:]),
-        foreign_trials=optuna_tables.n_foreign(connection, row.optuna_study_id),
+        foreign_trials=optuna_tables.n_foreign(connection, row.id, row.optuna_study_id),
         created_at=row.created_at,
         now=row.now,
         search=tuple(slot for slot in built if slot.phase == Phase.SEARCH),

@@ -25,8 +25,9 @@ Only losses count that nothing else explains (``workers.was_alone``); and a stor
 checkpoint begins the count anew: a long trial on hosts that come and go is lost often, but never
 at the same place.
 """
-LOST_BEFORE = 3
-"""Versions before had slots fail after so many losses; such a failure is none of the objective."""
+LOST_BEFORE = "lost 3 workers, %"
+"""So begin the messages of slots that failed by their losses, as they did in earlier versions: that
+is no failure of the objective."""
 
 STORE_SUGGESTION = text(f"""
 WITH
@@ -207,7 +208,7 @@ facts AS (
     AND {FAILURES_IN_A_ROW} > (  -- the study may have to be stopped
       SELECT count(*) FROM {SCHEMA}.slots
       WHERE study_id = study.id AND phase = 'search' AND state = 'failed'
-        AND number >= study.failures_from AND losses_in_a_row < {LOST_BEFORE}))),
+        AND number >= study.failures_from AND message NOT LIKE %(lost_before)s))),
 next AS (
   SELECT *, clock_timestamp() AS opened_at FROM facts
   WHERE number < trials AND (oldest IS NULL OR oldest > number - width)

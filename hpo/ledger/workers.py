@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, alias, func, null, select, update
+from sqlalchemy import ColumnElement, Connection, Row, alias, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.ledger import writing
@@ -96,17 +96,23 @@ def was_alone(connection: Connection, slot: Row[Any], who: str) -> bool:
 
     So it was if a worker that was there before is alive after, and none fell silent together with
     it. Otherwise the power, a host, a launch or the network may have failed: the trial need not be
-    what killed its worker. A worker gives a sign of life three times per lease.
+    what killed its worker. A worker gives a sign of life three times per lease; of one whose name
+    another process bears by now, nothing is known.
     """
     dead = alias(workers, "dead")
-    latest = dead.c.seen_at + func.make_interval(0, 0, 0, 0, 0, 0, dead.c.lease_s / 3)
+    latest = dead.c.seen_at + _seconds(dead.c.lease_s / 3)
     others = select(workers.c.name).where(
-        dead.c.name == slot.worker, workers.c.name != slot.worker, workers.c.started_at < latest
+        dead.c.name == slot.worker,
+        dead.c.started_at <= slot.lease_until - _seconds(dead.c.lease_s),
+        workers.c.name != slot.worker,
+        workers.c.started_at < latest,
     )
     lives = others.where((workers.c.seen_at > latest) | (workers.c.name == who))
-    lease = func.make_interval(0, 0, 0, 0, 0, 0, workers.c.lease_s)
-    fell_silent = (workers.c.seen_at <= latest) & (workers.c.seen_at > dead.c.seen_at - lease)
-    is_silent = workers.c.seen_at + lease / 2 < NOW
+    fell_silent = workers.c.seen_at.between(dead.c.seen_at - _seconds(workers.c.lease_s), latest)
     not_ended = workers.c.ended_at.is_(None) | (workers.c.doing == DIED)
-    with_it = others.where(fell_silent, is_silent, not_ended, workers.c.name != who)
+    with_it = others.where(fell_silent, not_ended, workers.c.name != who)
     return bool(connection.scalar(select(lives.exists() & ~with_it.exists())))
+
+
+def _seconds(seconds: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.make_interval(0, 0, 0, 0, 0, 0, seconds)

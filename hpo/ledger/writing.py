@@ -233,7 +233,7 @@ def apply_failure_policy(connection: Connection, study_id: int) -> None:
     raised = and_(
         search,
         IS_FAILED,
-        slots.c.losses_in_a_row < LOST_BEFORE,
+        slots.c.message.not_like(LOST_BEFORE),
         slots.c.number >= accepted.scalar_subquery(),
         slots.c.number < func.coalesce(oldest.scalar_subquery(), 2**31 - 1),
     )

@@ -37,6 +37,7 @@ def text(snapshot: StudySnapshot) -> str:
         f"**State:** {_state(snapshot)}",
         f"**Result:** {_result(snapshot)}",
         _edges(snapshot),
+        f"**Source:** {prose(said)}." if (said := verdict.code(snapshot)) else "",
         _reported(spec),
         _searched(spec),
         _reproduce(snapshot),

@@ -67,10 +67,13 @@ def progress(snapshot: StudySnapshot) -> str:
     text += f"; ended by {why}" if (why := snapshot.search_end_reason) else ""
     text += f"; {held} running" if held else ""
     text += f"; {unsettled - held} begun, waiting for a worker" if unsettled > held else ""
-    if snapshot.code_changes:
-        since = ", ".join(map(str, snapshot.code_changes))
-        text += f"; another source of the objective from trial {since} on (hpo accept-code)"
-    return text + (f"; {strange}" if (strange := foreign(snapshot)) else "")
+    return "; ".join(filter(None, (text, code(snapshot), foreign(snapshot))))
+
+
+def code(snapshot: StudySnapshot) -> str:
+    """What is said of a change of the objective's source that was accepted; mostly empty."""
+    since = ", ".join(map(str, snapshot.code_changes))
+    return f"another source of the objective from trial {since} on (hpo accept-code)" * bool(since)
 
 
 def foreign(snapshot: StudySnapshot) -> str:

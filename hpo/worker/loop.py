@@ -7,6 +7,7 @@ import os
 import platform
 import time
 import uuid
+from contextlib import suppress
 
 from hpo import settings
 from hpo.errors import HpoError, StorageError, StudyError
@@ -83,9 +84,9 @@ class Worker:
             self._ledger.deregister_worker(self.name, doing=refusal or "ended")
         except StoppedError:
             log.warning("stopped while the database is away: the lease will run out")
-        except StudyError:  # it was deleted: this worker ends, it is not lost
+        except StudyError as error:  # deleted, or refused: this worker ends, it is not lost
             self._heart.end()
-            self._ledger.deregister_worker(self.name)
+            self._ledger.deregister_worker(self.name, doing=str(error))
             raise
         finally:
             self._heart.end()
@@ -189,6 +190,8 @@ class Worker:
         except (HpoError, *DATABASE_ERRORS) as error:
             if self._options.study is not None or not _is_of_one_study(error):
                 raise
+            with suppress(HpoError, *DATABASE_ERRORS):  # else its lease runs out, as of one lost
+                self._ledger.release(claim)
             self._leave_out(claim.spec.name, str(error))
         except MemoryError:
             pause_s = self._options.lease_s

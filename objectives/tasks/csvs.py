@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.tasks.raw import LARGEST_BYTES, Raw, content, refuse
+from objectives.tasks.raw import LARGEST_BYTES, Raw, content, refuse, too_large
 
 LABELS = "labels.csv"
 MOST_CELLS = 4_000_000
@@ -65,7 +65,9 @@ def read(directory: Path) -> Raw:
 
 def _text(path: Path, digest: hashlib._Hash, most: int = LARGEST_BYTES) -> str:
     """The text of a file of ``most`` bytes at most; its content joins the digest."""
-    bytes_ = content(path, most)
+    bytes_ = content(path)
+    if len(bytes_) > most:
+        too_large(path.parent, LARGEST_BYTES - most + len(bytes_))
     digest.update(hashlib.sha256(bytes_).digest())
     try:
         return bytes_.decode("utf-8-sig")

@@ -76,7 +76,6 @@ def _arrays(path: Path, bytes_: bytes) -> dict[str, NDArray[Any]]:
 def _refuse_large(path: Path, archive: zipfile.ZipFile | None) -> None:
     """Add up what our arrays unpack to, before they are."""
     files = [] if archive is None else archive.infolist()
-    ours = {f"{name}.npy" for name in NAMES}
-    size = sum(file.file_size for file in files if file.filename in ours)
+    size = sum(f.file_size for f in files if f.filename.removesuffix(".npy") in NAMES)
     if size > LARGEST_BYTES:
         too_large(path, size)

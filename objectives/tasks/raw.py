@@ -26,15 +26,15 @@ LARGEST_BYTES = 2**30
 _REMEDY = "Correct the path; workers on other hosts need the data at the same place."
 
 
-def content(path: Path, most: int = LARGEST_BYTES) -> bytes:
+def content(path: Path) -> bytes:
     """The bytes of a regular file; a device or a pipe is none, and may never end.
 
     Raises:
-        ValueError: it is none, cannot be read, or has more than ``most`` bytes.
+        ValueError: it is none, cannot be read, or is too large.
     """
     try:
         info = path.stat()
-        if stat.S_ISREG(info.st_mode) and info.st_size <= most:
+        if stat.S_ISREG(info.st_mode) and info.st_size <= LARGEST_BYTES:
             return path.read_bytes()
     except (OSError, ValueError) as error:  # the latter: a zero byte in the name
         refuse(path, "a readable file", getattr(error, "strerror", None) or str(error), _REMEDY)

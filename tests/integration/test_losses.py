@@ -48,7 +48,9 @@ def beat(ledger: Ledger, held: Claim) -> None:
     ledger.renew(held.worker, held, doing="training", lease_s=LEASE_S)
 
 
-def test_power_cuts_count_against_no_trial(ledger: Ledger, elapse: Callable[[float], None]) -> None:
+def test_power_cuts_count_against_no_trial(
+    ledger: Ledger, elapse: Callable[[float], None], hpo: Callable[..., str]
+) -> None:
     ledger.register(toy_spec())
     for cut in range(2 * MAX_LOSSES):
         names = [f"{cut}-{k}" for k in range(3)]
@@ -60,6 +62,9 @@ def test_power_cuts_count_against_no_trial(ledger: Ledger, elapse: Callable[[flo
     snapshot = ledger.snapshot("toy")
     assert snapshot.state == StudyState.OPEN
     assert snapshot.search[0].losses == 2 * MAX_LOSSES
+    assert "trial 0 has lost 20 workers so far; if it is what kills them, set it aside" in hpo(
+        "status", "toy"
+    )
 
 
 def test_a_host_that_is_lost_with_its_workers_counts_against_no_trial(
@@ -77,6 +82,62 @@ def test_a_host_that_is_lost_with_its_workers_counts_against_no_trial(
             elapse(LEASE_S / 3)
             beat(ledger, lives)
     assert ledger.snapshot("toy").state == StudyState.OPEN
+
+
+def test_workers_that_come_back_under_their_names_tell_nothing(
+    ledger: Ledger, elapse: Callable[[float], None]
+) -> None:
+    """As those of a service manager after a power cut."""
+    ledger.register(toy_spec())
+    names = ["w0", "w1", "w2"]
+    for _ in range(2 * MAX_LOSSES):
+        begin(ledger, *names)
+        for number, name in enumerate(names):
+            assert take(ledger, name).number == number
+        names = [*names[1:], names[0]]
+        elapse(2 * LEASE_S)
+        ledger._token = f"another process {_}"
+    assert ledger.snapshot("toy").state == StudyState.OPEN
+
+
+def test_workers_of_a_lost_host_may_have_had_different_leases(
+    ledger: Ledger, elapse: Callable[[float], None]
+) -> None:
+    ledger.register(toy_spec())
+    begin(ledger, "other")
+    lives = take(ledger, "other")
+    for cut in range(MAX_LOSSES):
+        begin(ledger, f"a{cut}")
+        ledger.register_worker(f"b{cut}", host="h", pid=1, lease_s=4 * LEASE_S)
+        assert take(ledger, f"a{cut}").number == 1
+        for _ in range(4):
+            elapse(LEASE_S / 3)
+            beat(ledger, lives)
+    assert ledger.snapshot("toy").state == StudyState.OPEN
+
+
+def test_what_was_lost_before_it_failed_is_a_failure_like_any(ledger: Ledger) -> None:
+    ledger.register(toy_spec(budget={"window": 1}))
+    for number in range(3):
+        for attempt in range(3 if number == 1 else 0):
+            take(ledger, f"w{attempt}")
+            ledger.release_lost(f"w{attempt}", "killed by SIGSEGV")
+        finish(ledger, take(ledger, "w"), SlotState.FAILED)
+    reason = ledger.snapshot("toy").reason
+    assert reason is not None
+    assert reason.startswith("3 slots in a row failed; the last one:")
+
+
+def test_resuming_after_losses_accepts_no_failure(ledger: Ledger) -> None:
+    ledger.register(toy_spec(budget={"window": 1}))
+    for number in range(3):
+        for attempt in range(MAX_LOSSES if number == 2 else 0):
+            take(ledger, f"w{attempt}")
+            ledger.release_lost(f"w{attempt}", "killed by SIGSEGV")
+        if number == 2:
+            interventions.resume(ledger, "toy")
+        finish(ledger, take(ledger, "w"), SlotState.FAILED)
+    assert ledger.snapshot("toy").state == StudyState.FAILED, "as without the losses"
 
 
 def lose_alone(
@@ -183,6 +244,7 @@ def test_a_trial_that_kills_its_workers_can_be_set_aside(
     )
     said = hpo("exclude", "toy", "--trial", "4", "--reason", "kills its workers")
     assert "toy: trial 4 is excluded; trials from 5 on do not see it" in said
+    assert "next: `hpo resume toy`" in said
     with pytest.raises(LeaseLostError):
         ledger.store_member(held, member(0))
     assert "open" in hpo("resume", "toy")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -131,5 +132,10 @@ def test_a_broken_row_ends_no_standing_worker(
         said = hpo("status", "toy", status=1)
         assert said.startswith("error: study 'toy'" if name == "studies" else "error: trial 1: its")
         assert worker.poll() is None
+        if name == "slots":
+            time.sleep(3.0)  # longer than its lease
+            with storage.engine.connect() as connection:
+                lost = connection.scalar(sa.text("SELECT max(losses) FROM hpo_ledger.slots"))
+            assert lost == 0, "released, not lost"
     finally:
         kill(worker, signal.SIGTERM)

@@ -80,6 +80,12 @@ def _write_lines(
     seal = hashlib.sha256()
     for record in itertools.chain([header], records):
         line = json.dumps(record, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        if len(line) >= LONGEST_LINE or _n_values(line) > MOST_VALUES:
+            raise BackupError(
+                f"a slot must have at most {LONGEST_LINE:,} bytes and {MOST_VALUES:,} values, or "
+                f"no import takes it, but got {len(line):,} and {_n_values(line):,}. Leave out its "
+                "curves: hpo export STUDY --format jsonl."
+            )
         seal.update(line)
         stream.write(line)
     stream.write(json.dumps({"sha256": seal.hexdigest()}).encode() + b"\n")
@@ -173,8 +179,7 @@ def _line(path: Path, number: int, stream: IO[bytes]) -> tuple[bytes, dict[str, 
         raise BackupError(
             f"{where}: a line must be shorter than {LONGEST_LINE:,} bytes, but is not."
         )
-    values = sum(line.count(sign) for sign in (b",", b"[", b"{"))
-    if values > MOST_VALUES:
+    if (values := _n_values(line)) > MOST_VALUES:
         raise BackupError(
             f"{where}: a line must hold at most {MOST_VALUES:,} values, but got {values:,}. It is "
             f"no slot of a study."
@@ -194,6 +199,10 @@ def _line(path: Path, number: int, stream: IO[bytes]) -> tuple[bytes, dict[str, 
             f"another copy."
         ) from error
     return line, record
+
+
+def _n_values(line: bytes) -> int:
+    return sum(line.count(sign) for sign in (b",", b"[", b"{"))
 
 
 def _refuse(constant: str) -> None:

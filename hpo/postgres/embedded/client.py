@@ -135,7 +135,9 @@ class Embedded:
         text += f"; its keeper is process {keeper.pid}" if keeper else ""
         for log in (self.layout.log, self.layout.keeper_log):
             with contextlib.suppress(OSError):
-                lines = log.read_text(errors="replace").splitlines()
+                with log.open("rb") as stream:
+                    stream.seek(max(0, log.stat().st_size - 2000))
+                    lines = stream.read().decode(errors="replace").splitlines()
                 text += "".join(f"\n  {log}: {line[:300]}" for line in lines[-1:])
         return text
 

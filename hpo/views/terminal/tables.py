@@ -61,6 +61,8 @@ def columns(
 
 
 _NARROWEST = 4
+MANY_LOSSES = 10
+"""After so many lost workers a trial is worth a word, though its study goes on."""
 
 
 def params_text(params: Mapping[str, ParamValue], spec: StudySpec | None = None) -> str:
@@ -198,7 +200,12 @@ def failures(snapshot: StudySnapshot, storage: str = "") -> list[str]:
             trial = found[-1].number if found[-1].source is None else found[-1].source
             one = f" --trial {trial}" if len(found) == 1 else ""
             lines.append(f"  once the cause is mended: hpo retry {name}{one}{storage}")
-    return lines
+    return lines + [
+        f"{slot_name(snapshot, slot)} has lost {slot.losses} workers so far; if it is what kills "
+        f"them, set it aside: hpo exclude {name} --trial {slot.number}{storage}"
+        for slot in snapshot.search
+        if slot.state == SlotState.RUNNING and slot.losses >= MANY_LOSSES
+    ]
 
 
 def slot_name(snapshot: StudySnapshot, slot: Slot) -> str:
@@ -233,6 +240,8 @@ def next_step(snapshot: StudySnapshot, storage: str = "") -> str:
                 f"{storage}`, or set the trial aside first: `hpo exclude {name} --trial {trial}"
                 f"{storage}`"
             )
+        if not any(s.state == SlotState.FAILED for s in (*snapshot.search, *snapshot.confirm)):
+            return f"`hpo resume {name}{storage}`"
         return (
             f"see the errors with `hpo trials {name}{storage} --state failed`; mend the cause and "
             f"run these trials again with `hpo retry {name}{storage}`, or accept their failures "

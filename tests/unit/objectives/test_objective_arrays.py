@@ -321,6 +321,9 @@ def test_what_unpacks_to_more_than_memory_is_refused_before_it_is(
         tmp_path / "fine.npz", x=np.zeros((100, 10)), y=np.zeros(100), z=np.zeros(9**5)
     )
     assert len(npz_file.read(tmp_path / "fine.npz").x) == 100, "what is not ours is not unpacked"
+    with zipfile.ZipFile(tmp_path / "bare.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x", bytes(20_000))
+    assert "GiB of series must hold, but got" in refusal(tmp_path / "bare.npz")
     monkeypatch.setattr(csvs, "MOST_CELLS", 10)
     (tmp_path / "long.csv").write_text("1,2\n" * 6)
     said = refusal(csv_folder(tmp_path, "long.csv"))

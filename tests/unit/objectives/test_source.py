@@ -59,7 +59,7 @@ def modules(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     for name in [name for name in sys.modules if name.split(".")[0] in ("own", "lazily")]:
         monkeypatch.delitem(sys.modules, name)
     importlib.invalidate_caches()
-    source.modules.cache_clear()
+    source._read.cache_clear()
     return dict(source.modules("own.model:Mine"))
 
 
@@ -94,6 +94,56 @@ def test_only_what_computes_counts(
     after = modules(monkeypatch)
     assert (after == before) is same
     assert {**before, "own.model": ""} == {**after, "own.model": ""}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfVALUE = 1\n",
+        b"# -*- coding: latin-1 -*-\nVALUE = '\xe4'\n",
+        b"print 'of Python 2'\n",
+        b"\0",
+        b"VALUE = 1\n\x0cdef g():\n    pass\n",
+    ],
+)
+def test_whatever_a_module_holds_it_is_hashed(
+    package: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    (package / "lazily.py").write_bytes(content)
+    before = modules(monkeypatch)["lazily"]
+    (package / "lazily.py").write_bytes(content.replace(b"1", b"2").replace(b"g", b"h") + b"\n+1")
+    assert modules(monkeypatch)["lazily"] != before
+
+
+def test_an_import_that_cannot_be_resolved_is_passed_over(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = "try:\n    from .helper import x\nexcept ImportError:\n    from own import helper\n"
+    (package / "lazily.py").write_text(f"imported = 1\n{tried}")
+    assert "own.helper" in modules(monkeypatch)
+
+
+def test_packages_that_were_installed_elsewhere_are_not_the_users(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("site-packages", "dist-packages"):
+        other = package / "opt" / name
+        other.mkdir(parents=True)
+        (other / f"of_{name[:4]}.py").write_text("")
+        monkeypatch.syspath_prepend(other)
+    (package / "lazily.py").write_text("imported = 1\nimport of_site, of_dist\n")
+    assert not {"of_site", "of_dist"} & modules(monkeypatch).keys()
+
+
+def test_a_process_keeps_to_what_it_has_read(
+    package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it goes on to compute with what it has imported."""
+    before = modules(monkeypatch)
+    (package / "own" / "helper.py").write_text("VALUE = 'edited'\n")
+    other = (package / "own" / "model.py").read_text()
+    (package / "own" / "other.py").write_text(other)
+    assert source.modules("own.other:Mine")["own.helper"] == before["own.helper"]
 
 
 def test_our_own_objectives_are_of_all_that_computes() -> None:
