@@ -74,9 +74,10 @@ def joint_text(answers: Sequence[Answer]) -> str:
     told = [f"{_titles([n])} ({share:.0%})" for n, (holds, share) in found.items() if holds]
     if told:
         n = len(found.keys() - {readings.CONTROL.name})
+        known = "" if n == len(readings.ALL) - 1 else " of which all of it was measured"
         return (
-            f"Of {n} readings of which all of it was measured, {what[0].lower()}{what[1:]} hold "
-            f"together, in that share of the resamples, under: {', '.join(told)}."
+            f"Of {n} readings{known}, {what[0].lower()}{what[1:]} hold together, in that share of "
+            f"the resamples, under: {', '.join(told)}."
         )
     most = max(found.values(), key=lambda pair: pair[1], default=(False, 0.0))[1]
     return (
