@@ -134,7 +134,7 @@ The optimum moves with τ, less than in proportion: over 16-fold in τ about 2.5
 sides; that of the shortest τ dips by just over 2 points on the fast side, and so is no bell by the rule.""",
     "fig3b": """\
 At the lowest learning rate the weights stay small and the curve is low, as the paper says. At the highest one networks of the same point differ most, and their median
-falls to a half between 0.2 and 0.63 ns, which is no bell: it is not known why.""",
+falls from 74 to 50 % and back between 0.2 and 0.63 ns, which is no bell: we do not know why.""",
     "fig3c": """\
 Eq. (9) takes every input of a neuron for 1, but what arrives are outputs y of the filter, which are smaller (a root mean square of 0.10 to 0.21 in three networks of one
 step per point, measured before), and so is the drive. The rule for the learning rate holds neither here nor for the paper's own
