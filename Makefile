@@ -38,7 +38,7 @@ format: $(VENV)/.ready-dev ## mend format and imports
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-reproduce: $(VENV)/.ready ## measure every figure of the paper (FIG=fig2b ... one), in two to three hours
+reproduce: $(VENV)/.ready ## measure every figure of the paper (FIG=fig2b ... one), in three to four hours
 	@$(PY) -m reproduction run $(if $(FIG),--fig $(FIG))
 
 figures: $(VENV)/.ready ## draw every figure from the committed data, without training
