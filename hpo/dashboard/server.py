@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 THREADS = 8
 CONNECTIONS = 500
-"""A browser holds up to six, most of them idle; each needs a file descriptor, of 1,024 mostly."""
+"""A browser holds up to six, most of them idle; each needs a file descriptor, of 1,024 mostly. Of
+more, those that have been idle the longest are closed: who keeps them open keeps nobody out."""
 SILENCE_S = 60
 """A connection is closed whose other end has asked nothing, or taken nothing, for so long."""
 LARGEST_HEADERS = 32 * 1024
@@ -102,6 +103,15 @@ class _Channel(HTTPChannel):
     Else eight clients that ask on and on, and take nothing, keep every thread for themselves.
     """
 
+    def __init__(self, server: BaseWSGIServer, *rest: Any, **options: Any) -> None:
+        """Make room for it if there are too many."""
+        super().__init__(server, *rest, **options)
+        channels = cast("dict[int, HTTPChannel]", server.active_channels).values()
+        others = [c for c in channels if c is not self and not c.will_close]
+        idle = [c for c in others if not (c.requests or c.total_outbufs_len)]
+        if len(others) >= CONNECTIONS and idle:
+            min(idle, key=lambda channel: float(channel.last_activity)).will_close = True
+
     def service(self) -> None:
         """Answer one request."""
         if len(self.requests) > 1:
@@ -121,7 +131,7 @@ class Server:
             sockets=[listening],
             threads=THREADS,
             ident=None,
-            connection_limit=CONNECTIONS,
+            connection_limit=CONNECTIONS + 100,  # of which nobody is in the middle of something
             channel_timeout=SILENCE_S,
             max_request_header_size=LARGEST_HEADERS,
             max_request_body_size=LARGEST_BODY,
