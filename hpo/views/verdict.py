@@ -67,7 +67,23 @@ def progress(snapshot: StudySnapshot) -> str:
     text += f"; ended by {why}" if (why := snapshot.search_end_reason) else ""
     text += f"; {held} running" if held else ""
     text += f"; {unsettled - held} begun, waiting for a worker" if unsettled > held else ""
-    return "; ".join(filter(None, (text, code(snapshot), foreign(snapshot))))
+    return "; ".join(filter(None, (text, *remarks(snapshot))))
+
+
+def remarks(snapshot: StudySnapshot) -> list[str]:
+    """What is not as one would expect of a study's trials; mostly nothing."""
+    return list(filter(None, (code(snapshot), numerics(snapshot), foreign(snapshot))))
+
+
+def numerics(snapshot: StudySnapshot) -> str:
+    """How many trainings were computed where sums may round otherwise than those of the first."""
+    slots = (*snapshot.search, *snapshot.confirm)
+    found = [slot.lineage["numerics"] for slot in slots if "numerics" in slot.lineage]
+    n = sum(own != found[0] for own in found)
+    if not n:
+        return ""
+    of_them = f"{n:,} of {len(found):,} trials and confirmations were"
+    return f"{of_them} computed on another processor, or with other packages or threads (lineage)"
 
 
 def code(snapshot: StudySnapshot) -> str:

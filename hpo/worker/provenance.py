@@ -7,15 +7,29 @@ what it was made from.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 _PACKAGES = ("hpo-dynamics", "optuna", "torch", "numba", "numpy", "scikit-learn")
+_COMPUTE = ("torch", "numba", "llvmlite", "numpy", "scipy", "scikit-learn", "optuna", "cmaes")
+"""Packages of which another version may round otherwise, or suggest otherwise."""
+_CPU_KEYS = ("vendor_id", "cpu family", "model", "flags", "Features", "CPU implementer", "CPU part")
+"""Lines of /proc/cpuinfo from which compilers and BLAS choose their kernels."""
+_VARIABLES = (
+    *("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "OPENBLAS_CORETYPE", "MKL_CBWR"),
+    *("ATEN_CPU_CAPABILITY", "DNNL_MAX_CPU_ISA"),
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"),
+)
+"""Environment variables that choose other ones, or split sums otherwise."""
 
 
 @cache
@@ -27,7 +41,8 @@ def of_this_process() -> dict[str, Any]:
     """
     return {
         **source(Path(__file__).resolve().parents[2]),
-        "versions": {"python": platform.python_version(), **_versions()},
+        "versions": {"python": platform.python_version(), **_versions(_PACKAGES)},
+        "numerics": numerics(),
         "host": platform.node(),
         "cpu": _cpu(),
     }
@@ -45,9 +60,30 @@ def source(root: Path) -> dict[str, Any]:
     return kept
 
 
-def _versions() -> dict[str, str]:
+def numerics() -> str:
+    """A hash of what decides the last bits of a result here, but for the source.
+
+    The processor's kind and features, environment variables that choose kernels or threads, and the
+    versions of packages that compute.
+    """
+    variables = {name: os.environ.get(name) for name in _VARIABLES}
+    facts = [_cpu_facts(), variables, _versions(_COMPUTE)]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _cpu_facts() -> dict[str, str]:
+    found = {"machine": platform.machine()}
+    with suppress(OSError):  # not Linux
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() in _CPU_KEYS:
+                found.setdefault(key.strip(), " ".join(sorted(value.split())))
+    return found
+
+
+def _versions(packages: Sequence[str]) -> dict[str, str]:
     found = {}
-    for package in _PACKAGES:
+    for package in packages:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

@@ -82,8 +82,7 @@ def screen(
         parts.append(confirming(snapshot))
     if warning := of_the_step(snapshot):
         parts.append(Text(warning, "yellow"))
-    said = (verdict.code(snapshot), verdict.foreign(snapshot))
-    remarks = [*edge_lines(snapshot), *filter(None, said)]
+    remarks = [*edge_lines(snapshot), *verdict.remarks(snapshot)]
     parts += [Text(line, "yellow") for line in remarks]
     room = height - _FIXED_LINES - len(notes) - bool(warning) - len(remarks)
     if not spec.selects:

@@ -235,7 +235,9 @@ def test_a_failed_study_says_why_in_one_line_and_what_to_do() -> None:
     assert sentence.startswith(
         "study failed: 3 trials in a row failed; the last one: ValueError: no; "
     )
-    assert "--name NEW" in tables.next_step(failed)
+    lost = snapshots.slot(9, SlotState.FAILED)
+    assert "--name NEW" in tables.next_step(replace(failed, search=(*failed.search, lost)))
+    assert tables.next_step(failed) == "`hpo resume toy-study`", "nothing has failed"
     assert tables.next_step(at(3, workers=())).startswith(
         "no worker serves this study; start some with `hpo worker --study toy-study`"
     )

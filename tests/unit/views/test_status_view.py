@@ -9,6 +9,7 @@ import snapshots
 from summaries import CONFIRMED, summary
 
 from hpo.study.snapshot import StudyState, WorkerInfo
+from hpo.study.trials import SlotState
 from hpo.views import verdict
 from hpo.views.terminal import status, tables
 
@@ -137,3 +138,17 @@ def test_columns_that_find_no_room_are_dropped_and_then_the_widest_are_cut() -> 
     assert tables.columns(rows, width=24, drop=[2]) == ["name            n", "a-long-example  10"]
     assert tables.columns(rows, width=12, drop=[2]) == ["name      n", "a-long-…  10"]
     assert tables.columns(rows, width=1) == ["name  n   sin…", "a-l…  10  Mon…"]
+
+
+def test_trials_that_were_computed_elsewhere_are_counted() -> None:
+    found: list[dict[str, Any]] = [{}, *({"numerics": own} for own in "aabb")]
+    slots = tuple(
+        snapshots.slot(k, SlotState.COMPLETE, lineage=lineage) for k, lineage in enumerate(found)
+    )
+    snapshot = snapshots.snapshot(snapshots.spec(), slots)
+    said = (
+        "; 2 of 4 trials and confirmations were computed on another processor, or with other "
+        "packages or threads (lineage)"
+    )
+    assert verdict.progress(snapshot).endswith(said)
+    assert not verdict.remarks(snapshots.snapshot(snapshots.spec(), slots[:3]))

@@ -61,3 +61,14 @@ def test_the_program_prints_what_an_installation_keeps() -> None:
         check=True,
     )
     assert json.loads(printed.stdout) == provenance.source(root)
+
+
+def test_what_decides_last_bits_has_a_hash(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = provenance.numerics()
+    assert provenance.numerics() == before
+    for name in ("NUMBA_CPU_NAME", "OPENBLAS_CORETYPE", "OMP_NUM_THREADS"):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, "another")
+            assert provenance.numerics() != before
+    monkeypatch.setattr(provenance, "_cpu_facts", lambda: {"flags": "fewer"})
+    assert provenance.numerics() != before
