@@ -145,7 +145,13 @@ OTHERS = (
         changes={"weight_gain": 10.0},
         matters=True,
     ),
-    Reading(name="epochs", title="120 epochs", why="the number of epochs is not given", epochs=120),
+    Reading(
+        name="epochs",
+        title="120 epochs",
+        why="the number of epochs is not given",
+        epochs=120,
+        matters=True,
+    ),
     Reading(
         name="decay",
         title="decay 8 times as fast",
