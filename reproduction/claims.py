@@ -214,7 +214,8 @@ CLAIMS = (
         text="spintronic network: 89.83 ± 2.91 %",
         short="89.83 ± 2.91 %",
         place="III",
-        rule="mean at 1 ns within the reported standard deviation, by its whole 95 % interval;"
+        rule="mean at 1 ns within the reported standard deviation, by its whole 95 % interval"
+        " by the seeds;"
         " partly: by the mean",
         judge=judges.accuracy,
         fitted=_F_CUT,

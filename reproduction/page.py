@@ -12,7 +12,7 @@ from hpo.study.snapshot import StudySnapshot
 from hpo.views import formatting
 from hpo.views.numbers.study_figure import chart
 from reproduction import evidence, prose, readings
-from reproduction.claims import Answer, Kind, arithmetic, together, undecided
+from reproduction.claims import SETTLED, Answer, Kind, arithmetic, together, undecided
 from reproduction.data import core_seconds, n_networks, spread_text
 from reproduction.evidence import Curve, Evidence, Point, Studies, pooled
 from reproduction.jobs import JOBS, SPLITS
@@ -67,21 +67,28 @@ def _titles(names: Iterable[str]) -> str:
     return ", ".join(titles[name] for name in names)
 
 
+def _share(name: str, share: float) -> str:
+    return f"{_titles([name])} ({share:.0%})"
+
+
 def joint_text(answers: Sequence[Answer]) -> str:
     """Under which readings the headline and what it stands on hold together."""
     found = together(answers)
-    what = "The accuracy, the maximum at 1 ns, the loss at both ends and the shift with τ"
-    told = [f"{_titles([n])} ({share:.0%})" for n, (holds, share) in found.items() if holds]
-    if told:
-        n = len(found.keys() - {readings.CONTROL.name})
-        known = "" if n == len(readings.ALL) - 1 else " of which all of it was measured"
-        return (
-            f"Of {n} readings{known}, {what[0].lower()}{what[1:]} hold together, in that share of "
-            f"the resamples, under: {', '.join(told)}."
-        )
+    control = found.pop(readings.CONTROL.name, None)
+    what = "the accuracy, the maximum at 1 ns, the loss at both ends and the shift with τ"
+    held = {name: share for name, (holds, share) in found.items() if holds}
+    if held:
+        known = "" if len(found) == len(readings.ALL) - 1 else " of which all of it was measured"
+        sure = [_share(name, share) for name, share in held.items() if share >= SETTLED]
+        rest = [_share(name, share) for name, share in held.items() if share < SETTLED]
+        text = f"Of {len(found)} readings{known}, {what} hold together under "
+        text += f"{', '.join(sure) or 'none'}, in that share of the resamples"
+        text += f"; in the networks, but not surely, under {', '.join(rest)}" if rest else ""
+        return text + (f". The figures, as few networks: {control[1]:.0%}." if control else ".")
     most = max(found.values(), key=lambda pair: pair[1], default=(False, 0.0))[1]
     return (
-        f"{what} hold together under none of the readings, and in {most:.0%} of resamples at most."
+        f"{what.capitalize()} hold together under none of the readings, and in {most:.0%} of "
+        "resamples at most."
     )
 
 
