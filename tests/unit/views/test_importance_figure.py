@@ -62,7 +62,8 @@ def test_choices_are_names_on_their_axis() -> None:
 def test_size_and_time_are_bounded() -> None:
     """The sections of many trials beside all of the report, once all is imported.
 
-    The best of three of each, without garbage collection, which may fall into one of them.
+    The best of three of each, of this thread alone (those of BLAS wait busily), without garbage
+    collection, which may fall into one of them.
     """
     report_page.html(drawn(lambda p: p["x"], 0, importance.LEAST))
     study = drawn(lambda p: p["x"] * rate(p), 0, 2_000)
@@ -76,10 +77,10 @@ def test_size_and_time_are_bounded() -> None:
         return sum(len(figure.to_json()) for figure in figures)
 
     def best_s(run: Callable[[], object]) -> float:
-        return min(timeit.repeat(run, timer=time.process_time, number=1, repeat=3))
+        return min(timeit.repeat(run, timer=time.thread_time, number=1, repeat=3))
 
     assert own() < 300_000
-    assert best_s(own) < 0.5 * best_s(lambda: report_page.html(study))
+    assert best_s(own) < 0.6 * best_s(lambda: report_page.html(study))
 
 
 def test_the_same_snapshot_the_same_figures() -> None:
