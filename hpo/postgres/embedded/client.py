@@ -227,10 +227,9 @@ def start_keeper(layout: Layout) -> None:
     else:
         if done.returncode == 0:
             return
-        said = done.stderr.decode(errors="replace").strip()
-        if said.startswith(str(layout.home)):  # in words already
+        if said := done.stderr.decode(errors="replace").strip():
             raise StorageError(said)
-        said = said or f"exit status {done.returncode} without a word"
+        said = f"exit status {done.returncode} without a word"
     raise StorageError(
         f"{layout.home}: a keeper must start the embedded server, but got {said}. Try again; "
         f"if it stays so, look at {layout.keeper_log} and {layout.log}."

@@ -248,7 +248,9 @@ def test_a_reading_is_judged_in_the_terms_of_the_paper(tmp_path: Path) -> None:
     for path in sensitivity.write(list(answers.values()), evidences, tmp_path):
         assert path.stat().st_size > 1000
     text = (tmp_path / "sensitivity.md").read_text(encoding="utf-8")
-    assert "resamples, under: Eq. (1) with its factor 2 (100%)." in text
+    assert (
+        "together under Eq. (1) with its factor 2 (100%), in that share of the resamples." in text
+    )
 
 
 @pytest.mark.parametrize("name", ["start", "map"])

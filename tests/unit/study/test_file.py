@@ -178,7 +178,7 @@ def test_broken_data_is_refused_with_study_file_data_and_rule(own: Path) -> None
     )
     data.unlink()
     assert refusal(own).startswith(
-        f"{own}: task: {data}: a readable .npz file must hold, but got No such file"
+        f"{own}: task: {data}: a readable file must hold, but got No such file"
     )
 
 
