@@ -139,7 +139,7 @@ def retry(arguments: argparse.Namespace) -> int:
 
 
 @command(
-    "Take a bad trial, or one that kills its workers, out of a study: nobody sees it any more.",
+    "Take a bad trial, or one that kills its workers, out of ranking and later suggestions.",
     """\
 hpo exclude seqdigits --trial 7 --reason "wrong data on host b"
     it leaves the ranking, the confirmation, and the history that later suggestions see; every

@@ -23,11 +23,11 @@ from hpo.ledger import code, optuna_tables, reading
 from hpo.ledger.claims import ARTIFACT_TRIES, End
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import IS_RUNNING, checkpoints, slots, slots_of, studies
-from hpo.ledger.worker_statements import MAX_LOSSES, NOW
+from hpo.ledger.worker_statements import NOW
 from hpo.search.history import sampler_attrs
 from hpo.study.rules import check
 from hpo.study.snapshot import StudyState
-from hpo.study.trials import Amendment, Phase, SlotState
+from hpo.study.trials import MAX_LOSSES, Amendment, Phase, SlotState
 
 
 def stop(ledger: Ledger, name: str) -> int:

@@ -25,13 +25,22 @@ from hpo.errors import StudyError
 from hpo.ledger import optuna_tables
 from hpo.ledger.claims import Claim
 from hpo.ledger.tables import IS_RUNNING, members, slots, slots_of, studies, workers
-from hpo.ledger.worker_statements import MAX_LOSSES
 from hpo.search.history import sampler_attrs
 from hpo.study import pareto
 from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Amendment, Member, Past, Phase, Slot, SlotState, Suggestion, slot_name
+from hpo.study.trials import (
+    MAX_LOSSES,
+    Amendment,
+    Member,
+    Past,
+    Phase,
+    Slot,
+    SlotState,
+    Suggestion,
+    slot_name,
+)
 
 _NOW = func.clock_timestamp()
 _RECENT_S = 600.0

@@ -18,13 +18,6 @@ NOW = func.clock_timestamp()
 FAILURES_IN_A_ROW = 3
 """So many failed trials, one number after the other, stop the study."""
 
-MAX_LOSSES = 10
-"""A slot that loses so many workers in a row stops its study: it may be what kills them.
-
-Only losses count that nothing else explains (``workers.was_alone``); and a stored member or
-checkpoint begins the count anew: a long trial on hosts that come and go is lost often, but never
-at the same place.
-"""
 LOST_BEFORE = "lost 3 workers, %"
 """So begin the messages of slots that failed by their losses, as they did in earlier versions: that
 is no failure of the objective."""

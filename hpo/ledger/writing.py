@@ -16,7 +16,6 @@ from hpo.ledger.worker_statements import (
     FAILURES_IN_A_ROW,
     FINISH,
     LOST_BEFORE,
-    MAX_LOSSES,
     NOW,
     STORE_CHECKPOINT,
     STORE_MEMBER,
@@ -24,7 +23,7 @@ from hpo.ledger.worker_statements import (
 )
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Member, Phase, SlotState, Suggestion, slot_name
+from hpo.study.trials import MAX_LOSSES, Member, Phase, SlotState, Suggestion, slot_name
 
 
 def after(seconds: float) -> Any:

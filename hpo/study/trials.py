@@ -14,6 +14,14 @@ from hpo.study.confirmation import solved_of
 from hpo.study.tables import ParamValue
 from objectives.contract import Solved
 
+MAX_LOSSES = 10
+"""A slot that loses so many workers in a row stops its study: it may be what kills them.
+
+Only losses count that nothing else explains (``ledger.workers.was_alone``); and a stored member or
+checkpoint begins the count anew: a long trial on hosts that come and go is lost often, but never
+at the same place.
+"""
+
 
 class Phase(StrEnum):
     """What a slot is for."""

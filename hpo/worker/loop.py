@@ -153,6 +153,8 @@ class Worker:
         except Exception as error:  # this host, or nobody, can read it; or it was deleted meanwhile
             if not _is_of_one_study(error):
                 raise
+            if not isinstance(error, HpoError):  # nobody has foreseen it: its traceback is wanted
+                log.exception("study %s cannot be claimed from", study)
             self._leave_out(study, str(error))
             return Over(self._heart.left_out[study][0])
         self._heart.left_out.pop(study, None)

@@ -13,10 +13,9 @@ from workers import table, toy_spec
 from hpo.ledger import interventions
 from hpo.ledger.claims import Checkpoint, Claim, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.worker_statements import MAX_LOSSES
 from hpo.postgres.connect import Storage
 from hpo.study.snapshot import StudyState
-from hpo.study.trials import SlotState
+from hpo.study.trials import MAX_LOSSES, SlotState
 
 LEASE_S = 30.0
 SHIFTED = (("workers", "seen_at"), ("workers", "started_at"), ("slots", "lease_until"))
@@ -67,20 +66,17 @@ def test_power_cuts_count_against_no_trial(
     )
 
 
+@pytest.mark.parametrize("leases", [1, 4])
 def test_a_host_that_is_lost_with_its_workers_counts_against_no_trial(
-    ledger: Ledger, elapse: Callable[[float], None]
+    ledger: Ledger, elapse: Callable[[float], None], leases: int
 ) -> None:
-    """The workers of another one live on."""
+    """A worker of another host lives on; one that went with it had as long a lease, or a longer."""
     ledger.register(toy_spec())
-    begin(ledger, "other")
-    lives = take(ledger, "other")
+    begin(ledger, "lives")
+    lives = take(ledger, "lives")
     for cut in range(MAX_LOSSES):
-        names = [f"{cut}-{k}" for k in range(2)]
-        begin(ledger, *names)
-        assert [take(ledger, name).number for name in names] == [1, 2]
-        for _ in range(4):
-            elapse(LEASE_S / 3)
-            beat(ledger, lives)
+        ledger.register_worker(f"with-{cut}", host="h", pid=1, lease_s=leases * LEASE_S)
+        lose(ledger, elapse, lives, [f"w{cut}"])
     assert ledger.snapshot("toy").state == StudyState.OPEN
 
 
@@ -97,22 +93,6 @@ def test_workers_that_come_back_under_their_names_tell_nothing(
         names = [*names[1:], names[0]]
         elapse(2 * LEASE_S)
         ledger._token = f"another process {_}"
-    assert ledger.snapshot("toy").state == StudyState.OPEN
-
-
-def test_workers_of_a_lost_host_may_have_had_different_leases(
-    ledger: Ledger, elapse: Callable[[float], None]
-) -> None:
-    ledger.register(toy_spec())
-    begin(ledger, "other")
-    lives = take(ledger, "other")
-    for cut in range(MAX_LOSSES):
-        begin(ledger, f"a{cut}")
-        ledger.register_worker(f"b{cut}", host="h", pid=1, lease_s=4 * LEASE_S)
-        assert take(ledger, f"a{cut}").number == 1
-        for _ in range(4):
-            elapse(LEASE_S / 3)
-            beat(ledger, lives)
     assert ledger.snapshot("toy").state == StudyState.OPEN
 
 
@@ -140,10 +120,10 @@ def test_resuming_after_losses_accepts_no_failure(ledger: Ledger) -> None:
     assert ledger.snapshot("toy").state == StudyState.FAILED, "as without the losses"
 
 
-def lose_alone(
+def lose(
     ledger: Ledger, elapse: Callable[[float], None], lives: Claim, names: list[str]
 ) -> list[Claim]:
-    """Workers that die one after the other at what they hold, while another one lives on."""
+    """Workers that fall silent one after the other with what they hold; another one lives on."""
     lost = []
     for name in names:
         begin(ledger, name)
@@ -160,7 +140,7 @@ def test_what_kills_its_workers_alone_stops_the_study_and_is_no_data(
     ledger.register(toy_spec())
     begin(ledger, "lives")
     lives = take(ledger, "lives")
-    lost = lose_alone(ledger, elapse, lives, [f"w{k}" for k in range(MAX_LOSSES)])
+    lost = lose(ledger, elapse, lives, [f"w{k}" for k in range(MAX_LOSSES)])
     assert {held.number for held in lost} == {1}
     begin(ledger, "next")
     assert ledger.claim("toy", "next", lease_s=LEASE_S) == Over("toy is failed")

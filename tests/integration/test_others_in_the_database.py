@@ -11,6 +11,7 @@ from pathlib import Path
 import optuna
 import pytest
 import sqlalchemy as sa
+from rich.console import Group
 from settling import claim, finish, run
 from workers import kill, start_worker, table, toy_spec, undisturbed, wait_until
 
@@ -40,7 +41,9 @@ def test_what_plain_optuna_tells_of_a_running_trial_is_written_over(
     (trial,) = theirs(storage).trials
     assert (trial.value, trial.intermediate_values) == (0.5, {1: 0.1, 2: 0.5})
     assert (trial.state, trial.params) == (optuna.trial.TrialState.COMPLETE, held_params(ledger))
-    assert ledger.snapshot("toy").best.score == 0.5  # type: ignore[union-attr]
+    best = ledger.snapshot("toy").best
+    assert best is not None
+    assert best.score == 0.5
     held = claim(ledger)
     theirs(storage).tell(1, state=optuna.trial.TrialState.FAIL)
     finish(ledger, held, score=0.25)
@@ -88,7 +91,8 @@ def test_trials_that_others_have_added_are_told_apart_in_every_view(
     assert snapshot.settled == 4
     assert theirs(storage).best_value == 1e9, "what is told apart"
     shown = live.screen(snapshot, storage="", notes=[], seconds_left=1.0, width=200, height=40)
-    assert any(said in str(part) for part in shown.renderables)  # type: ignore[union-attr]
+    assert isinstance(shown, Group)
+    assert any(said in str(part) for part in shown.renderables)
     optuna_study_id = theirs(storage)._study_id
     assert [t.number for t in Trials(storage.engine).of(optuna_study_id).trials] == [0, 1, 2, 3]
     assert max(t.value or 0 for t in Trials(storage.engine).of(optuna_study_id).trials) < 2

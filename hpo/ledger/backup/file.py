@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from hpo.errors import HpoError
 
@@ -115,7 +115,7 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
             if magic.startswith(_GZIP):
                 with gzip.GzipFile(fileobj=raw) as stream:
                     most = MOST_RATIO * info.st_size + FREE_BYTES
-                    yield from _records(path, stream, most)  # type: ignore[arg-type]
+                    yield from _records(path, cast("IO[bytes]", stream), most)
             else:
                 yield from _records(path, raw, info.st_size)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:

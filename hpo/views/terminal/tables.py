@@ -12,7 +12,7 @@ from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot, StudyState, told
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import MAX_LOSSES, Slot, SlotState
 from hpo.study.trials import slot_name as slot_text
 from hpo.views import formatting
 from hpo.views import verdict as views_verdict
@@ -61,8 +61,6 @@ def columns(
 
 
 _NARROWEST = 4
-MANY_LOSSES = 10
-"""After so many lost workers a trial is worth a word, though its study goes on."""
 
 
 def params_text(params: Mapping[str, ParamValue], spec: StudySpec | None = None) -> str:
@@ -204,7 +202,7 @@ def failures(snapshot: StudySnapshot, storage: str = "") -> list[str]:
         f"{slot_name(snapshot, slot)} has lost {slot.losses} workers so far; if it is what kills "
         f"them, set it aside: hpo exclude {name} --trial {slot.number}{storage}"
         for slot in snapshot.search
-        if slot.state == SlotState.RUNNING and slot.losses >= MANY_LOSSES
+        if slot.state == SlotState.RUNNING and slot.losses >= MAX_LOSSES
     ]
 
 
