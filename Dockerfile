@@ -1,39 +1,33 @@
 # One image for every service of docker-compose.yml: migrations, workers, the dashboard.
+# Renewed by hand (CONTRIBUTING.md): docker buildx imagetools inspect python:3.13-slim
+ARG PYTHON_IMAGE=python:3.13-slim@sha256:7c61056e61ac89e852de05f3dc6fa51a6dd2181797bceed46aa725dd7cb2cd3b
 
-# What the project depends on, as a file that changes with nothing else in pyproject.toml.
-FROM python:3.13-slim AS dependencies
-COPY pyproject.toml /
-RUN python -c "import tomllib; print(*tomllib.load(open('/pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" > /all.txt \
- && grep '^torch' /all.txt > /torch.txt
-
-FROM python:3.13-slim AS build
-ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
-# hadolint ignore=DL3008
-RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
+# What the project depends on, as requirements/ pins it: a layer that a new revision leaves as it is.
+FROM ${PYTHON_IMAGE} AS dependencies
+ENV PIP_NO_CACHE_DIR=1 PATH=/opt/hpo/bin:$PATH
 RUN python -m venv /opt/hpo
-ENV PATH=/opt/hpo/bin:$PATH
-
-# PyTorch from the usual package index holds CUDA, several GB. PyTorch's own index of builds for
-# CPUs, for which see its installation page, makes the image small: TORCH_INDEX=... in .env, or
-# --build-arg.
-ARG TORCH_INDEX=""
-COPY --from=dependencies /all.txt /torch.txt /
-RUN pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r /torch.txt && pip install -r /all.txt
+COPY requirements /requirements
+RUN /requirements/install.sh python
 
 # The project, with the revision that its results name: there is no git in the image. The kernels
 # are compiled into a cache of the image's own, from which every container takes a copy (start.sh).
+FROM dependencies AS build
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
 RUN python -m hpo.worker.provenance > /revision.json && mv /revision.json hpo/ \
- && pip install --no-deps . \
- && install -m 755 docker/start.sh /opt/hpo/bin/
+ && pip install --no-deps --target /opt/project . \
+ && install -m 755 docker/start.sh /opt/project/bin/
 WORKDIR /
-RUN NUMBA_CACHE_DIR=/opt/hpo/kernels python -m objectives.networks.kernels.autograd
+RUN PYTHONPATH=/opt/project NUMBA_CACHE_DIR=/opt/project/kernels \
+    python -m objectives.networks.kernels.autograd
 
-FROM python:3.13-slim
-COPY --from=build /opt/hpo /opt/hpo
-ENV PATH=/opt/hpo/bin:$PATH HOME=/tmp HPO_HOME=/tmp/hpo NUMBA_CACHE_DIR=/tmp/kernels \
-    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+FROM ${PYTHON_IMAGE}
+COPY --from=dependencies /opt/hpo /opt/hpo
+COPY --from=build /opt/project /opt/project
+ENV PATH=/opt/project/bin:/opt/hpo/bin:$PATH PYTHONPATH=/opt/project HOME=/tmp HPO_HOME=/tmp/hpo \
+    NUMBA_CACHE_DIR=/tmp/kernels PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
 WORKDIR /tmp
 ENTRYPOINT ["start.sh"]

@@ -6,7 +6,7 @@ STUDY ?= seqdigits
 
 .DEFAULT_GOAL := help
 unexport PYTHONDONTWRITEBYTECODE # hundreds of processes would compile all anew
-.PHONY: help setup run secrets reproduce figures test test-all chaos check format bench bench-search docs screenshots clean
+.PHONY: help setup run secrets reproduce figures test test-all chaos check format bench bench-search docs screenshots lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,11 @@ screenshots: $(VENV)/.ready-dev ## the pictures of the dashboard in the document
 	@$(PY) -m hpo.launch --study seqdigits --no-report > /dev/null
 	@PYTHONPATH=tests/support $(PY) docs/screenshots.py
 
+lock: $(VENV)/.ready ## pin what is installed anew, in requirements/default.txt (PyTorch: by hand)
+	@$(PY) -m pip install --quiet --disable-pip-version-check uv
+	@$(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	  --no-emit-package torch --custom-compile-command "make lock" -o requirements/default.txt pyproject.toml
+
 clean: ## remove the installation (studies are kept: see `hpo storage status`)
 	rm -rf $(VENV)
 
@@ -68,9 +73,10 @@ $(PY):
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "error: $(PYTHON) must be able to make a virtual environment. On Debian: apt install python3-venv"; exit 1; }
 
-$(VENV)/.ready: pyproject.toml | $(PY)
+$(VENV)/.ready: pyproject.toml $(wildcard requirements/*) | $(PY)
 	@echo "installing into $(VENV) (a few minutes the first time) ..."
-	@$(PY) -m pip install --quiet --disable-pip-version-check -e .
+	@requirements/install.sh $(PY)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	@echo "compiling the kernels ..."
 	@$(PY) -m objectives.networks.kernels.autograd
 	@touch $@

@@ -8,17 +8,30 @@ made=
 for name in owner worker dashboard; do
   [ -s "secrets/$name" ] && continue
   LC_ALL=C tr -dc 'A-Za-z0-9' </dev/urandom | head -c 32 >"secrets/$name.new"
-  # Containers read the file as users of their own; on this machine, the directory keeps others out.
-  chmod 444 "secrets/$name.new"
   mv "secrets/$name.new" "secrets/$name"
   made="$made secrets/$name"
 done
+# Containers read the files as users of their own: postgres as 999, the others as 10001. Only root can
+# give them files; of anybody else's, the directory keeps others out.
+if [ "$(id -u)" = 0 ]; then
+  chown 999:10001 secrets/owner
+  chown 10001:10001 secrets/worker secrets/dashboard
+  chmod 440 secrets/owner
+  chmod 400 secrets/worker secrets/dashboard
+else
+  chmod 444 secrets/*
+fi
 if ! grep -qs '^HPO_SECRETS=' .env; then
   {
     echo "HPO_SECRETS=./secrets"
     echo "HPO_WORKERS=$(getconf _NPROCESSORS_ONLN)"
     echo "HPO_HOST=$(uname -n)"
   } >>.env
+  # Images that were loaded without a registry have no digest: these are taken by their tags.
+  for image in PYTHON_IMAGE=python:3.13-slim POSTGRES_IMAGE=postgres:17; do
+    docker image inspect "${image#*=}" --format '{{.RepoDigests}}' 2>/dev/null | grep -qF '[]' &&
+      echo "$image" >>.env
+  done
   made="$made .env"
 fi
 echo "made:${made:- nothing, it is all there}"

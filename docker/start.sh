@@ -3,5 +3,5 @@
 # a cache that it may write, since the image itself is read-only and this processor may be another.
 set -eu
 mkdir -p "$NUMBA_CACHE_DIR"
-cp -r /opt/hpo/kernels/. "$NUMBA_CACHE_DIR"
+cp -r /opt/project/kernels/. "$NUMBA_CACHE_DIR"
 exec "$@"

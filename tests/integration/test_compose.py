@@ -74,7 +74,9 @@ def test_containers_have_no_more_rights_than_they_need(running: list[dict[str, A
         assert (host["CapDrop"], host["CapAdd"]) == (["ALL"], None)
         assert any(option.startswith("no-new-privileges") for option in host["SecurityOpt"])
         assert host["Init"]
-        assert host["PidsLimit"] == 256
+        is_postgres = container["Config"]["Image"].startswith("postgres:")
+        assert host["PidsLimit"] == (2048 if is_postgres else 256)
+        assert 2**30 <= host["Memory"] <= 2**31
         assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "3"}
         published = [p for ports in host["PortBindings"].values() for p in ports]
         assert {port["HostIp"] for port in published} <= {"127.0.0.1"}
@@ -168,7 +170,7 @@ def test_the_dashboard_shows_the_study_to_who_has_the_password(stack: Stack) -> 
 
 def test_no_worker_compiled_a_kernel(stack: Stack) -> None:
     for worker in stack.containers("workers"):
-        stack.docker("exec", worker, "diff", "-rq", "/opt/hpo/kernels", "/tmp/kernels")
+        stack.docker("exec", worker, "diff", "-rq", "/opt/project/kernels", "/tmp/kernels")
 
 
 def test_down_and_up_keep_everything(stack: Stack) -> None:
