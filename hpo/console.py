@@ -93,8 +93,11 @@ def without_password(text: str) -> str:
     Examples:
         >>> without_password("--storage postgresql://me:secret@host/hpo")
         '--storage postgresql://me:***@host/hpo'
+        >>> without_password("postgresql://host/hpo?user=me&password=secret&port=5433")
+        'postgresql://host/hpo?user=me&password=***&port=5433'
     """
-    return re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
+    text = re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
+    return re.sub(r"([?&](?:ssl)?password=)[^&#\s'\"]*", r"\1***", text, flags=re.IGNORECASE)
 
 
 def storage_option(given: str | None) -> str:

@@ -55,7 +55,8 @@ ssh -L 8080:127.0.0.1:8080 labserver
 hpo dashboard --host 0.0.0.0 --password-file dashboard-password --allowed-host labserver
     for other machines, which need the password (under any user name). It crosses the network as
     it is: put TLS before it, as by a reverse proxy on the same machine that keeps the Host header
-    (nginx: proxy_pass http://127.0.0.1:8080; proxy_set_header Host $host;)
+    (nginx: proxy_pass http://127.0.0.1:8080; proxy_set_header Host $host;). With
+    --trusted-proxy 127.0.0.1, and X-Forwarded-For $remote_addr, wrong passwords count by client
 systemd-run --user --unit hpo-dashboard hpo dashboard
     as a service of yours; `systemctl --user stop hpo-dashboard` ends it
 curl -H "Authorization: Bearer $(cat dashboard-password)" http://labserver:8080/api/studies
@@ -77,7 +78,7 @@ containers expect.""",
         "--password-file",
         type=Path,
         metavar="FILE",
-        help="one line of 12 characters or more (default: $HPO_DASHBOARD_PASSWORD_FILE)",
+        help="one line of 16 characters or more (default: $HPO_DASHBOARD_PASSWORD_FILE)",
     ),
     argument(
         "--allowed-host",
@@ -85,6 +86,11 @@ containers expect.""",
         default=[],
         metavar="NAME",
         help="host name under which browsers reach it, besides localhost; may be repeated",
+    ),
+    argument(
+        "--trusted-proxy",
+        metavar="ADDRESS",
+        help="a reverse proxy that tells clients apart in X-Forwarded-For",
     ),
     argument("--notes", action="store_true", help="let people write notes"),
     argument("--open", action="store_true", help="open the browser"),
@@ -147,7 +153,7 @@ def _serve(
     try:
         site.open()
         guard = Guard(site, frozenset(names), gate, notes=arguments.notes)
-        serving = server.Server(guard, listening)
+        serving = server.Server(guard, listening, arguments.trusted_proxy)
         url = server.address_of(listening, arguments.host)
         print(f"{url}  (Ctrl-C ends it)", flush=True)
         print("\n".join(notes), end="\n" * bool(notes), file=sys.stderr)

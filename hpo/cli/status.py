@@ -22,6 +22,9 @@ from hpo.cli.common import (
 )
 from hpo.console import Parser, seconds, storage_option
 
+_EVENTS = 5
+"""So many are told of a study, the newest."""
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -100,7 +103,7 @@ Both are null where nothing is reported, or nothing is complete yet. `edges` are
 space at which the best trials lie, each with a next bound, `widen`. `workers` have `name`, `host`,
 `pid`, `alive`, `seconds_silent`, `doing` in words, `log` (the file of its output) and `job` (of a
 cluster) where they are known, and of the slot that they hold `study`, `phase` and `trial`, else
-null.""",
+null. `events` of a study are what people did to it lately: `at`, `who`, `what`.""",
     argument("study", nargs="?", metavar="STUDY", help="name (default: an overview)"),
     argument(
         "--watch",
@@ -124,8 +127,10 @@ def status(arguments: argparse.Namespace) -> int:
     with opened(arguments) as ledger:
         if arguments.study is not None:
             snapshot = ledger.snapshot(arguments.study)
-            record = {**json_records.study(snapshot), "workers": snapshot.workers}
-            return tell(arguments, record, *_lines(arguments, snapshot))
+            events = ledger.events(_EVENTS, arguments.study)
+            record = {**json_records.study(snapshot), "workers": snapshot.workers, "events": events}
+            deeds = ["", *views.event_lines(events)] if events else []
+            return tell(arguments, record, *_lines(arguments, snapshot), *deeds)
         found, workers = ledger.studies(), ledger.workers()
     record = {"studies": [json_records.summary(s) for s in found], "workers": workers}
     return tell(arguments, record, *views.overview(found, workers, width=terminal_width()))

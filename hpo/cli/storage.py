@@ -10,6 +10,8 @@ from pathlib import Path
 from hpo.cli.common import JSON, STORAGE, argument, command, tell
 from hpo.console import Parser
 
+_EVENTS = 1000
+"""So many are told, the newest."""
 _GOES_WITH = {
     "force": "stop",
     "hold": "url",
@@ -32,6 +34,8 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     """\
 hpo storage status
     which database is used, and what the embedded server is doing; starts nothing
+hpo storage log
+    who submitted, stopped, extended or deleted which study, those that are gone, too
 hpo storage stop
     shut the embedded server down; --force also while processes use it
 hpo storage url --hold
@@ -44,7 +48,7 @@ hpo storage migrate --storage postgresql://owner@server/hpo
 hpo storage migrate --worker-role hpo_worker --worker-password-file secrets/worker
     the same, and a role for workers that may neither create, alter nor drop anything; run
     again, it sets the role's rights and password again""",
-    argument("action", choices=["status", "stop", "url", "migrate"], help="what to do"),
+    argument("action", choices=["status", "log", "stop", "url", "migrate"], help="what to do"),
     argument("--force", action="store_true", help="stop: although processes use it"),
     argument("--hold", action="store_true", help="url: keep the server until Ctrl-C"),
     argument("--worker-role", metavar="NAME", help="migrate: the role that workers connect as"),
@@ -60,7 +64,7 @@ hpo storage migrate --worker-role hpo_worker --worker-password-file secrets/work
 )
 def storage(arguments: argparse.Namespace) -> int:
     """Do what is asked for."""
-    actions = {"status": _status, "stop": _stop, "url": _url, "migrate": _migrate}
+    actions = {"status": _status, "log": _log, "stop": _stop, "url": _url, "migrate": _migrate}
     return actions[arguments.action](arguments)
 
 
@@ -88,6 +92,16 @@ def _status(arguments: argparse.Namespace) -> int:
     ]
     record = {"storage": "url" if url else "embedded", "server": server}
     return tell(arguments, record, *tables.columns(rows))
+
+
+def _log(arguments: argparse.Namespace) -> int:
+    from hpo.cli.common import opened
+    from hpo.views.terminal import status
+
+    with opened(arguments) as ledger:
+        events = ledger.events(_EVENTS)
+    lines = status.event_lines(events) or ["nobody has submitted a study yet"]
+    return tell(arguments, {"events": events}, *lines)
 
 
 def _stop(arguments: argparse.Namespace) -> int:

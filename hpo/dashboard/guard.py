@@ -93,18 +93,17 @@ class Guard:
         """Answer one request."""
         head = environ.get("REQUEST_METHOD") == "HEAD"
         kind = None
-        extra: list[tuple[str, str]] = []
         try:
-            kind = self._admit(environ, extra)
+            kind = self._admit(environ)
             environ["hpo.kind"] = kind
             environ.setdefault("HTTP_ACCEPT_ENCODING", "")  # optuna-dashboard relies on it
-            body = self.app(environ, _with_headers(start_response, kind, extra))
+            body = self.app(environ, _with_headers(start_response, kind))
         except Refused as refused:
-            body = _refuse(refused, _with_headers(start_response, None, extra))
+            body = _refuse(refused, _with_headers(start_response, None))
         except Exception:
             _log.exception("%s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             failed = Refused("500 Internal Server Error", "The dashboard failed; see its log.")
-            body = _refuse(failed, _with_headers(start_response, None, extra))
+            body = _refuse(failed, _with_headers(start_response, None))
         if head:
             close: Callable[[], None] | None = getattr(body, "close", None)
             if close is not None:
@@ -112,7 +111,7 @@ class Guard:
             return []
         return body
 
-    def _admit(self, environ: WSGIEnvironment, extra: list[tuple[str, str]]) -> Kind:
+    def _admit(self, environ: WSGIEnvironment) -> Kind:
         """The kind of a request that may pass; others are refused."""
         path = _checked_path(environ)
         self._check_host(environ.get("HTTP_HOST", ""))
@@ -122,7 +121,7 @@ class Guard:
         if reads and kind is Kind.HEALTH:
             return kind
         if self.gate is not None:
-            _check_request(self.gate, environ, extra)
+            _check_request(self.gate, environ)
         if reads:
             if kind is None or kind is Kind.NOTE:
                 raise Refused("404 Not Found", "There is no such page.")
@@ -174,12 +173,9 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _check_request(
-    gate: PasswordCheck, environ: WSGIEnvironment, extra: list[tuple[str, str]]
-) -> None:
-    cookies = environ.get("HTTP_COOKIE", "")
+def _check_request(gate: PasswordCheck, environ: WSGIEnvironment) -> None:
     address = environ.get("REMOTE_ADDR", "")
-    answer = gate.ask(address, environ.get("HTTP_AUTHORIZATION", ""), cookies)
+    answer = gate.ask(address, environ.get("HTTP_AUTHORIZATION", ""))
     if answer is Answer.LATER:
         raise Refused(
             "429 Too Many Requests",
@@ -194,8 +190,6 @@ def _check_request(
             "The dashboard's password is needed, under any user name (or as a bearer token).",
             ("WWW-Authenticate", 'Basic realm="hpo dashboard", charset="UTF-8"'),
         )
-    if not gate.is_known(cookies):
-        extra.append(("Set-Cookie", gate.cookie))
 
 
 def _check_note(environ: WSGIEnvironment) -> None:
@@ -222,9 +216,7 @@ def _check_note(environ: WSGIEnvironment) -> None:
     environ["wsgi.input"] = io.BytesIO(body)
 
 
-def _with_headers(
-    start_response: StartResponse, kind: Kind | None, extra: list[tuple[str, str]]
-) -> StartResponse:
+def _with_headers(start_response: StartResponse, kind: Kind | None) -> StartResponse:
     """``start_response`` with the headers that every answer bears."""
 
     def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Any:
@@ -238,7 +230,7 @@ def _with_headers(
         ours["Cache-Control"] = "no-cache" if kind is Kind.FILE else "no-store"
         names = {name.lower() for name in ours}
         kept = [(name, value) for name, value in kept if name.lower() not in names]
-        return start_response(status, [*kept, *ours.items(), *extra], exc_info)
+        return start_response(status, [*kept, *ours.items()], exc_info)
 
     return start
 

@@ -1,4 +1,4 @@
-"""The dashboard's password: its file, its comparison, and slowing down whoever guesses."""
+"""The dashboard's password: its file, its comparison, and what wrong ones are answered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import binascii
 import hashlib
 import hmac
 import ipaddress
-import secrets
 import threading
 import time
 from collections import OrderedDict
@@ -17,11 +16,10 @@ from pathlib import Path
 
 from hpo.errors import HpoError
 
-SHORTEST = 12
+SHORTEST = 16
 HOW = "Make one: (umask 077; openssl rand -base64 24 > dashboard-password)"
-COOKIE = "hpo_known"
 FREE_FAILURES = 10
-"""So many wrong passwords from one address cost nothing; then there is one try per pause."""
+"""So many wrong passwords from one address get 401; of those that follow, one per pause."""
 PAUSE_S = 5.0
 _ADDRESSES = 4096
 
@@ -64,55 +62,42 @@ def read_password(path: Path) -> str:
 class PasswordCheck:
     """Lets in who knows the password: HTTP Basic under any user name, or a bearer token.
 
-    Whoever guesses is slowed down by address. A browser that once knew the password carries a
-    cookie that tells it apart from others at the same address (a proxy's, say); the cookie alone
-    opens nothing.
+    The right one always opens, so that nobody is locked out by others who guess, from the same
+    address (a proxy's, a tunnel's) either. Wrong ones are told to wait, by client; what keeps
+    a guesser out who does not wait is the length of the password.
     """
 
     def __init__(self, password: str, clock: Callable[[], float] = time.monotonic) -> None:
         """A gate with one password."""
         self._digest = _digest(password)
         self._clock = clock
-        self._known = secrets.token_urlsafe(24)
         self._failures: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    @property
-    def cookie(self) -> str:
-        """What a browser that knew the password is given."""
-        return f"{COOKIE}={self._known}; Path=/; HttpOnly; SameSite=Strict"
-
-    def ask(self, address: str, authorization: str, cookies: str) -> Answer:
-        """Judge a request by its address and two of its headers."""
-        key = _network(address)
-        known = self.is_known(cookies)
-        with self._lock:
-            if not known and self._left(key) >= FREE_FAILURES:
-                return Answer.LATER
+    def ask(self, address: str, authorization: str) -> Answer:
+        """Judge a request by its client's address and its header."""
         password = _presented(authorization)
-        if password is not None and hmac.compare_digest(_digest(password), self._digest):
+        if password is None:
+            return Answer.WRONG
+        if hmac.compare_digest(_digest(password), self._digest):
             return Answer.OPEN
-        if password is not None and not known:
-            self._count(key)
-        return Answer.WRONG
-
-    def is_known(self, cookies: str) -> bool:
-        """Whether a browser need not be given the cookie."""
-        ours = f"{COOKIE}={self._known}".encode()  # among those of others at this host, of any form
-        found = [part.strip().encode() for part in cookies.split(";")]
-        return any(hmac.compare_digest(part, ours) for part in found)
+        return self._count(_network(address))
 
     def _left(self, key: str) -> float:
         """Failures that count still: one is forgiven per pause."""
         failures, at = self._failures.get(key, (0.0, self._clock()))
         return max(0.0, failures - (self._clock() - at) / PAUSE_S)
 
-    def _count(self, key: str) -> None:
+    def _count(self, key: str) -> Answer:
+        """A wrong password more; those beyond the free ones do not count."""
         with self._lock:
+            if self._left(key) >= FREE_FAILURES:
+                return Answer.LATER
             self._failures[key] = (self._left(key) + 1, self._clock())
             self._failures.move_to_end(key)
             while len(self._failures) > _ADDRESSES:
                 self._failures.popitem(last=False)
+            return Answer.WRONG
 
 
 def _digest(password: str) -> bytes:

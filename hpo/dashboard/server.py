@@ -122,8 +122,13 @@ class _Channel(HTTPChannel):
 class Server:
     """Answers until SystemExit is raised in its thread, as `end_at_signals` arranges."""
 
-    def __init__(self, app: WSGIApplication, listening: socket.socket) -> None:
-        """Serve an application at a listening socket."""
+    def __init__(
+        self, app: WSGIApplication, listening: socket.socket, trusted_proxy: str | None = None
+    ) -> None:
+        """Serve an application at a listening socket.
+
+        Behind a trusted proxy, by its address, a client is the last in ``X-Forwarded-For``.
+        """
         self._map: dict[int, Any] = {}
         server = create_server(
             app,
@@ -135,6 +140,8 @@ class Server:
             channel_timeout=SILENCE_S,
             max_request_header_size=LARGEST_HEADERS,
             max_request_body_size=LARGEST_BODY,
+            trusted_proxy=trusted_proxy,
+            trusted_proxy_headers={"x-forwarded-for"} if trusted_proxy else None,
             clear_untrusted_proxy_headers=True,
             outbuf_overflow=64 << 20,  # in memory: answers are compressed, and files need a disk
             expose_tracebacks=False,

@@ -133,6 +133,8 @@ class _Launch:
         self._executor = choose_executor.executor(arguments, defaults, spec, storage, self._ledger)
 
     def run(self) -> int:
+        if self._defaults.workers:
+            self._executor.check(self._defaults.workers)
         how = self._patient.register(self._spec)
         self._publishing.start()
         try:

@@ -41,6 +41,30 @@ def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
     return own
 
 
+def pin_numerics(connection: Connection, study: Row[Any], own: str) -> None:
+    """Check that sums round here as they did for the study's first trial, or write down how.
+
+    The transaction holds the lock on ``study``, its row.
+
+    Raises:
+        StudyError: they may round otherwise.
+    """
+    known = study.numerics
+    if known is None:
+        told = slots.c.lineage["numerics"].as_string()
+        query = select(told).where(slots.c.study_id == study.id, told.is_not(None))
+        order = slots.c.phase.desc(), slots.c.number
+        known = connection.scalar(query.order_by(*order).limit(1)) or own
+        connection.execute(update(studies).where(studies.c.id == study.id).values(numerics=known))
+    if known != own:
+        raise StudyError(
+            f"study {study.name!r}: with require_same_numerics, processor, versions and threads "
+            f"must be those of its first trial (numerics={known}), but got numerics={own} on "
+            f"{platform.node()}. Start its workers on hosts like that one, which the lineage of "
+            "its trials names. Or launch it with require_same_numerics = false."
+        )
+
+
 def accept(connection: Connection, study: Row[Any], spec: StudySpec) -> int | None:
     """Go on with the source as it is here; the first trial of it, None if it is the study's."""
     known = reading.code_of(study)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, delete, func, null, select, update
 
 from hpo.errors import StudyError
-from hpo.ledger import code, optuna_tables, reading
+from hpo.ledger import code, events, optuna_tables, reading
 from hpo.ledger.claims import ARTIFACT_TRIES, End
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import IS_RUNNING, checkpoints, slots, slots_of, studies
@@ -48,6 +48,7 @@ def stop(ledger: Ledger, name: str) -> int:
         stopped = {"state": StudyState.STOPPED, "reason": reason}
         if study.state == StudyState.OPEN:
             connection.execute(update(studies).where(studies.c.id == study.id).values(stopped))
+            events.note(connection, name, "stopped")
         return len(_holders(connection, study.id))
 
 
@@ -70,6 +71,7 @@ def resume(ledger: Ledger, name: str) -> StudyState:
         if state in (StudyState.STOPPED, StudyState.FAILED):
             connection.execute(update(studies).where(studies.c.id == study.id).values(values))
             connection.execute(update(slots).where(own).values(losses_in_a_row=0))
+            events.note(connection, name, "resumed")
         return state
 
 
@@ -130,6 +132,8 @@ def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Pha
             _reopen(connection, slot, since)
         if failed:
             _amended(connection, study, reopen=(StudyState.FAILED, StudyState.DONE))
+            which = "what had failed" if trial is None else f"trial {trial}"
+            events.note(connection, name, f"retried {which}")
         return [(Phase(slot.phase), slot.number) for slot in failed]
 
 
@@ -204,6 +208,7 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         confirmed = (slots.c.study_id == study.id) & (slots.c.source == trial)
         was_confirmed = connection.scalar(select(slots.c.id).where(confirmed).limit(1))
         _amended(connection, study, reopen=(StudyState.DONE,) if was_confirmed else ())
+        events.note(connection, name, f"excluded trial {trial}")
         return since
 
 
@@ -218,7 +223,10 @@ def accept_code(ledger: Ledger, name: str) -> int | None:
         SpecError: it cannot be read here.
     """
     with ledger.locked(name) as (connection, study):
-        return code.accept(connection, study, check.restore(study.spec, name))
+        since = code.accept(connection, study, check.restore(study.spec, name))
+        if since is not None:
+            events.note(connection, name, f"accepted code from trial {since} on")
+        return since
 
 
 def delete_study(ledger: Ledger, name: str) -> None:
@@ -237,6 +245,7 @@ def delete_study(ledger: Ledger, name: str) -> None:
             )
         connection.execute(delete(studies).where(studies.c.id == study.id))
         optuna_tables.delete_study(connection, study.optuna_study_id)
+        events.note(connection, name, "deleted")
 
 
 def _holders(connection: Connection, study_id: int) -> Sequence[str]:

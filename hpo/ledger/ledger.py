@@ -15,7 +15,16 @@ from typing import Any, Literal, Unpack
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from hpo.ledger import claiming, code, optuna_tables, reading, summaries, warm_start, writing
+from hpo.ledger import (
+    claiming,
+    code,
+    events,
+    optuna_tables,
+    reading,
+    summaries,
+    warm_start,
+    writing,
+)
 from hpo.ledger import workers as ledger_workers
 from hpo.ledger.claims import ARTIFACT_TRIES, Claim, Claimant, End, Over, Wait
 from hpo.ledger.tables import check_version, schema, studies
@@ -41,6 +50,7 @@ def _register(
         optuna = {"optuna_study_id": optuna_tables.create_study(connection, spec)}
         created = insert(studies).values(**new, **optuna, state=StudyState.OPEN)
         code.pin(connection, connection.execute(created.returning(studies)).one(), spec)
+        events.note(connection, spec.name, "submitted")
         return "created"
     optuna_tables.require_study(connection, row.optuna_study_id, spec.name)
     code.pin(connection, row, known)
@@ -52,6 +62,8 @@ def _register(
         values["state"] = StudyState.OPEN
     connection.execute(update(studies).where(studies.c.id == row.id).values(values))
     optuna_tables.publish_study(connection, row.optuna_study_id, spec)
+    what = f"extended to {spec.budget.trials:,} trials" if extended else "changed its description"
+    events.note(connection, spec.name, what)
     return "extended" if extended else "continued"
 
 
@@ -90,6 +102,7 @@ class Ledger(Transactional):
     snapshot = transaction(reading.snapshot)
     studies = transaction(summaries.summaries)
     open_studies = transaction(reading.open_studies)
+    events = transaction(events.newest)
 
     @contextmanager
     def locked(self, name: str) -> Iterator[tuple[Connection, Row[Any]]]:
@@ -126,8 +139,9 @@ class Ledger(Transactional):
         confirm: bool = True,
         in_touch: Callable[[], bool] = lambda: True,
         at_work: int | None = None,
+        numerics: str = "",
     ) -> Claim | Wait | Over:
-        """Take the next slot of a study; see ``claiming.claim`` and ``Claimant.at_work``.
+        """Take the next slot of a study; see ``claiming.claim`` and ``Claimant``.
 
         ``in_touch`` is asked for ``Claimant.take_over``, anew whenever the database was away.
 
@@ -144,6 +158,7 @@ class Ledger(Transactional):
                 take_over=in_touch(),
                 at_work=at_work,
                 code=self._code_of(study),
+                numerics=numerics,
             )
             with self._autocommit.connect() as connection:
                 opened = claiming.try_open(connection, study, who, self._spec)
@@ -155,6 +170,8 @@ class Ledger(Transactional):
                 spec = self._spec(row.id, row.spec)
                 if row.state == StudyState.OPEN:
                     self._codes[study] = code.pin(connection, row, spec)
+                    if spec.require_same_numerics:
+                        code.pin_numerics(connection, row, numerics)
                     who = replace(who, code=self._codes[study])
                 return claiming.claim(connection, row, spec, who, confirm=confirm)
 

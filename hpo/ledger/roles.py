@@ -24,6 +24,7 @@ _GRANTS = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {optuna}, {ledger} TO {role}",
     "REVOKE INSERT, UPDATE, DELETE ON {optuna}.alembic_version, {optuna}.version_info, "
     "{ledger}.version FROM {role}",
+    "REVOKE UPDATE, DELETE ON {ledger}.events FROM {role}",
     "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {optuna}, {ledger} TO {role}",
     "ALTER DEFAULT PRIVILEGES IN SCHEMA {optuna}, {ledger} "
     "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",

@@ -34,7 +34,7 @@ from hpo.errors import StorageError
 from hpo.postgres.connect import Schema
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 UPGRADES: dict[int, tuple[str, ...]] = {
     1: (
@@ -66,6 +66,11 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         f"ALTER TABLE {SCHEMA}.slots ADD cost DOUBLE PRECISION",
     ),
     5: (f"ALTER TABLE {SCHEMA}.studies ADD code JSON NOT NULL DEFAULT '[]'",),
+    6: (
+        f"ALTER TABLE {SCHEMA}.studies ADD numerics TEXT",
+        f"CREATE TABLE {SCHEMA}.events (id BIGSERIAL PRIMARY KEY, at TIMESTAMPTZ NOT NULL "
+        "DEFAULT now(), who TEXT NOT NULL, what TEXT NOT NULL, study TEXT NOT NULL)",
+    ),
 }
 """Version -> the statements that turn its tables into those of the next version, declared below."""
 
@@ -98,6 +103,7 @@ studies = Table(
     Column("search_end_reason", Text),
     Column("code", JSON, nullable=False, server_default=text("'[]'")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("numerics", Text),
 )
 
 workers = Table(
@@ -187,6 +193,17 @@ artifacts = Table(
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("artifacts_of_study", "study_id"),
 )
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("study", Text, nullable=False),
+)
+"""What people did to studies, those that are deleted, too: the role of workers only adds to it."""
 
 
 def slots_of(study_id: ColumnElement[int] | int, phase: str) -> ColumnElement[bool]:

@@ -154,6 +154,9 @@ class StudySpec(Table):
     cost: Cost | None = None
     reported: Reported | None = None
     figure: Figure | None = None
+    require_same_numerics: bool = False
+    """Refuse workers on which sums may round otherwise than for the study's first trial: another
+    processor, other versions of packages that compute, other threads."""
 
     @cached_property
     def objective_impl(self) -> Objective[Any, Any]:
@@ -225,6 +228,8 @@ class StudySpec(Table):
     def stored(self) -> dict[str, Any]:
         """JSON-ready form, for database, report and hash; ``rules.check.restore`` inverts it."""
         tree = self.model_dump(mode="json", exclude_none=True)
+        if not self.require_same_numerics:
+            tree.pop("require_same_numerics")
         if self.sweep is not None:
             for table in ("space", "sampler", "pruner"):
                 tree.pop(table)
@@ -235,7 +240,7 @@ class StudySpec(Table):
         tree = self.stored()
         for place in self.task_params.places & tree["task"].keys():
             tree["task"].pop(place)
-        for key in ("name", "description", "figure"):
+        for key in ("name", "description", "figure", "require_same_numerics"):
             tree.pop(key, None)
         for curve in tree.get("sweep", {}).get("curves", ()):
             curve.pop("label")

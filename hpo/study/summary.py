@@ -50,3 +50,15 @@ class ConfirmedSummary:
     """Whether ``mean`` and ``std`` are those on the solved equation."""
     step_mean: float
     """Mean score at the study's own integration step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Somebody did something to a study."""
+
+    at: datetime
+    who: str
+    """User and host, as they call themselves: whoever has the password may say otherwise."""
+    what: str
+    """As in ``submitted`` or ``excluded trial 7``."""
+    study: str

@@ -16,6 +16,7 @@ from hpo.ledger.claims import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing
+from hpo.worker import provenance
 from hpo.worker.artifact_maker import ArtifactMaker
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 from hpo.worker.trial import StoppedError, Trial
@@ -174,6 +175,7 @@ class Worker:
             confirm=self._options.confirm,
             in_touch=self._heart.in_touch,
             at_work=at_work,
+            numerics=provenance.of_this_process()["numerics"],
         )
 
     def _work(self, claim: Claim) -> None:

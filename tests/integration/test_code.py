@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from settling import run
-from workers import table, toy_spec
+from workers import run_workers, start_worker, table, toy_spec
 
+from hpo.errors import StudyError
+from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.study.snapshot import StudyState
@@ -133,3 +135,45 @@ def test_a_study_without_a_known_source_is_pinned_by_whoever_works_on_it_next(
         entry, *more = connection.scalar(sa.text("SELECT code FROM hpo_ledger.studies"))
         assert all(other["hash"] == entry["hash"] for other in more)
     assert (entry["since"], "toy_objective" in entry["modules"]) == (2, True)
+
+
+def test_a_study_may_refuse_hosts_that_round_otherwise(
+    ledger: Ledger, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def register(trials: int, strict: bool) -> None:
+        budget = {"trials": trials}
+        ledger.register(toy_spec(require_same_numerics=strict, budget=budget, confirm=None))
+
+    register(2, strict=False)
+    run_workers(storage.url, "toy", 1)
+    (own,) = {slot.lineage["numerics"] for slot in ledger.snapshot("toy").search}
+    register(4, strict=True)  # no trial depends on it: it may be asked for later
+    with monkeypatch.context() as patch:
+        patch.setenv("NUMBA_CPU_NAME", "generic")
+        other = start_worker(storage.url, "--study", "toy", "--no-artifacts")
+        said = other.communicate(timeout=60)[1]
+        assert other.returncode == 1
+        refusal = (
+            "study 'toy': with require_same_numerics, processor, versions and threads must be "
+            f"those of its first trial (numerics={own}), but got numerics="
+        )
+        assert refusal in said
+        assert "Or launch it with require_same_numerics = false." in said
+        assert ledger.snapshot("toy").settled == 2
+    run_workers(storage.url, "toy", 1)
+    register(6, strict=False)
+    monkeypatch.setenv("NUMBA_CPU_NAME", "generic")
+    run_workers(storage.url, "toy", 1)
+    assert [slot.lineage["numerics"] == own for slot in ledger.snapshot("toy").search] == [
+        *[True] * 4,
+        *[False] * 2,
+    ]
+
+
+def test_of_workers_that_round_otherwise_the_first_decides(ledger: Ledger) -> None:
+    ledger.register(toy_spec(require_same_numerics=True))
+    assert isinstance(ledger.claim("toy", "a", lease_s=60, numerics="1"), Claim)
+    for _ in range(2):
+        with pytest.raises(StudyError, match=r"\(numerics=1\), but got numerics=2 on "):
+            ledger.claim("toy", "b", lease_s=60, numerics="2")
+    assert isinstance(ledger.claim("toy", "c", lease_s=60, numerics="1"), Claim)

@@ -81,6 +81,22 @@ def test_the_password(database_url: str, tmp_path: Path) -> None:
         assert running.get("/api/studies", Authorization=wrong).status == 401
 
 
+def test_clients_of_a_trusted_proxy_are_told_apart(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(PASSWORD)
+    line = ["--storage", database_url, "--password-file", str(file)]
+
+    def guess(running: Dashboard, client: str) -> int:
+        headers = {"Authorization": "Bearer wrong", "X-Forwarded-For": f"203.0.113.9, {client}"}
+        return running.get("/", **headers).status
+
+    with dashboard(*line, "--trusted-proxy", "127.0.0.1") as running:
+        assert 429 in [guess(running, "192.0.2.1") for _ in range(30)]
+        assert guess(running, "192.0.2.2") == 401
+    with dashboard(*line) as running:  # whoever says so himself is not believed
+        assert 429 in [guess(running, f"192.0.2.{k}") for k in range(30)]
+
+
 def test_hosts(shared: Dashboard) -> None:
     assert shared.get("/api/studies", Host="labserver:8080").status == 200
     assert shared.get("/api/studies", Host="evil.example").status == 421

@@ -83,6 +83,10 @@ class User:
         with ledger_at(self.url) as ledger:
             return ledger.snapshot("toy", curves=True)
 
+    def studies(self) -> list[str]:
+        with ledger_at(self.url) as ledger:
+            return [study.name for study in ledger.studies()]
+
     def workers(self) -> list[WorkerInfo]:
         """Those that hold a trial."""
         with ledger_at(self.url) as ledger:
@@ -230,12 +234,14 @@ def test_a_partition_that_is_not_there(user: User) -> None:
         "Valid: debug, urgent.\n"
     ) in err
     assert not states()
+    assert not user.studies(), "it would be open, and standing workers would take it"
 
 
 def test_an_option_that_sbatch_refuses(user: User) -> None:
     _, err = user.run("--slurm-option", "licenses=none:3", status=1)
-    assert "error: sbatch: the jobs must be accepted, but got: sbatch: error: " in err
+    assert "error: sbatch: the jobs must be accepted, but got: allocation failure: " in err
     assert "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script." in err
+    assert not user.studies()
 
 
 def test_a_database_that_nodes_cannot_reach_is_found_out_by_a_probe(user: User) -> None:

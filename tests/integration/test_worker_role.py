@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import getpass
+import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -57,6 +59,28 @@ def test_a_worker_makes_no_large_objects(url: str) -> None:
     for call in ("lo_create(0)", "lo_creat(-1)", "lo_from_bytea(0, 'x')"):
         with connect(url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute(f"SELECT {call}")
+
+
+def test_a_worker_can_forget_nothing_that_people_did(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    who = f"{getpass.getuser()}@{platform.node()}"
+    with open_storage(url) as storage:
+        Ledger(storage).register(toy_spec(**SMALL))
+        Ledger(storage).register(toy_spec(**{**SMALL, "budget": {"trials": 5}}))
+        for line in (["stop", "toy"], ["resume", "toy"], ["delete", "toy", "--yes"]):
+            assert cli_main.main([*line, "--storage", url]) == 0
+        events = Ledger(storage).events(9)
+    did = ["submitted", "extended to 5 trials", "stopped", "resumed", "deleted"]
+    assert [(e.who, e.what, e.study) for e in events] == [(who, what, "toy") for what in did]
+    capsys.readouterr()
+    assert cli_main.main(["storage", "log", "--storage", url]) == 0
+    assert [line.split(maxsplit=2)[2] for line in capsys.readouterr().out.splitlines()] == [
+        f"{who}  {what}{' ' * (len(did[1]) - len(what))}  toy" for what in did
+    ]
+    for statement in ("DELETE FROM hpo_ledger.events", "UPDATE hpo_ledger.events SET who = 'me'"):
+        with connect(url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute(statement)
 
 
 def test_a_worker_can_do_everything_to_studies(

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row, Table, func, insert, select
 from sqlalchemy.exc import DataError, IntegrityError
 
 from hpo.errors import StudyError
-from hpo.ledger import optuna_tables, reading, writing
+from hpo.ledger import events, optuna_tables, reading, writing
 from hpo.ledger.backup import additions, file
 from hpo.ledger.backup.check import Backup, Record, check, records
 from hpo.ledger.backup.codec import encode
@@ -120,6 +120,7 @@ def restore(storage: Storage, path: Path, name: str | None = None) -> Backup:
                     f"{record.where}: the slot must fit the database, but got: {error.orig}."
                 ) from error
         additions.add(connection, optuna_id, backup.additions)
+        events.note(connection, backup.spec.name, "imported")
     return backup
 
 

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from hpo.study import score_text, time_step
 from hpo.study.confirmation import is_of_step
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
-from hpo.study.summary import StudySummary
+from hpo.study.summary import Event, StudySummary
 from hpo.views import formatting, verdict
 from hpo.views.terminal import tables
 
@@ -107,6 +107,13 @@ def present(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
     """Workers that live or were lost lately, the living first."""
     found = [worker for worker in workers if worker.alive or worker.doing != "ended"]
     return sorted(found, key=lambda worker: not worker.alive)
+
+
+def event_lines(events: Sequence[Event]) -> list[str]:
+    """What people did to studies, and when: one line each."""
+    return tables.columns(
+        [[f"{e.at.astimezone():%Y-%m-%d %H:%M}", e.who, e.what, e.study] for e in events]
+    )
 
 
 def worker_lines(

@@ -15,16 +15,16 @@ from hpo.errors import HpoError
 def test_the_password_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / "password"
     for end in ("", "\n", "\r\n"):
-        file.write_text("correct horse 1" + end, newline="")
-        assert read_password(file) == "correct horse 1"
+        file.write_text("correct horse 123" + end, newline="")
+        assert read_password(file) == "correct horse 123"
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "it must have at least 12 characters, but got FILE with 0."),
-        (b"\n", "it must have at least 12 characters, but got FILE with 0."),
-        (b"short\n", "it must have at least 12 characters, but got FILE with 5."),
+        (b"", "it must have at least 16 characters, but got FILE with 0."),
+        (b"\n", "it must have at least 16 characters, but got FILE with 0."),
+        (b"short\n", "it must have at least 16 characters, but got FILE with 5."),
         (b"two lines of\ntext here\n", "its file must hold one line without blanks around it, but"),
         (b"  blanks around  \n", "its file must hold one line without blanks around it, but got"),
         (b"\xff\xfe bytes of no text", "its file must be readable, but got FILE: it is no UTF-8"),
