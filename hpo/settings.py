@@ -6,7 +6,7 @@
 | `HPO_STORAGE_PASSWORD_FILE`   | file of the password its URL lacks | none                      |
 | `HPO_HOME`                    | directory of the embedded server   | XDG; root: `/var/lib/hpo` |
 | `HPO_DASHBOARD_PASSWORD_FILE` | password of `hpo dashboard`        | none, and loopback only   |
-| `HPO_SERVER_USER`             | who runs the server for root       | `nobody`                  |
+| `HPO_SERVER_USER`             | who runs the server for root       | `hpo-postgres`            |
 | `HPO_CONFIG`                  | file of a site's defaults          | `hpo.toml`                |
 | `HPO_EXECUTOR`                | `executor` of its table `[launch]` | what the file says        |
 | `HPO_LAUNCH_WORKERS`          | another key of `[launch]`          | what the file says        |
@@ -59,9 +59,9 @@ def job() -> str | None:
     return f"slurm {array}_{number}" if array and number else single and f"slurm {single}"
 
 
-def server_user() -> str:
-    """Return the name of the account that runs the embedded server when root starts it."""
-    return os.environ.get("HPO_SERVER_USER") or "nobody"
+def server_user() -> str | None:
+    """Return the account in `HPO_SERVER_USER`, or None where it is unset or empty."""
+    return os.environ.get("HPO_SERVER_USER") or None
 
 
 def dashboard_password_file() -> Path | None:

@@ -141,7 +141,7 @@ class Server:
             max_request_header_size=LARGEST_HEADERS,
             max_request_body_size=LARGEST_BODY,
             trusted_proxy=trusted_proxy,
-            trusted_proxy_headers={"x-forwarded-for"} if trusted_proxy else None,
+            trusted_proxy_headers={"x-forwarded-for"} if trusted_proxy else set(),
             clear_untrusted_proxy_headers=True,
             outbuf_overflow=64 << 20,  # in memory: answers are compressed, and files need a disk
             expose_tracebacks=False,

@@ -17,8 +17,9 @@ from processes import ENTER, USER, eventually, finish, running, start
 from servers import connect, gone, read, write
 
 from hpo.errors import StorageError
+from hpo.postgres.embedded import installation
 from hpo.postgres.embedded.client import Embedded, status, stop
-from hpo.postgres.embedded.installation import shipped
+from hpo.postgres.embedded.installation import OWN_ACCOUNT, shipped
 from hpo.postgres.embedded.layout import Layout
 from hpo.postgres.embedded.server import claim_socket_directory
 
@@ -37,6 +38,11 @@ def become(uid: int) -> str:
     Unlike with the arguments of `subprocess`, Python itself may be out of that user's reach.
     """
     return f"import os, psycopg; os.setgroups([]); os.setgid({uid}); os.setuid({uid})\n"
+
+
+def own_account() -> int:
+    """The user that runs a server of root's, by number."""
+    return pwd.getpwnam(OWN_ACCOUNT).pw_uid
 
 
 def as_nobody() -> dict[str, Any]:
@@ -65,7 +71,7 @@ def test_files_are_private_and_the_network_is_shut(new_home: Path) -> None:
         pid = status(new_home).pid
         assert pid is not None
         server = psutil.Process(pid)
-        assert server.uids().real == (NOBODY if os.geteuid() == 0 else os.geteuid())
+        assert server.uids().real == (own_account() if os.geteuid() == 0 else os.geteuid())
         assert server.net_connections(kind="inet") == []
         with connect(url) as connection:
             rules = connection.execute("SELECT type, auth_method FROM pg_hba_file_rules").fetchall()
@@ -104,14 +110,15 @@ def test_a_lost_password_is_made_anew(hpo_home: Path) -> None:
 
 
 @as_root
-@pytest.mark.parametrize("uid", [NOBODY, STRANGER])
-def test_another_user_is_refused(hpo_home: Path, uid: int) -> None:
+@pytest.mark.parametrize("user", [OWN_ACCOUNT, "nobody", STRANGER])
+def test_another_user_is_refused(hpo_home: Path, user: str | int) -> None:
     with Embedded(hpo_home) as embedded:
         url = embedded.acquire().replace("+psycopg", "")
+        uid = user if isinstance(user, int) else pwd.getpwnam(user).pw_uid
         with start(ENTER + become(uid) + "psycopg.connect(sys.argv[1])", url) as thief:
             error = thief.communicate(timeout=30)[1]
         # The server's own account may knock, but has no password.
-        assert ("no password supplied" if uid == NOBODY else "Permission denied") in error
+        assert ("no password supplied" if user == OWN_ACCOUNT else "Permission denied") in error
         acquire = "Embedded(Path(sys.argv[1])).acquire()"
         with start(ENTER + become(uid) + acquire, hpo_home) as thief:
             error = thief.communicate(timeout=30)[1]
@@ -195,6 +202,34 @@ def test_an_ordinary_user_has_a_server_of_his_own(new_home: Path) -> None:
 
 
 @as_root
+def test_data_stay_with_the_account_that_they_belong_to(
+    new_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("HPO_SERVER_USER", "nobody")
+        with Embedded(new_home) as embedded:
+            write(embedded.acquire())
+        stop(new_home)
+    with Embedded(new_home) as embedded:
+        assert read(embedded.acquire()) == 42
+        pid = status(new_home).pid
+        assert pid is not None
+        assert psutil.Process(pid).uids().real == NOBODY
+    stop(new_home)
+
+
+@as_root
+def test_where_no_account_can_be_made_nobody_runs_the_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(installation, "OWN_ACCOUNT", "hpo-no-such-account")
+    monkeypatch.setattr(installation, "_USERADD", (str(tmp_path / "useradd"),))
+    account = installation.server_account(tmp_path / "postgres")
+    assert account is not None
+    assert account.pw_name == "nobody"
+
+
+@as_root
 def test_a_home_out_of_the_servers_reach_is_refused(new_home: Path) -> None:
     blocked = new_home / "blocked"
     blocked.mkdir(mode=0o700)
@@ -202,8 +237,8 @@ def test_a_home_out_of_the_servers_reach_is_refused(new_home: Path) -> None:
         Embedded(blocked / "home").acquire()
     assert str(caught.value) == (
         f"HPO_HOME: the account that runs PostgreSQL must be able to pass {blocked}, but got "
-        f"mode=0700 for account nobody on the way to {blocked}/home. Run `chmod o+x '{blocked}'`, "
-        "or set HPO_HOME to a directory that it can reach, such as /var/lib/hpo."
+        f"mode=0700 for account {OWN_ACCOUNT} on the way to {blocked}/home. Run `chmod o+x "
+        f"'{blocked}'`, or set HPO_HOME to a directory that it can reach, such as /var/lib/hpo."
     )
 
 

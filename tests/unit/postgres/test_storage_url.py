@@ -80,7 +80,7 @@ def test_an_empty_variable_is_no_choice(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("HPO_STORAGE", "")
     monkeypatch.setenv("HPO_SERVER_USER", "")
     assert settings.storage_url() is None
-    assert settings.server_user() == "nobody"
+    assert settings.server_user() is None
 
 
 # --- a password in a file ------------------------------------------------------------------------
