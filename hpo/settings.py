@@ -7,6 +7,7 @@
 | `HPO_HOME`                    | directory of the embedded server   | XDG; root: `/var/lib/hpo` |
 | `HPO_DASHBOARD_PASSWORD_FILE` | password of `hpo dashboard`        | none, and loopback only   |
 | `HPO_SERVER_USER`             | who runs the server for root       | `hpo-postgres`            |
+| `HPO_EPOCH_LIMIT`             | seconds until a worker is hung     | 4 hours                   |
 | `HPO_CONFIG`                  | file of a site's defaults          | `hpo.toml`                |
 | `HPO_EXECUTOR`                | `executor` of its table `[launch]` | what the file says        |
 | `HPO_LAUNCH_WORKERS`          | another key of `[launch]`          | what the file says        |
@@ -17,6 +18,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+
+from hpo.errors import HpoError
 
 
 def home() -> Path:
@@ -62,6 +65,25 @@ def job() -> str | None:
 def server_user() -> str | None:
     """Return the account in `HPO_SERVER_USER`, or None where it is unset or empty."""
     return os.environ.get("HPO_SERVER_USER") or None
+
+
+def epoch_limit_s() -> float:
+    """Return the seconds in `HPO_EPOCH_LIMIT`: an epoch that takes longer hangs.
+
+    Raises:
+        HpoError: it is no positive number.
+    """
+    given = os.environ.get("HPO_EPOCH_LIMIT") or "14400"
+    try:
+        limit_s = float(given)
+    except ValueError:
+        limit_s = 0.0
+    if not limit_s > 0:
+        raise HpoError(
+            f"HPO_EPOCH_LIMIT: it must be a number of seconds above 0, but got {given!r}. Set it "
+            "to several times what the longest epoch takes."
+        )
+    return limit_s
 
 
 def dashboard_password_file() -> Path | None:

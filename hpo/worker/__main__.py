@@ -75,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     import optuna
 
+    from hpo import settings
     from hpo.errors import HpoError
     from hpo.postgres.connect import open_storage
     from hpo.postgres.retry import retry
@@ -82,16 +83,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     from hpo.worker.loop import Worker
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    options = WorkerOptions(
-        study=arguments.study,
-        confirm=not arguments.no_confirm,
-        artifacts=not (arguments.no_confirm or arguments.no_artifacts),
-        lease_s=arguments.lease,
-        parent_pid=arguments.parent,
-        heartbeat_file=arguments.heartbeat_file,
-        log=arguments.log,
-    )
     try:
+        options = WorkerOptions(
+            study=arguments.study,
+            confirm=not arguments.no_confirm,
+            artifacts=not (arguments.no_confirm or arguments.no_artifacts),
+            lease_s=arguments.lease,
+            parent_pid=arguments.parent,
+            heartbeat_file=arguments.heartbeat_file,
+            log=arguments.log,
+            hung_s=settings.epoch_limit_s(),
+        )
         with retry(
             lambda: open_storage(arguments.storage, worker=True),
             patience_s=START_PATIENCE_S,

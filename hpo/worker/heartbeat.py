@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
+import math
 import os
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from hpo.ledger.claims import Claim, LeaseLostError
 from hpo.ledger.lease import LEASE_S
@@ -37,6 +40,8 @@ class WorkerOptions:
     refusal_s: float = REFUSAL_S
     log: str | None = None
     """The file that its output goes to, for whoever looks for it."""
+    hung_s: float = math.inf
+    """A worker that trains, and is silent for so long, ends itself: its objective hangs."""
 
 
 class Heartbeat(threading.Thread):
@@ -59,6 +64,7 @@ class Heartbeat(threading.Thread):
         again, in monotonic time."""
         self._away = False
         self._doing = "starting"
+        self._silent_s = 0.0
         self._heard_s = self._cut_off_s = time.monotonic()
 
     @property
@@ -69,6 +75,7 @@ class Heartbeat(threading.Thread):
     def say(self, text: str) -> None:
         """Say what the worker does, and what it does not: of interest to who waits for a study."""
         self._doing = "; ".join([text, *(why for why, _ in self.left_out.values())])
+        self._silent_s = 0.0
 
     def in_touch(self) -> bool:
         """Whether this worker lives, and could reach the database, for a whole lease.
@@ -93,9 +100,19 @@ class Heartbeat(threading.Thread):
         """Beat until ``end``."""
         while not self._ended.wait(self.options.lease_s / 3):
             self._beat()
+            self._silent_s += self.options.lease_s / 3  # while paused, it does not grow
+            if self._silent_s > self.options.hung_s:
+                self._end_all()
             if self.options.parent_pid is not None and os.getppid() != self.options.parent_pid:
                 log.warning("the launcher is gone: stopping")
                 self.stop_requested.set()
+
+    def _end_all(self) -> NoReturn:
+        """End the process, whatever the training does; its slot is lost, and others take it."""
+        what = f"no sign of life for {self._silent_s:,.0f} s from: {self._doing}"
+        log.critical("%s; ending (HPO_EPOCH_LIMIT). Where it hangs:", what)
+        faulthandler.dump_traceback(all_threads=True)
+        os._exit(os.EX_SOFTWARE)
 
     def _beat(self) -> None:
         with self._mutex:

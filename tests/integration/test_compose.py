@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -16,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy.exc import SQLAlchemyError
-from stack import IMAGE, SERVICES, Stack, require_engine
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError, SQLAlchemyError
+from stack import IMAGE, ROOT, SERVICES, Stack, require_engine
 from workers import ledger_at, table, wait_until
 
 from hpo.errors import StorageError
@@ -30,6 +32,7 @@ STUDY = [
     *("--study", "seqdigits", "--name", "digits", "--trials", str(N_TRIALS)),
     *("--set", "budget.epochs=100", "--set", "confirm.epochs=20", "--set", "confirm.members=4"),
 ]
+_BACKUP = (r"pg_dump\b", r"pg_restore\b")
 SUBMIT = [sys.executable, "-m", "hpo.launch", *STUDY, "--no-report", "--json"]
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -166,6 +169,49 @@ def test_the_dashboard_shows_the_study_to_who_has_the_password(stack: Stack) -> 
     wait_until(published, 60)
     (dashboard,) = stack.containers("dashboard")
     assert stack.inspect(dashboard)["HostConfig"]["Memory"] == 2**30
+
+
+def test_a_worker_that_was_stopped_is_killed_and_started_again(stack: Stack) -> None:
+    worker = stack.containers("workers")[-1]
+    before = stack.inspect(worker)["RestartCount"]
+    stop = "kill -STOP $(cat /proc/1/task/1/children); touch -d '2 hours ago' /tmp/heartbeat"
+    stack.docker("exec", worker, "sh", "-c", stop)
+    wait_until(lambda: stack.inspect(worker)["RestartCount"] == before + 1, 60)
+
+
+def test_workers_reach_the_database_alone(stack: Stack) -> None:
+    code = "import socket; socket.create_connection(({!r}, {}), 3)"
+    (worker, *_) = stack.containers("workers")
+    stack.docker("exec", worker, "python", "-c", code.format("postgres", 5432))
+    with pytest.raises(AssertionError, match=r"unreachable|timed out"):
+        stack.docker("exec", worker, "python", "-c", code.format("192.0.2.1", 80))
+
+
+def test_the_owner_is_no_superuser(stack: Stack) -> None:
+    query = "SELECT rolname, rolsuper FROM pg_roles WHERE rolcanlogin ORDER BY 1"
+    (postgres,) = stack.containers("postgres")
+    said = stack.docker("exec", postgres, "psql", "-AtU", "hpo", "hpo", "-c", query)
+    assert said.split() == ["hpo|f", "hpo_worker|f", "postgres|t"]
+    null = "SELECT rolpassword IS NULL FROM pg_authid WHERE rolname = 'postgres'"
+    assert stack.docker("exec", postgres, "psql", "-AtU", "postgres", "-c", null).strip() == "t"
+    with ledger_at(stack.url) as ledger, pytest.raises(ProgrammingError, match="lo_create"):
+        ledger._engine.connect().execute(text("SELECT lo_create(0)"))
+
+
+def test_all_is_restored_from_a_backup_of_the_database(stack: Stack) -> None:
+    """As docs/how-to/lab-server.md has it, on a volume that is made anew."""
+    how = (ROOT / "docs/how-to/lab-server.md").read_text(encoding="utf-8")
+    dump, restore = (re.search(rf"docker compose exec .*{p}[^#\n]*", how) for p in _BACKUP)
+    assert dump and restore
+    before = table(_snapshot(stack.url))
+    stack.shell(dump[0])
+    stack.compose("down", "--volumes")
+    stack.compose("up", "migrate")
+    with ledger_at(stack.url) as ledger:
+        assert not ledger.studies()
+    stack.shell(restore[0])
+    stack.up()
+    assert table(_snapshot(stack.url)) == before
 
 
 def test_no_worker_compiled_a_kernel(stack: Stack) -> None:

@@ -73,6 +73,25 @@ def test_paused_worker_finds_its_slot_taken_and_goes_on(ledger: Ledger, database
     assert table(ledger.snapshot("toy", curves=True)) == alone
 
 
+def test_a_worker_whose_objective_hangs_says_where_and_ends(
+    ledger: Ledger, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.register(toy_spec(fixed={"sleep_s": 100.0}))
+    monkeypatch.setenv("HPO_EPOCH_LIMIT", "2")
+    worker = start_worker(database_url, "--study", "toy", "--lease", "1.5")
+    said = worker.communicate(timeout=60)[1]
+    assert worker.returncode == os.EX_SOFTWARE
+    assert "no sign of life for 2 s from: toy: trial 0" in said
+    assert "ending (HPO_EPOCH_LIMIT). Where it hangs:" in said
+    assert "toy_objective.py" in said
+    monkeypatch.setenv("HPO_EPOCH_LIMIT", "4h")
+    worker = start_worker(database_url, "--study", "toy")
+    assert worker.communicate(timeout=60)[1] == (
+        "error: HPO_EPOCH_LIMIT: it must be a number of seconds above 0, but got '4h'. Set it to "
+        "several times what the longest epoch takes.\n"
+    )
+
+
 def test_raising_objective_stops_the_study_with_its_traceback(
     ledger: Ledger, database_url: str
 ) -> None:

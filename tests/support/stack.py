@@ -88,6 +88,14 @@ class Stack:
         settings = str(self.directory / ".env")
         return self._run("docker", "compose", "--env-file", settings, *line, timeout_s=timeout_s)
 
+    def shell(self, line: str) -> None:
+        """Run a documented line with ``docker compose`` in it, in a directory of the stack's own."""
+        files = f"--file '{ROOT}/docker-compose.yml' --env-file '{self.directory}/.env'"
+        line = line.replace("docker compose", f"docker compose {files}")
+        subprocess.run(
+            ["bash", "-c", line], cwd=self.directory, env=self.environment, check=True, timeout=120
+        )
+
     def docker(self, *line: str) -> str:
         """``docker``, to its end; returns what it printed."""
         return self._run("docker", *line, timeout_s=120)
