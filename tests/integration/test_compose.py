@@ -23,6 +23,7 @@ from stack import IMAGE, ROOT, SERVICES, Stack, require_engine
 from workers import ledger_at, table, wait_until
 
 from hpo.errors import StorageError
+from hpo.postgres.connect import open_storage
 from hpo.postgres.retry import is_passing
 from hpo.study.snapshot import StudySnapshot, StudyState
 
@@ -194,21 +195,21 @@ def test_the_owner_is_no_superuser(stack: Stack) -> None:
     assert said.split() == ["hpo|f", "hpo_worker|f", "postgres|t"]
     null = "SELECT rolpassword IS NULL FROM pg_authid WHERE rolname = 'postgres'"
     assert stack.docker("exec", postgres, "psql", "-AtU", "postgres", "-c", null).strip() == "t"
-    with ledger_at(stack.url) as ledger, pytest.raises(ProgrammingError, match="lo_create"):
-        ledger._engine.connect().execute(text("SELECT lo_create(0)"))
+    refused = pytest.raises(ProgrammingError, match="lo_create")
+    with open_storage(stack.url) as storage, storage.engine.connect() as connection, refused:
+        connection.execute(text("SELECT lo_create(0)"))
 
 
 def test_all_is_restored_from_a_backup_of_the_database(stack: Stack) -> None:
     """As docs/how-to/lab-server.md has it, on a volume that is made anew."""
     how = (ROOT / "docs/how-to/lab-server.md").read_text(encoding="utf-8")
     dump, restore = (re.search(rf"docker compose exec .*{p}[^#\n]*", how) for p in _BACKUP)
-    assert dump and restore
+    assert dump
+    assert restore
     before = table(_snapshot(stack.url))
     stack.shell(dump[0])
     stack.compose("down", "--volumes")
-    stack.compose("up", "migrate")
-    with ledger_at(stack.url) as ledger:
-        assert not ledger.studies()
+    stack.up("postgres")
     stack.shell(restore[0])
     stack.up()
     assert table(_snapshot(stack.url)) == before

@@ -89,7 +89,7 @@ class Stack:
         return self._run("docker", "compose", "--env-file", settings, *line, timeout_s=timeout_s)
 
     def shell(self, line: str) -> None:
-        """Run a documented line with ``docker compose`` in it, in a directory of the stack's own."""
+        """Run a documented line with ``docker compose`` in it, in a directory of its own."""
         files = f"--file '{ROOT}/docker-compose.yml' --env-file '{self.directory}/.env'"
         line = line.replace("docker compose", f"docker compose {files}")
         subprocess.run(

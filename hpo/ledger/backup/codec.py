@@ -27,6 +27,8 @@ LEFT_OUT = {
     "artifact_until",
 }
 """Columns that mean something in their own database, or at their own time, only."""
+ADDED = {"search_end", "search_end_reason", "cost", "code", "numerics"}
+"""Columns that files of an earlier version may lack: the tables have grown."""
 _ODD_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
@@ -58,7 +60,7 @@ def _encode(kind: Any, value: Any) -> Any:
 def decode(table: sa.Table, record: Any, where: str, *, older: bool = False) -> dict[str, Any]:
     """The values of a row of which `encode` has made ``record``; ``where`` is said in messages.
 
-    In an ``older`` file columns may be missing, which get their defaults: the table has grown.
+    An ``older`` file may lack those that were ``ADDED``, which get their defaults.
 
     Raises:
         BackupError: something is missing, unknown, or of the wrong type.
@@ -66,9 +68,8 @@ def decode(table: sa.Table, record: Any, where: str, *, older: bool = False) -> 
     known = {column.name: column for column in columns(table)}
     if not isinstance(record, Mapping):
         raise BackupError(f"{where}: a row of {table.name} must be an object, but got {record!r}.")
-    wrong = [*sorted(record.keys() - known.keys())]
-    if not older:
-        wrong += sorted(known.keys() - record.keys())
+    lacking = known.keys() - record.keys() - (ADDED if older else set())
+    wrong = [*sorted(record.keys() - known.keys()), *sorted(lacking)]
     if wrong:
         raise BackupError(
             f"{where}: a row of {table.name} must have the columns {', '.join(known)}, but "

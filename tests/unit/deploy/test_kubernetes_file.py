@@ -21,7 +21,8 @@ from hpo import settings
 from hpo.postgres.url import parse_url
 from hpo.worker import __main__ as worker
 
-JOB: dict[str, Any] = yaml.safe_load((ROOT / "deploy/kubernetes.yaml").read_text())
+JOB: dict[str, Any]
+JOB, POLICY = yaml.safe_load_all((ROOT / "deploy/kubernetes.yaml").read_text())
 POD = JOB["spec"]["template"]["spec"]
 [CONTAINER] = POD["containers"]
 SCRIPT = CONTAINER["args"][-1]
@@ -32,8 +33,19 @@ VERSIONS = [v for v in all_versions() if tuple(map(int, v.split(".")[:2])) >= (1
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_manifest_is_valid(version: str) -> None:
-    checked = kubernetes_validate.validate(JOB, version, strict=True)
-    assert version.startswith(f"{checked}.")
+    for document in (JOB, POLICY):
+        checked = kubernetes_validate.validate(document, version, strict=True)
+        assert version.startswith(f"{checked}.")
+
+
+def test_the_policy_is_of_the_jobs_pods_and_lets_them_reach_the_database() -> None:
+    assert (
+        POLICY["spec"]["podSelector"]["matchLabels"]
+        == JOB["spec"]["template"]["metadata"]["labels"]
+    )
+    (url,) = [e["value"] for e in CONTAINER["env"] if e["name"] == "HPO_STORAGE"]
+    ports = [port["port"] for rule in POLICY["spec"]["egress"] for port in rule["ports"]]
+    assert ports == [53, 53, parse_url(url).port or 5432]
 
 
 def test_strict_means_strict() -> None:
