@@ -9,7 +9,7 @@ from argparse import Namespace
 from hpo import settings
 from hpo.launch.config import SiteConfig, SlurmDefaults
 from hpo.ledger.pace import Pace
-from hpo.postgres.url import parse_url
+from hpo.postgres.url import parse_url, place
 from hpo.study import effort, warm_start
 from hpo.study import file as study_file
 from hpo.study.snapshot import StudySnapshot
@@ -189,7 +189,7 @@ def _storage(given: str | None) -> str:
     url = settings.storage_url() if given is None else given
     if url is None:
         return f"the embedded server in {settings.home()}"
-    return parse_url(url).render_as_string(hide_password=True)
+    return place(parse_url(url))
 
 
 def _choice(name: str, options: dict[str, object]) -> str:

@@ -70,7 +70,7 @@ def dry_run(study: Path, *options: str) -> subprocess.CompletedProcess[str]:
         env={
             **os.environ,
             "HPO_HOME": str(home),
-            "HPO_STORAGE": "postgresql://me:secret@127.0.0.1:1/nowhere",
+            "HPO_STORAGE": "postgresql://me:secret@127.0.0.1:1/nowhere?sslpassword=secret",
             "PYTHONPATH": str(Path(snapshots.__file__).parent),
         },
         capture_output=True,
@@ -92,7 +92,7 @@ def test_a_dry_run_shows_the_plan_and_touches_no_database(study: Path) -> None:
         "tpe n_startup_trials=3",
         "the best trial, on 10 fresh seeds each, 60 epochs",
         "90.00 % (toy)",
-        "postgresql+psycopg://me:***@127.0.0.1:1/nowhere",
+        "database nowhere at 127.0.0.1:1, user me",
     ):
         assert words in done.stdout
     rows = [line.split() for line in done.stdout.splitlines()]

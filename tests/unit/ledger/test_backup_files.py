@@ -65,6 +65,17 @@ def test_a_changed_byte_anywhere(tmp_path: Path, content: bytes) -> None:
             check(file)
 
 
+@pytest.mark.parametrize("column", ["number", "attrs", "score", "settled_at", "started_at"])
+def test_an_older_file_lacks_only_what_was_added_since(tmp_path: Path, column: str) -> None:
+    older = gzip.decompress((FIXTURES / "backup-v2.jsonl.gz").read_bytes())
+    header, slot, *rest = older.splitlines()
+    changed = json.loads(slot)
+    del changed["slot"][column]
+    lines = [header, json.dumps(changed).encode(), *rest]
+    text = said(tmp_path, b"\n".join(lines) + b"\n")
+    assert text.endswith(f", but differs in {column}. {COPY}")
+
+
 def test_anything_else(tmp_path: Path) -> None:
     header = (
         "line 1: a backup must begin with its header, but does not. `hpo export STUDY --backup "
