@@ -61,6 +61,8 @@ screenshots: $(VENV)/.ready-dev ## the pictures of the dashboard in the document
 
 lock: $(VENV)/.ready ## pin what is installed anew, in requirements/default.txt (PyTorch: by hand)
 	@$(PY) -m pip install --quiet --disable-pip-version-check uv
+	@echo uv | $(PY) -m uv pip compile --quiet --upgrade --generate-hashes --no-annotate \
+	  --custom-compile-command "make lock" -o requirements/uv.txt -
 	@$(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-emit-package torch --custom-compile-command "make lock" -o requirements/default.txt pyproject.toml
 

@@ -3,7 +3,10 @@
 set -eu
 umask 077
 mkdir -p secrets
-chmod 700 secrets
+if ! chmod 700 secrets 2>/dev/null; then
+  echo "error: secrets/ must be yours, but is somebody else's. Run this as its owner." >&2
+  exit 1
+fi
 made=
 for name in owner worker dashboard; do
   [ -s "secrets/$name" ] && continue
@@ -11,28 +14,32 @@ for name in owner worker dashboard; do
   mv "secrets/$name.new" "secrets/$name"
   made="$made secrets/$name"
 done
-# Containers read the files as users of their own: postgres as 999, the others as 10001. Only root can
-# give them files; of anybody else's, the directory keeps others out.
-if [ "$(id -u)" = 0 ]; then
-  chown 999:10001 secrets/owner
-  chown 10001:10001 secrets/worker secrets/dashboard
-  chmod 440 secrets/owner
-  chmod 400 secrets/worker secrets/dashboard
-else
-  chmod 444 secrets/*
-fi
 if ! grep -qs '^HPO_SECRETS=' .env; then
   {
     echo "HPO_SECRETS=./secrets"
     echo "HPO_WORKERS=$(getconf _NPROCESSORS_ONLN)"
     echo "HPO_HOST=$(uname -n)"
   } >>.env
-  # Images that were loaded without a registry have no digest: these are taken by their tags.
-  for image in PYTHON_IMAGE=python:3.13-slim POSTGRES_IMAGE=postgres:17; do
-    docker image inspect "${image#*=}" --format '{{.RepoDigests}}' 2>/dev/null | grep -qF '[]' &&
-      echo "$image" >>.env
-  done
   made="$made .env"
+fi
+# Images that were loaded without a registry have no digest: these are taken by their tags.
+for image in PYTHON_IMAGE=python:3.13-slim POSTGRES_IMAGE=postgres:17; do
+  grep -q "^${image%%=*}=" .env && continue
+  digests=$(docker image inspect "${image#*=}" --format '{{.RepoDigests}}' 2>/dev/null) || continue
+  [ "$digests" = '[]' ] && echo "$image" >>.env
+done
+# Containers read the files as users of their own: postgres as 999, the others as 10001. Only root can
+# give them files; of anybody else's, or with sudo, the directory keeps others out.
+if [ "$(id -u)" != 0 ]; then
+  chmod 444 secrets/*
+elif [ -n "${SUDO_UID:-}" ]; then
+  chown -R "$SUDO_UID:$SUDO_GID" secrets .env
+  chmod 444 secrets/*
+else
+  chown 999:10001 secrets/owner
+  chown 10001:10001 secrets/worker secrets/dashboard
+  chmod 440 secrets/owner
+  chmod 400 secrets/worker secrets/dashboard
 fi
 echo "made:${made:- nothing, it is all there}"
 cat <<TEXT

@@ -97,7 +97,7 @@ def without_password(text: str) -> str:
         'postgresql://host/hpo?user=me&password=***&port=5433'
     """
     text = re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
-    return re.sub(r"([?&](?:ssl)?password=)[^&#\s'\"]*", r"\1***", text, flags=re.IGNORECASE)
+    return re.sub(r"([?&](?:ssl)?password=)[^&\s]*", r"\1***", text, flags=re.IGNORECASE)
 
 
 def storage_option(given: str | None) -> str:

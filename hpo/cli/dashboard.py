@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import ipaddress
 import logging
 import re
 import sys
@@ -35,6 +36,14 @@ _BEHIND_A_PROXY = (
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     if arguments.port > 65535:
         parser.error(f"argument --port: must be at most 65535, but got {arguments.port}")
+    if arguments.trusted_proxy is not None:
+        try:
+            ipaddress.ip_address(arguments.trusted_proxy)
+        except ValueError:
+            parser.error(
+                "argument --trusted-proxy: must be an address in digits, but got "
+                f"{arguments.trusted_proxy!r}"
+            )
     for name in arguments.allowed_host:
         if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
             parser.error(

@@ -215,6 +215,7 @@ def delete(arguments: argparse.Namespace) -> int:
     """
     from hpo.ledger import interventions
     from hpo.views import verdict
+    from hpo.views.terminal import status
 
     name = arguments.study
     with opened(arguments) as ledger:
@@ -226,8 +227,8 @@ def delete(arguments: argparse.Namespace) -> int:
                     f"ask on. Say so with: hpo delete {name}{option} --yes."
                 )
             has = verdict.progress(ledger.snapshot(name))
-            by = [f", {event.what} by {event.who}" for event in ledger.events(1, name)]
-            said = input(f"Delete {name} ({has}{''.join(by)}) for ever? Type its name: ")
+            print(*status.event_lines(ledger.events(5, name)), sep="\n")
+            said = input(f"Delete {name} ({has}) for ever? Type its name: ")
             if said.strip() != name:
                 raise HpoError(f"study {name!r}: kept, since you typed {said.strip()!r}.")
         interventions.delete_study(ledger, name)

@@ -100,7 +100,9 @@ def _log(arguments: argparse.Namespace) -> int:
 
     with opened(arguments) as ledger:
         events = ledger.events(_EVENTS)
-    lines = status.event_lines(events) or ["nobody has submitted a study yet"]
+    lines = status.event_lines(events) or ["nothing is written down yet"]
+    if len(events) == _EVENTS:
+        lines.append(f"the newest {_EVENTS:,}; there may be older ones")
     return tell(arguments, {"events": events}, *lines)
 
 

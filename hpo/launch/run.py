@@ -10,7 +10,7 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from types import FrameType
@@ -23,7 +23,7 @@ from hpo.errors import HpoError, StorageError
 from hpo.launch import choose_executor, config, plan
 from hpo.launch.config import SiteConfig
 from hpo.launch.executors import GRACE_S, asked
-from hpo.ledger import pace, warm_start
+from hpo.ledger import interventions, pace, warm_start
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.pace import Pace
@@ -133,8 +133,6 @@ class _Launch:
         self._executor = choose_executor.executor(arguments, defaults, spec, storage, self._ledger)
 
     def run(self) -> int:
-        if self._defaults.workers:
-            self._executor.check(self._defaults.workers)
         how = self._patient.register(self._spec)
         self._publishing.start()
         try:
@@ -162,7 +160,7 @@ class _Launch:
         view = self._view(first)
         try:
             try:
-                self._executor.start(workers)
+                self._start(workers, how)
                 outcome = self._follow(view, first)
             finally:
                 view.close()
@@ -176,6 +174,15 @@ class _Launch:
             raise
         finally:
             self._executor.stop()
+
+    def _start(self, workers: int, how: str) -> None:
+        try:
+            self._executor.start(workers)
+        except HpoError:
+            with suppress(HpoError, *DATABASE_ERRORS):  # else the standing workers would take it
+                if how == "created" and interventions.withdraw(self._ledger, self._spec.name):
+                    _say(f"{self._spec.name}: withdrawn again, since no worker could be started")
+            raise
 
     def _is_over(self, snapshot: StudySnapshot) -> bool:
         searched = snapshot.settled >= snapshot.trials

@@ -101,7 +101,6 @@ def open_next(connection: Connection, study: str, who: Claimant, *, looked_after
         "lease_s": who.lease_s,
         "looked_after": looked_after,
         "code": who.code,
-        "numerics": who.numerics,
         "lost_before": LOST_BEFORE,
     }
     return _last_row(connection, OPEN, values)

@@ -132,8 +132,6 @@ class Claimant:
     """Seconds for which the slot is its own without a sign of life."""
     code: str = ""
     """The hash of the source of the study's objective on its host; see ``code.pin``."""
-    numerics: str = ""
-    """The hash of what decides the last bits on its host; see ``code.pin_numerics``."""
     take_over: bool = True
     """Whether it may take slots whose lease has run out: only if it could reach the database for a
     whole lease. After an outage the others, who could not renew theirs, may still be at work."""

@@ -6,11 +6,19 @@ import platform
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, case, exists, func, or_, select, update
 
 from hpo.errors import StudyError
 from hpo.ledger import reading
-from hpo.ledger.tables import IS_RUNNING, slots, slots_of, studies
+from hpo.ledger.tables import (
+    IS_RUNNING,
+    checkpoints,
+    members,
+    slots,
+    slots_of,
+    studies,
+    workers,
+)
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase
 from objectives import source
@@ -41,25 +49,29 @@ def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
     return own
 
 
-def pin_numerics(connection: Connection, study: Row[Any], own: str) -> None:
-    """Check that sums round here as they did for the study's first trial, or write down how.
+def check_numerics(connection: Connection, study: Row[Any], own: str) -> None:
+    """Check that sums round here as they did for the study's first trial, if that has begun.
 
-    The transaction holds the lock on ``study``, its row.
+    What it was trained by says its lineage, and as long as it is not settled the worker that holds
+    it, or has left a part of it. The transaction holds the lock on ``study``, its row.
 
     Raises:
         StudyError: they may round otherwise.
     """
-    known = study.numerics
-    if known is None:
-        told = slots.c.lineage["numerics"].as_string()
-        query = select(told).where(slots.c.study_id == study.id, told.is_not(None))
-        order = slots.c.phase.desc(), slots.c.number
-        known = connection.scalar(query.order_by(*order).limit(1)) or own
-        connection.execute(update(studies).where(studies.c.id == study.id).values(numerics=known))
-    if known != own:
+    begun = or_(
+        exists().where(members.c.slot_id == slots.c.id),
+        exists().where(checkpoints.c.slot_id == slots.c.id),
+        slots.c.lease_until > func.clock_timestamp(),
+    )
+    here = case((begun, workers.c.numerics))
+    known = func.coalesce(slots.c.lineage["numerics"].as_string(), here)
+    query = select(known).outerjoin_from(slots, workers, workers.c.name == slots.c.worker)
+    query = query.where(slots.c.study_id == study.id, known.is_not(None))
+    first = connection.scalar(query.order_by(slots.c.phase.desc(), slots.c.number).limit(1))
+    if first not in (None, own):
         raise StudyError(
             f"study {study.name!r}: with require_same_numerics, processor, versions and threads "
-            f"must be those of its first trial (numerics={known}), but got numerics={own} on "
+            f"must be those of its first trial (numerics={first}), but got numerics={own} on "
             f"{platform.node()}. Start its workers on hosts like that one, which the lineage of "
             "its trials names. Or launch it with require_same_numerics = false."
         )

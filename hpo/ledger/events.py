@@ -6,10 +6,14 @@ import getpass
 import os
 import platform
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from hpo.ledger.tables import events
 from hpo.study.summary import Event
+
+GONE = ("deleted", "withdrawn")
+"""After these, a study is no more."""
+_LONGEST = 80
 
 
 def note(connection: Connection, study: str, what: str) -> None:
@@ -18,14 +22,16 @@ def note(connection: Connection, study: str, what: str) -> None:
         user = getpass.getuser()
     except (KeyError, OSError):  # a number without a name, as in a container
         user = str(os.getuid())
-    who = f"{user}@{platform.node()}"
+    who = "".join(c if c.isprintable() else "?" for c in f"{user}@{platform.node()}")[:_LONGEST]
     connection.execute(insert(events).values(who=who, what=what, study=study))
 
 
 def newest(connection: Connection, n: int, study: str | None = None) -> list[Event]:
-    """The last ``n`` events, of one study or of all; the newest comes last."""
+    """The last ``n`` events, of all studies or of one that is there; the newest comes last."""
     query = select(events.c.at, events.c.who, events.c.what, events.c.study)
-    if study is not None:
-        query = query.where(events.c.study == study)
+    if study is not None:  # not of another one of its name that is gone
+        gone = select(func.max(events.c.id)).where(events.c.study == study, events.c.what.in_(GONE))
+        since = func.coalesce(gone.scalar_subquery(), 0)
+        query = query.where(events.c.study == study, events.c.id > since)
     rows = connection.execute(query.order_by(events.c.id.desc()).limit(n)).mappings()
     return [Event(**row) for row in rows][::-1]

@@ -243,9 +243,26 @@ def delete_study(ledger: Ledger, name: str) -> None:
                 f"{len(holders)} are: {', '.join(holders[:3])}. Stop it first, and wait until "
                 f"`hpo status {name}` shows no running trial: hpo stop {name}."
             )
-        connection.execute(delete(studies).where(studies.c.id == study.id))
-        optuna_tables.delete_study(connection, study.optuna_study_id)
-        events.note(connection, name, "deleted")
+        _delete(connection, study, "deleted")
+
+
+def withdraw(ledger: Ledger, name: str) -> bool:
+    """Take a registration back; whether nobody had begun a trial, so that it could be done.
+
+    Raises:
+        StudyError: there is no such study.
+    """
+    with ledger.locked(name) as (connection, study):
+        if reading.opened(connection, study.id):
+            return False
+        _delete(connection, study, "withdrawn")
+        return True
+
+
+def _delete(connection: Connection, study: Row[Any], what: str) -> None:
+    connection.execute(delete(studies).where(studies.c.id == study.id))
+    optuna_tables.delete_study(connection, study.optuna_study_id)
+    events.note(connection, study.name, what)
 
 
 def _holders(connection: Connection, study_id: int) -> Sequence[str]:

@@ -62,7 +62,7 @@ def _register(
         values["state"] = StudyState.OPEN
     connection.execute(update(studies).where(studies.c.id == row.id).values(values))
     optuna_tables.publish_study(connection, row.optuna_study_id, spec)
-    what = f"extended to {spec.budget.trials:,} trials" if extended else "changed its description"
+    what = f"extended to {spec.budget.trials:,} trials" if extended else "changed words or views"
     events.note(connection, spec.name, what)
     return "extended" if extended else "continued"
 
@@ -158,7 +158,6 @@ class Ledger(Transactional):
                 take_over=in_touch(),
                 at_work=at_work,
                 code=self._code_of(study),
-                numerics=numerics,
             )
             with self._autocommit.connect() as connection:
                 opened = claiming.try_open(connection, study, who, self._spec)
@@ -171,7 +170,7 @@ class Ledger(Transactional):
                 if row.state == StudyState.OPEN:
                     self._codes[study] = code.pin(connection, row, spec)
                     if spec.require_same_numerics:
-                        code.pin_numerics(connection, row, numerics)
+                        code.check_numerics(connection, row, numerics)
                     who = replace(who, code=self._codes[study])
                 return claiming.claim(connection, row, spec, who, confirm=confirm)
 

@@ -67,9 +67,19 @@ UPGRADES: dict[int, tuple[str, ...]] = {
     ),
     5: (f"ALTER TABLE {SCHEMA}.studies ADD code JSON NOT NULL DEFAULT '[]'",),
     6: (
-        f"ALTER TABLE {SCHEMA}.studies ADD numerics TEXT",
+        f"ALTER TABLE {SCHEMA}.workers ADD numerics TEXT",
         f"CREATE TABLE {SCHEMA}.events (id BIGSERIAL PRIMARY KEY, at TIMESTAMPTZ NOT NULL "
         "DEFAULT now(), who TEXT NOT NULL, what TEXT NOT NULL, study TEXT NOT NULL)",
+        # the role of workers was given all rights on tables to come
+        f"""DO $$
+        DECLARE other name;
+        BEGIN
+            FOR other IN SELECT DISTINCT grantee FROM information_schema.role_table_grants
+                WHERE table_schema = '{SCHEMA}' AND table_name = 'events'
+                AND grantee NOT IN (current_user, 'PUBLIC')
+            LOOP EXECUTE format('REVOKE UPDATE, DELETE ON {SCHEMA}.events FROM %I', other);
+            END LOOP;
+        END $$""",
     ),
 }
 """Version -> the statements that turn its tables into those of the next version, declared below."""
@@ -103,7 +113,6 @@ studies = Table(
     Column("search_end_reason", Text),
     Column("code", JSON, nullable=False, server_default=text("'[]'")),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("numerics", Text),
 )
 
 workers = Table(
@@ -119,6 +128,7 @@ workers = Table(
     Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("ended_at", DateTime(timezone=True)),
+    Column("numerics", Text),
 )
 
 IS_RUNNING = text("state = 'running'")

@@ -179,7 +179,7 @@ study AS (
   FROM {SCHEMA}.studies
   WHERE name = %(study)s AND state = 'open'
     AND code #>> '{{-1,hash}}' = %(code)s  -- else it is pinned, or refused
-    AND (numerics = %(numerics)s OR spec ->> 'require_same_numerics' IS NULL)  -- likewise
+    AND (%(looked_after)s OR spec ->> 'require_same_numerics' IS NULL)
     AND EXISTS (SELECT FROM {SCHEMA}.version WHERE version = %(version)s)
     AND EXISTS (SELECT FROM studies WHERE study_id = optuna_study_id)),
 running AS (

@@ -27,10 +27,11 @@ def register(
     lease_s: float,
     job: str | None = None,
     log: str | None = None,
+    numerics: str | None = None,
 ) -> None:
     """Write a worker down as alive; one of the same name is taken for its predecessor."""
     row = {"host": host, "pid": pid, "lease_s": lease_s, "job": job, "log": log}
-    row["doing"] = "starting"
+    row |= {"doing": "starting", "numerics": numerics}
     again = {**row, "started_at": NOW, "seen_at": NOW, "ended_at": null()}
     connection.execute(
         upsert(workers)

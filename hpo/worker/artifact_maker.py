@@ -29,6 +29,7 @@ class ArtifactMaker:
         self._ledger, self._store, self._heart = ledger, store, heart
         self._worker = heart.worker
         self._refused: set[str] = set()
+        self._doing = ""
 
     def keep(self, study: str | None = None) -> bool:
         """Make the artifacts of a study that is finished; whether it worked at any.
@@ -59,7 +60,8 @@ class ArtifactMaker:
         name = edition.name
         try:
             snapshot = self._ledger.snapshot(name, curves=True)
-            self._heart.say(f"keeps the {make.what(snapshot.spec)} of {name}")
+            self._doing = f"keeps the {make.what(snapshot.spec)} of {name}"
+            self._heart.say(self._doing)
             made = make.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)
             kept = self._store.replace(edition, made)
             what = f"{len(made)} artifacts" if kept else "it has gone on meanwhile"
@@ -85,5 +87,6 @@ class ArtifactMaker:
         self._refused.add(name)
 
     def _say(self, text: str) -> None:
+        self._heart.say(self._doing)
         if self._heart.stopping:
             raise StoppedError

@@ -8,6 +8,7 @@ import math
 import os
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -109,9 +110,12 @@ class Heartbeat(threading.Thread):
 
     def _end_all(self) -> NoReturn:
         """End the process, whatever the training does; its slot is lost, and others take it."""
-        what = f"no sign of life for {self._silent_s:,.0f} s from: {self._doing}"
-        log.critical("%s; ending (HPO_EPOCH_LIMIT). Where it hangs:", what)
+        what = f"no sign of life for {self._silent_s:,.0f} s (HPO_EPOCH_LIMIT)"
+        log.critical("%s from %s: ending. Where it hangs:", what, self._doing)
         faulthandler.dump_traceback(all_threads=True)
+        with self._mutex, suppress(Exception):  # else it is lost without a reason
+            if self._claim is not None:
+                self._ledger.lose(self._claim, what)
         os._exit(os.EX_SOFTWARE)
 
     def _beat(self) -> None:

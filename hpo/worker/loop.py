@@ -50,6 +50,7 @@ class Worker:
         host = platform.node()
         self.name = name or f"{whose}{host}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._heart = Heartbeat(self.name, options)
+        self._numerics: str = provenance.of_this_process()["numerics"]
         patience: Patience = {
             "patience_s": PATIENCE_S,
             "on_wait": self._database_away,
@@ -78,6 +79,7 @@ class Worker:
                 lease_s=self._options.lease_s,
                 job=settings.job(),
                 log=self._options.log,
+                numerics=self._numerics,
             )
             self._heart.begin(self._ledger.impatient())
             refusal = self._loop()
@@ -175,7 +177,7 @@ class Worker:
             confirm=self._options.confirm,
             in_touch=self._heart.in_touch,
             at_work=at_work,
-            numerics=provenance.of_this_process()["numerics"],
+            numerics=self._numerics,
         )
 
     def _work(self, claim: Claim) -> None:

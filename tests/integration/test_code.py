@@ -15,7 +15,7 @@ from settling import run
 from workers import run_workers, start_worker, table, toy_spec
 
 from hpo.errors import StudyError
-from hpo.ledger.claims import Claim
+from hpo.ledger.claims import Checkpoint, Claim
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.study.snapshot import StudyState
@@ -172,8 +172,23 @@ def test_a_study_may_refuse_hosts_that_round_otherwise(
 
 def test_of_workers_that_round_otherwise_the_first_decides(ledger: Ledger) -> None:
     ledger.register(toy_spec(require_same_numerics=True))
-    assert isinstance(ledger.claim("toy", "a", lease_s=60, numerics="1"), Claim)
+    for name, numerics in (("a", "1"), ("b", "2")):
+        ledger.register_worker(name, host="h", pid=1, lease_s=60, numerics=numerics)
+
+    def claim(name: str) -> Claim:
+        found = ledger.claim("toy", name, lease_s=60, numerics={"a": "1", "b": "2"}[name])
+        assert isinstance(found, Claim)
+        return found
+
+    ledger.release(claim("b"))  # as where it lacks the data: it has computed nothing
+    first = claim("a")
     for _ in range(2):
         with pytest.raises(StudyError, match=r"\(numerics=1\), but got numerics=2 on "):
-            ledger.claim("toy", "b", lease_s=60, numerics="2")
-    assert isinstance(ledger.claim("toy", "c", lease_s=60, numerics="1"), Claim)
+            claim("b")
+    ledger.store_checkpoint(
+        first, Checkpoint(member=0, curve=(0.5,), seconds=1.0, data=b"half a network")
+    )
+    ledger.release(first)
+    with pytest.raises(StudyError, match=r"\(numerics=1\)"):
+        claim("b")
+    assert claim("a").checkpoint is not None

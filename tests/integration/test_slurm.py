@@ -234,12 +234,13 @@ def test_a_partition_that_is_not_there(user: User) -> None:
         "Valid: debug, urgent.\n"
     ) in err
     assert not states()
+    assert "toy: withdrawn again, since no worker could be started" in err
     assert not user.studies(), "it would be open, and standing workers would take it"
 
 
 def test_an_option_that_sbatch_refuses(user: User) -> None:
     _, err = user.run("--slurm-option", "licenses=none:3", status=1)
-    assert "error: sbatch: the jobs must be accepted, but got: allocation failure: " in err
+    assert "error: sbatch: the jobs must be accepted, but got: sbatch: error: " in err
     assert "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script." in err
     assert not user.studies()
 

@@ -76,14 +76,6 @@ class Executor(ABC):
     def where(self, n: int) -> str:
         """``n`` workers in words: how many start, where, and where their logs are."""
 
-    def check(self, n: int) -> None:
-        """Refuse what cannot be started here, before a study is registered; starts nothing.
-
-        Raises:
-            HpoError: no ``n`` workers can be started here.
-        """
-        return
-
     @abstractmethod
     def start(self, n: int) -> None:
         """Start ``n`` workers, or ask for them, and return without waiting for them.

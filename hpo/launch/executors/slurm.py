@@ -127,16 +127,12 @@ class SlurmExecutor(Executor):
         """The script that ``start`` would submit."""
         return slurm_script.script(self._order(self._jobs_for(n)), self._site, self._threads)
 
-    def check(self, n: int) -> None:
-        """Whether SLURM is there, would take the jobs, and runs them where the database is."""
+    def start(self, n: int) -> None:
+        """Submit jobs for ``n`` workers, less those in the queue; a probe first."""
         slurm_commands.require()
         slurm_commands.check_partition(self._site.partition)
         if self._only_here is not None:
             slurm_commands.check_only_here(self._site.partition, self._only_here)
-        slurm_script.check(self._order(self._jobs_for(n)), self._site, self._threads)
-
-    def start(self, n: int) -> None:
-        """Submit jobs for ``n`` workers, less those in the queue; a probe first."""
         self._target, self._started = self._jobs_for(n), True
         self._remove_old_logs()
         self._jobs = self._queued()

@@ -90,56 +90,34 @@ def submit(order: JobScript, site: SlurmDefaults, threads: int, storage_url: str
     Raises:
         SlurmError: sbatch refuses.
     """
+    # The options once more: on the command line, no SBATCH_… of the environment wins.
+    options = [part for line in _options(order, site, threads) for part in shlex.split(line)]
     path = order.logs / f"{uuid.uuid4().hex}_submission.sh"
     try:
         order.logs.mkdir(parents=True, exist_ok=True)
         path.write_text(script(order, site, threads), encoding="utf-8")
-    except OSError as error:
-        raise _refused(str(error)) from error
-    said = _sbatch(order, site, threads, str(path), HPO_STORAGE=storage_url)
-    number = re.search(r"job (\d+)", said)
-    if number is None:
-        raise _refused(f"no number of a job in {said.strip()!r}")
-    path.rename(path.with_name(f"{number[1]}_submission.sh"))
-    return number[1]
-
-
-def check(order: JobScript, site: SlurmDefaults, threads: int) -> None:
-    """Have sbatch say whether it would accept the jobs; nothing is submitted.
-
-    Raises:
-        SlurmError: it would not.
-    """
-    _sbatch(order, site, threads, "--test-only", "--wrap=true")
-
-
-def _sbatch(
-    order: JobScript, site: SlurmDefaults, threads: int, *rest: str, **environment: str
-) -> str:
-    # The options of the script: on the command line, no SBATCH_… of the environment wins.
-    options = [part for line in _options(order, site, threads) for part in shlex.split(line)]
-    try:
         done = subprocess.run(
-            ["sbatch", "--export=ALL", *options, *rest],
-            env={**os.environ, **environment},
+            ["sbatch", "--export=ALL", *options, str(path)],
+            env={**os.environ, "HPO_STORAGE": storage_url},
             capture_output=True,
             text=True,
             timeout=slurm_commands.TIMEOUT_S,
         )
+        number = re.search(r"job (\d+)", done.stdout)
+        if done.returncode == 0 and number is not None:
+            path.rename(path.with_name(f"{number[1]}_submission.sh"))
+            return number[1]
+        said = done.stderr or done.stdout
+        if done.returncode == 0:
+            said = f"no number of a job in {done.stdout.strip()!r}"
     except subprocess.TimeoutExpired as error:
         raise SlurmError(
             f"slurm: sbatch must answer, but got nothing in {error.timeout:g} s. Look at "
             "`scontrol ping`, or ask the cluster's administrator."
         ) from None
     except OSError as error:
-        raise _refused(str(error)) from error
-    if done.returncode != 0:
-        raise _refused(done.stderr or done.stdout)
-    return done.stdout
-
-
-def _refused(said: str) -> SlurmError:
-    return SlurmError(
+        said = str(error)
+    raise SlurmError(
         f"sbatch: the jobs must be accepted, but got: {' '.join(said.split())[:500]}. Correct the "
         "options (--slurm-…, hpo.toml); --dry-run shows the script."
     )

@@ -27,7 +27,7 @@ LEFT_OUT = {
     "artifact_until",
 }
 """Columns that mean something in their own database, or at their own time, only."""
-ADDED = {"search_end", "search_end_reason", "cost", "code", "numerics"}
+ADDED = {"search_end", "search_end_reason", "cost", "code"}
 """Columns that files of an earlier version may lack: the tables have grown."""
 _ODD_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 

@@ -67,8 +67,14 @@ def server_account(data: Path) -> Account | None:
     if os.geteuid() != 0:
         return None
     name = settings.server_user()
-    if name is None and data.exists() and data.stat().st_uid != 0:
-        return pwd.getpwuid(data.stat().st_uid)
+    if name is None and data.exists() and (uid := data.stat().st_uid) != 0:
+        try:
+            return pwd.getpwuid(uid)
+        except KeyError:
+            raise StorageError(
+                f"{data}: the data must belong to an account of this machine, but got uid={uid}. "
+                f"Give them to one: chown -R nobody '{data}'."
+            ) from None
     entry = _account(name or OWN_ACCOUNT)
     if entry is None and name is None:
         with suppress(OSError):

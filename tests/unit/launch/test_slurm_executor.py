@@ -114,7 +114,7 @@ def test_without_slurm_a_launch_says_what_to_do(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(HpoError) as caught:
-        executor().check(1)
+        executor().start(1)
     assert str(caught.value) == (
         f"slurm: sbatch must be found in PATH, but got PATH={tmp_path}. Launch on a host that "
         "submits to the cluster (a login node), load its module, or take --executor local."
