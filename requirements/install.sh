@@ -21,7 +21,7 @@ if ! cpu pip; then
   pip --no-deps --require-hashes --target "$scratch/uv" -r "$here/uv.txt"
   if ! PYTHONPATH=$scratch/uv cpu "$python" -m uv pip install --quiet --python "$python" --torch-backend cpu; then
     cat "$scratch/said" >&2
-    ! grep -qi 'hash mismatch' "$scratch/said"
+    if grep -qi 'hash mismatch' "$scratch/said"; then exit 1; fi
     echo "note: no build of PyTorch for CPUs can be had here: installing the one with CUDA, 5 GB, unpinned" >&2
     pip "$(sed -n 's/^\(torch==[0-9.]*\).*/\1/p' "$here/torch.txt" | head -n 1)"
   fi
