@@ -127,6 +127,10 @@ def test_pages_show_texts_as_texts() -> None:
             ["--allowed-host", "labserver:8080"],
             "argument --allowed-host: must be a name without a port, but got 'labserver:8080'",
         ),
+        (
+            ["--trusted-proxy", "10.0.0.0/8"],
+            "argument --trusted-proxy: must be an address in digits, but got '10.0.0.0/8'",
+        ),
     ],
 )
 def test_what_the_command_line_refuses(
