@@ -37,9 +37,10 @@ def pooled(url: str, sessions: int) -> Iterator[str]:
     program, there = pgbouncer(), sa.make_url(url)
     folder = Path(tempfile.mkdtemp(prefix="pooler-"))
     account: dict[str, Any] = {}
-    if os.geteuid() == 0:  # it refuses root
-        account = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
-        shutil.chown(folder, "nobody")
+    if os.geteuid() == 0:  # it refuses root, and must reach the server's socket
+        owner = pwd.getpwuid(Path(str(there.query["host"])).stat().st_uid)
+        account = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     password = Path(str(there.query["passfile"])).read_text().strip().rsplit(":", 1)[-1]
