@@ -38,7 +38,9 @@ class ToyParams(ObjectiveParams):
     colour: Annotated[Literal["red", "green"], Field(description="best when green")] = "red"
     noise: Annotated[float, Field(ge=0, description="standard deviation of the score")] = 0.01
     sleep_s: Annotated[float, Field(ge=0, description="seconds that an epoch takes")] = 0.0
-    memory_gib: Annotated[float, Field(ge=0, description="asked for at once, used bit by bit")] = 0.0
+    memory_gib: Annotated[float, Field(ge=0, description="asked for at once, used bit by bit")] = (
+        0.0
+    )
     fail: Annotated[
         Literal["no", "always", "odd-x", "odd-k", "late", "diverge"],
         Field(
