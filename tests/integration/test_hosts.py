@@ -104,8 +104,8 @@ def test_what_ended_a_worker_is_known_where_it_can_be(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
-    slow = {"sleep_s": 0.2, "memory_gib": 0.1}
-    ledger.register(toy_spec(fixed=slow, budget={"epochs": 100}))
+    hungry = {"objective": "hungry_objective:HungryObjective", "budget": {"epochs": 100}}
+    ledger.register(toy_spec(fixed={"sleep_s": 0.2}, **hungry))
     told: list[str | None] = []
 
     def release(worker: str, why: str | None) -> bool:

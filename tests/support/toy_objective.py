@@ -38,9 +38,7 @@ class ToyParams(ObjectiveParams):
     colour: Annotated[Literal["red", "green"], Field(description="best when green")] = "red"
     noise: Annotated[float, Field(ge=0, description="standard deviation of the score")] = 0.01
     sleep_s: Annotated[float, Field(ge=0, description="seconds that an epoch takes")] = 0.0
-    memory_gib: Annotated[float, Field(ge=0, description="asked for at once, used bit by bit")] = (
-        0.0
-    )
+    memory_gib: Annotated[float, Field(ge=0, description="what a training asks for at once")] = 0.0
     fail: Annotated[
         Literal["no", "always", "odd-x", "odd-k", "late", "diverge"],
         Field(
@@ -84,10 +82,9 @@ class ToyObjective(Objective[ToyParams, ToyTask]):
         confirming = protocol == Protocol.CONFIRM
         if _fails_at_once(params):
             raise RuntimeError(f"the toy breaks, as fail={params.fail!r} asks of it")
-        room = np.empty(int(params.memory_gib * 2**30), dtype=np.uint8)
+        _room = np.empty(int(params.memory_gib * 2**30), dtype=np.uint8)
         for epoch in range(len(curve) + 1, params.epochs + 1):
             time.sleep(params.sleep_s)
-            room[: room.size * epoch // params.epochs] = 1
             if params.fail == "late" and epoch > 1:
                 raise RuntimeError("the toy breaks after its first epoch, as fail='late' asks")
             score = _score(params, epoch, member_seed, protocol, task.test_gap)
