@@ -76,6 +76,8 @@ _QUARTER: Table = {
     "interval_steps": 10,
 }
 """After 5, 15, 25 ... epochs."""
+_HALVES: Table = {"name": "successive-halving", "min_resource": 15, "reduction_factor": 2}
+"""Half go on after 15 epochs, and of these after 30."""
 _RACE: Table = {"budget": {"members": 4}, "racing": {"rungs": [1, 2]}}
 
 STRATEGIES = {
@@ -84,6 +86,7 @@ STRATEGIES = {
         Strategy(name=DEFAULT),
         Strategy(name="no curve cut short", tables={"pruner": {"name": "none"}}),
         Strategy(name="worst quarter cut short", tables={"pruner": _QUARTER}),
+        Strategy(name="half go on after 15, 30", tables={"pruner": _HALVES}),
         Strategy(name="GP", tables={"sampler": _GP}),
         Strategy(name="GP, racing", tables={**_RACE, "sampler": _GP}),
         Strategy(
