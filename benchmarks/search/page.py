@@ -172,7 +172,7 @@ def draw(found: Found, path: Path) -> None:
     with study_figure.style():
         figure = study_figure.canvas(7.6, 3.2)
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        at = np.geomspace(100, EPOCHS, 60)
+        at = np.geomspace(100, EPOCHS, 40)
         for name, colour in _DRAWN.items():
             if name not in found:
                 continue
