@@ -22,7 +22,7 @@ def note(connection: Connection, study: str, what: str) -> None:
         user = getpass.getuser()
     except (KeyError, OSError):  # a number without a name, as in a container
         user = str(os.getuid())
-    who = "".join(c if c.isprintable() else "?" for c in f"{user}@{platform.node()}")[:_LONGEST]
+    who = _plain(f"{user}@{platform.node()}")
     connection.execute(insert(events).values(who=who, what=what, study=study))
 
 
@@ -34,4 +34,10 @@ def newest(connection: Connection, n: int, study: str | None = None) -> list[Eve
         since = func.coalesce(gone.scalar_subquery(), 0)
         query = query.where(events.c.study == study, events.c.id > since)
     rows = connection.execute(query.order_by(events.c.id.desc()).limit(n)).mappings()
-    return [Event(**row) for row in rows][::-1]
+    found = [Event(at=r["at"], **{k: _plain(r[k]) for k in ("who", "what", "study")}) for r in rows]
+    return found[::-1]
+
+
+def _plain(text: str) -> str:
+    """What a terminal may be sent, whoever wrote it: a line of no more than so many characters."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:_LONGEST]

@@ -42,7 +42,7 @@ class WorkerOptions:
     log: str | None = None
     """The file that its output goes to, for whoever looks for it."""
     hung_s: float = math.inf
-    """A worker that trains, and is silent for so long, ends itself: its objective hangs."""
+    """A worker that says nothing for so long, while it beats, ends itself: its objective hangs."""
 
 
 class Heartbeat(threading.Thread):

@@ -83,6 +83,7 @@ def test_a_worker_whose_objective_hangs_says_where_and_ends(
     assert worker.returncode == os.EX_SOFTWARE
     assert "no sign of life for 2 s (HPO_EPOCH_LIMIT) from toy: trial 0: ending." in said
     assert "toy_objective.py" in said
+    assert ledger.snapshot("toy").search[0].losses == 1, "with its reason, and at once"
     monkeypatch.setenv("HPO_EPOCH_LIMIT", "4h")
     worker = start_worker(database_url, "--study", "toy")
     assert worker.communicate(timeout=60)[1] == (

@@ -110,13 +110,10 @@ def present(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
 
 
 def event_lines(events: Sequence[Event]) -> list[str]:
-    """What people did to studies, and when: one line each, whatever they call themselves."""
-
-    def shown(text: str) -> str:
-        return "".join(c if c.isprintable() else "?" for c in text)[:80]
-
-    rows = [[f"{e.at.astimezone():%Y-%m-%d %H:%M}", e.who, e.what, e.study] for e in events]
-    return tables.columns([[shown(cell) for cell in row] for row in rows])
+    """What people did to studies, and when: one line each."""
+    return tables.columns(
+        [[f"{e.at.astimezone():%Y-%m-%d %H:%M}", e.who, e.what, e.study] for e in events]
+    )
 
 
 def worker_lines(
