@@ -3,8 +3,10 @@
 It suggests the point of the greatest expected improvement on the best score so far. Trials that
 run are believed to score what the process expects of them (Ginsbourger, Le Riche and Carraro,
 "Kriging is well-suited to parallelize optimization", 2010), so that several at a time look in
-different places. A trial that the pruner ended has an extrapolated score (``racing.extrapolated``),
-which counts the less the earlier it was ended.
+different places. Accuracies are modelled by their logits: then differences among good networks
+count, and networks of one configuration scatter about alike, whether they are good or bad. A trial
+that the pruner ended has an extrapolated score (``racing.extrapolated``), which counts the less the
+earlier it was ended.
 """
 
 from __future__ import annotations
@@ -48,6 +50,8 @@ _EACH = 60
 _CLIMBED = 8
 """Of all these, the best ones are improved along the gradient."""
 _STEPS = 30
+_EDGE = 0.002
+"""Added to an accuracy and to its complement: half an image of 250, so that logits are finite."""
 _ALIKE = 1e-12
 """Scores whose relative deviation is below it are equal but for rounding."""
 
@@ -167,6 +171,7 @@ class KrigingBeliever(BaseSampler):
         n_startup_trials: int = 10,
         *,
         search_space: Mapping[str, BaseDistribution],
+        accuracies: bool,
         seed: int,
     ) -> None:
         """Take the space in order of names, and the seed of the trial.
@@ -175,6 +180,7 @@ class KrigingBeliever(BaseSampler):
             n_startup_trials: trials that are drawn at random before the process is asked; the
                 first ones by number, however they end, and all until one is complete.
             search_space: of the study.
+            accuracies: whether scores are fractions in [0, 1], whose logits are modelled.
             seed: of this suggestion.
 
         Raises:
@@ -186,6 +192,7 @@ class KrigingBeliever(BaseSampler):
                 f"{n_startup_trials!r}."
             )
         self._n_startup, self._seed = n_startup_trials, seed
+        self._accuracies = accuracies
         self._cube = Cube(search_space)
 
     def infer_relative_search_space(
@@ -204,7 +211,8 @@ class KrigingBeliever(BaseSampler):
         if trial.number < self._n_startup or not told:
             return self._cube.params(self._cube.random(1, chance)[0])
         sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
-        y = standardised(np.array([sign * (t.value or 0.0) for t in told]))
+        scores = np.array([t.value or 0.0 for t in told])
+        y = standardised(sign * (logits(scores) if self._accuracies else scores))
         vague = np.array([t.system_attrs.get(racing.EXTRAPOLATED, 0.0) for t in told])
         kept = most_telling(y, vague, KNOWN)
         x, y, vague = self._cube.points([told[k] for k in kept]), y[kept], vague[kept]
@@ -267,6 +275,13 @@ class KrigingBeliever(BaseSampler):
         """See ``BaseSampler``; asked where rounding put a value beside the steps of its range."""
         axis = _Axis(param_distribution)
         return axis.value(axis.random(1, np.random.default_rng(self._seed))[0])
+
+
+def logits(shares: Array) -> Array:
+    """Logits of accuracies (n,); those beyond 0 or 1 count as 0 or 1."""
+    within = np.clip(shares, 0.0, 1.0)
+    found: Array = np.log((within + _EDGE) / (1.0 - within + _EDGE))
+    return found
 
 
 def standardised(y: Array) -> Array:

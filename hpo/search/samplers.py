@@ -14,6 +14,7 @@ from hpo.search import seeds
 from hpo.search.history import quiet
 from hpo.search.kriging_believer import KrigingBeliever
 from hpo.search.space import distributions
+from hpo.study.score_text import is_percent
 from hpo.study.spec import StudySpec
 
 SAMPLERS: dict[str, type[BaseSampler]] = {
@@ -39,7 +40,8 @@ def sampler(spec: StudySpec, number: int) -> BaseSampler:
             return SlotQMC(number, distributions(spec), seed=spec.seed, **options)
         seed = seeds.derive(spec.seed, "suggest", number)
         if name == "kriging-believer":
-            return KrigingBeliever(search_space=distributions(spec), seed=seed, **options)
+            space, shares = distributions(spec), is_percent(spec)
+            return KrigingBeliever(search_space=space, accuracies=shares, seed=seed, **options)
         if name == "tpe":
             return SpaceTPE(distributions(spec), seed=seed, **options)
         build: Callable[..., BaseSampler] = SAMPLERS[name]
