@@ -4,14 +4,17 @@ Points fill the space of ``studies/seqdigits.toml`` (scrambled Sobol sequences):
 it, then the share of it that promises most by what was measured so far, or the part where earlier
 searches ended, since few points of the whole are good. At each of them networks are trained as a
 trial of the study would, for as long as a confirmation, and others as its confirmation would, from
-fresh seeds. It goes on where it was interrupted. The committed table is that of the first three of
-these commands, the second ended after 7 points and the third after 32, sorted and compressed::
+fresh seeds. It goes on where it was interrupted. The committed table is that of these commands,
+sorted and compressed. The first three were given while batches began at 60 and networks of a trial
+were trained for 100 epochs (then ``HOPELESS`` was judged), and were stopped after 64, 7 and
+32 points; those networks were trained again for as long as the others::
 
     python -m benchmarks.search.designs --out t.jsonl --name whole --n 64
     python -m benchmarks.search.designs --out t.jsonl --name good --n 48 --share 0.1 --after whole
     python -m benchmarks.search.designs --out t.jsonl --name known --n 40 --known
-    python -m benchmarks.search.designs --out t.jsonl --name better --n 64 --share 0.02 \
-        --after whole good known
+    python -m benchmarks.search.designs --out t.jsonl --name better --n 128 --share 0.05 \
+        --networks 1 --after whole good known
+    python -m benchmarks.search.designs --out t.jsonl --name small --n 24 --networks 1
 """
 
 from __future__ import annotations
@@ -28,14 +31,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import qmc
 
-from benchmarks.search.table import EPOCHS, MEMBERS, read, spec, to_params, to_unit
+from benchmarks.search.table import CONFIRMED, EPOCHS, MEMBERS, read, spec, to_params, to_unit
 from hpo.search import seeds
 from hpo.study.spec import StudySpec
 from objectives.contract import Protocol
-
-PER_POINT = 2
-"""Members, and fresh seeds, per point."""
-
 
 KNOWN = {
     "batch_size": (60.0, 140.0),
@@ -70,6 +69,8 @@ class Design:
     """Designs that the surrogate knows."""
     known: bool = False
     """Within the part of the space where earlier searches ended: ``KNOWN``."""
+    networks: int = 2
+    """Members, and fresh seeds, per point."""
 
 
 def points(spec: StudySpec, design: Design, path: Path) -> NDArray[np.float64]:
@@ -103,8 +104,8 @@ def _known(spec: StudySpec, unit: NDArray[np.float64]) -> NDArray[np.float64]:
     return to_unit(spec, {**params, "lr0": min(params["lr0"] / params["s"], high)})
 
 
-def train_point(job: tuple[str, int, tuple[float, ...]]) -> dict[str, Any]:
-    """Train at one point: ``PER_POINT`` members as in the search, as many as in confirmation.
+def train_point(job: tuple[Design, int, tuple[float, ...]]) -> dict[str, Any]:
+    """Train at one point: so many members as in the search, as many as in confirmation.
 
     After one that ends below ``HOPELESS``, no other is trained.
 
@@ -119,18 +120,22 @@ def train_point(job: tuple[str, int, tuple[float, ...]]) -> dict[str, Any]:
     study = spec()
     params = to_params(study, np.array(unit))
     search, confirm = {}, {}
-    for k in range(PER_POINT):
-        member = (index * PER_POINT + k) % MEMBERS
-        outcome = _train(study, params, Protocol.VALIDATION, seeds.derive(0, "member", member))
+    for k in range(design.networks):
+        member = (index * design.networks + k) % MEMBERS
+        outcome = _train(
+            study, params, Protocol.VALIDATION, seeds.derive(0, "member", member), EPOCHS
+        )
         n = int(outcome.info["n_scored"])
         search[member] = [round(score * n) for score in outcome.curve]
         if outcome.score < HOPELESS:
             break
-        fresh = index * PER_POINT + k
-        outcome = _train(study, params, Protocol.CONFIRM, seeds.derive(1, "confirm", fresh))
+        fresh = index * design.networks + k
+        outcome = _train(
+            study, params, Protocol.CONFIRM, seeds.derive(1, "confirm", fresh), CONFIRMED
+        )
         confirm[fresh] = round(outcome.score * int(outcome.info["n_scored"]))
     return {
-        "design": design,
+        "design": design.name,
         "index": index,
         "params": params,
         "n_synapses": outcome.info["n_synapses"],
@@ -139,9 +144,11 @@ def train_point(job: tuple[str, int, tuple[float, ...]]) -> dict[str, Any]:
     }
 
 
-def _train(spec: StudySpec, params: Mapping[str, Any], protocol: Protocol, seed: int) -> Any:
+def _train(
+    spec: StudySpec, params: Mapping[str, Any], protocol: Protocol, seed: int, epochs: int
+) -> Any:
     return spec.objective_impl.evaluate(
-        spec.params(params, epochs=EPOCHS),
+        spec.params(params, epochs=epochs),
         task=spec.task_params,
         protocol=protocol,
         member_seed=seed,
@@ -149,13 +156,13 @@ def _train(spec: StudySpec, params: Mapping[str, Any], protocol: Protocol, seed:
     )
 
 
-def _missing(path: Path, design: Design) -> Iterator[tuple[str, int, Any]]:
+def _missing(path: Path, design: Design) -> Iterator[tuple[Design, int, Any]]:
     done = set()
     if path.exists():
         done = {(r["design"], r["index"]) for r in read(path)}
     for index, unit in enumerate(points(spec(), design, path)):
         if (design.name, index) not in done:
-            yield design.name, index, tuple(float(u) for u in unit)
+            yield design, index, tuple(float(u) for u in unit)
 
 
 def main() -> None:
@@ -166,10 +173,16 @@ def main() -> None:
     parser.add_argument("--n", type=int, required=True, help="its points")
     parser.add_argument("--share", type=float, default=1.0, help="of the space: the best so much")
     parser.add_argument("--known", action="store_true", help="where earlier searches ended")
+    parser.add_argument("--networks", type=int, default=2, help="per point and protocol (2)")
     parser.add_argument("--after", nargs="*", default=[], help="designs that tell what is good")
     args = parser.parse_args()
     design = Design(
-        name=args.name, n=args.n, share=args.share, after=tuple(args.after), known=args.known
+        name=args.name,
+        n=args.n,
+        share=args.share,
+        after=tuple(args.after),
+        known=args.known,
+        networks=args.networks,
     )
     jobs = list(_missing(args.out, design))
     with multiprocessing.get_context("spawn").Pool(2) as pool, args.out.open("a") as out:

@@ -21,12 +21,12 @@ from hpo.views.pictures import study_figure
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "search.md"
 PICTURE = PAGE.with_suffix(".svg")
-BUDGETS = (500, 1000, 2000, EPOCHS)
+BUDGETS = (500, 1000, 2000, 5000, EPOCHS)
 """Epochs after which the incumbents are compared."""
 LEVEL = 0.92
 _DRAWN = {
     DEFAULT: BLUE,
-    "GP": ORANGE,
+    "TPE, median": ORANGE,
     "Optuna TPE": VERMILLION,
     "Optuna GP": PURPLE,
     "SMAC fidelities": GREEN,

@@ -19,7 +19,7 @@ from hpo.study.spec import StudySpec
 Table = Mapping[str, Any]
 DEFAULT = "the default"
 """As ``studies/seqdigits.toml`` searches."""
-EPOCHS = 4000
+EPOCHS = 10_000
 """Of a search, all networks together."""
 SEEDS = 10
 """Study seeds of each."""
@@ -41,7 +41,6 @@ class Strategy:
         """The study file."""
         raw = tomllib.loads(table.STUDY.read_text(encoding="utf-8"))
         raw["fixed"] = dict(table.spec().fixed)  # with all that the file leaves to its defaults
-        raw["space"]["batch_size"]["low"] = table.LOWEST_BATCH
         budget = {**raw["budget"], **self.tables.get("budget", {}), "trials": 100_000}
         raw |= {name: own for name, own in self.tables.items() if own is not None}
         for name, own in self.tables.items():
@@ -67,7 +66,6 @@ class Strategy:
         return simulate.run(self.spec(seed), world, epochs)
 
 
-_GP: Table = {"name": "gp"}
 _QUARTER: Table = {
     "name": "percentile",
     "percentile": 75.0,
@@ -78,7 +76,6 @@ _QUARTER: Table = {
 """After 5, 15, 25 ... epochs."""
 _HALVES: Table = {"name": "successive-halving", "min_resource": 15, "reduction_factor": 2}
 """Half go on after 15 epochs, and of these after 30."""
-_RACE: Table = {"budget": {"members": 4}, "racing": {"rungs": [1, 2]}}
 
 STRATEGIES = {
     own.name: own
@@ -87,13 +84,11 @@ STRATEGIES = {
         Strategy(name="no curve cut short", tables={"pruner": {"name": "none"}}),
         Strategy(name="worst quarter cut short", tables={"pruner": _QUARTER}),
         Strategy(name="half go on after 15, 30", tables={"pruner": _HALVES}),
-        Strategy(name="GP", tables={"sampler": _GP}),
-        Strategy(name="GP, racing", tables={**_RACE, "sampler": _GP}),
         Strategy(
             name="TPE, median", tables={"sampler": {"name": "tpe"}, "pruner": {"name": "median"}}
         ),
         *(
-            Strategy(name=name, peer=True, tables={"budget": {"epochs": table.EPOCHS}})
+            Strategy(name=name, peer=True, tables={"budget": {"epochs": table.CONFIRMED}})
             for name in peers.PEERS
         ),
     )

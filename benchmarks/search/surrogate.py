@@ -71,7 +71,7 @@ def expit(x: Array) -> Array:
 
 @dataclass(frozen=True)
 class Data:
-    """The table as arrays: n points, d parameters, 2 members, 100 epochs."""
+    """The table as arrays: n points, d parameters, 2 members, table.EPOCHS epochs."""
 
     unit: Array
     """(n, d) in the unit cube."""
@@ -156,7 +156,7 @@ def fit(x: Array, y: Array) -> dict[str, Any]:
 
     scale = y.std() or 1.0
     kernel = ConstantKernel(2.0, (0.1, 100.0)) * Matern(
-        np.full(x.shape[1], 0.7), (0.3, 5.0), nu=2.5
+        np.full(x.shape[1], 0.7), (0.3, 30.0), nu=2.5
     ) + WhiteKernel(0.1, (0.03, 3.0))
     found = GaussianProcessRegressor(kernel, alpha=1e-8).fit(x, (y - y.mean()) / scale)
     constant, white = found.kernel_.k1, found.kernel_.k2

@@ -18,7 +18,9 @@ from benchmarks.search.simulate import Step, passes, run, value_at
 from benchmarks.search.strategies import DEFAULT, STRATEGIES
 from hpo.study import file
 
-DESIGNS = {"whole": 64, "good": 7, "known": 32}
+DESIGNS = {"whole": 64, "good": 7, "known": 32, "better": 128, "small": 24}
+PAIRS = ("whole", "good", "known")
+"""Designs with two networks a point, of which the first was judged after 100 epochs."""
 
 
 def step(epochs: int, true: float, claimed: float = 0.9) -> Step:
@@ -32,8 +34,9 @@ def test_the_table_is_whole() -> None:
     for record in records:
         curves = list(record["search"].values())
         assert {len(curve) for curve in curves} == {table.EPOCHS}
-        good = [curve[-1] >= designs_of.HOPELESS * 269 for curve in curves]
-        assert len(curves) == (2 if good[0] else 1)
+        judged = 99 if record["design"] in PAIRS else -1
+        good = [curve[judged] >= designs_of.HOPELESS * 269 for curve in curves]
+        assert len(curves) == (2 if good[0] and record["design"] in PAIRS else 1)
         assert len(record["confirm"]) == sum(good)
     assert table.TABLE.stat().st_size < 1_000_000
 
@@ -64,7 +67,7 @@ def test_points_of_the_cube_are_parameters_and_back() -> None:
     spec = table.spec()
     unit = np.array([0.0, 0.25, 0.5, 0.75, 1.0, 0.1, 0.9, 0.3])
     params = table.to_params(spec, unit)
-    assert params["batch_size"] == 60
+    assert params["batch_size"] == 20
     assert isinstance(params["batch_size"], int)
     assert params["f_cut_per_ns"] == pytest.approx(10**-0.75)
     assert table.to_unit(spec, params) == pytest.approx(unit)
@@ -140,10 +143,8 @@ def test_every_search_of_the_page_was_run_with_what_is_committed() -> None:
 
 def test_the_default_is_the_study_file() -> None:
     spec, own = file.load("seqdigits"), STRATEGIES[DEFAULT].spec(0)
-    alike = ("fixed", "sampler", "pruner", "racing", "task")
+    alike = ("fixed", "space", "sampler", "pruner", "racing", "task")
     assert all(getattr(own, name) == getattr(spec, name) for name in alike)
-    assert own.space == table.spec().space
-    assert {n for n in spec.space if spec.space[n] != own.space[n]} == {"batch_size"}
     assert own.budget.model_copy(update={"trials": spec.budget.trials}) == spec.budget
 
 
@@ -151,7 +152,7 @@ def test_incumbents_of_the_real_thing_were_judged_by_several_networks() -> None:
     found = real.load()
     assert {DEFAULT, "Optuna TPE"} <= {f["strategy"] for f in found} <= set(STRATEGIES)
     for search in found:
-        assert search["networks"] >= 8
+        assert search["networks"] >= 6
         assert search["held"][-1]["at"] == search["budget"]
         assert all(held["std"] > 0 for held in search["held"])
 
