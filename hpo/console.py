@@ -87,6 +87,18 @@ class Parser(argparse.ArgumentParser):
         )
 
 
+def working_directory_last() -> None:
+    """Let objectives of the user's own be imported, but from no file that is called as one of ours.
+
+    ``python -m`` puts the working directory before all others.
+    """
+    here = os.getcwd()
+    if sys.path[0] in ("", here):
+        del sys.path[0]
+    if here not in sys.path:
+        sys.path.append(here)
+
+
 def without_password(text: str) -> str:
     """The text with the passwords of its URLs masked.
 

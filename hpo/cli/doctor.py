@@ -110,7 +110,7 @@ def _processor() -> Iterator[Finding]:
     """What a fresh process says of the processor, the kernels and itself."""
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", _AS_A_WORKER],
+        [sys.executable, "-P", "-c", _AS_A_WORKER],
         env={**os.environ, **_ONE_THREAD},
         capture_output=True,
         text=True,

@@ -6,11 +6,12 @@ The module of a command is imported when it is asked for.
 from __future__ import annotations
 
 import difflib
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
+
+from hpo.console import working_directory_last
 
 COMMANDS = {
     "launch": ("launch.__main__:main", "run a study: search, confirm, report"),
@@ -71,8 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(f"hpo {version('hpo-dynamics')}\n")
     if command not in COMMANDS:
         return _unknown(command)
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # as `python -m` does: objectives of the user's own
+    working_directory_last()
     return int(run_of(command)(rest))
 
 

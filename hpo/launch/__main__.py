@@ -10,12 +10,13 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from hpo.console import answer, without_password
+from hpo.console import answer, without_password, working_directory_last
 from hpo.launch.arguments import parser
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "hpo launch") -> int:
     """Parse, run, and return the exit status."""
+    working_directory_last()
     given = list(sys.argv[1:] if argv is None else argv)
     arguments = parser(prog).parse_args(given)
     arguments.command = without_password(f"{prog} {shlex.join(given)}")

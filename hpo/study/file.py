@@ -6,10 +6,10 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import hpo
 from hpo.errors import SpecError
 from hpo.study.messages import did_you_mean
 from hpo.study.rules.check import validate
@@ -18,7 +18,7 @@ from hpo.study.spec import StudySpec
 
 def directories() -> list[Path]:
     """Where study files are looked for by name: ``./studies``, then the ones installed with us."""
-    found = [Path("studies"), Path(str(resources.files("studies")))]
+    found = [Path("studies"), Path(hpo.__file__).parents[1] / "studies"]
     unique = {directory.resolve(): directory for directory in reversed(found)}
     return [d for d in reversed(unique.values()) if d.is_dir()]
 

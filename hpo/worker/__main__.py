@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpo.console import Parser, seconds
+from hpo.console import Parser, seconds, working_directory_last
 from hpo.ledger.lease import LEASE_S
 
 _EXAMPLES = """\
@@ -68,6 +68,7 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a worker; returns the exit status."""
+    working_directory_last()
     arguments = parser().parse_args(argv)
     for variable in _THREADS:  # before numpy and torch load: one thread per worker
         os.environ.setdefault(variable, "1")
