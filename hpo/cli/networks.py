@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hpo.cli.common import (
     JSON,
     STORAGE,
-    STUDY_OR_OPTION,
+    STUDY,
     argument,
     command,
     one_of,
@@ -158,7 +158,7 @@ hpo artifacts old --make
     an earlier release, or has failed
 
 Made again, they take the place of those before.""",
-    STUDY_OR_OPTION,
+    STUDY,
     argument("--make", action="store_true", help="make them now, in place of those before"),
     argument("-o", "--output", type=Path, metavar="DIR", help="write them into a directory"),
     STORAGE,

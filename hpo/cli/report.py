@@ -16,6 +16,7 @@ from hpo.cli.common import (
     opened,
     opened_storage,
     show,
+    study_or,
     tell,
 )
 from hpo.console import Parser
@@ -127,7 +128,7 @@ hpo publish seqdigits
 
 A launch and `hpo dashboard` publish what they watch by themselves. This is for Optuna's own
 dashboard, where neither runs: after an import, or for studies of an older version.""",
-    argument("study", nargs="?", metavar="STUDY", help="name (default: all)"),
+    study_or("all"),
     STORAGE,
     JSON,
 )

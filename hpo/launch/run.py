@@ -17,7 +17,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from hpo.console import EXIT_ERROR, Terminated, storage_option
+from hpo.console import EXIT_ERROR, Terminated, as_started, storage_option
 from hpo.dashboard.publish import PublishingThread
 from hpo.errors import HpoError, StorageError
 from hpo.launch import choose_executor, config, plan
@@ -205,7 +205,7 @@ class _Launch:
         if refusing:
             who = f"{len(refusing)} workers refuse" if len(refusing) > 1 else "1 worker refuses"
             what = f"{who} this study, such as {refusing[0]}\nmend that, or"
-        return f"{what} start some, {where}hpo worker --study {self._spec.name}"
+        return as_started(f"{what} start some, {where}hpo worker {self._spec.name}")
 
     def _view(self, first: StudySnapshot) -> View:
         if self._arguments.json:
@@ -301,7 +301,7 @@ class _Launch:
             width = shutil.get_terminal_size().columns
             report = str(page) if page else None
             lines = tables.result(snapshot, report=report, storage=self._option, width=width)
-            print("\n".join(lines), flush=True)
+            print(as_started("\n".join(lines)), flush=True)
         if outcome == "timeout":
             _say(
                 f"error: {self._spec.name}: stopped after {self._arguments.timeout:g} s, as "
@@ -380,4 +380,4 @@ class _Launch:
 
 def _say(text: str) -> None:
     """A word to the user, out of the way of what a program reads."""
-    print(text, file=sys.stderr, flush=True)
+    print(as_started(text), file=sys.stderr, flush=True)
