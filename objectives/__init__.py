@@ -35,10 +35,8 @@ def load(name: str) -> Objective[Any, Any]:
     try:
         found = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:  # a user's module may do anything as it is imported
-        ours = module_name.partition(".")[0] == __name__
-        hint = f"; a file of your own needs another name than {__name__}.py" * ours
         raise LookupError(
-            f"objective {name!r} cannot be imported: {error}. Built in: {known}{hint}"
+            f"objective {name!r} cannot be imported: {error}. Built in: {known}"
         ) from error
     concrete = isinstance(found, type) and not inspect.isabstract(found)
     if not (concrete and issubclass(found, Objective)):

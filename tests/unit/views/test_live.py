@@ -186,7 +186,7 @@ def test_the_best_so_far_is_never_clipped() -> None:
     search = [replace(slot, score=0.3) if k == 0 else slot for k, slot in enumerate(DONE.search)]
     lines = chart.chart(replace(DONE, search=tuple(search)))
     (first,) = {index for index, line in enumerate(lines[:12]) if line[11:12] in ("━", "┛")}
-    assert first == 11, "it begins far below all others"
+    assert first >= 10, "it begins far below all others"
     assert float(lines[11].split()[0]) <= 30.0
 
 
