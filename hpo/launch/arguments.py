@@ -11,6 +11,8 @@ _EXAMPLES = """\
 hpo launch seqdigits
     run the study on all cores of this machine; run it again to go on after a stop (--study
     seqdigits is the same, for all commands)
+hpo launch seqdigits --quick
+    a first look in a minute, as a study of its own: seqdigits-quick
 hpo launch seqdigits --trials 800 --workers 4
     the same study with a larger budget: what is there already is kept
 hpo launch seqdigits --name wide --set fixed.width=64 --set seed=1
@@ -48,6 +50,12 @@ def parser() -> Parser:
         help="replaces any value of the file, as in space.tau_ns.high=40; may be repeated",
     )
     study.add_argument("--name", metavar="NEW", help="another name for the study")
+    study.add_argument(
+        "--quick",
+        action="store_true",
+        help="a first look in a minute: NAME-quick, a study of its own with 8 trials, 15 epochs "
+        "and a network each at most, and 2 fresh seeds",
+    )
     study.add_argument("--no-confirm", action="store_true", help="stop when the search is settled")
     how = p.add_argument_group("how to run it")
     how.add_argument(

@@ -59,7 +59,9 @@ def run(arguments: Namespace) -> int:
     """
     given = {"name": arguments.name, "budget.trials": arguments.trials, "seed": arguments.seed}
     values = {key: value for key, value in given.items() if value is not None}
-    spec = file.load(arguments.study, overrides=arguments.overrides, values=values)
+    spec = file.load(
+        arguments.study, overrides=arguments.overrides, values=values, quick=arguments.quick
+    )
     options.check(spec, str(file.find(arguments.study)))
     defaults = config.load(arguments)
     choose_executor.check(defaults)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 import statistics
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 from hpo.study import score_text, time_step
 from hpo.study.confirmation import Confirmation
@@ -61,6 +63,28 @@ def columns(
 
 
 _NARROWEST = 4
+
+
+def wrapped(rows: Sequence[Sequence[str]], *, width: int, most: int = 24) -> list[str]:
+    """Rows of cells as aligned lines, each cell in as many lines as it takes.
+
+    Args:
+        rows: cells; every row as long as the first, the header.
+        width: characters of a line; what is left of it is the last column's, 20 at least.
+        most: characters of a line of any other column.
+
+    Examples:
+        >>> wrapped([["name", "meaning"], ["tau_ns", "relaxation time, in ns"]], width=30)
+        ['name    meaning', 'tau_ns  relaxation time, in', '        ns']
+    """
+    *others, _ = zip(*rows, strict=True)
+    left = sum(min(most, max(map(len, column))) + 2 for column in others)
+    room = [most] * len(others) + [max(20, width - left)]
+    found: list[tuple[str, ...]] = []
+    for row in rows:
+        cells = [textwrap.wrap(text, n) for text, n in zip(row, room, strict=True)]
+        found += zip_longest(*cells, fillvalue="")
+    return columns(found)
 
 
 def params_text(params: Mapping[str, ParamValue], spec: StudySpec | None = None) -> str:
