@@ -24,9 +24,6 @@ from hpo.cli.common import (
 from hpo.console import at_least
 from hpo.errors import StudyError
 
-_LEFT_OUT = (3, 4)
-"""Columns that a narrow terminal has no room for: networks, seconds."""
-
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot
     from hpo.study.trials import Slot
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
 hpo trials seqdigits
     search and confirmation, with parameters, scores and times
 hpo trials seqdigits --top 10
-    the ten best scores
+    the ten best of the search
 hpo trials seqdigits --sort tau_ns
     by any column; --top N are then the first N
 hpo trials seqdigits --state failed
@@ -53,11 +50,13 @@ hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") | .sc
         choices=["running", "complete", "pruned", "failed", "excluded"],
         help="trials in this state only",
     ),
-    argument("--top", type=at_least(1), metavar="N", help="so many alone (by score, or --sort)"),
+    argument(
+        "--top", type=at_least(1), metavar="N", help="so many of the search (by score, or --sort)"
+    ),
     argument(
         "--sort",
         metavar="COLUMN",
-        help="score, best first; or trial, state, members, seconds, or a parameter, least first",
+        help="the search by score, best first; or by trial, state, members, seconds or a parameter",
     ),
     one_of(argument("--csv", action="store_true", help="comma-separated, one row per trial"), JSON),
     STORAGE,
@@ -73,9 +72,10 @@ def trials(arguments: argparse.Namespace) -> int:
 
     with opened(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study)
-    every = (*snapshot.search, *snapshot.confirm)
+    ordered = arguments.sort is not None or arguments.top is not None
+    every = snapshot.search if ordered else (*snapshot.search, *snapshot.confirm)
     slots = [slot for slot in every if arguments.state in (None, slot.state)]
-    if arguments.sort is not None or arguments.top is not None:
+    if ordered:
         slots = _sorted(snapshot, slots, arguments.sort or "score")[: arguments.top]
     if arguments.csv:
         _print_csv(snapshot, slots)
@@ -84,8 +84,9 @@ def trials(arguments: argparse.Namespace) -> int:
         "study": arguments.study,
         "trials": [json_records.trial(snapshot.spec, slot) for slot in slots],
     }
-    drop, width = [*_LEFT_OUT], terminal_width()
-    lines = tables.columns(_rows(snapshot, slots), right=[2, 3, 4], width=width, drop=drop)
+    lines = tables.columns(
+        _rows(snapshot, slots), right=[2, 3, 4], width=terminal_width(), drop=[3, 4], keep=[0, 1]
+    )
     return tell(arguments, record, *lines)
 
 
@@ -100,7 +101,7 @@ def _sorted(snapshot: StudySnapshot, slots: list[Slot], column: str) -> list[Slo
     sign = -1.0 if spec.maximize else 1.0
     keys: dict[str, Callable[[Slot], Any]] = {
         "score": lambda s: None if s.score is None else (not s.compares, sign * s.score),
-        "trial": lambda s: s.number if s.source is None else s.source,
+        "trial": lambda s: s.number,
         "state": lambda s: s.state,
         "members": lambda s: len(s.members),
         "seconds": lambda s: sum(member.seconds for member in s.members),

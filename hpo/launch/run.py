@@ -154,9 +154,9 @@ class _Launch:
                 self._tell_of_artifacts()
             return self._result(first.state)
         workers = self._workers(first)
-        for line in plan.data(self._spec):
-            _say(f"{self._spec.name}: {line}")
         _say(f"{self._spec.name}: {how} in {self._storage.describe()}")
+        for line in plan.data(self._spec):
+            _say(line)
         if workers:
             _say(self._executor.where(workers))
         elif not first.helpers:

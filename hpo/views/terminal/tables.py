@@ -27,6 +27,7 @@ def columns(
     right: Collection[int] = (),
     width: int | None = None,
     drop: Sequence[int] = (),
+    keep: Collection[int] = (),
 ) -> list[str]:
     """Rows of cells as aligned lines.
 
@@ -36,6 +37,7 @@ def columns(
         width: characters that a line may have; None for any number.
         drop: columns to leave out where there is no room, the first one first. If that does not
             suffice, the widest columns are cut.
+        keep: columns that are not cut.
 
     Examples:
         >>> columns([["name", "n"], ["a", "10"]], right=[1])
@@ -51,8 +53,11 @@ def columns(
     for index in drop:
         if too_wide():
             del widths[index]
-    while too_wide() and max(widths.values()) > _NARROWEST:
-        widths[max(widths, key=lambda i: widths[i])] -= 1
+    soft = {i for i in widths if i not in keep and widths[i] > _NARROWEST}
+    while too_wide() and soft:
+        widest = max(soft, key=lambda i: widths[i])
+        widths[widest] -= 1
+        soft -= {widest} if widths[widest] <= _NARROWEST else set()
     return [
         "  ".join(
             f"{formatting.cut(row[i], room):{'>' if i in right else '<'}{room}}"
