@@ -69,7 +69,7 @@ class Command:
     @property
     def name(self) -> str:
         """What is typed: the name of the function."""
-        return f"hpo {self.run.__name__.rstrip('_')}"
+        return f"hpo {self.run.__name__.rstrip('_').replace('_', '-')}"
 
     def parser(self) -> Parser:
         """Its command line."""

@@ -111,8 +111,8 @@ QUICK = {"trials": 8, "members": 1, "epochs": 15}
 def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> dict[str, Any]:
     """A study for a first look: few short trials, one network each, and two fresh seeds.
 
-    Its name is another one, so that it is never mixed with what it is a look at; what was ``given``
-    by name stays. A race and a pruner would have too little to go by.
+    Its name is another one, so that it is never mixed with what it is a look at; a name and a
+    budget that were ``given`` stay. A race and a pruner would have too little to go by.
     """
     budget = spec.budget.model_dump()
     least = {key: min(budget[key], most) for key, most in QUICK.items()}
