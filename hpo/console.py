@@ -10,8 +10,10 @@ import difflib
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from hpo.errors import HpoError
@@ -20,6 +22,41 @@ EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143
 EXIT_BROKEN_PIPE = 141
+
+
+COMMANDS = {
+    "launch": ("launch.__main__:main", "run a study: search, confirm, report"),
+    "worker": ("worker.__main__:main", "work for the studies of a database"),
+    "studies": ("cli.status:studies", "studies in the database, and study files to launch"),
+    "status": ("cli.status:status", "how far a study is, and who works"),
+    "trials": ("cli.trials:trials", "every trial of a study, as a table"),
+    "best": ("cli.trials:best", "the best configurations beside the reported one"),
+    "report": ("cli.report:report", "write a study as one HTML file"),
+    "dashboard": ("cli.dashboard:dashboard", "show the studies in the browser"),
+    "publish": ("cli.report:publish", "show a study on the dashboard as it is now"),
+    "export": ("cli.export:export", "write trials as a table, a study as a backup, or a network"),
+    "import": ("cli.backup:import_", "bring a study from a backup into the database"),
+    "retry": ("cli.interventions:retry", "run failed trials again"),
+    "exclude": ("cli.interventions:exclude", "take a bad trial out of a study"),
+    "stop": ("cli.interventions:stop", "stop a study everywhere, losing nothing"),
+    "resume": ("cli.interventions:resume", "let workers go on with a stopped or failed study"),
+    "extend": ("cli.interventions:extend", "more trials for a study"),
+    "accept-code": ("cli.interventions:accept_code", "go on with a changed objective"),
+    "delete": ("cli.interventions:delete", "delete a study"),
+    "artifacts": ("cli.networks:artifacts", "what is kept of a finished study: network, curves"),
+    "trace": ("cli.trace:trace", "draw the time series of a trained network's neurons"),
+    "logs": ("cli.logs:logs", "the last lines that workers wrote"),
+    "params": ("cli.params:params", "the hyper-parameters of an objective: bounds, meaning"),
+    "guide": ("cli.guide:guide", "design rules of the paper, with your numbers"),
+    "doctor": ("cli.doctor:doctor", "is this machine ready: kernels, storage, versions"),
+    "completion": ("cli.completion:completion", "complete commands, options and studies with TAB"),
+    "storage": ("cli.storage:storage", "the database: where it is, its URL, stop it"),
+}
+"""Command -> the function of ``hpo`` that does it, and what that is in one line."""
+ALIASES = {"run": "launch", "list": "studies", "show": "status"}
+"""Other words that people try first -> the command."""
+ASKED_BY_SHELLS = "--complete"
+"""Before the words that a shell wants completed."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -34,6 +71,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, prog: str, description: str, examples: str) -> None:
         """A parser with its text of examples, given without indentation."""
+        self._study_required: bool | None = None
         super().__init__(
             prog=prog,
             description=description,
@@ -61,21 +99,42 @@ class Parser(argparse.ArgumentParser):
                 self.error(f"every argument must be UTF-8 text, but got {text!r}")
         return super().parse_known_args(given, namespace)
 
-    def add_study(self) -> None:
-        """The study, as an argument or as ``--study``; see ``parse_with_study``."""
-        self.add_argument("study", nargs="?", metavar="STUDY", help="name of the study")
-        self.add_argument("--study", dest="study_option", metavar="NAME", help="the same")
+    def add_study(
+        self,
+        what: str = "name of the study",
+        *,
+        required: bool = True,
+        to: argparse._ActionsContainer | None = None,
+    ) -> None:
+        """The study, as an argument or as ``--study``: of all commands alike.
 
-    def parse_with_study(self, argv: Sequence[str]) -> argparse.Namespace:
-        """Parse a command line whose study is given in one of the two ways."""
-        arguments = self.parse_args(argv)
-        given = [name for name in (arguments.study, arguments.study_option) if name is not None]
-        if not given:
+        Args:
+            what: of the study's name, for ``--help``.
+            required: whether one must be given.
+            to: the group to add it to.
+        """
+        to = to or self
+        to.add_argument("study", nargs="?", metavar="STUDY", help=what)
+        to.add_argument("--study", dest="study_option", metavar="STUDY", help="the same")
+        self._study_required = required
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> argparse.Namespace:
+        """As argparse does; ``study`` is given in one of the two ways, see ``add_study``."""
+        arguments: argparse.Namespace = super().parse_args(args, namespace)
+        if self._study_required is None:
+            return arguments
+        named, option = arguments.study, arguments.study_option
+        if named is not None and option not in (None, named):
+            self.error(f"one study must be named, but got STUDY={named} and --study={option}")
+        arguments.study = option if named is None else named
+        if self._study_required and arguments.study is None:
             self.error("the following arguments are required: STUDY")
-        if len(given) > 1:
-            self.error("argument --study: not allowed with argument STUDY")
-        arguments.study = given[0]
         return arguments
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(as_started(message) if message else message, file)
 
     def add_storage(self) -> None:
         """``--storage``, the same wherever a database is used."""
@@ -85,6 +144,18 @@ class Parser(argparse.ArgumentParser):
             help="PostgreSQL database, as postgresql://user@host/database "
             "(default: $HPO_STORAGE, else the embedded server)",
         )
+
+
+def working_directory_last() -> None:
+    """Let objectives of the user's own be imported, but from no file that is called as one of ours.
+
+    ``python -m`` puts the working directory before all others.
+    """
+    here = os.getcwd()
+    if sys.path[0] in ("", here):
+        del sys.path[0]
+    if here not in sys.path:
+        sys.path.append(here)
 
 
 def without_password(text: str) -> str:
@@ -98,6 +169,29 @@ def without_password(text: str) -> str:
     """
     text = re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
     return re.sub(r"([?&](?:ssl)?password=)[^&\s]*", r"\1***", text, flags=re.IGNORECASE)
+
+
+def as_started(text: str) -> str:
+    """The text, its commands as they can be typed where this process was started.
+
+    ``hpo best x`` is ``.venv/bin/hpo best x`` where ``hpo`` is not on the PATH.
+    """
+    program = _program()
+    names = "|".join([*COMMANDS, *ALIASES, "COMMAND", "--help"])
+    return re.sub(rf"(?<![\w/.-])hpo(?= (?:{names})(?![\w-]))", lambda _: program, text)
+
+
+def _program() -> str:
+    """What runs ``hpo`` from here, quoted for a shell."""
+    typed = Path(sys.argv[0])
+    script = typed if typed.name == "hpo" else Path(sys.executable).with_name("hpo")
+    found = shutil.which("hpo")
+    if found and script.exists() and os.path.samefile(found, script):
+        return "hpo"
+    if not script.exists():
+        return f"{shlex.quote(sys.executable)} -m hpo"
+    here, path = Path.cwd(), script.absolute()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def storage_option(given: str | None) -> str:
@@ -141,7 +235,7 @@ def answer(run: Callable[[], int]) -> int:
         status = run()
         sys.stdout.flush()
     except HpoError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(as_started(f"error: {error}"), file=sys.stderr)
         return EXIT_ERROR
     except Terminated:
         return EXIT_TERMINATED

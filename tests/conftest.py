@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,9 @@ from hpo.postgres.embedded.client import Embedded, stop
 if TYPE_CHECKING:
     from browsing import Watched
     from playwright.sync_api import Browser
+
+# as in an activated virtual environment: commands are then printed as `hpo ...`
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # `make test &` in a script: what the tests
     signal.signal(signal.SIGINT, signal.default_int_handler)  # start would be deaf to Ctrl-C, too

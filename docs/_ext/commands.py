@@ -6,10 +6,9 @@ import argparse
 import re
 from collections.abc import Iterator
 
-from hpo.cli.main import COMMANDS, run_of
-from hpo.launch import arguments
+from hpo.cli import main
+from hpo.console import COMMANDS
 from hpo.launch.executors import crew
-from hpo.worker import __main__ as worker
 
 CREW = "hpo.launch.executors.crew"
 
@@ -25,19 +24,12 @@ def parser_of(command: str) -> argparse.ArgumentParser:
     Raises:
         LookupError: there is no such command.
     """
-    match command:
-        case "launch":
-            return arguments.parser("hpo launch")
-        case "hpo.launch":
-            return arguments.parser("python -m hpo.launch")
-        case "worker" | "hpo.worker":
-            return worker.parser()
-        case "hpo.launch.executors.crew":
-            return crew.parser()
+    if command == CREW:
+        return crew.parser()
+    command = command.removeprefix("hpo.")
     if command not in COMMANDS:
         raise LookupError(f"unknown command {command!r}")
-    parser: argparse.ArgumentParser = run_of(command).parser()
-    return parser
+    return main.parser_of(command)
 
 
 def page() -> str:

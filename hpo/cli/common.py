@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.console import Parser, answer, storage_option, without_password
+from hpo.console import Parser, answer, as_started, storage_option, without_password
 from hpo.errors import StorageError
 
 if TYPE_CHECKING:
@@ -44,8 +44,14 @@ def one_of(*arguments: Add) -> Add:
 
 STORAGE: Add = Parser.add_storage
 JSON = argument("--json", action="store_true", help="strict JSON on stdout, for programs")
-STUDY = argument("study", metavar="STUDY", help="name of the study")
-STUDY_OR_OPTION: Add = Parser.add_study
+STUDY: Add = Parser.add_study
+
+
+def study_or(default: str) -> Add:
+    """A study that need not be named; ``default`` says what holds then."""
+    return lambda parser: parser.add_study(f"name (default: {default})", required=False)
+
+
 OPEN = argument("--open", action="store_true", help="open it in the browser")
 
 
@@ -63,7 +69,7 @@ class Command:
     @property
     def name(self) -> str:
         """What is typed: the name of the function."""
-        return f"hpo {self.run.__name__.rstrip('_')}"
+        return f"hpo {self.run.__name__.rstrip('_').replace('_', '-')}"
 
     def parser(self) -> Parser:
         """Its command line."""
@@ -75,8 +81,7 @@ class Command:
     def __call__(self, argv: Sequence[str]) -> int:
         """Do what ``argv`` asks for; returns the exit status."""
         parser = self.parser()
-        either = STUDY_OR_OPTION in self.arguments
-        given = parser.parse_with_study(argv) if either else parser.parse_args(argv)
+        given = parser.parse_args(argv)
         given.command = without_password(f"{self.name} {shlex.join(argv)}")
         if self.check is not None:
             self.check(parser, given)
@@ -141,7 +146,8 @@ def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: object) 
     """Print what a command did, as JSON or in lines for people; returns the exit status."""
     from hpo.views import json_records
 
-    print(json_records.dumps(record) if arguments.json else "\n".join(map(str, lines)))
+    text = "\n".join(map(str, lines))
+    print(json_records.dumps(record) if arguments.json else as_started(text))
     return 0
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hpo.cli.common import JSON, STORAGE, command
-from hpo.console import EXIT_ERROR
+from hpo.console import EXIT_ERROR, as_started
 
 # In a fresh process, everything that a worker loads before it trains.
 _AS_A_WORKER = "import hpo.worker.loop; from objectives.machine import main; main()"
@@ -64,7 +64,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
         print(json_records.dumps({"healthy": healthy, "findings": findings}))
     elif healthy:
-        print("\nready: hpo launch --study seqdigits")
+        print(as_started("\nready: hpo launch seqdigits"))
     return 0 if healthy else EXIT_ERROR
 
 
@@ -110,7 +110,7 @@ def _processor() -> Iterator[Finding]:
     """What a fresh process says of the processor, the kernels and itself."""
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", _AS_A_WORKER],
+        [sys.executable, "-P", "-c", _AS_A_WORKER],
         env={**os.environ, **_ONE_THREAD},
         capture_output=True,
         text=True,

@@ -8,7 +8,7 @@ import sys
 from hpo.cli.common import (
     JSON,
     STORAGE,
-    STUDY_OR_OPTION,
+    STUDY,
     argument,
     command,
     next_step,
@@ -26,7 +26,7 @@ hpo stop seqdigits
     from any host: trials at work are saved at their next epoch and given up, nothing is lost
 hpo resume seqdigits
     the other way round; until then `hpo launch` and workers leave the study alone""",
-    STUDY_OR_OPTION,
+    STUDY,
     STORAGE,
     JSON,
 )
@@ -51,7 +51,7 @@ hpo resume seqdigits
     after `hpo stop`, or after too many trials failed: the failures so far are accepted as such
 hpo retry seqdigits
     instead, if the cause of the failures is mended: runs the failed trials again""",
-    STUDY_OR_OPTION,
+    STUDY,
     STORAGE,
     JSON,
 )
@@ -80,7 +80,7 @@ hpo extend seqdigits --trials 200
     200 trials in all; what is there is kept, and what is confirmed is chosen from all of them
 hpo launch --study seqdigits --trials 200
     the same, with workers that run them at once""",
-    STUDY_OR_OPTION,
+    STUDY,
     argument("--trials", type=at_least(1), required=True, metavar="N", help="trials in all"),
     STORAGE,
     JSON,
@@ -111,7 +111,7 @@ hpo retry seqdigits
 Results stay reproducible: a trial that was claimed before the retry goes on seeing the failure;
 those after it wait for the new result and learn from it. `hpo trials --json` shows from which
 trial on.""",
-    STUDY_OR_OPTION,
+    STUDY,
     argument("--trial", type=at_least(0), metavar="K", help="default: all that failed"),
     STORAGE,
     JSON,
@@ -149,7 +149,7 @@ hpo exclude --study seqdigits --trial 7 --json
 
 Results stay reproducible: a trial that was claimed before goes on seeing it, those after it do not.
 From which trial on is stored with it.""",
-    STUDY_OR_OPTION,
+    STUDY,
     argument("--trial", type=at_least(0), required=True, metavar="K", help="its number"),
     argument("--reason", default="", metavar="TEXT", help="shown with it, for ever"),
     STORAGE,
@@ -176,7 +176,7 @@ hpo accept-code mine
     view says from which trial on
 hpo launch --study mine.toml --name mine-2
     instead, where results depend on what was changed: nothing is mixed""",
-    STUDY_OR_OPTION,
+    STUDY,
     STORAGE,
     JSON,
 )
@@ -202,7 +202,7 @@ hpo delete seqdigits --yes
     without asking, as scripts need
 hpo stop seqdigits
     first, while workers are at work on it""",
-    STUDY_OR_OPTION,
+    STUDY,
     argument("--yes", action="store_true", help="do not ask"),
     STORAGE,
     JSON,

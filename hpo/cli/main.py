@@ -6,39 +6,20 @@ The module of a command is imported when it is asked for.
 from __future__ import annotations
 
 import difflib
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from types import FunctionType
 from typing import Any
 
-COMMANDS = {
-    "launch": ("launch.__main__:main", "run a study: search, confirm, report"),
-    "worker": ("worker.__main__:main", "work for the studies of a database"),
-    "studies": ("cli.status:studies", "studies in the database, and study files to launch"),
-    "status": ("cli.status:status", "how far a study is, and who works"),
-    "trials": ("cli.trials:trials", "every trial of a study, as a table"),
-    "best": ("cli.trials:best", "the best configurations beside the reported one"),
-    "report": ("cli.report:report", "write a study as one HTML file"),
-    "dashboard": ("cli.dashboard:dashboard", "show the studies in the browser"),
-    "publish": ("cli.report:publish", "show a study on the dashboard as it is now"),
-    "export": ("cli.export:export", "write trials as a table, a study as a backup, or a network"),
-    "import": ("cli.backup:import_", "bring a study from a backup into the database"),
-    "retry": ("cli.interventions:retry", "run failed trials again"),
-    "exclude": ("cli.interventions:exclude", "take a bad trial out of a study"),
-    "stop": ("cli.interventions:stop", "stop a study everywhere, losing nothing"),
-    "resume": ("cli.interventions:resume", "let workers go on with a stopped or failed study"),
-    "extend": ("cli.interventions:extend", "more trials for a study"),
-    "accept-code": ("cli.interventions:accept_code", "go on with a changed objective"),
-    "delete": ("cli.interventions:delete", "delete a study"),
-    "artifacts": ("cli.networks:artifacts", "what is kept of a finished study: network, curves"),
-    "trace": ("cli.trace:trace", "draw the time series of a trained network's neurons"),
-    "guide": ("cli.guide:guide", "design rules of the paper, with your numbers"),
-    "doctor": ("cli.doctor:doctor", "is this machine ready: kernels, storage, versions"),
-    "storage": ("cli.storage:storage", "the database: where it is, its URL, stop it"),
-}
-"""Command -> the function of ``hpo`` that does it, and what that is in one line."""
-
+from hpo.console import (
+    ALIASES,
+    ASKED_BY_SHELLS,
+    COMMANDS,
+    Parser,
+    as_started,
+    working_directory_last,
+)
 
 _HELP = """\
 usage: hpo COMMAND [options]
@@ -48,12 +29,17 @@ on that file alone, not on how many workers ran it, nor on stops and crashes.
 
 commands:
 {commands}
+also: {aliases}
 
 examples:
-  hpo studies                                what can be launched, and what is there
-  hpo launch --study seqdigits               run a study; again to go on
-  hpo status seqdigits                       look at it, from anywhere
-  hpo best seqdigits --top 3                 what it found, beside the reported optimum
+  hpo studies
+      what can be launched, and what is there
+  hpo launch seqdigits
+      run a study; again to go on
+  hpo status seqdigits
+      look at it, from anywhere
+  hpo best seqdigits --top 3
+      what it found, beside the reported optimum
 
 hpo COMMAND --help shows the options of a command, with examples. Every command that uses a
 database takes --storage URL (default: $HPO_STORAGE, else a server of its own).
@@ -62,6 +48,7 @@ database takes --storage URL (default: $HPO_STORAGE, else a server of its own).
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``hpo`` and return its exit status."""
+    working_directory_last()
     command, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if command in ("--help", "-h", "help"):
         return main([rest[0], "--help"]) if rest else _say(_help())
@@ -69,10 +56,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         from importlib.metadata import version
 
         return _say(f"hpo {version('hpo-dynamics')}\n")
+    if command == ASKED_BY_SHELLS:
+        return _say("".join(f"{word}\n" for word in _completed(rest)))
+    command = ALIASES.get(command, command)
     if command not in COMMANDS:
         return _unknown(command)
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())  # as `python -m` does: objectives of the user's own
     return int(run_of(command)(rest))
 
 
@@ -85,10 +73,27 @@ def run_of(command: str) -> Any:
     return getattr(import_module(f"hpo.{module}"), name)
 
 
+def parser_of(command: str) -> Parser:
+    """The command line of a command."""
+    run = run_of(command)
+    module = sys.modules[run.__module__]
+    parser: Parser = (module if isinstance(run, FunctionType) else run).parser()
+    return parser
+
+
+def _completed(line: Sequence[str]) -> list[str]:
+    """What a shell may offer for the last word of a line."""
+    from hpo.cli import completion
+
+    command = ALIASES.get(line[0], line[0]) if len(line) > 1 else ""
+    return completion.words(line, parser_of(command) if command in COMMANDS else None)
+
+
 def _help() -> str:
     width = max(map(len, COMMANDS)) + 2
     lines = (f"  {name:{width}}{help_}" for name, (_, help_) in COMMANDS.items())
-    return _HELP.format(commands="\n".join(lines))
+    aliases = ", ".join(f"{alias} is {command}" for alias, command in ALIASES.items())
+    return as_started(_HELP.format(commands="\n".join(lines), aliases=aliases))
 
 
 def _say(text: str) -> int:
@@ -97,12 +102,12 @@ def _say(text: str) -> int:
 
 
 def _unknown(command: str) -> int:
-    close = difflib.get_close_matches(command, COMMANDS, n=1)
+    close = difflib.get_close_matches(command, [*COMMANDS, *ALIASES], n=1)
     hint = f" Did you mean {close[0]!r}?" if close else ""
     what = "option" if command.startswith("-") else "command"
     print(
         f"hpo: error: unknown {what} {command!r}.{hint} Commands: {', '.join(COMMANDS)}.\n"
-        f"hpo --help shows what they do",
+        f"{as_started('hpo --help')} shows what they do",
         file=sys.stderr,
     )
     return 2

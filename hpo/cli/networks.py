@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hpo.cli.common import (
     JSON,
     STORAGE,
-    STUDY_OR_OPTION,
+    STUDY,
     argument,
     command,
     one_of,
@@ -21,7 +21,7 @@ from hpo.cli.common import (
     opened_storage,
     tell,
 )
-from hpo.console import at_least, storage_option
+from hpo.console import as_started, at_least, storage_option
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ hpo artifacts old --make
     an earlier release, or has failed
 
 Made again, they take the place of those before.""",
-    STUDY_OR_OPTION,
+    STUDY,
     argument("--make", action="store_true", help="make them now, in place of those before"),
     argument("-o", "--output", type=Path, metavar="DIR", help="write them into a directory"),
     STORAGE,
@@ -187,7 +187,7 @@ def artifacts(arguments: argparse.Namespace) -> int:
         state = store.edition(arguments.study).state
     if not found and not arguments.json:
         hint = _hint(arguments, state, nobody_at_it=nobody_at_it, error=error)
-        print(f"{arguments.study}: nothing is kept of it{hint}", file=sys.stderr)
+        print(as_started(f"{arguments.study}: nothing is kept of it{hint}"), file=sys.stderr)
     folder = arguments.output
     names = _targets(folder, found) if folder else [item.filename for item in found]
     sizes = [(str(name), item.size) for name, item in zip(names, found, strict=True)]

@@ -16,6 +16,7 @@ from hpo.cli.common import (
     opened,
     opened_storage,
     show,
+    study_or,
     tell,
 )
 from hpo.console import Parser
@@ -40,16 +41,16 @@ hpo report seqdigits --open
     and opens it in the browser
 hpo report seqdigits -o results/seqdigits.html
     somewhere else; running studies have reports, too
-hpo report fig2b --picture fig2b.svg
-    the figure that the study's file declares in [figure], for a paper: .svg, .pdf or .png; of a
-    study with a [cost] that declares none, its front""",
+hpo report seqdigits --picture seqdigits.svg
+    a figure for a paper, as .svg, .pdf or .png: what the study's file declares in [figure]; of a
+    study without one its convergence, with a [cost] its front""",
     STUDY,
     argument("-o", "--output", type=Path, metavar="FILE", help="default: ./STUDY-report.html"),
     argument(
         "--picture",
         type=Path,
         metavar="FILE",
-        help="instead of the report, draw the study's [figure] as FILE.svg, .pdf or .png",
+        help="instead of the report, draw one figure as FILE.svg, .pdf or .png",
     ),
     OPEN,
     STORAGE,
@@ -88,13 +89,16 @@ def report(arguments: argparse.Namespace) -> int:
 
 
 def _draw(snapshot: StudySnapshot, others: list[StudySnapshot], path: Path) -> Path:
-    """The study's ``[figure]``; of a study with a cost that declares none, its front."""
+    """The study's ``[figure]``; without one its front if it has a cost, else its convergence."""
     from hpo.views.numbers import front
+    from hpo.views.pictures import convergence, study_figure
     from hpo.views.pictures import front as pictures_front
-    from hpo.views.pictures import study_figure
 
-    if snapshot.spec.cost is None or snapshot.spec.figure is not None:
+    spec = snapshot.spec
+    if spec.figure is not None or not spec.selects:
         return study_figure.write(_chart(snapshot, others), path)
+    if spec.cost is None:
+        return convergence.write(snapshot, path)
     return pictures_front.write(front.chart(snapshot), path)
 
 
@@ -127,7 +131,7 @@ hpo publish seqdigits
 
 A launch and `hpo dashboard` publish what they watch by themselves. This is for Optuna's own
 dashboard, where neither runs: after an import, or for studies of an older version.""",
-    argument("study", nargs="?", metavar="STUDY", help="name (default: all)"),
+    study_or("all"),
     STORAGE,
     JSON,
 )

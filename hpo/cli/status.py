@@ -17,10 +17,11 @@ from hpo.cli.common import (
     next_step,
     opened,
     opened_storage,
+    study_or,
     tell,
     terminal_width,
 )
-from hpo.console import Parser, seconds, storage_option
+from hpo.console import Parser, as_started, seconds, storage_option
 
 _EVENTS = 5
 """So many are told of a study, the newest."""
@@ -72,7 +73,7 @@ def _file_lines(files: Sequence[dict[str, object]]) -> list[str]:
 
     rows = [["study file", "path", "what it is"]]
     rows += [[str(f["name"]), str(f["file"]), str(f["description"])] for f in files]
-    return [*tables.columns(rows), "", "Launch one with: hpo launch --study NAME"]
+    return [*tables.columns(rows), "", "Launch one with: hpo launch NAME"]
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
@@ -104,7 +105,7 @@ space at which the best trials lie, each with a next bound, `widen`. `workers` h
 `pid`, `alive`, `seconds_silent`, `doing` in words, `log` (the file of its output) and `job` (of a
 cluster) where they are known, and of the slot that they hold `study`, `phase` and `trial`, else
 null. `events` of a study are what people did to it lately: `at`, `who`, `what`.""",
-    argument("study", nargs="?", metavar="STUDY", help="name (default: an overview)"),
+    study_or("an overview"),
     argument(
         "--watch",
         type=seconds,
@@ -209,7 +210,7 @@ def _drawn(
     if study is None or tracker is None:
         room = {"width": console.width, "height": console.height - 3}
         lines = status.overview(ledger.studies(), ledger.workers(), **room)
-        return Text("\n".join([where, "", *lines]), no_wrap=True, overflow="ellipsis")
+        return Text(as_started("\n".join([where, "", *lines])), no_wrap=True, overflow="ellipsis")
     snapshot = ledger.snapshot(study)
     return live.screen(
         snapshot,

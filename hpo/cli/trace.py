@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpo.cli import networks
-from hpo.cli.common import OPEN, STORAGE, argument, command, one_of, show
+from hpo.cli.common import OPEN, STORAGE, STUDY, argument, command, one_of, show
 from hpo.console import Parser, at_least
 from hpo.errors import HpoError
 
@@ -44,11 +44,8 @@ def neurons(text: str) -> list[int] | str:
 
 
 def _check(parser: Parser, arguments: argparse.Namespace) -> None:
-    if (arguments.study is None) == (arguments.study_option is None):
-        parser.error("name one study: hpo trace STUDY, or hpo trace --study STUDY")
     if arguments.per_class > 1 and arguments.classes is None:
         parser.error("argument --per-class: goes with argument --classes")
-    arguments.study = arguments.study or arguments.study_option
 
 
 @command(
@@ -63,8 +60,7 @@ hpo trace seqdigits --trial 12 --images 0,7 --neurons 3,8,30 --quantity y -o y.h
     the outputs of three neurons of every layer, for two images of the test half by position
 hpo trace seqdigits --fresh-seed 2 -o trace.csv
     every neuron of another network of the same trial, as numbers (or .json)""",
-    argument("study", nargs="?", metavar="STUDY", help="name of the study"),
-    argument("--study", dest="study_option", metavar="STUDY", help="the same"),
+    STUDY,
     *networks.WHICH_NETWORK,
     one_of(
         argument(

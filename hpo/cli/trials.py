@@ -7,10 +7,20 @@ import csv
 import shlex
 import statistics
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
-from hpo.cli.common import JSON, STORAGE, STUDY, argument, command, one_of, opened, tell
+from hpo.cli.common import (
+    JSON,
+    STORAGE,
+    STUDY,
+    argument,
+    command,
+    one_of,
+    opened,
+    tell,
+    terminal_width,
+)
 from hpo.console import at_least
 from hpo.errors import StudyError
 
@@ -24,6 +34,10 @@ if TYPE_CHECKING:
     """\
 hpo trials seqdigits
     search and confirmation, with parameters, scores and times
+hpo trials seqdigits --top 10
+    the ten best of the search
+hpo trials seqdigits --sort tau_ns
+    by any column; --top N are then the first N
 hpo trials seqdigits --state failed
     what failed, and the last line of each error
 hpo trials seqdigits --csv > trials.csv
@@ -36,18 +50,33 @@ hpo trials seqdigits --json | jq '.trials[] | select(.state == "complete") | .sc
         choices=["running", "complete", "pruned", "failed", "excluded"],
         help="trials in this state only",
     ),
+    argument(
+        "--top", type=at_least(1), metavar="N", help="so many of the search (by score, or --sort)"
+    ),
+    argument(
+        "--sort",
+        metavar="COLUMN",
+        help="the search by score, best first; or by trial, state, members, seconds or a parameter",
+    ),
     one_of(argument("--csv", action="store_true", help="comma-separated, one row per trial"), JSON),
     STORAGE,
 )
 def trials(arguments: argparse.Namespace) -> int:
-    """List every slot of a study."""
+    """List every slot of a study, or some.
+
+    Raises:
+        StudyError: there is no such study or column.
+    """
     from hpo.views import json_records
     from hpo.views.terminal import tables
 
     with opened(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study)
-    every = (*snapshot.search, *snapshot.confirm)
+    ordered = arguments.sort is not None or arguments.top is not None
+    every = snapshot.search if ordered else (*snapshot.search, *snapshot.confirm)
     slots = [slot for slot in every if arguments.state in (None, slot.state)]
+    if ordered:
+        slots = _sorted(snapshot, slots, arguments.sort or "score")[: arguments.top]
     if arguments.csv:
         _print_csv(snapshot, slots)
         return 0
@@ -55,7 +84,41 @@ def trials(arguments: argparse.Namespace) -> int:
         "study": arguments.study,
         "trials": [json_records.trial(snapshot.spec, slot) for slot in slots],
     }
-    return tell(arguments, record, *tables.columns(_rows(snapshot, slots), right=[2, 3, 4]))
+    lines = tables.columns(
+        _rows(snapshot, slots), right=[2, 3, 4], width=terminal_width(), drop=[3, 4], keep=[0, 1]
+    )
+    return tell(arguments, record, *lines)
+
+
+def _sorted(snapshot: StudySnapshot, slots: list[Slot], column: str) -> list[Slot]:
+    """By a column; those that have nothing in it come last.
+
+    Scores that compare come first: a curve that was cut short has a last value, no score.
+    """
+    from hpo.study.messages import did_you_mean
+
+    spec = snapshot.spec
+    sign = -1.0 if spec.maximize else 1.0
+    keys: dict[str, Callable[[Slot], Any]] = {
+        "score": lambda s: None if s.score is None else (not s.compares, sign * s.score),
+        "trial": lambda s: s.number,
+        "state": lambda s: s.state,
+        "members": lambda s: len(s.members),
+        "seconds": lambda s: sum(member.seconds for member in s.members),
+    }
+    if column not in keys and column not in spec.parameters:
+        raise StudyError(
+            f"--sort: a column of {spec.name} must be named, but got {column!r}. "
+            f"{did_you_mean(column, [*keys, *spec.parameters])}"
+        )
+
+    def parameter(slot: Slot) -> Any:
+        return slot.params.get(column)
+
+    key = keys.get(column, parameter)
+    found = [(key(slot), slot) for slot in slots]
+    known = sorted((pair for pair in found if pair[0] is not None), key=lambda pair: pair[0])
+    return [slot for _, slot in (*known, *(pair for pair in found if pair[0] is None))]
 
 
 def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:

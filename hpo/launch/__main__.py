@@ -10,15 +10,16 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from hpo.console import answer, without_password
+from hpo.console import answer, without_password, working_directory_last
 from hpo.launch.arguments import parser
 
 
-def main(argv: Sequence[str] | None = None, prog: str = "hpo launch") -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Parse, run, and return the exit status."""
+    working_directory_last()
     given = list(sys.argv[1:] if argv is None else argv)
-    arguments = parser(prog).parse_args(given)
-    arguments.command = without_password(f"{prog} {shlex.join(given)}")
+    arguments = parser().parse_args(given)
+    arguments.command = without_password(f"hpo launch {shlex.join(given)}")
 
     def run() -> int:
         from hpo.launch import run as launch_run
@@ -29,4 +30,4 @@ def main(argv: Sequence[str] | None = None, prog: str = "hpo launch") -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(prog="python -m hpo.launch"))
+    sys.exit(main())

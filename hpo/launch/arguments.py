@@ -8,21 +8,24 @@ from hpo.console import Parser, at_least, seconds
 from hpo.ledger.lease import LEASE_S
 
 _EXAMPLES = """\
-python -m hpo.launch --study seqdigits
-    run the study on all cores of this machine; run it again to go on after a stop
-python -m hpo.launch --study seqdigits --trials 800 --workers 4
+hpo launch seqdigits
+    run the study on all cores of this machine; run it again to go on after a stop (--study
+    seqdigits is the same, for all commands)
+hpo launch seqdigits --quick
+    a first look in a minute, as a study of its own: seqdigits-quick
+hpo launch seqdigits --trials 800 --workers 4
     the same study with a larger budget: what is there already is kept
-python -m hpo.launch --study seqdigits --name wide --set fixed.width=64 --set seed=1
+hpo launch seqdigits --name wide --set fixed.width=64 --set seed=1
     a study of another name, with values of the file replaced
-HPO_STORAGE=postgresql://me@server/hpo python -m hpo.launch --study my.toml --workers 0
+HPO_STORAGE=postgresql://me@server/hpo hpo launch my.toml --workers 0
     submit to a shared database, and follow the work of the workers there
-python -m hpo.launch --study seqdigits --executor slurm --workers 64 --workers-per-job 8 \\
+hpo launch seqdigits --executor slurm --workers 64 --workers-per-job 8 \\
         --slurm-partition compute --slurm-time 4:00:00
     8 jobs of SLURM with 8 workers each; hpo.toml or HPO_SLURM_PARTITION keep what a site needs
-python -m hpo.launch --study seqdigits --name short --set stop.target=0.9 --set stop.patience=50
+hpo launch seqdigits --name short --set stop.target=0.9 --set stop.patience=50
     a search that ends when it has found enough; likewise [racing], [warm_start], [variability] and
     [cost]: `hpo guide` ends with them, docs/reference/study-file.md explains them
-python -m hpo.launch --study seqdigits --dry-run
+hpo launch seqdigits --dry-run
     check the file and show what would run, with --executor slurm also the script of the jobs
 
 Ctrl-C stops the workers in order and loses nothing. Results do not depend on how many workers
@@ -31,16 +34,11 @@ there were, nor on stops; how many find work at a time is budget.window
 Exit status: 0 done, 1 failed or timed out, 130 after Ctrl-C."""
 
 
-def parser(prog: str) -> Parser:
+def parser() -> Parser:
     """The command line of a launch."""
-    p = Parser(prog, "Run a study: search, confirm, report.", _EXAMPLES)
+    p = Parser("hpo launch", "Run a study: search, confirm, report.", _EXAMPLES)
     study = p.add_argument_group("what to run")
-    study.add_argument(
-        "--study",
-        required=True,
-        metavar="NAME|FILE",
-        help="a study file by name (`hpo studies` lists them) or by path",
-    )
+    p.add_study("a study file by name (`hpo studies` lists them) or by path", to=study)
     study.add_argument("--trials", type=at_least(1), metavar="N", help="replaces budget.trials")
     study.add_argument("--seed", type=at_least(0), metavar="N", help="replaces seed")
     study.add_argument(
@@ -52,6 +50,12 @@ def parser(prog: str) -> Parser:
         help="replaces any value of the file, as in space.tau_ns.high=40; may be repeated",
     )
     study.add_argument("--name", metavar="NEW", help="another name for the study")
+    study.add_argument(
+        "--quick",
+        action="store_true",
+        help="a first look in a minute: NAME-quick, a study of its own with 8 trials, 15 epochs "
+        "and a network each at most, and 2 fresh seeds",
+    )
     study.add_argument("--no-confirm", action="store_true", help="stop when the search is settled")
     how = p.add_argument_group("how to run it")
     how.add_argument(

@@ -19,6 +19,31 @@ from hpo.study.trials import SlotState
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import tables
 from hpo.views.terminal.progress import confirmations_wanted
+from objectives.contents import contents
+from objectives.contract import Protocol
+
+
+def data(spec: StudySpec) -> list[str]:
+    """What the study's task reads, with a warning where it is hardly meant; empty if it is silent.
+
+    ``1,797 series × 64 points × 1 channel; 10 classes; 629 train / 269 validation / 899 test``
+    """
+    found = contents(spec.task_params)
+    if found is None:
+        return []
+    split = f"{found.train:,} train / {found.validation:,} validation / {found.test:,} test"
+    if spec.protocol != Protocol.VALIDATION:
+        split = f"{found.train + found.validation:,} train / {found.test:,} test"
+    lines = [
+        f"{found.series:,} series × {found.points:,} points × {found.channels:,} "
+        f"channel{'s' * (found.channels > 1)}; {found.classes:,} classes; {split}"
+    ]
+    if found.channels > found.points:
+        lines.append(
+            f"warning: {found.channels:,} channels exceed {found.points:,} points. If these are "
+            "the time points, x must be (n, time, channels): x.transpose(0, 2, 1)"
+        )
+    return lines
 
 
 def default_workers(spec: StudySpec) -> int:
@@ -66,6 +91,7 @@ def show(
             "file": file,
             "spec_hash": spec.hash,
             "spec": spec.stored(),
+            "data": contents(spec.task_params),
             "storage": storage,
             "workers": workers,
             "executor": launch.executor,
@@ -80,6 +106,7 @@ def show(
     facts = [
         ["study", f"{spec.name} (from {file}, spec {spec.hash})"],
         ["objective", f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}"],
+        *(["data" if i == 0 else "", line] for i, line in enumerate(data(spec))),
         ["budget", _budget(spec)],
         *(_searching(spec) if spec.sweep is None else []),
         ["training", _training(spec)],

@@ -17,7 +17,7 @@ from types import FrameType
 
 from rich.console import Console
 
-from hpo.console import EXIT_ERROR, Terminated, storage_option
+from hpo.console import EXIT_ERROR, Terminated, as_started, storage_option
 from hpo.dashboard.publish import PublishingThread
 from hpo.errors import HpoError, StorageError
 from hpo.launch import choose_executor, config, plan
@@ -59,7 +59,9 @@ def run(arguments: Namespace) -> int:
     """
     given = {"name": arguments.name, "budget.trials": arguments.trials, "seed": arguments.seed}
     values = {key: value for key, value in given.items() if value is not None}
-    spec = file.load(arguments.study, overrides=arguments.overrides, values=values)
+    spec = file.load(
+        arguments.study, overrides=arguments.overrides, values=values, quick=arguments.quick
+    )
     options.check(spec, str(file.find(arguments.study)))
     defaults = config.load(arguments)
     choose_executor.check(defaults)
@@ -153,6 +155,8 @@ class _Launch:
             return self._result(first.state)
         workers = self._workers(first)
         _say(f"{self._spec.name}: {how} in {self._storage.describe()}")
+        for line in plan.data(self._spec):
+            _say(line)
         if workers:
             _say(self._executor.where(workers))
         elif not first.helpers:
@@ -205,7 +209,7 @@ class _Launch:
         if refusing:
             who = f"{len(refusing)} workers refuse" if len(refusing) > 1 else "1 worker refuses"
             what = f"{who} this study, such as {refusing[0]}\nmend that, or"
-        return f"{what} start some, {where}hpo worker --study {self._spec.name}"
+        return as_started(f"{what} start some, {where}hpo worker {self._spec.name}")
 
     def _view(self, first: StudySnapshot) -> View:
         if self._arguments.json:
@@ -301,7 +305,7 @@ class _Launch:
             width = shutil.get_terminal_size().columns
             report = str(page) if page else None
             lines = tables.result(snapshot, report=report, storage=self._option, width=width)
-            print("\n".join(lines), flush=True)
+            print(as_started("\n".join(lines)), flush=True)
         if outcome == "timeout":
             _say(
                 f"error: {self._spec.name}: stopped after {self._arguments.timeout:g} s, as "
@@ -380,4 +384,4 @@ class _Launch:
 
 def _say(text: str) -> None:
     """A word to the user, out of the way of what a program reads."""
-    print(text, file=sys.stderr, flush=True)
+    print(as_started(text), file=sys.stderr, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -63,10 +64,11 @@ def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
 def no_such_study(connection: Connection, name: str) -> str:
     """The message for an unknown study, listing those that exist."""
     names = list(connection.execute(select(studies.c.name).order_by(studies.c.name)).scalars())
+    close = difflib.get_close_matches(name, names, n=1)
     return (
         f"study {name!r}: the database must hold it, but it holds "
-        f"{', '.join(names) or 'no study yet'}. "
-        f"Start one with: python -m hpo.launch --study NAME."
+        f"{', '.join(names) or 'no study yet'}. {f'Did you mean {close[0]!r}? ' if close else ''}"
+        f"Start one with: hpo launch NAME."
     )
 
 

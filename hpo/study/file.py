@@ -6,10 +6,10 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import hpo
 from hpo.errors import SpecError
 from hpo.study.messages import did_you_mean
 from hpo.study.rules.check import validate
@@ -18,7 +18,7 @@ from hpo.study.spec import StudySpec
 
 def directories() -> list[Path]:
     """Where study files are looked for by name: ``./studies``, then the ones installed with us."""
-    found = [Path("studies"), Path(str(resources.files("studies")))]
+    found = [Path("studies"), Path(hpo.__file__).parents[1] / "studies"]
     unique = {directory.resolve(): directory for directory in reversed(found)}
     return [d for d in reversed(unique.values()) if d.is_dir()]
 
@@ -60,7 +60,11 @@ def find(study: str) -> Path:
 
 
 def load(
-    study: str, *, overrides: Sequence[str] = (), values: Mapping[str, Any] | None = None
+    study: str,
+    *,
+    overrides: Sequence[str] = (),
+    values: Mapping[str, Any] | None = None,
+    quick: bool = False,
 ) -> StudySpec:
     """Read, override and validate a study.
 
@@ -71,6 +75,7 @@ def load(
         study: name or path of a study file.
         overrides: ``key=value`` as given to ``--set``; the value is read as TOML, else as text.
         values: further overrides by dotted key (``budget.trials``), from options of their own.
+        quick: a small study of another name in place of it, see ``_quicker``.
 
     Raises:
         SpecError: the first problem, located by file (or option) and key.
@@ -86,6 +91,9 @@ def load(
     if given:
         where += " with " + ", ".join(f"{key}={value!r}" for key, value in given.items())
     spec = validate(raw, where=where)
+    if quick:
+        raw, where = _quicker(raw, spec, given), f"{where} with --quick"
+        spec = validate(raw, where=where)
     task = _pinned_task(spec, path.absolute().parent, where)
     fields = spec.objective_impl.Params.model_fields
     defaults = {name: fields[name].default for name in spec.unnamed}
@@ -94,6 +102,28 @@ def load(
         spec = validate({**raw, "task": task, "fixed": fixed}, where=where)
     spec.__dict__["filled"] = frozenset(defaults)  # no field: two equal specs may differ in it
     return spec
+
+
+QUICK = {"trials": 8, "members": 1, "epochs": 15}
+"""``[budget]`` of a quick study, at most."""
+
+
+def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> dict[str, Any]:
+    """A study for a first look: few short trials, one network each, and two fresh seeds.
+
+    Its name is another one, so that it is never mixed with what it is a look at; a name and a
+    budget that were ``given`` stay. A race and a pruner would have too little to go by.
+    """
+    budget = spec.budget.model_dump()
+    least = {key: min(budget[key], most) for key, most in QUICK.items()}
+    least |= {key: budget[key] for key in QUICK if f"budget.{key}" in given}
+    if spec.sweep is not None:
+        del least["trials"]  # it measures every point
+    tree = {key: raw[key] for key in raw.keys() - {"racing", "pruner", "stop", "warm_start"}}
+    tree["budget"] = {**raw.get("budget", {}), **least}
+    if spec.confirm is not None:
+        tree["confirm"] = {"top": 1, "members": 2}
+    return tree if "name" in given else {**tree, "name": f"{spec.name}-quick"}
 
 
 def _pinned_task(spec: StudySpec, base: Path, where: str) -> dict[str, Any]:

@@ -112,11 +112,13 @@ def unit(parameter: str) -> str:
     """The unit in a parameter's name, or an empty text.
 
     Examples:
-        >>> unit("tau_ns"), unit("f_cut_per_ns"), unit("steps_per_point"), unit("s")
-        ('ns', '1/ns', '', '')
+        >>> unit("tau_ns"), unit("f_cut_per_ns"), unit("noise_per_sqrt_ns"), unit("s")
+        ('ns', '1/ns', '1/√ns', '')
     """
     stem, _, last = parameter.rpartition("_")
     name = _UNITS.get(last, "") if stem else ""
+    if name and stem.endswith("_per_sqrt"):
+        return f"1/√{name}"
     return f"1/{name}" if name and stem.endswith("_per") else name
 
 

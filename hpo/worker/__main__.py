@@ -9,15 +9,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpo.console import Parser, seconds
+from hpo.console import Parser, seconds, working_directory_last
 from hpo.ledger.lease import LEASE_S
 
 _EXAMPLES = """\
-python -m hpo.worker --study seqdigits
+hpo worker seqdigits
     work for one study until it is finished
-python -m hpo.worker --storage postgresql://me@server/hpo
+hpo worker --storage postgresql://me@server/hpo
     serve every open study of that database until told to stop
-HPO_STORAGE=postgresql://me@server/hpo python -m hpo.worker
+HPO_STORAGE=postgresql://me@server/hpo hpo worker
     the same, with the address (and a password) out of the process list
 
 A worker may be stopped (Ctrl-C, SIGTERM) or killed at any time: nothing is lost."""
@@ -31,11 +31,11 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA
 def parser() -> Parser:
     """The command line of a worker."""
     p = Parser(
-        "python -m hpo.worker",
+        "hpo worker",
         "One worker: claims trials, trains their networks, writes down the results.",
         _EXAMPLES,
     )
-    p.add_argument("--study", metavar="NAME", help="work for this study alone, until it is over")
+    p.add_study("work for this study alone, until it is over (default: all)", required=False)
     p.add_argument("--storage", metavar="URL", help="PostgreSQL URL (default: HPO_STORAGE)")
     p.add_argument("--no-confirm", action="store_true", help="leave confirmations to others")
     p.add_argument(
@@ -68,6 +68,7 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a worker; returns the exit status."""
+    working_directory_last()
     arguments = parser().parse_args(argv)
     for variable in _THREADS:  # before numpy and torch load: one thread per worker
         os.environ.setdefault(variable, "1")

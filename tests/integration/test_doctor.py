@@ -83,7 +83,7 @@ def test_lines_for_people(database_url: str, capsys: pytest.CaptureFixture[str])
     assert doctor.doctor(["--storage", database_url]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert all(any(row.startswith(what) for row in lines) for what in WHATS)
-    assert lines[-1] == "ready: hpo launch --study seqdigits"
+    assert lines[-1] == "ready: hpo launch seqdigits"
 
 
 def test_a_database_out_of_reach_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:

@@ -273,9 +273,7 @@ def test_a_launch_whose_study_was_stopped_and_resumed_says_so(
     ledger: Ledger, storage: Storage
 ) -> None:
     ledger.register(toy_spec())  # open again, when the launch comes to tell why it ended
-    arguments = launch_arguments.parser("hpo launch").parse_args(
-        ["--study", "toy.toml", "--no-report"]
-    )
+    arguments = launch_arguments.parser().parse_args(["--study", "toy.toml", "--no-report"])
     arguments.command = "hpo launch --study toy.toml"
     with pytest.raises(HpoError) as refused:
         _Launch(arguments, SiteConfig(), toy_spec(), storage)._result(StudyState.STOPPED)

@@ -421,7 +421,7 @@ def test_a_standing_worker_is_used_and_a_launch_without_workers_follows(user: Us
     _, err = end(launcher)
     assert launcher.returncode == 1
     assert "no worker serves this study; start some, with HPO_STORAGE set to this database: " in err
-    assert "hpo worker --study other" in err
+    assert "hpo worker other" in err
 
 
 def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import settling
 import sqlalchemy as sa
 from servers import connect
 from workers import ledger_at, run_workers, start_worker, toy_spec, wait_until
@@ -55,6 +56,32 @@ def test_the_overview_agrees_with_the_snapshot(database_url: str, hpo: Callable[
     assert "the confirmed score is " in hpo("status", "more")
     assert " below the reported 95.00 ± 1.00 %" in hpo("status", "more")
     assert "(less is better)" in hpo("status", "less")
+
+
+def test_trials_are_sorted_cut_and_fit_the_terminal(
+    database_url: str, hpo: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ledger_at(database_url) as ledger:
+        ledger.register(toy_spec(budget=SMALL, confirm=None))
+        settling.run(ledger)
+        trials = ledger.snapshot("toy").search
+    best = sorted(trials, key=lambda slot: -(slot.score or 0.0))
+
+    def numbers(*options: object) -> list[int]:
+        record = json.loads(hpo("trials", "--study", "toy", "--json", *options))
+        return [slot["number"] for slot in record["trials"]]
+
+    assert numbers() == [0, 1, 2, 3, 4, 5]
+    assert numbers("--top", 3) == [slot.number for slot in best[:3]]
+    by_x = sorted(trials, key=lambda slot: slot.params["x"])
+    assert numbers("--sort", "x", "--top", 2) == [slot.number for slot in by_x[:2]]
+    assert hpo("trials", "toy", "--sort", "xx", status=1).startswith(
+        "error: --sort: a column of toy must be named, but got 'xx'. Did you mean 'x'? Valid: "
+    )
+    monkeypatch.setattr("hpo.cli.trials.terminal_width", lambda: 50)
+    lines = hpo("trials", "toy").splitlines()
+    assert max(map(len, lines)) <= 50
+    assert "members" not in lines[0]
 
 
 def test_a_configuration_that_is_no_longer_among_the_best_is_no_result(

@@ -73,9 +73,11 @@ class _Order:
     def program(self) -> tuple[str, str, list[str]] | None:
         """-m or -c, of what, and its arguments; None if it is started as ever.
 
-        So is ``python -P -m ...``, the keeper of a server: it must stay small.
+        So is the keeper of a server: it must stay small.
         """
-        python, *words = self.line
+        python, *words = (word for word in self.line if word != "-P")
+        if words[1:2] == ["hpo.postgres.embedded.keeper"]:
+            return None
         if python != sys.executable or len(words) < 2 or words[0] not in ("-m", "-c"):
             return None
         ours = words[1].split(".")[0] in ("hpo", "chaos")
@@ -86,7 +88,8 @@ class _Order:
     @property
     def starts_workers(self) -> bool:
         """Whether it may start workers itself."""
-        return self.line[1] == "-m" and any(word in " ".join(self.line[2:4]) for word in STARTERS)
+        how, what, arguments = self.program or ("", "", [])
+        return how == "-m" and any(word in " ".join([what, *arguments[:1]]) for word in STARTERS)
 
 
 class _Server:
@@ -317,8 +320,8 @@ def _become(order: _Order, streams: list[int], base: list[str]) -> None:
     assert order.program is not None
     how, what, arguments = order.program
     given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    first = order.cwd if how == "-m" else ""
-    sys.path[:] = [first, *filter(None, given), *base]
+    first = [] if "-P" in order.line else [order.cwd if how == "-m" else ""]
+    sys.path[:] = [*first, *filter(None, given), *base]
     importlib.invalidate_caches()
     sys.stdin = _stream(0, "r", "strict")
     sys.stdout = _stream(1, "w", "strict")

@@ -176,7 +176,7 @@ class LocalExecutor(Executor):
 
     def _spawn(self, worker: _LocalWorker) -> None:
         worker.name = f"{self._study}@{platform.node()}-{uuid.uuid4().hex[:6]}"
-        command = [sys.executable, "-m", "hpo.worker", "--study", self._study]
+        command = [sys.executable, "-P", "-m", "hpo.worker", "--study", self._study]
         command += ["--name", worker.name, "--parent", str(os.getpid()), "--log", str(worker.log)]
         worker.log.touch(mode=0o600)  # it may quote what nobody else is to read
         with worker.log.open("ab") as log:

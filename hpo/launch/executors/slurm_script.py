@@ -36,7 +36,7 @@ class JobScript:
 
 def crew(*arguments: str) -> list[str]:
     """The command of a job, run by the Python that runs this."""
-    return [sys.executable, "-m", "hpo.launch.executors.crew", *arguments]
+    return [sys.executable, "-P", "-m", "hpo.launch.executors.crew", *arguments]
 
 
 def script(order: JobScript, site: SlurmDefaults, threads: int) -> str:

@@ -173,7 +173,9 @@ def _check(spec: StudySpec, where: str) -> None:
     try:
         objective = objectives.load(spec.objective)
     except LookupError as error:
-        raise SpecError(f"{where}: objective: {error}.") from None
+        ours = spec.objective.startswith("objectives:")
+        hint = " A file of your own needs another name than objectives.py." * ours
+        raise SpecError(f"{where}: objective: {error}.{hint}") from None
     tasks = objective.tasks
     name = str(spec.task.get("name", next(iter(tasks))))
     if name not in tasks:

@@ -1,3 +1,3 @@
 """Figures as files for a paper, by Matplotlib."""
 
-__all__ = ["front", "study_figure"]
+__all__ = ["convergence", "front", "study_figure"]

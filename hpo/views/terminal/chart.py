@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
 from hpo.study import score_text
@@ -90,8 +90,17 @@ class _Canvas:
                 row = next_row
                 column += 1
 
-    def lines(self, spec: StudySpec, axis: tuple[str, str, str], legend: str) -> list[str]:
-        """All of it; the x axis has a text at its left end, its title, and one at its right end."""
+    def lines(
+        self,
+        spec: StudySpec,
+        axis: tuple[str, str, str],
+        legend: str,
+        ticks: Mapping[int, str] | None = None,
+    ) -> list[str]:
+        """All of it; the x axis has a text at its left end, its title, and one at its right end.
+
+        ``ticks`` are texts by column, in a line of their own; see ``_decades``.
+        """
         last, found = len(self._cells) - 1, []
         for index, cells in enumerate(self._cells):
             label = ""
@@ -103,8 +112,14 @@ class _Canvas:
         left, title, right = axis
         middle = max(1, self.columns - len(left) - len(right))
         indent = " " * (_LABEL + 1)
-        found += [f"{indent}└{'─' * self.columns}", f"{indent} {left}{title:^{middle}}{right}"]
-        return [*found, f"{indent} {legend}"]
+        rule, below = ["─"] * self.columns, ""
+        for column, text in (ticks or {}).items():
+            rule[column] = "┬"
+            start = min(max(0, column - len(text) // 2), self.columns - len(text))
+            if start > len(below) or not below:
+                below = below.ljust(start) + text
+        found += [f"{indent}└{''.join(rule)}", *([f"{indent} {below}"] if below else [])]
+        return [*found, f"{indent} {left}{title:^{middle}}{right}", f"{indent} {legend}"]
 
 
 def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[str]:
@@ -114,7 +129,7 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
 
     Args:
         width: characters per line.
-        rows: lines of the plot itself; three more hold axis and legend.
+        rows: lines of the plot itself; three more hold axis and legend, four on a log axis.
 
     Returns:
         Lines of text; none as long as fewer than two trials are complete, or if ``width`` is
@@ -130,7 +145,8 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
     found = comparable(snapshot)
     if len(found) < 2:
         return []
-    canvas = _Canvas(width, rows, *_range(spec, [slot.score or 0.0 for slot in found]))
+    best = best_so_far(snapshot)  # none is complete at the start of a race
+    canvas = _Canvas(width, rows, *_range(spec, [slot.score or 0.0 for slot in found], best[:1]))
     if spec.reported is not None:
         canvas.rule(spec.reported.score)
     last = max(slot.number for slot in snapshot.search)
@@ -140,7 +156,7 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
     for mark, some in (("∘", early), ("·", whole)):
         for slot in some:
             canvas.put(canvas.row(slot.score or 0.0), place[slot.number], mark)
-    if best := best_so_far(snapshot):  # none is complete at the start of a race
+    if best:
         canvas.steps([(place[number], canvas.row(score)) for number, score in best])
     legend = "· trial   " + f"∘ {Ending.NETWORKS}   " * bool(early) + "━ best so far"
     if text := formatting.reported_text(spec):
@@ -158,7 +174,8 @@ def _sweep(snapshot: StudySnapshot, width: int, rows: int) -> list[str]:
     medians = [point.median / unit for point in points]
     margin = 0.05 * (max(medians) - min(medians)) or 0.01
     canvas = _Canvas(width, rows, min(medians) - margin, max(medians) + margin)
-    place = _places([point.x for point in points], canvas.columns)
+    xs = [point.x for point in points]
+    place = _places(xs, canvas.columns)
     for index, group in enumerate(found.groups):
         for point in group.points:
             mark = _MARKS[index % len(_MARKS)]
@@ -166,7 +183,8 @@ def _sweep(snapshot: StudySnapshot, width: int, rows: int) -> list[str]:
     first, last = (end(place, key=lambda x: place[x]) for end in (min, max))
     left, right = (x if isinstance(x, str) else f"{x:.4g}" for x in (first, last))
     marks = "   ".join(f"{_MARKS[i % len(_MARKS)]} {g.label}" for i, g in enumerate(found.groups))
-    lines = canvas.lines(snapshot.spec, (left, found.x_label, right), f"medians:   {marks}")
+    ends, ticks = (left, found.x_label, right), _decades(xs, canvas.columns)
+    lines = canvas.lines(snapshot.spec, ends, f"medians:   {marks}", ticks)
     references = [f"{' ' * _LABEL}  reference: {stated(one)}" for one in found.references]
     return [*lines, *(formatting.cut(line, width) for line in references)]
 
@@ -196,26 +214,46 @@ def _front(snapshot: StudySnapshot, width: int, rows: int) -> list[str]:
     if found.reported is not None:
         legend += f"   ✚ {formatting.reported_text(snapshot.spec)}"
     ends = (f"{min(costs):.3g}", found.x_label, f"{max(costs):.3g}")
-    return canvas.lines(snapshot.spec, ends, legend)
+    return canvas.lines(snapshot.spec, ends, legend, _decades(costs, canvas.columns))
 
 
 def _places(xs: Sequence[float | str], columns: int) -> dict[float | str, int]:
     """The column of every x: on a log axis where all are positive and span a decade."""
-    values: list[float] = [x for x in xs if not isinstance(x, str)]
+    values = _numbers(xs)
     if len(values) < len(xs):
         named = list(dict.fromkeys(xs))
         return {x: round(i * (columns - 1) / max(1, len(named) - 1)) for i, x in enumerate(named)}
-    log = min(values) > 0 and max(values) >= 10 * min(values)
-    at = {x: math.log(x) if log else x for x in values}
+    at = {x: math.log(x) if _is_log(values) else x for x in values}
     low, span = min(at.values()), max(at.values()) - min(at.values())
     return {x: round((at[x] - low) / span * (columns - 1)) if span else 0 for x in values}
 
 
-def _range(spec: StudySpec, scores: list[float]) -> tuple[float, float]:
-    """From the worst trial worth drawing to the best, and to the reported score."""
+def _numbers(xs: Sequence[float | str]) -> list[float]:
+    return [x for x in xs if not isinstance(x, str)]
+
+
+def _is_log(values: Sequence[float]) -> bool:
+    return min(values) > 0 and max(values) >= 10 * min(values)
+
+
+def _decades(xs: Sequence[float | str], columns: int) -> dict[int, str]:
+    """The powers of ten on a log axis, as ticks by column; none on others."""
+    values = _numbers(xs)
+    if len(values) < len(xs) or not _is_log(values):
+        return {}
+    first, last = math.ceil(math.log10(min(values))), math.floor(math.log10(max(values)))
+    powers = [10.0**k for k in range(first, last + 1)]
+    place = _places([min(values), *powers, max(values)], columns)
+    return {place[power]: f"{power:g}" for power in powers}
+
+
+def _range(
+    spec: StudySpec, scores: list[float], first: list[tuple[int, float]]
+) -> tuple[float, float]:
+    """From the worst trial worth drawing to the best: that of the first best, and the reported."""
     sign = 1.0 if spec.maximize else -1.0
     good = sorted(sign * score for score in scores)
-    ends = [good[len(good) // 4], good[-1]]
+    ends = [good[len(good) // 4], good[-1], *(sign * score for _, score in first)]
     if spec.reported is not None:
         ends.append(sign * spec.reported.score)
     margin = 0.05 * (max(ends) - min(ends)) or 0.01 * abs(max(ends)) or 0.01

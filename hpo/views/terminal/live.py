@@ -22,6 +22,8 @@ _COLOURS = {
     SlotState.EXCLUDED: "magenta",
     SlotState.RUNNING: "cyan",
 }
+_CHART_ROWS = (7, 12)
+"""Fewest and most lines of the chart, without its axis."""
 _FIXED_LINES = 9
 """Lines of the view without its two lists and its notes."""
 
@@ -85,6 +87,9 @@ def screen(
     remarks = [*edge_lines(snapshot), *verdict.remarks(snapshot)]
     parts += [Text(line, "yellow") for line in remarks]
     room = height - _FIXED_LINES - len(notes) - bool(warning) - len(remarks)
+    alive = snapshot.helpers
+    drawn = chart_lines(snapshot, width, room - len(last) - len(alive) - 2)
+    room -= len(drawn)
     if not spec.selects:
         lines = curve_lines(snapshot, width)[: max(1, room // 2)]
         room -= len(lines) - 2
@@ -92,10 +97,10 @@ def screen(
     else:
         parts.append(best_line(snapshot))
         curve = [score for _, score in chart.best_so_far(snapshot)]
-        if len(curve) > 1 and room > 0:
+        if len(curve) > 1 and room > 0 and not drawn:
             spark = chart.sparkline(curve, min(60, width - 14))
             parts.append(Text(f"best so far {spark}", "dim"))
-    alive = snapshot.helpers
+    parts += drawn
     if room > 2:
         parts.append(worker_table(snapshot, alive, max(1, min(len(alive), room - 2 - len(last)))))
     if last and room > 4:
@@ -105,6 +110,17 @@ def screen(
         if isinstance(part, Text):
             part.no_wrap, part.overflow = True, "ellipsis"
     return Group(*parts)
+
+
+def chart_lines(snapshot: StudySnapshot, width: int, room: int) -> list[Text]:
+    """The chart between two empty lines, if so many lines are enough for it."""
+    rows = min(_CHART_ROWS[1], room - 6)
+    lines = (
+        chart.chart(snapshot, width=min(width - 1, 100), rows=rows)
+        if (rows >= _CHART_ROWS[0])
+        else []
+    )
+    return [Text(line) for line in ("", *lines, "")] if lines else []
 
 
 def bar(snapshot: StudySnapshot, width: int) -> Text:

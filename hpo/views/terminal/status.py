@@ -32,7 +32,7 @@ def overview(
         height: lines that there may be; None for as many as it takes.
     """
     if not studies:
-        lines = ["The database holds no study yet. Start one with: hpo launch --study NAME"]
+        lines = ["The database holds no study yet. Start one with: hpo launch NAME"]
     else:
         unfinished = sum(study.state != StudyState.DONE for study in studies)
         rows = unfinished + FINISHED

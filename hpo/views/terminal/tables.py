@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 import statistics
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 
 from hpo.study import score_text, time_step
 from hpo.study.confirmation import Confirmation
@@ -25,6 +27,7 @@ def columns(
     right: Collection[int] = (),
     width: int | None = None,
     drop: Sequence[int] = (),
+    keep: Collection[int] = (),
 ) -> list[str]:
     """Rows of cells as aligned lines.
 
@@ -34,6 +37,7 @@ def columns(
         width: characters that a line may have; None for any number.
         drop: columns to leave out where there is no room, the first one first. If that does not
             suffice, the widest columns are cut.
+        keep: columns that are not cut.
 
     Examples:
         >>> columns([["name", "n"], ["a", "10"]], right=[1])
@@ -49,8 +53,11 @@ def columns(
     for index in drop:
         if too_wide():
             del widths[index]
-    while too_wide() and max(widths.values()) > _NARROWEST:
-        widths[max(widths, key=lambda i: widths[i])] -= 1
+    soft = {i for i in widths if i not in keep and widths[i] > _NARROWEST}
+    while too_wide() and soft:
+        widest = max(soft, key=lambda i: widths[i])
+        widths[widest] -= 1
+        soft -= {widest} if widths[widest] <= _NARROWEST else set()
     return [
         "  ".join(
             f"{formatting.cut(row[i], room):{'>' if i in right else '<'}{room}}"
@@ -61,6 +68,28 @@ def columns(
 
 
 _NARROWEST = 4
+
+
+def wrapped(rows: Sequence[Sequence[str]], *, width: int, most: int = 24) -> list[str]:
+    """Rows of cells as aligned lines, each cell in as many lines as it takes.
+
+    Args:
+        rows: cells; every row as long as the first, the header.
+        width: characters of a line; what is left of it is the last column's, 20 at least.
+        most: characters of a line of any other column.
+
+    Examples:
+        >>> wrapped([["name", "meaning"], ["tau_ns", "relaxation time, in ns"]], width=30)
+        ['name    meaning', 'tau_ns  relaxation time, in', '        ns']
+    """
+    *others, _ = zip(*rows, strict=True)
+    left = sum(min(most, max(map(len, column))) + 2 for column in others)
+    room = [most] * len(others) + [max(20, width - left)]
+    found: list[tuple[str, ...]] = []
+    for row in rows:
+        cells = [textwrap.wrap(text, n) for text, n in zip(row, room, strict=True)]
+        found += zip_longest(*cells, fillvalue="")
+    return columns(found)
 
 
 def params_text(params: Mapping[str, ParamValue], spec: StudySpec | None = None) -> str:

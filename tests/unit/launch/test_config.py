@@ -24,7 +24,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def options(*line: str) -> argparse.Namespace:
-    return arguments.parser("hpo launch").parse_args(["--study", "toy", *line])
+    return arguments.parser().parse_args(["--study", "toy", *line])
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(

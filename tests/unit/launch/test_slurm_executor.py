@@ -70,7 +70,7 @@ def test_the_script_can_be_read_and_submitted_by_hand() -> None:
     assert "module load python" in lines
     assert "trap '' USR2  # until the crew listens" in lines
     assert lines[-1].startswith(
-        f"exec {sys.executable} -m hpo.launch.executors.crew --study=toy --workers=3 "
+        f"exec {sys.executable} -P -m hpo.launch.executors.crew --study=toy --workers=3 "
     )
     assert lines[-1].endswith(" --usr2-grace=67.5 --lease=30")
     assert "secret" not in text

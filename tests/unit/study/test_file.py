@@ -50,6 +50,30 @@ def test_overrides_are_read_as_toml_else_as_text(study: Path) -> None:
     assert loaded.budget.trials == 3
 
 
+def test_a_quick_study_is_another_one_and_smaller(study: Path) -> None:
+    study.write_text(
+        FILE + '[pruner]\nname = "median"\n[racing]\nrungs = [1]\nkeep = 1\nreduction_factor = 2\n'
+    )
+    whole, quick = file.load(str(study)), file.load(str(study), quick=True)
+    assert (quick.name, quick.budget.trials, quick.budget.members) == ("mine-quick", 8, 1)
+    assert (quick.budget.epochs, quick.confirm and quick.confirm.members) == (15, 2)
+    assert (quick.racing, quick.pruner.name, quick.space) == (None, "none", whole.space)
+    assert quick.hash != whole.hash
+    named = file.load(str(study), values={"name": "look", "budget.trials": 9}, quick=True)
+    assert (named.name, named.budget.trials) == ("look", 9)
+    with pytest.raises(SpecError, match=r"budget\.trails: unknown key") as caught:
+        file.load(str(study), overrides=["budget.trails=3"], quick=True)
+    assert "mine.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", file.available())
+def test_every_study_can_be_looked_at_quickly(name: str) -> None:
+    whole, quick = file.load(name), file.load(name, quick=True)
+    assert quick.name == f"{name}-quick"
+    assert quick.budget.epochs * quick.budget.members <= 15
+    assert quick.task == whole.task
+
+
 @pytest.mark.parametrize("override", ["budget.trials", "=3", "budget..trials=3", ""])
 def test_an_override_without_key_or_value_is_refused(study: Path, override: str) -> None:
     assert refusal(study, override) == (

@@ -195,6 +195,15 @@ def test_terminal_shows_medians_over_what_varies() -> None:
     assert live[1].startswith("k = 5  1/3 points")
 
 
+def test_a_log_axis_in_the_terminal_has_its_decades() -> None:
+    curve = {"label": "k = 2", "x": "x", "values": [0.03, 0.3, 0.9]}
+    lines = terminal_chart.chart(measured(sweep_spec((curve,)), 3), width=60, rows=8)
+    axis, ticks, ends = lines[8:11]
+    assert (axis.count("┬"), ticks.split()) == (1, ["0.1"])
+    assert abs(axis.index("┬") - ticks.index("0.1")) <= 2
+    assert (ends.split()[0], ends.split()[-1]) == ("0.03", "0.9")
+
+
 REFERENCES = [
     {"label": "paper <a> $", "x": [0.1, 1.0], "y": [0.8983, 0.9], "std": [0.0291, 0.03]},
     {"label": "window", "window": [0.04, 0.5]},

@@ -182,6 +182,24 @@ def test_the_chart_fits_its_width_and_draws_reported_and_best(width: int) -> Non
     assert "reported 89.83 ± 2.91 %" in lines[-1]
 
 
+def test_the_best_so_far_is_never_clipped() -> None:
+    search = [replace(slot, score=0.3) if k == 0 else slot for k, slot in enumerate(DONE.search)]
+    lines = chart.chart(replace(DONE, search=tuple(search)))
+    (first,) = {index for index, line in enumerate(lines[:12]) if line[11:12] in ("━", "┛")}
+    assert first >= 10, "it begins far below all others"
+    assert float(lines[11].split()[0]) <= 30.0
+
+
+@pytest.mark.parametrize(("height", "rows"), [(24, 0), (30, 7), (50, 12)])
+def test_the_live_view_has_the_chart_where_there_is_room(height: int, rows: int) -> None:
+    lines = drawn(at(40, running=4), 90, height)
+    assert len(lines) <= height
+    axes = [index for index, line in enumerate(lines) if "└──" in line]
+    assert len(axes) == (rows > 0)
+    assert any(line.startswith("best so far ▁") for line in lines) == (rows == 0)
+    assert sum(line[10:11] in "│┤" for line in lines if len(line) > 10) == rows
+
+
 def test_the_chart_of_a_loss_goes_down() -> None:
     study = snapshots.spec(
         objective="toy_objective:ToyLossObjective", reported={"score": 0.1, "source": "x"}

@@ -1,0 +1,85 @@
+"""``hpo params``: the hyper-parameters of an objective, as its own model tells them."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from typing import Any
+
+from hpo.cli.common import JSON, argument, command, tell, terminal_width
+from hpo.errors import HpoError
+
+_RANGES = {"minimum": "≥ ", "exclusiveMinimum": "> ", "maximum": "≤ ", "exclusiveMaximum": "< "}
+_COLUMNS = ("name", "unit", "default", "bounds", "meaning")
+
+
+@command(
+    "Show the hyper-parameters of an objective: what [space] and [fixed] of a study may name.",
+    """\
+hpo params spintronic
+    name, unit, bounds, default and meaning of each; those of [variability] begin with its name
+hpo params my_module:MyObjective
+    of an objective of your own
+hpo params ctrnn --json | jq '.params[] | select(.unit == "ns").name'
+    for a program""",
+    argument("objective", metavar="OBJECTIVE", help="spintronic, ctrnn, or package.module:Class"),
+    JSON,
+)
+def params(arguments: argparse.Namespace) -> int:
+    """Print them.
+
+    Raises:
+        HpoError: there is no such objective.
+    """
+    import objectives
+    from hpo.views.terminal import tables
+
+    name = arguments.objective
+    try:
+        objective = objectives.load(name)
+    except LookupError as error:
+        close = difflib.get_close_matches(name, objectives.BUILT_IN, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise HpoError(f"{error}.{hint}") from None
+    found = _told(objective.Params)
+    if objective.variability is not None:
+        found = [one for one in found if one["name"] != "variability"]
+        found += _told(objective.variability, "variability.")
+    rows = [[*_COLUMNS]]
+    rows += [[_text(one[column]) for column in _COLUMNS] for one in found]
+    lines = tables.wrapped(rows, width=terminal_width() or 120, most=30)
+    return tell(arguments, {"objective": name, "params": found}, *lines)
+
+
+def _told(model: Any, prefix: str = "") -> list[dict[str, Any]]:
+    """The fields of a model, as records."""
+    from hpo.views import formatting
+
+    found = []
+    for name, schema in model.model_json_schema()["properties"].items():
+        kinds = [schema, *schema.get("anyOf", ())]  # of ``int | None``, both
+        choices = next((kind["enum"] for kind in kinds if "enum" in kind), None)
+        bounds = {key: kind[key] for key in _RANGES for kind in kinds if key in kind}
+        words = [
+            f"{sign}{formatting.value_text(bounds[key])}"
+            for key, sign in _RANGES.items()
+            if key in bounds
+        ]
+        found.append(
+            {
+                "name": f"{prefix}{name}",
+                "unit": formatting.unit(name),
+                "bounds": ", ".join(choices) if choices else ", ".join(words),
+                **{key: bounds.get(key) for key in _RANGES},
+                "choices": choices,
+                "default": schema.get("default"),
+                "meaning": schema.get("description", ""),
+            }
+        )
+    return found
+
+
+def _text(value: Any) -> str:
+    from hpo.views import formatting
+
+    return "–" if value in (None, "") else formatting.value_text(value)

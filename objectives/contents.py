@@ -1,0 +1,60 @@
+"""What a task reads: to be held against what its owner believes that it is.
+
+No objective imports this: what is said of data is no part of what a study is computed with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from objectives.contract import TaskParams
+from objectives.tasks.arrays import ArraysParams
+from objectives.tasks.sequential_digits import N_CLASSES, N_TRAIN, SequentialDigitsParams
+
+N_IMAGES, N_PIXELS = 1797, 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """Sizes of a task's data, and how its series are split under ``Protocol.VALIDATION``."""
+
+    series: int
+    points: int
+    """Time points of each series."""
+    channels: int
+    classes: int
+    train: int
+    validation: int
+    test: int
+
+
+def contents(task: TaskParams) -> Contents | None:
+    """What a resolved task reads; None of one that is not among ``TASKS``.
+
+    Raises:
+        ValueError: the data is not there, breaks a rule, or changed.
+    """
+    if isinstance(task, SequentialDigitsParams):
+        n_test, n_classes, shape = N_IMAGES - N_TRAIN, N_CLASSES, (N_IMAGES, N_PIXELS, 1)
+    elif isinstance(task, ArraysParams):
+        from objectives.tasks.recording import read
+
+        recording = read(Path(task.path))
+        n_test = round(task.test_fraction * len(recording.examples))
+        if recording.test is not None:
+            n_test = int(recording.test.sum())
+        n_classes, shape = len(recording.classes), recording.examples.x.shape
+    else:
+        return None
+    n_series, points, channels = shape
+    validation = round(task.validation_fraction * (n_series - n_test))
+    return Contents(
+        series=n_series,
+        points=points,
+        channels=channels,
+        classes=n_classes,
+        train=n_series - n_test - validation,
+        validation=validation,
+        test=n_test,
+    )

@@ -1,0 +1,62 @@
+"""What is said of data is what is read: sizes and splits of every task."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recordings import save, series
+
+from hpo.launch import plan
+from hpo.study.rules.check import validate
+from hpo.study.spec import StudySpec
+from objectives.contents import contents
+from objectives.contract import Protocol
+from objectives.tasks import load
+
+
+def spec(protocol: Protocol = Protocol.VALIDATION, **task: object) -> StudySpec:
+    raw = {
+        "name": "own",
+        "objective": "spintronic",
+        "protocol": protocol,
+        "budget": {"trials": 1},
+        "task": task,
+        "space": {"tau_ns": {"low": 1.0, "high": 2.0}},
+    }
+    if protocol is Protocol.CONFIRM:
+        raw["confirm"] = False
+    return validate(raw, where="test")
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_what_is_said_is_what_trains_and_scores(own: bool, tmp_path: Path) -> None:
+    named = {"name": "arrays", "path": str(save(tmp_path / "data.npz"))} if own else {}
+    task = spec(**named).task_params
+    said = contents(task)
+    assert said is not None
+    validating = load(task, protocol=Protocol.VALIDATION, member_seed=0)
+    testing = load(task, protocol=Protocol.CONFIRM, member_seed=0)
+    assert (said.points, said.channels) == validating.train.x.shape[1:]
+    assert said.classes == validating.n_classes
+    assert (said.train, said.validation) == (len(validating.train), len(validating.score))
+    assert said.test == len(testing.score)
+    assert said.series == said.train + said.validation + said.test
+
+
+def test_it_is_said_in_words_with_a_warning_where_axes_seem_to_be_swapped(tmp_path: Path) -> None:
+    assert plan.data(spec()) == [
+        "1,797 series × 64 points × 1 channel; 10 classes; 629 train / 269 validation / 899 test"
+    ]
+    assert plan.data(spec(Protocol.PAPER)) == [
+        "1,797 series × 64 points × 1 channel; 10 classes; 898 train / 899 test"
+    ]
+    x = series()
+    path = save(tmp_path / "swapped.npz", x=np.swapaxes(x, 1, 2))
+    said, warning = plan.data(spec(name="arrays", path=str(path)))
+    assert said.startswith(f"{len(x)} series × {x.shape[2]} points × {x.shape[1]} channels; ")
+    assert warning == (
+        f"warning: {x.shape[1]} channels exceed {x.shape[2]} points. If these are the time points, "
+        "x must be (n, time, channels): x.transpose(0, 2, 1)"
+    )
