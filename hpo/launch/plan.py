@@ -7,6 +7,7 @@ import platform
 from argparse import Namespace
 
 from hpo import settings
+from hpo.errors import SpecError
 from hpo.launch.config import SiteConfig, SlurmDefaults
 from hpo.ledger.pace import Pace
 from hpo.postgres.url import parse_url, place
@@ -27,8 +28,14 @@ def data(spec: StudySpec) -> list[str]:
     """What the study's task reads, with a warning where it is hardly meant; empty if it is silent.
 
     ``1,797 series × 64 points × 1 channel; 10 classes; 629 train / 269 validation / 899 test``
+
+    Raises:
+        SpecError: the data has gone or changed since the study file was read.
     """
-    found = contents(spec.task_params)
+    try:
+        found = contents(spec.task_params)
+    except ValueError as error:
+        raise SpecError(f"study {spec.name!r}: task: {error}") from None
     if found is None:
         return []
     split = f"{found.train:,} train / {found.validation:,} validation / {found.test:,} test"

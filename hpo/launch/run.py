@@ -117,7 +117,7 @@ class _Launch:
         self, arguments: Namespace, defaults: SiteConfig, spec: StudySpec, storage: Storage
     ) -> None:
         self._arguments, self._spec, self._storage = arguments, spec, storage
-        self._defaults = defaults.launch
+        self._defaults, self._data = defaults.launch, plan.data(spec)
         self._option = storage_option(arguments.storage)
         self._ledger, self._artifacts = Ledger(storage), ArtifactStore(storage.engine)
         self._patient = Ledger(
@@ -155,7 +155,7 @@ class _Launch:
             return self._result(first.state)
         workers = self._workers(first)
         _say(f"{self._spec.name}: {how} in {self._storage.describe()}")
-        for line in plan.data(self._spec):
+        for line in self._data:
             _say(line)
         if workers:
             _say(self._executor.where(workers))
