@@ -158,6 +158,7 @@ def _serve(
     site = DashboardApp(
         lambda: open_storage(arguments.storage, prepare=schema),
         option=storage_option(arguments.storage),
+        notes=arguments.notes,
     )
     try:
         site.open()
