@@ -2,7 +2,7 @@
 // so that nothing flickers and neither focus nor scroll position is lost.
 "use strict";
 
-const EVERY_MS = 3000;
+const EVERY_MS = 3000, NOTICE_MS = 5000;
 const filter = document.querySelector("#filter input");
 const trouble = document.querySelector("#trouble");
 let version = "";
@@ -77,8 +77,22 @@ async function watch() {
   setTimeout(watch, EVERY_MS);
 }
 
-document.querySelector("#filter").hidden = false;
-filter.addEventListener("input", () => prepare(document));
-document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
-prepare(document);
-setTimeout(watch, EVERY_MS);
+// A page that says why there is nothing to show is loaded anew once there is something else.
+async function wait(said) {
+  let found = said;
+  try {
+    found = await (await fetch(location.href, { cache: "no-store" })).text();
+  } catch { /* nobody answers: later */ }
+  if (said !== "" && found !== said) return location.reload();
+  setTimeout(wait, NOTICE_MS, found);
+}
+
+if (filter) {
+  document.querySelector("#filter").hidden = false;
+  filter.addEventListener("input", () => prepare(document));
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
+  prepare(document);
+  setTimeout(watch, EVERY_MS);
+} else {
+  wait("");
+}

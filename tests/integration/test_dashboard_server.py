@@ -291,7 +291,7 @@ def test_it_keeps_the_embedded_server_up(hpo_home: Path) -> None:
         page = running.get("/")
         assert b"<h1>No study yet</h1>" in page.body
         assert b"hpo launch --study seqdigits<" in page.body.replace(b"\n", b"<")
-        assert b'http-equiv="refresh"' in page.body
+        assert b"/hpo/home.js" in page.body
         assert status(hpo_home).running
         with dashboard(HPO_HOME=str(hpo_home)) as second:
             assert second.get("/api/studies").json == {"study_summaries": []}
