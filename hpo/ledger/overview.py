@@ -33,7 +33,7 @@ def _states() -> Any:
         )
         .correlate(studies)
     )
-    named = ("id", "name", "optuna_study_id", "state", "reason", "amendments")
+    named = ("id", "name", "optuna_study_id", "state", "reason", "amendments", "search_end")
     return (
         select(
             *(studies.c[name] for name in named),
