@@ -1,4 +1,6 @@
-"""Takes the pictures of the dashboard for the documentation, of the finished study seqdigits.
+"""Takes the pictures of the dashboard for the documentation.
+
+They show the finished study seqdigits; the home page has five small ones, on a server of its own.
 
 PYTHONPATH=tests/support python docs/screenshots.py
 """
@@ -6,16 +8,34 @@ PYTHONPATH=tests/support python docs/screenshots.py
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
+from typing import Any
 
 import browsing
+import servers
+import workers
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from hpo.postgres.connect import open_storage
+from hpo.study.rules.check import validate
+from hpo.study.spec import StudySpec
 
 HERE = Path(__file__).parent
 STUDY = "seqdigits"
+_SMALL: dict[str, Any] = {
+    "objective": "spintronic",
+    "budget": {"trials": 16, "window": 4, "members": 1, "epochs": 15},
+    "space": {
+        "tau_ns": {"low": 5.0, "high": 50.0, "log": True},
+        "lr0": {"low": 0.05, "high": 2.0, "log": True},
+        "s": {"low": 0.03, "high": 0.5, "log": True},
+    },
+    "confirm": {"top": 1, "members": 3},
+    "reported": {"score": 0.8983, "std": 0.0291, "source": "arXiv:2408.02835"},
+}
+_FIXED = {"layers": 2, "dt_ns": 1.0, "integrator": "exponential-ab3", "max_step_ns": 0.35}
 
 
 def main() -> None:
@@ -28,7 +48,7 @@ def main() -> None:
     ):
         page = watched.page
         page.goto(address)
-        page.get_by_text(STUDY).first.click()
+        page.get_by_role("link", name=STUDY, exact=True).click()
         watched.wait_until(lambda: any(c.startswith("Confirmed on") for c in watched.cards()))
         page.set_viewport_size({"width": 1440, "height": 1080})
         page.mouse.move(0, 0)
@@ -39,6 +59,44 @@ def main() -> None:
         page.set_viewport_size({"width": 1440, "height": 720})
         page.wait_for_timeout(1000)
         save(page, "dashboard-note.png")
+        home(browser)
+
+
+def small(width: int, trials: int = 16) -> StudySpec:
+    """A study of networks of two layers, briefly trained: it is over in a minute."""
+    text = f"Networks of 2 x {width} oscillators read digits."
+    raw = {**_SMALL, "name": f"digits-{width}", "description": text}
+    raw |= {"fixed": {**_FIXED, "width": width}, "seed": width}
+    raw["budget"] = {**_SMALL["budget"], "trials": trials}
+    return validate(raw, where="screenshots")
+
+
+def home(browser: Browser) -> None:
+    """The home page of a server of its own: three finished studies, a live one, one that waits."""
+    with servers.temporary_home() as directory:
+        os.environ["HPO_HOME"] = str(directory)
+        os.environ.pop("HPO_STORAGE", None)
+        with (
+            open_storage() as storage,
+            workers.ledger_at(storage.url) as ledger,
+            browsing.dashboard(storage.url) as address,
+            browsing.watched(browser) as watched,
+        ):
+            for width in (12, 16, 24):
+                ledger.register(small(width))
+                workers.run_workers(storage.url, f"digits-{width}", 2)
+            ledger.register(small(64))
+            ledger.register(small(32, trials=60))
+            worker = workers.start_worker(storage.url, "--study", "digits-32")
+            try:
+                watched.page.set_viewport_size({"width": 1400, "height": 900})
+                watched.page.goto(address)
+                watched.page.locator("#study-digits-32").get_by_text("for the search").wait_for(
+                    timeout=300_000
+                )
+                save(watched.page, "dashboard-home.png")
+            finally:
+                workers.kill(worker)
 
 
 def save(page: Page, name: str) -> None:

@@ -55,7 +55,8 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     "Show the studies of a database in the browser.",
     """\
 hpo dashboard
-    the studies of the embedded server, on http://127.0.0.1:8080/ until Ctrl-C
+    the studies of the embedded server, on http://127.0.0.1:8080/ until Ctrl-C: a home page of all
+    of them, which leads to optuna-dashboard's page of each
 hpo dashboard --storage postgresql://me@server/hpo --port 8081 --open
     those of another database, and open the browser
 ssh -L 8080:127.0.0.1:8080 labserver
@@ -69,7 +70,7 @@ hpo dashboard --host 0.0.0.0 --password-file dashboard-password --allowed-host l
 systemd-run --user --unit hpo-dashboard hpo dashboard
     as a service of yours; `systemctl --user stop hpo-dashboard` ends it
 curl -H "Authorization: Bearer $(cat dashboard-password)" http://labserver:8080/api/studies
-    for programs; /healthz answers without a password, and tells nothing
+    for programs; /metrics is for Prometheus; /healthz answers without a password, and tells nothing
 
 The page only shows: studies are started, stopped, extended and deleted with `hpo`. --notes lets
 people write notes. SIGTERM ends it within two seconds with exit status 0, as systemd and
@@ -158,6 +159,7 @@ def _serve(
     site = DashboardApp(
         lambda: open_storage(arguments.storage, prepare=schema),
         option=storage_option(arguments.storage),
+        notes=arguments.notes,
     )
     try:
         site.open()

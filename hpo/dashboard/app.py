@@ -22,6 +22,7 @@ from optuna.storages._rdb import models
 from hpo.dashboard import answers
 from hpo.dashboard.answers import Reply, packed, problem
 from hpo.dashboard.guard import Kind
+from hpo.dashboard.home import Home
 from hpo.dashboard.optuna_storage import ReadOnlyStorage
 from hpo.dashboard.plots import Plots
 from hpo.dashboard.publish import PublishingThread
@@ -54,7 +55,7 @@ class _Opened:
         self.storage = storage
         self.trials = Trials(storage.engine)
         self.readonly = ReadOnlyStorage(storage.engine, lambda id_: self.trials.of(id_).trials)
-        self.details, self.plots = answers.Details(), Plots()
+        self.details, self.plots, self.home = answers.Details(), Plots(), Home(storage.engine)
         self.artifacts = ArtifactStore(storage.engine)
         self.app: WSGIApplication = optuna_dashboard.wsgi(
             self.readonly, artifact_store=self.artifacts
@@ -66,12 +67,15 @@ class _Opened:
 class DashboardApp:
     """A WSGI application behind the guard, which sets ``hpo.kind``."""
 
-    def __init__(self, open_: Callable[[], Storage], *, option: str = "") -> None:
+    def __init__(
+        self, open_: Callable[[], Storage], *, option: str = "", notes: bool = False
+    ) -> None:
         """Open the database, with its tables, when it is first needed.
 
-        A printed command needs ``option`` to reach the same database.
+        A printed command needs ``option`` to reach the same database. With ``notes`` the guard lets
+        people write some.
         """
-        self._open, self._option = open_, option
+        self._open, self._option, self._notes = open_, option, notes
         self._opened: _Opened | None = None
         self._lock, self._asking = threading.Lock(), threading.Lock()
         self._away: tuple[float, str] | None = None
@@ -97,19 +101,16 @@ class DashboardApp:
         kind: Kind = environ["hpo.kind"]
         if kind is Kind.HEALTH:
             return _send(Reply(b"ok\n", "text/plain"), start_response)
+        if kind is Kind.OURS:
+            return _send(_ours(environ["PATH_INFO"]), start_response)
         if kind is Kind.FILE and self._opened is not None:  # they are there without the database
             return self._opened.app(environ, start_response)
         try:
             opened, has_studies = self._reached()
-            if kind is Kind.PAGE and not has_studies:
-                return _send(_page(no_study(self._option)), start_response)
-            if environ["PATH_INFO"] == "/":  # relative: a proxy before us may speak TLS
-                start_response("302 Found", [("Location", "/dashboard"), ("Content-Length", "0")])
-                return []
-            if kind is Kind.PAGE:
-                return _send(_page(studies()), start_response)
             if kind in (Kind.FILE, Kind.API):
                 return opened.app(environ, start_response)
+            if kind in (Kind.HOME, Kind.PAGE) and not has_studies:
+                return _send(_page(no_study(self._option)), start_response)
             return _send(self._answer(opened, kind, environ), start_response)
         except (Away, HpoError) as error:
             text = str(error)
@@ -122,6 +123,14 @@ class DashboardApp:
     def _answer(self, opened: _Opened, kind: Kind, environ: WSGIEnvironment) -> Reply:
         path: str = environ["PATH_INFO"]
         accepted: str = environ["HTTP_ACCEPT_ENCODING"]
+        if kind is Kind.HOME:
+            return opened.home.page(accepted, environ.get("HTTP_IF_NONE_MATCH", ""))
+        if kind is Kind.METRICS:
+            return opened.home.metrics()
+        if kind is Kind.PAGE and path.rstrip("/") == "/dashboard":
+            return Reply(b"", status="302 Found", headers=(("Location", "/"),))  # TLS may be before
+        if kind is Kind.PAGE:
+            return _page(optuna_page(self._notes))
         if kind is Kind.ARTIFACT:
             return answers.artifact(opened.readonly, opened.artifacts, path)
         study_id = int(path.split("/")[2 if kind is Kind.TABLE else 3])
@@ -212,9 +221,9 @@ def _ask(storage: Storage) -> bool:
 
 
 def _unavailable(kind: Kind, text: str, empty: bool, option: str) -> Reply:
-    if kind is Kind.PAGE and empty:
+    if kind in (Kind.HOME, Kind.PAGE) and empty:
         return _page(no_study(option))
-    if kind is Kind.PAGE:
+    if kind in (Kind.HOME, Kind.PAGE):
         return _page(unavailable(text), "503 Service Unavailable")
     return problem("503 Service Unavailable", f"The database does not answer: {text}")
 
@@ -231,22 +240,30 @@ def _send(reply: Reply, start_response: StartResponse) -> Iterable[bytes]:
 _NOTICE: Template = Template(
     Path(__file__).with_name("notice.html.j2").read_text(encoding="utf-8"), autoescape=True
 )
-_OURS_FIRST = """\
-<style>
-/* Figures of hpo, and the grid that holds them, before those of Optuna. */
-.MuiGrid-root:has([id^="user-defined-plot:hpo-"]) { order: -1; }
-.MuiGrid-container:has([id^="user-defined-plot:hpo-"]) { padding-top: 16px; }
-/* Tables of notes, whose columns touch otherwise. */
-.MuiCardContent-root table:not([class]) :is(th, td) { padding: 2px 20px 2px 0; text-align: left; }
-</style>
-"""
+_OURS = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+}
+_IN_HEAD = '<link rel="stylesheet" href="/hpo/optuna.css"><script src="/hpo/optuna.js"></script>'
+_NO_NOTES = 'button:has([data-testid="EditIcon"]) { display: none !important; }'
 
 
 @cache
-def studies() -> str:
-    """optuna-dashboard's page, on which a study begins with our figures."""
+def _ours(path: str) -> Reply:
+    """A style sheet or a script of ours."""
+    name = path.rpartition("/")[2]
+    return Reply(Path(__file__).with_name(name).read_bytes(), _OURS[name.rpartition(".")[2]])
+
+
+@cache
+def optuna_page(notes: bool) -> str:
+    """optuna-dashboard's page: our figures come first, and what can only fail is gone.
+
+    ``notes``: whether people may write some.
+    """
     page = Path(optuna_dashboard.__file__).with_name("index.html").read_text(encoding="utf-8")
-    return page.replace("</head>", f"{_OURS_FIRST}</head>", 1)
+    more = "" if notes else f"<style>{_NO_NOTES}</style>"
+    return page.replace("</head>", f"{_IN_HEAD}{more}</head>", 1)
 
 
 def no_study(storage: str) -> str:

@@ -27,6 +27,10 @@ _PAGE_POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """'unsafe-eval' is what plotly.js needs for plots in WebGL, as optuna-dashboard's own policy."""
+_HOME_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _FILE_POLICY = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"
 )
@@ -46,7 +50,10 @@ class Kind(Enum):
     """What answers a route, and the paths of that."""
 
     HEALTH = r"/healthz"
-    PAGE = rf"/|/dashboard(/|/studies/{_ID}(/[A-Za-z0-9-]+)*/?|/compare-studies/?)?"
+    HOME = r"/"
+    METRICS = r"/metrics"
+    OURS = r"/hpo/(home|optuna)\.(css|js)"
+    PAGE = rf"/dashboard(/|/studies/{_ID}(/[A-Za-z0-9-]+)*/?|/compare-studies/?)?"
     FILE = r"/favicon\.ico|/static/[A-Za-z0-9._-]+"
     API = r"/api/meta|/api/studies"
     STUDY = rf"/api/studies/{_ID}"
@@ -58,6 +65,11 @@ class Kind(Enum):
     """Where optuna-dashboard's page sends an edited note; all others are read."""
 
 
+_POLICIES: dict[Kind | None, str] = {
+    Kind.HOME: _HOME_POLICY,
+    Kind.PAGE: _PAGE_POLICY,
+    Kind.ARTIFACT: _FILE_POLICY,
+}
 _DROPPED = re.compile(r"(server|via|access-control-.*|x-powered-by)", re.IGNORECASE)
 _log = logging.getLogger(__name__)
 
@@ -224,10 +236,9 @@ def _with_headers(start_response: StartResponse, kind: Kind | None) -> StartResp
         ours = dict(_HEADERS)
         if kind is Kind.ARTIFACT:
             ours["X-Frame-Options"] = "SAMEORIGIN"
-        policy = {Kind.PAGE: _PAGE_POLICY, Kind.ARTIFACT: _FILE_POLICY, None: _OTHER_POLICY}
-        ours["Content-Security-Policy"] = policy.get(kind, _OTHER_POLICY)
+        ours["Content-Security-Policy"] = _POLICIES.get(kind, _OTHER_POLICY)
         # revalidated: an update of the package must not meet the script of the last one
-        ours["Cache-Control"] = "no-cache" if kind is Kind.FILE else "no-store"
+        ours["Cache-Control"] = "no-cache" if kind in (Kind.FILE, Kind.OURS) else "no-store"
         names = {name.lower() for name in ours}
         kept = [(name, value) for name, value in kept if name.lower() not in names]
         return start_response(status, [*kept, *ours.items()], exc_info)

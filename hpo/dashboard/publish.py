@@ -20,17 +20,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, cast, func, lateral, select, true
+from sqlalchemy import Connection, Row, func, select
 
 from hpo.errors import StudyError
-from hpo.ledger import optuna_notes, optuna_tables, reading
-from hpo.ledger.tables import schema, slots, studies
+from hpo.ledger import optuna_notes, optuna_tables, overview, reading
+from hpo.ledger.tables import schema
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.retry import is_passing
-from hpo.study.snapshot import StudyState
-from hpo.study.trials import SlotState
 
-FORMAT = 7
+FORMAT = 8
 """Raised when figures or notes come to look different: everything is then published anew."""
 _LOCK = 0x68706F  # first of the two keys of a study's advisory lock
 LEAST_S = 4.0
@@ -67,7 +65,7 @@ class Publication:
 def _find(connection: Connection) -> dict[str, Publication]:
     """Every study by name, oldest first."""
     published = optuna_tables.system_attr_of_all(connection, optuna_tables.PUBLISHED)
-    rows = {row.name: row for row in connection.execute(_STATES)}
+    rows = {row.name: row for row in overview.states(connection)}
     found = {}
     for row in rows.values():
         overlaid = [rows[name] for name in row.overlay or () if name in rows]
@@ -107,39 +105,6 @@ def _write(
     optuna_tables.drop_system_attrs(connection, study_id, stale)
     optuna_tables.set_system_attrs(connection, study_id, new)
     return True
-
-
-def _states() -> Any:
-    """A row per study with all that figures and note depend on.
-
-    Slots of a finished study change by amendments alone, which count; so they are passed over.
-    """
-    settled = lateral(
-        select(func.count(slots.c.id).label("count"), func.max(slots.c.settled_at).label("latest"))
-        .where(
-            slots.c.study_id == studies.c.id,
-            slots.c.state != SlotState.RUNNING,
-            studies.c.state != StudyState.DONE,
-        )
-        .correlate(studies)
-    )
-    return (
-        select(
-            *(studies.c[name] for name in ("name", "optuna_study_id", "state", "reason")),
-            studies.c.amendments,
-            func.md5(cast(studies.c.spec, Text)).label("spec"),
-            func.md5(cast(studies.c.code, Text)).label("code"),
-            studies.c.spec["figure"]["overlay"].label("overlay"),
-            settled.c.count.label("settled"),
-            settled.c.latest,
-            func.clock_timestamp().label("now"),
-        )
-        .join(settled, true())
-        .order_by(studies.c.created_at, studies.c.id)
-    )
-
-
-_STATES = _states()
 
 
 def _fingerprint(*rows: Row[Any]) -> str:

@@ -9,6 +9,7 @@ __all__ = [
     "ledger",
     "optuna_notes",
     "optuna_tables",
+    "overview",
     "pace",
     "reading",
     "roles",

@@ -174,6 +174,12 @@ def _is_there(connection: Connection, key: Any, wanted: int, *, shared: bool) ->
     return connection.scalar(query) is not None
 
 
+def names(connection: Connection) -> dict[int, str]:
+    """Every study of Optuna's tables by its number, whoever made it."""
+    rows = connection.execute(select(_STUDIES.c.study_id, _STUDIES.c.study_name))
+    return {row.study_id: row.study_name for row in rows}
+
+
 def has_study(connection: Connection, study_id: int) -> bool:
     """Whether a study is still in Optuna's tables; if so, it stays for this transaction."""
     return _is_there(connection, _STUDIES.c.study_id, study_id, shared=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select, true
 
 from hpo.errors import SpecError
 from hpo.ledger import reading
@@ -22,8 +22,8 @@ from hpo.study.summary import ConfirmedSummary, StudySummary
 from hpo.study.trials import Phase, SlotState
 
 
-def summaries(connection: Connection) -> list[StudySummary]:
-    """Every study, oldest first."""
+def summaries(connection: Connection, only: Collection[int] | None = None) -> list[StudySummary]:
+    """Every study, oldest first; or those of some numbers ``only``."""
     scored = slots.c.state == SlotState.COMPLETE
     now = func.clock_timestamp()
     query = (
@@ -38,7 +38,10 @@ def summaries(connection: Connection) -> list[StudySummary]:
         .group_by(studies.c.id)
         .order_by(studies.c.created_at, studies.c.id)
     )
-    confirmed, reported = _confirmed(connection), _reported(connection)
+    chosen = true() if only is None else studies.c.id.in_(only)
+    query = query.where(chosen)
+    ours = true() if only is None else slots.c.study_id.in_(only)
+    confirmed, reported = _confirmed(connection, ours), _reported(connection, ours)
     rows = connection.execute(query).all()
     return [_summary(connection, row, confirmed[row.id], reported[row.id]) for row in rows]
 
@@ -74,12 +77,14 @@ def _summary(
     )
 
 
-def _reported(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
+def _reported(
+    connection: Connection, ours: ColumnElement[bool]
+) -> defaultdict[int, list[Row[Any]]]:
     """How many settled trials have reported how many values, by study."""
     complete = (slots.c.state == SlotState.COMPLETE).label("complete")
     facts = [slots.c.study_id, complete, func.cardinality(slots.c.steps).label("n_steps")]
     settled = (slots.c.phase == Phase.SEARCH) & (slots.c.state != SlotState.RUNNING)
-    query = select(*facts, func.count().label("n")).where(settled).group_by(*facts)
+    query = select(*facts, func.count().label("n")).where(settled, ours).group_by(*facts)
     return _by_study(connection, query)
 
 
@@ -119,7 +124,9 @@ def _solved() -> ColumnElement[float | None]:
     return case((and_(*typed, *counts), info[SOLVED_SCORE].as_float()))
 
 
-def _confirmed(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
+def _confirmed(
+    connection: Connection, ours: ColumnElement[bool]
+) -> defaultdict[int, list[Row[Any]]]:
     """What has been confirmed, by study, with its rank in the search if more, or less, is better.
 
     Which of both holds is the objective's to say, which the database does not know. What is claimed
@@ -140,7 +147,7 @@ def _confirmed(connection: Connection) -> defaultdict[int, list[Row[Any]]]:
             func.avg(slots.c.cost).label("cost"),
         )
         .outerjoin(members, (members.c.slot_id == slots.c.id) & (members.c.member == 0))
-        .where(slots.c.phase == Phase.CONFIRM, slots.c.score.is_not(None))
+        .where(slots.c.phase == Phase.CONFIRM, slots.c.score.is_not(None), ours)
         .group_by(slots.c.study_id, slots.c.source)
         .cte("fresh")
     )

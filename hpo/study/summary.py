@@ -1,12 +1,14 @@
-"""One study of a database in one line."""
+"""Studies of a database, each in one line, and what happens on it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from hpo.study.snapshot import StudyState
+from hpo.study.snapshot import StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
+from hpo.study.trials import SlotState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,3 +64,41 @@ class Event:
     what: str
     """As in ``submitted`` or ``excluded trial 7``."""
     study: str
+
+
+LAST = 20
+"""The pace of a search is that of its last so many trials."""
+RECENT_S = 600.0
+"""The pace of the training is that of the last so many seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """How the search of a study went, in a few numbers."""
+
+    counts: Mapping[SlotState, int]
+    """How many trials have ended in which way."""
+    best: tuple[tuple[int, float], ...]
+    """Number and score of complete trials that were better than all before, in that order."""
+    middle: float | None
+    """Median score of the complete trials; None if there is none."""
+    settled_at: tuple[datetime, ...]
+    """When the last trials settled, the newest first; at most ``LAST``."""
+    trained: tuple[tuple[datetime, int], ...]
+    """When the trials and confirmations of the last ``RECENT_S`` settled, and their epochs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """All studies of a database at one moment."""
+
+    now: datetime
+    """The database's clock."""
+    studies: tuple[tuple[int | None, StudySummary, Course], ...]
+    """Each with Optuna's number of it, oldest first; None where Optuna's tables do not hold it."""
+    others: tuple[tuple[int, str], ...]
+    """Number and name of studies that Optuna alone knows."""
+    workers: tuple[WorkerInfo, ...]
+    """Those seen lately."""
+    events: tuple[Event, ...]
+    """The last ones, the newest last."""

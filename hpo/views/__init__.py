@@ -6,6 +6,7 @@ __all__ = [
     "json_records",
     "note",
     "numbers",
+    "overview",
     "palette",
     "pictures",
     "report",

@@ -66,6 +66,7 @@ def test_hostile_texts_on_the_dashboard(study: str, watched: Watched) -> None:
         page.goto(address)
         page.get_by_text(HOSTILE).first.wait_for()
         check_harmless(watched)
+        page.goto(f"{address}/dashboard/studies/{theirs._study_id}")
         before = None
         for path, alone in PAGES.items():
             watched.follow(f"/dashboard/studies/{theirs._study_id}{path}")

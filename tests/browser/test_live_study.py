@@ -80,7 +80,7 @@ def test_the_page_follows_a_live_study_to_its_trained_network(
             before = ledger.snapshot("small").settled
             assert before < TRIALS, "the study is still live"
             page.goto(address)
-            page.get_by_text(re.compile(r"\bsmall$")).click()
+            page.get_by_role("link", name="small", exact=True).click()
             watched.wait_until(lambda: _points(watched) == before)
             _shows_the_reported_optimum(watched)
             page.evaluate("window.not_reloaded = true")

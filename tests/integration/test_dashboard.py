@@ -58,9 +58,10 @@ def path_of(running: Dashboard, name: str) -> str:
 
 
 def test_a_study_as_its_page_takes_it(running: Dashboard) -> None:
-    assert running.get("/").status == 302
-    assert running.get("/").headers["Location"] == "/dashboard"
-    page = running.get("/dashboard", Accept_Encoding="gzip")
+    listed = running.get("/dashboard")
+    assert (listed.status, listed.headers["Location"]) == (302, "/")
+    assert b'href="/dashboard/studies/1"' in running.get("/", Accept_Encoding="").body
+    page = running.get("/dashboard/studies/1", Accept_Encoding="gzip")
     assert b"/static/bundle.js" in page.body
     assert "Server" not in page.headers
     script = running.get("/static/bundle.js", Accept_Encoding="gzip")

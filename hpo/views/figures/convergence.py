@@ -47,11 +47,7 @@ def convergence(snapshot: StudySnapshot) -> go.Figure:
 
 
 def card(snapshot: StudySnapshot, clock: Clock) -> go.Figure:
-    """Fewer trials, close up, along one clock.
-
-    The best so far is the median over the networks of the incumbent, with its quartiles; which
-    trial that is, is the study's own ranking: by mean score.
-    """
+    """Fewer trials, close up, along one clock; the best so far on the quartiles of its networks."""
     figure = _figure(snapshot, [clock], card=True)
     add_reported_band(figure, snapshot.spec, above=True)
     figure.update_layout(legend_traceorder="normal").update_xaxes(title_standoff=4)
@@ -135,27 +131,23 @@ def _best(snapshot: StudySnapshot, clock: Clock) -> go.Scatter:
 
 
 def _best_with_quartiles(snapshot: StudySnapshot, clock: Clock) -> list[go.Scatter]:
-    """The incumbent's median as a step line, held until the last trial, on its quartile band."""
+    """The incumbent's score as a step line, on the band of the quartiles of its networks."""
     spec = snapshot.spec
     best = sample(incumbents(snapshot, clock), MAX_STEPS)
     if not best:
         return []
-    scores = [
-        [score_text.shown(spec, m.score) for m in s.members] or [axis_score(spec, s)] for s in best
-    ]
-    low, median, high = (list(q) for q in zip(*map(quartiles, scores), strict=True))
-    x, several = _at(clock, best), spec.budget.members > 1
-    name = f"best so far, median of {spec.budget.members}" if several else "best so far"
-    line = steps(x, median, clock.end, line_color=INK, line_width=2.2, name=name)
+    x, y = _at(clock, best), [axis_score(spec, s) for s in best]
+    line = steps(x, y, clock.end, line_color=INK, line_width=2.2, name="best so far")
     line.update(text=[f"trial {s.number}" for s in (*best, best[-1])])
-    line.update(hovertemplate="best so far: %{text}<br>median %{y:.4g}<extra></extra>")
+    line.update(hovertemplate="best so far: %{text}, %{y:.4g}<extra></extra>")
+    if spec.budget.members == 1:
+        return [line]
+    scores = [[score_text.shown(spec, m.score) for m in s.members] for s in best]
+    spread = [quartiles(own or [at]) for own, at in zip(scores, y, strict=True)]
     edge = {"line_width": 0, "hoverinfo": "skip"}
-    band = [
-        steps(x, low, clock.end, **edge, showlegend=False),
-        steps(x, high, clock.end, **edge, name="its quartiles", showlegend=True),
-    ]
-    band[1].update(fill="tonexty", fillcolor=rgba(INK, 0.15))
-    return [*band, line] if several else [line]
+    low = steps(x, [q[0] for q in spread], clock.end, **edge, showlegend=False)
+    high = steps(x, [q[2] for q in spread], clock.end, **edge, name="quartiles of its networks")
+    return [low, high.update(fill="tonexty", fillcolor=rgba(INK, 0.15)), line]
 
 
 def _confirmed(snapshot: StudySnapshot, clock: Clock, *, most: int | None) -> go.Scatter:

@@ -62,7 +62,9 @@ def ask() -> Client:
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("/", "page"),
+        ("/", "home"),
+        ("/metrics", "metrics"),
+        ("/hpo/home.js", "ours"),
         ("/dashboard", "page"),
         ("/dashboard/studies/12/trialTable", "page"),
         ("/healthz", "health"),
@@ -96,6 +98,8 @@ def test_known_routes_pass(ask: Client, path: str, kind: str) -> None:
         "/static/sub/bundle.js",
         "/admin",
         "/dashboard/x",
+        "/hpo/home.css.py",
+        "/metrics/",
         "/healthz/",
     ],
 )
@@ -182,6 +186,8 @@ def test_headers_of_every_answer(ask: Client) -> None:
         assert ask.headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert "frame-ancestors" in ask.headers["Content-Security-Policy"]
         assert not {"Server", "Access-Control-Allow-Origin"} & ask.headers.keys()
+    ask("/")
+    assert "unsafe" not in ask.headers["Content-Security-Policy"]
     ask("/dashboard")
     policy = ask.headers["Content-Security-Policy"]
     assert "script-src 'self' 'unsafe-eval';" in policy
@@ -300,7 +306,7 @@ def test_the_password_opens(locked: Client) -> None:
         f"Bearer {PASSWORD}",
         f"bearer {PASSWORD}",
     ):
-        assert locked("/", HTTP_AUTHORIZATION=header) == "page / "
+        assert locked("/", HTTP_AUTHORIZATION=header) == "home / "
 
 
 @pytest.mark.parametrize(
@@ -327,9 +333,9 @@ def test_anything_else_does_not(locked: Client, header: str) -> None:
 
 def test_a_password_beyond_ascii() -> None:
     ask = Client(Guard(inner, gate=PasswordCheck("schöne Grüße zusammen")))
-    assert ask("/", HTTP_AUTHORIZATION=basic("schöne Grüße zusammen")) == "page / "
+    assert ask("/", HTTP_AUTHORIZATION=basic("schöne Grüße zusammen")) == "home / "
     bearer = "Bearer schöne Grüße zusammen".encode().decode("latin-1")  # as WSGI hands it on
-    assert ask("/", HTTP_AUTHORIZATION=bearer) == "page / "
+    assert ask("/", HTTP_AUTHORIZATION=bearer) == "home / "
 
 
 def test_health_needs_no_password(locked: Client) -> None:
@@ -347,7 +353,7 @@ def test_wrong_passwords_are_told_to_wait_and_the_right_one_opens(
         assert locked("/", HTTP_AUTHORIZATION=basic("wrong")) == too_many
         assert locked.status == "429 Too Many Requests"
         assert locked.headers["Retry-After"] == "60"
-        assert locked("/", HTTP_AUTHORIZATION=basic(PASSWORD)) == "page / "
+        assert locked("/", HTTP_AUTHORIZATION=basic(PASSWORD)) == "home / "
     locked("/", HTTP_AUTHORIZATION=basic("wrong"), REMOTE_ADDR="192.0.2.2")
     assert locked.status == "401 Unauthorized"
     clock.now_s += PAUSE_S
