@@ -1,4 +1,4 @@
-"""Takes the pictures of the dashboard for the documentation, of the finished study seqdigits.
+"""Takes the pictures of dashboard and report for the documentation, of the finished study seqdigits.
 
 PYTHONPATH=tests/support python docs/screenshots.py
 """
@@ -6,13 +6,16 @@ PYTHONPATH=tests/support python docs/screenshots.py
 from __future__ import annotations
 
 import io
+import tempfile
 from pathlib import Path
 
 import browsing
 from PIL import Image
 from playwright.sync_api import Page
 
+from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
+from hpo.views.report import page as report_page
 
 HERE = Path(__file__).parent
 STUDY = "seqdigits"
@@ -27,6 +30,14 @@ def main() -> None:
         browsing.watched(browser) as watched,
     ):
         page = watched.page
+        with tempfile.TemporaryDirectory() as folder:
+            snapshot = Ledger(storage).snapshot(STUDY, curves=True)
+            page.goto(report_page.write(snapshot, Path(folder) / "report.html").as_uri())
+            page.wait_for_function("document.documentElement.dataset.drawn")
+            page.set_viewport_size({"width": 1120, "height": 860})
+            page.wait_for_timeout(1000)
+            save(page, "report.png")
+        page.set_viewport_size({"width": 1440, "height": 1000})
         page.goto(address)
         page.get_by_text(STUDY).first.click()
         watched.wait_until(lambda: any(c.startswith("Confirmed on") for c in watched.cards()))

@@ -20,17 +20,22 @@ from hpo.study.tables import ParamValue
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views import verdict as views_verdict
-from hpo.views.figures import confirmed, convergence, front, learning_curves, parameters
+from hpo.views.figures import confirmed, convergence, front, learning_curves, parallel, parameters
 from hpo.views.figures import importance as figures_importance
 from hpo.views.figures import study_figure as figures_declared
 from hpo.views.numbers import importance, scores, study_figure
 from hpo.views.report import lineage
-from hpo.views.report.html import Plot, Section, Table, plot, render
+from hpo.views.report.html import Plot, Section, Table, panels, plot, render
 from hpo.views.terminal import tables
 from hpo.views.verdict import verdict
 from objectives.contract import Protocol
+from objectives.inspection import NetworkObjective
 
 BEST_ROWS, FAILURE_ROWS = 10, 50
+PARALLEL = (
+    "Parallel coordinates: a line for each trial that trained a network to its end, from its "
+    "parameters, each over the range that was searched, down to its score."
+)
 
 
 def write(snapshot: StudySnapshot, path: Path, others: Sequence[StudySnapshot] = ()) -> Path:
@@ -56,9 +61,12 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
     else:
         sections += [_parameters(snapshot) if spec.sweep is None else None, _points(snapshot)]
     sections += [_failures(snapshot), _excluded(snapshot)]
+    shown = [section for section in sections if section]
+    plots = [part for section in shown for part in section.parts if isinstance(part, Plot)]
     trained = sum(m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
     return render(
         "report.html.j2",
+        {name: figure for part in plots for name, figure in part.figures.items()},
         spec=spec,
         state=snapshot.state,
         shown_state="running" if snapshot.state == StudyState.OPEN else snapshot.state,
@@ -69,7 +77,8 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
             f"{formatting.duration_text(trained)} of training",
             f"as of {snapshot.now:%Y-%m-%d %H:%M %Z}",
         ],
-        sections=[section for section in sections if section],
+        sections=shown,
+        commands=_commands(snapshot),
         study_file=file.dumps(spec),
         lineage=_lineage(snapshot),
     )
@@ -141,6 +150,11 @@ def _convergence(snapshot: StudySnapshot) -> Section:
     hardware = views_verdict.hardware_text(snapshot.spec)
     where += f", {hardware}" * bool(hardware)
     note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
+    if any(item.scores for item in snapshot.confirmations):
+        note += (
+            " At the right end, what the search claimed of the confirmed trials (ring), and what "
+        )
+        note += "fresh seeds gave on the test half, mean ± standard deviation (diamond)."
     begun = warm_start.summary(spec)
     note += f" {formatting.capital(begun)}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
@@ -176,10 +190,13 @@ def _parameters(snapshot: StudySnapshot) -> Section:
     note = "Each searched parameter against the score: hollow points are trials that were ended "
     note += "early (last value of a curve that was cut short, or mean of fewer networks), "
     note += f"a star marks the {views_verdict.named(snapshot)}, " if snapshot.spec.selects else ""
-    note += "a dashed line the reported value; later trials are darker. Scores off the scale "
+    note += "a dashed line the reported value; early trials are grey. Scores off the scale "
     note += "sit on its edge."
     label = f"Score against each of: {', '.join(snapshot.spec.parameters)}"
-    parts = [plot("parameters", parameters.parameters(snapshot), label)]
+    figure = parameters.parameters(snapshot).update_coloraxes(showscale=False)
+    parts: list[Plot | str] = [panels("parameters", figure, label, height=270, least=170)]
+    if (lines := parallel.parallel(snapshot)) is not None:
+        parts += [PARALLEL, plot("parallel", lines, "Parallel coordinates of the trials")]
     warnings = [f"Edge: {text}." for text in views_verdict.edges(snapshot)]
     return Section(name="parameters", title="Parameters", note=note, warnings=warnings, parts=parts)
 
@@ -188,12 +205,15 @@ def _importance(snapshot: StudySnapshot) -> Section:
     found = importance.measure(snapshot)
     parts: list[Plot | str] = []
     if found is not None:
-        bars = figures_importance.bars(found)
-        parts.append(plot("importance", bars, "Importance of each parameter"))
+        bars, label = figures_importance.bars(found), "Importance of each parameter, and of pairs"
+        parts.append(panels("importance", bars, label, height=bars.layout.height, least=330))
         if pairs := found.pairs(figures_importance.PAIRS):
             label = f"Score over {', '.join(' and '.join(pair) for pair in pairs)}"
             contours = figures_importance.contours(snapshot, pairs)
-            parts += [figures_importance.CONTOURS, plot("contours", contours, label)]
+            parts += [
+                figures_importance.CONTOURS,
+                panels("contours", contours, label, height=400, least=330),
+            ]
     note = figures_importance.note(snapshot, found)
     return Section(name="importance", title="Importance", note=note, parts=parts)
 
@@ -346,6 +366,22 @@ def _excluded(snapshot: StudySnapshot) -> Section | None:
     )
     table = Table(caption="Excluded trials", head=["", "score", "why"], rows=rows, css="")
     return Section(name="excluded", title="Excluded", note=note, parts=[table])
+
+
+def _commands(snapshot: StudySnapshot) -> Section:
+    """How to see what a file cannot hold: the database has it."""
+    name, best = snapshot.spec.name, snapshot.best
+    found = {"hpo dashboard --open": "all studies in the browser, as they go on"}
+    if best is not None and isinstance(snapshot.spec.objective_impl, NetworkObjective):
+        found[f"hpo trace {name} --open"] = "time series of the neurons of its best network"
+        found[f"hpo export {name} --network {name}.safetensors"] = "this network, for PyTorch"
+    if snapshot.state == StudyState.DONE:
+        found[f"hpo artifacts {name}"] = "what is kept of the finished study, as files"
+    found[f"hpo trials {name}"] = "every trial, as a table"
+    rows = [[_code(command), what] for command, what in found.items()]
+    table = Table(caption="Commands", head=["command", "shows"], rows=rows, css="")
+    note = "Where the study is stored (else with --storage URL):"
+    return Section(name="commands", title="See more", note=note, parts=[table])
 
 
 def _lineage(snapshot: StudySnapshot) -> Section:

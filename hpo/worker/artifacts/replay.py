@@ -23,6 +23,8 @@ COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, INK, BROWN, "#7B3294", 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 LABELS = {"x": "state x", "y": "output y", "drive": "drive I"}
 """What a quantity is called."""
+MAX_CHANNELS = 8
+"""So many channels of the input are drawn, each in a panel of its own."""
 _PER_LINE = 4
 """Parameters in a line of text."""
 
@@ -88,13 +90,18 @@ class Replay:
         margin = 0.06 * (max(shown) - min(shown)) or 0.5
         return [min(shown) - margin, max(shown) + margin]
 
-    def input_steps(self) -> Iterator[tuple[int, int, list[float], list[float]]]:
-        """Series, channel, times and values: each point of the input is held for ``dt_ns``."""
+    @property
+    def channels(self) -> int:
+        """So many channels of the input are drawn, from the first on."""
+        return min(int(self.trace.inputs.shape[2]), MAX_CHANNELS)
+
+    def input_steps(self, channel: int) -> Iterator[tuple[int, list[float], list[float]]]:
+        """Series, times and values: each point of the input is held for ``dt_ns``."""
         trace = self.trace
         times = [k * trace.dt_ns for k in range(trace.inputs.shape[1] + 1)]
         for series in range(len(trace.images)):
-            for channel, values in enumerate(trace.inputs[series].T.tolist()):
-                yield series, channel, times, [*values, values[-1]]
+            values = trace.inputs[series, :, channel].tolist()
+            yield series, times, [*values, values[-1]]
 
     def neuron_lines(self, row: int, column: int) -> Iterator[tuple[int, list[float]]]:
         """Series and values of a neuron, at the times of the trace."""
@@ -110,8 +117,10 @@ class Replay:
 
     def panel_titles(self, columns: int) -> list[str]:
         """Row by row, the input first; empty where a layer shows fewer than ``columns`` neurons."""
-        channels = self.trace.inputs.shape[2]
-        titles = [f"input, {channels} channels" if channels > 1 else "input"] * columns
+        there, titles = self.trace.inputs.shape[2], []
+        for channel in range(self.channels):
+            of = f" of {there}" if there > self.channels else ""
+            titles += [f"input, channel {channel}{of}" if there > 1 else "input"] * columns
         for layer, neurons in zip(self.layers, self.neurons, strict=True):
             own = [f"layer {layer}, neuron {neuron}" for neuron in neurons]
             titles += own + [""] * (columns - len(own))
