@@ -1,4 +1,4 @@
-"""Takes the pictures of dashboard and report for the documentation, of the finished study seqdigits.
+"""Takes the pictures of dashboard and report for the documentation: of the study seqdigits.
 
 PYTHONPATH=tests/support python docs/screenshots.py
 """
