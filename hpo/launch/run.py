@@ -34,6 +34,8 @@ from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
 from hpo.views import json_records
+from hpo.views.numbers import confusion
+from hpo.views.numbers.confusion import Confusion
 from hpo.views.terminal import tables
 from hpo.views.terminal.live import LiveView
 from hpo.views.terminal.progress import QUIET_S, JsonView, PlainView, View
@@ -295,6 +297,7 @@ class _Launch:
         if complete:
             self._await_artifacts(snapshot)
             self._executor.stop()
+            page = self._report(snapshot) if self._kept(snapshot) else page
         if self._arguments.json:
             self._print_record(snapshot, outcome, page)
         else:
@@ -365,6 +368,12 @@ class _Launch:
         }
         print(json_records.dumps(record), flush=True)
 
+    def _kept(self, snapshot: StudySnapshot) -> Confusion | None:
+        """How the best network reads the test half, once a worker has kept it."""
+        name = confusion.filename(snapshot)
+        data = asked(lambda: self._artifacts.content(self._spec.name, name), None)
+        return confusion.read_csv(data or b"")
+
     def _report(self, snapshot: StudySnapshot) -> Path | None:
         from hpo.views.report import page  # plotly, which most of a launch does not need
 
@@ -372,7 +381,8 @@ class _Launch:
             return None
         path = self._arguments.report or Path(f"{self._spec.name}-report.html")
         try:
-            return page.write(snapshot, path, self._patient.overlays(snapshot.spec))
+            others = self._patient.overlays(snapshot.spec)
+            return page.write(snapshot, path, others, self._kept(snapshot))
         except OSError as error:
             _say(f"the report cannot be written: {error}; see `hpo report --help`")
             return None

@@ -19,6 +19,10 @@ from hpo.views.palette import BLUE, GREY, ORANGE
 
 BEST, MAX_OTHERS, MAX_BEST = 0.1, 150, 60
 """This part of the trials stands out; so many others are drawn, and so many of these."""
+NOTE = (
+    "Parallel coordinates: a line for each trial that trained a network to its end, from its "
+    "parameters, each over the range that was searched, down to its score."
+)
 _ROW = 52
 """Pixels between two axes."""
 

@@ -17,6 +17,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from hpo.views.figures.cards import compact
@@ -58,6 +59,11 @@ class Section:
     note: str
     warnings: Sequence[str] = ()
     parts: Sequence[Table | Plot | str] = ()
+
+
+def code(text: str) -> Markup:
+    """What somebody types, or a name that machines read."""
+    return Markup("<code>{}</code>").format(text)
 
 
 def plot(name: str, figure: go.Figure, label: str) -> Plot:

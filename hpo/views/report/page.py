@@ -20,37 +20,52 @@ from hpo.study.tables import ParamValue
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views import verdict as views_verdict
-from hpo.views.figures import confirmed, convergence, front, learning_curves, parallel, parameters
+from hpo.views.figures import (
+    confirmed,
+    confusion,
+    convergence,
+    front,
+    learning_curves,
+    parallel,
+    parameters,
+)
 from hpo.views.figures import importance as figures_importance
 from hpo.views.figures import study_figure as figures_declared
 from hpo.views.numbers import importance, scores, study_figure
+from hpo.views.numbers.confusion import Confusion
 from hpo.views.report import lineage
-from hpo.views.report.html import Plot, Section, Table, panels, plot, render
+from hpo.views.report.commands import commands
+from hpo.views.report.html import Plot, Section, Table, code, panels, plot, render
 from hpo.views.terminal import tables
 from hpo.views.verdict import verdict
 from objectives.contract import Protocol
-from objectives.inspection import NetworkObjective
 
 BEST_ROWS, FAILURE_ROWS = 10, 50
-PARALLEL = (
-    "Parallel coordinates: a line for each trial that trained a network to its end, from its "
-    "parameters, each over the range that was searched, down to its score."
-)
 
 
-def write(snapshot: StudySnapshot, path: Path, others: Sequence[StudySnapshot] = ()) -> Path:
+def write(
+    snapshot: StudySnapshot,
+    path: Path,
+    others: Sequence[StudySnapshot] = (),
+    kept: Confusion | None = None,
+) -> Path:
     """Write the report, whole or not at all, and return its path; see ``html``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(html(snapshot, others), encoding="utf-8", errors="replace")
+    draft.write_text(html(snapshot, others, kept), encoding="utf-8", errors="replace")
     os.replace(draft, path)
     return path
 
 
-def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
+def html(
+    snapshot: StudySnapshot,
+    others: Sequence[StudySnapshot] = (),
+    kept: Confusion | None = None,
+) -> str:
     """The report as one self-contained page: a pure function of the snapshots.
 
-    ``others`` are the studies that its figure is drawn with, as far as they are there.
+    ``others`` are the studies that its figure is drawn with, as far as they are there, ``kept`` is
+    how its best network reads the test half.
     """
     spec = snapshot.spec
     sections = [_figure(snapshot, others)]
@@ -58,6 +73,7 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
         first = _convergence if spec.cost is None else _front
         searching = (first, _parameters, _importance, _learning_curves, _confirmation, _best)
         sections += [section(snapshot) for section in searching]
+        sections.insert(-1, _confusion(kept) if kept else None)
     else:
         sections += [_parameters(snapshot) if spec.sweep is None else None, _points(snapshot)]
     sections += [_failures(snapshot), _excluded(snapshot)]
@@ -78,7 +94,7 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
             f"as of {snapshot.now:%Y-%m-%d %H:%M %Z}",
         ],
         sections=shown,
-        commands=_commands(snapshot),
+        commands=commands(snapshot),
         study_file=file.dumps(spec),
         lineage=_lineage(snapshot),
     )
@@ -196,7 +212,7 @@ def _parameters(snapshot: StudySnapshot) -> Section:
     figure = parameters.parameters(snapshot).update_coloraxes(showscale=False)
     parts: list[Plot | str] = [panels("parameters", figure, label, height=270, least=170)]
     if (lines := parallel.parallel(snapshot)) is not None:
-        parts += [PARALLEL, plot("parallel", lines, "Parallel coordinates of the trials")]
+        parts += [parallel.NOTE, plot("parallel", lines, "Parallel coordinates of the trials")]
     warnings = [f"Edge: {text}." for text in views_verdict.edges(snapshot)]
     return Section(name="parameters", title="Parameters", note=note, warnings=warnings, parts=parts)
 
@@ -248,6 +264,17 @@ def _confirmation(snapshot: StudySnapshot) -> Section:
         parts.insert(0, plot("confirmed", confirmed.confirmed(snapshot), label))
     warnings = tables.warnings(snapshot)
     return Section(name=name, title=title, note=note, warnings=warnings, parts=parts)
+
+
+def _confusion(kept: Confusion) -> Section:
+    share = 100 * kept.right / kept.total
+    note = "How the network that is kept of the study, one of the best trial, reads the test half, "
+    note += "as its traces show it: on the solved equation, where there is one. "
+    note += f"{kept.right:,} of {kept.total:,} series rightly ({share:.1f} %)"
+    worst = [f"{a} as {b or 'nothing finite'} ({n})" for a, b, n in kept.errors(3)]
+    note += f"; most often wrong: {', '.join(worst)}." if worst else "."
+    parts = [plot("confusion", confusion.confusion(kept), f"Confusion matrix; {note}")]
+    return Section(name="confusion", title="Confusion matrix", note=note, parts=parts)
 
 
 def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> Table:
@@ -308,11 +335,7 @@ def _best(snapshot: StudySnapshot) -> Section:
 
 
 def _parameter_head(name: str) -> Markup:
-    return _code(name) + _below(formatting.unit(name))
-
-
-def _code(text: str) -> Markup:
-    return Markup("<code>{}</code>").format(text)
+    return code(name) + _below(formatting.unit(name))
 
 
 def _below(text: str) -> Markup:
@@ -340,7 +363,7 @@ def _failures(snapshot: StudySnapshot) -> Section | None:
     rows = []
     for slot in failed[:FAILURE_ROWS]:
         message = slot.message or ""
-        text = _code(formatting.cut(formatting.last_line(message), 120))
+        text = code(formatting.cut(formatting.last_line(message), 120))
         if len(message.strip().splitlines()) > 1 or len(message) > 120:
             whole = Markup("<details><summary>{}</summary><pre>{}</pre></details>")
             text = whole.format(text, message)
@@ -368,25 +391,9 @@ def _excluded(snapshot: StudySnapshot) -> Section | None:
     return Section(name="excluded", title="Excluded", note=note, parts=[table])
 
 
-def _commands(snapshot: StudySnapshot) -> Section:
-    """How to see what a file cannot hold: the database has it."""
-    name, best = snapshot.spec.name, snapshot.best
-    found = {"hpo dashboard --open": "all studies in the browser, as they go on"}
-    if best is not None and isinstance(snapshot.spec.objective_impl, NetworkObjective):
-        found[f"hpo trace {name} --open"] = "time series of the neurons of its best network"
-        found[f"hpo export {name} --network {name}.safetensors"] = "this network, for PyTorch"
-    if snapshot.state == StudyState.DONE:
-        found[f"hpo artifacts {name}"] = "what is kept of the finished study, as files"
-    found[f"hpo trials {name}"] = "every trial, as a table"
-    rows = [[_code(command), what] for command, what in found.items()]
-    table = Table(caption="Commands", head=["command", "shows"], rows=rows, css="")
-    note = "Where the study is stored (else with --storage URL):"
-    return Section(name="commands", title="See more", note=note, parts=[table])
-
-
 def _lineage(snapshot: StudySnapshot) -> Section:
-    rows: list[Sequence[str]] = [[_code("spec hash"), _code(snapshot.spec.hash)]]
-    rows += [[_code(key), text] for key, text in lineage.summary(snapshot).items()]
+    rows: list[Sequence[str]] = [[code("spec hash"), code(snapshot.spec.hash)]]
+    rows += [[code(key), text] for key, text in lineage.summary(snapshot).items()]
     note = "What the trials ran on; in brackets how many of them, where they differ."
     table = Table(caption="Lineage", head=["", "value"], rows=rows, css="")
     return Section(name="lineage", title="Lineage", note=note, parts=[table])

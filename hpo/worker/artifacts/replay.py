@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -13,6 +14,7 @@ from hpo.errors import HpoError
 from hpo.study import score_text, time_step
 from hpo.views import json_records
 from hpo.views.formatting import unit, value_text
+from hpo.views.numbers.confusion import Confusion
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from hpo.worker.artifacts.retrain import Retrained, about
 from objectives.inspection import NetworkMember, Trace
@@ -25,6 +27,8 @@ LABELS = {"x": "state x", "y": "output y", "drive": "drive I"}
 """What a quantity is called."""
 MAX_CHANNELS = 8
 """So many channels of the input are drawn, each in a panel of its own."""
+_VALUES = 2**22
+"""So many values of neurons are held at once, of each quantity, where many series are replayed."""
 _PER_LINE = 4
 """Parameters in a line of text."""
 
@@ -157,6 +161,23 @@ def default(retrained: Retrained) -> Replay:
     layers = pick_layers(network, ["all"])
     neurons = tuple((telling_neuron(trace, layer),) for layer in layers)
     return Replay(retrained=retrained, trace=trace, layers=layers, neurons=neurons)
+
+
+def confusion(network: NetworkMember) -> Confusion:
+    """How a trained network reads every series of the test half, some at a time."""
+    labels = network.test_labels.tolist()
+    least = max(1, _VALUES // network.trace([0], "y").values.size)
+    read = []
+    for first in range(0, len(labels), least):
+        some = range(first, min(first + least, len(labels)))
+        read += network.trace(some, "y").predicted.tolist()
+    numbers = [*range(len(network.classes)), *([-1] if -1 in read else [])]
+    pairs = Counter(zip(labels, read, strict=True))
+    return Confusion(
+        classes=network.classes,
+        read_as=[network.classes[n] if n >= 0 else "" for n in numbers],
+        counts=[[pairs[label, n] for n in numbers] for label in range(len(network.classes))],
+    )
 
 
 def pick_images(network: NetworkMember, images: Sequence[int] | None) -> list[int]:
