@@ -30,7 +30,7 @@ from hpo.postgres.retry import is_passing
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
 
-FORMAT = 7
+FORMAT = 8
 """Raised when figures or notes come to look different: everything is then published anew."""
 _LOCK = 0x68706F  # first of the two keys of a study's advisory lock
 LEAST_S = 4.0

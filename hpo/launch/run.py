@@ -295,9 +295,9 @@ class _Launch:
         snapshot = self._patient.snapshot(self._spec.name, curves=complete)
         page = self._report(snapshot) if complete else None
         if complete:
-            self._await_artifacts(snapshot)
+            if self._await_artifacts(snapshot) and page:
+                page = self._report(snapshot)
             self._executor.stop()
-            page = self._report(snapshot) if self._kept(snapshot) else page
         if self._arguments.json:
             self._print_record(snapshot, outcome, page)
         else:
@@ -326,10 +326,10 @@ class _Launch:
             raise HpoError(f"{self._spec.name}: study failed: {snapshot.reason}\nnext: {step}")
         return 0 if complete else EXIT_ERROR
 
-    def _await_artifacts(self, snapshot: StudySnapshot) -> None:
-        """Let the workers that were started here make the artifacts of the finished study."""
+    def _await_artifacts(self, snapshot: StudySnapshot) -> bool:
+        """Let the workers started here make the artifacts of the study; whether they have."""
         if not (self._executor.alive and self._artifacts_due()):
-            return
+            return False
         what = make.what(self._spec)
         trained = (m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
         until_s = time.monotonic() + ARTIFACTS_S + 3 * max(trained, default=0.0)
@@ -346,6 +346,7 @@ class _Launch:
             if isinstance(wish, Terminated):
                 raise
         self._tell_of_artifacts()
+        return not self._artifacts_due()
 
     def _tell_of_artifacts(self) -> None:
         """Say how artifacts can be made that nobody is going to make by himself."""

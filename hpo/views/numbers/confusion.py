@@ -67,8 +67,9 @@ def read_csv(data: bytes) -> Confusion | None:
         return None
     classes = list(dict.fromkeys(name for name, _ in cells))
     read_as = list(dict.fromkeys(other for _, other in cells))
-    whole = read_as[: len(classes)] == classes and len(cells) == len(classes) * len(read_as)
-    if head != _HEAD or not whole or min(cells.values()) < 0 or not any(cells.values()):
+    size = len(classes) * len(read_as)
+    whole = read_as[: len(classes)] == classes and len(rows) == len(cells) == size
+    if head != _HEAD or not whole or not any(cells.values()) or min(cells.values()) < 0:
         return None
     counts = [[cells[name, other] for other in read_as] for name in classes]
     return Confusion(classes=classes, read_as=read_as, counts=counts)

@@ -32,6 +32,7 @@ def test_a_file_says_what_was_counted() -> None:
         b"class,read_as,series\na,a,-1\n",
         b"class,read_as,series\na,b,1\n",
         b"class,read_as,series\na,a,1\na,b,0\nb,a,0\n",
+        b"class,read_as,series\na,a,1\na,a,2\n",
         b"a,b,c\na,a,1\n",
     ],
 )
