@@ -55,7 +55,7 @@ docs: $(VENV)/.ready-docs ## the documentation, as docs/_build/html/index.html; 
 	$(PY) -m sphinx -b html --fresh-env --fail-on-warning --keep-going --nitpicky --quiet docs docs/_build/html
 	@echo docs/_build/html/index.html
 
-screenshots: $(VENV)/.ready-dev ## the pictures of the dashboard in the documentation; needs chromium
+screenshots: $(VENV)/.ready-dev ## the pictures of dashboard and report in the documentation; needs chromium
 	@$(PY) -m hpo.launch --study seqdigits --no-report > /dev/null
 	@PYTHONPATH=tests/support $(PY) docs/screenshots.py
 

@@ -1,4 +1,4 @@
-"""Takes the pictures of the dashboard for the documentation.
+"""Takes the pictures of dashboard and report for the documentation.
 
 They show the finished study seqdigits; the home page has five small ones, on a server of its own.
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ import workers
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
+from hpo.views.report import page as report_page
 
 HERE = Path(__file__).parent
 STUDY = "seqdigits"
@@ -47,6 +50,14 @@ def main() -> None:
         browsing.watched(browser) as watched,
     ):
         page = watched.page
+        with tempfile.TemporaryDirectory() as folder:
+            snapshot = Ledger(storage).snapshot(STUDY, curves=True)
+            page.goto(report_page.write(snapshot, Path(folder) / "report.html").as_uri())
+            page.wait_for_function("document.documentElement.dataset.drawn")
+            page.set_viewport_size({"width": 1120, "height": 860})
+            page.wait_for_timeout(1000)
+            save(page, "report.png")
+        page.set_viewport_size({"width": 1440, "height": 1000})
         page.goto(address)
         page.get_by_role("link", name=STUDY, exact=True).click()
         watched.wait_until(lambda: any(c.startswith("Confirmed on") for c in watched.cards()))

@@ -13,7 +13,6 @@ from hpo.cli.common import (
     STUDY,
     argument,
     command,
-    opened,
     opened_storage,
     show,
     study_or,
@@ -63,13 +62,20 @@ def report(arguments: argparse.Namespace) -> int:
     Raises:
         HpoError: the file cannot be written, or the study has no figure to draw.
     """
+    from hpo.ledger.artifacts import ArtifactStore
+    from hpo.ledger.ledger import Ledger
+
     if arguments.picture is not None:
         from hpo.views.pictures import study_figure
 
         study_figure.check(arguments.picture)
-    with opened(arguments) as ledger:
+    from hpo.views.numbers import confusion
+
+    with opened_storage(arguments) as storage:
+        ledger, store = Ledger(storage), ArtifactStore(storage.engine)
         snapshot = ledger.snapshot(arguments.study, curves=True)
         others = ledger.overlays(snapshot.spec)
+        matrix = store.content(arguments.study, confusion.filename(snapshot))
     from hpo.views import verdict
     from hpo.views.report import page
 
@@ -79,7 +85,7 @@ def report(arguments: argparse.Namespace) -> int:
     else:
         target = arguments.output or Path(f"{arguments.study}-report.html")
         try:
-            path = page.write(snapshot, target, others)
+            path = page.write(snapshot, target, others, confusion.read_csv(matrix or b""))
         except OSError as error:
             raise HpoError(f"{target}: the report cannot be written: {error.strerror}.") from error
         record = {"report": str(path), "verdict": verdict.verdict(snapshot)}

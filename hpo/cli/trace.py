@@ -53,7 +53,8 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
     "the test half, and draw the time series of its neurons as one HTML file.",
     """\
 hpo trace seqdigits
-    the best trial: input and one neuron of every layer, one image of each of four classes
+    the best trial: every channel of the input (at most eight) and one neuron of every layer, one
+    image of each of four classes
 hpo trace --study seqdigits --classes 0,1,5 --per-class 2 --layer last
     other classes (digits), two images of each, the last layer alone
 hpo trace seqdigits --trial 12 --images 0,7 --neurons 3,8,30 --quantity y -o y.html --open

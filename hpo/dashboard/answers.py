@@ -31,12 +31,16 @@ from optuna_dashboard._custom_plot_data import get_plotly_graph_objects
 from optuna_dashboard._pareto_front import get_pareto_front_trials
 from optuna_dashboard.artifact import _backend as artifacts
 from optuna_dashboard.preferential import _system_attrs as preferences
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from hpo.dashboard.optuna_storage import ReadOnlyStorage
 from hpo.dashboard.trial_cache import View, complete
-from hpo.ledger import optuna_tables
+from hpo.errors import SpecError
+from hpo.ledger import optuna_tables, reading
 from hpo.ledger.artifacts import ArtifactStore
+from hpo.ledger.tables import studies
+from hpo.study.snapshot import StudySnapshot
+from hpo.views.numbers import importance as numbers_importance
 
 _SHOWN = ("image/png", "image/jpeg", "image/svg+xml", "text/csv", "application/json", "text/plain")
 """Media types that the page shows; anything else is only handed out."""
@@ -141,27 +145,47 @@ def _properties(study_id: int, view: View) -> Any:
     return view.shared["properties"]
 
 
-def importances(storage: ReadOnlyStorage, study: FrozenStudy, view: View) -> Reply:
+def importances(storage: ReadOnlyStorage, engine: Engine, study: FrozenStudy, view: View) -> Reply:
     """How much each parameter matters for each score, computed once per view.
 
-    optuna-dashboard's own answer holds the trials of every study that it was ever asked for, and
-    is not another after as many trials were excluded as have come.
+    Of a study of ours that is what its report says: nothing from too few trials, nor of its cost.
     """
     if "importances" not in view.shared:
-        study_id, seen = study._study_id, storage.with_trials(view.trials)
-        named = any(trial.params for trial in complete(view.trials))
-        found = []
-        for i in range(len(study.directions)):
-            with importance.param_importance_cache_lock:
-                importance.param_importance_cache.pop(f"{study_id}:{i}", None)
-            asked = derived.InMemoryCache(), seen, study_id, i, view.trials
-            try:
-                calculate = importance.get_param_importance_from_trials_cache
-                found.append(calculate(*asked) if named else [])
-            except ValueError as error:
-                return problem("400 Bad Request", f"importances: {error}")
+        try:
+            with engine.begin() as connection:
+                mine = studies.c.optuna_study_id == study._study_id
+                name = connection.scalar(select(studies.c.name).where(mine))
+                ours = None if name is None else reading.snapshot(connection, name)
+            found = _of_others(storage, study, view) if ours is None else _of_ours(ours, view)
+        except (ValueError, SpecError) as error:
+            return problem("400 Bad Request", f"importances: {error}")
         view.shared["importances"] = found
     return Reply(json.dumps({"param_importances": view.shared["importances"]}).encode())
+
+
+def _of_ours(snapshot: StudySnapshot, view: View) -> list[Any]:
+    measured = numbers_importance.measure(snapshot)
+    shares = {e.names[0]: e.share for e in measured.mains} if measured else {}
+    found = importance.convert_to_importance_type(shares, view.trials)
+    return [found] if snapshot.spec.cost is None else [found, []]
+
+
+def _of_others(storage: ReadOnlyStorage, study: FrozenStudy, view: View) -> list[Any]:
+    """What optuna-dashboard says, without its memory.
+
+    Its own answer holds the trials of every study that it was ever asked for, and is not another
+    after as many trials were excluded as have come.
+    """
+    study_id, seen = study._study_id, storage.with_trials(view.trials)
+    if not any(trial.params for trial in complete(view.trials)):
+        return [[] for _ in study.directions]
+    found = []
+    for i in range(len(study.directions)):
+        with importance.param_importance_cache_lock:
+            importance.param_importance_cache.pop(f"{study_id}:{i}", None)
+        asked = derived.InMemoryCache(), seen, study_id, i, view.trials
+        found.append(importance.get_param_importance_from_trials_cache(*asked))
+    return found
 
 
 def _best(study: FrozenStudy, view: View) -> list[FrozenTrial]:

@@ -155,7 +155,7 @@ class DashboardApp:
         if kind is Kind.PLOT:
             return opened.plots.get(opened.readonly, study, path.rsplit("/", 1)[1], view, accepted)
         if kind is Kind.IMPORTANCE:
-            return answers.importances(opened.readonly, study, view)
+            return answers.importances(opened.readonly, opened.storage.engine, study, view)
         if kind is Kind.TABLE:
             return answers.table(study, view, chosen, accepted)
         opened.details.forget(opened.trials.kept())

@@ -34,6 +34,8 @@ from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
 from hpo.views import json_records
+from hpo.views.numbers import confusion
+from hpo.views.numbers.confusion import Confusion
 from hpo.views.terminal import tables
 from hpo.views.terminal.live import LiveView
 from hpo.views.terminal.progress import QUIET_S, JsonView, PlainView, View
@@ -297,7 +299,8 @@ class _Launch:
         snapshot = self._patient.snapshot(self._spec.name, curves=complete)
         page = self._report(snapshot) if complete else None
         if complete:
-            self._await_artifacts(snapshot)
+            if self._await_artifacts(snapshot) and page:
+                page = self._report(snapshot)
             self._executor.stop()
         if self._arguments.json:
             self._print_record(snapshot, outcome, page)
@@ -327,10 +330,10 @@ class _Launch:
             raise HpoError(f"{self._spec.name}: study failed: {snapshot.reason}\nnext: {step}")
         return 0 if complete else EXIT_ERROR
 
-    def _await_artifacts(self, snapshot: StudySnapshot) -> None:
-        """Let the workers that were started here make the artifacts of the finished study."""
+    def _await_artifacts(self, snapshot: StudySnapshot) -> bool:
+        """Let the workers started here make the artifacts of the study; whether they have."""
         if not (self._executor.alive and self._artifacts_due()):
-            return
+            return False
         what = make.what(self._spec)
         trained = (m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
         until_s = time.monotonic() + ARTIFACTS_S + 3 * max(trained, default=0.0)
@@ -347,6 +350,7 @@ class _Launch:
             if isinstance(wish, Terminated):
                 raise
         self._tell_of_artifacts()
+        return not self._artifacts_due()
 
     def _tell_of_artifacts(self) -> None:
         """Say how artifacts can be made that nobody is going to make by himself."""
@@ -369,6 +373,12 @@ class _Launch:
         }
         print(json_records.dumps(record), flush=True)
 
+    def _kept(self, snapshot: StudySnapshot) -> Confusion | None:
+        """How the best network reads the test half, once a worker has kept it."""
+        name = confusion.filename(snapshot)
+        data = asked(lambda: self._artifacts.content(self._spec.name, name), None)
+        return confusion.read_csv(data or b"")
+
     def _report(self, snapshot: StudySnapshot) -> Path | None:
         from hpo.views.report import page  # plotly, which most of a launch does not need
 
@@ -376,7 +386,8 @@ class _Launch:
             return None
         path = self._arguments.report or Path(f"{self._spec.name}-report.html")
         try:
-            return page.write(snapshot, path, self._patient.overlays(snapshot.spec))
+            others = self._patient.overlays(snapshot.spec)
+            return page.write(snapshot, path, others, self._kept(snapshot))
         except OSError as error:
             _say(f"the report cannot be written: {error}; see `hpo report --help`")
             return None

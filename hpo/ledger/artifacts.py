@@ -125,6 +125,18 @@ def _listed(connection: Connection, study: str) -> list[Listed]:
     return [Listed(**row._mapping) for row in found]
 
 
+def _content(connection: Connection, study: str, filename: str) -> bytes | None:
+    """The artifact of a study that has a name; None if there is none.
+
+    Raises:
+        StudyError: there is no such study.
+    """
+    mine = artifacts.c.study_id == reading.study(connection, study).id
+    query = select(artifacts.c.data).where(mine, artifacts.c.filename == filename)
+    data: bytes | None = connection.scalar(query)
+    return data
+
+
 def _error(connection: Connection, study: str) -> str | None:
     """Why the artifacts of a study could not be made, if so."""
     error: str | None = reading.study(connection, study).artifact_error
@@ -294,6 +306,7 @@ class ArtifactStore(Transactional):
 
     # what workers make
     listed = transaction(_listed)
+    content = transaction(_content)
     error = transaction(_error)
     due = transaction(_due)
     held = transaction(_held)

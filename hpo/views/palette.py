@@ -5,6 +5,7 @@ from __future__ import annotations
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BROWN = "#CC79A7", "#56B4E9", "#8C6D31"
 INK, SLATE, GREY, GRID = "#1f2933", "#52606d", "#9aa5b1", "#e4e7eb"
+PAPER = "white"
 
 BAND_OPACITY = 0.10
 BAND = {
@@ -13,3 +14,17 @@ BAND = {
     "layer": "below",
 }
 """The band of the reported result, for plotly."""
+
+DARK = {
+    BLUE: "#4aa3df",
+    GREEN: "#2cc295",
+    VERMILLION: "#ff8a3d",
+    BROWN: "#c9a25a",
+    INK: "#e6eaee",
+    SLATE: "#a9b6c3",
+    GREY: "#7b8794",
+    GRID: "#36414c",
+    PAPER: "#1b232b",
+}
+"""What stands for a colour on a dark page; the others are told from both grounds. One to one, so
+that it can be undone: a page changes while it is open, and is printed on white."""

@@ -6,9 +6,11 @@ import io
 import re
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import optuna_dashboard
+import pages
 import pytest
 from artifacts import names, plain, small, tries
 from finished import finished
@@ -22,6 +24,7 @@ from hpo.ledger.claims import ARTIFACT_TRIES
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.study.snapshot import StudyState
+from hpo.views.figures.style import safe
 
 MADE = r"INFO toy: \d+ artifacts$"
 
@@ -70,11 +73,25 @@ def test_workers_keep_the_best_network_once(kept: str) -> None:
     with open_storage(kept) as storage:
         store, best = ArtifactStore(storage.engine), Ledger(storage).snapshot("toy").best
         assert best is not None
-        endings = ["-learning.csv", "-learning.png", "-traces.csv", "-traces.png"]
+        endings = ["-confusion.csv", "-learning.csv", "-learning.png", "-traces.csv", "-traces.png"]
         endings += [".json", ".safetensors"]
         assert names(store) == [f"toy-trial-{best.number}{ending}" for ending in endings]
         assert (store.due(), store.error("toy"), tries(storage)) == ([], None, 0)
     assert not re.search(MADE, run_worker(kept, "toy")[1], re.MULTILINE)
+
+
+def test_the_report_shows_how_the_kept_network_reads_the_test_half(
+    kept: str, tmp_path: Path
+) -> None:
+    report = tmp_path / "report.html"
+    assert main.main(["report", "toy", "--storage", kept, "-o", str(report)]) == 0
+    page = report.read_text()
+    (cells,) = pages.figures(page)["confusion-plot"]["data"]
+    assert cells["y"] == cells["x"] == ["sine", "square", safe(pages.HOSTILE)]
+    assert [row.index(max(row)) for row in cells["customdata"]] == [0, 2, 2], (
+        "squares: read wrongly"
+    )
+    assert "most often wrong: square as " in page
 
 
 def test_optuna_dashboard_lists_and_serves_them(kept: str) -> None:

@@ -205,7 +205,7 @@ def test_the_dashboard_answers_for_two_objectives(finished: str) -> None:
         assert [d.lower() for d in detail["directions"]] == ["maximize", "minimize"]
         assert sorted(t["number"] for t in detail["best_trials"]) == sorted(front)
         importances = running.get(f"{path}/param_importances").json["param_importances"]
-        assert len(importances) == 2
+        assert importances == [[], []], "as in the report: too few trials, and none of the cost"
         for name in PLOTS:
             got = running.get(f"{path}/plot/{name}")
             assert got.status == 200, (name, got.body)

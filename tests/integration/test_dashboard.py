@@ -26,6 +26,7 @@ from hpo.ledger import interventions
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
+from hpo.views.numbers import importance
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,8 @@ def test_a_study_as_its_page_takes_it(running: Dashboard) -> None:
     assert running.get("/api/studies/99").reason == "study_id=99 is not found"
     assert running.get("/csv/99").status == 404
     assert running.get("/api/studies/99/plot/contour").status == 404
-    assert len(running.get(f"{path}/param_importances").json["param_importances"]) == 1
+    importances = running.get(f"{path}/param_importances").json["param_importances"]
+    assert importances == [[]], "the report says nothing of so few trials, so nor does the page"
     # times say their zone, so that a browser elsewhere does not take them for its own
     assert re.search(r"[+-]\d\d:\d\d$", detail["trials"][0]["datetime_complete"])
 
@@ -178,6 +180,24 @@ def test_importances_are_those_of_the_trials_there_are(running: Dashboard, shown
             connection.execute(sa.text(query), {"old": old, "new": new})
         connection.execute(sa.text(f"UPDATE trials SET datetime_complete = now() WHERE {ours}"))
     wait_until(lambda: first() == "y")
+
+
+def test_importances_of_a_study_of_ours_are_those_of_its_report(
+    running: Dashboard, shown: Storage
+) -> None:
+    with ledger_at(shown.url) as ledger:
+        ledger.register(large.spec(60, 2).model_copy(update={"name": "sixty"}))
+        path = path_of(running, "sixty")
+        large.fill(shown, int(path.rsplit("/", 1)[1]), trials=60, points=2)
+        measured = importance.measure(ledger.snapshot("sixty"))
+    assert measured is not None
+    expected = {effect.names[0]: pytest.approx(effect.share) for effect in measured.mains}
+
+    def found() -> dict[str, float]:
+        (of_score,) = running.get(f"{path}/param_importances").json["param_importances"]
+        return {one["name"]: one["importance"] for one in of_score}
+
+    wait_until(lambda: found() == expected)
 
 
 def test_figures_come_in_the_order_of_their_names(running: Dashboard, shown: Storage) -> None:

@@ -19,12 +19,17 @@ MAX_SEEDS = 40
 """So many fresh seeds of each configuration a card shows."""
 
 
-def confirmed(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
-    """Fresh-seed scores of confirmed configurations, or the best, against the search's claim."""
+def confirmed(snapshot: StudySnapshot) -> go.Figure:
+    """Fresh-seed scores of confirmed configurations against the search's claim."""
+    figure = _figure(snapshot, None)
+    add_reported_band(figure, snapshot.spec, vertical=True)
+    return figure
+
+
+def _figure(snapshot: StudySnapshot, most: int | None) -> go.Figure:
     spec = snapshot.spec
     found = [c for c in snapshot.confirmations if c.scores][:most]
     figure = style(go.Figure(), height=170 + 70 * max(1, len(found)))
-    add_reported_band(figure, spec, vertical=True)
     labels = []
     for row, item in enumerate(found):
         cost = "" if item.cost is None else f", {formatting.quantity(spec.cost_name, item.cost)}"
@@ -44,7 +49,8 @@ def confirmed(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
 
 def card(snapshot: StudySnapshot) -> go.Figure:
     """What the search had claimed and what fresh seeds gave, beside the reported value."""
-    figure = confirmed(snapshot, most=MAX_CONFIRMED)
+    figure = _figure(snapshot, MAX_CONFIRMED)
+    add_reported_band(figure, snapshot.spec, vertical=True, legend=False)
     for trace in figure.data:
         few = sample(range(len(trace.x)), MAX_SEEDS)
         trace.update({key: [trace[key][i] for i in few] for key in ("x", "y", "text")})

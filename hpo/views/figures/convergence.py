@@ -30,8 +30,10 @@ from hpo.views.figures.thinning import MAX_CONFIRMED, MAX_STEPS, chosen, sample,
 from hpo.views.numbers.convergence import Clock, clocks, incumbents
 from hpo.views.numbers.scores import axis_score, scored
 from hpo.views.numbers.study_figure import quartiles
-from hpo.views.palette import BLUE, GREEN, GRID, INK
+from hpo.views.palette import BLUE, GREEN, INK
 
+CLOSE = 0.1
+"""The best part of the trials that a close-up shows."""
 MAX_FAILED = 60
 """So many failed trials a card shows."""
 
@@ -49,7 +51,7 @@ def convergence(snapshot: StudySnapshot) -> go.Figure:
 def card(snapshot: StudySnapshot, clock: Clock) -> go.Figure:
     """Fewer trials, close up, along one clock; the best so far on the quartiles of its networks."""
     figure = _figure(snapshot, [clock], card=True)
-    add_reported_band(figure, snapshot.spec, above=True)
+    add_reported_band(figure, snapshot.spec, legend=False)
     figure.update_layout(legend_traceorder="normal").update_xaxes(title_standoff=4)
     shown = share(snapshot, chosen(snapshot))
     return titled(figure, f"Convergence against {clock.against}{shown}")
@@ -57,11 +59,12 @@ def card(snapshot: StudySnapshot, clock: Clock) -> go.Figure:
 
 def _figure(snapshot: StudySnapshot, axes: Sequence[Clock], *, card: bool) -> go.Figure:
     """Every trace along every clock, of which the first one is shown."""
-    figure, view = style(go.Figure(), height=HEIGHT if card else 480), focus(snapshot, close=card)
+    figure = style(go.Figure(), height=HEIGHT if card else 480)
+    view = focus(snapshot, best=0.5 if card else None)
     for clock in axes:
         best = _best_with_quartiles(snapshot, clock) if card else [_best(snapshot, clock)]
         confirmed = _confirmed(snapshot, clock, most=MAX_CONFIRMED if card else None)
-        for trace in (*_trials(snapshot, clock, view, card=card), *best, confirmed):
+        for trace in (*_trials(snapshot, clock, view, card=card), *best, *confirmed):
             if len(trace.x):
                 figure.add_trace(trace.update(meta=clock.name, visible=clock is axes[0]))
     return figure.update_layout(
@@ -150,18 +153,24 @@ def _best_with_quartiles(snapshot: StudySnapshot, clock: Clock) -> list[go.Scatt
     return [low, high.update(fill="tonexty", fillcolor=rgba(INK, 0.15)), line]
 
 
-def _confirmed(snapshot: StudySnapshot, clock: Clock, *, most: int | None) -> go.Scatter:
-    """Confirmed results, or the best ones, as points with error bars beyond the end of a clock."""
+def _confirmed(snapshot: StudySnapshot, clock: Clock, *, most: int | None) -> list[go.Scatter]:
+    """Beyond the end of a clock: what the search had claimed, and what fresh seeds gave of it."""
     spec = snapshot.spec
     found = [c for c in snapshot.confirmations if c.scores][:most]
     stds = [score_text.shown(spec, c.std) if len(c.scores) > 1 else 0.0 for c in found]
     step = 0.035 * (clock.end or 1.0)
     x = [clock.end + step * (i + 1) for i in range(len(found))]
+    claims = [score_text.shown(spec, c.search_score) for c in found]
+    said = [score_text.score_text(spec, c.search_score) for c in found]
+    text = [f"trial {c.source} in the search: {s}" for c, s in zip(found, said, strict=True)]
+    ring = {"color": BLUE, "size": 11, "symbol": "circle-open", "line": {"width": 2}}
+    claimed = markers(x, claims, text, name="claimed by the search", marker=ring)
     y = [score_text.shown(spec, c.mean) for c in found]
     text = [confirmed_hover(spec, c) for c in found]
     marker = {"color": GREEN, "size": 9, "symbol": "diamond"}
     trace = markers(x, y, text, name="confirmed on fresh seeds", marker=marker)
-    return trace.update(error_y={"array": stds, "color": GREEN, "thickness": 2, "width": 5})
+    trace.update(error_y={"array": stds, "color": GREEN, "thickness": 2, "width": 5})
+    return [claimed, trace]
 
 
 def _x_menu(figure: go.Figure, axes: Sequence[Clock]) -> dict[str, Any]:
@@ -179,7 +188,7 @@ def _y_menu(figure: go.Figure, snapshot: StudySnapshot) -> dict[str, Any]:
     marks = [i for i, trace in enumerate(figure.data) if trace.name == "off scale"]
     ranges = {
         "overview": {"yaxis.range": list(focus(snapshot))},
-        "close-up": {"yaxis.range": list(focus(snapshot, close=True))},
+        "close-up": {"yaxis.range": list(focus(snapshot, best=CLOSE))},
         "all scores": {"yaxis.autorange": True},
     }
     buttons = []
@@ -197,6 +206,4 @@ _MENU = {
     "yanchor": "bottom",
     "pad": {"b": 2},
     "font": {"size": 12},
-    "bgcolor": "white",
-    "bordercolor": GRID,
 }

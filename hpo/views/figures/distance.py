@@ -11,17 +11,22 @@ import plotly.graph_objects as go
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.views import formatting
 from hpo.views.figures.style import HEIGHT, numbered_markers, remark, safe, steps, style, titled
 from hpo.views.figures.thinning import MAX_STEPS, chosen, sample, share
 from hpo.views.numbers.convergence import clocks, incumbents
+from hpo.views.numbers.scores import place
 from hpo.views.palette import GREY, INK
 
 
 def compared(spec: StudySpec) -> list[str]:
     """Searched parameters of which a value is reported that can be placed in their range."""
     reported = spec.reported.params if spec.reported else {}
-    return [n for n in spec.space if n in reported and _place(spec, n, reported[n]) is not None]
+    return [
+        name
+        for name, dimension in spec.space.items()
+        if name in reported
+        and (dimension.choices is not None or place(spec, name, reported[name]) is not None)
+    ]
 
 
 def distance_to_reported(spec: StudySpec, params: Mapping[str, ParamValue]) -> float:
@@ -33,24 +38,13 @@ def distance_to_reported(spec: StudySpec, params: Mapping[str, ParamValue]) -> f
     assert spec.reported is not None
     squares = []
     for name in compared(spec):
-        here, there = (_place(spec, name, p[name]) for p in (params, spec.reported.params))
-        if isinstance(here, float) and isinstance(there, float):
+        values = params[name], spec.reported.params[name]
+        here, there = (place(spec, name, value) for value in values)
+        if spec.space[name].choices is None and here is not None and there is not None:
             squares.append((here - there) ** 2)
         else:
-            squares.append(float(here != there))
+            squares.append(float(values[0] != values[1]))
     return math.sqrt(statistics.fmean(squares))
-
-
-def _place(spec: StudySpec, name: str, value: ParamValue) -> float | str | None:
-    """Where a value stands in its range, 0 at its low end and 1 at its high; a choice at itself."""
-    dimension = spec.space[name]
-    if dimension.choices is not None:
-        return formatting.value_text(value)
-    if isinstance(value, str | bool) or (dimension.log and value <= 0):
-        return None
-    ends = (float(dimension.low or 0), float(dimension.high or 0))
-    low, high, at = map(math.log if dimension.log else float, (*ends, value))
-    return (at - low) / (high - low) if high > low else None
 
 
 def card(snapshot: StudySnapshot) -> go.Figure:

@@ -48,11 +48,11 @@ def note(snapshot: StudySnapshot, found: Importance | None) -> str:
         )
     return (
         f"Of {found.trials:,} trials (those that were stopped within a network are left out)"
-        f"{', by their score alone' if snapshot.spec.cost else ''}. Left: "
+        f"{', by their score alone' if snapshot.spec.cost else ''}. First, "
         "how much each parameter decides who is among the best tenth (PED-ANOVA, "
-        "arXiv:2304.10255), as a share of all. Right: what a pair decides together beyond what "
+        "arXiv:2304.10255), as a share of all; then what a pair decides together beyond what "
         "each decides alone, as a share of the variance of the ranks. Hollow bars may be chance: "
-        "above 5 %, by the F test of the ranks, for all bars of a side together. A parameter of "
+        "above 5 %, by the F test of the ranks, for all bars of a kind together. A parameter of "
         "which the search has tried few values shows less importance than it has."
     )
 

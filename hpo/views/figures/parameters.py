@@ -29,7 +29,7 @@ from hpo.views.figures.style import (
 from hpo.views.figures.thinning import chosen, share
 from hpo.views.numbers.importance import separation
 from hpo.views.numbers.scores import axis_score, claimed_score, scored
-from hpo.views.palette import BLUE, INK, ORANGE
+from hpo.views.palette import BLUE, GREY, INK, ORANGE
 
 MAX_PANELS, PANEL_POINTS = 9, 1300
 """So many parameters share a card, and so many points, all panels together."""
@@ -41,7 +41,7 @@ def parameters(snapshot: StudySnapshot) -> go.Figure:
     figure, rows = _grid(snapshot, names, scored(snapshot), coloured=True)
     figure.update_layout(height=80 + 250 * rows, margin_b=60)
     bar = {"title": {"text": "trial"}, "thickness": 12, "len": min(1.0, 0.6 + 0.4 / rows)}
-    scale = {"colorscale": "Viridis", "reversescale": True, "colorbar": bar}
+    scale = {"colorscale": [[0, GREY], [0.6, BLUE], [1, INK]], "colorbar": bar}
     return figure.update_layout(coloraxis=scale)
 
 

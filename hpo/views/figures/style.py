@@ -22,7 +22,7 @@ from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views.numbers.convergence import Clock
 from hpo.views.numbers.scores import axis_score, claimed_score, reported_score, scored
-from hpo.views.palette import BAND, GREY, GRID, INK, VERMILLION
+from hpo.views.palette import BAND, GREY, GRID, INK, PAPER, VERMILLION
 
 DASHED = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
 """How what is reported is drawn: a dashed line on the band of its deviation."""
@@ -49,11 +49,11 @@ def style(figure: go.Figure, *, height: int) -> go.Figure:
         height=height,
         font={"family": "system-ui, Segoe UI, Helvetica, Arial, sans-serif", "size": 13},
         font_color=INK,
-        paper_bgcolor="white",
-        plot_bgcolor="white",
+        paper_bgcolor=PAPER,
+        plot_bgcolor=PAPER,
         margin={"l": 60, "r": 20, "t": 40, "b": 90},
         legend={"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
-        hoverlabel={"align": "left", "bgcolor": "white", "font": {"color": INK}},
+        hoverlabel={"align": "left", "bgcolor": PAPER, "font": {"color": INK}},
     )
     figure.update_xaxes(**axis)
     figure.update_yaxes(**axis)
@@ -123,11 +123,20 @@ def remark(figure: go.Figure, text: str) -> None:
 
 
 def log_axis(values: Iterable[float]) -> dict[str, Any]:
-    """A logarithmic axis for positive numbers, with ticks at powers of ten if two are in view."""
+    """A logarithmic axis for positive numbers, with ticks at powers of ten if two are in view.
+
+    Else they are at 1, 2 and 5 times a power, if two of these are, each written in full.
+    """
     logs = [math.log10(value) for value in values]
-    powers = math.floor(max(logs)) - math.ceil(min(logs)) + 1 if logs else 0
-    axis = {"type": "log", "minor_ticks": "outside"}
-    return {**axis, "dtick": 1} if powers > 1 else axis
+    low, high = (min(logs), max(logs)) if logs else (0.0, 0.0)
+    axis: dict[str, Any] = {"type": "log"}
+    if math.floor(high) - math.ceil(low) > 0:
+        return {**axis, "minor_ticks": "outside", "dtick": 1}
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    ticks = [float(f"{digit}e{power}") for power in powers for digit in (1, 2, 5)]
+    if sum(low <= math.log10(tick) <= high for tick in ticks) > 1:
+        axis |= {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
+    return axis
 
 
 def position(value: ParamValue) -> float | int | str:
@@ -144,14 +153,19 @@ def hover(spec: StudySpec, slot: Slot) -> str:
     return "<br>".join([*lines, *map(safe, formatting.parameter_lines(slot.params))])
 
 
-def focus(snapshot: StudySnapshot, *, close: bool = False) -> tuple[float, float]:
-    """The scores worth a look: all but outliers on the bad side; ``close``: the better half."""
+def focus(snapshot: StudySnapshot, *, best: float | None = None) -> tuple[float, float]:
+    """The scores worth a look: all but outliers on the bad side, or the ``best`` part of them.
+
+    What is reported and what was confirmed is always in view.
+    """
     spec = snapshot.spec
     sign = 1.0 if spec.maximize else -1.0
     values = [sign * axis_score(spec, slot) for slot in scored(snapshot)]
     if len(values) >= 8:
-        quarter, middle, upper = statistics.quantiles(values, n=4)
-        fence = middle if close else quarter - (upper - quarter)
+        quarter, _, upper = statistics.quantiles(values, n=4)
+        fence = quarter - (upper - quarter)
+        if best is not None:
+            fence = sorted(values)[-math.ceil(best * len(values))]
         values = [value for value in values if value >= fence]
     if (known := reported_score(spec)) is not None:
         values += [sign * (known[0] - known[1]), sign * (known[0] + known[1])]
@@ -164,12 +178,12 @@ def focus(snapshot: StudySnapshot, *, close: bool = False) -> tuple[float, float
 
 
 def add_reported_band(
-    figure: go.Figure, spec: StudySpec, *, vertical: bool = False, above: bool = False
+    figure: go.Figure, spec: StudySpec, *, vertical: bool = False, legend: bool = True
 ) -> None:
-    """The reported score as a dashed line with its ± std band, labelled.
+    """The reported score as a dashed line with its ± std band.
 
-    If ``vertical``, scores are on the x axis. If ``above``, the label stands above the plot, rather
-    than at its line, where it can cover what is drawn.
+    If ``vertical``, scores are on the x axis. Its name stands in the ``legend``, off the data; or,
+    on a card, whose legend has no room, above the plot.
     """
     if (known := reported_score(spec)) is None:
         return
@@ -178,15 +192,15 @@ def add_reported_band(
     if vertical:
         band, line = figure.add_vrect, figure.add_vline
     band(value - std, value + std, **BAND)
+    text = formatting.reported_text(spec)
+    if legend:
+        line(value, **DASHED, showlegend=True, name=safe(formatting.cut(text, 60)))
+        return
     line(value, **DASHED)
-    text = safe(formatting.reported_text(spec))
-    place: dict[str, Any] = {"x": 0, "xref": "paper", "y": value, "xanchor": "left"}
+    place: dict[str, Any] = {"x": 1, "xref": "paper", "xanchor": "right"}
     if vertical:
-        place = {"x": value, "y": 1, "yref": "paper"}
-    elif above:
-        text = f"╌╌ {safe(formatting.cut(formatting.reported_text(spec), 70))}"
-        place = {"x": 1, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "right"}
+        place = {"x": value}
     else:
-        place |= {"xshift": 2, "yshift": 2, "bgcolor": "rgba(255, 255, 255, 0.7)", "borderpad": 1}
-    font = {"color": "#a34700", "size": 12}
-    figure.add_annotation(text=text, font=font, showarrow=False, yanchor="bottom", **place)
+        text = f"╌╌ {formatting.cut(text, 70)}"
+    place |= {"y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False}
+    figure.add_annotation(text=safe(text), font={"color": "#a34700", "size": 12}, **place)

@@ -1,4 +1,4 @@
-"""Which trials have a score, and which of their scores is claimed."""
+"""Which trials have a score, which score is claimed, and where a value stands in its range."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import statistics
 from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Slot, SlotState
 
 
@@ -47,3 +48,19 @@ def reported_score(spec: StudySpec) -> tuple[float, float] | None:
     if reported is None:
         return None
     return score_text.shown(spec, reported.score), score_text.shown(spec, reported.std or 0.0)
+
+
+def place(spec: StudySpec, name: str, value: ParamValue) -> float | None:
+    """Where a value stands in its range, 0 at its low end and 1 at its high.
+
+    Of logarithms where the search is logarithmic; choices stand evenly, in the order of the file.
+    None of what has no place: another choice, a text or no positive number where numbers are.
+    """
+    dimension = spec.space[name]
+    if (choices := dimension.choices) is not None:
+        return choices.index(value) / max(1, len(choices) - 1) if value in choices else None
+    if isinstance(value, str | bool) or (dimension.log and value <= 0):
+        return None
+    ends = (float(dimension.low or 0), float(dimension.high or 0))
+    low, high, at = map(math.log if dimension.log else float, (*ends, value))
+    return (at - low) / (high - low) if high > low else None

@@ -1,8 +1,16 @@
-"""The parts of a page, and pages from the templates beside this file, which escape every text."""
+"""The parts of a page, and pages from the templates beside this file, which escape every text.
+
+A page holds plotly's code and its figures compressed, which ``figures.js.j2`` unpacks and draws: in
+plain, plotly alone has 4.8 MB.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import gzip
+import json
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -12,12 +20,13 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-CONFIG: dict[str, Any] = {
-    "responsive": True,
-    "displaylogo": False,
-    "modeBarButtons": [["toImage", "zoom2d", "pan2d", "resetScale2d"]],
-}
-"""Options of every interactive figure."""
+from hpo.views.figures.cards import compact
+from hpo.views.palette import DARK
+
+_TOP = 14
+"""Pixels above a figure: its buttons are the page's."""
+_LEGEND = 44
+"""Characters in a line of a legend, which fit a telephone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,10 +41,13 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Plot:
-    """A figure as HTML; ``label`` is what it shows, in words for those who do not see it."""
+    """A figure, or several in a grid; ``label`` is what they show, for those who do not see it."""
 
-    html: Markup
+    figures: Mapping[str, go.Figure]
+    """By the id of their element."""
     label: str
+    least: int = 0
+    """Width of each of several, at least, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +61,54 @@ class Section:
     parts: Sequence[Table | Plot | str] = ()
 
 
+def code(text: str) -> Markup:
+    """What somebody types, or a name that machines read."""
+    return Markup("<code>{}</code>").format(text)
+
+
+def plot(name: str, figure: go.Figure, label: str) -> Plot:
+    """A figure as part of a section."""
+    for item in (*figure.data, *figure.layout.shapes):
+        if item.name:  # in a legend, which does not break lines by itself
+            item.name = "<br>".join(textwrap.wrap(item.name, _LEGEND, break_long_words=False))
+    return Plot(figures={f"{name}-plot": figure.update_layout(margin_t=_TOP)}, label=label)
+
+
+def panels(name: str, figure: go.Figure, label: str, *, height: int, least: int) -> Plot:
+    """A figure of several panels as figures of one each, which a page lays out by its width.
+
+    ``height`` is that of each, ``least`` its least width, in pixels.
+    """
+    look = {"height": height, "margin_t": _TOP, "margin_b": 50, "showlegend": False}
+    figures = [one.update_layout(**look) for one in _apart(figure)]
+    for one in figures:
+        one.update_xaxes(title_font_size=12).update_yaxes(title_font_size=12)
+    found = {f"{name}-plot-{i}": one for i, one in enumerate(figures)}
+    return Plot(figures=found, label=label, least=least)
+
+
+def _apart(figure: go.Figure) -> list[go.Figure]:
+    """One figure per pair of axes; an axis without title has that of its row."""
+    layout = figure.layout.to_plotly_json()
+    numbers = sorted({int((trace.yaxis or "y")[1:] or 1) for trace in figure.data})
+    common = {key: value for key, value in layout.items() if key[1:5] != "axis"}
+    found, title = [], None
+    for number in numbers:
+        end = "" if number == 1 else str(number)
+        x, y = (dict(layout[f"{letter}axis{end}"]) for letter in "xy")
+        for axis in (x, y):
+            for key in ("domain", "anchor", "matches", "showticklabels"):
+                axis.pop(key, None)
+        title = y.get("title") or title
+        one = go.Figure(layout={**common, "xaxis": x, "yaxis": {**y, "title": title}})
+        for trace in figure.data:
+            if (trace.yaxis or "y") == f"y{end}":
+                one.add_trace(trace)
+        one.update_traces(xaxis="x", yaxis="y")
+        found.append(one)
+    return found
+
+
 @cache
 def _templates() -> Environment:
     return Environment(
@@ -60,18 +120,18 @@ def _templates() -> Environment:
     )
 
 
-def render(template: str, **values: Any) -> str:
-    """A self-contained page: a template with values, and plotly's own code."""
-    page = _templates().get_template(template)
-    return page.render(plotlyjs=Markup(get_plotlyjs()), **values)
+@cache
+def _plotly() -> str:
+    return _packed(get_plotlyjs())
 
 
-def drawing(figure: go.Figure, div_id: str, **options: Any) -> Markup:
-    """A figure as HTML; ``options`` are plotly's besides ``CONFIG``."""
-    page = {"full_html": False, "include_plotlyjs": False}
-    return Markup(figure.to_html(**page, div_id=div_id, config=CONFIG | options))
+def _packed(text: str) -> str:
+    """Text by gzip and base 64: the same for the same text."""
+    return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
-def plot(name: str, figure: go.Figure, label: str) -> Plot:
-    """A figure as part of a section."""
-    return Plot(html=drawing(figure, f"{name}-plot"), label=label)
+def render(template: str, figures: Mapping[str, go.Figure], **values: Any) -> str:
+    """A self-contained page: a template with values, its figures by id, and plotly's own code."""
+    drawn = ",".join(f"{json.dumps(name)}:{compact(each)}" for name, each in figures.items())
+    packed = {"figures": _packed(f"{{{drawn}}}"), "plotly": _plotly()}
+    return _templates().get_template(template).render(packed=packed, dark=DARK, **values)

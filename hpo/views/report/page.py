@@ -20,12 +20,22 @@ from hpo.study.tables import ParamValue
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting
 from hpo.views import verdict as views_verdict
-from hpo.views.figures import confirmed, convergence, front, learning_curves, parameters
+from hpo.views.figures import (
+    confirmed,
+    confusion,
+    convergence,
+    front,
+    learning_curves,
+    parallel,
+    parameters,
+)
 from hpo.views.figures import importance as figures_importance
 from hpo.views.figures import study_figure as figures_declared
 from hpo.views.numbers import importance, scores, study_figure
+from hpo.views.numbers.confusion import Confusion
 from hpo.views.report import lineage
-from hpo.views.report.html import Plot, Section, Table, plot, render
+from hpo.views.report.commands import commands
+from hpo.views.report.html import Plot, Section, Table, code, panels, plot, render
 from hpo.views.terminal import tables
 from hpo.views.verdict import verdict
 from objectives.contract import Protocol
@@ -33,19 +43,29 @@ from objectives.contract import Protocol
 BEST_ROWS, FAILURE_ROWS = 10, 50
 
 
-def write(snapshot: StudySnapshot, path: Path, others: Sequence[StudySnapshot] = ()) -> Path:
+def write(
+    snapshot: StudySnapshot,
+    path: Path,
+    others: Sequence[StudySnapshot] = (),
+    kept: Confusion | None = None,
+) -> Path:
     """Write the report, whole or not at all, and return its path; see ``html``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(html(snapshot, others), encoding="utf-8", errors="replace")
+    draft.write_text(html(snapshot, others, kept), encoding="utf-8", errors="replace")
     os.replace(draft, path)
     return path
 
 
-def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
+def html(
+    snapshot: StudySnapshot,
+    others: Sequence[StudySnapshot] = (),
+    kept: Confusion | None = None,
+) -> str:
     """The report as one self-contained page: a pure function of the snapshots.
 
-    ``others`` are the studies that its figure is drawn with, as far as they are there.
+    ``others`` are the studies that its figure is drawn with, as far as they are there, ``kept`` is
+    how its best network reads the test half.
     """
     spec = snapshot.spec
     sections = [_figure(snapshot, others)]
@@ -53,12 +73,16 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
         first = _convergence if spec.cost is None else _front
         searching = (first, _parameters, _importance, _learning_curves, _confirmation, _best)
         sections += [section(snapshot) for section in searching]
+        sections.insert(-1, _confusion(kept) if kept else None)
     else:
         sections += [_parameters(snapshot) if spec.sweep is None else None, _points(snapshot)]
     sections += [_failures(snapshot), _excluded(snapshot)]
+    shown = [section for section in sections if section]
+    plots = [part for section in shown for part in section.parts if isinstance(part, Plot)]
     trained = sum(m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
     return render(
         "report.html.j2",
+        {name: figure for part in plots for name, figure in part.figures.items()},
         spec=spec,
         state=snapshot.state,
         shown_state="running" if snapshot.state == StudyState.OPEN else snapshot.state,
@@ -69,7 +93,8 @@ def html(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> str:
             f"{formatting.duration_text(trained)} of training",
             f"as of {snapshot.now:%Y-%m-%d %H:%M %Z}",
         ],
-        sections=[section for section in sections if section],
+        sections=shown,
+        commands=commands(snapshot),
         study_file=file.dumps(spec),
         lineage=_lineage(snapshot),
     )
@@ -141,6 +166,11 @@ def _convergence(snapshot: StudySnapshot) -> Section:
     hardware = views_verdict.hardware_text(snapshot.spec)
     where += f", {hardware}" * bool(hardware)
     note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
+    if any(item.scores for item in snapshot.confirmations):
+        note += (
+            " At the right end, what the search claimed of the confirmed trials (ring), and what "
+        )
+        note += "fresh seeds gave on the test half, mean ± standard deviation (diamond)."
     begun = warm_start.summary(spec)
     note += f" {formatting.capital(begun)}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
@@ -176,10 +206,13 @@ def _parameters(snapshot: StudySnapshot) -> Section:
     note = "Each searched parameter against the score: hollow points are trials that were ended "
     note += "early (last value of a curve that was cut short, or mean of fewer networks), "
     note += f"a star marks the {views_verdict.named(snapshot)}, " if snapshot.spec.selects else ""
-    note += "a dashed line the reported value; later trials are darker. Scores off the scale "
+    note += "a dashed line the reported value; early trials are grey. Scores off the scale "
     note += "sit on its edge."
     label = f"Score against each of: {', '.join(snapshot.spec.parameters)}"
-    parts = [plot("parameters", parameters.parameters(snapshot), label)]
+    figure = parameters.parameters(snapshot).update_coloraxes(showscale=False)
+    parts: list[Plot | str] = [panels("parameters", figure, label, height=270, least=170)]
+    if (lines := parallel.parallel(snapshot)) is not None:
+        parts += [parallel.NOTE, plot("parallel", lines, "Parallel coordinates of the trials")]
     warnings = [f"Edge: {text}." for text in views_verdict.edges(snapshot)]
     return Section(name="parameters", title="Parameters", note=note, warnings=warnings, parts=parts)
 
@@ -188,12 +221,15 @@ def _importance(snapshot: StudySnapshot) -> Section:
     found = importance.measure(snapshot)
     parts: list[Plot | str] = []
     if found is not None:
-        bars = figures_importance.bars(found)
-        parts.append(plot("importance", bars, "Importance of each parameter"))
+        bars, label = figures_importance.bars(found), "Importance of each parameter, and of pairs"
+        parts.append(panels("importance", bars, label, height=bars.layout.height, least=330))
         if pairs := found.pairs(figures_importance.PAIRS):
             label = f"Score over {', '.join(' and '.join(pair) for pair in pairs)}"
             contours = figures_importance.contours(snapshot, pairs)
-            parts += [figures_importance.CONTOURS, plot("contours", contours, label)]
+            parts += [
+                figures_importance.CONTOURS,
+                panels("contours", contours, label, height=400, least=330),
+            ]
     note = figures_importance.note(snapshot, found)
     return Section(name="importance", title="Importance", note=note, parts=parts)
 
@@ -228,6 +264,17 @@ def _confirmation(snapshot: StudySnapshot) -> Section:
         parts.insert(0, plot("confirmed", confirmed.confirmed(snapshot), label))
     warnings = tables.warnings(snapshot)
     return Section(name=name, title=title, note=note, warnings=warnings, parts=parts)
+
+
+def _confusion(kept: Confusion) -> Section:
+    share = 100 * kept.right / kept.total
+    note = "How the network that is kept of the study, one of the best trial, reads the test half, "
+    note += "as its traces show it: on the solved equation, where there is one. "
+    note += f"{kept.right:,} of {kept.total:,} series rightly ({share:.1f} %)"
+    worst = [f"{a} as {b or 'nothing finite'} ({n})" for a, b, n in kept.errors(3)]
+    note += f"; most often wrong: {', '.join(worst)}." if worst else "."
+    parts = [plot("confusion", confusion.confusion(kept), f"Confusion matrix; {note}")]
+    return Section(name="confusion", title="Confusion matrix", note=note, parts=parts)
 
 
 def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> Table:
@@ -288,11 +335,7 @@ def _best(snapshot: StudySnapshot) -> Section:
 
 
 def _parameter_head(name: str) -> Markup:
-    return _code(name) + _below(formatting.unit(name))
-
-
-def _code(text: str) -> Markup:
-    return Markup("<code>{}</code>").format(text)
+    return code(name) + _below(formatting.unit(name))
 
 
 def _below(text: str) -> Markup:
@@ -320,7 +363,7 @@ def _failures(snapshot: StudySnapshot) -> Section | None:
     rows = []
     for slot in failed[:FAILURE_ROWS]:
         message = slot.message or ""
-        text = _code(formatting.cut(formatting.last_line(message), 120))
+        text = code(formatting.cut(formatting.last_line(message), 120))
         if len(message.strip().splitlines()) > 1 or len(message) > 120:
             whole = Markup("<details><summary>{}</summary><pre>{}</pre></details>")
             text = whole.format(text, message)
@@ -349,8 +392,8 @@ def _excluded(snapshot: StudySnapshot) -> Section | None:
 
 
 def _lineage(snapshot: StudySnapshot) -> Section:
-    rows: list[Sequence[str]] = [[_code("spec hash"), _code(snapshot.spec.hash)]]
-    rows += [[_code(key), text] for key, text in lineage.summary(snapshot).items()]
+    rows: list[Sequence[str]] = [[code("spec hash"), code(snapshot.spec.hash)]]
+    rows += [[code(key), text] for key, text in lineage.summary(snapshot).items()]
     note = "What the trials ran on; in brackets how many of them, where they differ."
     table = Table(caption="Lineage", head=["", "value"], rows=rows, css="")
     return Section(name="lineage", title="Lineage", note=note, parts=[table])

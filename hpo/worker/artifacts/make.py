@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 from hpo.ledger.artifacts import Artifact
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.views.numbers import study_figure
+from hpo.views.numbers import confusion, study_figure
 from hpo.views.pictures import study_figure as pictures_declared
 from hpo.worker.artifacts import learning_curve, replay, retrain, trace_picture
 from objectives.inspection import NetworkObjective
@@ -101,6 +101,8 @@ def _network(snapshot: StudySnapshot, stem: str, say: Callable[[str], None]) -> 
     shown = replay.default(retrained)
     yield _picture(f"{stem}-traces.png", lambda: trace_picture.figure(shown))
     yield _table(f"{stem}-traces.csv", partial(replay.write_csv, shown))
+    found = replay.confusion(network)
+    yield _table(confusion.filename(snapshot), partial(confusion.write_csv, found))
 
 
 def _picture(filename: str, draw: Callable[[], Figure]) -> Artifact:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
@@ -13,6 +14,7 @@ from hpo.errors import HpoError
 from hpo.study import score_text, time_step
 from hpo.views import json_records
 from hpo.views.formatting import unit, value_text
+from hpo.views.numbers.confusion import Confusion
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 from hpo.worker.artifacts.retrain import Retrained, about
 from objectives.inspection import NetworkMember, Trace
@@ -23,6 +25,10 @@ COLOURS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, INK, BROWN, "#7B3294", 
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
 LABELS = {"x": "state x", "y": "output y", "drive": "drive I"}
 """What a quantity is called."""
+MAX_CHANNELS = 8
+"""So many channels of the input are drawn, each in a panel of its own."""
+_VALUES = 2**22
+"""So many values of neurons are held at once, of each quantity, where many series are replayed."""
 _PER_LINE = 4
 """Parameters in a line of text."""
 
@@ -88,13 +94,18 @@ class Replay:
         margin = 0.06 * (max(shown) - min(shown)) or 0.5
         return [min(shown) - margin, max(shown) + margin]
 
-    def input_steps(self) -> Iterator[tuple[int, int, list[float], list[float]]]:
-        """Series, channel, times and values: each point of the input is held for ``dt_ns``."""
+    @property
+    def channels(self) -> int:
+        """So many channels of the input are drawn, from the first on."""
+        return min(int(self.trace.inputs.shape[2]), MAX_CHANNELS)
+
+    def input_steps(self, channel: int) -> Iterator[tuple[int, list[float], list[float]]]:
+        """Series, times and values: each point of the input is held for ``dt_ns``."""
         trace = self.trace
         times = [k * trace.dt_ns for k in range(trace.inputs.shape[1] + 1)]
         for series in range(len(trace.images)):
-            for channel, values in enumerate(trace.inputs[series].T.tolist()):
-                yield series, channel, times, [*values, values[-1]]
+            values = trace.inputs[series, :, channel].tolist()
+            yield series, times, [*values, values[-1]]
 
     def neuron_lines(self, row: int, column: int) -> Iterator[tuple[int, list[float]]]:
         """Series and values of a neuron, at the times of the trace."""
@@ -110,8 +121,10 @@ class Replay:
 
     def panel_titles(self, columns: int) -> list[str]:
         """Row by row, the input first; empty where a layer shows fewer than ``columns`` neurons."""
-        channels = self.trace.inputs.shape[2]
-        titles = [f"input, {channels} channels" if channels > 1 else "input"] * columns
+        there, titles = self.trace.inputs.shape[2], []
+        for channel in range(self.channels):
+            of = f" of {there}" if there > self.channels else ""
+            titles += [f"input, channel {channel}{of}" if there > 1 else "input"] * columns
         for layer, neurons in zip(self.layers, self.neurons, strict=True):
             own = [f"layer {layer}, neuron {neuron}" for neuron in neurons]
             titles += own + [""] * (columns - len(own))
@@ -148,6 +161,23 @@ def default(retrained: Retrained) -> Replay:
     layers = pick_layers(network, ["all"])
     neurons = tuple((telling_neuron(trace, layer),) for layer in layers)
     return Replay(retrained=retrained, trace=trace, layers=layers, neurons=neurons)
+
+
+def confusion(network: NetworkMember) -> Confusion:
+    """How a trained network reads every series of the test half, some at a time."""
+    labels = network.test_labels.tolist()
+    least = max(1, _VALUES // network.trace([0], "y").values.size)
+    read = []
+    for first in range(0, len(labels), least):
+        some = range(first, min(first + least, len(labels)))
+        read += network.trace(some, "y").predicted.tolist()
+    numbers = [*range(len(network.classes)), *([-1] if -1 in read else [])]
+    pairs = Counter(zip(labels, read, strict=True))
+    return Confusion(
+        classes=network.classes,
+        read_as=[network.classes[n] if n >= 0 else "" for n in numbers],
+        counts=[[pairs[label, n] for n in numbers] for label in range(len(network.classes))],
+    )
 
 
 def pick_images(network: NetworkMember, images: Sequence[int] | None) -> list[int]:

@@ -1,6 +1,6 @@
 """The time series of a trained network's neurons as a picture; ``traces`` is interactive.
 
-Rows are the input and the layers, columns are neurons, colours are classes.
+Rows are the channels of the input and the layers, columns are neurons, colours are classes.
 """
 
 from __future__ import annotations
@@ -24,15 +24,20 @@ _DASHES = {
     "longdashdot": (0, (8, 3, 2, 3)),
 }
 """Plotly's names of dashes, as Matplotlib draws them."""
+_CHANNEL = 0.6
+"""Height of one of several channels of the input, in those of a panel."""
 _SHORT = 45
 """Entries of the legend with fewer characters stand side by side."""
 
 
 def figure(replay: Replay) -> Figure:
     """The input and every chosen neuron against time, all series in one panel each."""
-    columns, rows = max(map(len, replay.neurons)), 1 + len(replay.layers)
-    drawing = study_figure.canvas(7.0 * max(1.0, columns / 3), 1.5 + 1.35 * rows)
-    grid = drawing.subplots(rows, columns, sharex=True, squeeze=False)
+    columns, channels = max(map(len, replay.neurons)), replay.channels
+    rows = channels + len(replay.layers)
+    heights = [_CHANNEL if channels > 1 else 1.0] * channels + [1.0] * len(replay.layers)
+    drawing = study_figure.canvas(7.0 * max(1.0, columns / 3), 1.5 + 1.35 * sum(heights))
+    ratios = {"height_ratios": heights}
+    grid = drawing.subplots(rows, columns, sharex=True, squeeze=False, gridspec_kw=ratios)
     titles = replay.panel_titles(columns)
     for row, panels in enumerate(grid):
         for column, axes in enumerate(panels):
@@ -41,11 +46,11 @@ def figure(replay: Replay) -> Figure:
                 axes.set_axis_off()
                 continue
             axes.set_title(title, loc="left", fontsize=9)
-            if row == 0:
-                _draw_input(axes, replay)
+            if row < channels:
+                _draw_input(axes, replay, row)
             else:
-                _draw_neuron(axes, replay, row - 1, column)
-        panels[0].set_ylabel(replay.label if row else "input")
+                _draw_neuron(axes, replay, row - channels, column)
+        panels[0].set_ylabel(replay.label if row >= channels else "input")
     for axes in grid[-1]:
         axes.set_xlabel("time (ns)")
     grid[0][0].set_xlim(0, replay.trace.dt_ns * replay.trace.inputs.shape[1])
@@ -58,8 +63,8 @@ def figure(replay: Replay) -> Figure:
     return drawing
 
 
-def _draw_input(axes: Axes, replay: Replay) -> None:
-    for series, channel, times, values in replay.input_steps():
+def _draw_input(axes: Axes, replay: Replay, channel: int) -> None:
+    for series, times, values in replay.input_steps(channel):
         look = replay.look(series)
         style = {**_line(look), "linewidth": 1.1}
         label = study_figure.wrapped(look.text) if channel == 0 else None

@@ -1,12 +1,11 @@
 """The time series of a trained network's neurons as a figure, in the manner of Fig. 1(b-d).
 
-Rows are the input and the layers, columns are neurons, colours are classes.
+Rows are the channels of the input and the layers, columns are neurons, colours are classes.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
@@ -19,8 +18,12 @@ from hpo.views.report import html
 from hpo.views.terminal import tables
 from hpo.worker.artifacts.replay import LABELS, Replay
 
-_ROW, _HEAD, _FOOT, _LINE = 150, 82, 80, 20
-"""Pixels of a panel, of the title without parameters, of axis and legend, of a line of text."""
+_ROW, _HEAD, _FOOT, _LINE = 150, 30, 80, 20
+"""Pixels of a panel, above them, of axis and legend, of a line of the legend."""
+_CHANNEL = 0.6
+"""Height of one of several channels of the input, in those of a panel."""
+_LEAST = 240
+"""Pixels of a column, at least: a narrower page scrolls."""
 _PER_LINE = 4
 """Entries of the legend in a line."""
 
@@ -28,32 +31,32 @@ _PER_LINE = 4
 def figure(replay: Replay) -> go.Figure:
     """The input and every chosen neuron against time, all series in one panel each."""
     trace, columns = replay.trace, max(map(len, replay.neurons))
-    rows = 1 + len(replay.layers)
-    parameters = replay.parameter_lines
-    head = _HEAD + _LINE * len(parameters)
+    channels, rows = replay.channels, replay.channels + len(replay.layers)
+    heights = [_CHANNEL if channels > 1 else 1.0] * channels + [1.0] * len(replay.layers)
     foot = _FOOT + _LINE * math.ceil(len(trace.images) / _PER_LINE)
-    height = head + foot + _ROW * rows
+    panels = _ROW * sum(heights)
     figure = make_subplots(
         rows,
         columns,
         shared_xaxes=True,
-        vertical_spacing=36 / (height - head - foot),
+        row_heights=heights,
+        vertical_spacing=30 / panels,
         horizontal_spacing=0.16 / columns,
         subplot_titles=replay.panel_titles(columns),
     )
     _left_align(figure, columns)
-    style(figure, height=height).update_layout(margin={"t": head, "b": foot})
+    style(figure, height=round(_HEAD + foot + panels)).update_layout(margin={"t": _HEAD, "b": foot})
     for column in range(columns):
-        _add_input(figure, replay, column)
+        for channel in range(channels):
+            _add_input(figure, replay, channel, column)
         for row in range(len(replay.layers)):
             _add_neuron(figure, replay, row, column)
     figure.update_xaxes(range=[0, trace.dt_ns * trace.inputs.shape[1]], showgrid=False)
     figure.update_xaxes(title_text="time (ns)", row=rows)
-    figure.update_yaxes(title_text="input", row=1, col=1)
-    for row in range(2, rows + 1):
+    figure.update_yaxes(title_text="input", row=(channels + 1) // 2, col=1)
+    for row in range(channels + 1, rows + 1):
         figure.update_yaxes(range=replay.common_range, row=row)
         figure.update_yaxes(title_text=replay.label, row=row, col=1)
-    figure.update_layout(title=_title(replay, parameters))
     return figure
 
 
@@ -62,22 +65,6 @@ def _left_align(figure: go.Figure, columns: int) -> None:
     for index, annotation in enumerate(figure.layout.annotations):
         axis = figure.get_subplot(index // columns + 1, index % columns + 1).xaxis
         annotation.update(x=axis.domain[0], xanchor="left", font={"size": 13, "color": INK})
-
-
-def _title(replay: Replay, parameters: list[str]) -> dict[str, Any]:
-    head, *more = replay.heading
-    text = "<br>".join(safe(line) for line in (*more, *parameters))
-    return {
-        "text": f"<b>{safe(head)}</b><br><span style='font-size:13px'>{text}</span>",
-        "font": {"size": 17},
-        "x": 0,
-        "xref": "paper",
-        "xanchor": "left",
-        "y": 1,
-        "yref": "container",
-        "yanchor": "top",
-        "pad": {"t": 14},
-    }
 
 
 def _line(replay: Replay, series: int, x: list[float], y: list[float]) -> go.Scatter:
@@ -89,16 +76,16 @@ def _line(replay: Replay, series: int, x: list[float], y: list[float]) -> go.Sca
     return line.update(hovertemplate=f"{name}<br>%{{x:.4g}} ns: %{{y:.4g}}<extra></extra>")
 
 
-def _add_input(figure: go.Figure, replay: Replay, column: int) -> None:
-    for series, channel, times, values in replay.input_steps():
+def _add_input(figure: go.Figure, replay: Replay, channel: int, column: int) -> None:
+    for series, times, values in replay.input_steps(channel):
         line = _line(replay, series, times, values)
         line.update(line_shape="hv", line_width=1.4, showlegend=column == channel == 0)
-        figure.add_trace(line, row=1, col=column + 1)
+        figure.add_trace(line, row=channel + 1, col=column + 1)
 
 
 def _add_neuron(figure: go.Figure, replay: Replay, row: int, column: int) -> None:
     """One neuron of a layer under every series, and where it rests without any."""
-    place = {"row": row + 2, "col": column + 1}
+    place = {"row": replay.channels + row + 1, "col": column + 1}
     for series, values in replay.neuron_lines(row, column):
         figure.add_trace(_line(replay, series, replay.trace.time_ns.tolist(), values), **place)
     if (rest := replay.rest(row, column)) is not None:
@@ -112,12 +99,12 @@ def page(replay: Replay, command: str) -> str:
     """The figure as one self-contained page, with what it shows and the command that draws it."""
     choice = replay.retrained.choice
     spec = choice.snapshot.spec
-    name = f"{spec.name}-trial-{choice.trial}-{replay.trace.quantity}"
-    image = {"format": "svg", "filename": name}
     return html.render(
         "traces.html.j2",
+        {"trace": figure(replay)},
+        least=_LEAST * max(map(len, replay.neurons)),
         title=f"{spec.name}, {choice.name}: {LABELS[replay.trace.quantity]}",
-        drawing=html.drawing(figure(replay), "trace", toImageButtonOptions=image),
+        heading=(*replay.heading, *replay.parameter_lines),
         sentences=_caption(replay),
         parameters=tables.params_text(choice.params.model_dump()),
         command=command,

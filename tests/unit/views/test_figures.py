@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import plotly.graph_objects as go
@@ -11,11 +12,12 @@ from pages import HOSTILE
 
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import SlotState
-from hpo.views.figures import confirmed, convergence, learning_curves, parameters, style
+from hpo.views.figures import confirmed, convergence, learning_curves, parallel, parameters, style
 
 ALL = [
     convergence.convergence,
     parameters.parameters,
+    parallel.parallel,
     learning_curves.learning_curves,
     confirmed.confirmed,
 ]
@@ -167,12 +169,45 @@ def test_tags_in_texts_are_shown_and_never_read(draw) -> None:  # type: ignore[n
             params={"x": 0.5, HOSTILE: HOSTILE, "colour": HOSTILE},
             message=HOSTILE,
         )
-        for i, state in enumerate((SlotState.COMPLETE, SlotState.PRUNED, SlotState.FAILED))
+        for i, state in enumerate((SlotState.COMPLETE,) * 2 + (SlotState.PRUNED, SlotState.FAILED))
     )
     snapshot = snapshots.snapshot(spec, search, (snapshots.confirmation(0, 0, 0.9),))
     text = draw(snapshot).to_json()
     assert "<img" not in text
     assert "\\u003cimg" not in text
+
+
+def test_what_is_reported_stands_in_the_legend_and_on_no_data() -> None:
+    figure = convergence.convergence(snapshots.realistic(snapshots.spec()))
+    named = [shape.name for shape in figure.layout.shapes if shape.showlegend]
+    assert named == ["reported 89.83 ± 2.91 % (arXiv:2408.02835)"]
+    assert not figure.layout.annotations
+
+
+def test_a_close_up_shows_the_best_tenth_and_what_was_claimed_and_confirmed() -> None:
+    slots = trials(*[i / 100 for i in range(100)])
+    fresh = (snapshots.confirmation(99, 0, 0.95), snapshots.confirmation(99, 1, 0.97))
+    figure = convergence.convergence(replace(slots, confirm=fresh))
+    buttons = {b.label: b.args[1] for b in figure.layout.updatemenus[1].buttons}
+    low, high = buttons["close-up"]["yaxis.range"]
+    assert 85 < low < 87 < 99 < high, "the reported band, which is lower than the best tenth"
+    assert buttons["overview"]["yaxis.range"][0] < 0
+    assert list(trace(figure, "claimed by the search").y) == pytest.approx([99])
+    assert list(trace(figure, "confirmed on fresh seeds").y) == pytest.approx([96])
+
+
+def test_parallel_coordinates_run_over_the_searched_ranges() -> None:
+    snapshot = snapshots.realistic(snapshots.spec())
+    figure = parallel.parallel(snapshot)
+    line = next(t for t in figure.data if t.name == f"trial {snapshot.best.number}, best")
+    params = snapshot.best.params
+    logs = (math.log10(params["rate_per_ns"]) + 3) / 4
+    places = [params["x"], (params["k"] - 1) / 7, logs, float(params["colour"] == "green")]
+    assert line.x[:4] == pytest.approx(places)
+    assert 0 < line.x[4] < 1
+    assert trace(figure, "reported").x[1] is None, "nothing is reported of k"
+    assert figure.layout.yaxis.ticktext[2] == "rate_per_ns (1/ns)<br><sup>0.001 – 10, log</sup>"
+    assert parallel.parallel(trials(0.5)) is None
 
 
 def test_many_points_are_drawn_by_webgl() -> None:
@@ -184,12 +219,13 @@ def test_many_points_are_drawn_by_webgl() -> None:
 def test_a_narrow_logarithmic_axis_has_ticks_too() -> None:
     """At powers of ten alone, it would have one, or none."""
     wide = {"type": "log", "minor_ticks": "outside", "dtick": 1}
-    narrow = {"type": "log", "minor_ticks": "outside"}
     assert style.log_axis([0.02, 0.5, 3.0]) == wide
-    assert style.log_axis([0.02, 0.08]) == narrow
-    assert style.log_axis([0.02, 0.5]) == narrow
+    for narrow in ([0.02, 0.08], [0.02, 0.5], [20.0, 240.0]):
+        axis = style.log_axis(narrow)
+        assert [float(text) for text in axis["ticktext"]] == axis["tickvals"]
+        assert sum(narrow[0] <= tick <= narrow[1] for tick in axis["tickvals"]) >= 2
     assert style.log_axis([0.1, 1.0]) == wide
-    assert style.log_axis([]) == narrow
+    assert style.log_axis([0.03, 0.04]) == style.log_axis([]) == {"type": "log"}
     plain = snapshots.slot(0, SlotState.COMPLETE).params
     near, far = (
         tuple(

@@ -98,4 +98,4 @@ def test_the_report_says_when_there_are_too_few(n: int, there: bool) -> None:
         "which parameters matter: "
     )
     assert (f"{said}50 are needed at least." in page) is not there
-    assert ('id="contours-plot"' in page) is there
+    assert ('id="contours-plot-0"' in page) is there

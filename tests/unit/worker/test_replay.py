@@ -6,10 +6,12 @@ import csv
 import io
 import json
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pages
 import pytest
 import snapshots
 from pages import HOSTILE, names
@@ -21,7 +23,7 @@ from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, SlotState
 from hpo.worker import provenance
-from hpo.worker.artifacts import replay, retrain, traces
+from hpo.worker.artifacts import replay, retrain, trace_picture, traces
 from hpo.worker.artifacts.replay import Replay
 from hpo.worker.artifacts.retrain import Choice, Retrained
 from objectives.contract import Protocol, Solved
@@ -315,20 +317,30 @@ def test_json_has_the_same_and_says_what_the_network_is() -> None:
 def test_the_figure_has_a_panel_for_the_input_and_for_each_neuron() -> None:
     figure = traces.figure(shown())
     titles = [annotation.text for annotation in figure.layout.annotations]
-    assert titles[:2] == ["input, 2 channels"] * 2
-    assert titles[2:] == [f"layer {layer}, neuron {n}" for layer in (0, 1) for n in (2, 0)]
+    assert titles[:4] == ["input, channel 0"] * 2 + ["input, channel 1"] * 2
+    assert titles[4:] == [f"layer {layer}, neuron {n}" for layer in (0, 1) for n in (2, 0)]
     assert len(figure.data) == 2 * 3 * 2 + 2 * 2 * 3
     assert sum(line.showlegend for line in figure.data) == 3
     assert figure.data[0].line.shape == "hv"
     assert list(figure.data[0].x) == [0.5 * k for k in range(9)]
-    texts = figure.layout.title.text
-    assert texts.startswith("<b>toy-study, trial 1, member 0: accuracy ")
+    texts = traces.page(shown(), "hpo trace")
+    assert "<h1>toy-study, trial 1, member 0: accuracy " in texts
     assert "2 × 3 neurons, scored on validation data of the training half" in texts
     assert "rate_per_ns = 0.02 1/ns" in texts
 
 
+def test_of_many_channels_the_first_are_drawn_each_in_its_panel() -> None:
+    one = shown()
+    many = replace(one, trace=replace(one.trace, inputs=np.zeros((3, 8, 40), np.float32)))
+    figure, picture = traces.figure(many), trace_picture.figure(many)
+    assert figure.layout.annotations[14].text == "input, channel 7 of 40"
+    assert len(figure.data) == 2 * 3 * 8 + 2 * 2 * 3
+    assert len(picture.axes) == 2 * (8 + 2)
+    assert len(picture.axes[0].lines) == 3, "the series of one channel"
+
+
 def test_classes_differ_by_colour_and_dash_and_wrong_readings_are_marked() -> None:
-    lines = traces.figure(shown()).data[:6:2]
+    lines = traces.figure(shown()).data[:3]
     assert len({(line.line.color, line.line.dash) for line in lines}) == 3
     assert len({line.line.color for line in lines}) == len({line.line.dash for line in lines}) == 3
     assert lines[0].name == "class sine (image 0)"
@@ -347,9 +359,9 @@ def test_a_diverged_network_is_drawn_and_says_so() -> None:
     trace = replace(broken.trace, values=values, predicted=np.full(3, -1))
     broken = replace(broken, trace=trace, retrained=replace(broken.retrained, outcome=outcome))
     figure = traces.figure(broken)
-    assert ", diverged</b>" in figure.layout.title.text
+    assert ", diverged</h1>" in traces.page(broken, "hpo trace")
     assert figure.data[0].name.endswith("✗ read as nothing finite")
-    assert "NaN" not in traces.page(broken, "hpo trace").split("</script>", 1)[1]
+    assert "NaN" not in pages.shown(traces.page(broken, "hpo trace"))
 
 
 def test_a_trace_of_the_solved_equation_says_so_and_has_both_scores() -> None:
@@ -376,7 +388,7 @@ def test_a_network_of_the_search_was_scored_at_the_study_s_step(
     assert retrain.about(plain.retrained)["scores"]["score_at"] == ""
     monkeypatch.setattr(StudySpec, "integrates", True)
     assert plain.heading[0].endswith(f"accuracy {score} at the study's step")
-    assert f"accuracy {score} at the study's step" in traces.page(plain, "hpo trace")
+    assert f"accuracy {score} at the study's step" in unescape(traces.page(plain, "hpo trace"))
     assert as_json(plain)["scores"]["score_at"] == "at the study's step"
 
 

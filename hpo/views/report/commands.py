@@ -1,0 +1,25 @@
+"""The commands that show what a file cannot hold: the database has it."""
+
+from __future__ import annotations
+
+import shlex
+
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.views.report.html import Section, Table, code
+from objectives.inspection import NetworkObjective
+
+
+def commands(snapshot: StudySnapshot) -> Section:
+    """How to see traces, network, files, trials and dashboard of a study, as far as it has them."""
+    name = shlex.quote(snapshot.spec.name)
+    found = {"hpo dashboard --open": "all studies in the browser, as they go on"}
+    if snapshot.best and isinstance(snapshot.spec.objective_impl, NetworkObjective):
+        found[f"hpo trace {name} --open"] = "time series of the neurons of its best network"
+        found[f"hpo export {name} --network best.safetensors"] = "this network, for PyTorch"
+    if snapshot.state == StudyState.DONE:
+        found[f"hpo artifacts {name}"] = "what is kept of the finished study, as files"
+    found[f"hpo trials {name}"] = "every trial, as a table"
+    rows = [[code(command), what] for command, what in found.items()]
+    table = Table(caption="Commands", head=["command", "shows"], rows=rows, css="")
+    note = "Where the study is stored (else with --storage URL):"
+    return Section(name="commands", title="See more", note=note, parts=[table])
