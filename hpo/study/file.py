@@ -64,9 +64,6 @@ def load(
 ) -> StudySpec:
     """Read, override and validate a study.
 
-    Parameters with a changed default (``Objective.unnamed``) that the file names nowhere get the
-    present one in ``[fixed]``: what is stored then keeps its meaning, whatever becomes the default.
-
     Args:
         study: name or path of a study file.
         overrides: ``key=value`` as given to ``--set``; the value is read as TOML, else as text.
@@ -85,8 +82,25 @@ def load(
     where = str(path)
     if given:
         where += " with " + ", ".join(f"{key}={value!r}" for key, value in given.items())
+    return read(raw, base=path.parent, where=where)
+
+
+def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
+    """Validate what a study file holds.
+
+    Parameters with a changed default (``Objective.unnamed``) that it names nowhere get the
+    present one in ``[fixed]``: what is stored then keeps its meaning, whatever becomes the default.
+
+    Args:
+        raw: its tables, with ``name``.
+        base: directory in which relative paths begin.
+        where: what messages call it.
+
+    Raises:
+        SpecError: the first problem, located.
+    """
     spec = validate(raw, where=where)
-    task = _pinned_task(spec, path.absolute().parent, where)
+    task = _pinned_task(spec, base.absolute(), where)
     fields = spec.objective_impl.Params.model_fields
     defaults = {name: fields[name].default for name in spec.unnamed}
     if task != spec.task or defaults:

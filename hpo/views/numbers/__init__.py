@@ -1,3 +1,3 @@
 """What figures show, computed once as numbers; no library draws here."""
 
-__all__ = ["front", "scores", "study_figure"]
+__all__ = ["front", "importance", "scores", "study_figure"]
