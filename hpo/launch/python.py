@@ -97,9 +97,8 @@ class _InCell(Launch):
     """One whose progress is shown in the cell of a notebook; the study shows its result itself."""
 
     def view(self, first: StudySnapshot) -> View:
-        console = cell.console()
-        place = self._storage.place()
-        return LiveView(first, storage=place, console=console, live=cell.Cell(console))
+        place, console = self._storage.place(), cell.console()
+        return LiveView(first, storage=place, console=console, live=cell.Cell())
 
     def show_result(self, snapshot: StudySnapshot, outcome: str, page: Path | None) -> None:
         pass

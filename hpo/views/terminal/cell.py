@@ -13,7 +13,7 @@ _HTML = '<pre style="white-space: pre; overflow-x: auto; line-height: 1.25">{cod
 
 
 def console() -> Console:
-    """What the view is drawn on."""
+    """What the view is drawn on: it keeps what is printed, to be exported."""
     return Console(file=io.StringIO(), record=True, width=WIDTH, height=HEIGHT, force_jupyter=False)
 
 
@@ -23,21 +23,21 @@ class Cell:
     It needs no widgets, and what it showed last is kept in the notebook's file.
     """
 
-    def __init__(self, drawn_on: Console) -> None:
-        """``drawn_on`` is a ``console``."""
-        self._console = drawn_on
+    def __init__(self) -> None:
+        """Nothing is shown before the first update."""
         self._output: Any = None
 
     def start(self) -> None:
-        """Nothing is shown before the first update."""
+        """Nothing is to be prepared."""
 
     def update(self, view: RenderableType, *, refresh: bool = True) -> None:
         """Show it instead of what is there."""
         from IPython import display  # there in every notebook
 
-        self._console.print(view)
-        text = self._console.export_text(clear=False)
-        html = self._console.export_html(inline_styles=True, code_format=_HTML)
+        drawn = console()
+        drawn.print(view)
+        text = drawn.export_text(clear=False)
+        html = drawn.export_html(inline_styles=True, code_format=_HTML)
         bundle = {"text/plain": text, "text/html": html}
         if self._output is None:
             show: Any = display.display
