@@ -7,9 +7,14 @@ import platform
 from argparse import Namespace
 
 from hpo import settings
-from hpo.errors import SpecError
+from hpo.errors import HpoError, SpecError
 from hpo.launch.config import SiteConfig, SlurmDefaults
+from hpo.ledger import pace
+from hpo.ledger import warm_start as points
+from hpo.ledger.ledger import Ledger
 from hpo.ledger.pace import Pace
+from hpo.postgres.connect import open_existing, open_storage
+from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.postgres.url import parse_url, place
 from hpo.study import effort, warm_start
 from hpo.study import file as study_file
@@ -51,6 +56,28 @@ def data(spec: StudySpec) -> list[str]:
             "the time points, x must be (n, time, channels): x.transpose(0, 2, 1)"
         )
     return lines
+
+
+def pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
+    """The spec as it would be registered; looks into the database only for a warm start."""
+    if spec.warm_start is None or spec.warm_start.points is not None:
+        return spec
+    with open_storage(storage_url) as storage:
+        Ledger(storage)
+        with storage.engine.connect() as connection:
+            return points.pinned(connection, spec)
+
+
+def known_pace(spec: StudySpec, storage_url: str | None) -> Pace | None:
+    """How long an epoch took in an earlier study; None without one, or without a database."""
+    try:
+        storage = open_existing(storage_url)
+        if storage is None:
+            return None
+        with storage, storage.engine.connect() as connection:
+            return pace.pace(connection, spec, platform.node())
+    except (HpoError, *DATABASE_ERRORS):
+        return None  # the plan is the same without
 
 
 def default_workers(spec: StudySpec) -> int:

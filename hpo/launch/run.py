@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import shlex
 import shutil
 import signal
@@ -23,11 +22,10 @@ from hpo.errors import HpoError, StorageError
 from hpo.launch import choose_executor, config, plan
 from hpo.launch.config import SiteConfig
 from hpo.launch.executors import GRACE_S, asked
-from hpo.ledger import interventions, pace, warm_start
+from hpo.ledger import interventions
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.pace import Pace
-from hpo.postgres.connect import Storage, open_existing, open_storage
+from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.search import options
 from hpo.study import file
@@ -68,34 +66,12 @@ def run(arguments: Namespace) -> int:
     defaults = config.load(arguments)
     choose_executor.check(defaults)
     if arguments.dry_run:
-        spec = _pinned(spec, arguments.storage)
+        spec = plan.pinned(spec, arguments.storage)
         script = choose_executor.script(arguments, defaults, spec)
-        plan.show(spec, arguments, defaults, script, _pace(spec, arguments.storage))
+        plan.show(spec, arguments, defaults, script, plan.known_pace(spec, arguments.storage))
         return 0
     with sigterm_as_interrupt(), open_storage(arguments.storage) as storage:
         return Launch(arguments, defaults, spec, storage).run()
-
-
-def _pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
-    """The spec as it would be registered; looks into the database only for a warm start."""
-    if spec.warm_start is None or spec.warm_start.points is not None:
-        return spec
-    with open_storage(storage_url) as storage:
-        Ledger(storage)
-        with storage.engine.connect() as connection:
-            return warm_start.pinned(connection, spec)
-
-
-def _pace(spec: StudySpec, storage_url: str | None) -> Pace | None:
-    """How long an epoch took in an earlier study; None without one, or without a database."""
-    try:
-        storage = open_existing(storage_url)
-        if storage is None:
-            return None
-        with storage, storage.engine.connect() as connection:
-            return pace.pace(connection, spec, platform.node())
-    except (HpoError, *DATABASE_ERRORS):
-        return None  # the plan is the same without
 
 
 @contextmanager

@@ -144,7 +144,7 @@ def test_a_killed_worker_leaves_them_to_a_standing_one(
     kill(victim)
     assert (names(store), store.due()) == ([], ["toy"])
     heir = start_worker(database_url, "--lease", "1")
-    wait_until(lambda: len(names(store)) == 6, 60)
+    wait_until(lambda: len(names(store)) == 7, 60)
     assert store.error("toy") is None
     kill(heir, signal.SIGTERM)
     assert heir.returncode == 0
@@ -175,7 +175,7 @@ def test_cut_connections_do_not_spoil_them(
     assert worker.returncode == 0, said
     assert re.search(MADE, said, re.MULTILINE), said
     storage.engine.dispose()
-    assert len(names(store)) == 6
+    assert len(names(store)) == 7
 
 
 def test_what_breaks_is_written_down_once_and_fails_no_study(

@@ -380,7 +380,7 @@ def test_two_launches_keep_the_best_network_once(user: User) -> None:
         assert launch.returncode == 0, err
         assert "to be made" not in err, "the other one's worker was at it"
     out, _ = user.run("artifacts", "toy")
-    assert len(out.splitlines()) == 6
+    assert len(out.splitlines()) == 7
 
 
 def test_a_search_without_confirmation_is_extended_and_another_value_is_refused(user: User) -> None:

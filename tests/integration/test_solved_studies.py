@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pages
 import pytest
 from frozen import thaw
 from servers import connect
@@ -60,7 +61,7 @@ def test_every_view_claims_the_solved_score_and_says_that_it_is_another(
             warning = record["warning"]
             assert warning.startswith(OF_STEP)
             assert warning.endswith(" solved. Lower max_step_ns.")
-            for said in (hpo("best", name), hpo("status", name), page.html(snapshot)):
+            for said in (hpo("best", name), hpo("status", name), pages.shown(page.html(snapshot))):
                 assert warning.rstrip(".") in said
                 assert time_step.AT_STEP in said
             assert f"% {time_step.AT_STEP}) confirmed" in hpo("status")
@@ -146,7 +147,7 @@ def test_what_an_old_study_confirmed_stays_and_is_called_untested(
         assert not counted.checked
         assert counted.mean == pytest.approx(named.mean)
         untested = "fresh seeds, not tested on the solved equation"
-        for said in (verdict.verdict(snapshot), page.html(snapshot)):
+        for said in (verdict.verdict(snapshot), pages.shown(page.html(snapshot))):
             assert untested in said
         assert "not tested on the solved equation" in note.text(snapshot)
         params = snapshot.spec.params(snapshot.search[0].params).model_dump()

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from pages import shown
 from servers import database
 from workers import SUPPORT, ledger_at, run_workers, start_worker
 
@@ -168,7 +169,7 @@ def test_traces_are_drawn_and_written_as_numbers(user: User) -> None:
     page = (user.directory / "small-trace.html").read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert "hpo trace --study small --classes 0,1,5 --layer 0,last" in page
-    assert "layer 2, neuron" in page
+    assert "layer 2, neuron" in shown(page)
     assert "layer 1, neuron" not in page
 
     user.run("trace", "small", "--images", "0,7", "--quantity", "drive", "-o", "t.csv")

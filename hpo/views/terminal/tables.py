@@ -79,7 +79,7 @@ def wrapped(rows: Sequence[Sequence[str]], *, width: int, most: int = 24) -> lis
         most: characters of a line of any other column.
 
     Examples:
-        >>> wrapped([["name", "meaning"], ["tau_ns", "relaxation time, in ns"]], width=30)
+        >>> wrapped([["name", "meaning"], ["tau_ns", "relaxation time, in ns"]], width=28)
         ['name    meaning', 'tau_ns  relaxation time, in', '        ns']
     """
     *others, _ = zip(*rows, strict=True)

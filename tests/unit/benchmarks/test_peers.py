@@ -82,7 +82,7 @@ def test_points_of_the_cube_are_parameters_and_back() -> None:
         assert (low[name], high[name]) == pytest.approx((own.low, own.high))
     middle = account.params([0.5] * 8)
     assert middle["tau_ns"] == pytest.approx(10.0)
-    assert middle["batch_size"] == 120
+    assert middle["batch_size"] == 68
     assert account.unit(middle) == pytest.approx([0.5] * 8, abs=0.01)
 
 
