@@ -1,3 +1,3 @@
 """A launch: a study from its file to its result; starts workers, follows them, reports."""
 
-__all__ = ["config", "executors", "plan"]
+__all__ = ["executors", "plan"]

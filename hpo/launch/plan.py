@@ -7,8 +7,8 @@ import platform
 from argparse import Namespace
 
 from hpo import settings
+from hpo.config import SiteConfig, SlurmDefaults
 from hpo.errors import SpecError
-from hpo.launch.config import SiteConfig, SlurmDefaults
 from hpo.ledger.pace import Pace
 from hpo.postgres.url import parse_url, place
 from hpo.study import effort, warm_start
