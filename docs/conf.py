@@ -16,13 +16,15 @@ release = version = _project["version"]
 author = copyright = "the authors of hpo-dynamics"
 
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "attribute_docs",
     "generated",
 ]
 exclude_patterns = ["_build", "examples"]
+
+nb_execution_mode = "off"  # `python docs/notebook.py` runs it, and keeps what it shows
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4  # links to headings are checked
@@ -37,8 +39,14 @@ add_module_names = False
 
 nitpicky = True
 nitpick_ignore_regex = [  # names of other projects, whose inventories would have to be fetched
-    ("py:.*", r"(np|numpy|torch|pydantic|annotated_types|typing|pathlib|collections|abc|enum)\..*"),
-    ("py:.*", r"(NDArray|BaseModel|LayeredNetwork|Path|Exception|\w+Error)"),
+    (
+        "py:.*",
+        r"(go|np|numpy|pd|torch|pydantic|annotated_types|typing|pathlib|collections|abc|enum)\..*",
+    ),
+    (
+        "py:.*",
+        r"(NDArray|BaseModel|LayeredNetwork|Path|Storage|StudySpec|ParamValue|Exception|\w+Error)",
+    ),
     ("py:.*", r"(.*\.)?[PT]"),  # type variables
     ("py:.*", r"(bool|int|float|str|bytes|dict|list|tuple|type|object|None|Any)(\[.*)?"),
     (

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 
 class HpoError(Exception):
-    """Base of every error that the command line shows as one message, without a traceback."""
+    """Base of every error that command line and notebook show as one message, without traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows of it."""
+        return [f"error: {self}"]
 
 
 class SpecError(HpoError):

@@ -60,7 +60,11 @@ class Trace:
 
 
 class NetworkMember(ABC):
-    """One network, drawn from its seed and not trained yet."""
+    """One network, drawn from its seed and not trained yet.
+
+    Its attribute ``network``, where it has one, is the ``torch.nn.Module``, with one member:
+    ``hpo.load(STUDY).network()`` gives it away once it is trained.
+    """
 
     n_layers: int
     width: int

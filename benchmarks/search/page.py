@@ -140,7 +140,7 @@ def _epochs() -> list[list[str]]:
     chosen = [confirmed > score for score in least.values()]
     heads = [f"{name} ({n.sum()})" for name, n in zip(least, chosen, strict=True)]
     rows = [["epochs", *heads]]
-    for epoch in (5, 15, 45, 60, 100):
+    for epoch in (5, 15, 45, 60, 100, table.EPOCHS):
         scores = curves[:, epoch - 1]
         cells = [
             f"{stats.spearmanr(scores[n], confirmed[n]).statistic:.2f}, "

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.console import Parser, answer, as_started, storage_option, without_password
-from hpo.errors import StorageError
 
 if TYPE_CHECKING:
     from hpo.ledger.ledger import Ledger
@@ -123,18 +122,10 @@ def opened_storage(arguments: argparse.Namespace) -> Iterator[Storage]:
         StorageError: it cannot be reached, or went away meanwhile.
     """
     from hpo.postgres.connect import open_storage
-    from hpo.postgres.retry import is_passing
+    from hpo.postgres.retry import answering
 
-    with open_storage(arguments.storage) as storage:
-        try:
-            yield storage
-        except Exception as error:
-            if not is_passing(error):
-                raise
-            words = " ".join(str(error).split())[:300]
-            raise StorageError(
-                f"{storage.place()}: the database must answer, but got: {words}. Try again."
-            ) from error
+    with open_storage(arguments.storage) as storage, answering(storage.place()):
+        yield storage
 
 
 def terminal_width() -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,8 +28,7 @@ if TYPE_CHECKING:
     from hpo.ledger.artifacts import ArtifactStore, Listed
     from hpo.ledger.ledger import Ledger
     from hpo.study.snapshot import StudyState
-    from hpo.worker.artifacts.retrain import Choice, Retrained
-    from objectives.inspection import NetworkMember
+    from hpo.worker.artifacts.retrain import Choice
 
 
 WHICH_NETWORK = (
@@ -61,16 +60,6 @@ def choose(arguments: argparse.Namespace) -> Choice:
     return retrain.choose(snapshot, **which)
 
 
-def train(choice: Choice, network: NetworkMember) -> Retrained:
-    """Train it again, with a line of progress and a check against the ledger on stderr."""
-    from hpo.worker.artifacts import retrain
-
-    with progress() as say:
-        retrained = retrain.train(choice, network, say)
-    print(f"{retrained.check} ({retrained.seconds:.1f} s)", file=sys.stderr)
-    return retrained
-
-
 def export(arguments: argparse.Namespace) -> int:
     """``hpo export STUDY --network FILE``: train the network again and write it.
 
@@ -88,7 +77,7 @@ def export(arguments: argparse.Namespace) -> int:
     from hpo.worker.artifacts import retrain
 
     network = retrain.build(choice)
-    retrained = train(choice, network)
+    retrained = retrain.train_shown(choice, network)
     with writing(target):
         network.save(target, retrain.about(retrained))
     print(target)
@@ -122,27 +111,6 @@ def writing(target: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise HpoError(f"{target}: cannot be written: {error.strerror or error}.") from error
-
-
-@contextmanager
-def progress() -> Iterator[Callable[[str], None]]:
-    """One line on stderr: rewritten on a terminal; in a log it says once what is going on."""
-    terminal, said = sys.stderr.isatty(), False
-
-    def say(text: str) -> None:
-        nonlocal said
-        if terminal:
-            sys.stderr.write(f"\r\033[K{text}")
-        elif not said:
-            sys.stderr.write(f"{text}\n")
-        said = True
-        sys.stderr.flush()
-
-    try:
-        yield say
-    finally:
-        if terminal:
-            sys.stderr.write("\r\033[K")
 
 
 @command(
@@ -216,7 +184,7 @@ def _hint(
 
 def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:
     from hpo.study.snapshot import StudyState
-    from hpo.worker.artifacts import make
+    from hpo.worker.artifacts import make, retrain
 
     edition = store.edition(study)
     if edition.state == StudyState.OPEN:
@@ -226,7 +194,7 @@ def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:
         )
     snapshot = ledger.snapshot(study, curves=True)
     temporary = Path(tempfile.gettempdir())
-    with progress() as say, writing(temporary):
+    with retrain.progress() as say, writing(temporary):
         made = make.make(snapshot, ledger.overlays(snapshot.spec), say)
     if not store.replace(edition, made):
         raise HpoError(

@@ -131,7 +131,7 @@ def trace(arguments: argparse.Namespace) -> int:
         images = replay.pick_images(network, arguments.images)
     layers = replay.pick_layers(network, arguments.layer)
     select = _selector(network, arguments.neurons, target)
-    retrained = networks.train(choice, network)
+    retrained = retrain.train_shown(choice, network)
     trace = network.trace(images, arguments.quantity)
     chosen = tuple(select(trace, layer) for layer in layers)
     _write(

@@ -73,8 +73,8 @@ def run(arguments: Namespace) -> int:
         script = choose_executor.script(arguments, defaults, spec)
         plan.show(spec, arguments, defaults, script, _pace(spec, arguments.storage))
         return 0
-    with _sigterm_as_interrupt(), open_storage(arguments.storage) as storage:
-        return _Launch(arguments, defaults, spec, storage).run()
+    with sigterm_as_interrupt(), open_storage(arguments.storage) as storage:
+        return Launch(arguments, defaults, spec, storage).run()
 
 
 def _pinned(spec: StudySpec, storage_url: str | None) -> StudySpec:
@@ -100,7 +100,7 @@ def _pace(spec: StudySpec, storage_url: str | None) -> Pace | None:
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
+def sigterm_as_interrupt() -> Iterator[None]:
     """SIGTERM stops a launch just as Ctrl-C does."""
 
     def terminate(signum: int, frame: FrameType | None) -> None:
@@ -113,12 +113,13 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class _Launch:
+class Launch:
     """One launch on an open database."""
 
     def __init__(
         self, arguments: Namespace, defaults: SiteConfig, spec: StudySpec, storage: Storage
     ) -> None:
+        """Nothing is started yet; ``arguments`` are those of ``arguments.parser``."""
         self._arguments, self._spec, self._storage = arguments, spec, storage
         self._defaults, self._data = defaults.launch, plan.data(spec)
         self._option = storage_option(arguments.storage)
@@ -138,6 +139,11 @@ class _Launch:
         self._executor = choose_executor.executor(arguments, defaults, spec, storage, self._ledger)
 
     def run(self) -> int:
+        """Run it to its end; returns the exit status.
+
+        Raises:
+            HpoError: the study is another one, has failed or was stopped, or workers cannot live.
+        """
         how = self._patient.register(self._spec)
         self._publishing.start()
         try:
@@ -164,7 +170,7 @@ class _Launch:
             _say(self._executor.where(workers))
         elif not first.helpers:
             _say(self._how_to_start_a_worker(first))
-        view = self._view(first)
+        view = self.view(first)
         try:
             try:
                 self._start(workers, how)
@@ -214,7 +220,8 @@ class _Launch:
             what = f"{who} this study, such as {refusing[0]}\nmend that, or"
         return as_started(f"{what} start some, {where}hpo worker {self._spec.name}")
 
-    def _view(self, first: StudySnapshot) -> View:
+    def view(self, first: StudySnapshot) -> View:
+        """What shows the study while it runs."""
         if self._arguments.json:
             return JsonView(first)
         console = Console(file=sys.stdout)
@@ -303,13 +310,7 @@ class _Launch:
             if self._await_artifacts(snapshot) and page:
                 page = self._report(snapshot)
             self._executor.stop()
-        if self._arguments.json:
-            self._print_record(snapshot, outcome, page)
-        else:
-            width = shutil.get_terminal_size().columns
-            report = str(page) if page else None
-            lines = tables.result(snapshot, report=report, storage=self._option, width=width)
-            print(as_started("\n".join(lines)), flush=True)
+        self.show_result(snapshot, outcome, page)
         if outcome == "timeout":
             _say(
                 f"error: {self._spec.name}: stopped after {self._arguments.timeout:g} s, as "
@@ -331,8 +332,18 @@ class _Launch:
             raise HpoError(f"{self._spec.name}: study failed: {snapshot.reason}\nnext: {step}")
         return 0 if complete else EXIT_ERROR
 
+    def show_result(self, snapshot: StudySnapshot, outcome: str, page: Path | None) -> None:
+        """Print what came out of it; ``page`` is the report."""
+        if self._arguments.json:
+            self._print_record(snapshot, outcome, page)
+            return
+        width = shutil.get_terminal_size().columns
+        report = str(page) if page else None
+        lines = tables.result(snapshot, report=report, storage=self._option, width=width)
+        print(as_started("\n".join(lines)), flush=True)
+
     def _await_artifacts(self, snapshot: StudySnapshot) -> bool:
-        """Let the workers started here make the artifacts of the study; whether they have."""
+        """Let the workers that were started here make the artifacts of the finished study."""
         if not (self._executor.alive and self._artifacts_due()):
             return False
         what = make.what(self._spec)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Concatenate, ParamSpec, Self, TypedDict, TypeVar, Unpack
 
@@ -77,6 +78,24 @@ def retry(
                 on_wait(waited_s, error)
             pause(min(random.uniform(0, longest_s), patience_s - waited_s))
             longest_s = min(LONGEST_PAUSE_S, 2 * longest_s)
+
+
+@contextmanager
+def answering(place: str) -> Iterator[None]:
+    """Within ``with``, a database that goes away becomes a message; ``place`` says which one.
+
+    Raises:
+        StorageError: it went away meanwhile.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        words = " ".join(str(error).split())[:300]
+        raise StorageError(
+            f"{place}: the database must answer, but got: {words}. Try again."
+        ) from error
 
 
 def is_passing(error: BaseException | None) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import hpo
 from hpo.errors import SpecError
 from hpo.study.messages import did_you_mean
 from hpo.study.rules.check import validate
@@ -18,7 +17,7 @@ from hpo.study.spec import StudySpec
 
 def directories() -> list[Path]:
     """Where study files are looked for by name: ``./studies``, then the ones installed with us."""
-    found = [Path("studies"), Path(hpo.__file__).parents[1] / "studies"]
+    found = [Path("studies"), Path(__file__).parents[2] / "studies"]
     unique = {directory.resolve(): directory for directory in reversed(found)}
     return [d for d in reversed(unique.values()) if d.is_dir()]
 
@@ -68,9 +67,6 @@ def load(
 ) -> StudySpec:
     """Read, override and validate a study.
 
-    Parameters with a changed default (``Objective.unnamed``) that the file names nowhere get the
-    present one in ``[fixed]``: what is stored then keeps its meaning, whatever becomes the default.
-
     Args:
         study: name or path of a study file.
         overrides: ``key=value`` as given to ``--set``; the value is read as TOML, else as text.
@@ -90,11 +86,27 @@ def load(
     where = str(path)
     if given:
         where += " with " + ", ".join(f"{key}={value!r}" for key, value in given.items())
-    spec = validate(raw, where=where)
     if quick:
-        raw, where = _quicker(raw, spec, given), f"{where} with --quick"
-        spec = validate(raw, where=where)
-    task = _pinned_task(spec, path.absolute().parent, where)
+        raw, where = _quicker(raw, validate(raw, where=where), given), f"{where} with --quick"
+    return read(raw, base=path.parent, where=where)
+
+
+def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
+    """Validate what a study file holds.
+
+    Parameters with a changed default (``Objective.unnamed``) that it names nowhere get the
+    present one in ``[fixed]``: what is stored then keeps its meaning, whatever becomes the default.
+
+    Args:
+        raw: its tables, with ``name``.
+        base: directory in which relative paths begin.
+        where: what messages call it.
+
+    Raises:
+        SpecError: the first problem, located.
+    """
+    spec = validate(raw, where=where)
+    task = _pinned_task(spec, base.absolute(), where)
     fields = spec.objective_impl.Params.model_fields
     defaults = {name: fields[name].default for name in spec.unnamed}
     if task != spec.task or defaults:

@@ -16,7 +16,7 @@ from workers import kill, run_workers, start_worker, table, toy_spec, undisturbe
 from hpo.config import SiteConfig
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.launch import arguments as launch_arguments
-from hpo.launch.run import _Launch
+from hpo.launch.run import Launch
 from hpo.ledger import interventions, tables
 from hpo.ledger.claims import End, LeaseLostError, Over
 from hpo.ledger.ledger import Ledger
@@ -276,7 +276,7 @@ def test_a_launch_whose_study_was_stopped_and_resumed_says_so(
     arguments = launch_arguments.parser().parse_args(["--study", "toy.toml", "--no-report"])
     arguments.command = "hpo launch --study toy.toml"
     with pytest.raises(HpoError) as refused:
-        _Launch(arguments, SiteConfig(), toy_spec(), storage)._result(StudyState.STOPPED)
+        Launch(arguments, SiteConfig(), toy_spec(), storage)._result(StudyState.STOPPED)
     assert str(refused.value) == (
         "toy: was stopped, and is open again: somebody resumed it meanwhile. Nothing is lost; go "
         "on with:\n  hpo launch --study toy.toml"

@@ -17,7 +17,9 @@ import torch
 from servers import database
 from workers import SUPPORT, ledger_at, run_workers, start_worker
 
+import hpo
 from hpo.cli import main
+from hpo.errors import HpoError
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
@@ -143,6 +145,20 @@ def test_a_member_of_the_search_is_exported_by_its_number(user: User) -> None:
     assert about["scores"]["score"] == user.snapshot.search[0].members[1].score
     assert about["scores"]["protocol"] == "validation"
     assert about["member_seed"] == user.snapshot.search[0].members[1].seed
+
+
+def test_a_study_in_python_gives_the_network_as_a_module(
+    user: User, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study, best = hpo.load("small", user.url), user.snapshot.confirmations[0]
+    with pytest.raises(HpoError, match=r"path='best': the ending must be \.safetensors, but got n"):
+        study.network(path="best")
+    network = study.network(path=user.directory / "best.safetensors")
+    assert isinstance(network, torch.nn.Module)
+    assert "trained again, bit for bit the stored network" in capsys.readouterr().err
+    assert accuracy(user.spec, user.directory / "best.safetensors") == best.step_scores[0]
+    kept = load_network(user.directory / "best.safetensors").state_dict()
+    assert all(torch.equal(value, kept[name]) for name, value in network.state_dict().items())
 
 
 def test_traces_are_drawn_and_written_as_numbers(user: User) -> None:

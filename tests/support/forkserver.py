@@ -234,6 +234,7 @@ def serve() -> None:
 def _preload() -> None:
     """Import what programs of ours import, in time, and do once what is done once a process."""
     sys.path.insert(0, str(ROOT))
+    sys.modules["pandas"] = None  # type: ignore[assignment]  # sklearn looks for it: pyarrow has a thread
     for name in PRELOADED:
         module = importlib.import_module(name)
         for found in pkgutil.walk_packages(getattr(module, "__path__", []), f"{name}."):
@@ -244,6 +245,7 @@ def _preload() -> None:
     warm_up()
     _draw_something()
     sys.path.remove(str(ROOT))
+    del sys.modules["pandas"]
     for name, module in list(sys.modules.items()):  # what is run as __main__ is loaded for that
         ours = name.startswith("hpo.") and not hasattr(module, "__path__")
         if ours and 'if __name__ == "__main__"' in Path(module.__file__ or os.devnull).read_text():

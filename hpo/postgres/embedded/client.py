@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-import hpo
 from hpo.errors import StorageError
 from hpo.postgres.embedded.layout import (
     DATABASE,
@@ -208,7 +207,7 @@ def start_keeper(layout: Layout) -> None:
     Raises:
         StorageError: it could not start the server.
     """
-    code = str(Path(hpo.__file__).parents[1])  # so that the keeper imports this very package
+    code = str(Path(__file__).parents[3])  # so that the keeper imports this very package
     path = os.pathsep.join(p for p in (code, os.environ.get("PYTHONPATH")) if p)
     command = [sys.executable, "-P", "-m", "hpo.postgres.embedded.keeper", str(layout.home)]
     try:

@@ -1,3 +1,13 @@
 """Interactive figures, by plotly: one a file, for the report and as a card of the dashboard."""
 
-__all__ = ["cards", "style"]
+__all__ = [
+    "cards",
+    "confirmed",
+    "convergence",
+    "front",
+    "importance",
+    "learning_curves",
+    "parameters",
+    "study_figure",
+    "style",
+]

@@ -1,3 +1,3 @@
 """The report of a study: one HTML file."""
 
-__all__ = ["html", "page"]
+__all__ = ["html", "page", "summary"]

@@ -13,6 +13,7 @@ from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting, verdict
 from hpo.views.numbers import study_figure
 from hpo.views.terminal import chart, tables
+from hpo.views.terminal.cell import Cell
 from hpo.views.terminal.progress import Tracker, View, confirmations_wanted, left_text, settled
 
 _COLOURS = {
@@ -31,13 +32,23 @@ _FIXED_LINES = 9
 class LiveView(View):
     """Progress, best against reported, workers and the last trials, in one screen."""
 
-    def __init__(self, first: StudySnapshot, *, storage: str, console: Console) -> None:
-        """Take over the cursor until ``close``; ``storage`` is where the study is, in words."""
+    def __init__(
+        self,
+        first: StudySnapshot,
+        *,
+        storage: str,
+        console: Console,
+        live: Live | Cell | None = None,
+    ) -> None:
+        """Take over the cursor until ``close``, or what ``live`` is.
+
+        ``storage`` is where the study is, in words.
+        """
         self._storage, self._console = storage, console
         self._tracker = Tracker(first)
         self._notes: list[str] = []
         self._snapshot = first
-        self._live = Live(console=console, auto_refresh=False, vertical_overflow="crop")
+        self._live = live or Live(console=console, auto_refresh=False, vertical_overflow="crop")
         self._live.start()
         self.update(first)
 

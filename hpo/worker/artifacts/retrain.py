@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import math
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -270,6 +272,35 @@ def train(choice: Choice, network: NetworkMember, say: Callable[[str], None]) ->
     outcome = network.train(on_epoch)
     seconds = time.monotonic() - began
     return Retrained(choice=choice, network=network, outcome=outcome, seconds=seconds)
+
+
+def train_shown(choice: Choice, network: NetworkMember) -> Retrained:
+    """The same with a line of progress, and of the check against the ledger, on stderr."""
+    with progress() as say:
+        retrained = train(choice, network, say)
+    print(f"{retrained.check} ({retrained.seconds:.1f} s)", file=sys.stderr)
+    return retrained
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """One line on stderr: rewritten on a terminal; in a log it says once what is going on."""
+    terminal, said = sys.stderr.isatty(), False
+
+    def say(text: str) -> None:
+        nonlocal said
+        if terminal:
+            sys.stderr.write(f"\r\033[K{text}")
+        elif not said:
+            sys.stderr.write(f"{text}\n")
+        said = True
+        sys.stderr.flush()
+
+    try:
+        yield say
+    finally:
+        if terminal:
+            sys.stderr.write("\r\033[K")
 
 
 def about(retrained: Retrained) -> dict[str, Any]:

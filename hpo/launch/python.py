@@ -1,0 +1,105 @@
+"""A launch from Python: in a notebook, in a script."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from hpo import config
+from hpo.console import Terminated
+from hpo.errors import SpecError
+from hpo.launch import choose_executor
+from hpo.launch.arguments import parser
+from hpo.launch.run import Launch, sigterm_as_interrupt
+from hpo.notebook import Study, load
+from hpo.postgres.connect import open_storage
+from hpo.search import options
+from hpo.study import file
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.views.terminal import cell
+from hpo.views.terminal.live import LiveView
+from hpo.views.terminal.progress import View
+
+
+def launch(
+    study: str | Path | Mapping[str, Any], *, workers: int | None, storage: str | None
+) -> Study:
+    """See ``hpo.launch.launch``."""
+    spec, again = _read(study)
+    arguments = _arguments(spec, again, workers, storage)
+    site = config.load(arguments)
+    choose_executor.check(site)
+    kind = _InCell if Console().is_jupyter else Launch
+    with _in_this_thread(), open_storage(storage) as opened:
+        try:
+            with redirect_stderr(sys.stdout) if kind is _InCell else nullcontext():
+                kind(arguments, site, spec, opened).run()
+        except Terminated:
+            raise
+        except KeyboardInterrupt:  # stopped in order, and told so
+            pass
+        return load(spec.name, storage)
+
+
+def _read(study: str | Path | Mapping[str, Any]) -> tuple[StudySpec, str]:
+    """What is to run, checked, and the call that goes on with it."""
+    if isinstance(study, Mapping):
+        where, again = "hpo.launch", "hpo.launch(…), with the same study"
+        spec = file.read(_plain(study), base=Path(), where=where)
+    else:
+        where, again = str(study), f"hpo.launch({str(study)!r})"
+        spec = file.load(where)
+    options.check(spec, where)
+    return spec, again
+
+
+def _plain(study: Mapping[str, Any]) -> dict[str, Any]:
+    """The dict as a study file would give it: numbers of NumPy and paths are plain ones."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Path):
+            return str(value)
+        if hasattr(value, "tolist"):
+            return value.tolist()
+        raise SpecError(
+            f"hpo.launch: values must be numbers, texts, lists or dicts, but got {value!r}. "
+            "Write what a study file would have there."
+        )
+
+    tables: dict[str, Any] = json.loads(json.dumps(study, default=plain))
+    return tables
+
+
+def _arguments(spec: StudySpec, again: str, workers: int | None, storage: str | None) -> Namespace:
+    """What the command line would say."""
+    arguments: Namespace = parser().parse_args(["--study", spec.name, "--no-report"])
+    arguments.workers, arguments.storage, arguments.command = workers, storage, again
+    return arguments
+
+
+@contextmanager
+def _in_this_thread() -> Iterator[None]:
+    """SIGTERM stops the launch in order where this thread may say so: the main one."""
+    main = threading.current_thread() is threading.main_thread()
+    with sigterm_as_interrupt() if main else nullcontext():
+        yield
+
+
+class _InCell(Launch):
+    """One whose progress is shown in the cell of a notebook; the study shows its result itself."""
+
+    def view(self, first: StudySnapshot) -> View:
+        place, console = self._storage.place(), cell.console()
+        return LiveView(first, storage=place, console=console, live=cell.Cell())
+
+    def show_result(self, snapshot: StudySnapshot, outcome: str, page: Path | None) -> None:
+        pass

@@ -1,0 +1,92 @@
+"""Trials and learning curves of a study as pandas DataFrames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from hpo.errors import HpoError
+from hpo.study import effort, endings
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Phase, Slot
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FACTS = (
+    *("state", "ended", "score", "cost", "epochs", "seconds", "attempts", "losses", "worker"),
+    *("started_at", "settled_at", "message"),
+)
+"""Columns of trials besides their parameters; ``cost`` only where the study has one."""
+CURVES = ("phase", "trial", "network", "epoch", "score", "loss")
+
+
+def trials(snapshot: StudySnapshot) -> pd.DataFrame:
+    """A row per search trial; see ``Study.trials``."""
+    pandas, spec = _pandas("trials"), snapshot.spec
+    facts = [name for name in FACTS if name != "cost" or spec.cost is not None]
+    names = {name: f"params_{name}" if name in facts else name for name in spec.parameters}
+    rows = [
+        {
+            **{name: _fact(spec, slot, name) for name in facts},
+            **{column: slot.params.get(name) for name, column in names.items()},
+        }
+        for slot in snapshot.search
+    ]
+    index = pandas.Index([slot.number for slot in snapshot.search], name="trial", dtype="int64")
+    first, last = facts[: facts.index("epochs")], facts[facts.index("epochs") :]
+    columns = [*first, *names.values(), *last]
+    frame: pd.DataFrame = pandas.DataFrame(rows, index=index, columns=columns)
+    for name in ("started_at", "settled_at"):
+        frame[name] = pandas.to_datetime(frame[name], utc=True)
+    numbers = [name for name in ("score", "cost") if name in facts]
+    return frame.astype(dict.fromkeys(numbers, "float64"))
+
+
+def _fact(spec: StudySpec, slot: Slot, name: str) -> Any:
+    """A value of a trial that a table holds: plain texts and numbers."""
+    if name == "epochs":
+        return effort.of_slot(spec, slot)
+    if name == "seconds":
+        return math.fsum(member.seconds for member in slot.members)
+    value = endings.ending(spec, slot) if name == "ended" else getattr(slot, name)
+    return str(value) if name in ("state", "ended") and value is not None else value
+
+
+def curves(snapshot: StudySnapshot) -> pd.DataFrame:
+    """A row per epoch of every network; see ``Study.curves``."""
+    pandas = _pandas("curves")
+    slots = (*snapshot.search, *snapshot.confirm)
+    rows = [row for slot in slots for row in _epochs(snapshot.spec, slot)]
+    frame: pd.DataFrame = pandas.DataFrame(rows, columns=list(CURVES))
+    return frame.astype({"score": "float64", "loss": "float64"} if rows else {})
+
+
+def _epochs(spec: StudySpec, slot: Slot) -> Iterator[tuple[str, int, int, int, float, float]]:
+    """Rows of one slot; of a curve that was cut short, what the network reported until then."""
+    trial, first = slot.number, 0
+    if slot.phase == Phase.CONFIRM and slot.source is not None and spec.confirm is not None:
+        trial, first = slot.source, slot.number % spec.confirm.members + 1
+    if not slot.members:
+        for epoch, score in enumerate(slot.steps[: spec.budget.epochs], 1):
+            yield str(slot.phase), trial, 0, epoch, score, math.nan
+    for member in slot.members:
+        network = first if slot.phase == Phase.CONFIRM else member.member
+        for i in range(max(len(member.curve), len(member.loss_curve))):
+            score, loss = (
+                kept[i] if i < len(kept) else math.nan for kept in (member.curve, member.loss_curve)
+            )
+            yield str(slot.phase), trial, network, i + 1, score, loss
+
+
+def _pandas(what: str) -> Any:
+    try:
+        import pandas
+    except ImportError as error:
+        raise HpoError(
+            f"study.{what}: pandas must be installed, but got none ({error}). Install it: "
+            "pip install 'hpo-dynamics[notebook]'."
+        ) from None
+    return pandas

@@ -1,0 +1,366 @@
+"""A study as a Python object: ``hpo.load``."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpo.errors import HpoError, StudyError
+from hpo.ledger.ledger import Ledger
+from hpo.notebook import frames
+from hpo.postgres.connect import Storage, open_storage
+from hpo.postgres.retry import answering
+from hpo.study import time_step
+from hpo.study.confirmation import Confirmation
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
+from hpo.views.report import summary
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import plotly.graph_objects as go
+
+    from hpo.views.numbers.importance import Importance
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A complete trial of the search."""
+
+    number: int
+    score: float
+    """Mean over its networks; an accuracy is between 0 and 1."""
+    params: Mapping[str, ParamValue]
+    """The searched parameters, with units in their names."""
+    cost: float | None = None
+    """What ``[cost]`` names; None in a study without."""
+
+
+@dataclass(frozen=True)
+class Confirmed:
+    """A configuration that was trained again from fresh seeds and tested once."""
+
+    trial: int
+    """Number of the search trial that it is of."""
+    mean: float
+    std: float
+    """Sample standard deviation over the fresh seeds; NaN below two."""
+    scores: tuple[float, ...]
+    """One per fresh seed, as far as they are there."""
+    solved: bool
+    """Whether the scores are those on the solved equation (else at the study's step)."""
+    params: Mapping[str, ParamValue]
+    warning: str = ""
+    """Why the result may not be one of the equation, and what to do; mostly empty."""
+
+
+def load(study: str, storage: str | None = None) -> Study:
+    """A study of the database, to look at while it runs and afterwards.
+
+    Args:
+        study: its name.
+        storage: PostgreSQL URL of the database; without it ``HPO_STORAGE``, else the embedded
+            server, which is started if it does not run, and stays while this process needs it.
+
+    Raises:
+        StudyError: there is no such study; the message lists those that exist.
+        StorageError: the database cannot be reached.
+    """
+    opened = open_storage(storage)
+    try:
+        found = Study(study, opened)
+        found._snapshot()
+    except BaseException:
+        opened.close()
+        raise
+    return found
+
+
+class Study:
+    """A study in its database: every attribute is read anew, and shows it as it is now.
+
+    Made by ``hpo.load`` and ``hpo.launch``. Nothing here changes a study. Figures are those of the
+    report, by plotly. Each attribute raises ``StorageError`` if the database cannot be reached, and
+    ``StudyError`` if the study is gone.
+    """
+
+    def __init__(self, name: str, storage: Storage) -> None:
+        """Look at the study of that name; ``storage`` is closed with this object."""
+        self.name = name
+        self._storage, self._ledger = storage, Ledger(storage)
+        weakref.finalize(self, storage.close)
+
+    def __repr__(self) -> str:
+        """Which study it is."""
+        return f"<Study {self.name!r} in {self._storage.place()}>"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: verdict, progress, and the best trials."""
+        return summary.html(self._snapshot())
+
+    # --- numbers ---------------------------------------------------------------------------------
+
+    @property
+    def spec(self) -> StudySpec:
+        """What its study file says, validated."""
+        return self._snapshot().spec
+
+    @property
+    def state(self) -> str:
+        """``open``, ``done``, ``failed`` or ``stopped``."""
+        return str(self._snapshot().state)
+
+    @property
+    def best(self) -> Trial | None:
+        """The best complete trial of the search; None without one, and in a sweep.
+
+        In a study with a cost, the trial of ``confirmed``, else the cheapest that reached the
+        reported score.
+        """
+        snapshot = self._snapshot()
+        slot = snapshot.best
+        if slot is None or slot.score is None:
+            return None
+        return Trial(slot.number, slot.score, _params(snapshot.spec, slot.params), slot.cost)
+
+    @property
+    def confirmed(self) -> Confirmed | None:
+        """The confirmed result that the study is named by; None while there is none."""
+        snapshot = self._snapshot()
+        item = snapshot.confirmed if snapshot.spec.selects else None
+        return None if item is None else _confirmed(snapshot.spec, item)
+
+    @property
+    def confirmations(self) -> list[Confirmed]:
+        """Every confirmed configuration, in the order of the search's ranking."""
+        snapshot = self._snapshot()
+        return [_confirmed(snapshot.spec, c) for c in snapshot.confirmations if c.scores]
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """The search as a table: a row per trial that was begun, indexed by its number.
+
+        Columns: ``state`` (running, complete, pruned, failed, excluded), ``ended`` (how it was
+        ended early), ``score``, a column per searched parameter (units are in the names), then
+        ``epochs``, ``seconds`` of training, ``attempts``, ``losses`` of workers, ``worker``,
+        ``started_at`` and ``settled_at`` in UTC, ``message``; in a study with a cost also ``cost``.
+        A parameter that is called like one of them gets the prefix ``params_``. The score of a
+        trial that was ended early is that of fewer epochs or networks.
+
+        Raises:
+            HpoError: pandas is not installed.
+        """
+        return frames.trials(self._snapshot())
+
+    @property
+    def curves(self) -> pd.DataFrame:
+        """The learning curves as a table: a row per epoch of every network.
+
+        Columns: ``phase`` (search, confirm), ``trial``, ``network`` (of the trial, from 0; in a
+        confirmation its fresh seed, from 1), ``epoch`` from 1, ``score`` and ``loss`` after it. A
+        confirmation is tested once: its scores are NaN.
+
+        Raises:
+            HpoError: pandas is not installed.
+        """
+        return frames.curves(self._snapshot(curves=True))
+
+    # --- figures ---------------------------------------------------------------------------------
+
+    def plot_convergence(self) -> go.Figure:
+        """Every trial's score and the best so far, against the reported value.
+
+        Raises:
+            StudyError: the study has a cost, or is a sweep: nothing converges to one best score.
+        """
+        from hpo.views.figures import convergence
+
+        snapshot = self._snapshot()
+        if not snapshot.spec.selects:
+            raise self._refuse("plot_convergence", "a search", "a sweep", "plot_figure()")
+        if snapshot.spec.cost is not None:
+            what = f"a score and cost={snapshot.spec.cost_name}"
+            raise self._refuse("plot_convergence", "one quantity", what, "plot_front()")
+        return convergence.convergence(snapshot)
+
+    def plot_confirmed(self) -> go.Figure:
+        """Scores of the confirmed configurations on fresh seeds, and what the search had claimed.
+
+        Raises:
+            StudyError: nothing has been confirmed yet.
+        """
+        from hpo.views.figures import confirmed
+
+        snapshot = self._snapshot()
+        if not any(item.scores for item in snapshot.confirmations):
+            why = "none yet" if snapshot.spec.confirm else "no [confirm] in its file"
+            raise self._refuse("plot_confirmed", "a confirmed result", why, "plot_curves()")
+        return confirmed.confirmed(snapshot)
+
+    def plot_curves(self) -> go.Figure:
+        """Score after each epoch: the best trials network by network, others in grey."""
+        from hpo.views.figures import learning_curves
+
+        return learning_curves.learning_curves(self._snapshot(curves=True))
+
+    def plot_parameters(self) -> go.Figure:
+        """Each searched parameter against the score.
+
+        Raises:
+            StudyError: the study is a sweep, which searches none.
+        """
+        from hpo.views.figures import parameters
+
+        snapshot = self._snapshot()
+        if not snapshot.spec.space:
+            raise self._refuse("plot_parameters", "a [space]", "a sweep", "plot_figure()")
+        return parameters.parameters(snapshot)
+
+    def plot_importance(self) -> go.Figure:
+        """How much each parameter, and each pair, decides.
+
+        Raises:
+            StudyError: its trials do not tell yet.
+        """
+        from hpo.views.figures import importance
+
+        return importance.bars(self._importance("plot_importance")[1])
+
+    def plot_contours(self) -> go.Figure:
+        """The score over pairs of parameters: those that interact, else the most important ones.
+
+        Raises:
+            StudyError: its trials do not tell yet.
+        """
+        from hpo.views.figures import importance
+
+        snapshot, found = self._importance("plot_contours")
+        pairs = found.pairs(importance.PAIRS)
+        if not pairs:
+            raise self._refuse("plot_contours", "a pair", "one parameter", "plot_parameters()")
+        return importance.contours(snapshot, pairs)
+
+    def plot_front(self) -> go.Figure:
+        """Score against cost, with the trials that no other beats in both.
+
+        Raises:
+            StudyError: the study has no ``[cost]``.
+        """
+        from hpo.views.figures import front
+
+        snapshot = self._snapshot()
+        if snapshot.spec.cost is None:
+            raise self._refuse("plot_front", "a [cost]", "none", "plot_convergence()")
+        return front.figure(snapshot)
+
+    def plot_figure(self) -> go.Figure:
+        """The figure that the study's file declares in ``[figure]``, or that of a sweep.
+
+        Raises:
+            StudyError: it declares none.
+        """
+        from hpo.views.figures import study_figure as drawn
+        from hpo.views.numbers import study_figure
+
+        snapshot = self._snapshot()
+        with answering(self._storage.place()):
+            others = self._ledger.overlays(snapshot.spec)
+        chart = study_figure.chart(snapshot, others)
+        if chart is None:
+            raise self._refuse("plot_figure", "a [figure]", "none", "plot_parameters()")
+        return drawn.figure(chart)
+
+    # --- networks --------------------------------------------------------------------------------
+
+    def network(
+        self,
+        trial: int | None = None,
+        *,
+        member: int | None = None,
+        fresh_seed: int | None = None,
+        path: str | Path | None = None,
+    ) -> Any:
+        """A trained network, as a PyTorch module: ``network(x)``.
+
+        It is trained again, which takes seconds to a minute, and held against the database; a line
+        says if it is the same bit for bit. ``x`` is (batch, time, channels), float32, normalised as
+        the task says; the output (1, batch, classes).
+
+        Args:
+            trial: number of the search trial; without it the best one.
+            member: network of that trial, from 0.
+            fresh_seed: network of its confirmation instead, from 1. Without either, the first
+                fresh seed if there is one, else member 0; never the luckiest.
+            path: a file ``NAME.safetensors`` to keep it in, with its description beside it as
+                ``NAME.json``: parameters, scores, scaling of the input, lineage.
+
+        Raises:
+            StudyError: there is no such network, or the objective has none to show.
+            HpoError: the file cannot be written.
+        """
+        from hpo.worker.artifacts import retrain
+
+        snapshot = self._snapshot(curves=True)
+        choice = retrain.choose(snapshot, trial=trial, member=member, fresh_seed=fresh_seed)
+        if path is not None and Path(path).suffix != ".safetensors":
+            raise HpoError(
+                f"path={str(path)!r}: the ending must be .safetensors, but got "
+                f"{Path(path).suffix or 'none'}. The description goes beside it, as .json."
+            )
+        member_network = retrain.build(choice)
+        if (module := getattr(member_network, "network", None)) is None:
+            raise StudyError(
+                f"{self.name}: what its objective trains must have the PyTorch module as "
+                f"`network`, but got none, with objective={snapshot.spec.objective!r}. Set it, as "
+                "objectives.inspection.NetworkMember says."
+            )
+        retrained = retrain.train_shown(choice, member_network)
+        if path is not None:
+            try:
+                member_network.save(Path(path), retrain.about(retrained))
+            except OSError as error:
+                why = error.strerror or error
+                raise HpoError(f"{path}: cannot be written: {why}.") from error
+        return module.eval()
+
+    # ---------------------------------------------------------------------------------------------
+
+    def _snapshot(self, *, curves: bool = False) -> StudySnapshot:
+        with answering(self._storage.place()):
+            return self._ledger.snapshot(self.name, curves=curves)
+
+    def _importance(self, what: str) -> tuple[StudySnapshot, Importance]:
+        from hpo.views.figures import importance as figures
+        from hpo.views.numbers import importance
+
+        snapshot = self._snapshot()
+        found = importance.measure(snapshot) if snapshot.spec.selects else None
+        if found is None:
+            raise StudyError(f"{self.name}: {what}: {figures.note(snapshot, None)}")
+        return snapshot, found
+
+    def _refuse(self, what: str, rule: str, found: str, instead: str) -> StudyError:
+        return StudyError(
+            f"{self.name}: {what}: {rule} must be there, but got {found}. See {instead}."
+        )
+
+
+def _confirmed(spec: StudySpec, item: Confirmation) -> Confirmed:
+    return Confirmed(
+        trial=item.source,
+        mean=item.mean,
+        std=item.std,
+        scores=item.scores,
+        solved=item.checked,
+        params=_params(spec, item.params),
+        warning=time_step.warning(spec, item),
+    )
+
+
+def _params(spec: StudySpec, found: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    """Parameters in the order of the study file."""
+    return {name: found[name] for name in spec.parameters if name in found}

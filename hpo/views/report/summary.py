@@ -1,0 +1,52 @@
+"""A study in a few lines of HTML, for the cell of a notebook."""
+
+from __future__ import annotations
+
+from markupsafe import Markup
+
+from hpo.study import score_text
+from hpo.study.snapshot import StudySnapshot
+from hpo.views import formatting
+from hpo.views import verdict as views_verdict
+from hpo.views.terminal import tables
+
+ROWS = 5
+
+
+def html(snapshot: StudySnapshot) -> str:
+    """Verdict, progress, what is to be known of both, and the best trials; every text escaped."""
+    spec = snapshot.spec
+    head = Markup("<p><b>{}</b> ({}): {}</p>")
+    parts = [head.format(spec.name, snapshot.state, views_verdict.verdict(snapshot))]
+    lines = [views_verdict.progress(snapshot), *tables.warnings(snapshot)]
+    lines += [f"Edge: {text}." for text in views_verdict.edges(snapshot)]
+    parts += [Markup("<p>{}</p>").format(line) for line in lines]
+    if spec.selects and snapshot.ranking:
+        parts.append(_table(snapshot))
+    return str(Markup("").join(parts))
+
+
+def _table(snapshot: StudySnapshot) -> Markup:
+    """The best trials, or the front, a row each; parameters with their units."""
+    spec, confirmed = snapshot.spec, {c.source: c for c in snapshot.confirmations if c.scores}
+    head = ["trial", "search score", *(["confirmed"] if confirmed else [])]
+    head += [formatting.quantity_label(spec.cost_name)] if spec.cost is not None else []
+    rows = []
+    for slot in snapshot.ranking[:ROWS]:
+        row = [str(slot.number), score_text.score_text(spec, slot.score or 0.0)]
+        if confirmed:
+            item = confirmed.get(slot.number)
+            row.append(score_text.score_text(spec, item.mean, item.std) if item else "–")
+        row += [formatting.value_text(slot.cost or 0.0)] if spec.cost is not None else []
+        values = (slot.params.get(name) for name in spec.parameters)
+        row += ["–" if value is None else formatting.value_text(value) for value in values]
+        rows.append(row)
+    head += [formatting.parameter_label(name) for name in spec.parameters]
+    cells = Markup("<tr>{}</tr>")
+    top = cells.format(Markup("").join(Markup("<th>{}</th>").format(cell) for cell in head))
+    body = (
+        cells.format(Markup("").join(Markup("<td>{}</td>").format(cell) for cell in row))
+        for row in rows
+    )
+    table = Markup("<table><thead>{}</thead><tbody>{}</tbody></table>")
+    return table.format(top, Markup("").join(body))

@@ -1,0 +1,241 @@
+"""``hpo.load`` and ``hpo.launch``, in a real Jupyter kernel and in this process."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from finished import finished
+from servers import database
+from workers import SUPPORT, ledger_at, toy_spec
+
+import hpo
+from hpo.errors import HpoError, SpecError, StudyError
+from hpo.ledger.ledger import Ledger
+from hpo.notebook import Confirmed
+from hpo.postgres.connect import open_storage
+from hpo.postgres.embedded.client import status
+from hpo.study.trials import SlotState
+from hpo.views.figures import confirmed, convergence
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import nbformat
+    from nbclient import NotebookClient
+
+TOY = {
+    "name": "toy",
+    "objective": "toy_objective:ToyObjective",
+    "seed": 3,
+    "budget": {"trials": 8, "window": 4, "members": 2, "epochs": 4},
+    "fixed": {"sleep_s": 0.15},
+    "space": {"x": {"low": 0.0, "high": 1.0}, "k": {"low": 1, "high": 8}},
+    "pruner": {"name": "median", "n_startup_trials": 2, "n_warmup_steps": 1},
+    "confirm": {"members": 3},
+}
+INTERRUPT = """
+import os, signal, threading, time
+def press():
+    while not settled():
+        time.sleep(0.05)
+    os.killpg(os.getpgid(0), signal.SIGINT)  # as Jupyter does
+def settled():
+    try:
+        return hpo.load("toy").trials["score"].count()
+    except hpo.errors.HpoError:
+        return 0
+threading.Thread(target=press).start()
+""".strip()
+
+
+def executed(folder: Path, *cells: str) -> list[list[Any]]:
+    """What each cell gave, run one after the other by a kernel of its own."""
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Jupyter's own packages
+        client = NotebookClient(book, timeout=None, resources={"metadata": {"path": str(folder)}})
+        client.execute()
+    return [cell.outputs for cell in book.cells]
+
+
+def said(outputs: list[Any]) -> str:
+    return "".join(o.text for o in outputs if o.output_type == "stream")
+
+
+def shown(outputs: list[Any], kind: str) -> str:
+    """The last thing that a cell displayed, in one of its forms."""
+    return str(next(o.data[kind] for o in reversed(outputs) if "data" in o and kind in o.data))
+
+
+@pytest.fixture
+def in_kernel(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The database that a kernel which is started now works on."""
+    monkeypatch.setenv("HPO_STORAGE", database_url)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(SUPPORT), str(SUPPORT.parents[1])]))
+    return database_url
+
+
+def test_a_kernel_launches_a_study_is_interrupted_goes_on_and_looks(
+    in_kernel: str, tmp_path: Path
+) -> None:
+    _, first, state, launch, study, trials, figure = executed(
+        tmp_path,
+        f"import hpo, hpo.errors\n{INTERRUPT}",
+        f"study = hpo.launch({TOY}, workers=2)",
+        "study.state",
+        f"study = hpo.launch({TOY}, workers=2)",
+        "study",
+        "study.trials.to_parquet('t.parquet'); study.trials.to_csv('t.csv'); study.trials",
+        "study.plot_confirmed()",
+    )
+    assert "toy: created" in said(first)
+    assert "2 workers start here" in said(first)
+    assert "stopping the workers: each ends its epoch and keeps it safe" in said(first)
+    assert "stopped. Go on with:\n  hpo.launch(…), with the same study\n" in said(first)
+    assert shown(state, "text/plain") == "'open'"
+    assert "toy: continued" in said(launch)
+    view = shown(launch, "text/plain")
+    assert view.startswith("toy  toy_objective:ToyObjective  database test_")
+    assert "8/8" in view
+    assert "confirming 3/3" in view
+    assert len([o for o in launch if o.output_type == "display_data"]) == 1, "one, written anew"
+    assert not [o for o in launch if o.get("name") == "stderr"]
+
+    with ledger_at(in_kernel) as ledger:
+        snapshot = ledger.snapshot("toy")
+    assert sum(slot.losses for slot in snapshot.search) == 0
+    attempts = sum(slot.attempts for slot in snapshot.search)
+    assert attempts > len(snapshot.search), "a trial was begun, and gone on with"
+    html = shown(study, "text/html")
+    assert html.startswith("<p><b>toy</b> (done): confirmed ")
+    assert "8 of 8 trials settled" in html
+    assert shown(trials, "text/html").count("<tr") == 10  # two lines of heads
+    kept = pd.read_parquet(tmp_path / "t.parquet")
+    assert [*kept.index] == [*range(8)]
+    assert [*kept["x"]] == [slot.params["x"] for slot in snapshot.search]
+    assert len((tmp_path / "t.csv").read_text().splitlines()) == 9
+    assert "fresh seed, test half" in shown(figure, "application/vnd.plotly.v1+json")
+    assert not (tmp_path / "toy-report.html").exists()
+
+
+# --- in this process ------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def database_of_studies(server_url: str, with_tables: str) -> Iterator[str]:
+    with finished(server_url, with_tables, toy_spec(), toy_spec("plain", confirm=None)) as name:
+        yield name
+
+
+@pytest.fixture
+def url(server_url: str, database_of_studies: str) -> Iterator[str]:
+    with database(server_url, database_of_studies) as found:
+        yield found
+
+
+def test_a_study_is_what_the_ledger_holds(url: str) -> None:
+    study = hpo.load("toy", url)
+    with ledger_at(url) as ledger:
+        snapshot = ledger.snapshot("toy", curves=True)
+    best, headline = snapshot.best, snapshot.confirmed
+    assert best is not None
+    assert headline is not None
+    assert study.state == "done"
+    assert study.spec == snapshot.spec
+    assert (study.best.number, study.best.score) == (best.number, best.score)  # type: ignore[union-attr]
+    assert [*study.best.params] == ["x", "k", "rate_per_ns", "colour"]  # type: ignore[union-attr]
+    assert isinstance(study.confirmed, Confirmed)
+    assert study.confirmed.scores == headline.scores
+    assert [item.trial for item in study.confirmations] == [
+        item.source for item in snapshot.confirmations
+    ]
+
+    trials = study.trials
+    assert [*trials.columns[:3]] == ["state", "ended", "score"]
+    assert [*trials.columns[3:7]] == ["x", "k", "rate_per_ns", "colour"]
+    pruned = trials[trials["state"] == "pruned"]
+    assert len(pruned) == snapshot.count(SlotState.PRUNED) > 0
+    assert set(pruned["ended"]) <= {"curve cut short", "not replicated further"}
+    assert trials["score"].idxmax() == best.number
+
+    curves = study.curves.set_index(["phase", "trial", "network"])
+    own = curves.loc[("search", best.number, 1)]
+    assert tuple(own["score"]) == best.members[1].curve
+    assert tuple(own["loss"]) == best.members[1].loss_curve
+    fresh = curves.loc[("confirm", headline.source, 3)]
+    assert fresh["score"].isna().all()
+    cut = next(s for s in snapshot.search if s.state == SlotState.PRUNED and not s.members)
+    assert tuple(curves.loc[("search", cut.number, 0)]["score"]) == cut.steps
+
+
+def test_its_figures_are_those_of_the_report(url: str) -> None:
+    study = hpo.load("toy", url)
+    with ledger_at(url) as ledger:
+        snapshot = ledger.snapshot("toy")
+    assert study.plot_convergence() == convergence.convergence(snapshot)
+    assert study.plot_confirmed() == confirmed.confirmed(snapshot)
+    for figure in (study.plot_curves(), study.plot_parameters()):
+        assert len(figure.data) > 2
+
+
+def test_what_a_study_has_not_is_said(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = hpo.load("plain", url)
+    assert study.confirmed is None
+    with pytest.raises(StudyError) as refused:
+        study.plot_front()
+    assert str(refused.value) == (
+        "plain: plot_front: a [cost] must be there, but got none. See plot_convergence()."
+    )
+    with pytest.raises(StudyError, match=r"must be there, but got no \[confirm\] in its file"):
+        study.plot_confirmed()
+    with pytest.raises(StudyError, match=r"a \[figure\] must be there, but got none"):
+        study.plot_figure()
+    with pytest.raises(StudyError, match="networks that can be trained again must be what"):
+        study.network()
+    with pytest.raises(StudyError, match="study 'toi': the database must hold it, but it holds pl"):
+        hpo.load("toi", url)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(HpoError, match=r"study\.trials: pandas must be installed, but got none"):
+        _ = study.trials
+
+
+def test_mistakes_in_a_dict_are_found_before_anything_is_written(url: str) -> None:
+    for change, message in (
+        ({"name": None}, "hpo.launch: name: a text must hold, but got name=None"),
+        ({"space": {"y": {"low": 0, "high": 1}}}, "hpo.launch: space"),
+        ({"name": "new", "budget": {"trails": 3}}, "hpo.launch: budget"),
+        (
+            {"seed": object},
+            "hpo.launch: values must be numbers, texts, lists or dicts, but got <cla",
+        ),
+    ):
+        with pytest.raises(SpecError) as refused:
+            hpo.launch({**TOY, **change}, storage=url)
+        assert str(refused.value).startswith(message)
+    with pytest.raises(HpoError, match="equal to 0 must hold, but got workers=-1"):
+        hpo.launch({**TOY, "name": "new"}, workers=-1, storage=url)
+    with ledger_at(url) as ledger:
+        assert {item.name for item in ledger.studies()} == {"toy", "plain"}
+
+
+def test_a_study_holds_the_embedded_server_while_it_is_there(hpo_home: Path) -> None:
+    with open_storage() as storage:
+        Ledger(storage).register(toy_spec())
+    study = hpo.load("toy")
+    other = hpo.load("toy")
+    assert status(hpo_home).users == (os.getpid(),)
+    del other
+    gc.collect()
+    assert study.trials.empty
+    assert study.best is None
+    assert status(hpo_home).running
+    del study
+    gc.collect()
+    assert status(hpo_home).users == ()
