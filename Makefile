@@ -6,7 +6,7 @@ STUDY ?= seqdigits
 
 .DEFAULT_GOAL := help
 unexport PYTHONDONTWRITEBYTECODE # hundreds of processes would compile all anew
-.PHONY: help setup run secrets reproduce figures test test-all chaos check format bench bench-search docs screenshots lock clean
+.PHONY: help setup run secrets reproduce figures test test-all chaos check format bench bench-search docs screenshots lock release clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -66,6 +66,14 @@ lock: $(VENV)/.ready ## pin what is installed anew, in requirements/default.txt 
 	@$(PY) -m uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
 	  --no-emit-package torch --custom-compile-command "make lock" -o requirements/default.txt pyproject.toml
 
+release: $(VENV)/.ready-dev ## wheel and sdist of the last commit, checked, into dist/: to be uploaded by hand
+	@test -z "$$(git status --porcelain)" || { echo "error: a release is one of a commit: commit first, or stash"; exit 1; }
+	@rm -rf dist build/release && mkdir -p build/release && git archive HEAD | tar -x -C build/release
+	@$(PY) -m hpo.worker.provenance > build/release/hpo/revision.json
+	@$(PY) -m build --no-isolation --outdir dist build/release > build/release.log || { cat build/release.log; exit 1; }
+	@$(PY) -m twine check --strict dist/*
+	@ls -lh dist
+
 clean: ## remove the installation (studies are kept: see `hpo storage status`)
 	rm -rf $(VENV)
 
@@ -78,12 +86,14 @@ $(PY):
 $(VENV)/.ready: pyproject.toml $(wildcard requirements/*) | $(PY)
 	@echo "installing into $(VENV) (a few minutes the first time) ..."
 	@requirements/install.sh $(PY)
+	@echo "the project itself ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -e .
-	@echo "compiling the kernels ..."
+	@echo "compiling the kernels, a minute or so ..."
 	@$(PY) -m objectives.networks.kernels.autograd
 	@touch $@
 
 $(VENV)/.ready-dev: pyproject.toml $(VENV)/.ready
+	@echo "installing what tests need ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 

@@ -7,8 +7,18 @@ here=$(dirname "$0")
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
+# Says a line per package: all of them take minutes.
 pip() {
-  "$python" -m pip --quiet --disable-pip-version-check install "$@"
+  rm -f "$scratch/failed"
+  { "$python" -m pip --disable-pip-version-check install --progress-bar off "$@" || : > "$scratch/failed"; } |
+    while read -r line; do
+      case $line in
+        *.metadata\ *) ;;
+        Downloading\ * | Using\ cached\ *) echo "  $line" ;;
+        Installing\ collected*) echo "  Unpacking ..." ;;
+      esac
+    done
+  [ ! -e "$scratch/failed" ]
 }
 
 # PyTorch's builds for CPUs are on an index of its own, which uv knows, or where pip's settings say.
@@ -16,9 +26,11 @@ pip() {
 cpu() {
   "$@" --no-deps --require-hashes -r "$here/torch.txt" 2> "$scratch/said"
 }
+echo "PyTorch ..."
 if ! cpu pip; then
   grep -q 'No matching distribution found' "$scratch/said" || { cat "$scratch/said" >&2; exit 1; }
   pip --no-deps --require-hashes --target "$scratch/uv" -r "$here/uv.txt"
+  echo "  Fetching its build for CPUs with uv, some 200 MB ..."
   if ! PYTHONPATH=$scratch/uv cpu "$python" -m uv pip install --quiet --python "$python" --torch-backend cpu; then
     cat "$scratch/said" >&2
     if grep -qi 'hash mismatch' "$scratch/said"; then exit 1; fi
@@ -26,4 +38,5 @@ if ! cpu pip; then
     pip "$(sed -n 's/^\(torch==[0-9.]*\).*/\1/p' "$here/torch.txt" | head -n 1)"
   fi
 fi
+echo "what else is needed ..."
 pip --no-deps --require-hashes -r "$here/default.txt"

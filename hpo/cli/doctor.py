@@ -202,8 +202,8 @@ def _encryption(encrypted: bool, verified: bool) -> Finding:
 
 def of_site() -> Iterator[Finding]:
     """The file of defaults, and the partitions of a SLURM if there is one."""
+    from hpo import config
     from hpo.errors import HpoError
-    from hpo.launch import config
     from hpo.launch.executors import slurm_commands
 
     executor = "local"

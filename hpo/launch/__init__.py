@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hpo.notebook import Study
 
-__all__ = ["config", "executors", "launch", "plan"]
+__all__ = ["executors", "launch", "plan"]
 
 
 def launch(

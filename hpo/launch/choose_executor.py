@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from hpo import settings
+from hpo.config import SiteConfig
 from hpo.errors import HpoError
 from hpo.launch import plan
-from hpo.launch.config import SiteConfig
 from hpo.launch.executors import Executor, asked
 from hpo.launch.executors.local import LocalExecutor
 from hpo.launch.executors.slurm import SlurmExecutor

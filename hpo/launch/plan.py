@@ -7,8 +7,8 @@ import platform
 from argparse import Namespace
 
 from hpo import settings
+from hpo.config import SiteConfig, SlurmDefaults
 from hpo.errors import HpoError, SpecError
-from hpo.launch.config import SiteConfig, SlurmDefaults
 from hpo.ledger import pace
 from hpo.ledger import warm_start as points
 from hpo.ledger.ledger import Ledger

@@ -13,9 +13,10 @@ from typing import Any
 
 from rich.console import Console
 
+from hpo import config
 from hpo.console import Terminated
 from hpo.errors import SpecError
-from hpo.launch import choose_executor, config
+from hpo.launch import choose_executor
 from hpo.launch.arguments import parser
 from hpo.launch.run import Launch, sigterm_as_interrupt
 from hpo.notebook import Study, load

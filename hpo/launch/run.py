@@ -16,11 +16,12 @@ from types import FrameType
 
 from rich.console import Console
 
+from hpo import config
+from hpo.config import SiteConfig
 from hpo.console import EXIT_ERROR, Terminated, as_started, storage_option
 from hpo.dashboard.publish import PublishingThread
 from hpo.errors import HpoError, StorageError
-from hpo.launch import choose_executor, config, plan
-from hpo.launch.config import SiteConfig
+from hpo.launch import choose_executor, plan
 from hpo.launch.executors import GRACE_S, asked
 from hpo.ledger import interventions
 from hpo.ledger.artifacts import ArtifactStore

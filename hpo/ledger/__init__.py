@@ -7,6 +7,7 @@ __all__ = [
     "interventions",
     "lease",
     "ledger",
+    "notices",
     "optuna_notes",
     "optuna_tables",
     "overview",

@@ -23,7 +23,9 @@ def note(connection: Connection, study: str, what: str) -> None:
     except (KeyError, OSError):  # a number without a name, as in a container
         user = str(os.getuid())
     who = _plain(f"{user}@{platform.node()}")
-    connection.execute(insert(events).values(who=who, what=what, study=study))
+    connection.execute(
+        insert(events).values(at=func.clock_timestamp(), who=who, what=what, study=study)
+    )
 
 
 def newest(connection: Connection, n: int, study: str | None = None) -> list[Event]:

@@ -213,7 +213,8 @@ events = Table(
     Column("what", Text, nullable=False),
     Column("study", Text, nullable=False),
 )
-"""What people did to studies, those that are deleted, too: the role of workers only adds to it."""
+"""What people did to studies, or were told of them, those that are deleted, too: the role of
+workers only adds to it."""
 
 
 def slots_of(study_id: ColumnElement[int] | int, phase: str) -> ColumnElement[bool]:

@@ -80,6 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from hpo.errors import HpoError
     from hpo.postgres.connect import open_storage
     from hpo.postgres.retry import retry
+    from hpo.worker import notifier
     from hpo.worker.heartbeat import WorkerOptions
     from hpo.worker.loop import Worker
 
@@ -93,6 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             parent_pid=arguments.parent,
             heartbeat_file=arguments.heartbeat_file,
             log=arguments.log,
+            notify=notifier.configured(),
             hung_s=settings.epoch_limit_s(),
         )
         with retry(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from hpo.config import NotifyDefaults
 from hpo.ledger.claims import Claim, LeaseLostError
 from hpo.ledger.lease import LEASE_S
 from hpo.ledger.ledger import Ledger
@@ -41,6 +42,8 @@ class WorkerOptions:
     refusal_s: float = REFUSAL_S
     log: str | None = None
     """The file that its output goes to, for whoever looks for it."""
+    notify: NotifyDefaults | None = None
+    """Who is told of studies."""
     hung_s: float = math.inf
     """A worker that says nothing for so long, while it beats, ends itself: its objective hangs."""
 

@@ -19,6 +19,7 @@ from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing
 from hpo.worker import provenance
 from hpo.worker.artifact_maker import ArtifactMaker
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
+from hpo.worker.notifier import Notifier
 from hpo.worker.trial import StoppedError, Trial
 from objectives.contract import UnavailableError
 
@@ -58,6 +59,8 @@ class Worker:
         }
         self._ledger = Ledger(storage, **patience)
         store = ArtifactStore(storage.engine, **patience)
+        told, study = options.notify, options.study
+        self._notifier = None if told is None else Notifier(storage, self._ledger, told, study)
         self._keeper = ArtifactMaker(self._ledger, store, self._heart)
 
     def stop(self) -> None:
@@ -72,6 +75,8 @@ class Worker:
         """
         refusal: str | None = None
         try:
+            if self._notifier is not None:
+                self._notifier.start()
             self._ledger.register_worker(
                 self.name,
                 host=platform.node(),
@@ -93,6 +98,8 @@ class Worker:
             raise
         finally:
             self._heart.end()
+            if self._notifier is not None:
+                self._notifier.end()
         if refusal is not None:
             raise StudyError(refusal)
 

@@ -12,8 +12,8 @@ import pytest
 from forkserver import genuine
 from workers import SUPPORT, ledger_at, table, toy_spec, undisturbed, wait_until
 
+from hpo.config import SlurmDefaults
 from hpo.errors import HpoError
-from hpo.launch.config import SlurmDefaults
 from hpo.launch.executors import Executor, Release
 from hpo.launch.executors import slurm as slurm_executor
 from hpo.launch.executors.local import LocalExecutor

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from settling import claim, decide, finish, run
 from workers import kill, run_workers, start_worker, table, toy_spec, undisturbed, wait_until
 
+from hpo.config import SiteConfig
 from hpo.errors import HpoError, SpecError, StudyError
 from hpo.launch import arguments as launch_arguments
-from hpo.launch.config import SiteConfig
 from hpo.launch.run import Launch
 from hpo.ledger import interventions, tables
 from hpo.ledger.claims import End, LeaseLostError, Over

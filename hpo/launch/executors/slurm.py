@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from hpo.launch.config import SlurmDefaults
+from hpo.config import SlurmDefaults
 from hpo.launch.executors import GRACE_S, Executor, Release, slurm_commands, slurm_script
 from hpo.launch.executors.local import DEATHS_AT_START, HEALTHY_S, PAUSE_S, WorkerError, tail
 from hpo.launch.executors.slurm_commands import Job, SlurmError

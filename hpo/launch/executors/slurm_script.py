@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hpo.launch.config import SlurmDefaults
+from hpo.config import SlurmDefaults
 from hpo.launch.executors import slurm_commands
 from hpo.launch.executors.slurm_commands import SlurmError
 

@@ -19,7 +19,7 @@ import pytest
 from processes import script
 from workers import wait_until
 
-from hpo.launch.config import SlurmDefaults
+from hpo.config import SlurmDefaults
 from hpo.launch.executors import slurm, slurm_commands
 from hpo.launch.executors.local import WorkerError
 from hpo.launch.executors.slurm import SlurmExecutor

@@ -13,8 +13,8 @@ from processes import script
 from workers import SUPPORT, wait_until
 
 from hpo import settings
+from hpo.config import SlurmDefaults
 from hpo.errors import HpoError
-from hpo.launch.config import SlurmDefaults
 from hpo.launch.executors import crew, slurm_commands
 from hpo.launch.executors.local import LocalExecutor
 from hpo.launch.executors.slurm import SlurmExecutor

@@ -106,6 +106,25 @@ class SlurmDefaults(BaseModel):
         return 86400 * int(days or 0) + sum(p * u for p, u in zip(parts, units, strict=False))
 
 
+def _address(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+\S*", text):
+        raise ValueError("an address that begins with https:// or http://")
+    return text
+
+
+class NotifyDefaults(BaseModel):
+    """``[notify]``: who is told when a study is done, has failed, stalls, or beats the report."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    command: Text | None = None
+    """For the shell; it gets the record as JSON on its standard input, and `HPO_TEXT`."""
+    webhook: Annotated[str, AfterValidator(_address)] | None = None
+    """Address that the record is sent to, as JSON by POST."""
+    stalled_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 14400
+    """Seconds in which no trial begins or ends, although workers are at work."""
+
+
 class SiteConfig(BaseModel):
     """All defaults, with what environment and command line say instead."""
 
@@ -113,9 +132,14 @@ class SiteConfig(BaseModel):
 
     launch: LaunchDefaults = LaunchDefaults()
     slurm: SlurmDefaults = SlurmDefaults()
+    notify: NotifyDefaults = NotifyDefaults()
 
 
-_TABLES: dict[str, type[BaseModel]] = {"launch": LaunchDefaults, "slurm": SlurmDefaults}
+_TABLES: dict[str, type[BaseModel]] = {
+    "launch": LaunchDefaults,
+    "slurm": SlurmDefaults,
+    "notify": NotifyDefaults,
+}
 
 
 def _variable(table: str, key: str) -> str:
@@ -133,7 +157,7 @@ def load(arguments: Namespace | None = None) -> SiteConfig:
         ConfigError: the first broken rule, located by file, variable or option.
     """
     file = find()
-    tree: dict[str, dict[str, Any]] = {"launch": {}, "slurm": {}}
+    tree: dict[str, dict[str, Any]] = {table: {} for table in _TABLES}
     if file is not None:
         raw = _read(file)
         _check(raw, str(file), strict=True)

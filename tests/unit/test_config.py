@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from hpo import config
 from hpo.errors import HpoError
-from hpo.launch import arguments, choose_executor, config
+from hpo.launch import arguments, choose_executor
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +116,10 @@ def test_the_file_is_here_or_named_or_among_the_users_configurations(
             "constraint, cpus_per_worker, gpus, mem, options, partition, probe, qos, setup, "
             "signal_s, time, workers_per_job.",
         ),
-        ("[slrum]", "hpo.toml: slrum: unknown key. Did you mean 'slurm'? Valid: launch, slurm."),
+        (
+            "[slrum]",
+            "hpo.toml: slrum: unknown key. Did you mean 'slurm'? Valid: launch, notify, slurm.",
+        ),
         (
             '[launch]\nworkers = "4"',
             "hpo.toml: launch.workers: a whole number must hold, but got workers='4'. Change it.",

@@ -1,0 +1,212 @@
+"""People are told of a study once: a real command, a real HTTP server, processes that race."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from settling import claim, finish
+from workers import run_workers, start_worker, toy_spec
+
+from hpo.config import NotifyDefaults
+from hpo.ledger import interventions
+from hpo.ledger.ledger import Ledger
+from hpo.postgres.connect import Storage
+from hpo.study.snapshot import StudyState
+from hpo.study.spec import StudySpec
+from hpo.study.trials import SlotState
+from hpo.worker import notifier
+from hpo.worker.notifier import Notifier
+
+SMALL = {"budget": {"trials": 4, "window": 4}}
+EASY = {"score": 0.01, "std": 0.01, "source": "toy paper", "params": {"x": 0.5}}
+
+
+class Hook(ThreadingHTTPServer):
+    """A webhook: what it got, and how often it refuses at first."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.got: list[dict[str, Any]] = []
+        self.refusals = 0
+        self.address = f"http://127.0.0.1:{self.server_port}/hook"
+
+    @property
+    def events(self) -> list[str]:
+        return sorted(record["event"] for record in self.got)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Hook
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        assert self.headers["Content-Type"] == "application/json"
+        refused = self.server.refusals > 0
+        self.server.refusals -= refused
+        if not refused:
+            self.server.got.append(json.loads(body))
+        self.send_response(500 if refused else 204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on stderr."""
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with Hook() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def look(storage: Storage, ledger: Ledger, hook: Hook) -> Callable[..., None]:
+    """A worker looks, here and now."""
+
+    def once(**settings: Any) -> None:
+        notify = NotifyDefaults(**{"webhook": hook.address, **settings})
+        Notifier(storage, ledger, notify, None).look()
+
+    return once
+
+
+def begin(ledger: Ledger, spec: StudySpec) -> None:
+    ledger.register(spec)
+    ledger.register_worker(
+        "w", host="here", pid=1, lease_s=60.0, job=None, log=None, numerics="same"
+    )
+
+
+def test_of_many_workers_one_tells_by_every_way(
+    database_url: str,
+    ledger: Ledger,
+    hook: Hook,
+    look: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = tmp_path / "told"
+    monkeypatch.setenv("HPO_NOTIFY_WEBHOOK", hook.address)
+    monkeypatch.setenv("HPO_NOTIFY_COMMAND", f"(cat; echo; echo \"$HPO_TEXT\") >> '{told}'")
+    ledger.register(toy_spec(reported=EASY, **SMALL))
+    run_workers(database_url, "toy", 2)
+    assert hook.events == ["beats-reported", "done"]
+    (done,) = (record for record in hook.got if record["event"] == "done")
+    assert done["study"] == "toy"
+    assert done["state"] == "done"
+    assert done["text"].startswith("toy is done: confirmed ")
+    lines = told.read_text(encoding="utf-8").splitlines()
+    assert sorted(json.loads(line)["event"] for line in lines[::2]) == hook.events
+    assert done["text"] in lines[1::2]
+    what = sorted(event.what for event in ledger.events(9, "toy"))
+    assert what == ["notified: beats-reported", "notified: done", "submitted"]
+
+    run_workers(database_url, "toy", 1)
+    look()
+    assert len(hook.got) == 2
+
+
+def test_a_worker_that_is_killed_while_it_tells_leaves_it_to_the_next(
+    database_url: str, ledger: Ledger, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.register(toy_spec(**SMALL))
+    monkeypatch.setenv("HPO_NOTIFY_COMMAND", "kill -9 $PPID")
+    worker = start_worker(database_url, "--study", "toy", "--no-artifacts")
+    worker.communicate(timeout=200)
+    assert worker.returncode == -9
+    monkeypatch.setenv("HPO_NOTIFY_COMMAND", "")
+    monkeypatch.setenv("HPO_NOTIFY_WEBHOOK", hook.address)
+    run_workers(database_url, "toy", 1)
+    assert hook.events == ["done"]
+
+
+def test_threads_that_look_at_once_tell_once_and_again_what_happens_again(
+    ledger: Ledger, hook: Hook, look: Callable[..., None]
+) -> None:
+    begin(ledger, toy_spec(budget={"trials": 40}))
+    while ledger.snapshot("toy").state == StudyState.OPEN:
+        finish(ledger, claim(ledger), SlotState.FAILED)
+    threads = [threading.Thread(target=look) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert hook.events == ["failed"]
+    assert "study failed" in hook.got[0]["text"]
+
+    interventions.resume(ledger, "toy")
+    look()
+    assert hook.events == ["failed"]
+    while ledger.snapshot("toy").state == StudyState.OPEN:
+        finish(ledger, claim(ledger), SlotState.FAILED)
+    look()
+    look()
+    assert hook.events == ["failed", "failed"]
+
+
+def test_a_study_stalls_while_workers_are_at_work_and_nothing_ends(
+    ledger: Ledger, hook: Hook, look: Callable[..., None]
+) -> None:
+    begin(ledger, toy_spec())
+    time.sleep(0.3)
+    look(stalled_s=0.2)
+    assert not hook.got, "nobody is at work"
+    held = claim(ledger)
+    look(stalled_s=60.0)
+    assert not hook.got, "it has just begun"
+    time.sleep(0.3)
+    look(stalled_s=0.2)
+    look(stalled_s=0.2)
+    assert hook.events == ["stalled"]
+    finish(ledger, held)
+    claim(ledger)
+    time.sleep(0.3)
+    look(stalled_s=0.2)
+    assert hook.events == ["stalled", "stalled"], "anew"
+
+
+def test_a_webhook_that_refuses_is_tried_three_times_and_costs_one_line(
+    ledger: Ledger,
+    hook: Hook,
+    look: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(notifier, "PAUSES_S", (0.0, 0.0, 0.0))
+    begin(ledger, toy_spec(reported=EASY))
+    finish(ledger, claim(ledger), score=0.5)
+    hook.refusals = 2
+    look()
+    assert hook.events == ["beats-reported"]
+
+    begin(ledger, toy_spec("other", reported=EASY))
+    finish(ledger, claim(ledger, study="other"), score=0.5)
+    hook.refusals = 3
+    with caplog.at_level(logging.WARNING):
+        look()
+        look()
+    line = "not notified: other, beats-reported: HTTP Error 500: Internal Server Error"
+    assert caplog.messages == [line]
+    assert [event.what for event in ledger.events(9, "other")][-1] == "not notified: beats-reported"
+    assert len(hook.got) == 1
+
+
+def test_a_broken_file_of_defaults_keeps_nobody_from_training(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HPO_NOTIFY_WEBHOOK", "chat.example.org")
+    assert notifier.configured() is None
+    (line,) = caplog.messages
+    assert line.startswith("nobody is notified: HPO_NOTIFY_WEBHOOK: ")
+    assert "an address that begins with https:// or http://" in line

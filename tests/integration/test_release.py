@@ -1,0 +1,141 @@
+"""What `make release` builds holds all that the service reads, and works without a checkout."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+from forkserver import genuine
+from stack import ROOT
+from workers import SUPPORT
+
+STUDY = """
+objective = "toy_objective:ToyObjective"
+[budget]
+trials = 3
+members = 1
+epochs = 2
+[space]
+x = { low = 0.0, high = 1.0 }
+"""
+HOME = """
+import sys
+import hpo.dashboard.home
+from hpo.postgres.connect import open_existing
+with open_existing(sys.argv[1]) as storage:
+    page = hpo.dashboard.home.Home(storage.engine).page("", "").body.decode()
+print(hpo.dashboard.home.__file__, page)
+"""
+PACKAGES = ("hpo", "objectives", "studies")
+
+
+def run(*line: str | Path, cwd: Path, status: int = 0, **environment: str) -> str:
+    with genuine():
+        done = subprocess.run(
+            list(map(str, line)),
+            cwd=cwd,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
+
+
+def release(commit: Path, status: int = 0) -> str:
+    """`make release` with what is installed here."""
+    ready = f"{sys.prefix}/.ready-dev"
+    return run("make", f"VENV={sys.prefix}", "-o", ready, "release", cwd=commit, status=status)
+
+
+@pytest.fixture(scope="module")
+def commit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of one commit: the files as they are here, committed or not."""
+    copy = tmp_path_factory.mktemp("commit")
+    listed = run("git", "ls-files", "-z", "-co", "--exclude-standard", cwd=ROOT).split("\0")
+    for name in filter(None, listed):
+        if (ROOT / name).is_file() and not name.startswith(("docs/", "benchmarks/")):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    run("git", "init", "-q", cwd=copy)
+    run("git", "add", "-A", cwd=copy)
+    who = ("-c", "user.name=A", "-c", "user.email=a@b.c")
+    run("git", *who, "commit", "-q", "-m", "All", cwd=copy)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def dist(commit: Path) -> Path:
+    """The folder that `make release` fills."""
+    assert release(commit).count("PASSED") == 2
+    return commit / "dist"
+
+
+@pytest.fixture(scope="module")
+def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the wheel; what it depends on is taken from this one."""
+    home = tmp_path_factory.mktemp("elsewhere") / "venv"
+    venv.create(home, symlinks=True)
+    (packages,) = home.glob("lib/python*/site-packages")
+    # a directory named in a .pth is searched, but no .pth in it is read: no editable install
+    here = [path for path in sys.path if Path(path).name == "site-packages"]
+    (packages / "here.pth").write_text("\n".join(here))
+    (wheel,) = dist.glob("*.whl")
+    pip = (sys.executable, "-m", "pip", "--python", home / "bin/python", "install", "--quiet")
+    run(*pip, "--no-deps", "--no-index", "--no-compile", wheel, cwd=dist)
+    return home / "bin"
+
+
+def test_wheel_and_sdist_hold_every_file_of_the_packages(commit: Path, dist: Path) -> None:
+    listed = run("git", "ls-files", *PACKAGES, cwd=commit).splitlines()
+    wanted = {*listed, "hpo/revision.json"}
+    (wheel,), (sdist,) = dist.glob("*.whl"), dist.glob("*.tar.gz")
+    with zipfile.ZipFile(wheel) as archive:
+        found = set(archive.namelist())
+        revision = json.loads(archive.read("hpo/revision.json"))
+    assert {name for name in found if ".dist-info/" not in name} == wanted
+    head = run("git", "rev-parse", "HEAD", cwd=commit).strip()
+    assert revision == {"revision": head, "dirty": False}
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert wanted | {"LICENSE", "README.md", "pyproject.toml"} <= names
+
+
+def test_the_wheel_works_in_an_empty_directory(
+    installed: Path, tmp_path: Path, database_url: str
+) -> None:
+    environment = {"PYTHONPATH": "", "HPO_HOME": str(tmp_path / "home"), "HPO_CONFIG": ""}
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    said = run(installed / "hpo", "--version", cwd=empty, **environment)
+    assert said == f"hpo {project['version']}\n"
+    listed = run(installed / "hpo", "studies", "--files", "--json", cwd=empty, **environment)
+    shipped = {path.stem for path in (ROOT / "studies").glob("*.toml")}
+    assert {file["name"] for file in json.loads(listed)["files"]} == shipped
+
+    shutil.copy(SUPPORT / "toy_objective.py", empty)
+    (empty / "mine.toml").write_text(STUDY)
+    line = (installed / "hpo", "launch", "./mine.toml", "--workers", "1", "--storage", database_url)
+    run(*line, cwd=empty, **environment)
+    assert "</html>" in (empty / "mine-report.html").read_text(encoding="utf-8")
+    home = run(installed / "python", "-c", HOME, database_url, cwd=empty, **environment)
+    assert home.startswith(str(installed.parent))
+    assert "mine" in home.partition("<main")[2]
+
+
+def test_a_release_is_one_of_a_commit(commit: Path) -> None:
+    (commit / "new.py").touch()
+    said = release(commit, status=2)
+    (commit / "new.py").unlink()
+    assert "error: a release is one of a commit: commit first, or stash" in said
