@@ -25,6 +25,7 @@ extensions = [
 exclude_patterns = ["_build", "examples"]
 
 nb_execution_mode = "off"  # `python docs/notebook.py` runs it, and keeps what it shows
+suppress_warnings = ["mystnb.unknown_mime_type"]  # figures of plotly: their pictures are shown
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 4  # links to headings are checked
@@ -43,10 +44,7 @@ nitpick_ignore_regex = [  # names of other projects, whose inventories would hav
         "py:.*",
         r"(go|np|numpy|pd|torch|pydantic|annotated_types|typing|pathlib|collections|abc|enum)\..*",
     ),
-    (
-        "py:.*",
-        r"(NDArray|BaseModel|LayeredNetwork|Path|Storage|StudySpec|ParamValue|Exception|\w+Error)",
-    ),
+    ("py:.*", r"(NDArray|BaseModel|LayeredNetwork|Path|Exception|\w+Error)"),
     ("py:.*", r"(.*\.)?[PT]"),  # type variables
     ("py:.*", r"(bool|int|float|str|bytes|dict|list|tuple|type|object|None|Any)(\[.*)?"),
     (

@@ -105,11 +105,6 @@ class Study:
     # --- numbers ---------------------------------------------------------------------------------
 
     @property
-    def spec(self) -> StudySpec:
-        """What its study file says, validated."""
-        return self._snapshot().spec
-
-    @property
     def state(self) -> str:
         """``open``, ``done``, ``failed`` or ``stopped``."""
         return str(self._snapshot().state)

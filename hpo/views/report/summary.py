@@ -18,7 +18,8 @@ def html(snapshot: StudySnapshot) -> str:
     spec = snapshot.spec
     head = Markup("<p><b>{}</b> ({}): {}</p>")
     parts = [head.format(spec.name, snapshot.state, views_verdict.verdict(snapshot))]
-    lines = [views_verdict.progress(snapshot), *tables.warnings(snapshot)]
+    named = snapshot.confirmed.source if snapshot.confirmed else None  # the verdict warns of it
+    lines = [views_verdict.progress(snapshot), *tables.warnings(snapshot, but=named)]
     lines += [f"Edge: {text}." for text in views_verdict.edges(snapshot)]
     parts += [Markup("<p>{}</p>").format(line) for line in lines]
     if spec.selects and snapshot.ranking:
