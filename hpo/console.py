@@ -41,6 +41,7 @@ COMMANDS = {
     "stop": ("cli.interventions:stop", "stop a study everywhere, losing nothing"),
     "resume": ("cli.interventions:resume", "let workers go on with a stopped or failed study"),
     "extend": ("cli.interventions:extend", "more trials for a study"),
+    "enqueue": ("cli.interventions:enqueue", "give the next trial parameters of your own"),
     "accept-code": ("cli.interventions:accept_code", "go on with a changed objective"),
     "delete": ("cli.interventions:delete", "delete a study"),
     "artifacts": ("cli.networks:artifacts", "what is kept of a finished study: network, curves"),

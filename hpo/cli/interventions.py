@@ -1,4 +1,4 @@
-"""The commands that change a study: stop, resume, extend, retry, exclude, and so on."""
+"""The commands that change a study: stop, resume, extend, enqueue, retry, and so on."""
 
 from __future__ import annotations
 
@@ -97,6 +97,43 @@ def extend(arguments: argparse.Namespace) -> int:
     record = {"study": name, "trials": trials, "extended": extended}
     head = "extended" if extended else "has that budget already"
     line = f"{name}: {head}; {verdict.progress(snapshot)}"
+    return tell(arguments, record, line, *next_step(arguments, snapshot))
+
+
+@command(
+    "Give the next trial that nobody has begun parameters of your own.",
+    """\
+hpo enqueue seqdigits --set tau_ns=3 --set lr0=0.2
+    the sampler suggests the others, as with Optuna's `enqueue_trial`, and learns from the result
+
+Results stay reproducible: the trial gets its number at once, and keeps it whoever runs it; trials
+before it do not change. It is one of the budget's; to take it back: hpo exclude.""",
+    STUDY,
+    argument(
+        "--set",
+        action="append",
+        required=True,
+        dest="params",
+        metavar="NAME=VALUE",
+        help="a parameter of the search; may be repeated",
+    ),
+    STORAGE,
+    JSON,
+)
+def enqueue(arguments: argparse.Namespace) -> int:
+    """Give the next trial parameters."""
+    from hpo.ledger import interventions
+    from hpo.study import file
+    from hpo.views.terminal import tables
+
+    name = arguments.study
+    params = dict(file.parse_override(text, "tau_ns=3") for text in arguments.params)
+    with opened(arguments) as ledger:
+        trial = interventions.enqueue(ledger, name, params)
+        snapshot = ledger.snapshot(name)
+    told = snapshot.search[trial].enqueued
+    record = {"study": name, "trial": trial, "enqueued": told, "state": snapshot.state}
+    line = f"{name}: trial {trial} gets {tables.params_text(told, snapshot.spec)}"
     return tell(arguments, record, line, *next_step(arguments, snapshot))
 
 

@@ -129,8 +129,14 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
     rows = [["trial", "state", "score", "members", "seconds", *spec.parameters, ""]]
     sources = {slot.number: slot.params for slot in snapshot.search}
     for slot in slots:
-        params = slot.params or (sources.get(slot.source, {}) if slot.source is not None else {})
+        params = (
+            slot.params
+            or slot.enqueued
+            or (sources.get(slot.source, {}) if slot.source is not None else {})
+        )
         name = tables.slot_name(snapshot, slot)
+        enqueued = "enqueued by hand" if slot.enqueued else ""
+        message = formatting.last_line(slot.message) if slot.message else ""
         rows.append(
             [
                 name.removeprefix("trial ").replace("fresh seed", "seed"),
@@ -142,7 +148,7 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
                     formatting.value_text(params[key]) if key in params else "–"
                     for key in spec.parameters
                 ),
-                formatting.last_line(slot.message) if slot.message else "",
+                "; ".join(filter(None, (enqueued, message))),
             ]
         )
     return rows

@@ -12,7 +12,19 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import namedtuple_row
-from sqlalchemy import Connection, Row, delete, false, insert, null, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    delete,
+    false,
+    func,
+    insert,
+    null,
+    or_,
+    select,
+    update,
+)
 
 from hpo.ledger import optuna_tables, reading, workers
 from hpo.ledger.claims import ARTIFACT_TRIES, Checkpoint, Claim, Claimant, Over, Wait
@@ -140,7 +152,7 @@ def claim(
     apply_failure_policy(connection, study.id)  # whoever settled a trial may have died at it
     if (over := _ended(connection, study)) is not None:
         return over
-    search = slots_of(study.id, Phase.SEARCH)
+    search = slots_of(study.id, Phase.SEARCH) & _may_begin(study.id, spec)
     found = _abandoned(connection, study, who, search) or _next(
         connection, study, spec, who, confirm
     )
@@ -166,6 +178,17 @@ def _abandoned(
     alone = workers.was_alone(connection, slot, who.worker)
     count_loss(connection, slot, SILENT if alone else None)
     return _ended(connection, study) or slot
+
+
+def _may_begin(study_id: int, spec: StudySpec) -> ColumnElement[bool]:
+    """The condition that a search slot has begun, or that the window allows it to.
+
+    One that was enqueued is there before it may: its history need not be settled yet.
+    """
+    others = slots.alias()
+    running = (others.c.study_id == study_id) & (others.c.phase == Phase.SEARCH) & IS_RUNNING
+    oldest = select(func.min(others.c.number)).where(running).scalar_subquery()
+    return or_(slots.c.attempts > 0, slots.c.number < oldest + spec.budget.window)
 
 
 def _is_own(slot: Row[Any], who: Claimant) -> bool:
@@ -254,13 +277,17 @@ def _next_confirmation(
 def _take(
     connection: Connection, slot: Row[Any], study: Row[Any], spec: StudySpec, who: Claimant
 ) -> Claim:
+    reading.sound(slot)
     again = slot.lease_until is not None and _is_own(slot, who)
     attempt = slot.attempts if again else slot.attempts + 1
     held = {"worker": who.worker, "token": who.token, "lease_until": after(who.lease_s)}
+    if attempt == 1 and not again:
+        held["started_at"] = NOW
     own = update(slots).where(slots.c.id == slot.id)
     connection.execute(own.values(held | {"attempts": attempt}))
     query = select(checkpoints).where(checkpoints.c.slot_id == slot.id)
     saved = connection.execute(query).one_or_none()
+    known = Suggestion(params=slot.params or {}, attrs=slot.attrs)
     checkpoint = None
     if saved is not None:
         checkpoint = Checkpoint(
@@ -277,7 +304,8 @@ def _take(
         worker=who.worker,
         token=who.token,
         amendments=study.amendments,
-        suggestion=Suggestion(params=slot.params, attrs=slot.attrs) if slot.params else None,
+        suggestion=known if slot.params else None,
+        enqueued=known.enqueued,
         optuna_trial_id=slot.optuna_trial_id,
         finished=reading.members_of(connection, slot.id),
         checkpoint=checkpoint,

@@ -9,6 +9,7 @@ from typing import Any
 
 from hpo.errors import HpoError
 from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
 from hpo.study.trials import Member, Phase, SlotState, Suggestion, slot_name
 
 ARTIFACT_TRIES = 3
@@ -44,6 +45,8 @@ class Claim:
     amendments: int
     """How often trials of the study had been retried or excluded."""
     suggestion: Suggestion | None = None
+    enqueued: Mapping[str, ParamValue] = field(default_factory=dict)
+    """Parameters that somebody gave the trial by hand; the rest is suggested."""
     optuna_trial_id: int | None
     finished: tuple[Member, ...] = ()
     """Members that were stored by earlier attempts, in order."""

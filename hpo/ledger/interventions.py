@@ -1,4 +1,4 @@
-"""What people do to a study by hand: stop, resume, extend, retry, exclude, accept code, delete.
+"""What people do to a study by hand: stop, resume, extend, enqueue, retry, exclude, and so on.
 
 Each is one transaction that holds the study's lock, so it is safe beside running workers, from any
 host, and whole or not at all.
@@ -7,16 +7,17 @@ Retries and exclusions change an outcome that later trials may have learnt from.
 count from the next trial on that is not yet claimed, and that number is stored with the outcome
 that was replaced (``Amendment``): whoever resumes or repeats an earlier trial sees the history that
 it saw. The study stays a pure function: of its spec and its amendments.
+What is enqueued becomes the next trial at once, one that has its place and waits for a worker.
 """
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, delete, func, null, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, null, select, update
 
 from hpo.errors import StudyError
 from hpo.ledger import code, events, optuna_tables, reading
@@ -25,9 +26,12 @@ from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import IS_RUNNING, checkpoints, slots, slots_of, studies
 from hpo.ledger.worker_statements import NOW
 from hpo.search.history import sampler_attrs
-from hpo.study.rules import check
+from hpo.study import warm_start
+from hpo.study.rules import check, parameters
 from hpo.study.snapshot import StudyState
-from hpo.study.trials import MAX_LOSSES, Amendment, Phase, SlotState
+from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
+from hpo.study.trials import FIXED_PARAMS, MAX_LOSSES, Amendment, Phase, SlotState
 
 
 def stop(ledger: Ledger, name: str) -> int:
@@ -100,6 +104,70 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
     raw["budget"]["trials"] = trials
     spec = check.validate(raw, where=f"study {name!r}, extended")
     return "extended" if ledger.register(spec) == "extended" else "continued"
+
+
+def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
+    """Give the next trial that nobody has begun some of its parameters, as Optuna's namesake does.
+
+    The sampler suggests the others when the trial is begun, as soon as the window allows it. Of the
+    search's budget it is one.
+
+    Returns:
+        The trial's number.
+
+    Raises:
+        StudyError: there is no such study, it is over, or it is no search that can take the trial.
+        SpecError: a parameter is not searched, or lies outside the space.
+    """
+    with ledger.locked(name) as (connection, study):
+        optuna_tables.require_study(connection, study.optuna_study_id, name)
+        spec = check.restore(study.spec, name)
+        number = reading.opened(connection, study.id)
+        _refuse_enqueued(study, spec, number)
+        where = f"study {name!r}: enqueued"
+        parameters.check_point(spec, params, where, "Give another value.")
+        slot = {
+            "study_id": study.id,
+            "phase": Phase.SEARCH,
+            "number": number,
+            "state": SlotState.RUNNING,
+            "attempts": 0,
+            "attrs": {FIXED_PARAMS: warm_start.in_space(spec, params)},
+            "optuna_trial_id": optuna_tables.open_trial(
+                connection, study.optuna_study_id, number, study.now
+            ),
+        }
+        connection.execute(insert(slots).values(slot))
+        events.note(connection, name, f"enqueued trial {number}")
+        return number
+
+
+def _refuse_enqueued(study: Row[Any], spec: StudySpec, number: int) -> None:
+    where = f"study {study.name!r}"
+    if spec.sweep is not None or spec.sampler.name == "grid":
+        kind = "sweep" if spec.sweep is not None else "grid"
+        raise StudyError(
+            f"{where}: a study must not visit points of its own to take another, but it is a "
+            f"{kind}. Launch one with other points under another name: --name NEW."
+        )
+    if study.state == StudyState.FAILED:
+        raise StudyError(
+            f"{where}: the study must go on to take a trial, but it is {study.state}. See what "
+            f"to do: hpo status {study.name}."
+        )
+    if study.search_end is not None:
+        raise StudyError(
+            f"{where}: the search must go on to take a trial, but [stop] has ended it before "
+            f"trial {study.search_end} ({study.search_end_reason}). Launch it with another [stop] "
+            f"under another name: --name NEW."
+        )
+    if number >= spec.budget.trials:
+        state = " and it is done" if study.state == StudyState.DONE else ""
+        raise StudyError(
+            f"{where}: a trial must be left in the budget, but all of budget.trials={number} have "
+            f"begun or are enqueued{state}. Enlarge it first: hpo extend {study.name} --trials "
+            f"{number + 1}."
+        )
 
 
 def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Phase, int]]:

@@ -32,6 +32,7 @@ from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
+    FIXED_PARAMS,
     MAX_LOSSES,
     Amendment,
     Member,
@@ -117,7 +118,7 @@ def history(connection: Connection, study_id: int, numbers: range) -> list[Past]
     asked = (slots.c.number >= numbers.start) & (slots.c.number < numbers.stop)
     query = select(*(slots.c[name] for name in names))
     query = query.where(slots_of(study_id, Phase.SEARCH), asked)
-    return [_past(_sound(row)) for row in connection.execute(query.order_by(slots.c.number))]
+    return [_past(sound(row)) for row in connection.execute(query.order_by(slots.c.number))]
 
 
 def opened(connection: Connection, study_id: int) -> int:
@@ -147,7 +148,7 @@ def unsuggested(connection: Connection, claim: Claim) -> tuple[int, int | None]:
     return row[0], row[1]
 
 
-def _sound(row: Any) -> Any:
+def sound(row: Any) -> Any:
     """A slot's row, of whose JSON values the worker role may have made anything.
 
     Raises:
@@ -156,7 +157,12 @@ def _sound(row: Any) -> Any:
     kinds: dict[str, Any] = {"params": (dict, type(None)), "attrs": dict, "amendments": list}
     for name, kind in kinds.items():
         value = getattr(row, name)
-        if not isinstance(value, kind) or (name == "amendments" and not _are_amendments(value)):
+        right = isinstance(value, kind)
+        if right and name == "amendments":
+            right = _are_amendments(value)
+        if right and name == "attrs":
+            right = isinstance(value.get(FIXED_PARAMS, {}), dict)
+        if not right:
             raise StudyError(
                 f"trial {row.number}: its row must hold what workers write, but got "
                 f"{name}={str(value)[:80]!r}: somebody has changed it by hand. Restore a backup "
@@ -320,7 +326,7 @@ def _members_by_slot(connection: Connection, query: Select[Any]) -> dict[int, li
 
 
 def _slot(row: Row[Any], trained: Iterable[Member], now: datetime) -> Slot:
-    _sound(row)
+    sound(row)
     return Slot(
         phase=Phase(row.phase),
         number=row.number,
@@ -340,5 +346,6 @@ def _slot(row: Row[Any], trained: Iterable[Member], now: datetime) -> Slot:
         message=row.message,
         lineage=row.lineage,
         held=row.lease_until is not None and row.lease_until > now,
+        enqueued=Suggestion(params={}, attrs=row.attrs).enqueued,
         amendments=tuple(map(Amendment.restored, row.amendments)),
     )

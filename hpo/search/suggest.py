@@ -7,7 +7,7 @@ state, so any worker, at any time, comes to the same decision.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from hpo.search import racing
 from hpo.search.history import learns, quiet, view, visible
@@ -15,14 +15,21 @@ from hpo.search.samplers import sampler
 from hpo.search.space import distributions, rounded
 from hpo.study import warm_start
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, Suggestion
+from hpo.study.tables import ParamValue
+from hpo.study.trials import FIXED_PARAMS, Past, Suggestion
 
 
-def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
-    """Parameters of trial ``number``, from the spec and the history alone.
+def suggest(
+    spec: StudySpec,
+    number: int,
+    trials: Sequence[Past],
+    enqueued: Mapping[str, ParamValue] | None = None,
+) -> Suggestion:
+    """Parameters of trial ``number``, from the spec, the history and what is enqueued alone.
 
     The history is trials 0 .. number-1 with their suggestions, numbers counting from 0; see
-    ``visible``. It is not asked for unless the study ``learns``.
+    ``visible``. It is not asked for unless the study ``learns``. What is ``enqueued`` for the trial
+    is kept as it is, as by Optuna's ``enqueue_trial``.
     """
     if spec.sweep is not None:
         return Suggestion(params=spec.point(number))
@@ -35,4 +42,7 @@ def suggest(spec: StudySpec, number: int, trials: Sequence[Past]) -> Suggestion:
         frozen = study._storage.get_trial(trial._trial_id)
     params = rounded(space, frozen.params) if spec.sampler.name == "gp" else frozen.params
     params = {**params, **warm_start.point(spec, number)}
-    return Suggestion(params=params, attrs=dict(frozen.system_attrs))
+    attrs = dict(frozen.system_attrs)
+    if enqueued:
+        params, attrs = {**params, **enqueued}, {**attrs, FIXED_PARAMS: dict(enqueued)}
+    return Suggestion(params=params, attrs=attrs)

@@ -78,7 +78,7 @@ def load(
     """
     path = find(study)
     raw = _parse(path)
-    given = dict(_parse_override(text) for text in overrides)
+    given = dict(parse_override(text) for text in overrides)
     given.update(values or {})
     for key, value in given.items():
         _assign(raw, key, value)
@@ -164,13 +164,16 @@ def _parse(path: Path) -> dict[str, Any]:
         raise SpecError(f"{path}: cannot be read: {error.strerror}.") from None
 
 
-def _parse_override(text: str) -> tuple[str, Any]:
+def parse_override(text: str, example: str = "space.tau_ns.high=40") -> tuple[str, Any]:
+    """Key and value of ``key=value`` as given to ``--set``; the value is TOML, else a text.
+
+    Raises:
+        SpecError: it is none; the message shows an ``example``.
+    """
     key, equals, value = text.partition("=")
     key = key.strip()
     if not equals or not key or not all(key.split(".")):
-        raise SpecError(
-            f"--set {text}: `key=value` must hold. Write for instance --set space.tau_ns.high=40."
-        )
+        raise SpecError(f"--set {text}: `key=value` must hold. Write for instance --set {example}.")
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

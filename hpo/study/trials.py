@@ -23,6 +23,11 @@ at the same place.
 """
 
 
+FIXED_PARAMS = "fixed_params"
+"""The attribute of a trial that holds what ``hpo enqueue`` gave it, as Optuna's ``enqueue_trial``
+names it."""
+
+
 class Phase(StrEnum):
     """What a slot is for."""
 
@@ -146,6 +151,8 @@ class Slot:
     """Why it failed, was pruned or excluded."""
     lineage: Mapping[str, Any]
     """Spec hash, source revision, versions, host, CPU, worker, seconds."""
+    enqueued: Mapping[str, ParamValue] = field(default_factory=dict)
+    """The parameters that somebody gave it by hand (``hpo enqueue``); empty of any other trial."""
     amendments: tuple[Amendment, ...] = ()
     """How often, when and from which trial on it was retried or excluded."""
 
@@ -186,6 +193,11 @@ class Suggestion:
     params: Mapping[str, ParamValue]
     attrs: Mapping[str, Any] = field(default_factory=dict)
     """The sampler's and pruner's memory (Optuna's system attributes), replayed to them later."""
+
+    @property
+    def enqueued(self) -> Mapping[str, ParamValue]:
+        """What somebody gave the trial by hand, known before the rest is suggested."""
+        return self.attrs.get(FIXED_PARAMS) or {}
 
 
 @dataclass(frozen=True, kw_only=True)

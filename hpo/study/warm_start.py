@@ -29,7 +29,9 @@ def fitted(spec: StudySpec, name: str, value: ParamValue) -> ParamValue | None:
     if dimension.choices is not None:
         alike = (c for c in dimension.choices if isinstance(c, bool) == isinstance(value, bool))
         return next((choice for choice in alike if choice == value), None)
-    if isinstance(value, bool | str) or dimension.low is None or dimension.high is None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    if dimension.low is None or dimension.high is None:
         return None
     if not dimension.low <= value <= dimension.high:
         return None

@@ -30,7 +30,7 @@ _CONFIRMED = ("wanted", "failed", "scores", "checked", "step_scores", "step_mean
 _TRIAL = (
     *("phase", "number", "source", "state", "score", "cost", "params", "members", "steps"),
     *("attempts", "losses", "worker", "started_at", "settled_at", "message", "lineage", "held"),
-    "amendments",
+    *("enqueued", "amendments"),
 )
 
 _SUMMARY = (

@@ -37,6 +37,7 @@ def text(snapshot: StudySnapshot) -> str:
         f"**State:** {_state(snapshot)}",
         f"**Result:** {_result(snapshot)}",
         _edges(snapshot),
+        f"**By hand:** {prose(said)}." if (said := verdict.enqueued(snapshot)) else "",
         f"**Source:** {prose(said)}." if (said := verdict.code(snapshot)) else "",
         _reported(spec),
         _searched(spec),
@@ -205,8 +206,9 @@ def _range(spec: StudySpec, name: str) -> str:
 
 def _reproduce(snapshot: StudySnapshot) -> str:
     spec, name = snapshot.spec, shlex.quote(snapshot.spec.name)
-    amended = [slot.number for slot in snapshot.search if slot.amendments]
-    but = f" up to trial {min(amended)}, which was retried or excluded here" if amended else ""
+    amended = [slot.number for slot in snapshot.search if slot.amendments or slot.enqueued]
+    how = "enqueued, retried or excluded here"
+    but = f" up to trial {min(amended)}, which was {how}" if amended else ""
     return (
         f"**To run it again,** anywhere, with the same result{but}: save the text below as "
         f"{code(spec.name + '.toml')}, then {code(f'python -m hpo.launch --study {name}.toml')}. "

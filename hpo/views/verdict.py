@@ -28,6 +28,8 @@ from hpo.views.formatting import (
 )
 from objectives.contract import Protocol
 
+_NAMED = 5
+"""Trials that a sentence names at most."""
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
 SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
 CONFIRM_PROTOCOL = "trained on the whole training half, tested once on the test half"
@@ -59,20 +61,31 @@ def progress(snapshot: StudySnapshot) -> str:
     ``57 of 60 trials settled: 41 complete, 14 curves cut short; 1,960 epochs of training``
     """
     counts = ended(snapshot)
-    unsettled = snapshot.count(SlotState.RUNNING)
+    waiting = [s for s in snapshot.search if s.state == SlotState.RUNNING and not s.held]
+    begun = sum(slot.attempts > 0 for slot in waiting)
     held = sum(slot.held for slot in snapshot.search)
     text = f"{snapshot.settled:,} of {snapshot.trials:,} trials settled"
     text += f": {counts}" if counts else ""
     text += f"; {epochs:,} epochs of training" if (epochs := effort.of_search(snapshot)) else ""
     text += f"; ended by {why}" if (why := snapshot.search_end_reason) else ""
     text += f"; {held} running" if held else ""
-    text += f"; {unsettled - held} begun, waiting for a worker" if unsettled > held else ""
+    text += f"; {begun} begun, waiting for a worker" if begun else ""
+    text += f"; {len(waiting) - begun} enqueued, not begun" if len(waiting) > begun else ""
     return "; ".join(filter(None, (text, *remarks(snapshot))))
 
 
 def remarks(snapshot: StudySnapshot) -> list[str]:
     """What is not as one would expect of a study's trials; mostly nothing."""
-    return list(filter(None, (code(snapshot), numerics(snapshot), foreign(snapshot))))
+    found = (enqueued(snapshot), code(snapshot), numerics(snapshot), foreign(snapshot))
+    return list(filter(None, found))
+
+
+def enqueued(snapshot: StudySnapshot) -> str:
+    """Which trials were given parameters by hand; mostly none."""
+    numbers = [str(slot.number) for slot in snapshot.search if slot.enqueued]
+    more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
+    trials = f"trial{'s' if len(numbers) > 1 else ''} {', '.join(numbers[:_NAMED])}{more}"
+    return f"enqueued by hand: {trials} (hpo enqueue)" if numbers else ""
 
 
 def numerics(snapshot: StudySnapshot) -> str:

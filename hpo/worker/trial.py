@@ -147,7 +147,8 @@ class Trial:
 
     def _suggest(self, history: list[Past]) -> Suggestion:
         began_s = time.monotonic()
-        suggestion = suggest.suggest(self._spec, self._claim.number, history)
+        claim = self._claim
+        suggestion = suggest.suggest(claim.spec, claim.number, history, claim.enqueued)
         Trial.suggestion_s = time.monotonic() - began_s
         return suggestion
 
@@ -310,6 +311,7 @@ def _filled(claim: Claim, history: list[Past]) -> list[Past]:
     """The history with every suggestion in it: those that are missing are worked out."""
     for number, past in enumerate(history):
         if not past.suggestion.params:
-            suggestion = suggest.suggest(claim.spec, number, history[:number])
+            enqueued = past.suggestion.enqueued
+            suggestion = suggest.suggest(claim.spec, number, history[:number], enqueued)
             history[number] = past.suggested(suggestion)
     return history

@@ -18,7 +18,8 @@ def claim(ledger: Ledger, worker: str = "w", *, study: str = "toy", lease_s: flo
 
 def decide(ledger: Ledger, held: Claim) -> Suggestion:
     """What is suggested for a claimed trial, as the history is now."""
-    return suggest(held.spec, held.number, _filled(held, ledger.history(held)))
+    past = _filled(held, ledger.history(held))
+    return suggest(held.spec, held.number, past, held.enqueued)
 
 
 def member(index: int = 0, score: float = 0.5) -> Member:

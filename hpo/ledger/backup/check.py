@@ -18,7 +18,7 @@ from hpo.search import space
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Amendment, Phase, SlotState
+from hpo.study.trials import FIXED_PARAMS, Amendment, Phase, SlotState
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,16 +158,24 @@ class _SlotRules:
         amended = slot.get("amendments", [])
         rule = "they are what amendments are"
         _must(_amended(amended), f"{where}.amendments", rule, amended)
+        told = slot["attrs"].get(FIXED_PARAMS, {})
+        right = isinstance(told, dict) and told.keys() <= self._distributions.keys()
+        rule = f"{FIXED_PARAMS} lie in the spec's space"
+        _must(right and self._in_space(told), f"{where}.attrs", rule, told)
         if params or scored:
             _must(self._fits(params), f"{where}.params", "they lie in the spec's space", params)
 
     def _fits(self, params: Any) -> bool:
         if not isinstance(params, dict) or params.keys() != self._distributions.keys():
             return False
+        return self._in_space(params)
+
+    def _in_space(self, params: Mapping[str, Any]) -> bool:
+        known = self._distributions
         try:
             return all(
-                distribution._contains(distribution.to_internal_repr(params[name]))
-                for name, distribution in self._distributions.items()
+                known[name]._contains(known[name].to_internal_repr(value))
+                for name, value in params.items()
             )
         except (ValueError, TypeError, OverflowError):
             return False

@@ -1,3 +1,3 @@
 """The rules of a study file that need more than one key."""
 
-__all__ = ["check"]
+__all__ = ["check", "parameters"]

@@ -11,7 +11,7 @@ from hpo.errors import SpecError
 from hpo.study.messages import did_you_mean, first_error, rule
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.tables import Curve
-from hpo.study.warm_start import fitted, point, range_text
+from hpo.study.warm_start import fitted, in_space, range_text
 
 
 def _check_epochs(key: str, name: str) -> None:
@@ -204,7 +204,7 @@ def check_points(spec: StudySpec) -> None:
     """
     points = (spec.warm_start and spec.warm_start.points) or ()
     for number, values in enumerate(points):
-        _check_warm_point(spec, number, values)
+        check_point(spec, values, f"warm_start.points.{number}", "Widen that, or change the point.")
     lows = {name: _ends(spec, name)[0][1] for name in spec.space}
     lows |= spec.point(0) if spec.sweep is not None else {}
     reported = spec.reported.params if spec.reported else {}
@@ -217,8 +217,13 @@ def check_points(spec: StudySpec) -> None:
         )
 
 
-def _check_warm_point(spec: StudySpec, number: int, values: Mapping[str, Any]) -> None:
-    key = f"warm_start.points.{number}"
+def check_point(spec: StudySpec, values: Mapping[str, Any], key: str, todo: str) -> None:
+    """Check parameters that are given to a trial; what they leave out, the sampler draws.
+
+    Raises:
+        SpecError: the first broken rule; the text begins with the key. ``todo`` says what to do
+            about a value outside the space.
+    """
     for name, value in values.items():
         if name not in spec.space:
             raise SpecError(
@@ -228,9 +233,9 @@ def _check_warm_point(spec: StudySpec, number: int, values: Mapping[str, Any]) -
         if fitted(spec, name, value) is None:
             raise SpecError(
                 f"{key}.{name}: a value must lie in the space, but got {name}={value!r} where "
-                f"space.{name} is {range_text(spec.space[name])}. Widen that, or change the point."
+                f"space.{name} is {range_text(spec.space[name])}. {todo}"
             )
-    own = point(spec, number)
+    own = in_space(spec, values)
     problem = first_error(spec, own) if own.keys() == spec.space.keys() else None
     if problem is not None:
         raise SpecError(f"{key}: {rule(problem).rstrip('.')}. Change the point.")
