@@ -47,6 +47,7 @@ COMMANDS = {
     "artifacts": ("cli.networks:artifacts", "what is kept of a finished study: network, curves"),
     "trace": ("cli.trace:trace", "draw the time series of a trained network's neurons"),
     "logs": ("cli.logs:logs", "the last lines that workers wrote"),
+    "new": ("cli.new:new", "write an objective of your own to begin with"),
     "params": ("cli.params:params", "the hyper-parameters of an objective: bounds, meaning"),
     "guide": ("cli.guide:guide", "design rules of the paper, with your numbers"),
     "doctor": ("cli.doctor:doctor", "is this machine ready: kernels, storage, versions"),
