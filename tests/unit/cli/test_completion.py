@@ -73,6 +73,7 @@ def test_commands_are_printed_as_they_can_be_typed(
     text = "go on with `hpo launch x` (user hpo at hpo launches), see hpo --help"
     assert as_started(text) == text, "hpo is on the PATH"
     monkeypatch.setenv("PATH", "/usr/bin")
+    monkeypatch.chdir(tmp_path)
     assert f"`{BIN}/hpo launch x` (user hpo at hpo launches), see {BIN}/hpo --help" in (
         as_started(text)
     )
