@@ -71,7 +71,7 @@ def resume(ledger: Ledger, name: str) -> StudyState:
         own = (slots.c.study_id == study.id) & IS_RUNNING
         stuck = select(slots.c.id).where(own, slots.c.losses_in_a_row >= MAX_LOSSES).limit(1)
         if state == StudyState.FAILED and connection.scalar(stuck) is None:
-            values["failures_from"] = reading.opened(connection, study.id)
+            values["failures_from"] = reading.unbegun(connection, study.id)
         if state in (StudyState.STOPPED, StudyState.FAILED):
             connection.execute(update(studies).where(studies.c.id == study.id).values(values))
             connection.execute(update(slots).where(own).values(losses_in_a_row=0))
@@ -161,6 +161,11 @@ def _refuse_enqueued(study: Row[Any], spec: StudySpec, number: int) -> None:
             f"trial {study.search_end} ({study.search_end_reason}). Launch it with another [stop] "
             f"under another name: --name NEW."
         )
+    if warm_start.point(spec, number):
+        raise StudyError(
+            f"{where}: the next trial must be the sampler's to take parameters, but trial {number} "
+            f"is a point of [warm_start]. Enqueue again when those have begun."
+        )
     if number >= spec.budget.trials:
         state = " and it is done" if study.state == StudyState.DONE else ""
         raise StudyError(
@@ -195,7 +200,7 @@ def retry(ledger: Ledger, name: str, trial: int | None = None) -> list[tuple[Pha
                 f"study {name!r}, trial {trial}: a failed trial must be given to be retried, but "
                 f"it is {own.state}. See those that failed: hpo trials {name} --state failed."
             )
-        since = reading.opened(connection, study.id)
+        since = reading.unbegun(connection, study.id)
         for slot in failed:
             _reopen(connection, slot, since)
         if failed:
@@ -248,7 +253,7 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
                 f"excluded, or one that nobody is at work on, but it is {slot.state}. {todo} "
                 f"{name}."
             )
-        since = reading.opened(connection, study.id)
+        since = reading.unbegun(connection, study.id, above=trial)
         amendments = _with_amendment(slot, "exclude", since)
         why = " ".join(reason.split())  # one line, as every view shows it
         message = f"excluded, for trials from {since} on" + (f": {why}" if why else "")

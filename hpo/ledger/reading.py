@@ -127,6 +127,19 @@ def opened(connection: Connection, study_id: int) -> int:
     return int(connection.execute(count).scalar_one())
 
 
+def unbegun(connection: Connection, study_id: int, above: int = -1) -> int:
+    """The first search trial that nobody has begun, of those above one.
+
+    Mostly it is the next one; what was enqueued is there, but not begun.
+    """
+    waits = IS_RUNNING & (slots.c.attempts == 0) & slots.c.params.is_(None)
+    first = select(func.min(slots.c.number)).where(
+        slots_of(study_id, Phase.SEARCH), waits, slots.c.number > above
+    )
+    found = connection.scalar(first)
+    return opened(connection, study_id) if found is None else int(found)
+
+
 def outcomes(connection: Connection, study_id: int, n: int) -> list[Past]:
     """How the first ``n`` search trials ended; of their steps, only how many there are is told."""
     n_steps = func.cardinality(slots.c.steps).label("n_steps")

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from hpo.views import json_records
 log = logging.getLogger(__name__)
 
 EVERY_S = 60.0
-END_S = 8.0
+END_S = 5.0
 """A worker that ends waits so long until its last look is over: its launch kills it after 10 s."""
 TIMEOUT_S = 8.0
 """Of an attempt."""
@@ -98,15 +99,46 @@ class Notifier(threading.Thread):
         error: Exception | None = None
         for pause_s in PAUSES_S:
             try:
-                way()
+                _within(TIMEOUT_S, way, awake)
                 log.info("notified: %s", what)
                 return True
             except Exception as trouble:  # whatever it is, training goes on
                 error = trouble
             awake()
             self._ended.wait(pause_s)
-        log.warning("not notified: %s: %s", what, " ".join(str(error).split())[:200])
+        log.warning("not notified: %s: %s", what, _why(error))
         return False
+
+
+def _within(seconds: float, way: Callable[[], object], awake: Callable[[], object]) -> None:
+    """Go a way, however long it hangs; a second more than it should take itself."""
+    trouble: list[Exception] = []
+
+    def go() -> None:
+        try:
+            way()
+        except Exception as error:
+            trouble.append(error)
+
+    thread = threading.Thread(target=go, name="notice", daemon=True)
+    thread.start()
+    until_s = time.monotonic() + seconds + 1.0
+    while thread.is_alive() and time.monotonic() < until_s:
+        thread.join(2.0)
+        awake()
+    if thread.is_alive():
+        raise TimeoutError
+    if trouble:
+        raise trouble[0]
+
+
+def _why(error: Exception | None) -> str:
+    """What went wrong, without the command, which may hold what is secret."""
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"exit status {error.returncode}"
+    if isinstance(error, TimeoutError | subprocess.TimeoutExpired):
+        return f"no end within {TIMEOUT_S:g} s"
+    return " ".join(str(error).split())[:200]
 
 
 def _run(command: str, body: str, text: str) -> None:
