@@ -32,7 +32,7 @@ class Strategy:
 
     name: str
     tables: Table = field(default_factory=dict)
-    """Tables in place of the file's own, ``budget`` merged into it; None removes one."""
+    """Tables in place of the file's own, ``budget`` merged into it."""
     peer: bool = False
     """Whether a library searches, called by this name in ``peers``."""
 
@@ -42,11 +42,7 @@ class Strategy:
         raw = tomllib.loads(table.STUDY.read_text(encoding="utf-8"))
         raw["fixed"] = dict(table.spec().fixed)  # with all that the file leaves to its defaults
         budget = {**raw["budget"], **self.tables.get("budget", {}), "trials": 100_000}
-        raw |= {name: own for name, own in self.tables.items() if own is not None}
-        for name, own in self.tables.items():
-            if own is None:
-                raw.pop(name, None)
-        return {**raw, "budget": budget, "name": "search"}
+        return {**raw, **self.tables, "budget": budget, "name": "search"}
 
     @property
     def how(self) -> dict[str, Any]:
