@@ -17,6 +17,7 @@ import numpy as np
 
 from benchmarks.search.surrogate import GOOD, Array
 from hpo.search import seeds
+from hpo.search.expectation import expected
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
@@ -103,7 +104,7 @@ def run(spec: StudySpec, world: World, epochs: int) -> Search:
     late = true[EARLY:]
     best = np.argsort(-true, kind="stable")[: math.ceil(len(true) / 10)]
     return Search(
-        steps=_steps(trials),
+        steps=_expected_steps(spec, trials) if _expects(spec) else _steps(trials),
         trials=len(trials),
         complete=sum(complete),
         good=float((late >= GOOD).mean()) if len(late) else math.nan,
@@ -163,6 +164,34 @@ def _steps(trials: Sequence[_Trial]) -> list[Step]:
                 claimed=claimed,
                 true=trial.true,
                 params=trial.past.suggestion.params,
+            )
+        )
+    return steps
+
+
+def _expects(spec: StudySpec) -> bool:
+    return spec.confirm is not None and spec.confirm.by == "expected"
+
+
+def _expected_steps(spec: StudySpec, trials: Sequence[_Trial]) -> list[Step]:
+    """The trials of the highest expected score, one after the other, and the claim in the end."""
+    steps: list[Step] = []
+    spent = 0
+    past = [trial.past for trial in trials]
+    for number, trial in enumerate(trials):
+        spent += trial.epochs
+        known = expected(spec, past[: number + 1])
+        best = max(known, key=lambda k: known[k].mean, default=None)
+        if best is None or (steps and steps[-1].trial == best and number < len(trials) - 1):
+            continue
+        own = trials[best]
+        steps.append(
+            Step(
+                trial=best,
+                epochs=spent,
+                claimed=known[best].mean,
+                true=own.true,
+                params=own.past.suggestion.params,
             )
         )
     return steps

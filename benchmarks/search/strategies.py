@@ -23,7 +23,7 @@ EPOCHS = 10_000
 """Of a search, all networks together."""
 SEEDS = 10
 """Study seeds of each."""
-_HOW = ("budget", "sampler", "pruner", "racing")
+_HOW = ("budget", "sampler", "pruner", "racing", "confirm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,27 +62,20 @@ class Strategy:
         return simulate.run(self.spec(seed), world, epochs)
 
 
-_QUARTER: Table = {
-    "name": "percentile",
-    "percentile": 75.0,
-    "n_startup_trials": 4,
-    "n_warmup_steps": 4,
-    "interval_steps": 10,
-}
-"""After 5, 15, 25 ... epochs."""
-_HALVES: Table = {"name": "successive-halving", "min_resource": 15, "reduction_factor": 2}
-"""Half go on after 15 epochs, and of these after 30."""
+_SCORE: Table = {"top": 1, "members": 10, "epochs": table.CONFIRMED}
+"""``[confirm]`` of the highest score."""
+_THIRDS: Table = {"name": "successive-halving", "min_resource": 5, "reduction_factor": 3}
+_SHORT: Table = {"budget": {"epochs": 60}, "pruner": _THIRDS, "confirm": _SCORE}
+_TPE: Table = {"sampler": {"name": "tpe"}, "pruner": {"name": "median"}, "confirm": _SCORE}
 
 STRATEGIES = {
     own.name: own
     for own in (
         Strategy(name=DEFAULT),
+        Strategy(name="highest score", tables={"confirm": _SCORE}),
         Strategy(name="no curve cut short", tables={"pruner": {"name": "none"}}),
-        Strategy(name="worst quarter cut short", tables={"pruner": _QUARTER}),
-        Strategy(name="half go on after 15, 30", tables={"pruner": _HALVES}),
-        Strategy(
-            name="TPE, median", tables={"sampler": {"name": "tpe"}, "pruner": {"name": "median"}}
-        ),
+        Strategy(name="60 epochs, highest score", tables=_SHORT),
+        Strategy(name="TPE, median", tables=_TPE),
         *(
             Strategy(name=name, peer=True, tables={"budget": {"epochs": table.CONFIRMED}})
             for name in peers.PEERS

@@ -267,6 +267,7 @@ def _confirm(spec: StudySpec) -> str:
     if confirm is None:
         return "nothing"
     best = "the best trial" if confirm.top == 1 else f"the best {confirm.top} trials"
+    best += " by expected score" if confirm.by == "expected" else ""
     return f"{best}, on {confirm.members} fresh seeds each, {spec.confirm_epochs} epochs"
 
 

@@ -58,6 +58,14 @@ def _summary(
         named = pareto.headline(spec, [fresh for fresh in confirmed if fresh.source in valid])
         if top:  # the trials of ``row`` may have been excluded since
             best, best_cost = top[0].score, top[0].cost
+    elif spec is not None and spec.confirm is not None and spec.confirm.by == "expected":
+        if row.state != StudyState.DONE or len(confirmed) > 1:  # else it is clear which it is
+            top = reading.best(connection, row.id, spec, spec.confirm.top)
+            best = top[0].score if top else None
+            ranks = {trial.number: rank for rank, trial in enumerate(top)}
+            confirmed = [fresh for fresh in confirmed if fresh.source in ranks]
+            confirmed.sort(key=lambda fresh: ranks[fresh.source])
+        named = next(iter(confirmed), None)
     return StudySummary(
         name=row.name,
         spec=spec,

@@ -38,6 +38,8 @@ class Trial:
     """The searched parameters, with units in their names."""
     cost: float | None = None
     """What ``[cost]`` names; None in a study without."""
+    expected: float | None = None
+    """What is expected of another network, where ``confirm.by`` is "expected"; else None."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,7 @@ class Study:
     def best(self) -> Trial | None:
         """The best complete trial of the search; None without one, and in a sweep.
 
+        That of the highest score, or of the highest ``expected`` one.
         In a study with a cost, the trial of ``confirmed``, else the cheapest that reached the
         reported score.
         """
@@ -120,7 +123,9 @@ class Study:
         slot = snapshot.best
         if slot is None or slot.score is None:
             return None
-        return Trial(slot.number, slot.score, _params(snapshot.spec, slot.params), slot.cost)
+        known = snapshot.expected.get(slot.number)
+        params, expected = _params(snapshot.spec, slot.params), known.mean if known else None
+        return Trial(slot.number, slot.score, params, slot.cost, expected)
 
     @property
     def confirmed(self) -> Confirmed | None:

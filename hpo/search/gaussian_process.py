@@ -105,7 +105,7 @@ def fit(x: Array, y: Array, vague: Array) -> Array:
     return _fit(x[chosen].tobytes(), y[chosen].tobytes(), vague[chosen].tobytes(), x.shape[1])
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _fit(x: bytes, y: bytes, vague: bytes, d: int) -> Array:
     data = np.frombuffer(x).reshape(-1, d), np.frombuffer(y), np.frombuffer(vague)
     mean, spread = _prior(d)

@@ -12,11 +12,12 @@ earlier it was ended.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import optuna
+from numpy.typing import NDArray
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -27,6 +28,7 @@ from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from scipy import optimize
+from scipy.special import expit
 
 from hpo.search import racing
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
@@ -52,6 +54,8 @@ _CLIMBED = 8
 _STEPS = 30
 _EDGE = 0.002
 """Added to an accuracy and to its complement: half an image of 250, so that logits are finite."""
+_NODES = 9
+"""Of the quadrature over the scatter of networks."""
 _ALIKE = 1e-12
 """Scores whose relative deviation is below it are equal but for rounding."""
 
@@ -163,6 +167,49 @@ class _Axis:
         return self.places[chance.integers(len(self.places), size=n)]
 
 
+class Known:
+    """What trials have scored, and a Gaussian process that knows it."""
+
+    def __init__(
+        self, cube: Cube, trials: Sequence[FrozenTrial], *, maximize: bool, accuracies: bool
+    ) -> None:
+        """Take complete trials, one at least whose score was measured (see ``racing``)."""
+        self._sign, self._accuracies = 1.0 if maximize else -1.0, accuracies
+        scores = np.array([trial.value or 0.0 for trial in trials])
+        own = self._sign * (logits(scores) if accuracies else scores)
+        y, self._centre, self._deviation = standardised(own)
+        vague = np.array([t.system_attrs.get(racing.EXTRAPOLATED, 0.0) for t in trials])
+        kept = most_telling(y, vague, KNOWN)
+        self.x = cube.points([trials[k] for k in kept])
+        """Where the most telling ones lie, (n, width)."""
+        self.y, self._vague = y[kept], vague[kept]
+        self.measured: NDArray[np.bool_] = self._vague == 0.0
+        """(n,)."""
+        self._theta = fit(self.x, self.y, self._vague)
+        self.process = GaussianProcess(self.x, self.y, self._vague, self._theta)
+
+    def believing(self, where: Array) -> GaussianProcess:
+        """A process that takes what it expects at points (k, width) for what was scored there."""
+        believed = np.r_[self.y, self.process.predict(where)[0]]
+        vague = np.r_[self._vague, np.zeros(len(where))]
+        return GaussianProcess(np.r_[self.x, where], believed, vague, self._theta)
+
+    def expected(self, where: Array) -> tuple[Array, Array]:
+        """The mean score of networks at points (k, width), and how well it is known (k,)."""
+        mean, variance = self.process.predict(where)
+        deviation = np.sqrt(variance)
+        low, high = self._scores(mean - deviation), self._scores(mean + deviation)
+        return self._scores(mean), np.abs(high - low) / 2.0
+
+    def _scores(self, y: Array) -> Array:
+        """Mean scores (k,) of networks that scatter about y (k,) as those of a configuration do."""
+        nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+        noise = math.exp(0.5 * self._theta[-2])
+        own = self._sign * (self._centre + self._deviation * (y[:, None] + noise * nodes))
+        found: Array = (shares(own) if self._accuracies else own) @ weights / weights.sum()
+        return found
+
+
 class KrigingBeliever(BaseSampler):
     """Suggests where the most improvement is expected."""
 
@@ -210,26 +257,18 @@ class KrigingBeliever(BaseSampler):
         told = [t for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
         if trial.number < self._n_startup or not told:
             return self._cube.params(self._cube.random(1, chance)[0])
-        sign = 1.0 if study.direction == StudyDirection.MAXIMIZE else -1.0
-        scores = np.array([t.value or 0.0 for t in told])
-        y = standardised(sign * (logits(scores) if self._accuracies else scores))
-        vague = np.array([t.system_attrs.get(racing.EXTRAPOLATED, 0.0) for t in told])
-        kept = most_telling(y, vague, KNOWN)
-        x, y, vague = self._cube.points([told[k] for k in kept]), y[kept], vague[kept]
-        theta = fit(x, y, vague)
-        measured = vague == 0.0  # one at least: scores are extrapolated from complete trials
-        process = GaussianProcess(x, y, vague, theta)
-        centres = x[measured][np.argsort(-process.predict(x[measured])[0], kind="stable")]
+        maximize = study.direction == StudyDirection.MAXIMIZE
+        known = Known(self._cube, told, maximize=maximize, accuracies=self._accuracies)
+        x = known.x[known.measured]
+        centres = x[np.argsort(-known.process.predict(x)[0], kind="stable")]
+        process = known.process
         pending = [t for t in trials if t.state == TrialState.RUNNING and t.params]
         if pending:
-            where = self._cube.points(pending)
-            believed = np.r_[y, process.predict(where)[0]]
-            more = np.r_[vague, np.zeros(len(pending))]
-            process = GaussianProcess(np.r_[x, where], believed, more, theta)
-        best = float(y[measured].max())
+            process = known.believing(self._cube.points(pending))
+        best = float(known.y[known.measured].max())
         found = self._promising(process, best, centres[:_CENTRES], chance)
-        known = [trial.params for trial in trials]
-        new = (params for params in map(self._cube.params, found) if params not in known)
+        tried = [trial.params for trial in trials]
+        new = (params for params in map(self._cube.params, found) if params not in tried)
         return next(new, self._cube.params(found[0]))
 
     def _promising(
@@ -284,14 +323,23 @@ def logits(shares: Array) -> Array:
     return found
 
 
-def standardised(y: Array) -> Array:
-    """Scores (n,) of mean 0 and deviation 1; those far out below count as Tukey's outer fence.
+def shares(own: Array) -> Array:
+    """Accuracies of logits, of any shape; the inverse of ``logits``."""
+    found: Array = np.clip(expit(own) * (1.0 + 2.0 * _EDGE) - _EDGE, 0.0, 1.0)
+    return found
+
+
+def standardised(y: Array) -> tuple[Array, float, float]:
+    """Scores (n,) of mean 0 and deviation 1, and what these were.
+
+    Scores far out below count as Tukey's outer fence.
 
     A score of -1e9, where others lie between 0 and 1, would else leave nothing to be told apart.
     """
     low, high = np.quantile(y, [0.25, 0.75])
     if high > low:
         y = np.maximum(y, low - 3.0 * (high - low))
-    centred: Array = y - y.mean()
-    deviation = float(y.std())
-    return centred / deviation if deviation > _ALIKE * float(np.abs(y).max()) else 0.0 * centred
+    centre, deviation = float(y.mean()), float(y.std())
+    if deviation <= _ALIKE * float(np.abs(y).max()):
+        return np.zeros_like(y), centre, 0.0
+    return (y - centre) / deviation, centre, deviation

@@ -91,30 +91,40 @@ def _levelled(spec: StudySpec, past: Past, ahead: dict[int, float]) -> Past:
 _BLIND = ("kriging-believer", "gp", "cmaes")
 """Samplers that learn from complete trials alone."""
 EXTRAPOLATED = "extrapolated"
-"""Attribute of a trial with an extrapolated score: log(epochs of a whole curve / epochs trained),
-its distance from the end."""
+"""Attribute of a trial with an extrapolated score: log(epochs of the longest curves / epochs
+trained), its distance from their end."""
 
 
 def extrapolated(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     """The same trials, with an end for those that the pruner stopped within their first network.
 
     Samplers such as ``gp`` and ``cmaes`` pass over pruned trials, and would go back to where these
-    were. So such a trial counts as complete, with its last value and what the complete trials
-    gained from that step on (their median). What is ``seen`` is ``levelled`` already.
+    were. So such a trial counts as complete, with its last value and what others gained from that
+    step on (their median): the complete ones, or, as long as there is none, those that went the
+    furthest. What is ``seen`` is ``levelled`` already.
     """
     if spec.sampler.name not in _BLIND or spec.pruner.name in ("none", "wilcoxon"):
         return list(seen)
-    whole = [past for past in seen if past.state == SlotState.COMPLETE and past.steps]
+    ended = [past for past in seen if past.state in _ENDED and past.steps]
+    furthest = min(max((len(past.steps) for past in ended), default=0), spec.budget.epochs)
+    ends = [(_end(past), past.steps) for past in ended if len(past.steps) >= furthest]
     gains: dict[int, float] = {}
     told = []
     for past in seen:
         step = len(past.steps)
-        if past.state == SlotState.PRUNED and whole and 0 < step < spec.budget.epochs:
+        if past.state == SlotState.PRUNED and 0 < step <= furthest:
             if step not in gains:
-                gains[step] = statistics.median((p.score or 0.0) - p.steps[step - 1] for p in whole)
-            score = past.steps[-1] + gains[step]
-            attrs = {**past.suggestion.attrs, EXTRAPOLATED: math.log(spec.budget.epochs / step)}
+                gains[step] = statistics.median(end - steps[step - 1] for end, steps in ends)
+            attrs = {**past.suggestion.attrs, EXTRAPOLATED: math.log(furthest / step)}
             own = replace(past.suggestion, attrs=attrs)
+            score = past.steps[-1] + gains[step]
             past = replace(past, suggestion=own, state=SlotState.COMPLETE, score=score)
         told.append(past)
     return told
+
+
+def _end(past: Past) -> float:
+    """The score of a complete trial, of another one its last value."""
+    if past.state == SlotState.COMPLETE and past.score is not None:
+        return past.score
+    return past.steps[-1]

@@ -95,6 +95,7 @@ class Confirmation:
     """Number of the search trial."""
     params: Mapping[str, ParamValue]
     search_score: float
+    """What the search claims of it; see ``StudySnapshot.claimed``."""
     search_cost: float | None = None
     costs: Mapping[str, float] = field(default_factory=dict)
     """Means over the fresh seeds of all that the objective tells of costs, by name."""

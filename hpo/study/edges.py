@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
-from hpo.study.snapshot import StudySnapshot, rank
+from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
 
@@ -51,19 +51,20 @@ def edges(snapshot: StudySnapshot) -> list[Edge]:
     spec = snapshot.spec
     if not spec.selects or spec.cost is not None or snapshot.settled < LEAST:
         return []
-    best = _best(spec, snapshot.search)
+    best = _best(snapshot)
     ranges = [name for name, dimension in spec.space.items() if dimension.choices is None]
     found = [_edge(spec, name, best) for name in ranges if len(best) >= BEST]
     return [edge for edge in found if edge is not None]
 
 
-def _best(spec: StudySpec, search: Sequence[Slot]) -> list[Slot]:
+def _best(snapshot: StudySnapshot) -> list[Slot]:
     """The best of different parameters: complete ones first, then those that left a race."""
-    left = [s for s in search if s.compares and s.state != SlotState.COMPLETE]
+    spec = snapshot.spec
+    left = [s for s in snapshot.search if s.compares and s.state != SlotState.COMPLETE]
     sign = -1.0 if spec.maximize else 1.0
     left.sort(key=lambda slot: (sign * (slot.score or 0.0), slot.number))
     distinct: dict[tuple[Any, ...], Slot] = {}
-    for slot in (*rank(spec, search), *left):
+    for slot in (*snapshot.ranking, *left):
         distinct.setdefault(tuple(slot.params.get(name) for name in spec.space), slot)
     found = list(distinct.values())
     return found[: max(BEST, len(found) // 10)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -12,7 +12,7 @@ from enum import StrEnum
 from hpo.study import pareto
 from hpo.study.confirmation import Confirmation
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Phase, Slot, SlotState
+from hpo.study.trials import Expected, Phase, Slot, SlotState
 
 
 class StudyState(StrEnum):
@@ -71,6 +71,8 @@ class StudySnapshot:
     search_end_reason: str | None = None
     code_changes: tuple[int, ...] = ()
     """The trials from which on another source of the objective was accepted."""
+    expected: Mapping[int, Expected] = field(default_factory=dict)
+    """Of complete trials by number, where ``confirm.by`` asks for it; see ``search.expectation``."""
     foreign_trials: int = 0
     """Trials that others have added to the study in Optuna's tables; they count for nothing."""
 
@@ -111,12 +113,17 @@ class StudySnapshot:
 
     @property
     def ranking(self) -> list[Slot]:
-        """Complete search slots, best first; of equals the earlier one.
+        """Complete search slots, best by ``claimed`` first; of equals the earlier one.
 
         Of a study with a cost, no trial is simply the best: these are the trials of its front, in
         the order in which they are confirmed; see ``pareto.order``.
         """
-        return rank(self.spec, self.search)
+        return rank(self.spec, self.search, self.expected)
+
+    def claimed(self, slot: Slot) -> float | None:
+        """What the search claims of a configuration: what is ``expected`` of it, else its score."""
+        known = self.expected.get(slot.number)
+        return slot.score if known is None else known.mean
 
     @property
     def front(self) -> list[Slot]:
@@ -167,18 +174,20 @@ class StudySnapshot:
         if self.spec.cost is not None:
             chosen.sort(key=lambda slot: (slot.cost or 0.0, slot.number))
         return [
-            _confirmation(self.spec, slot, by_source[slot.number], confirm.members)
-            for slot in chosen
+            _confirmation(self, slot, by_source[slot.number], confirm.members) for slot in chosen
         ]
 
 
-def _confirmation(spec: StudySpec, slot: Slot, fresh: Sequence[Slot], wanted: int) -> Confirmation:
+def _confirmation(
+    study: StudySnapshot, slot: Slot, fresh: Sequence[Slot], wanted: int
+) -> Confirmation:
+    spec, claimed = study.spec, study.claimed(slot)
     scored = [(c, c.score) for c in fresh if c.score is not None]
     costs = told(spec, *(c for c, _ in scored))
     return Confirmation(
         source=slot.number,
         params=slot.params,
-        search_score=slot.score if slot.score is not None else float("nan"),
+        search_score=claimed if claimed is not None else float("nan"),
         search_cost=slot.cost,
         costs=costs,
         cost=costs.get(spec.cost.name, slot.cost) if spec.cost else None,
@@ -204,9 +213,13 @@ def complete(slots: Sequence[Slot]) -> list[Slot]:
     return [s for s in slots if s.state == SlotState.COMPLETE and s.score is not None]
 
 
-def rank(spec: StudySpec, slots: Sequence[Slot]) -> list[Slot]:
+def rank(
+    spec: StudySpec, slots: Sequence[Slot], expected: Mapping[int, Expected] | None = None
+) -> list[Slot]:
     """Complete slots, best first; see ``StudySnapshot.ranking``."""
     if spec.cost is not None:
         return pareto.order(spec, complete(slots))
     sign = -1.0 if spec.maximize else 1.0
-    return sorted(complete(slots), key=lambda s: (sign * (s.score or 0.0), s.number))
+    means = {number: known.mean for number, known in (expected or {}).items()}
+    claimed = {s.number: means.get(s.number, s.score or 0.0) for s in complete(slots)}
+    return sorted(complete(slots), key=lambda s: (sign * claimed[s.number], s.number))

@@ -103,6 +103,9 @@ class Confirm(Table):
     members: Annotated[int, Field(ge=2, le=1000, description="fresh seeds of each")] = 10
     epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Epochs of a confirmation training; without it, as many as in the search."""
+    by: Literal["score", "expected"] | None = None
+    """What is best: the highest score, as without it, or what the sampler's process expects of
+    another network of the same configuration."""
 
 
 def _false_is_none(value: Any) -> Any:

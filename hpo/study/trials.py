@@ -61,6 +61,15 @@ def slot_name(number: int, source: int | None, fresh_seeds: int | None) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Expected:
+    """The score that is expected of another network of a configuration, from all that is known."""
+
+    mean: float
+    std: float
+    """How well the mean is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Member:
     """One trained network, as stored."""
 

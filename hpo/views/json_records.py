@@ -81,9 +81,9 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "settled": snapshot.settled,
         **{str(state): snapshot.count(state) for state in SlotState},
         "verdict": verdict.verdict(snapshot),
-        "best": best and _picked(best, "number", "score", "params"),
+        "best": best and {**_picked(best, "number", "score", "params"), **expected(snapshot, best)},
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
-        **_gap(spec, confirmed, best.score if best else None),
+        **_gap(spec, confirmed, snapshot.claimed(best) if best else None),
         "warning": time_step.warning(spec, named) if named else time_step.sweep_warning(snapshot),
         "edges": edges.edges(snapshot),
         "foreign_trials": snapshot.foreign_trials,
@@ -91,6 +91,12 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "confirmations": [confirmation(spec, item) for item in snapshot.confirmations],
         **(_two_objectives(snapshot) if spec.cost else {}),
     }
+
+
+def expected(snapshot: StudySnapshot, slot: Slot) -> dict[str, float]:
+    """What is expected of a trial, and how well it is known, where the study asks for it."""
+    known = snapshot.expected.get(slot.number)
+    return {} if known is None else {"expected": known.mean, "expected_std": known.std}
 
 
 def _two_objectives(snapshot: StudySnapshot) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from hpo.study.score_text import is_percent, score_text
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.time_step import basis, measured, remark, sweep_basis, sweep_remark
-from hpo.study.trials import SlotState
+from hpo.study.trials import Slot, SlotState
 from hpo.views.formatting import (
     difference_text,
     metric,
@@ -293,9 +293,18 @@ def named(snapshot: StudySnapshot) -> str:
     return "most accurate" if is_percent(spec) else "best by score alone"
 
 
+def scored(snapshot: StudySnapshot, slot: Slot) -> str:
+    """``, expected; its network scored 94.1 %``: where what is claimed is no score; else empty."""
+    if slot.number not in snapshot.expected or slot.score is None:
+        return ""
+    its = "its network" if snapshot.spec.budget.members == 1 else "its networks"
+    return f", expected; {its} scored {score_text(snapshot.spec, slot.score)}"
+
+
 def _searched(snapshot: StudySnapshot, confirmations: list[Confirmation]) -> list[str]:
     spec, best = snapshot.spec, snapshot.best
-    if best is None or best.score is None:
+    claimed = None if best is None else snapshot.claimed(best)
+    if best is None or claimed is None:
         if snapshot.settled == 0:
             return ["no trial has finished yet"]
         return [f"no trial is complete: {ended(snapshot)}"]
@@ -303,8 +312,8 @@ def _searched(snapshot: StudySnapshot, confirmations: list[Confirmation]) -> lis
     how = protocol_text(spec)
     name = "" if is_percent(spec) else f"{metric(spec)} "
     so_far = " so far" if snapshot.state == StudyState.OPEN else ""
-    score = point_text(spec, best.score, None, best.cost)
-    text = f"{named(snapshot)}{so_far} {name}{score} ({members}, {how})"
+    score = point_text(spec, claimed, None, best.cost)
+    text = f"{named(snapshot)}{so_far} {name}{score} ({members}, {how}{scored(snapshot, best)})"
     if spec.cost is not None:
         text += f", of {len(snapshot.front)} trials on the front"
     failed = sum(c.failed for c in confirmations)

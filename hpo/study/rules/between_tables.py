@@ -41,6 +41,8 @@ def _rules(spec: StudySpec) -> Rules:
             f"{table}: a study must look for a best trial to have this table, but a sweep, and "
             f'protocol = "confirm", do not. Remove [{table}].',
         )
+    if spec.confirm is not None and spec.confirm.by == "expected":
+        yield from _of_expectation(spec)
     if spec.racing is not None:
         yield from _of_racing(spec, spec.racing)
     if spec.warm_start is not None:
@@ -86,6 +88,18 @@ def _of_confirm(spec: StudySpec) -> Rules:
         spec.confirm is not None,
         'confirm: protocol = "confirm" must have no [confirm]: every trial is tested on the test '
         "half already. Remove it.",
+    )
+
+
+def _of_expectation(spec: StudySpec) -> Rules:
+    known = 'confirm.by: "expected" is what the process of the sampler "kriging-believer" expects'
+    yield (
+        spec.sweep is not None or spec.sampler.name != "kriging-believer",
+        f"{known}, but got sampler.name={spec.sampler.name!r}. Take that sampler, or remove it.",
+    )
+    yield (
+        spec.cost is not None,
+        f"{known} of one objective, but got a [cost]. Remove one of them.",
     )
 
 

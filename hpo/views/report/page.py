@@ -321,7 +321,7 @@ def _best(snapshot: StudySnapshot) -> Section:
         rows[0] += [_value(spec.reported.params.get(name)) for name in names]
         rows[0] += [_value(spec.reported.cost)] if two else []
     for slot in snapshot.front if two else snapshot.ranking[:BEST_ROWS]:
-        row = [f"trial {slot.number}", _member_scores(spec, slot)]
+        row = [f"trial {slot.number}", _member_scores(snapshot, slot)]
         if spec.reported is not None:
             row.append(formatting.difference_text(spec, slot.score or 0.0))
         row += [_value(slot.params.get(name)) for name in names]
@@ -347,13 +347,15 @@ def _value(value: ParamValue | None) -> str:
     return "–" if value is None else formatting.value_text(value)
 
 
-def _member_scores(spec: StudySpec, slot: Slot) -> Markup:
-    """Mean ± std over the members, and how many of them diverged."""
+def _member_scores(snapshot: StudySnapshot, slot: Slot) -> Markup:
+    """Mean ± std over the members, how many of them diverged, and what is expected of others."""
+    spec, known = snapshot.spec, snapshot.expected.get(slot.number)
     scores = [member.score for member in slot.members]
     std = statistics.stdev(scores) if len(scores) > 1 else None
     text = score_text.score_text(spec, slot.score or 0.0, std).removesuffix(" %")
     diverged = sum(member.diverged for member in slot.members)
-    return Markup.escape(text) + _below(f"{diverged} diverged" * bool(diverged))
+    told = f"expected {score_text.score_text(spec, known.mean, known.std)}" if known else ""
+    return Markup.escape(text) + _below(f"{diverged} diverged" * bool(diverged)) + _below(told)
 
 
 def _failures(snapshot: StudySnapshot) -> Section | None:

@@ -30,11 +30,14 @@ def html(snapshot: StudySnapshot) -> str:
 def _table(snapshot: StudySnapshot) -> Markup:
     """The best trials, or the front, a row each; parameters with their units."""
     spec, confirmed = snapshot.spec, {c.source: c for c in snapshot.confirmations if c.scores}
-    head = ["trial", "search score", *(["confirmed"] if confirmed else [])]
+    head = ["trial", "search score", *(["expected"] if snapshot.expected else [])]
+    head += ["confirmed"] if confirmed else []
     head += [formatting.quantity_label(spec.cost_name)] if spec.cost is not None else []
     rows = []
     for slot in snapshot.ranking[:ROWS]:
         row = [str(slot.number), score_text.score_text(spec, slot.score or 0.0)]
+        if (known := snapshot.expected.get(slot.number)) is not None:
+            row.append(score_text.score_text(spec, known.mean, known.std))
         if confirmed:
             item = confirmed.get(slot.number)
             row.append(score_text.score_text(spec, item.mean, item.std) if item else "–")

@@ -191,15 +191,16 @@ def edge_lines(snapshot: StudySnapshot) -> list[str]:
 def best_line(snapshot: StudySnapshot) -> Text:
     """The incumbent held against the reported score."""
     spec, best = snapshot.spec, snapshot.best
-    if best is None or best.score is None:
+    claimed = None if best is None else snapshot.claimed(best)
+    if best is None or claimed is None:
         return Text(f"no complete trial yet  {formatting.reported_text(spec)}".rstrip(), "dim")
     text = Text.assemble(
         f"{verdict.named(snapshot)} ",
-        (formatting.point_text(spec, best.score, None, best.cost), "bold green"),
-        f" (trial {best.number})",
+        (formatting.point_text(spec, claimed, None, best.cost), "bold green"),
+        f" (trial {best.number}{verdict.scored(snapshot, best)})",
     )
     if spec.reported is not None:
-        text.append(f"  {verdict.gap_text(spec, best.score)} ({spec.reported.source})")
+        text.append(f"  {verdict.gap_text(spec, claimed)} ({spec.reported.source})")
     return text
 
 

@@ -110,7 +110,7 @@ class JsonView(View):
         """Print what is new."""
         for slot in self._tracker.news(snapshot):
             event = "trial" if slot.phase == Phase.SEARCH else "confirmation"
-            best = snapshot.best.score if snapshot.best else None
+            best = snapshot.claimed(snapshot.best) if snapshot.best else None
             counts = {"settled": snapshot.settled, "trials": snapshot.trials}
             record = {
                 "event": event,
@@ -145,8 +145,9 @@ def settled_line(snapshot: StudySnapshot, slot: Slot, count: int) -> str:
     if endings.ending(spec, slot) is not None:
         return f"{head}: {tables.score_cell(spec, slot)} {params}"
     head += f" {tables.score_cell(spec, slot)}" if slot.score is not None else ""
-    if best is not None and best.score is not None:
-        shown = formatting.point_text(spec, best.score, None, best.cost)
+    claimed = None if best is None else snapshot.claimed(best)
+    if best is not None and claimed is not None:
+        shown = formatting.point_text(spec, claimed, None, best.cost)
         head += f" ({verdict.named(snapshot)} {shown} #{best.number})"
     return f"{head} {params}"
 

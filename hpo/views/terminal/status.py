@@ -97,10 +97,16 @@ def gap(snapshot: StudySnapshot) -> str:
     confirmed = snapshot.confirmed
     if confirmed is not None:
         return f"the confirmed score is {verdict.gap_text(spec, confirmed.mean)}"
-    if best is None or best.score is None:
+    claimed = None if best is None else snapshot.claimed(best)
+    if claimed is None:
         return f"no score yet to hold against the reported {formatting.reported_number(spec)}"
-    what = "best search score" if spec.cost is None else f"search score ({verdict.named(snapshot)})"
-    return f"the {what} is {verdict.gap_text(spec, best.score)}"
+    expected = "score that is expected of the best trial" if snapshot.expected else ""
+    what = (
+        expected or "best search score"
+        if spec.cost is None
+        else f"search score ({verdict.named(snapshot)})"
+    )
+    return f"the {what} is {verdict.gap_text(spec, claimed)}"
 
 
 def present(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:

@@ -132,6 +132,9 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
     reported = spec.reported
     rows = [["", *(f"trial {slot.number}" for slot in ranking)]]
     rows.append(["search score", *(score_cell(spec, slot) for slot in ranking)])
+    if snapshot.expected:
+        known = [snapshot.expected[slot.number] for slot in ranking]
+        rows.append(["  expected", *(score_text.score_text(spec, e.mean, e.std) for e in known)])
     if confirmed:
         found = [confirmed.get(slot.number) for slot in ranking]
         cells = ["–" if c is None else score_text.score_text(spec, c.mean, c.std) for c in found]

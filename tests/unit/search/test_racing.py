@@ -212,7 +212,17 @@ def test_samplers_of_complete_trials_learn_of_pruned_ones(sampler: str) -> None:
     assert told[3].state == SlotState.COMPLETE
     assert told[3].score == pytest.approx(0.15 + 0.5), "the median gain from step 2 on"
     assert told[3].suggestion.attrs["extrapolated"] == pytest.approx(math.log(4 / 2))
-    assert racing.extrapolated(spec, [stopped(0.1, 0.15)])[0].state == SlotState.PRUNED
+
+
+def test_the_longest_curves_stand_for_complete_ones_as_long_as_there_is_none() -> None:
+    spec = raced(sampler={"name": "kriging-believer"}, pruner={"name": "median"}, racing=None)
+    longer = [stopped(0.1, 0.2, 0.5), stopped(0.1, 0.4, 0.9)]
+    told = racing.extrapolated(spec, [*longer, stopped(0.1, 0.15)])
+    assert [past.state for past in told] == [SlotState.COMPLETE] * 3
+    assert [past.score for past in told] == pytest.approx([0.5, 0.9, 0.15 + 0.4])
+    distances = [past.suggestion.attrs["extrapolated"] for past in told]
+    assert distances == pytest.approx([0.0, 0.0, math.log(3 / 2)])
+    assert racing.extrapolated(spec, []) == []
 
 
 def test_tpe_knows_of_pruned_trials_itself() -> None:

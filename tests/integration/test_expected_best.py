@@ -1,0 +1,68 @@
+"""A study whose best trial is that of the highest expected score, in every view."""
+
+from __future__ import annotations
+
+from workers import ledger_at, run_workers, toy_spec
+
+from hpo.ledger import interventions
+from hpo.ledger.summaries import summaries
+from hpo.notebook import load
+from hpo.postgres.connect import open_storage
+from hpo.study.summary import StudySummary
+from hpo.views import json_records, verdict
+from hpo.views.terminal import live, tables
+
+LUCKY = {
+    "objective": "toy_objective:ToyLuckyObjective",
+    "budget": {"trials": 40, "members": 1},
+    "sampler": {"name": "kriging-believer"},
+    "pruner": {"name": "none"},
+    "confirm": {"top": 1, "members": 2, "by": "expected"},
+}
+
+
+def summarised(url: str) -> StudySummary:
+    """The one study of a database, as an overview has it."""
+    with open_storage(url) as storage, storage.engine.begin() as connection:
+        (found,) = summaries(connection)
+    return found
+
+
+def test_the_best_trial_is_that_of_the_highest_expected_score(database_url: str) -> None:
+    spec = toy_spec("lucky", **LUCKY)
+    with ledger_at(database_url) as ledger:
+        ledger.register(spec)
+        run_workers(database_url, spec.name, 2)
+        snapshot = ledger.snapshot(spec.name)
+        best = snapshot.best
+        assert best is not None
+        assert best.score is not None
+        luckiest = max(snapshot.search, key=lambda slot: slot.score or 0.0)
+        assert best.number != luckiest.number, "choose another seed: the luckiest must not win"
+        known = snapshot.expected[best.number]
+        assert known.mean == max(other.mean for other in snapshot.expected.values())
+        assert {slot.source for slot in snapshot.confirm} == {best.number}
+        assert snapshot.confirmations[0].search_score == known.mean
+
+        record = json_records.study(snapshot)["best"]
+        assert (record["number"], record["score"]) == (best.number, best.score)
+        assert (record["expected"], record["expected_std"]) == (known.mean, known.std)
+        line = live.best_line(snapshot).plain
+        assert f"best {100 * known.mean:.1f} % (trial {best.number}, expected; its network" in line
+        assert any(row.startswith("  expected") for row in tables.best_table(snapshot, 3))
+        summary = summarised(database_url)
+        assert summary.confirmed is not None
+        assert summary.confirmed.source == best.number
+
+        interventions.exclude(ledger, spec.name, best.number)
+        after = ledger.snapshot(spec.name)
+        assert after.best is not None
+        assert best.number not in after.expected
+        assert after.confirmations == []
+        assert "not confirmed yet" in verdict.verdict(after)
+        summary = summarised(database_url)
+        assert summary.confirmed is None
+        assert summary.best_score == after.expected[after.best.number].mean
+    found = load(spec.name, storage=database_url).best
+    assert found is not None
+    assert found.expected == after.expected[found.number].mean

@@ -1,0 +1,100 @@
+"""What is expected of configurations: from all that is known, not from the luckiest network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from workers import toy_spec
+
+from hpo.errors import SpecError
+from hpo.search.expectation import expected
+from hpo.search.history import frozen
+from hpo.search.kriging_believer import KNOWN, Cube, Known, logits, shares
+from hpo.search.space import distributions
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState, Suggestion
+
+
+def asking(**tables: Any) -> StudySpec:
+    table = {"sampler": {"name": "kriging-believer"}, "confirm": {"top": 1, "by": "expected"}}
+    return toy_spec(**{"pruner": {"name": "none"}, **table, **tables})
+
+
+def truth(x: float) -> float:
+    return 0.8 - 2.0 * (x - 0.7) ** 2
+
+
+def trained(x: float, score: float, k: int = 3) -> Past:
+    params = {"x": x, "k": k, "rate_per_ns": 0.1, "colour": "red"}
+    own = Suggestion(params=params)
+    return Past(suggestion=own, state=SlotState.COMPLETE, score=score, steps=(score,) * 6)
+
+
+def noisy(n: int) -> list[Past]:
+    chance = np.random.default_rng(5)
+    places = chance.random(n)
+    return [trained(float(x), truth(x) + 0.02 * chance.normal()) for x in places]
+
+
+def test_the_luckiest_score_is_not_the_best_configuration() -> None:
+    trials = [*noisy(40), trained(0.35, 0.95)]
+    found = expected(asking(), trials)
+    assert sorted(found) == list(range(41))
+    best = max(found, key=lambda number: found[number].mean)
+    at = float(trials[best].suggestion.params["x"])
+    assert best != 40
+    assert abs(at - 0.7) < 0.1
+    assert found[best].mean == pytest.approx(truth(at), abs=0.04)
+    assert found[40].mean < 0.7, "its neighbours score 0.56"
+    assert all(0.0 < known.std < 0.2 for known in found.values())
+
+
+def test_only_complete_trials_are_candidates_and_all_of_them() -> None:
+    trials = noisy(KNOWN + 30)
+    trials[1] = replace(trials[1], state=SlotState.PRUNED, steps=trials[1].steps[:3])
+    trials[2] = replace(trials[2], state=SlotState.RUNNING, score=None, steps=(0.5,))
+    trials[3] = replace(trials[3], state=SlotState.FAILED, score=None, steps=())
+    trials[4] = replace(trials[4], state=SlotState.EXCLUDED)
+    found = expected(asking(pruner={"name": "median"}), trials)
+    assert sorted(set(range(len(trials))) - set(found)) == [1, 2, 3, 4]
+
+
+def test_of_one_trial_its_own_score_is_expected_and_of_none_nothing() -> None:
+    assert expected(asking(), [trained(0.5, 0.6)])[0].mean == pytest.approx(0.6, abs=0.01)
+    assert expected(asking(), []) == {}
+    assert expected(toy_spec(), noisy(5)) == {}
+
+
+def test_a_score_that_is_minimised_is_expected_as_one_that_is_maximised() -> None:
+    spec = asking()
+    space = distributions(spec)
+    trials = [frozen(spec, space, number, past) for number, past in enumerate(noisy(30))]
+    losses = [
+        frozen(spec, space, k, trained(t.params["x"], -t.value)) for k, t in enumerate(trials)
+    ]
+    cube = Cube(space)
+    where = cube.points(trials)
+    up = Known(cube, trials, maximize=True, accuracies=False).expected(where)
+    down = Known(cube, losses, maximize=False, accuracies=False).expected(where)
+    assert down[0] == pytest.approx(-up[0])
+    assert down[1] == pytest.approx(up[1])
+
+
+def test_shares_invert_logits() -> None:
+    accuracies = np.array([0.0, 0.1, 0.5, 0.97, 1.0])
+    assert shares(logits(accuracies)) == pytest.approx(accuracies)
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"sampler": {"name": "tpe"}}, "but got sampler.name='tpe'. Take that sampler, or remove"),
+        ({"confirm": {"by": "luck"}}, "confirm.by"),
+    ],
+)
+def test_what_cannot_be_expected_is_refused(tables: dict[str, Any], words: str) -> None:
+    with pytest.raises(SpecError, match=words):
+        asking(**tables)
