@@ -72,7 +72,7 @@ class StudySnapshot:
     code_changes: tuple[int, ...] = ()
     """The trials from which on another source of the objective was accepted."""
     expected: Mapping[int, Expected] = field(default_factory=dict)
-    """Of complete trials by number, where ``confirm.by`` asks for it; see ``search.expectation``."""
+    """Of complete trials by number, where ``confirm.by`` asks for it: ``search.expectation``."""
     foreign_trials: int = 0
     """Trials that others have added to the study in Optuna's tables; they count for nothing."""
 

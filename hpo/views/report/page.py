@@ -188,17 +188,16 @@ def _passed(snapshot: StudySnapshot) -> str:
     reported = snapshot.spec.reported
     if reported is None:
         return "The study reports no optimum to compare with."
-    sign = 1.0 if snapshot.spec.maximize else -1.0
-    complete = [(s.number, sign * s.score) for s in snapshot.ranking if s.score is not None]
-    target = sign * reported.score
-    past = [number for number, score in complete if score > target]
+    sign, ranking = (1.0 if snapshot.spec.maximize else -1.0), snapshot.ranking
+    ahead = {slot.number: sign * ((slot.score or 0.0) - reported.score) for slot in ranking}
+    past = [number for number, by in ahead.items() if by > 0.0]
     if not past:
         return "No trial has gone past the reported value yet."
     text = f"Trial {min(past)} is the first to go past the reported value"
-    above = [number for number, score in complete if score > target + (reported.std or 0.0)]
+    above = [number for number, by in ahead.items() if by > (reported.std or 0.0)]
     if reported.std and above:
         text += f", trial {min(above)} past its whole band"
-    share = f"{len(past)} of {len(complete)} complete trials do"
+    share = f"{len(past)} of {len(ahead)} complete trials do"
     return f"{text}; {share}."
 
 
@@ -312,8 +311,7 @@ def _best(snapshot: StudySnapshot) -> Section:
     head = ["", score_head, *(_parameter_head(name) for name in names)]
     if spec.reported is not None:
         head.insert(2, "minus reported")
-    head += [formatting.quantity_label(spec.cost_name)] if two else []
-    rows = []
+    head, rows = head + ([formatting.quantity_label(spec.cost_name)] if two else []), []
     if spec.reported is not None and (known := scores.reported_score(spec)) is not None:
         number, std = known
         spread = f" ± {std:.4g}" if std else ""
@@ -328,10 +326,10 @@ def _best(snapshot: StudySnapshot) -> Section:
         rows.append(row + ([_value(slot.cost)] if two else []))
     caption = f"The best {BEST_ROWS} complete trials of the search"
     caption = "The front of the search, cheapest first" if two else caption
-    note = "Scores of the search, mean ± standard deviation over the networks of a trial."
     title = "Trials of the front" if two else "Best trials"
-    table = Table(caption=caption, head=head, rows=rows)
-    return Section(name="best", title=title, note=note, parts=[table])
+    note = "Scores of the search, mean ± standard deviation over the networks of a trial."
+    parts = [Table(caption=caption, head=head, rows=rows)]
+    return Section(name="best", title=title, note=note, parts=parts)
 
 
 def _parameter_head(name: str) -> Markup:
@@ -351,11 +349,12 @@ def _member_scores(snapshot: StudySnapshot, slot: Slot) -> Markup:
     """Mean ± std over the members, how many of them diverged, and what is expected of others."""
     spec, known = snapshot.spec, snapshot.expected.get(slot.number)
     scores = [member.score for member in slot.members]
-    std = statistics.stdev(scores) if len(scores) > 1 else None
+    std = statistics.stdev(scores) if scores[1:] else None
     text = score_text.score_text(spec, slot.score or 0.0, std).removesuffix(" %")
     diverged = sum(member.diverged for member in slot.members)
-    told = f"expected {score_text.score_text(spec, known.mean, known.std)}" if known else ""
-    return Markup.escape(text) + _below(f"{diverged} diverged" * bool(diverged)) + _below(told)
+    below = [f"expected {score_text.score_text(spec, known.mean, known.std)}"] if known else []
+    below += [f"{diverged} diverged"] * bool(diverged)
+    return Markup.escape(text) + _below("; ".join(below))
 
 
 def _failures(snapshot: StudySnapshot) -> Section | None:
