@@ -1,3 +1,3 @@
-"""Which parameters a trial gets, and when it ends: pure functions of study and earlier trials."""
+"""Which parameters a trial gets, when it ends, what is expected of it: pure functions of a study."""
 
-__all__ = ["history", "options", "pruning", "seeds", "space", "stopping", "suggest"]
+__all__ = ["expectation", "history", "options", "pruning", "seeds", "space", "stopping", "suggest"]
