@@ -6,7 +6,6 @@ Imports nothing heavy: `hpo --help` and a mistyped command answer at once.
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import re
 import shlex
@@ -16,7 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from hpo.errors import HpoError
+from hpo.errors import HpoError, near_miss
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 130
@@ -86,9 +85,8 @@ class Parser(argparse.ArgumentParser):
         """Argparse's message, with the closest valid option where one was mistyped."""
         options = set(re.findall(r"--[\w-]+", self.format_help()))
         wrong = re.findall(r"--[\w-]+", message) if "unrecognized" in message else []
-        for word in wrong:
-            if close := difflib.get_close_matches(word, options, n=1):
-                message += f" (did you mean {close[0]}?)"
+        hints = "".join(near_miss(word, options) for word in wrong)
+        message += f". {hints.rstrip()}" * bool(hints)
         super().error(f"{message}\n{self.prog} --help shows every option, with examples")
 
     def parse_known_args(  # type: ignore[override]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class HpoError(Exception):
     """Base of every error that command line and notebook show as one message, without traceback."""
@@ -21,3 +24,9 @@ class StorageError(HpoError):
 
 class StudyError(HpoError):
     """The study in the database does not allow what was asked."""
+
+
+def near_miss(word: str, known: Iterable[str]) -> str:
+    """``Did you mean 'launch'? `` of a word that is close to a known one; empty of any other."""
+    close = difflib.get_close_matches(word, sorted(known), n=1)
+    return f"Did you mean {close[0]!r}? " if close else ""

@@ -1,11 +1,12 @@
 """Trained networks as files: weights and masks in safetensors, what they are in JSON.
 
-    from objectives.artifacts import load_network
+    from objectives.artifacts import load_network, network_input
     network = load_network("best.safetensors")
-    logits = network(x)  # x: (batch, time, channels), logits: (1, batch, classes)
+    x = network_input("best.safetensors", recordings)  # (batch, time, channels)
+    logits = network(x)  # (1, batch, classes)
 
-A network that was trained on normalised data wants such data: ``(x - shift) / scale``, channel by
-channel, with the numbers in ``describe("best.safetensors")["input_scaling"]``.
+A network wants data such as it was trained on: ``network_input`` normalises series and brings them
+to one length as the task of the network did.
 
 ``best.safetensors`` holds everything: dense tensors named as in ``objectives.networks.layered``,
 the masks of the connections, and the description as text in its header. ``best.json`` is a copy of
@@ -17,17 +18,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 
 import objectives
 from objectives.inspection import NetworkObjective
+from objectives.tasks.data import Scaling
 
 if TYPE_CHECKING:
     from objectives.networks.layered import LayeredNetwork
@@ -37,6 +41,10 @@ FORMAT = 1
 _KEY = "hpo_network"
 """Where the header holds the description."""
 _FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+_LENGTH = {
+    True: "Cut it: the network has seen no longer one.",
+    False: "The network was not trained on series of unequal lengths: cut them to one.",
+}
 _REMEDY = "Export it again: hpo export STUDY --network FILE.safetensors."
 
 
@@ -97,6 +105,41 @@ def load_network(path: str | Path) -> LayeredNetwork:
         words = " ".join(str(error).split())
         _refuse(path, f"the tensors of a {description['objective']} network", words, _REMEDY)
     return network.eval()
+
+
+def network_input(path: str | Path, series: Sequence[ArrayLike]) -> torch.Tensor:
+    """Recordings as the network in a file wants them: normalised, and padded where its task does.
+
+    Args:
+        path: the file of the network.
+        series: each (time, channels), or (time,) of one channel, in the units of its task's data.
+
+    Returns:
+        Tensor of shape (series, time, channels), float32.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no such file, or a series has other channels, numbers that are not
+            finite, or another length than the network was trained for.
+    """
+    description, path = describe(path), Path(path)
+    channels = description["architecture"]["channels"]
+    own = [np.asarray(one, dtype=np.float32) for one in series]
+    own = [one[:, np.newaxis] if one.ndim == 1 else one for one in own]
+    padded = description["task"].get("pad") is not None
+    points = description["input_points"] if padded else max(map(len, own), default=0)
+    scaling = Scaling(**found) if (found := description["input_scaling"]) else None
+    x = np.zeros((len(own), points, channels), dtype=np.float32)
+    for k, one in enumerate(own):
+        fits = one.ndim == 2 and one.shape[1] == channels and len(one) > 0
+        if not fits or not np.isfinite(one).all():
+            rule = f"series of shape (time, {channels}) of finite numbers"
+            _refuse(path, rule, f"series[{k}].shape={one.shape}", "Mend or leave out that series.")
+        if len(one) > points or not (padded or len(one) == points):
+            rule = f"series of at most {points} points" if padded else "series of one length"
+            _refuse(path, rule, f"{len(one)} in series[{k}]", _LENGTH[padded])
+        x[k, points - len(one) :] = one if scaling is None else scaling.scaled(one)
+    return torch.from_numpy(x)
 
 
 def describe(path: str | Path) -> dict[str, Any]:

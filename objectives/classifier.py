@@ -150,6 +150,7 @@ class Classifier(NetworkMember):
             "parameters": self._params.model_dump(mode="json"),
             "task": self._task.model_dump(mode="json"),
             "classes": list(self.classes),
+            "input_points": self._split.train.x.shape[1],
             "input_scaling": asdict(scaling) if (scaling := self._split.scaling) else None,
             "member_seed": self._member_seed,
             "saved_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -21,7 +21,9 @@ class Contents:
 
     series: int
     points: int
-    """Time points of each series."""
+    """Time points of the longest series."""
+    shortest: int
+    """Time points of the shortest one."""
     channels: int
     classes: int
     train: int
@@ -37,14 +39,16 @@ def contents(task: TaskParams) -> Contents | None:
     """
     if isinstance(task, SequentialDigitsParams):
         n_test, n_classes, shape = N_IMAGES - N_TRAIN, N_CLASSES, (N_IMAGES, N_PIXELS, 1)
+        shortest = N_PIXELS
     elif isinstance(task, ArraysParams):
         from objectives.tasks.recording import read
 
-        recording = read(Path(task.path))
+        recording = read(Path(task.path), unequal=task.pad is not None)
         n_test = round(task.test_fraction * len(recording.examples))
         if recording.test is not None:
             n_test = int(recording.test.sum())
         n_classes, shape = len(recording.classes), recording.examples.x.shape
+        shortest = int(recording.lengths.min())
     else:
         return None
     n_series, points, channels = shape
@@ -52,6 +56,7 @@ def contents(task: TaskParams) -> Contents | None:
     return Contents(
         series=n_series,
         points=points,
+        shortest=shortest,
         channels=channels,
         classes=n_classes,
         train=n_series - n_test - validation,

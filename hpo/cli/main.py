@@ -5,7 +5,6 @@ The module of a command is imported when it is asked for.
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -20,6 +19,7 @@ from hpo.console import (
     as_started,
     working_directory_last,
 )
+from hpo.errors import near_miss
 
 _HELP = """\
 usage: hpo COMMAND [options]
@@ -102,11 +102,10 @@ def _say(text: str) -> int:
 
 
 def _unknown(command: str) -> int:
-    close = difflib.get_close_matches(command, [*COMMANDS, *ALIASES], n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    hint = near_miss(command, [*COMMANDS, *ALIASES])
     what = "option" if command.startswith("-") else "command"
     print(
-        f"hpo: error: unknown {what} {command!r}.{hint} Commands: {', '.join(COMMANDS)}.\n"
+        f"hpo: error: unknown {what} {command!r}. {hint}Commands: {', '.join(COMMANDS)}.\n"
         f"{as_started('hpo --help')} shows what they do",
         file=sys.stderr,
     )

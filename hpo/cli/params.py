@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 from typing import Any
 
 from hpo.cli.common import JSON, argument, command, tell, terminal_width
-from hpo.errors import HpoError
+from hpo.errors import HpoError, near_miss
 
 _RANGES = {"minimum": "≥ ", "exclusiveMinimum": "> ", "maximum": "≤ ", "exclusiveMaximum": "< "}
 _COLUMNS = ("name", "unit", "default", "bounds", "meaning")
@@ -38,9 +37,7 @@ def params(arguments: argparse.Namespace) -> int:
     try:
         objective = objectives.load(name)
     except LookupError as error:
-        close = difflib.get_close_matches(name, objectives.BUILT_IN, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise HpoError(f"{error}.{hint}") from None
+        raise HpoError(f"{error}. {near_miss(name, objectives.BUILT_IN)}".rstrip()) from None
     found = _told(objective.Params)
     if objective.variability is not None:
         found = [one for one in found if one["name"] != "variability"]

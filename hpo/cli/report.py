@@ -75,7 +75,7 @@ def report(arguments: argparse.Namespace) -> int:
         ledger, store = Ledger(storage), ArtifactStore(storage.engine)
         snapshot = ledger.snapshot(arguments.study, curves=True)
         others = ledger.overlays(snapshot.spec)
-        matrix = store.content(arguments.study, confusion.filename(snapshot))
+        matrix = confusion.kept(snapshot, store.content)
     from hpo.views import verdict
     from hpo.views.report import page
 
@@ -85,7 +85,7 @@ def report(arguments: argparse.Namespace) -> int:
     else:
         target = arguments.output or Path(f"{arguments.study}-report.html")
         try:
-            path = page.write(snapshot, target, others, confusion.read_csv(matrix or b""))
+            path = page.write(snapshot, target, others, matrix)
         except OSError as error:
             raise HpoError(f"{target}: the report cannot be written: {error.strerror}.") from error
         record = {"report": str(path), "verdict": verdict.verdict(snapshot)}

@@ -46,9 +46,11 @@ def data(spec: StudySpec) -> list[str]:
     split = f"{found.train:,} train / {found.validation:,} validation / {found.test:,} test"
     if spec.protocol != Protocol.VALIDATION:
         split = f"{found.train + found.validation:,} train / {found.test:,} test"
+    unequal = found.shortest < found.points
+    lengths = f"; lengths {found.shortest:,}–{found.points:,}, padded before" if unequal else ""
     lines = [
         f"{found.series:,} series × {found.points:,} points × {found.channels:,} "
-        f"channel{'s' * (found.channels > 1)}; {found.classes:,} classes; {split}"
+        f"channel{'s' * (found.channels > 1)}; {found.classes:,} classes; {split}{lengths}"
     ]
     if found.channels > found.points:
         lines.append(

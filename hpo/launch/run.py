@@ -363,9 +363,7 @@ class Launch:
 
     def _kept(self, snapshot: StudySnapshot) -> Confusion | None:
         """How the best network reads the test half, once a worker has kept it."""
-        name = confusion.filename(snapshot)
-        data = asked(lambda: self._artifacts.content(self._spec.name, name), None)
-        return confusion.read_csv(data or b"")
+        return asked(lambda: confusion.kept(snapshot, self._artifacts.content), None)
 
     def _report(self, snapshot: StudySnapshot) -> Path | None:
         from hpo.views.report import page  # plotly, which most of a launch does not need

@@ -13,6 +13,8 @@ from hpo.study.summary import Event
 
 GONE = ("deleted", "withdrawn")
 """After these, a study is no more."""
+CLAIM = "notifying: "
+"""So begins what a process claims, and no person did; nobody is shown it."""
 _LONGEST = 80
 
 
@@ -31,6 +33,7 @@ def note(connection: Connection, study: str, what: str) -> None:
 def newest(connection: Connection, n: int, study: str | None = None) -> list[Event]:
     """The last ``n`` events, of all studies or of one that is there; the newest comes last."""
     query = select(events.c.at, events.c.who, events.c.what, events.c.study)
+    query = query.where(~events.c.what.startswith(CLAIM))
     if study is not None:  # not of another one of its name that is gone
         gone = select(func.max(events.c.id)).where(events.c.study == study, events.c.what.in_(GONE))
         since = func.coalesce(gone.scalar_subquery(), 0)

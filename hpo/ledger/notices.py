@@ -1,8 +1,8 @@
 """Of what people have not been told yet: each is told once, by one process.
 
-That somebody was told is an event, ``notified: done``. Who tells holds a lock of the database, and
-writes the event in the transaction that holds it: of many processes one tells, and one that is
-killed meanwhile leaves it to the next.
+That somebody was told is an event, ``notified: done``. Who tells claims it before, by the event
+``notifying: done``, and holds no connection meanwhile: of many processes one tells, and what one
+that was killed has not told is told by the next that looks when its claim is over.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from hpo.postgres.retry import Transactional, transaction
 from hpo.study.snapshot import StudyState
 
 _LOCK = 0x68706E  # first of the two keys of a study's advisory lock
+CLAIM_S = 120.0
+"""So long a claim lasts; to tell takes 70 s at most, where every way hangs."""
 _NEWS_S = 86400.0
 """What is older when somebody first looks is no news."""
 
@@ -37,6 +39,11 @@ class Notice(StrEnum):
 def _told(notice: Notice) -> tuple[str, str]:
     """The events that say so: it was sent, or could not be."""
     return f"notified: {notice}", f"not notified: {notice}"
+
+
+def _claimed(notice: Notice) -> str:
+    """The event that says that a process is about to tell it."""
+    return f"{events.CLAIM}{notice}"
 
 
 def _courses(study: str | None) -> Select[Any]:
@@ -74,7 +81,7 @@ def _courses(study: str | None) -> Select[Any]:
 
 
 def due(connection: Connection, stalled_s: float, study: str | None) -> list[tuple[str, Notice]]:
-    """Study and notice of what nobody has been told yet: of one study, or of all.
+    """Study and notice of what nobody has been told yet, nor is being told: of one study, or all.
 
     A study is told to be done, or to have failed, again when it was so again; to stall, once
     between two trials; to beat the reported score, once.
@@ -100,12 +107,16 @@ def due(connection: Connection, stalled_s: float, study: str | None) -> list[tup
 def _unless_told(
     connection: Connection, row: Row[Any], notice: Notice, since: Any
 ) -> list[tuple[str, Notice]]:
-    told = select(events_table.c.id).where(
-        events_table.c.study == row.name,
-        events_table.c.what.in_(_told(notice)),
-        events_table.c.at > since,
+    at, what = events_table.c.at, events_table.c.what
+    last = select(at, what).where(
+        events_table.c.study == row.name, what.in_((_claimed(notice), *_told(notice)))
     )
-    return [] if connection.scalar(told.limit(1)) is not None else [(row.name, notice)]
+    found = connection.execute(last.order_by(events_table.c.id.desc()).limit(1)).one_or_none()
+    if found is None:
+        return [(row.name, notice)]
+    if found.what == _claimed(notice):
+        since = row.now - timedelta(seconds=CLAIM_S)
+    return [] if found.at > since else [(row.name, notice)]
 
 
 def _beats(connection: Connection, study_id: int) -> bool:
@@ -118,28 +129,25 @@ def _beats(connection: Connection, study_id: int) -> bool:
     return False
 
 
+def claim(connection: Connection, study: str, notice: Notice, stalled_s: float) -> bool:
+    """Whether this process is to tell it, and no other: ``settle`` it within ``CLAIM_S``."""
+    alone = func.pg_try_advisory_xact_lock(_LOCK, func.hashtext(study))
+    if not connection.scalar(select(alone)):
+        return False
+    if (study, notice) not in due(connection, stalled_s, study):
+        return False
+    events.note(connection, study, _claimed(notice))
+    return True
+
+
+def settle(connection: Connection, study: str, notice: Notice, sent: bool) -> None:
+    """Write down that it was told, or could not be."""
+    events.note(connection, study, _told(notice)[0 if sent else 1])
+
+
 class Notices(Transactional):
     """What is to be told of the studies of a database."""
 
     due: Callable[..., Sequence[tuple[str, Notice]]] = transaction(due)
-
-    def tell(
-        self,
-        study: str,
-        notice: Notice,
-        stalled_s: float,
-        deliver: Callable[[Callable[[], object]], bool],
-    ) -> None:
-        """Have ``deliver`` tell it, unless another process does, or has.
-
-        It returns whether it could, and calls what it is given every ten seconds meanwhile: a
-        transaction must not be idle for longer (``IDLE_S``).
-        """
-        alone = func.pg_try_advisory_xact_lock(_LOCK, func.hashtext(study))
-        with self._engine.begin() as connection:
-            if not connection.scalar(select(alone)):
-                return
-            if (study, notice) not in due(connection, stalled_s, study):
-                return
-            sent = deliver(lambda: connection.scalar(select(1)))
-            events.note(connection, study, _told(notice)[0 if sent else 1])
+    claim: Callable[..., bool] = transaction(claim)
+    settle: Callable[..., None] = transaction(settle)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -22,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 
-from hpo.errors import StudyError
+from hpo.errors import StudyError, near_miss
 from hpo.ledger import optuna_tables
 from hpo.ledger.claims import Claim
 from hpo.ledger.tables import IS_RUNNING, members, slots, slots_of, studies, workers
@@ -66,10 +65,9 @@ def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
 def no_such_study(connection: Connection, name: str) -> str:
     """The message for an unknown study, listing those that exist."""
     names = list(connection.execute(select(studies.c.name).order_by(studies.c.name)).scalars())
-    close = difflib.get_close_matches(name, names, n=1)
     return (
         f"study {name!r}: the database must hold it, but it holds "
-        f"{', '.join(names) or 'no study yet'}. {f'Did you mean {close[0]!r}? ' if close else ''}"
+        f"{', '.join(names) or 'no study yet'}. {near_miss(name, names)}"
         f"Start one with: hpo launch NAME."
     )
 

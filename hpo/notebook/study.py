@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError, StudyError
+from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
 from hpo.notebook import frames
 from hpo.postgres.connect import Storage, open_storage
@@ -220,6 +221,41 @@ class Study:
             raise self._refuse("plot_parameters", "a [space]", "a sweep", "plot_figure()")
         return parameters.parameters(snapshot)
 
+    def plot_parallel_coordinate(self) -> go.Figure:
+        """A line per trial that trained a network to its end, from its parameters to its score.
+
+        Raises:
+            StudyError: the study is a sweep, or has fewer than two such trials.
+        """
+        from hpo.views.figures import parallel
+
+        snapshot = self._snapshot()
+        what, rule = "plot_parallel_coordinate", "two trials that trained a network to its end"
+        if not snapshot.spec.space:
+            raise self._refuse(what, "a [space]", "a sweep", "plot_figure()")
+        if (figure := parallel.parallel(snapshot)) is None:
+            raise self._refuse(what, rule, "fewer", "trials")
+        return figure
+
+    def plot_confusion_matrix(self) -> go.Figure:
+        """What the series of the test half were read as, by the network that is kept of the study.
+
+        A worker keeps it when the study is done: of one of the best trial, trained once more.
+
+        Raises:
+            StudyError: none is kept, or not yet.
+        """
+        from hpo.views.figures import confusion as drawn
+        from hpo.views.numbers import confusion
+
+        snapshot, store = self._snapshot(), ArtifactStore(self._storage.engine)
+        with answering(self._storage.place()):
+            kept = confusion.kept(snapshot, store.content)
+        if kept is None:
+            what, see = "that of a kept network", f"hpo artifacts {self.name}"
+            raise self._refuse("plot_confusion_matrix", what, "none (yet)", see)
+        return drawn.confusion(kept)
+
     def plot_importance(self) -> go.Figure:
         """How much each parameter, and each pair, decides.
 
@@ -287,8 +323,8 @@ class Study:
         """A trained network, as a PyTorch module: ``network(x)``.
 
         It is trained again, which takes seconds to a minute, and held against the database; a line
-        says if it is the same bit for bit. ``x`` is (batch, time, channels), float32, normalised as
-        the task says; the output (1, batch, classes).
+        says if it is the same bit for bit. ``x`` is (batch, time, channels), float32, normalised
+        and padded as the task says; the output (1, batch, classes).
 
         Args:
             trial: number of the search trial; without it the best one.

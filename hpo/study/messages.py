@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import types
@@ -12,6 +11,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from hpo.errors import near_miss
 from hpo.study.spec import StudySpec
 
 _RULES = {
@@ -34,9 +34,7 @@ _RULES = {
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the closest valid word, if one is close, and lists them all."""
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1)
-    hint = f"Did you mean {close[0]!r}? " if close else ""
-    return f"{hint}Valid: {', '.join(known) or '(none)'}."
+    return f"{near_miss(word, known)}Valid: {', '.join(known) or '(none)'}."
 
 
 def explain(error: ValidationError, model: type[BaseModel], where: str, table: str = "") -> str:

@@ -6,7 +6,6 @@ import logging
 import os
 import subprocess
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -77,14 +76,14 @@ class Notifier(threading.Thread):
         """Tell what is to be told; trouble is a line in the log."""
         try:
             for study, notice in self._notices.due(self._notify.stalled_s, self._study):
-                deliver = partial(self._deliver, study, notice)
-                self._notices.tell(study, notice, self._notify.stalled_s, deliver)
+                if self._notices.claim(study, notice, self._notify.stalled_s):
+                    self._notices.settle(study, notice, self._deliver(study, notice))
         except Exception as error:
             if not is_passing(error):  # of a database that is away, the worker tells
                 log.warning("nobody could be notified: %s", " ".join(str(error).split())[:200])
 
-    def _deliver(self, study: str, notice: Notice, awake: Callable[[], object]) -> bool:
-        """Send it by every way that there is; whether all went well."""
+    def _deliver(self, study: str, notice: Notice) -> bool:
+        """Send it by every way that there is, holding no connection; whether all went well."""
         record = json_records.study(self._ledger.snapshot(study))
         text = " ".join(f"{study} {_TEXTS[notice]}: {record['verdict']}".split())[:_LONGEST]
         body = json_records.dumps({"event": notice, "text": text, **record})
@@ -93,24 +92,23 @@ class Notifier(threading.Thread):
             ways.append(partial(_run, self._notify.command, body, text))
         if self._notify.webhook:
             ways.append(partial(_post, self._notify.webhook, body))
-        return all([self._try(way, f"{study}, {notice}", awake) for way in ways])
+        return all([self._try(way, f"{study}, {notice}") for way in ways])
 
-    def _try(self, way: Callable[[], object], what: str, awake: Callable[[], object]) -> bool:
+    def _try(self, way: Callable[[], object], what: str) -> bool:
         error: Exception | None = None
         for pause_s in PAUSES_S:
             try:
-                _within(TIMEOUT_S, way, awake)
+                _within(TIMEOUT_S, way)
                 log.info("notified: %s", what)
                 return True
             except Exception as trouble:  # whatever it is, training goes on
                 error = trouble
-            awake()
             self._ended.wait(pause_s)
         log.warning("not notified: %s: %s", what, _why(error))
         return False
 
 
-def _within(seconds: float, way: Callable[[], object], awake: Callable[[], object]) -> None:
+def _within(seconds: float, way: Callable[[], object]) -> None:
     """Go a way, however long it hangs; a second more than it should take itself."""
     trouble: list[Exception] = []
 
@@ -122,10 +120,7 @@ def _within(seconds: float, way: Callable[[], object], awake: Callable[[], objec
 
     thread = threading.Thread(target=go, name="notice", daemon=True)
     thread.start()
-    until_s = time.monotonic() + seconds + 1.0
-    while thread.is_alive() and time.monotonic() < until_s:
-        thread.join(2.0)
-        awake()
+    thread.join(seconds + 1.0)
     if thread.is_alive():
         raise TimeoutError
     if trouble:

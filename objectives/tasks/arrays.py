@@ -1,6 +1,7 @@
 """Your own data: labelled time series from an ``.npz`` file or a directory of CSV files.
 
-``.npz``: an array ``x``, (n, time) or (n, time, channels), of numbers; an array ``y``, (n,), of
+``.npz``: an array ``x``, (n, time) or (n, time, channels), of numbers, NaN at the end of series
+that are shorter than the longest; an array ``y``, (n,), of
 labels, whole numbers or texts; and, if you split the data yourself, an array ``test``, (n,), of
 true or false.
 
@@ -8,12 +9,15 @@ Directory: one CSV file per series (a row per time point, a column per channel, 
 top if you like), and ``labels.csv`` with the columns ``file,label`` and, if you split the data
 yourself, ``test`` (0 or 1).
 
+Series of unequal lengths are refused unless ``pad`` says how they become as long as the longest.
+
 Classes are numbered in the sorted order of their labels.
 """
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
@@ -75,6 +79,13 @@ class ArraysParams(TaskParams):
             " 0..1; standard, to mean 0 and standard deviation 1"
         ),
     ] = "none"
+    pad: Annotated[
+        Literal["before"] | None,
+        Field(
+            description="how series become as long as the longest: before, by 0 (after normalise)"
+            " before their first point; without it they must be of one length"
+        ),
+    ] = None
     sha256: Annotated[
         str | None,
         Field(
@@ -88,7 +99,7 @@ class ArraysParams(TaskParams):
         """With an absolute path and the hash of the data, which is checked as a whole."""
         # neither Path.expanduser, which raises, nor Path.resolve: symbolic links stay
         path = Path(os.path.abspath(base / os.path.expanduser(self.path)))
-        recording = _verified(path, self.sha256)
+        recording = _verified(path, self.sha256, self.pad is not None)
         _check_shares(self, recording, path)
         return self.model_copy(update={"path": str(path), "sha256": recording.sha256})
 
@@ -107,7 +118,9 @@ def load(task: ArraysParams, *, protocol: Protocol, member_seed: int) -> Split:
     from objectives.tasks.splitting import for_member
 
     path = Path(task.path)
-    recording = _pinned(path, task.sha256) if task.sha256 else _verified(path, None)
+    unequal = task.pad is not None
+    pinned = _pinned(path, task.sha256, unequal) if task.sha256 else None
+    recording = pinned or _verified(path, None, unequal)
     train, test, scaling = halves(task, recording)
     train, score = for_member(
         train,
@@ -121,7 +134,7 @@ def load(task: ArraysParams, *, protocol: Protocol, member_seed: int) -> Split:
 
 
 def halves(task: ArraysParams, recording: Recording) -> tuple[Examples, Examples, Scaling | None]:
-    """The training half and the test half, normalised, and how.
+    """The training half and the test half, normalised, then padded; and how they were normalised.
 
     Raises:
         ValueError: a class has too few series for the split.
@@ -141,11 +154,21 @@ def halves(task: ArraysParams, recording: Recording) -> tuple[Examples, Examples
     scaling = _scaling(task.normalise, train)
     if scaling is not None:
         train, test = scaling.apply(train), scaling.apply(test)
-    return train, test, scaling
+    return _padded(train), _padded(test), scaling
+
+
+def _padded(examples: Examples) -> Examples:
+    """0 in place of the points that a shorter series lacks."""
+    import numpy as np
+
+    lacking = np.isnan(examples.x)
+    if not lacking.any():
+        return examples
+    return replace(examples, x=np.where(lacking, np.float32(0), examples.x))
 
 
 def _scaling(how: Normalisation, train: Examples) -> Scaling | None:
-    """What ``how`` asks for, by the statistics of the training half alone."""
+    """What ``how`` asks for, by the statistics of the points of the training half alone."""
     import numpy as np
 
     from objectives.tasks.data import Scaling
@@ -153,6 +176,9 @@ def _scaling(how: Normalisation, train: Examples) -> Scaling | None:
     if how == "none":
         return None
     x = train.x.astype(np.float64)
+    there = ~np.isnan(x[:, :, 0])
+    if not there.all():  # else in its shape, by which a sum rounds
+        x = x[there][np.newaxis]
     low, high = x.min(axis=(0, 1)), x.max(axis=(0, 1))
     shift, scale = (low, high - low) if how == "minmax" else (x.mean((0, 1)), x.std((0, 1)))
     scale = np.where(high > low, scale, 1.0)  # a constant channel becomes 0
@@ -192,24 +218,24 @@ def _check_shares(task: ArraysParams, recording: Recording, path: Path) -> None:
         )
 
 
-def _pinned(path: Path, sha256: str) -> Recording:
+def _pinned(path: Path, sha256: str, unequal: bool) -> Recording:
     """The data with this content, which was checked when the study began."""
     try:
-        return _recording(path, sha256)
+        return _recording(path, sha256, unequal)
     except (ValueError, OSError) as error:
         raise UnavailableError(str(error)) from error
 
 
 @lru_cache(maxsize=2)
-def _recording(path: Path, sha256: str) -> Recording:
+def _recording(path: Path, sha256: str, unequal: bool) -> Recording:
     """The data with this content, read once per process."""
-    return _verified(path, sha256)
+    return _verified(path, sha256, unequal)
 
 
-def _verified(path: Path, sha256: str | None) -> Recording:
+def _verified(path: Path, sha256: str | None, unequal: bool) -> Recording:
     from objectives.tasks.recording import read
 
-    recording = read(path)
+    recording = read(path, unequal=unequal)
     if sha256 is not None and recording.sha256 != sha256:
         raise ValueError(
             f"{path}: `sha256 == {sha256!r}` must hold, but got sha256={recording.sha256!r}: the "

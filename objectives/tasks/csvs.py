@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.tasks.raw import LARGEST_BYTES, Raw, content, refuse, too_large
+from objectives.tasks.raw import LARGEST_BYTES, UNEQUAL, Raw, content, refuse, too_large
 
 LABELS = "labels.csv"
 MOST_CELLS = 4_000_000
@@ -26,8 +26,12 @@ MOST_CELLS = 4_000_000
 TEST_WORDS = {"0": False, "1": True, "false": False, "true": True}
 
 
-def read(directory: Path) -> Raw:
+def read(directory: Path, *, unequal: bool) -> Raw:
     """The series that ``labels.csv`` names, in its order, and the hash of all that was read.
+
+    Args:
+        directory: where the files are.
+        unequal: whether series may differ in length.
 
     Raises:
         ValueError: a file is missing, a cell is no number, or the series differ in shape.
@@ -48,15 +52,17 @@ def read(directory: Path) -> Raw:
         left -= len(text)
         one = _series(path, text)
         if series and one.shape != series[0].shape:
-            refuse(
-                path,
-                f"{_shape(series[0])}, as in {rows[0]['file']},",
-                _shape(one),
-                "Cut or pad the series to one length.",
-            )
+            same_channels = one.shape[1] == series[0].shape[1]
+            if not (unequal and same_channels):
+                refuse(
+                    path,
+                    f"{_shape(series[0])}, as in {rows[0]['file']},",
+                    _shape(one),
+                    UNEQUAL if same_channels else "Give every series the same channels.",
+                )
         series.append(one)
     return Raw(
-        x=np.stack(series),
+        x=_stacked(directory, series),
         y=_labels([row["label"] for row in rows]),
         test=_test(directory / LABELS, rows),
         sha256=digest.hexdigest(),
@@ -134,6 +140,17 @@ def _series(path: Path, text: str) -> NDArray[np.float64]:
                 )
         values.append([float(cell) for cell in row])
     return np.array(values, dtype=np.float64)
+
+
+def _stacked(directory: Path, series: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """The series, (n, time, channels), with NaN at the end of the shorter ones."""
+    shape = (len(series), max(map(len, series)), series[0].shape[1])
+    if (n_bytes := 8 * math.prod(shape)) > LARGEST_BYTES:
+        too_large(directory, n_bytes)
+    x = np.full(shape, np.nan)
+    for one, row in zip(series, x, strict=True):
+        row[: len(one)] = one
+    return x
 
 
 def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:

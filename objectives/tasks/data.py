@@ -33,10 +33,14 @@ class Scaling:
     shift: tuple[float, ...]
     scale: tuple[float, ...]
 
+    def scaled(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The input, (..., channels), scaled."""
+        scaled: NDArray[np.float64] = (x - np.array(self.shift)) / np.array(self.scale)
+        return scaled.astype(np.float32)
+
     def apply(self, examples: Examples) -> Examples:
         """The examples with scaled input."""
-        x = (examples.x - np.array(self.shift)) / np.array(self.scale)
-        return Examples(x=x.astype(np.float32), label=examples.label)
+        return Examples(x=self.scaled(examples.x), label=examples.label)
 
 
 @dataclass(frozen=True, kw_only=True)

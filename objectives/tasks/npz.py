@@ -16,6 +16,10 @@ from numpy.typing import NDArray
 from objectives.tasks.raw import LARGEST_BYTES, Raw, content, refuse, too_large
 
 NAMES = ("x", "y", "test")
+_UNEQUAL = (
+    "Write it with numpy.savez; where series are of unequal lengths, as numbers with NaN at the end"
+    ' of the shorter ones, and pad = "before" in [task].'
+)
 
 
 def read(path: Path) -> Raw:
@@ -62,12 +66,9 @@ def _arrays(path: Path, bytes_: bytes) -> dict[str, NDArray[Any]]:
             try:
                 arrays[name] = loaded[name] if name in NAMES else np.empty(0)
             except damaged as error:
-                refuse(
-                    path,
-                    f"an array of numbers or texts `{name}`",
-                    " ".join(str(error).split()),
-                    "Series of different lengths must be cut or padded to one length.",
-                )
+                remedy = _UNEQUAL if name == "x" else "Write it with numpy.savez."
+                got = " ".join(str(error).split())
+                refuse(path, f"an array of numbers or texts `{name}`", got, remedy)
             if not isinstance(arrays[name], np.ndarray):
                 refuse(path, f"an array `{name}`", "other bytes", "Write it with numpy.savez.")
     return arrays

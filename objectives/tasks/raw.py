@@ -15,6 +15,7 @@ class Raw:
     """What a file holds, before any check."""
 
     x: NDArray[Any]
+    """NaN at the end of a series that is shorter than the longest."""
     y: NDArray[Any]
     test: NDArray[Any] | None
     sha256: str
@@ -23,6 +24,8 @@ class Raw:
 
 LARGEST_BYTES = 2**30
 """Of all series together, as they are read."""
+UNEQUAL = 'Write pad = "before" in [task], or cut the series to one length.'
+"""What to do about series of unequal lengths."""
 _REMEDY = "Correct the path; workers on other hosts need the data at the same place."
 
 

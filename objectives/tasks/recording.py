@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.tasks.data import Examples
-from objectives.tasks.raw import refuse
+from objectives.tasks.raw import UNEQUAL, refuse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,15 +22,26 @@ class Recording:
     """Checked data."""
 
     examples: Examples
+    """``x`` is NaN before the first point of a series that is shorter than the longest."""
     classes: tuple[str, ...]
     """Label of each class, in sorted order."""
     test: NDArray[np.bool_] | None
     """Which series test, (n,), where the user says so."""
     sha256: str
 
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Points of each series, (n,)."""
+        there: NDArray[np.int64] = (~np.isnan(self.examples.x[:, :, 0])).sum(axis=1)
+        return there
 
-def read(path: Path) -> Recording:
+
+def read(path: Path, *, unequal: bool = False) -> Recording:
     """Read and check the data at ``path``.
+
+    Args:
+        path: an ``.npz`` file, or a directory.
+        unequal: whether series may differ in length.
 
     Raises:
         ValueError: it is not there, or breaks a rule; the message says where and what to do.
@@ -42,7 +53,7 @@ def read(path: Path) -> Recording:
     except OSError as error:  # a name that is too long, a directory that is not ours
         refuse(path, "a path that can be read", f"{error.strerror}", "Correct it.")
     if is_directory:
-        raw = csvs.read(path)
+        raw = csvs.read(path, unequal=unequal)
     elif path.suffix == ".npz":
         raw = npz.read(path)
     else:
@@ -52,15 +63,18 @@ def read(path: Path) -> Recording:
             f"path={str(path)!r}" if path.exists() else "nothing there",
             "Correct the path; workers on other hosts need the data at the same place.",
         )
-    x = _series(path, raw.x)
+    x = _series(path, raw.x, unequal)
     label, classes = _labels(path, raw.y, len(x))
     test = None if raw.test is None else _test(path, raw.test, len(x))
     examples = Examples(x=x, label=label)
     return Recording(examples=examples, classes=classes, test=test, sha256=raw.sha256)
 
 
-def _series(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
-    """The input, (n, time, channels), once it is known to be numbers and finite."""
+def _series(path: Path, x: NDArray[Any], unequal: bool) -> NDArray[np.float32]:
+    """The input, (n, time, channels), once it is known to be numbers and finite.
+
+    The points of each series are its last ones; NaN stands before those of a shorter one.
+    """
     if x.dtype.kind not in "biuf":
         refuse(path, "numbers in `x`", f"x.dtype={x.dtype}", "Convert it: x.astype(float).")
     if x.ndim not in (2, 3):
@@ -74,16 +88,50 @@ def _series(path: Path, x: NDArray[Any]) -> NDArray[np.float32]:
         refuse(path, "at least one series, time point and channel", f"x.shape={x.shape}", "Add it.")
     with np.errstate(over="ignore"):
         series = x.astype(np.float32)
-    finite = np.isfinite(series)
-    if not finite.all():
-        at = tuple(int(i) for i in np.argwhere(~finite)[0])
+    points = series if series.ndim == 3 else series[:, :, np.newaxis]
+    broken = ~np.isfinite(points)
+    if not broken.any():
+        return points
+    lengths = _lengths(points)
+    time = np.arange(points.shape[1])[np.newaxis, :, np.newaxis]
+    broken &= time < lengths[:, np.newaxis, np.newaxis]
+    if broken.any():
+        at = tuple(int(i) for i in np.argwhere(broken)[0][: x.ndim])
         refuse(
             path,
             "finite numbers in `x` (up to 3.4e38)",
-            f"x[{', '.join(map(str, at))}]={x[at]} ({np.count_nonzero(~finite)} such values)",
+            f"x[{', '.join(map(str, at))}]={x[at]} ({np.count_nonzero(broken)} such values)",
             "Mend or leave out that series.",
         )
-    return series if series.ndim == 3 else series[:, :, np.newaxis]
+    if not unequal:
+        shortest = int(lengths.argmin())
+        refuse(
+            path,
+            f"{lengths.max()} points in every series",
+            f"{lengths[shortest]} in x[{shortest}], then NaN",
+            UNEQUAL,
+        )
+    return _ending_together(points[:, : lengths.max()], lengths)
+
+
+def _lengths(points: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Points of each series, (n,), without those at its end that are NaN in every channel.
+
+    A series of nothing else has them all.
+    """
+    there: NDArray[np.bool_] = (~np.isnan(points)).max(axis=2)
+    lengths: NDArray[np.int64] = points.shape[1] - there[:, ::-1].argmax(axis=1)
+    return lengths
+
+
+def _ending_together(
+    points: NDArray[np.float32], lengths: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """The series with their last points side by side, and NaN before the shorter ones."""
+    moved = np.full_like(points, np.nan)
+    for one, into, length in zip(points, moved, lengths, strict=True):
+        into[len(into) - length :] = one[:length]
+    return moved
 
 
 def _labels(path: Path, y: NDArray[Any], n: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:

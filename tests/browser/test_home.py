@@ -85,10 +85,12 @@ def test_the_cards_follow_the_dark_mode_of_optuna_dashboard(
         for scheme in ("light", "dark"):
             with browsing.watched(browser, color_scheme=scheme) as watched:
                 page = watched.page
-                page.set_viewport_size({"width": 480, "height": 900})
+                page.set_viewport_size({"width": 400, "height": 900})
                 page.goto(f"{address}/dashboard/studies/1")
                 watched.wait_until(lambda seen=watched: len(seen.cards()) > 1)
                 card = page.locator("[id^='user-defined-plot:hpo-']").first
+                page.locator("main fieldset").first.wait_for()
+                assert page.evaluate("document.documentElement.scrollWidth") == 400
                 filters[scheme] = card.evaluate("card => getComputedStyle(card).filter")
                 card.hover()
                 assert not card.locator(".modebar-container").is_visible()

@@ -18,6 +18,7 @@ from optuna_dashboard.artifact._backend import list_study_artifacts
 from servers import connect, database
 from workers import SUPPORT, kill, ledger_at, start_worker, wait_until
 
+import hpo
 from hpo.cli import main
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.claims import ARTIFACT_TRIES
@@ -92,6 +93,8 @@ def test_the_report_shows_how_the_kept_network_reads_the_test_half(
         "squares: read wrongly"
     )
     assert "most often wrong: square as " in page
+    (same,) = hpo.load("toy", kept).plot_confusion_matrix().data
+    assert [[int(n) for n in row] for row in same.customdata] == cells["customdata"]
 
 
 def test_optuna_dashboard_lists_and_serves_them(kept: str) -> None:

@@ -23,7 +23,7 @@ from hpo.notebook import Confirmed
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded.client import status
 from hpo.study.trials import SlotState
-from hpo.views.figures import confirmed, convergence
+from hpo.views.figures import confirmed, convergence, parallel
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -180,6 +180,7 @@ def test_its_figures_are_those_of_the_report(url: str) -> None:
         snapshot = ledger.snapshot("toy")
     assert study.plot_convergence() == convergence.convergence(snapshot)
     assert study.plot_confirmed() == confirmed.confirmed(snapshot)
+    assert study.plot_parallel_coordinate() == parallel.parallel(snapshot)
     for figure in (study.plot_curves(), study.plot_parameters()):
         assert len(figure.data) > 2
 
@@ -194,6 +195,12 @@ def test_what_a_study_has_not_is_said(url: str, monkeypatch: pytest.MonkeyPatch)
     )
     with pytest.raises(StudyError, match=r"must be there, but got no \[confirm\] in its file"):
         study.plot_confirmed()
+    with pytest.raises(StudyError) as refused:
+        study.plot_confusion_matrix()
+    assert str(refused.value) == (
+        "plain: plot_confusion_matrix: that of a kept network must be there, but got none (yet). "
+        "See hpo artifacts plain."
+    )
     with pytest.raises(StudyError, match=r"a \[figure\] must be there, but got none"):
         study.plot_figure()
     with pytest.raises(StudyError, match="networks that can be trained again must be what"):
@@ -234,6 +241,8 @@ def test_a_study_holds_the_embedded_server_while_it_is_there(hpo_home: Path) -> 
     gc.collect()
     assert study.trials.empty
     assert study.best is None
+    with pytest.raises(StudyError, match="two trials that trained a network to its end must be"):
+        study.plot_parallel_coordinate()
     assert status(hpo_home).running
     del study
     gc.collect()

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import connect
 from settling import claim, finish
 from workers import run_workers, start_worker, toy_spec
 
 from hpo.config import NotifyDefaults
 from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
-from hpo.postgres.connect import Storage
+from hpo.postgres.connect import Storage, open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
@@ -36,6 +37,7 @@ class Hook(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.got: list[dict[str, Any]] = []
         self.refusals = 0
+        self.on_post: Callable[[], object] = lambda: None
         self.address = f"http://127.0.0.1:{self.server_port}/hook"
 
     @property
@@ -49,6 +51,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         assert self.headers["Content-Type"] == "application/json"
+        self.server.on_post()
         refused = self.server.refusals > 0
         self.server.refusals -= refused
         if not refused:
@@ -128,7 +131,31 @@ def test_a_worker_that_is_killed_while_it_tells_leaves_it_to_the_next(
     monkeypatch.setenv("HPO_NOTIFY_COMMAND", "")
     monkeypatch.setenv("HPO_NOTIFY_WEBHOOK", hook.address)
     run_workers(database_url, "toy", 1)
+    assert not hook.got, "somebody may be telling it"
+    with connect(database_url) as connection:
+        connection.execute("UPDATE hpo_ledger.events SET at = at - interval '121 s'")
+    run_workers(database_url, "toy", 1)
     assert hook.events == ["done"]
+    what = [event.what for event in ledger.events(9, "toy")]
+    assert what == ["submitted", "notified: done"], "claims are shown to nobody"
+
+
+def test_while_it_is_told_no_connection_is_held_and_nobody_else_tells(
+    database_url: str, ledger: Ledger, hook: Hook, look: Callable[..., None]
+) -> None:
+    begin(ledger, toy_spec(reported=EASY))
+    finish(ledger, claim(ledger), score=0.5)
+    held: list[int] = []
+    with open_storage(database_url, worker=True) as own:
+
+        def slow() -> None:
+            held.append(own.engine.pool.checkedout())
+            look()
+
+        hook.on_post = slow
+        Notifier(own, Ledger(own), NotifyDefaults(webhook=hook.address), None).look()
+    assert held == [0]
+    assert hook.events == ["beats-reported"]
 
 
 def test_threads_that_look_at_once_tell_once_and_again_what_happens_again(

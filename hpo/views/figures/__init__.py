@@ -3,10 +3,12 @@
 __all__ = [
     "cards",
     "confirmed",
+    "confusion",
     "convergence",
     "front",
     "importance",
     "learning_curves",
+    "parallel",
     "parameters",
     "study_figure",
     "style",

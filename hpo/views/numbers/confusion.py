@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -48,6 +48,16 @@ def filename(snapshot: StudySnapshot) -> str:
     """What its file is called; empty of a study without a best trial."""
     best = snapshot.best
     return f"{snapshot.spec.name}-trial-{best.number}-confusion.csv" if best else ""
+
+
+def kept(snapshot: StudySnapshot, content: Callable[[str, str], bytes | None]) -> Confusion | None:
+    """The one that is kept of a study; None while there is none.
+
+    Args:
+        snapshot: the study.
+        content: of an artifact, by study and file name; None where there is no such artifact.
+    """
+    return read_csv(content(snapshot.spec.name, filename(snapshot)) or b"")
 
 
 def write_csv(found: Confusion, stream: TextIO) -> None:

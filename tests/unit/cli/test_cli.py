@@ -65,13 +65,13 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("best x --tpo 3", "unrecognized arguments: --tpo 3 (did you mean --top?)"),
-        ("status --jsn", "unrecognized arguments: --jsn (did you mean --json?)"),
+        ("best x --tpo 3", "unrecognized arguments: --tpo 3. Did you mean '--top'?"),
+        ("status --jsn", "unrecognized arguments: --jsn. Did you mean '--json'?"),
         ("best x --top 0", "argument --top: must be at least 1, but got 0"),
         ("launch", "the following arguments are required: STUDY"),
         (
             "launch --study x --trails 3",
-            "unrecognized arguments: --trails (did you mean --trials?)",
+            "unrecognized arguments: --trails. Did you mean '--trials'?",
         ),
         (
             "launch --study x --trials many",

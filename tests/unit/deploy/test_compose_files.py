@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from stack import ROOT, require_client
+
+from hpo.config import NotifyDefaults
 
 SECRETS = ROOT / "docker/secrets.sh"
 
@@ -37,6 +40,26 @@ def make_secrets(directory: Path) -> str:
 def test_the_compose_file_is_valid(tmp_path: Path) -> None:
     done = compose("config", "--quiet", HPO_SECRETS=str(tmp_path))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_workers_alone_get_whom_to_tell_and_a_way_out_if_the_page_is_followed(
+    tmp_path: Path,
+) -> None:
+    page = (ROOT / "docs/how-to/lab-server.md").read_text(encoding="utf-8")
+    section = page.partition("## Be told when a study is done")[2]
+    (tmp_path / "way-out.yml").write_text(section.partition("```yaml")[2].partition("```")[0])
+    files = ["--file=docker-compose.yml", f"--file={tmp_path / 'way-out.yml'}"]
+    told = {f"HPO_NOTIFY_{key}".upper(): "7" for key in NotifyDefaults.model_fields}
+    done = compose(*files, "config", "--format=json", HPO_SECRETS=str(tmp_path), **told)
+    assert done.returncode == 0, done.stderr
+    services = json.loads(done.stdout)["services"]
+    assert told.items() <= services["workers"]["environment"].items()
+    assert not told.keys() & services["dashboard"]["environment"].keys()
+    assert {*services["workers"]["networks"]} == {"database", "published"}
+    alone = compose("config", "--format=json", HPO_SECRETS=str(tmp_path))
+    workers = json.loads(alone.stdout)["services"]["workers"]
+    assert {*workers["networks"]} == {"database"}
+    assert {workers["environment"][name] for name in told} == {""}, "as if it were not there"
 
 
 def test_without_secrets_it_says_how_to_make_them() -> None:

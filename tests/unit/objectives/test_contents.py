@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import save, series
+from recordings import labels, save, save_csv, series, unequal
 
 from hpo.launch import plan
 from hpo.study.rules.check import validate
@@ -43,6 +43,15 @@ def test_what_is_said_is_what_trains_and_scores(own: bool, tmp_path: Path) -> No
     assert (said.train, said.validation) == (len(validating.train), len(validating.score))
     assert said.test == len(testing.score)
     assert said.series == said.train + said.validation + said.test
+
+
+def test_series_of_unequal_lengths_are_said_to_be(tmp_path: Path) -> None:
+    save_csv(tmp_path / "series", unequal(), labels())
+    (said,) = plan.data(spec(name="arrays", path=str(tmp_path / "series"), pad="before"))
+    assert said == (
+        "60 series × 5 points × 2 channels; 3 classes; 21 train / 9 validation / 30 test; "
+        "lengths 2–5, padded before"
+    )
 
 
 def test_it_is_said_in_words_with_a_warning_where_axes_seem_to_be_swapped(tmp_path: Path) -> None:

@@ -221,7 +221,9 @@ def with_value(value: float) -> NDArray[np.float64]:
         (
             {"x": np.array([np.zeros(3), np.zeros(4)], dtype=object)},
             "an array of numbers or texts `x` must hold, but got Object arrays cannot be loaded "
-            "when allow_pickle=False. Series of different lengths must be cut or padded",
+            "when allow_pickle=False. Write it with numpy.savez; where series are of unequal "
+            'lengths, as numbers with NaN at the end of the shorter ones, and pad = "before" in '
+            "[task].",
         ),
     ],
 )

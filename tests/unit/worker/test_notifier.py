@@ -11,13 +11,12 @@ import pytest
 from hpo.worker.notifier import _why, _within
 
 
-def test_a_way_that_hangs_is_left_and_the_database_kept_awake() -> None:
-    release, asked = threading.Event(), []
+def test_a_way_that_hangs_is_left() -> None:
+    release = threading.Event()
     began_s = time.monotonic()
     with pytest.raises(TimeoutError) as caught:
-        _within(0.5, release.wait, lambda: asked.append(1))
+        _within(0.5, release.wait)
     assert time.monotonic() - began_s < 5.0
-    assert asked
     assert _why(caught.value) == "no end within 8 s"
     release.set()
 
@@ -27,7 +26,7 @@ def test_what_goes_wrong_on_the_way_is_raised() -> None:
         raise ValueError("no such host")
 
     with pytest.raises(ValueError, match="no such host") as caught:
-        _within(5.0, way, lambda: None)
+        _within(5.0, way)
     assert _why(caught.value) == "no such host"
 
 
