@@ -114,9 +114,8 @@ class Study:
 
     @property
     def best(self) -> Trial | None:
-        """The best complete trial of the search; None without one, and in a sweep.
+        """The complete trial of the best (``expected``) score; None without one, and in a sweep.
 
-        That of the highest score, or of the highest ``expected`` one.
         In a study with a cost, the trial of ``confirmed``, else the cheapest that reached the
         reported score.
         """
@@ -124,9 +123,8 @@ class Study:
         slot = snapshot.best
         if slot is None or slot.score is None:
             return None
-        known = snapshot.expected.get(slot.number)
-        params, expected = _params(snapshot.spec, slot.params), known.mean if known else None
-        return Trial(slot.number, slot.score, params, slot.cost, expected)
+        params, known = _params(snapshot.spec, slot.params), snapshot.expected.get(slot.number)
+        return Trial(slot.number, slot.score, params, slot.cost, known.mean if known else None)
 
     @property
     def confirmed(self) -> Confirmed | None:

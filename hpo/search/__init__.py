@@ -1,3 +1,3 @@
-"""Which parameters a trial gets, when it ends, what is expected of it: pure functions of a study."""
+"""What a trial gets, when it ends, and what is expected of it: pure functions of a study."""
 
 __all__ = ["expectation", "history", "options", "pruning", "seeds", "space", "stopping", "suggest"]
