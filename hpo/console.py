@@ -42,6 +42,7 @@ COMMANDS = {
     "resume": ("cli.interventions:resume", "let workers go on with a stopped or failed study"),
     "extend": ("cli.interventions:extend", "more trials for a study"),
     "enqueue": ("cli.interventions:enqueue", "give the next trial parameters of your own"),
+    "priority": ("cli.interventions:priority", "which study shared workers serve first"),
     "accept-code": ("cli.interventions:accept_code", "go on with a changed objective"),
     "delete": ("cli.interventions:delete", "delete a study"),
     "artifacts": ("cli.networks:artifacts", "what is kept of a finished study: network, curves"),

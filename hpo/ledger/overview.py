@@ -40,6 +40,7 @@ def _states() -> Any:
             func.md5(cast(studies.c.spec, Text)).label("spec"),
             func.md5(cast(studies.c.code, Text)).label("code"),
             studies.c.spec["figure"]["overlay"].label("overlay"),
+            optuna_tables.priority_of(studies.c.optuna_study_id).label("priority"),
             settled.c.count.label("settled"),
             settled.c.latest,
             func.clock_timestamp().label("now"),

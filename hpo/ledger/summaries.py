@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select, true
 
 from hpo.errors import SpecError
-from hpo.ledger import reading
+from hpo.ledger import optuna_tables, reading
 from hpo.ledger.tables import members, slots, slots_of, studies
 from hpo.study import effort, pareto
 from hpo.study.confirmation import SOLVED_SCORE, SOLVED_TYPES
@@ -33,6 +33,7 @@ def summaries(connection: Connection, only: Collection[int] | None = None) -> li
             func.count(slots.c.id).filter(slots.c.lease_until > now).label("running"),
             func.max(slots.c.score).filter(scored).label("largest"),
             func.min(slots.c.score).filter(scored).label("smallest"),
+            optuna_tables.priority_of(studies.c.optuna_study_id).label("priority"),
         )
         .outerjoin(slots, slots_of(studies.c.id, Phase.SEARCH))
         .group_by(studies.c.id)
@@ -73,6 +74,7 @@ def _summary(
         best_score=best if spec is None or spec.selects else None,
         best_cost=best_cost,
         confirmed=None if named is None else _confirmed_summary(named),
+        priority=row.priority,
         created_at=row.created_at,
     )
 

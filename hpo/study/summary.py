@@ -33,6 +33,8 @@ class StudySummary:
     best_cost: float | None = None
     confirmed: ConfirmedSummary | None
     """The best configuration that has been retrained from fresh seeds."""
+    priority: int = 0
+    """Workers that serve several studies take up trials of the highest one first."""
     created_at: datetime
 
 
