@@ -87,10 +87,11 @@ def _reported(
     facts = [slots.c.study_id, complete, func.cardinality(slots.c.steps).label("n_steps")]
     settled = (slots.c.phase == Phase.SEARCH) & (slots.c.state != SlotState.RUNNING)
     query = select(*facts, func.count().label("n")).where(settled, ours).group_by(*facts)
-    return _by_study(connection, query)
+    return by_study(connection, query)
 
 
-def _by_study(connection: Connection, query: Select[Any]) -> defaultdict[int, list[Row[Any]]]:
+def by_study(connection: Connection, query: Select[Any]) -> defaultdict[int, list[Row[Any]]]:
+    """The rows of a query by their ``study_id``."""
     found: defaultdict[int, list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(query):
         found[row.study_id].append(row)
@@ -175,7 +176,7 @@ def _confirmed(
     )
     same = (ranked.c.study_id == fresh.c.study_id) & (ranked.c.number == fresh.c.source)
     query = select(fresh, ranked.c.if_more, ranked.c.if_less).join(ranked, same)
-    return _by_study(connection, query)
+    return by_study(connection, query)
 
 
 def _first(spec: StudySpec | None, confirmed: Sequence[Row[Any]]) -> Row[Any] | None:

@@ -87,7 +87,8 @@ class Course:
     settled_at: tuple[datetime, ...]
     """When the last trials settled, the newest first; at most ``LAST``."""
     trained: tuple[tuple[datetime, int], ...]
-    """When the trials and confirmations of the last ``RECENT_S`` settled, and their epochs."""
+    """When trials and confirmations of the last ``RECENT_S`` settled, to the second, and the epochs
+    of these."""
 
 
 @dataclass(frozen=True, kw_only=True)
