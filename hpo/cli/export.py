@@ -1,4 +1,4 @@
-"""``hpo export``: trials as a table, a whole study as a backup, or one trained network."""
+"""``hpo export``: trials as a table or as runs of MLflow, a study as a backup, one network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from hpo.cli import networks
 from hpo.cli.common import STORAGE, STUDY, argument, command, opened, opened_storage
-from hpo.console import Parser
+from hpo.console import Parser, without_password
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -34,13 +34,16 @@ def _check(p: Parser, arguments: argparse.Namespace) -> None:
         wrong = dict.fromkeys(network, "goes with argument --network")
     if arguments.backup is not None:
         wrong |= dict.fromkeys((*table, "network"), "not allowed with argument --backup")
+    if arguments.mlflow is not None:
+        others = (*table, "network", "backup")
+        wrong |= dict.fromkeys(others, "not allowed with argument --mlflow")
     for option, why in wrong.items():
         if (value := getattr(arguments, option)) is not None and value is not False:
             p.error(f"argument --{option.replace('_', '-')}: {why}")
 
 
 @command(
-    "Write a study: its trials as a table, all of it as a backup, or one trained network.",
+    "Write a study: trials as a table or runs of MLflow, all as a backup, or one trained network.",
     """\
 hpo export seqdigits -o seqdigits.csv
     one row per trained network: parameters, seed, score, seconds
@@ -52,6 +55,13 @@ hpo export seqdigits --backup seqdigits.jsonl.gz
     the whole study, for `hpo import` into another database: specification, trials, networks,
     curves, lineage, checkpoints; it goes on there as if it had never moved. Workers may go on
     meanwhile: the file holds one moment. A table (-o) is for other programs, and cannot be imported
+hpo export seqdigits --mlflow http://localhost:5000
+    every settled trial as a run of MLflow, in an experiment of the study's name, below a run for
+    the study: parameters, `score`, `epoch_score` and `epoch_loss` by epoch, the tag `hpo.state`;
+    below a confirmed trial those of its fresh seeds. Again to add what is new. Needs MLflow: pip
+    install mlflow-skinny
+hpo export seqdigits --mlflow runs
+    the same into runs/mlflow.db, for: mlflow ui --backend-store-uri sqlite:///runs/mlflow.db
 hpo export seqdigits --network best.safetensors
     a trained network of the best trial: its weights, and best.json beside them, which says what
     it is; it is trained again for that, which takes seconds to a minute. In Python:
@@ -71,6 +81,11 @@ hpo export seqdigits --network t7.safetensors --trial 7 --member 2
         type=Path,
         metavar="FILE",
         help="instead of the table, write all there is of the study to FILE.jsonl or FILE.jsonl.gz",
+    ),
+    argument(
+        "--mlflow",
+        metavar="TARGET",
+        help="instead of the table, write runs to MLflow: http://…, sqlite:///FILE or a directory",
     ),
     argument(
         "--network",
@@ -96,6 +111,15 @@ def export(arguments: argparse.Namespace) -> int:
         with opened_storage(arguments) as storage:
             study.export(storage, arguments.study, arguments.backup)
         print(arguments.backup)
+        return 0
+    if arguments.mlflow is not None:
+        from hpo.cli import mlflow
+
+        with opened(arguments) as ledger:
+            snapshot = ledger.snapshot(arguments.study, curves=True)
+        uri, runs, written = mlflow.export(snapshot, arguments.mlflow)
+        what = f"{runs:,} runs" + (f", {written:,} of them new" if written < runs else "")
+        print(f"{without_password(uri)}: {what}, in the experiment {arguments.study}")
         return 0
     form = _format(arguments.format, arguments.output)
     with opened(arguments) as ledger:

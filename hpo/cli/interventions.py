@@ -206,6 +206,35 @@ def exclude(arguments: argparse.Namespace) -> int:
 
 
 @command(
+    "Show the priority of a study, or set it: whom workers that serve all studies serve first.",
+    """\
+hpo priority seqdigits
+    what it is
+hpo priority seqdigits 5
+    above studies without one (0): from now on, whenever a worker is free, the study with the
+    highest priority that has a trial to begin gets it; studies of the same priority share
+hpo priority seqdigits -1
+    below them: it gets what the others leave
+
+Running trials are never interrupted, and no result depends on it: it decides only which study is
+served first. Workers of `hpo launch` and `hpo worker STUDY` serve their own study alone.""",
+    STUDY,
+    argument("number", nargs="?", type=int, metavar="NUMBER", help="default: show it"),
+    STORAGE,
+    JSON,
+)
+def priority(arguments: argparse.Namespace) -> int:
+    """Show a priority, or set it."""
+    from hpo.ledger import priority
+
+    name = arguments.study
+    with opened(arguments) as ledger:
+        was, now = priority.put(ledger, name, arguments.number)
+    line = f"{name}: priority {now}" + (f" (was {was})" if was != now else "")
+    return tell(arguments, {"study": name, "priority": now, "was": was}, line)
+
+
+@command(
     "Go on with a study although the source of its objective has changed.",
     """\
 hpo accept-code mine

@@ -12,6 +12,7 @@ __all__ = [
     "optuna_tables",
     "overview",
     "pace",
+    "priority",
     "reading",
     "roles",
     "tables",

@@ -16,7 +16,7 @@ from typing import Any
 from optuna.distributions import distribution_to_json
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.errors import StudyError
@@ -32,6 +32,9 @@ ARTIFACT = "artifacts:"
 """Before its id: the key under which Optuna describes an artifact of a study or trial."""
 PUBLISHED = "hpo:published"
 """System attribute of a study: which state of it the dashboard shows."""
+PRIORITY = "hpo:priority"
+"""System attribute of a study that has one other than 0; backups carry it. The one that workers
+read: it decides nothing but whom they serve first."""
 CARD = "dashboard:plot_data:hpo-"
 """So begin the system attributes that hold our figures; one row each, which optuna-dashboard reads
 as a figure of one chunk."""
@@ -116,6 +119,22 @@ def system_attr_of_all(connection: Connection, key: str) -> dict[int, str | None
     query = select(_STUDIES.c.study_id, _SYSTEM.c.value_json)
     query = query.outerjoin_from(_STUDIES, _SYSTEM, own)
     return {row.study_id: row.value_json for row in connection.execute(query)}
+
+
+def priority_of(study_id: ColumnElement[int]) -> ColumnElement[int]:
+    """The priority of a study, whatever somebody may have written there by hand."""
+    text = _SYSTEM.c.value_json
+    whole = case((text.regexp_match("^-?[0-9]{1,4}$"), cast(text, Integer)))
+    own = (_SYSTEM.c.study_id == study_id) & (_SYSTEM.c.key == PRIORITY)
+    return func.coalesce(select(whole).where(own).scalar_subquery(), 0)
+
+
+def set_priority(connection: Connection, study_id: int, priority: int) -> None:
+    """Write down the priority of a study: from -9999 to 9999."""
+    if priority:
+        set_system_attrs(connection, study_id, {PRIORITY: json.dumps(priority)})
+    else:
+        drop_system_attrs(connection, study_id, [PRIORITY])
 
 
 def delete_study(connection: Connection, study_id: int) -> None:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-import math
-import statistics
-from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Text, cast, func, lateral, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    Row,
+    Select,
+    Text,
+    cast,
+    func,
+    lateral,
+    select,
+    true,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from hpo.ledger import events, optuna_tables, reading, summaries
+from hpo.ledger.summaries import by_study
 from hpo.ledger.tables import slots, studies
 from hpo.study import effort
 from hpo.study.snapshot import StudyState
@@ -20,6 +33,7 @@ from hpo.study.summary import LAST, RECENT_S, Course, Overview, StudySummary
 from hpo.study.trials import Phase, SlotState
 
 _EVENTS = 10
+_LARGEST = sys.float_info.max
 
 
 def _states() -> Any:
@@ -40,6 +54,7 @@ def _states() -> Any:
             func.md5(cast(studies.c.spec, Text)).label("spec"),
             func.md5(cast(studies.c.code, Text)).label("code"),
             studies.c.spec["figure"]["overlay"].label("overlay"),
+            optuna_tables.priority_of(studies.c.optuna_study_id).label("priority"),
             settled.c.count.label("settled"),
             settled.c.latest,
             func.clock_timestamp().label("now"),
@@ -99,42 +114,76 @@ class OverviewReader:
 
 
 def _courses(connection: Connection, specs: Mapping[int, StudySpec | None]) -> dict[int, Course]:
-    """How the searches of some studies went, from the slots that are settled."""
-    names = ("study_id", "phase", "number", "state", "score", "settled_at")
-    query = select(
-        *(slots.c[name] for name in names),
-        func.cardinality(slots.c.steps).label("n_steps"),
-        func.clock_timestamp().label("now"),
-    ).where(slots.c.study_id.in_(specs), slots.c.state != SlotState.RUNNING)
-    rows: defaultdict[int, list[Any]] = defaultdict(list)
-    for row in connection.execute(query.order_by(slots.c.study_id, slots.c.number)):
-        rows[row.study_id].append(row)
-    return {study_id: _course(spec, rows[study_id]) for study_id, spec in specs.items()}
+    """How the searches of some studies went, from the slots that are settled.
+
+    The database counts and compares: of its trials only those are read that may have been the best
+    when they ended, and those that have just ended.
+    """
+    which, at, score = slots.c.study_id, slots.c.settled_at, slots.c.score
+    settled = which.in_(specs) & (slots.c.state != SlotState.RUNNING)
+    search = settled & (slots.c.phase == Phase.SEARCH)
+    scored = (slots.c.state == SlotState.COMPLETE) & score.between(-_LARGEST, _LARGEST)
+    counts = select(which, slots.c.state, func.count().label("n")).where(search)
+    latest = func.array_agg(aggregate_order_by(at, at.desc()), type_=ARRAY(DateTime(timezone=True)))
+    middle = func.percentile_cont(0.5).within_group(score).filter(scored)
+    facts = select(which, middle.label("middle"), latest[1:LAST].label("latest")).where(search)
+    counted, best, ended = (
+        by_study(connection, query)
+        for query in (
+            counts.group_by(which, slots.c.state),
+            _leaders(search & scored),
+            _trained(settled),
+        )
+    )
+    found = {row.study_id: row for row in connection.execute(facts.group_by(which))}
+    return {
+        i: Course(
+            counts=Counter({SlotState(row.state): row.n for row in counted[i]}),
+            best=_best(spec, best[i]),
+            middle=found[i].middle if i in found else None,
+            settled_at=tuple(found[i].latest) if i in found else (),
+            trained=tuple((row.settled_at, row.n * _epochs(spec, row)) for row in ended[i]),
+        )
+        for i, spec in specs.items()
+    }
 
 
-def _course(spec: StudySpec | None, rows: Collection[Row[Any]]) -> Course:
-    search = [row for row in rows if row.phase == Phase.SEARCH]
-    complete = [r for r in search if r.state == SlotState.COMPLETE and r.score is not None]
-    points = [(row.number, row.score) for row in complete if math.isfinite(row.score)]
-    recent = [row for row in rows if row.now - row.settled_at < timedelta(seconds=RECENT_S)]
+def _trained(settled: ColumnElement[bool]) -> Select[Any]:
+    """How many slots have ended in which way in each of the last ``RECENT_S``."""
+    second = func.date_trunc("second", slots.c.settled_at).label("settled_at")
+    scored, n_steps = slots.c.score.is_not(None), func.cardinality(slots.c.steps)
+    named = slots.c.study_id, slots.c.phase, slots.c.state
+    facts = (*named, second, scored.label("scored"), n_steps.label("n_steps"))
+    recent = func.clock_timestamp() - timedelta(seconds=RECENT_S)
+    query = select(*facts, func.count().label("n")).where(settled, slots.c.settled_at > recent)
+    return query.group_by(*facts).order_by(second)
+
+
+def _leaders(scored: ColumnElement[bool]) -> Select[Any]:
+    """Trials with a score above, or below, that of all before them, in their order."""
+    which, number, score = slots.c.study_id, slots.c.number, slots.c.score
+
+    before: dict[str, Any] = {"partition_by": which, "order_by": number, "rows": (None, -1)}
+    largest = func.max(score).over(**before).label("largest")
+    smallest = func.min(score).over(**before).label("smallest")
+    seen = select(which, number, score, largest, smallest).where(scored).subquery().c
+    leads = seen.largest.is_(None) | (seen.score > seen.largest) | (seen.score < seen.smallest)
+    return select(seen.study_id, seen.number, seen.score).where(leads).order_by(seen.number)
+
+
+def _best(spec: StudySpec | None, leaders: Sequence[Row[Any]]) -> tuple[tuple[int, float], ...]:
     sign = 1.0 if spec is None or spec.maximize else -1.0
     best: list[tuple[int, float]] = []
-    for number, score in points:
-        if not best or sign * score > sign * best[-1][1]:
-            best.append((number, score))
-    return Course(
-        counts=Counter(SlotState(row.state) for row in search),
-        best=tuple(best),
-        middle=statistics.median(score for _, score in points) if points else None,
-        settled_at=tuple(sorted((row.settled_at for row in search), reverse=True)[:LAST]),
-        trained=tuple((row.settled_at, _epochs(spec, row)) for row in recent),
-    )
+    for row in leaders:
+        if not best or sign * row.score > sign * best[-1][1]:
+            best.append((row.number, row.score))
+    return tuple(best)
 
 
 def _epochs(spec: StudySpec | None, row: Row[Any]) -> int:
-    """Epochs that a settled slot has trained; see ``effort.of_slot``."""
+    """Epochs that a slot that ended so has trained; see ``effort.of_slot``."""
     if spec is None:
         return 0
     if row.phase == Phase.CONFIRM:
-        return 0 if row.score is None else spec.confirm_epochs
+        return spec.confirm_epochs if row.scored else 0
     return effort.of_steps(spec, row.n_steps, complete=row.state == SlotState.COMPLETE)

@@ -257,20 +257,22 @@ def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:
     return tuple(_members_by_slot(connection, query)[slot_id])
 
 
-def open_studies(connection: Connection) -> list[tuple[str, int]]:
-    """Studies with work left and how many of their slots are at work, in the order of fairness.
+def open_studies(connection: Connection) -> list[tuple[str, int, int]]:
+    """Studies with work left, how many of their slots are at work, and their priority.
 
-    Those with the fewest slots at work come first; among them, those that have waited the longest
-    since a slot of theirs was opened.
+    In the order in which workers serve them: those of the highest priority come first; among them,
+    those with the fewest slots at work; among these, those that have waited the longest since a
+    slot of theirs was opened.
     """
     at_work = _count_at_work(studies.c.id).label("at_work")
+    priority = optuna_tables.priority_of(studies.c.optuna_study_id).label("priority")
     opened = func.greatest(*(_last_opened(phase) for phase in Phase))  # of those that are not null
     query = (
-        select(studies.c.name, at_work)
+        select(studies.c.name, at_work, priority)
         .where(studies.c.state == StudyState.OPEN)
-        .order_by(at_work, opened.nulls_first(), studies.c.created_at)
+        .order_by(priority.desc(), at_work, opened.nulls_first(), studies.c.created_at)
     )
-    return [(row.name, row.at_work) for row in connection.execute(query)]
+    return [(row.name, row.at_work, row.priority) for row in connection.execute(query)]
 
 
 def at_work(connection: Connection, study_id: int, but: str) -> int:

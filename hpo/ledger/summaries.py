@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select, true
 
 from hpo.errors import SpecError
-from hpo.ledger import reading
+from hpo.ledger import optuna_tables, reading
 from hpo.ledger.tables import members, slots, slots_of, studies
 from hpo.study import effort, pareto
 from hpo.study.confirmation import SOLVED_SCORE, SOLVED_TYPES
@@ -33,6 +33,7 @@ def summaries(connection: Connection, only: Collection[int] | None = None) -> li
             func.count(slots.c.id).filter(slots.c.lease_until > now).label("running"),
             func.max(slots.c.score).filter(scored).label("largest"),
             func.min(slots.c.score).filter(scored).label("smallest"),
+            optuna_tables.priority_of(studies.c.optuna_study_id).label("priority"),
         )
         .outerjoin(slots, slots_of(studies.c.id, Phase.SEARCH))
         .group_by(studies.c.id)
@@ -81,6 +82,7 @@ def _summary(
         best_score=best if spec is None or spec.selects else None,
         best_cost=best_cost,
         confirmed=None if named is None else _confirmed_summary(named),
+        priority=row.priority,
         created_at=row.created_at,
     )
 
@@ -93,10 +95,11 @@ def _reported(
     facts = [slots.c.study_id, complete, func.cardinality(slots.c.steps).label("n_steps")]
     settled = (slots.c.phase == Phase.SEARCH) & (slots.c.state != SlotState.RUNNING)
     query = select(*facts, func.count().label("n")).where(settled, ours).group_by(*facts)
-    return _by_study(connection, query)
+    return by_study(connection, query)
 
 
-def _by_study(connection: Connection, query: Select[Any]) -> defaultdict[int, list[Row[Any]]]:
+def by_study(connection: Connection, query: Select[Any]) -> defaultdict[int, list[Row[Any]]]:
+    """The rows of a query by their ``study_id``."""
     found: defaultdict[int, list[Row[Any]]] = defaultdict(list)
     for row in connection.execute(query):
         found[row.study_id].append(row)
@@ -181,7 +184,7 @@ def _confirmed(
     )
     same = (ranked.c.study_id == fresh.c.study_id) & (ranked.c.number == fresh.c.source)
     query = select(fresh, ranked.c.if_more, ranked.c.if_less).join(ranked, same)
-    return _by_study(connection, query)
+    return by_study(connection, query)
 
 
 def _first(spec: StudySpec | None, confirmed: Sequence[Row[Any]]) -> Row[Any] | None:

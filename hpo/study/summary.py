@@ -33,6 +33,8 @@ class StudySummary:
     best_cost: float | None = None
     confirmed: ConfirmedSummary | None
     """The best configuration that has been retrained from fresh seeds."""
+    priority: int = 0
+    """Workers that serve several studies take up trials of the highest one first."""
     created_at: datetime
 
 
@@ -85,7 +87,8 @@ class Course:
     settled_at: tuple[datetime, ...]
     """When the last trials settled, the newest first; at most ``LAST``."""
     trained: tuple[tuple[datetime, int], ...]
-    """When the trials and confirmations of the last ``RECENT_S`` settled, and their epochs."""
+    """When trials and confirmations of the last ``RECENT_S`` settled, to the second, and the epochs
+    of these."""
 
 
 @dataclass(frozen=True, kw_only=True)

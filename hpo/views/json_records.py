@@ -35,7 +35,7 @@ _TRIAL = (
 
 _SUMMARY = (
     *("name", "objective", "state", "reason", "trials", "settled", "running", "epochs"),
-    *("best_score", "best_cost", "confirmed"),
+    *("best_score", "best_cost", "confirmed", "priority"),
 )
 
 

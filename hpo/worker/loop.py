@@ -8,6 +8,8 @@ import platform
 import time
 import uuid
 from contextlib import suppress
+from itertools import groupby
+from operator import itemgetter
 
 from hpo import settings
 from hpo.errors import HpoError, StorageError, StudyError
@@ -143,15 +145,18 @@ class Worker:
     def _claim_fairly(self) -> Claim | Wait:
         waits, stale, studies = [], False, self._ledger.open_studies()
         self._heart.left_out = {
-            name: self._heart.left_out[name] for name, _ in studies if name in self._heart.left_out
+            name: self._heart.left_out[name] for name, *_ in studies if name in self._heart.left_out
         }
-        for name, at_work in studies:
-            found = self._claim_unless_refused(name, at_work)
-            if isinstance(found, Claim):
-                return found
-            if isinstance(found, Wait):
-                waits.append(found.reason)
-                stale = stale or found.stale
+        for _, equals in groupby(studies, itemgetter(2)):
+            for name, at_work, _ in equals:
+                found = self._claim_unless_refused(name, at_work)
+                if isinstance(found, Claim):
+                    return found
+                if isinstance(found, Wait):
+                    waits.append(found.reason)
+                    stale = stale or found.stale
+            if stale:  # there may be work still of a higher priority than of those that are left
+                break
         return Wait("; ".join(waits) or "no study is open", stale)
 
     def _claim_unless_refused(self, study: str, at_work: int) -> Claim | Wait | Over:

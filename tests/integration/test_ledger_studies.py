@@ -134,14 +134,14 @@ def test_busy_studies_come_last(ledger: Ledger) -> None:
     for name in ("a", "b"):
         ledger.register(toy_spec(name))
     claim(ledger, "w", study="a")
-    assert ledger.open_studies() == [("b", 0), ("a", 1)]
+    assert ledger.open_studies() == [("b", 0, 0), ("a", 1, 0)]
 
 
 def test_of_studies_equally_busy_the_one_that_waited_longest_comes_first(ledger: Ledger) -> None:
     for name in ("a", "b", "c"):
         ledger.register(toy_spec(name))
     for turn in ("a", "b", "c", "a", "b", "c"):
-        assert ledger.open_studies()[0] == (turn, 0)
+        assert ledger.open_studies()[0] == (turn, 0, 0)
         ledger.settle(claim(ledger, "w", study=turn), End(state=SlotState.FAILED, message="why"))
 
 
@@ -149,9 +149,9 @@ def test_an_abandoned_slot_is_not_at_work(ledger: Ledger) -> None:
     ledger.register(toy_spec())
     ledger.claim("toy", "w", lease_s=0.001)
     released = claim(ledger, "v", study="toy")
-    assert ledger.open_studies() == [("toy", 1)]
+    assert ledger.open_studies() == [("toy", 1, 0)]
     ledger.release(released)
-    assert ledger.open_studies() == [("toy", 0)]
+    assert ledger.open_studies() == [("toy", 0, 0)]
 
 
 def test_who_is_not_the_first_looks_again_which_study_has_the_fewest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from hpo.ledger.overview import OverviewReader
 from hpo.postgres.connect import Storage
 from hpo.study import effort
 from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.study.summary import Course
+from hpo.study.summary import LAST, Course
 from hpo.study.trials import SlotState
 from hpo.views.numbers.convergence import clocks, incumbents
 
@@ -24,6 +25,11 @@ def check(snapshot: StudySnapshot, course: Course) -> None:
     best = incumbents(snapshot, clocks(snapshot)[0])
     assert course.best == tuple((slot.number, slot.score) for slot in best)
     settled = [slot for slot in snapshot.search if slot.state != SlotState.RUNNING]
+    scores = [slot.score for slot in settled if slot.state == SlotState.COMPLETE]
+    middle = statistics.median(s for s in scores if s is not None) if scores else None
+    assert course.middle == pytest.approx(middle)
+    latest = sorted((slot.settled_at for slot in settled if slot.settled_at), reverse=True)
+    assert list(course.settled_at) == latest[:LAST]
     assert {s: n for s, n in course.counts.items() if n} == {
         state: n for state in SlotState if (n := sum(s.state == state for s in settled))
     }

@@ -68,10 +68,12 @@ def test_a_worker_can_forget_nothing_that_people_did(
     with open_storage(url) as storage:
         Ledger(storage).register(toy_spec(**SMALL))
         Ledger(storage).register(toy_spec(**{**SMALL, "budget": {"trials": 5}}))
-        for line in (["stop", "toy"], ["resume", "toy"], ["delete", "toy", "--yes"]):
+        lines = (["stop", "toy"], ["resume", "toy"], ["priority", "toy", "5"])
+        for line in (*lines, ["delete", "toy", "--yes"]):
             assert cli_main.main([*line, "--storage", url]) == 0
         events = Ledger(storage).events(9)
-    did = ["submitted", "extended to 5 trials", "stopped", "resumed", "deleted"]
+    did = ["submitted", "extended to 5 trials", "stopped", "resumed"]
+    did += ["priority 5 (was 0)", "deleted"]
     assert [(e.who, e.what, e.study) for e in events] == [(who, what, "toy") for what in did]
     capsys.readouterr()
     assert cli_main.main(["storage", "log", "--storage", url]) == 0

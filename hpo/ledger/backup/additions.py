@@ -2,7 +2,8 @@
 
 `hpo.ledger.optuna_tables` writes our rows, which a backup makes anew; these it has to carry. Of a
 note it carries what people wrote, and no published figures: whoever watches the study publishes it
-anew. Artifacts whose content is in the database are not among them: a backup does not hold it.
+anew. A study's priority is among them; artifacts whose content is in the database are not: a backup
+does not hold it.
 """
 
 from __future__ import annotations

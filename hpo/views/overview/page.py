@@ -109,6 +109,7 @@ def _card(overview: Overview, number: int | None, study: StudySummary, course: C
     facts = {"Trials": _progress(study, course), **more}
     if study.state == StudyState.OPEN:
         facts["Workers"] = _workers(workers)
+        facts["Priority"] = str(study.priority or "")
     left = seconds_left(overview, study, course)
     if left is not None and left > 0:
         facts["Time left"] = f"about {formatting.duration_text(left)} for the search"

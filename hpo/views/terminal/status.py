@@ -54,7 +54,8 @@ def _chosen(studies: Sequence[StudySummary], rows: int) -> list[StudySummary]:
 def study_lines(studies: Sequence[StudySummary], *, width: int | None = None) -> list[str]:
     """A table of studies."""
     head = "study state settled epochs running score reported objective since"
-    rows = [head.split()]
+    ranked = any(study.priority for study in studies)
+    rows = [head.split() + ["priority"] * ranked]
     for study in studies:
         rows.append(
             [
@@ -66,9 +67,11 @@ def study_lines(studies: Sequence[StudySummary], *, width: int | None = None) ->
                 *_score(study),
                 study.objective,
                 f"{study.created_at:%Y-%m-%d %H:%M}",
+                *[str(study.priority)] * ranked,
             ]
         )
-    return tables.columns(rows, right=[2, 3, 4], width=width, drop=[7, 8, 3, 4])
+    right = [2, 3, 4, 9] if ranked else [2, 3, 4]
+    return tables.columns(rows, right=right, width=width, drop=[7, 8, 3, 4])
 
 
 def _score(study: StudySummary) -> tuple[str, str]:

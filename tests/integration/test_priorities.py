@@ -1,0 +1,111 @@
+"""Which of several studies standing workers serve first, and that nothing else depends on it."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from workers import kill, run_workers, start_worker, table, toy_spec, wait_until
+
+from hpo.errors import StudyError
+from hpo.ledger import priority
+from hpo.ledger.backup import study as backup_study
+from hpo.ledger.ledger import Ledger
+from hpo.ledger.optuna_tables import PRIORITY
+from hpo.postgres.connect import Storage
+from hpo.study.snapshot import StudySnapshot, StudyState
+
+SMALL = {"budget": {"trials": 12, "members": 1, "epochs": 3}, "confirm": None}
+
+
+def begun(*snapshots: StudySnapshot) -> list[tuple[datetime, str]]:
+    """When every trial was begun, and its study, in that order."""
+    return sorted((slot.started_at, s.spec.name) for s in snapshots for slot in s.search)
+
+
+def test_a_priority_set_in_the_middle_counts_from_the_next_trial_on(
+    ledger: Ledger, database_url: str, hpo: Callable[..., str]
+) -> None:
+    for name in ("a", "b"):
+        ledger.register(toy_spec(name, **SMALL, fixed={"sleep_s": 0.05}))
+    worker = start_worker(database_url)
+    wait_until(lambda: ledger.snapshot("b").settled >= 3, 120)
+    before = ledger.snapshot("b").now
+    assert hpo("priority", "b", 2) == "b: priority 2 (was 0)\n"
+    after = ledger.snapshot("b").now
+    wait_until(lambda: all(s.state == StudyState.DONE for s in ledger.studies()), 120)
+    kill(worker, signal.SIGTERM)
+    a, b = (ledger.snapshot(name, curves=True) for name in ("a", "b"))
+    shared = [name for at, name in begun(a, b) if at < before]
+    assert shared == (["a", "b"] * 12)[: len(shared)], "equal priorities share"
+    rest = [name for at, name in begun(a, b) if at > after][1:]  # the first was chosen before
+    assert rest == sorted(rest, reverse=True) != [], "b first, until it is done"
+    ledger.register(toy_spec("alone", **SMALL))
+    run_workers(database_url, "alone", 1)
+    assert table(b) == table(ledger.snapshot("alone", curves=True)), "scheduling alone"
+
+
+def test_workers_that_race_for_it_begin_nothing_below_as_long_as_there_is_work(
+    ledger: Ledger, database_url: str
+) -> None:
+    """Four at a time; once its window is full, or all are begun, the others' turn has come."""
+    wide = {"budget": {"trials": 16, "members": 1, "window": 16}, "confirm": None}
+    for name in ("low", "high"):
+        ledger.register(toy_spec(name, **wide, fixed={"sleep_s": 0.02}))
+    narrow = wide | {"budget": {"trials": 4, "members": 1, "window": 1}}
+    ledger.register(toy_spec("narrow", **narrow, fixed={"sleep_s": 0.1}))
+    for name, number in (("low", -1), ("high", 7), ("narrow", 8)):
+        priority.put(ledger, name, number)
+    assert [(name, p) for name, _, p in ledger.open_studies()] == [
+        *(("narrow", 8), ("high", 7), ("low", -1))
+    ]
+    workers = [start_worker(database_url) for _ in range(4)]
+    wait_until(lambda: all(s.state == StudyState.DONE for s in ledger.studies()), 120)
+    for worker in workers:
+        kill(worker, signal.SIGTERM)
+    snapshots = [ledger.snapshot(name) for name in ("low", "high", "narrow")]
+    order = [name for _, name in begun(*snapshots)]
+    assert order[0] == "narrow"
+    assert order.index("high") < 4, "narrow has room for one worker"
+    assert [name for name in order if name != "narrow"] == ["high"] * 16 + ["low"] * 16
+
+
+def test_it_is_shown_noted_and_travels_with_backups(
+    ledger: Ledger, storage: Storage, hpo: Callable[..., str], tmp_path: Path
+) -> None:
+    ledger.register(toy_spec())
+    assert "priority" not in hpo("studies")
+    assert hpo("priority", "toy") == "toy: priority 0\n"
+    assert json.loads(hpo("priority", "toy", -3, "--json"))["priority"] == -3
+    assert hpo("priority", "toy", -3) == "toy: priority -3\n", "nothing has changed"
+    assert hpo("studies").splitlines()[0].split()[-1] == "priority"
+    assert json.loads(hpo("status", "--json"))["studies"][0]["priority"] == -3
+    assert [e.what for e in ledger.events(9)] == ["submitted", "priority -3 (was 0)"]
+    backup_study.export(storage, "toy", tmp_path / "toy.jsonl")
+    backup_study.restore(storage, tmp_path / "toy.jsonl", "copy")
+    assert hpo("priority", "--study", "copy") == "copy: priority -3\n"
+    assert hpo("priority", "copy", 0) == "copy: priority 0 (was -3)\n"
+    assert {s.name: s.priority for s in ledger.studies()} == {"toy": -3, "copy": 0}
+    with pytest.raises(StudyError) as caught:
+        priority.put(ledger, "toy", 1001)
+    assert str(caught.value) == (
+        "study 'toy': the priority must be from -1000 to 1000, but got priority=1001. Only the "
+        "order of studies counts: take a smaller number."
+    )
+
+
+@pytest.mark.parametrize("written", ['"high"', "1e9", "[]", "99999999999", "null", "7"])
+def test_what_somebody_wrote_by_hand_ends_no_worker(
+    ledger: Ledger, storage: Storage, written: str
+) -> None:
+    ledger.register(toy_spec())
+    with storage.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO study_system_attributes (study_id, key, value_json) "
+            f"SELECT study_id, '{PRIORITY}', '{written}' FROM studies"
+        )
+    assert ledger.open_studies() == [("toy", 0, 7 if written == "7" else 0)]
