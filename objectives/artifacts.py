@@ -120,7 +120,8 @@ def network_input(path: str | Path, series: Sequence[ArrayLike]) -> torch.Tensor
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: it is no such file, or a series has other channels, numbers that are not
-            finite, or another length than the network was trained for.
+            finite, another length than the others, or, where shorter ones are padded, a larger one
+            than the network was trained for.
     """
     description, path = describe(path), Path(path)
     channels = description["architecture"]["channels"]

@@ -246,7 +246,7 @@ def _write_state(client: Any, snapshot: StudySnapshot, there: Mapping[str, Any])
         for item in snapshot.confirmations
         if item.scores
     }
-    told[_STUDY] = {"score": best.score if best else None}
+    told[_STUDY] = {"score": snapshot.claimed(best) if best else None}
     if snapshot.confirmed is not None:
         told[_STUDY] |= told[slot_name(snapshot.confirmed.source, None, None)]
     for name, metrics in told.items():

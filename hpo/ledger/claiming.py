@@ -26,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 
-from hpo.ledger import optuna_tables, reading, workers
+from hpo.ledger import optuna_tables, ranking, reading, workers
 from hpo.ledger.claims import ARTIFACT_TRIES, Checkpoint, Claim, Claimant, Over, Wait
 from hpo.ledger.tables import IS_RUNNING, SCHEMA_VERSION, checkpoints, slots, slots_of, studies
 from hpo.ledger.worker_statements import LOST_BEFORE, NOW, OPEN
@@ -249,7 +249,7 @@ def _next_confirmation(
     wanted: dict[int, tuple[int, Any]] = {}
     """Source and parameters of every confirmation training by number, the best trial's first."""
     if spec.confirm is not None:
-        for best in reading.best(connection, study.id, spec, spec.confirm.top):
+        for best in ranking.best(connection, study.id, spec, spec.confirm.top):
             first = best.number * spec.confirm.members
             numbers = range(first, first + spec.confirm.members)
             wanted |= dict.fromkeys(numbers, (best.number, best.params))

@@ -280,7 +280,9 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
             optuna_tables.exclude_trial(connection, slot.optuna_trial_id, shown)
         confirmed = (slots.c.study_id == study.id) & (slots.c.source == trial)
         was_confirmed = connection.scalar(select(slots.c.id).where(confirmed).limit(1))
-        _amended(connection, study, reopen=(StudyState.DONE,) if was_confirmed else ())
+        confirm = study.spec.get("confirm") or {}
+        again = was_confirmed or confirm.get("by") == "expected"  # which depends on all trials
+        _amended(connection, study, reopen=(StudyState.DONE,) if again else ())
         events.note(connection, name, f"excluded trial {trial}")
         return since
 

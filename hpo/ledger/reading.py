@@ -26,7 +26,6 @@ from hpo.ledger import optuna_tables
 from hpo.ledger.claims import Claim
 from hpo.ledger.tables import IS_RUNNING, members, slots, slots_of, studies, workers
 from hpo.search.history import sampler_attrs
-from hpo.study import pareto
 from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
@@ -85,7 +84,6 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
     trained = _members_by_slot(connection, _member_query(curves).where(slots.c.study_id == row.id))
     built = [_slot(slot, trained[slot.id], row.now) for slot in found]
     spec = check.restore(row.spec, row.name)
-    search = [slot for slot in found if slot.phase == Phase.SEARCH]
     return StudySnapshot(
         spec=spec,
         state=StudyState(row.state),
@@ -93,7 +91,7 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
         search_end=row.search_end,
         search_end_reason=row.search_end_reason,
         code_changes=tuple(entry["since"] for entry in code_of(row)[1:]),
-        expected=_expected(spec, search),
+        expected=_expected(spec, found),
         foreign_trials=optuna_tables.n_foreign(connection, row.id, row.optuna_study_id),
         created_at=row.created_at,
         now=row.now,
@@ -103,13 +101,14 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
     )
 
 
-def _expected(spec: StudySpec, search: Sequence[Row[Any]]) -> dict[int, Expected]:
-    """What is expected of complete trials, from all rows of a search in order."""
+def _expected(spec: StudySpec, rows: Sequence[Row[Any]]) -> dict[int, Expected]:
+    """What is expected of complete trials, from all slots of a study in order."""
     if spec.confirm is None or spec.confirm.by != "expected":
         return {}
     from hpo.search import expectation  # which takes long to import, and few need
 
-    return expectation.expected(spec, [_past(row) for row in search])
+    search = [_past(row) for row in rows if row.phase == Phase.SEARCH]
+    return expectation.expected(spec, search)
 
 
 def code_of(study: Row[Any]) -> list[dict[str, Any]]:
@@ -221,34 +220,6 @@ def _past(row: Any) -> Past:
         steps=tuple(row.steps),
         before=tuple(before),
     )
-
-
-def best(connection: Connection, study_id: int, spec: StudySpec, n: int) -> list[Any]:
-    """Number, parameters and claim of the first ``n`` trials in the order of ``snapshot.rank``."""
-    score = slots.c.score
-    complete = (slots.c.state == SlotState.COMPLETE) & score.is_not(None)
-    query = select(slots.c.number, slots.c.params, score, slots.c.cost)
-    query = query.where(slots_of(study_id, Phase.SEARCH), complete)
-    if spec.cost is not None:
-        trials: list[Row[Any]] = [*connection.execute(query)]
-        return pareto.order(spec, trials)[:n]
-    if spec.confirm is not None and spec.confirm.by == "expected":
-        return _best_expected(connection, study_id, spec)[:n]
-    ordered = query.order_by(score.desc() if spec.maximize else score, slots.c.number)
-    return list(connection.execute(ordered.limit(n)))
-
-
-def _best_expected(connection: Connection, study_id: int, spec: StudySpec) -> list[Any]:
-    query = select(slots).where(slots_of(study_id, Phase.SEARCH)).order_by(slots.c.number)
-    rows = [sound(row) for row in connection.execute(query)]
-    known = _expected(spec, rows)
-    found = [
-        SimpleNamespace(number=row.number, params=row.params, score=known[row.number].mean)
-        for row in rows
-        if row.number in known
-    ]
-    sign = -1.0 if spec.maximize else 1.0
-    return sorted(found, key=lambda trial: (sign * trial.score, trial.number))
 
 
 def members_of(connection: Connection, slot_id: int) -> tuple[Member, ...]:

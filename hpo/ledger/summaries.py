@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select, true
 
 from hpo.errors import SpecError
-from hpo.ledger import optuna_tables, reading
+from hpo.ledger import optuna_tables, ranking
 from hpo.ledger.tables import members, slots, slots_of, studies
 from hpo.study import effort, pareto
 from hpo.study.confirmation import SOLVED_SCORE, SOLVED_TYPES
@@ -54,19 +54,15 @@ def _summary(
     best, best_cost = row.largest if spec is None or spec.maximize else row.smallest, None
     named = _first(spec, confirmed)
     if spec is not None and spec.cost is not None:
-        top = reading.best(connection, row.id, spec, spec.confirm.top if spec.confirm else 1)
+        top = ranking.best(connection, row.id, spec, spec.confirm.top if spec.confirm else 1)
         valid = {trial.number for trial in top}
         named = pareto.headline(spec, [fresh for fresh in confirmed if fresh.source in valid])
         if top:  # the trials of ``row`` may have been excluded since
             best, best_cost = top[0].score, top[0].cost
     elif spec is not None and spec.confirm is not None and spec.confirm.by == "expected":
-        if row.state != StudyState.DONE or len(confirmed) > 1:  # else it is clear which it is
-            top = reading.best(connection, row.id, spec, spec.confirm.top)
-            best = top[0].score if top else None
-            ranks = {trial.number: rank for rank, trial in enumerate(top)}
-            confirmed = [fresh for fresh in confirmed if fresh.source in ranks]
-            confirmed.sort(key=lambda fresh: ranks[fresh.source])
-        named = next(iter(confirmed), None)
+        top = ranking.best(connection, row.id, spec, spec.confirm.top)
+        best = top[0].score if top else None
+        named = next((c for trial in top for c in confirmed if c.source == trial.number), None)
     return StudySummary(
         name=row.name,
         spec=spec,

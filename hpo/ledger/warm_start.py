@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from hpo.errors import StudyError
-from hpo.ledger import reading
+from hpo.ledger import ranking
 from hpo.ledger.tables import studies
 from hpo.study import warm_start
 from hpo.study.rules import check
@@ -96,7 +96,7 @@ def _sources(connection: Connection, spec: StudySpec, name: str, where: str) -> 
     other = check.restore(row.spec)
     _refuse_other_kind(spec, other, where)
     unnamed = {name: other.objective_impl.unnamed[name] for name in other.unnamed}
-    for found in reading.best(connection, row.id, other, other.budget.trials):
+    for found in ranking.best(connection, row.id, other, other.budget.trials):
         fixed = {
             key: value
             for key, value in {**unnamed, **other.fixed}.items()

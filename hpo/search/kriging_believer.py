@@ -197,7 +197,7 @@ class Known:
     def expected(self, where: Array) -> tuple[Array, Array]:
         """The mean score of networks at points (k, width), and how well it is known (k,)."""
         mean, variance = self.process.predict(where)
-        deviation = np.sqrt(variance)
+        mean, deviation = np.round(mean, _DECIMALS), np.sqrt(variance)
         low, high = self._scores(mean - deviation), self._scores(mean + deviation)
         return self._scores(mean), np.abs(high - low) / 2.0
 

@@ -105,26 +105,23 @@ def extrapolated(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     """
     if spec.sampler.name not in _BLIND or spec.pruner.name in ("none", "wilcoxon"):
         return list(seen)
-    ended = [past for past in seen if past.state in _ENDED and past.steps]
-    furthest = min(max((len(past.steps) for past in ended), default=0), spec.budget.epochs)
-    ends = [(_end(past), past.steps) for past in ended if len(past.steps) >= furthest]
+    whole = [past for past in seen if past.state == SlotState.COMPLETE and past.steps]
+    cut = [past for past in seen if past.state == SlotState.PRUNED]
+    longest = max((len(past.steps) for past in cut), default=0)
+    furthest, last = spec.budget.epochs, spec.budget.epochs - 1
+    if not whole and longest < furthest:
+        furthest = last = longest
+        whole = [replace(p, score=p.steps[-1]) for p in cut if len(p.steps) == longest > 0]
     gains: dict[int, float] = {}
     told = []
     for past in seen:
         step = len(past.steps)
-        if past.state == SlotState.PRUNED and 0 < step <= furthest:
+        if past.state == SlotState.PRUNED and whole and 0 < step <= last:
             if step not in gains:
-                gains[step] = statistics.median(end - steps[step - 1] for end, steps in ends)
+                gains[step] = statistics.median((p.score or 0.0) - p.steps[step - 1] for p in whole)
             attrs = {**past.suggestion.attrs, EXTRAPOLATED: math.log(furthest / step)}
             own = replace(past.suggestion, attrs=attrs)
             score = past.steps[-1] + gains[step]
             past = replace(past, suggestion=own, state=SlotState.COMPLETE, score=score)
         told.append(past)
     return told
-
-
-def _end(past: Past) -> float:
-    """The score of a complete trial, of another one its last value."""
-    if past.state == SlotState.COMPLETE and past.score is not None:
-        return past.score
-    return past.steps[-1]

@@ -77,10 +77,19 @@ class Notifier(threading.Thread):
         try:
             for study, notice in self._notices.due(self._notify.stalled_s, self._study):
                 if self._notices.claim(study, notice, self._notify.stalled_s):
-                    self._notices.settle(study, notice, self._deliver(study, notice))
+                    self._notices.settle(study, notice, self._delivered(study, notice))
         except Exception as error:
             if not is_passing(error):  # of a database that is away, the worker tells
                 log.warning("nobody could be notified: %s", " ".join(str(error).split())[:200])
+
+    def _delivered(self, study: str, notice: Notice) -> bool:
+        try:
+            return self._deliver(study, notice)
+        except Exception as error:
+            if is_passing(error):
+                raise  # who looks when the claim is over tries again
+            log.warning("%s, %s: %s", study, notice, " ".join(str(error).split())[:200])
+            return False
 
     def _deliver(self, study: str, notice: Notice) -> bool:
         """Send it by every way that there is, holding no connection; whether all went well."""

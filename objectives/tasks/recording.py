@@ -107,7 +107,7 @@ def _series(path: Path, x: NDArray[Any], unequal: bool) -> NDArray[np.float32]:
         shortest = int(lengths.argmin())
         refuse(
             path,
-            f"{lengths.max()} points in every series",
+            f"{points.shape[1]} points in every series",
             f"{lengths[shortest]} in x[{shortest}], then NaN",
             UNEQUAL,
         )

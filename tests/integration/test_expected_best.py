@@ -8,6 +8,7 @@ from hpo.ledger import interventions
 from hpo.ledger.summaries import summaries
 from hpo.notebook import load
 from hpo.postgres.connect import open_storage
+from hpo.study.snapshot import StudyState
 from hpo.study.summary import StudySummary
 from hpo.views import json_records, verdict
 from hpo.views.terminal import live, tables
@@ -54,6 +55,11 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(database_url: str)
         assert summary.confirmed is not None
         assert summary.confirmed.source == best.number
 
+        assert summary.best_score == known.mean, "not that of the luckiest"
+
+        other = min(snapshot.expected, key=lambda number: snapshot.expected[number].mean)
+        interventions.exclude(ledger, spec.name, other)  # it may change what is expected of others
+        assert ledger.snapshot(spec.name).state == StudyState.OPEN
         interventions.exclude(ledger, spec.name, best.number)
         after = ledger.snapshot(spec.name)
         assert after.best is not None

@@ -95,7 +95,8 @@ def _of_expectation(spec: StudySpec) -> Rules:
     known = 'confirm.by: "expected" is what the process of the sampler "kriging-believer" expects'
     yield (
         spec.sweep is not None or spec.sampler.name != "kriging-believer",
-        f"{known}, but got sampler.name={spec.sampler.name!r}. Take that sampler, or remove it.",
+        f"{known}, but got sampler.name={spec.sampler.name!r}. Take that sampler, or write "
+        'confirm.by = "score".',
     )
     yield (
         spec.cost is not None,

@@ -162,7 +162,7 @@ def _confirmed(snapshot: StudySnapshot, clock: Clock, *, most: int | None) -> li
     x = [clock.end + step * (i + 1) for i in range(len(found))]
     claims = [score_text.shown(spec, c.search_score) for c in found]
     said = [score_text.score_text(spec, c.search_score) for c in found]
-    text = [f"trial {c.source} in the search: {s}" for c, s in zip(found, said, strict=True)]
+    text = [f"trial {c.source}, as claimed: {s}" for c, s in zip(found, said, strict=True)]
     ring = {"color": BLUE, "size": 11, "symbol": "circle-open", "line": {"width": 2}}
     claimed = markers(x, claims, text, name="claimed by the search", marker=ring)
     y = [score_text.shown(spec, c.mean) for c in found]

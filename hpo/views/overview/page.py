@@ -124,7 +124,7 @@ def _card(overview: Overview, number: int | None, study: StudySummary, course: C
         gap=gap,
         facts={name: text for name, text in facts.items() if text},
         curve=drawn,
-        label=f"The best score so far over the trials: {claim}{f', {gap}' * bool(gap)}",
+        label=f"The best score so far over the trials; best: {claim}{f', {gap}' * bool(gap)}",
     )
 
 

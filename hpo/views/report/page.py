@@ -321,7 +321,7 @@ def _best(snapshot: StudySnapshot) -> Section:
     for slot in snapshot.front if two else snapshot.ranking[:BEST_ROWS]:
         row = [f"trial {slot.number}", _member_scores(snapshot, slot)]
         if spec.reported is not None:
-            row.append(formatting.difference_text(spec, slot.score or 0.0))
+            row.append(formatting.difference_text(spec, snapshot.claimed(slot) or 0.0))
         row += [_value(slot.params.get(name)) for name in names]
         rows.append(row + ([_value(slot.cost)] if two else []))
     caption = f"The best {BEST_ROWS} complete trials of the search"

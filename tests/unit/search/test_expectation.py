@@ -91,7 +91,10 @@ def test_shares_invert_logits() -> None:
 @pytest.mark.parametrize(
     ("tables", "words"),
     [
-        ({"sampler": {"name": "tpe"}}, "but got sampler.name='tpe'. Take that sampler, or remove"),
+        (
+            {"sampler": {"name": "tpe"}},
+            "got sampler.name='tpe'. Take that sampler, or write",
+        ),
         ({"confirm": {"by": "luck"}}, "confirm.by"),
     ],
 )

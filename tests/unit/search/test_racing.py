@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -223,6 +224,8 @@ def test_the_longest_curves_stand_for_complete_ones_as_long_as_there_is_none() -
     distances = [past.suggestion.attrs["extrapolated"] for past in told]
     assert distances == pytest.approx([0.0, 0.0, math.log(3 / 2)])
     assert racing.extrapolated(spec, []) == []
+    whole = replace(stopped(0.1, 0.2, 0.3, 0.6), state=SlotState.COMPLETE)
+    assert racing.extrapolated(spec, [whole, longer[0]])[1].score == pytest.approx(0.5 + 0.3)
 
 
 def test_tpe_knows_of_pruned_trials_itself() -> None:
