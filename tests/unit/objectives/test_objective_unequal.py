@@ -87,7 +87,7 @@ def broken(value: float) -> NDArray[np.float64]:
         (
             ending_in_nan(),
             None,
-            "5 points in every series must hold, but got 2 in x[0], then NaN. " + REMEDY,
+            "6 points in every series must hold, but got 2 in x[0], then NaN. " + REMEDY,
         ),
         (broken(np.nan), "before", "but got x[7, 1, 0]=nan (1 such values)."),
         (broken(np.inf), None, "but got x[7, 1, 0]=inf (1 such values)."),
