@@ -84,7 +84,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Argparse's message, with the closest valid option where one was mistyped."""
-        options = set(re.findall(r"--[\w-]+", self.format_help()))
+        options = set(re.findall(r"--[\w-]+", self.format_help())) - {"--help"}
         wrong = re.findall(r"--[\w-]+", message) if "unrecognized" in message else []
         hints = "".join(near_miss(word, options) for word in wrong)
         message += f". {hints.rstrip()}" * bool(hints)

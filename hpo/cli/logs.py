@@ -40,7 +40,7 @@ def logs(arguments: argparse.Namespace) -> int:
             f"log of theirs. `hpo status` says where they work."
         )
     for path in _of_last_launch(files):
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() or ["(nothing yet)"]
         print(f"== {path}", *lines[-arguments.lines :], sep="\n")
     return 0
 

@@ -54,7 +54,12 @@ def find(study: str) -> Path:
         return path
     files = available()
     if study not in files:
-        raise SpecError(f"unknown study {study!r}. {did_you_mean(study, files)}")
+        beside = f"{study}.toml"
+        hint = f"For the file in the working directory, give {beside}. "
+        raise SpecError(
+            f"unknown study {study!r}. {hint if Path(beside).is_file() else ''}"
+            f"{did_you_mean(study, files)}"
+        )
     return files[study]
 
 

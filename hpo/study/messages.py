@@ -64,7 +64,8 @@ def explain(error: ValidationError, model: type[BaseModel], where: str, table: s
         )
     found = problem["input"]
     got = "a table" if isinstance(found, Mapping) and found else f"{parts[-1]}={found!r}"
-    return f"{where}: {key}: {message} must hold, but got {got}. Change it."
+    remedy = f"Write its keys below [{key}]." if message == "a table" else "Change it."
+    return f"{where}: {key}: {message} must hold, but got {got}. {remedy}"
 
 
 def rule(problem: ErrorDetails) -> str:

@@ -211,7 +211,7 @@ def _reproduce(snapshot: StudySnapshot) -> str:
     but = f" up to trial {min(amended)}, which was {how}" if amended else ""
     return (
         f"**To run it again,** anywhere, with the same result{but}: save the text below as "
-        f"{code(spec.name + '.toml')}, then {code(f'python -m hpo.launch --study {name}.toml')}. "
+        f"{code(spec.name + '.toml')}, then {code(f'hpo launch {name}.toml')}. "
         f"More of this study: {code(f'hpo report {name}')}, {code(f'hpo best {name}')}.\n\n"
         + _block(file.dumps(spec), "toml")
     )

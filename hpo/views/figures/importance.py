@@ -14,7 +14,7 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Slot
 from hpo.views import formatting
-from hpo.views.figures.style import focus, hover, markers, position, safe, style
+from hpo.views.figures.style import focus, hover, log_axis, markers, position, safe, style
 from hpo.views.figures.thinning import sample
 from hpo.views.numbers.importance import LEAST, Effect, Importance
 from hpo.views.numbers.scores import axis_score, comparable
@@ -165,9 +165,8 @@ def _axis(spec: StudySpec, name: str) -> dict[str, Any]:
         return {**axis, "type": "category"}
     ends = [float(dimension.low or 0.0), float(dimension.high or 0.0)]
     if dimension.log:
+        axis |= {**log_axis(ends), "exponentformat": "power"}
         ends = [math.log10(end) for end in ends]
-        axis |= {"type": "log", "exponentformat": "power"}
-        axis |= {"dtick": 1} if ends[1] - ends[0] > 1 else {}
     return {**axis, "range": ends}
 
 

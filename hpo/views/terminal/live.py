@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.console import Console, Group, RenderableType
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -27,6 +28,9 @@ _CHART_ROWS = (7, 12)
 """Fewest and most lines of the chart, without its axis."""
 _FIXED_LINES = 9
 """Lines of the view without its two lists and its notes."""
+_ECHO = 2
+"""Columns left free on the right: a terminal writes ``^C`` behind the last line, and where that
+does not fit, the view is drawn again below its first line."""
 
 
 class LiveView(View):
@@ -88,7 +92,7 @@ def screen(
     height: int,
 ) -> RenderableType:
     """The whole view for one moment, for a terminal of ``width`` by ``height`` characters."""
-    spec, last = snapshot.spec, settled(snapshot)[-5:]
+    spec, last, width = snapshot.spec, settled(snapshot)[-5:], max(1, width - _ECHO)
     title = Text.assemble((spec.name, "bold"), f"  {spec.objective}  ", (storage, "dim"))
     parts: list[Text | Table] = [title, bar(snapshot, width), counts(snapshot, seconds_left)]
     if snapshot.confirm:
@@ -120,7 +124,7 @@ def screen(
     for part in parts:
         if isinstance(part, Text):
             part.no_wrap, part.overflow = True, "ellipsis"
-    return Group(*parts)
+    return Constrain(Group(*parts), width)
 
 
 def chart_lines(snapshot: StudySnapshot, width: int, room: int) -> list[Text]:

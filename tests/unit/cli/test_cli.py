@@ -67,6 +67,7 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
     [
         ("best x --tpo 3", "unrecognized arguments: --tpo 3. Did you mean '--top'?"),
         ("status --jsn", "unrecognized arguments: --jsn. Did you mean '--json'?"),
+        ("trace x --chanels 3", "unrecognized arguments: --chanels 3\n"),
         ("best x --top 0", "argument --top: must be at least 1, but got 0"),
         ("launch", "the following arguments are required: STUDY"),
         (

@@ -104,3 +104,6 @@ def test_logs_shows_what_the_last_launch_wrote(
             f"== {logs}/20261127-0930-7-1.log\nline 7\nline 8\n"
             f"== {logs}/20261127-0930-7-2.log\nline 7\nline 8\n"
         )
+    (logs / "20261127-0931-8-1.log").touch()
+    assert main.main(["logs"]) == 0
+    assert capsys.readouterr().out == f"== {logs}/20261127-0931-8-1.log\n(nothing yet)\n"

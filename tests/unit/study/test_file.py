@@ -113,9 +113,16 @@ def test_a_file_that_is_not_toml_is_refused_with_its_line(study: Path) -> None:
     assert "must be UTF-8 text" in refusal(study)
 
 
-def test_an_unknown_study_lists_those_that_exist(tmp_path: Path) -> None:
+def test_an_unknown_study_lists_those_that_exist(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert refusal("seqdigit").startswith(
         "unknown study 'seqdigit'. Did you mean 'seqdigits'? Valid: "
+    )
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").touch()
+    assert refusal("mine").startswith(
+        "unknown study 'mine'. For the file in the working directory, give mine.toml. Valid: "
     )
     missing = tmp_path / "none.toml"
     assert refusal(missing) == (

@@ -40,7 +40,8 @@ def test_contours_show_the_pair_that_interacts_and_the_marks() -> None:
     pairs = found(study).pairs(3)
     assert pairs[0] == ("rate_per_ns", "x")
     figure = figures_importance.contours(study, pairs)
-    assert figure.layout.xaxis.type == "log"
+    assert (figure.layout.xaxis.type, figure.layout.xaxis.dtick) == ("log", 1)
+    assert figure.layout.xaxis.minor.ticks == "outside", "as everywhere else"
     assert list(figure.layout.xaxis.range) == [-3.0, 1.0]
     ground, dots, cross, star = figure.data[:4]
     assert (len(ground.x), len(ground.y), len(ground.z)) == (32, 32, 32)

@@ -112,7 +112,7 @@ def test_it_says_what_is_searched_and_what_it_is_held_against() -> None:
     assert "| `rate_per_ns` | 1/ns | 0.001 – 10, logarithmic | `0.07` |" in note
     assert "| `colour` |  | `red`, `green` | `red` |" in note
     assert "| `k` |  | 1 – 8 | – |" in note
-    assert "`python -m hpo.launch --study toy-study.toml`" in note
+    assert "`hpo launch toy-study.toml`" in note
     assert "`hpo report toy-study`" in note
 
 

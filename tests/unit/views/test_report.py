@@ -124,7 +124,7 @@ def test_the_page_has_every_section_in_order() -> None:
     ]
     assert page.count("<h1") == 1
     assert page.count("<caption>") == page.count("<table") == 5
-    assert "python -m hpo.launch --study toy-study" in page
+    assert "hpo launch toy-study.toml" in page
     assert "hpo dashboard --open" in page
     assert "hpo trace" not in page, "the toy has no neurons"
     assert "Trial 16 is the first to go past the reported value" in page
