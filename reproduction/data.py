@@ -15,7 +15,7 @@ from typing import Any
 
 from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.study.trials import Member, Phase, Slot, SlotState
+from hpo.study.trials import Expected, Member, Phase, Slot, SlotState
 from hpo.views import json_records
 from hpo.views.report import lineage
 
@@ -46,6 +46,8 @@ def write(snapshot: StudySnapshot, path: Path) -> None:
         "spec": snapshot.spec.stored(),
         "columns": [*_COLUMNS, *_INFO, *_SOLVED],
     }
+    if snapshot.expected:
+        head["expected"] = {k: [own.mean, own.std] for k, own in snapshot.expected.items()}
     lines = [json_records.dumps(_trial(slot)) for slot in (*snapshot.search, *snapshot.confirm)]
     text = json_records.dumps(head)[:-1] + ', "trials": [\n' + ",\n".join(lines) + "\n]}\n"
     write_whole(text, path)
@@ -97,6 +99,8 @@ def read(path: Path) -> StudySnapshot:
         )
     created, now = (datetime.fromisoformat(tree[key]) for key in ("created_at", "now"))
     slots = [_slot(item, tree["columns"], created, tree["lineage"]) for item in tree["trials"]]
+    known = tree.get("expected", {}).items()
+    expected = {int(number): Expected(mean=own[0], std=own[1]) for number, own in known}
     return StudySnapshot(
         spec=check.restore(tree["spec"]),
         state=StudyState(tree["state"]),
@@ -105,6 +109,7 @@ def read(path: Path) -> StudySnapshot:
         now=now,
         search=tuple(slot for slot in slots if slot.phase == Phase.SEARCH),
         confirm=tuple(slot for slot in slots if slot.phase == Phase.CONFIRM),
+        expected=expected,
     )
 
 

@@ -191,11 +191,10 @@ def _searched(studies: Studies) -> str:
         if snapshot is None or best is None:
             continue
         confirmed = next((c for c in snapshot.confirmations if c.scores), None)
-        claimed = score_text.score_text(snapshot.spec, best.score or 0.0)
+        score = snapshot.claimed(best) or 0.0
+        claimed = score_text.score_text(snapshot.spec, score)
         excess = (
-            f"{100 * (best.score or 0.0) - 100 * statistics.fmean(confirmed.scores):+.1f}"
-            if confirmed
-            else "–"
+            f"{100 * score - 100 * statistics.fmean(confirmed.scores):+.1f}" if confirmed else "–"
         )
         found = spread_text(confirmed.scores) if confirmed else "–"
         rows.append([label, claimed, found, excess, f"{snapshot.settled}"])
