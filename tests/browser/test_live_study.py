@@ -141,5 +141,5 @@ def _shows_the_note(watched: Watched) -> None:
     assert "State: finished, all 12 trials settled, 96 epochs of training." in said
     assert re.search(r"Result: confirmed, trial \d+: .* on n = 2 fresh seeds", said)
     assert "Reported: 89.83 ± 2.91 % (arXiv:2408.02835)" in said
-    assert "python -m hpo.launch --study small.toml" in said
+    assert "hpo launch small.toml" in said
     assert page.locator("table td", has_text="tau_ns").is_visible()
