@@ -104,7 +104,7 @@ def run(spec: StudySpec, world: World, epochs: int) -> Search:
     late = true[EARLY:]
     best = np.argsort(-true, kind="stable")[: math.ceil(len(true) / 10)]
     return Search(
-        steps=_expected_steps(spec, trials) if _expects(spec) else _steps(trials),
+        steps=_steps(spec, trials),
         trials=len(trials),
         complete=sum(complete),
         good=float((late >= GOOD).mean()) if len(late) else math.nan,
@@ -146,52 +146,33 @@ def _train(
     )
 
 
-def _steps(trials: Sequence[_Trial]) -> list[Step]:
-    """The best trials, one after the other, by number."""
-    steps: list[Step] = []
-    spent = 0
-    for number, trial in enumerate(trials):
-        spent += trial.epochs
-        if trial.past.state != SlotState.COMPLETE:
-            continue
-        claimed = trial.past.score or 0.0
-        if steps and claimed <= steps[-1].claimed:
-            continue
-        steps.append(
-            Step(
-                trial=number,
-                epochs=spent,
-                claimed=claimed,
-                true=trial.true,
-                params=trial.past.suggestion.params,
-            )
-        )
-    return steps
-
-
-def _expects(spec: StudySpec) -> bool:
-    return spec.confirm is not None and spec.confirm.by == "expected"
-
-
-def _expected_steps(spec: StudySpec, trials: Sequence[_Trial]) -> list[Step]:
-    """The trials of the highest expected score, one after the other, and the claim in the end."""
+def _steps(spec: StudySpec, trials: Sequence[_Trial]) -> list[Step]:
+    """The best trials, one after the other, by number, and the claim in the end."""
     steps: list[Step] = []
     spent = 0
     past = [trial.past for trial in trials]
+    expects = spec.confirm is not None and spec.confirm.by == "expected"
+    claims: dict[int, float] = {}
     for number, trial in enumerate(trials):
         spent += trial.epochs
-        known = expected(spec, past[: number + 1])
-        best = max(known, key=lambda k: known[k].mean, default=None)
-        if best is None or (steps and steps[-1].trial == best and number < len(trials) - 1):
+        if expects:
+            known = expected(spec, past[: number + 1])
+            claims = {of: own.mean for of, own in known.items()}
+        elif trial.past.state == SlotState.COMPLETE:
+            claims[number] = trial.past.score or 0.0
+        best = max(claims, key=claims.__getitem__, default=None)
+        if best is None:
             continue
-        own = trials[best]
+        over = number == len(trials) - 1
+        if steps and steps[-1].trial == best and (not over or steps[-1].claimed == claims[best]):
+            continue
         steps.append(
             Step(
                 trial=best,
                 epochs=spent,
-                claimed=known[best].mean,
-                true=own.true,
-                params=own.past.suggestion.params,
+                claimed=claims[best],
+                true=trials[best].true,
+                params=past[best].suggestion.params,
             )
         )
     return steps

@@ -15,7 +15,7 @@ from hpo.study.trials import Phase, SlotState
 
 
 def best(connection: Connection, study_id: int, spec: StudySpec, n: int) -> list[Any]:
-    """Number, parameters and claim of the first ``n`` trials in the order of ``snapshot.rank``."""
+    """Number, parameters and claim of the first ``n`` trials, as in ``StudySnapshot.ranking``."""
     score = slots.c.score
     complete = (slots.c.state == SlotState.COMPLETE) & score.is_not(None)
     query = select(slots.c.number, slots.c.params, score, slots.c.cost)

@@ -118,7 +118,11 @@ class StudySnapshot:
         Of a study with a cost, no trial is simply the best: these are the trials of its front, in
         the order in which they are confirmed; see ``pareto.order``.
         """
-        return rank(self.spec, self.search, self.expected)
+        slots = complete(self.search)
+        if self.spec.cost is not None:
+            return pareto.order(self.spec, slots)
+        sign = -1.0 if self.spec.maximize else 1.0
+        return sorted(slots, key=lambda slot: (sign * (self.claimed(slot) or 0.0), slot.number))
 
     def claimed(self, slot: Slot) -> float | None:
         """What the search claims of a configuration: what is ``expected`` of it, else its score."""
@@ -211,15 +215,3 @@ def told(spec: StudySpec, *slots: Slot) -> dict[str, float]:
 def complete(slots: Sequence[Slot]) -> list[Slot]:
     """Slots with a result that counts."""
     return [s for s in slots if s.state == SlotState.COMPLETE and s.score is not None]
-
-
-def rank(
-    spec: StudySpec, slots: Sequence[Slot], expected: Mapping[int, Expected] | None = None
-) -> list[Slot]:
-    """Complete slots, best first; see ``StudySnapshot.ranking``."""
-    if spec.cost is not None:
-        return pareto.order(spec, complete(slots))
-    sign = -1.0 if spec.maximize else 1.0
-    means = {number: known.mean for number, known in (expected or {}).items()}
-    claimed = {s.number: means.get(s.number, s.score or 0.0) for s in complete(slots)}
-    return sorted(complete(slots), key=lambda s: (sign * claimed[s.number], s.number))
