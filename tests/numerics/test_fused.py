@@ -66,6 +66,25 @@ def test_agrees_for_every_size(
     assert_agrees(case, inputs(batch, times, channels), integrator=integrator, **filters)
 
 
+WIDE = list(product(KERNELS, [64, 100], [1, 2, 3], [0.6, 1.0], [1, 8, 21]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "layers", "density", "times", "integrator"), a_third(WIDE, INTEGRATORS)
+)
+def test_agrees_by_tiles(
+    kind: str, width: int, layers: int, density: float, times: int, integrator: str
+) -> None:
+    case = make(kind, width=width, layers=layers, channels=2, density=density)
+    assert case.structure.dense
+    assert_agrees(case, inputs(58, times, 2), integrator=integrator)
+
+
+@pytest.mark.parametrize(("width", "density"), [(32, 1.0), (66, 1.0), (64, 0.5)])
+def test_narrow_and_sparse_networks_have_no_tiles(width: int, density: float) -> None:
+    assert not make(width=width, layers=2, density=density).structure.dense
+
+
 @pytest.mark.parametrize(
     ("kind", "batch", "times", "filters", "integrator"),
     a_third([(kind, *data) for kind in KERNELS for data in DATA[kind]], INTEGRATORS),

@@ -14,6 +14,8 @@ consecutive float32. Blocks do not interact; each is taken through the whole of 
     The kernels of the two networks: their neuron steps, ``forward`` and ``backward``.
 ``sparse``
     What they share: drives, and the transposed pass of the adjoint.
+``dense``
+    The same by products of tiles, for wide networks in which most neurons are connected.
 ``learning``
     The rest of a weight update: readout, loss, clipping and Adam.
 ``elementary``, ``simd``

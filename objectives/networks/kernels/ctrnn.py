@@ -21,19 +21,18 @@ from __future__ import annotations
 from typing import Any
 
 from objectives.networks.kernels.compiling import kernel
+from objectives.networks.kernels.dense import collect, drives, pull
 from objectives.networks.kernels.elementary import ONE, ZERO, tanh
 from objectives.networks.kernels.simd import load, splat, store
 from objectives.networks.kernels.sparse import (
     LANES,
-    PIECE,
-    constant_drive,
     copy,
     fill,
-    gather,
     gather_adjoint,
     input_adjoint,
     input_drive,
 )
+from objectives.networks.kernels.structure import TILE
 
 
 @kernel
@@ -43,6 +42,8 @@ def forward(
     sources: Any,
     weights: Any,
     biases: Any,
+    spans: Any,
+    tiles: Any,
     constants: Any,
     extrapolation: Any,
     keep: bool,
@@ -66,12 +67,14 @@ def forward(
         sources: row of each non-zero's source, (nonzeros,).
         weights: gain weight of each non-zero, (nonzeros,).
         biases: gain b of each neuron, (neurons,).
+        spans: sources of each tile; none: no tiles. See ``structure.Tiles``.
+        tiles: gain weight by tile.
         constants: decay of a step.
         extrapolation: weights of the last three y in the mean y over a step.
         keep: see above.
         shape: points, steps per point, neurons, channels, neurons of a layer.
         held: scratch for the drives of the first layer that a point holds, (layer, LANES).
-        drive: scratch for gain I of one neuron, (LANES,).
+        drive: scratch for gain I of one neuron, or of a tile, (neurons, LANES).
         outputs: y of the two steps before the beginning, and of all from there, (steps + 3,
             neurons, LANES).
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
@@ -91,18 +94,31 @@ def forward(
         input_drive(u, t * inputs, starts, sources, weights, biases, ZERO, shape, held)
         for _ in range(n_steps):
             y_before, y_now, y_next = y_now, y_next, y_next + row if keep else y_before
-            for i in range(n_neurons):
-                total = constant_drive(held, biases, ZERO, i, width)
-                end = starts[n_neurons + 1 + i]
-                total = gather(total, weights, sources, starts[i], end, values, now)
-                store(drive, 0, total)
+            tile = 0
+            for i in range(0, n_neurons, len(drive) // LANES):
+                tile = drives(
+                    starts,
+                    sources,
+                    weights,
+                    biases,
+                    spans,
+                    tiles,
+                    tile,
+                    ZERO,
+                    shape,
+                    held,
+                    values,
+                    now,
+                    i,
+                    drive,
+                )
                 # a bound that LLVM does not know: it would take total apart lane by lane
-                for piece in range(0, len(drive), PIECE):
-                    here = i * LANES + piece
-                    after = decay * load(x, here, PIECE) + load(drive, piece, PIECE)
+                for one in range(0, len(drive), LANES):
+                    here = i * LANES + one
+                    after = decay * load(x, here, LANES) + load(drive, one, LANES)
                     y = tanh(after)
-                    mean = older * load(outputs, y_now + here, PIECE)
-                    mean = mean + oldest * load(outputs, y_before + here, PIECE)
+                    mean = older * load(outputs, y_now + here, LANES)
+                    mean = mean + oldest * load(outputs, y_before + here, LANES)
                     store(x, here, after)
                     store(outputs, y_next + here, y)
                     store(values, later + here, newest * y + mean)
@@ -116,6 +132,9 @@ def backward(
     starts: Any,
     targets: Any,
     weights: Any,
+    spans: Any,
+    spans_by_source: Any,
+    tiles: Any,
     constants: Any,
     extrapolation: Any,
     shape: Any,
@@ -124,7 +143,9 @@ def backward(
     adjoint_x: Any,
     mean_adjoint: Any,
     held: Any,
+    pulled: Any,
     sums: Any,
+    products: Any,
 ) -> None:
     """The adjoint of ``forward``, from the last step to the first.
 
@@ -142,40 +163,57 @@ def backward(
         starts: first non-zero of each row, neurons then channels, (rows + 1,).
         targets: the neuron which each non-zero drives, (nonzeros,).
         weights: gain weight of each non-zero, (nonzeros,).
+        spans, spans_by_source, tiles: see ``structure.Tiles``; gain weight by tile of sources.
         constants, extrapolation, shape: as in ``forward``.
         outputs: as ``forward`` left them.
         entering: G of the last layer after the last step, (layer, LANES).
         adjoint_x: scratch for A of two steps, used in turn, (2, neurons, LANES).
-        mean_adjoint: scratch for K of two steps, used in turn, (2, neurons, LANES).
+        mean_adjoint: scratch for K of some steps and the next one, (steps + 1, neurons, LANES);
+            with tiles CHUNK of them, else 1.
         held: scratch for the sum of a point's A, (neurons, LANES).
+        pulled: scratch for the sums over targets of one neuron, or of a tile, (neurons, LANES).
         sums: products for weights and biases over FOLD lanes, added to, (nonzeros + neurons, FOLD).
+        products: the same by tiles, without lanes.
     """
     (decay,) = constants
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, width = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
-    now, later = 0, row  # of adjoint_x and mean_adjoint
+    now, later = 0, row  # of adjoint_x
+    chunk = len(mean_adjoint) - row
+    step = 0  # of mean_adjoint
     fill(adjoint_x, 0, 2 * row, ZERO)
-    fill(mean_adjoint, 0, 2 * row, ZERO)
+    fill(mean_adjoint, 0, row, ZERO)
     for t in range(n_points - 1, -1, -1):
         fill(held, 0, row, ZERO)
         for n in range((t + 1) * n_steps, t * n_steps, -1):  # after so many steps
+            tile = 0
             for j in range(n_neurons):
                 at = j * LANES
                 y = load(outputs, (n + 2) * row + at, LANES)
                 total = splat(ZERO, LANES)
-                if n < n_points * n_steps:
+                if len(tiles) > 0:
+                    tile = pull(spans_by_source, tiles, tile, mean_adjoint, step, j, pulled)
+                    total = load(pulled, j % TILE * LANES, LANES)
+                elif n < n_points * n_steps:
                     first, end = starts[j], starts[j + 1]
                     total = gather_adjoint(
-                        total, weights, targets, first, end, mean_adjoint, now, y, sums
+                        total, weights, targets, first, end, mean_adjoint, step, y, sums
                     )
-                elif at >= last:
+                if n == n_points * n_steps and at >= last:
                     total = load(entering, at - last, LANES)
                 next_a = load(adjoint_x, now + at, LANES)
                 a = decay * next_a + (ONE - y * y) * total
-                pull = newest * a + (older * next_a + oldest * load(adjoint_x, later + at, LANES))
+                mean = newest * a + (older * next_a + oldest * load(adjoint_x, later + at, LANES))
                 store(adjoint_x, later + at, a)
-                store(mean_adjoint, later + at, pull)
+                store(mean_adjoint, step + row + at, mean)
                 store(held, at, load(held, at, LANES) + a)
             now, later = later, now
+            step += row
+            if step == chunk:
+                first_y = (n + 1) * row + chunk  # that of the first step of the chunk
+                collect(mean_adjoint, outputs, first_y, -row, chunk // row, spans, row, products)
+                copy(mean_adjoint, chunk, row, mean_adjoint, 0)
+                step = 0
         input_adjoint(u, t * inputs, starts, targets, shape, held, sums)
+    collect(mean_adjoint, outputs, 2 * row + step, -row, step // row, spans, row, products)

@@ -30,7 +30,6 @@ from objectives.networks.kernels.simd import (
 )
 from objectives.networks.kernels.sparse import (
     LANES,
-    PIECE,
     constant_drive,
     copy,
     fill,
@@ -100,19 +99,19 @@ def spintronic(
                 total = gather(total, weights, sources, starts[i], end, values, now)
                 store(drive, 0, total)
                 # a bound that LLVM does not know: it would take total apart lane by lane
-                for piece in range(0, len(drive), PIECE):
+                for piece in range(0, len(drive), LANES):
                     here = i * LANES + piece
-                    before = load(x, here, PIECE)
-                    after = exponential_step(before, load(drive, piece, PIECE), g)[0]
-                    y = load(outputs, now + here, PIECE)
+                    before = load(x, here, LANES)
+                    after = exponential_step(before, load(drive, piece, LANES), g)[0]
+                    y = load(outputs, now + here, LANES)
                     next_y = decay * y + gain * (after - before)  # Eq. (5)
                     if noisy:
-                        along = load(noise, 2 * jump * row + here, PIECE)
-                        across = load(noise, (2 * jump + 1) * row + here, PIECE)
+                        along = load(noise, 2 * jump * row + here, LANES)
+                        across = load(noise, (2 * jump + 1) * row + here, LANES)
                         jumped = after_noise_kick(after, along, across)
                         next_y = next_y + (jumped - after)
                         after = jumped
-                    mean = older * y + oldest * load(outputs, later + here, PIECE)
+                    mean = older * y + oldest * load(outputs, later + here, LANES)
                     store(x, here, after)
                     store(outputs, later + here, next_y)
                     store(values, later + here, newest * next_y + mean)
@@ -175,14 +174,14 @@ def ctrnn(
                 total = gather(total, weights, sources, starts[i], end, values, now)
                 store(drive, 0, total)
                 # a bound that LLVM does not know: it would take total apart lane by lane
-                for piece in range(0, len(drive), PIECE):
+                for piece in range(0, len(drive), LANES):
                     here = i * LANES + piece
-                    after = decay * load(x, here, PIECE) + gain * load(drive, piece, PIECE)
+                    after = decay * load(x, here, LANES) + gain * load(drive, piece, LANES)
                     if noisy:
-                        after = after + load(noise, jump * row + here, PIECE)
+                        after = after + load(noise, jump * row + here, LANES)
                     y = tanh(after)
-                    mean = older * load(outputs, now + here, PIECE)
-                    mean = mean + oldest * load(outputs, later + here, PIECE)
+                    mean = older * load(outputs, now + here, LANES)
+                    mean = mean + oldest * load(outputs, later + here, LANES)
                     store(x, here, after)
                     store(outputs, later + here, y)
                     store(values, later + here, newest * y + mean)

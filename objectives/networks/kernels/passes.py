@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectives.networks.integrators import EXTRAPOLATION
-from objectives.networks.kernels import ctrnn, sparse, spintronic
+from objectives.networks.kernels import ctrnn, dense, sparse, spintronic
+from objectives.networks.kernels.dense import CHUNK
 from objectives.networks.kernels.sparse import FOLD, LANES
-from objectives.networks.kernels.structure import Floats, SparseStructure, message
+from objectives.networks.kernels.structure import TILE, Floats, SparseStructure, message
 
 Run = Callable[[Floats], None]
 """A kernel on the input of one block, flat."""
@@ -130,16 +131,17 @@ class SpintronicKernel(Kernel):
         row, n_kept = self.row, n_points * self.n_steps + 1 if keep else 2
         sizes = {"outputs": 2 * row, "values": 2 * row, "states": n_kept * spintronic.STATE * row}
         adjoints = {"adjoint_x": row, "adjoint_y": row, "adjoint_drive": 2 * row}
-        return sizes | adjoints | {"filtered": 2 * row}
+        n_steps = CHUNK if self.structure.dense else 1
+        return sizes | adjoints | {"filtered": (n_steps + 1) * row, "changes": n_steps * row}
 
     def bind(self, pass_: Pass) -> tuple[Run, Run]:
         """See ``Kernel``."""
         how = (self.constants, self.extrapolation, self._reads_x)
         arrays = pass_.work.parts("held", "drive", "outputs", "values", "states", "read")
-        there = (*pass_.drives, *how, pass_.keep, pass_.shape, *arrays)
-        names = ("adjoint_x", "adjoint_y", "adjoint_drive", "held", "filtered", "sums")
-        arrays = pass_.work.parts("states", "entering", *names)
-        back = (*pass_.pulls, *how, pass_.shape, *arrays)
+        there = (*pass_.drives, *pass_.tiles, *how, pass_.keep, pass_.shape, *arrays)
+        names = ("adjoint_x", "adjoint_y", "adjoint_drive", "held", "filtered", "changes")
+        arrays = pass_.work.parts("states", "entering", *names, "drive", "sums", "products")
+        back = (*pass_.pulls, *pass_.tiles_by_source, *how, pass_.shape, *arrays)
         return (lambda u: spintronic.forward(u, *there)), (lambda u: spintronic.backward(u, *back))
 
 
@@ -166,15 +168,17 @@ class CtrnnKernel(Kernel):
         """See ``Kernel``."""
         row, n_kept = self.row, n_points * self.n_steps + 3 if keep else 3
         sizes = {"outputs": n_kept * row, "values": 2 * row, "x": row}
-        return sizes | {"adjoint_x": 2 * row, "mean_adjoint": 2 * row}
+        n_steps = CHUNK if self.structure.dense else 1
+        return sizes | {"adjoint_x": 2 * row, "mean_adjoint": (n_steps + 1) * row}
 
     def bind(self, pass_: Pass) -> tuple[Run, Run]:
         """See ``Kernel``."""
         how = (self.constants, self.extrapolation)
         arrays = pass_.work.parts("held", "drive", "outputs", "values", "x", "read")
-        there = (*pass_.drives, *how, pass_.keep, pass_.shape, *arrays)
-        names = ("outputs", "entering", "adjoint_x", "mean_adjoint", "held", "sums")
-        back = (*pass_.pulls, *how, pass_.shape, *pass_.work.parts(*names))
+        there = (*pass_.drives, *pass_.tiles, *how, pass_.keep, pass_.shape, *arrays)
+        names = ("outputs", "entering", "adjoint_x", "mean_adjoint", "held", "drive", "sums")
+        arrays = pass_.work.parts(*names, "products")
+        back = (*pass_.pulls, *pass_.tiles_by_source, *how, pass_.shape, *arrays)
         return (lambda u: ctrnn.forward(u, *there)), (lambda u: ctrnn.backward(u, *back))
 
 
@@ -198,7 +202,7 @@ class Pass:
         last_layer = structure.width * LANES
         self.work = Work(
             structure.pool,
-            drive=LANES,
+            drive=(TILE if structure.dense else 1) * LANES,
             read=last_layer,
             entering=last_layer,
             held=kernel.row,
@@ -206,12 +210,19 @@ class Pass:
             weights=n_nonzeros,
             weights_by_source=n_nonzeros if keep else 0,
             sums=(n_nonzeros + n_neurons) * FOLD if keep else 0,
+            tiles=len(structure.tiles.index),
+            tiles_by_source=len(structure.tiles.index) if keep else 0,
+            products=len(structure.tiles.index) if keep else 0,
             **kernel.sizes(n_points, keep),
         )
         s, work = structure, self.work
         self.drives = (s.target_starts, s.sources, work["weights"], work["biases"])
         """Arguments of every forward kernel."""
         self.pulls = (s.source_starts, s.targets, work["weights_by_source"])
+        """Arguments of every backward kernel."""
+        self.tiles = (s.tiles.spans, work["tiles"])
+        """Arguments of every forward kernel that takes a dense network by tiles."""
+        self.tiles_by_source = (s.tiles.spans, s.tiles.spans_by_source, work["tiles_by_source"])
         """Arguments of every backward kernel."""
         self.read = work["read"].reshape(-1, LANES)
         """What is read of the last layer after the present block, (width, LANES)."""
@@ -224,7 +235,10 @@ class Pass:
         structure, scale, work = self.kernel.structure, self.kernel.scale, self.work
         sparse.weigh(scale, parameters, structure.target_index, work["weights"])
         np.multiply(parameters[len(parameters) - structure.n_neurons :], scale, work["biases"])
+        dense.weigh(scale, parameters, structure.tiles.index, work["tiles"])
         if self.keep:
+            dense.weigh(scale, parameters, structure.tiles.index_by_source, work["tiles_by_source"])
+            work["products"].fill(0.0)
             sparse.weigh(scale, parameters, structure.source_index, work["weights_by_source"])
             work["sums"].fill(0.0)
 
@@ -241,6 +255,8 @@ class Pass:
         """Add the gradient since ``begin`` to ``gradient``, joined as the parameters are."""
         index, scale = self.kernel.structure.source_index, self.kernel.scale
         sparse.deliver(self.work["sums"], index, scale, gradient)
+        products = self.kernel.structure.tiles.products
+        dense.deliver(self.work["products"], products, scale, gradient)
 
 
 class Work:

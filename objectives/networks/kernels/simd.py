@@ -248,3 +248,100 @@ def add_products(typingctx: Any, total: Any, a: Any, b: Any) -> Any:
         return result
 
     return signature(total, total, a, b), codegen
+
+
+def _part(builder: Any, lanes: Any, first: int, n: int) -> Any:
+    """``n`` lanes from ``first``."""
+    return builder.shuffle_vector(lanes, lanes, ir.Constant(_vector(_I32, n), _range(first, n)))
+
+
+def _range(first: int, n: int) -> list[int]:
+    return list(range(first, first + n))
+
+
+def _joined(builder: Any, parts: list[Any]) -> Any:
+    """Parts of as many lanes each, a power of two of them, side by side."""
+    while len(parts) > 1:
+        n = 2 * parts[0].type.count
+        mask = ir.Constant(_vector(_I32, n), _range(0, n))
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        parts = [builder.shuffle_vector(a, b, mask) for a, b in pairs]
+    return parts[0]
+
+
+def _added(builder: Any, total: Any, a: Any, b: Any) -> Any:
+    """total + a b, in one instruction where there is one."""
+    product = builder.fmul(a, b, flags=("contract",))
+    return builder.fadd(product, total, flags=("contract",))
+
+
+@_intrinsic
+def add_weighted(typingctx: Any, total: Any, weights: Any, k: Any, value: Any) -> Any:
+    """Row by row of ``total`` (rows, lanes): total + weights[k + row] * value."""
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        n = sig.args[3].n
+        rows = []
+        for row in range(sig.args[0].n // n):
+            at = builder.add(args[2], ir.Constant(args[2].type, row))
+            weight = builder.load(_address(context, builder, sig.args[1], args[1], at))
+            own = _part(builder, args[0], row * n, n)
+            rows.append(_added(builder, own, _splat(builder, weight, n), args[3]))
+        return _joined(builder, rows)
+
+    return signature(total, total, weights, types.intp, value), codegen
+
+
+@_intrinsic
+def add_outer(
+    typingctx: Any, total: Any, left: Any, i: Any, right: Any, j: Any, stride: Any, side: Any
+) -> Any:
+    """Tile of products, ``total`` (side, side, lanes): total + left row a * right row b.
+
+    Row a of an array is so many lanes from ``i + a stride``; ``stride`` and ``side`` are literals.
+    """
+    step, n_rows = stride.literal_value, side.literal_value
+    n = total.n // n_rows**2
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        def row(array: int, at: int, k: int) -> Any:
+            start = builder.add(args[at], ir.Constant(args[at].type, k * step))
+            pointer = _address(context, builder, sig.args[array], args[array], start)
+            return builder.load(builder.bitcast(pointer, _vector(_F32, n).as_pointer()), align=4)
+
+        lefts = [row(1, 2, k) for k in range(n_rows)]
+        rights = [row(3, 4, k) for k in range(n_rows)]
+        pairs = [(a, b) for a in lefts for b in rights]
+        own = [_part(builder, args[0], k * n, n) for k in range(len(pairs))]
+        sums = [_added(builder, part, a, b) for part, (a, b) in zip(own, pairs, strict=True)]
+        return _joined(builder, sums)
+
+    return signature(total, total, left, types.intp, right, types.intp, stride, side), codegen
+
+
+@_intrinsic
+def row_sums(typingctx: Any, total: Any, lanes: Any) -> Any:
+    """The sum of each row of ``total``, (rows, lanes); as many rows as a literal number of lanes.
+
+    Neighbours are added up in pairs, all rows at once.
+    """
+    n = lanes.literal_value
+    result = Lanes(total.n // n)
+
+    def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        rows = [_part(builder, args[0], first, n) for first in range(0, total.n, n)]
+        groups = 1  # rows that share a vector: their halves are added
+        while n // groups > 1:
+            size = n // groups  # lanes of one row
+            firsts = [size * g + k for g in range(2 * groups) for k in range(size // 2)]
+            low = ir.Constant(_vector(_I32, n), firsts)
+            high = ir.Constant(_vector(_I32, n), [k + size // 2 for k in firsts])
+            pairs = zip(rows[::2], rows[1::2], strict=True)
+            rows = [
+                builder.fadd(builder.shuffle_vector(a, b, low), builder.shuffle_vector(a, b, high))
+                for a, b in pairs
+            ]
+            groups *= 2
+        return _joined(builder, rows)
+
+    return signature(result, total, lanes), codegen

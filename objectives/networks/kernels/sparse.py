@@ -15,7 +15,6 @@ from objectives.networks.kernels.simd import add_products, element, load, splat,
 # registers of AVX2, and a trajectory of 128 steps in 5 MB; with 64, several steps per point took
 # twice as long
 LANES = 32
-PIECE = 32  # lanes of a neuron step, which needs more registers per lane
 FOLD = 8  # lanes in which the gradient of one weight is summed
 
 

@@ -21,19 +21,18 @@ from typing import Any
 import numpy as np
 
 from objectives.networks.kernels.compiling import inlined, kernel
+from objectives.networks.kernels.dense import collect, drives, pull
 from objectives.networks.kernels.elementary import ONE, TWO, ZERO, clip, exponential_parts
 from objectives.networks.kernels.simd import load, splat, store, where_less
 from objectives.networks.kernels.sparse import (
     LANES,
-    PIECE,
-    constant_drive,
     copy,
     fill,
-    gather,
     gather_adjoint,
     input_adjoint,
     input_drive,
 )
+from objectives.networks.kernels.structure import TILE
 
 STATE = 3  # rows of a neuron's state, side by side: one stream of memory
 X_MIN = np.float32(1e-30)
@@ -81,6 +80,8 @@ def forward(
     sources: Any,
     weights: Any,
     biases: Any,
+    spans: Any,
+    tiles: Any,
     constants: Any,
     extrapolation: Any,
     reads_x: bool,
@@ -105,13 +106,15 @@ def forward(
         sources: row of each non-zero's source, (nonzeros,).
         weights: h S weight of each non-zero, (nonzeros,).
         biases: h S b of each neuron, (neurons,).
+        spans: sources of each tile; none: no tiles. See ``structure.Tiles``.
+        tiles: h S weight by tile.
         constants: g; decay and gain in y' = decay y + gain (x' - x); x at the beginning.
         extrapolation: weights of the last three y in the mean y over a step.
         reads_x: whether the change of x is read out rather than y.
         keep: see above.
         shape: points, steps per point, neurons, channels, neurons of a layer.
         held: scratch for the drives of the first layer that a point holds, (layer, LANES).
-        drive: scratch for one neuron's drive, (LANES,).
+        drive: scratch for the drive of one neuron, or of a tile, (neurons, LANES).
         outputs: scratch for y of two steps, used in turn, (2, neurons, LANES).
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
         states: x, and the slopes of the step that begins there, (steps + 1, neurons, 3, LANES).
@@ -129,20 +132,34 @@ def forward(
     for t in range(n_points):
         input_drive(u, t * inputs, starts, sources, weights, biases, TWO * g, shape, held)
         for _ in range(n_steps):
-            for i in range(n_neurons):
-                total = constant_drive(held, biases, TWO * g, i, width)
-                end = starts[n_neurons + 1 + i]
-                total = gather(total, weights, sources, starts[i], end, values, now)
-                store(drive, 0, total)
+            tile = 0
+            for i in range(0, n_neurons, len(drive) // LANES):
+                tile = drives(
+                    starts,
+                    sources,
+                    weights,
+                    biases,
+                    spans,
+                    tiles,
+                    tile,
+                    TWO * g,
+                    shape,
+                    held,
+                    values,
+                    now,
+                    i,
+                    drive,
+                )
                 # a bound that LLVM does not know: it would take total apart lane by lane
-                for piece in range(0, len(drive), PIECE):
-                    here, at = i * LANES + piece, STATE * i * LANES + piece
-                    before = load(states, state + at, PIECE)
-                    force = load(drive, piece, PIECE)
+                for one in range(0, len(drive), LANES):
+                    here = i * LANES + one
+                    at = STATE * here
+                    before = load(states, state + at, LANES)
+                    force = load(drive, one, LANES)
                     after, slope_x, slope_drive = exponential_step(before, force, g)
-                    y = load(outputs, now + here, PIECE)
+                    y = load(outputs, now + here, LANES)
                     next_y = decay * y + gain * (after - before)  # Eq. (5)
-                    mean = older * y + oldest * load(outputs, later + here, PIECE)
+                    mean = older * y + oldest * load(outputs, later + here, LANES)
                     store(states, next_state + at, after)
                     store(outputs, later + here, next_y)
                     store(values, later + here, newest * next_y + mean)
@@ -165,6 +182,9 @@ def backward(
     starts: Any,
     targets: Any,
     weights: Any,
+    spans: Any,
+    spans_by_source: Any,
+    tiles: Any,
     constants: Any,
     extrapolation: Any,
     reads_x: bool,
@@ -176,7 +196,10 @@ def backward(
     adjoint_drive: Any,
     held: Any,
     filtered: Any,
+    changes: Any,
+    pulled: Any,
     sums: Any,
+    products: Any,
 ) -> None:
     """The adjoint of ``forward``, from the last step to the first.
 
@@ -208,6 +231,7 @@ def backward(
         starts: first non-zero of each row, neurons then channels, (rows + 1,).
         targets: the neuron which each non-zero drives, (nonzeros,).
         weights: h S weight of each non-zero, (nonzeros,).
+        spans, spans_by_source, tiles: see ``structure.Tiles``; h S weight by tile of sources.
         constants, extrapolation, reads_x, shape: as in ``forward``.
         states: as ``forward`` left them.
         entering: Y (or A) of the last layer after the last step, (layer, LANES).
@@ -215,8 +239,12 @@ def backward(
         adjoint_y: scratch for Y', (neurons, LANES).
         adjoint_drive: scratch for J of two steps, used in turn, (2, neurons, LANES).
         held: scratch for the sum of a point's J, (neurons, LANES).
-        filtered: scratch for F of two steps, used in turn, (2, neurons, LANES).
+        filtered: scratch for F of some steps and the next one, (steps + 1, neurons, LANES); with
+            tiles CHUNK of them, else 1.
+        changes: scratch for gain (x - x_before) of these steps, (steps, neurons, LANES).
+        pulled: scratch for the sums over targets of one neuron, or of a tile, (neurons, LANES).
         sums: products for weights and biases over FOLD lanes, added to, (nonzeros + neurons, FOLD).
+        products: the same by tiles, without lanes.
     """
     _, decay, gain, _ = constants
     newest, older, oldest = extrapolation
@@ -224,11 +252,13 @@ def backward(
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
     end = n_points * n_steps
     power = ONE
-    now, later = 0, row  # of filtered and adjoint_drive
+    now, later = 0, row  # of adjoint_drive
+    chunk = len(changes)
+    step = 0  # of filtered and changes
     fill(adjoint_x, 0, row, ZERO)
     fill(adjoint_y, 0, row, ZERO)
     fill(adjoint_drive, 0, 2 * row, ZERO)
-    fill(filtered, 0, 2 * row, ZERO)
+    fill(filtered, 0, row, ZERO)
     if reads_x:
         power = ZERO
         for at in range(last, row, LANES):
@@ -237,6 +267,7 @@ def backward(
     for t in range(n_points - 1, -1, -1):
         fill(held, 0, row, ZERO)
         for n in range((t + 1) * n_steps, t * n_steps, -1):  # after step n - 1 and before step n
+            tile = 0
             for j in range(n_neurons):
                 at = j * LANES
                 state = STATE * (n * row + at)
@@ -245,23 +276,34 @@ def backward(
                 total = splat(ZERO, LANES)
                 if at >= last:
                     total = power * load(entering, at - last, LANES)
-                if n < end:
-                    value = gain * (x - load(states, state_before, LANES))
+                value = gain * (x - load(states, state_before, LANES))
+                if len(tiles) > 0:
+                    tile = pull(spans_by_source, tiles, tile, filtered, step, j, pulled)
+                    total = total + load(pulled, j % TILE * LANES, LANES)
+                    store(changes, step + at, value)
+                elif n < end:
                     first, stop = starts[j], starts[j + 1]
                     total = gather_adjoint(
-                        total, weights, targets, first, stop, filtered, now, value, sums
+                        total, weights, targets, first, stop, filtered, step, value, sums
                     )
                 push = x * (gain * (total - load(adjoint_y, at, LANES)))
                 m = load(adjoint_x, at, LANES) + push
                 adjoint = load(states, state_before + 2 * LANES, LANES) * m
                 next_adjoint = load(adjoint_drive, now + at, LANES)
                 after_next = load(adjoint_drive, later + at, LANES)
-                pull = newest * adjoint + (older * next_adjoint + oldest * after_next)
+                mean = newest * adjoint + (older * next_adjoint + oldest * after_next)
                 store(adjoint_y, at, total)
                 store(adjoint_x, at, load(states, state_before + LANES, LANES) * m)
                 store(adjoint_drive, later + at, adjoint)
                 store(held, at, load(held, at, LANES) + adjoint)
-                store(filtered, later + at, pull + decay * load(filtered, now + at, LANES))
+                next_filtered = mean + decay * load(filtered, step + at, LANES)
+                store(filtered, step + row + at, next_filtered)
             now, later = later, now
             power *= decay
+            step += row
+            if step == chunk:
+                collect(filtered, changes, 0, row, chunk // row, spans, row, products)
+                copy(filtered, chunk, row, filtered, 0)
+                step = 0
         input_adjoint(u, t * inputs, starts, targets, shape, held, sums)
+    collect(filtered, changes, 0, row, step // row, spans, row, products)

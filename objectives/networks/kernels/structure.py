@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import torch
@@ -11,6 +11,61 @@ from torch import Tensor
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int32]
+
+
+TILE = 4
+"""Neurons of a tile."""
+DENSE, WIDE = 0.55, 64
+"""Share of the possible weights, and neurons of a layer, from which on a network is taken by tiles:
+below, a sparse loop is as fast, and narrow networks keep the bits that they have always had."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tiles:
+    """The weights between neurons as dense products want them: ``TILE`` neurons at a time.
+
+    A tile of targets has all neurons of their layer and of the one below for sources, a tile of
+    sources all of their layer and of the one above for targets: rows side by side. An index says
+    where each weight is among the joined weights, -1 for none.
+    """
+
+    spans: Integers
+    """First source of each tile of targets, (tiles,), and the one after its last, (tiles,)."""
+    index: Integers
+    """Weights by tile, source and target: (tiles, sources, TILE), joined."""
+    spans_by_source: Integers
+    """The same for tiles of sources and their targets."""
+    index_by_source: Integers
+    """Weights by tile, target and source: (tiles, targets, TILE), joined."""
+    products: Integers
+    """Weights by tile of targets, tile of sources, target and source, joined."""
+
+    @classmethod
+    def of(cls, place: Integers, width: int) -> Tiles:
+        """Those of a network, (neurons, neurons), [target, source]; none unless it is dense."""
+        n = len(place)
+        layers = np.arange(0, n, TILE) // width
+        spans = width * np.array([np.maximum(layers - 1, 0), layers + 1])
+        by_source = width * np.array([layers, np.minimum(layers + 2, n // width)])
+        possible = TILE * int((spans[1] - spans[0]).sum())
+        wide = width >= WIDE and width % TILE == 0
+        if not wide or np.count_nonzero(place >= 0) < DENSE * possible:
+            return cls(**dict.fromkeys((f.name for f in fields(cls)), np.empty(0, np.int32)))
+        tiles = [
+            place[TILE * k : TILE * (k + 1), first:last] for k, (first, last) in enumerate(spans.T)
+        ]
+        back = [
+            place[first:last, TILE * k : TILE * (k + 1)]
+            for k, (first, last) in enumerate(by_source.T)
+        ]
+        products = [tile.reshape(TILE, -1, TILE).swapaxes(0, 1) for tile in tiles]
+        return cls(
+            spans=spans.reshape(-1).astype(np.int32),
+            index=np.concatenate([tile.T.reshape(-1) for tile in tiles]),
+            spans_by_source=by_source.reshape(-1).astype(np.int32),
+            index_by_source=np.concatenate([tile.reshape(-1) for tile in back]),
+            products=np.concatenate([product.reshape(-1) for product in products]),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,6 +90,8 @@ class SparseStructure:
     targets: Integers
     """Target of each non-zero, by source, (nonzeros,)."""
     source_index: Integers
+    tiles: Tiles
+    """The weights between neurons once more, by tile; no tiles where a sparse loop is faster."""
     pool: list[Floats] = field(default_factory=list, repr=False)
     """Work arrays that no computation holds at present."""
 
@@ -42,6 +99,11 @@ class SparseStructure:
     def n_neurons(self) -> int:
         """Neurons of all layers."""
         return self.n_layers * self.width
+
+    @property
+    def dense(self) -> bool:
+        """Whether the weights between neurons are taken by tiles."""
+        return len(self.tiles.spans) > 0
 
     @classmethod
     def from_masks(cls, mask_in: Tensor, mask_inter: Tensor, mask_intra: Tensor) -> SparseStructure:
@@ -82,6 +144,7 @@ class SparseStructure:
             source_starts=_starts(source_t, n_layers * width + n_channels),
             targets=target_t.astype(np.int32),
             source_index=place[target_t, source_t],
+            tiles=Tiles.of(place[:, : n_layers * width], width),
         )
 
 
