@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from objectives.networks.integrators import Dynamics, Past, State, Stepping
-from objectives.networks.kernels.autograd import fused_output
+from objectives.networks.kernels.autograd import fused_series
 from objectives.networks.kernels.passes import Kernel
 from objectives.networks.kernels.structure import SparseStructure
 from objectives.networks.sparsity import random_mask
@@ -235,20 +235,48 @@ class LayeredNetwork(nn.Module, ABC):
         """
         return self.output(u) @ self.w_out.mT + self.bias_out.unsqueeze(1)
 
+    def series(self, u: Tensor, n_read: int) -> Tensor:
+        """Linear readout of the last layer after each of the last ``n_read`` points.
+
+        Args:
+            u: input, as for ``forward``.
+            n_read: from 1 to ``time``.
+
+        Returns:
+            What is predicted, (members, batch, n_read, outputs).
+
+        Raises:
+            ValueError: ``u`` has another shape, or fewer points.
+        """
+        read = self.outputs(u, n_read)
+        return read @ self.w_out.mT.unsqueeze(1) + self.bias_out[:, None, None]
+
     def output(self, u: Tensor) -> Tensor:
         """What is read of the last layer after the last point: y or x, (members, batch, width)."""
+        return self.outputs(u, 1)[:, :, 0]
+
+    def outputs(self, u: Tensor, n_read: int) -> Tensor:
+        """What is read of it after each of the last points, (members, batch, n_read, width)."""
         self._check_input(u)
+        if not 1 <= n_read <= u.shape[-2]:
+            raise ValueError(
+                f"layered network: `1 <= n_read <= {u.shape[-2]}`, the points of the input, must "
+                f"hold, but got n_read={n_read}. Read out fewer points, or give more."
+            )
         if self.computes_fused(u):
             inputs = u.expand(len(self.bias), *u.shape[-3:])
             weights = zip(inputs, self.w_in, self.w_inter, self.w_intra, self.bias, strict=True)
             return torch.stack(
-                [fused_output(self.kernel(m), *own) for m, own in enumerate(weights)]
+                [fused_series(self.kernel(m), *own, n_read=n_read) for m, own in enumerate(weights)]
             )
         dynamics = self.dynamics()
         state, past = dynamics.rest(batch=u.shape[-3]), Past()
-        for u_point in u.unbind(dim=-2):
+        read = []
+        for t, u_point in enumerate(u.unbind(dim=-2), start=n_read - u.shape[-2]):
             state, past = self.physics.advance(dynamics, state, past, u_point)
-        return dynamics.read(state)[:, -1]
+            if t >= 0:
+                read.append(dynamics.read(state)[:, -1])
+        return torch.stack(read, dim=2)
 
     @torch.no_grad()
     def trajectories(self, u: Tensor) -> dict[str, Tensor]:

@@ -32,7 +32,21 @@ from objectives.networks.kernels.updates import FusedUpdates
 def fused_output(
     kernel: Kernel, u: Tensor, w_in: Tensor, w_inter: Tensor, w_intra: Tensor, bias: Tensor
 ) -> Tensor:
-    """What is read of the last layer after the last point: (batch, width).
+    """What is read of the last layer after the last point: (batch, width); see ``fused_series``."""
+    return fused_series(kernel, u, w_in, w_inter, w_intra, bias, n_read=1)[:, 0]
+
+
+def fused_series(
+    kernel: Kernel,
+    u: Tensor,
+    w_in: Tensor,
+    w_inter: Tensor,
+    w_intra: Tensor,
+    bias: Tensor,
+    *,
+    n_read: int,
+) -> Tensor:
+    """What is read of the last layer after each of the last points: (batch, n_read, width).
 
     Differentiable once with respect to the weights and the bias; where the masks are false, the
     weights count as zero and their gradients are zero. Where no gradient is asked for, no
@@ -45,6 +59,7 @@ def fused_output(
         w_inter: weights from layer to layer, 1/ns, (layers - 1, width, width), [target, source].
         w_intra: weights within layers, 1/ns, (layers, width, width), [target, source].
         bias: trainable bias, 1/ns, (layers, width).
+        n_read: points after which it is read, the last ones, from 1 to ``time``.
 
     Raises:
         TypeError: a tensor that is not float32.
@@ -56,8 +71,9 @@ def fused_output(
     # autograd makes one gradient of the joined parameters, and takes it apart again
     parameters = torch.cat([tensor.reshape(-1) for tensor in weights.values()])
     if parameters.requires_grad:
-        return _Fused.apply(parameters, u, kernel)  # type: ignore[no-any-return, no-untyped-call]
-    pass_ = Pass(kernel, u.shape[1], keep=False)
+        output: Tensor = _Fused.apply(parameters, u, kernel, n_read)  # type: ignore[no-untyped-call]
+        return output
+    pass_ = Pass(kernel, u.shape[1], keep=False, n_read=n_read)
     pass_.begin(parameters.numpy())
     blocks = kernel.lanes(u)
     return _through(blocks, [pass_] * len(blocks), len(u))
@@ -80,18 +96,19 @@ class _Fused(torch.autograd.Function):
     """A network as a differentiable function of its parameters."""
 
     @staticmethod
-    def forward(ctx: Any, parameters: Tensor, u: Tensor, kernel: Kernel) -> Tensor:
+    def forward(ctx: Any, parameters: Tensor, u: Tensor, kernel: Kernel, n_read: int) -> Tensor:
         ctx.parameters, ctx.u = parameters.detach(), kernel.lanes(u)
-        ctx.passes = [Pass(kernel, u.shape[1], keep=True) for _ in ctx.u]
+        ctx.passes = [Pass(kernel, u.shape[1], keep=True, n_read=n_read) for _ in ctx.u]
         for pass_ in ctx.passes:
             pass_.begin(ctx.parameters.numpy())
         return _through(ctx.u, ctx.passes, len(u))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, output_grad: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, output_grad: Tensor) -> tuple[Tensor, None, None, None]:
         gradient = torch.zeros_like(ctx.parameters)
-        blocks = zip(ctx.passes, ctx.u, torch.split(output_grad.detach(), LANES), strict=True)
+        adjoints = torch.split(output_grad.detach().flatten(1), LANES)
+        blocks = zip(ctx.passes, ctx.u, adjoints, strict=True)
         for pass_, u, adjoint in blocks:
             here = adjoint.mT.numpy()
             pass_.begin(ctx.parameters.numpy())
@@ -99,15 +116,16 @@ class _Fused(torch.autograd.Function):
             pass_.entering[:, here.shape[1] :] = 0.0
             pass_.backward(u)
             pass_.deliver(gradient.numpy())
-        return gradient, None, None
+        return gradient, None, None, None
 
 
 def _through(blocks: Floats, passes: list[Pass], n_batch: int) -> Tensor:
-    """The output of every block by its pass, (batch, width)."""
-    output = torch.empty(n_batch, passes[0].kernel.structure.width)
+    """The output of every block by its pass, (batch, n_read, width)."""
+    n_read, width = passes[0].n_read, passes[0].kernel.structure.width
+    output = torch.empty(n_batch, n_read * width)
     for u, pass_, here in zip(blocks, passes, torch.split(output, LANES), strict=True):
         here.copy_(torch.from_numpy(pass_.forward(u)[:, : len(here)]).mT)
-    return output
+    return output.view(n_batch, n_read, width)
 
 
 def warm_up() -> float:
@@ -119,7 +137,8 @@ def warm_up() -> float:
     optimizer = torch.optim.Adam(parameters, fused=True)  # PyTorch's own first one: not measured
     physics: dict[str, Any] = {"gamma_per_ns": 1.0, "s": 1.0, "dt_ns": 1.0}
     physics["integrator"] = "exponential"
-    u, label = torch.ones(1, 1, 1), torch.zeros(1, dtype=torch.int64)
+    u = torch.ones(1, 1, 1)
+    labels = torch.zeros(1, dtype=torch.int64), torch.zeros(1, 1, 1)
     own: dict[str, Any] = {name: physics[name] for name in ("s", "dt_ns", "integrator")}
     own |= {"gammas_per_ns": np.ones(1), "noise": np.empty(0, np.float32)}
     of_ctrnn = CtrnnDeviceKernel(structure, **own)
@@ -130,7 +149,8 @@ def warm_up() -> float:
         CtrnnKernel(structure, **physics),
     ):
         updates = FusedUpdates(kernel, parameters, optimizer)
-        updates.update(u, label, learning_rate=1e-3, max_gradient=1.0)
+        for label in labels:
+            updates.update(u, label, learning_rate=1e-3, max_gradient=1.0)
     for chip in (SpintronicDeviceKernel(structure, **own), of_ctrnn):
         fused_output(chip, u, *(parameter.detach() for parameter in parameters[:4]))
     return time.perf_counter() - start

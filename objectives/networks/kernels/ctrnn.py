@@ -55,9 +55,9 @@ def forward(
     x: Any,
     read: Any,
 ) -> None:
-    """Take one block through time from x = 0; write y of the last layer after the end.
+    """Take one block through time from x = 0; write y of the last layer.
 
-    With ``keep``, the outputs of every step are kept for ``backward``; without it ``outputs`` has
+    It is read after each of the last points: as many as ``read`` has room for. With ``keep``, the outputs of every step are kept for ``backward``; without it ``outputs`` has
     three steps, used in turn.
 
     Args:
@@ -79,12 +79,13 @@ def forward(
             neurons, LANES).
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
         x: scratch, (neurons, LANES).
-        read: what is asked for, (layer, LANES).
+        read: what is asked for, (points read, layer, LANES).
     """
     (decay,) = constants
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, width = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    silent = n_points - len(read) // (row - last)  # points that nothing is read after
     now, later = 0, row  # of values
     y_before, y_now, y_next = 0, row, 2 * row  # of outputs
     fill(x, 0, row, ZERO)
@@ -123,7 +124,8 @@ def forward(
                     store(outputs, y_next + here, y)
                     store(values, later + here, newest * y + mean)
             now, later = later, now
-    copy(outputs, y_next + last, row - last, read, 0)
+        if t >= silent:
+            copy(outputs, y_next + last, row - last, read, (t - silent) * (row - last))
 
 
 @kernel
@@ -151,12 +153,13 @@ def backward(
 
     Let A(n) be the adjoint of x after step n in all that follows from it, and G(n) that of y:
 
-        A(n) = decay A(n + 1) + (1 - y^2) G(n)     after the last step G enters
-        G(n) = sum over targets of gain weight K(n)
+        A(n) = decay A(n + 1) + (1 - y^2) G(n)
+        G(n) = entering + sum over targets of gain weight K(n)
         K(n) = a A(n + 1) + b A(n + 2) + c A(n + 3)
 
     since y enters the mean of the step that begins there with the weight a, of the next one with
-    b, and of that after with c. There is no A after the last step.
+    b, and of that after with c. There is no A after the last step. G enters where y is read: after
+    each of the last points.
 
     Args:
         u: as in ``forward``.
@@ -166,7 +169,8 @@ def backward(
         spans, spans_by_source, tiles: see ``structure.Tiles``; gain weight by tile of sources.
         constants, extrapolation, shape: as in ``forward``.
         outputs: as ``forward`` left them.
-        entering: G of the last layer after the last step, (layer, LANES).
+        entering: G of the last layer that enters after each point read, (points read, layer,
+            LANES).
         adjoint_x: scratch for A of two steps, used in turn, (2, neurons, LANES).
         mean_adjoint: scratch for K of some steps and the next one, (steps + 1, neurons, LANES);
             with tiles CHUNK of them, else 1.
@@ -179,6 +183,7 @@ def backward(
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, width = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    silent = n_points - len(entering) // (row - last)
     now, later = 0, row  # of adjoint_x
     chunk = len(mean_adjoint) - row
     step = 0  # of mean_adjoint
@@ -187,21 +192,22 @@ def backward(
     for t in range(n_points - 1, -1, -1):
         fill(held, 0, row, ZERO)
         for n in range((t + 1) * n_steps, t * n_steps, -1):  # after so many steps
+            enters = last if t >= silent and n == (t + 1) * n_steps else row
             tile = 0
             for j in range(n_neurons):
                 at = j * LANES
                 y = load(outputs, (n + 2) * row + at, LANES)
                 total = splat(ZERO, LANES)
+                if at >= enters:
+                    total = load(entering, (t - silent) * (row - last) + at - last, LANES)
                 if len(tiles) > 0:
                     tile = pull(spans_by_source, tiles, tile, mean_adjoint, step, j, pulled)
-                    total = load(pulled, j % TILE * LANES, LANES)
+                    total = total + load(pulled, j % TILE * LANES, LANES)
                 elif n < n_points * n_steps:
                     first, end = starts[j], starts[j + 1]
                     total = gather_adjoint(
                         total, weights, targets, first, end, mean_adjoint, step, y, sums
                     )
-                if n == n_points * n_steps and at >= last:
-                    total = load(entering, at - last, LANES)
                 next_a = load(adjoint_x, now + at, LANES)
                 a = decay * next_a + (ONE - y * y) * total
                 mean = newest * a + (older * next_a + oldest * load(adjoint_x, later + at, LANES))

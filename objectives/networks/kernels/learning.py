@@ -1,6 +1,7 @@
 """Kernels of a weight update: the readout with its loss and adjoint, and Adam.
 
-As ``cross_entropy``, ``clip_grad_value_`` and ``Adam`` of PyTorch, which are the reference.
+As ``cross_entropy``, ``mse_loss``, ``clip_grad_value_`` and ``Adam`` of PyTorch, which are the
+reference.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from objectives.networks.kernels.compiling import kernel
-from objectives.networks.kernels.elementary import ONE, ZERO
+from objectives.networks.kernels.elementary import ONE, TWO, ZERO
 from objectives.networks.kernels.simd import element, load, splat, store
 from objectives.networks.kernels.sparse import LANES, add_products_to
 
@@ -74,6 +75,60 @@ def read_out(
             add_products_to(sums, c * width + j, adjoint, here)
         store(adjoint_y, j * LANES, total)
     return loss
+
+
+@kernel
+def read_out_series(
+    y: Any,
+    w_out: Any,
+    bias_out: Any,
+    targets: Any,
+    n_sequences: Any,
+    scale: Any,
+    errors: Any,
+    adjoint_y: Any,
+    sums: Any,
+) -> float:
+    """Squared error of one block, summed over its sequences, points and outputs, and its adjoint.
+
+    Args:
+        y: what is read of the last layer, (points read width, LANES).
+        w_out: readout weights, (outputs, width).
+        bias_out: biases, (outputs,).
+        targets: what should be read out, (points read, outputs, LANES), flat.
+        n_sequences: lanes of the block that hold a sequence.
+        scale: factor of the adjoint, 1 / (batch points outputs).
+        errors: scratch, errors of a point and their adjoint, (outputs, LANES).
+        adjoint_y: adjoint of y, written, (points read width, LANES).
+        sums: products for weights and biases over FOLD lanes, added to,
+            (outputs width + outputs, FOLD).
+    """
+    n_outputs = len(bias_out)
+    n_read = len(targets) // (n_outputs * LANES)
+    width = len(y) // n_read
+    one, twice = splat(ONE, LANES), TWO * scale
+    squares = 0.0
+    for point in range(n_read):
+        first = point * width * LANES
+        for c in range(n_outputs):
+            total = splat(bias_out[c], LANES)
+            for j in range(width):
+                total = element(w_out, c * width + j) * load(y, first + j * LANES, LANES) + total
+            store(errors, c * LANES, total - load(targets, (point * n_outputs + c) * LANES, LANES))
+            for lane in range(LANES):
+                error = errors[c * LANES + lane] if lane < n_sequences else ZERO
+                squares += np.float64(error) * np.float64(error)
+                errors[c * LANES + lane] = twice * error
+            add_products_to(sums, n_outputs * width + c, load(errors, c * LANES, LANES), one)
+        for j in range(width):
+            total = splat(ZERO, LANES)
+            here = load(y, first + j * LANES, LANES)
+            for c in range(n_outputs):
+                adjoint = load(errors, c * LANES, LANES)
+                total = element(w_out, c * width + j) * adjoint + total
+                add_products_to(sums, c * width + j, adjoint, here)
+            store(adjoint_y, first + j * LANES, total)
+    return squares
 
 
 @kernel

@@ -132,7 +132,8 @@ class SpintronicKernel(Kernel):
         sizes = {"outputs": 2 * row, "values": 2 * row, "states": n_kept * spintronic.STATE * row}
         adjoints = {"adjoint_x": row, "adjoint_y": row, "adjoint_drive": 2 * row}
         n_steps = CHUNK if self.structure.dense else 1
-        return sizes | adjoints | {"filtered": (n_steps + 1) * row, "changes": n_steps * row}
+        adjoints |= {"filtered": (n_steps + 1) * row, "changes": n_steps * row}
+        return sizes | adjoints | {"entered": self.structure.width * LANES}
 
     def bind(self, pass_: Pass) -> tuple[Run, Run]:
         """See ``Kernel``."""
@@ -140,7 +141,9 @@ class SpintronicKernel(Kernel):
         arrays = pass_.work.parts("held", "drive", "outputs", "values", "states", "read")
         there = (*pass_.drives, *pass_.tiles, *how, pass_.keep, pass_.shape, *arrays)
         names = ("adjoint_x", "adjoint_y", "adjoint_drive", "held", "filtered", "changes")
-        arrays = pass_.work.parts("states", "entering", *names, "drive", "sums", "products")
+        arrays = pass_.work.parts(
+            "states", "entering", "entered", *names, "drive", "sums", "products"
+        )
         back = (*pass_.pulls, *pass_.tiles_by_source, *how, pass_.shape, *arrays)
         return (lambda u: spintronic.forward(u, *there)), (lambda u: spintronic.backward(u, *back))
 
@@ -185,21 +188,24 @@ class CtrnnKernel(Kernel):
 class Pass:
     """Memory in which a block goes through time and, with ``keep``, back.
 
+    The last layer is read after each of the last ``n_read`` points: 1 for what is classified.
+
     Usage: ``begin``, then for every block ``forward`` and ``backward``, then ``deliver``.
 
     Args:
         kernel: what computes.
         n_points: time points of the input.
         keep: whether the trajectory is kept for ``backward``.
+        n_read: points after which the last layer is read, from 1 to ``n_points``.
     """
 
-    def __init__(self, kernel: Kernel, n_points: int, *, keep: bool) -> None:
+    def __init__(self, kernel: Kernel, n_points: int, *, keep: bool, n_read: int = 1) -> None:
         """Reserve the memory; it goes back with the last reference."""
         structure = kernel.structure
         n_nonzeros, n_neurons = len(structure.sources), structure.n_neurons
-        self.kernel, self.n_points, self.keep = kernel, n_points, keep
+        self.kernel, self.n_points, self.keep, self.n_read = kernel, n_points, keep, n_read
         self.shape = (n_points, kernel.n_steps, n_neurons, structure.n_channels, structure.width)
-        last_layer = structure.width * LANES
+        last_layer = n_read * structure.width * LANES
         self.work = Work(
             structure.pool,
             drive=(TILE if structure.dense else 1) * LANES,
@@ -225,9 +231,9 @@ class Pass:
         self.tiles_by_source = (s.tiles.spans, s.tiles.spans_by_source, work["tiles_by_source"])
         """Arguments of every backward kernel."""
         self.read = work["read"].reshape(-1, LANES)
-        """What is read of the last layer after the present block, (width, LANES)."""
+        """What is read of the last layer in the present block, (n_read width, LANES)."""
         self.entering = work["entering"].reshape(-1, LANES)
-        """Its adjoint, to be written before ``backward``, (width, LANES)."""
+        """Its adjoint, to be written before ``backward``, (n_read width, LANES)."""
         self._forward, self._backward = kernel.bind(self)
 
     def begin(self, parameters: Floats) -> None:

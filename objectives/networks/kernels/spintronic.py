@@ -94,9 +94,9 @@ def forward(
     states: Any,
     read: Any,
 ) -> None:
-    """Take one block through time from y = 0; write what is read of the last layer after the end.
+    """Take one block through time from y = 0; write what is read of the last layer.
 
-    With ``keep``, the states of every step are kept for ``backward``; without it ``states`` has
+    It is read after each of the last points: as many as ``read`` has room for. With ``keep``, the states of every step are kept for ``backward``; without it ``states`` has
     two steps, used in turn, and no slopes.
 
     Args:
@@ -118,12 +118,13 @@ def forward(
         outputs: scratch for y of two steps, used in turn, (2, neurons, LANES).
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
         states: x, and the slopes of the step that begins there, (steps + 1, neurons, 3, LANES).
-        read: what is asked for, (layer, LANES).
+        read: what is asked for, (points read, layer, LANES).
     """
     g, decay, gain, start = constants
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, width = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    silent = n_points - len(read) // (row - last)  # points that nothing is read after
     now, later = 0, row  # of outputs and values
     state, next_state = 0, STATE * row
     fill(states, state, STATE * row, start)
@@ -168,12 +169,12 @@ def forward(
                         store(states, state + at + 2 * LANES, slope_drive)
             now, later = later, now
             state, next_state = next_state, next_state + STATE * row if keep else state
-    if reads_x:
-        for at in range(0, row - last, LANES):
-            x = load(states, state + STATE * (last + at), LANES)
-            store(read, at, x - start)
-    else:
-        copy(outputs, now + last, row - last, read, 0)
+        if t >= silent and reads_x:
+            for at in range(0, row - last, LANES):
+                x = load(states, state + STATE * (last + at), LANES)
+                store(read, (t - silent) * (row - last) + at, x - start)
+        elif t >= silent:
+            copy(outputs, now + last, row - last, read, (t - silent) * (row - last))
 
 
 @kernel
@@ -191,6 +192,7 @@ def backward(
     shape: Any,
     states: Any,
     entering: Any,
+    entered: Any,
     adjoint_x: Any,
     adjoint_y: Any,
     adjoint_drive: Any,
@@ -212,14 +214,15 @@ def backward(
         K = a J + b J' + c J''               where y enters the mean of its own step with the
                                              weight a, of the next one with b, of that after with c
 
-    with J = 0 after the end, where Y enters. Y is linear in the K of all later steps; passed
-    through the filter from the end, F = K + decay F', they give at once
+    with J = 0 after the end. Y enters where y is read: after each of the last points. Y is linear in
+    that and in the K of all later steps; passed through the filter from the end, E = entering +
+    decay E' and F = K + decay F', they give at once
 
-        Y = decay^(steps to the end) entering + sum over targets of weight F
+        Y = E + sum over targets of weight F
 
     and the gradient of a weight, the sum over time of K y, is that of F (y - decay y_before), which
     is F gain (x - x_before): no y has to be kept. An input is constant over a point: its weights
-    get the sum of the point's J. Where x is read out, A enters at the end, and no Y.
+    get the sum of the point's J. Where x is read out, A enters, and no Y.
 
     The step carries M = x A, the adjoint of ln x, instead of A:
 
@@ -234,7 +237,9 @@ def backward(
         spans, spans_by_source, tiles: see ``structure.Tiles``; h S weight by tile of sources.
         constants, extrapolation, reads_x, shape: as in ``forward``.
         states: as ``forward`` left them.
-        entering: Y (or A) of the last layer after the last step, (layer, LANES).
+        entering: Y (or A) of the last layer that enters after each point read, (points read, layer,
+            LANES).
+        entered: scratch for E after the last point that is behind, (layer, LANES).
         adjoint_x: scratch for slope_x M', (neurons, LANES).
         adjoint_y: scratch for Y', (neurons, LANES).
         adjoint_drive: scratch for J of two steps, used in turn, (2, neurons, LANES).
@@ -250,22 +255,28 @@ def backward(
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, width = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    silent = n_points - len(entering) // (row - last)
     end = n_points * n_steps
-    power = ONE
+    power = ONE  # E is power times entered
     now, later = 0, row  # of adjoint_drive
     chunk = len(changes)
     step = 0  # of filtered and changes
+    fill(entered, 0, row - last, ZERO)
     fill(adjoint_x, 0, row, ZERO)
     fill(adjoint_y, 0, row, ZERO)
     fill(adjoint_drive, 0, 2 * row, ZERO)
     fill(filtered, 0, row, ZERO)
-    if reads_x:
-        power = ZERO
-        for at in range(last, row, LANES):
-            x = load(states, STATE * (end * row + at), LANES)
-            store(adjoint_x, at, x * load(entering, at - last, LANES))
     for t in range(n_points - 1, -1, -1):
         fill(held, 0, row, ZERO)
+        if t >= silent:
+            for at in range(last, row, LANES):
+                here = load(entering, (t - silent) * (row - last) + at - last, LANES)
+                if reads_x:
+                    x = load(states, STATE * ((t + 1) * n_steps * row + at), LANES)
+                    store(adjoint_x, at, load(adjoint_x, at, LANES) + x * here)
+                else:
+                    store(entered, at - last, power * load(entered, at - last, LANES) + here)
+            power = ONE
         for n in range((t + 1) * n_steps, t * n_steps, -1):  # after step n - 1 and before step n
             tile = 0
             for j in range(n_neurons):
@@ -275,7 +286,7 @@ def backward(
                 x = load(states, state, LANES)
                 total = splat(ZERO, LANES)
                 if at >= last:
-                    total = power * load(entering, at - last, LANES)
+                    total = power * load(entered, at - last, LANES)
                 value = gain * (x - load(states, state_before, LANES))
                 if len(tiles) > 0:
                     tile = pull(spans_by_source, tiles, tile, filtered, step, j, pulled)

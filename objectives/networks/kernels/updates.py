@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,6 +30,10 @@ class Updates(ABC):
     ) -> tuple[float, bool]:
         """Follow the gradient of the mean loss, every element clipped to ± ``max_gradient``.
 
+        The loss is that of the classes ``label``, whole numbers, (batch,), read out after the last
+        point; or, where ``label`` is floating, the squared error of what is read out after each of
+        the last points, (batch, points read, outputs).
+
         Unless the gradient holds a NaN: one would spoil the weights for good. The update is then
         skipped, as PyTorch's ``GradScaler`` does. An infinite element has a direction, and is
         clipped as any other.
@@ -47,14 +52,15 @@ class TorchUpdates(Updates):
 
     def __init__(self, network: nn.Module, optimizer: torch.optim.Adam) -> None:
         """Take both as they are."""
-        self._network, self._optimizer = network, optimizer
+        self._network: Any = network
+        self._optimizer = optimizer
 
     def update(
         self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
     ) -> tuple[float, bool]:
         """See ``Updates``."""
         self._optimizer.zero_grad()
-        loss = functional.cross_entropy(self._network(u)[0], label)  # log-softmax, then NLL
+        loss = self._loss(u, label)
         torch.autograd.backward(loss)
         gradients = [p.grad for p in self._network.parameters() if p.grad is not None]
         if any(bool(gradient.isnan().any()) for gradient in gradients):
@@ -64,6 +70,11 @@ class TorchUpdates(Updates):
             group["lr"] = learning_rate
         self._optimizer.step()
         return loss.item(), True
+
+    def _loss(self, u: Tensor, label: Tensor) -> Tensor:
+        if label.is_floating_point():
+            return functional.mse_loss(self._network.series(u, label.shape[1])[0], label)
+        return functional.cross_entropy(self._network(u)[0], label)  # log-softmax, then NLL
 
     def settle(self) -> None:
         """They are."""
@@ -107,27 +118,47 @@ class FusedUpdates(Updates):
         self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
     ) -> tuple[float, bool]:
         """See ``Updates``."""
-        blocks, labels = self._kernel.lanes(u), label.numpy()
-        pass_ = self._pass_for(u.shape[1])
+        blocks, loss_of = self._kernel.lanes(u), self._loss_of(label)
+        pass_ = self._pass_for(u.shape[1], n_read=label.shape[1] if label.dim() > 1 else 1)
         pass_.begin(self._parameters[self._network])
         self._sums.fill(0.0)
-        loss, share = 0.0, np.float32(1.0 / len(labels))
+        loss = 0.0
         for k, block in enumerate(blocks):
             pass_.forward(block)
-            here = labels[k * LANES : (k + 1) * LANES]
-            readout = (self._w_out, self._bias_out, here, share, self._logits)
-            loss += learning.read_out(pass_.read, *readout, pass_.entering, self._sums)
+            loss += loss_of(pass_, k)
             pass_.backward(block)
         self._gradient.fill(0.0)
         pass_.deliver(self._gradient[self._network])
         sparse.deliver(self._sums, _NO_INDEX, np.float32(1.0), self._gradient[self._readout])
-        return loss / len(labels), self._step(learning_rate, max_gradient)
+        return loss / label.numel(), self._step(learning_rate, max_gradient)
 
-    def _pass_for(self, n_points: int) -> Pass:
+    def _loss_of(self, label: Tensor) -> Callable[[Pass, int], float]:
+        """What gives the loss of block k, summed, after its pass, and writes its adjoint."""
+        share, n_batch = np.float32(1.0 / label.numel()), len(label)
+        if not label.is_floating_point():
+            labels = label.numpy()
+
+            def of_classes(pass_: Pass, k: int) -> float:
+                here = labels[k * LANES : (k + 1) * LANES]
+                readout = (self._w_out, self._bias_out, here, share, self._logits)
+                return learning.read_out(pass_.read, *readout, pass_.entering, self._sums)
+
+            return of_classes
+        targets = self._kernel.lanes(label)
+
+        def of_series(pass_: Pass, k: int) -> float:
+            here = (targets[k].reshape(-1), min(LANES, n_batch - k * LANES))
+            readout = (self._w_out, self._bias_out, *here, share, self._logits)
+            return learning.read_out_series(pass_.read, *readout, pass_.entering, self._sums)
+
+        return of_series
+
+    def _pass_for(self, n_points: int, n_read: int) -> Pass:
         """One pass serves all batches and all blocks of as many points."""
-        if self._pass is None or self._pass.n_points != n_points:
-            self._pass = Pass(self._kernel, n_points, keep=True)
-        return self._pass
+        found = self._pass
+        if found is None or (found.n_points, found.n_read) != (n_points, n_read):
+            self._pass = found = Pass(self._kernel, n_points, keep=True, n_read=n_read)
+        return found
 
     def _step(self, learning_rate: float, max_gradient: float) -> bool:
         group = self._optimizer.param_groups[0]
