@@ -13,10 +13,11 @@ from torch.nn import functional
 
 from objectives.networks.ctrnn import CtrnnNetwork, CtrnnPhysics
 from objectives.networks.integrators import EXTRAPOLATION
+from objectives.networks.kernels import passes
 from objectives.networks.kernels.updates import FusedUpdates, TorchUpdates
 from objectives.networks.spintronic import SpintronicNetwork, SpintronicPhysics
-from objectives.training import updates_of
 from objectives.tasks.data import Examples
+from objectives.training import updates_of
 
 KINDS: dict[str, dict[str, Any]] = {
     "spintronic": {"f_cut_per_ns": 0.1},
@@ -27,13 +28,22 @@ KINDS: dict[str, dict[str, Any]] = {
 CASES = list(product(KINDS, EXTRAPOLATION, [1, 2, 3], [(1, 1), (1, 9), (7, 33), (20, 20)]))
 
 
-def network(kind: str, *, dtype: torch.dtype = torch.float32, **stepping: Any) -> Any:
+def network(
+    kind: str,
+    *,
+    dtype: torch.dtype = torch.float32,
+    width: int = 6,
+    density: float = 0.5,
+    **stepping: Any,
+) -> Any:
     own: dict[str, Any] = {"tau_ns": 3.0, "s": 0.8, **KINDS[kind], **stepping}
     made: Any = (SpintronicNetwork, SpintronicPhysics)
     if kind == "ctrnn":
         made = (CtrnnNetwork, CtrnnPhysics)
     of, physics = made
-    return of([5], physics=physics(**own), channels=2, outputs=3, layers=2, width=6, dtype=dtype)
+    size: dict[str, Any] = {"channels": 2, "outputs": 3, "layers": 2, "width": width}
+    size |= {"density_inter": density, "density_intra": density}
+    return of([5], physics=physics(**own), dtype=dtype, **size)
 
 
 def loss_gradients(made: Any, u: Tensor, n_read: int) -> tuple[Tensor, list[Tensor]]:
@@ -66,6 +76,30 @@ def test_the_last_of_many_points_is_that_of_a_single_one(kind: str) -> None:
     assert torch.equal(made.outputs(u, 20)[:, :, -1], made.output(u))
     assert torch.equal(made.outputs(u, 7), made.outputs(u, 20)[:, :, -7:])
     assert torch.equal(made.outputs(u, 20)[:, :, :5], made.outputs(u[:, :5], 5))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("n_steps", "n_read"), [(1, 1), (3, 1), (2, 9), (1, 20)])
+@pytest.mark.parametrize("width", [6, 64])
+def test_a_trajectory_that_is_too_long_is_computed_again_in_segments(
+    kind: str, n_steps: int, n_read: int, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    how: dict[str, Any] = {"steps_per_point": n_steps, "width": width, "density": 0.9}
+    u, found = inputs(33, 20, 2), []
+    for most in (passes.MAX_TRAJECTORY, 1):  # all at once; segments of 6 points
+        monkeypatch.setattr(passes, "MAX_TRAJECTORY", most)
+        found.append(loss_gradients(network(kind, **how), u, n_read))
+    (whole, gradients_of_whole), (parts, gradients_of_parts) = found
+    assert torch.equal(whole, parts)
+    for mine, grad in zip(gradients_of_parts, gradients_of_whole, strict=True):
+        assert error(mine, grad) < 1e-5
+
+
+def test_segments_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    kernel = network("spintronic").kernel(0)
+    monkeypatch.setattr(passes, "MAX_TRAJECTORY", 60 * kernel.floats_per_step)
+    short, long = (passes.Pass(kernel, n, keep=True).work.size for n in (60, 6000))
+    assert short == long
 
 
 @pytest.mark.parametrize("n_read", [0, 21])

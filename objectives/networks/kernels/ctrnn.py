@@ -46,19 +46,22 @@ def forward(
     tiles: Any,
     constants: Any,
     extrapolation: Any,
-    keep: bool,
-    shape: Any,
     held: Any,
     drive: Any,
     outputs: Any,
     values: Any,
     x: Any,
     read: Any,
+    shape: Any,
+    keep: bool,
+    fresh: bool,
 ) -> None:
-    """Take one block through time from x = 0; write y of the last layer.
+    """Take one block through time, or a segment of it; write y of the last layer.
 
-    It is read after each of the last points: as many as ``read`` has room for. With ``keep``, the outputs of every step are kept for ``backward``; without it ``outputs`` has
-    three steps, used in turn.
+    It is read after each of the last points: as many as ``read`` has room for. With ``keep``, the
+    outputs of every step are kept for ``backward``; without it ``outputs`` has three steps, used in
+    turn. With ``fresh``, it begins from x = 0, else where the last call without ``keep`` ended:
+    after a multiple of six steps.
 
     Args:
         u: input, (points, channels, LANES), flat as all that follow.
@@ -71,8 +74,6 @@ def forward(
         tiles: gain weight by tile.
         constants: decay of a step.
         extrapolation: weights of the last three y in the mean y over a step.
-        keep: see above.
-        shape: points, steps per point, neurons, channels, neurons of a layer.
         held: scratch for the drives of the first layer that a point holds, (layer, LANES).
         drive: scratch for gain I of one neuron, or of a tile, (neurons, LANES).
         outputs: y of the two steps before the beginning, and of all from there, (steps + 3,
@@ -80,6 +81,8 @@ def forward(
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
         x: scratch, (neurons, LANES).
         read: what is asked for, (points read, layer, LANES).
+        shape: points, steps per point, neurons, channels, neurons of a layer.
+        keep, fresh: see above.
     """
     (decay,) = constants
     newest, older, oldest = extrapolation
@@ -88,9 +91,10 @@ def forward(
     silent = n_points - len(read) // (row - last)  # points that nothing is read after
     now, later = 0, row  # of values
     y_before, y_now, y_next = 0, row, 2 * row  # of outputs
-    fill(x, 0, row, ZERO)
-    fill(outputs, 0, 3 * row, ZERO)
-    fill(values, now, row, ZERO)
+    if fresh:
+        fill(x, 0, row, ZERO)
+        fill(outputs, 0, 3 * row, ZERO)
+        fill(values, now, row, ZERO)
     for t in range(n_points):
         input_drive(u, t * inputs, starts, sources, weights, biases, ZERO, shape, held)
         for _ in range(n_steps):
@@ -139,17 +143,20 @@ def backward(
     tiles: Any,
     constants: Any,
     extrapolation: Any,
-    shape: Any,
     outputs: Any,
-    entering: Any,
     adjoint_x: Any,
     mean_adjoint: Any,
     held: Any,
     pulled: Any,
     sums: Any,
     products: Any,
+    entering: Any,
+    shape: Any,
+    fresh: bool,
 ) -> None:
     """The adjoint of ``forward``, from the last step to the first.
+
+    With ``fresh`` nothing follows, else the segment that the last call went through.
 
     Let A(n) be the adjoint of x after step n in all that follows from it, and G(n) that of y:
 
@@ -167,10 +174,8 @@ def backward(
         targets: the neuron which each non-zero drives, (nonzeros,).
         weights: gain weight of each non-zero, (nonzeros,).
         spans, spans_by_source, tiles: see ``structure.Tiles``; gain weight by tile of sources.
-        constants, extrapolation, shape: as in ``forward``.
+        constants, extrapolation: as in ``forward``.
         outputs: as ``forward`` left them.
-        entering: G of the last layer that enters after each point read, (points read, layer,
-            LANES).
         adjoint_x: scratch for A of two steps, used in turn, (2, neurons, LANES).
         mean_adjoint: scratch for K of some steps and the next one, (steps + 1, neurons, LANES);
             with tiles CHUNK of them, else 1.
@@ -178,6 +183,10 @@ def backward(
         pulled: scratch for the sums over targets of one neuron, or of a tile, (neurons, LANES).
         sums: products for weights and biases over FOLD lanes, added to, (nonzeros + neurons, FOLD).
         products: the same by tiles, without lanes.
+        entering: G of the last layer that enters after each point read, (points read, layer,
+            LANES).
+        shape: as in ``forward``.
+        fresh: see above.
     """
     (decay,) = constants
     newest, older, oldest = extrapolation
@@ -187,8 +196,10 @@ def backward(
     now, later = 0, row  # of adjoint_x
     chunk = len(mean_adjoint) - row
     step = 0  # of mean_adjoint
-    fill(adjoint_x, 0, 2 * row, ZERO)
-    fill(mean_adjoint, 0, row, ZERO)
+    followed = n_points * n_steps if fresh else n_points * n_steps + 1  # K is there before
+    if fresh:
+        fill(adjoint_x, 0, 2 * row, ZERO)
+        fill(mean_adjoint, 0, row, ZERO)
     for t in range(n_points - 1, -1, -1):
         fill(held, 0, row, ZERO)
         for n in range((t + 1) * n_steps, t * n_steps, -1):  # after so many steps
@@ -203,7 +214,7 @@ def backward(
                 if len(tiles) > 0:
                     tile = pull(spans_by_source, tiles, tile, mean_adjoint, step, j, pulled)
                     total = total + load(pulled, j % TILE * LANES, LANES)
-                elif n < n_points * n_steps:
+                elif n < followed:
                     first, end = starts[j], starts[j + 1]
                     total = gather_adjoint(
                         total, weights, targets, first, end, mean_adjoint, step, y, sums
@@ -222,4 +233,6 @@ def backward(
                 copy(mean_adjoint, chunk, row, mean_adjoint, 0)
                 step = 0
         input_adjoint(u, t * inputs, starts, targets, shape, held, sums)
-    collect(mean_adjoint, outputs, 2 * row + step, -row, step // row, spans, row, products)
+    if step > 0:
+        collect(mean_adjoint, outputs, 2 * row + step, -row, step // row, spans, row, products)
+        copy(mean_adjoint, step, row, mean_adjoint, 0)

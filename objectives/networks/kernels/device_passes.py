@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from objectives.networks.kernels import devices
-from objectives.networks.kernels.passes import Kernel, Pass, Run, high_pass
+from objectives.networks.kernels.passes import Backward, Forward, Kernel, Pass, high_pass
 from objectives.networks.kernels.structure import Floats, SparseStructure, message
 
 _NO_NOISE: Floats = np.empty(0, np.float32)
@@ -24,18 +25,29 @@ class DeviceKernel(Kernel):
         """See ``Kernel``."""
         return {"outputs": 2 * self.row, "values": 2 * self.row, "x": self.row}
 
-    def bind(self, pass_: Pass) -> tuple[Run, Run]:
+    @property
+    def carried(self) -> dict[str, int]:
+        """Nothing: without a way back there is one segment."""
+        return {}
+
+    @property
+    def floats_per_step(self) -> int:
+        """See ``Kernel``."""
+        return self.row
+
+    def bind(self, pass_: Pass) -> tuple[Forward, Backward]:
         """See ``Kernel``; there is no way back."""
 
-        def refuse(u: Floats) -> NoReturn:
+        def refuse(u: Floats, *call: Any) -> NoReturn:
             remedy = "Train the ideal network, and score it on devices."
             where, rule = type(self).__name__, "a forward pass"
             raise ValueError(message(where, rule, "pass", "backward", remedy))
 
-        return self.bind_forward(pass_), refuse
+        forward = self.bind_forward(pass_)
+        return (lambda u, *call: forward(u)), refuse
 
     @abstractmethod
-    def bind_forward(self, pass_: Pass) -> Run:
+    def bind_forward(self, pass_: Pass) -> Callable[[Floats], None]:
         """The kernel with all arguments but the input of a block."""
 
 
@@ -77,7 +89,7 @@ class SpintronicDeviceKernel(DeviceKernel):
         self._start, self.noise = start.astype(np.float32), noise.reshape(-1)
         self._reads_x = reads_x
 
-    def bind_forward(self, pass_: Pass) -> Run:
+    def bind_forward(self, pass_: Pass) -> Callable[[Floats], None]:
         """See ``DeviceKernel``."""
         how = (self.constants, self.extrapolation, self._reads_x, pass_.shape)
         own = (self._gammas, self._start, self.noise)
@@ -107,7 +119,7 @@ class CtrnnDeviceKernel(DeviceKernel):
         self._decays, self._gains = decays.astype(np.float32), gains.astype(np.float32)
         self.noise = noise.reshape(-1)
 
-    def bind_forward(self, pass_: Pass) -> Run:
+    def bind_forward(self, pass_: Pass) -> Callable[[Floats], None]:
         """See ``DeviceKernel``."""
         arrays = pass_.work.parts("held", "drive", "outputs", "values", "x", "read")
         own = (self._decays, self._gains, self.noise, self.extrapolation)

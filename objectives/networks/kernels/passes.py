@@ -21,8 +21,14 @@ from objectives.networks.kernels.dense import CHUNK
 from objectives.networks.kernels.sparse import FOLD, LANES
 from objectives.networks.kernels.structure import TILE, Floats, SparseStructure, message
 
-Run = Callable[[Floats], None]
-"""A kernel on the input of one block, flat."""
+Forward = Callable[[Floats, Floats, tuple[int, ...], bool, bool], None]
+"""A kernel on the input of a block, flat: also where to read to, shape, keep and fresh."""
+Backward = Callable[[Floats, Floats, tuple[int, ...], bool], None]
+"""A kernel on the input of a block, flat: also what enters, shape and fresh."""
+MAX_TRAJECTORY = 2**27
+"""Floats of a trajectory that are kept: 512 MB. Of a longer one, segments are computed again."""
+_SEGMENT = 6
+"""Points of a segment are a multiple of it: arrays used in turn are then where they began."""
 
 
 class Kernel(ABC):
@@ -74,13 +80,23 @@ class Kernel(ABC):
             block[:, :, len(here) :] = block[:, :, :1]
         return blocks
 
+    @property
+    @abstractmethod
+    def carried(self) -> dict[str, int]:
+        """Work arrays of which so many floats are the state between two points."""
+
+    @property
+    @abstractmethod
+    def floats_per_step(self) -> int:
+        """What is kept of a step for ``backward``."""
+
     @abstractmethod
     def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """Work arrays besides those that every network needs."""
 
     @abstractmethod
-    def bind(self, pass_: Pass) -> tuple[Run, Run]:
-        """The forward and the backward kernel with all arguments but the input of a block."""
+    def bind(self, pass_: Pass) -> tuple[Forward, Backward]:
+        """The forward and the backward kernel with what is the same in all calls."""
 
 
 def high_pass(cycles: float) -> tuple[float, float]:
@@ -126,26 +142,37 @@ class SpintronicKernel(Kernel):
         super().__init__(structure, integrator, n_steps, s * step_ns, *constants)
         self._reads_x = reads_x
 
+    @property
+    def carried(self) -> dict[str, int]:
+        """See ``Kernel``."""
+        return {"outputs": 2 * self.row, "values": self.row, "states": self.floats_per_step}
+
+    @property
+    def floats_per_step(self) -> int:
+        """See ``Kernel``."""
+        return spintronic.STATE * self.row
+
     def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """See ``Kernel``."""
         row, n_kept = self.row, n_points * self.n_steps + 1 if keep else 2
-        sizes = {"outputs": 2 * row, "values": 2 * row, "states": n_kept * spintronic.STATE * row}
+        sizes = {"outputs": 2 * row, "values": 2 * row, "states": n_kept * self.floats_per_step}
         adjoints = {"adjoint_x": row, "adjoint_y": row, "adjoint_drive": 2 * row}
         n_steps = CHUNK if self.structure.dense else 1
         adjoints |= {"filtered": (n_steps + 1) * row, "changes": n_steps * row}
         return sizes | adjoints | {"entered": self.structure.width * LANES}
 
-    def bind(self, pass_: Pass) -> tuple[Run, Run]:
+    def bind(self, pass_: Pass) -> tuple[Forward, Backward]:
         """See ``Kernel``."""
         how = (self.constants, self.extrapolation, self._reads_x)
-        arrays = pass_.work.parts("held", "drive", "outputs", "values", "states", "read")
-        there = (*pass_.drives, *pass_.tiles, *how, pass_.keep, pass_.shape, *arrays)
+        arrays = pass_.work.parts("held", "drive", "outputs", "values", "states")
+        there = (*pass_.drives, *pass_.tiles, *how, *arrays)
         names = ("adjoint_x", "adjoint_y", "adjoint_drive", "held", "filtered", "changes")
-        arrays = pass_.work.parts(
-            "states", "entering", "entered", *names, "drive", "sums", "products"
+        arrays = pass_.work.parts("states", "entered", *names, "drive", "sums", "products")
+        back = (*pass_.pulls, *pass_.tiles_by_source, *how, *arrays)
+        return (
+            lambda u, *call: spintronic.forward(u, *there, *call),
+            lambda u, *call: spintronic.backward(u, *back, *call),
         )
-        back = (*pass_.pulls, *pass_.tiles_by_source, *how, pass_.shape, *arrays)
-        return (lambda u: spintronic.forward(u, *there)), (lambda u: spintronic.backward(u, *back))
 
 
 class CtrnnKernel(Kernel):
@@ -167,6 +194,16 @@ class CtrnnKernel(Kernel):
         decay = math.exp(-gamma_per_ns * step_ns)
         super().__init__(structure, integrator, n_steps, gain_ns * s, decay)
 
+    @property
+    def carried(self) -> dict[str, int]:
+        """See ``Kernel``."""
+        return {"outputs": 3 * self.row, "values": self.row, "x": self.row}
+
+    @property
+    def floats_per_step(self) -> int:
+        """See ``Kernel``."""
+        return self.row
+
     def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """See ``Kernel``."""
         row, n_kept = self.row, n_points * self.n_steps + 3 if keep else 3
@@ -174,15 +211,17 @@ class CtrnnKernel(Kernel):
         n_steps = CHUNK if self.structure.dense else 1
         return sizes | {"adjoint_x": 2 * row, "mean_adjoint": (n_steps + 1) * row}
 
-    def bind(self, pass_: Pass) -> tuple[Run, Run]:
+    def bind(self, pass_: Pass) -> tuple[Forward, Backward]:
         """See ``Kernel``."""
         how = (self.constants, self.extrapolation)
-        arrays = pass_.work.parts("held", "drive", "outputs", "values", "x", "read")
-        there = (*pass_.drives, *pass_.tiles, *how, pass_.keep, pass_.shape, *arrays)
-        names = ("outputs", "entering", "adjoint_x", "mean_adjoint", "held", "drive", "sums")
-        arrays = pass_.work.parts(*names, "products")
-        back = (*pass_.pulls, *pass_.tiles_by_source, *how, pass_.shape, *arrays)
-        return (lambda u: ctrnn.forward(u, *there)), (lambda u: ctrnn.backward(u, *back))
+        arrays = pass_.work.parts("held", "drive", "outputs", "values", "x")
+        there = (*pass_.drives, *pass_.tiles, *how, *arrays)
+        names = ("outputs", "adjoint_x", "mean_adjoint", "held", "drive", "sums", "products")
+        back = (*pass_.pulls, *pass_.tiles_by_source, *how, *pass_.work.parts(*names))
+        return (
+            lambda u, *call: ctrnn.forward(u, *there, *call),
+            lambda u, *call: ctrnn.backward(u, *back, *call),
+        )
 
 
 class Pass:
@@ -191,6 +230,9 @@ class Pass:
     The last layer is read after each of the last ``n_read`` points: 1 for what is classified.
 
     Usage: ``begin``, then for every block ``forward`` and ``backward``, then ``deliver``.
+
+    A trajectory longer than ``MAX_TRAJECTORY`` is kept in segments, of which all but the last are
+    computed again on the way back, from the states between them.
 
     Args:
         kernel: what computes.
@@ -205,6 +247,8 @@ class Pass:
         n_nonzeros, n_neurons = len(structure.sources), structure.n_neurons
         self.kernel, self.n_points, self.keep, self.n_read = kernel, n_points, keep, n_read
         self.shape = (n_points, kernel.n_steps, n_neurons, structure.n_channels, structure.width)
+        self._starts = self._first_points() if keep else [0]
+        n_kept = min(n_points, self._starts[1]) if len(self._starts) > 1 else n_points
         last_layer = n_read * structure.width * LANES
         self.work = Work(
             structure.pool,
@@ -219,7 +263,7 @@ class Pass:
             tiles=len(structure.tiles.index),
             tiles_by_source=len(structure.tiles.index) if keep else 0,
             products=len(structure.tiles.index) if keep else 0,
-            **kernel.sizes(n_points, keep),
+            **kernel.sizes(n_kept, keep),
         )
         s, work = structure, self.work
         self.drives = (s.target_starts, s.sources, work["weights"], work["biases"])
@@ -248,14 +292,46 @@ class Pass:
             sparse.weigh(scale, parameters, structure.source_index, work["weights_by_source"])
             work["sums"].fill(0.0)
 
+    def _first_points(self) -> list[int]:
+        """The first points of the segments."""
+        n_most = MAX_TRAJECTORY // (self.kernel.floats_per_step * self.kernel.n_steps)
+        n_points = max(_SEGMENT, n_most // _SEGMENT * _SEGMENT)
+        return list(range(0, self.n_points, n_points if n_most < self.n_points else self.n_points))
+
     def forward(self, u: Floats) -> Floats:
         """Take a block of input, (time, channels, LANES), through time; ``read`` afterwards."""
-        self._forward(u.reshape(-1))
+        self._states: list[list[Floats]] = []
+        last = len(self._starts) - 1
+        for k in range(last + 1):
+            if k > 0:
+                self._states.append([part.copy() for part in self._carried()])
+            self._forward(*self._segment(u, k, self.read), self.keep and k == last, k == 0)
         return self.read
 
     def backward(self, u: Floats) -> None:
         """Add up the gradient over the block that ``forward`` took last."""
-        self._backward(u.reshape(-1))
+        last = len(self._starts) - 1
+        for k in range(last, -1, -1):
+            if k < last:
+                for part, state in zip(
+                    self._carried(), self._states[k - 1] if k else [], strict=False
+                ):
+                    part[:] = state
+                self._forward(*self._segment(u, k, self.read), True, k == 0)
+            self._backward(*self._segment(u, k, self.entering), k == last)
+
+    def _carried(self) -> list[Floats]:
+        return [self.work[name][:size] for name, size in self.kernel.carried.items()]
+
+    def _segment(
+        self, u: Floats, k: int, last_layer: Floats
+    ) -> tuple[Floats, Floats, tuple[int, ...]]:
+        """Input of segment k, its part of ``read`` or ``entering``, and its shape."""
+        first, end = [*self._starts, self.n_points][k : k + 2]
+        silent = self.n_points - self.n_read
+        width = self.kernel.structure.width
+        rows = last_layer[max(first - silent, 0) * width : max(end - silent, 0) * width]
+        return u[first:end].reshape(-1), rows.reshape(-1), (end - first, *self.shape[1:])
 
     def deliver(self, gradient: Floats) -> None:
         """Add the gradient since ``begin`` to ``gradient``, joined as the parameters are."""
@@ -288,6 +364,11 @@ class Work:
             name: self._whole[start : start + size]
             for (name, size), start in zip(sizes.items(), starts, strict=False)
         }
+
+    @property
+    def size(self) -> int:
+        """Floats of all parts."""
+        return sum(map(len, self._parts.values()))
 
     def __getitem__(self, name: str) -> Floats:
         """The part ``name``."""

@@ -85,19 +85,22 @@ def forward(
     constants: Any,
     extrapolation: Any,
     reads_x: bool,
-    keep: bool,
-    shape: Any,
     held: Any,
     drive: Any,
     outputs: Any,
     values: Any,
     states: Any,
     read: Any,
+    shape: Any,
+    keep: bool,
+    fresh: bool,
 ) -> None:
-    """Take one block through time from y = 0; write what is read of the last layer.
+    """Take one block through time, or a segment of it; write what is read of the last layer.
 
-    It is read after each of the last points: as many as ``read`` has room for. With ``keep``, the states of every step are kept for ``backward``; without it ``states`` has
-    two steps, used in turn, and no slopes.
+    It is read after each of the last points: as many as ``read`` has room for. With ``keep``, the
+    states of every step are kept for ``backward``; without it ``states`` has two steps, used in
+    turn, and no slopes. With ``fresh``, it begins at rest, else where the last call without
+    ``keep`` ended: after an even number of steps.
 
     Args:
         u: input, (points, channels, LANES), flat as all that follow.
@@ -111,14 +114,14 @@ def forward(
         constants: g; decay and gain in y' = decay y + gain (x' - x); x at the beginning.
         extrapolation: weights of the last three y in the mean y over a step.
         reads_x: whether the change of x is read out rather than y.
-        keep: see above.
-        shape: points, steps per point, neurons, channels, neurons of a layer.
         held: scratch for the drives of the first layer that a point holds, (layer, LANES).
         drive: scratch for the drive of one neuron, or of a tile, (neurons, LANES).
         outputs: scratch for y of two steps, used in turn, (2, neurons, LANES).
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
         states: x, and the slopes of the step that begins there, (steps + 1, neurons, 3, LANES).
         read: what is asked for, (points read, layer, LANES).
+        shape: points, steps per point, neurons, channels, neurons of a layer.
+        keep, fresh: see above.
     """
     g, decay, gain, start = constants
     newest, older, oldest = extrapolation
@@ -127,9 +130,10 @@ def forward(
     silent = n_points - len(read) // (row - last)  # points that nothing is read after
     now, later = 0, row  # of outputs and values
     state, next_state = 0, STATE * row
-    fill(states, state, STATE * row, start)
-    fill(outputs, 0, 2 * row, ZERO)
-    fill(values, now, row, ZERO)
+    if fresh:
+        fill(states, state, STATE * row, start)
+        fill(outputs, 0, 2 * row, ZERO)
+        fill(values, now, row, ZERO)
     for t in range(n_points):
         input_drive(u, t * inputs, starts, sources, weights, biases, TWO * g, shape, held)
         for _ in range(n_steps):
@@ -189,9 +193,7 @@ def backward(
     constants: Any,
     extrapolation: Any,
     reads_x: bool,
-    shape: Any,
     states: Any,
-    entering: Any,
     entered: Any,
     adjoint_x: Any,
     adjoint_y: Any,
@@ -202,8 +204,13 @@ def backward(
     pulled: Any,
     sums: Any,
     products: Any,
+    entering: Any,
+    shape: Any,
+    fresh: bool,
 ) -> None:
     """The adjoint of ``forward``, from the last step to the first.
+
+    With ``fresh`` nothing follows, else the segment that the last call went through.
 
     Let Y be the adjoint of y in all that follows from it, A that of x, y of the same time included,
     and J that of the drive of a step; a prime stands for the end of the step:
@@ -214,8 +221,8 @@ def backward(
         K = a J + b J' + c J''               where y enters the mean of its own step with the
                                              weight a, of the next one with b, of that after with c
 
-    with J = 0 after the end. Y enters where y is read: after each of the last points. Y is linear in
-    that and in the K of all later steps; passed through the filter from the end, E = entering +
+    with J = 0 after the end. Y enters where y is read: after each of the last points. Y is linear
+    in that and in the K of all later steps; passed through the filter from the end, E = entering +
     decay E' and F = K + decay F', they give at once
 
         Y = E + sum over targets of weight F
@@ -235,10 +242,8 @@ def backward(
         targets: the neuron which each non-zero drives, (nonzeros,).
         weights: h S weight of each non-zero, (nonzeros,).
         spans, spans_by_source, tiles: see ``structure.Tiles``; h S weight by tile of sources.
-        constants, extrapolation, reads_x, shape: as in ``forward``.
+        constants, extrapolation, reads_x: as in ``forward``.
         states: as ``forward`` left them.
-        entering: Y (or A) of the last layer that enters after each point read, (points read, layer,
-            LANES).
         entered: scratch for E after the last point that is behind, (layer, LANES).
         adjoint_x: scratch for slope_x M', (neurons, LANES).
         adjoint_y: scratch for Y', (neurons, LANES).
@@ -250,6 +255,10 @@ def backward(
         pulled: scratch for the sums over targets of one neuron, or of a tile, (neurons, LANES).
         sums: products for weights and biases over FOLD lanes, added to, (nonzeros + neurons, FOLD).
         products: the same by tiles, without lanes.
+        entering: Y (or A) of the last layer that enters after each point read, (points read, layer,
+            LANES).
+        shape: as in ``forward``.
+        fresh: see above.
     """
     _, decay, gain, _ = constants
     newest, older, oldest = extrapolation
@@ -257,15 +266,17 @@ def backward(
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
     silent = n_points - len(entering) // (row - last)
     end = n_points * n_steps
+    followed = end if fresh else end + 1  # steps before which F is there
     power = ONE  # E is power times entered
     now, later = 0, row  # of adjoint_drive
     chunk = len(changes)
     step = 0  # of filtered and changes
-    fill(entered, 0, row - last, ZERO)
-    fill(adjoint_x, 0, row, ZERO)
-    fill(adjoint_y, 0, row, ZERO)
-    fill(adjoint_drive, 0, 2 * row, ZERO)
-    fill(filtered, 0, row, ZERO)
+    if fresh:
+        fill(entered, 0, row - last, ZERO)
+        fill(adjoint_x, 0, row, ZERO)
+        fill(adjoint_y, 0, row, ZERO)
+        fill(adjoint_drive, 0, 2 * row, ZERO)
+        fill(filtered, 0, row, ZERO)
     for t in range(n_points - 1, -1, -1):
         fill(held, 0, row, ZERO)
         if t >= silent:
@@ -292,7 +303,7 @@ def backward(
                     tile = pull(spans_by_source, tiles, tile, filtered, step, j, pulled)
                     total = total + load(pulled, j % TILE * LANES, LANES)
                     store(changes, step + at, value)
-                elif n < end:
+                elif n < followed:
                     first, stop = starts[j], starts[j + 1]
                     total = gather_adjoint(
                         total, weights, targets, first, stop, filtered, step, value, sums
@@ -317,4 +328,8 @@ def backward(
                 copy(filtered, chunk, row, filtered, 0)
                 step = 0
         input_adjoint(u, t * inputs, starts, targets, shape, held, sums)
-    collect(filtered, changes, 0, row, step // row, spans, row, products)
+    if step > 0:
+        collect(filtered, changes, 0, row, step // row, spans, row, products)
+        copy(filtered, step, row, filtered, 0)
+    for at in range(0, row - last, LANES):
+        store(entered, at, power * load(entered, at, LANES))
