@@ -1,0 +1,94 @@
+"""A gated recurrent unit (GRU), the digital network that others are held against.
+
+``objective = "objectives.gru:GruObjective"`` searches one as any other objective. It is PyTorch's
+(K. Cho et al., arXiv:1406.1078, in the form of ``torch.nn.GRU``) with a linear readout after the
+last point, trained by the recipe of the dynamical networks: Adam, a clipped gradient, a learning
+rate that decays. It has no physics, hence no energy and no solved equation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from objectives.contract import Objective, ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
+from objectives.layered import LearningRate, LearningRateDecay
+from objectives.tasks import TASKS, load
+
+
+class GruParams(ObjectiveParams):
+    """Hyper-parameters of a GRU and of its training."""
+
+    lr0: LearningRate = 0.01
+    lr_decay: LearningRateDecay = 20.0
+    layers: Annotated[int, Field(ge=1, le=100, description="layers of units")] = 1
+    width: Annotated[int, Field(ge=1, le=4096, description="units per layer")] = 28
+    batch_size: Annotated[
+        int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
+    ] = 60
+
+
+class GruObjective(Objective[GruParams, TaskParams]):
+    """Trains a GRU on a task of time-series classification."""
+
+    name: ClassVar[str] = "objectives.gru:GruObjective"
+    Params: ClassVar[type[ObjectiveParams]] = GruParams
+    tasks: ClassVar[dict[str, type[TaskParams]]] = TASKS
+    costs: ClassVar[Mapping[str, str]] = {"n_parameters": "weights and biases"}
+
+    def evaluate(
+        self,
+        params: GruParams,
+        *,
+        task: TaskParams,
+        protocol: Protocol,
+        member_seed: int,
+        on_epoch: OnEpoch,
+        resume: bytes | None = None,
+    ) -> Outcome:
+        """Train and score one network; see ``Objective.evaluate``."""
+        import torch
+        from torch import Tensor, nn
+
+        from objectives.randomness import stream
+        from objectives.training import Recipe, train
+
+        class Gru(nn.Module):
+            def __init__(self, channels: int, outputs: int) -> None:
+                super().__init__()
+                self.gru = nn.GRU(channels, params.width, params.layers, batch_first=True)
+                self.readout = nn.Linear(params.width, outputs)
+                bound = params.width**-0.5
+                for name, parameter in self.named_parameters():
+                    drawn = stream(member_seed, name).uniform(-bound, bound, parameter.shape)
+                    parameter.data.copy_(torch.from_numpy(drawn))
+
+            def forward(self, u: Tensor) -> Tensor:
+                logits: Tensor = self.readout(self.gru(u)[0][:, -1])
+                return logits[None]
+
+        split = load(task, protocol=protocol, member_seed=member_seed)
+        network = Gru(split.n_channels, split.n_classes)
+        outcome = train(
+            network,
+            split,
+            Recipe(**{name: getattr(params, name) for name in _RECIPE}),
+            protocol=protocol,
+            member_seed=member_seed,
+            identity={
+                "objective": self.name,
+                "protocol": protocol.value,
+                "member_seed": member_seed,
+                **params.model_dump(),
+                **{f"task.{name}": value for name, value in task.model_dump().items()},
+            },
+            on_epoch=on_epoch,
+            resume=resume,
+        )
+        outcome.info["n_parameters"] = sum(p.numel() for p in network.parameters())
+        return outcome
+
+
+_RECIPE = ("epochs", "batch_size", "lr0", "lr_decay")
