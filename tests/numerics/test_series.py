@@ -15,8 +15,8 @@ from objectives.networks.ctrnn import CtrnnNetwork, CtrnnPhysics
 from objectives.networks.integrators import EXTRAPOLATION
 from objectives.networks.kernels.updates import FusedUpdates, TorchUpdates
 from objectives.networks.spintronic import SpintronicNetwork, SpintronicPhysics
-from objectives.training import updates_of
 from objectives.tasks.data import Examples
+from objectives.training import updates_of
 
 KINDS: dict[str, dict[str, Any]] = {
     "spintronic": {"f_cut_per_ns": 0.1},

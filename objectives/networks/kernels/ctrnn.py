@@ -56,8 +56,9 @@ def forward(
 ) -> None:
     """Take one block through time from x = 0; write y of the last layer.
 
-    It is read after each of the last points: as many as ``read`` has room for. With ``keep``, the outputs of every step are kept for ``backward``; without it ``outputs`` has
-    three steps, used in turn.
+    It is read after each of the last points: as many as ``read`` has room for. With ``keep``, the
+    outputs of every step are kept for ``backward``; without it ``outputs`` has three steps, used in
+    turn.
 
     Args:
         u: input, (points, channels, LANES), flat as all that follow.

@@ -95,8 +95,9 @@ def forward(
 ) -> None:
     """Take one block through time from y = 0; write what is read of the last layer.
 
-    It is read after each of the last points: as many as ``read`` has room for. With ``keep``, the states of every step are kept for ``backward``; without it ``states`` has
-    two steps, used in turn, and no slopes.
+    It is read after each of the last points: as many as ``read`` has room for. With ``keep``, the
+    states of every step are kept for ``backward``; without it ``states`` has two steps, used in
+    turn, and no slopes.
 
     Args:
         u: input, (points, channels, LANES), flat as all that follow.
@@ -191,8 +192,8 @@ def backward(
         K = a J + b J' + c J''               where y enters the mean of its own step with the
                                              weight a, of the next one with b, of that after with c
 
-    with J = 0 after the end. Y enters where y is read: after each of the last points. Y is linear in
-    that and in the K of all later steps; passed through the filter from the end, E = entering +
+    with J = 0 after the end. Y enters where y is read: after each of the last points. Y is linear
+    in that and in the K of all later steps; passed through the filter from the end, E = entering +
     decay E' and F = K + decay F', they give at once
 
         Y = E + sum over targets of weight F
