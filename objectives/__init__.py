@@ -14,7 +14,9 @@ from objectives.contract import Objective
 
 BUILT_IN = {
     "ctrnn": "objectives.ctrnn:CtrnnObjective",
+    "ctrnn-prediction": "objectives.prediction:CtrnnPredictionObjective",
     "spintronic": "objectives.spintronic:SpintronicObjective",
+    "spintronic-prediction": "objectives.prediction:SpintronicPredictionObjective",
 }
 
 

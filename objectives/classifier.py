@@ -1,14 +1,16 @@
 """A network that classifies time series, from its seed to its file.
 
-What every objective on layered networks does with one member: training, replay, saving.
+What every objective on layered networks does with one member: training, replay, saving;
+``predictor`` has what is different where series are predicted.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel
+from torch import Tensor
 
 from objectives import artifacts, physics
 from objectives.contract import (
@@ -28,10 +31,11 @@ from objectives.contract import (
     UnavailableError,
 )
 from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
-from objectives.scoring import Hardware, ideal_accuracy, score
-from objectives.solved_equation import refined, solve, solving_steps
+from objectives.networks.kernels.updates import Updates
+from objectives.scoring import Accuracy, Hardware, ideal_accuracy, score
+from objectives.solved_equation import close, refined, solve, solving_steps
 from objectives.tasks import load
-from objectives.tasks.data import Examples
+from objectives.tasks.data import Examples, Split
 from objectives.training import Recipe, train
 from objectives.variability import Variability
 
@@ -39,7 +43,22 @@ if TYPE_CHECKING:
     from objectives.networks.layered import LayeredNetwork
 
 
-class Classifier(NetworkMember):
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """How a network is trained and scored; the defaults are those of classes."""
+
+    examples: Examples
+    """What an epoch goes through."""
+    score: Accuracy
+    worst: float = 0.0
+    """Of a network that is not finite."""
+    agree: Callable[[float, float], bool] = close
+    """Whether scores at a coarse and at a fine integration step are the same."""
+    updates: Updates | None = None
+    """How a batch changes the weights; by default, along the gradient."""
+
+
+class LayeredMember(NetworkMember):
     """One member of an objective on layered networks.
 
     Args:
@@ -68,26 +87,37 @@ class Classifier(NetworkMember):
         """Load the data and draw the network."""
         self._objective, self._params, self._task = objective, params, task
         self._protocol, self._member_seed, self._recipe = protocol, member_seed, recipe
-        variability: Variability | None = getattr(params, "variability", None)
-        self._split = load(task, protocol=protocol, member_seed=member_seed)
+        self._split = self._load(protocol)
         self.network: LayeredNetwork = objective.network(
             params,
             [member_seed],
             channels=self._split.n_channels,
             outputs=self._split.n_classes,
         ).to(_device(params))
-        n_steps = self.network.physics.n_steps
-        self._hardware = variability and Hardware(variability, member_seed, n_steps)
-        self.classes = self._split.names
         _, self.n_layers, self.width = self.network.bias.shape
+
+    @abstractmethod
+    def _load(self, protocol: Protocol) -> Split:
+        """The data of the task."""
+
+    @abstractmethod
+    def _measure(self) -> Measure:
+        """How the network is trained and scored."""
+
+    def _described(self) -> dict[str, Any]:
+        """What its file tells of the data besides."""
+        return {}
+
+    def _told(self) -> dict[str, float]:
+        """What ``Outcome.info`` tells of the trained network besides."""
+        return {}
 
     def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
         """Train and score it, once, and leave it on the CPU; see ``Objective.evaluate``."""
-        split = self._split
-        accuracy = self._hardware.accuracy if self._hardware else ideal_accuracy
+        how = self._measure()
         outcome = train(
             self.network,
-            split,
+            replace(self._split, train=how.examples),
             self._recipe,
             protocol=self._protocol,
             member_seed=self._member_seed,
@@ -105,43 +135,44 @@ class Classifier(NetworkMember):
             },
             on_epoch=on_epoch,
             resume=resume,
-            accuracy=accuracy,
+            accuracy=how.score,
+            worst=how.worst,
+            updates=how.updates,
         )
         solved = None
         if self._protocol is Protocol.CONFIRM:
-            solved = solve(self.network, lambda: score(self.network, split.score, accuracy)[0])
-        on_hardware: dict[str, float] = {}
-        if self._hardware:  # beside what is claimed
-            with refined(self.network, solved.steps_per_point) if solved else nullcontext():
-                on_hardware = self._hardware.info(self.network, split.score)
+            scored = (self.network, self._split.score, how.score, how.worst)
+            solved = solve(self.network, lambda: score(*scored)[0], how.agree)
+        # beside what is claimed
+        with refined(self.network, solved.steps_per_point) if solved else nullcontext():
+            told = self._told()
         self.network.cpu()
         sizes = {"n_train": len(self._split.train), "n_scored": len(self._split.score)}
         s = float(getattr(self._params, "s", 1.0))  # networks without amplification
         drive = _cumulative_drive(self.network, s)
-        info = {**self._costs(), **sizes, **drive, **outcome.info, **on_hardware}
+        info = {**self._costs(), **sizes, **drive, **outcome.info, **told}
         return replace(outcome, info=info, solved=solved)
 
     def _costs(self) -> dict[str, float]:
         """What the objective can tell of the network's costs: see ``Objective.costs``."""
         counts = {"n_synapses": self.network.n_synapses, "n_neurons": self.network.n_neurons}
         presentation_ns = physics.presentation_ns(
-            points=self._split.train.x.shape[1], dt_ns=self.network.physics.dt_ns
+            points=self._points(), dt_ns=self.network.physics.dt_ns
         )
         costs: dict[str, float] = {**counts, "presentation_ns": presentation_ns}
         if "energy_pj" in self._objective.costs:
             costs["energy_pj"] = physics.energy_pj(**counts, presentation_ns=presentation_ns)
         return costs
 
-    @property
-    def test_labels(self) -> NDArray[np.int64]:
-        """Class of each series of the test half, (n,)."""
-        return self._test.label
+    def _points(self) -> int:
+        """Input points that costs are told for."""
+        return int(self._split.train.x.shape[1])
 
     @cached_property
     def _test(self) -> Examples:
         if self._protocol is not Protocol.VALIDATION:
             return self._split.score
-        return load(self._task, protocol=Protocol.CONFIRM, member_seed=self._member_seed).score
+        return self._load(Protocol.CONFIRM).score
 
     def save(self, path: Path, about: Mapping[str, Any]) -> None:
         """Write it to ``path`` and its description beside it; see ``NetworkMember.save``."""
@@ -153,9 +184,37 @@ class Classifier(NetworkMember):
             "input_points": self._split.train.x.shape[1],
             "input_scaling": asdict(scaling) if (scaling := self._split.scaling) else None,
             "member_seed": self._member_seed,
+            **self._described(),
             "saved_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         }
         artifacts.save(self.network, path, {**description, **about})
+
+
+class Classifier(LayeredMember):
+    """A member that tells the class of a series after its last point."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        """See ``LayeredMember``."""
+        super().__init__(*args, **more)
+        variability: Variability | None = getattr(self._params, "variability", None)
+        n_steps = self.network.physics.n_steps
+        self._hardware = variability and Hardware(variability, self._member_seed, n_steps)
+        self.classes = self._split.names
+
+    def _load(self, protocol: Protocol) -> Split:
+        return load(self._task, protocol=protocol, member_seed=self._member_seed)
+
+    def _measure(self) -> Measure:
+        accuracy = self._hardware.accuracy if self._hardware else ideal_accuracy
+        return Measure(examples=self._split.train, score=accuracy)
+
+    def _told(self) -> dict[str, float]:
+        return self._hardware.info(self.network, self._split.score) if self._hardware else {}
+
+    @property
+    def test_labels(self) -> NDArray[np.int64]:
+        """Class of each series of the test half, (n,)."""
+        return self._test.label
 
     def trace(self, images: Sequence[int], quantity: str) -> Trace:
         """Replay it on series of the test half; see ``NetworkMember.trace``."""
@@ -166,19 +225,32 @@ class Classifier(NetworkMember):
             logits = self.network(u)[0]
             values = self.network.trajectories(u)[quantity][0]  # (layers, series, times, neurons)
         finite = logits.isfinite().all(dim=1)
-        dt_ns = self.network.physics.dt_ns
         return Trace(
-            quantity=quantity,
-            unit=QUANTITIES[quantity],
-            images=np.asarray(images, dtype=np.int64),
+            **traced(self.network, images, quantity, shown.x, values),
             labels=shown.label,
             predicted=torch.where(finite, logits.argmax(dim=1), -1).numpy(),
-            dt_ns=dt_ns,
-            inputs=shown.x,
-            time_ns=dt_ns * np.arange(values.shape[2], dtype=np.float64),
-            values=values.transpose(2, 3).contiguous().numpy(),
             steps_per_point=steps if settled else None,
         )
+
+
+def traced(
+    network: LayeredNetwork,
+    images: Sequence[int],
+    quantity: str,
+    inputs: NDArray[np.float32],
+    values: Tensor,
+) -> dict[str, Any]:
+    """What every ``Trace`` tells; ``values`` are (layers, series, times, neurons)."""
+    dt_ns = network.physics.dt_ns
+    return {
+        "quantity": quantity,
+        "unit": QUANTITIES[quantity],
+        "images": np.asarray(images, dtype=np.int64),
+        "dt_ns": dt_ns,
+        "inputs": inputs,
+        "time_ns": dt_ns * np.arange(values.shape[2], dtype=np.float64),
+        "values": values.transpose(2, 3).contiguous().numpy(),
+    }
 
 
 def _cumulative_drive(network: LayeredNetwork, s: float) -> dict[str, float]:

@@ -44,7 +44,7 @@ class Trace:
     images: NDArray[np.int64]
     """Position of each series in the test half, (series,)."""
     labels: NDArray[np.int64]
-    """True class of each series, (series,)."""
+    """True class of each series, (series,); 0 where there are no classes."""
     predicted: NDArray[np.int64]
     """Class that the network reads, (series,); -1 where its output is not finite."""
     dt_ns: float
@@ -57,6 +57,11 @@ class Trace:
     """The quantity, (layers, series, neurons, times)."""
     steps_per_point: int | None = None
     """Integration steps per input point, if they are of the solved equation; else None."""
+    target: NDArray[np.float64] | None = None
+    """Of a network that predicts: what should be read out after each of the last points,
+    (series, points read, outputs), in the units of its data."""
+    prediction: NDArray[np.float64] | None = None
+    """Likewise, what is."""
 
 
 class NetworkMember(ABC):
@@ -70,12 +75,15 @@ class NetworkMember(ABC):
     width: int
     """Neurons per layer."""
     classes: tuple[str, ...]
-    """Name of each class."""
+    """Name of each class; none of a network that predicts."""
 
     @property
     @abstractmethod
     def test_labels(self) -> NDArray[np.int64]:
-        """Class of each series of the test half, (n,); its positions are what ``trace`` takes."""
+        """Class of each series of the test half, (n,); its positions are what ``trace`` takes.
+
+        A network that predicts has windows of the test part in place of series, all of label 0.
+        """
 
     @abstractmethod
     def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:

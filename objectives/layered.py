@@ -25,6 +25,7 @@ from objectives.variability import Variability
 
 if TYPE_CHECKING:
     from objectives.networks.layered import LayeredNetwork
+    from objectives.training import Recipe
 
 RelaxationTime = Annotated[
     float, Field(gt=0, le=1e6, description="relaxation time of a neuron, in ns")
@@ -169,17 +170,17 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
     ) -> NetworkMember:
         """The network of these arguments, not trained yet; see ``NetworkObjective.member``."""
         from objectives.classifier import Classifier
-        from objectives.training import Recipe
 
-        recipe = Recipe(
-            epochs=params.epochs,
-            batch_size=params.batch_size,
-            lr0=params.lr0,
-            lr_decay=params.lr_decay,
-        )
-        return Classifier(
-            self, params, task, protocol=protocol, member_seed=member_seed, recipe=recipe
-        )
+        own: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
+        return Classifier(self, params, task, **own, recipe=recipe(params))
+
+
+def recipe(params: LayeredParams) -> Recipe:
+    """How ``params`` say to train."""
+    from objectives.training import Recipe
+
+    names = ("epochs", "batch_size", "lr0", "lr_decay")
+    return Recipe(**{name: getattr(params, name) for name in names})
 
 
 def architecture(params: LayeredParams) -> dict[str, Any]:

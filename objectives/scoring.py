@@ -104,9 +104,11 @@ class Hardware:
         return noise
 
 
-def score(network: nn.Module, examples: Examples, accuracy: Accuracy) -> tuple[float, bool]:
-    """The accuracy, and whether all is finite; 0 of a network with a weight that is not."""
-    return accuracy(network, examples) if is_finite(network) else (0.0, False)
+def score(
+    network: nn.Module, examples: Examples, accuracy: Accuracy, worst: float = 0.0
+) -> tuple[float, bool]:
+    """The accuracy, and whether all is finite; ``worst`` of a network with a weight that is not."""
+    return accuracy(network, examples) if is_finite(network) else (worst, False)
 
 
 def _right(logits: Tensor, label: Tensor) -> tuple[int, bool]:

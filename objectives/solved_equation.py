@@ -38,23 +38,29 @@ MAX_REFINEMENTS = 7
 T = TypeVar("T")
 
 
-def solve(network: LayeredNetwork, accuracy: Callable[[], float]) -> Solved:
-    """The accuracy of a trained network as its step is refined; see ``contract.Solved``.
+def close(coarse: float, fine: float) -> bool:
+    """Whether two accuracies agree."""
+    return abs(fine - coarse) <= AGREEMENT + 1e-9
+
+
+def solve(
+    network: LayeredNetwork,
+    score: Callable[[], float],
+    agree: Callable[[float, float], bool] = close,
+) -> Solved:
+    """The score of a trained network as its step is refined; see ``contract.Solved``.
 
     The coarsest of the steps is half the one it was trained with, or half the longest one of its
     physics' default if that is shorter: networks that one is much too coarse for may agree there.
 
     Args:
         network: as it was trained; its physics are the same afterwards.
-        accuracy: measures it, with its present physics.
+        score: measures it, with its present physics.
+        agree: whether the scores of a coarse and a fine step are the same.
     """
-
-    def agree(coarse: float, fine: float) -> bool:
-        return abs(fine - coarse) <= AGREEMENT + 1e-9
-
-    score, steps, converged = _refine(network, accuracy, agree)
+    found, steps, converged = _refine(network, score, agree)
     return Solved(
-        score=score,
+        score=found,
         converged=converged,
         steps_per_point=steps,
         trained_steps_per_point=network.physics.n_steps,
@@ -62,19 +68,20 @@ def solve(network: LayeredNetwork, accuracy: Callable[[], float]) -> Solved:
     )
 
 
-def solving_steps(network: LayeredNetwork, u: Tensor) -> tuple[int, bool]:
+def solving_steps(network: LayeredNetwork, u: Tensor, n_read: int = 1) -> tuple[int, bool]:
     """Steps per point that solve the equation for an input, and whether its readouts settle.
 
     Args:
         network: as it was trained.
         u: the input, (batch, time, channels).
+        n_read: points, the last ones, whose readouts are looked at.
     """
 
     def agree(coarse: Tensor, fine: Tensor) -> bool:
         return bool((fine - coarse).norm() <= LOGITS_AGREEMENT * fine.norm())
 
     with torch.no_grad():
-        return _refine(network, lambda: network(u), agree)[1:]
+        return _refine(network, lambda: network.series(u, n_read), agree)[1:]
 
 
 @contextmanager

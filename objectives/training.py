@@ -55,6 +55,8 @@ class _Run:
 
     network: nn.Module
     optimizer: torch.optim.Adam
+    accuracy: Accuracy
+    worst: float
     epoch: int = 0
     """Epochs finished."""
     curve: list[float] = field(default_factory=list)
@@ -62,8 +64,8 @@ class _Run:
     diverged: bool = False
     n_skipped_updates: int = 0
 
-    def score(self, examples: Examples, accuracy: Accuracy) -> float:
-        found, finite = score(self.network, examples, accuracy)
+    def score(self, examples: Examples) -> float:
+        found, finite = score(self.network, examples, self.accuracy, self.worst)
         self.diverged = self.diverged or not finite
         return found
 
@@ -116,6 +118,8 @@ def train(
     resume: bytes | None = None,
     defaults: Identity = MappingProxyType({}),
     accuracy: Accuracy = ideal_accuracy,
+    worst: float = 0.0,
+    updates: Updates | None = None,
 ) -> Outcome:
     """Train and score ``network``, a single member, in place.
 
@@ -132,6 +136,8 @@ def train(
         defaults: what a checkpoint was written with whose identity lacks the name: the defaults
             of parameters that came later.
         accuracy: how it is scored, after every epoch and at the end.
+        worst: the score of a network with a weight that is not finite.
+        updates: how a batch changes the weights; by default, along the gradient.
 
     Returns:
         The outcome; its ``info`` holds ``n_skipped_updates``, see ``Updates``. After a divergence
@@ -142,10 +148,10 @@ def train(
     """
     # fused: one operation for each weight matrix instead of a dozen
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr0, fused=True)
-    run = _Run(network=network, optimizer=optimizer)
+    run = _Run(network=network, optimizer=optimizer, accuracy=accuracy, worst=worst)
     if resume is not None:
         run.restore(resume, identity, defaults)
-    updates = updates_of(network, optimizer, split.train)
+    updates = updates or updates_of(network, optimizer, split.train)
     while run.epoch < recipe.epochs:
         order = stream(member_seed, f"batch order/{run.epoch}").permutation(len(split.train))
         loss, n_skipped = train_epoch(
@@ -155,11 +161,11 @@ def train(
         run.n_skipped_updates += n_skipped
         run.diverged = run.diverged or not math.isfinite(loss)
         if protocol is not Protocol.CONFIRM:
-            run.curve.append(run.score(split.score, accuracy))
+            run.curve.append(run.score(split.score))
         run.epoch += 1
         on_epoch(run.progress(identity))
     return Outcome(
-        score=run.curve[-1] if run.curve else run.score(split.score, accuracy),
+        score=run.curve[-1] if run.curve else run.score(split.score),
         curve=tuple(run.curve),
         loss_curve=tuple(run.loss_curve),
         diverged=run.diverged,

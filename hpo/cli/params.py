@@ -40,7 +40,6 @@ def params(arguments: argparse.Namespace) -> int:
         raise HpoError(f"{error}. {near_miss(name, objectives.BUILT_IN)}".rstrip()) from None
     found = _told(objective.Params)
     if objective.variability is not None:
-        found = [one for one in found if one["name"] != "variability"]
         found += _told(objective.variability, "variability.")
     rows = [[*_COLUMNS]]
     rows += [[_text(one[column]) for column in _COLUMNS] for one in found]
@@ -55,6 +54,8 @@ def _told(model: Any, prefix: str = "") -> list[dict[str, Any]]:
     found = []
     for name, schema in model.model_json_schema()["properties"].items():
         kinds = [schema, *schema.get("anyOf", ())]  # of ``int | None``, both
+        if name == "variability" and any("$ref" in kind for kind in kinds):  # a table of its own
+            continue
         choices = next((kind["enum"] for kind in kinds if "enum" in kind), None)
         bounds = {key: kind[key] for key in _RANGES for kind in kinds if key in kind}
         words = [

@@ -207,9 +207,11 @@ class StudySpec(Table):
     @property
     def searchable(self) -> list[str]:
         """The names that ``[space]`` and ``[fixed]`` know, in the order of the objective."""
-        objective = self.objective_impl
-        others = {"epochs", "variability" if objective.variability else "epochs"}
-        return [name for name in objective.Params.model_fields if name not in others]
+        return [
+            name
+            for name in self.objective_impl.Params.model_fields
+            if name != "epochs" and not any(map(_is_table, self.accepted_types(name)))
+        ]
 
     @property
     def sweepable(self) -> list[str]:
@@ -371,3 +373,7 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, list):
         return [_canonical(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _is_table(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

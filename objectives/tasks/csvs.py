@@ -69,12 +69,35 @@ def read(directory: Path, *, unequal: bool) -> Raw:
     )
 
 
+def table(path: Path, bytes_: bytes) -> dict[str, NDArray[np.float64]]:
+    """The columns of one file by name, each (time,): a first line of names, then numbers.
+
+    Raises:
+        ValueError: a name is missing or doubled, or a cell is no number.
+    """
+    text = _decoded(path, bytes_)
+    rows = _rows(path, text)
+    names = [name.strip() for name in rows[0][1]] if rows else []
+    if not names or len(set(names)) < len(names) or any(_number(n) is not None for n in names):
+        got = repr(",".join(names))
+        refuse(path, "a first line that names every column once", got, "Name the columns.")
+    columns = _series(path, text)
+    if columns.shape[1] != len(names):
+        got = f"{columns.shape[1]} in every row"
+        refuse(path, f"{len(names)} columns, as in the first line,", got, "Name every column.")
+    return dict(zip(names, columns.T, strict=True))
+
+
 def _text(path: Path, digest: hashlib._Hash, most: int = LARGEST_BYTES) -> str:
     """The text of a file of ``most`` bytes at most; its content joins the digest."""
     bytes_ = content(path)
     if len(bytes_) > most:
         too_large(path.parent, LARGEST_BYTES - most + len(bytes_))
     digest.update(hashlib.sha256(bytes_).digest())
+    return _decoded(path, bytes_)
+
+
+def _decoded(path: Path, bytes_: bytes) -> str:
     try:
         return bytes_.decode("utf-8-sig")
     except UnicodeDecodeError as error:

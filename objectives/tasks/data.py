@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +15,9 @@ class Examples:
 
     x: NDArray[np.float32]
     """Input, (n, time, channels)."""
-    label: NDArray[np.int64]
-    """Class of each series, (n,), from 0."""
+    label: NDArray[Any]
+    """Class of each series, (n,), from 0; or, to be predicted, what should be read out after each
+    of its last points, (n, points read, outputs), float32."""
 
     def __len__(self) -> int:
         """Number of series."""
@@ -37,6 +39,11 @@ class Scaling:
         """The input, (..., channels), scaled."""
         scaled: NDArray[np.float64] = (x - np.array(self.shift)) / np.array(self.scale)
         return scaled.astype(np.float32)
+
+    def unscaled(self, x: NDArray[Any]) -> NDArray[np.float64]:
+        """What ``scaled`` made ``x`` of."""
+        unscaled: NDArray[np.float64] = x * np.array(self.scale) + np.array(self.shift)
+        return unscaled
 
     def apply(self, examples: Examples) -> Examples:
         """The examples with scaled input."""
@@ -64,3 +71,11 @@ class Split:
     def n_channels(self) -> int:
         """Input values per time point."""
         return int(self.train.x.shape[2])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesSplit(Split):
+    """The part of a series that trains and the one that scores, each as one example."""
+
+    target_scaling: Scaling
+    """How the targets were scaled; ``n_classes`` says how many there are."""

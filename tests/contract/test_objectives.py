@@ -13,8 +13,10 @@ from objectives.contract import Objective, ObjectiveParams, Outcome, Progress, P
 
 SMALL: dict[str, dict[str, Any]] = {
     "ctrnn": {"layers": 2, "width": 6, "epochs": 3, "batch_size": 300},
+    "ctrnn-prediction": {"layers": 2, "width": 6, "epochs": 3},
     "spintronic": {"layers": 2, "width": 6, "epochs": 3, "batch_size": 300},
     "objectives.gru:GruObjective": {"layers": 2, "width": 6, "epochs": 3, "batch_size": 300},
+    "spintronic-prediction": {"layers": 2, "width": 6, "epochs": 3},
     "toy_objective:ToyObjective": {"epochs": 3},
     "toy_objective:ToyLossObjective": {"epochs": 3},
 }

@@ -449,7 +449,8 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
         assert ledger.snapshot("mine").helpers == []
         assert set(ledger.snapshot("mine").refusing.values()) == {
             "study 'mine' in the database: objective: objective 'mine:Mine' cannot be imported: No "
-            "module named 'mine'. Built in: ctrnn, spintronic."
+            "module named 'mine'. Built in: ctrnn, ctrnn-prediction, spintronic, "
+            "spintronic-prediction."
         }
     assert launcher.stdout is not None
     lines = iter(launcher.stdout.readline, "")

@@ -147,11 +147,13 @@ def test_foreign_files_are_refused(saved: Path, tmp_path: Path) -> None:
         ({"format": 0}, "a whole number `format` must hold, but got format=0."),
         (
             {"objective": "os:system"},
-            "`objective` in ctrnn, spintronic must hold, but got objective='os:system'",
+            "`objective` in ctrnn, ctrnn-prediction, spintronic, spintronic-prediction must hold, "
+            "but got objective='os:system'",
         ),
         (
             {"objective": ["spintronic"]},
-            "`objective` in ctrnn, spintronic must hold, but got objective=['spintronic']",
+            "`objective` in ctrnn, ctrnn-prediction, spintronic, spintronic-prediction must hold, "
+            "but got objective=['spintronic']",
         ),
         ({"parameters": {"tau_ns": -1}}, "parameters of the objective spintronic must hold"),
         ({"architecture": []}, "parameters of the objective spintronic must hold, but got 'list'"),

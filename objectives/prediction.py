@@ -1,0 +1,125 @@
+"""The objectives ``spintronic-prediction`` and ``ctrnn-prediction``: NRMSE of a predicted series.
+
+The networks are those of ``spintronic`` and ``ctrnn``; what is different is that they read out a
+prediction after every point. Either all of a network is trained, by backpropagation through time
+and the squared error, or, as in reservoir computing, its readout alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+
+from pydantic import BaseModel, Field, model_validator
+
+from objectives.contract import ObjectiveParams, Protocol, TaskParams
+from objectives.ctrnn import CtrnnObjective, CtrnnParams
+from objectives.inspection import NetworkMember
+from objectives.layered import LayeredObjective, LayeredParams, recipe
+from objectives.spintronic import SpintronicObjective, SpintronicParams
+from objectives.tasks.mackey_glass import MackeyGlassParams
+from objectives.tasks.narma10 import Narma10Params
+from objectives.tasks.own_series import OwnSeriesParams
+
+
+class PredictionParams(BaseModel):
+    """How a network learns to predict, beside the parameters of ``spintronic`` or ``ctrnn``."""
+
+    trained: Annotated[
+        Literal["all", "readout"],
+        Field(
+            description="all: the whole network, by gradients; readout: a reservoir, whose readout"
+            " alone is fitted, in one epoch, whatever lr0, lr_decay, batch_size and window are"
+        ),
+    ] = "all"
+    ridge: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1e3,
+            description="of a reservoir: penalty on the squared readout weights, relative to the"
+            " mean squared error of the standardised target",
+        ),
+    ] = 1e-8
+    window: Annotated[
+        int,
+        Field(ge=1, le=10_000, description="points of a training window whose error counts"),
+    ] = 20
+    window_washout: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=10_000,
+            description="points before them through which the state runs from rest",
+        ),
+    ] = 30
+    batch_size: Annotated[
+        int, Field(ge=1, le=100_000, description="windows per weight update, fewer in the last one")
+    ] = 32
+
+    @model_validator(mode="after")
+    def _is_ideal(self) -> Self:
+        if (found := getattr(self, "variability", None)) is not None:
+            raise ValueError(
+                f"variability: a network that classifies must hold, but got variability={found}. "
+                "Remove it: predictions are scored on ideal devices."
+            )
+        return self
+
+
+class SpintronicPredictionParams(PredictionParams, SpintronicParams):
+    """Hyper-parameters of a spintronic network that predicts."""
+
+
+class CtrnnPredictionParams(PredictionParams, CtrnnParams):
+    """Hyper-parameters of a CTRNN that predicts."""
+
+
+P = TypeVar("P", bound=LayeredParams)
+
+
+class PredictionObjective(LayeredObjective[P]):
+    """Trains a layered network to predict a series; its score is the NRMSE, see ``predictor``."""
+
+    tasks: ClassVar[dict[str, type[TaskParams]]] = {
+        "narma10": Narma10Params,
+        "mackey-glass": MackeyGlassParams,
+        "series": OwnSeriesParams,
+    }
+    metric: ClassVar[str] = "nrmse"
+    direction: ClassVar[Literal["maximize", "minimize"]] = "minimize"
+    variability: ClassVar[type[BaseModel] | None] = None
+    unnamed: ClassVar[Mapping[str, float | int | str | bool]] = {}
+    costs: ClassVar[Mapping[str, str]] = {
+        **LayeredObjective.costs,
+        "presentation_ns": "time that one point takes",
+    }
+
+    def member(
+        self, params: P, *, task: TaskParams, protocol: Protocol, member_seed: int
+    ) -> NetworkMember:
+        """The network of these arguments, not trained yet; see ``NetworkObjective.member``."""
+        from objectives.predictor import Predictor
+
+        own: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
+        return Predictor(self, params, task, **own, recipe=recipe(params))
+
+
+class SpintronicPredictionObjective(
+    PredictionObjective[SpintronicPredictionParams], SpintronicObjective
+):
+    """Trains a multilayer spintronic network to predict a series."""
+
+    name: ClassVar[str] = "spintronic-prediction"
+    Params: ClassVar[type[ObjectiveParams]] = SpintronicPredictionParams
+    costs: ClassVar[Mapping[str, str]] = {
+        "energy_pj": "energy in the time of one point, see physics.energy_pj",
+        **PredictionObjective.costs,
+    }
+
+
+class CtrnnPredictionObjective(PredictionObjective[CtrnnPredictionParams], CtrnnObjective):
+    """Trains a multilayer CTRNN to predict a series."""
+
+    name: ClassVar[str] = "ctrnn-prediction"
+    Params: ClassVar[type[ObjectiveParams]] = CtrnnPredictionParams

@@ -1,0 +1,153 @@
+"""A network that predicts a series, from its seed to its file.
+
+After each point it reads out the target of that point, and is scored by the normalised error::
+
+    NRMSE = sqrt(mean_t (y(t) - d(t))^2) / std_t d(t)
+
+over the points of the scored part, d the target and y what is read out; the mean over the outputs
+where there are several. A constant prediction, the mean of the target, scores 1. What is not
+finite, or worse than ``WORST``, scores ``WORST``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from objectives.classifier import LayeredMember, Measure, traced
+from objectives.contract import Protocol
+from objectives.inspection import Trace
+from objectives.networks.layered import LayeredNetwork
+from objectives.ridge import RidgeUpdates
+from objectives.scoring import device_of
+from objectives.solved_equation import refined, solving_steps
+from objectives.tasks import series
+from objectives.tasks.data import Examples, SeriesSplit
+
+WORST = 10.0
+"""The score of a network that diverged: ten times worse than a constant."""
+
+AGREEMENT = 1e-2
+"""Scores of two refinements of the integration step agree within this share of the finer one's."""
+
+WINDOW = 100
+"""Points of the test part that a trace shows, at most."""
+
+Array = NDArray[np.float64]
+
+
+def nrmse(predicted: Array, target: Array) -> float:
+    """The error of the module, at most ``WORST``; both (points, outputs).
+
+    >>> nrmse(np.array([[0.0], [2.0]]), np.array([[1.0], [3.0]]))
+    1.0
+    """
+    if not np.isfinite(predicted).all():
+        return WORST
+    with np.errstate(all="ignore"):  # a target that does not vary
+        errors = np.sqrt(np.square(predicted - target).mean(axis=0)) / target.std(axis=0)
+    error = float(errors.mean())
+    return error if error < WORST else WORST
+
+
+def smape_percent(predicted: Array, target: Array) -> float:
+    """Symmetric mean absolute percentage error, 200 mean(|y - d| / (|y| + |d|)), from 0 to 200.
+
+    As NeuroBench computes it (``neurobench.metrics.workload.SMAPE``): 200 of what is no number.
+
+    >>> smape_percent(np.array([[1.0], [3.0]]), np.array([[3.0], [3.0]]))
+    50.0
+    """
+    with np.errstate(all="ignore"):
+        error = 200.0 * (np.abs(predicted - target) / (np.abs(predicted) + np.abs(target))).mean()
+    return 200.0 if np.isnan(error) else float(error)
+
+
+def predicted(network: LayeredNetwork, part: Examples) -> Array:
+    """What a network of one member reads out at the points of a part, (points, outputs)."""
+    with torch.no_grad():
+        u = torch.from_numpy(part.x).to(device_of(network))
+        return network.series(u, part.label.shape[1])[0, 0].cpu().double().numpy()
+
+
+def score(network: Any, part: Examples) -> tuple[float, bool]:
+    """The NRMSE of a network of one member, and whether all that it reads out is finite."""
+    found = predicted(network, part)
+    return nrmse(found, part.label[0].astype(np.float64)), bool(np.isfinite(found).all())
+
+
+def agree(coarse: float, fine: float) -> bool:
+    """Whether two scores are the same but for ``AGREEMENT``."""
+    return abs(fine - coarse) <= AGREEMENT * fine
+
+
+class Predictor(LayeredMember):
+    """A member that reads out a prediction after every point."""
+
+    classes = ()
+
+    def _load(self, protocol: Protocol) -> SeriesSplit:
+        return series.load(cast(series.SeriesParams, self._task), protocol=protocol)
+
+    def _measure(self) -> Measure:
+        params: Any = self._params
+        examples, updates = self._split.train, None
+        if params.trained == "readout":
+            updates = RidgeUpdates(self.network, params.ridge)
+        else:
+            before = params.window_washout
+            examples = series.windows(examples, length=params.window, washout=before)
+        return Measure(examples=examples, score=score, worst=WORST, agree=agree, updates=updates)
+
+    def _points(self) -> int:
+        return 1
+
+    def _described(self) -> dict[str, Any]:
+        return {"target_scaling": asdict(self._scaling)}
+
+    @property
+    def _scaling(self) -> Any:
+        return cast(SeriesSplit, self._split).target_scaling
+
+    def _told(self) -> dict[str, float]:
+        own = self._split.score
+        found, target = predicted(self.network, own), own.label[0]
+        smape = smape_percent(self._scaling.unscaled(found), self._scaling.unscaled(target))
+        sizes = {"n_train": self._split.train.label.shape[1], "n_scored": len(target)}
+        return {**sizes, "smape_percent": smape}
+
+    @property
+    def test_labels(self) -> NDArray[np.int64]:
+        """See ``NetworkMember``."""
+        return np.zeros(len(self._windows), np.int64)
+
+    @cached_property
+    def _windows(self) -> Examples:
+        """The test part, window by window, each with the points before it from rest."""
+        part = self._test
+        length = min(WINDOW, part.label.shape[1])
+        return series.windows(part, length=length, washout=part.x.shape[1] - part.label.shape[1])
+
+    def trace(self, images: Sequence[int], quantity: str) -> Trace:
+        """Replay it on windows of the test part; see ``NetworkMember.trace``."""
+        shown = self._windows.take(np.asarray(images, dtype=np.intp))
+        u, n_read = torch.from_numpy(shown.x), shown.label.shape[1]
+        steps, settled = solving_steps(self.network, u, n_read)
+        with torch.no_grad(), refined(self.network, steps):
+            found = self.network.series(u, n_read)[0].numpy()
+            values = self.network.trajectories(u)[quantity][0]  # (layers, series, times, neurons)
+        finite = np.isfinite(found).all(axis=(1, 2))
+        return Trace(
+            **traced(self.network, images, quantity, shown.x, values),
+            labels=np.zeros(len(u), np.int64),
+            predicted=np.where(finite, 0, -1),
+            steps_per_point=steps if settled else None,
+            target=self._scaling.unscaled(shown.label),
+            prediction=self._scaling.unscaled(found),
+        )

@@ -1,0 +1,70 @@
+"""Reservoir computing: only the readout is trained, in closed form.
+
+With the states x(t) of a random network and the targets d(t), t = 1 ... T, weights W and bias b
+minimise::
+
+    1/T sum_t |W x(t) + b - d(t)|^2 + ridge |W|^2
+
+M. Lukoševičius, A practical guide to applying echo state networks, in Neural Networks: Tricks of
+the Trade (2012), section 4.2 (ridge regression); the bias is not penalised here.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from objectives.networks.kernels.updates import Updates
+from objectives.networks.layered import LayeredNetwork
+
+Array = NDArray[np.float64]
+
+
+def fit(states: Array, targets: Array, ridge: float) -> tuple[Array, Array]:
+    """The weights (outputs, states) and the bias (outputs,) of the equation above.
+
+    Args:
+        states: (points, states).
+        targets: (points, outputs).
+        ridge: above 0, in the units of the states squared over those of the targets squared.
+    """
+    mean, level = states.mean(axis=0), targets.mean(axis=0)
+    x, d = states - mean, targets - level
+    gram = x.T @ x / len(x) + ridge * np.eye(x.shape[1])
+    weights: Array = np.linalg.solve(gram, x.T @ d / len(x)).T
+    return weights, level - weights @ mean
+
+
+class RidgeUpdates(Updates):
+    """Sets the readout of a network of one member at once; the network stays as it was drawn."""
+
+    def __init__(self, network: LayeredNetwork, ridge: float) -> None:
+        """Take both as they are."""
+        self._network, self._ridge = network, ridge
+
+    def update(
+        self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
+    ) -> tuple[float, bool]:
+        """Fit all points of ``label``, whatever the learning rate; see ``Updates``.
+
+        Returns:
+            The mean squared error of what was fitted, and whether it was: states that are not
+            finite fit nothing.
+        """
+        with torch.no_grad():
+            read = self._network.outputs(u, label.shape[1])[0].flatten(0, 1)
+        states, targets = (t.cpu().double().numpy() for t in (read, label.flatten(0, 1)))
+        if not np.isfinite(states).all():
+            return math.nan, False
+        weights, bias = fit(states, targets, self._ridge)
+        with torch.no_grad():
+            self._network.w_out.copy_(torch.from_numpy(weights))
+            self._network.bias_out.copy_(torch.from_numpy(bias))
+        return float(np.square(states @ weights.T + bias - targets).mean()), True
+
+    def settle(self) -> None:
+        """It is."""

@@ -1,0 +1,178 @@
+"""Your own series to predict, from an ``.npz`` file or a CSV file.
+
+``.npz``: an array ``u``, (time,) or (time, channels), and an array ``target``, (time,) or
+(time, outputs), of numbers. CSV: a first line with the names of the columns, then a row per time
+point; ``inputs`` and ``targets`` name the columns of each. A column may be in both: with
+``horizon`` it is predicted from its own past.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from objectives.contract import UnavailableError
+from objectives.tasks.series import Series, SeriesParams, parts
+
+if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
+    import numpy as np
+    from numpy.typing import NDArray
+
+Names = Annotated[str, Field(max_length=10_000)]
+
+
+class OwnSeriesParams(SeriesParams):
+    """The ``[task]`` table of a study on a user's own series."""
+
+    places: ClassVar[frozenset[str]] = frozenset({"path"})
+
+    name: Literal["series"] = "series"
+    path: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="an .npz file or a CSV file; a relative path begins at the directory of"
+            " the study file",
+        ),
+    ]
+    inputs: Annotated[
+        Names, Field(description="of a CSV file: its input columns, with commas between them")
+    ] = ""
+    targets: Annotated[
+        Names, Field(description="of a CSV file: the columns to predict, likewise")
+    ] = ""
+    horizon: Annotated[
+        int,
+        Field(ge=0, le=100_000, description="points ahead of the input that the target is taken"),
+    ] = 0
+    test_fraction: Annotated[
+        float, Field(ge=0.05, le=0.95, description="part of the points, the last ones, that tests")
+    ] = 0.3
+    sha256: Annotated[
+        str | None,
+        Field(
+            pattern="^[0-9a-f]{64}$",
+            description="content of the data; filled in when the study file is read, and verified"
+            " by every worker",
+        ),
+    ] = None
+
+    def resolved(self, base: Path) -> Self:
+        """With an absolute path and the hash of the data, which is checked as a whole."""
+        path = Path(os.path.abspath(base / os.path.expanduser(self.path)))
+        here = self.model_copy(update={"path": str(path)})
+        return here.model_copy(update={"sha256": _checked(here)[1]})
+
+    def series(self) -> Series:
+        """See ``SeriesParams``."""
+        if self.sha256 is None:
+            return _checked(self)[0]
+        try:
+            return _pinned(self)
+        except (ValueError, OSError) as error:
+            raise UnavailableError(str(error)) from error
+
+
+@lru_cache(maxsize=2)
+def _pinned(task: OwnSeriesParams) -> Series:
+    """The data with this content, read once per process."""
+    return _checked(task)[0]
+
+
+def _checked(task: OwnSeriesParams) -> tuple[Series, str]:
+    """The series and the hash of its file, once every rule is kept."""
+    import hashlib
+
+    import numpy as np
+
+    from objectives.tasks.raw import content, refuse
+
+    path = Path(task.path)
+    if path.suffix not in (".npz", ".csv"):
+        remedy = "Correct the path; workers on other hosts need the data at the same place."
+        refuse(path, "an .npz file or a CSV file (.csv)", f"path={task.path!r}", remedy)
+    bytes_ = content(path)
+    sha256 = hashlib.sha256(bytes_).hexdigest()
+    if task.sha256 not in (None, sha256):
+        remedy = "Put the old data back, or begin a new study (without `sha256`, if it is given)."
+        refuse(path, f"`sha256 == {task.sha256!r}`", f"sha256={sha256!r}: it changed", remedy)
+    if path.suffix == ".npz" and (task.inputs or task.targets):
+        remedy = "Remove `inputs` and `targets`: an .npz file has the arrays `u` and `target`."
+        refuse(path, "columns of a CSV file", "an .npz file", remedy)
+    found = _npz(path, bytes_) if path.suffix == ".npz" else _csv(path, bytes_, task)
+    u, target = (_columns(path, name, values) for name, values in found.items())
+    if len(u) != len(target):
+        got = f"len(u)={len(u)}, len(target)={len(target)}"
+        refuse(path, "a target for every point, `len(u) == len(target)`,", got, "Mend the file.")
+    n = max(0, len(u) - task.horizon)
+    u, target = u[:n], target[task.horizon :]
+    series = Series(u=u, target=target, n_test=round(task.test_fraction * n))
+    if min(series.n_test, *parts(task, series)) < 2:
+        got = f"{n} points, washout={task.washout}, horizon={task.horizon}"
+        remedy = "Record more of them, or lower `washout`."
+        refuse(path, "points to train, to validate and to test", got, remedy)
+    constant = np.flatnonzero(target[-series.n_test :].std(axis=0) == 0.0)
+    if len(constant):
+        remedy = "Leave it out: an error has no scale there."
+        refuse(
+            path,
+            "targets that vary",
+            f"a constant one, number {constant[0]}, in the test part",
+            remedy,
+        )
+    return series, sha256
+
+
+def _npz(path: Path, bytes_: bytes) -> dict[str, NDArray[Any]]:
+    from objectives.tasks.npz import arrays
+    from objectives.tasks.raw import refuse
+
+    found = arrays(path, bytes_, ("u", "target"))
+    for name in ("u", "target"):
+        if name not in found:
+            got = f"the arrays {', '.join(sorted(found)) or '(none)'}"
+            remedy = 'Save it: numpy.savez("….npz", u=u, target=target).'
+            refuse(path, f"an array `{name}`", got, remedy)
+    return {name: found[name] for name in ("u", "target")}
+
+
+def _csv(path: Path, bytes_: bytes, task: OwnSeriesParams) -> dict[str, NDArray[Any]]:
+    from objectives.tasks.csvs import table
+    from objectives.tasks.raw import refuse
+
+    columns = table(path, bytes_)
+    found: dict[str, Any] = {}
+    for key, array, text in (("inputs", "u", task.inputs), ("targets", "target", task.targets)):
+        names = [name.strip() for name in text.split(",") if name.strip()]
+        unknown = [name for name in names if name not in columns]
+        if unknown or not names:
+            got = f"{key}={text!r}"
+            remedy = f"Name some of {', '.join(columns)}, with commas between them."
+            refuse(path, f"`{key}`, columns of the file,", got, remedy)
+        found[array] = [columns[name] for name in names]
+    import numpy as np
+
+    return {array: np.array(values).T for array, values in found.items()}
+
+
+def _columns(path: Path, name: str, values: NDArray[Any]) -> NDArray[np.float64]:
+    """The array, (time, columns), once it is known to be numbers and finite."""
+    import numpy as np
+
+    from objectives.tasks.raw import refuse
+
+    if values.dtype.kind not in "biuf" or values.ndim not in (1, 2) or values.size == 0:
+        got = f"{name}.dtype={values.dtype}, {name}.shape={values.shape}"
+        remedy = f"Convert it: {name}[t] is one time point."
+        refuse(path, f"numbers in `{name}`, (time,) or (time, columns),", got, remedy)
+    columns = values.astype(np.float64).reshape(len(values), -1)
+    broken = ~np.isfinite(columns)
+    if broken.any():
+        row, column = np.argwhere(broken)[0].tolist()
+        got = f"{name}[{row}, {column}]={columns[row, column]} ({broken.sum()} such values)"
+        refuse(path, f"finite numbers in `{name}`", got, "Mend or leave out these points.")
+    return columns

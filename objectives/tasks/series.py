@@ -1,0 +1,158 @@
+"""Prediction: one long series, what should be read out at each of its points, and how it is split.
+
+A series is split in time, nothing is drawn: ``washout`` points that nothing is scored at, then the
+training part, then the test part. Under ``Protocol.VALIDATION`` the end of the training part
+scores and the test part stays unseen. A network is scored in one run, from rest through the
+``washout`` points before the part, which are not scored, and through all of the part.
+
+Input and target are standardised, channel by channel, by the points of the part that trains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from objectives.contract import Protocol, TaskParams
+
+if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from objectives.tasks.data import Examples, SeriesSplit
+
+
+class SeriesParams(TaskParams):
+    """What the ``[task]`` tables of prediction share."""
+
+    washout: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=100_000,
+            description="points before each part that a network runs through, unscored",
+        ),
+    ] = 100
+    validation_fraction: Annotated[
+        float,
+        Field(
+            ge=0.05,
+            le=0.95,
+            description="part of the training points, the last ones, that scores under the"
+            " validation protocol",
+        ),
+    ] = 0.3
+
+    def series(self) -> Series:
+        """The series that the table describes.
+
+        Raises:
+            UnavailableError: the data of ``sha256`` is not at hand on this host.
+            ValueError: without it: the data is not there, or breaks a rule.
+        """
+        raise NotImplementedError
+
+
+class GeneratedParams(SeriesParams):
+    """What the ``[task]`` tables of generated series share."""
+
+    n_train: Annotated[
+        int, Field(ge=100, le=100_000, description="points to train on, and to validate on")
+    ] = 2000
+    n_test: Annotated[int, Field(ge=100, le=100_000, description="points that test")] = 1000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Series:
+    """One series with what should be read out at each of its points."""
+
+    u: NDArray[np.float64]
+    """Input, (points, channels)."""
+    target: NDArray[np.float64]
+    """(points, outputs)."""
+    n_test: int
+    """Points at its end that test."""
+
+
+def load(task: SeriesParams, *, protocol: Protocol) -> SeriesSplit:
+    """The part that trains and the part that scores, each one example; see the module.
+
+    Raises:
+        UnavailableError: the data of ``task.sha256`` is not at hand on this host.
+        ValueError: the data is not there, or breaks a rule.
+    """
+    from objectives.tasks.data import Scaling, SeriesSplit
+
+    series = task.series()
+    n_train, n_validation = parts(task, series)
+    first, score = task.washout, slice(len(series.u) - series.n_test, None)
+    train = slice(first, first + n_train + n_validation)
+    if protocol is Protocol.VALIDATION:
+        train, score = slice(first, first + n_train), slice(first + n_train, train.stop)
+
+    def scaling_of(values: NDArray[np.float64]) -> Scaling:
+        mean, deviation = values[train].mean(axis=0), values[train].std(axis=0)
+        scale = (deviation + (deviation == 0.0)).tolist()  # a constant channel becomes 0
+        return Scaling(shift=tuple(mean.tolist()), scale=tuple(scale))
+
+    scaling, target_scaling = scaling_of(series.u), scaling_of(series.target)
+    return SeriesSplit(
+        train=_part(task, series, train, scaling, target_scaling),
+        score=_part(task, series, score, scaling, target_scaling),
+        n_classes=series.target.shape[1],
+        scaling=scaling,
+        target_scaling=target_scaling,
+    )
+
+
+def parts(task: SeriesParams, series: Series) -> tuple[int, int]:
+    """Points that train and that validate."""
+    n = len(series.u) - task.washout - series.n_test
+    n_validation = round(task.validation_fraction * n)
+    return n - n_validation, n_validation
+
+
+def windows(part: Examples, *, length: int, washout: int) -> Examples:
+    """A part cut into windows of ``length`` scored points, side by side, to train on.
+
+    Before these come ``washout`` points that the state runs through from rest. Points at its end
+    that fill no window are left out, and at its beginning those before which there are too few.
+
+    Args:
+        part: one example, as ``load`` gives it.
+        length: points of a window that are scored.
+        washout: points before them.
+
+    Raises:
+        ValueError: there is room for no window.
+    """
+    import numpy as np
+
+    from objectives.tasks.data import Examples
+
+    u, target = part.x[0], part.label[0]
+    before = len(u) - len(target)  # points without a target
+    first = max(before, washout)
+    n = (len(u) - first) // length
+    if n < 1:
+        raise ValueError(
+            f"window: `window + window_washout <= {len(u)}`, the points to train on, must hold, "
+            f"but got window={length}, window_washout={washout}. Lower them."
+        )
+    starts = first + length * np.arange(n)[:, np.newaxis]
+    x = u[starts + np.arange(-washout, length)]
+    return Examples(x=x, label=target[starts - before + np.arange(length)])
+
+
+def _part(
+    task: SeriesParams, series: Series, part: slice, scaling: Any, target_scaling: Any
+) -> Examples:
+    """The points of a part, and ``washout`` ones before it, as one example."""
+    from objectives.tasks.data import Examples
+
+    first = (part.start if part.start >= 0 else len(series.u) + part.start) - task.washout
+    x = scaling.scaled(series.u[first : part.stop])
+    label = target_scaling.scaled(series.target[part])
+    return Examples(x=x[None], label=label[None])
