@@ -125,7 +125,7 @@ class Classifier(NetworkMember):
         """What the objective can tell of the network's costs: see ``Objective.costs``."""
         counts = {"n_synapses": self.network.n_synapses, "n_neurons": self.network.n_neurons}
         presentation_ns = physics.presentation_ns(
-            points=self._split.train.x.shape[1], dt_ns=self.network.physics.dt_ns
+            points=self._split.train.shape[1], dt_ns=self.network.physics.dt_ns
         )
         costs: dict[str, float] = {**counts, "presentation_ns": presentation_ns}
         if "energy_pj" in self._objective.costs:
@@ -150,7 +150,7 @@ class Classifier(NetworkMember):
             "parameters": self._params.model_dump(mode="json"),
             "task": self._task.model_dump(mode="json"),
             "classes": list(self.classes),
-            "input_points": self._split.train.x.shape[1],
+            "input_points": self._split.train.shape[1],
             "input_scaling": asdict(scaling) if (scaling := self._split.scaling) else None,
             "member_seed": self._member_seed,
             "saved_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

@@ -7,6 +7,7 @@ import io
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 
 from objectives.tasks.raw import LARGEST_BYTES, Raw, content, refuse, too_large
 
-NAMES = ("x", "y", "test")
 _UNEQUAL = (
     "Write it with numpy.savez; where series are of unequal lengths, as numbers with NaN at the end"
     ' of the shorter ones, and pad = "before" in [task].'
@@ -28,26 +28,41 @@ def read(path: Path) -> Raw:
     Raises:
         ValueError: it cannot be read, lacks an array or holds Python objects.
     """
+    found, sha256 = arrays(
+        path, ("x", "y"), 'Save it: numpy.savez("….npz", x=x, y=y).', optional=("test",)
+    )
+    return Raw(x=found["x"], y=found["y"], test=found.get("test"), sha256=sha256)
+
+
+def arrays(
+    path: Path, names: Sequence[str], remedy: str, *, optional: Sequence[str] = ()
+) -> tuple[dict[str, NDArray[Any]], str]:
+    """The arrays of these names, and the hash of the very bytes that they were read from.
+
+    Args:
+        path: the file.
+        names: what must be there.
+        remedy: what to do where it is not.
+        optional: what may be there.
+
+    Raises:
+        ValueError: it cannot be read, lacks an array or holds Python objects.
+    """
     bytes_ = content(path)
-    arrays = _arrays(path, bytes_)
-    for name in ("x", "y"):
-        if name not in arrays:
+    found = _arrays(path, bytes_, (*names, *optional))
+    for name in names:
+        if name not in found:
             refuse(
                 path,
                 f"an array `{name}`",
-                f"the arrays {', '.join(sorted(arrays)) or '(none)'}",
-                'Save it: numpy.savez("….npz", x=x, y=y).',
+                f"the arrays {', '.join(sorted(found)) or '(none)'}",
+                remedy,
             )
-    return Raw(
-        x=arrays["x"],
-        y=arrays["y"],
-        test=arrays.get("test"),
-        sha256=hashlib.sha256(bytes_).hexdigest(),
-    )
+    return found, hashlib.sha256(bytes_).hexdigest()
 
 
-def _arrays(path: Path, bytes_: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays that we know, and the names of the others with empty ones."""
+def _arrays(path: Path, bytes_: bytes, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The arrays of these names, and the names of the others with empty ones."""
     damaged = (
         *(OSError, EOFError, KeyError, ValueError, MemoryError),  # a header may claim any size
         *(zipfile.BadZipFile, zlib.error, RuntimeError),  # the last: encrypted, or packed otherwise
@@ -59,24 +74,24 @@ def _arrays(path: Path, bytes_: bytes) -> dict[str, NDArray[Any]]:
         refuse(path, "an .npz file", str(error), "Write it with numpy.savez.")
     if not isinstance(loaded, np.lib.npyio.NpzFile):
         refuse(path, "an .npz file", "a single array", "Write it with numpy.savez(…, x=x, y=y).")
-    arrays: dict[str, NDArray[Any]] = {}
+    found: dict[str, NDArray[Any]] = {}
     with loaded:
-        _refuse_large(path, loaded.zip)
+        _refuse_large(path, loaded.zip, names)
         for name in loaded.files:
             try:
-                arrays[name] = loaded[name] if name in NAMES else np.empty(0)
+                found[name] = loaded[name] if name in names else np.empty(0)
             except damaged as error:
                 remedy = _UNEQUAL if name == "x" else "Write it with numpy.savez."
                 got = " ".join(str(error).split())
                 refuse(path, f"an array of numbers or texts `{name}`", got, remedy)
-            if not isinstance(arrays[name], np.ndarray):
+            if not isinstance(found[name], np.ndarray):
                 refuse(path, f"an array `{name}`", "other bytes", "Write it with numpy.savez.")
-    return arrays
+    return found
 
 
-def _refuse_large(path: Path, archive: zipfile.ZipFile | None) -> None:
+def _refuse_large(path: Path, archive: zipfile.ZipFile | None, names: Sequence[str]) -> None:
     """Add up what our arrays unpack to, before they are."""
     files = [] if archive is None else archive.infolist()
-    size = sum(f.file_size for f in files if f.filename.removesuffix(".npy") in NAMES)
+    size = sum(f.file_size for f in files if f.filename.removesuffix(".npy") in names)
     if size > LARGEST_BYTES:
         too_large(path, size)

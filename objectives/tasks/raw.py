@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -44,6 +46,29 @@ def content(path: Path) -> bytes:
     if not stat.S_ISREG(info.st_mode):
         refuse(path, "a regular file", "a directory, a device or a pipe", _REMEDY)
     too_large(path, info.st_size)
+
+
+def digest(paths: Sequence[Path]) -> str:
+    """The hash of a file's bytes; of several files, that of their hashes.
+
+    Raises:
+        ValueError: one of them cannot be read.
+    """
+    found = []
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                found.append(hashlib.file_digest(file, "sha256"))
+        except OSError as error:
+            refuse(path, "a readable file", error.strerror or str(error), _REMEDY)
+    return joined(found)
+
+
+def joined(digests: Sequence[hashlib._Hash]) -> str:
+    """The hash of a file, or that of the hashes of several."""
+    if len(digests) == 1:
+        return digests[0].hexdigest()
+    return hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
 
 
 def too_large(path: Path, n_bytes: int) -> NoReturn:
