@@ -16,6 +16,7 @@ from objectives.tasks.mnist1d import Mnist1dParams
 from objectives.tasks.recorded import RecordedParams
 from objectives.tasks.sequential_digits import SequentialDigitsParams
 from objectives.tasks.spoken_digits import SpokenDigitsParams
+from objectives.tasks.ucr import UcrParams
 
 if TYPE_CHECKING:
     from objectives.tasks.data import Split
@@ -26,6 +27,7 @@ TASKS: dict[str, type[TaskParams]] = {
     "mnist-1d": Mnist1dParams,
     "fashion-mnist": FashionMnistParams,
     "spoken-digits": SpokenDigitsParams,
+    "ucr": UcrParams,
 }
 """Task -> the model of its ``[task]`` table; the first one is the default."""
 

@@ -73,6 +73,18 @@ class Scaling:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Halves:
+    """All series of a task as networks get them."""
+
+    train: Examples
+    test: Examples
+    classes: tuple[str, ...]
+    """Label of each class."""
+    scaling: Scaling | None
+    """How the input was scaled; None where it was not."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Split:
     """Examples to train on and examples to score on; they share none."""
 

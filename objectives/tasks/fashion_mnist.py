@@ -160,7 +160,8 @@ class FashionMnistParams(FileParams):
         if self.permutation_seed is not None:
             order = stream(self.permutation_seed, "order of points").permutation(self.side**2)
             sums = sums[:, order]
-        return sums.astype(np.float32) / np.float32(MAX_PIXEL * block**2)
+        x: NDArray[np.float32] = sums.astype(np.float32) / np.float32(MAX_PIXEL * block**2)
+        return x
 
 
 def _file(directory: Path, name: str) -> Path:

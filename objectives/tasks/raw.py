@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import re
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 from numpy.typing import NDArray
 
 
@@ -69,6 +72,31 @@ def joined(digests: Sequence[hashlib._Hash]) -> str:
     if len(digests) == 1:
         return digests[0].hexdigest()
     return hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
+
+
+def stacked(where: Path, series: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Series of one number of channels, (n, time, channels), with NaN behind the shorter ones.
+
+    Raises:
+        ValueError: they are too large.
+    """
+    shape = (len(series), max(map(len, series)), series[0].shape[1])
+    if (n_bytes := 8 * math.prod(shape)) > LARGEST_BYTES:
+        too_large(where, n_bytes)
+    x = np.full(shape, np.nan)
+    for one, row in zip(series, x, strict=True):
+        row[: len(one)] = one
+    return x
+
+
+def labels(texts: Sequence[str]) -> NDArray[Any]:
+    """Labels as whole numbers if all of them are written as such, so that 2 comes before 10.
+
+    Else as texts: 01 and 1 are two classes.
+    """
+    if all(re.fullmatch("0|-?[1-9][0-9]{0,17}", text) for text in texts):  # within 64 bits
+        return np.array([int(text) for text in texts])
+    return np.array(texts)
 
 
 def too_large(path: Path, n_bytes: int) -> NoReturn:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
@@ -18,7 +17,7 @@ from pydantic import Field
 from objectives.contract import Protocol, TaskParams, UnavailableError
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
-    from objectives.tasks.data import Examples, Scaling, Split
+    from objectives.tasks.data import Examples, Halves, Scaling, Split
     from objectives.tasks.recording import Recording
 
 Normalisation = Literal["none", "minmax", "standard"]
@@ -193,18 +192,6 @@ class SplitParams(FileParams):
     ] = 0.5
 
 
-@dataclass(frozen=True, kw_only=True)
-class Halves:
-    """The series as networks get them."""
-
-    train: Examples
-    test: Examples
-    classes: tuple[str, ...]
-    """Label of each class."""
-    scaling: Scaling | None
-    """How they were normalised."""
-
-
 def load(task: RecordedParams, *, protocol: Protocol, member_seed: int) -> Split:
     """The examples that train and score the member ``member_seed``; see ``splitting.for_member``.
 
@@ -257,6 +244,7 @@ def halves(task: RecordedParams, recording: Recording) -> Halves:
     """
     import numpy as np
 
+    from objectives.tasks.data import Halves
     from objectives.tasks.splitting import stratified_split
 
     check_shares(task, recording)
@@ -322,6 +310,8 @@ def check_shares(task: RecordedParams, recording: Recording) -> None:
     """
     import numpy as np
 
+    from objectives.tasks.raw import refuse
+
     n_classes = len(recording.classes)
     count = np.bincount(recording.examples.label, minlength=n_classes)
     if recording.test is None:
@@ -341,8 +331,10 @@ def check_shares(task: RecordedParams, recording: Recording) -> None:
     least = np.minimum(least, least_train - np.ceil(validation))
     if least.min() < 1:
         worst = int(least.argmin())
-        raise ValueError(
-            f"{task.source}: enough series of every class to train, to validate and to test must "
-            f"hold, but got {count[worst]} of the class {recording.classes[worst]!r} with {fractions}"
-            f"validation_fraction={task.validation_fraction}. {remedy}"
+        refuse(
+            task.source,
+            "enough series of every class to train, to validate and to test",
+            f"{count[worst]} of the class {recording.classes[worst]!r} with {fractions}"
+            f"validation_fraction={task.validation_fraction}",
+            remedy,
         )

@@ -19,8 +19,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from objectives.tasks.data import Examples, Scaling
-from objectives.tasks.recorded import Halves
+from objectives.tasks.data import Examples, Halves, Scaling
 
 LARGE_BYTES = 2**23
 """Of the files that are read."""

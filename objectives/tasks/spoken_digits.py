@@ -40,6 +40,9 @@ class SpokenDigitsParams(SplitParams):
         ),
     ] = None
     normalise: Normalisation = "standard"
+    pad: Annotated[
+        Literal["before"], Field(description="shorter recordings get 0 before their first frame")
+    ] = "before"
 
     def usual_place(self) -> Path:
         """The file of the installed package, which is not imported."""
