@@ -166,7 +166,7 @@ class LayeredMember(NetworkMember):
 
     def _points(self) -> int:
         """Input points that costs are told for."""
-        return int(self._split.train.x.shape[1])
+        return self._split.train.shape[1]
 
     @cached_property
     def _test(self) -> Examples:
@@ -181,7 +181,7 @@ class LayeredMember(NetworkMember):
             "parameters": self._params.model_dump(mode="json"),
             "task": self._task.model_dump(mode="json"),
             "classes": list(self.classes),
-            "input_points": self._split.train.x.shape[1],
+            "input_points": self._split.train.shape[1],
             "input_scaling": asdict(scaling) if (scaling := self._split.scaling) else None,
             "member_seed": self._member_seed,
             **self._described(),

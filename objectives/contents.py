@@ -6,10 +6,9 @@ No objective imports this: what is said of data is no part of what a study is co
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from objectives.contract import TaskParams
-from objectives.tasks.arrays import ArraysParams
+from objectives.tasks.recorded import RecordedParams, n_test_of
 from objectives.tasks.sequential_digits import N_CLASSES, N_TRAIN, SequentialDigitsParams
 
 N_IMAGES, N_PIXELS = 1797, 64
@@ -40,14 +39,10 @@ def contents(task: TaskParams) -> Contents | None:
     if isinstance(task, SequentialDigitsParams):
         n_test, n_classes, shape = N_IMAGES - N_TRAIN, N_CLASSES, (N_IMAGES, N_PIXELS, 1)
         shortest = N_PIXELS
-    elif isinstance(task, ArraysParams):
-        from objectives.tasks.recording import read
-
-        recording = read(Path(task.path), unequal=task.pad is not None)
-        n_test = round(task.test_fraction * len(recording.examples))
-        if recording.test is not None:
-            n_test = int(recording.test.sum())
-        n_classes, shape = len(recording.classes), recording.examples.x.shape
+    elif isinstance(task, RecordedParams):
+        recording = task.read()
+        n_test, n_classes = n_test_of(task, recording), len(recording.classes)
+        shape = recording.examples.shape
         shortest = int(recording.lengths.min())
     else:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -68,16 +68,16 @@ class Hardware:
 
         The kernel takes one chip after the other, the reference all of them at once.
         """
-        bits, n_points = self._variability.weight_bits, examples.x.shape[1]
-        parts = batches(examples, SCORING_BATCH, device_of(network))
+        bits, n_points = self._variability.weight_bits, examples.shape[1]
+        device = device_of(network)
         every = range(self._variability.draws if self._variability.is_random else 1)
-        fused = network.computes_fused(parts[0][0])
+        fused = network.computes_fused(next(batches(examples, 1, device))[0])
         groups = [range(k, k + 1) for k in every] if fused else [every]
         n_right, finite = [0 for _ in every], True
         for draws in groups:
             noise = self._noise_of(draws, network, n_points)
             chips = drawn(self._variability, self._seed, draws, network=network, noise=noise)
-            for x, label in parts:
+            for x, label in batches(examples, SCORING_BATCH, device):
                 logits = read_out(network, chips, x, bits)
                 for k, of_chip in zip(draws, logits, strict=True):
                     right, all_finite = _right(of_chip, label)
@@ -117,11 +117,13 @@ def _right(logits: Tensor, label: Tensor) -> tuple[int, bool]:
     return int(((logits.argmax(dim=1) == label) & finite).sum()), bool(finite.all())
 
 
-def batches(examples: Examples, size: int, device: torch.device) -> list[tuple[Tensor, Tensor]]:
-    """Batches of ``size`` in order, the last one possibly smaller: (input, label) on ``device``."""
-    x = torch.from_numpy(examples.x).to(device)
-    label = torch.from_numpy(examples.label).to(device)
-    return list(zip(torch.split(x, size), torch.split(label, size), strict=True))
+def batches(examples: Examples, size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of ``size`` in order, the last one possibly smaller: (input, label) on ``device``.
+
+    No more than one is copied at a time.
+    """
+    for part in examples.batches(size):
+        yield torch.from_numpy(part.x).to(device), torch.from_numpy(part.label).to(device)
 
 
 def device_of(network: nn.Module) -> torch.device:

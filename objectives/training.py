@@ -177,7 +177,7 @@ def updates_of(network: nn.Module, optimizer: torch.optim.Adam, examples: Exampl
     """Updates by the kernels where they can, else by PyTorch."""
     if not isinstance(network, LayeredNetwork) or len(network.bias) > 1:
         return TorchUpdates(network, optimizer)
-    if not network.computes_fused(torch.from_numpy(examples.x)):
+    if not network.computes_fused(torch.from_numpy(next(examples.batches(1)).x)):
         return TorchUpdates(network, optimizer)
     n = network
     parameters = (n.w_in, n.w_inter, n.w_intra, n.bias, n.w_out, n.bias_out)

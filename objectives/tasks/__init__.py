@@ -6,32 +6,40 @@ import: NumPy and scikit-learn are loaded by ``load`` only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from objectives.contract import Protocol, TaskParams
-from objectives.tasks import arrays, sequential_digits
+from objectives.tasks import recorded, sequential_digits
+from objectives.tasks.arrays import ArraysParams
+from objectives.tasks.fashion_mnist import FashionMnistParams
+from objectives.tasks.mnist1d import Mnist1dParams
+from objectives.tasks.recorded import RecordedParams
+from objectives.tasks.sequential_digits import SequentialDigitsParams
+from objectives.tasks.spoken_digits import SpokenDigitsParams
+from objectives.tasks.ucr import UcrParams
 
 if TYPE_CHECKING:
     from objectives.tasks.data import Split
 
 TASKS: dict[str, type[TaskParams]] = {
-    "sequential-digits": sequential_digits.SequentialDigitsParams,
-    "arrays": arrays.ArraysParams,
+    "sequential-digits": SequentialDigitsParams,
+    "arrays": ArraysParams,
+    "mnist-1d": Mnist1dParams,
+    "fashion-mnist": FashionMnistParams,
+    "spoken-digits": SpokenDigitsParams,
+    "ucr": UcrParams,
 }
 """Task -> the model of its ``[task]`` table; the first one is the default."""
-
-_LOADERS: dict[type[TaskParams], Callable[..., Any]] = {
-    sequential_digits.SequentialDigitsParams: sequential_digits.load,
-    arrays.ArraysParams: arrays.load,
-}
 
 
 def load(task: TaskParams, *, protocol: Protocol, member_seed: int) -> Split:
     """The examples that train and score the member ``member_seed`` on any task of ``TASKS``.
 
     Raises:
-        ValueError: the data is not there, breaks a rule, or changed since the study began.
+        UnavailableError: the data that the task pins is not at hand on this host.
+        ValueError: it pins none: the data is not there, or breaks a rule.
     """
-    split: Split = _LOADERS[type(task)](task, protocol=protocol, member_seed=member_seed)
-    return split
+    if isinstance(task, RecordedParams):
+        return recorded.load(task, protocol=protocol, member_seed=member_seed)
+    assert isinstance(task, SequentialDigitsParams)
+    return sequential_digits.load(task, protocol=protocol, member_seed=member_seed)

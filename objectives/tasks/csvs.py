@@ -11,14 +11,21 @@ import csv
 import hashlib
 import io
 import math
-import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.tasks.raw import LARGEST_BYTES, UNEQUAL, Raw, content, refuse, too_large
+from objectives.tasks.raw import (
+    LARGEST_BYTES,
+    UNEQUAL,
+    Raw,
+    content,
+    labels,
+    refuse,
+    stacked,
+    too_large,
+)
 
 LABELS = "labels.csv"
 MOST_CELLS = 4_000_000
@@ -62,8 +69,8 @@ def read(directory: Path, *, unequal: bool) -> Raw:
                 )
         series.append(one)
     return Raw(
-        x=_stacked(directory, series),
-        y=_labels([row["label"] for row in rows]),
+        x=stacked(directory, series),
+        y=labels([row["label"] for row in rows]),
         test=_test(directory / LABELS, rows),
         sha256=digest.hexdigest(),
     )
@@ -165,17 +172,6 @@ def _series(path: Path, text: str) -> NDArray[np.float64]:
     return np.array(values, dtype=np.float64)
 
 
-def _stacked(directory: Path, series: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """The series, (n, time, channels), with NaN at the end of the shorter ones."""
-    shape = (len(series), max(map(len, series)), series[0].shape[1])
-    if (n_bytes := 8 * math.prod(shape)) > LARGEST_BYTES:
-        too_large(directory, n_bytes)
-    x = np.full(shape, np.nan)
-    for one, row in zip(series, x, strict=True):
-        row[: len(one)] = one
-    return x
-
-
 def _rows(path: Path, text: str) -> list[tuple[int, list[str]]]:
     """The rows that are not blank, each with its line number."""
     cells = text.count(",") + text.count("\n")
@@ -197,16 +193,6 @@ def _number(cell: str) -> float | None:
 
 def _shape(series: NDArray[np.float64]) -> str:
     return f"{series.shape[0]} time points of {series.shape[1]} channels"
-
-
-def _labels(texts: list[str]) -> NDArray[Any]:
-    """Labels as whole numbers if all of them are written as such, so that 2 comes before 10.
-
-    Else as texts: 01 and 1 are two classes.
-    """
-    if all(re.fullmatch("0|-?[1-9][0-9]{0,17}", text) for text in texts):  # within 64 bits
-        return np.array([int(text) for text in texts])
-    return np.array(texts)
 
 
 def _test(path: Path, rows: list[dict[str, str]]) -> NDArray[np.bool_] | None:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from objectives.tasks.raw import LARGEST_BYTES, Raw, content, refuse, too_large
 
-NAMES = ("x", "y", "test")
 _UNEQUAL = (
     "Write it with numpy.savez; where series are of unequal lengths, as numbers with NaN at the end"
     ' of the shorter ones, and pad = "before" in [task].'
@@ -29,30 +28,41 @@ def read(path: Path) -> Raw:
     Raises:
         ValueError: it cannot be read, lacks an array or holds Python objects.
     """
-    bytes_ = content(path)
-    found = arrays(path, bytes_, NAMES)
-    for name in ("x", "y"):
+    bytes_, remedy = content(path), 'Save it: numpy.savez("….npz", x=x, y=y).'
+    found = arrays(path, bytes_, ("x", "y"), remedy, optional=("test",))
+    sha256 = hashlib.sha256(bytes_).hexdigest()
+    return Raw(x=found["x"], y=found["y"], test=found.get("test"), sha256=sha256)
+
+
+def arrays(
+    path: Path, bytes_: bytes, names: Sequence[str], remedy: str, *, optional: Sequence[str] = ()
+) -> dict[str, NDArray[Any]]:
+    """The arrays of these names.
+
+    Args:
+        path: the file.
+        bytes_: what it holds.
+        names: what must be there.
+        remedy: what to do where it is not.
+        optional: what may be there.
+
+    Raises:
+        ValueError: it cannot be read, lacks an array or holds Python objects.
+    """
+    found = _arrays(path, bytes_, (*names, *optional))
+    for name in names:
         if name not in found:
             refuse(
                 path,
                 f"an array `{name}`",
                 f"the arrays {', '.join(sorted(found)) or '(none)'}",
-                'Save it: numpy.savez("….npz", x=x, y=y).',
+                remedy,
             )
-    return Raw(
-        x=found["x"],
-        y=found["y"],
-        test=found.get("test"),
-        sha256=hashlib.sha256(bytes_).hexdigest(),
-    )
+    return found
 
 
-def arrays(path: Path, bytes_: bytes, known: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The arrays that are ``known``, and the names of the others with empty ones.
-
-    Raises:
-        ValueError: the bytes are no such file, or an array holds Python objects.
-    """
+def _arrays(path: Path, bytes_: bytes, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The arrays of these names, and the names of the others with empty ones."""
     damaged = (
         *(OSError, EOFError, KeyError, ValueError, MemoryError),  # a header may claim any size
         *(zipfile.BadZipFile, zlib.error, RuntimeError),  # the last: encrypted, or packed otherwise
@@ -66,10 +76,10 @@ def arrays(path: Path, bytes_: bytes, known: Sequence[str]) -> dict[str, NDArray
         refuse(path, "an .npz file", "a single array", "Write it with numpy.savez(…, x=x, y=y).")
     found: dict[str, NDArray[Any]] = {}
     with loaded:
-        _refuse_large(path, loaded.zip, known)
+        _refuse_large(path, loaded.zip, names)
         for name in loaded.files:
             try:
-                found[name] = loaded[name] if name in known else np.empty(0)
+                found[name] = loaded[name] if name in names else np.empty(0)
             except damaged as error:
                 remedy = _UNEQUAL if name == "x" else "Write it with numpy.savez."
                 got = " ".join(str(error).split())
@@ -79,9 +89,9 @@ def arrays(path: Path, bytes_: bytes, known: Sequence[str]) -> dict[str, NDArray
     return found
 
 
-def _refuse_large(path: Path, archive: zipfile.ZipFile | None, known: Sequence[str]) -> None:
+def _refuse_large(path: Path, archive: zipfile.ZipFile | None, names: Sequence[str]) -> None:
     """Add up what our arrays unpack to, before they are."""
     files = [] if archive is None else archive.infolist()
-    size = sum(f.file_size for f in files if f.filename.removesuffix(".npy") in known)
+    size = sum(f.file_size for f in files if f.filename.removesuffix(".npy") in names)
     if size > LARGEST_BYTES:
         too_large(path, size)

@@ -129,15 +129,10 @@ def _checked(task: OwnSeriesParams) -> tuple[Series, str]:
 
 def _npz(path: Path, bytes_: bytes) -> dict[str, NDArray[Any]]:
     from objectives.tasks.npz import arrays
-    from objectives.tasks.raw import refuse
 
-    found = arrays(path, bytes_, ("u", "target"))
-    for name in ("u", "target"):
-        if name not in found:
-            got = f"the arrays {', '.join(sorted(found)) or '(none)'}"
-            remedy = 'Save it: numpy.savez("….npz", u=u, target=target).'
-            refuse(path, f"an array `{name}`", got, remedy)
-    return {name: found[name] for name in ("u", "target")}
+    names, remedy = ("u", "target"), 'Save it: numpy.savez("….npz", u=u, target=target).'
+    found = arrays(path, bytes_, names, remedy)
+    return {name: found[name] for name in names}
 
 
 def _csv(path: Path, bytes_: bytes, task: OwnSeriesParams) -> dict[str, NDArray[Any]]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
+import re
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 from numpy.typing import NDArray
 
 
@@ -44,6 +49,54 @@ def content(path: Path) -> bytes:
     if not stat.S_ISREG(info.st_mode):
         refuse(path, "a regular file", "a directory, a device or a pipe", _REMEDY)
     too_large(path, info.st_size)
+
+
+def digest(paths: Sequence[Path]) -> str:
+    """The hash of a file's bytes; of several files, that of their hashes.
+
+    Raises:
+        ValueError: one of them cannot be read.
+    """
+    found = []
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                found.append(hashlib.file_digest(file, "sha256"))
+        except OSError as error:
+            refuse(path, "a readable file", error.strerror or str(error), _REMEDY)
+    return joined(found)
+
+
+def joined(digests: Sequence[hashlib._Hash]) -> str:
+    """The hash of a file, or that of the hashes of several."""
+    if len(digests) == 1:
+        return digests[0].hexdigest()
+    return hashlib.sha256(b"".join(one.digest() for one in digests)).hexdigest()
+
+
+def stacked(where: Path, series: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Series of one number of channels, (n, time, channels), with NaN behind the shorter ones.
+
+    Raises:
+        ValueError: they are too large.
+    """
+    shape = (len(series), max(map(len, series)), series[0].shape[1])
+    if (n_bytes := 8 * math.prod(shape)) > LARGEST_BYTES:
+        too_large(where, n_bytes)
+    x = np.full(shape, np.nan)
+    for one, row in zip(series, x, strict=True):
+        row[: len(one)] = one
+    return x
+
+
+def labels(texts: Sequence[str]) -> NDArray[Any]:
+    """Labels as whole numbers if all of them are written as such, so that 2 comes before 10.
+
+    Else as texts: 01 and 1 are two classes.
+    """
+    if all(re.fullmatch("0|-?[1-9][0-9]{0,17}", text) for text in texts):  # within 64 bits
+        return np.array([int(text) for text in texts])
+    return np.array(texts)
 
 
 def too_large(path: Path, n_bytes: int) -> NoReturn:

