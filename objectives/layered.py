@@ -94,6 +94,15 @@ class LayeredParams(ObjectiveParams):
         Field(ge=1, le=MAX_STEPS, description="equal steps into which dt_ns is divided, at least"),
     ] = 1
     max_step_ns: MaxStep = 0.5
+    threads: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=256,
+            description="cores that train one network, a block of 32 series each, where trials are"
+            " few; the last bits depend on how many",
+        ),
+    ] = 1
     device: Annotated[
         Literal["cpu", "cuda"],
         Field(description="cpu: fused kernels, one core; cuda: the PyTorch reference on a GPU"),
@@ -185,7 +194,7 @@ def recipe(params: LayeredParams) -> Recipe:
 
 def architecture(params: LayeredParams) -> dict[str, Any]:
     """The arguments of every ``LayeredNetwork`` that ``params`` set."""
-    names = ("layers", "width", "density_inter", "density_intra", "weight_gain")
+    names = ("layers", "width", "density_inter", "density_intra", "weight_gain", "threads")
     return {name: getattr(params, name) for name in names}
 
 

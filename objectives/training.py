@@ -181,7 +181,7 @@ def updates_of(network: nn.Module, optimizer: torch.optim.Adam, examples: Exampl
         return TorchUpdates(network, optimizer)
     n = network
     parameters = (n.w_in, n.w_inter, n.w_intra, n.bias, n.w_out, n.bias_out)
-    return FusedUpdates(network.kernel(0), parameters, optimizer)
+    return FusedUpdates(network.kernel(0), parameters, optimizer, network.threads)
 
 
 def train_epoch(

@@ -83,10 +83,13 @@ def known_pace(spec: StudySpec, storage_url: str | None) -> Pace | None:
 
 
 def default_workers(spec: StudySpec) -> int:
-    """One worker per core that this process may use, but no more than find work."""
+    """One worker per core that this process may use, but no more than find work.
+
+    Per ``threads`` cores, where the networks of the study are trained by several.
+    """
     confirm = spec.confirm
     useful = max(_at_once(spec), confirm.top * confirm.members if confirm else 0)
-    return min(cores(), useful)
+    return min(max(1, cores() // int(spec.fixed.get("threads", 1))), useful)
 
 
 def useful_workers(snapshot: StudySnapshot) -> int:

@@ -107,6 +107,7 @@ class LayeredNetwork(nn.Module, ABC):
         dtype: type of the parameters.
         backend: "reference" computes by the equations of the module, "fused" by the CPU
             kernel, "auto" by the kernel where it can.
+        threads: cores that the kernel shares the series of a batch among.
 
     Raises:
         ValueError: a size is below 1, or a density outside [0, 1].
@@ -136,6 +137,7 @@ class LayeredNetwork(nn.Module, ABC):
         weight_gain: float = 1.0,
         dtype: torch.dtype = torch.float32,
         backend: Backend = "auto",
+        threads: int = 1,
     ) -> None:
         """Draw the members ``seeds``."""
         super().__init__()
@@ -144,6 +146,7 @@ class LayeredNetwork(nn.Module, ABC):
         )
         self.physics = physics
         self.backend: Backend = backend
+        self.threads = threads
 
         def mask(name: str, n: int, shape: tuple[int, ...], density: float) -> Tensor:
             return _draw(seeds, name, n, shape, partial(random_mask, density=density)).bool()
@@ -267,7 +270,10 @@ class LayeredNetwork(nn.Module, ABC):
             inputs = u.expand(len(self.bias), *u.shape[-3:])
             weights = zip(inputs, self.w_in, self.w_inter, self.w_intra, self.bias, strict=True)
             return torch.stack(
-                [fused_series(self.kernel(m), *own, n_read=n_read) for m, own in enumerate(weights)]
+                [
+                    fused_series(self.kernel(m), *own, n_read=n_read, threads=self.threads)
+                    for m, own in enumerate(weights)
+                ]
             )
         dynamics = self.dynamics()
         state, past = dynamics.rest(batch=u.shape[-3]), Past()

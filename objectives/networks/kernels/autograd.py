@@ -17,7 +17,13 @@ import torch
 from torch import Tensor, nn
 
 from objectives.networks.kernels.device_passes import CtrnnDeviceKernel, SpintronicDeviceKernel
-from objectives.networks.kernels.passes import CtrnnKernel, Kernel, Pass, SpintronicKernel
+from objectives.networks.kernels.passes import (
+    CtrnnKernel,
+    Kernel,
+    Pass,
+    SpintronicKernel,
+    in_threads,
+)
 from objectives.networks.kernels.sparse import LANES
 from objectives.networks.kernels.structure import (
     Floats,
@@ -45,6 +51,7 @@ def fused_series(
     bias: Tensor,
     *,
     n_read: int,
+    threads: int = 1,
 ) -> Tensor:
     """What is read of the last layer after each of the last points: (batch, n_read, width).
 
@@ -60,6 +67,7 @@ def fused_series(
         w_intra: weights within layers, 1/ns, (layers, width, width), [target, source].
         bias: trainable bias, 1/ns, (layers, width).
         n_read: points after which it is read, the last ones, from 1 to ``time``.
+        threads: cores that share the blocks, where no gradient is asked for.
 
     Raises:
         TypeError: a tensor that is not float32.
@@ -73,10 +81,12 @@ def fused_series(
     if parameters.requires_grad:
         output: Tensor = _Fused.apply(parameters, u, kernel, n_read)  # type: ignore[no-untyped-call]
         return output
-    pass_ = Pass(kernel, u.shape[1], keep=False, n_read=n_read)
-    pass_.begin(parameters.numpy())
     blocks = kernel.lanes(u)
-    return _through(blocks, [pass_] * len(blocks), len(u))
+    n_parts = min(threads, len(blocks))
+    passes = [Pass(kernel, u.shape[1], keep=False, n_read=n_read) for _ in range(n_parts)]
+    for pass_ in passes:
+        pass_.begin(parameters.numpy())
+    return _through(blocks, passes, len(u), n_parts)
 
 
 def _check(structure: SparseStructure, u: Tensor, weights: dict[str, Tensor]) -> None:
@@ -119,12 +129,18 @@ class _Fused(torch.autograd.Function):
         return gradient, None, None, None
 
 
-def _through(blocks: Floats, passes: list[Pass], n_batch: int) -> Tensor:
-    """The output of every block by its pass, (batch, n_read, width)."""
+def _through(blocks: Floats, passes: list[Pass], n_batch: int, threads: int = 1) -> Tensor:
+    """The output of every block, (batch, n_read, width), by a pass of its own or of its thread."""
     n_read, width = passes[0].n_read, passes[0].kernel.structure.width
     output = torch.empty(n_batch, n_read * width)
-    for u, pass_, here in zip(blocks, passes, torch.split(output, LANES), strict=True):
-        here.copy_(torch.from_numpy(pass_.forward(u)[:, : len(here)]).mT)
+    parts = torch.split(output, LANES)
+
+    def take(first: int) -> None:
+        for k in range(first, len(blocks), threads):
+            found = passes[k % len(passes)].forward(blocks[k])[:, : len(parts[k])]
+            parts[k].copy_(torch.from_numpy(found).mT)
+
+    in_threads(take, threads)
     return output.view(n_batch, n_read, width)
 
 

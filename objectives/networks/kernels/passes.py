@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from objectives.networks.kernels.dense import CHUNK
 from objectives.networks.kernels.sparse import FOLD, LANES
 from objectives.networks.kernels.structure import TILE, Floats, SparseStructure, message
 
+Result = TypeVar("Result")
 Forward = Callable[[Floats, Floats, tuple[int, ...], bool, bool], None]
 """A kernel on the input of a block, flat: also where to read to, shape, keep and fresh."""
 Backward = Callable[[Floats, Floats, tuple[int, ...], bool], None]
@@ -339,6 +341,14 @@ class Pass:
         sparse.deliver(self.work["sums"], index, scale, gradient)
         products = self.kernel.structure.tiles.products
         dense.deliver(self.work["products"], products, scale, gradient)
+
+
+def in_threads(take: Callable[[int], Result], n: int) -> list[Result]:
+    """The results of ``take`` for 0 to n - 1, each in a thread; kernels release the lock."""
+    if n == 1:
+        return [take(0)]
+    with ThreadPoolExecutor(n) as pool:
+        return list(pool.map(take, range(n)))
 
 
 class Work:

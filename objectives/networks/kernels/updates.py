@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from objectives.networks.kernels import learning, sparse
-from objectives.networks.kernels.passes import Kernel, Pass
+from objectives.networks.kernels.passes import Kernel, Pass, in_threads
 from objectives.networks.kernels.sparse import FOLD, LANES
 from objectives.networks.kernels.structure import Floats, Integers
 
@@ -89,10 +89,16 @@ class FusedUpdates(Updates):
         kernel: the kernel of its network.
         parameters: w_in, w_inter, w_intra, bias, w_out and bias_out.
         optimizer: Adam over them, fresh or restored; what it holds is taken over from here.
+        threads: cores that share the blocks of a batch: always the same ones to each, so that the
+            sums are the same whenever there are as many.
     """
 
     def __init__(
-        self, kernel: Kernel, parameters: Sequence[nn.Parameter], optimizer: torch.optim.Adam
+        self,
+        kernel: Kernel,
+        parameters: Sequence[nn.Parameter],
+        optimizer: torch.optim.Adam,
+        threads: int = 1,
     ) -> None:
         """Take over the parameters and the state of the optimizer."""
         self._kernel, self._tensors, self._optimizer = kernel, list(parameters), optimizer
@@ -110,55 +116,50 @@ class FusedUpdates(Updates):
         self._readout = slice(self._network.stop, None)
         self._w_out = self._parameters[-w_out - bias_out : -bias_out]
         self._bias_out = self._parameters[-bias_out:]
-        self._logits = np.empty(bias_out * LANES, np.float32)
-        self._sums = np.empty((w_out + bias_out) * FOLD, np.float32)
-        self._pass: Pass | None = None
+        self._parts = [_Part(kernel, w_out, bias_out) for _ in range(threads)]
 
     def update(
         self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
     ) -> tuple[float, bool]:
         """See ``Updates``."""
         blocks, loss_of = self._kernel.lanes(u), self._loss_of(label)
-        pass_ = self._pass_for(u.shape[1], n_read=label.shape[1] if label.dim() > 1 else 1)
-        pass_.begin(self._parameters[self._network])
-        self._sums.fill(0.0)
-        loss = 0.0
-        for k, block in enumerate(blocks):
-            pass_.forward(block)
-            loss += loss_of(pass_, k)
-            pass_.backward(block)
-        self._gradient.fill(0.0)
-        pass_.deliver(self._gradient[self._network])
-        sparse.deliver(self._sums, _NO_INDEX, np.float32(1.0), self._gradient[self._readout])
-        return loss / label.numel(), self._step(learning_rate, max_gradient)
+        n_read = label.shape[1] if label.dim() > 1 else 1
 
-    def _loss_of(self, label: Tensor) -> Callable[[Pass, int], float]:
+        def take(first: int) -> float:
+            part, loss = self._parts[first], 0.0
+            pass_ = part.begin(self._parameters[self._network], u.shape[1], n_read)
+            for k in range(first, len(blocks), len(self._parts)):
+                pass_.forward(blocks[k])
+                loss += loss_of(part, k)
+                pass_.backward(blocks[k])
+            return loss
+
+        losses = in_threads(take, min(len(self._parts), len(blocks)))
+        self._gradient.fill(0.0)
+        for part in self._parts[: len(losses)]:
+            part.deliver(self._gradient[self._network], self._gradient[self._readout])
+        return sum(losses) / label.numel(), self._step(learning_rate, max_gradient)
+
+    def _loss_of(self, label: Tensor) -> Callable[[_Part, int], float]:
         """What gives the loss of block k, summed, after its pass, and writes its adjoint."""
         share, n_batch = np.float32(1.0 / label.numel()), len(label)
         if not label.is_floating_point():
             labels = label.numpy()
 
-            def of_classes(pass_: Pass, k: int) -> float:
+            def of_classes(part: _Part, k: int) -> float:
                 here = labels[k * LANES : (k + 1) * LANES]
-                readout = (self._w_out, self._bias_out, here, share, self._logits)
-                return learning.read_out(pass_.read, *readout, pass_.entering, self._sums)
+                readout = (self._w_out, self._bias_out, here, share, part.logits)
+                return learning.read_out(part.own.read, *readout, part.own.entering, part.sums)
 
             return of_classes
         targets = self._kernel.lanes(label)
 
-        def of_series(pass_: Pass, k: int) -> float:
+        def of_series(part: _Part, k: int) -> float:
             here = (targets[k].reshape(-1), min(LANES, n_batch - k * LANES))
-            readout = (self._w_out, self._bias_out, *here, share, self._logits)
-            return learning.read_out_series(pass_.read, *readout, pass_.entering, self._sums)
+            readout = (self._w_out, self._bias_out, *here, share, part.logits)
+            return learning.read_out_series(part.own.read, *readout, part.own.entering, part.sums)
 
         return of_series
-
-    def _pass_for(self, n_points: int, n_read: int) -> Pass:
-        """One pass serves all batches and all blocks of as many points."""
-        found = self._pass
-        if found is None or (found.n_points, found.n_read) != (n_points, n_read):
-            self._pass = found = Pass(self._kernel, n_points, keep=True, n_read=n_read)
-        return found
 
     def _step(self, learning_rate: float, max_gradient: float) -> bool:
         group = self._optimizer.param_groups[0]
@@ -184,6 +185,32 @@ class FusedUpdates(Updates):
                 state.setdefault(name, torch.empty_like(p))
         for name, moment in zip(_MOMENTS, self._moments, strict=True):
             _split(moment, [state[name] for state in states])
+
+
+class _Part:
+    """What one core takes blocks through time with, and the sums of their gradients."""
+
+    own: Pass
+
+    def __init__(self, kernel: Kernel, w_out: int, bias_out: int) -> None:
+        """Reserve the memory of the readout, with so many weights and biases."""
+        self._kernel = kernel
+        self.logits = np.empty(bias_out * LANES, np.float32)
+        self.sums = np.empty((w_out + bias_out) * FOLD, np.float32)
+
+    def begin(self, parameters: Floats, n_points: int, n_read: int) -> Pass:
+        """Clear the sums. One pass serves all batches and all blocks of as many points."""
+        found = getattr(self, "own", None)
+        if found is None or (found.n_points, found.n_read) != (n_points, n_read):
+            self.own = found = Pass(self._kernel, n_points, keep=True, n_read=n_read)
+        found.begin(parameters)
+        self.sums.fill(0.0)
+        return found
+
+    def deliver(self, of_network: Floats, of_readout: Floats) -> None:
+        """Add the sums to the gradients."""
+        self.own.deliver(of_network)
+        sparse.deliver(self.sums, _NO_INDEX, np.float32(1.0), of_readout)
 
 
 def _joined(tensors: Sequence[Tensor]) -> Floats:
