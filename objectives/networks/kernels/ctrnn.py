@@ -22,7 +22,7 @@ from typing import Any
 
 from objectives.networks.kernels.compiling import kernel
 from objectives.networks.kernels.elementary import ONE, ZERO, tanh
-from objectives.networks.kernels.simd import load, splat, store
+from objectives.networks.kernels.simd import element, load, splat, store
 from objectives.networks.kernels.sparse import (
     LANES,
     PIECE,
@@ -66,22 +66,22 @@ def forward(
         sources: row of each non-zero's source, (nonzeros,).
         weights: gain weight of each non-zero, (nonzeros,).
         biases: gain b of each neuron, (neurons,).
-        constants: decay of a step.
+        constants: decay of a step, of each neuron, (neurons,).
         extrapolation: weights of the last three y in the mean y over a step.
         keep: see above.
-        shape: points, steps per point, neurons, channels, neurons of a layer.
-        held: scratch for the drives of the first layer that a point holds, (layer, LANES).
+        shape: points, steps per point, neurons, channels, neurons of the first and last layer.
+        held: scratch for the drives of the first layer that a point holds, (first layer, LANES).
         drive: scratch for gain I of one neuron, (LANES,).
         outputs: y of the two steps before the beginning, and of all from there, (steps + 3,
             neurons, LANES).
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
         x: scratch, (neurons, LANES).
-        read: what is asked for, (layer, LANES).
+        read: what is asked for, (last layer, LANES).
     """
-    (decay,) = constants
+    (decays,) = constants
     newest, older, oldest = extrapolation
-    n_points, n_steps, n_neurons, n_channels, width = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    n_points, n_steps, n_neurons, n_channels, width, width_last = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
     now, later = 0, row  # of values
     y_before, y_now, y_next = 0, row, 2 * row  # of outputs
     fill(x, 0, row, ZERO)
@@ -92,6 +92,7 @@ def forward(
         for _ in range(n_steps):
             y_before, y_now, y_next = y_now, y_next, y_next + row if keep else y_before
             for i in range(n_neurons):
+                decay = element(decays, i)
                 total = constant_drive(held, biases, ZERO, i, width)
                 end = starts[n_neurons + 1 + i]
                 total = gather(total, weights, sources, starts[i], end, values, now)
@@ -144,16 +145,16 @@ def backward(
         weights: gain weight of each non-zero, (nonzeros,).
         constants, extrapolation, shape: as in ``forward``.
         outputs: as ``forward`` left them.
-        entering: G of the last layer after the last step, (layer, LANES).
+        entering: G of the last layer after the last step, (last layer, LANES).
         adjoint_x: scratch for A of two steps, used in turn, (2, neurons, LANES).
         mean_adjoint: scratch for K of two steps, used in turn, (2, neurons, LANES).
         held: scratch for the sum of a point's A, (neurons, LANES).
         sums: products for weights and biases over FOLD lanes, added to, (nonzeros + neurons, FOLD).
     """
-    (decay,) = constants
+    (decays,) = constants
     newest, older, oldest = extrapolation
-    n_points, n_steps, n_neurons, n_channels, width = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    n_points, n_steps, n_neurons, n_channels, _, width_last = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
     now, later = 0, row  # of adjoint_x and mean_adjoint
     fill(adjoint_x, 0, 2 * row, ZERO)
     fill(mean_adjoint, 0, 2 * row, ZERO)
@@ -161,7 +162,7 @@ def backward(
         fill(held, 0, row, ZERO)
         for n in range((t + 1) * n_steps, t * n_steps, -1):  # after so many steps
             for j in range(n_neurons):
-                at = j * LANES
+                at, decay = j * LANES, element(decays, j)
                 y = load(outputs, (n + 2) * row + at, LANES)
                 total = splat(ZERO, LANES)
                 if n < n_points * n_steps:

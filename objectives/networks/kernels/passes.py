@@ -19,6 +19,7 @@ from objectives.networks.integrators import EXTRAPOLATION
 from objectives.networks.kernels import ctrnn, sparse, spintronic
 from objectives.networks.kernels.sparse import FOLD, LANES
 from objectives.networks.kernels.structure import Floats, SparseStructure, message
+from objectives.networks.per_layer import PerLayer, mapped, of_layers
 
 Run = Callable[[Floats], None]
 """A kernel on the input of one block, flat."""
@@ -32,7 +33,6 @@ class Kernel(ABC):
         integrator: a key of ``EXTRAPOLATION``.
         n_steps: equal steps from one input point to the next.
         scale: what weights and biases are multiplied by.
-        constants: what else the kernels want to know of the physics.
 
     Raises:
         ValueError: an unknown integrator.
@@ -43,8 +43,7 @@ class Kernel(ABC):
         structure: SparseStructure,
         integrator: str,
         n_steps: int,
-        scale: float,
-        *constants: float,
+        scale: PerLayer,
     ) -> None:
         """Round the numbers to float32."""
         if integrator not in EXTRAPOLATION:
@@ -53,10 +52,14 @@ class Kernel(ABC):
             raise ValueError(message(where, rule, "integrator", integrator, remedy))
         self.structure, self.n_steps = structure, n_steps
         self.extrapolation = tuple(map(np.float32, EXTRAPOLATION[integrator]))
-        self.scale = np.float32(scale)
-        self.constants = tuple(map(np.float32, constants))
+        self.scales = self.per_neuron(scale)
         self.row = structure.n_neurons * LANES
         """Floats for one value of every neuron of a block."""
+
+    def per_neuron(self, value: PerLayer) -> Floats:
+        """What each layer, or all, have, for each neuron, (neurons,)."""
+        widths = self.structure.widths
+        return np.repeat(np.array(of_layers(value, len(widths), "constant"), np.float32), widths)
 
     def lanes(self, u: Tensor) -> Floats:
         """Input (batch, time, channels) as the kernels want it, (blocks, points, channels, LANES).
@@ -82,14 +85,16 @@ class Kernel(ABC):
         """The forward and the backward kernel with all arguments but the input of a block."""
 
 
-def high_pass(cycles: float) -> tuple[float, float]:
-    """Decay and gain of the filter of Eq. (5) in a step of so many cycles, f_cut times the step."""
-    c = 2.0 * math.pi * cycles
-    return math.exp(-c), -math.expm1(-c) / c if c else 1.0
+def high_pass(f_cut_per_ns: PerLayer, step_ns: float) -> tuple[PerLayer, PerLayer]:
+    """Decay and gain of the filter of Eq. (5) in a step."""
+    c = mapped(lambda f_cut: 2.0 * math.pi * (f_cut * step_ns), f_cut_per_ns)
+    return mapped(lambda c: math.exp(-c), c), mapped(lambda c: -math.expm1(-c) / c if c else 1.0, c)
 
 
 class SpintronicKernel(Kernel):
     """Eq. (2)-(5) of arXiv:2408.02835, Q = 0 and sigma = 1.
+
+    What is said to be ``PerLayer`` is one number, or one for each layer.
 
     Args:
         structure: where the weights are non-zero.
@@ -110,9 +115,9 @@ class SpintronicKernel(Kernel):
         self,
         structure: SparseStructure,
         *,
-        gamma_per_ns: float,
-        s: float,
-        f_cut_per_ns: float,
+        gamma_per_ns: PerLayer,
+        s: PerLayer,
+        f_cut_per_ns: PerLayer,
         dt_ns: float,
         integrator: str,
         n_steps: int = 1,
@@ -121,8 +126,14 @@ class SpintronicKernel(Kernel):
     ) -> None:
         """Turn the physics into numbers of a step."""
         step_ns = dt_ns / n_steps
-        constants = (gamma_per_ns * step_ns, *high_pass(f_cut_per_ns * step_ns), start)
-        super().__init__(structure, integrator, n_steps, s * step_ns, *constants)
+        super().__init__(structure, integrator, n_steps, mapped(lambda s: s * step_ns, s))
+        turns = mapped(lambda gamma: gamma * step_ns, gamma_per_ns)
+        decay, gain = high_pass(f_cut_per_ns, step_ns)
+        decays = of_layers(decay, len(structure.widths), "f_cut")
+        below = decays[:1] + decays[:-1]  # there is none below the first
+        own = map(self.per_neuron, (turns, decays, gain, below))
+        self.constants = (*own, np.float32(start))
+        self._filters_differ = decays != below
         self._reads_x = reads_x
 
     def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
@@ -130,7 +141,7 @@ class SpintronicKernel(Kernel):
         row, n_kept = self.row, n_points * self.n_steps + 1 if keep else 2
         sizes = {"outputs": 2 * row, "values": 2 * row, "states": n_kept * spintronic.STATE * row}
         adjoints = {"adjoint_x": row, "adjoint_y": row, "adjoint_drive": 2 * row}
-        return sizes | adjoints | {"filtered": 2 * row}
+        return sizes | adjoints | {"filtered": (4 if self._filters_differ else 2) * row}
 
     def bind(self, pass_: Pass) -> tuple[Run, Run]:
         """See ``Kernel``."""
@@ -139,7 +150,10 @@ class SpintronicKernel(Kernel):
         there = (*pass_.drives, *how, pass_.keep, pass_.shape, *arrays)
         names = ("adjoint_x", "adjoint_y", "adjoint_drive", "held", "filtered", "sums")
         arrays = pass_.work.parts("states", "entering", *names)
-        back = (*pass_.pulls, *how, pass_.shape, *arrays)
+        starts, targets, weights = pass_.pulls
+        if self._filters_differ:
+            targets = targets + 2 * self.structure.n_neurons * self.structure.from_below
+        back = (starts, targets, weights, *how, pass_.shape, *arrays)
         return (lambda u: spintronic.forward(u, *there)), (lambda u: spintronic.backward(u, *back))
 
 
@@ -150,17 +164,21 @@ class CtrnnKernel(Kernel):
         self,
         structure: SparseStructure,
         *,
-        gamma_per_ns: float,
-        s: float,
+        gamma_per_ns: PerLayer,
+        s: PerLayer,
         dt_ns: float,
         integrator: str,
         n_steps: int = 1,
     ) -> None:
         """Turn the physics into numbers of a step."""
         step_ns = dt_ns / n_steps  # Eq. (6), solved
-        gain_ns = -math.expm1(-gamma_per_ns * step_ns) / gamma_per_ns
-        decay = math.exp(-gamma_per_ns * step_ns)
-        super().__init__(structure, integrator, n_steps, gain_ns * s, decay)
+        layers = len(structure.widths)
+        gammas, amplifications = of_layers(gamma_per_ns, layers, "gamma"), of_layers(s, layers, "s")
+        gains_ns = [-math.expm1(-gamma * step_ns) / gamma for gamma in gammas]
+        scales = tuple(gain * own for gain, own in zip(gains_ns, amplifications, strict=True))
+        super().__init__(structure, integrator, n_steps, scales)
+        decays = tuple(math.exp(-gamma * step_ns) for gamma in gammas)
+        self.constants = (self.per_neuron(decays),)
 
     def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """See ``Kernel``."""
@@ -194,8 +212,9 @@ class Pass:
         structure = kernel.structure
         n_nonzeros, n_neurons = len(structure.sources), structure.n_neurons
         self.kernel, self.n_points, self.keep = kernel, n_points, keep
-        self.shape = (n_points, kernel.n_steps, n_neurons, structure.n_channels, structure.width)
-        last_layer = structure.width * LANES
+        ends = structure.widths[0], structure.widths[-1]
+        self.shape = (n_points, kernel.n_steps, n_neurons, structure.n_channels, *ends)
+        last_layer = structure.widths[-1] * LANES
         self.work = Work(
             structure.pool,
             drive=LANES,
@@ -214,18 +233,19 @@ class Pass:
         self.pulls = (s.source_starts, s.targets, work["weights_by_source"])
         """Arguments of every backward kernel."""
         self.read = work["read"].reshape(-1, LANES)
-        """What is read of the last layer after the present block, (width, LANES)."""
+        """What is read of the last layer after the present block, (its neurons, LANES)."""
         self.entering = work["entering"].reshape(-1, LANES)
-        """Its adjoint, to be written before ``backward``, (width, LANES)."""
+        """Its adjoint, to be written before ``backward``, shaped likewise."""
         self._forward, self._backward = kernel.bind(self)
 
     def begin(self, parameters: Floats) -> None:
         """Take the weights and biases of the network, joined, and clear the sums."""
-        structure, scale, work = self.kernel.structure, self.kernel.scale, self.work
-        sparse.weigh(scale, parameters, structure.target_index, work["weights"])
-        np.multiply(parameters[len(parameters) - structure.n_neurons :], scale, work["biases"])
+        s, scales, work = self.kernel.structure, self.kernel.scales, self.work
+        sparse.weigh(scales, s.target_of, parameters, s.target_index, work["weights"])
+        np.multiply(parameters[s.bias_index], scales, work["biases"])
         if self.keep:
-            sparse.weigh(scale, parameters, structure.source_index, work["weights_by_source"])
+            by_source = (s.targets, parameters, s.source_index, work["weights_by_source"])
+            sparse.weigh(scales, *by_source)
             work["sums"].fill(0.0)
 
     def forward(self, u: Floats) -> Floats:
@@ -239,8 +259,10 @@ class Pass:
 
     def deliver(self, gradient: Floats) -> None:
         """Add the gradient since ``begin`` to ``gradient``, joined as the parameters are."""
-        index, scale = self.kernel.structure.source_index, self.kernel.scale
-        sparse.deliver(self.work["sums"], index, scale, gradient)
+        structure, scales = self.kernel.structure, self.kernel.scales
+        index = np.concatenate([structure.source_index, structure.bias_index])
+        own = np.concatenate([scales[structure.targets], scales])
+        sparse.deliver(self.work["sums"], index, own, gradient)
 
 
 class Work:

@@ -10,7 +10,7 @@ x, dlnx'/dlnx, dlnx'/d(Ih) states                   (steps + 1, neurons, 3, LANE
 y, and y one step before   outputs                  (2, neurons, LANES)
 mean y over a step         values                   (2, neurons, LANES)
 I h                        drive                    (LANES,)
-gamma h                    g
+gamma h                    gammas, g                (neurons,), and of one
 =========================  =======================  ==============================================
 """
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from objectives.networks.kernels.compiling import inlined, kernel
 from objectives.networks.kernels.elementary import ONE, TWO, ZERO, clip, exponential_parts
-from objectives.networks.kernels.simd import load, splat, store, where_less
+from objectives.networks.kernels.simd import element, load, splat, store, where_less
 from objectives.networks.kernels.sparse import (
     LANES,
     PIECE,
@@ -105,31 +105,34 @@ def forward(
         sources: row of each non-zero's source, (nonzeros,).
         weights: h S weight of each non-zero, (nonzeros,).
         biases: h S b of each neuron, (neurons,).
-        constants: g; decay and gain in y' = decay y + gain (x' - x); x at the beginning.
+        constants: of each neuron g, decay and gain in y' = decay y + gain (x' - x), and the decay
+            of those in the layer below, (neurons,); x at the beginning.
         extrapolation: weights of the last three y in the mean y over a step.
         reads_x: whether the change of x is read out rather than y.
         keep: see above.
-        shape: points, steps per point, neurons, channels, neurons of a layer.
-        held: scratch for the drives of the first layer that a point holds, (layer, LANES).
+        shape: points, steps per point, neurons, channels, neurons of the first and last layer.
+        held: scratch for the drives of the first layer that a point holds, (first layer, LANES).
         drive: scratch for one neuron's drive, (LANES,).
         outputs: scratch for y of two steps, used in turn, (2, neurons, LANES).
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
         states: x, and the slopes of the step that begins there, (steps + 1, neurons, 3, LANES).
-        read: what is asked for, (layer, LANES).
+        read: what is asked for, (last layer, LANES).
     """
-    g, decay, gain, start = constants
+    gammas, decays, gains, _, start = constants
     newest, older, oldest = extrapolation
-    n_points, n_steps, n_neurons, n_channels, width = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    n_points, n_steps, n_neurons, n_channels, width, width_last = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
     now, later = 0, row  # of outputs and values
     state, next_state = 0, STATE * row
     fill(states, state, STATE * row, start)
     fill(outputs, 0, 2 * row, ZERO)
     fill(values, now, row, ZERO)
     for t in range(n_points):
-        input_drive(u, t * inputs, starts, sources, weights, biases, TWO * g, shape, held)
+        fixed = TWO * element(gammas, 0)  # of the first layer
+        input_drive(u, t * inputs, starts, sources, weights, biases, fixed, shape, held)
         for _ in range(n_steps):
             for i in range(n_neurons):
+                g, decay, gain = element(gammas, i), element(decays, i), element(gains, i)
                 total = constant_drive(held, biases, TWO * g, i, width)
                 end = starts[n_neurons + 1 + i]
                 total = gather(total, weights, sources, starts[i], end, values, now)
@@ -198,6 +201,9 @@ def backward(
     is F gain (x - x_before): no y has to be kept. An input is constant over a point: its weights
     get the sum of the point's J. Where x is read out, A enters at the end, and no Y.
 
+    The decay is that of y, of the source: where it differs from layer to layer, F is kept twice,
+    once for sources in the layer of the target and once for those in the layer below.
+
     The step carries M = x A, the adjoint of ln x, instead of A:
 
         J = slope_drive M'
@@ -206,29 +212,32 @@ def backward(
     Args:
         u: as in ``forward``.
         starts: first non-zero of each row, neurons then channels, (rows + 1,).
-        targets: the neuron which each non-zero drives, (nonzeros,).
+        targets: the row of F of the neuron which each non-zero drives, (nonzeros,): that neuron, or
+            2 neurons further on where F is kept twice and the source is in the layer below.
         weights: h S weight of each non-zero, (nonzeros,).
         constants, extrapolation, reads_x, shape: as in ``forward``.
         states: as ``forward`` left them.
-        entering: Y (or A) of the last layer after the last step, (layer, LANES).
+        entering: Y (or A) of the last layer after the last step, (last layer, LANES).
         adjoint_x: scratch for slope_x M', (neurons, LANES).
         adjoint_y: scratch for Y', (neurons, LANES).
         adjoint_drive: scratch for J of two steps, used in turn, (2, neurons, LANES).
         held: scratch for the sum of a point's J, (neurons, LANES).
-        filtered: scratch for F of two steps, used in turn, (2, neurons, LANES).
+        filtered: scratch for F of two steps, used in turn, (2, neurons, LANES); or (4, ...) where
+            it is kept twice.
         sums: products for weights and biases over FOLD lanes, added to, (nonzeros + neurons, FOLD).
     """
-    _, decay, gain, _ = constants
+    _, decays, gains, decays_below, _ = constants
     newest, older, oldest = extrapolation
-    n_points, n_steps, n_neurons, n_channels, width = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    n_points, n_steps, n_neurons, n_channels, _, width_last = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
     end = n_points * n_steps
+    differ = len(filtered) > 2 * row
     power = ONE
     now, later = 0, row  # of filtered and adjoint_drive
     fill(adjoint_x, 0, row, ZERO)
     fill(adjoint_y, 0, row, ZERO)
     fill(adjoint_drive, 0, 2 * row, ZERO)
-    fill(filtered, 0, 2 * row, ZERO)
+    fill(filtered, 0, len(filtered), ZERO)
     if reads_x:
         power = ZERO
         for at in range(last, row, LANES):
@@ -238,7 +247,7 @@ def backward(
         fill(held, 0, row, ZERO)
         for n in range((t + 1) * n_steps, t * n_steps, -1):  # after step n - 1 and before step n
             for j in range(n_neurons):
-                at = j * LANES
+                at, decay, gain = j * LANES, element(decays, j), element(gains, j)
                 state = STATE * (n * row + at)
                 state_before = state - STATE * row
                 x = load(states, state, LANES)
@@ -262,6 +271,9 @@ def backward(
                 store(adjoint_drive, later + at, adjoint)
                 store(held, at, load(held, at, LANES) + adjoint)
                 store(filtered, later + at, pull + decay * load(filtered, now + at, LANES))
+                if differ:
+                    below, at = element(decays_below, j), 2 * row + at
+                    store(filtered, later + at, pull + below * load(filtered, now + at, LANES))
             now, later = later, now
-            power *= decay
+            power *= element(decays, n_neurons - 1)  # of the last layer
         input_adjoint(u, t * inputs, starts, targets, shape, held, sums)

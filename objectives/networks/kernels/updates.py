@@ -17,7 +17,6 @@ from objectives.networks.kernels.sparse import FOLD, LANES
 from objectives.networks.kernels.structure import Floats, Integers
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
-_NO_INDEX: Integers = np.empty(0, np.int32)
 
 
 class Updates(ABC):
@@ -101,6 +100,8 @@ class FusedUpdates(Updates):
         self._bias_out = self._parameters[-bias_out:]
         self._logits = np.empty(bias_out * LANES, np.float32)
         self._sums = np.empty((w_out + bias_out) * FOLD, np.float32)
+        self._places: Integers = np.arange(w_out + bias_out, dtype=np.int32)
+        self._unscaled = np.ones(w_out + bias_out, np.float32)
         self._pass: Pass | None = None
 
     def update(
@@ -120,7 +121,8 @@ class FusedUpdates(Updates):
             pass_.backward(block)
         self._gradient.fill(0.0)
         pass_.deliver(self._gradient[self._network])
-        sparse.deliver(self._sums, _NO_INDEX, np.float32(1.0), self._gradient[self._readout])
+        own = (self._places, self._unscaled, self._gradient[self._readout])
+        sparse.deliver(self._sums, *own)
         return loss / len(labels), self._step(learning_rate, max_gradient)
 
     def _pass_for(self, n_points: int) -> Pass:
