@@ -19,6 +19,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -78,13 +79,18 @@ def save(network: LayeredNetwork, path: Path, description: Mapping[str, Any]) ->
 
 def connectivity(network: LayeredNetwork) -> dict[str, Any]:
     """Neurons and synapses of one member, and how many connections each mask has kept."""
-    masks = {name: mask[0] for name, mask in network.named_buffers() if mask.dtype == torch.bool}
+    n, channels = network.widths, network.w_in.shape[-1]
+    possible = {
+        "mask_in": n[0] * channels,
+        "mask_inter": sum(below * above for below, above in pairwise(n)),
+        "mask_intra": sum(width * width for width in n),
+    }
     return {
         "n_neurons": network.n_neurons,
         "n_synapses": network.n_synapses,
         **{
-            name: {"kept": int(mask.sum()), "possible": mask.numel()}
-            for name, mask in masks.items()
+            name: {"kept": int(getattr(network, name)[0].sum()), "possible": count}
+            for name, count in possible.items()
         },
     }
 
@@ -212,7 +218,9 @@ def _build(
         words = " ".join(str(error).split())
         _refuse(path, f"parameters of the objective {name}", words, _REMEDY)
     found = _architecture(tensors)
-    described |= {size: getattr(params, size, None) for size in ("layers", "width")}
+    width = getattr(params, "width", None)
+    described["width"] = max(width) if isinstance(width, tuple) else width
+    described["layers"] = getattr(params, "layers", None)
     if not found or found != described:
         _refuse(path, f"tensors of the size {described}", f"{found or 'others'}", _REMEDY)
     network: LayeredNetwork = objective.network(

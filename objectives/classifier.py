@@ -7,6 +7,7 @@ What every objective on layered networks does with one member: training, replay,
 from __future__ import annotations
 
 import datetime
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -95,6 +96,7 @@ class LayeredMember(NetworkMember):
             outputs=self._split.n_classes,
         ).to(_device(params))
         _, self.n_layers, self.width = self.network.bias.shape
+        self.widths = self.network.widths
 
     @abstractmethod
     def _load(self, protocol: Protocol) -> Split:
@@ -148,7 +150,7 @@ class LayeredMember(NetworkMember):
             told = self._told()
         self.network.cpu()
         sizes = {"n_train": len(self._split.train), "n_scored": len(self._split.score)}
-        s = float(getattr(self._params, "s", 1.0))  # networks without amplification
+        s = getattr(self._params, "s", 1.0)  # networks without amplification
         drive = _cumulative_drive(self.network, s)
         info = {**self._costs(), **sizes, **drive, **outcome.info, **told}
         return replace(outcome, info=info, solved=solved)
@@ -224,6 +226,7 @@ class Classifier(LayeredMember):
         with torch.no_grad(), refined(self.network, steps):
             logits = self.network(u)[0]
             values = self.network.trajectories(u)[quantity][0]  # (layers, series, times, neurons)
+            values[~self.network.exists[:, None, None].expand_as(values)] = math.nan
         finite = logits.isfinite().all(dim=1)
         return Trace(
             **traced(self.network, images, quantity, shown.x, values),
@@ -253,13 +256,14 @@ def traced(
     }
 
 
-def _cumulative_drive(network: LayeredNetwork, s: float) -> dict[str, float]:
+def _cumulative_drive(network: LayeredNetwork, s: float | tuple[float, ...]) -> dict[str, float]:
     """S <|W|> sqrt(N) dt of a trained network of one member, Eq. (9) and the left of Eq. (11).
 
     <|W|> is the mean absolute value of the connections that exist between and within layers: those
     which the fan-in N counts, the mean number of them into a neuron as the paper counts it below
-    Eq. (9). Weights from the input, biases and readout are left out. Nothing is said of a network
-    without such connections, or with a weight that is not finite.
+    Eq. (9). Weights from the input, biases and readout are left out. Of layers that differ, it is
+    the mean over neurons. Nothing is said of a network without such connections, or with a weight
+    that is not finite.
     """
     masks = torch.cat((network.mask_inter.flatten(), network.mask_intra.flatten())).numpy()
     with torch.no_grad():
@@ -267,15 +271,16 @@ def _cumulative_drive(network: LayeredNetwork, s: float) -> dict[str, float]:
     existing = np.abs(weights[masks].astype(np.float64))
     if not existing.size or not np.isfinite(existing).all():
         return {}
-    _, n_layers, width = network.bias.shape
+    widest, n_neurons = max(network.widths), network.n_neurons
+    above = n_neurons - network.widths[0]
     mean = float(existing.mean())
     drive = physics.drive_per_ns(
-        s=s,
+        s=float(network.per_neuron(s).mean()) if isinstance(s, tuple) else s,
         mean_weight_per_ns=mean,
         fan_in=physics.fan_in(
-            width=width,
-            density_inter=float(network.mask_inter.double().mean()) if n_layers > 1 else 0.0,
-            density_intra=float(network.mask_intra.double().mean()),
+            width=widest,
+            density_inter=int(network.mask_inter.sum()) / (above * widest) if above else 0.0,
+            density_intra=int(network.mask_intra.sum()) / (n_neurons * widest),
         ),
     )
     cumulative = physics.cumulative_drive(drive_per_ns=drive, dt_ns=network.physics.dt_ns)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,7 +55,7 @@ class Trace:
     time_ns: NDArray[np.float64]
     """Times of ``values``, (times,), in ns."""
     values: NDArray[np.float32]
-    """The quantity, (layers, series, neurons, times)."""
+    """The quantity, (layers, series, neurons, times); NaN of neurons that a layer lacks."""
     steps_per_point: int | None = None
     """Integration steps per input point, if they are of the solved equation; else None."""
     target: NDArray[np.float64] | None = None
@@ -73,9 +74,14 @@ class NetworkMember(ABC):
 
     n_layers: int
     width: int
-    """Neurons per layer."""
+    """Neurons per layer, or those of the widest."""
     classes: tuple[str, ...]
     """Name of each class; none of a network that predicts."""
+
+    @cached_property
+    def widths(self) -> tuple[int, ...]:
+        """Neurons of each layer."""
+        return (self.width,) * self.n_layers
 
     @property
     @abstractmethod

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeV
 
 from pydantic import (
     BaseModel,
+    Discriminator,
     Field,
     SerializationInfo,
     SerializerFunctionWrapHandler,
+    Tag,
     model_serializer,
     model_validator,
 )
@@ -27,16 +29,32 @@ if TYPE_CHECKING:
     from objectives.networks.layered import LayeredNetwork
     from objectives.training import Recipe
 
-RelaxationTime = Annotated[
-    float, Field(gt=0, le=1e6, description="relaxation time of a neuron, in ns")
+
+def _one_or_many(value: Any) -> str:
+    return "layers" if isinstance(value, list | tuple) else "all"
+
+
+Value = TypeVar("Value", int, float)
+PerLayer = Annotated[
+    Annotated[Value, Tag("all")] | Annotated[tuple[Value, ...], Tag("layers")],
+    Discriminator(_one_or_many),
 ]
+"""One number for all layers, or one for each: first that of layer 0, which receives the input.
+
+A field of such a type is one that ``[space]`` may search layer by layer; its ``Params`` has a field
+``layers``, too.
+"""
+_Tau = Annotated[float, Field(gt=0, le=1e6)]
+RelaxationTime = Annotated[PerLayer[_Tau], Field(description="relaxation time of a neuron, in ns")]
 LearningRate = Annotated[float, Field(gt=0, le=10, description="learning rate of the first epoch")]
 LearningRateDecay = Annotated[
     float, Field(gt=0, le=1e6, description="epochs after which the learning rate has halved")
 ]
+_Amplification = Annotated[float, Field(ge=0, le=100)]
 Amplification = Annotated[
-    float, Field(ge=0, le=100, description="amplification S of weights and trainable biases")
+    PerLayer[_Amplification], Field(description="amplification S of weights and trainable biases")
 ]
+_Density = Annotated[float, Field(ge=0, le=1)]
 
 MAX_STEPS = 10_000
 """Integration steps per point."""
@@ -62,11 +80,11 @@ class LayeredParams(ObjectiveParams):
     lr_decay: LearningRateDecay
     s: Amplification
     density_inter: Annotated[
-        float,
-        Field(ge=0, le=1, description="fraction of connections kept between layers and from input"),
+        PerLayer[_Density],
+        Field(description="fraction of connections kept between layers and from input"),
     ] = 0.5
     density_intra: Annotated[
-        float, Field(ge=0, le=1, description="fraction of connections kept within a layer")
+        PerLayer[_Density], Field(description="fraction of connections kept within a layer")
     ] = 0.5
     weight_gain: Annotated[
         float,
@@ -76,7 +94,9 @@ class LayeredParams(ObjectiveParams):
         float, Field(gt=0, le=1e3, description="time between two input points, in ns")
     ] = 1.0
     layers: Annotated[int, Field(ge=1, le=100, description="layers of neurons")] = 3
-    width: Annotated[int, Field(ge=1, le=4096, description="neurons per layer")] = 32
+    width: Annotated[
+        PerLayer[Annotated[int, Field(ge=1, le=4096)]], Field(description="neurons per layer")
+    ] = 32
     batch_size: Annotated[
         int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
     ] = 120
@@ -132,11 +152,25 @@ class LayeredParams(ObjectiveParams):
         return self
 
     @model_validator(mode="after")
+    def _layers_have_their_own(self) -> Self:
+        for name in type(self).model_fields:
+            if isinstance(value := getattr(self, name), tuple) and len(value) != self.layers:
+                raise ValueError(
+                    f"{name}: one number, or one for each layer, must hold, but got "
+                    f"{name}={list(value)}, layers={self.layers}. Give {self.layers} of them."
+                )
+        return self
+
+    @model_validator(mode="after")
     def _input_is_connected(self) -> Self:
-        if round(self.density_inter * self.width) < 1:
+        width, density = (
+            value[0] if isinstance(value, tuple) else value
+            for value in (self.width, self.density_inter)
+        )
+        if round(density * width) < 1:
             raise ValueError(
                 "density_inter: `round(density_inter * width) >= 1` must hold, but got "
-                f"density_inter={self.density_inter}, width={self.width}. "
+                f"density_inter={density}, width={width}. "
                 "Raise density_inter: no connection from the input is left."
             )
         return self

@@ -14,6 +14,7 @@ from objectives.layered import (
     LayeredParams,
     LearningRate,
     LearningRateDecay,
+    PerLayer,
     RelaxationTime,
     architecture,
     stepping,
@@ -34,10 +35,8 @@ class SpintronicParams(LayeredParams):
     lr_decay: LearningRateDecay = 8.077
     s: Amplification = 0.5
     f_cut_per_ns: Annotated[
-        float,
+        PerLayer[Annotated[float, Field(ge=0, le=1e3)]],
         Field(
-            ge=0,
-            le=1e3,
             description="cut-off frequency of the high-pass filter, per ns; not given in the paper:"
             " 0.1 reproduces its accuracy",
         ),

@@ -159,10 +159,10 @@ def _selector(
                 f"--neurons: at most {_MAX_COLUMNS} must hold for a figure, but got {len(given)}. "
                 f"Choose some, or write all of them with -o FILE.csv."
             )
-        return lambda trace, layer: given
+        return lambda trace, layer: tuple(n for n in given if n < network.widths[layer])
     if wanted == "auto" or (wanted is None and target.suffix == ".html"):
         return lambda trace, layer: (replay.telling_neuron(trace, layer),)
-    return lambda trace, layer: tuple(range(network.width))
+    return lambda trace, layer: tuple(range(network.widths[layer]))
 
 
 def _write(shown: Replay, target: Path, command: str) -> None:

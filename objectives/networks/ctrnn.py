@@ -18,9 +18,9 @@ paper symbol  code name          unit    shape
 x             x                  1       (members, layers, batch, width)
 y             y                  1       (members, layers, batch, width)
 I             drive              1/ns    (members, layers, batch, width)
-γ = 1/τ       gamma_per_ns       1/ns    scalar
-τ             tau_ns             ns      scalar
-S             s                  1       scalar
+γ = 1/τ       gamma_per_ns       1/ns    scalar, or of each layer its own
+τ             tau_ns             ns      scalar, or of each layer its own
+S             s                  1       scalar, or of each layer its own
 Δt            dt_ns              ns      scalar
 ============  =================  ======  =======================================
 """
@@ -39,20 +39,21 @@ from objectives.networks.integrators import EXTRAPOLATION, State, Stepping
 from objectives.networks.kernels.device_passes import CtrnnDeviceKernel
 from objectives.networks.kernels.passes import CtrnnKernel
 from objectives.networks.layered import LayeredNetwork, Synapses
+from objectives.networks.per_layer import PerLayer, beside, mapped
 
 
 @dataclass(frozen=True, kw_only=True)
 class CtrnnPhysics(Stepping):
     """The constants of Eq. (6) and (7), and how they are integrated."""
 
-    tau_ns: float
-    s: float
+    tau_ns: PerLayer
+    s: PerLayer
     max_step_ns: float = 0.35
 
     @property
-    def gamma_per_ns(self) -> float:
+    def gamma_per_ns(self) -> PerLayer:
         """Leak γ = 1/τ."""
-        return 1.0 / self.tau_ns
+        return mapped(lambda tau_ns: 1.0 / tau_ns, self.tau_ns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +68,7 @@ class CtrnnDynamics:
     @property
     def gamma_per_ns(self) -> float | Tensor:
         """Leak, of each neuron its own if they differ."""
-        gamma = self.physics.gamma_per_ns
+        gamma = beside(self.physics.gamma_per_ns, self.synapses.bias)
         return gamma if self.tau is None else gamma / self.tau
 
     def rest(self, batch: int) -> State:
@@ -82,7 +83,7 @@ class CtrnnDynamics:
             y: outputs, (members, layers, batch, width).
             u: input, (batch, channels) or (members, batch, channels).
         """
-        return self.physics.s * self.synapses.weighted_sum(y, u)  # Eq. (7)
+        return beside(self.physics.s, y) * self.synapses.weighted_sum(y, u)  # Eq. (7)
 
     def rate(self, state: State, drive: Tensor) -> State:
         """Time derivative of x, per ns."""
@@ -147,10 +148,10 @@ class CtrnnNetwork(LayeredNetwork):
         self, tau: NDArray[np.float64] | None, noise: NDArray[np.float32] | None
     ) -> CtrnnDeviceKernel:
         """See ``LayeredNetwork``."""
+        gammas = self.per_neuron(self.physics.gamma_per_ns)
         return CtrnnDeviceKernel(
             self.structures[0],
-            gammas_per_ns=self.physics.gamma_per_ns
-            / (np.ones(self.n_neurons) if tau is None else tau),
+            gammas_per_ns=gammas if tau is None else gammas / tau,
             noise=np.empty(0, np.float32) if noise is None else noise,
             s=self.physics.s,
             **self.kernel_stepping(),

@@ -169,10 +169,10 @@ def _amplified(weights: list[Tensor], s: Tensor | None, draws: int) -> Synapses:
 
 
 def _by_kernel(network: LayeredNetwork, chips: Chips, own: Synapses, u: Tensor) -> Tensor:
-    """Output of the last layer, (draws, batch, width), chip by chip."""
+    """Output of the last layer, (draws, batch, its neurons), chip by chip."""
     outputs = []
     for k, series in enumerate(u):
-        tau = None if chips.tau is None else chips.tau[k].flatten().numpy()
+        tau = None if chips.tau is None else chips.tau[k][network.exists].numpy()
         noise = None if chips.noise is None else chips.noise[k].numpy()
         ideal = tau is None and noise is None
         kernel = network.kernel(0) if ideal else network.device_kernel(tau, noise)
@@ -182,7 +182,7 @@ def _by_kernel(network: LayeredNetwork, chips: Chips, own: Synapses, u: Tensor) 
 
 
 def _by_reference(network: LayeredNetwork, chips: Chips, own: Synapses, u: Tensor) -> Tensor:
-    """Output of the last layer, (draws, batch, width), by the equations, all chips at once."""
+    """Output of the last layer, (draws, batch, its neurons), by the equations, of all chips."""
     tau = None if chips.tau is None else chips.tau.unsqueeze(2).to(own.bias)
     dynamics: NoisyDynamics = network.varied(own, tau)
     state, past = dynamics.rest(batch=u.shape[1]), Past()
@@ -196,6 +196,7 @@ def _by_reference(network: LayeredNetwork, chips: Chips, own: Synapses, u: Tenso
             if chips.noise is not None and rest == 0:
                 noise = chips.noise[:, jump - 1][..., lanes].to(own.bias)
                 draws, *layer = own.bias.shape
-                shape = (draws, network.noise_parts, *layer, len(lanes))
-                state = dynamics.after_noise_kick(state, noise.view(shape).mT)
-    return dynamics.read(state)[:, -1]
+                spread = noise.new_zeros(draws, network.noise_parts, *layer, len(lanes))
+                spread[:, :, network.exists] = noise
+                state = dynamics.after_noise_kick(state, spread.mT)
+    return dynamics.read(state)[:, -1, :, : network.widths[-1]]

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 
-def rate(y: Tensor, dx: Tensor, f_cut_per_ns: float) -> Tensor:
+def rate(y: Tensor, dx: Tensor, f_cut_per_ns: float | Tensor) -> Tensor:
     """Time derivative of the output y, per ns, given ``dx``, that of the amplitude x."""
     return -2.0 * math.pi * f_cut_per_ns * y + dx  # Eq. (5)
 
 
-def flow(y: Tensor, change: Tensor, f_cut_per_ns: float, dt_ns: float) -> Tensor:
+def flow(y: Tensor, change: Tensor, f_cut_per_ns: float | Tensor, dt_ns: float) -> Tensor:
     """Output ``dt_ns`` later, x having changed by ``change`` at a constant rate meanwhile.
 
     With c = 2π f_cut Δt::
@@ -25,5 +26,8 @@ def flow(y: Tensor, change: Tensor, f_cut_per_ns: float, dt_ns: float) -> Tensor
         y' = e^(-c) y + (x' - x) (1 - e^(-c)) / c
     """
     c = 2.0 * math.pi * f_cut_per_ns * dt_ns
+    if isinstance(c, Tensor):
+        gains = torch.where(c > 0.0, -torch.expm1(-c) / c, 1.0)
+        return torch.exp(-c) * y + gains * change
     gain = -math.expm1(-c) / c if c > 0.0 else 1.0
     return math.exp(-c) * y + gain * change  # Eq. (5), solved

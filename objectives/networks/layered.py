@@ -12,11 +12,13 @@ W_ext         w_in               1/ns    (members, width, channels)
 W_ext         w_inter            1/ns    (members, layers - 1, width, width)
 W_int         w_intra            1/ns    (members, layers, width, width)
 b             bias               1/ns    (members, layers, width)
-W_out         w_out              1       (members, outputs, width)
+W_out         w_out              1       (members, outputs, last width)
 b_out         bias_out           1       (members, outputs)
 ============  =================  ======  =======================================
 
-Matrices are stored [target, source]. All layers step together: the drives of a step depend on the
+Matrices are stored [target, source]. Where layers differ in width, ``width`` is that of the widest:
+the places of neurons that do not exist hold zeros, have no synapses, and nothing reads them; the
+kernels leave them out. All layers step together: the drives of a step depend on the
 outputs at its start and before, so a signal needs one step per layer.
 """
 
@@ -37,6 +39,7 @@ from objectives.networks.integrators import Dynamics, Past, State, Stepping
 from objectives.networks.kernels.autograd import fused_series
 from objectives.networks.kernels.passes import Kernel
 from objectives.networks.kernels.structure import SparseStructure
+from objectives.networks.per_layer import PerLayer, of_layers
 from objectives.networks.sparsity import random_mask
 from objectives.randomness import stream
 
@@ -100,8 +103,8 @@ class LayeredNetwork(nn.Module, ABC):
         channels: number of input values per time point.
         outputs: number of values read out.
         layers: number of layers, at least 1.
-        width: neurons per layer.
-        density_inter: fraction of connections kept between layers and from the input.
+        width: neurons per layer; this and the densities: one number, or one for each layer.
+        density_inter: fraction of connections kept into a layer, from the input or from below.
         density_intra: fraction of connections kept within each layer.
         weight_gain: factor on the initial weights between and within layers.
         dtype: type of the parameters.
@@ -110,7 +113,8 @@ class LayeredNetwork(nn.Module, ABC):
         threads: cores that the kernel shares the series of a batch among.
 
     Raises:
-        ValueError: a size is below 1, or a density outside [0, 1].
+        ValueError: a size is below 1, a density outside [0, 1], or there is another number of
+            values than layers.
     """
 
     w_in: nn.Parameter
@@ -120,6 +124,8 @@ class LayeredNetwork(nn.Module, ABC):
     mask_inter: Tensor
     mask_intra: Tensor
     physics: Stepping
+    widths: tuple[int, ...]
+    """Neurons of each layer."""
     noise_parts: ClassVar[int] = 1
     """Normal numbers that the noise of a neuron takes in a step; see ``devices``."""
 
@@ -131,9 +137,9 @@ class LayeredNetwork(nn.Module, ABC):
         channels: int,
         outputs: int,
         layers: int = 3,
-        width: int = 32,
-        density_inter: float = 0.5,
-        density_intra: float = 0.5,
+        width: int | tuple[int, ...] = 32,
+        density_inter: float | tuple[float, ...] = 0.5,
+        density_intra: float | tuple[float, ...] = 0.5,
         weight_gain: float = 1.0,
         dtype: torch.dtype = torch.float32,
         backend: Backend = "auto",
@@ -141,34 +147,49 @@ class LayeredNetwork(nn.Module, ABC):
     ) -> None:
         """Draw the members ``seeds``."""
         super().__init__()
-        _check_sizes(
-            members=len(seeds), channels=channels, outputs=outputs, layers=layers, width=width
-        )
+        _check_sizes(members=len(seeds), channels=channels, outputs=outputs, layers=layers)
+        self.widths = widths = of_layers(width, layers, "width")
+        _check_sizes(width=min(widths))
+        for name, value in vars(physics).items():
+            of_layers(value, layers, name)
         self.physics = physics
         self.backend: Backend = backend
         self.threads = threads
+        inter = of_layers(density_inter, layers, "density_inter")
+        intra = of_layers(density_intra, layers, "density_intra")
+        into = list(zip(widths[1:], widths, strict=False))
+        within = [(n, n) for n in widths]
 
-        def mask(name: str, n: int, shape: tuple[int, ...], density: float) -> Tensor:
-            return _draw(seeds, name, n, shape, partial(random_mask, density=density)).bool()
+        def mask(
+            name: str, shapes: Sequence[Shape], whole: Shape, densities: Sequence[float]
+        ) -> Tensor:
+            samples = [partial(random_mask, density=density) for density in densities]
+            return _draw(seeds, name, shapes, whole, samples).bool()
 
-        def uniform(name: str, n: int, shape: tuple[int, ...], fan_in: int) -> Tensor:
-            return _draw(seeds, name, n, shape, partial(_uniform, bound=fan_in**-0.5)).to(dtype)
+        def uniform(
+            name: str, shapes: Sequence[Shape], whole: Shape, fan_ins: Sequence[int]
+        ) -> Tensor:
+            samples = [partial(_uniform, bound=fan_in**-0.5) for fan_in in fan_ins]
+            return _draw(seeds, name, shapes, whole, samples).to(dtype)
 
-        mask_in = mask("mask_in", 1, (width, channels), density_inter)[:, 0]
-        mask_inter = mask("mask_inter", layers - 1, (width, width), density_inter)
-        mask_intra = mask("mask_intra", layers, (width, width), density_intra)
+        widest, last = max(widths), widths[-1]
+        entry, square = [(widths[0], channels)], (widest, widest)
+        mask_in = mask("mask_in", entry, (widest, channels), inter[:1])[:, 0]
+        mask_inter = mask("mask_inter", into, square, inter[1:])
+        mask_intra = mask("mask_intra", within, square, intra)
         self.register_buffer("mask_in", mask_in)
         self.register_buffer("mask_inter", mask_inter)
         self.register_buffer("mask_intra", mask_intra)
-        w_in = uniform("w_in", 1, (width, channels), channels)[:, 0]
-        w_inter = uniform("w_inter", layers - 1, (width, width), width)
-        w_intra = uniform("w_intra", layers, (width, width), width)
+        w_in = uniform("w_in", entry, (widest, channels), [channels])[:, 0]
+        w_inter = uniform("w_inter", into, square, widths)
+        w_intra = uniform("w_intra", within, square, widths)
         self.w_in = nn.Parameter(w_in * mask_in)
         self.w_inter = nn.Parameter(w_inter * weight_gain * mask_inter)
         self.w_intra = nn.Parameter(w_intra * weight_gain * mask_intra)
-        self.bias = nn.Parameter(uniform("bias", layers, (width,), width))
-        self.w_out = nn.Parameter(uniform("w_out", 1, (outputs, width), width)[:, 0])
-        self.bias_out = nn.Parameter(uniform("bias_out", 1, (outputs,), width)[:, 0])
+        alone, out = [(n,) for n in widths], (outputs, last)
+        self.bias = nn.Parameter(uniform("bias", alone, (widest,), widths))
+        self.w_out = nn.Parameter(uniform("w_out", [out], out, [last])[:, 0])
+        self.bias_out = nn.Parameter(uniform("bias_out", [out[:1]], out[:1], [last])[:, 0])
 
     @abstractmethod
     def dynamics(self) -> LayeredDynamics:
@@ -208,6 +229,10 @@ class LayeredNetwork(nn.Module, ABC):
         """Whether the kernel computes the output for ``u``; see ``resolve_backend``."""
         return resolve_backend(self.backend, u, self.bias, self.beyond_kernel) == "fused"
 
+    def per_neuron(self, value: PerLayer) -> NDArray[np.float64]:
+        """What each layer, or all, have, for each neuron, (neurons,)."""
+        return np.repeat(of_layers(value, len(self.widths), "value"), self.widths)
+
     def kernel_stepping(self) -> dict[str, Any]:
         """How every kernel is told to step."""
         return {n: getattr(self.physics, n) for n in ("dt_ns", "integrator", "n_steps")}
@@ -215,7 +240,12 @@ class LayeredNetwork(nn.Module, ABC):
     @property
     def n_neurons(self) -> int:
         """Neurons of one member."""
-        return self.bias[0].numel()
+        return sum(self.widths)
+
+    @cached_property
+    def exists(self) -> Tensor:
+        """Where there are neurons, bool, (layers, width)."""
+        return torch.arange(max(self.widths)) < torch.tensor(self.widths)[:, None]
 
     @property
     def n_synapses(self) -> int:
@@ -281,7 +311,7 @@ class LayeredNetwork(nn.Module, ABC):
         for t, u_point in enumerate(u.unbind(dim=-2), start=n_read - u.shape[-2]):
             state, past = self.physics.advance(dynamics, state, past, u_point)
             if t >= 0:
-                read.append(dynamics.read(state)[:, -1])
+                read.append(dynamics.read(state)[:, -1, :, : self.widths[-1]])
         return torch.stack(read, dim=2)
 
     @torch.no_grad()
@@ -324,7 +354,7 @@ class LayeredNetwork(nn.Module, ABC):
     def structures(self) -> list[SparseStructure]:
         """Where the synapses of each member are, as the kernels want it."""
         masks = zip(self.mask_in, self.mask_inter, self.mask_intra, strict=True)
-        return [SparseStructure.from_masks(*member) for member in masks]
+        return [SparseStructure.from_masks(*member, widths=self.widths) for member in masks]
 
     def _check_input(self, u: Tensor) -> None:
         members, _, channels = self.w_in.shape
@@ -371,15 +401,26 @@ def _check_sizes(**sizes: int) -> None:
             )
 
 
-Sample = Callable[[np.random.Generator, tuple[int, ...]], NDArray[Any]]
+Shape = tuple[int, ...]
+Sample = Callable[[np.random.Generator, Shape], NDArray[Any]]
 
 
 def _draw(
-    seeds: Sequence[int], name: str, n: int, shape: tuple[int, ...], sample: Sample
+    seeds: Sequence[int],
+    name: str,
+    shapes: Sequence[Shape],
+    whole: Shape,
+    samples: Sequence[Sample],
 ) -> Tensor:
-    """``n`` arrays for each member, (members, n, *shape), each from a stream of its own."""
-    drawn = [[sample(stream(seed, f"{name}/{k}"), shape) for k in range(n)] for seed in seeds]
-    return torch.from_numpy(np.array(drawn)).reshape(len(seeds), n, *shape)
+    """For each member as many arrays as shapes, (members, n, *whole), zero beyond their shape.
+
+    Each is drawn from a stream of its own.
+    """
+    drawn = np.zeros((len(seeds), len(shapes), *whole))
+    for own, seed in zip(drawn, seeds, strict=True):
+        for k, (shape, sample) in enumerate(zip(shapes, samples, strict=False)):
+            own[k][tuple(map(slice, shape))] = sample(stream(seed, f"{name}/{k}"), shape)
+    return torch.from_numpy(drawn)
 
 
 def _uniform(

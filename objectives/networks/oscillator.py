@@ -93,7 +93,7 @@ def floor(x: Tensor) -> float:
     return max(X_MIN, torch.finfo(x.dtype).tiny)
 
 
-def fixed_point(drive: float, *, gamma_per_ns: Rate, q: float, sigma: float) -> Rate:
+def fixed_point(drive: Rate, *, gamma_per_ns: Rate, q: float, sigma: float) -> Rate:
     """Amplitude a/B at which the oscillator rests under a constant drive above γ/σ.
 
     For q = 0 and sigma = 1 it is 1 - γ/I. Below γ/σ it is negative: the oscillator rests at 0.

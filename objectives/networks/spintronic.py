@@ -19,13 +19,13 @@ paper symbol  code name          unit    shape
 x             x                  1       (members, layers, batch, width)
 y             y                  1       (members, layers, batch, width)
 I             drive              1/ns    (members, layers, batch, width)
-γ = 1/τ       gamma_per_ns       1/ns    scalar
-τ             tau_ns             ns      scalar
+γ = 1/τ       gamma_per_ns       1/ns    scalar, or of each layer its own
+τ             tau_ns             ns      scalar, or of each layer its own
 Q             q                  1       scalar
 σ             sigma              1       scalar
-S             s                  1       scalar
-b_fixed       b_fixed_per_ns     1/ns    scalar
-f_cut         f_cut_per_ns       1/ns    scalar
+S             s                  1       scalar, or of each layer its own
+b_fixed       b_fixed_per_ns     1/ns    scalar, or of each layer its own
+f_cut         f_cut_per_ns       1/ns    scalar, or of each layer its own
 Δt            dt_ns              ns      scalar
 ============  =================  ======  =======================================
 
@@ -48,15 +48,16 @@ from objectives.networks.integrators import EXTRAPOLATION, State, Stepping
 from objectives.networks.kernels.device_passes import SpintronicDeviceKernel
 from objectives.networks.kernels.passes import SpintronicKernel
 from objectives.networks.layered import LayeredNetwork, Synapses
+from objectives.networks.per_layer import PerLayer, beside, mapped
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpintronicPhysics(Stepping):
     """The constants of Eq. (1) to (5), and how they are integrated."""
 
-    tau_ns: float
-    s: float
-    f_cut_per_ns: float
+    tau_ns: PerLayer
+    s: PerLayer
+    f_cut_per_ns: PerLayer
     q: float = 0.0
     sigma: float = 1.0
     start: float = 1.0
@@ -88,24 +89,21 @@ class SpintronicPhysics(Stepping):
             )
 
     @property
-    def gamma_per_ns(self) -> float:
+    def gamma_per_ns(self) -> PerLayer:
         """Damping γ = 1/τ."""
-        return 1.0 / self.tau_ns
+        return mapped(lambda tau_ns: 1.0 / tau_ns, self.tau_ns)
 
     @property
-    def b_fixed_per_ns(self) -> float:
+    def b_fixed_per_ns(self) -> PerLayer:
         """Fixed bias 2γ: with Q = 0 and σ = 1, x rests at 1/2 without any other drive."""
-        return 2.0 * self.gamma_per_ns
-
-    @property
-    def oscillator(self) -> dict[str, float]:
-        """The constants of one oscillator, as the functions of ``oscillator`` want them."""
-        return {"gamma_per_ns": self.gamma_per_ns, "q": self.q, "sigma": self.sigma}
+        return mapped(lambda gamma_per_ns: 2.0 * gamma_per_ns, self.gamma_per_ns)
 
     @property
     def x_rest(self) -> float:
-        """Amplitude without input: the fixed point under ``b_fixed_per_ns``."""
-        return oscillator.fixed_point(self.b_fixed_per_ns, **self.oscillator)
+        """Amplitude without input: the fixed point under ``b_fixed_per_ns``, whatever γ is."""
+        gamma = self.gamma_per_ns
+        gamma = gamma[0] if isinstance(gamma, tuple) else gamma
+        return oscillator.fixed_point(2.0 * gamma, gamma_per_ns=gamma, q=self.q, sigma=self.sigma)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,10 +118,19 @@ class SpintronicDynamics:
     @property
     def oscillator(self) -> dict[str, Any]:
         """The constants of the oscillators, each with its own γ if they differ."""
-        constants = self.physics.oscillator
-        if self.tau is None:
-            return constants
-        return constants | {"gamma_per_ns": constants["gamma_per_ns"] / self.tau}
+        gamma = beside(self.physics.gamma_per_ns, self.synapses.bias)
+        gamma = gamma if self.tau is None else gamma / self.tau
+        return {"gamma_per_ns": gamma, "q": self.physics.q, "sigma": self.physics.sigma}
+
+    @property
+    def b_fixed_per_ns(self) -> float | Tensor:
+        """Fixed bias, that of the nominal device."""
+        return beside(self.physics.b_fixed_per_ns, self.synapses.bias)
+
+    @property
+    def f_cut_per_ns(self) -> float | Tensor:
+        """Cut-off of the filters."""
+        return beside(self.physics.f_cut_per_ns, self.synapses.bias)
 
     def rest(self, batch: int) -> State:
         """State at the beginning: x ``start`` times its fixed point without input, y = 0."""
@@ -131,7 +138,7 @@ class SpintronicDynamics:
         y = self.synapses.bias.new_zeros(members, layers, batch, width)
         if self.tau is None:
             return torch.full_like(y, self.physics.start * self.physics.x_rest), y
-        rest = oscillator.fixed_point(self.physics.b_fixed_per_ns, **self.oscillator)
+        rest = oscillator.fixed_point(self.b_fixed_per_ns, **self.oscillator)
         x = self.physics.start * rest
         return x.clamp(min=oscillator.floor(x)) + y, y
 
@@ -143,19 +150,19 @@ class SpintronicDynamics:
             u: input, (batch, channels) or (members, batch, channels).
         """
         weighted = self.synapses.weighted_sum(y, u)
-        return self.physics.s * weighted + self.physics.b_fixed_per_ns  # Eq. (4)
+        return beside(self.physics.s, weighted) * weighted + self.b_fixed_per_ns  # Eq. (4)
 
     def rate(self, state: State, drive: Tensor) -> State:
         """Time derivatives of x and y, per ns."""
         x, y = state
         dx = oscillator.rate(x, drive, **self.oscillator)  # Eq. (1), (3)
-        return dx, highpass.rate(y, dx, self.physics.f_cut_per_ns)  # Eq. (5)
+        return dx, highpass.rate(y, dx, self.f_cut_per_ns)  # Eq. (5)
 
     def flow(self, state: State, drive: Tensor, dt_ns: float) -> State:
         """State after ``dt_ns`` of constant drive; y as if dx/dt were constant meanwhile."""
         x, y = state
         x_next = oscillator.flow(x, drive, dt_ns, **self.oscillator)
-        return x_next, highpass.flow(y, x_next - x, self.physics.f_cut_per_ns, dt_ns)
+        return x_next, highpass.flow(y, x_next - x, self.f_cut_per_ns, dt_ns)
 
     def after_noise_kick(self, state: State, noise: Tensor) -> State:
         """State after a jump of the complex amplitudes; Eq. (5) passes it on to y.
@@ -218,14 +225,15 @@ class SpintronicNetwork(LayeredNetwork):
         self, tau: NDArray[np.float64] | None, noise: NDArray[np.float32] | None
     ) -> SpintronicDeviceKernel:
         """See ``LayeredNetwork``."""
-        bias, gamma = self.physics.b_fixed_per_ns, self.physics.gamma_per_ns
-        gammas = gamma / (np.ones(self.n_neurons) if tau is None else tau)
+        gammas = self.per_neuron(self.physics.gamma_per_ns)
+        biases = 2.0 * gammas
+        gammas = gammas if tau is None else gammas / tau
         return SpintronicDeviceKernel(
             self.structures[0],
             gammas_per_ns=gammas,
-            start=np.maximum(self.physics.start * (1.0 - gammas / bias), oscillator.X_MIN),
+            start=np.maximum(self.physics.start * (1.0 - gammas / biases), oscillator.X_MIN),
             reads_x=self.physics.readout == "x",
-            b_fixed_per_ns=bias,
+            b_fixed_per_ns=biases,
             noise=np.empty(0, np.float32) if noise is None else noise,
             s=self.physics.s,
             f_cut_per_ns=self.physics.f_cut_per_ns,

@@ -53,6 +53,11 @@ def scaled(network: LayeredNetwork, factor: float) -> Any:
     return network
 
 
+def of_layers(value: Any) -> Floats:
+    """One number, or one for each layer, beside a state, (layers or 1, 1)."""
+    return np.reshape(np.array(value, float), (-1, 1))
+
+
 def _weighted(weights: dict[str, Floats], y: Floats, u: Floats) -> Floats:
     """The bracket of Eq. (4) and (7), layer by layer, (layers, width)."""
     total = np.empty_like(y)
@@ -66,18 +71,18 @@ def _slope(network: Any, u: Floats) -> Slope:
     """Right-hand side of the equations of one member under a constant input, (channels,)."""
     weights = {n: p.detach().numpy()[0] for n, p in network.named_parameters()}
     physics, shape = network.physics, weights["bias"].shape
-    gamma = 1 / physics.tau_ns
+    gamma, s = 1 / of_layers(physics.tau_ns), of_layers(physics.s)
 
     def spintronic(t: float, state: Floats) -> Floats:
         x, y = state.reshape(2, *shape)
-        drive = physics.s * _weighted(weights, y, u) + 2 * gamma  # Eq. (4)
+        drive = s * _weighted(weights, y, u) + 2 * gamma  # Eq. (4)
         dx = -gamma * x * (1 + physics.q * x) + physics.sigma * drive * (1 - x) * x  # Eq. (1)
-        dy = -2 * np.pi * physics.f_cut_per_ns * y + dx  # Eq. (5)
+        dy = -2 * np.pi * of_layers(physics.f_cut_per_ns) * y + dx  # Eq. (5)
         return np.stack([dx, dy]).ravel()
 
     def ctrnn(t: float, state: Floats) -> Floats:
         x = state.reshape(shape)
-        drive = physics.s * _weighted(weights, np.tanh(x), u)  # Eq. (7), (8)
+        drive = s * _weighted(weights, np.tanh(x), u)  # Eq. (7), (8)
         return (-gamma * x + drive).ravel()  # Eq. (6)
 
     return spintronic if isinstance(network, SpintronicNetwork) else ctrnn

@@ -148,7 +148,11 @@ class Replay:
         score += f" {at}" if (at := self.retrained.score_at) else ""
         if (solved := outcome.solved) is not None:
             score = f"{score_text.score_text(spec, solved.score)} {time_step.SOLVED}, {score}"
-        what = f"{spec.objective}, {network.n_layers} × {network.width} neurons, scored on "
+        alike = len(set(network.widths)) == 1
+        size = (
+            f"{network.n_layers} × {network.width}" if alike else "+".join(map(str, network.widths))
+        )
+        what = f"{spec.objective}, {size} neurons, scored on "
         head = f"{spec.name}, {choice.name}: {spec.objective_impl.metric} {score}"
         drawn = "" if self.trace.steps_per_point is None else f"; time series {time_step.SOLVED}"
         return head, what + choice.scored_on + drawn

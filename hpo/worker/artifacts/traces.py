@@ -50,7 +50,8 @@ def figure(replay: Replay) -> go.Figure:
         for channel in range(channels):
             _add_input(figure, replay, channel, column)
         for row in range(len(replay.layers)):
-            _add_neuron(figure, replay, row, column)
+            if column < len(replay.neurons[row]):
+                _add_neuron(figure, replay, row, column)
     figure.update_xaxes(range=[0, trace.dt_ns * trace.inputs.shape[1]], showgrid=False)
     figure.update_xaxes(title_text="time (ns)", row=rows)
     figure.update_yaxes(title_text="input", row=(channels + 1) // 2, col=1)

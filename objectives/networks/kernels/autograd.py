@@ -92,7 +92,7 @@ def fused_series(
 def _check(structure: SparseStructure, u: Tensor, weights: dict[str, Tensor]) -> None:
     """Refuse what the kernels cannot compute."""
     where = "fused_output"
-    n_layers, width, n_channels = structure.n_layers, structure.width, structure.n_channels
+    n_layers, width, n_channels = len(structure.widths), max(structure.widths), structure.n_channels
     check_tensor(where, "u", u, torch.float32, ("batch", "time", n_channels))
     shapes = [*weight_shapes(n_layers, width, n_channels), (n_layers, width)]
     for (name, tensor), shape in zip(weights.items(), shapes, strict=True):
@@ -131,7 +131,7 @@ class _Fused(torch.autograd.Function):
 
 def _through(blocks: Floats, passes: list[Pass], n_batch: int, threads: int = 1) -> Tensor:
     """The output of every block, (batch, n_read, width), by a pass of its own or of its thread."""
-    n_read, width = passes[0].n_read, passes[0].kernel.structure.width
+    n_read, width = passes[0].n_read, passes[0].kernel.structure.widths[-1]
     output = torch.empty(n_batch, n_read * width)
     parts = torch.split(output, LANES)
 
@@ -147,7 +147,7 @@ def _through(blocks: Floats, passes: list[Pass], n_batch: int, threads: int = 1)
 def warm_up() -> float:
     """Compile the kernels, or load them from numba's cache; returns the seconds it took."""
     masks = [torch.ones(shape).bool() for shape in ((1, 1), (0, 1, 1), (1, 1, 1))]
-    structure = SparseStructure.from_masks(*masks)
+    structure = SparseStructure.from_masks(masks[0], masks[1], masks[2])
     shapes = (*(mask.shape for mask in masks), (1, 1), (1, 1), (1,))
     parameters = [nn.Parameter(torch.ones(shape)) for shape in shapes]
     optimizer = torch.optim.Adam(parameters, fused=True)  # PyTorch's own first one: not measured
@@ -158,7 +158,7 @@ def warm_up() -> float:
     own: dict[str, Any] = {name: physics[name] for name in ("s", "dt_ns", "integrator")}
     own |= {"gammas_per_ns": np.ones(1), "noise": np.empty(0, np.float32)}
     of_ctrnn = CtrnnDeviceKernel(structure, **own)
-    own |= {"start": np.ones(1), "b_fixed_per_ns": 2.0, "f_cut_per_ns": 0.1}
+    own |= {"start": np.ones(1), "b_fixed_per_ns": np.ones(1), "f_cut_per_ns": 0.1}
     start = time.perf_counter()
     for kernel in (
         SpintronicKernel(structure, f_cut_per_ns=0.1, **physics),

@@ -23,7 +23,7 @@ from typing import Any
 from objectives.networks.kernels.compiling import kernel
 from objectives.networks.kernels.dense import collect, drives, pull
 from objectives.networks.kernels.elementary import ONE, ZERO, tanh
-from objectives.networks.kernels.simd import load, splat, store
+from objectives.networks.kernels.simd import element, load, splat, store
 from objectives.networks.kernels.sparse import (
     LANES,
     copy,
@@ -72,22 +72,22 @@ def forward(
         biases: gain b of each neuron, (neurons,).
         spans: sources of each tile; none: no tiles. See ``structure.Tiles``.
         tiles: gain weight by tile.
-        constants: decay of a step.
+        constants: decay of a step, of each neuron, (neurons,).
         extrapolation: weights of the last three y in the mean y over a step.
-        held: scratch for the drives of the first layer that a point holds, (layer, LANES).
+        held: scratch for the drives of the first layer that a point holds, (first layer, LANES).
         drive: scratch for gain I of one neuron, or of a tile, (neurons, LANES).
         outputs: y of the two steps before the beginning, and of all from there, (steps + 3,
             neurons, LANES).
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
         x: scratch, (neurons, LANES).
-        read: what is asked for, (points read, layer, LANES).
-        shape: points, steps per point, neurons, channels, neurons of a layer.
+        read: what is asked for, (points read, last layer, LANES).
+        shape: points, steps per point, neurons, channels, neurons of the first and last layer.
         keep, fresh: see above.
     """
-    (decay,) = constants
+    (decays,) = constants
     newest, older, oldest = extrapolation
-    n_points, n_steps, n_neurons, n_channels, width = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    n_points, n_steps, n_neurons, n_channels, _, width_last = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
     silent = n_points - len(read) // (row - last)  # points that nothing is read after
     now, later = 0, row  # of values
     y_before, y_now, y_next = 0, row, 2 * row  # of outputs
@@ -110,6 +110,7 @@ def forward(
                     tiles,
                     tile,
                     ZERO,
+                    decays,
                     shape,
                     held,
                     values,
@@ -120,6 +121,7 @@ def forward(
                 # a bound that LLVM does not know: it would take total apart lane by lane
                 for one in range(0, len(drive), LANES):
                     here = i * LANES + one
+                    decay = element(decays, i + one // LANES)
                     after = decay * load(x, here, LANES) + load(drive, one, LANES)
                     y = tanh(after)
                     mean = older * load(outputs, y_now + here, LANES)
@@ -177,25 +179,25 @@ def backward(
         constants, extrapolation: as in ``forward``.
         outputs: as ``forward`` left them.
         adjoint_x: scratch for A of two steps, used in turn, (2, neurons, LANES).
-        mean_adjoint: scratch for K of some steps and the next one, (steps + 1, neurons, LANES);
-            with tiles CHUNK of them, else 1.
+        mean_adjoint: scratch for K of some steps and the next one, (steps + 1, neurons, LANES):
+            with tiles CHUNK of them, else 1 and the two used in turn.
         held: scratch for the sum of a point's A, (neurons, LANES).
         pulled: scratch for the sums over targets of one neuron, or of a tile, (neurons, LANES).
         sums: products for weights and biases over FOLD lanes, added to, (nonzeros + neurons, FOLD).
         products: the same by tiles, without lanes.
-        entering: G of the last layer that enters after each point read, (points read, layer,
+        entering: G of the last layer that enters after each point read, (points read, last layer,
             LANES).
         shape: as in ``forward``.
         fresh: see above.
     """
-    (decay,) = constants
+    (decays,) = constants
     newest, older, oldest = extrapolation
-    n_points, n_steps, n_neurons, n_channels, width = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    n_points, n_steps, n_neurons, n_channels, _, width_last = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
     silent = n_points - len(entering) // (row - last)
     now, later = 0, row  # of adjoint_x
-    chunk = len(mean_adjoint) - row
-    step = 0  # of mean_adjoint
+    dense, chunk = len(tiles) > 0, len(mean_adjoint) - row
+    step, next_step = 0, row  # of mean_adjoint
     followed = n_points * n_steps if fresh else n_points * n_steps + 1  # K is there before
     if fresh:
         fill(adjoint_x, 0, 2 * row, ZERO)
@@ -206,12 +208,12 @@ def backward(
             enters = last if t >= silent and n == (t + 1) * n_steps else row
             tile = 0
             for j in range(n_neurons):
-                at = j * LANES
+                at, decay = j * LANES, element(decays, j)
                 y = load(outputs, (n + 2) * row + at, LANES)
                 total = splat(ZERO, LANES)
                 if at >= enters:
                     total = load(entering, (t - silent) * (row - last) + at - last, LANES)
-                if len(tiles) > 0:
+                if dense:
                     tile = pull(spans_by_source, tiles, tile, mean_adjoint, step, j, pulled)
                     total = total + load(pulled, j % TILE * LANES, LANES)
                 elif n < followed:
@@ -223,16 +225,16 @@ def backward(
                 a = decay * next_a + (ONE - y * y) * total
                 mean = newest * a + (older * next_a + oldest * load(adjoint_x, later + at, LANES))
                 store(adjoint_x, later + at, a)
-                store(mean_adjoint, step + row + at, mean)
+                store(mean_adjoint, next_step + at, mean)
                 store(held, at, load(held, at, LANES) + a)
             now, later = later, now
-            step += row
-            if step == chunk:
+            step, next_step = next_step, next_step + row if dense else step
+            if dense and step == chunk:
                 first_y = (n + 1) * row + chunk  # that of the first step of the chunk
                 collect(mean_adjoint, outputs, first_y, -row, chunk // row, spans, row, products)
                 copy(mean_adjoint, chunk, row, mean_adjoint, 0)
-                step = 0
+                step, next_step = 0, row
         input_adjoint(u, t * inputs, starts, targets, shape, held, sums)
-    if step > 0:
+    if dense and step > 0:
         collect(mean_adjoint, outputs, 2 * row + step, -row, step // row, spans, row, products)
         copy(mean_adjoint, step, row, mean_adjoint, 0)

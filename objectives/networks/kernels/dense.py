@@ -15,6 +15,7 @@ from objectives.networks.kernels.elementary import ZERO
 from objectives.networks.kernels.simd import (
     add_outer,
     add_weighted,
+    element,
     load,
     row_sums,
     splat,
@@ -39,7 +40,8 @@ def drives(
     spans: Any,
     tiles: Any,
     tile: Any,
-    fixed: Any,
+    factor: Any,
+    constants: Any,
     shape: Any,
     held: Any,
     values: Any,
@@ -50,15 +52,17 @@ def drives(
     """Write the drives of neuron i, or of the tile that begins there, to ``drive``.
 
     The arguments are those of the forward kernels; ``tile`` is where the weights of the tile are.
-    Returns where those of the next one are.
+    Neurons have a fixed drive, ``factor`` times a constant of their own. Returns where the weights
+    of the next tile are.
     """
-    _, _, n_neurons, _, width = shape
+    _, _, n_neurons, _, width, _ = shape
     if len(spans) == 0:
-        total = constant_drive(held, biases, fixed, i, width)
+        total = constant_drive(held, biases, factor * element(constants, i), i, width)
         end = starts[n_neurons + 1 + i]
         store(drive, 0, gather(total, weights, sources, starts[i], end, values, at))
         return tile
     for k in range(TILE):
+        fixed = factor * element(constants, i + k)
         store(drive, k * LANES, constant_drive(held, biases, fixed, i + k, width))
     return multiply(spans, tiles, tile, values, at, i, drive)
 
@@ -130,15 +134,17 @@ def collect(
 
 
 @kernel
-def weigh(scale: Any, parameters: Any, index: Any, weights: Any) -> None:
-    """The weights by ``index``, times ``scale``; 0 where it is -1."""
+def weigh(scales: Any, parameters: Any, index: Any, weights: Any) -> None:
+    """The weights by ``index``, each times its scale; 0 where it is -1."""
     for k in range(len(index)):
-        weights[k] = scale * parameters[index[k]] if index[k] >= 0 else ZERO
+        at = index[k]
+        weights[k] = scales[at] * parameters[at] if at >= 0 else ZERO
 
 
 @kernel
-def deliver(sums: Any, index: Any, scale: Any, gradient: Any) -> None:
-    """Add ``sums`` to the gradient, by ``index``; what it has -1 for is no weight."""
+def deliver(sums: Any, index: Any, scales: Any, gradient: Any) -> None:
+    """Add ``sums``, each times its scale, to the gradient by ``index``; -1 is no weight."""
     for k in range(len(index)):
-        if index[k] >= 0:
-            gradient[index[k]] += scale * sums[k]
+        at = index[k]
+        if at >= 0:
+            gradient[at] += scales[at] * sums[k]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from objectives.networks.kernels import devices
 from objectives.networks.kernels.passes import Backward, Forward, Kernel, Pass, high_pass
 from objectives.networks.kernels.structure import Floats, SparseStructure, message
+from objectives.networks.per_layer import PerLayer, mapped
 
 _NO_NOISE: Floats = np.empty(0, np.float32)
 
@@ -58,7 +59,7 @@ class SpintronicDeviceKernel(DeviceKernel):
         structure: where the weights are non-zero.
         gammas_per_ns: damping of each neuron, (neurons,).
         start: amplitude of each at the beginning, (neurons,).
-        b_fixed_per_ns: fixed bias, the same for all.
+        b_fixed_per_ns: fixed bias of each, (neurons,).
         noise: jumps, see ``devices``, (jumps, parts, neurons, LANES); empty for none.
         reads_x, s, f_cut_per_ns, dt_ns, integrator, n_steps: as for ``SpintronicKernel``.
 
@@ -72,10 +73,10 @@ class SpintronicDeviceKernel(DeviceKernel):
         *,
         gammas_per_ns: NDArray[np.float64],
         start: NDArray[np.float64],
-        b_fixed_per_ns: float,
+        b_fixed_per_ns: NDArray[np.float64],
         noise: Floats,
-        s: float,
-        f_cut_per_ns: float,
+        s: PerLayer,
+        f_cut_per_ns: PerLayer,
         dt_ns: float,
         integrator: str,
         n_steps: int = 1,
@@ -83,8 +84,9 @@ class SpintronicDeviceKernel(DeviceKernel):
     ) -> None:
         """Turn the physics into numbers of a step."""
         step_ns = dt_ns / n_steps
-        constants = (b_fixed_per_ns * step_ns, *high_pass(f_cut_per_ns * step_ns))
-        super().__init__(structure, integrator, n_steps, s * step_ns, *constants)
+        super().__init__(structure, integrator, n_steps, mapped(lambda s: s * step_ns, s))
+        fixed = (b_fixed_per_ns * step_ns).astype(np.float32)
+        self.constants = (fixed, *map(self.per_neuron, high_pass(f_cut_per_ns, step_ns)))
         self._gammas = (gammas_per_ns * step_ns).astype(np.float32)
         self._start, self.noise = start.astype(np.float32), noise.reshape(-1)
         self._reads_x = reads_x
@@ -107,7 +109,7 @@ class CtrnnDeviceKernel(DeviceKernel):
         *,
         gammas_per_ns: NDArray[np.float64],
         noise: Floats,
-        s: float,
+        s: PerLayer,
         dt_ns: float,
         integrator: str,
         n_steps: int = 1,

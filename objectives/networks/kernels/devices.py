@@ -73,14 +73,15 @@ def spintronic(
     Args:
         u, starts, sources, weights, biases, extrapolation, reads_x, shape, held, drive, outputs,
             values, read: as in ``spintronic.forward``.
-        constants: h times the fixed bias; decay and gain in y' = decay y + gain (x' - x).
+        constants: of each neuron h times the fixed bias; decay and gain in
+            y' = decay y + gain (x' - x), (neurons,).
         gammas, start, noise: see the module. A jump of x by noise passes the filter whole.
         x: scratch, (neurons, LANES).
     """
-    fixed, decay, gain = constants
+    fixed, decays, gains = constants
     newest, older, oldest = extrapolation
-    n_points, n_steps, n_neurons, n_channels, width = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    n_points, n_steps, n_neurons, n_channels, width, width_last = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
     now, later = 0, row
     every = n_points * n_steps * 2 * row // len(noise) if len(noise) > 0 else 0
     for i in range(n_neurons):
@@ -88,13 +89,14 @@ def spintronic(
     fill(outputs, 0, 2 * row, ZERO)
     fill(values, now, row, ZERO)
     for t in range(n_points):
-        input_drive(u, t * inputs, starts, sources, weights, biases, fixed, shape, held)
+        of_first = element(fixed, 0)
+        input_drive(u, t * inputs, starts, sources, weights, biases, of_first, shape, held)
         for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
             noisy = every > 0 and step % every == 0
             jump = step // every - 1 if noisy else 0
             for i in range(n_neurons):
-                g = element(gammas, i)
-                total = constant_drive(held, biases, fixed, i, width)
+                g, decay, gain = element(gammas, i), element(decays, i), element(gains, i)
+                total = constant_drive(held, biases, element(fixed, i), i, width)
                 end = starts[n_neurons + 1 + i]
                 total = gather(total, weights, sources, starts[i], end, values, now)
                 store(drive, 0, total)
@@ -117,7 +119,7 @@ def spintronic(
                     store(values, later + here, newest * next_y + mean)
             now, later = later, now
     if reads_x:
-        for i in range(n_neurons - width, n_neurons):
+        for i in range(n_neurons - width_last, n_neurons):
             change = load(x, i * LANES, LANES) - element(start, i)
             store(read, i * LANES - last, change)
     else:
@@ -155,8 +157,8 @@ def ctrnn(
         outputs: scratch for y of two steps, used in turn, (2, neurons, LANES).
     """
     newest, older, oldest = extrapolation
-    n_points, n_steps, n_neurons, n_channels, width = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    n_points, n_steps, n_neurons, n_channels, width, width_last = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
     now, later = 0, row
     every = n_points * n_steps * row // len(noise) if len(noise) > 0 else 0
     fill(x, 0, row, ZERO)

@@ -20,7 +20,8 @@ from objectives.networks.integrators import EXTRAPOLATION
 from objectives.networks.kernels import ctrnn, dense, sparse, spintronic
 from objectives.networks.kernels.dense import CHUNK
 from objectives.networks.kernels.sparse import FOLD, LANES
-from objectives.networks.kernels.structure import TILE, Floats, SparseStructure, message
+from objectives.networks.kernels.structure import TILE, Floats, SparseStructure, Tiles, message
+from objectives.networks.per_layer import PerLayer, mapped, of_layers
 
 Result = TypeVar("Result")
 Forward = Callable[[Floats, Floats, tuple[int, ...], bool, bool], None]
@@ -41,7 +42,6 @@ class Kernel(ABC):
         integrator: a key of ``EXTRAPOLATION``.
         n_steps: equal steps from one input point to the next.
         scale: what weights and biases are multiplied by.
-        constants: what else the kernels want to know of the physics.
 
     Raises:
         ValueError: an unknown integrator.
@@ -52,8 +52,7 @@ class Kernel(ABC):
         structure: SparseStructure,
         integrator: str,
         n_steps: int,
-        scale: float,
-        *constants: float,
+        scale: PerLayer,
     ) -> None:
         """Round the numbers to float32."""
         if integrator not in EXTRAPOLATION:
@@ -62,10 +61,21 @@ class Kernel(ABC):
             raise ValueError(message(where, rule, "integrator", integrator, remedy))
         self.structure, self.n_steps = structure, n_steps
         self.extrapolation = tuple(map(np.float32, EXTRAPOLATION[integrator]))
-        self.scale = np.float32(scale)
-        self.constants = tuple(map(np.float32, constants))
+        self.scales = self.per_neuron(scale)
+        self.tiles = structure.tiles
+        """Weights between neurons that are taken by tiles."""
         self.row = structure.n_neurons * LANES
         """Floats for one value of every neuron of a block."""
+
+    @property
+    def dense(self) -> bool:
+        """Whether the weights between neurons are taken by tiles."""
+        return len(self.tiles.spans) > 0
+
+    def per_neuron(self, value: PerLayer) -> Floats:
+        """What each layer, or all, have, for each neuron, (neurons,)."""
+        widths = self.structure.widths
+        return np.repeat(np.array(of_layers(value, len(widths), "constant"), np.float32), widths)
 
     def lanes(self, u: Tensor) -> Floats:
         """Input (batch, time, channels) as the kernels want it, (blocks, points, channels, LANES).
@@ -101,14 +111,17 @@ class Kernel(ABC):
         """The forward and the backward kernel with what is the same in all calls."""
 
 
-def high_pass(cycles: float) -> tuple[float, float]:
-    """Decay and gain of the filter of Eq. (5) in a step of so many cycles, f_cut times the step."""
-    c = 2.0 * math.pi * cycles
-    return math.exp(-c), -math.expm1(-c) / c if c else 1.0
+def high_pass(f_cut_per_ns: PerLayer, step_ns: float) -> tuple[PerLayer, PerLayer]:
+    """Decay and gain of the filter of Eq. (5) in a step."""
+    c = mapped(lambda f_cut: 2.0 * math.pi * (f_cut * step_ns), f_cut_per_ns)
+    return mapped(lambda c: math.exp(-c), c), mapped(lambda c: -math.expm1(-c) / c if c else 1.0, c)
 
 
 class SpintronicKernel(Kernel):
     """Eq. (2)-(5) of arXiv:2408.02835, Q = 0 and sigma = 1.
+
+    What is said to be ``PerLayer`` is one number, or one for each layer. Where filters differ, a
+    dense network goes without tiles.
 
     Args:
         structure: where the weights are non-zero.
@@ -129,9 +142,9 @@ class SpintronicKernel(Kernel):
         self,
         structure: SparseStructure,
         *,
-        gamma_per_ns: float,
-        s: float,
-        f_cut_per_ns: float,
+        gamma_per_ns: PerLayer,
+        s: PerLayer,
+        f_cut_per_ns: PerLayer,
         dt_ns: float,
         integrator: str,
         n_steps: int = 1,
@@ -140,8 +153,16 @@ class SpintronicKernel(Kernel):
     ) -> None:
         """Turn the physics into numbers of a step."""
         step_ns = dt_ns / n_steps
-        constants = (gamma_per_ns * step_ns, *high_pass(f_cut_per_ns * step_ns), start)
-        super().__init__(structure, integrator, n_steps, s * step_ns, *constants)
+        super().__init__(structure, integrator, n_steps, mapped(lambda s: s * step_ns, s))
+        turns = mapped(lambda gamma: gamma * step_ns, gamma_per_ns)
+        decay, gain = high_pass(f_cut_per_ns, step_ns)
+        decays = of_layers(decay, len(structure.widths), "f_cut")
+        below = decays[:1] + decays[:-1]  # there is none below the first
+        own = map(self.per_neuron, (turns, decays, gain, below))
+        self.constants = (*own, np.float32(start))
+        self._filters_differ = decays != below
+        if self._filters_differ:
+            self.tiles = Tiles.none()
         self._reads_x = reads_x
 
     @property
@@ -159,9 +180,10 @@ class SpintronicKernel(Kernel):
         row, n_kept = self.row, n_points * self.n_steps + 1 if keep else 2
         sizes = {"outputs": 2 * row, "values": 2 * row, "states": n_kept * self.floats_per_step}
         adjoints = {"adjoint_x": row, "adjoint_y": row, "adjoint_drive": 2 * row}
-        n_steps = CHUNK if self.structure.dense else 1
-        adjoints |= {"filtered": (n_steps + 1) * row, "changes": n_steps * row}
-        return sizes | adjoints | {"entered": self.structure.width * LANES}
+        n_steps = CHUNK if self.dense else 1
+        n_filtered = 4 if self._filters_differ else n_steps + 1
+        adjoints |= {"filtered": n_filtered * row, "changes": n_steps * row}
+        return sizes | adjoints | {"entered": self.structure.widths[-1] * LANES}
 
     def bind(self, pass_: Pass) -> tuple[Forward, Backward]:
         """See ``Kernel``."""
@@ -170,7 +192,10 @@ class SpintronicKernel(Kernel):
         there = (*pass_.drives, *pass_.tiles, *how, *arrays)
         names = ("adjoint_x", "adjoint_y", "adjoint_drive", "held", "filtered", "changes")
         arrays = pass_.work.parts("states", "entered", *names, "drive", "sums", "products")
-        back = (*pass_.pulls, *pass_.tiles_by_source, *how, *arrays)
+        starts, targets, weights = pass_.pulls
+        if self._filters_differ:
+            targets = targets + 2 * self.structure.n_neurons * self.structure.from_below
+        back = (starts, targets, weights, *pass_.tiles_by_source, *how, *arrays)
         return (
             lambda u, *call: spintronic.forward(u, *there, *call),
             lambda u, *call: spintronic.backward(u, *back, *call),
@@ -184,17 +209,21 @@ class CtrnnKernel(Kernel):
         self,
         structure: SparseStructure,
         *,
-        gamma_per_ns: float,
-        s: float,
+        gamma_per_ns: PerLayer,
+        s: PerLayer,
         dt_ns: float,
         integrator: str,
         n_steps: int = 1,
     ) -> None:
         """Turn the physics into numbers of a step."""
         step_ns = dt_ns / n_steps  # Eq. (6), solved
-        gain_ns = -math.expm1(-gamma_per_ns * step_ns) / gamma_per_ns
-        decay = math.exp(-gamma_per_ns * step_ns)
-        super().__init__(structure, integrator, n_steps, gain_ns * s, decay)
+        layers = len(structure.widths)
+        gammas, amplifications = of_layers(gamma_per_ns, layers, "gamma"), of_layers(s, layers, "s")
+        gains_ns = [-math.expm1(-gamma * step_ns) / gamma for gamma in gammas]
+        scales = tuple(gain * own for gain, own in zip(gains_ns, amplifications, strict=True))
+        super().__init__(structure, integrator, n_steps, scales)
+        decays = tuple(math.exp(-gamma * step_ns) for gamma in gammas)
+        self.constants = (self.per_neuron(decays),)
 
     @property
     def carried(self) -> dict[str, int]:
@@ -210,7 +239,7 @@ class CtrnnKernel(Kernel):
         """See ``Kernel``."""
         row, n_kept = self.row, n_points * self.n_steps + 3 if keep else 3
         sizes = {"outputs": n_kept * row, "values": 2 * row, "x": row}
-        n_steps = CHUNK if self.structure.dense else 1
+        n_steps = CHUNK if self.dense else 1
         return sizes | {"adjoint_x": 2 * row, "mean_adjoint": (n_steps + 1) * row}
 
     def bind(self, pass_: Pass) -> tuple[Forward, Backward]:
@@ -248,13 +277,15 @@ class Pass:
         structure = kernel.structure
         n_nonzeros, n_neurons = len(structure.sources), structure.n_neurons
         self.kernel, self.n_points, self.keep, self.n_read = kernel, n_points, keep, n_read
-        self.shape = (n_points, kernel.n_steps, n_neurons, structure.n_channels, structure.width)
+        ends = structure.widths[0], structure.widths[-1]
+        self.shape = (n_points, kernel.n_steps, n_neurons, structure.n_channels, *ends)
         self._starts = self._first_points() if keep else [0]
         n_kept = min(n_points, self._starts[1]) if len(self._starts) > 1 else n_points
-        last_layer = n_read * structure.width * LANES
+        last_layer = n_read * structure.widths[-1] * LANES
+        s, tiles = structure, kernel.tiles
         self.work = Work(
             structure.pool,
-            drive=(TILE if structure.dense else 1) * LANES,
+            drive=(TILE if kernel.dense else 1) * LANES,
             read=last_layer,
             entering=last_layer,
             held=kernel.row,
@@ -262,36 +293,40 @@ class Pass:
             weights=n_nonzeros,
             weights_by_source=n_nonzeros if keep else 0,
             sums=(n_nonzeros + n_neurons) * FOLD if keep else 0,
-            tiles=len(structure.tiles.index),
-            tiles_by_source=len(structure.tiles.index) if keep else 0,
-            products=len(structure.tiles.index) if keep else 0,
+            tiles=len(tiles.index),
+            tiles_by_source=len(tiles.index) if keep else 0,
+            products=len(tiles.index) if keep else 0,
             **kernel.sizes(n_kept, keep),
         )
-        s, work = structure, self.work
+        work = self.work
         self.drives = (s.target_starts, s.sources, work["weights"], work["biases"])
         """Arguments of every forward kernel."""
         self.pulls = (s.source_starts, s.targets, work["weights_by_source"])
         """Arguments of every backward kernel."""
-        self.tiles = (s.tiles.spans, work["tiles"])
+        self.tiles = (tiles.spans, work["tiles"])
         """Arguments of every forward kernel that takes a dense network by tiles."""
-        self.tiles_by_source = (s.tiles.spans, s.tiles.spans_by_source, work["tiles_by_source"])
+        self.tiles_by_source = (tiles.spans, tiles.spans_by_source, work["tiles_by_source"])
         """Arguments of every backward kernel."""
+        self._scales = np.zeros(1 + s.target_index.max(initial=0), np.float32)
+        self._scales[s.target_index] = kernel.scales[s.target_of]
         self.read = work["read"].reshape(-1, LANES)
-        """What is read of the last layer in the present block, (n_read width, LANES)."""
+        """What is read of the last layer in the present block, (n_read its neurons, LANES)."""
         self.entering = work["entering"].reshape(-1, LANES)
-        """Its adjoint, to be written before ``backward``, (n_read width, LANES)."""
+        """Its adjoint, to be written before ``backward``, shaped likewise."""
         self._forward, self._backward = kernel.bind(self)
 
     def begin(self, parameters: Floats) -> None:
         """Take the weights and biases of the network, joined, and clear the sums."""
-        structure, scale, work = self.kernel.structure, self.kernel.scale, self.work
-        sparse.weigh(scale, parameters, structure.target_index, work["weights"])
-        np.multiply(parameters[len(parameters) - structure.n_neurons :], scale, work["biases"])
-        dense.weigh(scale, parameters, structure.tiles.index, work["tiles"])
+        s, scales, work = self.kernel.structure, self.kernel.scales, self.work
+        tiles = self.kernel.tiles
+        sparse.weigh(scales, s.target_of, parameters, s.target_index, work["weights"])
+        np.multiply(parameters[s.bias_index], scales, work["biases"])
+        dense.weigh(self._scales, parameters, tiles.index, work["tiles"])
         if self.keep:
-            dense.weigh(scale, parameters, structure.tiles.index_by_source, work["tiles_by_source"])
+            by_source = (s.targets, parameters, s.source_index, work["weights_by_source"])
+            sparse.weigh(scales, *by_source)
+            dense.weigh(self._scales, parameters, tiles.index_by_source, work["tiles_by_source"])
             work["products"].fill(0.0)
-            sparse.weigh(scale, parameters, structure.source_index, work["weights_by_source"])
             work["sums"].fill(0.0)
 
     def _first_points(self) -> list[int]:
@@ -331,16 +366,18 @@ class Pass:
         """Input of segment k, its part of ``read`` or ``entering``, and its shape."""
         first, end = [*self._starts, self.n_points][k : k + 2]
         silent = self.n_points - self.n_read
-        width = self.kernel.structure.width
+        width = self.kernel.structure.widths[-1]
         rows = last_layer[max(first - silent, 0) * width : max(end - silent, 0) * width]
         return u[first:end].reshape(-1), rows.reshape(-1), (end - first, *self.shape[1:])
 
     def deliver(self, gradient: Floats) -> None:
         """Add the gradient since ``begin`` to ``gradient``, joined as the parameters are."""
-        index, scale = self.kernel.structure.source_index, self.kernel.scale
-        sparse.deliver(self.work["sums"], index, scale, gradient)
-        products = self.kernel.structure.tiles.products
-        dense.deliver(self.work["products"], products, scale, gradient)
+        structure, scales = self.kernel.structure, self.kernel.scales
+        index = np.concatenate([structure.source_index, structure.bias_index])
+        own = np.concatenate([scales[structure.targets], scales])
+        sparse.deliver(self.work["sums"], index, own, gradient)
+        products = self.kernel.tiles.products
+        dense.deliver(self.work["products"], products, self._scales, gradient)
 
 
 def in_threads(take: Callable[[int], Result], n: int) -> list[Result]:

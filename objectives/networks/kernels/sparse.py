@@ -33,10 +33,10 @@ def copy(source: Any, start: Any, n: Any, target: Any, at: Any) -> None:
 
 
 @kernel
-def weigh(scale: Any, parameters: Any, index: Any, weights: Any) -> None:
-    """The weights of the non-zeros, in their order, times ``scale``."""
+def weigh(scales: Any, targets: Any, parameters: Any, index: Any, weights: Any) -> None:
+    """The weights of the non-zeros, in their order, each times the scale of its target."""
     for k in range(len(index)):
-        weights[k] = scale * parameters[index[k]]
+        weights[k] = scales[targets[k]] * parameters[index[k]]
 
 
 @inlined
@@ -97,7 +97,7 @@ def input_drive(
 
     ``starts`` are those of all non-zeros, then those of inputs; ``at`` is where the point is in u.
     """
-    _, _, n_neurons, _, width = shape
+    _, _, n_neurons, _, width, _ = shape
     for i in range(width):
         total = splat(biases[i] + fixed, LANES)
         first, last = starts[n_neurons + 1 + i], starts[i + 1]
@@ -118,7 +118,7 @@ def input_adjoint(
     u: Any, at: Any, starts: Any, targets: Any, shape: Any, held: Any, sums: Any
 ) -> None:
     """The adjoint of ``input_drive`` and biases; ``held`` is that of all drives of the point."""
-    _, _, n_neurons, n_channels, _ = shape
+    _, _, n_neurons, n_channels, _, _ = shape
     one = splat(ONE, LANES)
     for i in range(n_neurons):
         add_products_to(sums, len(targets) + i, load(held, i * LANES, LANES), one)
@@ -136,13 +136,10 @@ def add_products_to(sums: Any, k: Any, adjoint: Any, value: Any) -> None:
 
 
 @kernel
-def deliver(sums: Any, index: Any, scale: Any, gradient: Any) -> None:
-    """Add ``sums`` to the gradient: of weights by ``index``, of what is dense at its end."""
-    n_nonzeros = len(index)
-    n_dense = len(sums) // FOLD - n_nonzeros
-    for k in range(n_nonzeros + n_dense):
+def deliver(sums: Any, index: Any, scales: Any, gradient: Any) -> None:
+    """Add ``sums``, each times its scale, to the gradient at ``index``."""
+    for k in range(len(index)):
         total = ZERO
         for i in range(FOLD):
             total += sums[k * FOLD + i]
-        where = index[k] if k < n_nonzeros else len(gradient) - n_dense + k - n_nonzeros
-        gradient[where] += scale * total
+        gradient[index[k]] += scales[k] * total

@@ -10,7 +10,7 @@ x, dlnx'/dlnx, dlnx'/d(Ih) states                   (steps + 1, neurons, 3, LANE
 y, and y one step before   outputs                  (2, neurons, LANES)
 mean y over a step         values                   (2, neurons, LANES)
 I h                        drive                    (LANES,)
-gamma h                    g
+gamma h                    gammas, g                (neurons,), and of one
 =========================  =======================  ==============================================
 """
 
@@ -23,7 +23,7 @@ import numpy as np
 from objectives.networks.kernels.compiling import inlined, kernel
 from objectives.networks.kernels.dense import collect, drives, pull
 from objectives.networks.kernels.elementary import ONE, TWO, ZERO, clip, exponential_parts
-from objectives.networks.kernels.simd import load, splat, store, where_less
+from objectives.networks.kernels.simd import element, load, splat, store, where_less
 from objectives.networks.kernels.sparse import (
     LANES,
     copy,
@@ -111,22 +111,23 @@ def forward(
         biases: h S b of each neuron, (neurons,).
         spans: sources of each tile; none: no tiles. See ``structure.Tiles``.
         tiles: h S weight by tile.
-        constants: g; decay and gain in y' = decay y + gain (x' - x); x at the beginning.
+        constants: of each neuron g, decay and gain in y' = decay y + gain (x' - x), and the decay
+            of those in the layer below, (neurons,); x at the beginning.
         extrapolation: weights of the last three y in the mean y over a step.
         reads_x: whether the change of x is read out rather than y.
-        held: scratch for the drives of the first layer that a point holds, (layer, LANES).
+        held: scratch for the drives of the first layer that a point holds, (first layer, LANES).
         drive: scratch for the drive of one neuron, or of a tile, (neurons, LANES).
         outputs: scratch for y of two steps, used in turn, (2, neurons, LANES).
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
         states: x, and the slopes of the step that begins there, (steps + 1, neurons, 3, LANES).
-        read: what is asked for, (points read, layer, LANES).
-        shape: points, steps per point, neurons, channels, neurons of a layer.
+        read: what is asked for, (points read, last layer, LANES).
+        shape: points, steps per point, neurons, channels, neurons of the first and last layer.
         keep, fresh: see above.
     """
-    g, decay, gain, start = constants
+    gammas, decays, gains, _, start = constants
     newest, older, oldest = extrapolation
-    n_points, n_steps, n_neurons, n_channels, width = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    n_points, n_steps, n_neurons, n_channels, _, width_last = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
     silent = n_points - len(read) // (row - last)  # points that nothing is read after
     now, later = 0, row  # of outputs and values
     state, next_state = 0, STATE * row
@@ -135,7 +136,8 @@ def forward(
         fill(outputs, 0, 2 * row, ZERO)
         fill(values, now, row, ZERO)
     for t in range(n_points):
-        input_drive(u, t * inputs, starts, sources, weights, biases, TWO * g, shape, held)
+        fixed = TWO * element(gammas, 0)  # of the first layer
+        input_drive(u, t * inputs, starts, sources, weights, biases, fixed, shape, held)
         for _ in range(n_steps):
             tile = 0
             for i in range(0, n_neurons, len(drive) // LANES):
@@ -147,7 +149,8 @@ def forward(
                     spans,
                     tiles,
                     tile,
-                    TWO * g,
+                    TWO,
+                    gammas,
                     shape,
                     held,
                     values,
@@ -157,7 +160,8 @@ def forward(
                 )
                 # a bound that LLVM does not know: it would take total apart lane by lane
                 for one in range(0, len(drive), LANES):
-                    here = i * LANES + one
+                    here, k = i * LANES + one, i + one // LANES
+                    g, decay, gain = element(gammas, k), element(decays, k), element(gains, k)
                     at = STATE * here
                     before = load(states, state + at, LANES)
                     force = load(drive, one, LANES)
@@ -231,6 +235,9 @@ def backward(
     is F gain (x - x_before): no y has to be kept. An input is constant over a point: its weights
     get the sum of the point's J. Where x is read out, A enters, and no Y.
 
+    The decay is that of y, of the source: where it differs from layer to layer, F is kept twice,
+    once for sources in the layer of the target and once for those in the layer below.
+
     The step carries M = x A, the adjoint of ln x, instead of A:
 
         J = slope_drive M'
@@ -239,44 +246,46 @@ def backward(
     Args:
         u: as in ``forward``.
         starts: first non-zero of each row, neurons then channels, (rows + 1,).
-        targets: the neuron which each non-zero drives, (nonzeros,).
+        targets: the row of F of the neuron which each non-zero drives, (nonzeros,): that neuron, or
+            2 neurons further on where F is kept twice and the source is in the layer below.
         weights: h S weight of each non-zero, (nonzeros,).
         spans, spans_by_source, tiles: see ``structure.Tiles``; h S weight by tile of sources.
         constants, extrapolation, reads_x: as in ``forward``.
         states: as ``forward`` left them.
-        entered: scratch for E after the last point that is behind, (layer, LANES).
+        entered: scratch for E after the last point that is behind, (last layer, LANES).
         adjoint_x: scratch for slope_x M', (neurons, LANES).
         adjoint_y: scratch for Y', (neurons, LANES).
         adjoint_drive: scratch for J of two steps, used in turn, (2, neurons, LANES).
         held: scratch for the sum of a point's J, (neurons, LANES).
-        filtered: scratch for F of some steps and the next one, (steps + 1, neurons, LANES); with
-            tiles CHUNK of them, else 1.
+        filtered: scratch for F of some steps and the next one, (steps + 1, neurons, LANES): with
+            tiles CHUNK of them, else 1 and the two used in turn; (4, ...) where it is kept twice.
         changes: scratch for gain (x - x_before) of these steps, (steps, neurons, LANES).
         pulled: scratch for the sums over targets of one neuron, or of a tile, (neurons, LANES).
         sums: products for weights and biases over FOLD lanes, added to, (nonzeros + neurons, FOLD).
         products: the same by tiles, without lanes.
-        entering: Y (or A) of the last layer that enters after each point read, (points read, layer,
-            LANES).
+        entering: Y (or A) of the last layer that enters after each point read, (points read,
+            last layer, LANES).
         shape: as in ``forward``.
         fresh: see above.
     """
-    _, decay, gain, _ = constants
+    _, decays, gains, decays_below, _ = constants
     newest, older, oldest = extrapolation
-    n_points, n_steps, n_neurons, n_channels, width = shape
-    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width) * LANES
+    n_points, n_steps, n_neurons, n_channels, _, width_last = shape
+    row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
     silent = n_points - len(entering) // (row - last)
     end = n_points * n_steps
     followed = end if fresh else end + 1  # steps before which F is there
     power = ONE  # E is power times entered
     now, later = 0, row  # of adjoint_drive
-    chunk = len(changes)
-    step = 0  # of filtered and changes
+    dense, chunk = len(tiles) > 0, len(changes)
+    twice = not dense and len(filtered) > 2 * row
+    step, next_step = 0, row  # of filtered and changes
     if fresh:
         fill(entered, 0, row - last, ZERO)
         fill(adjoint_x, 0, row, ZERO)
         fill(adjoint_y, 0, row, ZERO)
         fill(adjoint_drive, 0, 2 * row, ZERO)
-        fill(filtered, 0, row, ZERO)
+        fill(filtered, 0, len(filtered), ZERO)
     for t in range(n_points - 1, -1, -1):
         fill(held, 0, row, ZERO)
         if t >= silent:
@@ -291,7 +300,7 @@ def backward(
         for n in range((t + 1) * n_steps, t * n_steps, -1):  # after step n - 1 and before step n
             tile = 0
             for j in range(n_neurons):
-                at = j * LANES
+                at, decay, gain = j * LANES, element(decays, j), element(gains, j)
                 state = STATE * (n * row + at)
                 state_before = state - STATE * row
                 x = load(states, state, LANES)
@@ -299,7 +308,7 @@ def backward(
                 if at >= last:
                     total = power * load(entered, at - last, LANES)
                 value = gain * (x - load(states, state_before, LANES))
-                if len(tiles) > 0:
+                if dense:
                     tile = pull(spans_by_source, tiles, tile, filtered, step, j, pulled)
                     total = total + load(pulled, j % TILE * LANES, LANES)
                     store(changes, step + at, value)
@@ -318,17 +327,19 @@ def backward(
                 store(adjoint_x, at, load(states, state_before + LANES, LANES) * m)
                 store(adjoint_drive, later + at, adjoint)
                 store(held, at, load(held, at, LANES) + adjoint)
-                next_filtered = mean + decay * load(filtered, step + at, LANES)
-                store(filtered, step + row + at, next_filtered)
+                store(filtered, next_step + at, mean + decay * load(filtered, step + at, LANES))
+                if twice:
+                    below, at = element(decays_below, j), 2 * row + at
+                    store(filtered, next_step + at, mean + below * load(filtered, step + at, LANES))
             now, later = later, now
-            power *= decay
-            step += row
-            if step == chunk:
+            power *= element(decays, n_neurons - 1)  # of the last layer
+            step, next_step = next_step, next_step + row if dense else step
+            if dense and step == chunk:
                 collect(filtered, changes, 0, row, chunk // row, spans, row, products)
                 copy(filtered, chunk, row, filtered, 0)
-                step = 0
+                step, next_step = 0, row
         input_adjoint(u, t * inputs, starts, targets, shape, held, sums)
-    if step > 0:
+    if dense and step > 0:
         collect(filtered, changes, 0, row, step // row, spans, row, products)
         copy(filtered, step, row, filtered, 0)
     for at in range(0, row - last, LANES):

@@ -41,16 +41,21 @@ class Tiles:
     """Weights by tile of targets, tile of sources, target and source, joined."""
 
     @classmethod
-    def of(cls, place: Integers, width: int) -> Tiles:
+    def none(cls) -> Tiles:
+        """Those of a network whose weights are taken by a sparse loop."""
+        return cls(**dict.fromkeys((f.name for f in fields(cls)), np.empty(0, np.int32)))
+
+    @classmethod
+    def of(cls, place: Integers, widths: tuple[int, ...]) -> Tiles:
         """Those of a network, (neurons, neurons), [target, source]; none unless it is dense."""
-        n = len(place)
-        layers = np.arange(0, n, TILE) // width
-        spans = width * np.array([np.maximum(layers - 1, 0), layers + 1])
-        by_source = width * np.array([layers, np.minimum(layers + 2, n // width)])
+        last, wide = len(widths) - 1, min(widths) >= WIDE and not any(w % TILE for w in widths)
+        starts = np.cumsum([0, *widths])
+        layers = np.repeat(np.arange(last + 1), [w // TILE for w in widths])
+        spans = np.array([starts[np.maximum(layers - 1, 0)], starts[layers + 1]])
+        by_source = np.array([starts[layers], starts[np.minimum(layers + 1, last) + 1]])
         possible = TILE * int((spans[1] - spans[0]).sum())
-        wide = width >= WIDE and width % TILE == 0
         if not wide or np.count_nonzero(place >= 0) < DENSE * possible:
-            return cls(**dict.fromkeys((f.name for f in fields(cls)), np.empty(0, np.int32)))
+            return cls.none()
         tiles = [
             place[TILE * k : TILE * (k + 1), first:last] for k, (first, last) in enumerate(spans.T)
         ]
@@ -74,17 +79,20 @@ class SparseStructure:
 
     The network is one matrix. Its targets are the neurons, layer after layer; its sources are the
     neurons, then the input channels. The non-zeros are listed by target and by source; an index
-    says where each is in (w_in, w_inter, w_intra), flattened and joined.
+    says where each is in (w_in, w_inter, w_intra), flattened and joined. Layers may differ in
+    width: what is listed are the neurons that exist.
     """
 
-    n_layers: int
-    width: int
+    widths: tuple[int, ...]
+    """Neurons of each layer."""
     n_channels: int
     target_starts: Integers
     """First non-zero of each target, (neurons + 1,), and the first that is an input, (neurons,)."""
     sources: Integers
     """Source of each non-zero, by target, (nonzeros,)."""
     target_index: Integers
+    target_of: Integers
+    """Target of each non-zero, by target, (nonzeros,)."""
     source_starts: Integers
     """First non-zero of each source, (neurons + channels + 1,)."""
     targets: Integers
@@ -92,27 +100,41 @@ class SparseStructure:
     source_index: Integers
     tiles: Tiles
     """The weights between neurons once more, by tile; no tiles where a sparse loop is faster."""
+    bias_index: Integers
+    """Where the bias of each neuron is in (w_in, w_inter, w_intra, bias), joined, (neurons,)."""
     pool: list[Floats] = field(default_factory=list, repr=False)
     """Work arrays that no computation holds at present."""
 
     @property
     def n_neurons(self) -> int:
         """Neurons of all layers."""
-        return self.n_layers * self.width
+        return sum(self.widths)
 
     @property
-    def dense(self) -> bool:
-        """Whether the weights between neurons are taken by tiles."""
-        return len(self.tiles.spans) > 0
+    def from_below(self) -> Integers:
+        """1 where a non-zero, by source, leads into the layer above its source; else 0."""
+        rows = np.repeat(np.arange(len(self.source_starts) - 1), np.diff(self.source_starts))
+        layers = np.repeat(np.arange(len(self.widths)), self.widths)
+        layers = np.concatenate([layers, np.full(self.n_channels, -1)])
+        apart = (layers[rows] >= 0) & (layers[rows] != layers[self.targets])
+        found: Integers = apart.astype(np.int32)
+        return found
 
     @classmethod
-    def from_masks(cls, mask_in: Tensor, mask_inter: Tensor, mask_intra: Tensor) -> SparseStructure:
+    def from_masks(
+        cls,
+        mask_in: Tensor,
+        mask_inter: Tensor,
+        mask_intra: Tensor,
+        widths: tuple[int, ...] | None = None,
+    ) -> SparseStructure:
         """The structure of a network whose weights are non-zero where the masks are true.
 
         Args:
             mask_in: bool, (width, channels).
             mask_inter: bool, (layers - 1, width, width), [target, source].
             mask_intra: bool, (layers, width, width), [target, source].
+            widths: neurons of each layer, the first so many of ``width``; without it, all.
 
         Raises:
             TypeError: a mask is not boolean.
@@ -128,23 +150,28 @@ class SparseStructure:
             masks.items(), weight_shapes(n_layers, width, n_channels), strict=True
         ):
             check_tensor(where, name, mask, torch.bool, shape)
-        place = _places(mask_in.numpy(), mask_inter.numpy(), mask_intra.numpy())
+        widths = widths or (width,) * n_layers
+        exists = np.flatnonzero(np.arange(width) < np.array(widths)[:, None])
+        n_neurons, n_weights = len(exists), sum(mask.numel() for mask in masks.values())
+        rows = np.concatenate([exists, n_layers * width + np.arange(n_channels)])
+        place = _places(mask_in.numpy(), mask_inter.numpy(), mask_intra.numpy())[exists][:, rows]
         target, source = np.nonzero(place >= 0)
         source_t, target_t = np.nonzero(place.T >= 0)
-        starts = _starts(target, n_layers * width)
-        is_input = source >= n_layers * width
-        inputs = starts[1:] - np.bincount(target[is_input], minlength=n_layers * width)
+        starts = _starts(target, n_neurons)
+        is_input = source >= n_neurons
+        inputs = starts[1:] - np.bincount(target[is_input], minlength=n_neurons)
         return cls(
-            n_layers=n_layers,
-            width=width,
+            widths=widths,
             n_channels=n_channels,
             target_starts=np.concatenate([starts, inputs]).astype(np.int32),
             sources=source.astype(np.int32),
             target_index=place[target, source],
-            source_starts=_starts(source_t, n_layers * width + n_channels),
+            target_of=target.astype(np.int32),
+            source_starts=_starts(source_t, n_neurons + n_channels),
             targets=target_t.astype(np.int32),
             source_index=place[target_t, source_t],
-            tiles=Tiles.of(place[:, : n_layers * width], width),
+            tiles=Tiles.of(place[:, :n_neurons], widths),
+            bias_index=(n_weights + exists).astype(np.int32),
         )
 
 

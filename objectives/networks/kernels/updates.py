@@ -18,7 +18,6 @@ from objectives.networks.kernels.sparse import FOLD, LANES
 from objectives.networks.kernels.structure import Floats, Integers
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
-_NO_INDEX: Integers = np.empty(0, np.int32)
 
 
 class Updates(ABC):
@@ -197,6 +196,8 @@ class _Part:
         self._kernel = kernel
         self.logits = np.empty(bias_out * LANES, np.float32)
         self.sums = np.empty((w_out + bias_out) * FOLD, np.float32)
+        self._places: Integers = np.arange(w_out + bias_out, dtype=np.int32)
+        self._unscaled = np.ones(w_out + bias_out, np.float32)
 
     def begin(self, parameters: Floats, n_points: int, n_read: int) -> Pass:
         """Clear the sums. One pass serves all batches and all blocks of as many points."""
@@ -210,7 +211,7 @@ class _Part:
     def deliver(self, of_network: Floats, of_readout: Floats) -> None:
         """Add the sums to the gradients."""
         self.own.deliver(of_network)
-        sparse.deliver(self.sums, _NO_INDEX, np.float32(1.0), of_readout)
+        sparse.deliver(self.sums, self._places, self._unscaled, of_readout)
 
 
 def _joined(tensors: Sequence[Tensor]) -> Floats:
