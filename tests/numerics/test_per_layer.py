@@ -70,6 +70,19 @@ def test_the_kernel_agrees_with_the_reference(kind: str, sizes: dict[str, Any]) 
             assert error(fused, reference) < 2e-5
 
 
+@pytest.mark.parametrize("f_cut_per_ns", [0.1, (0.0, 0.1, 0.5)])
+@EACH_KIND
+def test_tiles_agree_with_the_reference(kind: str, f_cut_per_ns: Any) -> None:
+    """Where filters differ there are none."""
+    own = OWN[kind] | ({"f_cut_per_ns": f_cut_per_ns} if kind == "spintronic" else {})
+    size = {"width": (64, 100, 68), "density_inter": 0.9, "density_intra": (1.0, 0.6, 0.7)}
+    network, u = tiny(kind, **own, **size).float(), inputs(batch=37, time=9).float()
+    assert network.kernel(0).dense == (own.get("f_cut_per_ns") != (0.0, 0.1, 0.5))
+    pairs = zip(computed(network, u, "fused"), computed(network, u, "reference"), strict=True)
+    for fused, reference in pairs:
+        assert error(fused, reference) < 2e-5
+
+
 @EACH_WIDTH
 @EACH_KIND
 def test_refined_it_is_the_solution_that_scipy_finds(kind: str, sizes: dict[str, Any]) -> None:
