@@ -10,9 +10,14 @@ from pathlib import Path
 
 from objectives.contract import TaskParams
 from objectives.tasks.arrays import ArraysParams
-from objectives.tasks.sequential_digits import N_CLASSES, N_TRAIN, SequentialDigitsParams
+from objectives.tasks.sequential_digits import (
+    N_CLASSES,
+    N_PIXELS,
+    N_TRAIN,
+    SequentialDigitsParams,
+)
 
-N_IMAGES, N_PIXELS = 1797, 64
+N_IMAGES = 1797
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,8 +34,8 @@ PAPER_F_CUT_PER_NS = 0.1
 """Not given in the paper; it reproduces the paper's accuracy."""
 LEARNING_RATE_PER_WEIGHT = 0.01
 """Section IV: "in the range of one hundredth of the optimal weights values"."""
-NEURON_FJ_PER_100_NS = 100.0
-SYNAPSE_FJ_PER_100_NS = 10.0
+NEURON_UW, SYNAPSE_UW = 1.0, 0.1
+"""Power of a neuron and of a synapse, in µW: 100 fJ and 10 fJ in 100 ns (section V)."""
 
 
 class Range(NamedTuple):
@@ -177,17 +177,27 @@ def presentation_ns(*, points: int, dt_ns: float) -> float:
     return points * dt_ns
 
 
-def energy_pj(*, n_neurons: int, n_synapses: int, presentation_ns: float) -> float:
+def energy_pj(
+    *,
+    n_neurons: int,
+    n_synapses: int,
+    presentation_ns: float,
+    neuron_uw: float = NEURON_UW,
+    synapse_uw: float = SYNAPSE_UW,
+) -> float:
     """Energy, in pJ, that a network consumes while one series is presented.
 
     100 fJ per neuron and 10 fJ per synapse for about 100 ns (section V, after Ross et al.), in
-    proportion to the time. The paper's 96 neurons and 2896 synapses, "about 40 pJ" in 100 ns:
+    proportion to the time; or the powers that are given, 1 µW being 1 fJ per ns. The paper's 96
+    neurons and 2896 synapses, "about 40 pJ" in 100 ns:
 
     >>> round(energy_pj(n_neurons=96, n_synapses=2896, presentation_ns=100.0), 2)
     38.56
     """
     _positive("energy", presentation_ns=presentation_ns)
-    fj_per_100_ns = NEURON_FJ_PER_100_NS * n_neurons + SYNAPSE_FJ_PER_100_NS * n_synapses
+    for name, power in (("neuron_uw", neuron_uw), ("synapse_uw", synapse_uw)):
+        _check("energy", 0 <= power < math.inf, f"{name} >= 0", **{name: power})
+    fj_per_100_ns = 100.0 * neuron_uw * n_neurons + 100.0 * synapse_uw * n_synapses
     return fj_per_100_ns * (presentation_ns / 100.0) / 1000.0  # section V; 1 pJ = 1000 fJ
 
 

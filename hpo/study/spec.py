@@ -76,10 +76,19 @@ class Pruner(_Choice):
     name: Literal["none", "median", "percentile", "wilcoxon", "successive-halving"] = "none"
 
 
+def _one_name(name: Any) -> Any:
+    if isinstance(name, list):
+        raise ValueError(
+            f"one cost must be given, but got name={name}. Search one, and bound the others in "
+            f"[constraints]."
+        )
+    return name
+
+
 class Cost(Table):
     """``[cost]``: a second objective; as little of it as possible, beside the score."""
 
-    name: str
+    name: Annotated[str, BeforeValidator(_one_name)]
     """One of ``Objective.costs``."""
 
 
@@ -155,6 +164,8 @@ class StudySpec(Table):
     warm_start: WarmStart | None = None
     """What the first trials begin with."""
     cost: Cost | None = None
+    constraints: Annotated[dict[str, float] | None, BeforeValidator(_empty_is_none)] = None
+    """Upper bounds of costs, by name: no network that breaks one is trained."""
     reported: Reported | None = None
     figure: Figure | None = None
     require_same_numerics: bool = False
@@ -210,6 +221,12 @@ class StudySpec(Table):
         objective = self.objective_impl
         others = {"epochs", "variability" if objective.variability else "epochs"}
         return [name for name in objective.Params.model_fields if name not in others]
+
+    def is_hardware(self, parameter: str) -> bool:
+        """Whether a parameter says what a device takes: it is given, and not searched."""
+        field = self.objective_impl.Params.model_fields.get(parameter)
+        marks = field.json_schema_extra if field else None
+        return isinstance(marks, dict) and bool(marks.get("hardware"))
 
     @property
     def sweepable(self) -> list[str]:

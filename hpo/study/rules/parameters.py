@@ -39,10 +39,12 @@ def check_names(spec: StudySpec) -> None:
     tables = {"space": [*spec.space], "fixed": [*spec.fixed], "reported.params": [*reported]}
     for table, name in [(table, name) for table, names in tables.items() for name in names]:
         key = f"{table}.{name}"
-        if objective.variability and f"{name}.".startswith(VARIABILITY):
+        varied = objective.variability and f"{name}.".startswith(VARIABILITY)
+        if varied or (table == "space" and spec.is_hardware(name)):
             raise SpecError(
                 f"{key}: the hardware must be the same for the whole search, which would otherwise "
-                f"choose the kindest. Give it in [variability], or vary it in a [sweep]."
+                f"choose the kindest. Give it in [{'variability' if varied else 'fixed'}], or vary "
+                f"it in a [sweep]."
             )
         _check_epochs(key, name)
         if name not in searchable:
