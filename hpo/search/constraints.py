@@ -135,7 +135,8 @@ def check(spec: StudySpec, where: str) -> None:
             f"fit, but got {found.fitting} with {bounds}. The least of all draws: "
             f"{_least(found)}. Raise the bound, or narrow [space] to what costs less."
         )
-    for number in range(spec.warm_start.count if spec.warm_start else 0):
+    points = (spec.warm_start and spec.warm_start.points) or ()
+    for number in range(len(points)):
         key = f"{where}: warm_start.points.{number}"
         check_point(spec, warm_start.point(spec, number), key, "Change the point.")
 

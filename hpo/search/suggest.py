@@ -8,7 +8,6 @@ state, so any worker, at any time, comes to the same decision.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
 from typing import Any
 
 from optuna.samplers import BaseSampler

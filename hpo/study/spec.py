@@ -222,12 +222,6 @@ class StudySpec(Table):
         others = {"epochs", "variability" if objective.variability else "epochs"}
         return [name for name in objective.Params.model_fields if name not in others]
 
-    def is_hardware(self, parameter: str) -> bool:
-        """Whether a parameter says what a device takes: it is given, and not searched."""
-        field = self.objective_impl.Params.model_fields.get(parameter)
-        marks = field.json_schema_extra if field else None
-        return isinstance(marks, dict) and bool(marks.get("hardware"))
-
     @property
     def sweepable(self) -> list[str]:
         """The names that a curve of a sweep knows: those of variability, too."""
