@@ -163,7 +163,10 @@ class LayeredMember(NetworkMember):
         )
         costs: dict[str, float] = {**counts, "presentation_ns": presentation_ns}
         if "energy_pj" in self._objective.costs:
-            costs["energy_pj"] = physics.energy_pj(**counts, presentation_ns=presentation_ns)
+            given = {n: v for n, v in self._params if n in ("neuron_uw", "synapse_uw")}
+            costs["energy_pj"] = physics.energy_pj(
+                **counts, presentation_ns=presentation_ns, **given
+            )
         return costs
 
     def _points(self) -> int:

@@ -9,9 +9,14 @@ from dataclasses import dataclass
 
 from objectives.contract import TaskParams
 from objectives.tasks.recorded import RecordedParams, n_test_of
-from objectives.tasks.sequential_digits import N_CLASSES, N_TRAIN, SequentialDigitsParams
+from objectives.tasks.sequential_digits import (
+    N_CLASSES,
+    N_PIXELS,
+    N_TRAIN,
+    SequentialDigitsParams,
+)
 
-N_IMAGES, N_PIXELS = 1797, 64
+N_IMAGES = 1797
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,9 +20,10 @@ from pydantic import (
     model_validator,
 )
 
+from objectives import physics
 from objectives.contract import ObjectiveParams, Protocol, TaskParams
 from objectives.inspection import NetworkMember, NetworkObjective
-from objectives.tasks import TASKS
+from objectives.tasks import TASKS, Shape, shape
 from objectives.variability import Variability
 
 if TYPE_CHECKING:
@@ -207,6 +208,30 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
             channels: input values per time point.
             outputs: values read out.
         """
+
+    def shape(self, task: TaskParams) -> Shape:
+        """What costs depend on of a task."""
+        return shape(task)
+
+    def costs_of(self, params: P, task: TaskParams) -> dict[str, float]:
+        """What a network costs, untrained; see ``costs.KnowsCosts``.
+
+        Masks have so many connections whatever the seed: see ``networks.sparsity``.
+        """
+        size = self.shape(task)
+        n_synapses = physics.n_synapses(
+            layers=params.layers,
+            width=params.width,
+            density_inter=params.density_inter,
+            density_intra=params.density_intra,
+            channels=size.channels,
+            classes=size.classes,
+        )
+        return {
+            "n_synapses": n_synapses,
+            "n_neurons": physics.n_neurons(layers=params.layers, width=params.width),
+            "presentation_ns": physics.presentation_ns(points=size.points, dt_ns=params.dt_ns),
+        }
 
     def member(
         self, params: P, *, task: TaskParams, protocol: Protocol, member_seed: int

@@ -24,7 +24,9 @@ Pure functions of numbers; nothing heavy is imported.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+Number = TypeVar("Number", int, float)
 
 PAPER_DT_NS = 1.0
 PAPER_TAU_NS = 14.12
@@ -34,8 +36,8 @@ PAPER_F_CUT_PER_NS = 0.1
 """Not given in the paper; it reproduces the paper's accuracy."""
 LEARNING_RATE_PER_WEIGHT = 0.01
 """Section IV: "in the range of one hundredth of the optimal weights values"."""
-NEURON_FJ_PER_100_NS = 100.0
-SYNAPSE_FJ_PER_100_NS = 10.0
+NEURON_UW, SYNAPSE_UW = 1.0, 0.1
+"""Power of a neuron and of a synapse, in µW: 100 fJ and 10 fJ in 100 ns (section V)."""
 
 
 class Range(NamedTuple):
@@ -131,39 +133,51 @@ def recommended_f_cut_per_ns(dt_ns: float) -> float:
     return PAPER_F_CUT_PER_NS * PAPER_DT_NS / dt_ns
 
 
-def n_neurons(*, layers: int, width: int) -> int:
+def n_neurons(*, layers: int, width: int | tuple[int, ...]) -> int:
     """Neurons of a network.
 
-    >>> n_neurons(layers=3, width=32)
-    96
+    >>> n_neurons(layers=3, width=32), n_neurons(layers=2, width=(8, 4))
+    (96, 12)
     """
+    widths = _each(width, layers)
     _check("neurons", layers >= 1, "layers >= 1", layers=layers)
-    _check("neurons", width >= 1, "width >= 1", width=width)
-    return layers * width
+    _check("neurons", min(widths) >= 1, "width >= 1", width=min(widths))
+    return sum(widths)
 
 
 def n_synapses(
     *,
     layers: int,
-    width: int,
-    density_inter: float,
-    density_intra: float,
+    width: int | tuple[int, ...],
+    density_inter: float | tuple[float, ...],
+    density_intra: float | tuple[float, ...],
     channels: int = 1,
     classes: int = 10,
 ) -> int:
     """Connections of a network: into and between layers, within layers, and the full readout.
 
+    Layers may have numbers of their own.
+
     >>> n_synapses(layers=3, width=32, density_inter=0.5, density_intra=0.5)
     2896
+    >>> n_synapses(layers=2, width=(8, 4), density_inter=1.0, density_intra=(0.5, 0.0), classes=2)
+    80
     """
-    fan_in(width=width, density_inter=density_inter, density_intra=density_intra)  # checks
     _check("synapses", layers >= 1, "layers >= 1", layers=layers)
     _check("synapses", channels >= 1, "channels >= 1", channels=channels)
     _check("synapses", classes >= 1, "classes >= 1", classes=classes)
-    from_input = round(density_inter * (channels * width))
-    between = (layers - 1) * round(density_inter * (width * width))
-    within = layers * round(density_intra * (width * width))
-    return from_input + between + within + width * classes
+    widths, inter = _each(width, layers), _each(density_inter, layers)
+    intra, sources = _each(density_intra, layers), [channels, *_each(width, layers)]
+    total = widths[-1] * classes
+    for n, below, outer, inner in zip(widths, sources, inter, intra, strict=False):
+        fan_in(width=n, density_inter=outer, density_intra=inner)  # checks
+        total += round(outer * (n * below)) + round(inner * (n * n))
+    return total
+
+
+def _each(value: Number | tuple[Number, ...], layers: int) -> tuple[Number, ...]:
+    """One number for each layer."""
+    return value if isinstance(value, tuple) else (value,) * layers
 
 
 def presentation_ns(*, points: int, dt_ns: float) -> float:
@@ -177,17 +191,27 @@ def presentation_ns(*, points: int, dt_ns: float) -> float:
     return points * dt_ns
 
 
-def energy_pj(*, n_neurons: int, n_synapses: int, presentation_ns: float) -> float:
+def energy_pj(
+    *,
+    n_neurons: int,
+    n_synapses: int,
+    presentation_ns: float,
+    neuron_uw: float = NEURON_UW,
+    synapse_uw: float = SYNAPSE_UW,
+) -> float:
     """Energy, in pJ, that a network consumes while one series is presented.
 
     100 fJ per neuron and 10 fJ per synapse for about 100 ns (section V, after Ross et al.), in
-    proportion to the time. The paper's 96 neurons and 2896 synapses, "about 40 pJ" in 100 ns:
+    proportion to the time; or the powers that are given, 1 µW being 1 fJ per ns. The paper's 96
+    neurons and 2896 synapses, "about 40 pJ" in 100 ns:
 
     >>> round(energy_pj(n_neurons=96, n_synapses=2896, presentation_ns=100.0), 2)
     38.56
     """
     _positive("energy", presentation_ns=presentation_ns)
-    fj_per_100_ns = NEURON_FJ_PER_100_NS * n_neurons + SYNAPSE_FJ_PER_100_NS * n_synapses
+    for name, power in (("neuron_uw", neuron_uw), ("synapse_uw", synapse_uw)):
+        _check("energy", 0 <= power < math.inf, f"{name} >= 0", **{name: power})
+    fj_per_100_ns = 100.0 * neuron_uw * n_neurons + 100.0 * synapse_uw * n_synapses
     return fj_per_100_ns * (presentation_ns / 100.0) / 1000.0  # section V; 1 pJ = 1000 fJ
 
 

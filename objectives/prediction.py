@@ -8,7 +8,8 @@ and the squared error, or, as in reservoir computing, its readout alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -17,9 +18,11 @@ from objectives.ctrnn import CtrnnObjective, CtrnnParams
 from objectives.inspection import NetworkMember
 from objectives.layered import LayeredObjective, LayeredParams, recipe
 from objectives.spintronic import SpintronicObjective, SpintronicParams
+from objectives.tasks import Shape
 from objectives.tasks.mackey_glass import MackeyGlassParams
 from objectives.tasks.narma10 import Narma10Params
 from objectives.tasks.own_series import OwnSeriesParams
+from objectives.tasks.series import SeriesParams
 
 
 class PredictionParams(BaseModel):
@@ -95,6 +98,10 @@ class PredictionObjective(LayeredObjective[P]):
         "presentation_ns": "time that one point takes",
     }
 
+    def shape(self, task: TaskParams) -> Shape:
+        """See ``LayeredObjective``: costs are those of one point."""
+        return _shape(cast(SeriesParams, task))
+
     def member(
         self, params: P, *, task: TaskParams, protocol: Protocol, member_seed: int
     ) -> NetworkMember:
@@ -103,6 +110,12 @@ class PredictionObjective(LayeredObjective[P]):
 
         own: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
         return Predictor(self, params, task, **own, recipe=recipe(params))
+
+
+@lru_cache(maxsize=8)
+def _shape(task: SeriesParams) -> Shape:
+    series = task.series()
+    return Shape(1, series.u.shape[1], series.target.shape[1])
 
 
 class SpintronicPredictionObjective(

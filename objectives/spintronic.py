@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from objectives.contract import ObjectiveParams
+from objectives import physics
+from objectives.contract import ObjectiveParams, TaskParams
 from objectives.layered import (
     Amplification,
     LayeredObjective,
@@ -68,6 +69,25 @@ class SpintronicParams(LayeredParams):
             " which is y without its filter"
         ),
     ] = "y"
+    neuron_uw: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1e6,
+            description="power of a neuron, in µW, of which energy_pj is made: 1 µW is 100 fJ in"
+            " 100 ns, the paper's; training and score do not depend on it",
+            json_schema_extra={"hardware": True},
+        ),
+    ] = physics.NEURON_UW
+    synapse_uw: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1e6,
+            description="power of a synapse, in µW, likewise: the paper's is 10 fJ in 100 ns",
+            json_schema_extra={"hardware": True},
+        ),
+    ] = physics.SYNAPSE_UW
 
 
 class SpintronicObjective(LayeredObjective[SpintronicParams]):
@@ -80,13 +100,25 @@ class SpintronicObjective(LayeredObjective[SpintronicParams]):
         **LayeredObjective.costs,
     }
 
+    def costs_of(self, params: SpintronicParams, task: TaskParams) -> dict[str, float]:
+        """What a network costs, untrained, and the energy with the powers of ``params``."""
+        costs = super().costs_of(params, task)
+        energy_pj = physics.energy_pj(
+            n_neurons=int(costs["n_neurons"]),
+            n_synapses=int(costs["n_synapses"]),
+            presentation_ns=costs["presentation_ns"],
+            neuron_uw=params.neuron_uw,
+            synapse_uw=params.synapse_uw,
+        )
+        return {**costs, "energy_pj": energy_pj}
+
     def network(
         self, params: SpintronicParams, seeds: Sequence[int], *, channels: int, outputs: int
     ) -> SpintronicNetwork:
         """The network that ``params`` describe, one member per seed."""
         from objectives.networks.spintronic import SpintronicNetwork, SpintronicPhysics
 
-        physics = SpintronicPhysics(
+        oscillators = SpintronicPhysics(
             tau_ns=params.tau_ns,
             s=params.s,
             f_cut_per_ns=params.f_cut_per_ns,
@@ -97,5 +129,5 @@ class SpintronicObjective(LayeredObjective[SpintronicParams]):
             **stepping(params),
         )
         return SpintronicNetwork(
-            seeds, physics=physics, channels=channels, outputs=outputs, **architecture(params)
+            seeds, physics=oscillators, channels=channels, outputs=outputs, **architecture(params)
         )

@@ -16,6 +16,7 @@ from hpo.ledger.pace import Pace
 from hpo.postgres.connect import open_existing, open_storage
 from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.postgres.url import parse_url, place
+from hpo.search import constraints
 from hpo.study import effort, warm_start
 from hpo.study import file as study_file
 from hpo.study.snapshot import StudySnapshot
@@ -131,6 +132,7 @@ def show(
             "spec_hash": spec.hash,
             "spec": spec.stored(),
             "data": contents(spec.task_params),
+            "constraints": constraints.fit(spec) if spec.constraints else None,
             "storage": storage,
             "workers": workers,
             "executor": launch.executor,
@@ -178,10 +180,21 @@ def _searching(spec: StudySpec) -> list[list[str]]:
         ["sampler", _choice(spec.sampler.name, spec.sampler.options)],
         ["pruner", _choice(spec.pruner.name, spec.pruner.options)],
         *([["cost", f"{spec.cost.name}, as little as possible"]] if spec.cost else []),
+        *([["constraints", _constraints(spec)]] if spec.constraints else []),
         *([["racing", verdict.racing_text(spec).removeprefix("racing: ")]] if spec.racing else []),
         *([["stop", _stop(spec.stop)]] if spec.stop else []),
         ["confirm", _confirm(spec)],
     ]
+
+
+def _constraints(spec: StudySpec) -> str:
+    """The bounds, and how much of the space fits."""
+    found, parts = constraints.fit(spec), []
+    for name, most in (spec.constraints or {}).items():
+        least = formatting.quantity(name, found.least[name])
+        parts.append(f"{name} ≤ {formatting.value_text(most)} (the least drawn: {least})")
+    share = 100.0 * found.fitting / found.draws
+    return f"{', '.join(parts)}; {share:.3g} % of {found.draws:,} uniform draws fit"
 
 
 def _least(spec: StudySpec) -> int | None:

@@ -25,6 +25,7 @@ from hpo.ledger.claims import ARTIFACT_TRIES, End
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import IS_RUNNING, checkpoints, slots, slots_of, studies
 from hpo.ledger.worker_statements import NOW
+from hpo.search import constraints
 from hpo.search.history import sampler_attrs
 from hpo.study import warm_start
 from hpo.study.rules import check, parameters
@@ -117,7 +118,7 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
 
     Raises:
         StudyError: there is no such study, it is over, or it is no search that can take the trial.
-        SpecError: a parameter is not searched, or lies outside the space.
+        SpecError: a parameter is not searched, lies outside the space, or breaks a constraint.
     """
     with ledger.locked(name) as (connection, study):
         optuna_tables.require_study(connection, study.optuna_study_id, name)
@@ -126,13 +127,15 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
         _refuse_enqueued(study, spec, number)
         where = f"study {name!r}: enqueued"
         parameters.check_point(spec, params, where, "Give another value.")
+        told = warm_start.in_space(spec, params)
+        constraints.check_point(spec, told, where, "Give another value.")
         slot = {
             "study_id": study.id,
             "phase": Phase.SEARCH,
             "number": number,
             "state": SlotState.RUNNING,
             "attempts": 0,
-            "attrs": {FIXED_PARAMS: warm_start.in_space(spec, params)},
+            "attrs": {FIXED_PARAMS: told},
             "optuna_trial_id": optuna_tables.open_trial(
                 connection, study.optuna_study_id, number, study.now
             ),

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, select
 from hpo.errors import StudyError
 from hpo.ledger import ranking
 from hpo.ledger.tables import studies
+from hpo.search import constraints
 from hpo.study import warm_start
 from hpo.study.rules import check
 from hpo.study.spec import StudySpec
@@ -35,7 +36,7 @@ def pinned(connection: Connection, spec: StudySpec) -> StudySpec:
     Raises:
         StudyError: the other study is not there, has no complete trial yet, cannot be compared, or
             lies outside the space of this one.
-        SpecError: the objective refuses one of the points.
+        SpecError: the objective refuses one of the points, or a constraint does.
     """
     warm = spec.warm_start
     if warm is None or warm.points is not None:
@@ -80,7 +81,11 @@ def _points(
             f"of {', '.join(spec.space)}. Name another study."
         )
     _refuse_outside(spec, warm, best, where)
-    return tuple(warm_start.in_space(spec, source.params) for source in best)
+    points = tuple(warm_start.in_space(spec, source.params) for source in best)
+    todo = "Take fewer trials (warm_start.top), or write those that fit as warm_start.points."
+    for source, point in zip(best, points, strict=True):
+        constraints.check_point(spec, point, f"{where}: trial {source.trial}", todo)
+    return points
 
 
 def _sources(connection: Connection, spec: StudySpec, name: str, where: str) -> Iterator[_Source]:

@@ -102,8 +102,10 @@ def frozen(
         SlotState.FAILED: TrialState.FAIL,
         SlotState.EXCLUDED: TrialState.FAIL,  # which samplers and pruners pass over
     }[trial.state]
-    if state == TrialState.PRUNED and spec.pruner.name == "wilcoxon":
-        state = TrialState.COMPLETE  # its mean so far is an unbiased score: see WilcoxonPruner
+    if state == TrialState.PRUNED and (spec.pruner.name == "wilcoxon" or spec.cost is not None):
+        # its mean so far is an unbiased score: see WilcoxonPruner. And Optuna's samplers of two
+        # objectives know no pruned trials: see ``racing.extrapolated``
+        state = TrialState.COMPLETE
     params = trial.suggestion.params
     scored = state in (TrialState.COMPLETE, TrialState.PRUNED)
     return FrozenTrial(

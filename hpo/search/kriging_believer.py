@@ -12,7 +12,7 @@ earlier it was ended.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,8 @@ _EACH = 60
 _CLIMBED = 8
 """Of all these, the best ones are improved along the gradient."""
 _STEPS = 30
+_BATCHES, _HALVINGS = 4, 10
+"""With constraints: so often random points are drawn anew, and the way to a top is halved."""
 _EDGE = 0.002
 """Added to an accuracy and to its complement: half an image of 250, so that logits are finite."""
 _NODES = 9
@@ -219,6 +221,7 @@ class KrigingBeliever(BaseSampler):
         *,
         search_space: Mapping[str, BaseDistribution],
         accuracies: bool,
+        fits: Callable[[dict[str, Any]], bool] | None = None,
         seed: int,
     ) -> None:
         """Take the space in order of names, and the seed of the trial.
@@ -228,6 +231,7 @@ class KrigingBeliever(BaseSampler):
                 first ones by number, however they end, and all until one is complete.
             search_space: of the study.
             accuracies: whether scores are fractions in [0, 1], whose logits are modelled.
+            fits: which parameters may be suggested, once the process is asked; without it, all.
             seed: of this suggestion.
 
         Raises:
@@ -239,7 +243,7 @@ class KrigingBeliever(BaseSampler):
                 f"{n_startup_trials!r}."
             )
         self._n_startup, self._seed = n_startup_trials, seed
-        self._accuracies = accuracies
+        self._accuracies, self._fits = accuracies, fits
         self._cube = Cube(search_space)
 
     def infer_relative_search_space(
@@ -278,18 +282,47 @@ class KrigingBeliever(BaseSampler):
 
         All trials train their networks from the same seeds: the same point again tells nothing.
         """
-        cube = self._cube
-        candidates = np.concatenate(
-            [
-                cube.random(_CANDIDATES, chance),
-                *(cube.near(c, far, _EACH, chance) for c in centres for far in _NEAR),
-            ]
-        )
+        candidates = self._candidates(centres, chance)
         gain = np.round(process.log_improvement(candidates, best), _DECIMALS)
         begin = candidates[np.argsort(-gain, kind="stable")]
-        climbed = [self._climb(process, best, point) for point in begin[:_CLIMBED]]
+        climbed = [
+            self._kept_within(process, best, point, self._climb(process, best, point))
+            for point in begin[:_CLIMBED]
+        ]
         climbed.sort(key=lambda found: -round(found[0], _DECIMALS))
         return [*(point for _, point in climbed), *begin]
+
+    def _candidates(self, centres: Array, chance: np.random.Generator) -> Array:
+        """Points (n, width) anywhere and near the best; of these, those that may be suggested."""
+        cube, fits = self._cube, self._fits
+        around = [cube.near(c, far, _EACH, chance) for c in centres for far in _NEAR]
+        found = np.concatenate([cube.random(_CANDIDATES, chance), *around])
+        if fits is None:
+            return found
+        kept = [point for point in found if fits(cube.params(point))]
+        for _ in range(_BATCHES):
+            if len(kept) >= _CANDIDATES:
+                break
+            more = cube.random(_CANDIDATES, chance)
+            kept += [point for point in more if fits(cube.params(point))]
+        return np.array(kept) if kept else found
+
+    def _kept_within(
+        self, process: GaussianProcess, best: float, start: Array, top: tuple[float, Array]
+    ) -> tuple[float, Array]:
+        """The top of a hill, or where the way from ``start`` to it leaves what may be suggested."""
+        cube, fits, way = self._cube, self._fits, top[1] - start
+        if fits is None or fits(cube.params(top[1])):
+            return top
+        inside, outside = 0.0, 1.0
+        for _ in range(_HALVINGS):
+            middle = (inside + outside) / 2.0
+            if fits(cube.params(start + middle * way)):
+                inside = middle
+            else:
+                outside = middle
+        last = start + inside * way
+        return float(process.log_improvement(last[np.newaxis], best)[0]), last
 
     def _climb(self, process: GaussianProcess, best: float, point: Array) -> tuple[float, Array]:
         """The logarithm of the improvement at the top of the hill, and where that is (width,)."""

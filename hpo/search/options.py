@@ -1,4 +1,7 @@
-"""Whether a sampler and a pruner accept their options: they are tried out before a study begins."""
+"""Whether a sampler and a pruner accept their options: they are tried out before a study begins.
+
+So is whether enough of its space fits its constraints.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hpo.errors import SpecError
+from hpo.search import constraints
 from hpo.search.pruning import PRUNERS, TrialProgress, pruner
 from hpo.search.samplers import SAMPLERS
 from hpo.search.suggest import suggest
@@ -24,10 +28,12 @@ def check(spec: StudySpec, where: str) -> None:
     The spec has passed every other rule; messages begin with ``where``, the study file.
 
     Raises:
-        SpecError: an unknown option, or a value that the sampler or pruner refuses.
+        SpecError: an unknown option, a value that the sampler or pruner refuses, or constraints
+            that leave nothing to be searched.
     """
     if spec.sweep is not None:
         return
+    constraints.check(spec, where)
     choices: tuple[tuple[str, Any, Any, Callable[[], object]], ...] = (
         ("sampler", spec.sampler, SAMPLERS, lambda: _rehearse_sampler(spec)),
         ("pruner", spec.pruner, PRUNERS, lambda: _rehearse_pruner(spec)),

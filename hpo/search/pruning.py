@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import optuna
 from optuna.pruners import BasePruner
 
-from hpo.search import racing
-from hpo.search.history import frozen, learns, quiet, view, visible
+from hpo.search import constraints, racing
+from hpo.search.history import frozen, learns, quiet, sampler_attrs, view, visible
 from hpo.search.space import distributions
 from hpo.study import endings
 from hpo.study.endings import Ending
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, Suggestion
+from hpo.study.trials import Past, SlotState, Suggestion
 from objectives.contract import Protocol
 
 
@@ -26,9 +28,9 @@ class EndedError(Exception):
 class TrialProgress:
     """One trial on its way; tell it of every epoch and network in order, those of before too.
 
-    The pruner compares steps; in a race, those of the first network's curve alone, and
-    ``racing.why_out`` decides after every network. A resumed trial is judged alike: its stored
-    steps are fed again before the new ones.
+    The pruner compares steps, beside a cost with those of trials that cost no more; in a race,
+    those of the first network's curve alone, and ``racing.why_out`` decides after every network. A
+    resumed trial is judged alike: its stored steps are fed again before the new ones.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class TrialProgress:
         if not self._prunes:
             return
         with quiet():
-            seen = racing.levelled(spec, self._seen)
+            spec, seen = _comparable(spec, racing.levelled(spec, self._seen), own)
             self._study = view(spec, number, seen, optuna.samplers.RandomSampler(seed=0))
             template = frozen(spec, distributions(spec), number, Past(suggestion=own))
             self._trial_id = self._study._storage.create_new_trial(
@@ -104,6 +106,38 @@ class TrialProgress:
         if not self._prunes:
             return {}
         return dict(self._study._storage.get_trial(self._trial_id).system_attrs)
+
+
+def _comparable(
+    spec: StudySpec, seen: Sequence[Past], own: Suggestion
+) -> tuple[StudySpec, Sequence[Past]]:
+    """What a pruner compares a trial with: beside a cost, with trials that cost no more.
+
+    A cheap network would else end for being worse than a dear one. Costs are those known before
+    training, so that a trial that was pruned itself is compared with, too. Dearer trials stand as
+    excluded ones do, which pruners pass over; the scores of the others are alone.
+    """
+    if spec.cost is None:
+        return spec, seen
+    name = spec.cost.name
+
+    def cost(params: Mapping[str, Any]) -> float:
+        return constraints.costs(spec, params).get(name, math.inf)
+
+    most = cost(own.params)
+    compared = []
+    for past in seen:
+        if past.state in (SlotState.COMPLETE, SlotState.PRUNED):
+            params = past.suggestion.params
+            if cost(params) <= most:
+                past = replace(past, cost=None)
+            else:
+                attrs = sampler_attrs(past.suggestion.attrs)
+                past = Past(
+                    suggestion=Suggestion(params=params, attrs=attrs), state=SlotState.EXCLUDED
+                )
+        compared.append(past)
+    return spec.model_copy(update={"cost": None}), compared
 
 
 PRUNERS: dict[str, type[BasePruner]] = {

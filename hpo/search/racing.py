@@ -99,11 +99,12 @@ def extrapolated(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     """The same trials, with an end for those that the pruner stopped within their first network.
 
     Samplers such as ``gp`` and ``cmaes`` pass over pruned trials, and would go back to where these
-    were. So such a trial counts as complete, with its last value and what others gained from that
-    step on (their median): the complete ones, or, as long as there is none, those that went the
-    furthest. What is ``seen`` is ``levelled`` already.
+    were; beside a cost, all do. So such a trial counts as complete, with its last value and what
+    others gained from that step on (their median): the complete ones, or, as long as there is none,
+    those that went the furthest. What is ``seen`` is ``levelled`` already.
     """
-    if spec.sampler.name not in _BLIND or spec.pruner.name in ("none", "wilcoxon"):
+    blind = spec.sampler.name in _BLIND or spec.cost is not None
+    if not blind or spec.pruner.name in ("none", "wilcoxon"):
         return list(seen)
     whole = [past for past in seen if past.state == SlotState.COMPLETE and past.steps]
     cut = [past for past in seen if past.state == SlotState.PRUNED]

@@ -29,8 +29,20 @@ SAMPLERS: dict[str, type[BaseSampler]] = {
 }
 
 
-def sampler(spec: StudySpec, number: int) -> BaseSampler:
-    """The sampler of the spec, with the random state of trial ``number``."""
+def sampler(
+    spec: StudySpec,
+    number: int,
+    attempt: int = 0,
+    fits: Callable[[dict[str, Any]], bool] | None = None,
+) -> BaseSampler:
+    """The sampler of the spec, with the random state of trial ``number``.
+
+    Args:
+        spec: the study.
+        number: of the trial.
+        attempt: how often it was asked before, in vain.
+        fits: which parameters may be suggested; a sampler that does not know it is asked again.
+    """
     name, options = spec.sampler.name, spec.sampler.options
     with quiet():
         if name == "grid":  # every trial must shuffle the grid alike: the study's seed
@@ -39,9 +51,12 @@ def sampler(spec: StudySpec, number: int) -> BaseSampler:
         if name == "qmc":
             return SlotQMC(number, distributions(spec), seed=spec.seed, **options)
         seed = seeds.derive(spec.seed, "suggest", number)
+        seed = seeds.derive(seed, "again", attempt) if attempt else seed
         if name == "kriging-believer":
             space, shares = distributions(spec), is_percent(spec)
-            return KrigingBeliever(search_space=space, accuracies=shares, seed=seed, **options)
+            return KrigingBeliever(
+                search_space=space, accuracies=shares, fits=fits, seed=seed, **options
+            )
         if name == "tpe":
             return SpaceTPE(distributions(spec), seed=seed, **options)
         build: Callable[..., BaseSampler] = SAMPLERS[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-Purpose = Literal["suggest", "member", "confirm"]
+Purpose = Literal["suggest", "again", "member", "confirm"]
 
 
 def derive(seed: int, purpose: Purpose, index: int) -> int:

@@ -8,8 +8,11 @@ state, so any worker, at any time, comes to the same decision.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-from hpo.search import racing
+from optuna.samplers import BaseSampler
+
+from hpo.search import constraints, racing, seeds
 from hpo.search.history import learns, quiet, view, visible
 from hpo.search.samplers import sampler
 from hpo.search.space import distributions, rounded
@@ -17,6 +20,11 @@ from hpo.study import warm_start
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import FIXED_PARAMS, Past, Suggestion
+
+ATTEMPTS = 8
+"""How often a sampler is asked for what ``[constraints]`` allow, before uniform draws take over."""
+_ASKED_AGAIN = ("tpe", "gp", "cmaes", "nsga2")
+"""Others know the constraints (``kriging-believer``), or draw as uniformly themselves."""
 
 
 def suggest(
@@ -33,16 +41,29 @@ def suggest(
     """
     if spec.sweep is not None:
         return Suggestion(params=spec.point(number))
+    told = {**warm_start.point(spec, number), **(enqueued or {})}
+    fits = constraints.fitting(spec, told)
     with quiet():
         seen = visible(spec, number, trials) if learns(spec) else []
         seen = racing.extrapolated(spec, racing.levelled(spec, seen))
-        study = view(spec, len(seen), seen, sampler(spec, number))
-        space = distributions(spec)
-        trial = study.ask(space)
-        frozen = study._storage.get_trial(trial._trial_id)
-    params = rounded(space, frozen.params) if spec.sampler.name == "gp" else frozen.params
-    params = {**params, **warm_start.point(spec, number)}
-    attrs = dict(frozen.system_attrs)
+        for attempt in range(ATTEMPTS if spec.sampler.name in _ASKED_AGAIN else 1):
+            params, attrs = _asked(spec, seen, sampler(spec, number, attempt, fits))
+            if fits is None or fits(params):
+                break
+        if fits is not None and not fits(params):
+            params = constraints.drawn(fits, spec, seeds.derive(spec.seed, "again", number + 1))
+    params = {**params, **told}
     if enqueued:
-        params, attrs = {**params, **enqueued}, {**attrs, FIXED_PARAMS: dict(enqueued)}
+        attrs = {**attrs, FIXED_PARAMS: dict(enqueued)}
     return Suggestion(params=params, attrs=attrs)
+
+
+def _asked(
+    spec: StudySpec, seen: Sequence[Past], asked: BaseSampler
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a sampler suggests, and what it wants to remember of it."""
+    study, space = view(spec, len(seen), seen, asked), distributions(spec)
+    trial = study.ask(space)
+    frozen = study._storage.get_trial(trial._trial_id)
+    params = rounded(space, frozen.params) if spec.sampler.name == "gp" else frozen.params
+    return params, dict(frozen.system_attrs)

@@ -76,10 +76,19 @@ class Pruner(_Choice):
     name: Literal["none", "median", "percentile", "wilcoxon", "successive-halving"] = "none"
 
 
+def _one_name(name: Any) -> Any:
+    if isinstance(name, list):
+        raise ValueError(
+            f"one cost must be given, but got name={name}. Search one, and bound the others in "
+            f"[constraints]."
+        )
+    return name
+
+
 class Cost(Table):
     """``[cost]``: a second objective; as little of it as possible, beside the score."""
 
-    name: str
+    name: Annotated[str, BeforeValidator(_one_name)]
     """One of ``Objective.costs``."""
 
 
@@ -155,6 +164,8 @@ class StudySpec(Table):
     warm_start: WarmStart | None = None
     """What the first trials begin with."""
     cost: Cost | None = None
+    constraints: Annotated[dict[str, float] | None, BeforeValidator(_empty_is_none)] = None
+    """Upper bounds of costs, by name: no network that breaks one is trained."""
     reported: Reported | None = None
     figure: Figure | None = None
     require_same_numerics: bool = False

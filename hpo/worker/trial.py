@@ -13,14 +13,13 @@ import statistics
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from hpo.errors import HpoError
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import DATABASE_ERRORS
+from hpo.search import constraints, seeds, suggest
 from hpo.search import history as search_history
-from hpo.search import seeds, suggest
 from hpo.search.pruning import EndedError, TrialProgress
 from hpo.study.confirmation import told_info
 from hpo.study.trials import Member, Past, Phase, SlotState, Suggestion
@@ -58,8 +57,7 @@ class Trial:
         self._course: TrialProgress | None = None
         self._members = list(claim.finished)
         self._last: Member | None = None
-        self._suggested: Mapping[str, Any] = {}
-        """The sampler's memory of the trial."""
+        self._suggested = Suggestion(params={})
         self._started = time.monotonic()
 
     def run(self) -> None:
@@ -100,7 +98,7 @@ class Trial:
             suggestion = self._suggest(history)
             self._ledger.store_suggestion(self._claim, suggestion)
         course = TrialProgress(self._spec, self._claim.number, history, suggestion)
-        self._course, self._suggested = course, suggestion.attrs
+        self._course, self._suggested = course, suggestion
         members = self._members
         try:
             self._replay(course, members)
@@ -197,13 +195,30 @@ class Trial:
             resume=saved.data if saved else None,
         )
         member = _member(index, seed, outcome, seconds())
-        if self._spec.cost is not None:
-            _cost_of(self._spec.cost.name, member)  # told of the first member, not of the last
+        self._check_costs(member, suggestion)
         if index + 1 < self._n_members:
             self._ledger.store_member(self._claim, member)
         else:
             self._last = member  # stored in the statement that settles the slot
         return member
+
+    def _check_costs(self, member: Member, suggestion: Suggestion) -> None:
+        """Refuse a network that does not tell its costs, or others than were known before.
+
+        Told of the first network, not of the last.
+        """
+        spec = self._spec
+        before: Mapping[str, float] = {}
+        names = [spec.cost.name] if spec.cost is not None else []
+        if spec.constraints or (names and spec.pruner.name != "none"):
+            before = constraints.costs(spec, suggestion.params)
+        for name in {**dict.fromkeys(names), **(spec.constraints or {})}:
+            told, known = _cost_of(name, member), before.get(name)
+            if known is not None and not math.isclose(told, known):
+                raise ValueError(
+                    f"the objective's `costs_of` must tell what a network costs, but got "
+                    f"{name}={known} before its training and {told} after it. Mend `costs_of`."
+                )
 
     @property
     def _n_members(self) -> int:
@@ -250,9 +265,9 @@ class Trial:
         end = End(
             state=state,
             score=score,
-            cost=self._cost() if state == SlotState.COMPLETE else None,
+            cost=self._cost(state),
             steps=self._course.steps if self._course else (),
-            attrs={**self._suggested, **(self._course.attrs if self._course else {})},
+            attrs={**self._suggested.attrs, **(self._course.attrs if self._course else {})},
             message=message,
             lineage={
                 "spec_hash": self._spec.hash,
@@ -267,10 +282,12 @@ class Trial:
         )
         self._ledger.settle(self._claim, end)
 
-    def _cost(self) -> float | None:
-        """The mean cost of the members; None where the study has none."""
-        if self._spec.cost is None:
+    def _cost(self, state: SlotState) -> float | None:
+        """The mean cost of the members, of a pruned trial the one known before; else None."""
+        if self._spec.cost is None or state not in (SlotState.COMPLETE, SlotState.PRUNED):
             return None
+        if state == SlotState.PRUNED:
+            return constraints.costs(self._spec, self._suggested.params)[self._spec.cost.name]
         return statistics.fmean(_cost_of(self._spec.cost.name, m) for m in self._members)
 
 

@@ -6,7 +6,8 @@ import: NumPy and scikit-learn are loaded by ``load`` only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
 from objectives.contract import Protocol, TaskParams
 from objectives.tasks import recorded, sequential_digits
@@ -43,3 +44,26 @@ def load(task: TaskParams, *, protocol: Protocol, member_seed: int) -> Split:
         return recorded.load(task, protocol=protocol, member_seed=member_seed)
     assert isinstance(task, SequentialDigitsParams)
     return sequential_digits.load(task, protocol=protocol, member_seed=member_seed)
+
+
+class Shape(NamedTuple):
+    """Sizes of what ``load`` gives, which neither protocol nor seed changes."""
+
+    points: int
+    """Time points of every series; shorter ones are padded."""
+    channels: int
+    classes: int
+
+
+@lru_cache(maxsize=8)
+def shape(task: TaskParams) -> Shape:
+    """The shape of a task's series; of most tasks, their data are read to tell.
+
+    Raises:
+        ValueError: the data is not there, breaks a rule, or changed since the study began.
+    """
+    if isinstance(task, SequentialDigitsParams):  # scikit-learn is slow to load
+        return Shape(sequential_digits.N_PIXELS, 1, sequential_digits.N_CLASSES)
+    split = load(task, protocol=Protocol.CONFIRM, member_seed=0)
+    _, points, channels = split.train.shape
+    return Shape(points, channels, split.n_classes)

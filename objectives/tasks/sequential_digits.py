@@ -16,7 +16,7 @@ from objectives.contract import Protocol, TaskParams
 if TYPE_CHECKING:  # hpo validates the parameters without loading scikit-learn
     from objectives.tasks.data import Examples, Split
 
-N_CLASSES = 10
+N_CLASSES, N_PIXELS = 10, 64
 N_TRAIN = 898
 MAX_PIXEL = 16.0
 

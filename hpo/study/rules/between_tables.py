@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from hpo.errors import SpecError
 from hpo.study.messages import did_you_mean
 from hpo.study.spec import Cost, Racing, StudySpec
 from hpo.study.tables import Figure, WarmStart
 from objectives.contract import Protocol
+from objectives.costs import KnowsCosts
 
 MAX_GRID = 100_000
 """Points of a grid: Optuna makes them all before the first trial."""
@@ -49,6 +50,8 @@ def _rules(spec: StudySpec) -> Rules:
         yield from _of_warm_start(spec, spec.warm_start)
     if spec.cost is not None:
         yield from _of_cost(spec, spec.cost)
+    if spec.constraints is not None:
+        yield from _of_constraints(spec, spec.constraints)
     if spec.sampler.name == "grid":
         yield from _of_grid(spec)
     if spec.figure is not None:
@@ -145,12 +148,7 @@ def _of_warm_start(spec: StudySpec, warm: WarmStart) -> Rules:
 
 
 def _of_cost(spec: StudySpec, cost: Cost) -> Rules:
-    known = spec.objective_impl.costs
-    yield (
-        cost.name not in known,
-        f"cost.name: objective {spec.objective!r} tells no cost {cost.name!r}. "
-        f"{did_you_mean(cost.name, known)}",
-    )
+    yield _of_unknown_cost(spec, "cost.name", cost.name)
     yield (
         not spec.selects,
         "cost: a study must search to have this table, but a sweep, and "
@@ -163,15 +161,40 @@ def _of_cost(spec: StudySpec, cost: Cost) -> Rules:
         f"another.",
     )
     yield (
-        spec.pruner.name != "none",
+        spec.pruner.name != "none" and not isinstance(spec.objective_impl, KnowsCosts),
         f'pruner.name: name = "none" must hold beside [cost], but got name="{spec.pruner.name}": '
-        f"a pruner compares scores alone, and would end what is cheap. Remove [pruner].",
+        f"a pruner compares a trial with those that cost no more, and {spec.objective!r} does not "
+        f"tell costs before training. Give it `costs_of`, or remove [pruner].",
     )
     for table in ("racing", "stop"):
         yield (
             getattr(spec, table) is not None,
             f"{table}: [cost] must stand without this table, which compares scores alone, but got "
             f"both. Remove [{table}].",
+        )
+
+
+def _of_unknown_cost(spec: StudySpec, key: str, name: str) -> tuple[bool, str]:
+    known = spec.objective_impl.costs
+    return (
+        name not in known,
+        f"{key}: objective {spec.objective!r} tells no cost {name!r}. {did_you_mean(name, known)}",
+    )
+
+
+def _of_constraints(spec: StudySpec, constraints: Mapping[str, float]) -> Rules:
+    for name in constraints:
+        yield _of_unknown_cost(spec, f"constraints.{name}", name)
+    yield (
+        not isinstance(spec.objective_impl, KnowsCosts),
+        f"constraints: an objective that tells costs before training must be given, but "
+        f"{spec.objective!r} does not. Give it `costs_of`, or remove [constraints].",
+    )
+    for kind, given in (("sweep", spec.sweep is not None), ("grid", spec.sampler.name == "grid")):
+        yield (
+            given,
+            f"constraints: a study must not visit points of its own to have this table, but it is "
+            f"a {kind}. Leave those out that cost too much, and remove [constraints].",
         )
 
 

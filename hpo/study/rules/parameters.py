@@ -21,6 +21,13 @@ def _check_epochs(key: str, name: str) -> None:
         )
 
 
+def _is_hardware(spec: StudySpec, name: str) -> bool:
+    """Whether a parameter says what a device takes: it is given, and not searched."""
+    field = spec.objective_impl.Params.model_fields.get(name)
+    marks = field.json_schema_extra if field else None
+    return isinstance(marks, dict) and bool(marks.get("hardware"))
+
+
 def check_names(spec: StudySpec) -> None:
     """Check that tables name parameters of the objective, each in one place.
 
@@ -39,10 +46,12 @@ def check_names(spec: StudySpec) -> None:
     tables = {"space": [*spec.space], "fixed": [*spec.fixed], "reported.params": [*reported]}
     for table, name in [(table, name) for table, names in tables.items() for name in names]:
         key = f"{table}.{name}"
-        if objective.variability and f"{name}.".startswith(VARIABILITY):
+        varied = objective.variability and f"{name}.".startswith(VARIABILITY)
+        if varied or (table == "space" and _is_hardware(spec, name)):
             raise SpecError(
                 f"{key}: the hardware must be the same for the whole search, which would otherwise "
-                f"choose the kindest. Give it in [variability], or vary it in a [sweep]."
+                f"choose the kindest. Give it in [{'variability' if varied else 'fixed'}], or vary "
+                f"it in a [sweep]."
             )
         _check_epochs(key, name)
         if name not in searchable:

@@ -120,6 +120,12 @@ def test_relaxation_times_scale_with_the_input_and_stay_above_it(dt_ns: float) -
             lambda: physics.energy_pj(n_neurons=1, n_synapses=1, presentation_ns=0.0),
             "energy: `presentation_ns > 0` must hold, but got presentation_ns=0.0.",
         ),
+        (
+            lambda: physics.energy_pj(
+                n_neurons=1, n_synapses=1, presentation_ns=1.0, synapse_uw=-0.1
+            ),
+            "energy: `synapse_uw >= 0` must hold, but got synapse_uw=-0.1. Give another",
+        ),
     ],
 )
 def test_impossible_numbers_are_refused(call: Callable[[], Any], text: str) -> None:

@@ -1,0 +1,172 @@
+"""``[constraints]``: configurations that cost too much are never trained.
+
+What a network costs is known before it is trained (``objectives.costs``), so a suggestion that
+breaks a bound is drawn again. All of it is a pure function of the study's spec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from hpo.errors import SpecError
+from hpo.search import seeds
+from hpo.search.kriging_believer import Cube
+from hpo.search.space import distributions
+from hpo.study import warm_start
+from hpo.study.spec import StudySpec
+from hpo.study.tables import ParamValue
+from objectives.costs import KnowsCosts
+
+Params = Mapping[str, ParamValue]
+
+DRAWS = 1000
+"""Uniform draws of the space from which is told how much of it fits."""
+LEAST = 5
+"""Of those, so many must: else nearly everything that a search suggests would be drawn again."""
+MOST_DRAWS = 100_000
+"""Uniform draws for one suggestion, at most."""
+
+
+def costs(spec: StudySpec, suggested: Params) -> Mapping[str, float]:
+    """What a network of these parameters costs; {} if the objective refuses them.
+
+    Raises:
+        ValueError: data that the objective needs for it are not there.
+    """
+    assert isinstance(spec.objective_impl, KnowsCosts)
+    try:
+        params = spec.params(suggested)
+    except ValidationError:
+        return {}
+    return spec.objective_impl.costs_of(params, spec.task_params)
+
+
+def broken(spec: StudySpec, suggested: Params) -> str:
+    """The first constraint that these parameters break, in words; empty if they fit."""
+    if not spec.constraints:
+        return ""
+    known = costs(spec, suggested)
+    return next(
+        (
+            f"`{name} <= {most:g}` must hold, but got {name}={known.get(name)}"
+            for name, most in spec.constraints.items()
+            if name not in known or not known[name] <= most
+        ),
+        "",
+    )
+
+
+def fitting(spec: StudySpec, told: Params) -> Callable[[Params], bool] | None:
+    """Whether parameters fit, with those that are ``told`` in place; None without constraints."""
+    if not spec.constraints:
+        return None
+    return lambda suggested: not broken(spec, {**suggested, **told})
+
+
+def draws(spec: StudySpec, seed: int) -> Iterator[dict[str, Any]]:
+    """Uniform draws of the whole space, without an end."""
+    cube, chance = Cube(distributions(spec)), np.random.default_rng(seed)
+    while True:
+        yield cube.params(cube.random(1, chance)[0])
+
+
+def drawn(fits: Callable[[Params], bool], spec: StudySpec, seed: int) -> dict[str, Any]:
+    """The first of uniform draws that fits.
+
+    Raises:
+        ValueError: none of very many does.
+    """
+    for params in islice(draws(spec, seed), MOST_DRAWS):
+        if fits(params):
+            return params
+    raise ValueError(
+        f"constraints: one of {MOST_DRAWS:,} uniform draws must fit, but got none. Widen the space "
+        f"in a study of another name."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """How much of a space fits."""
+
+    draws: int
+    fitting: int
+    least: Mapping[str, float]
+    """Of every cost with a bound, the least that was drawn."""
+
+
+def fit(spec: StudySpec, told: Params | None = None) -> Fit:
+    """How many uniform draws fit, those that are ``told`` in place.
+
+    Raises:
+        ValueError: see ``costs``.
+    """
+    bounds = spec.constraints or {}
+    seed = seeds.derive(spec.seed, "again", 0)
+    found = [costs(spec, {**p, **(told or {})}) for p in islice(draws(spec, seed), DRAWS)]
+    valid = [known for known in found if known]
+    least = {name: min(known[name] for known in valid) for name in bounds if valid}
+    n = sum(all(known[name] <= most for name, most in bounds.items()) for known in valid)
+    return Fit(draws=DRAWS, fitting=n, least=least)
+
+
+def check(spec: StudySpec, where: str) -> None:
+    """Refuse a study that hardly anything fits, or with a point of a warm start that does not.
+
+    Raises:
+        SpecError: it is one; ``where`` is the study file. Or the data that tell are not there.
+    """
+    if not spec.constraints:
+        return
+    try:
+        found = fit(spec)
+    except ValueError as error:
+        raise SpecError(f"{where}: constraints: {error}") from None
+    if found.fitting < LEAST:
+        bounds = ", ".join(f"{name}={most:g}" for name, most in spec.constraints.items())
+        raise SpecError(
+            f"{where}: constraints: at least {LEAST} of {DRAWS:,} uniform draws of the space must "
+            f"fit, but got {found.fitting} with {bounds}. The least of all draws: "
+            f"{_least(found)}. Raise the bound, or narrow [space] to what costs less."
+        )
+    points = (spec.warm_start and spec.warm_start.points) or ()
+    for number in range(len(points)):
+        key = f"{where}: warm_start.points.{number}"
+        check_point(spec, warm_start.point(spec, number), key, "Change the point.")
+
+
+def check_point(spec: StudySpec, told: Params, where: str, todo: str) -> None:
+    """Refuse parameters that are given to a trial if they break a constraint.
+
+    Where some are left to the sampler: if nothing that was drawn for them fits.
+
+    Raises:
+        SpecError: they do; the text begins with ``where`` and ends with ``todo``.
+    """
+    if not spec.constraints or not told:
+        return
+    try:
+        if told.keys() >= spec.space.keys():
+            if problem := broken(spec, told):
+                raise SpecError(f"{where}: {problem}. {todo}")
+            return
+        found = fit(spec, told)
+    except ValueError as error:
+        raise SpecError(f"{where}: {error}") from None
+    if not found.fitting:
+        raise SpecError(
+            f"{where}: [constraints] must leave room for the other parameters, but got none among "
+            f"{DRAWS:,} uniform draws of them that fits. The least of all draws: {_least(found)}. "
+            f"{todo}"
+        )
+
+
+def _least(found: Fit) -> str:
+    named = ", ".join(f"{name}={least:g}" for name, least in found.least.items())
+    return named or "none that the objective takes"

@@ -1,0 +1,28 @@
+"""What an objective can tell of a network's costs before it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+
+@runtime_checkable
+class KnowsCosts(Protocol):
+    """An objective with this method takes ``[constraints]``, and a pruner beside ``[cost]``.
+
+    Any class has it that has the method: there is nothing to derive from.
+    """
+
+    def costs_of(self, params: Any, task: Any) -> Mapping[str, float]:
+        """The costs of a network, by the names of ``Objective.costs``, from its parameters alone.
+
+        Pure and quick: it is asked for thousands of parameter sets before a network is trained.
+        The numbers are those that ``Outcome.info`` holds after the training of any seed.
+
+        Args:
+            params: validated hyper-parameters, an instance of ``Objective.Params``.
+            task: the validated ``[task]`` table.
+
+        Raises:
+            ValueError: data of the task that it needs are not there.
+        """

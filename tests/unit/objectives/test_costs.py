@@ -1,0 +1,116 @@
+"""What a network costs is known before its training, and is what is told after it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import recordings
+from costly_objective import CostlyObjective
+from toy_objective import ToyObjective
+
+import objectives
+from objectives import tasks
+from objectives.contract import Protocol, TaskParams
+from objectives.costs import KnowsCosts
+from objectives.layered import LayeredObjective
+from objectives.tasks.arrays import ArraysParams
+from objectives.tasks.sequential_digits import SequentialDigitsParams
+
+DENSITIES = (0.0, 0.005, 0.125, 0.5, 1.0)
+"""Some of whose numbers of connections end in a half for some widths."""
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> TaskParams:
+    """Series of 2 to 5 points of 2 channels, in 3 classes."""
+    labels = recordings.labels()
+    recordings.save_csv(tmp_path / "unequal", recordings.unequal(), labels)
+    return ArraysParams(path="unequal", pad="before").resolved(tmp_path)
+
+
+def some(objective: LayeredObjective[Any], chance: np.random.Generator) -> Any:
+    """Parameters of a small network."""
+    width = int(chance.integers(1, 24))
+    values = {
+        "layers": int(chance.integers(1, 5)),
+        "width": width,
+        "density_inter": max(float(chance.choice([*DENSITIES, chance.random()])), 0.51 / width),
+        "density_intra": float(chance.choice([*DENSITIES, chance.random()])),
+        "dt_ns": float(chance.choice([0.1, 1.0, 3.0, chance.random() + 0.01])),
+        "epochs": 1,
+    }
+    if "neuron_uw" in objective.Params.model_fields:
+        values |= {"neuron_uw": chance.random(), "synapse_uw": float(chance.choice([0.0, 0.1]))}
+    return objective.Params(**values)
+
+
+@pytest.mark.parametrize("name", sorted(objectives.BUILT_IN))
+def test_costs_known_before_are_those_told_after(name: str, recording: TaskParams) -> None:
+    objective = objectives.load(name)
+    assert isinstance(objective, KnowsCosts)
+    chance, seen = np.random.default_rng(5), set()
+    for seed in range(60):
+        params = some(objective, chance)  # type: ignore[arg-type]
+        before = objective.costs_of(params, recording)
+        outcome = objective.evaluate(
+            params,
+            task=recording,
+            protocol=list(Protocol)[seed % 3],
+            member_seed=seed,
+            on_epoch=lambda progress: None,
+        )
+        assert before.keys() == objective.costs.keys()
+        assert {cost: outcome.info[cost] for cost in before} == before, params
+        seen.add(before["n_synapses"])
+    assert len(seen) > 30, "nearly all alike: no test"
+
+
+def test_the_shape_of_a_task_is_that_of_its_data(recording: TaskParams) -> None:
+    assert tasks.shape(recording) == (5, 2, 3)
+    digits = SequentialDigitsParams()
+    split = tasks.load(digits, protocol=Protocol.VALIDATION, member_seed=0)
+    assert tasks.shape(digits) == (*split.train.x.shape[1:], split.n_classes)
+
+
+def test_costs_of_the_digits_are_told_without_what_trains() -> None:
+    code = """
+import sys
+import objectives
+from objectives.tasks.sequential_digits import SequentialDigitsParams
+objective = objectives.load("spintronic")
+print(objective.costs_of(objective.Params(), SequentialDigitsParams())["energy_pj"])
+print([name for name in ("torch", "numba", "sklearn", "numpy") if name in sys.modules])
+"""
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    energy, loaded = said.stdout.split("\n")[:2]
+    assert float(energy) == pytest.approx(24.6784)  # 40 pJ in 100 ns; an image takes 64
+    assert loaded == "[]"
+
+
+def test_whoever_has_the_method_knows_his_costs() -> None:
+    assert isinstance(CostlyObjective(), KnowsCosts)
+    assert not isinstance(ToyObjective(), KnowsCosts)
+
+
+def test_powers_of_devices_change_the_energy_and_nothing_else() -> None:
+    objective = objectives.load("spintronic")
+    outcomes = [
+        objective.evaluate(
+            objective.Params(layers=1, width=4, epochs=1, batch_size=300, **powers),
+            task=SequentialDigitsParams(),
+            protocol=Protocol.VALIDATION,
+            member_seed=0,
+            on_epoch=lambda progress: None,
+        )
+        for powers in ({}, {"neuron_uw": 3.0, "synapse_uw": 0.0})
+    ]
+    paper, mine = (dict(outcome.info) for outcome in outcomes)
+    assert mine.pop("energy_pj") == pytest.approx(4 * 3.0 * 64 / 1000)
+    assert paper.pop("energy_pj") == pytest.approx((4 + 0.1 * 50) * 64 / 1000)
+    assert paper == mine
+    assert outcomes[0].curve == outcomes[1].curve

@@ -1,0 +1,130 @@
+"""A pruner beside a ``[cost]`` compares a trial with those that cost no more."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from workers import toy_spec
+
+from hpo.search import options
+from hpo.search.history import view
+from hpo.search.pruning import EndedError, TrialProgress
+from hpo.search.racing import extrapolated
+from hpo.search.suggest import suggest
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState, Suggestion
+
+EPOCHS, MEMBERS = 8, 4
+PRUNERS: list[dict[str, Any]] = [
+    {"name": "median", "n_startup_trials": 3, "n_warmup_steps": 1},
+    {"name": "percentile", "percentile": 40.0, "n_startup_trials": 3},
+    {"name": "wilcoxon", "p_threshold": 0.3, "n_startup_steps": 1},
+    {"name": "successive-halving", "min_resource": 2, "reduction_factor": 2},
+]
+SAMPLERS: list[dict[str, Any]] = [
+    {"name": "tpe", "n_startup_trials": 4},
+    {"name": "nsga2", "population_size": 4},
+    {"name": "qmc"},
+]
+
+
+def two(**tables: Any) -> StudySpec:
+    """The toy study with a cost that is known before training, and a pruner."""
+    given = {
+        "cost": {"name": "energy_pj"},
+        "budget": {"members": MEMBERS, "epochs": EPOCHS, "window": 1},
+        "pruner": PRUNERS[0],
+        **tables,
+    }
+    return toy_spec(objective="costly_objective:CostlyObjective", **given)
+
+
+def values(level: float) -> list[float]:
+    """What the networks of a trial score, epoch by epoch: a line that ends at ``level``."""
+    return [level * epoch / EPOCHS for epoch in range(1, EPOCHS + 1)]
+
+
+def train(spec: StudySpec, past: list[Past], k: int, level: float) -> Past:
+    """A trial with ``k`` units, whose networks all end at ``level``: as a worker runs it."""
+    own = Suggestion(params={"x": 0.5, "k": k, "rate_per_ns": 0.1, "colour": "red"})
+    course = TrialProgress(spec, len(past), past, own)
+    cost, state = 0.35 * k, SlotState.COMPLETE
+    scores: list[float] = []
+    try:
+        for member in range(MEMBERS):
+            for value in values(level):
+                course.epoch(member, value)
+            scores.append(level + 1e-3 * member)
+            course.networks(scores)
+        score = sum(scores) / MEMBERS
+    except EndedError:
+        state, score = SlotState.PRUNED, course.early_score(scores)
+    attrs = course.attrs
+    return Past(
+        suggestion=replace(own, attrs=attrs),
+        state=state,
+        score=score,
+        cost=cost,
+        steps=tuple(course.steps),
+    )
+
+
+def after(spec: StudySpec, *trials: tuple[int, float]) -> list[Past]:
+    """What becomes of trials of so many units and such an end, one by one."""
+    past: list[Past] = []
+    for k, level in trials:
+        past.append(train(spec, past, k, level))
+    return past
+
+
+DEAR = [(8, 0.7), (8, 0.8), (8, 0.9)]
+CHEAP = [(2, 0.3), (2, 0.4), (2, 0.5)]
+
+
+@pytest.mark.parametrize("pruner", PRUNERS, ids=lambda p: str(p["name"]))
+def test_a_cheap_network_need_not_be_better_than_a_dear_one(pruner: dict[str, Any]) -> None:
+    spec = two(pruner=pruner)
+    options.check(spec, "f.toml")
+    dear, cheap = after(spec, *DEAR), after(spec, *CHEAP)
+    for past, k, ends in [
+        (dear, 8, True),  # worse than equals
+        (dear, 7, False),  # worse, and cheaper than all
+        (cheap, 2, True),
+        (cheap, 8, True),  # worse than cheaper ones: it is on no front
+        ([*dear, *cheap], 5, True),
+        ([*dear, *cheap], 1, False),
+    ]:
+        found = train(spec, past, k, 0.1)
+        assert (found.state == SlotState.PRUNED) == ends, (k, found.steps)
+        assert train(spec, past, k, 0.95).state == SlotState.COMPLETE
+
+
+@pytest.mark.parametrize("pruner", PRUNERS, ids=lambda p: str(p["name"]))
+def test_dearer_trials_decide_nothing(pruner: dict[str, Any]) -> None:
+    """Whatever they scored, and whether they were pruned: steps and end are the same."""
+    spec = two(pruner=pruner)
+    cheap = after(spec, *CHEAP)
+    others = [after(spec, *CHEAP, *more)[3:] for more in (DEAR, [(8, 0.01)], [(6, 0.6), (8, 0.01)])]
+    for level in (0.1, 0.35, 0.45, 0.6):
+        alone = train(spec, cheap, 3, level)
+        for dear in others:
+            assert train(spec, [*cheap, *dear], 3, level) == alone
+            wrong = [replace(past, cost=0.0) for past in dear]
+            assert train(spec, [*cheap, *wrong], 3, level) == alone, "known before, not stored"
+
+
+@pytest.mark.parametrize("pruner", PRUNERS, ids=lambda p: str(p["name"]))
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: str(s["name"]))
+def test_samplers_learn_from_what_was_pruned(
+    sampler: dict[str, Any], pruner: dict[str, Any]
+) -> None:
+    spec = two(sampler=sampler, pruner=pruner)
+    past = after(spec, *DEAR, (8, 0.1), *CHEAP, (3, 0.2), (3, 0.25), (4, 0.1))
+    assert {p.state for p in past} == {SlotState.COMPLETE, SlotState.PRUNED}
+    study = view(spec, len(past), extrapolated(spec, past), None)  # type: ignore[arg-type]
+    seen = study.get_trials(deepcopy=False)
+    assert {trial.state.name for trial in seen} == {"COMPLETE"}
+    assert all(len(trial.values) == 2 for trial in seen)
+    assert suggest(spec, len(past), past).params.keys() == spec.space.keys()
