@@ -38,11 +38,16 @@ def suggest(
         seen = racing.extrapolated(spec, racing.levelled(spec, seen))
         study = view(spec, len(seen), seen, sampler(spec, number))
         space = distributions(spec)
-        trial = study.ask(space)
+        given = {**warm_start.point(spec, number), **(enqueued or {})}
+        trial, params = study.ask(), dict[str, ParamValue]()
+        for name, distribution in space.items():  # what is given may decide what there is
+            if spec.dimensions[name].is_there(params):
+                drawn = trial._suggest(name, distribution)
+                params[name] = given.get(name, drawn)
         frozen = study._storage.get_trial(trial._trial_id)
-    params = rounded(space, frozen.params) if spec.sampler.name == "gp" else frozen.params
-    params = {**params, **warm_start.point(spec, number)}
+    if spec.sampler.name == "gp":
+        params = {n: given.get(n, value) for n, value in rounded(space, params).items()}
     attrs = dict(frozen.system_attrs)
     if enqueued:
-        params, attrs = {**params, **enqueued}, {**attrs, FIXED_PARAMS: dict(enqueued)}
+        attrs |= {FIXED_PARAMS: dict(enqueued)}
     return Suggestion(params=params, attrs=attrs)
