@@ -19,9 +19,10 @@ from hpo.postgres.url import parse_url, place
 from hpo.search import constraints
 from hpo.study import effort, warm_start
 from hpo.study import file as study_file
+from hpo.study.dimensions import Dimension
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Dimension, Stop, Sweep
+from hpo.study.tables import Stop, Sweep
 from hpo.study.trials import SlotState
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import tables
@@ -88,9 +89,9 @@ def default_workers(spec: StudySpec) -> int:
 
     Per ``threads`` cores, where the networks of the study are trained by several.
     """
-    confirm = spec.confirm
+    confirm, threads = spec.confirm, spec.fixed.get("threads")
     useful = max(_at_once(spec), confirm.top * confirm.members if confirm else 0)
-    return min(max(1, cores() // int(spec.fixed.get("threads", 1))), useful)
+    return min(max(1, cores() // threads if isinstance(threads, int) else cores()), useful)
 
 
 def useful_workers(snapshot: StudySnapshot) -> int:
@@ -236,9 +237,9 @@ def _time(spec: StudySpec, workers: int, pace: Pace) -> str:
 
 
 def _space(spec: StudySpec) -> list[str]:
-    reported = spec.reported.params if spec.reported else {}
+    reported = spec.reported_params
     rows = [["parameter", "searched", "unit", "reported"]]
-    for name, dimension in spec.space.items():
+    for name, dimension in spec.dimensions.items():
         value = formatting.value_text(reported[name]) if name in reported else "–"
         rows.append([name, _range(dimension, spec.kind(name)), formatting.unit(name), value])
     return tables.columns(rows, right=[3])
@@ -247,10 +248,12 @@ def _space(spec: StudySpec) -> list[str]:
 def _points(spec: StudySpec) -> list[str]:
     """The warm start, a line for each trial; what the sampler draws is left open."""
     assert spec.warm_start is not None
-    rows = [["trial", *spec.space]]
+    rows = [["trial", *spec.dimensions]]
     for number in range(spec.warm_start.count):
         told = warm_start.point(spec, number)
-        cells = [formatting.value_text(told[name]) if name in told else "–" for name in spec.space]
+        cells = [
+            formatting.value_text(told[name]) if name in told else "–" for name in spec.dimensions
+        ]
         rows.append([str(number), *cells])
     return tables.columns(rows, right=range(1, len(rows[0])))
 

@@ -18,6 +18,7 @@ from hpo.ledger import ranking
 from hpo.ledger.tables import studies
 from hpo.search import constraints
 from hpo.study import warm_start
+from hpo.study.dimensions import unfolded
 from hpo.study.rules import check
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue, WarmStart
@@ -78,7 +79,7 @@ def _points(
     if not best[0].params:
         raise StudyError(
             f"{where}: both studies must have a parameter in common, but {warm.study!r} has none "
-            f"of {', '.join(spec.space)}. Name another study."
+            f"of {', '.join(spec.dimensions)}. Name another study."
         )
     _refuse_outside(spec, warm, best, where)
     points = tuple(warm_start.in_space(spec, source.params) for source in best)
@@ -104,12 +105,11 @@ def _sources(connection: Connection, spec: StudySpec, name: str, where: str) -> 
     for found in ranking.best(connection, row.id, other, other.budget.trials):
         fixed = {
             key: value
-            for key, value in {**unnamed, **other.fixed}.items()
-            if key in spec.space and warm_start.fitted(spec, key, value) is not None
+            for key, value in unfolded({**unnamed, **other.fixed}, spec.dimensions).items()
+            if key in spec.dimensions and warm_start.fitted(spec, key, value) is not None
         }
-        searched = {key: value for key, value in found.params.items() if key in spec.space}
-        params = dict(sorted({**fixed, **searched}.items()))
-        yield _Source(trial=found.number, params=params)
+        params = spec.present({**fixed, **unfolded(found.params, spec.dimensions)})
+        yield _Source(trial=found.number, params=dict(sorted(params.items())))
 
 
 def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
@@ -130,7 +130,7 @@ def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
 def _refuse_outside(spec: StudySpec, warm: WarmStart, best: list[_Source], where: str) -> None:
     outside = [
         f"{name}={value!r} of trial {source.trial} (space.{name} is "
-        f"{warm_start.range_text(spec.space[name])})"
+        f"{warm_start.range_text(spec.dimensions[name])})"
         for source in best
         for name, value in source.params.items()
         if warm_start.fitted(spec, name, value) is None

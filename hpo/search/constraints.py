@@ -69,20 +69,22 @@ def fitting(spec: StudySpec, told: Params) -> Callable[[Params], bool] | None:
     return lambda suggested: not broken(spec, {**suggested, **told})
 
 
-def draws(spec: StudySpec, seed: int) -> Iterator[dict[str, Any]]:
-    """Uniform draws of the whole space, without an end."""
+def draws(spec: StudySpec, seed: int, told: Params) -> Iterator[dict[str, Any]]:
+    """Uniform draws of the whole space, those that are ``told`` in place, without an end."""
     cube, chance = Cube(distributions(spec)), np.random.default_rng(seed)
     while True:
-        yield cube.params(cube.random(1, chance)[0])
+        yield spec.present({**cube.params(cube.random(1, chance)[0]), **told})
 
 
-def drawn(fits: Callable[[Params], bool], spec: StudySpec, seed: int) -> dict[str, Any]:
+def drawn(
+    fits: Callable[[Params], bool], spec: StudySpec, seed: int, told: Params
+) -> dict[str, Any]:
     """The first of uniform draws that fits.
 
     Raises:
         ValueError: none of very many does.
     """
-    for params in islice(draws(spec, seed), MOST_DRAWS):
+    for params in islice(draws(spec, seed, told), MOST_DRAWS):
         if fits(params):
             return params
     raise ValueError(
@@ -109,7 +111,7 @@ def fit(spec: StudySpec, told: Params | None = None) -> Fit:
     """
     bounds = spec.constraints or {}
     seed = seeds.derive(spec.seed, "again", 0)
-    found = [costs(spec, {**p, **(told or {})}) for p in islice(draws(spec, seed), DRAWS)]
+    found = [costs(spec, params) for params in islice(draws(spec, seed, told or {}), DRAWS)]
     valid = [known for known in found if known]
     least = {name: min(known[name] for known in valid) for name in bounds if valid}
     n = sum(all(known[name] <= most for name, most in bounds.items()) for known in valid)
@@ -152,7 +154,7 @@ def check_point(spec: StudySpec, told: Params, where: str, todo: str) -> None:
     if not spec.constraints or not told:
         return
     try:
-        if told.keys() >= spec.space.keys():
+        if all(name in told for name, own in spec.in_order.items() if own.is_there(told)):
             if problem := broken(spec, told):
                 raise SpecError(f"{where}: {problem}. {todo}")
             return

@@ -32,7 +32,7 @@ def expected(spec: StudySpec, trials: Sequence[Past]) -> dict[int, Expected]:
     space = distributions(spec)
     made = [frozen(spec, space, number, past) for number, past in enumerate(seen)]
     told = [trial for trial, past in zip(made, seen, strict=True) if _is_complete(past)]
-    cube = Cube(space)
+    cube = Cube(space, spec.present if spec.is_conditional else None)
     known = Known(cube, told, maximize=spec.maximize, accuracies=is_percent(spec))
     means, stds = known.expected(cube.points([made[number] for number in complete]))
     return {

@@ -117,7 +117,7 @@ def frozen(
         datetime_start=EPOCH,
         datetime_complete=EPOCH if state.is_finished() else None,
         params={name: params[name] for name in sorted(params)},
-        distributions=dict(space) if params else {},
+        distributions={name: space[name] for name in sorted(params)},
         user_attrs={},
         system_attrs=dict(trial.suggestion.attrs),
         intermediate_values=dict(enumerate(trial.steps, start=1)),

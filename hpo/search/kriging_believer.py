@@ -62,38 +62,64 @@ _ALIKE = 1e-12
 """Scores whose relative deviation is below it are equal but for rounding."""
 
 
-class Cube:
-    """The search space as a unit cube: a column per parameter, a choice of k values as k of 0/1."""
+Present = Callable[[Mapping[str, Any]], dict[str, Any]]
+"""Those of the parameters that a trial has, in a space of which trials may lack some."""
 
-    def __init__(self, space: Mapping[str, BaseDistribution]) -> None:
-        """Take the space in order of names."""
-        self.space = dict(space)
+
+class Cube:
+    """The search space as a unit cube: a column per parameter, a choice of k values as k of 0/1.
+
+    A parameter that a trial lacks is at the centre of its columns, as far from one value as from
+    any other: trials that lack it are alike in it, and no two trials are far apart in it for that.
+    """
+
+    def __init__(
+        self, space: Mapping[str, BaseDistribution], present: Present | None = None
+    ) -> None:
+        """Take the space in the order of its distributions; without ``present``, all is there."""
+        self.space, self._present = dict(space), present
         self.axes = [_Axis(own) for own in self.space.values()]
-        self.free: list[bool] = [
-            axis.places is None for axis in self.axes for _ in range(axis.width)
-        ]
-        """(width,): whether a column may be anywhere between 0 and 1."""
+
+    def free(self, point: Array) -> list[bool]:
+        """(width,): whether a column may be anywhere between 0 and 1, the others staying."""
+        there = self.space if self._present is None else self.params(point)
+        named = zip(self.space, self.axes, strict=True)
+        return [axis.places is None and n in there for n, axis in named for _ in range(axis.width)]
 
     def point(self, params: Mapping[str, Any]) -> Array:
         """Where parameters lie (width,), of as many columns as the cube has."""
         named = zip(self.space, self.axes, strict=True)
-        return np.concatenate([axis.point(params[name]) for name, axis in named])
+        return np.concatenate(
+            [axis.point(params[name]) if name in params else axis.centre for name, axis in named]
+        )
 
     def points(self, trials: list[FrozenTrial]) -> Array:
         """Where those of trials lie (n, width)."""
         return np.array([self.point(trial.params) for trial in trials])
 
     def params(self, point: Array) -> dict[str, Any]:
-        """The parameters at a point (width,), on the lattice."""
+        """The parameters at a point (width,), on the lattice, as far as they are there."""
         found, column = {}, 0
         for name, axis in zip(self.space, self.axes, strict=True):
             found[name] = axis.value(point[column : column + axis.width])
             column += axis.width
-        return rounded(self.space, found)
+        return rounded(self.space, found if self._present is None else self._present(found))
+
+    def _settled(self, points: Array) -> Array:
+        """The same points (n, width), what is not there of each at its centre."""
+        if self._present is None:
+            return points
+        column = 0
+        there = [self.params(point) for point in points]
+        for name, axis in zip(self.space, self.axes, strict=True):
+            lacking = [name not in params for params in there]
+            points[lacking, column : column + axis.width] = axis.centre
+            column += axis.width
+        return points
 
     def random(self, n: int, chance: np.random.Generator) -> Array:
         """Points (n, width) anywhere."""
-        return np.hstack([axis.random(n, chance) for axis in self.axes])
+        return self._settled(np.hstack([axis.random(n, chance) for axis in self.axes]))
 
     def near(self, point: Array, distance: float, n: int, chance: np.random.Generator) -> Array:
         """Points (n, width) near one (width,), of which about half of the parameters differ."""
@@ -105,7 +131,7 @@ class Cube:
                 other = np.clip(here + distance * chance.normal(size=(n, 1)), 0.0, 1.0)
             parts.append(np.where(chance.random((n, 1)) < 0.5, other, here))
             column += axis.width
-        return np.hstack(parts)
+        return self._settled(np.hstack(parts))
 
 
 class _Axis:
@@ -126,6 +152,11 @@ class _Axis:
         if count <= _FEW:
             values = [low] if step is None else [low + k * step for k in range(int(count))]
             self.places = np.array([[self._place(value)] for value in values])
+
+    @property
+    def centre(self) -> Array:
+        """The middle of all places (width,)."""
+        return np.array([0.5]) if self.places is None else np.asarray(self.places.mean(axis=0))
 
     def _place(self, value: Any) -> float:
         assert isinstance(self._of, FloatDistribution | IntDistribution)
@@ -220,6 +251,7 @@ class KrigingBeliever(BaseSampler):
         n_startup_trials: int = 10,
         *,
         search_space: Mapping[str, BaseDistribution],
+        present: Present | None = None,
         accuracies: bool,
         fits: Callable[[dict[str, Any]], bool] | None = None,
         seed: int,
@@ -230,6 +262,7 @@ class KrigingBeliever(BaseSampler):
             n_startup_trials: trials that are drawn at random before the process is asked; the
                 first ones by number, however they end, and all until one is complete.
             search_space: of the study.
+            present: what a trial has of it, if trials may lack some.
             accuracies: whether scores are fractions in [0, 1], whose logits are modelled.
             fits: which parameters may be suggested, once the process is asked; without it, all.
             seed: of this suggestion.
@@ -244,7 +277,7 @@ class KrigingBeliever(BaseSampler):
             )
         self._n_startup, self._seed = n_startup_trials, seed
         self._accuracies, self._fits = accuracies, fits
-        self._cube = Cube(search_space)
+        self._cube = Cube(search_space, present)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -331,7 +364,8 @@ class KrigingBeliever(BaseSampler):
             value, slope = process.slope_of_log_improvement(x, best)
             return -value, -slope
 
-        bounds = [(0.0, 1.0) if f else (p, p) for f, p in zip(self._cube.free, point, strict=True)]
+        free = zip(self._cube.free(point), point, strict=True)
+        bounds = [(0.0, 1.0) if f else (p, p) for f, p in free]
         found = optimize.minimize(
             down, point, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS}
         )

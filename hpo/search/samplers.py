@@ -46,19 +46,20 @@ def sampler(
     name, options = spec.sampler.name, spec.sampler.options
     with quiet():
         if name == "grid":  # every trial must shuffle the grid alike: the study's seed
-            grid = {parameter: spec.grid(parameter) for parameter in sorted(spec.space)}
+            grid = {parameter: spec.grid(parameter) for parameter in sorted(spec.dimensions)}
             return optuna.samplers.GridSampler(grid, seed=spec.seed)
         if name == "qmc":
             return SlotQMC(number, distributions(spec), seed=spec.seed, **options)
         seed = seeds.derive(spec.seed, "suggest", number)
         seed = seeds.derive(seed, "again", attempt) if attempt else seed
         if name == "kriging-believer":
-            space, shares = distributions(spec), is_percent(spec)
-            return KrigingBeliever(
-                search_space=space, accuracies=shares, fits=fits, seed=seed, **options
-            )
+            there = spec.present if spec.is_conditional else None
+            own: dict[str, Any] = {"search_space": distributions(spec), "present": there}
+            own |= {"accuracies": is_percent(spec), "fits": fits}
+            return KrigingBeliever(seed=seed, **own, **options)
         if name == "tpe":
-            return SpaceTPE(distributions(spec), seed=seed, **options)
+            space = None if spec.is_conditional else distributions(spec)
+            return SpaceTPE(space, seed=seed, **options)
         build: Callable[..., BaseSampler] = SAMPLERS[name]
         return build(seed=seed, **options)
 
@@ -70,19 +71,21 @@ class SpaceTPE(optuna.samplers.TPESampler):
     """Optuna's TPE sampler, which need not compare the spaces of all past trials.
 
     Optuna intersects them, since a user's code may ask for other ranges in every trial: a quarter
-    of the time of a suggestion after 10,000 trials. Ours are the same by construction.
+    of the time of a suggestion after 10,000 trials. Ours are the same by construction, unless some
+    trials lack some of it: then there is no such space, and Optuna looks.
     """
 
-    def __init__(self, space: dict[str, BaseDistribution], **options: Any) -> None:
+    def __init__(self, space: dict[str, BaseDistribution] | None, **options: Any) -> None:
         """The space in order of names; ``options`` are those of Optuna's sampler."""
-        super().__init__(**options)
+        quiet = {} if space else {"warn_independent_sampling": False}
+        super().__init__(**{**quiet, **options})
         self._space = space
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """What Optuna finds: the whole space as soon as a trial counts, without what is fixed."""
-        if self._group or not self._is_multivariate(study):
+        if self._space is None or self._group or not self._is_multivariate(study):
             return super().infer_relative_search_space(study, trial)
         if not study.get_trials(deepcopy=False, states=_COUNTED):
             return {}

@@ -18,9 +18,13 @@ from hpo.study.spec import StudySpec
 
 
 def distributions(spec: StudySpec) -> dict[str, BaseDistribution]:
-    """The search space in Optuna's terms, by name: the order of the study file must not matter."""
-    make = _distribution if spec.sweep is None else _swept
-    return {name: make(spec, name) for name in sorted(spec.parameters)}
+    """The search space in Optuna's terms, in the order in which values are suggested.
+
+    That is by name, each after those it depends on: the order of the study file must not matter.
+    """
+    if spec.sweep is not None:
+        return {name: _swept(spec, name) for name in sorted(spec.parameters)}
+    return {name: _distribution(spec, name) for name in spec.in_order}
 
 
 def _swept(spec: StudySpec, name: str) -> BaseDistribution:
@@ -37,7 +41,7 @@ def _swept(spec: StudySpec, name: str) -> BaseDistribution:
 
 
 def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
-    dimension = spec.space[name]
+    dimension = spec.dimensions[name]
     kind = spec.kind(name)
     if dimension.choices is not None:
         return CategoricalDistribution(dimension.choices)

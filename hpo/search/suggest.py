@@ -47,23 +47,27 @@ def suggest(
         seen = visible(spec, number, trials) if learns(spec) else []
         seen = racing.extrapolated(spec, racing.levelled(spec, seen))
         for attempt in range(ATTEMPTS if spec.sampler.name in _ASKED_AGAIN else 1):
-            params, attrs = _asked(spec, seen, sampler(spec, number, attempt, fits))
+            params, attrs = _asked(spec, seen, sampler(spec, number, attempt, fits), told)
             if fits is None or fits(params):
                 break
         if fits is not None and not fits(params):
-            params = constraints.drawn(fits, spec, seeds.derive(spec.seed, "again", number + 1))
-    params = {**params, **told}
+            seed = seeds.derive(spec.seed, "again", number + 1)
+            params = constraints.drawn(fits, spec, seed, told)
     if enqueued:
         attrs = {**attrs, FIXED_PARAMS: dict(enqueued)}
     return Suggestion(params=params, attrs=attrs)
 
 
 def _asked(
-    spec: StudySpec, seen: Sequence[Past], asked: BaseSampler
+    spec: StudySpec, seen: Sequence[Past], asked: BaseSampler, told: Mapping[str, ParamValue]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What a sampler suggests, and what it wants to remember of it."""
+    """What a sampler suggests beside what it is told, and what it wants to remember of it."""
     study, space = view(spec, len(seen), seen, asked), distributions(spec)
-    trial = study.ask(space)
-    frozen = study._storage.get_trial(trial._trial_id)
-    params = rounded(space, frozen.params) if spec.sampler.name == "gp" else frozen.params
-    return params, dict(frozen.system_attrs)
+    trial, params = study.ask(), dict[str, ParamValue]()
+    for name, distribution in space.items():  # what is told may decide what there is
+        if spec.dimensions[name].is_there(params):
+            drawn = trial._suggest(name, distribution)
+            params[name] = told.get(name, drawn)
+    if spec.sampler.name == "gp":
+        params = {n: told.get(n, value) for n, value in rounded(space, params).items()}
+    return params, dict(study._storage.get_trial(trial._trial_id).system_attrs)

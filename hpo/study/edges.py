@@ -52,7 +52,7 @@ def edges(snapshot: StudySnapshot) -> list[Edge]:
     if not spec.selects or spec.cost is not None or snapshot.settled < LEAST:
         return []
     best = _best(snapshot)
-    ranges = [name for name, dimension in spec.space.items() if dimension.choices is None]
+    ranges = [name for name, dimension in spec.dimensions.items() if dimension.choices is None]
     found = [_edge(spec, name, best) for name in ranges if len(best) >= BEST]
     return [edge for edge in found if edge is not None]
 
@@ -65,13 +65,13 @@ def _best(snapshot: StudySnapshot) -> list[Slot]:
     left.sort(key=lambda slot: (sign * (slot.score or 0.0), slot.number))
     distinct: dict[tuple[Any, ...], Slot] = {}
     for slot in (*snapshot.ranking, *left):
-        distinct.setdefault(tuple(slot.params.get(name) for name in spec.space), slot)
+        distinct.setdefault(tuple(slot.params.get(name) for name in spec.dimensions), slot)
     found = list(distinct.values())
     return found[: max(BEST, len(found) // 10)]
 
 
 def _edge(spec: StudySpec, name: str, best: Sequence[Slot]) -> Edge | None:
-    dimension = spec.space[name]
+    dimension = spec.dimensions[name]
     low, high = dimension.low or 0, dimension.high or 0
     places = [_place(spec, name, slot) for slot in best]
     at_low = sum(place <= WITHIN for place in places)
@@ -91,7 +91,7 @@ def _edge(spec: StudySpec, name: str, best: Sequence[Slot]) -> Edge | None:
 
 def _place(spec: StudySpec, name: str, slot: Slot) -> float:
     """Where a trial lies in a range: 0 at its low end, 1 at its high one; of a log range by it."""
-    dimension = spec.space[name]
+    dimension = spec.dimensions[name]
     low, high = float(dimension.low or 0), float(dimension.high or 0)
     value = float(slot.params.get(name, math.nan))
     if dimension.log:
@@ -101,15 +101,15 @@ def _place(spec: StudySpec, name: str, slot: Slot) -> float:
 
 def discrete(spec: StudySpec, name: str) -> bool:
     """Whether a range has so few values that a bound is a value of its own."""
-    dimension = spec.space[name]
+    dimension = spec.dimensions[name]
     if spec.kind(name) != "int" and dimension.step is None and dimension.points is None:
         return False
-    return spec.grid_size(name) <= 1 / WITHIN
+    return spec.dimensions[name].size <= 1 / WITHIN
 
 
 def _share(spec: StudySpec, name: str) -> float:
     """Which share of a range lies at one of its bounds."""
-    return 1 / spec.grid_size(name) if discrete(spec, name) else WITHIN
+    return 1 / spec.dimensions[name].size if discrete(spec, name) else WITHIN
 
 
 def _next(spec: StudySpec, name: str, bound: Literal["low", "high"]) -> float | int | None:
@@ -117,7 +117,7 @@ def _next(spec: StudySpec, name: str, bound: Literal["low", "high"]) -> float | 
 
     None where the objective's own limit is no farther. A number of few digits.
     """
-    dimension = spec.space[name]
+    dimension = spec.dimensions[name]
     low, high = float(dimension.low or 0), float(dimension.high or 0)
     old, outward = (low, -1.0) if bound == "low" else (high, 1.0)
     if dimension.log:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import types
 from collections.abc import Mapping
 from functools import cached_property
@@ -18,7 +17,18 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 import objectives
-from hpo.study.tables import Dimension, Figure, ParamValue, Stop, Sweep, Table, WarmStart, spaced
+from hpo.study.dimensions import (
+    LAYERS,
+    Dimension,
+    expanded,
+    folded,
+    ordered,
+    present,
+    split,
+    unfolded,
+)
+from hpo.study.tables import Figure, ParamValue, Stop, Sweep, Table, Values, WarmStart
+from hpo.study.trees import canonical, flattened
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
 VARIABILITY = "variability."
@@ -136,7 +146,7 @@ class Reported(Table):
     """What the reported configuration costs as the objective measures it, if that is another."""
     n: Annotated[int, Field(ge=1)] | None = None
     source: str
-    params: dict[str, ParamValue] = Field(default_factory=dict)
+    params: Values = Field(default_factory=dict)
 
 
 class StudySpec(Table):
@@ -149,7 +159,7 @@ class StudySpec(Table):
     protocol: Protocol = Protocol.VALIDATION
     budget: Budget
     task: dict[str, Any] = Field(default_factory=dict)
-    fixed: dict[str, ParamValue] = Field(default_factory=dict)
+    fixed: Values = Field(default_factory=dict)
     variability: Annotated[dict[str, ParamValue] | None, BeforeValidator(_empty_is_none)] = None
     """The hardware that networks are scored on; its keys are those of the objective's own model."""
     space: dict[str, Dimension] = Field(default_factory=dict)
@@ -200,7 +210,8 @@ class StudySpec(Table):
     ) -> dict[str, Any]:
         """Fixed values, suggested ones, epochs and, as a table of its own, variability.
 
-        What a study names nowhere has the meaning that it had when it was stored.
+        Suggested values of single layers become one list for each parameter. What a study names
+        nowhere has the meaning that it had when it was stored.
         """
         unnamed = self.objective_impl.unnamed
         epochs = epochs or self.budget.epochs
@@ -208,7 +219,52 @@ class StudySpec(Table):
         table = dict(self.variability or {})
         for name in [name for name in values if name.startswith(VARIABILITY)]:
             table[name.removeprefix(VARIABILITY)] = values.pop(name)
+        defaults = self._defaults
+        values = folded(values, values.get(LAYERS, defaults.get(LAYERS, 1)), defaults)
         return values | {"variability": table} if table else values
+
+    @cached_property
+    def _defaults(self) -> dict[str, Any]:
+        """What the objective takes for parameters that nobody names."""
+        fields = self.objective_impl.Params.model_fields.items()
+        return {name: field.default for name, field in fields if not field.is_required()}
+
+    @cached_property
+    def dimensions(self) -> dict[str, Dimension]:
+        """What is searched, by name: of a parameter that is searched by layer, one for each."""
+        by_layer = any(dimension.per_layer for dimension in self.space.values())
+        return expanded(self.space, self.depths if by_layer else [1])
+
+    @cached_property
+    def in_order(self) -> dict[str, Dimension]:
+        """The dimensions in the order in which a trial gets values of them."""
+        return {name: self.dimensions[name] for name in ordered(self.dimensions)}
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether there are dimensions that some trials lack."""
+        return any(dimension.when for dimension in self.dimensions.values())
+
+    def present(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the suggested values that a trial has; see ``dimensions.present``."""
+        return present(self.in_order, params)
+
+    @property
+    def depths(self) -> list[int]:
+        """How many layers networks may have; 1 of objectives that know none."""
+        if LAYERS in self.space:
+            return [int(n) for n in self.space[LAYERS].grid(whole=True) if not isinstance(n, str)]
+        found = self.fixed.get(LAYERS, self._defaults.get(LAYERS))
+        return [found if isinstance(found, int) else 1]
+
+    def is_per_layer(self, parameter: str) -> bool:
+        """Whether the objective takes a value for each layer of a parameter."""
+        return any(get_origin(kind) is tuple for kind in self._kinds(parameter))
+
+    @property
+    def reported_params(self) -> dict[str, Any]:
+        """Those of ``[reported.params]``, by dimension."""
+        return unfolded(self.reported.params, self.dimensions) if self.reported else {}
 
     @property
     def varied(self) -> dict[str, ParamValue]:
@@ -269,25 +325,25 @@ class StudySpec(Table):
         The number of trials is left out, too (a longer study begins with the shorter one); 1 and
         1.0 are the same.
         """
-        essential = _canonical(self.essential())
+        essential = canonical(self.essential())
         essential["budget"].pop("trials")
         text = json.dumps(essential, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: StudySpec) -> list[str]:
         """Dotted keys in which two specs differ, presentation aside; see ``essential``."""
-        mine, theirs = _flatten(self.essential()), _flatten(other.essential())
+        mine, theirs = flattened(self.essential()), flattened(other.essential())
         keys = sorted(mine.keys() | theirs.keys())
         return [key for key in keys if mine.get(key) != theirs.get(key)]
 
     def flat(self) -> dict[str, Any]:
         """The stored form by dotted keys (``space.tau_ns.high``)."""
-        return _flatten(self.stored())
+        return flattened(self.stored())
 
     @property
     def parameters(self) -> tuple[str, ...]:
         """What differs between trials, in the order of the study file."""
-        return tuple(self.space) if self.sweep is None else self.sweep.parameters
+        return tuple(self.dimensions) if self.sweep is None else self.sweep.parameters
 
     @property
     def unnamed(self) -> list[str]:
@@ -312,7 +368,7 @@ class StudySpec(Table):
 
     def kind(self, parameter: str) -> Literal["float", "int", "categorical"]:
         """How a parameter of the space is searched, from the objective's own annotation."""
-        if self.space[parameter].choices is not None:
+        if self.dimensions[parameter].choices is not None:
             return "categorical"
         return self.number_kind(parameter)
 
@@ -333,57 +389,26 @@ class StudySpec(Table):
         return int(value) if self.number_kind(name) == "int" else float(value)
 
     def accepted_types(self, parameter: str) -> set[Any]:
-        """The types that the objective accepts for a parameter: ``int`` of ``int | None``."""
+        """The types that the objective accepts for a parameter: ``int`` of ``int | None``.
+
+        Of one with a value per layer, that of a value.
+        """
+        kinds = self._kinds(split(parameter)[0])
+        return {kind for kind in kinds if get_origin(kind) is not tuple}
+
+    def _kinds(self, parameter: str) -> set[Any]:
         model: type[BaseModel] = self.objective_impl.Params
         if parameter.startswith(VARIABILITY) and self.objective_impl.variability:
             model = self.objective_impl.variability
         annotation = model.model_fields[parameter.removeprefix(VARIABILITY)].annotation
         union = get_origin(annotation) in (Union, types.UnionType)
-        return set(get_args(annotation)) - {type(None)} if union else {annotation}
+        kinds = get_args(annotation) if union else (annotation,)
+        bare = {get_args(kind)[0] if get_origin(kind) is Annotated else kind for kind in kinds}
+        return bare - {type(None)}
 
     def grid(self, parameter: str) -> list[ParamValue]:
-        """The grid values of a parameter: its choices, its steps, or ``points`` of its range."""
-        dimension = self.space[parameter]
-        if dimension.choices is not None:
-            return list(dimension.choices)
-        low, high = float(dimension.low or 0), float(dimension.high or 0)
-        if dimension.points is None:
-            step = float(dimension.step or 1)
-            values = [low + i * step for i in range(self.grid_size(parameter))]
-        else:
-            values = spaced(low, high, dimension.points, log=dimension.log)
-        if self.kind(parameter) == "int":
-            return list(dict.fromkeys(round(v) for v in values))
-        return list(values)
-
-    def grid_size(self, parameter: str) -> int:
-        """How many values ``grid`` would make at most, without making them."""
-        dimension = self.space[parameter]
-        if dimension.choices is not None:
-            return len(dimension.choices)
-        if dimension.points is not None:
-            return dimension.points
-        low, high = float(dimension.low or 0), float(dimension.high or 0)
-        return math.floor((high - low) / float(dimension.step or 1) + 1e-9) + 1
-
-
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            flat.update(_flatten(value, f"{prefix}{key}."))
-        else:
-            flat[prefix + key] = value
-    return flat
-
-
-def _canonical(value: Any) -> Any:
-    """The same JSON tree with whole numbers written as integers."""
-    if isinstance(value, Mapping):
-        return {key: _canonical(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_canonical(item) for item in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+        """The grid values of a parameter."""
+        return self.dimensions[parameter].grid(whole=self.kind(parameter) == "int")
 
 
 def _is_table(kind: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Tables of a study file: ``[space]``, ``[sweep]``, ``[stop]``, ``[warm_start]``, ``[figure]``.
+"""Tables of a study file: ``[sweep]``, ``[stop]``, ``[warm_start]``, ``[figure]``.
 
 A rule between the keys of one table is a validator of its model. Its message is a whole sentence,
 after the key that it is about where that is one (``.step: a step must ...``).
@@ -6,7 +6,6 @@ after the key that it is about where that is one (``.step: a step must ...``).
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -16,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 ParamValue = float | int | str | bool
 """A suggested value, as Optuna's distributions give it."""
+Values = dict[str, ParamValue | tuple[ParamValue, ...]]
+"""Parameters as people write them: of one with a value per layer, one number or a list."""
 
 
 class Table(BaseModel):
@@ -24,7 +25,8 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
 
-def _check_range(low: float, high: float, *, log: bool, equal: str = "Swap them.") -> None:
+def check_range(low: float, high: float, *, log: bool, equal: str = "Swap them.") -> None:
+    """Refuse a range that is none; the message is a whole sentence."""
     if not low < high:
         remedy = equal if low == high else "Swap them."
         raise ValueError(f"`low < high` must hold, but got low={low}, high={high}. {remedy}")
@@ -34,54 +36,12 @@ def _check_range(low: float, high: float, *, log: bool, equal: str = "Swap them.
         )
 
 
-def _check_list(key: str, what: str, values: Sequence[ParamValue], add: str = "Add some") -> None:
+def check_list(key: str, what: str, values: Sequence[ParamValue], add: str = "Add some") -> None:
+    """Refuse a list that is empty or holds a value twice."""
     if not values:
         raise ValueError(f".{key}: at least one {what} must be given. {add}.")
     if len({(isinstance(value, bool), value) for value in values}) < len(values):
         raise ValueError(f".{key}: every {what} must be given once. Remove the double.")
-
-
-class Dimension(Table):
-    """One entry of ``[space]``: either ``low`` and ``high``, or ``choices``."""
-
-    low: float | int | None = None
-    high: float | int | None = None
-    log: bool = False
-    step: float | int | None = None
-    points: Annotated[int, Field(ge=1, le=10_000)] | None = None
-    """Number of grid points of a range, for ``sampler.name = "grid"``."""
-    choices: tuple[ParamValue, ...] | None = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.choices is not None:
-            _check_list("choices", "choice", self.choices)
-            ends = ("low", "high", "step", "points")
-            extra = [k for k in ends if getattr(self, k) is not None] + ["log"] * self.log
-            if extra:
-                raise ValueError(
-                    f"`choices` must stand alone, but got {', '.join(extra)} too. Remove either."
-                )
-        elif self.low is not None and self.high is not None:
-            equal = "Give a fixed value under [fixed]."
-            _check_range(self.low, self.high, log=self.log, equal=equal)
-            if self.step is not None:
-                self._check_step(self.step, self.low, self.high)
-        return self
-
-    def _check_step(self, step: float, low: float, high: float) -> None:
-        if self.log or self.points is not None:
-            other = "log" if self.log else "points"
-            raise ValueError(f"`step` and `{other}` must not be combined. Remove one.")
-        if step <= 0:
-            raise ValueError(f".step: a step must be above 0, but got step={step}. Change it.")
-        steps = (high - low) / step
-        if not math.isclose(steps, round(steps), abs_tol=1e-9):
-            last = low + math.floor(steps) * step
-            raise ValueError(
-                f".step: `high` must be `low` plus whole steps, but got low={low}, high={high}, "
-                f"step={step}. Set high = {last if steps >= 1 else low + step:.12g}."
-            )
 
 
 class Stop(Table):
@@ -116,7 +76,7 @@ class Range(Table):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _check_range(self.low, self.high, log=self.log)
+        check_range(self.low, self.high, log=self.log)
         return self
 
     def values(self) -> list[float]:
@@ -146,7 +106,7 @@ class Curve(Table):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _check_list("x", "parameter", self.names, "Add it")
+        check_list("x", "parameter", self.names, "Add it")
         for name in self.names:
             if name in self.fixed:
                 raise ValueError(
@@ -156,7 +116,7 @@ class Curve(Table):
         if (self.values is None) == (self.range is None):
             raise ValueError("either `values` or `range` must be given. Give one of them.")
         if self.values is not None:
-            _check_list("values", "value", self.values)
+            check_list("values", "value", self.values)
         return self
 
     @property
@@ -244,7 +204,7 @@ def spaced(low: float, high: float, points: int, *, log: bool) -> list[float]:
 
 TOP = 5
 """Trials that are taken over where nobody says how many."""
-_Point = Annotated[dict[str, ParamValue], Field(min_length=1)]
+_Point = Annotated[Values, Field(min_length=1)]
 
 
 class WarmStart(Table):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
+from hpo.study.dimensions import Dimension, unfolded
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Dimension, ParamValue
+from hpo.study.tables import ParamValue
 
 
 def point(spec: StudySpec, number: int) -> dict[str, ParamValue]:
@@ -17,15 +19,22 @@ def point(spec: StudySpec, number: int) -> dict[str, ParamValue]:
     return in_space(spec, points[number])
 
 
-def in_space(spec: StudySpec, values: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
-    """Those of the values that lie in the space of a study, as it holds them; see ``fitted``."""
-    found = {name: fitted(spec, name, value) for name, value in values.items()}
-    return {name: value for name, value in found.items() if value is not None}
+def in_space(spec: StudySpec, values: Mapping[str, Any]) -> dict[str, ParamValue]:
+    """Those of the values that lie in the space of a study, as it holds them; see ``fitted``.
+
+    Values that a trial which begins with the others lacks are left out.
+    """
+    own = {
+        n: value for n, value in unfolded(values, spec.dimensions).items() if n in spec.dimensions
+    }
+    found = {name: fitted(spec, name, value) for name, value in own.items()}
+    told = spec.present({name: value for name, value in found.items() if value is not None})
+    return {name: told[name] for name in own if name in told}
 
 
 def fitted(spec: StudySpec, name: str, value: ParamValue) -> ParamValue | None:
     """A value as the space of a study holds it: 1 as 1.0 of a float; None if it lies outside."""
-    dimension = spec.space[name]
+    dimension = spec.dimensions[name]
     if dimension.choices is not None:
         alike = (c for c in dimension.choices if isinstance(c, bool) == isinstance(value, bool))
         return next((choice for choice in alike if choice == value), None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hpo.study import endings
+from hpo.study.dimensions import split
 from hpo.study.score_text import is_percent, score_text
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
@@ -101,8 +102,13 @@ def partial_text(spec: StudySpec, slot: Slot, score: float) -> str:
     return f"{text} after {after}" if (after := endings.after(spec, slot)) else text
 
 
-def value_text(value: ParamValue) -> str:
-    """A parameter's value: four digits, ``true`` and ``false`` as in a study file."""
+def value_text(value: ParamValue | tuple[ParamValue, ...]) -> str:
+    """A parameter's value: four digits, ``true`` and ``false`` as in a study file.
+
+    One of a value per layer has a list of them, ``[3,5,8]``.
+    """
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(value_text, value))}]"
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
@@ -112,10 +118,10 @@ def unit(parameter: str) -> str:
     """The unit in a parameter's name, or an empty text.
 
     Examples:
-        >>> unit("tau_ns"), unit("f_cut_per_ns"), unit("noise_per_sqrt_ns"), unit("s")
+        >>> unit("tau_ns.0"), unit("f_cut_per_ns"), unit("noise_per_sqrt_ns"), unit("s")
         ('ns', '1/ns', '1/√ns', '')
     """
-    stem, _, last = parameter.rpartition("_")
+    stem, _, last = split(parameter)[0].rpartition("_")
     name = _UNITS.get(last, "") if stem else ""
     if name and stem.endswith("_per_sqrt"):
         return f"1/√{name}"

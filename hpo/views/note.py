@@ -10,9 +10,9 @@ import re
 import shlex
 
 from hpo.study import effort, file, score_text, time_step, warm_start
+from hpo.study.dimensions import Dimension
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Dimension
 from hpo.views import formatting, verdict
 from objectives.contract import Protocol
 
@@ -183,7 +183,7 @@ def _second(spec: StudySpec) -> str:
 
 def _table(spec: StudySpec) -> str:
     """Parameters with units, ranges and reported values."""
-    reported = spec.reported.params if spec.reported else {}
+    reported = spec.reported_params
     head = ["parameter", "unit", "values", *(["reported"] if reported else [])]
     rows = [head, ["---"] * len(head)]
     for name in spec.parameters:
@@ -197,7 +197,7 @@ def _table(spec: StudySpec) -> str:
 def _range(spec: StudySpec, name: str) -> str:
     if spec.sweep is not None:
         return "see the figure"
-    dimension: Dimension = spec.space[name]
+    dimension: Dimension = spec.dimensions[name]
     if dimension.choices is not None:
         return ", ".join(code(formatting.value_text(value)) for value in dimension.choices)
     low, high = (formatting.value_text(v) for v in (dimension.low or 0, dimension.high or 0))

@@ -166,9 +166,11 @@ class _SlotRules:
             _must(self._fits(params), f"{where}.params", "they lie in the spec's space", params)
 
     def _fits(self, params: Any) -> bool:
-        if not isinstance(params, dict) or params.keys() != self._distributions.keys():
+        if not isinstance(params, dict) or not params.keys() <= self._distributions.keys():
             return False
-        return self._in_space(params)
+        dimensions = self._spec.dimensions
+        there = {name for name, own in dimensions.items() if own.is_there(params)}
+        return params.keys() == (there or self._distributions.keys()) and self._in_space(params)
 
     def _in_space(self, params: Mapping[str, Any]) -> bool:
         known = self._distributions

@@ -16,6 +16,7 @@ MAX_GRID = 100_000
 """Points of a grid: Optuna makes them all before the first trial."""
 
 _PLAIN_SAMPLERS = ("random", "qmc", "grid")
+_OF_CONDITIONS = ("kriging-believer", "qmc", "random", "tpe")
 _OF_ONE_OBJECTIVE = ("cmaes", "kriging-believer")
 
 Rules = Iterator[tuple[object, str]]
@@ -52,6 +53,12 @@ def _rules(spec: StudySpec) -> Rules:
         yield from _of_cost(spec, spec.cost)
     if spec.constraints is not None:
         yield from _of_constraints(spec, spec.constraints)
+    yield (
+        spec.is_conditional and spec.sampler.name not in _OF_CONDITIONS,
+        f"sampler.name: a space of which trials lack some must be searched by one of "
+        f"{', '.join(_OF_CONDITIONS)}, but got name={spec.sampler.name!r}, which searches what all "
+        f"trials have alone. Choose another, remove `when`, or fix `layers`.",
+    )
     if spec.sampler.name == "grid":
         yield from _of_grid(spec)
     if spec.figure is not None:
@@ -204,13 +211,13 @@ def _of_grid(spec: StudySpec) -> Rules:
             dimension.choices is None and dimension.step is None and dimension.points is None,
             f"space.{name}: a grid must know its points. Give `points`, `step` or `choices`.",
         )
-    size = math.prod(spec.grid_size(name) for name in spec.space)
+    size = math.prod(own.size for own in spec.dimensions.values())
     yield (
         size > MAX_GRID,
         f"sampler.name: a grid must have at most {MAX_GRID:,} points, but got {size:,}. "
         f"Take fewer points, or another sampler.",
     )
-    size = math.prod(len(spec.grid(name)) for name in spec.space)
+    size = math.prod(len(spec.grid(name)) for name in spec.dimensions)
     yield (
         spec.budget.trials > size,
         f"budget.trials: a grid of {size} points must not be run more often than that, but got "
@@ -227,7 +234,7 @@ def _of_figure(spec: StudySpec, figure: Figure) -> Rules:
         spec.name in figure.overlay,
         "figure.overlay: other studies must be named, but got this one. Remove it.",
     )
-    known = sorted([*spec.searchable, "epochs"])
+    known = sorted({*spec.searchable, *spec.parameters, "epochs"})
     x = figure.x or "info.x"
     unknown = f"objective {spec.objective!r} has no parameter "
     yield (

@@ -8,7 +8,9 @@ from typing import Any
 from pydantic_core import ErrorDetails
 
 from hpo.errors import SpecError
+from hpo.study.dimensions import split, unfolded
 from hpo.study.messages import did_you_mean, first_error, rule
+from hpo.study.rules import spaces
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.tables import Curve
 from hpo.study.warm_start import fitted, in_space, range_text
@@ -60,10 +62,13 @@ def check_names(spec: StudySpec) -> None:
                 f"{did_you_mean(name, searchable)}"
             )
     for name in sorted(spec.space.keys() & spec.fixed.keys()):
+        if spec.space[name].when is not None:
+            continue  # what it is where it is not searched
         raise SpecError(
             f"fixed.{name}: a parameter must be either fixed or searched, but got it in both "
             f"[fixed] and [space]. Remove one."
         )
+    spaces.check(spec)
     if spec.sweep is None:
         return
     for index, curve in enumerate(spec.sweep.curves):
@@ -84,7 +89,7 @@ def _check_curve(spec: StudySpec, curve: Curve, key: str) -> None:
     names = [("x", name) for name in curve.names] + [("fixed", name) for name in curve.fixed]
     for place, name in names:
         _check_epochs(f"{key}.{place}", name)
-        if name not in known:
+        if name not in known and not spaces.is_of_a_layer(spec, name):
             raise SpecError(
                 f"{key}.{place}: objective {spec.objective!r} has no parameter {name!r}. "
                 f"{did_you_mean(name, known)}"
@@ -112,18 +117,27 @@ def check_values(spec: StudySpec) -> None:
         return
     for name in spec.space:
         _check_kind(spec, name)
-    lows = {name: _ends(spec, name)[0][1] for name in spec.space}
-    highs = {name: _ends(spec, name)[-1][1] for name in spec.space}
-    _check_fixed(spec, first_error(spec, lows, highs), "[space]")
-    for name in spec.space:
+    lows = {name: _ends(spec, name)[0][1] for name in spec.dimensions}
+    highs = {name: _ends(spec, name)[-1][1] for name in spec.dimensions}
+    _check_fixed(spec, _refused(spec, lows, highs), "[space]")
+    for name in spec.dimensions:
+        where = spaces.where(spec, name)
         for end, value in _ends(spec, name):
-            problem = first_error(spec, {**lows, name: value}, {**highs, name: value})
+            own = {**where, name: value}
+            problem = _refused(spec, {**lows, **own}, {**highs, **own})
             if problem is None:
                 continue
+            if problem["loc"] and problem["loc"][0] != split(name)[0]:
+                _check_fixed(spec, problem, "[space]")  # of one that is not there
             key = f"space.{name}.{end}"
             if not problem["loc"]:  # a rule between several parameters
                 raise SpecError(f"{key}={value!r}: {rule(problem)}")
             raise SpecError(_out_of_bounds(spec, key, end, {**problem, "input": value}))
+
+
+def _refused(spec: StudySpec, *candidates: Mapping[str, Any]) -> ErrorDetails | None:
+    """What the objective has against trials that begin with these values; see ``first_error``."""
+    return first_error(spec, *map(spec.present, candidates))
 
 
 def _check_kind(spec: StudySpec, name: str) -> None:
@@ -134,7 +148,7 @@ def _check_kind(spec: StudySpec, name: str) -> None:
         raise SpecError(f"space.{name}: `low` and `high`, or `choices`, must be given. Add them.")
     if not spec.accepted_types(name) & {int, float}:
         raise SpecError(f"space.{name}: only a number has a range. Give `choices` instead.")
-    for field in ("low", "high", "step") if spec.kind(name) == "int" else ():
+    for field in ("low", "high", "step") if spec.number_kind(name) == "int" else ():
         value = getattr(dimension, field)
         if value is not None and value != int(value):
             raise SpecError(
@@ -144,7 +158,7 @@ def _check_kind(spec: StudySpec, name: str) -> None:
 
 def _ends(spec: StudySpec, name: str) -> list[tuple[str, Any]]:
     """What must be possible for a parameter: its ends or choices, each with its key."""
-    dimension = spec.space[name]
+    dimension = spec.dimensions[name]
     if dimension.choices is not None:
         return [("choices", choice) for choice in dimension.choices]
     cast = int if spec.kind(name) == "int" else float
@@ -167,13 +181,15 @@ def _check_fixed(spec: StudySpec, problem: ErrorDetails | None, other: str, key:
             f"fixed.{name}: objective {spec.objective!r} has no default for this parameter. "
             f"Give it in [fixed] or {other}."
         )
-    if name in spec.fixed:
+    if split(name)[0] in spec.fixed:
         raise SpecError(_out_of_bounds(spec, f"fixed.{name}", name, problem))
 
 
 def _named(problem: ErrorDetails) -> str:
-    """The parameter that is wrong; pydantic names the branch of a union behind it."""
-    first = str(problem["loc"][0])
+    """The parameter that is wrong; pydantic names the branch of a union behind it, then a layer."""
+    first, *rest = map(str, problem["loc"])
+    if rest[:1] == ["layers"] and rest[1:]:
+        return f"{first}.{rest[1]}"
     return ".".join(map(str, problem["loc"])) if f"{first}." == VARIABILITY else first
 
 
@@ -214,12 +230,12 @@ def check_points(spec: StudySpec) -> None:
     points = (spec.warm_start and spec.warm_start.points) or ()
     for number, values in enumerate(points):
         check_point(spec, values, f"warm_start.points.{number}", "Widen that, or change the point.")
-    lows = {name: _ends(spec, name)[0][1] for name in spec.space}
+    lows = spec.present({name: _ends(spec, name)[0][1] for name in spec.dimensions})
     lows |= spec.point(0) if spec.sweep is not None else {}
     reported = spec.reported.params if spec.reported else {}
-    problem = first_error(spec, {**lows, **reported}) if spec.reported else None
+    problem = first_error(spec, {**lows, **spec.reported_params}) if spec.reported else None
     if problem is not None and problem["loc"] and problem["loc"][0] in reported:
-        name = problem["loc"][0]
+        name = _named(problem)
         raise SpecError(
             f"reported.params.{name}: {rule(problem)} must hold, but got "
             f"{name}={problem['input']!r}. Change it."
@@ -233,18 +249,20 @@ def check_point(spec: StudySpec, values: Mapping[str, Any], key: str, todo: str)
         SpecError: the first broken rule; the text begins with the key. ``todo`` says what to do
             about a value outside the space.
     """
-    for name, value in values.items():
-        if name not in spec.space:
+    for name, value in (own := unfolded(values, spec.dimensions)).items():
+        if name not in spec.dimensions:
             raise SpecError(
                 f"{key}.{name}: a point must name searched parameters, but got {name}={value!r}. "
-                f"{did_you_mean(name, spec.space)}"
+                f"{did_you_mean(name, spec.dimensions)}"
             )
         if fitted(spec, name, value) is None:
             raise SpecError(
                 f"{key}.{name}: a value must lie in the space, but got {name}={value!r} where "
-                f"space.{name} is {range_text(spec.space[name])}. {todo}"
+                f"space.{name} is {range_text(spec.dimensions[name])}. {todo}"
             )
-    own = in_space(spec, values)
-    problem = first_error(spec, own) if own.keys() == spec.space.keys() else None
+        spaces.check_conditions(spec, own, name, f"{key}.{name}")
+    found = in_space(spec, values)
+    whole = all(name in found for name, own in spec.dimensions.items() if own.is_there(found))
+    problem = first_error(spec, found) if whole else None
     if problem is not None:
         raise SpecError(f"{key}: {rule(problem).rstrip('.')}. Change the point.")

@@ -20,10 +20,10 @@ from hpo.views.palette import GREY, INK
 
 def compared(spec: StudySpec) -> list[str]:
     """Searched parameters of which a value is reported that can be placed in their range."""
-    reported = spec.reported.params if spec.reported else {}
+    reported = spec.reported_params
     return [
         name
-        for name, dimension in spec.space.items()
+        for name, dimension in spec.dimensions.items()
         if name in reported
         and (dimension.choices is not None or place(spec, name, reported[name]) is not None)
     ]
@@ -38,9 +38,9 @@ def distance_to_reported(spec: StudySpec, params: Mapping[str, ParamValue]) -> f
     assert spec.reported is not None
     squares = []
     for name in compared(spec):
-        values = params[name], spec.reported.params[name]
+        values = params[name], spec.reported_params[name]
         here, there = (place(spec, name, value) for value in values)
-        if spec.space[name].choices is None and here is not None and there is not None:
+        if spec.dimensions[name].choices is None and here is not None and there is not None:
             squares.append((here - there) ** 2)
         else:
             squares.append(float(values[0] != values[1]))

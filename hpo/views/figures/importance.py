@@ -132,7 +132,7 @@ def _panel(
     spec = snapshot.spec
     x, y = ([position(value) for value in axis] for axis in axes)
     rounded = [[float(f"{value:.4g}") for value in row] for row in z]
-    numbers = all(spec.space[name].choices is None for name in pair)
+    numbers = all(spec.dimensions[name].choices is None for name in pair)
     kind = go.Contour if numbers else go.Heatmap
     ground = kind(x=x, y=y, z=rounded, coloraxis="coloraxis", hoverinfo="skip")
     if numbers:
@@ -140,7 +140,7 @@ def _panel(
         ground.update(contours_coloring="heatmap")  # else it cannot share the scale of a heatmap
     look: dict[str, Any] = {"size": 4, "color": "white", "line": {"width": 0.8, "color": INK}}
     traces = [ground, _dots(spec, pair, shown, "trial", look)]
-    reported = spec.reported.params if spec.reported else {}
+    reported = spec.reported_params
     if all(name in reported for name in pair):
         x, y = ([position(reported[name])] for name in pair)
         look = {"symbol": "x-thin", "size": 14, "line": {"width": 3, "color": VERMILLION}}
@@ -159,7 +159,7 @@ def _dots(
 
 
 def _axis(spec: StudySpec, name: str) -> dict[str, Any]:
-    dimension, label = spec.space[name], safe(formatting.parameter_label(name))
+    dimension, label = spec.dimensions[name], safe(formatting.parameter_label(name))
     axis: dict[str, Any] = {"title": {"text": label, "standoff": 4}, "showgrid": False}
     if dimension.choices is not None:
         return {**axis, "type": "category"}
@@ -172,7 +172,7 @@ def _axis(spec: StudySpec, name: str) -> dict[str, Any]:
 
 def _grid(spec: StudySpec, name: str) -> list[ParamValue]:
     """Values along a parameter: its choices, or ``GRID`` of its range, even on its axis."""
-    dimension = spec.space[name]
+    dimension = spec.dimensions[name]
     if dimension.choices is not None:
         return list(dimension.choices[:GRID])
     import numpy as np
@@ -184,7 +184,7 @@ def _grid(spec: StudySpec, name: str) -> list[ParamValue]:
 
 def _place(spec: StudySpec, name: str, value: ParamValue) -> float:
     """A value as a number: the index of a choice, the logarithm of what is searched so."""
-    dimension = spec.space[name]
+    dimension = spec.dimensions[name]
     if dimension.choices is not None:
         return float(dimension.choices.index(value))
     return math.log(float(value)) if dimension.log else float(value)
@@ -212,7 +212,7 @@ def _smooth(
         at = np.array([_place(spec, name, slot.params[name]) for slot in trials])
         grid = np.array([_place(spec, name, value) for value in axis])
         width = len(at) ** (-1 / 6) * float(at.std())
-        if spec.space[name].choices is not None:
+        if spec.dimensions[name].choices is not None:
             width = 0.1  # of 1 between two choices
         else:
             width = max(width, 0.03 * float(np.ptp(grid)))

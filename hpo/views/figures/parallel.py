@@ -44,26 +44,26 @@ def parallel(snapshot: StudySnapshot) -> go.Figure | None:
             score = axis_score(spec, slot)
             x += [*_places(spec, slot.params), (score - low) / (high - low), None]
             text += [f"trial {slot.number}: {formatting.partial_text(spec, slot, slot.score or 0)}"]
-        rows = [*range(len(spec.space) + 1), None] * len(slots)
+        rows = [*range(len(spec.dimensions) + 1), None] * len(slots)
         line = {"color": colour, "width": width}
         drawn = go.Scatter(x=x, y=rows, mode="lines", name=safe(name), line=line)
-        told = [each for each in text for _ in range(len(spec.space) + 2)]
+        told = [each for each in text for _ in range(len(spec.dimensions) + 2)]
         return drawn.update(text=told, hovertemplate="%{text}<extra></extra>")
 
     good = sample(snapshot.front or _best(spec, trials), MAX_BEST)
     numbers = {slot.number for slot in good}
     others = sample([slot for slot in trials if slot.number not in numbers], MAX_OTHERS)
-    figure = style(go.Figure(), height=80 + _ROW * (len(spec.space) + 1))
+    figure = style(go.Figure(), height=80 + _ROW * (len(spec.dimensions) + 1))
     figure.add_trace(lines(others, "other trials", GREY, 0.8).update(opacity=0.7))
     figure.add_trace(lines(good, "front" if snapshot.front else "best tenth", BLUE, 1.4))
     if (best := snapshot.best) is not None:
         name = f"trial {best.number}, {verdict.named(snapshot)}"
         figure.add_trace(lines([best], name, ORANGE, 3.5))
     if spec.reported is not None and (known := reported_score(spec)) is not None:
-        x = [*_places(spec, spec.reported.params), (known[0] - low) / (high - low)]
+        x = [*_places(spec, spec.reported_params), (known[0] - low) / (high - low)]
         at = go.Scatter(x=x, y=[*range(len(x))], mode="lines+markers", name="reported", **DASHED)
         figure.add_trace(at.update(hoverinfo="skip"))
-    names = [_name(spec, name) for name in spec.space]
+    names = [_name(spec, name) for name in spec.dimensions]
     names.append(f"{safe(formatting.metric(spec))}<br><sup>{low:.4g} – {high:.4g}</sup>")
     figure.update_yaxes(tickvals=[*range(len(names))], ticktext=names, ticks="", showline=False)
     figure.update_yaxes(range=[len(names) - 0.7, -0.3]).update_layout(margin_b=40)
@@ -78,12 +78,12 @@ def _best(spec: StudySpec, trials: Sequence[Slot]) -> list[Slot]:
 
 
 def _places(spec: StudySpec, params: Mapping[str, ParamValue]) -> list[float | None]:
-    return [place(spec, name, params[name]) if name in params else None for name in spec.space]
+    return [place(spec, name, params[name]) if name in params else None for name in spec.dimensions]
 
 
 def _name(spec: StudySpec, name: str) -> str:
     """A parameter and its range, or its choices."""
-    dimension = spec.space[name]
+    dimension = spec.dimensions[name]
     ends = dimension.choices or [end for end in (dimension.low, dimension.high) if end is not None]
     between = " · " if dimension.choices else " – "
     text = formatting.cut(between.join(map(formatting.value_text, ends)), 28)

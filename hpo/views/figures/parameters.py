@@ -37,7 +37,7 @@ MAX_PANELS, PANEL_POINTS = 9, 1300
 
 def parameters(snapshot: StudySnapshot) -> go.Figure:
     """Every parameter, coloured by trial number."""
-    names = list(snapshot.spec.space)
+    names = list(snapshot.spec.dimensions)
     figure, rows = _grid(snapshot, names, scored(snapshot), coloured=True)
     figure.update_layout(height=80 + 250 * rows, margin_b=60)
     bar = {"title": {"text": "trial"}, "thickness": 12, "len": min(1.0, 0.6 + 0.4 / rows)}
@@ -47,7 +47,7 @@ def parameters(snapshot: StudySnapshot) -> go.Figure:
 
 def card(snapshot: StudySnapshot) -> go.Figure:
     """Fewer trials in one colour; of more than nine parameters, those that separate scores best."""
-    space = list(snapshot.spec.space)
+    space = list(snapshot.spec.dimensions)
     best = sorted(space, key=lambda name: -separation(snapshot, name))[:MAX_PANELS]
     names = [name for name in space if name in best]
     shown = chosen(snapshot, PANEL_POINTS // len(names))
@@ -117,8 +117,8 @@ def _marks(snapshot: StudySnapshot, name: str, view: tuple[float, float]) -> lis
         x, y = [position(best.params[name])], [axis_score(spec, best)]
         text = [f"{verdict.named(snapshot)}, {hover(spec, best)}"]
         traces.append(markers(x, y, text, name="best", marker=marker))
-    if spec.reported is not None and name in spec.reported.params:
-        value = spec.reported.params[name]
+    if spec.reported is not None and name in spec.reported_params:
+        value = spec.reported_params[name]
         across = go.Scatter(x=[position(value)] * 2, y=list(view), mode="lines", name="reported")
         said = safe(f"reported {name} = {formatting.value_text(value)}")
         traces.append(across.update(**DASHED, hovertemplate=f"{said}<extra></extra>"))
@@ -126,7 +126,7 @@ def _marks(snapshot: StudySnapshot, name: str, view: tuple[float, float]) -> lis
 
 
 def _axis(spec: StudySpec, name: str, shown: Sequence[Slot]) -> dict[str, Any]:
-    dimension = spec.space[name]
+    dimension = spec.dimensions[name]
     title = {"text": safe(formatting.parameter_label(name)), "standoff": 4}
     axis: dict[str, Any] = {"title": title, "tickfont": {"size": 11}}
     if dimension.choices is not None:
@@ -134,8 +134,8 @@ def _axis(spec: StudySpec, name: str, shown: Sequence[Slot]) -> dict[str, Any]:
         axis |= {"type": "category", "categoryorder": "array", "categoryarray": order}
     elif dimension.log:
         drawn = [slot.params[name] for slot in shown if name in slot.params]
-        if spec.reported is not None and name in spec.reported.params:
-            drawn.append(spec.reported.params[name])
+        if spec.reported is not None and name in spec.reported_params:
+            drawn.append(spec.reported_params[name])
         numbers = [float(value) for value in drawn if float(value) > 0]
         axis |= {**log_axis(numbers), "exponentformat": "power"}
     return axis

@@ -83,7 +83,7 @@ def measure(snapshot: StudySnapshot) -> Importance | None:
 
     scores = np.array([slot.score for slot in trials])
     count = min(_MOST_BINS, max(2, math.isqrt(len(trials) // _PER_CELL)))
-    bins = {name: _bins(spec, name, trials, count) for name in sorted(spec.space)}
+    bins = {name: _bins(spec, name, trials, count) for name in sorted(spec.dimensions)}
     return Importance(
         trials=len(trials),
         mains=_mains(spec, trials, bins, scores),
@@ -110,7 +110,7 @@ def _mains(
         sampler=optuna.samplers.RandomSampler(seed=_SEED),
         pruner=optuna.pruners.NopPruner(),
     )
-    names = sorted(spec.space)
+    names = sorted(spec.dimensions)
     found = PedAnovaImportanceEvaluator().evaluate(study, names)
     total = sum(found.values()) or 1.0
     mains = [
@@ -158,7 +158,7 @@ def _bins(spec: StudySpec, name: str, trials: Sequence[Slot], count: int) -> NDA
     import numpy as np
 
     values = [slot.params[name] for slot in trials]
-    choices = spec.space[name].choices
+    choices = spec.dimensions[name].choices
     if choices is not None:
         return np.array([choices.index(value) for value in values])
     numbers = np.array(values, dtype=float)

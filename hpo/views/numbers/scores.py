@@ -56,7 +56,7 @@ def place(spec: StudySpec, name: str, value: ParamValue) -> float | None:
     Of logarithms where the search is logarithmic; choices stand evenly, in the order of the file.
     None of what has no place: another choice, a text or no positive number where numbers are.
     """
-    dimension = spec.space[name]
+    dimension = spec.dimensions[name]
     if (choices := dimension.choices) is not None:
         return choices.index(value) / max(1, len(choices) - 1) if value in choices else None
     if isinstance(value, str | bool) or (dimension.log and value <= 0):

@@ -316,7 +316,7 @@ def _best(snapshot: StudySnapshot) -> Section:
         number, std = known
         spread = f" ± {std:.4g}" if std else ""
         rows.append(["reported", f"{number:.4g}{spread}", ""])
-        rows[0] += [_value(spec.reported.params.get(name)) for name in names]
+        rows[0] += [_value(spec.reported_params.get(name)) for name in names]
         rows[0] += [_value(spec.reported.cost)] if two else []
     for slot in snapshot.front if two else snapshot.ranking[:BEST_ROWS]:
         row = [f"trial {slot.number}", _member_scores(snapshot, slot)]

@@ -8,12 +8,12 @@ import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import zip_longest
+from typing import Any
 
 from hpo.study import score_text, time_step
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot, StudyState, told
 from hpo.study.spec import StudySpec
-from hpo.study.tables import ParamValue
 from hpo.study.trials import MAX_LOSSES, Slot, SlotState
 from hpo.study.trials import slot_name as slot_text
 from hpo.views import formatting
@@ -92,7 +92,7 @@ def wrapped(rows: Sequence[Sequence[str]], *, width: int, most: int = 24) -> lis
     return columns(found)
 
 
-def params_text(params: Mapping[str, ParamValue], spec: StudySpec | None = None) -> str:
+def params_text(params: Mapping[str, Any], spec: StudySpec | None = None) -> str:
     """``tau_ns=2.3 lr0=0.15``, in the order of the spec's space if it is given."""
     order = list(spec.parameters) if spec else []
     known = [key for key in order if key in params] or list(params)
@@ -154,7 +154,8 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
         beside["  fresh seeds"] = str(reported.n or "–")
         if reported.cost is not None:
             beside[f"  {formatting.quantity_label(spec.cost_name)}"] = _cost_cell(reported.cost)
-        beside |= {name: formatting.value_text(value) for name, value in reported.params.items()}
+        shown = spec.reported_params.items()
+        beside |= {name: formatting.value_text(value) for name, value in shown}
         rows = [[*row, beside.get(row[0], "–")] for row in rows]
     return columns(rows, right=range(1, len(rows[0])))
 

@@ -66,7 +66,7 @@ def test_points_near_another_keep_to_the_values_that_there_are() -> None:
     near = cube.near(point, 0.05, 300, chance)
     assert {cube.params(p)["layers"] for p in near} == {1, 2, 3, 4}
     assert {cube.params(p)["step"] for p in near} <= set(np.arange(0.5, 2.01, 0.25))
-    moved = np.abs(near - point)[:, cube.free]
+    moved = np.abs(near - point)[:, cube.free(point)]
     assert 0.3 < (moved > 0).mean() < 0.7
     assert moved.max() < 0.25
     two = cube.point({**cube.params(point), "colour": "red"})
