@@ -58,7 +58,7 @@ class LaunchDefaults(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    executor: Literal["local", "slurm"] = "local"
+    executor: Literal["local", "slurm", "dask"] = "local"
     workers: Annotated[int, Field(ge=0)] | None = None
     lease: Annotated[float, Field(gt=0, allow_inf_nan=False)] = LEASE_S
     """Seconds."""
@@ -106,6 +106,21 @@ class SlurmDefaults(BaseModel):
         return 86400 * int(days or 0) + sum(p * u for p, u in zip(parts, units, strict=False))
 
 
+def _scheduler(text: str) -> str:
+    if not re.fullmatch(r"((tcp|tls|ws|wss|ucx)://)?[^\s/]+:\d+", text):
+        raise ValueError("an address as `dask scheduler` prints it, like tcp://HOST:8786,")
+    return text
+
+
+class DaskDefaults(BaseModel):
+    """``[dask]``: the cluster whose tasks are workers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scheduler: Annotated[str, AfterValidator(_scheduler)] | None = None
+    """As in ``tcp://HOST:8786``."""
+
+
 def _address(text: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+\S*", text):
         raise ValueError("an address that begins with https:// or http://")
@@ -132,12 +147,14 @@ class SiteConfig(BaseModel):
 
     launch: LaunchDefaults = LaunchDefaults()
     slurm: SlurmDefaults = SlurmDefaults()
+    dask: DaskDefaults = DaskDefaults()
     notify: NotifyDefaults = NotifyDefaults()
 
 
 _TABLES: dict[str, type[BaseModel]] = {
     "launch": LaunchDefaults,
     "slurm": SlurmDefaults,
+    "dask": DaskDefaults,
     "notify": NotifyDefaults,
 }
 
@@ -164,12 +181,12 @@ def load(arguments: Namespace | None = None) -> SiteConfig:
         for table, values in raw.items():
             tree[table].update(values)
     launch = tree["launch"]
-    of_cluster = launch.get("executor") == "slurm" and "workers" in launch
+    of_cluster = launch.get("executor", "local") != "local" and "workers" in launch
     for table, key, where, value in _given(arguments):
         _check({table: {key: value}}, where, strict=False)
         tree[table][key] = {**tree[table].get(key, {}), **value} if key == "options" else value
         of_cluster = of_cluster and key != "workers"
-    if of_cluster and launch["executor"] != "slurm":
+    if of_cluster and launch["executor"] == "local":
         del launch["workers"]  # that of the cluster is none for this machine
     site = SiteConfig.model_validate(tree)
     _check_limit(site.slurm)
@@ -245,7 +262,7 @@ def _given(arguments: Namespace | None) -> Iterator[tuple[str, str, str, Any]]:
         if key == "options" and value is not None:
             name, value = "slurm_option", dict(map(option, value))
         if value is not None:
-            yield table, key, f"--{name.replace('_', '-')}", value
+            yield table, key, f"--{name.removeprefix('dask_').replace('_', '-')}", value
 
 
 def _lines(key: str, text: str, where: str) -> Any:

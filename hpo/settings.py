@@ -12,6 +12,7 @@
 | `HPO_EXECUTOR`                | `executor` of its table `[launch]` | what the file says        |
 | `HPO_LAUNCH_WORKERS`          | another key of `[launch]`          | what the file says        |
 | `HPO_SLURM_PARTITION`         | a key of its table `[slurm]`       | what the file says        |
+| `HPO_DASK_SCHEDULER`          | a key of its table `[dask]`        | what the file says        |
 | `HPO_NOTIFY_WEBHOOK`          | a key of its table `[notify]`      | what the file says        |
 """
 

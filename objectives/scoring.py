@@ -42,7 +42,8 @@ class Hardware:
     """
 
     def __init__(self, variability: Variability, seed: int, n_steps: int) -> None:
-        """Take all as they are."""
+        """Look for the measured devices, if there are some: see ``Variability.measured``."""
+        variability.measured()
         self._variability, self._seed, self._n_steps = variability, seed, n_steps
         self._noise: dict[range, Tensor | None] = {}
         self._n_kept = 0

@@ -9,11 +9,23 @@ then the mean accuracy over ``draws`` simulated chips. Light to import; the work
 from __future__ import annotations
 
 import math
-from typing import Annotated
+import os
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from objectives import measured
+from objectives.contract import UnavailableError
+from objectives.measured import Measured
 
 Spread = Annotated[float, Field(ge=0, le=1)]
+REPLACED = {
+    "tau_ns": "tau_spread",
+    "s": "s_spread",
+    "oscillator_noise_per_sqrt_ns": "oscillator_noise_per_sqrt_ns",
+}
+"""A column of measured devices -> the key in whose place it is."""
 
 
 class Variability(BaseModel):
@@ -26,6 +38,9 @@ class Variability(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    places: ClassVar[frozenset[str]] = frozenset({"devices"})
+    """As ``TaskParams.places``."""
 
     tau_spread: Annotated[
         Spread, Field(description="relative standard deviation of tau_ns from neuron to neuron")
@@ -65,12 +80,77 @@ class Variability(BaseModel):
     draws: Annotated[
         int, Field(ge=1, le=1000, description="simulated chips over which the score is the mean")
     ] = 8
+    devices: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="a CSV file of measured oscillators: every neuron of a chip is one of them,"
+            " in place of the spreads and the noise that it has columns of; a relative path begins"
+            " at the directory of the study file",
+        ),
+    ] = None
+    devices_sha256: Annotated[
+        str | None,
+        Field(
+            pattern="^[0-9a-f]{64}$",
+            description="content of that file; filled in when the study file is read, and verified"
+            " by every worker",
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _hash_is_of_devices(self) -> Self:
+        if self.devices_sha256 is not None and self.devices is None:
+            raise ValueError(
+                "devices_sha256: the file must be named, but got devices=none. Give devices."
+            )
+        return self
+
+    def resolved(self, base: Path) -> Self:
+        """With an absolute path and the hash of the devices, as ``TaskParams.resolved``.
+
+        Raises:
+            ValueError: they break a rule; the message says where, which and what to do.
+        """
+        if self.devices is None:
+            return self
+        path = Path(os.path.abspath(base / os.path.expanduser(self.devices)))
+        found = measured.verified(path, self.devices_sha256)
+        self._check_doubles(found)
+        return self.model_copy(update={"devices": str(path), "devices_sha256": found.sha256})
+
+    def measured(self) -> Measured | None:
+        """The measured devices; None if all is drawn from distributions.
+
+        Raises:
+            UnavailableError: those of ``devices_sha256`` are not at hand on this host.
+            ValueError: a key says what a column says.
+        """
+        if self.devices is None:
+            return None
+        if self.devices_sha256 is None:
+            found = measured.verified(Path(self.devices), None)
+        else:
+            try:
+                found = measured.pinned(Path(self.devices), self.devices_sha256)
+            except ValueError as error:
+                raise UnavailableError(str(error)) from error
+        self._check_doubles(found)
+        return found
+
+    def _check_doubles(self, found: Measured) -> None:
+        for column, key in REPLACED.items():
+            if column in found.columns and getattr(self, key) > 0:
+                raise ValueError(
+                    f"{self.devices}: what is measured must not be drawn, too, but got a column "
+                    f"{column} and {key}={getattr(self, key)}. Remove one."
+                )
 
     @property
     def is_random(self) -> bool:
         """Whether chips differ from each other: rounded weights alone are the same on all."""
         names = ("tau_spread", "s_spread", "input_noise", "oscillator_noise_per_sqrt_ns")
-        return any(getattr(self, name) > 0 for name in names)
+        return self.devices is not None or any(getattr(self, name) > 0 for name in names)
 
 
 def log_normal_sigma(spread: float) -> float:

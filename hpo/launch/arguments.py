@@ -22,6 +22,8 @@ HPO_STORAGE=postgresql://me@server/hpo hpo launch my.toml --workers 0
 hpo launch seqdigits --executor slurm --workers 64 --workers-per-job 8 \\
         --slurm-partition compute --slurm-time 4:00:00
     8 jobs of SLURM with 8 workers each; hpo.toml or HPO_SLURM_PARTITION keep what a site needs
+hpo launch seqdigits --executor dask --scheduler tcp://head:8786 --workers 16
+    16 tasks of a Dask cluster that is there already, as by dask-jobqueue: PBS, LSF, HTCondor
 hpo launch seqdigits --name short --set stop.target=0.9 --set stop.patience=50
     a search that ends when it has found enough; likewise [racing], [warm_start], [variability] and
     [cost]: `hpo guide` ends with them, docs/reference/study-file.md explains them
@@ -60,8 +62,15 @@ def parser() -> Parser:
     how = p.add_argument_group("how to run it")
     how.add_argument(
         "--executor",
-        choices=["local", "slurm"],
-        help="where workers start: on this machine (default), or as jobs of a cluster",
+        choices=["local", "slurm", "dask"],
+        help="where workers start: on this machine (default), as jobs of SLURM, or as tasks of a "
+        "Dask cluster",
+    )
+    how.add_argument(
+        "--scheduler",
+        dest="dask_scheduler",
+        metavar="ADDRESS",
+        help="with --executor dask: that of the cluster, as in tcp://HOST:8786",
     )
     how.add_argument(
         "--workers",

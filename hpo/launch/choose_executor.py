@@ -10,7 +10,8 @@ from hpo import settings
 from hpo.config import SiteConfig
 from hpo.errors import HpoError
 from hpo.launch import plan
-from hpo.launch.executors import Executor, asked
+from hpo.launch.executors import Executor, asked, dask
+from hpo.launch.executors.dask import DaskExecutor
 from hpo.launch.executors.local import LocalExecutor
 from hpo.launch.executors.slurm import SlurmExecutor
 from hpo.ledger.ledger import Ledger
@@ -23,13 +24,21 @@ def check(site: SiteConfig) -> None:
     """Check what depends on the executor before anything is touched.
 
     Raises:
-        HpoError: it must be told how many workers there are.
+        HpoError: it must be told how many workers there are, or which cluster it is.
     """
-    if site.launch.executor == "slurm" and site.launch.workers is None:
+    name = site.launch.executor
+    if name != "local" and site.launch.workers is None:
         raise HpoError(
-            "slurm: the number of workers must be given, but got workers=none. Give it: "
+            f"{name}: the number of workers must be given, but got workers=none. Give it: "
             "--workers N, or workers in [launch] of hpo.toml."
         )
+    if name == "dask" and site.dask.scheduler is None:
+        raise HpoError(
+            "dask: the scheduler must be given, but got scheduler=none. Give the address that it "
+            "prints: --scheduler tcp://HOST:8786, or scheduler in [dask] of hpo.toml."
+        )
+    if name == "dask":
+        dask.require()
 
 
 def executor(
@@ -57,14 +66,21 @@ def executor(
             probed=lambda name: name in {worker.name for worker in asked(ledger.workers, [])},
             release=release_job,
         )
-    return LocalExecutor(
-        spec.name,
-        storage_url=storage.url,
-        logs=_logs(spec),
-        threads=site.launch.threads,
-        options=_options(arguments, site),
-        release=release,
-    )
+    how: dict[str, Any] = {
+        "storage_url": storage.url,
+        "threads": site.launch.threads,
+        "options": _options(arguments, site),
+    }
+    if site.launch.executor == "dask":
+        assert site.dask.scheduler is not None
+        return DaskExecutor(
+            spec.name,
+            scheduler=site.dask.scheduler,
+            logs=_logs(spec) / "dask",
+            only_here=_database(arguments)[1],
+            **how,
+        )
+    return LocalExecutor(spec.name, logs=_logs(spec), release=release, **how)
 
 
 def script(arguments: Namespace, site: SiteConfig, spec: StudySpec) -> str | None:
@@ -77,8 +93,7 @@ def script(arguments: Namespace, site: SiteConfig, spec: StudySpec) -> str | Non
 def _slurm(
     arguments: Namespace, site: SiteConfig, spec: StudySpec, **of_ledger: Any
 ) -> SlurmExecutor:
-    url = settings.storage_url() if arguments.storage is None else arguments.storage
-    where = place(parse_url(url)) if url else f"the embedded server in {settings.home()}"
+    where, only_here = _database(arguments)
     return SlurmExecutor(
         spec.name,
         site=site.slurm,
@@ -87,8 +102,15 @@ def _slurm(
         **of_ledger,
         threads=site.launch.threads,
         options=_options(arguments, site),
-        only_here=where if url is None or is_of_this_host(parse_url(url)) else None,
+        only_here=only_here,
     )
+
+
+def _database(arguments: Namespace) -> tuple[str, str | None]:
+    """The database in words, and again if no other host reaches it, else None."""
+    url = settings.storage_url() if arguments.storage is None else arguments.storage
+    where = place(parse_url(url)) if url else f"the embedded server in {settings.home()}"
+    return where, where if url is None or is_of_this_host(parse_url(url)) else None
 
 
 def _logs(spec: StudySpec) -> Path:

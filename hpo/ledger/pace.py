@@ -36,19 +36,22 @@ def pace(connection: Connection, spec: StudySpec, host: str) -> Pace | None:
     if not schema.is_current(connection):
         return None
     newest = select(studies).order_by(studies.c.created_at.desc(), studies.c.id.desc())
-    same = _kind(spec.stored(), spec.task_params.places)
+    places = spec.task_params.places | getattr(spec.hardware, "places", frozenset())
+    same = _kind(spec.stored(), places)
     found: list[Pace] = []
     for row in connection.execute(newest).all():
-        if _kind(row.spec, spec.task_params.places) == same:
+        if _kind(row.spec, places) == same:
             found += _measured(connection, row)
     return next((pace for pace in found if pace.host == host), next(iter(found), None))
 
 
 def _kind(spec: Mapping[str, Any], places: frozenset[str]) -> list[Any]:
     """What says how long an epoch takes, of a stored spec; where data lies is no matter."""
-    task = {key: value for key, value in spec.get("task", {}).items() if key not in places}
-    tables = [spec.get(name, {}) for name in ("objective", "fixed", "variability")]
-    return [*tables, task, sorted(spec.get("space", {}))]
+    tables = [
+        {key: value for key, value in spec.get(name, {}).items() if key not in places}
+        for name in ("fixed", "variability", "task")
+    ]
+    return [spec.get("objective", {}), *tables, sorted(spec.get("space", {}))]
 
 
 def _measured(connection: Connection, study: Row[Any]) -> Sequence[Pace]:

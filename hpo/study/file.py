@@ -111,12 +111,14 @@ def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
         SpecError: the first problem, located.
     """
     spec = validate(raw, where=where)
-    task = _pinned_task(spec, base.absolute(), where)
+    task = _pinned(spec.task_params, spec.task, base.absolute(), f"{where}: task")
+    varied = _pinned(spec.hardware, spec.variability, base.absolute(), f"{where}: variability")
     fields = spec.objective_impl.Params.model_fields
     defaults = {name: fields[name].default for name in spec.unnamed}
-    if task != spec.task or defaults:
+    if task != spec.task or varied != (spec.variability or {}) or defaults:
         fixed = {**raw.get("fixed", {}), **defaults}
-        spec = validate({**raw, "task": task, "fixed": fixed}, where=where)
+        pinned = {"task": task, "fixed": fixed, "variability": varied}
+        spec = validate({**raw, **pinned}, where=where)
     spec.__dict__["filled"] = frozenset(defaults)  # no field: two equal specs may differ in it
     return spec
 
@@ -143,15 +145,16 @@ def _quicker(raw: dict[str, Any], spec: StudySpec, given: Mapping[str, Any]) -> 
     return tree if "name" in given else {**tree, "name": f"{spec.name}-quick"}
 
 
-def _pinned_task(spec: StudySpec, base: Path, where: str) -> dict[str, Any]:
-    """The ``[task]`` table with what the task makes absolute and pins, see ``resolved``."""
-    task = spec.task_params
+def _pinned(model: Any, table: Mapping[str, Any] | None, base: Path, where: str) -> dict[str, Any]:
+    """A table with what its model makes absolute and pins, see ``TaskParams.resolved``."""
+    if not hasattr(model, "resolved"):
+        return dict(table or {})
     try:
-        resolved = task.resolved(base)
+        resolved = model.resolved(base)
     except ValueError as error:
-        raise SpecError(f"{where}: task: {error}") from None
-    before, after = task.model_dump(mode="json"), resolved.model_dump(mode="json")
-    return {**spec.task, **{key: after[key] for key in after if after[key] != before[key]}}
+        raise SpecError(f"{where}: {error}") from None
+    before, after = model.model_dump(mode="json"), resolved.model_dump(mode="json")
+    return {**(table or {}), **{key: after[key] for key in after if after[key] != before[key]}}
 
 
 def _parse(path: Path) -> dict[str, Any]:

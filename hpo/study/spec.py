@@ -195,6 +195,12 @@ class StudySpec(Table):
         return tasks[name](**{"name": name, **self.task})
 
     @property
+    def hardware(self) -> BaseModel | None:
+        """The validated ``[variability]`` table; None without one."""
+        model = self.objective_impl.variability
+        return model(**self.variability) if model and self.variability else None
+
+    @property
     def maximize(self) -> bool:
         """Whether a larger score is better."""
         return self.objective_impl.direction == "maximize"
@@ -284,8 +290,9 @@ class StudySpec(Table):
     def sweepable(self) -> list[str]:
         """The names that a curve of a sweep knows: those of variability, too."""
         model = self.objective_impl.variability
-        names = model.model_fields if model else {}
-        return [*self.searchable, *(VARIABILITY + name for name in names)]
+        names = [VARIABILITY + name for name in (model.model_fields if model else ())]
+        numbers = [name for name in names if self.accepted_types(name) & {int, float}]
+        return [*self.searchable, *numbers]
 
     @property
     def cost_name(self) -> str:
@@ -310,8 +317,9 @@ class StudySpec(Table):
     def essential(self) -> dict[str, Any]:
         """The stored form without what no trial depends on: words, figures, places of data."""
         tree = self.stored()
-        for place in self.task_params.places & tree["task"].keys():
-            tree["task"].pop(place)
+        for table, model in (("task", self.task_params), ("variability", self.hardware)):
+            for place in getattr(model, "places", frozenset()) & tree.get(table, {}).keys():
+                tree[table].pop(place)
         for key in ("name", "description", "figure", "require_same_numerics"):
             tree.pop(key, None)
         for curve in tree.get("sweep", {}).get("curves", ()):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
+from pathlib import Path
 
 from hpo.study import edges as study_edges
 from hpo.study import effort, pareto
@@ -216,7 +217,13 @@ def hardware_text(spec: StudySpec) -> str:
     """What scores are the mean over, if not of ideal networks; else empty."""
     if not any(name.startswith(VARIABILITY) for name in (*spec.varied, *spec.parameters)):
         return ""
-    table = " ".join(f"{name}={value_text(v)}" for name, v in (spec.variability or {}).items())
+    places = getattr(spec.hardware, "places", frozenset())
+    hashes = {f"{place}_sha256" for place in places}
+    table = " ".join(
+        f"{name}={Path(str(value)).name if name in places else value_text(value)}"
+        for name, value in (spec.variability or {}).items()
+        if name not in hashes
+    )
     return f"mean over simulated chips{f' ({table})' * bool(table)}"
 
 

@@ -7,6 +7,9 @@ Of neuron i of a chip, in the notation of ``spintronic`` and ``ctrnn``::
     u   → u + n                                      n normal, anew for every point of every series
     c   → c + η/2 √h (ξ + i ξ'),  x = |c|²           ξ, ξ' normal, every h ns: after each step
 
+With ``devices``, every neuron of a chip is one of the devices that were measured, drawn with
+replacement: f_i, g_i and η_i are those of its row, f and g by the mean of their column.
+
 The fixed bias of the spintronic network stays 2γ of the nominal device: a chip has one supply. A
 neuron with γ_i ≥ 2γ does not oscillate by itself. The noise is white, so η is per √ns and what it
 does within a time does not depend on the step. Eq. (1) is that of the power x = |c|² of an
@@ -41,6 +44,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from objectives.measured import Measured
 from objectives.networks.integrators import Past
 from objectives.networks.kernels.autograd import fused_output
 from objectives.networks.kernels.sparse import LANES
@@ -88,8 +92,12 @@ def drawn(
         noise: that of their neurons, see ``drawn_noise``.
     """
     shape = network.bias.shape[1:]
+    measured = variability.measured()
 
-    def factors(name: str, spread: float) -> Tensor | None:
+    def factors(name: str, column: str, spread: float) -> Tensor | None:
+        if measured is not None and column in measured.columns:
+            own = np.array(measured.factors(column))[_rows(measured, seed, draws, network)]
+            return None if (own == 1.0).all() else torch.from_numpy(own)
         if spread == 0.0:
             return None
         sigma = log_normal_sigma(spread)
@@ -97,11 +105,21 @@ def drawn(
         return torch.from_numpy(np.exp(sigma * np.array(z) - sigma**2 / 2))
 
     return Chips(
-        tau=factors("tau", variability.tau_spread),
-        s=factors("s", variability.s_spread),
+        tau=factors("tau", "tau_ns", variability.tau_spread),
+        s=factors("s", "s", variability.s_spread),
         noise=noise,
         inputs=tuple(stream(seed, f"variability/input/{k}") for k in draws),
         input_noise=variability.input_noise,
+    )
+
+
+def _rows(
+    measured: Measured, seed: int, draws: range, network: LayeredNetwork
+) -> NDArray[np.int64]:
+    """Which of the measured devices every neuron is, (draws, layers, width)."""
+    shape = network.bias.shape[1:]
+    return np.array(
+        [stream(seed, f"variability/device/{k}").integers(measured.n, size=shape) for k in draws]
     )
 
 
@@ -115,16 +133,19 @@ def drawn_noise(
     n_steps: int,
 ) -> Tensor | None:
     """The jumps of the neurons of each chip, ``n_steps`` per point, or None if there are none."""
-    eta = variability.oscillator_noise_per_sqrt_ns
-    if eta == 0.0:
+    eta = np.full((len(draws), 1), variability.oscillator_noise_per_sqrt_ns)
+    measured = variability.measured()
+    if measured is not None and (column := measured.columns.get("oscillator_noise_per_sqrt_ns")):
+        eta = np.array(column)[_rows(measured, seed, draws, network)].reshape(len(draws), -1)
+    if not eta.any():
         return None
     parts = network.noise_parts
     shape = (n_points * n_steps, parts, network.n_neurons, LANES)
-    size = np.float32(eta * math.sqrt(network.physics.dt_ns / n_steps) / parts)
+    size = (eta * math.sqrt(network.physics.dt_ns / n_steps) / parts).astype(np.float32)
     noise: NDArray[np.float32] = np.empty((len(draws), *shape), np.float32)
-    for own, k in zip(noise, draws, strict=True):
+    for own, k, of_chip in zip(noise, draws, size, strict=True):
         stream(seed, f"variability/oscillator/{k}").standard_normal(out=own, dtype=np.float32)
-        own *= size
+        own *= of_chip[:, np.newaxis]
     return torch.from_numpy(noise)
 
 

@@ -156,13 +156,13 @@ class Crew:
         return 0
 
 
-def release_lost(worker: str, why: str | None) -> bool | None:
+def release_lost(worker: str, why: str | None, storage_url: str | None = None) -> bool | None:
     """Free the slot of a dead worker; see ``executors.Release``."""
     from hpo.ledger.ledger import Ledger
     from hpo.postgres.connect import open_storage
 
     def release() -> bool:
-        with open_storage() as storage:
+        with open_storage(storage_url) as storage:
             return Ledger(storage).release_lost(worker, why)
 
     return asked(release, None)  # its lease will run out all the same

@@ -11,6 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,8 @@ PAUSE_S = (1.0, 60.0)
 DEATHS_AT_START = 3
 """After so many in a row there is no point in trying again."""
 KEPT_LOGS = 40
+KEPT_DAYS = 30
+"""Logs of a cluster's workers that are older are removed when others are started."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 _DEVICES = "CUDA_VISIBLE_DEVICES"
 _FROM_OUTSIDE = {0, -signal.SIGKILL, -signal.SIGTERM, -signal.SIGUSR2}
@@ -72,6 +75,7 @@ class LocalExecutor(Executor):
         threads: int = 1,
         options: Sequence[str] = (),
         job: str | None = None,
+        directory: Path | None = None,
         release: Release = lambda name, why: False,
     ) -> None:
         """Nothing is started yet.
@@ -85,11 +89,13 @@ class LocalExecutor(Executor):
             job: what workers of a cluster's job have in the names of their logs. They are not
                 started again after exit status 0: the study is over, or they were told to stop.
                 Without it logs are named by the time, and only the last ones are kept.
+            directory: where workers start, if it is there; without it, where this process is.
             release: told of every worker that ended, before another takes its place.
         """
         self._study, self.logs = study, logs
         self._options, self._release = list(options), release
         self._job = job
+        self._directory = directory if directory and directory.is_dir() else None
         self._environment = {
             **os.environ,
             **dict.fromkeys(_THREADS, str(threads)),
@@ -186,6 +192,7 @@ class LocalExecutor(Executor):
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=worker.environment,
+                cwd=self._directory,
                 start_new_session=True,
             )
         worker.started_s = time.monotonic()
@@ -217,6 +224,15 @@ class LocalExecutor(Executor):
         logs = sorted(self.logs.glob("*.log"), key=lambda path: path.name)
         for path in logs[: max(0, len(logs) - max(0, keep))]:
             path.unlink(missing_ok=True)
+
+
+def remove_old_logs(directory: Path) -> None:
+    """Remove what is older than ``KEPT_DAYS`` of the logs, and scripts, of a cluster's workers."""
+    before = time.time() - 86400 * KEPT_DAYS
+    for path in directory.glob("*") if directory.is_dir() else ():
+        with suppress(OSError):  # another launch was faster
+            if path.suffix in (".log", ".sh") and path.stat().st_mtime < before:
+                path.unlink()
 
 
 def oom_kills() -> int:

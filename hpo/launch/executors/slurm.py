@@ -22,7 +22,14 @@ from typing import ClassVar
 
 from hpo.config import SlurmDefaults
 from hpo.launch.executors import GRACE_S, Executor, Release, slurm_commands, slurm_script
-from hpo.launch.executors.local import DEATHS_AT_START, HEALTHY_S, PAUSE_S, WorkerError, tail
+from hpo.launch.executors.local import (
+    DEATHS_AT_START,
+    HEALTHY_S,
+    PAUSE_S,
+    WorkerError,
+    remove_old_logs,
+    tail,
+)
 from hpo.launch.executors.slurm_commands import Job, SlurmError
 from hpo.views import formatting
 
@@ -32,8 +39,6 @@ PROBE_TIME = "5:00"
 """Minutes and seconds that a probe may run."""
 LATE_S = 15.0
 """After the end of a probe, its log may show up so late on another host."""
-KEPT_DAYS = 30
-"""Logs that are older are removed when jobs are started."""
 LEAVING_S = 120.0
 """Longest wait for jobs that were cancelled; SLURM kills them before, mostly after 30 s."""
 _OUT_OF_MEMORY = "OUT_OF_MEMORY"
@@ -134,7 +139,7 @@ class SlurmExecutor(Executor):
         if self._only_here is not None:
             slurm_commands.check_only_here(self._site.partition, self._only_here)
         self._target, self._started = self._jobs_for(n), True
-        self._remove_old_logs()
+        remove_old_logs(self._logs)
         self._jobs = self._queued()
         if self._jobs:
             self._events.append(f"{_count(len(self._jobs))} of this study in the queue already")
@@ -225,13 +230,6 @@ class SlurmExecutor(Executor):
         self._jobs |= {i: Job(id=i, state="PENDING", reason="None", node="") for i in ids}
         self._events.append(f"submitted {_count(jobs)} to SLURM: {number}_[0-{jobs - 1}]")
         self._ask_soon()
-
-    def _remove_old_logs(self) -> None:
-        before = time.time() - 86400 * KEPT_DAYS
-        for path in self._logs.glob("*") if self._logs.is_dir() else ():
-            with suppress(OSError):  # another launch was faster
-                if path.suffix in (".log", ".sh") and path.stat().st_mtime < before:
-                    path.unlink()
 
     # --- what squeue says ----------------------------------------------------------------
 

@@ -1,0 +1,148 @@
+"""Measured devices: a CSV file with one row per oscillator, of which simulated chips are made.
+
+The first line names the columns, in any order: at least one of ``COLUMNS`` and, if there is one,
+``device``, the name of an oscillator. A chip draws a whole row for each of its neurons, so that
+what goes together in a device goes together on it.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NoReturn
+
+COLUMNS = {
+    "tau_ns": "relaxation time, above 0; what counts is its ratio to the mean of the column",
+    "s": "amplification, above 0, in any unit; what counts is its ratio to the mean of the column",
+    "oscillator_noise_per_sqrt_ns": "white noise, 0 or more, as the key of this name has it",
+}
+"""What may be measured of a device."""
+NAME = "device"
+MOST_ROWS = 100_000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """What a file of devices holds."""
+
+    columns: Mapping[str, tuple[float, ...]]
+    """Column of ``COLUMNS`` -> its values, row by row."""
+    sha256: str
+    """Hash of the bytes that they were read from."""
+
+    @property
+    def n(self) -> int:
+        """How many devices were measured."""
+        return len(next(iter(self.columns.values())))
+
+    @lru_cache  # noqa: B019 -- there are few files
+    def factors(self, column: str) -> tuple[float, ...]:
+        """The values of a column by its mean: exactly 1 where all of them are equal.
+
+        >>> Measured(columns={"s": (0.1, 0.1, 0.1)}, sha256="").factors("s")
+        (1.0, 1.0, 1.0)
+        """
+        mean = statistics.mean(self.columns[column])  # of fractions: exact until it is rounded
+        return tuple(value / mean for value in self.columns[column])
+
+
+@lru_cache(maxsize=4)
+def pinned(path: Path, sha256: str) -> Measured:
+    """The devices with this content, read once per process.
+
+    Raises:
+        ValueError: they are not there, or are others.
+    """
+    return verified(path, sha256)
+
+
+def verified(path: Path, sha256: str | None) -> Measured:
+    """The devices of a file, which has this content if one is given.
+
+    Raises:
+        ValueError: they break a rule, or are others.
+    """
+    measured = read(path)
+    if sha256 not in (None, measured.sha256):
+        raise ValueError(
+            f"{path}: `devices_sha256 == {sha256!r}` must hold, but got "
+            f"devices_sha256={measured.sha256!r}: the devices changed since the study began. Put "
+            "the old file back, or begin a new study (without `devices_sha256`, if the file gives "
+            "it)."
+        )
+    return measured
+
+
+def read(path: Path) -> Measured:
+    """The devices of a file.
+
+    Raises:
+        ValueError: it is not there, or breaks a rule; the text says in which line and column.
+    """
+    try:
+        content = path.read_bytes() if path.is_file() else None
+        text = (content or b"").decode("utf-8-sig")
+        lines = csv.reader(io.StringIO(text))
+        rows = [(lines.line_num, row) for row in lines if any(cell.strip() for cell in row)]
+    except (OSError, ValueError, csv.Error) as error:
+        _refuse(path, "a readable CSV file", str(error), "Correct the path, or the file.")
+    if content is None:
+        _refuse(path, "a readable CSV file", "none", "Correct the path; every worker needs it.")
+    names = [name.strip() for name in rows[0][1]] if rows else []
+    _check_names(path, names)
+    if not 2 <= len(rows) <= MOST_ROWS + 1:
+        _refuse(
+            path,
+            f"a row for each of 1 to {MOST_ROWS:,} devices",
+            f"{len(rows) - 1:,} rows",
+            "Add a line per oscillator, or take fewer.",
+        )
+    for line, row in rows[1:]:
+        if len(row) != len(names):
+            _refuse(
+                path,
+                f"{len(names)} columns in every row",
+                f"{len(row)} in line {line}",
+                "Mend that line.",
+            )
+    columns = {
+        name: tuple(_value(path, name, line, row[i]) for line, row in rows[1:])
+        for i, name in enumerate(names)
+        if name in COLUMNS
+    }
+    return Measured(columns=columns, sha256=hashlib.sha256(content).hexdigest())
+
+
+def _check_names(path: Path, names: list[str]) -> None:
+    known = {*COLUMNS, NAME}
+    wrong = [name for name in names if name not in known or names.count(name) > 1]
+    if wrong or not COLUMNS.keys() & set(names):
+        _refuse(
+            path,
+            f"a first line with one or more of {', '.join(COLUMNS)}, each once, and {NAME} or not,",
+            f"{wrong[0] if wrong else ','.join(names)!r}",
+            "Name the columns so, and remove others.",
+        )
+
+
+def _value(path: Path, name: str, line: int, cell: str) -> float:
+    try:
+        value = float(cell) if "_" not in cell else math.nan  # 1_0 is a number to Python alone
+    except ValueError:
+        value = math.nan
+    is_noise = name == "oscillator_noise_per_sqrt_ns"
+    if not (math.isfinite(value) and (value > 0 or (is_noise and value == 0))):
+        rule = "a number of 0 or more" if is_noise else "a number above 0"
+        _refuse(path, rule, f"{cell!r} in line {line}, column {name}", "Mend that cell.")
+    return value
+
+
+def _refuse(path: Path, rule: str, got: str, remedy: str) -> NoReturn:
+    raise ValueError(f"{path}: {rule} must hold, but got {got}. {remedy}")

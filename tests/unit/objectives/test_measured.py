@@ -1,0 +1,162 @@
+"""``[variability] devices``: the file, what is pinned of it, and what is said of mistakes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trainings
+from trainings import evaluate
+
+from hpo.errors import SpecError
+from hpo.study import file
+from hpo.study.rules.check import restore
+from hpo.study.spec import StudySpec
+from hpo.views import verdict
+from objectives import measured
+from objectives.contract import UnavailableError
+from objectives.variability import Variability
+
+TEXT = "device,tau_ns,s\nA1,10.0,0.5\nA2,14.0,0.4\n"
+KNOWN = "tau_ns, s, oscillator_noise_per_sqrt_ns"
+FIRST = f"a first line with one or more of {KNOWN}, each once, and device or not, must hold, but"
+SMALL = trainings.SMALL | {"epochs": 2}
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> Path:
+    path = tmp_path / "devices.csv"
+    path.write_text(TEXT)
+    return path
+
+
+def load(directory: Path, **variability: Any) -> StudySpec:
+    study: dict[str, Any] = {
+        "name": "s",
+        "objective": "spintronic",
+        "budget": {"trials": 4},
+        "space": {"tau_ns": {"low": 1.0, "high": 10.0}},
+        "variability": {"devices": "devices.csv", **variability},
+    }
+    return file.read(study, base=directory, where="s.toml")
+
+
+def test_a_study_pins_the_content_and_the_file_may_move(devices: Path, tmp_path: Path) -> None:
+    study = load(tmp_path)
+    table = study.variability or {}
+    digest = hashlib.sha256(devices.read_bytes()).hexdigest()
+    assert table == {"devices": str(devices), "devices_sha256": digest}
+    assert restore(study.stored()) == study
+    (tmp_path / "other").mkdir()
+    devices.rename(tmp_path / "other" / "devices.csv")
+    moved = load(tmp_path / "other")
+    assert moved.variability != study.variability
+    assert (moved.hash, moved.differences(study)) == (study.hash, [])
+    (tmp_path / "other" / "devices.csv").write_text(TEXT.replace("14.0", "15.0"))
+    changed = load(tmp_path / "other")
+    assert changed.differences(study) == ["variability.devices_sha256"]
+    assert changed.hash != study.hash
+
+
+def test_a_worker_without_the_file_leaves_the_study_to_others(
+    devices: Path, tmp_path: Path
+) -> None:
+    how = dict(load(tmp_path).variability or {}, draws=2)
+    assert evaluate("spintronic", seed=7, **SMALL, variability=how).score >= 0
+    measured.pinned.cache_clear()
+    devices.write_text(TEXT.replace("0.4", "0.3"))
+    changed = f"{devices}: `devices_sha256 == {how['devices_sha256']!r}` must hold, but got devices"
+    with pytest.raises(UnavailableError, match=re.escape(changed)):
+        evaluate("spintronic", seed=7, **SMALL, variability=how)
+    devices.unlink()
+    gone = f"{devices}: a readable CSV file must hold, but got none. Correct the path; every "
+    with pytest.raises(UnavailableError, match=re.escape(gone)):
+        evaluate("spintronic", seed=7, **SMALL, variability=how)
+
+
+def test_equal_devices_score_as_the_ideal_bit_for_bit(devices: Path, tmp_path: Path) -> None:
+    devices.write_text("tau_ns,s\n" + 3 * "0.1,0.7\n")
+    how = Variability(devices="devices.csv", draws=2).resolved(tmp_path).model_dump()
+    ideal = evaluate("spintronic", seed=7, **SMALL)
+    same = evaluate("spintronic", seed=7, **SMALL, variability=how)
+    assert (same.score, same.curve) == (ideal.score, ideal.curve)
+
+
+def test_every_view_names_the_file(devices: Path, tmp_path: Path) -> None:
+    text = verdict.hardware_text(load(tmp_path, draws=3))
+    assert text == "mean over simulated chips (devices=devices.csv draws=3)"
+
+
+def test_a_file_as_spreadsheets_write_it(devices: Path, tmp_path: Path) -> None:
+    devices.write_bytes(b"\xef\xbb\xbfs , tau_ns\r\n1,2e0\r\n\r\n 3 ,4\r\n")
+    found = measured.read(devices)
+    assert found.columns == {"s": (1.0, 3.0), "tau_ns": (2.0, 4.0)}
+    assert (found.n, found.factors("s")) == (2, (0.5, 1.5))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "a readable CSV file must hold, but got none. Correct the path; every worker needs"),
+        ("", f"{FIRST} got ''. Name the columns so, and remove others."),
+        ("device\nA1\n", f"{FIRST} got 'device'. Name the columns so, and remove others."),
+        ("tau_ns,tau\n1,2\n", f"{FIRST} got 'tau'. Name the columns so, and remove others."),
+        ("s,s\n1,2\n", f"{FIRST} got 's'. Name the columns so, and remove others."),
+        (
+            "tau_ns\n",
+            "a row for each of 1 to 100,000 devices must hold, but got 0 rows. Add a line per "
+            "oscillator, or take fewer.",
+        ),
+        (
+            "tau_ns,s\n1,2\n\n3\n",
+            "2 columns in every row must hold, but got 1 in line 4. Mend that line.",
+        ),
+        (
+            "tau_ns,s\n1,2\n3,x\n",
+            "a number above 0 must hold, but got 'x' in line 3, column s. Mend that cell.",
+        ),
+        ("tau_ns\n0\n", "a number above 0 must hold, but got '0' in line 2, column tau_ns."),
+        ("tau_ns\ninf\n", "a number above 0 must hold, but got 'inf' in line 2, column tau_ns."),
+        (
+            "oscillator_noise_per_sqrt_ns\n-1\n",
+            "a number of 0 or more must hold, but got '-1' in line 2, column oscillator_noise_per_"
+            "sqrt_ns. Mend that cell.",
+        ),
+    ],
+)
+def test_a_mistake_in_the_file(devices: Path, text: str | None, message: str) -> None:
+    if text is None:
+        devices.unlink()
+    else:
+        devices.write_text(text)
+    with pytest.raises(SpecError) as caught:
+        load(devices.parent)
+    assert str(caught.value).startswith(f"s.toml: variability: {devices}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (
+            {"tau_spread": 0.1},
+            "variability: devices.csv: what is measured must not be drawn, too, but got a column "
+            "tau_ns and tau_spread=0.1. Remove one.",
+        ),
+        (
+            {"devices": None, "devices_sha256": 64 * "0"},
+            "variability: devices_sha256: the file must be named, but got devices=none. Give "
+            "devices.",
+        ),
+    ],
+)
+def test_a_mistake_in_the_table(devices: Path, table: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load(devices.parent, **table)
+    assert message in str(caught.value)
+
+
+def test_a_spread_of_what_is_not_measured_is_drawn(devices: Path, tmp_path: Path) -> None:
+    load(tmp_path, oscillator_noise_per_sqrt_ns=0.01, input_noise=0.1)
