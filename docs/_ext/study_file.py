@@ -64,8 +64,7 @@ MEANINGS = {
     "Sampler.name": "one of Optuna's samplers",
     "Pruner.name": "one of Optuna's pruners; `none` lets every trial train to its end",
     "Cost.name": "one of the costs that the objective declares",
-    "ArraysParams.name": "the task",
-    "SequentialDigitsParams.name": "the task",
+    "TaskParams.name": "the task",
 }
 """What the models do not say themselves."""
 
