@@ -52,7 +52,7 @@ _EACH = 60
 _CLIMBED = 8
 """Of all these, the best ones are improved along the gradient."""
 _STEPS = 30
-_BATCHES, _HALVINGS = 9, 10
+_BATCHES, _HALVINGS = 4, 10
 """With constraints: so often random points are drawn anew, and the way to a top is halved."""
 _EDGE = 0.002
 """Added to an accuracy and to its complement: half an image of 250, so that logits are finite."""
