@@ -139,8 +139,11 @@ _FURTHER = """\
 # s_spread = 0.1
 # weight_bits = 5
 
-# [cost]                 # search the front of accuracy and energy; without pruner, racing and stop
-# name = "energy_pj"\
+# [cost]                 # search the front of accuracy and energy; without racing and stop
+# name = "energy_pj"
+
+# [constraints]          # no network that costs more is trained
+# energy_pj = 25.0\
 """
 
 

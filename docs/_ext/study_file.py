@@ -96,7 +96,7 @@ def models() -> dict[str, type[BaseModel]]:
 
 def keys(name: str) -> str:
     """The table of the keys of one model."""
-    apart = {"study": {*tables(), "task", "fixed", "space", "variability"}}
+    apart = {"study": {*tables(), "task", "fixed", "space", "variability", "constraints"}}
     in_other_tables = {"epochs", "variability"} if name in objectives.BUILT_IN else set()
     return _table(models()[name], without=apart.get(name, in_other_tables))
 

@@ -171,13 +171,15 @@ def _searched(spec: StudySpec) -> str:
 
 
 def _second(spec: StudySpec) -> str:
-    """What a study with a cost searches besides the score."""
+    """What a study with a cost searches besides the score, and what it must not cost."""
+    bounds = [formatting.quantity(name, most) for name, most in (spec.constraints or {}).items()]
+    only = f" Only networks of at most {prose(', '.join(bounds))} are trained." if bounds else ""
     if spec.cost is None:
-        return ""
+        return only
     meaning = prose(spec.objective_impl.costs[spec.cost.name])
     return (
         f" It has two objectives: {prose(spec.objective_impl.metric)}, and as little "
-        f"{code(spec.cost.name)} as possible ({meaning})."
+        f"{code(spec.cost.name)} as possible ({meaning}).{only}"
     )
 
 
