@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 from workers import (
     kill,
@@ -23,10 +24,13 @@ from workers import (
 
 from hpo.errors import SpecError
 from hpo.ledger import interventions
+from hpo.postgres.connect import open_storage
 from hpo.study.file import load
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
+from hpo.views import note
+from hpo.views.report import page
 
 OBJECTIVE = "costly_objective:CostlyObjective"
 MOST_PJ = 2.0
@@ -90,6 +94,14 @@ def test_a_cost_with_a_pruner_and_a_bound_under_kills(database_url: str) -> None
     assert len(costs) == len(snapshot.search), "of pruned trials, too: they are known before"
     assert max(costs) <= MOST_PJ
     assert {slot.state for slot in snapshot.front} == {SlotState.COMPLETE}
+    with open_storage(database_url) as storage:
+        study = optuna.load_study(study_name=spec.name, storage=storage.optuna())
+        best = {trial.number: trial.values for trial in study.best_trials}
+        shown = [trial.values for trial in study.trials]
+    assert best == {slot.number: [slot.score, slot.cost] for slot in snapshot.front}
+    assert shown == [[slot.score, slot.cost] for slot in snapshot.search]
+    assert "Only networks of at most 2 pJ are trained." in note.text(snapshot)
+    assert "energy (pJ)" in page.html(snapshot)
 
 
 def test_what_is_enqueued_must_fit(database_url: str) -> None:

@@ -53,6 +53,7 @@ TABLES = {
     "warm_start": {"study": "seqdigits-tpe"},
     "variability": {"tau_spread": 0.15, "s_spread": 0.1, "weight_bits": 5},
     "cost": {"name": "energy_pj"},
+    "constraints": {"energy_pj": 25.0},
 }
 
 
