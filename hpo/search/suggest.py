@@ -23,8 +23,9 @@ from hpo.study.trials import FIXED_PARAMS, Past, Suggestion
 
 ATTEMPTS = 8
 """How often a sampler is asked for what ``[constraints]`` allow, before uniform draws take over."""
-_ASKED_AGAIN = ("tpe", "gp", "cmaes", "nsga2")
-"""Others know the constraints (``kriging-believer``), or draw as uniformly themselves."""
+_ASKED_AGAIN = ("tpe", "cmaes", "nsga2")
+"""Others know the constraints (``kriging-believer``), would say the same again (``gp``), or draw as
+uniformly themselves."""
 
 
 def suggest(
