@@ -43,7 +43,9 @@ def params(arguments: argparse.Namespace) -> int:
         found = [one for one in found if one["name"] != "variability"]
         found += _told(objective.variability, "variability.")
     rows = [[*_COLUMNS]]
-    rows += [[_text(one[column]) for column in _COLUMNS] for one in found]
+    for one in found:
+        meaning = one["meaning"] + "; or one for each layer" * one["per_layer"]
+        rows.append([_text({**one, "meaning": meaning}[column]) for column in _COLUMNS])
     lines = tables.wrapped(rows, width=terminal_width() or 120, most=30)
     return tell(arguments, {"objective": name, "params": found}, *lines)
 
@@ -54,7 +56,8 @@ def _told(model: Any, prefix: str = "") -> list[dict[str, Any]]:
 
     found = []
     for name, schema in model.model_json_schema()["properties"].items():
-        kinds = [schema, *schema.get("anyOf", ())]  # of ``int | None``, both
+        of_layers = schema.get("oneOf", ())  # of a value per layer: one, and a list of them
+        kinds = [schema, *schema.get("anyOf", ()), *of_layers]  # of ``int | None``, both
         choices = next((kind["enum"] for kind in kinds if "enum" in kind), None)
         bounds = {key: kind[key] for key in _RANGES for kind in kinds if key in kind}
         words = [
@@ -70,6 +73,7 @@ def _told(model: Any, prefix: str = "") -> list[dict[str, Any]]:
                 **{key: bounds.get(key) for key in _RANGES},
                 "choices": choices,
                 "default": schema.get("default"),
+                "per_layer": bool(of_layers),
                 "meaning": schema.get("description", ""),
             }
         )
