@@ -219,8 +219,8 @@ def _build(
         _refuse(path, f"parameters of the objective {name}", words, _REMEDY)
     found = _architecture(tensors)
     width = getattr(params, "width", None)
-    described["width"] = max(width) if isinstance(width, tuple) else width
     described["layers"] = getattr(params, "layers", None)
+    described["width"] = max(width) if isinstance(width, tuple) else width
     if not found or found != described:
         _refuse(path, f"tensors of the size {described}", f"{found or 'others'}", _REMEDY)
     network: LayeredNetwork = objective.network(

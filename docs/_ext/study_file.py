@@ -194,6 +194,8 @@ def _type(annotation: Any) -> str:
     if origin in (Union, types.UnionType):
         kinds = [_type(a) for a in arguments if a is not type(None)]
         kinds = list(dict.fromkeys(kinds))
+        if kinds[1:] == [f"list of {kinds[0]}"]:
+            return f"{kinds[0]}; or one for each layer"
         return "number" if kinds == ["number", "whole number"] else " or ".join(kinds)
     if origin is tuple:
         return f"list of {_type(arguments[0])}"

@@ -42,7 +42,9 @@ def params(arguments: argparse.Namespace) -> int:
     if objective.variability is not None:
         found += _told(objective.variability, "variability.")
     rows = [[*_COLUMNS]]
-    rows += [[_text(one[column]) for column in _COLUMNS] for one in found]
+    for one in found:
+        meaning = one["meaning"] + "; or one for each layer" * one["per_layer"]
+        rows.append([_text({**one, "meaning": meaning}[column]) for column in _COLUMNS])
     lines = tables.wrapped(rows, width=terminal_width() or 120, most=30)
     return tell(arguments, {"objective": name, "params": found}, *lines)
 
@@ -53,7 +55,8 @@ def _told(model: Any, prefix: str = "") -> list[dict[str, Any]]:
 
     found = []
     for name, schema in model.model_json_schema()["properties"].items():
-        kinds = [schema, *schema.get("anyOf", ())]  # of ``int | None``, both
+        of_layers = schema.get("oneOf", ())  # of a value per layer: one, and a list of them
+        kinds = [schema, *schema.get("anyOf", ()), *of_layers]  # of ``int | None``, both
         if name == "variability" and any("$ref" in kind for kind in kinds):  # a table of its own
             continue
         choices = next((kind["enum"] for kind in kinds if "enum" in kind), None)
@@ -71,6 +74,7 @@ def _told(model: Any, prefix: str = "") -> list[dict[str, Any]]:
                 **{key: bounds.get(key) for key in _RANGES},
                 "choices": choices,
                 "default": schema.get("default"),
+                "per_layer": bool(of_layers),
                 "meaning": schema.get("description", ""),
             }
         )

@@ -241,7 +241,8 @@ def _space(spec: StudySpec) -> list[str]:
     rows = [["parameter", "searched", "unit", "reported"]]
     for name, dimension in spec.dimensions.items():
         value = formatting.value_text(reported[name]) if name in reported else "–"
-        rows.append([name, _range(dimension, spec.kind(name)), formatting.unit(name), value])
+        searched = f"{_range(dimension, spec.kind(name))} {dimension.condition}".rstrip()
+        rows.append([name, searched, formatting.unit(name), value])
     return tables.columns(rows, right=[3])
 
 

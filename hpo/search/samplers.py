@@ -77,8 +77,9 @@ class SpaceTPE(optuna.samplers.TPESampler):
 
     def __init__(self, space: dict[str, BaseDistribution] | None, **options: Any) -> None:
         """The space in order of names; ``options`` are those of Optuna's sampler."""
-        quiet = {} if space else {"warn_independent_sampling": False}
-        super().__init__(**{**quiet, **options})
+        super().__init__(**options)
+        if space is None:  # the option of this name is deprecated
+            self._warn_independent_sampling = False
         self._space = space
 
     def infer_relative_search_space(

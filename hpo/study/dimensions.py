@@ -105,6 +105,12 @@ class Dimension(Table):
             values = spaced(low, high, self.points, log=self.log)
         return list(dict.fromkeys(map(round, values))) if whole else list(values)
 
+    @property
+    def condition(self) -> str:
+        """Where it is searched, in words: ``if layers = 2 or 3``; else nothing."""
+        each = (f"{n} = {' or '.join(map(str, values))}" for n, values in (self.when or {}).items())
+        return f"if {', '.join(each)}" if self.when else ""
+
     def is_there(self, params: Mapping[str, Any]) -> bool:
         """Whether a trial with these parameters has it."""
         conditions = (self.when or {}).items()

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
+from hpo.study.dimensions import split
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Slot, SlotState
@@ -53,7 +54,8 @@ def edges(snapshot: StudySnapshot) -> list[Edge]:
         return []
     best = _best(snapshot)
     ranges = [name for name, dimension in spec.dimensions.items() if dimension.choices is None]
-    found = [_edge(spec, name, best) for name in ranges if len(best) >= BEST]
+    own = {name: [slot for slot in best if name in slot.params] for name in ranges}
+    found = [_edge(spec, name, some) for name, some in own.items() if len(some) >= BEST]
     return [edge for edge in found if edge is not None]
 
 
@@ -147,7 +149,7 @@ def _next(spec: StudySpec, name: str, bound: Literal["low", "high"]) -> float | 
 
 def _limit(spec: StudySpec, name: str, bound: Literal["low", "high"]) -> tuple[float | None, bool]:
     """How far the objective lets a parameter go, and whether so far itself is allowed."""
-    field = spec.objective_impl.Params.model_fields[name]
+    field = spec.objective_impl.Params.model_fields[split(name)[0]]
     rules = list(field.metadata)
     for part in get_args(field.annotation):  # of ``Annotated[float, Field(gt=0)] | None``
         for item in getattr(part, "__metadata__", ()):

@@ -189,7 +189,9 @@ def _table(spec: StudySpec) -> str:
     head = ["parameter", "unit", "values", *(["reported"] if reported else [])]
     rows = [head, ["---"] * len(head)]
     for name in spec.parameters:
-        cells = [code(name), prose(formatting.unit(name)), _range(spec, name)]
+        found = spec.dimensions.get(name)
+        where = f" {prose(found.condition)}".rstrip() if found else ""
+        cells = [code(name), prose(formatting.unit(name)), _range(spec, name) + where]
         if reported:
             cells.append(code(formatting.value_text(reported[name])) if name in reported else "–")
         rows.append(cells)

@@ -12,6 +12,7 @@ from pathlib import Path
 from hpo.study import edges as study_edges
 from hpo.study import effort, pareto
 from hpo.study.confirmation import Confirmation
+from hpo.study.dimensions import split
 from hpo.study.score_text import is_percent, score_text
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import VARIABILITY, StudySpec
@@ -143,7 +144,7 @@ def edges(snapshot: StudySnapshot) -> list[str]:
         near = "" if study_edges.discrete(snapshot.spec, name) else near
         lines.append(
             f"{name}: {edge.trials} of the best {edge.of} trials lie at its {which} bound "
-            f"{value_text(edge.value)}{near}: widen [space] {name}, {edge.bound} = "
+            f"{value_text(edge.value)}{near}: widen [space] {split(name)[0]}, {edge.bound} = "
             f"{value_text(edge.widen)}"
         )
     return lines

@@ -260,7 +260,9 @@ def check_point(spec: StudySpec, values: Mapping[str, Any], key: str, todo: str)
                 f"{key}.{name}: a value must lie in the space, but got {name}={value!r} where "
                 f"space.{name} is {range_text(spec.dimensions[name])}. {todo}"
             )
-        spaces.check_conditions(spec, own, name, f"{key}.{name}")
+        whole = values.get(split(name)[0])
+        if name in values or isinstance(whole, list | tuple):  # one number is of what layers exist
+            spaces.check_conditions(spec, own, name, f"{key}.{name}")
     found = in_space(spec, values)
     whole = all(name in found for name, own in spec.dimensions.items() if own.is_there(found))
     problem = first_error(spec, found) if whole else None

@@ -19,12 +19,13 @@ from hpo.views.palette import GREY, INK
 
 
 def compared(spec: StudySpec) -> list[str]:
-    """Searched parameters of which a value is reported that can be placed in their range."""
+    """Parameters that every trial searches and of which a value is reported, within their range."""
     reported = spec.reported_params
     return [
         name
         for name, dimension in spec.dimensions.items()
         if name in reported
+        and dimension.when is None
         and (dimension.choices is not None or place(spec, name, reported[name]) is not None)
     ]
 

@@ -77,18 +77,23 @@ class Importance:
 def measure(snapshot: StudySnapshot) -> Importance | None:
     """Importance and interactions; None below ``LEAST`` such trials, or if all score alike."""
     trials, spec = comparable(snapshot), snapshot.spec
-    if len(trials) < LEAST or len({slot.score for slot in trials}) == 1:
+    if len(trials) < LEAST or len({slot.score for slot in trials}) == 1 or not _of_all(spec):
         return None
     import numpy as np
 
     scores = np.array([slot.score for slot in trials])
     count = min(_MOST_BINS, max(2, math.isqrt(len(trials) // _PER_CELL)))
-    bins = {name: _bins(spec, name, trials, count) for name in sorted(spec.dimensions)}
+    bins = {name: _bins(spec, name, trials, count) for name in _of_all(spec)}
     return Importance(
         trials=len(trials),
         mains=_mains(spec, trials, bins, scores),
         interactions=_interactions(bins, scores),
     )
+
+
+def _of_all(spec: StudySpec) -> list[str]:
+    """What every trial has: of a parameter that some lack, nothing is said."""
+    return sorted(name for name, dimension in spec.dimensions.items() if dimension.when is None)
 
 
 def _mains(
@@ -110,7 +115,7 @@ def _mains(
         sampler=optuna.samplers.RandomSampler(seed=_SEED),
         pruner=optuna.pruners.NopPruner(),
     )
-    names = sorted(spec.dimensions)
+    names = _of_all(spec)
     found = PedAnovaImportanceEvaluator().evaluate(study, names)
     total = sum(found.values()) or 1.0
     mains = [
@@ -126,7 +131,8 @@ def _frozen(spec: StudySpec, trials: Sequence[Slot]) -> list[Any]:
 
     from hpo.search.space import distributions
 
-    space, sign = distributions(spec), -1.0 if spec.maximize else 1.0
+    known, sign = distributions(spec), -1.0 if spec.maximize else 1.0
+    space = {name: known[name] for name in _of_all(spec)}
     return [
         FrozenTrial(
             number=number,

@@ -244,7 +244,7 @@ def _clouds(snapshot: StudySnapshot, figure: Figure) -> list[Group]:
     labels = _labels(figure)
     found: dict[str, list[Point]] = {label: [] for label in labels}
     for slot in trained(snapshot):
-        values = spec.params(slot.params).model_dump()
+        values = {**spec.params(slot.params).model_dump(), **slot.params}
         x = _place(slot, figure, values)
         if x is None:
             continue
