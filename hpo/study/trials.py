@@ -140,7 +140,7 @@ class Slot:
     score: float | None
     """Mean over the members that were trained; None while running or failed."""
     cost: float | None = None
-    """Likewise of what ``[cost]`` names, of a complete or pruned slot; None where the study has none."""
+    """Likewise of what ``[cost]`` names, of a complete or pruned slot; None without a cost."""
     steps: tuple[float, ...]
     """Values reported to the pruner, step 1 first."""
     members: tuple[Member, ...]

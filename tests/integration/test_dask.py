@@ -208,7 +208,10 @@ def test_a_database_that_they_cannot_reach(user: User, monkeypatch: pytest.Monke
         wait_until(lambda: bool(executor.poll()) and False, timeout_s=60)
     executor.stop()
     said = str(caught.value)
-    where = f"dask: the database must be reachable from every Dask worker, but got, on {platform.node()}: "
+    where = (
+        "dask: the database must be reachable from every Dask worker, but got, on "
+        f"{platform.node()}: "
+    )
     assert said.startswith(where)
     assert said.endswith(
         "Set HPO_STORAGE to an address that they reach, too (docs/how-to/dask.md)."
