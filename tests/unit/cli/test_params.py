@@ -40,5 +40,6 @@ def test_an_unknown_objective_is_told_the_nearest(capsys: pytest.CaptureFixture[
     assert main.main(["params", "spintronik"]) == 1
     assert capsys.readouterr().err == (
         "error: unknown objective 'spintronik'. Built in: ctrnn, ctrnn-prediction, spintronic, "
-        "spintronic-prediction; your own is given as \"package.module:Class\". Did you mean 'spintronic'?\n"
+        'spintronic-prediction; your own is given as "package.module:Class". '
+        "Did you mean 'spintronic'?\n"
     )
