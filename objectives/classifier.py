@@ -55,8 +55,8 @@ class Measure:
     """Of a network that is not finite."""
     agree: Callable[[float, float], bool] = close
     """Whether scores at a coarse and at a fine integration step are the same."""
-    updates: Updates | None = None
-    """How a batch changes the weights; by default, along the gradient."""
+    updates: Callable[[Any, torch.optim.Adam, Examples], Updates] | None = None
+    """Gives how a batch changes the weights; by default, along the gradient."""
 
 
 class LayeredMember(NetworkMember):

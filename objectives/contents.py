@@ -15,6 +15,7 @@ from objectives.tasks.sequential_digits import (
     N_TRAIN,
     SequentialDigitsParams,
 )
+from objectives.tasks.series import SeriesParams, parts
 
 N_IMAGES = 1797
 
@@ -35,12 +36,38 @@ class Contents:
     test: int
 
 
-def contents(task: TaskParams) -> Contents | None:
-    """What a resolved task reads; None of one that is not among ``TASKS``.
+@dataclass(frozen=True, kw_only=True)
+class SeriesContents:
+    """Sizes of one long series, and how it is split under ``Protocol.VALIDATION``."""
+
+    points: int
+    channels: int
+    outputs: int
+    washout: int
+    """Points at its beginning that nothing is scored at."""
+    train: int
+    validation: int
+    test: int
+
+
+def contents(task: TaskParams) -> Contents | SeriesContents | None:
+    """What a resolved task reads; None of one that is not of this project.
 
     Raises:
         ValueError: the data is not there, breaks a rule, or changed.
     """
+    if isinstance(task, SeriesParams):
+        series = task.series()
+        train, validation = parts(task, series)
+        return SeriesContents(
+            points=len(series.u),
+            channels=series.u.shape[1],
+            outputs=series.target.shape[1],
+            washout=task.washout,
+            train=train,
+            validation=validation,
+            test=series.n_test,
+        )
     if isinstance(task, SequentialDigitsParams):
         n_test, n_classes, shape = N_IMAGES - N_TRAIN, N_CLASSES, (N_IMAGES, N_PIXELS, 1)
         shortest = N_PIXELS

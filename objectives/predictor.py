@@ -19,16 +19,19 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from objectives.classifier import LayeredMember, Measure, traced
 from objectives.contract import Protocol
 from objectives.inspection import Trace
+from objectives.networks.kernels.updates import Updates
 from objectives.networks.layered import LayeredNetwork
 from objectives.ridge import RidgeUpdates
 from objectives.scoring import device_of
 from objectives.solved_equation import refined, solving_steps
 from objectives.tasks import series
 from objectives.tasks.data import Examples, SeriesSplit
+from objectives.training import updates_of
 
 WORST = 10.0
 """The score of a network that diverged: ten times worse than a constant."""
@@ -87,6 +90,35 @@ def agree(coarse: float, fine: float) -> bool:
     return abs(fine - coarse) <= AGREEMENT * fine
 
 
+class RefittedUpdates(Updates):
+    """Updates along the gradient; after every epoch, the readout is set in closed form.
+
+    It is linear: its best weights for the present states need no search.
+    """
+
+    def __init__(
+        self, network: LayeredNetwork, optimizer: torch.optim.Adam, train: Examples, ridge: float
+    ) -> None:
+        """Take all as they are; ``train`` is what the readout is fitted to."""
+        self._of = (network, optimizer, train)
+        self._fit, self._inner = RidgeUpdates(network, ridge), updates_of(*self._of)
+
+    def update(
+        self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
+    ) -> tuple[float, bool]:
+        """See ``Updates``."""
+        how = {"learning_rate": learning_rate, "max_gradient": max_gradient}
+        return self._inner.update(u, label, **how)
+
+    def settle(self) -> None:
+        """See ``Updates``; the next epoch begins with the new readout."""
+        self._inner.settle()
+        network, _, train = self._of
+        u, label = (torch.from_numpy(a).to(device_of(network)) for a in (train.x, train.label))
+        self._fit.update(u, label, learning_rate=0.0, max_gradient=0.0)
+        self._inner = updates_of(*self._of)
+
+
 class Predictor(LayeredMember):
     """A member that reads out a prediction after every point."""
 
@@ -97,10 +129,14 @@ class Predictor(LayeredMember):
 
     def _measure(self) -> Measure:
         params: Any = self._params
-        examples, updates = self._split.train, None
-        if params.trained == "readout":
-            updates = RidgeUpdates(self.network, params.ridge)
-        else:
+        examples, ridge = self._split.train, params.ridge
+
+        def updates(network: Any, optimizer: torch.optim.Adam, train: Examples) -> Updates:
+            if params.trained == "readout":
+                return RidgeUpdates(network, ridge)
+            return RefittedUpdates(network, optimizer, train, ridge)
+
+        if params.trained == "all":
             before = params.window_washout
             examples = series.windows(examples, length=params.window, washout=before)
         return Measure(examples=examples, score=score, worst=WORST, agree=agree, updates=updates)

@@ -27,7 +27,7 @@ from hpo.study.trials import SlotState
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import tables
 from hpo.views.terminal.progress import confirmations_wanted
-from objectives.contents import contents
+from objectives.contents import SeriesContents, contents
 from objectives.contract import Protocol
 
 
@@ -48,11 +48,17 @@ def data(spec: StudySpec) -> list[str]:
     split = f"{found.train:,} train / {found.validation:,} validation / {found.test:,} test"
     if spec.protocol != Protocol.VALIDATION:
         split = f"{found.train + found.validation:,} train / {found.test:,} test"
+    channels = f"{found.channels:,} channel{'s' * (found.channels > 1)}"
+    if isinstance(found, SeriesContents):
+        targets = f"{found.outputs:,} target{'s' * (found.outputs > 1)}"
+        return [
+            f"{found.points:,} points × {channels}, {targets}; {found.washout:,} washout / {split}"
+        ]
     unequal = found.shortest < found.points
     lengths = f"; lengths {found.shortest:,}–{found.points:,}, padded before" if unequal else ""
     lines = [
-        f"{found.series:,} series × {found.points:,} points × {found.channels:,} "
-        f"channel{'s' * (found.channels > 1)}; {found.classes:,} classes; {split}{lengths}"
+        f"{found.series:,} series × {found.points:,} points × {channels}; "
+        f"{found.classes:,} classes; {split}{lengths}"
     ]
     if found.channels > found.points:
         lines.append(

@@ -5,7 +5,7 @@ training part, then the test part. Under ``Protocol.VALIDATION`` the end of the 
 scores and the test part stays unseen. A network is scored in one run, from rest through the
 ``washout`` points before the part, which are not scored, and through all of the part.
 
-Input and target are standardised, channel by channel, by the points of the part that trains.
+Input and target are standardised, channel by channel, by the points of the training part.
 """
 
 from __future__ import annotations
@@ -88,12 +88,12 @@ def load(task: SeriesParams, *, protocol: Protocol) -> SeriesSplit:
     series = task.series()
     n_train, n_validation = parts(task, series)
     first, score = task.washout, slice(len(series.u) - series.n_test, None)
-    train = slice(first, first + n_train + n_validation)
+    whole = train = slice(first, first + n_train + n_validation)
     if protocol is Protocol.VALIDATION:
-        train, score = slice(first, first + n_train), slice(first + n_train, train.stop)
+        train, score = slice(first, first + n_train), slice(first + n_train, whole.stop)
 
     def scaling_of(values: NDArray[np.float64]) -> Scaling:
-        mean, deviation = values[train].mean(axis=0), values[train].std(axis=0)
+        mean, deviation = values[whole].mean(axis=0), values[whole].std(axis=0)
         scale = (deviation + (deviation == 0.0)).tolist()  # a constant channel becomes 0
         return Scaling(shift=tuple(mean.tolist()), scale=tuple(scale))
 

@@ -101,8 +101,9 @@ def _network(snapshot: StudySnapshot, stem: str, say: Callable[[str], None]) -> 
     shown = replay.default(retrained)
     yield _picture(f"{stem}-traces.png", lambda: trace_picture.figure(shown))
     yield _table(f"{stem}-traces.csv", partial(replay.write_csv, shown))
-    found = replay.confusion(network)
-    yield _table(confusion.filename(snapshot), partial(confusion.write_csv, found))
+    if network.classes:
+        found = replay.confusion(network)
+        yield _table(confusion.filename(snapshot), partial(confusion.write_csv, found))
 
 
 def _picture(filename: str, draw: Callable[[], Figure]) -> Artifact:

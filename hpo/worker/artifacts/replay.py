@@ -57,12 +57,16 @@ class Replay:
 
     def class_name(self, number: int) -> str:
         """Name of a class by its number; of the number -1: that nothing was read."""
-        return self.retrained.network.classes[number] if number >= 0 else "nothing finite"
+        names = self.retrained.network.classes or ("",)
+        return names[number] if number >= 0 else "nothing finite"
 
     def look(self, series: int) -> LineStyle:
         """How a series is drawn, and what its legend says."""
         trace = self.trace
         label, image = int(trace.labels[series]), int(trace.images[series])
+        if not self.retrained.network.classes:
+            colour, dash = COLOURS[series % len(COLOURS)], _DASHES[series % len(_DASHES)]
+            return LineStyle(text=f"window {image}", colour=colour, dash=dash, width=1.8)
         place = list(dict.fromkeys(trace.labels.tolist())).index(label)
         earlier = int((trace.labels[:series] == label).sum())
         read_as = int(trace.predicted[series])
@@ -113,6 +117,24 @@ class Replay:
         for series in range(len(self.trace.images)):
             yield series, self.trace.values[layer, series, neuron].tolist()
 
+    @property
+    def outputs(self) -> int:
+        """So many outputs of a network that predicts are drawn, from the first on."""
+        target = self.trace.target
+        return 0 if target is None else min(int(target.shape[2]), MAX_CHANNELS)
+
+    def output_lines(
+        self, output: int
+    ) -> Iterator[tuple[int, list[float], list[float], list[float]]]:
+        """Series, times, target and prediction, which are read after each of the last points."""
+        trace = self.trace
+        assert trace.target is not None
+        assert trace.prediction is not None
+        times = trace.time_ns[-trace.target.shape[1] :].tolist()
+        for series in range(len(trace.images)):
+            both = trace.target[series, :, output], trace.prediction[series, :, output]
+            yield series, times, both[0].tolist(), both[1].tolist()
+
     def rest(self, row: int, column: int) -> float | None:
         """Where a neuron rests without input; None of a drive, which has no state."""
         if self.trace.quantity == "drive":
@@ -128,6 +150,9 @@ class Replay:
         for layer, neurons in zip(self.layers, self.neurons, strict=True):
             own = [f"layer {layer}, neuron {neuron}" for neuron in neurons]
             titles += own + [""] * (columns - len(own))
+        for output in range(self.outputs):
+            number = f" {output}" if self.outputs > 1 else ""
+            titles += [f"target{number} (dotted) and prediction", *[""] * (columns - 1)]
         return titles
 
     @property
@@ -190,6 +215,8 @@ def pick_images(network: NetworkMember, images: Sequence[int] | None) -> list[in
     Raises:
         HpoError: a position does not exist.
     """
+    if images is None and not network.classes:
+        return [0]
     if images is None:
         present = sorted(set(network.test_labels.tolist()))[:DEFAULT_CLASSES]
         return pick_classes(network, [network.classes[number] for number in present], 1)
@@ -209,6 +236,11 @@ def pick_classes(network: NetworkMember, classes: Sequence[str], each: int) -> l
     Raises:
         HpoError: a class does not exist, or has fewer series.
     """
+    if not network.classes:
+        raise HpoError(
+            f"--classes {','.join(classes)}: a network that tells classes must hold, but got one "
+            f"that predicts. Choose windows of the test part: --images 0,1."
+        )
     labels = network.test_labels.tolist()
     picked: list[int] = []
     for name in dict.fromkeys(classes):
@@ -281,7 +313,10 @@ def telling_neuron(trace: Trace, layer: int) -> int:
 
 
 def write_csv(replay: Replay, stream: TextIO) -> None:
-    """One row per value, the input as ``layer = input`` with its channel in place of a neuron."""
+    """One row per value, the input as ``layer = input`` with its channel in place of a neuron.
+
+    Likewise ``target`` and ``prediction`` of a network that predicts, with an output's number.
+    """
     trace = replay.trace
     writer = csv.writer(stream, lineterminator="\n")
     value = f"{trace.quantity}_{trace.unit.replace('1/', 'per_')}" if trace.unit else trace.quantity
@@ -292,8 +327,11 @@ def write_csv(replay: Replay, stream: TextIO) -> None:
         ]
         for layer, neurons in zip(replay.layers, replay.neurons, strict=True):
             lines += [(layer, neuron, trace.values[layer, series, neuron]) for neuron in neurons]
+        for name, read in _outputs(trace).items():
+            lines += [(name, output, values) for output, values in enumerate(read[series].T)]
         for layer_name, neuron, values in lines:
             times = trace.time_ns if layer_name != "input" else _input_times(trace)
+            times = times[-len(values) :]  # outputs are read after the last points
             for time_ns, item in zip(times.tolist(), values.tolist(), strict=True):
                 writer.writerow([*head.values(), layer_name, neuron, time_ns, item])
 
@@ -305,6 +343,7 @@ def write_json(replay: Replay, stream: TextIO) -> None:
         {
             **head,
             "input": trace.inputs[index].T.tolist(),
+            **{name: read[index].T.tolist() for name, read in _outputs(trace).items()},
             "layers": [
                 {
                     "layer": layer,
@@ -336,6 +375,13 @@ def _heads(replay: Replay) -> Iterator[tuple[int, dict[str, Any]]]:
     for index, (image, label, predicted) in enumerate(facts):
         read_as = replay.class_name(predicted) if predicted >= 0 else None
         yield index, {"image": image, "class": replay.class_name(label), "read_as": read_as}
+
+
+def _outputs(trace: Trace) -> dict[str, Any]:
+    """What a network that predicts should read out, and does; each as in ``Trace``."""
+    if trace.target is None:
+        return {}
+    return {"target": trace.target, "prediction": trace.prediction}
 
 
 def _input_times(trace: Trace) -> Any:

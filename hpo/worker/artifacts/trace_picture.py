@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hpo.views.palette import GREY
+from hpo.views.palette import GREY, INK
 from hpo.views.pictures import study_figure
 from hpo.worker.artifacts.replay import LineStyle, Replay
 
@@ -33,8 +33,9 @@ _SHORT = 45
 def figure(replay: Replay) -> Figure:
     """The input and every chosen neuron against time, all series in one panel each."""
     columns, channels = max(map(len, replay.neurons)), replay.channels
-    rows = channels + len(replay.layers)
-    heights = [_CHANNEL if channels > 1 else 1.0] * channels + [1.0] * len(replay.layers)
+    others = len(replay.layers) + replay.outputs
+    rows = channels + others
+    heights = [_CHANNEL if channels > 1 else 1.0] * channels + [1.0] * others
     drawing = study_figure.canvas(7.0 * max(1.0, columns / 3), 1.5 + 1.35 * sum(heights))
     ratios = {"height_ratios": heights}
     grid = drawing.subplots(rows, columns, sharex=True, squeeze=False, gridspec_kw=ratios)
@@ -48,9 +49,12 @@ def figure(replay: Replay) -> Figure:
             axes.set_title(title, loc="left", fontsize=9)
             if row < channels:
                 _draw_input(axes, replay, row)
-            else:
+            elif row < channels + len(replay.layers):
                 _draw_neuron(axes, replay, row - channels, column)
-        panels[0].set_ylabel(replay.label if row >= channels else "input")
+            else:
+                _draw_output(axes, replay, row - channels - len(replay.layers))
+        inner = "output" if row >= rows - replay.outputs else replay.label
+        panels[0].set_ylabel(inner if row >= channels else "input")
     for axes in grid[-1]:
         axes.set_xlabel("time (ns)")
     grid[0][0].set_xlim(0, replay.trace.dt_ns * replay.trace.inputs.shape[1])
@@ -79,6 +83,13 @@ def _draw_neuron(axes: Axes, replay: Replay, row: int, column: int) -> None:
         axes.axhline(rest, color=GREY, linewidth=0.8, linestyle=":")
     if (limits := replay.common_range) is not None:
         axes.set_ylim(*limits)
+
+
+def _draw_output(axes: Axes, replay: Replay, output: int) -> None:
+    """What a network that predicts should read out, and what it does."""
+    for series, times, target, prediction in replay.output_lines(output):
+        axes.plot(times, prediction, **_line(replay.look(series)))
+        axes.plot(times, target, color=INK, linewidth=0.8, linestyle=":")
 
 
 def _line(look: LineStyle) -> dict[str, Any]:

@@ -31,8 +31,9 @@ _PER_LINE = 4
 def figure(replay: Replay) -> go.Figure:
     """The input and every chosen neuron against time, all series in one panel each."""
     trace, columns = replay.trace, max(map(len, replay.neurons))
-    channels, rows = replay.channels, replay.channels + len(replay.layers)
-    heights = [_CHANNEL if channels > 1 else 1.0] * channels + [1.0] * len(replay.layers)
+    channels, others = replay.channels, len(replay.layers) + replay.outputs
+    rows = channels + others
+    heights = [_CHANNEL if channels > 1 else 1.0] * channels + [1.0] * others
     foot = _FOOT + _LINE * math.ceil(len(trace.images) / _PER_LINE)
     panels = _ROW * sum(heights)
     figure = make_subplots(
@@ -52,10 +53,12 @@ def figure(replay: Replay) -> go.Figure:
         for row in range(len(replay.layers)):
             if column < len(replay.neurons[row]):
                 _add_neuron(figure, replay, row, column)
+    for output in range(replay.outputs):
+        _add_output(figure, replay, output)
     figure.update_xaxes(range=[0, trace.dt_ns * trace.inputs.shape[1]], showgrid=False)
     figure.update_xaxes(title_text="time (ns)", row=rows)
     figure.update_yaxes(title_text="input", row=(channels + 1) // 2, col=1)
-    for row in range(channels + 1, rows + 1):
+    for row in range(channels + 1, channels + len(replay.layers) + 1):
         figure.update_yaxes(range=replay.common_range, row=row)
         figure.update_yaxes(title_text=replay.label, row=row, col=1)
     return figure
@@ -93,6 +96,15 @@ def _add_neuron(figure: go.Figure, replay: Replay, row: int, column: int) -> Non
         figure.add_hline(y=rest, line={"color": GREY, "width": 1, "dash": "dot"}, **place)
 
 
+def _add_output(figure: go.Figure, replay: Replay, output: int) -> None:
+    """What a network that predicts should read out, and what it does."""
+    place = {"row": replay.channels + len(replay.layers) + output + 1, "col": 1}
+    for series, times, target, prediction in replay.output_lines(output):
+        figure.add_trace(_line(replay, series, times, prediction), **place)
+        wanted = _line(replay, series, times, target).update(name="target", legendgroup="target")
+        figure.add_trace(wanted.update(line={"color": INK, "width": 1, "dash": "dot"}), **place)
+
+
 # --- the page -------------------------------------------------------------------------------------
 
 
@@ -123,6 +135,13 @@ def _caption(replay: Replay) -> list[str]:
         f"An input point lasts {trace.dt_ns:.4g} ns; the class is read from the last layer at the "
         f"end.",
     ]
+    if trace.target is not None:
+        sentences = [
+            f"Each line is one window of the test part ({n} in all), and the points before it "
+            f"through which the network runs from rest.",
+            f"An input point lasts {trace.dt_ns:.4g} ns; the prediction is read from the last "
+            f"layer after each of the last {trace.target.shape[1]:,} points.",
+        ]
     if trace.steps_per_point is not None:
         steps = time_step.steps_text(trace.steps_per_point)
         sentences.append(f"The time series are those {time_step.SOLVED}: {steps}.")

@@ -1,0 +1,346 @@
+"""Predicting a series: how it is split, trained, scored and kept; reservoirs; what is refused."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+import objectives
+from objectives import artifacts, predictor, ridge
+from objectives.contents import SeriesContents, contents
+from objectives.contract import Outcome, Protocol, UnavailableError
+from objectives.tasks import own_series
+from objectives.tasks.narma10 import Narma10Params
+from objectives.tasks.own_series import OwnSeriesParams
+from objectives.tasks.series import load, windows
+
+SMALL: dict[str, Any] = {"layers": 1, "width": 12, "epochs": 3}
+TASK = Narma10Params(washout=50, n_train=400, n_test=200)
+KINDS = ["ctrnn-prediction", "spintronic-prediction"]
+
+
+def member(
+    kind: str = "spintronic-prediction",
+    protocol: Protocol = Protocol.VALIDATION,
+    *,
+    task: Any = TASK,
+    **params: Any,
+) -> Any:
+    objective: Any = objectives.load(kind)
+    own = objective.Params(**{**SMALL, **params})
+    return objective.member(own, task=task, protocol=protocol, member_seed=1)
+
+
+def trained(*args: Any, **params: Any) -> Outcome:
+    outcome: Outcome = member(*args, **params).train(lambda progress: None)
+    return outcome
+
+
+# --- the split ------------------------------------------------------------------------------------
+
+
+def test_parts_follow_each_other_and_the_end_is_never_searched() -> None:
+    series = TASK.series()
+    found = {p: load(TASK, protocol=p) for p in (Protocol.VALIDATION, Protocol.CONFIRM)}
+    places = {
+        Protocol.VALIDATION: ((0, 50, 330), (280, 330, 450)),
+        Protocol.CONFIRM: ((0, 50, 450), (400, 450, 650)),
+    }
+    for protocol, split in found.items():
+        for part, (first, scored, end) in zip(
+            (split.train, split.score), places[protocol], strict=True
+        ):
+            assert split.scaling is not None
+            u = split.scaling.unscaled(part.x[0])
+            np.testing.assert_allclose(u, series.u[first:end], atol=1e-7)
+            target = split.target_scaling.unscaled(part.label[0])
+            np.testing.assert_allclose(target, series.target[scored:end], atol=1e-7)
+        own = split.train.label[0], *([split.score.label[0]] if protocol == "validation" else [])
+        whole = np.concatenate(own)
+        assert abs(float(whole.mean())) < 1e-6
+        assert float(whole.std()) == pytest.approx(1.0, abs=1e-6)
+    assert contents(TASK) == SeriesContents(
+        points=650, channels=1, outputs=1, washout=50, train=280, validation=120, test=200
+    )
+
+
+@pytest.mark.parametrize(("length", "washout", "first", "n"), [(20, 30, 50, 14), (30, 70, 70, 8)])
+def test_windows_tile_the_training_part(length: int, washout: int, first: int, n: int) -> None:
+    part = load(TASK, protocol=Protocol.VALIDATION).train
+    found = windows(part, length=length, washout=washout)
+    assert found.x.shape == (n, washout + length, 1)
+    assert found.label.shape == (n, length, 1)
+    for k in range(n):
+        at = first + k * length
+        assert np.array_equal(found.x[k], part.x[0, at - washout : at + length])
+        assert np.array_equal(found.label[k], part.label[0, at - 50 : at - 50 + length])
+
+
+def test_a_window_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="must hold") as caught:
+        trained(window=300, window_washout=100)
+    assert str(caught.value) == (
+        "window: `window + window_washout <= 330`, the points to train on, must hold, but got "
+        "window=300, window_washout=100. Lower them."
+    )
+
+
+# --- the score ------------------------------------------------------------------------------------
+
+
+def test_errors_by_hand() -> None:
+    target = np.array([[1.0, 10.0], [3.0, 30.0], [5.0, 20.0]])
+    found = np.array([[2.0, 10.0], [3.0, 30.0], [3.0, 20.0]])
+    first = math.sqrt(5 / 3) / math.sqrt(8 / 3)
+    assert predictor.nrmse(found, target) == pytest.approx(first / 2)
+    assert predictor.nrmse(np.broadcast_to(target.mean(axis=0), (3, 2)), target) == 1.0
+    assert predictor.smape_percent(found, target) == pytest.approx(200 * (1 / 3 + 2 / 8) / 6)
+    assert predictor.smape_percent(-target, target) == 200.0
+    assert predictor.smape_percent(np.zeros((2, 1)), np.zeros((2, 1))) == 200.0
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, 1e9])
+def test_what_diverges_scores_the_worst(wrong: float) -> None:
+    target = np.arange(4.0)[:, None]
+    found = target.copy()
+    found[2] = wrong
+    assert predictor.nrmse(found, target) == predictor.WORST == 10.0
+    assert predictor.nrmse(target, np.ones((4, 1))) == predictor.WORST, "no scale"
+
+
+@pytest.mark.parametrize("trains", ["all", "readout"])
+def test_a_network_that_diverges_has_a_finite_score(trains: str) -> None:
+    outcome = trained("ctrnn-prediction", trained=trains, integrator="euler", tau_ns=0.01)
+    assert outcome.score == predictor.WORST
+    assert outcome.diverged
+    assert outcome.curve == (predictor.WORST,) * 3
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_learn_to_predict(kind: str) -> None:
+    outcome = trained(kind, lr0=0.03, epochs=60, tau_ns=0.5, s=1.0)
+    assert outcome.score == outcome.curve[-1] < 0.8 * outcome.curve[0]
+    assert outcome.info["n_train"] == 280
+    assert outcome.info["n_scored"] == 120
+    assert 0.0 < float(outcome.info["smape_percent"]) < 20.0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("trains", ["all", "readout"])
+def test_what_is_confirmed_is_the_score_on_the_solved_equation(kind: str, trains: str) -> None:
+    outcome = trained(kind, Protocol.CONFIRM, trained=trains, max_step_ns=1.0)
+    assert outcome.curve == ()
+    assert outcome.solved is not None
+    assert outcome.solved.converged
+    assert outcome.solved.steps_per_point >= 4
+    assert outcome.solved.score != outcome.score
+    assert abs(outcome.solved.score - outcome.score) < 0.2
+
+
+def test_the_same_by_kernels_and_by_the_reference() -> None:
+    by_kernel, by_reference = member(epochs=2), member(epochs=2)
+    by_reference.network.backend = "reference"
+    found, wanted = (m.train(lambda progress: None) for m in (by_kernel, by_reference))
+    np.testing.assert_allclose(found.curve, wanted.curve, rtol=1e-4)
+    np.testing.assert_allclose(found.loss_curve, wanted.loss_curve, rtol=1e-4)
+
+
+# --- reservoirs -----------------------------------------------------------------------------------
+
+
+def test_ridge_is_the_minimum_of_its_equation() -> None:
+    rng = np.random.default_rng(0)
+    states, targets = rng.normal(size=(40, 3)) + 1.0, rng.normal(size=(40, 2)) - 2.0
+    weights, bias = ridge.fit(states, targets, 0.3)
+    # as one least-squares problem: rows of sqrt(T ridge) pull the weights, not the bias, to zero
+    pull = math.sqrt(40 * 0.3) * np.eye(3, 4)
+    rows = np.r_[np.c_[states, np.ones(40)], pull]
+    wanted, *_ = np.linalg.lstsq(rows, np.r_[targets, np.zeros((3, 2))], rcond=None)
+    np.testing.assert_allclose(weights, wanted[:3].T, atol=1e-12)
+    np.testing.assert_allclose(bias, wanted[3], atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("readout", ["y", "x"])
+def test_a_reservoir_trains_its_readout_alone(kind: str, readout: str) -> None:
+    own = {"readout": readout} if kind == "spintronic-prediction" else {}
+    one = member(kind, trained="readout", ridge=1e-6, epochs=1, **own)
+    before = {name: p.detach().clone() for name, p in one.network.named_parameters()}
+    outcome = one.train(lambda progress: None)
+    for name, p in one.network.named_parameters():
+        assert torch.equal(p, before[name]) == (name not in ("w_out", "bias_out"))
+    part = load(TASK, protocol=Protocol.VALIDATION).train
+    with torch.no_grad():
+        states = one.network.outputs(torch.from_numpy(part.x), 280)[0, 0].double().numpy()
+    weights, bias = ridge.fit(states, part.label[0].astype(np.float64), 1e-6)
+    np.testing.assert_allclose(one.network.w_out[0].detach(), weights, rtol=1e-6)
+    error = np.square(states @ weights.T + bias - part.label[0]).mean()
+    assert outcome.loss_curve == (pytest.approx(error),)
+    assert outcome.score < 1.0
+    more = trained(kind, trained="readout", ridge=1e-6, epochs=2, lr0=1.0, **own)
+    assert more.curve == outcome.curve * 2, "whatever the epochs and the learning rate"
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+def test_a_trained_network_is_kept_and_predicts_from_its_file(tmp_path: Path) -> None:
+    one = member(epochs=5)
+    one.train(lambda progress: None)
+    path = tmp_path / "best.safetensors"
+    one.save(path, {"study": "toy"})
+    told = json.loads(path.with_suffix(".json").read_text())
+    assert told["objective"] == "spintronic-prediction"
+    split = load(TASK, protocol=Protocol.VALIDATION)
+    assert told["target_scaling"] == {
+        "shift": list(split.target_scaling.shift),
+        "scale": list(split.target_scaling.scale),
+    }
+    u = split.scaling and split.scaling.unscaled(split.score.x[0])
+    x = artifacts.network_input(path, [u])
+    with torch.no_grad():
+        found = artifacts.load_network(path).series(x, 120)[0, 0].numpy()
+    np.testing.assert_allclose(found, predictor.predicted(one.network, split.score), atol=1e-4)
+
+
+def test_a_trace_shows_target_and_prediction_of_windows_of_the_test_part() -> None:
+    one = member()
+    one.train(lambda progress: None)
+    assert one.classes == ()
+    assert one.test_labels.tolist() == [0, 0]
+    trace = one.trace([1], "x")
+    assert trace.inputs.shape == (1, 150, 1)
+    assert trace.values.shape == (1, 1, 12, 151)
+    assert trace.steps_per_point is not None
+    np.testing.assert_allclose(trace.target[0], TASK.series().target[-100:], atol=1e-6)
+    assert trace.prediction.shape == (1, 100, 1)
+    assert predictor.nrmse(trace.prediction[0], trace.target[0]) < 2.0
+
+
+# --- own series, and what is refused --------------------------------------------------------------
+
+
+@pytest.fixture
+def waves(tmp_path: Path) -> Path:
+    t = np.arange(600)
+    np.savez(tmp_path / "waves.npz", u=np.sin(0.1 * t), target=np.c_[np.cos(0.1 * t), np.sin(t)])
+    lines = ["a,b,c", *(f"{math.sin(k)},{k},{math.cos(k)}" for k in range(600))]
+    (tmp_path / "waves.csv").write_text("\n".join(lines))
+    return tmp_path
+
+
+def test_own_series_are_pinned_and_predicted(waves: Path) -> None:
+    task = OwnSeriesParams(path="waves.npz").resolved(waves)
+    assert Path(task.path) == waves / "waves.npz"
+    assert task.sha256 is not None
+    assert trained("ctrnn-prediction", task=task).score < 2.0
+    by_column = OwnSeriesParams(path="waves.csv", inputs="a, c", targets="c", horizon=2)
+    series = by_column.resolved(waves).series()
+    np.testing.assert_allclose(series.u[:, 1], np.cos(np.arange(598)))
+    np.testing.assert_allclose(series.target[:, 0], np.cos(np.arange(2, 600)))
+    np.savez(waves / "waves.npz", u=np.zeros(600), target=np.zeros(600))
+    assert task.series().u.any(), "read once per process"
+    own_series._pinned.cache_clear()
+    with pytest.raises(UnavailableError, match="it changed. Put the old data back"):
+        task.series()
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({"path": "waves.txt"}, "an .npz file or a CSV file (.csv) must hold, but got path="),
+        ({"path": "none.npz"}, "a readable file must hold, but got No such file or directory."),
+        (
+            {"path": "waves.npz", "inputs": "a"},
+            "columns of a CSV file must hold, but got an .npz file. Remove `inputs` and `targets`",
+        ),
+        (
+            {"path": "waves.csv", "inputs": "a,z", "targets": "b"},
+            "`inputs`, columns of the file, must hold, but got inputs='a,z'. Name some of a, b, c,",
+        ),
+        (
+            {"path": "waves.csv", "inputs": "a"},
+            "`targets`, columns of the file, must hold, but got targets=''. Name some of a, b, c,",
+        ),
+        (
+            {"path": "waves.npz", "washout": 500},
+            "points to train, to validate and to test must hold, but got 600 points, washout=500, "
+            "horizon=0. Record more of them, or lower `washout`.",
+        ),
+        (
+            {"path": "waves.npz", "sha256": "0" * 64},
+            f"`sha256 == '{'0' * 64}'` must hold, but got sha256=",
+        ),
+    ],
+)
+def test_own_series_that_cannot_be_read_are_refused(
+    waves: Path, task: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match="must hold") as caught:
+        OwnSeriesParams(**task).resolved(waves)
+    assert str(caught.value).startswith(f"{waves / task['path']}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"u": np.zeros(9)}, "an array `target` must hold, but got the arrays u. Save it: "),
+        (
+            {"u": np.zeros(9), "target": np.zeros(8)},
+            "a target for every point, `len(u) == len(target)`, must hold, but got len(u)=9, ",
+        ),
+        (
+            {"u": np.r_[0.0, np.nan, np.zeros(598)], "target": np.zeros(600)},
+            "finite numbers in `u` must hold, but got u[1, 0]=nan (1 such values). Mend or leave ",
+        ),
+        (
+            {"u": np.array(["a"] * 600), "target": np.zeros(600)},
+            "numbers in `u`, (time,) or (time, columns), must hold, but got u.dtype=<U1, ",
+        ),
+        (
+            {"u": np.zeros(600), "target": np.r_[np.arange(420.0), np.zeros(180)]},
+            "targets that vary must hold, but got a constant one, number 0, in the test part. ",
+        ),
+    ],
+)
+def test_arrays_that_are_no_series_are_refused(
+    tmp_path: Path, arrays: dict[str, Any], message: str
+) -> None:
+    np.savez(tmp_path / "own.npz", **arrays)
+    with pytest.raises(ValueError, match="must hold") as caught:
+        OwnSeriesParams(path="own.npz").resolved(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / 'own.npz'}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,2\n3,4\n", "a first line that names every column once must hold, but got '1,2'. Name"),
+        ("a,a\n3,4\n", "a first line that names every column once must hold, but got 'a,a'. Name"),
+        (
+            "a,b\n3,4,5\n",
+            "2 columns, as in the first line, must hold, but got 3 in every row. ",
+        ),
+        ("a,b\n3,x\n", "finite numbers, separated by commas, must hold, but got 'x' in line 2, "),
+    ],
+)
+def test_tables_that_are_no_series_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "own.csv").write_text(text)
+    with pytest.raises(ValueError, match="must hold") as caught:
+        OwnSeriesParams(path="own.csv", inputs="a", targets="b").resolved(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path / 'own.csv'}: {message}")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_simulated_hardware_is_refused(kind: str) -> None:
+    objective: Any = objectives.load(kind)
+    assert objective.variability is None
+    with pytest.raises(ValidationError, match="a network that classifies must hold, but got vari"):
+        objective.Params(variability={"tau_spread": 0.1})
