@@ -140,7 +140,7 @@ class Slot:
     score: float | None
     """Mean over the members that were trained; None while running or failed."""
     cost: float | None = None
-    """Likewise of what ``[cost]`` names, of a complete slot; None where the study has none."""
+    """Likewise of what ``[cost]`` names, of a complete or pruned slot; None where there is none."""
     steps: tuple[float, ...]
     """Values reported to the pruner, step 1 first."""
     members: tuple[Member, ...]
@@ -217,7 +217,7 @@ class Past:
     state: SlotState = SlotState.RUNNING
     score: float | None = None
     cost: float | None = None
-    """What ``[cost]`` names, of a complete trial of a study that has one."""
+    """What ``[cost]`` names, of a complete or pruned trial of a study that has one."""
     steps: tuple[float, ...] = ()
     """Values it reported, step 1 first."""
     before: tuple[tuple[int, Past], ...] = ()
