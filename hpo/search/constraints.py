@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from hpo.errors import SpecError
 from hpo.search import seeds
-from hpo.search.kriging_believer import Cube
+from hpo.search.cube import Cube
 from hpo.search.space import distributions
 from hpo.study import warm_start
 from hpo.study.spec import StudySpec

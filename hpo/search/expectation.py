@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hpo.search import racing
+from hpo.search.cube import Cube
 from hpo.search.history import frozen
-from hpo.search.kriging_believer import Cube, Known
+from hpo.search.kriging_believer import Known
 from hpo.search.space import distributions
 from hpo.study.score_text import is_percent
 from hpo.study.spec import StudySpec

@@ -20,9 +20,6 @@ import optuna
 from numpy.typing import NDArray
 from optuna.distributions import (
     BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
 )
 from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
@@ -31,17 +28,13 @@ from scipy import optimize
 from scipy.special import expit
 
 from hpo.search import racing
+from hpo.search.cube import Axis, Cube, Present
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
-from hpo.search.space import rounded
 
 KNOWN = 400
 """Trials, at most, that suggestions are made from."""
-_LATTICE = 1000
-"""Suggestions lie at so many places of a range: the last bits of sums decide none of them."""
 _DECIMALS = 6
 """Likewise of the logarithm of an improvement."""
-_FEW = 32
-"""A parameter with at most so many values is searched value by value."""
 _CANDIDATES = 1500
 """Random points of the whole space."""
 _NEAR = (0.2, 0.05)
@@ -60,144 +53,6 @@ _NODES = 9
 """Of the quadrature over the scatter of networks."""
 _ALIKE = 1e-12
 """Scores whose relative deviation is below it are equal but for rounding."""
-
-
-Present = Callable[[Mapping[str, Any]], dict[str, Any]]
-"""Those of the parameters that a trial has, in a space of which trials may lack some."""
-
-
-class Cube:
-    """The search space as a unit cube: a column per parameter, a choice of k values as k of 0/1.
-
-    A parameter that a trial lacks is at the centre of its columns, as far from one value as from
-    any other: trials that lack it are alike in it, and no two trials are far apart in it for that.
-    """
-
-    def __init__(
-        self, space: Mapping[str, BaseDistribution], present: Present | None = None
-    ) -> None:
-        """Take the space in the order of its distributions; without ``present``, all is there."""
-        self.space, self._present = dict(space), present
-        self.axes = [_Axis(own) for own in self.space.values()]
-
-    def free(self, point: Array) -> list[bool]:
-        """(width,): whether a column may be anywhere between 0 and 1, the others staying."""
-        there = self.space if self._present is None else self.params(point)
-        named = zip(self.space, self.axes, strict=True)
-        return [axis.places is None and n in there for n, axis in named for _ in range(axis.width)]
-
-    def point(self, params: Mapping[str, Any]) -> Array:
-        """Where parameters lie (width,), of as many columns as the cube has."""
-        named = zip(self.space, self.axes, strict=True)
-        return np.concatenate(
-            [axis.point(params[name]) if name in params else axis.centre for name, axis in named]
-        )
-
-    def points(self, trials: list[FrozenTrial]) -> Array:
-        """Where those of trials lie (n, width)."""
-        return np.array([self.point(trial.params) for trial in trials])
-
-    def params(self, point: Array) -> dict[str, Any]:
-        """The parameters at a point (width,), on the lattice, as far as they are there."""
-        found, column = {}, 0
-        for name, axis in zip(self.space, self.axes, strict=True):
-            found[name] = axis.value(point[column : column + axis.width])
-            column += axis.width
-        return rounded(self.space, found if self._present is None else self._present(found))
-
-    def _settled(self, points: Array) -> Array:
-        """The same points (n, width), what is not there of each at its centre."""
-        if self._present is None:
-            return points
-        column = 0
-        there = [self.params(point) for point in points]
-        for name, axis in zip(self.space, self.axes, strict=True):
-            lacking = [name not in params for params in there]
-            points[lacking, column : column + axis.width] = axis.centre
-            column += axis.width
-        return points
-
-    def random(self, n: int, chance: np.random.Generator) -> Array:
-        """Points (n, width) anywhere."""
-        return self._settled(np.hstack([axis.random(n, chance) for axis in self.axes]))
-
-    def near(self, point: Array, distance: float, n: int, chance: np.random.Generator) -> Array:
-        """Points (n, width) near one (width,), of which about half of the parameters differ."""
-        parts, column = [], 0
-        for axis in self.axes:
-            here = point[column : column + axis.width]
-            other = axis.random(n, chance)
-            if axis.places is None:
-                other = np.clip(here + distance * chance.normal(size=(n, 1)), 0.0, 1.0)
-            parts.append(np.where(chance.random((n, 1)) < 0.5, other, here))
-            column += axis.width
-        return self._settled(np.hstack(parts))
-
-
-class _Axis:
-    """One parameter of the space."""
-
-    def __init__(self, distribution: BaseDistribution) -> None:
-        self._of = distribution
-        self.width = 1
-        self.places: Array | None = None
-        """(k, width) where its few values lie; None if it is searched as a continuous one."""
-        if isinstance(distribution, CategoricalDistribution):
-            self.width = len(distribution.choices)
-            self.places = np.eye(self.width) / math.sqrt(2.0)  # any two are at distance 1
-            return
-        assert isinstance(distribution, FloatDistribution | IntDistribution)
-        low, high, step = distribution.low, distribution.high, distribution.step
-        count = 1 if low == high else math.inf if step is None else round((high - low) / step) + 1
-        if count <= _FEW:
-            values = [low] if step is None else [low + k * step for k in range(int(count))]
-            self.places = np.array([[self._place(value)] for value in values])
-
-    @property
-    def centre(self) -> Array:
-        """The middle of all places (width,)."""
-        return np.array([0.5]) if self.places is None else np.asarray(self.places.mean(axis=0))
-
-    def _place(self, value: Any) -> float:
-        assert isinstance(self._of, FloatDistribution | IntDistribution)
-        low, high = self._of.low, self._of.high
-        if low == high:
-            return 0.0
-        if self._of.log:
-            return (math.log(value) - math.log(low)) / (math.log(high) - math.log(low))
-        return float((value - low) / (high - low))
-
-    def point(self, value: Any) -> Array:
-        """Where a value lies (width,)."""
-        if isinstance(self._of, CategoricalDistribution):
-            assert self.places is not None
-            place: Array = self.places[int(self._of.to_internal_repr(value))]
-            return place
-        return np.array([self._place(value)])
-
-    def value(self, place: Array) -> Any:
-        """The value at a place (width,), within the distribution."""
-        own = self._of
-        if isinstance(own, CategoricalDistribution):
-            return own.choices[int(place.argmax())]
-        assert isinstance(own, FloatDistribution | IntDistribution)
-        at = float(place[0])
-        if self.places is None:
-            at = round(at * _LATTICE) / _LATTICE
-        if own.log:
-            value = math.exp((1.0 - at) * math.log(own.low) + at * math.log(own.high))
-        else:
-            value = own.low + at * (own.high - own.low)
-        if own.step is not None:
-            value = own.low + round((value - own.low) / own.step) * own.step
-        value = min(max(value, own.low), own.high)
-        return int(value) if isinstance(own, IntDistribution) else float(value)
-
-    def random(self, n: int, chance: np.random.Generator) -> Array:
-        """Places (n, width) anywhere."""
-        if self.places is None:
-            return chance.random((n, 1))
-        return self.places[chance.integers(len(self.places), size=n)]
 
 
 class Known:
@@ -379,7 +234,7 @@ class KrigingBeliever(BaseSampler):
         param_distribution: BaseDistribution,
     ) -> Any:
         """See ``BaseSampler``; asked where rounding put a value beside the steps of its range."""
-        axis = _Axis(param_distribution)
+        axis = Axis(param_distribution)
         return axis.value(axis.random(1, np.random.default_rng(self._seed))[0])
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from hpo.errors import SpecError
 from hpo.study.messages import did_you_mean
-from hpo.study.spec import Cost, Racing, StudySpec
+from hpo.study.search_tables import Cost, Racing
+from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, WarmStart
 from objectives.contract import Protocol
 from objectives.costs import KnowsCosts

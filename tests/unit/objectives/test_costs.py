@@ -19,6 +19,7 @@ from objectives.contract import Protocol, TaskParams
 from objectives.costs import KnowsCosts
 from objectives.layered import LayeredObjective
 from objectives.tasks.arrays import ArraysParams
+from objectives.tasks.narma10 import Narma10Params
 from objectives.tasks.sequential_digits import SequentialDigitsParams
 
 DENSITIES = (0.0, 0.005, 0.125, 0.5, 1.0)
@@ -35,11 +36,15 @@ def recording(tmp_path: Path) -> TaskParams:
 
 def some(objective: LayeredObjective[Any], chance: np.random.Generator) -> Any:
     """Parameters of a small network."""
-    width = int(chance.integers(1, 24))
+    layers, width = int(chance.integers(1, 5)), int(chance.integers(1, 24))
+    several = tuple(int(n) for n in chance.integers(1, 24, layers))
     values = {
-        "layers": int(chance.integers(1, 5)),
-        "width": width,
-        "density_inter": max(float(chance.choice([*DENSITIES, chance.random()])), 0.51 / width),
+        "layers": layers,
+        "width": several if (per_layer := chance.random() < 0.3) else width,
+        "density_inter": max(
+            float(chance.choice([*DENSITIES, chance.random()])),
+            0.51 / (several[0] if per_layer else width),
+        ),
         "density_intra": float(chance.choice([*DENSITIES, chance.random()])),
         "dt_ns": float(chance.choice([0.1, 1.0, 3.0, chance.random() + 0.01])),
         "epochs": 1,
@@ -53,6 +58,8 @@ def some(objective: LayeredObjective[Any], chance: np.random.Generator) -> Any:
 def test_costs_known_before_are_those_told_after(name: str, recording: TaskParams) -> None:
     objective = objectives.load(name)
     assert isinstance(objective, KnowsCosts)
+    if name.endswith("-prediction"):
+        recording = Narma10Params(n_train=100, n_test=100)
     chance, seen = np.random.default_rng(5), set()
     for seed in range(60):
         params = some(objective, chance)  # type: ignore[arg-type]
@@ -81,6 +88,7 @@ def test_costs_of_the_digits_are_told_without_what_trains() -> None:
     code = """
 import sys
 import objectives
+from objectives.tasks.narma10 import Narma10Params
 from objectives.tasks.sequential_digits import SequentialDigitsParams
 objective = objectives.load("spintronic")
 print(objective.costs_of(objective.Params(), SequentialDigitsParams())["energy_pj"])

@@ -58,7 +58,10 @@ def test_architecture_and_batches_are_those_of_the_paper(model: type[LayeredPara
 
 def test_a_ctrnn_has_neither_filter_nor_oscillators() -> None:
     only = set(SpintronicParams.model_fields) - set(CtrnnParams.model_fields)
-    assert only == {"f_cut_per_ns", "q", "sigma", "start", "readout"}
+    assert only == {
+        *("f_cut_per_ns", "q", "sigma", "start", "readout"),
+        *("neuron_uw", "synapse_uw"),
+    }
     assert set(CtrnnParams.model_fields) < set(SpintronicParams.model_fields)
 
 

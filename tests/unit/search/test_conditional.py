@@ -11,7 +11,7 @@ import optuna
 import pytest
 from optuna.distributions import BaseDistribution
 
-from hpo.search.kriging_believer import Cube
+from hpo.search.cube import Cube
 from hpo.search.options import check as check_options
 from hpo.search.space import distributions
 from hpo.search.suggest import suggest
