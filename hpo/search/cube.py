@@ -98,6 +98,7 @@ class Axis:
     """One parameter of the space."""
 
     def __init__(self, distribution: BaseDistribution) -> None:
+        """Take its distribution."""
         self._of = distribution
         self.width = 1
         self.places: Array | None = None
