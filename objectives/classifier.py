@@ -55,8 +55,8 @@ class Measure:
     """Of a network that is not finite."""
     agree: Callable[[float, float], bool] = close
     """Whether scores at a coarse and at a fine integration step are the same."""
-    updates: Callable[[Any, torch.optim.Adam, Examples], Updates] | None = None
-    """Gives how a batch changes the weights; by default, along the gradient."""
+    updates: Updates | None = None
+    """How a batch changes the weights; by default, along the gradient."""
 
 
 class LayeredMember(NetworkMember):
@@ -106,6 +106,9 @@ class LayeredMember(NetworkMember):
     def _measure(self) -> Measure:
         """How the network is trained and scored."""
 
+    def _finish(self) -> None:
+        """What is done with the network once it is trained, before it is tested any further."""
+
     def _described(self) -> dict[str, Any]:
         """What its file tells of the data besides."""
         return {}
@@ -141,6 +144,7 @@ class LayeredMember(NetworkMember):
             worst=how.worst,
             updates=how.updates,
         )
+        self._finish()
         solved = None
         if self._protocol is Protocol.CONFIRM:
             scored = (self.network, self._split.score, how.score, how.worst)

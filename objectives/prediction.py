@@ -31,8 +31,9 @@ class PredictionParams(BaseModel):
     trained: Annotated[
         Literal["all", "readout"],
         Field(
-            description="all: the whole network, by gradients; readout: a reservoir, whose readout"
-            " alone is fitted, in one epoch, whatever lr0, lr_decay, batch_size and window are"
+            description="all: the whole network, by gradients, and its readout at last in closed"
+            " form; readout: a reservoir, of which only that is done, in one epoch, whatever lr0,"
+            " lr_decay, batch_size and window are"
         ),
     ] = "all"
     ridge: Annotated[
@@ -40,8 +41,8 @@ class PredictionParams(BaseModel):
         Field(
             gt=0,
             le=1e3,
-            description="of a reservoir: penalty on the squared readout weights, relative to the"
-            " mean squared error of the standardised target",
+            description="penalty on the squared readout weights, beside the mean squared error of"
+            " the standardised target",
         ),
     ] = 1e-8
     window: Annotated[

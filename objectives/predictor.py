@@ -19,19 +19,16 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from objectives.classifier import LayeredMember, Measure, traced
 from objectives.contract import Protocol
 from objectives.inspection import Trace
-from objectives.networks.kernels.updates import Updates
 from objectives.networks.layered import LayeredNetwork
 from objectives.ridge import RidgeUpdates
 from objectives.scoring import device_of
 from objectives.solved_equation import refined, solving_steps
 from objectives.tasks import series
 from objectives.tasks.data import Examples, SeriesSplit
-from objectives.training import updates_of
 
 WORST = 10.0
 """The score of a network that diverged: ten times worse than a constant."""
@@ -90,56 +87,60 @@ def agree(coarse: float, fine: float) -> bool:
     return abs(fine - coarse) <= AGREEMENT * fine
 
 
-class RefittedUpdates(Updates):
-    """Updates along the gradient; after every epoch, the readout is set in closed form.
-
-    It is linear: its best weights for the present states need no search.
-    """
-
-    def __init__(
-        self, network: LayeredNetwork, optimizer: torch.optim.Adam, train: Examples, ridge: float
-    ) -> None:
-        """Take all as they are; ``train`` is what the readout is fitted to."""
-        self._of = (network, optimizer, train)
-        self._fit, self._inner = RidgeUpdates(network, ridge), updates_of(*self._of)
-
-    def update(
-        self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
-    ) -> tuple[float, bool]:
-        """See ``Updates``."""
-        how = {"learning_rate": learning_rate, "max_gradient": max_gradient}
-        return self._inner.update(u, label, **how)
-
-    def settle(self) -> None:
-        """See ``Updates``; the next epoch begins with the new readout."""
-        self._inner.settle()
-        network, _, train = self._of
-        u, label = (torch.from_numpy(a).to(device_of(network)) for a in (train.x, train.label))
-        self._fit.update(u, label, learning_rate=0.0, max_gradient=0.0)
-        self._inner = updates_of(*self._of)
-
-
 class Predictor(LayeredMember):
     """A member that reads out a prediction after every point."""
 
     classes = ()
+    _finished = False
+
+    @property
+    def _own(self) -> Any:
+        """Its parameters: those of ``prediction``."""
+        return self._params
+
+    @property
+    def _reservoir(self) -> bool:
+        return bool(self._own.trained == "readout")
+
+    @property
+    def _ridge(self) -> float:
+        return float(self._own.ridge)
 
     def _load(self, protocol: Protocol) -> SeriesSplit:
         return series.load(cast(series.SeriesParams, self._task), protocol=protocol)
 
     def _measure(self) -> Measure:
-        params: Any = self._params
-        examples, ridge = self._split.train, params.ridge
+        how: Any = {"worst": WORST, "agree": agree}
+        if self._reservoir:
+            updates = RidgeUpdates(self.network, self._ridge)
+            return Measure(examples=self._split.train, score=score, updates=updates, **how)
+        length, washout = self._own.window, self._own.window_washout
+        examples = series.windows(self._split.train, length=length, washout=washout)
+        return Measure(examples=examples, score=self._fitted_score, **how)
 
-        def updates(network: Any, optimizer: torch.optim.Adam, train: Examples) -> Updates:
-            if params.trained == "readout":
-                return RidgeUpdates(network, ridge)
-            return RefittedUpdates(network, optimizer, train, ridge)
+    def _fit(self) -> None:
+        """Set the readout of a network trained by gradients: it is linear, its optimum is known."""
+        how: Any = {"learning_rate": 0.0, "max_gradient": 0.0}
+        part, device = self._split.train, device_of(self.network)
+        u, target = (torch.from_numpy(a).to(device) for a in (part.x, part.label))
+        RidgeUpdates(self.network, self._ridge).update(u, target, **how)
 
-        if params.trained == "all":
-            before = params.window_washout
-            examples = series.windows(examples, length=params.window, washout=before)
-        return Measure(examples=examples, score=score, worst=WORST, agree=agree, updates=updates)
+    def _fitted_score(self, network: Any, part: Examples) -> tuple[float, bool]:
+        """The score with a fitted readout, which the gradients do not see until the end."""
+        if self._finished:
+            return score(network, part)
+        readout = [p.detach().clone() for p in (network.w_out, network.bias_out)]
+        self._fit()
+        found = score(network, part)
+        with torch.no_grad():
+            network.w_out.copy_(readout[0])
+            network.bias_out.copy_(readout[1])
+        return found
+
+    def _finish(self) -> None:
+        if not self._reservoir:
+            self._fit()
+        self._finished = True
 
     def _points(self) -> int:
         return 1

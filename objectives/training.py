@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -119,7 +119,7 @@ def train(
     defaults: Identity = MappingProxyType({}),
     accuracy: Accuracy = ideal_accuracy,
     worst: float = 0.0,
-    updates: Callable[[Any, torch.optim.Adam, Examples], Updates] | None = None,
+    updates: Updates | None = None,
 ) -> Outcome:
     """Train and score ``network``, a single member, in place.
 
@@ -137,7 +137,7 @@ def train(
             of parameters that came later.
         accuracy: how it is scored, after every epoch and at the end.
         worst: the score of a network with a weight that is not finite.
-        updates: gives how a batch changes the weights; by default ``updates_of``.
+        updates: how a batch changes the weights; by default, along the gradient.
 
     Returns:
         The outcome; its ``info`` holds ``n_skipped_updates``, see ``Updates``. After a divergence
@@ -151,11 +151,11 @@ def train(
     run = _Run(network=network, optimizer=optimizer, accuracy=accuracy, worst=worst)
     if resume is not None:
         run.restore(resume, identity, defaults)
-    own = (updates or updates_of)(network, optimizer, split.train)
+    updates = updates or updates_of(network, optimizer, split.train)
     while run.epoch < recipe.epochs:
         order = stream(member_seed, f"batch order/{run.epoch}").permutation(len(split.train))
         loss, n_skipped = train_epoch(
-            network, own, split.train.take(order), recipe=recipe, epoch=run.epoch
+            network, updates, split.train.take(order), recipe=recipe, epoch=run.epoch
         )
         run.loss_curve.append(loss)
         run.n_skipped_updates += n_skipped
