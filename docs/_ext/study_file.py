@@ -18,8 +18,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 import objectives
-from hpo.study.spec import StudySpec
 from hpo.study.dimensions import Dimension
+from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure
 from objectives.tasks import TASKS
 
