@@ -51,7 +51,14 @@ def test_a_member_trains_as_evaluate_does(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("changes", [{}, {"integrator": "heun", "density_intra": 0.0}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"integrator": "heun", "density_intra": 0.0},
+        {"width": (3, 6), "tau_ns": (3.0, 9.0), "s": (0.4, 0.6)},
+    ],
+)
 def test_a_saved_network_gives_the_same_logits_bit_for_bit(
     kind: str, changes: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -86,6 +93,29 @@ def test_the_description_says_what_the_network_is(saved: Path) -> None:
     assert found["task"]["name"] == "sequential-digits"
     assert found["scores"] == ABOUT["scores"]
     assert found["lineage"] == ABOUT["lineage"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_whose_layers_differ_is_trained_resumed_described_and_traced(
+    kind: str, tmp_path: Path
+) -> None:
+    own = {"width": (6, 4), "tau_ns": (3.0, 9.0), "density_intra": (0.5, 1.0), "epochs": 2}
+    checkpoints: list[bytes] = []
+    trained = member(kind, **own)
+    outcome = trained.train(lambda progress: checkpoints.append(progress.checkpoint()))
+    assert member(kind, **own).train(lambda progress: None, checkpoints[0]) == outcome
+    synapses = 3 + 12 + 18 + 16 + 40  # half of 6 and of 24, half of 36, 16, and the readout
+    assert (outcome.info["n_neurons"], outcome.info["n_synapses"]) == (10, synapses)
+    trained.save(tmp_path / "best.safetensors", ABOUT)
+    found = describe(tmp_path / "best.safetensors")
+    assert found["parameters"]["width"] == [6, 4]
+    assert found["connectivity"]["mask_inter"] == {"kept": 12, "possible": 24}
+    assert found["connectivity"]["mask_intra"] == {"kept": 34, "possible": 52}
+    assert (trained.width, trained.widths) == (6, (6, 4))
+    values = trained.trace([0, 5], "x").values
+    assert np.isfinite(values[0]).all()
+    assert np.isfinite(values[1, :, :4]).all()
+    assert np.isnan(values[1, :, 4:]).all()
 
 
 def test_a_network_of_normalised_data_says_how_to_normalise_more(tmp_path: Path) -> None:
