@@ -303,7 +303,8 @@ def require() -> None:
     if find_spec("distributed") is None:
         raise DaskError(
             "dask: the package distributed must be installed, but got none. Install it here and "
-            "where the Dask workers run, of one version: pip install 'hpo-dynamics[dask]'."
+            "where scheduler and Dask workers run, of one version: pip install "
+            "'hpo-dynamics[dask]'."
         )
 
 
