@@ -11,9 +11,16 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from objectives import measured
 from objectives.contract import UnavailableError
@@ -97,6 +104,15 @@ class Variability(BaseModel):
             " by every worker",
         ),
     ] = None
+
+    @model_serializer(mode="wrap")
+    def _without_absent_devices(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A table without measured devices is written as it was before there were some."""
+        return {
+            name: value
+            for name, value in write(self).items()
+            if value is not None or not name.startswith("devices")
+        }
 
     @model_validator(mode="after")
     def _hash_is_of_devices(self) -> Self:

@@ -154,7 +154,7 @@ def _pinned(model: Any, table: Mapping[str, Any] | None, base: Path, where: str)
     except ValueError as error:
         raise SpecError(f"{where}: {error}") from None
     before, after = model.model_dump(mode="json"), resolved.model_dump(mode="json")
-    return {**(table or {}), **{key: after[key] for key in after if after[key] != before[key]}}
+    return {**(table or {}), **{key: after[key] for key in after if after[key] != before.get(key)}}
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Every executor keeps the same promises: real workers, a real database, a real SLURM."""
+"""Every executor keeps the same promises: real workers, a real database, SLURM and Dask."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dask_cluster
 import pytest
 from forkserver import genuine
 from workers import SUPPORT, ledger_at, table, toy_spec, undisturbed, wait_until
@@ -16,6 +17,7 @@ from hpo.config import SlurmDefaults
 from hpo.errors import HpoError
 from hpo.launch.executors import Executor, Release
 from hpo.launch.executors import slurm as slurm_executor
+from hpo.launch.executors.dask import DaskExecutor
 from hpo.launch.executors.local import LocalExecutor
 from hpo.launch.executors.slurm import SlurmExecutor
 from hpo.ledger.ledger import Ledger
@@ -24,6 +26,7 @@ from hpo.study.snapshot import StudyState, WorkerInfo
 Make = Callable[..., Executor]
 OPTIONS = ("--lease=60",)
 SLOW = {"sleep_s": 0.1}
+CLUSTERS = ("slurm", "dask")
 
 
 def release_lost(url: str, worker: str, why: str | None) -> bool:
@@ -45,7 +48,21 @@ def slurm(url: str, logs: Path, release: Release) -> Executor:
     )
 
 
-@pytest.fixture(params=["local", pytest.param("slurm", marks=pytest.mark.slow)])
+def dask(url: str, logs: Path, release: Release) -> Executor:
+    """Its tasks themselves release what a worker held."""
+    scheduler = os.environ["DASK_SCHEDULER"]
+    return DaskExecutor("toy", scheduler=scheduler, storage_url=url, logs=logs, options=OPTIONS)
+
+
+@pytest.fixture(scope="session")
+def dask_scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with dask_cluster.cluster(tmp_path_factory.mktemp("dask")) as one:
+        one.start_worker(threads=3)
+        wait_until(lambda: one.log.read_text().count("Starting established connection") >= 2)
+        yield one.address
+
+
+@pytest.fixture(params=["local", *(pytest.param(k, marks=pytest.mark.slow) for k in CLUSTERS)])
 def make(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -57,7 +74,10 @@ def make(
     monkeypatch.setattr(slurm_executor, "ASK_S", (0.5, 1.0))
     if request.param == "slurm":
         request.getfixturevalue("slurm_conf")
-    kind, prefix = {"local": (local, ""), "slurm": (slurm, "slurm ")}[request.param]
+    if request.param == "dask":
+        monkeypatch.setenv("DASK_SCHEDULER", request.getfixturevalue("dask_scheduler"))
+    kinds = {"local": (local, ""), "slurm": (slurm, "slurm "), "dask": (dask, "")}
+    kind, prefix = kinds[request.param]
     made: list[Executor] = []
 
     def make_one(url: str) -> Executor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,7 +119,8 @@ def test_the_file_is_here_or_named_or_among_the_users_configurations(
         ),
         (
             "[slrum]",
-            "hpo.toml: slrum: unknown key. Did you mean 'slurm'? Valid: launch, notify, slurm.",
+            "hpo.toml: slrum: unknown key. Did you mean 'slurm'? Valid: dask, launch, notify, "
+            "slurm.",
         ),
         (
             '[launch]\nworkers = "4"',
@@ -126,8 +128,8 @@ def test_the_file_is_here_or_named_or_among_the_users_configurations(
         ),
         (
             '[launch]\nexecutor = "ray"',
-            "hpo.toml: launch.executor: 'local' or 'slurm' must hold, but got executor='ray'. "
-            "Change it.",
+            "hpo.toml: launch.executor: 'local', 'slurm' or 'dask' must hold, but got "
+            "executor='ray'. Change it.",
         ),
         (
             "[slurm]\ntime = 2026-11-25",
@@ -191,6 +193,11 @@ def test_a_mistake_in_the_environment(
             "--slurm-time: slurm.time: minutes, H:MM:SS or D-H:MM:SS must hold, but got "
             "time='soon'. Change it.",
         ),
+        (
+            ["--scheduler", "http://head:8787/status"],
+            "--scheduler: dask.scheduler: an address as `dask scheduler` prints it, like "
+            "tcp://HOST:8786, must hold, but got scheduler='http://head:8787/status'. Change it.",
+        ),
         (["--slurm-option", "array=3"], "--slurm-option: slurm.options: array is an option that"),
         (["--slurm-option", "a b=3"], "--slurm-option: `KEY=VALUE` must hold, but got 'a b=3'."),
     ],
@@ -209,3 +216,30 @@ def test_jobs_must_know_how_many_workers_there_are() -> None:
         "or workers in [launch] of hpo.toml."
     )
     choose_executor.check(config.load(options("--executor", "slurm", "--workers", "3")))
+
+
+def test_dask_must_be_told_its_scheduler_and_be_there(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(HpoError) as caught:
+        choose_executor.check(config.load(options("--executor", "dask", "--workers", "3")))
+    assert str(caught.value) == (
+        "dask: the scheduler must be given, but got scheduler=none. Give the address that it "
+        "prints: --scheduler tcp://HOST:8786, or scheduler in [dask] of hpo.toml."
+    )
+    (directory / "hpo.toml").write_text(
+        '[launch]\nexecutor = "dask"\nworkers = 3\n[dask]\nscheduler = "tcp://head:8786"\n'
+    )
+    site = config.load(options())
+    assert (site.launch.workers, site.dask.scheduler) == (3, "tcp://head:8786")
+    assert config.load(options("--executor", "local")).launch.workers is None
+    monkeypatch.setenv("HPO_DASK_SCHEDULER", "tls://other:8786")
+    assert config.load(options()).dask.scheduler == "tls://other:8786"
+    assert config.load(options("--scheduler", "head:1")).dask.scheduler == "head:1"
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(HpoError) as caught:
+        choose_executor.check(site)
+    assert str(caught.value) == (
+        "dask: the package distributed must be installed, but got none. Install it here and where "
+        "scheduler and Dask workers run, of one version: pip install 'hpo-dynamics[dask]'."
+    )

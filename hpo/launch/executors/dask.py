@@ -19,10 +19,9 @@ import platform
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +67,12 @@ def work(order: Order) -> None:
     """
     from distributed import get_worker
 
+    def release(worker: str, why: str | None) -> bool | None:
+        try:
+            return release_lost(worker, why, order.storage_url)
+        except HpoError:  # what the worker died of
+            return False
+
     here = get_worker()
     key = here.get_current_task()
     _check_reachable(order.storage_url)
@@ -79,7 +84,7 @@ def work(order: Order) -> None:
         options=order.options,
         job=key,
         directory=order.directory,
-        release=partial(release_lost, storage_url=order.storage_url),
+        release=release,
     )
     try:
         executor.start(1)
@@ -210,14 +215,17 @@ class DaskExecutor(Executor):
         if client is None:
             return
         deadline = time.monotonic() + (LEAVING_S if grace_s is None else grace_s)
-        with closing(client), suppress(OSError, RuntimeError):
-            if client.status == "running":
-                client.cancel([task.future for task in tasks if task.future is not None])
-            while client.status == "running" and time.monotonic() < deadline:
-                found = client.run(_unfinished, self._prefix, on_error="ignore")
-                if not any(found.values()):
-                    return
-                time.sleep(POLL_S)
+        with suppress(OSError, RuntimeError):  # of a scheduler that goes away meanwhile
+            try:
+                if client.status == "running":
+                    client.cancel([task.future for task in tasks if task.future is not None])
+                while client.status == "running" and time.monotonic() < deadline:
+                    found = client.run(_unfinished, self._prefix, on_error="ignore")
+                    if not any(found.values()):
+                        break
+                    time.sleep(POLL_S)
+            finally:
+                client.close(timeout=2)
 
     def _place(self, client: Client) -> None:
         """Submit tasks to Dask workers that have a free thread, in place of those that ended.
@@ -303,7 +311,8 @@ def require() -> None:
     if find_spec("distributed") is None:
         raise DaskError(
             "dask: the package distributed must be installed, but got none. Install it here and "
-            "where the Dask workers run, of one version: pip install 'hpo-dynamics[dask]'."
+            "where scheduler and Dask workers run, of one version: pip install "
+            "'hpo-dynamics[dask]'."
         )
 
 
@@ -325,16 +334,6 @@ def connect(scheduler: str) -> Client:
             f"{' '.join(str(error).split())[:300] or type(error).__name__}. Start it (dask "
             "scheduler), or give the address that it prints, not that of its dashboard."
         ) from None
-
-
-@contextmanager
-def closing(client: Client) -> Iterator[None]:
-    """Within ``with``, and then it is closed, whether its scheduler answers or not."""
-    try:
-        yield
-    finally:
-        with suppress(OSError, RuntimeError):
-            client.close(timeout=2)
 
 
 def _told(error: BaseException | None) -> HpoError:

@@ -37,7 +37,7 @@ def offered(line: str, directory: Path) -> list[str]:
         ("hpo l", ["launch", "list", "logs"]),
         ("hpo best --t", ["--top"]),
         ("hpo run --no-r", ["--no-report"]),
-        ("hpo launch --executor ", ["local", "slurm"]),
+        ("hpo launch --executor ", ["dask", "local", "slurm"]),
         ("hpo storage u", ["url"]),
         ("hpo storage url ", []),
         ("hpo best my-", ["my-old", "my-own"]),

@@ -34,12 +34,15 @@ def devices(tmp_path: Path) -> Path:
 
 
 def load(directory: Path, **variability: Any) -> StudySpec:
+    """The study with a file of devices, unless ``devices`` is None."""
+    variability = {"devices": "devices.csv", **variability}
+    variability = {key: value for key, value in variability.items() if value is not None}
     study: dict[str, Any] = {
         "name": "s",
         "objective": "spintronic",
         "budget": {"trials": 4},
         "space": {"tau_ns": {"low": 1.0, "high": 10.0}},
-        "variability": {"devices": "devices.csv", **variability},
+        "variability": variability,
     }
     return file.read(study, base=directory, where="s.toml")
 
