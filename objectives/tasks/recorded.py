@@ -21,6 +21,13 @@ if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
     from objectives.tasks.recording import Recording
 
 Normalisation = Literal["none", "minmax", "standard"]
+Normalise = Annotated[
+    Normalisation,
+    Field(
+        description="of every channel, by statistics of the training half: none; minmax, to"
+        " 0..1; standard, to mean 0 and standard deviation 1"
+    ),
+]
 Padding = Annotated[
     Literal["before"] | None,
     Field(
@@ -46,13 +53,7 @@ class RecordedParams(TaskParams):
             description="part of the training half that scores under the validation protocol",
         ),
     ] = 0.3
-    normalise: Annotated[
-        Normalisation,
-        Field(
-            description="of every channel, by statistics of the training half: none; minmax, to"
-            " 0..1; standard, to mean 0 and standard deviation 1"
-        ),
-    ] = "none"
+    normalise: Normalise = "none"
 
     @property
     def source(self) -> Path | str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from objectives.tasks.recorded import Normalisation, SplitParams
+from objectives.tasks.recorded import Normalise, SplitParams
 
 if TYPE_CHECKING:  # hpo validates the parameters without loading NumPy
     from objectives.tasks.recording import Recording
@@ -39,7 +39,7 @@ class SpokenDigitsParams(SplitParams):
             " which is installed",
         ),
     ] = None
-    normalise: Normalisation = "standard"
+    normalise: Normalise = "standard"
     pad: Annotated[
         Literal["before"], Field(description="shorter recordings get 0 before their first frame")
     ] = "before"
