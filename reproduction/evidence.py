@@ -274,7 +274,7 @@ def _networks(
         if snapshot is None or not finished(snapshot) or job.declared.differences(snapshot.spec):
             continue
         for slot in trained(snapshot):
-            values = {**_DEFAULTS, **snapshot.spec.fixed, **slot.params}
+            values: dict[str, Any] = {**_DEFAULTS, **snapshot.spec.fixed, **slot.params}
             condition = Condition(*(_short(float(values[name])) for name in Condition._fields))
             scores = [m.score for m in slot.members] if reading.as_a_map else slot.claimed
             for member, score in zip(slot.members, scores, strict=True):

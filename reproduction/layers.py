@@ -49,7 +49,7 @@ def record(snapshot: StudySnapshot, reading: Reading, folder: Path) -> None:
         return
     found: dict[float, list[Any]] = {}
     for slot in trained(snapshot):
-        values = {**snapshot.spec.fixed, "dt_ns": 1.0, **slot.params}
+        values: dict[str, Any] = {**snapshot.spec.fixed, "dt_ns": 1.0, **slot.params}
         density = float(values["density_inter"])
         optimum = (1.0, reading.tau_ns, readings.LR0, density)
         place = tuple(values[name] for name in ("dt_ns", "tau_ns", "lr0", "density_intra"))

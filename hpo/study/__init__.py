@@ -2,6 +2,7 @@
 
 __all__ = [
     "confirmation",
+    "dimensions",
     "edges",
     "effort",
     "endings",
