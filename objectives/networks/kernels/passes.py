@@ -18,7 +18,7 @@ from torch import Tensor
 from objectives.networks.integrators import EXTRAPOLATION
 from objectives.networks.kernels import ctrnn, sparse, spintronic
 from objectives.networks.kernels.sparse import FOLD, LANES
-from objectives.networks.kernels.structure import Floats, SparseStructure, message
+from objectives.networks.kernels.structure import Floats, Integers, SparseStructure, message
 from objectives.networks.per_layer import PerLayer, mapped, of_layers
 
 Run = Callable[[Floats], None]
@@ -237,6 +237,7 @@ class Pass:
         self.entering = work["entering"].reshape(-1, LANES)
         """Its adjoint, to be written before ``backward``, shaped likewise."""
         self._forward, self._backward = kernel.bind(self)
+        self._delivery: tuple[Integers, Floats] | None = None
 
     def begin(self, parameters: Floats) -> None:
         """Take the weights and biases of the network, joined, and clear the sums."""
@@ -259,10 +260,11 @@ class Pass:
 
     def deliver(self, gradient: Floats) -> None:
         """Add the gradient since ``begin`` to ``gradient``, joined as the parameters are."""
-        structure, scales = self.kernel.structure, self.kernel.scales
-        index = np.concatenate([structure.source_index, structure.bias_index])
-        own = np.concatenate([scales[structure.targets], scales])
-        sparse.deliver(self.work["sums"], index, own, gradient)
+        if self._delivery is None:
+            structure, scales = self.kernel.structure, self.kernel.scales
+            index = np.concatenate([structure.source_index, structure.bias_index])
+            self._delivery = index, np.concatenate([scales[structure.targets], scales])
+        sparse.deliver(self.work["sums"], *self._delivery, gradient)
 
 
 class Work:
