@@ -20,7 +20,14 @@ from objectives.networks.integrators import EXTRAPOLATION
 from objectives.networks.kernels import ctrnn, dense, sparse, spintronic
 from objectives.networks.kernels.dense import CHUNK
 from objectives.networks.kernels.sparse import FOLD, LANES
-from objectives.networks.kernels.structure import TILE, Floats, SparseStructure, Tiles, message
+from objectives.networks.kernels.structure import (
+    TILE,
+    Floats,
+    Integers,
+    SparseStructure,
+    Tiles,
+    message,
+)
 from objectives.networks.per_layer import PerLayer, mapped, of_layers
 
 Result = TypeVar("Result")
@@ -314,6 +321,7 @@ class Pass:
         self.entering = work["entering"].reshape(-1, LANES)
         """Its adjoint, to be written before ``backward``, shaped likewise."""
         self._forward, self._backward = kernel.bind(self)
+        self._delivery: tuple[Integers, Floats] | None = None
 
     def begin(self, parameters: Floats) -> None:
         """Take the weights and biases of the network, joined, and clear the sums."""
@@ -372,10 +380,11 @@ class Pass:
 
     def deliver(self, gradient: Floats) -> None:
         """Add the gradient since ``begin`` to ``gradient``, joined as the parameters are."""
-        structure, scales = self.kernel.structure, self.kernel.scales
-        index = np.concatenate([structure.source_index, structure.bias_index])
-        own = np.concatenate([scales[structure.targets], scales])
-        sparse.deliver(self.work["sums"], index, own, gradient)
+        if self._delivery is None:
+            structure, scales = self.kernel.structure, self.kernel.scales
+            index = np.concatenate([structure.source_index, structure.bias_index])
+            self._delivery = index, np.concatenate([scales[structure.targets], scales])
+        sparse.deliver(self.work["sums"], *self._delivery, gradient)
         products = self.kernel.tiles.products
         dense.deliver(self.work["products"], products, self._scales, gradient)
 
