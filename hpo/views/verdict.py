@@ -217,7 +217,7 @@ def hardware_text(spec: StudySpec) -> str:
     """What scores are the mean over, if not of ideal networks; else empty."""
     if not any(name.startswith(VARIABILITY) for name in (*spec.varied, *spec.parameters)):
         return ""
-    places = getattr(spec.hardware, "places", frozenset())
+    places: frozenset[str] = getattr(spec.hardware, "places", frozenset())
     hashes = {f"{place}_sha256" for place in places}
     table = " ".join(
         f"{name}={Path(str(value)).name if name in places else value_text(value)}"
