@@ -126,7 +126,9 @@ class LayeredParams(ObjectiveParams):
     ] = 1
     device: Annotated[
         Literal["cpu", "cuda"],
-        Field(description="cpu: fused kernels, one core; cuda: the PyTorch reference on a GPU"),
+        Field(
+            description="cpu: fused kernels, one core; cuda (experimental): the PyTorch reference on a GPU"
+        ),
     ] = "cpu"
     variability: Annotated[
         Variability | None,
