@@ -127,7 +127,7 @@ class LayeredParams(ObjectiveParams):
     device: Annotated[
         Literal["cpu", "cuda"],
         Field(
-            description="cpu: fused kernels, one core; cuda (experimental): the PyTorch reference on a GPU"
+            description="cpu: fused kernels; cuda (experimental): the PyTorch reference on a GPU"
         ),
     ] = "cpu"
     variability: Annotated[
