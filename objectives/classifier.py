@@ -233,7 +233,6 @@ class Classifier(LayeredMember):
         with torch.no_grad(), refined(self.network, steps):
             logits = self.network(u)[0]
             values = self.network.trajectories(u)[quantity][0]  # (layers, series, times, neurons)
-            values[~self.network.exists[:, None, None].expand_as(values)] = math.nan
         finite = logits.isfinite().all(dim=1)
         return Trace(
             **traced(self.network, images, quantity, shown.x, values),
@@ -252,6 +251,7 @@ def traced(
 ) -> dict[str, Any]:
     """What every ``Trace`` tells; ``values`` are (layers, series, times, neurons)."""
     dt_ns = network.physics.dt_ns
+    values = values.masked_fill(~network.exists[:, None, None], math.nan)
     return {
         "quantity": quantity,
         "unit": QUANTITIES[quantity],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,7 +130,7 @@ def trace(arguments: argparse.Namespace) -> int:
     else:
         images = replay.pick_images(network, arguments.images)
     layers = replay.pick_layers(network, arguments.layer)
-    select = _selector(network, arguments.neurons, target)
+    select = _selector(network, layers, arguments.neurons, target)
     retrained = retrain.train_shown(choice, network)
     trace = network.trace(images, arguments.quantity)
     chosen = tuple(select(trace, layer) for layer in layers)
@@ -145,15 +145,18 @@ def trace(arguments: argparse.Namespace) -> int:
 
 
 def _selector(
-    network: NetworkMember, wanted: list[int] | str | None, target: Path
+    network: NetworkMember,
+    layers: Sequence[int],
+    wanted: list[int] | str | None,
+    target: Path,
 ) -> Callable[[Trace, int], tuple[int, ...]]:
     """What picks the neurons of a layer; numbers are checked now, before any training."""
     from hpo.worker.artifacts import replay
 
     if wanted == "all" and target.suffix == ".html":
-        wanted = list(range(network.width))
+        wanted = list(range(max(network.widths[layer] for layer in layers)))
     if isinstance(wanted, list):
-        given = replay.check_neurons(network, wanted)
+        given = replay.check_neurons(network, layers, wanted)
         if target.suffix == ".html" and len(given) > _MAX_COLUMNS:
             raise HpoError(
                 f"--neurons: at most {_MAX_COLUMNS} must hold for a figure, but got {len(given)}. "

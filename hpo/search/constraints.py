@@ -66,7 +66,7 @@ def fitting(spec: StudySpec, told: Params) -> Callable[[Params], bool] | None:
     """Whether parameters fit, with those that are ``told`` in place; None without constraints."""
     if not spec.constraints:
         return None
-    return lambda suggested: not broken(spec, {**suggested, **told})
+    return lambda suggested: not broken(spec, spec.present({**suggested, **told}))
 
 
 def draws(spec: StudySpec, seed: int, told: Params) -> Iterator[dict[str, Any]]:

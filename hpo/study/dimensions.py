@@ -20,7 +20,7 @@ LAYERS = "layers"
 """The parameter that says how many layers there are."""
 
 
-def _false_is_none(value: bool | None) -> bool | None:
+def _unless_true(value: bool | None) -> bool | None:
     return value or None
 
 
@@ -41,7 +41,7 @@ class Dimension(Table):
     points: Annotated[int, Field(ge=1, le=10_000)] | None = None
     """Number of grid points of a range, for ``sampler.name = "grid"``."""
     choices: tuple[ParamValue, ...] | None = None
-    per_layer: Annotated[bool | None, AfterValidator(_false_is_none)] = None
+    per_layer: Annotated[bool | None, AfterValidator(_unless_true)] = None
     """Search a value for each layer: ``NAME.0`` of the layer that receives the input, and so on."""
     when: dict[str, _Values] | None = None
     """Search it only where every parameter named here has one of these values, which that of a

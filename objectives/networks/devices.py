@@ -136,7 +136,8 @@ def drawn_noise(
     eta = np.full((len(draws), 1), variability.oscillator_noise_per_sqrt_ns)
     measured = variability.measured()
     if measured is not None and (column := measured.columns.get("oscillator_noise_per_sqrt_ns")):
-        eta = np.array(column)[_rows(measured, seed, draws, network)].reshape(len(draws), -1)
+        rows = _rows(measured, seed, draws, network)[:, network.exists.cpu().numpy()]
+        eta = np.array(column)[rows]
     if not eta.any():
         return None
     parts = network.noise_parts

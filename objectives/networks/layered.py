@@ -216,7 +216,7 @@ class LayeredNetwork(nn.Module, ABC):
     def device_kernel(
         self, tau: NDArray[np.float64] | None, noise: NDArray[np.float32] | None
     ) -> Kernel:
-        """What the first member computes with on a simulated chip; see ``devicekernels``.
+        """What the first member computes with on a simulated chip; see ``kernels.devices``.
 
         Args:
             tau: factor on the relaxation time of each neuron, (neurons,); None: 1 for all.

@@ -136,6 +136,8 @@ class FashionMnistParams(FileParams):
         every = np.arange(len(labels))
         if self.n_train is None:
             return every
+        if not len(labels):
+            refuse(self.source, "images to train on", "none", "Take the whole files.")
         most = len(labels) - len(np.unique(labels))
         least = len(np.unique(labels))
         if not least <= self.n_train <= most:

@@ -14,6 +14,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,8 @@ def once_per_host(told: str, make: Callable[[], Halves], verify: Callable[[], No
 
 def _key(told: str) -> str:
     """A hash of it, and of how data are read and prepared."""
-    digest = hashlib.sha256(f"{np.__version__} {told}".encode())
+    versions = f"{np.__version__} {metadata.version('scikit-learn')}"
+    digest = hashlib.sha256(f"{versions} {told}".encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:32]

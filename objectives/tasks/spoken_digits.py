@@ -73,14 +73,15 @@ class SpokenDigitsParams(SplitParams):
         arrays = npz.arrays(path, bytes_, ("X", "y", "lengths"), _REMEDY)
         sha256 = hashlib.sha256(bytes_).hexdigest()
         frames, lengths = arrays["X"], arrays["lengths"]
-        n = len(lengths)
-        fits = lengths.dtype.kind in "iu" and lengths.ndim == 1 and frames.ndim == 2
+        n, kinds = lengths.size, (frames.dtype.kind in "biuf", lengths.dtype.kind in "iu")
+        fits = all(kinds) and lengths.ndim == 1 and frames.ndim == 2
         if not (fits and n and lengths.min() > 0 and lengths.sum() == len(frames)):
+            told = f", lengths.sum()={lengths.sum()}" if kinds[1] else ""
             refuse(
                 path,
-                "`lengths` of recordings that make up `X`",
-                f"X.shape={frames.shape}, lengths.shape={lengths.shape}, "
-                f"lengths.sum()={lengths.sum()}",
+                "`lengths`, whole numbers, of recordings that make up the numbers `X`",
+                f"X.shape={frames.shape}, X.dtype={frames.dtype}, lengths.shape={lengths.shape}, "
+                f"lengths.dtype={lengths.dtype}{told}",
                 _REMEDY,
             )
         x = np.full((n, lengths.max(), frames.shape[1]), np.nan, np.float32)

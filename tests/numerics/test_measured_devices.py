@@ -65,6 +65,19 @@ def test_the_same_seed_gives_the_same_chips_and_more_draws_more_of_them(tmp_path
     assert not torch.equal(one.tau, chips(network, how, u, seed=12).tau)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_layers_may_differ_in_width(kind: str, tmp_path: Path) -> None:
+    network, u, how = tiny(kind, width=(8, 12, 5)).float(), inputs().float(), devices(tmp_path)
+    found = chips(network, how, u)
+    assert found.noise is not None
+    assert found.noise.shape[3] == network.n_neurons == 25
+    read = []
+    for backend in ("fused", "reference"):
+        network.backend = backend
+        read.append(read_out(network, found, u, how.weight_bits))
+    torch.testing.assert_close(*read, rtol=1e-4, atol=2e-6)
+
+
 @pytest.mark.parametrize("backend", ["fused", "reference"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_equal_rows_are_the_ideal_network_bit_for_bit(

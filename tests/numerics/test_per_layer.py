@@ -129,6 +129,22 @@ def test_fan_in_is_that_of_the_real_layers() -> None:
         assert 0.75 * bound < weights.abs().max() <= bound
 
 
+@EACH_KIND
+def test_on_devices_wide_dense_networks_agree_with_the_reference(kind: str) -> None:
+    """Their kernels take one neuron at a time, though the ideal network is taken by tiles."""
+    size: dict[str, Any] = {"width": 64, "density_inter": 1.0, "density_intra": 1.0}
+    network, u = tiny(kind, **size).float(), inputs(batch=35, time=7).float()
+    assert network.kernel(0).dense
+    how = Variability(tau_spread=0.3, oscillator_noise_per_sqrt_ns=0.02)
+    noise = drawn_noise(how, 5, range(2), network=network, n_points=7, n_steps=1)
+    found = []
+    for backend in ("fused", "reference"):
+        network.backend = backend
+        chips = drawn(how, 5, range(2), network=network, noise=noise)
+        found.append(read_out(network, chips, u, how.weight_bits))
+    torch.testing.assert_close(*found, rtol=1e-4, atol=2e-6)
+
+
 @EACH_WIDTH
 @EACH_KIND
 def test_on_devices_the_kernel_agrees_with_the_reference(kind: str, sizes: dict[str, Any]) -> None:

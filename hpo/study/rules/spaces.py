@@ -97,11 +97,26 @@ def _has_values(spec: StudySpec, name: str, dimension: Dimension) -> bool:
 
 
 def where(spec: StudySpec, name: str) -> dict[str, Any]:
-    """Values of others with which a dimension is there."""
-    found: dict[str, Any] = {}
-    for parent, values in (spec.dimensions[name].when or {}).items():
-        found |= {**where(spec, parent), parent: values[0]}
-    return found
+    """Values of others with which a dimension is there.
+
+    Raises:
+        SpecError: it never is.
+    """
+    allowed: dict[str, tuple[ParamValue, ...]] = {}
+
+    def add(own: str) -> None:
+        for parent, values in (spec.dimensions[own].when or {}).items():
+            known = allowed.get(parent, values)
+            allowed[parent] = tuple(value for value in known if has(values, value))
+            add(parent)
+
+    add(name)
+    if never := [parent for parent, values in allowed.items() if not values]:
+        raise SpecError(
+            f"space.{split(name)[0]}.when: conditions must hold together in some trial, but got "
+            f"none of {never[0]} that fits all of them. Change one."
+        )
+    return {parent: values[0] for parent, values in allowed.items()}
 
 
 def check_conditions(spec: StudySpec, given: Mapping[str, Any], name: str, key: str) -> None:

@@ -284,17 +284,20 @@ def pick_layers(network: NetworkMember, layers: Sequence[str]) -> tuple[int, ...
     return tuple(dict.fromkeys(picked))
 
 
-def check_neurons(network: NetworkMember, neurons: Sequence[int]) -> tuple[int, ...]:
-    """Neurons by their position in a layer, checked.
+def check_neurons(
+    network: NetworkMember, layers: Sequence[int], neurons: Sequence[int]
+) -> tuple[int, ...]:
+    """Neurons by their position in layers, checked: each is in one of these at least.
 
     Raises:
         HpoError: there is no such neuron.
     """
+    width = max(network.widths[layer] for layer in layers)
     for neuron in neurons:
-        if not 0 <= neuron < network.width:
+        if not 0 <= neuron < width:
             raise HpoError(
                 f"--neurons {neuron}: a neuron of a layer must hold, but got {neuron}. "
-                f"Valid: 0 to {network.width - 1}, auto, all."
+                f"Valid: 0 to {width - 1}, auto, all."
             )
     return tuple(dict.fromkeys(neurons))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from objectives.networks.kernels import devices
 from objectives.networks.kernels.passes import Backward, Forward, Kernel, Pass, high_pass
-from objectives.networks.kernels.structure import Floats, SparseStructure, message
+from objectives.networks.kernels.structure import Floats, SparseStructure, Tiles, message
 from objectives.networks.per_layer import PerLayer, mapped
 
 _NO_NOISE: Floats = np.empty(0, np.float32)
@@ -21,6 +21,13 @@ class DeviceKernel(Kernel):
     """A kernel whose neurons have constants and noise of their own; it goes forward only."""
 
     noise: Floats = _NO_NOISE
+
+    def __init__(
+        self, structure: SparseStructure, integrator: str, n_steps: int, scale: PerLayer
+    ) -> None:
+        """As for ``Kernel``, but that one neuron is taken at a time."""
+        super().__init__(structure, integrator, n_steps, scale)
+        self.tiles = Tiles.none()
 
     def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """See ``Kernel``."""

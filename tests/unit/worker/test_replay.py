@@ -234,7 +234,7 @@ def test_series_are_picked_by_position_by_class_or_one_of_each() -> None:
 def test_layers_and_neurons_are_picked_by_number_or_word() -> None:
     assert replay.pick_layers(NET, ["all"]) == (0, 1)
     assert replay.pick_layers(NET, ["last", "0", "1"]) == (1, 0)
-    assert replay.check_neurons(NET, [2, 0, 2]) == (2, 0)
+    assert replay.check_neurons(NET, [0, 1], [2, 0, 2]) == (2, 0)
     assert replay.telling_neuron(NET.trace([0, 1], "x"), 1) == 2
     assert replay.telling_neuron(NET.trace([0], "x"), 0) == 2
 
@@ -261,7 +261,7 @@ def test_layers_and_neurons_are_picked_by_number_or_word() -> None:
             "--layer 2: a layer of the network must hold, but got '2'. Valid: 0 to 1, last, all.",
         ),
         (
-            lambda: replay.check_neurons(NET, [0, 3]),
+            lambda: replay.check_neurons(NET, [0], [0, 3]),
             "--neurons 3: a neuron of a layer must hold, but got 3. Valid: 0 to 2, auto, all.",
         ),
     ],
