@@ -63,6 +63,9 @@ MEANINGS = {
     "Pruner.name": "one of Optuna's pruners; `none` lets every trial train to its end",
     "Cost.name": "one of the costs that the objective declares",
     "ArraysParams.name": "the task",
+    "MackeyGlassParams.name": "the task",
+    "Narma10Params.name": "the task",
+    "OwnSeriesParams.name": "the task",
     "SequentialDigitsParams.name": "the task",
 }
 """What the models do not say themselves."""
