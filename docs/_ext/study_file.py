@@ -21,7 +21,6 @@ import objectives
 from hpo.study.dimensions import Dimension
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure
-from objectives.tasks import TASKS
 
 MEANINGS = {
     "StudySpec.name": "name of the study in the database; without it, the name of the file",
@@ -87,8 +86,10 @@ def models() -> dict[str, type[BaseModel]]:
     curve = _model(found["sweep"].model_fields["curves"].annotation)
     found |= {"sweep.curves": curve, "range": _model(curve.model_fields["range"].annotation)}
     found["figure.reference"] = _model(Figure.model_fields["reference"].annotation)
-    found |= {f"task {name}": model for name, model in TASKS.items()}
-    found |= {name: objectives.load(name).Params for name in objectives.BUILT_IN}
+    for name in objectives.BUILT_IN:
+        objective = objectives.load(name)
+        found |= {f"task {task}": model for task, model in objective.tasks.items()}
+        found[name] = objective.Params
     if model := objectives.load("spintronic").variability:
         found["variability"] = model
     return found
