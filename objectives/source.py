@@ -18,6 +18,8 @@ from pathlib import Path
 
 import objectives
 
+REGISTRY = "objectives"
+"""The module that names what is built in: it says nothing of what any of them computes."""
 _OURS, _SERVICE = "objectives", "hpo"
 _INSTALLED = tuple(
     Path(sysconfig.get_path(name)).resolve()

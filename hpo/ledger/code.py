@@ -25,9 +25,9 @@ from objectives import source
 
 
 def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
-    """Check that the source is the study's, or write it down where none is; returns its hash.
+    """Check that the source is the study's, or write it down where none is; returns its hash there.
 
-    The transaction holds the lock on ``study``, its row.
+    That the registry names other objectives, too, changes nothing. The transaction holds the lock on ``study``, its row.
 
     Raises:
         StudyError: it is another one; the message names the modules that differ.
@@ -40,6 +40,8 @@ def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
         modules, before = source.modules(spec.objective), known[-1]["modules"]
         names = sorted(modules.keys() | before.keys())
         changed = [name for name in names if modules.get(name) != before.get(name)]
+        if changed == [source.REGISTRY]:
+            return str(known[-1]["hash"])
         raise StudyError(
             f"study {study.name!r}: its objective must be computed with the source that its trials "
             f"were, but got changes in {', '.join(changed)}. Launch it under another name: --name "

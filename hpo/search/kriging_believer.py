@@ -183,8 +183,9 @@ class KrigingBeliever(BaseSampler):
     def _candidates(self, centres: Array, chance: np.random.Generator) -> Array:
         """Points (n, width) anywhere and near the best; of these, those that may be suggested."""
         cube, fits = self._cube, self._fits
-        around = [cube.near(c, far, _EACH, chance) for c in centres for far in _NEAR]
-        found = np.concatenate([cube.random(_CANDIDATES, chance), *around])
+        parts = [cube.random(_CANDIDATES, chance)]
+        parts += [cube.near(c, far, _EACH, chance) for c in centres for far in _NEAR]
+        found = np.concatenate(parts)
         if fits is None:
             return found
         kept = [point for point in found if fits(cube.params(point))]

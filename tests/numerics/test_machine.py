@@ -13,11 +13,11 @@ from objectives.networks import layered
 from objectives.networks.kernels import passes
 
 
-def wrong_filter(right: Callable[[float], tuple[float, float]]) -> Any:
+def wrong_filter(right: Callable[[float, float], tuple[float, float]]) -> Any:
     """A filter that forgets a thousandth faster."""
 
-    def high_pass(cycles: float) -> tuple[float, float]:
-        decay, gain = right(cycles)
+    def high_pass(f_cut_per_ns: float, step_ns: float) -> tuple[float, float]:
+        decay, gain = right(f_cut_per_ns, step_ns)
         return decay - 1e-3, gain
 
     return high_pass
@@ -25,12 +25,12 @@ def wrong_filter(right: Callable[[float], tuple[float, float]]) -> Any:
 
 def wrong_output(right: Callable[..., Any]) -> Any:
     """Outputs that are a thousandth too large."""
-    return lambda *arguments: 1.001 * right(*arguments)
+    return lambda *arguments, **how: 1.001 * right(*arguments, **how)
 
 
 def no_output(right: Callable[..., Any]) -> Any:
     """Outputs that are no numbers."""
-    return lambda *arguments: float("nan") * right(*arguments)
+    return lambda *arguments, **how: float("nan") * right(*arguments, **how)
 
 
 def test_the_kernels_solve_the_equation_here() -> None:
@@ -46,8 +46,8 @@ def test_the_kernels_solve_the_equation_here() -> None:
     ("where", "name", "spoil"),
     [
         (passes, "high_pass", wrong_filter),
-        (layered, "fused_output", wrong_output),
-        (layered, "fused_output", no_output),
+        (layered, "fused_series", wrong_output),
+        (layered, "fused_series", no_output),
     ],
 )
 def test_a_kernel_that_is_wrong_is_found(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
+from datasets import stand_in
 from pydantic import Field, model_validator
 
 from hpo.study import file as study_file
@@ -85,8 +87,10 @@ def test_confirmation_can_be_left_out_and_stays_out_when_stored() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(study_file.available()))
-def test_every_study_file_of_ours_is_valid_and_survives_the_database(name: str) -> None:
-    loaded = study_file.load(name)
+def test_every_study_file_of_ours_is_valid_and_survives_the_database(
+    name: str, tmp_path: Path
+) -> None:
+    loaded = study_file.load(name, overrides=stand_in(name, tmp_path))
     restored = check.restore(json.loads(json.dumps(loaded.stored())))
     assert restored == loaded
     assert restored.hash == loaded.hash
