@@ -27,7 +27,8 @@ from objectives import source
 def pin(connection: Connection, study: Row[Any], spec: StudySpec) -> str:
     """Check that the source is the study's, or write it down where none is; returns its hash there.
 
-    That the registry names other objectives, too, changes nothing. The transaction holds the lock on ``study``, its row.
+    That the registry names other objectives, too, changes nothing. The transaction holds the lock
+    on ``study``, its row.
 
     Raises:
         StudyError: it is another one; the message names the modules that differ.
