@@ -231,8 +231,15 @@ def test_without_the_package_it_is_said_how_to_get_it() -> None:
     [
         (
             {"lengths": np.full(60, 3)},
-            "`lengths` of recordings that make up `X` must hold, but got X.shape=(240, 13), "
-            f"lengths.shape=(60,), lengths.sum()=180. {PIP}",
+            "`lengths`, whole numbers, of recordings that make up the numbers `X` must hold, but "
+            "got X.shape=(240, 13), X.dtype=float32, lengths.shape=(60,), lengths.dtype=int64, "
+            f"lengths.sum()=180. {PIP}",
+        ),
+        (
+            {"lengths": np.array(["3"] * 60)},
+            "`lengths`, whole numbers, of recordings that make up the numbers `X` must hold, but "
+            "got X.shape=(240, 13), X.dtype=float32, lengths.shape=(60,), lengths.dtype=<U1. "
+            f"{PIP}",
         ),
         (
             {"y": np.arange(59)},
