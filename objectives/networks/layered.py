@@ -25,7 +25,7 @@ outputs at its start and before, so a signal needs one step per layer.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, ClassVar, Literal, Protocol
@@ -35,13 +35,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from objectives.networks.drawing import Shape, check_sizes, draw, uniform_within
 from objectives.networks.integrators import Dynamics, Past, State, Stepping
 from objectives.networks.kernels.autograd import fused_series
 from objectives.networks.kernels.passes import Kernel
 from objectives.networks.kernels.structure import SparseStructure
 from objectives.networks.per_layer import PerLayer, of_layers
 from objectives.networks.sparsity import random_mask
-from objectives.randomness import stream
 
 Backend = Literal["auto", "reference", "fused"]
 
@@ -147,9 +147,9 @@ class LayeredNetwork(nn.Module, ABC):
     ) -> None:
         """Draw the members ``seeds``."""
         super().__init__()
-        _check_sizes(members=len(seeds), channels=channels, outputs=outputs, layers=layers)
+        check_sizes(members=len(seeds), channels=channels, outputs=outputs, layers=layers)
         self.widths = widths = of_layers(width, layers, "width")
-        _check_sizes(width=min(widths))
+        check_sizes(width=min(widths))
         for name, value in vars(physics).items():
             of_layers(value, layers, name)
         self.physics = physics
@@ -164,13 +164,13 @@ class LayeredNetwork(nn.Module, ABC):
             name: str, shapes: Sequence[Shape], whole: Shape, densities: Sequence[float]
         ) -> Tensor:
             samples = [partial(random_mask, density=density) for density in densities]
-            return _draw(seeds, name, shapes, whole, samples).bool()
+            return draw(seeds, name, shapes, whole, samples).bool()
 
         def uniform(
             name: str, shapes: Sequence[Shape], whole: Shape, fan_ins: Sequence[int]
         ) -> Tensor:
-            samples = [partial(_uniform, bound=fan_in**-0.5) for fan_in in fan_ins]
-            return _draw(seeds, name, shapes, whole, samples).to(dtype)
+            samples = [partial(uniform_within, bound=fan_in**-0.5) for fan_in in fan_ins]
+            return draw(seeds, name, shapes, whole, samples).to(dtype)
 
         widest, last = max(widths), widths[-1]
         entry, square = [(widths[0], channels)], (widest, widest)
@@ -390,40 +390,3 @@ def resolve_backend(
             f"{beyond_kernel}. Use backend 'reference'."
         )
     return backend
-
-
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(
-                f"layered network: `{name} >= 1` must hold, but got {name}={size}. "
-                "Give a whole number from 1."
-            )
-
-
-Shape = tuple[int, ...]
-Sample = Callable[[np.random.Generator, Shape], NDArray[Any]]
-
-
-def _draw(
-    seeds: Sequence[int],
-    name: str,
-    shapes: Sequence[Shape],
-    whole: Shape,
-    samples: Sequence[Sample],
-) -> Tensor:
-    """For each member as many arrays as shapes, (members, n, *whole), zero beyond their shape.
-
-    Each is drawn from a stream of its own.
-    """
-    drawn = np.zeros((len(seeds), len(shapes), *whole))
-    for own, seed in zip(drawn, seeds, strict=True):
-        for k, (shape, sample) in enumerate(zip(shapes, samples, strict=False)):
-            own[k][tuple(map(slice, shape))] = sample(stream(seed, f"{name}/{k}"), shape)
-    return torch.from_numpy(drawn)
-
-
-def _uniform(
-    generator: np.random.Generator, shape: tuple[int, ...], bound: float
-) -> NDArray[np.float64]:
-    return generator.uniform(-bound, bound, shape)

@@ -20,9 +20,11 @@ consecutive float32. Blocks do not interact; each is taken through the whole of 
     The rest of a weight update: readout, loss, clipping and Adam.
 ``elementary``, ``simd``
     exp and tanh on lanes; lanes.
+``work``
+    Arrays to work in, and threads that share the blocks of a batch.
 ``compiling``
     numba's options, and a cache that notices a change in any of these files.
 
-Everything here is for one thread and fixed in its order of summation: same input, same bits.
+The order of summation is fixed, for every number of threads: same input, same bits.
 Fast-math is contract and nsz only: a network that diverges says so with NaN or inf.
 """

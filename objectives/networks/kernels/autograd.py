@@ -22,7 +22,6 @@ from objectives.networks.kernels.passes import (
     Kernel,
     Pass,
     SpintronicKernel,
-    in_threads,
 )
 from objectives.networks.kernels.sparse import LANES
 from objectives.networks.kernels.structure import (
@@ -33,6 +32,7 @@ from objectives.networks.kernels.structure import (
     weight_shapes,
 )
 from objectives.networks.kernels.updates import FusedUpdates
+from objectives.networks.kernels.work import in_threads
 
 
 def fused_output(

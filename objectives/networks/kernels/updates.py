@@ -13,9 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from objectives.networks.kernels import learning, sparse
-from objectives.networks.kernels.passes import Kernel, Pass, in_threads
+from objectives.networks.kernels.passes import Kernel, Pass
 from objectives.networks.kernels.sparse import FOLD, LANES
 from objectives.networks.kernels.structure import Floats, Integers
+from objectives.networks.kernels.work import in_threads
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
