@@ -74,6 +74,13 @@ def plot(name: str, figure: go.Figure, label: str) -> Plot:
     return Plot(figures={f"{name}-plot": figure.update_layout(margin_t=_TOP)}, label=label)
 
 
+def beside(name: str, figures: Sequence[go.Figure], label: str, *, least: int) -> Plot:
+    """Whole figures, one or several side by side or below each other; ``least`` as in ``panels``."""
+    plots = [plot(f"{name}-{i}", figure, label) for i, figure in enumerate(figures)]
+    found = {key: figure for one in plots for key, figure in one.figures.items()}
+    return Plot(figures=found, label=label, least=least if len(found) > 1 else 0)
+
+
 def panels(name: str, figure: go.Figure, label: str, *, height: int, least: int) -> Plot:
     """A figure of several panels as figures of one each, which a page lays out by its width.
 

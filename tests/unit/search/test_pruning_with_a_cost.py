@@ -50,7 +50,7 @@ def train(spec: StudySpec, past: list[Past], k: int, level: float) -> Past:
     """A trial with ``k`` units, whose networks all end at ``level``: as a worker runs it."""
     own = Suggestion(params={"x": 0.5, "k": k, "rate_per_ns": 0.1, "colour": "red"})
     course = TrialProgress(spec, len(past), past, own)
-    cost, state = 0.35 * k, SlotState.COMPLETE
+    state = SlotState.COMPLETE
     scores: list[float] = []
     try:
         for member in range(MEMBERS):
@@ -66,7 +66,7 @@ def train(spec: StudySpec, past: list[Past], k: int, level: float) -> Past:
         suggestion=replace(own, attrs=attrs),
         state=state,
         score=score,
-        cost=cost,
+        costs=(0.35 * k, 100.0 * k)[: len(spec.costs)],
         steps=tuple(course.steps),
     )
 
@@ -111,7 +111,7 @@ def test_dearer_trials_decide_nothing(pruner: dict[str, Any]) -> None:
         alone = train(spec, cheap, 3, level)
         for dear in others:
             assert train(spec, [*cheap, *dear], 3, level) == alone
-            wrong = [replace(past, cost=0.0) for past in dear]
+            wrong = [replace(past, costs=(0.0,)) for past in dear]
             assert train(spec, [*cheap, *wrong], 3, level) == alone, "known before, not stored"
 
 

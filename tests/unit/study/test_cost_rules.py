@@ -43,7 +43,7 @@ def history(spec: StudySpec, count: int) -> list[Past]:
     for number in range(count):
         own = suggest.suggest(spec, number, trials)
         x, k = float(own.params["x"]), int(own.params["k"])
-        outcome = {"score": 0.9 - (x - 0.3) ** 2 - 0.01 * (k - 5) ** 2, "cost": k * (0.2 + x)}
+        outcome = {"score": 0.9 - (x - 0.3) ** 2 - 0.01 * (k - 5) ** 2, "costs": (k * (0.2 + x),)}
         trials.append(Past(suggestion=own, state=SlotState.COMPLETE, **outcome))  # type: ignore[arg-type]
     return trials
 
@@ -65,13 +65,13 @@ def test_a_replaced_outcome_keeps_its_cost() -> None:
         host="a",
         state=SlotState.COMPLETE,
         score=0.5,
-        cost=2.5,
+        costs=(2.5,),
         steps=(),
         attrs={},
         message=None,
     )
     assert Amendment.restored(before.stored()) == before
-    without = replace(before, cost=None)
+    without = replace(before, costs=())
     assert "cost" not in without.stored(), "studies without costs are written as before"
     assert Amendment.restored(without.stored()) == without
 
@@ -92,7 +92,7 @@ def test_suggestions_depend_on_the_visible_history_alone(sampler: dict[str, Any]
     seen = n - 3
     hidden = [*trials[:seen], *(Past(suggestion=t.suggestion) for t in trials[seen:])]
     assert suggest.suggest(spec, n, hidden) == ours[-1]
-    changed = [*trials[:seen], *(replace(t, cost=0.0, score=1.0) for t in trials[seen:])]
+    changed = [*trials[:seen], *(replace(t, costs=(0.0,), score=1.0) for t in trials[seen:])]
     assert suggest.suggest(spec, n, changed) == ours[-1]
     search_history._memory.cache_clear()
     assert [suggest.suggest(spec, k, trials[:k]) for k in numbers] == ours
@@ -102,7 +102,7 @@ def test_suggestions_depend_on_the_visible_history_alone(sampler: dict[str, Any]
 def test_the_cost_counts(sampler: dict[str, Any]) -> None:
     spec = two(sampler=sampler, budget={"window": 1})
     trials = history(spec, 22)
-    dear = [replace(t, cost=50.0 - (t.cost or 0.0)) for t in trials]
+    dear = [replace(t, costs=(50.0 - t.costs[0],)) for t in trials]
     some = range(12, 23)
     ours = [suggest.suggest(spec, k, trials[:k]).params for k in some]
     assert [suggest.suggest(spec, k, dear[:k]).params for k in some] != ours
@@ -142,19 +142,19 @@ class Point:
 
     number: int
     score: float
-    cost: float
+    costs: tuple[float, ...]
 
 
 POINTS = [
-    Point(0, 0.95, 30.0),
-    Point(1, 0.93, 20.0),
-    Point(2, 0.93, 20.0),  # the same as an earlier one
-    Point(3, 0.92, 25.0),  # beaten in both
-    Point(4, 0.91, 10.0),
-    Point(5, 0.905, 9.0),
-    Point(6, 0.80, 5.0),
-    Point(7, 0.70, 4.0),
-    Point(8, 0.70, 6.0),  # as good as a cheaper one
+    Point(0, 0.95, (30.0,)),
+    Point(1, 0.93, (20.0,)),
+    Point(2, 0.93, (20.0,)),  # the same as an earlier one
+    Point(3, 0.92, (25.0,)),  # beaten in both
+    Point(4, 0.91, (10.0,)),
+    Point(5, 0.905, (9.0,)),
+    Point(6, 0.80, (5.0,)),
+    Point(7, 0.70, (4.0,)),
+    Point(8, 0.70, (6.0,)),  # as good as a cheaper one
 ]
 
 
@@ -198,12 +198,12 @@ class Fresh:
 
     source: int
     mean: float
-    cost: float
+    costs: tuple[float, ...]
 
 
 def test_a_study_is_named_by_the_cheapest_that_holds_the_reported_score() -> None:
     spec = two(reported=REPORTED)
-    tested = [Fresh(1, 0.95, 30.0), Fresh(2, 0.9, 20.0), Fresh(3, 0.899, 9.0)]
+    tested = [Fresh(1, 0.95, (30.0,)), Fresh(2, 0.9, (20.0,)), Fresh(3, 0.899, (9.0,))]
     assert pareto.headline(spec, tested) == tested[1]
     assert pareto.headline(spec, tested[2:]) == tested[2], "none holds it: the best mean"
     assert pareto.headline(two(), tested) == tested[0]

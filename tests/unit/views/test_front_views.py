@@ -112,8 +112,8 @@ def test_lines_of_a_launch_and_of_the_status() -> None:
 
 def test_a_line_of_the_overview() -> None:
     snapshot = fronts.study()
-    confirmed = ConfirmedSummary(source=3, mean=0.907, std=0.002, n=3, cost=14.0, step_mean=0.907)
-    shown = summary(spec=snapshot.spec, best_score=0.91, best_cost=12.3)
+    confirmed = ConfirmedSummary(source=3, mean=0.907, std=0.002, n=3, costs=(14.0,), step_mean=0.907)
+    shown = summary(spec=snapshot.spec, best_score=0.91, best_costs=(12.3,))
     _, line = status.study_lines([replace(shown, confirmed=confirmed)])
     assert "90.7 ± 0.2 % at 14 pJ confirmed  0.9 points above 89.83 ± 2.91 %" in line
     _, line = status.study_lines([shown])
@@ -161,7 +161,9 @@ def test_the_figure_shows_trials_front_confirmed_and_reported() -> None:
 def test_within_a_decade_the_axis_is_linear() -> None:
     reported = {**fronts.REPORTED, "cost": 15.0, "cost_here": None}
     spec = fronts.spec(reported=reported)
-    chart = numbers_front.chart(fronts.study(spec, trials=[(0.8, 5.0), (0.9, 9.0)], confirmed={}))
+    (chart,) = numbers_front.charts(
+        fronts.study(spec, trials=[(0.8, 5.0), (0.9, 9.0)], confirmed={})
+    )
     assert not chart.log_x
     assert chart.reported_here is None
 
@@ -176,7 +178,7 @@ def test_less_can_be_better() -> None:
     assert verdict.verdict(snapshot).startswith(
         "cheapest that reaches the reported score rmse_mv 0.09 at 12.3 pJ"
     )
-    low, high = numbers_front.view(numbers_front.chart(snapshot))
+    low, high = numbers_front.view(numbers_front.charts(snapshot)[0])
     assert low < 0.05 < 0.11 < high < 0.4, "the better half, and the reported"
 
 
@@ -217,7 +219,7 @@ def test_the_report() -> None:
 
 
 def test_pictures(tmp_path: Path) -> None:
-    chart = numbers_front.chart(fronts.study())
+    chart = numbers_front.charts(fronts.study())
     one = pictures_front.write(chart, tmp_path / "a.svg").read_bytes()
     assert one == pictures_front.write(chart, tmp_path / "b.svg").read_bytes()
     assert b"<svg" in one
