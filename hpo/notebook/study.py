@@ -146,8 +146,8 @@ class Study:
         Columns: ``state`` (running, complete, pruned, failed, excluded), ``ended`` (how it was
         ended early), ``score``, a column per searched parameter (units are in the names), then
         ``epochs``, ``seconds`` of training, ``attempts``, ``losses`` of workers, ``worker``,
-        ``started_at`` and ``settled_at`` in UTC, ``message``; with a cost also ``cost``, with several
-        ``cost.NAME`` of each. A parameter that is called like one of them gets the prefix
+        ``started_at`` and ``settled_at`` in UTC, ``message``; with a cost also ``cost``, with
+        several ``cost.NAME`` of each. A parameter that is called like one of them gets the prefix
         ``params_``. The score of a trial that ended early is that of fewer epochs or networks.
 
         Raises:

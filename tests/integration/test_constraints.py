@@ -77,9 +77,10 @@ def test_networks_by_one_worker_and_by_three_with_kills(database_url: str) -> No
     assert max(energies) <= MOST_PJ
 
 
-def test_a_cost_with_a_pruner_and_a_bound_under_kills(database_url: str) -> None:
-    alone = undisturbed(database_url, toys("alone"))
-    spec = toys("killed", fixed={"sleep_s": 0.01})
+@pytest.mark.parametrize("costs", ["energy_pj", ["n_synapses", "energy_pj"]], ids=["one", "both"])
+def test_costs_with_a_pruner_and_a_bound_under_kills(database_url: str, costs: Any) -> None:
+    alone = undisturbed(database_url, toys("alone", cost={"name": costs}))
+    spec = toys("killed", cost={"name": costs}, fixed={"sleep_s": 0.01})
     with ledger_at(database_url) as ledger:
         ledger.register(spec)
         worker = start_worker(database_url, "--study", spec.name, "--lease", "1")
@@ -90,9 +91,9 @@ def test_a_cost_with_a_pruner_and_a_bound_under_kills(database_url: str) -> None
     assert table(snapshot) == alone
     states = {slot.state for slot in snapshot.search}
     assert states == {SlotState.COMPLETE, SlotState.PRUNED}
-    costs = [slot.costs for slot in snapshot.search if slot.costs]
-    assert len(costs) == len(snapshot.search), "of pruned trials, too: they are known before"
-    assert max(energy for energy, *_ in costs) <= MOST_PJ
+    known = [slot.costs for slot in snapshot.search if slot.costs]
+    assert len(known) == len(snapshot.search), "of pruned trials, too: they are known before"
+    assert max(energy for *_, energy in known) <= MOST_PJ
     assert {slot.state for slot in snapshot.front} == {SlotState.COMPLETE}
     with open_storage(database_url) as storage:
         study = optuna.load_study(study_name=spec.name, storage=storage.optuna())

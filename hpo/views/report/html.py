@@ -75,7 +75,7 @@ def plot(name: str, figure: go.Figure, label: str) -> Plot:
 
 
 def beside(name: str, figures: Sequence[go.Figure], label: str, *, least: int) -> Plot:
-    """Whole figures, one or several side by side or below each other; ``least`` as in ``panels``."""
+    """Whole figures, of several as many in a row as fit; ``least`` as in ``panels``."""
     plots = [plot(f"{name}-{i}", figure, label) for i, figure in enumerate(figures)]
     found = {key: figure for one in plots for key, figure in one.figures.items()}
     return Plot(figures=found, label=label, least=least if len(found) > 1 else 0)
