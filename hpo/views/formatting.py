@@ -61,8 +61,12 @@ def quantity(name: str, value: float) -> str:
     """
     if name.startswith("n_"):
         return f"{value:,.4g} {name[2:]}" if value != round(value) else f"{value:,.0f} {name[2:]}"
-    shown = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return f"{shown} {unit(name) or name}"
+    return f"{amount(value)} {unit(name) or name}"
+
+
+def amount(value: float) -> str:
+    """A cost without its unit: ``12.3``, ``2,896``."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def quantities(costs: Mapping[str, float]) -> str:

@@ -44,7 +44,12 @@ def figure(charts: Sequence[FrontChart]) -> Figure:
     for axes, found in zip(panels, charts, strict=True):
         _draw(axes, found)
     panels[0].set_ylabel(study_figure.plain(charts[0].y_label))
-    panels[-1].legend(loc="lower right")
+    marks = {
+        label: mark
+        for axes in panels
+        for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    panels[-1].legend(marks.values(), marks.keys(), loc="lower right")
     return drawing
 
 

@@ -220,7 +220,7 @@ def _front(spec: StudySpec, found: FrontChart, legend: str, width: int, rows: in
                 canvas.put(canvas.row(spot.score / unit), place[spot.cost], mark)
     for mark, spot in held_against.items():
         canvas.put(canvas.row(spot.score / unit), place[spot.cost], mark)
-    ends = (f"{min(costs):.3g}", found.x_label, f"{max(costs):.3g}")
+    ends = (formatting.amount(min(costs)), found.x_label, formatting.amount(max(costs)))
     return canvas.lines(spec, ends, legend, _decades(costs, canvas.columns))
 
 

@@ -344,6 +344,8 @@ def test_a_figure_has_a_panel_for_each_cost_with_the_same_front(tmp_path: Path) 
     picture = pictures_front.figure([energy, synapses])
     assert [axes.get_xlabel() for axes in picture.axes] == ["energy (pJ)", "synapses"]
     assert [axes.get_ylabel() for axes in picture.axes] == ["accuracy (%)", ""]
+    legend = [text.get_text() for text in picture.axes[-1].get_legend().get_texts()]
+    assert legend.count("reported network, as measured here") == 1, "which one panel has alone"
     assert pictures_front.write([energy, synapses], tmp_path / "a.pdf").stat().st_size > 5000
 
 
