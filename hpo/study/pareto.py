@@ -46,8 +46,8 @@ def front(spec: StudySpec, trials: Iterable[S]) -> list[S]:
     """
     found: list[S] = []
     edge: list[tuple[float, ...]] = []
-    # none is beaten by a later one of this order, nor on its first cost by an earlier one; so what
-    # counts of those before are the others: ``edge``, without those that one among them beats
+    # in this order no trial is beaten by a later one, and none is cheaper in its first cost than
+    # those before it: ``edge`` is the best of these in all that is left to compare
     for trial in sorted(trials, key=lambda t: (_costs(t), -_good(spec, t), t.number)):
         own = (*_costs(trial)[1:], -_good(spec, trial))
         if not any(_beats(other, own) for other in edge):
