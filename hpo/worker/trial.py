@@ -289,7 +289,7 @@ class Trial:
             return []
         if state == SlotState.PRUNED:
             known = constraints.costs(self._spec, self._suggested.params)
-            return [known[name] for name in names]
+            return [float(known[name]) for name in names]
         return [statistics.fmean(_cost_of(name, m.info) for m in self._members) for name in names]
 
 
