@@ -198,5 +198,5 @@ def _first(spec: StudySpec | None, confirmed: Sequence[Row[Any]]) -> int | None:
 
 def _confirmed_summary(row: Row[Any]) -> ConfirmedSummary:
     facts = {one.name: row._mapping[one.name] for one in fields(ConfirmedSummary)}
-    costs = tuple(map(statistics.fmean, zip(*row.costs, strict=True)))
+    costs = tuple(map(statistics.fmean, zip(*row.costs, strict=False)))
     return ConfirmedSummary(**{**facts, "costs": costs})
