@@ -263,6 +263,12 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
             if schema is not None and not schema.is_current(connection):
                 schema.create(connection)
     except sa.exc.DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
+            raise StorageError(
+                f"{storage.place()}: no view of others may stand on a column that an upgrade makes "
+                f"anew, but got: {connection_errors.said_by(error)}. Drop the view, run `hpo "
+                "storage migrate`, and make it again."
+            ) from error
         if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise
         raise StorageError(

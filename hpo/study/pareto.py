@@ -74,10 +74,9 @@ def order(spec: StudySpec, trials: Iterable[S]) -> list[S]:
     missed = [t for t in best_first if not _reaches(spec, _good(spec, t))]
     reached = _in_turn([t for t in cheap_first if _reaches(spec, _good(spec, t))], len(spec.costs))
     top = spec.confirm.top if spec.confirm else 1
-    if len(reached) > top > 1:
-        most = best_first[0]
-        cheap = [trial for trial in reached if trial is not most]
-        return [*cheap[: top - 1], most, *cheap[top - 1 :], *missed]
+    if top > 1 and best_first and best_first[0] in reached[top:]:
+        reached.remove(best_first[0])
+        reached.insert(top - 1, best_first[0])
     return [*reached, *missed]
 
 

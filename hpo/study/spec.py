@@ -244,8 +244,10 @@ class StudySpec(Table):
 
     def reported_costs(self, key: Literal["cost", "cost_here"]) -> dict[str, float]:
         """What ``[reported]`` says under a key, by name, as far as it does."""
-        found = getattr(self.reported, key, None)
-        return dict.fromkeys(self.costs, found) if isinstance(found, int | float) else found or {}
+        found = getattr(self.reported, key, None) or {}
+        if isinstance(found, int | float):
+            return dict.fromkeys(self.costs, found)
+        return {name: found[name] for name in self.costs if name in found}
 
     @property
     def confirm_epochs(self) -> int:

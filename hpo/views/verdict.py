@@ -290,7 +290,7 @@ def confirmed_of(spec: StudySpec) -> str:
     if top == 1:
         return f"The cheapest trial of the front{by} that reached the reported score"
     if top > 2 and by:
-        by = f" by {' and '.join(map(cost_word, spec.costs))} in turn"
+        by = f" by {' and '.join(map(cost_word, spec.costs[: top - 1]))} in turn"
     others = f"{top - 1} cheapest{by} that" if top > 2 else f"cheapest{by} that"
     last = "the most accurate one" if is_percent(spec) else "the one with the best score"
     return f"Of the front the {others} reached the reported score, and {last}"

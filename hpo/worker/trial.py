@@ -214,6 +214,11 @@ class Trial:
             before = constraints.costs(spec, suggestion.params)
         for name in {**dict.fromkeys(spec.costs), **(spec.constraints or {})}:
             told, known = _cost_of(name, info), before.get(name)
+            if before and known is None:
+                raise ValueError(
+                    f"the objective's `costs_of` must tell every cost of the study, but got none "
+                    f"for {name!r}. Mend `costs_of`."
+                )
             if known is not None and not math.isclose(told, known):
                 raise ValueError(
                     f"the objective's `costs_of` must tell what a network costs, but got "

@@ -41,7 +41,8 @@ def layout(url: str) -> list[tuple[Any, ...]]:
     """Columns and indexes of the ledger's tables."""
     with connect(url) as connection:
         columns = connection.execute(
-            "SELECT table_name, column_name, data_type, is_nullable, column_default "
+            "SELECT table_name, column_name, data_type, is_nullable, column_default, is_generated, "
+            "generation_expression "
             "FROM information_schema.columns WHERE table_schema = 'hpo_ledger'"
         ).fetchall()
         indexes = connection.execute(
@@ -132,6 +133,24 @@ def test_no_upgrade_under_the_hands_of_older_workers(old_url: str, version: int)
         connection.execute("UPDATE hpo_ledger.workers SET ended_at = now()")
     with ledger_at(old_url) as ledger:
         assert len(ledger.studies()) == 3
+
+
+def test_the_cost_of_a_slot_becomes_the_first_of_its_costs(empty_database_url: str) -> None:
+    thaw(empty_database_url, 7)
+    with connect(empty_database_url) as connection:
+        connection.execute("UPDATE hpo_ledger.slots SET cost = 2.5 WHERE number = 0")
+        connection.execute("CREATE VIEW mine AS SELECT cost FROM hpo_ledger.slots")
+        with open_storage(empty_database_url) as storage, pytest.raises(StorageError) as caught:
+            Ledger(storage)
+        assert "no view of others may stand on a column that an upgrade makes anew" in str(
+            caught.value
+        )
+        connection.execute("DROP VIEW mine")
+        with ledger_at(empty_database_url):
+            found = connection.execute(
+                "SELECT DISTINCT cost, costs, number = 0 FROM hpo_ledger.slots"
+            ).fetchall()
+    assert sorted(found, key=str) == [(2.5, [2.5], True), (None, [], False)]
 
 
 def test_a_newer_database_is_refused_at_the_start_and_by_the_next_claim(database_url: str) -> None:

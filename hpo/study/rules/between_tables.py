@@ -81,6 +81,15 @@ def _of_reported_costs(spec: StudySpec, key: str, value: float | Mapping[str, fl
         f"reported.{key}: of several costs each must be named, but got {key}={value}. Write "
         f"{key} = {{ {', '.join(f'{name} = ...' for name in spec.costs)} }}.",
     )
+    yield (
+        len(spec.costs) == 1 and isinstance(value, Mapping),
+        f"reported.{key}: of one cost a number must be given, but got {key}={value}. Write "
+        f"{key} = ...",
+    )
+    yield (
+        value == {},
+        f"reported.{key}: one cost at least must be named, but got {{}}. Remove the key.",
+    )
     for name in value if isinstance(value, Mapping) else ():
         yield (
             name not in spec.costs,

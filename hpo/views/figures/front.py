@@ -77,7 +77,8 @@ def _add_panel(
 def card(snapshot: StudySnapshot) -> go.Figure:
     """The same of fewer trials; the title says of how many, if not of all."""
     spec, total = snapshot.spec, len(complete(snapshot.search)) - len(snapshot.front)
-    most = MAX_SPOTS // len(spec.costs)
+    n = len(spec.costs)
+    most = 2 * MAX_SPOTS // (n * (n + 1))  # every panel tells every cost of a spot
     share = f" ({most:,} of {total:,} trials off the front)" if total > most else ""
     what = " and ".join(map(formatting.cost_word, spec.costs))
     title = f"{spec.objective_impl.metric.capitalize()} against {what}{share}"

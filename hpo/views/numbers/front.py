@@ -48,7 +48,7 @@ class FrontChart:
     line: tuple[FrontPoint, ...]
     """Those that no other beats in the score and this cost: all of it, where there is one cost."""
     confirmed: tuple[FrontPoint, ...]
-    """On fresh seeds, cheapest first."""
+    """On fresh seeds, cheapest first by the first cost."""
     reported: FrontPoint | None
     """None where nothing is reported, or no cost of it."""
     reported_here: FrontPoint | None

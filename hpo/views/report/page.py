@@ -180,7 +180,7 @@ def _convergence(snapshot: StudySnapshot) -> Section:
 
 def _front(snapshot: StudySnapshot) -> Section:
     drawn = [front.figure(snapshot, only=name) for name in snapshot.spec.costs]
-    parts = [beside("front", drawn, f"Score against each cost; {verdict(snapshot)}", least=430)]
+    parts = [beside("front", drawn, f"Score against cost; {verdict(snapshot)}", least=430)]
     return Section(name="front", title="Front", note=front.note(snapshot.spec), parts=parts)
 
 
