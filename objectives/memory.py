@@ -21,8 +21,8 @@ from objectives.tasks.recorded import RecordedParams
 
 Found = Contents | SeriesContents
 
-PROCESS = 640_000_000
-"""Bytes of a worker that trains nothing yet, of which 240 MB are libraries and compiled kernels."""
+PROCESS = 690_000_000
+"""Bytes of a worker beside the network: libraries, kernels, the sampler. 200 more to compile them."""
 _FLOAT = 4
 _PER_WEIGHT, _PER_PAIR, _PER_SYNAPSE = 64, 6, 100
 """Bytes: parameter, moments, gradient and checkpoint; of every pair of neurons; sums and indices."""
@@ -86,9 +86,7 @@ def by_kernel(params: LayeredParams) -> bool:
     return params.device == "cpu" and params.integrator in _EXPONENTIAL and ideal
 
 
-def _trajectory(
-    kind: str, params: LayeredParams, found: Found
-) -> tuple[int, int]:
+def _trajectory(kind: str, params: LayeredParams, found: Found) -> tuple[int, int]:
     """Points that a network is trained through at a time, and bytes that are kept of them."""
     if isinstance(params, PredictionParams):
         assert isinstance(found, SeriesContents)
