@@ -367,7 +367,7 @@ class Launch:
         print(json_records.dumps(record), flush=True)
 
     def _kept(self, snapshot: StudySnapshot) -> Confusion | None:
-        """How the best network reads the test half, once a worker has kept it."""
+        """How the best network reads the test part, once a worker has kept it."""
         return asked(lambda: confusion.kept(snapshot, self._artifacts.content), None)
 
     def _report(self, snapshot: StudySnapshot) -> Path | None:

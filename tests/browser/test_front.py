@@ -9,7 +9,7 @@ from browsing import Watched, dashboard
 from workers import ledger_at, run_workers, toy_spec
 
 FRONT = "Accuracy against energy"
-CONFIRMED = "Confirmed on fresh seeds and the test half"
+CONFIRMED = "Confirmed on fresh seeds and the test part"
 
 
 def n_confirmed(card: dict[str, Any]) -> int:

@@ -66,7 +66,7 @@ def note(spec: StudySpec) -> str:
     text = (
         f"Every complete trial of the search, its score against its {cost}; "
         f"the line is the front: what no other trial beats in both. With error bars: what the "
-        f"trials that were confirmed gave on fresh seeds and the test half, mean ± standard "
+        f"trials that were confirmed gave on fresh seeds and the test part, mean ± standard "
         f"deviation."
     )
     if spec.reported is not None:
