@@ -22,10 +22,10 @@ from objectives.tasks.recorded import RecordedParams
 Found = Contents | SeriesContents
 
 PROCESS = 690_000_000
-"""Bytes of a worker beside the network: libraries, kernels, the sampler. 200 more to compile them."""
+"""Bytes of a worker beside its network: libraries, kernels, sampler; 200 MB more to compile them."""
 _FLOAT = 4
 _PER_WEIGHT, _PER_PAIR, _PER_SYNAPSE = 64, 6, 100
-"""Bytes: parameter, moments, gradient and checkpoint; of every pair of neurons; sums and indices."""
+"""Bytes: parameter, moments, gradient, checkpoint; of a pair of neurons; sums and indices."""
 _SCORED = 512
 """Series that are read at a time where a network is scored."""
 

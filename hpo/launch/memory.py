@@ -44,7 +44,7 @@ class Need:
         return self.machine is not None and self.workers > 0 and self.total > self.machine
 
     def text(self) -> str:
-        """``about 1.4 GB: 2 workers × 0.70 GB (7 MB of it trajectories); this machine has 25 GB``."""
+        """``about 1.4 GB: 2 workers × 699 MB (7 MB of it trajectories); this machine has 25 GB``."""
         network = self.network
         each = f"{_bytes(network.worker)} ({_bytes(network.trajectory)} of it trajectories)"
         parts = [f"{self.workers} worker{'s' * (self.workers != 1)} × {each}"]
@@ -75,7 +75,7 @@ def need(spec: StudySpec, found: Found | None, workers: int, *, here: bool) -> N
     """
     network = largest(spec, found)
     machine = installed() if here else None
-    return network and Need(network=network, workers=workers, machine=machine)
+    return Need(network=network, workers=workers, machine=machine) if network else None
 
 
 def largest(spec: StudySpec, found: Found | None) -> Memory | None:
@@ -93,7 +93,8 @@ def largest(spec: StudySpec, found: Found | None) -> Memory | None:
         best = _larger(spec, found, params, best)
     for name, dimension in spec.in_order.items() if best else ():
         for value in dimension.choices or (dimension.low, dimension.high):
-            assert best is not None and value is not None
+            assert best is not None
+            assert value is not None
             params = {**best[1], name: spec.as_param(name, value)}
             best = _larger(spec, found, spec.present(params), best)
     return best and best[0]

@@ -263,8 +263,8 @@ class Pass:
 
     Usage: ``begin``, then for every block ``forward`` and ``backward``, then ``deliver``.
 
-    A trajectory longer than ``sizes.MAX_TRAJECTORY`` is kept in segments, of which all but the last are
-    computed again on the way back, from the states between them.
+    A trajectory longer than ``sizes.MAX_TRAJECTORY`` is kept in segments, of which all but the last
+    are computed again on the way back, from the states between them.
 
     Args:
         kernel: what computes.
