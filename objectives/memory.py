@@ -22,7 +22,7 @@ from objectives.tasks.recorded import RecordedParams
 Found = Contents | SeriesContents
 
 PROCESS = 690_000_000
-"""Bytes of a worker beside its network: libraries, kernels, sampler; 200 MB more to compile them."""
+"""Bytes of a worker beside its network: libraries, kernels, sampler. To compile takes 200 MB."""
 _FLOAT = 4
 _PER_WEIGHT, _PER_PAIR, _PER_SYNAPSE = 64, 6, 100
 """Bytes: parameter, moments, gradient, checkpoint; of a pair of neurons; sums and indices."""
