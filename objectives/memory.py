@@ -21,8 +21,9 @@ from objectives.tasks.recorded import RecordedParams
 
 Found = Contents | SeriesContents
 
-PROCESS = 690_000_000
-"""Bytes of a worker beside its network: libraries, kernels, sampler. To compile takes 200 MB."""
+PROCESS = 750_000_000
+"""Bytes of a worker beside its network: 690 MB of libraries, kernels and sampler while it trains;
+830 MB where it has compiled the kernels, or drawn at the end of a study."""
 _FLOAT = 4
 _PER_WEIGHT, _PER_PAIR, _PER_SYNAPSE = 64, 6, 100
 """Bytes: parameter, moments, gradient, checkpoint; of a pair of neurons; sums and indices."""

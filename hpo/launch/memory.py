@@ -44,7 +44,7 @@ class Need:
         return self.machine is not None and self.workers > 0 and self.total > self.machine
 
     def text(self) -> str:
-        """``about 1.4 GB: 2 workers × 699 MB (7 MB of it trajectories); this machine has 9 GB``."""
+        """``about 1.5 GB: 2 workers × 759 MB (7 MB of it trajectories); this machine has 9 GB``."""
         network = self.network
         each = f"{_bytes(network.worker)} ({_bytes(network.trajectory)} of it trajectories)"
         parts = [f"{self.workers} worker{'s' * (self.workers != 1)} × {each}"]
