@@ -60,7 +60,7 @@ def test_more_cores_keep_a_trajectory_each() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("integrator", _REFERENCE["ctrnn"])
 def test_the_reference_takes_more_than_autograd_saves(kind: str, integrator: str) -> None:
-    """What a process grows by is up to twice that: memory comes back in pieces."""
+    """What a process grows by is one to two times that."""
     params = {"width": 24, "integrator": integrator, "max_step_ns": 0.5, "batch_size": 50}
     made, u = network(kind, **params), torch.rand(50, 64, 1)
     made.backend, kept = "reference", dict[int, torch.UntypedStorage]()
@@ -75,7 +75,7 @@ def test_the_reference_takes_more_than_autograd_saves(kind: str, integrator: str
     saved = sum(storage.nbytes() for storage in kept.values())
     assert logits.requires_grad
     here = told(kind, **params, **({"device": "cuda"} if by_kernel_of(kind, params) else {}))
-    assert 0.35 < saved / (here.trajectory + here.gpu) < 0.75
+    assert 0.45 < saved / (here.trajectory + here.gpu) < 0.8
 
 
 def by_kernel_of(kind: str, params: dict[str, Any]) -> bool:
