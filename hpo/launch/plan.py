@@ -174,7 +174,7 @@ def show(
         *([["score", hardware]] if (hardware := verdict.hardware_text(spec)) else []),
         ["storage", storage],
         ["workers", _workers(spec, workers) + (_jobs(site.slurm, workers) if script else "")],
-        *([["memory", need.text()]] if need else []),
+        *([["memory", need.text()]] if need and workers else []),
     ]
     print("\n".join(tables.columns(facts)), end="\n\n")
     print("\n".join(_curves(spec.sweep) if spec.sweep is not None else _space(spec)))
