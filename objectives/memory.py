@@ -92,14 +92,11 @@ def by_kernel(params: LayeredParams) -> bool:
 
 def _trajectory(kind: str, params: LayeredParams, found: Found) -> tuple[int, int]:
     """Points that a network is trained through at a time, and bytes that are kept of them."""
+    points, n_series = found.points, found.train + found.validation
     if isinstance(params, PredictionParams):
-        assert isinstance(found, SeriesContents)
-        points = params.window + params.window_washout
+        points, n_series = params.window + params.window_washout, n_series // params.window
         if params.trained == "readout":
             return points, 0
-        n_series = found.train + found.validation
-    else:
-        points, n_series = found.points, getattr(found, "series", 0)
     steps, widths = _steps(params), _widths(params)
     batch = min(params.batch_size, n_series)
     if not by_kernel(params):
