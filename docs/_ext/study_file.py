@@ -62,7 +62,8 @@ MEANINGS = {
     "Figure.log_x": "logarithmic axis",
     "Sampler.name": "one of Optuna's samplers",
     "Pruner.name": "one of Optuna's pruners; `none` lets every trial train to its end",
-    "Cost.name": "one of the costs that the objective declares",
+    "Cost.name": "costs that the objective declares, a single one without brackets; the first "
+    "decides what is cheapest",
     "TaskParams.name": "the task",
 }
 """What the models do not say themselves."""

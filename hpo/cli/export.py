@@ -160,15 +160,17 @@ def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
 
 def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     """One row per member; a slot without any has one row without member."""
-    from hpo.views import json_records
+    from hpo.views import formatting, json_records
 
     slots = (*snapshot.search, *snapshot.confirm)
-    facts = (*_FACTS, *(("cost",) if snapshot.spec.cost else ()))
+    costs = formatting.cost_columns(snapshot.spec)
     own = [f"member_{name}" if name == "score" else name for name in _MEMBER]
     curve_names = ("curve", "loss_curve") if curves else ()
     solved = _SOLVED if any(m.solved for slot in slots for m in slot.members) else ()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*facts, *own, *snapshot.spec.parameters, *curve_names, *_TIMES, *solved])
+    writer.writerow(
+        [*_FACTS, *costs, *own, *snapshot.spec.parameters, *curve_names, *_TIMES, *solved]
+    )
     for slot in slots:
         record = json.loads(
             json_records.dumps(json_records.trial(snapshot.spec, slot, curves=curves))
@@ -176,7 +178,9 @@ def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
         params = [record["params"].get(name) for name in snapshot.spec.parameters]
         times = [record[name] for name in _TIMES]
         for member in record["members"] or [{}]:
-            row = [record[name] for name in facts] + [member.get(name) for name in _MEMBER]
+            row = [record[name] for name in _FACTS]
+            row += slot.costs or [None] * len(costs)
+            row += [member.get(name) for name in _MEMBER]
             kept = [json.dumps(member[name]) if member else None for name in curve_names]
             checks = [member.get("info", {}).get(name) for name in solved]
             writer.writerow([*row, *params, *kept, *times, *checks])

@@ -180,7 +180,8 @@ def _runs(snapshot: StudySnapshot) -> Iterator[_Run]:
         names.add(name)
         at_step = slot.score if slot.checked else None
         score = statistics.fmean(slot.claimed) if slot.checked else slot.score
-        metrics = {"score": score, "step_score": at_step, spec.cost_name or "cost": slot.cost}
+        costs = dict(zip(spec.costs, slot.costs, strict=False))
+        metrics = {"score": score, "step_score": at_step, **costs}
         yield _Run(
             name=name,
             parent=parent,

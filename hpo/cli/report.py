@@ -103,9 +103,9 @@ def _draw(snapshot: StudySnapshot, others: list[StudySnapshot], path: Path) -> P
     spec = snapshot.spec
     if spec.figure is not None or not spec.selects:
         return study_figure.write(_chart(snapshot, others), path)
-    if spec.cost is None:
+    if not spec.costs:
         return convergence.write(snapshot, path)
-    return pictures_front.write(front.chart(snapshot), path)
+    return pictures_front.write(front.charts(snapshot), path)
 
 
 def _chart(snapshot: StudySnapshot, others: list[StudySnapshot]) -> Chart:

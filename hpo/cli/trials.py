@@ -157,17 +157,18 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
 def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
     from hpo.study import effort, endings
     from hpo.study.confirmation import SOLVED_SCORE
+    from hpo.views import formatting
 
     names = list(snapshot.spec.parameters)
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    costs = ["cost"] if snapshot.spec.cost else []
+    costs = formatting.cost_columns(snapshot.spec)
     solved = [SOLVED_SCORE] if any(m.solved for slot in slots for m in slot.members) else []
     head = ["phase", "trial", "source", "state", "score", *costs, "members", "seconds"]
     writer.writerow([*head, *names, *solved, "epochs", "ended"])
     for slot in slots:
         seconds = sum(member.seconds for member in slot.members)
         facts = [slot.phase, slot.number, slot.source, slot.state, slot.score]
-        facts += [slot.cost] if snapshot.spec.cost else []
+        facts += slot.costs or [None] * len(costs)
         params = [slot.params.get(name) for name in names]
         found = [m.solved.score for m in slot.members if m.solved]
         means = [statistics.fmean(found) if found else None] if solved else []

@@ -148,7 +148,7 @@ def _properties(study_id: int, view: View) -> Any:
 def importances(storage: ReadOnlyStorage, engine: Engine, study: FrozenStudy, view: View) -> Reply:
     """How much each parameter matters for each score, computed once per view.
 
-    Of a study of ours that is what its report says: nothing from too few trials, nor of its cost.
+    Of a study of ours that is what its report says: nothing from too few trials, nor of its costs.
     """
     if "importances" not in view.shared:
         try:
@@ -167,7 +167,7 @@ def _of_ours(snapshot: StudySnapshot, view: View) -> list[Any]:
     measured = numbers_importance.measure(snapshot)
     shares = {e.names[0]: e.share for e in measured.mains} if measured else {}
     found = importance.convert_to_importance_type(shares, view.trials)
-    return [found] if snapshot.spec.cost is None else [found, []]
+    return [found, *([] for _ in snapshot.spec.costs)]
 
 
 def _of_others(storage: ReadOnlyStorage, study: FrozenStudy, view: View) -> list[Any]:

@@ -196,7 +196,7 @@ def _searching(spec: StudySpec) -> list[list[str]]:
     return [
         ["sampler", _choice(spec.sampler.name, spec.sampler.options)],
         ["pruner", _choice(spec.pruner.name, spec.pruner.options)],
-        *([["cost", f"{spec.cost.name}, as little as possible"]] if spec.cost else []),
+        *([["cost", f"{' and '.join(spec.costs)}, as little as possible"]] if spec.costs else []),
         *([["constraints", _constraints(spec)]] if spec.constraints else []),
         *([["racing", verdict.racing_text(spec).removeprefix("racing: ")]] if spec.racing else []),
         *([["stop", _stop(spec.stop)]] if spec.stop else []),

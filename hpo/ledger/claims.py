@@ -73,8 +73,8 @@ class End:
     state: SlotState
     score: float | None = None
     """Mean over the members that were trained."""
-    cost: float | None = None
-    """Likewise of what ``[cost]`` names; None of a slot that is not complete."""
+    costs: Sequence[float] = ()
+    """Likewise of what ``[cost]`` names, of a complete or pruned slot; empty without costs."""
     steps: Sequence[float] = ()
     """Values reported to the pruner."""
     attrs: Mapping[str, Any] | None = None

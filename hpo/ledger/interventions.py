@@ -372,7 +372,7 @@ def _with_amendment(
         host=platform.node(),
         state=SlotState(slot.state),
         score=slot.score,
-        cost=slot.cost,
+        costs=tuple(slot.costs),
         steps=tuple(slot.steps),
         attrs=slot.attrs,
         message=slot.message,

@@ -125,7 +125,7 @@ def _beats(connection: Connection, study_id: int) -> bool:
         if study.spec is None or study.spec.reported is None or study.best_score is None:
             return False
         gain = study.best_score - study.spec.reported.score
-        return study.spec.cost is None and (gain > 0 if study.spec.maximize else gain < 0)
+        return not study.spec.costs and (gain > 0 if study.spec.maximize else gain < 0)
     return False
 
 

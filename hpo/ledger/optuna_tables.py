@@ -72,7 +72,7 @@ def create_study(connection: Connection, spec: StudySpec) -> int:
         for objective, direction in enumerate(directions(spec))
     ]
     connection.execute(insert(models.StudyDirectionModel.__table__).values(rows))
-    metrics = [spec.objective_impl.metric, *([spec.cost.name] if spec.cost else [])]
+    metrics = [spec.objective_impl.metric, *spec.costs]
     set_system_attrs(connection, study_id, {METRIC_NAMES: json.dumps(metrics)})
     publish_study(connection, study_id, spec)
     return int(study_id)
@@ -301,7 +301,7 @@ def outcome_of(end: End, user_attrs: Mapping[str, Any]) -> dict[str, Any]:
     system_attrs = end.attrs or {}
     return {
         "trial_state": _STATES[end.state].name,
-        "scores": values(end.score, end.cost) if scored else [],
+        "scores": values(end.score, end.costs) if scored else [],
         "mirrored_steps": [step if math.isfinite(step) else math.nan for step in end.steps],
         "user_keys": list(user_attrs),
         "user_texts": [json.dumps(value) for value in user_attrs.values()],

@@ -18,9 +18,9 @@ def best(connection: Connection, study_id: int, spec: StudySpec, n: int) -> list
     """Number, parameters and claim of the first ``n`` trials, as in ``StudySnapshot.ranking``."""
     score = slots.c.score
     complete = (slots.c.state == SlotState.COMPLETE) & score.is_not(None)
-    query = select(slots.c.number, slots.c.params, score, slots.c.cost)
+    query = select(slots.c.number, slots.c.params, score, slots.c.costs)
     query = query.where(slots_of(study_id, Phase.SEARCH), complete)
-    if spec.cost is not None:
+    if spec.costs:
         trials: list[Row[Any]] = [*connection.execute(query)]
         return pareto.order(spec, trials)[:n]
     if spec.confirm is not None and spec.confirm.by == "expected":

@@ -124,7 +124,7 @@ def code_of(study: Row[Any]) -> list[dict[str, Any]]:
 
 def history(connection: Connection, study_id: int, numbers: range) -> list[Past]:
     """Search trials by their numbers, as suggestions see them."""
-    names = ("number", "state", "params", "attrs", "score", "cost", "steps", "amendments")
+    names = ("number", "state", "params", "attrs", "score", "costs", "steps", "amendments")
     asked = (slots.c.number >= numbers.start) & (slots.c.number < numbers.stop)
     query = select(*(slots.c[name] for name in names))
     query = query.where(slots_of(study_id, Phase.SEARCH), asked)
@@ -155,7 +155,7 @@ def outcomes(connection: Connection, study_id: int, n: int) -> list[Past]:
     n_steps = func.cardinality(slots.c.steps).label("n_steps")
     query = select(slots.c.state, slots.c.score, slots.c.amendments, n_steps)
     query = query.where(slots_of(study_id, Phase.SEARCH), slots.c.number < n)
-    untold: dict[str, Any] = {"params": None, "attrs": {}, "cost": None}
+    untold: dict[str, Any] = {"params": None, "attrs": {}, "costs": ()}
     return [
         _past(SimpleNamespace(**row._mapping, **untold, steps=(0.0,) * row.n_steps))
         for row in connection.execute(query.order_by(slots.c.number))
@@ -195,7 +195,7 @@ def sound(row: Any) -> Any:
 
 
 def _are_amendments(values: Sequence[Any]) -> bool:
-    wanted = {one.name for one in fields(Amendment)} - {"cost"}
+    wanted = {one.name for one in fields(Amendment)} - {"costs"}
     return all(isinstance(value, dict) and wanted <= value.keys() for value in values)
 
 
@@ -208,7 +208,7 @@ def _past(row: Any) -> Past:
             suggestion=Suggestion(params=params, attrs=attrs),
             state=amendment.state,
             score=amendment.score,
-            cost=amendment.cost,
+            costs=amendment.costs,
             steps=amendment.steps,
         )
         before.append((amendment.since, outcome))
@@ -216,7 +216,7 @@ def _past(row: Any) -> Past:
         suggestion=Suggestion(params=params, attrs=row.attrs),
         state=SlotState(row.state),
         score=row.score,
-        cost=row.cost,
+        costs=tuple(row.costs),
         steps=tuple(row.steps),
         before=tuple(before),
     )
@@ -346,7 +346,7 @@ def _slot(row: Row[Any], trained: Iterable[Member], now: datetime) -> Slot:
         state=SlotState(row.state),
         params=row.params or {},
         score=row.score,
-        cost=row.cost,
+        costs=tuple(row.costs),
         steps=tuple(row.steps),
         members=tuple(trained),
         attempts=row.attempts,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
@@ -51,18 +52,21 @@ def _summary(
     connection: Connection, row: Row[Any], confirmed: Sequence[Row[Any]], reported: Sequence[Any]
 ) -> StudySummary:
     spec = _restored(row.spec)
-    best, best_cost = row.largest if spec is None or spec.maximize else row.smallest, None
-    named = _first(spec, confirmed)
-    if spec is not None and spec.cost is not None:
+    best = row.largest if spec is None or spec.maximize else row.smallest
+    best_costs: Sequence[float] = ()
+    found = {fresh.source: _confirmed_summary(fresh) for fresh in confirmed}
+    first = _first(spec, confirmed)
+    named = None if first is None else found[first]
+    if spec is not None and spec.costs:
         top = ranking.best(connection, row.id, spec, spec.confirm.top if spec.confirm else 1)
         valid = {trial.number for trial in top}
-        named = pareto.headline(spec, [fresh for fresh in confirmed if fresh.source in valid])
+        named = pareto.headline(spec, [found[source] for source in found if source in valid])
         if top:  # the trials of ``row`` may have been excluded since
-            best, best_cost = top[0].score, top[0].cost
+            best, best_costs = top[0].score, top[0].costs
     elif spec is not None and spec.confirm is not None and spec.confirm.by == "expected":
         top = ranking.best(connection, row.id, spec, spec.confirm.top)
         best = top[0].score if top else None
-        named = next((c for trial in top for c in confirmed if c.source == trial.number), None)
+        named = next((found[t.number] for t in top if t.number in found), None)
     return StudySummary(
         name=row.name,
         spec=spec,
@@ -76,8 +80,8 @@ def _summary(
         epochs=_epochs(spec, reported),
         running=row.running,
         best_score=best if spec is None or spec.selects else None,
-        best_cost=best_cost,
-        confirmed=None if named is None else _confirmed_summary(named),
+        best_costs=tuple(best_costs),
+        confirmed=named,
         priority=row.priority,
         created_at=row.created_at,
     )
@@ -151,7 +155,7 @@ def _confirmed(
             case((checked, func.stddev_samp(solved)), else_=func.stddev_samp(score)).label("std"),
             checked.label("checked"),
             func.avg(score).label("step_mean"),
-            func.avg(slots.c.cost).label("cost"),
+            func.json_agg(slots.c.costs).label("costs"),
         )
         .outerjoin(members, (members.c.slot_id == slots.c.id) & (members.c.member == 0))
         .where(slots.c.phase == Phase.CONFIRM, slots.c.score.is_not(None), ours)
@@ -183,16 +187,16 @@ def _confirmed(
     return by_study(connection, query)
 
 
-def _first(spec: StudySpec | None, confirmed: Sequence[Row[Any]]) -> Row[Any] | None:
+def _first(spec: StudySpec | None, confirmed: Sequence[Row[Any]]) -> int | None:
     """The best ranked of what is among the best ``confirm.top``: only that is a result."""
     if spec is None or spec.confirm is None:
         return None
-    ranks = {(row.if_more if spec.maximize else row.if_less): row for row in confirmed}
+    ranks = {(row.if_more if spec.maximize else row.if_less): row.source for row in confirmed}
     best = min(ranks, default=None)
     return None if best is None or best > spec.confirm.top else ranks[best]
 
 
 def _confirmed_summary(row: Row[Any]) -> ConfirmedSummary:
-    return ConfirmedSummary(
-        **{one.name: row._mapping[one.name] for one in fields(ConfirmedSummary)}
-    )
+    facts = {one.name: row._mapping[one.name] for one in fields(ConfirmedSummary)}
+    costs = tuple(map(statistics.fmean, zip(*row.costs, strict=False)))
+    return ConfirmedSummary(**{**facts, "costs": costs})

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Computed,
     Connection,
     DateTime,
     Float,
@@ -34,7 +35,7 @@ from hpo.errors import StorageError
 from hpo.postgres.connect import Schema
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
-SCHEMA_VERSION = 7
+SCHEMA_VERSION = 8
 
 UPGRADES: dict[int, tuple[str, ...]] = {
     1: (
@@ -80,6 +81,13 @@ UPGRADES: dict[int, tuple[str, ...]] = {
             LOOP EXECUTE format('REVOKE UPDATE, DELETE ON {SCHEMA}.events FROM %I', other);
             END LOOP;
         END $$""",
+    ),
+    7: (  # `cost` was a column of its own; what reads it goes on to
+        f"ALTER TABLE {SCHEMA}.slots ADD costs DOUBLE PRECISION[] NOT NULL DEFAULT '{{}}'",
+        f"UPDATE {SCHEMA}.slots SET costs = ARRAY[cost] WHERE cost IS NOT NULL",
+        f"ALTER TABLE {SCHEMA}.slots DROP cost",
+        f"ALTER TABLE {SCHEMA}.slots ADD cost DOUBLE PRECISION GENERATED ALWAYS AS (costs[1]) "
+        "STORED",
     ),
 }
 """Version -> the statements that turn its tables into those of the next version, declared below."""
@@ -148,7 +156,8 @@ slots = Table(
     Column("params", JSON(none_as_null=True)),
     Column("attrs", JSON, nullable=False, server_default=text("'{}'")),
     Column("score", Float(53)),
-    Column("cost", Float(53)),
+    Column("costs", ARRAY(Float(53)), nullable=False, server_default=text("'{}'")),
+    Column("cost", Float(53), Computed("costs[1]", persisted=True)),  # for people's queries
     Column("steps", ARRAY(Float(53)), nullable=False, server_default=text("'{}'")),
     Column("worker", Text),
     Column("token", Text),

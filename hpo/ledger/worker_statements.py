@@ -107,7 +107,7 @@ stored AS (
   ON CONFLICT DO NOTHING),
 settled AS (
   UPDATE {SCHEMA}.slots
-  SET state = :state, score = CAST(:slot_score AS float8), cost = CAST(:slot_cost AS float8),
+  SET state = :state, score = CAST(:slot_score AS float8), costs = CAST(:slot_costs AS float8[]),
       steps = CAST(:steps AS float8[]), attrs = CAST(:attrs AS json),
       message = CAST(:message AS text), lineage = CAST(:lineage AS json), lease_until = NULL,
       settled_at = coalesce(CAST(:settled_at AS timestamptz), clock_timestamp())

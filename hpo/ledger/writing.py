@@ -195,7 +195,7 @@ def _finish(
     values = {
         "state": end.state,
         "slot_score": end.score,
-        "slot_cost": end.cost,
+        "slot_costs": list(end.costs),
         "steps": list(end.steps),
         "attrs": json.dumps(end.attrs),
         "message": end.message,

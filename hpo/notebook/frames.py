@@ -11,6 +11,7 @@ from hpo.study import effort, endings
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, Slot
+from hpo.views import formatting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,18 +20,20 @@ FACTS = (
     *("state", "ended", "score", "cost", "epochs", "seconds", "attempts", "losses", "worker"),
     *("started_at", "settled_at", "message"),
 )
-"""Columns of trials besides their parameters; ``cost`` only where the study has one."""
+"""Columns of trials besides their parameters; for ``cost`` those of ``cost_columns``."""
 CURVES = ("phase", "trial", "network", "epoch", "score", "loss")
 
 
 def trials(snapshot: StudySnapshot) -> pd.DataFrame:
     """A row per search trial; see ``Study.trials``."""
     pandas, spec = _pandas("trials"), snapshot.spec
-    facts = [name for name in FACTS if name != "cost" or spec.cost is not None]
+    costs = formatting.cost_columns(spec)
+    facts = [column for name in FACTS for column in (costs if name == "cost" else [name])]
     names = {name: f"params_{name}" if name in facts else name for name in spec.parameters}
     rows = [
         {
-            **{name: _fact(spec, slot, name) for name in facts},
+            **{name: _fact(spec, slot, name) for name in facts if name not in costs},
+            **dict(zip(costs, slot.costs, strict=False)),
             **{column: slot.params.get(name) for name, column in names.items()},
         }
         for slot in snapshot.search
@@ -41,8 +44,7 @@ def trials(snapshot: StudySnapshot) -> pd.DataFrame:
     frame: pd.DataFrame = pandas.DataFrame(rows, index=index, columns=columns)
     for name in ("started_at", "settled_at"):
         frame[name] = pandas.to_datetime(frame[name], utc=True)
-    numbers = [name for name in ("score", "cost") if name in facts]
-    return frame.astype(dict.fromkeys(numbers, "float64"))
+    return frame.astype(dict.fromkeys(["score", *costs], "float64"))
 
 
 def _fact(spec: StudySpec, slot: Slot, name: str) -> Any:

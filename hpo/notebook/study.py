@@ -37,8 +37,8 @@ class Trial:
     """Mean over its networks; an accuracy is between 0 and 1."""
     params: Mapping[str, ParamValue]
     """The searched parameters, with units in their names."""
-    cost: float | None = None
-    """What ``[cost]`` names; None in a study without."""
+    cost: float | Mapping[str, float] | None = None
+    """What ``[cost]`` names, of several costs numbers by name; None in a study without."""
     expected: float | None = None
     """What is expected of another network, where ``confirm.by`` is "expected"; else None."""
 
@@ -116,15 +116,15 @@ class Study:
     def best(self) -> Trial | None:
         """The complete trial of the best (``expected``) score; None without one, and in a sweep.
 
-        In a study with a cost, the trial of ``confirmed``, else the cheapest that reached the
-        reported score.
+        With a cost, the trial of ``confirmed``, else the cheapest that reached the reported score.
         """
         snapshot = self._snapshot()
         slot = snapshot.best
         if slot is None or slot.score is None:
             return None
-        params, known = _params(snapshot.spec, slot.params), snapshot.expected.get(slot.number)
-        return Trial(slot.number, slot.score, params, slot.cost, known.mean if known else None)
+        known, cost = snapshot.expected.get(slot.number), snapshot.spec.told_costs(slot.costs)
+        params = _params(snapshot.spec, slot.params)
+        return Trial(slot.number, slot.score, params, cost, known.mean if known else None)
 
     @property
     def confirmed(self) -> Confirmed | None:
@@ -146,9 +146,9 @@ class Study:
         Columns: ``state`` (running, complete, pruned, failed, excluded), ``ended`` (how it was
         ended early), ``score``, a column per searched parameter (units are in the names), then
         ``epochs``, ``seconds`` of training, ``attempts``, ``losses`` of workers, ``worker``,
-        ``started_at`` and ``settled_at`` in UTC, ``message``; in a study with a cost also ``cost``.
-        A parameter that is called like one of them gets the prefix ``params_``. The score of a
-        trial that was ended early is that of fewer epochs or networks.
+        ``started_at`` and ``settled_at`` in UTC, ``message``; with a cost also ``cost``, with
+        several ``cost.NAME`` of each. A parameter that is called like one of them gets the prefix
+        ``params_``. The score of a trial that ended early is that of fewer epochs or networks.
 
         Raises:
             HpoError: pandas is not installed.
@@ -181,8 +181,8 @@ class Study:
         snapshot = self._snapshot()
         if not snapshot.spec.selects:
             raise self._refuse("plot_convergence", "a search", "a sweep", "plot_figure()")
-        if snapshot.spec.cost is not None:
-            what = f"a score and cost={snapshot.spec.cost_name}"
+        if snapshot.spec.costs:
+            what = f"a score and cost={', '.join(snapshot.spec.costs)}"
             raise self._refuse("plot_convergence", "one quantity", what, "plot_front()")
         return convergence.convergence(snapshot)
 
@@ -279,7 +279,7 @@ class Study:
         return importance.contours(snapshot, pairs)
 
     def plot_front(self) -> go.Figure:
-        """Score against cost, with the trials that no other beats in both.
+        """Score against each cost, with the trials that no other beats in the score and all costs.
 
         Raises:
             StudyError: the study has no ``[cost]``.
@@ -287,7 +287,7 @@ class Study:
         from hpo.views.figures import front
 
         snapshot = self._snapshot()
-        if snapshot.spec.cost is None:
+        if not snapshot.spec.costs:
             raise self._refuse("plot_front", "a [cost]", "none", "plot_convergence()")
         return front.figure(snapshot)
 

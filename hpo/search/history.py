@@ -102,8 +102,8 @@ def frozen(
         SlotState.FAILED: TrialState.FAIL,
         SlotState.EXCLUDED: TrialState.FAIL,  # which samplers and pruners pass over
     }[trial.state]
-    if state == TrialState.PRUNED and (spec.pruner.name == "wilcoxon" or spec.cost is not None):
-        # its mean so far is an unbiased score: see WilcoxonPruner. And Optuna's samplers of two
+    if state == TrialState.PRUNED and (spec.pruner.name == "wilcoxon" or spec.costs):
+        # its mean so far is an unbiased score: see WilcoxonPruner. And Optuna's samplers of several
         # objectives know no pruned trials: see ``racing.extrapolated``
         state = TrialState.COMPLETE
     params = trial.suggestion.params
@@ -113,7 +113,7 @@ def frozen(
         trial_id=number,
         state=state,
         value=None,
-        values=(values(trial.score, trial.cost) or None) if scored else None,
+        values=(values(trial.score, trial.costs) or None) if scored else None,
         datetime_start=EPOCH,
         datetime_complete=EPOCH if state.is_finished() else None,
         params={name: params[name] for name in sorted(params)},

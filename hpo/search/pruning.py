@@ -6,6 +6,7 @@ import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from operator import le
 from typing import Any
 
 import optuna
@@ -111,26 +112,26 @@ class TrialProgress:
 def _comparable(
     spec: StudySpec, seen: Sequence[Past], own: Suggestion
 ) -> tuple[StudySpec, Sequence[Past]]:
-    """What a pruner compares a trial with: beside a cost, with trials that cost no more.
+    """What a pruner compares a trial with: beside costs, with trials that cost no more, in each.
 
     A cheap network would else end for being worse than a dear one. Costs are those known before
     training, so that a trial that was pruned itself is compared with, too. Dearer trials stand as
     excluded ones do, which pruners pass over; the scores of the others are alone.
     """
-    if spec.cost is None:
+    if not spec.costs:
         return spec, seen
-    name = spec.cost.name
 
-    def cost(params: Mapping[str, Any]) -> float:
-        return constraints.costs(spec, params).get(name, math.inf)
+    def costs(params: Mapping[str, Any]) -> list[float]:
+        known = constraints.costs(spec, params)
+        return [known.get(name, math.inf) for name in spec.costs]
 
-    most = cost(own.params)
+    most = costs(own.params)
     compared = []
     for past in seen:
         if past.state in (SlotState.COMPLETE, SlotState.PRUNED):
             params = past.suggestion.params
-            if cost(params) <= most:
-                past = replace(past, cost=None)
+            if all(map(le, costs(params), most)):
+                past = replace(past, costs=())
             else:
                 attrs = sampler_attrs(past.suggestion.attrs)
                 past = Past(

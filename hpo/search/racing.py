@@ -103,7 +103,7 @@ def extrapolated(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     others gained from that step on (their median): the complete ones, or, as long as there is none,
     those that went the furthest. What is ``seen`` is ``levelled`` already.
     """
-    blind = spec.sampler.name in _BLIND or spec.cost is not None
+    blind = spec.sampler.name in _BLIND or bool(spec.costs)
     if not blind or spec.pruner.name in ("none", "wilcoxon"):
         return list(seen)
     whole = [past for past in seen if past.state == SlotState.COMPLETE and past.steps]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from optuna.distributions import (
@@ -55,14 +55,14 @@ def _distribution(spec: StudySpec, name: str) -> BaseDistribution:
 
 
 def directions(spec: StudySpec) -> list[StudyDirection]:
-    """Of the score, as its objective says; then of the cost if the study has one: less."""
+    """Of the score, as its objective says; then of every cost of the study: less."""
     score = StudyDirection[spec.objective_impl.direction.upper()]
-    return [score] if spec.cost is None else [score, StudyDirection.MINIMIZE]
+    return [score, *[StudyDirection.MINIMIZE] * len(spec.costs)]
 
 
-def values(score: float | None, cost: float | None) -> list[float]:
-    """The score of a trial, and its cost where there is one, in the order of ``directions``."""
-    return [value for value in (score, cost) if value is not None]
+def values(score: float | None, costs: Sequence[float]) -> list[float]:
+    """The score of a trial, and its costs where there are some, in the order of ``directions``."""
+    return [] if score is None else [score, *costs]
 
 
 DIGITS = 6

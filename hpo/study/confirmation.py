@@ -96,11 +96,11 @@ class Confirmation:
     params: Mapping[str, ParamValue]
     search_score: float
     """What the search claims of it; see ``StudySnapshot.claimed``."""
-    search_cost: float | None = None
-    costs: Mapping[str, float] = field(default_factory=dict)
-    """Means over the fresh seeds of all that the objective tells of costs, by name."""
-    cost: float | None = None
-    """The one of them that the study searches; before there is one, that of the search."""
+    costs: tuple[float, ...] = ()
+    """Means over the fresh seeds of those that the study searches; before there are any, what the
+    trial of the search costs."""
+    told: Mapping[str, float] = field(default_factory=dict)
+    """Likewise of all that the objective tells of costs, by name."""
     step_scores: tuple[float, ...]
     """One per settled fresh seed, at the integration step of the study."""
     solved: tuple[Solved | None, ...]

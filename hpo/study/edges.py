@@ -46,11 +46,11 @@ class Edge:
 def edges(snapshot: StudySnapshot) -> list[Edge]:
     """The bounds at which the best trials of a search lie, in the order of the space.
 
-    None of a study with a cost, whose best is a front; none before ``LEAST`` trials are settled;
+    None of a study with costs, whose best is a front; none before ``LEAST`` trials are settled;
     and none where the objective allows no wider range, as of a density of 1.
     """
     spec = snapshot.spec
-    if not spec.selects or spec.cost is not None or snapshot.settled < LEAST:
+    if not spec.selects or spec.costs or snapshot.settled < LEAST:
         return []
     best = _best(snapshot)
     ranges = [name for name, dimension in spec.dimensions.items() if dimension.choices is None]

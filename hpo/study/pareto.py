@@ -1,4 +1,4 @@
-"""Two objectives: which trials no other beats in score and cost, and which of them are confirmed.
+"""Several objectives: which trials no other beats in score and costs, which of them are confirmed.
 
 The one place of these rules: snapshots, claims and overviews ask here. Pure functions of numbers.
 """
@@ -6,6 +6,7 @@ The one place of these rules: snapshots, claims and overviews ask here. Pure fun
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import le
 from typing import Protocol, TypeVar
 
 from hpo.study.spec import StudySpec
@@ -19,7 +20,7 @@ class _Scored(Protocol):
     @property
     def score(self) -> float | None: ...
     @property
-    def cost(self) -> float | None: ...
+    def costs(self) -> Sequence[float]: ...
 
 
 class _Tested(Protocol):
@@ -30,7 +31,7 @@ class _Tested(Protocol):
     @property
     def mean(self) -> float: ...
     @property
-    def cost(self) -> float | None: ...
+    def costs(self) -> Sequence[float]: ...
 
 
 S = TypeVar("S", bound=_Scored)
@@ -38,45 +39,66 @@ T = TypeVar("T", bound=_Tested)
 
 
 def front(spec: StudySpec, trials: Iterable[S]) -> list[S]:
-    """The Pareto front, cheapest first: every next trial costs more and scores better.
+    """The Pareto front, cheapest first: what no other trial beats in the score and every cost.
 
-    The trials are complete, each with a score and a cost; of equals the earlier one counts.
+    The trials are complete, each with a score and the costs of ``[cost]``, of which the first
+    decides what is cheaper, and the next among equals. Of equal trials the earlier one counts.
     """
     found: list[S] = []
-    for trial in sorted(trials, key=lambda t: (_cost(t), -_good(spec, t), t.number)):
-        if not found or _good(spec, trial) > _good(spec, found[-1]):
+    edge: list[tuple[float, ...]] = []
+    # in this order no trial is beaten by a later one, and none is cheaper in its first cost than
+    # those before it: ``edge`` is the best of these in all that is left to compare
+    for trial in sorted(trials, key=lambda t: (_costs(t), -_good(spec, t), t.number)):
+        own = (*_costs(trial)[1:], -_good(spec, trial))
+        if not any(_beats(other, own) for other in edge):
             found.append(trial)
+            edge = [own, *(other for other in edge if not _beats(own, other))]
     return found
+
+
+def _beats(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether one is nowhere larger."""
+    return all(map(le, one, other))
 
 
 def order(spec: StudySpec, trials: Iterable[S]) -> list[S]:
     """The front in the order in which it is confirmed: the first ``confirm.top`` of it are.
 
     The aim is the least cost that holds the reported score. So those come first that reached it in
-    the search, from the cheapest on; the most accurate one is the last that is confirmed. What did
-    not reach it follows, the most accurate first; without a reported score, that is all.
+    the search, from the cheapest on, of several costs by each of them in turn; the most accurate
+    one is the last that is confirmed. What did not reach it follows, the most accurate first;
+    without a reported score, that is all.
     """
-    best_first = front(spec, trials)[::-1]
-    reached = [t for t in best_first if _reaches(spec, _good(spec, t))]
-    missed = best_first[len(reached) :]
+    cheap_first = front(spec, trials)
+    best_first = sorted(cheap_first, key=lambda t: -_good(spec, t))
+    missed = [t for t in best_first if not _reaches(spec, _good(spec, t))]
+    reached = _in_turn([t for t in cheap_first if _reaches(spec, _good(spec, t))], len(spec.costs))
     top = spec.confirm.top if spec.confirm else 1
     if len(reached) > top > 1:
-        most, *others = reached
-        cheap = others[::-1]
+        most = best_first[0]
+        cheap = [trial for trial in reached if trial is not most]
         return [*cheap[: top - 1], most, *cheap[top - 1 :], *missed]
-    return [*reached[::-1], *missed]
+    return [*reached, *missed]
+
+
+def _in_turn(trials: Sequence[S], n_costs: int) -> list[S]:
+    """The cheapest by the first cost, that by the second, and so on; then the next by each."""
+    by_cost = [sorted(trials, key=lambda t: _costs(t)[k]) for k in range(n_costs)]
+    turns = (trial for turn in zip(*by_cost, strict=True) for trial in turn)
+    return list({trial.number: trial for trial in turns}.values())
 
 
 def headline(spec: StudySpec, tested: Sequence[T]) -> T | None:
     """The confirmed result that a study is named by: the cheapest that holds the reported score.
 
-    Its mean over the fresh seeds must reach it. If none does, or none is reported: the one with the
-    best mean. Of equals, the earlier trial.
+    Its mean over the fresh seeds must reach it. Of several costs the first decides, and the next
+    among equals. If none does, or none is reported: the one with the best mean. Of equals, the
+    earlier trial.
     """
     sign = 1.0 if spec.maximize else -1.0
     holding = [item for item in tested if _reaches(spec, sign * item.mean)]
     if holding:
-        return min(holding, key=lambda item: (_cost(item), item.source))
+        return min(holding, key=lambda item: (_costs(item), item.source))
     return min(tested, key=lambda item: (-sign * item.mean, item.source), default=None)
 
 
@@ -98,7 +120,7 @@ def _good(spec: StudySpec, trial: _Scored) -> float:
     return trial.score if spec.maximize else -trial.score
 
 
-def _cost(item: _Scored | _Tested) -> float:
-    if item.cost is None:
-        raise ValueError("a trial on the front must have a cost")
-    return item.cost
+def _costs(item: _Scored | _Tested) -> tuple[float, ...]:
+    if not item.costs:
+        raise ValueError("a trial on the front must have its costs")
+    return tuple(item.costs)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_serializer,
+    model_validator,
+)
 
-from hpo.study.tables import Table
+from hpo.study.tables import Table, check_list
 
 
 class _Choice(BaseModel):
@@ -34,20 +43,42 @@ class Pruner(_Choice):
     name: Literal["none", "median", "percentile", "wilcoxon", "successive-halving"] = "none"
 
 
-def _one_name(name: Any) -> Any:
-    if isinstance(name, list):
-        raise ValueError(
-            f"one cost must be given, but got name={name}. Search one, and bound the others in "
-            f"[constraints]."
-        )
-    return name
+def _names(name: Any) -> tuple[Any, ...]:
+    if not isinstance(name, str | list | tuple):
+        raise ValueError("a text, or a list of texts")
+    return (name,) if isinstance(name, str) else tuple(name)
 
 
 class Cost(Table):
-    """``[cost]``: a second objective; as little of it as possible, beside the score."""
+    """``[cost]``: one objective more, or several; as little as possible, beside the score."""
 
-    name: Annotated[str, BeforeValidator(_one_name)]
-    """One of ``Objective.costs``."""
+    name: Annotated[tuple[str, ...], BeforeValidator(_names)]
+    """Of ``Objective.costs``: a text, or a list; the first decides what is cheapest."""
+
+    @field_serializer("name")
+    def _as_written(self, name: tuple[str, ...]) -> str | list[str]:
+        return name[0] if len(name) == 1 else list(name)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_list("name", "cost", self.name, "Name one")
+        return self
+
+
+def _positive(value: Any) -> Any:
+    """Costs above 0; a message tells the name of the one of several that is not."""
+    for name, cost in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 < cost < math.inf:
+            raise ValueError(
+                f".{name}: a number greater than 0 must hold, but got {name}={cost!r}. Change it."
+            )
+    if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
+        raise ValueError("greater than 0")
+    return value
+
+
+Published = Annotated[float | dict[str, float], BeforeValidator(_positive)]
+"""What is reported to cost: a number, or of several costs numbers by name."""
 
 
 class Racing(Table):

@@ -115,11 +115,11 @@ class StudySnapshot:
     def ranking(self) -> list[Slot]:
         """Complete search slots, best by ``claimed`` first; of equals the earlier one.
 
-        Of a study with a cost, no trial is simply the best: these are the trials of its front, in
+        Of a study with costs, no trial is simply the best: these are the trials of its front, in
         the order in which they are confirmed; see ``pareto.order``.
         """
         slots = complete(self.search)
-        if self.spec.cost is not None:
+        if self.spec.costs:
             return pareto.order(self.spec, slots)
         sign = -1.0 if self.spec.maximize else 1.0
         return sorted(slots, key=lambda slot: (sign * (self.claimed(slot) or 0.0), slot.number))
@@ -131,21 +131,19 @@ class StudySnapshot:
 
     @property
     def front(self) -> list[Slot]:
-        """Complete trials that no other beats in score and cost, cheapest first."""
-        if self.spec.cost is None:
-            return []
-        return pareto.front(self.spec, complete(self.search))
+        """Complete trials that no other beats in score and costs, cheapest first."""
+        return pareto.front(self.spec, complete(self.search)) if self.spec.costs else []
 
     @property
     def best(self) -> Slot | None:
         """The incumbent; None of a study that selects nothing: see ``StudySpec.selects``.
 
-        Of a study with a cost, that of ``confirmed``, else the first of ``ranking``: the cheapest
+        Of a study with costs, that of ``confirmed``, else the first of ``ranking``: the cheapest
         that reached the reported score.
         """
         if not self.spec.selects:
             return None
-        named = self.confirmed if self.spec.cost else None
+        named = self.confirmed if self.spec.costs else None
         if named is not None:
             return next(slot for slot in self.ranking if slot.number == named.source)
         return next(iter(self.ranking), None)
@@ -154,16 +152,16 @@ class StudySnapshot:
     def confirmed(self) -> Confirmation | None:
         """The confirmed result that the study is named by: of the best that has one.
 
-        Of a study with a cost, the cheapest that holds the reported score; see ``pareto.headline``.
+        Of a study with costs, the cheapest that holds the reported score; see ``pareto.headline``.
         """
         found = [item for item in self.confirmations if item.scores]
-        if self.spec.cost is None:
+        if not self.spec.costs:
             return next(iter(found), None)
         return pareto.headline(self.spec, [c for c in found if c.complete] or found)
 
     @property
     def confirmations(self) -> list[Confirmation]:
-        """Confirmed configurations, in the order of the search's ranking; with a cost, by it.
+        """Confirmed configurations, in the order of the search's ranking; with costs, by them.
 
         Only those among the best ``confirm.top``: a longer search, or an excluded trial, can put
         others there, and what was confirmed before is then no longer a result of the study.
@@ -175,8 +173,8 @@ class StudySnapshot:
         for slot in self.confirm:
             by_source.setdefault(slot.source, []).append(slot)
         chosen = [slot for slot in self.ranking[: confirm.top] if slot.number in by_source]
-        if self.spec.cost is not None:
-            chosen.sort(key=lambda slot: (slot.cost or 0.0, slot.number))
+        if self.spec.costs:
+            chosen.sort(key=lambda slot: (slot.costs, slot.number))
         return [
             _confirmation(self, slot, by_source[slot.number], confirm.members) for slot in chosen
         ]
@@ -187,14 +185,15 @@ def _confirmation(
 ) -> Confirmation:
     spec, claimed = study.spec, study.claimed(slot)
     scored = [(c, c.score) for c in fresh if c.score is not None]
-    costs = told(spec, *(c for c, _ in scored))
+    known = told(spec, *(c for c, _ in scored))
     return Confirmation(
         source=slot.number,
         params=slot.params,
         search_score=claimed if claimed is not None else float("nan"),
-        search_cost=slot.cost,
-        costs=costs,
-        cost=costs.get(spec.cost.name, slot.cost) if spec.cost else None,
+        costs=tuple(
+            known.get(name, cost) for name, cost in zip(spec.costs, slot.costs, strict=True)
+        ),
+        told=known,
         step_scores=tuple(score for _, score in scored),
         solved=tuple(c.members[0].solved if c.members else None for c, _ in scored),
         wanted=wanted,
@@ -205,7 +204,7 @@ def _confirmation(
 def told(spec: StudySpec, *slots: Slot) -> dict[str, float]:
     """Means over the networks of slots of all that the objective tells of costs, by name."""
     costs = {}
-    for name in spec.objective_impl.costs if spec.cost else ():
+    for name in spec.objective_impl.costs if spec.costs else ():
         infos = [m.info[name] for slot in slots for m in slot.members if name in m.info]
         if infos:
             costs[name] = statistics.fmean(map(float, infos))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -27,7 +27,7 @@ from hpo.study.dimensions import (
     split,
     unfolded,
 )
-from hpo.study.search_tables import Confirm, Cost, Pruner, Racing, Sampler
+from hpo.study.search_tables import Confirm, Cost, Pruner, Published, Racing, Sampler
 from hpo.study.tables import Figure, ParamValue, Stop, Sweep, Table, Values, WarmStart
 from hpo.study.trees import canonical, flattened
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
@@ -75,9 +75,9 @@ class Reported(Table):
 
     score: float
     std: Annotated[float, Field(ge=0)] | None = None
-    cost: Annotated[float, Field(gt=0)] | None = None
-    """What it costs, in the unit of ``[cost]``, as it was published."""
-    cost_here: Annotated[float, Field(gt=0)] | None = None
+    cost: Published | None = None
+    """What it costs, in the unit of ``[cost]``, as it was published; of several, by name."""
+    cost_here: Published | None = None
     """What the reported configuration costs as the objective measures it, if that is another."""
     n: Annotated[int, Field(ge=1)] | None = None
     source: str
@@ -230,9 +230,22 @@ class StudySpec(Table):
         return [*self.searchable, *numbers]
 
     @property
-    def cost_name(self) -> str:
-        """What ``[cost]`` names; empty without it."""
-        return self.cost.name if self.cost else ""
+    def costs(self) -> tuple[str, ...]:
+        """What ``[cost]`` names, in that order; empty without it."""
+        return self.cost.name if self.cost else ()
+
+    def told_costs(self, costs: Sequence[float]) -> float | dict[str, float] | None:
+        """Costs as records tell them: the number of one, of several numbers by name.
+
+        None where there are none: in a study without ``[cost]``, and of a trial that failed.
+        """
+        named = dict(zip(self.costs, costs, strict=True)) if costs else {}
+        return named.get(self.costs[0]) if len(self.costs) == 1 else named or None
+
+    def reported_costs(self, key: Literal["cost", "cost_here"]) -> dict[str, float]:
+        """What ``[reported]`` says under a key, by name, as far as it does."""
+        found = getattr(self.reported, key, None)
+        return dict.fromkeys(self.costs, found) if isinstance(found, int | float) else found or {}
 
     @property
     def confirm_epochs(self) -> int:

@@ -29,8 +29,8 @@ class StudySummary:
     running: int
     """Trials that a worker is at work on."""
     best_score: float | None
-    """None, too, of a study that selects nothing; with a cost, that of ``pareto.order``'s first."""
-    best_cost: float | None = None
+    """None, too, of a study that selects nothing; with costs, that of ``pareto.order``'s first."""
+    best_costs: tuple[float, ...] = ()
     confirmed: ConfirmedSummary | None
     """The best configuration that has been retrained from fresh seeds."""
     priority: int = 0
@@ -48,8 +48,8 @@ class ConfirmedSummary:
     std: float | None
     """Sample standard deviation (n - 1); None below two scores."""
     n: int
-    cost: float | None = None
-    """Its mean over them, of a study that has one."""
+    costs: tuple[float, ...] = ()
+    """Their means over them, of a study that has some."""
     checked: bool = False
     """Whether ``mean`` and ``std`` are those on the solved equation."""
     step_mean: float

@@ -59,7 +59,7 @@ def told(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
     """What Optuna's user attribute ``hpo:confirmed`` says of a confirmed result."""
     facts: dict[str, Any] = {"trial": item.source, "mean": item.mean, "std": item.std}
     facts |= {"scores": item.scores, "failed": item.failed}
-    facts |= {"cost": item.cost} if item.cost is not None else {}
+    facts |= {"cost": spec.told_costs(item.costs)} if item.costs else {}
     facts |= {"step_scores": item.step_scores} if item.checked else {}
     return facts | ({"warning": said} if (said := warning(spec, item)) else {})
 

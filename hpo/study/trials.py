@@ -108,21 +108,30 @@ class Amendment:
     attrs: Mapping[str, Any]
     """The sampler's and pruner's memory."""
     message: str | None
-    cost: float | None = None
+    costs: tuple[float, ...] = ()
 
     def stored(self) -> dict[str, Any]:
-        """JSON-ready form; ``restored`` inverts it."""
+        """JSON-ready form; ``restored`` inverts it.
+
+        One cost is a number, as before there were several, and none is left out, as before any.
+        """
         steps = [step if math.isfinite(step) else None for step in self.steps]
         stored = {**asdict(self), "steps": steps}
-        if self.cost is None:  # a study without costs is written as before there were any
-            stored.pop("cost")
-        return stored
+        costs = stored.pop("costs")
+        cost = costs[0] if len(costs) == 1 else list(costs)
+        return stored | ({"cost": cost} if costs else {})
 
     @classmethod
     def restored(cls, stored: Mapping[str, Any]) -> Self:
         """From what the database holds."""
         steps = tuple(math.nan if step is None else step for step in stored["steps"])
-        return cls(**{**stored, "state": SlotState(stored["state"]), "steps": steps})
+        cost = stored.get("cost", [])
+        facts = {name: value for name, value in stored.items() if name != "cost"} | {
+            "state": SlotState(stored["state"]),
+            "steps": steps,
+            "costs": tuple(cost) if isinstance(cost, list) else (cost,),
+        }
+        return cls(**facts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +148,8 @@ class Slot:
     """Suggested parameters; empty until they are suggested."""
     score: float | None
     """Mean over the members that were trained; None while running or failed."""
-    cost: float | None = None
-    """Likewise of what ``[cost]`` names, of a complete or pruned slot; None without a cost."""
+    costs: tuple[float, ...] = ()
+    """Likewise of what ``[cost]`` names, of a complete or pruned slot; empty without costs."""
     steps: tuple[float, ...]
     """Values reported to the pruner, step 1 first."""
     members: tuple[Member, ...]
@@ -216,8 +225,8 @@ class Past:
     suggestion: Suggestion
     state: SlotState = SlotState.RUNNING
     score: float | None = None
-    cost: float | None = None
-    """What ``[cost]`` names, of a complete or pruned trial of a study that has one."""
+    costs: tuple[float, ...] = ()
+    """What ``[cost]`` names, of a complete or pruned trial of a study that has costs."""
     steps: tuple[float, ...] = ()
     """Values it reported, step 1 first."""
     before: tuple[tuple[int, Past], ...] = ()

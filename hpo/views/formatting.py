@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hpo.study import endings
 from hpo.study.dimensions import split
@@ -36,8 +36,8 @@ def reported_text(spec: StudySpec) -> str:
     """``reported 89.83 ± 2.91 % (arXiv:2408.02835)``; empty where nothing is reported."""
     if spec.reported is None:
         return ""
-    cost = spec.reported.cost
-    at = "" if cost is None else f" at {quantity(spec.cost_name, cost)}"
+    known = spec.reported_costs("cost")
+    at = f" at {quantities(known)}" if known else ""
     return f"reported {reported_number(spec)}{at} ({spec.reported.source})"
 
 
@@ -61,8 +61,17 @@ def quantity(name: str, value: float) -> str:
     """
     if name.startswith("n_"):
         return f"{value:,.4g} {name[2:]}" if value != round(value) else f"{value:,.0f} {name[2:]}"
-    shown = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-    return f"{shown} {unit(name) or name}"
+    return f"{amount(value)} {unit(name) or name}"
+
+
+def amount(value: float) -> str:
+    """A cost without its unit: ``12.3``, ``2,896``."""
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def quantities(costs: Mapping[str, float]) -> str:
+    """Costs by their names: ``12.3 pJ, 1,010 synapses``."""
+    return ", ".join(quantity(name, value) for name, value in costs.items())
 
 
 def quantity_label(name: str) -> str:
@@ -79,12 +88,21 @@ def quantity_label(name: str) -> str:
     return f"{stem.replace('_', ' ')} ({found})" if found else name
 
 
-def point_text(spec: StudySpec, score: float, std: float | None, cost: float | None) -> str:
-    """A score, and where there is one, what it costs: ``90.6 ± 0.9 % at 12.3 pJ``."""
+def cost_word(name: str) -> str:
+    """What a cost is called in a sentence: ``energy``."""
+    return quantity_label(name).partition(" (")[0]
+
+
+def cost_columns(spec: StudySpec) -> list[str]:
+    """What the costs of a trial are called in a table for programs: ``cost``, or one by one."""
+    return ["cost"] if len(spec.costs) == 1 else [f"cost.{name}" for name in spec.costs]
+
+
+def point_text(spec: StudySpec, score: float, std: float | None, costs: Sequence[float]) -> str:
+    """A score, and where there is something, what it costs: ``90.6 ± 0.9 % at 12.3 pJ``."""
     text = score_text(spec, score, std)
-    return (
-        text if spec.cost is None or cost is None else f"{text} at {quantity(spec.cost_name, cost)}"
-    )
+    named = dict(zip(spec.costs, costs, strict=False))
+    return f"{text} at {quantities(named)}" if named else text
 
 
 def state_text(spec: StudySpec, slot: Slot) -> str:
@@ -98,7 +116,7 @@ def partial_text(spec: StudySpec, slot: Slot, score: float) -> str:
 
     ``51.3 % after 5 of 60 epochs`` is the last value of a learning curve, and no score.
     """
-    text = point_text(spec, score, None, slot.cost)
+    text = point_text(spec, score, None, slot.costs)
     return f"{text} after {after}" if (after := endings.after(spec, slot)) else text
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from hpo.study import edges, effort, endings, time_step
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.summary import StudySummary
+from hpo.study.summary import ConfirmedSummary, StudySummary
 from hpo.study.trials import Slot, SlotState
 from hpo.views import verdict
 
@@ -33,10 +33,7 @@ _TRIAL = (
     *("enqueued", "amendments"),
 )
 
-_SUMMARY = (
-    *("name", "objective", "state", "reason", "trials", "settled", "running", "epochs"),
-    *("best_score", "best_cost", "confirmed", "priority"),
-)
+_SUMMARY = ("name", "objective", "state", "reason", "trials", "settled", "running", "epochs")
 
 
 def dumps(value: Any) -> str:
@@ -61,6 +58,12 @@ def _plain(value: Any) -> Any:
 def _picked(item: object, *names: str) -> dict[str, Any]:
     """Some attributes, in that order, under their own names."""
     return {name: getattr(item, name) for name in names}
+
+
+def _scored(spec: StudySpec, slot: Slot, names: Iterable[str]) -> dict[str, Any]:
+    """The same of a trial; ``cost`` is what it costs, of several costs numbers by name."""
+    found: dict[str, Any] = {**vars(slot), "cost": spec.told_costs(slot.costs)}
+    return {name: found[name] for name in names}
 
 
 def study(snapshot: StudySnapshot) -> dict[str, Any]:
@@ -89,7 +92,7 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "foreign_trials": snapshot.foreign_trials,
         "code_changes": snapshot.code_changes,
         "confirmations": [confirmation(spec, item) for item in snapshot.confirmations],
-        **(_two_objectives(snapshot) if spec.cost else {}),
+        **(_of_costs(snapshot) if spec.costs else {}),
     }
 
 
@@ -99,13 +102,13 @@ def expected(snapshot: StudySnapshot, slot: Slot) -> dict[str, float]:
     return {} if known is None else {"expected": known.mean, "expected_std": known.std}
 
 
-def _two_objectives(snapshot: StudySnapshot) -> dict[str, Any]:
-    """What a study with a cost has besides: its name, the front, and the trial it is named by."""
-    named, best = snapshot.confirmed, snapshot.best
+def _of_costs(snapshot: StudySnapshot) -> dict[str, Any]:
+    """What a study with costs has besides: their names, the front, the trial it is named by."""
+    spec, named, best = snapshot.spec, snapshot.confirmed, snapshot.best
     return {
-        "cost": snapshot.spec.cost_name,
-        "best": best and _picked(best, *_POINT),
-        "front": [_picked(slot, *_POINT) for slot in snapshot.front],
+        "cost": spec.costs if len(spec.costs) > 1 else spec.costs[0],
+        "best": best and _scored(spec, best, _POINT),
+        "front": [_scored(spec, slot, _POINT) for slot in snapshot.front],
         "confirmed": named and named.source,
     }
 
@@ -127,12 +130,26 @@ def summary(item: StudySummary) -> dict[str, Any]:
         known = _gap(spec, confirmed.mean if confirmed else None, item.best_score)
         known["reported"] = spec.reported and spec.reported.model_dump(exclude_none=True)
         known["metric"] = spec.objective_impl.metric
-    return {**_picked(item, *_SUMMARY), **known, "created_at": item.created_at}
+    return {
+        **_picked(item, *_SUMMARY),
+        "best_score": item.best_score,
+        "best_cost": spec.told_costs(item.best_costs) if spec else None,
+        "confirmed": _tested(spec, confirmed) if spec and confirmed else None,
+        "priority": item.priority,
+        **known,
+        "created_at": item.created_at,
+    }
+
+
+def _tested(spec: StudySpec, item: ConfirmedSummary) -> dict[str, Any]:
+    facts = asdict(item)
+    costs = facts.pop("costs")
+    return {**facts, "cost": spec.told_costs(costs)}
 
 
 def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
     """A confirmed configuration: ``scores`` are claimed, on the solved equation if ``checked``."""
-    cost = {"cost": item.cost, "costs": item.costs} if item.cost is not None else {}
+    cost = {"cost": spec.told_costs(item.costs), "costs": item.told} if item.costs else {}
     return {
         **cost,
         **_picked(item, "source", "params", "search_score", "mean", "std"),
@@ -151,7 +168,7 @@ def trial(spec: StudySpec, slot: Slot, *, curves: bool = False) -> dict[str, Any
     """
     names = (*_MEMBER, "curve", "loss_curve") if curves else _MEMBER
     return {
-        **_picked(slot, *_TRIAL),
+        **_scored(spec, slot, _TRIAL),
         "epochs": effort.of_slot(spec, slot),
         "ended": endings.ending(spec, slot),
         "members": [_picked(member, *names) for member in slot.members],

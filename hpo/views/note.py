@@ -105,7 +105,7 @@ def _result(snapshot: StudySnapshot) -> str:
         return "none yet." if spec.confirm and spec.selects else "not before it is finished."
     lines = []
     for item in certain:
-        mean = formatting.point_text(spec, item.mean, item.std, item.cost)
+        mean = formatting.point_text(spec, item.mean, item.std, item.costs)
         claim = score_text.score_text(spec, item.search_score)
         failed = f", {item.failed} failed" if item.failed else ""
         gap = f", {prose(gap)}" if (gap := verdict.gap_text(spec, item.mean)) else ""
@@ -118,7 +118,7 @@ def _result(snapshot: StudySnapshot) -> str:
             f"claimed {prose(claim)}){warning}"
         )
     meaning = f" {time_step.SOLVED_MEANS}" if any(item.checks for item in certain) else ""
-    if spec.cost is not None:  # one sentence says which of them counts
+    if spec.costs:  # one sentence says which of them counts
         lines.insert(0, prose(verdict.verdict(snapshot)))
         return ".\n\n- ".join(lines) + f".{meaning}"
     return f"confirmed, {'; '.join(lines)}.{meaning}"
@@ -160,7 +160,7 @@ def _searched(spec: StudySpec) -> str:
         best = (
             f"The best {spec.confirm.top} configurations" if several else "The best configuration"
         )
-        if spec.cost is not None:
+        if spec.costs:
             best = verdict.confirmed_of(spec)
         best += " are" if several else " is"
         lines[0] += (
@@ -171,16 +171,18 @@ def _searched(spec: StudySpec) -> str:
 
 
 def _second(spec: StudySpec) -> str:
-    """What a study with a cost searches besides the score, and what it must not cost."""
+    """What a study with costs searches besides the score, and what it must not cost."""
     bounds = [formatting.quantity(name, most) for name, most in (spec.constraints or {}).items()]
     only = f" Only networks of at most {prose(', '.join(bounds))} are trained." if bounds else ""
-    if spec.cost is None:
+    if not spec.costs:
         return only
-    meaning = prose(spec.objective_impl.costs[spec.cost.name])
-    return (
-        f" It has two objectives: {prose(spec.objective_impl.metric)}, and as little "
-        f"{code(spec.cost.name)} as possible ({meaning}).{only}"
+    meanings = spec.objective_impl.costs
+    *others, last = (
+        f"as little {code(name)} as possible ({prose(meanings[name])})" for name in spec.costs
     )
+    n = {1: "two", 2: "three"}.get(len(spec.costs), len(spec.costs) + 1)
+    listed = ", ".join([prose(spec.objective_impl.metric), *others])
+    return f" It has {n} objectives: {listed}, and {last}.{only}"
 
 
 def _table(spec: StudySpec) -> str:

@@ -19,9 +19,11 @@ from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.time_step import basis, measured, remark, sweep_basis, sweep_remark
 from hpo.study.trials import Slot, SlotState
 from hpo.views.formatting import (
+    cost_word,
     difference_text,
     metric,
     point_text,
+    quantities,
     quantity,
     reported_number,
     reported_text,
@@ -234,7 +236,7 @@ def _confirmed(snapshot: StudySnapshot, confirmed: Confirmation) -> str:
     name = "" if is_percent(spec) else f"{metric(spec)} "
     score = score_text(spec, confirmed.mean, confirmed.std)
     text = f"confirmed {name}{score}{_at_cost(spec, confirmed)} on {n}"
-    if spec.cost is not None and spec.reported is not None:
+    if spec.costs and spec.reported is not None:
         tested = sum(bool(item.scores) for item in snapshot.confirmations)
         if not pareto.holds(spec, confirmed.mean):
             text = f"none of {tested} confirmed trials holds the reported score; the best: {text}"
@@ -254,50 +256,58 @@ def _confirmed(snapshot: StudySnapshot, confirmed: Confirmation) -> str:
 
 
 def _at_cost(spec: StudySpec, item: Confirmation) -> str:
-    """`` at 12.3 pJ (1,010 synapses, 32 neurons, 64 ns)``: the cost, and others that are told."""
-    if spec.cost is None or item.cost is None:
+    """`` at 12.3 pJ (1,010 synapses, 32 neurons, 64 ns)``: the costs, and others that are told."""
+    if not item.costs:
         return ""
-    others = [quantity(k, v) for k, v in item.costs.items() if k != spec.cost_name]
-    text = f" at {quantity(spec.cost_name, item.cost)}"
-    return f"{text} ({', '.join(others)})" if others else text
+    text = f" at {quantities(dict(zip(spec.costs, item.costs, strict=True)))}"
+    others = {name: value for name, value in item.told.items() if name not in spec.costs}
+    return f"{text} ({quantities(others)})" if others else text
 
 
 def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
     """``: 31 % of the reported 40 pJ, 50 % of the 24.7 pJ that it costs here``."""
-    reported = spec.reported
-    if reported is None or item.cost is None or not pareto.holds(spec, item.mean):
+    if not pareto.holds(spec, item.mean):
         return ""
+    published, here = (spec.reported_costs(key) for key in ("cost", "cost_here"))
     shares = []
-    if reported.cost is not None:
-        share = 100.0 * item.cost / reported.cost
-        shares.append(f"{share:.0f} % of the reported {quantity(spec.cost_name, reported.cost)}")
-    if reported.cost_here is not None:
-        share = 100.0 * item.cost / reported.cost_here
-        here = quantity(spec.cost_name, reported.cost_here)
-        shares.append(f"{share:.0f} % of the {here} that the reported network takes here")
+    for name, cost in zip(spec.costs, item.costs, strict=True):
+        if name in published:
+            share, known = 100.0 * cost / published[name], quantity(name, published[name])
+            shares.append(f"{share:.0f} % of the reported {known}")
+        if name in here:
+            share, known = 100.0 * cost / here[name], quantity(name, here[name])
+            shares.append(f"{share:.0f} % of the {known} that the reported network takes here")
     return f": {', '.join(shares)}" if shares else ""
 
 
 def confirmed_of(spec: StudySpec) -> str:
-    """Which trials of a study with a cost are confirmed; see ``pareto.order``."""
+    """Which trials of a study with costs are confirmed; see ``pareto.order``."""
     top = spec.confirm.top if spec.confirm else 0
     if spec.reported is None:
         which = "most accurate" if is_percent(spec) else "best by score"
         return f"Of the front the {top} {which}" if top > 1 else f"The {which} trial of the front"
+    by = _by_first(spec)
     if top == 1:
-        return "The cheapest trial of the front that reached the reported score"
-    others = f"{top - 1} cheapest that" if top > 2 else "cheapest that"
+        return f"The cheapest trial of the front{by} that reached the reported score"
+    if top > 2 and by:
+        by = f" by {' and '.join(map(cost_word, spec.costs))} in turn"
+    others = f"{top - 1} cheapest{by} that" if top > 2 else f"cheapest{by} that"
     last = "the most accurate one" if is_percent(spec) else "the one with the best score"
     return f"Of the front the {others} reached the reported score, and {last}"
+
+
+def _by_first(spec: StudySpec) -> str:
+    """By which of several costs the cheapest is meant."""
+    return f" by {cost_word(spec.costs[0])}" if len(spec.costs) > 1 else ""
 
 
 def named(snapshot: StudySnapshot) -> str:
     """What the best trial of a search is called."""
     spec, best = snapshot.spec, snapshot.best
-    if spec.cost is None or best is None or best.score is None:
+    if not spec.costs or best is None or best.score is None:
         return "best"
     if pareto.holds(spec, best.score):
-        return "cheapest that reaches the reported score"
+        return f"cheapest{_by_first(spec)} that reaches the reported score"
     return "most accurate" if is_percent(spec) else "best by score alone"
 
 
@@ -320,9 +330,9 @@ def _searched(snapshot: StudySnapshot, confirmations: list[Confirmation]) -> lis
     how = protocol_text(spec)
     name = "" if is_percent(spec) else f"{metric(spec)} "
     so_far = " so far" if snapshot.state == StudyState.OPEN else ""
-    score = point_text(spec, claimed, None, best.cost)
+    score = point_text(spec, claimed, None, best.costs)
     text = f"{named(snapshot)}{so_far} {name}{score} ({members}, {how}{scored(snapshot, best)})"
-    if spec.cost is not None:
+    if spec.costs:
         text += f", of {len(snapshot.front)} trials on the front"
     failed = sum(c.failed for c in confirmations)
     if spec.confirm is None:

@@ -13,6 +13,7 @@ import statistics
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from hpo.errors import HpoError
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
@@ -194,26 +195,25 @@ class Trial:
             on_epoch=self._on_epoch(index, epochs, saved, seconds),
             resume=saved.data if saved else None,
         )
+        self._check_costs(outcome.info, suggestion)
         member = _member(index, seed, outcome, seconds())
-        self._check_costs(member, suggestion)
         if index + 1 < self._n_members:
             self._ledger.store_member(self._claim, member)
         else:
             self._last = member  # stored in the statement that settles the slot
         return member
 
-    def _check_costs(self, member: Member, suggestion: Suggestion) -> None:
+    def _check_costs(self, info: Mapping[str, Any], suggestion: Suggestion) -> None:
         """Refuse a network that does not tell its costs, or others than were known before.
 
         Told of the first network, not of the last.
         """
         spec = self._spec
         before: Mapping[str, float] = {}
-        names = [spec.cost.name] if spec.cost is not None else []
-        if spec.constraints or (names and spec.pruner.name != "none"):
+        if spec.constraints or (spec.costs and spec.pruner.name != "none"):
             before = constraints.costs(spec, suggestion.params)
-        for name in {**dict.fromkeys(names), **(spec.constraints or {})}:
-            told, known = _cost_of(name, member), before.get(name)
+        for name in {**dict.fromkeys(spec.costs), **(spec.constraints or {})}:
+            told, known = _cost_of(name, info), before.get(name)
             if known is not None and not math.isclose(told, known):
                 raise ValueError(
                     f"the objective's `costs_of` must tell what a network costs, but got "
@@ -265,7 +265,7 @@ class Trial:
         end = End(
             state=state,
             score=score,
-            cost=self._cost(state),
+            costs=self._costs(state),
             steps=self._course.steps if self._course else (),
             attrs={**self._suggested.attrs, **(self._course.attrs if self._course else {})},
             message=message,
@@ -282,13 +282,15 @@ class Trial:
         )
         self._ledger.settle(self._claim, end)
 
-    def _cost(self, state: SlotState) -> float | None:
-        """The mean cost of the members, of a pruned trial the one known before; else None."""
-        if self._spec.cost is None or state not in (SlotState.COMPLETE, SlotState.PRUNED):
-            return None
+    def _costs(self, state: SlotState) -> list[float]:
+        """The mean costs of the members, of a pruned trial those known before; else none."""
+        names = self._spec.costs
+        if not names or state not in (SlotState.COMPLETE, SlotState.PRUNED):
+            return []
         if state == SlotState.PRUNED:
-            return constraints.costs(self._spec, self._suggested.params)[self._spec.cost.name]
-        return statistics.fmean(_cost_of(self._spec.cost.name, m) for m in self._members)
+            known = constraints.costs(self._spec, self._suggested.params)
+            return [float(known[name]) for name in names]
+        return [statistics.fmean(_cost_of(name, m.info) for m in self._members) for name in names]
 
 
 def _finite(value: float, what: str) -> float:
@@ -314,11 +316,11 @@ def _member(index: int, seed: int, outcome: Outcome, seconds: float) -> Member:
     )
 
 
-def _cost_of(name: str, member: Member) -> float:
-    value = member.info.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+def _cost_of(name: str, info: Mapping[str, Any]) -> float:
+    value = info.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(
-            f"the objective's info must hold the cost {name!r} as a number, but got "
+            f"the objective's info must hold the cost {name!r} as a finite number, but got "
             f"{name}={value!r}. Put it into `Outcome.info` of every training."
         )
     return float(value)

@@ -77,9 +77,10 @@ def test_networks_by_one_worker_and_by_three_with_kills(database_url: str) -> No
     assert max(energies) <= MOST_PJ
 
 
-def test_a_cost_with_a_pruner_and_a_bound_under_kills(database_url: str) -> None:
-    alone = undisturbed(database_url, toys("alone"))
-    spec = toys("killed", fixed={"sleep_s": 0.01})
+@pytest.mark.parametrize("costs", ["energy_pj", ["n_synapses", "energy_pj"]], ids=["one", "both"])
+def test_costs_with_a_pruner_and_a_bound_under_kills(database_url: str, costs: Any) -> None:
+    alone = undisturbed(database_url, toys("alone", cost={"name": costs}))
+    spec = toys("killed", cost={"name": costs}, fixed={"sleep_s": 0.01})
     with ledger_at(database_url) as ledger:
         ledger.register(spec)
         worker = start_worker(database_url, "--study", spec.name, "--lease", "1")
@@ -90,16 +91,16 @@ def test_a_cost_with_a_pruner_and_a_bound_under_kills(database_url: str) -> None
     assert table(snapshot) == alone
     states = {slot.state for slot in snapshot.search}
     assert states == {SlotState.COMPLETE, SlotState.PRUNED}
-    costs = [slot.cost for slot in snapshot.search if slot.cost is not None]
-    assert len(costs) == len(snapshot.search), "of pruned trials, too: they are known before"
-    assert max(costs) <= MOST_PJ
+    known = [slot.costs for slot in snapshot.search if slot.costs]
+    assert len(known) == len(snapshot.search), "of pruned trials, too: they are known before"
+    assert max(energy for *_, energy in known) <= MOST_PJ
     assert {slot.state for slot in snapshot.front} == {SlotState.COMPLETE}
     with open_storage(database_url) as storage:
         study = optuna.load_study(study_name=spec.name, storage=storage.optuna())
         best = {trial.number: trial.values for trial in study.best_trials}
         shown = [trial.values for trial in study.trials]
-    assert best == {slot.number: [slot.score, slot.cost] for slot in snapshot.front}
-    assert shown == [[slot.score, slot.cost] for slot in snapshot.search]
+    assert best == {slot.number: [slot.score, *slot.costs] for slot in snapshot.front}
+    assert shown == [[slot.score, *slot.costs] for slot in snapshot.search]
     assert "Only networks of at most 2 pJ are trained." in note.text(snapshot)
     assert "energy (pJ)" in page.html(snapshot)
 
@@ -132,7 +133,7 @@ def test_what_is_enqueued_must_fit(database_url: str) -> None:
         run_workers(database_url, spec.name, 1)
         slots = ledger.snapshot(spec.name).search
     assert (slots[0].params["k"], slots[number].params["k"]) == (2, 8)
-    assert max(slot.cost or 0.0 for slot in slots) <= MOST_PJ
+    assert max(slot.costs[0] for slot in slots) <= MOST_PJ
 
 
 def test_the_best_of_another_study_must_fit(database_url: str) -> None:

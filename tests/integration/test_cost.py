@@ -1,4 +1,4 @@
-"""A score and a cost: workers, kills, Optuna's tables, confirmation, backups, exclusion."""
+"""A score and costs: workers, kills, Optuna's tables, confirmation, backups, exclusion."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 from dashboards import dashboard
 from optuna.study import StudyDirection
-from servers import database
+from servers import connect, database
 from workers import (
     kill,
     ledger_at,
@@ -38,27 +38,33 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
 
 TPE = {"name": "tpe", "n_startup_trials": 4}
+BOTH = ["energy_pj", "n_synapses"]
 OTHERS = [{"name": "nsga2", "population_size": 6}, {"name": "qmc"}, {"name": "random"}]
 
 
-def two(name: str, **tables: Any) -> StudySpec:
-    """A study of 24 trials with a score and a cost."""
+def two(name: str, costs: Any = "energy_pj", **tables: Any) -> StudySpec:
+    """A study of 24 trials with a score and a cost, or several."""
+    several = isinstance(costs, list)
     given = {
-        "cost": {"name": "energy_pj"},
+        "cost": {"name": costs},
         "pruner": {"name": "none"},
         "sampler": TPE,
-        "reported": {"score": 0.6, "cost": 4.0, "source": "a paper"},
+        "reported": {
+            "score": 0.6,
+            "cost": {"energy_pj": 4.0} if several else 4.0,
+            "source": "a paper",
+        },
         "confirm": {"top": 3, "members": 2},
         **tables,
     }
     return toy_spec(name, **given)
 
 
-@pytest.fixture(scope="module")
-def finished(server_url: str, with_tables: str) -> Iterator[str]:
+@pytest.fixture(scope="module", params=["energy_pj", BOTH], ids=["one", "both"])
+def finished(request: pytest.FixtureRequest, server_url: str, with_tables: str) -> Iterator[str]:
     """URL of a database in which one worker has run such a study, for tests that only read."""
     with database(server_url, with_tables) as url:
-        undisturbed(url, two("two"))
+        undisturbed(url, two("two", request.param))
         yield url
 
 
@@ -70,13 +76,19 @@ def copy_url(server_url: str, finished: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    "sampler",
-    [TPE, *(pytest.param(sampler, marks=pytest.mark.slow) for sampler in OTHERS)],
-    ids=lambda s: str(s["name"]),
+    ("sampler", "costs"),
+    [
+        (TPE, BOTH),
+        pytest.param(TPE, "energy_pj", marks=pytest.mark.slow),
+        *(pytest.param(sampler, BOTH, marks=pytest.mark.slow) for sampler in OTHERS),
+    ],
+    ids=lambda value: str(value["name"]) if isinstance(value, dict) else None,
 )
-def test_workers_and_kills_do_not_matter(database_url: str, sampler: dict[str, Any]) -> None:
-    alone = undisturbed(database_url, two("alone", sampler=sampler))
-    spec = two("disturbed", sampler=sampler, fixed={"sleep_s": 0.01})
+def test_workers_and_kills_do_not_matter(
+    database_url: str, sampler: dict[str, Any], costs: Any
+) -> None:
+    alone = undisturbed(database_url, two("alone", costs, sampler=sampler))
+    spec = two("disturbed", costs, sampler=sampler, fixed={"sleep_s": 0.01})
     with ledger_at(database_url) as ledger:
         ledger.register(spec)
         for settled, signum in [(5, signal.SIGTERM), (13, signal.SIGKILL)]:
@@ -89,43 +101,61 @@ def test_workers_and_kills_do_not_matter(database_url: str, sampler: dict[str, A
         snapshot = ledger.snapshot(spec.name, curves=True)
     assert table(snapshot) == alone
     assert sum(slot.attempts for slot in snapshot.search) > len(snapshot.search)
-    assert all(slot.cost is not None for slot in (*snapshot.search, *snapshot.confirm))
+    assert {len(slot.costs) for slot in (*snapshot.search, *snapshot.confirm)} == {len(spec.costs)}
 
 
-def test_optuna_sees_two_objectives_and_the_same_front(finished: str) -> None:
+def test_optuna_sees_all_objectives_and_the_same_front(finished: str) -> None:
     with open_storage(finished) as storage:
         study = optuna.load_study(study_name="two", storage=storage.optuna())
-        assert study.directions == [StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE]
-        assert study.metric_names == ["accuracy", "energy_pj"]
+        directions, names = study.directions, study.metric_names
         best = {trial.number: trial.values for trial in study.best_trials}
         trials = study.trials
     with ledger_at(finished) as ledger:
         snapshot = ledger.snapshot("two")
-    assert {slot.number: [slot.score, slot.cost] for slot in snapshot.front} == best
+    costs = snapshot.spec.costs
+    assert directions == [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * len(costs)]
+    assert names == ["accuracy", *costs]
+    assert {slot.number: [slot.score, *slot.costs] for slot in snapshot.front} == best
     assert 2 <= len(best) < len(trials) == 24
     for slot, trial in zip(snapshot.search, trials, strict=True):
-        assert trial.values == [slot.score, slot.cost]
+        assert trial.values == [slot.score, *slot.costs]
         info = slot.members[0].info
-        assert slot.cost == pytest.approx(info["energy_pj"])
+        assert slot.costs == pytest.approx(tuple(info[name] for name in costs))
 
 
 def test_what_is_confirmed_is_what_the_snapshot_ranks_first(finished: str) -> None:
     with ledger_at(finished) as ledger:
         snapshot = ledger.snapshot("two")
     wanted = [slot.number for slot in snapshot.ranking[:3]]
-    assert [item.source for item in snapshot.confirmations] == wanted, "cheapest first, too"
+    by_cost = sorted(snapshot.search, key=lambda slot: slot.costs)
+    confirmed = [item.source for item in snapshot.confirmations]
+    assert confirmed == [slot.number for slot in by_cost if slot.number in wanted]
     assert {slot.source for slot in snapshot.confirm} == set(wanted)
     reached = [s for s in snapshot.front if s.score is not None and s.score >= 0.6]
     assert len(reached) > 3, "nothing to choose among: no test"
-    assert wanted == [reached[0].number, reached[1].number, reached[-1].number]
+    by_first, by_last = (sorted(reached, key=lambda s, k=k: s.costs[k]) for k in (0, -1))  # type: ignore[misc]
+    first = by_first[0]
+    second = next(slot for slot in (by_last[0], by_first[1]) if slot is not first)
+    best = max(reached, key=lambda slot: slot.score or 0.0)
+    assert wanted == [first.number, second.number, best.number]
     for item in snapshot.confirmations:
-        assert item.cost == pytest.approx(item.search_cost)
-        assert item.costs.keys() == {"energy_pj", "n_synapses"}
+        assert item.costs == pytest.approx(snapshot.search[item.source].costs)
+        assert item.told.keys() == {"energy_pj", "n_synapses"}
     assert snapshot.confirmed is not None
 
 
-def test_an_objective_that_does_not_tell_its_cost_fails_its_trials(database_url: str) -> None:
-    spec = two("mute", objective="mute_objective:MuteObjective", budget={"members": 3})
+@pytest.mark.parametrize(
+    ("objective", "costs", "told"),
+    [
+        ("MuteObjective", "energy_pj", "energy_pj=None"),
+        ("InfiniteObjective", BOTH, "n_synapses=inf"),
+    ],
+)
+def test_an_objective_that_does_not_tell_its_cost_fails_its_trials(
+    database_url: str, objective: str, costs: Any, told: str
+) -> None:
+    name = f"mute_objective:{objective}"
+    spec = two("mute", costs, objective=name, budget={"members": 3})
     with ledger_at(database_url) as ledger:
         ledger.register(spec)
         run_workers(database_url, spec.name, 1)
@@ -133,8 +163,8 @@ def test_an_objective_that_does_not_tell_its_cost_fails_its_trials(database_url:
     assert snapshot.state == StudyState.FAILED
     message = snapshot.search[0].message or ""
     assert message.endswith(
-        "the objective's info must hold the cost 'energy_pj' as a number, but got "
-        "energy_pj=None. Put it into `Outcome.info` of every training.\n"
+        f"the objective's info must hold the cost {told.partition('=')[0]!r} as a finite number, "
+        f"but got {told}. Put it into `Outcome.info` of every training.\n"
     )
     assert not snapshot.search[0].members, "told of the first network, not of the last"
 
@@ -155,14 +185,44 @@ def test_a_backup_brings_everything_back(copy_url: str, tmp_path: Path) -> None:
         again, study = (ledger.snapshot(name, curves=True) for name in ("again", "two"))
     assert table(again) == table(study)
     header, *lines = file.read(path)
-    lines[3]["slot"]["cost"] = None
-    file.write(tmp_path / "cut.jsonl", header, iter(lines))
-    with pytest.raises(BackupError) as caught:
-        check.check(tmp_path / "cut.jsonl", "cut")
-    assert str(caught.value) == (
-        f"{tmp_path}/cut.jsonl: line 5: slots.cost: complete slots of a study with a [cost] have "
-        f"a finite one, but got None. It was changed; take another copy."
-    )
+    for wrong, shown in [([], "[]"), (["inf", *lines[3]["slot"]["costs"][1:]], "[inf")]:
+        lines[3]["slot"]["costs"] = wrong
+        file.write(tmp_path / "cut.jsonl", header, iter(lines))
+        with pytest.raises(BackupError) as caught:
+            check.check(tmp_path / "cut.jsonl", "cut")
+        assert str(caught.value).startswith(
+            f"{tmp_path}/cut.jsonl: line 5: slots.costs: complete slots have a finite number for "
+            f"each cost of the study, but got {shown}"
+        )
+
+
+def test_a_backup_of_when_there_was_one_cost_is_read(
+    copy_url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Until version 7 of the tables a slot had one cost, in a column ``cost``."""
+    path, older = tmp_path / "new.jsonl", tmp_path / "old.jsonl"
+    with open_storage(copy_url) as storage:
+        backup_study.export(storage, "two", path)
+        header, *lines = file.read(path)
+        for line in lines:
+            line["slot"]["cost"] = next(iter(line["slot"].pop("costs")), None)
+        file.write(older, {**header, "schema": 7}, iter(lines))
+        if "both" in request.node.name:
+            with pytest.raises(BackupError, match=r"slots\.costs: complete slots have a finite"):
+                backup_study.restore(storage, older, "again")
+            return
+        backup_study.restore(storage, older, "again")
+    with ledger_at(copy_url) as ledger:
+        again, study = (ledger.snapshot(name, curves=True) for name in ("again", "two"))
+    assert table(again) == table(study)
+
+
+def test_one_cost_is_read_by_its_old_name(finished: str) -> None:
+    """``slots.cost`` is a stored name: people's queries go on to find it."""
+    with connect(finished) as connection:
+        rows = connection.execute("SELECT cost, costs FROM hpo_ledger.slots").fetchall()
+    assert rows
+    assert all(cost == costs[0] for cost, costs in rows)
 
 
 def test_an_excluded_trial_leaves_the_front_and_its_cost_stays_known(copy_url: str) -> None:
@@ -178,8 +238,8 @@ def test_an_excluded_trial_leaves_the_front_and_its_cost_stays_known(copy_url: s
         snapshot = ledger.snapshot("two")
     assert first.number not in [slot.number for slot in snapshot.front]
     assert past.state == SlotState.EXCLUDED
-    assert [(until, p.cost) for until, p in past.before] == [(24, first.cost)]
-    assert snapshot.search[first.number].cost == first.cost
+    assert [(until, p.costs) for until, p in past.before] == [(24, first.costs)]
+    assert snapshot.search[first.number].costs == first.costs
 
 
 def test_the_overview_says_what_the_study_says(finished: str) -> None:
@@ -191,27 +251,30 @@ def test_the_overview_says_what_the_study_says(finished: str) -> None:
     assert (line.confirmed.source, line.confirmed.n) == (named.source, 2)
     assert line.confirmed.mean == pytest.approx(named.mean)
     assert line.confirmed.std == pytest.approx(named.std)
-    assert line.confirmed.cost == pytest.approx(named.cost)
-    assert (line.best_score, line.best_cost) == (first.score, first.cost)
+    assert line.confirmed.costs == pytest.approx(named.costs)
+    assert (line.best_score, line.best_costs) == (first.score, first.costs)
 
 
-def test_the_dashboard_answers_for_two_objectives(finished: str) -> None:
+def test_the_dashboard_answers_for_all_objectives(finished: str) -> None:
     with ledger_at(finished) as ledger:
-        front = [slot.number for slot in ledger.snapshot("two").front]
+        snapshot = ledger.snapshot("two")
+    front, costs = [slot.number for slot in snapshot.front], snapshot.spec.costs
     with dashboard("--storage", finished) as running:
         path = "/api/studies/1"
         detail = running.get(path).json
-        assert detail["objective_names"] == ["accuracy", "energy_pj"]
-        assert [d.lower() for d in detail["directions"]] == ["maximize", "minimize"]
+        assert detail["objective_names"] == ["accuracy", *costs]
+        assert [d.lower() for d in detail["directions"]] == ["maximize", *["minimize"] * len(costs)]
         assert sorted(t["number"] for t in detail["best_trials"]) == sorted(front)
         importances = running.get(f"{path}/param_importances").json["param_importances"]
-        assert importances == [[], []], "as in the report: too few trials, and none of the cost"
+        assert importances == [[], *([] for _ in costs)], (
+            "as in the report: too few trials, and none of the cost"
+        )
         for name in PLOTS:
             got = running.get(f"{path}/plot/{name}")
             assert got.status == 200, (name, got.body)
         text = running.get(f"{path}/plot/pareto_front").body.decode()
         assert "accuracy" in text
-        assert "energy_pj" in text
+        assert all(name in text for name in costs)
         assert "accuracy" in running.get(f"{path}/plot/slice").body.decode()
         rows = list(csv.DictReader(io.StringIO(running.get("/csv/1").body.decode())))
         assert len(rows) == 24

@@ -91,6 +91,8 @@ def test_after_an_upgrade_neither(server_url: str, storage: Storage) -> None:
     with storage.engine.begin() as connection:
         connection.execute(sa.text("DROP TABLE hpo_ledger.events"))
         connection.execute(sa.text("ALTER TABLE hpo_ledger.workers DROP numerics"))
+        one_cost = "DROP cost, DROP costs, ADD cost DOUBLE PRECISION"
+        connection.execute(sa.text(f"ALTER TABLE hpo_ledger.slots {one_cost}"))
         connection.execute(sa.text("UPDATE hpo_ledger.version SET version = 6"))
     Ledger(storage).register(toy_spec(**SMALL))
     with connect(as_role(storage.url)) as connection:

@@ -1,7 +1,8 @@
-"""A toy that declares its costs and does not tell them."""
+"""Toys that declare their costs and do not tell them, or tell one that is no number."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -16,3 +17,12 @@ class MuteObjective(ToyObjective):
     def evaluate(self, *args: Any, **kwargs: Any) -> Outcome:
         """See ``ToyObjective``."""
         return replace(super().evaluate(*args, **kwargs), info={})
+
+
+class InfiniteObjective(ToyObjective):
+    """One of its costs has no bound."""
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> Outcome:
+        """See ``ToyObjective``."""
+        outcome = super().evaluate(*args, **kwargs)
+        return replace(outcome, info={**outcome.info, "n_synapses": math.inf})

@@ -113,7 +113,7 @@ def table(snapshot: StudySnapshot) -> list[tuple[Any, ...]]:
             slot.score,
             slot.steps,
             [(m.member, m.seed, m.score, m.curve, m.loss_curve) for m in slot.members],
-            slot.cost,
+            slot.costs,
         )
         for slot in (*snapshot.search, *snapshot.confirm)
     ]

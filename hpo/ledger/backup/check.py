@@ -146,11 +146,11 @@ class _SlotRules:
         if scored or score is not None:
             finite = score is not None and math.isfinite(score)
             _must(finite, f"{where}.score", f"{state} slots have a finite score", score)
-        if state == SlotState.COMPLETE and self._spec.cost is not None:
-            cost = slot.get("cost")
-            finite = cost is not None and math.isfinite(cost)
-            rule = "complete slots of a study with a [cost] have a finite one"
-            _must(finite, f"{where}.cost", rule, cost)
+        costs = slot.get("costs", [])
+        wanted = len(self._spec.costs)
+        right = len(costs) == wanted if state == SlotState.COMPLETE else len(costs) in (0, wanted)
+        rule = "complete slots have a finite number for each cost of the study"
+        _must(right and all(map(math.isfinite, costs)), f"{where}.costs", rule, costs)
         settled = (slot["settled_at"] is None) == (state == SlotState.RUNNING)
         _must(settled, f"{where}.settled_at", "settled slots alone have it", slot["settled_at"])
         for name in ("attrs", "lineage"):

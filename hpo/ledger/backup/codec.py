@@ -27,14 +27,14 @@ LEFT_OUT = {
     "artifact_until",
 }
 """Columns that mean something in their own database, or at their own time, only."""
-ADDED = {"search_end", "search_end_reason", "cost", "code"}
+ADDED = {"search_end", "search_end_reason", "costs", "code"}
 """Columns that files of an earlier version may lack: the tables have grown."""
 _ODD_FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def columns(table: sa.Table) -> list[sa.Column[Any]]:
-    """The columns that a backup holds."""
-    return [column for column in table.c if column.name not in LEFT_OUT]
+    """The columns that a backup holds: not those that are made of others."""
+    return [c for c in table.c if c.name not in LEFT_OUT and c.computed is None]
 
 
 def encode(table: sa.Table, row: sa.Row[Any]) -> dict[str, Any]:
@@ -68,6 +68,10 @@ def decode(table: sa.Table, record: Any, where: str, *, older: bool = False) -> 
     known = {column.name: column for column in columns(table)}
     if not isinstance(record, Mapping):
         raise BackupError(f"{where}: a row of {table.name} must be an object, but got {record!r}.")
+    if older and "cost" in record:  # until version 7 a slot had one, or null
+        cost = record["cost"]
+        kept = {name: value for name, value in record.items() if name != "cost"}
+        record = {**kept, "costs": [] if cost is None else [cost]}
     lacking = known.keys() - record.keys() - (ADDED if older else set())
     wrong = [*sorted(record.keys() - known.keys()), *sorted(lacking)]
     if wrong:

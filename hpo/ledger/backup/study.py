@@ -132,7 +132,7 @@ def _insert(
     if values["phase"] == Phase.SEARCH:
         number, began = values["number"], values["started_at"]
         values["optuna_trial_id"] = optuna_tables.open_trial(connection, optuna_id, number, began)
-    ends = ("score", "cost", "steps", "attrs", "message", "lineage", "settled_at")
+    ends = ("score", "costs", "steps", "attrs", "message", "lineage", "settled_at")
     facts = {key: values[key] for key in ends if key in values}  # an older file lacks some
     end = End(state=SlotState(values["state"]), **facts)
     if values["phase"] == Phase.SEARCH:

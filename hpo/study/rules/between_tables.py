@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from hpo.errors import SpecError
 from hpo.study.messages import did_you_mean
-from hpo.study.search_tables import Cost, Racing
+from hpo.study.search_tables import Racing
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, WarmStart
 from objectives.contract import Protocol
@@ -50,8 +50,8 @@ def _rules(spec: StudySpec) -> Rules:
         yield from _of_racing(spec, spec.racing)
     if spec.warm_start is not None:
         yield from _of_warm_start(spec, spec.warm_start)
-    if spec.cost is not None:
-        yield from _of_cost(spec, spec.cost)
+    if spec.costs:
+        yield from _of_costs(spec)
     if spec.constraints is not None:
         yield from _of_constraints(spec, spec.constraints)
     yield (
@@ -66,13 +66,27 @@ def _rules(spec: StudySpec) -> Rules:
         yield from _of_figure(spec, spec.figure)
     if spec.reported is not None:
         for key in ("cost", "cost_here"):
-            value = getattr(spec.reported, key)
-            yield (
-                spec.cost is None and value is not None,
-                f"reported.{key}: a study must have a [cost] to be held against one, but got "
-                f"{key}={value} without it. Add [cost], or remove the key.",
-            )
+            yield from _of_reported_costs(spec, key, getattr(spec.reported, key))
         yield _of_accuracy(spec, "reported.score", spec.reported.score)
+
+
+def _of_reported_costs(spec: StudySpec, key: str, value: float | Mapping[str, float]) -> Rules:
+    yield (
+        not spec.costs and value is not None,
+        f"reported.{key}: a study must have a [cost] to be held against one, but got "
+        f"{key}={value} without it. Add [cost], or remove the key.",
+    )
+    yield (
+        len(spec.costs) > 1 and isinstance(value, int | float),
+        f"reported.{key}: of several costs each must be named, but got {key}={value}. Write "
+        f"{key} = {{ {', '.join(f'{name} = ...' for name in spec.costs)} }}.",
+    )
+    for name in value if isinstance(value, Mapping) else ():
+        yield (
+            name not in spec.costs,
+            f"reported.{key}.{name}: a cost of the study must be named, but [cost] has no "
+            f"{name!r}. {did_you_mean(name, spec.costs)}",
+        )
 
 
 def _of_accuracy(spec: StudySpec, key: str, value: float) -> tuple[bool, str]:
@@ -110,7 +124,7 @@ def _of_expectation(spec: StudySpec) -> Rules:
         'confirm.by = "score".',
     )
     yield (
-        spec.cost is not None,
+        bool(spec.costs),
         f"{known} of one objective, but got a [cost]. Remove one of them.",
     )
 
@@ -155,8 +169,9 @@ def _of_warm_start(spec: StudySpec, warm: WarmStart) -> Rules:
     )
 
 
-def _of_cost(spec: StudySpec, cost: Cost) -> Rules:
-    yield _of_unknown_cost(spec, "cost.name", cost.name)
+def _of_costs(spec: StudySpec) -> Rules:
+    for name in spec.costs:
+        yield _of_unknown_cost(spec, "cost.name", name)
     yield (
         not spec.selects,
         "cost: a study must search to have this table, but a sweep, and "

@@ -34,7 +34,7 @@ def cards(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> dict
 
 
 def _searched(snapshot: StudySnapshot) -> dict[str, go.Figure]:
-    if snapshot.spec.cost is not None:
+    if snapshot.spec.costs:
         drawn = {"1-front": front.card(snapshot)}
     else:
         names = ("1-convergence", "2-epochs", "2-time")

@@ -32,8 +32,8 @@ def _figure(snapshot: StudySnapshot, most: int | None) -> go.Figure:
     figure = style(go.Figure(), height=170 + 70 * max(1, len(found)))
     labels = []
     for row, item in enumerate(found):
-        cost = "" if item.cost is None else f", {formatting.quantity(spec.cost_name, item.cost)}"
-        labels.append(safe(f"trial {item.source}{cost}"))
+        costs = formatting.quantities(dict(zip(spec.costs, item.costs, strict=True)))
+        labels.append(safe(", ".join(filter(None, (f"trial {item.source}", costs)))))
         for trace in _traces(spec, item, row):
             new = trace.name not in {shown.name for shown in figure.data}
             figure.add_trace(trace.update(showlegend=new))
@@ -96,6 +96,6 @@ def _traces(spec: StudySpec, item: Confirmation, row: int) -> list[go.Scatter]:
 
 def confirmed_hover(spec: StudySpec, item: Confirmation) -> str:
     """What is told of a confirmed configuration where the pointer is."""
-    value = formatting.point_text(spec, item.mean, item.std, item.cost)
+    value = formatting.point_text(spec, item.mean, item.std, item.costs)
     text = f"trial {item.source} confirmed: {value}<br>{len(item.scores)} fresh seeds, test part"
     return f"{text}<br>{beside}" if (beside := time_step.beside(spec, item)) else text

@@ -1,4 +1,4 @@
-"""The front of a study as an interactive figure: the score against the cost."""
+"""The front of a study as an interactive figure: the score against each cost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
@@ -21,53 +22,81 @@ MAX_SPOTS = 250
 """So many trials on the front of a card, and others; each says what it is when pointed at."""
 
 
-def figure(snapshot: StudySnapshot, *, most: int | None = None) -> go.Figure:
+def figure(
+    snapshot: StudySnapshot, *, only: str | None = None, most: int | None = None
+) -> go.Figure:
     """Trials as faint points, the search's front as steps, what was confirmed with error bars.
 
-    At ``most`` so many trials on the front, and so many others, are drawn, evenly sampled.
+    A panel for each cost, or for ``only`` one of them. At ``most`` so many trials on the front, and
+    so many others, are drawn in each, evenly sampled.
     """
-    found = front.chart(snapshot)
+    drawn = [
+        found
+        for name, found in zip(snapshot.spec.costs, front.charts(snapshot), strict=True)
+        if only in (None, name)
+    ]
+    drawing = make_subplots(1, len(drawn), shared_yaxes=True, horizontal_spacing=0.04)
+    style(drawing, height=520)
+    for column, found in enumerate(drawn, start=1):
+        _add_panel(drawing, found, {"row": 1, "col": column}, most)
+    return drawing.update_yaxes(title_text=safe(drawn[0].y_label), col=1)
+
+
+def _add_panel(
+    drawing: go.Figure, found: FrontChart, place: dict[str, int], most: int | None
+) -> None:
     low, high = front.view(found)
-    drawing = style(go.Figure(), height=520)
     trials = sample(found.trials, most)
     inside = [spot for spot in trials if low <= spot.score <= high]
-    edge = low if snapshot.spec.maximize else high
+    edge = low if found.more_is_better else high
     off = [replace(spot, score=edge) for spot in trials if not low <= spot.score <= high]
     faint = {"color": BLUE, "size": 6, "opacity": 0.4}
-    triangle = "triangle-down-open" if snapshot.spec.maximize else "triangle-up-open"
-    drawing.add_traces(
-        [
-            _points(inside, name="trial", marker=faint),
-            _points(off, name="off scale", marker={**faint, "symbol": triangle}),
-            *_front(replace(found, front=tuple(sample(found.front, most)))),
-            _confirmed(found),
-        ]
-    )
-    _add_reported(drawing, found)
+    triangle = "triangle-down-open" if found.more_is_better else "triangle-up-open"
+    traces = [
+        _points(inside, name="trial", marker=faint),
+        _points(off, name="off scale", marker={**faint, "symbol": triangle}),
+        *_front(found, most),
+        _confirmed(found),
+        *_reported(found),
+    ]
+    for trace in traces:  # the panels share a legend
+        known = {other.name for other in drawing.data if other.showlegend}
+        new = bool(trace.showlegend) and trace.name not in known
+        drawing.add_trace(trace.update(showlegend=new), **place)
+    if found.reported_score is not None:
+        score, std = found.reported_score
+        drawing.add_hrect(score - std, score + std, **BAND, **place)
+        drawing.add_hline(score, **DASHED, **place)
     if found.log_x:
         spots = (*found.trials, *found.front, *found.confirmed)
-        drawing.update_xaxes(log_axis(spot.cost for spot in spots))
-    drawing.update_xaxes(title_text=safe(found.x_label))
-    return drawing.update_yaxes(title_text=safe(found.y_label), range=[low, high])
+        drawing.update_xaxes(log_axis(spot.cost for spot in spots), **place)
+    drawing.update_xaxes(title_text=safe(found.x_label), **place)
+    drawing.update_yaxes(range=[low, high], **place)
 
 
 def card(snapshot: StudySnapshot) -> go.Figure:
     """The same of fewer trials; the title says of how many, if not of all."""
     spec, total = snapshot.spec, len(complete(snapshot.search)) - len(snapshot.front)
-    share = f" ({MAX_SPOTS:,} of {total:,} trials off the front)" if total > MAX_SPOTS else ""
-    what = formatting.quantity_label(spec.cost_name).partition(" (")[0]
+    most = MAX_SPOTS // len(spec.costs)
+    share = f" ({most:,} of {total:,} trials off the front)" if total > most else ""
+    what = " and ".join(map(formatting.cost_word, spec.costs))
     title = f"{spec.objective_impl.metric.capitalize()} against {what}{share}"
-    return titled(figure(snapshot, most=MAX_SPOTS), title)
+    return titled(figure(snapshot, most=most), title)
 
 
 def note(spec: StudySpec) -> str:
     """What the figure shows, in a paragraph."""
-    cost = formatting.quantity_label(spec.cost_name)
+    labels = [formatting.quantity_label(name) for name in spec.costs]
+    front = "the line is the front: what no other trial beats in both"
+    if len(labels) > 1:
+        front = (
+            "rings are the front: what no other trial beats in the score and every cost at once, "
+            "the same trials in each panel; a line joins those that none beats in its own cost"
+        )
     text = (
-        f"Every complete trial of the search, its score against its {cost}; "
-        f"the line is the front: what no other trial beats in both. With error bars: what the "
-        f"trials that were confirmed gave on fresh seeds and the test part, mean ± standard "
-        f"deviation."
+        f"Every complete trial of the search, its score against its {' and its '.join(labels)}; "
+        f"{front}. With error bars: what the trials that were confirmed gave on fresh seeds and "
+        f"the test part, mean ± standard deviation."
     )
     if spec.reported is not None:
         text += f" Dashed, with its band: {formatting.reported_text(spec)}."
@@ -83,14 +112,15 @@ def _points(
     return trace.update(showlegend=bool(spots))
 
 
-def _front(found: FrontChart) -> list[go.Scatter]:
+def _front(found: FrontChart, most: int | None) -> list[go.Scatter]:
     """For a given cost, the score that the search has found: steps, with a ring at every trial."""
-    x, y = [s.cost for s in found.front], [s.score for s in found.front]
+    corners = sample(found.line, most)
+    x, y = [s.cost for s in corners], [s.score for s in corners]
     dearest = max((s.cost for s in (*found.trials, *found.front)), default=0.0)
     line = steps(x, y, dearest, line_color=INK, line_width=2, hoverinfo="skip")
     line.update(name="front of the search", legendgroup="front", showlegend=bool(x))
     ring = {"color": "white", "size": 8, "line": {"width": 2, "color": INK}}
-    rings = _points(found.front, name="front of the search", marker=ring)
+    rings = _points(sample(found.front, most), name="front of the search", marker=ring)
     return [line, rings.update(legendgroup="front", showlegend=False)]
 
 
@@ -101,14 +131,11 @@ def _confirmed(found: FrontChart) -> go.Scatter:
     return trace.update(error_y={"array": stds, "color": GREEN, "thickness": 2, "width": 5})
 
 
-def _add_reported(drawing: go.Figure, found: FrontChart) -> None:
-    """The reported score as a dashed line on its band, and a cross at what it costs."""
-    if found.reported_score is None:
-        return
-    score, std = found.reported_score
-    drawing.add_hrect(score - std, score + std, **BAND)
-    drawing.add_hline(score, **DASHED)
+def _reported(found: FrontChart) -> list[go.Scatter | go.Scattergl]:
+    """A cross at what the reported score costs, as published and as measured here."""
+    crosses = []
     for spot, symbol in ((found.reported, "cross"), (found.reported_here, "cross-open")):
         if spot is not None:
             cross = {"color": VERMILLION, "size": 12, "symbol": symbol, "line": {"width": 1.5}}
-            drawing.add_trace(_points([spot], name=safe(spot.text), marker=cross))
+            crosses.append(_points([spot], name=safe(spot.text), marker=cross))
+    return crosses

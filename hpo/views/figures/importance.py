@@ -48,7 +48,7 @@ def note(snapshot: StudySnapshot, found: Importance | None) -> str:
         )
     return (
         f"Of {found.trials:,} trials (those that were stopped within a network are left out)"
-        f"{', by their score alone' if snapshot.spec.cost else ''}. First, "
+        f"{', by their score alone' if snapshot.spec.costs else ''}. First, "
         "how much each parameter decides who is among the best tenth (PED-ANOVA, "
         "arXiv:2304.10255), as a share of all; then what a pair decides together beyond what "
         "each decides alone, as a share of the variance of the ranks. Hollow bars may be chance: "

@@ -44,7 +44,9 @@ def learning_curves(snapshot: StudySnapshot) -> go.Figure:
 def _add_best_curves(figure: go.Figure, spec: StudySpec, slot: Slot, colour: str) -> None:
     """A thin line per member and a thick one for their mean."""
     curves = _curves(spec, slot)
-    name = f"trial {slot.number}: {formatting.point_text(spec, slot.score or 0.0, None, slot.cost)}"
+    name = (
+        f"trial {slot.number}: {formatting.point_text(spec, slot.score or 0.0, None, slot.costs)}"
+    )
     members = _line(curves[:MAX_MEMBERS], colour, 1, name=name, legendgroup=name)
     members.update(showlegend=False, opacity=0.6, hoverinfo="skip")
     mean = _line([_mean_curve(curves)], colour, 3, name=name, legendgroup=name)

@@ -1,10 +1,11 @@
-"""The score against the cost, as numbers: the one source of every figure of a front.
+"""The score against each cost, as numbers: the one source of every figure of a front.
 
 Pure functions of a snapshot; the report, the dashboard, a picture and the terminal draw them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hpo.study import score_text, time_step
@@ -33,7 +34,7 @@ class FrontPoint:
 
 @dataclass(frozen=True, kw_only=True)
 class FrontChart:
-    """A front in numbers."""
+    """A front in numbers, as one of the costs sees it."""
 
     x_label: str
     y_label: str
@@ -43,7 +44,9 @@ class FrontChart:
     trials: tuple[FrontPoint, ...]
     """Complete ones that are not on the front, by number."""
     front: tuple[FrontPoint, ...]
-    """The search's front, cheapest first."""
+    """The search's front, cheapest first: what no other trial beats in the score and every cost."""
+    line: tuple[FrontPoint, ...]
+    """Those that no other beats in the score and this cost: all of it, where there is one cost."""
     confirmed: tuple[FrontPoint, ...]
     """On fresh seeds, cheapest first."""
     reported: FrontPoint | None
@@ -54,24 +57,32 @@ class FrontChart:
     """Score and deviation that are reported."""
 
 
-def chart(snapshot: StudySnapshot) -> FrontChart:
-    """The front of a study that has a cost."""
-    spec = snapshot.spec
-    on_front = {slot.number for slot in snapshot.front}
+def charts(snapshot: StudySnapshot) -> list[FrontChart]:
+    """The front of a study, once for each of its costs."""
+    along = snapshot.front
+    on_front = {slot.number for slot in along}
     others = [slot for slot in complete(snapshot.search) if slot.number not in on_front]
-    trials = tuple(_trial(spec, slot) for slot in others)
-    along = tuple(_trial(spec, slot) for slot in snapshot.front)
-    confirmed = tuple(_confirmed(spec, item) for item in snapshot.confirmations if item.scores)
-    reported, here = _reported(spec)
-    drawn = (*trials, *along, *confirmed, *(spot for spot in (reported, here) if spot))
+    fresh = [item for item in snapshot.confirmations if item.scores]
+    return [_chart(snapshot.spec, k, others, along, fresh) for k in range(len(snapshot.spec.costs))]
+
+
+def _chart(
+    spec: StudySpec, k: int, others: list[Slot], along: list[Slot], fresh: list[Confirmation]
+) -> FrontChart:
+    trials = tuple(_trial(spec, k, slot) for slot in others)
+    front = tuple(sorted((_trial(spec, k, slot) for slot in along), key=lambda spot: spot.cost))
+    confirmed = tuple(_confirmed(spec, k, item) for item in fresh)
+    reported, here = _reported(spec, spec.costs[k])
+    drawn = (*trials, *front, *confirmed, *(spot for spot in (reported, here) if spot))
     costs = [spot.cost for spot in drawn] or [0.0]
     return FrontChart(
-        x_label=formatting.quantity_label(spec.cost_name),
+        x_label=formatting.quantity_label(spec.costs[k]),
         y_label=formatting.metric(spec),
         more_is_better=spec.maximize,
         log_x=min(costs) > 0 and max(costs) > DECADE * min(costs),
         trials=trials,
-        front=along,
+        front=front,
+        line=_line(spec, front),
         confirmed=confirmed,
         reported=reported,
         reported_here=here,
@@ -79,39 +90,47 @@ def chart(snapshot: StudySnapshot) -> FrontChart:
     )
 
 
-def _trial(spec: StudySpec, slot: Slot) -> FrontPoint:
-    score, cost = slot.score or 0.0, slot.cost or 0.0
-    text = f"trial {slot.number}: {formatting.point_text(spec, score, None, cost)}"
-    return FrontPoint(cost=cost, score=score_text.shown(spec, score), text=text)
+def _line(spec: StudySpec, front: Sequence[FrontPoint]) -> tuple[FrontPoint, ...]:
+    """Those that are better than all that cost no more."""
+    sign = -1.0 if spec.maximize else 1.0
+    found: list[FrontPoint] = []
+    for spot in sorted(front, key=lambda spot: (spot.cost, sign * spot.score)):
+        if not found or sign * spot.score < sign * found[-1].score:
+            found.append(spot)
+    return tuple(found)
 
 
-def _confirmed(spec: StudySpec, item: Confirmation) -> FrontPoint:
-    cost = item.cost or 0.0
-    score = formatting.point_text(spec, item.mean, item.std, cost)
+def _trial(spec: StudySpec, k: int, slot: Slot) -> FrontPoint:
+    score = slot.score or 0.0
+    text = f"trial {slot.number}: {formatting.point_text(spec, score, None, slot.costs)}"
+    return FrontPoint(cost=slot.costs[k], score=score_text.shown(spec, score), text=text)
+
+
+def _confirmed(spec: StudySpec, k: int, item: Confirmation) -> FrontPoint:
+    score = formatting.point_text(spec, item.mean, item.std, item.costs)
     text = f"trial {item.source} confirmed: {score} on {len(item.scores)} fresh seeds"
     text += f", {beside}" if (beside := time_step.beside(spec, item)) else ""
     return FrontPoint(
-        cost=cost,
+        cost=item.costs[k],
         score=score_text.shown(spec, item.mean),
         std=score_text.shown(spec, item.std) if len(item.scores) > 1 else 0.0,
         text=text,
     )
 
 
-def _reported(spec: StudySpec) -> tuple[FrontPoint | None, FrontPoint | None]:
-    """The reported point at its published cost, and at what it costs here."""
-    reported, known = spec.reported, reported_score(spec)
-    if reported is None or known is None:
+def _reported(spec: StudySpec, name: str) -> tuple[FrontPoint | None, FrontPoint | None]:
+    """The reported point at its published cost of this name, and at what it costs here."""
+    known = reported_score(spec)
+    if known is None:
         return None, None
     score, std = known
 
     def spot(cost: float | None, text: str) -> FrontPoint | None:
         return None if cost is None else FrontPoint(cost=cost, score=score, std=std, text=text)
 
-    here = reported.cost_here
-    cost = formatting.quantity(spec.cost_name, here or 0.0)
-    measured = f"reported network, {cost} as measured here"
-    return spot(reported.cost, formatting.reported_text(spec)), spot(here, measured)
+    published, here = (spec.reported_costs(key).get(name) for key in ("cost", "cost_here"))
+    measured = f"reported network, {formatting.quantity(name, here or 0.0)} as measured here"
+    return spot(published, formatting.reported_text(spec)), spot(here, measured)
 
 
 def view(found: FrontChart) -> tuple[float, float]:

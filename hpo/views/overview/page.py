@@ -103,7 +103,7 @@ def seconds_left(overview: Overview, study: StudySummary, course: Course) -> flo
 def _card(overview: Overview, number: int | None, study: StudySummary, course: Course) -> Card:
     spec, workers = study.spec, at_work(overview, study)
     drawn = None
-    if spec is not None and spec.selects and spec.cost is None:
+    if spec is not None and spec.selects and not spec.costs:
         drawn = picture.curve(spec, study, course)
     claim, gap, more = _scores(study)
     facts = {"Trials": _progress(study, course), **more}
@@ -160,12 +160,12 @@ def _scores(study: StudySummary) -> tuple[str, str, dict[str, str]]:
     if spec is None:
         note = f"its objective {study.objective} is not installed here"
         return ("" if best is None else f"{best:.4g} in the search"), note, {}
-    searched = "" if best is None else formatting.point_text(spec, best, None, study.best_cost)
+    searched = "" if best is None else formatting.point_text(spec, best, None, study.best_costs)
     reported = {"Reported": formatting.reported_text(spec).removeprefix("reported ")}
     if confirmed is None:
         said = f"{searched} in the search" if searched else ""
         return said, "" if best is None else verdict.gap_text(spec, best), reported
-    text = formatting.point_text(spec, confirmed.mean, confirmed.std, confirmed.cost)
+    text = formatting.point_text(spec, confirmed.mean, confirmed.std, confirmed.costs)
     gap = verdict.gap_text(spec, confirmed.mean)
     found = {"Confirmed": f"trial {confirmed.source}, on {confirmed.n} fresh seeds"}
     if is_of_step(spec, confirmed.step_mean, confirmed.mean):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,15 +15,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def write(found: FrontChart, path: Path) -> Path:
-    """Draw a front into a file and return its path.
+def write(charts: Sequence[FrontChart], path: Path) -> Path:
+    """Draw a front into a file, a panel for each cost, and return its path.
 
     Raises:
         HpoError: the ending is unknown, or the file cannot be written.
     """
     study_figure.check(path)
     with study_figure.style():
-        study_figure.save(figure(found), path)
+        study_figure.save(figure(charts), path)
     return path
 
 
@@ -36,10 +37,23 @@ def _plain_log(axes: Axes) -> None:
     axes.xaxis.set_major_formatter("{x:g}")
 
 
-def figure(found: FrontChart) -> Figure:
+def figure(charts: Sequence[FrontChart]) -> Figure:
     """A front as a figure of its own."""
-    drawing = study_figure.canvas(5.2, 3.6)
-    axes = drawing.add_subplot()
+    drawing = study_figure.canvas(5.2 if len(charts) == 1 else 4.2 * len(charts), 3.6)
+    (panels,) = drawing.subplots(1, len(charts), sharey=True, squeeze=False)
+    for axes, found in zip(panels, charts, strict=True):
+        _draw(axes, found)
+    panels[0].set_ylabel(study_figure.plain(charts[0].y_label))
+    marks = {
+        label: mark
+        for axes in panels
+        for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    panels[-1].legend(marks.values(), marks.keys(), loc="lower right")
+    return drawing
+
+
+def _draw(axes: Axes, found: FrontChart) -> None:
     if found.log_x:
         _plain_log(axes)
     low, high = view(found)
@@ -47,9 +61,10 @@ def figure(found: FrontChart) -> Figure:
     x, y = [s.cost for s in inside], [s.score for s in inside]
     axes.plot(x, y, "o", color=BLUE, markersize=3, alpha=0.35, label="trial")
     if found.front:
-        x, y = [s.cost for s in found.front], [s.score for s in found.front]
+        x, y = [s.cost for s in found.line], [s.score for s in found.line]
         dearest = max(s.cost for s in (*found.trials, *found.front))
         axes.step([*x, dearest], [*y, y[-1]], where="post", color=INK, linewidth=1.4)
+        x, y = [s.cost for s in found.front], [s.score for s in found.front]
         rings = axes.plot(x, y, "o", color=INK, markersize=4, label="front of the search")
         rings[0].set_markerfacecolor("white")
     if found.confirmed:
@@ -75,6 +90,3 @@ def figure(found: FrontChart) -> Figure:
             cross[0].set(markersize=9, markerfacecolor=fill)
     axes.set_ylim(low, high)
     axes.set_xlabel(study_figure.plain(found.x_label))
-    axes.set_ylabel(study_figure.plain(found.y_label))
-    axes.legend(loc="lower right")
-    return drawing

@@ -66,12 +66,20 @@ def code(text: str) -> Markup:
     return Markup("<code>{}</code>").format(text)
 
 
-def plot(name: str, figure: go.Figure, label: str) -> Plot:
-    """A figure as part of a section."""
+def plot(name: str, figure: go.Figure, label: str, *, legend: int = _LEGEND) -> Plot:
+    """A figure as part of a section, with so many characters in a line of its legend."""
     for item in (*figure.data, *figure.layout.shapes):
         if item.name:  # in a legend, which does not break lines by itself
-            item.name = "<br>".join(textwrap.wrap(item.name, _LEGEND, break_long_words=False))
+            item.name = "<br>".join(textwrap.wrap(item.name, legend, break_long_words=False))
     return Plot(figures={f"{name}-plot": figure.update_layout(margin_t=_TOP)}, label=label)
+
+
+def beside(name: str, figures: Sequence[go.Figure], label: str, *, least: int) -> Plot:
+    """Whole figures, of several as many in a row as fit; ``least`` as in ``panels``."""
+    legend = _LEGEND if len(figures) == 1 else 34  # so that two fit a page of paper
+    plots = [plot(f"{name}-{i}", one, label, legend=legend) for i, one in enumerate(figures)]
+    found = {key: figure for one in plots for key, figure in one.figures.items()}
+    return Plot(figures=found, label=label, least=least if len(found) > 1 else 0)
 
 
 def panels(name: str, figure: go.Figure, label: str, *, height: int, least: int) -> Plot:

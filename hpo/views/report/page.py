@@ -35,7 +35,7 @@ from hpo.views.numbers import importance, scores, study_figure
 from hpo.views.numbers.confusion import Confusion
 from hpo.views.report import lineage
 from hpo.views.report.commands import commands
-from hpo.views.report.html import Plot, Section, Table, code, panels, plot, render
+from hpo.views.report.html import Plot, Section, Table, beside, code, panels, plot, render
 from hpo.views.terminal import tables
 from hpo.views.verdict import verdict
 from objectives.contract import Protocol
@@ -70,7 +70,7 @@ def html(
     spec = snapshot.spec
     sections = [_figure(snapshot, others)]
     if spec.selects:
-        first = _convergence if spec.cost is None else _front
+        first = _front if spec.costs else _convergence
         searching = (first, _parameters, _importance, _learning_curves, _confirmation, _best)
         sections += [section(snapshot) for section in searching]
         sections.insert(-1, _confusion(kept) if kept else None)
@@ -179,7 +179,8 @@ def _convergence(snapshot: StudySnapshot) -> Section:
 
 
 def _front(snapshot: StudySnapshot) -> Section:
-    parts = [plot("front", front.figure(snapshot), f"Score against cost; {verdict(snapshot)}")]
+    drawn = [front.figure(snapshot, only=name) for name in snapshot.spec.costs]
+    parts = [beside("front", drawn, f"Score against each cost; {verdict(snapshot)}", least=430)]
     return Section(name="front", title="Front", note=front.note(snapshot.spec), parts=parts)
 
 
@@ -234,7 +235,7 @@ def _importance(snapshot: StudySnapshot) -> Section:
 
 
 def _learning_curves(snapshot: StudySnapshot) -> Section:
-    some = "the best trials" if snapshot.spec.cost is None else "some trials of the front"
+    some = "some trials of the front" if snapshot.spec.costs else "the best trials"
     note = f"Score after each epoch: {some} with a thin line per network and a thick one "
     note += "for their mean; in grey other trials, at most "
     note += f"{learning_curves.MAX_CURVES} of them, ending where they were cut short."
@@ -250,7 +251,7 @@ def _confirmation(snapshot: StudySnapshot) -> Section:
         none = "The study asks for no confirmation."
         note = none if spec.confirm is None else "Nothing has been confirmed yet."
         return Section(name=name, title=title, note=note)
-    what = "The best of the search" if spec.cost is None else views_verdict.confirmed_of(spec)
+    what = views_verdict.confirmed_of(spec) if spec.costs else "The best of the search"
     note = f"{what}, trained on the whole training part from fresh seeds "
     note += f"({spec.confirm_epochs} epochs) and tested once on the test part."
     if spec.protocol == Protocol.PAPER:
@@ -282,8 +283,8 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> Table:
     rows = []
     for item in found:
         row = {"configuration": f"trial {item.source}"}
-        if spec.cost is not None:
-            row[formatting.quantity_label(spec.cost_name)] = _value(item.cost)
+        for name, cost in zip(spec.costs, item.costs, strict=True):
+            row[formatting.quantity_label(name)] = _value(cost)
         row["search claimed"] = score_text.score_text(spec, item.search_score)
         row |= dict.fromkeys(("confirmed, mean ± std", "range"), "–")
         if item.scores:
@@ -305,28 +306,27 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> Table:
 
 
 def _best(snapshot: StudySnapshot) -> Section:
-    spec = snapshot.spec
-    names, two = list(spec.parameters), spec.cost is not None
+    spec, names = snapshot.spec, list(snapshot.spec.parameters)
     score_head = "score (%)" if score_text.is_percent(spec) else formatting.metric(spec)
     head = ["", score_head, *(_parameter_head(name) for name in names)]
     if spec.reported is not None:
         head.insert(2, "minus reported")
-    head, rows = head + ([formatting.quantity_label(spec.cost_name)] if two else []), []
+    head, rows = [*head, *map(formatting.quantity_label, spec.costs)], []
     if spec.reported is not None and (known := scores.reported_score(spec)) is not None:
         number, std = known
         spread = f" ± {std:.4g}" if std else ""
         rows.append(["reported", f"{number:.4g}{spread}", ""])
         rows[0] += [_value(spec.reported_params.get(name)) for name in names]
-        rows[0] += [_value(spec.reported.cost)] if two else []
-    for slot in snapshot.front if two else snapshot.ranking[:BEST_ROWS]:
+        rows[0] += [_value(spec.reported_costs("cost").get(name)) for name in spec.costs]
+    for slot in snapshot.front if spec.costs else snapshot.ranking[:BEST_ROWS]:
         row = [f"trial {slot.number}", _member_scores(snapshot, slot)]
         if spec.reported is not None:
             row.append(formatting.difference_text(spec, snapshot.claimed(slot) or 0.0))
         row += [_value(slot.params.get(name)) for name in names]
-        rows.append(row + ([_value(slot.cost)] if two else []))
+        rows.append([*row, *map(_value, slot.costs)])
     caption = f"The best {BEST_ROWS} complete trials of the search"
-    caption = "The front of the search, cheapest first" if two else caption
-    title = "Trials of the front" if two else "Best trials"
+    caption = "The front of the search, cheapest first" if spec.costs else caption
+    title = "Trials of the front" if spec.costs else "Best trials"
     note = "Scores of the search, mean ± standard deviation over the networks of a trial."
     parts = [Table(caption=caption, head=head, rows=rows)]
     return Section(name="best", title=title, note=note, parts=parts)

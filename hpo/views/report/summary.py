@@ -32,7 +32,7 @@ def _table(snapshot: StudySnapshot) -> Markup:
     spec, confirmed = snapshot.spec, {c.source: c for c in snapshot.confirmations if c.scores}
     head = ["trial", "search score", *(["expected"] if snapshot.expected else [])]
     head += ["confirmed"] if confirmed else []
-    head += [formatting.quantity_label(spec.cost_name)] if spec.cost is not None else []
+    head += map(formatting.quantity_label, spec.costs)
     rows = []
     for slot in snapshot.ranking[:ROWS]:
         row = [str(slot.number), score_text.score_text(spec, slot.score or 0.0)]
@@ -41,7 +41,7 @@ def _table(snapshot: StudySnapshot) -> Markup:
         if confirmed:
             item = confirmed.get(slot.number)
             row.append(score_text.score_text(spec, item.mean, item.std) if item else "–")
-        row += [formatting.value_text(slot.cost or 0.0)] if spec.cost is not None else []
+        row += map(formatting.value_text, slot.costs)
         values = (slot.params.get(name) for name in spec.parameters)
         row += ["–" if value is None else formatting.value_text(value) for value in values]
         rows.append(row)

@@ -11,7 +11,7 @@ from hpo.study.endings import Ending, ending
 from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
 from hpo.views import formatting
-from hpo.views.numbers import front
+from hpo.views.numbers.front import FrontChart, charts, view
 from hpo.views.numbers.scores import comparable
 from hpo.views.numbers.study_figure import chart as numbers
 from hpo.views.numbers.study_figure import stated
@@ -119,13 +119,13 @@ class _Canvas:
             if start > len(below) or not below:
                 below = below.ljust(start) + text
         found += [f"{indent}└{''.join(rule)}", *([f"{indent} {below}"] if below else [])]
-        return [*found, f"{indent} {left}{title:^{middle}}{right}", f"{indent} {legend}"]
+        return [*found, f"{indent} {left}{title:^{middle}}{right}", f"{indent} {legend}".rstrip()]
 
 
 def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[str]:
     """The trials, the best so far and the reported score, over the trial number.
 
-    Of a study with a cost, the score over the cost; of a sweep, its medians over what varies.
+    Of a study with costs, the score over each of them; of a sweep, its medians over what varies.
 
     Args:
         width: characters per line.
@@ -133,15 +133,15 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
 
     Returns:
         Lines of text; none as long as fewer than two trials are complete, or if ``width`` is
-        too small.
+        too small. Of several costs, one plot below the other, the legend below the last.
     """
     spec = snapshot.spec
     if width < 30:
         return []
     if not spec.selects:
         return _sweep(snapshot, width, rows)
-    if spec.cost is not None:
-        return _front(snapshot, width, rows)
+    if spec.costs:
+        return _fronts(snapshot, width, rows)
     found = comparable(snapshot)
     if len(found) < 2:
         return []
@@ -189,13 +189,23 @@ def _sweep(snapshot: StudySnapshot, width: int, rows: int) -> list[str]:
     return [*lines, *(formatting.cut(line, width) for line in references)]
 
 
-def _front(snapshot: StudySnapshot, width: int, rows: int) -> list[str]:
-    """The score over the cost: trials, the front, what was confirmed, what is reported."""
-    found = front.chart(snapshot)
+def _fronts(snapshot: StudySnapshot, width: int, rows: int) -> list[str]:
+    """A plot for each cost, with one legend."""
+    spec, found = snapshot.spec, charts(snapshot)
+    legend = "· trial   o front" + ("   ◆ confirmed" if found[0].confirmed else "")
+    if any(one.reported for one in found):
+        legend += f"   ✚ {formatting.reported_text(spec)}"
+    legends = [*[""] * (len(found) - 1), legend]
+    plots = (_front(spec, *one, width, rows) for one in zip(found, legends, strict=True))
+    return [line for plot in plots for line in plot]
+
+
+def _front(spec: StudySpec, found: FrontChart, legend: str, width: int, rows: int) -> list[str]:
+    """The score over a cost: trials, the front, what was confirmed, what is reported."""
     if len(found.trials) + len(found.front) < 2:
         return []
-    low, high = front.view(found)
-    unit = score_text.shown(snapshot.spec, 1.0)
+    low, high = view(found)
+    unit = score_text.shown(spec, 1.0)
     canvas = _Canvas(width, rows, low / unit, high / unit)
     reported = {"+": found.reported_here, "✚": found.reported}
     held_against = {mark: spot for mark, spot in reported.items() if spot}
@@ -210,11 +220,8 @@ def _front(snapshot: StudySnapshot, width: int, rows: int) -> list[str]:
                 canvas.put(canvas.row(spot.score / unit), place[spot.cost], mark)
     for mark, spot in held_against.items():
         canvas.put(canvas.row(spot.score / unit), place[spot.cost], mark)
-    legend = "· trial   o front" + ("   ◆ confirmed" if found.confirmed else "")
-    if found.reported is not None:
-        legend += f"   ✚ {formatting.reported_text(snapshot.spec)}"
-    ends = (f"{min(costs):.3g}", found.x_label, f"{max(costs):.3g}")
-    return canvas.lines(snapshot.spec, ends, legend, _decades(costs, canvas.columns))
+    ends = (formatting.amount(min(costs)), found.x_label, formatting.amount(max(costs)))
+    return canvas.lines(spec, ends, legend, _decades(costs, canvas.columns))
 
 
 def _places(xs: Sequence[float | str], columns: int) -> dict[float | str, int]:

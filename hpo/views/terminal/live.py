@@ -128,8 +128,8 @@ def screen(
 
 
 def chart_lines(snapshot: StudySnapshot, width: int, room: int) -> list[Text]:
-    """The chart between two empty lines, if so many lines are enough for it."""
-    rows = min(_CHART_ROWS[1], room - 6)
+    """The chart, of a front one for each cost, between two empty lines, if there is the room."""
+    rows = min(_CHART_ROWS[1], (room - 2) // max(1, len(snapshot.spec.costs)) - 4)
     lines = (
         chart.chart(snapshot, width=min(width - 1, 100), rows=rows)
         if (rows >= _CHART_ROWS[0])
@@ -169,7 +169,7 @@ def confirming(snapshot: StudySnapshot) -> Text:
     text = Text(f"confirming {done}/{confirmations_wanted(snapshot)}")
     first = snapshot.confirmed
     if first is not None:
-        mean = formatting.point_text(snapshot.spec, first.mean, first.std, first.cost)
+        mean = formatting.point_text(snapshot.spec, first.mean, first.std, first.costs)
         text.append(f"  trial {first.source}: {mean} on {len(first.scores)} fresh seeds")
         if beside := time_step.beside(snapshot.spec, first):
             text.append(f", {beside}")
@@ -200,7 +200,7 @@ def best_line(snapshot: StudySnapshot) -> Text:
         return Text(f"no complete trial yet  {formatting.reported_text(spec)}".rstrip(), "dim")
     text = Text.assemble(
         f"{verdict.named(snapshot)} ",
-        (formatting.point_text(spec, claimed, None, best.cost), "bold green"),
+        (formatting.point_text(spec, claimed, None, best.costs), "bold green"),
         f" (trial {best.number}{verdict.scored(snapshot, best)})",
     )
     if spec.reported is not None:

@@ -147,7 +147,7 @@ def settled_line(snapshot: StudySnapshot, slot: Slot, count: int) -> str:
     head += f" {tables.score_cell(spec, slot)}" if slot.score is not None else ""
     claimed = None if best is None else snapshot.claimed(best)
     if best is not None and claimed is not None:
-        shown = formatting.point_text(spec, claimed, None, best.cost)
+        shown = formatting.point_text(spec, claimed, None, best.costs)
         head += f" ({verdict.named(snapshot)} {shown} #{best.number})"
     return f"{head} {params}"
 

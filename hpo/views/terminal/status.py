@@ -80,7 +80,7 @@ def _score(study: StudySummary) -> tuple[str, str]:
     if study.spec is None:
         return ("–" if best is None else f"{best:.4g}"), "its objective is not installed here"
     if confirmed is not None:
-        score = formatting.point_text(study.spec, confirmed.mean, confirmed.std, confirmed.cost)
+        score = formatting.point_text(study.spec, confirmed.mean, confirmed.std, confirmed.costs)
         if is_of_step(study.spec, confirmed.step_mean, confirmed.mean):
             score += (
                 f" ({score_text.score_text(study.spec, confirmed.step_mean)} {time_step.AT_STEP})"
@@ -88,7 +88,7 @@ def _score(study: StudySummary) -> tuple[str, str]:
         return f"{score} confirmed", verdict.gap_text(study.spec, confirmed.mean, "")
     if best is None:
         return "–", ""
-    score = formatting.point_text(study.spec, best, None, study.best_cost)
+    score = formatting.point_text(study.spec, best, None, study.best_costs)
     return f"{score} in the search", verdict.gap_text(study.spec, best, "")
 
 
@@ -106,7 +106,7 @@ def gap(snapshot: StudySnapshot) -> str:
     expected = "score that is expected of the best trial" if snapshot.expected else ""
     what = (
         expected or "best search score"
-        if spec.cost is None
+        if not spec.costs
         else f"search score ({verdict.named(snapshot)})"
     )
     return f"the {what} is {verdict.gap_text(spec, claimed)}"

@@ -142,8 +142,8 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
         if any(c and c.checked for c in found):
             rows.append([f"  {time_step.AT_STEP}", *(_step_cell(spec, c) for c in found)])
         rows.append(["  fresh seeds", *("–" if c is None else str(len(c.scores)) for c in found)])
-        for name in spec.objective_impl.costs if spec.cost else ():
-            costs = [None if c is None else c.costs.get(name) for c in found]
+        for name in spec.objective_impl.costs if spec.costs else ():
+            costs = [None if c is None else c.told.get(name) for c in found]
             rows.append([f"  {formatting.quantity_label(name)}", *map(_cost_cell, costs)])
     for name in spec.parameters:
         values = [slot.params.get(name) for slot in ranking]
@@ -152,8 +152,8 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
         score = formatting.reported_number(spec)
         beside = {"": "reported", "confirmed" if confirmed else "search score": score}
         beside["  fresh seeds"] = str(reported.n or "–")
-        if reported.cost is not None:
-            beside[f"  {formatting.quantity_label(spec.cost_name)}"] = _cost_cell(reported.cost)
+        for name, cost in spec.reported_costs("cost").items():
+            beside[f"  {formatting.quantity_label(name)}"] = _cost_cell(cost)
         shown = spec.reported_params.items()
         beside |= {name: formatting.value_text(value) for name, value in shown}
         rows = [[*row, beside.get(row[0], "–")] for row in rows]
@@ -161,9 +161,9 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
 
 
 def _first(snapshot: StudySnapshot, top: int) -> list[Slot]:
-    """So many of the ranking; with a cost, the trial that the study is named by is the first."""
+    """So many of the ranking; with costs, the trial that the study is named by is the first."""
     best = snapshot.best
-    if snapshot.spec.cost is None or best is None:
+    if not snapshot.spec.costs or best is None:
         return snapshot.ranking[:top]
     return [best, *(slot for slot in snapshot.ranking if slot.number != best.number)][:top]
 
@@ -180,25 +180,30 @@ def _cost_cell(value: float | None) -> str:
     return f"{value:,.0f}" if value == round(value) or value >= 1000 else f"{value:.3g}"
 
 
+def _reported_cost(spec: StudySpec, name: str) -> str:
+    published, here = (spec.reported_costs(key).get(name) for key in ("cost", "cost_here"))
+    return _cost_cell(published) + ("" if here is None else f" (here {_cost_cell(here)})")
+
+
 def front_table(snapshot: StudySnapshot) -> list[str]:
     """The confirmed points of a front, cheapest first; before there are any, the search's front.
 
     A row each: trial, every cost that the objective tells, search score, confirmed mean and
-    deviation with the number of fresh seeds, and the share of the reported cost.
+    deviation with the number of fresh seeds; the reported one at the end.
     """
     spec = snapshot.spec
     confirmed = {item.source: item for item in snapshot.confirmations if item.scores}
     slots = [s for s in snapshot.front if s.number in confirmed] or snapshot.front
-    if spec.cost is None or not slots:
+    if not spec.costs or not slots:
         return []
-    names = sorted(spec.objective_impl.costs, key=lambda name: name != spec.cost_name)
+    names = list(dict.fromkeys((*spec.costs, *spec.objective_impl.costs)))
     head = ["trial", *map(formatting.quantity_label, names), "search score"]
     checked = any(item.checked for item in confirmed.values())
     beside = [time_step.AT_STEP] if checked else []
     rows = [[*head, *([*beside, "confirmed", "n"] if confirmed else [])]]
     for slot in slots:
         item = confirmed.get(slot.number)
-        costs = item.costs if item else told(spec, slot)
+        costs = item.told if item else told(spec, slot)
         row = [str(slot.number), *(_cost_cell(costs.get(name)) for name in names)]
         row.append(score_text.score_text(spec, slot.score or 0.0))
         if item is not None:
@@ -207,12 +212,10 @@ def front_table(snapshot: StudySnapshot) -> list[str]:
         rows.append(row)
     reported = spec.reported
     if reported is not None:
-        row = ["reported", *("–" for _ in names), "–", *("–" for _ in beside)]
-        row[1] = _cost_cell(reported.cost)
-        if reported.cost_here is not None:
-            row[1] += f" (here {_cost_cell(reported.cost_here)})"
+        row = ["reported", *(_reported_cost(spec, name) for name in names), *("–" for _ in beside)]
         number = formatting.reported_number(spec)
-        rows.append([*row, number, str(reported.n or "–")] if confirmed else [*row[:-1], number])
+        last = ["–", number, str(reported.n or "–")] if confirmed else [number]
+        rows.append([*row, *last])
     return columns(rows, right=range(1, len(rows[0])))
 
 

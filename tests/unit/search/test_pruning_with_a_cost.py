@@ -46,11 +46,11 @@ def values(level: float) -> list[float]:
     return [level * epoch / EPOCHS for epoch in range(1, EPOCHS + 1)]
 
 
-def train(spec: StudySpec, past: list[Past], k: int, level: float) -> Past:
+def train(spec: StudySpec, past: list[Past], k: int, level: float, x: float = 0.5) -> Past:
     """A trial with ``k`` units, whose networks all end at ``level``: as a worker runs it."""
-    own = Suggestion(params={"x": 0.5, "k": k, "rate_per_ns": 0.1, "colour": "red"})
+    own = Suggestion(params={"x": x, "k": k, "rate_per_ns": 0.1, "colour": "red"})
     course = TrialProgress(spec, len(past), past, own)
-    cost, state = 0.35 * k, SlotState.COMPLETE
+    state = SlotState.COMPLETE
     scores: list[float] = []
     try:
         for member in range(MEMBERS):
@@ -66,7 +66,7 @@ def train(spec: StudySpec, past: list[Past], k: int, level: float) -> Past:
         suggestion=replace(own, attrs=attrs),
         state=state,
         score=score,
-        cost=cost,
+        costs=(0.5 * k * (0.2 + x), 100.0 * k)[: len(spec.costs)],
         steps=tuple(course.steps),
     )
 
@@ -79,6 +79,7 @@ def after(spec: StudySpec, *trials: tuple[int, float]) -> list[Past]:
     return past
 
 
+BOTH = {"name": ["energy_pj", "n_synapses"]}
 DEAR = [(8, 0.7), (8, 0.8), (8, 0.9)]
 CHEAP = [(2, 0.3), (2, 0.4), (2, 0.5)]
 
@@ -111,20 +112,32 @@ def test_dearer_trials_decide_nothing(pruner: dict[str, Any]) -> None:
         alone = train(spec, cheap, 3, level)
         for dear in others:
             assert train(spec, [*cheap, *dear], 3, level) == alone
-            wrong = [replace(past, cost=0.0) for past in dear]
+            wrong = [replace(past, costs=(0.0,)) for past in dear]
             assert train(spec, [*cheap, *wrong], 3, level) == alone, "known before, not stored"
 
 
 @pytest.mark.parametrize("pruner", PRUNERS, ids=lambda p: str(p["name"]))
+def test_of_several_costs_each_may_excuse_a_trial(pruner: dict[str, Any]) -> None:
+    """Fewer synapses and more energy: nobody costs no more in both, and nothing is compared."""
+    one, both = two(pruner=pruner), two(pruner=pruner, cost=BOTH)
+    for spec, ends in ((one, True), (both, False)):
+        past = [train(spec, [], 6, level, x=0.2) for level in (0.7, 0.8, 0.9)]
+        found = train(spec, past, 5, 0.1, x=0.9)  # 2.75 pJ and 500, after 1.2 pJ and 600
+        assert (found.state == SlotState.PRUNED) == ends, found.steps
+        assert train(spec, past, 6, 0.1, x=0.9).state == SlotState.PRUNED, "no less in either"
+
+
+@pytest.mark.parametrize("cost", [{"name": "energy_pj"}, BOTH], ids=["one", "both"])
+@pytest.mark.parametrize("pruner", PRUNERS, ids=lambda p: str(p["name"]))
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: str(s["name"]))
 def test_samplers_learn_from_what_was_pruned(
-    sampler: dict[str, Any], pruner: dict[str, Any]
+    sampler: dict[str, Any], pruner: dict[str, Any], cost: dict[str, Any]
 ) -> None:
-    spec = two(sampler=sampler, pruner=pruner)
+    spec = two(sampler=sampler, pruner=pruner, cost=cost)
     past = after(spec, *DEAR, (8, 0.1), *CHEAP, (3, 0.2), (3, 0.25), (4, 0.1))
     assert {p.state for p in past} == {SlotState.COMPLETE, SlotState.PRUNED}
     study = view(spec, len(past), extrapolated(spec, past), None)  # type: ignore[arg-type]
     seen = study.get_trials(deepcopy=False)
     assert {trial.state.name for trial in seen} == {"COMPLETE"}
-    assert all(len(trial.values) == 2 for trial in seen)
+    assert all(len(trial.values) == 1 + len(spec.costs) for trial in seen)
     assert suggest(spec, len(past), past).params.keys() == spec.space.keys()

@@ -1,7 +1,10 @@
-"""A score and a cost: suggestions as pure functions, the front and its order."""
+"""A score and costs: suggestions as pure functions, the front and its order."""
 
 from __future__ import annotations
 
+import json
+import random
+import tomllib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,12 +18,17 @@ from hpo.search import options as search_options
 from hpo.search import suggest
 from hpo.search.space import directions
 from hpo.study import pareto
-from hpo.study.file import load
+from hpo.study.file import dumps, load
+from hpo.study.rules.check import restore, validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Amendment, Past, SlotState, Suggestion
 
 COST = {"name": "energy_pj"}
+BOTH = {"name": ["energy_pj", "n_synapses"]}
 REPORTED = {"score": 0.9, "cost": 40.0, "source": "a paper"}
+REPORTED_BOTH = {**REPORTED, "cost": {"energy_pj": 40.0}}
+ONE_COST = ("902c4af83bd0203e", "10e517bf2e627e75")
+"""Hashes of studies with one cost, as they were worked out before there were several."""
 SAMPLERS: list[dict[str, Any]] = [
     {"name": "tpe", "n_startup_trials": 4},
     {"name": "tpe", "n_startup_trials": 4, "multivariate": True},
@@ -38,12 +46,16 @@ def two(name: str = "two", **tables: Any) -> StudySpec:
 
 
 def history(spec: StudySpec, count: int) -> list[Past]:
-    """Trials suggested one by one, each with a score and a cost of its own."""
+    """Trials suggested one by one, each with a score and costs of its own."""
     trials: list[Past] = []
     for number in range(count):
         own = suggest.suggest(spec, number, trials)
         x, k = float(own.params["x"]), int(own.params["k"])
-        outcome = {"score": 0.9 - (x - 0.3) ** 2 - 0.01 * (k - 5) ** 2, "cost": k * (0.2 + x)}
+        outcome = {
+            "score": 0.9 - (x - 0.3) ** 2 - 0.01 * (k - 5) ** 2,
+            "costs": (k * (0.2 + x), 100.0 * k),
+        }
+        outcome["costs"] = outcome["costs"][: len(spec.costs)]  # type: ignore[index]
         trials.append(Past(suggestion=own, state=SlotState.COMPLETE, **outcome))  # type: ignore[arg-type]
     return trials
 
@@ -57,7 +69,30 @@ def test_studies_without_a_cost_are_what_they_were() -> None:
     assert directions(spec) == [optuna.study.StudyDirection.MAXIMIZE]
 
 
-def test_a_replaced_outcome_keeps_its_cost() -> None:
+def test_one_cost_is_written_and_hashed_as_before_there_were_several() -> None:
+    """These are the hashes of before: a begun study goes on."""
+    one = two()
+    assert one.stored()["cost"] == {"name": "energy_pj"}
+    assert two(cost={"name": ["energy_pj"]}).hash == one.hash
+    assert (one.hash, load("seqdigits-energy").hash) == ONE_COST
+    several = two(cost=BOTH)
+    assert several.stored()["cost"] == BOTH
+    assert restore(several.stored()).hash == several.hash != one.hash
+    assert two(cost={"name": BOTH["name"][::-1]}).hash != several.hash, "the order counts"
+    assert several.costs == ("energy_pj", "n_synapses")
+    assert validate(tomllib.loads(dumps(several)), where="f.toml") == several
+
+
+def test_records_tell_one_cost_as_a_number_and_several_by_name() -> None:
+    assert two().told_costs((2.5,)) == 2.5
+    assert two(cost=BOTH).told_costs((2.5, 300.0)) == {"energy_pj": 2.5, "n_synapses": 300.0}
+    assert (
+        two().told_costs(()) is two(cost=BOTH).told_costs(()) is toy_spec().told_costs(()) is None
+    )
+
+
+@pytest.mark.parametrize("costs", [(2.5,), (2.5, 300.0)])
+def test_a_replaced_outcome_keeps_its_costs(costs: tuple[float, ...]) -> None:
     before = Amendment(
         what="exclude",
         since=3,
@@ -65,13 +100,14 @@ def test_a_replaced_outcome_keeps_its_cost() -> None:
         host="a",
         state=SlotState.COMPLETE,
         score=0.5,
-        cost=2.5,
+        costs=costs,
         steps=(),
         attrs={},
         message=None,
     )
-    assert Amendment.restored(before.stored()) == before
-    without = replace(before, cost=None)
+    assert Amendment.restored(json.loads(json.dumps(before.stored()))) == before
+    assert before.stored()["cost"] == (2.5 if len(costs) == 1 else [2.5, 300.0])
+    without = replace(before, costs=())
     assert "cost" not in without.stored(), "studies without costs are written as before"
     assert Amendment.restored(without.stored()) == without
 
@@ -79,10 +115,13 @@ def test_a_replaced_outcome_keeps_its_cost() -> None:
 # --- suggestions ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("cost", [COST, BOTH], ids=["one", "both"])
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: "-".join(map(str, s.values())))
-def test_suggestions_depend_on_the_visible_history_alone(sampler: dict[str, Any]) -> None:
+def test_suggestions_depend_on_the_visible_history_alone(
+    sampler: dict[str, Any], cost: dict[str, Any]
+) -> None:
     """Outcomes within the window, and what a process had worked out before, do not matter."""
-    spec, n = two(sampler=sampler, budget={"window": 4}), 22
+    spec, n = two(sampler=sampler, cost=cost, budget={"window": 4}), 22
     if sampler["name"] == "gp":  # which takes seconds for each of several parameters
         space = {name: spec.space[name] for name in ("x", "k")}
         spec, n = spec.model_copy(update={"space": space}), 7
@@ -92,17 +131,21 @@ def test_suggestions_depend_on_the_visible_history_alone(sampler: dict[str, Any]
     seen = n - 3
     hidden = [*trials[:seen], *(Past(suggestion=t.suggestion) for t in trials[seen:])]
     assert suggest.suggest(spec, n, hidden) == ours[-1]
-    changed = [*trials[:seen], *(replace(t, cost=0.0, score=1.0) for t in trials[seen:])]
+    changed = [
+        *trials[:seen],
+        *(replace(t, costs=(0.0,) * len(t.costs), score=1.0) for t in trials[seen:]),
+    ]
     assert suggest.suggest(spec, n, changed) == ours[-1]
     search_history._memory.cache_clear()
     assert [suggest.suggest(spec, k, trials[:k]) for k in numbers] == ours
 
 
+@pytest.mark.parametrize("cost", [COST, BOTH], ids=["one", "both"])
 @pytest.mark.parametrize("sampler", [SAMPLERS[0], SAMPLERS[2]], ids=["tpe", "nsga2"])
-def test_the_cost_counts(sampler: dict[str, Any]) -> None:
-    spec = two(sampler=sampler, budget={"window": 1})
+def test_every_cost_counts(sampler: dict[str, Any], cost: dict[str, Any]) -> None:
+    spec = two(sampler=sampler, cost=cost, budget={"window": 1})
     trials = history(spec, 22)
-    dear = [replace(t, cost=50.0 - (t.cost or 0.0)) for t in trials]
+    dear = [replace(t, costs=(*t.costs[:-1], 1e3 - t.costs[-1])) for t in trials]
     some = range(12, 23)
     ours = [suggest.suggest(spec, k, trials[:k]).params for k in some]
     assert [suggest.suggest(spec, k, dear[:k]).params for k in some] != ours
@@ -128,9 +171,10 @@ def test_wrong_options_of_nsga2_are_refused() -> None:
         assert text in str(caught.value)
 
 
-def test_every_sampler_of_two_objectives_passes_its_rehearsal() -> None:
+def test_every_sampler_of_several_objectives_passes_its_rehearsal() -> None:
     for sampler in SAMPLERS:
-        search_options.check(two(sampler=sampler), "f.toml")
+        for cost in (COST, BOTH):
+            search_options.check(two(sampler=sampler, cost=cost), "f.toml")
 
 
 # --- the front ------------------------------------------------------------------------------------
@@ -142,19 +186,19 @@ class Point:
 
     number: int
     score: float
-    cost: float
+    costs: tuple[float, ...]
 
 
 POINTS = [
-    Point(0, 0.95, 30.0),
-    Point(1, 0.93, 20.0),
-    Point(2, 0.93, 20.0),  # the same as an earlier one
-    Point(3, 0.92, 25.0),  # beaten in both
-    Point(4, 0.91, 10.0),
-    Point(5, 0.905, 9.0),
-    Point(6, 0.80, 5.0),
-    Point(7, 0.70, 4.0),
-    Point(8, 0.70, 6.0),  # as good as a cheaper one
+    Point(0, 0.95, (30.0,)),
+    Point(1, 0.93, (20.0,)),
+    Point(2, 0.93, (20.0,)),  # the same as an earlier one
+    Point(3, 0.92, (25.0,)),  # beaten in both
+    Point(4, 0.91, (10.0,)),
+    Point(5, 0.905, (9.0,)),
+    Point(6, 0.80, (5.0,)),
+    Point(7, 0.70, (4.0,)),
+    Point(8, 0.70, (6.0,)),  # as good as a cheaper one
 ]
 
 
@@ -168,6 +212,57 @@ def test_the_front_is_what_no_other_beats() -> None:
     less = two(objective="toy_objective:ToyLossObjective")
     assert numbers(pareto.front(less, losses)) == [7, 6, 5, 4, 1, 0]
     assert pareto.front(two(), []) == []
+
+
+def beats(one: Point, other: Point) -> bool:
+    """Whether one is nowhere worse, and somewhere better, or as good and earlier."""
+    ours, theirs = ((-p.score, *p.costs) for p in (one, other))
+    nowhere_worse = all(a <= b for a, b in zip(ours, theirs, strict=True))
+    return nowhere_worse and (ours != theirs or one.number < other.number)
+
+
+@pytest.mark.parametrize("n_costs", [1, 2, 3])
+def test_the_front_is_what_its_definition_says(n_costs: int) -> None:
+    chance = random.Random(n_costs)
+    spec = two(cost=BOTH)
+    for _ in range(40):
+        points = [
+            Point(k, chance.randint(0, 6) / 6, tuple(chance.randint(1, 6) for _ in range(n_costs)))
+            for k in range(25)
+        ]
+        expected = {p.number for p in points if not any(beats(q, p) for q in points)}
+        found = pareto.front(spec, points)
+        assert {p.number for p in found} == expected
+        assert [p.costs for p in found] == sorted(p.costs for p in found)
+
+
+PAIRS = [
+    Point(0, 0.95, (30.0, 900.0)),
+    Point(1, 0.93, (20.0, 700.0)),
+    Point(2, 0.92, (9.0, 800.0)),
+    Point(3, 0.91, (12.0, 300.0)),
+    Point(4, 0.90, (10.0, 600.0)),
+    Point(5, 0.85, (5.0, 500.0)),
+    Point(6, 0.90, (12.0, 650.0)),  # beaten by 3 and 4
+]
+
+
+@pytest.mark.parametrize(
+    ("top", "expected"),
+    [
+        (1, [2, 3, 4, 1, 0, 5]),  # the cheapest in energy that reached 0.9, then in synapses
+        (2, [2, 0, 3, 4, 1, 5]),  # and the most accurate one
+        (3, [2, 3, 0, 4, 1, 5]),
+        (4, [2, 3, 4, 0, 1, 5]),
+        (9, [2, 3, 4, 1, 0, 5]),
+    ],
+)
+def test_each_cost_in_turn_has_its_cheapest_confirmed(top: int, expected: list[int]) -> None:
+    spec = two(cost=BOTH, reported=REPORTED_BOTH, confirm={"top": top, "members": 3})
+    assert numbers(pareto.front(spec, PAIRS)) == [5, 2, 4, 3, 1, 0]
+    assert numbers(pareto.order(spec, PAIRS)) == expected
+    tested = [Fresh(1, 0.95, (30.0, 1.0)), Fresh(2, 0.9, (20.0, 9.0)), Fresh(3, 0.8, (9.0, 0.5))]
+    assert pareto.headline(spec, tested) == tested[1], "the cheapest is so by the first cost"
 
 
 @pytest.mark.parametrize(
@@ -198,12 +293,12 @@ class Fresh:
 
     source: int
     mean: float
-    cost: float
+    costs: tuple[float, ...]
 
 
 def test_a_study_is_named_by_the_cheapest_that_holds_the_reported_score() -> None:
     spec = two(reported=REPORTED)
-    tested = [Fresh(1, 0.95, 30.0), Fresh(2, 0.9, 20.0), Fresh(3, 0.899, 9.0)]
+    tested = [Fresh(1, 0.95, (30.0,)), Fresh(2, 0.9, (20.0,)), Fresh(3, 0.899, (9.0,))]
     assert pareto.headline(spec, tested) == tested[1]
     assert pareto.headline(spec, tested[2:]) == tested[2], "none holds it: the best mean"
     assert pareto.headline(two(), tested) == tested[0]

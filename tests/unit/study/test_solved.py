@@ -293,7 +293,7 @@ def test_a_front_holds_the_solved_score() -> None:
     reported = {"score": 0.9, "source": "us", "cost": 40.0}
     cost = {"name": "energy_pj"}
     snapshot = study([solved(0.083)] * 2, cost=cost, reported=reported)
-    search = (replace(snapshot.search[0], cost=4.0),)
+    search = (replace(snapshot.search[0], costs=(4.0,)),)
     fresh = tuple(
         replace(s, members=tuple(replace(m, info={**m.info, "energy_pj": 5.0}) for m in s.members))
         for s in snapshot.confirm
@@ -302,7 +302,7 @@ def test_a_front_holds_the_solved_score() -> None:
     assert views_verdict.verdict(snapshot).startswith(
         "none of 1 confirmed trials holds the reported score"
     )
-    (spot,) = front.chart(snapshot).confirmed
+    (spot,) = front.charts(snapshot)[0].confirmed
     assert spot.score == pytest.approx(8.3)
     assert spot.text.endswith("on the solved equation, 94.4 ± 0.0 % at the study's step")
     head, row, *_ = tables.front_table(snapshot)

@@ -1,7 +1,9 @@
-"""What every view says and draws of a study with a score and a cost."""
+"""What every view says and draws of a study with a score and costs."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from dataclasses import replace
@@ -11,7 +13,10 @@ import fronts
 import pytest
 from summaries import summary
 
+from hpo.cli import export, mlflow
+from hpo.cli import trials as cli_trials
 from hpo.errors import HpoError
+from hpo.notebook import frames
 from hpo.study.summary import ConfirmedSummary
 from hpo.views import json_records, note, verdict
 from hpo.views.figures import cards as figures_cards
@@ -20,8 +25,8 @@ from hpo.views.numbers import front as numbers_front
 from hpo.views.pictures import front as pictures_front
 from hpo.views.report import page as report_page
 from hpo.views.terminal import chart as terminal_chart
+from hpo.views.terminal import live, status, tables
 from hpo.views.terminal import progress as terminal_lines
-from hpo.views.terminal import status, tables
 
 NAMED = (
     "confirmed 90.7 ± 0.2 % at 14 pJ (1,400 synapses) on 3 fresh seeds: 35 % of the reported "
@@ -112,8 +117,10 @@ def test_lines_of_a_launch_and_of_the_status() -> None:
 
 def test_a_line_of_the_overview() -> None:
     snapshot = fronts.study()
-    confirmed = ConfirmedSummary(source=3, mean=0.907, std=0.002, n=3, cost=14.0, step_mean=0.907)
-    shown = summary(spec=snapshot.spec, best_score=0.91, best_cost=12.3)
+    confirmed = ConfirmedSummary(
+        source=3, mean=0.907, std=0.002, n=3, costs=(14.0,), step_mean=0.907
+    )
+    shown = summary(spec=snapshot.spec, best_score=0.91, best_costs=(12.3,))
     _, line = status.study_lines([replace(shown, confirmed=confirmed)])
     assert "90.7 ± 0.2 % at 14 pJ confirmed  0.9 points above 89.83 ± 2.91 %" in line
     _, line = status.study_lines([shown])
@@ -161,7 +168,9 @@ def test_the_figure_shows_trials_front_confirmed_and_reported() -> None:
 def test_within_a_decade_the_axis_is_linear() -> None:
     reported = {**fronts.REPORTED, "cost": 15.0, "cost_here": None}
     spec = fronts.spec(reported=reported)
-    chart = numbers_front.chart(fronts.study(spec, trials=[(0.8, 5.0), (0.9, 9.0)], confirmed={}))
+    (chart,) = numbers_front.charts(
+        fronts.study(spec, trials=[(0.8, 5.0), (0.9, 9.0)], confirmed={})
+    )
     assert not chart.log_x
     assert chart.reported_here is None
 
@@ -176,7 +185,7 @@ def test_less_can_be_better() -> None:
     assert verdict.verdict(snapshot).startswith(
         "cheapest that reaches the reported score rmse_mv 0.09 at 12.3 pJ"
     )
-    low, high = numbers_front.view(numbers_front.chart(snapshot))
+    low, high = numbers_front.view(numbers_front.charts(snapshot)[0])
     assert low < 0.05 < 0.11 < high < 0.4, "the better half, and the reported"
 
 
@@ -217,9 +226,138 @@ def test_the_report() -> None:
 
 
 def test_pictures(tmp_path: Path) -> None:
-    chart = numbers_front.chart(fronts.study())
+    chart = numbers_front.charts(fronts.study())
     one = pictures_front.write(chart, tmp_path / "a.svg").read_bytes()
     assert one == pictures_front.write(chart, tmp_path / "b.svg").read_bytes()
     assert b"<svg" in one
     with pytest.raises(HpoError, match=r"the ending must be \.svg, \.pdf or \.png"):
         pictures_front.write(chart, tmp_path / "a.gif")
+
+
+# --- several costs --------------------------------------------------------------------------------
+
+BOTH_NAMED = (
+    "confirmed 90.7 ± 0.2 % at 12.3 pJ, 900 synapses on 3 fresh seeds: 31 % of the reported 40 pJ, "
+    "50 % of the 24.7 pJ that the reported network takes here, 90 % of the reported 1,000 "
+    "synapses; reported 89.83 ± 2.91 % at 40 pJ, 1,000 synapses (arXiv:2408.02835)"
+)
+
+
+def test_the_words_for_several_costs() -> None:
+    snapshot = fronts.both()
+    assert [slot.number for slot in snapshot.front] == [5, 0, 1, 2]
+    assert [item.source for item in snapshot.confirmations] == [0, 1, 2]
+    assert verdict.verdict(snapshot) == BOTH_NAMED
+    assert verdict.named(snapshot) == "cheapest by energy that reaches the reported score"
+    line = terminal_lines.settled_line(snapshot, snapshot.search[2], 3)
+    assert "complete 95.0 % at 30 pJ, 1,200 synapses (cheapest by energy that" in line
+    text = note.text(snapshot)
+    assert (
+        "It has three objectives: accuracy, as little `energy_pj` as possible (grows with x and k, "
+        "whose best values are in between), and as little `n_synapses` as possible (grows with k)."
+    ) in text
+    assert (
+        "Of the front the 2 cheapest by energy and synapses in turn that reached the reported "
+        "score, and the most accurate one are then"
+    ) in text
+
+
+def test_tables_have_a_column_for_each_cost() -> None:
+    snapshot = fronts.both()
+    lines = tables.front_table(snapshot)
+    assert [re.split(r"  +", line) for line in lines] == [
+        ["trial", "energy (pJ)", "synapses", "search score", "confirmed", "n"],
+        ["0", "12.3", "900", "91.0 %", "90.7 ± 0.2 %", "3"],
+        ["1", "14", "400", "92.0 %", "91.5 ± 0.5 %", "3"],
+        ["2", "30", "1,200", "95.0 %", "95.0 ± 1.0 %", "3"],
+        ["reported", "40 (here 24.7)", "1,000", "–", "89.83 ± 2.91 %", "10"],
+    ]
+    best = tables.best_table(snapshot, 1)
+    assert [line.split()[-2:] for line in best if line.startswith(("  energy", "  synapses"))] == [
+        ["12.3", "40"],
+        ["900", "1,000"],
+    ]
+    page = re.sub(r"<script.*?</script>", "", report_page.html(snapshot), flags=re.S)
+    for cell in ("energy (pJ)", "synapses"):
+        assert page.count(f">{cell}</th>") == 2, "of the confirmed, and of the front"
+    assert [id_ for id_ in re.findall(r'id="(front-\d+-plot)"', page)] == [
+        "front-0-plot",
+        "front-1-plot",
+    ]
+
+
+def test_records_tell_several_costs_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    snapshot = fronts.both()
+    spec, costs = snapshot.spec, {"energy_pj": 12.3, "n_synapses": 900.0}
+    record = json.loads(json_records.dumps(json_records.study(snapshot)))
+    assert record["cost"] == fronts.BOTH
+    assert record["best"]["cost"] == costs == record["front"][1]["cost"]
+    assert record["confirmations"][0]["cost"] == pytest.approx(costs)
+    assert json_records.trial(spec, snapshot.search[0])["cost"] == costs
+    confirmed = ConfirmedSummary(
+        source=0, mean=0.9, std=0.0, n=3, costs=(12.3, 900.0), step_mean=0.9
+    )
+    of = summary(spec=spec, best_costs=(12.3, 900.0), confirmed=confirmed)
+    shown = json.loads(json_records.dumps(json_records.summary(of)))
+    assert shown["best_cost"] == costs == shown["confirmed"]["cost"]
+    cli_trials._print_csv(snapshot, snapshot.search)
+    head, first, *_ = csv.reader(io.StringIO(capsys.readouterr().out))
+    told = dict(zip(head, first, strict=True))
+    assert (told["cost.energy_pj"], told["cost.n_synapses"]) == ("12.3", "900.0")
+    stream = io.StringIO()
+    export._write_csv(snapshot, stream, curves=False)
+    row = next(csv.DictReader(io.StringIO(stream.getvalue())))
+    assert (row["cost.energy_pj"], row["cost.n_synapses"]) == ("12.3", "900.0")
+    (run,) = [run for run in mlflow._runs(snapshot) if run.name == "trial 0"]
+    assert {name: run.metrics[name] for name in costs} == costs
+    frame = frames.trials(snapshot)
+    assert list(frame["cost.n_synapses"]) == [cost for *_, cost in fronts.TRIPLES]
+
+
+def test_a_figure_has_a_panel_for_each_cost_with_the_same_front(tmp_path: Path) -> None:
+    snapshot = fronts.both()
+    energy, synapses = numbers_front.charts(snapshot)
+    assert [spot.cost for spot in energy.front] == [5.0, 12.3, 14.0, 30.0]
+    assert [spot.cost for spot in synapses.front] == [400.0, 900.0, 1000.0, 1200.0]
+    assert {spot.text for spot in energy.front} == {spot.text for spot in synapses.front}
+    assert energy.line == energy.front
+    assert [spot.cost for spot in synapses.line] == [400.0, 1200.0], "what it alone would keep"
+    assert energy.reported_here is not None
+    assert synapses.reported_here is None, "what is not told is not drawn"
+    figure = figures_front.figure(snapshot)
+    assert [figure.layout[axis].title.text for axis in ("xaxis", "xaxis2")] == [
+        "energy (pJ)",
+        "synapses",
+    ]
+    rings = [t for t in figure.data if t.name == "front of the search" and t.mode == "markers"]
+    assert [sorted(trace.text) for trace in rings] == [sorted(rings[0].text)] * 2
+    named = [trace.name for trace in figure.data if trace.showlegend]
+    assert len(named) == len(set(named)), "one legend"
+    one = figures_front.figure(snapshot, only="n_synapses")
+    assert one.layout.xaxis.title.text == "synapses"
+    card = figures_front.card(snapshot)
+    assert card.layout.title.text == "<b>Accuracy against energy and synapses</b>"
+    falling = [(0.9 - 1e-5 * k, 10.0 + k, 5.0 + k) for k in range(1000)]
+    for some in (falling, [(score, energy, 2000.0 - n) for score, energy, n in falling]):
+        large = figures_front.card(fronts.both(trials=some, confirmed={}))
+        assert len(figures_cards.compact(large).encode()) < 40_000
+    text = figures_front.note(snapshot.spec)
+    assert "its score against its energy (pJ) and its synapses; rings are the front" in text
+    picture = pictures_front.figure([energy, synapses])
+    assert [axes.get_xlabel() for axes in picture.axes] == ["energy (pJ)", "synapses"]
+    assert [axes.get_ylabel() for axes in picture.axes] == ["accuracy (%)", ""]
+    legend = [text.get_text() for text in picture.axes[-1].get_legend().get_texts()]
+    assert legend.count("reported network, as measured here") == 1, "which one panel has alone"
+    assert pictures_front.write([energy, synapses], tmp_path / "a.pdf").stat().st_size > 5000
+
+
+def test_a_terminal_draws_one_chart_below_the_other() -> None:
+    lines = terminal_chart.chart(fronts.both(), width=80, rows=8)
+    text = "\n".join(lines)
+    assert text.index("energy (pJ)") < text.index("synapses")
+    assert text.count("· trial   o front   ◆ confirmed   ✚ reported") == 1
+    height = 40
+    shown = live.chart_lines(fronts.both(), 80, height)
+    assert len(shown) <= height
+    assert sum("synapses" in line.plain for line in shown) > 0
+    assert live.chart_lines(fronts.both(), 80, 14) == [], "half a front would be none"
