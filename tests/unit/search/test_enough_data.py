@@ -84,12 +84,17 @@ def test_of_own_series_the_file_is_read(tmp_path: Path) -> None:
 
 
 def test_nothing_is_written_of_such_a_study(tmp_path: Path) -> None:
-    line = [sys.executable, "-m", "hpo.launch", "--study", "narma10", "--set", "fixed.window=1401"]
+    study = tmp_path / "own.toml"
+    study.write_text(
+        'objective = "spintronic-prediction"\n[budget]\ntrials = 3\n[fixed]\nwindow = 141\n'
+        '[task]\nname = "narma10"\nn_train = 200\n[space]\ntau_ns = { low = 1.0, high = 2.0 }\n'
+    )
+    line = [sys.executable, "-m", "hpo.launch", "--study", str(study)]
     environment = {**os.environ, "HPO_HOME": str(tmp_path / "home")}
     environment.pop("HPO_STORAGE", None)
     done = subprocess.run(
         line, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
     )
     assert done.returncode == 1
-    assert "narma10.toml: window: `window <= 1400`, the points to train on, must" in done.stderr
-    assert not list(tmp_path.iterdir())
+    assert f"own.toml: window: `window <= 140`, {SHORT}" in done.stderr
+    assert list(tmp_path.iterdir()) == [study]
