@@ -14,7 +14,7 @@ from objectives.ctrnn import CtrnnObjective
 from objectives.layered import LayeredParams
 from objectives.networks.kernels import sizes
 from objectives.networks.kernels.sizes import LANES
-from objectives.physics import n_steps
+from objectives.physics import n_steps, n_synapses
 from objectives.prediction import PredictionParams
 from objectives.spintronic import SpintronicObjective
 from objectives.tasks.recorded import RecordedParams
@@ -25,8 +25,8 @@ PROCESS = 750_000_000
 """Bytes of a worker beside its network: 690 MB of libraries, kernels and sampler while it trains;
 830 MB where it has compiled the kernels, or drawn at the end of a study."""
 _FLOAT = 4
-_PER_WEIGHT, _PER_PAIR, _PER_SYNAPSE = 64, 6, 100
-"""Bytes: parameter, moments, gradient, checkpoint; of a pair of neurons; sums and indices."""
+_PER_WEIGHT, _PER_PAIR, _PER_SYNAPSE = 24, 6, 50
+"""Bytes of a weight (parameter, moments, gradient), of a pair of neurons, of a connection."""
 _SCORED = 512
 """Series that are read at a time where a network is scored."""
 
@@ -66,7 +66,8 @@ def of_training(
         task: what it learns.
         found: ``contents`` of the task.
     """
-    if not isinstance(objective, SpintronicObjective | CtrnnObjective) or found is None:
+    known = isinstance(objective, SpintronicObjective | CtrnnObjective)
+    if not (known and isinstance(params, LayeredParams) and found):
         return None
     kind = "ctrnn" if isinstance(objective, CtrnnObjective) else "spintronic"
     points, kept = _trajectory(kind, params, found)
@@ -112,7 +113,11 @@ def _network(params: LayeredParams, found: Found) -> int:
     """Weights, what the training holds beside each, and where the synapses are."""
     widths, n = _widths(params), sum(_widths(params))
     weights = max(widths) * found.channels + (2 * len(widths) - 1) * max(widths) ** 2
-    return (_PER_WEIGHT + _PER_SYNAPSE) * weights + _PER_PAIR * n * (n + found.channels)
+    names = ("layers", "width", "density_inter", "density_intra")
+    synapses = n_synapses(
+        channels=found.channels, **{name: getattr(params, name) for name in names}
+    )
+    return _PER_WEIGHT * weights + _PER_SYNAPSE * synapses + _PER_PAIR * n * (n + found.channels)
 
 
 def _reading(params: LayeredParams, found: Found) -> int:
