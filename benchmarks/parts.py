@@ -15,7 +15,7 @@ from benchmarks.runners import BATCH
 from objectives.networks.kernels.compiling import kernel
 from objectives.networks.kernels.passes import Pass
 from objectives.networks.kernels.simd import load, splat, store
-from objectives.networks.kernels.sparse import LANES
+from objectives.networks.kernels.sizes import LANES
 
 WIDTH = 32
 REPEATS = 100

@@ -222,11 +222,11 @@ class Classifier(LayeredMember):
 
     @property
     def test_labels(self) -> NDArray[np.int64]:
-        """Class of each series of the test half, (n,)."""
+        """Class of each series of the test part, (n,)."""
         return self._test.label
 
     def trace(self, images: Sequence[int], quantity: str) -> Trace:
-        """Replay it on series of the test half; see ``NetworkMember.trace``."""
+        """Replay it on series of the test part; see ``NetworkMember.trace``."""
         shown = self._test.take(np.asarray(images, dtype=np.intp))
         u = torch.from_numpy(shown.x)
         steps, settled = solving_steps(self.network, u)

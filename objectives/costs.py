@@ -1,9 +1,11 @@
-"""What an objective can tell of a network's costs before it is trained."""
+"""What an objective can tell of a network before it is trained: costs, and that it cannot be."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
+
+from objectives import contract
 
 
 @runtime_checkable
@@ -25,4 +27,21 @@ class KnowsCosts(Protocol):
 
         Raises:
             ValueError: data of the task that it needs are not there.
+        """
+
+
+@runtime_checkable
+class ChecksTask(Protocol):
+    """An objective with this method has parameters that not all data can train."""
+
+    def check_task(self, params: Any, task: Any, protocol: contract.Protocol) -> None:
+        """Refuse parameters for which there is not enough of the data.
+
+        Args:
+            params: validated hyper-parameters, an instance of ``Objective.Params``.
+            task: the validated ``[task]`` table.
+            protocol: which data trains.
+
+        Raises:
+            ValueError: they are such ones, or the data is not there.
         """

@@ -36,14 +36,14 @@ QUANTITIES = {"x": "", "y": "", "drive": "1/ns"}
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trace:
-    """One quantity of every neuron over time, for some series of the test half."""
+    """One quantity of every neuron over time, for some series of the test part."""
 
     quantity: str
     """A key of ``QUANTITIES``."""
     unit: str
     """Unit of ``values``; empty for a dimensionless quantity."""
     images: NDArray[np.int64]
-    """Position of each series in the test half, (series,)."""
+    """Position of each series in the test part, (series,)."""
     labels: NDArray[np.int64]
     """True class of each series, (series,); 0 where there are no classes."""
     predicted: NDArray[np.int64]
@@ -86,7 +86,7 @@ class NetworkMember(ABC):
     @property
     @abstractmethod
     def test_labels(self) -> NDArray[np.int64]:
-        """Class of each series of the test half, (n,); its positions are what ``trace`` takes.
+        """Class of each series of the test part, (n,); its positions are what ``trace`` takes.
 
         A network that predicts has windows of the test part in place of series, all of label 0.
         """
@@ -109,10 +109,10 @@ class NetworkMember(ABC):
 
     @abstractmethod
     def trace(self, images: Sequence[int], quantity: str) -> Trace:
-        """Replay it on the series of the test half at the positions ``images``.
+        """Replay it on the series of the test part at the positions ``images``.
 
         Args:
-            images: positions in the test half, each in ``range(len(test_labels))``.
+            images: positions in the test part, each in ``range(len(test_labels))``.
             quantity: a key of ``QUANTITIES``.
         """
 

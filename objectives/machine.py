@@ -51,7 +51,7 @@ def equation() -> dict[str, Any]:
     """
     import torch
 
-    from objectives.networks.kernels.sparse import LANES
+    from objectives.networks.kernels.sizes import LANES
     from objectives.solved_equation import refined, solving_steps
     from objectives.spintronic import SpintronicObjective, SpintronicParams
 

@@ -191,6 +191,15 @@ def presentation_ns(*, points: int, dt_ns: float) -> float:
     return points * dt_ns
 
 
+def n_steps(*, dt_ns: float, steps_per_point: int, max_step_ns: float) -> int:
+    """Equal steps into which ``dt_ns`` is divided: at least so many, none longer than the longest.
+
+    >>> n_steps(dt_ns=1.0, steps_per_point=1, max_step_ns=0.35)
+    3
+    """
+    return max(steps_per_point, math.ceil(dt_ns / max_step_ns * (1 - 1e-9)))
+
+
 def energy_pj(
     *,
     n_neurons: int,

@@ -22,7 +22,7 @@ from objectives.tasks import Shape
 from objectives.tasks.mackey_glass import MackeyGlassParams
 from objectives.tasks.narma10 import Narma10Params
 from objectives.tasks.own_series import OwnSeriesParams
-from objectives.tasks.series import SeriesParams
+from objectives.tasks.series import SeriesParams, check_window, parts
 
 
 class PredictionParams(BaseModel):
@@ -103,6 +103,19 @@ class PredictionObjective(LayeredObjective[P]):
         """See ``LayeredObjective``: costs are those of one point."""
         return _shape(cast(SeriesParams, task))
 
+    def check_task(self, params: P, task: TaskParams, protocol: Protocol) -> None:
+        """Refuse a window that is longer than what trains; see ``costs.ChecksTask``."""
+        own, series = cast(PredictionParams, params), cast(SeriesParams, task)
+        if own.trained == "readout":
+            return
+        n_train, n_validation = _parts(series)
+        check_window(
+            length=own.window,
+            washout=own.window_washout,
+            n_points=n_train + (0 if protocol is Protocol.VALIDATION else n_validation),
+            n_before=series.washout,
+        )
+
     def member(
         self, params: P, *, task: TaskParams, protocol: Protocol, member_seed: int
     ) -> NetworkMember:
@@ -111,6 +124,11 @@ class PredictionObjective(LayeredObjective[P]):
 
         own: dict[str, Any] = {"protocol": protocol, "member_seed": member_seed}
         return Predictor(self, params, task, **own, recipe=recipe(params))
+
+
+@lru_cache(maxsize=8)
+def _parts(task: SeriesParams) -> tuple[int, int]:
+    return parts(task, task.series())
 
 
 @lru_cache(maxsize=8)

@@ -9,13 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from objectives.networks.devices import drawn, drawn_noise, read_out
+from objectives.networks.kernels.sizes import MAX_KEPT_NOISE
 from objectives.networks.layered import LayeredNetwork
 from objectives.tasks.data import Examples
 from objectives.variability import Variability
 
 SCORING_BATCH = 512
-MAX_KEPT_NOISE = 2**24
-"""Random numbers kept from epoch to epoch, at most: 64 MB; the digits need 25 for 8 chips."""
 
 Accuracy = Callable[[Any, Examples], tuple[float, bool]]
 """Of a network and examples: the accuracy, and whether every prediction was finite."""

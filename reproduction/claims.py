@@ -1,6 +1,6 @@
 """The paper's claims: each with a rule that was fixed before the measurement, and its verdict.
 
-What is *alike*, and what *without loss*, is said in ``reproduction.judges``.
+What is *alike*, and what *without loss*, is said in ``reproduction.measures``.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from objectives import physics
-from reproduction import judges, readings
+from reproduction import architecture, judges, measures, readings
 from reproduction.evidence import Curve, Evidence, Point
-from reproduction.judges import TOLERANCE, Finding, Judge, Verdict
+from reproduction.measures import TOLERANCE, Finding, Judge, Verdict, alike
 
 SETTLED = 0.9
 """Share of the resamples from which on a verdict is not one of chance."""
@@ -143,19 +143,19 @@ class Undecided:
 
 def undecided(plain: Evidence, theirs: Curve) -> list[Undecided]:
     """What our CTRNN, with constants that were fitted at 1 ns, does; it decides nothing."""
-    ours, point = plain.time_scales(), judges.at(theirs, 1.0)
+    ours, point = plain.time_scales(), measures.at(theirs, 1.0)
     mine = plain.at_optimum()
     if point is None or mine is None:
         return []
-    found = judges.accuracy_of(point, *judges.PAPER["fig2b-ctrnn"]).text
+    found = judges.accuracy_of(point, *measures.PAPER["fig2b-ctrnn"]).text
     gaps = _gaps(mine, point)
     if len(gaps) < 2:
         return []
-    low, high = judges.mean_interval(gaps)
+    low, high = measures.mean_interval(gaps)
     verdict = "as good, to" if low >= -TOLERANCE else "not shown to be as good, to"
-    both = [(p, q) for p in ours if (q := judges.at(theirs, p.x))]
-    inside = [(p, q) for p, q in both if judges.WINDOW_NS[0] <= p.x <= judges.WINDOW_NS[1]]
-    behind, behind_in = (sum(not judges.alike(p, q) for p, q in pairs) for pairs in (both, inside))
+    both = [(p, q) for p in ours if (q := measures.at(theirs, p.x))]
+    inside = [(p, q) for p, q in both if measures.WINDOW_NS[0] <= p.x <= measures.WINDOW_NS[1]]
+    behind, behind_in = (sum(not alike(p, q) for p, q in pairs) for pairs in (both, inside))
     return [
         Undecided("CTRNN: 89.00 ± 3.48 %", "III", found),
         Undecided(
@@ -175,7 +175,7 @@ def undecided(plain: Evidence, theirs: Curve) -> list[Undecided]:
 
 def _gaps(ours: Point, theirs: Point) -> list[float]:
     """Differences of the means of both, at each split."""
-    a, b = judges.by_split(ours), judges.by_split(theirs)
+    a, b = measures.by_split(ours), measures.by_split(theirs)
     return [statistics.fmean(a[k]) - statistics.fmean(b[k]) for k in sorted(a.keys() & b.keys())]
 
 
@@ -316,28 +316,28 @@ CLAIMS = (
         short="intra 10 %",
         place="Fig. 4",
         rule="within 2 points of 100 %, by the whole 95 % interval; partly: by the medians",
-        judge=judges.lossless("intra", 0.1),
+        judge=architecture.lossless("intra", 0.1),
     ),
     Claim(
         text="without any, degraded but still high",
         short="no intra",
         place="Fig. 4",
         rule="not alike to 100 %, and a median of at least 70 %; partly: one of them",
-        judge=judges.no_intra,
+        judge=architecture.no_intra,
     ),
     Claim(
         text="inter-layer connections down to 20 % without loss",
         short="inter 20 %",
         place="Fig. 4",
         rule="within 2 points of 100 %, by the whole 95 % interval; partly: by the medians",
-        judge=judges.lossless("inter", 0.2),
+        judge=architecture.lossless("inter", 0.2),
     ),
     Claim(
         text="sparsified down to 50 % without loss",
         short="all 50 %",
         place="VI",
         rule="within 2 points of 100 %, by the whole 95 % interval; partly: by the medians",
-        judge=judges.lossless("all", 0.5),
+        judge=architecture.lossless("all", 0.5),
     ),
     Claim(
         text="variability grows with density",
@@ -345,7 +345,7 @@ CLAIMS = (
         place="Fig. 4",
         rule="mean interquartile range from 50 % on above that of 10 to 49 %, on all curves; "
         "partly: on most",
-        judge=judges.variability,
+        judge=architecture.variability,
     ),
     Claim(
         text="more saturation and failed trainings at higher density",
@@ -353,14 +353,14 @@ CLAIMS = (
         place="Fig. 4",
         rule="the share of x within 0.1 of 0 or 1 rises from 0.2 to 0.5 to 1, and more networks end"
         " 10 points below the best median above 50 % than at 10 to 50 %; partly: one of both",
-        judge=judges.failures,
+        judge=architecture.failures,
     ),
     Claim(
         text="global optimum near 50 %",
         short="optimum near 50 %",
         place="Fig. 4",
         rule=f"highest median between 35 and 75 %, and 100 % not {_ALIKE} it; partly: the former",
-        judge=judges.global_optimum,
+        judge=architecture.global_optimum,
     ),
     Claim(
         text="dynamics around half of the maximum",
@@ -368,7 +368,7 @@ CLAIMS = (
         place="Fig. 1",
         rule="mean x between 0.4 and 0.6 in every layer, and x within 0.1 of 0 or 1 less than half"
         " of the time; partly: in most",
-        judge=judges.around_half,
+        judge=architecture.around_half,
     ),
     Claim(
         text="each layer slows the signal down",
@@ -376,7 +376,7 @@ CLAIMS = (
         place="Fig. 1",
         rule="the mean frequency falls by 5 % from the input and through every layer; partly: from"
         " the first layer to the last",
-        judge=judges.slows,
+        judge=architecture.slows,
     ),
 )
 TOGETHER = ("89.83 ± 2.91 %", "maximum at 1 ns", "loss at both ends", "shift with τ")

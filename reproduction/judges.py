@@ -1,8 +1,7 @@
-"""How the claims of the paper are judged: a function per rule, from the networks of one reading.
+"""How the claims on accuracy, time scales, weights and learning rates are judged.
 
-Rules speak of medians and quartiles over the networks of a point, as the paper's figures do. Two
-points are *alike* when the median of the worse one lies within the quartiles of the better one, or
-less than 2 points below its median. *Without loss* is a matter of equivalence: see ``lossless``.
+A function per rule, from the networks of one reading; see ``measures`` for what it speaks of, and
+``architecture`` for the rules of connections and layers.
 """
 
 from __future__ import annotations
@@ -10,119 +9,33 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
 from objectives import physics
 from reproduction.evidence import Curve, Evidence, Point
-from reproduction.layers import DENSITIES, mean_of
+from reproduction.measures import (
+    PAPER,
+    TOLERANCE,
+    WINDOW_NS,
+    Finding,
+    Verdict,
+    alike,
+    at,
+    best,
+    by_split,
+    centre,
+    interval,
+    mean_interval,
+    plateau,
+    quartiles,
+    resampled,
+    scale,
+)
 
-PAPER = {"fig2b": (89.83, 2.91), "fig2b-ctrnn": (89.00, 3.48)}
-"""Accuracy and standard deviation over ten runs, in per cent: section III."""
-WINDOW_NS = physics.PAPER_WINDOW_NS
-TOLERANCE = 2.0
-"""Points of accuracy below the better median that are no loss: less than the paper's spread."""
 TOP = 10
 """Fig. 3(c): a tenth of the points, the most accurate, are the best ones."""
-DRAWS = 400
-"""Resamples behind an interval."""
-
-
-class Verdict(StrEnum):
-    """Whether a claim holds under one reading."""
-
-    YES = "holds"
-    PARTLY = "partly"
-    NO = "fails"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a rule found."""
-
-    text: str
-    verdict: Verdict
-
-
-Judge = Callable[[Evidence], Finding | None]
-"""A rule; it finds nothing where its points were not measured."""
-
-
-def best(curve: Curve) -> Point:
-    """The point with the highest median."""
-    return max(curve, key=lambda p: p.median)
-
-
-def at(curve: Curve, x: float) -> Point | None:
-    """The point of a curve at ``x``."""
-    return next((p for p in curve if math.isclose(p.x, x)), None)
-
-
-def alike(worse: Point, better: Point) -> bool:
-    """Whether the worse point's median lies within the better one's quartiles, or not far below.
-
-    The best of many equal points is the luckiest: without the tolerance, narrow quartiles would
-    part it from its equals.
-    """
-    return worse.median >= min(better.low, better.median - TOLERANCE)
-
-
-def plateau(curve: Curve) -> list[Point]:
-    """The unbroken run of points around the best of a curve that are alike to it."""
-    top = best(curve)
-    first = last = list(curve).index(top)
-    while first > 0 and alike(curve[first - 1], top):
-        first -= 1
-    while last + 1 < len(curve) and alike(curve[last + 1], top):
-        last += 1
-    return list(curve[first : last + 1])
-
-
-def centre(curve: Curve) -> float:
-    """Geometric mean of the plateau of a curve: where its optimum is, grid and noise allowing."""
-    return statistics.geometric_mean([p.x for p in plateau(curve)])
-
-
-def interval(statistics_of_resamples: NDArray[np.float64]) -> tuple[float, float]:
-    """Where 95 % of the resamples lie."""
-    low, high = np.percentile(statistics_of_resamples, [2.5, 97.5])
-    return float(low), float(high)
-
-
-def resampled(point: Point, draw: np.random.Generator) -> NDArray[np.float64]:
-    """Accuracies of as many networks of each split, drawn with replacement, (DRAWS, networks)."""
-    groups = [np.array(scores) for scores in by_split(point).values()]
-    drawn = [own[draw.integers(0, len(own), (DRAWS, len(own)))] for own in groups]
-    return np.concatenate(drawn, axis=1)
-
-
-def by_split(point: Point) -> dict[int, list[float]]:
-    """Accuracies of the networks of each split."""
-    found: dict[int, list[float]] = {}
-    for network in point.networks:
-        found.setdefault(network.split, []).append(network.accuracy)
-    return found
-
-
-def mean_interval(values: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of a mean by Student's t."""
-    n = len(values)
-    half = float(stats.t.ppf(0.975, n - 1)) * statistics.stdev(values) / math.sqrt(n)
-    mean = statistics.fmean(values)
-    return mean - half, mean + half
-
-
-def _scale(holds: bool, partly: bool) -> Verdict:
-    return Verdict.YES if holds else Verdict.PARTLY if partly else Verdict.NO
-
-
-def _text(point: Point) -> str:
-    return f"{point.median:.1f} % ({point.low:.1f} – {point.high:.1f})"
 
 
 # --- accuracy -------------------------------------------------------------------------------------
@@ -148,7 +61,7 @@ def accuracy_of(point: Point, reported: float, spread: float) -> Finding:
         text += ", {:.1f} to {:.1f} by the splits".format(*mean_interval(splits))
     text += f" (n = {len(scores)}, {len(splits)} split{'s' * (len(splits) > 1)})"
     within = reported - spread <= low and high <= reported + spread
-    return Finding(text, _scale(within, abs(mean - reported) <= spread))
+    return Finding(text, scale(within, abs(mean - reported) <= spread))
 
 
 # --- time scales ----------------------------------------------------------------------------------
@@ -161,11 +74,11 @@ def maximum(evidence: Evidence) -> Finding | None:
     if one is None:
         return None
     top = best(curve)
-    text = f"highest median at {top.x:g} ns: {_text(top)}; at 1 ns: {_text(one)}"
+    text = f"highest median at {top.x:g} ns: {quartiles(top)}; at 1 ns: {quartiles(one)}"
     if top.x == one.x:
-        return Finding(f"highest median there: {_text(top)}", Verdict.YES)
+        return Finding(f"highest median there: {quartiles(top)}", Verdict.YES)
     near = abs(list(curve).index(top) - list(curve).index(one)) == 1
-    return Finding(text, _scale(False, near and alike(one, top)))
+    return Finding(text, scale(False, near and alike(one, top)))
 
 
 def window(evidence: Evidence) -> Finding | None:
@@ -180,9 +93,7 @@ def window(evidence: Evidence) -> Finding | None:
     held = {p.x for p in kept}
     covered = max(1.0, min(high, WINDOW_NS[1]) / max(low, WINDOW_NS[0]))
     share = math.log(covered) / math.log(WINDOW_NS[1] / WINDOW_NS[0])
-    return Finding(
-        text, _scale(wanted <= held <= wanted | _neighbours(curve, wanted), share >= 0.5)
-    )
+    return Finding(text, scale(wanted <= held <= wanted | _neighbours(curve, wanted), share >= 0.5))
 
 
 def _neighbours(curve: Curve, wanted: set[float]) -> set[float]:
@@ -198,9 +109,9 @@ def degraded(evidence: Evidence) -> Finding | None:
     if not curve:
         return None
     top, ends = best(curve), (curve[0], curve[-1])
-    text = ", ".join(f"{p.x:g} ns: {_text(p)}" for p in ends)
+    text = ", ".join(f"{p.x:g} ns: {quartiles(p)}" for p in ends)
     n_lost = sum(not alike(p, top) and p.high < top.low for p in ends)
-    return Finding(text, _scale(n_lost == 2, n_lost == 1))
+    return Finding(text, scale(n_lost == 2, n_lost == 1))
 
 
 def _shift(curves: Sequence[tuple[str, Curve]], *, rising: bool) -> Finding | None:
@@ -216,7 +127,7 @@ def _shift(curves: Sequence[tuple[str, Curve]], *, rising: bool) -> Finding | No
     text = "; ".join(parts)
     sign = 1.0 if rising else -1.0
     steps = [sign * (b - a) for a, b in itertools.pairwise(centres)]
-    return Finding(text, _scale(min(steps) > 0, sign * (centres[-1] - centres[0]) > 0))
+    return Finding(text, scale(min(steps) > 0, sign * (centres[-1] - centres[0]) > 0))
 
 
 def _of_tau(evidence: Evidence) -> list[tuple[str, Curve]]:
@@ -252,7 +163,7 @@ def bells(evidence: Evidence) -> Finding | None:
     single = [c for c in fall if _has_one_peak(c)]
     text = f"{len(fall)} of {len(found)} curves fall on both sides, "
     text += f"{len(single)} of them from a single peak"
-    return Finding(text, _scale(len(single) == len(found), 2 * len(single) > len(found)))
+    return Finding(text, scale(len(single) == len(found), 2 * len(single) > len(found)))
 
 
 def _five(evidence: Evidence) -> list[Curve]:
@@ -270,7 +181,7 @@ def windows(evidence: Evidence) -> Finding | None:
     folds = [kept[-1].x / kept[0].x for kept in map(plateau, found)]
     text = "plateaus of " + ", ".join(f"{fold:.1f}" for fold in folds) + "-fold"
     n = sum(fold >= 3.0 for fold in folds)
-    return Finding(text, _scale(n == len(found), 2 * n > len(found)))
+    return Finding(text, scale(n == len(found), 2 * n > len(found)))
 
 
 def _has_one_peak(curve: Curve) -> bool:
@@ -296,7 +207,7 @@ def weights_of_fast_inputs(evidence: Evidence) -> Finding | None:
     fast, slow = found
     text = f"⟨|W|⟩ at {WINDOW_NS[0]} ns {fast:.2f}, at {WINDOW_NS[1]} ns {slow:.2f} per ns: "
     text += f"{fast / slow:.2f}-fold, where Eq. (11) has {WINDOW_NS[1] / WINDOW_NS[0]:.2g}"
-    return Finding(text, _scale(fast >= 1.2 * slow, fast > slow))
+    return Finding(text, scale(fast >= 1.2 * slow, fast > slow))
 
 
 def weights_of_learning_rates(evidence: Evidence) -> Finding | None:
@@ -306,7 +217,7 @@ def weights_of_learning_rates(evidence: Evidence) -> Finding | None:
         return None
     text = "⟨|W|⟩ at 1 ns: " + ", ".join(f"{w:.2f}" for w in found) + " per ns"
     rises = [b > a for a, b in itertools.pairwise(found)]
-    return Finding(text, _scale(all(rises), found[-1] > found[0]))
+    return Finding(text, scale(all(rises), found[-1] > found[0]))
 
 
 def _mean_weights(points: Iterable[Point | None]) -> list[float] | None:
@@ -342,7 +253,7 @@ def drive(evidence: Evidence) -> Finding | None:
     text = f"{mean:.2g} ({min(top):.2g} – {max(top):.2g}) over the best {len(top)} of "
     text += f"{len(points)}; over all entries of the matrices {mean / 2:.2g}"
     offs = [_off(value, 1.0) for value in (mean, mean / 2)]
-    return Finding(text, _scale(max(offs) <= 3.0, min(offs) <= 3.0))
+    return Finding(text, scale(max(offs) <= 3.0, min(offs) <= 3.0))
 
 
 def _time_scale_points(evidence: Evidence) -> list[Point]:
@@ -365,7 +276,7 @@ def needs_memory(evidence: Evidence) -> Finding | None:
     as_many = best_of_as_many(fast, min(len(slow), len(fast)))
     text = f"best of {len(slow)} points with Δt ≥ τ {max(slow):.1f} %, of as many with Δt < τ "
     text += f"{as_many:.1f} % (median over all choices out of {len(fast)})"
-    return Finding(text, _scale(max(slow) < as_many - TOLERANCE, max(slow) < as_many))
+    return Finding(text, scale(max(slow) < as_many - TOLERANCE, max(slow) < as_many))
 
 
 def best_of_as_many(values: Sequence[float], n: int) -> float:
@@ -391,122 +302,4 @@ def learning_rate(evidence: Evidence) -> Finding | None:
     text = f"{mean:.2g} ({min(top):.2g} – {max(top):.2g}) of it over the best {len(top)} of "
     text += f"{len(points)}; the paper's own optimum has 0.42"
     off = _off(mean, physics.LEARNING_RATE_PER_WEIGHT)
-    return Finding(text, _scale(off <= 3.0, off <= 10.0))
-
-
-# --- architecture ---------------------------------------------------------------------------------
-
-
-def lossless(which: str, density: float) -> Judge:
-    """Whether connections down to ``density`` lose less than the tolerance, and surely so.
-
-    Equivalence within 2 points: it holds where the 95 % interval of the difference of medians to
-    full density, over resampled networks, lies above -2 points; partly where the difference does.
-    """
-
-    def judge(evidence: Evidence) -> Finding | None:
-        curve = evidence.densities(which)
-        few, full = at(curve, density), at(curve, 1.0)
-        if few is None or full is None:
-            return None
-        draw = np.random.default_rng(0)
-        few_medians, full_medians = (np.median(resampled(p, draw), axis=1) for p in (few, full))
-        low, high = interval(few_medians - full_medians)
-        gap = few.median - full.median
-        text = f"at {100 * density:g} %: {_text(few)}; at 100 %: {_text(full)}: {gap:+.1f} points, "
-        text += f"{low:+.1f} to {high:+.1f} (n = {len(few.networks)}, {len(full.networks)})"
-        return Finding(text, _scale(low >= -TOLERANCE, gap >= -TOLERANCE))
-
-    return judge
-
-
-def no_intra(evidence: Evidence) -> Finding | None:
-    """What is left without intra-layer connections."""
-    curve = evidence.densities("intra")
-    none, full = at(curve, 0.0), at(curve, 1.0)
-    if none is None or full is None:
-        return None
-    text = f"at 0: {_text(none)}; at 100 %: {_text(full)}"
-    lost, high = not alike(none, full), none.median >= 70.0
-    return Finding(text, _scale(lost and high, lost or high))
-
-
-def variability(evidence: Evidence) -> Finding | None:
-    """Interquartile ranges of dense networks against those of sparse ones."""
-    grows, parts = 0, []
-    found = [evidence.densities(which) for which in ("intra", "inter", "all")]
-    for curve in found:
-        dense = [p.high - p.low for p in curve if p.x >= 0.5]
-        sparse = [p.high - p.low for p in curve if 0.1 <= p.x < 0.5]
-        if not dense or not sparse:
-            return None
-        a, b = statistics.fmean(sparse), statistics.fmean(dense)
-        grows += b > a
-        parts.append(f"{a:.1f} → {b:.1f}")
-    text = "interquartile range, sparse → dense: " + "; ".join(parts) + " points"
-    return Finding(text, _scale(grows == len(found), 2 * grows > len(found)))
-
-
-def failures(evidence: Evidence) -> Finding | None:
-    """Saturation and failed trainings of dense networks against those of sparse ones.
-
-    A training has failed that ends ten points below the best median of the figure.
-    """
-    curves = [evidence.densities(which) for which in ("intra", "inter", "all")]
-    sparse = [p for curve in curves for p in curve if 0.1 <= p.x <= 0.5]
-    dense = list({p.condition: p for curve in curves for p in curve if p.x > 0.5}.values())
-    if not sparse or not dense or not set(evidence.layers) >= set(DENSITIES):
-        return None
-    shares = [statistics.fmean(mean_of(evidence.layers[d], "saturated")) for d in DENSITIES]
-    bound = best([*sparse, *dense]).median - 10.0
-    failed = [
-        (
-            sum(n.accuracy < bound for p in group for n in p.networks),
-            sum(len(p.networks) for p in group),
-        )
-        for group in (sparse, dense)
-    ]
-    text = "saturated at densities 0.2, 0.5, 1: " + ", ".join(f"{s:.0%}" for s in shares)
-    text += "; failed at 10 to 50 %: {} of {}; above: {} of {}".format(*failed[0], *failed[1])
-    rises = shares[0] < shares[1] < shares[2]
-    fails = failed[1][0] * failed[0][1] > failed[0][0] * failed[1][1]
-    return Finding(text, _scale(rises and fails, rises or fails))
-
-
-def global_optimum(evidence: Evidence) -> Finding | None:
-    """The best density of all connections."""
-    curve = evidence.densities("all")
-    half, full = at(curve, 0.5), at(curve, 1.0)
-    if half is None or full is None:
-        return None
-    top = best(curve)
-    text = f"best at {100 * top.x:g} %: {_text(top)}; at 50 %: {_text(half)}"
-    near = 0.35 <= top.x <= 0.75
-    return Finding(text, _scale(near and not alike(full, top), near))
-
-
-# --- Fig. 1 ---------------------------------------------------------------------------------------
-
-
-def around_half(evidence: Evidence) -> Finding | None:
-    """Mean amplitudes of the layers."""
-    rows = evidence.layers.get(0.5)
-    if not rows:
-        return None
-    means, shares = mean_of(rows, "mean"), mean_of(rows, "saturated")
-    text = "mean x by layer " + ", ".join(f"{m:.2f}" for m in means)
-    text += "; saturated " + ", ".join(f"{s:.0%}" for s in shares)
-    n = sum(0.4 <= m <= 0.6 and s < 0.5 for m, s in zip(means, shares, strict=True))
-    return Finding(text, _scale(n == len(means), 2 * n > len(means)))
-
-
-def slows(evidence: Evidence) -> Finding | None:
-    """Mean frequencies from the input through the layers."""
-    rows = evidence.layers.get(0.5)
-    if not rows:
-        return None
-    given = statistics.fmean(row["input_frequency"] for row in rows)
-    found = [given, *mean_of(rows, "frequency")]
-    text = "mean frequency of the input and by layer " + ", ".join(f"{f:.3f}" for f in found)
-    falls = [b < 0.95 * a for a, b in itertools.pairwise(found)]
-    return Finding(text + " per ns", _scale(all(falls), found[-1] < 0.95 * found[1]))
+    return Finding(text, scale(off <= 3.0, off <= 10.0))

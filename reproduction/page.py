@@ -16,7 +16,7 @@ from reproduction.claims import SETTLED, Answer, Kind, arithmetic, together, und
 from reproduction.data import core_seconds, n_networks, spread_text
 from reproduction.evidence import Curve, Evidence, Point, Studies, pooled
 from reproduction.jobs import JOBS, SPLITS
-from reproduction.judges import PAPER
+from reproduction.measures import PAPER
 
 PLAIN = readings.PLAIN.name
 

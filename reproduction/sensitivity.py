@@ -14,7 +14,7 @@ from reproduction import prose, readings
 from reproduction.claims import Answer
 from reproduction.data import spread_text
 from reproduction.evidence import Evidence
-from reproduction.judges import Verdict
+from reproduction.measures import Verdict
 from reproduction.page import joint_text, table, verdict_text
 from reproduction.readings import Reading
 

@@ -27,8 +27,8 @@ MEANINGS = {
     "StudySpec.description": "what the study is, in words",
     "StudySpec.objective": 'what is trained: `"spintronic"`, `"ctrnn"`, or `"module:Class"`',
     "StudySpec.seed": "every random number of the study follows from it",
-    "StudySpec.protocol": '`"validation"`: the search does not see the test half; `"paper"`: it is '
-    'scored on the test half, as in the paper; `"confirm"`: nothing is selected, every network is '
+    "StudySpec.protocol": '`"validation"`: the search does not see the test part; `"paper"`: it is '
+    'scored on the test part, as in the paper; `"confirm"`: nothing is selected, every network is '
     "tested once",
     "Dimension.low": "least value of a range",
     "Dimension.high": "largest value of a range",

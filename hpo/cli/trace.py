@@ -50,7 +50,7 @@ def _check(parser: Parser, arguments: argparse.Namespace) -> None:
 
 @command(
     "Train a network of a study again, which takes seconds to a minute, replay it on series of "
-    "the test half, and draw the time series of its neurons as one HTML file.",
+    "the test part, and draw the time series of its neurons as one HTML file.",
     """\
 hpo trace seqdigits
     the best trial: every channel of the input (at most eight) and one neuron of every layer, one
@@ -58,20 +58,20 @@ hpo trace seqdigits
 hpo trace --study seqdigits --classes 0,1,5 --per-class 2 --layer last
     other classes (digits), two images of each, the last layer alone
 hpo trace seqdigits --trial 12 --images 0,7 --neurons 3,8,30 --quantity y -o y.html --open
-    the outputs of three neurons of every layer, for two images of the test half by position
+    the outputs of three neurons of every layer, for two images of the test part by position
 hpo trace seqdigits --fresh-seed 2 -o trace.csv
     every neuron of another network of the same trial, as numbers (or .json)""",
     STUDY,
     *networks.WHICH_NETWORK,
     one_of(
         argument(
-            "--images", type=numbers, metavar="I,J", help="series by position in the test half"
+            "--images", type=numbers, metavar="I,J", help="series by position in the test part"
         ),
         argument(
             "--classes",
             type=names,
             metavar="A,B",
-            help="series by class: the first of each in the test half (default: of four classes)",
+            help="series by class: the first of each in the test part (default: of four classes)",
         ),
     ),
     argument(

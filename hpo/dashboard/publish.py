@@ -28,7 +28,7 @@ from hpo.ledger.tables import schema
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.retry import is_passing
 
-FORMAT = 8
+FORMAT = 9
 """Raised when figures or notes come to look different: everything is then published anew."""
 _LOCK = 0x68706F  # first of the two keys of a study's advisory lock
 LEAST_S = 4.0

@@ -9,6 +9,7 @@ from argparse import Namespace
 from hpo import settings
 from hpo.config import SiteConfig, SlurmDefaults
 from hpo.errors import HpoError, SpecError
+from hpo.launch import memory
 from hpo.ledger import pace
 from hpo.ledger import warm_start as points
 from hpo.ledger.ledger import Ledger
@@ -29,20 +30,26 @@ from hpo.views.terminal import tables
 from hpo.views.terminal.progress import confirmations_wanted
 from objectives.contents import SeriesContents, contents
 from objectives.contract import Protocol
+from objectives.memory import Found
 
 
-def data(spec: StudySpec) -> list[str]:
-    """What the study's task reads, with a warning where it is hardly meant; empty if it is silent.
-
-    ``1,797 series × 64 points × 1 channel; 10 classes; 629 train / 269 validation / 899 test``
+def read(spec: StudySpec) -> Found | None:
+    """What the study's task reads; None if it is silent.
 
     Raises:
         SpecError: the data has gone or changed since the study file was read.
     """
     try:
-        found = contents(spec.task_params)
+        return contents(spec.task_params)
     except ValueError as error:
         raise SpecError(f"study {spec.name!r}: task: {error}") from None
+
+
+def data(spec: StudySpec, found: Found | None) -> list[str]:
+    """What was read, in words, with a warning where it is hardly meant.
+
+    ``1,797 series × 64 points × 1 channel; 10 classes; 629 train / 269 validation / 899 test``
+    """
     if found is None:
         return []
     split = f"{found.train:,} train / {found.validation:,} validation / {found.test:,} test"
@@ -130,7 +137,8 @@ def show(
     """Print what would run, without writing anything; at last the script of jobs."""
     launch, storage = site.launch, _storage(arguments.storage)
     workers = default_workers(spec) if launch.workers is None else launch.workers
-    file = study_file.find(arguments.study)
+    file, found = study_file.find(arguments.study), read(spec)
+    need = memory.need(spec, found, workers, here=launch.executor == "local")
     if arguments.json:
         record = {
             "event": "dry-run",
@@ -138,10 +146,11 @@ def show(
             "file": file,
             "spec_hash": spec.hash,
             "spec": spec.stored(),
-            "data": contents(spec.task_params),
+            "data": found,
             "constraints": constraints.fit(spec) if spec.constraints else None,
             "storage": storage,
             "workers": workers,
+            "memory": need,
             "executor": launch.executor,
             "epochs_at_most": effort.largest(spec),
             "epochs_at_least": _least(spec),
@@ -154,7 +163,7 @@ def show(
     facts = [
         ["study", f"{spec.name} (from {file}, spec {spec.hash})"],
         ["objective", f"{spec.objective}, {spec.task_params.name}, protocol {spec.protocol}"],
-        *(["data" if i == 0 else "", line] for i, line in enumerate(data(spec))),
+        *(["data" if i == 0 else "", line] for i, line in enumerate(data(spec, found))),
         ["budget", _budget(spec)],
         *(_searching(spec) if spec.sweep is None else []),
         ["training", _training(spec)],
@@ -165,6 +174,7 @@ def show(
         *([["score", hardware]] if (hardware := verdict.hardware_text(spec)) else []),
         ["storage", storage],
         ["workers", _workers(spec, workers) + (_jobs(site.slurm, workers) if script else "")],
+        *([["memory", need.text()]] if need and workers else []),
     ]
     print("\n".join(tables.columns(facts)), end="\n\n")
     print("\n".join(_curves(spec.sweep) if spec.sweep is not None else _space(spec)))

@@ -21,7 +21,7 @@ from hpo.config import SiteConfig
 from hpo.console import EXIT_ERROR, Terminated, as_started, storage_option
 from hpo.dashboard.publish import PublishingThread
 from hpo.errors import HpoError, StorageError
-from hpo.launch import choose_executor, plan
+from hpo.launch import choose_executor, memory, plan
 from hpo.launch.executors import GRACE_S, asked
 from hpo.ledger import interventions
 from hpo.ledger.artifacts import ArtifactStore
@@ -97,7 +97,7 @@ class Launch:
     ) -> None:
         """Nothing is started yet; ``arguments`` are those of ``arguments.parser``."""
         self._arguments, self._spec, self._storage = arguments, spec, storage
-        self._defaults, self._data = defaults.launch, plan.data(spec)
+        self._defaults, self._found = defaults.launch, plan.read(spec)
         self._option = storage_option(arguments.storage)
         self._ledger, self._artifacts = Ledger(storage), ArtifactStore(storage.engine)
         self._patient = Ledger(
@@ -140,7 +140,7 @@ class Launch:
             return self._result(first.state)
         workers = self._workers(first)
         _say(f"{self._spec.name}: {how} in {self._storage.describe()}")
-        for line in self._data:
+        for line in (*plan.data(self._spec, self._found), *self._memory_warning(workers)):
             _say(line)
         if workers:
             _say(self._executor.where(workers))
@@ -186,6 +186,11 @@ class Launch:
             _say(f"{there} this study: starting none here (--workers)")
             return 0
         return plan.default_workers(self._spec)
+
+    def _memory_warning(self, workers: int) -> list[str]:
+        here = self._defaults.executor == "local"
+        need = memory.need(self._spec, self._found, workers, here=here)
+        return [need.warning()] if need and need.exceeds else []
 
     def _how_to_start_a_worker(self, snapshot: StudySnapshot) -> str:
         where = "" if self._storage.embedded else "with HPO_STORAGE set to this database: "
@@ -362,7 +367,7 @@ class Launch:
         print(json_records.dumps(record), flush=True)
 
     def _kept(self, snapshot: StudySnapshot) -> Confusion | None:
-        """How the best network reads the test half, once a worker has kept it."""
+        """How the best network reads the test part, once a worker has kept it."""
         return asked(lambda: confusion.kept(snapshot, self._artifacts.content), None)
 
     def _report(self, snapshot: StudySnapshot) -> Path | None:

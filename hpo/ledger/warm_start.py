@@ -1,9 +1,9 @@
 """Looking up the points of ``[warm_start] study``: once, when a study is registered.
 
 Its best trials are those of its ranking, by the score of the search. What was confirmed on fresh
-seeds does not count: those networks were tested on the test half, which no search may learn from,
+seeds does not count: those networks were tested on the test part, which no search may learn from,
 not even by where it begins. For the same reason the other study must not have been searched on the
-test half, unless this one is, too.
+test part, unless this one is, too.
 """
 
 from __future__ import annotations
@@ -121,9 +121,9 @@ def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
         )
     if other.protocol != Protocol.VALIDATION and spec.protocol != Protocol.PAPER:
         raise StudyError(
-            f"{where}: the other study must not have been scored on the test half, but "
+            f"{where}: the other study must not have been scored on the test part, but "
             f'{other.name!r} has protocol="{other.protocol}". Name a study with '
-            f'protocol = "validation", or search on the test half here, too: protocol = "paper".'
+            f'protocol = "validation", or search on the test part here, too: protocol = "paper".'
         )
 
 

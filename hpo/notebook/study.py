@@ -236,7 +236,7 @@ class Study:
         return figure
 
     def plot_confusion_matrix(self) -> go.Figure:
-        """What the series of the test half were read as, by the network that is kept of the study.
+        """What the series of the test part were read as, by the network that is kept of the study.
 
         A worker keeps it when the study is done: of one of the best trial, trained once more.
 

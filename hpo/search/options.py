@@ -1,6 +1,6 @@
 """Whether a sampler and a pruner accept their options: they are tried out before a study begins.
 
-So is whether enough of its space fits its constraints.
+So is whether enough of its space fits its constraints, and whether its data can train all of it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hpo.errors import SpecError
-from hpo.search import constraints
+from hpo.search import constraints, data
 from hpo.search.pruning import PRUNERS, TrialProgress, pruner
 from hpo.search.samplers import SAMPLERS
 from hpo.search.suggest import suggest
@@ -28,9 +28,10 @@ def check(spec: StudySpec, where: str) -> None:
     The spec has passed every other rule; messages begin with ``where``, the study file.
 
     Raises:
-        SpecError: an unknown option, a value that the sampler or pruner refuses, or constraints
-            that leave nothing to be searched.
+        SpecError: an unknown option, a value that the sampler or pruner refuses, constraints that
+            leave nothing to be searched, or parameters that the task's data cannot train.
     """
+    data.check(spec, where)
     if spec.sweep is not None:
         return
     constraints.check(spec, where)

@@ -89,7 +89,7 @@ def is_of_step(spec: StudySpec, step_mean: float, mean: float) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """A configuration retrained from fresh seeds and tested once on the test half."""
+    """A configuration retrained from fresh seeds and tested once on the test part."""
 
     source: int
     """Number of the search trial."""

@@ -95,7 +95,7 @@ class Racing(Table):
 
 
 class Confirm(Table):
-    """``[confirm]``: what is retrained from fresh seeds and tested once on the test half."""
+    """``[confirm]``: what is retrained from fresh seeds and tested once on the test part."""
 
     top: Annotated[int, Field(ge=1, le=100, description="best configurations to confirm")] = 1
     members: Annotated[int, Field(ge=2, le=1000, description="fresh seeds of each")] = 10

@@ -21,11 +21,11 @@ _BLOCK_START = re.compile(r"(\d*)([-+=.)]+)")
 _LINK = re.compile(r"://|www\.|@|\\", re.IGNORECASE)
 _LONGEST = 1000
 _HOW = {
-    Protocol.VALIDATION: "The search never sees the test half of the data: networks train on a "
-    "part of the training half and are scored on the rest.",
-    Protocol.PAPER: "The search is scored on the test half, as the paper does.",
-    Protocol.CONFIRM: "Nothing is selected: every network trains on the whole training half and is "
-    "tested once on the test half.",
+    Protocol.VALIDATION: "The search never sees the test part of the data: networks train on a "
+    "share of the training part and are scored on the rest.",
+    Protocol.PAPER: "The search is scored on the test part, as the paper does.",
+    Protocol.CONFIRM: "Nothing is selected: every network trains on the whole training part and is "
+    "tested once on the test part.",
 }
 
 
@@ -165,7 +165,7 @@ def _searched(spec: StudySpec) -> str:
         best += " are" if several else " is"
         lines[0] += (
             f" {best} then trained from {spec.confirm.members} fresh seeds on the whole training "
-            f"half, and tested once on the test half."
+            f"part, and tested once on the test part."
         )
     return "\n\n".join([*lines, _table(spec)])
 

@@ -36,7 +36,7 @@ _NAMED = 5
 """Trials that a sentence names at most."""
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
 SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
-CONFIRM_PROTOCOL = "trained on the whole training half, tested once on the test half"
+CONFIRM_PROTOCOL = "trained on the whole training part, tested once on the test part"
 
 
 def gap_text(spec: StudySpec, score: float, what: str = "the reported ") -> str:
@@ -208,9 +208,9 @@ def swept(snapshot: StudySnapshot) -> str:
 
 
 def protocol_text(spec: StudySpec) -> str:
-    """Which data trained and scored: ``trained on the whole training half, tested once …``."""
+    """Which data trained and scored: ``trained on the whole training part, tested once …``."""
     return {
-        Protocol.PAPER: PAPER_PROTOCOL if spec.sweep is None else "scored on the test half",
+        Protocol.PAPER: PAPER_PROTOCOL if spec.sweep is None else "scored on the test part",
         Protocol.CONFIRM: CONFIRM_PROTOCOL,
         Protocol.VALIDATION: "validation",
     }[spec.protocol]

@@ -47,7 +47,7 @@ from torch import Tensor
 from objectives.measured import Measured
 from objectives.networks.integrators import Past
 from objectives.networks.kernels.autograd import fused_output
-from objectives.networks.kernels.sparse import LANES
+from objectives.networks.kernels.sizes import LANES
 from objectives.networks.layered import LayeredNetwork, NoisyDynamics, Synapses
 from objectives.randomness import stream
 from objectives.variability import Variability, log_normal_sigma

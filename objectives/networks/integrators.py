@@ -36,6 +36,8 @@ from typing import Literal, Protocol, cast
 import torch
 from torch import Tensor
 
+from objectives import physics
+
 State = tuple[Tensor, ...]
 """The state variables of every neuron, each of shape (members, layers, batch, width)."""
 
@@ -167,7 +169,9 @@ class Stepping:
     @property
     def n_steps(self) -> int:
         """Equal steps into which ``dt_ns`` is divided: none is longer than ``max_step_ns``."""
-        return max(self.steps_per_point, math.ceil(self.dt_ns / self.max_step_ns * (1 - 1e-9)))
+        return physics.n_steps(
+            dt_ns=self.dt_ns, steps_per_point=self.steps_per_point, max_step_ns=self.max_step_ns
+        )
 
     @property
     def step_ns(self) -> float:

@@ -76,7 +76,7 @@ class FashionMnistParams(FileParams):
         int | None,
         Field(
             ge=1,
-            description="so many images of the training half, in the shares of their classes; all"
+            description="so many images of the training part, in the shares of their classes; all"
             " of them without it",
         ),
     ] = None
@@ -127,7 +127,7 @@ class FashionMnistParams(FileParams):
         return replace(recording, classes=CLASSES) if sha256 == PUBLISHED else recording
 
     def _chosen(self, labels: NDArray[np.uint8]) -> NDArray[np.intp]:
-        """Which images of the training half train."""
+        """Which images of the training part train."""
         import numpy as np
         from sklearn.model_selection import train_test_split
 

@@ -24,7 +24,7 @@ Normalisation = Literal["none", "minmax", "standard"]
 Normalise = Annotated[
     Normalisation,
     Field(
-        description="of every channel, by statistics of the training half: none; minmax, to"
+        description="of every channel, by statistics of the training part: none; minmax, to"
         " 0..1; standard, to mean 0 and standard deviation 1"
     ),
 ]
@@ -50,7 +50,7 @@ class RecordedParams(TaskParams):
         Field(
             ge=0.05,
             le=0.95,
-            description="part of the training half that scores under the validation protocol",
+            description="share of the training part that scores under the validation protocol",
         ),
     ] = 0.3
     normalise: Normalise = "none"
@@ -238,7 +238,7 @@ def _once(task: RecordedParams) -> Halves:
 
 
 def halves(task: RecordedParams, recording: Recording) -> Halves:
-    """The training half and the test half, normalised, then padded.
+    """The training part and the test part, normalised, then padded.
 
     Raises:
         ValueError: a class has too few series for the split.
@@ -286,7 +286,7 @@ def _ready(examples: Examples, scaling: Scaling | None) -> Examples:
 
 
 def _scaling(how: Normalisation, train: Examples) -> Scaling | None:
-    """What ``how`` asks for, by the statistics of the points of the training half alone."""
+    """What ``how`` asks for, by the statistics of the points of the training part alone."""
     import numpy as np
 
     from objectives.tasks.data import Scaling

@@ -135,15 +135,27 @@ def windows(part: Examples, *, length: int, washout: int) -> Examples:
     u, target = part.x[0], part.label[0]
     before = len(u) - len(target)  # points without a target
     first = max(before, washout)
+    check_window(length=length, washout=washout, n_points=len(target), n_before=before)
     n = (len(u) - first) // length
-    if n < 1:
-        raise ValueError(
-            f"window: `window + window_washout <= {len(u)}`, the points to train on, must hold, "
-            f"but got window={length}, window_washout={washout}. Lower them."
-        )
     starts = first + length * np.arange(n)[:, np.newaxis]
     x = u[starts + np.arange(-washout, length)]
     return Examples(x=x, label=target[starts - before + np.arange(length)])
+
+
+def check_window(*, length: int, washout: int, n_points: int, n_before: int) -> None:
+    """Refuse a window for which a part of so many points, and so many before it, has no room.
+
+    Raises:
+        ValueError: see ``windows``.
+    """
+    what, most = "window", n_points
+    if length <= n_points:
+        what, most = "window + window_washout", n_before + n_points
+    if length > n_points or length + washout > most:
+        raise ValueError(
+            f"window: `{what} <= {most}`, the points to train on, must hold, "
+            f"but got window={length}, window_washout={washout}. Lower them."
+        )
 
 
 def _part(

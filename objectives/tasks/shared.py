@@ -1,7 +1,8 @@
 """Large data once per host: prepared by the first process, on disk, and mapped by all of them.
 
 Mapped pages are the same memory in every process. The files are in the user's cache directory and
-may be deleted at any time; their names are hashes of all that they were made of.
+may be deleted at any time (who has mapped one keeps it); their names are hashes of all that they
+were made of. When one is written, those go that nobody has asked for in ``KEPT_S``.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from objectives.tasks.data import Examples, Halves, Scaling
 
 LARGE_BYTES = 2**23
 """Of the files that are read."""
+KEPT_S = 30 * 86400.0
 
 
 def are_large(files: Sequence[Path]) -> bool:
@@ -52,6 +55,9 @@ def once_per_host(told: str, make: Callable[[], Halves], verify: Callable[[], No
                 made = make()
                 _write(folder, made)
             found = _mapped(folder)
+            os.utime(folder)
+        if made is not None:
+            _remove_old(folder.parent)
     except OSError as error:
         warnings.warn(
             f"{folder}: a readable and writable cache must hold, but got: {error}. Every process "
@@ -74,12 +80,22 @@ def _key(told: str) -> str:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, how: int = fcntl.LOCK_EX) -> Iterator[None]:
     """Alone on this host; a process that dies gives it up."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.flock(file, how)
         yield
+
+
+def _remove_old(cache: Path) -> None:
+    """Remove what nobody has asked for in a long time, and nobody is asking for now."""
+    before = time.time() - KEPT_S
+    for folder in (path for path in cache.iterdir() if path.is_dir()):
+        with suppress(OSError):  # somebody was faster, or has locked it
+            if folder.stat().st_mtime < before:
+                with _locked(folder.with_suffix(".lock"), fcntl.LOCK_EX | fcntl.LOCK_NB):
+                    shutil.rmtree(folder)
 
 
 def _write(folder: Path, halves: Halves) -> None:

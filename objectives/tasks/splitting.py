@@ -27,9 +27,9 @@ def for_member(
 ) -> tuple[Examples, Examples]:
     """The examples that train and those that score the member ``member_seed``.
 
-    Under ``Protocol.VALIDATION`` the training half is split again, differently for each member and
-    in the same way in every trial; the test half stays untouched. Otherwise the whole training
-    half trains and the test half scores.
+    Under ``Protocol.VALIDATION`` the training part is split again, differently for each member and
+    in the same way in every trial; the test part stays untouched. Otherwise the whole training
+    part trains and the test part scores.
     """
     from objectives.randomness import stream
 

@@ -23,8 +23,8 @@ def read(train: Path, test: Path, *, unequal: bool) -> Raw:
     """The series of both files, those that train first, and the hash of what was read.
 
     Args:
-        train: the file of the training half.
-        test: that of the test half.
+        train: the file of the training part.
+        test: that of the test part.
         unequal: whether series may differ in length.
 
     Raises:

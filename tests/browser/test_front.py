@@ -8,7 +8,7 @@ import pytest
 from browsing import Watched, dashboard
 from workers import ledger_at, run_workers, toy_spec
 
-CONFIRMED = "Confirmed on fresh seeds and the test half"
+CONFIRMED = "Confirmed on fresh seeds and the test part"
 
 
 def n_confirmed(card: dict[str, Any]) -> int:

@@ -48,7 +48,7 @@ params = { tau_ns = 14.12, s = 0.5 }
 """
 TRIALS = 12
 CONVERGENCE = "Convergence against trial number"
-CONFIRMED = "Confirmed on fresh seeds and the test half, on the solved equation"
+CONFIRMED = "Confirmed on fresh seeds and the test part, on the solved equation"
 
 
 def _points(watched: Watched) -> int:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import datasets
 import numpy as np
@@ -181,3 +186,49 @@ def test_every_option_counts_in_the_cache(tmp_path: Path, large: Path) -> None:
     assert len([path for path in large.iterdir() if path.is_dir()]) == 4
     split_of(datasets.task("fashion-mnist", tmp_path, validation_fraction=0.5), Protocol.CONFIRM)
     assert len([path for path in large.iterdir() if path.is_dir()]) == 4
+
+
+HOLDER = """
+import sys
+from objectives.contract import Protocol
+from objectives.tasks import TASKS, load, shared
+shared.LARGE_BYTES = 0
+task = TASKS["fashion-mnist"].model_validate_json(sys.argv[1])
+split = load(task, protocol=Protocol.CONFIRM, member_seed=0)
+print("mapped", flush=True)
+sys.stdin.readline()
+print(split.train.x.sum(), split.score.x.sum())
+"""
+
+
+def test_what_nobody_asks_for_goes_when_more_is_written(tmp_path: Path, large: Path) -> None:
+    """A process that has mapped it keeps it; one that asks again has it made again."""
+
+    def there() -> set[Path]:
+        return {path for path in large.iterdir() if path.is_dir()}
+
+    task = datasets.task("fashion-mnist", tmp_path)
+    line = [sys.executable, "-c", HOLDER, task.model_dump_json()]
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(line, **pipes) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "mapped\n"
+        (old,) = there()
+        split_of(datasets.task("fashion-mnist", tmp_path, side=14), Protocol.CONFIRM)
+        (recent,) = there() - {old}
+        for path, days in ((old, 31), (recent, 29)):
+            then = time.time() - days * 86400
+            os.utime(path, (then, then))
+        with shared._locked(old.with_suffix(".lock")):  # somebody asks for it just now
+            split_of(datasets.task("fashion-mnist", tmp_path, n_train=30), Protocol.CONFIRM)
+            assert {old, recent} < there()
+        split_of(datasets.task("fashion-mnist", tmp_path, n_train=40), Protocol.CONFIRM)
+        assert old not in there()
+        assert recent in there()
+        said, _ = holder.communicate("\n")
+    recorded._once.cache_clear()
+    again = split_of(task, Protocol.CONFIRM)
+    assert old in there()
+    assert said.split() == [str(part.x.sum()) for part in (again.train, again.score)]
+    split_of(datasets.task("fashion-mnist", tmp_path, n_train=50), Protocol.CONFIRM)
+    assert {old, recent} < there(), "it was asked for again"

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from servers import database
+from users import User, somebody
 from workers import toy_spec, undisturbed
 
 from hpo.cli import main
@@ -55,3 +57,21 @@ def half_undisturbed(server_url: str, with_tables: str) -> list[tuple[Any, ...]]
     frozen = {"sampler": {"name": "random"}, "budget": {"trials": 20}}
     with database(server_url, with_tables) as url:
         return undisturbed(url, toy_spec("half", **frozen))
+
+
+@pytest.fixture
+def user(tmp_path: Path, database_url: str) -> Iterator[User]:
+    """Somebody with an empty database."""
+    with somebody(tmp_path, database_url) as user:
+        yield user
+
+
+@pytest.fixture(scope="module")
+def owner(
+    tmp_path_factory: pytest.TempPathFactory, server_url: str, with_tables: str
+) -> Iterator[User]:
+    """Somebody whose study is finished; who uses it only looks."""
+    directory = tmp_path_factory.mktemp("owner")
+    with database(server_url, with_tables) as url, somebody(directory, url) as user:
+        user.said = user.launched("--workers", "2", "--json")
+        yield user

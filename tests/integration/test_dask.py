@@ -6,8 +6,6 @@ import os
 import platform
 import re
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -18,109 +16,36 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from dask_cluster import Cluster, cluster, kill
-from workers import SUPPORT, ledger_at, table, wait_until
+from users import User
+from workers import table, wait_until
 
 from hpo.errors import HpoError
 from hpo.launch.executors import dask
 from hpo.launch.executors.dask import DaskExecutor
-from hpo.study import file
-from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
+from hpo.study.snapshot import StudyState, WorkerInfo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-STUDY = """
-objective = "toy_objective:ToyObjective"
-seed = 3
-[budget]
-trials = 24
-window = 4
-members = 2
-epochs = 6
-[fixed]
-sleep_s = 0.1
-[space]
-x = { low = 0.0, high = 1.0 }
-k = { low = 1, high = 8 }
-colour = { choices = ["red", "green"] }
-[sampler]
-n_startup_trials = 4
-[confirm]
-top = 1
-members = 3
-"""
 
 
-class User:
+class DaskUser(User):
     """Somebody with a Dask cluster, and a database whose URL has a password."""
 
     def __init__(self, directory: Path, url: str, where: Cluster) -> None:
-        self.directory, self.cluster = directory, where
-        there = sa.make_url(url)
+        line = ("--executor", "dask", "--scheduler", where.address, "--workers", "4")
+        there, self.cluster = sa.make_url(url), where
         self.password = Path(str(there.query["passfile"])).read_text().strip().rsplit(":", 1)[-1]
         there = there.difference_update_query(["passfile"]).set(password=self.password)
-        self.url = there.render_as_string(hide_password=False)
-        self.started: list[subprocess.Popen[str]] = []
-        (directory / "toy.toml").write_text(STUDY)
-        self.environment = {
-            **os.environ,
-            "HPO_STORAGE": self.url,
-            "HPO_HOME": str(directory / "home"),
-            "PYTHONPATH": str(SUPPORT),
-        }
-
-    def launch(self, *options: str) -> subprocess.Popen[str]:
-        line = ("--executor", "dask", "--scheduler", self.cluster.address, "--workers", "4")
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hpo", "launch", "toy.toml", *line, "--no-report", *options],
-            cwd=self.directory,
-            env=self.environment,
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-        self.started.append(process)
-        return process
-
-    def end(self, launcher: subprocess.Popen[str], status: int = 0) -> tuple[str, str]:
-        out, err = launcher.communicate(timeout=500)
-        assert launcher.returncode == status, err + out
-        assert "Traceback" not in err
-        return out, err
-
-    def snapshot(self) -> StudySnapshot:
-        with ledger_at(self.url) as ledger:
-            return ledger.snapshot("toy", curves=True)
-
-    def workers(self) -> list[WorkerInfo]:
-        """Those that hold a trial."""
-        with ledger_at(self.url) as ledger:
-            return [w for w in ledger.workers() if w.alive and w.trial is not None]
-
-    def wait_for_workers(self, count: int) -> list[WorkerInfo]:
-        wait_until(lambda: len(self.workers()) >= count, timeout_s=150)
-        return self.workers()
-
-    def calm(self) -> list[Any]:
-        """The table that a local worker gives."""
-        with ledger_at(self.url) as ledger:
-            values = {"name": "calm", "fixed.sleep_s": 0.0}
-            ledger.register(file.load(str(self.directory / "toy.toml"), values=values))
-            subprocess.run(
-                [sys.executable, "-m", "hpo.worker", "--study", "calm", "--no-artifacts"],
-                env=self.environment,
-                check=True,
-                capture_output=True,
-            )
-            return table(ledger.snapshot("calm", curves=True))
+        whole = there.render_as_string(hide_password=False)
+        super().__init__(directory, whole, always=(*line, "--no-report"))
 
 
 @pytest.fixture
-def user(tmp_path: Path, database_url: str) -> Iterator[User]:
+def user(tmp_path: Path, database_url: str) -> Iterator[DaskUser]:
     """Somebody whose cluster has two Dask workers of two threads."""
     with cluster(tmp_path) as where:
         for _ in range(2):
             where.start_worker(threads=2)
-        somebody = User(tmp_path, database_url, where)
+        somebody = DaskUser(tmp_path, database_url, where)
         yield somebody
         for process in somebody.started:
             process.kill()
@@ -131,7 +56,7 @@ def gone(workers: list[WorkerInfo]) -> bool:
     return not any(Path(f"/proc/{worker.pid}").exists() for worker in workers)
 
 
-def test_four_tasks_run_a_study_to_its_exact_budget(user: User) -> None:
+def test_four_tasks_run_a_study_to_its_exact_budget(user: DaskUser) -> None:
     launcher = user.launch()
     workers = user.wait_for_workers(4)
     for worker in workers:
@@ -147,7 +72,7 @@ def test_four_tasks_run_a_study_to_its_exact_budget(user: User) -> None:
     wait_until(lambda: gone(workers), timeout_s=90)
 
 
-def test_a_killed_worker_and_a_killed_dask_worker_lose_nothing(user: User) -> None:
+def test_a_killed_worker_and_a_killed_dask_worker_lose_nothing(user: DaskUser) -> None:
     third = user.cluster.start_worker(threads=2)
     launcher = user.launch("--set", "fixed.sleep_s=0.3", "--workers", "6")
     os.kill(user.wait_for_workers(4)[0].pid, signal.SIGKILL)
@@ -159,7 +84,7 @@ def test_a_killed_worker_and_a_killed_dask_worker_lose_nothing(user: User) -> No
     assert sum(slot.losses for slot in snapshot.search) <= 1, "the other one saw that, and ended"
 
 
-def test_ctrl_c_and_a_killed_launch_end_the_workers_in_order(user: User) -> None:
+def test_ctrl_c_and_a_killed_launch_end_the_workers_in_order(user: DaskUser) -> None:
     for signum, status in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
         launcher = user.launch("--set", "fixed.sleep_s=0.3", "--set", "budget.trials=60")
         workers = user.wait_for_workers(4)
@@ -172,7 +97,7 @@ def test_ctrl_c_and_a_killed_launch_end_the_workers_in_order(user: User) -> None
 
 def test_a_restarted_scheduler_is_waited_for(tmp_path: Path, database_url: str) -> None:
     with cluster(tmp_path) as where:
-        user = User(tmp_path, database_url, where)
+        user = DaskUser(tmp_path, database_url, where)
         where.start_worker(threads=4)
         launcher = user.launch("--set", "fixed.sleep_s=0.3")
         user.wait_for_workers(4)
@@ -187,7 +112,7 @@ def test_a_restarted_scheduler_is_waited_for(tmp_path: Path, database_url: str) 
 
 def test_workers_wait_for_threads_that_come(tmp_path: Path, database_url: str) -> None:
     with cluster(tmp_path) as where:
-        user = User(tmp_path, database_url, where)
+        user = DaskUser(tmp_path, database_url, where)
         launcher = user.launch("--set", "fixed.sleep_s=0.3")
         time.sleep(5)
         where.start_worker()
@@ -199,7 +124,7 @@ def test_workers_wait_for_threads_that_come(tmp_path: Path, database_url: str) -
         assert table(user.snapshot()) == user.calm()
 
 
-def test_a_database_that_they_cannot_reach(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_they_cannot_reach(user: DaskUser, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what Dask logs of a task that failed has no password."""
     url = "postgresql://me:hunter2@127.0.0.1:1/hpo"
     executor = DaskExecutor(
@@ -230,7 +155,7 @@ class Elsewhere:
         return partial, (platform.node,)
 
 
-def test_a_database_of_this_host_alone(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_of_this_host_alone(user: DaskUser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dask, "platform", SimpleNamespace(node=Elsewhere()))
     executor = DaskExecutor(
         "toy",

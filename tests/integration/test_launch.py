@@ -9,151 +9,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from forkserver import genuine
-from servers import connect, database
-from workers import SUPPORT, kill, ledger_at, start_worker, table, wait_until
+from servers import connect
+from users import User, workers_of
+from workers import kill, ledger_at, start_worker, table, wait_until
 
-from hpo.ledger.artifacts import ArtifactStore
-from hpo.postgres.connect import open_storage
-from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.snapshot import StudyState
 from hpo.views.terminal.progress import QUIET_S
 
-STUDY = """
-objective = "toy_objective:ToyObjective"
-seed = 3
-[budget]
-trials = 12
-window = 4
-members = 2
-epochs = 4
-[fixed]
-sleep_s = 0.01
-[space]
-x = { low = 0.0, high = 1.0 }
-k = { low = 1, high = 8 }
-colour = { choices = ["red", "green"] }
-[sampler]
-n_startup_trials = 4
-[confirm]
-top = 1
-members = 3
-[reported]
-score = 0.6
-std = 0.02
-source = "toy paper"
-[reported.params]
-x = 0.5
-"""
-SLOW, BRISK = ("--set", "fixed.sleep_s=0.1"), ("--set", "fixed.sleep_s=0.04")
-NETWORK = (
-    "--set=objective=toy_network:ToyNetworkObjective",
-    "--set=confirm.epochs=40",
-    "--set=confirm.members=2",
-    "--trials=2",
-)
-LONG = ("--set=confirm.epochs=25",)  # the network is not made before the launch can be asked
-TO_BE_MADE = "the best network for the dashboard is still to be made: hpo artifacts toy --make\n"
-
-
-class User:
-    """Somebody with a shell in a directory of his own."""
-
-    def __init__(self, directory: Path, url: str) -> None:
-        self.directory, self.url = directory, url
-        self.said = ("", "")
-        """What his launch said, on stdout and stderr."""
-        self.started: list[subprocess.Popen[str]] = []
-        (directory / "toy.toml").write_text(STUDY)
-
-    def start(self, *line: str) -> subprocess.Popen[str]:
-        """Run ``hpo`` in the background."""
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hpo", *line],
-            cwd=self.directory,
-            env={
-                **os.environ,
-                "HPO_STORAGE": self.url,
-                "HPO_HOME": str(self.directory / "home"),
-                "PYTHONPATH": str(SUPPORT),
-            },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self.started.append(process)
-        return process
-
-    def run(self, *line: str, status: int = 0) -> tuple[str, str]:
-        """Run ``hpo`` to its end; returns what it said on stdout and stderr."""
-        process = self.start(*line)
-        out, err = process.communicate(timeout=120)
-        assert process.returncode == status, err
-        assert "hpo/launch/run.py" not in err, "a traceback of ours is no message"
-        return out, err
-
-    def launch(self, *options: str) -> subprocess.Popen[str]:
-        return self.start("launch", "--study", "toy.toml", *options)
-
-    def launched(self, *options: str, status: int = 0) -> tuple[str, str]:
-        """Launch to the end, without the report, which takes longest."""
-        line = ("launch", "--study", "toy.toml", "--no-report", *options)
-        return self.run(*line, status=status)
-
-    def snapshot(self, name: str = "toy") -> StudySnapshot:
-        with ledger_at(self.url) as ledger:
-            return ledger.snapshot(name, curves=True)
-
-    def wait_for_trials(self, count: int, name: str = "toy") -> None:
-        with ledger_at(self.url) as ledger:
-
-            def enough() -> bool:
-                known = [study.name for study in ledger.studies()]
-                return name in known and ledger.snapshot(name).settled >= count
-
-            wait_until(enough, timeout_s=60)
-
-
-@pytest.fixture
-def user(tmp_path: Path, database_url: str) -> Iterator[User]:
-    with somebody(tmp_path, database_url) as user:
-        yield user
-
-
-@pytest.fixture(scope="module")
-def owner(
-    tmp_path_factory: pytest.TempPathFactory, server_url: str, with_tables: str
-) -> Iterator[User]:
-    """Somebody whose study is finished; who uses it only looks."""
-    directory = tmp_path_factory.mktemp("owner")
-    with database(server_url, with_tables) as url, somebody(directory, url) as user:
-        user.said = user.launched("--workers", "2", "--json")
-        yield user
-
-
-@contextmanager
-def somebody(directory: Path, url: str) -> Iterator[User]:
-    user = User(directory, url)
-    yield user
-    for process in user.started:
-        process.kill()
-        process.wait()
-        for stream in (process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
-
-
-def workers_of(launcher: subprocess.Popen[str]) -> list[int]:
-    """Process ids of the workers that a launch has started."""
-    children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
-    lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
-    return [pid for pid, line in lines.items() if b"hpo.worker" in line]
+SLOW = ("--set", "fixed.sleep_s=0.1")
 
 
 def end(launcher: subprocess.Popen[str]) -> tuple[str, str]:
@@ -311,78 +179,6 @@ def test_a_timeout_stops_and_says_how_to_go_on(user: User) -> None:
     assert user.snapshot().state == StudyState.OPEN
 
 
-def test_a_launch_waits_for_the_learning_curve(owner: User) -> None:
-    _, err = owner.said
-    assert "to be made" not in err
-    out, _ = owner.run("artifacts", "toy")
-    assert len(out.splitlines()) == 2
-    _, err = owner.launched()
-    assert "a worker keeps" not in err
-
-
-@pytest.mark.parametrize(("signum", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
-def test_the_best_network_can_be_left_for_later(
-    user: User, signum: signal.Signals, status: int
-) -> None:
-    launch = user.launch("--workers", "1", "--no-report", *SLOW, *NETWORK, *LONG)
-    with open_storage(user.url) as storage:
-        store = ArtifactStore(storage.engine)
-        assert launch.stderr is not None
-        said = iter(launch.stderr.readline, "")
-        assert any("toy: a worker keeps the best network" in line for line in said)
-        launch.send_signal(signum)
-        out, err = launch.communicate(timeout=60)
-        assert launch.returncode == status, err
-        assert ("toy: confirmed" in out) == (signum == signal.SIGINT)
-        assert (TO_BE_MADE in err) == (signum == signal.SIGINT)
-        assert (store.due(), store.listed("toy")) == (["toy"], [])
-        _, err = user.launched(*SLOW, *NETWORK, *LONG)
-        assert TO_BE_MADE in err, "again, since nothing makes it by itself"
-
-
-@pytest.mark.slow  # a worker that is busy for so long must be killed, after its grace
-def test_a_launch_waits_for_the_best_network_no_longer_than_its_timeout(user: User) -> None:
-    line = ("--set", "objective=toy_network:LingeringObjective")
-    begun_s = time.monotonic()
-    _, err = user.launched("--workers", "1", "--timeout", "30", *line)
-    assert 30 < time.monotonic() - begun_s < 60, "and not the minute that it would wait"
-    assert TO_BE_MADE in err
-
-
-def test_a_sweep_whose_figure_was_changed_says_how_its_artifact_is_made_anew(user: User) -> None:
-    study = (
-        'objective = "toy_objective:ToyObjective"\nprotocol = "confirm"\n'
-        "[budget]\nmembers = 2\nepochs = 2\n"
-        '[[sweep.curves]]\nlabel = "toy"\nx = "x"\nvalues = [0.1, 0.5]\n'
-        '[figure]\nkind = "curves"\nx_label = '
-    )
-    file = user.directory / "swept.toml"
-    file.write_text(f'{study}"before"\n')
-    user.run("launch", "--study", "swept.toml", "--workers", "1")
-    file.write_text(f'{study}"after"\n')
-    command = "hpo artifacts swept --make\n"
-    _, err = user.run("launch", "--study", "swept.toml")
-    assert f"the figure for the dashboard is still to be made: {command}" in err
-    user.run(*command.split()[1:])
-    _, err = user.run("launch", "--study", "swept.toml")
-    assert "to be made" not in err
-
-
-def test_two_launches_keep_the_best_network_once(user: User) -> None:
-    launches = [
-        user.start(
-            "launch", "--study", "toy.toml", "--workers", "1", *NETWORK, *BRISK, "--report", f
-        )
-        for f in ("a.html", "b.html")
-    ]
-    for launch in launches:
-        _, err = launch.communicate(timeout=120)
-        assert launch.returncode == 0, err
-        assert "to be made" not in err, "the other one's worker was at it"
-    out, _ = user.run("artifacts", "toy")
-    assert len(out.splitlines()) == 7
-
-
 def test_a_search_without_confirmation_is_extended_and_another_value_is_refused(user: User) -> None:
     out, _ = user.launched("--workers", "1", "--no-confirm")
     before = user.snapshot()
@@ -430,8 +226,8 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
     """Its objective is known here, and not where they are."""
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "mine.py").write_text("from toy_objective import ToyObjective as Mine")
-    study = STUDY.replace("toy_objective:ToyObjective", "mine:Mine")
-    (tmp_path / "mine.toml").write_text(study)
+    study = (user.directory / "toy.toml").read_text()
+    (tmp_path / "mine.toml").write_text(study.replace("toy_objective:ToyObjective", "mine:Mine"))
     leases_s = (3, 15)
     workers = [
         start_worker(user.url, "--name", f"standing-{k}", f"--lease={lease_s}")
@@ -467,115 +263,33 @@ def test_a_launch_says_so_when_the_workers_at_hand_refuse_its_study(
         kill(worker, signal.SIGTERM)
 
 
-def test_every_view_of_a_study(owner: User) -> None:
-    snapshot = owner.snapshot()
-    best = snapshot.best
-    assert best is not None
-
-    out, _ = owner.run("studies")
-    assert re.search(r"^toy +done +12/12 +96 +0 ", out, re.MULTILINE)
-    assert "seqdigits" in out
-    listed = json.loads(owner.run("studies", "--json")[0])
-    assert listed["studies"][0]["name"] == "toy"
-
-    assert owner.run("status", "toy")[0].startswith("toy: done, confirmed ")
-    status = json.loads(owner.run("status", "toy", "--json")[0])
-    assert (status["settled"], status["complete"], status["best"]["number"]) == (
-        12,
-        12,
-        best.number,
+def test_a_launch_that_may_not_fit_in_memory_says_so_and_begins(user: User) -> None:
+    study = user.directory / "small.toml"
+    study.write_text(
+        'objective = "spintronic"\nconfirm = false\n[budget]\ntrials = 1\nmembers = 1\n'
+        "epochs = 1\n[fixed]\nlayers = 1\nwidth = 4\n[space]\ntau_ns = { low = 1.0, high = 9.0 }\n"
     )
-    assert "toy" in owner.run("status")[0]
-    assert json.loads(owner.run("status", "--json")[0])["studies"][0]["settled"] == 12
-
-    lines = owner.run("trials", "toy")[0].splitlines()
-    assert len(lines) == 1 + 12 + 3
-    assert lines[0].split() == ["trial", "state", "score", "members", "seconds", "x", "k", "colour"]
-    assert len(owner.run("trials", "toy", "--csv")[0].splitlines()) == 1 + 12 + 3
-    trials = json.loads(owner.run("trials", "toy", "--json")[0])["trials"]
-    assert [t["score"] for t in trials] == [s.score for s in (*snapshot.search, *snapshot.confirm)]
-    assert len(owner.run("trials", "toy", "--state", "failed")[0].splitlines()) == 1
-
-    out, _ = owner.run("best", "toy", "--top", "2")
-    assert f"trial {best.number}" in out
-    assert "reported" in out
-    assert len(json.loads(owner.run("best", "toy", "--top", "2", "--json")[0])["best"]) == 2
-
-    out, _ = owner.run("report", "toy", "-o", "deep/toy.html")
-    assert out == "deep/toy.html\n"
-    assert (owner.directory / "deep" / "toy.html").stat().st_size > 100_000
-    _, err = owner.run("report", "toy", "-o", "toy.toml/x.html", status=1)
-    assert err.startswith("error: toy.toml/x.html: the report cannot be written: ")
-
-
-def test_export_holds_every_member(owner: User) -> None:
-    snapshot = owner.snapshot()
-    owner.run("export", "toy", "-o", "toy.csv")
-    rows = (owner.directory / "toy.csv").read_text().splitlines()
-    assert len(rows) == 1 + 12 * 2 + 3
-    owner.run("export", "toy", "-o", "toy.jsonl", "--curves")
-    records = [
-        json.loads(line) for line in (owner.directory / "toy.jsonl").read_text().splitlines()
-    ]
-    exported = [member["curve"] for record in records for member in record["members"]]
-    stored = [list(m.curve) for s in (*snapshot.search, *snapshot.confirm) for m in s.members]
-    assert exported == stored
-    out, _ = owner.run("export", "toy", "--format", "jsonl")
-    assert len(out.splitlines()) == 15
-    _, err = owner.run("export", "toy", "-o", "toy.xls", status=1)
-    assert "the ending must be .csv or .jsonl, but got .xls." in err
-
-
-def test_an_unknown_study_lists_those_that_exist(user: User, owner: User) -> None:
-    _, err = user.run("status", "toy", status=1)
-    assert "study 'toy': the database must hold it, but it holds no study yet." in err
-    for command in ("status", "trials", "best", "report", "export"):
-        _, err = owner.run(command, "toi", status=1)
-        assert err.startswith("error: study 'toi': the database must hold it, but it holds toy.")
-
-
-def test_a_database_that_is_not_there_is_one_message(user: User) -> None:
-    user.url = "postgresql://me:secret@127.0.0.1:1/nowhere"
-    for line in (["status"], ["launch", "--study", "toy.toml"], ["storage", "url"]):
-        _, err = user.run(*line, status=1)
-        assert err.startswith("error: database nowhere at 127.0.0.1:1, user me: ")
-        assert "secret" not in err
-
-
-def test_storage_of_a_url(user: User) -> None:
-    assert user.run("storage", "status")[0].startswith("PostgreSQL ")
-    url = user.run("storage", "url")[0].strip()
-    assert json.loads(user.run("storage", "url", "--json")[0]) == {"url": url}
-    with ledger_at(url) as ledger:
-        assert ledger.studies() == []
-
-
-def test_the_embedded_server_is_held_looked_at_and_stopped(hpo_home: Path, tmp_path: Path) -> None:
-    user = User(tmp_path, "")
-
-    def hpo(*line: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "hpo", "storage", *line],
+    code = (
+        "import sys\nfrom hpo.launch import memory\nmemory.installed = lambda: 10**9\n"
+        "from hpo.launch.__main__ import main\nsys.exit(main(sys.argv[1:]))"
+    )
+    line = ["--study", "small.toml", "--no-report", "--workers"]
+    for workers in ("2", "1"):
+        launch = subprocess.Popen(
+            [sys.executable, "-c", code, *line, workers, "--name", f"small{workers}"],
+            cwd=user.directory,
+            env=user.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-
-    assert "not running; starts when needed" in hpo("status").communicate(timeout=30)[0]
-    holder = hpo("url", "--hold")
-    assert holder.stdout is not None
-    url = holder.stdout.readline().strip()
-    user.url = url
-    time.sleep(4)  # longer than the server outlives its last user
-    status = json.loads(hpo("status", "--json").communicate(timeout=30)[0])
-    assert status["server"]["running"]
-    assert status["server"]["home"] == str(hpo_home)
-    refused = hpo("stop")
-    assert "must be unused to be stopped" in refused.communicate(timeout=30)[1]
-    assert refused.returncode == 1
-    holder.send_signal(signal.SIGINT)
-    holder.communicate(timeout=30)
-    assert holder.returncode == 130
-    stopped = hpo("stop")
-    assert "is stopped" in stopped.communicate(timeout=100)[0]
-    assert stopped.returncode == 0
+        user.started.append(launch)
+        _, err = user.end(launch)
+        warned = [row for row in err.splitlines() if row.startswith("warning: ")]
+        assert len(warned) == (workers == "2")
+        for said in warned:
+            assert said == (
+                "warning: the largest networks may not fit in memory: about 1.5 GB: 2 workers × "
+                "752 MB (0 MB of it trajectories); this machine has 1.0 GB. Take at most 1 "
+                "(--workers)."
+            )

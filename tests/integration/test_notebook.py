@@ -121,7 +121,7 @@ def test_a_kernel_launches_a_study_is_interrupted_goes_on_and_looks(
     assert [*kept.index] == [*range(8)]
     assert [*kept["x"]] == [slot.params["x"] for slot in snapshot.search]
     assert len((tmp_path / "t.csv").read_text().splitlines()) == 9
-    assert "fresh seed, test half" in shown(figure, "application/vnd.plotly.v1+json")
+    assert "fresh seed, test part" in shown(figure, "application/vnd.plotly.v1+json")
     assert not (tmp_path / "toy-report.html").exists()
 
 

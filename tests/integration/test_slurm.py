@@ -13,110 +13,23 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from slurm import NODE
-from workers import SUPPORT, ledger_at, table, wait_until
+from users import User
+from workers import table, wait_until
 
-from hpo.study import file
-from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
+from hpo.study.snapshot import StudyState, WorkerInfo
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-STUDY = """
-objective = "toy_objective:ToyObjective"
-seed = 3
-[budget]
-trials = 24
-window = 4
-members = 2
-epochs = 6
-[fixed]
-sleep_s = 0.1
-[space]
-x = { low = 0.0, high = 1.0 }
-k = { low = 1, high = 8 }
-colour = { choices = ["red", "green"] }
-[sampler]
-n_startup_trials = 4
-[confirm]
-top = 1
-members = 3
-"""
 PLAIN = ("--executor", "slurm", "--workers", "4", "--no-report", "--lease", "60")
-
-
-class User:
-    """Somebody at a login node, with a directory that the nodes share."""
-
-    def __init__(self, directory: Path, url: str) -> None:
-        self.directory, self.url = directory, url
-        self.started: list[subprocess.Popen[str]] = []
-        (directory / "toy.toml").write_text(STUDY)
-        self.environment = {
-            **os.environ,
-            "HPO_STORAGE": url,
-            "HPO_HOME": str(directory / "home"),
-            "PYTHONPATH": str(SUPPORT),
-        }
-
-    def launch(self, *options: str, **streams: Any) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "hpo", "launch", "--study", "toy.toml", *PLAIN, *options],
-            cwd=self.directory,
-            env=self.environment,
-            text=True,
-            start_new_session=True,
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
-        )
-        self.started.append(process)
-        return process
-
-    def run(self, *options: str, status: int = 0) -> tuple[str, str]:
-        launcher = self.launch(*options)
-        out, err = launcher.communicate(timeout=300)
-        assert launcher.returncode == status, err + out
-        assert "Traceback" not in err
-        return out, err
-
-    def snapshot(self) -> StudySnapshot:
-        with ledger_at(self.url) as ledger:
-            return ledger.snapshot("toy", curves=True)
-
-    def studies(self) -> list[str]:
-        with ledger_at(self.url) as ledger:
-            return [study.name for study in ledger.studies()]
-
-    def workers(self) -> list[WorkerInfo]:
-        """Those that hold a trial."""
-        with ledger_at(self.url) as ledger:
-            return [w for w in ledger.workers() if w.alive and w.trial is not None]
-
-    def wait_for_workers(self, count: int, timeout_s: float = 60) -> list[WorkerInfo]:
-        wait_until(lambda: len(self.workers()) >= count, timeout_s=timeout_s)
-        return self.workers()
-
-    def calm(self) -> list[Any]:
-        """The table that a local worker gives."""
-        with ledger_at(self.url) as ledger:
-            values = {"name": "calm", "fixed.sleep_s": 0.0}
-            ledger.register(file.load(str(self.directory / "toy.toml"), values=values))
-            subprocess.run(
-                [sys.executable, "-m", "hpo.worker", "--study", "calm", "--no-artifacts"],
-                env=self.environment,
-                check=True,
-                capture_output=True,
-            )
-            return table(ledger.snapshot("calm", curves=True))
 
 
 @pytest.fixture
 def user(tmp_path: Path, database_url: str, slurm_conf: Path) -> Iterator[User]:
-    somebody = User(tmp_path, database_url)
+    somebody = User(tmp_path, database_url, always=PLAIN)
     yield somebody
-    for process in somebody.started:
-        process.kill()
-        process.communicate()
+    somebody.leave()
     slurm("scancel", "--user=root")
     wait_until(lambda: not slurm("squeue", "-h"), timeout_s=60)
 
@@ -144,15 +57,8 @@ def crew_of(worker: WorkerInfo) -> int:
 def test_four_jobs_run_a_study_to_its_exact_budget(user: User) -> None:
     launcher = user.launch()
     workers = user.wait_for_workers(4)
-    done = subprocess.run(
-        [sys.executable, "-m", "hpo", "status", "toy", "--json"],
-        env=user.environment,
-        cwd=user.directory,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    listed = [w for w in json.loads(done.stdout)["workers"] if w["alive"]]
+    said, _ = user.run("status", "toy", "--json")
+    listed = [w for w in json.loads(said)["workers"] if w["alive"]]
     assert {w["job"] for w in listed} == {w.job for w in workers}
     logs = [Path(w["log"]) for w in listed]
     out, err = launcher.communicate(timeout=120)
@@ -228,7 +134,7 @@ def test_a_job_that_is_pre_empted_keeps_its_work_and_queues_again(user: User) ->
 
 
 def test_a_partition_that_is_not_there(user: User) -> None:
-    _, err = user.run("--slurm-partition", "debgu", status=1)
+    _, err = user.launched("--slurm-partition", "debgu", status=1)
     assert (
         "error: slurm: the partition must be one of the cluster, but got partition=debgu. "
         "Valid: debug, urgent.\n"
@@ -239,7 +145,7 @@ def test_a_partition_that_is_not_there(user: User) -> None:
 
 
 def test_an_option_that_sbatch_refuses(user: User) -> None:
-    _, err = user.run("--slurm-option", "licenses=none:3", status=1)
+    _, err = user.launched("--slurm-option", "licenses=none:3", status=1)
     assert "error: sbatch: the jobs must be accepted, but got: sbatch: error: " in err
     assert "Correct the options (--slurm-…, hpo.toml); --dry-run shows the script." in err
     assert not user.studies()
@@ -248,7 +154,7 @@ def test_an_option_that_sbatch_refuses(user: User) -> None:
 def test_a_database_that_nodes_cannot_reach_is_found_out_by_a_probe(user: User) -> None:
     setup = "export HPO_STORAGE=postgresql://me@127.0.0.1:1/hpo"
     (user.directory / "hpo.toml").write_text(f"[slurm]\nsetup = ['{setup}']\n")
-    out, err = user.run(status=1)
+    out, err = user.launched(status=1)
     assert "can a node reach the database? (--no-probe leaves it out)" in out
     assert re.search(
         r"error: slurm: the database must be reachable from a node, but got, from the probe job "
@@ -261,7 +167,7 @@ def test_a_database_that_nodes_cannot_reach_is_found_out_by_a_probe(user: User) 
 
 def test_a_node_that_shares_no_file_with_us_is_told_apart(user: User) -> None:
     (user.directory / "hpo.toml").write_text("[slurm]\nsetup = ['exit 3']\n")
-    _, err = user.run(status=1)
+    _, err = user.launched(status=1)
     assert "error: slurm: the logs and this installation must be on a file system that the " in err
     found = r"got nothing from the probe job \d+_0 \(FAILED on \S+\): neither a sign"
     assert re.search(found, err)
@@ -338,7 +244,7 @@ def test_without_a_terminal_jobs_are_left_unless_told_to_cancel_them(user: User)
 
 
 def test_workers_that_share_a_job(user: User) -> None:
-    _, err = user.run("--workers-per-job", "2", "--no-probe")
+    _, err = user.launched("--workers-per-job", "2", "--no-probe")
     assert "2 jobs of SLURM with 2 workers each; logs in " in err
     assert table(user.snapshot()) == user.calm()
     logs = {path.name for path in (user.directory / "home/logs/toy/slurm").glob("*_?-?.log")}

@@ -41,7 +41,7 @@ MISTAKES = [
     ("trace small --trial 3", "Trials with networks: 0-2."),
     ("trace small --member 2", "must hold for --member, but got 2. Valid: 0-1."),
     ("trace small --fresh-seed 3", "must hold for --fresh-seed, but got 3. Valid: 1-2."),
-    ("trace small --images 899", "--images 899: a position in the test half must hold"),
+    ("trace small --images 899", "--images 899: a position in the test part must hold"),
     ("trace small --classes ten", "must hold, but got 'ten'. Valid: 0, 1, 2, 3, 4, 5, 6"),
     ("trace small --layer 3", "Valid: 0 to 2, last, all."),
     ("trace small --neurons 6", "Valid: 0 to 5, auto, all."),
@@ -81,7 +81,7 @@ class User:
 
 
 def accuracy(spec: StudySpec, file: Path) -> float:
-    """How much of the test half a network in a file reads rightly."""
+    """How much of the test part a network in a file reads rightly."""
     network = load_network(file)
     test = load(spec.task_params, protocol=Protocol.CONFIRM, member_seed=0).score
     with torch.no_grad():

@@ -164,7 +164,7 @@ def test_trials_that_come_to_the_same_point_count_once(ledger: Ledger) -> None:
 
 
 def test_confirmations_do_not_rank(ledger: Ledger) -> None:
-    """They were tested on the test half, which must not tell a search where to begin."""
+    """They were tested on the test part, which must not tell a search where to begin."""
     spec = toy_spec("source", space=SPACE, budget={"trials": 6}, confirm={"top": 2, "members": 2})
     settle(ledger, spec, TRIALS)
     for score in (0.1, 0.1, 0.95, 0.95):
@@ -208,11 +208,11 @@ def test_another_metric(ledger: Ledger) -> None:
     )
 
 
-def test_a_study_that_was_searched_on_the_test_half(ledger: Ledger) -> None:
+def test_a_study_that_was_searched_on_the_test_part(ledger: Ledger) -> None:
     source(ledger, protocol="paper")
     assert refusal(ledger, warm()) == (
-        "the other study must not have been scored on the test half, but 'source' has "
-        'protocol="paper". Name a study with protocol = "validation", or search on the test half '
+        "the other study must not have been scored on the test part, but 'source' has "
+        'protocol="paper". Name a study with protocol = "validation", or search on the test part '
         'here, too: protocol = "paper".'
     )
     assert ledger.register(warm(protocol="paper")) == "created"

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from objectives.networks.ctrnn import CtrnnNetwork, CtrnnPhysics
 from objectives.networks.integrators import EXTRAPOLATION
-from objectives.networks.kernels import passes
+from objectives.networks.kernels import passes, sizes
 from objectives.networks.kernels.updates import FusedUpdates, TorchUpdates
 from objectives.networks.spintronic import SpintronicNetwork, SpintronicPhysics
 from objectives.tasks.data import Examples
@@ -86,8 +86,8 @@ def test_a_trajectory_that_is_too_long_is_computed_again_in_segments(
 ) -> None:
     how: dict[str, Any] = {"steps_per_point": n_steps, "width": width, "density": 0.9}
     u, found = inputs(33, 20, 2), []
-    for most in (passes.MAX_TRAJECTORY, 1):  # all at once; segments of 6 points
-        monkeypatch.setattr(passes, "MAX_TRAJECTORY", most)
+    for most in (sizes.MAX_TRAJECTORY, 1):  # all at once; segments of 6 points
+        monkeypatch.setattr(sizes, "MAX_TRAJECTORY", most)
         found.append(loss_gradients(network(kind, **how), u, n_read))
     (whole, gradients_of_whole), (parts, gradients_of_parts) = found
     assert torch.equal(whole, parts)
@@ -97,7 +97,7 @@ def test_a_trajectory_that_is_too_long_is_computed_again_in_segments(
 
 def test_segments_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = network("spintronic").kernel(0)
-    monkeypatch.setattr(passes, "MAX_TRAJECTORY", 60 * kernel.floats_per_step)
+    monkeypatch.setattr(sizes, "MAX_TRAJECTORY", 60 * kernel.floats_per_step)
     short, long = (passes.Pass(kernel, n, keep=True).work.size for n in (60, 6000))
     assert short == long
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 import objectives
 from objectives.networks.kernels import learning
-from objectives.networks.kernels.sparse import LANES
+from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
 from objectives.networks.layered import LayeredNetwork
 

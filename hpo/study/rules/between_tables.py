@@ -116,12 +116,12 @@ def _of_confirm(spec: StudySpec) -> Rules:
     yield (
         spec.sweep is None and spec.sampler.name not in _PLAIN_SAMPLERS,
         f'sampler.name: protocol = "confirm" must have a sampler that learns nothing from the test '
-        f"half, but got name={spec.sampler.name!r}. Valid: {', '.join(_PLAIN_SAMPLERS)}.",
+        f"part, but got name={spec.sampler.name!r}. Valid: {', '.join(_PLAIN_SAMPLERS)}.",
     )
     yield (
         spec.confirm is not None,
         'confirm: protocol = "confirm" must have no [confirm]: every trial is tested on the test '
-        "half already. Remove it.",
+        "part already. Remove it.",
     )
 
 

@@ -54,7 +54,7 @@ def card(snapshot: StudySnapshot) -> go.Figure:
     for trace in figure.data:
         few = sample(range(len(trace.x)), MAX_SEEDS)
         trace.update({key: [trace[key][i] for i in few] for key in ("x", "y", "text")})
-    title, named = "Confirmed on fresh seeds and the test half", snapshot.confirmed
+    title, named = "Confirmed on fresh seeds and the test part", snapshot.confirmed
     if named is not None and (basis := time_step.basis(snapshot.spec, named)):
         title += f", {basis}"
     titled(figure, title).update_layout(margin_t=60)
@@ -77,7 +77,7 @@ def _traces(spec: StudySpec, item: Confirmation, row: int) -> list[go.Scatter]:
     spread = [row - 0.1 * (i % 3) - 0.12 for i in range(len(scores))]
     text = [f"fresh seed {i}: {score_text.score_text(spec, v)}" for i, v in enumerate(item.scores)]
     look: dict[str, Any] = {"color": GREEN, "size": 8, "opacity": 0.55}
-    dots = markers(scores, spread, text, name="fresh seed, test half", marker=look)
+    dots = markers(scores, spread, text, name="fresh seed, test part", marker=look)
     look = {"color": GREEN, "size": 13, "symbol": "diamond"}
     mean = one(item.mean, confirmed_hover(spec, item), "mean ± std", look)
     std = score_text.shown(spec, item.std) if len(scores) > 1 else 0.0
@@ -97,5 +97,5 @@ def _traces(spec: StudySpec, item: Confirmation, row: int) -> list[go.Scatter]:
 def confirmed_hover(spec: StudySpec, item: Confirmation) -> str:
     """What is told of a confirmed configuration where the pointer is."""
     value = formatting.point_text(spec, item.mean, item.std, item.costs)
-    text = f"trial {item.source} confirmed: {value}<br>{len(item.scores)} fresh seeds, test half"
+    text = f"trial {item.source} confirmed: {value}<br>{len(item.scores)} fresh seeds, test part"
     return f"{text}<br>{beside}" if (beside := time_step.beside(spec, item)) else text

@@ -97,7 +97,7 @@ def note(spec: StudySpec) -> str:
     text = (
         f"Every complete trial of the search, its score against its {' and its '.join(labels)}; "
         f"{front}. With error bars: what the trials that were confirmed gave on fresh seeds and "
-        f"the test half, mean ± standard deviation."
+        f"the test part, mean ± standard deviation."
     )
     if spec.reported is not None:
         text += f" Dashed, with its band: {formatting.reported_text(spec)}."

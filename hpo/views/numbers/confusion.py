@@ -1,4 +1,4 @@
-"""How the best network of a study reads the test half: the confusion matrix that is kept of it."""
+"""How the best network of a study reads the test part: the confusion matrix that is kept of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HEAD = ["class", "read_as", "series"]
 
 @dataclass(frozen=True, kw_only=True)
 class Confusion:
-    """Counts of the series of the test half."""
+    """Counts of the series of the test part."""
 
     classes: Sequence[str]
     read_as: Sequence[str]

@@ -65,7 +65,7 @@ def html(
     """The report as one self-contained page: a pure function of the snapshots.
 
     ``others`` are the studies that its figure is drawn with, as far as they are there, ``kept`` is
-    how its best network reads the test half.
+    how its best network reads the test part.
     """
     spec = snapshot.spec
     sections = [_figure(snapshot, others)]
@@ -170,7 +170,7 @@ def _convergence(snapshot: StudySnapshot) -> Section:
         note += (
             " At the right end, what the search claimed of the confirmed trials (ring), and what "
         )
-        note += "fresh seeds gave on the test half, mean ± standard deviation (diamond)."
+        note += "fresh seeds gave on the test part, mean ± standard deviation (diamond)."
     begun = warm_start.summary(spec)
     note += f" {formatting.capital(begun)}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
@@ -252,8 +252,8 @@ def _confirmation(snapshot: StudySnapshot) -> Section:
         note = none if spec.confirm is None else "Nothing has been confirmed yet."
         return Section(name=name, title=title, note=note)
     what = views_verdict.confirmed_of(spec) if spec.costs else "The best of the search"
-    note = f"{what}, trained on the whole training half from fresh seeds "
-    note += f"({spec.confirm_epochs} epochs) and tested once on the test half."
+    note = f"{what}, trained on the whole training part from fresh seeds "
+    note += f"({spec.confirm_epochs} epochs) and tested once on the test part."
     if spec.protocol == Protocol.PAPER:
         note += f" Their parameters were {views_verdict.PAPER_PROTOCOL}."
     if any(item.checked for item in found):
@@ -268,7 +268,7 @@ def _confirmation(snapshot: StudySnapshot) -> Section:
 
 def _confusion(kept: Confusion) -> Section:
     share = 100 * kept.right / kept.total
-    note = "How the network that is kept of the study, one of the best trial, reads the test half, "
+    note = "How the network that is kept of the study, one of the best trial, reads the test part, "
     note += "as its traces show it: on the solved equation, where there is one. "
     note += f"{kept.right:,} of {kept.total:,} series rightly ({share:.1f} %)"
     worst = [f"{a} as {b or 'nothing finite'} ({n})" for a, b, n in kept.errors(3)]

@@ -1,7 +1,7 @@
 """How the best trial of a study learnt: all its networks, epoch by epoch, as numbers and a picture.
 
 Those of the search are scored after each epoch; those of the confirmation once, at their end, since
-the test half chooses nothing. The loss is that of the training data.
+the test part chooses nothing. The loss is that of the training data.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class LineStyle:
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """Some neurons of a trained network, on some series of the test half."""
+    """Some neurons of a trained network, on some series of the test part."""
 
     retrained: Retrained
     trace: Trace
@@ -193,7 +193,7 @@ def default(retrained: Retrained) -> Replay:
 
 
 def confusion(network: NetworkMember) -> Confusion:
-    """How a trained network reads every series of the test half, some at a time."""
+    """How a trained network reads every series of the test part, some at a time."""
     labels = network.test_labels.tolist()
     least = max(1, _VALUES // network.trace([0], "y").values.size)
     read = []
@@ -210,7 +210,7 @@ def confusion(network: NetworkMember) -> Confusion:
 
 
 def pick_images(network: NetworkMember, images: Sequence[int] | None) -> list[int]:
-    """Positions in the test half, checked; without any, one of each of the first classes.
+    """Positions in the test part, checked; without any, one of each of the first classes.
 
     Raises:
         HpoError: a position does not exist.
@@ -224,14 +224,14 @@ def pick_images(network: NetworkMember, images: Sequence[int] | None) -> list[in
     for image in images:
         if not 0 <= image < count:
             raise HpoError(
-                f"--images {image}: a position in the test half must hold, but got {image}. "
+                f"--images {image}: a position in the test part must hold, but got {image}. "
                 f"Valid: 0 to {count - 1}."
             )
     return list(dict.fromkeys(images))
 
 
 def pick_classes(network: NetworkMember, classes: Sequence[str], each: int) -> list[int]:
-    """The first ``each`` series of each class in the test half, class by class.
+    """The first ``each`` series of each class in the test part, class by class.
 
     Raises:
         HpoError: a class does not exist, or has fewer series.
@@ -253,7 +253,7 @@ def pick_classes(network: NetworkMember, classes: Sequence[str], each: int) -> l
         found = [position for position, label in enumerate(labels) if label == number]
         if len(found) < each:
             raise HpoError(
-                f"--per-class {each}: as many series of every class in the test half must hold, "
+                f"--per-class {each}: as many series of every class in the test part must hold, "
                 f"but got {len(found)} of class {name}. Ask for fewer."
             )
         picked += found[:each]

@@ -31,9 +31,9 @@ from objectives.inspection import NetworkMember, NetworkObjective
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 SPLITS = {
-    Protocol.VALIDATION: "validation data of the training half",
-    Protocol.PAPER: "the test half, on which the search was made, too",
-    Protocol.CONFIRM: "the test half",
+    Protocol.VALIDATION: "validation data of the training part",
+    Protocol.PAPER: "the test part, on which the search was made, too",
+    Protocol.CONFIRM: "the test part",
 }
 """The data that scores a network, as a sentence names it."""
 
@@ -79,7 +79,7 @@ class Choice:
 
     @property
     def scored_on(self) -> str:
-        """``the test half``: the data that scored it."""
+        """``the test part``: the data that scored it."""
         return SPLITS[self.protocol]
 
     @property

@@ -131,7 +131,7 @@ def _caption(replay: Replay) -> list[str]:
     n = len(trace.images)
     read = "reads all of them rightly" if not wrong else f"reads {wrong} of them wrongly"
     sentences = [
-        f"Each line is one series of the test half ({n} in all); the network {read}.",
+        f"Each line is one series of the test part ({n} in all); the network {read}.",
         f"An input point lasts {trace.dt_ns:.4g} ns; the class is read from the last layer at the "
         f"end.",
     ]

@@ -23,7 +23,7 @@ from objectives.networks.kernels.passes import (
     Pass,
     SpintronicKernel,
 )
-from objectives.networks.kernels.sparse import LANES
+from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.structure import (
     Floats,
     SparseStructure,

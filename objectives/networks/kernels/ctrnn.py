@@ -24,8 +24,8 @@ from objectives.networks.kernels.compiling import kernel
 from objectives.networks.kernels.dense import collect, drives, pull
 from objectives.networks.kernels.elementary import ONE, ZERO, tanh
 from objectives.networks.kernels.simd import element, load, splat, store
+from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.sparse import (
-    LANES,
     copy,
     fill,
     gather_adjoint,

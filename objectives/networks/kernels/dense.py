@@ -21,7 +21,8 @@ from objectives.networks.kernels.simd import (
     splat,
     store,
 )
-from objectives.networks.kernels.sparse import LANES, constant_drive, fill, gather
+from objectives.networks.kernels.sizes import LANES
+from objectives.networks.kernels.sparse import constant_drive, fill, gather
 from objectives.networks.kernels.structure import TILE
 
 CHUNK = 8  # steps whose rows stay in the second-level cache

@@ -28,8 +28,8 @@ from objectives.networks.kernels.simd import (
     store,
     where_less,
 )
+from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.sparse import (
-    LANES,
     constant_drive,
     copy,
     fill,

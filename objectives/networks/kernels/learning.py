@@ -14,7 +14,8 @@ import numpy as np
 from objectives.networks.kernels.compiling import kernel
 from objectives.networks.kernels.elementary import ONE, TWO, ZERO
 from objectives.networks.kernels.simd import element, load, splat, store
-from objectives.networks.kernels.sparse import LANES, add_products_to
+from objectives.networks.kernels.sizes import LANES
+from objectives.networks.kernels.sparse import add_products_to
 
 
 @kernel

@@ -14,9 +14,10 @@ import numpy as np
 from torch import Tensor
 
 from objectives.networks.integrators import EXTRAPOLATION
-from objectives.networks.kernels import ctrnn, dense, sparse, spintronic
+from objectives.networks.kernels import ctrnn, dense, sizes, sparse, spintronic
 from objectives.networks.kernels.dense import CHUNK
-from objectives.networks.kernels.sparse import FOLD, LANES
+from objectives.networks.kernels.sizes import LANES
+from objectives.networks.kernels.sparse import FOLD
 from objectives.networks.kernels.structure import (
     TILE,
     Floats,
@@ -32,10 +33,6 @@ Forward = Callable[[Floats, Floats, tuple[int, ...], bool, bool], None]
 """A kernel on the input of a block, flat: also where to read to, shape, keep and fresh."""
 Backward = Callable[[Floats, Floats, tuple[int, ...], bool], None]
 """A kernel on the input of a block, flat: also what enters, shape and fresh."""
-MAX_TRAJECTORY = 2**27
-"""Floats of a trajectory that are kept: 512 MB. Of a longer one, segments are computed again."""
-_SEGMENT = 6
-"""Points of a segment are a multiple of it: arrays used in turn are then where they began."""
 
 
 class Kernel(ABC):
@@ -177,7 +174,7 @@ class SpintronicKernel(Kernel):
     @property
     def floats_per_step(self) -> int:
         """See ``Kernel``."""
-        return spintronic.STATE * self.row
+        return sizes.SPINTRONIC_ROWS * self.row
 
     def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """See ``Kernel``."""
@@ -237,7 +234,7 @@ class CtrnnKernel(Kernel):
     @property
     def floats_per_step(self) -> int:
         """See ``Kernel``."""
-        return self.row
+        return sizes.CTRNN_ROWS * self.row
 
     def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """See ``Kernel``."""
@@ -266,8 +263,8 @@ class Pass:
 
     Usage: ``begin``, then for every block ``forward`` and ``backward``, then ``deliver``.
 
-    A trajectory longer than ``MAX_TRAJECTORY`` is kept in segments, of which all but the last are
-    computed again on the way back, from the states between them.
+    A trajectory longer than ``sizes.MAX_TRAJECTORY`` is kept in segments, of which all but the last
+    are computed again on the way back, from the states between them.
 
     Args:
         kernel: what computes.
@@ -336,9 +333,8 @@ class Pass:
 
     def _first_points(self) -> list[int]:
         """The first points of the segments."""
-        n_most = MAX_TRAJECTORY // (self.kernel.floats_per_step * self.kernel.n_steps)
-        n_points = max(_SEGMENT, n_most // _SEGMENT * _SEGMENT)
-        return list(range(0, self.n_points, n_points if n_most < self.n_points else self.n_points))
+        per_point = self.kernel.floats_per_step * self.kernel.n_steps
+        return list(range(0, self.n_points, sizes.segment_points(self.n_points, per_point)))
 
     def forward(self, u: Floats) -> Floats:
         """Take a block of input, (time, channels, LANES), through time; ``read`` afterwards."""

@@ -10,11 +10,8 @@ from typing import Any
 from objectives.networks.kernels.compiling import inlined, kernel
 from objectives.networks.kernels.elementary import ONE, ZERO
 from objectives.networks.kernels.simd import add_products, element, load, splat, store
+from objectives.networks.kernels.sizes import LANES
 
-# sequences in a block: with 32, y of 96 neurons fits in half of L1, the sums of a row in the
-# registers of AVX2, and a trajectory of 128 steps in 5 MB; with 64, several steps per point took
-# twice as long
-LANES = 32
 FOLD = 8  # lanes in which the gradient of one weight is summed
 
 

@@ -24,8 +24,8 @@ from objectives.networks.kernels.compiling import inlined, kernel
 from objectives.networks.kernels.dense import collect, drives, pull
 from objectives.networks.kernels.elementary import ONE, TWO, ZERO, clip, exponential_parts
 from objectives.networks.kernels.simd import element, load, splat, store, where_less
+from objectives.networks.kernels.sizes import LANES, SPINTRONIC_ROWS
 from objectives.networks.kernels.sparse import (
-    LANES,
     copy,
     fill,
     gather_adjoint,
@@ -34,7 +34,7 @@ from objectives.networks.kernels.sparse import (
 )
 from objectives.networks.kernels.structure import TILE
 
-STATE = 3  # rows of a neuron's state, side by side: one stream of memory
+STATE = SPINTRONIC_ROWS  # of a neuron, side by side: one stream of memory
 X_MIN = np.float32(1e-30)
 """Amplitudes do not fall below: what has underflowed to 0 could never grow again."""
 _MAX_EXPONENT = np.float32(40.0)

@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from objectives.networks.kernels import learning, sparse
 from objectives.networks.kernels.passes import Kernel, Pass
-from objectives.networks.kernels.sparse import FOLD, LANES
+from objectives.networks.kernels.sizes import LANES
+from objectives.networks.kernels.sparse import FOLD
 from objectives.networks.kernels.structure import Floats, Integers
 from objectives.networks.kernels.work import in_threads
 

@@ -100,6 +100,7 @@ def test_a_dry_run_shows_the_plan_and_touches_no_database(study: Path) -> None:
     assert ["k", "1", "…", "8,", "whole", "numbers", "–"] in rows
     assert ["colour", "red", "|", "green", "–"] in rows
     assert ["workers", "3"] in rows
+    assert "\nmemory " not in done.stdout, "the toy cannot tell"
 
 
 def test_a_dry_run_shows_the_race_and_the_end_of_the_search(study: Path) -> None:
@@ -175,6 +176,7 @@ def test_a_dry_run_for_programs(study: Path) -> None:
     plan_ = json.loads(done.stdout)
     assert (plan_["event"], plan_["study"], plan_["spec"]["seed"]) == ("dry-run", "other", 9)
     assert (plan_["epochs_at_most"], plan_["epochs_at_least"], plan_["pace"]) == (1080, 1080, None)
+    assert plan_["memory"] is None
 
 
 def test_a_dry_run_shows_the_script_of_jobs(study: Path) -> None:

@@ -30,6 +30,10 @@ def spec(protocol: Protocol = Protocol.VALIDATION, **task: object) -> StudySpec:
     return validate(raw, where="test")
 
 
+def told(study: StudySpec) -> list[str]:
+    return plan.data(study, plan.read(study))
+
+
 @pytest.mark.parametrize("own", [False, True])
 def test_what_is_said_is_what_trains_and_scores(own: bool, tmp_path: Path) -> None:
     named = {"name": "arrays", "path": str(save(tmp_path / "data.npz"))} if own else {}
@@ -47,7 +51,7 @@ def test_what_is_said_is_what_trains_and_scores(own: bool, tmp_path: Path) -> No
 
 def test_series_of_unequal_lengths_are_said_to_be(tmp_path: Path) -> None:
     save_csv(tmp_path / "series", unequal(), labels())
-    (said,) = plan.data(spec(name="arrays", path=str(tmp_path / "series"), pad="before"))
+    (said,) = told(spec(name="arrays", path=str(tmp_path / "series"), pad="before"))
     assert said == (
         "60 series × 5 points × 2 channels; 3 classes; 21 train / 9 validation / 30 test; "
         "lengths 2–5, padded before"
@@ -55,15 +59,15 @@ def test_series_of_unequal_lengths_are_said_to_be(tmp_path: Path) -> None:
 
 
 def test_it_is_said_in_words_with_a_warning_where_axes_seem_to_be_swapped(tmp_path: Path) -> None:
-    assert plan.data(spec()) == [
+    assert told(spec()) == [
         "1,797 series × 64 points × 1 channel; 10 classes; 629 train / 269 validation / 899 test"
     ]
-    assert plan.data(spec(Protocol.PAPER)) == [
+    assert told(spec(Protocol.PAPER)) == [
         "1,797 series × 64 points × 1 channel; 10 classes; 898 train / 899 test"
     ]
     x = series()
     path = save(tmp_path / "swapped.npz", x=np.swapaxes(x, 1, 2))
-    said, warning = plan.data(spec(name="arrays", path=str(path)))
+    said, warning = told(spec(name="arrays", path=str(path)))
     assert said.startswith(f"{len(x)} series × {x.shape[2]} points × {x.shape[1]} channels; ")
     assert warning == (
         f"warning: {x.shape[1]} channels exceed {x.shape[2]} points. If these are the time points, "

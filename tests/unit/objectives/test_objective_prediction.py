@@ -87,7 +87,7 @@ def test_a_window_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="must hold") as caught:
         trained(window=300, window_washout=100)
     assert str(caught.value) == (
-        "window: `window + window_washout <= 330`, the points to train on, must hold, but got "
+        "window: `window <= 280`, the points to train on, must hold, but got "
         "window=300, window_washout=100. Lower them."
     )
 

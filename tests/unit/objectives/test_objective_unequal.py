@@ -31,7 +31,7 @@ def ending_in_nan() -> NDArray[np.float64]:
 
 
 def split_of(path: Path, **task: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The training half and the test half of everything, as networks get them."""
+    """The training part and the test part of everything, as networks get them."""
     found = load(ArraysParams(path=str(path), **task), protocol=Protocol.CONFIRM, member_seed=0)
     return found.train.x, found.score.x
 

@@ -26,15 +26,15 @@ from reproduction import (
     data,
     evidence,
     jobs,
-    judges,
     layers,
+    measures,
     page,
     readings,
     runs,
     sensitivity,
 )
 from reproduction.claims import Kind
-from reproduction.judges import Verdict
+from reproduction.measures import Verdict
 
 Accuracy = Callable[[dict[str, float]], float]
 
@@ -200,8 +200,8 @@ def test_drive_and_memory_of_a_broad_set(factor: float, verdict: str) -> None:
 def test_plateau_is_the_unbroken_run_around_the_best() -> None:
     made = {"fig2b": study("fig2b", bell(lambda p: 1.0))}
     curve = evidence.gather(made, {})["plain"].time_scales()
-    assert {p.x for p in judges.plateau(curve)} <= {0.4, 0.63, 1.0, 1.6, 2.5}
-    assert 0.4 <= judges.centre(curve) <= 2.5
+    assert {p.x for p in measures.plateau(curve)} <= {0.4, 0.63, 1.0, 1.6, 2.5}
+    assert 0.4 <= measures.centre(curve) <= 2.5
 
 
 def test_networks_of_all_splits_count_each_once() -> None:
@@ -210,7 +210,7 @@ def test_networks_of_all_splits_count_each_once() -> None:
     at_1_ns = evidence.gather(made, {})["plain"].at_optimum()
     assert at_1_ns is not None
     assert Counter(n.split for n in at_1_ns.networks) == {0: 10, 1: 10, 3: 10}
-    of_the_curve = judges.at(evidence.gather(made, {})["plain"].time_scales(), 1.0)
+    of_the_curve = measures.at(evidence.gather(made, {})["plain"].time_scales(), 1.0)
     assert of_the_curve is not None
     assert Counter(n.split for n in of_the_curve.networks) == {0: 10, 1: 10}
     drawn = evidence.gather(made, {})["plain"].resampled(random.Random(0)).at_optimum()
@@ -296,7 +296,7 @@ def test_layers_are_those_of_the_optimum_trained_again(name: str, tmp_path: Path
 def test_readings_agree_or_settle_a_verdict(cells: dict[str, tuple[str, int]], kind: Kind) -> None:
     def cell(verdict: str, n: int) -> claims.Cell:
         holds = (True,) * n + (False,) * (100 - n)
-        return claims.Cell(judges.Finding("", Verdict(verdict)), holds)
+        return claims.Cell(measures.Finding("", Verdict(verdict)), holds)
 
     own = {name: cell(*value) for name, value in cells.items()}
     assert claims.Answer(claims.CLAIMS[0], own).kind is kind

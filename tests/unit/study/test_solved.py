@@ -147,7 +147,7 @@ def test_no_view_hides_that_some_networks_were_not_tested(
     assert f": **{views_note.prose(live.rstrip('.'))}**" in text
     assert tested in terminal_live.confirming(snapshot).plain
     card = cards.cards(snapshot)["5-confirmed"]
-    assert f"test half, {tested}" in card
+    assert f"test part, {tested}" in card
     assert f"trial 0: {live}" in card
     assert time_step.told(snapshot.spec, named)["warning"] == warning
     assert "step_scores" not in time_step.told(snapshot.spec, named)
@@ -233,7 +233,7 @@ def test_report_note_and_card_say_it() -> None:
     assert f": **{plain}**. {time_step.SOLVED_MEANS}" in note
     card = cards.cards(OF_THE_STEP)["5-confirmed"]
     assert f"trial 0: {OF_STEP}. Lower max_step_ns." in card
-    assert "half, on the solved equation" in card
+    assert "part, on the solved equation" in card
     assert "mean at the study's step" in card
     for view in (report_page.html(OLD), views_note.text(OLD), cards.cards(OLD)["5-confirmed"]):
         assert "not tested on the solved equation" in view
@@ -276,7 +276,7 @@ def test_a_point_of_a_sweep_is_shown_solved() -> None:
     title = axes.get_title(loc="left").replace("\n", " ")
     assert title.endswith("accuracy 8.8 % on the solved equation, 94.4 % at the study's step")
     _, (label, *_) = axes.get_legend_handles_labels()
-    assert label == "2 networks, the test half, on the solved equation"
+    assert label == "2 networks, the test part, on the solved equation"
     drawn = [next(iter(line.get_ydata())) for line in axes.get_lines()]
     assert drawn == pytest.approx([8.3, 9.3])
     assert tables.score_cell(SWEPT.spec, point) == "94.4 %, 8.8 % solved"
@@ -310,7 +310,7 @@ def test_a_front_holds_the_solved_score() -> None:
     assert "94.4 ± 0.0 %  8.3 ± 0.0 %  2" in row
 
 
-HOW = "trained on the whole training half, tested once on the test half"
+HOW = "trained on the whole training part, tested once on the test part"
 
 
 def sweep(*points: Sequence[Solved | None]) -> StudySnapshot:

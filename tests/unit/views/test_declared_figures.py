@@ -172,7 +172,7 @@ def test_report_of_a_sweep_has_its_figure_and_no_search() -> None:
     page = report_page.html(measured(study, 6))
     assert "A &lt;title&gt;" in page
     assert "Not there yet: elsewhere." in page
-    assert "tested once on the test half; nothing was selected." in page
+    assert "tested once on the test part; nothing was selected." in page
     assert 'id="points"' in page
     assert 'id="convergence"' not in page
     shown = measured(study, 6)

@@ -107,7 +107,7 @@ def test_it_says_what_is_searched_and_what_it_is_held_against() -> None:
     assert "**Result:** none yet." in note
     assert "**Reported:** 89.83 ± 2.91 % (arXiv:2408.02835), n = 10." in note
     assert "60 trials of objective `toy_objective:ToyObjective`, 3 networks each, 30 epochs" in note
-    assert "The search never sees the test half of the data" in note
+    assert "The search never sees the test part of the data" in note
     assert "The best 2 configurations are then trained from 10 fresh seeds" in note
     assert "| `rate_per_ns` | 1/ns | 0.001 – 10, logarithmic | `0.07` |" in note
     assert "| `colour` |  | `red`, `green` | `red` |" in note

@@ -50,15 +50,15 @@ def test_every_network_of_the_best_trial_is_there() -> None:
     assert list(finals) == names
     assert finals["member 2"] == trial.members[2].score
     fresh = [row for row in found if row["network"].startswith("fresh")]
-    assert not any(row["score"] for row in fresh), "the test half chooses nothing"
+    assert not any(row["score"] for row in fresh), "the test part chooses nothing"
 
 
 def test_the_picture_says_what_was_scored_on_which_data() -> None:
     study = realistic(spec())
     said = texts(learning_curve.figure(study, best(study)))
     for text in (
-        "search: 3 networks, validation data of the training half",
-        "confirmation: 10 fresh seeds, the test half",
+        "search: 3 networks, validation data of the training part",
+        "confirmation: 10 fresh seeds, the test part",
         "reported 89.83 ± 2.91 % (arXiv:2408.02835)",
         f"toy-study, trial {best(study).number}\naccuracy ",
         "accuracy (%)",

@@ -213,7 +213,7 @@ def test_about_a_network_is_strict_json_with_units_scores_and_lineage() -> None:
     assert found["parameter_units"]["x"] == "1"
     assert "colour" not in found["parameter_units"]
     assert found["scores"]["identical_to_stored"] is True
-    assert found["scores"]["scored_on"] == "validation data of the training half"
+    assert found["scores"]["scored_on"] == "validation data of the training part"
     assert found["scores"]["trial_confirmed_scores"] == [0.7, 0.7]
     assert found["lineage"]["trial"] == 1
     assert (found["lineage"]["member"], found["lineage"]["fresh_seed"]) == (0, None)
@@ -244,7 +244,7 @@ def test_layers_and_neurons_are_picked_by_number_or_word() -> None:
     [
         (
             lambda: replay.pick_images(NET, [12]),
-            "--images 12: a position in the test half must hold, but got 12. Valid: 0 to 11.",
+            "--images 12: a position in the test part must hold, but got 12. Valid: 0 to 11.",
         ),
         (
             lambda: replay.pick_classes(NET, ["cosine"], 1),
@@ -253,7 +253,7 @@ def test_layers_and_neurons_are_picked_by_number_or_word() -> None:
         ),
         (
             lambda: replay.pick_classes(NET, ["sine"], 5),
-            "--per-class 5: as many series of every class in the test half must hold, but got 4 "
+            "--per-class 5: as many series of every class in the test part must hold, but got 4 "
             "of class sine. Ask for fewer.",
         ),
         (
@@ -325,7 +325,7 @@ def test_the_figure_has_a_panel_for_the_input_and_for_each_neuron() -> None:
     assert list(figure.data[0].x) == [0.5 * k for k in range(9)]
     texts = traces.page(shown(), "hpo trace")
     assert "<h1>toy-study, trial 1, member 0: accuracy " in texts
-    assert "2 × 3 neurons, scored on validation data of the training half" in texts
+    assert "2 × 3 neurons, scored on validation data of the training part" in texts
     assert "rate_per_ns = 0.02 1/ns" in texts
 
 

@@ -1,0 +1,159 @@
+"""How much memory a worker takes that trains a network: told before it is started.
+
+No objective imports this: what is said of memory is no part of what a study is computed with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from objectives.contents import Contents, SeriesContents
+from objectives.contract import TaskParams
+from objectives.ctrnn import CtrnnObjective
+from objectives.layered import LayeredParams
+from objectives.networks.kernels import sizes
+from objectives.networks.kernels.sizes import LANES
+from objectives.physics import n_steps, n_synapses
+from objectives.prediction import PredictionParams
+from objectives.spintronic import SpintronicObjective
+from objectives.tasks.recorded import RecordedParams
+
+Found = Contents | SeriesContents
+
+PROCESS = 750_000_000
+"""Bytes of a worker beside its network: 690 MB of libraries, kernels and sampler while it trains;
+830 MB where it has compiled the kernels, or drawn at the end of a study."""
+_FLOAT = 4
+_PER_WEIGHT, _PER_PAIR, _PER_SYNAPSE = 24, 6, 50
+"""Bytes of a weight (parameter, moments, gradient), of a pair of neurons, of a connection."""
+_SCORED = 512
+"""Series that are read at a time where a network is scored."""
+
+_EXPONENTIAL = ("exponential", "exponential-ab2", "exponential-ab3")
+_REFERENCE = {
+    "spintronic": dict.fromkeys(_EXPONENTIAL, 33) | {"euler": 8, "heun": 17, "rk4": 36},
+    "ctrnn": dict.fromkeys(_EXPONENTIAL, 5) | {"euler": 3, "heun": 6, "rk4": 10},
+}
+"""Floats of a neuron, a series and a step by which a process grows that trains with PyTorch.
+
+Between what autograd saves and, of large batches, what was measured; memory comes back in pieces.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What training a network takes, in bytes."""
+
+    worker: int
+    """Of the process, at most, without what is shared."""
+    trajectory: int
+    """Of these, what is kept for the way back."""
+    shared: int
+    """Data that all workers of a host map."""
+    gpu: int
+    """What is kept for the way back where a GPU trains."""
+
+
+def of_training(
+    objective: object, params: Any, task: TaskParams, found: Found | None
+) -> Memory | None:
+    """What one network takes; None of objectives and tasks that are not of this project.
+
+    Args:
+        objective: what trains it.
+        params: its validated hyper-parameters.
+        task: what it learns.
+        found: ``contents`` of the task.
+    """
+    known = isinstance(objective, SpintronicObjective | CtrnnObjective)
+    if not (known and isinstance(params, LayeredParams) and found):
+        return None
+    kind = "ctrnn" if isinstance(objective, CtrnnObjective) else "spintronic"
+    points, kept = _trajectory(kind, params, found)
+    on_gpu = params.device == "cuda"
+    data = _data(found)
+    is_shared = isinstance(task, RecordedParams) and _are_mapped(task)
+    own = _network(params, found) + _reading(params, found) + _noise(kind, params, points)
+    own += 0 if on_gpu else kept
+    own += 0 if is_shared else 2 * data  # as it was read, and as networks get it
+    return Memory(
+        worker=PROCESS + own,
+        trajectory=0 if on_gpu else kept,
+        shared=data if is_shared else 0,
+        gpu=kept if on_gpu else 0,
+    )
+
+
+def by_kernel(params: LayeredParams) -> bool:
+    """Whether the CPU kernels train it: see ``LayeredNetwork.beyond_kernel``."""
+    ideal = getattr(params, "q", 0.0) == 0.0 and getattr(params, "sigma", 1.0) == 1.0
+    return params.device == "cpu" and params.integrator in _EXPONENTIAL and ideal
+
+
+def _trajectory(kind: str, params: LayeredParams, found: Found) -> tuple[int, int]:
+    """Points that a network is trained through at a time, and bytes that are kept of them."""
+    points, n_series = found.points, found.train + found.validation
+    if isinstance(params, PredictionParams):
+        points, n_series = params.window + params.window_washout, n_series // params.window
+        if params.trained == "readout":
+            return points, 0
+    steps, widths = _steps(params), _widths(params)
+    batch = min(params.batch_size, n_series)
+    if not by_kernel(params):
+        floats = _REFERENCE[kind][params.integrator]
+        return points, _FLOAT * floats * batch * max(widths) * len(widths) * steps * points
+    rows = sizes.SPINTRONIC_ROWS if kind == "spintronic" else sizes.CTRNN_ROWS
+    per_point = rows * sum(widths) * LANES * steps
+    parts = min(params.threads, -(-batch // LANES))
+    return points, _FLOAT * parts * per_point * sizes.segment_points(points, per_point)
+
+
+def _network(params: LayeredParams, found: Found) -> int:
+    """Weights, what the training holds beside each, and where the synapses are."""
+    widths, n = _widths(params), sum(_widths(params))
+    weights = max(widths) * found.channels + (2 * len(widths) - 1) * max(widths) ** 2
+    names = ("layers", "width", "density_inter", "density_intra")
+    synapses = n_synapses(
+        channels=found.channels, **{name: getattr(params, name) for name in names}
+    )
+    return _PER_WEIGHT * weights + _PER_SYNAPSE * synapses + _PER_PAIR * n * (n + found.channels)
+
+
+def _reading(params: LayeredParams, found: Found) -> int:
+    """What scoring holds: a batch of series, or what is read after each point of one."""
+    if isinstance(found, SeriesContents):
+        points = max(found.train + found.validation, found.test)
+        return (2 * LANES * _FLOAT + 40) * points * _widths(params)[-1]
+    return 3 * _FLOAT * min(_SCORED, found.series) * found.points * found.channels
+
+
+def _noise(kind: str, params: LayeredParams, points: int) -> int:
+    """Jumps of the neurons of simulated chips."""
+    if params.variability is None or not params.variability.is_random:
+        return 0
+    parts, n = (2 if kind == "spintronic" else 1), sum(_widths(params))
+    chip = points * _steps(params) * parts * n * LANES
+    every = chip * params.variability.draws
+    return _FLOAT * (chip + min(every, sizes.MAX_KEPT_NOISE) if by_kernel(params) else every)
+
+
+def _data(found: Found) -> int:
+    n = found.series if isinstance(found, Contents) else 1
+    return _FLOAT * n * found.points * found.channels
+
+
+def _are_mapped(task: RecordedParams) -> bool:
+    from objectives.tasks import shared
+
+    return task.pinned and shared.are_large(task.files)
+
+
+def _steps(params: LayeredParams) -> int:
+    names = ("dt_ns", "steps_per_point", "max_step_ns")
+    return n_steps(**{name: getattr(params, name) for name in names})
+
+
+def _widths(params: LayeredParams) -> tuple[int, ...]:
+    width = params.width
+    return width if isinstance(width, tuple) else (width,) * params.layers
