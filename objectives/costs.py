@@ -37,6 +37,8 @@ class ChecksTask(Protocol):
     def check_task(self, params: Any, task: Any, protocol: contract.Protocol) -> None:
         """Refuse parameters for which there is not enough of the data.
 
+        A launch asks of draws of the space, with every range at its upper end.
+
         Args:
             params: validated hyper-parameters, an instance of ``Objective.Params``.
             task: the validated ``[task]`` table.

@@ -21,9 +21,9 @@ from objectives.tasks.recorded import RecordedParams
 
 Found = Contents | SeriesContents
 
-PROCESS = 750_000_000
-"""Bytes of a worker beside its network: 690 MB of libraries, kernels and sampler while it trains;
-830 MB where it has compiled the kernels, or drawn at the end of a study."""
+PROCESS = 830_000_000
+"""Bytes of a worker beside its network: libraries, kernels and sampler, 690 MB while it trains, and
+this where it has compiled the kernels, or drawn at the end of a study."""
 _FLOAT = 4
 _PER_WEIGHT, _PER_PAIR, _PER_SYNAPSE = 24, 6, 50
 """Bytes of a weight (parameter, moments, gradient), of a pair of neurons, of a connection."""
@@ -46,7 +46,7 @@ class Memory:
     """What training a network takes, in bytes."""
 
     worker: int
-    """Of the process, at most, without what is shared."""
+    """Of the process, without what is shared."""
     trajectory: int
     """Of these, what is kept for the way back."""
     shared: int
@@ -66,7 +66,8 @@ def of_training(
         task: what it learns.
         found: ``contents`` of the task.
     """
-    known = isinstance(objective, SpintronicObjective | CtrnnObjective)
+    is_ours = type(objective).__module__.startswith("objectives.")
+    known = is_ours and isinstance(objective, SpintronicObjective | CtrnnObjective)
     if not (known and isinstance(params, LayeredParams) and found):
         return None
     kind = "ctrnn" if isinstance(objective, CtrnnObjective) else "spintronic"

@@ -101,14 +101,14 @@ class PredictionObjective(LayeredObjective[P]):
 
     def shape(self, task: TaskParams) -> Shape:
         """See ``LayeredObjective``: costs are those of one point."""
-        return _shape(cast(SeriesParams, task))
+        return _sizes(cast(SeriesParams, task))[0]
 
     def check_task(self, params: P, task: TaskParams, protocol: Protocol) -> None:
         """Refuse a window that is longer than what trains; see ``costs.ChecksTask``."""
         own, series = cast(PredictionParams, params), cast(SeriesParams, task)
         if own.trained == "readout":
             return
-        n_train, n_validation = _parts(series)
+        _, (n_train, n_validation) = _sizes(series)
         check_window(
             length=own.window,
             washout=own.window_washout,
@@ -127,14 +127,10 @@ class PredictionObjective(LayeredObjective[P]):
 
 
 @lru_cache(maxsize=8)
-def _parts(task: SeriesParams) -> tuple[int, int]:
-    return parts(task, task.series())
-
-
-@lru_cache(maxsize=8)
-def _shape(task: SeriesParams) -> Shape:
+def _sizes(task: SeriesParams) -> tuple[Shape, tuple[int, int]]:
+    """What costs depend on, and the points that train and validate."""
     series = task.series()
-    return Shape(1, series.u.shape[1], series.target.shape[1])
+    return Shape(1, series.u.shape[1], series.target.shape[1]), parts(task, series)
 
 
 class SpintronicPredictionObjective(

@@ -38,11 +38,6 @@ class Need:
         """Of all workers."""
         return self.workers * self.network.worker + self.network.shared
 
-    @property
-    def exceeds(self) -> bool:
-        """Whether this machine has less."""
-        return self.machine is not None and self.workers > 0 and self.total > self.machine
-
     def text(self) -> str:
         """``about 1.5 GB: 2 workers × 759 MB (7 MB of it trajectories); this machine has 9 GB``."""
         network = self.network
@@ -57,9 +52,9 @@ class Need:
 
     def warning(self) -> str:
         """What is said before a launch that hardly fits; empty of one that does."""
-        if not self.exceeds:
+        if self.machine is None or self.workers == 0 or self.total <= self.machine:
             return ""
-        fits = (self.machine - self.network.shared) // self.network.worker if self.machine else 0
+        fits = (self.machine - self.network.shared) // self.network.worker
         todo = f"Take at most {fits} (--workers)" if fits > 0 else "Make them smaller"
         return f"warning: the largest networks may not fit in memory: {self.text()}. {todo}."
 
@@ -89,7 +84,8 @@ def largest(spec: StudySpec, found: Found | None) -> Memory | None:
         for number in range(spec.sweep.size):
             best = _larger(spec, found, spec.point(number), best)
         return best and best[0]
-    for params in islice(constraints.draws(spec, spec.seed, {}), DRAWS):
+    n = constraints.DRAWS if spec.constraints else DRAWS  # of which hardly any may fit
+    for params in islice(constraints.draws(spec, spec.seed, {}), n):
         best = _larger(spec, found, params, best)
     for name, dimension in spec.in_order.items() if best else ():
         for value in dimension.choices or (dimension.low, dimension.high):

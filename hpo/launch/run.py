@@ -190,7 +190,7 @@ class Launch:
     def _memory_warning(self, workers: int) -> list[str]:
         here = self._defaults.executor == "local"
         need = memory.need(self._spec, self._found, workers, here=here)
-        return [need.warning()] if need and need.exceeds else []
+        return [said] if need and (said := need.warning()) else []
 
     def _how_to_start_a_worker(self, snapshot: StudySnapshot) -> str:
         where = "" if self._storage.embedded else "with HPO_STORAGE set to this database: "

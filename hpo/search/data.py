@@ -13,7 +13,7 @@ from hpo.search import constraints
 from hpo.study.spec import StudySpec
 from objectives.costs import ChecksTask
 
-DRAWS = 100
+DRAWS = 1000
 """Uniform draws of the space that are looked at."""
 
 

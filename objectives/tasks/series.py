@@ -148,10 +148,10 @@ def check_window(*, length: int, washout: int, n_points: int, n_before: int) -> 
     Raises:
         ValueError: see ``windows``.
     """
-    what, most = "window", n_points
+    what, most, asked = "window", n_points, length
     if length <= n_points:
-        what, most = "window + window_washout", n_before + n_points
-    if length > n_points or length + washout > most:
+        what, most, asked = "window + window_washout", n_before + n_points, length + washout
+    if asked > most:
         raise ValueError(
             f"window: `{what} <= {most}`, the points to train on, must hold, "
             f"but got window={length}, window_washout={washout}. Lower them."

@@ -1,8 +1,8 @@
 """Large data once per host: prepared by the first process, on disk, and mapped by all of them.
 
 Mapped pages are the same memory in every process. The files are in the user's cache directory and
-may be deleted at any time (who has mapped one keeps it); their names are hashes of all that they
-were made of. When one is written, those go that nobody has asked for in ``KEPT_S``.
+may be deleted at any time (who has mapped one on this host keeps it); their names are hashes of all
+that they were made of. When one is written, those go that nobody has asked for in ``KEPT_S``.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def _remove_old(cache: Path) -> None:
         with suppress(OSError):  # somebody was faster, or has locked it
             if folder.stat().st_mtime < before:
                 with _locked(folder.with_suffix(".lock"), fcntl.LOCK_EX | fcntl.LOCK_NB):
-                    shutil.rmtree(folder)
+                    shutil.rmtree(folder.rename(folder.with_suffix(".draft")))
 
 
 def _write(folder: Path, halves: Halves) -> None:

@@ -90,6 +90,7 @@ class User:
         out, err = process.communicate(timeout=500)
         assert process.returncode == status, err + out
         assert "hpo/launch/run.py" not in err, "a traceback of ours is no message"
+        assert status or "Traceback" not in err, "where it fails, it may quote a worker's"
         return out, err
 
     def run(self, *line: str, status: int = 0) -> tuple[str, str]:

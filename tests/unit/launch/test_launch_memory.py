@@ -15,6 +15,7 @@ from hpo.launch.memory import Need
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from objectives.memory import Memory, of_training
+from objectives.spintronic import SpintronicObjective
 
 
 def spec(**tables: Any) -> StudySpec:
@@ -62,6 +63,19 @@ def test_a_sweep_is_as_large_as_its_largest_point() -> None:
     assert largest(study) == training(study, width=64)
 
 
+def test_nothing_is_told_of_an_objective_that_derives_from_ours() -> None:
+    """It may train another network."""
+
+    class Own(SpintronicObjective):
+        pass
+
+    study = spec(space={"width": {"low": 8, "high": 300}})
+    params = Own.Params()
+    found = plan.read(study)
+    assert of_training(SpintronicObjective(), params, study.task_params, found) is not None
+    assert of_training(Own(), params, study.task_params, found) is None
+
+
 def need(machine: int | None, **network: int) -> Need:
     own = {"worker": 1_200_000_000, "trajectory": 512_000_000, "shared": 0, "gpu": 0, **network}
     return Need(network=Memory(**own), workers=3, machine=machine)
@@ -96,7 +110,7 @@ def test_it_is_said_in_a_line(found: Need, said: str) -> None:
 )
 def test_too_little_is_warned_of(machine: float, todo: str) -> None:
     found = need(int(machine))
-    assert found.exceeds
+    assert found.warning()
     assert found.warning() == (
         "warning: the largest networks may not fit in memory: about 3.6 GB: "
         f"{EACH}; this machine has {machine / 1e9:.1f} GB. {todo}"
@@ -118,7 +132,7 @@ def test_a_dry_run_says_it(tmp_path: Path) -> None:
     line += ["--workers", "3", "--storage", "postgresql://me@127.0.0.1:1/nowhere"]
     done = subprocess.run(line, capture_output=True, text=True, check=True, cwd=tmp_path)
     (said,) = [row for row in done.stdout.splitlines() if row.startswith("memory ")]
-    assert ": 3 workers × 759 MB (7 MB of it trajectories); this machine has " in said
+    assert ": 3 workers × 839 MB (7 MB of it trajectories); this machine has " in said
     done = subprocess.run([*line, "--json"], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)["memory"]
     assert found["workers"] == 3
