@@ -289,7 +289,7 @@ def test_a_launch_that_may_not_fit_in_memory_says_so_and_begins(user: User) -> N
         assert len(warned) == (workers == "2")
         for said in warned:
             assert said == (
-                "warning: the largest networks may not fit in memory: about 1.5 GB: 2 workers × "
-                "752 MB (0 MB of it trajectories); this machine has 1.0 GB. Take at most 1 "
+                "warning: the largest networks may not fit in memory: about 1.7 GB: 2 workers × "
+                "832 MB (0 MB of it trajectories); this machine has 1.0 GB. Take at most 1 "
                 "(--workers)."
             )
