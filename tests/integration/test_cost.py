@@ -133,9 +133,9 @@ def test_what_is_confirmed_is_what_the_snapshot_ranks_first(finished: str) -> No
     assert {slot.source for slot in snapshot.confirm} == set(wanted)
     reached = [s for s in snapshot.front if s.score is not None and s.score >= 0.6]
     assert len(reached) > 3, "nothing to choose among: no test"
-    by_first, by_last = (sorted(reached, key=lambda s, k=k: s.costs[k]) for k in (0, -1))  # type: ignore[misc]
-    first = by_first[0]
-    second = next(slot for slot in (by_last[0], by_first[1]) if slot is not first)
+    first, next_first = sorted(reached, key=lambda slot: slot.costs[0])[:2]
+    by_last = min(reached, key=lambda slot: slot.costs[-1])
+    second = next_first if by_last is first else by_last
     best = max(reached, key=lambda slot: slot.score or 0.0)
     assert wanted == [first.number, second.number, best.number]
     for item in snapshot.confirmations:

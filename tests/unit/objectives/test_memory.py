@@ -79,7 +79,8 @@ def test_the_reference_takes_more_than_autograd_saves(kind: str, integrator: str
 
 
 def by_kernel_of(kind: str, params: dict[str, Any]) -> bool:
-    return by_kernel(objectives.load(kind).Params(**params))  # type: ignore[arg-type]
+    found: Any = objectives.load(kind).Params(**params)
+    return by_kernel(found)
 
 
 def test_what_no_kernel_computes_is_known() -> None:

@@ -51,12 +51,9 @@ def history(spec: StudySpec, count: int) -> list[Past]:
     for number in range(count):
         own = suggest.suggest(spec, number, trials)
         x, k = float(own.params["x"]), int(own.params["k"])
-        outcome = {
-            "score": 0.9 - (x - 0.3) ** 2 - 0.01 * (k - 5) ** 2,
-            "costs": (k * (0.2 + x), 100.0 * k),
-        }
-        outcome["costs"] = outcome["costs"][: len(spec.costs)]  # type: ignore[index]
-        trials.append(Past(suggestion=own, state=SlotState.COMPLETE, **outcome))  # type: ignore[arg-type]
+        score = 0.9 - (x - 0.3) ** 2 - 0.01 * (k - 5) ** 2
+        costs = (k * (0.2 + x), 100.0 * k)[: len(spec.costs)]
+        trials.append(Past(suggestion=own, state=SlotState.COMPLETE, score=score, costs=costs))
     return trials
 
 
