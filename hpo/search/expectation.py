@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hpo.search import racing
+from hpo.search import racing, scales
 from hpo.search.cube import Cube
 from hpo.search.history import frozen
 from hpo.search.kriging_believer import Known
 from hpo.search.space import distributions
-from hpo.study.score_text import is_percent
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Past, SlotState
 
@@ -34,7 +33,7 @@ def expected(spec: StudySpec, trials: Sequence[Past]) -> dict[int, Expected]:
     made = [frozen(spec, space, number, past) for number, past in enumerate(seen)]
     told = [trial for trial, past in zip(made, seen, strict=True) if _is_complete(past)]
     cube = Cube(space, spec.present if spec.is_conditional else None)
-    known = Known(cube, told, maximize=spec.maximize, accuracies=is_percent(spec))
+    known = Known(cube, told, maximize=spec.maximize, scale=scales.modelled(spec))
     means, stds = known.expected(cube.points([made[number] for number in complete]))
     return {
         number: Expected(mean=float(mean), std=float(std))

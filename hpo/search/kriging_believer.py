@@ -3,10 +3,10 @@
 It suggests the point of the greatest expected improvement on the best score so far. Trials that
 run are believed to score what the process expects of them (Ginsbourger, Le Riche and Carraro,
 "Kriging is well-suited to parallelize optimization", 2010), so that several at a time look in
-different places. Accuracies are modelled by their logits: then differences among good networks
-count, and networks of one configuration scatter about alike, whether they are good or bad. A trial
-that the pruner ended has an extrapolated score (``racing.extrapolated``), which counts the less the
-earlier it was ended.
+different places. Accuracies are modelled by their logits and errors by their logarithms: then
+differences among good networks count, and networks of one configuration scatter about alike,
+whether they are good or bad. A trial that the pruner ended has an extrapolated score
+(``racing.extrapolated``), which counts the less the earlier it was ended.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 from scipy import optimize
-from scipy.special import expit
 
 from hpo.search import racing
 from hpo.search.cube import Axis, Cube, Present
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
+from hpo.search.scales import Scale
 
 KNOWN = 400
 """Trials, at most, that suggestions are made from."""
@@ -47,8 +47,6 @@ _CLIMBED = 8
 _STEPS = 30
 _BATCHES, _HALVINGS = 4, 10
 """With constraints: so often random points are drawn anew, and the way to a top is halved."""
-_EDGE = 0.002
-"""Added to an accuracy and to its complement: half an image of 250, so that logits are finite."""
 _NODES = 9
 """Of the quadrature over the scatter of networks."""
 _ALIKE = 1e-12
@@ -59,12 +57,12 @@ class Known:
     """What trials have scored, and a Gaussian process that knows it."""
 
     def __init__(
-        self, cube: Cube, trials: Sequence[FrozenTrial], *, maximize: bool, accuracies: bool
+        self, cube: Cube, trials: Sequence[FrozenTrial], *, maximize: bool, scale: Scale
     ) -> None:
         """Take complete trials, one at least whose score was measured (see ``racing``)."""
-        self._sign, self._accuracies = 1.0 if maximize else -1.0, accuracies
+        self._sign, self._scale = 1.0 if maximize else -1.0, scale
         scores = np.array([trial.value or 0.0 for trial in trials])
-        own = self._sign * (logits(scores) if accuracies else scores)
+        own = self._sign * scale.own(scores)
         y, self._centre, self._deviation = standardised(own)
         vague = np.array([t.system_attrs.get(racing.EXTRAPOLATED, 0.0) for t in trials])
         kept = most_telling(y, vague, KNOWN)
@@ -94,7 +92,7 @@ class Known:
         nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
         noise = math.exp(0.5 * self._theta[-2])
         own = self._sign * (self._centre + self._deviation * (y[:, None] + noise * nodes))
-        found: Array = (shares(own) if self._accuracies else own) @ weights / weights.sum()
+        found: Array = self._scale.scores(own) @ weights / weights.sum()
         return found
 
 
@@ -107,7 +105,7 @@ class KrigingBeliever(BaseSampler):
         *,
         search_space: Mapping[str, BaseDistribution],
         present: Present | None = None,
-        accuracies: bool,
+        scale: Scale,
         fits: Callable[[dict[str, Any]], bool] | None = None,
         seed: int,
     ) -> None:
@@ -118,7 +116,7 @@ class KrigingBeliever(BaseSampler):
                 first ones by number, however they end, and all until one is complete.
             search_space: of the study.
             present: what a trial has of it, if trials may lack some.
-            accuracies: whether scores are fractions in [0, 1], whose logits are modelled.
+            scale: on which scores are modelled.
             fits: which parameters may be suggested, once the process is asked; without it, all.
             seed: of this suggestion.
 
@@ -131,7 +129,7 @@ class KrigingBeliever(BaseSampler):
                 f"{n_startup_trials!r}."
             )
         self._n_startup, self._seed = n_startup_trials, seed
-        self._accuracies, self._fits = accuracies, fits
+        self._scale, self._fits = scale, fits
         self._cube = Cube(search_space, present)
 
     def infer_relative_search_space(
@@ -150,7 +148,7 @@ class KrigingBeliever(BaseSampler):
         if trial.number < self._n_startup or not told:
             return self._cube.params(self._cube.random(1, chance)[0])
         maximize = study.direction == StudyDirection.MAXIMIZE
-        known = Known(self._cube, told, maximize=maximize, accuracies=self._accuracies)
+        known = Known(self._cube, told, maximize=maximize, scale=self._scale)
         x = known.x[known.measured]
         centres = x[np.argsort(-known.process.predict(x)[0], kind="stable")]
         process = known.process
@@ -237,19 +235,6 @@ class KrigingBeliever(BaseSampler):
         """See ``BaseSampler``; asked where rounding put a value beside the steps of its range."""
         axis = Axis(param_distribution)
         return axis.value(axis.random(1, np.random.default_rng(self._seed))[0])
-
-
-def logits(shares: Array) -> Array:
-    """Logits of accuracies (n,); those beyond 0 or 1 count as 0 or 1."""
-    within = np.clip(shares, 0.0, 1.0)
-    found: Array = np.log((within + _EDGE) / (1.0 - within + _EDGE))
-    return found
-
-
-def shares(own: Array) -> Array:
-    """Accuracies of logits, of any shape; the inverse of ``logits``."""
-    found: Array = np.clip(expit(own) * (1.0 + 2.0 * _EDGE) - _EDGE, 0.0, 1.0)
-    return found
 
 
 def standardised(y: Array) -> tuple[Array, float, float]:

@@ -18,7 +18,7 @@ from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 
-_OURS = {"self", "seed", "search_space", "present", "fits", "accuracies", "args", "kwargs"}
+_OURS = {"self", "seed", "search_space", "present", "fits", "scale", "args", "kwargs"}
 """Constructor arguments that are no options: the study sets them itself."""
 
 

@@ -17,6 +17,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
+
+from hpo.search import scales
 from hpo.study.endings import networks_text
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
@@ -76,7 +79,8 @@ def levelled(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     finished = [past for past in seen if past.state == SlotState.COMPLETE]
     for members in spec.racing.rungs:
         pairs = [(past.score, mean_after(spec, past, members)) for past in finished]
-        gains = [full - part for full, part in pairs if full is not None and part is not None]
+        both = [(full, part) for full, part in pairs if full is not None and part is not None]
+        gains = [_gain(spec, full, part) for full, part in both]
         ahead[members] = statistics.fmean(gains) if gains else 0.0
     return [_levelled(spec, past, ahead) for past in seen]
 
@@ -85,7 +89,20 @@ def _levelled(spec: StudySpec, past: Past, ahead: dict[int, float]) -> Past:
     members = len(past.steps) - spec.budget.epochs + 1
     if past.state != SlotState.PRUNED or past.score is None or members not in ahead:
         return past  # one that was pruned within its first network is none of the race's
-    return replace(past, state=SlotState.COMPLETE, score=past.score + ahead[members])
+    score = _after(spec, past.score, ahead[members])
+    return replace(past, state=SlotState.COMPLETE, score=score)
+
+
+def _gain(spec: StudySpec, end: float, before: float) -> float:
+    """What a network has gained: see ``scales.gained``."""
+    own = scales.gained(spec).own(np.array([end, before]))
+    return float(own[0] - own[1])
+
+
+def _after(spec: StudySpec, before: float, gain: float) -> float:
+    """The score that gives, from one before."""
+    scale = scales.gained(spec)
+    return float(scale.scores(scale.own(np.array(before)) + gain))
 
 
 _BLIND = ("kriging-believer", "gp", "cmaes")
@@ -119,10 +136,12 @@ def extrapolated(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
         step = len(past.steps)
         if past.state == SlotState.PRUNED and whole and 0 < step <= last:
             if step not in gains:
-                gains[step] = statistics.median((p.score or 0.0) - p.steps[step - 1] for p in whole)
+                gains[step] = statistics.median(
+                    _gain(spec, p.score or 0.0, p.steps[step - 1]) for p in whole
+                )
             attrs = {**past.suggestion.attrs, EXTRAPOLATED: math.log(furthest / step)}
             own = replace(past.suggestion, attrs=attrs)
-            score = past.steps[-1] + gains[step]
+            score = _after(spec, past.steps[-1], gains[step])
             past = replace(past, suggestion=own, state=SlotState.COMPLETE, score=score)
         told.append(past)
     return told

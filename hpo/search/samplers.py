@@ -10,11 +10,10 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from hpo.search import seeds
+from hpo.search import scales, seeds
 from hpo.search.history import quiet
 from hpo.search.kriging_believer import KrigingBeliever
 from hpo.search.space import distributions
-from hpo.study.score_text import is_percent
 from hpo.study.spec import StudySpec
 
 SAMPLERS: dict[str, type[BaseSampler]] = {
@@ -55,7 +54,7 @@ def sampler(
         if name == "kriging-believer":
             there = spec.present if spec.is_conditional else None
             own: dict[str, Any] = {"search_space": distributions(spec), "present": there}
-            own |= {"accuracies": is_percent(spec), "fits": fits}
+            own |= {"scale": scales.modelled(spec), "fits": fits}
             return KrigingBeliever(seed=seed, **own, **options)
         if name == "tpe":
             space = None if spec.is_conditional else distributions(spec)

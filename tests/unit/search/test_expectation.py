@@ -13,7 +13,8 @@ from hpo.errors import SpecError
 from hpo.search.cube import Cube
 from hpo.search.expectation import expected
 from hpo.search.history import frozen
-from hpo.search.kriging_believer import KNOWN, Known, logits, shares
+from hpo.search.kriging_believer import KNOWN, Known
+from hpo.search.scales import LINEAR
 from hpo.search.space import distributions
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
@@ -78,15 +79,10 @@ def test_a_score_that_is_minimised_is_expected_as_one_that_is_maximised() -> Non
     ]
     cube = Cube(space)
     where = cube.points(trials)
-    up = Known(cube, trials, maximize=True, accuracies=False).expected(where)
-    down = Known(cube, losses, maximize=False, accuracies=False).expected(where)
+    up = Known(cube, trials, maximize=True, scale=LINEAR).expected(where)
+    down = Known(cube, losses, maximize=False, scale=LINEAR).expected(where)
     assert down[0] == pytest.approx(-up[0])
     assert down[1] == pytest.approx(up[1])
-
-
-def test_shares_invert_logits() -> None:
-    accuracies = np.array([0.0, 0.1, 0.5, 0.97, 1.0])
-    assert shares(logits(accuracies)) == pytest.approx(accuracies)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from hpo.errors import SpecError
 from hpo.search import kriging_believer
 from hpo.search.cube import Cube
 from hpo.search.gaussian_process import fit
-from hpo.search.kriging_believer import logits, standardised
+from hpo.search.kriging_believer import standardised
 from hpo.search.options import check
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
@@ -127,14 +127,6 @@ def test_it_learns_from_trials_that_were_ended(monkeypatch: pytest.MonkeyPatch) 
     assert float(suggest(spec, 16, trials).params["x"]) > 0.5
     assert told == [math.log(10 / len(trial.steps)) for trial in trials]
     assert len(set(told)) == 2
-
-
-def test_accuracies_are_compared_by_their_logits() -> None:
-    low, low_too, high, high_too = logits(np.array([0.2, 0.286, 0.92, 0.95]))
-    assert low_too - low == pytest.approx(high_too - high, rel=0.05)
-    beyond = logits(np.array([-0.2, 0.0, 0.5, 1.0, 1.3]))
-    assert list(beyond) == pytest.approx([-beyond[3], -beyond[3], 0.0, beyond[3], beyond[3]])
-    assert 6.0 < beyond[3] < 7.0
 
 
 def test_one_score_far_below_all_others_changes_nothing() -> None:

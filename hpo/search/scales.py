@@ -1,0 +1,68 @@
+"""How scores are compared: accuracies by logits, errors by logarithms, others as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from hpo.study.score_text import is_percent
+from hpo.study.spec import StudySpec
+
+Array = NDArray[np.float64]
+
+ERRORS = frozenset({"nrmse", "rmse", "mse", "mae", "smape"})
+"""Metrics that are never negative and span decades."""
+_EDGE = 0.002
+"""Added to an accuracy and to its complement: half an image of 250, so that logits are finite."""
+_LEAST = 1e-9
+"""Errors below it count as it: logarithms are finite."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A monotonous map of scores (any shape), and its inverse."""
+
+    own: Callable[[Array], Array]
+    scores: Callable[[Array], Array]
+
+
+def logits(shares: Array) -> Array:
+    """Logits of accuracies, of any shape; those beyond 0 or 1 count as 0 or 1."""
+    within = np.clip(shares, 0.0, 1.0)
+    found: Array = np.log((within + _EDGE) / (1.0 - within + _EDGE))
+    return found
+
+
+def shares(own: Array) -> Array:
+    """Accuracies of logits, of any shape; the inverse of ``logits``."""
+    found: Array = np.clip(expit(own) * (1.0 + 2.0 * _EDGE) - _EDGE, 0.0, 1.0)
+    return found
+
+
+def logarithms(errors: Array) -> Array:
+    """Logarithms of errors, of any shape."""
+    found: Array = np.log(np.maximum(errors, _LEAST))
+    return found
+
+
+def _same(scores: Array) -> Array:
+    return scores
+
+
+LINEAR = Scale(_same, _same)
+LOGIT = Scale(logits, shares)
+LOG = Scale(logarithms, np.exp)
+
+
+def modelled(spec: StudySpec) -> Scale:
+    """Where good scores differ as visibly as bad ones, and networks scatter about alike."""
+    return LOGIT if is_percent(spec) else gained(spec)
+
+
+def gained(spec: StudySpec) -> Scale:
+    """Where what a network gains by longer training is added: errors shrink by a factor."""
+    return LOG if spec.objective_impl.metric in ERRORS else LINEAR

@@ -1,0 +1,109 @@
+"""Scales on which scores are compared: accuracies, errors, others."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from workers import toy_spec
+
+from hpo.search import racing, scales
+from hpo.search.cube import Cube
+from hpo.search.history import frozen
+from hpo.search.kriging_believer import Known
+from hpo.search.scales import LINEAR, LOG, LOGIT, Scale
+from hpo.search.space import distributions
+from hpo.study.file import load
+from hpo.study.spec import StudySpec
+from hpo.study.trials import Past, SlotState, Suggestion
+
+
+@pytest.fixture(scope="module")
+def narma10() -> StudySpec:
+    return load("narma10")
+
+
+def curve(spec: StudySpec, *errors: float) -> Past:
+    """A complete trial, or one that was pruned within its first network."""
+    ended = SlotState.PRUNED if len(errors) < spec.budget.epochs else SlotState.COMPLETE
+    params = {name: d.low for name, d in distributions(spec).items()}  # type: ignore[attr-defined]
+    return Past(suggestion=Suggestion(params=params), state=ended, score=errors[-1], steps=errors)
+
+
+def test_accuracies_are_compared_by_their_logits() -> None:
+    low, low_too, high, high_too = LOGIT.own(np.array([0.2, 0.286, 0.92, 0.95]))
+    assert low_too - low == pytest.approx(high_too - high, rel=0.05)
+    beyond = LOGIT.own(np.array([-0.2, 0.0, 0.5, 1.0, 1.3]))
+    assert list(beyond) == pytest.approx([-beyond[3], -beyond[3], 0.0, beyond[3], beyond[3]])
+    assert 6.0 < beyond[3] < 7.0
+
+
+def test_errors_are_compared_by_their_logarithms_which_are_finite() -> None:
+    one, tenth, none = LOG.own(np.array([1.0, 0.1, 0.0]))
+    assert one - tenth == pytest.approx(np.log(10.0))
+    assert np.isfinite(none)
+
+
+@pytest.mark.parametrize("scale", [LINEAR, LOG, LOGIT])
+def test_scales_have_inverses(scale: Scale) -> None:
+    scores = np.array([1e-6, 0.1, 0.5, 0.97, 1.0])
+    assert scale.scores(scale.own(scores)) == pytest.approx(scores)
+
+
+def test_an_objective_says_by_its_metric_which_it_is(narma10: StudySpec) -> None:
+    accuracies = toy_spec()
+    assert (scales.modelled(accuracies), scales.gained(accuracies)) == (LOGIT, LINEAR)
+    assert (scales.modelled(narma10), scales.gained(narma10)) == (LOG, LOG)
+
+
+def test_an_error_cut_short_is_expected_to_shrink_by_a_factor(narma10: StudySpec) -> None:
+    half, late = narma10.budget.epochs // 2, narma10.budget.epochs - narma10.budget.epochs // 2
+    whole = curve(narma10, *[0.8] * half, *[0.2] * late)
+    found = racing.extrapolated(narma10, [whole, curve(narma10, *[0.1] * half)])
+    assert found[1].score == pytest.approx(0.1 * 0.2 / 0.8), "and not 0.1 - 0.6"
+
+
+def test_fewer_networks_are_levelled_by_a_factor(narma10: StudySpec) -> None:
+    budget = narma10.budget.model_copy(update={"members": 3})
+    raced = toy_spec(
+        budget={"members": 3, "epochs": 1}, racing={"rungs": [1]}, pruner={"name": "none"}
+    ).racing
+    spec = narma10.model_copy(update={"budget": budget, "racing": raced})
+    epochs = spec.budget.epochs
+    whole = curve(spec, *[0.4] * epochs, 0.3, 0.2)
+    found = racing.levelled(
+        spec, [whole, replace(curve(spec, *[0.1] * epochs), state=SlotState.PRUNED)]
+    )
+    assert found[1].score == pytest.approx(0.05), "and not 0.1 - 0.2"
+
+
+def test_no_error_is_expected_below_nought(narma10: StudySpec) -> None:
+    spec = toy_spec(space={"x": {"low": 0.0, "high": 1.0}})
+    space = distributions(spec)
+    at = np.linspace(0.0, 1.0, 12)
+    errors = 10.0 ** (-3.0 * np.sqrt(np.abs(at - 0.7)))[::-1]
+    made = [
+        frozen(
+            spec,
+            space,
+            number,
+            Past(
+                suggestion=Suggestion(params={"x": float(x)}),
+                state=SlotState.COMPLETE,
+                score=float(error),
+            ),
+        )
+        for number, (x, error) in enumerate(zip(at, errors, strict=True))
+    ]
+    cube = Cube(space)
+    known = {
+        scale: Known(cube, made, maximize=False, scale=scale).expected(cube.points(made))[0]
+        for scale in (LINEAR, LOG)
+    }
+    off = {
+        scale: np.abs(np.log(np.maximum(mean, 1e-9) / errors)).max()
+        for scale, mean in known.items()
+    }
+    assert known[LOG].min() > 0.0
+    assert off[LOG] < off[LINEAR]
