@@ -48,7 +48,7 @@ class PredictionParams(BaseModel):
     window: Annotated[
         int,
         Field(ge=1, le=10_000, description="points of a training window whose error counts"),
-    ] = 20
+    ] = 100
     window_washout: Annotated[
         int,
         Field(
@@ -56,7 +56,7 @@ class PredictionParams(BaseModel):
             le=10_000,
             description="points before them through which the state runs from rest",
         ),
-    ] = 30
+    ] = 100
     batch_size: Annotated[
         int, Field(ge=1, le=100_000, description="windows per weight update, fewer in the last one")
     ] = 32
@@ -93,7 +93,7 @@ class PredictionObjective(LayeredObjective[P]):
     metric: ClassVar[str] = "nrmse"
     direction: ClassVar[Literal["maximize", "minimize"]] = "minimize"
     variability: ClassVar[type[BaseModel] | None] = None
-    unnamed: ClassVar[Mapping[str, float | int | str | bool]] = {}
+    unnamed: ClassVar[Mapping[str, float | int | str | bool]] = {"window": 20, "window_washout": 30}
     costs: ClassVar[Mapping[str, str]] = {
         **LayeredObjective.costs,
         "presentation_ns": "time that one point takes",
@@ -104,7 +104,7 @@ class PredictionObjective(LayeredObjective[P]):
         return _sizes(cast(SeriesParams, task))[0]
 
     def check_task(self, params: P, task: TaskParams, protocol: Protocol) -> None:
-        """Refuse a window that is longer than what trains; see ``costs.ChecksTask``."""
+        """Refuse a window that is longer than what trains; see ``capabilities.ChecksTask``."""
         own, series = cast(PredictionParams, params), cast(SeriesParams, task)
         if own.trained == "readout":
             return

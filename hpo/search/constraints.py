@@ -1,6 +1,6 @@
 """``[constraints]``: configurations that cost too much are never trained.
 
-What a network costs is known before it is trained (``objectives.costs``), so a suggestion that
+What a network costs is known before it is trained (``objectives.capabilities``): a suggestion that
 breaks a bound is drawn again. All of it is a pure function of the study's spec.
 """
 
@@ -21,7 +21,7 @@ from hpo.search.space import distributions
 from hpo.study import warm_start
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from objectives.costs import KnowsCosts
+from objectives.capabilities import KnowsCosts
 
 Params = Mapping[str, ParamValue]
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from hpo.errors import SpecError
 from hpo.search import constraints
 from hpo.study.spec import StudySpec
-from objectives.costs import ChecksTask
+from objectives.capabilities import ChecksTask
 
 DRAWS = 1000
 """Uniform draws of the space that are looked at."""

@@ -10,8 +10,8 @@ from hpo.study.messages import did_you_mean
 from hpo.study.search_tables import Racing
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, WarmStart
+from objectives.capabilities import KnowsCosts
 from objectives.contract import Protocol
-from objectives.costs import KnowsCosts
 
 MAX_GRID = 100_000
 """Points of a grid: Optuna makes them all before the first trial."""

@@ -21,7 +21,13 @@ from objectives.tasks.arrays import ArraysParams
 
 PAGE = (ROOT / "docs/how-to/tasks.md").read_text("utf-8")
 STUDIES = ("mnist-1d", "mnist-1d-ctrnn")
-NEED_DATA = ("fashion-mnist", "fashion-mnist-permuted", "spoken-digits", "spoken-digits-ctrnn")
+NEED_DATA = (
+    "fashion-mnist",
+    "fashion-mnist-784",
+    "fashion-mnist-permuted",
+    "spoken-digits",
+    "spoken-digits-ctrnn",
+)
 
 
 def example(name: str) -> ModuleType:

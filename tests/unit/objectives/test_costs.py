@@ -15,8 +15,8 @@ from toy_objective import ToyObjective
 
 import objectives
 from objectives import tasks
+from objectives.capabilities import KnowsCosts
 from objectives.contract import Protocol, TaskParams
-from objectives.costs import KnowsCosts
 from objectives.layered import LayeredObjective
 from objectives.tasks.arrays import ArraysParams
 from objectives.tasks.narma10 import Narma10Params
@@ -59,7 +59,7 @@ def test_costs_known_before_are_those_told_after(name: str, recording: TaskParam
     objective = objectives.load(name)
     assert isinstance(objective, KnowsCosts)
     if name.endswith("-prediction"):
-        recording = Narma10Params(n_train=100, n_test=100)
+        recording = Narma10Params(n_train=200, n_test=100)
     chance, seen = np.random.default_rng(5), set()
     for seed in range(60):
         params = some(objective, chance)  # type: ignore[arg-type]

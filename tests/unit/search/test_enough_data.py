@@ -26,7 +26,7 @@ def spec(task: dict[str, Any], base: Path = Path(), **tables: Any) -> StudySpec:
 
 
 NARMA10 = {"name": "narma10", "n_train": 200, "n_test": 100, "washout": 50}
-SHORT = "the points to train on, must hold, but got window=141, window_washout=30. Lower them."
+SHORT = "the points to train on, must hold, but got window=141, window_washout=100. Lower them."
 LONG = "the points to train on, must hold, but got window=100, window_washout=91. Lower them."
 
 

@@ -1,4 +1,4 @@
-"""What an objective can tell of a network before it is trained: costs, and that it cannot be."""
+"""What an objective may tell before training: costs of a network, and that data are too few."""
 
 from __future__ import annotations
 
