@@ -104,4 +104,6 @@ def stand_in(study: str, folder: Path) -> list[str]:
         return [f"task.path={save_images(folder)}", "task.n_train=30"]
     if task.get("name") == "spoken-digits":
         return [f"task.path={save_recordings(folder / 'digits.npz')}"]
+    if task.get("name") == "ucr":
+        return [f"task.path={save_ts(folder / 'Made')}"]
     return []
