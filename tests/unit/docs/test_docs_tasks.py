@@ -25,6 +25,7 @@ NEED_DATA = (
     "fashion-mnist",
     "fashion-mnist-784",
     "fashion-mnist-permuted",
+    "japanese-vowels",
     "spoken-digits",
     "spoken-digits-ctrnn",
 )
