@@ -14,21 +14,11 @@ import numpy as np
 import pytest
 from stack import ROOT
 
-from hpo.study.file import load as load_study
 from objectives.contract import Protocol
 from objectives.tasks import TASKS, load
 from objectives.tasks.arrays import ArraysParams
 
 PAGE = (ROOT / "docs/how-to/tasks.md").read_text("utf-8")
-STUDIES = ("mnist-1d", "mnist-1d-ctrnn")
-NEED_DATA = (
-    "fashion-mnist",
-    "fashion-mnist-784",
-    "fashion-mnist-permuted",
-    "japanese-vowels",
-    "spoken-digits",
-    "spoken-digits-ctrnn",
-)
 
 
 def example(name: str) -> ModuleType:
@@ -113,26 +103,3 @@ def test_every_task_has_its_example_on_the_page() -> None:
     assert {task["name"] for task in shown} == set(TASKS) - {"sequential-digits"}
     for task in shown:
         TASKS[task["name"]](**task)
-
-
-@pytest.mark.parametrize("name", STUDIES)
-def test_its_studies_load(name: str) -> None:
-    assert load_study(name).name == name
-
-
-@pytest.mark.parametrize("name", NEED_DATA)
-def test_its_studies_load_where_the_data_are(name: str, tmp_path: Path) -> None:
-    tree = tomllib.loads((ROOT / "studies" / f"{name}.toml").read_text("utf-8"))
-    path = images_or_recordings(tree["task"]["name"], tmp_path)
-    values = (
-        {"task.path": path, "task.n_train": 30}
-        if "n_train" in tree["task"]
-        else {"task.path": path}
-    )
-    assert load_study(name, values=values).name == name
-
-
-def images_or_recordings(task: str, folder: Path) -> str:
-    import datasets
-
-    return datasets.WRITTEN[task](folder)["path"]
