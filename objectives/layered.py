@@ -216,7 +216,7 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
         return shape(task)
 
     def costs_of(self, params: P, task: TaskParams) -> dict[str, float]:
-        """What a network costs, untrained; see ``costs.KnowsCosts``.
+        """What a network costs, untrained; see ``capabilities.KnowsCosts``.
 
         Masks have so many connections whatever the seed: see ``networks.sparsity``.
         """

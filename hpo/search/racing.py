@@ -71,7 +71,7 @@ def levelled(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
     A trial that left the race has an honest score, the mean over its first networks, and counts as
     complete. But networks differ in how hard their seeds are (each has its own split of the data):
     the mean difference between all networks and the first ones, over the trials that have both, is
-    added to it.
+    added to it (of errors a factor: ``scales.gained``).
     """
     if spec.racing is None:
         return list(seen)
@@ -117,8 +117,8 @@ def extrapolated(spec: StudySpec, seen: Sequence[Past]) -> list[Past]:
 
     Samplers such as ``gp`` and ``cmaes`` pass over pruned trials, and would go back to where these
     were; beside a cost, all do. So such a trial counts as complete, with its last value and what
-    others gained from that step on (their median): the complete ones, or, as long as there is none,
-    those that went the furthest. What is ``seen`` is ``levelled`` already.
+    others gained from that step on (their median, of errors a factor): the complete ones, or, as
+    long as there is none, those that went the furthest. What is ``seen`` is ``levelled`` already.
     """
     blind = spec.sampler.name in _BLIND or bool(spec.costs)
     if not blind or spec.pruner.name in ("none", "wilcoxon"):

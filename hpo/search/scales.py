@@ -18,8 +18,8 @@ ERRORS = frozenset({"nrmse", "rmse", "mse", "mae", "smape"})
 """Metrics that are never negative and span decades."""
 _EDGE = 0.002
 """Added to an accuracy and to its complement: half an image of 250, so that logits are finite."""
-_LEAST = 1e-9
-"""Errors below it count as it: logarithms are finite."""
+_NOUGHT = 0.1
+"""An error of nought counts as this part of the least of the others."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ def shares(own: Array) -> Array:
 
 def logarithms(errors: Array) -> Array:
     """Logarithms of errors, of any shape."""
-    found: Array = np.log(np.maximum(errors, _LEAST))
+    others, tiny = errors[errors > 0.0], float(np.finfo(np.float64).tiny)
+    nought = max(_NOUGHT * float(others.min()), tiny) if others.size else tiny
+    found: Array = np.log(np.where(errors > 0.0, errors, nought))
     return found
 
 
@@ -65,4 +67,5 @@ def modelled(spec: StudySpec) -> Scale:
 
 def gained(spec: StudySpec) -> Scale:
     """Where what a network gains by longer training is added: errors shrink by a factor."""
-    return LOG if spec.objective_impl.metric in ERRORS else LINEAR
+    is_error = spec.objective_impl.metric in ERRORS and not spec.maximize
+    return LOG if is_error else LINEAR

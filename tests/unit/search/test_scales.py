@@ -6,14 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from toy_objective import ToyObjective
 from workers import toy_spec
 
 from hpo.search import racing, scales
 from hpo.search.cube import Cube
+from hpo.search.expectation import expected
 from hpo.search.history import frozen
 from hpo.search.kriging_believer import Known
 from hpo.search.scales import LINEAR, LOG, LOGIT, Scale
 from hpo.search.space import distributions
+from hpo.search.suggest import suggest
 from hpo.study.file import load
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState, Suggestion
@@ -78,32 +81,68 @@ def test_fewer_networks_are_levelled_by_a_factor(narma10: StudySpec) -> None:
     assert found[1].score == pytest.approx(0.05), "and not 0.1 - 0.2"
 
 
+def searched(spec: StudySpec, power: float = 1.0) -> list[Past]:
+    """Complete trials, of errors that fall steeply where tau is large, to a power."""
+    params = {name: d.low for name, d in distributions(spec).items()}  # type: ignore[attr-defined]
+    trials = []
+    for k in range(12):
+        error = (1.0 if k < 6 else 1e-3) * 1.1**k
+        own = Suggestion(params={**params, "tau_ns": 1.0 + k})
+        past = Past(suggestion=own, state=SlotState.COMPLETE, score=error**power, steps=())
+        trials.append(past)
+    return trials
+
+
 def test_no_error_is_expected_below_nought(narma10: StudySpec) -> None:
-    spec = toy_spec(space={"x": {"low": 0.0, "high": 1.0}})
-    space = distributions(spec)
-    at = np.linspace(0.0, 1.0, 12)
-    errors = 10.0 ** (-3.0 * np.sqrt(np.abs(at - 0.7)))[::-1]
-    made = [
-        frozen(
-            spec,
-            space,
-            number,
-            Past(
-                suggestion=Suggestion(params={"x": float(x)}),
-                state=SlotState.COMPLETE,
-                score=float(error),
-            ),
-        )
-        for number, (x, error) in enumerate(zip(at, errors, strict=True))
-    ]
+    space, trials = distributions(narma10), searched(narma10)
     cube = Cube(space)
-    known = {
-        scale: Known(cube, made, maximize=False, scale=scale).expected(cube.points(made))[0]
+    made = [frozen(narma10, space, number, past) for number, past in enumerate(trials)]
+    between = replace(trials[0], suggestion=trials[0].suggestion)
+    where = np.concatenate(
+        [
+            cube.points([frozen(narma10, space, 0, moved(between, tau))])
+            for tau in np.linspace(1.0, 12.0, 45)
+        ]
+    )
+    least = {
+        scale: Known(cube, made, maximize=False, scale=scale).expected(where)[0].min()
         for scale in (LINEAR, LOG)
     }
-    off = {
-        scale: np.abs(np.log(np.maximum(mean, 1e-9) / errors)).max()
-        for scale, mean in known.items()
-    }
-    assert known[LOG].min() > 0.0
-    assert off[LOG] < off[LINEAR]
+    assert least[LINEAR] < 0.0 < least[LOG]
+
+
+def moved(past: Past, tau_ns: float) -> Past:
+    """The same trial at another place."""
+    params = {**past.suggestion.params, "tau_ns": float(tau_ns)}
+    return replace(past, suggestion=replace(past.suggestion, params=params))
+
+
+def test_studies_of_errors_are_searched_and_judged_by_logarithms(narma10: StudySpec) -> None:
+    """Logarithms of squares are twice those of errors: then nothing changes but the claim."""
+    number = 12
+    errors, squares = searched(narma10), searched(narma10, power=2.0)
+    assert suggest(narma10, number, errors) == suggest(narma10, number, squares)
+    claims, claims_too = expected(narma10, errors), expected(narma10, squares)
+    order, order_too = (
+        sorted(found, key=lambda number: found[number].mean) for found in (claims, claims_too)
+    )
+    assert order == order_too
+    assert all(claims[number].mean > 0.0 for number in order)
+
+
+def test_an_error_of_nought_is_a_little_less_than_the_others() -> None:
+    assert list(LOG.own(np.array([1e-12, 0.0, 1.0]))) == pytest.approx(
+        [np.log(1e-12), np.log(1e-13), 0.0]
+    )
+    assert np.isfinite(LOG.own(np.zeros(2))).all()
+    assert LOG.scores(LOG.own(np.zeros(2)) + 3.0) == pytest.approx(0.0)
+
+
+def test_what_is_maximised_is_no_error() -> None:
+    class Maximised(ToyObjective):
+        metric = "mse"
+
+    spec = toy_spec()
+    spec = spec.model_copy()
+    vars(spec)["objective_impl"] = Maximised()
+    assert scales.modelled(spec) is LINEAR
