@@ -62,7 +62,7 @@ class Known:
         """Take complete trials, one at least whose score was measured (see ``racing``)."""
         self._sign, self._scale = 1.0 if maximize else -1.0, scale
         scores = np.array([trial.value or 0.0 for trial in trials])
-        own = self._sign * scale.own(scores)
+        own = self._sign * scale.forward(scores)
         y, self._centre, self._deviation = standardised(own)
         vague = np.array([t.system_attrs.get(racing.EXTRAPOLATED, 0.0) for t in trials])
         kept = most_telling(y, vague, KNOWN)
@@ -92,7 +92,7 @@ class Known:
         nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
         noise = math.exp(0.5 * self._theta[-2])
         own = self._sign * (self._centre + self._deviation * (y[:, None] + noise * nodes))
-        found: Array = self._scale.scores(own) @ weights / weights.sum()
+        found: Array = self._scale.inverse(own) @ weights / weights.sum()
         return found
 
 

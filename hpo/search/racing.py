@@ -95,14 +95,14 @@ def _levelled(spec: StudySpec, past: Past, ahead: dict[int, float]) -> Past:
 
 def _gain(spec: StudySpec, end: float, before: float) -> float:
     """What a network has gained: see ``scales.gained``."""
-    own = scales.gained(spec).own(np.array([end, before]))
-    return float(own[0] - own[1])
+    last, first = scales.gained(spec).forward(np.array([end, before]))
+    return float(last - first)
 
 
 def _after(spec: StudySpec, before: float, gain: float) -> float:
     """The score that gives, from one before."""
     scale = scales.gained(spec)
-    return float(scale.scores(scale.own(np.array(before)) + gain))
+    return float(scale.inverse(scale.forward(np.array(before)) + gain))
 
 
 _BLIND = ("kriging-believer", "gp", "cmaes")

@@ -18,16 +18,16 @@ ERRORS = frozenset({"nrmse", "rmse", "mse", "mae", "smape"})
 """Metrics that are never negative and span decades."""
 _EDGE = 0.002
 """Added to an accuracy and to its complement: half an image of 250, so that logits are finite."""
-_NOUGHT = 0.1
-"""An error of nought counts as this part of the least of the others."""
+_ZERO = 0.1
+"""An error of 0 counts as this part of the least of the others."""
 
 
 @dataclass(frozen=True)
 class Scale:
     """A monotonous map of scores (any shape), and its inverse."""
 
-    own: Callable[[Array], Array]
-    scores: Callable[[Array], Array]
+    forward: Callable[[Array], Array]
+    inverse: Callable[[Array], Array]
 
 
 def logits(shares: Array) -> Array:
@@ -46,8 +46,8 @@ def shares(own: Array) -> Array:
 def logarithms(errors: Array) -> Array:
     """Logarithms of errors, of any shape."""
     others, tiny = errors[errors > 0.0], float(np.finfo(np.float64).tiny)
-    nought = max(_NOUGHT * float(others.min()), tiny) if others.size else tiny
-    found: Array = np.log(np.where(errors > 0.0, errors, nought))
+    least = max(_ZERO * float(others.min()), tiny) if others.size else tiny
+    found: Array = np.log(np.where(errors > 0.0, errors, least))
     return found
 
 
