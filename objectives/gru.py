@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from objectives.contract import Objective, ObjectiveParams, OnEpoch, Outcome, Protocol, TaskParams
-from objectives.layered import LearningRate, LearningRateDecay
+from objectives.layered import EmaDecay, LearningRate, LearningRateDecay
 from objectives.tasks import TASKS, load
 
 
@@ -28,6 +28,7 @@ class GruParams(ObjectiveParams):
     batch_size: Annotated[
         int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
     ] = 60
+    ema_decay: EmaDecay = 0.0
 
 
 class GruObjective(Objective[GruParams, TaskParams]):
@@ -86,9 +87,10 @@ class GruObjective(Objective[GruParams, TaskParams]):
             },
             on_epoch=on_epoch,
             resume=resume,
+            defaults={"ema_decay": 0.0},  # later than the first checkpoints
         )
         outcome.info["n_parameters"] = sum(p.numel() for p in network.parameters())
         return outcome
 
 
-_RECIPE = ("epochs", "batch_size", "lr0", "lr_decay")
+_RECIPE = ("epochs", "batch_size", "lr0", "lr_decay", "ema_decay")

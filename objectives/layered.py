@@ -51,6 +51,15 @@ LearningRate = Annotated[float, Field(gt=0, le=10, description="learning rate of
 LearningRateDecay = Annotated[
     float, Field(gt=0, le=1e6, description="epochs after which the learning rate has halved")
 ]
+EmaDecay = Annotated[
+    float,
+    Field(
+        ge=0,
+        lt=1,
+        description="the weights that are scored are an average over epochs, in which each counts"
+        " so many times what the next one counts; 0: those of the last epoch",
+    ),
+]
 _Amplification = Annotated[float, Field(ge=0, le=100)]
 Amplification = Annotated[
     PerLayer[_Amplification], Field(description="amplification S of weights and trainable biases")
@@ -101,6 +110,7 @@ class LayeredParams(ObjectiveParams):
     batch_size: Annotated[
         int, Field(ge=1, le=100_000, description="series per weight update, fewer in the last one")
     ] = 120
+    ema_decay: EmaDecay = 0.0
     integrator: Annotated[
         Literal["exponential", "exponential-ab2", "exponential-ab3", "euler", "heun", "rk4"],
         Field(
@@ -249,7 +259,7 @@ def recipe(params: LayeredParams) -> Recipe:
     """How ``params`` say to train."""
     from objectives.training import Recipe
 
-    names = ("epochs", "batch_size", "lr0", "lr_decay")
+    names = ("epochs", "batch_size", "lr0", "lr_decay", "ema_decay")
     return Recipe(**{name: getattr(params, name) for name in names})
 
 

@@ -2,6 +2,8 @@
 
 As in arXiv:2408.02835, section III: Adam on the negative log-likelihood of the class read out after
 the last time point, every gradient element clipped, a learning rate that decays with the epochs.
+On request, the weights that are scored, and left in the end, are an average over epochs
+(P. Izmailov et al., arXiv:1803.05407; exponential, as Adam's moments are): single epochs may fail.
 """
 
 from __future__ import annotations
@@ -9,14 +11,15 @@ from __future__ import annotations
 import io
 import math
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol
 from objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
@@ -43,6 +46,8 @@ class Recipe:
     """Epochs after which the learning rate has halved."""
     max_gradient: float = 1.0
     """Every element of every gradient is clipped to ± this."""
+    ema_decay: float = 0.0
+    """Weights of k epochs before count so much to the power of k in the average that is scored."""
 
     def learning_rate(self, epoch: int) -> float:
         """Learning rate of ``epoch``, from 0: ``lr0 / (epoch / lr_decay + 1)``."""
@@ -54,6 +59,7 @@ class _Run:
     """A training under way; its state is the checkpoint."""
 
     network: nn.Module
+    recipe: Recipe
     optimizer: torch.optim.Adam
     accuracy: Accuracy
     worst: float
@@ -63,9 +69,34 @@ class _Run:
     loss_curve: list[float] = field(default_factory=list)
     diverged: bool = False
     n_skipped_updates: int = 0
+    average: dict[str, Tensor] = field(default_factory=dict)
+    """Of the weights, by name; empty where the last ones are scored."""
+
+    def finish_epoch(self) -> None:
+        """Let the weights count in the average that they have now."""
+        decay = self.recipe.ema_decay
+        if decay:
+            share = (1.0 - decay) / (1.0 - decay ** (self.epoch + 1))
+            for name, weight in self.network.named_parameters():
+                own = self.average.setdefault(name, weight.detach().clone())
+                own.lerp_(weight.detach(), share)
+        self.epoch += 1
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The network with the average, which it has until the end of the block."""
+        last = {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
+        self.take(self.average)
+        yield
+        self.take(last)
+
+    def take(self, weights: Mapping[str, Tensor]) -> None:
+        """Give the network those weights that are named."""
+        self.network.load_state_dict(dict(weights), strict=False)
 
     def score(self, examples: Examples) -> float:
-        found, finite = score(self.network, examples, self.accuracy, self.worst)
+        with self.averaged():
+            found, finite = score(self.network, examples, self.accuracy, self.worst)
         self.diverged = self.diverged or not finite
         return found
 
@@ -85,6 +116,7 @@ class _Run:
             "loss_curve": self.loss_curve,
             "diverged": self.diverged,
             "n_skipped_updates": self.n_skipped_updates,
+            "average": self.average,
         }
         torch.save(state, buffer)
         return buffer.getvalue()
@@ -104,6 +136,7 @@ class _Run:
         self.loss_curve = state["loss_curve"]
         self.diverged = state["diverged"]
         self.n_skipped_updates = state.get("n_skipped_updates", 0)  # later than the first format
+        self.average = state.get("average", {})  # likewise
 
 
 def train(
@@ -148,7 +181,7 @@ def train(
     """
     # fused: one operation for each weight matrix instead of a dozen
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr0, fused=True)
-    run = _Run(network=network, optimizer=optimizer, accuracy=accuracy, worst=worst)
+    run = _Run(network=network, recipe=recipe, optimizer=optimizer, accuracy=accuracy, worst=worst)
     if resume is not None:
         run.restore(resume, identity, defaults)
     updates = updates or updates_of(network, optimizer, split.train)
@@ -160,10 +193,11 @@ def train(
         run.loss_curve.append(loss)
         run.n_skipped_updates += n_skipped
         run.diverged = run.diverged or not math.isfinite(loss)
+        run.finish_epoch()
         if protocol is not Protocol.CONFIRM:
             run.curve.append(run.score(split.score))
-        run.epoch += 1
         on_epoch(run.progress(identity))
+    run.take(run.average)
     return Outcome(
         score=run.curve[-1] if run.curve else run.score(split.score),
         curve=tuple(run.curve),

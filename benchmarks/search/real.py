@@ -77,7 +77,8 @@ def search(job: tuple[str, int, int, int]) -> dict[str, Any]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     name, seed, budget, networks = job
     own = STRATEGIES[name]
-    found = own.run(seed, Real(), budget)
+    study = table.study()
+    found = own.run(seed, Real(), budget, study)
     judged: dict[str, list[float]] = {}
     kept = []
     for at in (*(b for b in BUDGETS if b < budget), budget):
@@ -86,7 +87,7 @@ def search(job: tuple[str, int, int, int]) -> dict[str, Any]:
             continue
         where = json.dumps(step.params)
         if where not in judged:
-            judged[where] = judge(own.spec(seed), step.params, networks)
+            judged[where] = judge(own.spec(seed, study), step.params, networks)
         scores = judged[where]
         kept.append(
             {

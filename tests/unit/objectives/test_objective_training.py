@@ -158,6 +158,45 @@ def test_resumed_weights_are_those_of_an_uninterrupted_training_bit_for_bit() ->
     assert torch.equal(straight.weight, resumed.weight)
 
 
+def test_the_average_over_epochs_is_what_is_scored_and_left() -> None:
+    recipe, last, averaged = replace(RECIPE, ema_decay=0.5), Linear(), Linear()
+    weights: list[Tensor] = []
+    kept: list[bytes] = []
+    plain = run(last, on_epoch=lambda _: weights.append(last.weight.detach().clone()))
+    outcome = run(
+        averaged, recipe=recipe, on_epoch=lambda progress: kept.append(progress.checkpoint())
+    )
+    a, b, c, d = weights
+    assert torch.allclose(averaged.weight, (a + 2 * b + 4 * c + 8 * d) / 15)
+    assert outcome.loss_curve == plain.loss_curve  # the training itself is as without
+    assert outcome.curve[0] == plain.curve[0]  # of one epoch, the average is its weights
+    resumed = Linear()
+    assert run(resumed, recipe=recipe, resume=kept[1]) == outcome
+    assert torch.equal(resumed.weight, averaged.weight)
+
+
+def test_the_score_is_that_of_the_average() -> None:
+    class Alternating(Linear):
+        """Right by the weights of every epoch but the last, whatever the gradient says."""
+
+        def forward(self, u: Tensor) -> Tensor:
+            n = sum(size != N_SCORE for size in self.sizes)
+            if torch.is_grad_enabled() and n == 15:
+                self.weight.data.mul_(-1.0)
+            return super().forward(u)
+
+    recipe = replace(RECIPE, epochs=4, lr0=1e-3)
+    start = Linear()
+    start.weight.data.copy_(torch.eye(N_CLASSES, 4))
+    scores = []
+    for decay in (0.0, 0.8):
+        network = Alternating()
+        network.weight.data.copy_(start.weight)
+        scores.append(run(network, recipe=replace(recipe, ema_decay=decay)).score)
+    assert scores[0] < 0.2
+    assert scores[1] > 0.7
+
+
 def test_checkpoint_whose_constants_were_drawn_otherwise_is_refused() -> None:
     network = Linear()
     network.constant += 1
@@ -309,9 +348,10 @@ def test_a_checkpoint_older_than_a_parameter_was_written_with_its_default() -> N
         run(resume=old, identity=identity)
 
 
-def test_a_checkpoint_older_than_the_count_of_skipped_updates_is_good() -> None:
+@pytest.mark.parametrize("name", ["n_skipped_updates", "average"])
+def test_a_checkpoint_older_than_what_it_lacks_is_good(name: str) -> None:
     state = torch.load(io.BytesIO(checkpoint_after(2)), weights_only=True)
-    del state["n_skipped_updates"]
+    del state[name]
     buffer = io.BytesIO()
     torch.save(state, buffer)
     assert run(resume=buffer.getvalue()) == run()
