@@ -46,13 +46,12 @@ def study() -> dict[str, Any]:
 
 
 def raw() -> dict[str, Any]:
-    """``STUDY``, but with the networks and in the space that the table was made of.
+    """``STUDY``, but with the networks that the table was made of.
 
-    Their last weights are scored, as in the paper, and batches begin at 20.
+    Their last weights are scored, as in the paper.
     """
     own = study()
     own["fixed"]["ema_decay"] = 0.0
-    own["space"]["batch_size"]["low"] = 20
     return own
 
 
