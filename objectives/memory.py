@@ -25,8 +25,8 @@ PROCESS = 830_000_000
 """Bytes of a worker beside its network: libraries, kernels and sampler, 690 MB while it trains, and
 this where it has compiled the kernels, or drawn at the end of a study."""
 _FLOAT = 4
-_PER_WEIGHT, _PER_PAIR, _PER_SYNAPSE = 24, 6, 50
-"""Bytes of a weight (parameter, moments, gradient), of a pair of neurons, of a connection."""
+_PER_WEIGHT, _PER_PAIR, _PER_SYNAPSE = 32, 6, 50
+"""Bytes of a weight (parameter, moments, gradient, average), a pair of neurons, a connection."""
 _SCORED = 512
 """Series that are read at a time where a network is scored."""
 

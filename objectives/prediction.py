@@ -33,7 +33,7 @@ class PredictionParams(BaseModel):
         Field(
             description="all: the whole network, by gradients, and its readout at last in closed"
             " form; readout: a reservoir, of which only that is done, in one epoch, whatever lr0,"
-            " lr_decay, batch_size and window are"
+            " lr_decay, batch_size, ema_decay and window are"
         ),
     ] = "all"
     ridge: Annotated[

@@ -77,22 +77,30 @@ class _Run:
         decay = self.recipe.ema_decay
         if decay:
             share = (1.0 - decay) / (1.0 - decay ** (self.epoch + 1))
-            for name, weight in self.network.named_parameters():
+            for name, weight in self._weights.items():
                 own = self.average.setdefault(name, weight.detach().clone())
                 own.lerp_(weight.detach(), share)
         self.epoch += 1
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """The network with the average, which it has until the end of the block."""
-        last = {name: weight.detach().clone() for name, weight in self.network.named_parameters()}
+        """The network with the average, if there is one, until the end of the block."""
+        last = {name: self._weights[name].detach().clone() for name in self.average}
         self.take(self.average)
-        yield
-        self.take(last)
+        try:
+            yield
+        finally:
+            self.take(last)
 
     def take(self, weights: Mapping[str, Tensor]) -> None:
-        """Give the network those weights that are named."""
-        self.network.load_state_dict(dict(weights), strict=False)
+        """Give the network weights by name."""
+        with torch.no_grad():
+            for name, weight in weights.items():
+                self._weights[name].copy_(weight)
+
+    @property
+    def _weights(self) -> dict[str, nn.Parameter]:
+        return dict(self.network.named_parameters())
 
     def score(self, examples: Examples) -> float:
         with self.averaged():
@@ -136,7 +144,8 @@ class _Run:
         self.loss_curve = state["loss_curve"]
         self.diverged = state["diverged"]
         self.n_skipped_updates = state.get("n_skipped_updates", 0)  # later than the first format
-        self.average = state.get("average", {})  # likewise
+        average = state.get("average", {})  # likewise
+        self.average = {name: own.to(self._weights[name].device) for name, own in average.items()}
 
 
 def train(

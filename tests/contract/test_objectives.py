@@ -11,12 +11,13 @@ import pytest
 import objectives
 from objectives.contract import Objective, ObjectiveParams, Outcome, Progress, Protocol
 
+_NETWORK = {"layers": 2, "width": 6, "epochs": 3, "ema_decay": 0.5}
 SMALL: dict[str, dict[str, Any]] = {
-    "ctrnn": {"layers": 2, "width": 6, "epochs": 3, "batch_size": 300},
-    "ctrnn-prediction": {"layers": 2, "width": 6, "epochs": 3},
-    "spintronic": {"layers": 2, "width": 6, "epochs": 3, "batch_size": 300},
-    "objectives.gru:GruObjective": {"layers": 2, "width": 6, "epochs": 3, "batch_size": 300},
-    "spintronic-prediction": {"layers": 2, "width": 6, "epochs": 3},
+    "ctrnn": {**_NETWORK, "batch_size": 300},
+    "ctrnn-prediction": _NETWORK,
+    "spintronic": {**_NETWORK, "batch_size": 300},
+    "objectives.gru:GruObjective": {**_NETWORK, "batch_size": 300},
+    "spintronic-prediction": _NETWORK,
     "toy_objective:ToyObjective": {"epochs": 3},
     "toy_objective:ToyLossObjective": {"epochs": 3},
 }
@@ -40,6 +41,7 @@ def train(
     resume: bytes | None = None,
     stop_after: int | None = None,
     keep: bool = True,
+    **other: Any,
 ) -> tuple[Outcome, list[float | None], list[bytes]]:
     """The outcome, what ``on_epoch`` saw, and, if asked for, all checkpoints.
 
@@ -59,7 +61,7 @@ def train(
     small = next(v for k, v in SMALL.items() if type(objectives.load(k)) is type(objective))
     task_name, task = next(iter(objective.tasks.items()))
     outcome = objective.evaluate(
-        objective.Params(**small),
+        objective.Params(**{**small, **other}),
         task=task(name=task_name),
         protocol=protocol,
         member_seed=seed,
@@ -100,6 +102,15 @@ def test_a_training_is_repeated_and_resumed_bit_for_bit(
         resumed, rest, _ = train(objective, protocol, resume=checkpoint)
         assert resumed == whole
         assert rest == seen[epoch:]
+
+
+def test_an_average_over_epochs_is_scored_by_every_network(objective: Objective[Any, Any]) -> None:
+    if "ema_decay" not in objective.Params.model_fields:
+        pytest.skip("no network")
+    averaged, last = (train(objective, ema_decay=decay, lr0=0.05)[0] for decay in (0.9, 0.0))
+    assert averaged.loss_curve == last.loss_curve, "trained alike"
+    assert averaged.curve[0] == last.curve[0], "the average of one epoch"
+    assert averaged.curve[1:] != last.curve[1:]
 
 
 def test_a_training_that_is_stopped_raises_what_stops_it(objective: Objective[Any, Any]) -> None:
