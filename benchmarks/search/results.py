@@ -18,10 +18,7 @@ from benchmarks.search.strategies import EPOCHS, STRATEGIES
 
 RESULTS = Path(__file__).with_name("results.json")
 RULES = 1
-"""Raise it when searches come out differently from the same study file: all are run anew then.
-
-Where only those of our own sampler do, ``--only "the default" --again`` and so on run these.
-"""
+"""Raise it when searches come out differently from the same study file: all are run anew then."""
 _DIGITS = 4
 _KEPT = ("trial", "epochs", "claimed", "true")
 """What is kept of a ``Step``."""

@@ -54,21 +54,6 @@ def test_the_luckiest_score_is_not_the_best_configuration() -> None:
     assert all(0.0 < known.std < 0.2 for known in found.values())
 
 
-def test_nor_what_is_to_be_improved_on() -> None:
-    """Else no place would be expected to improve on it, and suggestions would go anywhere."""
-    spec = asking()
-    cube = Cube(distributions(spec))
-
-    def known(trials: list[Past]) -> Known:
-        made = [frozen(spec, cube.space, number, past) for number, past in enumerate(trials)]
-        return Known(cube, made, maximize=True, scale=LINEAR)
-
-    even = known([trained(x, truth(x)) for x in np.linspace(0.0, 1.0, 30)])
-    assert even.best == even.y.max()
-    lucky = known([*noisy(100), trained(0.35, 1.1)])
-    assert np.sort(lucky.y)[-2] < lucky.best < lucky.y.max() - 0.5, "in deviations of all scores"
-
-
 def test_only_complete_trials_are_candidates_and_all_of_them() -> None:
     trials = noisy(KNOWN + 30)
     trials[1] = replace(trials[1], state=SlotState.PRUNED, steps=trials[1].steps[:3])
