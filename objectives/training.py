@@ -85,7 +85,8 @@ class _Run:
     @contextmanager
     def averaged(self) -> Iterator[None]:
         """The network with the average, if there is one, until the end of the block."""
-        last = {name: self._weights[name].detach().clone() for name in self.average}
+        weights = self._weights
+        last = {name: weights[name].detach().clone() for name in self.average}
         self.take(self.average)
         try:
             yield
@@ -94,9 +95,10 @@ class _Run:
 
     def take(self, weights: Mapping[str, Tensor]) -> None:
         """Give the network weights by name."""
+        own = self._weights
         with torch.no_grad():
             for name, weight in weights.items():
-                self._weights[name].copy_(weight)
+                own[name].copy_(weight)
 
     @property
     def _weights(self) -> dict[str, nn.Parameter]:
@@ -144,8 +146,9 @@ class _Run:
         self.loss_curve = state["loss_curve"]
         self.diverged = state["diverged"]
         self.n_skipped_updates = state.get("n_skipped_updates", 0)  # later than the first format
+        device = device_of(self.network)
         average = state.get("average", {})  # likewise
-        self.average = {name: own.to(self._weights[name].device) for name, own in average.items()}
+        self.average = {name: weight.to(device) for name, weight in average.items()}
 
 
 def train(

@@ -158,20 +158,15 @@ def test_resumed_weights_are_those_of_an_uninterrupted_training_bit_for_bit() ->
     assert torch.equal(straight.weight, resumed.weight)
 
 
-def test_the_average_over_epochs_is_what_is_scored_and_left() -> None:
-    recipe, last, averaged = replace(RECIPE, ema_decay=0.5), Linear(), Linear()
+def test_the_average_over_epochs_is_what_is_left() -> None:
+    recipe, last, averaged, resumed = replace(RECIPE, ema_decay=0.5), Linear(), Linear(), Linear()
     weights: list[Tensor] = []
     kept: list[bytes] = []
-    plain = run(last, on_epoch=lambda _: weights.append(last.weight.detach().clone()))
-    outcome = run(
-        averaged, recipe=recipe, on_epoch=lambda progress: kept.append(progress.checkpoint())
-    )
+    run(last, on_epoch=lambda _: weights.append(last.weight.detach().clone()))
+    run(averaged, recipe=recipe, on_epoch=lambda progress: kept.append(progress.checkpoint()))
     a, b, c, d = weights
     assert torch.allclose(averaged.weight, (a + 2 * b + 4 * c + 8 * d) / 15)
-    assert outcome.loss_curve == plain.loss_curve  # the training itself is as without
-    assert outcome.curve[0] == plain.curve[0]  # of one epoch, the average is its weights
-    resumed = Linear()
-    assert run(resumed, recipe=recipe, resume=kept[1]) == outcome
+    run(resumed, recipe=recipe, resume=kept[1])
     assert torch.equal(resumed.weight, averaged.weight)
 
 
