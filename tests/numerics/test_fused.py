@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 import threading
 import time
 from itertools import product
@@ -31,6 +32,7 @@ from objectives.networks.kernels.autograd import fused_output
 from objectives.networks.kernels.structure import SparseStructure
 from objectives.networks.spintronic import SpintronicNetwork, SpintronicPhysics
 
+X86 = platform.machine() in ("x86_64", "AMD64")
 EACH_INTEGRATOR = pytest.mark.parametrize("integrator", INTEGRATORS)
 EACH_KIND = pytest.mark.parametrize("kind", KERNELS)
 SIZES = list(product(KERNELS, [1, 5, 32], [1, 3], [1, 3], [0.0, 0.1, 0.5, 1.0]))
@@ -230,6 +232,26 @@ def test_same_input_same_bits(integrator: str, kind: str) -> None:
 def test_a_sequence_does_not_depend_on_its_batch(kind: str) -> None:
     case, u = make(kind, width=32), inputs(300, 64)
     assert torch.equal(case.run(u)[130:188], case.run(u[130:188]))
+
+
+@pytest.mark.skipif(not X86, reason="only x86 processors are slow there")
+@pytest.mark.parametrize(
+    ("kind", "tiny_output"),
+    [
+        ("spintronic", {"start": 1e-30, "f_cut_per_ns": 1e9}),  # of 1e-30, the filter leaves 1e-40
+        ("ctrnn", {"s": 1e-40}),
+    ],
+)
+def test_what_vanishes_is_zero_within_the_kernels_and_only_there(
+    kind: str, tiny_output: dict[str, float]
+) -> None:
+    case, u, tiny = make(kind), inputs(5, 8), torch.tensor(1e-20)
+    assert not case.run(u, **tiny_output).any()
+    output = case.run(u)
+    assert output.all()
+    output.backward(torch.full_like(output, 1e-40))
+    assert not any(p.grad is None or p.grad.any() for p in case.parameters)
+    assert tiny * tiny > 0.0
 
 
 def test_two_graphs_at_once_and_one_twice() -> None:

@@ -23,7 +23,14 @@ from typing import Any
 from objectives.networks.kernels.compiling import kernel
 from objectives.networks.kernels.dense import collect, drives, pull
 from objectives.networks.kernels.elementary import ONE, ZERO, tanh
-from objectives.networks.kernels.simd import element, load, splat, store
+from objectives.networks.kernels.simd import (
+    element,
+    flush_subnormals,
+    load,
+    restore_subnormals,
+    splat,
+    store,
+)
 from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.sparse import (
     copy,
@@ -84,6 +91,7 @@ def forward(
         shape: points, steps per point, neurons, channels, neurons of the first and last layer.
         keep, fresh: see above.
     """
+    mode = flush_subnormals()
     (decays,) = constants
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, _, width_last = shape
@@ -132,6 +140,7 @@ def forward(
             now, later = later, now
         if t >= silent:
             copy(outputs, y_next + last, row - last, read, (t - silent) * (row - last))
+    restore_subnormals(mode)
 
 
 @kernel
@@ -190,6 +199,7 @@ def backward(
         shape: as in ``forward``.
         fresh: see above.
     """
+    mode = flush_subnormals()
     (decays,) = constants
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, _, width_last = shape
@@ -238,3 +248,4 @@ def backward(
     if dense and step > 0:
         collect(mean_adjoint, outputs, 2 * row + step, -row, step // row, spans, row, products)
         copy(mean_adjoint, step, row, mean_adjoint, 0)
+    restore_subnormals(mode)

@@ -23,7 +23,9 @@ from objectives.networks.kernels.compiling import inlined, kernel
 from objectives.networks.kernels.elementary import ONE, ZERO, tanh
 from objectives.networks.kernels.simd import (
     element,
+    flush_subnormals,
     load,
+    restore_subnormals,
     square_root,
     store,
     where_less,
@@ -78,6 +80,7 @@ def spintronic(
         gammas, start, noise: see the module. A jump of x by noise passes the filter whole.
         x: scratch, (neurons, LANES).
     """
+    mode = flush_subnormals()
     fixed, decays, gains = constants
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, width, width_last = shape
@@ -124,6 +127,7 @@ def spintronic(
             store(read, i * LANES - last, change)
     else:
         copy(outputs, now + last, row - last, read, 0)
+    restore_subnormals(mode)
 
 
 @kernel
@@ -156,6 +160,7 @@ def ctrnn(
         noise: see the module.
         outputs: scratch for y of two steps, used in turn, (2, neurons, LANES).
     """
+    mode = flush_subnormals()
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, width, width_last = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
@@ -189,3 +194,4 @@ def ctrnn(
                     store(values, later + here, newest * y + mean)
             now, later = later, now
     copy(outputs, now + last, row - last, read, 0)
+    restore_subnormals(mode)

@@ -23,7 +23,15 @@ import numpy as np
 from objectives.networks.kernels.compiling import inlined, kernel
 from objectives.networks.kernels.dense import collect, drives, pull
 from objectives.networks.kernels.elementary import ONE, TWO, ZERO, clip, exponential_parts
-from objectives.networks.kernels.simd import element, load, splat, store, where_less
+from objectives.networks.kernels.simd import (
+    element,
+    flush_subnormals,
+    load,
+    restore_subnormals,
+    splat,
+    store,
+    where_less,
+)
 from objectives.networks.kernels.sizes import LANES, SPINTRONIC_ROWS
 from objectives.networks.kernels.sparse import (
     copy,
@@ -124,6 +132,7 @@ def forward(
         shape: points, steps per point, neurons, channels, neurons of the first and last layer.
         keep, fresh: see above.
     """
+    mode = flush_subnormals()
     gammas, decays, gains, _, start = constants
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, _, width_last = shape
@@ -183,6 +192,7 @@ def forward(
                 store(read, (t - silent) * (row - last) + at, x - start)
         elif t >= silent:
             copy(outputs, now + last, row - last, read, (t - silent) * (row - last))
+    restore_subnormals(mode)
 
 
 @kernel
@@ -268,6 +278,7 @@ def backward(
         shape: as in ``forward``.
         fresh: see above.
     """
+    mode = flush_subnormals()
     _, decays, gains, decays_below, _ = constants
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, _, width_last = shape
@@ -344,3 +355,4 @@ def backward(
         copy(filtered, step, row, filtered, 0)
     for at in range(0, row - last, LANES):
         store(entered, at, power * load(entered, at, LANES))
+    restore_subnormals(mode)
