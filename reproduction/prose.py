@@ -55,7 +55,7 @@ others are confirmed after 100 epochs, so that the difference is of data and tra
 
 SEARCHES = {
     "seqdigits": "`seqdigits`: spintronic, validation data",
-    "seqdigits-tpe": "`seqdigits-tpe`: the same, TPE, 2 networks per trial, last weights",
+    "seqdigits-tpe": "`seqdigits-tpe`: the same, TPE, 2 networks per trial",
     "seqdigits-single": "`seqdigits-single`: spintronic, test half, as the paper's",
     "seqdigits-ctrnn": "`seqdigits-ctrnn`: CTRNN, validation data",
 }
@@ -169,7 +169,6 @@ OPEN_POINTS = """\
 | ⟨\\|W\\|⟩ and N of Eq. (9) | mean over the connections that exist between and within layers, after training; over all entries, zeros included, it is half at a density of 50 %; N = d_inter 32 + d_intra 32, as below Eq. (9) |
 | hyper-parameters of the CTRNN | τ = 3 ns, lr0 = 0.1, lr_decay = 15, S = 0.2 in Fig. 2 (b), chosen by hand at 1 ns; searched in `seqdigits-ctrnn` |
 | integration, and steps per point | `exponential-ab3`, the closed form of Eq. (2) under the drive that the last three outputs promise for a step, in steps of at most 0.5 ns (searches and CTRNN: 0.35 ns; `max_step_ns`); then the same weights with ever more steps, up to 128 times as many, until two refinements agree within 0.1 points ([integrators](explanation/integrators.md)). One step per point is a map, and one of the readings of [sensitivity](sensitivity.md) |
-| which weights are scored | those of the last epoch; in `seqdigits` and `seqdigits-ctrnn` an average over epochs (`ema_decay = 0.8`) |
 | number of epochs | 60 in the figures; the searches train for 40 to 100 epochs and confirm with 100 (`seqdigits-single`: 40) |
 | input | pixel / 16, held for `dt_ns` |
 | synapse count 2896 | input weights sparsified, readout dense: (1×32 + 2×32×32 + 3×32×32) × 0.5 + 32×10 |

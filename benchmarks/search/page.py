@@ -155,8 +155,7 @@ def _real() -> list[list[str]]:
     """A row for each search with real networks: what it held, and what that is."""
     found = real.load()
     budgets = sorted({held["at"] for search in found for held in search["held"]})
-    heads = ["strategy", "weights", "study seed"]
-    rows = [[*heads, *(f"{at:,} epochs" for at in budgets), "claims in the end"]]
+    rows = [["strategy", "study seed", *(f"{at:,} epochs" for at in budgets), "claims in the end"]]
     for search in found:
         held = {one["at"]: one for one in search["held"]}
         cells = [
@@ -164,8 +163,7 @@ def _real() -> list[list[str]]:
             for at in budgets
         ]
         claimed = f"{100 * search['held'][-1]['claimed']:.1f}"
-        weights = "averaged" if search["ema_decay"] else "last"
-        rows.append([search["strategy"], weights, f"{search['seed']}", *cells, claimed])
+        rows.append([search["strategy"], f"{search['seed']}", *cells, claimed])
     return rows
 
 

@@ -77,8 +77,7 @@ def search(job: tuple[str, int, int, int]) -> dict[str, Any]:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     name, seed, budget, networks = job
     own = STRATEGIES[name]
-    study = table.study()
-    found = own.run(seed, Real(), budget, study)
+    found = own.run(seed, Real(), budget)
     judged: dict[str, list[float]] = {}
     kept = []
     for at in (*(b for b in BUDGETS if b < budget), budget):
@@ -87,7 +86,7 @@ def search(job: tuple[str, int, int, int]) -> dict[str, Any]:
             continue
         where = json.dumps(step.params)
         if where not in judged:
-            judged[where] = judge(own.spec(seed, study), step.params, networks)
+            judged[where] = judge(own.spec(seed), step.params, networks)
         scores = judged[where]
         kept.append(
             {
@@ -103,8 +102,7 @@ def search(job: tuple[str, int, int, int]) -> dict[str, Any]:
             }
         )
     more = {"trials": found.trials, "complete": found.complete, "networks": networks}
-    of = {"seed": seed, "ema_decay": study["fixed"]["ema_decay"], "budget": budget}
-    return {"strategy": name, **of, **more, "held": kept}
+    return {"strategy": name, "seed": seed, "budget": budget, **more, "held": kept}
 
 
 def _held(steps: Sequence[Step], at: int) -> Step | None:
@@ -136,8 +134,7 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 2
     found = load(args.out)
-    ema_decay = table.study()["fixed"]["ema_decay"]
-    done = {(f["strategy"], f["seed"], f["budget"]) for f in found if f["ema_decay"] == ema_decay}
+    done = {(f["strategy"], f["seed"], f["budget"]) for f in found}
     jobs = [
         (name, seed, args.epochs, args.networks)
         for seed in range(args.seeds)
@@ -148,7 +145,7 @@ def main(arguments: Sequence[str]) -> int:
     with multiprocessing.get_context("spawn").Pool(args.processes) as pool:
         for result in pool.imap_unordered(search, jobs):
             found.append(result)
-            found.sort(key=lambda f: (f["ema_decay"], f["strategy"], f["seed"], f["budget"]))
+            found.sort(key=lambda f: (f["strategy"], f["seed"], f["budget"]))
             lines = ",\n".join(" " + json.dumps(f) for f in found)
             args.out.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
             last = result["held"][-1]

@@ -5,6 +5,7 @@ All of them search its space, with as many epochs of training; what networks do 
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +13,7 @@ from typing import Any
 
 from benchmarks.search import peers, simulate, table
 from benchmarks.search.simulate import Search, World
-from hpo.study import file
+from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 
 Table = Mapping[str, Any]
@@ -37,12 +38,11 @@ class Strategy:
 
     @cached_property
     def raw(self) -> dict[str, Any]:
-        """The study of the table, changed."""
-        return self._changed(table.raw())
-
-    def _changed(self, study: Table) -> dict[str, Any]:
-        budget = {**study["budget"], **self.tables.get("budget", {}), "trials": 100_000}
-        return {**study, **self.tables, "budget": budget, "name": "search"}
+        """The study file."""
+        raw = tomllib.loads(table.STUDY.read_text(encoding="utf-8"))
+        raw["fixed"] = dict(table.spec().fixed)  # with all that the file leaves to its defaults
+        budget = {**raw["budget"], **self.tables.get("budget", {}), "trials": 100_000}
+        return {**raw, **self.tables, "budget": budget, "name": "search"}
 
     @property
     def how(self) -> dict[str, Any]:
@@ -51,19 +51,15 @@ class Strategy:
             return {"peer": self.name, "epochs": self.raw["budget"]["epochs"]}
         return {name: self.raw.get(name) for name in _HOW}
 
-    def spec(self, seed: int, study: Table | None = None) -> StudySpec:
-        """A study, by default that of the table, changed and with a seed."""
-        raw = {**(self._changed(study) if study else self.raw), "seed": seed}
-        return file.read(raw, base=table.STUDY.parent, where=f"strategy {self.name}")
+    def spec(self, seed: int) -> StudySpec:
+        """The study with a seed."""
+        return validate({**self.raw, "seed": seed}, where=f"strategy {self.name}")
 
-    def run(
-        self, seed: int, world: World, epochs: int = EPOCHS, study: Table | None = None
-    ) -> Search:
+    def run(self, seed: int, world: World, epochs: int = EPOCHS) -> Search:
         """A whole search."""
-        spec = self.spec(seed, study)
         if self.peer:
-            return peers.run(self.name, spec, world, epochs)
-        return simulate.run(spec, world, epochs)
+            return peers.run(self.name, self.spec(seed), world, epochs)
+        return simulate.run(self.spec(seed), world, epochs)
 
 
 _SCORE: Table = {"top": 1, "members": 10, "epochs": table.CONFIRMED}

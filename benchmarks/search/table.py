@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -21,7 +20,6 @@ from hpo.study import file
 from hpo.study.spec import StudySpec
 
 STUDY = Path(__file__).parents[2] / "studies" / "seqdigits.toml"
-"""The study that is searched with real networks."""
 
 
 TABLE = Path(__file__).with_name("table.jsonl.gz")
@@ -40,26 +38,10 @@ MEMBERS = 10
 """Seeds of members that the points take in turn."""
 
 
-def study() -> dict[str, Any]:
-    """``STUDY`` as its file has it."""
-    return tomllib.loads(STUDY.read_text(encoding="utf-8"))
-
-
-def raw() -> dict[str, Any]:
-    """``STUDY``, but with the networks and in the space that the table was made of.
-
-    Their last weights are scored, as in the paper, and batches begin at 20.
-    """
-    own = study()
-    own["fixed"]["ema_decay"] = 0.0
-    own["space"]["batch_size"]["low"] = 20
-    return own
-
-
 @cache
 def spec() -> StudySpec:
     """The study whose networks these are."""
-    return file.read({**raw(), "name": "table"}, base=STUDY.parent, where="the table")
+    return file.load(str(STUDY))
 
 
 def space(spec: StudySpec) -> list[str]:

@@ -1,13 +1,12 @@
 """``kriging-believer``: a Gaussian process that believes in trials on their way, and cut curves.
 
-It suggests the point of the greatest expected improvement on what is expected of the best trial,
-and a little luck: the best score may be sheer luck. Trials that run are believed to score what the
-process expects of them (Ginsbourger, Le Riche and Carraro, "Kriging is well-suited to parallelize
-optimization", 2010), so that several at a time look in different places. Accuracies are modelled by
-their logits and errors by their logarithms: then differences among good networks count, and
-networks of one configuration scatter about alike, whether they are good or bad. A trial that the
-pruner ended has an extrapolated score (``racing.extrapolated``), which counts the less the earlier
-it was ended.
+It suggests the point of the greatest expected improvement on the best score so far. Trials that
+run are believed to score what the process expects of them (Ginsbourger, Le Riche and Carraro,
+"Kriging is well-suited to parallelize optimization", 2010), so that several at a time look in
+different places. Accuracies are modelled by their logits and errors by their logarithms: then
+differences among good networks count, and networks of one configuration scatter about alike,
+whether they are good or bad. A trial that the pruner ended has an extrapolated score
+(``racing.extrapolated``), which counts the less the earlier it was ended.
 """
 
 from __future__ import annotations
@@ -73,18 +72,7 @@ class Known:
         self.measured: NDArray[np.bool_] = self._vague == 0.0
         """(n,)."""
         self._theta = fit(self.x, self.y, self._vague)
-        self._scatter = math.exp(0.5 * self._theta[-2])
         self.process = GaussianProcess(self.x, self.y, self._vague, self._theta)
-        measured = self.x[self.measured]
-        means = self.process.predict(measured)[0]
-        self.centres: Array = measured[np.argsort(-means, kind="stable")]
-        """Where measured ones lie, those of which the most is expected first."""
-        self.best = float(means.max()) + self._scatter
-        """What is to be improved on: what is expected of the best, and a deviation of networks.
-
-        Not the best score: where that is luck, no place near it is expected to improve on it, but
-        those are of which the least is known, the corners of the space.
-        """
 
     def believing(self, where: Array) -> GaussianProcess:
         """A process that takes what it expects at points (k, width) for what was scored there."""
@@ -102,8 +90,8 @@ class Known:
     def _scores(self, y: Array) -> Array:
         """Mean scores (k,) of networks that scatter about y (k,) as those of a configuration do."""
         nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
-        around = y[:, None] + self._scatter * nodes
-        own = self._sign * (self._centre + self._deviation * around)
+        noise = math.exp(0.5 * self._theta[-2])
+        own = self._sign * (self._centre + self._deviation * (y[:, None] + noise * nodes))
         found: Array = self._scale.inverse(own) @ weights / weights.sum()
         return found
 
@@ -161,11 +149,14 @@ class KrigingBeliever(BaseSampler):
             return self._cube.params(self._cube.random(1, chance)[0])
         maximize = study.direction == StudyDirection.MAXIMIZE
         known = Known(self._cube, told, maximize=maximize, scale=self._scale)
+        x = known.x[known.measured]
+        centres = x[np.argsort(-known.process.predict(x)[0], kind="stable")]
         process = known.process
         pending = [t for t in trials if t.state == TrialState.RUNNING and t.params]
         if pending:
             process = known.believing(self._cube.points(pending))
-        found = self._promising(process, known.best, known.centres[:_CENTRES], chance)
+        best = float(known.y[known.measured].max())
+        found = self._promising(process, best, centres[:_CENTRES], chance)
         tried = [trial.params for trial in trials]
         new = (params for params in map(self._cube.params, found) if params not in tried)
         return next(new, self._cube.params(found[0]))

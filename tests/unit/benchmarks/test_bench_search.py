@@ -142,7 +142,7 @@ def test_every_search_of_the_page_was_run_with_what_is_committed() -> None:
 
 
 def test_the_default_is_the_study_file() -> None:
-    spec, own = file.load("seqdigits"), STRATEGIES[DEFAULT].spec(0, table.study())
+    spec, own = file.load("seqdigits"), STRATEGIES[DEFAULT].spec(0)
     alike = ("fixed", "space", "sampler", "pruner", "racing", "task")
     assert all(getattr(own, name) == getattr(spec, name) for name in alike)
     assert own.budget.model_copy(update={"trials": spec.budget.trials}) == spec.budget

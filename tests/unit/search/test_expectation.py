@@ -54,22 +54,6 @@ def test_the_luckiest_score_is_not_the_best_configuration() -> None:
     assert all(0.0 < known.std < 0.2 for known in found.values())
 
 
-def test_nor_is_it_what_is_to_be_improved_on() -> None:
-    """Else no place near it would be expected to, and suggestions would go to the corners."""
-    spec = asking()
-    space = distributions(spec)
-
-    def known(trials: list[Past]) -> Known:
-        made = [frozen(spec, space, number, past) for number, past in enumerate(trials)]
-        return Known(Cube(space), made, maximize=True, scale=LINEAR)
-
-    lucky = known([*noisy(100), trained(0.35, 1.1)])
-    top = np.sort(lucky.y)[-2]
-    assert top - 0.5 < lucky.best < top + 0.5, "in deviations of all scores"
-    assert lucky.best < lucky.y.max() - 0.5
-    assert abs(lucky.centres[0][-1] - 0.7) < 0.1, "x is the last of the space"
-
-
 def test_only_complete_trials_are_candidates_and_all_of_them() -> None:
     trials = noisy(KNOWN + 30)
     trials[1] = replace(trials[1], state=SlotState.PRUNED, steps=trials[1].steps[:3])
