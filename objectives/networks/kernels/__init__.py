@@ -26,5 +26,6 @@ consecutive float32. Blocks do not interact; each is taken through the whole of 
     numba's options, and a cache that notices a change in any of these files.
 
 The order of summation is fixed, for every number of threads: same input, same bits.
-Fast-math is contract and nsz only: a network that diverges says so with NaN or inf.
+Fast-math is contract and nsz only: a network that diverges says so with NaN or inf. In passes
+through time, subnormal numbers are 0 (``simd.flush_subnormals``).
 """

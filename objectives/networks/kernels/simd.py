@@ -27,7 +27,7 @@ signature: Any = templates.signature
 
 _F32 = ir.FloatType()
 _I32 = ir.IntType(32)
-_X86 = platform.machine() in ("x86_64", "AMD64")
+X86 = platform.machine() in ("x86_64", "AMD64")
 _FLUSH = 0x8040
 """Of its control register: results flush to zero, and subnormal operands count as zero."""
 
@@ -208,20 +208,20 @@ def square_root(typingctx: Any, x: Any) -> Any:
 
 @_intrinsic
 def flush_subnormals(typingctx: Any) -> Any:
-    """From here on, float32 below 1.2e-38 count as 0; returns what ``restore_subnormals`` takes.
+    """From here on, float32 within 1.2e-38 of 0 are 0; returns what ``restore_subnormals`` takes.
 
-    Adjoints that vanish through time end there, and x86 processors take a hundred cycles for each
-    operation on such numbers. Other processors do not: there, nothing is changed.
+    Adjoints that vanish through time end there, where many x86 processors take a hundred cycles for
+    an operation. On other processors nothing is changed.
     """
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        if not _X86:
+        if not X86:
             return ir.Constant(_I32, 0)
         place = cgutils.alloca_once(builder, _I32)
-        builder.call(_control(builder, "stmxcsr"), [place])
+        _control(builder, "stmxcsr", place)
         before = builder.load(place)
         builder.store(builder.or_(before, ir.Constant(_I32, _FLUSH)), place)
-        builder.call(_control(builder, "ldmxcsr"), [place])
+        _control(builder, "ldmxcsr", place)
         return before
 
     return signature(types.int32), codegen
@@ -232,19 +232,19 @@ def restore_subnormals(typingctx: Any, before: Any) -> Any:
     """Undo ``flush_subnormals``: the thread belongs to somebody else."""
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        if _X86:
-            place = cgutils.alloca_once_value(builder, args[0])
-            builder.call(_control(builder, "ldmxcsr"), [place])
+        if X86:
+            _control(builder, "ldmxcsr", cgutils.alloca_once_value(builder, args[0]))
         return context.get_dummy_value()
 
     return signature(types.void, before), codegen
 
 
-def _control(builder: Any, name: str) -> Any:
-    """LLVM's function that reads or writes the control register of the vector units of x86."""
-    of = ir.FunctionType(ir.VoidType(), [_I32.as_pointer()])
+def _control(builder: Any, name: str, place: Any) -> None:
+    """Read or write the control register of the vector units of x86, from or to a place."""
+    of = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t])
     insert: Any = cgutils.get_or_insert_function
-    return insert(builder.module, of, f"llvm.x86.sse.{name}")
+    function = insert(builder.module, of, f"llvm.x86.sse.{name}")
+    builder.call(function, [builder.bitcast(place, cgutils.voidptr_t)])
 
 
 @_intrinsic
