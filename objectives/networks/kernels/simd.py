@@ -24,6 +24,7 @@ from numba.extending import models
 types: Any = numba.types
 extending: Any = numba.extending
 signature: Any = templates.signature
+building: Any = cgutils
 
 _F32 = ir.FloatType()
 _I32 = ir.IntType(32)
@@ -199,8 +200,7 @@ def square_root(typingctx: Any, x: Any) -> Any:
         vector = _vector(_F32, x.n)
         of = ir.FunctionType(vector, [vector])
         name = f"llvm.sqrt.v{x.n}f32"
-        insert: Any = cgutils.get_or_insert_function
-        function = insert(builder.module, of, name)
+        function = building.get_or_insert_function(builder.module, of, name)
         return builder.call(function, [args[0]])
 
     return signature(x, x), codegen
@@ -217,7 +217,7 @@ def flush_subnormals(typingctx: Any) -> Any:
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if not X86:
             return ir.Constant(_I32, 0)
-        place = cgutils.alloca_once(builder, _I32)
+        place = building.alloca_once(builder, _I32)
         _control(builder, "stmxcsr", place)
         before = builder.load(place)
         builder.store(builder.or_(before, ir.Constant(_I32, _FLUSH)), place)
@@ -233,7 +233,7 @@ def restore_subnormals(typingctx: Any, before: Any) -> Any:
 
     def codegen(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         if X86:
-            _control(builder, "ldmxcsr", cgutils.alloca_once_value(builder, args[0]))
+            _control(builder, "ldmxcsr", building.alloca_once_value(builder, args[0]))
         return context.get_dummy_value()
 
     return signature(types.void, before), codegen
@@ -241,10 +241,9 @@ def restore_subnormals(typingctx: Any, before: Any) -> Any:
 
 def _control(builder: Any, name: str, place: Any) -> None:
     """Read or write the control register of the vector units of x86, from or to a place."""
-    of = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t])
-    insert: Any = cgutils.get_or_insert_function
-    function = insert(builder.module, of, f"llvm.x86.sse.{name}")
-    builder.call(function, [builder.bitcast(place, cgutils.voidptr_t)])
+    of = ir.FunctionType(ir.VoidType(), [building.voidptr_t])
+    function = building.get_or_insert_function(builder.module, of, f"llvm.x86.sse.{name}")
+    builder.call(function, [builder.bitcast(place, building.voidptr_t)])
 
 
 @_intrinsic
