@@ -18,9 +18,10 @@ from processes import ENTER, HOLD, USER, eventually, finish, running, start
 from servers import gone, read, write
 
 from hpo.errors import StorageError
+from hpo.postgres.embedded import client
 from hpo.postgres.embedded.client import Embedded, EmbeddedStatus, status, stop
 from hpo.postgres.embedded.layout import Layout, read_keeper
-from hpo.postgres.embedded.server import LARGEST_LOG, Server
+from hpo.postgres.embedded.server import LARGEST_LOG, Postmaster, Server
 
 
 def kill(pid: int | None) -> None:
@@ -134,6 +135,26 @@ def test_a_killed_server_is_restarted_with_its_data(hpo_home: Path) -> None:
         eventually(lambda: runs_anew(hpo_home, before), within_s=60.0)
         assert status(hpo_home).keeper_pid == before.keeper_pid
         assert read(url) == 42
+
+
+def test_a_server_that_dies_when_it_was_seen_is_waited_for(
+    hpo_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = client.postmaster
+
+    def killed(layout: Layout) -> Postmaster | None:
+        found = seen(layout)
+        monkeypatch.setattr(client, "postmaster", seen)
+        kill(found.pid if found else None)
+        eventually(lambda: seen(layout) != found)
+        return found
+
+    with running(USER, hpo_home), Embedded(hpo_home) as embedded:
+        before = status(hpo_home)
+        monkeypatch.setattr(client, "postmaster", killed)
+        with Embedded(hpo_home) as another:
+            assert another.acquire() == embedded.acquire()
+        eventually(lambda: runs_anew(hpo_home, before))
 
 
 def test_everything_killed_starts_again_with_its_data(hpo_home: Path) -> None:

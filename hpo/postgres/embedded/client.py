@@ -29,7 +29,7 @@ from hpo.postgres.embedded.layout import (
     read_keeper,
     wait_lock,
 )
-from hpo.postgres.embedded.server import postmaster
+from hpo.postgres.embedded.server import Postmaster, postmaster
 
 START_TIMEOUT_S = 150.0
 STOP_TIMEOUT_S = 90.0
@@ -90,8 +90,7 @@ class Embedded:
             _acquired.add(self)
         try:
             with said_if_slow(self._why_slow):
-                self._ensure_running()
-            return server_url(self.layout)
+                return server_url(self.layout, self._running())
         except BaseException:
             self.release()
             raise
@@ -109,7 +108,7 @@ class Embedded:
                     f"{self.layout.home}: the embedded server must run, but got it stopped by "
                     "`hpo storage stop`. Start the study again; that starts the server."
                 )
-            self._ensure_running()
+            self._running()
 
     def release(self) -> None:
         """Give the share back. Nothing happens if there is none."""
@@ -140,12 +139,15 @@ class Embedded:
                 text += "".join(f"\n  {log}: {line[:300]}" for line in lines[-1:])
         return text
 
-    def _ensure_running(self) -> None:
+    def _running(self) -> Postmaster:
+        """The server, ready: one that runs, or is started. It may be gone again at any time."""
         with locked(self.layout.start_lock, timeout_s=START_TIMEOUT_S):
             deadline = time.monotonic() + START_TIMEOUT_S
-            while is_locked(self.layout.keeper_lock):
-                if self._ready():
-                    return
+            while True:
+                if not is_locked(self.layout.keeper_lock):
+                    start_keeper(self.layout)
+                if (running := self._ready()) is not None:
+                    return running
                 if time.monotonic() >= deadline:
                     raise StorageError(
                         f"{self.layout.home}: the embedded server must become ready within "
@@ -153,12 +155,11 @@ class Embedded:
                         f"{self.layout.keeper_log} and {self.layout.log}."
                     )
                 time.sleep(POLL_S)
-            start_keeper(self.layout)
 
-    def _ready(self) -> bool:
+    def _ready(self) -> Postmaster | None:
         keeper = read_keeper(self.layout)
         if keeper is None or keeper.phase != "running":  # it is stopping: a new one comes next
-            return False
+            return None
         if keeper.host != socket.gethostname():
             raise StorageError(
                 f"{self.layout.home}: an embedded server must be used on the host that runs it, "
@@ -166,7 +167,7 @@ class Embedded:
                 "hosts set HPO_STORAGE to a PostgreSQL URL."
             )
         running = postmaster(self.layout)
-        return running is not None and running.ready
+        return running if running is not None and running.ready else None
 
 
 def _forget_after_fork() -> None:
@@ -178,19 +179,16 @@ def _forget_after_fork() -> None:
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 
-def server_url(layout: Layout) -> str:
-    """Return the URL of the database on the running server.
+def server_url(layout: Layout, running: Postmaster) -> str:
+    """Return the URL of the database on the running server, and on the next one of this home.
 
     Raises:
-        StorageError: the server or its password file is missing.
+        StorageError: its password file is missing.
     """
-    running = postmaster(layout)
-    if running is None or running.socket_directory is None or not layout.password.exists():
-        what = "no server" if running is None else "no password file"
+    if not layout.password.exists():
         raise StorageError(
-            f"{layout.home}: a running server with its password file must be there, but got "
-            f"{what}. Look at {layout.keeper_log}; `hpo storage stop` and a new start make a new "
-            "password."
+            f"{layout.home}: a running server must have its password file, but got none. Look at "
+            f"{layout.keeper_log}; `hpo storage stop` and a new start make a new password."
         )
     host, passfile = (quote(str(p), safe="/") for p in (running.socket_directory, layout.password))
     return f"postgresql+psycopg://{ROLE}@/{DATABASE}?host={host}&port={PORT}&passfile={passfile}"
