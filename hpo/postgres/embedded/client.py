@@ -187,8 +187,9 @@ def server_url(layout: Layout, running: Postmaster) -> str:
     """
     if not layout.password.exists():
         raise StorageError(
-            f"{layout.home}: a running server must have its password file, but got none. Look at "
-            f"{layout.keeper_log}; `hpo storage stop` and a new start make a new password."
+            f"{layout.home}: a running server with its password file must be there, but got no "
+            f"password file. Look at {layout.keeper_log}; `hpo storage stop` and a new start make "
+            "a new password."
         )
     host, passfile = (quote(str(p), safe="/") for p in (running.socket_directory, layout.password))
     return f"postgresql+psycopg://{ROLE}@/{DATABASE}?host={host}&port={PORT}&passfile={passfile}"
