@@ -26,7 +26,7 @@ from dense import (
 )
 from torch import Tensor
 
-from objectives.networks.kernels import autograd, simd
+from objectives.networks.kernels import autograd
 from objectives.networks.kernels.autograd import fused_output
 from objectives.networks.kernels.structure import SparseStructure
 from objectives.networks.spintronic import SpintronicNetwork, SpintronicPhysics
@@ -230,25 +230,6 @@ def test_same_input_same_bits(integrator: str, kind: str) -> None:
 def test_a_sequence_does_not_depend_on_its_batch(kind: str) -> None:
     case, u = make(kind, width=32), inputs(300, 64)
     assert torch.equal(case.run(u)[130:188], case.run(u[130:188]))
-
-
-@pytest.mark.skipif(not simd.X86, reason="other processors are left as they are")
-@pytest.mark.parametrize(
-    ("kind", "tiny_output"),
-    [
-        ("spintronic", {"start": 1e-30, "f_cut_per_ns": 1e9}),  # of 1e-30, the filter leaves 1e-40
-        ("ctrnn", {"s": 1e-40}),
-    ],
-)
-def test_what_vanishes_is_zero_in_passes_through_time(
-    kind: str, tiny_output: dict[str, float]
-) -> None:
-    case, u = make(kind), inputs(5, 8)
-    assert not case.run(u, **tiny_output).any()
-    output = case.run(u)
-    assert output.all()
-    output.backward(torch.full_like(output, 1e-40))
-    assert not any(p.grad is None or p.grad.any() for p in case.parameters)
 
 
 def test_two_graphs_at_once_and_one_twice() -> None:
