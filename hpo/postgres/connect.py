@@ -25,6 +25,7 @@ from hpo import settings
 from hpo.errors import StorageError
 from hpo.postgres import connection_errors
 from hpo.postgres.embedded.client import Embedded, read_password, said_if_slow
+from hpo.postgres.retry import answering, retry
 from hpo.postgres.url import parse_url, password_from_file, place
 
 if TYPE_CHECKING:
@@ -225,11 +226,33 @@ def open_storage(
             on_failure.callback(server.release)
         storage = Storage(parsed, server, worker=worker)
         on_failure.callback(storage.close)
-        _check_version(storage)
-        if create:
-            prepare_database(storage, prepare)
+        _open(storage, prepare, create=create)
         on_failure.pop_all()
     return storage
+
+
+def _open(storage: Storage, prepare: Schema | None, *, create: bool) -> None:
+    """Connect for the first time, and create what is missing.
+
+    A server that may be starting anew is waited for: it is ours, or answered before. Others may
+    have another address.
+    """
+    began_s = time.monotonic()
+    known = storage.embedded
+
+    def work() -> None:
+        nonlocal known
+        _check_version(storage)
+        known = True
+        if create:
+            with answering(storage.place()):
+                prepare_database(storage, prepare)
+
+    def wait(waited_s: float, error: Exception) -> None:
+        if not known or time.monotonic() - began_s >= CONNECT_TIMEOUT_S:
+            raise error
+
+    retry(work, on_wait=wait)
 
 
 def _reopen(url: str) -> RDBStorage:

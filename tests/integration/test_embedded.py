@@ -14,10 +14,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import sqlalchemy as sa
 from processes import ENTER, HOLD, USER, eventually, finish, running, start
 from servers import gone, read, write
+from sqlalchemy import Connection
 
 from hpo.errors import StorageError
+from hpo.postgres.connect import Schema, open_storage
 from hpo.postgres.embedded import client
 from hpo.postgres.embedded.client import Embedded, EmbeddedStatus, status, stop
 from hpo.postgres.embedded.layout import Layout, read_keeper
@@ -155,6 +158,42 @@ def test_a_server_that_dies_when_it_was_seen_is_waited_for(
         with Embedded(hpo_home) as another:
             assert another.acquire() == embedded.acquire()
         eventually(lambda: runs_anew(hpo_home, before))
+
+
+def test_a_server_that_dies_before_the_first_connection_is_waited_for(
+    hpo_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HPO_HOME", str(hpo_home))
+    running = client.server_url
+
+    def killed(layout: Layout, server: Postmaster) -> str:
+        kill(server.pid)
+        return running(layout, server)
+
+    monkeypatch.setattr(client, "server_url", killed)
+    with open_storage() as storage:
+        assert storage.embedded
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_a_server_that_dies_while_it_is_opened_is_waited_for(
+    ours: bool, hpo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of another home is only an address, but it has answered once."""
+    monkeypatch.setenv("HPO_HOME", str(hpo_home if ours else tmp_path))
+    killed: list[int | None] = []
+
+    def is_current(connection: Connection) -> bool:
+        if not killed:
+            killed.append(status(hpo_home).pid)
+            kill(killed[0])
+        return connection.scalar(sa.text("SELECT 1")) == 1
+
+    with Embedded(hpo_home) as embedded:
+        schema = Schema(is_current, create=lambda connection: None)
+        with open_storage(embedded.acquire(), prepare=schema) as storage:
+            assert storage.embedded == ours
+            assert status(hpo_home).pid not in killed
 
 
 def test_everything_killed_starts_again_with_its_data(hpo_home: Path) -> None:
