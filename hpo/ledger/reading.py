@@ -91,7 +91,7 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
         search_end=row.search_end,
         search_end_reason=row.search_end_reason,
         code_changes=tuple(entry["since"] for entry in code_of(row)[1:]),
-        expected=_expected(spec, found),
+        expected=_expected(spec, found, built),
         foreign_trials=optuna_tables.n_foreign(connection, row.id, row.optuna_study_id),
         created_at=row.created_at,
         now=row.now,
@@ -101,14 +101,19 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
     )
 
 
-def _expected(spec: StudySpec, rows: Sequence[Row[Any]]) -> dict[int, Expected]:
+def _expected(
+    spec: StudySpec, rows: Sequence[Row[Any]], built: Sequence[Slot]
+) -> dict[int, Expected]:
     """What is expected of complete trials, from all slots of a study in order."""
     if spec.confirm is None or spec.confirm.by != "expected":
         return {}
     from hpo.search import expectation  # which takes long to import, and few need
 
     search = [_past(row) for row in rows if row.phase == Phase.SEARCH]
-    return expectation.expected(spec, search)
+    trained = (member for slot in built if slot.phase == Phase.SEARCH for member in slot.members)
+    sizes = (member.info.get("n_scored") for member in trained)
+    n_scored = next((size for size in sizes if isinstance(size, int) and size > 0), None)
+    return expectation.expected(spec, search, n_scored)
 
 
 def code_of(study: Row[Any]) -> list[dict[str, Any]]:

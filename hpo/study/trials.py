@@ -66,7 +66,8 @@ class Expected:
 
     mean: float
     std: float
-    """How well the mean is known."""
+    """How well the mean is known; it counts the sampling of the scored examples, if their number
+    (``n_scored`` in ``Outcome.info``) is known and the score is an accuracy."""
 
 
 @dataclass(frozen=True, kw_only=True)

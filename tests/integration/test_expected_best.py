@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+import sqlalchemy as sa
 from workers import ledger_at, run_workers, toy_spec
 
 from hpo.ledger import interventions
 from hpo.ledger.summaries import summaries
+from hpo.ledger.tables import members
 from hpo.notebook import load
 from hpo.postgres.connect import open_storage
 from hpo.study.snapshot import StudyState
@@ -44,6 +47,13 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(database_url: str)
         assert known.mean == max(other.mean for other in snapshot.expected.values())
         assert {slot.source for slot in snapshot.confirm} == {best.number}
         assert snapshot.confirmations[0].search_score == known.mean
+
+        with ledger._engine.begin() as connection:
+            connection.execute(sa.update(members).values(info={"n_scored": 269}))
+        snapshot, alone = ledger.snapshot(spec.name), known.std
+        known = snapshot.expected[best.number]
+        sampling = known.mean * (1.0 - known.mean) / 269
+        assert known.std**2 == pytest.approx(alone**2 + sampling), "of the scored examples"
 
         record = json_records.study(snapshot)["best"]
         assert (record["number"], record["score"]) == (best.number, best.score)

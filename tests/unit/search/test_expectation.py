@@ -64,6 +64,17 @@ def test_only_complete_trials_are_candidates_and_all_of_them() -> None:
     assert sorted(set(range(len(trials))) - set(found)) == [1, 2, 3, 4]
 
 
+def test_the_choice_of_scored_examples_counts_for_accuracies_alone() -> None:
+    trials = noisy(40)
+    without, with_269 = expected(asking(), trials), expected(asking(), trials, 269)
+    for number, known in without.items():
+        assert with_269[number].mean == known.mean
+        sampling = known.mean * (1.0 - known.mean) / 269
+        assert with_269[number].std ** 2 == pytest.approx(known.std**2 + sampling)
+    errors = asking(objective="toy_objective:ToyLossObjective")
+    assert expected(errors, trials, 269) == expected(errors, trials)
+
+
 def test_of_one_trial_its_own_score_is_expected_and_of_none_nothing() -> None:
     assert expected(asking(), [trained(0.5, 0.6)])[0].mean == pytest.approx(0.6, abs=0.01)
     assert expected(asking(), []) == {}
