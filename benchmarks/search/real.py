@@ -68,39 +68,35 @@ def judge(spec: StudySpec, params: Params, networks: int) -> list[float]:
     ]
 
 
-def search(job: tuple[str, int, int, int]) -> dict[str, Any]:
-    """Run one strategy with one study seed for so many epochs, and judge its incumbents."""
+def search(job: tuple[str, int, int, int, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Run one strategy with one study seed for so many epochs, and judge its incumbents.
+
+    The last of the job are what the same search, but shorter, held, judged by as many networks.
+    """
     import optuna
     import torch
 
     torch.set_num_threads(1)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    name, seed, budget, networks = job
+    name, seed, budget, networks, judged = job
     own = STRATEGIES[name]
     found = own.run(seed, Real(), budget)
-    judged: dict[str, list[float]] = {}
-    kept = []
+    kept: list[dict[str, Any]] = []
     for at in (*(b for b in BUDGETS if b < budget), budget):
         step = _held(found.steps, at)
         if step is None:
             continue
-        where = json.dumps(step.params)
-        if where not in judged:
-            judged[where] = judge(own.spec(seed), step.params, networks)
-        scores = judged[where]
-        kept.append(
-            {
-                "at": at,
-                "trial": step.trial,
-                "claimed": round(step.claimed, 4),
-                "true": round(statistics.fmean(scores), 4),
-                "std": round(statistics.stdev(scores), 4),
-                "params": {
-                    name: value if isinstance(value, int) else float(f"{value:.5g}")
-                    for name, value in step.params.items()
-                },
-            }
-        )
+        params = {
+            name: value if isinstance(value, int) else float(f"{value:.5g}")
+            for name, value in step.params.items()
+        }
+        known = next((held for held in (*judged, *kept) if held["params"] == params), None)
+        if known is None:
+            scores = judge(own.spec(seed), step.params, networks)
+            mean, std = statistics.fmean(scores), statistics.stdev(scores)
+            known = {"true": round(mean, 4), "std": round(std, 4), "params": params}
+        claim = {"at": at, "trial": step.trial, "claimed": round(step.claimed, 4)}
+        kept.append({**claim, **{key: known[key] for key in ("true", "std", "params")}})
     more = {"trials": found.trials, "complete": found.complete, "networks": networks}
     return {"strategy": name, "seed": seed, "budget": budget, **more, "held": kept}
 
@@ -134,18 +130,19 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 2
     found = load(args.out)
-    done = {(f["strategy"], f["seed"], f["budget"]) for f in found}
-    jobs = [
-        (name, seed, args.epochs, args.networks)
-        for seed in range(args.seeds)
-        for name in args.strategies
-        if (name, seed, args.epochs) not in done
-    ]
+    done = {(f["strategy"], f["seed"]): f for f in found}
+    jobs = []
+    for seed in range(args.seeds):
+        for name in args.strategies:
+            known = done.get((name, seed), {"budget": 0, "networks": args.networks, "held": []})
+            if known["budget"] < args.epochs:
+                judged = known["held"] if known["networks"] == args.networks else []
+                jobs.append((name, seed, args.epochs, args.networks, judged))
     os.environ["OMP_NUM_THREADS"] = "1"
     with multiprocessing.get_context("spawn").Pool(args.processes) as pool:
         for result in pool.imap_unordered(search, jobs):
-            found.append(result)
-            found.sort(key=lambda f: (f["strategy"], f["seed"], f["budget"]))
+            done[result["strategy"], result["seed"]] = result
+            found = sorted(done.values(), key=lambda f: (f["strategy"], f["seed"]))
             lines = ",\n".join(" " + json.dumps(f) for f in found)
             args.out.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
             last = result["held"][-1]
