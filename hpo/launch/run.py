@@ -27,7 +27,7 @@ from hpo.ledger import interventions
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
-from hpo.postgres.retry import DATABASE_ERRORS
+from hpo.postgres.retry import DATABASE_ERRORS, retry
 from hpo.search import options
 from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState
@@ -99,7 +99,6 @@ class Launch:
         self._arguments, self._spec, self._storage = arguments, spec, storage
         self._defaults, self._found = defaults.launch, plan.read(spec)
         self._option = storage_option(arguments.storage)
-        self._ledger, self._artifacts = Ledger(storage), ArtifactStore(storage.engine)
         self._patient = Ledger(
             storage,
             patience_s=PATIENCE_S,
@@ -107,6 +106,7 @@ class Launch:
                 None if waited_s else _say("database unreachable, retrying")
             ),
         )
+        self._ledger, self._artifacts = self._patient.impatient(), ArtifactStore(storage.engine)
         self._trouble: SimpleQueue[str] = SimpleQueue()
         self._publishing = PublishingThread(
             storage, [spec.name], after_s=FIRST_S, say=self._trouble.put
@@ -139,7 +139,8 @@ class Launch:
                 self._tell_of_artifacts()
             return self._result(first.state)
         workers = self._workers(first)
-        _say(f"{self._spec.name}: {how} in {self._storage.describe()}")
+        place = retry(self._storage.describe, patience_s=PATIENCE_S)
+        _say(f"{self._spec.name}: {how} in {place}")
         for line in (*plan.data(self._spec, self._found), *self._memory_warning(workers)):
             _say(line)
         if workers:

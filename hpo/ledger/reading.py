@@ -110,9 +110,10 @@ def _expected(
     from hpo.search import expectation  # which takes long to import, and few need
 
     search = [_past(row) for row in rows if row.phase == Phase.SEARCH]
-    trained = (member for slot in built if slot.phase == Phase.SEARCH for member in slot.members)
-    sizes = (member.info.get("n_scored") for member in trained)
-    n_scored = next((size for size in sizes if isinstance(size, int) and size > 0), None)
+    trained = (slot.members for slot in built if slot.phase == Phase.SEARCH)
+    sizes = ([member.info.get("n_scored", 0) for member in own] for own in trained)
+    whole = (own for own in sizes if len(own) == spec.budget.members)
+    n_scored = next((sum(own) for own in whole if all(type(n) is int and n > 0 for n in own)), None)
     return expectation.expected(spec, search, n_scored)
 
 

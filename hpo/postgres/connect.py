@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 OLDEST_MAJOR = 13
 CONNECT_TIMEOUT_S = 10
+RESTART_S = 30.0
 CONNECTIONS = 4
 """The most that a process holds; a worker holds one, and a second one while its heart beats in the
 middle of a transaction: a checkpoint that takes long must not cost it its lease."""
@@ -226,33 +227,35 @@ def open_storage(
             on_failure.callback(server.release)
         storage = Storage(parsed, server, worker=worker)
         on_failure.callback(storage.close)
-        _open(storage, prepare, create=create)
+        _open(storage, prepare, create=create, patience_s=0.0 if worker else RESTART_S)
         on_failure.pop_all()
     return storage
 
 
-def _open(storage: Storage, prepare: Schema | None, *, create: bool) -> None:
+def _open(storage: Storage, prepare: Schema | None, *, create: bool, patience_s: float) -> None:
     """Connect for the first time, and create what is missing.
 
-    A server that may be starting anew is waited for: it is ours, or answered before. Others may
-    have another address.
+    A server that may be starting anew is waited for: it is ours, or has answered once. Of others,
+    the address may be wrong; and one that is silent for so long is not about to start.
     """
-    began_s = time.monotonic()
-    known = storage.embedded
+    known, doing = storage.embedded, "does not answer yet"
 
     def work() -> None:
-        nonlocal known
+        nonlocal known, doing
         _check_version(storage)
-        known = True
+        known, doing = True, "is being prepared"
         if create:
             with answering(storage.place()):
                 prepare_database(storage, prepare)
 
     def wait(waited_s: float, error: Exception) -> None:
-        if not known or time.monotonic() - began_s >= CONNECT_TIMEOUT_S:
+        cause = getattr(error.__cause__, "orig", None)
+        silent = isinstance(cause, psycopg.errors.ConnectionTimeout)
+        if not known or silent or waited_s >= patience_s:
             raise error
 
-    retry(work, on_wait=wait)
+    with said_if_slow(lambda: f"{storage.place()} {doing}"):
+        retry(work, on_wait=wait)
 
 
 def _reopen(url: str) -> RDBStorage:
@@ -380,9 +383,8 @@ def driver_of(connection: Connection) -> psycopg.Connection[Any]:
 
 def _check_version(storage: Storage) -> None:
     """Connect for the first time, and explain what is wrong if that fails."""
-    slow = f"{storage.place()} does not answer; given up after {CONNECT_TIMEOUT_S} s"
     try:
-        with said_if_slow(lambda: slow), storage.engine.connect() as connection:
+        with storage.engine.connect() as connection:
             version = driver_of(connection).info.server_version
     except (sa.exc.DBAPIError, psycopg.Error) as error:
         raise connection_errors.explained(error, storage.place(), CONNECT_TIMEOUT_S) from error

@@ -29,9 +29,9 @@ def expected(
     Args:
         spec: the study.
         trials: 0 .. n-1; those that run are passed over.
-        n_scored: how many examples score every network, where that is known. They are the same ones
-            for all trials, so that no number of networks averages their choice out: a share p of
-            them has its binomial deviation √(p (1 − p) / n), too.
+        n_scored: how many examples score a trial, over all its networks, where that is known. They
+            are the same ones for all trials, so that no number of trials averages their choice out:
+            a share p of them has its binomial deviation √(p (1 − p) / n), too.
     """
     complete = [number for number, past in enumerate(trials) if _is_complete(past)]
     if spec.confirm is None or spec.confirm.by != "expected" or not complete:

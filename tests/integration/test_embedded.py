@@ -164,11 +164,11 @@ def test_a_server_that_dies_before_the_first_connection_is_waited_for(
     hpo_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HPO_HOME", str(hpo_home))
-    running = client.server_url
+    url_of = client.server_url
 
     def killed(layout: Layout, server: Postmaster) -> str:
         kill(server.pid)
-        return running(layout, server)
+        return url_of(layout, server)
 
     monkeypatch.setattr(client, "server_url", killed)
     with open_storage() as storage:
@@ -193,7 +193,8 @@ def test_a_server_that_dies_while_it_is_opened_is_waited_for(
         schema = Schema(is_current, create=lambda connection: None)
         with open_storage(embedded.acquire(), prepare=schema) as storage:
             assert storage.embedded == ours
-            assert status(hpo_home).pid not in killed
+            assert len(killed) == 1
+            assert status(hpo_home).pid not in (None, *killed)
 
 
 def test_everything_killed_starts_again_with_its_data(hpo_home: Path) -> None:
@@ -348,7 +349,7 @@ def test_a_server_that_does_not_answer_is_said_within_five_seconds(hpo_home: Pat
                     out, _ = asked.communicate(timeout=60)
                     assert "The database holds no study yet." in out
                 else:
-                    assert "does not answer; given up after 10 s" in line
+                    assert "does not answer yet" in line
                     _, err = asked.communicate(timeout=60)
                     assert "the server must accept connections within 10 s, but got: " in err
 

@@ -8,11 +8,12 @@ from workers import ledger_at, run_workers, toy_spec
 
 from hpo.ledger import interventions
 from hpo.ledger.summaries import summaries
-from hpo.ledger.tables import members
+from hpo.ledger.tables import members, slots
 from hpo.notebook import load
 from hpo.postgres.connect import open_storage
 from hpo.study.snapshot import StudyState
 from hpo.study.summary import StudySummary
+from hpo.study.trials import Phase
 from hpo.views import json_records, verdict
 from hpo.views.terminal import live, tables
 
@@ -49,7 +50,10 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(database_url: str)
         assert snapshot.confirmations[0].search_score == known.mean
 
         with ledger._engine.begin() as connection:
-            connection.execute(sa.update(members).values(info={"n_scored": 269}))
+            size = sa.case((slots.c.phase == Phase.CONFIRM, 899), else_=269)
+            info = sa.func.json_build_object("n_scored", size)
+            own = sa.update(members).where(members.c.slot_id == slots.c.id).values(info=info)
+            connection.execute(own)
         snapshot, alone = ledger.snapshot(spec.name), known.std
         known = snapshot.expected[best.number]
         sampling = known.mean * (1.0 - known.mean) / 269
