@@ -24,8 +24,6 @@ _FEW = 32
 """A parameter with at most so many values is searched value by value."""
 Present = Callable[[Mapping[str, Any]], dict[str, Any]]
 """Those of the parameters that a trial has, in a space of which trials may lack some."""
-Box = tuple[Array, Array]
-"""The lowest and the highest of all columns (width,)."""
 
 
 class Cube:
@@ -79,36 +77,21 @@ class Cube:
             column += axis.width
         return points
 
-    def around(self, point: Array, far: float) -> Box:
-        """The part of the cube whose free columns are at most ``far`` from those of a point."""
-        reach = np.where(self.free(point), far, 1.0)
-        return np.maximum(point - reach, 0.0), np.minimum(point + reach, 1.0)
+    def random(self, n: int, chance: np.random.Generator) -> Array:
+        """Points (n, width) anywhere."""
+        return self._settled(np.hstack([axis.random(n, chance) for axis in self.axes]))
 
-    def random(self, n: int, chance: np.random.Generator, within: Box | None = None) -> Array:
-        """Points (n, width) anywhere, or in a part of the cube."""
-        points = np.hstack([axis.random(n, chance) for axis in self.axes])
-        if within is not None:
-            points = within[0] + (within[1] - within[0]) * points
-        return self._settled(points)
-
-    def near(
-        self,
-        point: Array,
-        distance: float,
-        n: int,
-        chance: np.random.Generator,
-        within: Box | None = None,
-    ) -> Array:
+    def near(self, point: Array, distance: float, n: int, chance: np.random.Generator) -> Array:
         """Points (n, width) near one (width,), of which about half of the parameters differ."""
         parts, column = [], 0
         for axis in self.axes:
             here = point[column : column + axis.width]
             other = axis.random(n, chance)
             if axis.places is None:
-                other = here + distance * chance.normal(size=(n, 1))
+                other = np.clip(here + distance * chance.normal(size=(n, 1)), 0.0, 1.0)
             parts.append(np.where(chance.random((n, 1)) < 0.5, other, here))
             column += axis.width
-        return self._settled(np.clip(np.hstack(parts), *(within or (0.0, 1.0))))
+        return self._settled(np.hstack(parts))
 
 
 class Axis:

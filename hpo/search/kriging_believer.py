@@ -27,7 +27,7 @@ from optuna.trial import FrozenTrial, TrialState
 from scipy import optimize
 
 from hpo.search import racing
-from hpo.search.cube import Axis, Box, Cube, Present
+from hpo.search.cube import Axis, Cube, Present
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
 from hpo.search.scales import Scale
 
@@ -42,11 +42,6 @@ _NEAR = (0.2, 0.05)
 _CENTRES = 5
 _EACH = 60
 """Points near each of those, at each distance."""
-_LATE, _GLOBAL, _FAR = 10, 4, 0.2
-"""After ten trials per parameter, suggestions but every fourth are at most so far from the place of
-which the most is expected, in every parameter. Anywhere, they go to corners of the space, where the
-least is known. (Trust regions: Eriksson et al., "Scalable global optimization via local Bayesian
-optimization", arXiv:1910.01739.)"""
 _CLIMBED = 8
 """Of all these, the best ones are improved along the gradient."""
 _STEPS = 30
@@ -156,48 +151,38 @@ class KrigingBeliever(BaseSampler):
         known = Known(self._cube, told, maximize=maximize, scale=self._scale)
         x = known.x[known.measured]
         centres = x[np.argsort(-known.process.predict(x)[0], kind="stable")]
-        late = trial.number >= _LATE * len(self._cube.space) and trial.number % _GLOBAL != 0
-        within = self._cube.around(centres[0], _FAR if late else 1.0)
         process = known.process
         pending = [t for t in trials if t.state == TrialState.RUNNING and t.params]
         if pending:
             process = known.believing(self._cube.points(pending))
         best = float(known.y[known.measured].max())
-        found = self._promising(process, best, centres[:_CENTRES], within, chance)
+        found = self._promising(process, best, centres[:_CENTRES], chance)
         tried = [trial.params for trial in trials]
         new = (params for params in map(self._cube.params, found) if params not in tried)
         return next(new, self._cube.params(found[0]))
 
     def _promising(
-        self,
-        process: GaussianProcess,
-        best: float,
-        centres: Array,
-        within: Box,
-        chance: np.random.Generator,
+        self, process: GaussianProcess, best: float, centres: Array, chance: np.random.Generator
     ) -> list[Array]:
         """Points (width,) of great expected improvement, the greatest that is found first.
 
         All trials train their networks from the same seeds: the same point again tells nothing.
         """
-        candidates = self._candidates(centres, within, chance)
+        candidates = self._candidates(centres, chance)
         gain = np.round(process.log_improvement(candidates, best), _DECIMALS)
         begin = candidates[np.argsort(-gain, kind="stable")]
         climbed = [
-            self._kept_within(process, best, point, self._climb(process, best, point, within))
+            self._kept_within(process, best, point, self._climb(process, best, point))
             for point in begin[:_CLIMBED]
         ]
         climbed.sort(key=lambda found: -round(found[0], _DECIMALS))
         return [*(point for _, point in climbed), *begin]
 
-    def _candidates(self, centres: Array, within: Box, chance: np.random.Generator) -> Array:
-        """Points (n, width) anywhere in a part of the cube, and of it near the best.
-
-        Of these, those that may be suggested.
-        """
+    def _candidates(self, centres: Array, chance: np.random.Generator) -> Array:
+        """Points (n, width) anywhere and near the best; of these, those that may be suggested."""
         cube, fits = self._cube, self._fits
-        parts = [cube.random(_CANDIDATES, chance, within)]
-        parts += [cube.near(c, far, _EACH, chance, within) for c in centres for far in _NEAR]
+        parts = [cube.random(_CANDIDATES, chance)]
+        parts += [cube.near(c, far, _EACH, chance) for c in centres for far in _NEAR]
         found = np.concatenate(parts)
         if fits is None:
             return found
@@ -205,7 +190,7 @@ class KrigingBeliever(BaseSampler):
         for _ in range(_BATCHES):
             if len(kept) >= _CANDIDATES:
                 break
-            more = cube.random(_CANDIDATES, chance, within)
+            more = cube.random(_CANDIDATES, chance)
             kept += [point for point in more if fits(cube.params(point))]
         return np.array(kept) if kept else found
 
@@ -226,17 +211,15 @@ class KrigingBeliever(BaseSampler):
         last = start + inside * way
         return float(process.log_improvement(last[np.newaxis], best)[0]), last
 
-    def _climb(
-        self, process: GaussianProcess, best: float, point: Array, within: Box
-    ) -> tuple[float, Array]:
+    def _climb(self, process: GaussianProcess, best: float, point: Array) -> tuple[float, Array]:
         """The logarithm of the improvement at the top of the hill, and where that is (width,)."""
 
         def down(x: Array) -> tuple[float, Array]:
             value, slope = process.slope_of_log_improvement(x, best)
             return -value, -slope
 
-        free = zip(self._cube.free(point), point, *within, strict=True)
-        bounds = [(low, high) if f else (p, p) for f, p, low, high in free]
+        free = zip(self._cube.free(point), point, strict=True)
+        bounds = [(0.0, 1.0) if f else (p, p) for f, p in free]
         found = optimize.minimize(
             down, point, jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS}
         )

@@ -19,7 +19,7 @@ from hpo.search.kriging_believer import standardised
 from hpo.search.options import check
 from hpo.search.suggest import suggest
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.study.trials import Past, SlotState
 
 SPACE = {
     "colour": CategoricalDistribution(("red", "green", "blue")),
@@ -74,37 +74,6 @@ def test_points_near_another_keep_to_the_values_that_there_are() -> None:
     assert np.linalg.norm(
         two - cube.point({**cube.params(two), "colour": "blue"})
     ) == pytest.approx(1.0)
-
-
-def test_a_part_of_the_cube_bounds_its_free_columns_alone() -> None:
-    cube = Cube(SPACE)
-    chance = np.random.default_rng(1)
-    centre = cube.random(1, chance)[0]
-    part = cube.around(centre, 0.2)
-    free = cube.free(centre)
-    for points in (cube.random(300, chance, part), cube.near(centre, 0.5, 300, chance, part)):
-        assert np.abs(points - centre)[:, free].max() <= 0.2 + 1e-12
-        assert points[:, free].min() >= 0.0
-        assert points[:, free].max() <= 1.0
-        assert {cube.params(p)["colour"] for p in points} == {"red", "green", "blue"}
-
-
-def test_late_suggestions_but_every_fourth_are_near_the_best(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(kriging_believer, "_FAR", 0.02)
-    space = {"x": {"low": 0.0, "high": 1.0}, "rate_per_ns": {"low": 0.1, "high": 10.0, "log": True}}
-    spec = believer(space=space, budget={"window": 1, "trials": 60})
-    chance = np.random.default_rng(1)
-    trials = []
-    for _ in range(24):
-        x, rate = 0.3 * chance.random(), 10.0 ** chance.uniform(-1.0, 1.0)
-        score = 0.5 + x + 0.01 * chance.normal()
-        own = Suggestion(params={"x": x, "rate_per_ns": rate})
-        past = Past(suggestion=own, state=SlotState.COMPLETE, score=score, steps=(score,))
-        trials.append(past)
-    found = [float(suggest(spec, n, trials[:n]).params["x"]) for n in range(18, 25)]
-    assert [x > 0.32 for x in found] == [True, True, True, False, False, False, True], found
 
 
 def test_it_finds_the_best_and_stays_there() -> None:
