@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 OLDEST_MAJOR = 13
 CONNECT_TIMEOUT_S = 10
 RESTART_S = 30.0
+"""Who opens a database waits so long for a server that may be starting anew."""
 CONNECTIONS = 4
 """The most that a process holds; a worker holds one, and a second one while its heart beats in the
 middle of a transaction: a checkpoint that takes long must not cost it its lease."""

@@ -18,8 +18,12 @@ import sqlalchemy as sa
 from processes import ENTER, HOLD, USER, eventually, finish, running, start
 from servers import gone, read, write
 from sqlalchemy import Connection
+from workers import toy_spec
 
+from hpo.config import SiteConfig
 from hpo.errors import StorageError
+from hpo.launch.arguments import parser
+from hpo.launch.run import Launch
 from hpo.postgres.connect import Schema, open_storage
 from hpo.postgres.embedded import client
 from hpo.postgres.embedded.client import Embedded, EmbeddedStatus, status, stop
@@ -195,6 +199,16 @@ def test_a_server_that_dies_while_it_is_opened_is_waited_for(
             assert storage.embedded == ours
             assert len(killed) == 1
             assert status(hpo_home).pid not in (None, *killed)
+
+
+def test_a_launch_waits_for_a_server_that_dies_before_its_tables_are_there(
+    hpo_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HPO_HOME", str(hpo_home))
+    with open_storage() as storage:
+        kill(status(hpo_home).pid)
+        launch = Launch(parser().parse_args(["--study", "toy"]), SiteConfig(), toy_spec(), storage)
+        assert launch._ledger.studies() == []
 
 
 def test_everything_killed_starts_again_with_its_data(hpo_home: Path) -> None:
