@@ -128,7 +128,8 @@ def _train(
 
     try:
         for index in range(spec.budget.members):
-            seed = seeds.derive(spec.seed, "member", index)
+            member = own.replicate * spec.budget.members + index
+            seed = seeds.derive(spec.seed, "member", member)
             scores.append(world.train(spec, own.params, seed, tell))
             course.networks(scores)
         state, score = SlotState.COMPLETE, statistics.fmean(scores)
