@@ -128,8 +128,7 @@ def _train(
 
     try:
         for index in range(spec.budget.members):
-            member = own.replicate * spec.budget.members + index
-            seed = seeds.derive(spec.seed, "member", member)
+            seed = seeds.derive(spec.seed, "member", index)
             scores.append(world.train(spec, own.params, seed, tell))
             course.networks(scores)
         state, score = SlotState.COMPLETE, statistics.fmean(scores)

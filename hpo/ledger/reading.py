@@ -31,7 +31,6 @@ from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
     FIXED_PARAMS,
-    REPLICATE,
     MAX_LOSSES,
     Amendment,
     Expected,
@@ -192,7 +191,6 @@ def sound(row: Any) -> Any:
             right = _are_amendments(value)
         if right and name == "attrs":
             right = isinstance(value.get(FIXED_PARAMS, {}), dict)
-            right &= type(value.get(REPLICATE, 0)) is int
         if not right:
             raise StudyError(
                 f"trial {row.number}: its row must hold what workers write, but got "
@@ -367,6 +365,5 @@ def _slot(row: Row[Any], trained: Iterable[Member], now: datetime) -> Slot:
         lineage=row.lineage,
         held=row.lease_until is not None and row.lease_until > now,
         enqueued=Suggestion(params={}, attrs=row.attrs).enqueued,
-        replicate=Suggestion(params={}, attrs=row.attrs).replicate,
         amendments=tuple(map(Amendment.restored, row.amendments)),
     )

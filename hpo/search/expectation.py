@@ -26,22 +26,14 @@ def expected(
 ) -> dict[int, Expected]:
     """Of every complete trial by number, where ``confirm.by`` asks for it; else of none.
 
-    Of those that train a configuration again none is told: they are more networks of an earlier
-    one, of which as much is expected.
-
     Args:
         spec: the study.
         trials: 0 .. n-1; those that run are passed over.
         n_scored: how many examples score a trial, over all its networks, where that is known. They
-            are the same ones for all new configurations, so that no number of these averages their
-            choice out: a share p of them has its binomial deviation √(p (1 − p) / n), too. Where a
-            configuration was trained again, other examples have scored it, too.
+            are the same ones for all trials, so that no number of trials averages their choice out:
+            a share p of them has its binomial deviation √(p (1 − p) / n), too.
     """
-    complete = [
-        number
-        for number, past in enumerate(trials)
-        if _is_complete(past) and not past.suggestion.replicate
-    ]
+    complete = [number for number, past in enumerate(trials) if _is_complete(past)]
     if spec.confirm is None or spec.confirm.by != "expected" or not complete:
         return {}
     seen = racing.extrapolated(spec, racing.levelled(spec, trials))
@@ -53,9 +45,7 @@ def expected(
     means, stds = known.expected(cube.points([made[number] for number in complete]))
     if n_scored and is_percent(spec):
         share = np.clip(means, 0.0, 1.0)
-        tried = [past.suggestion.params for past in trials if _is_complete(past)]
-        scored = n_scored * np.array([tried.count(made[number].params) for number in complete])
-        stds = np.hypot(stds, np.sqrt(share * (1.0 - share) / scored))
+        stds = np.hypot(stds, np.sqrt(share * (1.0 - share) / n_scored))
     return {
         number: Expected(mean=float(mean), std=float(std))
         for number, mean, std in zip(complete, means, stds, strict=True)

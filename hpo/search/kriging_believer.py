@@ -7,10 +7,6 @@ different places. Accuracies are modelled by their logits and errors by their lo
 differences among good networks count, and networks of one configuration scatter about alike,
 whether they are good or bad. A trial that the pruner ended has an extrapolated score
 (``racing.extrapolated``), which counts the less the earlier it was ended.
-
-With ``replicate_every``, some trials are spent on the question which of the best configurations is
-the best: they train again the one that may be it, from other seeds (an upper confidence bound, as
-in Srinivas et al., arXiv:0912.3995). The process takes their scores for more of the same place.
 """
 
 from __future__ import annotations
@@ -34,7 +30,6 @@ from hpo.search import racing
 from hpo.search.cube import Axis, Cube, Present
 from hpo.search.gaussian_process import Array, GaussianProcess, fit, most_telling
 from hpo.search.scales import Scale
-from hpo.study.trials import REPLICATE
 
 KNOWN = 400
 """Trials, at most, that suggestions are made from."""
@@ -54,8 +49,6 @@ _BATCHES, _HALVINGS = 4, 10
 """With constraints: so often random points are drawn anew, and the way to a top is halved."""
 _NODES = 9
 """Of the quadrature over the scatter of networks."""
-REPLICATED_AFTER = 4
-"""Replications begin after so many times ``n_startup_trials``."""
 _ALIKE = 1e-12
 """Scores whose relative deviation is below it are equal but for rounding."""
 
@@ -109,7 +102,6 @@ class KrigingBeliever(BaseSampler):
     def __init__(
         self,
         n_startup_trials: int = 10,
-        replicate_every: int = 0,
         *,
         search_space: Mapping[str, BaseDistribution],
         present: Present | None = None,
@@ -122,8 +114,6 @@ class KrigingBeliever(BaseSampler):
         Args:
             n_startup_trials: trials that are drawn at random before the process is asked; the
                 first ones by number, however they end, and all until one is complete.
-            replicate_every: every so many trials one trains a configuration again that may be the
-                best, from other seeds; after ``REPLICATED_AFTER`` times the random ones. 0: none.
             search_space: of the study.
             present: what a trial has of it, if trials may lack some.
             scale: on which scores are modelled.
@@ -131,21 +121,14 @@ class KrigingBeliever(BaseSampler):
             seed: of this suggestion.
 
         Raises:
-            ValueError: ``n_startup_trials`` is no whole number of at least 1, or
-                ``replicate_every`` neither 0 nor one of at least 2.
+            ValueError: ``n_startup_trials`` is no whole number of at least 1.
         """
         if type(n_startup_trials) is not int or n_startup_trials < 1:
             raise ValueError(
                 f"n_startup_trials must be a whole number of at least 1, but got "
                 f"{n_startup_trials!r}."
             )
-        if type(replicate_every) is not int or replicate_every < 0 or replicate_every == 1:
-            raise ValueError(
-                f"replicate_every must be 0 (never), or a whole number of at least 2, but got "
-                f"{replicate_every!r}."
-            )
         self._n_startup, self._seed = n_startup_trials, seed
-        self._replicate_every = replicate_every
         self._scale, self._fits = scale, fits
         self._cube = Cube(search_space, present)
 
@@ -172,33 +155,11 @@ class KrigingBeliever(BaseSampler):
         pending = [t for t in trials if t.state == TrialState.RUNNING and t.params]
         if pending:
             process = known.believing(self._cube.points(pending))
-        if self._replicates(trial.number):
-            params = self._most_promising(process, told)
-            n_before = sum(t.params == params for t in trials)
-            study._storage.set_trial_system_attr(trial._trial_id, REPLICATE, n_before)
-            return params
         best = float(known.y[known.measured].max())
         found = self._promising(process, best, centres[:_CENTRES], chance)
         tried = [trial.params for trial in trials]
         new = (params for params in map(self._cube.params, found) if params not in tried)
         return next(new, self._cube.params(found[0]))
-
-    def _replicates(self, number: int) -> bool:
-        every, first = self._replicate_every, REPLICATED_AFTER * self._n_startup
-        return every > 0 and number >= first and number % every == 0
-
-    def _most_promising(
-        self, process: GaussianProcess, told: Sequence[FrozenTrial]
-    ) -> dict[str, Any]:
-        """The configuration of a complete trial that may be the best: the highest upper bound.
-
-        That is what the process expects of it, and one deviation more; where networks are on their
-        way already, less is unknown, and others have their turn.
-        """
-        whole = [trial for trial in told if racing.EXTRAPOLATED not in trial.system_attrs]
-        mean, variance = process.predict(self._cube.points(whole))
-        bound = np.round(mean + np.sqrt(variance), _DECIMALS)
-        return dict(whole[int(bound.argmax())].params)
 
     def _promising(
         self, process: GaussianProcess, best: float, centres: Array, chance: np.random.Generator

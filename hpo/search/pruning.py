@@ -31,8 +31,7 @@ class TrialProgress:
 
     The pruner compares steps, beside a cost with those of trials that cost no more; in a race,
     those of the first network's curve alone, and ``racing.why_out`` decides after every network. A
-    resumed trial is judged alike: its stored steps are fed again before the new ones. A trial that
-    trains an earlier configuration again is not judged: it is to tell how that one ends.
+    resumed trial is judged alike: its stored steps are fed again before the new ones.
     """
 
     def __init__(
@@ -44,12 +43,11 @@ class TrialProgress:
         self._seen = visible(spec, number, trials) if learns(spec) else []
         self.steps: list[float] = []
         """What was reported."""
-        self._prunes = not (own.replicate or isinstance(self._pruner, optuna.pruners.NopPruner))
+        self._prunes = not isinstance(self._pruner, optuna.pruners.NopPruner)
         if not self._prunes:
             return
         with quiet():
-            seen = [_compared(past) for past in self._seen]
-            spec, seen = _comparable(spec, racing.levelled(spec, seen), own)
+            spec, seen = _comparable(spec, racing.levelled(spec, self._seen), own)
             self._study = view(spec, number, seen, optuna.samplers.RandomSampler(seed=0))
             template = frozen(spec, distributions(spec), number, Past(suggestion=own))
             self._trial_id = self._study._storage.create_new_trial(
@@ -109,11 +107,6 @@ class TrialProgress:
         if not self._prunes:
             return {}
         return dict(self._study._storage.get_trial(self._trial_id).system_attrs)
-
-
-def _compared(past: Past) -> Past:
-    """What a pruner knows of a trial: none that trains a configuration again, from other seeds."""
-    return replace(past, state=SlotState.EXCLUDED) if past.suggestion.replicate else past
 
 
 def _comparable(

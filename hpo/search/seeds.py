@@ -14,9 +14,6 @@ def derive(seed: int, purpose: Purpose, index: int) -> int:
     ``member`` seeds depend on the member alone, not on the trial: all trials of a study train
     their member 0 from the same random numbers, which makes their scores comparable.
 
-    A trial that trains a configuration for the (n + 1)-th time (``Suggestion.replicate``) has
-    members of its own: those from n * ``budget.members`` on.
-
     Examples:
         >>> derive(0, "member", 0) == derive(0, "member", 0)
         True

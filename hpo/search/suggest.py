@@ -19,7 +19,7 @@ from hpo.search.space import distributions, rounded
 from hpo.study import warm_start
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import FIXED_PARAMS, REPLICATE, Past, Suggestion
+from hpo.study.trials import FIXED_PARAMS, Past, Suggestion
 
 ATTEMPTS = 8
 """How often a sampler is asked for what ``[constraints]`` allow, before uniform draws take over."""
@@ -54,8 +54,6 @@ def suggest(
         if fits is not None and not fits(params):
             seed = seeds.derive(spec.seed, "again", number + 1)
             params = constraints.drawn(fits, spec, seed, told)
-    if told:  # and so it is no configuration that was trained before
-        attrs.pop(REPLICATE, None)
     if enqueued:
         attrs = {**attrs, FIXED_PARAMS: dict(enqueued)}
     return Suggestion(params=params, attrs=attrs)

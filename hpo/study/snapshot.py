@@ -12,7 +12,7 @@ from enum import StrEnum
 from hpo.study import pareto
 from hpo.study.confirmation import Confirmation
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Expected, Member, Phase, Slot, SlotState
+from hpo.study.trials import Expected, Phase, Slot, SlotState
 
 
 class StudyState(StrEnum):
@@ -115,11 +115,10 @@ class StudySnapshot:
     def ranking(self) -> list[Slot]:
         """Complete search slots, best by ``claimed`` first; of equals the earlier one.
 
-        Those that train a configuration again stand with the first one: see ``networks``.
         Of a study with costs, no trial is simply the best: these are the trials of its front, in
         the order in which they are confirmed; see ``pareto.order``.
         """
-        slots = [slot for slot in complete(self.search) if not slot.replicate]
+        slots = complete(self.search)
         if self.spec.costs:
             return pareto.order(self.spec, slots)
         sign = -1.0 if self.spec.maximize else 1.0
@@ -129,13 +128,6 @@ class StudySnapshot:
         """What the search claims of a configuration: what is ``expected`` of it, else its score."""
         known = self.expected.get(slot.number)
         return slot.score if known is None else known.mean
-
-    def networks(self, slot: Slot) -> list[Member]:
-        """All networks of a complete trial's configuration, those of later trials of it, too."""
-        if not self.expected:
-            return [*slot.members]
-        again = (s for s in complete(self.search) if s.replicate and s.params == slot.params)
-        return [member for own in (slot, *again) for member in own.members]
 
     @property
     def front(self) -> list[Slot]:

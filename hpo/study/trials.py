@@ -26,9 +26,6 @@ at the same place.
 FIXED_PARAMS = "fixed_params"
 """The attribute of a trial that holds what ``hpo enqueue`` gave it, as Optuna's ``enqueue_trial``
 names it."""
-REPLICATE = "replicate"
-"""The attribute of a trial that trains the configuration of an earlier one again: how often that
-was begun before, 1, 2 ... (``kriging-believer``, ``replicate_every``)."""
 
 
 class Phase(StrEnum):
@@ -175,8 +172,6 @@ class Slot:
     """Spec hash, source revision, versions, host, CPU, worker, seconds."""
     enqueued: Mapping[str, ParamValue] = field(default_factory=dict)
     """The parameters that somebody gave it by hand (``hpo enqueue``); empty of any other trial."""
-    replicate: int = 0
-    """How often its configuration was begun before, if it was suggested again; 0 of a new one."""
     amendments: tuple[Amendment, ...] = ()
     """How often, when and from which trial on it was retried or excluded."""
 
@@ -222,11 +217,6 @@ class Suggestion:
     def enqueued(self) -> Mapping[str, ParamValue]:
         """What somebody gave the trial by hand, known before the rest is suggested."""
         return self.attrs.get(FIXED_PARAMS) or {}
-
-    @property
-    def replicate(self) -> int:
-        """How often the configuration was begun before; 0 of one that is new."""
-        return int(self.attrs.get(REPLICATE, 0))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -100,11 +100,11 @@ class Trial:
             self._ledger.store_suggestion(self._claim, suggestion)
         course = TrialProgress(self._spec, self._claim.number, history, suggestion)
         self._course, self._suggested = course, suggestion
-        members, first = self._members, suggestion.replicate * self._n_members
+        members = self._members
         try:
             self._replay(course, members)
             for index in range(len(members), self._n_members):
-                seed = seeds.derive(self._spec.seed, "member", first + index)
+                seed = seeds.derive(self._spec.seed, "member", index)
                 members.append(self._train(index, seed, self._spec.protocol, suggestion))
                 course.networks([m.score for m in members])
         except EndedError as why:

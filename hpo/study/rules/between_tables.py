@@ -46,8 +46,6 @@ def _rules(spec: StudySpec) -> Rules:
         )
     if spec.confirm is not None and spec.confirm.by == "expected":
         yield from _of_expectation(spec)
-    if spec.sampler.name == "kriging-believer":
-        yield from _of_replication(spec)
     if spec.racing is not None:
         yield from _of_racing(spec, spec.racing)
     if spec.warm_start is not None:
@@ -124,22 +122,6 @@ def _of_confirm(spec: StudySpec) -> Rules:
         spec.confirm is not None,
         'confirm: protocol = "confirm" must have no [confirm]: every trial is tested on the test '
         "part already. Remove it.",
-    )
-
-
-def _of_replication(spec: StudySpec) -> Rules:
-    """Replications tell more of what is expected: only there they count."""
-    every = spec.sampler.options.get("replicate_every", 0)
-    key = "sampler.replicate_every: trials that train a configuration again"
-    yield (
-        bool(every) and (spec.confirm is None or spec.confirm.by != "expected"),
-        f'{key} must go with confirm.by = "expected", which counts all its networks, but got '
-        f'replicate_every={every} without it. Write [confirm] by = "expected", or remove the key.',
-    )
-    yield (
-        bool(every) and spec.racing is not None,
-        f"{key} must not go with [racing], which trains more networks of the best itself, but got "
-        f"replicate_every={every}. Remove one of them.",
     )
 
 

@@ -57,13 +57,9 @@ def clocks(snapshot: StudySnapshot) -> tuple[Clock, Clock, Clock]:
 
 
 def incumbents(snapshot: StudySnapshot, clock: Clock) -> list[Slot]:
-    """Complete trials that were better than all before them along a clock, in that order.
-
-    One that trains a configuration again is no better trial: it tells more of an earlier one.
-    """
+    """Complete trials that were better than all before them along a clock, in that order."""
     found: list[Slot] = []
-    found_whole = (slot for slot in scored(snapshot) if slot.state == SlotState.COMPLETE)
-    complete = [slot for slot in found_whole if not slot.replicate]
+    complete = [slot for slot in scored(snapshot) if slot.state == SlotState.COMPLETE]
     sign = 1.0 if snapshot.spec.maximize else -1.0
     gain = {slot.number: sign * axis_score(snapshot.spec, slot) for slot in complete}
     for slot in sorted(complete, key=lambda slot: (clock.at[slot.number], slot.number)):

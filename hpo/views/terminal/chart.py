@@ -23,7 +23,7 @@ _LABEL = 9
 
 def best_so_far(snapshot: StudySnapshot) -> list[tuple[int, float]]:
     """Trial number and incumbent's score, at every complete trial, by number."""
-    found = [slot for slot in complete(snapshot.search) if not slot.replicate]
+    found = complete(snapshot.search)
     better = max if snapshot.spec.maximize else min
     best = accumulate((slot.score or 0.0 for slot in found), better)
     return [(slot.number, score) for slot, score in zip(found, best, strict=True)]
