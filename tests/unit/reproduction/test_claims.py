@@ -1,0 +1,275 @@
+"""What the reproduction says of each claim of the paper, from studies whose outcome is known."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import snapshots
+from paper_studies import Accuracy, bell, everything_agrees, study
+
+from hpo.study.confirmation import solved_info
+from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.trials import SlotState
+from objectives.contract import Solved
+from reproduction import (
+    claims,
+    evidence,
+    jobs,
+    layers,
+    measures,
+    page,
+    readings,
+    sensitivity,
+)
+from reproduction.claims import Kind
+from reproduction.measures import Verdict
+
+
+def verdicts(*studies: StudySnapshot, layers: Any = None) -> dict[str, Verdict]:
+    evidences = evidence.gather({s.spec.name: s for s in studies}, layers or {})
+    return {
+        answer.claim.short: answer.plain.finding.verdict
+        for answer in claims.answer_all(evidences, 2)
+        if answer.plain
+    }
+
+
+def test_what_agrees_holds_and_what_was_not_run_is_not_judged() -> None:
+    def weights(p: dict[str, float]) -> float:
+        return p["lr0"] / math.sqrt(p.get("dt_ns", 1.0))
+
+    measured = {"mean_weight_per_ns": weights}
+    found = verdicts(
+        *(study(name, everything_agrees, **measured) for name in ("fig2b", "fig3a", "fig3b")),
+        study("fig2b-split1", everything_agrees, **measured),
+    )
+    assert found == dict.fromkeys(
+        [
+            *("89.83 ± 2.91 %", "maximum at 1 ns", "window 0.4 – 2.5 ns", "loss at both ends"),
+            *("shift with τ", "shift with lr0", "bells", "fast: large weights"),
+            *("lr0: large weights", "windows of Fig. 3"),
+        ],
+        Verdict.YES,
+    )
+    unfinished = study("fig2b", everything_agrees)
+    assert verdicts(replace(unfinished, search=unfinished.search[:-1])) == {}
+
+
+def test_what_disagrees_fails() -> None:
+    measured: dict[str, Accuracy] = {"mean_weight_per_ns": lambda p: p.get("dt_ns", 1.0)}
+    found = verdicts(
+        study("fig2b", bell(lambda p: 10.0), **measured),
+        study("fig3a", bell(lambda p: 14.12 / p["tau_ns"])),
+        study("fig3b", lambda p: 0.5, mean_weight_per_ns=lambda p: 1 / p["lr0"]),
+    )
+    partly = {name for name, verdict in found.items() if verdict is Verdict.PARTLY}
+    assert partly == {"loss at both ends", "windows of Fig. 3"}  # at the fast end; flat curves
+    assert {found[name] for name in found.keys() - partly} == {Verdict.NO}
+    assert len(found) == 10
+
+
+def test_a_curve_with_two_peaks_is_no_bell() -> None:
+    def camel(p: dict[str, float]) -> float:
+        return {0.1: 0.8, 0.4: 0.6, 1.0: 0.9}.get(p["dt_ns"], 0.3)
+
+    found = verdicts(*(study(name, camel) for name in ("fig2b", "fig3a", "fig3b")))
+    assert found["bells"] == Verdict.NO
+
+
+def test_a_flat_curve_has_no_optimal_density() -> None:
+    found = verdicts(study("fig4", lambda p: 0.9 if p["density_inter"] == 0.5 else 0.89))
+    assert found["optimum near 50 %"] == Verdict.PARTLY
+    found = verdicts(study("fig4", lambda p: 0.9 if p["density_inter"] == 0.5 else 0.8))
+    assert found["optimum near 50 %"] == Verdict.YES
+
+
+@pytest.mark.parametrize(
+    ("loss", "verdict"), [(0.0, Verdict.YES), (0.0185, Verdict.PARTLY), (0.1, Verdict.NO)]
+)
+def test_without_loss_is_a_matter_of_an_interval(loss: float, verdict: Verdict) -> None:
+    def accuracy(p: dict[str, float]) -> float:
+        return 0.9 if p["density_intra"] == p["density_inter"] == 1.0 else 0.9 - loss
+
+    assert verdicts(study("fig4", accuracy))["intra 10 %"] == verdict
+
+
+def test_failed_trainings_count_where_an_interquartile_range_cannot_see_them() -> None:
+    made = study("fig4", lambda p: 0.9)
+    slots = []
+    for slot in made.search:
+        first, *others = slot.members
+        dense = slot.params["density_inter"] == slot.params["density_intra"] == 1.0
+        members = (replace(first, score=0.6 if dense else first.score), *others)
+        slots.append(replace(slot, members=members))
+    row = {"mean": [0.5] * 3, "frequency": [0.1] * 3, "input_frequency": 0.2}
+    layers = {"plain": {d: [row | {"saturated": [d / 3] * 3}] for d in (0.2, 0.5, 1.0)}}
+    found = verdicts(replace(made, search=tuple(slots)), layers=layers)
+    assert found["failures"] == Verdict.YES
+    assert found["variability"] != Verdict.YES
+    assert verdicts(made, layers=layers)["failures"] == Verdict.PARTLY
+
+
+@pytest.mark.parametrize(
+    ("means", "frequencies", "expected"),
+    [
+        ((0.41, 0.45, 0.49), (0.1, 0.09, 0.08), (Verdict.YES, Verdict.YES)),
+        ((0.49, 0.45, 0.3), (0.1, 0.11, 0.08), (Verdict.PARTLY, Verdict.PARTLY)),
+        ((0.49, 0.51, 0.52), (0.1, 0.099, 0.098), (Verdict.NO, Verdict.NO)),
+    ],
+)
+def test_figure_1(
+    means: tuple[float, ...], frequencies: tuple[float, ...], expected: tuple[Verdict, Verdict]
+) -> None:
+    row = {"mean": means, "saturated": means, "frequency": frequencies, "input_frequency": 0.2}
+    found = verdicts(study("fig2b", everything_agrees), layers={"plain": {0.5: [row]}})
+    assert (found["x around 1/2"], found["layers slow down"]) == expected
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.4, "holds"), (0.4, "partly"), (40, "fails")])
+def test_drive_and_memory_of_a_broad_set(factor: float, verdict: str) -> None:
+    broad = study("fig3c", everything_agrees, cumulative_drive=lambda p: factor)
+    found = verdicts(study("fig2b", everything_agrees), broad)
+    assert found["drive about 1"] == verdict
+    assert found["Δt < τ"] == Verdict.YES
+    assert verdicts(study("fig3c", lambda p: 0.9))["Δt < τ"] != Verdict.YES
+
+
+def test_plateau_is_the_unbroken_run_around_the_best() -> None:
+    made = {"fig2b": study("fig2b", bell(lambda p: 1.0))}
+    curve = evidence.gather(made, {})["plain"].time_scales()
+    assert {p.x for p in measures.plateau(curve)} <= {0.4, 0.63, 1.0, 1.6, 2.5}
+    assert 0.4 <= measures.centre(curve) <= 2.5
+
+
+def test_networks_of_all_splits_count_each_once() -> None:
+    names = ("fig2b", "fig2b-split1", "fig2b-split3", "fig3a", "fig4", "fig4-split1")
+    made = {name: study(name, everything_agrees) for name in names}
+    at_1_ns = evidence.gather(made, {})["plain"].at_optimum()
+    assert at_1_ns is not None
+    assert Counter(n.split for n in at_1_ns.networks) == {0: 10, 1: 10, 3: 10}
+    of_the_curve = measures.at(evidence.gather(made, {})["plain"].time_scales(), 1.0)
+    assert of_the_curve is not None
+    assert Counter(n.split for n in of_the_curve.networks) == {0: 10, 1: 10}
+    drawn = evidence.gather(made, {})["plain"].resampled(random.Random(0)).at_optimum()
+    assert drawn is not None
+    assert Counter(n.split for n in drawn.networks) == {0: 10, 1: 10, 3: 10}
+    members = {s.params["dt_ns"]: len(s.members) for s in evidence.pooled(made, "fig2b").search}
+    assert (members[0.05], members[0.4], members[1.0]) == (10, 20, 20)
+    assert {len(slot.members) for slot in evidence.pooled(made, "fig4").search} == {20}
+
+
+def test_a_reading_is_judged_in_the_terms_of_the_paper(tmp_path: Path) -> None:
+    """Where τ is half the paper's, and S twice, the optimum is the same."""
+    own = [job.name for job in jobs.JOBS if job.reading == "literal"]
+
+    def accuracy(p: dict[str, float]) -> float:
+        return everything_agrees({**p, "tau_ns": 2 * p["tau_ns"]})
+
+    info: dict[str, Accuracy] = {
+        "cumulative_drive": lambda p: 2.8,
+        "mean_weight_per_ns": lambda p: 1.0,
+    }
+    made = {name: study(name, accuracy, **info) for name in own}
+    made["fig2b"] = study("fig2b", bell(lambda p: 3.0))
+    evidences = evidence.gather(made, {})
+    answers = {a.claim.short: a for a in claims.answer_all(evidences, 2)}
+    for short in (*claims.TOGETHER, "shift with lr0", "Δt < τ", "drive about 1"):
+        assert answers[short].cells["literal"].finding.verdict == Verdict.YES, short
+    assert claims.together(list(answers.values())) == {"literal": (True, 1.0)}
+    assert answers["maximum at 1 ns"].kind == Kind.DEPENDS
+    assert answers["window 0.4 – 2.5 ns"].kind == Kind.DEPENDS
+    assert answers["fast: large weights"].kind == Kind.UNKNOWN
+    assert page.verdict_text(answers["maximum at 1 ns"]) == (
+        "depends on the reading: holds with Eq. (1) with its factor 2; not with the figures"
+    )
+    for path in sensitivity.write(list(answers.values()), evidences, tmp_path):
+        assert path.stat().st_size > 1000
+    text = (tmp_path / "sensitivity.md").read_text(encoding="utf-8")
+    assert (
+        "together under Eq. (1) with its factor 2 (100%), in that share of the resamples." in text
+    )
+
+
+@pytest.mark.parametrize("name", ["start", "map"])
+def test_layers_are_those_of_the_optimum_trained_again(name: str, tmp_path: Path) -> None:
+    """Not those of another τ; nothing is trained twice."""
+    reading = next(reading for reading in readings.OTHERS if reading.name == name)
+    for end in ("-shifts", ""):
+        job = next(job for job in jobs.JOBS if job.name == f"reading-{name}{end}")
+        spec = job.spec(("budget.epochs=1", "budget.members=1"))
+        slots = tuple(
+            snapshots.slot(
+                k,
+                SlotState.COMPLETE,
+                params=spec.point(k),
+                members=(replace(snapshots.member(0, (), score=0.5), seed=3),),
+                score=0.5,
+            )
+            for k in range(spec.budget.trials)
+        )
+        layers.record(snapshots.snapshot(spec, slots, state=StudyState.DONE), reading, tmp_path)
+        found = layers.read(tmp_path)[name]
+        assert set(found) == ({0.2, 0.5, 1.0} if end == "" else set())
+    (row,) = found[0.5]
+    assert row["seed"] == 3
+    assert len(row["mean"]) == len(row["saturated"]) == len(row["frequency"]) == 3
+    assert row["input_frequency"] == pytest.approx(0.17, abs=0.01)
+    before = (tmp_path / "layers.json").stat().st_mtime_ns
+    layers.record(snapshots.snapshot(spec, slots, state=StudyState.DONE), reading, tmp_path)
+    assert (tmp_path / "layers.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        ({"plain": ("holds", 100), "map": ("holds", 60)}, Kind.YES),
+        ({"plain": ("partly", 0), "map": ("fails", 30)}, Kind.NO),
+        ({"plain": ("holds", 95), "map": ("fails", 5)}, Kind.DEPENDS),
+        ({"plain": ("holds", 75), "map": ("fails", 0)}, Kind.OPEN),
+        ({"plain": ("holds", 75), "map": ("holds", 75)}, Kind.OPEN),
+        ({"map": ("holds", 100)}, Kind.UNKNOWN),
+    ],
+)
+def test_readings_agree_or_settle_a_verdict(cells: dict[str, tuple[str, int]], kind: Kind) -> None:
+    def cell(verdict: str, n: int) -> claims.Cell:
+        holds = (True,) * n + (False,) * (100 - n)
+        return claims.Cell(measures.Finding("", Verdict(verdict)), holds)
+
+    own = {name: cell(*value) for name, value in cells.items()}
+    assert claims.Answer(claims.CLAIMS[0], own).kind is kind
+
+
+def test_a_map_is_scored_as_one() -> None:
+    check = Solved(score=0.1, converged=True, steps_per_point=8, trained_steps_per_point=1)
+    for name, expected in (("reading-map", 90.0), ("reading-start", 10.0)):
+        made = study(name, lambda p: 0.9)
+        slots = tuple(
+            replace(s, members=tuple(replace(m, info=solved_info(check)) for m in s.members))
+            for s in made.search
+        )
+        (found,) = evidence.gather({name: replace(made, search=slots)}, {}).values()
+        optimum = found.at_optimum()
+        assert optimum is not None
+        assert optimum.median == pytest.approx(expected, abs=1.0)
+
+
+def test_what_cannot_be_decided_is_told_with_its_interval() -> None:
+    names = [job.name for job in jobs.JOBS if job.study in ("fig2b", "fig2b-ctrnn")]
+    names = [name for name in names if "reading" not in name]
+    made = {name: study(name, everything_agrees_of_both) for name in names}
+    plain = evidence.gather(made, {})["plain"]
+    first, second, third = claims.undecided(plain, evidence.ctrnn(made))
+    assert first.measured.startswith("90.0")
+    assert first.measured.endswith("by the splits (n = 80, 8 splits)")
+    assert "as good, to 2 points" in second.measured
+    assert third.measured == "behind at 0 of 5 points of the window, 0 of 12 in all"
+
+
+def everything_agrees_of_both(p: dict[str, float]) -> float:
+    return bell(lambda _: 1.0)(p)
