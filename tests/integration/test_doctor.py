@@ -63,7 +63,7 @@ def _found_once(
 def test_a_machine_that_is_ready(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.doctor(["--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    findings = said["findings"]
+    findings = [found for found in said["findings"] if found["what"] != "SLURM"]  # if one runs
     assert said["healthy"] is True
     assert [finding["what"] for finding in findings] == WHATS
     # a busy machine may need long until a worker can start, which is what that warning says
