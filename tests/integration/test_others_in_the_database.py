@@ -58,7 +58,7 @@ def held_params(ledger: Ledger) -> dict[str, object]:
 def test_a_worker_survives_what_plain_optuna_does(
     ledger: Ledger, storage: Storage, database_url: str
 ) -> None:
-    spec = toy_spec(budget={"trials": 6}, fixed={"sleep_s": 0.1})
+    spec = toy_spec(budget={"trials": 6}, fixed={"sleep_s": 0.03})
     ledger.register(spec)
     worker = start_worker(database_url, "--study", "toy")
     wait_until(lambda: any(slot.held for slot in ledger.snapshot("toy").search), 60)
@@ -68,7 +68,7 @@ def test_a_worker_survives_what_plain_optuna_does(
     _, said = worker.communicate(timeout=120)
     assert worker.returncode == 0, said
     snapshot = ledger.snapshot("toy", curves=True)
-    calm = toy_spec("calm", budget={"trials": 6}, fixed={"sleep_s": 0.1})
+    calm = toy_spec("calm", budget={"trials": 6}, fixed={"sleep_s": 0.03})
     assert table(snapshot) == undisturbed(database_url, calm)
 
 
