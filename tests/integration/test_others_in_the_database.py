@@ -65,6 +65,7 @@ def test_a_worker_survives_what_plain_optuna_does(
     study = theirs(storage)
     study.tell(study.trials[-1].number, 1e9, skip_if_finished=True)
     study.optimize(lambda trial: 1e9 + trial.suggest_float("x", 0, 1), n_trials=2)
+    assert worker.poll() is None, "all that while it ran"
     _, said = worker.communicate(timeout=120)
     assert worker.returncode == 0, said
     snapshot = ledger.snapshot("toy", curves=True)
