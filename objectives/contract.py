@@ -107,6 +107,36 @@ class Solved:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Thermal:
+    """The scores of the same trained network at other thermal powers, and with thermal noise.
+
+    The thermal power of an oscillator, kT / E, is the power at which it rests without a drive, over
+    that at which it saturates. All scores are of the solved equation, on the data of
+    ``Outcome.score``, and finite.
+    """
+
+    power: float
+    """Thermal power that the network was trained with, and its score claimed at; 0: none."""
+    device_power: float
+    """That of the device that it is compared with: ``power``, or 1e-3 if that is 0."""
+    at_device: float
+    """Score at ``device_power``."""
+    third: float
+    """Score at a third of it."""
+    triple: float
+    """Score at three times it."""
+    none: float
+    """Score without thermal power."""
+    noisy: tuple[float, ...]
+    """Scores on simulated chips whose oscillators have the thermal noise of ``device_power``."""
+    holds_below: float
+    """The highest thermal power that was tried at which the score is still the claimed one; 0 if
+    there is none."""
+    remedy: str = "Train with thermal_power."
+    """What to do where the scores differ."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What one member's training gave."""
 
@@ -124,6 +154,12 @@ class Outcome:
     """Of an objective that integrates a differential equation: the check of its time step. It is
     made under ``Protocol.CONFIRM``, and what is confirmed is then ``solved.score``. An objective
     that integrates nothing has none; your own may give one."""
+    thermal: Thermal | None = None
+    """Of an objective whose neurons are oscillators with a thermal power: the check of it, made
+    under ``Protocol.CONFIRM``."""
+    chips: tuple[float, ...] = ()
+    """Score on each simulated chip of ``[variability]``, whose mean ``score`` is (on the solved
+    equation where there is one); empty without."""
 
 
 OnEpoch = Callable[[Progress], None]
