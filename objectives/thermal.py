@@ -1,0 +1,221 @@
+"""Thermal power of a spintronic oscillator: the power that noise gives it without a drive.
+
+An auto-oscillator of complex amplitude c, |c|² = x, at temperature T (A. Slavin and V. Tiberkevich,
+IEEE Trans. Magn. 45, 1875 (2009), doi:10.1109/TMAG.2008.2009935)::
+
+    dc/dt = -(1 / 2τ) c + (I / 2) (1 - |c|²) c + f(t)
+    <f(t) f*(t')> = x_th / τ δ(t - t'),  x_th = kT / E
+
+E is the energy of the oscillation at x = 1, where the drive saturates, in proportion to x. By this
+noise, x gains x_th / τ per ns on the average, so that it rests at x_th without a drive::
+
+    dx/dt = γ x_th - γ x + I x (1 - x),  γ = 1 / τ
+
+======  ============================  ==========  =================================================
+symbol  code                          unit        meaning
+======  ============================  ==========  =================================================
+x_th    ``thermal_power``             1           power at rest, over that of saturation
+E                                     J           energy at x = 1
+η       ``thermal_noise_per_sqrt_ns`` 1/sqrt(ns)  noise: f(t) = η/2 (ξ + i ξ'), white ξ and ξ'
+τ       ``tau_ns``                    ns          relaxation time of the power x
+Ms      ``ms_ka_per_m``               kA/m        saturation magnetisation
+V       ``volume_nm3``                nm³         volume that oscillates
+f       ``frequency_ghz``             GHz         frequency of the oscillation
+Δf      ``linewidth_mhz``             MHz         full width of the line at half of its maximum
+x       ``power``                     1           power at which that was measured
+ν       ``nu``                        1           non-linear frequency shift, dimensionless
+======  ============================  ==========  =================================================
+
+An estimate from a geometry is right to a factor of about three: the volume of a mode is not that of
+a layer, and E is in proportion to x for small x alone.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+DEVICES = Path(__file__).with_name("devices.toml")
+BOLTZMANN_J_PER_K = 1.380649e-23
+GYROMAGNETIC_GHZ_PER_T = 28.0
+"""Of a free electron, g μ_B / h."""
+Mode = Literal["uniform", "vortex"]
+ENERGY: Mapping[Mode, float] = {"uniform": 2.0, "vortex": 1.0}
+"""E / (Ms V B), see ``energy_j``."""
+
+
+def energy_j(
+    *, ms_ka_per_m: float, volume_nm3: float, frequency_ghz: float, mode: Mode = "uniform"
+) -> float:
+    """Energy of an oscillation at x = 1, in J: 2 Ms V B, or Ms V B of a vortex; B = f / (28 GHz/T).
+
+    Uniform precession: x = (Ms - Mz) / 2 Ms. The reversed magnet, x = 1, holds 2 Ms V / (g μ_B)
+    magnons of energy h f. A vortex core at the edge of its disc of radius R and thickness L: half
+    the stiffness times R², and the stiffness is 2π f times the gyrovector 2π L Ms / (2π 28 GHz/T).
+
+    >>> print(f"{energy_j(ms_ka_per_m=800, volume_nm3=5e4, frequency_ghz=1.4):.1e}")
+    4.0e-18
+    """
+    _positive(ms_ka_per_m=ms_ka_per_m, volume_nm3=volume_nm3, frequency_ghz=frequency_ghz)
+    moment = 1e3 * ms_ka_per_m * 1e-27 * volume_nm3  # A m²
+    return ENERGY[mode] * moment * frequency_ghz / GYROMAGNETIC_GHZ_PER_T
+
+
+def thermal_power(
+    *,
+    temperature_k: float,
+    ms_ka_per_m: float,
+    volume_nm3: float,
+    frequency_ghz: float,
+    mode: Mode = "uniform",
+) -> float:
+    """Thermal power of an oscillator from its geometry: x_th = kT / E.
+
+    100 nm x 100 nm x 5 nm of permalloy at 1.4 GHz:
+
+    >>> pillar = {"ms_ka_per_m": 800, "volume_nm3": 5e4, "frequency_ghz": 1.4}
+    >>> round(thermal_power(temperature_k=300, **pillar), 5)
+    0.00104
+    """
+    _positive(temperature_k=temperature_k)
+    energy = energy_j(
+        ms_ka_per_m=ms_ka_per_m, volume_nm3=volume_nm3, frequency_ghz=frequency_ghz, mode=mode
+    )
+    return BOLTZMANN_J_PER_K * temperature_k / energy
+
+
+def thermal_power_of_linewidth(
+    *, linewidth_mhz: float, tau_ns: float, power: float, nu: float = 0.0
+) -> float:
+    """Thermal power from a measured line: x_th = 4π τ x Δf / (1 + ν²).
+
+    J.-V. Kim, V. Tiberkevich and A. Slavin, PRL 100, 017207 (2008): 2π Δf = Γ (1 + ν²) kT / E(x),
+    with the damping of the amplitude Γ = 1 / 2τ and E(x) = x E. It holds well above the threshold,
+    for a line narrower than the relaxation rate of the power. What else widens a line, as flicker
+    noise does, makes this an upper bound.
+
+    >>> round(thermal_power_of_linewidth(linewidth_mhz=0.1, tau_ns=14.0, power=0.5, nu=2.0), 5)
+    0.00176
+    """
+    _positive(linewidth_mhz=linewidth_mhz, tau_ns=tau_ns, power=power)
+    return 4.0 * math.pi * tau_ns * power * 1e-3 * linewidth_mhz / (1.0 + nu**2)
+
+
+def thermal_noise_per_sqrt_ns(*, thermal_power: float, tau_ns: float) -> float:
+    """Noise η that belongs to a thermal power, per sqrt(ns): η = sqrt(2 x_th / τ).
+
+    Fluctuation and dissipation: the power gains η²/2 per ns and loses x / τ.
+
+    >>> [round(thermal_noise_per_sqrt_ns(thermal_power=1e-3, tau_ns=t), 3) for t in (14.0, 3.8)]
+    [0.012, 0.023]
+    """
+    _positive(tau_ns=tau_ns)
+    return math.sqrt(2.0 * thermal_power / tau_ns)
+
+
+def thermal_power_of_noise(*, noise_per_sqrt_ns: float, tau_ns: float) -> float:
+    """Thermal power of an oscillator with noise η: x_th = η² τ / 2.
+
+    >>> round(thermal_power_of_noise(noise_per_sqrt_ns=0.002, tau_ns=14.0), 6)
+    2.8e-05
+    """
+    return noise_per_sqrt_ns**2 * tau_ns / 2.0
+
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Device(BaseModel):
+    """An oscillator, as a table of a file describes it; its kinds know their thermal power."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    source: str = ""
+    tau_ns: Positive | None = None
+
+    def at_rest(self) -> float:
+        """Return the thermal power."""
+        raise NotImplementedError
+
+
+class Known(Device):
+    """A device whose thermal power is given."""
+
+    thermal_power: Positive
+
+    def at_rest(self) -> float:
+        """Return the thermal power."""
+        return self.thermal_power
+
+
+class Line(Device):
+    """A device of which a line was measured."""
+
+    linewidth_mhz: Positive
+    tau_ns: Positive
+    power: Annotated[float, Field(gt=0, le=1)] = 0.5
+    nu: float = 0.0
+
+    def at_rest(self) -> float:
+        """Return the thermal power: an upper bound."""
+        return thermal_power_of_linewidth(**self.model_dump(exclude={"source"}))
+
+
+class Geometry(Device):
+    """A device whose thermal power is estimated."""
+
+    volume_nm3: Positive
+    ms_ka_per_m: Positive
+    frequency_ghz: Positive
+    mode: Mode = "uniform"
+    temperature_k: Positive = 300.0
+
+    def energy_j(self) -> float:
+        """Return the energy at x = 1, in J."""
+        return energy_j(**self.model_dump(exclude={"source", "tau_ns", "temperature_k"}))
+
+    def at_rest(self) -> float:
+        """Return the thermal power."""
+        return thermal_power(**self.model_dump(exclude={"source", "tau_ns"}))
+
+
+KINDS: Mapping[str, type[Device]] = {
+    "thermal_power": Known,
+    "linewidth_mhz": Line,
+    "volume_nm3": Geometry,
+}
+"""The key that only devices of a kind have -> that kind."""
+
+
+def kind(*tables: Mapping[str, Any]) -> type[Device]:
+    """Return the kind of device that a table describes, the first one that says it.
+
+    >>> kind({"temperature_k": 77}, {"linewidth_mhz": 0.1}).__name__
+    'Line'
+    """
+    return next((KINDS[key] for table in tables for key in KINDS if key in table), Geometry)
+
+
+def devices(path: Path = DEVICES) -> dict[str, Any]:
+    """Return the tables of a file by name, not yet validated.
+
+    Raises:
+        ValueError: the file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: not a readable TOML file ({error}). Check the path.") from None
+
+
+def _positive(**values: float) -> None:
+    for name, value in values.items():
+        if not 0 < value < math.inf:
+            raise ValueError(
+                f"thermal power: {name} must be a finite number above 0, got {value}. Change it."
+            )
