@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from objectives.networks.devices import drawn, drawn_noise, read_out
+from objectives.networks.devices import drawn, drawn_normals, is_noisy, written
+from objectives.networks.kernels.passes import Chip
 from objectives.networks.kernels.sizes import MAX_KEPT_NOISE
+from objectives.networks.kernels.structure import Floats
 from objectives.networks.layered import LayeredNetwork
+from objectives.randomness import stream
 from objectives.tasks.data import Examples
 from objectives.variability import Variability
 
@@ -44,13 +48,13 @@ class Hardware:
         """Look for the measured devices, if there are some: see ``Variability.measured``."""
         variability.measured()
         self._variability, self._seed, self._n_steps = variability, seed, n_steps
-        self._noise: dict[range, Tensor | None] = {}
+        self._normals: dict[int, Floats] = {}
         self._n_kept = 0
 
     def accuracy(self, network: LayeredNetwork, examples: Examples) -> tuple[float, bool]:
         """See ``Accuracy``; a prediction that is not finite is wrong."""
-        n_right, finite = self._n_right(network, examples)
-        return sum(n_right) / (len(n_right) * len(examples)), finite
+        found, finite = self.chips(network, examples, n_right)
+        return sum(found) / (len(found) * len(examples)), finite
 
     def info(self, network: LayeredNetwork, examples: Examples) -> dict[str, float]:
         """What the mean leaves out: the accuracy without variability, and that of the worst chip.
@@ -59,49 +63,69 @@ class Hardware:
         """
         if not is_finite(network):
             return {"ideal_accuracy": 0.0, "worst_draw_accuracy": 0.0}
-        worst = min(self._n_right(network, examples)[0]) / len(examples)
+        worst = min(self.chips(network, examples, n_right)[0]) / len(examples)
         ideal, _ = ideal_accuracy(network, examples)
         return {"ideal_accuracy": ideal, "worst_draw_accuracy": worst}
 
-    def _n_right(self, network: LayeredNetwork, examples: Examples) -> tuple[list[int], bool]:
-        """How many examples every chip classifies rightly, and whether all that it says is finite.
+    def chips(
+        self, network: LayeredNetwork, examples: Examples, measure: Measured
+    ) -> tuple[list[float], bool]:
+        """Return what is measured on every chip, and whether all that it reads out is finite."""
+        variability, n_points = self._variability, examples.shape[1]
+        noisy = is_noisy(variability, network)
+        every = range(variability.draws if noisy or variability.is_random else 1)
+        found, finite = [], True
+        with torch.no_grad(), written(network, variability.weight_bits):
+            for number in every:
+                normals = self._normals_of(number, network, n_points) if noisy else None
+                how: Any = {"network": network, "normals": normals}
+                chip = drawn(variability, self._seed, number, **how)
+                inputs = stream(self._seed, f"variability/input/{number}")
+                value, all_finite = measure(network, examples, chip, self._noise_on(inputs))
+                found.append(value)
+                finite = finite and all_finite
+        return found, finite
 
-        The kernel takes one chip after the other, the reference all of them at once.
-        """
-        bits, n_points = self._variability.weight_bits, examples.shape[1]
-        device = device_of(network)
-        every = range(self._variability.draws if self._variability.is_random else 1)
-        fused = network.computes_fused(next(batches(examples, 1, device))[0])
-        groups = [range(k, k + 1) for k in every] if fused else [every]
-        n_right, finite = [0 for _ in every], True
-        for draws in groups:
-            noise = self._noise_of(draws, network, n_points)
-            chips = drawn(self._variability, self._seed, draws, network=network, noise=noise)
-            for x, label in batches(examples, SCORING_BATCH, device):
-                logits = read_out(network, chips, x, bits)
-                for k, of_chip in zip(draws, logits, strict=True):
-                    right, all_finite = _right(of_chip, label)
-                    n_right[k] += right
-                    finite = finite and all_finite
-        return n_right, finite
+    def _noise_on(self, inputs: np.random.Generator) -> Callable[[Tensor], Tensor]:
+        """What gives series with the noise of the inputs of a chip."""
+        size = self._variability.input_noise
 
-    def _noise_of(self, draws: range, network: LayeredNetwork, n_points: int) -> Tensor | None:
-        """It is the same in every epoch: to draw it takes longer than to score with it."""
-        if draws in self._noise:
-            return self._noise[draws]
-        noise = drawn_noise(
-            self._variability,
-            self._seed,
-            draws,
-            network=network,
-            n_points=n_points,
-            n_steps=self._n_steps,
-        )
-        size = 0 if noise is None else noise.numel()
-        if self._n_kept + size <= MAX_KEPT_NOISE:
-            self._noise[draws] = noise
-            self._n_kept += size
-        return noise
+        def noisy(u: Tensor) -> Tensor:
+            drawn = inputs.standard_normal(tuple(u.shape), dtype=np.float32)
+            return u + size * torch.from_numpy(drawn).to(u)
+
+        return noisy if size else lambda u: u
+
+    def _normals_of(self, number: int, network: LayeredNetwork, n_points: int) -> Floats:
+        """They are the same in every epoch: to draw them takes longer than to score with them."""
+        if number in self._normals:
+            return self._normals[number]
+        n_jumps = n_points * self._n_steps
+        normals = drawn_normals(self._seed, number, network=network, n_jumps=n_jumps)
+        if self._n_kept + len(normals) <= MAX_KEPT_NOISE:
+            self._normals[number] = normals
+            self._n_kept += len(normals)
+        return normals
+
+
+Measured = Callable[
+    [LayeredNetwork, Examples, Chip, Callable[[Tensor], Tensor]], tuple[float, bool]
+]
+"""Of a network on a chip, whose inputs have noise: a number, and whether all is finite."""
+
+
+def n_right(
+    network: LayeredNetwork,
+    examples: Examples,
+    chip: Chip,
+    noisy: Callable[[Tensor], Tensor],
+) -> tuple[float, bool]:
+    """Return how many examples a chip classifies rightly; see ``Measured``."""
+    total, finite = 0, True
+    for x, label in batches(examples, SCORING_BATCH, device_of(network)):
+        right, all_finite = _right(network(noisy(x), chip)[0], label)
+        total, finite = total + right, finite and all_finite
+    return total, finite
 
 
 def score(

@@ -65,16 +65,17 @@ class Variability(BaseModel):
         ),
     ] = 0.0
     oscillator_noise_per_sqrt_ns: Annotated[
-        float,
+        float | None,
         Field(
             ge=0,
             le=10,
             description="white noise of every neuron: the standard deviation that x gets in 1 ns,"
             " and sqrt(t) times that in t ns, however many steps that takes. It is thermal noise of"
             " the complex amplitude of an oscillator: sqrt(x) times as much where its power x is"
-            " below 1; of a CTRNN it is the same at every x",
+            " below 1; of a CTRNN it is the same at every x. Without it, that which belongs to"
+            " thermal_power, sqrt(2 thermal_power / tau_ns)",
         ),
-    ] = 0.0
+    ] = None
     weight_bits: Annotated[
         int | None,
         Field(
@@ -111,7 +112,7 @@ class Variability(BaseModel):
         return {
             name: value
             for name, value in write(self).items()
-            if value is not None or not name.startswith("devices")
+            if value is not None or name == "weight_bits"
         }
 
     @model_validator(mode="after")
@@ -156,7 +157,7 @@ class Variability(BaseModel):
 
     def _check_doubles(self, found: Measured) -> None:
         for column, key in REPLACED.items():
-            if column in found.columns and getattr(self, key) > 0:
+            if column in found.columns and (getattr(self, key) or 0.0) > 0:
                 raise ValueError(
                     f"{self.devices}: what is measured must not be drawn, too, but got a column "
                     f"{column} and {key}={getattr(self, key)}. Remove one."
@@ -164,9 +165,12 @@ class Variability(BaseModel):
 
     @property
     def is_random(self) -> bool:
-        """Whether chips differ from each other: rounded weights alone are the same on all."""
+        """Whether chips differ from each other: rounded weights alone are the same on all.
+
+        Those of a network with thermal power do, whatever is asked for: see ``devices.is_noisy``.
+        """
         names = ("tau_spread", "s_spread", "input_noise", "oscillator_noise_per_sqrt_ns")
-        return self.devices is not None or any(getattr(self, name) > 0 for name in names)
+        return self.devices is not None or any((getattr(self, name) or 0.0) > 0 for name in names)
 
 
 def log_normal_sigma(spread: float) -> float:

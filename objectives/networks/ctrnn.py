@@ -30,15 +30,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from objectives.networks.integrators import EXTRAPOLATION, State, Stepping
-from objectives.networks.kernels.device_passes import CtrnnDeviceKernel
 from objectives.networks.kernels.passes import CtrnnKernel
-from objectives.networks.layered import LayeredNetwork, Synapses
+from objectives.networks.layered import NOMINAL, LayeredNetwork, Neurons, Synapses
 from objectives.networks.per_layer import PerLayer, beside, mapped
 
 
@@ -62,19 +59,22 @@ class CtrnnDynamics:
 
     physics: CtrnnPhysics
     synapses: Synapses
-    tau: Tensor | None = None
-    """Factor on the τ of each neuron, (members, layers, 1, width); None: 1 for all."""
+    neurons: Neurons = NOMINAL
 
     @property
     def gamma_per_ns(self) -> float | Tensor:
         """Leak, of each neuron its own if they differ."""
         gamma = beside(self.physics.gamma_per_ns, self.synapses.bias)
-        return gamma if self.tau is None else gamma / self.tau
+        return gamma if self.neurons.tau is None else gamma / self.neurons.tau
 
     def rest(self, batch: int) -> State:
         """State without drive: x = 0."""
         members, layers, width = self.synapses.bias.shape
         return (self.synapses.bias.new_zeros(members, layers, batch, width),)
+
+    def amplitude(self, state: State) -> Tensor:
+        """The paper's x."""
+        return state[0]
 
     def drive(self, y: Tensor, u: Tensor) -> Tensor:
         """Drive of every neuron, (members, layers, batch, width), per ns.
@@ -121,13 +121,9 @@ class CtrnnNetwork(LayeredNetwork):
 
     physics: CtrnnPhysics
 
-    def dynamics(self) -> CtrnnDynamics:
-        """The vector field with the present weights; no gradient reaches a masked weight."""
-        return self.varied(self.synapses(), None)
-
-    def varied(self, synapses: Synapses, tau: Tensor | None) -> CtrnnDynamics:
+    def varied(self, synapses: Synapses, neurons: Neurons) -> CtrnnDynamics:
         """See ``LayeredNetwork``."""
-        return CtrnnDynamics(physics=self.physics, synapses=synapses, tau=tau)
+        return CtrnnDynamics(physics=self.physics, synapses=synapses, neurons=neurons)
 
     @property
     def beyond_kernel(self) -> str:
@@ -135,24 +131,12 @@ class CtrnnNetwork(LayeredNetwork):
         known = self.physics.integrator in EXTRAPOLATION
         return "" if known else f"integrator={self.physics.integrator!r}"
 
-    def kernel(self, member: int) -> CtrnnKernel:
+    def kernel(self, member: int, *, noisy: bool = False) -> CtrnnKernel:
         """See ``LayeredNetwork``."""
         return CtrnnKernel(
             self.structures[member],
             gamma_per_ns=self.physics.gamma_per_ns,
             s=self.physics.s,
-            **self.kernel_stepping(),
-        )
-
-    def device_kernel(
-        self, tau: NDArray[np.float64] | None, noise: NDArray[np.float32] | None
-    ) -> CtrnnDeviceKernel:
-        """See ``LayeredNetwork``."""
-        gammas = self.per_neuron(self.physics.gamma_per_ns)
-        return CtrnnDeviceKernel(
-            self.structures[0],
-            gammas_per_ns=gammas if tau is None else gammas / tau,
-            noise=np.empty(0, np.float32) if noise is None else noise,
-            s=self.physics.s,
+            noisy=noisy,
             **self.kernel_stepping(),
         )

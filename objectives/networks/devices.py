@@ -6,13 +6,15 @@ Of neuron i of a chip, in the notation of ``spintronic`` and ``ctrnn``::
     W   → Δ round(W / Δ),   Δ = max|W| / (2^(bits - 1) - 1)          for each trained tensor
     u   → u + n                                      n normal, anew for every point of every series
     c   → c + η/2 √h (ξ + i ξ'),  x = |c|²           ξ, ξ' normal, every h ns: after each step
+    η   = √(2 γ_i x_th)                              that of the thermal power, if none is given
 
 With ``devices``, every neuron of a chip is one of the devices that were measured, drawn with
 replacement: f_i, g_i and η_i are those of its row, f and g by the mean of their column.
 
 The fixed bias of the spintronic network stays 2γ of the nominal device: a chip has one supply. A
 neuron with γ_i ≥ 2γ does not oscillate by itself. The noise is white, so η is per √ns and what it
-does within a time does not depend on the step. Eq. (1) is that of the power x = |c|² of an
+does within a time does not depend on the step. Where there is noise, its mean effect, the source
+γ x_th of the ideal equation, is left out. Eq. (1) is that of the power x = |c|² of an
 auto-oscillator, and thermal noise drives its complex amplitude c: x moves by η √x dW, and an
 oscillator at rest gains η²/2 per ns. Added to x itself, the same η would be thousands of times
 that where x is small, which is where these networks keep what they remember. x stays within its
@@ -21,10 +23,11 @@ bounds, and its jumps pass the high-pass filter whole. The state of a CTRNN gets
 ============  ==================  ========  =======================================
 paper symbol  code name           unit      shape
 ============  ==================  ========  =======================================
-f             tau                 1         (draws, layers, width)
-g             s                   1         (draws, layers, width)
-η √h ξ        noise               1         (draws, jumps, parts, neurons, LANES)
-n             input_noise         1         (draws, batch, time, channels)
+f             tau                 1         (neurons,)
+g             s                   1         (neurons,)
+η             noise_per_sqrt_ns   1/√ns     (neurons,)
+ξ             normals             1         (jumps, parts, neurons, LANES)
+n             input_noise         1         (batch, time, channels)
 ============  ==================  ========  =======================================
 
 A jump is no part of the polynomial that ``integrators`` extrapolates: with noise, a step has an
@@ -36,8 +39,8 @@ series of one chip, which is as good for a mean and does not take longer than th
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -45,109 +48,101 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectives.measured import Measured
-from objectives.networks.integrators import Past
-from objectives.networks.kernels.autograd import fused_output
+from objectives.networks.kernels.passes import Chip
 from objectives.networks.kernels.sizes import LANES
-from objectives.networks.layered import LayeredNetwork, NoisyDynamics, Synapses
+from objectives.networks.kernels.structure import Floats
+from objectives.networks.layered import LayeredNetwork
 from objectives.randomness import stream
 from objectives.variability import Variability, log_normal_sigma
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Chips:
-    """Some chips: shapes as in the module's table. None stands for what is as in the ideal."""
-
-    tau: Tensor | None
-    s: Tensor | None
-    noise: Tensor | None
-    inputs: tuple[np.random.Generator, ...]
-    """Of each chip, where the noise of its input comes from; moved on by every series."""
-    input_noise: float
-
-    def noisy(self, u: Tensor) -> Tensor:
-        """The input (batch, time, channels) as each chip gets it, (draws, batch, ...)."""
-        if self.input_noise == 0.0:
-            return u.expand(len(self.inputs), *u.shape)
-        drawn = [g.standard_normal(tuple(u.shape), dtype=np.float32) for g in self.inputs]
-        return u + self.input_noise * torch.from_numpy(np.stack(drawn)).to(u)
+Array = NDArray[np.float64]
 
 
 def drawn(
     variability: Variability,
     seed: int,
-    draws: range,
+    number: int | str,
     *,
     network: LayeredNetwork,
-    noise: Tensor | None,
-) -> Chips:
-    """The chips ``draws`` of a member, from its seed: the same in every trial and epoch.
+    normals: Floats | None,
+) -> Chip:
+    """Return a chip of a member, drawn from its seed: the same in every trial.
 
     Spreads and noises scale the same random numbers, so that trials and curves are comparable.
 
     Args:
-        variability: how they differ from the ideal.
+        variability: how it differs from the ideal.
         seed: that of the member.
-        draws: their numbers.
-        network: the network that is written to them.
-        noise: that of their neurons, see ``drawn_noise``.
+        number: which one.
+        network: the network that is written to it.
+        normals: see ``Chip``; without, it has no noise.
     """
-    shape = network.bias.shape[1:]
     measured = variability.measured()
+    row = None if measured is None else _rows(measured, seed, number, network)
 
-    def factors(name: str, column: str, spread: float) -> Tensor | None:
+    def factors(name: str, column: str, spread: float) -> Array | None:
         if measured is not None and column in measured.columns:
-            own = np.array(measured.factors(column))[_rows(measured, seed, draws, network)]
-            return None if (own == 1.0).all() else torch.from_numpy(own)
+            own = np.array(measured.factors(column))[row]
+            return None if (own == 1.0).all() else own
         if spread == 0.0:
             return None
-        sigma = log_normal_sigma(spread)
-        z = [stream(seed, f"variability/{name}/{k}").standard_normal(shape) for k in draws]
-        return torch.from_numpy(np.exp(sigma * np.array(z) - sigma**2 / 2))
+        sigma, exists = log_normal_sigma(spread), network.exists.cpu().numpy()
+        z = stream(seed, f"variability/{name}/{number}").standard_normal(exists.shape)[exists]
+        return np.exp(sigma * z - sigma**2 / 2)
 
-    return Chips(
-        tau=factors("tau", "tau_ns", variability.tau_spread),
+    tau = factors("tau", "tau_ns", variability.tau_spread)
+    noise = None
+    if normals is not None:
+        noise = noise_per_sqrt_ns(variability, network, measured, row)
+        thermal = variability.oscillator_noise_per_sqrt_ns is None
+        noise = noise / np.sqrt(tau) if thermal and tau is not None else noise
+    return Chip(
+        tau=tau,
         s=factors("s", "s", variability.s_spread),
-        noise=noise,
-        inputs=tuple(stream(seed, f"variability/input/{k}") for k in draws),
-        input_noise=variability.input_noise,
+        noise_per_sqrt_ns=noise,
+        normals=normals,
     )
 
 
 def _rows(
-    measured: Measured, seed: int, draws: range, network: LayeredNetwork
+    measured: Measured, seed: int, number: int | str, network: LayeredNetwork
 ) -> NDArray[np.int64]:
-    """Which of the measured devices every neuron is, (draws, layers, width)."""
-    shape = network.bias.shape[1:]
-    return np.array(
-        [stream(seed, f"variability/device/{k}").integers(measured.n, size=shape) for k in draws]
-    )
+    """Which of the measured devices every neuron is, (neurons,)."""
+    exists = network.exists.cpu().numpy()
+    drawn = stream(seed, f"variability/device/{number}").integers(measured.n, size=exists.shape)
+    return drawn[exists]
 
 
-def drawn_noise(
+def noise_per_sqrt_ns(
     variability: Variability,
-    seed: int,
-    draws: range,
-    *,
     network: LayeredNetwork,
-    n_points: int,
-    n_steps: int,
-) -> Tensor | None:
-    """The jumps of the neurons of each chip, ``n_steps`` per point, or None if there are none."""
-    eta = np.full((len(draws), 1), variability.oscillator_noise_per_sqrt_ns)
-    measured = variability.measured()
+    measured: Measured | None,
+    row: NDArray[np.int64] | None,
+) -> Array:
+    """Return the noise of each neuron of nominal damping, (neurons,)."""
     if measured is not None and (column := measured.columns.get("oscillator_noise_per_sqrt_ns")):
-        rows = _rows(measured, seed, draws, network)[:, network.exists.cpu().numpy()]
-        eta = np.array(column)[rows]
-    if not eta.any():
-        return None
-    parts = network.noise_parts
-    shape = (n_points * n_steps, parts, network.n_neurons, LANES)
-    size = (eta * math.sqrt(network.physics.dt_ns / n_steps) / parts).astype(np.float32)
-    noise: NDArray[np.float32] = np.empty((len(draws), *shape), np.float32)
-    for own, k, of_chip in zip(noise, draws, size, strict=True):
-        stream(seed, f"variability/oscillator/{k}").standard_normal(out=own, dtype=np.float32)
-        own *= of_chip[:, np.newaxis]
-    return torch.from_numpy(noise)
+        return np.array(column)[row]
+    if (given := variability.oscillator_noise_per_sqrt_ns) is not None:
+        return np.full(network.n_neurons, given)
+    return network.thermal_noise_per_sqrt_ns
+
+
+def is_noisy(variability: Variability, network: LayeredNetwork) -> bool:
+    """Whether the neurons of its chips jump."""
+    measured = variability.measured()
+    row = np.zeros(network.n_neurons, np.int64)
+    if measured is not None and "oscillator_noise_per_sqrt_ns" in measured.columns:
+        return any(measured.columns["oscillator_noise_per_sqrt_ns"])
+    return bool(noise_per_sqrt_ns(variability, network, measured, row).any())
+
+
+def drawn_normals(seed: int, number: int, *, network: LayeredNetwork, n_jumps: int) -> Floats:
+    """Return the normal numbers of the jumps of a chip; see ``Chip``."""
+    shape = (n_jumps, network.noise_parts, network.n_neurons, LANES)
+    found = stream(seed, f"variability/oscillator/{number}").standard_normal(
+        shape, dtype=np.float32
+    )
+    return found.reshape(-1)
 
 
 def rounded(weights: Tensor, bits: int | None) -> Tensor:
@@ -162,63 +157,16 @@ def rounded(weights: Tensor, bits: int | None) -> Tensor:
     return torch.where(step > 0, torch.round(weights / step) * step, weights)
 
 
-@torch.no_grad()
-def read_out(network: LayeredNetwork, chips: Chips, u: Tensor, bits: int | None) -> Tensor:
-    """What a network reads out on every chip: logits, (draws, batch, outputs).
-
-    Args:
-        network: a trained network of one member.
-        chips: what it is written to.
-        u: input, (batch, time, channels).
-        bits: those of a weight; None: exact.
-    """
-    synapses = network.synapses()
-    weights = [synapses.w_in, synapses.w_inter, synapses.w_intra, synapses.bias]
-    own = _amplified([rounded(w, bits) for w in weights], chips.s, len(chips.inputs))
-    run = _by_kernel if network.computes_fused(u) else _by_reference
-    y = run(network, chips, own, chips.noisy(u))
-    return y @ rounded(network.w_out, bits).mT + rounded(network.bias_out, bits).unsqueeze(1)
-
-
-def _amplified(weights: list[Tensor], s: Tensor | None, draws: int) -> Synapses:
-    """The weights and biases into every neuron of every chip, times its factor on S."""
-    w_in, w_inter, w_intra, bias = (w.expand(draws, *w.shape[1:]) for w in weights)
-    if s is not None:
-        bias = bias * s.to(bias)
-        rows = s.to(bias).unsqueeze(3)
-        w_in, w_inter, w_intra = w_in * rows[:, 0], w_inter * rows[:, 1:], w_intra * rows
-    return Synapses(w_in=w_in, w_inter=w_inter, w_intra=w_intra, bias=bias)
-
-
-def _by_kernel(network: LayeredNetwork, chips: Chips, own: Synapses, u: Tensor) -> Tensor:
-    """Output of the last layer, (draws, batch, its neurons), chip by chip."""
-    outputs = []
-    for k, series in enumerate(u):
-        tau = None if chips.tau is None else chips.tau[k][network.exists].numpy()
-        noise = None if chips.noise is None else chips.noise[k].numpy()
-        ideal = tau is None and noise is None
-        kernel = network.kernel(0) if ideal else network.device_kernel(tau, noise)
-        weights = (own.w_in[k], own.w_inter[k], own.w_intra[k], own.bias[k])
-        outputs.append(fused_output(kernel, series, *weights))
-    return torch.stack(outputs)
-
-
-def _by_reference(network: LayeredNetwork, chips: Chips, own: Synapses, u: Tensor) -> Tensor:
-    """Output of the last layer, (draws, batch, its neurons), by the equations, of all chips."""
-    tau = None if chips.tau is None else chips.tau.unsqueeze(2).to(own.bias)
-    dynamics: NoisyDynamics = network.varied(own, tau)
-    state, past = dynamics.rest(batch=u.shape[1]), Past()
-    steps = network.physics.n_steps
-    every = 1 if chips.noise is None else u.shape[2] * steps // chips.noise.shape[1]
-    lanes = torch.arange(u.shape[1]) % LANES
-    for t, point in enumerate(u.unbind(dim=-2)):
-        for k in range(steps):
-            state, past = network.physics.step(dynamics, state, past, point)
-            jump, rest = divmod(t * steps + k + 1, every)
-            if chips.noise is not None and rest == 0:
-                noise = chips.noise[:, jump - 1][..., lanes].to(own.bias)
-                draws, *layer = own.bias.shape
-                spread = noise.new_zeros(draws, network.noise_parts, *layer, len(lanes))
-                spread[:, :, network.exists] = noise
-                state = dynamics.after_noise_kick(state, spread.mT)
-    return dynamics.read(state)[:, -1, :, : network.widths[-1]]
+@contextmanager
+def written(network: LayeredNetwork, bits: int | None) -> Iterator[None]:
+    """Within it, every trained tensor of ``network`` takes 2^bits - 1 values; None: as it is."""
+    exact = [parameter.detach().clone() for parameter in network.parameters()] if bits else []
+    with torch.no_grad():
+        for parameter in network.parameters() if bits else ():
+            parameter.copy_(rounded(parameter, bits))
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for parameter, before in zip(network.parameters(), exact, strict=False):
+                parameter.copy_(before)

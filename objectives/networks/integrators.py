@@ -205,10 +205,11 @@ def _moved(state: State, dt_ns: float, slope: State) -> State:
 
 def growth(z: Tensor) -> Tensor:
     """``exp(z)``, with ``z`` clipped to ±MAX_EXPONENT."""
-    return torch.exp(_clipped(z))
+    return torch.exp(clipped(z))
 
 
-def _clipped(z: Tensor) -> Tensor:
+def clipped(z: Tensor) -> Tensor:
+    """``z`` within ±MAX_EXPONENT."""
     bound = min(MAX_EXPONENT, math.log(torch.finfo(z.dtype).max) / 2)
     return z.clamp(-bound, bound)
 
@@ -225,5 +226,5 @@ def phi1(z: Tensor) -> Tensor:
     for k in (8, 7, 6, 5, 4, 3, 2):  # 1 + z/2 (1 + z/3 (1 + ...)): truncated below 1e-16
         series = 1.0 + small / k * series
     large = torch.where(near, torch.ones_like(z), z)
-    quotient = torch.expm1(_clipped(large)) / large
+    quotient = torch.expm1(clipped(large)) / large
     return torch.where(near, series, quotient)

@@ -38,7 +38,8 @@ from torch import Tensor, nn
 from objectives.networks.drawing import Shape, check_sizes, draw, uniform_within
 from objectives.networks.integrators import Dynamics, Past, State, Stepping
 from objectives.networks.kernels.autograd import fused_series
-from objectives.networks.kernels.passes import Kernel
+from objectives.networks.kernels.passes import IDEAL, Chip, Kernel
+from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.structure import SparseStructure
 from objectives.networks.per_layer import PerLayer, of_layers
 from objectives.networks.sparsity import random_mask
@@ -72,18 +73,32 @@ class Synapses:
         return external + internal + self.bias.unsqueeze(2)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Neurons:
+    """How neurons differ from the nominal one, (members, layers, 1, width); None: not at all."""
+
+    tau: Tensor | None = None
+    """Factor on the relaxation time."""
+    thermal: Tensor | None = None
+    """Factor on the thermal power."""
+    noise_per_sqrt_ns: Tensor | None = None
+    """What noise adds in 1 ns, its standard deviation: the dynamics are those between its jumps."""
+
+
+NOMINAL = Neurons()
+
+
 class LayeredDynamics(Dynamics, Protocol):
-    """The equations of a layered network; the first state variable is the paper's x."""
+    """The equations of a layered network."""
+
+    def amplitude(self, state: State) -> Tensor:
+        """The paper's x."""
 
     def rest(self, batch: int) -> State:
         """The state before any input."""
 
     def read(self, state: State) -> Tensor:
         """What the readout takes of every neuron, shaped as the outputs."""
-
-
-class NoisyDynamics(LayeredDynamics, Protocol):
-    """The equations of a layered network on simulated devices; see ``devices``."""
 
     def after_noise_kick(self, state: State, noise: Tensor) -> State:
         """The state after a jump by ``noise``, (members, parts, layers, batch, width)."""
@@ -191,39 +206,30 @@ class LayeredNetwork(nn.Module, ABC):
         self.w_out = nn.Parameter(uniform("w_out", [out], out, [last])[:, 0])
         self.bias_out = nn.Parameter(uniform("bias_out", [out[:1]], out[:1], [last])[:, 0])
 
-    @abstractmethod
     def dynamics(self) -> LayeredDynamics:
         """The vector field with the present weights; no gradient reaches a masked weight."""
+        return self.varied(self.synapses(), NOMINAL)
+
+    @abstractmethod
+    def varied(self, synapses: Synapses, neurons: Neurons) -> LayeredDynamics:
+        """The vector field with synapses of each member, and neurons that may differ."""
 
     @property
     @abstractmethod
     def beyond_kernel(self) -> str:
         """What the network asks for that its kernel cannot do, as ``name=value``; else empty."""
 
-    def kernel(self, member: int) -> Kernel:
-        """What one member computes with on the CPU: see ``kernels.passes``."""
+    def kernel(self, member: int, *, noisy: bool = False) -> Kernel:
+        """What one member computes with on the CPU, ``noisy`` for chips with noise.
+
+        See ``kernels.passes``.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no kernel")
 
-    def varied(self, synapses: Synapses, tau: Tensor | None) -> NoisyDynamics:
-        """The vector field of other synapses, with neurons that differ from each other.
-
-        Args:
-            synapses: those of each member.
-            tau: factor on the relaxation time, (members, layers, 1, width); None: 1 for all.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no devices")
-
-    def device_kernel(
-        self, tau: NDArray[np.float64] | None, noise: NDArray[np.float32] | None
-    ) -> Kernel:
-        """What the first member computes with on a simulated chip; see ``kernels.devices``.
-
-        Args:
-            tau: factor on the relaxation time of each neuron, (neurons,); None: 1 for all.
-            noise: jumps, evenly spaced and each after a step, (jumps, parts, neurons, LANES);
-                None: none.
-        """
-        raise NotImplementedError(f"{type(self).__name__} has no devices")
+    @property
+    def thermal_noise_per_sqrt_ns(self) -> NDArray[np.float64]:
+        """The noise of each neuron whose mean effect the equations have, (neurons,)."""
+        return np.zeros(self.n_neurons)
 
     def computes_fused(self, u: Tensor) -> bool:
         """Whether the kernel computes the output for ``u``; see ``resolve_backend``."""
@@ -253,12 +259,13 @@ class LayeredNetwork(nn.Module, ABC):
         masks = (self.mask_in, self.mask_inter, self.mask_intra)
         return sum(int(mask[0].sum()) for mask in masks) + self.w_out[0].numel()
 
-    def forward(self, u: Tensor) -> Tensor:
+    def forward(self, u: Tensor, chip: Chip = IDEAL) -> Tensor:
         """Linear readout of the last layer after the last time point.
 
         Args:
             u: input, (batch, time, channels), the same for all members, or
                 (members, batch, time, channels); each value is held for ``dt_ns``.
+            chip: how the neurons differ from the ideal.
 
         Returns:
             Logits, (members, batch, outputs).
@@ -266,13 +273,14 @@ class LayeredNetwork(nn.Module, ABC):
         Raises:
             ValueError: ``u`` has another shape, or no time point.
         """
-        return self.output(u) @ self.w_out.mT + self.bias_out.unsqueeze(1)
+        read = self.outputs(u, 1, chip)[:, :, 0]
+        return read @ self.w_out.mT + self.bias_out.unsqueeze(1)
 
-    def series(self, u: Tensor, n_read: int) -> Tensor:
+    def series(self, u: Tensor, n_read: int, chip: Chip = IDEAL) -> Tensor:
         """Linear readout of the last layer after each of the last ``n_read`` points.
 
         Args:
-            u: input, as for ``forward``.
+            u, chip: as for ``forward``.
             n_read: from 1 to ``time``.
 
         Returns:
@@ -281,14 +289,14 @@ class LayeredNetwork(nn.Module, ABC):
         Raises:
             ValueError: ``u`` has another shape, or fewer points.
         """
-        read = self.outputs(u, n_read)
+        read = self.outputs(u, n_read, chip)
         return read @ self.w_out.mT.unsqueeze(1) + self.bias_out[:, None, None]
 
     def output(self, u: Tensor) -> Tensor:
         """What is read of the last layer after the last point: y or x, (members, batch, width)."""
         return self.outputs(u, 1)[:, :, 0]
 
-    def outputs(self, u: Tensor, n_read: int) -> Tensor:
+    def outputs(self, u: Tensor, n_read: int, chip: Chip = IDEAL) -> Tensor:
         """What is read of it after each of the last points, (members, batch, n_read, width)."""
         self._check_input(u)
         if not 1 <= n_read <= u.shape[-2]:
@@ -296,23 +304,81 @@ class LayeredNetwork(nn.Module, ABC):
                 f"layered network: `1 <= n_read <= {u.shape[-2]}`, the points of the input, must "
                 f"hold, but got n_read={n_read}. Read out fewer points, or give more."
             )
-        if self.computes_fused(u):
-            inputs = u.expand(len(self.bias), *u.shape[-3:])
-            weights = zip(inputs, self.w_in, self.w_inter, self.w_intra, self.bias, strict=True)
-            return torch.stack(
-                [
-                    fused_series(self.kernel(m), *own, n_read=n_read, threads=self.threads)
-                    for m, own in enumerate(weights)
-                ]
-            )
-        dynamics = self.dynamics()
+        if not self.computes_fused(u):
+            return self._by_reference(u, n_read, chip)
+        inputs = u.expand(len(self.bias), *u.shape[-3:])
+        weights = zip(inputs, self.w_in, self.w_inter, self.w_intra, self.bias, strict=True)
+        how: Any = {"n_read": n_read, "threads": self.threads, "chip": chip}
+        noisy = chip.normals is not None
+        return torch.stack(
+            [
+                fused_series(self.kernel(m, noisy=noisy), *own, **how)
+                for m, own in enumerate(weights)
+            ]
+        )
+
+    def _by_reference(self, u: Tensor, n_read: int, chip: Chip) -> Tensor:
+        """The same by the equations."""
+        neurons = self._neurons(chip)
+        dynamics = self.varied(self._amplified(chip), neurons)
         state, past = dynamics.rest(batch=u.shape[-3]), Past()
-        read = []
-        for t, u_point in enumerate(u.unbind(dim=-2), start=n_read - u.shape[-2]):
-            state, past = self.physics.advance(dynamics, state, past, u_point)
-            if t >= 0:
+        jumps = self._jumps(chip, neurons, u)
+        n_points, n_steps, read = u.shape[-2], self.physics.n_steps, []
+        every = n_points * n_steps // len(jumps) if jumps is not None else 0
+        for t, point in enumerate(u.unbind(dim=-2)):
+            for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
+                state, past = self.physics.step(dynamics, state, past, point)
+                if jumps is not None and step % every == 0:
+                    state = dynamics.after_noise_kick(state, jumps[step // every - 1])
+            if t >= n_points - n_read:
                 read.append(dynamics.read(state)[:, -1, :, : self.widths[-1]])
         return torch.stack(read, dim=2)
+
+    def _beside(self, of_neurons: NDArray[np.float64] | None) -> Tensor | None:
+        """What neurons have, (neurons,), beside a state: (1, layers, 1, width), 1 elsewhere."""
+        if of_neurons is None:
+            return None
+        found = torch.ones(self.exists.shape, dtype=torch.float64)
+        found[self.exists] = torch.from_numpy(np.ascontiguousarray(of_neurons))
+        return found.to(self.bias)[None, :, None]
+
+    def _neurons(self, chip: Chip) -> Neurons:
+        if chip is IDEAL:
+            return NOMINAL
+        return Neurons(
+            tau=self._beside(chip.tau),
+            thermal=self._beside(chip.thermal),
+            noise_per_sqrt_ns=self._beside(chip.noise_per_sqrt_ns),
+        )
+
+    def _amplified(self, chip: Chip) -> Synapses:
+        """The synapses, all that enters a neuron times its factor on S."""
+        own, s = self.synapses(), self._beside(chip.s)
+        if s is None:
+            return own
+        rows = s.mT  # (1, layers, width, 1)
+        return Synapses(
+            w_in=own.w_in * rows[:, 0],
+            w_inter=own.w_inter * rows[:, 1:],
+            w_intra=own.w_intra * rows,
+            bias=own.bias * s[:, :, 0],
+        )
+
+    def _jumps(self, chip: Chip, neurons: Neurons, u: Tensor) -> list[Tensor] | None:
+        """Each jump, (1, parts, layers, batch, width): series k has the noise of lane k modulo."""
+        if neurons.noise_per_sqrt_ns is None or chip.normals is None:
+            return None
+        shape = (-1, self.noise_parts, self.n_neurons, LANES)
+        normals = torch.from_numpy(chip.normals.reshape(shape))
+        lanes = torch.arange(u.shape[-3]) % LANES
+        time_ns = self.physics.dt_ns * u.shape[-2] / len(normals)
+        size = neurons.noise_per_sqrt_ns[:, None] * (time_ns**0.5 / self.noise_parts)
+        jumps = []
+        for normal in normals:
+            spread = size.new_zeros(1, self.noise_parts, *self.exists.shape, len(lanes))
+            spread[:, :, self.exists] = normal[..., lanes].to(size)
+            jumps.append(spread.mT * size)
+        return jumps
 
     @torch.no_grad()
     def trajectories(self, u: Tensor) -> dict[str, Tensor]:
@@ -335,7 +401,7 @@ class LayeredNetwork(nn.Module, ABC):
             state, past = self.physics.advance(dynamics, states[-1], past, u_point)
             states.append(state)
         series = {
-            "x": [state[0] for state in states],
+            "x": [dynamics.amplitude(state) for state in states],
             "y": [dynamics.output(state) for state in states],
             "drive": drives,
         }

@@ -5,12 +5,13 @@ tools to perform time series classification, arXiv:2408.02835 (2024).
 
 The amplitude x of a spintronic oscillator i of layer n+1, its drive I and its output y::
 
-    dx/dt = -γ (1 + Q x) x + σ I x (1 - x)                                      Eq. (1), (3)
+    dx/dt = γ x_th - γ (1 + Q x) x + σ I x (1 - x)                              Eq. (1), (3)
     I     = S (W_ext y_n + W_int y_{n+1} + b) + b_fixed,   b_fixed = 2 γ        Eq. (4)
     dy/dt = -2π f_cut y + dx/dt                                                 Eq. (5)
 
-The paper's network, Eq. (3), has no non-linear damping, Q = 0, and σ = 1; ``oscillator`` tells how
-Eq. (1) and (3) agree, ``highpass`` holds Eq. (5), and ``layered`` the synapses. Layer 0 receives
+The paper's network, Eq. (3), has no non-linear damping, Q = 0, σ = 1, and no thermal power,
+x_th = 0; ``oscillator`` tells how Eq. (1) and (3) agree and what the thermal power is, ``highpass``
+holds Eq. (5), and ``layered`` the synapses. Layer 0 receives
 the input u in place of y_n.
 
 ============  =================  ======  =======================================
@@ -29,7 +30,7 @@ f_cut         f_cut_per_ns       1/ns    scalar, or of each layer its own
 Δt            dt_ns              ns      scalar
 ============  =================  ======  =======================================
 
-The fixed bias is the paper's whatever Q and σ, so the amplitude without input is
+The fixed bias is the paper's whatever Q and σ, so the amplitude without input and thermal power is
 x0 = (2σ - 1) / (2σ + Q): one half in the paper's network, and none unless σ > 1/2.
 """
 
@@ -45,9 +46,8 @@ from torch import Tensor
 
 from objectives.networks import highpass, oscillator
 from objectives.networks.integrators import EXTRAPOLATION, State, Stepping
-from objectives.networks.kernels.device_passes import SpintronicDeviceKernel
 from objectives.networks.kernels.passes import SpintronicKernel
-from objectives.networks.layered import LayeredNetwork, Synapses
+from objectives.networks.layered import NOMINAL, LayeredNetwork, Neurons, Synapses
 from objectives.networks.per_layer import PerLayer, beside, mapped
 
 
@@ -60,6 +60,8 @@ class SpintronicPhysics(Stepping):
     f_cut_per_ns: PerLayer
     q: float = 0.0
     sigma: float = 1.0
+    thermal_power: float = 0.0
+    """Power of an oscillator without a drive, kT / E; 0: the paper's."""
     start: float = 1.0
     """Amplitude at the beginning of a series, over that at rest."""
     readout: Literal["y", "x"] = "y"
@@ -69,7 +71,8 @@ class SpintronicPhysics(Stepping):
         """Refuse constants without an amplitude at rest.
 
         Raises:
-            ValueError: ``sigma`` is at most 1/2, ``q`` negative, or ``start`` not within 0 and 1.
+            ValueError: ``sigma`` is at most 1/2, ``q`` negative, ``thermal_power`` not from 0 and
+                below 1, or ``start`` not within 0 and 1.
         """
         super().__post_init__()
         if not self.sigma > 0.5:
@@ -81,6 +84,11 @@ class SpintronicPhysics(Stepping):
             raise ValueError(
                 f"spintronic physics: `0 < start <= 1` must hold, but got start={self.start}. "
                 "Give a share of the amplitude at rest: from 0, no oscillation could grow."
+            )
+        if not 0.0 <= self.thermal_power < 1.0:
+            raise ValueError(
+                "spintronic physics: `0 <= thermal_power < 1` must hold, but got "
+                f"thermal_power={self.thermal_power}. Give kT / E, 1e-3 or so, or 0 for none."
             )
         if not self.q >= 0.0:
             raise ValueError(
@@ -103,24 +111,45 @@ class SpintronicPhysics(Stepping):
         """Amplitude without input: the fixed point under ``b_fixed_per_ns``, whatever γ is."""
         gamma = self.gamma_per_ns
         gamma = gamma[0] if isinstance(gamma, tuple) else gamma
-        return oscillator.fixed_point(2.0 * gamma, gamma_per_ns=gamma, q=self.q, sigma=self.sigma)
+        return oscillator.fixed_point(
+            2.0 * gamma,
+            gamma_per_ns=gamma,
+            q=self.q,
+            sigma=self.sigma,
+            thermal_power=self.thermal_power,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpintronicDynamics:
-    """Eq. (1) to (5) as a pure vector field, with the weights of one forward pass."""
+    """Eq. (1) to (5) as a pure vector field, with the weights of one forward pass.
+
+    The state is x and y where there is thermal power, else ln x and y: see ``oscillator``.
+    """
 
     physics: SpintronicPhysics
     synapses: Synapses
-    tau: Tensor | None = None
-    """Factor on the τ of each neuron, (members, layers, 1, width); None: 1 for all."""
+    neurons: Neurons = NOMINAL
 
     @property
-    def oscillator(self) -> dict[str, Any]:
+    def _oscillator(self) -> dict[str, Any]:
         """The constants of the oscillators, each with its own γ if they differ."""
         gamma = beside(self.physics.gamma_per_ns, self.synapses.bias)
-        gamma = gamma if self.tau is None else gamma / self.tau
+        gamma = gamma if self.neurons.tau is None else gamma / self.neurons.tau
         return {"gamma_per_ns": gamma, "q": self.physics.q, "sigma": self.physics.sigma}
+
+    @property
+    def _thermal_power(self) -> float | Tensor:
+        """That of each oscillator, of noise if there is some."""
+        if (eta := self.neurons.noise_per_sqrt_ns) is not None:
+            return eta**2 / (2.0 * self._oscillator["gamma_per_ns"])
+        factor = self.neurons.thermal
+        return self.physics.thermal_power * (1.0 if factor is None else factor)
+
+    @property
+    def _cold(self) -> bool:
+        """Whether the state is ln x. Noise takes the place of its mean effect."""
+        return self.physics.thermal_power == 0.0 or self.neurons.noise_per_sqrt_ns is not None
 
     @property
     def b_fixed_per_ns(self) -> float | Tensor:
@@ -136,11 +165,18 @@ class SpintronicDynamics:
         """State at the beginning: x ``start`` times its fixed point without input, y = 0."""
         members, layers, width = self.synapses.bias.shape
         y = self.synapses.bias.new_zeros(members, layers, batch, width)
-        if self.tau is None:
-            return torch.full_like(y, self.physics.start * self.physics.x_rest), y
-        rest = oscillator.fixed_point(self.b_fixed_per_ns, **self.oscillator)
-        x = self.physics.start * rest
-        return x.clamp(min=oscillator.floor(x)) + y, y
+        if self.neurons is NOMINAL:
+            x = torch.full_like(y, self.physics.start * self.physics.x_rest)
+        else:
+            rest = oscillator.fixed_point(
+                self.b_fixed_per_ns, **self._oscillator, thermal_power=self._thermal_power
+            )
+            x = (y + self.physics.start * rest).clamp(min=oscillator.SILENT)
+        return (x.log() if self._cold else x), y
+
+    def amplitude(self, state: State) -> Tensor:
+        """The paper's x."""
+        return state[0].exp() if self._cold else state[0]
 
     def drive(self, y: Tensor, u: Tensor) -> Tensor:
         """Drive of every neuron, (members, layers, batch, width), per ns.
@@ -153,28 +189,39 @@ class SpintronicDynamics:
         return beside(self.physics.s, weighted) * weighted + self.b_fixed_per_ns  # Eq. (4)
 
     def rate(self, state: State, drive: Tensor) -> State:
-        """Time derivatives of x and y, per ns."""
-        x, y = state
-        dx = oscillator.rate(x, drive, **self.oscillator)  # Eq. (1), (3)
-        return dx, highpass.rate(y, dx, self.f_cut_per_ns)  # Eq. (5)
+        """Time derivatives of the state, per ns."""
+        own, y = state
+        if self._cold:
+            change = oscillator.log_rate(own, drive, **self._oscillator)  # Eq. (1), (3)
+            dx = own.exp() * change
+        else:
+            power = self._thermal_power
+            change = dx = oscillator.rate(own, drive, **self._oscillator, thermal_power=power)
+        return change, highpass.rate(y, dx, self.f_cut_per_ns)  # Eq. (5)
 
     def flow(self, state: State, drive: Tensor, dt_ns: float) -> State:
         """State after ``dt_ns`` of constant drive; y as if dx/dt were constant meanwhile."""
-        x, y = state
-        x_next = oscillator.flow(x, drive, dt_ns, **self.oscillator)
-        return x_next, highpass.flow(y, x_next - x, self.f_cut_per_ns, dt_ns)
+        own, y = state
+        if self._cold:
+            after = oscillator.log_flow(own, drive, dt_ns, **self._oscillator)
+            dx = after.exp() - own.exp()
+        else:
+            power = self._thermal_power
+            after = oscillator.flow(own, drive, dt_ns, **self._oscillator, thermal_power=power)
+            dx = after - own
+        return after, highpass.flow(y, dx, self.f_cut_per_ns, dt_ns)
 
     def after_noise_kick(self, state: State, noise: Tensor) -> State:
         """State after a jump of the complex amplitudes; Eq. (5) passes it on to y.
 
         Args:
-            state: x and y, each (members, layers, batch, width).
+            state: that of oscillators with noise.
             noise: what is added to c, x = |c|², along and across it,
                 (members, 2, layers, batch, width).
         """
-        x, y = state
+        x = self.amplitude(state)
         x_next = oscillator.after_noise_kick(x, noise[:, 0], noise[:, 1])
-        return x_next, y + (x_next - x)
+        return (x_next.log() if self._cold else x_next), state[1] + (x_next - x)
 
     def output(self, state: State) -> Tensor:
         """The filtered amplitude y."""
@@ -182,8 +229,10 @@ class SpintronicDynamics:
 
     def read(self, state: State) -> Tensor:
         """What is read out of a layer: y, or the change of x, which is y without a filter."""
-        x, y = state
-        return y if self.physics.readout == "y" else x - self.rest(x.shape[-2])[0]
+        if self.physics.readout == "y":
+            return state[1]
+        rest = self.rest(state[1].shape[-2])
+        return self.amplitude(state) - self.amplitude(rest)
 
 
 class SpintronicNetwork(LayeredNetwork):
@@ -192,13 +241,9 @@ class SpintronicNetwork(LayeredNetwork):
     physics: SpintronicPhysics
     noise_parts = 2
 
-    def dynamics(self) -> SpintronicDynamics:
-        """The vector field with the present weights; no gradient reaches a masked weight."""
-        return self.varied(self.synapses(), None)
-
-    def varied(self, synapses: Synapses, tau: Tensor | None) -> SpintronicDynamics:
+    def varied(self, synapses: Synapses, neurons: Neurons) -> SpintronicDynamics:
         """See ``LayeredNetwork``."""
-        return SpintronicDynamics(physics=self.physics, synapses=synapses, tau=tau)
+        return SpintronicDynamics(physics=self.physics, synapses=synapses, neurons=neurons)
 
     @property
     def beyond_kernel(self) -> str:
@@ -209,33 +254,23 @@ class SpintronicNetwork(LayeredNetwork):
             return f"q={self.physics.q}"
         return f"sigma={self.physics.sigma}" if self.physics.sigma != 1.0 else ""
 
-    def kernel(self, member: int) -> SpintronicKernel:
+    @property
+    def thermal_noise_per_sqrt_ns(self) -> NDArray[np.float64]:
+        """See ``LayeredNetwork``: η = sqrt(2 γ x_th), see ``oscillator``."""
+        return np.sqrt(
+            2.0 * self.physics.thermal_power * self.per_neuron(self.physics.gamma_per_ns)
+        )
+
+    def kernel(self, member: int, *, noisy: bool = False) -> SpintronicKernel:
         """See ``LayeredNetwork``."""
         return SpintronicKernel(
             self.structures[member],
             gamma_per_ns=self.physics.gamma_per_ns,
             s=self.physics.s,
             f_cut_per_ns=self.physics.f_cut_per_ns,
-            start=self.physics.start * self.physics.x_rest,
+            thermal_power=self.physics.thermal_power,
+            start=self.physics.start,
             reads_x=self.physics.readout == "x",
-            **self.kernel_stepping(),
-        )
-
-    def device_kernel(
-        self, tau: NDArray[np.float64] | None, noise: NDArray[np.float32] | None
-    ) -> SpintronicDeviceKernel:
-        """See ``LayeredNetwork``."""
-        gammas = self.per_neuron(self.physics.gamma_per_ns)
-        biases = 2.0 * gammas
-        gammas = gammas if tau is None else gammas / tau
-        return SpintronicDeviceKernel(
-            self.structures[0],
-            gammas_per_ns=gammas,
-            start=np.maximum(self.physics.start * (1.0 - gammas / biases), oscillator.X_MIN),
-            reads_x=self.physics.readout == "x",
-            b_fixed_per_ns=biases,
-            noise=np.empty(0, np.float32) if noise is None else noise,
-            s=self.physics.s,
-            f_cut_per_ns=self.physics.f_cut_per_ns,
+            noisy=noisy,
             **self.kernel_stepping(),
         )

@@ -12,12 +12,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from objectives.networks.kernels.device_passes import CtrnnDeviceKernel, SpintronicDeviceKernel
 from objectives.networks.kernels.passes import (
+    IDEAL,
+    Chip,
     CtrnnKernel,
     Kernel,
     Pass,
@@ -35,13 +35,6 @@ from objectives.networks.kernels.updates import FusedUpdates
 from objectives.networks.kernels.work import in_threads
 
 
-def fused_output(
-    kernel: Kernel, u: Tensor, w_in: Tensor, w_inter: Tensor, w_intra: Tensor, bias: Tensor
-) -> Tensor:
-    """What is read of the last layer after the last point: (batch, width); see ``fused_series``."""
-    return fused_series(kernel, u, w_in, w_inter, w_intra, bias, n_read=1)[:, 0]
-
-
 def fused_series(
     kernel: Kernel,
     u: Tensor,
@@ -50,8 +43,9 @@ def fused_series(
     w_intra: Tensor,
     bias: Tensor,
     *,
-    n_read: int,
+    n_read: int = 1,
     threads: int = 1,
+    chip: Chip = IDEAL,
 ) -> Tensor:
     """What is read of the last layer after each of the last points: (batch, n_read, width).
 
@@ -68,6 +62,7 @@ def fused_series(
         bias: trainable bias, 1/ns, (layers, width).
         n_read: points after which it is read, the last ones, from 1 to ``time``.
         threads: cores that share the blocks, where no gradient is asked for.
+        chip: how its neurons differ from the ideal.
 
     Raises:
         TypeError: a tensor that is not float32.
@@ -79,19 +74,19 @@ def fused_series(
     # autograd makes one gradient of the joined parameters, and takes it apart again
     parameters = torch.cat([tensor.reshape(-1) for tensor in weights.values()])
     if parameters.requires_grad:
-        output: Tensor = _Fused.apply(parameters, u, kernel, n_read)  # type: ignore[no-untyped-call]
+        output: Tensor = _Fused.apply(parameters, u, kernel, n_read, chip)  # type: ignore[no-untyped-call]
         return output
     blocks = kernel.lanes(u)
     n_parts = min(threads, len(blocks))
     passes = [Pass(kernel, u.shape[1], keep=False, n_read=n_read) for _ in range(n_parts)]
     for pass_ in passes:
-        pass_.begin(parameters.numpy())
+        pass_.begin(parameters.numpy(), chip)
     return _through(blocks, passes, len(u), n_parts)
 
 
 def _check(structure: SparseStructure, u: Tensor, weights: dict[str, Tensor]) -> None:
     """Refuse what the kernels cannot compute."""
-    where = "fused_output"
+    where = "fused_series"
     n_layers, width, n_channels = len(structure.widths), max(structure.widths), structure.n_channels
     check_tensor(where, "u", u, torch.float32, ("batch", "time", n_channels))
     shapes = [*weight_shapes(n_layers, width, n_channels), (n_layers, width)]
@@ -106,27 +101,29 @@ class _Fused(torch.autograd.Function):
     """A network as a differentiable function of its parameters."""
 
     @staticmethod
-    def forward(ctx: Any, parameters: Tensor, u: Tensor, kernel: Kernel, n_read: int) -> Tensor:
-        ctx.parameters, ctx.u = parameters.detach(), kernel.lanes(u)
+    def forward(
+        ctx: Any, parameters: Tensor, u: Tensor, kernel: Kernel, n_read: int, chip: Chip
+    ) -> Tensor:
+        ctx.parameters, ctx.u, ctx.chip = parameters.detach(), kernel.lanes(u), chip
         ctx.passes = [Pass(kernel, u.shape[1], keep=True, n_read=n_read) for _ in ctx.u]
         for pass_ in ctx.passes:
-            pass_.begin(ctx.parameters.numpy())
+            pass_.begin(ctx.parameters.numpy(), chip)
         return _through(ctx.u, ctx.passes, len(u))
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, output_grad: Tensor) -> tuple[Tensor, None, None, None]:
+    def backward(ctx: Any, output_grad: Tensor) -> tuple[Tensor, None, None, None, None]:
         gradient = torch.zeros_like(ctx.parameters)
         adjoints = torch.split(output_grad.detach().flatten(1), LANES)
         blocks = zip(ctx.passes, ctx.u, adjoints, strict=True)
         for pass_, u, adjoint in blocks:
             here = adjoint.mT.numpy()
-            pass_.begin(ctx.parameters.numpy())
+            pass_.begin(ctx.parameters.numpy(), ctx.chip)
             pass_.entering[:, : here.shape[1]] = here
             pass_.entering[:, here.shape[1] :] = 0.0
             pass_.backward(u)
             pass_.deliver(gradient.numpy())
-        return gradient, None, None, None
+        return gradient, None, None, None, None
 
 
 def _through(blocks: Floats, passes: list[Pass], n_batch: int, threads: int = 1) -> Tensor:
@@ -151,14 +148,10 @@ def warm_up() -> float:
     shapes = (*(mask.shape for mask in masks), (1, 1), (1, 1), (1,))
     parameters = [nn.Parameter(torch.ones(shape)) for shape in shapes]
     optimizer = torch.optim.Adam(parameters, fused=True)  # PyTorch's own first one: not measured
-    physics: dict[str, Any] = {"gamma_per_ns": 1.0, "s": 1.0, "dt_ns": 1.0}
+    physics: dict[str, Any] = {"gamma_per_ns": 1.0, "s": 1.0, "dt_ns": 1.0, "n_steps": 1}
     physics["integrator"] = "exponential"
     u = torch.ones(1, 1, 1)
     labels = torch.zeros(1, dtype=torch.int64), torch.zeros(1, 1, 1)
-    own: dict[str, Any] = {name: physics[name] for name in ("s", "dt_ns", "integrator")}
-    own |= {"gammas_per_ns": np.ones(1), "noise": np.empty(0, np.float32)}
-    of_ctrnn = CtrnnDeviceKernel(structure, **own)
-    own |= {"start": np.ones(1), "b_fixed_per_ns": np.ones(1), "f_cut_per_ns": 0.1}
     start = time.perf_counter()
     for kernel in (
         SpintronicKernel(structure, f_cut_per_ns=0.1, **physics),
@@ -167,8 +160,6 @@ def warm_up() -> float:
         updates = FusedUpdates(kernel, parameters, optimizer)
         for label in labels:
             updates.update(u, label, learning_rate=1e-3, max_gradient=1.0)
-    for chip in (SpintronicDeviceKernel(structure, **own), of_ctrnn):
-        fused_output(chip, u, *(parameter.detach() for parameter in parameters[:4]))
     return time.perf_counter() - start
 
 

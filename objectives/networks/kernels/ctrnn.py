@@ -59,6 +59,7 @@ def forward(
     values: Any,
     x: Any,
     read: Any,
+    noise: Any,
     shape: Any,
     keep: bool,
     fresh: bool,
@@ -79,7 +80,8 @@ def forward(
         biases: gain b of each neuron, (neurons,).
         spans: sources of each tile; none: no tiles. See ``structure.Tiles``.
         tiles: gain weight by tile.
-        constants: decay of a step, of each neuron, (neurons,).
+        constants: decay of a step, and size of the jumps, of each neuron, (neurons,); steps from
+            jump to jump, 0 for none.
         extrapolation: weights of the last three y in the mean y over a step.
         held: scratch for the drives of the first layer that a point holds, (first layer, LANES).
         drive: scratch for gain I of one neuron, or of a tile, (neurons, LANES).
@@ -88,11 +90,12 @@ def forward(
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
         x: scratch, (neurons, LANES).
         read: what is asked for, (points read, last layer, LANES).
+        noise: normal numbers of the jumps of x, (jumps, neurons, LANES); empty without.
         shape: points, steps per point, neurons, channels, neurons of the first and last layer.
         keep, fresh: see above.
     """
     mode = flush_subnormals()
-    (decays,) = constants
+    decays, kicks, every = constants
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, _, width_last = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
@@ -104,8 +107,9 @@ def forward(
         fill(outputs, 0, 3 * row, ZERO)
         fill(values, now, row, ZERO)
     for t in range(n_points):
-        input_drive(u, t * inputs, starts, sources, weights, biases, ZERO, shape, held)
-        for _ in range(n_steps):
+        input_drive(u, t * inputs, starts, sources, weights, biases, ZERO, decays, shape, held)
+        for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
+            jump = step // every - 1 if every > 0 and step % every == 0 else -1
             y_before, y_now, y_next = y_now, y_next, y_next + row if keep else y_before
             tile = 0
             for i in range(0, n_neurons, len(drive) // LANES):
@@ -129,8 +133,10 @@ def forward(
                 # a bound that LLVM does not know: it would take total apart lane by lane
                 for one in range(0, len(drive), LANES):
                     here = i * LANES + one
-                    decay = element(decays, i + one // LANES)
-                    after = decay * load(x, here, LANES) + load(drive, one, LANES)
+                    k = i + one // LANES
+                    after = element(decays, k) * load(x, here, LANES) + load(drive, one, LANES)
+                    if jump >= 0:
+                        after = after + element(kicks, k) * load(noise, jump * row + here, LANES)
                     y = tanh(after)
                     mean = older * load(outputs, y_now + here, LANES)
                     mean = mean + oldest * load(outputs, y_before + here, LANES)
@@ -200,7 +206,7 @@ def backward(
         fresh: see above.
     """
     mode = flush_subnormals()
-    (decays,) = constants
+    decays, _, _ = constants
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, _, width_last = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES

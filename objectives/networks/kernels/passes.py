@@ -9,10 +9,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
+from objectives.networks import oscillator
 from objectives.networks.integrators import EXTRAPOLATION
 from objectives.networks.kernels import ctrnn, dense, sizes, sparse, spintronic
 from objectives.networks.kernels.dense import CHUNK
@@ -21,7 +25,6 @@ from objectives.networks.kernels.sparse import FOLD
 from objectives.networks.kernels.structure import (
     TILE,
     Floats,
-    Integers,
     SparseStructure,
     Tiles,
     message,
@@ -29,10 +32,38 @@ from objectives.networks.kernels.structure import (
 from objectives.networks.kernels.work import Work
 from objectives.networks.per_layer import PerLayer, mapped, of_layers
 
-Forward = Callable[[Floats, Floats, tuple[int, ...], bool, bool], None]
-"""A kernel on the input of a block, flat: also where to read to, shape, keep and fresh."""
+Constants = tuple[Any, ...]
+"""Of the neurons, (neurons,) each, and the steps from jump to jump."""
+Forward = Callable[[Floats, Floats, Floats, tuple[int, ...], bool, bool], None]
+"""A kernel on the input of a block, flat: where to read to, jumps, shape, keep and fresh."""
 Backward = Callable[[Floats, Floats, tuple[int, ...], bool], None]
 """A kernel on the input of a block, flat: also what enters, shape and fresh."""
+
+
+_NONE: Floats = np.empty(0, np.float32)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Chip:
+    """How the neurons of a simulated chip differ from the ideal; None: not at all.
+
+    Noise makes them jump, evenly spaced in time and each after a step. An oscillator jumps along
+    and across its complex amplitude, a CTRNN's neuron in x: see ``networks.devices``.
+    """
+
+    tau: NDArray[np.float64] | None = None
+    """Factor on the relaxation time, (neurons,)."""
+    s: NDArray[np.float64] | None = None
+    """Factor on the amplification, (neurons,)."""
+    thermal: NDArray[np.float64] | None = None
+    """Factor on the thermal power, (neurons,)."""
+    noise_per_sqrt_ns: NDArray[np.float64] | None = None
+    """What noise adds to a neuron in 1 ns, its standard deviation, (neurons,)."""
+    normals: Floats | None = None
+    """Normal numbers of the jumps, (jumps, parts, neurons, LANES), flat; None without noise."""
+
+
+IDEAL = Chip()
 
 
 class Kernel(ABC):
@@ -42,27 +73,33 @@ class Kernel(ABC):
         structure: where the weights are non-zero.
         integrator: a key of ``EXTRAPOLATION``.
         n_steps: equal steps from one input point to the next.
-        scale: what weights and biases are multiplied by.
+        dt_ns: time between two input points.
+        noisy: whether it is asked for chips with noise.
 
     Raises:
         ValueError: an unknown integrator.
     """
 
+    parts = 1
+    """Normal numbers that the noise of a neuron takes in a jump."""
+
     def __init__(
         self,
         structure: SparseStructure,
+        *,
         integrator: str,
         n_steps: int,
-        scale: PerLayer,
+        dt_ns: float,
+        noisy: bool = False,
     ) -> None:
         """Round the numbers to float32."""
         if integrator not in EXTRAPOLATION:
             rule = f"integrator in {list(EXTRAPOLATION)}"
             where, remedy = type(self).__name__, "Name one of these."
             raise ValueError(message(where, rule, "integrator", integrator, remedy))
-        self.structure, self.n_steps = structure, n_steps
+        self.structure, self.n_steps, self.noisy = structure, n_steps, noisy
+        self.dt_ns, self.step_ns = dt_ns, dt_ns / n_steps
         self.extrapolation = tuple(map(np.float32, EXTRAPOLATION[integrator]))
-        self.scales = self.per_neuron(scale)
         self.tiles = structure.tiles
         """Weights between neurons that are taken by tiles."""
         self.row = structure.n_neurons * LANES
@@ -73,10 +110,10 @@ class Kernel(ABC):
         """Whether the weights between neurons are taken by tiles."""
         return len(self.tiles.spans) > 0
 
-    def per_neuron(self, value: PerLayer) -> Floats:
+    def per_neuron(self, value: PerLayer) -> NDArray[np.float64]:
         """What each layer, or all, have, for each neuron, (neurons,)."""
         widths = self.structure.widths
-        return np.repeat(np.array(of_layers(value, len(widths), "constant"), np.float32), widths)
+        return np.repeat(np.array(of_layers(value, len(widths), "constant"), float), widths)
 
     def lanes(self, u: Tensor) -> Floats:
         """Input (batch, time, channels) as the kernels want it, (blocks, points, channels, LANES).
@@ -92,6 +129,21 @@ class Kernel(ABC):
             block[:, :, : len(here)] = here.transpose(1, 2, 0)
             block[:, :, len(here) :] = block[:, :, :1]
         return blocks
+
+    def on(self, chip: Chip, n_points: int) -> tuple[Constants, Floats]:
+        """The constants of the neurons of a chip, and what weights and biases are multiplied by."""
+        n_jumps = 0 if chip.normals is None else len(chip.normals) // (self.parts * self.row)
+        every = n_points * self.n_steps // n_jumps if n_jumps else 0
+        deviation = math.sqrt(self.step_ns * every) / self.parts
+        noise = 0.0 if chip.noise_per_sqrt_ns is None else chip.noise_per_sqrt_ns
+        kicks = np.broadcast_to(deviation * noise, self.structure.n_neurons)
+        constants, scales = self._on(chip)
+        scales = scales if chip.s is None else scales * chip.s
+        return (*map(_rounded, (*constants, kicks)), every), _rounded(scales)
+
+    @abstractmethod
+    def _on(self, chip: Chip) -> tuple[tuple[NDArray[np.float64], ...], NDArray[np.float64]]:
+        """The same without noise and amplification of its own."""
 
     @property
     @abstractmethod
@@ -112,6 +164,10 @@ class Kernel(ABC):
         """The forward and the backward kernel with what is the same in all calls."""
 
 
+def _rounded(numbers: NDArray[np.float64]) -> Floats:
+    return np.ascontiguousarray(numbers, np.float32)
+
+
 def high_pass(f_cut_per_ns: PerLayer, step_ns: float) -> tuple[PerLayer, PerLayer]:
     """Decay and gain of the filter of Eq. (5) in a step."""
     c = mapped(lambda f_cut: 2.0 * math.pi * (f_cut * step_ns), f_cut_per_ns)
@@ -119,7 +175,7 @@ def high_pass(f_cut_per_ns: PerLayer, step_ns: float) -> tuple[PerLayer, PerLaye
 
 
 class SpintronicKernel(Kernel):
-    """Eq. (2)-(5) of arXiv:2408.02835, Q = 0 and sigma = 1.
+    """Eq. (2)-(5) of arXiv:2408.02835 with thermal power, Q = 0 and sigma = 1.
 
     What is said to be ``PerLayer`` is one number, or one for each layer. Where filters differ, a
     dense network goes without tiles.
@@ -128,16 +184,17 @@ class SpintronicKernel(Kernel):
         structure: where the weights are non-zero.
         gamma_per_ns: damping, 1/tau.
         s: amplification S of weights and biases.
-        f_cut_per_ns: cut-off of the high-pass filter; 0 leaves only y = x - ``start``.
-        dt_ns: time between two input points.
-        integrator: a key of ``EXTRAPOLATION``.
-        n_steps: equal steps into which it is divided.
-        start: amplitude x at the beginning.
+        f_cut_per_ns: cut-off of the high-pass filter; 0 leaves only y = x - x at the beginning.
+        thermal_power: power of the oscillators without a drive, kT / E.
+        start: amplitude x at the beginning, over that at rest.
         reads_x: whether x is read out rather than y.
+        stepping: as for ``Kernel``.
 
     Raises:
         ValueError: an unknown integrator.
     """
+
+    parts = 2
 
     def __init__(
         self,
@@ -146,40 +203,57 @@ class SpintronicKernel(Kernel):
         gamma_per_ns: PerLayer,
         s: PerLayer,
         f_cut_per_ns: PerLayer,
-        dt_ns: float,
-        integrator: str,
-        n_steps: int = 1,
-        start: float = 0.5,
+        thermal_power: float = 0.0,
+        start: float = 1.0,
         reads_x: bool = False,
+        **stepping: Any,
     ) -> None:
         """Turn the physics into numbers of a step."""
-        step_ns = dt_ns / n_steps
-        super().__init__(structure, integrator, n_steps, mapped(lambda s: s * step_ns, s))
-        turns = mapped(lambda gamma: gamma * step_ns, gamma_per_ns)
-        decay, gain = high_pass(f_cut_per_ns, step_ns)
+        super().__init__(structure, **stepping)
+        self._gammas, self._scales = self.per_neuron(gamma_per_ns), self.per_neuron(s)
+        decay, gain = high_pass(f_cut_per_ns, self.step_ns)
         decays = of_layers(decay, len(structure.widths), "f_cut")
         below = decays[:1] + decays[:-1]  # there is none below the first
-        own = map(self.per_neuron, (turns, decays, gain, below))
-        self.constants = (*own, np.float32(start))
+        self._filters = tuple(map(self.per_neuron, (decays, gain, below)))
         self._filters_differ = decays != below
         if self._filters_differ:
             self.tiles = Tiles.none()
-        self._reads_x = reads_x
+        self._thermal_power, self._start, self._reads_x = thermal_power, start, reads_x
+        self._cold = thermal_power == 0.0 and not self.noisy
+
+    def _on(self, chip: Chip) -> tuple[tuple[NDArray[np.float64], ...], NDArray[np.float64]]:
+        """See ``Kernel``: thermal noise takes the place of its mean effect."""
+        gammas = self._gammas if chip.tau is None else self._gammas / chip.tau
+        power = self._thermal_power * (
+            np.ones_like(gammas) if chip.thermal is None else chip.thermal
+        )
+        noise = np.zeros_like(gammas) if chip.noise_per_sqrt_ns is None else chip.noise_per_sqrt_ns
+        sources = np.where(noise > 0.0, 0.0, gammas * power)
+        power = np.where(noise > 0.0, noise**2 / (2.0 * gammas), power)
+        fixed = 2.0 * self._gammas
+        rest = oscillator.fixed_point(
+            fixed, gamma_per_ns=gammas, q=0.0, sigma=1.0, thermal_power=power
+        )
+        start = np.maximum(self._start * rest, oscillator.SILENT)
+        h = self.step_ns
+        return (gammas * h, sources * h, fixed * h, *self._filters, start), self._scales * h
 
     @property
     def carried(self) -> dict[str, int]:
         """See ``Kernel``."""
-        return {"outputs": 2 * self.row, "values": self.row, "states": self.floats_per_step}
+        carried = {"outputs": 2 * self.row, "values": self.row, "states": self.floats_per_step}
+        return carried | {"scaled": 2 * self.row if self._cold else 0}
 
     @property
     def floats_per_step(self) -> int:
         """See ``Kernel``."""
-        return sizes.SPINTRONIC_ROWS * self.row
+        return self.row * (sizes.SPINTRONIC_NOISY_ROWS if self.noisy else sizes.SPINTRONIC_ROWS)
 
     def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """See ``Kernel``."""
         row, n_kept = self.row, n_points * self.n_steps + 1 if keep else 2
         sizes = {"outputs": 2 * row, "values": 2 * row, "states": n_kept * self.floats_per_step}
+        sizes |= {"scaled": 2 * row if self._cold else 0}
         adjoints = {"adjoint_x": row, "adjoint_y": row, "adjoint_drive": 2 * row}
         n_steps = CHUNK if self.dense else 1
         n_filtered = 4 if self._filters_differ else n_steps + 1
@@ -188,18 +262,18 @@ class SpintronicKernel(Kernel):
 
     def bind(self, pass_: Pass) -> tuple[Forward, Backward]:
         """See ``Kernel``."""
-        how = (self.constants, self.extrapolation, self._reads_x)
-        arrays = pass_.work.parts("held", "drive", "outputs", "values", "states")
-        there = (*pass_.drives, *pass_.tiles, *how, *arrays)
+        how = (self.extrapolation, self._reads_x)
+        arrays = pass_.work.parts("held", "drive", "outputs", "values", "states", "scaled")
+        drives = (*pass_.drives, *pass_.tiles)
         names = ("adjoint_x", "adjoint_y", "adjoint_drive", "held", "filtered", "changes")
-        arrays = pass_.work.parts("states", "entered", *names, "drive", "sums", "products")
+        own = pass_.work.parts("states", "entered", *names, "drive", "sums", "products")
         starts, targets, weights = pass_.pulls
         if self._filters_differ:
             targets = targets + 2 * self.structure.n_neurons * self.structure.from_below
-        back = (starts, targets, weights, *pass_.tiles_by_source, *how, *arrays)
+        pulls = (starts, targets, weights, *pass_.tiles_by_source)
         return (
-            lambda u, *call: spintronic.forward(u, *there, *call),
-            lambda u, *call: spintronic.backward(u, *back, *call),
+            lambda u, *call: spintronic.forward(u, *drives, pass_.constants, *how, *arrays, *call),
+            lambda u, *call: spintronic.backward(u, *pulls, pass_.constants, *how, *own, *call),
         )
 
 
@@ -212,19 +286,17 @@ class CtrnnKernel(Kernel):
         *,
         gamma_per_ns: PerLayer,
         s: PerLayer,
-        dt_ns: float,
-        integrator: str,
-        n_steps: int = 1,
+        **stepping: Any,
     ) -> None:
         """Turn the physics into numbers of a step."""
-        step_ns = dt_ns / n_steps  # Eq. (6), solved
-        layers = len(structure.widths)
-        gammas, amplifications = of_layers(gamma_per_ns, layers, "gamma"), of_layers(s, layers, "s")
-        gains_ns = [-math.expm1(-gamma * step_ns) / gamma for gamma in gammas]
-        scales = tuple(gain * own for gain, own in zip(gains_ns, amplifications, strict=True))
-        super().__init__(structure, integrator, n_steps, scales)
-        decays = tuple(math.exp(-gamma * step_ns) for gamma in gammas)
-        self.constants = (self.per_neuron(decays),)
+        super().__init__(structure, **stepping)
+        self._gammas, self._s = self.per_neuron(gamma_per_ns), self.per_neuron(s)
+
+    def _on(self, chip: Chip) -> tuple[tuple[NDArray[np.float64], ...], NDArray[np.float64]]:
+        """See ``Kernel``."""
+        gammas = self._gammas if chip.tau is None else self._gammas / chip.tau
+        turns = gammas * self.step_ns
+        return (np.exp(-turns),), -np.expm1(-turns) / gammas * self._s  # Eq. (6), solved
 
     @property
     def carried(self) -> dict[str, int]:
@@ -245,14 +317,13 @@ class CtrnnKernel(Kernel):
 
     def bind(self, pass_: Pass) -> tuple[Forward, Backward]:
         """See ``Kernel``."""
-        how = (self.constants, self.extrapolation)
         arrays = pass_.work.parts("held", "drive", "outputs", "values", "x")
-        there = (*pass_.drives, *pass_.tiles, *how, *arrays)
+        drives, how = (*pass_.drives, *pass_.tiles), (self.extrapolation,)
         names = ("outputs", "adjoint_x", "mean_adjoint", "held", "drive", "sums", "products")
-        back = (*pass_.pulls, *pass_.tiles_by_source, *how, *pass_.work.parts(*names))
+        pulls, own = (*pass_.pulls, *pass_.tiles_by_source), pass_.work.parts(*names)
         return (
-            lambda u, *call: ctrnn.forward(u, *there, *call),
-            lambda u, *call: ctrnn.backward(u, *back, *call),
+            lambda u, *call: ctrnn.forward(u, *drives, pass_.constants, *how, *arrays, *call),
+            lambda u, *call: ctrnn.backward(u, *pulls, pass_.constants, *how, *own, *call),
         )
 
 
@@ -308,18 +379,20 @@ class Pass:
         """Arguments of every forward kernel that takes a dense network by tiles."""
         self.tiles_by_source = (tiles.spans, tiles.spans_by_source, work["tiles_by_source"])
         """Arguments of every backward kernel."""
-        self._scales = np.zeros(1 + s.target_index.max(initial=0), np.float32)
-        self._scales[s.target_index] = kernel.scales[s.target_of]
+        self._chip = Chip()
+        self.constants: Constants = ()
+        """Of the neurons of the present chip: see ``Kernel.on``."""
         self.read = work["read"].reshape(-1, LANES)
         """What is read of the last layer in the present block, (n_read its neurons, LANES)."""
         self.entering = work["entering"].reshape(-1, LANES)
         """Its adjoint, to be written before ``backward``, shaped likewise."""
         self._forward, self._backward = kernel.bind(self)
-        self._delivery: tuple[Integers, Floats] | None = None
+        self._index = np.concatenate([s.source_index, s.bias_index])
 
-    def begin(self, parameters: Floats) -> None:
-        """Take the weights and biases of the network, joined, and clear the sums."""
-        s, scales, work = self.kernel.structure, self.kernel.scales, self.work
+    def begin(self, parameters: Floats, chip: Chip = IDEAL) -> None:
+        """Take the weights and biases of the network, joined, and a chip, and clear the sums."""
+        self._take(chip)
+        s, scales, work = self.kernel.structure, self._per_neuron, self.work
         tiles = self.kernel.tiles
         sparse.weigh(scales, s.target_of, parameters, s.target_index, work["weights"])
         np.multiply(parameters[s.bias_index], scales, work["biases"])
@@ -330,6 +403,17 @@ class Pass:
             dense.weigh(self._scales, parameters, tiles.index_by_source, work["tiles_by_source"])
             work["products"].fill(0.0)
             work["sums"].fill(0.0)
+
+    def _take(self, chip: Chip) -> None:
+        if chip is self._chip:
+            return
+        s = self.kernel.structure
+        self._chip = chip
+        self.constants, self._per_neuron = self.kernel.on(chip, self.n_points)
+        scales = np.zeros(1 + s.target_index.max(initial=0), np.float32)
+        scales[s.target_index] = self._per_neuron[s.target_of]
+        self._scales = scales
+        self._delivered = np.concatenate([self._per_neuron[s.targets], self._per_neuron])
 
     def _first_points(self) -> list[int]:
         """The first points of the segments."""
@@ -343,7 +427,7 @@ class Pass:
         for k in range(last + 1):
             if k > 0:
                 self._states.append([part.copy() for part in self._carried()])
-            self._forward(*self._segment(u, k, self.read), self.keep and k == last, k == 0)
+            self._go(u, k, self.keep and k == last)
         return self.read
 
     def backward(self, u: Floats) -> None:
@@ -355,8 +439,16 @@ class Pass:
                     self._carried(), self._states[k - 1] if k else [], strict=False
                 ):
                     part[:] = state
-                self._forward(*self._segment(u, k, self.read), True, k == 0)
+                self._go(u, k, True)
             self._backward(*self._segment(u, k, self.entering), k == last)
+
+    def _go(self, u: Floats, k: int, keep: bool) -> None:
+        """Take segment k forward, with its jumps."""
+        normals, every = self._chip.normals, self.constants[-1]
+        per_jump, before = self.kernel.parts * self.kernel.row, self._starts[k] * self.shape[1]
+        noise = _NONE if normals is None else normals[before // every * per_jump :]
+        part, read, shape = self._segment(u, k, self.read)
+        self._forward(part, read, noise, shape, keep, k == 0)
 
     def _carried(self) -> list[Floats]:
         return [self.work[name][:size] for name, size in self.kernel.carried.items()]
@@ -373,10 +465,6 @@ class Pass:
 
     def deliver(self, gradient: Floats) -> None:
         """Add the gradient since ``begin`` to ``gradient``, joined as the parameters are."""
-        if self._delivery is None:
-            structure, scales = self.kernel.structure, self.kernel.scales
-            index = np.concatenate([structure.source_index, structure.bias_index])
-            self._delivery = index, np.concatenate([scales[structure.targets], scales])
-        sparse.deliver(self.work["sums"], *self._delivery, gradient)
+        sparse.deliver(self.work["sums"], self._index, self._delivered, gradient)
         products = self.kernel.tiles.products
         dense.deliver(self.work["products"], products, self._scales, gradient)

@@ -86,17 +86,20 @@ def input_drive(
     sources: Any,
     weights: Any,
     biases: Any,
-    fixed: Any,
+    factor: Any,
+    constants: Any,
     shape: Any,
     held: Any,
 ) -> None:
     """The drives of the first layer that do not change over a point: bias + fixed + input.
 
+    The fixed drive of a neuron is ``factor`` times its constant.
+
     ``starts`` are those of all non-zeros, then those of inputs; ``at`` is where the point is in u.
     """
     _, _, n_neurons, _, width, _ = shape
     for i in range(width):
-        total = splat(biases[i] + fixed, LANES)
+        total = splat(biases[i] + factor * element(constants, i), LANES)
         first, last = starts[n_neurons + 1 + i], starts[i + 1]
         total = gather(total, weights, sources, first, last, u, at - n_neurons * LANES)
         store(held, i * LANES, total)

@@ -1,17 +1,23 @@
 """Kernels of the spintronic network: oscillator steps, the pass through time, its adjoint.
 
-arXiv:2408.02835, Eq. (2)-(5); S and the fixed bias of Eq. (4) are folded into weights and drives.
-A point is the time between two inputs, divided into ``n_steps`` steps of h; see ``integrators``.
+arXiv:2408.02835, Eq. (2)-(5), with thermal power (see ``networks.oscillator``); S and the fixed
+bias of Eq. (4) are folded into weights and drives. A point is the time between two inputs, divided
+into ``n_steps`` steps of h; see ``integrators``.
 
 =========================  =======================  ==============================================
 Paper                      Code                     Unit, shape
 =========================  =======================  ==============================================
-x, dlnx'/dlnx, dlnx'/d(Ih) states                   (steps + 1, neurons, 3, LANES)
+x, dlnx'/dlnx, dlnx'/d(Ih) states                   (steps + 1, neurons, 3 or 5, LANES)
 y, and y one step before   outputs                  (2, neurons, LANES)
 mean y over a step         values                   (2, neurons, LANES)
 I h                        drive                    (LANES,)
 gamma h                    gammas, g                (neurons,), and of one
+gamma h times thermal      sources, k               (neurons,), and of one
+power
 =========================  =======================  ==============================================
+
+With thermal noise the amplitudes jump at the end of some steps. Of such a step two more rows are
+kept: x before the jump, and dlnx/dlnx of the jump.
 """
 
 from __future__ import annotations
@@ -22,17 +28,18 @@ import numpy as np
 
 from objectives.networks.kernels.compiling import inlined, kernel
 from objectives.networks.kernels.dense import collect, drives, pull
-from objectives.networks.kernels.elementary import ONE, TWO, ZERO, clip, exponential_parts
+from objectives.networks.kernels.elementary import ONE, ZERO, clip, exponential_parts
 from objectives.networks.kernels.simd import (
     element,
     flush_subnormals,
     load,
     restore_subnormals,
     splat,
+    square_root,
     store,
     where_less,
 )
-from objectives.networks.kernels.sizes import LANES, SPINTRONIC_ROWS
+from objectives.networks.kernels.sizes import LANES, SPINTRONIC_NOISY_ROWS, SPINTRONIC_ROWS
 from objectives.networks.kernels.sparse import (
     copy,
     fill,
@@ -42,21 +49,70 @@ from objectives.networks.kernels.sparse import (
 )
 from objectives.networks.kernels.structure import TILE
 
-STATE = SPINTRONIC_ROWS  # of a neuron, side by side: one stream of memory
-X_MIN = np.float32(1e-30)
-"""Amplitudes do not fall below: what has underflowed to 0 could never grow again."""
+_HALF = np.float32(0.5)
 _MAX_EXPONENT = np.float32(40.0)
 _MAX_SQUARED = _MAX_EXPONENT * _MAX_EXPONENT
-_NEAR_SQUARED = np.float32(0.34**2)  # just within (ln(2)/2)^2: there k = 0 and r = z
+_NEAR = np.float32(0.34)  # just within ln(2)/2: there k = 0 and r = z
+_NEAR_SQUARED = _NEAR * _NEAR
+_MAX_DECAY = np.float32(80.0)
+_DEEP, _SHALLOW = np.float32(2.0**64), np.float32(2.0**-64)
+_DEEPEST = np.float32(1.5)
+_KICKED_MIN = np.float32(1e-30)  # a jump ends at exactly 0 with probability 0
 
 
 @inlined
-def exponential_step(x: Any, drive: Any, g: Any) -> Any:
-    """Eq. (2) over a step of constant drive: x', d ln x'/d ln x and d ln x'/d(drive).
+def warm_step(x: Any, drive: Any, g: Any, k: Any) -> Any:
+    """A step of constant drive with thermal power: x', d ln x'/d ln x and d ln x'/d(drive).
+
+    A Riccati equation, dx/dt = k + z x - drive x^2 with z = drive - g, in units of the step. Its
+    solution is a ratio, x(t) = n(t) / d(t). With w^2 = z^2/4 + drive k > 0, and
+    r+- = w -+ z/2, of which the larger is computed and the smaller is drive k over it::
+
+        n(t) = n+ e^wt + n- e^-wt,   2 w n+ = x r- + k,                    2 w n- = x r+ - k
+        d(t) = d+ e^wt + d- e^-wt,   2 w d+ = r+ (1 - x) + x (g + r-),     2 w d- = r- - drive x
+        d ln x'/d ln x   = x / (n d),         at t = 1
+        d ln x'/d(drive) = 1 / (n d) int_0^1 n (d - n) dt
+
+    With E = e^-2w, p = (1 - E) / 2w and m+- = d+- - n+- the integral, over e^2w, is
+    E x (1 - x) + n+ m+ (p - E) - E n- m- (1 - p). All terms are written such that none cancels
+    where it counts.
+    """
+    z = drive - g
+    half_z = _HALF * z
+    w_squared = half_z * half_z + drive * k
+    w = square_root(w_squared)
+    large = w + where_less(z, ZERO, ZERO - half_z, half_z)
+    inverse = ONE / (w * large)
+    half_w, rest = _HALF * (large * inverse), k * (w * inverse)
+    small = drive * rest
+    twice = where_less(w + w, _MAX_DECAY, w + w, _MAX_DECAY)
+    e, p, q = exponential_parts(ZERO - twice)
+    p = where_less(twice, _NEAR, p, (ONE - e) * half_w)
+    rising = where_less(twice, _NEAR, p - q, (p - e) * half_w)
+    falling = where_less(twice, _NEAR, q, (ONE - p) * half_w)
+    r_minus = where_less(z, ZERO, small, large)
+    r_plus = where_less(z, ZERO, large, small)
+    free, gain = ONE - x, g * x - k
+    d_plus = (r_plus * free + x * (g + r_minus)) * half_w
+    n_plus = where_less(z, ZERO, rest * d_plus, (x * r_minus + k) * half_w)
+    n_minus = (x * r_plus - k) * half_w
+    m_plus = where_less(z, ZERO, r_plus * free + gain, (g - r_plus) * (x + rest)) * half_w
+    m_minus = (r_minus * free - gain) * half_w
+    near = x * ((r_minus + e * r_plus) * half_w) + k * p
+    n = where_less(twice, _NEAR, near, n_plus + e * n_minus)
+    d = d_plus + e * ((r_minus - drive * x) * half_w)
+    moved = n_plus * m_plus * rising - e * (n_minus * m_minus) * falling
+    ratio = ONE / (n * d)
+    return n * n * ratio, e * x * ratio, (e * (x * free) + (w + w) * moved) * ratio
+
+
+@inlined
+def cold_step(x: Any, drive: Any, g: Any) -> Any:
+    """Eq. (2) over a step of constant drive: x'/x, d ln x'/d ln x and d ln x'/d(drive).
 
     A Bernoulli equation. With z = drive - g, E = exp(z), P = (E - 1)/z and Q = (P - 1)/z:
 
-        x'               = x E / D,   D = 1 + drive x P = (1 - x) + x (E + g P)
+        x'/x             = E / D,   D = 1 + drive x P = (1 - x) + x (E + g P)
         d ln x'/d ln x   = 1 / D
         d ln x'/d(drive) = ((1 - x) + g x Q) / D
 
@@ -65,7 +121,6 @@ def exponential_step(x: Any, drive: Any, g: Any) -> Any:
 
     Near z = 0, P and Q come from the polynomial of the exponential instead of from differences.
     The exponent is clipped to +-40: beyond, E is constant and each 1 in the last line and Q is 0.
-    x' is kept from falling below X_MIN; there its slopes are 0.
     """
     z = drive - g
     z_squared = z * z
@@ -73,12 +128,38 @@ def exponential_step(x: Any, drive: Any, g: Any) -> Any:
     inverse = ONE / z
     p = where_less(z_squared, _NEAR_SQUARED, p, (e - ONE) * inverse)
     ratio = ONE / ((ONE - x) + x * (e + g * p))
-    after = x * (e * ratio)
     free = where_less(z_squared, _MAX_SQUARED, ONE, ZERO)
     q = where_less(z_squared, _NEAR_SQUARED, q, (p - free) * inverse)
-    slope_x = where_less(after, X_MIN, ZERO, ratio)
-    slope_drive = slope_x * (free * (ONE - x) + g * x * q)
-    return where_less(after, X_MIN, X_MIN, after), slope_x, slope_drive
+    return e * ratio, ratio, ratio * (free * (ONE - x) + g * x * q)
+
+
+@inlined
+def renormalised(mantissa: Any, depth: Any) -> Any:
+    """x of any size as mantissa 2^(-64 depth): mantissa, depth, and x as float32, or 0.
+
+    Without thermal power nothing keeps x from falling: by e^40 in a step, step after step. The
+    mantissa stays within 2^-64 and 1, but for depth 0: then every factor of a step, e^-40 to e^40,
+    leaves it a normal number, and the product is as exact as that of numbers which need no depth.
+    An x below 2^-128 counts as 0 beside 1, which it is to 32 digits even after the largest growth.
+    """
+    low = where_less(mantissa, _SHALLOW, ONE, ZERO)
+    high = where_less(mantissa, ONE, ZERO, where_less(depth, _HALF, ZERO, ONE))
+    depth = depth + (low - high)
+    scale = where_less(_HALF, low, _DEEP, where_less(_HALF, high, _SHALLOW, ONE))
+    mantissa = mantissa * scale
+    x = where_less(depth, _HALF, mantissa, mantissa * _SHALLOW)
+    return mantissa, depth, where_less(depth, _DEEPEST, x, ZERO)
+
+
+@inlined
+def after_noise_kick(x: Any, along: Any, across: Any) -> Any:
+    """The power x = |c|^2 after a jump of c, at most 1, and d ln x'/d ln x; NaN stays NaN."""
+    root = square_root(where_less(x, ZERO, ZERO, x))
+    c = root + along
+    after = c * c + across * across
+    after = where_less(after, _KICKED_MIN, _KICKED_MIN, after)
+    slope = where_less(ONE, after, ZERO, root * c / after)
+    return where_less(ONE, after, ONE, after), slope
 
 
 @kernel
@@ -98,7 +179,9 @@ def forward(
     outputs: Any,
     values: Any,
     states: Any,
+    scaled: Any,
     read: Any,
+    noise: Any,
     shape: Any,
     keep: bool,
     fresh: bool,
@@ -119,35 +202,47 @@ def forward(
         biases: h S b of each neuron, (neurons,).
         spans: sources of each tile; none: no tiles. See ``structure.Tiles``.
         tiles: h S weight by tile.
-        constants: of each neuron g, decay and gain in y' = decay y + gain (x' - x), and the decay
-            of those in the layer below, (neurons,); x at the beginning.
+        constants: of each neuron g, k and h times the fixed bias; decay and gain in
+            y' = decay y + gain (x' - x), and the decay of those in the layer below; x at the
+            beginning, and the size of its jumps, (neurons,); steps from jump to jump, 0 for none.
         extrapolation: weights of the last three y in the mean y over a step.
         reads_x: whether the change of x is read out rather than y.
         held: scratch for the drives of the first layer that a point holds, (first layer, LANES).
         drive: scratch for the drive of one neuron, or of a tile, (neurons, LANES).
         outputs: scratch for y of two steps, used in turn, (2, neurons, LANES).
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
-        states: x, and the slopes of the step that begins there, (steps + 1, neurons, 3, LANES).
+        states: x, and the slopes of the step that begins there, (steps + 1, neurons, rows, LANES).
+        scaled: mantissa and depth of x, see ``renormalised``, (2, neurons, LANES); empty where
+            there is thermal power or noise.
         read: what is asked for, (points read, last layer, LANES).
+        noise: normal numbers of the jumps, along and across the amplitude, (jumps, 2, neurons,
+            LANES); empty without.
         shape: points, steps per point, neurons, channels, neurons of the first and last layer.
         keep, fresh: see above.
     """
     mode = flush_subnormals()
-    gammas, decays, gains, _, start = constants
+    gammas, sources_of_power, fixed, decays, gains, _, start, kicks, every = constants
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, _, width_last = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
     silent = n_points - len(read) // (row - last)  # points that nothing is read after
     now, later = 0, row  # of outputs and values
-    state, next_state = 0, STATE * row
+    rows = SPINTRONIC_NOISY_ROWS if every > 0 else SPINTRONIC_ROWS
+    cold = len(scaled) > 0
+    state, next_state = 0, rows * row
     if fresh:
-        fill(states, state, STATE * row, start)
+        for i in range(n_neurons):
+            fill(states, rows * i * LANES, rows * LANES, element(start, i))
+        if cold:
+            for i in range(n_neurons):
+                fill(scaled, i * LANES, LANES, element(start, i))
+            fill(scaled, row, row, ZERO)
         fill(outputs, 0, 2 * row, ZERO)
         fill(values, now, row, ZERO)
     for t in range(n_points):
-        fixed = TWO * element(gammas, 0)  # of the first layer
-        input_drive(u, t * inputs, starts, sources, weights, biases, fixed, shape, held)
-        for _ in range(n_steps):
+        input_drive(u, t * inputs, starts, sources, weights, biases, ONE, fixed, shape, held)
+        for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
+            jump = step // every - 1 if every > 0 and step % every == 0 else -1
             tile = 0
             for i in range(0, n_neurons, len(drive) // LANES):
                 tile = drives(
@@ -158,8 +253,8 @@ def forward(
                     spans,
                     tiles,
                     tile,
-                    TWO,
-                    gammas,
+                    ONE,
+                    fixed,
                     shape,
                     held,
                     values,
@@ -171,12 +266,33 @@ def forward(
                 for one in range(0, len(drive), LANES):
                     here, k = i * LANES + one, i + one // LANES
                     g, decay, gain = element(gammas, k), element(decays, k), element(gains, k)
-                    at = STATE * here
+                    at = rows * here
                     before = load(states, state + at, LANES)
                     force = load(drive, one, LANES)
-                    after, slope_x, slope_drive = exponential_step(before, force, g)
+                    if cold:
+                        factor, slope_x, slope_drive = cold_step(before, force, g)
+                        mantissa = load(scaled, here, LANES) * factor
+                        depth = load(scaled, row + here, LANES)
+                        mantissa, depth, after = renormalised(mantissa, depth)
+                        store(scaled, here, mantissa)
+                        store(scaled, row + here, depth)
+                    else:
+                        source = element(sources_of_power, k)
+                        after, slope_x, slope_drive = warm_step(before, force, g, source)
                     y = load(outputs, now + here, LANES)
                     next_y = decay * y + gain * (after - before)  # Eq. (5)
+                    if every > 0:
+                        kicked, slope = after, splat(ONE, LANES)
+                        if jump >= 0:  # it passes the filter whole
+                            size, place = element(kicks, k), 2 * jump * row + here
+                            along = size * load(noise, place, LANES)
+                            across = size * load(noise, place + row, LANES)
+                            kicked, slope = after_noise_kick(after, along, across)
+                        next_y = next_y + (kicked - after)
+                        if keep:
+                            store(states, state + at + 3 * LANES, after)
+                            store(states, state + at + 4 * LANES, slope)
+                        after = kicked
                     mean = older * y + oldest * load(outputs, later + here, LANES)
                     store(states, next_state + at, after)
                     store(outputs, later + here, next_y)
@@ -185,11 +301,12 @@ def forward(
                         store(states, state + at + LANES, slope_x)
                         store(states, state + at + 2 * LANES, slope_drive)
             now, later = later, now
-            state, next_state = next_state, next_state + STATE * row if keep else state
+            state, next_state = next_state, next_state + rows * row if keep else state
         if t >= silent and reads_x:
             for at in range(0, row - last, LANES):
-                x = load(states, state + STATE * (last + at), LANES)
-                store(read, (t - silent) * (row - last) + at, x - start)
+                x = load(states, state + rows * (last + at), LANES)
+                change = x - element(start, (last + at) // LANES)
+                store(read, (t - silent) * (row - last) + at, change)
         elif t >= silent:
             copy(outputs, now + last, row - last, read, (t - silent) * (row - last))
     restore_subnormals(mode)
@@ -253,6 +370,9 @@ def backward(
         J = slope_drive M'
         M = slope_x M' + x gain (Y - Y')
 
+    Where x1 jumps to x at the end of a step, y holds gain x1 + (x - x1): the M before the jump,
+    which is that of J, is slope (slope_x M' + x (Y - gain Y')) + x1 (gain - 1) Y.
+
     Args:
         u: as in ``forward``.
         starts: first non-zero of each row, neurons then channels, (rows + 1,).
@@ -279,7 +399,8 @@ def backward(
         fresh: see above.
     """
     mode = flush_subnormals()
-    _, decays, gains, decays_below, _ = constants
+    _, _, _, decays, gains, decays_below, _, _, every = constants
+    rows = SPINTRONIC_NOISY_ROWS if every > 0 else SPINTRONIC_ROWS
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, _, width_last = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
@@ -303,7 +424,7 @@ def backward(
             for at in range(last, row, LANES):
                 here = load(entering, (t - silent) * (row - last) + at - last, LANES)
                 if reads_x:
-                    x = load(states, STATE * ((t + 1) * n_steps * row + at), LANES)
+                    x = load(states, rows * ((t + 1) * n_steps * row + at), LANES)
                     store(adjoint_x, at, load(adjoint_x, at, LANES) + x * here)
                 else:
                     store(entered, at - last, power * load(entered, at - last, LANES) + here)
@@ -312,13 +433,16 @@ def backward(
             tile = 0
             for j in range(n_neurons):
                 at, decay, gain = j * LANES, element(decays, j), element(gains, j)
-                state = STATE * (n * row + at)
-                state_before = state - STATE * row
+                state = rows * (n * row + at)
+                state_before = state - rows * row
                 x = load(states, state, LANES)
+                settled = x  # x before the jump, if there is one
+                if every > 0:
+                    settled = load(states, state_before + 3 * LANES, LANES)
                 total = splat(ZERO, LANES)
                 if at >= last:
                     total = power * load(entered, at - last, LANES)
-                value = gain * (x - load(states, state_before, LANES))
+                value = gain * (settled - load(states, state_before, LANES)) + (x - settled)
                 if dense:
                     tile = pull(spans_by_source, tiles, tile, filtered, step, j, pulled)
                     total = total + load(pulled, j % TILE * LANES, LANES)
@@ -328,8 +452,14 @@ def backward(
                     total = gather_adjoint(
                         total, weights, targets, first, stop, filtered, step, value, sums
                     )
-                push = x * (gain * (total - load(adjoint_y, at, LANES)))
-                m = load(adjoint_x, at, LANES) + push
+                if every > 0:
+                    push = x * (total - gain * load(adjoint_y, at, LANES))
+                    slope = load(states, state_before + 4 * LANES, LANES)
+                    m = slope * (load(adjoint_x, at, LANES) + push)
+                    m = m + settled * ((gain - ONE) * total)
+                else:
+                    push = x * (gain * (total - load(adjoint_y, at, LANES)))
+                    m = load(adjoint_x, at, LANES) + push
                 adjoint = load(states, state_before + 2 * LANES, LANES) * m
                 next_adjoint = load(adjoint_drive, now + at, LANES)
                 after_next = load(adjoint_drive, later + at, LANES)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from objectives.networks.kernels import learning, sparse
-from objectives.networks.kernels.passes import Kernel, Pass
+from objectives.networks.kernels.passes import IDEAL, Chip, Kernel, Pass
 from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.sparse import FOLD
 from objectives.networks.kernels.structure import Floats, Integers
@@ -27,7 +27,13 @@ class Updates(ABC):
 
     @abstractmethod
     def update(
-        self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
+        self,
+        u: Tensor,
+        label: Tensor,
+        *,
+        learning_rate: float,
+        max_gradient: float,
+        chip: Chip = IDEAL,
     ) -> tuple[float, bool]:
         """Follow the gradient of the mean loss, every element clipped to ± ``max_gradient``.
 
@@ -38,6 +44,13 @@ class Updates(ABC):
         Unless the gradient holds a NaN: one would spoil the weights for good. The update is then
         skipped, as PyTorch's ``GradScaler`` does. An infinite element has a direction, and is
         clipped as any other.
+
+        Args:
+            u: input, (batch, time, channels).
+            label: see above.
+            learning_rate: of Adam.
+            max_gradient: see above.
+            chip: how the neurons that are trained differ from the ideal.
 
         Returns:
             The loss before, and whether the weights have moved.
@@ -57,11 +70,17 @@ class TorchUpdates(Updates):
         self._optimizer = optimizer
 
     def update(
-        self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
+        self,
+        u: Tensor,
+        label: Tensor,
+        *,
+        learning_rate: float,
+        max_gradient: float,
+        chip: Chip = IDEAL,
     ) -> tuple[float, bool]:
         """See ``Updates``."""
         self._optimizer.zero_grad()
-        loss = self._loss(u, label)
+        loss = self._loss(u, label, chip)
         torch.autograd.backward(loss)
         gradients = [p.grad for p in self._network.parameters() if p.grad is not None]
         if any(bool(gradient.isnan().any()) for gradient in gradients):
@@ -72,10 +91,13 @@ class TorchUpdates(Updates):
         self._optimizer.step()
         return loss.item(), True
 
-    def _loss(self, u: Tensor, label: Tensor) -> Tensor:
+    def _loss(self, u: Tensor, label: Tensor, chip: Chip) -> Tensor:
+        on_chip = {} if chip is IDEAL else {"chip": chip}
         if label.is_floating_point():
-            return functional.mse_loss(self._network.series(u, label.shape[1])[0], label)
-        return functional.cross_entropy(self._network(u)[0], label)  # log-softmax, then NLL
+            found = self._network.series(u, label.shape[1], **on_chip)[0]
+            return functional.mse_loss(found, label)
+        found = self._network(u, **on_chip)[0]
+        return functional.cross_entropy(found, label)  # log-softmax, then NLL
 
     def settle(self) -> None:
         """They are."""
@@ -120,7 +142,13 @@ class FusedUpdates(Updates):
         self._parts = [_Part(kernel, w_out, bias_out) for _ in range(threads)]
 
     def update(
-        self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
+        self,
+        u: Tensor,
+        label: Tensor,
+        *,
+        learning_rate: float,
+        max_gradient: float,
+        chip: Chip = IDEAL,
     ) -> tuple[float, bool]:
         """See ``Updates``."""
         blocks, loss_of = self._kernel.lanes(u), self._loss_of(label)
@@ -128,7 +156,7 @@ class FusedUpdates(Updates):
 
         def take(first: int) -> float:
             part, loss = self._parts[first], 0.0
-            pass_ = part.begin(self._parameters[self._network], u.shape[1], n_read)
+            pass_ = part.begin(self._parameters[self._network], u.shape[1], n_read, chip)
             for k in range(first, len(blocks), len(self._parts)):
                 pass_.forward(blocks[k])
                 loss += loss_of(part, k)
@@ -201,12 +229,12 @@ class _Part:
         self._places: Integers = np.arange(w_out + bias_out, dtype=np.int32)
         self._unscaled = np.ones(w_out + bias_out, np.float32)
 
-    def begin(self, parameters: Floats, n_points: int, n_read: int) -> Pass:
+    def begin(self, parameters: Floats, n_points: int, n_read: int, chip: Chip) -> Pass:
         """Clear the sums. One pass serves all batches and all blocks of as many points."""
         found = getattr(self, "own", None)
         if found is None or (found.n_points, found.n_read) != (n_points, n_read):
             self.own = found = Pass(self._kernel, n_points, keep=True, n_read=n_read)
-        found.begin(parameters)
+        found.begin(parameters, chip)
         self.sums.fill(0.0)
         return found
 
