@@ -5,9 +5,10 @@ The design rules of arXiv:2408.02835, Eq. (9)-(11), with numbers put in.
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
-from objectives import physics
+from objectives import physics, thermal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ class Guide:
     points: int
     presentation_ns: float
     energy_pj: float
+    thermal_power: float
+    thermal_noise_per_sqrt_ns: float
 
 
 def guide(
@@ -44,8 +47,9 @@ def guide(
     points: int,
     channels: int,
     classes: int,
+    device: thermal.Device,
 ) -> Guide:
-    """What the rules say for these numbers.
+    """What the rules say for these numbers, and the thermal power of a device.
 
     Raises:
         ValueError: a number lies outside what the rules allow.
@@ -61,6 +65,7 @@ def guide(
         layers=layers, width=width, channels=channels, classes=classes, **densities
     )
     presentation_ns = physics.presentation_ns(points=points, dt_ns=dt_ns)
+    x_th = device.at_rest()
     return Guide(
         dt_ns=dt_ns,
         s=s,
@@ -79,6 +84,10 @@ def guide(
         presentation_ns=presentation_ns,
         energy_pj=physics.energy_pj(
             n_neurons=n_neurons, n_synapses=n_synapses, presentation_ns=presentation_ns
+        ),
+        thermal_power=x_th,
+        thermal_noise_per_sqrt_ns=thermal.thermal_noise_per_sqrt_ns(
+            thermal_power=x_th, tau_ns=tau_ns.best
         ),
     )
 
@@ -115,6 +124,12 @@ Rules from arXiv:2408.02835; ns and 1/ns throughout.
      {n_neurons} neurons × 100 fJ + {n_synapses} synapses × 10 fJ = {per_100_ns} pJ in 100 ns
      {points} points × {dt_ns} ns = {presentation_ns} ns per series: {energy} pJ
 
+6. Thermal power: x_th = kT / E                                 (doi:10.1109/TMAG.2008.2009935)
+   Noise gives an oscillator this power without a drive: dx/dt = γ x_th - γ x + I x (1 - x).
+   E is its energy at saturation, x = 1. Estimates are right to a factor of about three.
+{thermal}
+   No network can use powers below x_th: train it with thermal_power (docs/how-to/thermal.md).
+
 A study to begin with; lines to paste into its file (see studies/seqdigits.toml for the rest):
 
 {toml}"""
@@ -147,7 +162,7 @@ _FURTHER = """\
 """
 
 
-def page(found: Guide) -> str:
+def page(found: Guide, device: thermal.Device) -> str:
     """The rules in words and numbers, and a study file to begin with."""
     per_100_ns = physics.energy_pj(
         n_neurons=found.n_neurons, n_synapses=found.n_synapses, presentation_ns=100.0
@@ -173,8 +188,42 @@ def page(found: Guide) -> str:
         points=found.points,
         presentation_ns=_text(found.presentation_ns),
         energy=_text(found.energy_pj),
+        thermal=textwrap.indent("\n".join(_thermal(found, device)), "     "),
         toml=_toml(found),
     )
+
+
+def _thermal(found: Guide, device: thermal.Device) -> list[str]:
+    """The thermal power of a device with its numbers put in, and the noise that belongs to it."""
+    x_th = f"{found.thermal_power:.3g}"
+    lines = [*textwrap.wrap(device.source, 94), *_derivation(device, x_th)]
+    for name, tau_ns in (("recommended", found.tau_ns["best"]), ("device's", device.tau_ns)):
+        if tau_ns is not None:
+            noise = thermal.thermal_noise_per_sqrt_ns(
+                thermal_power=found.thermal_power, tau_ns=tau_ns
+            )
+            root = f"√(2 x_th / τ) = √(2 × {x_th} / {_text(tau_ns)})"
+            lines.append(f"noise = {root} = {_text(noise)} per √ns at the {name} τ")
+    return lines
+
+
+def _derivation(device: thermal.Device, x_th: str) -> list[str]:
+    """How the thermal power of a device is known."""
+    if isinstance(device, thermal.Geometry):
+        joule, factor = _text(device.energy_j()), "2 " if device.mode == "uniform" else ""
+        numbers = f"{_text(device.ms_ka_per_m)} kA/m × {device.volume_nm3:,.0f} nm³"
+        field = f"{_text(device.frequency_ghz)} GHz / (28 GHz/T)"
+        return [
+            f"E = {factor}Ms V B = {factor and '2 × '}{numbers} × {field} = {joule} J",
+            f"x_th = kT / E = 1.381e-23 × {_text(device.temperature_k)} / {joule} = {x_th}",
+        ]
+    if isinstance(device, thermal.Line):
+        numbers = f"{_text(device.tau_ns)} × {_text(device.power)} × {_text(device.linewidth_mhz)}"
+        return [
+            "x_th = 4π τ x Δf / (1 + ν²), an upper bound      (doi:10.1103/PhysRevLett.100.017207)",
+            f"     = 4π × {numbers} / 1000 / (1 + {_text(device.nu)}²) = {x_th}",
+        ]
+    return [f"x_th = {x_th}"]
 
 
 def _toml(found: Guide) -> str:
@@ -196,6 +245,7 @@ def _toml(found: Guide) -> str:
             f"width = {found.width}",
             f"density_inter = {found.density_inter}",
             f"density_intra = {found.density_intra}",
+            f"thermal_power = {found.thermal_power:.3g}",
             "",
             "[space]",
             *(

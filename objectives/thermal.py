@@ -86,6 +86,7 @@ def thermal_power(
     energy = energy_j(
         ms_ka_per_m=ms_ka_per_m, volume_nm3=volume_nm3, frequency_ghz=frequency_ghz, mode=mode
     )
+    _positive(energy_j=energy)  # a tiny volume underflows
     return BOLTZMANN_J_PER_K * temperature_k / energy
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hpo.cli.common import JSON, argument, command, tell
 from hpo.errors import HpoError
+
+if TYPE_CHECKING:
+    from objectives.thermal import Device
 
 _NUMBERS: dict[str, tuple[float, str]] = {
     "dt_ns": (1.0, "time between two input points, in ns"),
@@ -20,12 +26,24 @@ _NUMBERS: dict[str, tuple[float, str]] = {
     "classes": (10, "classes to tell apart"),
 }
 """Option -> its default, and what it is."""
+_DEVICE = {
+    "temperature_k": "temperature, in K (default: 300)",
+    "volume_nm3": "volume of the magnet that oscillates, in nm³",
+    "ms_ka_per_m": "its saturation magnetisation, in kA/m",
+    "frequency_ghz": "its frequency, in GHz",
+    "linewidth_mhz": "full width of its line at half maximum, in MHz; takes the place of the four",
+    "tau_ns": "its relaxation time, in ns; a linewidth needs it",
+    "power": "power x at which the line was measured, over saturation (default: 0.5)",
+    "nu": "non-linear frequency shift ν of that line (default: 0, the cautious one)",
+}
+"""Option -> what it is of an oscillator; it replaces what the device's table says."""
 
 
 @command(
     "Explain how to choose the hyper-parameters of a spintronic network for inputs of a given "
     "time scale: the design rules of arXiv:2408.02835, Eq. (9)-(11), with your numbers, the "
-    "energy that the network would consume, and a [space] to search.",
+    "energy that the network would consume, the thermal power of your oscillators, and a [space] "
+    "to search.",
     """\
 hpo guide
     the network of the paper: input points 1 ns apart
@@ -35,6 +53,14 @@ hpo guide --dt-ns 10 --points 100 --channels 2 --classes 3
     a recording of your own: 100 time points, 10 ns apart, of two channels
 hpo guide --layers 2 --width 64 --density-intra 0.1
     another architecture, and its energy
+hpo guide --devices
+    oscillators with a known thermal power, and their sources
+hpo guide --device vortex-mtj --temperature-k 77
+    one of them, cooled; a table of your own is --device FILE.toml:NAME
+hpo guide --volume-nm3 20000 --ms-ka-per-m 1200 --frequency-ghz 5
+    an oscillator of your own: 20,000 nm³ that precess at 5 GHz
+hpo guide --linewidth-mhz 0.5 --tau-ns 14 --nu 2
+    the same from a measured line
 hpo guide --dt-ns 0.5 --json | jq .tau_ns.best
     one number for a program""",
     *(
@@ -46,6 +72,18 @@ hpo guide --dt-ns 0.5 --json | jq .tau_ns.best
             help=f"{text} (default: {default})",
         )
         for name, (default, text) in _NUMBERS.items()
+    ),
+    argument(
+        "--device",
+        metavar="NAME",
+        default="nano-oscillator",
+        help="oscillator whose thermal power is printed, by its name or as FILE.toml:NAME "
+        "(default: nano-oscillator, 0.001)",
+    ),
+    argument("--devices", action="store_true", help="list the oscillators that have a name"),
+    *(
+        argument(f"--{name.replace('_', '-')}", type=float, metavar="X", help=text)
+        for name, text in _DEVICE.items()
     ),
     JSON,
 )
@@ -61,10 +99,13 @@ def guide(arguments: argparse.Namespace) -> int:
     from hpo.study.messages import explain
     from objectives import guide as rules
 
+    if arguments.devices:
+        return _list_devices(arguments)
     numbers = {name: getattr(arguments, name) for name in _NUMBERS}
+    device = _device(arguments.device, {name: getattr(arguments, name) for name in _DEVICE})
     model = objectives.load("spintronic").Params
     try:
-        found = rules.guide(**numbers)
+        found = rules.guide(**numbers, device=device)
         params = {
             name: value for name, value in asdict(found).items() if name in model.model_fields
         }
@@ -78,4 +119,51 @@ def guide(arguments: argparse.Namespace) -> int:
             f"hpo guide: numbers that a float can hold must be given, but got {error}. "
             "Give smaller ones."
         ) from None
-    return tell(arguments, asdict(found), rules.page(found))
+    return tell(arguments, asdict(found), rules.page(found, device))
+
+
+def _device(named: str, given: Mapping[str, float | None]) -> Device:
+    """The device of this name, changed by options.
+
+    Raises:
+        HpoError: there is none, or it breaks a rule.
+    """
+    from pydantic import ValidationError
+
+    from hpo.study.messages import did_you_mean, explain
+    from objectives import thermal
+
+    file, _, name = named.rpartition(":")
+    changes = {key: value for key, value in given.items() if value is not None}
+    try:
+        tables = thermal.devices(Path(file)) if file else thermal.devices()
+    except ValueError as error:
+        raise HpoError(f"hpo guide: {error}") from None
+    table = tables.get(name)
+    if not isinstance(table, dict):
+        raise HpoError(f"hpo guide: unknown device {named!r}. {did_you_mean(name, tables)}")
+    kind = thermal.kind(changes, table)
+    kept = table if thermal.kind(table) is kind else {}
+    try:
+        return kind(**{**kept, **changes})
+    except ValidationError as error:
+        where = f"hpo guide: {named}" if kept else "hpo guide"
+        raise HpoError(explain(error, kind, where)) from None
+
+
+def _list_devices(arguments: argparse.Namespace) -> int:
+    """Print the devices that have a name, and their thermal powers."""
+    from textwrap import fill, indent
+
+    from objectives import thermal
+
+    found = {name: _device(name, {}) for name in thermal.devices()}
+    record: dict[str, Any] = {
+        name: {**device.model_dump(exclude_none=True), "thermal_power": device.at_rest()}
+        for name, device in found.items()
+    }
+    lines = [
+        f"{name}: {device.at_rest():.2g}\n" + indent(fill(device.source, 90), "    ")
+        for name, device in found.items()
+    ]
+    return tell(arguments, record, *lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,9 +32,106 @@ def test_every_rule_is_explained_with_its_equation(capsys: pytest.CaptureFixture
         "lr = 0.7071 / 100 = 0.007071",
         "96 neurons × 100 fJ + 2896 synapses × 10 fJ = 38.56 pJ in 100 ns",
         "64 points × 0.5 ns = 32 ns per series: 12.34 pJ",
+        "E = 2 Ms V B = 2 × 800 kA/m × 50,000 nm³ × 1.45 GHz / (28 GHz/T) = 4.143e-18 J",
+        "x_th = kT / E = 1.381e-23 × 300 / 4.143e-18 = 0.001\n",
+        "noise = √(2 x_th / τ) = √(2 × 0.001 / 7.06) = 0.01683 per √ns at the recommended τ",
+        "thermal_power = 0.001\n",
     ):
         assert text in page
     assert max(map(len, page.splitlines())) <= 100
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (["--temperature-k", "77"], "1.381e-23 × 77 / 4.143e-18 = 0.000257\n"),
+        (["--device", "vortex-mtj"], "E = Ms V B = 1300 kA/m × 662,700 nm³ × 0.3 GHz / (28"),
+        (["--device", "vortex-mtj"], "√(2 × 0.000449 / 26.5) = 0.005819 per √ns at the device's τ"),
+        (["--device", "double-vortex"], "= 4π × 8 × 0.3 × 0.04 / 1000 / (1 + 0²) = 0.00121\n"),
+        (
+            ["--linewidth-mhz", "0.5", "--tau-ns", "14", "--nu", "2"],
+            "= 4π × 14 × 0.5 × 0.5 / 1000 / (1 + 2²) = 0.0088\n",
+        ),
+        (
+            ["--device", "double-vortex", "--power", "0.6"],
+            "= 4π × 8 × 0.6 × 0.04 / 1000 / (1 + 0²) = 0.00241\n",
+        ),
+    ],
+)
+def test_the_thermal_power_of_a_device_is_derived(
+    line: list[str], text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = said(capsys, *line)
+    assert text in page
+    assert max(map(len, page.splitlines())) <= 100
+
+
+def test_devices_are_listed_with_their_sources(capsys: pytest.CaptureFixture[str]) -> None:
+    page = said(capsys, "--devices")
+    assert "vortex-mtj: 0.00045\n    FeB, 375 nm wide, 6 nm thick: Torrejon et al., Nature" in page
+    found = json.loads(said(capsys, "--devices", "--json"))
+    assert found["mtj-pillar"]["thermal_power"] == pytest.approx(2.81e-4, rel=1e-2)
+
+
+DEVICES = """
+mine = { thermal_power = 0.002, source = "our lab" }
+hot = { volume_nm3 = 1.0, ms_ka_per_m = 1.0 }
+"""
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    path = tmp_path / "mine.toml"
+    path.write_text(DEVICES)
+    return path
+
+
+def test_a_device_may_be_of_a_file_of_ones_own(
+    mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = said(capsys, "--device", f"{mine}:mine")
+    assert "     our lab\n     x_th = 0.002\n" in page
+    assert "thermal_power = 0.002\n" in page
+    assert json.loads(said(capsys, "--device", f"{mine}:mine", "--json"))["thermal_power"] == 0.002
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        (["--device", "{mine}:hot"], "{mine}:hot: frequency_ghz: this key must be given. Add it."),
+        (["--device", "{mine}:other"], "unknown device '{mine}:other'. Valid: hot, mine."),
+        (["--device", "{mine}.no:x"], "{mine}.no: not a readable TOML file"),
+        (["--device", "{mine}:mine", "--nu", "1"], "{mine}:mine: nu: unknown key. Valid: source, "),
+        (
+            ["--device", "vortex"],
+            "unknown device 'vortex'. Did you mean 'vortex-mtj'? Valid: double-vortex, mtj-pillar, "
+            "nano-contact, nano-oscillator, spin-hall-constriction, spin-hall-mtj, vortex-mtj.",
+        ),
+        (["--linewidth-mhz", "1"], "tau_ns: this key must be given. Add it."),
+        (
+            ["--temperature-k", "-4"],
+            "nano-oscillator: temperature_k: greater than 0 must hold, but got "
+            "temperature_k=-4.0. Change it.",
+        ),
+        (
+            ["--volume-nm3", "nan"],
+            "nano-oscillator: volume_nm3: a finite number must hold, but got volume_nm3=nan.",
+        ),
+        (
+            ["--volume-nm3", "1e-307"],
+            "thermal power: energy_j must be a finite number above 0, got 0.0. Change it.",
+        ),
+        (
+            ["--volume-nm3", "100"],
+            "thermal_power: less than or equal to 0.1 must hold, but got thermal_power=0.49",
+        ),
+    ],
+)
+def test_impossible_devices_are_refused(
+    line: list[str], text: str, mine: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["guide", *(word.format(mine=mine) for word in line)]) == 1
+    assert f"error: hpo guide: {text.format(mine=mine)}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("dt_ns", ["0.0001", "0.01", "0.5", "1", "1000"])
