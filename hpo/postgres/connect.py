@@ -349,6 +349,8 @@ def _set_up(connection: psycopg.Connection[Any], record: Any) -> None:
     connection.autocommit = True
     connection.execute(
         f"SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '{IDLE_S}s';"
+        # Numbers are read as text: below 1, the last digit of a score is lost.
+        "SET extra_float_digits = 1;"
         # The server, too, notices a host that vanished, and ends its session with all its locks.
         "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10;"
         "SET tcp_keepalives_count = 3"

@@ -55,6 +55,18 @@ def test_a_database_by_url(empty_database_url: str) -> None:
         assert storage.describe().startswith("PostgreSQL 18.4, database test_")
 
 
+def test_numbers_keep_their_digits_whatever_the_database_sets(empty_database_url: str) -> None:
+    name = sa.make_url(empty_database_url).database
+    with connect(empty_database_url) as admin:
+        admin.execute(f"ALTER DATABASE {name} SET extra_float_digits = 0")
+    with open_storage(empty_database_url) as storage:
+        for engine in (storage.engine, storage.optuna().engine):
+            with engine.connect() as connection:
+                found = connection.scalar(sa.text("SELECT (203::float8 / 269)::text"))
+                assert found is not None
+                assert float(found) == 203 / 269
+
+
 def test_over_tcp_with_a_password(tcp_url: Callable[[str], str], password: str) -> None:
     with open_storage(tcp_url(f"hpo:{password}")) as storage:
         port = storage.engine.url.port
