@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import snapshots
 from snapshots import solved
 
 from hpo.study.confirmation import solved_info, solved_of
-from hpo.worker.trial import _member
+from hpo.worker.trial import _check_accuracy, _member
 from objectives.contract import Outcome
 
 
@@ -24,6 +25,23 @@ def test_numbers_of_numpy_are_stored_as_numbers() -> None:
 def test_a_score_that_is_no_number_is_refused() -> None:
     with pytest.raises(ValueError, match="score must be finite, but got score=nan"):
         _member(0, 1, Outcome(score=math.nan), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("score", "remedy"),
+    [(53.3, " Return 0.533 for 53.3 %."), (1.01, " Return 0.0101 for 1.01 %."), (-0.3, "")],
+)
+def test_an_accuracy_in_per_cent_is_refused(score: float, remedy: str) -> None:
+    with pytest.raises(ValueError, match="accuracy") as caught:
+        _check_accuracy(snapshots.spec(), score)
+    said = f"objective: an accuracy is a fraction from 0 to 1, got {score}."
+    assert str(caught.value) == said + remedy
+
+
+def test_other_scores_and_the_ends_are_accepted() -> None:
+    for score in (0.0, 0.5, 1.0, 1.0000000000000002):
+        _check_accuracy(snapshots.spec(), score)
+    _check_accuracy(snapshots.spec(objective="toy_objective:ToyLossObjective"), 53.3)
 
 
 def test_info_that_json_does_not_know_is_refused() -> None:
