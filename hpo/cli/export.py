@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -16,13 +17,14 @@ from hpo.errors import HpoError
 
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot
+    from hpo.study.trials import Member
 
 
 _FACTS = ("phase", "number", "source", "state", "score", "attempts", "losses", "worker")
 _TIMES = ("started_at", "settled_at", "message")
 _MEMBER = ("member", "seed", "score", "diverged", "seconds")
 _SOLVED = ("solved_score", "solved_converged", "solved_steps_per_point", "trained_steps_per_point")
-"""Of a member whose time step was checked, in its ``info``."""
+"""Of a member whose time step was checked, in its ``info``; the other checks name theirs."""
 
 
 def _check(p: Parser, arguments: argparse.Namespace) -> None:
@@ -166,10 +168,10 @@ def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     costs = formatting.cost_columns(snapshot.spec)
     own = [f"member_{name}" if name == "score" else name for name in _MEMBER]
     curve_names = ("curve", "loss_curve") if curves else ()
-    solved = _SOLVED if any(m.solved for slot in slots for m in slot.members) else ()
+    checked = _checked([member for slot in slots for member in slot.members])
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(
-        [*_FACTS, *costs, *own, *snapshot.spec.parameters, *curve_names, *_TIMES, *solved]
+        [*_FACTS, *costs, *own, *snapshot.spec.parameters, *curve_names, *_TIMES, *checked]
     )
     for slot in slots:
         record = json.loads(
@@ -182,5 +184,16 @@ def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
             row += slot.costs or [None] * len(costs)
             row += [member.get(name) for name in _MEMBER]
             kept = [json.dumps(member[name]) if member else None for name in curve_names]
-            checks = [member.get("info", {}).get(name) for name in solved]
+            told = [member.get("info", {}).get(name) for name in checked]
+            checks = [json.dumps(value) if isinstance(value, list) else value for value in told]
             writer.writerow([*row, *params, *kept, *times, *checks])
+
+
+def _checked(members: Sequence[Member]) -> list[str]:
+    """What their ``info`` holds of checks: of each one only if a member has it."""
+    from hpo.study.thermal_power import CHIP_SCORES, STORED
+
+    names = [*_SOLVED] if any(member.solved for member in members) else []
+    if any(member.thermal for member in members):
+        names += [name for field, name in STORED.items() if field != "remedy"]
+    return names + [CHIP_SCORES] * any(member.chips for member in members)

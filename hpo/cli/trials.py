@@ -155,7 +155,7 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
 
 
 def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
-    from hpo.study import effort, endings
+    from hpo.study import caveats, effort, endings, thermal_power
     from hpo.study.confirmation import SOLVED_SCORE
     from hpo.views import formatting
 
@@ -163,8 +163,9 @@ def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     costs = formatting.cost_columns(snapshot.spec)
     solved = [SOLVED_SCORE] if any(m.solved for slot in slots for m in slot.members) else []
+    warm = thermal_power.MEANS if any(slot.thermal for slot in slots) else {}
     head = ["phase", "trial", "source", "state", "score", *costs, "members", "seconds"]
-    writer.writerow([*head, *names, *solved, "epochs", "ended"])
+    writer.writerow([*head, *names, *solved, *warm.values(), "epochs", "ended"])
     for slot in slots:
         seconds = sum(member.seconds for member in slot.members)
         facts = [slot.phase, slot.number, slot.source, slot.state, slot.score]
@@ -172,6 +173,8 @@ def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
         params = [slot.params.get(name) for name in names]
         found = [m.solved.score for m in slot.members if m.solved]
         means = [statistics.fmean(found) if found else None] if solved else []
+        record = caveats.thermal_record(slot.thermal) or {}
+        means += [record.get(name) for name in warm]
         how = [effort.of_slot(snapshot.spec, slot), endings.ending(snapshot.spec, slot)]
         writer.writerow([*facts, len(slot.members), seconds, *params, *means, *how])
 

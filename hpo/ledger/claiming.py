@@ -33,7 +33,7 @@ from hpo.ledger.worker_statements import LOST_BEFORE, NOW, OPEN
 from hpo.ledger.writing import after, apply_failure_policy, count_loss
 from hpo.postgres.connect import driver_of
 from hpo.search import stopping
-from hpo.study import time_step
+from hpo.study import caveats
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState, Suggestion
@@ -269,7 +269,7 @@ def _next_confirmation(
     done = {"state": StudyState.DONE, "artifact_tries": ARTIFACT_TRIES, "artifact_error": null()}
     connection.execute(update(studies).where(studies.c.id == study.id).values(done))
     snapshot = reading.snapshot(connection, spec.name, curves=False)
-    told = [time_step.told(spec, item) for item in snapshot.confirmations if len(item.scores) > 1]
+    told = [caveats.told(spec, item) for item in snapshot.confirmations if len(item.scores) > 1]
     optuna_tables.publish_confirmed(connection, study.optuna_study_id, told)
     return Over(f"{spec.name} is {StudyState.DONE}")
 

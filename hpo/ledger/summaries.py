@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func,
 from hpo.errors import SpecError
 from hpo.ledger import optuna_tables, ranking
 from hpo.ledger.tables import members, slots, slots_of, studies
-from hpo.study import effort, pareto
+from hpo.study import effort, pareto, thermal_power
 from hpo.study.confirmation import SOLVED_SCORE, SOLVED_TYPES
 from hpo.study.rules import check
 from hpo.study.snapshot import StudyState
@@ -146,6 +146,7 @@ def _confirmed(
     """
     score, solved = slots.c.score, _solved()
     checked = func.count(solved) == func.count(score)
+    warm = func.json_typeof(members.c.info[thermal_power.STORED["noisy"]]) == "array"
     fresh = (
         select(
             slots.c.study_id,
@@ -156,6 +157,7 @@ def _confirmed(
             checked.label("checked"),
             func.avg(score).label("step_mean"),
             func.json_agg(slots.c.costs).label("costs"),
+            func.json_agg(members.c.info).filter(warm).label("warm"),
         )
         .outerjoin(members, (members.c.slot_id == slots.c.id) & (members.c.member == 0))
         .where(slots.c.phase == Phase.CONFIRM, slots.c.score.is_not(None), ours)
@@ -197,6 +199,9 @@ def _first(spec: StudySpec | None, confirmed: Sequence[Row[Any]]) -> int | None:
 
 
 def _confirmed_summary(row: Row[Any]) -> ConfirmedSummary:
-    facts = {one.name: row._mapping[one.name] for one in fields(ConfirmedSummary)}
+    known = row._mapping
+    facts = {one.name: known[one.name] for one in fields(ConfirmedSummary) if one.name in known}
     costs = tuple(map(statistics.fmean, zip(*row.costs, strict=False)))
-    return ConfirmedSummary(**{**facts, "costs": costs})
+    warm = [thermal_power.thermal_of(info) for info in row.warm or ()]
+    thermal = thermal_power.mean_of(warm) if len(warm) == row.n else None
+    return ConfirmedSummary(**{**facts, "costs": costs, "thermal": thermal})

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +10,10 @@ from hpo.errors import HpoError, StudyError
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.ledger import Ledger
 from hpo.notebook import frames
+from hpo.notebook.results import Confirmed, Trial, confirmed_of, params_of
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.retry import answering
-from hpo.study import time_step
-from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot
-from hpo.study.spec import StudySpec
-from hpo.study.tables import ParamValue
 from hpo.views.report import summary
 
 if TYPE_CHECKING:
@@ -26,39 +21,6 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
     from hpo.views.numbers.importance import Importance
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A complete trial of the search."""
-
-    number: int
-    score: float
-    """Mean over its networks; an accuracy is between 0 and 1."""
-    params: Mapping[str, ParamValue]
-    """The searched parameters, with units in their names."""
-    cost: float | Mapping[str, float] | None = None
-    """What ``[cost]`` names, of several costs numbers by name; None in a study without."""
-    expected: float | None = None
-    """What is expected of another network, where ``confirm.by`` is "expected"; else None."""
-
-
-@dataclass(frozen=True)
-class Confirmed:
-    """A configuration that was trained again from fresh seeds and tested once."""
-
-    trial: int
-    """Number of the search trial that it is of."""
-    mean: float
-    std: float
-    """Sample standard deviation over the fresh seeds; NaN below two."""
-    scores: tuple[float, ...]
-    """One per fresh seed, as far as they are there."""
-    solved: bool
-    """Whether the scores are those on the solved equation (else at the study's step)."""
-    params: Mapping[str, ParamValue]
-    warning: str = ""
-    """Why the result may not be one of the equation, and what to do; mostly empty."""
 
 
 def load(study: str, storage: str | None = None) -> Study:
@@ -123,7 +85,7 @@ class Study:
         if slot is None or slot.score is None:
             return None
         known, cost = snapshot.expected.get(slot.number), snapshot.spec.told_costs(slot.costs)
-        params = _params(snapshot.spec, slot.params)
+        params = params_of(snapshot.spec, slot.params)
         return Trial(slot.number, slot.score, params, cost, known.mean if known else None)
 
     @property
@@ -131,13 +93,13 @@ class Study:
         """The confirmed result that the study is named by; None while there is none."""
         snapshot = self._snapshot()
         item = snapshot.confirmed if snapshot.spec.selects else None
-        return None if item is None else _confirmed(snapshot.spec, item)
+        return None if item is None else confirmed_of(snapshot.spec, item)
 
     @property
     def confirmations(self) -> list[Confirmed]:
         """Every confirmed configuration, in the order of the search's ranking."""
         snapshot = self._snapshot()
-        return [_confirmed(snapshot.spec, c) for c in snapshot.confirmations if c.scores]
+        return [confirmed_of(snapshot.spec, c) for c in snapshot.confirmations if c.scores]
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -381,20 +343,3 @@ class Study:
         return StudyError(
             f"{self.name}: {what}: {rule} must be there, but got {found}. See {instead}."
         )
-
-
-def _confirmed(spec: StudySpec, item: Confirmation) -> Confirmed:
-    return Confirmed(
-        trial=item.source,
-        mean=item.mean,
-        std=item.std,
-        scores=item.scores,
-        solved=item.checked,
-        params=_params(spec, item.params),
-        warning=time_step.warning(spec, item),
-    )
-
-
-def _params(spec: StudySpec, found: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
-    """Parameters in the order of the study file."""
-    return {name: found[name] for name in spec.parameters if name in found}

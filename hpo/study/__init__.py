@@ -1,6 +1,7 @@
 """What a study is: its file, its rules, its trials, and what it looks like at one moment."""
 
 __all__ = [
+    "caveats",
     "confirmation",
     "dimensions",
     "edges",
@@ -15,7 +16,7 @@ __all__ = [
     "spec",
     "summary",
     "tables",
-    "time_step",
+    "thermal_power",
     "trials",
     "warm_start",
 ]

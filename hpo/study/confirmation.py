@@ -1,7 +1,8 @@
-"""A configuration that was trained again from fresh seeds, and the check of its time step.
+"""A configuration that was trained again from fresh seeds, and the checks of its networks.
 
 What is claimed of it is a property of the differential equation: the score of the same networks
-once the integration step is refined. The score at the study's own step stands beside it.
+once the integration step is refined. The score at the study's own step stands beside it, and so do
+those at other thermal powers and on simulated chips.
 """
 
 from __future__ import annotations
@@ -13,12 +14,10 @@ from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any
 
-from hpo.study.spec import StudySpec
+from hpo.study import thermal_power
 from hpo.study.tables import ParamValue
-from objectives.contract import Outcome, Solved
+from objectives.contract import Outcome, Solved, Thermal
 
-LARGEST_GAP = 0.005
-"""Between both scores, in accuracy or as a share of another score: above, it is one of the step."""
 SOLVED_SCORE = "solved_score"
 """Where a member's ``info`` keeps the score on the solved equation; a stored name."""
 _STORED: dict[str, tuple[str, type, str]] = {
@@ -31,18 +30,25 @@ _STORED: dict[str, tuple[str, type, str]] = {
 """Fields of ``Solved``, each with its stored name, its type, and that in JSON."""
 SOLVED_TYPES = {stored: json_type for stored, _, json_type in _STORED.values()}
 """All that ``info`` keeps of the check, stored names each with its type in JSON."""
+_RESERVED = {
+    **dict.fromkeys(SOLVED_TYPES, ("check of the time step", "solved")),
+    **dict.fromkeys(thermal_power.STORED.values(), ("check of the thermal power", "thermal")),
+    thermal_power.CHIP_SCORES: ("scores of simulated chips", "chips"),
+}
+"""Stored names that an objective must not use, with what they are of and their ``Outcome``."""
 
 
 def told_info(outcome: Outcome) -> dict[str, Any]:
-    """What a member's ``info`` keeps of a training: what its objective tells, and the check.
+    """What a member's ``info`` keeps of a training: what its objective tells, and the checks.
 
     Raises:
-        ValueError: the objective uses names that are the check's, or its check is none.
+        ValueError: the objective uses names that are a check's, or a check is none.
     """
-    for name in sorted(SOLVED_TYPES.keys() & outcome.info.keys()):
+    for name in sorted(_RESERVED.keys() & outcome.info.keys()):
+        what, given = _RESERVED[name]
         raise ValueError(
-            f"the objective's info must not hold {name!r}, a name of the check of the time step, "
-            f"but got {name}={outcome.info[name]!r}. Give it as `Outcome.solved`."
+            f"the objective's info must not hold {name!r}, a name of the {what}, "
+            f"but got {name}={outcome.info[name]!r}. Give it as `Outcome.{given}`."
         )
     solved = outcome.solved
     if solved is not None and not math.isfinite(solved.score):
@@ -57,7 +63,13 @@ def told_info(outcome: Outcome) -> dict[str, Any]:
                 f"the objective's `Solved.{name}` must be a whole number of at least 1, but got "
                 f"{name}={steps!r}. Give the integration steps per input point."
             )
-    return {**outcome.info, **solved_info(solved)}
+    return {**outcome.info, **checks_info(outcome)}
+
+
+def checks_info(outcome: Outcome) -> dict[str, Any]:
+    """What a member's ``info`` keeps of the checks of a network."""
+    warm = thermal_power.thermal_info(outcome.thermal, outcome.chips)
+    return {**solved_info(outcome.solved), **warm}
 
 
 def solved_info(solved: Solved | None) -> dict[str, Any]:
@@ -81,12 +93,6 @@ def solved_of(info: Mapping[str, Any]) -> Solved | None:
     return solved if math.isfinite(solved.score) and min(counts) >= 1 else None
 
 
-def is_of_step(spec: StudySpec, step_mean: float, mean: float) -> bool:
-    """Whether a score is a result of the integration step: that on the solved equation differs."""
-    unit = 1.0 if spec.objective_impl.metric == "accuracy" else abs(mean)
-    return abs(step_mean - mean) > LARGEST_GAP * unit + 1e-9
-
-
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
     """A configuration retrained from fresh seeds and tested once on the test part."""
@@ -105,6 +111,10 @@ class Confirmation:
     """One per settled fresh seed, at the integration step of the study."""
     solved: tuple[Solved | None, ...]
     """Likewise, the check of its time step."""
+    thermals: tuple[Thermal | None, ...] = ()
+    """Likewise, its scores at other thermal powers."""
+    chips: tuple[float, ...] = ()
+    """Scores of all its networks on the chips of ``[variability]``; empty if one has none."""
     wanted: int
     """How many fresh seeds there will be."""
     failed: int
@@ -130,6 +140,16 @@ class Confirmation:
         pairs = zip(self.step_scores, self.solved, strict=True)
         step_scores = [score for score, solved in pairs if solved is not None]
         return _mean(step_scores), _mean([solved.score for solved in self.checks])
+
+    @property
+    def thermal(self) -> Thermal | None:
+        """The scores at other thermal powers, means over all networks; None if one has none."""
+        return thermal_power.mean_of(self.thermals)
+
+    @property
+    def simulated(self) -> tuple[float, ...]:
+        """Scores on simulated chips: those of ``[variability]``, else those with thermal noise."""
+        return self.chips or (self.thermal.noisy if self.thermal else ())
 
     @property
     def scores(self) -> tuple[float, ...]:

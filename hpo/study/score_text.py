@@ -6,6 +6,10 @@ import math
 
 from hpo.study.spec import StudySpec
 
+LARGEST_GAP = 0.005
+"""Between two scores of the same networks, in accuracy or as a share of another score: above it,
+they are two results."""
+
 
 def is_percent(spec: StudySpec) -> bool:
     """Whether scores are shown in per cent: accuracies, and nothing else."""
@@ -26,3 +30,9 @@ def score_text(spec: StudySpec, mean: float, std: float | None = None) -> str:
     decimals = 2 if 0 < spread < 0.1 else 1
     text = f"{100.0 * mean:.{decimals}f}"
     return f"{text} ± {spread:.{decimals}f} %" if known else f"{text} %"
+
+
+def differs(spec: StudySpec, score: float, claimed: float) -> bool:
+    """Whether a score of the same networks is another result than the claimed one."""
+    unit = 1.0 if is_percent(spec) else abs(claimed)
+    return abs(score - claimed) > LARGEST_GAP * unit + 1e-9

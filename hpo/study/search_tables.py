@@ -104,3 +104,6 @@ class Confirm(Table):
     by: Literal["score", "expected"] | None = None
     """What is best: the highest score, as without it, or what the sampler's process expects of
     another network of the same configuration."""
+    yield_above: float | None = None
+    """Score that a simulated chip must reach to count in the yield; without it, the reported score.
+    No trial depends on it."""

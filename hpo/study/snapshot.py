@@ -186,6 +186,8 @@ def _confirmation(
     spec, claimed = study.spec, study.claimed(slot)
     scored = [(c, c.score) for c in fresh if c.score is not None]
     known = told(spec, *(c for c, _ in scored))
+    trained = [c.members[0] if c.members else None for c, _ in scored]
+    chips = [member.chips if member else () for member in trained]
     return Confirmation(
         source=slot.number,
         params=slot.params,
@@ -195,7 +197,9 @@ def _confirmation(
         ),
         told=known,
         step_scores=tuple(score for _, score in scored),
-        solved=tuple(c.members[0].solved if c.members else None for c, _ in scored),
+        solved=tuple(member.solved if member else None for member in trained),
+        thermals=tuple(member.thermal if member else None for member in trained),
+        chips=tuple(score for own in chips for score in own) if all(chips) else (),
         wanted=wanted,
         failed=sum(c.state == SlotState.FAILED for c in fresh),
     )

@@ -254,6 +254,12 @@ class StudySpec(Table):
         """Epochs of a confirmation training."""
         return (self.confirm and self.confirm.epochs) or self.budget.epochs
 
+    @property
+    def chip_threshold(self) -> float | None:
+        """The score that a simulated chip must reach; None where nobody says one."""
+        own = self.confirm.yield_above if self.confirm else None
+        return self.reported.score if own is None and self.reported else own
+
     def stored(self) -> dict[str, Any]:
         """JSON-ready form, for database, report and hash; ``rules.check.restore`` inverts it."""
         tree = self.model_dump(mode="json", exclude_none=True)
@@ -267,6 +273,8 @@ class StudySpec(Table):
     def essential(self) -> dict[str, Any]:
         """The stored form without what no trial depends on: words, figures, places of data."""
         tree = self.stored()
+        if self.confirm:
+            tree["confirm"].pop("yield_above", None)
         for table, model in (("task", self.task_params), ("variability", self.hardware)):
             for place in getattr(model, "places", frozenset()) & tree.get(table, {}).keys():
                 tree[table].pop(place)

@@ -9,6 +9,7 @@ from datetime import datetime
 from hpo.study.snapshot import StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
+from objectives.contract import Thermal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,8 @@ class ConfirmedSummary:
     """Whether ``mean`` and ``std`` are those on the solved equation."""
     step_mean: float
     """Mean score at the study's own integration step."""
+    thermal: Thermal | None = None
+    """Mean scores at other thermal powers; None if a network has none."""
 
 
 @dataclass(frozen=True, kw_only=True)

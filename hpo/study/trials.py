@@ -10,9 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, Self
 
+from hpo.study import thermal_power
 from hpo.study.confirmation import solved_of
 from hpo.study.tables import ParamValue
-from objectives.contract import Solved
+from objectives.contract import Solved, Thermal
 
 MAX_LOSSES = 10
 """A slot that loses so many workers in a row stops its study: it may be what kills them.
@@ -90,6 +91,16 @@ class Member:
     def solved(self) -> Solved | None:
         """The check of its time step; None of a search, and of an objective that makes none."""
         return solved_of(self.info)
+
+    @property
+    def thermal(self) -> Thermal | None:
+        """Its scores at other thermal powers; None where it was not scored at them."""
+        return thermal_power.thermal_of(self.info)
+
+    @property
+    def chips(self) -> tuple[float, ...]:
+        """Its scores on the chips of ``[variability]``; empty where they were not kept."""
+        return thermal_power.chips_of(self.info)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +207,11 @@ class Slot:
         """Means of the checked networks, of which there are some: at the step, and solved."""
         step_scores = [m.score for m in self.members if m.solved is not None]
         return statistics.fmean(step_scores), statistics.fmean(s.score for s in self.checks)
+
+    @property
+    def thermal(self) -> Thermal | None:
+        """Scores at other thermal powers, means over the networks; None if one has none."""
+        return thermal_power.mean_of([member.thermal for member in self.members])
 
     @property
     def compares(self) -> bool:

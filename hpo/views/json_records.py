@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpo.study import edges, effort, endings, time_step
+from hpo.study import caveats, edges, effort, endings
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
@@ -87,7 +87,7 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "best": best and {**_picked(best, "number", "score", "params"), **expected(snapshot, best)},
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
         **_gap(spec, confirmed, snapshot.claimed(best) if best else None),
-        "warning": time_step.warning(spec, named) if named else time_step.sweep_warning(snapshot),
+        "warning": caveats.warning(spec, named) if named else caveats.sweep_warning(snapshot),
         "edges": edges.edges(snapshot),
         "foreign_trials": snapshot.foreign_trials,
         "code_changes": snapshot.code_changes,
@@ -143,7 +143,7 @@ def summary(item: StudySummary) -> dict[str, Any]:
 
 def _tested(spec: StudySpec, item: ConfirmedSummary) -> dict[str, Any]:
     facts = asdict(item)
-    costs = facts.pop("costs")
+    costs, facts["thermal"] = facts.pop("costs"), caveats.thermal_record(item.thermal)
     return {**facts, "cost": spec.told_costs(costs)}
 
 
@@ -157,7 +157,8 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         **_picked(item, *_CONFIRMED),
         "step_gap": item.step_gap if item.checked else None,
         **_picked(item, "unsettled", "steps_per_point", "trained_steps_per_point"),
-        "warning": time_step.warning(spec, item),
+        **caveats.record(spec, item),
+        "warning": caveats.warning(spec, item),
     }
 
 

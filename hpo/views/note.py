@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from hpo.study import effort, file, score_text, time_step, warm_start
+from hpo.study import caveats, effort, file, score_text, warm_start
 from hpo.study.dimensions import Dimension
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
@@ -109,15 +109,16 @@ def _result(snapshot: StudySnapshot) -> str:
         claim = score_text.score_text(spec, item.search_score)
         failed = f", {item.failed} failed" if item.failed else ""
         gap = f", {prose(gap)}" if (gap := verdict.gap_text(spec, item.mean)) else ""
-        beside = f", {prose(beside)}" if (beside := time_step.beside(spec, item)) else ""
-        why = time_step.remark(spec, item).rstrip(".")  # what was not tested says so already
+        said = [text for text in (caveats.beside(spec, item), *caveats.assured(spec, item)) if text]
+        beside = f", {prose(', '.join(said))}" if said else ""
+        why = caveats.remark(spec, item).rstrip(".")  # what was not tested says so already
         warning = f": **{prose(why)}**" if why else ""
         lines.append(
             f"trial {item.source}: {prose(spec.objective_impl.metric)} **{prose(mean)}** on "
             f"n = {len(item.scores)} fresh seeds{failed}{beside}{gap} (the search had "
             f"claimed {prose(claim)}){warning}"
         )
-    meaning = f" {time_step.SOLVED_MEANS}" if any(item.checks for item in certain) else ""
+    meaning = f" {means}" if (means := caveats.meanings(certain)) else ""
     if spec.costs:  # one sentence says which of them counts
         lines.insert(0, prose(verdict.verdict(snapshot)))
         return ".\n\n- ".join(lines) + f".{meaning}"

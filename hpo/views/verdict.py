@@ -11,12 +11,12 @@ from pathlib import Path
 
 from hpo.study import edges as study_edges
 from hpo.study import effort, pareto
+from hpo.study.caveats import assured, basis, measured, remark, sweep_basis, sweep_remark
 from hpo.study.confirmation import Confirmation
 from hpo.study.dimensions import split
 from hpo.study.score_text import is_percent, score_text
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import VARIABILITY, StudySpec
-from hpo.study.time_step import basis, measured, remark, sweep_basis, sweep_remark
 from hpo.study.trials import Slot, SlotState
 from hpo.views.formatting import (
     cost_word,
@@ -183,6 +183,7 @@ def verdict(snapshot: StudySnapshot) -> str:
         parts += _searched(snapshot, confirmations)
     parts.append(reported_text(snapshot.spec))
     if confirmed is not None:
+        parts += assured(snapshot.spec, confirmed)
         parts.append(remark(snapshot.spec, confirmed).rstrip("."))
     return "; ".join(part for part in parts if part)
 

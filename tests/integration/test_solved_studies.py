@@ -16,8 +16,8 @@ from workers import ledger_at, run_workers, toy_spec
 from hpo.ledger.backup import study
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
+from hpo.study import caveats
 from hpo.study import file as study_file
-from hpo.study import time_step
 from hpo.views import note, verdict
 from hpo.views.report import page
 
@@ -63,8 +63,8 @@ def test_every_view_claims_the_solved_score_and_says_that_it_is_another(
             assert warning.endswith(" solved. Lower max_step_ns.")
             for said in (hpo("best", name), hpo("status", name), pages.shown(page.html(snapshot))):
                 assert warning.rstrip(".") in said
-                assert time_step.AT_STEP in said
-            assert f"% {time_step.AT_STEP}) confirmed" in hpo("status")
+                assert caveats.AT_STEP in said
+            assert f"% {caveats.AT_STEP}) confirmed" in hpo("status")
             assert note.prose(warning.rstrip(".")) in note.text(snapshot)
             with connect(database_url) as connection:
                 attributes = connection.execute(
@@ -89,6 +89,70 @@ def test_every_view_claims_the_solved_score_and_says_that_it_is_another(
         study.restore(storage, tmp_path / "toy.jsonl", "again")
         ledger = Ledger(storage)
         assert ledger.snapshot("again").confirmations == ledger.snapshot("toy").confirmations
+
+
+def test_scores_with_thermal_noise_are_stored_counted_and_shown(
+    database_url: str, hpo: Callable[..., str], tmp_path: Path
+) -> None:
+    said = "changes with thermal noise: "
+    confirm = {"top": 2, "members": 3, "yield_above": 0.1}
+    with ledger_at(database_url) as ledger:
+        for name, drop in (("toy", 0.3), ("holds", 0.0)):
+            fixed = {"noise_drop": drop}
+            spec = toy_spec(name, objective=STEPPED, budget=SMALL, fixed=fixed, confirm=confirm)
+            ledger.register(spec)
+            run_workers(database_url, name, 1)
+        snapshot, sound = ledger.snapshot("toy"), ledger.snapshot("holds")
+        item = snapshot.confirmed
+        assert item is not None
+        assert item.thermal is not None
+        assert len(item.thermal.noisy) == 4 * len(item.scores)
+        listed = {s["name"]: s["confirmed"] for s in json.loads(hpo("status", "--json"))["studies"]}
+        assert listed["toy"]["thermal"]["noisy_mean"] == pytest.approx(item.mean - 0.3)
+        assert "% with thermal noise) confirmed" in hpo("status", "toy") + hpo("status")
+        record = json.loads(hpo("best", "toy", "--json"))
+        told = next(c for c in record["confirmations"] if c["source"] == item.source)
+        assert told["thermal"]["third"] == pytest.approx(item.mean)
+        assert told["yield"]["chips"] == len(item.thermal.noisy)
+        assert record["warning"].startswith(said)
+        assert record["warning"].endswith(" on 12 chips. Train with noise.")
+        for shown in (hpo("best", "toy"), hpo("status", "toy"), pages.shown(page.html(snapshot))):
+            assert record["warning"].rstrip(".") in shown
+        holds = "holds from a third to three times the thermal power 1e-3, and with thermal noise ("
+        for shown in (hpo("best", "holds"), hpo("status", "holds"), pages.shown(page.html(sound))):
+            assert holds in shown
+            assert said not in shown
+        with connect(database_url) as connection:
+            attributes = connection.execute(
+                "SELECT a.value_json FROM study_user_attributes a JOIN studies s "
+                "USING (study_id) WHERE a.key = 'hpo:confirmed' AND s.study_name = 'toy'"
+            ).fetchone()
+        assert attributes is not None
+        first = next(c for c in json.loads(attributes[0]) if c["trial"] == item.source)
+        assert first["warning"] == record["warning"]
+        assert first["thermal"] == told["thermal"]
+        rows = [r for r in csv.DictReader(hpo("export", "toy").splitlines()) if r["source"]]
+        assert [len(json.loads(row["thermal_noisy"])) for row in rows] == [4] * len(rows)
+        assert {row["thermal_trained_power"] for row in rows} == {"0.001"}
+        rows = [
+            r for r in csv.DictReader(hpo("trials", "toy", "--csv").splitlines()) if r["source"]
+        ]
+        drops = [float(r["thermal_score"]) - float(r["thermal_noisy_mean"]) for r in rows]
+        assert drops == pytest.approx([0.3] * len(rows))
+        with open_storage(database_url) as storage:
+            study.export(storage, "toy", tmp_path / "toy.jsonl")
+            study.restore(storage, tmp_path / "toy.jsonl", "again")
+        assert ledger.snapshot("again").confirmations == snapshot.confirmations
+        other = toy_spec(
+            objective=STEPPED,
+            budget=SMALL,
+            fixed={"noise_drop": 0.3},
+            confirm={**confirm, "yield_above": 0.9999},
+        )
+        assert ledger.register(other) == "continued"
+        assert "yield 0 % (0 of 12 chips at or above 99.99 %;" in verdict.verdict(
+            ledger.snapshot("toy")
+        )
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 from toy_objective import ToyObjective, ToyParams, ToyTask
 
-from objectives.contract import ObjectiveParams, Outcome, Protocol, Solved, TaskParams
+from objectives.contract import ObjectiveParams, Outcome, Protocol, Solved, TaskParams, Thermal
 
 
 class SteppedParams(ToyParams):
@@ -23,6 +23,10 @@ class SteppedParams(ToyParams):
         "exact"
     )
     max_step_ns: Annotated[float, Field(gt=0, le=10, description="longest step")] = 0.35
+    noise_drop: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="how much less with thermal noise; None: no such check"),
+    ] = None
     drop: Annotated[
         float, Field(ge=0, le=1, description="how much less it scores on the solved equation")
     ] = 0.0
@@ -54,4 +58,13 @@ class SteppedObjective(ToyObjective):
             trained_steps_per_point=1,
             remedy="Lower max_step_ns.",
         )
-        return replace(outcome, solved=solved)
+        return replace(outcome, solved=solved, thermal=_thermal(solved.score, params.noise_drop))
+
+
+def _thermal(score: float, noise_drop: float | None) -> Thermal | None:
+    """A network that scores the same at all thermal powers, and less with thermal noise."""
+    if noise_drop is None:
+        return None
+    powers = {"power": 1e-3, "device_power": 1e-3, "holds_below": 3e-3}
+    scores = dict.fromkeys(("at_device", "third", "triple", "none"), score)
+    return Thermal(**powers, **scores, noisy=(score - noise_drop,) * 4, remedy="Train with noise.")

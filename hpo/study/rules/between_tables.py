@@ -46,6 +46,8 @@ def _rules(spec: StudySpec) -> Rules:
         )
     if spec.confirm is not None and spec.confirm.by == "expected":
         yield from _of_expectation(spec)
+    if spec.confirm is not None and spec.confirm.yield_above is not None:
+        yield _of_accuracy(spec, "confirm.yield_above", spec.confirm.yield_above)
     if spec.racing is not None:
         yield from _of_racing(spec, spec.racing)
     if spec.warm_start is not None:

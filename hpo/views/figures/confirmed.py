@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo.study import score_text, time_step
+from hpo.study import caveats, score_text
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
@@ -55,10 +55,10 @@ def card(snapshot: StudySnapshot) -> go.Figure:
         few = sample(range(len(trace.x)), MAX_SEEDS)
         trace.update({key: [trace[key][i] for i in few] for key in ("x", "y", "text")})
     title, named = "Confirmed on fresh seeds and the test part", snapshot.confirmed
-    if named is not None and (basis := time_step.basis(snapshot.spec, named)):
+    if named is not None and (basis := caveats.basis(snapshot.spec, named)):
         title += f", {basis}"
     titled(figure, title).update_layout(margin_t=60)
-    if named is not None and (warned := time_step.remark(snapshot.spec, named)):
+    if named is not None and (warned := caveats.remark(snapshot.spec, named)):
         remark(figure, f"trial {named.source}: {safe(warned)}")
     return figure
 
@@ -88,9 +88,9 @@ def _traces(spec: StudySpec, item: Confirmation, row: int) -> list[go.Scatter]:
     traces = [dots, mean, one(item.search_score, told, "claimed by the search", look)]
     if item.checked:
         score = score_text.score_text(spec, item.step_mean, item.step_std)
-        told = f"trial {item.source} {time_step.AT_STEP}: {score}"
+        told = f"trial {item.source} {caveats.AT_STEP}: {score}"
         look = {"color": GREY, "size": 11, "symbol": "diamond-open", "line": {"width": 1.5}}
-        traces.append(one(item.step_mean, told, f"mean {time_step.AT_STEP}", look))
+        traces.append(one(item.step_mean, told, f"mean {caveats.AT_STEP}", look))
     return traces
 
 
@@ -98,4 +98,5 @@ def confirmed_hover(spec: StudySpec, item: Confirmation) -> str:
     """What is told of a confirmed configuration where the pointer is."""
     value = formatting.point_text(spec, item.mean, item.std, item.costs)
     text = f"trial {item.source} confirmed: {value}<br>{len(item.scores)} fresh seeds, test part"
-    return f"{text}<br>{beside}" if (beside := time_step.beside(spec, item)) else text
+    beside = caveats.beside(spec, item), *caveats.assured(spec, item)
+    return "<br>".join([text, *filter(None, beside)])

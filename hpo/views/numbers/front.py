@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpo.study import score_text, time_step
+from hpo.study import caveats, score_text
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
@@ -109,7 +109,7 @@ def _trial(spec: StudySpec, k: int, slot: Slot) -> FrontPoint:
 def _confirmed(spec: StudySpec, k: int, item: Confirmation) -> FrontPoint:
     score = formatting.point_text(spec, item.mean, item.std, item.costs)
     text = f"trial {item.source} confirmed: {score} on {len(item.scores)} fresh seeds"
-    text += f", {beside}" if (beside := time_step.beside(spec, item)) else ""
+    text += f", {beside}" if (beside := caveats.beside(spec, item)) else ""
     return FrontPoint(
         cost=item.costs[k],
         score=score_text.shown(spec, item.mean),

@@ -7,11 +7,9 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, Template
 
-from hpo.study.confirmation import is_of_step
-from hpo.study.score_text import score_text
+from hpo.study import caveats
 from hpo.study.snapshot import StudyState, WorkerInfo
 from hpo.study.summary import LAST, Course, Overview, StudySummary
-from hpo.study.time_step import AT_STEP
 from hpo.study.trials import SlotState
 from hpo.views import formatting, verdict
 from hpo.views.overview import curve as picture
@@ -168,6 +166,5 @@ def _scores(study: StudySummary) -> tuple[str, str, dict[str, str]]:
     text = formatting.point_text(spec, confirmed.mean, confirmed.std, confirmed.costs)
     gap = verdict.gap_text(spec, confirmed.mean)
     found = {"Confirmed": f"trial {confirmed.source}, on {confirmed.n} fresh seeds"}
-    if is_of_step(spec, confirmed.step_mean, confirmed.mean):
-        found["Confirmed"] += f"; {score_text(spec, confirmed.step_mean)} {AT_STEP}"
+    found["Confirmed"] += f"; {said}" if (said := caveats.aside(spec, confirmed)) else ""
     return f"{text} confirmed", gap, {**found, "Search": f"best {searched}", **reported}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from hpo.study import file, score_text, time_step, warm_start
+from hpo.study import caveats, file, score_text, warm_start
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
@@ -114,7 +114,7 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> Section
     note += f"; scores are the {hardware}" * bool(hardware)
     note += f". Networks: {views_verdict.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
-    note += f" {time_step.SOLVED_MEANS}" * any(slot.checked for slot in snapshot.search)
+    note += f" {caveats.SOLVED_MEANS}" * any(slot.checked for slot in snapshot.search)
     drawn = [other.spec for other in study_figure.fitting(snapshot, others)]
     if drawn:
         names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in drawn)
@@ -257,7 +257,8 @@ def _confirmation(snapshot: StudySnapshot) -> Section:
     if spec.protocol == Protocol.PAPER:
         note += f" Their parameters were {views_verdict.PAPER_PROTOCOL}."
     if any(item.checked for item in found):
-        note += f" Confirmed scores are those {time_step.SOLVED}. {time_step.SOLVED_MEANS}"
+        note += f" Confirmed scores are those {caveats.SOLVED}."
+    note += f" {means}" if (means := caveats.meanings(found)) else ""
     parts: list[Plot | Table] = [_confirmation_table(spec, found)]
     if any(item.scores for item in found):
         label = f"Fresh-seed scores of each configuration; {verdict(snapshot)}"
@@ -278,10 +279,9 @@ def _confusion(kept: Confusion) -> Section:
 
 
 def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> Table:
-    checked = any(item.checked for item in found)
     minus = "minus reported" + (" (points)" if score_text.is_percent(spec) else "")
     rows = []
-    for item in found:
+    for item, more in zip(found, caveats.cells(spec, found), strict=True):
         row = {"configuration": f"trial {item.source}"}
         for name, cost in zip(spec.costs, item.costs, strict=True):
             row[formatting.quantity_label(name)] = _value(cost)
@@ -291,9 +291,7 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> Table:
             low, high = (score_text.shown(spec, f(item.scores)) for f in (min, max))
             row["confirmed, mean ± std"] = score_text.score_text(spec, item.mean, item.std)
             row["range"] = f"{low:.4g} – {high:.4g}"
-        if checked:
-            step = score_text.score_text(spec, item.step_mean, item.step_std)
-            row[time_step.AT_STEP] = step if item.checked else "–"
+        row |= more
         failed = f", {item.failed} failed" if item.failed else ""
         row["fresh seeds"] = f"{len(item.scores)} of {item.wanted}{failed}"
         if spec.reported is not None:

@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hpo.study import edges, effort, time_step
+from hpo.study import caveats, edges, effort
 from hpo.study.snapshot import StudySnapshot, WorkerInfo
 from hpo.study.trials import Slot, SlotState
 from hpo.views import formatting, verdict
@@ -171,15 +171,15 @@ def confirming(snapshot: StudySnapshot) -> Text:
     if first is not None:
         mean = formatting.point_text(snapshot.spec, first.mean, first.std, first.costs)
         text.append(f"  trial {first.source}: {mean} on {len(first.scores)} fresh seeds")
-        if beside := time_step.beside(snapshot.spec, first):
-            text.append(f", {beside}")
+        beside = caveats.beside(snapshot.spec, first), *caveats.assured(snapshot.spec, first)
+        text.append("".join(f", {said}" for said in beside if said))
     return text
 
 
 def of_the_step(snapshot: StudySnapshot) -> str:
-    """Why what is confirmed, or measured by a sweep, may be none of the equation; mostly empty."""
+    """Why what is confirmed, or measured by a sweep, may be none of the device; mostly empty."""
     named = snapshot.confirmed
-    return time_step.remark(snapshot.spec, named) if named else time_step.sweep_warning(snapshot)
+    return caveats.remark(snapshot.spec, named) if named else caveats.sweep_warning(snapshot)
 
 
 def edge_lines(snapshot: StudySnapshot) -> list[str]:

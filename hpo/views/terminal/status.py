@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from hpo.study import score_text, time_step
-from hpo.study.confirmation import is_of_step
+from hpo.study import caveats
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.summary import Event, StudySummary
 from hpo.views import formatting, verdict
@@ -81,10 +80,7 @@ def _score(study: StudySummary) -> tuple[str, str]:
         return ("–" if best is None else f"{best:.4g}"), "its objective is not installed here"
     if confirmed is not None:
         score = formatting.point_text(study.spec, confirmed.mean, confirmed.std, confirmed.costs)
-        if is_of_step(study.spec, confirmed.step_mean, confirmed.mean):
-            score += (
-                f" ({score_text.score_text(study.spec, confirmed.step_mean)} {time_step.AT_STEP})"
-            )
+        score += f" ({said})" if (said := caveats.aside(study.spec, confirmed)) else ""
         return f"{score} confirmed", verdict.gap_text(study.spec, confirmed.mean, "")
     if best is None:
         return "–", ""

@@ -10,8 +10,7 @@ from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
-from hpo.study import score_text, time_step
-from hpo.study.confirmation import Confirmation
+from hpo.study import caveats, score_text
 from hpo.study.snapshot import StudySnapshot, StudyState, told
 from hpo.study.spec import StudySpec
 from hpo.study.trials import MAX_LOSSES, Slot, SlotState
@@ -114,14 +113,14 @@ def score_cell(spec: StudySpec, slot: Slot) -> str:
 
 
 def warnings(snapshot: StudySnapshot, *, but: int | None = None) -> list[str]:
-    """A line for each confirmed trial, but for one, whose result may not be one of the equation.
+    """A line for each confirmed trial, but for one, whose result may not be one of the device.
 
     Of a study that selects nothing, one for all its points.
     """
     if not snapshot.spec.selects:
-        return [text] if (text := time_step.sweep_warning(snapshot)) else []
+        return [text] if (text := caveats.sweep_warning(snapshot)) else []
     found = [c for c in snapshot.confirmations if c.scores and c.source != but]
-    texts = [(c.source, time_step.warning(snapshot.spec, c)) for c in found]
+    texts = [(c.source, caveats.warning(snapshot.spec, c)) for c in found]
     return [f"trial {source}: {text}" for source, text in texts if text]
 
 
@@ -139,8 +138,8 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
         found = [confirmed.get(slot.number) for slot in ranking]
         cells = ["–" if c is None else score_text.score_text(spec, c.mean, c.std) for c in found]
         rows.append(["confirmed", *cells])
-        if any(c and c.checked for c in found):
-            rows.append([f"  {time_step.AT_STEP}", *(_step_cell(spec, c) for c in found)])
+        more = caveats.cells(spec, found)
+        rows += [[f"  {name}", *(cell[name] for cell in more)] for name in more[0]]
         rows.append(["  fresh seeds", *("–" if c is None else str(len(c.scores)) for c in found)])
         for name in spec.objective_impl.costs if spec.costs else ():
             costs = [None if c is None else c.told.get(name) for c in found]
@@ -168,12 +167,6 @@ def _first(snapshot: StudySnapshot, top: int) -> list[Slot]:
     return [best, *(slot for slot in snapshot.ranking if slot.number != best.number)][:top]
 
 
-def _step_cell(spec: StudySpec, item: Confirmation | None) -> str:
-    if item is None or not item.checked:
-        return "–"
-    return score_text.score_text(spec, item.step_mean, item.step_std)
-
-
 def _cost_cell(value: float | None) -> str:
     if value is None:
         return "–"
@@ -199,7 +192,7 @@ def front_table(snapshot: StudySnapshot) -> list[str]:
     names = list(dict.fromkeys((*spec.costs, *spec.objective_impl.costs)))
     head = ["trial", *map(formatting.quantity_label, names), "search score"]
     checked = any(item.checked for item in confirmed.values())
-    beside = [time_step.AT_STEP] if checked else []
+    beside = [caveats.AT_STEP] if checked else []
     rows = [[*head, *([*beside, "confirmed", "n"] if confirmed else [])]]
     for slot in slots:
         item = confirmed.get(slot.number)
@@ -207,7 +200,7 @@ def front_table(snapshot: StudySnapshot) -> list[str]:
         row = [str(slot.number), *(_cost_cell(costs.get(name)) for name in names)]
         row.append(score_text.score_text(spec, slot.score or 0.0))
         if item is not None:
-            row += [_step_cell(spec, item)] if checked else []
+            row += [caveats.step_cell(spec, item)] if checked else []
             row += [score_text.score_text(spec, item.mean, item.std), str(len(item.scores))]
         rows.append(row)
     reported = spec.reported

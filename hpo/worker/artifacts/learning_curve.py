@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TextIO
 
-from hpo.study import score_text, time_step
+from hpo.study import caveats, score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, Slot
@@ -84,7 +84,7 @@ def _title(snapshot: StudySnapshot, trial: Slot) -> str:
     found = (c for c in snapshot.confirmations if c.source == trial.number and c.scores)
     if (confirmed := next(found, None)) is not None:
         text += f", confirmed {score_text.score_text(spec, confirmed.mean, confirmed.std)}"
-        text += f", {beside}" if (beside := time_step.beside(spec, confirmed)) else ""
+        text += f", {beside}" if (beside := caveats.beside(spec, confirmed)) else ""
     return "\n".join(map(study_figure.wrapped, (f"{spec.name}, trial {trial.number}", text)))
 
 
@@ -94,7 +94,7 @@ def _claimed(spec: StudySpec, trial: Slot) -> str:
     if not trial.checked:
         return f"{score} in the search" if spec.selects else score
     solved = score_text.score_text(spec, statistics.fmean(trial.claimed))
-    return f"{solved} {time_step.SOLVED}, {score} {time_step.AT_STEP}"
+    return f"{solved} {caveats.SOLVED}, {score} {caveats.AT_STEP}"
 
 
 def _draw_scores(
@@ -133,7 +133,7 @@ def _ends(found: Sequence[Member]) -> tuple[list[float], str]:
     """What is claimed of networks, and where if on the solved equation: if all were tested."""
     solved = [network.solved.score for network in found if network.solved]
     if solved and len(solved) == len(found):
-        return solved, f", {time_step.SOLVED}"
+        return solved, f", {caveats.SOLVED}"
     return [network.score for network in found], ""
 
 

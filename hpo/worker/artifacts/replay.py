@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from hpo.errors import HpoError
-from hpo.study import score_text, time_step
+from hpo.study import caveats, score_text
 from hpo.views import json_records
 from hpo.views.formatting import unit, value_text
 from hpo.views.numbers.confusion import Confusion
@@ -172,14 +172,14 @@ class Replay:
         score = score_text.score_text(spec, outcome.score) + (", diverged" * outcome.diverged)
         score += f" {at}" if (at := self.retrained.score_at) else ""
         if (solved := outcome.solved) is not None:
-            score = f"{score_text.score_text(spec, solved.score)} {time_step.SOLVED}, {score}"
+            score = f"{score_text.score_text(spec, solved.score)} {caveats.SOLVED}, {score}"
         alike = len(set(network.widths)) == 1
         size = (
             f"{network.n_layers} × {network.width}" if alike else "+".join(map(str, network.widths))
         )
         what = f"{spec.objective}, {size} neurons, scored on "
         head = f"{spec.name}, {choice.name}: {spec.objective_impl.metric} {score}"
-        drawn = "" if self.trace.steps_per_point is None else f"; time series {time_step.SOLVED}"
+        drawn = "" if self.trace.steps_per_point is None else f"; time series {caveats.SOLVED}"
         return head, what + choice.scored_on + drawn
 
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpo.errors import StudyError
-from hpo.study import score_text, time_step
-from hpo.study.confirmation import solved_info
+from hpo.study import caveats, score_text
+from hpo.study.confirmation import checks_info
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Member, Phase, Slot, SlotState
@@ -115,7 +115,7 @@ class Retrained:
         A network of the search has no other score: its time step was not checked.
         """
         integrates = self.choice.snapshot.spec.integrates
-        return time_step.AT_STEP if integrates or self.outcome.solved is not None else ""
+        return caveats.AT_STEP if integrates or self.outcome.solved is not None else ""
 
     @property
     def check(self) -> str:
@@ -321,9 +321,9 @@ def about(retrained: Retrained) -> dict[str, Any]:
         "trial_search_score": search.score,
         "trial_confirmed_scores": list(confirmed[0].scores) if confirmed else [],
         "trial_confirmed_step_scores": list(confirmed[0].step_scores) if confirmed else [],
-        "trial_confirmed_on": time_step.basis(spec, confirmed[0]) if confirmed else "",
-        "warning": time_step.warning(spec, confirmed[0]) if confirmed else "",
-        **solved_info(retrained.outcome.solved),
+        "trial_confirmed_on": caveats.basis(spec, confirmed[0]) if confirmed else "",
+        "warning": caveats.warning(spec, confirmed[0]) if confirmed else "",
+        **checks_info(retrained.outcome),
         "info": dict(retrained.outcome.info),
     }
     lineage = {

@@ -10,7 +10,7 @@ import math
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo.study import time_step
+from hpo.study import caveats
 from hpo.views import formatting
 from hpo.views.figures.style import safe, style
 from hpo.views.palette import GREY, INK
@@ -143,8 +143,8 @@ def _caption(replay: Replay) -> list[str]:
             f"layer after each of the last {trace.target.shape[1]:,} points.",
         ]
     if trace.steps_per_point is not None:
-        steps = time_step.steps_text(trace.steps_per_point)
-        sentences.append(f"The time series are those {time_step.SOLVED}: {steps}.")
+        steps = caveats.steps_text(trace.steps_per_point)
+        sentences.append(f"The time series are those {caveats.SOLVED}: {steps}.")
     if trace.quantity != "drive":
         sentences.append("The dotted grey line is the state of rest at the start.")
     check = replay.retrained.check

@@ -14,9 +14,10 @@ import snapshots
 from snapshots import solved
 from summaries import CONFIRMED, summary
 
-from hpo.study import time_step
-from hpo.study.confirmation import is_of_step, solved_info
+from hpo.study import caveats
+from hpo.study.confirmation import solved_info
 from hpo.study.rules.check import validate
+from hpo.study.score_text import differs
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState
 from hpo.views import json_records
@@ -125,7 +126,7 @@ MIXED = [
 @pytest.mark.parametrize(("snapshot", "verdict", "warning"), [*CASES, *MIXED])
 def test_verdict_and_warning(snapshot: StudySnapshot, verdict: str, warning: str) -> None:
     assert views_verdict.verdict(snapshot) == verdict
-    assert time_step.warning(snapshot.spec, snapshot.confirmations[0]) == warning
+    assert caveats.warning(snapshot.spec, snapshot.confirmations[0]) == warning
     assert json_records.study(snapshot)["warning"] == warning
 
 
@@ -142,31 +143,31 @@ def test_no_view_hides_that_some_networks_were_not_tested(
     assert tested in verdict
     text, live = views_note.text(snapshot), terminal_live.of_the_step(snapshot)
     assert f", {views_note.prose(tested)}" in text
-    assert time_step.SOLVED_MEANS in text
+    assert caveats.SOLVED_MEANS in text
     assert live.lower() == remark.lower()
     assert f": **{views_note.prose(live.rstrip('.'))}**" in text
     assert tested in terminal_live.confirming(snapshot).plain
     card = cards.cards(snapshot)["5-confirmed"]
     assert f"test part, {tested}" in card
     assert f"trial 0: {live}" in card
-    assert time_step.told(snapshot.spec, named)["warning"] == warning
-    assert "step_scores" not in time_step.told(snapshot.spec, named)
+    assert caveats.told(snapshot.spec, named)["warning"] == warning
+    assert "step_scores" not in caveats.told(snapshot.spec, named)
 
 
 def test_a_gap_counts_above_half_a_point_and_half_a_per_cent_of_other_scores() -> None:
     spec = OLD.spec
-    assert not is_of_step(spec, 0.205, 0.2)
-    assert is_of_step(spec, 0.8949, 0.9)
+    assert not differs(spec, 0.205, 0.2)
+    assert differs(spec, 0.8949, 0.9)
     loss = snapshots.spec(objective="toy_objective:ToyLossObjective", reported=None)
-    assert not is_of_step(loss, 0.03014, 0.03)
-    assert is_of_step(loss, 0.03016, 0.03)
+    assert not differs(loss, 0.03014, 0.03)
+    assert differs(loss, 0.03016, 0.03)
 
 
 def test_the_oscillator_is_called_one() -> None:
     objective = type(OF_THE_STEP.spec.objective_impl)
     before, objective.name = objective.name, "spintronic"
     try:
-        said = time_step.warning(OF_THE_STEP.spec, OF_THE_STEP.confirmations[0])
+        said = caveats.warning(OF_THE_STEP.spec, OF_THE_STEP.confirmations[0])
     finally:
         objective.name = before
     assert "not of the oscillator: 94.4 % with one step per point, 8.8 % solved." in said
@@ -180,7 +181,7 @@ def test_tables_have_both_numbers_and_others_the_warning() -> None:
     place = next(i for i, line in enumerate(table) if line.startswith("confirmed "))
     assert " ".join(table[place].split()) == "confirmed 8.8 ± 0.6 % 89.83 ± 2.91 %"
     assert " ".join(table[place + 1].split()) == "at the study's step 94.4 ± 0.0 % –"
-    assert not any(time_step.AT_STEP in line for line in tables.best_table(OLD, 1))
+    assert not any(caveats.AT_STEP in line for line in tables.best_table(OLD, 1))
     assert tables.warnings(OF_THE_STEP) == [f"trial 0: {OF_STEP}. Lower max_step_ns."]
     assert tables.warnings(OF_THE_STEP, but=0) == []
     cell = tables.score_cell(OF_THE_STEP.spec, OF_THE_STEP.confirm[0])
@@ -219,7 +220,7 @@ def test_the_record_has_both_lists() -> None:
     )
     (old,) = json_records.study(OLD)["confirmations"]
     assert (old["checked"], old["step_gap"], old["steps_per_point"]) == (False, None, None)
-    adrift, old = (time_step.told(s.spec, s.confirmations[0]) for s in (ADRIFT, OLD))
+    adrift, old = (caveats.told(s.spec, s.confirmations[0]) for s in (ADRIFT, OLD))
     assert adrift["step_scores"] == (0.944,) * 4
     assert "step_scores" not in old
 
@@ -227,18 +228,18 @@ def test_the_record_has_both_lists() -> None:
 def test_report_note_and_card_say_it() -> None:
     page, note = unescape(report_page.html(OF_THE_STEP)), views_note.text(OF_THE_STEP)
     assert f"<strong>trial 0: {OF_STEP}. Lower max_step_ns.</strong>" in page
-    assert time_step.SOLVED_MEANS in page
+    assert caveats.SOLVED_MEANS in page
     assert "at the study's step</th>" in page
     plain = views_note.prose(f"{OF_STEP}. Lower max_step_ns")
-    assert f": **{plain}**. {time_step.SOLVED_MEANS}" in note
+    assert f": **{plain}**. {caveats.SOLVED_MEANS}" in note
     card = cards.cards(OF_THE_STEP)["5-confirmed"]
     assert f"trial 0: {OF_STEP}. Lower max_step_ns." in card
     assert "part, on the solved equation" in card
     assert "mean at the study's step" in card
     for view in (report_page.html(OLD), views_note.text(OLD), cards.cards(OLD)["5-confirmed"]):
         assert "not tested on the solved equation" in view
-        assert time_step.SOLVED_MEANS not in view
-    assert time_step.SOLVED_MEANS in report_page.html(SETTLED)
+        assert caveats.SOLVED_MEANS not in view
+    assert caveats.SOLVED_MEANS in report_page.html(SETTLED)
     assert "a result of the integration step" not in report_page.html(SETTLED)
 
 
@@ -384,7 +385,7 @@ def test_a_sweep_says_what_it_claims(snapshot: StudySnapshot, verdict: str, warn
     assert f"{said}." in page
     assert views_note.prose(said) in views_note.text(snapshot)
     tested = [slot for slot in snapshot.search if slot.checked]
-    assert (time_step.SOLVED_MEANS in page) == bool(tested)
+    assert (caveats.SOLVED_MEANS in page) == bool(tested)
 
 
 def test_a_sweep_that_is_sound_warns_of_nothing() -> None:
