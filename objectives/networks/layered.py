@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from objectives.networks.drawing import Shape, check_sizes, draw, uniform_within
 from objectives.networks.integrators import Dynamics, Past, State, Stepping
 from objectives.networks.kernels.autograd import fused_series
-from objectives.networks.kernels.passes import IDEAL, Chip, Kernel
+from objectives.networks.kernels.passes import IDEAL, Chip, Kernel, steps_between_jumps
 from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.structure import SparseStructure
 from objectives.networks.per_layer import PerLayer, of_layers
@@ -324,7 +324,7 @@ class LayeredNetwork(nn.Module, ABC):
         state, past = dynamics.rest(batch=u.shape[-3]), Past()
         jumps = self._jumps(chip, neurons, u)
         n_points, n_steps, read = u.shape[-2], self.physics.n_steps, []
-        every = n_points * n_steps // len(jumps) if jumps is not None else 0
+        every = steps_between_jumps(len(jumps), n_points, n_steps) if jumps is not None else 0
         for t, point in enumerate(u.unbind(dim=-2)):
             for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
                 state, past = self.physics.step(dynamics, state, past, point)

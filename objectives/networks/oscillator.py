@@ -58,7 +58,7 @@ SILENT = 1e-30
 """Power at the beginning of an oscillator that neither its bias nor thermal noise lets oscillate.
 
 Only a chip without thermal power has such: where γ is twice the nominal one. From 0 it could never
-start; what does let it start is not in Eq. (2).
+start; what does let it start is not in Eq. (2). No jump ends below it.
 """
 
 
@@ -141,8 +141,8 @@ def log_flow(
     return log_x + clipped(z) - grown.log()  # Eq. (1), solved
 
 
-def after_noise_kick(x: Tensor, along: Tensor, across: Tensor) -> Tensor:
-    """Return the power x = |c|² after a jump of the complex amplitude c, at most 1.
+def after_noise_kick(log_x: Tensor, along: Tensor, across: Tensor) -> Tensor:
+    """Return the power x = |c|² after a jump of the complex amplitude c, from SILENT to 1.
 
     Thermal noise drives both quadratures of c alike (Slavin and Tiberkevich)::
 
@@ -150,8 +150,8 @@ def after_noise_kick(x: Tensor, along: Tensor, across: Tensor) -> Tensor:
 
     An oscillator at rest jumps by the square of the noise, one at x = 1 by twice the noise.
     """
-    x_next = (x.clamp(min=0.0).sqrt() + along) ** 2 + across**2
-    return x_next.clamp(max=1.0)
+    root = (log_x / 2.0).exp()
+    return ((root + along) ** 2 + across**2).clamp(min=SILENT, max=1.0)
 
 
 def fixed_point(

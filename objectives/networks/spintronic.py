@@ -219,9 +219,9 @@ class SpintronicDynamics:
             noise: what is added to c, x = |c|², along and across it,
                 (members, 2, layers, batch, width).
         """
-        x = self.amplitude(state)
-        x_next = oscillator.after_noise_kick(x, noise[:, 0], noise[:, 1])
-        return (x_next.log() if self._cold else x_next), state[1] + (x_next - x)
+        log_x, y = state
+        x = oscillator.after_noise_kick(log_x, noise[:, 0], noise[:, 1])
+        return x.log(), y + (x - log_x.exp())
 
     def output(self, state: State) -> Tensor:
         """The filtered amplitude y."""

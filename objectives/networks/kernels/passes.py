@@ -66,6 +66,21 @@ class Chip:
 IDEAL = Chip()
 
 
+def steps_between_jumps(n_jumps: int, n_points: int, n_steps: int) -> int:
+    """Return the steps from jump to jump: there are as many jumps in every point.
+
+    Raises:
+        ValueError: that many steps per point cannot be divided so.
+    """
+    per_point, rest = divmod(n_jumps, n_points)
+    if rest or not per_point or n_steps % per_point:
+        raise ValueError(
+            f"chip with noise: {n_jumps} jumps do not divide {n_points} points of {n_steps} steps "
+            "evenly. Take a multiple of the steps that the jumps were drawn for."
+        )
+    return n_steps // per_point
+
+
 class Kernel(ABC):
     """What a member computes with.
 
@@ -133,7 +148,12 @@ class Kernel(ABC):
     def on(self, chip: Chip, n_points: int) -> tuple[Constants, Floats]:
         """The constants of the neurons of a chip, and what weights and biases are multiplied by."""
         n_jumps = 0 if chip.normals is None else len(chip.normals) // (self.parts * self.row)
-        every = n_points * self.n_steps // n_jumps if n_jumps else 0
+        if (n_jumps > 0) != self.noisy:
+            raise ValueError(
+                f"{type(self).__name__}: built with noisy={self.noisy} for a chip with {n_jumps} "
+                "jumps. Ask the network for the kernel of the chip: kernel(member, noisy=...)."
+            )
+        every = steps_between_jumps(n_jumps, n_points, self.n_steps) if self.noisy else 0
         deviation = math.sqrt(self.step_ns * every) / self.parts
         noise = 0.0 if chip.noise_per_sqrt_ns is None else chip.noise_per_sqrt_ns
         kicks = np.broadcast_to(deviation * noise, self.structure.n_neurons)
@@ -224,18 +244,16 @@ class SpintronicKernel(Kernel):
     def _on(self, chip: Chip) -> tuple[tuple[NDArray[np.float64], ...], NDArray[np.float64]]:
         """See ``Kernel``: thermal noise takes the place of its mean effect."""
         gammas = self._gammas if chip.tau is None else self._gammas / chip.tau
-        power = self._thermal_power * (
-            np.ones_like(gammas) if chip.thermal is None else chip.thermal
-        )
-        noise = np.zeros_like(gammas) if chip.noise_per_sqrt_ns is None else chip.noise_per_sqrt_ns
-        sources = np.where(noise > 0.0, 0.0, gammas * power)
-        power = np.where(noise > 0.0, noise**2 / (2.0 * gammas), power)
+        power = self._thermal_power * (1.0 if chip.thermal is None else chip.thermal)
+        if chip.noise_per_sqrt_ns is not None:
+            power = chip.noise_per_sqrt_ns**2 / (2.0 * gammas)
         fixed = 2.0 * self._gammas
         rest = oscillator.fixed_point(
             fixed, gamma_per_ns=gammas, q=0.0, sigma=1.0, thermal_power=power
         )
         start = np.maximum(self._start * rest, oscillator.SILENT)
         h = self.step_ns
+        sources = gammas * power
         return (gammas * h, sources * h, fixed * h, *self._filters, start), self._scales * h
 
     @property

@@ -269,13 +269,15 @@ def forward(
                     at = rows * here
                     before = load(states, state + at, LANES)
                     force = load(drive, one, LANES)
-                    if cold:
+                    if cold or every > 0:  # no thermal power, or noise in its place
                         factor, slope_x, slope_drive = cold_step(before, force, g)
-                        mantissa = load(scaled, here, LANES) * factor
-                        depth = load(scaled, row + here, LANES)
-                        mantissa, depth, after = renormalised(mantissa, depth)
-                        store(scaled, here, mantissa)
-                        store(scaled, row + here, depth)
+                        after = before * factor
+                        if cold:
+                            mantissa = load(scaled, here, LANES) * factor
+                            depth = load(scaled, row + here, LANES)
+                            mantissa, depth, after = renormalised(mantissa, depth)
+                            store(scaled, here, mantissa)
+                            store(scaled, row + here, depth)
                     else:
                         source = element(sources_of_power, k)
                         after, slope_x, slope_drive = warm_step(before, force, g, source)
