@@ -22,18 +22,21 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor
 
-from objectives import artifacts, physics
+from objectives import artifacts, physics, thermal_check
 from objectives.contract import (
     ObjectiveParams,
     OnEpoch,
     Outcome,
     Protocol,
+    Solved,
     TaskParams,
+    Thermal,
     UnavailableError,
 )
 from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
+from objectives.networks.devices import Training
 from objectives.networks.kernels.updates import Updates
-from objectives.scoring import Accuracy, Hardware, ideal_accuracy, score
+from objectives.scoring import Accuracy, Hardware, ideal_accuracy, is_finite, score
 from objectives.solved_equation import close, refined, solve, solving_steps
 from objectives.tasks import load
 from objectives.tasks.data import Examples, Split
@@ -57,6 +60,8 @@ class Measure:
     """Whether scores at a coarse and at a fine integration step are the same."""
     updates: Updates | None = None
     """How a batch changes the weights; by default, along the gradient."""
+    relative: bool = False
+    """Whether scores are compared by their ratio."""
 
 
 class LayeredMember(NetworkMember):
@@ -106,6 +111,10 @@ class LayeredMember(NetworkMember):
     def _measure(self) -> Measure:
         """How the network is trained and scored."""
 
+    @abstractmethod
+    def _on_chips(self, variability: Variability) -> tuple[float, ...]:
+        """Its scores on simulated chips."""
+
     def _finish(self) -> None:
         """What is done with the network once it is trained, before it is tested any further."""
 
@@ -143,21 +152,66 @@ class LayeredMember(NetworkMember):
             accuracy=how.score,
             worst=how.worst,
             updates=how.updates,
+            devices=self._training,
         )
         self._finish()
-        solved = None
+        solved, thermal = None, None
         if self._protocol is Protocol.CONFIRM:
             scored = (self.network, self._split.score, how.score, how.worst)
             solved = solve(self.network, lambda: score(*scored)[0], how.agree)
+            thermal = self._thermal(solved, lambda: score(*scored)[0], relative=how.relative)
         # beside what is claimed
         with refined(self.network, solved.steps_per_point) if solved else nullcontext():
             told = self._told()
+            chips = () if self._variability is None else self._on_chips(self._variability)
         self.network.cpu()
         sizes = {"n_train": len(self._split.train), "n_scored": len(self._split.score)}
         s = getattr(self._params, "s", 1.0)  # networks without amplification
         drive = _cumulative_drive(self.network, s)
         info = {**self._costs(), **sizes, **drive, **outcome.info, **told}
-        return replace(outcome, info=info, solved=solved)
+        return replace(outcome, info=info, solved=solved, thermal=thermal, chips=chips)
+
+    def _thermal(
+        self, solved: Solved, score: Callable[[], float], *, relative: bool
+    ) -> Thermal | None:
+        """Its thermal check; with half the steps of the solved equation, which agree with it."""
+        if not hasattr(self._params, "thermal_power"):
+            return None
+        variability = self._variability or Variability(draws=thermal_check.CHIPS)
+        with refined(self.network, max(1, solved.steps_per_point // 2)):
+            return thermal_check.check(
+                self.network,
+                solved.score,
+                score,
+                lambda: self._on_chips(variability),
+                relative=relative,
+                remedy=self._remedy,
+            )
+
+    @property
+    def _variability(self) -> Variability | None:
+        """The chips on which it is scored."""
+        found: Variability | None = getattr(self._params, "variability", None)
+        return found
+
+    @property
+    def _training(self) -> Training:
+        """What its training sees of devices."""
+        variability, params = self._variability, self._params
+        seen = variability if variability and variability.in_training else None
+        return Training(
+            network=self.network,
+            seed=self._member_seed,
+            variability=seen,
+            noise=seen is not None or getattr(params, "thermal_training", "mean") == "noise",
+            span=getattr(params, "thermal_span", 1.0),
+        )
+
+    @property
+    def _remedy(self) -> str:
+        """What makes it depend less on its thermal power."""
+        noise = getattr(self._params, "thermal_training", "mean") == "noise"
+        return "Raise thermal_span." if noise else 'Train with thermal_training = "noise".'
 
     def _costs(self) -> dict[str, float]:
         """What the objective can tell of the network's costs: see ``Objective.costs``."""
@@ -205,9 +259,7 @@ class Classifier(LayeredMember):
     def __init__(self, *args: Any, **more: Any) -> None:
         """See ``LayeredMember``."""
         super().__init__(*args, **more)
-        variability: Variability | None = getattr(self._params, "variability", None)
-        n_steps = self.network.physics.n_steps
-        self._hardware = variability and Hardware(variability, self._member_seed, n_steps)
+        self._hardware = self._chips(self._variability) if self._variability else None
         self.classes = self._split.names
 
     def _load(self, protocol: Protocol) -> Split:
@@ -217,8 +269,20 @@ class Classifier(LayeredMember):
         accuracy = self._hardware.accuracy if self._hardware else ideal_accuracy
         return Measure(examples=self._split.train, score=accuracy)
 
+    def _chips(self, variability: Variability) -> Hardware:
+        return Hardware(variability, self._member_seed, self.network.physics.n_steps)
+
+    def _on_chips(self, variability: Variability) -> tuple[float, ...]:
+        hardware = self._hardware or self._chips(variability)
+        return hardware.accuracies(self.network, self._split.score)
+
     def _told(self) -> dict[str, float]:
-        return self._hardware.info(self.network, self._split.score) if self._hardware else {}
+        if self._hardware is None:
+            return {}
+        network, examples = self.network, self._split.score
+        ideal = ideal_accuracy(network, examples)[0] if is_finite(network) else 0.0
+        worst = min(self._hardware.accuracies(network, examples))
+        return {"ideal_accuracy": ideal, "worst_draw_accuracy": worst}
 
     @property
     def test_labels(self) -> NDArray[np.int64]:

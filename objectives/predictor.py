@@ -23,12 +23,14 @@ from numpy.typing import NDArray
 from objectives.classifier import LayeredMember, Measure, traced
 from objectives.contract import Protocol
 from objectives.inspection import Trace
+from objectives.networks.kernels.passes import IDEAL, Chip
 from objectives.networks.layered import LayeredNetwork
 from objectives.ridge import RidgeUpdates
-from objectives.scoring import device_of
+from objectives.scoring import Hardware, device_of, is_finite
 from objectives.solved_equation import refined, solving_steps
 from objectives.tasks import series
 from objectives.tasks.data import Examples, SeriesSplit
+from objectives.variability import Variability
 
 WORST = 10.0
 """The score of a network that diverged: ten times worse than a constant."""
@@ -69,11 +71,17 @@ def smape_percent(predicted: Array, target: Array) -> float:
     return 200.0 if np.isnan(error) else float(error)
 
 
-def predicted(network: LayeredNetwork, part: Examples) -> Array:
+def predicted(network: LayeredNetwork, part: Examples, chip: Chip = IDEAL) -> Array:
     """What a network of one member reads out at the points of a part, (points, outputs)."""
     with torch.no_grad():
         u = torch.from_numpy(part.x).to(device_of(network))
-        return network.series(u, part.label.shape[1])[0, 0].cpu().double().numpy()
+        return network.series(u, part.label.shape[1], chip)[0, 0].cpu().double().numpy()
+
+
+def on_chip(network: Any, part: Examples, chip: Chip, noisy: object) -> tuple[float, bool]:
+    """The NRMSE on a simulated chip, whose input is exact; see ``scoring.Measured``."""
+    found = predicted(network, part, chip)
+    return nrmse(found, part.label[0].astype(np.float64)), bool(np.isfinite(found).all())
 
 
 def score(network: Any, part: Examples) -> tuple[float, bool]:
@@ -110,7 +118,7 @@ class Predictor(LayeredMember):
         return series.load(cast(series.SeriesParams, self._task), protocol=protocol)
 
     def _measure(self) -> Measure:
-        how: Any = {"worst": WORST, "agree": agree}
+        how: Any = {"worst": WORST, "agree": agree, "relative": True}
         if self._reservoir:
             updates = RidgeUpdates(self.network, self._ridge)
             return Measure(examples=self._split.train, score=score, updates=updates, **how)
@@ -141,6 +149,13 @@ class Predictor(LayeredMember):
         if not self._reservoir:
             self._fit()
         self._finished = True
+
+    def _on_chips(self, variability: Variability) -> tuple[float, ...]:
+        """A long series jumps once per point: its noise takes memory."""
+        hardware = Hardware(variability, self._member_seed, n_steps=1)
+        if not is_finite(self.network):
+            return (WORST,) * variability.draws
+        return tuple(hardware.chips(self.network, self._split.score, on_chip)[0])
 
     def _points(self) -> int:
         return 1

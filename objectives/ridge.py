@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from objectives.networks.kernels.passes import IDEAL, Chip
 from objectives.networks.kernels.updates import Updates
 from objectives.networks.layered import LayeredNetwork
 
@@ -47,7 +48,13 @@ class RidgeUpdates(Updates):
         self._network, self._ridge = network, ridge
 
     def update(
-        self, u: Tensor, label: Tensor, *, learning_rate: float, max_gradient: float
+        self,
+        u: Tensor,
+        label: Tensor,
+        *,
+        learning_rate: float,
+        max_gradient: float,
+        chip: Chip = IDEAL,
     ) -> tuple[float, bool]:
         """Fit all points of ``label``, whatever the learning rate; see ``Updates``.
 
@@ -56,7 +63,7 @@ class RidgeUpdates(Updates):
             finite fit nothing.
         """
         with torch.no_grad():
-            read = self._network.outputs(u, label.shape[1])[0].flatten(0, 1)
+            read = self._network.outputs(u, label.shape[1], chip)[0].flatten(0, 1)
         states, targets = (t.cpu().double().numpy() for t in (read, label.flatten(0, 1)))
         if not np.isfinite(states).all():
             return math.nan, False

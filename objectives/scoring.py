@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -56,16 +57,11 @@ class Hardware:
         found, finite = self.chips(network, examples, n_right)
         return sum(found) / (len(found) * len(examples)), finite
 
-    def info(self, network: LayeredNetwork, examples: Examples) -> dict[str, float]:
-        """What the mean leaves out: the accuracy without variability, and that of the worst chip.
-
-        Of a network with a weight that is not finite, both are 0.
-        """
+    def accuracies(self, network: LayeredNetwork, examples: Examples) -> tuple[float, ...]:
+        """Return the accuracy on each chip; 0 on all of a network that is not finite."""
         if not is_finite(network):
-            return {"ideal_accuracy": 0.0, "worst_draw_accuracy": 0.0}
-        worst = min(self.chips(network, examples, n_right)[0]) / len(examples)
-        ideal, _ = ideal_accuracy(network, examples)
-        return {"ideal_accuracy": ideal, "worst_draw_accuracy": worst}
+            return (0.0,) * self._variability.draws
+        return tuple(n / len(examples) for n in self.chips(network, examples, n_right)[0])
 
     def chips(
         self, network: LayeredNetwork, examples: Examples, measure: Measured
@@ -81,20 +77,11 @@ class Hardware:
                 how: Any = {"network": network, "normals": normals}
                 chip = drawn(variability, self._seed, number, **how)
                 inputs = stream(self._seed, f"variability/input/{number}")
-                value, all_finite = measure(network, examples, chip, self._noise_on(inputs))
+                noisy_u = partial(noisy_input, size=variability.input_noise, inputs=inputs)
+                value, all_finite = measure(network, examples, chip, noisy_u)
                 found.append(value)
                 finite = finite and all_finite
         return found, finite
-
-    def _noise_on(self, inputs: np.random.Generator) -> Callable[[Tensor], Tensor]:
-        """What gives series with the noise of the inputs of a chip."""
-        size = self._variability.input_noise
-
-        def noisy(u: Tensor) -> Tensor:
-            drawn = inputs.standard_normal(tuple(u.shape), dtype=np.float32)
-            return u + size * torch.from_numpy(drawn).to(u)
-
-        return noisy if size else lambda u: u
 
     def _normals_of(self, number: int, network: LayeredNetwork, n_points: int) -> Floats:
         """They are the same in every epoch: to draw them takes longer than to score with them."""
@@ -106,6 +93,14 @@ class Hardware:
             self._normals[number] = normals
             self._n_kept += len(normals)
         return normals
+
+
+def noisy_input(u: Tensor, size: float, inputs: np.random.Generator) -> Tensor:
+    """Return ``u`` with normal noise of a standard deviation of ``size``."""
+    if size == 0.0:
+        return u
+    drawn = inputs.standard_normal(tuple(u.shape), dtype=np.float32)
+    return u + size * torch.from_numpy(drawn).to(u)
 
 
 Measured = Callable[

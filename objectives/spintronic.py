@@ -54,6 +54,32 @@ class SpintronicParams(LayeredParams):
             " 1/2 the fixed bias sustains no oscillation",
         ),
     ] = 1.0
+    thermal_power: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=0.1,
+            description="power of an oscillator that nothing drives, kT / E, over that at which it"
+            " saturates: about 1e-3 at 100 nm and room temperature (docs/how-to/thermal.md); 0: the"
+            " paper's, which no device has",
+        ),
+    ] = 0.0
+    thermal_training: Annotated[
+        Literal["mean", "noise"],
+        Field(
+            description="what training sees of a thermal power: its mean effect, or thermal noise"
+            " itself; scores are those of the mean"
+        ),
+    ] = "mean"
+    thermal_span: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=100,
+            description="factor up to which the thermal power is larger or smaller in training, in"
+            " every batch another one",
+        ),
+    ] = 1.0
     start: Annotated[
         float,
         Field(
@@ -124,6 +150,7 @@ class SpintronicObjective(LayeredObjective[SpintronicParams]):
             f_cut_per_ns=params.f_cut_per_ns,
             q=params.q,
             sigma=params.sigma,
+            thermal_power=params.thermal_power,
             start=params.start,
             readout=params.readout,
             **stepping(params),

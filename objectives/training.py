@@ -9,6 +9,7 @@ On request, the weights that are scored, and left in the end, are an average ove
 from __future__ import annotations
 
 import io
+import itertools
 import math
 import pickle
 from collections.abc import Iterator, Mapping
@@ -18,14 +19,25 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol
+from objectives.networks.devices import Training
+from objectives.networks.kernels.passes import IDEAL
 from objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
 from objectives.networks.layered import LayeredNetwork
 from objectives.randomness import stream
-from objectives.scoring import Accuracy, batches, device_of, ideal_accuracy, is_finite, score
+from objectives.scoring import (
+    Accuracy,
+    batches,
+    device_of,
+    ideal_accuracy,
+    is_finite,
+    noisy_input,
+    score,
+)
 from objectives.tasks.data import Examples, Split
 
 Identity = Mapping[str, str | int | float | bool]
@@ -165,6 +177,7 @@ def train(
     accuracy: Accuracy = ideal_accuracy,
     worst: float = 0.0,
     updates: Updates | None = None,
+    devices: Training | None = None,
 ) -> Outcome:
     """Train and score ``network``, a single member, in place.
 
@@ -183,6 +196,7 @@ def train(
         accuracy: how it is scored, after every epoch and at the end.
         worst: the score of a network with a weight that is not finite.
         updates: how a batch changes the weights; by default, along the gradient.
+        devices: what training sees of them; None: the ideal network.
 
     Returns:
         The outcome; its ``info`` holds ``n_skipped_updates``, see ``Updates``. After a divergence
@@ -196,11 +210,18 @@ def train(
     run = _Run(network=network, recipe=recipe, optimizer=optimizer, accuracy=accuracy, worst=worst)
     if resume is not None:
         run.restore(resume, identity, defaults)
-    updates = updates or updates_of(network, optimizer, split.train)
+    devices = devices if devices and devices.varies else None
+    noisy = devices is not None and devices.noisy
+    updates = updates or updates_of(network, optimizer, split.train, noisy=noisy)
     while run.epoch < recipe.epochs:
         order = stream(member_seed, f"batch order/{run.epoch}").permutation(len(split.train))
         loss, n_skipped = train_epoch(
-            network, updates, split.train.take(order), recipe=recipe, epoch=run.epoch
+            network,
+            updates,
+            split.train.take(order),
+            recipe=recipe,
+            epoch=run.epoch,
+            devices=devices,
         )
         run.loss_curve.append(loss)
         run.n_skipped_updates += n_skipped
@@ -219,19 +240,28 @@ def train(
     )
 
 
-def updates_of(network: nn.Module, optimizer: torch.optim.Adam, examples: Examples) -> Updates:
-    """Updates by the kernels where they can, else by PyTorch."""
+def updates_of(
+    network: nn.Module, optimizer: torch.optim.Adam, examples: Examples, *, noisy: bool = False
+) -> Updates:
+    """Updates by the kernels where they can, else by PyTorch; ``noisy``: neurons may jump."""
     if not isinstance(network, LayeredNetwork) or len(network.bias) > 1:
         return TorchUpdates(network, optimizer)
     if not network.computes_fused(torch.from_numpy(next(examples.batches(1)).x)):
         return TorchUpdates(network, optimizer)
     n = network
     parameters = (n.w_in, n.w_inter, n.w_intra, n.bias, n.w_out, n.bias_out)
-    return FusedUpdates(network.kernel(0), parameters, optimizer, network.threads)
+    kernel = network.kernel(0, noisy=noisy)
+    return FusedUpdates(kernel, parameters, optimizer, network.threads)
 
 
 def train_epoch(
-    network: nn.Module, updates: Updates, examples: Examples, *, recipe: Recipe, epoch: int
+    network: nn.Module,
+    updates: Updates,
+    examples: Examples,
+    *,
+    recipe: Recipe,
+    epoch: int,
+    devices: Training | None = None,
 ) -> tuple[float, int]:
     """Train once on ``examples``, in their order.
 
@@ -244,9 +274,17 @@ def train_epoch(
         return math.nan, 0
     total, n_skipped = 0.0, 0
     learning_rate = recipe.learning_rate(epoch)
-    for u, label in batches(examples, recipe.batch_size, device_of(network)):
+    size = devices.variability.input_noise if devices and devices.variability else 0.0
+    ideal = itertools.repeat((IDEAL, np.random.default_rng(0)))
+    chips = devices.chips(epoch, examples.shape[1]) if devices else ideal
+    every = batches(examples, recipe.batch_size, device_of(network))
+    for (u, label), (chip, inputs) in zip(every, chips, strict=False):
         loss, moved = updates.update(
-            u, label, learning_rate=learning_rate, max_gradient=recipe.max_gradient
+            noisy_input(u, size, inputs),
+            label,
+            learning_rate=learning_rate,
+            max_gradient=recipe.max_gradient,
+            chip=chip,
         )
         total += loss * len(label)
         n_skipped += not moved

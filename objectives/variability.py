@@ -88,6 +88,13 @@ class Variability(BaseModel):
     draws: Annotated[
         int, Field(ge=1, le=1000, description="simulated chips over which the score is the mean")
     ] = 8
+    in_training: Annotated[
+        bool,
+        Field(
+            description="whether training sees chips, too: every batch another one, with spread and"
+            " noise (its weights are exact)"
+        ),
+    ] = False
     devices: Annotated[
         str | None,
         Field(
@@ -112,7 +119,7 @@ class Variability(BaseModel):
         return {
             name: value
             for name, value in write(self).items()
-            if value is not None or name == "weight_bits"
+            if name == "weight_bits" or (value is not None and value is not False)
         }
 
     @model_validator(mode="after")

@@ -152,6 +152,15 @@ OTHERS = (
         epochs=120,
         matters=True,
     ),
+    *(
+        Reading(
+            name=f"thermal-{power:.0e}".replace("e-0", "e-"),
+            title=f"thermal power {power:g}",
+            why="the paper's oscillators have none; those of a device have about 1e-3",
+            changes={"thermal_power": power},
+        )
+        for power in (1e-4, 1e-3, 1e-2)
+    ),
     Reading(
         name="decay",
         title="decay 8 times as fast",

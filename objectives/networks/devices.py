@@ -41,6 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -75,7 +76,7 @@ def drawn(
         seed: that of the member.
         number: which one.
         network: the network that is written to it.
-        normals: see ``Chip``; without, it has no noise.
+        normals: see ``Chip``; None: without noise.
     """
     measured = variability.measured()
     row = None if measured is None else _rows(measured, seed, number, network)
@@ -88,7 +89,8 @@ def drawn(
             return None
         sigma, exists = log_normal_sigma(spread), network.exists.cpu().numpy()
         z = stream(seed, f"variability/{name}/{number}").standard_normal(exists.shape)[exists]
-        return np.exp(sigma * z - sigma**2 / 2)
+        factor: Array = np.exp(sigma * z - sigma**2 / 2)
+        return factor
 
     tau = factors("tau", "tau_ns", variability.tau_spread)
     noise = None
@@ -109,8 +111,9 @@ def _rows(
 ) -> NDArray[np.int64]:
     """Which of the measured devices every neuron is, (neurons,)."""
     exists = network.exists.cpu().numpy()
-    drawn = stream(seed, f"variability/device/{number}").integers(measured.n, size=exists.shape)
-    return drawn[exists]
+    every = stream(seed, f"variability/device/{number}").integers(measured.n, size=exists.shape)
+    own: NDArray[np.int64] = every[exists]
+    return own
 
 
 def noise_per_sqrt_ns(
@@ -170,3 +173,68 @@ def written(network: LayeredNetwork, bits: int | None) -> Iterator[None]:
         with torch.no_grad():
             for parameter, before in zip(network.parameters(), exact, strict=False):
                 parameter.copy_(before)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What training sees of devices: batch by batch, another chip.
+
+    A network that was trained on the mean effect of thermal noise loses some points to the noise
+    and to another thermal power; one that saw both does not (docs/how-to/thermal.md).
+    """
+
+    network: LayeredNetwork
+    seed: int
+    """That of the member."""
+    variability: Variability | None = None
+    """The spread of its devices and the noise of its inputs; None: as ideal."""
+    noise: bool = False
+    """Whether neurons have their noise; else the ideal equation its mean effect."""
+    span: float = 1.0
+    """Factor up to which the thermal power of a chip is larger or smaller, log-uniform."""
+
+    @property
+    def _devices(self) -> Variability:
+        return self.variability or Variability()
+
+    @property
+    def noisy(self) -> bool:
+        """Whether neurons jump in training."""
+        return self.noise and is_noisy(self._devices, self.network)
+
+    @property
+    def varies(self) -> bool:
+        """Whether the chips differ from the ideal network."""
+        return self.noisy or self.span > 1.0 or self.variability is not None
+
+    def chips(self, epoch: int, n_points: int) -> Iterator[tuple[Chip, np.random.Generator]]:
+        """Yield the chips of an epoch, each with what the noise of its input comes from.
+
+        Jumps come once per point, from numbers that are drawn once per epoch: every chip begins
+        somewhere else in them.
+        """
+        random = stream(self.seed, f"training/{epoch}")
+        network, size = self.network, n_points * self.network.noise_parts
+        size *= network.n_neurons * LANES
+        pool = random.standard_normal(size + _SHIFTS * 16 if self.noisy else 0, dtype=np.float32)
+        number = 0
+        while True:
+            factor = self.span ** random.uniform(-1.0, 1.0)
+            first = 16 * int(random.integers(_SHIFTS))
+            normals = pool[first : first + size] if self.noisy else None
+            name = f"training/{epoch}/{number}"
+            chip = drawn(self._devices, self.seed, name, network=network, normals=normals)
+            noise = chip.noise_per_sqrt_ns
+            yield (
+                replace(
+                    chip,
+                    thermal=np.full(network.n_neurons, factor),
+                    noise_per_sqrt_ns=None if noise is None else noise * factor**0.5,
+                ),
+                random,
+            )
+            number += 1
+
+
+_SHIFTS = 2**16
+"""Places in the numbers of an epoch at which a chip may begin."""

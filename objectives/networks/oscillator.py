@@ -44,7 +44,6 @@ x_th          thermal_power  1     scalar, or that of x; from 0, below 1
 
 from __future__ import annotations
 
-import math
 from typing import Any, TypeVar
 
 import torch
@@ -166,4 +165,5 @@ def fixed_point(
     0.5
     """
     a, b = sigma * drive - gamma_per_ns, sigma * drive + gamma_per_ns * q
-    return (a + (a * a + 4.0 * b * gamma_per_ns * thermal_power) ** 0.5) / (2.0 * b)
+    root: Rate = (a * a + 4.0 * b * gamma_per_ns * thermal_power) ** 0.5
+    return (a + root) / (2.0 * b)

@@ -111,13 +111,14 @@ class SpintronicPhysics(Stepping):
         """Amplitude without input: the fixed point under ``b_fixed_per_ns``, whatever γ is."""
         gamma = self.gamma_per_ns
         gamma = gamma[0] if isinstance(gamma, tuple) else gamma
-        return oscillator.fixed_point(
+        rest: float = oscillator.fixed_point(
             2.0 * gamma,
             gamma_per_ns=gamma,
             q=self.q,
             sigma=self.sigma,
             thermal_power=self.thermal_power,
         )
+        return rest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,8 @@ class SpintronicDynamics:
     def _thermal_power(self) -> float | Tensor:
         """That of each oscillator, of noise if there is some."""
         if (eta := self.neurons.noise_per_sqrt_ns) is not None:
-            return eta**2 / (2.0 * self._oscillator["gamma_per_ns"])
+            power: Tensor = eta**2 / (2.0 * self._oscillator["gamma_per_ns"])
+            return power
         factor = self.neurons.thermal
         return self.physics.thermal_power * (1.0 if factor is None else factor)
 

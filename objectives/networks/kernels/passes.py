@@ -397,7 +397,7 @@ class Pass:
         """Arguments of every forward kernel that takes a dense network by tiles."""
         self.tiles_by_source = (tiles.spans, tiles.spans_by_source, work["tiles_by_source"])
         """Arguments of every backward kernel."""
-        self._chip = Chip()
+        self._chip, self._per_neuron = IDEAL, _NONE
         self.constants: Constants = ()
         """Of the neurons of the present chip: see ``Kernel.on``."""
         self.read = work["read"].reshape(-1, LANES)
@@ -423,15 +423,16 @@ class Pass:
             work["sums"].fill(0.0)
 
     def _take(self, chip: Chip) -> None:
-        if chip is self._chip:
+        if self.constants and chip is self._chip:
             return
-        s = self.kernel.structure
         self._chip = chip
-        self.constants, self._per_neuron = self.kernel.on(chip, self.n_points)
-        scales = np.zeros(1 + s.target_index.max(initial=0), np.float32)
-        scales[s.target_index] = self._per_neuron[s.target_of]
-        self._scales = scales
-        self._delivered = np.concatenate([self._per_neuron[s.targets], self._per_neuron])
+        self.constants, per_neuron = self.kernel.on(chip, self.n_points)
+        if np.array_equal(per_neuron, self._per_neuron):
+            return
+        s, self._per_neuron = self.kernel.structure, per_neuron
+        self._scales = np.zeros(1 + s.target_index.max(initial=0), np.float32)
+        self._scales[s.target_index] = per_neuron[s.target_of]
+        self._delivered = np.concatenate([per_neuron[s.targets], per_neuron])
 
     def _first_points(self) -> list[int]:
         """The first points of the segments."""
