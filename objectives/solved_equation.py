@@ -103,7 +103,8 @@ def _refine(
     """What is measured at the finest step, its steps per point, and whether the last two agree."""
     trained = network.physics
     by_default = replace(trained, steps_per_point=1, max_step_ns=type(trained).max_step_ns)
-    steps = 2 * max(trained.n_steps, by_default.n_steps)
+    least = 2 * max(trained.n_steps, by_default.n_steps)
+    steps = -(-least // trained.n_steps) * trained.n_steps  # noise jumps after the trained ones
     with refined(network, steps):
         coarse = measure()
     for _ in range(MAX_REFINEMENTS - 1):

@@ -74,8 +74,9 @@ def warm_step(x: Any, drive: Any, g: Any, k: Any) -> Any:
         d ln x'/d(drive) = 1 / (n d) int_0^1 n (d - n) dt
 
     With E = e^-2w, p = (1 - E) / 2w and m+- = d+- - n+- the integral, over e^2w, is
-    E x (1 - x) + n+ m+ (p - E) - E n- m- (1 - p). All terms are written such that none cancels
-    where it counts.
+    E x (1 - x) + n+ m+ (p - E) - E n- m- (1 - p). Near the threshold w is as small as the root of
+    k, and d+ cancels d-. There n = x (1 - p r+) + k p and d = 1 + p (drive x - r-), over e^w: every
+    result is good to 2e-6, whatever x and k.
     """
     z = drive - g
     half_z = _HALF * z
@@ -98,9 +99,10 @@ def warm_step(x: Any, drive: Any, g: Any, k: Any) -> Any:
     n_minus = (x * r_plus - k) * half_w
     m_plus = where_less(z, ZERO, r_plus * free + gain, (g - r_plus) * (x + rest)) * half_w
     m_minus = (r_minus * free - gain) * half_w
-    near = x * ((r_minus + e * r_plus) * half_w) + k * p
+    near = x * (ONE - p * r_plus) + k * p
     n = where_less(twice, _NEAR, near, n_plus + e * n_minus)
-    d = d_plus + e * ((r_minus - drive * x) * half_w)
+    far = d_plus + e * ((r_minus - drive * x) * half_w)
+    d = where_less(twice, _NEAR, ONE + p * (drive * x - r_minus), far)
     moved = n_plus * m_plus * rising - e * (n_minus * m_minus) * falling
     ratio = ONE / (n * d)
     return n * n * ratio, e * x * ratio, (e * (x * free) + (w + w) * moved) * ratio
