@@ -70,7 +70,7 @@ class SpintronicParams(LayeredParams):
             description="what training sees of a thermal power: its mean effect, or thermal noise"
             " itself; scores are those of the mean"
         ),
-    ] = "mean"
+    ] = "noise"
     thermal_span: Annotated[
         float,
         Field(
@@ -79,7 +79,7 @@ class SpintronicParams(LayeredParams):
             description="factor up to which the thermal power is larger or smaller in training, in"
             " every batch another one",
         ),
-    ] = 1.0
+    ] = 3.0
     start: Annotated[
         float,
         Field(

@@ -157,7 +157,7 @@ OTHERS = (
             name=f"thermal-{power:.0e}".replace("e-0", "e-"),
             title=f"thermal power {power:g}",
             why="the paper's oscillators have none; those of a device have about 1e-3",
-            changes={"thermal_power": power},
+            changes={"thermal_power": power, "thermal_training": "mean", "thermal_span": 1.0},
         )
         for power in (1e-4, 1e-3, 1e-2)
     ),

@@ -285,18 +285,16 @@ def forward(
                         after, slope_x, slope_drive = warm_step(before, force, g, source)
                     y = load(outputs, now + here, LANES)
                     next_y = decay * y + gain * (after - before)  # Eq. (5)
-                    if every > 0:
-                        kicked, slope = after, splat(ONE, LANES)
-                        if jump >= 0:  # it passes the filter whole
-                            size, place = element(kicks, k), 2 * jump * row + here
-                            along = size * load(noise, place, LANES)
-                            across = size * load(noise, place + row, LANES)
-                            kicked, slope = after_noise_kick(after, along, across)
-                        next_y = next_y + (kicked - after)
+                    if jump >= 0:  # it passes the filter whole
+                        size, place = element(kicks, k), 2 * jump * row + here
+                        along = size * load(noise, place, LANES)
+                        across = size * load(noise, place + row, LANES)
+                        jumped, slope = after_noise_kick(after, along, across)
+                        next_y = next_y + (jumped - after)
                         if keep:
                             store(states, state + at + 3 * LANES, after)
                             store(states, state + at + 4 * LANES, slope)
-                        after = kicked
+                        after = jumped
                     mean = older * y + oldest * load(outputs, later + here, LANES)
                     store(states, next_state + at, after)
                     store(outputs, later + here, next_y)
@@ -434,6 +432,7 @@ def backward(
                     store(entered, at - last, power * load(entered, at - last, LANES) + here)
             power = ONE
         for n in range((t + 1) * n_steps, t * n_steps, -1):  # after step n - 1 and before step n
+            jumped = every > 0 and n % every == 0
             tile = 0
             for j in range(n_neurons):
                 at, decay, gain = j * LANES, element(decays, j), element(gains, j)
@@ -441,7 +440,7 @@ def backward(
                 state_before = state - rows * row
                 x = load(states, state, LANES)
                 settled = x  # x before the jump, if there is one
-                if every > 0:
+                if jumped:
                     settled = load(states, state_before + 3 * LANES, LANES)
                 total = splat(ZERO, LANES)
                 if at >= last:
@@ -456,7 +455,7 @@ def backward(
                     total = gather_adjoint(
                         total, weights, targets, first, stop, filtered, step, value, sums
                     )
-                if every > 0:
+                if jumped:
                     push = x * (total - gain * load(adjoint_y, at, LANES))
                     slope = load(states, state_before + 4 * LANES, LANES)
                     m = slope * (load(adjoint_x, at, LANES) + push)
