@@ -98,21 +98,23 @@ def flow(
     With a = σI - γ, B = σI + γQ and c = γ x_th it reads dx/dt = c + a x - B x², and x is a ratio
     of solutions of a linear equation. With w² = a²/4 + B c > 0, r± = w ∓ a/2, E = e^(-2 w Δt)::
 
-        x' = (x (r₋ + E r₊) + c (1 - E)) / (r₊ (1 - x) + x (r₋ + γ (1 + Q)) + E (r₋ - B x))
+        x' = (x (r₋ + E r₊) + c (1 - E)) / (r₊ + E r₋ + B x (1 - E))
 
-    Of r± the larger is computed and the smaller is B c over it: nothing cancels. x stays within 0
-    and 1 whatever the drive and the step.
+    Of r± the larger is computed and the smaller is B c over it. Where B < 0, the denominator is
+    r₊ (1 - x) + x (r₋ + γ (1 + Q)) + E (r₋ - B x), since B = r₋ - r₊ + γ (1 + Q): nothing cancels.
+    x stays within 0 and 1 whatever the drive and the step.
     """
     a, b = sigma * drive - gamma_per_ns, sigma * drive + gamma_per_ns * q
     c = gamma_per_ns * thermal_power
     w = (a * a / 4.0 + b * c).sqrt()
-    large = w + a.abs() / 2.0
+    large = w + torch.where(a < 0, -a, a) / 2.0  # abs() would have no slope at 0
     small = b * c / large
     r_minus, r_plus = torch.where(a < 0, small, large), torch.where(a < 0, large, small)
-    decay = torch.exp(-2.0 * w * dt_ns)
-    numerator = x * (r_minus + decay * r_plus) - c * torch.expm1(-2.0 * w * dt_ns)
-    damped = r_minus + gamma_per_ns * (1.0 + q)
-    return numerator / (r_plus * (1.0 - x) + x * damped + decay * (r_minus - b * x))
+    decay, decayed = torch.exp(-2.0 * w * dt_ns), -torch.expm1(-2.0 * w * dt_ns)
+    driven = r_plus + decay * r_minus + b * x * decayed
+    damped = x * (r_minus + gamma_per_ns * (1.0 + q)) + decay * (r_minus - b * x)
+    denominator = torch.where(b < 0, r_plus * (1.0 - x) + damped, driven)
+    return (x * (r_minus + decay * r_plus) + c * decayed) / denominator
 
 
 def log_flow(
