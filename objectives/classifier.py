@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -35,6 +35,7 @@ from objectives.contract import (
 )
 from objectives.inspection import QUANTITIES, NetworkMember, NetworkObjective, Trace
 from objectives.networks.devices import Training
+from objectives.networks.kernels.sizes import CHIPS
 from objectives.networks.kernels.updates import Updates
 from objectives.scoring import Accuracy, Hardware, ideal_accuracy, is_finite, score
 from objectives.solved_equation import close, refined, solve, solving_steps
@@ -177,7 +178,7 @@ class LayeredMember(NetworkMember):
         """Its thermal check; with half the steps of the solved equation, which agree with it."""
         if not hasattr(self._params, "thermal_power"):
             return None
-        variability = self._variability or Variability(draws=thermal_check.CHIPS)
+        variability = self._variability or Variability(draws=CHIPS)
         with refined(self.network, max(1, solved.steps_per_point // 2)):
             return thermal_check.check(
                 self.network,
@@ -197,14 +198,14 @@ class LayeredMember(NetworkMember):
     @property
     def _training(self) -> Training:
         """What its training sees of devices."""
-        variability, params = self._variability, self._params
+        variability, params = self._variability, cast(Any, self._params)
         seen = variability if variability and variability.in_training else None
         return Training(
             network=self.network,
             seed=self._member_seed,
             variability=seen,
             noise=seen is not None or getattr(params, "thermal_training", "mean") == "noise",
-            span=getattr(params, "thermal_span", 1.0),
+            span=params.thermal_span if getattr(params, "thermal_power", 0.0) else 1.0,
         )
 
     @property

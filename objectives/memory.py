@@ -13,7 +13,7 @@ from objectives.contract import TaskParams
 from objectives.ctrnn import CtrnnObjective
 from objectives.layered import LayeredParams
 from objectives.networks.kernels import sizes
-from objectives.networks.kernels.sizes import LANES
+from objectives.networks.kernels.sizes import CHIPS, LANES, SHIFTS
 from objectives.physics import n_steps, n_synapses
 from objectives.prediction import PredictionParams
 from objectives.spintronic import SpintronicObjective
@@ -104,7 +104,10 @@ def _trajectory(kind: str, params: LayeredParams, found: Found) -> tuple[int, in
     if not by_kernel(params):
         floats = _REFERENCE[kind][params.integrator]
         return points, _FLOAT * floats * batch * max(widths) * len(widths) * steps * points
-    rows = sizes.SPINTRONIC_ROWS if kind == "spintronic" else sizes.CTRNN_ROWS
+    rows = sizes.CTRNN_ROWS
+    if kind == "spintronic":
+        noisy = _sees_noise(params)
+        rows = sizes.SPINTRONIC_NOISY_ROWS if noisy else sizes.SPINTRONIC_ROWS
     per_point = rows * sum(widths) * LANES * steps
     parts = min(params.threads, -(-batch // LANES))
     return points, _FLOAT * parts * per_point * sizes.segment_points(points, per_point)
@@ -129,14 +132,26 @@ def _reading(params: LayeredParams, found: Found) -> int:
     return 3 * _FLOAT * min(_SCORED, found.series) * found.points * found.channels
 
 
+def _sees_noise(params: LayeredParams) -> bool:
+    """Whether training sees noise of the neurons: see ``classifier``."""
+    seen = params.variability is not None and params.variability.in_training
+    warm = getattr(params, "thermal_power", 0.0) > 0
+    return seen or (warm and getattr(params, "thermal_training", "mean") == "noise")
+
+
 def _noise(kind: str, params: LayeredParams, points: int) -> int:
-    """Jumps of the neurons of simulated chips."""
-    if params.variability is None or not params.variability.is_random:
+    """Jumps of the neurons of simulated chips; of oscillators, each confirmation looks at some."""
+    random = params.variability is not None and params.variability.is_random
+    if kind != "spintronic" and not random:
         return 0
+    draws = params.variability.draws if params.variability else CHIPS
     parts, n = (2 if kind == "spintronic" else 1), sum(_widths(params))
-    chip = points * _steps(params) * parts * n * LANES
-    every = chip * params.variability.draws
-    return _FLOAT * (chip + min(every, sizes.MAX_KEPT_NOISE) if by_kernel(params) else every)
+    point = points * parts * n * LANES
+    chip = min(point * _steps(params), sizes.MAX_KEPT_NOISE)
+    every = chip * draws
+    training = point + SHIFTS if _sees_noise(params) else 0
+    kept = min(every, sizes.MAX_KEPT_NOISE) if by_kernel(params) else every
+    return _FLOAT * (chip + kept + training)
 
 
 def _data(found: Found) -> int:

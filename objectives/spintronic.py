@@ -79,7 +79,7 @@ class SpintronicParams(LayeredParams):
             description="factor up to which the thermal power is larger or smaller in training, in"
             " every batch another one",
         ),
-    ] = 3.0
+    ] = 10.0
     start: Annotated[
         float,
         Field(

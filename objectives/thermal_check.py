@@ -21,8 +21,6 @@ from objectives.networks.layered import LayeredNetwork
 DEVICE_POWER = 1e-3
 """Thermal power that networks without any are compared with: about that of an oscillator of 100 nm
 at room temperature (docs/how-to/thermal.md)."""
-CHIPS = 4
-"""Simulated chips of a network, where the study asks for none."""
 SAME = 0.005
 """Scores differ above it: in accuracy, or as a share of another score."""
 _DECADES = 10
