@@ -151,8 +151,7 @@ class Predictor(LayeredMember):
         self._finished = True
 
     def _on_chips(self, variability: Variability) -> tuple[float, ...]:
-        """A long series jumps once per point: its noise takes memory."""
-        hardware = Hardware(variability, self._member_seed, n_steps=1)
+        hardware = Hardware(variability, self._member_seed, self.network.physics.n_steps)
         if not is_finite(self.network):
             return (WORST,) * variability.draws
         return tuple(hardware.chips(self.network, self._split.score, on_chip)[0])

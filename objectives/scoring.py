@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from objectives.networks.devices import drawn, drawn_normals, is_noisy, written
 from objectives.networks.kernels.passes import Chip
-from objectives.networks.kernels.sizes import MAX_KEPT_NOISE
+from objectives.networks.kernels.sizes import LANES, MAX_CHIP_NOISE, MAX_KEPT_NOISE
 from objectives.networks.kernels.structure import Floats
 from objectives.networks.layered import LayeredNetwork
 from objectives.randomness import stream
@@ -75,6 +75,7 @@ class Hardware:
             for number in every:
                 normals = self._normals_of(number, network, n_points) if noisy else None
                 how: Any = {"network": network, "normals": normals}
+                how["jumps_per_point"] = self._n_steps
                 chip = drawn(variability, self._seed, number, **how)
                 inputs = stream(self._seed, f"variability/input/{number}")
                 noisy_u = partial(noisy_input, size=variability.input_noise, inputs=inputs)
@@ -87,7 +88,8 @@ class Hardware:
         """They are the same in every epoch: to draw them takes longer than to score with them."""
         if number in self._normals:
             return self._normals[number]
-        n_jumps = n_points * self._n_steps
+        per_jump = network.noise_parts * network.n_neurons * LANES
+        n_jumps = min(n_points * self._n_steps, max(1, MAX_CHIP_NOISE // per_jump))
         normals = drawn_normals(self._seed, number, network=network, n_jumps=n_jumps)
         if self._n_kept + len(normals) <= MAX_KEPT_NOISE:
             self._normals[number] = normals

@@ -42,6 +42,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,7 +51,7 @@ from torch import Tensor
 
 from objectives.measured import Measured
 from objectives.networks.kernels.passes import Chip
-from objectives.networks.kernels.sizes import LANES
+from objectives.networks.kernels.sizes import LANES, MAX_CHIP_NOISE, SHIFTS
 from objectives.networks.kernels.structure import Floats
 from objectives.networks.layered import LayeredNetwork
 from objectives.randomness import stream
@@ -66,6 +67,7 @@ def drawn(
     *,
     network: LayeredNetwork,
     normals: Floats | None,
+    jumps_per_point: int | None = None,
 ) -> Chip:
     """Return a chip of a member, drawn from its seed: the same in every trial.
 
@@ -76,7 +78,7 @@ def drawn(
         seed: that of the member.
         number: which one.
         network: the network that is written to it.
-        normals: see ``Chip``; None: without noise.
+        normals, jumps_per_point: see ``Chip``; None: without noise.
     """
     measured = variability.measured()
     row = None if measured is None else _rows(measured, seed, number, network)
@@ -103,6 +105,7 @@ def drawn(
         s=factors("s", "s", variability.s_spread),
         noise_per_sqrt_ns=noise,
         normals=normals,
+        jumps_per_point=jumps_per_point,
     )
 
 
@@ -214,16 +217,17 @@ class Training:
         somewhere else in them.
         """
         random = stream(self.seed, f"training/{epoch}")
-        network, size = self.network, n_points * self.network.noise_parts
-        size *= network.n_neurons * LANES
-        pool = random.standard_normal(size + _SHIFTS * 16 if self.noisy else 0, dtype=np.float32)
+        network, per_jump = self.network, self.network.noise_parts * self.network.n_neurons * LANES
+        size = min(n_points, max(1, MAX_CHIP_NOISE // per_jump)) * per_jump
+        pool = random.standard_normal(size + SHIFTS if self.noisy else 0, dtype=np.float32)
         number = 0
         while True:
             factor = self.span ** random.uniform(-1.0, 1.0)
-            first = 16 * int(random.integers(_SHIFTS))
+            first = int(random.integers(SHIFTS // 16)) * 16
             normals = pool[first : first + size] if self.noisy else None
             name = f"training/{epoch}/{number}"
-            chip = drawn(self._devices, self.seed, name, network=network, normals=normals)
+            how: Any = {"network": network, "normals": normals, "jumps_per_point": 1}
+            chip = drawn(self._devices, self.seed, name, **how)
             noise = chip.noise_per_sqrt_ns
             yield (
                 replace(
@@ -234,7 +238,3 @@ class Training:
                 random,
             )
             number += 1
-
-
-_SHIFTS = 2**16
-"""Places in the numbers of an epoch at which a chip may begin."""

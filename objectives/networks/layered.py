@@ -324,12 +324,14 @@ class LayeredNetwork(nn.Module, ABC):
         state, past = dynamics.rest(batch=u.shape[-3]), Past()
         jumps = self._jumps(chip, neurons, u)
         n_points, n_steps, read = u.shape[-2], self.physics.n_steps, []
-        every = steps_between_jumps(len(jumps), n_points, n_steps) if jumps is not None else 0
+        every = 0 if jumps is None else steps_between_jumps(chip, len(jumps), n_points, n_steps)
         for t, point in enumerate(u.unbind(dim=-2)):
             for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
                 state, past = self.physics.step(dynamics, state, past, point)
                 if jumps is not None and step % every == 0:
-                    state = dynamics.after_noise_kick(state, jumps[step // every - 1])
+                    state = dynamics.after_noise_kick(
+                        state, jumps[(step // every - 1) % len(jumps)]
+                    )
             if t >= n_points - n_read:
                 read.append(dynamics.read(state)[:, -1, :, : self.widths[-1]])
         return torch.stack(read, dim=2)
@@ -371,7 +373,8 @@ class LayeredNetwork(nn.Module, ABC):
         shape = (-1, self.noise_parts, self.n_neurons, LANES)
         normals = torch.from_numpy(chip.normals.reshape(shape))
         lanes = torch.arange(u.shape[-3]) % LANES
-        time_ns = self.physics.dt_ns * u.shape[-2] / len(normals)
+        per_point = chip.jumps_per_point or len(normals) / u.shape[-2]
+        time_ns = self.physics.dt_ns / per_point
         size = neurons.noise_per_sqrt_ns[:, None] * (time_ns**0.5 / self.noise_parts)
         jumps = []
         for normal in normals:

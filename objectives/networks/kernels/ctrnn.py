@@ -60,6 +60,7 @@ def forward(
     x: Any,
     read: Any,
     noise: Any,
+    before: int,
     shape: Any,
     keep: bool,
     fresh: bool,
@@ -91,6 +92,7 @@ def forward(
         x: scratch, (neurons, LANES).
         read: what is asked for, (points read, last layer, LANES).
         noise: normal numbers of the jumps of x, (jumps, neurons, LANES); empty without.
+        before: jumps before the beginning.
         shape: points, steps per point, neurons, channels, neurons of the first and last layer.
         keep, fresh: see above.
     """
@@ -99,6 +101,7 @@ def forward(
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, _, width_last = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
+    available = len(noise) // (row)  # jumps; after the last, the first
     silent = n_points - len(read) // (row - last)  # points that nothing is read after
     now, later = 0, row  # of values
     y_before, y_now, y_next = 0, row, 2 * row  # of outputs
@@ -109,7 +112,9 @@ def forward(
     for t in range(n_points):
         input_drive(u, t * inputs, starts, sources, weights, biases, ZERO, decays, shape, held)
         for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
-            jump = step // every - 1 if every > 0 and step % every == 0 else -1
+            jump = -1
+            if every > 0 and step % every == 0:
+                jump = (before + step // every - 1) % available
             y_before, y_now, y_next = y_now, y_next, y_next + row if keep else y_before
             tile = 0
             for i in range(0, n_neurons, len(drive) // LANES):

@@ -34,8 +34,9 @@ from objectives.networks.per_layer import PerLayer, mapped, of_layers
 
 Constants = tuple[Any, ...]
 """Of the neurons, (neurons,) each, and the steps from jump to jump."""
-Forward = Callable[[Floats, Floats, Floats, tuple[int, ...], bool, bool], None]
-"""A kernel on the input of a block, flat: where to read to, jumps, shape, keep and fresh."""
+Forward = Callable[[Floats, Floats, Floats, int, tuple[int, ...], bool, bool], None]
+"""A kernel on the input of a block, flat: where to read to, jumps, those before, shape, keep and
+fresh."""
 Backward = Callable[[Floats, Floats, tuple[int, ...], bool], None]
 """A kernel on the input of a block, flat: also what enters, shape and fresh."""
 
@@ -61,17 +62,27 @@ class Chip:
     """What noise adds to a neuron in 1 ns, its standard deviation, (neurons,)."""
     normals: Floats | None = None
     """Normal numbers of the jumps, (jumps, parts, neurons, LANES), flat; None without noise."""
+    jumps_per_point: int | None = None
+    """Jumps between two input points; where there are fewer normals they are taken again, from the
+    first. None: as many as there are normals."""
 
 
 IDEAL = Chip()
 
 
-def steps_between_jumps(n_jumps: int, n_points: int, n_steps: int) -> int:
+def steps_between_jumps(chip: Chip, n_normals: int, n_points: int, n_steps: int) -> int:
     """Return the steps from jump to jump: there are as many jumps in every point.
+
+    Args:
+        chip: one with noise.
+        n_normals: jumps that it has normal numbers for.
+        n_points: points of a series.
+        n_steps: steps from one to the next.
 
     Raises:
         ValueError: that many steps per point cannot be divided so.
     """
+    n_jumps = chip.jumps_per_point * n_points if chip.jumps_per_point else n_normals
     per_point, rest = divmod(n_jumps, n_points)
     if rest or not per_point or n_steps % per_point:
         raise ValueError(
@@ -153,7 +164,7 @@ class Kernel(ABC):
                 f"{type(self).__name__}: built with noisy={self.noisy} for a chip with {n_jumps} "
                 "jumps. Ask the network for the kernel of the chip: kernel(member, noisy=...)."
             )
-        every = steps_between_jumps(n_jumps, n_points, self.n_steps) if self.noisy else 0
+        every = steps_between_jumps(chip, n_jumps, n_points, self.n_steps) if self.noisy else 0
         deviation = math.sqrt(self.step_ns * every) / self.parts
         noise = 0.0 if chip.noise_per_sqrt_ns is None else chip.noise_per_sqrt_ns
         kicks = np.broadcast_to(deviation * noise, self.structure.n_neurons)
@@ -464,10 +475,10 @@ class Pass:
     def _go(self, u: Floats, k: int, keep: bool) -> None:
         """Take segment k forward, with its jumps."""
         normals, every = self._chip.normals, self.constants[-1]
-        per_jump, before = self.kernel.parts * self.kernel.row, self._starts[k] * self.shape[1]
-        noise = _NONE if normals is None else normals[before // every * per_jump :]
+        noise = _NONE if normals is None else normals
+        before = self._starts[k] * self.shape[1] // every if every else 0
         part, read, shape = self._segment(u, k, self.read)
-        self._forward(part, read, noise, shape, keep, k == 0)
+        self._forward(part, read, noise, before, shape, keep, k == 0)
 
     def _carried(self) -> list[Floats]:
         return [self.work[name][:size] for name, size in self.kernel.carried.items()]

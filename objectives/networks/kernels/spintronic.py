@@ -184,6 +184,7 @@ def forward(
     scaled: Any,
     read: Any,
     noise: Any,
+    before: int,
     shape: Any,
     keep: bool,
     fresh: bool,
@@ -219,6 +220,7 @@ def forward(
         read: what is asked for, (points read, last layer, LANES).
         noise: normal numbers of the jumps, along and across the amplitude, (jumps, 2, neurons,
             LANES); empty without.
+        before: jumps before the beginning.
         shape: points, steps per point, neurons, channels, neurons of the first and last layer.
         keep, fresh: see above.
     """
@@ -227,6 +229,7 @@ def forward(
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, _, width_last = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
+    available = len(noise) // (2 * row)  # jumps; after the last, the first
     silent = n_points - len(read) // (row - last)  # points that nothing is read after
     now, later = 0, row  # of outputs and values
     rows = SPINTRONIC_NOISY_ROWS if every > 0 else SPINTRONIC_ROWS
@@ -244,7 +247,9 @@ def forward(
     for t in range(n_points):
         input_drive(u, t * inputs, starts, sources, weights, biases, ONE, fixed, shape, held)
         for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
-            jump = step // every - 1 if every > 0 and step % every == 0 else -1
+            jump = -1
+            if every > 0 and step % every == 0:
+                jump = (before + step // every - 1) % available
             tile = 0
             for i in range(0, n_neurons, len(drive) // LANES):
                 tile = drives(
@@ -269,11 +274,11 @@ def forward(
                     here, k = i * LANES + one, i + one // LANES
                     g, decay, gain = element(gammas, k), element(decays, k), element(gains, k)
                     at = rows * here
-                    before = load(states, state + at, LANES)
+                    x = load(states, state + at, LANES)
                     force = load(drive, one, LANES)
                     if cold or every > 0:  # no thermal power, or noise in its place
-                        factor, slope_x, slope_drive = cold_step(before, force, g)
-                        after = before * factor
+                        factor, slope_x, slope_drive = cold_step(x, force, g)
+                        after = x * factor
                         if cold:
                             mantissa = load(scaled, here, LANES) * factor
                             depth = load(scaled, row + here, LANES)
@@ -282,9 +287,9 @@ def forward(
                             store(scaled, row + here, depth)
                     else:
                         source = element(sources_of_power, k)
-                        after, slope_x, slope_drive = warm_step(before, force, g, source)
+                        after, slope_x, slope_drive = warm_step(x, force, g, source)
                     y = load(outputs, now + here, LANES)
-                    next_y = decay * y + gain * (after - before)  # Eq. (5)
+                    next_y = decay * y + gain * (after - x)  # Eq. (5)
                     if jump >= 0:  # it passes the filter whole
                         size, place = element(kicks, k), 2 * jump * row + here
                         along = size * load(noise, place, LANES)
@@ -306,8 +311,8 @@ def forward(
             state, next_state = next_state, next_state + rows * row if keep else state
         if t >= silent and reads_x:
             for at in range(0, row - last, LANES):
-                x = load(states, state + rows * (last + at), LANES)
-                change = x - element(start, (last + at) // LANES)
+                change = load(states, state + rows * (last + at), LANES)
+                change = change - element(start, (last + at) // LANES)
                 store(read, (t - silent) * (row - last) + at, change)
         elif t >= silent:
             copy(outputs, now + last, row - last, read, (t - silent) * (row - last))
