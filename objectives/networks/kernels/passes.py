@@ -34,11 +34,11 @@ from objectives.networks.per_layer import PerLayer, mapped, of_layers
 
 Constants = tuple[Any, ...]
 """Of the neurons, (neurons,) each, and the steps from jump to jump."""
-Forward = Callable[[Floats, Floats, Floats, int, tuple[int, ...], bool, bool], None]
-"""A kernel on the input of a block, flat: where to read to, jumps, those before, shape, keep and
-fresh."""
-Backward = Callable[[Floats, Floats, tuple[int, ...], bool], None]
-"""A kernel on the input of a block, flat: also what enters, shape and fresh."""
+Forward = Callable[[Floats, Constants, Floats, Floats, int, tuple[int, ...], bool, bool], None]
+"""A kernel on the input of a block, flat: constants, where to read to, jumps, those before, shape,
+keep and fresh."""
+Backward = Callable[[Floats, Constants, Floats, tuple[int, ...], bool], None]
+"""A kernel on the input of a block, flat: constants, what enters, shape and fresh."""
 
 
 _NONE: Floats = np.empty(0, np.float32)
@@ -192,7 +192,10 @@ class Kernel(ABC):
 
     @abstractmethod
     def bind(self, pass_: Pass) -> tuple[Forward, Backward]:
-        """The forward and the backward kernel with what is the same in all calls."""
+        """The forward and the backward kernel with what is the same in all calls.
+
+        Neither holds the pass itself: its work array goes back with the last reference to it.
+        """
 
 
 def _rounded(numbers: NDArray[np.float64]) -> Floats:
@@ -301,8 +304,8 @@ class SpintronicKernel(Kernel):
             targets = targets + 2 * self.structure.n_neurons * self.structure.from_below
         pulls = (starts, targets, weights, *pass_.tiles_by_source)
         return (
-            lambda u, *call: spintronic.forward(u, *drives, pass_.constants, *how, *arrays, *call),
-            lambda u, *call: spintronic.backward(u, *pulls, pass_.constants, *how, *own, *call),
+            lambda u, of, *call: spintronic.forward(u, *drives, of, *how, *arrays, *call),
+            lambda u, of, *call: spintronic.backward(u, *pulls, of, *how, *own, *call),
         )
 
 
@@ -351,8 +354,8 @@ class CtrnnKernel(Kernel):
         names = ("outputs", "adjoint_x", "mean_adjoint", "held", "drive", "sums", "products")
         pulls, own = (*pass_.pulls, *pass_.tiles_by_source), pass_.work.parts(*names)
         return (
-            lambda u, *call: ctrnn.forward(u, *drives, pass_.constants, *how, *arrays, *call),
-            lambda u, *call: ctrnn.backward(u, *pulls, pass_.constants, *how, *own, *call),
+            lambda u, of, *call: ctrnn.forward(u, *drives, of, *how, *arrays, *call),
+            lambda u, of, *call: ctrnn.backward(u, *pulls, of, *how, *own, *call),
         )
 
 
@@ -470,7 +473,8 @@ class Pass:
                 ):
                     part[:] = state
                 self._go(u, k, True)
-            self._backward(*self._segment(u, k, self.entering), k == last)
+            part, entering, shape = self._segment(u, k, self.entering)
+            self._backward(part, self.constants, entering, shape, k == last)
 
     def _go(self, u: Floats, k: int, keep: bool) -> None:
         """Take segment k forward, with its jumps."""
@@ -478,7 +482,7 @@ class Pass:
         noise = _NONE if normals is None else normals
         before = self._starts[k] * self.shape[1] // every if every else 0
         part, read, shape = self._segment(u, k, self.read)
-        self._forward(part, read, noise, before, shape, keep, k == 0)
+        self._forward(part, self.constants, read, noise, before, shape, keep, k == 0)
 
     def _carried(self) -> list[Floats]:
         return [self.work[name][:size] for name, size in self.kernel.carried.items()]
