@@ -95,15 +95,11 @@ def drawn(
         return factor
 
     tau = factors("tau", "tau_ns", variability.tau_spread)
-    noise = None
-    if normals is not None:
-        noise = noise_per_sqrt_ns(variability, network, measured, row)
-        thermal = variability.oscillator_noise_per_sqrt_ns is None
-        noise = noise / np.sqrt(tau) if thermal and tau is not None else noise
+    noise = noise_per_sqrt_ns(variability, network, measured, row, tau)
     return Chip(
         tau=tau,
         s=factors("s", "s", variability.s_spread),
-        noise_per_sqrt_ns=noise,
+        noise_per_sqrt_ns=None if normals is None else noise,
         normals=normals,
         jumps_per_point=jumps_per_point,
     )
@@ -124,13 +120,15 @@ def noise_per_sqrt_ns(
     network: LayeredNetwork,
     measured: Measured | None,
     row: NDArray[np.int64] | None,
+    tau: Array | None = None,
 ) -> Array:
-    """Return the noise of each neuron of nominal damping, (neurons,)."""
+    """Return the noise of each neuron, (neurons,): of its own τ, if that of a thermal power."""
     if measured is not None and (column := measured.columns.get("oscillator_noise_per_sqrt_ns")):
         return np.array(column)[row]
     if (given := variability.oscillator_noise_per_sqrt_ns) is not None:
         return np.full(network.n_neurons, given)
-    return network.thermal_noise_per_sqrt_ns
+    nominal = network.thermal_noise_per_sqrt_ns
+    return nominal if tau is None else nominal / np.sqrt(tau)
 
 
 def is_noisy(variability: Variability, network: LayeredNetwork) -> bool:
