@@ -101,6 +101,7 @@ class LayeredMember(NetworkMember):
             channels=self._split.n_channels,
             outputs=self._split.n_classes,
         ).to(_device(params))
+        self._n_steps = self.network.physics.n_steps  # with which it is trained
         _, self.n_layers, self.width = self.network.bias.shape
         self.widths = self.network.widths
 
@@ -270,11 +271,11 @@ class Classifier(LayeredMember):
         accuracy = self._hardware.accuracy if self._hardware else ideal_accuracy
         return Measure(examples=self._split.train, score=accuracy)
 
-    def _chips(self, variability: Variability) -> Hardware:
-        return Hardware(variability, self._member_seed, self.network.physics.n_steps)
+    def _chips(self, variability: Variability, **kept: int) -> Hardware:
+        return Hardware(variability, self._member_seed, self._n_steps, **kept)
 
     def _on_chips(self, variability: Variability) -> tuple[float, ...]:
-        hardware = self._hardware or self._chips(variability)
+        hardware = self._hardware or self._chips(variability, n_kept=0)
         return hardware.accuracies(self.network, self._split.score)
 
     def _told(self) -> dict[str, float]:

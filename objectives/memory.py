@@ -13,7 +13,7 @@ from objectives.contract import TaskParams
 from objectives.ctrnn import CtrnnObjective
 from objectives.layered import LayeredParams
 from objectives.networks.kernels import sizes
-from objectives.networks.kernels.sizes import CHIPS, LANES, SHIFTS
+from objectives.networks.kernels.sizes import LANES, SHIFTS
 from objectives.physics import n_steps, n_synapses
 from objectives.prediction import PredictionParams
 from objectives.spintronic import SpintronicObjective
@@ -144,14 +144,12 @@ def _noise(kind: str, params: LayeredParams, points: int) -> int:
     random = params.variability is not None and params.variability.is_random
     if kind != "spintronic" and not random:
         return 0
-    draws = params.variability.draws if params.variability else CHIPS
     parts, n = (2 if kind == "spintronic" else 1), sum(_widths(params))
     point = points * parts * n * LANES
-    chip = min(point * _steps(params), sizes.MAX_KEPT_NOISE)
-    every = chip * draws
-    training = point + SHIFTS if _sees_noise(params) else 0
-    kept = min(every, sizes.MAX_KEPT_NOISE) if by_kernel(params) else every
-    return _FLOAT * (chip + kept + training)
+    chip = min(point * _steps(params), sizes.MAX_CHIP_NOISE)
+    kept = chip * params.variability.draws if random and params.variability else 0
+    training = min(point, sizes.MAX_CHIP_NOISE) + SHIFTS if _sees_noise(params) else 0
+    return _FLOAT * (chip + min(kept, sizes.MAX_KEPT_NOISE) + training)
 
 
 def _data(found: Found) -> int:

@@ -151,7 +151,7 @@ class Predictor(LayeredMember):
         self._finished = True
 
     def _on_chips(self, variability: Variability) -> tuple[float, ...]:
-        hardware = Hardware(variability, self._member_seed, self.network.physics.n_steps)
+        hardware = Hardware(variability, self._member_seed, self._n_steps, n_kept=0)
         if not is_finite(self.network):
             return (WORST,) * variability.draws
         return tuple(hardware.chips(self.network, self._split.score, on_chip)[0])

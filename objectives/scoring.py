@@ -43,14 +43,17 @@ class Hardware:
         seed: that of the member, from which the chips are drawn.
         n_steps: steps per point after which noise makes the neurons jump. A network that takes
             finer steps, see ``solving``, gets the same jumps, and is solved between them.
+        n_kept: normal numbers of the noise that are kept from one scoring to the next.
     """
 
-    def __init__(self, variability: Variability, seed: int, n_steps: int) -> None:
+    def __init__(
+        self, variability: Variability, seed: int, n_steps: int, n_kept: int = MAX_KEPT_NOISE
+    ) -> None:
         """Look for the measured devices, if there are some: see ``Variability.measured``."""
         variability.measured()
         self._variability, self._seed, self._n_steps = variability, seed, n_steps
         self._normals: dict[int, Floats] = {}
-        self._n_kept = 0
+        self._n_left = n_kept
 
     def accuracy(self, network: LayeredNetwork, examples: Examples) -> tuple[float, bool]:
         """See ``Accuracy``; a prediction that is not finite is wrong."""
@@ -91,9 +94,9 @@ class Hardware:
         per_jump = network.noise_parts * network.n_neurons * LANES
         n_jumps = min(n_points * self._n_steps, max(1, MAX_CHIP_NOISE // per_jump))
         normals = drawn_normals(self._seed, number, network=network, n_jumps=n_jumps)
-        if self._n_kept + len(normals) <= MAX_KEPT_NOISE:
+        if len(normals) <= self._n_left:
             self._normals[number] = normals
-            self._n_kept += len(normals)
+            self._n_left -= len(normals)
         return normals
 
 

@@ -15,9 +15,14 @@ _NETWORK = {"layers": 2, "width": 6, "epochs": 3, "ema_decay": 0.5}
 SMALL: dict[str, dict[str, Any]] = {
     "ctrnn": {**_NETWORK, "batch_size": 300},
     "ctrnn-prediction": _NETWORK,
-    "spintronic": {**_NETWORK, "batch_size": 300},
+    "spintronic": {
+        **_NETWORK,
+        "batch_size": 300,
+        "thermal_power": 1e-3,
+        "variability": {"tau_spread": 0.1, "input_noise": 0.01, "draws": 2, "in_training": True},
+    },
     "objectives.gru:GruObjective": {**_NETWORK, "batch_size": 300},
-    "spintronic-prediction": _NETWORK,
+    "spintronic-prediction": {**_NETWORK, "thermal_power": 1e-3},
     "toy_objective:ToyObjective": {"epochs": 3},
     "toy_objective:ToyLossObjective": {"epochs": 3},
 }
