@@ -106,8 +106,7 @@ def _trajectory(kind: str, params: LayeredParams, found: Found) -> tuple[int, in
         return points, _FLOAT * floats * batch * max(widths) * len(widths) * steps * points
     rows = sizes.CTRNN_ROWS
     if kind == "spintronic":
-        noisy = _sees_noise(params)
-        rows = sizes.SPINTRONIC_NOISY_ROWS if noisy else sizes.SPINTRONIC_ROWS
+        rows = sizes.SPINTRONIC_ROWS + sizes.JUMP_ROWS * _sees_noise(params)
     per_point = rows * sum(widths) * LANES * steps
     parts = min(params.threads, -(-batch // LANES))
     return points, _FLOAT * parts * per_point * sizes.segment_points(points, per_point)

@@ -273,32 +273,37 @@ class SpintronicKernel(Kernel):
     @property
     def carried(self) -> dict[str, int]:
         """See ``Kernel``."""
-        carried = {"outputs": 2 * self.row, "values": self.row, "states": self.floats_per_step}
+        states = sizes.SPINTRONIC_ROWS * self.row
+        carried = {"outputs": 2 * self.row, "values": self.row, "states": states}
         return carried | {"scaled": 2 * self.row if self._cold else 0}
 
     @property
     def floats_per_step(self) -> int:
         """See ``Kernel``."""
-        return self.row * (sizes.SPINTRONIC_NOISY_ROWS if self.noisy else sizes.SPINTRONIC_ROWS)
+        return self.row * (sizes.SPINTRONIC_ROWS + sizes.JUMP_ROWS * self.noisy)
 
     def sizes(self, n_points: int, keep: bool) -> dict[str, int]:
         """See ``Kernel``."""
-        row, n_kept = self.row, n_points * self.n_steps + 1 if keep else 2
-        sizes = {"outputs": 2 * row, "values": 2 * row, "states": n_kept * self.floats_per_step}
-        sizes |= {"scaled": 2 * row if self._cold else 0}
+        row, n_steps = self.row, n_points * self.n_steps
+        n_states = (n_steps + 1 if keep else 2) * sizes.SPINTRONIC_ROWS
+        n_jumps = n_steps * sizes.JUMP_ROWS if keep and self.noisy else 0  # at most
+        found = {"outputs": 2 * row, "values": 2 * row, "states": n_states * row}
+        found |= {"scaled": 2 * row if self._cold else 0, "jumped": n_jumps * row}
         adjoints = {"adjoint_x": row, "adjoint_y": row, "adjoint_drive": 2 * row}
         n_steps = CHUNK if self.dense else 1
         n_filtered = 4 if self._filters_differ else n_steps + 1
         adjoints |= {"filtered": n_filtered * row, "changes": n_steps * row}
-        return sizes | adjoints | {"entered": self.structure.widths[-1] * LANES}
+        return found | adjoints | {"entered": self.structure.widths[-1] * LANES}
 
     def bind(self, pass_: Pass) -> tuple[Forward, Backward]:
         """See ``Kernel``."""
         how = (self.extrapolation, self._reads_x)
-        arrays = pass_.work.parts("held", "drive", "outputs", "values", "states", "scaled")
+        arrays = pass_.work.parts(
+            "held", "drive", "outputs", "values", "states", "scaled", "jumped"
+        )
         drives = (*pass_.drives, *pass_.tiles)
         names = ("adjoint_x", "adjoint_y", "adjoint_drive", "held", "filtered", "changes")
-        own = pass_.work.parts("states", "entered", *names, "drive", "sums", "products")
+        own = pass_.work.parts("states", "jumped", "entered", *names, "drive", "sums", "products")
         starts, targets, weights = pass_.pulls
         if self._filters_differ:
             targets = targets + 2 * self.structure.n_neurons * self.structure.from_below

@@ -9,8 +9,8 @@ from __future__ import annotations
 # registers of AVX2, and a trajectory of 128 steps in 5 MB; with 64, several steps per point took
 # twice as long
 LANES = 32
-SPINTRONIC_ROWS, SPINTRONIC_NOISY_ROWS, CTRNN_ROWS = 3, 5, 1
-"""Floats of a neuron that are kept of a step, in every lane; more where amplitudes jump."""
+SPINTRONIC_ROWS, JUMP_ROWS, CTRNN_ROWS = 3, 2, 1
+"""Floats of a neuron that are kept of a step, or of a jump of noise, in every lane."""
 MAX_TRAJECTORY = 2**27
 """Floats of a trajectory that are kept: 512 MB. Of a longer one, segments are computed again."""
 MAX_KEPT_NOISE = 2**24

@@ -7,7 +7,7 @@ into ``n_steps`` steps of h; see ``integrators``.
 =========================  =======================  ==============================================
 Paper                      Code                     Unit, shape
 =========================  =======================  ==============================================
-x, dlnx'/dlnx, dlnx'/d(Ih) states                   (steps + 1, neurons, 3 or 5, LANES)
+x, dlnx'/dlnx, dlnx'/d(Ih) states                   (steps + 1, neurons, 3, LANES)
 y, and y one step before   outputs                  (2, neurons, LANES)
 mean y over a step         values                   (2, neurons, LANES)
 I h                        drive                    (LANES,)
@@ -16,8 +16,8 @@ gamma h times thermal      sources, k               (neurons,), and of one
 power
 =========================  =======================  ==============================================
 
-With thermal noise the amplitudes jump at the end of some steps. Of such a step two more rows are
-kept: x before the jump, and dlnx/dlnx of the jump.
+With thermal noise the amplitudes jump at the end of some steps. Of every jump are kept x before it,
+and dlnx/dlnx of the jump.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from objectives.networks.kernels.simd import (
     store,
     where_less,
 )
-from objectives.networks.kernels.sizes import LANES, SPINTRONIC_NOISY_ROWS, SPINTRONIC_ROWS
+from objectives.networks.kernels.sizes import LANES, SPINTRONIC_ROWS
 from objectives.networks.kernels.sparse import (
     copy,
     fill,
@@ -49,6 +49,7 @@ from objectives.networks.kernels.sparse import (
 )
 from objectives.networks.kernels.structure import TILE
 
+STATE = SPINTRONIC_ROWS  # of a neuron, side by side: one stream of memory
 _HALF = np.float32(0.5)
 _MAX_EXPONENT = np.float32(40.0)
 _MAX_SQUARED = _MAX_EXPONENT * _MAX_EXPONENT
@@ -182,6 +183,7 @@ def forward(
     values: Any,
     states: Any,
     scaled: Any,
+    jumped: Any,
     read: Any,
     noise: Any,
     before: int,
@@ -214,9 +216,10 @@ def forward(
         drive: scratch for the drive of one neuron, or of a tile, (neurons, LANES).
         outputs: scratch for y of two steps, used in turn, (2, neurons, LANES).
         values: scratch for mean y of two steps, used in turn, (2, neurons, LANES).
-        states: x, and the slopes of the step that begins there, (steps + 1, neurons, rows, LANES).
+        states: x, and the slopes of the step that begins there, (steps + 1, neurons, 3, LANES).
         scaled: mantissa and depth of x, see ``renormalised``, (2, neurons, LANES); empty where
             there is thermal power or noise.
+        jumped: x before each jump, and the slope of the jump, (jumps, neurons, 2, LANES).
         read: what is asked for, (points read, last layer, LANES).
         noise: normal numbers of the jumps, along and across the amplitude, (jumps, 2, neurons,
             LANES); empty without.
@@ -232,12 +235,11 @@ def forward(
     available = len(noise) // (2 * row)  # jumps; after the last, the first
     silent = n_points - len(read) // (row - last)  # points that nothing is read after
     now, later = 0, row  # of outputs and values
-    rows = SPINTRONIC_NOISY_ROWS if every > 0 else SPINTRONIC_ROWS
     cold = len(scaled) > 0
-    state, next_state = 0, rows * row
+    state, next_state = 0, STATE * row
     if fresh:
         for i in range(n_neurons):
-            fill(states, rows * i * LANES, rows * LANES, element(start, i))
+            fill(states, STATE * i * LANES, STATE * LANES, element(start, i))
         if cold:
             for i in range(n_neurons):
                 fill(scaled, i * LANES, LANES, element(start, i))
@@ -273,7 +275,7 @@ def forward(
                 for one in range(0, len(drive), LANES):
                     here, k = i * LANES + one, i + one // LANES
                     g, decay, gain = element(gammas, k), element(decays, k), element(gains, k)
-                    at = rows * here
+                    at = STATE * here
                     x = load(states, state + at, LANES)
                     force = load(drive, one, LANES)
                     if cold or every > 0:  # no thermal power, or noise in its place
@@ -294,12 +296,13 @@ def forward(
                         size, place = element(kicks, k), 2 * jump * row + here
                         along = size * load(noise, place, LANES)
                         across = size * load(noise, place + row, LANES)
-                        jumped, slope = after_noise_kick(after, along, across)
-                        next_y = next_y + (jumped - after)
+                        kicked, slope = after_noise_kick(after, along, across)
+                        next_y = next_y + (kicked - after)
                         if keep:
-                            store(states, state + at + 3 * LANES, after)
-                            store(states, state + at + 4 * LANES, slope)
-                        after = jumped
+                            place = 2 * ((step // every - 1) * row + here)
+                            store(jumped, place, after)
+                            store(jumped, place + LANES, slope)
+                        after = kicked
                     mean = older * y + oldest * load(outputs, later + here, LANES)
                     store(states, next_state + at, after)
                     store(outputs, later + here, next_y)
@@ -308,10 +311,10 @@ def forward(
                         store(states, state + at + LANES, slope_x)
                         store(states, state + at + 2 * LANES, slope_drive)
             now, later = later, now
-            state, next_state = next_state, next_state + rows * row if keep else state
+            state, next_state = next_state, next_state + STATE * row if keep else state
         if t >= silent and reads_x:
             for at in range(0, row - last, LANES):
-                change = load(states, state + rows * (last + at), LANES)
+                change = load(states, state + STATE * (last + at), LANES)
                 change = change - element(start, (last + at) // LANES)
                 store(read, (t - silent) * (row - last) + at, change)
         elif t >= silent:
@@ -332,6 +335,7 @@ def backward(
     extrapolation: Any,
     reads_x: bool,
     states: Any,
+    jumped: Any,
     entered: Any,
     adjoint_x: Any,
     adjoint_y: Any,
@@ -388,7 +392,7 @@ def backward(
         weights: h S weight of each non-zero, (nonzeros,).
         spans, spans_by_source, tiles: see ``structure.Tiles``; h S weight by tile of sources.
         constants, extrapolation, reads_x: as in ``forward``.
-        states: as ``forward`` left them.
+        states, jumped: as ``forward`` left them.
         entered: scratch for E after the last point that is behind, (last layer, LANES).
         adjoint_x: scratch for slope_x M', (neurons, LANES).
         adjoint_y: scratch for Y', (neurons, LANES).
@@ -407,7 +411,6 @@ def backward(
     """
     mode = flush_subnormals()
     _, _, _, decays, gains, decays_below, _, _, every = constants
-    rows = SPINTRONIC_NOISY_ROWS if every > 0 else SPINTRONIC_ROWS
     newest, older, oldest = extrapolation
     n_points, n_steps, n_neurons, n_channels, _, width_last = shape
     row, inputs, last = n_neurons * LANES, n_channels * LANES, (n_neurons - width_last) * LANES
@@ -431,22 +434,23 @@ def backward(
             for at in range(last, row, LANES):
                 here = load(entering, (t - silent) * (row - last) + at - last, LANES)
                 if reads_x:
-                    x = load(states, rows * ((t + 1) * n_steps * row + at), LANES)
+                    x = load(states, STATE * ((t + 1) * n_steps * row + at), LANES)
                     store(adjoint_x, at, load(adjoint_x, at, LANES) + x * here)
                 else:
                     store(entered, at - last, power * load(entered, at - last, LANES) + here)
             power = ONE
         for n in range((t + 1) * n_steps, t * n_steps, -1):  # after step n - 1 and before step n
-            jumped = every > 0 and n % every == 0
+            ends_in_jump = every > 0 and n % every == 0
             tile = 0
             for j in range(n_neurons):
                 at, decay, gain = j * LANES, element(decays, j), element(gains, j)
-                state = rows * (n * row + at)
-                state_before = state - rows * row
+                state = STATE * (n * row + at)
+                state_before = state - STATE * row
                 x = load(states, state, LANES)
                 settled = x  # x before the jump, if there is one
-                if jumped:
-                    settled = load(states, state_before + 3 * LANES, LANES)
+                place = 2 * ((n // every - 1) * row + at) if ends_in_jump else 0
+                if ends_in_jump:
+                    settled = load(jumped, place, LANES)
                 total = splat(ZERO, LANES)
                 if at >= last:
                     total = power * load(entered, at - last, LANES)
@@ -460,9 +464,9 @@ def backward(
                     total = gather_adjoint(
                         total, weights, targets, first, stop, filtered, step, value, sums
                     )
-                if jumped:
+                if ends_in_jump:
                     push = x * (total - gain * load(adjoint_y, at, LANES))
-                    slope = load(states, state_before + 4 * LANES, LANES)
+                    slope = load(jumped, place + LANES, LANES)
                     m = slope * (load(adjoint_x, at, LANES) + push)
                     m = m + settled * ((gain - ONE) * total)
                 else:
