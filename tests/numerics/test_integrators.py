@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from networks import GAMMA, KINDS, METHODS, inputs, scaled, solved_by_scipy, tiny
+from networks import (
+    GAMMA,
+    KINDS,
+    METHODS,
+    WITH_WARM,
+    inputs,
+    make_chip,
+    scaled,
+    solved_by_scipy,
+    tiny,
+)
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from objectives.networks.integrators import EXTRAPOLATION, IntegratorName, Stepping, phi1
+from objectives.solved_equation import refined
 
 ORDERS: dict[IntegratorName, int] = {
     "exponential": 1,
@@ -30,27 +44,27 @@ def test_every_integrator_has_an_order() -> None:
     assert set(METHODS) == set(ORDERS)
 
 
-@pytest.mark.parametrize("material", [{}, {"q": 0.8, "sigma": 1.3}], ids=["Eq. (2)", "Eq. (1)"])
+MATERIALS = {
+    "Eq. (2)": ("spintronic", {}),
+    "Eq. (1)": ("spintronic", {"q": 0.8, "sigma": 1.3}),
+    "Eq. (2), warm": ("warm", {}),
+    "Eq. (1), warm": ("warm", {"q": 0.8, "sigma": 1.3}),
+    "CTRNN": ("ctrnn", {}),
+}
+
+
+@pytest.mark.parametrize(("kind", "material"), MATERIALS.values(), ids=MATERIALS.keys())
 @pytest.mark.parametrize("integrator", METHODS)
-def test_spintronic_network_converges_to_scipy(
-    integrator: IntegratorName, material: dict[str, float]
+def test_it_converges_to_scipy(
+    integrator: IntegratorName, kind: str, material: dict[str, float]
 ) -> None:
-    assert_converges("spintronic", integrator, **material)
-
-
-@pytest.mark.parametrize("integrator", METHODS)
-def test_ctrnn_converges_to_scipy(integrator: IntegratorName) -> None:
-    assert_converges("ctrnn", integrator)
-
-
-def assert_converges(kind: str, integrator: IntegratorName, **physics: float) -> None:
     """The error of the outputs of all layers falls as a power of the step, the order.
 
     To 5 %: at the longest step the next term of the error is still about a tenth of the first.
     """
     points = inputs(batch=1, time=2)
-    network = scaled(tiny(kind, integrator=integrator, **physics), 3.0)
-    exact = solved_by_scipy(network, points[0])
+    network = scaled(tiny(kind, integrator=integrator, **material), 3.0)
+    _, exact = solved_by_scipy(network, points[0])
     assert np.abs(exact).max() > 0.05
     steps, errors = STEPS[ORDERS[integrator]], []
     for steps_per_point in steps:
@@ -62,14 +76,32 @@ def assert_converges(kind: str, integrator: IntegratorName, **physics: float) ->
     assert -slope == pytest.approx(ORDERS[integrator], rel=0.05)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def test_refined_it_is_the_solution_where_amplitudes_fall_far_below_float32() -> None:
+    """ln x of all neurons as SciPy has it; by the kernel, in float32, what can be read."""
+    network = tiny(density_inter=1.0)
+    network.w_in.data[0, :2] = torch.tensor([[-40.0, 0.0], [-60.0, 0.0]])
+    inhibited = torch.tensor([[1.0, 0.3]] * 10 + [[-1.0, 0.6]] * 11, dtype=torch.float64)
+    for u, depth in ((inhibited[:10], -138.0), (inhibited, None)):
+        x, y = solved_by_scipy(network, u)
+        with refined(network, 128):
+            series = network.trajectories(u[None])
+            found = [series[name][0, :, 0, -1].numpy() for name in ("x", "y")]
+            np.testing.assert_allclose(np.log(found[0]), np.log(x), rtol=1e-5, atol=3e-4)
+            np.testing.assert_allclose(found[1], y, rtol=0, atol=1e-5)
+            single = deepcopy(network).float().output(u.float()[None])[0, 0]
+        np.testing.assert_allclose(single.detach(), y[-1], rtol=0, atol=1e-4)
+        assert depth is None or np.log(x).min() < depth
+    assert x[0, :2].min() > 0.1, "it comes back"
+
+
+@pytest.mark.parametrize("kind", WITH_WARM)
 def test_exponential_is_exact_for_a_neuron_under_constant_drive(kind: str) -> None:
     """One neuron that nobody feeds back to: SciPy's rtol, 1e-10, is all that is between them."""
-    none = {"f_cut_per_ns": 0.0} if kind == "spintronic" else {}
+    none = {"f_cut_per_ns": 0.0} if kind != "ctrnn" else {}
     network = tiny(kind, layers=1, width=1, density_inter=1, density_intra=0, dt_ns=3.0, **none)
     points = inputs(batch=1)
     found = network.output(points).detach().numpy()[0]
-    assert found == pytest.approx(solved_by_scipy(network, points[0]), abs=1e-9)
+    assert found == pytest.approx(solved_by_scipy(network, points[0])[1], abs=1e-9)
 
 
 @pytest.mark.parametrize("integrator", METHODS)
@@ -82,28 +114,30 @@ def test_a_step_of_a_point_is_a_point_of_its_own(kind: str, integrator: Integrat
     torch.testing.assert_close(few(u), many(u.repeat_interleave(4, dim=1)), rtol=1e-14, atol=0)
 
 
-@pytest.mark.parametrize("integrator", METHODS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_gradients_are_those_of_finite_differences(kind: str, integrator: IntegratorName) -> None:
-    assert_gradients(tiny(kind, integrator=integrator, steps_per_point=2))
-
-
-def test_gradients_of_the_whole_auto_oscillator_are_those_of_finite_differences() -> None:
-    assert_gradients(tiny(q=0.8, sigma=1.3))
-
-
-def assert_gradients(network: Any) -> None:
-    """Of the logits with respect to every parameter and to the input."""
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [
+        *product(WITH_WARM, [{"integrator": method} for method in METHODS]),
+        *(("spintronic", {"q": 0.8, "sigma": 1.3, "thermal_power": power}) for power in (0.0, 0.1)),
+    ],
+)
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_gradients_are_those_of_finite_differences(
+    kind: str, how: dict[str, Any], noise: float
+) -> None:
+    """Of the loss with respect to every parameter and to the input, on a chip with its noise."""
+    network = tiny(kind, steps_per_point=2, **how)
+    chip = make_chip(network, 3, noise=noise, jumps=2)
     names = [name for name, _ in network.named_parameters()]
     values = [parameter.detach().clone().requires_grad_() for parameter in network.parameters()]
 
-    def logits(u: Tensor, *parameters: Tensor) -> Tensor:
+    def loss(u: Tensor, *parameters: Tensor) -> Tensor:
         named = dict(zip(names, parameters, strict=True))
-        result: Tensor = torch.func.functional_call(network, named, (u,))
-        return result
+        logits = torch.func.functional_call(network, named, (u, chip))[0]
+        return cross_entropy(logits, torch.tensor([0, 2]))
 
     u = inputs(batch=2, time=3).requires_grad_()
-    assert torch.autograd.gradcheck(logits, [u, *values], fast_mode=True)
+    assert torch.autograd.gradcheck(loss, [u, *values], fast_mode=True)
 
 
 @pytest.mark.parametrize("z", [0.0, 1e-12, -0.0499999, 0.0499999, 0.0500001, 3.0, -30.0])

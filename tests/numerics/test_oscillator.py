@@ -1,18 +1,19 @@
-"""Eq. (1) to (3) of arXiv:2408.02835 for one oscillator: closed form, bounds, gradients."""
+"""Eq. (1) to (3) of arXiv:2408.02835 for one oscillator, with and without thermal power."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from networks import GAMMA, inputs, scaled, tiny
+from networks import GAMMA, THERMAL, gradients, inputs, scaled, solved_by_scipy, tiny
 from scipy.integrate import solve_ivp
+from torch import Tensor
 
 from objectives.networks import oscillator
-from objectives.networks.layered import Backend
-from objectives.networks.oscillator import X_MIN
+from objectives.networks.layered import Backend, Neurons
 from objectives.networks.spintronic import SpintronicPhysics
 
 DRIVES = {
@@ -30,145 +31,215 @@ MATERIALS = {
     "sigma < 1": (0.0, 0.6),
     "both": (2.5, 1.7),
 }
+EACH_MATERIAL = pytest.mark.parametrize(("q", "sigma"), MATERIALS.values(), ids=MATERIALS.keys())
+EACH_POWER = pytest.mark.parametrize("thermal_power", [0.0, 1e-12, THERMAL, 0.5])
+STRENGTHS = torch.cat([torch.zeros(1), torch.tensor([GAMMA]), torch.logspace(-12, 3, 61)])
+ALL_DRIVES = torch.cat([STRENGTHS, -STRENGTHS, GAMMA + STRENGTHS, GAMMA - STRENGTHS])
 
 
-def flow(x: float, drive: float, dt_ns: float, q: float = 0.0, sigma: float = 1.0) -> float:
-    at = torch.tensor(x, dtype=torch.float64)
-    drive_at = torch.tensor(drive, dtype=torch.float64)
-    x_next = oscillator.flow(at, drive_at, dt_ns, gamma_per_ns=GAMMA, q=q, sigma=sigma)
-    return x_next.item()
+def flow(state: Tensor, drive: Tensor, dt_ns: float, thermal_power: float, **how: float) -> Tensor:
+    """The closed form of x with thermal power, of ln x without."""
+    material = {"gamma_per_ns": GAMMA, "q": 0.0, "sigma": 1.0, **how}
+    if thermal_power == 0.0:
+        return oscillator.log_flow(state, drive, dt_ns, **material)
+    return oscillator.flow(state, drive, dt_ns, **material, thermal_power=thermal_power)
 
 
-@pytest.mark.parametrize(("q", "sigma"), MATERIALS.values(), ids=MATERIALS.keys())
+def advanced(state: float, drive: float, dt_ns: float, thermal_power: float, **how: float) -> float:
+    at = (torch.tensor(value, dtype=torch.float64) for value in (state, drive))
+    return flow(*at, dt_ns, thermal_power, **how).item()
+
+
+@EACH_POWER
+@EACH_MATERIAL
 @pytest.mark.parametrize("drive", DRIVES.values(), ids=DRIVES.keys())
 @pytest.mark.parametrize("dt_ns", [0.01, 1.0, 7.0])
-def test_constant_drive_has_the_solution_of_the_bernoulli_equation(
-    drive: float, dt_ns: float, q: float, sigma: float
+def test_constant_drive_has_the_closed_form(
+    drive: float, dt_ns: float, q: float, sigma: float, thermal_power: float
 ) -> None:
     """Eq. (1) as printed, of γ/2 and I/2: to the tolerance of SciPy, gathered over its steps."""
 
-    def slope(t: float, x: Any) -> Any:
-        return -2 * (GAMMA / 2 * (1 + q * x) - sigma * drive / 2 * (1 - x)) * x
+    def slope(t: float, state: Any) -> Any:
+        x = state if thermal_power else np.exp(state)
+        growth = -2 * (GAMMA / 2 * (1 + q * x) - sigma * drive / 2 * (1 - x))
+        return growth * x + GAMMA * thermal_power if thermal_power else growth
 
-    solution = solve_ivp(slope, (0, dt_ns), [0.3], rtol=1e-12, atol=1e-14)
-    assert flow(0.3, drive, dt_ns, q, sigma) == pytest.approx(solution.y[0, -1], rel=1e-9)
+    for x in (1e-9, 0.3, 0.999) if thermal_power else (1e-200, 1e-9, 0.3, 0.999):
+        start = x if thermal_power else math.log(x)
+        solution = solve_ivp(slope, (0, dt_ns), [start], method="DOP853", rtol=1e-12, atol=1e-18)
+        found = advanced(start, drive, dt_ns, thermal_power, q=q, sigma=sigma)
+        assert found == pytest.approx(solution.y[0, -1], rel=1e-9)
 
 
-@pytest.mark.parametrize(("q", "sigma"), MATERIALS.values(), ids=MATERIALS.keys())
+@EACH_POWER
+@EACH_MATERIAL
 @pytest.mark.parametrize("x", [1e-9, 0.3, 0.999])
-def test_rate_is_the_slope_of_the_closed_form(x: float, q: float, sigma: float) -> None:
-    at, drive = torch.tensor([[x], [1.7]], dtype=torch.float64)
-    rate = oscillator.rate(at, drive, gamma_per_ns=GAMMA, q=q, sigma=sigma)
-    step_ns = 1e-6  # a central difference, good to about step²
-    slope = (flow(x, 1.7, step_ns, q, sigma) - flow(x, 1.7, -step_ns, q, sigma)) / (2 * step_ns)
-    assert rate.item() == pytest.approx(slope, rel=1e-7)
-
-
-@pytest.mark.parametrize("drive", [0.5, 2.0, 50.0])
-def test_fixed_point_is_one_minus_gamma_over_drive(drive: float) -> None:
-    fixed = 1.0 - GAMMA / drive
-    assert flow(fixed, drive, 1.0) == pytest.approx(fixed, abs=1e-14)
-    assert flow(0.1, drive, 200.0) == pytest.approx(fixed, rel=1e-12)
-
-
-@pytest.mark.parametrize(("q", "sigma"), MATERIALS.values(), ids=MATERIALS.keys())
-def test_fixed_point_of_any_material_is_where_the_oscillator_settles(
-    q: float, sigma: float
+def test_rate_is_the_slope_of_the_closed_form(
+    x: float, q: float, sigma: float, thermal_power: float
 ) -> None:
-    fixed = oscillator.fixed_point(2.0, gamma_per_ns=GAMMA, q=q, sigma=sigma)
-    assert flow(fixed, 2.0, 1.0, q, sigma) == pytest.approx(fixed, abs=1e-14)
-    assert flow(0.1, 2.0, 200.0, q, sigma) == pytest.approx(fixed, rel=1e-12)
+    material: dict[str, Any] = {"gamma_per_ns": GAMMA, "q": q, "sigma": sigma}
+    drive, step_ns = 1.7, 1e-6  # a central difference, good to about step²
+    start = x if thermal_power else math.log(x)
+    at = torch.tensor([[start], [drive]], dtype=torch.float64)
+    rate = oscillator.log_rate(*at, **material)
+    if thermal_power:
+        rate = oscillator.rate(*at, **material, thermal_power=thermal_power)
+    after, before = (
+        advanced(start, drive, t, thermal_power, q=q, sigma=sigma) for t in (step_ns, -step_ns)
+    )
+    assert rate.item() == pytest.approx((after - before) / (2 * step_ns), rel=1e-7)
 
 
-@pytest.mark.parametrize(("q", "sigma"), MATERIALS.values(), ids=MATERIALS.keys())
-def test_fixed_bias_holds_the_neurons_at_rest(q: float, sigma: float) -> None:
-    network = scaled(tiny(q=q, sigma=sigma), 0.0)
+@EACH_POWER
+@EACH_MATERIAL
+def test_it_settles_at_the_fixed_point(q: float, sigma: float, thermal_power: float) -> None:
+    for drive in (1.0, 2.0, 50.0):
+        fixed = oscillator.fixed_point(
+            drive, gamma_per_ns=GAMMA, q=q, sigma=sigma, thermal_power=thermal_power
+        )
+        if (q, sigma, thermal_power) == (0.0, 1.0, 0.0):
+            assert fixed == pytest.approx(1.0 - GAMMA / drive)
+        for start, dt_ns in ((fixed, 1.0), (0.1, 200.0)):
+            own = start if thermal_power else math.log(start)
+            settled = advanced(own, drive, dt_ns, thermal_power, q=q, sigma=sigma)
+            settled = settled if thermal_power else math.exp(settled)
+            assert settled == pytest.approx(fixed, rel=1e-11)
+
+
+@pytest.mark.parametrize("thermal_power", [0.0, 0.04])
+@EACH_MATERIAL
+def test_fixed_bias_holds_the_neurons_at_rest(q: float, sigma: float, thermal_power: float) -> None:
+    material: dict[str, float] = {"q": q, "sigma": sigma, "thermal_power": thermal_power}
+    network = scaled(tiny(**material), 0.0)
     dynamics = network.dynamics()
     state = dynamics.rest(batch=3)
-    rest = (2 * sigma - 1) / (2 * sigma + q)  # one half for q = 0, sigma = 1
-    assert state[0].flatten().tolist() == pytest.approx([rest] * 36, rel=1e-15)
+    x = dynamics.amplitude(state).flatten()
+    b, source = 2 * sigma + q, thermal_power  # over γ: one half for q = 0, sigma = 1, no source
+    rest = ((2 * sigma - 1) + math.sqrt((2 * sigma - 1) ** 2 + 4 * b * source)) / (2 * b)
+    assert x.tolist() == pytest.approx([rest] * 36, rel=1e-14)
+    later = tiny(**material, start=0.3).dynamics()
+    begins = later.amplitude(later.rest(batch=3)).flatten()
+    assert begins.tolist() == pytest.approx([0.3 * rest] * 36, rel=1e-14)
     drive = dynamics.drive(dynamics.output(state), inputs()[:, 0])
     assert torch.equal(drive, torch.full_like(drive, 2 * GAMMA))
     for after, before in zip(dynamics.flow(state, drive, 1.0), state, strict=True):
-        torch.testing.assert_close(after, before, rtol=0, atol=1e-15)
+        torch.testing.assert_close(after, before, rtol=0, atol=2e-15)
 
 
-@pytest.mark.parametrize("q", [0.0, 0.7])
-def test_two_half_steps_are_one_step(q: float) -> None:
-    half = flow(0.3, 1.7, 0.5, q)
-    assert flow(half, 1.7, 0.5, q) == pytest.approx(flow(0.3, 1.7, 1.0, q), rel=1e-14)
-
-
+@EACH_POWER
 @pytest.mark.parametrize("q", [0.0, 3.0])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_amplitudes_stay_within_0_and_1_whatever_drive_and_step(
-    dtype: torch.dtype, q: float
+    dtype: torch.dtype, q: float, thermal_power: float
 ) -> None:
-    strength = np.concatenate([[0.0, GAMMA], np.logspace(-12, 3, 61)])  # |I| up to 1000 per ns
-    drives = np.concatenate([strength, -strength, GAMMA + strength, GAMMA - strength])
-    drive = torch.from_numpy(drives.clip(-1e3, 1e3)).to(dtype)
+    """To rounding; without thermal power it is ln x that stays finite."""
+    drive, rounding = ALL_DRIVES.clamp(-1e3, 1e3).to(dtype), 4 * torch.finfo(dtype).eps
     for dt_ns in np.logspace(-3, 3, 13):
-        x = torch.tensor([1e-30, 1e-7, 0.2, 0.5, 0.9999], dtype=dtype)[:, None]
+        state = torch.tensor([1e-30, 1e-7, 0.2, 0.5, 0.9999], dtype=dtype)[:, None]
+        state = state if thermal_power else state.log()
         for _ in range(20):
-            x = oscillator.flow(x, drive, dt_ns, gamma_per_ns=GAMMA, q=q, sigma=1.0)
-        assert ((x > 0) & (x < 1)).all()
+            state = flow(state, drive, dt_ns, thermal_power, q=q)
+            assert state.isfinite().all()
+        x = state if thermal_power else state.exp()
+        assert ((x > 0) | (thermal_power == 0)).all()
+        assert (x <= 1 + rounding).all()
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
-def test_gradients_of_a_step_are_finite_even_at_the_ends(dtype: torch.dtype) -> None:
-    strengths = torch.cat([torch.logspace(-12, 3, 61), torch.tensor([0.0, GAMMA])]).to(dtype)
-    pieces = (strengths, -strengths, GAMMA + strengths, GAMMA - strengths)
-    start = torch.tensor([X_MIN, 1e-7, 0.2, 0.5, 0.999999, 1.0], dtype=dtype)
-    x, drive = torch.meshgrid(start, torch.cat(pieces), indexing="ij")
+@pytest.mark.parametrize(
+    ("dtype", "thermal_power"),
+    [
+        *((dtype, 0.0) for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64)),
+        *((dtype, THERMAL) for dtype in (torch.float32, torch.float64)),
+    ],
+)
+def test_gradients_of_a_step_are_finite_even_at_the_ends(
+    dtype: torch.dtype, thermal_power: float
+) -> None:
+    start = torch.tensor([1e-30, 1e-7, 0.2, 0.5, 0.999999, 1.0])
+    start = (start if thermal_power else start.log()).to(dtype)
+    state, drive = torch.meshgrid(start, ALL_DRIVES.to(dtype), indexing="ij")
     for dt_ns in (1e-3, 1.0, 1e3):
-        x, drive = x.clone().requires_grad_(), drive.clone().requires_grad_()
-        x_next = oscillator.flow(x, drive, dt_ns, gamma_per_ns=GAMMA, q=0.0, sigma=1.0)
-        assert ((x_next >= 0) & (x_next <= 1)).all()
-        gradients = torch.autograd.grad(x_next.sum(), (x, drive))
-        assert all(gradient.isfinite().all() for gradient in gradients)
+        leaves = state.clone().requires_grad_(), drive.clone().requires_grad_()
+        after = flow(*leaves, dt_ns, thermal_power)
+        assert after.isfinite().all()
+        for gradient in torch.autograd.grad(after.sum(), leaves):
+            assert gradient.isfinite().all()
 
 
-def inhibited(dtype: torch.dtype, backend: Backend) -> tuple[float, list[float]]:
-    """One neuron, suppressed far below the floor, then driven up from it: output and gradient."""
-    network = scaled(
-        tiny(layers=1, width=1, channels=1, density_inter=1, density_intra=0, s=1.0), 0.0
-    ).to(dtype)
-    network.backend = backend
-    network.w_in.data.fill_(1.0)
-    up = np.log(0.5 / X_MIN) / 2 - GAMMA  # two steps of it undo the floor: x is about one half
-    u = torch.tensor([-60.0] * 5 + [up, up], dtype=dtype)[None, :, None]
-    y = network.output(u).sum()
-    (gradient,) = torch.autograd.grad(y, network.w_in)
-    return y.item(), gradient.flatten().tolist()
+@pytest.mark.parametrize("thermal_power", [0.0, THERMAL])
+def test_the_gradient_is_that_of_finite_differences_at_the_threshold_itself(
+    thermal_power: float,
+) -> None:
+    state = torch.tensor(0.3 if thermal_power else math.log(0.3), dtype=torch.float64)
+    drive = torch.tensor(GAMMA, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(flow(state, drive, 1.0, thermal_power), drive)
+    above, below = (flow(state, drive + d, 1.0, thermal_power).item() for d in (1e-6, -1e-6))
+    assert slope.item() == pytest.approx((above - below) / 2e-6, rel=1e-7)
 
 
 @pytest.mark.parametrize("backend", ["reference", "fused"])
-def test_an_oscillator_recovers_from_inhibition_and_its_gradient_is_that_of_float64(
-    backend: Backend,
+@pytest.mark.parametrize("depth", [1e-40, 1e-100])
+def test_an_oscillator_comes_back_from_any_depth(backend: Backend, depth: float) -> None:
+    """In float32, too, where x is 0 at the bottom; output and gradient are those of ln x."""
+    size = {"layers": 1, "width": 1, "channels": 1, "density_inter": 1, "density_intra": 0}
+    network = scaled(tiny(**size, s=1.0, f_cut_per_ns=0.0), 0.0)  # y is exact, too
+    network.w_in.data.fill_(1.0)
+    down, up = math.log(2 * depth) / 10 - GAMMA, math.log(2 / 3 / depth) / 8 - GAMMA
+    u = torch.tensor([down] * 10 + [up] * 8, dtype=torch.float64)[None, :, None]
+    x, wanted = solved_by_scipy(network, u[0])
+    least, _ = solved_by_scipy(network, u[0, :10])
+    assert least.item() == pytest.approx(0.5 * (2 * depth), rel=0.5)
+    assert 0.2 < x.item() < 0.8
+    double = gradients(network, u)
+    assert double[0].item() == pytest.approx(wanted.item(), rel=1e-8)
+    network.backend = backend
+    single = gradients(network.float(), u.float())
+    assert abs(double[1].item()) > 0.1
+    for found, exact in zip(single[:2], double, strict=False):  # the exponent to 1e-7 of itself
+        assert found.item() == pytest.approx(exact.item(), rel=3e-4)
+
+
+@pytest.mark.parametrize(
+    ("kind", "rest"),
+    [
+        ("spintronic", [1e-30, 1e-30, 0.5, 0.75]),
+        ("warm", [0.0049038, 0.0316228, 0.500998, 0.750333]),
+    ],
+)
+def test_where_the_common_bias_cannot_overcome_the_damping_heat_alone_is_left(
+    kind: str, rest: list[float]
 ) -> None:
-    """Without a floor x is 0 for good in float32, and its adjoint, e^40 per step, infinite."""
-    single, double = inhibited(torch.float32, backend), inhibited(torch.float64, "reference")
-    assert abs(double[0]) > 0.01
-    assert abs(double[1][0]) > 1.0
-    assert single[0] == pytest.approx(double[0], rel=1e-4)  # the exponent, 70, to 1e-7 of itself
-    assert single[1] == pytest.approx(double[1], rel=1e-4)
+    network = scaled(tiny(kind, layers=1), 0.0)
+    tau = torch.tensor([0.4, 0.5, 1.0, 2.0]).double()[None, None, None]
+    dynamics = network.varied(network.synapses(), Neurons(tau=tau))
+    state = dynamics.rest(batch=3)
+    x = dynamics.amplitude(state)
+    assert x[0, 0, 0].tolist() == pytest.approx(rest, rel=1e-5)
+    later, _ = network.physics.advance(dynamics, state, (), inputs()[:, 0])
+    torch.testing.assert_close(dynamics.amplitude(later), x)  # each is at its own fixed point
 
 
 @pytest.mark.parametrize("factor", [10.0, 100.0, 1000.0])
-def test_gradients_of_a_strongly_driven_network_are_finite_in_float32(factor: float) -> None:
-    network = scaled(tiny(width=16), factor).float()
-    network.backend = "reference"
-    network(inputs(batch=20, time=64).float()).square().mean().backward()
-    for name, parameter in network.named_parameters():
-        assert parameter.grad.isfinite().all(), name
+@pytest.mark.parametrize("kind", ["spintronic", "warm"])
+def test_gradients_of_a_strongly_driven_network_are_finite_in_float32(
+    kind: str, factor: float
+) -> None:
+    network = scaled(tiny(kind, width=16, backend="reference"), factor).float()
+    for values in gradients(network, inputs(batch=20, time=64).float()):
+        assert values.isfinite().all()
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
         ("sigma", 0.5, "`sigma > 0.5` must hold, but got sigma=0.5. Raise it: the fixed bias"),
-        ("sigma", float("nan"), "`sigma > 0.5` must hold, but got sigma=nan."),
+        ("sigma", math.nan, "`sigma > 0.5` must hold, but got sigma=nan."),
         ("q", -0.1, "`q >= 0` must hold, but got q=-0.1. Give 0 for a damping that does not"),
+        ("start", 0.0, "`0 < start <= 1` must hold, but got start=0.0. Give a share of the"),
+        *(
+            ("thermal_power", value, f"but got thermal_power={value}. Give kT / E")
+            for value in (-0.1, 1.0, math.nan)
+        ),
     ],
 )
 def test_a_material_without_an_amplitude_at_rest_is_refused(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from networks import KINDS, make_chip
 from torch import Tensor
 
 import objectives
@@ -15,8 +16,9 @@ from objectives.networks.kernels import learning
 from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
 from objectives.networks.layered import LayeredNetwork
+from objectives.tasks.data import Examples
+from objectives.training import updates_of
 
-KINDS = ["spintronic", "ctrnn"]
 HOW = {"learning_rate": 0.01, "max_gradient": 1e-3}
 
 
@@ -27,29 +29,52 @@ def network(kind: str, **changes: Any) -> LayeredNetwork:
     return drawn
 
 
-def updates(net: LayeredNetwork, how: type[Updates]) -> tuple[Updates, torch.optim.Adam]:
+def updates(
+    net: LayeredNetwork, how: type[Updates], *, noisy: bool = False
+) -> tuple[Updates, torch.optim.Adam]:
+    """As a training has them: by the kernels, unless the reference computes."""
+    net.backend = "auto" if how is FusedUpdates else "reference"
     optimizer = torch.optim.Adam(net.parameters(), lr=1.0, fused=True)
-    if how is FusedUpdates:
-        own = net.kernel(0), list(net.parameters()), optimizer, net.threads
-        return FusedUpdates(*own), optimizer
-    return TorchUpdates(net, optimizer), optimizer
+    u, label = batch(1)
+    examples = Examples(x=u.numpy(), label=label.numpy())
+    found = updates_of(net, optimizer, examples, noisy=noisy)
+    assert type(found) is how
+    return found, optimizer
 
 
-def batch(n: int, points: int = 6) -> tuple[Tensor, Tensor]:
+def batch(n: int, points: int = 6, n_read: int = 0) -> tuple[Tensor, Tensor]:
+    """Inputs with classes, or with targets for as many points."""
     generator = torch.Generator().manual_seed(n)
     u = torch.rand(n, points, 2, generator=generator)
+    if n_read:
+        return u, torch.randn(n, n_read, 4, generator=generator)
     return u, torch.randint(4, (n,), generator=generator)
 
 
-@pytest.mark.parametrize("changes", [{}, {"steps_per_point": 3}, {"integrator": "exponential"}])
-@pytest.mark.parametrize("kind", KINDS)
-def test_losses_moments_and_weights_are_those_of_torch(kind: str, changes: dict[str, Any]) -> None:
-    """Over batches of one block, of several and of part of one, and of another length in time."""
+@pytest.mark.parametrize(
+    ("kind", "changes", "n_read", "noise"),
+    [
+        *((kind, {}, n_read, noise) for kind in KINDS for n_read in (0, 4) for noise in (0.0, 0.1)),
+        *((kind, {"steps_per_point": 3}, 0, 0.1) for kind in KINDS),
+        *((kind, {"integrator": "exponential"}, 0, 0.0) for kind in KINDS),
+        ("spintronic", {"thermal_power": 1e-3}, 4, 0.0),
+    ],
+)
+def test_losses_moments_and_weights_are_those_of_torch(
+    kind: str, changes: dict[str, Any], n_read: int, noise: float
+) -> None:
+    """Over batches of one block, of several and of part of one, and of another length in time.
+
+    Each batch is on a chip of its own.
+    """
     results = []
     for how in (FusedUpdates, TorchUpdates):
         net = network(kind, **changes)
-        update, optimizer = updates(net, how)
-        losses = [update.update(*batch(*size), **HOW) for size in [(64,), (150,), (3,), (70, 9)]]
+        update, optimizer = updates(net, how, noisy=noise > 0)
+        losses = []
+        for n, points in [(64, 6), (150, 6), (3, 6), (70, 9)]:
+            chip = make_chip(net, points, spread=n / 1000, noise=noise)
+            losses.append(update.update(*batch(n, points, n_read), **HOW, chip=chip))
         update.settle()
         states = [optimizer.state[p] for p in net.parameters()]
         assert all(float(state["step"]) == 4.0 for state in states)

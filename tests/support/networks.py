@@ -1,8 +1,9 @@
-"""Small networks, and their equations written again, in numpy, to be solved by SciPy."""
+"""Small networks and chips, and their equations written again, in numpy, to be solved by SciPy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -12,33 +13,41 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 
 from objectives.networks.ctrnn import CtrnnNetwork, CtrnnPhysics
-from objectives.networks.integrators import INTEGRATORS
+from objectives.networks.devices import drawn_normals
+from objectives.networks.integrators import EXTRAPOLATION, INTEGRATORS
+from objectives.networks.kernels.passes import IDEAL, Chip
+from objectives.networks.kernels.sizes import LANES
 from objectives.networks.layered import LayeredNetwork
 from objectives.networks.spintronic import SpintronicNetwork, SpintronicPhysics
 
 Floats = NDArray[np.float64]
 Slope = Callable[[float, Floats], Floats]
 
-GAMMA = 0.25
+GAMMA, THERMAL = 0.25, 1e-3
 KINDS = ["spintronic", "ctrnn"]
-METHODS = list(INTEGRATORS)
+WITH_WARM = ["spintronic", "warm", "ctrnn"]
+METHODS, KERNEL_METHODS = list(INTEGRATORS), list(EXTRAPOLATION)
 STEPPING = {"dt_ns", "integrator", "steps_per_point", "max_step_ns"}
+OSCILLATOR = {"q", "sigma", "thermal_power", "start", "readout"}
 
 
 def tiny(kind: str = "spintronic", *, seeds: tuple[int, ...] = (0,), **changes: Any) -> Any:
-    """Three layers of four neurons, two channels, three outputs, float64; and what is changed."""
+    """Three layers of four neurons, two channels, three outputs, float64; and what is changed.
+
+    ``warm``: a spintronic network with thermal power.
+    """
     physics: dict[str, Any] = {"tau_ns": 1 / GAMMA, "s": 0.5, "max_step_ns": np.inf}
-    if kind == "spintronic":
+    physics |= {"spintronic": {}, "warm": {"thermal_power": THERMAL}, "ctrnn": {}}[kind]
+    if kind != "ctrnn":
         physics |= {"f_cut_per_ns": 0.1}
-    names = {*physics, *STEPPING, "q", "sigma", "start", "readout"}
+    names = {*physics, *STEPPING, *OSCILLATOR}
     physics |= {name: changes.pop(name) for name in names & changes.keys()}
-    build: Any = {
-        "spintronic": lambda **kw: SpintronicNetwork(physics=SpintronicPhysics(**physics), **kw),
-        "ctrnn": lambda **kw: CtrnnNetwork(physics=CtrnnPhysics(**physics), **kw),
-    }[kind]
     sizes = {"channels": 2, "outputs": 3, "layers": 3, "width": 4}
     densities = {"density_inter": 0.6, "density_intra": 0.4}
-    return build(seeds=seeds, **{**sizes, **densities, "dtype": torch.float64, **changes})
+    how: dict[str, Any] = {**sizes, **densities, "dtype": torch.float64, **changes}
+    if kind == "ctrnn":
+        return CtrnnNetwork(seeds, physics=CtrnnPhysics(**physics), **how)
+    return SpintronicNetwork(seeds, physics=SpintronicPhysics(**physics), **how)
 
 
 def inputs(batch: int = 3, time: int = 5, channels: int = 2) -> Tensor:
@@ -53,53 +62,159 @@ def scaled(network: LayeredNetwork, factor: float) -> Any:
     return network
 
 
+def make_chip(
+    network: LayeredNetwork,
+    n_points: int,
+    *,
+    spread: float = 0.3,
+    noise: float = 0.0,
+    jumps: int = 1,
+    again: int = 1,
+) -> Chip:
+    """A chip on which τ, S, thermal power and noise differ.
+
+    With noise it has so many jumps per point; their normals are taken ``again`` and again.
+    """
+    random, n = np.random.default_rng(7), network.n_neurons
+    tau, s, thermal, size = np.exp(spread * random.standard_normal((4, n)))
+    if not noise:
+        return Chip(tau=tau, s=s, thermal=thermal)
+    normals = drawn_normals(7, 0, network=network, n_jumps=-(-n_points * jumps // again))
+    own: dict[str, Any] = {"normals": normals, "jumps_per_point": jumps}
+    return Chip(tau=tau, s=s, noise_per_sqrt_ns=noise * size, **own)
+
+
+def gradients(network: Any, u: Tensor, n_read: int = 1, chip: Chip = IDEAL) -> list[Tensor]:
+    """What is read, and the gradients of a random projection of it."""
+    found = network.outputs(u, n_read, chip)
+    generator = torch.Generator().manual_seed(3)
+    projection = torch.randn(found.shape, generator=generator).to(found.dtype)
+    leaves = [network.w_in, network.w_inter, network.w_intra, network.bias]
+    own = torch.autograd.grad(found, leaves, projection, materialize_grads=True)
+    return [found.detach(), *own]
+
+
+def error(found: Tensor, wanted: Tensor) -> float:
+    """Largest error, relative to the largest element."""
+    if not wanted.numel() or not wanted.any():
+        return float(found.abs().sum())
+    return float((found.double() - wanted).abs().max() / wanted.abs().max())
+
+
+def assert_kernel_agrees(
+    network: Any, u: Tensor, n_read: int = 1, chip: Chip = IDEAL, *, atol: float = 1e-5
+) -> None:
+    """With the reference in float64: what is read to ``atol``, gradients to 1e-4.
+
+    Unless the reference in float32 does not get that far either: where x is near 0 or 1, say, a
+    gradient is a difference of like numbers.
+    """
+    network.backend = "fused"
+    reference = deepcopy(network).double()
+    reference.backend = "reference"
+    found = gradients(network, u.float(), n_read, chip)
+    wanted = gradients(reference, u.float().double(), n_read, chip)
+    torch.testing.assert_close(found[0].double(), wanted[0], rtol=0, atol=atol)
+    errors = list(map(error, found, wanted))[1:]
+    if max(errors) > 1e-4:
+        single = gradients(reference.float(), u.float(), n_read, chip)
+        assert max(errors) < 4 * max(list(map(error, single, wanted))[1:])
+
+
 def of_layers(value: Any) -> Floats:
     """One number, or one for each layer, beside a state, (layers or 1, 1)."""
     return np.reshape(np.array(value, float), (-1, 1))
 
 
-def _weighted(weights: dict[str, Floats], y: Floats, u: Floats) -> Floats:
-    """The bracket of Eq. (4) and (7), layer by layer, (layers, width)."""
-    total = np.empty_like(y)
-    for n in range(len(y)):
-        below = weights["w_in"] @ u if n == 0 else weights["w_inter"][n - 1] @ y[n - 1]
-        total[n] = below + weights["w_intra"][n] @ y[n] + weights["bias"][n]
-    return total
+class _Equations:
+    """Eq. (1) to (8) of one member on a chip, with x, or ln x where nothing keeps x from falling.
+
+    All neurons must exist: layers are of one width.
+    """
+
+    def __init__(self, network: Any, chip: Chip) -> None:
+        self.weights = {n: p.detach().double().numpy()[0] for n, p in network.named_parameters()}
+        self.physics, self.shape = network.physics, self.weights["bias"].shape
+        self.chip, self.spintronic = chip, isinstance(network, SpintronicNetwork)
+        self.nominal = 1 / of_layers(self.physics.tau_ns)
+        self.gamma = self.nominal / self._of(chip.tau)
+        self.s = of_layers(self.physics.s) * self._of(chip.s)
+        if self.spintronic:
+            self.power = self.physics.thermal_power * self._of(chip.thermal)
+            self.cold = self.physics.thermal_power == 0.0 or chip.normals is not None
+
+    def _of(self, factor: Floats | None) -> Floats:
+        return np.ones(self.shape) if factor is None else factor.reshape(self.shape)
+
+    def start(self) -> Floats:
+        """The state before any input, x and y or x alone."""
+        if not self.spintronic:
+            return np.zeros((1, *self.shape))
+        p, power = self.physics, self.power
+        if self.chip.normals is not None:
+            power = self._of(self.chip.noise_per_sqrt_ns) ** 2 / (2 * self.gamma)
+        a, b = (
+            2 * p.sigma * self.nominal - self.gamma,
+            2 * p.sigma * self.nominal + p.q * self.gamma,
+        )
+        rest = (a + np.sqrt(a**2 + 4 * b * self.gamma * power)) / (2 * b)
+        return np.stack([np.maximum(p.start * rest, 1e-30), np.zeros(self.shape)])
+
+    def outputs(self, state: Floats) -> Floats:
+        return state[1] if self.spintronic else np.tanh(state[0])
+
+    def flow(self, state: Floats, u: Floats, time_ns: float) -> Floats:
+        """The state after ``time_ns`` of constant input, (channels,)."""
+        logarithmic = self.spintronic and self.cold
+        if logarithmic:
+            state = np.stack([np.log(state[0]), state[1]])
+
+        def slope(t: float, flat: Floats) -> Floats:
+            return self._rate(flat.reshape(state.shape), u).ravel()
+
+        how: Any = {"method": "DOP853", "rtol": 1e-10, "atol": 1e-13}
+        after = solve_ivp(slope, (0.0, time_ns), state.ravel(), **how).y[:, -1]
+        after = after.reshape(state.shape)
+        return np.stack([np.exp(after[0]), after[1]]) if logarithmic else after
+
+    def _rate(self, state: Floats, u: Floats) -> Floats:
+        w, y = self.weights, self.outputs(state)
+        below = np.stack([w["w_in"] @ u, *(w["w_inter"] @ y[:-1, :, None])[..., 0]])
+        bracket = below + (w["w_intra"] @ y[..., None])[..., 0] + w["bias"]
+        drive = self.s * bracket  # Eq. (4), (7)
+        if not self.spintronic:
+            return -self.gamma * state + drive  # Eq. (6)
+        p, drive = self.physics, drive + 2 * self.nominal
+        x = np.exp(state[0]) if self.cold else state[0]
+        growth = p.sigma * drive * (1 - x) - self.gamma * (1 + p.q * x)  # Eq. (1) over x
+        dx = x * growth + (0.0 if self.cold else self.gamma * self.power)
+        dy = dx - 2 * np.pi * of_layers(p.f_cut_per_ns) * y  # Eq. (5)
+        return np.stack([growth if self.cold else dx, dy])
+
+    def jump(self, state: Floats, normals: Floats, time_ns: float) -> Floats:
+        """The state after a jump, of all the noise in ``time_ns``; normals (parts, neurons)."""
+        size = self._of(self.chip.noise_per_sqrt_ns) * np.sqrt(time_ns)
+        if not self.spintronic:
+            return state + size * normals.reshape(state.shape)
+        along, across = size / 2 * normals.reshape(2, *self.shape)
+        x = np.minimum(np.abs(np.sqrt(state[0]) + along + 1j * across) ** 2, 1.0)
+        return np.stack([x, state[1] + x - state[0]])
 
 
-def _slope(network: Any, u: Floats) -> Slope:
-    """Right-hand side of the equations of one member under a constant input, (channels,)."""
-    weights = {n: p.detach().numpy()[0] for n, p in network.named_parameters()}
-    physics, shape = network.physics, weights["bias"].shape
-    gamma, s = 1 / of_layers(physics.tau_ns), of_layers(physics.s)
+def solved_by_scipy(network: Any, u: Tensor, chip: Chip = IDEAL) -> tuple[Floats, Floats]:
+    """x and outputs y of all neurons of one member, (layers, width), after a series.
 
-    def spintronic(t: float, state: Floats) -> Floats:
-        x, y = state.reshape(2, *shape)
-        drive = s * _weighted(weights, y, u) + 2 * gamma  # Eq. (4)
-        dx = -gamma * x * (1 + physics.q * x) + physics.sigma * drive * (1 - x) * x  # Eq. (1)
-        dy = -2 * np.pi * of_layers(physics.f_cut_per_ns) * y + dx  # Eq. (5)
-        return np.stack([dx, dy]).ravel()
-
-    def ctrnn(t: float, state: Floats) -> Floats:
-        x = state.reshape(shape)
-        drive = s * _weighted(weights, np.tanh(x), u)  # Eq. (7), (8)
-        return (-gamma * x + drive).ravel()  # Eq. (6)
-
-    return spintronic if isinstance(network, SpintronicNetwork) else ctrnn
-
-
-def solved_by_scipy(network: Any, u: Tensor) -> Floats:
-    """Outputs y of every layer of one member after the series ``u``, (time, channels)."""
-    shape = network.bias.shape[1:]
-    spintronic = isinstance(network, SpintronicNetwork)
-    state = np.zeros(np.prod(shape) * (2 if spintronic else 1))
-    if spintronic:
-        physics = network.physics
-        rest = (2 * physics.sigma - 1) / (2 * physics.sigma + physics.q)
-        state[: np.prod(shape)] = rest
-    for point in u.numpy():
-        span = (0.0, network.physics.dt_ns)
-        slope = _slope(network, point)
-        found = solve_ivp(slope, span, state, method="DOP853", rtol=1e-10, atol=1e-13)
-        state = found.y[:, -1]
-    return state.reshape(-1, *shape)[1] if spintronic else np.tanh(state.reshape(shape))
+    Args:
+        network: its physics and weights.
+        u: (time, channels); of a chip with noise, that of lane 0.
+        chip: on which it is.
+    """
+    equations, physics = _Equations(network, chip), network.physics
+    state, per_point = equations.start(), chip.jumps_per_point or 1
+    for k in range(len(u) * per_point):
+        time_ns = physics.dt_ns / per_point
+        state = equations.flow(state, u[k // per_point].numpy(), time_ns)
+        if chip.normals is not None:
+            normals = chip.normals.reshape(-1, network.noise_parts, network.n_neurons, LANES)
+            state = equations.jump(state, normals[k % len(normals), ..., 0].astype(float), time_ns)
+    return state[0], equations.outputs(state)

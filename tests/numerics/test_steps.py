@@ -1,0 +1,156 @@
+"""The steps of a neuron in the kernels: each result in float32 against many digits."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+import torch
+from networks import Floats
+from numpy.typing import NDArray
+
+from objectives.networks import oscillator
+from objectives.networks.kernels.compiling import kernel
+from objectives.networks.kernels.elementary import tanh
+from objectives.networks.kernels.simd import load, store
+from objectives.networks.kernels.sizes import LANES
+from objectives.networks.kernels.spintronic import cold_step, renormalised, warm_step
+
+Singles = NDArray[np.float32]
+
+
+@kernel
+def _warm(x: Any, drive: Any, g: Any, k: Any, found: Any) -> None:
+    for i in range(0, len(x), LANES):
+        lanes = load(x, i, LANES), load(drive, i, LANES), load(g, i, LANES), load(k, i, LANES)
+        after, slope_x, slope_drive = warm_step(*lanes)
+        store(found, i, after)
+        store(found, len(x) + i, slope_x)
+        store(found, 2 * len(x) + i, slope_drive)
+
+
+@kernel
+def _cold(mantissa: Any, depth: Any, drives: Any, g: Any, found: Any) -> None:
+    """Step by step, for each of the lanes; slopes of ln x, all but the last those of ln x alone."""
+    m, d, power = load(mantissa, 0, LANES), load(depth, 0, LANES), load(mantissa, 0, LANES)
+    for n in range(len(drives) // LANES):
+        factor, slope_x, slope_drive = cold_step(power, load(drives, n * LANES, LANES), g)
+        m, d, power = renormalised(m * factor, d)
+        for row, values in enumerate((m, d, power, slope_x, slope_drive)):
+            store(found, (5 * n + row) * LANES, values)
+
+
+@kernel
+def _tanh(x: Any, found: Any) -> None:
+    for i in range(0, len(x), LANES):
+        store(found, i, tanh(load(x, i, LANES)))
+
+
+def warm(*arguments: Floats) -> tuple[list[Singles], Floats]:
+    """x, drive, g and k as they are in float32, and what the kernel makes of them, (3, n)."""
+    singles = [np.asarray(values, np.float32) for values in arguments]
+    found = np.empty((3, len(singles[0])), np.float32)
+    _warm(*singles, found.reshape(-1))
+    return singles, found.astype(float)
+
+
+def exact(x: Any, drive: Any, g: Any, k: Any) -> list[float]:
+    """x', d ln x'/d ln x and d ln x'/d(drive), with differences of 1e-25 of 60 digits."""
+    with mpmath.workdps(60):
+        x, drive, g, k = (mpmath.mpf(float(value)) for value in (x, drive, g, k))
+
+        def after(x: Any, drive: Any) -> Any:
+            z = drive - g
+            w = mpmath.sqrt(z * z / 4 + drive * k)
+            c, s = mpmath.cosh(w), mpmath.sinh(w) / w
+            return (x * c + (k + x * z / 2) * s) / (c + (drive * x - z / 2) * s)
+
+        little = mpmath.mpf(10) ** -25
+        end = after(x, drive)
+        by_x = after(x * (1 + little), drive) - after(x * (1 - little), drive)
+        by_drive = after(x, drive + little) - after(x, drive - little)
+        return [float(v) for v in (end, *(d / (2 * little * end) for d in (by_x, by_drive)))]
+
+
+@pytest.mark.parametrize("thermal_power", [(1e-12, 1e-6), (1e-6, 1e-3), (1e-3, 0.1)], ids=str)
+def test_a_warm_step_is_good_to_2e_6(thermal_power: tuple[float, float]) -> None:
+    """From far below the thermal power to 1, and from inhibition to drives of 30 in a step.
+
+    Half of the drives are near the threshold, g, down to the last digit.
+    """
+    random, n = np.random.default_rng(1), 1600
+
+    def between(low: float, high: float) -> Floats:
+        return 10.0 ** random.uniform(math.log10(low), math.log10(high), n)
+
+    def either(one: Floats, other: Floats) -> Floats:
+        return np.where(random.random(n) < 0.5, one, other)
+
+    x = either(between(1e-15, 1), 1 - between(1e-6, 1)).clip(1e-15, 1 - 1e-6)
+    g = between(1e-4, 10)
+    size, near = between(1e-6, 30), between(1e-8, 2)
+    drive = either(either(size, -size), g * (1 + either(near, -near)))
+    drive[:32] = g[:32].astype(np.float32)
+    arguments, found = warm(x, drive, g, g * between(*thermal_power))
+    wanted = np.array([exact(*own) for own in zip(*arguments, strict=True)]).T
+    counts = np.abs(wanted) > 1e-30  # beyond, float32 has no digits
+    assert counts.mean() > 0.99
+    assert np.abs(found / wanted - 1)[counts].max() < 2.5e-6
+    assert (np.abs(found)[~counts] < 1.1e-30).all()
+
+
+def test_a_warm_step_stays_within_0_and_1_whatever_the_drive() -> None:
+    x = np.array([1e-30, 1e-7, 0.2, 0.5, 0.9999, 1.0] * 16)
+    for size in np.logspace(-12, 6, 37):
+        for drive in (size, -size):
+            for power in (1e-6, 1e-3, 0.5):
+                g = np.full(len(x), 0.1)
+                _, (after, *slopes) = warm(x, g + drive, g, g * power)
+                assert (after > 0).all()
+                assert (after <= 1 + 1e-6).all()
+                assert np.isfinite(slopes).all()
+
+
+def test_without_thermal_power_x_may_have_any_size() -> None:
+    """ln x down to -700 and up again, and its slopes, as a loop in float64 has them."""
+    random = np.random.default_rng(2)
+    course = [(30, -40, -10), (20, -9, 9), (40, 10, 39.9), (20, -9, 9)]
+    drives = np.concatenate([random.uniform(*ends, (n, LANES)) for n, *ends in course])
+    drives = drives.astype(np.float32)
+    g, start = np.float32(0.3), random.uniform(0.01, 0.99, LANES).astype(np.float32)
+    found = np.empty((len(drives), 5, LANES), np.float32)
+    _cold(start, np.zeros(LANES, np.float32), drives.reshape(-1), g, found.reshape(-1))
+    mantissa, depth, power, slope_x, slope_drive = found.astype(float).swapaxes(0, 1)
+    log_x, least = torch.from_numpy(start).double().log(), 0.0
+    for n, drive in enumerate(torch.from_numpy(drives).double()):
+        before, force = log_x.clone().requires_grad_(), drive.clone().requires_grad_()
+        material: Any = {"gamma_per_ns": float(g), "q": 0.0, "sigma": 1.0}
+        after = oscillator.log_flow(before, force, 1.0, **material)
+        slopes = torch.autograd.grad(after.sum(), (before, force))
+        log_x = after.detach()
+        own = np.log(mantissa[n]) - depth[n] * 64 * math.log(2)
+        np.testing.assert_allclose(own, log_x, rtol=0, atol=1e-4)
+        x = log_x.exp().numpy()
+        np.testing.assert_allclose(power[n], np.where(x < 2.0**-128, 0, x), rtol=1e-4, atol=1e-37)
+        for mine, exact_slope in zip((slope_x[n], slope_drive[n]), slopes, strict=True):
+            np.testing.assert_allclose(mine, exact_slope, rtol=1e-4, atol=1e-13)
+        least = min(least, float(log_x.min()))
+    assert least < -690
+    assert power[89].min() > 0.5, "up again"
+
+
+def test_tanh_is_good_to_three_ulp_odd_and_saturating() -> None:
+    size = np.concatenate([np.logspace(-37, 0, 700), np.linspace(0, 12, 516)]).astype(np.float32)
+    x = np.concatenate([-size, size])
+    found, wanted = np.empty_like(x), np.tanh(x.astype(float))
+    _tanh(x, found)
+    ulp = np.spacing(np.abs(wanted).astype(np.float32)).astype(float)
+    assert (np.abs(found - wanted) / ulp).max() < 3
+    assert np.array_equal(found[: len(size)], -found[len(size) :])
+    assert (np.abs(found) <= 1).all()
+    beyond = np.resize(np.float32([0.0, 1e3, -1e30, math.inf, -math.inf, math.nan]), LANES)
+    _tanh(beyond, found[:LANES])
+    np.testing.assert_array_equal(found[:6], np.float32([0, 1, -1, 1, -1, math.nan]))
