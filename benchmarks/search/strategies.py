@@ -18,7 +18,7 @@ from hpo.study.spec import StudySpec
 
 Table = Mapping[str, Any]
 DEFAULT = "the default"
-"""As ``studies/seqdigits.toml`` searches."""
+"""As ``studies/seqdigits.toml`` searches; ``table.spec`` says what networks it trains."""
 EPOCHS = 10_000
 """Of a search, all networks together."""
 SEEDS = 10
@@ -38,7 +38,7 @@ class Strategy:
 
     @cached_property
     def raw(self) -> dict[str, Any]:
-        """The study file."""
+        """The study file, with the networks of the table."""
         raw = tomllib.loads(table.STUDY.read_text(encoding="utf-8"))
         raw["fixed"] = dict(table.spec().fixed)  # with all that the file leaves to its defaults
         budget = {**raw["budget"], **self.tables.get("budget", {}), "trials": 100_000}

@@ -141,10 +141,11 @@ def test_every_search_of_the_page_was_run_with_what_is_committed() -> None:
         assert f"<!-- {mark} -->\n{own}\n<!-- end -->" in written, mark
 
 
-def test_the_default_is_the_study_file() -> None:
+def test_the_default_is_the_study_file_with_cold_networks() -> None:
     spec, own = file.load("seqdigits"), STRATEGIES[DEFAULT].spec(0)
-    alike = ("fixed", "space", "sampler", "pruner", "racing", "task")
+    alike = ("space", "sampler", "pruner", "racing", "task")
     assert all(getattr(own, name) == getattr(spec, name) for name in alike)
+    assert own.fixed == {**spec.fixed, "thermal_power": 0.0}
     assert own.budget.model_copy(update={"trials": spec.budget.trials}) == spec.budget
 
 
