@@ -24,6 +24,10 @@ _HEAD = """\
 `python -m benchmarks` (`make bench`) wrote this file. `python -m benchmarks networks` measures that
 section anew and leaves the others as they are; so do `service`, `workers`,
 `scale` and `window`.
+
+All networks on this page have thermal power 0 (cold oscillators, `docs/how-to/thermal.md`). Their
+accuracies and errors compare solvers, and claim nothing of hardware. Training with thermal noise
+takes about twice as long.
 """
 _SECTION = """\
 
