@@ -38,7 +38,13 @@ _SMALL: dict[str, Any] = {
     "confirm": {"top": 1, "members": 3},
     "reported": {"score": 0.8983, "std": 0.0291, "source": "arXiv:2408.02835"},
 }
-_FIXED = {"layers": 2, "dt_ns": 1.0, "integrator": "exponential-ab3", "max_step_ns": 0.35}
+_FIXED = {
+    "layers": 2,
+    "dt_ns": 1.0,
+    "thermal_power": 1e-3,
+    "integrator": "exponential-ab3",
+    "max_step_ns": 0.35,
+}
 
 
 def main() -> None:

@@ -104,12 +104,13 @@ def _trajectory(kind: str, params: LayeredParams, found: Found) -> tuple[int, in
     if not by_kernel(params):
         floats = _REFERENCE[kind][params.integrator]
         return points, _FLOAT * floats * batch * max(widths) * len(widths) * steps * points
-    rows = sizes.CTRNN_ROWS
-    if kind == "spintronic":
-        rows = sizes.SPINTRONIC_ROWS + sizes.JUMP_ROWS * _sees_noise(params)
-    per_point = rows * sum(widths) * LANES * steps
+    rows, jumps = (sizes.SPINTRONIC_ROWS if kind == "spintronic" else sizes.CTRNN_ROWS), 0
+    if kind == "spintronic" and _sees_noise(params):
+        jumps = sizes.JUMP_ROWS  # one in a point; segments are made for one in a step
+    neurons = sum(widths) * LANES
+    n_points = sizes.segment_points(points, (rows + jumps) * steps * neurons)
     parts = min(params.threads, -(-batch // LANES))
-    return points, _FLOAT * parts * per_point * sizes.segment_points(points, per_point)
+    return points, _FLOAT * parts * (rows * steps + jumps) * neurons * n_points
 
 
 def _network(params: LayeredParams, found: Found) -> int:

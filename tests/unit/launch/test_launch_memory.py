@@ -132,9 +132,9 @@ def test_a_dry_run_says_it(tmp_path: Path) -> None:
     line += ["--workers", "3", "--storage", "postgresql://me@127.0.0.1:1/nowhere"]
     done = subprocess.run(line, capture_output=True, text=True, check=True, cwd=tmp_path)
     (said,) = [row for row in done.stdout.splitlines() if row.startswith("memory ")]
-    assert ": 3 workers × 839 MB (7 MB of it trajectories); this machine has " in said
+    assert ": 3 workers × 851 MB (9 MB of it trajectories); this machine has " in said
     done = subprocess.run([*line, "--json"], capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)["memory"]
     assert found["workers"] == 3
-    assert found["network"]["trajectory"] == 64 * 3 * 3 * 96 * 32 * 4
+    assert found["network"]["trajectory"] == 64 * (3 * 3 + 2) * 96 * 32 * 4
     assert found["machine"] > 10**8

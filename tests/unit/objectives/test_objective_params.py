@@ -60,6 +60,7 @@ def test_a_ctrnn_has_neither_filter_nor_oscillators() -> None:
     only = set(SpintronicParams.model_fields) - set(CtrnnParams.model_fields)
     assert only == {
         *("f_cut_per_ns", "q", "sigma", "start", "readout"),
+        *("thermal_power", "thermal_training", "thermal_span"),
         *("neuron_uw", "synapse_uw"),
     }
     assert set(CtrnnParams.model_fields) < set(SpintronicParams.model_fields)
