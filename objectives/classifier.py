@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import datetime
 import math
+import statistics
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -46,6 +47,10 @@ from objectives.variability import Variability
 
 if TYPE_CHECKING:
     from objectives.networks.layered import LayeredNetwork
+
+
+MEASURED_SPAN = 10.0
+"""The widest ``thermal_span`` that was seen to help (docs/how-to/thermal.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +129,8 @@ class LayeredMember(NetworkMember):
         """What its file tells of the data besides."""
         return {}
 
-    def _told(self) -> dict[str, float]:
-        """What ``Outcome.info`` tells of the trained network besides."""
+    def _told(self, chips: tuple[float, ...]) -> dict[str, float]:
+        """What ``Outcome.info`` tells of the trained network, which scored so on chips."""
         return {}
 
     def train(self, on_epoch: OnEpoch, resume: bytes | None = None) -> Outcome:
@@ -164,8 +169,8 @@ class LayeredMember(NetworkMember):
             thermal = self._thermal(solved, lambda: score(*scored)[0], relative=how.relative)
         # beside what is claimed
         with refined(self.network, solved.steps_per_point) if solved else nullcontext():
-            told = self._told()
             chips = () if self._variability is None else self._on_chips(self._variability)
+            told = self._told(chips)
         self.network.cpu()
         sizes = {"n_train": len(self._split.train), "n_scored": len(self._split.score)}
         s = getattr(self._params, "s", 1.0)  # networks without amplification
@@ -179,16 +184,24 @@ class LayeredMember(NetworkMember):
         """Its thermal check; with half the steps of the solved equation, which agree with it."""
         if not hasattr(self._params, "thermal_power"):
             return None
-        variability = self._variability or Variability(draws=CHIPS)
-        with refined(self.network, max(1, solved.steps_per_point // 2)):
+        given = self._variability
+        chips = Variability(draws=CHIPS)
+        if given is not None:  # with the noise of each thermal power, whatever noise is given
+            chips = given.model_copy(update={"oscillator_noise_per_sqrt_ns": None})
+            score = partial(self._mean_on_chips, chips)
+        halved = solved.converged and solved.steps_per_point % (2 * self._n_steps) == 0
+        with refined(self.network, solved.steps_per_point // (2 if halved else 1)):
             return thermal_check.check(
                 self.network,
                 solved.score,
                 score,
-                lambda: self._on_chips(variability),
+                lambda: self._on_chips(chips),
                 relative=relative,
                 remedy=self._remedy,
             )
+
+    def _mean_on_chips(self, variability: Variability) -> float:
+        return statistics.fmean(self._on_chips(variability))
 
     @property
     def _variability(self) -> Variability | None:
@@ -212,8 +225,10 @@ class LayeredMember(NetworkMember):
     @property
     def _remedy(self) -> str:
         """What makes it depend less on its thermal power."""
-        noise = getattr(self._params, "thermal_training", "mean") == "noise"
-        return "Raise thermal_span." if noise else 'Train with thermal_training = "noise".'
+        if getattr(self._params, "thermal_training", "mean") == "mean":
+            return 'Train with thermal_training = "noise".'
+        wide = getattr(self._params, "thermal_span", 1.0) >= MEASURED_SPAN
+        return "Claim the score with thermal noise." if wide else "Raise thermal_span."
 
     def _costs(self) -> dict[str, float]:
         """What the objective can tell of the network's costs: see ``Objective.costs``."""
@@ -275,16 +290,16 @@ class Classifier(LayeredMember):
         return Hardware(variability, self._member_seed, self._n_steps, **kept)
 
     def _on_chips(self, variability: Variability) -> tuple[float, ...]:
-        hardware = self._hardware or self._chips(variability, n_kept=0)
+        own = self._hardware if variability is self._variability else None
+        hardware = own or self._chips(variability, n_kept=0)
         return hardware.accuracies(self.network, self._split.score)
 
-    def _told(self) -> dict[str, float]:
-        if self._hardware is None:
+    def _told(self, chips: tuple[float, ...]) -> dict[str, float]:
+        if not chips:
             return {}
         network, examples = self.network, self._split.score
         ideal = ideal_accuracy(network, examples)[0] if is_finite(network) else 0.0
-        worst = min(self._hardware.accuracies(network, examples))
-        return {"ideal_accuracy": ideal, "worst_draw_accuracy": worst}
+        return {"ideal_accuracy": ideal, "worst_draw_accuracy": min(chips)}
 
     @property
     def test_labels(self) -> NDArray[np.int64]:

@@ -140,9 +140,9 @@ def _sees_noise(params: LayeredParams) -> bool:
 
 
 def _noise(kind: str, params: LayeredParams, points: int) -> int:
-    """Jumps of the neurons of simulated chips; of oscillators, each confirmation looks at some."""
+    """Jumps of the neurons of simulated chips; those of the thermal check come and go."""
     random = params.variability is not None and params.variability.is_random
-    if kind != "spintronic" and not random:
+    if not random and not _sees_noise(params):
         return 0
     parts, n = (2 if kind == "spintronic" else 1), sum(_widths(params))
     point = points * parts * n * LANES

@@ -17,7 +17,12 @@ from objectives.contract import ObjectiveParams, Protocol, TaskParams
 from objectives.ctrnn import CtrnnObjective, CtrnnParams
 from objectives.inspection import NetworkMember
 from objectives.layered import LayeredObjective, LayeredParams, recipe
-from objectives.spintronic import SpintronicObjective, SpintronicParams
+from objectives.spintronic import (
+    SpintronicObjective,
+    SpintronicParams,
+    ThermalSpan,
+    ThermalTraining,
+)
 from objectives.tasks import Shape
 from objectives.tasks.mackey_glass import MackeyGlassParams
 from objectives.tasks.narma10 import Narma10Params
@@ -72,7 +77,14 @@ class PredictionParams(BaseModel):
 
 
 class SpintronicPredictionParams(PredictionParams, SpintronicParams):
-    """Hyper-parameters of a spintronic network that predicts."""
+    """Hyper-parameters of a spintronic network that predicts.
+
+    Its readout is fitted at last, in closed form, on the mean effect of the thermal power, so that
+    is what training sees by default.
+    """
+
+    thermal_training: ThermalTraining = "mean"
+    thermal_span: ThermalSpan = 1.0
 
 
 class CtrnnPredictionParams(PredictionParams, CtrnnParams):

@@ -151,7 +151,8 @@ class Predictor(LayeredMember):
         self._finished = True
 
     def _on_chips(self, variability: Variability) -> tuple[float, ...]:
-        hardware = Hardware(variability, self._member_seed, self._n_steps, n_kept=0)
+        """See ``LayeredMember``; a long series jumps once per point: noise takes memory."""
+        hardware = Hardware(variability, self._member_seed, n_steps=1, n_kept=0)
         if not is_finite(self.network):
             return (WORST,) * variability.draws
         return tuple(hardware.chips(self.network, self._split.score, on_chip)[0])
@@ -166,7 +167,7 @@ class Predictor(LayeredMember):
     def _scaling(self) -> Any:
         return cast(SeriesSplit, self._split).target_scaling
 
-    def _told(self) -> dict[str, float]:
+    def _told(self, chips: tuple[float, ...]) -> dict[str, float]:
         own = self._split.score
         found, target = predicted(self.network, own), own.label[0]
         smape = smape_percent(self._scaling.unscaled(found), self._scaling.unscaled(target))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from objectives import physics
 from objectives.contract import ObjectiveParams, TaskParams
@@ -23,6 +23,24 @@ from objectives.layered import (
 
 if TYPE_CHECKING:
     from objectives.networks.spintronic import SpintronicNetwork
+
+
+ThermalTraining = Annotated[
+    Literal["mean", "noise"],
+    Field(
+        description="what training sees of a thermal power: its mean effect, or thermal noise"
+        " itself; scores are those of the mean, but with [variability]"
+    ),
+]
+ThermalSpan = Annotated[
+    float,
+    Field(
+        ge=1,
+        le=100,
+        description="factor up to which the thermal power is larger or smaller in training, in"
+        " every batch another one",
+    ),
+]
 
 
 class SpintronicParams(LayeredParams):
@@ -64,22 +82,8 @@ class SpintronicParams(LayeredParams):
             " paper's, which no device has",
         ),
     ] = 0.0
-    thermal_training: Annotated[
-        Literal["mean", "noise"],
-        Field(
-            description="what training sees of a thermal power: its mean effect, or thermal noise"
-            " itself; scores are those of the mean"
-        ),
-    ] = "noise"
-    thermal_span: Annotated[
-        float,
-        Field(
-            ge=1,
-            le=100,
-            description="factor up to which the thermal power is larger or smaller in training, in"
-            " every batch another one",
-        ),
-    ] = 10.0
+    thermal_training: ThermalTraining = "noise"
+    thermal_span: ThermalSpan = 10.0
     start: Annotated[
         float,
         Field(
@@ -114,6 +118,16 @@ class SpintronicParams(LayeredParams):
             json_schema_extra={"hardware": True},
         ),
     ] = physics.SYNAPSE_UW
+
+    @model_validator(mode="after")
+    def _powers_are_below_saturation(self) -> Self:
+        if not self.thermal_power * self.thermal_span <= 1.0:
+            raise ValueError(
+                "thermal_span: thermal_power times thermal_span, the largest power in training, "
+                f"must be at most 1, but got thermal_power={self.thermal_power}, "
+                f"thermal_span={self.thermal_span}. Lower one of them."
+            )
+        return self
 
 
 class SpintronicObjective(LayeredObjective[SpintronicParams]):

@@ -119,15 +119,6 @@ def thermal_noise_per_sqrt_ns(*, thermal_power: float, tau_ns: float) -> float:
     return math.sqrt(2.0 * thermal_power / tau_ns)
 
 
-def thermal_power_of_noise(*, noise_per_sqrt_ns: float, tau_ns: float) -> float:
-    """Thermal power of an oscillator with noise η: x_th = η² τ / 2.
-
-    >>> round(thermal_power_of_noise(noise_per_sqrt_ns=0.002, tau_ns=14.0), 6)
-    2.8e-05
-    """
-    return noise_per_sqrt_ns**2 * tau_ns / 2.0
-
-
 Positive = Annotated[float, Field(gt=0)]
 
 

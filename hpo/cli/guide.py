@@ -144,6 +144,8 @@ def _device(named: str, given: Mapping[str, float | None]) -> Device:
         raise HpoError(f"hpo guide: unknown device {named!r}. {did_you_mean(name, tables)}")
     kind = thermal.kind(changes, table)
     kept = table if thermal.kind(table) is kind else {}
+    if kept and changes and "source" in kept:
+        kept = {**kept, "source": f"{kept['source']}; {', '.join(changes)} by you"}
     try:
         return kind(**{**kept, **changes})
     except ValidationError as error:

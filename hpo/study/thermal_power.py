@@ -163,12 +163,15 @@ def findings(spec: StudySpec, mean: float, thermal: Thermal | None) -> list[str]
     if thermal is None or not wrong:
         return []
     at, noise = power_text(thermal.device_power), noise_text(spec, thermal)
-    if cold := wrong.get("at_device"):
+    cold = wrong.get("at_device")
+    if cold and thermal.holds_below < thermal.device_power:
         needs = "oscillators without thermal power; that of a warm oscillator is"
         if below := thermal.holds_below:
             needs = f"oscillator powers below {power_text(below)}; those of a warm oscillator are"
         noise = f", {noise} with thermal noise" if noise else ""
         return [f"needs {needs} about {at}: {cold} there{noise}"]
+    if cold:
+        return [f"depends on the thermal power: {cold} at {at}, {noise} with thermal noise"]
     if "third" not in wrong and "triple" not in wrong:
         return [f"changes with thermal noise: {noise} on {len(thermal.noisy):,} chips"]
     noise = f"{noise} with thermal noise ({len(thermal.noisy):,} chips)" if noise else ""

@@ -322,16 +322,16 @@ class LayeredNetwork(nn.Module, ABC):
         neurons = self._neurons(chip)
         dynamics = self.varied(self._amplified(chip), neurons)
         state, past = dynamics.rest(batch=u.shape[-3]), Past()
-        jumps = self._jumps(chip, neurons, u)
         n_points, n_steps, read = u.shape[-2], self.physics.n_steps, []
-        every = 0 if jumps is None else steps_between_jumps(chip, len(jumps), n_points, n_steps)
+        normals = None if chip.normals is None else chip.normals.reshape(self._jump_shape)
+        every = 0 if normals is None else steps_between_jumps(chip, len(normals), n_points, n_steps)
         for t, point in enumerate(u.unbind(dim=-2)):
             for step in range(t * n_steps + 1, (t + 1) * n_steps + 1):
                 state, past = self.physics.step(dynamics, state, past, point)
-                if jumps is not None and step % every == 0:
-                    state = dynamics.after_noise_kick(
-                        state, jumps[(step // every - 1) % len(jumps)]
-                    )
+                if normals is not None and step % every == 0:
+                    own = normals[(step // every - 1) % len(normals)]
+                    time_ns = self.physics.step_ns * every
+                    state = dynamics.after_noise_kick(state, self._jump(own, neurons, u, time_ns))
             if t >= n_points - n_read:
                 read.append(dynamics.read(state)[:, -1, :, : self.widths[-1]])
         return torch.stack(read, dim=2)
@@ -366,22 +366,21 @@ class LayeredNetwork(nn.Module, ABC):
             bias=own.bias * s[:, :, 0],
         )
 
-    def _jumps(self, chip: Chip, neurons: Neurons, u: Tensor) -> list[Tensor] | None:
-        """Each jump, (1, parts, layers, batch, width): series k has the noise of lane k modulo."""
-        if neurons.noise_per_sqrt_ns is None or chip.normals is None:
-            return None
-        shape = (-1, self.noise_parts, self.n_neurons, LANES)
-        normals = torch.from_numpy(chip.normals.reshape(shape))
+    @property
+    def _jump_shape(self) -> tuple[int, ...]:
+        return (-1, self.noise_parts, self.n_neurons, LANES)
+
+    def _jump(
+        self, normal: NDArray[np.float32], neurons: Neurons, u: Tensor, time_ns: float
+    ) -> Tensor:
+        """A jump after so long, (1, parts, layers, batch, width): series k has that of its lane."""
+        assert neurons.noise_per_sqrt_ns is not None
         lanes = torch.arange(u.shape[-3]) % LANES
-        per_point = chip.jumps_per_point or len(normals) / u.shape[-2]
-        time_ns = self.physics.dt_ns / per_point
         size = neurons.noise_per_sqrt_ns[:, None] * (time_ns**0.5 / self.noise_parts)
-        jumps = []
-        for normal in normals:
-            spread = size.new_zeros(1, self.noise_parts, *self.exists.shape, len(lanes))
-            spread[:, :, self.exists] = normal[..., lanes].to(size)
-            jumps.append(spread.mT * size)
-        return jumps
+        spread = size.new_zeros(1, self.noise_parts, *self.exists.shape, len(lanes))
+        spread[:, :, self.exists] = torch.from_numpy(normal)[..., lanes].to(size)
+        jump: Tensor = spread.mT * size
+        return jump
 
     @torch.no_grad()
     def trajectories(self, u: Tensor) -> dict[str, Tensor]:

@@ -57,7 +57,8 @@ SILENT = 1e-30
 """Power at the beginning of an oscillator that neither its bias nor thermal noise lets oscillate.
 
 Only a chip without thermal power has such: where γ is twice the nominal one. From 0 it could never
-start; what does let it start is not in Eq. (2). No jump ends below it.
+start; what does let it start is not in Eq. (2). No jump of noise ends below it, which matters to
+neurons without noise on a chip with it alone.
 """
 
 

@@ -15,7 +15,7 @@ MAX_TRAJECTORY = 2**27
 """Floats of a trajectory that are kept: 512 MB. Of a longer one, segments are computed again."""
 MAX_KEPT_NOISE = 2**24
 """Random numbers kept from epoch to epoch, at most: 64 MB; the digits need 25 for 8 chips."""
-MAX_CHIP_NOISE = 2**21
+MAX_CHIP_NOISE = 2**23
 """Of one chip: in longer series its noise begins again."""
 SHIFTS = 2**20
 """Numbers among which the noise of a batch of training may begin."""

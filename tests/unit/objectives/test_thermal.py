@@ -45,12 +45,6 @@ def test_the_linewidth_of_an_oscillator_gives_its_thermal_power() -> None:
     assert found == pytest.approx(X_TH, rel=0.05)
 
 
-def test_noise_and_power_are_inverse() -> None:
-    noise = thermal.thermal_noise_per_sqrt_ns(thermal_power=X_TH, tau_ns=3.8)
-    back = thermal.thermal_power_of_noise(noise_per_sqrt_ns=noise, tau_ns=3.8)
-    assert back == pytest.approx(X_TH)
-
-
 def test_energy_is_that_of_the_magnons_of_a_reversed_magnet() -> None:
     """N = 2 Ms V / (g μ_B) of them, each of h f."""
     moment = 800e3 * 50_000e-27

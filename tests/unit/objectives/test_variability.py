@@ -296,6 +296,7 @@ def test_the_highest_power_is_told_at_which_a_score_is_the_claimed_one(exponent:
 def test_a_prediction_is_checked_likewise() -> None:
     objective: Any = objectives.load("spintronic-prediction")
     own = {"layers": 1, "width": 6, "epochs": 1, "trained": "readout", "thermal_power": 1e-3}
+    own |= {"thermal_training": "noise", "ridge": 1e-2}
     outcome = objective.evaluate(
         objective.Params(**own),
         task=Narma10Params(name="narma10", n_train=400, n_test=200),
