@@ -87,6 +87,7 @@ def scene(database_url: str) -> Iterator[Scene]:
 def alone(server_url: str) -> list[tuple[Any, ...]]:
     """The table of an undisturbed study, in a database of its own."""
     with connect(server_url) as connection:
+        connection.execute("DROP DATABASE IF EXISTS alone")  # once before, in the same process
         connection.execute("CREATE DATABASE alone")
     return undisturbed(server_url.replace("/hpo?", "/alone?"), one_trial("alone"))
 
