@@ -27,7 +27,7 @@ section anew and leaves the others as they are; so do `service`, `workers`,
 
 All networks on this page have thermal power 0 (cold oscillators, `docs/how-to/thermal.md`). Their
 accuracies and errors compare solvers, and claim nothing of hardware. Training with thermal noise
-takes about twice as long.
+takes about 1.4 times as long.
 """
 _SECTION = """\
 
