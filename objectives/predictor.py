@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from objectives.classifier import LayeredMember, Measure, traced
 from objectives.contract import Protocol
 from objectives.inspection import Trace
-from objectives.networks.kernels.passes import IDEAL, Chip
+from objectives.networks.kernels.chips import IDEAL, Chip
 from objectives.networks.layered import LayeredNetwork
 from objectives.ridge import RidgeUpdates
 from objectives.scoring import Hardware, device_of, is_finite

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from objectives.networks.kernels.passes import IDEAL, Chip
+from objectives.networks.kernels.chips import IDEAL, Chip
 from objectives.networks.kernels.updates import Updates
 from objectives.networks.layered import LayeredNetwork
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from objectives.networks.devices import drawn, drawn_normals, is_noisy, written
-from objectives.networks.kernels.passes import Chip
+from objectives.networks.kernels.chips import Chip
 from objectives.networks.kernels.sizes import LANES, MAX_CHIP_NOISE, MAX_KEPT_NOISE
 from objectives.networks.kernels.structure import Floats
 from objectives.networks.layered import LayeredNetwork

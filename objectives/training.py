@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from objectives.contract import OnEpoch, Outcome, Progress, Protocol
 from objectives.networks.devices import Training
-from objectives.networks.kernels.passes import IDEAL
+from objectives.networks.kernels.chips import IDEAL
 from objectives.networks.kernels.updates import FusedUpdates, TorchUpdates, Updates
 from objectives.networks.layered import LayeredNetwork
 from objectives.randomness import stream

@@ -50,7 +50,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from objectives.measured import Measured
-from objectives.networks.kernels.passes import Chip
+from objectives.networks.kernels.chips import Chip
 from objectives.networks.kernels.sizes import LANES, MAX_CHIP_NOISE, SHIFTS
 from objectives.networks.kernels.structure import Floats
 from objectives.networks.layered import LayeredNetwork

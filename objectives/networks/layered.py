@@ -38,7 +38,8 @@ from torch import Tensor, nn
 from objectives.networks.drawing import Shape, check_sizes, draw, uniform_within
 from objectives.networks.integrators import Dynamics, Past, State, Stepping
 from objectives.networks.kernels.autograd import fused_series
-from objectives.networks.kernels.passes import IDEAL, Chip, Kernel, steps_between_jumps
+from objectives.networks.kernels.chips import IDEAL, Chip, steps_between_jumps
+from objectives.networks.kernels.passes import Kernel
 from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.structure import SparseStructure
 from objectives.networks.per_layer import PerLayer, of_layers

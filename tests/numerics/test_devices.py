@@ -31,7 +31,7 @@ from objectives.networks.devices import (
     rounded,
     written,
 )
-from objectives.networks.kernels.passes import Chip
+from objectives.networks.kernels.chips import Chip
 from objectives.networks.kernels.sizes import LANES
 from objectives.scoring import noisy_input
 from objectives.solved_equation import refined, solving_steps

@@ -25,7 +25,8 @@ from torch import Tensor
 
 from objectives.networks.kernels import autograd, passes, simd, sizes
 from objectives.networks.kernels.autograd import fused_series
-from objectives.networks.kernels.passes import IDEAL, CtrnnKernel
+from objectives.networks.kernels.chips import IDEAL
+from objectives.networks.kernels.passes import CtrnnKernel
 from objectives.networks.kernels.structure import SparseStructure
 from objectives.networks.layered import LayeredNetwork
 

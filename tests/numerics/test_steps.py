@@ -17,7 +17,7 @@ from objectives.networks.kernels.compiling import kernel
 from objectives.networks.kernels.elementary import tanh
 from objectives.networks.kernels.simd import load, store
 from objectives.networks.kernels.sizes import LANES
-from objectives.networks.kernels.spintronic import cold_step, renormalised, warm_step
+from objectives.networks.kernels.steps import cold_step, renormalised, warm_step
 
 Singles = NDArray[np.float32]
 

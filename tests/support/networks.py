@@ -15,7 +15,7 @@ from torch import Tensor
 from objectives.networks.ctrnn import CtrnnNetwork, CtrnnPhysics
 from objectives.networks.devices import drawn_normals
 from objectives.networks.integrators import EXTRAPOLATION, INTEGRATORS
-from objectives.networks.kernels.passes import IDEAL, Chip
+from objectives.networks.kernels.chips import IDEAL, Chip
 from objectives.networks.kernels.sizes import LANES
 from objectives.networks.layered import LayeredNetwork
 from objectives.networks.spintronic import SpintronicNetwork, SpintronicPhysics

@@ -12,6 +12,10 @@ consecutive float32. Blocks do not interact; each is taken through the whole of 
 
 ``spintronic``, ``ctrnn``
     The kernels of the two networks: their neuron steps, ``forward`` and ``backward``.
+``steps``
+    A step of an oscillator, and a jump of noise.
+``chips``
+    How the neurons of a simulated chip differ from the ideal.
 ``sparse``
     What they share: drives, and the transposed pass of the adjoint.
 ``dense``

@@ -15,9 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from objectives.networks.kernels.chips import IDEAL, Chip
 from objectives.networks.kernels.passes import (
-    IDEAL,
-    Chip,
     CtrnnKernel,
     Kernel,
     Pass,

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from objectives.networks.kernels import learning, sparse
-from objectives.networks.kernels.passes import IDEAL, Chip, Kernel, Pass
+from objectives.networks.kernels.chips import IDEAL, Chip
+from objectives.networks.kernels.passes import Kernel, Pass
 from objectives.networks.kernels.sizes import LANES
 from objectives.networks.kernels.sparse import FOLD
 from objectives.networks.kernels.structure import Floats, Integers

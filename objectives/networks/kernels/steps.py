@@ -1,0 +1,128 @@
+"""Steps of one oscillator on lanes: with thermal power, without, and a jump of noise.
+
+The equations are those of ``networks.oscillator``; x' is x at the end of a step.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from objectives.networks.kernels.compiling import inlined
+from objectives.networks.kernels.elementary import ONE, ZERO, clip, exponential_parts
+from objectives.networks.kernels.simd import square_root, where_less
+
+_HALF = np.float32(0.5)
+_MAX_EXPONENT = np.float32(40.0)
+_MAX_SQUARED = _MAX_EXPONENT * _MAX_EXPONENT
+_NEAR = np.float32(0.34)  # just within ln(2)/2: there k = 0 and r = z
+_NEAR_SQUARED = _NEAR * _NEAR
+_MAX_DECAY = np.float32(80.0)
+_DEEP, _SHALLOW = np.float32(2.0**64), np.float32(2.0**-64)
+_DEEPEST = np.float32(1.5)
+_KICKED_MIN = np.float32(1e-30)  # a jump ends at exactly 0 with probability 0
+
+
+@inlined
+def warm_step(x: Any, drive: Any, g: Any, k: Any) -> Any:
+    """A step of constant drive with thermal power: x', d ln x'/d ln x and d ln x'/d(drive).
+
+    A Riccati equation, dx/dt = k + z x - drive x^2 with z = drive - g, in units of the step. Its
+    solution is a ratio, x(t) = n(t) / d(t). With w^2 = z^2/4 + drive k > 0, and
+    r+- = w -+ z/2, of which the larger is computed and the smaller is drive k over it::
+
+        n(t) = n+ e^wt + n- e^-wt,   2 w n+ = x r- + k,                    2 w n- = x r+ - k
+        d(t) = d+ e^wt + d- e^-wt,   2 w d+ = r+ (1 - x) + x (g + r-),     2 w d- = r- - drive x
+        d ln x'/d ln x   = x / (n d),         at t = 1
+        d ln x'/d(drive) = 1 / (n d) int_0^1 n (d - n) dt
+
+    With E = e^-2w, p = (1 - E) / 2w and m+- = d+- - n+- the integral, over e^2w, is
+    E x (1 - x) + n+ m+ (p - E) - E n- m- (1 - p). Near the threshold w is as small as the root of
+    k, and d+ cancels d-. There n = x (1 - p r+) + k p and d = 1 + p (drive x - r-), over e^w: every
+    result is good to 2e-6, whatever x and k.
+    """
+    z = drive - g
+    half_z = _HALF * z
+    w_squared = half_z * half_z + drive * k
+    w = square_root(w_squared)
+    large = w + where_less(z, ZERO, ZERO - half_z, half_z)
+    inverse = ONE / (w * large)
+    half_w, rest = _HALF * (large * inverse), k * (w * inverse)
+    small = drive * rest
+    twice = where_less(w + w, _MAX_DECAY, w + w, _MAX_DECAY)
+    e, p, q = exponential_parts(ZERO - twice)
+    p = where_less(twice, _NEAR, p, (ONE - e) * half_w)
+    rising = where_less(twice, _NEAR, p - q, (p - e) * half_w)
+    falling = where_less(twice, _NEAR, q, (ONE - p) * half_w)
+    r_minus = where_less(z, ZERO, small, large)
+    r_plus = where_less(z, ZERO, large, small)
+    free, gain = ONE - x, g * x - k
+    d_plus = (r_plus * free + x * (g + r_minus)) * half_w
+    n_plus = where_less(z, ZERO, rest * d_plus, (x * r_minus + k) * half_w)
+    n_minus = (x * r_plus - k) * half_w
+    m_plus = where_less(z, ZERO, r_plus * free + gain, (g - r_plus) * (x + rest)) * half_w
+    m_minus = (r_minus * free - gain) * half_w
+    near = x * (ONE - p * r_plus) + k * p
+    n = where_less(twice, _NEAR, near, n_plus + e * n_minus)
+    far = d_plus + e * ((r_minus - drive * x) * half_w)
+    d = where_less(twice, _NEAR, ONE + p * (drive * x - r_minus), far)
+    moved = n_plus * m_plus * rising - e * (n_minus * m_minus) * falling
+    ratio = ONE / (n * d)
+    return n * n * ratio, e * x * ratio, (e * (x * free) + (w + w) * moved) * ratio
+
+
+@inlined
+def cold_step(x: Any, drive: Any, g: Any) -> Any:
+    """Eq. (2) over a step of constant drive: x'/x, d ln x'/d ln x and d ln x'/d(drive).
+
+    A Bernoulli equation. With z = drive - g, E = exp(z), P = (E - 1)/z and Q = (P - 1)/z:
+
+        x'/x             = E / D,   D = 1 + drive x P = (1 - x) + x (E + g P)
+        d ln x'/d ln x   = 1 / D
+        d ln x'/d(drive) = ((1 - x) + g x Q) / D
+
+    The slopes of the logarithm stay moderate where those of x span the range of E, e^-40 to e^40,
+    and their products over the steps leave that of float32.
+
+    Near z = 0, P and Q come from the polynomial of the exponential instead of from differences.
+    The exponent is clipped to +-40: beyond, E is constant and each 1 in the last line and Q is 0.
+    """
+    z = drive - g
+    z_squared = z * z
+    e, p, q = exponential_parts(clip(z, _MAX_EXPONENT))
+    inverse = ONE / z
+    p = where_less(z_squared, _NEAR_SQUARED, p, (e - ONE) * inverse)
+    ratio = ONE / ((ONE - x) + x * (e + g * p))
+    free = where_less(z_squared, _MAX_SQUARED, ONE, ZERO)
+    q = where_less(z_squared, _NEAR_SQUARED, q, (p - free) * inverse)
+    return e * ratio, ratio, ratio * (free * (ONE - x) + g * x * q)
+
+
+@inlined
+def renormalised(mantissa: Any, depth: Any) -> Any:
+    """x of any size as mantissa 2^(-64 depth): mantissa, depth, and x as float32, or 0.
+
+    Without thermal power nothing keeps x from falling: by e^40 in a step, step after step. The
+    mantissa stays within 2^-64 and 1, but for depth 0: then every factor of a step, e^-40 to e^40,
+    leaves it a normal number, and the product is as exact as that of numbers which need no depth.
+    An x below 2^-128 counts as 0 beside 1, which it is to 32 digits even after the largest growth.
+    """
+    low = where_less(mantissa, _SHALLOW, ONE, ZERO)
+    high = where_less(mantissa, ONE, ZERO, where_less(depth, _HALF, ZERO, ONE))
+    depth = depth + (low - high)
+    scale = where_less(_HALF, low, _DEEP, where_less(_HALF, high, _SHALLOW, ONE))
+    mantissa = mantissa * scale
+    x = where_less(depth, _HALF, mantissa, mantissa * _SHALLOW)
+    return mantissa, depth, where_less(depth, _DEEPEST, x, ZERO)
+
+
+@inlined
+def after_noise_kick(x: Any, along: Any, across: Any) -> Any:
+    """The power x = |c|^2 after a jump of c, at most 1, and d ln x'/d ln x; NaN stays NaN."""
+    root = square_root(where_less(x, ZERO, ZERO, x))
+    c = root + along
+    after = c * c + across * across
+    after = where_less(after, _KICKED_MIN, _KICKED_MIN, after)
+    slope = where_less(ONE, after, ZERO, root * c / after)
+    return where_less(ONE, after, ONE, after), slope
