@@ -20,7 +20,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import checkpoints, slots
 from hpo.postgres.connect import Storage
 from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 
 Table = list[tuple[Any, ...]]
 
@@ -157,7 +157,7 @@ def _optuna_violations(storage: Storage, snapshot: StudySnapshot) -> Iterator[st
             yield f"Optuna reads {seen}, the ledger {ours}"
 
 
-def _as_optuna(slot: Slot) -> tuple[Any, ...]:
+def _as_optuna(slot: Trial) -> tuple[Any, ...]:
     return (slot.number, str(slot.state), slot.score, dict(slot.params), slot.steps)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.study.trials import Expected, Member, Phase, Slot, SlotState
+from hpo.study.trials import Expected, Member, Phase, Trial, SlotState
 from hpo.views import json_records
 from hpo.views.report import lineage
 
@@ -61,7 +61,7 @@ def write_whole(text: str, path: Path) -> None:
     os.replace(draft, path)
 
 
-def _trial(slot: Slot) -> dict[str, Any]:
+def _trial(slot: Trial) -> dict[str, Any]:
     return {
         "phase": slot.phase,
         "number": slot.number,
@@ -113,8 +113,8 @@ def read(path: Path) -> StudySnapshot:
     )
 
 
-def _slot(item: dict[str, Any], columns: list[str], at: datetime, came: dict[str, Any]) -> Slot:
-    return Slot(
+def _slot(item: dict[str, Any], columns: list[str], at: datetime, came: dict[str, Any]) -> Trial:
+    return Trial(
         phase=Phase(item["phase"]),
         number=item["number"],
         source=item["source"],

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from hpo.study.snapshot import StudySnapshot
-from hpo.study.trials import Member, Slot
+from hpo.study.trials import Member, Trial
 from hpo.views.numbers.study_figure import quartiles, trained
 from objectives import physics
 from reproduction import jobs, readings
@@ -260,7 +260,7 @@ def finished(snapshot: StudySnapshot | None) -> bool:
     return snapshot is not None and len(trained(snapshot)) == snapshot.spec.budget.trials
 
 
-def _key(slot: Slot) -> tuple[Any, ...]:
+def _key(slot: Trial) -> tuple[Any, ...]:
     return tuple(sorted((name, value) for name, value in slot.params.items()))
 
 

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from hpo.study.snapshot import StudySnapshot
-from hpo.study.trials import Slot
+from hpo.study.trials import Trial
 from hpo.views.numbers.study_figure import trained
 from objectives.contract import Protocol
 from objectives.inspection import NetworkObjective
@@ -102,7 +102,7 @@ def spectral_mean(series: NDArray[np.floating[Any]], dt_ns: float) -> float:
     return float((frequencies * power).sum() / power.sum())
 
 
-def _measure(snapshot: StudySnapshot, slot: Slot, seed: int, reading: Reading) -> dict[str, Any]:
+def _measure(snapshot: StudySnapshot, slot: Trial, seed: int, reading: Reading) -> dict[str, Any]:
     torch.set_num_threads(1)
     spec = snapshot.spec
     objective = spec.objective_impl

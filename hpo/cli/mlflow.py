@@ -27,7 +27,7 @@ from hpo.study.trials import slot_name
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot
     from hpo.study.spec import StudySpec
-    from hpo.study.trials import Slot
+    from hpo.study.trials import Trial
 
 _HASH, _SLOT, _DIGEST, _STATE = "hpo.spec_hash", "hpo.slot", "hpo.digest", "hpo.state"
 """Tags: of the experiment the study's hash; of a run which slot it is, what it holds, how it ended.
@@ -195,18 +195,18 @@ def _runs(snapshot: StudySnapshot) -> Iterator[_Run]:
         )
 
 
-def _seed(slot: Slot) -> Mapping[str, object]:
+def _seed(slot: Trial) -> Mapping[str, object]:
     """The fresh seed of a confirmation, whose parameters are those of the run above it."""
     return {"seed": slot.members[0].seed} if slot.members else {}
 
 
-def _scores(spec: StudySpec, slot: Slot) -> Sequence[float]:
+def _scores(spec: StudySpec, slot: Trial) -> Sequence[float]:
     """Mean score of the finished networks by epoch; of the first one where none is finished."""
     curves = [m.curve for m in slot.members if m.curve]
     return _mean(curves) if curves else slot.steps[: spec.budget.epochs]
 
 
-def _losses(slot: Slot) -> Sequence[float]:
+def _losses(slot: Trial) -> Sequence[float]:
     return _mean([m.loss_curve for m in slot.members if m.loss_curve])
 
 

@@ -26,7 +26,7 @@ from hpo.errors import StudyError
 
 if TYPE_CHECKING:
     from hpo.study.snapshot import StudySnapshot
-    from hpo.study.trials import Slot
+    from hpo.study.trials import Trial
 
 
 @command(
@@ -90,7 +90,7 @@ def trials(arguments: argparse.Namespace) -> int:
     return tell(arguments, record, *lines)
 
 
-def _sorted(snapshot: StudySnapshot, slots: list[Slot], column: str) -> list[Slot]:
+def _sorted(snapshot: StudySnapshot, slots: list[Trial], column: str) -> list[Trial]:
     """By a column; those that have nothing in it come last.
 
     Scores that compare come first: a curve that was cut short has a last value, no score.
@@ -99,7 +99,7 @@ def _sorted(snapshot: StudySnapshot, slots: list[Slot], column: str) -> list[Slo
 
     spec = snapshot.spec
     sign = -1.0 if spec.maximize else 1.0
-    keys: dict[str, Callable[[Slot], Any]] = {
+    keys: dict[str, Callable[[Trial], Any]] = {
         "score": lambda s: None if s.score is None else (not s.compares, sign * s.score),
         "trial": lambda s: s.number,
         "state": lambda s: s.state,
@@ -112,7 +112,7 @@ def _sorted(snapshot: StudySnapshot, slots: list[Slot], column: str) -> list[Slo
             f"{did_you_mean(column, [*keys, *spec.parameters])}"
         )
 
-    def parameter(slot: Slot) -> Any:
+    def parameter(slot: Trial) -> Any:
         return slot.params.get(column)
 
     key = keys.get(column, parameter)
@@ -121,7 +121,7 @@ def _sorted(snapshot: StudySnapshot, slots: list[Slot], column: str) -> list[Slo
     return [slot for _, slot in (*known, *(pair for pair in found if pair[0] is None))]
 
 
-def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
+def _rows(snapshot: StudySnapshot, slots: Sequence[Trial]) -> list[list[str]]:
     from hpo.views import formatting
     from hpo.views.terminal import tables
 
@@ -154,7 +154,7 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Slot]) -> list[list[str]]:
     return rows
 
 
-def _print_csv(snapshot: StudySnapshot, slots: Sequence[Slot]) -> None:
+def _print_csv(snapshot: StudySnapshot, slots: Sequence[Trial]) -> None:
     from hpo.study import caveats, effort, endings, thermal_power
     from hpo.study.confirmation import SOLVED_SCORE
     from hpo.views import formatting

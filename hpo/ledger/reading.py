@@ -37,9 +37,9 @@ from hpo.study.trials import (
     Member,
     Past,
     Phase,
-    Slot,
     SlotState,
     Suggestion,
+    Trial,
     slot_name,
 )
 
@@ -102,7 +102,7 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
 
 
 def _expected(
-    spec: StudySpec, rows: Sequence[Row[Any]], built: Sequence[Slot]
+    spec: StudySpec, rows: Sequence[Row[Any]], built: Sequence[Trial]
 ) -> dict[int, Expected]:
     """What is expected of complete trials, from all slots of a study in order."""
     if spec.confirm is None or spec.confirm.by != "expected":
@@ -343,9 +343,9 @@ def _members_by_slot(connection: Connection, query: Select[Any]) -> dict[int, li
     return found
 
 
-def _slot(row: Row[Any], trained: Iterable[Member], now: datetime) -> Slot:
+def _slot(row: Row[Any], trained: Iterable[Member], now: datetime) -> Trial:
     sound(row)
-    return Slot(
+    return Trial(
         phase=Phase(row.phase),
         number=row.number,
         source=row.source,

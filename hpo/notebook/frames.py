@@ -10,7 +10,7 @@ from hpo.errors import HpoError
 from hpo.study import effort, endings
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Phase, Slot
+from hpo.study.trials import Phase, Trial
 from hpo.views import formatting
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def trials(snapshot: StudySnapshot) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(["score", *costs], "float64"))
 
 
-def _fact(spec: StudySpec, slot: Slot, name: str) -> Any:
+def _fact(spec: StudySpec, slot: Trial, name: str) -> Any:
     """A value of a trial that a table holds: plain texts and numbers."""
     if name == "epochs":
         return effort.of_slot(spec, slot)
@@ -66,7 +66,7 @@ def curves(snapshot: StudySnapshot) -> pd.DataFrame:
     return frame.astype({"score": "float64", "loss": "float64"} if rows else {})
 
 
-def _epochs(spec: StudySpec, slot: Slot) -> Iterator[tuple[str, int, int, int, float, float]]:
+def _epochs(spec: StudySpec, slot: Trial) -> Iterator[tuple[str, int, int, int, float, float]]:
     """Rows of one slot; of a curve that was cut short, what the network reported until then."""
     trial, first = slot.number, 0
     if slot.phase == Phase.CONFIRM and slot.source is not None and spec.confirm is not None:

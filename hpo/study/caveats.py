@@ -16,7 +16,7 @@ from hpo.study.score_text import differs, score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.summary import ConfirmedSummary
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 from objectives.contract import Protocol, Solved, Thermal
 
 SOLVED, AT_STEP = "on the solved equation", "at the study's step"
@@ -184,7 +184,7 @@ def _warning(basis: Sequence[str], found: Sequence[str], remedy: str, *, partly:
 # --- a study that selects nothing -----------------------------------------------------------------
 
 
-def sweep_basis(spec: StudySpec, points: Sequence[Slot]) -> str:
+def sweep_basis(spec: StudySpec, points: Sequence[Trial]) -> str:
     """Whether the scores of measured points are those of the equation; see ``basis``."""
     checked = sum(slot.checked for slot in points)
     if checked == len(points):
@@ -195,7 +195,7 @@ def sweep_basis(spec: StudySpec, points: Sequence[Slot]) -> str:
     return f"not tested {SOLVED}" if tested else ""
 
 
-def sweep_remark(spec: StudySpec, points: Sequence[Slot]) -> str:
+def sweep_remark(spec: StudySpec, points: Sequence[Trial]) -> str:
     """What is wrong with measured points, and what to do; mostly empty: see ``remark``."""
     return _sentence(*_sweep_findings(spec, points, "them"), partly=_partly(points))
 
@@ -210,22 +210,22 @@ def sweep_warning(snapshot: StudySnapshot) -> str:
     return _warning([where] * (where != SOLVED), found, remedy, partly=_partly(points))
 
 
-def measured(snapshot: StudySnapshot) -> list[Slot]:
+def measured(snapshot: StudySnapshot) -> list[Trial]:
     """The points that a study has measured."""
     return [s for s in snapshot.search if s.state == SlotState.COMPLETE and s.members]
 
 
-def _partly(points: Sequence[Slot]) -> bool:
+def _partly(points: Sequence[Trial]) -> bool:
     return any(s.checks for s in points) and not all(s.checked for s in points)
 
 
-def _cold(spec: StudySpec, slot: Slot) -> bool:
+def _cold(spec: StudySpec, slot: Trial) -> bool:
     """Whether the score of a measured point is not that of a warm oscillator."""
     claimed = statistics.fmean(slot.claimed)
     return bool(thermal_power.findings(spec, claimed, slot.thermal))
 
 
-def _sweep_findings(spec: StudySpec, points: Sequence[Slot], them: str) -> tuple[list[str], str]:
+def _sweep_findings(spec: StudySpec, points: Sequence[Trial], them: str) -> tuple[list[str], str]:
     checks = [solved for slot in points for solved in slot.checks]
     of_step = [s for s in points if s.checks and differs(spec, *s.compared)]
     found = []

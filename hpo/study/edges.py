@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from hpo.study.dimensions import split
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 
 LEAST = 20
 """So many trials must be settled before anything is said."""
@@ -59,20 +59,20 @@ def edges(snapshot: StudySnapshot) -> list[Edge]:
     return [edge for edge in found if edge is not None]
 
 
-def _best(snapshot: StudySnapshot) -> list[Slot]:
+def _best(snapshot: StudySnapshot) -> list[Trial]:
     """The best of different parameters: complete ones first, then those that left a race."""
     spec = snapshot.spec
     left = [s for s in snapshot.search if s.compares and s.state != SlotState.COMPLETE]
     sign = -1.0 if spec.maximize else 1.0
     left.sort(key=lambda slot: (sign * (slot.score or 0.0), slot.number))
-    distinct: dict[tuple[Any, ...], Slot] = {}
+    distinct: dict[tuple[Any, ...], Trial] = {}
     for slot in (*snapshot.ranking, *left):
         distinct.setdefault(tuple(slot.params.get(name) for name in spec.dimensions), slot)
     found = list(distinct.values())
     return found[: max(BEST, len(found) // 10)]
 
 
-def _edge(spec: StudySpec, name: str, best: Sequence[Slot]) -> Edge | None:
+def _edge(spec: StudySpec, name: str, best: Sequence[Trial]) -> Edge | None:
     dimension = spec.dimensions[name]
     low, high = dimension.low or 0, dimension.high or 0
     places = [_place(spec, name, slot) for slot in best]
@@ -91,7 +91,7 @@ def _edge(spec: StudySpec, name: str, best: Sequence[Slot]) -> Edge | None:
     return Edge(parameter=name, bound=bound, value=value, trials=trials, of=n, widen=widen)
 
 
-def _place(spec: StudySpec, name: str, slot: Slot) -> float:
+def _place(spec: StudySpec, name: str, slot: Trial) -> float:
     """Where a trial lies in a range: 0 at its low end, 1 at its high one; of a log range by it."""
     dimension = spec.dimensions[name]
     low, high = float(dimension.low or 0), float(dimension.high or 0)
@@ -162,7 +162,7 @@ def _limit(spec: StudySpec, name: str, bound: Literal["low", "high"]) -> tuple[f
     return None, True
 
 
-def _allowed(spec: StudySpec, slot: Slot, name: str, value: float | int) -> bool:
+def _allowed(spec: StudySpec, slot: Trial, name: str, value: float | int) -> bool:
     """Whether the objective accepts a value beside the parameters of a trial."""
     try:
         spec.params({**slot.params, name: value})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Phase, Slot, SlotState
+from hpo.study.trials import Phase, SlotState, Trial
 
 
 def of_steps(spec: StudySpec, n_steps: int, *, complete: bool = False) -> int:
@@ -25,7 +25,7 @@ def of_steps(spec: StudySpec, n_steps: int, *, complete: bool = False) -> int:
     return n_steps if n_steps <= epochs else (n_steps - epochs + 1) * epochs
 
 
-def of_slot(spec: StudySpec, slot: Slot) -> int:
+def of_slot(spec: StudySpec, slot: Trial) -> int:
     """Epochs of the networks of a slot that were trained; those under way are not known yet."""
     if slot.phase == Phase.CONFIRM:
         return len(slot.members) * spec.confirm_epochs

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Phase, Slot, SlotState
+from hpo.study.trials import Phase, SlotState, Trial
 
 
 class Ending(StrEnum):
@@ -19,7 +19,7 @@ class Ending(StrEnum):
     NETWORKS = "not replicated further"
 
 
-def ending(spec: StudySpec, slot: Slot) -> Ending | None:
+def ending(spec: StudySpec, slot: Trial) -> Ending | None:
     """How a trial ended early, whoever excluded it since; None of others."""
     state = slot.state
     if state == SlotState.EXCLUDED and slot.amendments:
@@ -29,7 +29,7 @@ def ending(spec: StudySpec, slot: Slot) -> Ending | None:
     return Ending.NETWORKS if networks(spec, slot) else Ending.CURVE
 
 
-def networks(spec: StudySpec, slot: Slot) -> int:
+def networks(spec: StudySpec, slot: Trial) -> int:
     """How many networks of a trial were trained to their end.
 
     A pruner that ends a trial at the last epoch of its first network ends it before that is stored.
@@ -38,7 +38,7 @@ def networks(spec: StudySpec, slot: Slot) -> int:
     return max(len(slot.members), int(whole))
 
 
-def after(spec: StudySpec, slot: Slot) -> str:
+def after(spec: StudySpec, slot: Trial) -> str:
     """How far a trial came that ended early: ``5 of 60 epochs`` or ``1 of 4 networks``."""
     how = ending(spec, slot)
     if how is None:

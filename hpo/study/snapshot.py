@@ -12,7 +12,7 @@ from enum import StrEnum
 from hpo.study import pareto
 from hpo.study.confirmation import Confirmation
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Expected, Phase, Slot, SlotState
+from hpo.study.trials import Expected, Phase, SlotState, Trial
 
 
 class StudyState(StrEnum):
@@ -61,9 +61,9 @@ class StudySnapshot:
     created_at: datetime
     now: datetime
     """The database's clock."""
-    search: tuple[Slot, ...]
+    search: tuple[Trial, ...]
     """In order of their numbers."""
-    confirm: tuple[Slot, ...] = ()
+    confirm: tuple[Trial, ...] = ()
     workers: tuple[WorkerInfo, ...] = field(default=())
     """Workers seen on this database lately, whatever study they work on."""
     search_end: int | None = None
@@ -112,7 +112,7 @@ class StudySnapshot:
         return sum(slot.state != SlotState.RUNNING for slot in self.search)
 
     @property
-    def ranking(self) -> list[Slot]:
+    def ranking(self) -> list[Trial]:
         """Complete search slots, best by ``claimed`` first; of equals the earlier one.
 
         Of a study with costs, no trial is simply the best: these are the trials of its front, in
@@ -124,18 +124,18 @@ class StudySnapshot:
         sign = -1.0 if self.spec.maximize else 1.0
         return sorted(slots, key=lambda slot: (sign * (self.claimed(slot) or 0.0), slot.number))
 
-    def claimed(self, slot: Slot) -> float | None:
+    def claimed(self, slot: Trial) -> float | None:
         """What the search claims of a configuration: what is ``expected`` of it, else its score."""
         known = self.expected.get(slot.number)
         return slot.score if known is None else known.mean
 
     @property
-    def front(self) -> list[Slot]:
+    def front(self) -> list[Trial]:
         """Complete trials that no other beats in score and costs, cheapest first."""
         return pareto.front(self.spec, complete(self.search)) if self.spec.costs else []
 
     @property
-    def best(self) -> Slot | None:
+    def best(self) -> Trial | None:
         """The incumbent; None of a study that selects nothing: see ``StudySpec.selects``.
 
         Of a study with costs, that of ``confirmed``, else the first of ``ranking``: the cheapest
@@ -169,7 +169,7 @@ class StudySnapshot:
         confirm = self.spec.confirm
         if confirm is None:
             return []
-        by_source: dict[int | None, list[Slot]] = {}
+        by_source: dict[int | None, list[Trial]] = {}
         for slot in self.confirm:
             by_source.setdefault(slot.source, []).append(slot)
         chosen = [slot for slot in self.ranking[: confirm.top] if slot.number in by_source]
@@ -181,7 +181,7 @@ class StudySnapshot:
 
 
 def _confirmation(
-    study: StudySnapshot, slot: Slot, fresh: Sequence[Slot], wanted: int
+    study: StudySnapshot, slot: Trial, fresh: Sequence[Trial], wanted: int
 ) -> Confirmation:
     spec, claimed = study.spec, study.claimed(slot)
     scored = [(c, c.score) for c in fresh if c.score is not None]
@@ -205,7 +205,7 @@ def _confirmation(
     )
 
 
-def told(spec: StudySpec, *slots: Slot) -> dict[str, float]:
+def told(spec: StudySpec, *slots: Trial) -> dict[str, float]:
     """Means over the networks of slots of all that the objective tells of costs, by name."""
     costs = {}
     for name in spec.objective_impl.costs if spec.costs else ():
@@ -215,6 +215,6 @@ def told(spec: StudySpec, *slots: Slot) -> dict[str, float]:
     return costs
 
 
-def complete(slots: Sequence[Slot]) -> list[Slot]:
+def complete(slots: Sequence[Trial]) -> list[Trial]:
     """Slots with a result that counts."""
     return [s for s in slots if s.state == SlotState.COMPLETE and s.score is not None]

@@ -147,7 +147,7 @@ class Amendment:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Slot:
+class Trial:
     """One slot: a search trial with Optuna's number, or one confirmation training."""
 
     phase: Phase

@@ -9,7 +9,7 @@ from hpo.study.dimensions import split
 from hpo.study.score_text import is_percent, score_text
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 
 _UNITS = {
     **{unit: unit for unit in ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")},
@@ -105,13 +105,13 @@ def point_text(spec: StudySpec, score: float, std: float | None, costs: Sequence
     return f"{text} at {quantities(named)}" if named else text
 
 
-def state_text(spec: StudySpec, slot: Slot) -> str:
+def state_text(spec: StudySpec, slot: Trial) -> str:
     """How a slot stands: its state, and of one that was ended early in which way."""
     how = endings.ending(spec, slot) if slot.state == SlotState.PRUNED else None
     return how or slot.state
 
 
-def partial_text(spec: StudySpec, slot: Slot, score: float) -> str:
+def partial_text(spec: StudySpec, slot: Trial, score: float) -> str:
     """The score of a slot with its cost, and if it was ended early after how much training.
 
     ``51.3 % after 5 of 60 epochs`` is the last value of a learning curve, and no score.

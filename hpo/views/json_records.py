@@ -18,7 +18,7 @@ from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.summary import ConfirmedSummary, StudySummary
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 from hpo.views import verdict
 
 _POINT = ("number", "score", "cost", "params")
@@ -60,7 +60,7 @@ def _picked(item: object, *names: str) -> dict[str, Any]:
     return {name: getattr(item, name) for name in names}
 
 
-def _scored(spec: StudySpec, slot: Slot, names: Iterable[str]) -> dict[str, Any]:
+def _scored(spec: StudySpec, slot: Trial, names: Iterable[str]) -> dict[str, Any]:
     """The same of a trial; ``cost`` is what it costs, of several costs numbers by name."""
     found: dict[str, Any] = {**vars(slot), "cost": spec.told_costs(slot.costs)}
     return {name: found[name] for name in names}
@@ -96,7 +96,7 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
     }
 
 
-def expected(snapshot: StudySnapshot, slot: Slot) -> dict[str, float]:
+def expected(snapshot: StudySnapshot, slot: Trial) -> dict[str, float]:
     """What is expected of a trial, and how well it is known, where the study asks for it."""
     known = snapshot.expected.get(slot.number)
     return {} if known is None else {"expected": known.mean, "expected_std": known.std}
@@ -162,7 +162,7 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
     }
 
 
-def trial(spec: StudySpec, slot: Slot, *, curves: bool = False) -> dict[str, Any]:
+def trial(spec: StudySpec, slot: Trial, *, curves: bool = False) -> dict[str, Any]:
     """A slot with all its members; their curves on demand.
 
     ``epochs`` is what was trained of it; ``ended`` says in which way a trial was ended early.

@@ -17,7 +17,7 @@ from hpo.study.dimensions import split
 from hpo.study.score_text import is_percent, score_text
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import VARIABILITY, StudySpec
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 from hpo.views.formatting import (
     cost_word,
     difference_text,
@@ -312,7 +312,7 @@ def named(snapshot: StudySnapshot) -> str:
     return "most accurate" if is_percent(spec) else "best by score alone"
 
 
-def scored(snapshot: StudySnapshot, slot: Slot) -> str:
+def scored(snapshot: StudySnapshot, slot: Trial) -> str:
     """``, expected; its network scored 94.1 %``: where what is claimed is no score; else empty."""
     if slot.number not in snapshot.expected or slot.score is None:
         return ""

@@ -22,7 +22,7 @@ from hpo.worker import provenance
 from hpo.worker.artifact_maker import ArtifactMaker
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
 from hpo.worker.notifier import Notifier
-from hpo.worker.trial import StoppedError, Trial
+from hpo.worker.trial import StoppedError, TrialRun
 from objectives.contract import UnavailableError
 
 log = logging.getLogger(__name__)
@@ -197,7 +197,7 @@ class Worker:
         self._heart.say(str(claim))
         begun, pause_s = time.monotonic(), 0.0
         try:
-            Trial(self._ledger, claim, self._heart).run()
+            TrialRun(self._ledger, claim, self._heart).run()
             log.info("%s settled after %.1f s", claim, time.monotonic() - begun)
         except StoppedError:
             log.info("%s is left to the next worker", claim)

@@ -45,7 +45,7 @@ class StoppedError(Exception):
     """The worker was told to stop; the slot is safe and free for the next one."""
 
 
-class Trial:
+class TrialRun:
     """One claimed slot in work."""
 
     suggestion_s = 0.1
@@ -149,7 +149,7 @@ class Trial:
         began_s = time.monotonic()
         claim = self._claim
         suggestion = suggest.suggest(claim.spec, claim.number, history, claim.enqueued)
-        Trial.suggestion_s = time.monotonic() - began_s
+        TrialRun.suggestion_s = time.monotonic() - began_s
         return suggestion
 
     def _replay(self, course: TrialProgress, members: Sequence[Member]) -> None:

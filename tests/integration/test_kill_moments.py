@@ -17,7 +17,7 @@ from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Member, Slot, SlotState
+from hpo.study.trials import Member, SlotState, Trial
 
 LEASE_S = 2.0
 HEIR_S = 5.0
@@ -39,7 +39,7 @@ def one_trial(name: str, **fixed: object) -> StudySpec:
     return toy_spec(name, budget=budget, fixed=fixed, confirm=None)
 
 
-def slot(ledger: Ledger) -> Slot:
+def slot(ledger: Ledger) -> Trial:
     return ledger.snapshot("killed").search[0]
 
 

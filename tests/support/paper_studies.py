@@ -10,7 +10,7 @@ import snapshots
 
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 from reproduction import jobs
 
 Accuracy = Callable[[dict[str, float]], float]
@@ -21,7 +21,7 @@ def study(name: str, accuracy: Accuracy, **info: Accuracy) -> StudySnapshot:
     spec = next(job for job in jobs.JOBS if job.name == name).spec()
     draw = random.Random(0)
 
-    def one(number: int) -> Slot:
+    def one(number: int) -> Trial:
         params = spec.point(number) if spec.sweep else sampled(spec, draw)
         values = {k: v for k, v in {**spec.fixed, **params}.items() if isinstance(v, int | float)}
         told = {"n_synapses": 2896} | {key: f(values) for key, f in info.items()}

@@ -14,7 +14,7 @@ from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Member, Phase, Slot, SlotState
+from hpo.study.trials import Member, Phase, SlotState, Trial
 from objectives.contract import Solved, Thermal
 
 START = datetime(2025, 3, 1, 9, 0, tzinfo=UTC)
@@ -71,7 +71,7 @@ def member(index: int, curve: tuple[float, ...], *, score: float | None = None) 
     )
 
 
-def slot(number: int, state: SlotState, **changes: Any) -> Slot:
+def slot(number: int, state: SlotState, **changes: Any) -> Trial:
     """A search slot with plausible defaults."""
     values: dict[str, Any] = {
         "phase": Phase.SEARCH,
@@ -98,10 +98,10 @@ def slot(number: int, state: SlotState, **changes: Any) -> Slot:
             "seconds": 120.0 + number,
         },
     }
-    return Slot(**{**values, **changes})
+    return Trial(**{**values, **changes})
 
 
-def confirmation(source: int, index: int, score: float | None, **changes: Any) -> Slot:
+def confirmation(source: int, index: int, score: float | None, **changes: Any) -> Trial:
     """One fresh seed of a confirmation; without a score, a failed one."""
     state = SlotState.FAILED if score is None else SlotState.COMPLETE
     members = () if score is None else (replace(member(index, (score,)), curve=()),)
@@ -138,7 +138,13 @@ def thermal(**changes: Any) -> Thermal:
 
 
 def snapshot(
-    study: StudySpec, search: tuple[Slot, ...] = (), confirm: tuple[Slot, ...] = (), **changes: Any
+    study: StudySpec,
+    search: tuple[Trial, ...] = (),
+    confirm: tuple[Trial, ...] = (),
+    **changes: Any,
+    search: tuple[Trial, ...] = (),
+    confirm: tuple[Trial, ...] = (),
+    **changes: Any,
 ) -> StudySnapshot:
     """A snapshot of some slots."""
     values: dict[str, Any] = {
@@ -167,7 +173,7 @@ def worker(name: str = "toy-study@host-1", **changes: Any) -> WorkerInfo:
     return WorkerInfo(**{**values, **changes})
 
 
-FEW_TRIALS: dict[str, tuple[Slot, ...]] = {
+FEW_TRIALS: dict[str, tuple[Trial, ...]] = {
     "empty": (),
     "running": (slot(0, SlotState.RUNNING, params={}, lineage={}, settled_at=None),),
     "one": (slot(0, SlotState.COMPLETE),),
@@ -192,7 +198,7 @@ def realistic(study: StudySpec, *, confirmed: bool = True, seed: int = 0) -> Stu
     return replace(plain, confirm=tuple(fresh))
 
 
-def _trial(study: StudySpec, number: int, generator: random.Random) -> Slot:
+def _trial(study: StudySpec, number: int, generator: random.Random) -> Trial:
     skill = min(1.0, number / study.budget.trials + 0.15)
     params = {name: _suggest(study, name, skill, generator) for name in study.space}
     lost = sum(_badness(study, name, value) for name, value in params.items())

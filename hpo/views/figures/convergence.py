@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from hpo.study import score_text
 from hpo.study.endings import Ending, ending
 from hpo.study.snapshot import StudySnapshot
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting
 from hpo.views.figures.confirmed import confirmed_hover
 from hpo.views.figures.study_figure import rgba
@@ -113,12 +113,12 @@ def _trials(
     return [*traces, _edge(clock, off, height, text, name="off scale", marker=look)]
 
 
-def _at(clock: Clock, slots: Sequence[Slot]) -> list[float]:
+def _at(clock: Clock, slots: Sequence[Trial]) -> list[float]:
     return [clock.at[slot.number] for slot in slots]
 
 
 def _edge(
-    clock: Clock, slots: Sequence[Slot], y: float, text: list[str], **look: Any
+    clock: Clock, slots: Sequence[Trial], y: float, text: list[str], **look: Any
 ) -> go.Scatter:
     """Markers at one height of the plot, whatever the range of its axis."""
     trace = markers(_at(clock, slots), [y] * len(slots), text, on_edge=True, **look)

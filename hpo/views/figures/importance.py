@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Slot
+from hpo.study.trials import Trial
 from hpo.views import formatting
 from hpo.views.figures.style import focus, hover, log_axis, markers, position, safe, style
 from hpo.views.figures.thinning import sample
@@ -127,7 +127,7 @@ def _panel(
     pair: tuple[str, ...],
     axes: Sequence[Sequence[ParamValue]],
     z: NDArray[Any],
-    shown: Sequence[Slot],
+    shown: Sequence[Trial],
 ) -> list[Any]:
     spec = snapshot.spec
     x, y = ([position(value) for value in axis] for axis in axes)
@@ -152,7 +152,7 @@ def _panel(
 
 
 def _dots(
-    spec: StudySpec, pair: tuple[str, ...], slots: Sequence[Slot], name: str, look: dict[str, Any]
+    spec: StudySpec, pair: tuple[str, ...], slots: Sequence[Trial], name: str, look: dict[str, Any]
 ) -> go.Scatter:
     x, y = ([position(slot.params[key]) for slot in slots] for key in pair)
     return markers(x, y, [hover(spec, slot) for slot in slots], name=name, marker=look)
@@ -192,7 +192,7 @@ def _place(spec: StudySpec, name: str, value: ParamValue) -> float:
 
 def _smooth(
     spec: StudySpec,
-    trials: Sequence[Slot],
+    trials: Sequence[Trial],
     pair: tuple[str, ...],
     axes: Sequence[Sequence[ParamValue]],
     view: tuple[float, float],

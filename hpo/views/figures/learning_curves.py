@@ -12,7 +12,7 @@ from hpo.study import score_text
 from hpo.study.endings import Ending, after, ending
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Slot
+from hpo.study.trials import Trial
 from hpo.views import formatting
 from hpo.views.figures.style import add_reported_band, markers, style
 from hpo.views.figures.thinning import sample
@@ -41,7 +41,7 @@ def learning_curves(snapshot: StudySnapshot) -> go.Figure:
     return figure
 
 
-def _add_best_curves(figure: go.Figure, spec: StudySpec, slot: Slot, colour: str) -> None:
+def _add_best_curves(figure: go.Figure, spec: StudySpec, slot: Trial, colour: str) -> None:
     """A thin line per member and a thick one for their mean."""
     curves = _curves(spec, slot)
     name = (
@@ -54,7 +54,7 @@ def _add_best_curves(figure: go.Figure, spec: StudySpec, slot: Slot, colour: str
     figure.add_traces([members, mean])
 
 
-def _add_grey_curves(figure: go.Figure, spec: StudySpec, slots: list[Slot]) -> None:
+def _add_grey_curves(figure: go.Figure, spec: StudySpec, slots: list[Trial]) -> None:
     """One line per trial, the mean of its networks, and a mark where it was ended early."""
     curves = {slot.number: _mean_curve(_curves(spec, slot)) for slot in slots}
     if slots:
@@ -70,7 +70,7 @@ def _add_grey_curves(figure: go.Figure, spec: StudySpec, slots: list[Slot]) -> N
             figure.add_trace(markers(epochs, lasts, text, name=how, marker=marker))
 
 
-def _curves(spec: StudySpec, slot: Slot) -> list[list[float]]:
+def _curves(spec: StudySpec, slot: Trial) -> list[list[float]]:
     """Curves of the finished members; of a trial that has none, what its first one reported.
 
     See ``pruning.Timeline``: a trial's first steps are the epochs of its first member.

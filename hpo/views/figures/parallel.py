@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Slot
+from hpo.study.trials import Trial
 from hpo.views import formatting, verdict
 from hpo.views.figures.style import DASHED, focus, safe, style
 from hpo.views.figures.thinning import sample
@@ -37,7 +37,7 @@ def parallel(snapshot: StudySnapshot) -> go.Figure | None:
         return None
     low, high = focus(snapshot)
 
-    def lines(slots: Sequence[Slot], name: str, colour: str, width: float) -> go.Scatter:
+    def lines(slots: Sequence[Trial], name: str, colour: str, width: float) -> go.Scatter:
         x: list[float | None] = []
         text: list[str] = []
         for slot in slots:
@@ -70,7 +70,7 @@ def parallel(snapshot: StudySnapshot) -> go.Figure | None:
     return figure.update_xaxes(visible=False, range=[-0.02, 1.02])
 
 
-def _best(spec: StudySpec, trials: Sequence[Slot]) -> list[Slot]:
+def _best(spec: StudySpec, trials: Sequence[Trial]) -> list[Trial]:
     """The best tenth, at least one; best last, so that it is drawn above the others."""
     sign = 1.0 if spec.maximize else -1.0
     ranked = sorted(trials, key=lambda slot: sign * axis_score(spec, slot))

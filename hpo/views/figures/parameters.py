@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting, verdict
 from hpo.views.figures.style import (
     DASHED,
@@ -64,7 +64,7 @@ def card(snapshot: StudySnapshot) -> go.Figure:
 
 
 def _grid(
-    snapshot: StudySnapshot, names: Sequence[str], shown: Sequence[Slot], *, coloured: bool
+    snapshot: StudySnapshot, names: Sequence[str], shown: Sequence[Trial], *, coloured: bool
 ) -> tuple[go.Figure, int]:
     """A panel per parameter, row by row, and the number of rows; scores off scale at the edge."""
     spec, view = snapshot.spec, focus(snapshot)
@@ -88,7 +88,7 @@ def _grid(
 
 
 def _cloud(
-    spec: StudySpec, slots: Sequence[Slot], name: str, view: tuple[float, float], *, coloured: bool
+    spec: StudySpec, slots: Sequence[Trial], name: str, view: tuple[float, float], *, coloured: bool
 ) -> go.Scatter | go.Scattergl:
     """Trials along one parameter; if coloured, each says who it is when pointed at."""
     x = [position(slot.params[name]) for slot in slots]
@@ -125,7 +125,7 @@ def _marks(snapshot: StudySnapshot, name: str, view: tuple[float, float]) -> lis
     return traces
 
 
-def _axis(spec: StudySpec, name: str, shown: Sequence[Slot]) -> dict[str, Any]:
+def _axis(spec: StudySpec, name: str, shown: Sequence[Trial]) -> dict[str, Any]:
     dimension = spec.dimensions[name]
     title = {"text": safe(formatting.parameter_label(name)), "standoff": 4}
     axis: dict[str, Any] = {"title": title, "tickfont": {"size": 11}}

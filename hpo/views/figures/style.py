@@ -18,7 +18,7 @@ from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting
 from hpo.views.numbers.convergence import Clock
 from hpo.views.numbers.scores import axis_score, claimed_score, reported_score, scored
@@ -85,7 +85,7 @@ def markers(
 
 def numbered_markers(
     clock: Clock,
-    slots: Sequence[Slot],
+    slots: Sequence[Trial],
     y: Sequence[float],
     *,
     name: str,
@@ -144,7 +144,7 @@ def position(value: ParamValue) -> float | int | str:
     return safe(formatting.value_text(value)) if isinstance(value, str | bool) else value
 
 
-def hover(spec: StudySpec, slot: Slot) -> str:
+def hover(spec: StudySpec, slot: Trial) -> str:
     """What a scored trial says when pointed at: its score, and its parameters with units."""
     score = claimed_score(spec, slot)
     lines = [f"trial {slot.number}: {formatting.partial_text(spec, slot, score)}"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from hpo.study.snapshot import StudySnapshot
-from hpo.study.trials import Slot
+from hpo.study.trials import Trial
 from hpo.views.numbers.convergence import clocks, incumbents
 from hpo.views.numbers.scores import scored
 
@@ -18,7 +18,7 @@ MAX_STEPS, MAX_CONFIRMED = 200, 8
 """So many steps of the best so far, and so many confirmed configurations."""
 
 
-def chosen(snapshot: StudySnapshot, limit: int = MAX_TRIALS) -> list[Slot]:
+def chosen(snapshot: StudySnapshot, limit: int = MAX_TRIALS) -> list[Trial]:
     """At most so many scored trials: every best so far, the newest, and an even sample.
 
     Should even those that were the best so far be more than the limit, they are sampled, too.
@@ -34,7 +34,7 @@ def chosen(snapshot: StudySnapshot, limit: int = MAX_TRIALS) -> list[Slot]:
     return sorted(kept, key=lambda slot: slot.number)
 
 
-def share(snapshot: StudySnapshot, shown: Sequence[Slot]) -> str:
+def share(snapshot: StudySnapshot, shown: Sequence[Trial]) -> str:
     """What a title says where not all scored trials are shown."""
     total = len(scored(snapshot))
     return f" ({len(shown):,} of {total:,} trials)" if len(shown) < total else ""

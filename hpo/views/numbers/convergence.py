@@ -8,7 +8,7 @@ from itertools import accumulate
 
 from hpo.study import effort
 from hpo.study.snapshot import StudySnapshot
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 from hpo.views.numbers.scores import axis_score, scored
 
 EPOCHS = "epochs of training"
@@ -56,9 +56,9 @@ def clocks(snapshot: StudySnapshot) -> tuple[Clock, Clock, Clock]:
     )
 
 
-def incumbents(snapshot: StudySnapshot, clock: Clock) -> list[Slot]:
+def incumbents(snapshot: StudySnapshot, clock: Clock) -> list[Trial]:
     """Complete trials that were better than all before them along a clock, in that order."""
-    found: list[Slot] = []
+    found: list[Trial] = []
     complete = [slot for slot in scored(snapshot) if slot.state == SlotState.COMPLETE]
     sign = 1.0 if snapshot.spec.maximize else -1.0
     gain = {slot.number: sign * axis_score(snapshot.spec, slot) for slot in complete}

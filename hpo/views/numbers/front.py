@@ -12,7 +12,7 @@ from hpo.study import caveats, score_text
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot, complete
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Slot
+from hpo.study.trials import Trial
 from hpo.views import formatting
 from hpo.views.numbers.scores import reported_score
 
@@ -67,7 +67,7 @@ def charts(snapshot: StudySnapshot) -> list[FrontChart]:
 
 
 def _chart(
-    spec: StudySpec, k: int, others: list[Slot], along: list[Slot], fresh: list[Confirmation]
+    spec: StudySpec, k: int, others: list[Trial], along: list[Trial], fresh: list[Confirmation]
 ) -> FrontChart:
     trials = tuple(_trial(spec, k, slot) for slot in others)
     front = tuple(sorted((_trial(spec, k, slot) for slot in along), key=lambda spot: spot.cost))
@@ -100,7 +100,7 @@ def _line(spec: StudySpec, front: Sequence[FrontPoint]) -> tuple[FrontPoint, ...
     return tuple(found)
 
 
-def _trial(spec: StudySpec, k: int, slot: Slot) -> FrontPoint:
+def _trial(spec: StudySpec, k: int, slot: Trial) -> FrontPoint:
     score = slot.score or 0.0
     text = f"trial {slot.number}: {formatting.point_text(spec, score, None, slot.costs)}"
     return FrontPoint(cost=slot.costs[k], score=score_text.shown(spec, score), text=text)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from hpo.search import history
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Slot
+from hpo.study.trials import Trial
 from hpo.views.numbers.scores import axis_score, comparable, scored
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _of_all(spec: StudySpec) -> list[str]:
 
 
 def _mains(
-    spec: StudySpec, trials: Sequence[Slot], bins: Bins, scores: NDArray[np.float64]
+    spec: StudySpec, trials: Sequence[Trial], bins: Bins, scores: NDArray[np.float64]
 ) -> tuple[Effect, ...]:
     """PED-ANOVA (Watanabe, Bansal and Hutter, arXiv:2304.10255), as Optuna implements it.
 
@@ -125,7 +125,7 @@ def _mains(
     return tuple(sorted(mains, key=lambda main: (-main.share, main.names)))
 
 
-def _frozen(spec: StudySpec, trials: Sequence[Slot]) -> list[Any]:
+def _frozen(spec: StudySpec, trials: Sequence[Trial]) -> list[Any]:
     """The trials as Optuna has them, with losses: the less, the better."""
     from optuna.trial import FrozenTrial, TrialState
 
@@ -159,7 +159,7 @@ def _interactions(bins: Bins, scores: NDArray[np.float64]) -> tuple[Effect, ...]
     return tuple(sorted(found, key=lambda item: (-item.share, item.names)))
 
 
-def _bins(spec: StudySpec, name: str, trials: Sequence[Slot], count: int) -> NDArray[np.int64]:
+def _bins(spec: StudySpec, name: str, trials: Sequence[Trial], count: int) -> NDArray[np.int64]:
     """The bin of every trial: a choice, or one of ``count`` ranges of as many trials each; (n,)."""
     import numpy as np
 

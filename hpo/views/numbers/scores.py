@@ -9,10 +9,10 @@ from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 
 
-def scored(snapshot: StudySnapshot) -> list[Slot]:
+def scored(snapshot: StudySnapshot) -> list[Trial]:
     """Settled search trials with a score: complete ones, and those that were ended early."""
     states = (SlotState.COMPLETE, SlotState.PRUNED)
     return [
@@ -22,17 +22,17 @@ def scored(snapshot: StudySnapshot) -> list[Slot]:
     ]
 
 
-def comparable(snapshot: StudySnapshot) -> list[Slot]:
+def comparable(snapshot: StudySnapshot) -> list[Trial]:
     """Those that trained a network to its end: complete ones, and those that left a race."""
     return [slot for slot in scored(snapshot) if slot.compares]
 
 
-def axis_score(spec: StudySpec, slot: Slot) -> float:
+def axis_score(spec: StudySpec, slot: Trial) -> float:
     """What is claimed of a scored slot, in the unit of the axes."""
     return score_text.shown(spec, claimed_score(spec, slot))
 
 
-def claimed_score(spec: StudySpec, slot: Slot) -> float:
+def claimed_score(spec: StudySpec, slot: Trial) -> float:
     """The score of a scored slot; of a study that selects nothing, on the solved equation if there.
 
     A search goes by the scores at its own step, whatever is known besides.

@@ -15,7 +15,7 @@ from hpo.study import score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, ParamValue, Reference
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 
@@ -228,12 +228,12 @@ def _curves(snapshot: StudySnapshot) -> list[Group]:
     ]
 
 
-def trained(snapshot: StudySnapshot) -> list[Slot]:
+def trained(snapshot: StudySnapshot) -> list[Trial]:
     """Search trials of which every network is trained, in order."""
     return [s for s in snapshot.search if s.state == SlotState.COMPLETE and s.members]
 
 
-def _point(spec: StudySpec, slot: Slot, x: float | str) -> Point:
+def _point(spec: StudySpec, slot: Trial, x: float | str) -> Point:
     low, median, high = quartiles([score_text.shown(spec, score) for score in slot.claimed])
     number, n = slot.number, len(slot.members)
     return Point(x=x, median=median, low=low, high=high, n=n, trial=number, params=slot.params)
@@ -265,7 +265,7 @@ def _labels(figure: Figure) -> tuple[str, ...]:
     return figure.colour_labels or (figure.colour, f"{left} ≥ {right}")
 
 
-def _place(slot: Slot, figure: Figure, values: Mapping[str, Any]) -> float | str | None:
+def _place(slot: Trial, figure: Figure, values: Mapping[str, Any]) -> float | str | None:
     """Where a trial stands on the x axis; None if that is not known of it."""
     assert figure.x is not None
     name = figure.x.removeprefix("info.")

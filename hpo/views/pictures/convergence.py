@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hpo.study import score_text
 from hpo.study.endings import Ending, ending
 from hpo.study.snapshot import StudySnapshot
-from hpo.study.trials import Slot
+from hpo.study.trials import Trial
 from hpo.views import formatting
 from hpo.views.numbers.convergence import clocks, incumbents
 from hpo.views.numbers.scores import axis_score, comparable, reported_score
@@ -78,14 +78,14 @@ def figure(snapshot: StudySnapshot) -> Figure:
 
 
 def _points(
-    axes: Axes, snapshot: StudySnapshot, slots: list[Slot], label: str, colour: str
+    axes: Axes, snapshot: StudySnapshot, slots: list[Trial], label: str, colour: str
 ) -> None:
     if slots:
         x, y = [s.number for s in slots], [axis_score(snapshot.spec, s) for s in slots]
         axes.plot(x, y, "o", color=colour, markersize=3, alpha=0.6, label=label)
 
 
-def _focus(axes: Axes, scores: list[float], best: list[Slot], snapshot: StudySnapshot) -> None:
+def _focus(axes: Axes, scores: list[float], best: list[Trial], snapshot: StudySnapshot) -> None:
     """Leave out what lies far below all others; the best so far is drawn from its beginning."""
     if len(scores) < 8:
         return

@@ -17,7 +17,7 @@ from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting
 from hpo.views import verdict as views_verdict
 from hpo.views.figures import (
@@ -343,7 +343,7 @@ def _value(value: ParamValue | None) -> str:
     return "–" if value is None else formatting.value_text(value)
 
 
-def _member_scores(snapshot: StudySnapshot, slot: Slot) -> Markup:
+def _member_scores(snapshot: StudySnapshot, slot: Trial) -> Markup:
     """Mean ± std over the members, how many of them diverged, and what is expected of others."""
     spec, known = snapshot.spec, snapshot.expected.get(slot.number)
     scores = [member.score for member in slot.members]

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from hpo.study import caveats, edges, effort
 from hpo.study.snapshot import StudySnapshot, WorkerInfo
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting, verdict
 from hpo.views.numbers import study_figure
 from hpo.views.terminal import chart, tables
@@ -239,7 +239,7 @@ def worker_table(snapshot: StudySnapshot, alive: list[WorkerInfo], rows: int) ->
     return table
 
 
-def trial_table(snapshot: StudySnapshot, last: list[Slot]) -> Table:
+def trial_table(snapshot: StudySnapshot, last: list[Trial]) -> Table:
     """The trials that were settled last."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("settled", no_wrap=True)

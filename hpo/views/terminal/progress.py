@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from hpo.study import endings
 from hpo.study.snapshot import StudySnapshot
-from hpo.study.trials import Phase, Slot, SlotState
+from hpo.study.trials import Phase, SlotState, Trial
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import tables
 
@@ -26,7 +26,7 @@ class Tracker:
         self._seen = {_key(slot) for slot in settled(first)}
         self._began, self._before = first.now, first.settled
 
-    def news(self, snapshot: StudySnapshot) -> list[Slot]:
+    def news(self, snapshot: StudySnapshot) -> list[Trial]:
         """Slots that were settled since the last call, in that order."""
         new = [slot for slot in settled(snapshot) if _key(slot) not in self._seen]
         self._seen |= {_key(slot) for slot in new}
@@ -41,13 +41,13 @@ class Tracker:
         return (snapshot.trials - snapshot.settled) * elapsed / done
 
 
-def settled(snapshot: StudySnapshot) -> list[Slot]:
+def settled(snapshot: StudySnapshot) -> list[Trial]:
     """Slots of search and confirmation that are settled, in the order in which they were."""
     found = [s for s in (*snapshot.search, *snapshot.confirm) if s.state != SlotState.RUNNING]
     return sorted(found, key=lambda slot: (slot.settled_at or snapshot.now, _key(slot)))
 
 
-def _key(slot: Slot) -> tuple[Phase, int]:
+def _key(slot: Trial) -> tuple[Phase, int]:
     return slot.phase, slot.number
 
 
@@ -125,7 +125,7 @@ class JsonView(View):
         print(text, file=sys.stderr, flush=True)
 
 
-def settled_line(snapshot: StudySnapshot, slot: Slot, count: int) -> str:
+def settled_line(snapshot: StudySnapshot, slot: Trial, count: int) -> str:
     """``[13/60] trial 12 complete 93.4 % (best 94.1 % #7) tau_ns=2.3 …``.
 
     What a trial reached that was ended early is not put beside the best:

@@ -13,7 +13,7 @@ from typing import Any
 from hpo.study import caveats, score_text
 from hpo.study.snapshot import StudySnapshot, StudyState, told
 from hpo.study.spec import StudySpec
-from hpo.study.trials import MAX_LOSSES, Slot, SlotState
+from hpo.study.trials import MAX_LOSSES, SlotState, Trial
 from hpo.study.trials import slot_name as slot_text
 from hpo.views import formatting
 from hpo.views import verdict as views_verdict
@@ -98,7 +98,7 @@ def params_text(params: Mapping[str, Any], spec: StudySpec | None = None) -> str
     return " ".join(f"{key}={formatting.value_text(params[key])}" for key in known)
 
 
-def score_cell(spec: StudySpec, slot: Slot) -> str:
+def score_cell(spec: StudySpec, slot: Trial) -> str:
     """The score of a slot, with its cost where the study has one, or a dash.
 
     Of a trial that was ended early with what it is of: ``51.3 % after 5 of 60 epochs``. Where the
@@ -159,7 +159,7 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
     return columns(rows, right=range(1, len(rows[0])))
 
 
-def _first(snapshot: StudySnapshot, top: int) -> list[Slot]:
+def _first(snapshot: StudySnapshot, top: int) -> list[Trial]:
     """So many of the ranking; with costs, the trial that the study is named by is the first."""
     best = snapshot.best
     if not snapshot.spec.costs or best is None:
@@ -235,7 +235,7 @@ def failures(snapshot: StudySnapshot, storage: str = "") -> list[str]:
     ]
 
 
-def slot_name(snapshot: StudySnapshot, slot: Slot) -> str:
+def slot_name(snapshot: StudySnapshot, slot: Trial) -> str:
     """``trial 12``, or ``trial 7, fresh seed 3 of 10``."""
     confirm = snapshot.spec.confirm
     return slot_text(slot.number, slot.source, confirm.members if confirm else None)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from hpo.study import caveats, score_text
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Member, Slot
+from hpo.study.trials import Member, Trial
 from hpo.views import formatting
 from hpo.views.numbers.scores import reported_score
 from hpo.views.palette import BAND_OPACITY, BLUE, GREEN, VERMILLION
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _networks(snapshot: StudySnapshot, trial: Slot) -> tuple[list[Member], dict[int, Member]]:
+def _networks(snapshot: StudySnapshot, trial: Trial) -> tuple[list[Member], dict[int, Member]]:
     """The networks of a search trial, and those of its confirmation by fresh seed."""
     fresh = retrain.fresh_seeds(snapshot, trial)
     return list(trial.members), {seed: slot.members[0] for seed, slot in fresh.items()}
 
 
-def write_csv(snapshot: StudySnapshot, trial: Slot, stream: TextIO) -> None:
+def write_csv(snapshot: StudySnapshot, trial: Trial, stream: TextIO) -> None:
     """One row per network and epoch; the last has ``final_score``, and what is of it solved."""
     writer = csv.writer(stream, lineterminator="\n")
     head = ["trial", "network", "epoch", "score", "loss", "final_score", "solved_score"]
@@ -52,7 +52,7 @@ def write_csv(snapshot: StudySnapshot, trial: Slot, stream: TextIO) -> None:
             writer.writerow([trial.number, name, epoch, score, loss, *final])
 
 
-def figure(snapshot: StudySnapshot, trial: Slot) -> Figure:
+def figure(snapshot: StudySnapshot, trial: Trial) -> Figure:
     """Score and loss of a complete search trial against the epoch, beside the reported score.
 
     The snapshot is one with curves.
@@ -78,7 +78,7 @@ def figure(snapshot: StudySnapshot, trial: Slot) -> Figure:
     return drawing
 
 
-def _title(snapshot: StudySnapshot, trial: Slot) -> str:
+def _title(snapshot: StudySnapshot, trial: Trial) -> str:
     spec = snapshot.spec
     text = f"{spec.objective_impl.metric} {_claimed(spec, trial)}"
     found = (c for c in snapshot.confirmations if c.source == trial.number and c.scores)
@@ -88,7 +88,7 @@ def _title(snapshot: StudySnapshot, trial: Slot) -> str:
     return "\n".join(map(study_figure.wrapped, (f"{spec.name}, trial {trial.number}", text)))
 
 
-def _claimed(spec: StudySpec, trial: Slot) -> str:
+def _claimed(spec: StudySpec, trial: Trial) -> str:
     """The score of a trial: that on the solved equation, where every network was tested on it."""
     score = score_text.score_text(spec, trial.score or 0.0)
     if not trial.checked:

@@ -22,7 +22,7 @@ from hpo.study import caveats, score_text
 from hpo.study.confirmation import checks_info
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.tables import ParamValue
-from hpo.study.trials import Member, Phase, Slot, SlotState
+from hpo.study.trials import Member, Phase, SlotState, Trial
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import tables
 from hpo.worker import provenance
@@ -43,7 +43,7 @@ class Choice:
     """One stored network of a study."""
 
     snapshot: StudySnapshot
-    slot: Slot
+    slot: Trial
     """The search trial, or the confirmation training, that it belongs to."""
     stored: Member
     """What the ledger says about it."""
@@ -174,7 +174,7 @@ def choose(
     return Choice(snapshot=snapshot, slot=slot, stored=stored, suggested=slot.params)
 
 
-def _slot(snapshot: StudySnapshot, trial: int | None) -> Slot:
+def _slot(snapshot: StudySnapshot, trial: int | None) -> Trial:
     """The search trial of that number, or the best one of a search."""
     if trial is None:
         if not snapshot.spec.selects:
@@ -199,7 +199,7 @@ def _slot(snapshot: StudySnapshot, trial: int | None) -> Slot:
     return found
 
 
-def fresh_seeds(snapshot: StudySnapshot, slot: Slot) -> dict[int, Slot]:
+def fresh_seeds(snapshot: StudySnapshot, slot: Trial) -> dict[int, Trial]:
     """The finished confirmation trainings of a trial by fresh seed, from 1."""
     confirm = snapshot.spec.confirm
     return {

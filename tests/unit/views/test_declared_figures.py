@@ -13,7 +13,7 @@ from hpo.errors import HpoError
 from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Slot, SlotState
+from hpo.study.trials import SlotState, Trial
 from hpo.views import verdict
 from hpo.views.figures import study_figure as figures_declared
 from hpo.views.numbers import study_figure
@@ -47,7 +47,7 @@ def sweep_spec(curves: Sequence[dict[str, Any]] = CURVES, **figure: Any) -> Stud
 def measured(study: StudySpec, count: int, shift: float = 0.0) -> StudySnapshot:
     """The first ``count`` trials; the networks of trial k score 0.5, 0.7, 0.8 plus k / 100."""
 
-    def one(number: int) -> Slot:
+    def one(number: int) -> Trial:
         members = tuple(
             replace(
                 member(i, (), score=score + number / 100 + shift), info={"drive": 0.5 * 2**number}

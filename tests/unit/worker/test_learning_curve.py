@@ -12,16 +12,16 @@ from matplotlib.figure import Figure
 from snapshots import realistic, spec
 
 from hpo.study.snapshot import StudySnapshot
-from hpo.study.trials import Slot
+from hpo.study.trials import Trial
 from hpo.views.pictures import study_figure
 from hpo.worker.artifacts import learning_curve
 
 
-def best(snapshot: StudySnapshot) -> Slot:
+def best(snapshot: StudySnapshot) -> Trial:
     return snapshot.best
 
 
-def rows(snapshot: StudySnapshot, trial: Slot) -> list[dict[str, str]]:
+def rows(snapshot: StudySnapshot, trial: Trial) -> list[dict[str, str]]:
     stream = io.StringIO(newline="")
     learning_curve.write_csv(snapshot, trial, stream)
     stream.seek(0)
