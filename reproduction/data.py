@@ -15,7 +15,7 @@ from typing import Any
 
 from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState
-from hpo.study.trials import Expected, Member, Phase, Trial, SlotState
+from hpo.study.trials import Expected, Member, Phase, SlotState, Trial
 from hpo.views import json_records
 from hpo.views.report import lineage
 

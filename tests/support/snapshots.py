@@ -142,9 +142,6 @@ def snapshot(
     search: tuple[Trial, ...] = (),
     confirm: tuple[Trial, ...] = (),
     **changes: Any,
-    search: tuple[Trial, ...] = (),
-    confirm: tuple[Trial, ...] = (),
-    **changes: Any,
 ) -> StudySnapshot:
     """A snapshot of some slots."""
     values: dict[str, Any] = {
