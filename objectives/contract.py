@@ -160,6 +160,10 @@ class Outcome:
     chips: tuple[float, ...] = ()
     """Score on each simulated chip of ``[variability]``, whose mean ``score`` is (on the solved
     equation where there is one); empty without."""
+    network: bytes | None = None
+    """Under ``Protocol.CONFIRM``, the trained network as safetensors, its description in the header
+    (``objectives.artifacts``): what is confirmed is what is kept. The worker keeps that of the
+    first fresh seed, if it has at most 16 MB."""
 
 
 OnEpoch = Callable[[Progress], None]
