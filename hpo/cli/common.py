@@ -16,6 +16,7 @@ from hpo.console import Parser, answer, as_started, storage_option, without_pass
 
 if TYPE_CHECKING:
     from hpo.ledger.ledger import Ledger
+    from hpo.ledger.reader import LedgerReader
     from hpo.postgres.connect import Storage
     from hpo.study.snapshot import StudySnapshot
 
@@ -112,6 +113,19 @@ def opened(arguments: argparse.Namespace) -> Iterator[Ledger]:
 
     with opened_storage(arguments) as storage:
         yield Ledger(storage)
+
+
+@contextmanager
+def looking(arguments: argparse.Namespace) -> Iterator[LedgerReader]:
+    """The same for a command that changes nothing: it starts in half the time.
+
+    Raises:
+        StorageError: the database cannot be reached, or went away meanwhile.
+    """
+    from hpo.ledger.reader import LedgerReader
+
+    with opened_storage(arguments) as storage:
+        yield LedgerReader(storage)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from hpo.cli import networks
-from hpo.cli.common import STORAGE, STUDY, argument, command, opened, opened_storage
+from hpo.cli.common import STORAGE, STUDY, argument, command, looking, opened_storage
 from hpo.console import Parser, without_password
 from hpo.errors import HpoError
 
@@ -117,14 +117,14 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.mlflow is not None:
         from hpo.cli import mlflow
 
-        with opened(arguments) as ledger:
+        with looking(arguments) as ledger:
             snapshot = ledger.snapshot(arguments.study, curves=True)
         uri, runs, written = mlflow.export(snapshot, arguments.mlflow)
         what = f"{runs:,} runs" + (f", {written:,} of them new" if written < runs else "")
         print(f"{without_password(uri)}: {what}, in the experiment {arguments.study}")
         return 0
     form = _format(arguments.format, arguments.output)
-    with opened(arguments) as ledger:
+    with looking(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study, curves=arguments.curves)
     write = _write_csv if form == "csv" else _write_jsonl
     output: Path | None = arguments.output

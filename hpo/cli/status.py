@@ -14,8 +14,8 @@ from hpo.cli.common import (
     STORAGE,
     argument,
     command,
+    looking,
     next_step,
-    opened,
     opened_storage,
     study_or,
     tell,
@@ -29,7 +29,7 @@ _EVENTS = 5
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from hpo.ledger.ledger import Ledger
+    from hpo.ledger.reader import LedgerReader
     from hpo.study.snapshot import StudySnapshot
     from hpo.views.terminal.progress import Tracker
 
@@ -59,7 +59,7 @@ def studies(arguments: argparse.Namespace) -> int:
     ]
     if arguments.files:
         return tell(arguments, {"files": files}, *_file_lines(files))
-    with opened(arguments) as ledger:
+    with looking(arguments) as ledger:
         summaries = ledger.studies()
     lines = ["The database holds no study yet."]
     if summaries:
@@ -125,7 +125,7 @@ def status(arguments: argparse.Namespace) -> int:
 
     if arguments.watch is not None:
         return _watch(arguments)
-    with opened(arguments) as ledger:
+    with looking(arguments) as ledger:
         if arguments.study is not None:
             snapshot = ledger.snapshot(arguments.study)
             events = ledger.events(_EVENTS, arguments.study)
@@ -172,12 +172,12 @@ def _watch(arguments: argparse.Namespace) -> int:
     from rich.live import Live
     from rich.text import Text
 
-    from hpo.ledger.ledger import Ledger
+    from hpo.ledger.reader import LedgerReader
     from hpo.postgres.retry import is_passing
     from hpo.views.terminal.progress import Tracker
 
     with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
-        console, ledger, study = Console(), Ledger(storage), arguments.study
+        console, ledger, study = Console(), LedgerReader(storage), arguments.study
         tracker = Tracker(ledger.snapshot(study)) if study is not None else None
         shown: RenderableType = Text("")
         away_since_s: float | None = None
@@ -200,7 +200,7 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _drawn(
-    ledger: Ledger, study: str | None, tracker: Tracker | None, where: str, console: Console
+    ledger: LedgerReader, study: str | None, tracker: Tracker | None, where: str, console: Console
 ) -> RenderableType:
     """The study as it is now, or all of the database that is ``where`` in words."""
     from rich.text import Text

@@ -16,8 +16,8 @@ from hpo.cli.common import (
     STUDY,
     argument,
     command,
+    looking,
     one_of,
-    opened,
     tell,
     terminal_width,
 )
@@ -70,7 +70,7 @@ def trials(arguments: argparse.Namespace) -> int:
     from hpo.views import json_records
     from hpo.views.terminal import tables
 
-    with opened(arguments) as ledger:
+    with looking(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study)
     ordered = arguments.sort is not None or arguments.top is not None
     every = snapshot.search if ordered else (*snapshot.search, *snapshot.confirm)
@@ -204,7 +204,7 @@ def best(arguments: argparse.Namespace) -> int:
     from hpo.views import json_records
     from hpo.views.terminal import chart, tables
 
-    with opened(arguments) as ledger:
+    with looking(arguments) as ledger:
         snapshot = ledger.snapshot(arguments.study)
     if not snapshot.spec.selects:
         raise StudyError(

@@ -25,7 +25,7 @@ from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import Connection, Engine, Select, Text, cast, func, select
 
-from hpo.ledger import optuna_tables
+from hpo.ledger import optuna_reading
 from hpo.ledger.tables import studies
 
 SHORTEST_S = 1.0
@@ -99,7 +99,7 @@ class Trials:
         with self._engine.connect() as connection:
             named = select(studies.c.id).where(studies.c.optuna_study_id == study_id)
             if (ours := connection.scalar(named)) is not None:
-                query = query.where(optuna_tables.is_ours(ours, _TRIALS.c.trial_id))
+                query = query.where(optuna_reading.is_ours(ours, _TRIALS.c.trial_id))
             stamps = {row[0]: (row[1], row[2]) for row in connection.execute(query)}
             asked = [
                 trial_id

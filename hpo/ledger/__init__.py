@@ -13,6 +13,7 @@ __all__ = [
     "overview",
     "pace",
     "priority",
+    "reader",
     "reading",
     "roles",
     "tables",

@@ -26,13 +26,12 @@ from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import IS_RUNNING, checkpoints, slots, slots_of, studies
 from hpo.ledger.worker_statements import NOW
 from hpo.search import constraints
-from hpo.search.history import sampler_attrs
 from hpo.study import warm_start
 from hpo.study.rules import check, parameters
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import FIXED_PARAMS, MAX_LOSSES, Amendment, Phase, SlotState
+from hpo.study.trials import FIXED_PARAMS, MAX_LOSSES, Amendment, Phase, SlotState, sampler_attrs
 
 
 def stop(ledger: Ledger, name: str) -> int:

@@ -21,17 +21,17 @@ from hpo.ledger import (
     events,
     optuna_tables,
     reading,
-    summaries,
     warm_start,
     writing,
 )
 from hpo.ledger import workers as ledger_workers
 from hpo.ledger.claims import ARTIFACT_TRIES, Claim, Claimant, End, Over, Wait
-from hpo.ledger.tables import check_version, schema, studies
-from hpo.postgres.connect import Storage, prepare_database
-from hpo.postgres.retry import Patience, Transactional, statement, transaction
+from hpo.ledger.reader import LedgerReader
+from hpo.ledger.tables import check_version, studies
+from hpo.postgres.connect import Storage
+from hpo.postgres.retry import Patience, statement, transaction
 from hpo.study.rules import check
-from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 from objectives import source
@@ -67,7 +67,7 @@ def _register(
     return "extended" if extended else "continued"
 
 
-class Ledger(Transactional):
+class Ledger(LedgerReader):
     """All that the service writes down about studies."""
 
     def __init__(self, storage: Storage, **patience: Unpack[Patience]) -> None:
@@ -78,12 +78,11 @@ class Ledger(Transactional):
         Raises:
             StorageError: the tables are those of a newer version of this software.
         """
-        super().__init__(storage.engine, **patience)
+        super().__init__(storage, **patience)
         self._token = uuid.uuid4().hex
         self._codes: dict[str, str] = {}
         self._specs: dict[int, tuple[Mapping[str, Any], StudySpec]] = {}
         self._settled: dict[int, tuple[int, list[Past]]] = {}
-        self._retry(lambda: prepare_database(storage, schema))
 
     # --- studies -------------------------------------------------------------------------
 
@@ -99,10 +98,6 @@ class Ledger(Transactional):
         return self._register(spec)
 
     _register = transaction(_register)
-    snapshot = transaction(reading.snapshot)
-    studies = transaction(summaries.summaries)
-    open_studies = transaction(reading.open_studies)
-    events = transaction(events.newest)
 
     @contextmanager
     def locked(self, name: str) -> Iterator[tuple[Connection, Row[Any]]]:
@@ -114,19 +109,12 @@ class Ledger(Transactional):
         with self._engine.begin() as connection:
             yield connection, reading.study(connection, name, lock=True)
 
-    def overlays(self, spec: StudySpec) -> list[StudySnapshot]:
-        """The other studies that a study's figure asks for, as far as they are there."""
-        wanted = spec.figure.overlay if spec.figure else ()
-        there = {summary.name for summary in self.studies()} if wanted else set()
-        return [self.snapshot(name) for name in wanted if name in there]
-
     # --- workers -------------------------------------------------------------------------
 
     register_worker = transaction(ledger_workers.register)
     renew = transaction(ledger_workers.renew)
     deregister_worker = transaction(ledger_workers.deregister)
     release_lost = transaction(ledger_workers.release_lost)
-    workers = transaction(reading.seen_workers)
 
     # --- slots ---------------------------------------------------------------------------
 

@@ -16,12 +16,12 @@ from typing import Any
 from optuna.distributions import distribution_to_json
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
-from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.errors import StudyError
 from hpo.ledger.claims import End
-from hpo.ledger.tables import slots
+from hpo.ledger.optuna_reading import PRIORITY
 from hpo.search import space as search_space
 from hpo.search.space import directions, values
 from hpo.study.spec import StudySpec
@@ -32,9 +32,6 @@ ARTIFACT = "artifacts:"
 """Before its id: the key under which Optuna describes an artifact of a study or trial."""
 PUBLISHED = "hpo:published"
 """System attribute of a study: which state of it the dashboard shows."""
-PRIORITY = "hpo:priority"
-"""System attribute of a study that has one other than 0; backups carry it. The one that workers
-read: it decides nothing but whom they serve first."""
 CARD = "dashboard:plot_data:hpo-"
 """So begin the system attributes that hold our figures; one row each, which optuna-dashboard reads
 as a figure of one chunk."""
@@ -121,14 +118,6 @@ def system_attr_of_all(connection: Connection, key: str) -> dict[int, str | None
     return {row.study_id: row.value_json for row in connection.execute(query)}
 
 
-def priority_of(study_id: ColumnElement[int]) -> ColumnElement[int]:
-    """The priority of a study, whatever somebody may have written there by hand."""
-    text = _SYSTEM.c.value_json
-    whole = case((text.regexp_match("^-?[0-9]{1,4}$"), cast(text, Integer)))
-    own = (_SYSTEM.c.study_id == study_id) & (_SYSTEM.c.key == PRIORITY)
-    return func.coalesce(select(whole).where(own).scalar_subquery(), 0)
-
-
 def set_priority(connection: Connection, study_id: int, priority: int) -> None:
     """Write down the priority of a study: from -9999 to 9999."""
     if priority:
@@ -193,12 +182,6 @@ def _is_there(connection: Connection, key: Any, wanted: int, *, shared: bool) ->
     return connection.scalar(query) is not None
 
 
-def names(connection: Connection) -> dict[int, str]:
-    """Every study of Optuna's tables by its number, whoever made it."""
-    rows = connection.execute(select(_STUDIES.c.study_id, _STUDIES.c.study_name))
-    return {row.study_id: row.study_name for row in rows}
-
-
 def has_study(connection: Connection, study_id: int) -> bool:
     """Whether a study is still in Optuna's tables; if so, it stays for this transaction."""
     return _is_there(connection, _STUDIES.c.study_id, study_id, shared=True)
@@ -225,21 +208,6 @@ def require_study(connection: Connection, study_id: int, name: str) -> None:
             f"optuna-dashboard can). Its trials can still be read and exported; to use the name "
             f"again: hpo delete {name}."
         )
-
-
-def n_foreign(connection: Connection, study_id: int, optuna_study_id: int) -> int:
-    """How many trials of a study's Optuna study are not its own: ``study.optimize`` adds such."""
-    of_it = _TRIALS.c.study_id == optuna_study_id
-    query = select(func.count()).where(of_it, ~is_ours(study_id, _TRIALS.c.trial_id))
-    return connection.execute(query).scalar_one()
-
-
-def is_ours(
-    study_id: ColumnElement[int] | int, trial_id: ColumnElement[int]
-) -> ColumnElement[bool]:
-    """The condition that a trial in Optuna's tables is one of a study of the ledger."""
-    own = (slots.c.study_id == study_id) & (slots.c.optuna_trial_id == trial_id)
-    return select(slots.c.id).where(own).exists()
 
 
 def open_trial(connection: Connection, study_id: int, number: int, at: datetime) -> int:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
-from hpo.ledger import events, optuna_tables, reading, summaries
+from hpo.ledger import events, optuna_reading, reading, summaries
 from hpo.ledger.summaries import by_study
 from hpo.ledger.tables import slots, studies
 from hpo.study import effort
@@ -54,7 +54,7 @@ def _states() -> Any:
             func.md5(cast(studies.c.spec, Text)).label("spec"),
             func.md5(cast(studies.c.code, Text)).label("code"),
             studies.c.spec["figure"]["overlay"].label("overlay"),
-            optuna_tables.priority_of(studies.c.optuna_study_id).label("priority"),
+            optuna_reading.priority_of(studies.c.optuna_study_id).label("priority"),
             settled.c.count.label("settled"),
             settled.c.latest,
             func.clock_timestamp().label("now"),
@@ -94,7 +94,7 @@ class OverviewReader:
             names = {row.id: row.name for row in rows}
             self._read |= {i: (stamps[i], found[names[i]], courses[i]) for i in specs}
         self._read = {i: known for i, known in self._read.items() if i in stamps}
-        optuna = optuna_tables.names(connection)
+        optuna = optuna_reading.names(connection)
         shown = [
             (
                 row.optuna_study_id if row.optuna_study_id in optuna else None,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from sqlalchemy import literal, select
 
 from hpo.errors import StudyError
-from hpo.ledger import events, optuna_tables
+from hpo.ledger import events, optuna_reading, optuna_tables
 from hpo.ledger.ledger import Ledger
 
 HIGHEST = 1000
@@ -30,7 +30,7 @@ def put(ledger: Ledger, name: str, priority: int | None = None) -> tuple[int, in
             f"but got priority={priority}. Only the order of studies counts: take a smaller number."
         )
     with ledger.locked(name) as (connection, study):
-        known = select(optuna_tables.priority_of(literal(study.optuna_study_id)))
+        known = select(optuna_reading.priority_of(literal(study.optuna_study_id)))
         was: int = connection.execute(known).scalar_one()
         if priority is None or priority == was:
             return was, was

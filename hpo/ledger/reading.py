@@ -22,10 +22,9 @@ from sqlalchemy import (
 )
 
 from hpo.errors import StudyError, near_miss
-from hpo.ledger import optuna_tables
+from hpo.ledger import optuna_reading
 from hpo.ledger.claims import Claim
 from hpo.ledger.tables import IS_RUNNING, members, slots, slots_of, studies, workers
-from hpo.search.history import sampler_attrs
 from hpo.study.rules import check
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
@@ -40,6 +39,7 @@ from hpo.study.trials import (
     SlotState,
     Suggestion,
     Trial,
+    sampler_attrs,
     slot_name,
 )
 
@@ -92,7 +92,7 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
         search_end_reason=row.search_end_reason,
         code_changes=tuple(entry["since"] for entry in code_of(row)[1:]),
         expected=_expected(spec, found, built),
-        foreign_trials=optuna_tables.n_foreign(connection, row.id, row.optuna_study_id),
+        foreign_trials=optuna_reading.n_foreign(connection, row.id, row.optuna_study_id),
         created_at=row.created_at,
         now=row.now,
         search=tuple(slot for slot in built if slot.phase == Phase.SEARCH),
@@ -242,7 +242,7 @@ def open_studies(connection: Connection) -> list[tuple[str, int, int]]:
     slot of theirs was opened.
     """
     at_work = _count_at_work(studies.c.id).label("at_work")
-    priority = optuna_tables.priority_of(studies.c.optuna_study_id).label("priority")
+    priority = optuna_reading.priority_of(studies.c.optuna_study_id).label("priority")
     opened = func.greatest(*(_last_opened(phase) for phase in Phase))  # of those that are not null
     query = (
         select(studies.c.name, at_work, priority)

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select, true
 
 from hpo.errors import SpecError
-from hpo.ledger import optuna_tables, ranking
+from hpo.ledger import optuna_reading, ranking
 from hpo.ledger.tables import members, slots, slots_of, studies
 from hpo.study import effort, pareto, thermal_power
 from hpo.study.confirmation import SOLVED_SCORE, SOLVED_TYPES
@@ -34,7 +34,7 @@ def summaries(connection: Connection, only: Collection[int] | None = None) -> li
             func.count(slots.c.id).filter(slots.c.lease_until > now).label("running"),
             func.max(slots.c.score).filter(scored).label("largest"),
             func.min(slots.c.score).filter(scored).label("smallest"),
-            optuna_tables.priority_of(studies.c.optuna_study_id).label("priority"),
+            optuna_reading.priority_of(studies.c.optuna_study_id).label("priority"),
         )
         .outerjoin(slots, slots_of(studies.c.id, Phase.SEARCH))
         .group_by(studies.c.id)

@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hpo.search.space import directions, distributions, values
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.study.trials import Past, SlotState, Suggestion, sampler_attrs
 
 
 def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
@@ -43,11 +43,6 @@ def visible(spec: StudySpec, number: int, trials: Sequence[Past]) -> list[Past]:
         for trial in trials[n_seen:number]
     )
     return [*seen, *(Past(suggestion=suggestion) for suggestion in hidden)]
-
-
-def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes known at suggestion; those that pruning added are an outcome, and hidden."""
-    return {k: v for k, v in attrs.items() if not k.startswith("completed_rung_")}
 
 
 def learns(spec: StudySpec) -> bool:

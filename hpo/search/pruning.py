@@ -13,12 +13,12 @@ import optuna
 from optuna.pruners import BasePruner
 
 from hpo.search import constraints, racing
-from hpo.search.history import frozen, learns, quiet, sampler_attrs, view, visible
+from hpo.search.history import frozen, learns, quiet, view, visible
 from hpo.search.space import distributions
 from hpo.study import endings
 from hpo.study.endings import Ending
 from hpo.study.spec import StudySpec
-from hpo.study.trials import Past, SlotState, Suggestion
+from hpo.study.trials import Past, SlotState, Suggestion, sampler_attrs
 from objectives.contract import Protocol
 
 

@@ -235,6 +235,11 @@ class Suggestion:
         return self.attrs.get(FIXED_PARAMS) or {}
 
 
+def sampler_attrs(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Attributes known at suggestion; those that pruning added are an outcome, and hidden."""
+    return {k: v for k, v in attrs.items() if not k.startswith("completed_rung_")}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Past:
     """An earlier trial, as far as the history knows it."""

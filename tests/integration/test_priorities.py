@@ -15,7 +15,7 @@ from hpo.errors import StudyError
 from hpo.ledger import priority
 from hpo.ledger.backup import study as backup_study
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.optuna_tables import PRIORITY
+from hpo.ledger.optuna_reading import PRIORITY
 from hpo.postgres.connect import Storage
 from hpo.study.snapshot import StudySnapshot, StudyState
 

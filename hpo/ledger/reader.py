@@ -1,0 +1,39 @@
+"""The ledger for those who only look: studies, their trials, their workers."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from hpo.ledger import events, reading, summaries
+from hpo.ledger.tables import schema
+from hpo.postgres.connect import Storage, prepare_database
+from hpo.postgres.retry import Patience, Transactional, transaction
+from hpo.study.snapshot import StudySnapshot
+from hpo.study.spec import StudySpec
+
+
+class LedgerReader(Transactional):
+    """What the ledger tells; ``Ledger`` writes, too, and takes longer to import."""
+
+    def __init__(self, storage: Storage, **patience: Unpack[Patience]) -> None:
+        """Open the ledger of a database; create its tables if there are none.
+
+        Methods wait with ``patience`` for a database that is away; see ``Transactional``.
+
+        Raises:
+            StorageError: the tables are those of a newer version of this software.
+        """
+        super().__init__(storage.engine, **patience)
+        self._retry(lambda: prepare_database(storage, schema))
+
+    snapshot = transaction(reading.snapshot)
+    studies = transaction(summaries.summaries)
+    open_studies = transaction(reading.open_studies)
+    events = transaction(events.newest)
+    workers = transaction(reading.seen_workers)
+
+    def overlays(self, spec: StudySpec) -> list[StudySnapshot]:
+        """The other studies that a study's figure asks for, as far as they are there."""
+        wanted = spec.figure.overlay if spec.figure else ()
+        there = {summary.name for summary in self.studies()} if wanted else set()
+        return [self.snapshot(name) for name in wanted if name in there]
