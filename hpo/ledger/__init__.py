@@ -9,6 +9,7 @@ __all__ = [
     "ledger",
     "notices",
     "optuna_notes",
+    "optuna_reading",
     "optuna_tables",
     "overview",
     "pace",

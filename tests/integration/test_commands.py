@@ -10,8 +10,27 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from users import User
 from workers import ledger_at
+
+HEAVY = {"matplotlib", "numba", "optuna", "pandas", "plotly", "scipy", "sklearn", "torch"}
+
+
+@pytest.mark.parametrize(
+    "line", ["status", "status toy", "best toy", "trials toy", "studies", "export toy"]
+)
+def test_who_only_looks_waits_for_no_heavy_import(line: str, owner: User) -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "hpo", *line.split()],
+        cwd=owner.directory,
+        env=owner.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    named = (row.rsplit("|", 1)[-1].strip() for row in done.stderr.splitlines())
+    assert {name.split(".")[0] for name in named} & HEAVY == set()
 
 
 def test_every_view_of_a_study(owner: User) -> None:
