@@ -70,7 +70,7 @@ class User:
     def environment(self) -> dict[str, str]:
         """Of what he starts."""
         own = {"HPO_STORAGE": self.url, "HPO_HOME": str(self.directory / "home")}
-        return {**os.environ, **own, "PYTHONPATH": str(SUPPORT)}
+        return {**os.environ, **own, "PYTHONPATH": f"{SUPPORT}:{SUPPORT.parents[1]}"}
 
     def start(self, *line: str, **streams: Any) -> subprocess.Popen[str]:
         """Run ``hpo`` in the background."""
