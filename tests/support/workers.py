@@ -22,7 +22,7 @@ SUPPORT = Path(__file__).parent
 
 
 def toy_spec(name: str = "toy", **tables: Any) -> StudySpec:
-    """A small study of the toy objective; tables given are merged into the defaults."""
+    """A small study of the toy; tables given are merged into the defaults, None leaves one out."""
     raw: dict[str, Any] = {
         "name": name,
         "objective": "toy_objective:ToyObjective",
@@ -41,7 +41,8 @@ def toy_spec(name: str = "toy", **tables: Any) -> StudySpec:
     for key, value in tables.items():
         merge = isinstance(value, dict) and key in ("budget", "fixed")
         raw[key] = {**raw.get(key, {}), **value} if merge else value
-    return validate(raw, where="test")
+    raw["budget"] = {key: value for key, value in raw["budget"].items() if value is not None}
+    return validate({k: table for k, table in raw.items() if table is not None}, where="test")
 
 
 def as_first_stored(spec: StudySpec) -> StudySpec:
