@@ -212,7 +212,7 @@ def _build(
     objective = objectives.load(name)
     assert isinstance(objective, NetworkObjective)
     try:
-        params = objective.Params(**{**objective.unnamed, **description["parameters"]})
+        params = objective.Params(**description["parameters"])
         described = {**description["architecture"]}
     except (KeyError, TypeError, ValidationError) as error:
         words = " ".join(str(error).split())

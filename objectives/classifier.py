@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel
 from torch import Tensor
 
 from objectives import artifacts, physics, thermal_check
@@ -147,12 +146,7 @@ class LayeredMember(NetworkMember):
                 "protocol": self._protocol.value,
                 "member_seed": self._member_seed,
                 **_flat(self._params.model_dump()),
-                **_of_task(self._task.model_dump()),
-            },
-            defaults={
-                **_defaults(type(self._params)),
-                **self._objective.unnamed,
-                **_of_task(_defaults(type(self._task))),
+                **{f"task.{name}": value for name, value in self._task.model_dump().items()},
             },
             on_epoch=on_epoch,
             resume=resume,
@@ -392,20 +386,8 @@ def _device(params: ObjectiveParams) -> torch.device:
     return torch.device(name)
 
 
-def _defaults(model: type[BaseModel]) -> dict[str, Any]:
-    return {
-        name: field.get_default(call_default_factory=True, validated_data={})
-        for name, field in model.model_fields.items()
-        if not field.is_required()
-    }
-
-
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
     """Parameters by dotted names, as a checkpoint's identity wants them."""
     tables = {name: value for name, value in values.items() if isinstance(value, dict)}
     inner = {f"{name}.{key}": v for name, table in tables.items() for key, v in table.items()}
     return {name: value for name, value in values.items() if name not in tables} | inner
-
-
-def _of_task(values: dict[str, Any]) -> dict[str, Any]:
-    return {f"task.{name}": value for name, value in values.items()}

@@ -190,12 +190,6 @@ class Objective(ABC, Generic[P, T]):
     Every field has a default, and the table reaches ``Params`` as its field ``variability``, whose
     default is None. Objectives without it refuse the table.
     """
-    unnamed: ClassVar[Mapping[str, float | int | str | bool]] = {}
-    """Parameters whose defaults have changed, with what a stored study means that names none.
-
-    A study file that names none either gets the present default written into its ``[fixed]`` when
-    it is read, so that a study keeps its meaning when a default changes.
-    """
     costs: ClassVar[Mapping[str, str]] = {}
     """What a network costs, by name with unit (``energy_pj``), each with its description: numbers
     that every ``Outcome.info`` holds, of which a study may search the least (``[cost]``)."""

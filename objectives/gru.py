@@ -87,7 +87,6 @@ class GruObjective(Objective[GruParams, TaskParams]):
             },
             on_epoch=on_epoch,
             resume=resume,
-            defaults={"ema_decay": 0.0},  # later than the first checkpoints
         )
         outcome.info["n_parameters"] = sum(p.numel() for p in network.parameters())
         return outcome

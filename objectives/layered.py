@@ -196,11 +196,6 @@ class LayeredObjective(NetworkObjective[P, TaskParams]):
     """Trains a layered network on a task of time-series classification."""
 
     tasks: ClassVar[dict[str, type[TaskParams]]] = TASKS
-    unnamed: ClassVar[Mapping[str, float | int | str | bool]] = {
-        "integrator": "exponential",
-        "steps_per_point": 1,
-        "max_step_ns": 1e4,  # one longer than any point
-    }
     variability: ClassVar[type[BaseModel] | None] = Variability
     costs: ClassVar[Mapping[str, str]] = {
         "n_synapses": "connections from the input, between and within layers, and of the readout",

@@ -105,7 +105,6 @@ class PredictionObjective(LayeredObjective[P]):
     metric: ClassVar[str] = "nrmse"
     direction: ClassVar[Literal["maximize", "minimize"]] = "minimize"
     variability: ClassVar[type[BaseModel] | None] = None
-    unnamed: ClassVar[Mapping[str, float | int | str | bool]] = {"window": 20, "window_washout": 30}
     costs: ClassVar[Mapping[str, str]] = {
         **LayeredObjective.costs,
         "presentation_ns": "time that one point takes",

@@ -16,7 +16,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -143,8 +142,8 @@ class _Run:
         torch.save(state, buffer)
         return buffer.getvalue()
 
-    def restore(self, checkpoint: bytes, identity: Identity, defaults: Identity) -> None:
-        state = _read_checkpoint(checkpoint, identity, defaults)
+    def restore(self, checkpoint: bytes, identity: Identity) -> None:
+        state = _read_checkpoint(checkpoint, identity)
         for name, constant in self.network.named_buffers():
             if not torch.equal(constant.cpu(), state["network"][name]):
                 raise ValueError(
@@ -157,10 +156,9 @@ class _Run:
         self.curve = state["curve"]
         self.loss_curve = state["loss_curve"]
         self.diverged = state["diverged"]
-        self.n_skipped_updates = state.get("n_skipped_updates", 0)  # later than the first format
+        self.n_skipped_updates = state["n_skipped_updates"]
         device = device_of(self.network)
-        average = state.get("average", {})  # likewise
-        self.average = {name: weight.to(device) for name, weight in average.items()}
+        self.average = {name: weight.to(device) for name, weight in state["average"].items()}
 
 
 def train(
@@ -173,7 +171,6 @@ def train(
     identity: Identity,
     on_epoch: OnEpoch,
     resume: bytes | None = None,
-    defaults: Identity = MappingProxyType({}),
     accuracy: Accuracy = ideal_accuracy,
     worst: float = 0.0,
     updates: Updates | None = None,
@@ -191,8 +188,6 @@ def train(
         identity: what makes this training the one that it is; written into every checkpoint.
         on_epoch: told of every epoch; what it raises passes through.
         resume: a checkpoint to go on from.
-        defaults: what a checkpoint was written with whose identity lacks the name: the defaults
-            of parameters that came later.
         accuracy: how it is scored, after every epoch and at the end.
         worst: the score of a network with a weight that is not finite.
         updates: how a batch changes the weights; by default, along the gradient.
@@ -209,7 +204,7 @@ def train(
     optimizer = torch.optim.Adam(network.parameters(), lr=recipe.lr0, fused=True)
     run = _Run(network=network, recipe=recipe, optimizer=optimizer, accuracy=accuracy, worst=worst)
     if resume is not None:
-        run.restore(resume, identity, defaults)
+        run.restore(resume, identity)
     devices = devices if devices and devices.varies else None
     noisy = devices is not None and devices.noisy
     updates = updates or updates_of(network, optimizer, split.train, noisy=noisy)
@@ -292,7 +287,7 @@ def train_epoch(
     return total / len(examples), n_skipped
 
 
-def _read_checkpoint(checkpoint: bytes, identity: Identity, defaults: Identity) -> dict[str, Any]:
+def _read_checkpoint(checkpoint: bytes, identity: Identity) -> dict[str, Any]:
     """The state in ``checkpoint``, once it is known to belong to the training ``identity``."""
     try:
         state: dict[str, Any] = torch.load(
@@ -309,7 +304,6 @@ def _read_checkpoint(checkpoint: bytes, identity: Identity, defaults: Identity) 
             f"checkpoint: `format == {CHECKPOINT_FORMAT}` must hold, but got format={version}. "
             "It was written by another version: train this member anew."
         )
-    found = {**defaults, **found}
     for name in sorted(found.keys() | identity.keys()):
         if found.get(name) != identity.get(name):
             raise ValueError(

@@ -37,6 +37,7 @@ FIXED: Mapping[str, ParamValue] = {
     "batch_size": 120,
     "integrator": "exponential-ab3",
     "max_step_ns": 0.5,
+    "steps_per_point": 1,
     "lr_decay": 8.077,
     "s": 0.5,
     "f_cut_per_ns": F_CUT_PER_NS,

@@ -169,7 +169,7 @@ def show(
         ["training", _training(spec)],
         *([["time", _time(spec, workers, pace)]] if pace is not None and workers else []),
         ["reported", formatting.reported_text(spec).removeprefix("reported ") or "nothing"],
-        *([["warm start", warm_start.summary(spec)]] if spec.warm_start else []),
+        *([["warm start", formatting.warm_start_text(spec)]] if spec.warm_start else []),
         ["fixed", tables.params_text(spec.fixed) or "nothing"],
         *([["score", hardware]] if (hardware := verdict.hardware_text(spec)) else []),
         ["storage", storage],

@@ -44,7 +44,7 @@ def _register(
     query = select(studies).where(studies.c.name == spec.name).with_for_update()
     row = connection.execute(query).one_or_none()
     known = None if row is None else check.restore(row.spec)
-    spec = warm_start.pinned(connection, check.in_terms_of(known, spec))
+    spec = warm_start.pinned(connection, spec)
     if row is None or known is None:
         new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
         optuna = {"optuna_study_id": optuna_tables.create_study(connection, spec)}

@@ -101,11 +101,10 @@ def _sources(connection: Connection, spec: StudySpec, name: str, where: str) -> 
         )
     other = check.restore(row.spec)
     _refuse_other_kind(spec, other, where)
-    unnamed = {name: other.objective_impl.unnamed[name] for name in other.unnamed}
     for found in ranking.best(connection, row.id, other, other.budget.trials):
         fixed = {
             key: value
-            for key, value in unfolded({**unnamed, **other.fixed}, spec.dimensions).items()
+            for key, value in unfolded(other.fixed, spec.dimensions).items()
             if key in spec.dimensions and warm_start.fitted(spec, key, value) is not None
         }
         params = spec.present({**fixed, **unfolded(found.params, spec.dimensions)})

@@ -97,10 +97,7 @@ def load(
 
 
 def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
-    """Validate what a study file holds.
-
-    Parameters with a changed default (``Objective.unnamed``) that it names nowhere get the
-    present one in ``[fixed]``: what is stored then keeps its meaning, whatever becomes the default.
+    """Validate what a study file holds, and pin the data that it names.
 
     Args:
         raw: its tables, with ``name``.
@@ -113,13 +110,8 @@ def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
     spec = validate(raw, where=where)
     task = _pinned(spec.task_params, spec.task, base.absolute(), f"{where}: task")
     varied = _pinned(spec.hardware, spec.variability, base.absolute(), f"{where}: variability")
-    fields = spec.objective_impl.Params.model_fields
-    defaults = {name: fields[name].default for name in spec.unnamed}
-    if task != spec.task or varied != (spec.variability or {}) or defaults:
-        fixed = {**raw.get("fixed", {}), **defaults}
-        pinned = {"task": task, "fixed": fixed, "variability": varied}
-        spec = validate({**raw, **pinned}, where=where)
-    spec.__dict__["filled"] = frozenset(defaults)  # no field: two equal specs may differ in it
+    if task != spec.task or varied != (spec.variability or {}):
+        spec = validate({**raw, "task": task, "variability": varied}, where=where)
     return spec
 
 
@@ -202,15 +194,8 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def dumps(spec: StudySpec) -> str:
-    """The study file of a spec: valid TOML that ``rules.check.validate`` turns into an equal spec.
-
-    Not so of one that was stored before a default changed, and names none: its file names the value
-    that it means, so that the trials are the same, but spec and hash are others. A launch of the
-    file goes on with the stored study all the same: see ``rules.check.in_terms_of``.
-    """
-    before = {name: spec.objective_impl.unnamed[name] for name in spec.unnamed}
-    tree = {**spec.stored(), "fixed": {**spec.fixed, **before}}
-    tree = {key: value for key, value in tree.items() if value not in ({}, "")}
+    """The study file of a spec: valid TOML, which ``validate`` turns into an equal spec."""
+    tree = {key: value for key, value in spec.stored().items() if value not in ({}, "")}
     return "\n".join(_table((), tree)).strip() + "\n"
 
 

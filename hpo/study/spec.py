@@ -151,12 +151,10 @@ class StudySpec(Table):
     ) -> dict[str, Any]:
         """Fixed values, suggested ones, epochs and, as a table of its own, variability.
 
-        Suggested values of single layers become one list for each parameter. What a study names
-        nowhere has the meaning that it had when it was stored.
+        Suggested values of single layers become one list for each parameter.
         """
-        unnamed = self.objective_impl.unnamed
         epochs = epochs or self.budget.epochs
-        values: dict[str, Any] = {**unnamed, **self.fixed, **suggested, "epochs": epochs}
+        values: dict[str, Any] = {**self.fixed, **suggested, "epochs": epochs}
         table = dict(self.variability or {})
         for name in [name for name in values if name.startswith(VARIABILITY)]:
             table[name.removeprefix(VARIABILITY)] = values.pop(name)
@@ -310,17 +308,6 @@ class StudySpec(Table):
     def parameters(self) -> tuple[str, ...]:
         """What differs between trials, in the order of the study file."""
         return tuple(self.dimensions) if self.sweep is None else self.sweep.parameters
-
-    @property
-    def unnamed(self) -> list[str]:
-        """Parameters with a changed default (``Objective.unnamed``) that the spec does not name."""
-        named = {*self.fixed, *self.parameters}
-        return [name for name in self.objective_impl.unnamed if name not in named]
-
-    @cached_property
-    def filled(self) -> frozenset[str]:
-        """Names in ``[fixed]`` that the study's file lacks: ``file.load`` put them there."""
-        return frozenset()
 
     @property
     def integrates(self) -> bool:

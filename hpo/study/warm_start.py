@@ -58,12 +58,3 @@ def range_text(dimension: Dimension) -> str:
         return " | ".join(str(choice) for choice in dimension.choices)
     steps = "" if dimension.step is None else f" in steps of {dimension.step:g}"
     return f"{dimension.low:g} to {dimension.high:g}{steps}"
-
-
-def summary(spec: StudySpec) -> str:
-    """The warm start in words: ``trials 0 to 4 begin with the best of seqdigits``, or nothing."""
-    warm = spec.warm_start
-    if warm is None:
-        return ""
-    first = "trial 0 begins" if warm.count == 1 else f"trials 0 to {warm.count - 1} begin"
-    return f"{first} with " + (f"the best of {warm.study}" if warm.study else "points of the file")

@@ -183,3 +183,12 @@ def duration_text(seconds: float) -> str:
     if whole < 48 * 3600:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def warm_start_text(spec: StudySpec) -> str:
+    """The warm start in words: ``trials 0 to 4 begin with the best of seqdigits``, or nothing."""
+    warm = spec.warm_start
+    if warm is None:
+        return ""
+    first = "trial 0 begins" if warm.count == 1 else f"trials 0 to {warm.count - 1} begin"
+    return f"{first} with " + (f"the best of {warm.study}" if warm.study else "points of the file")

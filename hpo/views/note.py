@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import shlex
 
-from hpo.study import caveats, effort, file, score_text, warm_start
+from hpo.study import caveats, effort, file, score_text
 from hpo.study.dimensions import Dimension
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
@@ -154,7 +154,7 @@ def _searched(spec: StudySpec) -> str:
     if hardware := verdict.hardware_text(spec):
         lines[0] += f" Every score is the {prose(hardware)}."
     if spec.warm_start is not None:
-        begins = warm_start.summary(spec)
+        begins = formatting.warm_start_text(spec)
         lines[0] += f" {prose(formatting.capital(begins))}."
     if spec.confirm is not None and spec.selects:
         several = spec.confirm.top > 1

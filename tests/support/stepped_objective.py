@@ -1,12 +1,10 @@
 """The toy of ``toy_objective`` as one that integrates an equation, whose time step can be checked.
 
-``objective = "stepped_objective:SteppedObjective"``. Its defaults have changed once: what a stored
-study means that names none is ``unnamed``.
+``objective = "stepped_objective:SteppedObjective"``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -38,10 +36,6 @@ class SteppedObjective(ToyObjective):
     name: ClassVar[str] = "toy-stepped"
     Params: ClassVar[type[ObjectiveParams]] = SteppedParams
     tasks: ClassVar[dict[str, type[TaskParams]]] = {"toy": ToyTask}
-    unnamed: ClassVar[Mapping[str, float | int | str | bool]] = {
-        "integrator": "map",
-        "max_step_ns": 10.0,
-    }
 
     def evaluate(
         self, params: SteppedParams, *, protocol: Protocol, member_seed: int, **how: Any

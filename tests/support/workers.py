@@ -14,7 +14,7 @@ from typing import Any
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.study.rules.check import restore, validate
+from hpo.study.rules.check import validate
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 
@@ -43,13 +43,6 @@ def toy_spec(name: str = "toy", **tables: Any) -> StudySpec:
         raw[key] = {**raw.get(key, {}), **value} if merge else value
     raw["budget"] = {key: value for key, value in raw["budget"].items() if value is not None}
     return validate({k: table for k, table in raw.items() if table is not None}, where="test")
-
-
-def as_first_stored(spec: StudySpec) -> StudySpec:
-    """A study of ours as it was while its file named the integrator alone, and that was another."""
-    unnamed = spec.objective_impl.unnamed
-    fixed = {name: value for name, value in spec.fixed.items() if name not in unnamed}
-    return restore({**spec.stored(), "fixed": {**fixed, "integrator": "exponential"}})
 
 
 @contextmanager

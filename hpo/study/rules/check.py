@@ -77,29 +77,6 @@ def restore(stored: Mapping[str, Any], name: str | None = None) -> StudySpec:
     return validate(stored, where=f"study {name!r} in the database")
 
 
-def in_terms_of(known: StudySpec | None, spec: StudySpec) -> StudySpec:
-    """The spec of a study's file with what it does not say taken from the stored study, if any.
-
-    A study that was stored before a default changed means the old one: its file, which names
-    neither, still does; likewise a file that names the old one. Any other value was chosen: a file
-    that no longer names it asks for another study.
-    """
-    if known is None or known.objective != spec.objective:
-        return spec
-    before = spec.objective_impl.unnamed
-    said = {name for name in before if name in spec.fixed and name not in spec.filled}
-    as_before = {name for name in said if spec.fixed[name] == before[name]}
-    chosen = {
-        n for n in spec.filled if known.fixed.get(n, before[n]) not in (spec.fixed[n], before[n])
-    }
-    silent = (spec.filled - chosen) | {name for name in as_before if name in known.unnamed}
-    if not silent:
-        return spec
-    fixed = {name: value for name, value in spec.fixed.items() if name not in silent}
-    fixed |= {name: known.fixed[name] for name in silent if name in known.fixed}
-    return restore({**spec.stored(), "fixed": fixed})
-
-
 def extends(known: StudySpec, spec: StudySpec) -> bool:
     """Whether ``spec`` asks for more trials than ``known``; False if they are the same.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from hpo.study import caveats, file, score_text, warm_start
+from hpo.study import caveats, file, score_text
 from hpo.study.confirmation import Confirmation
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
@@ -171,7 +171,7 @@ def _convergence(snapshot: StudySnapshot) -> Section:
             " At the right end, what the search claimed of the confirmed trials (ring), and what "
         )
         note += "fresh seeds gave on the test part, mean ± standard deviation (diamond)."
-    begun = warm_start.summary(spec)
+    begun = formatting.warm_start_text(spec)
     note += f" {formatting.capital(begun)}." if begun else ""
     label = f"Score of every trial; {verdict(snapshot)}"
     parts = [plot("convergence", convergence.convergence(snapshot), label)]

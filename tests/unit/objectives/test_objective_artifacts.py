@@ -212,18 +212,6 @@ def test_descriptions_of_another_kind_are_refused(
     assert str(caught.value).startswith(f"{path}: {message}")
 
 
-def test_a_file_from_before_a_default_changed_keeps_its_meaning(
-    saved: Path, tmp_path: Path
-) -> None:
-    unnamed = objectives.load("spintronic").unnamed
-    parameters = describe(saved)["parameters"]
-    assert unnamed.keys() <= parameters.keys()
-    older = {name: value for name, value in parameters.items() if name not in unnamed}
-    network = load_network(rewritten(saved, tmp_path / "old.safetensors", {}, parameters=older))
-    found = {name: getattr(network.physics, name) for name in unnamed}
-    assert found == unnamed
-
-
 def test_tensors_that_do_not_fit_are_refused(saved: Path, tmp_path: Path) -> None:
     path = rewritten(saved, tmp_path / "other.safetensors", {"bias": torch.zeros(1, 2, 7)})
     with pytest.raises(ValueError, match="the tensors of a spintronic network must hold, but got"):

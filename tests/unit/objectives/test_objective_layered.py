@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from typing import Any
 
@@ -12,15 +11,12 @@ from networks import KINDS
 from torch import Tensor
 from toy_network import ToyMember, ToyNetworkObjective
 from toy_objective import ToyParams, ToyTask
-from trainings import SMALL, checkpoints, evaluate
+from trainings import SMALL, evaluate
 
 import objectives
 from objectives.contract import OnEpoch, Outcome, Protocol
 
 TWO = {**SMALL, "epochs": 2}
-LATER = ["steps_per_point", "max_step_ns", "q", "sigma"]
-"""Parameters that came after the first checkpoints."""
-
 
 EDGES: dict[str, dict[str, Any]] = {
     "batch larger than the data": {"batch_size": 100_000},
@@ -55,28 +51,6 @@ def test_every_constant_of_the_auto_oscillator_reaches_the_network() -> None:
     steps = ({"steps_per_point": 7}, {"max_step_ns": 0.2}, {"integrator": "heun"})
     for changes in ({"q": 0.5}, {"sigma": 0.9}, *steps):
         assert not torch.equal(logits(**changes), logits()), changes
-
-
-def older_checkpoint(name: str, **changes: Any) -> bytes:
-    """After the first epoch, as it was written before the parameters ``LATER`` and the count."""
-    kept = checkpoints(name, **TWO | changes)
-    state = torch.load(io.BytesIO(kept[0]), weights_only=True)
-    del state["n_skipped_updates"]
-    state["identity"] = {k: v for k, v in state["identity"].items() if k not in LATER}
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    return buffer.getvalue()
-
-
-@pytest.mark.parametrize("name", KINDS)
-def test_an_older_checkpoint_resumes_where_later_parameters_mean_what_they_meant(name: str) -> None:
-    before: Any = dict(objectives.load(name).unnamed)
-    older = older_checkpoint(name, **before)
-    assert evaluate(name, resume=older, **TWO | before) == evaluate(name, **TWO | before)
-    with pytest.raises(
-        ValueError, match=r"^checkpoint: `steps_per_point == 2` must hold, but got .*=1. Resume"
-    ):
-        evaluate(name, resume=older, **TWO | before | {"steps_per_point": 2})
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -57,7 +56,6 @@ def run(
     identity: Identity = IDENTITY,
     on_epoch: OnEpoch = lambda progress: None,
     resume: bytes | None = None,
-    defaults: Identity = IDENTITY,
 ) -> Outcome:
     return train(
         network or Linear(),
@@ -68,7 +66,6 @@ def run(
         identity=identity,
         on_epoch=on_epoch,
         resume=resume,
-        defaults=defaults,
     )
 
 
@@ -331,25 +328,6 @@ def test_skipped_updates_survive_a_checkpoint() -> None:
     whole = run(network, on_epoch=lambda progress: kept.append(progress.checkpoint()))
     assert run(resume=kept[1]) == whole
     assert whole.info == {"n_skipped_updates": 1}
-
-
-def test_a_checkpoint_older_than_a_parameter_was_written_with_its_default() -> None:
-    old = checkpoint_after(2)
-    identity = IDENTITY | {"q": 0.0}
-    assert run(resume=old, identity=identity, defaults={"q": 0.0}) == run()
-    with pytest.raises(ValueError, match=r"^checkpoint: `q == 0.5` must hold, but got q=0.0."):
-        run(resume=old, identity=IDENTITY | {"q": 0.5}, defaults={"q": 0.0})
-    with pytest.raises(ValueError, match=r"^checkpoint: `q == 0.0` must hold, but got q=None."):
-        run(resume=old, identity=identity)
-
-
-@pytest.mark.parametrize("name", ["n_skipped_updates", "average"])
-def test_a_checkpoint_older_than_what_it_lacks_is_good(name: str) -> None:
-    state = torch.load(io.BytesIO(checkpoint_after(2)), weights_only=True)
-    del state[name]
-    buffer = io.BytesIO()
-    torch.save(state, buffer)
-    assert run(resume=buffer.getvalue()) == run()
 
 
 def test_a_prediction_that_is_not_finite_is_wrong() -> None:

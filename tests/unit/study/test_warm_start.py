@@ -11,11 +11,11 @@ import snapshots
 from workers import toy_spec
 
 from hpo.search import suggest
-from hpo.study import file, warm_start
+from hpo.study import file
 from hpo.study.rules.check import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
-from hpo.views import note
+from hpo.views import formatting, note
 from hpo.views.report import page
 
 POINTS = [
@@ -99,13 +99,13 @@ def test_the_study_file_of_a_report_has_the_points(extra: dict[str, Any]) -> Non
 
 
 def test_words() -> None:
-    assert warm_start.summary(toy_spec()) == ""
+    assert formatting.warm_start_text(toy_spec()) == ""
     for table, text in (
         ({"study": "other"}, "trials 0 to 4 begin with the best of other"),
         ({"study": "other", "top": 1}, "trial 0 begins with the best of other"),
         ({"points": POINTS}, "trials 0 to 2 begin with points of the file"),
     ):
-        assert warm_start.summary(toy_spec(warm_start=table)) == text
+        assert formatting.warm_start_text(toy_spec(warm_start=table)) == text
 
 
 def test_report_and_note_say_so() -> None:
