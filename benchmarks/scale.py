@@ -34,7 +34,7 @@ from hpo.ledger.tables import slots
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.embedded.client import read_password
 from hpo.postgres.embedded.layout import PORT, Layout
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
 from hpo.worker.heartbeat import WorkerOptions

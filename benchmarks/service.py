@@ -23,7 +23,7 @@ from hpo import settings
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.embedded import client
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState
 from hpo.worker.heartbeat import WorkerOptions

@@ -20,7 +20,7 @@ from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search import suggest
 from hpo.study import file
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 from hpo.worker.loop import _POLL_S

@@ -10,7 +10,7 @@ from typing import Any
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 
 TRIALS, EPOCHS, REPEATS = 32, 12, 3
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1"}

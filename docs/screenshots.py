@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.views.report import page as report_page
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpo.study.rules import check
+from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import Expected, Member, Phase, SlotState, Trial
 from hpo.views import json_records
@@ -102,7 +102,7 @@ def read(path: Path) -> StudySnapshot:
     known = tree.get("expected", {}).items()
     expected = {int(number): Expected(mean=own[0], std=own[1]) for number, own in known}
     return StudySnapshot(
-        spec=check.restore(tree["spec"]),
+        spec=file.restore(tree["spec"]),
         state=StudyState(tree["state"]),
         reason=None,
         created_at=created,

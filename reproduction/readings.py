@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.stats import qmc
 
-from hpo.study.tables import Curve, ParamValue
+from hpo.study.dimensions import Curve
+from hpo.study.tables import ParamValue
 
 TAU_NS, LR0, DENSITY, F_CUT_PER_NS = 14.12, 0.149, 0.5, 0.1
 """The paper's optimum, and the cut-off that it does not give."""

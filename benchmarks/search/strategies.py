@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.search import peers, simulate, table
 from benchmarks.search.simulate import Search, World
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 
 Table = Mapping[str, Any]

@@ -18,12 +18,12 @@ from hpo.postgres.connect import open_existing, open_storage
 from hpo.postgres.retry import DATABASE_ERRORS
 from hpo.postgres.url import parse_url, place
 from hpo.search import constraints
-from hpo.study import effort, warm_start
+from hpo.study import effort
 from hpo.study import file as study_file
-from hpo.study.dimensions import Dimension
+from hpo.study.dimensions import Dimension, Sweep
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
-from hpo.study.tables import Stop, Sweep
+from hpo.study.tables import Stop
 from hpo.study.trials import SlotState
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import tables
@@ -267,7 +267,7 @@ def _points(spec: StudySpec) -> list[str]:
     assert spec.warm_start is not None
     rows = [["trial", *spec.dimensions]]
     for number in range(spec.warm_start.count):
-        told = warm_start.point(spec, number)
+        told = spec.told(number)
         cells = [
             formatting.value_text(told[name]) if name in told else "–" for name in spec.dimensions
         ]

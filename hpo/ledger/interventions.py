@@ -26,8 +26,8 @@ from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import IS_RUNNING, checkpoints, slots, slots_of, studies
 from hpo.ledger.worker_statements import NOW
 from hpo.search import constraints
-from hpo.study import warm_start
-from hpo.study.rules import check, parameters
+from hpo.study import file, parameters
+from hpo.study.messages import refuse
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
@@ -102,7 +102,7 @@ def extend(ledger: Ledger, name: str, trials: int) -> Literal["continued", "exte
         )
     raw = known.stored()
     raw["budget"]["trials"] = trials
-    spec = check.validate(raw, where=f"study {name!r}, extended")
+    spec = file.validate(raw, where=f"study {name!r}, extended")
     return "extended" if ledger.register(spec) == "extended" else "continued"
 
 
@@ -121,12 +121,12 @@ def enqueue(ledger: Ledger, name: str, params: Mapping[str, ParamValue]) -> int:
     """
     with ledger.locked(name) as (connection, study):
         optuna_tables.require_study(connection, study.optuna_study_id, name)
-        spec = check.restore(study.spec, name)
+        spec = file.restore(study.spec, name)
         number = reading.opened(connection, study.id)
         _refuse_enqueued(study, spec, number)
         where = f"study {name!r}: enqueued"
-        parameters.check_point(spec, params, where, "Give another value.")
-        told = warm_start.in_space(spec, params)
+        refuse(parameters.of_point(spec, params, where, "Give another value."))
+        told = spec.in_space(params)
         constraints.check_point(spec, told, where, "Give another value.")
         slot = {
             "study_id": study.id,
@@ -163,7 +163,7 @@ def _refuse_enqueued(study: Row[Any], spec: StudySpec, number: int) -> None:
             f"trial {study.search_end} ({study.search_end_reason}). Launch it with another [stop] "
             f"under another name: --name NEW."
         )
-    if warm_start.point(spec, number):
+    if spec.told(number):
         raise StudyError(
             f"{where}: the next trial must be the sampler's to take parameters, but trial {number} "
             f"is a point of [warm_start]. Enqueue again when those have begun."
@@ -300,7 +300,7 @@ def accept_code(ledger: Ledger, name: str) -> int | None:
         SpecError: it cannot be read here.
     """
     with ledger.locked(name) as (connection, study):
-        since = code.accept(connection, study, check.restore(study.spec, name))
+        since = code.accept(connection, study, file.restore(study.spec, name))
         if since is not None:
             events.note(connection, name, f"accepted code from trial {since} on")
         return since

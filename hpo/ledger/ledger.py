@@ -30,7 +30,7 @@ from hpo.ledger.reader import LedgerReader
 from hpo.ledger.tables import check_version, studies
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import Patience, statement, transaction
-from hpo.study.rules import check
+from hpo.study import file
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
@@ -43,7 +43,7 @@ def _register(
     connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(spec.name))))
     query = select(studies).where(studies.c.name == spec.name).with_for_update()
     row = connection.execute(query).one_or_none()
-    known = None if row is None else check.restore(row.spec)
+    known = None if row is None else file.restore(row.spec)
     spec = warm_start.pinned(connection, spec)
     if row is None or known is None:
         new = {"name": spec.name, "spec": spec.stored(), "spec_hash": spec.hash}
@@ -54,7 +54,7 @@ def _register(
         return "created"
     optuna_tables.require_study(connection, row.optuna_study_id, spec.name)
     code.pin(connection, row, known)
-    extended = check.extends(known, spec)
+    extended = file.extends(known, spec)
     if not extended and row.spec == spec.stored():
         return "continued"
     values: dict[str, Any] = {"spec": spec.stored(), "artifact_tries": ARTIFACT_TRIES}
@@ -178,7 +178,7 @@ class Ledger(LedgerReader):
         """The spec of a study, validated once per version of it."""
         known = self._specs.get(study_id)
         if known is None or known[0] != stored:
-            known = self._specs[study_id] = (stored, check.restore(stored))
+            known = self._specs[study_id] = (stored, file.restore(stored))
         return known[1]
 
     def history(self, claim: Claim) -> list[Past]:

@@ -25,7 +25,7 @@ from hpo.errors import StudyError, near_miss
 from hpo.ledger import optuna_reading
 from hpo.ledger.claims import Claim
 from hpo.ledger.tables import IS_RUNNING, members, slots, slots_of, studies, workers
-from hpo.study.rules import check
+from hpo.study import file
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
@@ -83,7 +83,7 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
     found = connection.execute(query.order_by(slots.c.phase, slots.c.number)).all()
     trained = _members_by_slot(connection, _member_query(curves).where(slots.c.study_id == row.id))
     built = [_slot(slot, trained[slot.id], row.now) for slot in found]
-    spec = check.restore(row.spec, row.name)
+    spec = file.restore(row.spec, row.name)
     return StudySnapshot(
         spec=spec,
         state=StudyState(row.state),

@@ -14,9 +14,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func,
 from hpo.errors import SpecError
 from hpo.ledger import optuna_reading, ranking
 from hpo.ledger.tables import members, slots, slots_of, studies
-from hpo.study import effort, pareto, thermal_power
+from hpo.study import effort, file, pareto, thermal_power
 from hpo.study.confirmation import SOLVED_SCORE, SOLVED_TYPES
-from hpo.study.rules import check
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.summary import ConfirmedSummary, StudySummary
@@ -121,7 +120,7 @@ def _found(stored: object, key: str) -> object:
 
 def _restored(stored: Mapping[str, Any]) -> StudySpec | None:
     try:
-        return check.restore(stored)
+        return file.restore(stored)
     except SpecError:
         return None
 

@@ -17,9 +17,8 @@ from hpo.errors import StudyError
 from hpo.ledger import ranking
 from hpo.ledger.tables import studies
 from hpo.search import constraints
-from hpo.study import warm_start
+from hpo.study import file
 from hpo.study.dimensions import unfolded
-from hpo.study.rules import check
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue, WarmStart
 from objectives.contract import Protocol
@@ -44,12 +43,12 @@ def pinned(connection: Connection, spec: StudySpec) -> StudySpec:
         return spec
     query = select(studies.c.spec).where(studies.c.name == spec.name)
     stored = connection.execute(query).scalar_one_or_none()
-    known = None if stored is None else check.restore(stored).warm_start
+    known = None if stored is None else file.restore(stored).warm_start
     if stored is not None and known is None:
         return spec  # to be refused, since the study has begun without
     points = known.points if known is not None else _points(connection, spec, warm)
     pin = {"study": warm.study, "top": warm.count, "points": points}
-    return check.validate({**spec.stored(), "warm_start": pin}, where=f"study {spec.name!r}")
+    return file.validate({**spec.stored(), "warm_start": pin}, where=f"study {spec.name!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +81,7 @@ def _points(
             f"of {', '.join(spec.dimensions)}. Name another study."
         )
     _refuse_outside(spec, warm, best, where)
-    points = tuple(warm_start.in_space(spec, source.params) for source in best)
+    points = tuple(spec.in_space(source.params) for source in best)
     todo = "Take fewer trials (warm_start.top), or write those that fit as warm_start.points."
     for source, point in zip(best, points, strict=True):
         constraints.check_point(spec, point, f"{where}: trial {source.trial}", todo)
@@ -99,13 +98,13 @@ def _sources(connection: Connection, spec: StudySpec, name: str, where: str) -> 
             f"{where}: the database must hold the other study, but got study={name!r} where it "
             f"holds {there}. Launch it first, or write warm_start.points by hand."
         )
-    other = check.restore(row.spec)
+    other = file.restore(row.spec)
     _refuse_other_kind(spec, other, where)
     for found in ranking.best(connection, row.id, other, other.budget.trials):
         fixed = {
             key: value
             for key, value in unfolded(other.fixed, spec.dimensions).items()
-            if key in spec.dimensions and warm_start.fitted(spec, key, value) is not None
+            if key in spec.dimensions and spec.inside(key, value) is not None
         }
         params = spec.present({**fixed, **unfolded(found.params, spec.dimensions)})
         yield _Source(trial=found.number, params=dict(sorted(params.items())))
@@ -129,10 +128,10 @@ def _refuse_other_kind(spec: StudySpec, other: StudySpec, where: str) -> None:
 def _refuse_outside(spec: StudySpec, warm: WarmStart, best: list[_Source], where: str) -> None:
     outside = [
         f"{name}={value!r} of trial {source.trial} (space.{name} is "
-        f"{warm_start.range_text(spec.dimensions[name])})"
+        f"{spec.dimensions[name].allowed})"
         for source in best
         for name, value in source.params.items()
-        if warm_start.fitted(spec, name, value) is None
+        if spec.inside(name, value) is None
     ]
     if outside:
         more = f" and {len(outside) - _NAMED} more" if len(outside) > _NAMED else ""

@@ -18,7 +18,6 @@ from hpo.errors import SpecError
 from hpo.search import seeds
 from hpo.search.cube import Cube
 from hpo.search.space import distributions
-from hpo.study import warm_start
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from objectives.capabilities import KnowsCosts
@@ -140,7 +139,7 @@ def check(spec: StudySpec, where: str) -> None:
     points = (spec.warm_start and spec.warm_start.points) or ()
     for number in range(len(points)):
         key = f"{where}: warm_start.points.{number}"
-        check_point(spec, warm_start.point(spec, number), key, "Change the point.")
+        check_point(spec, spec.told(number), key, "Change the point.")
 
 
 def check_point(spec: StudySpec, told: Params, where: str, todo: str) -> None:

@@ -16,7 +16,6 @@ from hpo.search import constraints, racing, seeds
 from hpo.search.history import learns, quiet, view, visible
 from hpo.search.samplers import sampler
 from hpo.search.space import distributions, rounded
-from hpo.study import warm_start
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import FIXED_PARAMS, Past, Suggestion
@@ -42,7 +41,7 @@ def suggest(
     """
     if spec.sweep is not None:
         return Suggestion(params=spec.point(number))
-    told = {**warm_start.point(spec, number), **(enqueued or {})}
+    told = {**spec.told(number), **(enqueued or {})}
     fits = constraints.fitting(spec, told)
     with quiet():
         seen = visible(spec, number, trials) if learns(spec) else []

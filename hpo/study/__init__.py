@@ -9,6 +9,7 @@ __all__ = [
     "endings",
     "file",
     "messages",
+    "parameters",
     "pareto",
     "rules",
     "score_text",
@@ -18,5 +19,4 @@ __all__ = [
     "tables",
     "thermal_power",
     "trials",
-    "warm_start",
 ]

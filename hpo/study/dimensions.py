@@ -1,8 +1,8 @@
-"""``[space]``: what is searched, in which order, and where: an entry may be one dimension for each
-layer of a network, and a dimension may be there in some trials alone.
+"""``[space]`` and ``[sweep]``: what varies, in which order, and where.
 
-Everything that follows knows dimensions, which are numbers by name; ``StudySpec.values`` makes
-parameters of them.
+An entry of a space may be one dimension for each layer of a network, and a dimension may be there
+in some trials alone. Everything that follows knows dimensions, which are numbers by name;
+``StudySpec.values`` makes parameters of them.
 """
 
 from __future__ import annotations
@@ -10,14 +10,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from hpo.study.tables import ParamValue, Table, check_list, check_range, spaced
+from hpo.study.messages import must
+from hpo.study.tables import Label, ParamValue, Table, check_list
 
 LAYERS = "layers"
 """The parameter that says how many layers there are."""
+
+
+MAX_POINTS = 100_000
+"""Of a sweep, which makes them all before its first trial."""
 
 
 def _unless_true(value: bool | None) -> bool | None:
@@ -29,6 +35,32 @@ def _listed(value: Any) -> Any:
 
 
 _Values = Annotated[tuple[ParamValue, ...], BeforeValidator(_listed)]
+
+
+def _check_range(low: float, high: float, *, log: bool, equal: str = "Swap them.") -> None:
+    """Refuse a range that is none."""
+    if not low < high:
+        do = equal if low == high else "Swap them."
+        raise ValueError(must("", "`low < high`", f"low={low}, high={high}", do))
+    if log and low <= 0:
+        do = "Raise `low`, or remove `log`."
+        raise ValueError(must("", "a log range must begin above 0", f"low={low}", do))
+
+
+def spaced(low: float, high: float, points: int, *, log: bool) -> list[float]:
+    """Evenly spaced numbers, both ends among them; ``log``: with equal ratios.
+
+    Examples:
+        >>> spaced(0.0, 1.0, 3, log=False), spaced(1.0, 100.0, 3, log=True)
+        ([0.0, 0.5, 1.0], [1.0, 10.0, 100.0])
+    """
+    if points == 1:
+        return [low]
+    fractions = [i / (points - 1) for i in range(points)]
+    ratio = high / low if log else 1.0
+    values = [low * ratio**f if log else low + (high - low) * f for f in fractions]
+    values[-1] = high  # the power may miss it by a rounding
+    return values
 
 
 class Dimension(Table):
@@ -53,18 +85,18 @@ class Dimension(Table):
             for name, values in self.when.items():
                 check_list(f"when.{name}", "value", values)
             if not self.when:
-                raise ValueError(".when: a parameter must be named. Add one, or remove `when`.")
+                do = "Add one, or remove `when`."
+                raise ValueError(must(".when", "a parameter must be named", do=do))
         if self.choices is not None:
             check_list("choices", "choice", self.choices)
             ends = ("low", "high", "step", "points")
             extra = [k for k in ends if getattr(self, k) is not None] + ["log"] * self.log
             if extra:
-                raise ValueError(
-                    f"`choices` must stand alone, but got {', '.join(extra)} too. Remove either."
-                )
+                got = f"{', '.join(extra)} too"
+                raise ValueError(must("", "`choices` must stand alone", got, "Remove either."))
         elif self.low is not None and self.high is not None:
             equal = "Give a fixed value under [fixed]."
-            check_range(self.low, self.high, log=self.log, equal=equal)
+            _check_range(self.low, self.high, log=self.log, equal=equal)
             if self.step is not None:
                 self._check_step(self.step, self.low, self.high)
         return self
@@ -72,16 +104,17 @@ class Dimension(Table):
     def _check_step(self, step: float, low: float, high: float) -> None:
         if self.log or self.points is not None:
             other = "log" if self.log else "points"
-            raise ValueError(f"`step` and `{other}` must not be combined. Remove one.")
+            rule = f"`step` and `{other}` must not be combined"
+            raise ValueError(must("", rule, do="Remove one."))
         if step <= 0:
-            raise ValueError(f".step: a step must be above 0, but got step={step}. Change it.")
+            rule = "a step must be above 0"
+            raise ValueError(must(".step", rule, f"step={step}", "Change it."))
         steps = (high - low) / step
         if not math.isclose(steps, round(steps), abs_tol=1e-9):
             last = low + math.floor(steps) * step
-            raise ValueError(
-                f".step: `high` must be `low` plus whole steps, but got low={low}, high={high}, "
-                f"step={step}. Set high = {last if steps >= 1 else low + step:.12g}."
-            )
+            rule, got = "`high` must be `low` plus whole steps", f"low={low}, high={high}"
+            do = f"Set high = {last if steps >= 1 else low + step:.12g}."
+            raise ValueError(must(".step", rule, f"{got}, step={step}", do))
 
     @property
     def size(self) -> int:
@@ -110,6 +143,29 @@ class Dimension(Table):
         """Where it is searched, in words: ``if layers = 2 or 3``; else nothing."""
         each = (f"{n} = {' or '.join(map(str, values))}" for n, values in (self.when or {}).items())
         return f"if {', '.join(each)}" if self.when else ""
+
+    @property
+    def allowed(self) -> str:
+        """What it allows, for messages: ``1 to 100``, ``1 to 9 in steps of 2``, ``a | b``."""
+        if self.choices is not None:
+            return " | ".join(map(str, self.choices))
+        steps = "" if self.step is None else f" in steps of {self.step:g}"
+        return f"{self.low:g} to {self.high:g}{steps}"
+
+    def inside(self, value: ParamValue, *, whole: bool) -> ParamValue | None:
+        """The choice that equals a value, or the value itself; None if it lies outside.
+
+        ``whole``: of a range without steps, whole numbers alone lie inside.
+        """
+        if self.choices is not None:
+            return next((choice for choice in self.choices if has([choice], value)), None)
+        if isinstance(value, bool | str) or self.low is None or self.high is None:
+            return None
+        if not self.low <= value <= self.high:
+            return None
+        step = self.step or (1 if whole else None)
+        steps = 0.0 if step is None else (value - self.low) / step
+        return value if math.isclose(steps, round(steps), abs_tol=1e-8) else None
 
     def is_there(self, params: Mapping[str, Any]) -> bool:
         """Whether a trial with these parameters has it."""
@@ -230,3 +286,111 @@ def _unfolded(
             yield from ((f"{name}.{k}", own) for k, own in enumerate(value))
         else:
             yield from ((own, value) for own in layers[name])
+
+
+class Range(Table):
+    """``range = { low, high, points, log }``: evenly spaced values, both ends among them."""
+
+    low: float | int
+    high: float | int
+    points: Annotated[int, Field(ge=2, le=10_000)]
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        _check_range(self.low, self.high, log=self.log)
+        return self
+
+    def values(self) -> list[float]:
+        """The values, from ``low`` to ``high``."""
+        return spaced(float(self.low), float(self.high), self.points, log=self.log)
+
+
+class Curve(Table):
+    """One entry of ``[[sweep.curves]]``: parameters that vary, and those that stay."""
+
+    label: Label
+    x: str | tuple[str, ...]
+    """The parameter that varies, or several that take the same value."""
+    values: tuple[ParamValue, ...] | None = None
+    range: Range | None = None
+    fixed: dict[str, ParamValue] = Field(default_factory=dict)
+    """What is the same on the whole curve, and another on other curves."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_list("x", "parameter", self.names, "Add it")
+        for name in self.names:
+            if name in self.fixed:
+                rule = "a parameter must either vary or stay"
+                raise ValueError(must(f".fixed.{name}", rule, "it in `x`, too", "Remove one."))
+        if (self.values is None) == (self.range is None):
+            rule = "either `values` or `range` must be given"
+            raise ValueError(must("", rule, do="Give one of them."))
+        if self.values is not None:
+            check_list("values", "value", self.values)
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The parameters that vary."""
+        return (self.x,) if isinstance(self.x, str) else self.x
+
+    @property
+    def size(self) -> int:
+        """How many points it has, without making them."""
+        if self.range is not None:
+            return self.range.points
+        return len(self.values or ())
+
+    @property
+    def at(self) -> list[ParamValue]:
+        """The values that the varying parameters take, in order."""
+        return list(self.values or ()) if self.range is None else list(self.range.values())
+
+
+class Sweep(Table):
+    """``[sweep]``: one or more curves."""
+
+    curves: Annotated[tuple[Curve, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.size > MAX_POINTS:
+            rule = f"at most {MAX_POINTS:,} points"
+            raise ValueError(must("", rule, f"{self.size:,}", "Take fewer values."))
+        labels: set[str] = set()
+        for index, curve in enumerate(self.curves):
+            if curve.label in labels:
+                rule, got = "every curve must have a label of its own", f"label={curve.label!r}"
+                raise ValueError(
+                    must(f".curves.{index}.label", rule, f"{got} twice", "Change one.")
+                )
+            labels.add(curve.label)
+        return self
+
+    @property
+    def size(self) -> int:
+        """How many points, and so trials, there are."""
+        return sum(curve.size for curve in self.curves)
+
+    @cached_property
+    def parameters(self) -> tuple[str, ...]:
+        """Every parameter that a curve varies or sets, those that vary first."""
+        varied = [name for curve in self.curves for name in curve.names]
+        kept = [name for curve in self.curves for name in curve.fixed]
+        return tuple(dict.fromkeys([*varied, *kept]))
+
+    @cached_property
+    def named(self) -> bool:
+        """Whether some x is a name, so that the axis is one of names."""
+        return any(isinstance(x, bool | str) for curve in self.curves for x in curve.at)
+
+    @cached_property
+    def points(self) -> tuple[tuple[int, ParamValue, dict[str, ParamValue]], ...]:
+        """Curve, x and parameters of every point, in the order of the trials."""
+        return tuple(
+            (index, x, {**curve.fixed, **dict.fromkeys(curve.names, x)})
+            for index, curve in enumerate(self.curves)
+            for x in curve.at
+        )

@@ -1,18 +1,33 @@
-"""Study files: found, read with ``--set key=value``, and written back."""
+"""Study files: found, read with ``--set key=value``, checked, and written back.
+
+Rules within a table are in ``tables`` and ``dimensions``, those between tables in ``rules``, those
+of the objective's parameters in ``parameters``. Form of every message:
+``<file>: <key>: <rule> must hold, but got <name>=<value>. <what to do>``.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, time
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from hpo.errors import SpecError
-from hpo.study.messages import did_you_mean
-from hpo.study.rules.check import validate
+from pydantic import ValidationError
+
+import objectives
+from hpo.errors import SpecError, StudyError
+from hpo.study import parameters, rules
+from hpo.study.dimensions import Sweep
+from hpo.study.messages import M, did_you_mean, explain, must, refuse, strictly
 from hpo.study.spec import StudySpec
+from objectives.contract import Protocol
+
+WINDOW = 1024
+"""Trials of a sweep in flight at most: none of them learns from another."""
 
 
 def directories() -> list[Path]:
@@ -113,6 +128,140 @@ def read(raw: Mapping[str, Any], *, base: Path, where: str) -> StudySpec:
     if task != spec.task or varied != (spec.variability or {}):
         spec = validate({**raw, "task": task, "variability": varied}, where=where)
     return spec
+
+
+def validate(raw: Mapping[str, Any], *, where: str) -> StudySpec:
+    """The spec of a parsed study file with ``name`` added; ``where`` is the file, for messages.
+
+    Raises:
+        SpecError: the first broken rule, located.
+    """
+    if not isinstance(raw, Mapping):
+        raise SpecError(
+            f"{where}: a spec must be a table, but got {raw!r}. Restore a backup of it."
+        )
+    refuse(_foreign(raw), where)
+    spec = _strictly(StudySpec, _completed(raw, where), where)
+    _check_objective(spec, where)
+    groups = (parameters.names, parameters.values, rules.between_tables, parameters.points)
+    refuse(chain.from_iterable(group(spec) for group in groups), where)
+    return spec
+
+
+def restore(stored: Mapping[str, Any], name: str | None = None) -> StudySpec:
+    """The spec that a database holds, written by ``StudySpec.stored``; ``name`` is for messages.
+
+    Raises:
+        SpecError: it does not fit this version of the software.
+    """
+    if name is None and isinstance(stored, Mapping):
+        name = stored.get("name")
+    return validate(stored, where=f"study {name!r} in the database")
+
+
+def extends(known: StudySpec, spec: StudySpec) -> bool:
+    """Whether ``spec`` asks for more trials than ``known``; False if they are the same.
+
+    Raises:
+        StudyError: they differ in anything else.
+    """
+    changed = known.differences(spec)
+    if not changed:
+        return False
+    where = f"study {spec.name!r}"
+    if changed != ["budget.trials"]:
+        old, new = known.flat(), spec.flat()
+        listed = ", ".join(f"{key}: {old.get(key)!r} -> {new.get(key)!r}" for key in changed)
+        raise StudyError(
+            f"{where}: the spec must not change once the study exists, but it differs in {listed}. "
+            f"Only a larger budget.trials is accepted; otherwise choose another name: --name NEW."
+        )
+    if spec.budget.trials < known.budget.trials:
+        got = f"trials={spec.budget.trials} where the database has {known.budget.trials}"
+        least = f"Ask for at least as many (--trials {known.budget.trials})"
+        do = f"{least}, or choose another name: --name NEW."
+        raise StudyError(f"{where}: {must('', 'budget.trials must not shrink', got, do)}")
+    return True
+
+
+def _foreign(tree: Mapping[str, Any], table: str = "") -> Iterator[str]:
+    """What TOML has and the database lacks: dates, long whole numbers, the character NUL."""
+    for name, value in tree.items():
+        key = f"{table}{name}"
+        items = value if isinstance(value, list) else [value]
+        for k, item in enumerate(items):
+            if isinstance(item, Mapping):
+                yield from _foreign(item, f"{key}.{k}." if items is value else f"{key}.")
+            elif isinstance(item, date | time):
+                rule = "a number, a text, true or false must be given"
+                do = f'A text stands in quotes: {name} = "{item}".'
+                yield must(key, rule, f"the date or time {item}", do)
+            elif isinstance(item, str) and "\0" in item:
+                rule = "a text must be without the character NUL, which no database holds"
+                yield must(key, rule, repr(item), "Leave it out.")
+            elif isinstance(item, int) and abs(item) >= 2**63:
+                got = f"one of {item.bit_length()} bits"
+                do = "Write a larger number as 1e30."
+                yield must(key, "a whole number must fit 64 bits", got, do)
+
+
+def _completed(raw: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """A parsed study file with what follows from the rest of it.
+
+    A sweep runs each of its points once, and tests what it trained: nothing is selected by it.
+    """
+    tree = dict(raw)
+    if "sweep" in tree:
+        refuse(_beside_a_sweep(tree), where)
+        size = _strictly(Sweep, tree["sweep"], where, "sweep").size
+        budget = tree.get("budget", {})
+        if isinstance(budget, Mapping):
+            if budget.get("trials", size) != size:
+                rule = f"a sweep of {size} points must run each of them once"
+                do = "Leave it out; other points are another study."
+                refuse([must("budget.trials", rule, f"trials={budget['trials']}", do)], where)
+            tree["budget"] = {"trials": size, "window": WINDOW, **budget}
+        tree["protocol"] = tree.get("protocol", Protocol.CONFIRM.value)
+        tree["confirm"] = False
+    elif "space" not in tree:
+        raise SpecError(f"{where}: space: this key must be given. Add it, or a [sweep].")
+    if tree.get("protocol") == Protocol.CONFIRM.value and "confirm" not in tree:
+        tree["confirm"] = False
+    return tree
+
+
+def _beside_a_sweep(tree: Mapping[str, Any]) -> Iterator[str]:
+    for table in ("space", "sampler", "pruner", "confirm"):
+        if table in tree and tree[table] is not False:
+            rule, got = f"a sweep must stand without [{table}]", "both: it measures every point"
+            yield must(table, rule, f"{got} and selects none", f"Remove [{table}] or [sweep].")
+    if not isinstance(tree["sweep"], Mapping):
+        yield must("sweep", "a table", do="Write [[sweep.curves]].")
+
+
+def _strictly(model: type[M], values: Mapping[str, Any], where: str, table: str = "") -> M:
+    try:
+        return strictly(model, values)
+    except ValidationError as error:
+        raise SpecError(explain(error, model, where, table)) from None
+
+
+def _check_objective(spec: StudySpec, where: str) -> None:
+    """Refuse an objective that is not there, and tables that its own models refuse."""
+    try:
+        objective = objectives.load(spec.objective)
+    except LookupError as error:
+        ours = spec.objective.startswith("objectives:")
+        hint = " A file of your own needs another name than objectives.py." * ours
+        raise SpecError(f"{where}: objective: {error}.{hint}") from None
+    tasks = objective.tasks
+    name = str(spec.task.get("name", next(iter(tasks))))
+    if name not in tasks:
+        lacks = f"objective {spec.objective!r} has no task {name!r}"
+        raise SpecError(f"{where}: task.name: {lacks}. {did_you_mean(name, tasks)}")
+    _strictly(tasks[name], {"name": name, **spec.task}, where, "task")
+    if objective.variability is not None:
+        _strictly(objective.variability, spec.variability or {}, where, "variability")
 
 
 QUICK = {"trials": 8, "members": 1, "epochs": 15}

@@ -11,8 +11,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from hpo.errors import near_miss
-from hpo.study.spec import StudySpec
+from hpo.errors import SpecError, near_miss
 
 _RULES = {
     "float_type": "a number",
@@ -29,6 +28,37 @@ _RULES = {
     "model_attributes_type": "a table",
 }
 """pydantic's kinds of error that are clearer in the terms of a study file."""
+
+
+def must(where: str, rule: str, got: str = "", do: str = "") -> str:
+    """What is said of a broken rule.
+
+    Args:
+        where: the key; empty, or beginning with a dot, in a model that does not know its place.
+        rule: what must hold: a sentence with ``must``, or what a value must be.
+        got: what is there instead, if there is anything to show.
+        do: what to do, one or two sentences.
+
+    Examples:
+        >>> must("budget.trials", "greater than 0", "trials=0", "Change it.")
+        'budget.trials: greater than 0 must hold, but got trials=0. Change it.'
+        >>> must("confirm", "a sweep must have no [confirm]", do="Remove it.")
+        'confirm: a sweep must have no [confirm]. Remove it.'
+    """
+    place = f"{where}: " if where else ""
+    held = rule if " must " in rule else f"{rule} must hold"
+    return f"{place}{held}{f', but got {got}' if got else ''}. {do}"
+
+
+def refuse(broken: Iterable[str], where: str = "") -> None:
+    """Refuse what breaks a rule; the rules are asked one by one, so that later ones may build on
+    earlier ones.
+
+    Raises:
+        SpecError: the first broken rule, after ``where``.
+    """
+    for message in broken:
+        raise SpecError(f"{where}: {message}" if where else message)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -48,8 +78,7 @@ def explain(error: ValidationError, model: type[BaseModel], where: str, table: s
     if len(parts) > 1 and parts[-1] in ("float", "int", "str", "bool"):
         parts.pop()  # pydantic ends the place of a problem in ``float | int`` with the branch
     key = ".".join([table, *parts] if table else parts)
-    kind = problem["type"]
-    message = rule(problem)
+    kind, message = problem["type"], broken_rule(problem)
     if not parts or (kind == "value_error" and message.endswith(".")):  # it says all itself
         place = f"{where}: {key}" if key else where
         return f"{place}{message}" if message.startswith(".") else f"{place}: {message}"
@@ -57,18 +86,13 @@ def explain(error: ValidationError, model: type[BaseModel], where: str, table: s
         return f"{where}: {key}: unknown key. {did_you_mean(parts[-1], _valid(model, parts))}"
     if kind == "missing":
         return f"{where}: {key}: this key must be given. Add it."
-    if model is StudySpec and key == "name" and kind == "string_pattern_mismatch":
-        return (
-            f"{where}: name: a name must have 1 to 100 letters, digits or . _ + - and begin with "
-            f"a letter, a digit or _, but got name={problem['input']!r}. Give another: --name NEW."
-        )
     found = problem["input"]
     got = "a table" if isinstance(found, Mapping) and found else f"{parts[-1]}={found!r}"
     remedy = f"Write its keys below [{key}]." if message == "a table" else "Change it."
-    return f"{where}: {key}: {message} must hold, but got {got}. {remedy}"
+    return must(f"{where}: {key}", message, got, remedy)
 
 
-def rule(problem: ErrorDetails) -> str:
+def broken_rule(problem: ErrorDetails) -> str:
     """The broken rule of one pydantic problem."""
     if problem["type"] == "too_short":
         return f"at least {problem['ctx']['min_length']} entry"
@@ -79,10 +103,7 @@ def rule(problem: ErrorDetails) -> str:
 
 def _valid(model: type[BaseModel], parts: list[str]) -> list[str]:
     owner = _model_at(model, parts[:-1])
-    names = list(owner.model_fields)
-    if owner is StudySpec:
-        names.remove("name")  # the name of the file, or --name
-    return names
+    return [name for name in owner.model_fields if name not in getattr(owner, "elsewhere", ())]
 
 
 def _model_at(model: type[BaseModel], parts: list[str]) -> type[BaseModel]:
@@ -114,14 +135,3 @@ def strictly(model: type[M], values: Mapping[str, Any]) -> M:
     enum; a study file holds nothing that JSON lacks: dates are refused.
     """
     return model.model_validate_json(json.dumps(values), strict=True)
-
-
-def first_error(spec: StudySpec, *candidates: Mapping[str, Any]) -> ErrorDetails | None:
-    """What the objective has against the first of these choices; None if one of them is right."""
-    found = []
-    for suggested in candidates:
-        try:
-            strictly(spec.objective_impl.Params, spec.values(suggested))
-        except ValidationError as error:
-            found.append(error.errors(include_url=False)[0])
-    return found[0] if len(found) == len(candidates) else None

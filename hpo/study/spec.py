@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import types
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 import objectives
 from hpo.study.dimensions import (
     LAYERS,
     Dimension,
+    Sweep,
     expanded,
     folded,
     ordered,
@@ -27,39 +29,55 @@ from hpo.study.dimensions import (
     split,
     unfolded,
 )
-from hpo.study.search_tables import Confirm, Cost, Pruner, Published, Racing, Sampler
-from hpo.study.tables import Figure, ParamValue, Stop, Sweep, Table, Values, WarmStart
-from hpo.study.trees import canonical, flattened
+from hpo.study.messages import must
+from hpo.study.tables import (
+    Budget,
+    Confirm,
+    Cost,
+    Figure,
+    ParamValue,
+    Pruner,
+    Racing,
+    Reported,
+    Sampler,
+    Stop,
+    Table,
+    Values,
+    WarmStart,
+)
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
 VARIABILITY = "variability."
 """Before the name of an entry of ``[variability]`` where a sweep names it."""
 
 
-class Budget(Table):
-    """``[budget]``: how much work the study is."""
+def _flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of a tree of tables by dotted keys: ``{"a": {"b": 1}}`` as ``{"a.b": 1}``."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            flat.update(_flattened(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat
 
-    trials: Annotated[int, Field(ge=1, le=100_000, description="exact number of search trials")]
-    window: Annotated[
-        int,
-        Field(
-            ge=1,
-            le=1024,
-            description="trials in flight at most: trial k is suggested from trials 0..k-window, "
-            "so that results do not depend on the number of workers",
-        ),
-    ] = 8
-    members: Annotated[
-        int, Field(ge=1, le=1000, description="networks per trial, each from its own seed")
-    ] = 3
-    epochs: Annotated[
-        int, Field(ge=1, le=100_000, description="passes over the training data per member")
-    ] = 60
 
-    @property
-    def networks(self) -> str:
-        """Of a trial, in words: ``4 networks``."""
-        return f"{self.members} network{'s' if self.members > 1 else ''}"
+def _canonical(value: Any) -> Any:
+    """The same JSON tree with whole numbers written as integers."""
+    if isinstance(value, Mapping):
+        return {key: _canonical(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_canonical(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _named(name: str) -> str:
+    if not re.fullmatch(r"\w[\w.+-]{0,99}", name):
+        rule = (
+            "a name must have 1 to 100 letters, digits or . _ + - and begin with a letter, a digit"
+        )
+        raise ValueError(must("", f"{rule} or _", f"name={name!r}", "Give another: --name NEW."))
+    return name
 
 
 def _false_is_none(value: Any) -> Any:
@@ -70,24 +88,12 @@ def _empty_is_none(value: Any) -> Any:
     return None if value == {} else value
 
 
-class Reported(Table):
-    """``[reported]``: the published optimum that the study is held against, never searched from."""
-
-    score: float
-    std: Annotated[float, Field(ge=0)] | None = None
-    cost: Published | None = None
-    """What it costs, in the unit of ``[cost]``, as it was published; of several, by name."""
-    cost_here: Published | None = None
-    """What the reported configuration costs as the objective measures it, if that is another."""
-    n: Annotated[int, Field(ge=1)] | None = None
-    source: str
-    params: Values = Field(default_factory=dict)
-
-
 class StudySpec(Table):
-    """A whole study file, made by ``hpo.study.file.load`` or ``hpo.study.rules.check.validate``."""
+    """A whole study file, made by ``hpo.study.file.load`` or ``validate``."""
 
-    name: Annotated[str, Field(pattern=r"^[\w][\w.+-]{0,99}$")]
+    elsewhere = frozenset({"name"})  # that of the file, or --name
+
+    name: Annotated[str, AfterValidator(_named)]
     description: str = ""
     objective: str
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
@@ -188,6 +194,27 @@ class StudySpec(Table):
         """Those of the suggested values that a trial has; see ``dimensions.present``."""
         return present(self.in_order, params)
 
+    def inside(self, name: str, value: ParamValue) -> ParamValue | None:
+        """A value as the space holds it: 1 as 1.0 of a float; None if it lies outside."""
+        dimension = self.dimensions[name]
+        found = dimension.inside(value, whole=self.kind(name) == "int")
+        return found if found is None or dimension.choices else self.as_param(name, found)
+
+    def in_space(self, values: Mapping[str, Any]) -> dict[str, ParamValue]:
+        """Those of the values that lie in the space, as it holds them.
+
+        Values that a trial which begins with the others lacks are left out.
+        """
+        own = {n: v for n, v in unfolded(values, self.dimensions).items() if n in self.dimensions}
+        found = {name: self.inside(name, value) for name, value in own.items()}
+        told = self.present({name: value for name, value in found.items() if value is not None})
+        return {name: told[name] for name in own if name in told}
+
+    def told(self, number: int) -> dict[str, ParamValue]:
+        """What ``[warm_start]`` tells trial ``number`` to begin with; {} if nothing."""
+        points = (self.warm_start and self.warm_start.points) or ()
+        return self.in_space(points[number]) if number < len(points) else {}
+
     @property
     def depths(self) -> list[int]:
         """How many layers networks may have; 1 of objectives that know none."""
@@ -259,7 +286,7 @@ class StudySpec(Table):
         return self.reported.score if own is None and self.reported else own
 
     def stored(self) -> dict[str, Any]:
-        """JSON-ready form, for database, report and hash; ``rules.check.restore`` inverts it."""
+        """JSON-ready form, for database, report and hash; ``file.restore`` inverts it."""
         tree = self.model_dump(mode="json", exclude_none=True)
         if not self.require_same_numerics:
             tree.pop("require_same_numerics")
@@ -289,20 +316,20 @@ class StudySpec(Table):
         The number of trials is left out, too (a longer study begins with the shorter one); 1 and
         1.0 are the same.
         """
-        essential = canonical(self.essential())
+        essential = _canonical(self.essential())
         essential["budget"].pop("trials")
         text = json.dumps(essential, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def differences(self, other: StudySpec) -> list[str]:
         """Dotted keys in which two specs differ, presentation aside; see ``essential``."""
-        mine, theirs = flattened(self.essential()), flattened(other.essential())
+        mine, theirs = _flattened(self.essential()), _flattened(other.essential())
         keys = sorted(mine.keys() | theirs.keys())
         return [key for key in keys if mine.get(key) != theirs.get(key)]
 
     def flat(self) -> dict[str, Any]:
         """The stored form by dotted keys (``space.tau_ns.high``)."""
-        return flattened(self.stored())
+        return _flattened(self.stored())
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -1,17 +1,28 @@
-"""Tables of a study file: ``[sweep]``, ``[stop]``, ``[warm_start]``, ``[figure]``.
+"""Tables of a study file: how much is searched, how, from where, and what is confirmed and shown.
 
 A rule between the keys of one table is a validator of its model. Its message is a whole sentence,
-after the key that it is about where that is one (``.step: a step must ...``).
+after the key that it is about where that is one (``.step: a step must ...``). ``dimensions`` has
+the tables of what varies: ``[space]`` and ``[sweep]``.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
-from functools import cached_property
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_serializer,
+    model_validator,
+)
+
+from hpo.study.messages import must
 
 ParamValue = float | int | str | bool
 """A suggested value, as Optuna's distributions give it."""
@@ -24,16 +35,8 @@ class Table(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=True)
 
-
-def check_range(low: float, high: float, *, log: bool, equal: str = "Swap them.") -> None:
-    """Refuse a range that is none; the message is a whole sentence."""
-    if not low < high:
-        remedy = equal if low == high else "Swap them."
-        raise ValueError(f"`low < high` must hold, but got low={low}, high={high}. {remedy}")
-    if log and low <= 0:
-        raise ValueError(
-            f"a log range must begin above 0, but got low={low}. Raise `low`, or remove `log`."
-        )
+    elsewhere: ClassVar[frozenset[str]] = frozenset()
+    """Keys that a file need not have, and no message proposes: they come from elsewhere."""
 
 
 def check_list(key: str, what: str, values: Sequence[ParamValue], add: str = "Add some") -> None:
@@ -42,6 +45,81 @@ def check_list(key: str, what: str, values: Sequence[ParamValue], add: str = "Ad
         raise ValueError(f".{key}: at least one {what} must be given. {add}.")
     if len({(isinstance(value, bool), value) for value in values}) < len(values):
         raise ValueError(f".{key}: every {what} must be given once. Remove the double.")
+
+
+def _one_line(label: str) -> str:
+    if min(label) < " ":
+        raise ValueError(
+            must("", "a label must stand on one line", f"label={label!r}", "Change it.")
+        )
+    return label
+
+
+Label = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
+
+
+class Budget(Table):
+    """``[budget]``: how much work the study is."""
+
+    trials: Annotated[int, Field(ge=1, le=100_000, description="exact number of search trials")]
+    window: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1024,
+            description="trials in flight at most: trial k is suggested from trials 0..k-window, "
+            "so that results do not depend on the number of workers",
+        ),
+    ] = 8
+    members: Annotated[
+        int, Field(ge=1, le=1000, description="networks per trial, each from its own seed")
+    ] = 3
+    epochs: Annotated[
+        int, Field(ge=1, le=100_000, description="passes over the training data per member")
+    ] = 60
+
+    @property
+    def networks(self) -> str:
+        """Of a trial, in words: ``4 networks``."""
+        return f"{self.members} network{'s' if self.members > 1 else ''}"
+
+
+class _Choice(BaseModel):
+    """A sampler or pruner by name; the other keys are its own options."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Keyword arguments for its class."""
+        return dict(self.model_extra or {})
+
+
+class Sampler(_Choice):
+    """``[sampler]``: one of Optuna's, or ours, ``kriging-believer``."""
+
+    name: Literal["tpe", "random", "qmc", "gp", "grid", "cmaes", "nsga2", "kriging-believer"] = (
+        "tpe"
+    )
+
+
+class Pruner(_Choice):
+    """``[pruner]``: an Optuna pruner."""
+
+    name: Literal["none", "median", "percentile", "wilcoxon", "successive-halving"] = "none"
+
+
+class Racing(Table):
+    """``[racing]``: most trials train few networks, and only those that may win train them all."""
+
+    rungs: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1, max_length=100)]
+    """Numbers of networks after which a trial is compared with those before it; see ``racing``."""
+    reduction_factor: Annotated[
+        int, Field(ge=2, le=1000, description="of so many trials, one goes on")
+    ] = 20
+    keep: Annotated[
+        int, Field(ge=1, le=1000, description="at a rung, only trials among so many best go on")
+    ] = 3
 
 
 class Stop(Table):
@@ -57,149 +135,24 @@ class Stop(Table):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.target is None and self.patience is None and self.max_epochs is None:
-            raise ValueError(
-                "`target`, `patience` or `max_epochs` must be given. Add one, or remove [stop]."
-            )
+            rule = "`target`, `patience` or `max_epochs` must be given"
+            raise ValueError(must("", rule, do="Add one, or remove [stop]."))
         return self
 
 
-MAX_POINTS = 100_000
+class Confirm(Table):
+    """``[confirm]``: what is retrained from fresh seeds and tested once on the test part."""
 
-
-class Range(Table):
-    """``range = { low, high, points, log }``: evenly spaced values, both ends among them."""
-
-    low: float | int
-    high: float | int
-    points: Annotated[int, Field(ge=2, le=10_000)]
-    log: bool = False
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_range(self.low, self.high, log=self.log)
-        return self
-
-    def values(self) -> list[float]:
-        """The values, from ``low`` to ``high``."""
-        return spaced(float(self.low), float(self.high), self.points, log=self.log)
-
-
-def _one_line(label: str) -> str:
-    if min(label) < " ":
-        raise ValueError(f"a label must stand on one line, but got label={label!r}. Change it.")
-    return label
-
-
-_Label = Annotated[str, Field(min_length=1), AfterValidator(_one_line)]
-
-
-class Curve(Table):
-    """One entry of ``[[sweep.curves]]``: parameters that vary, and those that stay."""
-
-    label: _Label
-    x: str | tuple[str, ...]
-    """The parameter that varies, or several that take the same value."""
-    values: tuple[ParamValue, ...] | None = None
-    range: Range | None = None
-    fixed: dict[str, ParamValue] = Field(default_factory=dict)
-    """What is the same on the whole curve, and another on other curves."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        check_list("x", "parameter", self.names, "Add it")
-        for name in self.names:
-            if name in self.fixed:
-                raise ValueError(
-                    f".fixed.{name}: a parameter must either vary or stay, but got it in `x`, too. "
-                    f"Remove one."
-                )
-        if (self.values is None) == (self.range is None):
-            raise ValueError("either `values` or `range` must be given. Give one of them.")
-        if self.values is not None:
-            check_list("values", "value", self.values)
-        return self
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The parameters that vary."""
-        return (self.x,) if isinstance(self.x, str) else self.x
-
-    @property
-    def size(self) -> int:
-        """How many points it has, without making them."""
-        if self.range is not None:
-            return self.range.points
-        return len(self.values or ())
-
-    @property
-    def at(self) -> list[ParamValue]:
-        """The values that the varying parameters take, in order."""
-        return list(self.values or ()) if self.range is None else list(self.range.values())
-
-
-class Sweep(Table):
-    """``[sweep]``: one or more curves."""
-
-    curves: Annotated[tuple[Curve, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.size > MAX_POINTS:
-            raise ValueError(
-                f"at most {MAX_POINTS:,} points must hold, but got {self.size:,}. "
-                f"Take fewer values."
-            )
-        labels: set[str] = set()
-        for index, curve in enumerate(self.curves):
-            if curve.label in labels:
-                raise ValueError(
-                    f".curves.{index}.label: every curve must have a label of its own, but got "
-                    f"label={curve.label!r} twice. Change one."
-                )
-            labels.add(curve.label)
-        return self
-
-    @property
-    def size(self) -> int:
-        """How many points, and so trials, there are."""
-        return sum(curve.size for curve in self.curves)
-
-    @cached_property
-    def parameters(self) -> tuple[str, ...]:
-        """Every parameter that a curve varies or sets, those that vary first."""
-        varied = [name for curve in self.curves for name in curve.names]
-        kept = [name for curve in self.curves for name in curve.fixed]
-        return tuple(dict.fromkeys([*varied, *kept]))
-
-    @cached_property
-    def named(self) -> bool:
-        """Whether some x is a name, so that the axis is one of names."""
-        return any(isinstance(x, bool | str) for curve in self.curves for x in curve.at)
-
-    @cached_property
-    def points(self) -> tuple[tuple[int, ParamValue, dict[str, ParamValue]], ...]:
-        """Curve, x and parameters of every point, in the order of the trials."""
-        return tuple(
-            (index, x, {**curve.fixed, **dict.fromkeys(curve.names, x)})
-            for index, curve in enumerate(self.curves)
-            for x in curve.at
-        )
-
-
-def spaced(low: float, high: float, points: int, *, log: bool) -> list[float]:
-    """Evenly spaced numbers, both ends among them; ``log``: with equal ratios.
-
-    Examples:
-        >>> spaced(0.0, 1.0, 3, log=False), spaced(1.0, 100.0, 3, log=True)
-        ([0.0, 0.5, 1.0], [1.0, 10.0, 100.0])
-    """
-    if points == 1:
-        return [low]
-    fractions = [i / (points - 1) for i in range(points)]
-    ratio = high / low if log else 1.0
-    values = [low * ratio**f if log else low + (high - low) * f for f in fractions]
-    values[-1] = high  # the power may miss it by a rounding
-    return values
+    top: Annotated[int, Field(ge=1, le=100, description="best configurations to confirm")] = 1
+    members: Annotated[int, Field(ge=2, le=1000, description="fresh seeds of each")] = 10
+    epochs: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """Epochs of a confirmation training; without it, as many as in the search."""
+    by: Literal["score", "expected"] | None = None
+    """What is best: the highest score, as without it, or what the sampler's process expects of
+    another network of the same configuration."""
+    yield_above: float | None = None
+    """Score that a simulated chip must reach to count in the yield; without it, the reported score.
+    No trial depends on it."""
 
 
 TOP = 5
@@ -225,12 +178,10 @@ class WarmStart(Table):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.study is None and self.points is None:
-            raise ValueError("`study` or `points` must be given. Add one.")
+            raise ValueError(must("", "`study` or `points` must be given", do="Add one."))
         if self.study is None and self.top is not None:
-            raise ValueError(
-                f".top: it must stand beside `study`, but got top={self.top} with points alone. "
-                f"Remove it."
-            )
+            got = f"top={self.top} with points alone"
+            raise ValueError(must(".top", "it must stand beside `study`", got, "Remove it."))
         return self
 
     @property
@@ -239,7 +190,55 @@ class WarmStart(Table):
         return (self.top or TOP) if self.points is None else len(self.points)
 
 
-_RULE = re.compile(r"([A-Za-z_]\w*) < ([A-Za-z_]\w*|[0-9.eE+-]+)")
+def _names(name: Any) -> tuple[Any, ...]:
+    if not isinstance(name, str | list | tuple):
+        raise ValueError("a text, or a list of texts")
+    return (name,) if isinstance(name, str) else tuple(name)
+
+
+class Cost(Table):
+    """``[cost]``: one objective more, or several; as little as possible, beside the score."""
+
+    name: Annotated[tuple[str, ...], BeforeValidator(_names)]
+    """Of ``Objective.costs``: a text, or a list; the first decides what is cheapest."""
+
+    @field_serializer("name")
+    def _as_written(self, name: tuple[str, ...]) -> str | list[str]:
+        return name[0] if len(name) == 1 else list(name)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_list("name", "cost", self.name, "Name one")
+        return self
+
+
+def _positive(value: Any) -> Any:
+    """Costs above 0; a message tells the name of the one of several that is not."""
+    for name, cost in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(cost, bool) or not isinstance(cost, int | float) or not 0 < cost < math.inf:
+            rule = "a number greater than 0"
+            raise ValueError(must(f".{name}", rule, f"{name}={cost!r}", "Change it."))
+    if isinstance(value, int | float) and not isinstance(value, bool) and value <= 0:
+        raise ValueError("greater than 0")
+    return value
+
+
+Published = Annotated[float | dict[str, float], BeforeValidator(_positive)]
+"""What is reported to cost: a number, or of several costs numbers by name."""
+
+
+class Reported(Table):
+    """``[reported]``: the published optimum that the study is held against, never searched from."""
+
+    score: float
+    std: Annotated[float, Field(ge=0)] | None = None
+    cost: Published | None = None
+    """What it costs, in the unit of ``[cost]``, as it was published; of several, by name."""
+    cost_here: Published | None = None
+    """What the reported configuration costs as the objective measures it, if that is another."""
+    n: Annotated[int, Field(ge=1)] | None = None
+    source: str
+    params: Values = Field(default_factory=dict)
 
 
 class Reference(Table):
@@ -248,7 +247,7 @@ class Reference(Table):
     Either values (``x``, ``y``), a ``window`` or a ``mark``.
     """
 
-    label: _Label
+    label: Label
     """What the legend says."""
     x: Annotated[tuple[float, ...] | None, Field(min_length=1)] = None
     """Where values stand."""
@@ -265,28 +264,26 @@ class Reference(Table):
     def _check(self) -> Self:
         given = [key for key in ("x", "window", "mark") if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(
-                f"one of `x` with `y`, `window` and `mark` must be given, but got "
-                f"{', '.join(given) or 'none'}. Give one; another is a reference of its own."
-            )
+            rule, got = "one of `x` with `y`, `window` and `mark` must be given", ", ".join(given)
+            do = "Give one; another is a reference of its own."
+            raise ValueError(must("", rule, got or "none", do))
         count, y = len(self.x or ()), self.y or ()
         for key, values in {"y": y, "std": y if self.std is None else self.std}.items():
             if len(values) != count:
-                raise ValueError(
-                    f".{key}: as many values as in `x` must be given, but got {len(values)} where "
-                    f"`x` has {count}. Give one for each."
-                )
+                rule, got = "as many values as in `x` must be given", f"{len(values)} where `x`"
+                raise ValueError(must(f".{key}", rule, f"{got} has {count}", "Give one for each."))
         if self.window is not None and not self.window[0] < self.window[1]:
-            raise ValueError(
-                f".window: a range must begin below its end, but got window={list(self.window)}. "
-                f"Swap them, or give a `mark`."
-            )
+            rule, got = "a range must begin below its end", f"window={list(self.window)}"
+            raise ValueError(must(".window", rule, got, "Swap them, or give a `mark`."))
         return self
 
     @property
     def places(self) -> tuple[float, ...]:
         """Every x of it."""
         return self.x or self.window or (self.mark or 0.0,)
+
+
+_COMPARISON = re.compile(r"([A-Za-z_]\w*) < ([A-Za-z_]\w*|[0-9.eE+-]+)")
 
 
 class Figure(Table):
@@ -319,20 +316,19 @@ class Figure(Table):
                     f"themselves say what varies."
                 )
         if self.kind == "scatter" and self.x is None:
-            raise ValueError(".x: this key must be given. Name a parameter, or info.NAME.")
+            do = "Name a parameter, or info.NAME."
+            raise ValueError(must(".x", "this key must be given", do=do))
         if self.colour_labels is not None and self.colour is None:
-            raise ValueError(".colour_labels: a rule must be given, too. Add `colour`.")
-        if self.log_x and min(self.marks, default=1) <= 0:
             raise ValueError(
-                f".marks: a mark on a log axis must be above 0, but got marks={min(self.marks)}. "
-                f"Change it, or remove `log_x`."
+                must(".colour_labels", "a rule must be given, too", do="Add `colour`.")
             )
+        least = {".marks: a mark": ("marks", min(self.marks, default=1))}
         for index, reference in enumerate(self.reference or ()):
-            if self.log_x and min(reference.places) <= 0:
-                raise ValueError(
-                    f".reference.{index}: a reference on a log axis must stand above 0, but got "
-                    f"x={min(reference.places)}. Change it, or remove `log_x`."
-                )
+            least[f".reference.{index}: a reference"] = ("x", min(reference.places))
+        for what, (key, x) in least.items() if self.log_x else ():
+            if x <= 0:
+                rule, do = f"{what} on a log axis must be above 0", "Change it, or remove `log_x`."
+                raise ValueError(must("", rule, f"{key}={x}", do))
         self.rule()
         return self
 
@@ -340,12 +336,11 @@ class Figure(Table):
         """The two sides of ``colour``: a parameter, and a parameter or a number."""
         if self.colour is None:
             return None
-        found = _RULE.fullmatch(self.colour.strip())
+        found = _COMPARISON.fullmatch(self.colour.strip())
         try:
             left, right = found.groups() if found else ("", "")
             return left, right if right.isidentifier() else float(right)
         except ValueError:
-            raise ValueError(
-                f".colour: a rule `A < B` between parameters or numbers must hold, but got "
-                f'colour={self.colour!r}. Write for instance colour = "dt_ns < tau_ns".'
-            ) from None
+            rule = "a rule `A < B` between parameters or numbers must hold"
+            do = 'Write for instance colour = "dt_ns < tau_ns".'
+            raise ValueError(must(".colour", rule, f"colour={self.colour!r}", do)) from None

@@ -21,7 +21,7 @@ from hpo.ledger.claims import Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.search.suggest import suggest
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
 from hpo.views import note

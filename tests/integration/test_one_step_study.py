@@ -7,7 +7,7 @@ import re
 import pytest
 from workers import ledger_at, run_workers
 
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.snapshot import StudySnapshot
 from hpo.views import verdict
 

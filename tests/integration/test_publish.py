@@ -21,7 +21,7 @@ from hpo.ledger.backup import study as backup_study
 from hpo.ledger.claims import Claim
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 
 

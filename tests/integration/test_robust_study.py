@@ -8,7 +8,7 @@ import pytest
 from workers import ledger_at, run_workers, table
 
 from hpo.cli import main
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState

@@ -11,7 +11,7 @@ from workers import kill, ledger_at, run_workers, start_worker, table, undisturb
 
 from hpo.ledger.backup import study as backup_study
 from hpo.postgres.connect import open_storage
-from hpo.study.rules import check
+from hpo.study import file
 from hpo.study.spec import StudySpec
 from hpo.views import note
 from hpo.views.figures import cards
@@ -34,7 +34,7 @@ TABLES: dict[str, Any] = {
 
 
 def spec(name: str) -> StudySpec:
-    return check.validate({"name": name, **TABLES}, where="s.toml")
+    return file.validate({"name": name, **TABLES}, where="s.toml")
 
 
 def test_one_worker_and_two_with_a_kill_give_the_same_table(

@@ -14,7 +14,7 @@ from hpo.cli.main import main
 from hpo.errors import StudyError
 from hpo.ledger import interventions
 from hpo.postgres.connect import open_storage
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.views.numbers import study_figure

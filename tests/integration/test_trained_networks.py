@@ -21,7 +21,7 @@ from workers import SUPPORT, ledger_at, run_workers, start_worker
 import hpo
 from hpo.cli import main
 from hpo.errors import HpoError
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from objectives.artifacts import load_network

@@ -20,7 +20,6 @@ from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.study import file
-from hpo.study.rules import check
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, SlotState, Suggestion
 
@@ -127,7 +126,7 @@ def test_another_database_needs_the_stored_spec_alone(
     study.restore(storage, path)
     assert ledger.snapshot("warm").spec == spec
     assert ledger.register(warm()) == "continued"
-    again = check.validate(tomllib.loads(file.dumps(spec)), where="warm.toml")
+    again = file.validate(tomllib.loads(file.dumps(spec)), where="warm.toml")
     assert ledger.register(again) == "continued", "the study file of a report is the study"
 
 

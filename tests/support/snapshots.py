@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue

@@ -14,7 +14,7 @@ from typing import Any
 
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 

@@ -15,7 +15,7 @@ from hpo.ledger.backup.codec import decode
 from hpo.ledger.backup.file import BackupError
 from hpo.ledger.tables import SCHEMA_VERSION, checkpoints, members, slots, studies
 from hpo.search import space
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import FIXED_PARAMS, Amendment, Phase, SlotState

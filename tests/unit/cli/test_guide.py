@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hpo.cli import main
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 
 
 def said(capsys: pytest.CaptureFixture[str], *line: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from hpo.launch import memory, plan
 from hpo.launch.memory import Need
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from objectives.memory import Memory, of_training
 from objectives.spintronic import SpintronicObjective

@@ -9,7 +9,7 @@ import pytest
 from recordings import labels, save, save_csv, series, unequal
 
 from hpo.launch import plan
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from objectives.contents import contents
 from objectives.contract import Protocol

@@ -13,7 +13,7 @@ from trainings import evaluate
 
 from hpo.errors import SpecError
 from hpo.study import file
-from hpo.study.rules.check import restore
+from hpo.study.file import restore
 from hpo.study.spec import StudySpec
 from hpo.views import verdict
 from objectives import measured

@@ -18,7 +18,7 @@ from workers import toy_spec
 
 import objectives
 from hpo.study import file
-from hpo.study.rules.check import restore, validate
+from hpo.study.file import restore, validate
 from hpo.study.spec import StudySpec
 from hpo.views import note as views_note
 from hpo.views import verdict

@@ -15,7 +15,7 @@ from hpo.search.cube import Cube
 from hpo.search.options import check as check_options
 from hpo.search.space import distributions
 from hpo.search.suggest import suggest
-from hpo.study.rules import check
+from hpo.study import file
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 
@@ -39,7 +39,7 @@ N = 20
 def spec(sampler: dict[str, Any], **tables: Any) -> StudySpec:
     raw: dict[str, Any] = {"name": "s", "objective": "spintronic", "space": SPACE}
     raw |= {"budget": {"trials": 30, "window": 3}, "sampler": sampler, "fixed": {"width": 4}}
-    return check.validate({**raw, **tables}, where="s.toml")
+    return file.validate({**raw, **tables}, where="s.toml")
 
 
 def score(params: dict[str, Any]) -> float:
@@ -156,4 +156,4 @@ def test_what_a_trial_lacks_is_at_the_centre() -> None:
 
 def test_the_spec_survives_the_database() -> None:
     own = spec(SAMPLERS[-1])
-    assert check.restore(json.loads(json.dumps(own.stored()))) == own
+    assert file.restore(json.loads(json.dumps(own.stored()))) == own

@@ -18,8 +18,7 @@ from hpo.search import options as search_options
 from hpo.search import suggest
 from hpo.search.space import directions
 from hpo.study import pareto
-from hpo.study.file import dumps, load
-from hpo.study.rules.check import restore, validate
+from hpo.study.file import dumps, load, restore, validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Amendment, Past, SlotState, Suggestion
 

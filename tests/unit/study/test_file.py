@@ -10,7 +10,6 @@ from datasets import stand_in
 
 from hpo.errors import SpecError
 from hpo.study import file
-from hpo.study.rules import check
 
 FILE = """
 objective = "toy_objective:ToyObjective"
@@ -178,7 +177,7 @@ def test_the_path_begins_at_the_study_file_and_the_content_is_pinned(
     assert set(spec.task) == {"name", "path", "sha256"}, "defaults stay unwritten"
     monkeypatch.chdir("/")
     assert file.load(str(own)) == spec
-    assert check.restore(spec.stored()) == spec
+    assert file.restore(spec.stored()) == spec
 
 
 def test_a_study_written_back_is_the_same_study_wherever_it_lies(own: Path, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from hpo.ledger.backup.file import BackupError
 from hpo.ledger.tables import checkpoints, members, slots, studies
 from hpo.search import seeds
 from hpo.study import file as study_file
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 
 # The same examples in every run, however slow the machine is.
 settings.register_profile(

@@ -16,7 +16,7 @@ import pytest
 
 from hpo.errors import SpecError
 from hpo.study import file
-from hpo.study.rules.check import restore, validate
+from hpo.study.file import restore, validate
 
 FILES = sorted(Path(__file__).with_name("refusals").glob("*.txt"))
 

@@ -16,7 +16,7 @@ from summaries import CONFIRMED, summary
 
 from hpo.study import caveats
 from hpo.study.confirmation import solved_info
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.score_text import differs
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from hpo.study import file, warm_start
-from hpo.study.rules import check
+from hpo.study import file
 from hpo.study.spec import StudySpec
 
 LAYER = {"low": 1.0, "high": 10.0, "log": True, "per_layer": True}
@@ -16,7 +15,7 @@ LAYER = {"low": 1.0, "high": 10.0, "log": True, "per_layer": True}
 
 def spec(**tables: Any) -> StudySpec:
     raw: dict[str, Any] = {"name": "s", "objective": "spintronic", "budget": {"trials": 8}}
-    return check.validate({**raw, **tables}, where="s.toml")
+    return file.validate({**raw, **tables}, where="s.toml")
 
 
 def deep() -> StudySpec:
@@ -94,7 +93,7 @@ def test_it_is_stored_and_written_as_the_file_has_it() -> None:
     assert stored["space"]["tau_ns"] == {"low": 1.0, "high": 10.0, "log": True, "per_layer": True}
     assert stored["space"]["density_inter"]["when"] == {"layers": [2, 3]}
     assert "per_layer" not in stored["space"]["layers"]
-    assert check.restore(stored) == own
+    assert file.restore(stored) == own
     assert "when = { layers = [2, 3] }" in file.dumps(own)
     plain = {**LAYER, "per_layer": False}
     assert (
@@ -110,7 +109,7 @@ def test_lists_and_single_numbers_are_points_of_layers() -> None:
         warm_start={"points": [{"tau_ns": [1, 2.0, 3.0]}, {"tau_ns": 4}, {"tau_ns.1": 5.0}]},
         reported={"score": 0.9, "source": "s", "params": {"tau_ns": 5.0, "s": 0.5}},
     )
-    assert [warm_start.point(own, k) for k in range(4)] == [
+    assert [own.told(k) for k in range(4)] == [
         {"tau_ns.0": 1.0, "tau_ns.1": 2.0, "tau_ns.2": 3.0},
         {"tau_ns.0": 4.0, "tau_ns.1": 4.0, "tau_ns.2": 4.0},
         {"tau_ns.1": 5.0},

@@ -10,8 +10,8 @@ import pytest
 from datasets import stand_in
 from pydantic import Field, model_validator
 
+from hpo.study import file
 from hpo.study import file as study_file
-from hpo.study.rules import check
 from hpo.study.spec import StudySpec
 from objectives.contract import Objective, ObjectiveParams, TaskParams
 
@@ -65,7 +65,7 @@ def tree(**changes: Any) -> dict[str, Any]:
 
 
 def spec(**changes: Any) -> StudySpec:
-    return check.validate(tree(**changes), where="s.toml")
+    return file.validate(tree(**changes), where="s.toml")
 
 
 def test_whole_numbers_do_for_float_parameters() -> None:
@@ -83,7 +83,7 @@ def test_whole_floats_do_for_the_ends_of_an_integer_range() -> None:
 def test_confirmation_can_be_left_out_and_stays_out_when_stored() -> None:
     accepted = spec(confirm=False)
     assert accepted.confirm is None
-    assert check.restore(json.loads(json.dumps(accepted.stored()))) == accepted
+    assert file.restore(json.loads(json.dumps(accepted.stored()))) == accepted
 
 
 @pytest.mark.parametrize("name", sorted(study_file.available()))
@@ -91,7 +91,7 @@ def test_every_study_file_of_ours_is_valid_and_survives_the_database(
     name: str, tmp_path: Path
 ) -> None:
     loaded = study_file.load(name, overrides=stand_in(name, tmp_path))
-    restored = check.restore(json.loads(json.dumps(loaded.stored())))
+    restored = file.restore(json.loads(json.dumps(loaded.stored())))
     assert restored == loaded
     assert restored.hash == loaded.hash
     assert restored.differences(loaded) == []

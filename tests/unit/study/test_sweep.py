@@ -15,7 +15,7 @@ from toy_objective import ToyObjective, ToyParams
 from hpo.errors import SpecError
 from hpo.search import space, suggest
 from hpo.search.pruning import Timeline
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from objectives.contract import ObjectiveParams, Protocol
 

@@ -17,7 +17,7 @@ from summaries import CONFIRMED, summary
 from hpo.notebook.results import confirmed_of
 from hpo.study import caveats
 from hpo.study.confirmation import told_info
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.thermal_power import Yield, chip_yield, power_text, thermal_info, thermal_of
 from hpo.study.trials import SlotState

@@ -12,7 +12,7 @@ from workers import toy_spec
 
 from hpo.search import suggest
 from hpo.study import file
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Past, SlotState
 from hpo.views import formatting, note

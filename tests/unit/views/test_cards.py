@@ -13,7 +13,7 @@ import snapshots
 from pages import HOSTILE
 from snapshots import FEW_TRIALS
 
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState

@@ -10,7 +10,7 @@ import pytest
 from snapshots import member, slot, snapshot
 
 from hpo.errors import HpoError
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial

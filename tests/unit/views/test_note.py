@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from hpo.ledger import optuna_notes
-from hpo.study.rules.check import validate
+from hpo.study.file import validate
 from hpo.study.snapshot import StudyState
 from hpo.study.trials import Amendment, SlotState
 from hpo.views import note as views_note
