@@ -6,12 +6,7 @@ study = hpo.launch("seqdigits")  # or, of one that is there: hpo.load("seqdigits
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from importlib import import_module
-from importlib.machinery import ModuleSpec, PathFinder
-from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,21 +14,6 @@ if TYPE_CHECKING:
     from hpo.notebook import Study, load
 
 __all__ = ["Study", "launch", "load"]
-
-
-class _OurObjectives:
-    """Finds ``objectives`` beside this package, whatever lies in the working directory."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """As ``PathFinder`` does, for the one name."""
-        if fullname != "objectives":
-            return None
-        return PathFinder.find_spec(fullname, [str(Path(__file__).parents[1])], target)
-
-
-sys.meta_path.insert(0, _OurObjectives())
 
 
 def __getattr__(name: str) -> Any:

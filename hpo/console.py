@@ -9,10 +9,8 @@ import argparse
 import os
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from hpo.errors import HpoError, near_miss
@@ -57,8 +55,6 @@ COMMANDS = {
 """Command -> the function of ``hpo`` that does it, and what that is in one line."""
 ALIASES = {"run": "launch", "list": "studies", "show": "status"}
 """Other words that people try first -> the command."""
-ASKED_BY_SHELLS = "--complete"
-"""Before the words that a shell wants completed."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -134,9 +130,6 @@ class Parser(argparse.ArgumentParser):
             self.error("the following arguments are required: STUDY")
         return arguments
 
-    def _print_message(self, message: str, file: Any = None) -> None:
-        super()._print_message(as_started(message) if message else message, file)
-
     def add_storage(self) -> None:
         """``--storage``, the same wherever a database is used."""
         self.add_argument(
@@ -170,29 +163,6 @@ def without_password(text: str) -> str:
     """
     text = re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
     return re.sub(r"([?&](?:ssl)?password=)[^&\s]*", r"\1***", text, flags=re.IGNORECASE)
-
-
-def as_started(text: str) -> str:
-    """The text, its commands as they can be typed where this process was started.
-
-    ``hpo best x`` is ``.venv/bin/hpo best x`` where ``hpo`` is not on the PATH.
-    """
-    program = _program()
-    names = "|".join([*COMMANDS, *ALIASES, "COMMAND", "--help"])
-    return re.sub(rf"(?<![\w/.-])hpo(?= (?:{names})(?![\w-]))", lambda _: program, text)
-
-
-def _program() -> str:
-    """What runs ``hpo`` from here, quoted for a shell."""
-    typed = Path(sys.argv[0])
-    script = typed if typed.name == "hpo" else Path(sys.executable).with_name("hpo")
-    found = shutil.which("hpo")
-    if found and script.exists() and os.path.samefile(found, script):
-        return "hpo"
-    if not script.exists():
-        return f"{shlex.quote(sys.executable)} -m hpo"
-    here, path = Path.cwd(), script.absolute()
-    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def storage_option(given: str | None) -> str:
@@ -236,7 +206,7 @@ def answer(run: Callable[[], int]) -> int:
         status = run()
         sys.stdout.flush()
     except HpoError as error:
-        print(as_started(f"error: {error}"), file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return EXIT_ERROR
     except Terminated:
         return EXIT_TERMINATED

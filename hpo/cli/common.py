@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hpo.console import Parser, answer, as_started, storage_option, without_password
+from hpo.console import Parser, answer, storage_option, without_password
 
 if TYPE_CHECKING:
     from hpo.ledger.ledger import Ledger
@@ -152,7 +152,7 @@ def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: object) 
     from hpo.views import json_records
 
     text = "\n".join(map(str, lines))
-    print(json_records.dumps(record) if arguments.json else as_started(text))
+    print(json_records.dumps(record) if arguments.json else text)
     return 0
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from hpo.cli.common import JSON, STORAGE, command
-from hpo.console import EXIT_ERROR, as_started
+from hpo.console import EXIT_ERROR
 
 # In a fresh process, everything that a worker loads before it trains.
 _AS_A_WORKER = "import hpo.worker.loop; from objectives.machine import main; main()"
@@ -64,7 +64,7 @@ def doctor(arguments: argparse.Namespace) -> int:
 
         print(json_records.dumps({"healthy": healthy, "findings": findings}))
     elif healthy:
-        print(as_started("\nready: hpo launch seqdigits"))
+        print("\nready: hpo launch seqdigits")
     return 0 if healthy else EXIT_ERROR
 
 

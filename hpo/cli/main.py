@@ -14,10 +14,8 @@ from typing import Any
 
 from hpo.console import (
     ALIASES,
-    ASKED_BY_SHELLS,
     COMMANDS,
     Parser,
-    as_started,
     working_directory_last,
 )
 from hpo.errors import near_miss
@@ -58,8 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         from importlib.metadata import version
 
         return _say(f"hpo {version('hpo-dynamics')}\n")
-    if command == ASKED_BY_SHELLS:
-        return _say("".join(f"{word}\n" for word in _completed(rest)))
     command = ALIASES.get(command, command)
     if command not in COMMANDS:
         return _unknown(command)
@@ -83,19 +79,11 @@ def parser_of(command: str) -> Parser:
     return parser
 
 
-def _completed(line: Sequence[str]) -> list[str]:
-    """What a shell may offer for the last word of a line."""
-    from hpo.cli import completion
-
-    command = ALIASES.get(line[0], line[0]) if len(line) > 1 else ""
-    return completion.words(line, parser_of(command) if command in COMMANDS else None)
-
-
 def _help() -> str:
     width = max(map(len, COMMANDS)) + 2
     lines = (f"  {name:{width}}{help_}" for name, (_, help_) in COMMANDS.items())
     aliases = ", ".join(f"{alias} is {command}" for alias, command in ALIASES.items())
-    return as_started(_HELP.format(commands="\n".join(lines), aliases=aliases))
+    return _HELP.format(commands="\n".join(lines), aliases=aliases)
 
 
 def _say(text: str) -> int:
@@ -108,7 +96,7 @@ def _unknown(command: str) -> int:
     what = "option" if command.startswith("-") else "command"
     print(
         f"hpo: error: unknown {what} {command!r}. {hint}Commands: {', '.join(COMMANDS)}.\n"
-        f"{as_started('hpo --help')} shows what they do",
+        "hpo --help shows what they do",
         file=sys.stderr,
     )
     return 2

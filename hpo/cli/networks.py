@@ -21,7 +21,7 @@ from hpo.cli.common import (
     opened_storage,
     tell,
 )
-from hpo.console import as_started, at_least, storage_option
+from hpo.console import at_least, storage_option
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def artifacts(arguments: argparse.Namespace) -> int:
         state = store.edition(arguments.study).state
     if not found and not arguments.json:
         hint = _hint(arguments, state, nobody_at_it=nobody_at_it, error=error)
-        print(as_started(f"{arguments.study}: nothing is kept of it{hint}"), file=sys.stderr)
+        print(f"{arguments.study}: nothing is kept of it{hint}", file=sys.stderr)
     folder = arguments.output
     names = _targets(folder, found) if folder else [item.filename for item in found]
     sizes = [(str(name), item.size) for name, item in zip(names, found, strict=True)]

@@ -7,7 +7,6 @@ import keyword
 from pathlib import Path
 
 from hpo.cli.common import argument, command
-from hpo.console import as_started
 from hpo.errors import HpoError
 
 _FILES = {
@@ -51,5 +50,5 @@ def new(arguments: argparse.Namespace) -> int:
     for path, template in zip(paths, _FILES.values(), strict=True):
         text = templates.get_template(template).render(name=name, title=title)
         path.write_text(text, encoding="utf-8")
-    print(as_started(f"{', '.join(map(str, paths))}: run it with hpo launch {paths[1]}"))
+    print(f"{', '.join(map(str, paths))}: run it with hpo launch {paths[1]}")
     return 0

@@ -21,7 +21,7 @@ from hpo.cli.common import (
     tell,
     terminal_width,
 )
-from hpo.console import Parser, as_started, seconds, storage_option
+from hpo.console import Parser, seconds, storage_option
 
 _EVENTS = 5
 """So many are told of a study, the newest."""
@@ -210,7 +210,7 @@ def _drawn(
     if study is None or tracker is None:
         room = {"width": console.width, "height": console.height - 3}
         lines = status.overview(ledger.studies(), ledger.workers(), **room)
-        return Text(as_started("\n".join([where, "", *lines])), no_wrap=True, overflow="ellipsis")
+        return Text("\n".join([where, "", *lines]), no_wrap=True, overflow="ellipsis")
     snapshot = ledger.snapshot(study)
     return live.screen(
         snapshot,

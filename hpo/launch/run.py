@@ -18,7 +18,7 @@ from rich.console import Console
 
 from hpo import config
 from hpo.config import SiteConfig
-from hpo.console import EXIT_ERROR, Terminated, as_started, storage_option
+from hpo.console import EXIT_ERROR, Terminated, storage_option
 from hpo.dashboard.publish import PublishingThread
 from hpo.errors import HpoError, StorageError
 from hpo.launch import choose_executor, memory, plan
@@ -200,7 +200,7 @@ class Launch:
         if refusing:
             who = f"{len(refusing)} workers refuse" if len(refusing) > 1 else "1 worker refuses"
             what = f"{who} this study, such as {refusing[0]}\nmend that, or"
-        return as_started(f"{what} start some, {where}hpo worker {self._spec.name}")
+        return f"{what} start some, {where}hpo worker {self._spec.name}"
 
     def view(self, first: StudySnapshot) -> View:
         """What shows the study while it runs."""
@@ -322,7 +322,7 @@ class Launch:
         width = shutil.get_terminal_size().columns
         report = str(page) if page else None
         lines = tables.result(snapshot, report=report, storage=self._option, width=width)
-        print(as_started("\n".join(lines)), flush=True)
+        print("\n".join(lines), flush=True)
 
     def _await_artifacts(self, snapshot: StudySnapshot) -> bool:
         """Let the workers that were started here make the artifacts of the finished study."""
@@ -387,4 +387,4 @@ class Launch:
 
 def _say(text: str) -> None:
     """A word to the user, out of the way of what a program reads."""
-    print(as_started(text), file=sys.stderr, flush=True)
+    print(text, file=sys.stderr, flush=True)
