@@ -1,4 +1,4 @@
-"""``hpo export``: trials as a table or as runs of MLflow, a study as a backup, one network."""
+"""``hpo export``: trials as a table, a study as a backup, one network."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from hpo.cli import networks
 from hpo.cli.common import STORAGE, STUDY, argument, command, looking, opened_storage
-from hpo.console import Parser, without_password
+from hpo.console import Parser
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
@@ -36,16 +36,13 @@ def _check(p: Parser, arguments: argparse.Namespace) -> None:
         wrong = dict.fromkeys(network, "goes with argument --network")
     if arguments.backup is not None:
         wrong |= dict.fromkeys((*table, "network"), "not allowed with argument --backup")
-    if arguments.mlflow is not None:
-        others = (*table, "network", "backup")
-        wrong |= dict.fromkeys(others, "not allowed with argument --mlflow")
     for option, why in wrong.items():
         if (value := getattr(arguments, option)) is not None and value is not False:
             p.error(f"argument --{option.replace('_', '-')}: {why}")
 
 
 @command(
-    "Write a study: trials as a table or runs of MLflow, all as a backup, or one trained network.",
+    "Write a study: trials as a table, all of it as a backup, or one trained network.",
     """\
 hpo export seqdigits -o seqdigits.csv
     one row per trained network: parameters, seed, score, seconds
@@ -57,13 +54,6 @@ hpo export seqdigits --backup seqdigits.jsonl.gz
     the whole study, for `hpo import` into another database: specification, trials, networks,
     curves, lineage, checkpoints; it goes on there as if it had never moved. Workers may go on
     meanwhile: the file holds one moment. A table (-o) is for other programs, and cannot be imported
-hpo export seqdigits --mlflow http://localhost:5000
-    every settled trial as a run of MLflow, in an experiment of the study's name, below a run for
-    the study: parameters, `score`, `epoch_score` and `epoch_loss` by epoch, the tag `hpo.state`;
-    below a confirmed trial those of its fresh seeds. Again to add what is new. Needs MLflow: pip
-    install mlflow-skinny
-hpo export seqdigits --mlflow runs
-    the same into runs/mlflow.db, for: mlflow ui --backend-store-uri sqlite:///runs/mlflow.db
 hpo export seqdigits --network best.safetensors
     a trained network of the best trial: its weights, and best.json beside them, which says what
     it is; it is trained again for that, which takes seconds to a minute. In Python:
@@ -83,11 +73,6 @@ hpo export seqdigits --network t7.safetensors --trial 7 --member 2
         type=Path,
         metavar="FILE",
         help="instead of the table, write all there is of the study to FILE.jsonl or FILE.jsonl.gz",
-    ),
-    argument(
-        "--mlflow",
-        metavar="TARGET",
-        help="instead of the table, write runs to MLflow: http://…, sqlite:///FILE or a directory",
     ),
     argument(
         "--network",
@@ -113,15 +98,6 @@ def export(arguments: argparse.Namespace) -> int:
         with opened_storage(arguments) as storage:
             study.export(storage, arguments.study, arguments.backup)
         print(arguments.backup)
-        return 0
-    if arguments.mlflow is not None:
-        from hpo.cli import mlflow
-
-        with looking(arguments) as ledger:
-            snapshot = ledger.snapshot(arguments.study, curves=True)
-        uri, runs, written = mlflow.export(snapshot, arguments.mlflow)
-        what = f"{runs:,} runs" + (f", {written:,} of them new" if written < runs else "")
-        print(f"{without_password(uri)}: {what}, in the experiment {arguments.study}")
         return 0
     form = _format(arguments.format, arguments.output)
     with looking(arguments) as ledger:
@@ -164,29 +140,28 @@ def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     """One row per member; a slot without any has one row without member."""
     from hpo.views import formatting, json_records
 
-    slots = (*snapshot.search, *snapshot.confirm)
-    costs = formatting.cost_columns(snapshot.spec)
+    spec, slots = snapshot.spec, (*snapshot.search, *snapshot.confirm)
+    costs = formatting.cost_columns(spec)
     own = [f"member_{name}" if name == "score" else name for name in _MEMBER]
-    curve_names = ("curve", "loss_curve") if curves else ()
+    kept = ("curve", "loss_curve") if curves else ()
     checked = _checked([member for slot in slots for member in slot.members])
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(
-        [*_FACTS, *costs, *own, *snapshot.spec.parameters, *curve_names, *_TIMES, *checked]
-    )
+    writer.writerow([*_FACTS, *costs, *own, *spec.parameters, *kept, *_TIMES, *checked])
     for slot in slots:
-        record = json.loads(
-            json_records.dumps(json_records.trial(snapshot.spec, slot, curves=curves))
-        )
-        params = [record["params"].get(name) for name in snapshot.spec.parameters]
+        record = json.loads(json_records.dumps(json_records.trial(spec, slot, curves=curves)))
+        facts = [*(record[name] for name in _FACTS), *(slot.costs or [None] * len(costs))]
+        params = [record["params"].get(name) for name in spec.parameters]
         times = [record[name] for name in _TIMES]
         for member in record["members"] or [{}]:
-            row = [record[name] for name in _FACTS]
-            row += slot.costs or [None] * len(costs)
-            row += [member.get(name) for name in _MEMBER]
-            kept = [json.dumps(member[name]) if member else None for name in curve_names]
-            told = [member.get("info", {}).get(name) for name in checked]
-            checks = [json.dumps(value) if isinstance(value, list) else value for value in told]
-            writer.writerow([*row, *params, *kept, *times, *checks])
+            of_member = [member.get(name) for name in _MEMBER]
+            learning = [_cell(member.get(name)) for name in kept]
+            told = [_cell(member.get("info", {}).get(name)) for name in checked]
+            writer.writerow([*facts, *of_member, *params, *learning, *times, *told])
+
+
+def _cell(value: Any) -> Any:
+    """A value of a column that may hold lists, which are JSON there."""
+    return json.dumps(value) if isinstance(value, list) else value
 
 
 def _checked(members: Sequence[Member]) -> list[str]:

@@ -6,45 +6,106 @@ import os
 import re
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import pytest
+from stack import ROOT
 
 from hpo.cli import main
-from hpo.console import Terminated, answer
+from hpo.console import ALIASES, COMMANDS, Terminated, answer
 from hpo.errors import HpoError
 
 HEAVY = {"torch", "numba", "optuna", "sqlalchemy", "pydantic", "plotly", "rich", "numpy", "psycopg"}
-HELPS = [
-    ["-m", "hpo.launch", "--help"],
-    ["-m", "hpo", "--help"],
-    *(["-m", "hpo", command, "--help"] for command in main.COMMANDS),
-]
+EVERY_PARSER = """
+import sys
+from hpo.cli.main import COMMANDS, parser_of
+for command in COMMANDS:
+    parser_of(command).format_help()
+print(*sys.modules)
+"""
 
 
-@pytest.mark.parametrize("command", HELPS, ids=" ".join)
-def test_help_answers_at_once_and_teaches_by_example(command: list[str]) -> None:
-    began_s = time.monotonic()
+def test_help_imports_nothing_heavy_so_it_answers_at_once() -> None:
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", *command], capture_output=True, text=True, check=True
+        [sys.executable, "-c", EVERY_PARSER], capture_output=True, text=True, check=True
     )
-    took_s = time.monotonic() - began_s
-    imported = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines()}
-    assert imported & HEAVY == set()
-    assert took_s < 2.0, "importing little takes 0.05 s; the rest is a busy machine"
-    assert "examples:" in done.stdout
-    assert len(re.findall(r"hpo[ .]\w+.*", done.stdout.split("examples:")[1])) >= 2
+    assert set(done.stdout.split()) & HEAVY == set()
+
+
+def test_python_runs_hpo_and_a_launch() -> None:
+    for module, usage in (("hpo", "hpo COMMAND"), ("hpo.launch", "hpo launch")):
+        line = [sys.executable, "-m", module, "--help"]
+        done = subprocess.run(line, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith(f"usage: {usage} [")
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main([]) == 0
     listed = capsys.readouterr().out
-    assert all(f"\n  {command} " in listed for command in main.COMMANDS)
+    assert all(f"\n  {command} " in listed for command in COMMANDS)
 
 
-@pytest.mark.parametrize("command", main.COMMANDS)
-def test_every_command_has_its_function(command: str) -> None:
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_shown_by_example_and_takes_its_study_in_both_ways(command: str) -> None:
     assert callable(main.run_of(command))
+    parser = main.parser_of(command)
+    examples = parser.format_help().split("examples:")[1]
+    assert len(re.findall(r"hpo[ .]\w+.*", examples)) >= 2
+    taken = {action.dest for action in parser._actions}
+    assert ("study" in taken) == ("study_option" in taken)
+
+
+def test_a_study_is_an_argument_or_an_option() -> None:
+    for line in (["x"], ["--study", "x"], ["x", "--study", "x"], ["--workers", "1", "x"]):
+        assert main.parser_of("launch").parse_args(line).study == "x"
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+def test_other_words_are_taken(alias: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main.main([alias, "--help"])
+    assert capsys.readouterr().out.startswith(f"usage: hpo {ALIASES[alias]} ")
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("hpo la", ["launch"]),
+        ("hpo l", ["launch", "list", "logs"]),
+        ("hpo best --t", ["--top"]),
+        ("hpo run --no-r", ["--no-report"]),
+        ("hpo launch --executor ", ["dask", "local", "slurm"]),
+        ("hpo storage u", ["url"]),
+        ("hpo best my-", ["my-old", "my-own"]),
+        ("hpo launch mine", ["mine.toml"]),
+        ("hpo status --study my-ow", ["my-own"]),
+        ("hpo report --output min", ["mine.toml"]),
+    ],
+)
+def test_bash_completes(line: str, words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "studies").mkdir()
+    for file in ("studies/my-own.toml", "mine.toml"):
+        (tmp_path / file).touch()
+    (tmp_path / "home" / "logs" / "my-old").mkdir(parents=True)
+    typed = line.split(" ")
+    script = (
+        f'eval "$(hpo completion bash)"; COMP_WORDS=({" ".join(map(repr, typed))}); '
+        f'COMP_CWORD={len(typed) - 1}; _shtab_hpo 2> /dev/null; printf "%s\\n" "${{COMPREPLY[@]}}"'
+    )
+    own = {"HPO_HOME": str(tmp_path / "home"), "PYTHONPATH": str(ROOT)}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    environment = {**os.environ, **own, "PATH": path}
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(done.stdout.split()) == words
+
+
+def test_other_shells_have_their_scripts(capsys: pytest.CaptureFixture[str]) -> None:
+    for shell, text in (("zsh", "#compdef hpo"), ("fish", "complete -c hpo")):
+        assert main.main(["completion", shell]) == 0
+        assert text in capsys.readouterr().out
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,7 +119,7 @@ def test_an_unknown_command_is_refused_with_a_suggestion(
     assert main.main(["statsu"]) == 2
     assert capsys.readouterr().err == (
         "hpo: error: unknown command 'statsu'. Did you mean 'status'? Commands: "
-        f"{', '.join(main.COMMANDS)}.\nhpo --help shows what they do\n"
+        f"{', '.join(COMMANDS)}.\nhpo --help shows what they do\n"
     )
 
 
@@ -167,3 +228,28 @@ def test_a_terminal_without_unicode_is_no_error() -> None:
         check=True,
     )
     assert done.stdout == b"1 ? 2\n"
+
+
+def test_logs_shows_what_the_last_launch_wrote(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HPO_HOME", str(tmp_path))
+    assert main.main(["logs", "toy"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path}/logs: workers of study 'toy' must have been started on this machine, "
+        "but it holds no log of theirs. `hpo status` says where they work.\n"
+    )
+    logs = tmp_path / "logs" / "toy"
+    logs.mkdir(parents=True)
+    for age_s, name in enumerate(("20261127-0930-7-2", "20261127-0930-7-1", "20261126-1200-9-1")):
+        (logs / f"{name}.log").write_text("".join(f"line {k}\n" for k in range(9)))
+        os.utime(logs / f"{name}.log", (1e9 - age_s, 1e9 - age_s))
+    for line in (["logs"], ["logs", "--study", "toy"]):
+        assert main.main([*line, "--lines", "2"]) == 0
+        assert capsys.readouterr().out == (
+            f"== {logs}/20261127-0930-7-1.log\nline 7\nline 8\n"
+            f"== {logs}/20261127-0930-7-2.log\nline 7\nline 8\n"
+        )
+    (logs / "20261127-0931-8-1.log").touch()
+    assert main.main(["logs"]) == 0
+    assert capsys.readouterr().out == f"== {logs}/20261127-0931-8-1.log\n(nothing yet)\n"
