@@ -128,7 +128,7 @@ def _address(text: str) -> str:
 
 
 class NotifyDefaults(BaseModel):
-    """``[notify]``: who is told when a study is done, has failed, stalls, or beats the report."""
+    """``[notify]``: who is told when a study is done, or has failed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -136,8 +136,6 @@ class NotifyDefaults(BaseModel):
     """For the shell; it gets the record as JSON on its standard input, and `HPO_TEXT`."""
     webhook: Annotated[str, AfterValidator(_address)] | None = None
     """Address that the record is sent to, as JSON by POST."""
-    stalled_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 14400
-    """Seconds in which no trial begins or ends, although workers are at work."""
 
 
 class SiteConfig(BaseModel):

@@ -26,6 +26,16 @@ class StudyError(HpoError):
     """The study in the database does not allow what was asked."""
 
 
+def printable(text: str, keep: str = "") -> str:
+    """A text without control characters, which a terminal would obey; those to ``keep`` stay.
+
+    Examples:
+        >>> printable("\x1b[31mred\n"), printable("two\nlines", "\n")
+        ('?[31mred?', 'two\nlines')
+    """
+    return "".join(c if c.isprintable() or c in keep else "?" for c in text)
+
+
 def near_miss(word: str, known: Iterable[str]) -> str:
     """``Did you mean 'launch'? `` of a word that is close to a known one; empty of any other."""
     close = difflib.get_close_matches(word, sorted(known), n=1)

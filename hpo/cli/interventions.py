@@ -225,11 +225,11 @@ served first. Workers of `hpo launch` and `hpo worker STUDY` serve their own stu
 )
 def priority(arguments: argparse.Namespace) -> int:
     """Show a priority, or set it."""
-    from hpo.ledger import priority
+    from hpo.ledger import interventions
 
     name = arguments.study
     with opened(arguments) as ledger:
-        was, now = priority.put(ledger, name, arguments.number)
+        was, now = interventions.prioritise(ledger, name, arguments.number)
     line = f"{name}: priority {now}" + (f" (was {was})" if was != now else "")
     return tell(arguments, {"study": name, "priority": now, "was": was}, line)
 

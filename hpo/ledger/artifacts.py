@@ -22,9 +22,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from hpo.errors import StorageError
 from hpo.ledger import optuna_tables, reading
 from hpo.ledger.lease import LEASE_S
-from hpo.ledger.tables import artifacts, studies
-from hpo.ledger.worker_statements import NOW
-from hpo.ledger.writing import after
+from hpo.ledger.tables import NOW, artifacts, studies
+from hpo.ledger.writing import lease
 from hpo.postgres.retry import Transactional, transaction
 from hpo.study.snapshot import StudyState
 
@@ -177,7 +176,7 @@ def _begin(
         "artifact_tries": row.artifact_tries - 1,
         "artifact_error": f"{worker} was lost while it made them",
         "artifact_worker": worker,
-        "artifact_until": after(lease_s),
+        "artifact_until": lease(lease_s)["lease_until"],
     }
     connection.execute(update(studies).where(studies.c.id == row.id).values(values))
     return _edition(row, worker)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     false,
     func,
     insert,
+    literal_column,
     null,
     or_,
     select,
@@ -28,9 +29,18 @@ from sqlalchemy import (
 
 from hpo.ledger import optuna_tables, ranking, reading, workers
 from hpo.ledger.claims import ARTIFACT_TRIES, Checkpoint, Claim, Claimant, Over, Wait
-from hpo.ledger.tables import IS_RUNNING, SCHEMA_VERSION, checkpoints, slots, slots_of, studies
-from hpo.ledger.worker_statements import LOST_BEFORE, NOW, OPEN
-from hpo.ledger.writing import after, apply_failure_policy, count_loss
+from hpo.ledger.tables import (
+    IS_RUNNING,
+    NOW,
+    SCHEMA_VERSION,
+    checkpoints,
+    holds,
+    slots,
+    slots_of,
+    studies,
+)
+from hpo.ledger.worker_statements import LOST_BEFORE, OPEN
+from hpo.ledger.writing import apply_failure_policy, count_loss, lease, turned
 from hpo.postgres.connect import driver_of
 from hpo.search import stopping
 from hpo.study import caveats
@@ -168,7 +178,7 @@ def _abandoned(
     """
     held = slots.c.lease_until.is_not(None)
     again = held & (slots.c.worker == who.worker) & (slots.c.token == who.token)
-    expired = slots.c.lease_until < NOW if who.take_over else false()
+    expired = ~holds(slots) if who.take_over else false()
     free = or_(slots.c.lease_until.is_(None), expired)
     query = select(slots).where(wanted, IS_RUNNING, or_(again, free))
     query = query.order_by(slots.c.number).limit(1).with_for_update()
@@ -186,9 +196,9 @@ def _may_begin(study_id: int, spec: StudySpec) -> ColumnElement[bool]:
     One that was enqueued is there before it may: its history need not be settled yet.
     """
     others = slots.alias()
-    running = (others.c.study_id == study_id) & (others.c.phase == Phase.SEARCH) & IS_RUNNING
-    oldest = select(func.min(others.c.number)).where(running).scalar_subquery()
-    return or_(slots.c.attempts > 0, slots.c.number < oldest + spec.budget.window)
+    running = (others.c.state == literal_column("'running'")) & (others.c.phase == Phase.SEARCH)
+    oldest = select(func.min(others.c.number)).where(others.c.study_id == study_id, running)
+    return or_(slots.c.attempts > 0, slots.c.number < oldest.scalar_subquery() + spec.budget.window)
 
 
 def _is_own(slot: Row[Any], who: Claimant) -> bool:
@@ -266,7 +276,7 @@ def _next_confirmation(
     if any(taken[number] == SlotState.RUNNING for number in wanted):
         return Wait(f"{spec.name}: the last confirmations are running")
     connection.execute(delete(slots).where(own, IS_RUNNING))  # those of others
-    done = {"state": StudyState.DONE, "artifact_tries": ARTIFACT_TRIES, "artifact_error": null()}
+    done = turned(StudyState.DONE) | {"artifact_tries": ARTIFACT_TRIES, "artifact_error": null()}
     connection.execute(update(studies).where(studies.c.id == study.id).values(done))
     snapshot = reading.snapshot(connection, spec.name, curves=False)
     told = [caveats.told(spec, item) for item in snapshot.confirmations if len(item.scores) > 1]
@@ -280,7 +290,7 @@ def _take(
     reading.sound(slot)
     again = slot.lease_until is not None and _is_own(slot, who)
     attempt = slot.attempts if again else slot.attempts + 1
-    held = {"worker": who.worker, "token": who.token, "lease_until": after(who.lease_s)}
+    held = {"worker": who.worker, "token": who.token, **lease(who.lease_s)}
     if attempt == 1 and not again:
         held["started_at"] = NOW
     own = update(slots).where(slots.c.id == slot.id)

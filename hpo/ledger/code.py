@@ -13,6 +13,7 @@ from hpo.ledger import reading
 from hpo.ledger.tables import (
     IS_RUNNING,
     checkpoints,
+    holds,
     members,
     slots,
     slots_of,
@@ -64,7 +65,7 @@ def check_numerics(connection: Connection, study: Row[Any], own: str) -> None:
     begun = or_(
         exists().where(members.c.slot_id == slots.c.id),
         exists().where(checkpoints.c.slot_id == slots.c.id),
-        slots.c.lease_until > func.clock_timestamp(),
+        holds(slots),
     )
     here = case((begun, workers.c.numerics))
     known = func.coalesce(slots.c.lineage["numerics"].as_string(), here)

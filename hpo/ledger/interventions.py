@@ -23,8 +23,16 @@ from hpo.errors import StudyError
 from hpo.ledger import code, events, optuna_tables, reading
 from hpo.ledger.claims import ARTIFACT_TRIES, End
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.tables import IS_RUNNING, checkpoints, slots, slots_of, studies
-from hpo.ledger.worker_statements import NOW
+from hpo.ledger.tables import (
+    HIGHEST_PRIORITY,
+    IS_RUNNING,
+    checkpoints,
+    holds,
+    slots,
+    slots_of,
+    studies,
+)
+from hpo.ledger.writing import turned
 from hpo.search import constraints
 from hpo.study import file, parameters
 from hpo.study.messages import refuse
@@ -49,7 +57,7 @@ def stop(ledger: Ledger, name: str) -> int:
                 f"{study.state}. Nothing is to be done: no worker claims its trials."
             )
         reason = f"hpo stop, on {platform.node()} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        stopped = {"state": StudyState.STOPPED, "reason": reason}
+        stopped = turned(StudyState.STOPPED, reason)
         if study.state == StudyState.OPEN:
             connection.execute(update(studies).where(studies.c.id == study.id).values(stopped))
             events.note(connection, name, "stopped")
@@ -67,7 +75,7 @@ def resume(ledger: Ledger, name: str) -> StudyState:
     """
     with ledger.locked(name) as (connection, study):
         state = StudyState(study.state)
-        values = {"state": StudyState.OPEN, "reason": null()}
+        values = turned(StudyState.OPEN)
         own = (slots.c.study_id == study.id) & IS_RUNNING
         stuck = select(slots.c.id).where(own, slots.c.losses_in_a_row >= MAX_LOSSES).limit(1)
         if state == StudyState.FAILED and connection.scalar(stuck) is None:
@@ -245,7 +253,8 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         slot = _trial(connection, study, trial)
         if slot.state == SlotState.EXCLUDED:
             return int(slot.amendments[-1]["since"])
-        is_held = slot.lease_until is not None and slot.lease_until > study.now
+        held = select(holds(slots)).where(slots.c.id == slot.id)
+        is_held = bool(connection.scalar(held))
         if slot.state == SlotState.FAILED or is_held:
             todo = "It counts in no ranking as it is; to run it again: hpo retry"
             if is_held:
@@ -287,6 +296,29 @@ def exclude(ledger: Ledger, name: str, trial: int, reason: str = "") -> int:
         _amended(connection, study, reopen=(StudyState.DONE,) if again else ())
         events.note(connection, name, f"excluded trial {trial}")
         return since
+
+
+def prioritise(ledger: Ledger, name: str, priority: int | None = None) -> tuple[int, int]:
+    """Set the priority of a study; without one, look at it.
+
+    Workers that serve several take up trials of a study of a higher priority first. What is running
+    is not interrupted, and no result depends on it. Returns what it was, and what it is.
+
+    Raises:
+        StudyError: there is no such study, or the priority is out of range.
+    """
+    if priority is not None and abs(priority) > HIGHEST_PRIORITY:
+        raise StudyError(
+            f"study {name!r}: the priority must be from -{HIGHEST_PRIORITY} to {HIGHEST_PRIORITY}, "
+            f"but got priority={priority}. Only the order of studies counts: take a smaller number."
+        )
+    with ledger.locked(name) as (connection, study):
+        if priority is None or priority == study.priority:
+            return study.priority, study.priority
+        own = update(studies).where(studies.c.id == study.id)
+        connection.execute(own.values(priority=priority))
+        events.note(connection, name, f"priority {priority} (was {study.priority})")
+        return study.priority, priority
 
 
 def accept_code(ledger: Ledger, name: str) -> int | None:
@@ -344,7 +376,7 @@ def _delete(connection: Connection, study: Row[Any], what: str) -> None:
 
 def _holders(connection: Connection, study_id: int) -> Sequence[str]:
     """Workers with a lease on one of the study's slots."""
-    held = (slots.c.study_id == study_id) & (slots.c.lease_until > NOW)
+    held = (slots.c.study_id == study_id) & holds(slots)
     return connection.execute(select(slots.c.worker).where(held)).scalars().all()
 
 
@@ -386,5 +418,5 @@ def _amended(connection: Connection, study: Row[Any], *, reopen: Sequence[StudyS
     """
     values: dict[str, Any] = {"amendments": study.amendments + 1, "artifact_tries": ARTIFACT_TRIES}
     if study.state in reopen:
-        values |= {"state": StudyState.OPEN, "reason": null()}
+        values |= turned(StudyState.OPEN)
     connection.execute(update(studies).where(studies.c.id == study.id).values(values))

@@ -59,7 +59,7 @@ def _register(
         return "continued"
     values: dict[str, Any] = {"spec": spec.stored(), "artifact_tries": ARTIFACT_TRIES}
     if extended and row.state == StudyState.DONE:
-        values["state"] = StudyState.OPEN
+        values |= writing.turned(StudyState.OPEN)
     connection.execute(update(studies).where(studies.c.id == row.id).values(values))
     optuna_tables.publish_study(connection, row.optuna_study_id, spec)
     what = f"extended to {spec.budget.trials:,} trials" if extended else "changed words or views"

@@ -7,8 +7,6 @@ from sqlalchemy import (
     Connection,
     Integer,
     Text,
-    case,
-    cast,
     column,
     func,
     select,
@@ -17,17 +15,8 @@ from sqlalchemy import (
 
 from hpo.ledger.tables import slots
 
-PRIORITY = "hpo:priority"
-"""System attribute of a study that has one other than 0; backups carry it. The one that workers
-read: it decides nothing but whom they serve first."""
 _STUDIES = table("studies", column("study_id", Integer), column("study_name", Text))
 _TRIALS = table("trials", column("trial_id", Integer), column("study_id", Integer))
-_SYSTEM = table(
-    "study_system_attributes",
-    column("study_id", Integer),
-    column("key", Text),
-    column("value_json", Text),
-)
 
 
 def names(connection: Connection) -> dict[int, str]:
@@ -49,11 +38,3 @@ def is_ours(
     """The condition that a trial in Optuna's tables is one of a study of the ledger."""
     own = (slots.c.study_id == study_id) & (slots.c.optuna_trial_id == trial_id)
     return select(slots.c.id).where(own).exists()
-
-
-def priority_of(study_id: ColumnElement[int]) -> ColumnElement[int]:
-    """The priority of a study, whatever somebody may have written there by hand."""
-    text = _SYSTEM.c.value_json
-    whole = case((text.regexp_match("^-?[0-9]{1,4}$"), cast(text, Integer)))
-    own = (_SYSTEM.c.study_id == study_id) & (_SYSTEM.c.key == PRIORITY)
-    return func.coalesce(select(whole).where(own).scalar_subquery(), 0)

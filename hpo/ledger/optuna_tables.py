@@ -21,7 +21,6 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.errors import StudyError
 from hpo.ledger.claims import End
-from hpo.ledger.optuna_reading import PRIORITY
 from hpo.search import space as search_space
 from hpo.search.space import directions, values
 from hpo.study.spec import StudySpec
@@ -116,14 +115,6 @@ def system_attr_of_all(connection: Connection, key: str) -> dict[int, str | None
     query = select(_STUDIES.c.study_id, _SYSTEM.c.value_json)
     query = query.outerjoin_from(_STUDIES, _SYSTEM, own)
     return {row.study_id: row.value_json for row in connection.execute(query)}
-
-
-def set_priority(connection: Connection, study_id: int, priority: int) -> None:
-    """Write down the priority of a study: from -9999 to 9999."""
-    if priority:
-        set_system_attrs(connection, study_id, {PRIORITY: json.dumps(priority)})
-    else:
-        drop_system_attrs(connection, study_id, [PRIORITY])
 
 
 def delete_study(connection: Connection, study_id: int) -> None:

@@ -25,7 +25,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from hpo.ledger import events, optuna_reading, reading, summaries
 from hpo.ledger.summaries import by_study
-from hpo.ledger.tables import slots, studies
+from hpo.ledger.tables import NOW, slots, studies
 from hpo.study import effort
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
@@ -51,13 +51,13 @@ def _states() -> Any:
     return (
         select(
             *(studies.c[name] for name in named),
+            studies.c.priority,
             func.md5(cast(studies.c.spec, Text)).label("spec"),
             func.md5(cast(studies.c.code, Text)).label("code"),
             studies.c.spec["figure"]["overlay"].label("overlay"),
-            optuna_reading.priority_of(studies.c.optuna_study_id).label("priority"),
             settled.c.count.label("settled"),
             settled.c.latest,
-            func.clock_timestamp().label("now"),
+            NOW.label("now"),
         )
         .join(settled, true())
         .order_by(studies.c.created_at, studies.c.id)
@@ -105,7 +105,7 @@ class OverviewReader:
         ]
         ours = {row.optuna_study_id for row in rows}
         return Overview(
-            now=connection.scalar(select(func.clock_timestamp())) or datetime.max,
+            now=connection.scalar(select(NOW)) or datetime.max,
             studies=tuple(shown),
             others=tuple((i, name) for i, name in sorted(optuna.items()) if i not in ours),
             workers=tuple(reading.seen_workers(connection)),
@@ -154,7 +154,7 @@ def _trained(settled: ColumnElement[bool]) -> Select[Any]:
     scored, n_steps = slots.c.score.is_not(None), func.cardinality(slots.c.steps)
     named = slots.c.study_id, slots.c.phase, slots.c.state
     facts = (*named, second, scored.label("scored"), n_steps.label("n_steps"))
-    recent = func.clock_timestamp() - timedelta(seconds=RECENT_S)
+    recent = NOW - timedelta(seconds=RECENT_S)
     query = select(*facts, func.count().label("n")).where(settled, slots.c.settled_at > recent)
     return query.group_by(*facts).order_by(second)
 

@@ -21,12 +21,12 @@ from sqlalchemy import (
     select,
 )
 
-from hpo.errors import StudyError, near_miss
+from hpo.errors import StudyError, near_miss, printable
 from hpo.ledger import optuna_reading
 from hpo.ledger.claims import Claim
-from hpo.ledger.tables import IS_RUNNING, members, slots, slots_of, studies, workers
+from hpo.ledger.tables import IS_RUNNING, NOW, holds, members, slots, slots_of, studies, workers
 from hpo.study import file
-from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
+from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo, WorkerState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import (
     FIXED_PARAMS,
@@ -43,7 +43,6 @@ from hpo.study.trials import (
     slot_name,
 )
 
-_NOW = func.clock_timestamp()
 _RECENT_S = 600.0
 """Ended or silent workers are shown for this long."""
 
@@ -54,7 +53,7 @@ def study(connection: Connection, name: str, *, lock: bool = False) -> Row[Any]:
     Raises:
         StudyError: there is no such study; the message lists those that exist.
     """
-    query = select(studies, _NOW.label("now")).where(studies.c.name == name)
+    query = select(studies, NOW.label("now")).where(studies.c.name == name)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise StudyError(no_such_study(connection, name))
@@ -79,15 +78,16 @@ def snapshot(connection: Connection, name: str, *, curves: bool = False) -> Stud
     """
     row = study(connection, name)
     # slots first: members are stored before their slot is settled, so none can be missing
-    query = select(slots).where(slots.c.study_id == row.id)
+    held = func.coalesce(holds(slots), False).label("held")
+    query = select(slots, held).where(slots.c.study_id == row.id)
     found = connection.execute(query.order_by(slots.c.phase, slots.c.number)).all()
     trained = _members_by_slot(connection, _member_query(curves).where(slots.c.study_id == row.id))
-    built = [_slot(slot, trained[slot.id], row.now) for slot in found]
+    built = [_slot(slot, trained[slot.id]) for slot in found]
     spec = file.restore(row.spec, row.name)
     return StudySnapshot(
         spec=spec,
         state=StudyState(row.state),
-        reason=row.reason,
+        reason=None if row.reason is None else printable(row.reason, "\n\t"),
         search_end=row.search_end,
         search_end_reason=row.search_end_reason,
         code_changes=tuple(entry["since"] for entry in code_of(row)[1:]),
@@ -242,12 +242,11 @@ def open_studies(connection: Connection) -> list[tuple[str, int, int]]:
     slot of theirs was opened.
     """
     at_work = _count_at_work(studies.c.id).label("at_work")
-    priority = optuna_reading.priority_of(studies.c.optuna_study_id).label("priority")
     opened = func.greatest(*(_last_opened(phase) for phase in Phase))  # of those that are not null
     query = (
-        select(studies.c.name, at_work, priority)
+        select(studies.c.name, at_work, studies.c.priority)
         .where(studies.c.state == StudyState.OPEN)
-        .order_by(priority.desc(), at_work, opened.nulls_first(), studies.c.created_at)
+        .order_by(studies.c.priority.desc(), at_work, opened.nulls_first(), studies.c.created_at)
     )
     return [(row.name, row.at_work, row.priority) for row in connection.execute(query)]
 
@@ -259,7 +258,7 @@ def at_work(connection: Connection, study_id: int, but: str) -> int:
 
 
 def _count_at_work(study_id: ColumnElement[int], *more: ColumnElement[bool]) -> ScalarSelect[int]:
-    held = (slots.c.study_id == study_id, IS_RUNNING, slots.c.lease_until > _NOW)
+    held = (slots.c.study_id == study_id, IS_RUNNING, holds(slots))
     return select(func.count()).where(*held, *more).scalar_subquery()
 
 
@@ -271,7 +270,7 @@ def _last_opened(phase: Phase) -> ScalarSelect[datetime]:
 
 def seen_workers(connection: Connection) -> list[WorkerInfo]:
     """Workers that are at work, or were a few minutes ago, and what they hold just now."""
-    silent = func.extract("epoch", _NOW - workers.c.seen_at)
+    silent = func.extract("epoch", NOW - workers.c.seen_at)
     query = (
         select(
             workers,
@@ -280,8 +279,8 @@ def seen_workers(connection: Connection) -> list[WorkerInfo]:
             studies.c.spec,
             *(slots.c[name] for name in ("phase", "number", "source")),
         )
-        .outerjoin(
-            slots, (slots.c.worker == workers.c.name) & IS_RUNNING & (slots.c.lease_until > _NOW)
+        .outerjoin_from(
+            workers, slots, (slots.c.worker == workers.c.name) & IS_RUNNING & holds(slots)
         )
         .outerjoin(studies, studies.c.id == slots.c.study_id)
         .where(silent < _RECENT_S)
@@ -295,7 +294,10 @@ def _worker(row: Row[Any]) -> WorkerInfo:
         name=row.name,
         host=row.host,
         pid=row.pid,
+        state=WorkerState(row.state),
         doing=_doing(row),
+        serves=row.serves,
+        refuses=row.refuses,
         job=row.job,
         log=row.log,
         study=row.study,
@@ -303,7 +305,7 @@ def _worker(row: Row[Any]) -> WorkerInfo:
         trial=row.number if row.source is None else row.source,
         started_at=row.started_at,
         seconds_silent=max(0.0, float(row.silent)),
-        alive=row.ended_at is None and float(row.silent) < row.lease_s,
+        alive=row.ended_at is None and abs(float(row.silent)) < row.lease_s,
     )
 
 
@@ -343,7 +345,7 @@ def _members_by_slot(connection: Connection, query: Select[Any]) -> dict[int, li
     return found
 
 
-def _slot(row: Row[Any], trained: Iterable[Member], now: datetime) -> Trial:
+def _slot(row: Row[Any], trained: Iterable[Member]) -> Trial:
     sound(row)
     return Trial(
         phase=Phase(row.phase),
@@ -361,9 +363,9 @@ def _slot(row: Row[Any], trained: Iterable[Member], now: datetime) -> Trial:
         worker=row.worker,
         started_at=row.started_at,
         settled_at=row.settled_at,
-        message=row.message,
+        message=None if row.message is None else printable(row.message, "\n\t"),
         lineage=row.lineage,
-        held=row.lease_until is not None and row.lease_until > now,
+        held=row.held,
         enqueued=Suggestion(params={}, attrs=row.attrs).enqueued,
         amendments=tuple(map(Amendment.restored, row.amendments)),
     )

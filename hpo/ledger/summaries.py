@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, select, true
 
 from hpo.errors import SpecError
-from hpo.ledger import optuna_reading, ranking
-from hpo.ledger.tables import members, slots, slots_of, studies
+from hpo.ledger import ranking
+from hpo.ledger.tables import holds, members, slots, slots_of, studies
 from hpo.study import effort, file, pareto, thermal_power
 from hpo.study.confirmation import SOLVED_SCORE, SOLVED_TYPES
 from hpo.study.snapshot import StudyState
@@ -25,15 +25,13 @@ from hpo.study.trials import Phase, SlotState
 def summaries(connection: Connection, only: Collection[int] | None = None) -> list[StudySummary]:
     """Every study, oldest first; or those of some numbers ``only``."""
     scored = slots.c.state == SlotState.COMPLETE
-    now = func.clock_timestamp()
     query = (
         select(
             studies,
             func.count(slots.c.id).filter(slots.c.state != SlotState.RUNNING).label("settled"),
-            func.count(slots.c.id).filter(slots.c.lease_until > now).label("running"),
+            func.count(slots.c.id).filter(holds(slots)).label("running"),
             func.max(slots.c.score).filter(scored).label("largest"),
             func.min(slots.c.score).filter(scored).label("smallest"),
-            optuna_reading.priority_of(studies.c.optuna_study_id).label("priority"),
         )
         .outerjoin(slots, slots_of(studies.c.id, Phase.SEARCH))
         .group_by(studies.c.id)

@@ -1,13 +1,19 @@
 """The ledger's tables, in a schema of their own beside Optuna's tables.
 
-Every time stamp is taken from the database's clock, so that clocks of hosts do not matter.
+Every time stamp is taken from the database's clock, so that clocks of hosts do not matter. What a
+value may be is a rule of its table: no reader meets another, whoever has written it.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     ColumnElement,
     Computed,
@@ -23,9 +29,9 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    literal_column,
     select,
     text,
-    update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -33,66 +39,62 @@ from sqlalchemy.schema import CreateSchema
 
 from hpo.errors import StorageError
 from hpo.postgres.connect import Schema
+from hpo.study.snapshot import StudyState, WorkerState
+from hpo.study.trials import Phase, SlotState
 
 SCHEMA = "hpo_ledger"  # not "hpo": PostgreSQL looks first into a schema named like the user
-SCHEMA_VERSION = 8
+SCHEMA_VERSION = 300
+"""The release that last changed these tables, 0.3.0. Those of before have numbers below 10."""
+MAX_SCORE = 1e100
+"""A score is no larger, nor below its negative: samplers square it."""
+HIGHEST_PRIORITY = 1000
 
-UPGRADES: dict[int, tuple[str, ...]] = {
-    1: (
-        f"CREATE INDEX slots_failed ON {SCHEMA}.slots (study_id, number) WHERE state = 'failed'",
-        f"ALTER TABLE {SCHEMA}.studies ADD amendments INTEGER NOT NULL DEFAULT 0",
-        f"ALTER TABLE {SCHEMA}.studies ADD failures_from INTEGER NOT NULL DEFAULT 0",
-        f"ALTER TABLE {SCHEMA}.slots ADD token TEXT",
-        f"ALTER TABLE {SCHEMA}.slots ADD losses_in_a_row INTEGER NOT NULL DEFAULT 0",
-        f"ALTER TABLE {SCHEMA}.slots ADD amendments JSON NOT NULL DEFAULT '[]'",
-        f"UPDATE {SCHEMA}.slots SET losses_in_a_row = losses",  # version 1 judged by all of them
-    ),
-    2: (
-        f"ALTER TABLE {SCHEMA}.studies ADD artifact_tries INTEGER NOT NULL DEFAULT 0",
-        f"ALTER TABLE {SCHEMA}.studies ADD artifact_error TEXT",
-        f"CREATE TABLE {SCHEMA}.artifacts (artifact_id TEXT PRIMARY KEY, study_id INTEGER NOT NULL "
-        f"REFERENCES {SCHEMA}.studies ON DELETE CASCADE, filename TEXT NOT NULL, media_type TEXT "
-        "NOT NULL, data BYTEA NOT NULL, created_at TIMESTAMPTZ NOT NULL DEFAULT now())",
-        f"CREATE INDEX artifacts_of_study ON {SCHEMA}.artifacts (study_id)",
-    ),
-    3: (
-        f"ALTER TABLE {SCHEMA}.workers ADD job TEXT",
-        f"ALTER TABLE {SCHEMA}.workers ADD log TEXT",
-        f"ALTER TABLE {SCHEMA}.studies ADD artifact_worker TEXT",
-        f"ALTER TABLE {SCHEMA}.studies ADD artifact_until TIMESTAMPTZ",
-    ),
-    4: (
-        f"ALTER TABLE {SCHEMA}.studies ADD search_end INTEGER",
-        f"ALTER TABLE {SCHEMA}.studies ADD search_end_reason TEXT",
-        f"ALTER TABLE {SCHEMA}.slots ADD cost DOUBLE PRECISION",
-    ),
-    5: (f"ALTER TABLE {SCHEMA}.studies ADD code JSON NOT NULL DEFAULT '[]'",),
-    6: (
-        f"ALTER TABLE {SCHEMA}.workers ADD numerics TEXT",
-        f"CREATE TABLE {SCHEMA}.events (id BIGSERIAL PRIMARY KEY, at TIMESTAMPTZ NOT NULL "
-        "DEFAULT now(), who TEXT NOT NULL, what TEXT NOT NULL, study TEXT NOT NULL)",
-        # the role of workers was given all rights on tables to come
-        f"""DO $$
-        DECLARE other name;
-        BEGIN
-            FOR other IN SELECT DISTINCT grantee FROM information_schema.role_table_grants
-                WHERE table_schema = '{SCHEMA}' AND table_name = 'events'
-                AND grantee NOT IN (current_user, 'PUBLIC')
-            LOOP EXECUTE format('REVOKE UPDATE, DELETE ON {SCHEMA}.events FROM %I', other);
-            END LOOP;
-        END $$""",
-    ),
-    7: (  # `cost` was a column of its own; what reads it goes on to
-        f"ALTER TABLE {SCHEMA}.slots ADD costs DOUBLE PRECISION[] NOT NULL DEFAULT '{{}}'",
-        f"UPDATE {SCHEMA}.slots SET costs = ARRAY[cost] WHERE cost IS NOT NULL",
-        f"ALTER TABLE {SCHEMA}.slots DROP cost",
-        f"ALTER TABLE {SCHEMA}.slots ADD cost DOUBLE PRECISION GENERATED ALWAYS AS (costs[1]) "
-        "STORED",
-    ),
-}
-"""Version -> the statements that turn its tables into those of the next version, declared below."""
+_FUNCTIONS = f"""
+CREATE OR REPLACE FUNCTION {SCHEMA}.clock() RETURNS timestamptz LANGUAGE sql VOLATILE
+AS 'SELECT clock_timestamp()';
+CREATE OR REPLACE FUNCTION {SCHEMA}.holds(until timestamptz, lease_s float8) RETURNS boolean
+LANGUAGE sql VOLATILE
+AS 'SELECT until > {SCHEMA}.clock() AND until <= {SCHEMA}.clock() + make_interval(secs => lease_s)'
+"""
+"""What time it is; and whether a lease counts: never for longer than it is from now on, whatever
+the clock said when it was renewed."""
+
+
+def clock() -> ColumnElement[datetime]:
+    """What time it is in the database, which tests move."""
+    now: ColumnElement[datetime] = getattr(func, SCHEMA).clock(type_=DateTime(timezone=True))
+    return now
+
+
+NOW = clock()
+
+
+def holds(slots: Any) -> ColumnElement[bool]:
+    """The condition that a worker's lease on a slot counts."""
+    own = slots.c.lease_until, slots.c.lease_s
+    counts: ColumnElement[bool] = getattr(func, SCHEMA).holds(*own, type_=Boolean)
+    return counts
+
+
+def _one_of(column: str, kind: type[StrEnum]) -> CheckConstraint:
+    return CheckConstraint(f"{column} IN ({', '.join(repr(str(one)) for one in kind)})")
+
+
+def _json(column: str, kind: str) -> CheckConstraint:
+    return CheckConstraint(f"json_typeof({column}) = '{kind}'")
+
+
+def _finite(*columns: str) -> CheckConstraint:
+    """The rule that times are no infinity, which Python does not know."""
+    return CheckConstraint(" AND ".join(f"isfinite({column})" for column in columns))
+
+
+def _score(column: str) -> CheckConstraint:
+    return CheckConstraint(f"abs({column}) <= {MAX_SCORE!r}")  # NaN is larger than any number
+
 
 metadata = MetaData(schema=SCHEMA)
+Time = DateTime(timezone=True)
 
 version = Table(
     "version",
@@ -109,7 +111,9 @@ studies = Table(
     Column("spec", JSON, nullable=False),
     Column("spec_hash", Text, nullable=False),
     Column("state", Text, nullable=False),
+    Column("state_since", Time, nullable=False, server_default=NOW),
     Column("reason", Text),
+    Column("priority", Integer, nullable=False, server_default=text("0")),
     Column("optuna_study_id", Integer, nullable=False),
     Column("amendments", Integer, nullable=False, server_default=text("0")),
     Column("failures_from", Integer, nullable=False, server_default=text("0")),
@@ -120,7 +124,12 @@ studies = Table(
     Column("search_end", Integer),
     Column("search_end_reason", Text),
     Column("code", JSON, nullable=False, server_default=text("'[]'")),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("created_at", Time, nullable=False, server_default=NOW),
+    _one_of("state", StudyState),
+    _json("spec", "object"),
+    _json("code", "array"),
+    _finite("state_since", "created_at"),
+    CheckConstraint(f"abs(priority) <= {HIGHEST_PRIORITY}"),
 )
 
 workers = Table(
@@ -129,20 +138,21 @@ workers = Table(
     Column("name", Text, primary_key=True),
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
+    Column("serves", Text),
+    Column("state", Text, nullable=False),
     Column("doing", Text, nullable=False),
+    Column("refuses", JSON, nullable=False, server_default=text("'{}'")),
     Column("lease_s", Float, nullable=False),
     Column("job", Text),
     Column("log", Text),
-    Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("ended_at", DateTime(timezone=True)),
+    Column("started_at", Time, nullable=False, server_default=NOW),
+    Column("seen_at", Time, nullable=False, server_default=NOW),
+    Column("ended_at", Time),
     Column("numerics", Text),
+    _one_of("state", WorkerState),
+    _json("refuses", "object"),
+    _finite("started_at", "seen_at", "ended_at"),
 )
-
-IS_RUNNING = text("state = 'running'")
-"""A running slot: spelt out, so that its index serves prepared statements, too."""
-IS_FAILED = text("state = 'failed'")
-"""A failed slot, likewise."""
 
 slots = Table(
     "slots",
@@ -161,7 +171,8 @@ slots = Table(
     Column("steps", ARRAY(Float(53)), nullable=False, server_default=text("'{}'")),
     Column("worker", Text),
     Column("token", Text),
-    Column("lease_until", DateTime(timezone=True)),
+    Column("lease_until", Time),
+    Column("lease_s", Float),
     Column("attempts", Integer, nullable=False),
     Column("losses", Integer, nullable=False, server_default=text("0")),
     Column("losses_in_a_row", Integer, nullable=False, server_default=text("0")),
@@ -169,12 +180,25 @@ slots = Table(
     Column("lineage", JSON, nullable=False, server_default=text("'{}'")),
     Column("amendments", JSON, nullable=False, server_default=text("'[]'")),
     Column("optuna_trial_id", Integer),
-    Column("started_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("settled_at", DateTime(timezone=True)),
+    Column("started_at", Time, nullable=False, server_default=NOW),
+    Column("settled_at", Time),
     UniqueConstraint("study_id", "phase", "number"),
-    Index("slots_running", "study_id", "number", postgresql_where=IS_RUNNING),
-    Index("slots_failed", "study_id", "number", postgresql_where=IS_FAILED),
+    _one_of("phase", Phase),
+    _one_of("state", SlotState),
+    _json("params", "object"),
+    _json("attrs", "object"),
+    _json("lineage", "object"),
+    _json("amendments", "array"),
+    _score("score"),
+    _finite("lease_until", "started_at", "settled_at"),
+    Index("slots_running", "study_id", "number", postgresql_where=text("state = 'running'")),
+    Index("slots_failed", "study_id", "number", postgresql_where=text("state = 'failed'")),
 )
+
+IS_RUNNING = slots.c.state == literal_column("'running'")
+"""A running slot: spelt out, so that its index serves prepared statements, too."""
+IS_FAILED = slots.c.state == literal_column("'failed'")
+"""A failed slot, likewise."""
 
 members = Table(
     "members",
@@ -189,6 +213,8 @@ members = Table(
     Column("info", JSON, nullable=False),
     Column("seconds", Float, nullable=False),
     Column("worker", Text, nullable=False),
+    _score("score"),
+    _json("info", "object"),
 )
 
 checkpoints = Table(
@@ -209,15 +235,25 @@ artifacts = Table(
     Column("filename", Text, nullable=False),
     Column("media_type", Text, nullable=False),
     Column("data", LargeBinary, nullable=False),
-    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("created_at", Time, nullable=False, server_default=NOW),
     Index("artifacts_of_study", "study_id"),
 )
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("study_id", Integer, ForeignKey(studies.c.id, ondelete="CASCADE"), primary_key=True),
+    Column("notice", Text, primary_key=True),
+    Column("claimed_at", Time),
+    Column("told_at", Time),
+)
+"""What people were told of studies last, and what somebody is about to tell."""
 
 events = Table(
     "events",
     metadata,
     Column("id", BigInteger, primary_key=True),
-    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("at", Time, nullable=False, server_default=NOW),
     Column("who", Text, nullable=False),
     Column("what", Text, nullable=False),
     Column("study", Text, nullable=False),
@@ -232,59 +268,35 @@ def slots_of(study_id: ColumnElement[int] | int, phase: str) -> ColumnElement[bo
 
 
 def check_version(connection: Connection) -> bool:
-    """Whether the tables are there, and of this version.
+    """Whether the tables are there, which must be of this version.
 
     Raises:
-        StorageError: they are of a newer version.
+        StorageError: they are of another version.
     """
-    found = _version(connection)
-    if found is not None and found > SCHEMA_VERSION:
-        raise StorageError(
-            f"database {connection.engine.url.database}: its tables must be of version "
-            f"{SCHEMA_VERSION} or older, but got version={found}. "
-            f"Update this installation: a newer one has used the database."
-        )
-    return found == SCHEMA_VERSION
-
-
-def _version(connection: Connection) -> int | None:
     if connection.scalar(select(func.to_regclass(f"{SCHEMA}.version"))) is None:
-        return None
-    return connection.scalar(select(version.c.version))
+        return False
+    found = connection.scalar(select(version.c.version))
+    if found == SCHEMA_VERSION:
+        return True
+    todo = (
+        "Update this installation: a newer one has used the database."
+        if found is None or found > SCHEMA_VERSION
+        else "No release changes older tables: take another database, or the release that made "
+        "these."
+    )
+    raise StorageError(
+        f"database {connection.engine.url.database}: its tables must be of version "
+        f"{SCHEMA_VERSION}, but got version={found}. {todo}"
+    )
 
 
-def _make_current(connection: Connection) -> None:
-    """Create the tables, or upgrade those of an older version.
-
-    Raises:
-        StorageError: workers of the older version are at work.
-    """
-    found = _version(connection)
-    if found is None:
-        connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
-        metadata.create_all(connection)
-        connection.execute(upsert(version).values(version=SCHEMA_VERSION).on_conflict_do_nothing())
-        return
-    _refuse_while_at_work(connection, found)
-    for older in range(found, SCHEMA_VERSION):
-        for statement in UPGRADES[older]:
-            connection.execute(text(statement))
-    connection.execute(update(version).values(version=SCHEMA_VERSION))
+def _create(connection: Connection) -> None:
+    connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
+    for function in _FUNCTIONS.split(";"):
+        connection.execute(text(function))
+    metadata.create_all(connection)
+    connection.execute(upsert(version).values(version=SCHEMA_VERSION).on_conflict_do_nothing())
 
 
-def _refuse_while_at_work(connection: Connection, found: int) -> None:
-    """Older workers would go on by older rules: the study would depend on who ran it."""
-    silent = func.extract("epoch", func.clock_timestamp() - workers.c.seen_at)
-    alive = workers.c.ended_at.is_(None) & (silent < workers.c.lease_s)
-    names = list(connection.scalars(select(workers.c.name).where(alive).order_by(workers.c.name)))
-    if names:
-        raise StorageError(
-            f"database {connection.engine.url.database}: no worker must be at work while its "
-            f"tables are upgraded from version {found} to {SCHEMA_VERSION}, but got "
-            f"workers={', '.join(names)}. Stop them (SIGTERM or Ctrl-C: nothing is lost), then "
-            f"try again."
-        )
-
-
-schema = Schema(is_current=check_version, create=_make_current)
+schema = Schema(is_current=check_version, create=_create)
 """The ledger's tables, for ``connect.prepare_database``."""

@@ -9,11 +9,9 @@ there of a running trial, as ``study.tell`` does, is written over: the ledger is
 
 from __future__ import annotations
 
-from sqlalchemy import func, text
+from sqlalchemy import text
 
 from hpo.ledger.tables import SCHEMA
-
-NOW = func.clock_timestamp()
 
 FAILURES_IN_A_ROW = 3
 """So many failed trials, one number after the other, stop the study."""
@@ -110,7 +108,7 @@ settled AS (
   SET state = :state, score = CAST(:slot_score AS float8), costs = CAST(:slot_costs AS float8[]),
       steps = CAST(:steps AS float8[]), attrs = CAST(:attrs AS json),
       message = CAST(:message AS text), lineage = CAST(:lineage AS json), lease_until = NULL,
-      settled_at = coalesce(CAST(:settled_at AS timestamptz), clock_timestamp())
+      settled_at = coalesce(CAST(:settled_at AS timestamptz), {SCHEMA}.clock())
   WHERE id = (SELECT id FROM held) AND state = 'running'
   RETURNING id, study_id, settled_at, optuna_trial_id),
 needless AS (DELETE FROM {SCHEMA}.checkpoints USING settled WHERE slot_id = settled.id),
@@ -183,7 +181,7 @@ study AS (
     AND EXISTS (SELECT FROM {SCHEMA}.version WHERE version = %(version)s)
     AND EXISTS (SELECT FROM studies WHERE study_id = optuna_study_id)),
 running AS (
-  SELECT number, worker, token, lease_until FROM {SCHEMA}.slots
+  SELECT number, worker, token, lease_until, lease_s FROM {SCHEMA}.slots
   WHERE study_id = (SELECT id FROM study) AND phase = 'search' AND state = 'running'),
 facts AS (
   SELECT study.*, (
@@ -191,20 +189,21 @@ facts AS (
     WHERE study_id = study.id AND phase = 'search') AS number, (
     SELECT min(number) FROM running) AS oldest, (
     SELECT count(*) FROM running
-    WHERE lease_until > clock_timestamp() AND token IS DISTINCT FROM %(token)s) AS at_work
+    WHERE {SCHEMA}.holds(lease_until, lease_s) AND token IS DISTINCT FROM %(token)s) AS at_work
   FROM study
   WHERE %(looked_after)s OR (
     NOT may_end
     AND NOT EXISTS (  -- one that was abandoned, or whose claim was not heard of by its worker
       SELECT FROM running
-      WHERE lease_until IS NULL OR (lease_until < clock_timestamp() AND %(take_over)s)
+      WHERE lease_until IS NULL
+         OR (NOT {SCHEMA}.holds(lease_until, lease_s) AND %(take_over)s)
          OR (worker = %(worker)s AND token = %(token)s))
     AND {FAILURES_IN_A_ROW} > (  -- the study may have to be stopped
       SELECT count(*) FROM {SCHEMA}.slots
       WHERE study_id = study.id AND phase = 'search' AND state = 'failed'
         AND number >= study.failures_from AND message NOT LIKE %(lost_before)s))),
 next AS (
-  SELECT *, clock_timestamp() AS opened_at FROM facts
+  SELECT *, {SCHEMA}.clock() AS opened_at FROM facts
   WHERE number < trials AND (oldest IS NULL OR oldest > number - width)
     AND at_work <= coalesce(%(at_work)s, at_work)),
 trial AS (
@@ -213,9 +212,9 @@ trial AS (
   RETURNING trial_id),
 slot AS (
   INSERT INTO {SCHEMA}.slots (study_id, phase, number, state, attempts, optuna_trial_id, worker,
-                              token, started_at, lease_until)
+                              token, started_at, lease_until, lease_s)
   SELECT id, 'search', number, 'running', 1, trial_id, %(worker)s, %(token)s, opened_at,
-         opened_at + make_interval(secs => %(lease_s)s)
+         opened_at + make_interval(secs => %(lease_s)s), %(lease_s)s
   FROM next, trial RETURNING id, optuna_trial_id)
 SELECT facts.*, slot.id AS slot_id, slot.optuna_trial_id FROM facts LEFT JOIN slot ON true"""
 """Open the next trial of a search, in one message of three statements.

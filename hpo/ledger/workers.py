@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, alias, func, null, select, update
@@ -9,13 +11,9 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from hpo.ledger import writing
 from hpo.ledger.claims import Claim
-from hpo.ledger.tables import IS_RUNNING, slots, studies, workers
-from hpo.ledger.worker_statements import NOW
-from hpo.ledger.writing import after, is_mine
-from hpo.study.snapshot import StudyState
-
-DIED = "died"
-"""What a worker does that somebody saw dead."""
+from hpo.ledger.tables import IS_RUNNING, NOW, slots, studies, workers
+from hpo.ledger.writing import is_mine, lease
+from hpo.study.snapshot import StudyState, WorkerState
 
 
 def register(
@@ -25,13 +23,14 @@ def register(
     host: str,
     pid: int,
     lease_s: float,
+    serves: str | None = None,
     job: str | None = None,
     log: str | None = None,
     numerics: str | None = None,
 ) -> None:
     """Write a worker down as alive; one of the same name is taken for its predecessor."""
-    row = {"host": host, "pid": pid, "lease_s": lease_s, "job": job, "log": log}
-    row |= {"doing": "starting", "numerics": numerics}
+    row = {"host": host, "pid": pid, "lease_s": lease_s, "serves": serves, "job": job, "log": log}
+    row |= {"state": WorkerState.IDLE, "doing": "starting", "refuses": {}, "numerics": numerics}
     again = {**row, "started_at": NOW, "seen_at": NOW, "ended_at": null()}
     connection.execute(
         upsert(workers)
@@ -41,7 +40,14 @@ def register(
 
 
 def renew(
-    connection: Connection, worker: str, claim: Claim | None, *, doing: str, lease_s: float
+    connection: Connection,
+    worker: str,
+    claim: Claim | None,
+    *,
+    doing: str,
+    lease_s: float,
+    state: WorkerState = WorkerState.WORKING,
+    refuses: Mapping[str, str] = MappingProxyType({}),
 ) -> bool:
     """Sign of life of a worker and of what it holds; whether its slot's study is still open.
 
@@ -50,25 +56,26 @@ def renew(
     Raises:
         LeaseLostError: the slot is another worker's by now.
     """
-    alive = {"seen_at": NOW, "doing": doing, "ended_at": null()}
+    alive: dict[str, Any] = {"seen_at": NOW, "ended_at": null()}
+    alive |= {"state": state, "doing": doing, "refuses": dict(refuses)}
     connection.execute(update(workers).where(workers.c.name == worker).values(alive))
     if claim is None:
         keeps = (studies.c.artifact_worker == worker) & studies.c.artifact_until.is_not(None)
-        lease = {"artifact_until": after(lease_s)}
-        connection.execute(update(studies).where(keeps).values(lease))
+        until = {"artifact_until": lease(lease_s)["lease_until"]}
+        connection.execute(update(studies).where(keeps).values(until))
         return True
-    lease = {"lease_until": after(lease_s)}  # unless settled or released a moment ago
     held = update(slots).where(is_mine(claim), slots.c.lease_until.is_not(None))
-    renewed = connection.execute(held.values(lease)).rowcount
+    renewed = connection.execute(held.values(lease(lease_s))).rowcount  # unless settled meanwhile
     if not renewed and connection.scalar(select(slots.c.id).where(is_mine(claim))) is None:
         raise writing.lost(connection, claim)
     query = select(studies.c.state).where(studies.c.id == claim.study_id)
     return connection.scalar(query) == StudyState.OPEN
 
 
-def deregister(connection: Connection, worker: str, *, doing: str = "ended") -> None:
-    """Write a worker down as ended, or as having refused to serve."""
-    ended = {"seen_at": NOW, "ended_at": NOW, "doing": doing}
+def deregister(connection: Connection, worker: str, *, refused: str | None = None) -> None:
+    """Write a worker down as ended: in order, or because it ``refused`` to serve its study."""
+    state = WorkerState.ENDED if refused is None else WorkerState.REFUSED
+    ended = {"state": state, "doing": refused or "ended", "seen_at": NOW, "ended_at": NOW}
     connection.execute(update(workers).where(workers.c.name == worker).values(ended))
 
 
@@ -79,7 +86,7 @@ def release_lost(connection: Connection, worker: str, why: str | None = None) ->
     ``writing.count_loss``.
     """
     alive = (workers.c.name == worker) & workers.c.ended_at.is_(None)
-    connection.execute(update(workers).where(alive).values(ended_at=NOW, doing=DIED))
+    connection.execute(update(workers).where(alive).values(ended_at=NOW, state=WorkerState.LOST))
     kept = update(studies).where(studies.c.artifact_worker == worker)
     connection.execute(kept.values(artifact_worker=null(), artifact_until=null()))
     running = slots.c.lease_until.is_not(None) & IS_RUNNING
@@ -110,7 +117,7 @@ def was_alone(connection: Connection, slot: Row[Any], who: str) -> bool:
     )
     lives = others.where((workers.c.seen_at > latest) | (workers.c.name == who))
     fell_silent = workers.c.seen_at.between(dead.c.seen_at - _seconds(workers.c.lease_s), latest)
-    not_ended = workers.c.ended_at.is_(None) | (workers.c.doing == DIED)
+    not_ended = workers.c.ended_at.is_(None) | (workers.c.state == WorkerState.LOST)
     with_it = others.where(fell_silent, not_ended, workers.c.name != who)
     return bool(connection.scalar(select(lives.exists() & ~with_it.exists())))
 

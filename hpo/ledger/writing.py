@@ -11,12 +11,11 @@ from sqlalchemy import Connection, Row, TextClause, and_, func, null, select, up
 
 from hpo.ledger import optuna_tables, reading
 from hpo.ledger.claims import Checkpoint, Claim, End, LeaseLostError
-from hpo.ledger.tables import IS_FAILED, IS_RUNNING, slots, slots_of, studies
+from hpo.ledger.tables import IS_FAILED, IS_RUNNING, NOW, slots, slots_of, studies
 from hpo.ledger.worker_statements import (
     FAILURES_IN_A_ROW,
     FINISH,
     LOST_BEFORE,
-    NOW,
     STORE_CHECKPOINT,
     STORE_MEMBER,
     STORE_SUGGESTION,
@@ -26,9 +25,15 @@ from hpo.study.spec import StudySpec
 from hpo.study.trials import MAX_LOSSES, Member, Phase, SlotState, Suggestion, slot_name
 
 
-def after(seconds: float) -> Any:
-    """The database's time, so many seconds from now."""
-    return NOW + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+def lease(seconds: float) -> dict[str, Any]:
+    """What a slot says that is held for so many seconds from now."""
+    until = NOW + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+    return {"lease_until": until, "lease_s": seconds}
+
+
+def turned(state: StudyState, reason: str | None = None) -> dict[str, Any]:
+    """What a study says that is in this state from now on."""
+    return {"state": state, "state_since": NOW, "reason": reason}
 
 
 def is_mine(claim: Claim) -> Any:
@@ -163,8 +168,8 @@ def count_loss(connection: Connection, slot: Row[Any], why: str | None) -> None:
         f"{slot_name(slot.number, slot.source, fresh_seeds)} has lost {in_a_row} workers in a row "
         f"without progress, it alone; the last one, {slot.worker}: {why}"
     )
-    failed = {"state": StudyState.FAILED, "reason": reason}
-    connection.execute(update(studies).where(studies.c.id == slot.study_id).values(failed))
+    failed = update(studies).where(studies.c.id == slot.study_id)
+    connection.execute(failed.values(turned(StudyState.FAILED, reason)))
 
 
 def finish(connection: Connection, claim: Claim, end: End) -> bool:
@@ -251,7 +256,7 @@ def apply_failure_policy(connection: Connection, study_id: int) -> None:
         return
     last = select(slots.c.message).where(search, slots.c.number == failed[-1])
     reason = f"{rule}; the last one:\n{connection.execute(last).scalar_one()}"
-    values = {"state": StudyState.FAILED, "reason": reason}
+    values = turned(StudyState.FAILED, reason)
     connection.execute(update(studies).where(studies.c.id == study_id).values(values))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,21 @@ class StudyState(StrEnum):
     """By ``hpo stop``, until ``hpo resume``."""
 
 
+class WorkerState(StrEnum):
+    """What a worker does, or how it ended."""
+
+    IDLE = "idle"
+    """It has just started."""
+    WORKING = "working"
+    WAITING = "waiting"
+    ENDED = "ended"
+    """In order."""
+    REFUSED = "refused"
+    """It ended by itself, since it could not serve its study."""
+    LOST = "lost"
+    """Somebody saw it dead."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkerInfo:
     """A worker that has been seen at work on this database."""
@@ -32,8 +46,13 @@ class WorkerInfo:
     name: str
     host: str
     pid: int
+    state: WorkerState = WorkerState.WORKING
     doing: str
     """What it does, in words: ``seqdigits: trial 12, member 2 of 3``, or why it waits."""
+    serves: str | None = None
+    """The one study that it works for; None if it serves every study."""
+    refuses: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Studies that it cannot work for as they are, each with its reason."""
     job: str | None = None
     """The cluster's job that it runs in, as in ``slurm 4711_3``."""
     log: str | None = None
@@ -84,13 +103,9 @@ class StudySnapshot:
 
     @property
     def helpers(self) -> list[WorkerInfo]:
-        """Living workers that work for this study: those that serve every study, or just it.
-
-        Workers for one study are called ``STUDY@HOST-…``; who has no @ serves every study.
-        """
-        own, refusing = f"{self.spec.name}@", self.refusing
-        alive = [worker for worker in self.workers if worker.alive and worker not in refusing]
-        return [w for w in alive if "@" not in w.name or w.name.startswith(own)]
+        """Living workers that work for this study: those that serve every study, or just it."""
+        alive = [w for w in self.workers if w.alive and self.spec.name not in w.refuses]
+        return [w for w in alive if w.serves in (None, self.spec.name)]
 
     @property
     def refusing(self) -> dict[WorkerInfo, str]:
@@ -98,9 +113,8 @@ class StudySnapshot:
 
         They may be of another version, or lack its data or objective; they try again now and then.
         """
-        reason = re.compile(rf"\brefuses {re.escape(self.spec.name)}: (.*?)(; refuses |$)", re.S)
-        found = {worker: reason.search(worker.doing) for worker in self.workers if worker.alive}
-        return {worker: match[1] for worker, match in found.items() if match is not None}
+        name = self.spec.name
+        return {w: w.refuses[name] for w in self.workers if w.alive and name in w.refuses}
 
     def count(self, state: SlotState) -> int:
         """How many search slots are in a state."""

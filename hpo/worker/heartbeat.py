@@ -18,6 +18,7 @@ from hpo.ledger.claims import Claim, LeaseLostError
 from hpo.ledger.lease import LEASE_S
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.retry import is_passing
+from hpo.study.snapshot import WorkerState
 
 log = logging.getLogger(__name__)
 REFUSAL_S = 300.0
@@ -64,10 +65,10 @@ class Heartbeat(threading.Thread):
         self.closed = False
         """Whether the study of the claim was stopped, or has failed."""
         self.left_out: dict[str, tuple[str, float]] = {}
-        """Studies that this host cannot serve: what views show, and until when they are not tried
-        again, in monotonic time."""
+        """Studies that this host cannot serve: why, and until when they are not tried again, in
+        monotonic time."""
         self._away = False
-        self._doing = "starting"
+        self._state, self._doing = WorkerState.IDLE, "starting"
         self._silent_s = 0.0
         self._heard_s = self._cut_off_s = time.monotonic()
 
@@ -76,10 +77,15 @@ class Heartbeat(threading.Thread):
         """Whether the worker is to keep its training safe, and to give up its slot."""
         return self.stop_requested.is_set() or self.closed
 
-    def say(self, text: str) -> None:
+    def say(self, text: str, state: WorkerState = WorkerState.WORKING) -> None:
         """Say what the worker does, and what it does not: of interest to who waits for a study."""
-        self._doing = "; ".join([text, *(why for why, _ in self.left_out.values())])
+        refused = (f"refuses {study}: {why}" for study, why in self._refuses.items())
+        self._state, self._doing = state, "; ".join([text, *refused])
         self._silent_s = 0.0
+
+    @property
+    def _refuses(self) -> dict[str, str]:
+        return {study: why for study, (why, _) in self.left_out.items()}
 
     def in_touch(self) -> bool:
         """Whether this worker lives, and could reach the database, for a whole lease.
@@ -125,7 +131,12 @@ class Heartbeat(threading.Thread):
         with self._mutex:
             try:
                 self.closed = not self._ledger.renew(
-                    self.worker, self._claim, doing=self._doing, lease_s=self.options.lease_s
+                    self.worker,
+                    self._claim,
+                    doing=self._doing,
+                    lease_s=self.options.lease_s,
+                    state=self._state,
+                    refuses=self._refuses,
                 )
             except LeaseLostError as error:
                 log.warning("%s", error)

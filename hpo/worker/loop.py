@@ -18,6 +18,7 @@ from hpo.ledger.claims import Claim, LeaseLostError, Over, Wait
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import DATABASE_ERRORS, Patience, is_passing
+from hpo.study.snapshot import WorkerState
 from hpo.worker import provenance
 from hpo.worker.artifact_maker import ArtifactMaker
 from hpo.worker.heartbeat import Heartbeat, WorkerOptions
@@ -84,6 +85,7 @@ class Worker:
                 host=platform.node(),
                 pid=os.getpid(),
                 lease_s=self._options.lease_s,
+                serves=self._options.study,
                 job=settings.job(),
                 log=self._options.log,
                 numerics=self._numerics,
@@ -91,12 +93,12 @@ class Worker:
             self._heart.begin(self._ledger.impatient())
             refusal = self._loop()
             self._heart.end()
-            self._ledger.deregister_worker(self.name, doing=refusal or "ended")
+            self._ledger.deregister_worker(self.name, refused=refusal)
         except StoppedError:
             log.warning("stopped while the database is away: the lease will run out")
         except StudyError as error:  # deleted, or refused: this worker ends, it is not lost
             self._heart.end()
-            self._ledger.deregister_worker(self.name, doing=str(error))
+            self._ledger.deregister_worker(self.name, refused=str(error))
             raise
         finally:
             self._heart.end()
@@ -112,8 +114,8 @@ class Worker:
             found = self._claim()
             if isinstance(found, Claim):
                 self._work(found)
-                if self._options.study in self._heart.left_out:
-                    return self._heart.left_out[self._options.study][0]
+                if (study := self._options.study) in self._heart.left_out:
+                    return f"refuses {study}: {self._heart.left_out[study][0]}"
             kept = self._keep()  # after every trial: another study may never be finished
             if kept or isinstance(found, Claim):
                 pause_s = _POLL_S[0]
@@ -121,7 +123,7 @@ class Worker:
                 log.info("%s", found.reason)
                 return None
             else:
-                self._heart.say(f"waits: {found.reason}")
+                self._heart.say(f"waits: {found.reason}", WorkerState.WAITING)
                 self._heart.stop_requested.wait(pause_s)
                 pause_s = min(2 * pause_s, _POLL_S[1])
         return None
@@ -171,7 +173,7 @@ class Worker:
             if not isinstance(error, HpoError):  # nobody has foreseen it: its traceback is wanted
                 log.exception("study %s cannot be claimed from", study)
             self._leave_out(study, str(error))
-            return Over(self._heart.left_out[study][0])
+            return Over(str(error))
         self._heart.left_out.pop(study, None)
         return found
 
@@ -179,7 +181,7 @@ class Worker:
         """Claim none of a study's slots for a while: other hosts may have what this one lacks."""
         log.warning("leaving out study %s: %s", study, why)
         until_s = time.monotonic() + self._options.refusal_s
-        self._heart.left_out[study] = f"refuses {study}: {why}", until_s
+        self._heart.left_out[study] = why, until_s
 
     def _claim_from(self, study: str, at_work: int | None = None) -> Claim | Wait | Over:
         return self._ledger.claim(
@@ -214,13 +216,14 @@ class Worker:
         except MemoryError:
             pause_s = self._options.lease_s
             log.warning("%s: out of memory; leaving it to others for %.0f s", claim, pause_s)
-            self._heart.say("waits: out of memory")
+            self._heart.say("waits: out of memory", WorkerState.WAITING)
         finally:
             self._heart.hold(None)
         self._heart.stop_requested.wait(pause_s)
 
     def _database_away(self, seconds: float, error: Exception) -> None:
-        self._heart.say(f"waits: database unreachable for {seconds:.0f} s")
+        away = f"waits: database unreachable for {seconds:.0f} s"
+        self._heart.say(away, WorkerState.WAITING)
         if seconds == 0.0 or seconds >= self._told_s:  # one line per outage, more if it is long
             words = " ".join(str(error).split())[:200]
             log.warning("database unreachable for %.0f s: %s", seconds, words)

@@ -13,8 +13,8 @@ from functools import partial
 
 from hpo import config
 from hpo.config import ConfigError, NotifyDefaults
+from hpo.ledger.events import Notice, Notices
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.notices import Notice, Notices
 from hpo.postgres.connect import Storage
 from hpo.postgres.retry import is_passing
 from hpo.views import json_records
@@ -30,12 +30,7 @@ PAUSES_S = (1.0, 5.0, 0.0)
 """After each attempt, if it failed."""
 _LONGEST = 300
 """Of a text, which may be the subject of a mail."""
-_TEXTS = {
-    Notice.DONE: "is done",
-    Notice.FAILED: "has failed",
-    Notice.STALLED: "stalls: workers are at work, but no trial has begun or ended for a long time",
-    Notice.BEATS: "beats the reported score",
-}
+_TEXTS = {Notice.DONE: "is done", Notice.FAILED: "has failed"}
 
 
 def configured() -> NotifyDefaults | None:
@@ -75,8 +70,8 @@ class Notifier(threading.Thread):
     def look(self) -> None:
         """Tell what is to be told; trouble is a line in the log."""
         try:
-            for study, notice in self._notices.due(self._notify.stalled_s, self._study):
-                if self._notices.claim(study, notice, self._notify.stalled_s):
+            for study, notice in self._notices.due(self._study):
+                if self._notices.claim(study, notice):
                     self._notices.settle(study, notice, self._delivered(study, notice))
         except Exception as error:
             if not is_passing(error):  # of a database that is away, the worker tells

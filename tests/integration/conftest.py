@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from servers import database
 from users import User, somebody
-from workers import toy_spec, undisturbed
 
 from hpo.cli import main
 from hpo.ledger.artifacts import ArtifactStore
@@ -49,14 +47,6 @@ def hpo(
         return said.err if status else said.out
 
     return run
-
-
-@pytest.fixture(scope="session")
-def half_undisturbed(server_url: str, with_tables: str) -> list[tuple[Any, ...]]:
-    """The table of the frozen study that is half done, had it never been interrupted."""
-    frozen = {"sampler": {"name": "random"}, "budget": {"trials": 20}}
-    with database(server_url, with_tables) as url:
-        return undisturbed(url, toy_spec("half", **frozen))
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import optuna
 import optuna_dashboard
 import pytest
 import sqlalchemy as sa
-from frozen import FIXTURES, comparable, hurry, thaw
 from servers import database
 from workers import (
     kill,
@@ -30,7 +29,6 @@ from hpo.ledger.backup import study as backup_study
 from hpo.ledger.backup.file import BackupError
 from hpo.ledger.claims import Claim, End
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.tables import SCHEMA_VERSION
 from hpo.postgres.connect import Storage, open_storage
 from hpo.search.suggest import suggest
 from hpo.study.snapshot import StudyState
@@ -229,39 +227,17 @@ def test_a_half_finished_study_ends_as_if_it_had_never_moved(
             found = backup_study.restore(there, tmp_path / file, name)
             assert found.states["running"] > 0
             assert 0 < found.states["complete"] < 10
-            hurry(empty_database_url, name)
+            with connect(empty_database_url) as connection:  # it had pauses, to be caught at work
+                connection.execute(
+                    "UPDATE hpo_ledger.studies SET spec = jsonb_set(spec::jsonb, "
+                    "'{fixed,sleep_s}', '0')::json WHERE name = %s",
+                    [name],
+                )
             run_workers(there.url, name, 1)
             snapshot = Ledger(there).snapshot(name, curves=True)
             assert snapshot.state == StudyState.DONE
             assert table(snapshot) == alone
             assert sum(slot.losses for slot in snapshot.search) == 0
-
-
-@pytest.mark.parametrize("version", range(2, SCHEMA_VERSION + 1))
-def test_a_backup_of_any_version_is_read(
-    version: int, here: Storage, database_url: str, half_undisturbed: list[tuple[Any, ...]]
-) -> None:
-    """It goes on from its checkpoint, and ends like a study that was never frozen."""
-    ledger = Ledger(here)
-    backup_study.restore(here, FIXTURES / f"backup-v{version}.jsonl.gz")
-    held = ledger.claim("half", "w", lease_s=60)
-    assert isinstance(held, Claim)
-    assert held.checkpoint is not None
-    assert (held.number, held.checkpoint.member, len(held.checkpoint.curve)) == (10, 1, 5)
-    ledger.release(held)
-    hurry(database_url)
-    run_workers(database_url, "half", 1)
-    assert comparable(table(ledger.snapshot("half", curves=True))) == comparable(half_undisturbed)
-
-
-def test_a_frozen_database_and_its_backup_are_the_same(
-    here: Storage, empty_database_url: str
-) -> None:
-    backup_study.restore(here, FIXTURES / "backup-v2.jsonl.gz")
-    thaw(empty_database_url, 1)
-    with open_storage(empty_database_url) as storage:
-        Ledger(storage)
-        assert rows(storage, "half") == rows(here, "half")
 
 
 # --- what is refused -----------------------------------------------------------------------------

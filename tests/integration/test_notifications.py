@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,13 +20,11 @@ from hpo.ledger import interventions
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import Storage, open_storage
 from hpo.study.snapshot import StudyState
-from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
 from hpo.worker import notifier
 from hpo.worker.notifier import Notifier
 
 SMALL = {"budget": {"trials": 4, "window": 4}}
-EASY = {"score": 0.01, "std": 0.01, "source": "toy paper", "params": {"x": 0.5}}
 
 
 class Hook(ThreadingHTTPServer):
@@ -84,11 +81,11 @@ def look(storage: Storage, ledger: Ledger, hook: Hook) -> Callable[..., None]:
     return once
 
 
-def begin(ledger: Ledger, spec: StudySpec) -> None:
-    ledger.register(spec)
-    ledger.register_worker(
-        "w", host="here", pid=1, lease_s=60.0, job=None, log=None, numerics="same"
-    )
+def fail(ledger: Ledger, study: str = "toy") -> None:
+    """Have a study fail, which may be there already."""
+    ledger.register(toy_spec(study, budget={"trials": 40}))
+    while ledger.snapshot(study).state == StudyState.OPEN:
+        finish(ledger, claim(ledger, study=study), SlotState.FAILED)
 
 
 def test_of_many_workers_one_tells_by_every_way(
@@ -102,10 +99,10 @@ def test_of_many_workers_one_tells_by_every_way(
     told = tmp_path / "told"
     monkeypatch.setenv("HPO_NOTIFY_WEBHOOK", hook.address)
     monkeypatch.setenv("HPO_NOTIFY_COMMAND", f"(cat; echo; echo \"$HPO_TEXT\") >> '{told}'")
-    ledger.register(toy_spec(reported=EASY, **SMALL))
+    ledger.register(toy_spec(**SMALL))
     run_workers(database_url, "toy", 2)
-    assert hook.events == ["beats-reported", "done"]
-    (done,) = (record for record in hook.got if record["event"] == "done")
+    assert hook.events == ["done"]
+    (done,) = hook.got
     assert done["study"] == "toy"
     assert done["state"] == "done"
     assert done["text"].startswith("toy is done: confirmed ")
@@ -113,7 +110,7 @@ def test_of_many_workers_one_tells_by_every_way(
     assert sorted(json.loads(line)["event"] for line in lines[::2]) == hook.events
     assert done["text"] in lines[1::2]
     what = sorted(event.what for event in ledger.events(9, "toy"))
-    assert what == ["notified: beats-reported", "notified: done", "submitted"]
+    assert what == ["notified: done", "submitted"]
 
     run_workers(database_url, "toy", 1)
     look()
@@ -133,18 +130,18 @@ def test_a_worker_that_is_killed_while_it_tells_leaves_it_to_the_next(
     run_workers(database_url, "toy", 1)
     assert not hook.got, "somebody may be telling it"
     with connect(database_url) as connection:
-        connection.execute("UPDATE hpo_ledger.events SET at = at - interval '121 s'")
+        connection.execute(
+            "UPDATE hpo_ledger.notices SET claimed_at = claimed_at - interval '121 s'"
+        )
     run_workers(database_url, "toy", 1)
     assert hook.events == ["done"]
-    what = [event.what for event in ledger.events(9, "toy")]
-    assert what == ["submitted", "notified: done"], "claims are shown to nobody"
+    assert [event.what for event in ledger.events(9, "toy")] == ["submitted", "notified: done"]
 
 
 def test_while_it_is_told_no_connection_is_held_and_nobody_else_tells(
     database_url: str, ledger: Ledger, hook: Hook, look: Callable[..., None]
 ) -> None:
-    begin(ledger, toy_spec(reported=EASY))
-    finish(ledger, claim(ledger), score=0.5)
+    fail(ledger)
     held: list[int] = []
     with open_storage(database_url, worker=True) as own:
 
@@ -155,15 +152,13 @@ def test_while_it_is_told_no_connection_is_held_and_nobody_else_tells(
         hook.on_post = slow
         Notifier(own, Ledger(own), NotifyDefaults(webhook=hook.address), None).look()
     assert held == [0]
-    assert hook.events == ["beats-reported"]
+    assert hook.events == ["failed"]
 
 
 def test_threads_that_look_at_once_tell_once_and_again_what_happens_again(
     ledger: Ledger, hook: Hook, look: Callable[..., None]
 ) -> None:
-    begin(ledger, toy_spec(budget={"trials": 40}))
-    while ledger.snapshot("toy").state == StudyState.OPEN:
-        finish(ledger, claim(ledger), SlotState.FAILED)
+    fail(ledger)
     threads = [threading.Thread(target=look) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -175,32 +170,10 @@ def test_threads_that_look_at_once_tell_once_and_again_what_happens_again(
     interventions.resume(ledger, "toy")
     look()
     assert hook.events == ["failed"]
-    while ledger.snapshot("toy").state == StudyState.OPEN:
-        finish(ledger, claim(ledger), SlotState.FAILED)
+    fail(ledger)
     look()
     look()
     assert hook.events == ["failed", "failed"]
-
-
-def test_a_study_stalls_while_workers_are_at_work_and_nothing_ends(
-    ledger: Ledger, hook: Hook, look: Callable[..., None]
-) -> None:
-    begin(ledger, toy_spec())
-    time.sleep(0.3)
-    look(stalled_s=0.2)
-    assert not hook.got, "nobody is at work"
-    held = claim(ledger)
-    look(stalled_s=60.0)
-    assert not hook.got, "it has just begun"
-    time.sleep(0.3)
-    look(stalled_s=0.2)
-    look(stalled_s=0.2)
-    assert hook.events == ["stalled"]
-    finish(ledger, held)
-    claim(ledger)
-    time.sleep(0.3)
-    look(stalled_s=0.2)
-    assert hook.events == ["stalled", "stalled"], "anew"
 
 
 def test_a_webhook_that_refuses_is_tried_three_times_and_costs_one_line(
@@ -211,21 +184,19 @@ def test_a_webhook_that_refuses_is_tried_three_times_and_costs_one_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(notifier, "PAUSES_S", (0.0, 0.0, 0.0))
-    begin(ledger, toy_spec(reported=EASY))
-    finish(ledger, claim(ledger), score=0.5)
+    fail(ledger)
     hook.refusals = 2
     look()
-    assert hook.events == ["beats-reported"]
+    assert hook.events == ["failed"]
 
-    begin(ledger, toy_spec("other", reported=EASY))
-    finish(ledger, claim(ledger, study="other"), score=0.5)
+    fail(ledger, "other")
     hook.refusals = 3
     with caplog.at_level(logging.WARNING):
         look()
         look()
-    line = "not notified: other, beats-reported: HTTP Error 500: Internal Server Error"
+    line = "not notified: other, failed: HTTP Error 500: Internal Server Error"
     assert caplog.messages == [line]
-    assert [event.what for event in ledger.events(9, "other")][-1] == "not notified: beats-reported"
+    assert [event.what for event in ledger.events(9, "other")][-1] == "not notified: failed"
     assert len(hook.got) == 1
 
 

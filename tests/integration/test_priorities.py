@@ -12,10 +12,9 @@ import pytest
 from workers import kill, run_workers, start_worker, table, toy_spec, wait_until
 
 from hpo.errors import StudyError
-from hpo.ledger import priority
+from hpo.ledger import interventions
 from hpo.ledger.backup import study as backup_study
 from hpo.ledger.ledger import Ledger
-from hpo.ledger.optuna_reading import PRIORITY
 from hpo.postgres.connect import Storage
 from hpo.study.snapshot import StudySnapshot, StudyState
 
@@ -59,7 +58,7 @@ def test_workers_that_race_for_it_begin_nothing_below_as_long_as_there_is_work(
     narrow = wide | {"budget": {"trials": 4, "members": 1, "window": 1}}
     ledger.register(toy_spec("narrow", **narrow, fixed={"sleep_s": 0.1}))
     for name, number in (("low", -1), ("high", 7), ("narrow", 8)):
-        priority.put(ledger, name, number)
+        interventions.prioritise(ledger, name, number)
     assert [(name, p) for name, _, p in ledger.open_studies()] == [
         *(("narrow", 8), ("high", 7), ("low", -1))
     ]
@@ -91,21 +90,8 @@ def test_it_is_shown_noted_and_travels_with_backups(
     assert hpo("priority", "copy", 0) == "copy: priority 0 (was -3)\n"
     assert {s.name: s.priority for s in ledger.studies()} == {"toy": -3, "copy": 0}
     with pytest.raises(StudyError) as caught:
-        priority.put(ledger, "toy", 1001)
+        interventions.prioritise(ledger, "toy", 1001)
     assert str(caught.value) == (
         "study 'toy': the priority must be from -1000 to 1000, but got priority=1001. Only the "
         "order of studies counts: take a smaller number."
     )
-
-
-@pytest.mark.parametrize("written", ['"high"', "1e9", "[]", "99999999999", "null", "7"])
-def test_what_somebody_wrote_by_hand_ends_no_worker(
-    ledger: Ledger, storage: Storage, written: str
-) -> None:
-    ledger.register(toy_spec())
-    with storage.engine.begin() as connection:
-        connection.exec_driver_sql(
-            "INSERT INTO study_system_attributes (study_id, key, value_json) "
-            f"SELECT study_id, '{PRIORITY}', '{written}' FROM studies"
-        )
-    assert ledger.open_studies() == [("toy", 0, 7 if written == "7" else 0)]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pages
 import pytest
-from frozen import thaw
 from servers import connect
 from workers import ledger_at, run_workers, toy_spec
 
@@ -17,7 +16,6 @@ from hpo.ledger.backup import study
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
 from hpo.study import caveats
-from hpo.study import file as study_file
 from hpo.views import note, verdict
 from hpo.views.report import page
 
@@ -188,39 +186,3 @@ def test_names_of_the_check_that_an_objective_has_used_for_something_else(
             assert n == (all_ - 1 if tested is None else 0)
             basis = f"{n} of {all_}" if n else "not"
             assert f"fresh seeds, {basis} tested on the solved equation" in hpo("best", "toy")
-
-
-def test_what_an_old_study_confirmed_stays_and_is_called_untested(
-    empty_database_url: str, tmp_path: Path
-) -> None:
-    """A frozen study, whose objective has learnt since to check its time step."""
-    thaw(empty_database_url, 4)
-    with connect(empty_database_url) as connection:
-        connection.execute(
-            "UPDATE hpo_ledger.studies SET spec = "
-            "jsonb_set(spec::jsonb, '{objective}', %s::jsonb)::json WHERE name = 'done'",
-            (json.dumps(STEPPED),),
-        )
-    with ledger_at(empty_database_url) as ledger:
-        snapshot = ledger.snapshot("done")
-        (counted,) = (s.confirmed for s in ledger.studies() if s.name == "done")
-        named = snapshot.confirmed
-        assert named is not None
-        assert counted is not None
-        assert named.scores == tuple(s.score for s in snapshot.confirm if s.source == named.source)
-        assert not counted.checked
-        assert counted.mean == pytest.approx(named.mean)
-        untested = "fresh seeds, not tested on the solved equation"
-        for said in (verdict.verdict(snapshot), pages.shown(page.html(snapshot))):
-            assert untested in said
-        assert "not tested on the solved equation" in note.text(snapshot)
-        params = snapshot.spec.params(snapshot.search[0].params).model_dump()
-        assert (params["integrator"], params["max_step_ns"]) == ("map", 10.0)
-        file = tmp_path / "done.toml"
-        named_map = 'integrator = "map"\n'
-        assert named_map in study_file.dumps(snapshot.spec)
-        file.write_text(study_file.dumps(snapshot.spec).replace(named_map, ""))
-        loaded = study_file.load(str(file))
-        assert loaded.fixed["integrator"] == "exact"
-        assert ledger.register(loaded) == "continued"
-        assert ledger.snapshot("done").spec.hash == snapshot.spec.hash

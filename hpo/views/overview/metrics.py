@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
-from hpo.study.snapshot import StudyState
+from hpo.study.snapshot import StudyState, WorkerState
 from hpo.study.summary import RECENT_S, Course, Overview, StudySummary
 from hpo.study.trials import SlotState
 from hpo.views.overview.page import at_work
@@ -36,7 +36,7 @@ def text(overview: Overview) -> str:
             [
                 ({"worker": worker.name, "host": worker.host}, round(worker.seconds_silent, 1))
                 for worker in overview.workers
-                if worker.alive or worker.doing != "ended"
+                if worker.alive or worker.state != WorkerState.ENDED
             ],
         ),
     )

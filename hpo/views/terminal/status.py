@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from hpo.study import caveats
-from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
+from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo, WorkerState
 from hpo.study.summary import Event, StudySummary
 from hpo.views import formatting, verdict
 from hpo.views.terminal import tables
@@ -110,7 +110,7 @@ def gap(snapshot: StudySnapshot) -> str:
 
 def present(workers: Sequence[WorkerInfo]) -> list[WorkerInfo]:
     """Workers that live or were lost lately, the living first."""
-    found = [worker for worker in workers if worker.alive or worker.doing != "ended"]
+    found = [worker for worker in workers if worker.alive or worker.state != WorkerState.ENDED]
     return sorted(found, key=lambda worker: not worker.alive)
 
 
@@ -135,7 +135,7 @@ def worker_lines(
     jobs = height is None and any(worker.job for worker in found)
     rows = [["worker", "host", "doing", "last seen", *["log"] * logs, *["job"] * jobs]]
     for worker in found:
-        said = worker.alive or worker.doing.startswith("refuses ")
+        said = worker.alive or worker.state == WorkerState.REFUSED
         doing = worker.doing if said else f"lost: {worker.doing}"
         silent = f"{formatting.duration_text(worker.seconds_silent)} ago"
         row = [worker.name, worker.host, doing, silent]
