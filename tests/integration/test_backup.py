@@ -12,7 +12,7 @@ import optuna
 import optuna_dashboard
 import pytest
 import sqlalchemy as sa
-from servers import database
+from servers import connect, database
 from workers import (
     kill,
     run_workers,
@@ -35,7 +35,8 @@ from hpo.study.snapshot import StudyState
 from hpo.study.trials import Member, SlotState
 
 KEYS = (
-    "id study_id slot_id lease_until optuna_study_id optuna_trial_id artifact_tries artifact_error"
+    "id study_id slot_id lease_until lease_s optuna_study_id optuna_trial_id artifact_tries "
+    "artifact_error"
 )
 
 

@@ -118,7 +118,7 @@ def test_another_source_is_refused_until_it_is_accepted(
     assert json.loads(hpo_in("status", "mine", "--json").stdout)["code_changes"] == [5]
 
 
-@pytest.mark.parametrize("value", ["5", "[]", '[{"hash": 1}]', "known"])
+@pytest.mark.parametrize("value", ["[]", '[{"hash": 1}]', "known"])
 def test_a_study_without_a_known_source_is_pinned_by_whoever_works_on_it_next(
     ledger: Ledger, storage: Storage, value: str
 ) -> None:

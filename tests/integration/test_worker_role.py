@@ -85,25 +85,6 @@ def test_a_worker_can_forget_nothing_that_people_did(
             connection.execute(statement)
 
 
-def test_after_an_upgrade_neither(server_url: str, storage: Storage) -> None:
-    """The role had been made before the table was: with all rights on tables to come."""
-    set_up(storage, ROLE, "gut%geheim")
-    with storage.engine.begin() as connection:
-        connection.execute(sa.text("DROP TABLE hpo_ledger.events"))
-        connection.execute(sa.text("ALTER TABLE hpo_ledger.workers DROP numerics"))
-        one_cost = "DROP cost, DROP costs, ADD cost DOUBLE PRECISION"
-        connection.execute(sa.text(f"ALTER TABLE hpo_ledger.slots {one_cost}"))
-        connection.execute(sa.text("UPDATE hpo_ledger.version SET version = 6"))
-    Ledger(storage).register(toy_spec(**SMALL))
-    with connect(as_role(storage.url)) as connection:
-        more = "INSERT INTO hpo_ledger.events (who, what, study) VALUES ('a', 'b', 'c')"
-        connection.execute(more)
-        assert connection.execute("SELECT who FROM hpo_ledger.events ORDER BY id").fetchall()
-        for what in ("DELETE FROM hpo_ledger.events", "UPDATE hpo_ledger.events SET who = 'me'"):
-            with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(what)
-
-
 def test_a_worker_can_do_everything_to_studies(
     owner: Storage, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

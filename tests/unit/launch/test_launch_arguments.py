@@ -33,9 +33,12 @@ def test_default_workers_are_no_more_than_cores_or_work(monkeypatch: pytest.Monk
 
 
 def test_helpers_are_workers_that_will_take_this_study_up() -> None:
-    names = ["host-12-ab", "toy-study@host-1", "other@host-1"]
-    workers = (*map(snapshots.worker, names), snapshots.worker("host-13-cd", alive=False))
-    assert len(snapshots.snapshot(snapshots.spec(), workers=workers).helpers) == 2
+    serving = [snapshots.worker(str(study), serves=study) for study in (None, "toy-study", "other")]
+    refusing = snapshots.worker("refusing", refuses={"toy-study": "no data", "other": "no GPU"})
+    workers = (*serving, refusing, snapshots.worker("dead", alive=False))
+    snapshot = snapshots.snapshot(snapshots.spec(), workers=workers)
+    assert [worker.name for worker in snapshot.helpers] == ["None", "toy-study"]
+    assert snapshot.refusing == {refusing: "no data"}
 
 
 STUDY = """

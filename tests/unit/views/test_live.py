@@ -262,5 +262,6 @@ def test_a_failed_study_says_why_in_one_line_and_what_to_do() -> None:
         "no worker serves this study; start some with `hpo worker --study toy-study`"
     )
     assert tables.next_step(at(3)) == ""
-    assert "no worker serves this study" in tables.next_step(at(3, workers=(worker("other@host"),)))
+    elsewhere = worker("other@host", serves="other")
+    assert "no worker serves this study" in tables.next_step(at(3, workers=(elsewhere,)))
     assert tables.next_step(DONE) == ""

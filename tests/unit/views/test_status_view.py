@@ -8,7 +8,7 @@ import pytest
 import snapshots
 from summaries import CONFIRMED, summary
 
-from hpo.study.snapshot import StudyState, WorkerInfo
+from hpo.study.snapshot import StudyState, WorkerInfo, WorkerState
 from hpo.study.trials import SlotState
 from hpo.views import verdict
 from hpo.views.terminal import status, tables
@@ -110,7 +110,7 @@ def test_epochs_of_training_stand_beside_the_trials_where_there_is_room() -> Non
 
 def test_workers_are_listed_with_host_slot_and_silence_the_living_first() -> None:
     lost = worker(7, alive=False, seconds_silent=95.0)
-    ended = worker(8, alive=False, doing="ended")
+    ended = worker(8, alive=False, state=WorkerState.ENDED)
     lines = status.worker_lines([lost, worker(2), ended])
     assert lines[0].split() == ["worker", "host", "doing", "last", "seen"]
     assert lines[1].startswith("node-2-1234-abcdef  node-2.example.org  toy-study: trial 2, member")
