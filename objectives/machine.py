@@ -1,7 +1,6 @@
 """What this machine gives the kernels, as JSON: ``python -m objectives.machine``.
 
-A program of its own, so that ``hpo doctor`` need not load PyTorch and numba, and sees how long that
-takes in a fresh process, as in a worker.
+A program of its own, so that ``hpo doctor`` need not load PyTorch and numba.
 """
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ def about() -> dict[str, Any]:
     return {
         "cpu": llvm.get_host_cpu_name(),
         "simd": [name for name in _TELLING if features.get(name)],
-        "torch_threads": torch.get_num_threads(),
         "kernels_s": round(kernels_s, 3),
         "kernels_cached": bool(kernels.stats.cache_hits),
         "kernel_cache": kernels.stats.cache_path,
@@ -55,7 +53,6 @@ def equation() -> dict[str, Any]:
     from objectives.solved_equation import refined, solving_steps
     from objectives.spintronic import SpintronicObjective, SpintronicParams
 
-    began = time.perf_counter()
     params = SpintronicParams(layers=2, width=8)
     network = SpintronicObjective().network(params, [0], channels=1, outputs=4)
     frequencies = torch.linspace(0.2, 0.6, LANES + 1)  # two blocks, the second not full
@@ -75,7 +72,6 @@ def equation() -> dict[str, Any]:
         "solving_steps": steps,
         "kernel_error": float((solved - exact).norm() / exact.norm()),
         "step_error": float((by_default - exact).norm() / exact.norm()),
-        "seconds": round(time.perf_counter() - began, 3),
     }
 
 

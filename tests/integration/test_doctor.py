@@ -16,10 +16,8 @@ WHATS = [
     "versions",
     "cores",
     "processor",
-    "threads",
     "kernels",
     "solved equation",
-    "worker start",
     "CUDA devices",
     "storage",
     "schema",
@@ -29,7 +27,6 @@ WHATS = [
 GOOD: dict[str, Any] = {
     "cpu": "znver4",
     "simd": ["avx512f", "fma"],
-    "torch_threads": 1,
     "kernels_s": 0.3,
     "kernels_cached": True,
     "kernel_cache": "/somewhere",
@@ -41,7 +38,6 @@ GOOD: dict[str, Any] = {
         "solving_steps": 8,
         "kernel_error": 2e-6,
         "step_error": 0.0042,
-        "seconds": 0.5,
     },
 }
 
@@ -63,14 +59,10 @@ def _found_once(
 def test_a_machine_that_is_ready(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert doctor.doctor(["--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    findings = [found for found in said["findings"] if found["what"] != "SLURM"]  # if one runs
     assert said["healthy"] is True
-    assert [finding["what"] for finding in findings] == WHATS
-    # a busy machine may need long until a worker can start, which is what that warning says
-    verdicts = {f["verdict"] for f in findings if f["what"] != "worker start"}
-    assert verdicts == {"ok"}, findings
-    found = {finding["what"]: finding["found"] for finding in findings}
-    assert found["threads"] == "1 per worker"
+    assert [finding["what"] for finding in said["findings"]] == WHATS
+    assert {finding["verdict"] for finding in said["findings"]} == {"ok"}
+    found = {finding["what"]: finding["found"] for finding in said["findings"]}
     solved = (
         r"kernel and reference agree to \de-0[5-7]; the default, exponential-ab3 with steps of 0.5 "
     )
@@ -105,25 +97,15 @@ def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("facts", "took_s", "what", "verdict", "text"),
+    ("facts", "what", "verdict", "text"),
     [
-        ({}, 1.0, "processor", "ok", "znver4, avx512f, fma"),
-        ({"simd": []}, 1.0, "processor", "warning", "several times slower here"),
-        ({"torch_threads": 4}, 1.0, "threads", "warning", "OMP_NUM_THREADS=1"),
-        ({}, 1.0, "kernels", "ok", "compiled; loaded in 0.3 s from /somewhere"),
-        ({"kernels_cached": False}, 1.0, "kernels", "ok", "compiled just now in 0.3 s"),
-        ({"complaints": ["no cache"]}, 1.0, "kernels", "warning", "Set NUMBA_CACHE_DIR"),
-        (
-            {},
-            1.0,
-            "solved equation",
-            "ok",
-            "kernel and reference agree to 2e-06; the default, exponential-ab3 with steps of "
-            "0.5 ns, is off by 0.4 %",
-        ),
+        ({}, "processor", "ok", "znver4, avx512f, fma"),
+        ({"simd": []}, "processor", "warning", "several times slower here"),
+        ({}, "kernels", "ok", "compiled; loaded in 0.3 s from /somewhere"),
+        ({"kernels_cached": False}, "kernels", "ok", "compiled just now in 0.3 s"),
+        ({"complaints": ["no cache"]}, "kernels", "warning", "Set NUMBA_CACHE_DIR"),
         (
             {"equation": GOOD["equation"] | {"kernel_error": 0.0312}},
-            1.0,
             "solved equation",
             "error",
             "kernel and reference differ by 3e-02 of a network's output, where rounding makes less "
@@ -131,21 +113,16 @@ def test_a_worker_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch)
         ),
         (
             {"equation": GOOD["equation"] | {"kernel_error": float("nan")}},
-            1.0,
             "solved equation",
             "error",
             "Train nothing here. Delete /somewhere and look again; if it stays, report this CPU.",
         ),
-        ({}, 12.5, "worker start", "warning", "12.0 s until it can train"),
-        ({"kernels_cached": False}, 12.5, "worker start", "ok", "12.0 s"),
-        ({}, 1.0, "CUDA devices", "ok", "NVIDIA H100"),
-        ({"gpus": []}, 1.0, "CUDA devices", "ok", "none; networks train on the CPU"),
+        ({}, "CUDA devices", "ok", "NVIDIA H100"),
+        ({"gpus": []}, "CUDA devices", "ok", "none; networks train on the CPU"),
     ],
 )
-def test_what_facts_mean(
-    facts: dict[str, Any], took_s: float, what: str, verdict: str, text: str
-) -> None:
-    [finding] = [f for f in judge(GOOD | facts, took_s) if f.what == what]
+def test_what_facts_mean(facts: dict[str, Any], what: str, verdict: str, text: str) -> None:
+    [finding] = [f for f in judge(GOOD | facts) if f.what == what]
     assert finding.verdict == verdict
     assert text in line(finding)
 
@@ -156,26 +133,14 @@ def test_a_full_disk_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     finding = doctor._space()
     assert finding.verdict == "warning"
     assert finding.found.endswith("(not there)")
-    assert line(Finding(what="a", found="b")) == "a                 OK       b"
+    assert line(Finding("a", "b")) == "a                 OK       b"
 
 
-def test_the_defaults_of_a_site_and_a_slurm_that_is_not_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_defaults_of_a_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PATH", str(tmp_path))
     (tmp_path / "hpo.toml").write_text('[launch]\nexecutor = "slurm"\n')
-    site, slurm = doctor.of_site()
-    assert (site.found, site.verdict) == ("hpo.toml: executor slurm", "ok")
-    assert slurm.found.startswith("slurm: sbatch must be found in PATH, but got PATH=")
-    assert slurm.verdict == "error"
+    assert doctor.of_site() == Finding("site", "hpo.toml: executor slurm")
     (tmp_path / "hpo.toml").write_text("[launch]\nworkres = 3\n")
-    (wrong,) = doctor.of_site()
+    wrong = doctor.of_site()
     assert wrong.found.startswith("hpo.toml: launch.workres: unknown key. Did you mean 'workers'?")
     assert wrong.verdict == "error"
-
-
-@pytest.mark.slow
-def test_the_partitions_of_a_slurm(slurm_conf: Path) -> None:
-    found = {finding.what: finding.found for finding in doctor.of_site()}
-    assert found["SLURM"] == "partitions debug (default), urgent"
