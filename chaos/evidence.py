@@ -19,6 +19,7 @@ from chaos import objective
 from hpo.ledger.ledger import Ledger
 from hpo.ledger.tables import checkpoints, slots
 from hpo.postgres.connect import Storage
+from hpo.study.result import Result
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState, Trial
 
@@ -95,7 +96,7 @@ def _ledger_violations(snapshot: StudySnapshot) -> Iterator[str]:
     if numbers != list(range(spec.budget.trials)):
         yield f"trials 0 .. {spec.budget.trials - 1} must be there once, but got {numbers}"
     assert spec.confirm is not None
-    wanted = min(spec.confirm.top, len(snapshot.ranking)) * spec.confirm.members
+    wanted = min(spec.confirm.top, len(Result.of(snapshot).ranking)) * spec.confirm.members
     confirmed = {slot.number for slot in snapshot.confirm}
     if len(snapshot.confirm) != wanted or len(confirmed) != wanted:
         yield f"{wanted} confirmations must be there, but got {sorted(confirmed)}"

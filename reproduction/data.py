@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hpo.study import file
+from hpo.study.result import Result
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import Expected, Member, Phase, SlotState, Trial
 from hpo.views import json_records
@@ -42,7 +43,7 @@ def write(snapshot: StudySnapshot, path: Path) -> None:
         "state": snapshot.state,
         "created_at": snapshot.created_at,
         "now": snapshot.now,
-        "lineage": {k: v for k, v in lineage.summary(snapshot).items() if k in _LINEAGE},
+        "lineage": {k: v for k, v in lineage.summary(Result.of(snapshot)).items() if k in _LINEAGE},
         "spec": snapshot.spec.stored(),
         "columns": [*_COLUMNS, *_INFO, *_SOLVED],
     }

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.snapshot import StudySnapshot, trained
 from hpo.study.trials import Member, Trial
-from hpo.views.numbers.study_figure import quartiles, trained
+from hpo.views.numbers.study_figure import quartiles
 from objectives import physics
 from reproduction import jobs, readings
 from reproduction.readings import Reading
@@ -246,7 +246,7 @@ def pooled(studies: Studies, name: str) -> StudySnapshot:
     more: dict[tuple[Any, ...], list[Member]] = defaultdict(list)
     for split in jobs.WHOLE_SPLITS:
         if other := studies.get(jobs.split_of(name, split)):
-            own = {_key(slot): slot.members for slot in trained(other)}  # curves share points
+            own = {_key(slot): slot.members for slot in trained(other.search)}
             for key, members in own.items():
                 more[key] += members
     slots = tuple(
@@ -257,7 +257,7 @@ def pooled(studies: Studies, name: str) -> StudySnapshot:
 
 def finished(snapshot: StudySnapshot | None) -> bool:
     """Whether every network of a study without pruning is there; none of its trials failed."""
-    return snapshot is not None and len(trained(snapshot)) == snapshot.spec.budget.trials
+    return snapshot is not None and len(trained(snapshot.search)) == snapshot.spec.budget.trials
 
 
 def _key(slot: Trial) -> tuple[Any, ...]:
@@ -273,7 +273,7 @@ def _networks(
         snapshot = studies.get(job.name)
         if snapshot is None or not finished(snapshot) or job.declared.differences(snapshot.spec):
             continue
-        for slot in trained(snapshot):
+        for slot in trained(snapshot.search):
             values: dict[str, Any] = {**_DEFAULTS, **snapshot.spec.fixed, **slot.params}
             condition = Condition(*(_short(float(values[name])) for name in Condition._fields))
             scores = [m.score for m in slot.members] if reading.as_a_map else slot.claimed

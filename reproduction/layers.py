@@ -22,9 +22,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.snapshot import StudySnapshot, trained
 from hpo.study.trials import Trial
-from hpo.views.numbers.study_figure import trained
 from objectives.contract import Protocol
 from objectives.inspection import NetworkObjective
 from objectives.solved_equation import refined
@@ -48,7 +47,7 @@ def record(snapshot: StudySnapshot, reading: Reading, folder: Path) -> None:
     if known.get(reading.name, {}).get("spec_hash") == snapshot.spec.hash:
         return
     found: dict[float, list[Any]] = {}
-    for slot in trained(snapshot):
+    for slot in trained(snapshot.search):
         values: dict[str, Any] = {**snapshot.spec.fixed, "dt_ns": 1.0, **slot.params}
         density = float(values["density_inter"])
         optimum = (1.0, reading.tau_ns, readings.LR0, density)

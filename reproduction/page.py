@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from hpo.study import score_text
+from hpo.study.result import Result
 from hpo.study.snapshot import StudySnapshot
 from hpo.views import formatting
 from hpo.views.numbers.study_figure import chart
@@ -186,18 +186,18 @@ def _spread(per_cent: Sequence[float]) -> str:
 def _searched(studies: Studies) -> str:
     rows = []
     for name, label in prose.SEARCHES.items():
-        snapshot = studies.get(name)
-        best = snapshot.best if snapshot else None
-        if snapshot is None or best is None:
+        result = Result.of(studies[name]) if name in studies else None
+        best = result.best if result else None
+        if result is None or best is None:
             continue
-        confirmed = next((c for c in snapshot.confirmations if c.scores), None)
-        score = snapshot.claimed(best) or 0.0
-        claimed = score_text.score_text(snapshot.spec, score)
+        confirmed = next((c for c in result.confirmations if c.scores), None)
+        score = result.claimed(best) or 0.0
+        claimed = formatting.score_text(result.spec, score)
         excess = (
             f"{100 * score - 100 * statistics.fmean(confirmed.scores):+.1f}" if confirmed else "–"
         )
         found = spread_text(confirmed.scores) if confirmed else "–"
-        rows.append([label, claimed, found, excess, f"{snapshot.settled}"])
+        rows.append([label, claimed, found, excess, f"{result.progress.settled}"])
     head = ["search", "claimed by its best trial", "confirmed", "claimed minus confirmed", "trials"]
     return prose.SEARCHED + "\n\n" + table(head, rows) if rows else ""
 
@@ -227,7 +227,7 @@ def _figure(
 
 def _medians(snapshots: Sequence[StudySnapshot]) -> str:
     """Median (quartiles) of every point, a column per curve."""
-    charts = [found for snapshot in snapshots if (found := chart(snapshot))]
+    charts = [found for snapshot in snapshots if (found := chart(Result.of(snapshot)))]
     groups = [group for found in charts for group in found.groups]
     xs = sorted({float(p.x) for group in groups for p in group.points})
     rows = []

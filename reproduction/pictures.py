@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hpo.study.result import Result
 from hpo.views.numbers import study_figure
 from hpo.views.palette import BLUE, GREEN, INK, ORANGE, VERMILLION
 from hpo.views.pictures import study_figure as pictures_declared
@@ -26,8 +27,12 @@ def draw_all(studies: Studies, traces: Mapping[str, dict[str, Any]], folder: Pat
         if name not in studies:
             continue
         figure = study_figure.figure_of(studies[name].spec)
-        others = [pooled(studies, o) for o in (figure.overlay if figure else ()) if o in studies]
-        chart = study_figure.chart(pooled(studies, name), others)
+        others = [
+            Result.of(pooled(studies, o))
+            for o in (figure.overlay if figure else ())
+            if o in studies
+        ]
+        chart = study_figure.chart(Result.of(pooled(studies, name)), others)
         if chart is not None and chart.groups:
             drawn.append(pictures_declared.write(chart, folder / f"{name}.svg"))
     if "adapted" in traces:

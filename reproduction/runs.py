@@ -13,6 +13,7 @@ from hpo.errors import HpoError
 from hpo.launch import plan
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
+from hpo.study.result import Result
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.views import formatting
 from hpo.views.numbers import study_figure
@@ -79,7 +80,11 @@ def is_measured(job: Job, measured: StudySnapshot | None) -> bool:
     """Whether a study was measured as it is declared now, to its end."""
     if measured is None or job.declared.differences(measured.spec):
         return False
-    return evidence.finished(measured) if job.figure != "search" else bool(measured.confirmations)
+    return (
+        evidence.finished(measured)
+        if job.figure != "search"
+        else bool(Result.of(measured).confirmations)
+    )
 
 
 def overrides_the_sweep(overrides: Sequence[str]) -> bool:
@@ -166,7 +171,7 @@ def _compare(path: Path, snapshot: StudySnapshot) -> None:
     before = data.read(path)
     if before.spec.hash != snapshot.spec.hash or not evidence.finished(before):
         return
-    charts = [study_figure.chart(s) for s in (before, snapshot)]
+    charts = [study_figure.chart(Result.of(s)) for s in (before, snapshot)]
     old, new = ([p for g in c.groups for p in g.points] if c else [] for c in charts)
     pairs = list(zip(old, new, strict=False))
     within = sum(o.low <= n.median <= o.high for o, n in pairs)

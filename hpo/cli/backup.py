@@ -50,13 +50,13 @@ def import_(arguments: argparse.Namespace) -> int:
         return tell(arguments, _record(found), f"{arguments.file} is sound: {_told(found)}")
     with opened_storage(arguments) as storage:
         found = study.restore(storage, arguments.file, arguments.name)
-        snapshot = Ledger(storage).snapshot(found.spec.name)
+        result = Ledger(storage).result(found.spec.name)
     return tell(
         arguments,
         _record(found),
         f"imported {_told(found)}",
         f"look at it: hpo status {found.spec.name}{storage_option(arguments.storage)}",
-        *next_step(arguments, snapshot),
+        *next_step(arguments, result),
     )
 
 

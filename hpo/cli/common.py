@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hpo.ledger.ledger import Ledger
     from hpo.ledger.reader import LedgerReader
     from hpo.postgres.connect import Storage
-    from hpo.study.snapshot import StudySnapshot
+    from hpo.study.result import Result
 
 Run = Callable[[argparse.Namespace], int]
 Check = Callable[[Parser, argparse.Namespace], None]
@@ -156,11 +156,11 @@ def tell(arguments: argparse.Namespace, record: dict[str, Any], *lines: object) 
     return 0
 
 
-def next_step(arguments: argparse.Namespace, snapshot: StudySnapshot) -> list[str]:
+def next_step(arguments: argparse.Namespace, result: Result) -> list[str]:
     """A line that says what to do with the study now; none where there is nothing to do."""
     from hpo.views.terminal import tables
 
-    step = tables.next_step(snapshot, storage_option(arguments.storage))
+    step = tables.next_step(result, storage_option(arguments.storage))
     return [f"next: {step}"] if step else []
 
 

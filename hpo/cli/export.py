@@ -138,10 +138,10 @@ def _write_jsonl(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
 
 def _write_csv(snapshot: StudySnapshot, stream: TextIO, curves: bool) -> None:
     """One row per member; a slot without any has one row without member."""
-    from hpo.views import formatting, json_records
+    from hpo.views import json_records
 
     spec, slots = snapshot.spec, (*snapshot.search, *snapshot.confirm)
-    costs = formatting.cost_columns(spec)
+    costs = spec.cost_columns
     own = [f"member_{name}" if name == "score" else name for name in _MEMBER]
     kept = ("curve", "loss_curve") if curves else ()
     checked = _checked([member for slot in slots for member in slot.members])

@@ -62,15 +62,15 @@ def resume(arguments: argparse.Namespace) -> int:
     name = arguments.study
     with opened(arguments) as ledger:
         was = interventions.resume(ledger, name)
-        snapshot = ledger.snapshot(name)
+        result = ledger.result(name)
     done = {
         "open": "is open as it is",
         "done": "is done; for more trials: hpo extend",
         "stopped": "open again",
         "failed": "open again; the failures so far count no longer against it",
     }[was]
-    record = {"study": name, "was": was, "state": snapshot.state}
-    return tell(arguments, record, f"{name}: {done}", *next_step(arguments, snapshot))
+    record = {"study": name, "was": was, "state": result.state}
+    return tell(arguments, record, f"{name}: {done}", *next_step(arguments, result))
 
 
 @command(
@@ -93,11 +93,11 @@ def extend(arguments: argparse.Namespace) -> int:
     name, trials = arguments.study, arguments.trials
     with opened(arguments) as ledger:
         extended = interventions.extend(ledger, name, trials) == "extended"
-        snapshot = ledger.snapshot(name)
+        result = ledger.result(name)
     record = {"study": name, "trials": trials, "extended": extended}
     head = "extended" if extended else "has that budget already"
-    line = f"{name}: {head}; {verdict.progress(snapshot)}"
-    return tell(arguments, record, line, *next_step(arguments, snapshot))
+    line = f"{name}: {head}; {verdict.progress(result)}"
+    return tell(arguments, record, line, *next_step(arguments, result))
 
 
 @command(
@@ -130,11 +130,11 @@ def enqueue(arguments: argparse.Namespace) -> int:
     params = dict(file.parse_override(text, "tau_ns=3") for text in arguments.params)
     with opened(arguments) as ledger:
         trial = interventions.enqueue(ledger, name, params)
-        snapshot = ledger.snapshot(name)
-    told = snapshot.search[trial].enqueued
-    record = {"study": name, "trial": trial, "enqueued": told, "state": snapshot.state}
-    line = f"{name}: trial {trial} gets {tables.params_text(told, snapshot.spec)}"
-    return tell(arguments, record, line, *next_step(arguments, snapshot))
+        result = ledger.result(name)
+    told = result.search[trial].enqueued
+    record = {"study": name, "trial": trial, "enqueued": told, "state": result.state}
+    line = f"{name}: trial {trial} gets {tables.params_text(told, result.spec)}"
+    return tell(arguments, record, line, *next_step(arguments, result))
 
 
 @command(
@@ -161,18 +161,18 @@ def retry(arguments: argparse.Namespace) -> int:
     name = arguments.study
     with opened(arguments) as ledger:
         retried = interventions.retry(ledger, name, arguments.trial)
-        snapshot = ledger.snapshot(name)
-    slots = {(slot.phase, slot.number): slot for slot in (*snapshot.search, *snapshot.confirm)}
-    names = [tables.slot_name(snapshot, slots[key]) for key in retried]
+        result = ledger.result(name)
+    slots = {(slot.phase, slot.number): slot for slot in result.every}
+    names = [tables.slot_name(result, slots[key]) for key in retried]
     record = {
         "study": name,
-        "state": snapshot.state,
+        "state": result.state,
         "retried": [{"phase": phase, "number": number} for phase, number in retried],
     }
     text = f"to be run again: {'; '.join(names)}" if names else "nothing has failed"
     if not names and arguments.trial is not None:
         text = f"trial {arguments.trial} is to be run, or running, already"
-    return tell(arguments, record, f"{name}: {text}", *next_step(arguments, snapshot))
+    return tell(arguments, record, f"{name}: {text}", *next_step(arguments, result))
 
 
 @command(
@@ -199,10 +199,10 @@ def exclude(arguments: argparse.Namespace) -> int:
     name, trial = arguments.study, arguments.trial
     with opened(arguments) as ledger:
         since = interventions.exclude(ledger, name, trial, arguments.reason)
-        snapshot = ledger.snapshot(name)
-    record = {"study": name, "trial": trial, "since": since, "state": snapshot.state}
+        result = ledger.result(name)
+    record = {"study": name, "trial": trial, "since": since, "state": result.state}
     line = f"{name}: trial {trial} is excluded; trials from {since} on do not see it"
-    return tell(arguments, record, line, *next_step(arguments, snapshot))
+    return tell(arguments, record, line, *next_step(arguments, result))
 
 
 @command(
@@ -253,10 +253,10 @@ def accept_code(arguments: argparse.Namespace) -> int:
     name = arguments.study
     with opened(arguments) as ledger:
         since = interventions.accept_code(ledger, name)
-        snapshot = ledger.snapshot(name)
+        result = ledger.result(name)
     text = f"is computed with the source as it is here, from trial {since} on"
     line = f"{name}: {text if since is not None else 'its source has not changed'}"
-    return tell(arguments, {"study": name, "since": since}, line, *next_step(arguments, snapshot))
+    return tell(arguments, {"study": name, "since": since}, line, *next_step(arguments, result))
 
 
 @command(
@@ -292,7 +292,7 @@ def delete(arguments: argparse.Namespace) -> int:
                     f"study {name!r}: to delete it must be confirmed, but there is no terminal to "
                     f"ask on. Say so with: hpo delete {name}{option} --yes."
                 )
-            has = verdict.progress(ledger.snapshot(name))
+            has = verdict.progress(ledger.result(name))
             print(*status.event_lines(ledger.events(5, name)), sep="\n")
             said = input(f"Delete {name} ({has}) for ever? Type its name: ")
             if said.strip() != name:

@@ -53,7 +53,7 @@ def choose(arguments: argparse.Namespace) -> Choice:
         HpoError: there is no such study or network.
     """
     with opened(arguments) as ledger:
-        snapshot = ledger.snapshot(arguments.study, curves=True)
+        snapshot = ledger.result(arguments.study, curves=True)
     from hpo.worker.artifacts import retrain
 
     which = {name: getattr(arguments, name) for name in ("trial", "member", "fresh_seed")}
@@ -192,7 +192,7 @@ def _make(ledger: Ledger, store: ArtifactStore, study: str) -> None:
             f"study {study!r}: it must be over to make its artifacts, but it is {edition.state}. "
             f"Workers make them when it is finished; now: hpo export {study} --network FILE."
         )
-    snapshot = ledger.snapshot(study, curves=True)
+    snapshot = ledger.result(study, curves=True)
     temporary = Path(tempfile.gettempdir())
     with retrain.progress() as say, writing(temporary):
         made = make.make(snapshot, ledger.overlays(snapshot.spec), say)

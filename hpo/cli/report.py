@@ -22,7 +22,7 @@ from hpo.console import Parser
 from hpo.errors import HpoError
 
 if TYPE_CHECKING:
-    from hpo.study.snapshot import StudySnapshot
+    from hpo.study.result import Result
     from hpo.views.numbers.study_figure import Chart
 
 
@@ -73,55 +73,55 @@ def report(arguments: argparse.Namespace) -> int:
 
     with opened_storage(arguments) as storage:
         ledger, store = Ledger(storage), ArtifactStore(storage.engine)
-        snapshot = ledger.snapshot(arguments.study, curves=True)
-        others = ledger.overlays(snapshot.spec)
-        matrix = confusion.kept(snapshot, store.content)
+        result = ledger.result(arguments.study, curves=True)
+        others = ledger.overlays(result.spec)
+        matrix = confusion.kept(result, store.content)
     from hpo.views import verdict
     from hpo.views.report import page
 
     if arguments.picture is not None:
-        path = _draw(snapshot, others, arguments.picture)
+        path = _draw(result, others, arguments.picture)
         record = {"picture": str(path)}
     else:
         target = arguments.output or Path(f"{arguments.study}-report.html")
         try:
-            path = page.write(snapshot, target, others, matrix)
+            path = page.write(result, target, others, matrix)
         except OSError as error:
             raise HpoError(f"{target}: the report cannot be written: {error.strerror}.") from error
-        record = {"report": str(path), "verdict": verdict.verdict(snapshot)}
+        record = {"report": str(path), "verdict": verdict.verdict(result)}
     tell(arguments, record, path)
     show(arguments, path)
     return 0
 
 
-def _draw(snapshot: StudySnapshot, others: list[StudySnapshot], path: Path) -> Path:
+def _draw(result: Result, others: list[Result], path: Path) -> Path:
     """The study's ``[figure]``; without one its front if it has a cost, else its convergence."""
+    from hpo.study.result import Front
     from hpo.views.numbers import front
     from hpo.views.pictures import convergence, study_figure
     from hpo.views.pictures import front as pictures_front
 
-    spec = snapshot.spec
-    if spec.figure is not None or not spec.selects:
-        return study_figure.write(_chart(snapshot, others), path)
-    if not spec.costs:
-        return convergence.write(snapshot, path)
-    return pictures_front.write(front.charts(snapshot), path)
+    if result.spec.figure is not None or not result.selects:
+        return study_figure.write(_chart(result, others), path)
+    if isinstance(result, Front):
+        return pictures_front.write(front.charts(result), path)
+    return convergence.write(result, path)
 
 
-def _chart(snapshot: StudySnapshot, others: list[StudySnapshot]) -> Chart:
+def _chart(result: Result, others: list[Result]) -> Chart:
     from hpo.views import verdict
     from hpo.views.numbers import study_figure as numbers_declared
 
-    chart = numbers_declared.chart(snapshot, others)
+    chart = numbers_declared.chart(result, others)
     if chart is None:
         raise HpoError(
-            f"study {snapshot.spec.name!r}: a [figure] in its file must say what to draw, but "
+            f"study {result.spec.name!r}: a [figure] in its file must say what to draw, but "
             f"there is none. Add one and launch the study again: its trials are kept."
         )
     if not chart.groups:
         raise HpoError(
-            f"study {snapshot.spec.name!r}: a trial must have its place on the x axis "
-            f"({chart.x_label}), but got none: {verdict.progress(snapshot)}. Wait for one, or "
+            f"study {result.spec.name!r}: a trial must have its place on the x axis "
+            f"({chart.x_label}), but got none: {verdict.progress(result)}. Wait for one, or "
             f"change `x` of its [figure]."
         )
     return chart

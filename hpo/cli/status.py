@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from hpo.ledger.reader import LedgerReader
-    from hpo.study.snapshot import StudySnapshot
+    from hpo.study.result import Result
     from hpo.views.terminal.progress import Tracker
 
 
@@ -127,41 +127,41 @@ def status(arguments: argparse.Namespace) -> int:
         return _watch(arguments)
     with looking(arguments) as ledger:
         if arguments.study is not None:
-            snapshot = ledger.snapshot(arguments.study)
+            result = ledger.result(arguments.study)
             events = ledger.events(_EVENTS, arguments.study)
-            record = {**json_records.study(snapshot), "workers": snapshot.workers, "events": events}
+            record = {**json_records.study(result), "workers": result.snapshot.workers}
+            record["events"] = events
             deeds = ["", *views.event_lines(events)] if events else []
-            return tell(arguments, record, *_lines(arguments, snapshot), *deeds)
+            return tell(arguments, record, *_lines(arguments, result), *deeds)
         found, workers = ledger.studies(), ledger.workers()
     record = {"studies": [json_records.summary(s) for s in found], "workers": workers}
     return tell(arguments, record, *views.overview(found, workers, width=terminal_width()))
 
 
-def _lines(arguments: argparse.Namespace, snapshot: StudySnapshot) -> list[str]:
+def _lines(arguments: argparse.Namespace, result: Result) -> list[str]:
     from hpo.study.snapshot import StudyState
     from hpo.views import verdict
     from hpo.views.terminal import status, tables
-    from hpo.views.terminal.progress import confirmations_wanted
 
-    spec = snapshot.spec
-    lines = [f"{spec.name}: {snapshot.state}, {tables.verdict(snapshot)}"]
-    if snapshot.state in (StudyState.FAILED, StudyState.STOPPED):
-        lines[0] = f"{spec.name}: {tables.verdict(snapshot)}"
-    if gap := status.gap(snapshot):
+    spec = result.spec
+    lines = [f"{spec.name}: {result.state}, {tables.verdict(result)}"]
+    if result.state in (StudyState.FAILED, StudyState.STOPPED):
+        lines[0] = f"{spec.name}: {tables.verdict(result)}"
+    if gap := status.gap(result):
         lines.append(gap)
-    lines.append(verdict.progress(snapshot))
-    if snapshot.confirm:
-        settled = sum(len(c.scores) + c.failed for c in snapshot.confirmations)
-        lines.append(f"{settled} of {confirmations_wanted(snapshot)} confirmations settled")
-    lines += tables.edge_lines(snapshot)
-    if snapshot.best is not None:
-        lines += ["", *tables.best_table(snapshot, 1)]
-    lines += ["", *status.worker_lines(snapshot.workers, width=terminal_width())]
-    if failures := tables.failures(snapshot, storage_option(arguments.storage)):
+    lines.append(verdict.progress(result))
+    if result.confirm:
+        settled = sum(len(c.scores) + c.failed for c in result.confirmations)
+        lines.append(f"{settled} of {result.wanted} confirmations settled")
+    lines += tables.edge_lines(result)
+    if result.best is not None:
+        lines += ["", *tables.best_table(result, 1)]
+    lines += ["", *status.worker_lines(result.snapshot.workers, width=terminal_width())]
+    if failures := tables.failures(result, storage_option(arguments.storage)):
         lines += ["", *failures]
-    if snapshot.reason and snapshot.state == StudyState.FAILED:
-        lines += ["", "why it failed:", *(f"  {line}" for line in snapshot.reason.splitlines())]
-    if step := next_step(arguments, snapshot):
+    if (reason := result.snapshot.reason) and result.state == StudyState.FAILED:
+        lines += ["", "why it failed:", *(f"  {line}" for line in reason.splitlines())]
+    if step := next_step(arguments, result):
         lines += ["", *step]
     return lines
 
@@ -178,7 +178,7 @@ def _watch(arguments: argparse.Namespace) -> int:
 
     with opened_storage(arguments) as storage, suppress(KeyboardInterrupt):
         console, ledger, study = Console(), LedgerReader(storage), arguments.study
-        tracker = Tracker(ledger.snapshot(study)) if study is not None else None
+        tracker = Tracker(ledger.result(study)) if study is not None else None
         shown: RenderableType = Text("")
         away_since_s: float | None = None
         with Live(console=console, auto_refresh=False, screen=True) as live:
@@ -211,12 +211,12 @@ def _drawn(
         room = {"width": console.width, "height": console.height - 3}
         lines = status.overview(ledger.studies(), ledger.workers(), **room)
         return Text("\n".join([where, "", *lines]), no_wrap=True, overflow="ellipsis")
-    snapshot = ledger.snapshot(study)
+    result = ledger.result(study)
     return live.screen(
-        snapshot,
+        result,
         storage=where,
         notes=[],
-        seconds_left=tracker.seconds_left(snapshot),
+        seconds_left=tracker.seconds_left(result),
         width=console.width,
         height=console.height - 1,
     )

@@ -25,7 +25,7 @@ from hpo.console import at_least
 from hpo.errors import StudyError
 
 if TYPE_CHECKING:
-    from hpo.study.snapshot import StudySnapshot
+    from hpo.study.result import Result
     from hpo.study.trials import Trial
 
 
@@ -71,33 +71,33 @@ def trials(arguments: argparse.Namespace) -> int:
     from hpo.views.terminal import tables
 
     with looking(arguments) as ledger:
-        snapshot = ledger.snapshot(arguments.study)
+        result = ledger.result(arguments.study)
     ordered = arguments.sort is not None or arguments.top is not None
-    every = snapshot.search if ordered else (*snapshot.search, *snapshot.confirm)
+    every = result.search if ordered else result.every
     slots = [slot for slot in every if arguments.state in (None, slot.state)]
     if ordered:
-        slots = _sorted(snapshot, slots, arguments.sort or "score")[: arguments.top]
+        slots = _sorted(result, slots, arguments.sort or "score")[: arguments.top]
     if arguments.csv:
-        _print_csv(snapshot, slots)
+        _print_csv(result, slots)
         return 0
     record = {
         "study": arguments.study,
-        "trials": [json_records.trial(snapshot.spec, slot) for slot in slots],
+        "trials": [json_records.trial(result.spec, slot) for slot in slots],
     }
     lines = tables.columns(
-        _rows(snapshot, slots), right=[2, 3, 4], width=terminal_width(), drop=[3, 4], keep=[0, 1]
+        _rows(result, slots), right=[2, 3, 4], width=terminal_width(), drop=[3, 4], keep=[0, 1]
     )
     return tell(arguments, record, *lines)
 
 
-def _sorted(snapshot: StudySnapshot, slots: list[Trial], column: str) -> list[Trial]:
+def _sorted(result: Result, slots: list[Trial], column: str) -> list[Trial]:
     """By a column; those that have nothing in it come last.
 
     Scores that compare come first: a curve that was cut short has a last value, no score.
     """
     from hpo.study.messages import did_you_mean
 
-    spec = snapshot.spec
+    spec = result.spec
     sign = -1.0 if spec.maximize else 1.0
     keys: dict[str, Callable[[Trial], Any]] = {
         "score": lambda s: None if s.score is None else (not s.compares, sign * s.score),
@@ -121,20 +121,20 @@ def _sorted(snapshot: StudySnapshot, slots: list[Trial], column: str) -> list[Tr
     return [slot for _, slot in (*known, *(pair for pair in found if pair[0] is None))]
 
 
-def _rows(snapshot: StudySnapshot, slots: Sequence[Trial]) -> list[list[str]]:
+def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
     from hpo.views import formatting
     from hpo.views.terminal import tables
 
-    spec = snapshot.spec
+    spec = result.spec
     rows = [["trial", "state", "score", "members", "seconds", *spec.parameters, ""]]
-    sources = {slot.number: slot.params for slot in snapshot.search}
+    sources = {slot.number: slot.params for slot in result.search}
     for slot in slots:
         params = (
             slot.params
             or slot.enqueued
             or (sources.get(slot.source, {}) if slot.source is not None else {})
         )
-        name = tables.slot_name(snapshot, slot)
+        name = tables.slot_name(result, slot)
         enqueued = "enqueued by hand" if slot.enqueued else ""
         message = formatting.last_line(slot.message) if slot.message else ""
         rows.append(
@@ -154,14 +154,13 @@ def _rows(snapshot: StudySnapshot, slots: Sequence[Trial]) -> list[list[str]]:
     return rows
 
 
-def _print_csv(snapshot: StudySnapshot, slots: Sequence[Trial]) -> None:
-    from hpo.study import caveats, effort, endings, thermal_power
+def _print_csv(result: Result, slots: Sequence[Trial]) -> None:
+    from hpo.study import effort, endings, thermal_power
     from hpo.study.confirmation import SOLVED_SCORE
-    from hpo.views import formatting
 
-    names = list(snapshot.spec.parameters)
+    names = list(result.spec.parameters)
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    costs = formatting.cost_columns(snapshot.spec)
+    costs = result.spec.cost_columns
     solved = [SOLVED_SCORE] if any(m.solved for slot in slots for m in slot.members) else []
     warm = thermal_power.MEANS if any(slot.thermal for slot in slots) else {}
     head = ["phase", "trial", "source", "state", "score", *costs, "members", "seconds"]
@@ -173,9 +172,9 @@ def _print_csv(snapshot: StudySnapshot, slots: Sequence[Trial]) -> None:
         params = [slot.params.get(name) for name in names]
         found = [m.solved.score for m in slot.members if m.solved]
         means = [statistics.fmean(found) if found else None] if solved else []
-        record = caveats.thermal_record(slot.thermal) or {}
+        record = thermal_power.thermal_record(slot.thermal) or {}
         means += [record.get(name) for name in warm]
-        how = [effort.of_slot(snapshot.spec, slot), endings.ending(snapshot.spec, slot)]
+        how = [effort.of_slot(result.spec, slot), endings.ending(result.spec, slot)]
         writer.writerow([*facts, len(slot.members), seconds, *params, *means, *how])
 
 
@@ -205,22 +204,22 @@ def best(arguments: argparse.Namespace) -> int:
     from hpo.views.terminal import chart, tables
 
     with looking(arguments) as ledger:
-        snapshot = ledger.snapshot(arguments.study)
-    if not snapshot.spec.selects:
+        result = ledger.result(arguments.study)
+    if not result.selects:
         raise StudyError(
             f"study {arguments.study!r}: it must search for a best trial, but it measures every "
             f"point and selects none. See `hpo trials {shlex.quote(arguments.study)}`."
         )
-    found = [json_records.trial(snapshot.spec, slot) for slot in snapshot.ranking[: arguments.top]]
-    lines = [f"{arguments.study}: {tables.verdict(snapshot)}"]
-    if snapshot.best is not None:
-        named = snapshot.confirmed  # of which the first line says it
+    found = [json_records.trial(result.spec, slot) for slot in result.ranking[: arguments.top]]
+    lines = [f"{arguments.study}: {tables.verdict(result)}"]
+    if result.best is not None:
+        named = result.confirmed  # of which the first line says it
         for block in (
-            tables.front_table(snapshot),
-            tables.best_table(snapshot, arguments.top),
-            tables.edge_lines(snapshot),
-            tables.warnings(snapshot, but=named.source if named else None),
-            chart.chart(snapshot),
+            tables.front_table(result),
+            tables.best_table(result, arguments.top),
+            tables.edge_lines(result),
+            tables.warnings(result, but=named.source if named else None),
+            chart.chart(result),
         ):
             lines += ["", *block] if block else []
-    return tell(arguments, {**json_records.study(snapshot), "best": found}, *lines)
+    return tell(arguments, {**json_records.study(result), "best": found}, *lines)

@@ -39,7 +39,7 @@ from hpo.errors import SpecError
 from hpo.ledger import optuna_tables, reading
 from hpo.ledger.artifacts import ArtifactStore
 from hpo.ledger.tables import studies
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.views.numbers import importance as numbers_importance
 
 _SHOWN = ("image/png", "image/jpeg", "image/svg+xml", "text/csv", "application/json", "text/plain")
@@ -156,18 +156,22 @@ def importances(storage: ReadOnlyStorage, engine: Engine, study: FrozenStudy, vi
                 mine = studies.c.optuna_study_id == study._study_id
                 name = connection.scalar(select(studies.c.name).where(mine))
                 ours = None if name is None else reading.snapshot(connection, name)
-            found = _of_others(storage, study, view) if ours is None else _of_ours(ours, view)
+            found = (
+                _of_others(storage, study, view)
+                if ours is None
+                else _of_ours(Result.of(ours), view)
+            )
         except (ValueError, SpecError) as error:
             return problem("400 Bad Request", f"importances: {error}")
         view.shared["importances"] = found
     return Reply(json.dumps({"param_importances": view.shared["importances"]}).encode())
 
 
-def _of_ours(snapshot: StudySnapshot, view: View) -> list[Any]:
-    measured = numbers_importance.measure(snapshot)
+def _of_ours(result: Result, view: View) -> list[Any]:
+    measured = numbers_importance.measure(result)
     shares = {e.names[0]: e.share for e in measured.mains} if measured else {}
     found = importance.convert_to_importance_type(shares, view.trials)
-    return [found, *([] for _ in snapshot.spec.costs)]
+    return [found, *([] for _ in result.costs)]
 
 
 def _of_others(storage: ReadOnlyStorage, study: FrozenStudy, view: View) -> list[Any]:

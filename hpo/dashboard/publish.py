@@ -27,6 +27,7 @@ from hpo.ledger import optuna_notes, optuna_tables, overview, reading
 from hpo.ledger.tables import schema
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.retry import is_passing
+from hpo.study.result import Result
 
 FORMAT = 9
 """Raised when figures or notes come to look different: everything is then published anew."""
@@ -149,8 +150,9 @@ class Publisher:
             StudyError: there is no such study.
             SpecError: its spec cannot be read here, as where its objective is not installed.
         """
-        from hpo.views import note as views_note  # plotly, for which a launch need not wait
-        from hpo.views.figures import cards as figures_cards
+        from hpo.views import verdict  # plotly, for which a launch need not wait
+        from hpo.views.figures.convergence import convergence
+        from hpo.views.report.html import compact
 
         alone = func.pg_try_advisory_xact_lock(_LOCK, func.hashtext(study))
         with self._engine.begin() as connection:
@@ -163,10 +165,9 @@ class Publisher:
             if not found.stale or found.seconds_old < least_s:
                 return False
             snapshot = reading.snapshot(connection, study, curves=False)
-            wanted = snapshot.spec.figure.overlay if snapshot.spec.figure else ()
-            others = [reading.snapshot(connection, n, curves=False) for n in wanted if n in known]
-            cards, note = figures_cards.cards(snapshot, others), views_note.text(snapshot)
-            return _write(connection, found, cards, note)
+            shown = Result.of(snapshot)
+            cards = {"1-convergence": compact(convergence(shown))} if shown.selects else {}
+            return _write(connection, found, cards, verdict.verdict(shown))
 
 
 def _complain(text: str) -> None:

@@ -62,7 +62,7 @@ def executor(
             site,
             spec,
             storage_url=storage.url,
-            useful=lambda: asked(lambda: plan.useful_workers(ledger.snapshot(spec.name)), 0),
+            useful=lambda: asked(lambda: plan.useful_workers(ledger.result(spec.name)), 0),
             probed=lambda name: name in {worker.name for worker in asked(ledger.workers, [])},
             release=release_job,
         )

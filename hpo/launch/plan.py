@@ -21,13 +21,12 @@ from hpo.search import constraints
 from hpo.study import effort
 from hpo.study import file as study_file
 from hpo.study.dimensions import Dimension, Sweep
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Stop
 from hpo.study.trials import SlotState
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import tables
-from hpo.views.terminal.progress import confirmations_wanted
 from objectives.contents import SeriesContents, contents
 from objectives.contract import Protocol
 from objectives.memory import Found
@@ -107,12 +106,12 @@ def default_workers(spec: StudySpec) -> int:
     return min(max(1, cores() // threads if isinstance(threads, int) else cores()), useful)
 
 
-def useful_workers(snapshot: StudySnapshot) -> int:
+def useful_workers(result: Result) -> int:
     """How many workers would find work in a study as it is now, or in its confirmation."""
-    budget = snapshot.spec.budget
-    search = min(budget.window, snapshot.trials - snapshot.settled)
-    settled = sum(slot.state != SlotState.RUNNING for slot in snapshot.confirm)
-    return max(search, confirmations_wanted(snapshot) - settled)
+    at = result.progress
+    search = min(result.spec.budget.window, at.trials - at.settled)
+    settled = sum(trial.state != SlotState.RUNNING for trial in result.confirm)
+    return max(search, result.wanted - settled)
 
 
 def _at_once(spec: StudySpec) -> int:

@@ -23,7 +23,7 @@ from hpo.notebook import Study, load
 from hpo.postgres.connect import open_storage
 from hpo.search import options
 from hpo.study import file
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.views.terminal import cell
 from hpo.views.terminal.live import LiveView
@@ -97,9 +97,9 @@ def _in_this_thread() -> Iterator[None]:
 class _InCell(Launch):
     """One whose progress is shown in the cell of a notebook; the study shows its result itself."""
 
-    def view(self, first: StudySnapshot) -> View:
+    def view(self, first: Result) -> View:
         place, console = self._storage.place(), cell.console()
         return LiveView(first, storage=place, console=console, live=cell.Cell())
 
-    def show_result(self, snapshot: StudySnapshot, outcome: str, page: Path | None) -> None:
+    def show_result(self, result: Result, outcome: str, page: Path | None) -> None:
         pass

@@ -30,7 +30,8 @@ from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.retry import DATABASE_ERRORS, retry
 from hpo.search import options
 from hpo.study import file
-from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.result import Result
+from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.views import json_records
 from hpo.views.numbers import confusion
@@ -128,14 +129,14 @@ class Launch:
             self._publishing.stop(last_s=LAST_S)
 
     def _run(self, how: str) -> int:
-        first = self._patient.snapshot(self._spec.name)
+        first = self._patient.result(self._spec.name)
         if self._is_over(first):
             end = {
                 StudyState.FAILED: "failed, until `hpo retry` or `hpo resume`",
                 StudyState.STOPPED: "stopped, until `hpo resume`",
             }.get(first.state, "finished already")
             _say(f"{self._spec.name}: {end}; nothing is left to run")
-            if not first.helpers:
+            if not first.snapshot.helpers:
                 self._tell_of_artifacts()
             return self._result(first.state)
         workers = self._workers(first)
@@ -145,7 +146,7 @@ class Launch:
             _say(line)
         if workers:
             _say(self._executor.where(workers))
-        elif not first.helpers:
+        elif not first.snapshot.helpers:
             _say(self._how_to_start_a_worker(first))
         view = self.view(first)
         try:
@@ -174,14 +175,14 @@ class Launch:
                     _say(f"{self._spec.name}: withdrawn again, since no worker could be started")
             raise
 
-    def _is_over(self, snapshot: StudySnapshot) -> bool:
-        searched = snapshot.settled >= snapshot.trials
-        return snapshot.state != StudyState.OPEN or (self._arguments.no_confirm and searched)
+    def _is_over(self, result: Result) -> bool:
+        searched = result.progress.settled >= result.progress.trials
+        return result.state != StudyState.OPEN or (self._arguments.no_confirm and searched)
 
-    def _workers(self, first: StudySnapshot) -> int:
+    def _workers(self, first: Result) -> int:
         if self._defaults.workers is not None:
             return self._defaults.workers
-        helpers = 0 if self._storage.embedded else len(first.helpers)
+        helpers = 0 if self._storage.embedded else len(first.snapshot.helpers)
         if helpers:
             there = "1 worker serves" if helpers == 1 else f"{helpers} workers serve"
             _say(f"{there} this study: starting none here (--workers)")
@@ -193,16 +194,16 @@ class Launch:
         need = memory.need(self._spec, self._found, workers, here=here)
         return [said] if need and (said := need.warning()) else []
 
-    def _how_to_start_a_worker(self, snapshot: StudySnapshot) -> str:
+    def _how_to_start_a_worker(self, result: Result) -> str:
         where = "" if self._storage.embedded else "with HPO_STORAGE set to this database: "
-        refusing = [f"{worker.name} {why}" for worker, why in snapshot.refusing.items()]
+        refusing = [f"{worker.name} {why}" for worker, why in result.snapshot.refusing.items()]
         what = "no worker serves this study;"
         if refusing:
             who = f"{len(refusing)} workers refuse" if len(refusing) > 1 else "1 worker refuses"
             what = f"{who} this study, such as {refusing[0]}\nmend that, or"
         return f"{what} start some, {where}hpo worker {self._spec.name}"
 
-    def view(self, first: StudySnapshot) -> View:
+    def view(self, first: Result) -> View:
         """What shows the study while it runs."""
         if self._arguments.json:
             return JsonView(first)
@@ -211,14 +212,14 @@ class Launch:
             return LiveView(first, storage=self._storage.place(), console=console)
         return PlainView(first)
 
-    def _follow(self, view: View, first: StudySnapshot) -> str:
+    def _follow(self, view: View, first: Result) -> str:
         """Show the study until it is over, or the time is; returns its state, or ``timeout``."""
         timeout_s = self._arguments.timeout
         lonely_s = time.monotonic()
         latest, away, refused = first, False, False
         while True:
             looked_s = time.monotonic()
-            seen = asked(lambda: self._ledger.snapshot(self._spec.name), None)
+            seen = asked(lambda: self._ledger.result(self._spec.name), None)
             if (seen is None) != away:
                 away = seen is None
                 view.note("database unreachable, retrying" if away else "the database is back")
@@ -234,11 +235,11 @@ class Launch:
             now = time.monotonic()
             if timeout_s is not None and now - self._began_s >= timeout_s:
                 return "timeout"
-            if self._executor.alive or latest.helpers:
+            if self._executor.alive or latest.snapshot.helpers:
                 lonely_s, refused = now, False
-            elif now - lonely_s >= QUIET_S or (latest.refusing and not refused):
+            elif now - lonely_s >= QUIET_S or (latest.snapshot.refusing and not refused):
                 view.note(self._how_to_start_a_worker(latest))
-                lonely_s, refused = now, bool(latest.refusing)
+                lonely_s, refused = now, bool(latest.snapshot.refusing)
             time.sleep(min(POLL_S[1], max(POLL_S[0], 10 * (now - looked_s))))
 
     def _interrupted(self, wish: KeyboardInterrupt) -> None:
@@ -256,7 +257,7 @@ class Launch:
             except KeyboardInterrupt:  # on its way through it, it killed them
                 _say("killed; still nothing is lost")
         if self._arguments.json:
-            self._print_record(self._patient.snapshot(self._spec.name), "interrupted", None)
+            self._print_record(self._patient.result(self._spec.name), "interrupted", None)
         _say(f"{end}:\n  {self._arguments.command}")
 
     def _leave(self) -> None:
@@ -286,50 +287,50 @@ class Launch:
             self._leave()
         if not complete:
             self._executor.stop()
-        snapshot = self._patient.snapshot(self._spec.name, curves=complete)
-        page = self._report(snapshot) if complete else None
+        result = self._patient.result(self._spec.name, curves=complete)
+        page = self._report(result) if complete else None
         if complete:
-            if self._await_artifacts(snapshot) and page:
-                page = self._report(snapshot)
+            if self._await_artifacts(result) and page:
+                page = self._report(result)
             self._executor.stop()
-        self.show_result(snapshot, outcome, page)
+        self.show_result(result, outcome, page)
         if outcome == "timeout":
             _say(
                 f"error: {self._spec.name}: stopped after {self._arguments.timeout:g} s, as "
                 f"--timeout says; nothing is lost. Go on with:\n  {self._arguments.command}"
             )
-        step = tables.next_step(snapshot, self._option)
-        if outcome in (StudyState.STOPPED, StudyState.FAILED) and snapshot.state != outcome:
+        step, reason = tables.next_step(result, self._option), result.snapshot.reason
+        if outcome in (StudyState.STOPPED, StudyState.FAILED) and result.state != outcome:
             raise HpoError(
-                f"{self._spec.name}: was {outcome}, and is {snapshot.state} again: somebody "
+                f"{self._spec.name}: was {outcome}, and is {result.state} again: somebody "
                 f"resumed it meanwhile. Nothing is lost; go on with:\n  {self._arguments.command}"
             )
         if outcome == StudyState.STOPPED:
             raise HpoError(
-                f"{self._spec.name}: stopped by {snapshot.reason}; nothing is lost. Go on with:\n"
+                f"{self._spec.name}: stopped by {reason}; nothing is lost. Go on with:\n"
                 f"  hpo resume {shlex.quote(self._spec.name)}{self._option}\n"
                 f"  {self._arguments.command}"
             )
         if outcome == StudyState.FAILED:
-            raise HpoError(f"{self._spec.name}: study failed: {snapshot.reason}\nnext: {step}")
+            raise HpoError(f"{self._spec.name}: study failed: {reason}\nnext: {step}")
         return 0 if complete else EXIT_ERROR
 
-    def show_result(self, snapshot: StudySnapshot, outcome: str, page: Path | None) -> None:
+    def show_result(self, result: Result, outcome: str, page: Path | None) -> None:
         """Print what came out of it; ``page`` is the report."""
         if self._arguments.json:
-            self._print_record(snapshot, outcome, page)
+            self._print_record(result, outcome, page)
             return
         width = shutil.get_terminal_size().columns
         report = str(page) if page else None
-        lines = tables.result(snapshot, report=report, storage=self._option, width=width)
+        lines = tables.result(result, report=report, storage=self._option, width=width)
         print("\n".join(lines), flush=True)
 
-    def _await_artifacts(self, snapshot: StudySnapshot) -> bool:
+    def _await_artifacts(self, result: Result) -> bool:
         """Let the workers that were started here make the artifacts of the finished study."""
         if not (self._executor.alive and self._artifacts_due()):
             return False
         what = make.what(self._spec)
-        trained = (m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
+        trained = (m.seconds for s in result.every for m in s.members)
         until_s = time.monotonic() + ARTIFACTS_S + 3 * max(trained, default=0.0)
         if self._arguments.timeout is not None:
             until_s = min(until_s, self._began_s + self._arguments.timeout)
@@ -357,29 +358,29 @@ class Launch:
         """Whether they are still to be made, as far as the database can be asked."""
         return asked(lambda: self._spec.name in self._artifacts.due(), True)
 
-    def _print_record(self, snapshot: StudySnapshot, outcome: str, report: Path | None) -> None:
+    def _print_record(self, result: Result, outcome: str, report: Path | None) -> None:
         record = {
             "event": "result",
             "outcome": outcome,
-            **json_records.study(snapshot),
+            **json_records.study(result),
             "seconds": time.monotonic() - self._began_s,
             "report": report,
         }
         print(json_records.dumps(record), flush=True)
 
-    def _kept(self, snapshot: StudySnapshot) -> Confusion | None:
+    def _kept(self, result: Result) -> Confusion | None:
         """How the best network reads the test part, once a worker has kept it."""
-        return asked(lambda: confusion.kept(snapshot, self._artifacts.content), None)
+        return asked(lambda: confusion.kept(result, self._artifacts.content), None)
 
-    def _report(self, snapshot: StudySnapshot) -> Path | None:
+    def _report(self, result: Result) -> Path | None:
         from hpo.views.report import page  # plotly, which most of a launch does not need
 
         if self._arguments.no_report:
             return None
         path = self._arguments.report or Path(f"{self._spec.name}-report.html")
         try:
-            others = self._patient.overlays(snapshot.spec)
-            return page.write(snapshot, path, others, self._kept(snapshot))
+            others = self._patient.overlays(result.spec)
+            return page.write(result, path, others, self._kept(result))
         except OSError as error:
             _say(f"the report cannot be written: {error}; see `hpo report --help`")
             return None

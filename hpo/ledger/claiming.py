@@ -43,7 +43,7 @@ from hpo.ledger.worker_statements import LOST_BEFORE, OPEN
 from hpo.ledger.writing import apply_failure_policy, count_loss, lease, turned
 from hpo.postgres.connect import driver_of
 from hpo.search import stopping
-from hpo.study import caveats
+from hpo.study.result import Result
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState, Suggestion
@@ -278,8 +278,8 @@ def _next_confirmation(
     connection.execute(delete(slots).where(own, IS_RUNNING))  # those of others
     done = turned(StudyState.DONE) | {"artifact_tries": ARTIFACT_TRIES, "artifact_error": null()}
     connection.execute(update(studies).where(studies.c.id == study.id).values(done))
-    snapshot = reading.snapshot(connection, spec.name, curves=False)
-    told = [caveats.told(spec, item) for item in snapshot.confirmations if len(item.scores) > 1]
+    found = Result.of(reading.snapshot(connection, spec.name, curves=False))
+    told = [item.told_of(spec) for item in found.confirmations if len(item.scores) > 1]
     optuna_tables.publish_confirmed(connection, study.optuna_study_id, told)
     return Over(f"{spec.name} is {StudyState.DONE}")
 

@@ -8,7 +8,7 @@ from hpo.ledger import events, reading, summaries
 from hpo.ledger.tables import schema
 from hpo.postgres.connect import Storage, prepare_database
 from hpo.postgres.retry import Patience, Transactional, transaction
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Front, Result, Search, Sweep
 from hpo.study.spec import StudySpec
 
 
@@ -32,8 +32,16 @@ class LedgerReader(Transactional):
     events = transaction(events.newest)
     workers = transaction(reading.seen_workers)
 
-    def overlays(self, spec: StudySpec) -> list[StudySnapshot]:
+    def result(self, name: str, *, curves: bool = False) -> Search | Front | Sweep:
+        """Return what a study has found as it is now; see ``snapshot``.
+
+        Raises:
+            StudyError: there is no such study.
+        """
+        return Result.of(self.snapshot(name, curves=curves))
+
+    def overlays(self, spec: StudySpec) -> list[Result]:
         """The other studies that a study's figure asks for, as far as they are there."""
         wanted = spec.figure.overlay if spec.figure else ()
         there = {summary.name for summary in self.studies()} if wanted else set()
-        return [self.snapshot(name) for name in wanted if name in there]
+        return [self.result(name) for name in wanted if name in there]

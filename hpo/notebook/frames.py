@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from hpo.errors import HpoError
 from hpo.study import effort, endings
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, Trial
-from hpo.views import formatting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,10 +23,10 @@ FACTS = (
 CURVES = ("phase", "trial", "network", "epoch", "score", "loss")
 
 
-def trials(snapshot: StudySnapshot) -> pd.DataFrame:
+def trials(result: Result) -> pd.DataFrame:
     """A row per search trial; see ``Study.trials``."""
-    pandas, spec = _pandas("trials"), snapshot.spec
-    costs = formatting.cost_columns(spec)
+    pandas, spec = _pandas("trials"), result.spec
+    costs = spec.cost_columns
     facts = [column for name in FACTS for column in (costs if name == "cost" else [name])]
     names = {name: f"params_{name}" if name in facts else name for name in spec.parameters}
     rows = [
@@ -36,9 +35,9 @@ def trials(snapshot: StudySnapshot) -> pd.DataFrame:
             **dict(zip(costs, slot.costs, strict=False)),
             **{column: slot.params.get(name) for name, column in names.items()},
         }
-        for slot in snapshot.search
+        for slot in result.search
     ]
-    index = pandas.Index([slot.number for slot in snapshot.search], name="trial", dtype="int64")
+    index = pandas.Index([slot.number for slot in result.search], name="trial", dtype="int64")
     first, last = facts[: facts.index("epochs")], facts[facts.index("epochs") :]
     columns = [*first, *names.values(), *last]
     frame: pd.DataFrame = pandas.DataFrame(rows, index=index, columns=columns)
@@ -57,11 +56,11 @@ def _fact(spec: StudySpec, slot: Trial, name: str) -> Any:
     return str(value) if name in ("state", "ended") and value is not None else value
 
 
-def curves(snapshot: StudySnapshot) -> pd.DataFrame:
+def curves(result: Result) -> pd.DataFrame:
     """A row per epoch of every network; see ``Study.curves``."""
     pandas = _pandas("curves")
-    slots = (*snapshot.search, *snapshot.confirm)
-    rows = [row for slot in slots for row in _epochs(snapshot.spec, slot)]
+    slots = result.every
+    rows = [row for slot in slots for row in _epochs(result.spec, slot)]
     frame: pd.DataFrame = pandas.DataFrame(rows, columns=list(CURVES))
     return frame.astype({"score": "float64", "loss": "float64"} if rows else {})
 

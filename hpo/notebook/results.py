@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hpo.study import caveats
 from hpo.study.confirmation import Confirmation
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.thermal_power import Yield, chip_yield
+from hpo.views import caveats
 from objectives.contract import Thermal
 
 

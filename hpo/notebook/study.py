@@ -13,7 +13,7 @@ from hpo.notebook import frames
 from hpo.notebook.results import Confirmed, Trial, confirmed_of, params_of
 from hpo.postgres.connect import Storage, open_storage
 from hpo.postgres.retry import answering
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Front, Result, Sweep
 from hpo.views.report import summary
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def load(study: str, storage: str | None = None) -> Study:
     opened = open_storage(storage)
     try:
         found = Study(study, opened)
-        found._snapshot()
+        found._result()
     except BaseException:
         opened.close()
         raise
@@ -65,14 +65,14 @@ class Study:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: verdict, progress, and the best trials."""
-        return summary.html(self._snapshot())
+        return summary.html(self._result())
 
     # --- numbers ---------------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
         """``open``, ``done``, ``failed`` or ``stopped``."""
-        return str(self._snapshot().state)
+        return str(self._result().state)
 
     @property
     def best(self) -> Trial | None:
@@ -80,26 +80,26 @@ class Study:
 
         With a cost, the trial of ``confirmed``, else the cheapest that reached the reported score.
         """
-        snapshot = self._snapshot()
-        slot = snapshot.best
+        result = self._result()
+        slot = result.best
         if slot is None or slot.score is None:
             return None
-        known, cost = snapshot.expected.get(slot.number), snapshot.spec.told_costs(slot.costs)
-        params = params_of(snapshot.spec, slot.params)
+        known, cost = result.snapshot.expected.get(slot.number), result.spec.told_costs(slot.costs)
+        params = params_of(result.spec, slot.params)
         return Trial(slot.number, slot.score, params, cost, known.mean if known else None)
 
     @property
     def confirmed(self) -> Confirmed | None:
         """The confirmed result that the study is named by; None while there is none."""
-        snapshot = self._snapshot()
-        item = snapshot.confirmed if snapshot.spec.selects else None
-        return None if item is None else confirmed_of(snapshot.spec, item)
+        result = self._result()
+        item = result.confirmed
+        return None if item is None else confirmed_of(result.spec, item)
 
     @property
     def confirmations(self) -> list[Confirmed]:
         """Every confirmed configuration, in the order of the search's ranking."""
-        snapshot = self._snapshot()
-        return [confirmed_of(snapshot.spec, c) for c in snapshot.confirmations if c.scores]
+        result = self._result()
+        return [confirmed_of(result.spec, c) for c in result.confirmations if c.scores]
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -115,7 +115,7 @@ class Study:
         Raises:
             HpoError: pandas is not installed.
         """
-        return frames.trials(self._snapshot())
+        return frames.trials(self._result())
 
     @property
     def curves(self) -> pd.DataFrame:
@@ -128,7 +128,7 @@ class Study:
         Raises:
             HpoError: pandas is not installed.
         """
-        return frames.curves(self._snapshot(curves=True))
+        return frames.curves(self._result(curves=True))
 
     # --- figures ---------------------------------------------------------------------------------
 
@@ -140,13 +140,13 @@ class Study:
         """
         from hpo.views.figures import convergence
 
-        snapshot = self._snapshot()
-        if not snapshot.spec.selects:
+        result = self._result()
+        if isinstance(result, Sweep):
             raise self._refuse("plot_convergence", "a search", "a sweep", "plot_figure()")
-        if snapshot.spec.costs:
-            what = f"a score and cost={', '.join(snapshot.spec.costs)}"
+        if isinstance(result, Front):
+            what = f"a score and cost={', '.join(result.costs)}"
             raise self._refuse("plot_convergence", "one quantity", what, "plot_front()")
-        return convergence.convergence(snapshot)
+        return convergence.convergence(result)
 
     def plot_confirmed(self) -> go.Figure:
         """Scores of the confirmed configurations on fresh seeds, and what the search had claimed.
@@ -156,17 +156,17 @@ class Study:
         """
         from hpo.views.figures import confirmed
 
-        snapshot = self._snapshot()
-        if not any(item.scores for item in snapshot.confirmations):
-            why = "none yet" if snapshot.spec.confirm else "no [confirm] in its file"
+        result = self._result()
+        if not any(item.scores for item in result.confirmations):
+            why = "none yet" if result.spec.confirm else "no [confirm] in its file"
             raise self._refuse("plot_confirmed", "a confirmed result", why, "plot_curves()")
-        return confirmed.confirmed(snapshot)
+        return confirmed.confirmed(result)
 
     def plot_curves(self) -> go.Figure:
         """Score after each epoch: the best trials network by network, others in grey."""
         from hpo.views.figures import learning_curves
 
-        return learning_curves.learning_curves(self._snapshot(curves=True))
+        return learning_curves.learning_curves(self._result(curves=True))
 
     def plot_parameters(self) -> go.Figure:
         """Each searched parameter against the score.
@@ -176,10 +176,10 @@ class Study:
         """
         from hpo.views.figures import parameters
 
-        snapshot = self._snapshot()
-        if not snapshot.spec.space:
+        result = self._result()
+        if not result.spec.space:
             raise self._refuse("plot_parameters", "a [space]", "a sweep", "plot_figure()")
-        return parameters.parameters(snapshot)
+        return parameters.parameters(result)
 
     def plot_parallel_coordinate(self) -> go.Figure:
         """A line per trial that trained a network to its end, from its parameters to its score.
@@ -189,11 +189,11 @@ class Study:
         """
         from hpo.views.figures import parallel
 
-        snapshot = self._snapshot()
+        result = self._result()
         what, rule = "plot_parallel_coordinate", "two trials that trained a network to its end"
-        if not snapshot.spec.space:
+        if not result.spec.space:
             raise self._refuse(what, "a [space]", "a sweep", "plot_figure()")
-        if (figure := parallel.parallel(snapshot)) is None:
+        if (figure := parallel.parallel(result)) is None:
             raise self._refuse(what, rule, "fewer", "trials")
         return figure
 
@@ -208,9 +208,9 @@ class Study:
         from hpo.views.figures import confusion as drawn
         from hpo.views.numbers import confusion
 
-        snapshot, store = self._snapshot(), ArtifactStore(self._storage.engine)
+        result, store = self._result(), ArtifactStore(self._storage.engine)
         with answering(self._storage.place()):
-            kept = confusion.kept(snapshot, store.content)
+            kept = confusion.kept(result, store.content)
         if kept is None:
             what, see = "that of a kept network", f"hpo artifacts {self.name}"
             raise self._refuse("plot_confusion_matrix", what, "none (yet)", see)
@@ -234,11 +234,11 @@ class Study:
         """
         from hpo.views.figures import importance
 
-        snapshot, found = self._importance("plot_contours")
+        result, found = self._importance("plot_contours")
         pairs = found.pairs(importance.PAIRS)
         if not pairs:
             raise self._refuse("plot_contours", "a pair", "one parameter", "plot_parameters()")
-        return importance.contours(snapshot, pairs)
+        return importance.contours(result, pairs)
 
     def plot_front(self) -> go.Figure:
         """Score against each cost, with the trials that no other beats in the score and all costs.
@@ -248,10 +248,10 @@ class Study:
         """
         from hpo.views.figures import front
 
-        snapshot = self._snapshot()
-        if not snapshot.spec.costs:
+        result = self._result()
+        if not isinstance(result, Front):
             raise self._refuse("plot_front", "a [cost]", "none", "plot_convergence()")
-        return front.figure(snapshot)
+        return front.figure(result)
 
     def plot_figure(self) -> go.Figure:
         """The figure that the study's file declares in ``[figure]``, or that of a sweep.
@@ -262,10 +262,10 @@ class Study:
         from hpo.views.figures import study_figure as drawn
         from hpo.views.numbers import study_figure
 
-        snapshot = self._snapshot()
+        result = self._result()
         with answering(self._storage.place()):
-            others = self._ledger.overlays(snapshot.spec)
-        chart = study_figure.chart(snapshot, others)
+            others = self._ledger.overlays(result.spec)
+        chart = study_figure.chart(result, others)
         if chart is None:
             raise self._refuse("plot_figure", "a [figure]", "none", "plot_parameters()")
         return drawn.figure(chart)
@@ -300,8 +300,8 @@ class Study:
         """
         from hpo.worker.artifacts import retrain
 
-        snapshot = self._snapshot(curves=True)
-        choice = retrain.choose(snapshot, trial=trial, member=member, fresh_seed=fresh_seed)
+        result = self._result(curves=True)
+        choice = retrain.choose(result, trial=trial, member=member, fresh_seed=fresh_seed)
         if path is not None and Path(path).suffix != ".safetensors":
             raise HpoError(
                 f"path={str(path)!r}: the ending must be .safetensors, but got "
@@ -311,7 +311,7 @@ class Study:
         if (module := getattr(member_network, "network", None)) is None:
             raise StudyError(
                 f"{self.name}: what its objective trains must have the PyTorch module as "
-                f"`network`, but got none, with objective={snapshot.spec.objective!r}. Set it, as "
+                f"`network`, but got none, with objective={result.spec.objective!r}. Set it, as "
                 "objectives.inspection.NetworkMember says."
             )
         retrained = retrain.train_shown(choice, member_network)
@@ -325,19 +325,19 @@ class Study:
 
     # ---------------------------------------------------------------------------------------------
 
-    def _snapshot(self, *, curves: bool = False) -> StudySnapshot:
+    def _result(self, *, curves: bool = False) -> Result:
         with answering(self._storage.place()):
-            return self._ledger.snapshot(self.name, curves=curves)
+            return self._ledger.result(self.name, curves=curves)
 
-    def _importance(self, what: str) -> tuple[StudySnapshot, Importance]:
+    def _importance(self, what: str) -> tuple[Result, Importance]:
         from hpo.views.figures import importance as figures
         from hpo.views.numbers import importance
 
-        snapshot = self._snapshot()
-        found = importance.measure(snapshot) if snapshot.spec.selects else None
+        result = self._result()
+        found = importance.measure(result) if result.selects else None
         if found is None:
-            raise StudyError(f"{self.name}: {what}: {figures.note(snapshot, None)}")
-        return snapshot, found
+            raise StudyError(f"{self.name}: {what}: {figures.note(result, None)}")
+        return result, found
 
     def _refuse(self, what: str, rule: str, found: str, instead: str) -> StudyError:
         return StudyError(

@@ -16,7 +16,6 @@ from hpo.search.cube import Cube
 from hpo.search.history import frozen
 from hpo.search.kriging_believer import Known
 from hpo.search.space import distributions
-from hpo.study.score_text import is_percent
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Past, SlotState
 
@@ -43,7 +42,7 @@ def expected(
     cube = Cube(space, spec.present if spec.is_conditional else None)
     known = Known(cube, told, maximize=spec.maximize, scale=scales.modelled(spec))
     means, stds = known.expected(cube.points([made[number] for number in complete]))
-    if n_scored and is_percent(spec):
+    if n_scored and spec.is_accuracy:
         share = np.clip(means, 0.0, 1.0)
         stds = np.hypot(stds, np.sqrt(share * (1.0 - share) / n_scored))
     return {

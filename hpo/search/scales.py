@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from hpo.study.score_text import is_percent
 from hpo.study.spec import StudySpec
 
 Array = NDArray[np.float64]
@@ -62,7 +61,7 @@ LOG = Scale(logarithms, np.exp)
 
 def modelled(spec: StudySpec) -> Scale:
     """Where good scores differ as visibly as bad ones, and networks scatter about alike."""
-    return LOGIT if is_percent(spec) else gained(spec)
+    return LOGIT if spec.is_accuracy else gained(spec)
 
 
 def gained(spec: StudySpec) -> Scale:

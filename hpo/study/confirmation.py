@@ -15,6 +15,7 @@ from numbers import Integral
 from typing import Any
 
 from hpo.study import thermal_power
+from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from objectives.contract import Outcome, Solved, Thermal
 
@@ -200,6 +201,15 @@ class Confirmation:
     def remedy(self) -> str:
         """What to do where the two scores differ; empty if none is checked."""
         return next((solved.remedy for solved in self.checks), "")
+
+    def told_of(self, spec: StudySpec) -> dict[str, Any]:
+        """What Optuna's user attribute ``hpo:confirmed`` says of it."""
+        facts: dict[str, Any] = {"trial": self.source, "mean": self.mean, "std": self.std}
+        facts |= {"scores": self.scores, "failed": self.failed}
+        facts |= {"cost": spec.told_costs(self.costs)} if self.costs else {}
+        facts |= {"step_scores": self.step_scores} if self.checked else {}
+        known = thermal_power.thermal_record(self.thermal)
+        return facts | ({"thermal": known} if known else {})
 
     @property
     def complete(self) -> bool:

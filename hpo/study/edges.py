@@ -13,7 +13,6 @@ from typing import Any, Literal, get_args
 from pydantic import ValidationError
 
 from hpo.study.dimensions import split
-from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
 
@@ -43,31 +42,30 @@ class Edge:
     """A next bound, which the objective allows."""
 
 
-def edges(snapshot: StudySnapshot) -> list[Edge]:
+def edges(spec: StudySpec, ranking: Sequence[Trial], search: Sequence[Trial]) -> list[Edge]:
     """The bounds at which the best trials of a search lie, in the order of the space.
 
-    None of a study with costs, whose best is a front; none before ``LEAST`` trials are settled;
-    and none where the objective allows no wider range, as of a density of 1.
+    None before ``LEAST`` trials are settled; and none where the objective allows no wider range, as
+    of a density of 1. ``ranking`` holds the complete ones of the trials of the ``search``, the best
+    first.
     """
-    spec = snapshot.spec
-    if not spec.selects or spec.costs or snapshot.settled < LEAST:
+    if sum(trial.state != SlotState.RUNNING for trial in search) < LEAST:
         return []
-    best = _best(snapshot)
+    best = _best(spec, ranking, search)
     ranges = [name for name, dimension in spec.dimensions.items() if dimension.choices is None]
-    own = {name: [slot for slot in best if name in slot.params] for name in ranges}
+    own = {name: [trial for trial in best if name in trial.params] for name in ranges}
     found = [_edge(spec, name, some) for name, some in own.items() if len(some) >= BEST]
     return [edge for edge in found if edge is not None]
 
 
-def _best(snapshot: StudySnapshot) -> list[Trial]:
+def _best(spec: StudySpec, ranking: Sequence[Trial], search: Sequence[Trial]) -> list[Trial]:
     """The best of different parameters: complete ones first, then those that left a race."""
-    spec = snapshot.spec
-    left = [s for s in snapshot.search if s.compares and s.state != SlotState.COMPLETE]
+    left = [t for t in search if t.compares and t.state != SlotState.COMPLETE]
     sign = -1.0 if spec.maximize else 1.0
-    left.sort(key=lambda slot: (sign * (slot.score or 0.0), slot.number))
+    left.sort(key=lambda trial: (sign * (trial.score or 0.0), trial.number))
     distinct: dict[tuple[Any, ...], Trial] = {}
-    for slot in (*snapshot.ranking, *left):
-        distinct.setdefault(tuple(slot.params.get(name) for name in spec.dimensions), slot)
+    for trial in (*ranking, *left):
+        distinct.setdefault(tuple(trial.params.get(name) for name in spec.dimensions), trial)
     found = list(distinct.values())
     return found[: max(BEST, len(found) // 10)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Phase, SlotState, Trial
 
@@ -32,16 +31,6 @@ def of_slot(spec: StudySpec, slot: Trial) -> int:
     complete = slot.state == SlotState.COMPLETE
     reported = of_steps(spec, len(slot.steps), complete=complete)
     return max(reported, len(slot.members) * spec.budget.epochs)
-
-
-def of_search(snapshot: StudySnapshot) -> int:
-    """Epochs of all search trials."""
-    return sum(of_slot(snapshot.spec, slot) for slot in snapshot.search)
-
-
-def of_confirmation(snapshot: StudySnapshot) -> int:
-    """Epochs of all confirmation trainings."""
-    return sum(of_slot(snapshot.spec, slot) for slot in snapshot.confirm)
 
 
 def largest(spec: StudySpec) -> int:

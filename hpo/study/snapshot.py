@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from hpo.study import pareto
-from hpo.study.confirmation import Confirmation
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Expected, Phase, SlotState, Trial
 
@@ -125,110 +122,12 @@ class StudySnapshot:
         """How many search slots are finished, in whatever way."""
         return sum(slot.state != SlotState.RUNNING for slot in self.search)
 
-    @property
-    def ranking(self) -> list[Trial]:
-        """Complete search slots, best by ``claimed`` first; of equals the earlier one.
-
-        Of a study with costs, no trial is simply the best: these are the trials of its front, in
-        the order in which they are confirmed; see ``pareto.order``.
-        """
-        slots = complete(self.search)
-        if self.spec.costs:
-            return pareto.order(self.spec, slots)
-        sign = -1.0 if self.spec.maximize else 1.0
-        return sorted(slots, key=lambda slot: (sign * (self.claimed(slot) or 0.0), slot.number))
-
-    def claimed(self, slot: Trial) -> float | None:
-        """What the search claims of a configuration: what is ``expected`` of it, else its score."""
-        known = self.expected.get(slot.number)
-        return slot.score if known is None else known.mean
-
-    @property
-    def front(self) -> list[Trial]:
-        """Complete trials that no other beats in score and costs, cheapest first."""
-        return pareto.front(self.spec, complete(self.search)) if self.spec.costs else []
-
-    @property
-    def best(self) -> Trial | None:
-        """The incumbent; None of a study that selects nothing: see ``StudySpec.selects``.
-
-        Of a study with costs, that of ``confirmed``, else the first of ``ranking``: the cheapest
-        that reached the reported score.
-        """
-        if not self.spec.selects:
-            return None
-        named = self.confirmed if self.spec.costs else None
-        if named is not None:
-            return next(slot for slot in self.ranking if slot.number == named.source)
-        return next(iter(self.ranking), None)
-
-    @property
-    def confirmed(self) -> Confirmation | None:
-        """The confirmed result that the study is named by: of the best that has one.
-
-        Of a study with costs, the cheapest that holds the reported score; see ``pareto.headline``.
-        """
-        found = [item for item in self.confirmations if item.scores]
-        if not self.spec.costs:
-            return next(iter(found), None)
-        return pareto.headline(self.spec, [c for c in found if c.complete] or found)
-
-    @property
-    def confirmations(self) -> list[Confirmation]:
-        """Confirmed configurations, in the order of the search's ranking; with costs, by them.
-
-        Only those among the best ``confirm.top``: a longer search, or an excluded trial, can put
-        others there, and what was confirmed before is then no longer a result of the study.
-        """
-        confirm = self.spec.confirm
-        if confirm is None:
-            return []
-        by_source: dict[int | None, list[Trial]] = {}
-        for slot in self.confirm:
-            by_source.setdefault(slot.source, []).append(slot)
-        chosen = [slot for slot in self.ranking[: confirm.top] if slot.number in by_source]
-        if self.spec.costs:
-            chosen.sort(key=lambda slot: (slot.costs, slot.number))
-        return [
-            _confirmation(self, slot, by_source[slot.number], confirm.members) for slot in chosen
-        ]
-
-
-def _confirmation(
-    study: StudySnapshot, slot: Trial, fresh: Sequence[Trial], wanted: int
-) -> Confirmation:
-    spec, claimed = study.spec, study.claimed(slot)
-    scored = [(c, c.score) for c in fresh if c.score is not None]
-    known = told(spec, *(c for c, _ in scored))
-    trained = [c.members[0] if c.members else None for c, _ in scored]
-    chips = [member.chips if member else () for member in trained]
-    return Confirmation(
-        source=slot.number,
-        params=slot.params,
-        search_score=claimed if claimed is not None else float("nan"),
-        costs=tuple(
-            known.get(name, cost) for name, cost in zip(spec.costs, slot.costs, strict=True)
-        ),
-        told=known,
-        step_scores=tuple(score for _, score in scored),
-        solved=tuple(member.solved if member else None for member in trained),
-        thermals=tuple(member.thermal if member else None for member in trained),
-        chips=tuple(score for own in chips for score in own) if all(chips) else (),
-        wanted=wanted,
-        failed=sum(c.state == SlotState.FAILED for c in fresh),
-    )
-
-
-def told(spec: StudySpec, *slots: Trial) -> dict[str, float]:
-    """Means over the networks of slots of all that the objective tells of costs, by name."""
-    costs = {}
-    for name in spec.objective_impl.costs if spec.costs else ():
-        infos = [m.info[name] for slot in slots for m in slot.members if name in m.info]
-        if infos:
-            costs[name] = statistics.fmean(map(float, infos))
-    return costs
-
 
 def complete(slots: Sequence[Trial]) -> list[Trial]:
     """Slots with a result that counts."""
     return [s for s in slots if s.state == SlotState.COMPLETE and s.score is not None]
+
+
+def trained(slots: Sequence[Trial]) -> list[Trial]:
+    """Complete search trials with their networks, in order."""
+    return [s for s in slots if s.state == SlotState.COMPLETE and s.members]

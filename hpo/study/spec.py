@@ -47,6 +47,10 @@ from hpo.study.tables import (
 )
 from objectives.contract import Objective, ObjectiveParams, Protocol, TaskParams
 
+LARGEST_GAP = 0.005
+"""Between two scores of the same networks, in accuracy or as a share of another score: above it,
+they are two results."""
+
 VARIABILITY = "variability."
 """Before the name of an entry of ``[variability]`` where a sweep names it."""
 
@@ -134,6 +138,11 @@ class StudySpec(Table):
         tasks = self.objective_impl.tasks
         name = str(self.task.get("name", next(iter(tasks))))
         return tasks[name](**{"name": name, **self.task})
+
+    def differs(self, score: float, claimed: float) -> bool:
+        """Whether a score of the same networks is another result than the claimed one."""
+        unit = 1.0 if self.is_accuracy else abs(claimed)
+        return abs(score - claimed) > LARGEST_GAP * unit + 1e-9
 
     @property
     def hardware(self) -> BaseModel | None:
@@ -259,12 +268,26 @@ class StudySpec(Table):
         """What ``[cost]`` names, in that order; empty without it."""
         return self.cost.name if self.cost else ()
 
+    def named_costs(self, costs: Sequence[float]) -> dict[str, float]:
+        """Costs by name; empty where there are none."""
+        return dict(zip(self.costs, costs, strict=True)) if costs else {}
+
+    @property
+    def cost_columns(self) -> list[str]:
+        """What tables call the costs of a trial: ``cost``, or ``cost.NAME`` of several."""
+        return ["cost"] if len(self.costs) == 1 else [f"cost.{name}" for name in self.costs]
+
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether scores are accuracies, which are shown in per cent."""
+        return self.objective_impl.metric == "accuracy"
+
     def told_costs(self, costs: Sequence[float]) -> float | dict[str, float] | None:
         """Costs as records tell them: the number of one, of several numbers by name.
 
         None where there are none: in a study without ``[cost]``, and of a trial that failed.
         """
-        named = dict(zip(self.costs, costs, strict=True)) if costs else {}
+        named = self.named_costs(costs)
         return named.get(self.costs[0]) if len(self.costs) == 1 else named or None
 
     def reported_costs(self, key: Literal["cost", "cost_here"]) -> dict[str, float]:
@@ -340,6 +363,13 @@ class StudySpec(Table):
     def integrates(self) -> bool:
         """Whether the objective integrates a differential equation."""
         return "integrator" in self.objective_impl.Params.model_fields
+
+    @property
+    def aim(self) -> Literal["search", "front", "measurement", "sweep"]:
+        """What kind of study it is; see ``hpo.study.result``."""
+        if not self.selects:
+            return "measurement" if self.sweep is None else "sweep"
+        return "front" if self.costs else "search"
 
     @property
     def selects(self) -> bool:

@@ -1,4 +1,4 @@
-"""Scores at other thermal powers and on simulated chips: how they are stored, and in words.
+"""Scores at other thermal powers and on simulated chips: how they are stored and summed up.
 
 A thermal power is that of an oscillator without a drive over that at which it saturates.
 """
@@ -8,17 +8,12 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from hpo.study.score_text import differs, is_percent, score_text
 from hpo.study.spec import StudySpec
 from objectives.contract import Thermal
 
-MEANING = (
-    "Thermal power: the power at which an oscillator rests without a drive, over that at which it "
-    "saturates."
-)
 CHIP_SCORES = "chip_scores"
 """Where a member's ``info`` keeps the scores of the chips of ``[variability]``; a stored name."""
 STORED = {
@@ -151,112 +146,24 @@ def chip_yield(spec: StudySpec, chips: Sequence[float]) -> Yield | None:
     return Yield(threshold=least, passed=passed, chips=len(chips))
 
 
-# --- words ----------------------------------------------------------------------------------------
-
-
-def findings(spec: StudySpec, mean: float, thermal: Thermal | None) -> list[str]:
-    """Why a score is not that of a warm oscillator; mostly nothing.
+def others(spec: StudySpec, mean: float, thermal: Thermal | None) -> dict[str, float]:
+    """The scores that are other results than the claimed one, by field, the worst kind first.
 
     A warm network may score otherwise without thermal power: there is no such oscillator.
     """
-    wrong = {} if thermal is None else _wrong(spec, mean, thermal)
-    if thermal is None or not wrong:
-        return []
-    at, noise = power_text(thermal.device_power), noise_text(spec, thermal)
-    cold = wrong.get("at_device")
-    if cold and thermal.holds_below < thermal.device_power:
-        needs = "oscillators without thermal power; that of a warm oscillator is"
-        if below := thermal.holds_below:
-            needs = f"oscillator powers below {power_text(below)}; those of a warm oscillator are"
-        noise = f", {noise} with thermal noise" if noise else ""
-        return [f"needs {needs} about {at}: {cold} there{noise}"]
-    if cold:
-        return [f"depends on the thermal power: {cold} at {at}, {noise} with thermal noise"]
-    if "third" not in wrong and "triple" not in wrong:
-        return [f"changes with thermal noise: {noise} on {len(thermal.noisy):,} chips"]
-    noise = f"{noise} with thermal noise ({len(thermal.noisy):,} chips)" if noise else ""
-    third, triple = (score_text(spec, score) for score in (thermal.third, thermal.triple))
-    power = f"depends on the thermal power: {third} at a third of {at}, {triple} at three times"
-    return [power, *([noise] if noise else [])]
+    if thermal is None:
+        return {}
+    found = {"at_device": thermal.at_device} if thermal.power == 0 else {}
+    found |= {"noisy": statistics.fmean(thermal.noisy)} if thermal.noisy else {}
+    found |= {"third": thermal.third, "triple": thermal.triple}
+    return {name: score for name, score in found.items() if spec.differs(score, mean)}
 
 
-def holds(spec: StudySpec, mean: float, thermal: Thermal | None) -> str:
-    """That a score is that of a warm oscillator; empty if it is not, or was not tested."""
-    if thermal is None or _wrong(spec, mean, thermal):
-        return ""
-    text = f"holds from a third to three times the thermal power {power_text(thermal.device_power)}"
-    noise = noise_text(spec, thermal, spread=True)
-    return f"{text}, and with thermal noise ({noise})" if noise else text
-
-
-def brief(spec: StudySpec, mean: float, thermal: Thermal | None) -> str:
-    """The first score that speaks against the claimed one: ``41.0 % with thermal noise``."""
-    wrong = {} if thermal is None else _wrong(spec, mean, thermal)
-    if thermal is None or not wrong:
-        return ""
-    name, score = next(iter(wrong.items()))
-    at = {"third": "a third of the", "triple": "three times the"}.get(name, "the")
-    at = f"at {at} thermal power {power_text(thermal.device_power)}"
-    return f"{score} with thermal noise" if name == "noisy" else f"{score} {at}"
-
-
-def _wrong(spec: StudySpec, mean: float, thermal: Thermal) -> dict[str, str]:
-    """The scores that are others than the claimed one, by field, the worst kind first."""
-    told = {"at_device": thermal.at_device} if thermal.power == 0 else {}
-    told |= {"noisy": statistics.fmean(thermal.noisy)} if thermal.noisy else {}
-    told |= {"third": thermal.third, "triple": thermal.triple}
-    return {n: score_text(spec, score) for n, score in told.items() if differs(spec, score, mean)}
-
-
-def yield_text(spec: StudySpec, found: Yield | None) -> str:
-    """``yield 95 % (38 of 40 chips at or above 89.83 %; 95 % interval 83 to 99 %)``, or nothing."""
-    if found is None:
-        return ""
-    of = f"{found.passed:,} of {found.chips:,} chips {_reach(spec, found)}"
-    return f"yield {100 * found.share:.3g} % ({of}; 95 % interval {_interval(found)})"
-
-
-def cells(spec: StudySpec, thermal: Thermal | None, found: Yield | None) -> dict[str, str]:
-    """The same numbers for a table, by what they are."""
-    known: dict[str, str] = {}
-    if thermal is not None:
-        trained = thermal.power != thermal.device_power
-        known["thermal power"] = power_text(thermal.device_power)
-        known["thermal power"] += f", trained with {power_text(thermal.power)}" if trained else ""
-        for name, where in (("third", "a third of it"), ("at_device", "it"), ("triple", "3 times")):
-            known[f"at {where}"] = score_text(spec, getattr(thermal, name))
-        known["without any"] = score_text(spec, thermal.none)
-    if thermal is not None and thermal.noisy:
-        known["with thermal noise"] = noise_text(spec, thermal, spread=True)
-    if found is not None:
-        share = f"{100 * found.share:.3g} % of {found.chips:,} chips"
-        known[f"yield {_reach(spec, found)}"] = f"{share} ({_interval(found)})"
-    return known
-
-
-def power_text(power: float) -> str:
-    """A thermal power: ``1e-3``, or ``none``."""
-    digits, _, exponent = f"{power:.1e}".partition("e")
-    return f"{digits.removesuffix('.0')}e{int(exponent)}" if power else "none"
-
-
-def noise_text(spec: StudySpec, thermal: Thermal, *, spread: bool = False) -> str:
-    """The mean score with thermal noise, ``spread``: ``93.0 ± 0.5 % on 40 chips``; or nothing."""
-    if not thermal.noisy:
-        return ""
-    mean = statistics.fmean(thermal.noisy)
-    if not spread:
-        return score_text(spec, mean)
-    std = statistics.stdev(thermal.noisy) if len(thermal.noisy) > 1 else None
-    return f"{score_text(spec, mean, std)} on {len(thermal.noisy):,} chips"
-
-
-def _reach(spec: StudySpec, found: Yield) -> str:
-    least = 100 * found.threshold if is_percent(spec) else found.threshold
-    unit = " %" if is_percent(spec) else ""
-    return f"at or {'above' if spec.maximize else 'below'} {least:.4g}{unit}"
-
-
-def _interval(found: Yield) -> str:
-    low, high = (f"{100 * end:.0f}" for end in found.interval)
-    return f"{low} to {high} %"
+def thermal_record(thermal: Thermal | None) -> dict[str, Any] | None:
+    """Scores at other thermal powers as records tell them, with mean and deviation of the chips."""
+    if thermal is None:
+        return None
+    noisy = thermal.noisy
+    mean = statistics.fmean(noisy) if noisy else None
+    std = statistics.stdev(noisy) if len(noisy) > 1 else None
+    return {**asdict(thermal), "noisy_mean": mean, "noisy_std": std}

@@ -1,4 +1,4 @@
-"""A snapshot of a study as people see it: texts, records, figures, the report, the terminal."""
+"""A result of a study as people see it: texts, records, figures, the report, the terminal."""
 
 __all__ = [
     "figures",

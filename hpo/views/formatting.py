@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from hpo.study import endings
 from hpo.study.dimensions import split
-from hpo.study.score_text import is_percent, score_text
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
-from hpo.study.trials import SlotState, Trial
+from hpo.study.trials import Trial
 
 _UNITS = {
     **{unit: unit for unit in ("ps", "ns", "us", "ms", "s", "min", "h", "nm", "um", "mm")},
@@ -19,9 +19,25 @@ _UNITS = {
 }
 
 
+def shown(spec: StudySpec, score: float) -> float:
+    """A score in the unit in which it is shown."""
+    return 100.0 * score if spec.is_accuracy else score
+
+
+def score_text(spec: StudySpec, mean: float, std: float | None = None) -> str:
+    """A score with its deviation: ``94.9 ± 0.7 %``, or ``0.0312 ± 0.0011``."""
+    known = std is not None and math.isfinite(std)
+    if not spec.is_accuracy:
+        return f"{mean:.4g} ± {std:.2g}" if known else f"{mean:.4g}"
+    spread = 100.0 * std if known and std is not None else 1.0
+    decimals = 2 if 0 < spread < 0.1 else 1
+    text = f"{100.0 * mean:.{decimals}f}"
+    return f"{text} ± {spread:.{decimals}f} %" if known else f"{text} %"
+
+
 def metric(spec: StudySpec) -> str:
     """What a score axis is called."""
-    return "accuracy (%)" if is_percent(spec) else spec.objective_impl.metric
+    return "accuracy (%)" if spec.is_accuracy else spec.objective_impl.metric
 
 
 def difference_text(spec: StudySpec, score: float) -> str:
@@ -29,7 +45,7 @@ def difference_text(spec: StudySpec, score: float) -> str:
     if spec.reported is None:
         return ""
     difference = score - spec.reported.score
-    return f"{100.0 * difference:+.1f}" if is_percent(spec) else f"{difference:+.3g}"
+    return f"{100.0 * difference:+.1f}" if spec.is_accuracy else f"{difference:+.3g}"
 
 
 def reported_text(spec: StudySpec) -> str:
@@ -46,7 +62,7 @@ def reported_number(spec: StudySpec) -> str:
     reported = spec.reported
     if reported is None:
         return ""
-    if not is_percent(spec):
+    if not spec.is_accuracy:
         return score_text(spec, reported.score, reported.std)
     std = "" if reported.std is None else f" ± {100.0 * reported.std:.2f}"
     return f"{100.0 * reported.score:.2f}{std} %"
@@ -93,22 +109,10 @@ def cost_word(name: str) -> str:
     return quantity_label(name).partition(" (")[0]
 
 
-def cost_columns(spec: StudySpec) -> list[str]:
-    """What the costs of a trial are called in a table for programs: ``cost``, or one by one."""
-    return ["cost"] if len(spec.costs) == 1 else [f"cost.{name}" for name in spec.costs]
-
-
 def point_text(spec: StudySpec, score: float, std: float | None, costs: Sequence[float]) -> str:
     """A score, and where there is something, what it costs: ``90.6 ± 0.9 % at 12.3 pJ``."""
     text = score_text(spec, score, std)
-    named = dict(zip(spec.costs, costs, strict=False))
-    return f"{text} at {quantities(named)}" if named else text
-
-
-def state_text(spec: StudySpec, slot: Trial) -> str:
-    """How a slot stands: its state, and of one that was ended early in which way."""
-    how = endings.ending(spec, slot) if slot.state == SlotState.PRUNED else None
-    return how or slot.state
+    return f"{text} at {quantities(spec.named_costs(costs))}" if costs else text
 
 
 def partial_text(spec: StudySpec, slot: Trial, score: float) -> str:

@@ -13,13 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hpo.study import caveats, edges, effort, endings
+from hpo.study import effort, endings, thermal_power
 from hpo.study.confirmation import Confirmation
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Front, Result
 from hpo.study.spec import StudySpec
 from hpo.study.summary import ConfirmedSummary, StudySummary
 from hpo.study.trials import SlotState, Trial
-from hpo.views import verdict
+from hpo.views import caveats, verdict
 
 _POINT = ("number", "score", "cost", "params")
 
@@ -32,6 +32,8 @@ _TRIAL = (
     *("attempts", "losses", "worker", "started_at", "settled_at", "message", "lineage", "held"),
     *("enqueued", "amendments"),
 )
+
+_SNAPSHOT = ("state", "reason", "created_at", "trials", "search_end_reason")
 
 _SUMMARY = ("name", "objective", "state", "reason", "trials", "settled", "running", "epochs")
 
@@ -66,11 +68,10 @@ def _scored(spec: StudySpec, slot: Trial, names: Iterable[str]) -> dict[str, Any
     return {name: found[name] for name in names}
 
 
-def study(snapshot: StudySnapshot) -> dict[str, Any]:
+def study(result: Result) -> dict[str, Any]:
     """A study in one record: progress, best, reported, confirmations."""
-    spec, best = snapshot.spec, snapshot.best
-    named = snapshot.confirmed if spec.selects else None
-    confirmed = named.mean if named is not None else None
+    spec, best, named, at = result.spec, result.best, result.confirmed, result.progress
+    counts = {str(state): sum(t.state == state for t in result.search) for state in SlotState}
     return {
         "study": spec.name,
         "objective": spec.objective,
@@ -78,43 +79,50 @@ def study(snapshot: StudySnapshot) -> dict[str, Any]:
         "direction": spec.objective_impl.direction,
         "protocol": spec.protocol,
         "spec_hash": spec.hash,
-        **_picked(snapshot, "state", "reason", "created_at", "trials", "search_end_reason"),
-        "epochs": effort.of_search(snapshot),
-        "confirmation_epochs": effort.of_confirmation(snapshot),
-        "settled": snapshot.settled,
-        **{str(state): snapshot.count(state) for state in SlotState},
-        "verdict": verdict.verdict(snapshot),
-        "best": best and {**_picked(best, "number", "score", "params"), **expected(snapshot, best)},
+        **_picked(result.snapshot, *_SNAPSHOT),
+        "epochs": at.epochs,
+        "confirmation_epochs": at.confirmation_epochs,
+        "settled": at.settled,
+        **counts,
+        "verdict": verdict.verdict(result),
+        "best": best and {**_picked(best, "number", "score", "params"), **expected(result, best)},
         "reported": spec.reported and spec.reported.model_dump(exclude_none=True),
-        **_gap(spec, confirmed, snapshot.claimed(best) if best else None),
-        "warning": caveats.warning(spec, named) if named else caveats.sweep_warning(snapshot),
-        "edges": edges.edges(snapshot),
-        "foreign_trials": snapshot.foreign_trials,
-        "code_changes": snapshot.code_changes,
-        "confirmations": [confirmation(spec, item) for item in snapshot.confirmations],
-        **(_of_costs(snapshot) if spec.costs else {}),
+        **_gap(result),
+        "warning": caveats.warning(spec, named) if named else caveats.sweep_warning(result),
+        "edges": result.edges,
+        "foreign_trials": result.snapshot.foreign_trials,
+        "code_changes": result.snapshot.code_changes,
+        "confirmations": [confirmation(spec, item) for item in result.confirmations],
+        **(_of_front(result) if isinstance(result, Front) else {}),
     }
 
 
-def expected(snapshot: StudySnapshot, slot: Trial) -> dict[str, float]:
+def expected(result: Result, slot: Trial) -> dict[str, float]:
     """What is expected of a trial, and how well it is known, where the study asks for it."""
-    known = snapshot.expected.get(slot.number)
+    known = result.snapshot.expected.get(slot.number)
     return {} if known is None else {"expected": known.mean, "expected_std": known.std}
 
 
-def _of_costs(snapshot: StudySnapshot) -> dict[str, Any]:
-    """What a study with costs has besides: their names, the front, the trial it is named by."""
-    spec, named, best = snapshot.spec, snapshot.confirmed, snapshot.best
+def _of_front(result: Front) -> dict[str, Any]:
+    """What a front has besides: names of its costs, its trials, the one that it is named by."""
+    spec, named, best = result.spec, result.confirmed, result.best
     return {
-        "cost": spec.costs if len(spec.costs) > 1 else spec.costs[0],
+        "cost": result.costs if len(result.costs) > 1 else result.costs[0],
         "best": best and _scored(spec, best, _POINT),
-        "front": [_scored(spec, slot, _POINT) for slot in snapshot.front],
+        "front": [_scored(spec, trial, _POINT) for trial in result.front],
         "confirmed": named and named.source,
     }
 
 
-def _gap(spec: StudySpec, confirmed: float | None, best: float | None) -> dict[str, Any]:
+def _gap(result: Result) -> dict[str, Any]:
     """The confirmed mean, else the best search score, minus the reported score."""
+    found = result.headline
+    if found is None or found.gap is None:
+        return {"gap": None, "gap_of": None}
+    return {"gap": found.gap, "gap_of": "confirmed" if found.confirmed else "search"}
+
+
+def _gap_of(spec: StudySpec, confirmed: float | None, best: float | None) -> dict[str, Any]:
     score = best if confirmed is None else confirmed
     if spec.reported is None or score is None:
         return {"gap": None, "gap_of": None}
@@ -127,7 +135,7 @@ def summary(item: StudySummary) -> dict[str, Any]:
     spec, confirmed = item.spec, item.confirmed
     known: dict[str, Any] = {"gap": None, "gap_of": None, "reported": None, "metric": None}
     if spec is not None:
-        known = _gap(spec, confirmed.mean if confirmed else None, item.best_score)
+        known = _gap_of(spec, confirmed.mean if confirmed else None, item.best_score)
         known["reported"] = spec.reported and spec.reported.model_dump(exclude_none=True)
         known["metric"] = spec.objective_impl.metric
     return {
@@ -143,7 +151,7 @@ def summary(item: StudySummary) -> dict[str, Any]:
 
 def _tested(spec: StudySpec, item: ConfirmedSummary) -> dict[str, Any]:
     facts = asdict(item)
-    costs, facts["thermal"] = facts.pop("costs"), caveats.thermal_record(item.thermal)
+    costs, facts["thermal"] = facts.pop("costs"), thermal_power.thermal_record(item.thermal)
     return {**facts, "cost": spec.told_costs(costs)}
 
 
@@ -157,9 +165,18 @@ def confirmation(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
         **_picked(item, *_CONFIRMED),
         "step_gap": item.step_gap if item.checked else None,
         **_picked(item, "unsettled", "steps_per_point", "trained_steps_per_point"),
-        **caveats.record(spec, item),
+        **_hardware(spec, item),
         "warning": caveats.warning(spec, item),
     }
+
+
+def _hardware(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
+    """Scores at other thermal powers and on chips; None where nothing is known."""
+    found = thermal_power.chip_yield(spec, item.simulated)
+    low, high = found.interval if found else (None, None)
+    share = found and {**asdict(found), "share": found.share, "low": low, "high": high}
+    thermal = thermal_power.thermal_record(item.thermal)
+    return {"thermal": thermal, "chips": item.chips or None, "yield": share}
 
 
 def trial(spec: StudySpec, slot: Trial, *, curves: bool = False) -> dict[str, Any]:

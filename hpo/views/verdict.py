@@ -6,18 +6,18 @@ Plain text throughout: whoever puts it into HTML escapes it there.
 from __future__ import annotations
 
 import statistics
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from hpo.study import edges as study_edges
-from hpo.study import effort, pareto
-from hpo.study.caveats import assured, basis, measured, remark, sweep_basis, sweep_remark
+from hpo.study import pareto
 from hpo.study.confirmation import Confirmation
 from hpo.study.dimensions import split
-from hpo.study.score_text import is_percent, score_text
-from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.result import Front, Result, Sweep
+from hpo.study.snapshot import StudyState
 from hpo.study.spec import VARIABILITY, StudySpec
 from hpo.study.trials import SlotState, Trial
+from hpo.views.caveats import assured, basis, remark, sweep_basis, sweep_remark
 from hpo.views.formatting import (
     cost_word,
     difference_text,
@@ -27,7 +27,7 @@ from hpo.views.formatting import (
     quantity,
     reported_number,
     reported_text,
-    state_text,
+    score_text,
     value_text,
 )
 from objectives.contract import Protocol
@@ -35,7 +35,6 @@ from objectives.contract import Protocol
 _NAMED = 5
 """Trials that a sentence names at most."""
 PAPER_PROTOCOL = "searched on the test set, as the paper does"
-SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
 CONFIRM_PROTOCOL = "trained on the whole training part, tested once on the test part"
 
 
@@ -52,98 +51,91 @@ def gap_text(spec: StudySpec, score: float, what: str = "the reported ") -> str:
     where = "above" if score > spec.reported.score else "below"
     if float(size) == 0.0:
         text = f"level with {reported}"
-    elif is_percent(spec):
+    elif spec.is_accuracy:
         text = f"{size} {'point' if size == '1.0' else 'points'} {where} {reported}"
     else:
         text = f"{size} {where} {reported}"
     return text if spec.maximize else f"{text} (less is better)"
 
 
-def progress(snapshot: StudySnapshot) -> str:
+def progress(result: Result) -> str:
     """How far the search is.
 
     ``57 of 60 trials settled: 41 complete, 14 curves cut short; 1,960 epochs of training``
     """
-    counts = ended(snapshot)
-    waiting = [s for s in snapshot.search if s.state == SlotState.RUNNING and not s.held]
-    begun = sum(slot.attempts > 0 for slot in waiting)
-    held = sum(slot.held for slot in snapshot.search)
-    text = f"{snapshot.settled:,} of {snapshot.trials:,} trials settled"
+    at, counts = result.progress, ended(result)
+    text = f"{at.settled:,} of {at.trials:,} trials settled"
     text += f": {counts}" if counts else ""
-    text += f"; {epochs:,} epochs of training" if (epochs := effort.of_search(snapshot)) else ""
-    text += f"; ended by {why}" if (why := snapshot.search_end_reason) else ""
-    text += f"; {held} running" if held else ""
-    text += f"; {begun} begun, waiting for a worker" if begun else ""
-    text += f"; {len(waiting) - begun} enqueued, not begun" if len(waiting) > begun else ""
-    return "; ".join(filter(None, (text, *remarks(snapshot))))
+    text += f"; {at.epochs:,} epochs of training" if at.epochs else ""
+    text += f"; ended by {why}" if (why := result.snapshot.search_end_reason) else ""
+    text += f"; {at.held} running" if at.held else ""
+    text += f"; {at.begun} begun, waiting for a worker" if at.begun else ""
+    text += f"; {at.enqueued} enqueued, not begun" if at.enqueued else ""
+    return "; ".join(filter(None, (text, *remarks(result))))
 
 
-def remarks(snapshot: StudySnapshot) -> list[str]:
+def remarks(result: Result) -> list[str]:
     """What is not as one would expect of a study's trials; mostly nothing."""
-    found = (enqueued(snapshot), code(snapshot), numerics(snapshot), foreign(snapshot))
+    found = (enqueued(result), code(result), numerics(result), foreign(result))
     return list(filter(None, found))
 
 
-def enqueued(snapshot: StudySnapshot) -> str:
+def enqueued(result: Result) -> str:
     """Which trials were given parameters by hand; mostly none."""
-    numbers = [str(slot.number) for slot in snapshot.search if slot.enqueued]
+    numbers = [str(number) for number in result.enqueued]
     more = f" and {len(numbers) - _NAMED} more" if len(numbers) > _NAMED else ""
     trials = f"trial{'s' if len(numbers) > 1 else ''} {', '.join(numbers[:_NAMED])}{more}"
     return f"enqueued by hand: {trials} (hpo enqueue)" if numbers else ""
 
 
-def numerics(snapshot: StudySnapshot) -> str:
+def numerics(result: Result) -> str:
     """How many trainings were computed where sums may round otherwise than those of the first."""
-    slots = (*snapshot.search, *snapshot.confirm)
-    found = [slot.lineage["numerics"] for slot in slots if "numerics" in slot.lineage]
-    n = sum(own != found[0] for own in found)
+    n, known = result.other_numerics
     if not n:
         return ""
-    of_them = f"{n:,} of {len(found):,} trials and confirmations were"
+    of_them = f"{n:,} of {known:,} trials and confirmations were"
     return f"{of_them} computed on another processor, or with other packages or threads (lineage)"
 
 
-def code(snapshot: StudySnapshot) -> str:
+def code(result: Result) -> str:
     """What is said of a change of the objective's source that was accepted; mostly empty."""
-    since = ", ".join(map(str, snapshot.code_changes))
+    since = ", ".join(map(str, result.snapshot.code_changes))
     return f"another source of the objective from trial {since} on (hpo accept-code)" * bool(since)
 
 
-def foreign(snapshot: StudySnapshot) -> str:
+def foreign(result: Result) -> str:
     """What is said of trials that others have added, as ``study.optimize`` does; mostly empty."""
-    n = snapshot.foreign_trials
+    n = result.snapshot.foreign_trials
     if not n:
         return ""
     trials = "1 trial that others have" if n == 1 else f"{n:,} trials that others have"
     return f"not counted: {trials} added in Optuna's tables, whose best_trial may be one of them"
 
 
-def ended(snapshot: StudySnapshot) -> str:
+def ended(result: Result) -> str:
     """How the settled trials ended, in the order of the states.
 
     ``41 complete, 10 curves cut short, 4 not replicated further, 2 failed``
     """
-    return ", ".join(text for state in SETTLED for text in counted(snapshot, state))
+    return ", ".join(counted(*item) for item in result.progress.ended.items())
 
 
-def counted(snapshot: StudySnapshot, state: SlotState) -> list[str]:
-    """How many trials are in a state; those that were ended early counted by the way."""
-    found = (state_text(snapshot.spec, slot) for slot in snapshot.search if slot.state == state)
-    counts = sorted(Counter(found).items())
-    return [f"{n:,} {text.replace('curve', 'curves') if n > 1 else text}" for text, n in counts]
+def counted(key: tuple[SlotState, str], n: int) -> str:
+    """``10 curves cut short``."""
+    return f"{n:,} {key[1].replace('curve', 'curves') if n > 1 else key[1]}"
 
 
-def edges(snapshot: StudySnapshot) -> list[str]:
+def edges(result: Result) -> list[str]:
     """At which bounds of the space the best trials lie, and what to widen; see ``study.edges``.
 
     ``tau_ns: 4 of the best 5 trials lie at its lower bound 1 (within 2 % of the range): widen
     [space] tau_ns, low = 0.3``
     """
     lines = []
-    for edge in study_edges.edges(snapshot):
+    for edge in result.edges:
         name, which = edge.parameter, "lower" if edge.bound == "low" else "upper"
         near = f" (within {study_edges.WITHIN:.0%} of the range)".replace("%", " %")
-        near = "" if study_edges.discrete(snapshot.spec, name) else near
+        near = "" if study_edges.discrete(result.spec, name) else near
         lines.append(
             f"{name}: {edge.trials} of the best {edge.of} trials lie at its {which} bound "
             f"{value_text(edge.value)}{near}: widen [space] {split(name)[0]}, {edge.bound} = "
@@ -163,40 +155,40 @@ def racing_text(spec: StudySpec) -> str:
     return f"racing: after {rungs} {networks}, {keep}"
 
 
-def verdict(snapshot: StudySnapshot) -> str:
+def verdict(result: Result, reason: str | None = None) -> str:
     """The study in one sentence: its key number, held against the reported one.
 
-    ``confirmed 94.9 ± 0.7 % on 10 fresh seeds; reported 89.83 ± 2.91 % (arXiv:2408.02835)``
+    ``confirmed 94.9 ± 0.7 % on 10 fresh seeds; reported 89.83 ± 2.91 % (arXiv:2408.02835)``;
+    ``reason`` is why it failed or was stopped, if in other words than those that are stored.
     """
-    parts = []
-    if snapshot.state == StudyState.FAILED:
-        parts.append(f"study failed: {snapshot.reason or 'no reason was stored'}")
-    if snapshot.state == StudyState.STOPPED:
-        parts.append(f"stopped by {snapshot.reason or 'somebody'}")
-    confirmations = snapshot.confirmations
-    if not snapshot.spec.selects:
-        return "; ".join([*parts, swept(snapshot)])
-    confirmed = snapshot.confirmed
+    parts, reason = [], reason or result.snapshot.reason
+    if result.state == StudyState.FAILED:
+        parts.append(f"study failed: {reason or 'no reason was stored'}")
+    if result.state == StudyState.STOPPED:
+        parts.append(f"stopped by {reason or 'somebody'}")
+    if isinstance(result, Sweep):
+        return "; ".join([*parts, swept(result)])
+    confirmed = result.confirmed
     if confirmed is not None:
-        parts.append(_confirmed(snapshot, confirmed))
+        parts.append(_confirmed(result, confirmed))
     else:
-        parts += _searched(snapshot, confirmations)
-    parts.append(reported_text(snapshot.spec))
+        parts += _searched(result)
+    parts.append(reported_text(result.spec))
     if confirmed is not None:
-        parts += assured(snapshot.spec, confirmed)
-        parts.append(remark(snapshot.spec, confirmed).rstrip("."))
+        parts += assured(result.spec, confirmed)
+        parts.append(remark(result.spec, confirmed).rstrip("."))
     return "; ".join(part for part in parts if part)
 
 
-def reason_line(snapshot: StudySnapshot) -> str:
+def reason_line(result: Result) -> str:
     """The reason in one line: of a failure with its traceback, the first line and the last."""
-    lines = [line.strip() for line in (snapshot.reason or "").splitlines() if line.strip()]
+    lines = [line.strip() for line in (result.snapshot.reason or "").splitlines() if line.strip()]
     return " ".join([*lines[:1], *lines[1:][-1:]])
 
 
-def swept(snapshot: StudySnapshot) -> str:
+def swept(result: Sweep) -> str:
     """A study that selects nothing in one sentence; no point of it is called the best."""
-    spec, complete = snapshot.spec, measured(snapshot)
+    spec, complete = result.spec, result.trained
     scores = [statistics.median(s.claimed) for s in complete]
     points = f"{len(complete):,} of {spec.budget.trials:,} points measured"
     if not scores:
@@ -211,7 +203,7 @@ def swept(snapshot: StudySnapshot) -> str:
 def protocol_text(spec: StudySpec) -> str:
     """Which data trained and scored: ``trained on the whole training part, tested once …``."""
     return {
-        Protocol.PAPER: PAPER_PROTOCOL if spec.sweep is None else "scored on the test part",
+        Protocol.PAPER: PAPER_PROTOCOL if spec.aim != "sweep" else "scored on the test part",
         Protocol.CONFIRM: CONFIRM_PROTOCOL,
         Protocol.VALIDATION: "validation",
     }[spec.protocol]
@@ -231,14 +223,14 @@ def hardware_text(spec: StudySpec) -> str:
     return f"mean over simulated chips{f' ({table})' * bool(table)}"
 
 
-def _confirmed(snapshot: StudySnapshot, confirmed: Confirmation) -> str:
-    spec = snapshot.spec
+def _confirmed(result: Result, confirmed: Confirmation) -> str:
+    spec = result.spec
     n = len(confirmed.scores)
-    name = "" if is_percent(spec) else f"{metric(spec)} "
+    name = "" if spec.is_accuracy else f"{metric(spec)} "
     score = score_text(spec, confirmed.mean, confirmed.std)
     text = f"confirmed {name}{score}{_at_cost(spec, confirmed)} on {n}"
-    if spec.costs and spec.reported is not None:
-        tested = sum(bool(item.scores) for item in snapshot.confirmations)
+    if isinstance(result, Front) and spec.reported is not None:
+        tested = sum(bool(item.scores) for item in result.confirmations)
         if not pareto.holds(spec, confirmed.mean):
             text = f"none of {tested} confirmed trials holds the reported score; the best: {text}"
     text += " fresh seeds" if n == confirmed.wanted else f" of {confirmed.wanted} fresh seeds"
@@ -248,7 +240,7 @@ def _confirmed(snapshot: StudySnapshot, confirmed: Confirmation) -> str:
         text += " so far"
     text += f", {where}" if (where := basis(spec, confirmed)) else ""
     text += _share_of_reported(spec, confirmed)
-    best = snapshot.best
+    best = result.best
     if best is not None and best.number != confirmed.source:
         text += f" for trial {confirmed.source}, not the best of the search"
     if spec.protocol == Protocol.PAPER:
@@ -260,8 +252,9 @@ def _at_cost(spec: StudySpec, item: Confirmation) -> str:
     """`` at 12.3 pJ (1,010 synapses, 32 neurons, 64 ns)``: the costs, and others that are told."""
     if not item.costs:
         return ""
-    text = f" at {quantities(dict(zip(spec.costs, item.costs, strict=True)))}"
-    others = {name: value for name, value in item.told.items() if name not in spec.costs}
+    named = spec.named_costs(item.costs)
+    text = f" at {quantities(named)}"
+    others = {name: value for name, value in item.told.items() if name not in named}
     return f"{text} ({quantities(others)})" if others else text
 
 
@@ -271,7 +264,7 @@ def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
         return ""
     published, here = (spec.reported_costs(key) for key in ("cost", "cost_here"))
     shares = []
-    for name, cost in zip(spec.costs, item.costs, strict=True):
+    for name, cost in spec.named_costs(item.costs).items():
         if name in published:
             share, known = 100.0 * cost / published[name], quantity(name, published[name])
             shares.append(f"{share:.0f} % of the reported {known}")
@@ -281,60 +274,61 @@ def _share_of_reported(spec: StudySpec, item: Confirmation) -> str:
     return f": {', '.join(shares)}" if shares else ""
 
 
-def confirmed_of(spec: StudySpec) -> str:
+def confirmed_of(result: Front) -> str:
     """Which trials of a study with costs are confirmed; see ``pareto.order``."""
+    spec, costs = result.spec, result.costs
     top = spec.confirm.top if spec.confirm else 0
     if spec.reported is None:
-        which = "most accurate" if is_percent(spec) else "best by score"
+        which = "most accurate" if spec.is_accuracy else "best by score"
         return f"Of the front the {top} {which}" if top > 1 else f"The {which} trial of the front"
-    by = _by_first(spec)
+    by = _by_first(costs)
     if top == 1:
         return f"The cheapest trial of the front{by} that reached the reported score"
     if top > 2 and by:
-        by = f" by {' and '.join(map(cost_word, spec.costs[: top - 1]))} in turn"
+        by = f" by {' and '.join(map(cost_word, costs[: top - 1]))} in turn"
     others = f"{top - 1} cheapest{by} that" if top > 2 else f"cheapest{by} that"
-    last = "the most accurate one" if is_percent(spec) else "the one with the best score"
+    last = "the most accurate one" if spec.is_accuracy else "the one with the best score"
     return f"Of the front the {others} reached the reported score, and {last}"
 
 
-def _by_first(spec: StudySpec) -> str:
+def _by_first(costs: Sequence[str]) -> str:
     """By which of several costs the cheapest is meant."""
-    return f" by {cost_word(spec.costs[0])}" if len(spec.costs) > 1 else ""
+    return f" by {cost_word(costs[0])}" if len(costs) > 1 else ""
 
 
-def named(snapshot: StudySnapshot) -> str:
+def named(result: Result) -> str:
     """What the best trial of a search is called."""
-    spec, best = snapshot.spec, snapshot.best
-    if not spec.costs or best is None or best.score is None:
+    spec, best = result.spec, result.best
+    if not isinstance(result, Front) or best is None or best.score is None:
         return "best"
     if pareto.holds(spec, best.score):
-        return f"cheapest{_by_first(spec)} that reaches the reported score"
-    return "most accurate" if is_percent(spec) else "best by score alone"
+        return f"cheapest{_by_first(result.costs)} that reaches the reported score"
+    return "most accurate" if spec.is_accuracy else "best by score alone"
 
 
-def scored(snapshot: StudySnapshot, slot: Trial) -> str:
+def scored(result: Result, slot: Trial) -> str:
     """``, expected; its network scored 94.1 %``: where what is claimed is no score; else empty."""
-    if slot.number not in snapshot.expected or slot.score is None:
+    if slot.number not in result.snapshot.expected or slot.score is None:
         return ""
-    its = "its network" if snapshot.spec.budget.members == 1 else "its networks"
-    return f", expected; {its} scored {score_text(snapshot.spec, slot.score)}"
+    its = "its network" if result.spec.budget.members == 1 else "its networks"
+    return f", expected; {its} scored {score_text(result.spec, slot.score)}"
 
 
-def _searched(snapshot: StudySnapshot, confirmations: list[Confirmation]) -> list[str]:
-    spec, best = snapshot.spec, snapshot.best
-    claimed = None if best is None else snapshot.claimed(best)
+def _searched(result: Result) -> list[str]:
+    spec, best, confirmations = result.spec, result.best, result.confirmations
+    claimed = None if best is None else result.claimed(best)
     if best is None or claimed is None:
-        if snapshot.settled == 0:
+        if result.progress.settled == 0:
             return ["no trial has finished yet"]
-        return [f"no trial is complete: {ended(snapshot)}"]
+        return [f"no trial is complete: {ended(result)}"]
     members = f"mean of {len(best.members)} members" if len(best.members) != 1 else "1 member"
     how = protocol_text(spec)
-    name = "" if is_percent(spec) else f"{metric(spec)} "
-    so_far = " so far" if snapshot.state == StudyState.OPEN else ""
+    name = "" if spec.is_accuracy else f"{metric(spec)} "
+    so_far = " so far" if result.state == StudyState.OPEN else ""
     score = point_text(spec, claimed, None, best.costs)
-    text = f"{named(snapshot)}{so_far} {name}{score} ({members}, {how}{scored(snapshot, best)})"
-    if spec.costs:
-        text += f", of {len(snapshot.front)} trials on the front"
+    text = f"{named(result)}{so_far} {name}{score} ({members}, {how}{scored(result, best)})"
+    if isinstance(result, Front):
+        text += f", of {len(result.front)} trials on the front"
     failed = sum(c.failed for c in confirmations)
     if spec.confirm is None:
         return [text, "no confirmation was asked for"]

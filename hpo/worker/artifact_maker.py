@@ -59,7 +59,7 @@ class ArtifactMaker:
     def _keep(self, edition: Edition) -> None:
         name = edition.name
         try:
-            snapshot = self._ledger.snapshot(name, curves=True)
+            snapshot = self._ledger.result(name, curves=True)
             self._doing = f"keeps the {make.what(snapshot.spec)} of {name}"
             self._heart.say(self._doing)
             made = make.make(snapshot, self._ledger.overlays(snapshot.spec), self._say)

@@ -88,7 +88,7 @@ class Notifier(threading.Thread):
 
     def _deliver(self, study: str, notice: Notice) -> bool:
         """Send it by every way that there is, holding no connection; whether all went well."""
-        record = json_records.study(self._ledger.snapshot(study))
+        record = json_records.study(self._ledger.result(study))
         text = " ".join(f"{study} {_TEXTS[notice]}: {record['verdict']}".split())[:_LONGEST]
         body = json_records.dumps({"event": notice, "text": text, **record})
         ways: list[Callable[[], object]] = []

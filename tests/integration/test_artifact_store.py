@@ -134,7 +134,7 @@ def test_of_an_objective_without_networks_the_learning_curve_is_kept_unless_it_i
     run_worker(database_url)
     files = [re.sub(r"\d+", "K", name) for name in names(store)]
     assert files == ["toy-trial-K-learning.csv", "toy-trial-K-learning.png"]
-    best = ledger.snapshot("toy").best
+    best = ledger.result("toy").best
     assert best is not None
     interventions.exclude(ledger, "toy", best.number)
     assert ledger.snapshot("toy").state == StudyState.DONE
@@ -164,7 +164,7 @@ def test_an_extended_study_gets_others(
     ledger: Ledger, storage: Storage, store: ArtifactStore, database_url: str
 ) -> None:
     run_worker(database_url)
-    before = ledger.snapshot("toy").best
+    before = ledger.result("toy").best
     study = optuna.load_study(study_name="toy", storage=storage.optuna())
     upload = Path(__file__)
     own = optuna.artifacts.upload_artifact(
@@ -173,7 +173,7 @@ def test_an_extended_study_gets_others(
     interventions.extend(ledger, "toy", 24)
     assert store.due() == [], "it is open"
     run_worker(database_url)
-    after = ledger.snapshot("toy").best
+    after = ledger.result("toy").best
     assert before is not None
     assert after is not None
     assert before.number != after.number

@@ -72,7 +72,7 @@ def kept(server_url: str, with_tables: str) -> Iterator[str]:
 
 def test_workers_keep_the_best_network_once(kept: str) -> None:
     with open_storage(kept) as storage:
-        store, best = ArtifactStore(storage.engine), Ledger(storage).snapshot("toy").best
+        store, best = ArtifactStore(storage.engine), Ledger(storage).result("toy").best
         assert best is not None
         endings = ["-confusion.csv", "-learning.csv", "-learning.png", "-traces.csv", "-traces.png"]
         endings += [".json", ".safetensors"]

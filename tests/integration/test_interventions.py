@@ -99,7 +99,7 @@ def test_an_excluded_trial_is_in_no_ranking_and_every_view_says_so(
 ) -> None:
     ledger.register(toy_spec(budget={"trials": 10}))
     run(ledger)
-    first, *others = [c.source for c in ledger.snapshot("toy").confirmations]
+    first, *others = [c.source for c in ledger.result("toy").confirmations]
     said = hpo("exclude", "toy", "--trial", str(first), "--reason", "wrong data")
     assert f"toy: trial {first} is excluded; trials from 10 on do not see it" in said
     snapshot = ledger.snapshot("toy")

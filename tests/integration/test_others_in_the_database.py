@@ -42,7 +42,7 @@ def test_what_plain_optuna_tells_of_a_running_trial_is_written_over(
     (trial,) = theirs(storage).trials
     assert (trial.value, trial.intermediate_values) == (0.5, {1: 0.1, 2: 0.5})
     assert (trial.state, trial.params) == (optuna.trial.TrialState.COMPLETE, held_params(ledger))
-    best = ledger.snapshot("toy").best
+    best = ledger.result("toy").best
     assert best is not None
     assert best.score == 0.5
     held = claim(ledger)

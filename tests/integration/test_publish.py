@@ -119,7 +119,7 @@ def test_a_figure_that_no_longer_applies_goes(
     mine = optuna.load_study(study_name="toy", storage=storage.optuna())
     own = optuna.visualization.plot_slice(mine)
     optuna_dashboard.save_plotly_graph_object(mine, own, graph_object_id="mine")
-    confirmed = ledger.snapshot("toy").confirmations[0].source
+    confirmed = ledger.result("toy").confirmations[0].source
     interventions.exclude(ledger, "toy", confirmed)
     publisher.publish("toy", least_s=0)
     assert [*cards(storage)] == [*CARDS, "mine"]

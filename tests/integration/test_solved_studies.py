@@ -15,8 +15,7 @@ from workers import ledger_at, run_workers, toy_spec
 from hpo.ledger.backup import study
 from hpo.ledger.ledger import Ledger
 from hpo.postgres.connect import open_storage
-from hpo.study import caveats
-from hpo.views import note, verdict
+from hpo.views import caveats, verdict
 from hpo.views.report import page
 
 STEPPED = "stepped_objective:SteppedObjective"
@@ -63,7 +62,6 @@ def test_every_view_claims_the_solved_score_and_says_that_it_is_another(
                 assert warning.rstrip(".") in said
                 assert caveats.AT_STEP in said
             assert f"% {caveats.AT_STEP}) confirmed" in hpo("status")
-            assert note.prose(warning.rstrip(".")) in note.text(snapshot)
             with connect(database_url) as connection:
                 attributes = connection.execute(
                     "SELECT a.value_json FROM study_user_attributes a JOIN studies s "
@@ -86,7 +84,7 @@ def test_every_view_claims_the_solved_score_and_says_that_it_is_another(
         study.export(storage, "toy", tmp_path / "toy.jsonl")
         study.restore(storage, tmp_path / "toy.jsonl", "again")
         ledger = Ledger(storage)
-        assert ledger.snapshot("again").confirmations == ledger.snapshot("toy").confirmations
+        assert ledger.result("again").confirmations == ledger.result("toy").confirmations
 
 
 def test_scores_with_thermal_noise_are_stored_counted_and_shown(
@@ -140,7 +138,7 @@ def test_scores_with_thermal_noise_are_stored_counted_and_shown(
         with open_storage(database_url) as storage:
             study.export(storage, "toy", tmp_path / "toy.jsonl")
             study.restore(storage, tmp_path / "toy.jsonl", "again")
-        assert ledger.snapshot("again").confirmations == snapshot.confirmations
+        assert ledger.result("again").confirmations == snapshot.confirmations
         other = toy_spec(
             objective=STEPPED,
             budget=SMALL,
@@ -175,7 +173,7 @@ def test_names_of_the_check_that_an_objective_has_used_for_something_else(
         for which, tested in (("min(id)", None), ("id", 0)):
             with connect(database_url) as connection:
                 connection.execute(query + confirmed.format(which, ""))
-            named = ledger.snapshot("toy").confirmed
+            named = ledger.result("toy").confirmed
             (counted,) = (s.confirmed for s in ledger.studies())
             assert named is not None
             assert counted is not None

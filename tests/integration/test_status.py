@@ -91,7 +91,7 @@ def test_a_configuration_that_is_no_longer_among_the_best_is_no_result(
     with ledger_at(database_url) as ledger:
         ledger.register(toy_spec(budget=SMALL, reported=REPORTED, confirm=confirm))
         run_workers(database_url, "toy", 1)
-        best = ledger.snapshot("toy").best
+        best = ledger.result("toy").best
     assert best is not None
     hpo("exclude", "toy", "--trial", str(best.number))
     (study,) = json.loads(hpo("status", "--json"))["studies"]

@@ -170,7 +170,7 @@ def test_confirmations_do_not_rank(ledger: Ledger) -> None:
         held = ledger.claim("source", "w", lease_s=60.0)
         assert isinstance(held, Claim), held
         ledger.settle(held, End(state=SlotState.COMPLETE, score=score))
-    assert [c.mean for c in ledger.snapshot("source").confirmations] == [0.1, 0.95]
+    assert [c.mean for c in ledger.result("source").confirmations] == [0.1, 0.95]
     ledger.register(warm(top=1))
     assert points(ledger) == BEST[:1]
 

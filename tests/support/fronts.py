@@ -8,7 +8,8 @@ from typing import Any
 
 import snapshots
 
-from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.result import Result
+from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState
 
@@ -54,7 +55,7 @@ def study(
     of: StudySpec | None = None,
     trials: Sequence[tuple[float, ...]] = TRIALS,
     confirmed: dict[int, list[float]] = CONFIRMED,
-) -> StudySnapshot:
+) -> Result:
     """A finished study: its trials, and the fresh-seed scores of some of them."""
     of = of or spec()
     search, fresh = [], []
@@ -72,7 +73,7 @@ def study(
     return snapshots.snapshot(of, tuple(search), tuple(fresh), state=StudyState.DONE)
 
 
-def both(reported: dict[str, Any] | None = None, **how: Any) -> StudySnapshot:
+def both(reported: dict[str, Any] | None = None, **how: Any) -> Result:
     """The same with two costs."""
     costs = {"cost": {"energy_pj": 40.0, "n_synapses": 1000.0}, "cost_here": {"energy_pj": 24.68}}
     of = spec(cost={"name": BOTH}, reported={**REPORTED, **costs, **(reported or {})})

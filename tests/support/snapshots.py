@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hpo.study.file import validate
+from hpo.study.result import Result
 from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
@@ -142,8 +143,8 @@ def snapshot(
     search: tuple[Trial, ...] = (),
     confirm: tuple[Trial, ...] = (),
     **changes: Any,
-) -> StudySnapshot:
-    """A snapshot of some slots."""
+) -> Result:
+    """The result of a study of some trials."""
     values: dict[str, Any] = {
         "spec": study,
         "state": StudyState.OPEN,
@@ -153,7 +154,7 @@ def snapshot(
         "search": search,
         "confirm": confirm,
     }
-    return StudySnapshot(**{**values, **changes})
+    return Result.of(StudySnapshot(**{**values, **changes}))
 
 
 def worker(name: str = "toy-study@host-1", **changes: Any) -> WorkerInfo:
@@ -181,7 +182,7 @@ FEW_TRIALS: dict[str, tuple[Trial, ...]] = {
 """Searches of which there is little to see."""
 
 
-def realistic(study: StudySpec, *, confirmed: bool = True, seed: int = 0) -> StudySnapshot:
+def realistic(study: StudySpec, *, confirmed: bool = True, seed: int = 0) -> Result:
     """A finished study as a search would leave it: better with time, some curves cut short."""
     generator = random.Random(seed)
     search = tuple(_trial(study, number, generator) for number in range(study.budget.trials))
@@ -192,7 +193,12 @@ def realistic(study: StudySpec, *, confirmed: bool = True, seed: int = 0) -> Stu
             for index in range(study.confirm.members):
                 score = min(0.995, (source.score or 0.0) + generator.gauss(-0.006, 0.007))
                 fresh.append(confirmation(source.number, index, score))
-    return replace(plain, confirm=tuple(fresh))
+    return changed(plain, confirm=tuple(fresh))
+
+
+def changed(result: Result, **changes: Any) -> Result:
+    """The same study at another moment."""
+    return Result.of(replace(result.snapshot, **changes))
 
 
 def _trial(study: StudySpec, number: int, generator: random.Random) -> Trial:

@@ -6,11 +6,10 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo.study import caveats, score_text
 from hpo.study.confirmation import Confirmation
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
-from hpo.views import formatting
+from hpo.views import caveats, formatting
 from hpo.views.figures.style import add_reported_band, markers, remark, safe, style, titled
 from hpo.views.figures.thinning import MAX_CONFIRMED, sample
 from hpo.views.palette import BLUE, GREEN, GREY
@@ -19,20 +18,20 @@ MAX_SEEDS = 40
 """So many fresh seeds of each configuration a card shows."""
 
 
-def confirmed(snapshot: StudySnapshot) -> go.Figure:
+def confirmed(result: Result) -> go.Figure:
     """Fresh-seed scores of confirmed configurations against the search's claim."""
-    figure = _figure(snapshot, None)
-    add_reported_band(figure, snapshot.spec, vertical=True)
+    figure = _figure(result, None)
+    add_reported_band(figure, result.spec, vertical=True)
     return figure
 
 
-def _figure(snapshot: StudySnapshot, most: int | None) -> go.Figure:
-    spec = snapshot.spec
-    found = [c for c in snapshot.confirmations if c.scores][:most]
+def _figure(result: Result, most: int | None) -> go.Figure:
+    spec = result.spec
+    found = [c for c in result.confirmations if c.scores][:most]
     figure = style(go.Figure(), height=170 + 70 * max(1, len(found)))
     labels = []
     for row, item in enumerate(found):
-        costs = formatting.quantities(dict(zip(spec.costs, item.costs, strict=True)))
+        costs = formatting.quantities(spec.named_costs(item.costs))
         labels.append(safe(", ".join(filter(None, (f"trial {item.source}", costs)))))
         for trace in _traces(spec, item, row):
             new = trace.name not in {shown.name for shown in figure.data}
@@ -47,18 +46,18 @@ def _figure(snapshot: StudySnapshot, most: int | None) -> go.Figure:
     return figure
 
 
-def card(snapshot: StudySnapshot) -> go.Figure:
+def card(result: Result) -> go.Figure:
     """What the search had claimed and what fresh seeds gave, beside the reported value."""
-    figure = _figure(snapshot, MAX_CONFIRMED)
-    add_reported_band(figure, snapshot.spec, vertical=True, legend=False)
+    figure = _figure(result, MAX_CONFIRMED)
+    add_reported_band(figure, result.spec, vertical=True, legend=False)
     for trace in figure.data:
         few = sample(range(len(trace.x)), MAX_SEEDS)
         trace.update({key: [trace[key][i] for i in few] for key in ("x", "y", "text")})
-    title, named = "Confirmed on fresh seeds and the test part", snapshot.confirmed
-    if named is not None and (basis := caveats.basis(snapshot.spec, named)):
+    title, named = "Confirmed on fresh seeds and the test part", result.confirmed
+    if named is not None and (basis := caveats.basis(result.spec, named)):
         title += f", {basis}"
     titled(figure, title).update_layout(margin_t=60)
-    if named is not None and (warned := caveats.remark(snapshot.spec, named)):
+    if named is not None and (warned := caveats.remark(result.spec, named)):
         remark(figure, f"trial {named.source}: {safe(warned)}")
     return figure
 
@@ -70,24 +69,24 @@ def _traces(spec: StudySpec, item: Confirmation, row: int) -> list[go.Scatter]:
     """
 
     def one(score: float, text: str, name: str, marker: dict[str, Any]) -> go.Scatter:
-        x = [score_text.shown(spec, score)]
+        x = [formatting.shown(spec, score)]
         return markers(x, [row + 0.12], [text], name=name, marker=marker)
 
-    scores = [score_text.shown(spec, value) for value in item.scores]
+    scores = [formatting.shown(spec, value) for value in item.scores]
     spread = [row - 0.1 * (i % 3) - 0.12 for i in range(len(scores))]
-    text = [f"fresh seed {i}: {score_text.score_text(spec, v)}" for i, v in enumerate(item.scores)]
+    text = [f"fresh seed {i}: {formatting.score_text(spec, v)}" for i, v in enumerate(item.scores)]
     look: dict[str, Any] = {"color": GREEN, "size": 8, "opacity": 0.55}
     dots = markers(scores, spread, text, name="fresh seed, test part", marker=look)
     look = {"color": GREEN, "size": 13, "symbol": "diamond"}
     mean = one(item.mean, confirmed_hover(spec, item), "mean ± std", look)
-    std = score_text.shown(spec, item.std) if len(scores) > 1 else 0.0
+    std = formatting.shown(spec, item.std) if len(scores) > 1 else 0.0
     mean.update(error_x={"array": [std], "color": GREEN, "thickness": 2, "width": 6})
-    claim = score_text.score_text(spec, item.search_score)
+    claim = formatting.score_text(spec, item.search_score)
     told = f"trial {item.source} in the search: {claim}"
     look = {"color": BLUE, "size": 13, "symbol": "circle-open", "line": {"width": 2}}
     traces = [dots, mean, one(item.search_score, told, "claimed by the search", look)]
     if item.checked:
-        score = score_text.score_text(spec, item.step_mean, item.step_std)
+        score = formatting.score_text(spec, item.step_mean, item.step_std)
         told = f"trial {item.source} {caveats.AT_STEP}: {score}"
         look = {"color": GREY, "size": 11, "symbol": "diamond-open", "line": {"width": 1.5}}
         traces.append(one(item.step_mean, told, f"mean {caveats.AT_STEP}", look))

@@ -7,9 +7,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo.study import score_text
 from hpo.study.endings import Ending, ending
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting
 from hpo.views.figures.confirmed import confirmed_hover
@@ -38,51 +37,51 @@ MAX_FAILED = 60
 """So many failed trials a card shows."""
 
 
-def convergence(snapshot: StudySnapshot) -> go.Figure:
+def convergence(result: Result) -> go.Figure:
     """Every trial's score and the best so far, against the reported value and its band."""
-    axes = clocks(snapshot)
-    figure = _figure(snapshot, axes, card=False)
-    add_reported_band(figure, snapshot.spec)
+    axes = clocks(result)
+    figure = _figure(result, axes, card=False)
+    add_reported_band(figure, result.spec)
     if figure.data:
-        figure.update_layout(updatemenus=[_x_menu(figure, axes), _y_menu(figure, snapshot)])
+        figure.update_layout(updatemenus=[_x_menu(figure, axes), _y_menu(figure, result)])
     return figure
 
 
-def card(snapshot: StudySnapshot, clock: Clock) -> go.Figure:
+def card(result: Result, clock: Clock) -> go.Figure:
     """Fewer trials, close up, along one clock; the best so far on the quartiles of its networks."""
-    figure = _figure(snapshot, [clock], card=True)
-    add_reported_band(figure, snapshot.spec, legend=False)
+    figure = _figure(result, [clock], card=True)
+    add_reported_band(figure, result.spec, legend=False)
     figure.update_layout(legend_traceorder="normal").update_xaxes(title_standoff=4)
-    shown = share(snapshot, chosen(snapshot))
+    shown = share(result, chosen(result))
     return titled(figure, f"Convergence against {clock.against}{shown}")
 
 
-def _figure(snapshot: StudySnapshot, axes: Sequence[Clock], *, card: bool) -> go.Figure:
+def _figure(result: Result, axes: Sequence[Clock], *, card: bool) -> go.Figure:
     """Every trace along every clock, of which the first one is shown."""
     figure = style(go.Figure(), height=HEIGHT if card else 480)
-    view = focus(snapshot, best=0.5 if card else None)
+    view = focus(result, best=0.5 if card else None)
     for clock in axes:
-        best = _best_with_quartiles(snapshot, clock) if card else [_best(snapshot, clock)]
-        confirmed = _confirmed(snapshot, clock, most=MAX_CONFIRMED if card else None)
-        for trace in (*_trials(snapshot, clock, view, card=card), *best, *confirmed):
+        best = _best_with_quartiles(result, clock) if card else [_best(result, clock)]
+        confirmed = _confirmed(result, clock, most=MAX_CONFIRMED if card else None)
+        for trace in (*_trials(result, clock, view, card=card), *best, *confirmed):
             if len(trace.x):
                 figure.add_trace(trace.update(meta=clock.name, visible=clock is axes[0]))
     return figure.update_layout(
         xaxis_title_text=axes[0].title,
-        yaxis={"title": {"text": formatting.metric(snapshot.spec)}, "range": list(view)},
+        yaxis={"title": {"text": formatting.metric(result.spec)}, "range": list(view)},
         yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
     )
 
 
 def _trials(
-    snapshot: StudySnapshot, clock: Clock, view: tuple[float, float], *, card: bool
+    result: Result, clock: Clock, view: tuple[float, float], *, card: bool
 ) -> list[go.Scatter]:
     """Scored trials; failed ones, and those off the scale, stand on its edge.
 
     A card cannot be zoomed out: there those off the scale stand at its edge alone.
     """
-    spec = snapshot.spec
-    slots = chosen(snapshot) if card else scored(snapshot)
+    spec = result.spec
+    slots = chosen(result) if card else scored(result)
     off = [s for s in slots if not view[0] <= axis_score(spec, s) <= view[1]]
     hidden = {slot.number for slot in off} if card else set()
     look: dict[str, Any] = {"color": BLUE, "opacity": 0.6 if card else 0.75}
@@ -101,7 +100,7 @@ def _trials(
             traces.append(numbered_markers(clock, found, y, more=more, **kind))
         else:
             traces.append(markers(_at(clock, found), y, [hover(spec, s) for s in found], **kind))
-    failed = [s for s in snapshot.search if s.state == SlotState.FAILED]
+    failed = [s for s in result.search if s.state == SlotState.FAILED]
     failed = failed[-MAX_FAILED:] if card else failed
     why = [formatting.cut(formatting.last_line(s.message), 120) for s in failed]
     text = [f"trial {s.number} failed<br>{safe(w)}" for s, w in zip(failed, why, strict=True)]
@@ -125,18 +124,18 @@ def _edge(
     return trace.update(yaxis="y2")
 
 
-def _best(snapshot: StudySnapshot, clock: Clock) -> go.Scatter:
+def _best(result: Result, clock: Clock) -> go.Scatter:
     """The best complete score along a clock, held until the last trial."""
-    best = incumbents(snapshot, clock)
-    y = [axis_score(snapshot.spec, slot) for slot in best]
+    best = incumbents(result, clock)
+    y = [axis_score(result.spec, slot) for slot in best]
     line = steps(_at(clock, best), y, clock.end, line_color=INK, line_width=2.2)
     return line.update(name="best so far", hoverinfo="skip")
 
 
-def _best_with_quartiles(snapshot: StudySnapshot, clock: Clock) -> list[go.Scatter]:
+def _best_with_quartiles(result: Result, clock: Clock) -> list[go.Scatter]:
     """The incumbent's score as a step line, on the band of the quartiles of its networks."""
-    spec = snapshot.spec
-    best = sample(incumbents(snapshot, clock), MAX_STEPS)
+    spec = result.spec
+    best = sample(incumbents(result, clock), MAX_STEPS)
     if not best:
         return []
     x, y = _at(clock, best), [axis_score(spec, s) for s in best]
@@ -145,7 +144,7 @@ def _best_with_quartiles(snapshot: StudySnapshot, clock: Clock) -> list[go.Scatt
     line.update(hovertemplate="best so far: %{text}, %{y:.4g}<extra></extra>")
     if spec.budget.members == 1:
         return [line]
-    scores = [[score_text.shown(spec, m.score) for m in s.members] for s in best]
+    scores = [[formatting.shown(spec, m.score) for m in s.members] for s in best]
     spread = [quartiles(own or [at]) for own, at in zip(scores, y, strict=True)]
     edge = {"line_width": 0, "hoverinfo": "skip"}
     low = steps(x, [q[0] for q in spread], clock.end, **edge, showlegend=False)
@@ -153,19 +152,19 @@ def _best_with_quartiles(snapshot: StudySnapshot, clock: Clock) -> list[go.Scatt
     return [low, high.update(fill="tonexty", fillcolor=rgba(INK, 0.15)), line]
 
 
-def _confirmed(snapshot: StudySnapshot, clock: Clock, *, most: int | None) -> list[go.Scatter]:
+def _confirmed(result: Result, clock: Clock, *, most: int | None) -> list[go.Scatter]:
     """Beyond the end of a clock: what the search had claimed, and what fresh seeds gave of it."""
-    spec = snapshot.spec
-    found = [c for c in snapshot.confirmations if c.scores][:most]
-    stds = [score_text.shown(spec, c.std) if len(c.scores) > 1 else 0.0 for c in found]
+    spec = result.spec
+    found = [c for c in result.confirmations if c.scores][:most]
+    stds = [formatting.shown(spec, c.std) if len(c.scores) > 1 else 0.0 for c in found]
     step = 0.035 * (clock.end or 1.0)
     x = [clock.end + step * (i + 1) for i in range(len(found))]
-    claims = [score_text.shown(spec, c.search_score) for c in found]
-    said = [score_text.score_text(spec, c.search_score) for c in found]
+    claims = [formatting.shown(spec, c.search_score) for c in found]
+    said = [formatting.score_text(spec, c.search_score) for c in found]
     text = [f"trial {c.source}, as claimed: {s}" for c, s in zip(found, said, strict=True)]
     ring = {"color": BLUE, "size": 11, "symbol": "circle-open", "line": {"width": 2}}
     claimed = markers(x, claims, text, name="claimed by the search", marker=ring)
-    y = [score_text.shown(spec, c.mean) for c in found]
+    y = [formatting.shown(spec, c.mean) for c in found]
     text = [confirmed_hover(spec, c) for c in found]
     marker = {"color": GREEN, "size": 9, "symbol": "diamond"}
     trace = markers(x, y, text, name="confirmed on fresh seeds", marker=marker)
@@ -183,12 +182,12 @@ def _x_menu(figure: go.Figure, axes: Sequence[Clock]) -> dict[str, Any]:
     return {**_MENU, "x": 0, "xanchor": "left", "buttons": buttons}
 
 
-def _y_menu(figure: go.Figure, snapshot: StudySnapshot) -> dict[str, Any]:
+def _y_menu(figure: go.Figure, result: Result) -> dict[str, Any]:
     """Buttons that choose the score range; what is off scale is marked in the overview only."""
     marks = [i for i, trace in enumerate(figure.data) if trace.name == "off scale"]
     ranges = {
-        "overview": {"yaxis.range": list(focus(snapshot))},
-        "close-up": {"yaxis.range": list(focus(snapshot, best=CLOSE))},
+        "overview": {"yaxis.range": list(focus(result))},
+        "close-up": {"yaxis.range": list(focus(result, best=CLOSE))},
         "all scores": {"yaxis.autorange": True},
     }
     buttons = []

@@ -9,53 +9,42 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo.study.snapshot import StudySnapshot, complete
-from hpo.study.spec import StudySpec
+from hpo.study.result import Front
 from hpo.views import formatting
-from hpo.views.figures.style import DASHED, log_axis, markers, safe, steps, style, titled
-from hpo.views.figures.thinning import sample
+from hpo.views.figures.style import DASHED, log_axis, markers, safe, steps, style
 from hpo.views.numbers import front
 from hpo.views.numbers.front import FrontChart, FrontPoint
 from hpo.views.palette import BAND, BLUE, GREEN, INK, VERMILLION
 
-MAX_SPOTS = 250
-"""So many trials on the front of a card, and others; each says what it is when pointed at."""
 
-
-def figure(
-    snapshot: StudySnapshot, *, only: str | None = None, most: int | None = None
-) -> go.Figure:
+def figure(result: Front, *, only: str | None = None) -> go.Figure:
     """Trials as faint points, the search's front as steps, what was confirmed with error bars.
 
-    A panel for each cost, or for ``only`` one of them. At ``most`` so many trials on the front, and
-    so many others, are drawn in each, evenly sampled.
+    A panel for each cost, or for ``only`` one of them.
     """
     drawn = [
         found
-        for name, found in zip(snapshot.spec.costs, front.charts(snapshot), strict=True)
+        for name, found in zip(result.costs, front.charts(result), strict=True)
         if only in (None, name)
     ]
     drawing = make_subplots(1, len(drawn), shared_yaxes=True, horizontal_spacing=0.04)
     style(drawing, height=520)
     for column, found in enumerate(drawn, start=1):
-        _add_panel(drawing, found, {"row": 1, "col": column}, most)
+        _add_panel(drawing, found, {"row": 1, "col": column})
     return drawing.update_yaxes(title_text=safe(drawn[0].y_label), col=1)
 
 
-def _add_panel(
-    drawing: go.Figure, found: FrontChart, place: dict[str, int], most: int | None
-) -> None:
+def _add_panel(drawing: go.Figure, found: FrontChart, place: dict[str, int]) -> None:
     low, high = front.view(found)
-    trials = sample(found.trials, most)
-    inside = [spot for spot in trials if low <= spot.score <= high]
+    inside = [spot for spot in found.trials if low <= spot.score <= high]
     edge = low if found.more_is_better else high
-    off = [replace(spot, score=edge) for spot in trials if not low <= spot.score <= high]
+    off = [replace(spot, score=edge) for spot in found.trials if not low <= spot.score <= high]
     faint = {"color": BLUE, "size": 6, "opacity": 0.4}
     triangle = "triangle-down-open" if found.more_is_better else "triangle-up-open"
     traces = [
         _points(inside, name="trial", marker=faint),
         _points(off, name="off scale", marker={**faint, "symbol": triangle}),
-        *_front(found, most),
+        *_front(found),
         _confirmed(found),
         *_reported(found),
     ]
@@ -74,20 +63,9 @@ def _add_panel(
     drawing.update_yaxes(range=[low, high], **place)
 
 
-def card(snapshot: StudySnapshot) -> go.Figure:
-    """The same of fewer trials; the title says of how many, if not of all."""
-    spec, total = snapshot.spec, len(complete(snapshot.search)) - len(snapshot.front)
-    n = len(spec.costs)
-    most = 2 * MAX_SPOTS // (n * (n + 1))  # every panel tells every cost of a spot
-    share = f" ({most:,} of {total:,} trials off the front)" if total > most else ""
-    what = " and ".join(map(formatting.cost_word, spec.costs))
-    title = f"{spec.objective_impl.metric.capitalize()} against {what}{share}"
-    return titled(figure(snapshot, most=most), title)
-
-
-def note(spec: StudySpec) -> str:
+def note(result: Front) -> str:
     """What the figure shows, in a paragraph."""
-    labels = [formatting.quantity_label(name) for name in spec.costs]
+    labels = [formatting.quantity_label(name) for name in result.costs]
     front = "the line is the front: what no other trial beats in both"
     if len(labels) > 1:
         front = (
@@ -99,8 +77,8 @@ def note(spec: StudySpec) -> str:
         f"{front}. With error bars: what the trials that were confirmed gave on fresh seeds and "
         f"the test part, mean ± standard deviation."
     )
-    if spec.reported is not None:
-        text += f" Dashed, with its band: {formatting.reported_text(spec)}."
+    if result.spec.reported is not None:
+        text += f" Dashed, with its band: {formatting.reported_text(result.spec)}."
     return text
 
 
@@ -113,15 +91,14 @@ def _points(
     return trace.update(showlegend=bool(spots))
 
 
-def _front(found: FrontChart, most: int | None) -> list[go.Scatter]:
+def _front(found: FrontChart) -> list[go.Scatter]:
     """For a given cost, the score that the search has found: steps, with a ring at every trial."""
-    corners = sample(found.line, most)
-    x, y = [s.cost for s in corners], [s.score for s in corners]
+    x, y = [s.cost for s in found.line], [s.score for s in found.line]
     dearest = max((s.cost for s in (*found.trials, *found.front)), default=0.0)
     line = steps(x, y, dearest, line_color=INK, line_width=2, hoverinfo="skip")
     line.update(name="front of the search", legendgroup="front", showlegend=bool(x))
     ring = {"color": "white", "size": 8, "line": {"width": 2, "color": INK}}
-    rings = _points(sample(found.front, most), name="front of the search", marker=ring)
+    rings = _points(found.front, name="front of the search", marker=ring)
     return [line, rings.update(legendgroup="front", showlegend=False)]
 
 

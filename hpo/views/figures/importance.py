@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Trial
@@ -38,17 +38,17 @@ CONTOURS = (
 )
 
 
-def note(snapshot: StudySnapshot, found: Importance | None) -> str:
+def note(result: Result, found: Importance | None) -> str:
     """What the bars say, and how far they can be trusted."""
     if found is None:
-        n = len(comparable(snapshot))
+        n = len(comparable(result))
         return (
             f"{n} trials that trained a network to its end, or scores that are all alike, do not "
             f"tell which parameters matter: {LEAST} are needed at least."
         )
     return (
         f"Of {found.trials:,} trials (those that were stopped within a network are left out)"
-        f"{', by their score alone' if snapshot.spec.costs else ''}. First, "
+        f"{', by their score alone' if result.costs else ''}. First, "
         "how much each parameter decides who is among the best tenth (PED-ANOVA, "
         "arXiv:2304.10255), as a share of all; then what a pair decides together beyond what "
         "each decides alone, as a share of the variance of the ranks. Hollow bars may be chance: "
@@ -95,23 +95,23 @@ def _bars(found: Importance, effects: Sequence[Effect]) -> go.Bar:
     )
 
 
-def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, ...]]) -> go.Figure:
+def contours(result: Result, pairs: Sequence[tuple[str, ...]]) -> go.Figure:
     """The score over pairs of parameters, smoothed: see ``_smooth``.
 
     It is drawn on a grid of ``GRID`` times ``GRID``, from at most ``LEARNT`` trials evenly taken.
     """
-    spec, trials = snapshot.spec, comparable(snapshot)
+    spec, trials = result.spec, comparable(result)
     figure = make_subplots(1, len(pairs), horizontal_spacing=0.09)
     style(figure, height=430).update_layout(margin={"t": 34, "b": 100})
     learnt = sample(trials, LEARNT)
-    low, high = focus(snapshot)
+    low, high = focus(result)
     lows, highs = [], []
     for column, (a, b) in enumerate(pairs, start=1):
         axes = [_grid(spec, name) for name in (a, b)]
         z = _smooth(spec, learnt, (a, b), axes, (low, high))
         lows.append(float(z.min()))
         highs.append(float(z.max()))
-        for trace in _panel(snapshot, (a, b), axes, z, sample(trials, SHOWN)):
+        for trace in _panel(result, (a, b), axes, z, sample(trials, SHOWN)):
             if isinstance(trace, go.Scatter):
                 trace.update(showlegend=column == 1)
             figure.add_trace(trace, row=1, col=column)
@@ -123,13 +123,13 @@ def contours(snapshot: StudySnapshot, pairs: Sequence[tuple[str, ...]]) -> go.Fi
 
 
 def _panel(
-    snapshot: StudySnapshot,
+    result: Result,
     pair: tuple[str, ...],
     axes: Sequence[Sequence[ParamValue]],
     z: NDArray[Any],
     shown: Sequence[Trial],
 ) -> list[Any]:
-    spec = snapshot.spec
+    spec = result.spec
     x, y = ([position(value) for value in axis] for axis in axes)
     rounded = [[float(f"{value:.4g}") for value in row] for row in z]
     numbers = all(spec.dimensions[name].choices is None for name in pair)
@@ -145,9 +145,9 @@ def _panel(
         x, y = ([position(reported[name])] for name in pair)
         look = {"symbol": "x-thin", "size": 14, "line": {"width": 3, "color": VERMILLION}}
         traces.append(markers(x, y, ["reported"], name="reported", marker=look))
-    if snapshot.best is not None:
+    if result.best is not None:
         look = {"symbol": "star", "size": 16, "color": ORANGE, "line": {"width": 1, "color": INK}}
-        traces.append(_dots(spec, pair, [snapshot.best], "best", look))
+        traces.append(_dots(spec, pair, [result.best], "best", look))
     return traces
 
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo.study import score_text
 from hpo.study.endings import Ending, after, ending
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
 from hpo.views import formatting
@@ -22,13 +21,13 @@ MAX_CURVES, MAX_CURVE_POINTS, MAX_MEMBERS = 100, 200, 10
 BEST_COLOURS = (BLUE, ORANGE, GREEN)
 
 
-def learning_curves(snapshot: StudySnapshot) -> go.Figure:
+def learning_curves(result: Result) -> go.Figure:
     """Score after each epoch: the best trials member by member, a sample of the others in grey."""
-    spec = snapshot.spec
+    spec = result.spec
     figure = style(go.Figure(), height=460)
-    best = [slot for slot in snapshot.ranking if _curves(spec, slot)][: len(BEST_COLOURS)]
+    best = [slot for slot in result.ranking if _curves(spec, slot)][: len(BEST_COLOURS)]
     numbers = {slot.number for slot in best}
-    others = [s for s in snapshot.search if s.number not in numbers and _curves(spec, s)]
+    others = [s for s in result.search if s.number not in numbers and _curves(spec, s)]
     _add_grey_curves(figure, spec, sample(others, MAX_CURVES))
     for slot, colour in reversed(list(zip(best, BEST_COLOURS, strict=False))):
         _add_best_curves(figure, spec, slot, colour)
@@ -76,7 +75,7 @@ def _curves(spec: StudySpec, slot: Trial) -> list[list[float]]:
     See ``pruning.Timeline``: a trial's first steps are the epochs of its first member.
     """
     found = [m.curve for m in slot.members if m.curve] or [slot.steps[: spec.budget.epochs]]
-    finite = [[score_text.shown(spec, v) for v in curve if math.isfinite(v)] for curve in found]
+    finite = [[formatting.shown(spec, v) for v in curve if math.isfinite(v)] for curve in found]
     return [curve for curve in finite if curve]
 
 

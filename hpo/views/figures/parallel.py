@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Trial
@@ -27,15 +27,15 @@ _ROW = 52
 """Pixels between two axes."""
 
 
-def parallel(snapshot: StudySnapshot) -> go.Figure | None:
+def parallel(result: Result) -> go.Figure | None:
     """A line per trial that trained a network to its end; None of fewer than two of them.
 
     Axes run from left to right over the searched range, so that a narrow page holds them all.
     """
-    spec, trials = snapshot.spec, comparable(snapshot)
+    spec, trials = result.spec, comparable(result)
     if len(trials) < 2:
         return None
-    low, high = focus(snapshot)
+    low, high = focus(result)
 
     def lines(slots: Sequence[Trial], name: str, colour: str, width: float) -> go.Scatter:
         x: list[float | None] = []
@@ -50,14 +50,14 @@ def parallel(snapshot: StudySnapshot) -> go.Figure | None:
         told = [each for each in text for _ in range(len(spec.dimensions) + 2)]
         return drawn.update(text=told, hovertemplate="%{text}<extra></extra>")
 
-    good = sample(snapshot.front or _best(spec, trials), MAX_BEST)
+    good = sample(result.front or _best(spec, trials), MAX_BEST)
     numbers = {slot.number for slot in good}
     others = sample([slot for slot in trials if slot.number not in numbers], MAX_OTHERS)
     figure = style(go.Figure(), height=80 + _ROW * (len(spec.dimensions) + 1))
     figure.add_trace(lines(others, "other trials", GREY, 0.8).update(opacity=0.7))
-    figure.add_trace(lines(good, "front" if snapshot.front else "best tenth", BLUE, 1.4))
-    if (best := snapshot.best) is not None:
-        name = f"trial {best.number}, {verdict.named(snapshot)}"
+    figure.add_trace(lines(good, "front" if result.front else "best tenth", BLUE, 1.4))
+    if (best := result.best) is not None:
+        name = f"trial {best.number}, {verdict.named(result)}"
         figure.add_trace(lines([best], name, ORANGE, 3.5))
     if spec.reported is not None and (known := reported_score(spec)) is not None:
         x = [*_places(spec, spec.reported_params), (known[0] - low) / (high - low)]

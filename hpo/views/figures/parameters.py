@@ -9,7 +9,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting, verdict
@@ -35,39 +35,39 @@ MAX_PANELS, PANEL_POINTS = 9, 1300
 """So many parameters share a card, and so many points, all panels together."""
 
 
-def parameters(snapshot: StudySnapshot) -> go.Figure:
+def parameters(result: Result) -> go.Figure:
     """Every parameter, coloured by trial number."""
-    names = list(snapshot.spec.dimensions)
-    figure, rows = _grid(snapshot, names, scored(snapshot), coloured=True)
+    names = list(result.spec.dimensions)
+    figure, rows = _grid(result, names, scored(result), coloured=True)
     figure.update_layout(height=80 + 250 * rows, margin_b=60)
     bar = {"title": {"text": "trial"}, "thickness": 12, "len": min(1.0, 0.6 + 0.4 / rows)}
     scale = {"colorscale": [[0, GREY], [0.6, BLUE], [1, INK]], "colorbar": bar}
     return figure.update_layout(coloraxis=scale)
 
 
-def card(snapshot: StudySnapshot) -> go.Figure:
+def card(result: Result) -> go.Figure:
     """Fewer trials in one colour; of more than nine parameters, those that separate scores best."""
-    space = list(snapshot.spec.dimensions)
-    best = sorted(space, key=lambda name: -separation(snapshot, name))[:MAX_PANELS]
+    space = list(result.spec.dimensions)
+    best = sorted(space, key=lambda name: -separation(result, name))[:MAX_PANELS]
     names = [name for name in space if name in best]
-    shown = chosen(snapshot, PANEL_POINTS // len(names))
-    figure, _ = _grid(snapshot, names, shown, coloured=False)
+    shown = chosen(result, PANEL_POINTS // len(names))
+    figure, _ = _grid(result, names, shown, coloured=False)
     figure.update_traces(marker_size=11, selector={"name": "best"})
     figure.update_xaxes(tickfont_size=10, title_font_size=11, title_standoff=2)
     figure.update_yaxes(tickfont_size=10, title_font_size=11)
     title = "Parameters against score"
     if len(names) < len(space):
         title += f": the {len(names)} of {len(space)} that separate scores best"
-    reported = " · ╌ reported" if snapshot.spec.reported else ""
-    remark(figure, f"★ {verdict.named(snapshot)}{reported} · hollow: ended early")
-    return titled(figure, title + share(snapshot, shown)).update_layout(margin_b=45)
+    reported = " · ╌ reported" if result.spec.reported else ""
+    remark(figure, f"★ {verdict.named(result)}{reported} · hollow: ended early")
+    return titled(figure, title + share(result, shown)).update_layout(margin_b=45)
 
 
 def _grid(
-    snapshot: StudySnapshot, names: Sequence[str], shown: Sequence[Trial], *, coloured: bool
+    result: Result, names: Sequence[str], shown: Sequence[Trial], *, coloured: bool
 ) -> tuple[go.Figure, int]:
     """A panel per parameter, row by row, and the number of rows; scores off scale at the edge."""
-    spec, view = snapshot.spec, focus(snapshot)
+    spec, view = result.spec, focus(result)
     columns = min(len(names), 4 if len(names) in (4, 7, 8) else 3)
     rows = math.ceil(len(names) / columns)
     apart = {"horizontal_spacing": 0.035, "vertical_spacing": (0.24 if coloured else 0.42) / rows}
@@ -79,7 +79,7 @@ def _grid(
             slots = [s for s in shown if s.state == state and name in s.params]
             cloud = _cloud(spec, slots, name, view, coloured=coloured)
             figure.add_trace(cloud.update(name=f"{state} trial", marker_symbol=symbol), **place)
-        for trace in _marks(snapshot, name, view):
+        for trace in _marks(result, name, view):
             figure.add_trace(trace, **place)
         figure.update_xaxes(**_axis(spec, name, shown), **place)
         title = formatting.metric(spec) if place["col"] == 1 else None
@@ -107,15 +107,15 @@ def _cloud(
     return trace.update(hovertemplate=f"{safe(name)} = %{{x}}: %{{y:.4g}}<extra></extra>")
 
 
-def _marks(snapshot: StudySnapshot, name: str, view: tuple[float, float]) -> list[go.Scatter]:
+def _marks(result: Result, name: str, view: tuple[float, float]) -> list[go.Scatter]:
     """A star at the best value, and a line at the reported one."""
-    spec, best = snapshot.spec, snapshot.best
+    spec, best = result.spec, result.best
     traces = []
     if best is not None and name in best.params:
         line = {"width": 1, "color": INK}
         marker = {"color": ORANGE, "size": 15, "symbol": "star", "line": line}
         x, y = [position(best.params[name])], [axis_score(spec, best)]
-        text = [f"{verdict.named(snapshot)}, {hover(spec, best)}"]
+        text = [f"{verdict.named(result)}, {hover(spec, best)}"]
         traces.append(markers(x, y, text, name="best", marker=marker))
     if spec.reported is not None and name in spec.reported_params:
         value = spec.reported_params[name]

@@ -14,8 +14,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from hpo.study import score_text
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result, state_name
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
@@ -149,18 +148,18 @@ def hover(spec: StudySpec, slot: Trial) -> str:
     score = claimed_score(spec, slot)
     lines = [f"trial {slot.number}: {formatting.partial_text(spec, slot, score)}"]
     if slot.state != SlotState.COMPLETE:
-        lines[0] += f", {formatting.state_text(spec, slot)}"
+        lines[0] += f", {state_name(spec, slot)}"
     return "<br>".join([*lines, *map(safe, formatting.parameter_lines(slot.params))])
 
 
-def focus(snapshot: StudySnapshot, *, best: float | None = None) -> tuple[float, float]:
+def focus(result: Result, *, best: float | None = None) -> tuple[float, float]:
     """The scores worth a look: all but outliers on the bad side, or the ``best`` part of them.
 
     What is reported and what was confirmed is always in view.
     """
-    spec = snapshot.spec
+    spec = result.spec
     sign = 1.0 if spec.maximize else -1.0
-    values = [sign * axis_score(spec, slot) for slot in scored(snapshot)]
+    values = [sign * axis_score(spec, slot) for slot in scored(result)]
     if len(values) >= 8:
         quarter, _, upper = statistics.quantiles(values, n=4)
         fence = quarter - (upper - quarter)
@@ -169,9 +168,9 @@ def focus(snapshot: StudySnapshot, *, best: float | None = None) -> tuple[float,
         values = [value for value in values if value >= fence]
     if (known := reported_score(spec)) is not None:
         values += [sign * (known[0] - known[1]), sign * (known[0] + known[1])]
-    values += [sign * score_text.shown(spec, s) for c in snapshot.confirmations for s in c.scores]
+    values += [sign * formatting.shown(spec, s) for c in result.confirmations for s in c.scores]
     if not values:
-        return (0.0, 100.0) if score_text.is_percent(spec) else (0.0, 1.0)
+        return (0.0, 100.0) if spec.is_accuracy else (0.0, 1.0)
     margin = 0.06 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 1.0
     low, high = sorted((sign * (min(values) - margin), sign * (max(values) + margin)))
     return low, high

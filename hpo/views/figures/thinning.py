@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.trials import Trial
 from hpo.views.numbers.convergence import clocks, incumbents
 from hpo.views.numbers.scores import scored
@@ -18,15 +18,15 @@ MAX_STEPS, MAX_CONFIRMED = 200, 8
 """So many steps of the best so far, and so many confirmed configurations."""
 
 
-def chosen(snapshot: StudySnapshot, limit: int = MAX_TRIALS) -> list[Trial]:
+def chosen(result: Result, limit: int = MAX_TRIALS) -> list[Trial]:
     """At most so many scored trials: every best so far, the newest, and an even sample.
 
     Should even those that were the best so far be more than the limit, they are sampled, too.
     """
-    slots = scored(snapshot)
+    slots = scored(result)
     if len(slots) <= limit:
         return slots
-    steps = {slot.number for clock in clocks(snapshot) for slot in incumbents(snapshot, clock)}
+    steps = {slot.number for clock in clocks(result) for slot in incumbents(result, clock)}
     steps |= {slot.number for slot in slots[-min(MAX_NEWEST, limit // 5) :]}
     kept = sample([s for s in slots if s.number in steps], limit)
     others = [s for s in slots if s.number not in steps]
@@ -34,9 +34,9 @@ def chosen(snapshot: StudySnapshot, limit: int = MAX_TRIALS) -> list[Trial]:
     return sorted(kept, key=lambda slot: slot.number)
 
 
-def share(snapshot: StudySnapshot, shown: Sequence[Trial]) -> str:
+def share(result: Result, shown: Sequence[Trial]) -> str:
     """What a title says where not all scored trials are shown."""
-    total = len(scored(snapshot))
+    total = len(scored(result))
     return f" ({len(shown):,} of {total:,} trials)" if len(shown) < total else ""
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 
 _HEAD = ["class", "read_as", "series"]
 
@@ -44,20 +44,20 @@ class Confusion:
         return sorted(found, key=lambda error: -error[2])[:most]
 
 
-def filename(snapshot: StudySnapshot) -> str:
+def filename(result: Result) -> str:
     """What its file is called; empty of a study without a best trial."""
-    best = snapshot.best
-    return f"{snapshot.spec.name}-trial-{best.number}-confusion.csv" if best else ""
+    best = result.best
+    return f"{result.spec.name}-trial-{best.number}-confusion.csv" if best else ""
 
 
-def kept(snapshot: StudySnapshot, content: Callable[[str, str], bytes | None]) -> Confusion | None:
+def kept(result: Result, content: Callable[[str, str], bytes | None]) -> Confusion | None:
     """The one that is kept of a study; None while there is none.
 
     Args:
-        snapshot: the study.
+        result: the study.
         content: of an artifact, by study and file name; None where there is no such artifact.
     """
-    return read_csv(content(snapshot.spec.name, filename(snapshot)) or b"")
+    return read_csv(content(result.spec.name, filename(result)) or b"")
 
 
 def write_csv(found: Confusion, stream: TextIO) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from hpo.study import effort
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.trials import SlotState, Trial
 from hpo.views.numbers.scores import axis_score, scored
 
@@ -33,19 +33,17 @@ class Clock:
         return max(self.at.values(), default=0.0)
 
 
-def clocks(snapshot: StudySnapshot) -> tuple[Clock, Clock, Clock]:
+def clocks(result: Result) -> tuple[Clock, Clock, Clock]:
     """By trial number, by epochs of training, and by time since the study was created.
 
     Epochs are those of a trial and of all before it by number: whoever runs the study, however
     many at a time, trials stand at the same epochs. Time has a unit that fits.
     """
-    spent = accumulate(effort.of_slot(snapshot.spec, slot) for slot in snapshot.search)
-    epochs = {slot.number: float(n) for slot, n in zip(snapshot.search, spent, strict=True)}
-    numbers = {slot.number: float(slot.number) for slot in snapshot.search}
-    seconds = {
-        slot.number: ((slot.settled_at or snapshot.now) - snapshot.created_at).total_seconds()
-        for slot in snapshot.search
-    }
+    spent = accumulate(effort.of_slot(result.spec, slot) for slot in result.search)
+    epochs = {slot.number: float(n) for slot, n in zip(result.search, spent, strict=True)}
+    numbers = {slot.number: float(slot.number) for slot in result.search}
+    began, now = result.snapshot.created_at, result.snapshot.now
+    seconds = {t.number: ((t.settled_at or now) - began).total_seconds() for t in result.search}
     longest = max(seconds.values(), default=0.0)
     unit, size = ("s", 1.0) if longest < 120 else ("min", 60.0) if longest < 7200 else ("h", 3600.0)
     elapsed = {number: s / size for number, s in seconds.items()}
@@ -56,12 +54,12 @@ def clocks(snapshot: StudySnapshot) -> tuple[Clock, Clock, Clock]:
     )
 
 
-def incumbents(snapshot: StudySnapshot, clock: Clock) -> list[Trial]:
+def incumbents(result: Result, clock: Clock) -> list[Trial]:
     """Complete trials that were better than all before them along a clock, in that order."""
     found: list[Trial] = []
-    complete = [slot for slot in scored(snapshot) if slot.state == SlotState.COMPLETE]
-    sign = 1.0 if snapshot.spec.maximize else -1.0
-    gain = {slot.number: sign * axis_score(snapshot.spec, slot) for slot in complete}
+    complete = [slot for slot in scored(result) if slot.state == SlotState.COMPLETE]
+    sign = 1.0 if result.spec.maximize else -1.0
+    gain = {slot.number: sign * axis_score(result.spec, slot) for slot in complete}
     for slot in sorted(complete, key=lambda slot: (clock.at[slot.number], slot.number)):
         if not found or gain[slot.number] > gain[found[-1].number]:
             found.append(slot)

@@ -1,6 +1,6 @@
 """The score against each cost, as numbers: the one source of every figure of a front.
 
-Pure functions of a snapshot; the report, the dashboard, a picture and the terminal draw them.
+Pure functions of a result; the report, the dashboard, a picture and the terminal draw them.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hpo.study import caveats, score_text
 from hpo.study.confirmation import Confirmation
-from hpo.study.snapshot import StudySnapshot, complete
+from hpo.study.result import Front
+from hpo.study.snapshot import complete
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
-from hpo.views import formatting
+from hpo.views import caveats, formatting
 from hpo.views.numbers.scores import reported_score
 
 DECADE = 10.0
@@ -57,26 +57,31 @@ class FrontChart:
     """Score and deviation that are reported."""
 
 
-def charts(snapshot: StudySnapshot) -> list[FrontChart]:
+def charts(result: Front) -> list[FrontChart]:
     """The front of a study, once for each of its costs."""
-    along = snapshot.front
+    along = result.front
     on_front = {slot.number for slot in along}
-    others = [slot for slot in complete(snapshot.search) if slot.number not in on_front]
-    fresh = [item for item in snapshot.confirmations if item.scores]
-    return [_chart(snapshot.spec, k, others, along, fresh) for k in range(len(snapshot.spec.costs))]
+    others = [slot for slot in complete(result.search) if slot.number not in on_front]
+    fresh = [item for item in result.confirmations if item.scores]
+    return [_chart(result, k, others, along, fresh) for k in range(len(result.costs))]
 
 
 def _chart(
-    spec: StudySpec, k: int, others: list[Trial], along: list[Trial], fresh: list[Confirmation]
+    result: Front,
+    k: int,
+    others: Sequence[Trial],
+    along: Sequence[Trial],
+    fresh: Sequence[Confirmation],
 ) -> FrontChart:
+    spec, name = result.spec, result.costs[k]
     trials = tuple(_trial(spec, k, slot) for slot in others)
     front = tuple(sorted((_trial(spec, k, slot) for slot in along), key=lambda spot: spot.cost))
     confirmed = tuple(_confirmed(spec, k, item) for item in fresh)
-    reported, here = _reported(spec, spec.costs[k])
+    reported, here = _reported(spec, name)
     drawn = (*trials, *front, *confirmed, *(spot for spot in (reported, here) if spot))
     costs = [spot.cost for spot in drawn] or [0.0]
     return FrontChart(
-        x_label=formatting.quantity_label(spec.costs[k]),
+        x_label=formatting.quantity_label(name),
         y_label=formatting.metric(spec),
         more_is_better=spec.maximize,
         log_x=min(costs) > 0 and max(costs) > DECADE * min(costs),
@@ -103,7 +108,7 @@ def _line(spec: StudySpec, front: Sequence[FrontPoint]) -> tuple[FrontPoint, ...
 def _trial(spec: StudySpec, k: int, slot: Trial) -> FrontPoint:
     score = slot.score or 0.0
     text = f"trial {slot.number}: {formatting.point_text(spec, score, None, slot.costs)}"
-    return FrontPoint(cost=slot.costs[k], score=score_text.shown(spec, score), text=text)
+    return FrontPoint(cost=slot.costs[k], score=formatting.shown(spec, score), text=text)
 
 
 def _confirmed(spec: StudySpec, k: int, item: Confirmation) -> FrontPoint:
@@ -112,8 +117,8 @@ def _confirmed(spec: StudySpec, k: int, item: Confirmation) -> FrontPoint:
     text += f", {beside}" if (beside := caveats.beside(spec, item)) else ""
     return FrontPoint(
         cost=item.costs[k],
-        score=score_text.shown(spec, item.mean),
-        std=score_text.shown(spec, item.std) if len(item.scores) > 1 else 0.0,
+        score=formatting.shown(spec, item.mean),
+        std=formatting.shown(spec, item.std) if len(item.scores) > 1 else 0.0,
         text=text,
     )
 

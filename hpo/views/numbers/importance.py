@@ -1,4 +1,4 @@
-"""Which parameters matter, and which pairs of them together: pure functions of a snapshot.
+"""Which parameters matter, and which pairs of them together: pure functions of a result.
 
 Of trials that trained a network to its end: complete ones, and those that left a race, with the
 mean of fewer networks. A trial that was stopped earlier has the score of a shorter training.
@@ -13,7 +13,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 from hpo.search import history
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
 from hpo.views.numbers.scores import axis_score, comparable, scored
@@ -74,9 +74,9 @@ class Importance:
         return list(found.values())[:most]
 
 
-def measure(snapshot: StudySnapshot) -> Importance | None:
+def measure(result: Result) -> Importance | None:
     """Importance and interactions; None below ``LEAST`` such trials, or if all score alike."""
-    trials, spec = comparable(snapshot), snapshot.spec
+    trials, spec = comparable(result), result.spec
     if len(trials) < LEAST or len({slot.score for slot in trials}) == 1 or not _of_all(spec):
         return None
     import numpy as np
@@ -172,18 +172,18 @@ def _bins(spec: StudySpec, name: str, trials: Sequence[Trial], count: int) -> ND
     return np.searchsorted(edges, numbers, side="right")
 
 
-def separation(snapshot: StudySnapshot, name: str) -> float:
+def separation(result: Result, name: str) -> float:
     """How much of the variance of the scores' ranks lies between groups of a parameter: 0 to 1.
 
     Groups are its choices, or the eighths of its values (the correlation ratio, eta squared).
     """
     from scipy import stats
 
-    slots = [slot for slot in scored(snapshot) if name in slot.params]
+    slots = [slot for slot in scored(result) if name in slot.params]
     if len(slots) < 2 * GROUPS:
         return 0.0
-    ranks = stats.rankdata([axis_score(snapshot.spec, slot) for slot in slots])
-    within = sum(_squares(g) for g in _groups(_bins(snapshot.spec, name, slots, GROUPS), ranks))
+    ranks = stats.rankdata([axis_score(result.spec, slot) for slot in slots])
+    within = sum(_squares(g) for g in _groups(_bins(result.spec, name, slots, GROUPS), ranks))
     total = _squares(ranks)
     return 1.0 - within / total if total else 0.0
 

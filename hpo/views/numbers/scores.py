@@ -5,31 +5,31 @@ from __future__ import annotations
 import math
 import statistics
 
-from hpo.study import score_text
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
+from hpo.views import formatting
 
 
-def scored(snapshot: StudySnapshot) -> list[Trial]:
+def scored(result: Result) -> list[Trial]:
     """Settled search trials with a score: complete ones, and those that were ended early."""
     states = (SlotState.COMPLETE, SlotState.PRUNED)
     return [
         slot
-        for slot in snapshot.search
+        for slot in result.search
         if slot.state in states and slot.score is not None and math.isfinite(slot.score)
     ]
 
 
-def comparable(snapshot: StudySnapshot) -> list[Trial]:
+def comparable(result: Result) -> list[Trial]:
     """Those that trained a network to its end: complete ones, and those that left a race."""
-    return [slot for slot in scored(snapshot) if slot.compares]
+    return [slot for slot in scored(result) if slot.compares]
 
 
 def axis_score(spec: StudySpec, slot: Trial) -> float:
     """What is claimed of a scored slot, in the unit of the axes."""
-    return score_text.shown(spec, claimed_score(spec, slot))
+    return formatting.shown(spec, claimed_score(spec, slot))
 
 
 def claimed_score(spec: StudySpec, slot: Trial) -> float:
@@ -37,7 +37,7 @@ def claimed_score(spec: StudySpec, slot: Trial) -> float:
 
     A search goes by the scores at its own step, whatever is known besides.
     """
-    if slot.checked and not spec.selects:
+    if slot.checked and spec.aim in ("measurement", "sweep"):
         return statistics.fmean(slot.claimed)
     return slot.score if slot.score is not None else math.nan
 
@@ -47,7 +47,7 @@ def reported_score(spec: StudySpec) -> tuple[float, float] | None:
     reported = spec.reported
     if reported is None:
         return None
-    return score_text.shown(spec, reported.score), score_text.shown(spec, reported.std or 0.0)
+    return formatting.shown(spec, reported.score), formatting.shown(spec, reported.std or 0.0)
 
 
 def place(spec: StudySpec, name: str, value: ParamValue) -> float | None:

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from hpo.study import score_text
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.tables import Figure, ParamValue, Reference
-from hpo.study.trials import SlotState, Trial
+from hpo.study.trials import Trial
 from hpo.views import formatting
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
 
@@ -83,27 +82,27 @@ def quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     return low, middle, high
 
 
-def chart(snapshot: StudySnapshot, others: Sequence[StudySnapshot] = ()) -> Chart | None:
+def chart(result: Result, others: Sequence[Result] = ()) -> Chart | None:
     """What the study's figure shows; None if its file declares none and it is no sweep.
 
     ``others`` are the studies of ``figure.overlay`` that are there; see ``fitting``.
     """
-    figure = figure_of(snapshot.spec)
+    figure = figure_of(result.spec)
     if figure is None:
         return None
-    groups, drawn = _groups(snapshot, figure), fitting(snapshot, others)
+    groups, drawn = _groups(result, figure), fitting(result, others)
     for other in drawn:
         groups += _groups(other, figure)
     if figure.kind == "scatter":
         groups = _merged(groups)
     named = True in _sorts(groups)
-    references = () if named else _references(snapshot.spec, figure, [o.spec for o in drawn])
+    references = () if named else _references(result.spec, figure, [o.spec for o in drawn])
     places = [x for reference in references for x in reference.places]
     places += [p.x for group in groups for p in group.points if not isinstance(p.x, str)]
     return Chart(
-        title=figure.title or snapshot.spec.description,
-        x_label=figure.x_label or _x_name(snapshot.spec, figure),
-        y_label=figure.y_label or formatting.metric(snapshot.spec),
+        title=figure.title or result.spec.description,
+        x_label=figure.x_label or _x_name(result.spec, figure),
+        y_label=figure.y_label or formatting.metric(result.spec),
         log_x=figure.log_x and not named and min(places, default=1) > 0,
         marks=() if named else tuple(float(mark) for mark in figure.marks),
         joined=figure.kind == "curves",
@@ -143,7 +142,7 @@ def _references(
     ]
 
     def shown(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        return values and tuple(score_text.shown(spec, value) for value in values)
+        return values and tuple(formatting.shown(spec, value) for value in values)
 
     return tuple(
         reference.model_copy(update={"y": shown(reference.y), "std": shown(reference.std)})
@@ -163,18 +162,18 @@ def write_csv(chart: Chart, stream: TextIO) -> None:
         writer.writerow([label, p.trial, p.x, p.median, p.low, p.high, p.n, *values])
 
 
-def fitting(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> list[StudySnapshot]:
+def fitting(result: Result, others: Sequence[Result]) -> list[Result]:
     """Those of ``others`` that fit the axes of a study: its score, and numbers or names as its x.
 
     Studies without a point are none of them, nor is a search where curves are drawn.
     """
-    figure = figure_of(snapshot.spec)
+    figure = figure_of(result.spec)
     if figure is None:
         return []
-    found, sorts = [], _sorts(_groups(snapshot, figure))
+    found, sorts = [], _sorts(_groups(result, figure))
     for other in others:
         own = _sorts(_groups(other, figure))
-        same = formatting.metric(other.spec) == formatting.metric(snapshot.spec)
+        same = formatting.metric(other.spec) == formatting.metric(result.spec)
         if same and own and len(sorts | own) == 1:
             found.append(other)
             sorts |= own
@@ -203,20 +202,18 @@ def _x_name(spec: StudySpec, figure: Figure) -> str:
     return formatting.parameter_label(name)
 
 
-def _groups(snapshot: StudySnapshot, figure: Figure) -> list[Group]:
+def _groups(result: Result, figure: Figure) -> list[Group]:
     if figure.kind == "scatter":
-        return _clouds(snapshot, figure)
-    if snapshot.spec.sweep is None:
-        return []
-    return _curves(snapshot)
+        return _clouds(result, figure)
+    return [] if result.spec.sweep is None else _curves(result)
 
 
-def _curves(snapshot: StudySnapshot) -> list[Group]:
-    spec = snapshot.spec
+def _curves(result: Result) -> list[Group]:
+    spec = result.spec
     assert spec.sweep is not None
     found: list[list[Point]] = [[] for _ in spec.sweep.curves]
     named = spec.sweep.named
-    for slot in trained(snapshot):
+    for slot in result.trained:
         curve, x, _ = spec.sweep.points[slot.number]
         place = formatting.value_text(x) if isinstance(x, bool | str) or named else float(x)
         found[curve].append(_point(spec, slot, place))
@@ -228,22 +225,17 @@ def _curves(snapshot: StudySnapshot) -> list[Group]:
     ]
 
 
-def trained(snapshot: StudySnapshot) -> list[Trial]:
-    """Search trials of which every network is trained, in order."""
-    return [s for s in snapshot.search if s.state == SlotState.COMPLETE and s.members]
-
-
 def _point(spec: StudySpec, slot: Trial, x: float | str) -> Point:
-    low, median, high = quartiles([score_text.shown(spec, score) for score in slot.claimed])
+    low, median, high = quartiles([formatting.shown(spec, score) for score in slot.claimed])
     number, n = slot.number, len(slot.members)
     return Point(x=x, median=median, low=low, high=high, n=n, trial=number, params=slot.params)
 
 
-def _clouds(snapshot: StudySnapshot, figure: Figure) -> list[Group]:
-    spec, rule = snapshot.spec, figure.rule()
+def _clouds(result: Result, figure: Figure) -> list[Group]:
+    spec, rule = result.spec, figure.rule()
     labels = _labels(figure)
     found: dict[str, list[Point]] = {label: [] for label in labels}
-    for slot in trained(snapshot):
+    for slot in result.trained:
         values = {**spec.params(slot.params).model_dump(), **slot.params}
         x = _place(slot, figure, values)
         if x is None:
@@ -279,11 +271,11 @@ def _place(slot: Trial, figure: Figure, values: Mapping[str, Any]) -> float | st
     return statistics.median(finite) if finite else None
 
 
-def homeless(snapshot: StudySnapshot) -> int:
+def homeless(result: Result) -> int:
     """How many trained trials are not drawn: nothing is known of them to stand at."""
-    drawn = chart(snapshot)
+    drawn = chart(result)
     points = sum(len(group.points) for group in drawn.groups) if drawn else 0
-    return len(trained(snapshot)) - points
+    return len(result.trained) - points
 
 
 def _merged(groups: Sequence[Group]) -> list[Group]:

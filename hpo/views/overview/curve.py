@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hpo.study import score_text
 from hpo.study.spec import StudySpec
 from hpo.study.summary import Course, StudySummary
+from hpo.views import formatting
 from hpo.views.numbers.scores import reported_score
 
 WIDTH, HEIGHT = 260.0, 84.0
@@ -41,9 +41,9 @@ def curve(spec: StudySpec, study: StudySummary, course: Course) -> Curve | None:
     confirmed = None
     if study.confirmed is not None:
         mean, std = study.confirmed.mean, study.confirmed.std or 0.0
-        confirmed = score_text.shown(spec, mean), score_text.shown(spec, std)
+        confirmed = formatting.shown(spec, mean), formatting.shown(spec, std)
     known = reported_score(spec)
-    shown = [score_text.shown(spec, score) for score in (course.middle, course.best[-1][1])]
+    shown = [formatting.shown(spec, score) for score in (course.middle, course.best[-1][1])]
     for pair in filter(None, (known, confirmed)):
         shown += [pair[0] - pair[1], pair[0] + pair[1]]
     margin = _MARGIN * (max(shown) - min(shown)) or 0.05 * abs(shown[0]) or 1.0
@@ -59,7 +59,7 @@ def curve(spec: StudySpec, study: StudySummary, course: Course) -> Curve | None:
     def x(number: int) -> float:
         return round(WIDTH * min(1.0, (number + 1) / max(1, study.trials)), 1)
 
-    first, *rest = [(x(number), y(score_text.shown(spec, score))) for number, score in course.best]
+    first, *rest = [(x(number), y(formatting.shown(spec, score))) for number, score in course.best]
     steps = "".join(f"H{at}V{to}" for at, to in rest)
     return Curve(
         high=f"{high:.3g}",

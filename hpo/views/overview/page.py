@@ -7,11 +7,10 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, Template
 
-from hpo.study import caveats
 from hpo.study.snapshot import StudyState, WorkerInfo
 from hpo.study.summary import LAST, Course, Overview, StudySummary
 from hpo.study.trials import SlotState
-from hpo.views import formatting, verdict
+from hpo.views import caveats, formatting, verdict
 from hpo.views.overview import curve as picture
 
 FEWEST = 3

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import shlex
 
-from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.result import Result
+from hpo.study.snapshot import StudyState
 from hpo.views.report.html import Section, Table, code
 from objectives.inspection import NetworkObjective
 
 
-def commands(snapshot: StudySnapshot) -> Section:
+def commands(result: Result) -> Section:
     """How to see traces, network, files, trials and dashboard of a study, as far as it has them."""
-    name = shlex.quote(snapshot.spec.name)
+    name = shlex.quote(result.spec.name)
     found = {"hpo dashboard --open": "all studies in the browser, as they go on"}
-    if snapshot.best and isinstance(snapshot.spec.objective_impl, NetworkObjective):
+    if result.best and isinstance(result.spec.objective_impl, NetworkObjective):
         found[f"hpo trace {name} --open"] = "time series of the neurons of its best network"
         found[f"hpo export {name} --network best.safetensors"] = "this network, for PyTorch"
-    if snapshot.state == StudyState.DONE:
+    if result.state == StudyState.DONE:
         found[f"hpo artifacts {name}"] = "what is kept of the finished study, as files"
     found[f"hpo trials {name}"] = "every trial, as a table"
     rows = [[code(command), what] for command, what in found.items()]

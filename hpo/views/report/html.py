@@ -20,9 +20,9 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from hpo.views.figures.cards import compact
 from hpo.views.palette import DARK
 
+_DIGITS = 5
 _TOP = 14
 """Pixels above a figure: its buttons are the page's."""
 _LEGEND = 44
@@ -136,6 +136,17 @@ def _plotly() -> str:
 def _packed(text: str) -> str:
     """Text by gzip and base 64: the same for the same text."""
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def compact(figure: go.Figure) -> str:
+    """A figure as JSON of plain lists, its numbers with five significant digits."""
+
+    def shortened(digits: str) -> float | int:
+        value = float(f"{float(digits):.{_DIGITS}g}")
+        return int(value) if value.is_integer() else value
+
+    tree = json.loads(figure.to_json(), parse_float=shortened)
+    return json.dumps(tree, separators=(",", ":"), ensure_ascii=False)
 
 
 def render(template: str, figures: Mapping[str, go.Figure], **values: Any) -> str:

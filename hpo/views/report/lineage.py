@@ -6,18 +6,18 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 
 MAX_VALUES = 6
 
 
-def summary(snapshot: StudySnapshot) -> dict[str, str]:
+def summary(result: Result) -> dict[str, str]:
     """One line per lineage key: the value where all agree, else the values and how often each.
 
     Numbers that differ from trial to trial, such as seconds, are given by sum and range.
     """
     values: dict[str, list[Any]] = {}
-    for slot in (*snapshot.search, *snapshot.confirm):
+    for slot in result.every:
         for key, value in _flat(slot.lineage):
             values.setdefault(key, []).append(value)
     return {key: _text(found) for key, found in sorted(values.items())}

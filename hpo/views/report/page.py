@@ -12,13 +12,14 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from hpo.study import caveats, file, score_text
+from hpo.study import file
 from hpo.study.confirmation import Confirmation
-from hpo.study.snapshot import StudySnapshot, StudyState
+from hpo.study.result import Front, Result, Sweep
+from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
-from hpo.views import formatting
+from hpo.views import caveats, formatting
 from hpo.views import verdict as views_verdict
 from hpo.views.figures import (
     confirmed,
@@ -44,22 +45,22 @@ BEST_ROWS, FAILURE_ROWS = 10, 50
 
 
 def write(
-    snapshot: StudySnapshot,
+    result: Result,
     path: Path,
-    others: Sequence[StudySnapshot] = (),
+    others: Sequence[Result] = (),
     kept: Confusion | None = None,
 ) -> Path:
     """Write the report, whole or not at all, and return its path; see ``html``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(html(snapshot, others, kept), encoding="utf-8", errors="replace")
+    draft.write_text(html(result, others, kept), encoding="utf-8", errors="replace")
     os.replace(draft, path)
     return path
 
 
 def html(
-    snapshot: StudySnapshot,
-    others: Sequence[StudySnapshot] = (),
+    result: Result,
+    others: Sequence[Result] = (),
     kept: Confusion | None = None,
 ) -> str:
     """The report as one self-contained page: a pure function of the snapshots.
@@ -67,44 +68,45 @@ def html(
     ``others`` are the studies that its figure is drawn with, as far as they are there, ``kept`` is
     how its best network reads the test part.
     """
-    spec = snapshot.spec
-    sections = [_figure(snapshot, others)]
-    if spec.selects:
-        first = _front if spec.costs else _convergence
-        searching = (first, _parameters, _importance, _learning_curves, _confirmation, _best)
-        sections += [section(snapshot) for section in searching]
-        sections.insert(-1, _confusion(kept) if kept else None)
+    spec = result.spec
+    sections = [_figure(result, others)]
+    if isinstance(result, Sweep):
+        sections += [_parameters(result) if spec.aim == "measurement" else None, _points(result)]
     else:
-        sections += [_parameters(snapshot) if spec.sweep is None else None, _points(snapshot)]
-    sections += [_failures(snapshot), _excluded(snapshot)]
+        first = _front(result) if isinstance(result, Front) else _convergence(result)
+        sections.append(first)
+        searching = (_parameters, _importance, _learning_curves, _confirmation, _best)
+        sections += [section(result) for section in searching]
+        sections.insert(-1, _confusion(kept) if kept else None)
+    sections += [_failures(result), _excluded(result)]
     shown = [section for section in sections if section]
     plots = [part for section in shown for part in section.parts if isinstance(part, Plot)]
-    trained = sum(m.seconds for s in (*snapshot.search, *snapshot.confirm) for m in s.members)
+    trained = sum(m.seconds for s in result.every for m in s.members)
     return render(
         "report.html.j2",
         {name: figure for part in plots for name, figure in part.figures.items()},
         spec=spec,
-        state=snapshot.state,
-        shown_state="running" if snapshot.state == StudyState.OPEN else snapshot.state,
-        verdict=formatting.capital(verdict(snapshot)),
+        state=result.state,
+        shown_state="running" if result.state == StudyState.OPEN else result.state,
+        verdict=formatting.capital(verdict(result)),
         facts=[
-            views_verdict.progress(snapshot),
+            views_verdict.progress(result),
             f"{spec.budget.networks} per trial, {spec.budget.epochs} epochs each",
             f"{formatting.duration_text(trained)} of training",
-            f"as of {snapshot.now:%Y-%m-%d %H:%M %Z}",
+            f"as of {result.snapshot.now:%Y-%m-%d %H:%M %Z}",
         ],
         sections=shown,
-        commands=commands(snapshot),
+        commands=commands(result),
         study_file=file.dumps(spec),
-        lineage=_lineage(snapshot),
+        lineage=_lineage(result),
     )
 
 
 # --- sections -------------------------------------------------------------------------------------
 
 
-def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> Section | None:
-    spec, chart = snapshot.spec, study_figure.chart(snapshot, others)
+def _figure(result: Result, others: Sequence[Result]) -> Section | None:
+    spec, chart = result.spec, study_figure.chart(result, others)
     if chart is None:
         return None
     what = "a curve with its band" if chart.joined else "a point"
@@ -114,8 +116,8 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> Section
     note += f"; scores are the {hardware}" * bool(hardware)
     note += f". Networks: {views_verdict.protocol_text(spec)}"
     note += "; nothing was selected." if spec.protocol == Protocol.CONFIRM else "."
-    note += f" {caveats.SOLVED_MEANS}" * any(slot.checked for slot in snapshot.search)
-    drawn = [other.spec for other in study_figure.fitting(snapshot, others)]
+    note += f" {caveats.SOLVED_MEANS}" * any(slot.checked for slot in result.search)
+    drawn = [other.spec for other in study_figure.fitting(result, others)]
     if drawn:
         names = (o.name if o.protocol == spec.protocol else _otherwise(o) for o in drawn)
         note += f" Drawn with {', '.join(names)}."
@@ -124,14 +126,14 @@ def _figure(snapshot: StudySnapshot, others: Sequence[StudySnapshot]) -> Section
         note += f" Not there yet: {', '.join(sorted(missing))}."
     if there - fitting:
         note += f" Without points on these axes: {', '.join(sorted(there - fitting))}."
-    if lost := study_figure.homeless(snapshot):
+    if lost := study_figure.homeless(result):
         note += f" {lost} of its complete trials have no place on the x axis."
     if chart.references:
         note += " Stated elsewhere (in grey; ±: standard deviation): "
         note += f"{'; '.join(map(study_figure.stated, chart.references))}."
     title, label = chart.title or "Figure", f"{chart.y_label} against {chart.x_label}"
     parts = [plot("figure", figures_declared.figure(chart), label)]
-    warnings = [] if spec.selects else tables.warnings(snapshot)
+    warnings = [] if result.selects else tables.warnings(result)
     return Section(name="figure", title=title, note=note, warnings=warnings, parts=parts)
 
 
@@ -140,13 +142,13 @@ def _otherwise(spec: StudySpec) -> str:
     return f"{spec.name} ({views_verdict.protocol_text(spec)})"
 
 
-def _points(snapshot: StudySnapshot) -> Section | None:
+def _points(result: Result) -> Section | None:
     """Every point of a sweep as a table."""
-    chart = study_figure.chart(snapshot)
+    chart = study_figure.chart(result)
     if chart is None:
         return None
-    names = snapshot.spec.parameters
-    unit = " (%)" if score_text.is_percent(snapshot.spec) else ""
+    names = result.spec.parameters
+    unit = " (%)" if result.spec.is_accuracy else ""
     head = ["", "curve", *map(_parameter_head, names), f"median{unit}", "quartiles", "n"]
     rows = []
     for group in chart.groups:
@@ -159,37 +161,37 @@ def _points(snapshot: StudySnapshot) -> Section | None:
     return Section(name="points", title="Points", note=note, parts=[table])
 
 
-def _convergence(snapshot: StudySnapshot) -> Section:
-    spec = snapshot.spec
+def _convergence(result: Result) -> Section:
+    spec = result.spec
     tested = spec.protocol in (Protocol.PAPER, Protocol.CONFIRM)
     where = "on the test set" if tested else "on validation data"
-    hardware = views_verdict.hardware_text(snapshot.spec)
+    hardware = views_verdict.hardware_text(result.spec)
     where += f", {hardware}" * bool(hardware)
-    note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(snapshot)
-    if any(item.scores for item in snapshot.confirmations):
+    note = f"Every trial of the search, scored {where}, and the best so far. " + _passed(result)
+    if any(item.scores for item in result.confirmations):
         note += (
             " At the right end, what the search claimed of the confirmed trials (ring), and what "
         )
         note += "fresh seeds gave on the test part, mean ± standard deviation (diamond)."
     begun = formatting.warm_start_text(spec)
     note += f" {formatting.capital(begun)}." if begun else ""
-    label = f"Score of every trial; {verdict(snapshot)}"
-    parts = [plot("convergence", convergence.convergence(snapshot), label)]
+    label = f"Score of every trial; {verdict(result)}"
+    parts = [plot("convergence", convergence.convergence(result), label)]
     return Section(name="convergence", title="Convergence", note=note, parts=parts)
 
 
-def _front(snapshot: StudySnapshot) -> Section:
-    drawn = [front.figure(snapshot, only=name) for name in snapshot.spec.costs]
-    parts = [beside("front", drawn, f"Score against cost; {verdict(snapshot)}", least=430)]
-    return Section(name="front", title="Front", note=front.note(snapshot.spec), parts=parts)
+def _front(result: Front) -> Section:
+    drawn = [front.figure(result, only=name) for name in result.costs]
+    parts = [beside("front", drawn, f"Score against cost; {verdict(result)}", least=430)]
+    return Section(name="front", title="Front", note=front.note(result), parts=parts)
 
 
-def _passed(snapshot: StudySnapshot) -> str:
+def _passed(result: Result) -> str:
     """When the search went past the reported value, and past its band."""
-    reported = snapshot.spec.reported
+    reported = result.spec.reported
     if reported is None:
         return "The study reports no optimum to compare with."
-    sign, ranking = (1.0 if snapshot.spec.maximize else -1.0), snapshot.ranking
+    sign, ranking = (1.0 if result.spec.maximize else -1.0), result.ranking
     ahead = {slot.number: sign * ((slot.score or 0.0) - reported.score) for slot in ranking}
     past = [number for number, by in ahead.items() if by > 0.0]
     if not past:
@@ -202,56 +204,57 @@ def _passed(snapshot: StudySnapshot) -> str:
     return f"{text}; {share}."
 
 
-def _parameters(snapshot: StudySnapshot) -> Section:
+def _parameters(result: Result) -> Section:
     note = "Each searched parameter against the score: hollow points are trials that were ended "
     note += "early (last value of a curve that was cut short, or mean of fewer networks), "
-    note += f"a star marks the {views_verdict.named(snapshot)}, " if snapshot.spec.selects else ""
+    note += f"a star marks the {views_verdict.named(result)}, " if result.selects else ""
     note += "a dashed line the reported value; early trials are grey. Scores off the scale "
     note += "sit on its edge."
-    label = f"Score against each of: {', '.join(snapshot.spec.parameters)}"
-    figure = parameters.parameters(snapshot).update_coloraxes(showscale=False)
+    label = f"Score against each of: {', '.join(result.spec.parameters)}"
+    figure = parameters.parameters(result).update_coloraxes(showscale=False)
     parts: list[Plot | str] = [panels("parameters", figure, label, height=270, least=170)]
-    if (lines := parallel.parallel(snapshot)) is not None:
+    if (lines := parallel.parallel(result)) is not None:
         parts += [parallel.NOTE, plot("parallel", lines, "Parallel coordinates of the trials")]
-    warnings = [f"Edge: {text}." for text in views_verdict.edges(snapshot)]
+    warnings = [f"Edge: {text}." for text in views_verdict.edges(result)]
     return Section(name="parameters", title="Parameters", note=note, warnings=warnings, parts=parts)
 
 
-def _importance(snapshot: StudySnapshot) -> Section:
-    found = importance.measure(snapshot)
+def _importance(result: Result) -> Section:
+    found = importance.measure(result)
     parts: list[Plot | str] = []
     if found is not None:
         bars, label = figures_importance.bars(found), "Importance of each parameter, and of pairs"
         parts.append(panels("importance", bars, label, height=bars.layout.height, least=330))
         if pairs := found.pairs(figures_importance.PAIRS):
             label = f"Score over {', '.join(' and '.join(pair) for pair in pairs)}"
-            contours = figures_importance.contours(snapshot, pairs)
+            contours = figures_importance.contours(result, pairs)
             parts += [
                 figures_importance.CONTOURS,
                 panels("contours", contours, label, height=400, least=330),
             ]
-    note = figures_importance.note(snapshot, found)
+    note = figures_importance.note(result, found)
     return Section(name="importance", title="Importance", note=note, parts=parts)
 
 
-def _learning_curves(snapshot: StudySnapshot) -> Section:
-    some = "some trials of the front" if snapshot.spec.costs else "the best trials"
+def _learning_curves(result: Result) -> Section:
+    some = "some trials of the front" if result.costs else "the best trials"
     note = f"Score after each epoch: {some} with a thin line per network and a thick one "
     note += "for their mean; in grey other trials, at most "
     note += f"{learning_curves.MAX_CURVES} of them, ending where they were cut short."
-    parts = [plot("curves", learning_curves.learning_curves(snapshot), "Score after each epoch")]
+    parts = [plot("curves", learning_curves.learning_curves(result), "Score after each epoch")]
     return Section(name="curves", title="Learning curves", note=note, parts=parts)
 
 
-def _confirmation(snapshot: StudySnapshot) -> Section:
-    spec = snapshot.spec
-    found = snapshot.confirmations
+def _confirmation(result: Result) -> Section:
+    spec = result.spec
+    found = result.confirmations
     name, title = "confirmation", "Confirmation"
     if not found:
         none = "The study asks for no confirmation."
         note = none if spec.confirm is None else "Nothing has been confirmed yet."
         return Section(name=name, title=title, note=note)
-    what = views_verdict.confirmed_of(spec) if spec.costs else "The best of the search"
+    what = "The best of the search"
+    what = views_verdict.confirmed_of(result) if isinstance(result, Front) else what
     note = f"{what}, trained on the whole training part from fresh seeds "
     note += f"({spec.confirm_epochs} epochs) and tested once on the test part."
     if spec.protocol == Protocol.PAPER:
@@ -261,9 +264,9 @@ def _confirmation(snapshot: StudySnapshot) -> Section:
     note += f" {means}" if (means := caveats.meanings(found)) else ""
     parts: list[Plot | Table] = [_confirmation_table(spec, found)]
     if any(item.scores for item in found):
-        label = f"Fresh-seed scores of each configuration; {verdict(snapshot)}"
-        parts.insert(0, plot("confirmed", confirmed.confirmed(snapshot), label))
-    warnings = tables.warnings(snapshot)
+        label = f"Fresh-seed scores of each configuration; {verdict(result)}"
+        parts.insert(0, plot("confirmed", confirmed.confirmed(result), label))
+    warnings = tables.warnings(result)
     return Section(name=name, title=title, note=note, warnings=warnings, parts=parts)
 
 
@@ -278,18 +281,18 @@ def _confusion(kept: Confusion) -> Section:
     return Section(name="confusion", title="Confusion matrix", note=note, parts=parts)
 
 
-def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> Table:
-    minus = "minus reported" + (" (points)" if score_text.is_percent(spec) else "")
+def _confirmation_table(spec: StudySpec, found: Sequence[Confirmation]) -> Table:
+    minus = "minus reported" + (" (points)" if spec.is_accuracy else "")
     rows = []
     for item, more in zip(found, caveats.cells(spec, found), strict=True):
         row = {"configuration": f"trial {item.source}"}
-        for name, cost in zip(spec.costs, item.costs, strict=True):
+        for name, cost in spec.named_costs(item.costs).items():
             row[formatting.quantity_label(name)] = _value(cost)
-        row["search claimed"] = score_text.score_text(spec, item.search_score)
+        row["search claimed"] = formatting.score_text(spec, item.search_score)
         row |= dict.fromkeys(("confirmed, mean ± std", "range"), "–")
         if item.scores:
-            low, high = (score_text.shown(spec, f(item.scores)) for f in (min, max))
-            row["confirmed, mean ± std"] = score_text.score_text(spec, item.mean, item.std)
+            low, high = (formatting.shown(spec, f(item.scores)) for f in (min, max))
+            row["confirmed, mean ± std"] = formatting.score_text(spec, item.mean, item.std)
             row["range"] = f"{low:.4g} – {high:.4g}"
         row |= more
         failed = f", {item.failed} failed" if item.failed else ""
@@ -303,28 +306,28 @@ def _confirmation_table(spec: StudySpec, found: list[Confirmation]) -> Table:
     return Table(caption=caption, head=list(rows[0]), rows=[list(row.values()) for row in rows])
 
 
-def _best(snapshot: StudySnapshot) -> Section:
-    spec, names = snapshot.spec, list(snapshot.spec.parameters)
-    score_head = "score (%)" if score_text.is_percent(spec) else formatting.metric(spec)
+def _best(result: Result) -> Section:
+    spec, names = result.spec, list(result.spec.parameters)
+    score_head = "score (%)" if spec.is_accuracy else formatting.metric(spec)
     head = ["", score_head, *(_parameter_head(name) for name in names)]
     if spec.reported is not None:
         head.insert(2, "minus reported")
-    head, rows = [*head, *map(formatting.quantity_label, spec.costs)], []
+    head, rows = [*head, *map(formatting.quantity_label, result.costs)], []
     if spec.reported is not None and (known := scores.reported_score(spec)) is not None:
         number, std = known
         spread = f" ± {std:.4g}" if std else ""
         rows.append(["reported", f"{number:.4g}{spread}", ""])
         rows[0] += [_value(spec.reported_params.get(name)) for name in names]
-        rows[0] += [_value(spec.reported_costs("cost").get(name)) for name in spec.costs]
-    for slot in snapshot.front if spec.costs else snapshot.ranking[:BEST_ROWS]:
-        row = [f"trial {slot.number}", _member_scores(snapshot, slot)]
+        rows[0] += [_value(spec.reported_costs("cost").get(name)) for name in result.costs]
+    for slot in result.front if result.costs else result.ranking[:BEST_ROWS]:
+        row = [f"trial {slot.number}", _member_scores(result, slot)]
         if spec.reported is not None:
-            row.append(formatting.difference_text(spec, snapshot.claimed(slot) or 0.0))
+            row.append(formatting.difference_text(spec, result.claimed(slot) or 0.0))
         row += [_value(slot.params.get(name)) for name in names]
         rows.append([*row, *map(_value, slot.costs)])
     caption = f"The best {BEST_ROWS} complete trials of the search"
-    caption = "The front of the search, cheapest first" if spec.costs else caption
-    title = "Trials of the front" if spec.costs else "Best trials"
+    caption = "The front of the search, cheapest first" if result.costs else caption
+    title = "Trials of the front" if result.costs else "Best trials"
     note = "Scores of the search, mean ± standard deviation over the networks of a trial."
     parts = [Table(caption=caption, head=head, rows=rows)]
     return Section(name="best", title=title, note=note, parts=parts)
@@ -343,20 +346,20 @@ def _value(value: ParamValue | None) -> str:
     return "–" if value is None else formatting.value_text(value)
 
 
-def _member_scores(snapshot: StudySnapshot, slot: Trial) -> Markup:
+def _member_scores(result: Result, slot: Trial) -> Markup:
     """Mean ± std over the members, how many of them diverged, and what is expected of others."""
-    spec, known = snapshot.spec, snapshot.expected.get(slot.number)
+    spec, known = result.spec, result.snapshot.expected.get(slot.number)
     scores = [member.score for member in slot.members]
     std = statistics.stdev(scores) if scores[1:] else None
-    text = score_text.score_text(spec, slot.score or 0.0, std).removesuffix(" %")
+    text = formatting.score_text(spec, slot.score or 0.0, std).removesuffix(" %")
     diverged = sum(member.diverged for member in slot.members)
-    below = [f"expected {score_text.score_text(spec, known.mean, known.std)}"] if known else []
+    below = [f"expected {formatting.score_text(spec, known.mean, known.std)}"] if known else []
     below += [f"{diverged} diverged"] * bool(diverged)
     return Markup.escape(text) + _below("; ".join(below))
 
 
-def _failures(snapshot: StudySnapshot) -> Section | None:
-    failed = [s for s in (*snapshot.search, *snapshot.confirm) if s.state == SlotState.FAILED]
+def _failures(result: Result) -> Section | None:
+    failed = result.ended(SlotState.FAILED)
     if not failed:
         return None
     rows = []
@@ -376,12 +379,12 @@ def _failures(snapshot: StudySnapshot) -> Section | None:
     return Section(name="failures", title="Failures", note=note, parts=[table])
 
 
-def _excluded(snapshot: StudySnapshot) -> Section | None:
-    found = [slot for slot in snapshot.search if slot.state == SlotState.EXCLUDED]
+def _excluded(result: Result) -> Section | None:
+    found = [slot for slot in result.search if slot.state == SlotState.EXCLUDED]
     if not found:
         return None
     rows = [
-        [f"trial {s.number}", tables.score_cell(snapshot.spec, s), s.message or ""] for s in found
+        [f"trial {s.number}", tables.score_cell(result.spec, s), s.message or ""] for s in found
     ]
     note = Markup(
         "Results that were taken out of the search by hand, with <code>hpo exclude</code>."
@@ -390,9 +393,9 @@ def _excluded(snapshot: StudySnapshot) -> Section | None:
     return Section(name="excluded", title="Excluded", note=note, parts=[table])
 
 
-def _lineage(snapshot: StudySnapshot) -> Section:
-    rows: list[Sequence[str]] = [[code("spec hash"), code(snapshot.spec.hash)]]
-    rows += [[code(key), text] for key, text in lineage.summary(snapshot).items()]
+def _lineage(result: Result) -> Section:
+    rows: list[Sequence[str]] = [[code("spec hash"), code(result.spec.hash)]]
+    rows += [[code(key), text] for key, text in lineage.summary(result).items()]
     note = "What the trials ran on; in brackets how many of them, where they differ."
     table = Table(caption="Lineage", head=["", "value"], rows=rows, css="")
     return Section(name="lineage", title="Lineage", note=note, parts=[table])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup
 
-from hpo.study import score_text
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.views import formatting
 from hpo.views import verdict as views_verdict
 from hpo.views.terminal import tables
@@ -13,34 +12,34 @@ from hpo.views.terminal import tables
 ROWS = 5
 
 
-def html(snapshot: StudySnapshot) -> str:
+def html(result: Result) -> str:
     """Verdict, progress, what is to be known of both, and the best trials; every text escaped."""
-    spec = snapshot.spec
+    spec = result.spec
     head = Markup("<p><b>{}</b> ({}): {}</p>")
-    parts = [head.format(spec.name, snapshot.state, views_verdict.verdict(snapshot))]
-    named = snapshot.confirmed.source if snapshot.confirmed else None  # the verdict warns of it
-    lines = [views_verdict.progress(snapshot), *tables.warnings(snapshot, but=named)]
-    lines += [f"Edge: {text}." for text in views_verdict.edges(snapshot)]
+    parts = [head.format(spec.name, result.state, views_verdict.verdict(result))]
+    named = result.confirmed.source if result.confirmed else None  # the verdict warns of it
+    lines = [views_verdict.progress(result), *tables.warnings(result, but=named)]
+    lines += [f"Edge: {text}." for text in views_verdict.edges(result)]
     parts += [Markup("<p>{}</p>").format(line) for line in lines]
-    if spec.selects and snapshot.ranking:
-        parts.append(_table(snapshot))
+    if result.ranking:
+        parts.append(_table(result))
     return str(Markup("").join(parts))
 
 
-def _table(snapshot: StudySnapshot) -> Markup:
+def _table(result: Result) -> Markup:
     """The best trials, or the front, a row each; parameters with their units."""
-    spec, confirmed = snapshot.spec, {c.source: c for c in snapshot.confirmations if c.scores}
-    head = ["trial", "search score", *(["expected"] if snapshot.expected else [])]
+    spec, confirmed = result.spec, {c.source: c for c in result.confirmations if c.scores}
+    head = ["trial", "search score", *(["expected"] if result.snapshot.expected else [])]
     head += ["confirmed"] if confirmed else []
-    head += map(formatting.quantity_label, spec.costs)
+    head += map(formatting.quantity_label, result.costs)
     rows = []
-    for slot in snapshot.ranking[:ROWS]:
-        row = [str(slot.number), score_text.score_text(spec, slot.score or 0.0)]
-        if (known := snapshot.expected.get(slot.number)) is not None:
-            row.append(score_text.score_text(spec, known.mean, known.std))
+    for slot in result.ranking[:ROWS]:
+        row = [str(slot.number), formatting.score_text(spec, slot.score or 0.0)]
+        if (known := result.snapshot.expected.get(slot.number)) is not None:
+            row.append(formatting.score_text(spec, known.mean, known.std))
         if confirmed:
             item = confirmed.get(slot.number)
-            row.append(score_text.score_text(spec, item.mean, item.std) if item else "–")
+            row.append(formatting.score_text(spec, item.mean, item.std) if item else "–")
         row += map(formatting.value_text, slot.costs)
         values = (slot.params.get(name) for name in spec.parameters)
         row += ["–" if value is None else formatting.value_text(value) for value in values]

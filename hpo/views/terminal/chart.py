@@ -6,25 +6,22 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
 
-from hpo.study import score_text
 from hpo.study.endings import Ending, ending
-from hpo.study.snapshot import StudySnapshot, complete
+from hpo.study.result import Result, Search
+from hpo.study.snapshot import complete
 from hpo.study.spec import StudySpec
 from hpo.views import formatting
-from hpo.views.numbers.front import FrontChart, charts, view
 from hpo.views.numbers.scores import comparable
-from hpo.views.numbers.study_figure import chart as numbers
-from hpo.views.numbers.study_figure import stated
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _MARKS = "ox+*#@%&"
 _LABEL = 9
 
 
-def best_so_far(snapshot: StudySnapshot) -> list[tuple[int, float]]:
+def best_so_far(result: Result) -> list[tuple[int, float]]:
     """Trial number and incumbent's score, at every complete trial, by number."""
-    found = complete(snapshot.search)
-    better = max if snapshot.spec.maximize else min
+    found = complete(result.search)
+    better = max if result.spec.maximize else min
     best = accumulate((slot.score or 0.0 for slot in found), better)
     return [(slot.number, score) for slot, score in zip(found, best, strict=True)]
 
@@ -106,7 +103,7 @@ class _Canvas:
             label = ""
             if index % 3 == 0 or index == last:
                 score = self._high - index * (self._high - self._low) / last
-                label = score_text.score_text(spec, score)
+                label = formatting.score_text(spec, score)
             edge = "┤" if label else "│"
             found.append(f"{label:>{_LABEL}} {edge}{''.join(cells)}".rstrip())
         left, title, right = axis
@@ -122,7 +119,7 @@ class _Canvas:
         return [*found, f"{indent} {left}{title:^{middle}}{right}", f"{indent} {legend}".rstrip()]
 
 
-def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[str]:
+def chart(result: Result, *, width: int = 76, rows: int = 12) -> list[str]:
     """The trials, the best so far and the reported score, over the trial number.
 
     Of a study with costs, the score over each of them; of a sweep, its medians over what varies.
@@ -135,21 +132,17 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
         Lines of text; none as long as fewer than two trials are complete, or if ``width`` is
         too small. Of several costs, one plot below the other, the legend below the last.
     """
-    spec = snapshot.spec
-    if width < 30:
+    spec = result.spec
+    if width < 30 or type(result) is not Search:
         return []
-    if not spec.selects:
-        return _sweep(snapshot, width, rows)
-    if spec.costs:
-        return _fronts(snapshot, width, rows)
-    found = comparable(snapshot)
+    found = comparable(result)
     if len(found) < 2:
         return []
-    best = best_so_far(snapshot)  # none is complete at the start of a race
+    best = best_so_far(result)  # none is complete at the start of a race
     canvas = _Canvas(width, rows, *_range(spec, [slot.score or 0.0 for slot in found], best[:1]))
     if spec.reported is not None:
         canvas.rule(spec.reported.score)
-    last = max(slot.number for slot in snapshot.search)
+    last = max(slot.number for slot in result.search)
     place = _places(range(last + 1), canvas.columns)
     early = [slot for slot in found if ending(spec, slot)]
     whole = [slot for slot in found if not ending(spec, slot)]
@@ -162,66 +155,6 @@ def chart(snapshot: StudySnapshot, *, width: int = 76, rows: int = 12) -> list[s
     if text := formatting.reported_text(spec):
         legend += f"   ╌ {text}"
     return canvas.lines(spec, ("0", "trial", str(last)), legend)
-
-
-def _sweep(snapshot: StudySnapshot, width: int, rows: int) -> list[str]:
-    """The medians of a sweep over what varies, a mark per curve; see ``chart``."""
-    found = numbers(snapshot)
-    points = [point for group in found.groups for point in group.points] if found else []
-    if found is None or len(points) < 2:
-        return []
-    unit = score_text.shown(snapshot.spec, 1.0)
-    medians = [point.median / unit for point in points]
-    margin = 0.05 * (max(medians) - min(medians)) or 0.01
-    canvas = _Canvas(width, rows, min(medians) - margin, max(medians) + margin)
-    xs = [point.x for point in points]
-    place = _places(xs, canvas.columns)
-    for index, group in enumerate(found.groups):
-        for point in group.points:
-            mark = _MARKS[index % len(_MARKS)]
-            canvas.put(canvas.row(point.median / unit), place[point.x], mark)
-    first, last = (end(place, key=lambda x: place[x]) for end in (min, max))
-    left, right = (x if isinstance(x, str) else f"{x:.4g}" for x in (first, last))
-    marks = "   ".join(f"{_MARKS[i % len(_MARKS)]} {g.label}" for i, g in enumerate(found.groups))
-    ends, ticks = (left, found.x_label, right), _decades(xs, canvas.columns)
-    lines = canvas.lines(snapshot.spec, ends, f"medians:   {marks}", ticks)
-    references = [f"{' ' * _LABEL}  reference: {stated(one)}" for one in found.references]
-    return [*lines, *(formatting.cut(line, width) for line in references)]
-
-
-def _fronts(snapshot: StudySnapshot, width: int, rows: int) -> list[str]:
-    """A plot for each cost, with one legend."""
-    spec, found = snapshot.spec, charts(snapshot)
-    legend = "· trial   o front" + ("   ◆ confirmed" if found[0].confirmed else "")
-    if any(one.reported for one in found):
-        legend += f"   ✚ {formatting.reported_text(spec)}"
-    legends = [*[""] * (len(found) - 1), legend]
-    plots = (_front(spec, *one, width, rows) for one in zip(found, legends, strict=True))
-    return [line for plot in plots for line in plot]
-
-
-def _front(spec: StudySpec, found: FrontChart, legend: str, width: int, rows: int) -> list[str]:
-    """The score over a cost: trials, the front, what was confirmed, what is reported."""
-    if len(found.trials) + len(found.front) < 2:
-        return []
-    low, high = view(found)
-    unit = score_text.shown(spec, 1.0)
-    canvas = _Canvas(width, rows, low / unit, high / unit)
-    reported = {"+": found.reported_here, "✚": found.reported}
-    held_against = {mark: spot for mark, spot in reported.items() if spot}
-    spots = (*found.trials, *found.front, *found.confirmed, *held_against.values())
-    costs = [spot.cost for spot in spots]
-    place = _places(costs, canvas.columns)
-    if found.reported_score is not None:
-        canvas.rule(found.reported_score[0] / unit)
-    for mark, some in (("·", found.trials), ("o", found.front), ("◆", found.confirmed)):
-        for spot in some:
-            if low <= spot.score <= high:
-                canvas.put(canvas.row(spot.score / unit), place[spot.cost], mark)
-    for mark, spot in held_against.items():
-        canvas.put(canvas.row(spot.score / unit), place[spot.cost], mark)
-    ends = (formatting.amount(min(costs)), found.x_label, formatting.amount(max(costs)))
-    return canvas.lines(spec, ends, legend, _decades(costs, canvas.columns))
 
 
 def _places(xs: Sequence[float | str], columns: int) -> dict[float | str, int]:

@@ -8,14 +8,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hpo.study import caveats, edges, effort
-from hpo.study.snapshot import StudySnapshot, WorkerInfo
+from hpo.study.result import Result, Sweep, state_name
+from hpo.study.snapshot import WorkerInfo
 from hpo.study.trials import SlotState, Trial
-from hpo.views import formatting, verdict
+from hpo.views import caveats, formatting, verdict
 from hpo.views.numbers import study_figure
 from hpo.views.terminal import chart, tables
 from hpo.views.terminal.cell import Cell
-from hpo.views.terminal.progress import Tracker, View, confirmations_wanted, left_text, settled
+from hpo.views.terminal.progress import Tracker, View, left_text, settled
 
 _COLOURS = {
     SlotState.COMPLETE: "green",
@@ -38,7 +38,7 @@ class LiveView(View):
 
     def __init__(
         self,
-        first: StudySnapshot,
+        first: Result,
         *,
         storage: str,
         console: Console,
@@ -56,9 +56,9 @@ class LiveView(View):
         self._live.start()
         self.update(first)
 
-    def update(self, snapshot: StudySnapshot) -> None:
+    def update(self, result: Result) -> None:
         """Redraw."""
-        self._snapshot = snapshot
+        self._snapshot = result
         self._draw()
 
     def note(self, text: str) -> None:
@@ -83,7 +83,7 @@ class LiveView(View):
 
 
 def screen(
-    snapshot: StudySnapshot,
+    result: Result,
     *,
     storage: str,
     notes: list[str],
@@ -92,34 +92,34 @@ def screen(
     height: int,
 ) -> RenderableType:
     """The whole view for one moment, for a terminal of ``width`` by ``height`` characters."""
-    spec, last, width = snapshot.spec, settled(snapshot)[-5:], max(1, width - _ECHO)
+    spec, last, width = result.spec, settled(result)[-5:], max(1, width - _ECHO)
     title = Text.assemble((spec.name, "bold"), f"  {spec.objective}  ", (storage, "dim"))
-    parts: list[Text | Table] = [title, bar(snapshot, width), counts(snapshot, seconds_left)]
-    if snapshot.confirm:
-        parts.append(confirming(snapshot))
-    if warning := of_the_step(snapshot):
+    parts: list[Text | Table] = [title, bar(result, width), counts(result, seconds_left)]
+    if result.confirm:
+        parts.append(confirming(result))
+    if warning := of_the_step(result):
         parts.append(Text(warning, "yellow"))
-    remarks = [*edge_lines(snapshot), *verdict.remarks(snapshot)]
+    remarks = [*edge_lines(result), *verdict.remarks(result)]
     parts += [Text(line, "yellow") for line in remarks]
     room = height - _FIXED_LINES - len(notes) - bool(warning) - len(remarks)
-    alive = snapshot.helpers
-    drawn = chart_lines(snapshot, width, room - len(last) - len(alive) - 2)
+    alive = result.snapshot.helpers
+    drawn = chart_lines(result, width, room - len(last) - len(alive) - 2)
     room -= len(drawn)
-    if not spec.selects:
-        lines = curve_lines(snapshot, width)[: max(1, room // 2)]
+    if isinstance(result, Sweep):
+        lines = curve_lines(result, width)[: max(1, room // 2)]
         room -= len(lines) - 2
         parts += lines
     else:
-        parts.append(best_line(snapshot))
-        curve = [score for _, score in chart.best_so_far(snapshot)]
+        parts.append(best_line(result))
+        curve = [score for _, score in chart.best_so_far(result)]
         if len(curve) > 1 and room > 0 and not drawn:
             spark = chart.sparkline(curve, min(60, width - 14))
             parts.append(Text(f"best so far {spark}", "dim"))
     parts += drawn
     if room > 2:
-        parts.append(worker_table(snapshot, alive, max(1, min(len(alive), room - 2 - len(last)))))
+        parts.append(worker_table(result, alive, max(1, min(len(alive), room - 2 - len(last)))))
     if last and room > 4:
-        parts.append(trial_table(snapshot, last[-max(1, room - 2 - len(alive)) :]))
+        parts.append(trial_table(result, last[-max(1, room - 2 - len(alive)) :]))
     parts += [Text(text, "yellow") for text in notes]
     for part in parts:
         if isinstance(part, Text):
@@ -127,93 +127,94 @@ def screen(
     return Constrain(Group(*parts), width)
 
 
-def chart_lines(snapshot: StudySnapshot, width: int, room: int) -> list[Text]:
-    """The chart, of a front one for each cost, between two empty lines, if there is the room."""
-    rows = min(_CHART_ROWS[1], (room - 2) // max(1, len(snapshot.spec.costs)) - 4)
+def chart_lines(result: Result, width: int, room: int) -> list[Text]:
+    """The chart between two empty lines, if there is the room."""
+    rows = min(_CHART_ROWS[1], room - 6)
     lines = (
-        chart.chart(snapshot, width=min(width - 1, 100), rows=rows)
+        chart.chart(result, width=min(width - 1, 100), rows=rows)
         if (rows >= _CHART_ROWS[0])
         else []
     )
     return [Text(line) for line in ("", *lines, "")] if lines else []
 
 
-def bar(snapshot: StudySnapshot, width: int) -> Text:
+def bar(result: Result, width: int) -> Text:
     """The budget as a bar: complete, early ended, failed and running trials in their colours."""
-    total = snapshot.trials
-    numbers = f" {snapshot.settled}/{total}"
+    total = result.progress.trials
+    numbers = f" {result.progress.settled}/{total}"
     cells = max(5, min(60, width - len(numbers) - 1))
     text = Text()
     done = drawn = 0
     for state, colour in _COLOURS.items():
-        done += snapshot.count(state)
+        done += sum(trial.state == state for trial in result.search)
         upto = min(cells, round(cells * done / total))
         text.append(("░" if state == SlotState.RUNNING else "█") * (upto - drawn), colour)
         drawn = upto
     return text.append("·" * (cells - drawn), "dim").append(numbers)
 
 
-def counts(snapshot: StudySnapshot, seconds_left: float | None) -> Text:
+def counts(result: Result, seconds_left: float | None) -> Text:
     """How many trials are in which state, and the time left."""
     text = Text()
-    for state, colour in _COLOURS.items():
-        for words in verdict.counted(snapshot, state):
-            text.append(words, colour).append("  ")
-    text.append(f"{effort.of_search(snapshot):,} epochs", "dim").append("  ")
-    return text.append(left_text(snapshot, seconds_left), "dim")
+    for key, n in result.progress.ended.items():
+        text.append(verdict.counted(key, n), _COLOURS[key[0]]).append("  ")
+    if running := sum(trial.state == SlotState.RUNNING for trial in result.search):
+        text.append(f"{running:,} running", _COLOURS[SlotState.RUNNING]).append("  ")
+    text.append(f"{result.progress.epochs:,} epochs", "dim").append("  ")
+    return text.append(left_text(result, seconds_left), "dim")
 
 
-def confirming(snapshot: StudySnapshot) -> Text:
+def confirming(result: Result) -> Text:
     """Progress of the confirmation."""
-    done = sum(slot.state != SlotState.RUNNING for slot in snapshot.confirm)
-    text = Text(f"confirming {done}/{confirmations_wanted(snapshot)}")
-    first = snapshot.confirmed
+    done = sum(trial.state != SlotState.RUNNING for trial in result.confirm)
+    text = Text(f"confirming {done}/{result.wanted}")
+    first = result.confirmed
     if first is not None:
-        mean = formatting.point_text(snapshot.spec, first.mean, first.std, first.costs)
+        mean = formatting.point_text(result.spec, first.mean, first.std, first.costs)
         text.append(f"  trial {first.source}: {mean} on {len(first.scores)} fresh seeds")
-        beside = caveats.beside(snapshot.spec, first), *caveats.assured(snapshot.spec, first)
+        beside = caveats.beside(result.spec, first), *caveats.assured(result.spec, first)
         text.append("".join(f", {said}" for said in beside if said))
     return text
 
 
-def of_the_step(snapshot: StudySnapshot) -> str:
+def of_the_step(result: Result) -> str:
     """Why what is confirmed, or measured by a sweep, may be none of the device; mostly empty."""
-    named = snapshot.confirmed
-    return caveats.remark(snapshot.spec, named) if named else caveats.sweep_warning(snapshot)
+    named = result.confirmed
+    return caveats.remark(result.spec, named) if named else caveats.sweep_warning(result)
 
 
-def edge_lines(snapshot: StudySnapshot) -> list[str]:
+def edge_lines(result: Result) -> list[str]:
     """A short line for each bound of the space at which the best trials lie, two at most."""
     return [
         f"edge  {edge.parameter}: {edge.trials} of the best {edge.of} trials lie at "
         f"{edge.bound} = {formatting.value_text(edge.value)}; wider: {edge.bound} = "
         f"{formatting.value_text(edge.widen)}"
-        for edge in edges.edges(snapshot)[:2]
+        for edge in result.edges[:2]
     ]
 
 
-def best_line(snapshot: StudySnapshot) -> Text:
+def best_line(result: Result) -> Text:
     """The incumbent held against the reported score."""
-    spec, best = snapshot.spec, snapshot.best
-    claimed = None if best is None else snapshot.claimed(best)
+    spec, best = result.spec, result.best
+    claimed = None if best is None else result.claimed(best)
     if best is None or claimed is None:
         return Text(f"no complete trial yet  {formatting.reported_text(spec)}".rstrip(), "dim")
     text = Text.assemble(
-        f"{verdict.named(snapshot)} ",
+        f"{verdict.named(result)} ",
         (formatting.point_text(spec, claimed, None, best.costs), "bold green"),
-        f" (trial {best.number}{verdict.scored(snapshot, best)})",
+        f" (trial {best.number}{verdict.scored(result, best)})",
     )
     if spec.reported is not None:
         text.append(f"  {verdict.gap_text(spec, claimed)} ({spec.reported.source})")
     return text
 
 
-def curve_lines(snapshot: StudySnapshot, width: int) -> list[Text]:
+def curve_lines(result: Sweep, width: int) -> list[Text]:
     """Every curve of a sweep: how many of its points there are, and their medians."""
-    found = study_figure.chart(snapshot)
+    found = study_figure.chart(result)
     groups = {group.label: group for group in found.groups} if found else {}
     lines = []
-    for curve in snapshot.spec.sweep.curves if snapshot.spec.sweep else ():
+    for curve in result.spec.sweep.curves if result.spec.sweep else ():
         points = groups[curve.label].points if curve.label in groups else ()
         text = Text.assemble((curve.label, "bold"), f"  {len(points)}/{curve.size} points")
         if points:
@@ -224,7 +225,7 @@ def curve_lines(snapshot: StudySnapshot, width: int) -> list[Text]:
     return lines
 
 
-def worker_table(snapshot: StudySnapshot, alive: list[WorkerInfo], rows: int) -> Table:
+def worker_table(result: Result, alive: list[WorkerInfo], rows: int) -> Table:
     """Who works, on what, and how long it has been silent."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", expand=True)
     table.add_column("worker", no_wrap=True, overflow="ellipsis", ratio=2)
@@ -239,7 +240,7 @@ def worker_table(snapshot: StudySnapshot, alive: list[WorkerInfo], rows: int) ->
     return table
 
 
-def trial_table(snapshot: StudySnapshot, last: list[Trial]) -> Table:
+def trial_table(result: Result, last: list[Trial]) -> Table:
     """The trials that were settled last."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     table.add_column("settled", no_wrap=True)
@@ -247,13 +248,13 @@ def trial_table(snapshot: StudySnapshot, last: list[Trial]) -> Table:
     table.add_column("score", no_wrap=True, justify="right")
     table.add_column("parameters")  # the one to be cut: those with no_wrap keep their width
     for slot in last:
-        what = tables.params_text(slot.params, snapshot.spec)
+        what = tables.params_text(slot.params, result.spec)
         if slot.state == SlotState.FAILED:
             what = formatting.last_line(slot.message)
         table.add_row(
-            Text(tables.slot_name(snapshot, slot)),
-            Text(formatting.state_text(snapshot.spec, slot), _COLOURS[slot.state]),
-            Text(tables.score_cell(snapshot.spec, slot)),
+            Text(tables.slot_name(result, slot)),
+            Text(state_name(result.spec, slot), _COLOURS[slot.state]),
+            Text(tables.score_cell(result.spec, slot)),
             Text(what, no_wrap=True, overflow="ellipsis"),
         )
     return table

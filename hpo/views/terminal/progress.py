@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from hpo.study import endings
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result, state_name
 from hpo.study.trials import Phase, SlotState, Trial
 from hpo.views import formatting, json_records, verdict
 from hpo.views.terminal import tables
@@ -19,32 +19,32 @@ QUIET_S = 60.0
 
 
 class Tracker:
-    """Tells what is new in each snapshot, and how long the rest will take."""
+    """Tells what is new in each result, and how long the rest will take."""
 
-    def __init__(self, first: StudySnapshot) -> None:
-        """What is settled in the first snapshot is no news."""
+    def __init__(self, first: Result) -> None:
+        """What is settled in the first result is no news."""
         self._seen = {_key(slot) for slot in settled(first)}
-        self._began, self._before = first.now, first.settled
+        self._began, self._before = first.snapshot.now, first.progress.settled
 
-    def news(self, snapshot: StudySnapshot) -> list[Trial]:
+    def news(self, result: Result) -> list[Trial]:
         """Slots that were settled since the last call, in that order."""
-        new = [slot for slot in settled(snapshot) if _key(slot) not in self._seen]
+        new = [slot for slot in settled(result) if _key(slot) not in self._seen]
         self._seen |= {_key(slot) for slot in new}
         return new
 
-    def seconds_left(self, snapshot: StudySnapshot) -> float | None:
+    def seconds_left(self, result: Result) -> float | None:
         """Until the search is settled, at the rate of this launch; None while that says little."""
-        done = snapshot.settled - self._before
-        elapsed = (snapshot.now - self._began).total_seconds()
+        done = result.progress.settled - self._before
+        elapsed = (result.snapshot.now - self._began).total_seconds()
         if done < 3 or elapsed <= 0:
             return None
-        return (snapshot.trials - snapshot.settled) * elapsed / done
+        return (result.progress.trials - result.progress.settled) * elapsed / done
 
 
-def settled(snapshot: StudySnapshot) -> list[Trial]:
+def settled(result: Result) -> list[Trial]:
     """Slots of search and confirmation that are settled, in the order in which they were."""
-    found = [s for s in (*snapshot.search, *snapshot.confirm) if s.state != SlotState.RUNNING]
-    return sorted(found, key=lambda slot: (slot.settled_at or snapshot.now, _key(slot)))
+    found = [s for s in result.every if s.state != SlotState.RUNNING]
+    return sorted(found, key=lambda slot: (slot.settled_at or result.snapshot.now, _key(slot)))
 
 
 def _key(slot: Trial) -> tuple[Phase, int]:
@@ -55,7 +55,7 @@ class View(ABC):
     """Shows a study while it runs; ``close`` before anything else is printed."""
 
     @abstractmethod
-    def update(self, snapshot: StudySnapshot) -> None:
+    def update(self, result: Result) -> None:
         """Show the study as it is now; called a few times per second."""
 
     @abstractmethod
@@ -71,7 +71,7 @@ class PlainView(View):
 
     def __init__(
         self,
-        first: StudySnapshot,
+        first: Result,
         *,
         say: Callable[[str], None] = lambda line: print(line, flush=True),
         clock: Callable[[], float] = time.monotonic,
@@ -82,16 +82,16 @@ class PlainView(View):
         self._last_s = clock()
         self._say(f"{first.spec.name}: {verdict.progress(first)}")
 
-    def update(self, snapshot: StudySnapshot) -> None:
+    def update(self, result: Result) -> None:
         """Print what is new."""
-        news = self._tracker.news(snapshot)
-        counts = Counter(slot.phase for slot in settled(snapshot))
+        news = self._tracker.news(result)
+        counts = Counter(slot.phase for slot in settled(result))
         counts.subtract(slot.phase for slot in news)
         for slot in news:
             counts[slot.phase] += 1
-            self.note(settled_line(snapshot, slot, counts[slot.phase]))
+            self.note(settled_line(result, slot, counts[slot.phase]))
         if self._clock() - self._last_s >= QUIET_S:
-            self.note(waiting_line(snapshot, self._tracker.seconds_left(snapshot)))
+            self.note(waiting_line(result, self._tracker.seconds_left(result)))
 
     def note(self, text: str) -> None:
         """Print a line."""
@@ -102,19 +102,19 @@ class PlainView(View):
 class JsonView(View):
     """One JSON object per settled slot on stdout; notes go to stderr."""
 
-    def __init__(self, first: StudySnapshot) -> None:
+    def __init__(self, first: Result) -> None:
         """Nothing is printed for what is settled already."""
         self._tracker = Tracker(first)
 
-    def update(self, snapshot: StudySnapshot) -> None:
+    def update(self, result: Result) -> None:
         """Print what is new."""
-        for slot in self._tracker.news(snapshot):
+        for slot in self._tracker.news(result):
             event = "trial" if slot.phase == Phase.SEARCH else "confirmation"
-            best = snapshot.claimed(snapshot.best) if snapshot.best else None
-            counts = {"settled": snapshot.settled, "trials": snapshot.trials}
+            best = result.claimed(result.best) if result.best else None
+            counts = {"settled": result.progress.settled, "trials": result.progress.trials}
             record = {
                 "event": event,
-                **json_records.trial(snapshot.spec, slot),
+                **json_records.trial(result.spec, slot),
                 **counts,
                 "best": best,
             }
@@ -125,18 +125,18 @@ class JsonView(View):
         print(text, file=sys.stderr, flush=True)
 
 
-def settled_line(snapshot: StudySnapshot, slot: Trial, count: int) -> str:
+def settled_line(result: Result, slot: Trial, count: int) -> str:
     """``[13/60] trial 12 complete 93.4 % (best 94.1 % #7) tau_ns=2.3 …``.
 
     What a trial reached that was ended early is not put beside the best:
     ``[14/60] trial 13 curve cut short: 51.3 % after 5 of 60 epochs tau_ns=1.4 …``.
     """
-    spec, best = snapshot.spec, snapshot.best
-    name = tables.slot_name(snapshot, slot)
+    spec, best = result.spec, result.best
+    name = tables.slot_name(result, slot)
     if slot.phase == Phase.CONFIRM:
-        head = f"[confirmation {count}/{confirmations_wanted(snapshot)}] {name}"
+        head = f"[confirmation {count}/{result.wanted}] {name}"
     else:
-        head = f"[{count}/{snapshot.trials}] {name} {formatting.state_text(spec, slot)}"
+        head = f"[{count}/{result.progress.trials}] {name} {state_name(spec, slot)}"
     if slot.state == SlotState.FAILED:
         return f"{head}: {formatting.last_line(slot.message)}"
     if slot.phase == Phase.CONFIRM:
@@ -145,39 +145,31 @@ def settled_line(snapshot: StudySnapshot, slot: Trial, count: int) -> str:
     if endings.ending(spec, slot) is not None:
         return f"{head}: {tables.score_cell(spec, slot)} {params}"
     head += f" {tables.score_cell(spec, slot)}" if slot.score is not None else ""
-    claimed = None if best is None else snapshot.claimed(best)
+    claimed = None if best is None else result.claimed(best)
     if best is not None and claimed is not None:
         shown = formatting.point_text(spec, claimed, None, best.costs)
-        head += f" ({verdict.named(snapshot)} {shown} #{best.number})"
+        head += f" ({verdict.named(result)} {shown} #{best.number})"
     return f"{head} {params}"
 
 
-def confirmations_wanted(snapshot: StudySnapshot) -> int:
-    """How many confirmation trainings there will be, by what is known now."""
-    confirm = snapshot.spec.confirm
-    if confirm is None:
-        return 0
-    return min(confirm.top, len(snapshot.ranking)) * confirm.members
-
-
-def waiting_line(snapshot: StudySnapshot, seconds_left: float | None) -> str:
+def waiting_line(result: Result, seconds_left: float | None) -> str:
     """That the launch is alive, and what it waits for."""
-    alive = snapshot.helpers
-    left = left_text(snapshot, seconds_left)
+    alive = result.snapshot.helpers
+    left = left_text(result, seconds_left)
     if not alive:
-        return f"waiting: {verdict.progress(snapshot)}; no worker serves this study"
+        return f"waiting: {verdict.progress(result)}; no worker serves this study"
     silent = min(worker.seconds_silent for worker in alive)
     return (
-        f"waiting: {verdict.progress(snapshot)}; {len(alive)} workers alive, last heard of "
+        f"waiting: {verdict.progress(result)}; {len(alive)} workers alive, last heard of "
         f"{silent:.0f} s ago" + (f"; {left}" if left else "")
     )
 
 
-def left_text(snapshot: StudySnapshot, seconds_left: float | None) -> str:
+def left_text(result: Result, seconds_left: float | None) -> str:
     """``about 12 min 05 s left for the search``; an honest word while that is unknown."""
-    if snapshot.settled >= snapshot.trials:
+    if result.progress.settled >= result.progress.trials:
         return ""
     if seconds_left is None:
         return "estimating the time left…"
-    what = "search" if snapshot.spec.sweep is None else "sweep"
+    what = "sweep" if result.spec.aim == "sweep" else "search"
     return f"about {formatting.duration_text(seconds_left)} left for the {what}"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from hpo.study import caveats
-from hpo.study.snapshot import StudySnapshot, StudyState, WorkerInfo, WorkerState
+from hpo.study.result import Result
+from hpo.study.snapshot import StudyState, WorkerInfo, WorkerState
 from hpo.study.summary import Event, StudySummary
-from hpo.views import formatting, verdict
+from hpo.views import caveats, formatting, verdict
 from hpo.views.terminal import tables
 
 FINISHED = 10
@@ -88,22 +88,22 @@ def _score(study: StudySummary) -> tuple[str, str]:
     return f"{score} in the search", verdict.gap_text(study.spec, best, "")
 
 
-def gap(snapshot: StudySnapshot) -> str:
+def gap(result: Result) -> str:
     """How far a study is from the reported optimum, in one sentence; empty without one."""
-    spec, best = snapshot.spec, snapshot.best
-    if spec.reported is None or not spec.selects:
+    spec, best = result.spec, result.best
+    if spec.reported is None or not result.selects:
         return ""
-    confirmed = snapshot.confirmed
+    confirmed = result.confirmed
     if confirmed is not None:
         return f"the confirmed score is {verdict.gap_text(spec, confirmed.mean)}"
-    claimed = None if best is None else snapshot.claimed(best)
+    claimed = None if best is None else result.claimed(best)
     if claimed is None:
         return f"no score yet to hold against the reported {formatting.reported_number(spec)}"
-    expected = "score that is expected of the best trial" if snapshot.expected else ""
+    expected = "score that is expected of the best trial" if result.snapshot.expected else ""
     what = (
         expected or "best search score"
-        if not spec.costs
-        else f"search score ({verdict.named(snapshot)})"
+        if not result.costs
+        else f"search score ({verdict.named(result)})"
     )
     return f"the {what} is {verdict.gap_text(spec, claimed)}"
 

@@ -6,16 +6,15 @@ import shlex
 import statistics
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
-from hpo.study import caveats, score_text
-from hpo.study.snapshot import StudySnapshot, StudyState, told
+from hpo.study.result import Front, Result, Sweep, told_costs
+from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import MAX_LOSSES, SlotState, Trial
 from hpo.study.trials import slot_name as slot_text
-from hpo.views import formatting
+from hpo.views import caveats, formatting
 from hpo.views import verdict as views_verdict
 from hpo.views.terminal import chart
 
@@ -109,39 +108,39 @@ def score_cell(spec: StudySpec, slot: Trial) -> str:
     text = formatting.partial_text(spec, slot, slot.score)
     if not slot.checked:
         return text
-    return f"{text}, {score_text.score_text(spec, statistics.fmean(slot.claimed))} solved"
+    return f"{text}, {formatting.score_text(spec, statistics.fmean(slot.claimed))} solved"
 
 
-def warnings(snapshot: StudySnapshot, *, but: int | None = None) -> list[str]:
+def warnings(result: Result, *, but: int | None = None) -> list[str]:
     """A line for each confirmed trial, but for one, whose result may not be one of the device.
 
     Of a study that selects nothing, one for all its points.
     """
-    if not snapshot.spec.selects:
-        return [text] if (text := caveats.sweep_warning(snapshot)) else []
-    found = [c for c in snapshot.confirmations if c.scores and c.source != but]
-    texts = [(c.source, caveats.warning(snapshot.spec, c)) for c in found]
+    if isinstance(result, Sweep):
+        return [text] if (text := caveats.sweep_warning(result)) else []
+    found = [c for c in result.confirmations if c.scores and c.source != but]
+    texts = [(c.source, caveats.warning(result.spec, c)) for c in found]
     return [f"trial {source}: {text}" for source, text in texts if text]
 
 
-def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
+def best_table(result: Result, top: int) -> list[str]:
     """The best configurations, a column each, beside the reported one; a row per parameter."""
-    spec, ranking = snapshot.spec, _first(snapshot, top)
-    confirmed = {item.source: item for item in snapshot.confirmations if item.scores}
+    spec, ranking = result.spec, _first(result, top)
+    confirmed = {item.source: item for item in result.confirmations if item.scores}
     reported = spec.reported
     rows = [["", *(f"trial {slot.number}" for slot in ranking)]]
     rows.append(["search score", *(score_cell(spec, slot) for slot in ranking)])
-    if snapshot.expected:
-        known = [snapshot.expected[slot.number] for slot in ranking]
-        rows.append(["  expected", *(score_text.score_text(spec, e.mean, e.std) for e in known)])
+    if result.snapshot.expected:
+        known = [result.snapshot.expected[slot.number] for slot in ranking]
+        rows.append(["  expected", *(formatting.score_text(spec, e.mean, e.std) for e in known)])
     if confirmed:
         found = [confirmed.get(slot.number) for slot in ranking]
-        cells = ["–" if c is None else score_text.score_text(spec, c.mean, c.std) for c in found]
+        cells = ["–" if c is None else formatting.score_text(spec, c.mean, c.std) for c in found]
         rows.append(["confirmed", *cells])
         more = caveats.cells(spec, found)
         rows += [[f"  {name}", *(cell[name] for cell in more)] for name in more[0]]
         rows.append(["  fresh seeds", *("–" if c is None else str(len(c.scores)) for c in found)])
-        for name in spec.objective_impl.costs if spec.costs else ():
+        for name in spec.objective_impl.costs if result.costs else ():
             costs = [None if c is None else c.told.get(name) for c in found]
             rows.append([f"  {formatting.quantity_label(name)}", *map(_cost_cell, costs)])
     for name in spec.parameters:
@@ -159,12 +158,12 @@ def best_table(snapshot: StudySnapshot, top: int) -> list[str]:
     return columns(rows, right=range(1, len(rows[0])))
 
 
-def _first(snapshot: StudySnapshot, top: int) -> list[Trial]:
+def _first(result: Result, top: int) -> list[Trial]:
     """So many of the ranking; with costs, the trial that the study is named by is the first."""
-    best = snapshot.best
-    if not snapshot.spec.costs or best is None:
-        return snapshot.ranking[:top]
-    return [best, *(slot for slot in snapshot.ranking if slot.number != best.number)][:top]
+    best = result.best
+    if not isinstance(result, Front) or best is None:
+        return list(result.ranking[:top])
+    return [best, *(slot for slot in result.ranking if slot.number != best.number)][:top]
 
 
 def _cost_cell(value: float | None) -> str:
@@ -178,30 +177,30 @@ def _reported_cost(spec: StudySpec, name: str) -> str:
     return _cost_cell(published) + ("" if here is None else f" (here {_cost_cell(here)})")
 
 
-def front_table(snapshot: StudySnapshot) -> list[str]:
+def front_table(result: Result) -> list[str]:
     """The confirmed points of a front, cheapest first; before there are any, the search's front.
 
     A row each: trial, every cost that the objective tells, search score, confirmed mean and
     deviation with the number of fresh seeds; the reported one at the end.
     """
-    spec = snapshot.spec
-    confirmed = {item.source: item for item in snapshot.confirmations if item.scores}
-    slots = [s for s in snapshot.front if s.number in confirmed] or snapshot.front
-    if not spec.costs or not slots:
+    spec = result.spec
+    confirmed = {item.source: item for item in result.confirmations if item.scores}
+    slots = [s for s in result.front if s.number in confirmed] or [*result.front]
+    if not slots:
         return []
-    names = list(dict.fromkeys((*spec.costs, *spec.objective_impl.costs)))
+    names = list(dict.fromkeys((*result.costs, *spec.objective_impl.costs)))
     head = ["trial", *map(formatting.quantity_label, names), "search score"]
     checked = any(item.checked for item in confirmed.values())
     beside = [caveats.AT_STEP] if checked else []
     rows = [[*head, *([*beside, "confirmed", "n"] if confirmed else [])]]
     for slot in slots:
         item = confirmed.get(slot.number)
-        costs = item.told if item else told(spec, slot)
+        costs = item.told if item else told_costs(spec, slot)
         row = [str(slot.number), *(_cost_cell(costs.get(name)) for name in names)]
-        row.append(score_text.score_text(spec, slot.score or 0.0))
+        row.append(formatting.score_text(spec, slot.score or 0.0))
         if item is not None:
             row += [caveats.step_cell(spec, item)] if checked else []
-            row += [score_text.score_text(spec, item.mean, item.std), str(len(item.scores))]
+            row += [formatting.score_text(spec, item.mean, item.std), str(len(item.scores))]
         rows.append(row)
     reported = spec.reported
     if reported is not None:
@@ -212,62 +211,62 @@ def front_table(snapshot: StudySnapshot) -> list[str]:
     return columns(rows, right=range(1, len(rows[0])))
 
 
-def failures(snapshot: StudySnapshot, storage: str = "") -> list[str]:
+def failures(result: Result, storage: str = "") -> list[str]:
     """A line about each of the last failed and excluded slots, and how to run them again."""
-    name = shlex.quote(snapshot.spec.name)
+    name = shlex.quote(result.spec.name)
     lines = []
     for state in (SlotState.FAILED, SlotState.EXCLUDED):
-        found = [s for s in (*snapshot.search, *snapshot.confirm) if s.state == state]
+        found = result.ended(state)
         if found:
             lines.append(f"{len(found)} {state}; the last:")
             lines += [
-                f"  {slot_name(snapshot, s)}: {formatting.last_line(s.message)}" for s in found[-3:]
+                f"  {slot_name(result, s)}: {formatting.last_line(s.message)}" for s in found[-3:]
             ]
         if found and state == SlotState.FAILED:
             trial = found[-1].number if found[-1].source is None else found[-1].source
             one = f" --trial {trial}" if len(found) == 1 else ""
             lines.append(f"  once the cause is mended: hpo retry {name}{one}{storage}")
     return lines + [
-        f"{slot_name(snapshot, slot)} has lost {slot.losses} workers so far; if it is what kills "
+        f"{slot_name(result, slot)} has lost {slot.losses} workers so far; if it is what kills "
         f"them, set it aside: hpo exclude {name} --trial {slot.number}{storage}"
-        for slot in snapshot.search
+        for slot in result.search
         if slot.state == SlotState.RUNNING and slot.losses >= MAX_LOSSES
     ]
 
 
-def slot_name(snapshot: StudySnapshot, slot: Trial) -> str:
+def slot_name(result: Result, slot: Trial) -> str:
     """``trial 12``, or ``trial 7, fresh seed 3 of 10``."""
-    confirm = snapshot.spec.confirm
+    confirm = result.spec.confirm
     return slot_text(slot.number, slot.source, confirm.members if confirm else None)
 
 
-def verdict(snapshot: StudySnapshot) -> str:
+def verdict(result: Result) -> str:
     """The verdict in one line: of a failure's reason, with its traceback, the first and last."""
-    reason = views_verdict.reason_line(snapshot)
-    return views_verdict.verdict(replace(snapshot, reason=reason or None))
+    reason = views_verdict.reason_line(result)
+    return views_verdict.verdict(result, reason)
 
 
-def edge_lines(snapshot: StudySnapshot) -> list[str]:
+def edge_lines(result: Result) -> list[str]:
     """A line for each bound of the space at which the best trials lie; see ``study.edges``."""
-    return [f"edge  {text}" for text in views_verdict.edges(snapshot)]
+    return [f"edge  {text}" for text in views_verdict.edges(result)]
 
 
-def next_step(snapshot: StudySnapshot, storage: str = "") -> str:
+def next_step(result: Result, storage: str = "") -> str:
     """What to do about a study that is not done; empty if there is nothing to do.
 
     ``storage`` holds the options that lead the commands to the same database, mostly none.
     """
-    name = shlex.quote(snapshot.spec.name)
-    if snapshot.state == StudyState.FAILED:
-        stuck = [s for s in (*snapshot.search, *snapshot.confirm) if s.is_stuck]
-        if stuck:
-            trial = stuck[0].number if stuck[0].source is None else stuck[0].source
+    name = shlex.quote(result.spec.name)
+    if result.state == StudyState.FAILED:
+        if result.stuck:
+            first = result.stuck[0]
+            trial = first.number if first.source is None else first.source
             return (
                 f"look at the worker's log, mend the cause and go on with `hpo resume {name}"
                 f"{storage}`, or set the trial aside first: `hpo exclude {name} --trial {trial}"
                 f"{storage}`"
             )
-        if not any(s.state == SlotState.FAILED for s in (*snapshot.search, *snapshot.confirm)):
+        if not result.ended(SlotState.FAILED):
             return f"`hpo resume {name}{storage}`"
         return (
             f"see the errors with `hpo trials {name}{storage} --state failed`; mend the cause and "
@@ -275,9 +274,9 @@ def next_step(snapshot: StudySnapshot, storage: str = "") -> str:
             f"with `hpo resume {name}{storage}`; a changed study file needs another name: "
             f"`hpo launch --study FILE{storage} --name NEW`"
         )
-    if snapshot.state == StudyState.STOPPED:
+    if result.state == StudyState.STOPPED:
         return f"`hpo resume {name}{storage}`"
-    if snapshot.state == StudyState.OPEN and not snapshot.helpers:
+    if result.state == StudyState.OPEN and not result.snapshot.helpers:
         # a launch needs the study's file, which an import or another directory does not have
         return (
             f"no worker serves this study; start some with `hpo worker --study {name}{storage}`, "
@@ -286,7 +285,7 @@ def next_step(snapshot: StudySnapshot, storage: str = "") -> str:
     return ""
 
 
-def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: int) -> list[str]:
+def result(result: Result, *, report: str | None, storage: str, width: int) -> list[str]:
     """The whole result as lines: chart, verdict, best beside reported, report, next commands.
 
     Args:
@@ -294,20 +293,20 @@ def result(snapshot: StudySnapshot, *, report: str | None, storage: str, width: 
         storage: options that lead the next commands to the same database, mostly empty.
         width: characters per line of the chart.
     """
-    name = shlex.quote(snapshot.spec.name)
-    lines = [*chart.chart(snapshot, width=min(width - 1, 100)), ""]
-    lines += [f"{snapshot.spec.name}: {verdict(snapshot)}", views_verdict.progress(snapshot)]
-    lines += [*edge_lines(snapshot), *failures(snapshot, storage)]
-    if front := front_table(snapshot):
+    name = shlex.quote(result.spec.name)
+    lines = [*chart.chart(result, width=min(width - 1, 100)), ""]
+    lines += [f"{result.spec.name}: {verdict(result)}", views_verdict.progress(result)]
+    lines += [*edge_lines(result), *failures(result, storage)]
+    if front := front_table(result):
         lines += ["", *front]
-    if snapshot.best is not None:
-        lines += ["", *best_table(snapshot, 1)]
+    if result.best is not None:
+        lines += ["", *best_table(result, 1)]
     lines.append("")
     if report is not None:
         lines.append(f"report     {report}")
     else:
         lines.append(f"report     hpo report {name}{storage} --open")
-    best = f"hpo best {name}{storage}; " if snapshot.spec.selects else ""
+    best = f"hpo best {name}{storage}; " if result.selects else ""
     lines.append(f"more       {best}hpo trials {name}{storage}")
     lines.append(f"dashboard  hpo dashboard{storage}")
     return lines

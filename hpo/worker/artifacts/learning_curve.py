@@ -13,11 +13,10 @@ from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TextIO
 
-from hpo.study import caveats, score_text
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, Trial
-from hpo.views import formatting
+from hpo.views import caveats, formatting
 from hpo.views.numbers.scores import reported_score
 from hpo.views.palette import BAND_OPACITY, BLUE, GREEN, VERMILLION
 from hpo.views.pictures import study_figure
@@ -30,13 +29,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def _networks(snapshot: StudySnapshot, trial: Trial) -> tuple[list[Member], dict[int, Member]]:
+def _networks(snapshot: Result, trial: Trial) -> tuple[list[Member], dict[int, Member]]:
     """The networks of a search trial, and those of its confirmation by fresh seed."""
     fresh = retrain.fresh_seeds(snapshot, trial)
     return list(trial.members), {seed: slot.members[0] for seed, slot in fresh.items()}
 
 
-def write_csv(snapshot: StudySnapshot, trial: Trial, stream: TextIO) -> None:
+def write_csv(snapshot: Result, trial: Trial, stream: TextIO) -> None:
     """One row per network and epoch; the last has ``final_score``, and what is of it solved."""
     writer = csv.writer(stream, lineterminator="\n")
     head = ["trial", "network", "epoch", "score", "loss", "final_score", "solved_score"]
@@ -52,7 +51,7 @@ def write_csv(snapshot: StudySnapshot, trial: Trial, stream: TextIO) -> None:
             writer.writerow([trial.number, name, epoch, score, loss, *final])
 
 
-def figure(snapshot: StudySnapshot, trial: Trial) -> Figure:
+def figure(snapshot: Result, trial: Trial) -> Figure:
     """Score and loss of a complete search trial against the epoch, beside the reported score.
 
     The snapshot is one with curves.
@@ -78,22 +77,22 @@ def figure(snapshot: StudySnapshot, trial: Trial) -> Figure:
     return drawing
 
 
-def _title(snapshot: StudySnapshot, trial: Trial) -> str:
+def _title(snapshot: Result, trial: Trial) -> str:
     spec = snapshot.spec
     text = f"{spec.objective_impl.metric} {_claimed(spec, trial)}"
     found = (c for c in snapshot.confirmations if c.source == trial.number and c.scores)
     if (confirmed := next(found, None)) is not None:
-        text += f", confirmed {score_text.score_text(spec, confirmed.mean, confirmed.std)}"
+        text += f", confirmed {formatting.score_text(spec, confirmed.mean, confirmed.std)}"
         text += f", {beside}" if (beside := caveats.beside(spec, confirmed)) else ""
     return "\n".join(map(study_figure.wrapped, (f"{spec.name}, trial {trial.number}", text)))
 
 
 def _claimed(spec: StudySpec, trial: Trial) -> str:
     """The score of a trial: that on the solved equation, where every network was tested on it."""
-    score = score_text.score_text(spec, trial.score or 0.0)
+    score = formatting.score_text(spec, trial.score or 0.0)
     if not trial.checked:
         return f"{score} in the search" if spec.selects else score
-    solved = score_text.score_text(spec, statistics.fmean(trial.claimed))
+    solved = formatting.score_text(spec, statistics.fmean(trial.claimed))
     return f"{solved} {caveats.SOLVED}, {score} {caveats.AT_STEP}"
 
 
@@ -106,7 +105,7 @@ def _draw_scores(
     label += where * (not any(network.curve for network in searched))
     for network, score in zip(searched, scores, strict=True):
         curve = network.curve or (score,)
-        y = [score_text.shown(spec, score) for score in curve]
+        y = [formatting.shown(spec, score) for score in curve]
         alone = [len(network.loss_curve) or 1]
         x = range(1, len(y) + 1) if network.curve else alone
         style = {"linewidth": 1.4, "alpha": 0.9} if len(y) > 1 else {"marker": "o"}
@@ -115,7 +114,7 @@ def _draw_scores(
     if fresh:
         x = [len(network.loss_curve) or 1 for network in fresh]
         scores, where = _ends(fresh)
-        y = [score_text.shown(spec, score) for score in scores]
+        y = [formatting.shown(spec, score) for score in scores]
         label = f"confirmation: {len(fresh)} fresh seeds, {SPLITS[Protocol.CONFIRM]}{where}"
         axes.plot(x, y, "D", color=GREEN, markersize=4, alpha=0.7, clip_on=False, label=label)
     if (known := reported_score(spec)) is not None:

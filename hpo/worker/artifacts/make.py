@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from hpo.ledger.artifacts import Artifact
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.views.numbers import confusion, study_figure
 from hpo.views.pictures import study_figure as pictures_declared
@@ -45,9 +45,7 @@ def what(spec: StudySpec) -> str:
     return "best network" if isinstance(spec.objective_impl, NetworkObjective) else "learning curve"
 
 
-def make(
-    snapshot: StudySnapshot, others: Sequence[StudySnapshot], say: Callable[[str], None]
-) -> list[Artifact]:
+def make(snapshot: Result, others: Sequence[Result], say: Callable[[str], None]) -> list[Artifact]:
     """The artifacts of a study.
 
     Args:
@@ -70,7 +68,7 @@ def make(
 
 
 def _files(
-    snapshot: StudySnapshot, others: Sequence[StudySnapshot], say: Callable[[str], None]
+    snapshot: Result, others: Sequence[Result], say: Callable[[str], None]
 ) -> Iterator[Artifact]:
     best = snapshot.best
     if best is not None:
@@ -87,7 +85,7 @@ def _files(
         yield _table(f"{stem}-figure.csv", partial(study_figure.write_csv, chart))
 
 
-def _network(snapshot: StudySnapshot, stem: str, say: Callable[[str], None]) -> Iterator[Artifact]:
+def _network(snapshot: Result, stem: str, say: Callable[[str], None]) -> Iterator[Artifact]:
     """The best network, as ``hpo export --network`` writes it and ``hpo trace`` draws it."""
     choice = retrain.choose(snapshot)
     network = retrain.build(choice)

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from hpo.errors import HpoError
-from hpo.study import caveats, score_text
-from hpo.views import json_records
+from hpo.views import caveats, formatting, json_records
 from hpo.views.formatting import unit, value_text
 from hpo.views.numbers.confusion import Confusion
 from hpo.views.palette import BLUE, BROWN, GREEN, INK, ORANGE, PURPLE, SKY, VERMILLION
@@ -169,10 +168,10 @@ class Replay:
         """Which network and how good it is; on what it was scored."""
         choice, network = self.retrained.choice, self.retrained.network
         spec, outcome = choice.snapshot.spec, self.retrained.outcome
-        score = score_text.score_text(spec, outcome.score) + (", diverged" * outcome.diverged)
+        score = formatting.score_text(spec, outcome.score) + (", diverged" * outcome.diverged)
         score += f" {at}" if (at := self.retrained.score_at) else ""
         if (solved := outcome.solved) is not None:
-            score = f"{score_text.score_text(spec, solved.score)} {caveats.SOLVED}, {score}"
+            score = f"{formatting.score_text(spec, solved.score)} {caveats.SOLVED}, {score}"
         alike = len(set(network.widths)) == 1
         size = (
             f"{network.n_layers} × {network.width}" if alike else "+".join(map(str, network.widths))

@@ -18,12 +18,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpo.errors import StudyError
-from hpo.study import caveats, score_text
 from hpo.study.confirmation import checks_info
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.tables import ParamValue
 from hpo.study.trials import Member, Phase, SlotState, Trial
-from hpo.views import formatting, json_records, verdict
+from hpo.views import caveats, formatting, json_records, verdict
 from hpo.views.terminal import tables
 from hpo.worker import provenance
 from objectives.contract import ObjectiveParams, Outcome, Progress, Protocol
@@ -42,7 +41,7 @@ SPLITS = {
 class Choice:
     """One stored network of a study."""
 
-    snapshot: StudySnapshot
+    snapshot: Result
     slot: Trial
     """The search trial, or the confirmation training, that it belongs to."""
     stored: Member
@@ -127,15 +126,15 @@ class Retrained:
         if score == stored:
             found = "the same score, but other losses than the stored ones"
         else:
-            difference = score_text.shown(spec, score - stored)
-            now, before = score_text.score_text(spec, score), score_text.score_text(spec, stored)
+            difference = formatting.shown(spec, score - stored)
+            now, before = formatting.score_text(spec, score), formatting.score_text(spec, stored)
             found = f"{now}, where {before} is stored: a difference of {difference:+.3g}"
-            found += " points" if score_text.is_percent(spec) else ""
+            found += " points" if spec.is_accuracy else ""
         return f"{choice.name}: trained again, it has {found}. {_reason(choice.slot.lineage)}"
 
 
 def choose(
-    snapshot: StudySnapshot,
+    snapshot: Result,
     *,
     trial: int | None = None,
     member: int | None = None,
@@ -174,7 +173,7 @@ def choose(
     return Choice(snapshot=snapshot, slot=slot, stored=stored, suggested=slot.params)
 
 
-def _slot(snapshot: StudySnapshot, trial: int | None) -> Trial:
+def _slot(snapshot: Result, trial: int | None) -> Trial:
     """The search trial of that number, or the best one of a search."""
     if trial is None:
         if not snapshot.spec.selects:
@@ -199,7 +198,7 @@ def _slot(snapshot: StudySnapshot, trial: int | None) -> Trial:
     return found
 
 
-def fresh_seeds(snapshot: StudySnapshot, slot: Trial) -> dict[int, Trial]:
+def fresh_seeds(snapshot: Result, slot: Trial) -> dict[int, Trial]:
     """The finished confirmation trainings of a trial by fresh seed, from 1."""
     confirm = snapshot.spec.confirm
     return {

@@ -10,8 +10,7 @@ import math
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from hpo.study import caveats
-from hpo.views import formatting
+from hpo.views import caveats, formatting
 from hpo.views.figures.style import safe, style
 from hpo.views.palette import GREY, INK
 from hpo.views.report import html

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import snapshots
 
-from hpo.study.edges import Edge, edges
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.edges import Edge
+from hpo.study.result import Result
 from hpo.study.trials import SlotState
 
 SPACE: dict[str, Any] = {
@@ -21,9 +21,13 @@ SPACE: dict[str, Any] = {
 MIDDLE: dict[str, Any] = {"x": 0.6, "k": 5, "rate_per_ns": 0.1, "colour": "red"}
 
 
+def edges(result: Result) -> list[Edge]:
+    return list(result.edges)
+
+
 def searched(
     best: list[dict[str, Any]], *, others: int = 40, space: dict[str, Any] = SPACE, **changes: Any
-) -> StudySnapshot:
+) -> Result:
     """A search whose best trials have these parameters, best first, beside others in the middle."""
     at = [{**MIDDLE, **point} for point in best]
     at += [{**MIDDLE, "x": 0.4 + 0.4 * i / others} for i in range(others)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,5 +40,5 @@ def test_curves_that_were_cut_short_have_no_place() -> None:
 
 
 def test_there_is_a_picture_before_any_trial_is_complete() -> None:
-    (axes,) = convergence.figure(replace(DONE, search=(), confirm=())).axes
+    (axes,) = convergence.figure(snapshots.changed(DONE, search=(), confirm=())).axes
     assert axes.lines[0].get_label().startswith("reported")

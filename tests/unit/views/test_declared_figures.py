@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import snapshots
 from snapshots import member, slot, snapshot
 
 from hpo.errors import HpoError
@@ -19,8 +20,6 @@ from hpo.views.figures import study_figure as figures_declared
 from hpo.views.numbers import study_figure
 from hpo.views.pictures import study_figure as pictures_declared
 from hpo.views.report import page as report_page
-from hpo.views.terminal import chart as terminal_chart
-from hpo.views.terminal.live import curve_lines
 from objectives.contract import Protocol
 
 SCORES = (0.5, 0.7, 0.8)
@@ -179,29 +178,9 @@ def test_report_of_a_sweep_has_its_figure_and_no_search() -> None:
     assert "best" not in verdict.verdict(shown)
     assert shown.best is None
     lost = (replace(shown.search[0], state=SlotState.EXCLUDED), *shown.search[1:5])
-    assert verdict.verdict(replace(shown, search=lost)).startswith(
+    assert verdict.verdict(snapshots.changed(shown, search=lost)).startswith(
         "4 of 6 points measured, medians of 3 networks from 71.0 % to 74.0 %"
     )
-
-
-def test_terminal_shows_medians_over_what_varies() -> None:
-    lines = terminal_chart.chart(measured(sweep_spec(), 6), width=60, rows=8)
-    text = "\n".join(lines)
-    assert "o k = 2   x k = 5" in text
-    assert "best so far" not in text
-    assert text.count("o") - lines[-1].count("o") >= 3
-    live = [line.plain for line in curve_lines(measured(sweep_spec(), 4), 80)]
-    assert live[0].startswith("k = 2  3/3 points  medians 70 – 72")
-    assert live[1].startswith("k = 5  1/3 points")
-
-
-def test_a_log_axis_in_the_terminal_has_its_decades() -> None:
-    curve = {"label": "k = 2", "x": "x", "values": [0.03, 0.3, 0.9]}
-    lines = terminal_chart.chart(measured(sweep_spec((curve,)), 3), width=60, rows=8)
-    axis, ticks, ends = lines[8:11]
-    assert (axis.count("┬"), ticks.split()) == (1, ["0.1"])
-    assert abs(axis.index("┬") - ticks.index("0.1")) <= 2
-    assert (ends.split()[0], ends.split()[-1]) == ("0.03", "0.9")
 
 
 REFERENCES = [
@@ -232,10 +211,6 @@ def test_references_stand_beside_what_was_measured_in_every_drawing() -> None:
     labels = axes.get_legend_handles_labels()[1]
     assert labels == ["k = 2", "window", "place", r"paper <a> \$"]
     assert [container.get_label() for container in axes.containers] == labels[-1:]
-    said = ["paper <a> $: 89.83 ± 2.91 at 0.1, 90 ± 3 at 1", "window: 0.04 to 0.5", "place: at 10"]
-    lines = terminal_chart.chart(study, width=72)
-    assert [line.strip() for line in lines[-3:]] == [f"reference: {text}" for text in said]
-    assert terminal_chart.chart(study, width=60)[-3].endswith("± 2.91 at 0.1, 90 …"), "cut"
     note = "Stated elsewhere (in grey; ±: standard deviation): paper &lt;a&gt; $: 89.83 ± 2.91"
     assert note in report_page.html(study)
 
@@ -267,7 +242,7 @@ def test_what_is_not_finite_has_no_place() -> None:
     shown = measured(study, 1)
     lost = replace(shown.search[0].members[0], info={"drive": math.inf})
     first = replace(shown.search[0], members=(lost,))
-    chart = study_figure.chart(replace(shown, search=(first,)))
+    chart = study_figure.chart(snapshots.changed(shown, search=(first,)))
     assert chart.groups == ()
-    page = report_page.html(replace(shown, search=(first,)))
+    page = report_page.html(snapshots.changed(shown, search=(first,)))
     assert "1 of its complete trials have no place on the x axis." in page

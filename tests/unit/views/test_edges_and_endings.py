@@ -9,9 +9,8 @@ from dataclasses import replace
 import snapshots
 from rich.console import Console
 
-from hpo.study.snapshot import StudyState
 from hpo.study.trials import SlotState
-from hpo.views import json_records, note, verdict
+from hpo.views import json_records, verdict
 from hpo.views.figures import convergence, parameters
 from hpo.views.report import page
 from hpo.views.terminal import live, tables
@@ -66,12 +65,6 @@ def test_the_report_shows_edges() -> None:
     assert f"<strong>Edge: {EDGES[0]}.</strong>" in page.html(AT_EDGE)
 
 
-def test_the_note_of_a_finished_study_shows_edges() -> None:
-    assert "Edges" not in note.text(AT_EDGE), "it must not change while trials finish"
-    text = note.text(replace(AT_EDGE, state=StudyState.DONE))
-    assert r"**Edges:** k: 4 of the best 5 trials lie at its upper bound 6: widen \[space\]" in text
-
-
 def test_the_record_of_a_study_shows_edges() -> None:
     record = json.loads(json_records.dumps(json_records.study(AT_EDGE)))
     assert record["edges"][0] == {
@@ -103,7 +96,7 @@ def test_a_line_tells_a_curve_cut_short_from_a_trial_not_replicated_further() ->
 
 
 def test_progress_counts_them_apart() -> None:
-    more = replace(ENDED, search=(*ENDED.search, replace(CUT, number=27)))
+    more = snapshots.changed(ENDED, search=(*ENDED.search, replace(CUT, number=27)))
     text = "25 complete, 2 curves cut short, 1 not replicated further"
     assert text in verdict.progress(more)
     assert text.replace(", ", "  ") in live.counts(more, None).plain

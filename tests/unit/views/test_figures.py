@@ -36,7 +36,8 @@ def test_best_line_counts_complete_trials_only() -> None:
     plain = trials(0.5, 0.7, 0.6, 0.8)
     pruned = snapshots.slot(4, SlotState.PRUNED, score=0.99)
     line = trace(
-        convergence.convergence(replace(plain, search=(*plain.search, pruned))), "best so far"
+        convergence.convergence(snapshots.changed(plain, search=(*plain.search, pruned))),
+        "best so far",
     )
     assert list(line.x) == [0, 1, 3, 4]
     assert list(line.y) == pytest.approx([50, 70, 80, 80])
@@ -52,7 +53,7 @@ def test_by_epochs_a_trial_stands_at_what_was_trained_up_to_its_end() -> None:
         snapshots.slot(2, SlotState.FAILED, steps=(0.4,) * 3),
         replace(last, number=3),
     )
-    figure = convergence.convergence(replace(trials(), search=slots))
+    figure = convergence.convergence(snapshots.changed(trials(), search=slots))
     found = {t.name: t for t in figure.data if t.meta == "by epochs"}
     assert list(found["complete trial"].x) == [90, 195]
     assert list(found["curve cut short"].x) == [102]
@@ -68,7 +69,7 @@ def test_by_epochs_it_does_not_matter_who_was_done_first() -> None:
         replace(early, settled_at=late.settled_at),
         replace(late, settled_at=early.settled_at),
     )
-    figure = convergence.convergence(replace(trials(), search=swapped))
+    figure = convergence.convergence(snapshots.changed(trials(), search=swapped))
     line = next(t for t in figure.data if t.name == "best so far" and t.meta == "by epochs")
     assert (list(line.x), list(line.y)) == ([90, 180], pytest.approx([90, 90]))
 
@@ -187,7 +188,7 @@ def test_what_is_reported_stands_in_the_legend_and_on_no_data() -> None:
 def test_a_close_up_shows_the_best_tenth_and_what_was_claimed_and_confirmed() -> None:
     slots = trials(*[i / 100 for i in range(100)])
     fresh = (snapshots.confirmation(99, 0, 0.95), snapshots.confirmation(99, 1, 0.97))
-    figure = convergence.convergence(replace(slots, confirm=fresh))
+    figure = convergence.convergence(snapshots.changed(slots, confirm=fresh))
     buttons = {b.label: b.args[1] for b in figure.layout.updatemenus[1].buttons}
     low, high = buttons["close-up"]["yaxis.range"]
     assert 85 < low < 87 < 99 < high, "the reported band, which is lower than the best tenth"

@@ -15,9 +15,10 @@ from rich.console import Console
 from rich.text import Text
 from snapshots import worker
 
+from hpo.study.result import state_name
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState
-from hpo.views import formatting, json_records, verdict
+from hpo.views import json_records, verdict
 from hpo.views.terminal import chart, live, tables
 from hpo.views.terminal.progress import QUIET_S, JsonView, PlainView, Tracker, waiting_line
 
@@ -33,7 +34,7 @@ def at(settled: int, *, running: int = 0, minutes: float = 0.0, **changes: objec
     )
     values = {"search": search, "confirm": (), "state": StudyState.OPEN, "workers": (worker(),)}
     now = snapshots.START + timedelta(minutes=minutes)
-    return replace(DONE, **{**values, "now": now, **changes})  # type: ignore[arg-type]
+    return snapshots.changed(DONE, **{**values, "now": now, **changes})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("width", [76, 80, 200])
@@ -45,7 +46,7 @@ def test_only_parameters_are_cut_where_a_line_is_short(width: int) -> None:
     assert len(lines) == len(slots)
     for line, slot in zip(lines, slots, strict=True):
         assert line.startswith(tables.slot_name(DONE, slot))
-        assert f" {formatting.state_text(DONE.spec, slot)} " in line
+        assert f" {state_name(DONE.spec, slot)} " in line
         assert f" {tables.score_cell(DONE.spec, slot)} " in line
 
 
@@ -186,7 +187,7 @@ def test_the_chart_fits_its_width_and_draws_reported_and_best(width: int) -> Non
 
 def test_the_best_so_far_is_never_clipped() -> None:
     search = [replace(slot, score=0.3) if k == 0 else slot for k, slot in enumerate(DONE.search)]
-    lines = chart.chart(replace(DONE, search=tuple(search)))
+    lines = chart.chart(snapshots.changed(DONE, search=tuple(search)))
     (first,) = {index for index, line in enumerate(lines[:12]) if line[11:12] in ("━", "┛")}
     assert first >= 10, "it begins far below all others"
     assert float(lines[11].split()[0]) <= 30.0
@@ -256,7 +257,9 @@ def test_a_failed_study_says_why_in_one_line_and_what_to_do() -> None:
         "study failed: 3 trials in a row failed; the last one: ValueError: no; "
     )
     lost = snapshots.slot(9, SlotState.FAILED)
-    assert "--name NEW" in tables.next_step(replace(failed, search=(*failed.search, lost)))
+    assert "--name NEW" in tables.next_step(
+        snapshots.changed(failed, search=(*failed.search, lost))
+    )
     assert tables.next_step(failed) == "`hpo resume toy-study`", "nothing has failed"
     assert tables.next_step(at(3, workers=())).startswith(
         "no worker serves this study; start some with `hpo worker --study toy-study`"

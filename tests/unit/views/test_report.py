@@ -6,7 +6,6 @@ import json
 import re
 import time
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +79,15 @@ TEN: list[float | None] = [0.942, 0.956] * 5
             "reported 0.05 ± 0.01 (us)",
         ),
         (
-            replace(study(reported=None), state=StudyState.FAILED, reason="3 failures in a row"),
+            snapshots.changed(
+                study(reported=None), state=StudyState.FAILED, reason="3 failures in a row"
+            ),
             "study failed: 3 failures in a row; best 93.1 % (mean of 3 members, validation); "
             "not confirmed yet",
         ),
-        (replace(study(), search=()), f"no trial has finished yet; {REPORTED}"),
+        (snapshots.changed(study(), search=()), f"no trial has finished yet; {REPORTED}"),
         (
-            replace(
+            snapshots.changed(
                 study(reported=None),
                 search=(
                     snapshots.slot(0, SlotState.FAILED),
@@ -104,7 +105,7 @@ def test_verdict(snapshot: StudySnapshot, sentence: str) -> None:
 def test_verdict_names_a_confirmed_trial_that_is_no_longer_the_best() -> None:
     better = snapshots.slot(1, SlotState.COMPLETE, score=0.99)
     snapshot = study(TEN, reported=None)
-    snapshot = replace(snapshot, search=(*snapshot.search, better))
+    snapshot = snapshots.changed(snapshot, search=(*snapshot.search, better))
     assert verdict.verdict(snapshot).endswith("for trial 0, not the best of the search")
 
 

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 from hpo.study import thermal_power
 from hpo.study.confirmation import Confirmation
-from hpo.study.score_text import differs, score_text
-from hpo.study.snapshot import StudySnapshot
+from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.summary import ConfirmedSummary
-from hpo.study.trials import SlotState, Trial
+from hpo.study.thermal_power import Yield
+from hpo.study.trials import Trial
+from hpo.views.formatting import score_text
 from objectives.contract import Protocol, Solved, Thermal
 
 SOLVED, AT_STEP = "on the solved equation", "at the study's step"
@@ -24,6 +23,10 @@ SOLVED, AT_STEP = "on the solved equation", "at the study's step"
 SOLVED_MEANS = (
     "On the solved equation: the same networks, their integration step refined until the score "
     "no longer changes."
+)
+THERMAL_MEANS = (
+    "Thermal power: the power at which an oscillator rests without a drive, over that at which it "
+    "saturates."
 )
 _TEST_ALL = "To test them all, launch the study under another name: --name NEW."
 
@@ -47,8 +50,8 @@ def assured(spec: StudySpec, item: Confirmation) -> list[str]:
     """What else is known of a confirmed score: that it holds for warm oscillators; its yield."""
     found = thermal_power.chip_yield(spec, item.simulated)
     texts = (
-        thermal_power.holds(spec, item.mean, item.thermal),
-        thermal_power.yield_text(spec, found),
+        _holds(spec, item.mean, item.thermal),
+        _yield_text(spec, found),
     )
     return [text for text in texts if text]
 
@@ -56,8 +59,8 @@ def assured(spec: StudySpec, item: Confirmation) -> list[str]:
 def aside(spec: StudySpec, item: ConfirmedSummary) -> str:
     """The same networks' scores that are other results than the claimed one; mostly empty."""
     step = f"{score_text(spec, item.step_mean)} {AT_STEP}"
-    warm = thermal_power.brief(spec, item.mean, item.thermal)
-    return ", ".join([step] * differs(spec, item.step_mean, item.mean) + [warm] * bool(warm))
+    warm = _brief(spec, item.mean, item.thermal)
+    return ", ".join([step] * spec.differs(item.step_mean, item.mean) + [warm] * bool(warm))
 
 
 def cells(spec: StudySpec, items: Sequence[Confirmation | None]) -> list[dict[str, str]]:
@@ -67,7 +70,7 @@ def cells(spec: StudySpec, items: Sequence[Confirmation | None]) -> list[dict[st
         own = {AT_STEP: step_cell(spec, item)} if item and item.checked else {}
         if item is not None:
             known = thermal_power.chip_yield(spec, item.simulated)
-            own |= thermal_power.cells(spec, item.thermal, known)
+            own |= _thermal_cells(spec, item.thermal, known)
         found.append(own)
     names = dict.fromkeys(name for own in found for name in own)
     return [{name: own.get(name, "–") for name in names} for own in found]
@@ -83,7 +86,7 @@ def step_cell(spec: StudySpec, item: Confirmation | None) -> str:
 def meanings(items: Sequence[Confirmation]) -> str:
     """What the words mean, in a sentence each, that stand beside confirmed scores."""
     texts = [SOLVED_MEANS] * any(item.checks for item in items)
-    return " ".join(texts + [thermal_power.MEANING] * any(item.thermal for item in items))
+    return " ".join(texts + [THERMAL_MEANS] * any(item.thermal for item in items))
 
 
 def steps_text(steps: int | None) -> str:
@@ -102,34 +105,6 @@ def warning(spec: StudySpec, item: Confirmation) -> str:
     return _warning(untested, *_findings(spec, item), partly=_is_partly(item))
 
 
-def record(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
-    """What records tell of other thermal powers and of chips; None where nothing is known."""
-    found = thermal_power.chip_yield(spec, item.simulated)
-    low, high = found.interval if found else (None, None)
-    share = found and {**asdict(found), "share": found.share, "low": low, "high": high}
-    return {"thermal": thermal_record(item.thermal), "chips": item.chips or None, "yield": share}
-
-
-def thermal_record(thermal: Thermal | None) -> dict[str, Any] | None:
-    """Scores at other thermal powers as records tell them, with mean and deviation of the chips."""
-    if thermal is None:
-        return None
-    noisy = thermal.noisy
-    mean = statistics.fmean(noisy) if noisy else None
-    std = statistics.stdev(noisy) if len(noisy) > 1 else None
-    return {**asdict(thermal), "noisy_mean": mean, "noisy_std": std}
-
-
-def told(spec: StudySpec, item: Confirmation) -> dict[str, Any]:
-    """What Optuna's user attribute ``hpo:confirmed`` says of a confirmed result."""
-    facts: dict[str, Any] = {"trial": item.source, "mean": item.mean, "std": item.std}
-    facts |= {"scores": item.scores, "failed": item.failed}
-    facts |= {"cost": spec.told_costs(item.costs)} if item.costs else {}
-    facts |= {"step_scores": item.step_scores} if item.checked else {}
-    facts |= {name: known for name, known in record(spec, item).items() if known}
-    return facts | ({"warning": said} if (said := warning(spec, item)) else {})
-
-
 def _is_partly(item: Confirmation) -> bool:
     """Whether some networks were checked, and others were not."""
     return item.partly or (item.thermal is None and any(item.thermals))
@@ -138,7 +113,7 @@ def _is_partly(item: Confirmation) -> bool:
 def _findings(spec: StudySpec, item: Confirmation) -> tuple[list[str], str]:
     """What is wrong with the networks that were checked, and what to do."""
     step = _of_step(spec, item)
-    warm = thermal_power.findings(spec, item.mean, item.thermal)
+    warm = _of_thermal(spec, item.mean, item.thermal)
     remedies = [item.remedy] * bool(step)
     remedies += [item.thermal.remedy] if warm and item.thermal else []
     if item.thermal is None and (tested := sum(map(bool, item.thermals))):
@@ -150,7 +125,7 @@ def _of_step(spec: StudySpec, item: Confirmation) -> list[str]:
     """Of the networks that were tested on the solved equation."""
     found = []
     step_mean, mean = item.compared
-    if item.checks and differs(spec, step_mean, mean):
+    if item.checks and spec.differs(step_mean, mean):
         what = "oscillator" if spec.objective_impl.name == "spintronic" else "equation"
         step, solved = score_text(spec, step_mean), score_text(spec, mean)
         text = f"{step} with {steps_text(item.trained_steps_per_point)}, {solved} solved"
@@ -181,6 +156,116 @@ def _warning(basis: Sequence[str], found: Sequence[str], remedy: str, *, partly:
     return _sentence([*untested, *found], remedy, partly=partly)
 
 
+# --- thermal power and chips ----------------------------------------------------------------------
+
+
+def _of_thermal(spec: StudySpec, mean: float, thermal: Thermal | None) -> list[str]:
+    """Why a score is not that of a warm oscillator; mostly nothing.
+
+    A warm network may score otherwise without thermal power: there is no such oscillator.
+    """
+    wrong = _wrong(spec, mean, thermal)
+    if thermal is None or not wrong:
+        return []
+    at, noise = _power_text(thermal.device_power), _noise_text(spec, thermal)
+    cold = wrong.get("at_device")
+    if cold and thermal.holds_below < thermal.device_power:
+        needs = "oscillators without thermal power; that of a warm oscillator is"
+        if below := thermal.holds_below:
+            needs = f"oscillator powers below {_power_text(below)}; those of a warm oscillator are"
+        noise = f", {noise} with thermal noise" if noise else ""
+        return [f"needs {needs} about {at}: {cold} there{noise}"]
+    if cold:
+        return [f"depends on the thermal power: {cold} at {at}, {noise} with thermal noise"]
+    if "third" not in wrong and "triple" not in wrong:
+        return [f"changes with thermal noise: {noise} on {len(thermal.noisy):,} chips"]
+    noise = f"{noise} with thermal noise ({len(thermal.noisy):,} chips)" if noise else ""
+    third, triple = (score_text(spec, score) for score in (thermal.third, thermal.triple))
+    power = f"depends on the thermal power: {third} at a third of {at}, {triple} at three times"
+    return [power, *([noise] if noise else [])]
+
+
+def _holds(spec: StudySpec, mean: float, thermal: Thermal | None) -> str:
+    """That a score is that of a warm oscillator; empty if it is not, or was not tested."""
+    if thermal is None or _wrong(spec, mean, thermal):
+        return ""
+    at = _power_text(thermal.device_power)
+    text = f"holds from a third to three times the thermal power {at}"
+    noise = _noise_text(spec, thermal, spread=True)
+    return f"{text}, and with thermal noise ({noise})" if noise else text
+
+
+def _brief(spec: StudySpec, mean: float, thermal: Thermal | None) -> str:
+    """The first score that speaks against the claimed one: ``41.0 % with thermal noise``."""
+    wrong = _wrong(spec, mean, thermal)
+    if thermal is None or not wrong:
+        return ""
+    name, score = next(iter(wrong.items()))
+    at = {"third": "a third of the", "triple": "three times the"}.get(name, "the")
+    at = f"at {at} thermal power {_power_text(thermal.device_power)}"
+    return f"{score} with thermal noise" if name == "noisy" else f"{score} {at}"
+
+
+def _wrong(spec: StudySpec, mean: float, thermal: Thermal | None) -> dict[str, str]:
+    """The scores that are others than the claimed one, by field, the worst kind first."""
+    found = thermal_power.others(spec, mean, thermal)
+    return {name: score_text(spec, score) for name, score in found.items()}
+
+
+def _yield_text(spec: StudySpec, found: Yield | None) -> str:
+    """``yield 95 % (38 of 40 chips at or above 89.83 %; 95 % interval 83 to 99 %)``, or nothing."""
+    if found is None:
+        return ""
+    of = f"{found.passed:,} of {found.chips:,} chips {_reach(spec, found)}"
+    return f"yield {100 * found.share:.3g} % ({of}; 95 % interval {_interval(found)})"
+
+
+def _thermal_cells(spec: StudySpec, thermal: Thermal | None, found: Yield | None) -> dict[str, str]:
+    """The same numbers for a table, by what they are."""
+    known: dict[str, str] = {}
+    if thermal is not None:
+        trained = thermal.power != thermal.device_power
+        known["thermal power"] = _power_text(thermal.device_power)
+        known["thermal power"] += f", trained with {_power_text(thermal.power)}" if trained else ""
+        for name, where in (("third", "a third of it"), ("at_device", "it"), ("triple", "3 times")):
+            known[f"at {where}"] = score_text(spec, getattr(thermal, name))
+        known["without any"] = score_text(spec, thermal.none)
+    if thermal is not None and thermal.noisy:
+        known["with thermal noise"] = _noise_text(spec, thermal, spread=True)
+    if found is not None:
+        share = f"{100 * found.share:.3g} % of {found.chips:,} chips"
+        known[f"yield {_reach(spec, found)}"] = f"{share} ({_interval(found)})"
+    return known
+
+
+def _power_text(power: float) -> str:
+    """A thermal power: ``1e-3``, or ``none``."""
+    digits, _, exponent = f"{power:.1e}".partition("e")
+    return f"{digits.removesuffix('.0')}e{int(exponent)}" if power else "none"
+
+
+def _noise_text(spec: StudySpec, thermal: Thermal, *, spread: bool = False) -> str:
+    """The mean score with thermal noise, ``spread``: ``93.0 ± 0.5 % on 40 chips``; or nothing."""
+    if not thermal.noisy:
+        return ""
+    mean = statistics.fmean(thermal.noisy)
+    if not spread:
+        return score_text(spec, mean)
+    std = statistics.stdev(thermal.noisy) if len(thermal.noisy) > 1 else None
+    return f"{score_text(spec, mean, std)} on {len(thermal.noisy):,} chips"
+
+
+def _reach(spec: StudySpec, found: Yield) -> str:
+    least = 100 * found.threshold if spec.is_accuracy else found.threshold
+    unit = " %" if spec.is_accuracy else ""
+    return f"at or {'above' if spec.maximize else 'below'} {least:.4g}{unit}"
+
+
+def _interval(found: Yield) -> str:
+    low, high = (f"{100 * end:.0f}" for end in found.interval)
+    return f"{low} to {high} %"
+
+
 # --- a study that selects nothing -----------------------------------------------------------------
 
 
@@ -200,19 +285,14 @@ def sweep_remark(spec: StudySpec, points: Sequence[Trial]) -> str:
     return _sentence(*_sweep_findings(spec, points, "them"), partly=_partly(points))
 
 
-def sweep_warning(snapshot: StudySnapshot) -> str:
+def sweep_warning(result: Result) -> str:
     """Why points of a sweep may not be those of the device; empty of any other study."""
-    spec, points = snapshot.spec, measured(snapshot)
-    if spec.selects or not points:
+    spec, points = result.spec, result.trained
+    if not points:
         return ""
     where = sweep_basis(spec, points)
     found, remedy = _sweep_findings(spec, points, "the points")
     return _warning([where] * (where != SOLVED), found, remedy, partly=_partly(points))
-
-
-def measured(snapshot: StudySnapshot) -> list[Trial]:
-    """The points that a study has measured."""
-    return [s for s in snapshot.search if s.state == SlotState.COMPLETE and s.members]
 
 
 def _partly(points: Sequence[Trial]) -> bool:
@@ -222,12 +302,12 @@ def _partly(points: Sequence[Trial]) -> bool:
 def _cold(spec: StudySpec, slot: Trial) -> bool:
     """Whether the score of a measured point is not that of a warm oscillator."""
     claimed = statistics.fmean(slot.claimed)
-    return bool(thermal_power.findings(spec, claimed, slot.thermal))
+    return bool(_of_thermal(spec, claimed, slot.thermal))
 
 
 def _sweep_findings(spec: StudySpec, points: Sequence[Trial], them: str) -> tuple[list[str], str]:
     checks = [solved for slot in points for solved in slot.checks]
-    of_step = [s for s in points if s.checks and differs(spec, *s.compared)]
+    of_step = [s for s in points if s.checks and spec.differs(*s.compared)]
     found = []
     if claimed := sum(s.checked for s in of_step):
         others = "was another" if claimed == 1 else "were others"

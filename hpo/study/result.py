@@ -1,0 +1,358 @@
+"""What a study has found at one moment: made once from a snapshot, the one input of every view.
+
+There are three kinds. A :class:`Search` looks for the best score; a :class:`Front` for the least
+cost of every score; a :class:`Sweep` measures every point and selects none. Views format what they
+find here and derive nothing.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from hpo.study import edges as study_edges
+from hpo.study import effort, pareto
+from hpo.study.confirmation import Confirmation
+from hpo.study.edges import Edge
+from hpo.study.endings import ending
+from hpo.study.snapshot import StudySnapshot, StudyState, complete, trained
+from hpo.study.spec import StudySpec
+from hpo.study.trials import SlotState, Trial
+
+SETTLED = tuple(state for state in SlotState if state != SlotState.RUNNING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far the search of a study is."""
+
+    trials: int
+    """How many there will be, as far as is known."""
+    settled: int
+    held: int
+    """Trials that a worker is at work on."""
+    begun: int
+    """Trials that were begun and wait for a worker."""
+    enqueued: int
+    """Trials that were given parameters by hand, and are not begun."""
+    ended: Mapping[tuple[SlotState, str], int]
+    """How many trials ended how, in the order of the states: each a state and what it is called."""
+    epochs: int
+    """Epochs of training of all search trials."""
+    confirmation_epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """The score that a study is named by: the confirmed one, else what the search claims."""
+
+    trial: int
+    score: float
+    std: float | None
+    """Sample standard deviation over the fresh seeds; None of a search, and below two scores."""
+    n: int
+    """Fresh seeds; 0 of a search."""
+    costs: Mapping[str, float]
+    gap: float | None
+    """The score minus the reported one; None where nothing is reported."""
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether it is a confirmed score."""
+        return self.n > 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What every study has, whatever it looks for. ``Result.of`` makes the right kind."""
+
+    snapshot: StudySnapshot
+
+    selects: ClassVar[bool] = True
+    """Whether there can be a best trial."""
+
+    @property
+    def costs(self) -> tuple[str, ...]:
+        """Names of the costs that a front is searched for; empty of other studies."""
+        return self.spec.costs if self.selects else ()
+
+    @staticmethod
+    def of(snapshot: StudySnapshot) -> Search | Front | Sweep:
+        """The result of a study as it is in a snapshot."""
+        if not snapshot.spec.selects:
+            return Sweep(snapshot)
+        return Front(snapshot) if snapshot.spec.costs else Search(snapshot)
+
+    @property
+    def spec(self) -> StudySpec:
+        """The study's file."""
+        return self.snapshot.spec
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.spec.name
+
+    @property
+    def state(self) -> StudyState:
+        """Where the study stands."""
+        return self.snapshot.state
+
+    @property
+    def search(self) -> tuple[Trial, ...]:
+        """The trials of the search, in order of their numbers."""
+        return self.snapshot.search
+
+    @property
+    def confirm(self) -> tuple[Trial, ...]:
+        """The trainings of the confirmation."""
+        return self.snapshot.confirm
+
+    @property
+    def every(self) -> tuple[Trial, ...]:
+        """Both."""
+        return (*self.search, *self.confirm)
+
+    @cached_property
+    def progress(self) -> Progress:
+        """How far the search is."""
+        snapshot, spec = self.snapshot, self.spec
+        waiting = [t for t in self.search if t.state == SlotState.RUNNING and not t.held]
+        begun = sum(trial.attempts > 0 for trial in waiting)
+        named = Counter((trial.state, state_name(spec, trial)) for trial in self.search)
+        return Progress(
+            trials=snapshot.trials,
+            settled=snapshot.settled,
+            held=sum(trial.held for trial in self.search),
+            begun=begun,
+            enqueued=len(waiting) - begun,
+            ended={key: named[key] for key in sorted(named, key=_by_state) if key[0] in SETTLED},
+            epochs=sum(effort.of_slot(spec, trial) for trial in self.search),
+            confirmation_epochs=sum(effort.of_slot(spec, trial) for trial in self.confirm),
+        )
+
+    @property
+    def enqueued(self) -> list[int]:
+        """Numbers of the trials that were given parameters by hand."""
+        return [trial.number for trial in self.search if trial.enqueued]
+
+    @cached_property
+    def other_numerics(self) -> tuple[int, int]:
+        """How many trainings were computed where sums may round otherwise than for the first, and
+        how many trainings tell where they were computed."""
+        found = [t.lineage["numerics"] for t in self.every if "numerics" in t.lineage]
+        return sum(own != found[0] for own in found), len(found)
+
+    def ended(self, state: SlotState) -> list[Trial]:
+        """Trials and confirmation trainings that ended in a state."""
+        return [trial for trial in self.every if trial.state == state]
+
+    @cached_property
+    def stuck(self) -> list[Trial]:
+        """Those that have lost so many workers that the study was stopped."""
+        return [trial for trial in self.every if trial.is_stuck]
+
+    # --- what a search finds; empty where nothing is selected ------------------------------------
+
+    @property
+    def ranking(self) -> Sequence[Trial]:
+        """Complete trials, the best first."""
+        return ()
+
+    @property
+    def front(self) -> Sequence[Trial]:
+        """Complete trials that no other beats in score and costs, cheapest first."""
+        return ()
+
+    @property
+    def best(self) -> Trial | None:
+        """The incumbent."""
+        return None
+
+    @property
+    def confirmations(self) -> Sequence[Confirmation]:
+        """Confirmed configurations, the best first; of a front, the cheapest first."""
+        return ()
+
+    @property
+    def confirmed(self) -> Confirmation | None:
+        """The confirmed configuration that the study is named by."""
+        return None
+
+    @cached_property
+    def trained(self) -> Sequence[Trial]:
+        """Complete trials with their networks, in order of their numbers: the points of a sweep."""
+        return trained(self.search)
+
+    @property
+    def edges(self) -> Sequence[Edge]:
+        """The bounds of the space at which the best trials lie."""
+        return ()
+
+    def claimed(self, trial: Trial) -> float | None:
+        """What the search claims of a trial: the score expected of it, else its score."""
+        known = self.snapshot.expected.get(trial.number)
+        return trial.score if known is None else known.mean
+
+    @cached_property
+    def headline(self) -> Headline | None:
+        """The score that the study is named by; None while there is none."""
+        item, best = self.confirmed, self.best
+        if item is not None:
+            costs, std = item.costs, item.std if len(item.scores) > 1 else None
+            facts: dict[str, Any] = {"trial": item.source, "score": item.mean, "std": std}
+            return self._headline(costs, **facts, n=len(item.scores))
+        if best is None or (score := self.claimed(best)) is None:
+            return None
+        return self._headline(best.costs, trial=best.number, score=score, std=None, n=0)
+
+    def _headline(self, costs: Sequence[float], score: float, **facts: Any) -> Headline:
+        reported = self.spec.reported
+        gap = None if reported is None else score - reported.score
+        return Headline(score=score, costs=self.spec.named_costs(costs), gap=gap, **facts)
+
+    @property
+    def wanted(self) -> int:
+        """How many confirmation trainings there will be, by what is known now."""
+        confirm = self.spec.confirm
+        return 0 if confirm is None else min(confirm.top, len(self.ranking)) * confirm.members
+
+
+@dataclass(frozen=True)
+class Search(Result):
+    """A search for the best score."""
+
+    @cached_property
+    def ranking(self) -> Sequence[Trial]:
+        """Complete trials, best by ``claimed`` first; of equals the earlier one."""
+        sign = -1.0 if self.spec.maximize else 1.0
+        found = complete(self.search)
+        return sorted(found, key=lambda trial: (sign * (self.claimed(trial) or 0.0), trial.number))
+
+    @cached_property
+    def best(self) -> Trial | None:
+        """The first of the ranking."""
+        return next(iter(self.ranking), None)
+
+    @cached_property
+    def edges(self) -> Sequence[Edge]:
+        """The bounds of the space at which the best trials lie; see ``hpo.study.edges``."""
+        return study_edges.edges(self.spec, self.ranking, self.search)
+
+    @cached_property
+    def confirmations(self) -> Sequence[Confirmation]:
+        """Confirmed configurations among the best ``confirm.top``, in their order.
+
+        A longer search, or an excluded trial, can put others there: what was confirmed before is
+        then no longer a result of the study.
+        """
+        confirm = self.spec.confirm
+        if confirm is None:
+            return ()
+        fresh: dict[int | None, list[Trial]] = {}
+        for trial in self.confirm:
+            fresh.setdefault(trial.source, []).append(trial)
+        chosen = [trial for trial in self.ranking[: confirm.top] if trial.number in fresh]
+        return [
+            _confirmation(self, trial, fresh[trial.number], confirm.members)
+            for trial in self._shown(chosen)
+        ]
+
+    def _shown(self, confirmed: list[Trial]) -> list[Trial]:
+        return confirmed
+
+    @cached_property
+    def confirmed(self) -> Confirmation | None:
+        """That of the best trial that has one."""
+        return next((item for item in self.confirmations if item.scores), None)
+
+
+@dataclass(frozen=True)
+class Front(Search):
+    """A search for the least cost of every score: ``[cost]``. See ``hpo.study.pareto``."""
+
+    @cached_property
+    def front(self) -> Sequence[Trial]:
+        """Complete trials that no other beats in score and costs, cheapest first."""
+        return pareto.front(self.spec, complete(self.search))
+
+    @property
+    def edges(self) -> Sequence[Edge]:
+        """None: its best is a front."""
+        return ()
+
+    @cached_property
+    def ranking(self) -> Sequence[Trial]:
+        """The trials of the front, in the order in which they are confirmed."""
+        return pareto.order(self.spec, complete(self.search))
+
+    @cached_property
+    def best(self) -> Trial | None:
+        """The trial of ``confirmed``, else the cheapest one that reached the reported score."""
+        item = self.confirmed
+        if item is None:
+            return next(iter(self.ranking), None)
+        return next(trial for trial in self.ranking if trial.number == item.source)
+
+    def _shown(self, confirmed: list[Trial]) -> list[Trial]:
+        return sorted(confirmed, key=lambda trial: (trial.costs, trial.number))
+
+    @cached_property
+    def confirmed(self) -> Confirmation | None:
+        """The cheapest configuration that holds the reported score; see ``pareto.headline``."""
+        found = [item for item in self.confirmations if item.scores]
+        return pareto.headline(self.spec, [c for c in found if c.complete] or found)
+
+
+@dataclass(frozen=True)
+class Sweep(Result):
+    """Points that are all measured: ``[sweep]``, or a space that is tested once."""
+
+    selects: ClassVar[bool] = False
+
+
+def state_name(spec: StudySpec, trial: Trial) -> str:
+    """What the state of a trial is called; of one that was ended early, in which way."""
+    how = ending(spec, trial) if trial.state == SlotState.PRUNED else None
+    return str(how or trial.state)
+
+
+def _by_state(key: tuple[SlotState, str]) -> tuple[int, str]:
+    return list(SlotState).index(key[0]), key[1]
+
+
+def _confirmation(
+    result: Result, trial: Trial, fresh: Sequence[Trial], wanted: int
+) -> Confirmation:
+    spec, claimed = result.spec, result.claimed(trial)
+    scored = [(c, c.score) for c in fresh if c.score is not None]
+    known = told_costs(spec, *(c for c, _ in scored))
+    trained = [c.members[0] if c.members else None for c, _ in scored]
+    chips = [member.chips if member else () for member in trained]
+    return Confirmation(
+        source=trial.number,
+        params=trial.params,
+        search_score=claimed if claimed is not None else float("nan"),
+        costs=tuple(known.get(n, cost) for n, cost in spec.named_costs(trial.costs).items()),
+        told=known,
+        step_scores=tuple(score for _, score in scored),
+        solved=tuple(member.solved if member else None for member in trained),
+        thermals=tuple(member.thermal if member else None for member in trained),
+        chips=tuple(score for own in chips for score in own) if all(chips) else (),
+        wanted=wanted,
+        failed=sum(c.state == SlotState.FAILED for c in fresh),
+    )
+
+
+def told_costs(spec: StudySpec, *trials: Trial) -> dict[str, float]:
+    """Means over the networks of trials of all that the objective tells of costs, by name."""
+    costs = {}
+    for name in spec.objective_impl.costs if spec.costs else ():
+        infos = [m.info[name] for trial in trials for m in trial.members if name in m.info]
+        if infos:
+            costs[name] = statistics.fmean(map(float, infos))
+    return costs
