@@ -43,7 +43,7 @@ def test_the_page_shows_the_front(
     with ledger_at(database_url) as ledger, dashboard(database_url) as address:
         ledger.register(spec)
         run_workers(database_url, "two", 2)
-        snapshot = ledger.snapshot("two")
+        snapshot = ledger.result("two")
         page = watched.page
         page.goto(f"{address}/dashboard/studies/1")
         watched.wait_until(lambda: CONFIRMED in watched.cards())

@@ -87,7 +87,7 @@ def test_costs_with_a_pruner_and_a_bound_under_kills(database_url: str, costs: A
         wait_until(lambda: ledger.snapshot(spec.name).settled >= 6, 60.0)
         kill(worker, signal.SIGKILL)
         run_workers(database_url, spec.name, 3, "--lease", "1")
-        snapshot = ledger.snapshot(spec.name, curves=True)
+        snapshot = ledger.result(spec.name, curves=True)
     assert table(snapshot) == alone
     states = {slot.state for slot in snapshot.search}
     assert states == {SlotState.COMPLETE, SlotState.PRUNED}

@@ -111,7 +111,7 @@ def test_optuna_sees_all_objectives_and_the_same_front(finished: str) -> None:
         best = {trial.number: trial.values for trial in study.best_trials}
         trials = study.trials
     with ledger_at(finished) as ledger:
-        snapshot = ledger.snapshot("two")
+        snapshot = ledger.result("two")
     costs = snapshot.spec.costs
     assert directions == [StudyDirection.MAXIMIZE, *[StudyDirection.MINIMIZE] * len(costs)]
     assert names == ["accuracy", *costs]
@@ -125,7 +125,7 @@ def test_optuna_sees_all_objectives_and_the_same_front(finished: str) -> None:
 
 def test_what_is_confirmed_is_what_the_snapshot_ranks_first(finished: str) -> None:
     with ledger_at(finished) as ledger:
-        snapshot = ledger.snapshot("two")
+        snapshot = ledger.result("two")
     wanted = [slot.number for slot in snapshot.ranking[:3]]
     by_cost = sorted(snapshot.search, key=lambda slot: slot.costs)
     confirmed = [item.source for item in snapshot.confirmations]
@@ -227,7 +227,7 @@ def test_one_cost_is_read_by_its_old_name(finished: str) -> None:
 
 def test_an_excluded_trial_leaves_the_front_and_its_cost_stays_known(copy_url: str) -> None:
     with ledger_at(copy_url) as ledger:
-        before = ledger.snapshot("two")
+        before = ledger.result("two")
         first = before.ranking[0]
         interventions.exclude(ledger, "two", first.number)
         interventions.extend(ledger, "two", 32)
@@ -235,7 +235,7 @@ def test_an_excluded_trial_leaves_the_front_and_its_cost_stays_known(copy_url: s
         assert isinstance(claim, Claim)
         past = ledger.history(claim)[first.number]
         ledger.release(claim)
-        snapshot = ledger.snapshot("two")
+        snapshot = ledger.result("two")
     assert first.number not in [slot.number for slot in snapshot.front]
     assert past.state == SlotState.EXCLUDED
     assert [(until, p.costs) for until, p in past.before] == [(24, first.costs)]
@@ -257,7 +257,7 @@ def test_the_overview_says_what_the_study_says(finished: str) -> None:
 
 def test_the_dashboard_answers_for_all_objectives(finished: str) -> None:
     with ledger_at(finished) as ledger:
-        snapshot = ledger.snapshot("two")
+        snapshot = ledger.result("two")
     front, costs = [slot.number for slot in snapshot.front], snapshot.spec.costs
     with dashboard("--storage", finished) as running:
         path = "/api/studies/1"

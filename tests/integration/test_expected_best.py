@@ -38,14 +38,14 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(database_url: str)
     with ledger_at(database_url) as ledger:
         ledger.register(spec)
         run_workers(database_url, spec.name, 2)
-        snapshot = ledger.snapshot(spec.name)
+        snapshot = ledger.result(spec.name)
         best = snapshot.best
         assert best is not None
         assert best.score is not None
         luckiest = max(snapshot.search, key=lambda slot: slot.score or 0.0)
         assert best.number != luckiest.number, "choose another seed: the luckiest must not win"
-        known = snapshot.expected[best.number]
-        assert known.mean == max(other.mean for other in snapshot.expected.values())
+        known = snapshot.snapshot.expected[best.number]
+        assert known.mean == max(other.mean for other in snapshot.snapshot.expected.values())
         assert {slot.source for slot in snapshot.confirm} == {best.number}
         assert snapshot.confirmations[0].search_score == known.mean
 
@@ -55,7 +55,7 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(database_url: str)
             own = sa.update(members).where(members.c.slot_id == slots.c.id).values(info=info)
             connection.execute(own)
         snapshot, alone = ledger.snapshot(spec.name), known.std
-        known = snapshot.expected[best.number]
+        known = snapshot.snapshot.expected[best.number]
         sampling = known.mean * (1.0 - known.mean) / 269
         assert known.std**2 == pytest.approx(alone**2 + sampling), "of the scored examples"
 
@@ -71,18 +71,18 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(database_url: str)
 
         assert summary.best_score == known.mean, "not that of the luckiest"
 
-        other = min(snapshot.expected, key=lambda number: snapshot.expected[number].mean)
+        other = min(snapshot.snapshot.expected, key=lambda number: snapshot.snapshot.expected[number].mean)
         interventions.exclude(ledger, spec.name, other)  # it may change what is expected of others
         assert ledger.snapshot(spec.name).state == StudyState.OPEN
         interventions.exclude(ledger, spec.name, best.number)
-        after = ledger.snapshot(spec.name)
+        after = ledger.result(spec.name)
         assert after.best is not None
-        assert best.number not in after.expected
+        assert best.number not in after.snapshot.snapshot.expected
         assert after.confirmations == []
         assert "not confirmed yet" in verdict.verdict(after)
         summary = summarised(database_url)
         assert summary.confirmed is None
-        assert summary.best_score == after.expected[after.best.number].mean
+        assert summary.best_score == after.snapshot.snapshot.expected[after.best.number].mean
     found = load(spec.name, storage=database_url).best
     assert found is not None
-    assert found.expected == after.expected[found.number].mean
+    assert found.expected == after.snapshot.snapshot.expected[found.number].mean

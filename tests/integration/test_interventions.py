@@ -102,12 +102,12 @@ def test_an_excluded_trial_is_in_no_ranking_and_every_view_says_so(
     first, *others = [c.source for c in ledger.result("toy").confirmations]
     said = hpo("exclude", "toy", "--trial", str(first), "--reason", "wrong data")
     assert f"toy: trial {first} is excluded; trials from 10 on do not see it" in said
-    snapshot = ledger.snapshot("toy")
+    snapshot = ledger.result("toy")
     assert snapshot.state == StudyState.OPEN, "another trial is to be confirmed now"
     assert first not in [slot.number for slot in snapshot.ranking]
     assert "hpo worker --study toy" in said
     run(ledger)
-    snapshot = ledger.snapshot("toy")
+    snapshot = ledger.result("toy")
     assert snapshot.state == StudyState.DONE
     assert [c.source for c in snapshot.confirmations][:1] == others
     assert len(snapshot.confirmations) == 2
@@ -213,11 +213,11 @@ def test_a_failed_confirmation_is_retried(ledger: Ledger) -> None:
     assert held.phase == Phase.CONFIRM
     finish(ledger, held, SlotState.FAILED)
     run(ledger)
-    snapshot = ledger.snapshot("toy")
+    snapshot = ledger.result("toy")
     assert (snapshot.state, snapshot.confirmations[0].failed) == (StudyState.DONE, 1)
     assert interventions.retry(ledger, "toy", held.source) == [(Phase.CONFIRM, held.number)]
     run(ledger)
-    snapshot = ledger.snapshot("toy")
+    snapshot = ledger.result("toy")
     assert (snapshot.state, snapshot.confirmations[0].failed) == (StudyState.DONE, 0)
 
 
@@ -376,7 +376,7 @@ def test_extending_during_a_confirmation_leaves_no_partial_one(
     assert "has that budget already" in hpo("extend", "--study", "toy", "--trials", "12")
     time.sleep(0.3)
     run(ledger)
-    snapshot = ledger.snapshot("toy")
+    snapshot = ledger.result("toy")
     assert snapshot.state == StudyState.DONE
     assert snapshot.best is not None
     assert snapshot.best.number != source

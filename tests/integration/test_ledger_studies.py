@@ -63,7 +63,7 @@ def test_confirmation_of_the_best_and_extension(ledger: Ledger) -> None:
     spec = toy_spec(budget={"trials": 10})
     assert ledger.register(spec) == "created"
     run(ledger)
-    snapshot = ledger.snapshot("toy")
+    snapshot = ledger.result("toy")
     assert snapshot.state == StudyState.DONE
     assert [c.source for c in snapshot.confirmations] == [6, 5]
     assert [slot.number for slot in snapshot.confirm] == [15, 16, 17, 18, 19, 20]
@@ -72,7 +72,7 @@ def test_confirmation_of_the_best_and_extension(ledger: Ledger) -> None:
     assert ledger.register(toy_spec(budget={"trials": 14})) == "extended"
     assert ledger.snapshot("toy").state == StudyState.OPEN
     run(ledger)
-    snapshot = ledger.snapshot("toy")
+    snapshot = ledger.result("toy")
     assert len(snapshot.search) == 14
     assert [c.source for c in snapshot.confirmations] == [6, 13]
 

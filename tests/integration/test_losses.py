@@ -232,7 +232,7 @@ def test_a_trial_that_kills_its_workers_can_be_set_aside(
     assert (later.number, decide(ledger, later).params != {}) == (5, True)
     finish(ledger, later)
     run(ledger)
-    snapshot = ledger.snapshot("toy")
+    snapshot = ledger.result("toy")
     assert (snapshot.state, snapshot.search[4].state) == (StudyState.DONE, SlotState.EXCLUDED)
     assert 4 not in [slot.number for slot in snapshot.ranking]
     assert "excluded, for trials from 5 on: kills its workers" in hpo("trials", "toy")

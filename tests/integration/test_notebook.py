@@ -143,7 +143,7 @@ def url(server_url: str, database_of_studies: str) -> Iterator[str]:
 def test_a_study_is_what_the_ledger_holds(url: str) -> None:
     study = hpo.load("toy", url)
     with ledger_at(url) as ledger:
-        snapshot = ledger.snapshot("toy", curves=True)
+        snapshot = ledger.result("toy", curves=True)
     best, headline = snapshot.best, snapshot.confirmed
     assert best is not None
     assert headline is not None

@@ -41,7 +41,7 @@ def test_the_overview_agrees_with_the_snapshot(database_url: str, hpo: Callable[
             run_workers(database_url, name, 1)
         listed = {study["name"]: study for study in json.loads(hpo("status", "--json"))["studies"]}
         for name in ("more", "less"):
-            snapshot = ledger.snapshot(name)
+            snapshot = ledger.result(name)
             first, best = snapshot.confirmations[0], snapshot.best
             assert best is not None
             assert listed[name]["best_score"] == best.score
