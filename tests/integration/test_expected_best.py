@@ -71,7 +71,9 @@ def test_the_best_trial_is_that_of_the_highest_expected_score(database_url: str)
 
         assert summary.best_score == known.mean, "not that of the luckiest"
 
-        other = min(snapshot.snapshot.expected, key=lambda number: snapshot.snapshot.expected[number].mean)
+        other = min(
+            snapshot.snapshot.expected, key=lambda number: snapshot.snapshot.expected[number].mean
+        )
         interventions.exclude(ledger, spec.name, other)  # it may change what is expected of others
         assert ledger.snapshot(spec.name).state == StudyState.OPEN
         interventions.exclude(ledger, spec.name, best.number)
