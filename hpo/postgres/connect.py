@@ -23,10 +23,9 @@ from sqlalchemy import URL, Connection, event
 
 from hpo import settings
 from hpo.errors import StorageError
-from hpo.postgres import connection_errors
 from hpo.postgres.embedded.client import Embedded, read_password, said_if_slow
-from hpo.postgres.retry import answering, retry
-from hpo.postgres.url import parse_url, password_from_file, place
+from hpo.postgres.retry import DATABASE_ERRORS, answering, explained, retry, said_by
+from hpo.postgres.url import is_of_this_host, parse_url, password_from_file, place
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
@@ -45,6 +44,42 @@ IDLE_S = 20
 """A process that says nothing for so long in the middle of a transaction, holding its locks, is
 paused or gone: the server ends its session."""
 SCHEMA_LOCK = 0x68706F  # "hpo", the key of the advisory lock
+PINNED = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "client_encoding": "UTF8",
+    "standard_conforming_strings": "on",
+    "transform_null_equals": "off",
+    "synchronize_seqscans": "off",
+    "default_transaction_isolation": "read committed",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+"""What a session is set to, whatever server, database and role say, besides ``IDLE_S``:
+
+- How values are written as text, and read back: times, intervals, bytes, letters, and numbers
+  (``extra_float_digits``: below 1, the last digit of a score is lost).
+- What a statement means: backslashes, ``= NULL``, the order of rows without ORDER BY, what a
+  transaction sees.
+- That the server, too, notices a host that vanished, and ends its session with all its locks.
+
+A site may set what changes no value: limits of time (``statement_timeout``, ``lock_timeout``) and
+memory, ``default_transaction_read_only``, ``search_path``, and how the planner works.
+"""
+_LIBPQ = {
+    "application_name": "hpo",
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    # A host that vanished is noticed within a minute rather than hours.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""Options of libpq for what the URL leaves open."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +88,7 @@ class Schema:
 
     Attributes:
         is_current: says whether everything is there, with SELECTs only.
-        create: creates or upgrades; runs in one transaction, in one process at a time.
+        create: creates what is missing; runs in one transaction, in one process at a time.
     """
 
     is_current: Callable[[Connection], bool]
@@ -64,7 +99,7 @@ class Storage:
     """A PostgreSQL database with Optuna's tables. Close it, or use it in `with`.
 
     Attributes:
-        engine: SQLAlchemy engine; its sessions are in UTC.
+        engine: SQLAlchemy engine; its sessions are set as `PINNED` says.
         url: with it, another process of the same environment reaches the same database. It holds
             the password, if the database was given by a URL with one: do not print it.
         embedded: whether this is the embedded server.
@@ -77,11 +112,12 @@ class Storage:
         self._server = embedded
         self._optuna: RDBStorage | None = None
         self._ping_s = PING_S if worker else 0.0
+        options = {name: value for name, value in _LIBPQ.items() if name not in url.query}
         self.engine = sa.create_engine(
             url,
             pool_size=1 if worker else CONNECTIONS,
             max_overflow=1 if worker else 0,
-            connect_args=_connect_options(url, embedded),
+            connect_args=options,
         )
         event.listen(self.engine, "checkin", _note_use)
         event.listen(self.engine, "checkout", self._check_idle)
@@ -90,9 +126,7 @@ class Storage:
 
     def describe(self) -> str:
         """Return which database this is, for people: without any password."""
-        with self.engine.connect() as connection:
-            version = driver_of(connection).info.server_version  # 180004 for 18.4
-        return f"PostgreSQL {version // 10000}.{version % 10000}, {self.place()}"
+        return f"PostgreSQL {self._version()}, {self.place()}"
 
     def encryption(self) -> tuple[bool, bool] | None:
         """Return whether the connection is encrypted, and whether it is known whose server it is.
@@ -102,7 +136,7 @@ class Storage:
         with self.engine.connect() as connection:
             driver = driver_of(connection)
             verified = driver.info.get_parameters().get("sslmode") == "verify-full"
-            local = driver.info.host.startswith(("/", "127.", "::1", "localhost"))
+            local = is_of_this_host(self.engine.url)
             return None if local and not verified else (driver.pgconn.ssl_in_use, verified)
 
     def place(self) -> str:
@@ -138,6 +172,22 @@ class Storage:
         """Close the storage."""
         self.close()
 
+    def _version(self) -> str:
+        """The server's version; the first to connect, it explains what is wrong if that fails."""
+        try:
+            with self.engine.connect() as connection:
+                version = driver_of(connection).info.server_version  # 180004 for 18.4
+        except DATABASE_ERRORS as error:
+            limit_s = self.engine.url.query.get("connect_timeout", CONNECT_TIMEOUT_S)
+            raise explained(error, self.place(), limit_s) from error
+        if version < OLDEST_MAJOR * 10000:
+            raise StorageError(
+                f"{self.place()}: the server must be PostgreSQL {OLDEST_MAJOR} or newer, but got "
+                f"version={version // 10000}.{version % 10000}. Use a newer server, or the "
+                "embedded one."
+            )
+        return f"{version // 10000}.{version % 10000}"
+
     def _before_connecting(self, dialect: Any, record: Any, arguments: Any, options: Any) -> None:
         """Before each new connection: start the embedded server again if it died.
 
@@ -149,6 +199,7 @@ class Storage:
             return
         try:
             self._server.revive()
+            options["password"] = read_password(self._server.layout)  # else PGPASSWORD would win
         except StorageError as error:  # so that it is retried like any other failure to connect
             raise psycopg.OperationalError(str(error)) from error
 
@@ -156,10 +207,17 @@ class Storage:
         """Ask a connection that was idle for a while whether it still stands: a round trip."""
         if time.monotonic() - record.info.get("used_s", 0.0) < self._ping_s:
             return
+        # Not ``do_ping`` of SQLAlchemy: where Ctrl-C comes between question and answer, it hides
+        # that behind an error of the driver, and opens a new connection as if nothing had happened.
         try:
-            _ping(connection)
-        except psycopg.Error as error:
-            raise sa.exc.DisconnectionError(str(error)) from error
+            connection.autocommit = True
+            connection.execute("SELECT 1", prepare=False)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, psycopg.Error):
+                raise sa.exc.DisconnectionError(str(error)) from error
+            raise
+        connection.autocommit = False
 
     def _rdb_storage(self, *, skip_table_creation: bool) -> RDBStorage:
         from optuna.storages import RDBStorage
@@ -222,10 +280,18 @@ def open_storage(
     Raises:
         StorageError: it cannot be reached or used; the message says why and what to do.
     """
-    parsed, server = _locate(url)
+    own = Embedded(settings.home())
     with ExitStack() as on_failure:
+        on_failure.callback(own.release)
+        if url is not None:
+            parsed = parse_url(url, "storage URL")
+        elif (chosen := settings.storage_url()) is not None:
+            parsed = parse_url(chosen, "HPO_STORAGE")
+        else:
+            parsed = sa.make_url(own.acquire())
+        server = own if parsed.query.get("passfile") == str(own.layout.password) else None
         if server:
-            on_failure.callback(server.release)
+            server.acquire()
         storage = Storage(parsed, server, worker=worker)
         on_failure.callback(storage.close)
         _open(storage, prepare, create=create, patience_s=0.0 if worker else RESTART_S)
@@ -243,7 +309,7 @@ def _open(storage: Storage, prepare: Schema | None, *, create: bool, patience_s:
 
     def work() -> None:
         nonlocal known, doing
-        _check_version(storage)
+        storage._version()
         known, doing = True, "is being prepared"
         if create:
             with answering(storage.place()):
@@ -290,19 +356,12 @@ def prepare_database(storage: Storage, schema: Schema | None = None) -> None:
             if schema is not None and not schema.is_current(connection):
                 schema.create(connection)
     except sa.exc.DBAPIError as error:
-        if isinstance(error.orig, psycopg.errors.DependentObjectsStillExist):
-            raise StorageError(
-                f"{storage.place()}: no view of others may stand on a column that an upgrade makes "
-                f"anew, but got: {connection_errors.said_by(error)}. Drop the view, run `hpo "
-                "storage migrate`, and make it again."
-            ) from error
         if not isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise
         raise StorageError(
-            f"{storage.place()}: the user must be allowed to create tables the first time, and "
-            f"own them to upgrade them, but got: {connection_errors.said_by(error)}. Run `hpo "
-            "storage migrate` as a user who does, or for the first time: GRANT CREATE ON "
-            "DATABASE ..., GRANT CREATE ON SCHEMA public."
+            f"{storage.place()}: the user must be allowed to create tables the first time, but "
+            f"got: {said_by(error)}. Run `hpo storage migrate` as a user who is, or: GRANT CREATE "
+            "ON DATABASE ..., GRANT CREATE ON SCHEMA public."
         ) from error
 
 
@@ -312,64 +371,10 @@ def _has_optuna(connection: Connection) -> bool:
     return bool(there) and bool(connection.scalar(sa.text("SELECT count(*) FROM alembic_version")))
 
 
-def _locate(given: str | None) -> tuple[URL, Embedded | None]:
-    """Return the database's URL, and our share in the embedded server if it is there."""
-    from_environment = settings.storage_url()
-    server = Embedded(settings.home())
-    if given is not None:
-        url = parse_url(given, "storage URL")
-    elif from_environment is not None:
-        url = parse_url(from_environment, "HPO_STORAGE")
-    else:
-        return sa.make_url(server.acquire()), server
-    if url.query.get("passfile") == str(server.layout.password):
-        server.acquire()
-        return url, server
-    return url, None
-
-
-def _connect_options(url: URL, embedded: Embedded | None) -> dict[str, Any]:
-    """Return options of libpq for what the URL leaves open."""
-    options: dict[str, Any] = {
-        "application_name": "hpo",
-        "connect_timeout": CONNECT_TIMEOUT_S,
-        # A host that vanished is noticed within a minute rather than hours.
-        "keepalives_idle": 30,
-        "keepalives_interval": 10,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 60_000,
-    }
-    options = {name: value for name, value in options.items() if name not in url.query}
-    if embedded:
-        options["password"] = read_password(embedded.layout)  # else PGPASSWORD would win
-    return options
-
-
 def _set_up(connection: psycopg.Connection[Any], record: Any) -> None:
+    idle = {"idle_in_transaction_session_timeout": f"{IDLE_S}s"}
     connection.autocommit = True
-    connection.execute(
-        f"SET TIME ZONE 'UTC'; SET idle_in_transaction_session_timeout = '{IDLE_S}s';"
-        # Numbers are read as text: below 1, the last digit of a score is lost.
-        "SET extra_float_digits = 1;"
-        # The server, too, notices a host that vanished, and ends its session with all its locks.
-        "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10;"
-        "SET tcp_keepalives_count = 3"
-    )
-    connection.autocommit = False
-
-
-def _ping(connection: psycopg.Connection[Any]) -> None:
-    """Ask the server for anything; what fails closes the connection.
-
-    Not ``do_ping`` of SQLAlchemy: where Ctrl-C comes between question and answer, it hides that
-    behind an error of the driver, and a new connection is opened as if nothing had happened.
-    """
-    connection.autocommit = True
-    try:
-        connection.execute("SELECT 1", prepare=False)
-    except BaseException:
-        connection.close()
-        raise
+    connection.execute(";".join(f"SET {name} = '{to}'" for name, to in (PINNED | idle).items()))
     connection.autocommit = False
 
 
@@ -382,18 +387,3 @@ def driver_of(connection: Connection) -> psycopg.Connection[Any]:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)
     return driver
-
-
-def _check_version(storage: Storage) -> None:
-    """Connect for the first time, and explain what is wrong if that fails."""
-    try:
-        with storage.engine.connect() as connection:
-            version = driver_of(connection).info.server_version
-    except (sa.exc.DBAPIError, psycopg.Error) as error:
-        raise connection_errors.explained(error, storage.place(), CONNECT_TIMEOUT_S) from error
-    if version < OLDEST_MAJOR * 10000:
-        raise StorageError(
-            f"{storage.place()}: the server must be PostgreSQL {OLDEST_MAJOR} or newer, but got "
-            f"version={version // 10000}.{version % 10000}. Use a newer server, or the embedded "
-            "one."
-        )

@@ -1,9 +1,14 @@
-"""Work on the database that survives its restart: a function, or every method of a class."""
+"""Work on the database that survives its restart, and what is said when that does not help.
+
+An error passes, and work is done again (`retry`; every method of a class by `transaction` and
+`statement`), or it lasts: then it must say what is wrong, and what to do (`explained`).
+"""
 
 from __future__ import annotations
 
 import copy
 import random
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +20,6 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 
 from hpo.errors import StorageError
-from hpo.postgres import connection_errors
 
 DATABASE_ERRORS = (sa.exc.SQLAlchemyError, psycopg.Error)
 """Whatever goes wrong in or with a database."""
@@ -29,8 +33,66 @@ LONGEST_PAUSE_S = 5.0
 # intervention (a shutdown), system error (a full disk); then single codes that time does (not)
 # mend.
 PASSING_CLASSES = {"08", "40", "53", "57", "58"}
-PASSING = {"55P03"}  # lock not available
+PASSING = {"55P03", "25P03", "25P04"}  # lock not available; idle, or open, for too long
 LASTING = {"57014", "57P04"}  # query cancelled (as by statement_timeout), database dropped
+# In the order of asking: libpq gives no error code when a connection fails.
+_REFUSALS = (
+    (
+        r"no pg_hba\.conf entry .*no encryption",
+        "the server must let this user in from this host without encryption",
+        "Add ?sslmode=verify-full&sslrootcert=CA.crt to the URL if its pg_hba.conf says hostssl, "
+        "else ask its administrator for such a line.",
+    ),
+    (
+        r"no pg_hba\.conf entry",
+        "the server must let this user in from this host",
+        "Ask its administrator for a line in pg_hba.conf.",
+    ),
+    (
+        r"authentication failed|no password supplied|role .* does not exist|not permitted to log",
+        "user and password must be right",
+        "Correct them in the URL (write special characters as in %40 for @), or the password in "
+        "the file that HPO_STORAGE_PASSWORD_FILE names.",
+    ),
+    (
+        r"database .* does not exist",
+        "the database must exist",
+        "Create it with `createdb`, or correct its name in the URL.",
+    ),
+    (
+        r"does not match host name",
+        "the server's certificate must be made for the host name in the URL",
+        "Write the name that the certificate bears, or have one made for this name "
+        "(subjectAltName). Do not lower sslmode: this may be another server.",
+    ),
+    (
+        r"certificate verify failed",
+        "the server's certificate must be valid, and signed by the CA that sslrootcert names",
+        "Get ca.crt from the server's administrator; if it is the right one, the certificate may "
+        "have expired. Do not lower sslmode: this may be another server.",
+    ),
+    (
+        r"root certificate file",
+        "sslrootcert must name a readable file with the certificate of the server's CA",
+        "Copy ca.crt from the server to this host, and give its path in the URL.",
+    ),
+    (
+        r"support SSL|SSL was required",
+        "the server must offer TLS, since sslmode in the URL asks for it",
+        "Switch it on in its postgresql.conf (ssl = on, ssl_cert_file, ssl_key_file); nothing was "
+        "sent in plain text.",
+    ),
+    (
+        r"certificate|SSL error: (?!unexpected eof)",
+        "an encrypted connection must be possible as asked for",
+        "Check sslmode, sslrootcert and the like in the URL, or ask the server's administrator.",
+    ),
+    (
+        r"invalid connection option|invalid \w+ value|bad value for",
+        "what follows the ? must be options of libpq",
+        "Correct or remove the option in the URL.",
+    ),
+)
 
 
 def retry(
@@ -104,26 +166,49 @@ def is_passing(error: BaseException | None) -> bool:
     Optuna raises errors of its own from SQLAlchemy's, and so does `open_storage`.
     """
     while error is not None:
-        if isinstance(error, sa.exc.TimeoutError):  # another thread has the connection, and waits
+        lost = isinstance(error, sa.exc.DBAPIError) and error.connection_invalidated
+        # another thread has the connection, and waits; or the connection is closed
+        if lost or isinstance(error, sa.exc.TimeoutError | psycopg.InterfaceError):
             return True
-        if isinstance(error, sa.exc.DBAPIError):
-            if error.connection_invalidated or _is_passing(error.orig):
-                return True
-        elif _is_passing(error):
+        if isinstance(error, psycopg.Error) and _passes(error):
             return True
         error = error.__cause__
     return False
 
 
-def _is_passing(error: BaseException | None) -> bool:
-    if isinstance(error, psycopg.InterfaceError):  # the connection is closed
-        return True
-    if not isinstance(error, psycopg.OperationalError):
-        return False
+def _passes(error: psycopg.Error) -> bool:
     state = error.sqlstate
-    if state is None:  # it failed to connect
-        return not connection_errors.is_lasting(error)
+    if state is None:
+        return isinstance(error, psycopg.OperationalError) and _refusal(said_by(error)) is None
     return state in PASSING or (state[:2] in PASSING_CLASSES and state not in LASTING)
+
+
+def explained(error: Exception, place: str, timeout_s: object) -> StorageError:
+    """Return what is wrong with a connection that failed within `timeout_s`, and what to do.
+
+    The error is psycopg's, or SQLAlchemy's around it; `place` is the database, for people.
+    """
+    words = said_by(error)
+    rule, remedy = _refusal(words) or (
+        f"the server must accept connections within {timeout_s} s",
+        "Check host and port in the URL, that the server runs, and that no firewall is between.",
+    )
+    return StorageError(f"{place}: {rule}, but got: {words}. {remedy}")
+
+
+def _refusal(words: str) -> tuple[str, str] | None:
+    """Return what no time mends, and what does, if a connection was refused for that."""
+    for pattern, rule, remedy in _REFUSALS:
+        if re.search(pattern, words):
+            return rule, remedy
+    return None
+
+
+def said_by(error: Exception) -> str:
+    """Return what the driver said, on one line, without its advice, some of which misleads."""
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
+    words = re.sub(r"Is the server running[^?]*\?|Either provide the file.*", "", str(cause))
+    return " ".join(words.split())[:500].rstrip(".")
 
 
 class Patience(TypedDict, total=False):

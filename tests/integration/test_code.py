@@ -33,10 +33,11 @@ class Mine(ToyObjective):
         return helper.changed(outcome)
 """
 HELPER = """
+from dataclasses import replace
 
 
 def changed(outcome):
-    return outcome.replace(score=0.5 * outcome.score)  # a half
+    return replace(outcome, score=0.5 * outcome.score)  # a half
 """
 
 

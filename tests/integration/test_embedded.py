@@ -5,30 +5,25 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import stat
 import subprocess
 import sys
+import threading
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 import sqlalchemy as sa
-from processes import ENTER, HOLD, USER, eventually, finish, running, start
+from processes import ENTER, HOLD, USER, eventually, finish, running, script, start
 from servers import gone, read, write
 from sqlalchemy import Connection
-from workers import toy_spec
 
-from hpo.config import SiteConfig
 from hpo.errors import StorageError
-from hpo.launch.arguments import parser
-from hpo.launch.run import Launch
 from hpo.postgres.connect import Schema, open_storage
-from hpo.postgres.embedded import client
+from hpo.postgres.embedded import client, layout
 from hpo.postgres.embedded.client import Embedded, EmbeddedStatus, status, stop
-from hpo.postgres.embedded.layout import Layout, read_keeper
-from hpo.postgres.embedded.server import LARGEST_LOG, Postmaster, Server
+from hpo.postgres.embedded.layout import Layout
+from hpo.postgres.embedded.server import Postmaster
 
 
 def kill(pid: int | None) -> None:
@@ -36,21 +31,16 @@ def kill(pid: int | None) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
-def runs_anew(home: Path, before: EmbeddedStatus) -> bool:
-    now = status(home)  # one look: between two of them the server may have changed
-    return now.running and now.pid != before.pid
-
-
-def phase(home: Path) -> str:
-    keeper = read_keeper(Layout(home))
-    assert keeper is not None
-    return keeper.phase
+def kept(home: Path) -> EmbeddedStatus:
+    """What is known of a server whose keeper is there."""
+    eventually(lambda: bool(status(home).keeper_pid))
+    return status(home)
 
 
 # --- many users, one server ----------------------------------------------------------------------
 
 
-def test_eight_processes_at_once_start_one_server(new_home: Path) -> None:
+def test_the_server_starts_once_and_runs_until_its_last_user_was_killed(new_home: Path) -> None:
     code = ENTER + (
         "import psycopg\n"
         "url = Embedded(Path(sys.argv[1])).acquire()\n"
@@ -61,207 +51,139 @@ def test_eight_processes_at_once_start_one_server(new_home: Path) -> None:
     pids = {p.stdout.readline() for p in processes if p.stdout}
     assert pids == {f"{status(new_home).pid}\n"}
     assert set(status(new_home).users or ()) == {p.pid for p in processes}
-    for process in processes:
-        finish(process)
-
-
-def test_server_outlives_who_started_it_and_stops_after_the_last(hpo_home: Path) -> None:
-    with running(USER, hpo_home) as first:
-        pid = status(hpo_home).pid
-        with running(USER, hpo_home):
-            first.kill()
-            first.wait()
-            time.sleep(3.0)  # longer than the keeper's grace
-            assert status(hpo_home).running
-            assert status(hpo_home).pid == pid
-    killed = time.monotonic()
-    eventually(lambda: gone(hpo_home))
-    assert time.monotonic() - killed < 6.0
-    assert not Layout(hpo_home).socket_directory.exists()
+    *others, last = processes
+    for process in others:
+        process.kill()
+        process.communicate()
+    time.sleep(3.0)  # longer than the keeper's grace
+    assert pids == {f"{status(new_home).pid}\n"}
+    last.kill()
+    last.communicate()
+    eventually(lambda: gone(new_home), within_s=6.0)
+    assert not Layout(new_home).socket_directory.exists()
 
 
 def test_a_forked_child_does_not_keep_the_server_alive(hpo_home: Path) -> None:
     fork = "import os, time\nif os.fork() == 0:\n    os.close(1); os.close(2); time.sleep(60)\n"
-    with running(
-        ENTER + "url = Embedded(Path(sys.argv[1])).acquire()\n" + fork + HOLD, hpo_home
-    ) as user:
-        children = psutil.Process(user.pid).children()
+    code = ENTER + "url = Embedded(Path(sys.argv[1])).acquire()\n" + fork + HOLD
+    with running(code, hpo_home) as user:
+        (child,) = psutil.Process(user.pid).children()
         user.kill()
         user.wait()
         eventually(lambda: gone(hpo_home))
-        assert [child.is_running() for child in children] == [True]
-        for child in children:
-            child.kill()
+        assert child.is_running()
+        child.kill()
 
 
-def test_starting_while_it_is_stopping(hpo_home: Path) -> None:
+def test_who_comes_while_it_is_stopping_gets_the_next_one(hpo_home: Path) -> None:
     with Embedded(hpo_home) as embedded:
         write(embedded.acquire())
-    for _ in range(3):
-        keeper = status(hpo_home).keeper_pid
-        assert keeper is not None
-        os.kill(keeper, signal.SIGTERM)
-        eventually(lambda: phase(hpo_home) != "running")
-        with Embedded(hpo_home) as embedded:
-            assert read(embedded.acquire()) == 42
-            assert status(hpo_home).keeper_pid != keeper
+        for _ in range(3):
+            stopping = threading.Thread(target=stop, args=(hpo_home, True))
+            stopping.start()
+            eventually(lambda: not Layout(hpo_home).host.exists())
+            with Embedded(hpo_home) as another:
+                assert read(another.acquire()) == 42
+            stopping.join()
 
 
 # --- kills ---------------------------------------------------------------------------------------
 
 
-def test_a_server_whose_keeper_was_killed_is_adopted(hpo_home: Path) -> None:
+def test_a_server_whose_keeper_was_killed_gets_another_one(hpo_home: Path) -> None:
     with Embedded(hpo_home) as embedded:
         write(embedded.acquire())
-        before = status(hpo_home)
+        before = kept(hpo_home)
         kill(before.keeper_pid)
         eventually(lambda: status(hpo_home).keeper_pid is None)
         with running(USER, hpo_home):
-            after = status(hpo_home)
+            after = kept(hpo_home)
+            assert (after.pid, after.keeper_pid) != (before.pid, before.keeper_pid)
             assert after.pid == before.pid
-            assert after.keeper_pid not in (None, before.keeper_pid)
             assert read(embedded.acquire()) == 42
-    eventually(lambda: gone(hpo_home))
-
-
-def test_stop_reaches_a_server_whose_keeper_was_killed(hpo_home: Path) -> None:
-    with Embedded(hpo_home) as embedded:
-        embedded.acquire()
-        kill(status(hpo_home).keeper_pid)
+            kill(after.keeper_pid)
     eventually(lambda: status(hpo_home).keeper_pid is None)
     stop(hpo_home)
     assert gone(hpo_home)
 
 
-def test_a_killed_server_is_restarted_with_its_data(hpo_home: Path) -> None:
+def test_a_killed_server_is_restarted_with_its_data_by_its_keeper(hpo_home: Path) -> None:
     with Embedded(hpo_home) as embedded:
         url = embedded.acquire()
         write(url)
-        before = status(hpo_home)
+        before = kept(hpo_home)
         kill(before.pid)
-        eventually(lambda: runs_anew(hpo_home, before), within_s=60.0)
+        eventually(
+            lambda: (now := status(hpo_home)).running and now.pid != before.pid, within_s=60.0
+        )
         assert status(hpo_home).keeper_pid == before.keeper_pid
         assert read(url) == 42
-
-
-def test_a_server_that_dies_when_it_was_seen_is_waited_for(
-    hpo_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = client.postmaster
-
-    def killed(layout: Layout) -> Postmaster | None:
-        found = seen(layout)
-        monkeypatch.setattr(client, "postmaster", seen)
-        kill(found.pid if found else None)
-        eventually(lambda: seen(layout) != found)
-        return found
-
-    with running(USER, hpo_home), Embedded(hpo_home) as embedded:
-        before = status(hpo_home)
-        monkeypatch.setattr(client, "postmaster", killed)
-        with Embedded(hpo_home) as another:
-            assert another.acquire() == embedded.acquire()
-        eventually(lambda: runs_anew(hpo_home, before))
-
-
-def test_a_server_that_dies_before_the_first_connection_is_waited_for(
-    hpo_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HPO_HOME", str(hpo_home))
-    url_of = client.server_url
-
-    def killed(layout: Layout, server: Postmaster) -> str:
-        kill(server.pid)
-        return url_of(layout, server)
-
-    monkeypatch.setattr(client, "server_url", killed)
-    with open_storage() as storage:
-        assert storage.embedded
-
-
-@pytest.mark.parametrize("ours", [True, False])
-def test_a_server_that_dies_while_it_is_opened_is_waited_for(
-    ours: bool, hpo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """That of another home is only an address, but it has answered once."""
-    monkeypatch.setenv("HPO_HOME", str(hpo_home if ours else tmp_path))
-    killed: list[int | None] = []
-
-    def is_current(connection: Connection) -> bool:
-        if not killed:
-            killed.append(status(hpo_home).pid)
-            kill(killed[0])
-        return connection.scalar(sa.text("SELECT 1")) == 1
-
-    with Embedded(hpo_home) as embedded:
-        schema = Schema(is_current, create=lambda connection: None)
-        with open_storage(embedded.acquire(), prepare=schema) as storage:
-            assert storage.embedded == ours
-            assert len(killed) == 1
-            assert status(hpo_home).pid not in (None, *killed)
-
-
-def test_a_launch_waits_for_a_server_that_dies_before_its_tables_are_there(
-    hpo_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HPO_HOME", str(hpo_home))
-    with open_storage() as storage:
-        kill(status(hpo_home).pid)
-        launch = Launch(parser().parse_args(["--study", "toy"]), SiteConfig(), toy_spec(), storage)
-        assert launch._ledger.studies() == []
-
-
-def test_everything_killed_starts_again_with_its_data(hpo_home: Path) -> None:
-    with Embedded(hpo_home) as embedded:
-        url = embedded.acquire()
-        write(url)
-        before = status(hpo_home)
         kill(before.keeper_pid)
-        kill(before.pid)
+        kill(status(hpo_home).pid)
         eventually(lambda: gone(hpo_home))
         embedded.revive()
         assert read(url) == 42
 
 
-def test_a_stale_pid_that_another_program_has_now(hpo_home: Path) -> None:
+@pytest.mark.parametrize("when", ["seen", "opened", "opened, of another home"])
+def test_a_server_that_dies_when_somebody_comes_is_waited_for(
+    when: str, hpo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of another home is only an address, but it has answered once."""
+    url_of, killed = client.server_url, list[int | None]()
+
+    def kill_once() -> None:
+        if not killed:
+            killed.append(status(hpo_home).pid)
+            kill(killed[0])
+
+    def seen(layout: Layout, server: Postmaster) -> str:
+        kill_once()
+        return url_of(layout, server)
+
+    def opened(connection: Connection) -> bool:
+        kill_once()
+        return connection.scalar(sa.text("SELECT 1")) == 1
+
     with Embedded(hpo_home) as embedded:
-        write(embedded.acquire())
-    stop(hpo_home)
-    layout = Layout(hpo_home)
-    lines = [os.getpid(), layout.data, 1, 5432, layout.socket_directory, "", " 1 1", "ready   "]
-    (layout.data / "postmaster.pid").write_text("\n".join(map(str, lines)) + "\n")
-    assert not status(hpo_home).running
-    with Embedded(hpo_home) as embedded:
-        assert read(embedded.acquire()) == 42
+        url = embedded.acquire()
+        if when == "seen":
+            monkeypatch.setattr(client, "server_url", seen)
+        elif when != "opened":
+            monkeypatch.setenv("HPO_HOME", str(tmp_path))
+        schema = None if when == "seen" else Schema(opened, create=lambda connection: None)
+        given = None if when == "seen" else url
+        with open_storage(given, prepare=schema) as storage:
+            assert storage.embedded == (when != "opened, of another home")
+            assert len(killed) == 1
+            assert status(hpo_home).pid not in (None, *killed)
 
 
-def test_an_initialisation_cut_short_is_done_again(new_home: Path) -> None:
+def test_what_a_crash_left_behind_is_seen_through(new_home: Path) -> None:
+    """Half an initialisation; and a pid that belongs to another program now."""
     partial = new_home / "postgres.partial"
     partial.mkdir()
     (partial / "PG_VERSION").write_text("18\n")
     with Embedded(new_home) as embedded:
         write(embedded.acquire())
     assert not partial.exists()
+    stop(new_home)
+    layout = Layout(new_home)
+    lines = [os.getpid(), layout.data, 1, 5432, layout.socket_directory, "", " 1 1", "ready   "]
+    (layout.data / "postmaster.pid").write_text("\n".join(map(str, lines)) + "\n")
+    assert not status(new_home).running
+    with Embedded(new_home) as embedded:
+        assert read(embedded.acquire()) == 42
 
 
-def test_the_keeper_ends_when_its_home_is_removed(hpo_home: Path) -> None:
+def test_server_and_keeper_end_when_their_home_is_removed(hpo_home: Path) -> None:
     with running(USER, hpo_home):
-        pid, keeper = status(hpo_home).pid, status(hpo_home).keeper_pid
+        known = kept(hpo_home)
         shutil.rmtree(hpo_home / "server")
-        eventually(lambda: not psutil.pid_exists(keeper or 0) and not psutil.pid_exists(pid or 0))
+        eventually(lambda: not any(map(psutil.pid_exists, [known.pid or 0, known.keeper_pid or 0])))
 
 
 # --- stop and status -----------------------------------------------------------------------------
-
-
-def test_stop_and_start_keep_the_data(hpo_home: Path) -> None:
-    with Embedded(hpo_home) as embedded:
-        write(embedded.acquire())
-    stop(hpo_home)
-    assert gone(hpo_home)
-    stop(hpo_home)  # nothing to do
-    with Embedded(hpo_home) as embedded:
-        assert read(embedded.acquire()) == 42
 
 
 def test_stop_refuses_while_others_use_it_unless_forced(hpo_home: Path) -> None:
@@ -276,6 +198,7 @@ def test_stop_refuses_while_others_use_it_unless_forced(hpo_home: Path) -> None:
         assert status(hpo_home).running
         stop(hpo_home, force=True)
         assert gone(hpo_home)
+        stop(hpo_home)  # nothing to do
 
 
 def test_a_server_stopped_by_force_is_not_revived_by_its_users(hpo_home: Path) -> None:
@@ -296,88 +219,92 @@ def test_a_server_stopped_by_force_is_not_revived_by_its_users(hpo_home: Path) -
 def test_status_without_and_with_a_server(new_home: Path) -> None:
     data, log = new_home / "postgres", new_home / "server" / "postgres.log"
     assert status(new_home) == EmbeddedStatus(
-        new_home, data, log, False, None, None, None, None, size_bytes=0, users=()
+        new_home, data, log, False, None, None, None, size_bytes=0, users=()
     )
     with Embedded(new_home) as embedded:
         embedded.acquire()
-        now = status(new_home)
+        now = kept(new_home)
         assert now.running
         assert now.pid is not None
-        assert now.keeper_pid is not None
-        assert psutil.Process(now.pid).ppid() == now.keeper_pid
         assert psutil.Process(now.keeper_pid).memory_info().rss < 40e6
-        assert now.socket is not None
-        assert stat.S_ISSOCK(now.socket.stat().st_mode)
         assert (now.version, now.users) == ("18", (os.getpid(),))
         assert 10e6 < now.size_bytes < 200e6
-        assert log.read_text().count("ready to accept connections") == 1
 
 
 def test_a_large_log_is_moved_aside(tmp_path: Path) -> None:
-    layout = Layout(tmp_path)
-    layout.create()
-    with layout.log.open("ab") as server_side:
-        server_side.write(b"x" * (LARGEST_LOG + 1))
+    log, much = tmp_path / "postgres.log", layout._LARGEST_LOG + 1
+    with log.open("ab") as server_side:
+        server_side.write(b"x" * much)
         server_side.flush()
-        Server(layout).trim_log()
+        layout.trim(log)
         server_side.write(b"and on")
-    assert layout.log.read_text() == "and on"
-    assert (tmp_path / "server" / "postgres.log.1").stat().st_size == LARGEST_LOG + 1
+    assert log.read_text() == "and on"
+    assert (tmp_path / "postgres.log.1").stat().st_size == much
 
 
 # --- a server that does not come -----------------------------------------------------------------
 
 
 def test_a_server_that_does_not_answer_is_said_within_five_seconds(hpo_home: Path) -> None:
-    """Its keeper is stopped while the server is dead; then the server itself is stopped."""
-    subprocess.run([sys.executable, "-m", "hpo", "--version"], check=True)  # warms its start up
+    hpo = [sys.executable, "-m", "hpo"]
+    subprocess.run([*hpo, "--version"], check=True)  # warms its start up
     with running(USER, hpo_home):
-        for kept in (True, False):
-            known = status(hpo_home)
-            assert known.pid is not None
-            assert known.keeper_pid is not None
-            stopped = known.keeper_pid if kept else known.pid
-            os.kill(stopped, signal.SIGSTOP)
-            if kept:
-                kill(known.pid)
-            began = time.monotonic()
-            with ExitStack() as stack:
-                stack.callback(os.kill, stopped, signal.SIGCONT)
-                asked = stack.enter_context(
-                    subprocess.Popen(
-                        [sys.executable, "-m", "hpo", "status"],
-                        env={**os.environ, "HPO_HOME": str(hpo_home)},
-                        stderr=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        text=True,
-                    )
-                )
+        pid = status(hpo_home).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        began = time.monotonic()
+        with subprocess.Popen([*hpo, "status"], stderr=subprocess.PIPE, text=True) as asked:
+            try:
                 assert asked.stderr is not None
                 line = asked.stderr.readline()
                 assert time.monotonic() - began < 5.0
                 assert line.startswith("waiting: ")
-                assert str(hpo_home) in line
-                if kept:
-                    assert f"is not ready yet; its keeper is process {stopped}" in line
-                    os.kill(stopped, signal.SIGCONT)
-                    out, _ = asked.communicate(timeout=60)
-                    assert "The database holds no study yet." in out
-                else:
-                    assert "does not answer yet" in line
-                    _, err = asked.communicate(timeout=60)
-                    assert "the server must accept connections within 10 s, but got: " in err
+                assert f"{hpo_home} does not answer yet" in line
+                said = asked.stderr.read()
+            finally:
+                os.kill(pid, signal.SIGCONT)
+    assert "the server must accept connections within 10 s, but got: " in said
 
 
-def test_a_keeper_that_ends_without_a_word_is_said_in_words(
+def test_a_keeper_that_does_not_start_is_said_in_words(
     new_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    silent = tmp_path / "python"
-    silent.write_text("#!/bin/sh\nkill -KILL $$\n")
-    silent.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(silent))
+    script(tmp_path / "python", "kill -KILL $$")
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     with pytest.raises(StorageError) as caught:
         Embedded(new_home).acquire()
-    assert str(caught.value).startswith(
-        f"{new_home}: a keeper must start the embedded server, but got exit status -9 without a "
-        "word. Try again; if it stays so, look at "
+    assert str(caught.value) == (
+        f"{new_home}: a keeper must start, which stops the embedded server in the end, but got "
+        f"exit=-9. Look at {new_home}/server/keeper.log, and try again."
     )
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "said"),
+    [
+        ("postgresql.conf", "work_mem = 'plenty'\n", 'value for parameter "work_mem": "plenty"'),
+        ("PG_VERSION", "12\n", "by PostgreSQL version 12, which is not compatible with"),
+    ],
+)
+def test_a_server_that_cannot_start_says_why(
+    hpo_home: Path, file: str, text: str, said: str
+) -> None:
+    (hpo_home / "postgres" / file).write_text(text)
+    with pytest.raises(StorageError) as caught:
+        Embedded(hpo_home).acquire()
+    assert said in str(caught.value)
+    assert str(caught.value).endswith(
+        f"Mend what it names; the whole log is {hpo_home}/server/postgres.log."
+    )
+
+
+def test_another_host_is_refused(hpo_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(USER, hpo_home):
+        kept(hpo_home)
+        monkeypatch.setattr("socket.gethostname", lambda: "elsewhere")
+        with pytest.raises(
+            StorageError, match="must be used on the host that runs it, but got host=elsewhere and"
+        ):
+            Embedded(hpo_home).acquire()
+        monkeypatch.undo()
+        finish(start(USER, hpo_home))

@@ -6,28 +6,19 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 
 import optuna
 import pytest
 import sqlalchemy as sa
 from processes import finish, start
-from servers import connect
-from tables import METADATA, SCHEMA, THINGS
+from servers import connect, password_of
+from tables import METADATA, SCHEMA
 
 from hpo.errors import StorageError
-from hpo.ledger.ledger import Ledger
 from hpo.postgres import connect as storage_module
-from hpo.postgres.connect import Schema, open_storage, prepare_database
+from hpo.postgres.connect import IDLE_S, PINNED, Schema, open_storage, prepare_database
 from hpo.postgres.embedded.client import status, stop
-
-
-@pytest.fixture
-def password(empty_database_url: str) -> str:
-    passfile = sa.make_url(empty_database_url).query["passfile"]
-    assert isinstance(passfile, str)
-    return Path(passfile).read_text().strip().rsplit(":", 1)[-1]
 
 
 def refusal(url: str) -> str:
@@ -40,47 +31,64 @@ def refusal(url: str) -> str:
     return str(caught.value)
 
 
+def changed(url: str, **parts: str) -> str:
+    """The URL of a database with another name, user or password."""
+    return sa.make_url(url).set(**parts).render_as_string(hide_password=False)
+
+
 # --- the right way -------------------------------------------------------------------------------
 
 
-def test_a_database_by_url(empty_database_url: str) -> None:
-    storage = open_storage(empty_database_url, prepare=SCHEMA)
-    with storage, storage.engine.begin() as connection:
-        at = connection.scalar(sa.insert(THINGS).returning(THINGS.c.at))
-        assert at is not None
-        assert at.utcoffset() == timedelta(0)
-        assert connection.scalar(sa.text("SHOW TimeZone")) == "UTC"
-        assert connection.scalar(sa.text("SHOW application_name")) == "hpo"
+def test_optuna_shares_a_database_by_url(empty_database_url: str) -> None:
+    with open_storage(empty_database_url, prepare=SCHEMA) as storage:
+        study = optuna.create_study(storage=storage.optuna(), study_name="s")
+        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
+        with storage.engine.connect() as connection:
+            assert connection.scalar(sa.text("SELECT count(*) FROM trials")) == 2
         assert not storage.embedded
         assert storage.describe().startswith("PostgreSQL 18.4, database test_")
 
 
-def test_numbers_keep_their_digits_whatever_the_database_sets(empty_database_url: str) -> None:
-    name = sa.make_url(empty_database_url).database
+def test_sessions_are_the_same_whatever_the_database_sets(empty_database_url: str) -> None:
+    others = {
+        "TimeZone": "Asia/Kolkata",
+        "DateStyle": "German",
+        "IntervalStyle": "sql_standard",
+        "extra_float_digits": "0",
+        "bytea_output": "escape",
+        "client_encoding": "LATIN1",
+        "default_transaction_isolation": "serializable",
+        "idle_in_transaction_session_timeout": "7h",
+    }
     with connect(empty_database_url) as admin:
-        admin.execute(f"ALTER DATABASE {name} SET extra_float_digits = 0")
+        for name, value in others.items():
+            database = sa.make_url(empty_database_url).database
+            admin.execute(f"ALTER DATABASE {database} SET {name} = '{value}'")
+    wanted = PINNED | {"idle_in_transaction_session_timeout": f"{IDLE_S}s"}
+    wanted |= {"application_name": "hpo", "DateStyle": "ISO, DMY"}
     with open_storage(empty_database_url) as storage:
         for engine in (storage.engine, storage.optuna().engine):
             with engine.connect() as connection:
+                shown = {n: connection.scalar(sa.text(f"SHOW {n}")) for n in wanted}
                 found = connection.scalar(sa.text("SELECT (203::float8 / 269)::text"))
-                assert found is not None
-                assert float(found) == 203 / 269
+            wanted |= {n: "0" for n in wanted if n.startswith("tcp_")}  # a socket has none
+            assert shown == wanted
+            assert float(found or 0) == 203 / 269
 
 
-def test_over_tcp_with_a_password(tcp_url: Callable[[str], str], password: str) -> None:
-    with open_storage(tcp_url(f"hpo:{password}")) as storage:
-        port = storage.engine.url.port
-        assert storage.describe() == (
-            f"PostgreSQL 18.4, database {storage.engine.url.database} at 127.0.0.1:{port}, user hpo"
-        )
-        assert password in storage.url
-        with open_storage(storage.url) as again:
-            assert again.url == storage.url
-
-
-def test_a_password_in_a_file_that_changes_meanwhile(
-    tcp_url: Callable[[str], str], password: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_password_in_the_url_or_in_a_file_that_changes_meanwhile(
+    tcp_url: Callable[[str], str],
+    empty_database_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    password = password_of(empty_database_url)
+    with open_storage(tcp_url(f"hpo:{password}")) as storage:
+        url = storage.engine.url
+        assert storage.describe() == (
+            f"PostgreSQL 18.4, database {url.database} at 127.0.0.1:{url.port}, user hpo"
+        )
+        open_storage(storage.url).close()
     file = tmp_path / "password"
     monkeypatch.setenv("HPO_STORAGE_PASSWORD_FILE", str(file))
     file.write_text("geheim")
@@ -94,21 +102,7 @@ def test_a_password_in_a_file_that_changes_meanwhile(
         with pytest.raises(sa.exc.OperationalError), storage.engine.connect():
             pass
         file.write_text(password)
-        with storage.engine.connect() as connection:
-            assert connection.scalar(sa.text("SELECT 1")) == 1
-
-
-def test_optuna_shares_the_database(empty_database_url: str) -> None:
-    with open_storage(empty_database_url) as storage:
-        rdb = storage.optuna()
-        study = optuna.create_study(storage=rdb, study_name="s")
-        study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=2)
-        with rdb.engine.connect() as connection:
-            assert connection.scalar(sa.text("SHOW TimeZone")) == "UTC"
-            assert connection.scalar(sa.text("SHOW application_name")) == "hpo"
-        with storage.engine.connect() as connection:
-            assert connection.scalar(sa.text("SELECT count(*) FROM trials")) == 2
-        rdb.engine.dispose()
+        storage.describe()
 
 
 def test_the_argument_wins_over_the_variable_and_that_over_the_embedded_server(
@@ -146,63 +140,66 @@ def test_the_embedded_server_is_kept_alive_by_its_url_too(
 
 # --- what is said when it does not work ----------------------------------------------------------
 
-
-def test_nobody_at_the_port() -> None:
-    assert refusal("postgresql://me:geheim@127.0.0.1:1/studies") == (
-        "database studies at 127.0.0.1:1, user me: the server must accept connections within 10 "
-        's, but got: connection failed: connection to server at "127.0.0.1", port 1 failed: '
-        "Connection refused. Check host and port in the URL, that the server runs, and that no "
-        "firewall is between."
-    )
+NOBODY = "postgresql://me:geheim@127.0.0.1:1/studies"
+ACCEPT = "the server must accept connections within 10 s, but got: "
+CHECK = "Check host and port in the URL, that the server runs, and that no firewall is between."
+RIGHT = "user and password must be right, but got: "
+OPTIONS = "what follows the ? must be options of libpq, but got: "
+OPTION = "Correct or remove the option in the URL."
 
 
-def test_an_unknown_host() -> None:
-    said = refusal("postgresql://me:geheim@nowhere.invalid/studies")
-    assert said.startswith(
-        "database studies at nowhere.invalid:5432, user me: the server must accept connections "
-        "within 10 s, but got: "
-    )
+@pytest.mark.parametrize(
+    ("url", "rule", "end"),
+    [
+        (NOBODY, f"127.0.0.1:1, user me: {ACCEPT}", f"Connection refused. {CHECK}"),
+        (
+            "postgresql://me:geheim@nowhere.invalid/x",
+            f"nowhere.invalid:5432, user me: {ACCEPT}",
+            "",
+        ),
+        (f"{NOBODY}?colour=blue", OPTIONS, OPTION),
+        (f"{NOBODY}?sslmode=blue", OPTIONS, OPTION),
+        (f"{NOBODY}?connect_timeout=blue", OPTIONS, OPTION),
+        (
+            "hpo:geheim",
+            f"user hpo: {RIGHT}",
+            'password authentication failed for user "hpo". Correct them in the URL (write special '
+            "characters as in %40 for @), or the password in the file that "
+            "HPO_STORAGE_PASSWORD_FILE names.",
+        ),
+        ("stranger:geheim", f"user stranger: {RIGHT}", "HPO_STORAGE_PASSWORD_FILE names."),
+        (
+            "?sslmode=require",
+            "the server must offer TLS, since sslmode in the URL asks for it, but got: ",
+            "server does not support SSL, but SSL was required. Switch it on in its "
+            "postgresql.conf (ssl = on, ssl_cert_file, ssl_key_file); nothing was sent in plain "
+            "text.",
+        ),
+    ],
+)
+def test_a_database_out_of_reach(
+    url: str, rule: str, end: str, tcp_url: Callable[[str], str]
+) -> None:
+    user, mark, options = url.partition("?")
+    said = refusal(url if "://" in url else tcp_url(user or "hpo:geheim") + mark + options)
+    assert rule in said
+    assert said.endswith(end)
 
 
-def test_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storage_module, "CONNECT_TIMEOUT_S", 2)
+def test_a_server_that_does_not_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as mute:
-        said = refusal(f"postgresql://me:geheim@127.0.0.1:{mute.getsockname()[1]}/studies")
+        port = mute.getsockname()[1]
+        said = refusal(f"postgresql://me:geheim@127.0.0.1:{port}/studies?connect_timeout=2")
     assert "must accept connections within 2 s, but got: connection timeout expired" in said
 
 
-def test_a_wrong_password(tcp_url: Callable[[str], str]) -> None:
-    said = refusal(tcp_url("hpo:geheim"))
-    assert "user hpo: user and password must be right, but got: " in said
-    assert 'password authentication failed for user "hpo". Correct them in the URL (' in said
-    assert "user and password must be right" in refusal(tcp_url("stranger:geheim"))
-
-
 def test_a_database_that_does_not_exist(empty_database_url: str) -> None:
-    url = (
-        sa.make_url(empty_database_url)
-        .set(database="nothere")
-        .render_as_string(hide_password=False)
-    )
-    said = refusal(url)
+    said = refusal(changed(empty_database_url, database="nothere"))
     assert ": the database must exist, but got: " in said
     assert said.endswith(
         'database "nothere" does not exist. Create it with `createdb`, or correct its name in '
         "the URL."
     )
-
-
-def test_a_server_without_tls(tcp_url: Callable[[str], str]) -> None:
-    said = refusal(tcp_url("hpo:geheim") + "?sslmode=require")
-    assert ": the server must offer TLS, since sslmode in the URL asks for it, but got: " in said
-    assert "server does not support SSL, but SSL was required. Switch it on in its" in said
-
-
-@pytest.mark.parametrize("option", ["colour=blue", "sslmode=blue", "connect_timeout=blue"])
-def test_an_option_that_libpq_does_not_know(option: str) -> None:
-    said = refusal(f"postgresql://me:geheim@127.0.0.1:1/studies?{option}")
-    assert ": what follows the ? must be options of libpq, but got: " in said
-    assert said.endswith(". Correct or remove the option in the URL.")
 
 
 def test_a_server_that_is_too_old(empty_database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,8 +220,7 @@ def test_four_processes_create_the_tables_once(empty_database_url: str) -> None:
         "import sqlalchemy as sa\n"
         "from hpo.postgres.connect import open_storage\n"
         "print('ready', flush=True); sys.stdin.read()\n"
-        "with open_storage(sys.argv[1], prepare=SCHEMA) as storage:\n"
-        "    storage.optuna().engine.dispose()\n"
+        "with open_storage(sys.argv[1], prepare=SCHEMA, worker=True) as storage:\n"
         "    with storage.engine.begin() as c: c.execute(sa.insert(THINGS))\n"
     )
     support = str(Path(__file__).parents[1] / "support")
@@ -244,42 +240,31 @@ def test_four_processes_create_the_tables_once(empty_database_url: str) -> None:
         assert connection.execute(counts).fetchone() == (4, 1)
 
 
-def test_a_complete_database_is_only_read(empty_database_url: str) -> None:
-    open_storage(empty_database_url, prepare=SCHEMA).close()
+def test_a_complete_database_is_only_read_and_an_empty_one_must_be_made_by_whoever_may(
+    empty_database_url: str,
+) -> None:
+    url = changed(empty_database_url, username="reader", password="geheim")
     with connect(empty_database_url) as connection:
         connection.execute("DROP ROLE IF EXISTS reader")
-        connection.execute("CREATE ROLE reader LOGIN PASSWORD 'r'")
-        connection.execute("GRANT USAGE ON SCHEMA ours TO reader")
-        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public, ours TO reader")
-        connection.execute("ALTER ROLE reader SET default_transaction_read_only = on")
+        connection.execute("CREATE ROLE reader LOGIN PASSWORD 'geheim'")
         try:
-            url = sa.make_url(empty_database_url).set(username="reader", password="r")
-            with open_storage(url.render_as_string(hide_password=False), prepare=SCHEMA) as storage:
-                rdb = storage.optuna()
-                assert rdb.get_all_studies() == []
-                rdb.engine.dispose()
+            said = refusal(url)
+            open_storage(empty_database_url, prepare=SCHEMA).close()
+            connection.execute("GRANT USAGE ON SCHEMA ours TO reader")
+            connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public, ours TO reader")
+            connection.execute("ALTER ROLE reader SET default_transaction_read_only = on")
+            with open_storage(url, prepare=SCHEMA) as storage:
+                assert storage.optuna().get_all_studies() == []
         finally:
             connection.execute("DROP OWNED BY reader")
             connection.execute("DROP ROLE reader")
-
-
-def test_a_user_who_may_not_create_tables(empty_database_url: str) -> None:
-    with connect(empty_database_url) as connection:
-        connection.execute("DROP ROLE IF EXISTS guest")
-        connection.execute("CREATE ROLE guest LOGIN PASSWORD 'geheim'")
-        try:
-            url = sa.make_url(empty_database_url).set(username="guest", password="geheim")
-            said = refusal(url.render_as_string(hide_password=False))
-        finally:
-            connection.execute("DROP ROLE guest")
     assert (
-        "user guest: the user must be allowed to create tables the first time, and own them to "
-        "upgrade them, but got: "
+        "user reader: the user must be allowed to create tables the first time, but got: "
         "permission denied for schema public"
     ) in said
     assert said.endswith(
-        ". Run `hpo storage migrate` as a user who does, or for the first time: GRANT CREATE ON "
-        "DATABASE ..., GRANT CREATE ON SCHEMA public."
+        "Run `hpo storage migrate` as a user who is, or: GRANT CREATE ON DATABASE ..., GRANT "
+        "CREATE ON SCHEMA public."
     )
 
 
@@ -289,11 +274,10 @@ def test_tables_of_another_optuna(empty_database_url: str) -> None:
             connection.execute(sa.text("UPDATE alembic_version SET version_num = 'v3.0.0.d'"))
         with pytest.raises(StorageError) as caught:
             storage.optuna()
-    said = str(caught.value)
-    assert ": Optuna's tables must be of version v3.2.0.a, but got version=v3.0.0.d. If" in said
-    assert said.endswith(
-        "If it is older, back the database up and run `optuna storage upgrade --storage URL`; if "
-        "it is newer, upgrade this project."
+    assert str(caught.value).endswith(
+        ": Optuna's tables must be of version v3.2.0.a, but got version=v3.0.0.d. If it is older, "
+        "back the database up and run `optuna storage upgrade --storage URL`; if it is newer, "
+        "upgrade this project."
     )
 
 
@@ -310,8 +294,3 @@ def test_a_creation_that_fails_leaves_nothing(empty_database_url: str) -> None:
         with storage.engine.connect() as connection:
             assert not SCHEMA.is_current(connection)
         prepare_database(storage, SCHEMA)
-
-
-def test_a_worker_may_be_the_first_on_an_empty_database(empty_database_url: str) -> None:
-    with open_storage(empty_database_url, worker=True) as storage:
-        assert Ledger(storage).studies() == []

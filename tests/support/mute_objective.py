@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from toy_objective import ToyObjective
@@ -15,7 +16,7 @@ class MuteObjective(ToyObjective):
 
     def evaluate(self, *args: Any, **kwargs: Any) -> Outcome:
         """See ``ToyObjective``."""
-        return super().evaluate(*args, **kwargs).replace(info={})
+        return replace(super().evaluate(*args, **kwargs), info={})
 
 
 class InfiniteObjective(ToyObjective):
@@ -24,4 +25,4 @@ class InfiniteObjective(ToyObjective):
     def evaluate(self, *args: Any, **kwargs: Any) -> Outcome:
         """See ``ToyObjective``."""
         outcome = super().evaluate(*args, **kwargs)
-        return outcome.replace(info={**outcome.info, "n_synapses": math.inf})
+        return replace(outcome, info={**outcome.info, "n_synapses": math.inf})

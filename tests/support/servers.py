@@ -74,6 +74,11 @@ def press_ctrl_c(patch: pytest.MonkeyPatch, cursor: type[psycopg.Cursor[Any]]) -
     patch.setattr(cursor, "_execute_send", send_and_press)
 
 
+def password_of(url: str) -> str:
+    """The password in the file that the URL of an embedded server names."""
+    return Path(str(sa.make_url(url).query["passfile"])).read_text().strip().rsplit(":", 1)[-1]
+
+
 def write(url: str) -> None:
     """Commit something to be read later."""
     with connect(url) as connection:

