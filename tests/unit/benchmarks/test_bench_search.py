@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stack import ROOT
 
 from benchmarks.search import __main__ as command
 from benchmarks.search import designs as designs_of
@@ -84,23 +83,6 @@ def test_the_surrogate_does_as_well_on_points_held_back_as_it_says() -> None:
                 assert again[kind][what][measure] == pytest.approx(said, abs=0.01)
 
 
-def test_networks_of_a_point_differ_by_seed_and_are_reproducible() -> None:
-    world, spec = surrogate.load(), STRATEGIES[DEFAULT].spec(0)
-    params = {k: v for k, v in table.read()[0]["params"].items() if k in spec.space}
-
-    def curve(seed: int) -> list[float]:
-        told: list[float] = []
-        assert world.train(spec, params, seed, told.append) == told[-1]
-        return told
-
-    first = curve(1)
-    assert len(first) == spec.budget.epochs
-    assert [269 * accuracy for accuracy in first] == pytest.approx(
-        [round(269 * accuracy) for accuracy in first]
-    )
-    assert curve(1) == first != curve(2)
-
-
 @pytest.mark.parametrize("name", [DEFAULT, "TPE, median"])
 def test_a_search_is_the_same_whenever_it_is_run_and_counts_every_epoch(name: str) -> None:
     spec, world = STRATEGIES[name].spec(3), surrogate.load()
@@ -149,15 +131,6 @@ def test_the_default_is_the_study_file_with_cold_networks() -> None:
     assert own.budget.model_copy(update={"trials": spec.budget.trials}) == spec.budget
 
 
-def test_incumbents_of_the_real_thing_were_judged_by_several_networks() -> None:
-    found = real.load()
-    assert {DEFAULT, "Optuna TPE"} <= {f["strategy"] for f in found} <= set(STRATEGIES)
-    for search in found:
-        assert search["networks"] >= 6
-        assert search["held"][-1]["at"] == search["budget"]
-        assert all(held["std"] > 0 for held in search["held"])
-
-
 def test_the_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--only", "nothing*"]) == 2
     assert (
@@ -167,7 +140,3 @@ def test_the_command_says_what_is_wrong(capsys: pytest.CaptureFixture[str]) -> N
     assert f" of  10  {DEFAULT}" in capsys.readouterr().out
     assert real.main(["tpe9"]) == 2
     assert "'tpe9': no such strategy" in capsys.readouterr().err
-
-
-def test_make_runs_it() -> None:
-    assert "-m benchmarks.search\n" in (ROOT / "Makefile").read_text()

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from benchmarks import __main__, integrators, networks, parts, results, scale, window, windowpage
+from benchmarks import __main__, integrators, networks, parts, results
 from benchmarks import runners as benchmarks_runners
 from benchmarks.delay import delayed
 from benchmarks.service import Overhead
@@ -147,33 +147,6 @@ def test_page() -> None:
     assert "| ctrnn, density 0.5 | 8.0 | 2.0 + 3.0 | 1.0 + 0.5 | 1.5 | 4.0 | 0.50 |" in page
 
 
-def test_the_section_of_scale() -> None:
-    def load(shares: tuple[float, ...]) -> scale.Load:
-        return scale.Load(
-            workers=64,
-            trials=1000,
-            sampler="random",
-            claims_per_s=153.4,
-            claim_median_ms=99.4,
-            claim_p99_ms=229.1,
-            idle_median_ms=104.2,
-            idle_p99_ms=240.3,
-            connections=64,
-            server_ms=3.4,
-            worker_ms=8.9,
-            statements=4.2,
-            shares=shares,
-        )
-
-    begin = scale.Begin(trials=10_000, cold_s=2.34, warm_ms=120.4)
-    body = results.scale([load((1.0,)), load((0.34, 0.33, 0.33))], [begin], 2)
-    assert "same 2 cores, over a network with a round trip of 1 ms" in body
-    assert "| 64 | 1,000 | random | 153 | 99 / 229 | 104 / 240 | 64 | 9 + 3 | 4 |" in body
-    assert "| 64 | 3 × 1,000 | random |" in body
-    assert "Of 3 studies side by side, claims went 34.0 : 33.0 : 33.0 %." in body
-    assert "| 10,000 | 120 ms | 2.3 s |" in body
-
-
 def test_a_network_delays_every_byte(database_url: str) -> None:
     url = sa.make_url(database_url)
     password = Path(str(url.query["passfile"])).read_text().strip().rsplit(":", 1)[-1]
@@ -184,50 +157,6 @@ def test_a_network_delays_every_byte(database_url: str) -> None:
             for _ in range(3):
                 connection.execute("SELECT 1")
             assert 0.3 <= time.monotonic() - began_s < 3.0
-
-
-def test_the_section_of_the_window() -> None:
-    """Everything that is measured is in it, where it belongs."""
-    columns = [(function, trials) for function in window.FUNCTIONS for trials in window.LENGTHS]
-    kinds = [*(("tpe", size) for size in window.WINDOWS), ("random", 1)]
-    found = windowpage.Window(
-        costs=[
-            window.Cost(workers=n, window=factor * n, steady=n / 1000, whole={200: 0.2, 1000: 0.1})
-            for n in window.WORKERS
-            for factor in window.FACTORS
-            if factor * n <= window.LARGEST
-        ],
-        variants=[
-            window.Variant(
-                window=8,
-                as_they_were=0.4,
-                all_complete=0.2,
-                two_speeds=0.5,
-                polling=(0.45, 0.41),
-                lost_s=29.4,
-            )
-        ],
-        checks=[window.Check(window=8, measured=0.41, simulated=0.4)],
-        qualities=[
-            window.Quality(
-                function=function,
-                sampler=sampler,
-                window=size,
-                trials=trials,
-                quartiles=(0, 0.5, 1),
-            )
-            for function, trials in columns
-            for sampler, size in kinds
-        ],
-    )
-    lines = windowpage.body(found).splitlines()
-    assert "| 4 | 0.4 % | 0.4 % | 0.4 % | 0.4 % |" in lines
-    assert "| 256 | 25.6 % | 25.6 % | 25.6 % | – |" in lines
-    assert "| 8 | 20.0 % | 20.0 % | 20.0 % | 10.0 % | 10.0 % | 10.0 % |" in lines
-    assert "| 8 | 40.0 % | 20.0 % | 50.0 % | 45.0 % | 41.0 % | 29 s |" in lines
-    assert "| 8 | 41.0 % | 40.0 % |" in lines
-    cells = " | ".join(["0.500 (0.000 – 1.000)"] * 4)
-    assert all(f"| {size} | {cells} |" in lines for size in (1, 128, "random"))
 
 
 def test_parts_add_up_to_what_was_measured() -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from benchmarks.search import peers, table
-from benchmarks.search.account import Account
 from hpo.study.spec import StudySpec
 
 WHOLE = 20
@@ -63,27 +61,6 @@ def test_a_peer_spends_its_epochs_and_returns_what_it_found(name: str) -> None:
     assert [(s.trial, s.claimed) for s in again] == [(s.trial, s.claimed) for s in steps]
     other = peers.run(name, study(2), Hill(), 1).steps
     assert other[0].params != steps[0].params
-
-
-@pytest.mark.parametrize("name", ["random", "Optuna TPE"])
-def test_the_best_of_optuna_is_the_complete_trial_with_the_highest_score(name: str) -> None:
-    world = Hill()
-    steps = peers.run(name, study(), world, 400).steps
-    assert all(a.claimed < b.claimed and a.epochs < b.epochs for a, b in pairwise(steps))
-    whole = [curve for curve in world.curves if len(curve) == WHOLE]
-    assert steps[-1].claimed == max(curve[-1] for curve in whole)
-    assert (len(whole) < len(world.curves)) == (name == "Optuna TPE")
-
-
-def test_points_of_the_cube_are_parameters_and_back() -> None:
-    account = Account(spec=study(), world=Hill(), budget=1)
-    low, high = (account.params([u] * 8) for u in (0.0, 1.0))
-    for name, own in account.spec.space.items():
-        assert (low[name], high[name]) == pytest.approx((own.low, own.high))
-    middle = account.params([0.5] * 8)
-    assert middle["tau_ns"] == pytest.approx(10.0)
-    assert middle["batch_size"] == 68
-    assert account.unit(middle) == pytest.approx([0.5] * 8, abs=0.01)
 
 
 def test_a_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

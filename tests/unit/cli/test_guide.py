@@ -47,11 +47,6 @@ def test_every_rule_is_explained_with_its_equation(capsys: pytest.CaptureFixture
         (["--temperature-k", "77"], "1.381e-23 × 77 / 4.143e-18 = 0.000257\n"),
         (["--device", "vortex-mtj"], "E = Ms V B = 1300 kA/m × 662,700 nm³ × 0.3 GHz / (28"),
         (["--device", "vortex-mtj"], "√(2 × 0.000449 / 26.5) = 0.005819 per √ns at the device's τ"),
-        (["--device", "double-vortex"], "= 4π × 8 × 0.3 × 0.04 / 1000 / (1 + 0²) = 0.00121\n"),
-        (
-            ["--linewidth-mhz", "0.5", "--tau-ns", "14", "--nu", "2"],
-            "= 4π × 14 × 0.5 × 0.5 / 1000 / (1 + 2²) = 0.0088\n",
-        ),
         (
             ["--device", "double-vortex", "--power", "0.6"],
             "= 4π × 8 × 0.6 × 0.04 / 1000 / (1 + 0²) = 0.00241\n",
@@ -114,16 +109,8 @@ def test_a_device_may_be_of_a_file_of_ones_own(
             "temperature_k=-4.0. Change it.",
         ),
         (
-            ["--volume-nm3", "nan"],
-            "nano-oscillator: volume_nm3: a finite number must hold, but got volume_nm3=nan.",
-        ),
-        (
             ["--volume-nm3", "1e-307"],
             "thermal power: energy_j must be a finite number above 0, got 0.0. Change it.",
-        ),
-        (
-            ["--volume-nm3", "100"],
-            "thermal_power: less than or equal to 0.1 must hold, but got thermal_power=0.49",
         ),
     ],
 )
@@ -134,7 +121,7 @@ def test_impossible_devices_are_refused(
     assert f"error: hpo guide: {text.format(mine=mine)}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("dt_ns", ["0.0001", "0.01", "0.5", "1", "1000"])
+@pytest.mark.parametrize("dt_ns", ["0.0001", "1", "1000"])
 def test_it_ends_with_a_study_that_validates(
     dt_ns: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,16 +158,6 @@ def test_every_further_table_that_it_shows_can_be_taken(
     assert getattr(spec, table)
 
 
-def test_the_reported_optimum_lies_in_the_space_of_its_time_scale(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    page = said(capsys)
-    space = tomllib.loads(page[page.index("[space]") :])["space"]
-    reported = {"tau_ns": 14.12, "lr0": 0.149, "lr_decay": 8.077, "f_cut_per_ns": 0.1}
-    for name, value in reported.items():
-        assert space[name]["low"] < value < space[name]["high"]
-
-
 def test_json_has_names_with_units(capsys: pytest.CaptureFixture[str]) -> None:
     found = json.loads(said(capsys, "--json", "--channels", "2", "--classes", "3"))
     assert found["tau_ns"] == {"low": 5.648, "best": 14.12, "high": pytest.approx(35.3)}
@@ -197,21 +174,12 @@ def test_json_has_names_with_units(capsys: pytest.CaptureFixture[str]) -> None:
             "recommended relaxation time: `dt_ns > 0` must hold, but got dt_ns=0.0. "
             "Give another dt_ns.",
         ),
-        (["--dt-ns", "nan"], "`dt_ns > 0` must hold, but got dt_ns=nan."),
         (["--dt-ns", "5000"], "dt_ns: less than or equal to 1000 must hold, but got dt_ns=5000.0."),
-        (
-            ["--density-inter", "-0.5"],
-            "fan-in: `0 <= density_inter <= 1` must hold, but got density_inter=-0.5.",
-        ),
-        (["--density-inter", "0"], "`round(density_inter * width) >= 1` must hold, but got"),
-        (["--s", "0"], "recommended weight: `s > 0` must hold, but got s=0.0."),
-        (["--width", "0"], "fan-in: `width >= 1` must hold, but got width=0."),
         (
             ["--width", "9" * 400],
             "numbers that a float can hold must be given, but got int too large to convert to "
             "float. Give smaller ones.",
         ),
-        (["--points", "0"], "presentation: `points >= 1` must hold, but got points=0."),
     ],
 )
 def test_numbers_outside_the_rules_are_refused(
@@ -220,11 +188,4 @@ def test_numbers_outside_the_rules_are_refused(
     assert main.main(["guide", *line]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("error: hpo guide: ")
-    assert text in err
-
-
-def test_what_is_no_number_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main.main(["guide", "--dt-ns", "fast"])
-    assert "argument --dt-ns: invalid float value: 'fast'" in capsys.readouterr().err
+    assert err.startswith(f"error: hpo guide: {text}")

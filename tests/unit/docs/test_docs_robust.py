@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from stack import ROOT
 
 from hpo.study import file
 
 DOCUMENT = (ROOT / "docs/how-to/robust.md").read_text()
-
-
-@pytest.mark.parametrize("page", ["robust", "energy"])
-def test_nothing_is_left_to_be_filled_in(page: str) -> None:
-    assert "«" not in (ROOT / f"docs/how-to/{page}.md").read_text()
 
 
 def test_its_table_has_the_points_and_the_curves_of_the_sweep() -> None:
@@ -25,14 +19,6 @@ def test_its_table_has_the_points_and_the_curves_of_the_sweep() -> None:
     points = tuple(float(row.split("|")[1].rstrip("% ")) / 100 for row in rows)
     assert {curve.values for curve in spec.sweep.curves} == {points}
     assert len(head.split("|")[2:-1]) == len(spec.sweep.curves)
-
-
-def test_the_first_curve_is_the_reported_optimum() -> None:
-    spec, robust = file.load("robust-spread"), file.load("seqdigits-robust")
-    assert spec.sweep is not None
-    assert robust.reported is not None
-    paper = dict(spec.sweep.curves[0].fixed)
-    assert {name: paper[name] for name in robust.reported.params} == dict(robust.reported.params)
 
 
 def test_the_hardware_of_the_sweep_is_that_of_the_search() -> None:

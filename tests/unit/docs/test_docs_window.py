@@ -6,7 +6,6 @@ import pytest
 from stack import ROOT
 
 from benchmarks import window
-from hpo.study.spec import Budget
 
 DOCUMENT = (ROOT / "docs/explanation/window.md").read_text()
 RESULTS = (ROOT / "benchmarks/RESULTS.md").read_text().partition("\n## Window\n")[2]
@@ -26,11 +25,6 @@ def test_idle_shares_can_be_simulated_again(workers: int) -> None:
     assert f"| {workers} | {cells} |" in RESULTS.splitlines()
 
 
-def test_the_largest_window_is_that_of_a_study() -> None:
-    bounds = Budget.model_fields["window"].metadata
-    assert window.LARGEST in [getattr(bound, "le", None) for bound in bounds]
-
-
 @pytest.mark.parametrize(
     ("function", "best"),
     [
@@ -42,10 +36,3 @@ def test_the_functions_have_their_known_optima(function: str, best: tuple[float,
     value = window.FUNCTIONS[function]
     assert value(best) == pytest.approx(0.95, abs=1e-5)
     assert all(value([*best[:k], best[k] + 0.1, *best[k + 1 :]]) < 0.95 for k in range(6))
-
-
-def test_a_search_is_repeatable_and_its_window_matters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window, "LENGTHS", (20, 30))
-    found = [window.search("bowl", "tpe", size, 0) for size in (1, 1, 16)]
-    assert found[0] == found[1] != found[2]
-    assert max(value for values in found for value in values.values()) <= 0.95

@@ -74,29 +74,33 @@ def test_what_disagrees_fails() -> None:
     assert len(found) == 10
 
 
-def test_a_curve_with_two_peaks_is_no_bell() -> None:
-    def camel(p: dict[str, float]) -> float:
-        return {0.1: 0.8, 0.4: 0.6, 1.0: 0.9}.get(p["dt_ns"], 0.3)
-
-    found = verdicts(*(study(name, camel) for name in ("fig2b", "fig3a", "fig3b")))
-    assert found["bells"] == Verdict.NO
+def camel(p: dict[str, float]) -> float:
+    return {0.1: 0.8, 0.4: 0.6, 1.0: 0.9}.get(p["dt_ns"], 0.3)
 
 
-def test_a_flat_curve_has_no_optimal_density() -> None:
-    found = verdicts(study("fig4", lambda p: 0.9 if p["density_inter"] == 0.5 else 0.89))
-    assert found["optimum near 50 %"] == Verdict.PARTLY
-    found = verdicts(study("fig4", lambda p: 0.9 if p["density_inter"] == 0.5 else 0.8))
-    assert found["optimum near 50 %"] == Verdict.YES
+def flat_but_by(loss: float) -> Accuracy:
+    return lambda p: 0.9 if p["density_inter"] == 0.5 else 0.9 - loss
+
+
+def sparse_loses(loss: float) -> Accuracy:
+    return lambda p: 0.9 if p["density_intra"] == p["density_inter"] == 1.0 else 0.9 - loss
 
 
 @pytest.mark.parametrize(
-    ("loss", "verdict"), [(0.0, Verdict.YES), (0.0185, Verdict.PARTLY), (0.1, Verdict.NO)]
+    ("names", "accuracy", "claim", "verdict"),
+    [
+        (("fig2b", "fig3a", "fig3b"), camel, "bells", Verdict.NO),
+        (("fig4",), flat_but_by(0.01), "optimum near 50 %", Verdict.PARTLY),
+        (("fig4",), flat_but_by(0.1), "optimum near 50 %", Verdict.YES),
+        (("fig4",), sparse_loses(0.0), "intra 10 %", Verdict.YES),
+        (("fig4",), sparse_loses(0.0185), "intra 10 %", Verdict.PARTLY),
+        (("fig4",), sparse_loses(0.1), "intra 10 %", Verdict.NO),
+    ],
 )
-def test_without_loss_is_a_matter_of_an_interval(loss: float, verdict: Verdict) -> None:
-    def accuracy(p: dict[str, float]) -> float:
-        return 0.9 if p["density_intra"] == p["density_inter"] == 1.0 else 0.9 - loss
-
-    assert verdicts(study("fig4", accuracy))["intra 10 %"] == verdict
+def test_a_claim_is_a_matter_of_form_and_of_intervals(
+    names: tuple[str, ...], accuracy: Accuracy, claim: str, verdict: Verdict
+) -> None:
+    assert verdicts(*(study(name, accuracy) for name in names))[claim] == verdict
 
 
 def test_failed_trainings_count_where_an_interquartile_range_cannot_see_them() -> None:
@@ -138,13 +142,6 @@ def test_drive_and_memory_of_a_broad_set(factor: float, verdict: str) -> None:
     assert found["drive about 1"] == verdict
     assert found["Δt < τ"] == Verdict.YES
     assert verdicts(study("fig3c", lambda p: 0.9))["Δt < τ"] != Verdict.YES
-
-
-def test_plateau_is_the_unbroken_run_around_the_best() -> None:
-    made = {"fig2b": study("fig2b", bell(lambda p: 1.0))}
-    curve = evidence.gather(made, {})["plain"].time_scales()
-    assert {p.x for p in measures.plateau(curve)} <= {0.4, 0.63, 1.0, 1.6, 2.5}
-    assert 0.4 <= measures.centre(curve) <= 2.5
 
 
 def test_networks_of_all_splits_count_each_once() -> None:

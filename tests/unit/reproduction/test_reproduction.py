@@ -124,12 +124,6 @@ def test_unknown_figure_and_missing_data_are_refused(tmp_path: Path) -> None:
     )
 
 
-def test_help_teaches_by_examples() -> None:
-    command = [sys.executable, "-m", "reproduction", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "python -m reproduction run --fig fig4" in done.stdout
-
-
 def test_draw_takes_no_options_of_run(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         __main__.main(["draw", "--fig", "fig4"])
@@ -143,14 +137,6 @@ def test_trial_runs_leave_the_committed_data_alone() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "--set: needs --docs, so that the committed data stay as they are" in done.stderr
-
-
-def test_estimate_counts_what_is_left() -> None:
-    done = study("fig2b", lambda p: 0.9)
-    steps = [1, 1, 1, 1, 1, 2, 2, 4, 5, 8, 13, 20]  # per point, two of them at 1 ns
-    assert jobs.epochs_of(done.spec, None) == pytest.approx(sum(steps) / 2 * 10 * 60)
-    half = replace(done, search=done.search[:6])
-    assert jobs.epochs_of(done.spec, half) == pytest.approx(sum(steps[6:]) / 2 * 10 * 60)
 
 
 def test_an_epoch_costs_as_many_steps_as_the_study_takes() -> None:
