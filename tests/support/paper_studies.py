@@ -35,7 +35,7 @@ def study(name: str, accuracy: Accuracy, **info: Accuracy) -> StudySnapshot:
         )
 
     points = tuple(one(number) for number in range(spec.budget.trials))
-    return snapshots.snapshot(spec, points, state=StudyState.DONE)
+    return snapshots.snapshot(spec, points, state=StudyState.DONE).snapshot
 
 
 def sampled(spec: StudySpec, draw: random.Random) -> dict[str, float]:

@@ -210,7 +210,8 @@ def test_layers_are_those_of_the_optimum_trained_again(name: str, tmp_path: Path
             )
             for k in range(spec.budget.trials)
         )
-        layers.record(snapshots.snapshot(spec, slots, state=StudyState.DONE), reading, tmp_path)
+        done = snapshots.snapshot(spec, slots, state=StudyState.DONE).snapshot
+        layers.record(done, reading, tmp_path)
         found = layers.read(tmp_path)[name]
         assert set(found) == ({0.2, 0.5, 1.0} if end == "" else set())
     (row,) = found[0.5]
@@ -218,7 +219,7 @@ def test_layers_are_those_of_the_optimum_trained_again(name: str, tmp_path: Path
     assert len(row["mean"]) == len(row["saturated"]) == len(row["frequency"]) == 3
     assert row["input_frequency"] == pytest.approx(0.17, abs=0.01)
     before = (tmp_path / "layers.json").stat().st_mtime_ns
-    layers.record(snapshots.snapshot(spec, slots, state=StudyState.DONE), reading, tmp_path)
+    layers.record(done, reading, tmp_path)
     assert (tmp_path / "layers.json").stat().st_mtime_ns == before
 
 
