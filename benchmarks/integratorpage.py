@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks.integrators import EVALUATIONS, NETWORKS, Error, Found, Scheme, default_of, name_of
 from benchmarks.results import _row as row
+from hpo.views import pictures
 from hpo.views.palette import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, VERMILLION
-from hpo.views.pictures import study_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,8 +53,8 @@ def tables(found: Found) -> dict[str, str]:
 
 def draw(found: Found, path: Path) -> None:
     """Error of the logits against evaluations of the drive, a panel per network."""
-    with study_figure.style():
-        figure = study_figure.canvas(7.2, 3.2)
+    with pictures.style():
+        figure = pictures.canvas(7.2, 3.2)
         every = figure.subplots(1, len(NETWORKS), sharey=True)
         for axes, name in zip(every, NETWORKS, strict=True):
             own = [error for error in found.errors if error.network == name]
@@ -64,7 +64,7 @@ def draw(found: Found, path: Path) -> None:
         every[len(every) // 2].set_xlabel("evaluations of the drive per input point")
         handles, labels = every[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(DRAWN))
-        study_figure.save(figure, path)
+        pictures.save(figure, path)
 
 
 def _draw_one(axes: Axes, own: Sequence[Error], ringed: Scheme) -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from benchmarks import window
 from benchmarks.results import _row as row
 from benchmarks.window import BUDGETS, FACTORS, LENGTHS, Check, Cost, Quality, Variant
+from hpo.views import pictures
 from hpo.views.palette import BLUE, GREEN, ORANGE, PURPLE, VERMILLION
-from hpo.views.pictures import study_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -84,8 +84,8 @@ def body(found: Window) -> str:
 
 def draw(found: Window, path: Path) -> None:
     """Idle share and quality against the window, as one picture."""
-    with study_figure.style():
-        figure = study_figure.canvas(7.2, 2.9)
+    with pictures.style():
+        figure = pictures.canvas(7.2, 2.9)
         left, *others = figure.subplots(1, 1 + len(window.FUNCTIONS))
         for workers, colour in DRAWN.items():
             own = [cost for cost in found.costs if cost.workers == workers]
@@ -106,7 +106,7 @@ def draw(found: Window, path: Path) -> None:
             axes.xaxis.set_major_formatter("{x:.0f}")
             axes.locator_params(axis="y", nbins=5)
         figure.supxlabel("window", fontsize="medium")
-        study_figure.save(figure, path)
+        pictures.save(figure, path)
 
 
 def _draw_quality(axes: Axes, own: Sequence[Quality]) -> None:

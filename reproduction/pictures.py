@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hpo.study.result import Result
+from hpo.views import pictures
 from hpo.views.numbers import study_figure
 from hpo.views.palette import BLUE, GREEN, INK, ORANGE, VERMILLION
-from hpo.views.pictures import study_figure as pictures_declared
 from reproduction.evidence import Studies, pooled
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def draw_all(studies: Studies, traces: Mapping[str, dict[str, Any]], folder: Pat
         ]
         chart = study_figure.chart(Result.of(pooled(studies, name)), others)
         if chart is not None and chart.groups:
-            drawn.append(pictures_declared.write(chart, folder / f"{name}.svg"))
+            drawn.append(pictures.write_chart(chart, folder / f"{name}.svg"))
     if "adapted" in traces:
         drawn += [_fig1(traces["adapted"], folder), _fig2a(traces["adapted"], folder)]
     if len(traces) == 3:
@@ -46,23 +46,23 @@ def _fig1(trace: dict[str, Any], folder: Path) -> Path:
     """Fig. 1(b-d): a neuron of every layer."""
     path = folder / "fig1bcd.svg"
     n_layers = len(trace["series"][0]["layers"])
-    with pictures_declared.style():
-        figure = pictures_declared.canvas(7.2, 2.6)
+    with pictures.style():
+        figure = pictures.canvas(7.2, 2.6)
         panels = figure.subplots(1, n_layers, sharey=True, squeeze=False)[0]
         for layer, axes in enumerate(panels):
             _neuron(axes, trace, layer)
             axes.set_title(f"({'bcdefgh'[layer]}) layer {layer}")
         panels[0].set_ylabel("output power x")
         _legend(figure, panels[0], "digit")
-        pictures_declared.save(figure, path)
+        pictures.save(figure, path)
     return path
 
 
 def _fig2a(trace: dict[str, Any], folder: Path) -> Path:
     """Fig. 2(a): the input series of an image of 0 and of one of 1."""
     path = folder / "fig2a.svg"
-    with pictures_declared.style():
-        figure = pictures_declared.canvas(5.2, 2.2)
+    with pictures.style():
+        figure = pictures.canvas(5.2, 2.2)
         axes = figure.add_subplot()
         for series, colour in zip(trace["series"][:2], COLOURS, strict=False):
             values = series["input"]
@@ -71,22 +71,22 @@ def _fig2a(trace: dict[str, Any], folder: Path) -> Path:
         axes.set_xlabel("time (ns)")
         axes.set_ylabel("input")
         _legend(figure, axes, "digit")
-        pictures_declared.save(figure, path)
+        pictures.save(figure, path)
     return path
 
 
 def _fig2cde(traces: Mapping[str, dict[str, Any]], folder: Path) -> Path:
     """Fig. 2(c-e): a neuron of the third layer at three input time scales."""
     path = folder / "fig2cde.svg"
-    with pictures_declared.style():
-        figure = pictures_declared.canvas(7.2, 2.6)
+    with pictures.style():
+        figure = pictures.canvas(7.2, 2.6)
         panels = figure.subplots(1, 3, sharey=True)
         for letter, axes, trace in zip("cde", panels, traces.values(), strict=True):
             _neuron(axes, trace, -1)
             axes.set_title(f"({letter}) Δt = {trace['dt_ns']:g} ns")
         panels[0].set_ylabel("output power x")
         _legend(figure, panels[0], "digit")
-        pictures_declared.save(figure, path)
+        pictures.save(figure, path)
     return path
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from hpo.views import pictures
 from hpo.views.palette import GREEN, ORANGE, VERMILLION
-from hpo.views.pictures import study_figure as pictures_declared
 from reproduction import prose, readings
 from reproduction.claims import Answer
 from reproduction.data import spread_text
@@ -75,8 +75,8 @@ def _draw(answers: Sequence[Answer], measured: Sequence[Reading], path: Path) ->
     """A row per claim, a column per reading; colour and sign of a cell are its verdict."""
     from matplotlib.colors import to_rgba
 
-    with pictures_declared.style():
-        figure = pictures_declared.canvas(9.0, 0.9 + 0.3 * len(answers))
+    with pictures.style():
+        figure = pictures.canvas(9.0, 0.9 + 0.3 * len(answers))
         axes = figure.add_subplot()
         axes.grid(visible=False)
         colours = np.ones((len(answers), len(measured), 4))
@@ -99,4 +99,4 @@ def _draw(answers: Sequence[Answer], measured: Sequence[Reading], path: Path) ->
         axes.set_xlim(-0.5, len(measured) - 0.5)
         for side in axes.spines.values():
             side.set_visible(False)
-        pictures_declared.save(figure, path)
+        pictures.save(figure, path)

@@ -16,8 +16,8 @@ from benchmarks.results import _row as row
 from benchmarks.search import real, surrogate, table
 from benchmarks.search.simulate import Search, Step, passes, value_at
 from benchmarks.search.strategies import DEFAULT, EPOCHS, STRATEGIES
+from hpo.views import pictures
 from hpo.views.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION
-from hpo.views.pictures import study_figure
 
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "search.md"
 PICTURE = PAGE.with_suffix(".svg")
@@ -169,8 +169,8 @@ def _real() -> list[list[str]]:
 
 def draw(found: Found, path: Path) -> None:
     """True accuracy of the incumbent against epochs, and against what it claims."""
-    with study_figure.style():
-        figure = study_figure.canvas(7.6, 3.2)
+    with pictures.style():
+        figure = pictures.canvas(7.6, 3.2)
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
         at = np.geomspace(100, EPOCHS, 40)
         for name, colour in _DRAWN.items():
@@ -191,7 +191,7 @@ def draw(found: Found, path: Path) -> None:
         ends = (84, 98)
         right.plot(ends, ends, color=GREY, linewidth=1)
         right.set(xlabel="claimed by the search (%)", ylabel="confirmed, expected (%)")
-        study_figure.save(figure, path)
+        pictures.save(figure, path)
 
 
 def _ends(last: Sequence[Step]) -> list[tuple[float, float]]:

@@ -66,9 +66,9 @@ def report(arguments: argparse.Namespace) -> int:
     from hpo.ledger.ledger import Ledger
 
     if arguments.picture is not None:
-        from hpo.views.pictures import study_figure
+        from hpo.views import pictures
 
-        study_figure.check(arguments.picture)
+        pictures.check(arguments.picture)
     from hpo.views.numbers import confusion
 
     with opened_storage(arguments) as storage:
@@ -96,16 +96,11 @@ def report(arguments: argparse.Namespace) -> int:
 
 def _draw(result: Result, others: list[Result], path: Path) -> Path:
     """The study's ``[figure]``; without one its front if it has a cost, else its convergence."""
-    from hpo.study.result import Front
-    from hpo.views.numbers import front
-    from hpo.views.pictures import convergence, study_figure
-    from hpo.views.pictures import front as pictures_front
+    from hpo.views import pictures
 
     if result.spec.figure is not None or not result.selects:
-        return study_figure.write(_chart(result, others), path)
-    if isinstance(result, Front):
-        return pictures_front.write(front.charts(result), path)
-    return convergence.write(result, path)
+        return pictures.write_chart(_chart(result, others), path)
+    return pictures.write(result, path)
 
 
 def _chart(result: Result, others: list[Result]) -> Chart:

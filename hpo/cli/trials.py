@@ -141,7 +141,7 @@ def _rows(result: Result, slots: Sequence[Trial]) -> list[list[str]]:
             [
                 name.removeprefix("trial ").replace("fresh seed", "seed"),
                 "waiting" if slot.state == "running" and not slot.held else slot.state,
-                tables.score_cell(spec, slot),
+                formatting.score_cell(spec, slot),
                 str(len(slot.members)),
                 f"{sum(member.seconds for member in slot.members):.1f}",
                 *(
@@ -200,7 +200,7 @@ def best(arguments: argparse.Namespace) -> int:
     Raises:
         StudyError: the study selects nothing.
     """
-    from hpo.views import json_records
+    from hpo.views import caveats, json_records
     from hpo.views.terminal import chart, tables
 
     with looking(arguments) as ledger:
@@ -218,7 +218,7 @@ def best(arguments: argparse.Namespace) -> int:
             tables.front_table(result),
             tables.best_table(result, arguments.top),
             tables.edge_lines(result),
-            tables.warnings(result, but=named.source if named else None),
+            caveats.warnings(result, but=named.source if named else None),
             chart.chart(result),
         ):
             lines += ["", *block] if block else []

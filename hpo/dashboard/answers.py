@@ -169,7 +169,7 @@ def importances(storage: ReadOnlyStorage, engine: Engine, study: FrozenStudy, vi
 
 def _of_ours(result: Result, view: View) -> list[Any]:
     measured = numbers_importance.measure(result)
-    shares = {e.names[0]: e.share for e in measured.mains} if measured else {}
+    shares = {e.name: e.share for e in measured.effects} if measured else {}
     found = importance.convert_to_importance_type(shares, view.trials)
     return [found, *([] for _ in result.costs)]
 

@@ -181,22 +181,6 @@ class Study:
             raise self._refuse("plot_parameters", "a [space]", "a sweep", "plot_figure()")
         return parameters.parameters(result)
 
-    def plot_parallel_coordinate(self) -> go.Figure:
-        """A line per trial that trained a network to its end, from its parameters to its score.
-
-        Raises:
-            StudyError: the study is a sweep, or has fewer than two such trials.
-        """
-        from hpo.views.figures import parallel
-
-        result = self._result()
-        what, rule = "plot_parallel_coordinate", "two trials that trained a network to its end"
-        if not result.spec.space:
-            raise self._refuse(what, "a [space]", "a sweep", "plot_figure()")
-        if (figure := parallel.parallel(result)) is None:
-            raise self._refuse(what, rule, "fewer", "trials")
-        return figure
-
     def plot_confusion_matrix(self) -> go.Figure:
         """What the series of the test part were read as, by the network that is kept of the study.
 
@@ -217,7 +201,7 @@ class Study:
         return drawn.confusion(kept)
 
     def plot_importance(self) -> go.Figure:
-        """How much each parameter, and each pair, decides.
+        """How much each parameter decides.
 
         Raises:
             StudyError: its trials do not tell yet.
@@ -225,20 +209,6 @@ class Study:
         from hpo.views.figures import importance
 
         return importance.bars(self._importance("plot_importance")[1])
-
-    def plot_contours(self) -> go.Figure:
-        """The score over pairs of parameters: those that interact, else the most important ones.
-
-        Raises:
-            StudyError: its trials do not tell yet.
-        """
-        from hpo.views.figures import importance
-
-        result, found = self._importance("plot_contours")
-        pairs = found.pairs(importance.PAIRS)
-        if not pairs:
-            raise self._refuse("plot_contours", "a pair", "one parameter", "plot_parameters()")
-        return importance.contours(result, pairs)
 
     def plot_front(self) -> go.Figure:
         """Score against each cost, with the trials that no other beats in the score and all costs.

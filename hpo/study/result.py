@@ -151,6 +151,11 @@ class Result:
         """Trials and confirmation trainings that ended in a state."""
         return [trial for trial in self.every if trial.state == state]
 
+    @property
+    def failed(self) -> list[Trial]:
+        """Trials of the search that failed."""
+        return [trial for trial in self.search if trial.state == SlotState.FAILED]
+
     @cached_property
     def stuck(self) -> list[Trial]:
         """Those that have lost so many workers that the study was stopped."""

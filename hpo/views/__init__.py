@@ -1,10 +1,10 @@
 """A result of a study as people see it: texts, records, figures, the report, the terminal."""
 
 __all__ = [
+    "caveats",
     "figures",
     "formatting",
     "json_records",
-    "note",
     "numbers",
     "overview",
     "palette",

@@ -325,3 +325,15 @@ def _sweep_findings(spec: StudySpec, points: Sequence[Trial], them: str) -> tupl
         )
     remedies += [thermal.remedy for thermal in cold[:1] if thermal]
     return found, " ".join(filter(None, remedies))
+
+
+def warnings(result: Result, *, but: int | None = None) -> list[str]:
+    """A line for each confirmed trial, but for one, whose result may not be one of the device.
+
+    Of a study that selects nothing, one for all its points.
+    """
+    if not result.selects:
+        return [text] if (text := sweep_warning(result)) else []
+    found = [c for c in result.confirmations if c.scores and c.source != but]
+    texts = [(c.source, warning(result.spec, c)) for c in found]
+    return [f"trial {source}: {text}" for source, text in texts if text]

@@ -23,7 +23,7 @@ from hpo.notebook import Confirmed
 from hpo.postgres.connect import open_storage
 from hpo.postgres.embedded.client import status
 from hpo.study.trials import SlotState
-from hpo.views.figures import confirmed, convergence, parallel
+from hpo.views.figures import confirmed, convergence
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -180,7 +180,6 @@ def test_its_figures_are_those_of_the_report(url: str) -> None:
         snapshot = ledger.snapshot("toy")
     assert study.plot_convergence() == convergence.convergence(snapshot)
     assert study.plot_confirmed() == confirmed.confirmed(snapshot)
-    assert study.plot_parallel_coordinate() == parallel.parallel(snapshot)
     for figure in (study.plot_curves(), study.plot_parameters()):
         assert len(figure.data) > 2
 
@@ -241,8 +240,8 @@ def test_a_study_holds_the_embedded_server_while_it_is_there(hpo_home: Path) -> 
     gc.collect()
     assert study.trials.empty
     assert study.best is None
-    with pytest.raises(StudyError, match="two trials that trained a network to its end must be"):
-        study.plot_parallel_coordinate()
+    with pytest.raises(StudyError, match="50 are needed at least"):
+        study.plot_importance()
     assert status(hpo_home).running
     del study
     gc.collect()

@@ -10,24 +10,14 @@ from hpo.study.confirmation import Confirmation
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.views import caveats, formatting
-from hpo.views.figures.style import add_reported_band, markers, remark, safe, style, titled
-from hpo.views.figures.thinning import MAX_CONFIRMED, sample
+from hpo.views.figures.style import add_reported_band, markers, safe, style
 from hpo.views.palette import BLUE, GREEN, GREY
-
-MAX_SEEDS = 40
-"""So many fresh seeds of each configuration a card shows."""
 
 
 def confirmed(result: Result) -> go.Figure:
     """Fresh-seed scores of confirmed configurations against the search's claim."""
-    figure = _figure(result, None)
-    add_reported_band(figure, result.spec, vertical=True)
-    return figure
-
-
-def _figure(result: Result, most: int | None) -> go.Figure:
     spec = result.spec
-    found = [c for c in result.confirmations if c.scores][:most]
+    found = [c for c in result.confirmations if c.scores]
     figure = style(go.Figure(), height=170 + 70 * max(1, len(found)))
     labels = []
     for row, item in enumerate(found):
@@ -43,22 +33,7 @@ def _figure(result: Result, most: int | None) -> go.Figure:
         range=[len(found) - 0.4, -0.6],
         showgrid=False,
     )
-    return figure
-
-
-def card(result: Result) -> go.Figure:
-    """What the search had claimed and what fresh seeds gave, beside the reported value."""
-    figure = _figure(result, MAX_CONFIRMED)
-    add_reported_band(figure, result.spec, vertical=True, legend=False)
-    for trace in figure.data:
-        few = sample(range(len(trace.x)), MAX_SEEDS)
-        trace.update({key: [trace[key][i] for i in few] for key in ("x", "y", "text")})
-    title, named = "Confirmed on fresh seeds and the test part", result.confirmed
-    if named is not None and (basis := caveats.basis(result.spec, named)):
-        title += f", {basis}"
-    titled(figure, title).update_layout(margin_t=60)
-    if named is not None and (warned := caveats.remark(result.spec, named)):
-        remark(figure, f"trial {named.source}: {safe(warned)}")
+    add_reported_band(figure, spec, vertical=True)
     return figure
 
 

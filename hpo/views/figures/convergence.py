@@ -9,107 +9,67 @@ import plotly.graph_objects as go
 
 from hpo.study.endings import Ending, ending
 from hpo.study.result import Result
-from hpo.study.trials import SlotState, Trial
+from hpo.study.trials import Trial
 from hpo.views import formatting
 from hpo.views.figures.confirmed import confirmed_hover
-from hpo.views.figures.study_figure import rgba
-from hpo.views.figures.style import (
-    HEIGHT,
-    add_reported_band,
-    focus,
-    hover,
-    markers,
-    numbered_markers,
-    safe,
-    steps,
-    style,
-    titled,
-)
-from hpo.views.figures.thinning import MAX_CONFIRMED, MAX_STEPS, chosen, sample, share
-from hpo.views.numbers.convergence import Clock, clocks, incumbents
-from hpo.views.numbers.scores import axis_score, scored
-from hpo.views.numbers.study_figure import quartiles
+from hpo.views.figures.style import add_reported_band, focus, hover, markers, safe, steps, style
+from hpo.views.numbers.scores import Clock, axis_score, clocks, incumbents, scored
 from hpo.views.palette import BLUE, GREEN, INK
 
 CLOSE = 0.1
 """The best part of the trials that a close-up shows."""
-MAX_FAILED = 60
-"""So many failed trials a card shows."""
 
 
 def convergence(result: Result) -> go.Figure:
-    """Every trial's score and the best so far, against the reported value and its band."""
-    axes = clocks(result)
-    figure = _figure(result, axes, card=False)
+    """Every trial's score and the best so far, against the reported value and its band.
+
+    All traces are there once for each clock, of which the first one is shown.
+    """
+    axes, view = clocks(result), focus(result)
+    figure = style(go.Figure(), height=480)
+    for clock in axes:
+        for trace in (
+            *_trials(result, clock, view),
+            _best(result, clock),
+            *_confirmed(result, clock),
+        ):
+            if len(trace.x):
+                figure.add_trace(trace.update(meta=clock.name, visible=clock is axes[0]))
+    figure.update_layout(
+        xaxis_title_text=axes[0].title,
+        yaxis={"title": {"text": formatting.metric(result.spec)}, "range": list(view)},
+        yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
+    )
     add_reported_band(figure, result.spec)
     if figure.data:
         figure.update_layout(updatemenus=[_x_menu(figure, axes), _y_menu(figure, result)])
     return figure
 
 
-def card(result: Result, clock: Clock) -> go.Figure:
-    """Fewer trials, close up, along one clock; the best so far on the quartiles of its networks."""
-    figure = _figure(result, [clock], card=True)
-    add_reported_band(figure, result.spec, legend=False)
-    figure.update_layout(legend_traceorder="normal").update_xaxes(title_standoff=4)
-    shown = share(result, chosen(result))
-    return titled(figure, f"Convergence against {clock.against}{shown}")
-
-
-def _figure(result: Result, axes: Sequence[Clock], *, card: bool) -> go.Figure:
-    """Every trace along every clock, of which the first one is shown."""
-    figure = style(go.Figure(), height=HEIGHT if card else 480)
-    view = focus(result, best=0.5 if card else None)
-    for clock in axes:
-        best = _best_with_quartiles(result, clock) if card else [_best(result, clock)]
-        confirmed = _confirmed(result, clock, most=MAX_CONFIRMED if card else None)
-        for trace in (*_trials(result, clock, view, card=card), *best, *confirmed):
-            if len(trace.x):
-                figure.add_trace(trace.update(meta=clock.name, visible=clock is axes[0]))
-    return figure.update_layout(
-        xaxis_title_text=axes[0].title,
-        yaxis={"title": {"text": formatting.metric(result.spec)}, "range": list(view)},
-        yaxis2={"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True},
-    )
-
-
-def _trials(
-    result: Result, clock: Clock, view: tuple[float, float], *, card: bool
-) -> list[go.Scatter]:
-    """Scored trials; failed ones, and those off the scale, stand on its edge.
-
-    A card cannot be zoomed out: there those off the scale stand at its edge alone.
-    """
-    spec = result.spec
-    slots = chosen(result) if card else scored(result)
-    off = [s for s in slots if not view[0] <= axis_score(spec, s) <= view[1]]
-    hidden = {slot.number for slot in off} if card else set()
-    look: dict[str, Any] = {"color": BLUE, "opacity": 0.6 if card else 0.75}
-    look["size"] = 5 if card else 7
+def _trials(result: Result, clock: Clock, view: tuple[float, float]) -> list[go.Scatter]:
+    """Scored trials; failed ones, and those off the scale, stand on its edge."""
+    spec, found = result.spec, scored(result)
+    off = [t for t in found if not view[0] <= axis_score(spec, t) <= view[1]]
+    look: dict[str, Any] = {"color": BLUE, "opacity": 0.75, "size": 7}
     traces = []
     for how, name, symbol in (
-        (None, "trial" if card else "complete trial", "circle"),
+        (None, "complete trial", "circle"),
         (Ending.NETWORKS, Ending.NETWORKS, "diamond-open"),
         (Ending.CURVE, Ending.CURVE, "circle-open"),
     ):
-        found = [s for s in slots if ending(spec, s) == how and s.number not in hidden]
-        y = [axis_score(spec, s) for s in found]
-        kind: dict[str, Any] = {"name": name, "marker": {**look, "symbol": symbol}}
-        if card:
-            more = f", {how}" if how else ""
-            traces.append(numbered_markers(clock, found, y, more=more, **kind))
-        else:
-            traces.append(markers(_at(clock, found), y, [hover(spec, s) for s in found], **kind))
-    failed = [s for s in result.search if s.state == SlotState.FAILED]
-    failed = failed[-MAX_FAILED:] if card else failed
-    why = [formatting.cut(formatting.last_line(s.message), 120) for s in failed]
-    text = [f"trial {s.number} failed<br>{safe(w)}" for s, w in zip(failed, why, strict=True)]
+        some = [t for t in found if ending(spec, t) == how]
+        y, text = [axis_score(spec, t) for t in some], [hover(spec, t) for t in some]
+        marker = {**look, "symbol": symbol}
+        traces.append(markers(_at(clock, some), y, text, name=name, marker=marker))
+    failed = result.failed
+    why = [formatting.cut(formatting.last_line(t.message), 120) for t in failed]
+    text = [f"trial {t.number} failed<br>{safe(w)}" for t, w in zip(failed, why, strict=True)]
     cross = {"color": INK, "size": 8, "symbol": "x-thin", "line": {"width": 2, "color": INK}}
     traces.append(_edge(clock, failed, 0.0, text, name="failed", marker=cross))
     symbol, height = ("triangle-down-open", 0.02) if spec.maximize else ("triangle-up-open", 0.98)
-    text = [f"off scale: {f'trial {s.number}' if card else hover(spec, s)}" for s in off]
-    look |= {"size": look["size"] + 1, "symbol": symbol}
-    return [*traces, _edge(clock, off, height, text, name="off scale", marker=look)]
+    text = [f"off scale: {hover(spec, t)}" for t in off]
+    marker = {**look, "size": 8, "symbol": symbol}
+    return [*traces, _edge(clock, off, height, text, name="off scale", marker=marker)]
 
 
 def _at(clock: Clock, slots: Sequence[Trial]) -> list[float]:
@@ -132,30 +92,10 @@ def _best(result: Result, clock: Clock) -> go.Scatter:
     return line.update(name="best so far", hoverinfo="skip")
 
 
-def _best_with_quartiles(result: Result, clock: Clock) -> list[go.Scatter]:
-    """The incumbent's score as a step line, on the band of the quartiles of its networks."""
-    spec = result.spec
-    best = sample(incumbents(result, clock), MAX_STEPS)
-    if not best:
-        return []
-    x, y = _at(clock, best), [axis_score(spec, s) for s in best]
-    line = steps(x, y, clock.end, line_color=INK, line_width=2.2, name="best so far")
-    line.update(text=[f"trial {s.number}" for s in (*best, best[-1])])
-    line.update(hovertemplate="best so far: %{text}, %{y:.4g}<extra></extra>")
-    if spec.budget.members == 1:
-        return [line]
-    scores = [[formatting.shown(spec, m.score) for m in s.members] for s in best]
-    spread = [quartiles(own or [at]) for own, at in zip(scores, y, strict=True)]
-    edge = {"line_width": 0, "hoverinfo": "skip"}
-    low = steps(x, [q[0] for q in spread], clock.end, **edge, showlegend=False)
-    high = steps(x, [q[2] for q in spread], clock.end, **edge, name="quartiles of its networks")
-    return [low, high.update(fill="tonexty", fillcolor=rgba(INK, 0.15)), line]
-
-
-def _confirmed(result: Result, clock: Clock, *, most: int | None) -> list[go.Scatter]:
+def _confirmed(result: Result, clock: Clock) -> list[go.Scatter]:
     """Beyond the end of a clock: what the search had claimed, and what fresh seeds gave of it."""
     spec = result.spec
-    found = [c for c in result.confirmations if c.scores][:most]
+    found = [c for c in result.confirmations if c.scores]
     stds = [formatting.shown(spec, c.std) if len(c.scores) > 1 else 0.0 for c in found]
     step = 0.035 * (clock.end or 1.0)
     x = [clock.end + step * (i + 1) for i in range(len(found))]

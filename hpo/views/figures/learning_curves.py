@@ -13,8 +13,7 @@ from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Trial
 from hpo.views import formatting
-from hpo.views.figures.style import add_reported_band, markers, style
-from hpo.views.figures.thinning import sample
+from hpo.views.figures.style import add_reported_band, markers, sample, style
 from hpo.views.palette import BLUE, GREEN, GREY, ORANGE
 
 MAX_CURVES, MAX_CURVE_POINTS, MAX_MEMBERS = 100, 200, 10

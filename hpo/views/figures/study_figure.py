@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import plotly.graph_objects as go
 
 from hpo.study.tables import Reference
 from hpo.views import formatting
-from hpo.views.figures.style import DASHED, log_axis, markers, safe, style, titled
-from hpo.views.figures.thinning import sample
+from hpo.views.figures.style import DASHED, log_axis, markers, rgba, safe, style
 from hpo.views.numbers.study_figure import Chart, Group, Point, colour_of
 from hpo.views.palette import SLATE
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star")
 DASHES = ("dot", "dashdot", "longdash", "solid")
 """Of references: marks of the figure itself are dashed."""
-
-MAX_POINTS, MAX_TOLD = 300, 100
-"""Points of a card; above so many, they say less when pointed at."""
 
 
 def figure(chart: Chart) -> go.Figure:
@@ -43,34 +37,13 @@ def figure(chart: Chart) -> go.Figure:
     return drawing
 
 
-def card(chart: Chart) -> go.Figure:
-    """The same of fewer points."""
-    most = max(2, MAX_POINTS // max(1, len(chart.groups)))
-    groups = [replace(g, points=tuple(sample(g.points, most))) for g in chart.groups]
-    if sum(len(group.points) for group in groups) > MAX_TOLD:
-        groups = [replace(g, points=tuple(replace(p, params={}) for p in g.points)) for g in groups]
-    title = formatting.cut(chart.title or f"{chart.y_label} against {chart.x_label}", 70)
-    return titled(figure(replace(chart, groups=tuple(groups))), title)
-
-
-def rgba(colour: str, opacity: float) -> str:
-    """A colour with an opacity.
-
-    Examples:
-        >>> rgba("#009E73", 0.25)
-        'rgba(0, 158, 115, 0.25)'
-    """
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return f"rgba({red}, {green}, {blue}, {opacity:g})"
-
-
 def _curve(group: Group, colour: str, symbol: str) -> list[go.Scatter]:
     x = [safe(p.x) if isinstance(p.x, str) else p.x for p in group.points]
     low, high = [p.low for p in group.points], [p.high for p in group.points]
     band = go.Scatter(x=[*x, *reversed(x)], y=[*high, *reversed(low)], fill="toself")
     band.update(mode="lines", line_width=0, fillcolor=rgba(colour, 0.18), hoverinfo="skip")
     band.update(legendgroup=safe(group.label), showlegend=False, name=safe(group.label))
-    text = [hover(group, point) for point in group.points]
+    text = [_hover(group, point) for point in group.points]
     marker = {"color": colour, "size": 8, "symbol": symbol}
     y = [p.median for p in group.points]
     line = markers(x, y, text, name=safe(group.label), marker=marker, on_edge=True)
@@ -79,7 +52,7 @@ def _curve(group: Group, colour: str, symbol: str) -> list[go.Scatter]:
 
 
 def _cloud(group: Group, colour: str, symbol: str) -> go.Scatter:
-    text = [hover(group, point) for point in group.points]
+    text = [_hover(group, point) for point in group.points]
     marker = {"color": colour, "size": 8, "symbol": symbol, "opacity": 0.75}
     x, y = [p.x for p in group.points], [p.median for p in group.points]
     return markers(x, y, text, name=safe(group.label), marker=marker, on_edge=True)
@@ -104,7 +77,7 @@ def _add_reference(drawing: go.Figure, reference: Reference, index: int) -> None
         drawing.add_trace(trace.update(cliponaxis=False, hoverlabel_namelength=-1))
 
 
-def hover(group: Group, point: Point) -> str:
+def _hover(group: Group, point: Point) -> str:
     """What a point says when pointed at."""
     lines = [
         f"{group.label}, trial {point.trial}",

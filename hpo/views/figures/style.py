@@ -10,7 +10,7 @@ import html
 import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import plotly.graph_objects as go
 
@@ -19,16 +19,14 @@ from hpo.study.spec import StudySpec
 from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting
-from hpo.views.numbers.convergence import Clock
 from hpo.views.numbers.scores import axis_score, claimed_score, reported_score, scored
 from hpo.views.palette import BAND, GREY, GRID, INK, PAPER, VERMILLION
+
+T = TypeVar("T")
 
 DASHED = {"line_color": VERMILLION, "line_dash": "dash", "line_width": 1.6}
 """How what is reported is drawn: a dashed line on the band of its deviation."""
 
-
-HEIGHT = 450
-"""Of a card of optuna-dashboard, in pixels."""
 
 SVG_POINTS = 1000
 """Above so many points, markers are drawn by WebGL."""
@@ -82,43 +80,10 @@ def markers(
     )
 
 
-def numbered_markers(
-    clock: Clock,
-    slots: Sequence[Trial],
-    y: Sequence[float],
-    *,
-    name: str,
-    marker: Mapping[str, Any],
-    more: str = "",
-) -> go.Scatter:
-    """Trials that say their number, their score and ``more`` when pointed at, in few bytes."""
-    trace = go.Scatter(x=[clock.at[s.number] for s in slots], y=y, mode="markers", name=name)
-    trace.update(marker=dict(marker), cliponaxis=False)
-    if clock.name == "by trial":
-        return trace.update(hovertemplate=f"trial %{{x}}: %{{y:.4g}}{more}<extra></extra>")
-    trace.update(customdata=[slot.number for slot in slots])
-    return trace.update(hovertemplate=f"trial %{{customdata}}: %{{y:.4g}}{more}<extra></extra>")
-
-
 def steps(x: Sequence[float], y: Sequence[float], end: float, **look: Any) -> go.Scatter:
     """A line that holds every value until the next one, and the last until ``end``."""
     at, held = ([*x, end], [*y, y[-1]]) if y else ([], [])
     return go.Scatter(x=at, y=held, mode="lines", line_shape="hv", **look)
-
-
-def titled(figure: go.Figure, title: str) -> go.Figure:
-    """Make a card of a figure, with a title inside, since a card has none of its own."""
-    text = {"text": f"<b>{safe(title)}</b>", "font": {"size": 14}, "x": 0.01, "xanchor": "left"}
-    text |= {"y": 0.985, "yanchor": "top", "yref": "container"}
-    margin = {"l": 55, "r": 15, "t": 45, "b": 85}
-    return figure.update_layout(title=text, height=HEIGHT, margin=margin, font_size=12)
-
-
-def remark(figure: go.Figure, text: str) -> None:
-    """Say something at the right end above the plot of a card."""
-    place = {"x": 1, "y": 1, "xref": "paper", "yref": "paper"}
-    figure.add_annotation(text=text, font_size=11, showarrow=False, **place)
-    figure.update_annotations(xanchor="right", yanchor="bottom", yshift=4)
 
 
 def log_axis(values: Iterable[float]) -> dict[str, Any]:
@@ -176,14 +141,8 @@ def focus(result: Result, *, best: float | None = None) -> tuple[float, float]:
     return low, high
 
 
-def add_reported_band(
-    figure: go.Figure, spec: StudySpec, *, vertical: bool = False, legend: bool = True
-) -> None:
-    """The reported score as a dashed line with its ± std band.
-
-    If ``vertical``, scores are on the x axis. Its name stands in the ``legend``, off the data; or,
-    on a card, whose legend has no room, above the plot.
-    """
+def add_reported_band(figure: go.Figure, spec: StudySpec, *, vertical: bool = False) -> None:
+    """The reported score as a dashed line with its ± std band; if ``vertical``, on the x axis."""
     if (known := reported_score(spec)) is None:
         return
     value, std = known
@@ -191,15 +150,23 @@ def add_reported_band(
     if vertical:
         band, line = figure.add_vrect, figure.add_vline
     band(value - std, value + std, **BAND)
-    text = formatting.reported_text(spec)
-    if legend:
-        line(value, **DASHED, showlegend=True, name=safe(formatting.cut(text, 60)))
-        return
-    line(value, **DASHED)
-    place: dict[str, Any] = {"x": 1, "xref": "paper", "xanchor": "right"}
-    if vertical:
-        place = {"x": value}
-    else:
-        text = f"╌╌ {formatting.cut(text, 70)}"
-    place |= {"y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False}
-    figure.add_annotation(text=safe(text), font={"color": "#a34700", "size": 12}, **place)
+    name = safe(formatting.cut(formatting.reported_text(spec), 60))
+    line(value, **DASHED, showlegend=True, name=name)
+
+
+def sample(items: Sequence[T], limit: int) -> list[T]:
+    """At most so many of some items, evenly spread, the last among them."""
+    if len(items) <= limit:
+        return list(items)
+    return [items[(i + 1) * len(items) // limit - 1] for i in range(limit)]
+
+
+def rgba(colour: str, opacity: float) -> str:
+    """A colour with an opacity.
+
+    Examples:
+        >>> rgba("#009E73", 0.25)
+        'rgba(0, 158, 115, 0.25)'
+    """
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity:g})"

@@ -1,13 +1,16 @@
-"""Which trials have a score, which score is claimed, and where a value stands in its range."""
+"""Which trials have a score, which score is claimed, and where trials stand along an axis."""
 
 from __future__ import annotations
 
 import math
 import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
 
+from hpo.study import effort
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
-from hpo.study.tables import ParamValue
 from hpo.study.trials import SlotState, Trial
 from hpo.views import formatting
 
@@ -50,17 +53,56 @@ def reported_score(spec: StudySpec) -> tuple[float, float] | None:
     return formatting.shown(spec, reported.score), formatting.shown(spec, reported.std or 0.0)
 
 
-def place(spec: StudySpec, name: str, value: ParamValue) -> float | None:
-    """Where a value stands in its range, 0 at its low end and 1 at its high.
+EPOCHS = "epochs of training"
 
-    Of logarithms where the search is logarithmic; choices stand evenly, in the order of the file.
-    None of what has no place: another choice, a text or no positive number where numbers are.
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """An x axis: search trials at their numbers, at the epochs spent, or when they settled."""
+
+    name: str
+    """What a button that chooses it is called."""
+    against: str
+    """What a heading calls it."""
+    title: str
+    """What the axis is called, with its unit."""
+    at: Mapping[int, float]
+    """Where each search trial stands, by its number; an unsettled one at the moment of the look."""
+
+    @property
+    def end(self) -> float:
+        """Where the last trial stands."""
+        return max(self.at.values(), default=0.0)
+
+
+def clocks(result: Result) -> tuple[Clock, Clock, Clock]:
+    """By trial number, by epochs of training, and by time since the study was created.
+
+    Epochs are those of a trial and of all before it by number: whoever runs the study, however
+    many at a time, trials stand at the same epochs. Time has a unit that fits.
     """
-    dimension = spec.dimensions[name]
-    if (choices := dimension.choices) is not None:
-        return choices.index(value) / max(1, len(choices) - 1) if value in choices else None
-    if isinstance(value, str | bool) or (dimension.log and value <= 0):
-        return None
-    ends = (float(dimension.low or 0), float(dimension.high or 0))
-    low, high, at = map(math.log if dimension.log else float, (*ends, value))
-    return (at - low) / (high - low) if high > low else None
+    spent = accumulate(effort.of_slot(result.spec, slot) for slot in result.search)
+    epochs = {slot.number: float(n) for slot, n in zip(result.search, spent, strict=True)}
+    numbers = {slot.number: float(slot.number) for slot in result.search}
+    began, now = result.snapshot.created_at, result.snapshot.now
+    seconds = {t.number: ((t.settled_at or now) - began).total_seconds() for t in result.search}
+    longest = max(seconds.values(), default=0.0)
+    unit, size = ("s", 1.0) if longest < 120 else ("min", 60.0) if longest < 7200 else ("h", 3600.0)
+    elapsed = {number: s / size for number, s in seconds.items()}
+    return (
+        Clock(name="by trial", against="trial number", title="trial", at=numbers),
+        Clock(name="by epochs", against=EPOCHS, title=f"{EPOCHS} in the search", at=epochs),
+        Clock(name="by time", against="time", title=f"time since start ({unit})", at=elapsed),
+    )
+
+
+def incumbents(result: Result, clock: Clock) -> list[Trial]:
+    """Complete trials that were better than all before them along a clock, in that order."""
+    found: list[Trial] = []
+    complete = [slot for slot in scored(result) if slot.state == SlotState.COMPLETE]
+    sign = 1.0 if result.spec.maximize else -1.0
+    gain = {slot.number: sign * axis_score(result.spec, slot) for slot in complete}
+    for slot in sorted(complete, key=lambda slot: (clock.at[slot.number], slot.number)):
+        if not found or gain[slot.number] > gain[found[-1].number]:
+            found.append(slot)
+    return found

@@ -27,7 +27,6 @@ from hpo.views.figures import (
     convergence,
     front,
     learning_curves,
-    parallel,
     parameters,
 )
 from hpo.views.figures import importance as figures_importance
@@ -37,7 +36,6 @@ from hpo.views.numbers.confusion import Confusion
 from hpo.views.report import lineage
 from hpo.views.report.commands import commands
 from hpo.views.report.html import Plot, Section, Table, beside, code, panels, plot, render
-from hpo.views.terminal import tables
 from hpo.views.verdict import verdict
 from objectives.contract import Protocol
 
@@ -133,7 +131,7 @@ def _figure(result: Result, others: Sequence[Result]) -> Section | None:
         note += f"{'; '.join(map(study_figure.stated, chart.references))}."
     title, label = chart.title or "Figure", f"{chart.y_label} against {chart.x_label}"
     parts = [plot("figure", figures_declared.figure(chart), label)]
-    warnings = [] if result.selects else tables.warnings(result)
+    warnings = [] if result.selects else caveats.warnings(result)
     return Section(name="figure", title=title, note=note, warnings=warnings, parts=parts)
 
 
@@ -212,26 +210,17 @@ def _parameters(result: Result) -> Section:
     note += "sit on its edge."
     label = f"Score against each of: {', '.join(result.spec.parameters)}"
     figure = parameters.parameters(result).update_coloraxes(showscale=False)
-    parts: list[Plot | str] = [panels("parameters", figure, label, height=270, least=170)]
-    if (lines := parallel.parallel(result)) is not None:
-        parts += [parallel.NOTE, plot("parallel", lines, "Parallel coordinates of the trials")]
+    parts = [panels("parameters", figure, label, height=270, least=170)]
     warnings = [f"Edge: {text}." for text in views_verdict.edges(result)]
     return Section(name="parameters", title="Parameters", note=note, warnings=warnings, parts=parts)
 
 
 def _importance(result: Result) -> Section:
     found = importance.measure(result)
-    parts: list[Plot | str] = []
+    parts: list[Plot] = []
     if found is not None:
-        bars, label = figures_importance.bars(found), "Importance of each parameter, and of pairs"
-        parts.append(panels("importance", bars, label, height=bars.layout.height, least=330))
-        if pairs := found.pairs(figures_importance.PAIRS):
-            label = f"Score over {', '.join(' and '.join(pair) for pair in pairs)}"
-            contours = figures_importance.contours(result, pairs)
-            parts += [
-                figures_importance.CONTOURS,
-                panels("contours", contours, label, height=400, least=330),
-            ]
+        bars = figures_importance.bars(found)
+        parts.append(plot("importance", bars, "Importance of each parameter"))
     note = figures_importance.note(result, found)
     return Section(name="importance", title="Importance", note=note, parts=parts)
 
@@ -266,7 +255,7 @@ def _confirmation(result: Result) -> Section:
     if any(item.scores for item in found):
         label = f"Fresh-seed scores of each configuration; {verdict(result)}"
         parts.insert(0, plot("confirmed", confirmed.confirmed(result), label))
-    warnings = tables.warnings(result)
+    warnings = caveats.warnings(result)
     return Section(name=name, title=title, note=note, warnings=warnings, parts=parts)
 
 
@@ -384,7 +373,7 @@ def _excluded(result: Result) -> Section | None:
     if not found:
         return None
     rows = [
-        [f"trial {s.number}", tables.score_cell(result.spec, s), s.message or ""] for s in found
+        [f"trial {s.number}", formatting.score_cell(result.spec, s), s.message or ""] for s in found
     ]
     note = Markup(
         "Results that were taken out of the search by hand, with <code>hpo exclude</code>."

@@ -5,9 +5,8 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from hpo.study.result import Result
-from hpo.views import formatting
+from hpo.views import caveats, formatting
 from hpo.views import verdict as views_verdict
-from hpo.views.terminal import tables
 
 ROWS = 5
 
@@ -18,7 +17,7 @@ def html(result: Result) -> str:
     head = Markup("<p><b>{}</b> ({}): {}</p>")
     parts = [head.format(spec.name, result.state, views_verdict.verdict(result))]
     named = result.confirmed.source if result.confirmed else None  # the verdict warns of it
-    lines = [views_verdict.progress(result), *tables.warnings(result, but=named)]
+    lines = [views_verdict.progress(result), *caveats.warnings(result, but=named)]
     lines += [f"Edge: {text}." for text in views_verdict.edges(result)]
     parts += [Markup("<p>{}</p>").format(line) for line in lines]
     if result.ranking:

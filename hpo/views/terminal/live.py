@@ -8,11 +8,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from hpo.study.result import Result, Sweep, state_name
+from hpo.study.result import Result, state_name
 from hpo.study.snapshot import WorkerInfo
 from hpo.study.trials import SlotState, Trial
 from hpo.views import caveats, formatting, verdict
-from hpo.views.numbers import study_figure
 from hpo.views.terminal import chart, tables
 from hpo.views.terminal.cell import Cell
 from hpo.views.terminal.progress import Tracker, View, left_text, settled
@@ -105,16 +104,8 @@ def screen(
     alive = result.snapshot.helpers
     drawn = chart_lines(result, width, room - len(last) - len(alive) - 2)
     room -= len(drawn)
-    if isinstance(result, Sweep):
-        lines = curve_lines(result, width)[: max(1, room // 2)]
-        room -= len(lines) - 2
-        parts += lines
-    else:
+    if result.selects:
         parts.append(best_line(result))
-        curve = [score for _, score in chart.best_so_far(result)]
-        if len(curve) > 1 and room > 0 and not drawn:
-            spark = chart.sparkline(curve, min(60, width - 14))
-            parts.append(Text(f"best so far {spark}", "dim"))
     parts += drawn
     if room > 2:
         parts.append(worker_table(result, alive, max(1, min(len(alive), room - 2 - len(last)))))
@@ -209,22 +200,6 @@ def best_line(result: Result) -> Text:
     return text
 
 
-def curve_lines(result: Sweep, width: int) -> list[Text]:
-    """Every curve of a sweep: how many of its points there are, and their medians."""
-    found = study_figure.chart(result)
-    groups = {group.label: group for group in found.groups} if found else {}
-    lines = []
-    for curve in result.spec.sweep.curves if result.spec.sweep else ():
-        points = groups[curve.label].points if curve.label in groups else ()
-        text = Text.assemble((curve.label, "bold"), f"  {len(points)}/{curve.size} points")
-        if points:
-            medians = [point.median for point in points]
-            spark = chart.sparkline(medians, max(1, min(curve.size, width // 2)))
-            text.append(f"  medians {min(medians):.4g} – {max(medians):.4g}  {spark}")
-        lines.append(text)
-    return lines
-
-
 def worker_table(result: Result, alive: list[WorkerInfo], rows: int) -> Table:
     """Who works, on what, and how long it has been silent."""
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", expand=True)
@@ -254,7 +229,7 @@ def trial_table(result: Result, last: list[Trial]) -> Table:
         table.add_row(
             Text(tables.slot_name(result, slot)),
             Text(state_name(result.spec, slot), _COLOURS[slot.state]),
-            Text(tables.score_cell(result.spec, slot)),
+            Text(formatting.score_cell(result.spec, slot)),
             Text(what, no_wrap=True, overflow="ellipsis"),
         )
     return table

@@ -140,11 +140,11 @@ def settled_line(result: Result, slot: Trial, count: int) -> str:
     if slot.state == SlotState.FAILED:
         return f"{head}: {formatting.last_line(slot.message)}"
     if slot.phase == Phase.CONFIRM:
-        return f"{head}: {tables.score_cell(spec, slot)}"
+        return f"{head}: {formatting.score_cell(spec, slot)}"
     params = tables.params_text(slot.params, spec)
     if endings.ending(spec, slot) is not None:
-        return f"{head}: {tables.score_cell(spec, slot)} {params}"
-    head += f" {tables.score_cell(spec, slot)}" if slot.score is not None else ""
+        return f"{head}: {formatting.score_cell(spec, slot)} {params}"
+    head += f" {formatting.score_cell(spec, slot)}" if slot.score is not None else ""
     claimed = None if best is None else result.claimed(best)
     if best is not None and claimed is not None:
         shown = formatting.point_text(spec, claimed, None, best.costs)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import statistics
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from hpo.study.result import Front, Result, Sweep, told_costs
+from hpo.study.result import Front, Result, told_costs
 from hpo.study.snapshot import StudyState
 from hpo.study.spec import StudySpec
 from hpo.study.trials import MAX_LOSSES, SlotState, Trial
@@ -97,39 +96,13 @@ def params_text(params: Mapping[str, Any], spec: StudySpec | None = None) -> str
     return " ".join(f"{key}={formatting.value_text(params[key])}" for key in known)
 
 
-def score_cell(spec: StudySpec, slot: Trial) -> str:
-    """The score of a slot, with its cost where the study has one, or a dash.
-
-    Of a trial that was ended early with what it is of: ``51.3 % after 5 of 60 epochs``. Where the
-    time step of every network was checked, both scores: ``94.4 %, 8.8 % solved``.
-    """
-    if slot.score is None:
-        return "–"
-    text = formatting.partial_text(spec, slot, slot.score)
-    if not slot.checked:
-        return text
-    return f"{text}, {formatting.score_text(spec, statistics.fmean(slot.claimed))} solved"
-
-
-def warnings(result: Result, *, but: int | None = None) -> list[str]:
-    """A line for each confirmed trial, but for one, whose result may not be one of the device.
-
-    Of a study that selects nothing, one for all its points.
-    """
-    if isinstance(result, Sweep):
-        return [text] if (text := caveats.sweep_warning(result)) else []
-    found = [c for c in result.confirmations if c.scores and c.source != but]
-    texts = [(c.source, caveats.warning(result.spec, c)) for c in found]
-    return [f"trial {source}: {text}" for source, text in texts if text]
-
-
 def best_table(result: Result, top: int) -> list[str]:
     """The best configurations, a column each, beside the reported one; a row per parameter."""
     spec, ranking = result.spec, _first(result, top)
     confirmed = {item.source: item for item in result.confirmations if item.scores}
     reported = spec.reported
     rows = [["", *(f"trial {slot.number}" for slot in ranking)]]
-    rows.append(["search score", *(score_cell(spec, slot) for slot in ranking)])
+    rows.append(["search score", *(formatting.score_cell(spec, slot) for slot in ranking)])
     if result.snapshot.expected:
         known = [result.snapshot.expected[slot.number] for slot in ranking]
         rows.append(["  expected", *(formatting.score_text(spec, e.mean, e.std) for e in known)])

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, TextIO
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
 from hpo.study.trials import Member, Trial
-from hpo.views import caveats, formatting
+from hpo.views import caveats, formatting, pictures
 from hpo.views.numbers.scores import reported_score
 from hpo.views.palette import BAND_OPACITY, BLUE, GREEN, VERMILLION
-from hpo.views.pictures import study_figure
 from hpo.worker.artifacts import retrain
 from hpo.worker.artifacts.retrain import SPLITS
 from objectives.contract import Protocol
@@ -59,7 +58,7 @@ def figure(snapshot: Result, trial: Trial) -> Figure:
     searched, fresh = _networks(snapshot, trial)
     confirmed = list(fresh.values())
     with_loss = any(math.isfinite(x) for n in (*searched, *confirmed) for x in n.loss_curve)
-    drawing = study_figure.canvas(7.0, 5.6 if with_loss else 3.8)
+    drawing = pictures.canvas(7.0, 5.6 if with_loss else 3.8)
     heights = [3, 2] if with_loss else [1]
     panels = drawing.subplots(
         len(heights), sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
@@ -84,7 +83,7 @@ def _title(snapshot: Result, trial: Trial) -> str:
     if (confirmed := next(found, None)) is not None:
         text += f", confirmed {formatting.score_text(spec, confirmed.mean, confirmed.std)}"
         text += f", {beside}" if (beside := caveats.beside(spec, confirmed)) else ""
-    return "\n".join(map(study_figure.wrapped, (f"{spec.name}, trial {trial.number}", text)))
+    return "\n".join(map(pictures.wrapped, (f"{spec.name}, trial {trial.number}", text)))
 
 
 def _claimed(spec: StudySpec, trial: Trial) -> str:
@@ -119,13 +118,13 @@ def _draw_scores(
         axes.plot(x, y, "D", color=GREEN, markersize=4, alpha=0.7, clip_on=False, label=label)
     if (known := reported_score(spec)) is not None:
         value, std = known
-        text = study_figure.wrapped(formatting.reported_text(spec))
+        text = pictures.wrapped(formatting.reported_text(spec))
         axes.axhline(value, color=VERMILLION, linestyle="--", linewidth=1.2, label=text)
         if std:
             axes.axhspan(
                 value - std, value + std, color=VERMILLION, alpha=BAND_OPACITY, linewidth=0
             )
-    axes.set_ylabel(study_figure.plain(formatting.metric(spec)))
+    axes.set_ylabel(pictures.plain(formatting.metric(spec)))
 
 
 def _ends(found: Sequence[Member]) -> tuple[list[float], str]:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, TextIO
 from hpo.ledger.artifacts import Artifact
 from hpo.study.result import Result
 from hpo.study.spec import StudySpec
+from hpo.views import pictures
 from hpo.views.numbers import confusion, study_figure
-from hpo.views.pictures import study_figure as pictures_declared
 from hpo.worker.artifacts import learning_curve, replay, retrain, trace_picture
 from objectives.inspection import NetworkObjective
 
@@ -81,7 +81,7 @@ def _files(
     chart = study_figure.chart(snapshot, others)
     if chart is not None and chart.groups:
         stem = snapshot.spec.name
-        yield _picture(f"{stem}-figure.svg", lambda: pictures_declared.figure(chart))
+        yield _picture(f"{stem}-figure.svg", lambda: pictures.of_chart(chart))
         yield _table(f"{stem}-figure.csv", partial(study_figure.write_csv, chart))
 
 
@@ -105,8 +105,8 @@ def _network(snapshot: Result, stem: str, say: Callable[[str], None]) -> Iterato
 
 
 def _picture(filename: str, draw: Callable[[], Figure]) -> Artifact:
-    with pictures_declared.style():
-        return _artifact(filename, pictures_declared.rendered(draw(), Path(filename).suffix))
+    with pictures.style():
+        return _artifact(filename, pictures.rendered(draw(), Path(filename).suffix))
 
 
 def _table(filename: str, write: Callable[[TextIO], None]) -> Artifact:

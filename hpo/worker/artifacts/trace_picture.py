@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hpo.views import pictures
 from hpo.views.palette import GREY, INK
-from hpo.views.pictures import study_figure
 from hpo.worker.artifacts.replay import LineStyle, Replay
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def figure(replay: Replay) -> Figure:
     others = len(replay.layers) + replay.outputs
     rows = channels + others
     heights = [_CHANNEL if channels > 1 else 1.0] * channels + [1.0] * others
-    drawing = study_figure.canvas(7.0 * max(1.0, columns / 3), 1.5 + 1.35 * sum(heights))
+    drawing = pictures.canvas(7.0 * max(1.0, columns / 3), 1.5 + 1.35 * sum(heights))
     ratios = {"height_ratios": heights}
     grid = drawing.subplots(rows, columns, sharex=True, squeeze=False, gridspec_kw=ratios)
     titles = replay.panel_titles(columns)
@@ -59,7 +59,7 @@ def figure(replay: Replay) -> Figure:
         axes.set_xlabel("time (ns)")
     grid[0][0].set_xlim(0, replay.trace.dt_ns * replay.trace.inputs.shape[1])
     head, *more = replay.heading
-    text = "\n".join(study_figure.wrapped(line) for line in (head, *more, *replay.parameter_lines))
+    text = "\n".join(pictures.wrapped(line) for line in (head, *more, *replay.parameter_lines))
     drawing.suptitle(text, x=0.01, ha="left", fontsize=9, linespacing=1.4)
     handles, labels = grid[0][0].get_legend_handles_labels()
     columns = 2 if max(map(len, labels)) < _SHORT else 1
@@ -71,7 +71,7 @@ def _draw_input(axes: Axes, replay: Replay, channel: int) -> None:
     for series, times, values in replay.input_steps(channel):
         look = replay.look(series)
         style = {**_line(look), "linewidth": 1.1}
-        label = study_figure.wrapped(look.text) if channel == 0 else None
+        label = pictures.wrapped(look.text) if channel == 0 else None
         axes.step(times, values, where="post", label=label, **style)
 
 

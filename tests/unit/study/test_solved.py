@@ -18,7 +18,7 @@ from hpo.study.confirmation import solved_info
 from hpo.study.file import validate
 from hpo.study.snapshot import StudySnapshot, StudyState
 from hpo.study.trials import SlotState
-from hpo.views import caveats, json_records
+from hpo.views import caveats, formatting, json_records
 from hpo.views import verdict as views_verdict
 from hpo.views.figures import style
 from hpo.views.numbers import front, scores, study_figure
@@ -172,9 +172,9 @@ def test_tables_have_both_numbers_and_others_the_warning() -> None:
     assert " ".join(table[place].split()) == "confirmed 8.8 ± 0.6 % 89.83 ± 2.91 %"
     assert " ".join(table[place + 1].split()) == "at the study's step 94.4 ± 0.0 % –"
     assert not any(caveats.AT_STEP in line for line in tables.best_table(OLD, 1))
-    assert tables.warnings(OF_THE_STEP) == [f"trial 0: {OF_STEP}. Lower max_step_ns."]
-    assert tables.warnings(OF_THE_STEP, but=0) == []
-    cell = tables.score_cell(OF_THE_STEP.spec, OF_THE_STEP.confirm[0])
+    assert caveats.warnings(OF_THE_STEP) == [f"trial 0: {OF_STEP}. Lower max_step_ns."]
+    assert caveats.warnings(OF_THE_STEP, but=0) == []
+    cell = formatting.score_cell(OF_THE_STEP.spec, OF_THE_STEP.confirm[0])
     assert cell == "94.4 %, 8.3 % solved"
 
 
@@ -262,11 +262,11 @@ def test_a_point_of_a_sweep_is_shown_solved() -> None:
     assert label == "2 networks, the test part, on the solved equation"
     drawn = [next(iter(line.get_ydata())) for line in axes.get_lines()]
     assert drawn == pytest.approx([8.3, 9.3])
-    assert tables.score_cell(SWEPT.spec, point) == "94.4 %, 8.8 % solved"
+    assert formatting.score_cell(SWEPT.spec, point) == "94.4 %, 8.8 % solved"
     assert scores.axis_score(SWEPT.spec, point) == pytest.approx(8.8)
     assert style.hover(SWEPT.spec, point).startswith("trial 0: 8.8 %<br>")
     part = sweep((solved(0.083), None)).search[0]
-    assert tables.score_cell(SWEPT.spec, part) == "94.4 %"
+    assert formatting.score_cell(SWEPT.spec, part) == "94.4 %"
     axes = learning_curve.figure(SWEPT, part).axes[0]
     assert axes.get_title(loc="left").endswith("accuracy 94.4 %")
     assert [next(iter(line.get_ydata())) for line in axes.get_lines()] == pytest.approx([94.4] * 2)
@@ -360,7 +360,7 @@ SWEEPS: list[tuple[StudySnapshot, str, str]] = [
 def test_a_sweep_says_what_it_claims(snapshot: StudySnapshot, verdict: str, warning: str) -> None:
     said = "2 of 2 points measured, medians of 2 networks " + verdict
     assert views_verdict.verdict(snapshot) == said
-    assert tables.warnings(snapshot) == [warning]
+    assert caveats.warnings(snapshot) == [warning]
     assert json_records.study(snapshot)["warning"] == warning
     page = unescape(report_page.html(snapshot))
     assert f"<strong>{warning}</strong>" in page
@@ -372,6 +372,6 @@ def test_a_sweep_says_what_it_claims(snapshot: StudySnapshot, verdict: str, warn
 def test_a_sweep_that_is_sound_warns_of_nothing() -> None:
     sound = sweep(*[(solved(0.943), solved(0.944))] * 2)
     assert views_verdict.verdict(sound).endswith(f"({HOW}, on the solved equation)")
-    assert (tables.warnings(sound), json_records.study(sound)["warning"]) == ([], "")
+    assert (caveats.warnings(sound), json_records.study(sound)["warning"]) == ([], "")
     chart = study_figure.chart(SWEPT)
     assert [point.median for point in chart.groups[0].points] == pytest.approx([8.8, 8.8])

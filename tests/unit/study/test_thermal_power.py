@@ -110,7 +110,7 @@ def test_verdict_and_warning(snapshot: StudySnapshot, assured: list[str], wrong:
     assert caveats.warning(snapshot.spec, item) == warning
     assert json_records.study(snapshot)["warning"] == warning
     assert live.of_the_step(snapshot) == warning
-    assert tables.warnings(snapshot) == ([f"trial 0: {warning}"] if warning else [])
+    assert caveats.warnings(snapshot) == ([f"trial 0: {warning}"] if warning else [])
     assert confirmed_of(snapshot.spec, item).warning == warning
     page = unescape(report_page.html(snapshot))
     if warning:

@@ -15,10 +15,9 @@ from hpo.study.file import validate
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.spec import StudySpec
 from hpo.study.trials import SlotState, Trial
-from hpo.views import verdict
+from hpo.views import pictures, verdict
 from hpo.views.figures import study_figure as figures_declared
 from hpo.views.numbers import study_figure
-from hpo.views.pictures import study_figure as pictures_declared
 from hpo.views.report import page as report_page
 from objectives.contract import Protocol
 
@@ -96,7 +95,7 @@ def test_names_have_no_logarithm_and_no_marks(tmp_path: Path) -> None:
     )
     both = measured(sweep_spec([*CURVES[:1], {**CURVES[1], "label": "_hid $"}]), 6)
     drawn = study_figure.chart(both)
-    assert "_hid" in pictures_declared.write(drawn, tmp_path / "a.svg").read_text()
+    assert "_hid" in pictures.write_chart(drawn, tmp_path / "a.svg").read_text()
 
 
 def test_curves_over_names_and_over_numbers_share_an_axis_of_names() -> None:
@@ -160,9 +159,9 @@ def test_drawn_interactively_and_for_a_paper_it_shows_the_same(
     chart = study_figure.chart(measured(study, 6))
     drawn = {t.name: list(t.y) for t in figures_declared.figure(chart).data if "markers" in t.mode}
     assert drawn == {g.label: [p.median for p in g.points] for g in chart.groups}
-    first, second = (pictures_declared.write(chart, tmp_path / name) for name in ("a.svg", "b.svg"))
+    first, second = (pictures.write_chart(chart, tmp_path / name) for name in ("a.svg", "b.svg"))
     assert first.read_bytes() == second.read_bytes(), "a picture depends on its numbers alone"
-    png = pictures_declared.write(chart, tmp_path / "a.png").read_bytes()
+    png = pictures.write_chart(chart, tmp_path / "a.png").read_bytes()
     assert png.startswith(b"\x89PNG")
 
 
@@ -205,8 +204,8 @@ def test_references_stand_beside_what_was_measured_in_every_drawing() -> None:
     assert (list(trace.error_y.array), trace.marker.color) == ([*values.std], "white")
     shapes = [(s.name, s.type, s.x0, s.x1, s.showlegend) for s in drawn.layout.shapes]
     assert shapes == [("window", "rect", 0.04, 0.5, True), ("place", "line", 10, 10, True)]
-    with pictures_declared.style():
-        (axes,) = pictures_declared.figure(chart).axes
+    with pictures.style():
+        (axes,) = pictures.of_chart(chart).axes
     assert axes.get_xlim()[1] > 10
     labels = axes.get_legend_handles_labels()[1]
     assert labels == ["k = 2", "window", "place", r"paper <a> \$"]
@@ -230,7 +229,7 @@ def test_references_of_an_overlay_are_drawn_where_the_axis_is_theirs() -> None:
 def test_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
     chart = study_figure.chart(measured(sweep_spec(), 6))
     with pytest.raises(HpoError) as caught:
-        pictures_declared.write(chart, tmp_path / "a.gif")
+        pictures.write_chart(chart, tmp_path / "a.gif")
     assert str(caught.value) == (
         f"--picture {tmp_path}/a.gif: the ending must be .svg, .pdf or .png, but got .gif. "
         "Choose one."

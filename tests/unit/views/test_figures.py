@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import plotly.graph_objects as go
@@ -12,12 +11,11 @@ from pages import HOSTILE
 
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import SlotState
-from hpo.views.figures import confirmed, convergence, learning_curves, parallel, parameters, style
+from hpo.views.figures import confirmed, convergence, learning_curves, parameters, style
 
 ALL = [
     convergence.convergence,
     parameters.parameters,
-    parallel.parallel,
     learning_curves.learning_curves,
     confirmed.confirmed,
 ]
@@ -195,20 +193,6 @@ def test_a_close_up_shows_the_best_tenth_and_what_was_claimed_and_confirmed() ->
     assert buttons["overview"]["yaxis.range"][0] < 0
     assert list(trace(figure, "claimed by the search").y) == pytest.approx([99])
     assert list(trace(figure, "confirmed on fresh seeds").y) == pytest.approx([96])
-
-
-def test_parallel_coordinates_run_over_the_searched_ranges() -> None:
-    snapshot = snapshots.realistic(snapshots.spec())
-    figure = parallel.parallel(snapshot)
-    line = next(t for t in figure.data if t.name == f"trial {snapshot.best.number}, best")
-    params = snapshot.best.params
-    logs = (math.log10(params["rate_per_ns"]) + 3) / 4
-    places = [params["x"], (params["k"] - 1) / 7, logs, float(params["colour"] == "green")]
-    assert line.x[:4] == pytest.approx(places)
-    assert 0 < line.x[4] < 1
-    assert trace(figure, "reported").x[1] is None, "nothing is reported of k"
-    assert figure.layout.yaxis.ticktext[2] == "rate_per_ns (1/ns)<br><sup>0.001 – 10, log</sup>"
-    assert parallel.parallel(trials(0.5)) is None
 
 
 def test_many_points_are_drawn_by_webgl() -> None:

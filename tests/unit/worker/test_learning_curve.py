@@ -13,7 +13,7 @@ from snapshots import realistic, spec
 
 from hpo.study.snapshot import StudySnapshot
 from hpo.study.trials import Trial
-from hpo.views.pictures import study_figure
+from hpo.views import pictures
 from hpo.worker.artifacts import learning_curve
 
 
@@ -30,8 +30,8 @@ def rows(snapshot: StudySnapshot, trial: Trial) -> list[dict[str, str]]:
 
 def texts(figure: Figure) -> str:
     """All that is written in a picture that can be drawn."""
-    with study_figure.style():
-        assert study_figure.rendered(figure, ".svg").startswith(b"<?xml")
+    with pictures.style():
+        assert pictures.rendered(figure, ".svg").startswith(b"<?xml")
     labels = [text.get_text() for legend in figure.legends for text in legend.get_texts()]
     axes = [axes.get_title(loc="left") + axes.get_ylabel() for axes in figure.axes]
     return "\n".join([*labels, *axes])
@@ -82,4 +82,4 @@ def test_losses_of_any_kind(loss: tuple[float, ...]) -> None:
 def test_text_of_users_is_no_mathematics() -> None:
     study = realistic(spec(reported={"score": 0.9, "source": "$x^{"}))
     assert r"(\$x^{)" in texts(learning_curve.figure(study, best(study)))
-    assert study_figure.wrapped("a $b$ " * 30).count("\n") == 1
+    assert pictures.wrapped("a $b$ " * 30).count("\n") == 1
